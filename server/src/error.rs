@@ -1,0 +1,73 @@
+//! The two kinds of failure. `Refused` is an answer: an RFC code, a public hint, a private reason for the audit.
+//! `Fault` is a breakage: it becomes 500 with an id, and its text goes to the log only. RFC 6749 4.1.2.1 and 5.2.
+
+use std::fmt;
+
+/// The answer to a request that breaks a rule.
+#[derive(Debug, Clone)]
+pub struct Refused {
+    /// HTTP status, when the answer is not carried by a redirect.
+    pub status: u16,
+    /// The RFC's own error code, such as `invalid_grant`.
+    pub code: &'static str,
+    /// What a developer can act on. Static ASCII without `"` and `\`: it never echoes input (RFC 6749 5.2).
+    pub hint: &'static str,
+    /// What really happened; for the audit entry and the log, never for the answer.
+    pub private: String,
+    /// Seconds for `Retry-After`.
+    pub retry_after_s: Option<u64>,
+}
+
+impl Refused {
+    pub fn new(status: u16, code: &'static str, hint: &'static str) -> Self {
+        Self { status, code, hint, private: String::new(), retry_after_s: None }
+    }
+    pub fn bad_request(code: &'static str, hint: &'static str) -> Self {
+        Self::new(400, code, hint)
+    }
+    pub fn because(mut self, private: impl Into<String>) -> Self {
+        self.private = private.into();
+        self
+    }
+    pub fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+}
+
+/// Something on our side is broken: the store, the disk, the network, or a bug.
+#[derive(Debug)]
+pub struct Fault(pub String);
+
+impl Fault {
+    pub fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+impl std::error::Error for Fault {}
+
+/// Either kind.
+#[derive(Debug)]
+pub enum Error {
+    Refused(Box<Refused>),
+    Fault(Fault),
+}
+
+impl From<Refused> for Error {
+    fn from(it: Refused) -> Self {
+        Self::Refused(Box::new(it))
+    }
+}
+impl From<Fault> for Error {
+    fn from(it: Fault) -> Self {
+        Self::Fault(it)
+    }
+}
+
+pub type Result<T> = std::result::Result<T, Error>;
