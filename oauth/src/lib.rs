@@ -1,1 +1,17 @@
-//! oauth
+//! The specifications, one file per RFC, making and checking side by side. Pure: no I/O, no clock, no randomness of its
+//! own beyond key generation. Every parser states its maximum and reads one form only.
+
+pub mod access_token;
+pub mod base64url;
+pub mod bearer;
+pub mod claims;
+pub mod client_assertion;
+pub mod digest;
+pub mod form;
+pub mod id_token;
+pub mod jwk;
+pub mod jws;
+pub mod metadata;
+pub mod pkce;
+pub mod redirect;
+pub mod scope;

@@ -1,0 +1,150 @@
+//! JWT access tokens. RFC 9068: made by the server, checked by the API, one file for both.
+
+use crate::claims;
+use crate::jwk::{KeySet, PrivateKey};
+use crate::jws::{self, JwsError, Unverified};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+pub const TYP: &str = "at+jwt";
+
+/// The claims of RFC 9068 2.2. Times are seconds since the epoch.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct AccessToken {
+    pub iss: String,
+    pub sub: String,
+    pub aud: String,
+    pub client_id: String,
+    pub exp: i64,
+    pub iat: i64,
+    pub jti: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub amr: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sid: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cnf: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_details: Option<Value>,
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+pub fn make(key: &PrivateKey, token: &AccessToken) -> Result<String, JwsError> {
+    jws::sign(key, TYP, token)
+}
+
+/// What the checker knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    pub issuer: &'a str,
+    pub audience: &'a str,
+    pub now_s: i64,
+    pub leeway_s: i64,
+}
+
+/// Why a token was refused; the first rule it broke, in the order of RFC 9068 4.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    Malformed,
+    /// `typ` says it is something else: an ID token, a logout token.
+    WrongType(String),
+    UnknownKey,
+    BadSignature,
+    WrongIssuer,
+    WrongAudience,
+    Expired,
+    NotYet,
+    MissingClaim(&'static str),
+}
+
+pub fn check(token: &str, keys: &KeySet, expected: Expected<'_>) -> Result<AccessToken, Rejected> {
+    let unverified = Unverified::parse(token).map_err(|_| Rejected::Malformed)?;
+    let typ = unverified.typ().unwrap_or_default().to_owned();
+    // RFC 7515 4.1.9: media types compare without regard to case.
+    if !typ.eq_ignore_ascii_case(TYP) {
+        return Err(Rejected::WrongType(typ));
+    }
+    let claims = unverified.verify_with(keys).map_err(|it| match it {
+        JwsError::NoKey => Rejected::UnknownKey,
+        JwsError::BadSignature => Rejected::BadSignature,
+        JwsError::Malformed | JwsError::UnsupportedHeader => Rejected::Malformed,
+    })?;
+    must_have(&claims)?;
+    if claims::string(&claims, "iss") != Ok(Some(expected.issuer)) {
+        return Err(Rejected::WrongIssuer);
+    }
+    let audience = claims::audience(&claims).map_err(|_| Rejected::WrongAudience)?;
+    if !audience.iter().any(|it| it == expected.audience) {
+        return Err(Rejected::WrongAudience);
+    }
+    let time = |name: &'static str| claims::time_s(&claims, name).map_err(|_| Rejected::MissingClaim(name));
+    let exp = time("exp")?.ok_or(Rejected::MissingClaim("exp"))?;
+    if expected.now_s >= exp + expected.leeway_s {
+        return Err(Rejected::Expired);
+    }
+    for name in ["iat", "nbf"] {
+        if time(name)?.is_some_and(|it| it > expected.now_s + expected.leeway_s.max(60)) {
+            return Err(Rejected::NotYet);
+        }
+    }
+    let mut members = claims;
+    members.insert("aud".to_owned(), expected.audience.into());
+    serde_json::from_value(Value::Object(members)).map_err(|_| Rejected::Malformed)
+}
+
+fn must_have(claims: &Map<String, Value>) -> Result<(), Rejected> {
+    for name in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"] {
+        if !claims.contains_key(name) {
+            return Err(Rejected::MissingClaim(name));
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::jwk::Algorithm;
+    use serde_json::json;
+
+    fn token() -> Value {
+        json!({ "iss": "https://as", "sub": "u", "aud": "https://api", "client_id": "c", "exp": 1000, "iat": 900, "jti": "j" })
+    }
+
+    /// 207-J, 220-J, 221-J, RFC 9068 4
+    #[test]
+    fn one_defect_is_enough() {
+        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let keys = KeySet { keys: vec![key.public().clone()] };
+        let expected = Expected { issuer: "https://as", audience: "https://api", now_s: 950, leeway_s: 0 };
+        let check_claims = |claims: &Value| check(&jws::sign(&key, TYP, claims).unwrap(), &keys, expected);
+        assert!(check_claims(&token()).is_ok());
+        let with = |name: &str, value: Value| {
+            let mut claims = token();
+            claims[name] = value;
+            check_claims(&claims).unwrap_err()
+        };
+        assert_eq!(with("iss", json!("https://as/")), Rejected::WrongIssuer);
+        assert_eq!(with("aud", json!("https://api/")), Rejected::WrongAudience);
+        assert_eq!(with("aud", json!(null)), Rejected::WrongAudience);
+        assert_eq!(with("exp", json!(950)), Rejected::Expired);
+        assert_eq!(with("exp", json!("2000")), Rejected::MissingClaim("exp"));
+        assert_eq!(with("iat", json!(1011)), Rejected::NotYet);
+        assert_eq!(with("sub", json!(7)), Rejected::Malformed);
+        let id_token = jws::sign(&key, "JWT", &token()).unwrap();
+        assert_eq!(check(&id_token, &keys, expected).unwrap_err(), Rejected::WrongType("JWT".to_owned()));
+        let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let forged = jws::sign(&stranger, TYP, &token()).unwrap();
+        assert!(matches!(check(&forged, &keys, expected).unwrap_err(), Rejected::UnknownKey | Rejected::BadSignature));
+    }
+}

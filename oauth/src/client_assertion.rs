@@ -1,0 +1,90 @@
+//! private_key_jwt. RFC 7523 with draft-ietf-oauth-rfc7523bis: the audience is the issuer, alone and as a string, so that
+//! an assertion made for a hostile server is worthless here (104-T).
+
+use crate::claims;
+use crate::jwk::{KeySet, PrivateKey};
+use crate::jws::{self, JwsError, Unverified};
+use serde_json::{Value, json};
+
+/// An assertion may live ten minutes; replay memory is bounded by that (106-T, 587-K).
+pub const MAX_LIFETIME_S: i64 = 600;
+const FUTURE_S: i64 = 10;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assertion {
+    pub client_id: String,
+    pub jti: String,
+    pub exp_s: i64,
+}
+
+/// Whom the assertion claims to be, before anything is verified.
+pub fn unverified_client_id(assertion: &str) -> Option<String> {
+    let unverified = Unverified::parse(assertion).ok()?;
+    let claims = unverified.unverified_claims();
+    let (iss, sub) = (claims::string(claims, "iss").ok()??, claims::string(claims, "sub").ok()??);
+    (iss == sub).then(|| iss.to_owned())
+}
+
+pub fn check(assertion: &str, keys: &KeySet, client_id: &str, issuer: &str, now_s: i64) -> Result<Assertion, &'static str> {
+    let unverified = Unverified::parse(assertion).map_err(|_| "not a compact JWT")?;
+    // 7523bis: typed assertions say so; untyped ones are still common. Any other type is something else (C-class confusion).
+    if unverified.typ().is_some_and(|it| !["jwt", "client-authentication+jwt"].contains(&it.to_ascii_lowercase().as_str())) {
+        return Err("typ is not client-authentication+jwt");
+    }
+    let claims = unverified.verify_with(keys).map_err(|_| "the signature fits none of the client's keys")?;
+    let text = |name: &str| claims::string(&claims, name).ok().flatten();
+    if text("iss") != Some(client_id) || text("sub") != Some(client_id) {
+        return Err("iss and sub are not the client");
+    }
+    if claims.get("aud").and_then(Value::as_str) != Some(issuer) {
+        return Err("aud is not exactly the issuer, as a string");
+    }
+    let exp_s = claims::time_s(&claims, "exp")?.ok_or("exp is missing")?;
+    if exp_s <= now_s {
+        return Err("expired");
+    }
+    if exp_s > now_s + MAX_LIFETIME_S + FUTURE_S {
+        return Err("exp is more than ten minutes away");
+    }
+    for name in ["iat", "nbf"] {
+        if claims::time_s(&claims, name)?.is_some_and(|it| it > now_s + FUTURE_S) {
+            return Err("iat or nbf is in the future");
+        }
+    }
+    match text("jti") {
+        Some(jti) if !jti.is_empty() && jti.len() <= 256 => Ok(Assertion { client_id: client_id.to_owned(), jti: jti.to_owned(), exp_s }),
+        _ => Err("jti is missing"),
+    }
+}
+
+pub fn make(key: &PrivateKey, client_id: &str, issuer: &str, jti: &str, now_s: i64) -> Result<String, JwsError> {
+    let claims = json!({ "iss": client_id, "sub": client_id, "aud": issuer, "jti": jti, "iat": now_s, "exp": now_s + 60 });
+    jws::sign(key, "client-authentication+jwt", &claims)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::jwk::Algorithm;
+
+    /// 102-T, 104-T, 106-T
+    #[test]
+    fn only_the_issuer_as_a_string_and_soon_to_expire() {
+        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let keys = KeySet { keys: vec![key.public().clone()] };
+        let good = json!({ "iss": "k1", "sub": "k1", "aud": "https://as", "jti": "1", "exp": 160, "iat": 100 });
+        let check_claims = |claims: &Value| check(&jws::sign(&key, "JWT", claims).unwrap(), &keys, "k1", "https://as", 100);
+        assert_eq!(check_claims(&good).unwrap().jti, "1");
+        assert!(check(&make(&key, "k1", "https://as", "2", 100).unwrap(), &keys, "k1", "https://as", 100).is_ok());
+        for (name, value) in [
+            ("aud", json!(["https://as"])), ("aud", json!(["https://as", "x"])), ("aud", json!("https://as/token")), ("aud", json!(null)),
+            ("exp", json!(100)), ("exp", json!(100_000_000)), ("exp", json!("160")), ("exp", json!(null)), ("iat", json!(200)),
+            ("iss", json!("k2")), ("sub", json!("k2")), ("jti", json!("")), ("jti", json!(1)),
+        ] {
+            let mut claims = good.clone();
+            claims[name] = value.clone();
+            assert!(check_claims(&claims).is_err(), "{name} {value}");
+        }
+    }
+}

@@ -1,0 +1,328 @@
+//! Keys. RFC 7517, RFC 7518 6, RFC 7638 (thumbprints), RFC 8037 (Ed25519). Parsed once, used many times.
+
+use crate::base64url;
+use crate::digest::sha256;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{self, EcdsaKeyPair, Ed25519KeyPair, KeyPair, ParsedPublicKey, RsaKeyPair, RsaPublicKeyComponents};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::fmt;
+use std::sync::Arc;
+
+/// The signature algorithms of RFC 7518 and RFC 8037 this product makes and accepts. No `none`, no HMAC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Algorithm {
+    ES256,
+    PS256,
+    RS256,
+    EdDSA,
+}
+
+impl Algorithm {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ES256 => "ES256",
+            Self::PS256 => "PS256",
+            Self::RS256 => "RS256",
+            Self::EdDSA => "EdDSA",
+        }
+    }
+
+    /// Exact; names are case-sensitive (RFC 7515 4.1.1).
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::ES256, Self::PS256, Self::RS256, Self::EdDSA].into_iter().find(|it| it.as_str() == name)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyError(pub &'static str);
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+impl std::error::Error for KeyError {}
+
+enum Parsed {
+    Ec(ParsedPublicKey),
+    Ed(ParsedPublicKey),
+    Rsa { pkcs1: ParsedPublicKey, pss: ParsedPublicKey },
+}
+
+struct PublicInner {
+    parsed: Parsed,
+    /// The required members of RFC 7638, which are also what is published.
+    members: Value,
+    thumbprint: String,
+    kid: Option<String>,
+    alg: Option<Algorithm>,
+}
+
+/// A public key, cheap to clone.
+#[derive(Clone)]
+pub struct PublicKey(Arc<PublicInner>);
+
+impl fmt::Debug for PublicKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PublicKey({})", self.0.thumbprint)
+    }
+}
+
+/// Points of small order on edwards25519: a signature under one of them says nothing (213-J).
+const LOW_ORDER: [&str; 7] = [
+    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "7P_______________________________________38", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA", "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o", "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o",
+    "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+];
+
+impl PublicKey {
+    /// Reads a JWK. Refused: private members, `oct`, RSA under 2048 bits or with a tiny exponent, points off the curve,
+    /// points of low order, keys that say they are for encryption.
+    pub fn from_jwk(jwk: &Value) -> Result<Self, KeyError> {
+        let object = jwk.as_object().ok_or(KeyError("a JWK is a JSON object"))?;
+        if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|it| object.contains_key(*it)) {
+            return Err(KeyError("the JWK carries private members"));
+        }
+        if object.get("use").is_some_and(|it| it != "sig") {
+            return Err(KeyError("the JWK is not for signatures"));
+        }
+        let text = |name: &str| object.get(name).and_then(Value::as_str).ok_or(KeyError("the JWK lacks a required member"));
+        let bytes = |name: &str| text(name).and_then(|it| base64url::decode(it).ok_or(KeyError("a JWK member is not canonical base64url")));
+        let (parsed, members) = match text("kty")? {
+            "EC" => ec(text("crv")?, &bytes("x")?, &bytes("y")?)?,
+            "OKP" => ed(text("crv")?, &bytes("x")?)?,
+            "RSA" => rsa(&bytes("n")?, &bytes("e")?)?,
+            _ => return Err(KeyError("the JWK's kty is not EC, OKP or RSA")),
+        };
+        let optional = |name: &str| match object.get(name) {
+            None => Ok(None),
+            Some(Value::String(it)) if it.len() <= 256 => Ok(Some(it.clone())),
+            Some(_) => Err(KeyError("kid or alg of the JWK is not a short string")),
+        };
+        let kid = optional("kid")?;
+        let alg = match optional("alg")? {
+            None => None,
+            Some(name) => Some(Algorithm::parse(&name).ok_or(KeyError("the JWK's alg is not supported"))?),
+        };
+        let thumbprint = base64url::encode(&sha256(canonical(&members).as_bytes()));
+        Ok(Self(Arc::new(PublicInner { parsed, members, thumbprint, kid, alg })))
+    }
+
+    /// RFC 7638, SHA-256, base64url.
+    pub fn thumbprint(&self) -> &str {
+        &self.0.thumbprint
+    }
+
+    pub fn kid(&self) -> Option<&str> {
+        self.0.kid.as_deref()
+    }
+
+    pub fn supports(&self, alg: Algorithm) -> bool {
+        let fits = matches!(
+            (&self.0.parsed, alg),
+            (Parsed::Ec(_), Algorithm::ES256) | (Parsed::Ed(_), Algorithm::EdDSA) | (Parsed::Rsa { .. }, Algorithm::PS256 | Algorithm::RS256)
+        );
+        fits && self.0.alg.is_none_or(|it| it == alg)
+    }
+
+    /// The required members only.
+    pub fn to_jwk(&self) -> Value {
+        self.0.members.clone()
+    }
+
+    pub fn verify(&self, alg: Algorithm, message: &[u8], signature: &[u8]) -> bool {
+        if !self.supports(alg) {
+            return false;
+        }
+        let key = match (&self.0.parsed, alg) {
+            (Parsed::Ec(it) | Parsed::Ed(it), _) => it,
+            (Parsed::Rsa { pss, .. }, Algorithm::PS256) => pss,
+            (Parsed::Rsa { pkcs1, .. }, _) => pkcs1,
+        };
+        key.verify_sig(message, signature).is_ok()
+    }
+}
+
+/// RFC 7638 3.3: members in lexicographic order, no white space. serde_json's map is ordered that way.
+fn canonical(members: &Value) -> String {
+    members.to_string()
+}
+
+fn ec(crv: &str, x: &[u8], y: &[u8]) -> Result<(Parsed, Value), KeyError> {
+    if crv != "P-256" || x.len() != 32 || y.len() != 32 {
+        return Err(KeyError("an EC key is P-256 with coordinates of 32 bytes"));
+    }
+    let mut point = vec![4];
+    point.extend_from_slice(x);
+    point.extend_from_slice(y);
+    let key = ParsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, &point).map_err(|_| KeyError("the point is not on P-256"))?;
+    Ok((Parsed::Ec(key), json!({ "crv": "P-256", "kty": "EC", "x": base64url::encode(x), "y": base64url::encode(y) })))
+}
+
+fn ed(crv: &str, x: &[u8]) -> Result<(Parsed, Value), KeyError> {
+    if crv != "Ed25519" || x.len() != 32 {
+        return Err(KeyError("an OKP key is Ed25519 with 32 bytes"));
+    }
+    let text = base64url::encode(x);
+    if LOW_ORDER.contains(&text.as_str()) {
+        return Err(KeyError("the Ed25519 point has low order"));
+    }
+    let key = ParsedPublicKey::new(&signature::ED25519, x).map_err(|_| KeyError("the Ed25519 key is not usable"))?;
+    Ok((Parsed::Ed(key), json!({ "crv": "Ed25519", "kty": "OKP", "x": text })))
+}
+
+fn rsa(n: &[u8], e: &[u8]) -> Result<(Parsed, Value), KeyError> {
+    if n.first() == Some(&0) || n.len() < 256 || n.len() > 1024 || e.first() == Some(&0) || e.len() > 4 {
+        return Err(KeyError("an RSA key has 2048 to 8192 bits and a small odd exponent"));
+    }
+    let exponent = e.iter().fold(0_u64, |all, it| all << 8 | u64::from(*it));
+    if exponent < 65537 || exponent % 2 == 0 {
+        return Err(KeyError("the RSA exponent is under 65537 or even"));
+    }
+    let parse = |how: &'static signature::RsaParameters| {
+        RsaPublicKeyComponents { n, e }.to_parsed_public_key(how).map_err(|_| KeyError("the RSA key is not usable"))
+    };
+    let parsed = Parsed::Rsa { pkcs1: parse(&signature::RSA_PKCS1_2048_8192_SHA256)?, pss: parse(&signature::RSA_PSS_2048_8192_SHA256)? };
+    Ok((parsed, json!({ "e": base64url::encode(e), "kty": "RSA", "n": base64url::encode(n) })))
+}
+
+/// A set of public keys. RFC 7517 5.
+#[derive(Clone, Debug, Default)]
+pub struct KeySet {
+    pub keys: Vec<PublicKey>,
+}
+
+impl KeySet {
+    /// At most 50 keys. Keys of a kind we do not know are skipped (RFC 7517 5); weak ones and doubled kids are an error.
+    pub fn parse(document: &Value) -> Result<Self, KeyError> {
+        let list = document.get("keys").and_then(Value::as_array).ok_or(KeyError("a key set has an array `keys`"))?;
+        if list.len() > 50 {
+            return Err(KeyError("a key set has at most 50 keys"));
+        }
+        let mut keys: Vec<PublicKey> = Vec::new();
+        for jwk in list {
+            let known = matches!(jwk["kty"].as_str(), Some("EC" | "RSA" | "OKP"));
+            let enc = jwk.get("use").is_some_and(|it| it == "enc");
+            let curve = jwk.get("crv").is_none_or(|it| it == "P-256" || it == "Ed25519");
+            if (!known && jwk.get("k").is_none()) || enc || !curve {
+                continue;
+            }
+            let key = PublicKey::from_jwk(jwk)?;
+            if key.kid().is_some() && keys.iter().any(|it| it.kid() == key.kid()) {
+                return Err(KeyError("two keys of the set have the same kid"));
+            }
+            keys.push(key);
+        }
+        Ok(Self { keys })
+    }
+
+    /// The keys that may have made a signature: of this kid, or any if none is named; at most four.
+    pub fn candidates(&self, kid: Option<&str>, alg: Algorithm) -> Vec<&PublicKey> {
+        self.keys.iter().filter(|it| it.supports(alg) && (kid.is_none() || it.kid() == kid || it.kid().is_none())).take(4).collect()
+    }
+}
+
+enum Pair {
+    Ec(EcdsaKeyPair),
+    Ed(Ed25519KeyPair),
+    Rsa(RsaKeyPair),
+}
+
+struct PrivateInner {
+    pair: Pair,
+    algorithm: Algorithm,
+    pkcs8: zeroize::Zeroizing<Vec<u8>>,
+    public: PublicKey,
+}
+
+/// A signing key, cheap to clone. It never prints itself.
+#[derive(Clone)]
+pub struct PrivateKey(Arc<PrivateInner>);
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PrivateKey({})", self.0.public.thumbprint())
+    }
+}
+
+impl PrivateKey {
+    pub fn generate(algorithm: Algorithm) -> Result<Self, KeyError> {
+        let failed = |_| KeyError("key generation failed");
+        let rng = SystemRandom::new();
+        let pkcs8 = match algorithm {
+            Algorithm::ES256 => {
+                EcdsaKeyPair::generate_pkcs8(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, &rng).map_err(failed)?.as_ref().to_vec()
+            }
+            Algorithm::EdDSA => Ed25519KeyPair::generate_pkcs8(&rng).map_err(failed)?.as_ref().to_vec(),
+            Algorithm::PS256 | Algorithm::RS256 => {
+                let pair = RsaKeyPair::generate(KeySize::Rsa2048).map_err(failed)?;
+                let der: aws_lc_rs::encoding::Pkcs8V1Der<'_> =
+                    aws_lc_rs::encoding::AsDer::as_der(&pair).map_err(|_| KeyError("key generation failed"))?;
+                der.as_ref().to_vec()
+            }
+        };
+        Self::from_pkcs8(algorithm, &pkcs8)
+    }
+
+    pub fn from_pkcs8(algorithm: Algorithm, pkcs8: &[u8]) -> Result<Self, KeyError> {
+        let rejected = |_| KeyError("not a PKCS#8 key of this algorithm");
+        let (pair, jwk) = match algorithm {
+            Algorithm::ES256 => {
+                let pair = EcdsaKeyPair::from_pkcs8(&signature::ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).map_err(rejected)?;
+                let point = pair.public_key().as_ref().to_vec();
+                let half = |at: usize| base64url::encode(point.get(at..at + 32).unwrap_or_default());
+                (Pair::Ec(pair), json!({ "crv": "P-256", "kty": "EC", "x": half(1), "y": half(33) }))
+            }
+            Algorithm::EdDSA => {
+                let pair = Ed25519KeyPair::from_pkcs8(pkcs8).map_err(rejected)?;
+                let x = base64url::encode(pair.public_key().as_ref());
+                (Pair::Ed(pair), json!({ "crv": "Ed25519", "kty": "OKP", "x": x }))
+            }
+            Algorithm::PS256 | Algorithm::RS256 => {
+                let pair = RsaKeyPair::from_pkcs8(pkcs8).map_err(rejected)?;
+                let public = pair.public_key();
+                let n = base64url::encode(public.modulus().big_endian_without_leading_zero());
+                let e = base64url::encode(public.exponent().big_endian_without_leading_zero());
+                (Pair::Rsa(pair), json!({ "e": e, "kty": "RSA", "n": n }))
+            }
+        };
+        let public = PublicKey::from_jwk(&jwk)?;
+        Ok(Self(Arc::new(PrivateInner { pair, algorithm, pkcs8: pkcs8.to_vec().into(), public })))
+    }
+
+    pub fn to_pkcs8(&self) -> &[u8] {
+        &self.0.pkcs8
+    }
+
+    pub fn public(&self) -> &PublicKey {
+        &self.0.public
+    }
+
+    /// The thumbprint: unique, and the same on every node (225-J).
+    pub fn kid(&self) -> &str {
+        self.0.public.thumbprint()
+    }
+
+    pub fn algorithm(&self) -> Algorithm {
+        self.0.algorithm
+    }
+
+    /// JWS form: r and s side by side for ECDSA (RFC 7518 3.4).
+    pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        let failed = |_| KeyError("signing failed");
+        let rng = SystemRandom::new();
+        match &self.0.pair {
+            Pair::Ec(pair) => Ok(pair.sign(&rng, message).map_err(failed)?.as_ref().to_vec()),
+            Pair::Ed(pair) => Ok(pair.sign(message).as_ref().to_vec()),
+            Pair::Rsa(pair) => {
+                let how: &'static dyn signature::RsaEncoding =
+                    if self.0.algorithm == Algorithm::PS256 { &signature::RSA_PSS_SHA256 } else { &signature::RSA_PKCS1_SHA256 };
+                let mut out = vec![0; pair.public_modulus_len()];
+                pair.sign(how, &rng, message, &mut out).map_err(failed)?;
+                Ok(out)
+            }
+        }
+    }
+}

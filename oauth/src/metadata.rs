@@ -1,0 +1,45 @@
+//! Where metadata is found. RFC 8414 3 (inserted before the path) and OpenID Connect Discovery 4 (appended to it).
+
+use serde::{Deserialize, Serialize};
+
+/// What a client or an API needs of a server's metadata. Unknown members are ignored.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+#[serde(default)]
+pub struct AuthorizationServerMetadata {
+    pub issuer: String,
+    pub authorization_endpoint: Option<String>,
+    pub token_endpoint: Option<String>,
+    pub jwks_uri: Option<String>,
+    pub userinfo_endpoint: Option<String>,
+    pub introspection_endpoint: Option<String>,
+    pub revocation_endpoint: Option<String>,
+    pub end_session_endpoint: Option<String>,
+    pub pushed_authorization_request_endpoint: Option<String>,
+    pub require_pushed_authorization_requests: bool,
+    pub code_challenge_methods_supported: Vec<String>,
+    pub authorization_response_iss_parameter_supported: bool,
+}
+
+/// `https://host/.well-known/oauth-authorization-server/path`
+pub fn well_known_oauth(issuer: &str) -> String {
+    let after = issuer.find("://").map_or(0, |it| it + 3);
+    let path_at = issuer[after..].find('/').map_or(issuer.len(), |it| it + after);
+    format!("{}/.well-known/oauth-authorization-server{}", &issuer[..path_at], &issuer[path_at..])
+}
+
+/// `https://host/path/.well-known/openid-configuration`
+pub fn well_known_openid(issuer: &str) -> String {
+    format!("{issuer}/.well-known/openid-configuration")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_and_without_a_path() {
+        assert_eq!(well_known_oauth("https://a.example"), "https://a.example/.well-known/oauth-authorization-server");
+        assert_eq!(well_known_oauth("https://a.example/t/1"), "https://a.example/.well-known/oauth-authorization-server/t/1");
+        assert_eq!(well_known_openid("https://a.example/t"), "https://a.example/t/.well-known/openid-configuration");
+    }
+}
