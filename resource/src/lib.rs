@@ -1,1 +1,252 @@
-//! resource
+//! What an API adds: a tower layer that accepts this issuer's access tokens for this API, and says exactly why not
+//! otherwise. RFC 9068 (JWT access tokens), RFC 7662 (opaque ones), RFC 6750 (how a refusal looks).
+//!
+//! ```no_run
+//! use symbolon_resource::Guard;
+//! let guard = Guard::new("https://login.example.com", "https://api.example.com/orders");
+//! let read = guard.require("orders:read");   // a layer for the routes that need this scope
+//! # let _ = read;
+//! ```
+//!
+//! The checked token is in the request's extensions as [`Token`].
+
+mod answer;
+mod issuer;
+
+pub use symbolon_oauth::access_token::AccessToken as Token;
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, header};
+use http_body_util::Full;
+use issuer::Issuer;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use symbolon_oauth::access_token::{self, Rejected};
+use symbolon_oauth::bearer::{self, Presented};
+use symbolon_oauth::jws::Unverified;
+use symbolon_oauth::scope::Scope;
+use tower::{Layer, Service};
+
+/// Seconds since the epoch, as a value.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// One API's view of its issuer. Cheap to clone; all clones share the cached keys.
+#[derive(Clone)]
+pub struct Guard(Arc<Inner>);
+
+struct Inner {
+    issuer: Issuer,
+    audience: String,
+    clock: Clock,
+}
+
+/// Why a call is refused. Nothing here holds a byte of the token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// No token at all: a challenge without an error code (RFC 6750 3.1).
+    Missing,
+    /// A malformed request: several tokens, or a token where none belongs.
+    Request(&'static str),
+    /// A token that is not good here, and what to do about it.
+    Token(String),
+    /// A good token without the scope this route needs.
+    Scope(String),
+    /// The issuer cannot be reached and nothing is cached.
+    Unavailable,
+}
+
+#[expect(clippy::disallowed_methods, reason = "time enters here and is passed on as a value")]
+fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+    })
+}
+
+impl Guard {
+    /// `issuer` as the server's metadata says it, byte for byte; `audience` is this API's resource identifier.
+    pub fn new(issuer: &str, audience: &str) -> Self {
+        Self::with_clock(issuer, audience, system_clock())
+    }
+
+    pub fn with_clock(issuer: &str, audience: &str, clock: Clock) -> Self {
+        Self(Arc::new(Inner { issuer: Issuer::new(issuer), audience: audience.to_owned(), clock }))
+    }
+
+    /// For opaque tokens: the API's name and introspection secret at the server.
+    pub fn introspect_as(self, name: &str, secret: &str) -> Self {
+        let inner = &self.0;
+        let issuer = inner.issuer.clone().introspecting_as(name, secret);
+        Self(Arc::new(Inner { issuer, audience: inner.audience.clone(), clock: Arc::clone(&inner.clock) }))
+    }
+
+    /// A layer that lets in whoever has a token for this API, whatever its scope.
+    pub fn layer(&self) -> GuardLayer {
+        GuardLayer { guard: self.clone(), scope: None }
+    }
+
+    /// A layer that also wants this scope.
+    pub fn require(&self, scope: &str) -> GuardLayer {
+        GuardLayer { guard: self.clone(), scope: Some(scope.to_owned()) }
+    }
+
+    /// The check itself, for callers that are not tower services.
+    pub async fn check(&self, headers: &HeaderMap, query: Option<&str>, scope: Option<&str>) -> Result<Token, Refusal> {
+        let text = presented(headers, query)?;
+        let token = if text.starts_with("sa_") { self.opaque(text).await? } else { self.jwt(text).await? };
+        if token.cnf.is_some() {
+            return Err(refuse("This token is bound to a key, and the request does not prove the key."));
+        }
+        if let Some(needed) = scope {
+            let has = token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
+            if !has.contains(needed) {
+                return Err(Refusal::Scope(needed.to_owned()));
+            }
+        }
+        Ok(token)
+    }
+
+    async fn jwt(&self, text: &str) -> Result<Token, Refusal> {
+        let now_s = (self.0.clock)();
+        if let Some(foreign) = self.foreign(text) {
+            return Err(refuse(&foreign));
+        }
+        let expected = access_token::Expected { issuer: self.0.issuer.name(), audience: &self.0.audience, now_s, leeway_s: 5 };
+        let kid = Unverified::parse(text).ok().and_then(|it| it.kid().map(str::to_owned));
+        let keys = self.0.issuer.keys(kid.as_deref(), now_s).await.ok_or(Refusal::Unavailable)?;
+        access_token::check(text, &keys, expected).map_err(|why| refuse(&self.explain(&why)))
+    }
+
+    async fn opaque(&self, text: &str) -> Result<Token, Refusal> {
+        let now_s = (self.0.clock)();
+        let found = self.0.issuer.introspect(text, now_s).await.map_err(|it| match it {
+            issuer::Unanswered::NotConfigured => refuse("This API takes JWT access tokens; this one is opaque and meant for another API."),
+            issuer::Unanswered::Unreachable => Refusal::Unavailable,
+        })?;
+        let token = found.ok_or_else(|| refuse("The token is unknown, expired, ended, or for another API. Refresh it, or sign in again."))?;
+        if token.aud != self.0.audience || token.iss != self.0.issuer.name() {
+            return Err(refuse("The token is for another API. Ask for one with this API's resource identifier."));
+        }
+        if now_s >= token.exp {
+            return Err(refuse("The token has expired. Refresh it."));
+        }
+        Ok(token)
+    }
+
+    /// The foreign token diagnosis: what the thing is that was sent in place of an access token of ours, and what the app
+    /// should do. Read without verifying, so it only ever refuses.
+    fn foreign(&self, text: &str) -> Option<String> {
+        if text.starts_with("sr_") {
+            return Some("This is a refresh token. Send it to the token endpoint only; call the API with the access token.".to_owned());
+        }
+        if text.starts_with("sc_") {
+            return Some("This is an authorization code. Exchange it at the token endpoint first.".to_owned());
+        }
+        let Ok(token) = Unverified::parse(text) else {
+            return Some("This is not an access token of this API's issuer: it is not a JWT that can be read.".to_owned());
+        };
+        let claims = token.unverified_claims();
+        let ours = claims.get("iss").and_then(serde_json::Value::as_str) == Some(self.0.issuer.name());
+        if !ours {
+            return Some(format!(
+                "This token comes from another issuer, such as a social provider. The API takes tokens of {} only: sign in there, by whatever way it offers, and use the access token it gives.",
+                self.0.issuer.name()
+            ));
+        }
+        if token.typ().is_none_or(|it| !it.eq_ignore_ascii_case(access_token::TYP)) {
+            return Some("This is an ID token or another JWT of the issuer, not an access token. Send the access_token of the token response.".to_owned());
+        }
+        None
+    }
+
+    fn explain(&self, why: &Rejected) -> String {
+        match why {
+            Rejected::WrongAudience => {
+                format!("This token is for another API. Ask the token endpoint for one with resource={}.", self.0.audience)
+            }
+            Rejected::Expired => "The token has expired. Refresh it.".to_owned(),
+            Rejected::NotYet => "The token is not valid yet: a clock is wrong.".to_owned(),
+            Rejected::UnknownKey | Rejected::BadSignature => "The token's signature was not made by this API's issuer.".to_owned(),
+            Rejected::WrongIssuer | Rejected::WrongType(_) | Rejected::Malformed | Rejected::MissingClaim(_) => {
+                "This is not an access token as RFC 9068 wants it.".to_owned()
+            }
+        }
+    }
+}
+
+fn refuse(why: &str) -> Refusal {
+    Refusal::Token(why.to_owned())
+}
+
+/// One token, in the header (RFC 6750 2.1); anywhere else it is a mistake worth naming.
+fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<&'a str, Refusal> {
+    if query.is_some_and(|it| it.split('&').any(|it| it == "access_token" || it.starts_with("access_token="))) {
+        return Err(Refusal::Request("Send the access token in the Authorization header, never in the URL."));
+    }
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(first) = all.next() else { return Err(Refusal::Missing) };
+    if all.next().is_some() {
+        return Err(Refusal::Request("There is more than one Authorization header."));
+    }
+    match first.to_str().ok().and_then(bearer::parse) {
+        Some(Presented::Bearer(token)) => Ok(token),
+        Some(Presented::Dpop(_)) => Err(refuse("This API takes Bearer tokens.")),
+        None => Err(Refusal::Request("The Authorization header is not a Bearer token.")),
+    }
+}
+
+#[derive(Clone)]
+pub struct GuardLayer {
+    guard: Guard,
+    scope: Option<String>,
+}
+
+impl<S> Layer<S> for GuardLayer {
+    type Service = Guarded<S>;
+    fn layer(&self, inner: S) -> Guarded<S> {
+        Guarded { inner, layer: self.clone() }
+    }
+}
+
+/// A service behind a guard.
+#[derive(Clone)]
+pub struct Guarded<S> {
+    inner: S,
+    layer: GuardLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for Guarded<S>
+where
+    S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
+    S::Future: Send,
+    B: Send + 'static,
+    R: From<Full<Bytes>>,
+{
+    type Response = Response<R>;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        // The clone that was made ready serves; a fresh one takes its place.
+        let fresh = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, fresh);
+        let layer = self.layer.clone();
+        Box::pin(async move {
+            let headers = request.headers().clone();
+            let query = request.uri().query().map(str::to_owned);
+            match layer.guard.check(&headers, query.as_deref(), layer.scope.as_deref()).await {
+                Ok(token) => {
+                    request.extensions_mut().insert(token);
+                    inner.call(request).await
+                }
+                Err(refusal) => Ok(answer::refusal(&refusal).map(R::from)),
+            }
+        })
+    }
+}

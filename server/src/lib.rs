@@ -1,1 +1,18 @@
+//! Symbolon: an OAuth 2.0 / OpenID Connect authorization server for mobile apps that call APIs.
+//! `docs/ARCHITECTURE.md` is the map.
 
+pub mod app;
+pub mod audit;
+pub mod caller;
+pub mod cli;
+pub mod config;
+pub mod error;
+pub mod grants;
+pub mod http;
+pub mod login;
+pub mod pages;
+pub mod seal;
+pub mod serve;
+pub mod sessions;
+pub mod store;
+pub mod tokens;

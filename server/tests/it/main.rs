@@ -1,1 +1,12 @@
+//! The one integration-test binary: the real server on a real socket, on SQLite and, where `SYMBOLON_TEST_POSTGRES`
+//! names a server, on PostgreSQL. A test is a sentence; a negative one has its positive twin and names the row of the
+//! attack catalogue it covers.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
+mod authorize;
+mod clients;
+mod refresh;
+mod store;
+mod surface;
+mod tokens;
+mod world;

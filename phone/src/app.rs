@@ -1,0 +1,149 @@
+//! The app: discovery, PAR, code with PKCE, refresh, as RFC 8252, RFC 9126, RFC 7636 and RFC 9207 ask of a client.
+
+use crate::browser::Browser;
+use crate::{Exchange, Trouble};
+use serde_json::Value;
+use symbolon_oauth::metadata::{AuthorizationServerMetadata, well_known_oauth};
+use symbolon_oauth::{base64url, pkce};
+
+pub struct App {
+    pub http: reqwest::Client,
+    pub issuer: String,
+    pub client_id: String,
+    pub redirect_uri: String,
+    pub metadata: AuthorizationServerMetadata,
+    /// Every request so far with its answer.
+    pub log: Vec<Exchange>,
+}
+
+/// A sign-in under way: what the app must remember until the browser comes back.
+pub struct Pending {
+    pub verifier: String,
+    pub state: String,
+    pub address: String,
+}
+
+fn random() -> Result<[u8; 32], Trouble> {
+    let mut out = [0; 32];
+    aws_lc_rs::rand::fill(&mut out).map_err(|_| Trouble("no randomness".to_owned()))?;
+    Ok(out)
+}
+
+impl App {
+    /// Reads the server's metadata and holds it to RFC 8414 3.3: the issuer, byte for byte.
+    pub async fn discover(issuer: &str, client_id: &str, redirect_uri: &str) -> Result<Self, Trouble> {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let url = well_known_oauth(issuer);
+        let answer = http.get(&url).send().await?;
+        let status = answer.status().as_u16();
+        let body: Value = answer.json().await?;
+        let metadata: AuthorizationServerMetadata =
+            serde_json::from_value(body.clone()).map_err(|it| Trouble(format!("the metadata cannot be read: {it}")))?;
+        if metadata.issuer != issuer || !metadata.authorization_response_iss_parameter_supported {
+            return Err(Trouble("the metadata is not this issuer's".to_owned()));
+        }
+        let log = vec![Exchange { method: "GET", url, sent: Vec::new(), status, body }];
+        Ok(Self {
+            http,
+            issuer: issuer.to_owned(),
+            client_id: client_id.to_owned(),
+            redirect_uri: redirect_uri.to_owned(),
+            metadata,
+            log,
+        })
+    }
+
+    /// POST of a form, remembered.
+    pub async fn post(&mut self, url: &str, form: &[(&str, &str)]) -> Result<(u16, Value), Trouble> {
+        let answer = self.http.post(url).form(form).send().await?;
+        let status = answer.status().as_u16();
+        let text = answer.text().await?;
+        let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let sent = form.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        self.log.push(Exchange { method: "POST", url: url.to_owned(), sent, status, body: body.clone() });
+        Ok((status, body))
+    }
+
+    fn endpoint(&self, it: &Option<String>) -> Result<String, Trouble> {
+        it.clone().ok_or_else(|| Trouble("the server does not offer an endpoint the app needs".to_owned()))
+    }
+
+    /// Pushes the authorization request; the browser will carry only a reference to it.
+    pub async fn push(&mut self, scope: &str) -> Result<Pending, Trouble> {
+        let (verifier, state) = (pkce::verifier(random()?), base64url::encode(&random()?[..16]));
+        let challenge = pkce::challenge(&verifier);
+        let url = self.endpoint(&self.metadata.pushed_authorization_request_endpoint)?;
+        let (client_id, redirect_uri) = (self.client_id.clone(), self.redirect_uri.clone());
+        let form = [
+            ("client_id", client_id.as_str()),
+            ("response_type", "code"),
+            ("redirect_uri", &redirect_uri),
+            ("scope", scope),
+            ("state", &state),
+            ("code_challenge", &challenge),
+            ("code_challenge_method", "S256"),
+        ];
+        let (status, body) = self.post(&url, &form).await?;
+        let uri = body["request_uri"].as_str().filter(|_| status == 201).ok_or_else(|| Trouble(format!("the push was refused: {body}")))?;
+        let query: String =
+            url::form_urlencoded::Serializer::new(String::new()).append_pair("client_id", &client_id).append_pair("request_uri", uri).finish();
+        let address = format!("{}?{query}", self.endpoint(&self.metadata.authorization_endpoint)?);
+        Ok(Pending { verifier, state, address })
+    }
+
+    /// Opens the system browser and reads what came back: state and issuer must be the ones of this request (RFC 9207).
+    pub async fn sign_in(&self, browser: &mut Browser, pending: &Pending, name: &str, password: &str) -> Result<String, Trouble> {
+        let answers = [("username", name), ("password", password)];
+        let back = browser.visit(&self.http, &pending.address, &self.redirect_uri, &answers).await?;
+        let back = url::Url::parse(&back).map_err(|it| Trouble(it.to_string()))?;
+        let get = |name: &str| back.query_pairs().find(|(it, _)| it == name).map(|it| it.1.into_owned());
+        if get("state").as_deref() != Some(&pending.state) || get("iss").as_deref() != Some(&self.issuer) {
+            return Err(Trouble("the answer is not to this app's request".to_owned()));
+        }
+        get("code").ok_or_else(|| Trouble(format!("no code came back: {}", get("error").unwrap_or_default())))
+    }
+
+    pub async fn exchange(&mut self, code: &str, verifier: &str) -> Result<(u16, Value), Trouble> {
+        let url = self.endpoint(&self.metadata.token_endpoint)?;
+        let (client_id, redirect_uri) = (self.client_id.clone(), self.redirect_uri.clone());
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", client_id.as_str()),
+            ("code", code),
+            ("code_verifier", verifier),
+            ("redirect_uri", &redirect_uri),
+        ];
+        self.post(&url, &form).await
+    }
+
+    pub async fn refresh(&mut self, token: &str, resource: Option<&str>) -> Result<(u16, Value), Trouble> {
+        let url = self.endpoint(&self.metadata.token_endpoint)?;
+        let client_id = self.client_id.clone();
+        let mut form = vec![("grant_type", "refresh_token"), ("client_id", client_id.as_str()), ("refresh_token", token)];
+        if let Some(resource) = resource {
+            form.push(("resource", resource));
+        }
+        self.post(&url, &form).await
+    }
+
+    pub async fn revoke(&mut self, token: &str) -> Result<u16, Trouble> {
+        let url = self.endpoint(&self.metadata.revocation_endpoint)?;
+        let client_id = self.client_id.clone();
+        Ok(self.post(&url, &[("client_id", client_id.as_str()), ("token", token)]).await?.0)
+    }
+
+    /// Calls an API with a token.
+    pub async fn call(&mut self, url: &str, token: Option<&str>) -> Result<(u16, Value), Trouble> {
+        let mut request = self.http.get(url);
+        let mut sent = Vec::new();
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+            sent.push(("authorization".to_owned(), format!("Bearer {token}")));
+        }
+        let answer = request.send().await?;
+        let status = answer.status().as_u16();
+        let body: Value = serde_json::from_str(&answer.text().await?).unwrap_or(Value::Null);
+        self.log.push(Exchange { method: "GET", url: url.to_owned(), sent, status, body: body.clone() });
+        Ok((status, body))
+    }
+}

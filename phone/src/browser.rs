@@ -1,0 +1,106 @@
+//! The system browser: cookies, forms, redirects. It stops where the operating system would hand a claimed https link
+//! to the app.
+
+use crate::Trouble;
+use std::collections::BTreeMap;
+
+#[derive(Default)]
+pub struct Browser {
+    cookies: BTreeMap<String, String>,
+    /// Titles of the pages it saw, in order.
+    pub seen: Vec<String>,
+}
+
+impl Browser {
+    /// Opens `url`, fills the forms it meets from `answers` by field name, presses their first button, and answers the
+    /// URL that begins with `claimed`.
+    pub async fn visit(&mut self, http: &reqwest::Client, url: &str, claimed: &str, answers: &[(&str, &str)]) -> Result<String, Trouble> {
+        let mut request = http.get(url);
+        for _ in 0..12 {
+            let answer = request.header("cookie", self.cookie_line()).send().await?;
+            self.keep_cookies(&answer);
+            if let Some(location) = answer.headers().get("location") {
+                let location = location.to_str().map_err(|_| Trouble("a redirect to nowhere".to_owned()))?.to_owned();
+                if location.starts_with(claimed) {
+                    return Ok(location);
+                }
+                request = http.get(location);
+                continue;
+            }
+            let status = answer.status();
+            let html = answer.text().await?;
+            let title = between(&html, "<h1>", "</h1>").unwrap_or("(no heading)").to_owned();
+            self.seen.push(unescape(&title));
+            if !status.is_success() {
+                return Err(Trouble(format!("the browser shows an error page: {}", unescape(&title))));
+            }
+            let form = Form::read(&html).ok_or_else(|| Trouble(format!("the page {title:?} has no form")))?;
+            request = http.post(&form.action).form(&form.filled(answers));
+        }
+        Err(Trouble("the browser was sent round in circles".to_owned()))
+    }
+
+    fn cookie_line(&self) -> String {
+        self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+
+    fn keep_cookies(&mut self, answer: &reqwest::Response) {
+        for line in answer.headers().get_all("set-cookie") {
+            let Some((name, rest)) = line.to_str().ok().and_then(|it| it.split_once('=')) else { continue };
+            let value = rest.split(';').next().unwrap_or_default();
+            if rest.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+}
+
+struct Form {
+    action: String,
+    fields: BTreeMap<String, String>,
+}
+
+impl Form {
+    fn read(html: &str) -> Option<Self> {
+        let form = between(html, "<form", "</form>")?;
+        let mut fields = BTreeMap::new();
+        for tag in form.split("<input").skip(1) {
+            let tag = tag.split('>').next().unwrap_or_default();
+            if let Some(name) = attribute(tag, "name") {
+                fields.insert(name, attribute(tag, "value").unwrap_or_default());
+            }
+        }
+        if let Some(button) = form.split("<button").nth(1) {
+            let tag = button.split('>').next().unwrap_or_default();
+            if let (Some(name), Some(value)) = (attribute(tag, "name"), attribute(tag, "value")) {
+                fields.insert(name, value);
+            }
+        }
+        Some(Self { action: attribute(form.split('>').next()?, "action")?, fields })
+    }
+
+    fn filled(mut self, answers: &[(&str, &str)]) -> BTreeMap<String, String> {
+        for (name, value) in answers {
+            if self.fields.contains_key(*name) {
+                self.fields.insert((*name).to_owned(), (*value).to_owned());
+            }
+        }
+        self.fields
+    }
+}
+
+fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
+    text.split_once(from)?.1.split_once(to).map(|it| it.0)
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    between(tag, &format!(" {name}=\""), "\"").map(unescape)
+}
+
+fn unescape(text: &str) -> String {
+    [("&#x2f;", "/"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&#x27;", "'"), ("&amp;", "&")]
+        .iter()
+        .fold(text.to_owned(), |text, (from, to)| text.replace(from, to))
+}

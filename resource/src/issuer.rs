@@ -1,0 +1,181 @@
+//! What the API knows of its issuer: metadata and keys, fetched when needed, kept, and fetched again no more often than
+//! every few seconds however many unknown key ids arrive (550-S). No redirect is followed; sizes and times are bounded.
+
+use crate::Token;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use symbolon_oauth::digest::sha256;
+use symbolon_oauth::jwk::KeySet;
+use symbolon_oauth::metadata::{AuthorizationServerMetadata, well_known_oauth};
+
+/// Keys this old are still used while new ones are fetched, and fetched again after this.
+const FRESH_S: i64 = 300;
+/// The least time between two fetches.
+const PAUSE_S: i64 = 5;
+const MAX_BYTES: usize = 256 * 1024;
+/// An introspection answer is believed this long: the bound within which a revoked opaque token may still work.
+const INTROSPECTED_S: i64 = 5;
+const MAX_CACHED: usize = 10_000;
+
+#[derive(Clone)]
+pub struct Issuer(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    http: reqwest::Client,
+    known: Mutex<Option<Known>>,
+    /// One fetch at a time; the time of the last one.
+    fetching: tokio::sync::Mutex<i64>,
+    credentials: Option<(String, String)>,
+    introspected: Mutex<HashMap<[u8; 32], (i64, Option<Token>)>>,
+}
+
+#[derive(Clone)]
+struct Known {
+    metadata: Arc<AuthorizationServerMetadata>,
+    keys: Arc<KeySet>,
+    at_s: i64,
+}
+
+pub enum Unanswered {
+    NotConfigured,
+    Unreachable,
+}
+
+impl Issuer {
+    pub fn new(name: &str) -> Self {
+        Self::build(name, None)
+    }
+
+    fn build(name: &str, credentials: Option<(String, String)>) -> Self {
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(5))
+            .build()
+            .unwrap_or_default();
+        Self(Arc::new(Inner {
+            name: name.to_owned(),
+            http,
+            known: Mutex::default(),
+            fetching: tokio::sync::Mutex::new(i64::MIN),
+            credentials,
+            introspected: Mutex::default(),
+        }))
+    }
+
+    pub fn introspecting_as(self, name: &str, secret: &str) -> Self {
+        Self::build(&self.0.name, Some((name.to_owned(), secret.to_owned())))
+    }
+
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    fn cached(&self) -> Option<Known> {
+        self.0.known.lock().ok()?.clone()
+    }
+
+    /// The keys; fetched when there are none, when they are old, or when a token names one we do not know.
+    pub async fn keys(&self, kid: Option<&str>, now_s: i64) -> Option<Arc<KeySet>> {
+        let cached = self.cached();
+        let good = cached.as_ref().is_some_and(|it| {
+            now_s - it.at_s < FRESH_S && kid.is_none_or(|kid| it.keys.keys.iter().any(|key| key.kid() == Some(kid)))
+        });
+        if good {
+            return cached.map(|it| it.keys);
+        }
+        self.fetch(now_s).await.or(cached).map(|it| it.keys)
+    }
+
+    async fn fetch(&self, now_s: i64) -> Option<Known> {
+        let mut last = self.0.fetching.lock().await;
+        if now_s.saturating_sub(*last) < PAUSE_S {
+            return self.cached();
+        }
+        *last = now_s;
+        match self.read(now_s).await {
+            Ok(known) => {
+                if let Ok(mut slot) = self.0.known.lock() {
+                    *slot = Some(known.clone());
+                }
+                Some(known)
+            }
+            Err(why) => {
+                tracing::warn!(issuer = self.0.name, why, "the issuer's keys could not be read");
+                None
+            }
+        }
+    }
+
+    async fn read(&self, now_s: i64) -> Result<Known, String> {
+        let metadata: AuthorizationServerMetadata =
+            serde_json::from_value(self.get(&well_known_oauth(&self.0.name)).await?).map_err(|it| it.to_string())?;
+        // RFC 8414 3.3: byte for byte.
+        if metadata.issuer != self.0.name {
+            return Err("the metadata names another issuer".to_owned());
+        }
+        let jwks_uri = metadata.jwks_uri.clone().ok_or("the metadata has no jwks_uri")?;
+        let keys = KeySet::parse(&self.get(&jwks_uri).await?).map_err(|it| it.to_string())?;
+        Ok(Known { metadata: Arc::new(metadata), keys: Arc::new(keys), at_s: now_s })
+    }
+
+    /// A document of the issuer's own origin; nothing else is fetched (541-S, 542-S).
+    async fn get(&self, address: &str) -> Result<Value, String> {
+        let origin = |it: &str| url::Url::parse(it).map(|it| it.origin()).ok();
+        if origin(address) != origin(&self.0.name) {
+            return Err(format!("{address} is not of the issuer's origin"));
+        }
+        let mut answer = self.0.http.get(address).send().await.map_err(|it| it.to_string())?;
+        if answer.status() != 200 {
+            return Err(format!("{address} answered {}", answer.status()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|it| it.to_string())? {
+            if body.len() + chunk.len() > MAX_BYTES {
+                return Err(format!("{address} is larger than {MAX_BYTES} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        serde_json::from_slice(&body).map_err(|it| format!("{address}: {it}"))
+    }
+
+    /// RFC 7662. The cache is keyed by the digest of the whole token, so that an edited one is another one (226-J).
+    pub async fn introspect(&self, token: &str, now_s: i64) -> Result<Option<Token>, Unanswered> {
+        let Some((name, secret)) = &self.0.credentials else { return Err(Unanswered::NotConfigured) };
+        let key = sha256(token.as_bytes());
+        let cached = self.0.introspected.lock().ok().and_then(|it| it.get(&key).cloned());
+        if let Some((at_s, answer)) = cached
+            && now_s - at_s < INTROSPECTED_S
+        {
+            return Ok(answer);
+        }
+        let known = match self.cached() {
+            Some(it) => it,
+            None => self.fetch(now_s).await.ok_or(Unanswered::Unreachable)?,
+        };
+        let endpoint = known.metadata.introspection_endpoint.clone().ok_or(Unanswered::NotConfigured)?;
+        let request = self.0.http.post(endpoint).basic_auth(form_encoded(name), Some(form_encoded(secret))).form(&[("token", token)]);
+        let answer = request.send().await.map_err(|_| Unanswered::Unreachable)?;
+        if answer.status() != 200 {
+            return Err(Unanswered::Unreachable);
+        }
+        let body: Value = answer.json().await.map_err(|_| Unanswered::Unreachable)?;
+        let found = if body["active"] == true { serde_json::from_value(body).ok() } else { None };
+        if let Ok(mut cache) = self.0.introspected.lock() {
+            if cache.len() >= MAX_CACHED {
+                cache.retain(|_, (at_s, _)| now_s - *at_s < INTROSPECTED_S);
+            }
+            if cache.len() < MAX_CACHED {
+                cache.insert(key, (now_s, found.clone()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// RFC 6749 2.3.1: id and secret are form-encoded before they become Basic.
+fn form_encoded(text: &str) -> String {
+    url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
+}

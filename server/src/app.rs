@@ -1,0 +1,186 @@
+//! What every request sees: one immutable picture of configuration, pages and clients, replaced whole on reload,
+//! beside the store and the keys, which outlive a reload.
+
+use crate::config::{Api, Client, Config};
+use crate::error::Fault;
+use crate::login::flow::Machine;
+use crate::pages::Pages;
+use crate::seal::KeyRing;
+use crate::store::Store;
+use crate::tokens::handles::Handles;
+use crate::tokens::keys::{Keys, Schedule};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+use symbolon_oauth::jwk::Algorithm;
+
+/// The source of time: a value, so that tests own it. Milliseconds since the epoch.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+pub struct App {
+    pub config: Arc<Config>,
+    pub pages: Pages,
+    pub machine: Machine,
+    pub store: Store,
+    pub keyring: KeyRing,
+    pub keys: Keys,
+    pub handles: Handles,
+    pub clock: Clock,
+    pub limits: Arc<Limits>,
+    /// Clients registered through `symbolon client import`; the configuration's own win.
+    registered: BTreeMap<String, Arc<Client>>,
+    configured: BTreeMap<String, Arc<Client>>,
+}
+
+/// Rate limits live beyond a reload, in bounded space: keys are hashed into 65,536 places.
+pub struct Limits {
+    pub wrong_secrets: DefaultKeyedRateLimiter<u16>,
+    pub repeats: DefaultKeyedRateLimiter<u16>,
+    pub pushes: DefaultKeyedRateLimiter<u16>,
+    /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
+    pub proven_secrets: Mutex<BTreeMap<String, [u8; 32]>>,
+}
+
+impl Limits {
+    fn new() -> Self {
+        let per_minute = |n: u32| RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN)));
+        Self {
+            wrong_secrets: per_minute(20),
+            repeats: per_minute(120),
+            pushes: per_minute(6000),
+            proven_secrets: Mutex::default(),
+        }
+    }
+
+    /// The place of a key: hashed, so that hostile keys cannot grow the map.
+    pub fn place(parts: &[&str]) -> u16 {
+        let digest = symbolon_oauth::digest::sha256(parts.join("\u{1f}").as_bytes());
+        u16::from_be_bytes([digest[0], digest[1]])
+    }
+}
+
+const REGISTERED: &str = "SELECT id, body FROM client WHERE state = 'active'";
+
+impl App {
+    /// Puts a picture together; `before` is the one it replaces on reload.
+    pub async fn build(
+        config: Arc<Config>,
+        base: &Path,
+        store: Store,
+        keyring: KeyRing,
+        clock: Clock,
+        before: Option<&App>,
+    ) -> Result<Arc<App>, Fault> {
+        let now_ms = clock();
+        let keys = match before {
+            Some(old) => old.keys.clone(),
+            None => Keys::open(&store, &keyring, &algorithms(&config), schedule(&config), now_ms).await.map_err(as_fault)?,
+        };
+        if before.is_some() {
+            keys.refresh(&store, &keyring, &algorithms(&config), schedule(&config), now_ms).await.map_err(as_fault)?;
+        }
+        let templates = config.templates.as_ref().map(|it| base.join(it));
+        let registered = read_registered(&store, &config).await?;
+        let configured = config.client.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))).collect();
+        Ok(Arc::new(App {
+            pages: Pages::new(&config.brand, templates.as_deref())?,
+            machine: Machine::new(store.clone(), keyring.clone(), Arc::clone(&config), before.map(|it| &it.machine)),
+            handles: Handles::new(keyring.clone(), &config.issuer),
+            limits: before.map_or_else(|| Arc::new(Limits::new()), |it| Arc::clone(&it.limits)),
+            configured,
+            registered,
+            config,
+            store,
+            keyring,
+            keys,
+            clock,
+        }))
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// The client of this id, if it is one of ours and not disabled.
+    pub fn client(&self, id: &str) -> Option<Arc<Client>> {
+        let found = self.configured.get(id).or_else(|| self.registered.get(id))?;
+        (!found.disabled).then(|| Arc::clone(found))
+    }
+
+    /// Absolute URL of one of our endpoints; the issuer is configuration, never a request header (561-V).
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.config.issuer)
+    }
+
+    /// The API whose audience or name this is.
+    pub fn api_by_audience(&self, audience: &str) -> Option<(&str, &Api)> {
+        self.config.api.iter().find(|(_, it)| it.audience == audience).map(|(name, it)| (name.as_str(), it))
+    }
+}
+
+fn as_fault(error: crate::error::Error) -> Fault {
+    match error {
+        crate::error::Error::Fault(it) => it,
+        crate::error::Error::Refused(it) => Fault::new(format!("{}: {}", it.code, it.private)),
+    }
+}
+
+async fn read_registered(store: &Store, config: &Config) -> Result<BTreeMap<String, Arc<Client>>, Fault> {
+    let mut found = BTreeMap::new();
+    for row in store.all(REGISTERED, &[]).await? {
+        let id = row.text(0)?;
+        if config.client.contains_key(id) {
+            continue;
+        }
+        match serde_json::from_str::<Client>(row.text(1)?) {
+            Ok(client) => {
+                found.insert(id.to_owned(), Arc::new(client));
+            }
+            Err(error) => tracing::error!(client = id, %error, "a registered client cannot be read and is left out"),
+        }
+    }
+    Ok(found)
+}
+
+/// Every algorithm that some API or client asks for; ES256 always.
+pub fn algorithms(config: &Config) -> Vec<Algorithm> {
+    let mut wanted = BTreeSet::from([Algorithm::ES256]);
+    wanted.insert(config.signing.alg);
+    wanted.extend(config.api.values().filter_map(|it| it.signing_alg));
+    wanted.extend(config.client.values().filter_map(|it| it.id_token_signed_response_alg));
+    wanted.into_iter().collect()
+}
+
+/// How long keys live, from the configuration; a key outlives the longest token it may have signed.
+pub fn schedule(config: &Config) -> Schedule {
+    let longest_s = config.api.values().map(|it| it.lifetime.0).max().unwrap_or(900).max(3600);
+    Schedule {
+        signs_ms: config.signing.rotate_every.0 * 1000,
+        ahead_ms: config.signing.publish_ahead.0 * 1000,
+        after_ms: (longest_s + 300) * 1000,
+    }
+}
+
+/// The picture of this moment. A request takes it once and keeps it, so that a reload never splits a request.
+#[derive(Clone)]
+pub struct Shared(Arc<RwLock<Arc<App>>>);
+
+impl Shared {
+    pub fn new(app: Arc<App>) -> Self {
+        Self(Arc::new(RwLock::new(app)))
+    }
+    pub fn now(&self) -> Arc<App> {
+        match self.0.read() {
+            Ok(it) => Arc::clone(&it),
+            Err(poisoned) => Arc::clone(&poisoned.into_inner()),
+        }
+    }
+    pub fn replace(&self, app: Arc<App>) {
+        match self.0.write() {
+            Ok(mut it) => *it = app,
+            Err(poisoned) => *poisoned.into_inner() = app,
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Who is calling: client identification and authentication, the same at every endpoint. RFC 6749 2.3; RFC 7523 with
+//! 7523bis (an assertion's audience is the issuer, alone, as a string); RFC 9700 2.5.
+
+use crate::app::{App, Limits};
+use crate::config::{Client, ClientAuthentication};
+use crate::error::{Fault, Refused, Result};
+use crate::http::Incoming;
+use crate::store::Change;
+use http::HeaderMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use symbolon_oauth::client_assertion::{self, Assertion};
+use symbolon_oauth::form::Form;
+use symbolon_oauth::jwk::KeySet;
+use symbolon_oauth::{base64url, digest};
+
+/// The caller of a request, identified; authenticated as far as its registration asks.
+pub struct Caller {
+    pub client_id: String,
+    pub client: Arc<Client>,
+    /// The client proved itself by a secret or a key; false for public clients.
+    pub authenticated: bool,
+    pub address: IpAddr,
+    pub now_ms: i64,
+    assertion: Option<Assertion>,
+}
+
+impl Caller {
+    /// Spends the caller's assertion in the change it asks for, so that it works once (103-T).
+    /// Answers the index of the statement, which a conflict names.
+    pub fn burn(&self, change: &mut Change) -> Option<usize> {
+        let it = self.assertion.as_ref()?;
+        Some(change.once("client_assertion", &self.client_id, &it.jti, it.exp_s * 1000))
+    }
+
+    pub fn must_allow(&self, grant_type: &str) -> Result<()> {
+        if self.client.allows_grant(grant_type) {
+            return Ok(());
+        }
+        Err(Refused::bad_request("unauthorized_client", "This client is not registered for that grant_type.")
+            .because(format!("{} asked for {grant_type}", self.client_id))
+            .into())
+    }
+}
+
+pub fn replayed_assertion() -> Refused {
+    invalid_client("The client assertion was used before; make a new one for every request.")
+}
+
+fn invalid_client(hint: &'static str) -> Refused {
+    Refused::new(401, "invalid_client", hint)
+}
+
+/// What a request carries to prove its client.
+enum Proof {
+    None,
+    Basic(String),
+    Post(String),
+    Assertion(String),
+}
+
+/// Identifies the client of a form request and checks its proof.
+pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
+    let (client_id, proof) = presented(incoming)?;
+    let Some(client) = app.client(&client_id) else {
+        return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
+    };
+    let (authenticated, assertion) = authenticate(app, incoming, &client_id, &client, proof).await?;
+    Ok(Caller { client_id, client, authenticated, address: incoming.address, now_ms: incoming.now_ms, assertion })
+}
+
+/// Reads the client's id and the one proof. More than one proof is refused (099-T).
+fn presented(incoming: &Incoming) -> Result<(String, Proof)> {
+    let form = &incoming.form;
+    let basic = match incoming.headers.get_all("authorization").iter().count() {
+        0 => None,
+        1 => Some(parse_basic(incoming.header("authorization").unwrap_or_default()).ok_or_else(|| {
+            invalid_client("The Authorization header is not well-formed HTTP Basic (form-encoded id and secret, then base64).")
+        })?),
+        _ => return Err(Refused::bad_request("invalid_request", "There is more than one Authorization header.").into()),
+    };
+    let secret = form.get("client_secret");
+    let assertion = form.get("client_assertion");
+    if form.was_empty("client_secret") || form.was_empty("client_assertion") {
+        return Err(invalid_client("The client secret or assertion is empty.").into());
+    }
+    if [basic.is_some(), secret.is_some(), assertion.is_some()].iter().filter(|it| **it).count() > 1 {
+        return Err(Refused::bad_request("invalid_request", "Use one way of client authentication per request.").into());
+    }
+    let named = form.get("client_id");
+    let agree = |id: &str| named.is_none_or(|it| it == id);
+    let differ = || Refused::bad_request("invalid_request", "client_id differs from the authenticated client.");
+    if let Some((id, secret)) = basic {
+        return if agree(&id) { Ok((id, Proof::Basic(secret))) } else { Err(differ().into()) };
+    }
+    if let Some(text) = assertion {
+        check_assertion_type(form)?;
+        let id = client_assertion::unverified_client_id(text)
+            .ok_or_else(|| invalid_client("client_assertion is not a signed JWT with iss and sub."))?;
+        return if agree(&id) { Ok((id, Proof::Assertion(text.to_owned()))) } else { Err(differ().into()) };
+    }
+    let Some(id) = named else {
+        return Err(invalid_client("The request names no client: send client_id or authenticate.").into());
+    };
+    Ok((id.to_owned(), secret.map_or(Proof::None, |it| Proof::Post(it.to_owned()))))
+}
+
+fn check_assertion_type(form: &Form) -> Result<()> {
+    if form.get("client_assertion_type") == Some("urn:ietf:params:oauth:client-assertion-type:jwt-bearer") {
+        return Ok(());
+    }
+    Err(Refused::bad_request("invalid_request", "client_assertion_type must be urn:ietf:params:oauth:client-assertion-type:jwt-bearer.")
+        .into())
+}
+
+/// RFC 6749 2.3.1: base64 of form-encoded id, colon, form-encoded secret. Strict (108-T).
+pub fn parse_basic(header: &str) -> Option<(String, String)> {
+    let (scheme, encoded) = header.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") || encoded.len() % 4 != 0 || encoded.contains(['-', '_']) {
+        return None;
+    }
+    let url_alphabet: String =
+        encoded.trim_end_matches('=').chars().map(|it| match it { '+' => '-', '/' => '_', other => other }).collect();
+    let text = String::from_utf8(base64url::decode(&url_alphabet)?).ok()?;
+    let (id, secret) = text.split_once(':')?;
+    let decode = |part: &str| {
+        if part.is_empty() || part.contains(['&', '=']) {
+            return None;
+        }
+        Form::parse(format!("v={part}").as_bytes()).ok()?.get("v").map(str::to_owned)
+    };
+    Some((decode(id)?, decode(secret)?))
+}
+
+async fn authenticate(
+    app: &App,
+    incoming: &Incoming,
+    client_id: &str,
+    client: &Client,
+    proof: Proof,
+) -> Result<(bool, Option<Assertion>)> {
+    use ClientAuthentication as Method;
+    match (client.authentication, proof) {
+        (Method::None, Proof::None) => Ok((false, None)),
+        (Method::ClientSecretBasic, Proof::Basic(secret)) | (Method::ClientSecretPost, Proof::Post(secret)) => {
+            check_secret(app, incoming, client_id, client, &secret).await?;
+            Ok((true, None))
+        }
+        (Method::PrivateKeyJwt, Proof::Assertion(text)) => {
+            let keys = client
+                .jwks
+                .as_ref()
+                .and_then(|it| KeySet::parse(it).ok())
+                .ok_or_else(|| Fault::new(format!("client {client_id} has no usable jwks")))?;
+            let checked = client_assertion::check(&text, &keys, client_id, &app.config.issuer, incoming.now_ms / 1000)
+                .map_err(|why| invalid_client("The client assertion was refused; its aud must be exactly the issuer.").because(why))?;
+            Ok((true, Some(checked)))
+        }
+        (_, Proof::None) => Err(invalid_client("This client must authenticate.").into()),
+        _ => Err(invalid_client("This client is registered for another way of authentication.").into()),
+    }
+}
+
+/// Compares a secret with its digest. Wrong ones are limited per client and address, so that guessing is slow
+/// while the rightful client, calling from elsewhere, is served (125-T).
+async fn check_secret(app: &App, incoming: &Incoming, client_id: &str, client: &Client, secret: &str) -> Result<()> {
+    let wrong = || invalid_client("The client secret is wrong.");
+    let stored = client.secret.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no secret")))?;
+    if secret.len() > 256 {
+        return Err(wrong().because("too long").into());
+    }
+    let (_, seen) = app.keyring.mac("proven-secret", &[client_id.as_bytes(), stored.as_str().as_bytes(), secret.as_bytes()]);
+    let known = app.limits.proven_secrets.lock().ok().and_then(|it| it.get(client_id).copied());
+    if known.is_some_and(|it| digest::equal(&it, &seen)) {
+        return Ok(());
+    }
+    let place = Limits::place(&[client_id, &incoming.address.to_string()]);
+    if app.limits.wrong_secrets.check_key(&place).is_err() {
+        return Err(Refused::new(429, "invalid_client", "Too many attempts; wait before trying again.").retry_after(60).into());
+    }
+    if !app.machine.hashers().verify_secret(stored.as_str(), secret).await? {
+        return Err(wrong().into());
+    }
+    if let Ok(mut proven) = app.limits.proven_secrets.lock() {
+        proven.insert(client_id.to_owned(), seen);
+    }
+    Ok(())
+}
+
+/// An API that introspects: its name and secret over HTTP Basic. `None` when the caller is not an API.
+pub async fn api(app: &App, incoming: &Incoming) -> Result<Option<String>> {
+    let Some((name, secret)) = incoming.header("authorization").and_then(parse_basic) else { return Ok(None) };
+    let Some(stored) = app.config.api.get(&name).and_then(|it| it.introspection_secret.as_ref()) else { return Ok(None) };
+    let cached = format!("api {name}");
+    let (_, seen) = app.keyring.mac("proven-secret", &[cached.as_bytes(), stored.as_str().as_bytes(), secret.as_bytes()]);
+    let known = app.limits.proven_secrets.lock().ok().and_then(|it| it.get(&cached).copied());
+    if known.is_some_and(|it| digest::equal(&it, &seen)) {
+        return Ok(Some(name));
+    }
+    let place = Limits::place(&[&cached, &incoming.address.to_string()]);
+    if app.limits.wrong_secrets.check_key(&place).is_err() {
+        return Err(Refused::new(429, "invalid_client", "Too many attempts; wait before trying again.").retry_after(60).into());
+    }
+    if secret.len() > 256 || !app.machine.hashers().verify_secret(stored.as_str(), &secret).await? {
+        return Err(invalid_client("The API's introspection secret is wrong.").into());
+    }
+    if let Ok(mut proven) = app.limits.proven_secrets.lock() {
+        proven.insert(cached, seen);
+    }
+    Ok(Some(name))
+}
+
+/// The caller's address: the peer's own, or, when the peer is a configured proxy, the last entry of X-Forwarded-For
+/// that is not itself a configured proxy. Anybody else's header is ignored.
+pub fn address(headers: &HeaderMap, peer: IpAddr, proxies: &[String]) -> IpAddr {
+    let peer = peer.to_canonical();
+    let trusted = |it: &IpAddr| proxies.iter().any(|net| within(net, it));
+    if !trusted(&peer) {
+        return peer;
+    }
+    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|it| it.to_str().ok()).collect();
+    let all = lines.join(",");
+    for hop in all.rsplit(',').take(16) {
+        let Ok(hop) = hop.trim().parse::<IpAddr>() else { return peer };
+        if !trusted(&hop) {
+            return hop;
+        }
+    }
+    peer
+}
+
+/// Is `address` in `net`, an address or a CIDR block?
+fn within(net: &str, address: &IpAddr) -> bool {
+    let (base, bits) = match net.split_once('/') {
+        Some((base, bits)) => (base, bits.parse::<u32>().ok()),
+        None => (net, Some(128)),
+    };
+    let (Ok(base), Some(bits)) = (base.parse::<IpAddr>(), bits) else { return false };
+    match (base, address) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => shifted(u32::from(a).into(), 32, bits) == shifted(u32::from(*b).into(), 32, bits),
+        (IpAddr::V6(a), IpAddr::V6(b)) => shifted(u128::from(a), 128, bits) == shifted(u128::from(*b), 128, bits),
+        _ => false,
+    }
+}
+
+fn shifted(value: u128, width: u32, bits: u32) -> u128 {
+    value.checked_shr(width - bits.min(width)).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_proxy_is_believed_only_when_configured() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse().unwrap());
+        let peer: IpAddr = "10.0.0.2".parse().unwrap();
+        assert_eq!(address(&headers, peer, &[]), peer);
+        assert_eq!(address(&headers, peer, &["10.0.0.0/8".into()]).to_string(), "198.51.100.7");
+        assert_eq!(address(&headers, peer, &["10.0.0.2".into(), "198.51.100.7".into()]).to_string(), "203.0.113.9");
+    }
+
+    /// 108-T
+    #[test]
+    fn basic_is_read_strictly() {
+        assert_eq!(parse_basic("Basic c2hvcDpzM2NyZXQ="), Some(("shop".into(), "s3cret".into())));
+        for bad in ["Basic c2hvcDpzM2NyZXQ", "Basic  c2hvcDpzM2NyZXQ=", "Basic c2hvcA==", "Basic c2hvcDo=", "Bearer c2hvcDpzM2NyZXQ="] {
+            assert_eq!(parse_basic(bad), None, "{bad}");
+        }
+    }
+}

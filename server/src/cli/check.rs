@@ -1,0 +1,99 @@
+//! `symbolon check`: the configuration as a security reviewer reads it. Mistakes are found when the file is read; this
+//! page is about choices: what a thief could do with what, and how each app could be impersonated.
+
+use crate::config::{Client, ClientAuthentication, ClientKind, Config, TokenFormat};
+use std::process::ExitCode;
+use symbolon_oauth::redirect::{self, RedirectKind};
+
+/// Prints the review. 0: nothing wrong; 2: weak spots and `--strict`.
+pub fn check(config: &Config, strict: bool) -> ExitCode {
+    let (weak, lines) = review(config);
+    for line in lines {
+        println!("{line}");
+    }
+    if weak == 0 {
+        println!("\nNo weak spots.");
+        return ExitCode::SUCCESS;
+    }
+    println!("\n{weak} weak spot{}, marked with !", if weak == 1 { "" } else { "s" });
+    if strict { ExitCode::from(2) } else { ExitCode::SUCCESS }
+}
+
+fn review(config: &Config) -> (usize, Vec<String>) {
+    let mut lines = vec![format!("Issuer {}", config.issuer)];
+    if config.development {
+        lines.push("  ! development = true: passwords and tokens travel in clear; for your own machine only".to_owned());
+    }
+    if config.issuer.starts_with("https://") && config.tls.is_none() && config.trusted_proxies.is_empty() {
+        lines.push("  ! no [tls] and no trusted_proxies: who ends TLS? Callers' addresses will be the proxy's".to_owned());
+    }
+    for (name, api) in &config.api {
+        lines.push(format!("API {name} ({})", api.audience));
+        match api.token {
+            TokenFormat::Jwt => lines.push(format!("    a stolen access token works here for up to {}, whatever is revoked meanwhile", api.lifetime)),
+            TokenFormat::Opaque if api.introspection_secret.is_none() => {
+                lines.push("  ! opaque tokens without introspection_secret: this API cannot ask about them".to_owned());
+            }
+            TokenFormat::Opaque => lines.push(format!("    a stolen access token works here until it is revoked, at most {}", api.lifetime)),
+        }
+        if api.lifetime.0 > 3600 {
+            lines.push(format!("  ! tokens live {}: a quarter of an hour is the custom", api.lifetime));
+        }
+    }
+    for (id, client) in &config.client {
+        lines.push(format!("Client {id}{}", if client.disabled { " (disabled)" } else { "" }));
+        client_lines(client, &mut lines);
+    }
+    (lines.iter().filter(|it| it.starts_with("  !")).count(), lines)
+}
+
+fn client_lines(client: &Client, lines: &mut Vec<String>) {
+    for uri in &client.redirect_uris {
+        lines.push(match redirect::kind_of(uri) {
+            Some(RedirectKind::ClaimedHttps) if client.kind == ClientKind::Native => {
+                format!("    {uri}: only an app that this host vouches for gets the answer; a browser that opens it shows the code to that host alone")
+            }
+            Some(RedirectKind::ClaimedHttps) => format!("    {uri}: the answer goes to that host"),
+            Some(RedirectKind::PrivateScheme) => {
+                format!("  ! {uri}: any app may register this scheme and receive the code; PKCE keeps it useless, but such an app can start a sign-in of its own as this client. Consent is asked every time. Use claimed https")
+            }
+            Some(RedirectKind::Loopback) => {
+                format!("    {uri}: any program on the person's machine may listen there and start a sign-in as this client. Consent is asked every time")
+            }
+            None => format!("  ! {uri}: of no known kind"),
+        });
+    }
+    if client.without_pkce {
+        lines.push("  ! without_pkce: an intercepted code can be used in another session".to_owned());
+    }
+    match client.authentication {
+        ClientAuthentication::None if client.kind != ClientKind::Native => {
+            lines.push("  ! it does not authenticate: anybody who knows the id can be this client".to_owned());
+        }
+        ClientAuthentication::None => {
+            lines.push(format!("    a stolen refresh token works until the app or the thief has used the next one, at most {}", client.refresh.idle));
+        }
+        ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => {
+            lines.push("    a stolen refresh token needs the client's secret as well".to_owned());
+        }
+        ClientAuthentication::PrivateKeyJwt => lines.push("    a stolen refresh token needs the client's private key as well".to_owned()),
+    }
+    if client.refresh.grace.0 > 60 {
+        lines.push(format!("  ! refresh.grace is {}: a thief has that long to use a stolen, replaced token", client.refresh.grace));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn weak_spots_are_found_and_gone_when_mended() {
+        let weak = |text: &str| review(&Config::from_text(text, "x", &|_| None).unwrap()).0;
+        let base = "issuer = \"https://a.example\"\ntrusted_proxies = [\"10.0.0.1\"]\n[client.app]\nkind = \"native\"\nredirect_uris = [\"URI\"]\n";
+        assert_eq!(weak(&base.replace("URI", "com.example.app:/cb")), 1);
+        assert_eq!(weak(&base.replace("URI", "https://app.example.com/cb")), 0);
+        assert_eq!(weak(&base.replace("trusted_proxies = [\"10.0.0.1\"]", "").replace("URI", "https://app.example.com/cb")), 1);
+    }
+}

@@ -1,0 +1,243 @@
+//! A client: an application that may ask for tokens. The words follow RFC 7591 where it has one.
+
+use super::{Secret, Span};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+use symbolon_oauth::jwk::Algorithm;
+use symbolon_oauth::redirect;
+
+/// What runs the client: it decides what the client can keep secret. RFC 6749 2.1, RFC 8252.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ClientKind {
+    /// An app on a phone or a desktop: public, whatever is compiled into it.
+    Native,
+    /// A site with a server behind it, or a browser application if it has neither secret nor key.
+    Web,
+    /// A program without a person.
+    Service,
+}
+
+impl From<ClientKind> for redirect::ClientKind {
+    fn from(it: ClientKind) -> Self {
+        match it {
+            ClientKind::Native => Self::Native,
+            ClientKind::Web => Self::Web,
+            ClientKind::Service => Self::Service,
+        }
+    }
+}
+
+/// How a client proves itself at the token endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    #[default]
+    None,
+    ClientSecretBasic,
+    ClientSecretPost,
+    PrivateKeyJwt,
+}
+
+impl ClientAuthentication {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::ClientSecretBasic => "client_secret_basic",
+            Self::ClientSecretPost => "client_secret_post",
+            Self::PrivateKeyJwt => "private_key_jwt",
+        }
+    }
+
+    pub fn uses_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
+    }
+}
+
+/// What happens when a spent refresh token of a key-bound grant comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnStale {
+    #[default]
+    Keep,
+    End,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RefreshMode {
+    /// A new refresh token at every use. RFC 9700 4.14.2.
+    #[default]
+    Rotate,
+    /// The same refresh token for the life of the grant; only for clients that authenticate.
+    Static,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Refresh {
+    /// A grant not used for this long is over.
+    pub idle: Span,
+    /// A grant is over this long after the person signed in, used or not.
+    pub absolute: Span,
+    /// For this long after a rotation the previous token gets the same successor again.
+    pub grace: Span,
+    pub on_stale: OnStale,
+    pub mode: RefreshMode,
+}
+
+impl Default for Refresh {
+    fn default() -> Self {
+        Self {
+            idle: Span::days(30),
+            absolute: Span::days(180),
+            grace: Span(10),
+            on_stale: OnStale::Keep,
+            mode: RefreshMode::Rotate,
+        }
+    }
+}
+
+/// One client. Read from the configuration file (TOML) or from the table `client` (JSON); the same rules hold for both.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(remote = "Self", deny_unknown_fields)]
+pub struct Client {
+    pub kind: ClientKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Ours: people are not asked whether they trust it.
+    #[serde(default)]
+    pub first_party: bool,
+    #[serde(default)]
+    pub disabled: bool,
+    /// API name to the scopes this client may ask of it.
+    #[serde(default)]
+    pub apis: BTreeMap<String, Vec<String>>,
+    /// OpenID Connect scopes; `UNSET` until `fill` has seen the kind.
+    #[serde(default = "unset")]
+    pub scopes: Vec<String>,
+    #[serde(default)]
+    pub redirect_uris: Vec<String>,
+    #[serde(default)]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Name of the login policy; "default" if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
+    /// Absent: what the client has. A key set: private_key_jwt; a secret: client_secret_basic; neither: none.
+    #[serde(default)]
+    pub authentication: ClientAuthentication,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwks: Option<serde_json::Value>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Vec<String>>,
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
+    /// UNSAFE: a code without PKCE. For old confidential web clients that cannot be changed, which then must send a nonce.
+    #[serde(default)]
+    pub without_pkce: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token_signed_response_alg: Option<Algorithm>,
+    #[serde(default)]
+    pub refresh: Refresh,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_consent: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_max_age: Option<Span>,
+}
+
+pub const USER_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
+pub const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
+
+/// No scope is an empty word, so this cannot be what somebody meant.
+fn unset() -> Vec<String> {
+    vec![String::new()]
+}
+
+impl<'de> Deserialize<'de> for Client {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut client = Self::deserialize(deserializer)?;
+        client.fill();
+        Ok(client)
+    }
+}
+
+impl Serialize for Client {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Self::serialize(self, serializer)
+    }
+}
+
+impl Client {
+    /// A client of this kind with nothing allowed.
+    pub fn new(kind: ClientKind) -> Self {
+        let mut client = Self {
+            kind,
+            name: None,
+            first_party: false,
+            disabled: false,
+            apis: BTreeMap::new(),
+            scopes: unset(),
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            login: None,
+            authentication: ClientAuthentication::None,
+            secret: None,
+            jwks: None,
+            grants: None,
+            require_pushed_authorization_requests: false,
+            without_pkce: false,
+            id_token_signed_response_alg: None,
+            refresh: Refresh::default(),
+            require_consent: None,
+            default_max_age: None,
+        };
+        client.fill();
+        client
+    }
+
+    /// Defaults that depend on other members.
+    fn fill(&mut self) {
+        if self.scopes == unset() {
+            self.scopes = match self.kind {
+                ClientKind::Service => Vec::new(),
+                ClientKind::Native | ClientKind::Web => USER_SCOPES.map(str::to_owned).to_vec(),
+            };
+        }
+        if self.authentication == ClientAuthentication::None {
+            if self.jwks.is_some() {
+                self.authentication = ClientAuthentication::PrivateKeyJwt;
+            } else if self.secret.is_some() {
+                self.authentication = ClientAuthentication::ClientSecretBasic;
+            }
+        }
+    }
+
+    /// The grants this client may use: its own list, or those of its kind.
+    pub fn allows_grant(&self, grant_type: &str) -> bool {
+        match (&self.grants, self.kind) {
+            (Some(own), _) => own.iter().any(|it| it == grant_type),
+            (None, ClientKind::Service) => grant_type == "client_credentials",
+            (None, ClientKind::Native | ClientKind::Web) => matches!(grant_type, "authorization_code" | "refresh_token"),
+        }
+    }
+
+    /// Able to keep a secret, and asked to prove it.
+    pub fn is_confidential(&self) -> bool {
+        self.authentication != ClientAuthentication::None
+    }
+
+    pub fn requires_consent(&self) -> bool {
+        self.require_consent.unwrap_or(!self.first_party)
+    }
+
+    pub fn login_policy(&self) -> &str {
+        self.login.as_deref().unwrap_or("default")
+    }
+
+    /// What people read on pages: the name, or the id.
+    pub fn display_name<'a>(&'a self, id: &'a str) -> &'a str {
+        self.name.as_deref().unwrap_or(id)
+    }
+}

@@ -1,0 +1,308 @@
+//! The configuration: one TOML file, the API first. Unknown keys, dangling names and plain secrets are errors that say
+//! where they are.
+
+mod client;
+mod secret;
+mod span;
+
+pub use client::{Client, ClientAuthentication, ClientKind, GRANTS, OnStale, Refresh, RefreshMode, USER_SCOPES};
+pub use secret::{MasterKey, Secret};
+pub use span::Span;
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use symbolon_oauth::jwk::{Algorithm, KeySet};
+use symbolon_oauth::{base64url, digest, redirect};
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug)]
+pub struct ConfigError {
+    pub file: String,
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, problem) in self.problems.iter().enumerate() {
+            write!(f, "{}{}: {problem}", if at == 0 { "" } else { "\n" }, self.file)?;
+        }
+        Ok(())
+    }
+}
+impl std::error::Error for ConfigError {}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub issuer: String,
+    #[serde(default = "listen")]
+    pub listen: String,
+    #[serde(default = "database")]
+    pub database: String,
+    /// Proxies whose X-Forwarded-For is believed: addresses or CIDR blocks.
+    #[serde(default)]
+    pub trusted_proxies: Vec<String>,
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    #[serde(default)]
+    pub master_key: MasterKey,
+    #[serde(default)]
+    pub brand: Brand,
+    #[serde(default)]
+    pub session: Session,
+    #[serde(default)]
+    pub signing: Signing,
+    #[serde(default)]
+    pub api: BTreeMap<String, Api>,
+    #[serde(default)]
+    pub client: BTreeMap<String, Client>,
+    #[serde(default)]
+    pub login: BTreeMap<String, LoginPolicy>,
+    /// Templates of the operator's that replace ours.
+    #[serde(default)]
+    pub templates: Option<PathBuf>,
+    /// UNSAFE: an http issuer on a loopback address.
+    #[serde(default)]
+    pub development: bool,
+}
+
+fn listen() -> String {
+    "127.0.0.1:8080".to_owned()
+}
+fn database() -> String {
+    "sqlite:symbolon.db".to_owned()
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Brand {
+    pub name: String,
+    pub privacy_url: Option<String>,
+    pub terms_url: Option<String>,
+}
+
+impl Default for Brand {
+    fn default() -> Self {
+        Self { name: "Symbolon".to_owned(), privacy_url: None, terms_url: None }
+    }
+}
+
+/// Limits of the browser's single sign-on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Session {
+    pub idle: Span,
+    pub absolute: Span,
+}
+
+impl Default for Session {
+    fn default() -> Self {
+        Self { idle: Span::hours(2), absolute: Span::hours(12) }
+    }
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Signing {
+    pub alg: Algorithm,
+    pub rotate_every: Span,
+    pub publish_ahead: Span,
+}
+
+impl Default for Signing {
+    fn default() -> Self {
+        Self { alg: Algorithm::ES256, rotate_every: Span::days(90), publish_ahead: Span::days(1) }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TokenFormat {
+    #[default]
+    Jwt,
+    Opaque,
+}
+
+/// An API: the message credential is designed here, before any client.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    pub audience: String,
+    #[serde(default)]
+    pub token: TokenFormat,
+    #[serde(default = "lifetime")]
+    pub lifetime: Span,
+    #[serde(default)]
+    pub signing_alg: Option<Algorithm>,
+    /// Claims every token for this API carries.
+    #[serde(default)]
+    pub claims: Vec<String>,
+    #[serde(default)]
+    pub introspection_secret: Option<Secret>,
+    #[serde(default)]
+    pub scope: BTreeMap<String, ApiScope>,
+}
+
+fn lifetime() -> Span {
+    Span::minutes(15)
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiScope {
+    /// What the consent page says.
+    pub text: String,
+    #[serde(default)]
+    pub claims: Vec<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginPolicy {
+    /// Chains of methods; any one of them is enough.
+    pub require: Vec<String>,
+    #[serde(default)]
+    pub acr: Option<String>,
+}
+
+impl Config {
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|it| ConfigError {
+            file: name.clone(),
+            problems: vec![format!("{it}. `symbolon init` writes a starting file")],
+        })?;
+        let mut config = Self::from_text(&text, &name, &|it| std::env::var(it).ok())?;
+        if let (MasterKey::File(file), Some(base)) = (&config.master_key, path.parent())
+            && file.is_relative()
+        {
+            config.master_key = MasterKey::File(base.join(file));
+        }
+        Ok(config)
+    }
+
+    /// Reads and judges a text. `env` gives the environment, which may override the database's address.
+    pub fn from_text(text: &str, name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let failed = |problems| ConfigError { file: name.to_owned(), problems };
+        let mut config: Self = toml::from_str(text).map_err(|it| failed(vec![it.to_string().trim_end().to_owned()]))?;
+        if let Some(url) = env("SYMBOLON_DATABASE") {
+            config.database = url;
+        }
+        let problems = config.problems();
+        if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }
+    }
+
+    /// "" or "/tenant".
+    pub fn issuer_path(&self) -> &str {
+        let after = self.issuer.find("://").map_or(0, |it| it + 3);
+        self.issuer[after..].find('/').map_or("", |it| &self.issuer[after + it..])
+    }
+
+    /// Names this configuration, so that nodes can see whether they run the same.
+    pub fn digest(&self) -> String {
+        base64url::encode(&digest::sha256(format!("{self:?}").as_bytes())[..12])
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.judge_issuer(&mut found);
+        for (name, api) in &self.api {
+            if self.api.iter().any(|(other, it)| other < name && it.audience == api.audience) {
+                found.push(format!("[api.{name}]: another API has the same audience"));
+            }
+            if url::Url::parse(&api.audience).is_err() || api.audience.contains('#') || api.audience == self.issuer {
+                found.push(format!("[api.{name}]: audience must be an absolute URI without fragment, other than the issuer"));
+            }
+            if api.lifetime.0 <= 0 {
+                found.push(format!("[api.{name}]: lifetime must be more than zero"));
+            }
+        }
+        for (id, client) in &self.client {
+            for problem in self.judge_client(client) {
+                found.push(format!("[client.{id}]: {problem}"));
+            }
+        }
+        for (name, policy) in &self.login {
+            let words = policy.require.iter().flat_map(|it| it.split('+')).map(str::trim);
+            for word in words.filter(|it| !["password", "totp"].contains(it)) {
+                found.push(format!("[login.{name}]: there is no method {word:?}; use password, totp"));
+            }
+            if policy.require.is_empty() {
+                found.push(format!("[login.{name}]: require names no chain of methods"));
+            }
+        }
+        found
+    }
+
+    fn judge_issuer(&self, found: &mut Vec<String>) {
+        let Ok(issuer) = url::Url::parse(&self.issuer) else {
+            found.push("issuer is not a URL".to_owned());
+            return;
+        };
+        if issuer.query().is_some() || issuer.fragment().is_some() || self.issuer.ends_with('/') {
+            found.push("issuer has no query, no fragment and no slash at its end (RFC 8414 2)".to_owned());
+        }
+        let loopback = matches!(issuer.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+        match issuer.scheme() {
+            "https" => {}
+            "http" if loopback && self.development => {}
+            "http" if loopback => found.push("an http issuer needs development = true, which is for your own machine only".to_owned()),
+            _ => found.push("issuer must begin with https://".to_owned()),
+        }
+    }
+
+    /// The rules every client obeys, whether it comes from the file or from `symbolon client import`.
+    pub fn judge_client(&self, client: &Client) -> Vec<String> {
+        let mut found = Vec::new();
+        for (name, scopes) in &client.apis {
+            let Some(api) = self.api.get(name) else {
+                found.push(format!("there is no [api.{name}]"));
+                continue;
+            };
+            for scope in scopes.iter().filter(|it| !api.scope.contains_key(*it)) {
+                found.push(format!("[api.{name}] has no scope {scope:?}"));
+            }
+        }
+        for scope in client.scopes.iter().filter(|it| !USER_SCOPES.contains(&it.as_str())) {
+            found.push(format!("{scope:?} is no OpenID Connect scope; API scopes belong under `apis`"));
+        }
+        for uri in &client.redirect_uris {
+            if let Err(why) = redirect::register(uri, client.kind.into()) {
+                found.push(format!("redirect_uris: {uri:?}: {why}"));
+            }
+        }
+        if client.redirect_uris.is_empty() && client.allows_grant("authorization_code") {
+            found.push("redirect_uris is empty".to_owned());
+        }
+        if let Some(policy) = &client.login
+            && !self.login.contains_key(policy)
+        {
+            found.push(format!("there is no [login.{policy}]"));
+        }
+        if client.kind == ClientKind::Native && client.authentication.uses_secret() {
+            found.push("an app cannot keep a secret (RFC 8252 8.5); use authentication = \"none\"".to_owned());
+        }
+        if client.authentication.uses_secret() && client.secret.is_none() {
+            found.push("secret is missing; `symbolon client secret ID` makes one".to_owned());
+        }
+        if client.authentication == ClientAuthentication::PrivateKeyJwt && !client.jwks.as_ref().is_some_and(|it| KeySet::parse(it).is_ok()) {
+            found.push("jwks is missing or not a key set we accept".to_owned());
+        }
+        if client.without_pkce && (client.kind != ClientKind::Web || !client.is_confidential()) {
+            found.push("without_pkce is only for web clients that authenticate".to_owned());
+        }
+        for grant in client.grants.iter().flatten().filter(|it| !GRANTS.contains(&it.as_str())) {
+            found.push(format!("there is no grant {grant:?}"));
+        }
+        found
+    }
+}

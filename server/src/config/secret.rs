@@ -1,0 +1,167 @@
+//! Secrets and where they come from. Nothing here prints a secret, and no file of the configuration holds one in clear.
+
+use crate::error::Fault;
+use serde::{Deserialize, Deserializer, Serialize, de};
+use std::fmt;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use symbolon_oauth::base64url;
+
+/// The digest of a client's or an API's secret: an argon2id PHC string, or `hmac-sha256:` and a value under our master key.
+/// A secret in clear is refused, so that a leaked configuration file is not a leaked credential.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Secret(String);
+
+impl Secret {
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        let phc = text.strip_prefix("$argon2id$").is_some_and(|it| it.matches('$').count() == 3);
+        if phc || text.strip_prefix("hmac-sha256:").is_some_and(|it| !it.is_empty()) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err("a secret is kept as its digest, never in clear; `symbolon client secret ID` makes one and prints the line to put here")
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+impl<'de> Deserialize<'de> for Secret {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(&String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+/// Where the master key is kept. Everything secret in the store is sealed under it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MasterKey {
+    /// A file only the server's user can read.
+    File(PathBuf),
+    /// The name of an environment variable.
+    Env(String),
+    /// A command that prints the keys, such as the client of a key management service.
+    Command(Vec<String>),
+}
+
+impl Default for MasterKey {
+    fn default() -> Self {
+        Self::File(PathBuf::from("symbolon.key"))
+    }
+}
+
+impl MasterKey {
+    /// Reads the keys: newest first, each with the version that sealed values name.
+    pub fn read(&self) -> Result<Vec<(u8, [u8; 32])>, Fault> {
+        let text = match self {
+            Self::File(path) => read_private(path)?,
+            Self::Env(name) => std::env::var(name)
+                .map_err(|_| Fault::new(format!("master key: the environment variable {name} is not set")))?,
+            Self::Command(words) => run(words)?,
+        };
+        parse_keys(&text).ok_or_else(|| {
+            Fault::new("master key: expected one line per key, newest first, each VERSION:KEY (1 to 255, then 32 bytes in base64url)")
+        })
+    }
+
+    /// Writes a fresh key file, readable by its owner only; never over an existing one.
+    pub fn create_file(path: &Path) -> Result<(), Fault> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let mut key = [0_u8; 32];
+        aws_lc_rs::rand::fill(&mut key).map_err(|_| Fault::new("the system gave no randomness"))?;
+        let mut file = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(path)
+            .map_err(|it| Fault::new(format!("cannot create {}: {it}", path.display())))?;
+        writeln!(file, "1:{}", base64url::encode(&key))
+            .and_then(|()| file.sync_all())
+            .map_err(|it| Fault::new(format!("cannot write {}: {it}", path.display())))
+    }
+}
+
+fn read_private(path: &Path) -> Result<String, Fault> {
+    use std::os::unix::fs::PermissionsExt;
+    let show = path.display();
+    let about = std::fs::metadata(path).map_err(|it| {
+        Fault::new(format!("master key: cannot read {show}: {it}; `symbolon init` makes one, a restored store needs its old one"))
+    })?;
+    if about.permissions().mode() & 0o077 != 0 {
+        return Err(Fault::new(format!("master key: {show} is readable by others; run: chmod 600 {show}")));
+    }
+    std::fs::read_to_string(path).map_err(|it| Fault::new(format!("master key: cannot read {show}: {it}")))
+}
+
+fn run(words: &[String]) -> Result<String, Fault> {
+    let Some((program, arguments)) = words.split_first() else {
+        return Err(Fault::new("master key: the command is empty"));
+    };
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|it| Fault::new(format!("master key: cannot run {program}: {it}")))?;
+    if !output.status.success() {
+        return Err(Fault::new(format!("master key: {program} ended with {}", output.status)));
+    }
+    String::from_utf8(output.stdout).map_err(|_| Fault::new(format!("master key: {program} printed something that is not text")))
+}
+
+fn parse_keys(text: &str) -> Option<Vec<(u8, [u8; 32])>> {
+    let mut keys: Vec<(u8, [u8; 32])> = Vec::new();
+    for line in text.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with('#')) {
+        let (version, key) = line.split_once(':').unwrap_or(("1", line));
+        let version = version.trim().parse::<u8>().ok().filter(|it| *it > 0)?;
+        if keys.iter().any(|(known, _)| *known == version) {
+            return None;
+        }
+        keys.push((version, base64url::decode(key.trim())?.try_into().ok()?));
+    }
+    (!keys.is_empty()).then_some(keys)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_secret_in_clear_is_refused_and_a_digest_is_never_printed() {
+        assert!(Secret::parse("hunter2").is_err());
+        assert!(Secret::parse("$argon2id$").is_err());
+        let kept = Secret::parse("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA").unwrap();
+        assert_eq!(format!("{kept:?}"), "Secret(..)");
+    }
+
+    #[test]
+    fn master_keys_are_listed_newest_first() {
+        let key = base64url::encode(&[7; 32]);
+        assert_eq!(parse_keys(&key).unwrap(), [(1, [7; 32])]);
+        assert_eq!(parse_keys(&format!("# new\n2:{key}\n1:{key}\n")).unwrap().len(), 2);
+        for bad in [String::new(), "1:abc".into(), format!("0:{key}"), format!("1:{key}\n1:{key}")] {
+            assert_eq!(parse_keys(&bad), None);
+        }
+    }
+
+    #[test]
+    fn a_key_file_that_others_can_read_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = std::env::temp_dir().join(format!("symbolon-key-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let path = dir.join("symbolon.key");
+        MasterKey::create_file(&path).unwrap();
+        assert!(MasterKey::create_file(&path).is_err());
+        assert_eq!(MasterKey::File(path.clone()).read().unwrap().len(), 1);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(MasterKey::File(path).read().is_err());
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+}

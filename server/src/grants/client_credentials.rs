@@ -1,0 +1,34 @@
+//! grant_type=client_credentials. RFC 6749 4.4: confidential clients only, API scopes only. No row: the token is all.
+
+use crate::app::App;
+use crate::audit;
+use crate::caller::{self, Caller};
+use crate::error::{Refused, Result};
+use crate::http::reply::{self, Reply};
+use crate::store::{Change, NotApplied};
+use crate::tokens::issue;
+use symbolon_oauth::form::Form;
+
+pub async fn issue(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
+    if !caller.authenticated {
+        return Err(Refused::bad_request("unauthorized_client", "Only a client that authenticates may use client_credentials.").into());
+    }
+    let scope = super::allowed_scope(&caller.client, form.get("scope"))?;
+    // There is no person here, so nothing that speaks about one (113-T).
+    if scope.iter().any(|it| super::OPENID_SCOPES.contains(&it)) {
+        return Err(Refused::bad_request("invalid_scope", "OpenID scopes are about a person; client_credentials has none.").into());
+    }
+    let api = super::target(&app.config, &caller.client, &scope, &form.all("resource"), &[])?
+        .ok_or_else(|| Refused::bad_request("invalid_target", "The client has no API to get a token for."))?;
+    let answer = issue::for_client(app, caller, api, &scope)?;
+    let mut change = Change::new(caller.now_ms);
+    let burnt = caller.burn(&mut change);
+    let mut entry = audit::Entry::ok("client_token_issued").client(caller.client_id.as_str()).with("api", api).with("jti", answer.jti.as_str());
+    entry.security = false;
+    change.audit(entry.address(caller.address.to_string()));
+    match app.store.apply(change).await {
+        Ok(_) => Ok(reply::json(200, &answer.body)),
+        Err(NotApplied::Conflict(at)) if Some(at) == burnt => Err(caller::replayed_assertion().into()),
+        Err(other) => Err(other.into()),
+    }
+}

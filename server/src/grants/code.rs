@@ -1,0 +1,159 @@
+//! grant_type=authorization_code. RFC 6749 4.1.3, RFC 7636 4.5; the order of checks is argued in docs/decisions/refresh.md.
+
+use super::{Asked, Grant, State, invalid_grant};
+use crate::app::App;
+use crate::audit;
+use crate::caller::{self, Caller};
+use crate::error::{Error, Fault, Refused, Result};
+use crate::http::reply::{self, Reply};
+use crate::store::{Change, Expect, NotApplied, Value};
+use crate::tokens::handles::Kind;
+use crate::tokens::issue;
+use symbolon_oauth::form::Form;
+use symbolon_oauth::pkce::Challenge;
+use symbolon_oauth::scope::Scope;
+
+/// A code lives a minute: FAPI 2.0 5.3.2.1, and phones come back from the browser within seconds.
+pub const CODE_LIFETIME_MS: i64 = 60_000;
+/// Wrong verifiers, clients or redirect URIs a code survives (055-C).
+const FAILURES: i64 = 10;
+
+const INSERT: &str = "INSERT INTO app_grant (session, number, account, client, holder_kind, holder, scope, resource, request, state, \
+    generation, salt, code_failures, created_ms, issued_ms, used_ms, ends_ms) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'code', 0, $10, 0, $11, $11, $11, $12)";
+const ACTIVATE: &str = "UPDATE app_grant SET state = 'active', generation = 1, issued_ms = $3, used_ms = $3 \
+    WHERE session = $1 AND number = $2 AND state = 'code'";
+const COUNT: &str = "UPDATE app_grant SET code_failures = code_failures + 1 WHERE session = $1 AND number = $2 AND code_failures < $3";
+
+/// What a finished authorization grants.
+pub struct Granting<'a> {
+    pub session: &'a [u8; 16],
+    pub account: &'a str,
+    pub client_id: &'a str,
+    /// The client authenticates at the token endpoint, and so holds what it gets.
+    pub confidential: bool,
+    pub scope: &'a Scope,
+    pub resource: &'a [String],
+    pub asked: &'a Asked,
+    pub ends_ms: i64,
+}
+
+/// Adds the grant to `change` and answers its code.
+pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<String> {
+    let salt = crate::seal::random::<16>()?;
+    let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
+    let holder_kind = if it.confidential { "client" } else { "bearer" };
+    let json = |e: serde_json::Error| Fault::new(e.to_string());
+    change.run(
+        INSERT,
+        vec![
+            Value::from(&it.session[..]),
+            i64::from(number).into(),
+            it.account.into(),
+            it.client_id.into(),
+            holder_kind.into(),
+            (if it.confidential { it.client_id } else { "" }).into(),
+            it.scope.to_string().into(),
+            serde_json::to_string(it.resource).map_err(json)?.into(),
+            serde_json::to_string(it.asked).map_err(json)?.into(),
+            Value::from(&salt[..]),
+            change.now_ms().into(),
+            it.ends_ms.into(),
+        ],
+    );
+    Ok(app.handles.make(Kind::Code, it.session, number, 0, &salt))
+}
+
+/// Redeems a code: everything about the request is checked before the state, and only then is the code spent.
+pub async fn redeem(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
+    let text = form.get("code").ok_or_else(|| Refused::bad_request("invalid_request", "The code parameter is missing."))?;
+    let handle = app
+        .handles
+        .read(Kind::Code, text)
+        .ok_or_else(|| invalid_grant("This is not an authorization code of this server.").because("tag"))?;
+    let grant = super::of_handle(app, &handle).await?;
+    if let Err(error) = check(app, caller, &grant, form) {
+        count_failure(app, caller, &grant, &error).await?;
+        return Err(error);
+    }
+    match grant.state {
+        State::Code => exchange(app, caller, &grant, form).await,
+        State::Ended => Err(invalid_grant("This code was used before or has been withdrawn.").because("ended").into()),
+        State::Active => Err(used_twice(app, caller, &grant).await?),
+    }
+}
+
+/// Client, holder, redirect URI, verifier: what only the rightful app can get right.
+fn check(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<()> {
+    grant.must_belong_to(caller)?;
+    grant.must_be_held_by(caller)?;
+    // RFC 6749 4.1.3: it was in the authorization request, so it is here and the same. OAuth 2.1 clients leave it out,
+    // which PKCE makes safe; a client without PKCE must send it.
+    let differs = match form.get("redirect_uri") {
+        Some(it) => it != grant.asked.redirect_uri,
+        None => grant.asked.code_challenge.is_none(),
+    };
+    if differs {
+        return Err(invalid_grant("redirect_uri is not the one of the authorization request.").into());
+    }
+    match (&grant.asked.code_challenge, form.get("code_verifier")) {
+        (Some(challenge), Some(verifier)) => {
+            let challenge = Challenge::parse(challenge, Some("S256")).map_err(Fault::new)?;
+            if !challenge.matches(verifier) {
+                return Err(invalid_grant("code_verifier does not fit the code_challenge.").into());
+            }
+        }
+        (Some(_), None) => return Err(invalid_grant("code_verifier is missing.").into()),
+        // RFC 9700 4.8.2: a verifier without a challenge is a downgrade (064-P).
+        (None, Some(_)) => return Err(invalid_grant("The authorization request carried no code_challenge.").into()),
+        (None, None) => {}
+    }
+    super::target(&app.config, &caller.client, &grant.scope, &form.all("resource"), &grant.resource)?;
+    Ok(())
+}
+
+async fn count_failure(app: &App, caller: &Caller, grant: &Grant, error: &Error) -> Result<()> {
+    let Error::Refused(refused) = error else { return Ok(()) };
+    if grant.state != State::Code {
+        return Ok(());
+    }
+    let mut change = Change::new(caller.now_ms);
+    if grant.code_failures + 1 >= FAILURES {
+        grant.end(&mut change);
+    } else {
+        let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), FAILURES.into()];
+        change.run_expecting(COUNT, values, Expect::Any);
+    }
+    let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
+    change.audit(grant.entry(app, audit::Entry::refused("code_refused", reason), caller).with("sent_by", caller.client_id.as_str()));
+    app.store.apply(change).await?;
+    Ok(())
+}
+
+async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+    grant.must_be_alive(caller.now_ms)?;
+    if caller.now_ms >= grant.asked.code_expires_ms {
+        return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
+    }
+    let mut change = Change::new(caller.now_ms);
+    change.run(ACTIVATE, vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), caller.now_ms.into()]);
+    let burnt = caller.burn(&mut change);
+    let answer = issue::for_grant(app, caller, grant, form, 1, &grant.scope)?;
+    change.audit(grant.entry(app, audit::Entry::ok("code_exchanged"), caller).with("jti", answer.jti.as_str()));
+    match app.store.apply(change).await {
+        Ok(_) => Ok(reply::json(200, &answer.body)),
+        Err(NotApplied::Conflict(at)) if Some(at) == burnt => Err(caller::replayed_assertion().into()),
+        // Another request redeemed the code between our read and our write: that is a second use (RFC 6749 4.1.2).
+        Err(NotApplied::Conflict(_)) => Err(used_twice(app, caller, grant).await?),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// A second redemption that is right in every other way ends the grant: one of the two is not the app.
+async fn used_twice(app: &App, caller: &Caller, grant: &Grant) -> Result<Error> {
+    let mut change = Change::new(caller.now_ms);
+    grant.end(&mut change);
+    change.audit(grant.entry(app, audit::Entry::refused("code_used_twice", "the grant has been ended"), caller));
+    app.store.apply(change).await?;
+    Ok(invalid_grant("This code was used before; everything issued from it has been ended.").because("used twice").into())
+}

@@ -1,0 +1,266 @@
+//! A grant: what one client got from one session. One statement reads all that decides about it.
+
+pub mod client_credentials;
+pub mod code;
+pub mod refresh;
+
+use crate::app::App;
+use crate::audit;
+use crate::caller::Caller;
+use crate::config::{Client, Config};
+use crate::error::{Fault, Refused, Result};
+use crate::store::{Change, Expect, Value};
+use crate::tokens::handles::Handle;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use symbolon_oauth::scope::Scope;
+
+/// What the authorization request left behind for the exchange and for every later token.
+#[derive(Serialize, Deserialize, Clone, Debug, Default)]
+pub struct Asked {
+    pub redirect_uri: String,
+    pub code_challenge: Option<String>,
+    pub nonce: Option<String>,
+    pub acr: String,
+    pub amr: Vec<String>,
+    pub auth_time_ms: i64,
+    pub code_expires_ms: i64,
+    /// OpenID Connect Core 5.5: claim names asked for one by one.
+    #[serde(default)]
+    pub id_token_claims: Vec<String>,
+    #[serde(default)]
+    pub userinfo_claims: Vec<String>,
+    /// `auth_time` was asked for (max_age) and must be in the ID token.
+    #[serde(default)]
+    pub wants_auth_time: bool,
+}
+
+/// The person, as far as tokens may say.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    pub email: Option<String>,
+    pub email_verified: bool,
+    pub name: Option<String>,
+    pub locale: Option<String>,
+    pub claims: Map<String, Json>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Code,
+    Active,
+    Ended,
+}
+
+#[derive(Clone, Debug)]
+pub struct Grant {
+    pub session: [u8; 16],
+    pub number: u32,
+    pub account: String,
+    pub client: String,
+    pub holder_kind: String,
+    pub holder: String,
+    pub scope: Scope,
+    pub resource: Vec<String>,
+    pub asked: Asked,
+    pub state: State,
+    pub generation: u32,
+    pub salt: Vec<u8>,
+    pub code_failures: i64,
+    pub created_ms: i64,
+    pub issued_ms: i64,
+    pub used_ms: i64,
+    pub ends_ms: i64,
+    pub person: Person,
+    /// Session, account and cut-offs all say that it may live.
+    pub parents_live: bool,
+}
+
+const READ: &str = "SELECT g.account, g.client, g.holder_kind, g.holder, g.scope, g.resource, g.request, g.state, g.generation, g.salt, \
+    g.code_failures, g.created_ms, g.issued_ms, g.used_ms, g.ends_ms, s.state, s.created_ms, a.state, a.sessions_from_ms, \
+    a.email, a.email_verified, a.name, a.locale, a.claims, c.before_ms \
+    FROM app_grant g JOIN session s ON s.id = g.session JOIN account a ON a.id = g.account \
+    LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client WHERE g.session = $1 AND g.number = $2";
+const END: &str = "UPDATE app_grant SET state = 'ended' WHERE session = $1 AND number = $2 AND state <> 'ended'";
+
+/// Reads a grant with its session, its account and the cut-offs that name it, in one statement.
+pub async fn read(app: &App, session: &[u8; 16], number: u32) -> Result<Option<Grant>> {
+    let Some(row) = app.store.one(READ, &[Value::from(&session[..]), i64::from(number).into()]).await? else { return Ok(None) };
+    let json = |it: serde_json::Error| Fault::new(format!("a grant row does not parse: {it}"));
+    let created_ms = row.int(11)?;
+    let state = match row.text(7)? {
+        "code" => State::Code,
+        "active" => State::Active,
+        "ended" => State::Ended,
+        other => return Err(Fault::new(format!("a grant is in the unknown state {other:?}")).into()),
+    };
+    let cut = row.opt_int(24)?.is_some_and(|before| created_ms < before);
+    let lives = row.text(15)? == "active" && row.text(17)? == "active" && row.int(16)? >= row.int(18)? && !cut;
+    Ok(Some(Grant {
+        session: *session,
+        number,
+        account: row.text(0)?.to_owned(),
+        client: row.text(1)?.to_owned(),
+        holder_kind: row.text(2)?.to_owned(),
+        holder: row.text(3)?.to_owned(),
+        scope: Scope::parse(row.text(4)?).unwrap_or_default(),
+        resource: serde_json::from_str(row.text(5)?).map_err(json)?,
+        asked: serde_json::from_str(row.text(6)?).map_err(json)?,
+        state,
+        generation: u32::try_from(row.int(8)?).map_err(|_| Fault::new("a grant's generation is out of range"))?,
+        salt: row.bytes(9)?.to_vec(),
+        code_failures: row.int(10)?,
+        created_ms,
+        issued_ms: row.int(12)?,
+        used_ms: row.int(13)?,
+        ends_ms: row.int(14)?,
+        person: Person {
+            email: row.opt_text(19)?.map(str::to_owned),
+            email_verified: row.int(20)? == 1,
+            name: row.opt_text(21)?.map(str::to_owned),
+            locale: row.opt_text(22)?.map(str::to_owned),
+            claims: serde_json::from_str(row.text(23)?).map_err(json)?,
+        },
+        parents_live: lives,
+    }))
+}
+
+/// The grant a genuine handle names, after its second tag; the same answer for every kind of "no".
+pub async fn of_handle(app: &App, handle: &Handle) -> Result<Grant> {
+    let unknown = || invalid_grant("This code or token is not known here.");
+    let grant = read(app, &handle.id, handle.number).await?.ok_or_else(|| unknown().because("no such grant"))?;
+    if !handle.belongs_to(&grant.salt) {
+        return Err(unknown().because("the row tag differs: forged with a stolen master key, or another store").into());
+    }
+    Ok(grant)
+}
+
+pub fn invalid_grant(hint: &'static str) -> Refused {
+    Refused::bad_request("invalid_grant", hint)
+}
+
+impl Grant {
+    /// RFC 6749 5.2: issued to another client. A failure changes nothing: possession of a string alone ends nothing.
+    pub fn must_belong_to(&self, caller: &Caller) -> Result<()> {
+        if self.client == caller.client_id {
+            return Ok(());
+        }
+        Err(invalid_grant("This code or token was issued to another client.")
+            .because(format!("issued to {}, sent by {}", self.client, caller.client_id))
+            .into())
+    }
+
+    /// The holder is whoever the grant was made for: an authenticated client proves itself at every use.
+    pub fn must_be_held_by(&self, caller: &Caller) -> Result<()> {
+        let held = match self.holder_kind.as_str() {
+            "bearer" => true,
+            "client" => caller.authenticated,
+            _ => false,
+        };
+        if held { Ok(()) } else { Err(invalid_grant("This token is bound to a key the request does not prove.").into()) }
+    }
+
+    pub fn must_be_alive(&self, now_ms: i64) -> Result<()> {
+        let hint = "This session is over; the person has to sign in again.";
+        if self.state == State::Ended {
+            return Err(invalid_grant(hint).because("the grant has ended").into());
+        }
+        if !self.parents_live {
+            return Err(invalid_grant(hint).because("its session, account or client has ended").into());
+        }
+        if now_ms >= self.ends_ms {
+            return Err(invalid_grant(hint).because("absolute lifetime").into());
+        }
+        Ok(())
+    }
+
+    pub fn is_key_bound(&self) -> bool {
+        self.holder_kind != "bearer"
+    }
+
+    /// The statement that ends this grant; nothing happens if it has ended already.
+    pub fn end(&self, change: &mut Change) {
+        change.run_expecting(END, vec![Value::from(&self.session[..]), i64::from(self.number).into()], Expect::Any);
+    }
+
+    pub fn entry(&self, app: &App, entry: audit::Entry, caller: &Caller) -> audit::Entry {
+        entry
+            .account(self.account.as_str())
+            .client(self.client.as_str())
+            .session(crate::sessions::public_id(app, &self.session))
+            .address(caller.address.to_string())
+    }
+}
+
+/// OpenID Connect's own scopes; everything else belongs to an API.
+pub const OPENID_SCOPES: &[&str] = &["openid", "profile", "email", "offline_access"];
+
+/// The scope a client may have of what it asks: exact names, nothing widened, nothing silently dropped (113-T, 114-T).
+pub fn allowed_scope(client: &Client, asked: Option<&str>) -> Result<Scope> {
+    let invalid = |hint| Refused::bad_request("invalid_scope", hint);
+    let Some(asked) = asked else { return default_scope(client) };
+    let scope = Scope::parse(asked).ok_or_else(|| invalid("The scope parameter is malformed or too long."))?;
+    for word in scope.iter() {
+        if !may_have(client, word) {
+            return Err(invalid("The client may not ask for one of these scopes.").because(format!("scope {word:?}")).into());
+        }
+    }
+    Ok(scope)
+}
+
+/// Is this scope still allowed to the client? Asked again at every refresh (139-F).
+pub fn may_have(client: &Client, word: &str) -> bool {
+    client.apis.values().flatten().any(|it| it == word)
+        || (OPENID_SCOPES.contains(&word) && client.scopes.iter().any(|it| it == word))
+}
+
+/// RFC 6749 3.3: no scope asked. All of the only API's; with several, the client has to say.
+fn default_scope(client: &Client) -> Result<Scope> {
+    let mut apis = client.apis.values();
+    match (apis.next(), apis.next()) {
+        (Some(only), None) => Ok(only.iter().cloned().collect()),
+        _ => Err(Refused::bad_request("invalid_scope", "Name the scopes you need in the scope parameter.").into()),
+    }
+}
+
+/// The one API an access token is for. `None`: only OpenID scopes, so the token is for the userinfo endpoint.
+/// RFC 8707: `resource` names it; without one the scopes must point to a single API.
+pub fn target<'a>(config: &'a Config, client: &Client, scope: &Scope, resource: &[&str], granted: &[String]) -> Result<Option<&'a str>> {
+    let invalid = |hint| Refused::bad_request("invalid_target", hint);
+    if resource.len() > 1 {
+        return Err(invalid("Ask for one resource at a time: an access token is for one API.").into());
+    }
+    if let Some(wanted) = resource.first() {
+        if *wanted == config.issuer {
+            return Ok(None);
+        }
+        if !granted.is_empty() && !granted.iter().any(|it| it == wanted) {
+            return Err(invalid("That resource is not part of this grant.").into());
+        }
+        return config
+            .api
+            .iter()
+            .find(|(name, it)| it.audience == *wanted && client.apis.contains_key(*name))
+            .map(|(name, _)| Some(name.as_str()))
+            .ok_or_else(|| invalid("The client has no API with that resource identifier.").into());
+    }
+    let mut found = None;
+    for (name, api) in &config.api {
+        let named = granted.is_empty() || granted.contains(&api.audience);
+        if named && client.apis.get(name).is_some_and(|allowed| allowed.iter().any(|it| scope.contains(it))) {
+            if found.is_some() {
+                return Err(invalid("The scopes belong to several APIs; name one with the resource parameter.").into());
+            }
+            found = Some(name.as_str());
+        }
+    }
+    Ok(found)
+}
+
+/// The part of a grant's scope that an access token for this API carries.
+pub fn scope_for(client: &Client, api: Option<&str>, scope: &Scope) -> Scope {
+    match api.and_then(|it| client.apis.get(it)) {
+        Some(allowed) => scope.iter().filter(|it| allowed.iter().any(|a| a == it)).map(str::to_owned).collect(),
+        None => scope.iter().filter(|it| OPENID_SCOPES.contains(it) && may_have(client, it)).map(str::to_owned).collect(),
+    }
+}

@@ -1,0 +1,125 @@
+//! GET and POST /account: what a signed-in person sees and may end. Changes of password, e-mail address and second
+//! factor are logins of their own (`Purpose`), so that every one of them passes the machine's rules.
+
+use super::Incoming;
+use super::login;
+use super::reply::{self, Reply};
+use crate::app::App;
+use crate::audit;
+use crate::error::{Refused, Result};
+use crate::login::flow::{Change as Wish, Purpose};
+use crate::pages::{AccountView, AppView, SessionView};
+use crate::sessions::{self, Session};
+use crate::store::{Change, Expect, Value};
+use http::Method;
+
+const PERSON: &str = "SELECT name, email, email_verified FROM account WHERE id = $1";
+const FACTORS: &str = "SELECT kind FROM credential WHERE account = $1";
+const SESSIONS: &str = "SELECT id, created_ms, used_ms FROM session WHERE account = $1 AND state = 'active'";
+const APPS: &str = "SELECT g.client, g.scope, g.created_ms FROM session s JOIN app_grant g ON g.session = s.id \
+    WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active'";
+const END_ONE: &str = "UPDATE session SET state = 'ended' WHERE account = $1 AND id = $2 AND state = 'active'";
+const END_OTHERS: &str = "UPDATE session SET state = 'ended' WHERE account = $1 AND id <> $2 AND state = 'active'";
+const END_APP: &str = "UPDATE app_grant SET state = 'ended' WHERE client = $2 AND state <> 'ended' \
+    AND session IN (SELECT id FROM session WHERE account = $1)";
+const FORGET: &str = "DELETE FROM consent WHERE account = $1 AND client = $2";
+
+pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let Some(session) = sessions::of_browser(app, incoming).await? else {
+        return login::own(app, incoming, Purpose::SignIn, None).await;
+    };
+    if incoming.method == Method::POST {
+        return act(app, incoming, &session).await;
+    }
+    show(app, incoming, &session).await
+}
+
+async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
+    let account = Value::from(session.account.as_str());
+    let row = app.store.one(PERSON, &[account.clone()]).await?.ok_or_else(|| Refused::new(404, "not_found", "The account is gone."))?;
+    let mut second_factors = Vec::new();
+    for row in app.store.all(FACTORS, &[account.clone()]).await? {
+        second_factors.push(row.text(0)?.to_owned());
+    }
+    second_factors.retain(|it| it != "password" && it != "recovery");
+    let mut open = Vec::new();
+    for row in app.store.all(SESSIONS, &[account.clone()]).await? {
+        let id: [u8; 16] = row.bytes(0)?.try_into().unwrap_or_default();
+        open.push(SessionView {
+            id_token: sessions::public_id(app, &id),
+            started: instant(row.int(1)?),
+            last_used: instant(row.int(2)?),
+            current: id == session.id,
+        });
+    }
+    let mut apps: Vec<AppView> = Vec::new();
+    for row in app.store.all(APPS, &[account]).await? {
+        let client = row.text(0)?;
+        if apps.iter().any(|it| it.client == client) {
+            continue;
+        }
+        let name = app.client(client).and_then(|it| it.name.clone()).unwrap_or_else(|| client.to_owned());
+        let scopes = row.text(1)?.split(' ').map(str::to_owned).collect();
+        apps.push(AppView { client: client.to_owned(), name, scopes, since: instant(row.int(2)?) });
+    }
+    let view = AccountView {
+        name: row.opt_text(0)?.map(str::to_owned),
+        email: row.opt_text(1)?.map(str::to_owned),
+        email_verified: row.int(2)? == 1,
+        second_factors,
+        sessions: open,
+        apps,
+        form_action: app.url("/account"),
+        form_token: login::form_token(app, &session.id, "account"),
+    };
+    let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
+    Ok(reply::page(200, app.pages.account(&locale, &view)?, None))
+}
+
+fn instant(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|it| it.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
+}
+
+async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
+    let form = &incoming.form;
+    if !login::form_token_fits(app, &session.id, "account", form.get("form_token")) {
+        return Err(Refused::bad_request("invalid_session", "This form is too old. Open the account page again.").into());
+    }
+    let (action, target) = form.get("action").unwrap_or_default().split_once(':').unwrap_or((form.get("action").unwrap_or_default(), ""));
+    let wish = match action {
+        "change_password" => Some(Wish::Password),
+        "enrol_totp" => Some(Wish::EnrolTotp),
+        "remove_totp" => Some(Wish::RemoveTotp),
+        _ => None,
+    };
+    if let Some(wish) = wish {
+        return login::own(app, incoming, Purpose::Account(wish), Some(session.clone())).await;
+    }
+    let mut change = Change::new(incoming.now_ms);
+    let account = || Value::from(session.account.as_str());
+    let event = match action {
+        "sign_out_others" => {
+            change.run_expecting(END_OTHERS, vec![account(), Value::from(&session.id[..])], Expect::Any);
+            "other_sessions_ended"
+        }
+        "end_session" => {
+            for row in app.store.all(SESSIONS, &[account()]).await? {
+                let id: [u8; 16] = row.bytes(0)?.try_into().unwrap_or_default();
+                if sessions::public_id(app, &id) == target {
+                    change.run_expecting(END_ONE, vec![account(), Value::from(&id[..])], Expect::Any);
+                }
+            }
+            "session_ended"
+        }
+        "revoke_app" => {
+            change.run_expecting(END_APP, vec![account(), target.into()], Expect::Any);
+            change.run_expecting(FORGET, vec![account(), target.into()], Expect::Any);
+            "consent_withdrawn"
+        }
+        _ => return Err(Refused::bad_request("invalid_request", "There is no such action on this page.").into()),
+    };
+    let entry = audit::Entry::ok(event).account(session.account.as_str()).session(sessions::public_id(app, &session.id));
+    change.audit(entry.address(incoming.address.to_string()).with("target", target));
+    app.store.apply(change).await?;
+    Ok(reply::see_other(&app.url("/account")))
+}

@@ -1,0 +1,323 @@
+//! GET and POST /authorize. RFC 6749 4.1.1, RFC 7636, RFC 9126 4, RFC 9207, OpenID Connect Core 3.1.2.
+//! `check` is the one judge of what an authorization request may ask: the pushed and the plain way both pass it.
+
+use super::Incoming;
+use super::reply::{self, Reply};
+use crate::app::App;
+use crate::config::{Client, ClientKind};
+use crate::error::{Error, Refused, Result};
+use crate::grants;
+use crate::http::{login, par};
+use crate::sessions;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use symbolon_oauth::form::Form;
+use symbolon_oauth::id_token;
+use symbolon_oauth::pkce::Challenge;
+use symbolon_oauth::redirect;
+use symbolon_oauth::scope::Scope;
+
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    Query,
+    Fragment,
+    FormPost,
+}
+
+/// Where and how an answer goes back. Only built from a checked redirect URI.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct Back {
+    pub redirect_uri: String,
+    pub mode: ResponseMode,
+    pub state: Option<String>,
+}
+
+/// A checked authorization request; what a login carries until it is done.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct AuthorizationRequest {
+    pub client_id: String,
+    pub back: Back,
+    pub scope: Scope,
+    pub resource: Vec<String>,
+    pub code_challenge: Option<String>,
+    pub nonce: Option<String>,
+    pub prompt: Vec<String>,
+    pub max_age_s: Option<i64>,
+    pub acr_values: Vec<String>,
+    pub essential_acr: bool,
+    pub login_hint: Option<String>,
+    pub ui_locales: Option<String>,
+    /// The person this request insists on (id_token_hint, or `sub` in the claims parameter).
+    pub sub: Option<String>,
+    pub id_token_claims: Vec<String>,
+    pub userinfo_claims: Vec<String>,
+    /// The handle of the pushed request, burnt by the change that issues the code.
+    #[serde(default)]
+    pub pushed: Option<String>,
+}
+
+/// Why a request is not carried out, and whether the client may be told by a redirect.
+pub enum Problem {
+    Page(Error),
+    Redirect(Refused, Back),
+}
+
+impl Problem {
+    /// For PAR and for faults: the same failure as a plain answer.
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Page(it) => it,
+            Self::Redirect(it, _) => it.into(),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(it: Error) -> Self {
+        Self::Page(it)
+    }
+}
+
+fn page(hint: &'static str) -> Problem {
+    Problem::Page(Refused::bad_request("invalid_request", hint).into())
+}
+
+pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let request = match resolve(app, incoming).await {
+        Ok(it) => it,
+        Err(Problem::Page(error)) => return Err(error),
+        Err(Problem::Redirect(refused, back)) => return refuse(app, incoming, &back, refused.code, refused.hint),
+    };
+    let session = sessions::of_browser(app, incoming).await?;
+    login::begin(app, incoming, request, session).await
+}
+
+/// The request itself: from the push it names, or from its own parameters.
+async fn resolve(app: &App, incoming: &Incoming) -> std::result::Result<AuthorizationRequest, Problem> {
+    let form = incoming.parameters();
+    let client_id = form.get("client_id").ok_or_else(|| page("The client_id parameter is missing."))?;
+    let client = app.client(client_id).ok_or_else(|| page("There is no such client here, or it is disabled."))?;
+    if let Some(uri) = form.get("request_uri") {
+        return par::open(app, client_id, &client, uri, incoming.now_ms).await;
+    }
+    if client.require_pushed_authorization_requests {
+        return Err(page("This client must push its authorization requests (RFC 9126)."));
+    }
+    check(app, client_id, &client, form)
+}
+
+/// What an authorization request may ask. First what decides where an answer may go; from then on the client is told.
+pub fn check(app: &App, client_id: &str, client: &Client, form: &Form) -> std::result::Result<AuthorizationRequest, Problem> {
+    let redirect_uri = checked_redirect(client, form)?;
+    let state = form.get("state").map(str::to_owned);
+    // Core 3.1.2.6 and response modes: an unknown mode cannot be answered in that mode, so it is a page.
+    let mode = match form.get("response_mode") {
+        None | Some("query") => ResponseMode::Query,
+        Some("fragment") => ResponseMode::Fragment,
+        Some("form_post") => ResponseMode::FormPost,
+        Some(_) => return Err(page("This response_mode is not supported; use query, fragment or form_post.")),
+    };
+    let back = Back { redirect_uri, mode, state };
+    match asked(app, client_id, client, form, &back) {
+        Ok(it) => Ok(it),
+        Err(Error::Refused(it)) => Err(Problem::Redirect(*it, back)),
+        Err(fault) => Err(Problem::Page(fault)),
+    }
+}
+
+/// RFC 9700 2.1: byte-exact, loopback ports excepted. A bad one is a page, never a redirect.
+fn checked_redirect(client: &Client, form: &Form) -> std::result::Result<String, Problem> {
+    let Some(asked) = form.get("redirect_uri") else {
+        return match client.redirect_uris.as_slice() {
+            [only] if !form.contains("redirect_uri") => Ok(only.clone()),
+            _ => Err(page("The redirect_uri parameter is missing.")),
+        };
+    };
+    if client.redirect_uris.iter().any(|it| redirect::matches(it, asked)) {
+        return Ok(asked.to_owned());
+    }
+    Err(page("The redirect_uri is not one the client registered; it must match byte for byte."))
+}
+
+fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) -> Result<AuthorizationRequest> {
+    let invalid = |hint| Refused::bad_request("invalid_request", hint);
+    if form.contains("request") {
+        return Err(Refused::bad_request("request_not_supported", "Send plain parameters or push them.").into());
+    }
+    match form.get("response_type") {
+        Some("code") => {}
+        None => return Err(invalid("The response_type parameter is missing.").into()),
+        Some(_) => return Err(Refused::bad_request("unsupported_response_type", "Only response_type=code is supported.").into()),
+    }
+    if !client.allows_grant("authorization_code") {
+        return Err(Refused::bad_request("unauthorized_client", "This client may not use the authorization code flow.").into());
+    }
+    let code_challenge = checked_challenge(client, form)?;
+    let scope = grants::allowed_scope(client, form.get("scope"))?;
+    let resource: Vec<String> = form.all("resource").into_iter().map(str::to_owned).collect();
+    for one in &resource {
+        grants::target(&app.config, client, &scope, &[one], &[])?;
+    }
+    let claims = Claims::parse(form.get("claims"))?;
+    let mut sub = claims.sub.clone();
+    if let Some(hint) = form.get("id_token_hint") {
+        let hinted = id_token::check_hint(hint, &app.keys.verifiers(app.now_ms()), &app.config.issuer)
+            .map_err(|_| invalid("id_token_hint is not an ID token of this server."))?;
+        sub = hinted.get("sub").and_then(Json::as_str).map(str::to_owned);
+    }
+    Ok(AuthorizationRequest {
+        client_id: client_id.to_owned(),
+        back: back.clone(),
+        scope,
+        resource,
+        code_challenge,
+        nonce: bounded(form, "nonce")?,
+        prompt: checked_prompt(form)?,
+        max_age_s: checked_max_age(form)?.or(client.default_max_age.map(|it| it.0)),
+        acr_values: if claims.acr_values.is_empty() { words(form, "acr_values") } else { claims.acr_values.clone() },
+        essential_acr: claims.essential_acr,
+        login_hint: bounded(form, "login_hint")?,
+        ui_locales: form.get("ui_locales").filter(|it| it.len() <= 64).map(str::to_owned),
+        sub,
+        id_token_claims: claims.id_token,
+        userinfo_claims: claims.userinfo,
+        pushed: None,
+    })
+}
+
+fn bounded(form: &Form, name: &str) -> Result<Option<String>> {
+    match form.get(name) {
+        Some(it) if it.len() > 512 => Err(Refused::bad_request("invalid_request", "nonce or login_hint is longer than 512 bytes.").into()),
+        other => Ok(other.map(str::to_owned)),
+    }
+}
+
+fn words(form: &Form, name: &str) -> Vec<String> {
+    form.get(name).map(|it| it.split(' ').filter(|it| !it.is_empty()).take(10).map(str::to_owned).collect()).unwrap_or_default()
+}
+
+/// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration.
+fn checked_challenge(client: &Client, form: &Form) -> Result<Option<String>> {
+    let invalid = |hint| Refused::bad_request("invalid_request", hint);
+    let Some(challenge) = form.get("code_challenge") else {
+        if form.contains("code_challenge") || form.contains("code_challenge_method") || !client.without_pkce || client.kind != ClientKind::Web {
+            return Err(invalid("PKCE is required: send code_challenge with code_challenge_method=S256.").into());
+        }
+        return Ok(None);
+    };
+    let challenge = Challenge::parse(challenge, form.get("code_challenge_method")).map_err(|why| {
+        invalid("code_challenge must be an S256 challenge: 43 characters of base64url, code_challenge_method=S256.").because(why)
+    })?;
+    Ok(Some(challenge.as_str().to_owned()))
+}
+
+/// Core 3.1.2.1: `none` stands alone; an unknown value is refused rather than skipped.
+fn checked_prompt(form: &Form) -> Result<Vec<String>> {
+    let prompt = words(form, "prompt");
+    let known = prompt.iter().all(|it| ["none", "login", "consent", "select_account"].contains(&it.as_str()));
+    if !known || (prompt.len() > 1 && prompt.iter().any(|it| it == "none")) {
+        return Err(Refused::bad_request("invalid_request", "prompt may be none alone, or login, consent, select_account.").into());
+    }
+    Ok(prompt)
+}
+
+fn checked_max_age(form: &Form) -> Result<Option<i64>> {
+    let Some(text) = form.get("max_age") else { return Ok(None) };
+    match text.parse::<u32>() {
+        Ok(it) if text.bytes().all(|it| it.is_ascii_digit()) => Ok(Some(i64::from(it))),
+        _ => Err(Refused::bad_request("invalid_request", "max_age must be a whole number of seconds.").into()),
+    }
+}
+
+/// OpenID Connect Core 5.5: the claims parameter.
+#[derive(Default)]
+struct Claims {
+    sub: Option<String>,
+    acr_values: Vec<String>,
+    essential_acr: bool,
+    id_token: Vec<String>,
+    userinfo: Vec<String>,
+}
+
+impl Claims {
+    fn parse(text: Option<&str>) -> Result<Self> {
+        let invalid = || Refused::bad_request("invalid_request", "The claims parameter is not the JSON object of OpenID Connect Core 5.5.");
+        let Some(text) = text else { return Ok(Self::default()) };
+        if text.len() > 8192 {
+            return Err(invalid().because("too long").into());
+        }
+        let json: Json = serde_json::from_str(text).map_err(|_| invalid())?;
+        let object = json.as_object().ok_or_else(invalid)?;
+        let mut found = Self::default();
+        for (place, into) in [("id_token", true), ("userinfo", false)] {
+            let Some(wanted) = object.get(place) else { continue };
+            let wanted = wanted.as_object().ok_or_else(invalid)?;
+            if wanted.len() > 50 {
+                return Err(invalid().because("too many").into());
+            }
+            for (name, how) in wanted {
+                found.read(name, how);
+                let list = if into { &mut found.id_token } else { &mut found.userinfo };
+                list.push(name.clone());
+            }
+        }
+        Ok(found)
+    }
+
+    fn read(&mut self, name: &str, how: &Json) {
+        let values = || -> Vec<String> {
+            let many = how["values"].as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
+            how["value"].as_str().map(str::to_owned).into_iter().chain(many).take(10).collect()
+        };
+        match name {
+            "sub" => self.sub = how["value"].as_str().map(str::to_owned),
+            "acr" => {
+                self.acr_values = values();
+                self.essential_acr = how["essential"].as_bool() == Some(true);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Is the app behind this redirect URI surely the client? RFC 8252 8.6: only a claimed https URI says so; a private
+/// scheme or a loopback port can be taken by any app, so consent is asked every time.
+pub fn identity_assured(redirect_uri: &str) -> bool {
+    matches!(redirect::kind_of(redirect_uri), Some(redirect::RedirectKind::ClaimedHttps))
+}
+
+/// An error at the redirect URI, with `iss` (RFC 9207) and `state` as it came.
+pub fn refuse(app: &App, incoming: &Incoming, back: &Back, code: &str, hint: &str) -> Result<Reply> {
+    respond(app, incoming, back, &[("error", code), ("error_description", hint)])
+}
+
+/// The authorization response in the mode that was asked for.
+pub fn respond(app: &App, incoming: &Incoming, back: &Back, parameters: &[(&str, &str)]) -> Result<Reply> {
+    let mut all: Vec<(&str, &str)> = parameters.to_vec();
+    if let Some(state) = &back.state {
+        all.push(("state", state));
+    }
+    all.push(("iss", &app.config.issuer));
+    let encoded: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&all).finish();
+    let uri = &back.redirect_uri;
+    match back.mode {
+        ResponseMode::Query => Ok(reply::see_other(&format!("{uri}{}{encoded}", if uri.contains('?') { '&' } else { '?' }))),
+        ResponseMode::Fragment => Ok(reply::see_other(&format!("{uri}#{encoded}"))),
+        ResponseMode::FormPost => {
+            let pairs: Vec<(String, String)> = all.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+            let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
+            let html = app.pages.form_post(uri, &pairs, &locale, &app.config.issuer)?;
+            Ok(reply::page(200, html, Some(&origin(uri))))
+        }
+    }
+}
+
+/// Scheme and host of a redirect URI, for the page's form-action. A private scheme is named alone.
+pub fn origin(uri: &str) -> String {
+    match url::Url::parse(uri) {
+        Ok(it) if it.origin().is_tuple() => it.origin().ascii_serialization(),
+        Ok(it) => format!("{}:", it.scheme()),
+        Err(_) => "'none'".to_owned(),
+    }
+}

@@ -1,0 +1,77 @@
+//! POST /introspect. RFC 7662. Only an API or a confidential client may ask, and each only about what concerns it:
+//! an API about tokens for its audience, a client about its own.
+
+use super::Incoming;
+use super::reply::{self, Reply};
+use crate::app::App;
+use crate::caller;
+use crate::error::{Refused, Result};
+use crate::grants;
+use crate::store::{Change, NotApplied};
+use crate::tokens::handles::Kind;
+use crate::tokens::issue;
+use serde_json::{Value as Json, json};
+
+enum Asker {
+    Api { audience: String },
+    Client { id: String },
+}
+
+pub async fn introspect(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let asker = asker(app, incoming).await?;
+    let token =
+        incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
+    let inactive = reply::json(200, &json!({ "active": false }));
+    if token.starts_with(Kind::Refresh.prefix()) {
+        return Ok(refresh_token(app, incoming, &asker, token).await?.map_or(inactive, |it| reply::json(200, &it)));
+    }
+    let Some(accepted) = issue::accept(app, token, incoming.now_ms).await? else { return Ok(inactive) };
+    let concerns = match &asker {
+        Asker::Api { audience } => accepted.token.aud == *audience,
+        Asker::Client { id } => accepted.token.client_id == *id,
+    };
+    if !concerns {
+        tracing::info!("introspection of a token that does not concern the caller");
+        return Ok(inactive);
+    }
+    let mut body = serde_json::to_value(&accepted.token).map_err(|it| crate::error::Fault::new(it.to_string()))?;
+    body["active"] = true.into();
+    body["token_type"] = if accepted.token.cnf.is_some() { "DPoP" } else { "Bearer" }.into();
+    Ok(reply::json(200, &body))
+}
+
+async fn asker(app: &App, incoming: &Incoming) -> Result<Asker> {
+    if let Some(name) = caller::api(app, incoming).await? {
+        let audience = app.config.api.get(&name).map(|it| it.audience.clone()).unwrap_or_default();
+        return Ok(Asker::Api { audience });
+    }
+    let caller = caller::identify(app, incoming).await?;
+    if !caller.authenticated {
+        return Err(Refused::new(401, "invalid_client", "Introspection needs an API or a client that authenticates.").into());
+    }
+    let mut change = Change::new(incoming.now_ms);
+    if caller.burn(&mut change).is_some() {
+        match app.store.apply(change).await {
+            Ok(_) => {}
+            Err(NotApplied::Conflict(_)) => return Err(caller::replayed_assertion().into()),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Ok(Asker::Client { id: caller.client_id })
+}
+
+/// A client may ask about its own refresh token; an API never sees one.
+async fn refresh_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str) -> Result<Option<Json>> {
+    let Asker::Client { id } = asker else { return Ok(None) };
+    let Some(handle) = app.handles.read(Kind::Refresh, token) else { return Ok(None) };
+    let Some(grant) = grants::read(app, &handle.id, handle.number).await? else { return Ok(None) };
+    let current = handle.generation == grant.generation || handle.generation + 1 == grant.generation;
+    let alive = grant.must_be_alive(incoming.now_ms).is_ok() && grant.state == grants::State::Active;
+    if !handle.belongs_to(&grant.salt) || grant.client != *id || !current || !alive {
+        return Ok(None);
+    }
+    Ok(Some(json!({
+        "active": true, "client_id": grant.client, "sub": grant.account, "scope": grant.scope.to_string(),
+        "exp": grant.ends_ms / 1000, "iat": grant.issued_ms / 1000, "iss": app.config.issuer, "token_type": "refresh_token",
+    })))
+}

@@ -1,0 +1,403 @@
+//! The browser's face of the login machine: cookies, form tokens and pages on this side, `Step`s on the other.
+//! It starts logins for /authorize, /account, /register and /reset, and ends them in a session and, perhaps, a code.
+
+use super::Incoming;
+use super::authorize::{self, AuthorizationRequest};
+use super::par;
+use super::reply::{self, Reply, add_cookie};
+use crate::app::App;
+use crate::audit;
+use crate::config::{Client, Config};
+use crate::error::{Fault, Refused, Result};
+use crate::grants::{self, Asked, code};
+use crate::login::flow::{Begin, ConsentAsk, Done, Existing, Outcome, Purpose};
+use crate::login::step::Step;
+use crate::pages::PageContext;
+use crate::sessions::{self, Authenticated, Session};
+use crate::store::{Change, NotApplied};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use symbolon_oauth::scope::Scope;
+use symbolon_oauth::{base64url, digest};
+
+/// What follows a finished login.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub enum Then {
+    Answer(Box<AuthorizationRequest>),
+    Account,
+}
+
+/// One login of one browser: its cookie's secret and the name that is in cookie and form alike.
+struct Binding {
+    name: String,
+    secret: Vec<u8>,
+    fresh: bool,
+}
+
+impl Binding {
+    fn new() -> Result<Self> {
+        let name = base64url::encode(&crate::seal::random::<6>()?);
+        Ok(Self { name, secret: crate::seal::random::<32>()?.to_vec(), fresh: true })
+    }
+
+    fn cookie(app: &App, name: &str) -> String {
+        format!("{}-{name}", sessions::cookie_name(app, "login"))
+    }
+
+    /// The binding a form names, proved by the cookie of that name. No cookie: the link was carried to another browser (328-L).
+    fn of(app: &App, incoming: &Incoming) -> Option<Self> {
+        let name = incoming.form.get("login")?;
+        if name.len() != 8 || !name.bytes().all(|it| it.is_ascii_alphanumeric() || it == b'-' || it == b'_') {
+            return None;
+        }
+        let secret = base64url::decode(incoming.cookie(&Self::cookie(app, name))?).filter(|it| it.len() == 32)?;
+        Some(Self { name: name.to_owned(), secret, fresh: false })
+    }
+
+}
+
+/// The token every form of ours carries: a MAC over the browser's secret and the state the form belongs to (341-L).
+pub fn form_token(app: &App, secret: &[u8], state: &str) -> String {
+    let (version, tag) = app.keyring.mac("form", &[secret, state.as_bytes()]);
+    let mut bytes = vec![version];
+    bytes.extend_from_slice(&tag);
+    base64url::encode(&bytes)
+}
+
+pub fn form_token_fits(app: &App, secret: &[u8], state: &str, token: Option<&str>) -> bool {
+    let Some(bytes) = token.and_then(base64url::decode).filter(|it| it.len() == 33) else { return false };
+    app.keyring.mac_with(bytes[0], "form", &[secret, state.as_bytes()]).is_some_and(|it| digest::equal(&it, &bytes[1..]))
+}
+
+/// From /authorize: signs the person in as far as the request and the client's policy ask.
+pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest, session: Option<Session>) -> Result<Reply> {
+    let session = session.filter(|it| request.sub.as_ref().is_none_or(|sub| *sub == it.account));
+    let silent = request.prompt.iter().any(|it| it == "none");
+    let force = request.prompt.iter().any(|it| it == "login" || it == "select_account");
+    let client = app.client(&request.client_id).ok_or_else(|| Fault::new("the client vanished"))?;
+    let begin = Begin {
+        purpose: Purpose::SignIn,
+        policy: client.login.clone().unwrap_or_else(|| "default".to_owned()),
+        login_hint: request.login_hint.clone(),
+        acr_values: request.acr_values.clone(),
+        essential_acr: request.essential_acr,
+        max_age_s: request.max_age_s,
+        force,
+        request: as_json(&Then::Answer(Box::new(request.clone())))?,
+        existing: session.as_ref().map(existing),
+        consent: None,
+    };
+    let outcome = match app.machine.begin(begin, incoming.now_ms).await {
+        Ok(it) => it,
+        Err(crate::error::Error::Refused(it)) if it.status == 400 => {
+            return authorize::refuse(app, incoming, &request.back, it.code, it.hint);
+        }
+        Err(other) => return Err(other),
+    };
+    match outcome {
+        Outcome::Ask { .. } if silent => {
+            authorize::refuse(app, incoming, &request.back, "login_required", "The person has to sign in, which prompt=none forbids.")
+        }
+        other => advance(app, incoming, Binding::new()?, other, session).await,
+    }
+}
+
+fn existing(session: &Session) -> Existing {
+    Existing { account: session.account.clone(), proofs: session.proofs.clone() }
+}
+
+fn as_json(then: &Then) -> Result<Json> {
+    Ok(serde_json::to_value(then).map_err(|it| Fault::new(it.to_string()))?)
+}
+
+fn locale(app: &App, incoming: &Incoming, ui_locales: Option<&str>) -> String {
+    app.pages.pick_locale(ui_locales, incoming.header("accept-language"))
+}
+
+/// A login for our own pages.
+pub async fn own(app: &App, incoming: &Incoming, purpose: Purpose, session: Option<Session>) -> Result<Reply> {
+    let begin = Begin {
+        purpose,
+        policy: "default".to_owned(),
+        login_hint: None,
+        acr_values: Vec::new(),
+        essential_acr: false,
+        max_age_s: None,
+        force: false,
+        request: as_json(&Then::Account)?,
+        existing: session.as_ref().map(existing),
+        consent: None,
+    };
+    let outcome = app.machine.begin(begin, incoming.now_ms).await?;
+    advance(app, incoming, Binding::new()?, outcome, session).await
+}
+
+/// POST /login: one answer.
+pub async fn login(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let over = || {
+        let hint = "This sign-in belongs to another browser window or is too old. Go back to the app and start again.";
+        Refused::bad_request("invalid_session", hint)
+    };
+    let form = &incoming.form;
+    // A form of ours comes from a page of ours; browsers say so (398-W, 341-L).
+    if let Some(site) = incoming.header("sec-fetch-site")
+        && site != "same-origin"
+        && site != "none"
+    {
+        return Err(over().because(format!("Sec-Fetch-Site {site}")).into());
+    }
+    let binding = Binding::of(app, incoming).ok_or_else(|| over().because("no login cookie"))?;
+    let handle = form.get("handle").ok_or_else(|| over().because("no handle"))?;
+    if !form_token_fits(app, &binding.secret, handle, form.get("form_token")) {
+        return Err(over().because("form token").into());
+    }
+    let mut answer: BTreeMap<String, String> = form
+        .iter()
+        .filter(|(name, _)| !["form_token", "handle", "login", "action", "device"].contains(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    if let Some(device) = incoming.cookie(&sessions::cookie_name(app, "device")) {
+        answer.insert("device".to_owned(), device.to_owned());
+    }
+    let action = form.get("action").unwrap_or_default();
+    let outcome =
+        app.machine.answer(handle, action, &answer, Some(incoming.address), incoming.now_ms).await?;
+    let session = sessions::of_browser(app, incoming).await?;
+    advance(app, incoming, binding, outcome, session).await
+}
+
+/// Turns what the machine says into an answer for the browser.
+async fn advance(app: &App, incoming: &Incoming, binding: Binding, outcome: Outcome, session: Option<Session>) -> Result<Reply> {
+    match outcome {
+        Outcome::Ask { step, handle } => ask(app, incoming, &binding, &step, &handle),
+        Outcome::Abandoned { request } => match then(request)? {
+            Then::Answer(request) => authorize::refuse(app, incoming, &request.back, "access_denied", "The person did not go on."),
+            Then::Account => Ok(reply::see_other(&app.url("/"))),
+        },
+        Outcome::Done(mut done) => match then(std::mem::take(&mut done.request))? {
+            Then::Answer(request) => authorized(app, incoming, binding, *request, *done, session).await,
+            Then::Account => signed_in(app, incoming, &binding, *done, session.as_ref()).await,
+        },
+    }
+}
+
+fn then(request: Json) -> Result<Then> {
+    Ok(serde_json::from_value(request).map_err(|it| Fault::new(format!("a login's request: {it}")))?)
+}
+
+fn ask(app: &App, incoming: &Incoming, binding: &Binding, step: &Step, handle: &str) -> Result<Reply> {
+    let context = PageContext {
+        locale: locale(app, incoming, incoming.query.get("ui_locales")),
+        form_action: app.url("/login"),
+        form_token: form_token(app, &binding.secret, handle),
+        client_name: step.facts.get("client_name").and_then(Json::as_str).map(str::to_owned),
+        hidden: vec![("login".to_owned(), binding.name.clone()), ("handle".to_owned(), handle.to_owned())],
+    };
+    let mut page = reply::page(200, app.pages.step(step, &context)?, step.facts.get("form_action").and_then(Json::as_str));
+    if binding.fresh {
+        let value = base64url::encode(&binding.secret);
+        add_cookie(&mut page, &sessions::cookie(app, &Binding::cookie(app, &binding.name), &value, 3600));
+    }
+    Ok(page)
+}
+
+fn authenticated(done: &Done) -> Authenticated<'_> {
+    Authenticated { account: &done.account, proofs: &done.proofs, acr: &done.acr, amr: &done.amr, auth_time_ms: done.auth_time_ms }
+}
+
+fn persist(done: &mut Done, change: &mut Change) {
+    for (sql, values) in done.persist.drain(..) {
+        change.run(sql, values);
+    }
+}
+
+/// The account's own pages: a session and nothing else.
+async fn signed_in(app: &App, incoming: &Incoming, binding: &Binding, mut done: Done, session: Option<&Session>) -> Result<Reply> {
+    let mut change = Change::new(incoming.now_ms);
+    let (id, cookie) = sessions::open(app, &mut change, session, &authenticated(&done))?;
+    persist(&mut done, &mut change);
+    let entry = audit::Entry::ok("signed_in").account(done.account.as_str()).session(sessions::public_id(app, &id));
+    change.audit(entry.address(incoming.address.to_string()).with("acr", done.acr.as_str()));
+    apply_login(app, change).await?;
+    let mut answer = reply::see_other(&app.url("/account"));
+    finish(app, &mut answer, binding, Some(&cookie), &done.account, incoming.now_ms)?;
+    Ok(answer)
+}
+
+fn finish(app: &App, answer: &mut Reply, binding: &Binding, cookie: Option<&str>, account: &str, now_ms: i64) -> Result<()> {
+    if let Some(cookie) = cookie {
+        sessions::remember(app, answer, cookie);
+        let device = app.machine.device_cookie(account, now_ms)?;
+        add_cookie(answer, &sessions::cookie(app, &sessions::cookie_name(app, "device"), &device, 365 * 24 * 3600));
+    }
+    if !binding.fresh {
+        add_cookie(answer, &sessions::cookie(app, &Binding::cookie(app, &binding.name), "", 0));
+    }
+    Ok(())
+}
+
+async fn apply_login(app: &App, change: Change) -> Result<()> {
+    match app.store.apply(change).await {
+        Ok(_) => Ok(()),
+        Err(NotApplied::Conflict(_)) => {
+            let hint = "This sign-in was completed already. Go back to the app and start again.";
+            Err(Refused::bad_request("invalid_session", hint).because("a guard of the completing change failed").into())
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+const CONSENTED: &str = "SELECT scope FROM consent WHERE account = $1 AND client = $2";
+const CONSENT: &str = "INSERT INTO consent (account, client, scope, at_ms) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (account, client) DO UPDATE SET scope = excluded.scope, at_ms = excluded.at_ms";
+
+/// Must this person be asked? Never skipped for a client whose identity nothing assures (RFC 8252 8.6).
+async fn must_consent(app: &App, client: &Client, request: &AuthorizationRequest, account: &str) -> Result<bool> {
+    let assured = authorize::identity_assured(&request.back.redirect_uri);
+    if request.prompt.iter().any(|it| it == "consent") || !assured || client.require_consent == Some(true) {
+        return Ok(true);
+    }
+    if client.first_party || client.require_consent == Some(false) {
+        return Ok(false);
+    }
+    let row = app.store.one(CONSENTED, &[account.into(), request.client_id.as_str().into()]).await?;
+    let given = match &row {
+        Some(row) => Scope::parse(row.text(0)?).unwrap_or_default(),
+        None => Scope::default(),
+    };
+    Ok(row.is_none() || !request.scope.is_subset_of(&given))
+}
+
+/// What the consent page shows: each scope with the words of its API, in the configuration's own order.
+fn consent_ask(config: &Config, client_id: &str, client: &Client, scope: &Scope) -> ConsentAsk {
+    let text = |word: &str| {
+        config.api.values().find_map(|api| api.scope.get(word)).map_or_else(|| format!("scope-{word}"), |it| it.text.clone())
+    };
+    ConsentAsk {
+        client_name: client.name.clone().unwrap_or_else(|| client_id.to_owned()),
+        scopes: scope.iter().map(|it| (it.to_owned(), text(it))).collect(),
+    }
+}
+
+/// A person is authenticated for a request: ask for consent if it is needed, then answer the client.
+async fn authorized(
+    app: &App,
+    incoming: &Incoming,
+    binding: Binding,
+    request: AuthorizationRequest,
+    mut done: Done,
+    session: Option<Session>,
+) -> Result<Reply> {
+    let client = app.client(&request.client_id).ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
+    if request.sub.as_ref().is_some_and(|it| *it != done.account) {
+        return authorize::refuse(app, incoming, &request.back, "login_required", "Another person signed in than was asked for.");
+    }
+    if !done.consented && must_consent(app, &client, &request, &done.account).await? {
+        if request.prompt.iter().any(|it| it == "none") {
+            return authorize::refuse(app, incoming, &request.back, "consent_required", "The person has to consent first.");
+        }
+        // The login that brought us here is complete; consent is a login of its own, seeded with its proofs.
+        if !done.persist.is_empty() {
+            let mut change = Change::new(incoming.now_ms);
+            persist(&mut done, &mut change);
+            change.audit(audit::Entry::ok("authenticated").account(done.account.as_str()).client(request.client_id.as_str()));
+            apply_login(app, change).await?;
+        }
+        let begin = consent_login(app, &client, &request, &done)?;
+        let outcome = app.machine.begin(begin, incoming.now_ms).await?;
+        let Outcome::Ask { mut step, handle } = outcome else {
+            return Err(Fault::new("the machine did not ask for consent").into());
+        };
+        step.facts.insert("form_action".to_owned(), authorize::origin(&request.back.redirect_uri).into());
+        return ask(app, incoming, &binding, &step, &handle);
+    }
+    answer(app, incoming, &binding, &client, request, done, session).await
+}
+
+fn consent_login(app: &App, client: &Client, request: &AuthorizationRequest, done: &Done) -> Result<Begin> {
+    Ok(Begin {
+        purpose: Purpose::SignIn,
+        policy: client.login.clone().unwrap_or_else(|| "default".to_owned()),
+        login_hint: None,
+        acr_values: request.acr_values.clone(),
+        essential_acr: request.essential_acr,
+        max_age_s: None,
+        force: false,
+        request: as_json(&Then::Answer(Box::new(request.clone())))?,
+        existing: Some(Existing { account: done.account.clone(), proofs: done.proofs.clone() }),
+        consent: Some(consent_ask(&app.config, &request.client_id, client, &request.scope)),
+    })
+}
+
+/// One change: session, grant, consent, the pushed request burnt, the login done, and the audit entry of it all.
+async fn answer(
+    app: &App,
+    incoming: &Incoming,
+    binding: &Binding,
+    client: &Client,
+    request: AuthorizationRequest,
+    mut done: Done,
+    session: Option<Session>,
+) -> Result<Reply> {
+    let mut change = Change::new(incoming.now_ms);
+    let unchanged = session.as_ref().filter(|it| it.account == done.account && it.proofs == done.proofs);
+    let (id, cookie) = match unchanged {
+        Some(session) => (session.id, None),
+        None => {
+            let (id, cookie) = sessions::open(app, &mut change, session.as_ref(), &authenticated(&done))?;
+            (id, Some(cookie))
+        }
+    };
+    let asked = asked(&request, &done, incoming.now_ms);
+    let granting = code::Granting {
+        session: &id,
+        account: &done.account,
+        client_id: &request.client_id,
+        confidential: client.authentication != crate::config::ClientAuthentication::None,
+        scope: &request.scope,
+        resource: &request.resource,
+        asked: &asked,
+        ends_ms: incoming.now_ms + client.refresh.absolute.0 * 1000,
+    };
+    let code = code::grant(app, &mut change, &granting)?;
+    let pushed = request.pushed.as_deref().and_then(|it| par::burn(app, &mut change, it));
+    persist(&mut done, &mut change);
+    if done.consented && authorize::identity_assured(&request.back.redirect_uri) {
+        let values = vec![done.account.as_str().into(), request.client_id.as_str().into(), request.scope.to_string().into(), incoming.now_ms.into()];
+        change.run(CONSENT, values);
+    }
+    let entry = audit::Entry::ok("code_issued").account(done.account.as_str()).client(request.client_id.as_str());
+    let entry = entry.session(sessions::public_id(app, &id)).address(incoming.address.to_string());
+    change.audit(entry.with("scope", request.scope.to_string()).with("acr", done.acr.as_str()).with("consented", done.consented));
+    match app.store.apply(change).await {
+        Ok(_) => {}
+        Err(NotApplied::Conflict(at)) if Some(at) == pushed => {
+            let hint = "This request_uri is already used. Go back to the app and start again.";
+            return Err(Refused::bad_request("invalid_request_uri", hint).into());
+        }
+        Err(NotApplied::Conflict(_)) => {
+            let hint = "This sign-in was completed already. Go back to the app and start again.";
+            return Err(Refused::bad_request("invalid_session", hint).into());
+        }
+        Err(other) => return Err(other.into()),
+    }
+    let mut reply = authorize::respond(app, incoming, &request.back, &[("code", &code)])?;
+    finish(app, &mut reply, binding, cookie.as_deref(), &done.account, incoming.now_ms)?;
+    Ok(reply)
+}
+
+fn asked(request: &AuthorizationRequest, done: &Done, now_ms: i64) -> Asked {
+    Asked {
+        redirect_uri: request.back.redirect_uri.clone(),
+        code_challenge: request.code_challenge.clone(),
+        nonce: request.nonce.clone(),
+        acr: done.acr.clone(),
+        amr: done.amr.clone(),
+        auth_time_ms: done.auth_time_ms,
+        code_expires_ms: now_ms + grants::code::CODE_LIFETIME_MS,
+        id_token_claims: request.id_token_claims.clone(),
+        userinfo_claims: request.userinfo_claims.clone(),
+        wants_auth_time: request.max_age_s.is_some(),
+    }
+}

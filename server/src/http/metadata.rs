@@ -1,0 +1,94 @@
+//! Metadata (RFC 8414, OpenID Connect Discovery), the key set, health, and the page at the root.
+//! Built from configuration alone: no header of the request can change a byte (561-V, 562-V).
+
+use super::Incoming;
+use super::reply::{self, Reply};
+use crate::app::App;
+use crate::error::Result;
+use crate::grants::OPENID_SCOPES;
+use http::header;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+fn cacheable(mut reply: Reply) -> Reply {
+    reply::set(&mut reply, header::CACHE_CONTROL, "public, max-age=300");
+    reply
+}
+
+pub fn metadata(app: &App) -> Reply {
+    let config = &app.config;
+    let scopes: BTreeSet<&str> =
+        OPENID_SCOPES.iter().copied().chain(config.api.values().flat_map(|it| it.scope.keys().map(String::as_str))).collect();
+    let claims: BTreeSet<&str> = ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "name", "email", "email_verified", "locale"]
+        .into_iter()
+        .chain(config.api.values().flat_map(|it| it.scope.values().flat_map(|it| it.claims.iter().map(String::as_str))))
+        .collect();
+    let algorithms: Vec<&str> = crate::app::algorithms(config).iter().map(|it| it.as_str()).collect();
+    let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let proving = &methods[1..];
+    let acr: BTreeSet<&str> = config.login.values().filter_map(|it| it.acr.as_deref()).collect();
+    let mut document = json!({
+        "issuer": config.issuer,
+        "authorization_endpoint": app.url("/authorize"),
+        "token_endpoint": app.url("/token"),
+        "jwks_uri": app.url("/jwks"),
+        "userinfo_endpoint": app.url("/userinfo"),
+        "introspection_endpoint": app.url("/introspect"),
+        "revocation_endpoint": app.url("/revoke"),
+        "end_session_endpoint": app.url("/logout"),
+        "pushed_authorization_request_endpoint": app.url("/par"),
+        "require_pushed_authorization_requests": false,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "fragment", "form_post"],
+        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": algorithms,
+        "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
+        "introspection_endpoint_auth_methods_supported": proving,
+        "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
+        "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
+        "code_challenge_methods_supported": ["S256"],
+        "scopes_supported": scopes,
+        "claims_supported": claims,
+        "claims_parameter_supported": true,
+        "request_parameter_supported": false,
+        "request_uri_parameter_supported": false,
+        "authorization_response_iss_parameter_supported": true,
+        "prompt_values_supported": ["none", "login", "consent", "select_account"],
+        "ui_locales_supported": ["en", "de"],
+        "protected_resources": config.api.values().map(|it| it.audience.as_str()).collect::<Vec<_>>(),
+        "refresh_token_expiration_types_supported": ["refresh_token_timeout", "authorization_expires_in"],
+    });
+    if let Some(members) = document.as_object_mut() {
+        if !acr.is_empty() {
+            members.insert("acr_values_supported".to_owned(), json!(acr));
+        }
+        // RFC 8414 2: an empty array is left out.
+        members.retain(|_, it| it.as_array().is_none_or(|it| !it.is_empty()));
+    }
+    cacheable(reply::json(200, &document))
+}
+
+pub fn jwks(app: &App, now_ms: i64) -> Reply {
+    let mut reply = reply::json(200, &app.keys.document(now_ms));
+    reply::set(&mut reply, header::CONTENT_TYPE, "application/jwk-set+json");
+    cacheable(reply)
+}
+
+/// 200 while the store answers; the digest lets several nodes see that they run the same configuration.
+pub async fn health(app: &App) -> Result<Reply> {
+    match app.store.healthy().await {
+        Ok(()) => Ok(reply::json(200, &json!({ "status": "ok", "configuration": app.config.digest() }))),
+        Err(fault) => {
+            tracing::error!(error = %fault, "unhealthy");
+            Ok(reply::json(503, &json!({ "status": "store unavailable" })))
+        }
+    }
+}
+
+pub fn home(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
+    Ok(reply::page(200, app.pages.home(&locale, &app.config.issuer)?, None))
+}

@@ -1,0 +1,383 @@
+//! The route table: which endpoint answers which path, and which checks run before it.
+//!
+//! | check                        | where                                             |
+//! |------------------------------|---------------------------------------------------|
+//! | method, content type, coding | `ROUTES` and `read`, for every endpoint           |
+//! | size of header, body, time   | `serve` and `read`                                |
+//! | parameter given twice        | `symbolon_oauth::form`, for every endpoint        |
+//! | who is calling               | `caller::identify`: token, par, introspect, revoke |
+//! | a person's session           | `sessions::of_browser`: authorize, account, logout |
+//! | a form of ours               | `login::form_token`: login, account, logout       |
+//! | what an authorization may ask | `authorize::check`: authorize and par alike      |
+
+pub mod account;
+pub mod authorize;
+pub mod introspect;
+pub mod login;
+pub mod logout;
+pub mod metadata;
+pub mod par;
+pub mod reply;
+pub mod revoke;
+pub mod token;
+pub mod userinfo;
+
+use crate::app::App;
+use crate::error::{Error, Refused, Result};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, header};
+use http_body_util::{BodyExt, Limited};
+use reply::Reply;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use symbolon_oauth::form::{Form, FormError};
+
+/// Who a route is for; it decides how a failure looks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum For {
+    Browsers,
+    Programs,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Endpoint {
+    Account,
+    Authorize,
+    Health,
+    Home,
+    Introspect,
+    Jwks,
+    Login,
+    Logout,
+    Metadata,
+    Par,
+    Revoke,
+    Token,
+    Userinfo,
+}
+
+struct Route {
+    path: &'static str,
+    endpoint: Endpoint,
+    get: bool,
+    post: bool,
+    of: For,
+    /// May a script of another origin read the answer? Never where a browser's session is in play (039-R).
+    cors: bool,
+}
+
+const fn route(path: &'static str, endpoint: Endpoint, methods: &str, of: For, cors: bool) -> Route {
+    let both = methods.len() == 8;
+    let get = both || methods.len() == 3;
+    Route { path, endpoint, get, post: both || !get, of, cors }
+}
+
+/// Paths are below the issuer's own path. RFC 8414's inserted form is handled in `find`.
+const ROUTES: &[Route] = &[
+    route("/", Endpoint::Home, "GET", For::Browsers, false),
+    route("/.well-known/oauth-authorization-server", Endpoint::Metadata, "GET", For::Programs, true),
+    route("/.well-known/openid-configuration", Endpoint::Metadata, "GET", For::Programs, true),
+    route("/account", Endpoint::Account, "GET+POST", For::Browsers, false),
+    route("/authorize", Endpoint::Authorize, "GET+POST", For::Browsers, false),
+    route("/health", Endpoint::Health, "GET", For::Programs, false),
+    route("/introspect", Endpoint::Introspect, "POST", For::Programs, false),
+    route("/jwks", Endpoint::Jwks, "GET", For::Programs, true),
+    route("/login", Endpoint::Login, "POST", For::Browsers, false),
+    route("/logout", Endpoint::Logout, "GET+POST", For::Browsers, false),
+    route("/par", Endpoint::Par, "POST", For::Programs, false),
+    route("/revoke", Endpoint::Revoke, "POST", For::Programs, true),
+    route("/token", Endpoint::Token, "POST", For::Programs, true),
+    route("/userinfo", Endpoint::Userinfo, "GET+POST", For::Programs, true),
+];
+
+/// Every path of the table, for the test that keeps `docs/specs.md` true.
+pub fn paths() -> impl Iterator<Item = &'static str> {
+    ROUTES.iter().map(|it| it.path)
+}
+
+const BODY_LIMIT: usize = 64 * 1024;
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// A request that passed the checks every endpoint shares.
+pub struct Incoming {
+    pub method: Method,
+    pub query: Form,
+    pub form: Form,
+    pub headers: HeaderMap,
+    /// The caller's address; a proxy's word for it only where the proxy is configured.
+    pub address: IpAddr,
+    pub now_ms: i64,
+}
+
+impl Incoming {
+    /// A header that may be given once; twice counts as absent text, never as the first.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut all = self.headers.get_all(name).iter();
+        let first = all.next()?;
+        all.next().is_none().then(|| first.to_str().ok())?
+    }
+
+    /// A cookie's value; sent twice, it is not believed.
+    pub fn cookie(&self, name: &str) -> Option<&str> {
+        let mut found = None;
+        for line in self.headers.get_all(header::COOKIE) {
+            for pair in line.to_str().ok()?.split(';') {
+                let Some((key, value)) = pair.trim().split_once('=') else { continue };
+                if key == name {
+                    if found.is_some() {
+                        return None;
+                    }
+                    found = Some(value);
+                }
+            }
+        }
+        found
+    }
+
+    /// Parameters of the request whichever way they came: the body of a POST, else the query.
+    pub fn parameters(&self) -> &Form {
+        if self.method == Method::POST { &self.form } else { &self.query }
+    }
+}
+
+/// Answers one request. Nothing here panics or waits without a limit.
+pub async fn handle<B>(app: Arc<App>, request: Request<B>, peer: IpAddr) -> Reply
+where
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let started = std::time::Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut record = Record::default();
+    let mut answer = answer(&app, request, peer, &mut record).await;
+    if method == Method::HEAD {
+        *answer.body_mut() = Bytes::new();
+    }
+    finish(&app, &mut answer);
+    let status = answer.status().as_u16();
+    metrics::counter!("symbolon_requests_total", "route" => record.route, "status" => status.to_string()).increment(1);
+    metrics::histogram!("symbolon_request_seconds", "route" => record.route).record(started.elapsed().as_secs_f64());
+    // One record per request. The path is a route of ours or "unknown": query strings carry codes (578-V).
+    tracing::info!(
+        method = %method, route = record.route, status, address = %record.address.unwrap_or(peer),
+        microseconds = started.elapsed().as_micros() as u64, error = record.code, reason = record.reason, "request"
+    );
+    if record.route == "unknown" {
+        tracing::debug!(path = ?path, "no such path");
+    }
+    answer
+}
+
+struct Record {
+    route: &'static str,
+    address: Option<IpAddr>,
+    code: &'static str,
+    reason: String,
+}
+
+impl Default for Record {
+    fn default() -> Self {
+        Self { route: "unknown", address: None, code: "", reason: String::new() }
+    }
+}
+
+async fn answer<B>(app: &Arc<App>, request: Request<B>, peer: IpAddr, record: &mut Record) -> Reply
+where
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if let Some(asset) = asset(app, &request) {
+        record.route = "/assets";
+        return asset;
+    }
+    let Some(route) = find(app, request.uri().path()) else {
+        return reply::failure(app, None, wants_html(&request), &Refused::new(404, "not_found", "There is nothing at this address.").into());
+    };
+    record.route = route.path;
+    let browser = route.of == For::Browsers;
+    let cors = route.cors;
+    if cors && request.method() == Method::OPTIONS {
+        return preflight();
+    }
+    let incoming = match read(app, route, request, peer).await {
+        Ok(it) => it,
+        Err(error) => return failed(app, None, browser, &error, record),
+    };
+    record.address = Some(incoming.address);
+    let mut reply = match run(app, route.endpoint, &incoming).await {
+        Ok(it) => it,
+        Err(error) => failed(app, Some(&incoming), browser, &error, record),
+    };
+    if cors {
+        reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+        reply::set(&mut reply, header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, DPoP-Nonce, Retry-After");
+    }
+    reply
+}
+
+fn failed(app: &App, incoming: Option<&Incoming>, browser: bool, error: &Error, record: &mut Record) -> Reply {
+    if let Error::Refused(it) = error {
+        record.code = it.code;
+        record.reason = it.private.clone();
+    }
+    reply::failure(app, incoming, browser, error)
+}
+
+/// The endpoints. Each arm is boxed, so that one rare large future does not grow every request.
+async fn run(app: &Arc<App>, endpoint: Endpoint, incoming: &Incoming) -> Result<Reply> {
+    match endpoint {
+        Endpoint::Account => Box::pin(account::account(app, incoming)).await,
+        Endpoint::Authorize => Box::pin(authorize::authorize(app, incoming)).await,
+        Endpoint::Health => metadata::health(app).await,
+        Endpoint::Home => metadata::home(app, incoming),
+        Endpoint::Introspect => Box::pin(introspect::introspect(app, incoming)).await,
+        Endpoint::Jwks => Ok(metadata::jwks(app, incoming.now_ms)),
+        Endpoint::Login => Box::pin(login::login(app, incoming)).await,
+        Endpoint::Logout => Box::pin(logout::logout(app, incoming)).await,
+        Endpoint::Metadata => Ok(metadata::metadata(app)),
+        Endpoint::Par => Box::pin(par::par(app, incoming)).await,
+        Endpoint::Revoke => Box::pin(revoke::revoke(app, incoming)).await,
+        Endpoint::Token => Box::pin(token::token(app, incoming)).await,
+        Endpoint::Userinfo => Box::pin(userinfo::userinfo(app, incoming)).await,
+    }
+}
+
+/// The route of a path: exact, below the issuer's path; plus RFC 8414 3.1, which inserts the well-known part before it.
+fn find(app: &App, path: &str) -> Option<&'static Route> {
+    let base = app.config.issuer_path();
+    let below = match path.strip_prefix(base) {
+        Some("") => "/",
+        Some(rest) if rest.starts_with('/') => rest,
+        _ => {
+            let inserted = path.strip_suffix(base)?;
+            if !inserted.starts_with("/.well-known/") {
+                return None;
+            }
+            inserted
+        }
+    };
+    ROUTES.iter().find(|it| it.path == below)
+}
+
+fn asset<B>(app: &App, request: &Request<B>) -> Option<Reply> {
+    let path = request.uri().path().strip_prefix(app.config.issuer_path())?.strip_prefix("/assets/")?;
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return None;
+    }
+    let (mime, bytes, etag) = crate::pages::asset(path)?;
+    let fresh = request.headers().get(header::IF_NONE_MATCH).is_some_and(|it| it.as_bytes() == etag.as_bytes());
+    let mut reply = if fresh { reply::empty(304) } else { reply::body(200, mime, Bytes::from_static(bytes)) };
+    reply::set(&mut reply, header::ETAG, etag);
+    reply::set(&mut reply, header::CACHE_CONTROL, "public, max-age=3600");
+    Some(reply)
+}
+
+fn wants_html<B>(request: &Request<B>) -> bool {
+    request.headers().get(header::ACCEPT).and_then(|it| it.to_str().ok()).is_some_and(|it| it.contains("text/html"))
+}
+
+/// The checks all endpoints share: method, coding, content type, size, time, parameters given twice.
+async fn read<B>(app: &App, route: &Route, request: Request<B>, peer: IpAddr) -> Result<Incoming>
+where
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (parts, body) = request.into_parts();
+    let posted = parts.method == Method::POST;
+    let allowed = if posted { route.post } else { route.get && (parts.method == Method::GET || parts.method == Method::HEAD) };
+    if !allowed {
+        return Err(Refused::new(405, "invalid_request", "This address does not answer that HTTP method.").into());
+    }
+    let mut form = Form::default();
+    if posted {
+        check_coding(&parts.headers)?;
+        let limited = Limited::new(body, BODY_LIMIT);
+        let bytes = tokio::time::timeout(BODY_TIME, limited.collect())
+            .await
+            .map_err(|_| Refused::new(408, "invalid_request", "The request body took too long to arrive."))?
+            .map_err(|_| Refused::new(413, "invalid_request", "The request body is larger than 64 KiB or was cut off."))?
+            .to_bytes();
+        let empty_is_fine = route.endpoint == Endpoint::Userinfo;
+        if !(bytes.is_empty() && empty_is_fine) {
+            check_content_type(&parts.headers)?;
+        }
+        form = Form::parse(&bytes).map_err(unreadable)?;
+    }
+    let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes()).map_err(unreadable)?;
+    let address = crate::caller::address(&parts.headers, peer, &app.config.trusted_proxies);
+    Ok(Incoming { method: parts.method, query, form, headers: parts.headers, address, now_ms: app.now_ms() })
+}
+
+fn check_coding(headers: &HeaderMap) -> Result<()> {
+    match headers.get(header::CONTENT_ENCODING) {
+        None => Ok(()),
+        Some(_) => Err(Refused::new(415, "invalid_request", "Send the body without Content-Encoding.").into()),
+    }
+}
+
+/// RFC 6749 3.2: parameters come as a form. A charset, if named, is UTF-8.
+fn check_content_type(headers: &HeaderMap) -> Result<()> {
+    let wrong = || Refused::new(415, "invalid_request", "Send the parameters as application/x-www-form-urlencoded in UTF-8.");
+    let mut all = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(only), None) = (all.next(), all.next()) else { return Err(wrong().into()) };
+    let text = only.to_str().map_err(|_| wrong())?.to_ascii_lowercase();
+    let mut pieces = text.split(';').map(str::trim);
+    if pieces.next() != Some("application/x-www-form-urlencoded") {
+        return Err(wrong().because("content type").into());
+    }
+    for piece in pieces {
+        if let Some(charset) = piece.strip_prefix("charset=")
+            && charset.trim_matches('"') != "utf-8"
+        {
+            return Err(wrong().because("charset").into());
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(error: FormError) -> Error {
+    match error {
+        FormError::Repeated(name) => {
+            Refused::bad_request("invalid_request", "A parameter was given twice.").because(format!("twice: {name:?}")).into()
+        }
+        FormError::TooLarge => Refused::new(413, "invalid_request", "There are too many parameters or they are too long.").into(),
+        FormError::Malformed => {
+            Refused::bad_request("invalid_request", "The parameters are not valid form encoding in UTF-8.").into()
+        }
+    }
+}
+
+fn preflight() -> Reply {
+    let mut reply = reply::empty(204);
+    reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST");
+    reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, DPoP");
+    reply::set(&mut reply, header::ACCESS_CONTROL_MAX_AGE, "3600");
+    reply
+}
+
+/// Headers every answer carries (559-V, 562-V, 577-V).
+fn finish(app: &App, reply: &mut Reply) {
+    let headers = reply.headers_mut();
+    let fixed = [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    for (name, value) in fixed {
+        headers.insert(name, header::HeaderValue::from_static(value));
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
+    if headers.get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"text/html")) {
+        headers.insert("cross-origin-opener-policy", header::HeaderValue::from_static("same-origin"));
+        headers.insert("cross-origin-resource-policy", header::HeaderValue::from_static("same-origin"));
+        headers.insert("permissions-policy", header::HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
+    }
+    if app.config.issuer.starts_with("https://") {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            header::HeaderValue::from_static("max-age=63072000; includeSubDomains"),
+        );
+    }
+}

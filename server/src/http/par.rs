@@ -1,0 +1,93 @@
+//! POST /par. RFC 9126: the client pushes its request and gets a reference. The reference is burnt by the change that
+//! issues the code, not at page load, so that a reload or a link preview costs nothing.
+
+use super::authorize::{self, AuthorizationRequest, Problem};
+use super::reply::{self, Reply};
+use super::Incoming;
+use crate::app::{App, Limits};
+use crate::audit;
+use crate::caller;
+use crate::config::Client;
+use crate::error::{Error, Fault, Refused, Result};
+use crate::store::{Change, Expect, NotApplied, Value};
+use crate::tokens::handles::Kind;
+
+const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+const LIFETIME_S: i64 = 90;
+
+const INSERT: &str = "INSERT INTO pushed_request (id, client, body, expires_ms) VALUES ($1, $2, $3, $4)";
+const READ: &str = "SELECT client, body, expires_ms FROM pushed_request WHERE id = $1";
+const DELETE: &str = "DELETE FROM pushed_request WHERE id = $1";
+
+pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let caller = caller::identify(app, incoming).await?;
+    let form = &incoming.form;
+    if form.contains("request_uri") {
+        return Err(Refused::bad_request("invalid_request", "A pushed request may not contain request_uri.").into());
+    }
+    let place = Limits::place(&["par", &caller.client_id, &incoming.address.to_string()]);
+    if app.limits.pushes.check_key(&place).is_err() {
+        return Err(Refused::new(429, "temporarily_unavailable", "Too many pushed requests from here; wait.").retry_after(10).into());
+    }
+    let request = authorize::check(app, &caller.client_id, &caller.client, form).map_err(Problem::into_error)?;
+    let id = crate::seal::time_ordered_id(incoming.now_ms)?;
+    let body = serde_json::to_string(&request).map_err(|it| Fault::new(it.to_string()))?;
+    let mut change = Change::new(incoming.now_ms);
+    let expires_ms = incoming.now_ms + LIFETIME_S * 1000;
+    change.run(INSERT, vec![Value::from(&id[..]), caller.client_id.as_str().into(), body.into(), expires_ms.into()]);
+    let burnt = caller.burn(&mut change);
+    let mut entry = audit::Entry::ok("request_pushed").client(caller.client_id.as_str()).address(incoming.address.to_string());
+    entry.security = false;
+    change.audit(entry);
+    match app.store.apply(change).await {
+        Ok(_) => {}
+        Err(NotApplied::Conflict(at)) if Some(at) == burnt => return Err(caller::replayed_assertion().into()),
+        Err(other) => return Err(other.into()),
+    }
+    let handle = app.handles.make(Kind::RequestUri, &id, 0, 0, b"");
+    Ok(reply::json(201, &serde_json::json!({ "request_uri": format!("{PREFIX}{handle}"), "expires_in": LIFETIME_S })))
+}
+
+/// The request behind a `request_uri`. Whatever is wrong with it is a page: there is no redirect URI to trust.
+pub async fn open(
+    app: &App,
+    client_id: &str,
+    client: &Client,
+    uri: &str,
+    now_ms: i64,
+) -> std::result::Result<AuthorizationRequest, Problem> {
+    let wrong = |why: &str| {
+        let hint = "This request_uri is unknown, expired or already used. Go back to the app and start again.";
+        Problem::Page(Refused::bad_request("invalid_request_uri", hint).because(why).into())
+    };
+    let handle = uri.strip_prefix(PREFIX).ok_or_else(|| {
+        let hint = "Only request_uri values of our own PAR endpoint are accepted; nothing is fetched.";
+        Problem::Page(Refused::bad_request("request_uri_not_supported", hint).into())
+    })?;
+    let read = app.handles.read(Kind::RequestUri, handle).ok_or_else(|| wrong("tag"))?;
+    let row = app.store.one(READ, &[Value::from(&read.id[..])]).await.map_err(Error::from)?.ok_or_else(|| wrong("no row"))?;
+    let text = |it: std::result::Result<&str, Fault>| it.map(str::to_owned).map_err(Error::from);
+    if text(row.text(0))? != client_id {
+        return Err(wrong("pushed by another client"));
+    }
+    if now_ms >= row.int(2).map_err(Error::from)? {
+        return Err(wrong("expired"));
+    }
+    let mut request: AuthorizationRequest =
+        serde_json::from_str(&text(row.text(1))?).map_err(|it| Error::from(Fault::new(format!("a pushed request: {it}"))))?;
+    // The client's registration may have changed since the push (RFC 9126 4).
+    let still = client.redirect_uris.iter().any(|it| symbolon_oauth::redirect::matches(it, &request.back.redirect_uri));
+    if !still {
+        return Err(wrong("the redirect URI is no longer registered"));
+    }
+    request.pushed = Some(handle.to_owned());
+    Ok(request)
+}
+
+/// The statement that burns a pushed request; used twice, it conflicts.
+pub fn burn(app: &App, change: &mut Change, handle: &str) -> Option<usize> {
+    let read = app.handles.read(Kind::RequestUri, handle)?;
+    let at = change.len();
+    change.run_expecting(DELETE, vec![Value::from(&read.id[..])], Expect::Exactly(1));
+    Some(at)
+}

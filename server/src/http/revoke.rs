@@ -1,0 +1,57 @@
+//! POST /revoke. RFC 7009. Unknown tokens and other clients' tokens are answered 200 alike: no oracle (485-O).
+//! A refresh token takes its grant with it, and so every access token of the grant (483-O).
+
+use super::Incoming;
+use super::reply::{self, Reply};
+use crate::app::App;
+use crate::audit;
+use crate::caller::{self, Caller};
+use crate::error::{Refused, Result};
+use crate::grants;
+use crate::store::{Change, Expect, NotApplied};
+use crate::tokens::handles::Kind;
+use crate::tokens::issue;
+
+const REVOKE: &str = "INSERT INTO revoked (jti, until_ms) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING";
+
+pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let caller = caller::identify(app, incoming).await?;
+    let token =
+        incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
+    let mut change = Change::new(incoming.now_ms);
+    let found = match app.handles.read(Kind::Refresh, token) {
+        Some(handle) => refresh_token(app, &caller, &handle, &mut change).await?,
+        None => access_token(app, &caller, token, &mut change).await?,
+    };
+    let burnt = caller.burn(&mut change);
+    if found || burnt.is_some() {
+        match app.store.apply(change).await {
+            Ok(_) => {}
+            Err(NotApplied::Conflict(at)) if Some(at) == burnt => return Err(caller::replayed_assertion().into()),
+            Err(other) => return Err(other.into()),
+        }
+    }
+    Ok(reply::empty(200))
+}
+
+async fn refresh_token(app: &App, caller: &Caller, handle: &crate::tokens::handles::Handle, change: &mut Change) -> Result<bool> {
+    let Some(grant) = grants::read(app, &handle.id, handle.number).await? else { return Ok(false) };
+    if !handle.belongs_to(&grant.salt) || grant.client != caller.client_id {
+        tracing::info!("revocation of a token that is not the caller's");
+        return Ok(false);
+    }
+    grant.end(change);
+    change.audit(grant.entry(app, audit::Entry::ok("grant_revoked"), caller));
+    Ok(true)
+}
+
+async fn access_token(app: &App, caller: &Caller, token: &str, change: &mut Change) -> Result<bool> {
+    let Some(accepted) = issue::accept(app, token, caller.now_ms).await? else { return Ok(false) };
+    if accepted.token.client_id != caller.client_id {
+        return Ok(false);
+    }
+    change.run_expecting(REVOKE, vec![accepted.token.jti.as_str().into(), (accepted.token.exp * 1000).into()], Expect::Any);
+    let entry = audit::Entry::ok("access_token_revoked").client(caller.client_id.as_str()).with("jti", accepted.token.jti.as_str());
+    change.audit(entry.address(caller.address.to_string()));
+    Ok(true)
+}

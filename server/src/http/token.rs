@@ -1,0 +1,30 @@
+//! POST /token. RFC 6749 3.2. Every grant takes the same road: who is calling, what do they ask for.
+
+use crate::app::App;
+use crate::caller;
+use crate::error::{Refused, Result};
+use crate::grants::{client_credentials, code, refresh};
+use crate::http::Incoming;
+use crate::http::reply::Reply;
+
+pub async fn token(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let form = &incoming.form;
+    let caller = caller::identify(app, incoming).await?;
+    let grant_type =
+        form.get("grant_type").ok_or_else(|| Refused::bad_request("invalid_request", "The grant_type parameter is missing."))?;
+    match grant_type {
+        "authorization_code" => {
+            caller.must_allow(grant_type)?;
+            code::redeem(app, &caller, form).await
+        }
+        "refresh_token" => {
+            caller.must_allow(grant_type)?;
+            refresh::refresh(app, &caller, form).await
+        }
+        "client_credentials" => {
+            caller.must_allow(grant_type)?;
+            client_credentials::issue(app, &caller, form).await
+        }
+        _ => Err(Refused::bad_request("unsupported_grant_type", "Use authorization_code, refresh_token or client_credentials.").into()),
+    }
+}

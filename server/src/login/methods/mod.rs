@@ -1,0 +1,4 @@
+//! The ways to prove oneself. A method asks and checks; it never sees HTTP.
+
+pub mod password;
+pub mod totp;

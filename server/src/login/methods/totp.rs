@@ -1,0 +1,147 @@
+//! Time-based one-time codes. RFC 6238, by `totp-rs`; a step works once (352-Z) because spending it is one guarded
+//! statement, and guesses are charged to the same account window as passwords.
+
+use crate::audit;
+use crate::error::{Fault, Result};
+use crate::login::flow::Machine;
+use crate::login::step::{FieldKind, Step};
+use crate::store::{Change, NotApplied, Value};
+
+const READ: &str = "SELECT secret, used_ms FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";
+const SPEND: &str = "UPDATE credential SET used_ms = $2 WHERE account = $1 AND kind = 'totp' AND id = '' AND used_ms < $2";
+const ENROL: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'totp', '', $2, $3, $4)";
+const REMOVE: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";
+const STEP_S: i64 = 30;
+
+pub fn ask(problem: Option<&str>) -> Step {
+    Step::new("totp")
+        .field("code", FieldKind::Code, "one-time-code", None)
+        .action("continue", "primary")
+        .action("cancel", "link")
+        .problem(problem)
+}
+
+fn place(account: &str) -> String {
+    format!("credential/totp/{account}")
+}
+
+fn generator(secret: &[u8]) -> Result<totp_rs::Totp> {
+    let secret: [u8; 20] = secret.try_into().map_err(|_| Fault::new("a TOTP secret has 20 bytes"))?;
+    let built = totp_rs::Builder::new()
+        .with_algorithm(totp_rs::Algorithm::SHA1)
+        .with_digits(6)
+        .with_skew(1)
+        .with_step_duration(30)
+        .with_secret(secret)
+        .build();
+    Ok(built.map_err(|it| Fault::new(format!("TOTP: {it}")))?)
+}
+
+/// The step a code belongs to: six ASCII digits, one step of clock difference (355-Z).
+fn step_of(secret: &[u8], code: &str, now_ms: i64) -> Result<Option<i64>> {
+    if code.len() != 6 || !code.bytes().all(|it| it.is_ascii_digit()) {
+        return Ok(None);
+    }
+    let now_s = u64::try_from(now_ms / 1000).unwrap_or_default();
+    Ok(generator(secret)?.check(code, now_s).and_then(|it| i64::try_from(it).ok()))
+}
+
+/// Is the code right, and was its step never used? Spending the step and saying yes are one statement.
+pub async fn check(machine: &Machine, account: &str, code: &str, now_ms: i64) -> Result<bool> {
+    if !machine.may_guess_code(account) {
+        return Ok(false);
+    }
+    let Some(row) = machine.store().one(READ, &[account.into()]).await? else { return Ok(false) };
+    let secret = machine.keyring().open(&place(account), row.bytes(0)?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
+    let Some(step) = step_of(&secret, code, now_ms)? else {
+        let mut change = Change::new(now_ms);
+        change.audit(audit::Entry::refused("totp_refused", "wrong code").account(account));
+        machine.store().apply(change).await?;
+        return Ok(false);
+    };
+    let mut change = Change::new(now_ms);
+    change.run(SPEND, vec![account.into(), (step * STEP_S * 1000).into()]);
+    change.audit(audit::Entry::ok("totp_proved").account(account));
+    match machine.store().apply(change).await {
+        Ok(_) => Ok(true),
+        Err(NotApplied::Conflict(_)) => {
+            let mut change = Change::new(now_ms);
+            change.audit(audit::Entry::refused("totp_refused", "this or a later code was used before").account(account));
+            machine.store().apply(change).await?;
+            Ok(false)
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+pub async fn is_enrolled(machine: &Machine, account: &str) -> Result<bool> {
+    Ok(machine.store().one(READ, &[account.into()]).await?.is_some())
+}
+
+/// The page on which a person adds an authenticator app: the secret as text and as a QR code.
+pub fn ask_enrolment(issuer: &str, secret: &[u8; 20], problem: Option<&str>) -> Result<Step> {
+    let text = base32(secret);
+    let label = url::form_urlencoded::byte_serialize(issuer.as_bytes()).collect::<String>().replace('+', "%20");
+    let uri = format!("otpauth://totp/{label}?secret={text}&issuer={label}");
+    let code = qrcode::QrCode::new(uri.as_bytes()).map_err(|it| Fault::new(format!("QR: {it}")))?;
+    let svg = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(200, 200).build();
+    Ok(Step::new("enrol_totp")
+        .field("code", FieldKind::Code, "one-time-code", None)
+        .action("continue", "primary")
+        .action("cancel", "link")
+        .fact("secret", text)
+        .fact("qr_svg", svg)
+        .problem(problem))
+}
+
+/// Adds the authenticator, once its first code proves that it works.
+pub async fn enrol(machine: &Machine, account: &str, secret: &[u8; 20], code: &str, now_ms: i64) -> Result<bool> {
+    let Some(step) = step_of(secret, code, now_ms)? else { return Ok(false) };
+    let sealed = machine.keyring().seal(&place(account), secret)?;
+    let mut change = Change::new(now_ms);
+    change.run(ENROL, vec![account.into(), Value::from(sealed), now_ms.into(), (step * STEP_S * 1000).into()]);
+    change.audit(audit::Entry::ok("totp_enrolled").account(account));
+    match machine.store().apply(change).await {
+        Ok(_) => Ok(true),
+        Err(NotApplied::Conflict(_)) => Ok(false),
+        Err(other) => Err(other.into()),
+    }
+}
+
+pub fn remove(change: &mut Change, account: &str) {
+    change.run(REMOVE, vec![account.into()]);
+    change.audit(audit::Entry::ok("totp_removed").account(account));
+}
+
+/// RFC 4648 6, without padding, as authenticator apps read it.
+fn base32(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let (mut out, mut group, mut bits) = (String::new(), 0_u32, 0);
+    for byte in bytes {
+        group = group << 8 | u32::from(*byte);
+        bits += 8;
+        while bits >= 5 {
+            bits -= 5;
+            out.push(char::from(ALPHABET[(group >> bits & 31) as usize]));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// RFC 6238 appendix B (last six digits), and 355-Z.
+    #[test]
+    fn the_rfcs_codes_and_no_other_spelling() {
+        let secret = b"12345678901234567890";
+        assert_eq!(step_of(secret, "287082", 59_000).unwrap(), Some(1));
+        assert_eq!(step_of(secret, "081804", 1_111_111_109_000).unwrap(), Some(37_037_036));
+        for bad in ["287 082", "287-082", "0287082", "28708", "\u{ff12}87082", ""] {
+            assert_eq!(step_of(secret, bad, 59_000).unwrap(), None, "{bad}");
+        }
+        assert_eq!(base32(b"12345678901234567890"), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
+    }
+}

@@ -1,0 +1,247 @@
+//! The process: listening, TLS, limits on connections, reload on SIGHUP, background work, and a stop that finishes what
+//! it acknowledged.
+
+mod tls;
+
+use crate::app::{App, Clock, Shared};
+use crate::config::Config;
+use crate::error::Fault;
+use crate::http;
+use crate::seal::KeyRing;
+use crate::store::{Store, StoreOptions};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::convert::Infallible;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinHandle;
+
+/// How long a stop waits for requests under way.
+const DRAIN: Duration = Duration::from_secs(20);
+const HEADER_TIME: Duration = Duration::from_secs(10);
+const CONNECTIONS: usize = 10_000;
+
+/// A running server.
+pub struct Running {
+    pub address: SocketAddr,
+    pub shared: Shared,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// Takes no new connection, finishes the requests under way, closes the store.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        for task in self.tasks {
+            let _ = task.await;
+        }
+        self.shared.now().store.close().await;
+    }
+}
+
+/// The system's clock: the one place that reads it.
+#[expect(clippy::disallowed_methods, reason = "time enters the program here and is passed on as a value")]
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// Starts a server on `config.listen`. `base` is where relative paths of the configuration begin.
+pub async fn start(config: Config, base: &Path) -> Result<Running, Fault> {
+    start_with(config, base, system_clock()).await
+}
+
+pub async fn start_with(config: Config, base: &Path, clock: Clock) -> Result<Running, Fault> {
+    let keyring = KeyRing::new(config.master_key.read()?)?;
+    let store = Store::open(&database(&config, base), StoreOptions::default()).await?;
+    let listen = config.listen.clone();
+    let config = Arc::new(config);
+    let app = App::build(Arc::clone(&config), base, store, keyring, clock, None).await?;
+    let listener =
+        TcpListener::bind(&listen).await.map_err(|it| Fault::new(format!("cannot listen on {listen}: {it}. Is another server running there?")))?;
+    let address = listener.local_addr().map_err(|it| Fault::new(it.to_string()))?;
+    let shared = Shared::new(app);
+    let (stop, stopped) = watch::channel(false);
+    let mut tasks = background(&shared, &stopped);
+    let acceptor = match &config.tls {
+        Some(it) => Some(tls::Certificates::load(it, base)?),
+        None => None,
+    };
+    tasks.push(tokio::spawn(accept(listener, shared.clone(), acceptor, stopped)));
+    Ok(Running { address, shared, stop, tasks })
+}
+
+/// A relative SQLite path begins at the configuration's directory.
+pub fn database(config: &Config, base: &Path) -> String {
+    match config.database.strip_prefix("sqlite:") {
+        Some(path) if Path::new(path).is_relative() => format!("sqlite:{}", base.join(path).display()),
+        _ => config.database.clone(),
+    }
+}
+
+async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certificates>, mut stopped: watch::Receiver<bool>) {
+    let graceful = GracefulShutdown::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    loop {
+        let (stream, peer) = tokio::select! {
+            _ = stopped.changed() => break,
+            accepted = listener.accept() => match accepted {
+                Ok(it) => it,
+                Err(error) => {
+                    // Out of file descriptors: waiting is all that helps.
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            tracing::warn!("too many connections; one was closed");
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let (shared, tls, watcher) = (shared.clone(), tls.clone(), graceful.watcher());
+        tokio::spawn(async move {
+            match tls {
+                None => connection(TokioIo::new(stream), peer.ip(), shared, watcher).await,
+                Some(it) => secured(stream, peer.ip(), shared, &it, watcher).await,
+            }
+            drop(place);
+        });
+    }
+    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+        tracing::warn!("some requests did not finish in time");
+    }
+}
+
+async fn secured(
+    stream: TcpStream,
+    peer: IpAddr,
+    shared: Shared,
+    tls: &tls::Certificates,
+    watcher: hyper_util::server::graceful::Watcher,
+) {
+    match tokio::time::timeout(HEADER_TIME, tls.acceptor().accept(stream)).await {
+        Ok(Ok(stream)) => connection(TokioIo::new(stream), peer, shared, watcher).await,
+        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+async fn connection<I>(io: I, peer: IpAddr, shared: Shared, watcher: hyper_util::server::graceful::Watcher)
+where
+    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| {
+        let app = shared.now();
+        async move { Ok::<_, Infallible>(http::handle(app, request, peer).await.map(Full::<Bytes>::new)) }
+    });
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(32 * 1024);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100)
+        .max_header_list_size(32 * 1024)
+        .max_pending_accept_reset_streams(20)
+        .keep_alive_interval(Duration::from_secs(60));
+    let serving = builder.serve_connection(io, service).into_owned();
+    if let Err(error) = watcher.watch(serving).await {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Work that runs beside requests: sweeping and keys. Each stops when the server does.
+fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+    let every = |name: &'static str, period: Duration, shared: Shared, mut stopped: watch::Receiver<bool>| {
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = stopped.changed() => return,
+                    () = tokio::time::sleep(period) => {}
+                }
+                let app = shared.now();
+                let done = match name {
+                    "sweep" => crate::store::sweep(&app.store, app.now_ms()).await.map(|_| ()),
+                    _ => refresh_keys(&app).await,
+                };
+                if let Err(fault) = done {
+                    tracing::error!(task = name, error = %fault, "background work failed");
+                }
+            }
+        })
+    };
+    vec![
+        every("sweep", Duration::from_secs(60), shared.clone(), stopped.clone()),
+        every("keys", Duration::from_secs(60), shared.clone(), stopped.clone()),
+    ]
+}
+
+async fn refresh_keys(app: &App) -> Result<(), Fault> {
+    let (algorithms, schedule) = (crate::app::algorithms(&app.config), crate::app::schedule(&app.config));
+    match app.keys.refresh(&app.store, &app.keyring, &algorithms, schedule, app.now_ms()).await {
+        Ok(()) => Ok(()),
+        Err(crate::error::Error::Fault(it)) => Err(it),
+        Err(crate::error::Error::Refused(it)) => Err(Fault::new(it.private)),
+    }
+}
+
+/// Replaces the picture by one read from the file again. A bad file changes nothing.
+pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
+    let old = shared.now();
+    let config = Config::load(path).map_err(|it| Fault::new(it.to_string()))?;
+    for (name, before, after) in [
+        ("issuer", &old.config.issuer, &config.issuer),
+        ("listen", &old.config.listen, &config.listen),
+        ("database", &old.config.database, &config.database),
+    ] {
+        if before != after {
+            return Err(Fault::new(format!("`{name}` cannot change while the server runs; restart it")));
+        }
+    }
+    let (store, keyring, clock) = (old.store.clone(), old.keyring.clone(), Arc::clone(&old.clock));
+    let app = App::build(Arc::new(config), base_of(path), store, keyring, clock, Some(&old)).await?;
+    shared.replace(app);
+    Ok(())
+}
+
+/// The directory of a configuration file.
+pub fn base_of(path: &Path) -> &Path {
+    path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// `symbolon serve`: runs until SIGTERM or SIGINT; SIGHUP reloads.
+pub async fn serve(path: PathBuf) -> Result<(), Fault> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let config = Config::load(&path).map_err(|it| Fault::new(it.to_string()))?;
+    let issuer = config.issuer.clone();
+    let io = |it: std::io::Error| Fault::new(it.to_string());
+    let (mut hangup, mut terminate) = (signal(SignalKind::hangup()).map_err(io)?, signal(SignalKind::terminate()).map_err(io)?);
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
+    let running = start(config, base_of(&path)).await?;
+    tracing::info!(address = %running.address, issuer, "symbolon is serving");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => match reload(&running.shared, &path).await {
+                Ok(()) => tracing::info!("configuration reloaded"),
+                Err(fault) => tracing::error!(error = %fault, "the new configuration was refused; the old one stays"),
+            },
+        }
+    }
+    tracing::info!("stopping: finishing the requests under way");
+    running.stop().await;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! The session of a browser: one person authenticated on one browser, with idle and absolute limits of its own.
+//! Grants hang below the session row: ending the row ends them, while the cookie's limits end only the single sign-on.
+
+use crate::app::App;
+use crate::audit;
+use crate::error::{Fault, Result};
+use crate::http::Incoming;
+use crate::http::reply::{Reply, add_cookie};
+use crate::login::policy::Proof;
+use crate::store::{Change, Expect, Value};
+use symbolon_oauth::{base64url, digest};
+
+/// A live session, proved by its cookie.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub id: [u8; 16],
+    pub account: String,
+    pub proofs: Vec<Proof>,
+    pub acr: String,
+    pub amr: Vec<String>,
+    pub auth_time_ms: i64,
+    pub used_ms: i64,
+    pub version: i64,
+}
+
+const READ: &str = "SELECT s.account, s.cookie, s.proofs, s.acr, s.amr, s.auth_time_ms, s.used_ms, s.ends_ms, s.version, \
+                    s.created_ms, a.sessions_from_ms FROM session s JOIN account a ON a.id = s.account \
+                    WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active'";
+const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
+const END: &str = "UPDATE session SET state = 'ended' WHERE id = $1 AND state = 'active'";
+const INSERT: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, ends_ms, version) \
+                      VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $8, $9, 1)";
+const RAISE: &str = "UPDATE session SET cookie = $3, proofs = $4, acr = $5, amr = $6, auth_time_ms = $7, used_ms = $8, version = version + 1 \
+                     WHERE id = $1 AND version = $2 AND state = 'active'";
+
+/// Cookie names: `__Host-` where there is TLS; one per issuer path, so that tenants on one host do not meet (332-L).
+pub fn cookie_name(app: &App, purpose: &str) -> String {
+    let host = if app.config.issuer.starts_with("https://") { "__Host-" } else { "" };
+    match app.config.issuer_path() {
+        "" => format!("{host}symbolon-{purpose}"),
+        path => format!("{host}symbolon-{purpose}-{}", &base64url::encode(&digest::sha256(path.as_bytes()))[..8]),
+    }
+}
+
+/// A `Set-Cookie` value. `max_age_s` of 0 deletes it.
+pub fn cookie(app: &App, name: &str, value: &str, max_age_s: i64) -> String {
+    let secure = if app.config.issuer.starts_with("https://") { "; Secure" } else { "" };
+    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}")
+}
+
+/// The session that this browser's cookie proves, within its limits. `None` for every kind of "no".
+pub async fn of_browser(app: &App, incoming: &Incoming) -> Result<Option<Session>> {
+    let Some(value) = incoming.cookie(&cookie_name(app, "session")) else { return Ok(None) };
+    let Some(bytes) = base64url::decode(value).filter(|it| it.len() == 48) else { return Ok(None) };
+    let (id, secret) = bytes.split_at(16);
+    let Some(row) = app.store.one(READ, &[Value::from(id)]).await? else { return Ok(None) };
+    if !digest::equal(row.bytes(1)?, &digest::sha256(secret)) {
+        return Ok(None);
+    }
+    let now_ms = incoming.now_ms;
+    let (used_ms, ends_ms) = (row.int(6)?, row.int(7)?);
+    let idle_ms = app.config.session.idle.0 * 1000;
+    if now_ms >= ends_ms || now_ms >= used_ms + idle_ms || row.int(9)? < row.int(10)? {
+        return Ok(None);
+    }
+    let proofs = serde_json::from_str(row.text(2)?).map_err(|it| Fault::new(format!("session proofs: {it}")))?;
+    let id: [u8; 16] = id.try_into().map_err(|_| Fault::new("session id"))?;
+    let session = Session {
+        id,
+        account: row.text(0)?.to_owned(),
+        proofs,
+        acr: row.text(3)?.to_owned(),
+        amr: row.text(4)?.split_whitespace().map(str::to_owned).collect(),
+        auth_time_ms: row.int(5)?,
+        used_ms,
+        version: row.int(8)?,
+    };
+    // Idle time moves at most once a minute: it must not make a write of every page view.
+    if now_ms - used_ms > 60_000 {
+        let mut change = Change::new(now_ms);
+        change.run_expecting(TOUCH, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
+        app.store.apply(change).await?;
+    }
+    Ok(Some(session))
+}
+
+/// What a finished login says about the person.
+pub struct Authenticated<'a> {
+    pub account: &'a str,
+    pub proofs: &'a [Proof],
+    pub acr: &'a str,
+    pub amr: &'a [String],
+    pub auth_time_ms: i64,
+}
+
+/// Opens a session, or raises the present one, in `change`. The browser always gets a new cookie, so that one seen
+/// before the login is powerless (327-L). Answers the session's id and the cookie's value.
+pub fn open(app: &App, change: &mut Change, present: Option<&Session>, it: &Authenticated<'_>) -> Result<([u8; 16], String)> {
+    let secret = crate::seal::random::<32>()?;
+    let proofs = serde_json::to_string(it.proofs).map_err(|it| Fault::new(it.to_string()))?;
+    let now_ms = change.now_ms();
+    let cookie_digest = digest::sha256(&secret);
+    let common = |mut values: Vec<Value>| {
+        values.extend([
+            Value::from(&cookie_digest[..]),
+            Value::from(proofs.as_str()),
+            Value::from(it.acr),
+            Value::from(it.amr.join(" ")),
+            Value::from(it.auth_time_ms),
+            Value::from(now_ms),
+        ]);
+        values
+    };
+    let id = match present {
+        Some(session) if session.account == it.account => {
+            change.run(RAISE, common(vec![Value::from(&session.id[..]), session.version.into()]));
+            session.id
+        }
+        other => {
+            // A different person on the same browser: the first one's session is over (334-L).
+            if let Some(session) = other {
+                change.run_expecting(END, vec![Value::from(&session.id[..])], Expect::Any);
+            }
+            let id = crate::seal::time_ordered_id(now_ms)?;
+            let mut values = common(vec![Value::from(&id[..]), it.account.into()]);
+            values.push((now_ms + app.config.session.absolute.0 * 1000).into());
+            change.run(INSERT, values);
+            id
+        }
+    };
+    let mut value = id.to_vec();
+    value.extend_from_slice(&secret);
+    Ok((id, base64url::encode(&value)))
+}
+
+/// Sets the session cookie on a reply.
+pub fn remember(app: &App, reply: &mut Reply, value: &str) {
+    add_cookie(reply, &cookie(app, &cookie_name(app, "session"), value, app.config.session.absolute.0));
+}
+
+/// Ends a session and with it every grant that hangs below it.
+pub async fn end(app: &App, id: &[u8; 16], account: &str, why: &'static str, now_ms: i64) -> Result<()> {
+    let mut change = Change::new(now_ms);
+    change.run_expecting(END, vec![Value::from(&id[..])], Expect::Any);
+    change.audit(audit::Entry::ok("session_ended").account(account).session(public_id(app, id)).with("why", why));
+    app.store.apply(change).await?;
+    Ok(())
+}
+
+/// The name of a session in audit entries and in lists: never the id itself.
+pub fn public_id(app: &App, id: &[u8; 16]) -> String {
+    let (_, tag) = app.keyring.mac("session-name", &[id]);
+    base64url::encode(&tag[..12])
+}
+
+/// The `sid` a party sees: another one for each party, so that they cannot link a person's sessions.
+pub fn sid(app: &App, party: &str, id: &[u8; 16]) -> String {
+    let (_, tag) = app.keyring.mac("sid", &[party.as_bytes(), id]);
+    base64url::encode(&tag[..16])
+}

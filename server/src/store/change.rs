@@ -1,0 +1,123 @@
+//! A change: guarded statements and audit entries, applied whole or not at all.
+
+use super::value::{Row, Value};
+use crate::audit::Entry;
+use crate::error::{Error, Fault, Refused};
+use symbolon_oauth::digest;
+
+/// How many rows a statement must touch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expect {
+    Exactly(u64),
+    Any,
+}
+
+#[derive(Clone, Debug)]
+pub struct Statement {
+    pub sql: &'static str,
+    pub values: Vec<Value>,
+    pub expect: Expect,
+}
+
+/// An ordered list of statements. Callers keep the order of the schema, so that no two changes deadlock.
+#[derive(Clone, Debug)]
+pub struct Change {
+    now_ms: i64,
+    statements: Vec<Statement>,
+    audit: Vec<Entry>,
+}
+
+const ONCE: &str = "INSERT INTO once (bucket, kind, key) VALUES ($1, $2, $3)";
+const SECURITY: &str = "INSERT INTO audit_security (id, body) VALUES ($1, $2)";
+const ROUTINE: &str = "INSERT INTO audit_routine (id, body) VALUES ($1, $2)";
+const HOUR_MS: i64 = 3_600_000;
+
+impl Change {
+    pub fn new(now_ms: i64) -> Self {
+        Self { now_ms, statements: Vec::new(), audit: Vec::new() }
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.now_ms
+    }
+
+    pub fn len(&self) -> usize {
+        self.statements.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.statements.is_empty() && self.audit.is_empty()
+    }
+
+    /// A statement that must touch exactly one row.
+    pub fn run(&mut self, sql: &'static str, values: Vec<Value>) {
+        self.run_expecting(sql, values, Expect::Exactly(1));
+    }
+
+    pub fn run_expecting(&mut self, sql: &'static str, values: Vec<Value>, expect: Expect) {
+        self.statements.push(Statement { sql, values, expect });
+    }
+
+    /// Spends (kind, scope, id). A conflict at the answered index means it was spent before. The bucket is the hour of
+    /// the last instant at which the artefact itself would be accepted, never of now: a sweep cannot forget it early.
+    pub fn once(&mut self, kind: &'static str, scope: &str, id: &str, last_accepted_ms: i64) -> usize {
+        let mut text = (scope.len() as u64).to_be_bytes().to_vec();
+        text.extend_from_slice(scope.as_bytes());
+        text.extend_from_slice(id.as_bytes());
+        let key = digest::sha256(&text);
+        self.run(ONCE, vec![(last_accepted_ms / HOUR_MS).into(), kind.into(), Value::from(&key[..])]);
+        self.statements.len() - 1
+    }
+
+    pub fn audit(&mut self, entry: Entry) {
+        self.audit.push(entry);
+    }
+
+    /// The statements with the audit entries behind them, and the id of the first entry: the commit marker.
+    pub(super) fn into_statements(mut self, ids: &mut dyn FnMut(i64) -> [u8; 16]) -> (Vec<Statement>, Option<Marker>) {
+        let mut marker = None;
+        for entry in std::mem::take(&mut self.audit) {
+            let id = ids(self.now_ms);
+            marker.get_or_insert(Marker { id, security: entry.security });
+            let sql = if entry.security { SECURITY } else { ROUTINE };
+            self.run(sql, vec![Value::from(&id[..]), entry.body(self.now_ms).into()]);
+        }
+        (self.statements, marker)
+    }
+}
+
+/// The audit entry by which a change whose answer was lost can be found again.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Marker {
+    pub id: [u8; 16],
+    pub security: bool,
+}
+
+#[derive(Debug)]
+pub struct Applied {
+    /// Per statement, what its RETURNING gave.
+    pub rows: Vec<Vec<Row>>,
+}
+
+#[derive(Debug)]
+pub enum NotApplied {
+    /// The statement of this index met its guard or a unique key; nothing of the change remains.
+    Conflict(usize),
+    /// The connection was lost after COMMIT was sent and the marker could not be looked up.
+    Unknown,
+    /// The queue is full.
+    Busy,
+    Fault(Fault),
+}
+
+impl From<NotApplied> for Error {
+    fn from(it: NotApplied) -> Self {
+        let busy = |why: String| Refused::new(503, "temporarily_unavailable", "The server is busy; try again.").retry_after(1).because(why).into();
+        match it {
+            NotApplied::Conflict(at) => busy(format!("statement {at} conflicted")),
+            NotApplied::Unknown => busy("the outcome of a commit is unknown".to_owned()),
+            NotApplied::Busy => busy("the write queue is full".to_owned()),
+            NotApplied::Fault(fault) => Self::Fault(fault),
+        }
+    }
+}

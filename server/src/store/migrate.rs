@@ -1,0 +1,20 @@
+//! Numbered migrations, each with its digest, so that a changed file is noticed instead of skipped.
+
+use symbolon_oauth::{base64url, digest};
+
+/// One SQL text for both engines.
+pub const MIGRATIONS: &[(&str, &str)] = &[("0001_start", include_str!("../../schema/0001_start.sql"))];
+
+/// What `fact` remembers of the schema: names and digests of what was run, in order.
+pub fn state(upto: usize) -> String {
+    let done: Vec<String> = MIGRATIONS[..upto]
+        .iter()
+        .map(|(name, text)| format!("{name} {}", &base64url::encode(&digest::sha256(text.as_bytes()))[..16]))
+        .collect();
+    done.join("\n")
+}
+
+/// How many migrations a store has seen. `None`: it was made by something else, or by a later version.
+pub fn seen(state_of_store: &str) -> Option<usize> {
+    (0..=MIGRATIONS.len()).find(|it| state(*it) == state_of_store)
+}

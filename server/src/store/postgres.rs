@@ -1,0 +1,298 @@
+//! PostgreSQL: changes are pipelined on one connection, BEGIN to COMMIT, with statements prepared beforehand on that very
+//! connection. A guard that fails divides by zero inside the server, so nothing behind it can be committed.
+
+use super::change::{Applied, Expect, Marker, NotApplied, Statement};
+use super::value::{Row, Value};
+use super::{StoreOptions, migrate};
+use crate::error::Fault;
+use bytes::BytesMut;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{IsNull, ToSql, Type};
+use tokio_postgres::{Client, NoTls};
+
+pub struct Postgres {
+    url: String,
+    pool: Vec<Mutex<Option<Connection>>>,
+    next: AtomicUsize,
+}
+
+struct Connection {
+    client: Client,
+    prepared: HashMap<(&'static str, Option<u64>), tokio_postgres::Statement>,
+}
+
+impl ToSql for Value {
+    fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
+        match self {
+            Self::Int(it) => it.to_sql(ty, out),
+            Self::Text(it) => it.to_sql(ty, out),
+            Self::Bytes(it) => it.to_sql(ty, out),
+            Self::Null => Ok(IsNull::Yes),
+        }
+    }
+    fn accepts(ty: &Type) -> bool {
+        [Type::INT8, Type::TEXT, Type::BYTEA].contains(ty)
+    }
+    tokio_postgres::types::to_sql_checked!();
+}
+
+fn fault(error: &tokio_postgres::Error) -> Fault {
+    match error.as_db_error() {
+        Some(it) => Fault::new(format!("PostgreSQL: {} ({})", it.message(), it.code().code())),
+        None => Fault::new(format!("PostgreSQL: {error}")),
+    }
+}
+
+impl Postgres {
+    pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, Fault> {
+        let mut first = connect(url).await?;
+        check_settings(&first.client).await?;
+        migrate_schema(&mut first.client).await?;
+        let mut pool: Vec<_> = (1..options.connections.max(2)).map(|_| Mutex::new(None)).collect();
+        pool.push(Mutex::new(Some(first)));
+        Ok(Self { url: url.to_owned(), pool, next: AtomicUsize::new(0) })
+    }
+
+    /// A connection nobody uses, else the next in turn; a broken one is replaced.
+    async fn connection(&self) -> Result<Held<'_>, Fault> {
+        let start = self.next.fetch_add(1, Ordering::Relaxed);
+        let free = (0..self.pool.len()).find_map(|it| self.pool[(start + it) % self.pool.len()].try_lock().ok());
+        let mut held = match free {
+            Some(it) => it,
+            None => self.pool[start % self.pool.len()].lock().await,
+        };
+        if held.as_ref().is_none_or(|it| it.client.is_closed()) {
+            *held = Some(connect(&self.url).await?);
+        }
+        Ok(Held(held))
+    }
+
+    pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
+        let mut held = self.connection().await?;
+        let connection = held.get()?;
+        let statement = connection.prepare(sql, None).await.map_err(|it| fault(&it))?;
+        let rows = connection.client.query(&statement, &parameters(values)).await.map_err(|it| fault(&it))?;
+        rows.iter().map(from_row).collect()
+    }
+
+    pub async fn apply(&self, statements: &[Statement], marker: Option<Marker>) -> Result<Applied, NotApplied> {
+        for attempt in 0..5 {
+            match self.attempt(statements).await {
+                Tried::Applied => return Ok(Applied { rows: vec![Vec::new(); statements.len()] }),
+                Tried::Conflict(at) => return Err(NotApplied::Conflict(at)),
+                Tried::Failed(it) => return Err(NotApplied::Fault(it)),
+                Tried::Lost => return self.resolve(marker, statements.len()).await,
+                Tried::Again => tokio::time::sleep(std::time::Duration::from_millis(3 << attempt)).await,
+            }
+        }
+        Err(NotApplied::Busy)
+    }
+
+    async fn attempt(&self, statements: &[Statement]) -> Tried {
+        let mut held = match self.connection().await {
+            Ok(it) => it,
+            Err(it) => return Tried::Failed(it),
+        };
+        let connection = match held.get() {
+            Ok(it) => it,
+            Err(it) => return Tried::Failed(it),
+        };
+        // Prepared first: an unprepared statement would be sent after COMMIT, and its failure would roll back nothing.
+        let mut prepared = Vec::with_capacity(statements.len());
+        for it in statements {
+            let guard = match it.expect {
+                Expect::Exactly(wanted) => Some(wanted),
+                Expect::Any => None,
+            };
+            match connection.prepare(it.sql, guard).await {
+                Ok(statement) => prepared.push(statement),
+                Err(error) => return Tried::Failed(fault(&error)),
+            }
+        }
+        send(&connection.client, statements, &prepared).await
+    }
+
+    /// The connection died after COMMIT was sent: the audit entry says whether it was carried out.
+    async fn resolve(&self, marker: Option<Marker>, statements: usize) -> Result<Applied, NotApplied> {
+        let Some(marker) = marker else { return Err(NotApplied::Unknown) };
+        let sql = if marker.security { "SELECT id FROM audit_security WHERE id = $1" } else { "SELECT id FROM audit_routine WHERE id = $1" };
+        match self.all(sql, &[Value::from(&marker.id[..])]).await {
+            Ok(found) if !found.is_empty() => Ok(Applied { rows: vec![Vec::new(); statements] }),
+            _ => Err(NotApplied::Unknown),
+        }
+    }
+}
+
+enum Tried {
+    Applied,
+    Conflict(usize),
+    Again,
+    Lost,
+    Failed(Fault),
+}
+
+/// BEGIN, the statements and COMMIT in one flight. Success is every statement Ok and COMMIT Ok: a COMMIT after an abort
+/// answers Ok too.
+async fn send(client: &Client, statements: &[Statement], prepared: &[tokio_postgres::Statement]) -> Tried {
+    let running: Vec<_> = statements
+        .iter()
+        .zip(prepared)
+        .map(|(it, statement)| {
+            let values = parameters(&it.values);
+            async move { client.query(statement, &values).await.map(|_| ()) }
+        })
+        .collect();
+    let all = async {
+        let mut outcomes = Vec::with_capacity(running.len());
+        for outcome in join_all(running).await {
+            outcomes.push(outcome);
+        }
+        outcomes
+    };
+    let (begun, outcomes, committed) = tokio::join!(client.batch_execute("BEGIN"), all, client.batch_execute("COMMIT"));
+    if let Err(error) = begun {
+        return if error.is_closed() { Tried::Lost } else { Tried::Failed(fault(&error)) };
+    }
+    for (at, outcome) in outcomes.into_iter().enumerate() {
+        let Err(error) = outcome else { continue };
+        return match error.code() {
+            Some(it) if *it == SqlState::DIVISION_BY_ZERO || *it == SqlState::UNIQUE_VIOLATION => Tried::Conflict(at),
+            Some(it) if *it == SqlState::T_R_SERIALIZATION_FAILURE || *it == SqlState::T_R_DEADLOCK_DETECTED => Tried::Again,
+            None if error.is_closed() => Tried::Lost,
+            _ => Tried::Failed(fault(&error)),
+        };
+    }
+    match committed {
+        Ok(()) => Tried::Applied,
+        Err(error) if error.code().is_none() => Tried::Lost,
+        Err(error) => Tried::Failed(fault(&error)),
+    }
+}
+
+/// Polls all futures in order, so that their messages leave in order.
+async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut slots: Vec<(std::pin::Pin<Box<F>>, Option<F::Output>)> = futures.into_iter().map(|it| (Box::pin(it), None)).collect();
+    std::future::poll_fn(move |context| {
+        let mut pending = false;
+        for (future, slot) in &mut slots {
+            if slot.is_none() {
+                match future.as_mut().poll(context) {
+                    std::task::Poll::Ready(it) => *slot = Some(it),
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending {
+            return std::task::Poll::Pending;
+        }
+        std::task::Poll::Ready(slots.iter_mut().filter_map(|it| it.1.take()).collect())
+    })
+    .await
+}
+
+struct Held<'a>(MutexGuard<'a, Option<Connection>>);
+
+impl Held<'_> {
+    fn get(&mut self) -> Result<&mut Connection, Fault> {
+        self.0.as_mut().ok_or_else(|| Fault::new("no connection"))
+    }
+}
+
+impl Connection {
+    async fn prepare(&mut self, sql: &'static str, guard: Option<u64>) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+        if let Some(known) = self.prepared.get(&(sql, guard)) {
+            return Ok(known.clone());
+        }
+        let text = match guard {
+            None => sql.to_owned(),
+            Some(wanted) => format!(
+                "WITH x AS ({sql} RETURNING 1 AS one) SELECT 1/(CASE WHEN count(*) = {wanted} THEN 1 ELSE 0 END) FROM x"
+            ),
+        };
+        let statement = self.client.prepare(&text).await?;
+        self.prepared.insert((sql, guard), statement.clone());
+        Ok(statement)
+    }
+}
+
+fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
+    values.iter().map(|it| it as &(dyn ToSql + Sync)).collect()
+}
+
+fn from_row(row: &tokio_postgres::Row) -> Result<Row, Fault> {
+    let mut values = Vec::with_capacity(row.len());
+    for (at, column) in row.columns().iter().enumerate() {
+        let value = match *column.type_() {
+            Type::INT8 => row.try_get::<_, Option<i64>>(at).map(Value::from),
+            Type::TEXT => row.try_get::<_, Option<String>>(at).map(Value::from),
+            Type::BYTEA => row.try_get::<_, Option<Vec<u8>>>(at).map(Value::from),
+            ref other => return Err(Fault::new(format!("column {at} has the type {other}"))),
+        };
+        values.push(value.map_err(|it| fault(&it))?);
+    }
+    Ok(Row(values))
+}
+
+async fn connect(url: &str) -> Result<Connection, Fault> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(|it| Fault::new(format!("cannot connect to PostgreSQL: {it}")))?;
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::warn!(%error, "a connection to PostgreSQL ended");
+        }
+    });
+    Ok(Connection { client, prepared: HashMap::new() })
+}
+
+/// What durability and order of ours depend on.
+async fn check_settings(client: &Client) -> Result<(), Fault> {
+    let row = client
+        .query_one(
+            "SELECT current_setting('fsync'), current_setting('synchronous_commit'), current_setting('full_page_writes'), \
+             pg_is_in_recovery()::text, datcollate::text FROM pg_database WHERE datname = current_database()",
+            &[],
+        )
+        .await
+        .map_err(|it| fault(&it))?;
+    let text = |at: usize| row.try_get::<_, String>(at).map_err(|it| fault(&it));
+    for (at, name) in [(0, "fsync"), (1, "synchronous_commit"), (2, "full_page_writes")] {
+        if text(at)? == "off" {
+            tracing::warn!("PostgreSQL runs with {name} = off: what was acknowledged can be lost");
+        }
+    }
+    if text(3)? != "false" {
+        return Err(Fault::new("this PostgreSQL server is a replica; name the primary"));
+    }
+    let collation = text(4)?;
+    if collation != "C" && !collation.eq_ignore_ascii_case("C.UTF-8") && !collation.eq_ignore_ascii_case("C.utf8") {
+        tracing::warn!(collation, "the database's collation is not C: nothing here orders text, but indexes will be slower");
+    }
+    Ok(())
+}
+
+async fn migrate_schema(client: &mut Client) -> Result<(), Fault> {
+    let transaction = client.transaction().await.map_err(|it| fault(&it))?;
+    transaction.execute("SELECT pg_advisory_xact_lock(7967626)", &[]).await.map_err(|it| fault(&it))?;
+    let has = transaction.query_one("SELECT to_regclass('fact') IS NOT NULL", &[]).await.map_err(|it| fault(&it))?;
+    let state: String = if has.try_get::<_, bool>(0).map_err(|it| fault(&it))? {
+        let row = transaction.query_one("SELECT value FROM fact WHERE name = 'schema'", &[]).await.map_err(|it| fault(&it))?;
+        row.try_get(0).map_err(|it| fault(&it))?
+    } else {
+        String::new()
+    };
+    let seen = migrate::seen(&state)
+        .ok_or_else(|| Fault::new("this database was made by another version of the server (its migrations differ)"))?;
+    for (_, text) in &migrate::MIGRATIONS[seen..] {
+        transaction.batch_execute(text).await.map_err(|it| fault(&it))?;
+    }
+    transaction
+        .execute(
+            "INSERT INTO fact (name, value) VALUES ('schema', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            &[&migrate::state(migrate::MIGRATIONS.len())],
+        )
+        .await
+        .map_err(|it| fault(&it))?;
+    transaction.commit().await.map_err(|it| fault(&it))
+}

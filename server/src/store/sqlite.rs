@@ -1,0 +1,324 @@
+//! SQLite: one writer thread that commits in groups, readers of its own. WAL, synchronous=FULL: a change is answered
+//! after its COMMIT reached the disk.
+
+use super::change::{Applied, Expect, NotApplied, Statement};
+use super::value::{Row, Value};
+use super::{StoreOptions, migrate};
+use crate::error::Fault;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// WAL-reset data loss is fixed from here on.
+const OLDEST: i32 = 3_051_003;
+const BATCH: usize = 256;
+
+type Answer = Result<Applied, NotApplied>;
+
+enum Job {
+    Apply(Vec<Statement>, oneshot::Sender<Answer>),
+    Close(oneshot::Sender<()>),
+}
+
+pub struct Sqlite {
+    writer: SyncSender<Job>,
+    readers: Arc<Vec<Mutex<Connection>>>,
+}
+
+impl Sqlite {
+    pub fn open(path: &str, options: &StoreOptions) -> Result<Self, Fault> {
+        if rusqlite::version_number() < OLDEST {
+            return Err(Fault::new(format!("SQLite {} loses data; 3.51.3 or later is needed", rusqlite::version())));
+        }
+        let path = PathBuf::from(path);
+        let mut connection = connect(&path)?;
+        migrate_schema(&mut connection)?;
+        prove_affinity(&connection)?;
+        let readers: Result<Vec<_>, Fault> = (0..options.readers.max(1)).map(|_| reader(&path).map(Mutex::new)).collect();
+        let (writer, jobs) = sync_channel(options.queue.max(1));
+        std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || write(connection, &path, &jobs))
+            .map_err(|it| Fault::new(format!("no thread for the writer: {it}")))?;
+        Ok(Self { writer, readers: Arc::new(readers?) })
+    }
+
+    /// A point read: microseconds, so it runs where it is asked.
+    pub fn one(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, Fault> {
+        Ok(read(&free(&self.readers), sql, values, 1)?.into_iter().next())
+    }
+
+    /// A list may be long: it runs on a thread where waiting is allowed.
+    pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
+        let (readers, values) = (Arc::clone(&self.readers), values.to_vec());
+        tokio::task::spawn_blocking(move || read(&free(&readers), sql, &values, usize::MAX))
+            .await
+            .map_err(|it| Fault::new(it.to_string()))?
+    }
+
+    pub async fn apply(&self, statements: Vec<Statement>) -> Answer {
+        let (answer, answered) = oneshot::channel();
+        match self.writer.try_send(Job::Apply(statements, answer)) {
+            Ok(()) => answered.await.unwrap_or_else(|_| Err(NotApplied::Fault(Fault::new("the writer has stopped")))),
+            Err(TrySendError::Full(_)) => Err(NotApplied::Busy),
+            Err(TrySendError::Disconnected(_)) => Err(NotApplied::Fault(Fault::new("the writer has stopped"))),
+        }
+    }
+
+    pub async fn close(&self) {
+        let (done, closed) = oneshot::channel();
+        if self.writer.try_send(Job::Close(done)).is_ok() {
+            let _ = closed.await;
+        }
+    }
+}
+
+fn fault(error: &rusqlite::Error) -> Fault {
+    Fault::new(format!("SQLite: {error}"))
+}
+
+fn connect(path: &PathBuf) -> Result<Connection, Fault> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection =
+        Connection::open_with_flags(path, flags).map_err(|it| Fault::new(format!("cannot open {}: {it}", path.display())))?;
+    let set = || {
+        connection.busy_timeout(Duration::from_secs(5))?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+        connection.pragma_update(None, "trusted_schema", false)
+    };
+    set().map_err(|it| fault(&it))?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(connection)
+}
+
+fn reader(path: &PathBuf) -> Result<Connection, Fault> {
+    let connection = connect(path)?;
+    connection.pragma_update(None, "query_only", true).map_err(|it| fault(&it))?;
+    Ok(connection)
+}
+
+/// A reader nobody uses, or the first one.
+fn free(readers: &[Mutex<Connection>]) -> MutexGuard<'_, Connection> {
+    for one in readers {
+        if let Ok(it) = one.try_lock() {
+            return it;
+        }
+    }
+    readers[0].lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+/// `$1` is a name to SQLite and would be bound by first appearance; `?1` is a place.
+fn placed(sql: &str) -> String {
+    sql.replace('$', "?")
+}
+
+fn bind(statement: &mut rusqlite::CachedStatement<'_>, values: &[Value]) -> rusqlite::Result<()> {
+    for (at, value) in values.iter().enumerate() {
+        match value {
+            Value::Int(it) => statement.raw_bind_parameter(at + 1, it)?,
+            Value::Text(it) => statement.raw_bind_parameter(at + 1, it)?,
+            Value::Bytes(it) => statement.raw_bind_parameter(at + 1, it)?,
+            Value::Null => statement.raw_bind_parameter(at + 1, rusqlite::types::Null)?,
+        }
+    }
+    Ok(())
+}
+
+fn read(connection: &Connection, sql: &str, values: &[Value], most: usize) -> Result<Vec<Row>, Fault> {
+    let run = || -> rusqlite::Result<Vec<Row>> {
+        let mut statement = connection.prepare_cached(&placed(sql))?;
+        bind(&mut statement, values)?;
+        let columns = statement.column_count();
+        let mut rows = statement.raw_query();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            found.push(from_row(row, columns)?);
+            if found.len() == most {
+                break;
+            }
+        }
+        Ok(found)
+    };
+    run().map_err(|it| fault(&it))
+}
+
+fn from_row(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Row> {
+    let mut values = Vec::with_capacity(columns);
+    for at in 0..columns {
+        values.push(match row.get_ref(at)? {
+            ValueRef::Integer(it) => Value::Int(it),
+            ValueRef::Text(it) => Value::Text(String::from_utf8_lossy(it).into_owned()),
+            ValueRef::Blob(it) => Value::Bytes(it.to_vec()),
+            ValueRef::Null => Value::Null,
+            ValueRef::Real(_) => return Err(rusqlite::Error::InvalidColumnType(at, "REAL".to_owned(), rusqlite::types::Type::Real)),
+        });
+    }
+    Ok(Row(values))
+}
+
+fn migrate_schema(connection: &mut Connection) -> Result<(), Fault> {
+    let transaction =
+        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(|it| fault(&it))?;
+    let has: i64 = transaction
+        .query_row("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'fact'", [], |row| row.get(0))
+        .map_err(|it| fault(&it))?;
+    let state: String = if has == 0 {
+        String::new()
+    } else {
+        transaction.query_row("SELECT value FROM fact WHERE name = 'schema'", [], |row| row.get(0)).map_err(|it| fault(&it))?
+    };
+    let seen = migrate::seen(&state)
+        .ok_or_else(|| Fault::new("this database was made by another version of the server (its migrations differ)"))?;
+    for (_, text) in &migrate::MIGRATIONS[seen..] {
+        transaction.execute_batch(text).map_err(|it| fault(&it))?;
+    }
+    transaction
+        .execute(
+            "INSERT INTO fact (name, value) VALUES ('schema', ?1) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            [migrate::state(migrate::MIGRATIONS.len())],
+        )
+        .map_err(|it| fault(&it))?;
+    transaction.commit().map_err(|it| fault(&it))
+}
+
+/// BYTEA has numeric affinity in SQLite: prove at every start that bytes which look like a number stay bytes.
+fn prove_affinity(connection: &Connection) -> Result<(), Fault> {
+    let prove = || -> rusqlite::Result<bool> {
+        connection.execute_batch("CREATE TEMP TABLE affinity (it BYTEA)")?;
+        connection.execute("INSERT INTO affinity (it) VALUES (?1)", [&b"123"[..]])?;
+        let kind: String = connection.query_row("SELECT typeof(it) FROM affinity", [], |row| row.get(0))?;
+        connection.execute_batch("DROP TABLE affinity")?;
+        Ok(kind == "blob")
+    };
+    match prove().map_err(|it| fault(&it))? {
+        true => Ok(()),
+        false => Err(Fault::new("SQLite turned bytes into a number; this build of it cannot be used")),
+    }
+}
+
+/// The writer: drains the queue into one transaction, a savepoint for each change, one commit, then the answers.
+fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
+    while let Ok(first) = jobs.recv() {
+        let mut batch = Vec::new();
+        let mut closing = None;
+        let mut next = Some(first);
+        while let Some(job) = next {
+            match job {
+                Job::Apply(statements, answer) => batch.push((statements, answer)),
+                Job::Close(done) => closing = Some(done),
+            }
+            next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
+        }
+        commit(&mut connection, path, batch);
+        if let Some(done) = closing {
+            let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+            drop(connection);
+            let _ = done.send(());
+            return;
+        }
+    }
+}
+
+fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement>, oneshot::Sender<Answer>)>) {
+    if batch.is_empty() {
+        return;
+    }
+    let mut outcomes: Vec<Answer> = Vec::with_capacity(batch.len());
+    let mut broken = connection.execute_batch("BEGIN IMMEDIATE").err().map(|it| fault(&it));
+    for (statements, _) in &batch {
+        if broken.is_some() {
+            break;
+        }
+        match savepoint(connection, statements) {
+            Ok(answer) => outcomes.push(answer),
+            Err(it) => broken = Some(it),
+        }
+    }
+    if broken.is_none() {
+        broken = connection.execute_batch("COMMIT").err().map(|it| fault(&it));
+    }
+    let Some(why) = broken else {
+        for ((_, answer), outcome) in batch.into_iter().zip(outcomes) {
+            let _ = answer.send(outcome);
+        }
+        return;
+    };
+    // FULL, IOERR and NOMEM may have rolled the whole transaction back inside a savepoint: nothing of this batch counts.
+    tracing::error!(error = %why, changes = batch.len(), "a batch was lost; the database is opened anew");
+    let _ = connection.execute_batch("ROLLBACK");
+    match connect(path) {
+        Ok(fresh) => *connection = fresh,
+        Err(it) => tracing::error!(error = %it, "the database cannot be opened again"),
+    }
+    for (_, answer) in batch {
+        let _ = answer.send(Err(NotApplied::Fault(Fault::new(why.0.clone()))));
+    }
+}
+
+/// One change inside the batch. `Err`: the transaction itself is gone, and with it the batch.
+fn savepoint(connection: &Connection, statements: &[Statement]) -> Result<Answer, Fault> {
+    let gone = || connection.is_autocommit();
+    if gone() {
+        return Err(Fault::new("the transaction ended inside a batch"));
+    }
+    let control = |sql: &str| connection.prepare_cached(sql).and_then(|mut it| it.execute([])).map_err(|it| fault(&it));
+    control("SAVEPOINT one")?;
+    let mut applied = Vec::with_capacity(statements.len());
+    for (at, statement) in statements.iter().enumerate() {
+        let refused = match run(connection, statement) {
+            Ok(Some(rows)) => {
+                applied.push(rows);
+                continue;
+            }
+            Ok(None) => NotApplied::Conflict(at),
+            Err(error) if is_constraint(&error) => NotApplied::Conflict(at),
+            Err(error) => {
+                // Not a guard, not a constraint: whatever it was, this batch is over.
+                return Err(fault(&error));
+            }
+        };
+        if gone() {
+            return Err(Fault::new("the transaction ended inside a change"));
+        }
+        control("ROLLBACK TO one")?;
+        control("RELEASE one")?;
+        return Ok(Err(refused));
+    }
+    if gone() {
+        return Err(Fault::new("the transaction ended inside a change"));
+    }
+    control("RELEASE one")?;
+    Ok(Ok(Applied { rows: applied }))
+}
+
+fn is_constraint(error: &rusqlite::Error) -> bool {
+    matches!(error, rusqlite::Error::SqliteFailure(it, _) if it.code == ErrorCode::ConstraintViolation)
+}
+
+/// `None`: the guard did not hold.
+fn run(connection: &Connection, it: &Statement) -> rusqlite::Result<Option<Vec<Row>>> {
+    let mut statement = connection.prepare_cached(&placed(it.sql))?;
+    bind(&mut statement, &it.values)?;
+    let columns = statement.column_count();
+    let mut found = Vec::new();
+    let touched = if columns == 0 {
+        statement.raw_execute()? as u64
+    } else {
+        let mut rows = statement.raw_query();
+        while let Some(row) = rows.next()? {
+            found.push(from_row(row, columns)?);
+        }
+        found.len() as u64
+    };
+    Ok(match it.expect {
+        Expect::Exactly(wanted) if wanted != touched => None,
+        _ => Some(found),
+    })
+}

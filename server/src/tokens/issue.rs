@@ -1,0 +1,278 @@
+//! Access tokens and ID tokens: what goes into them, and how one of ours is recognised again.
+//! RFC 9068 (JWT access tokens), OpenID Connect Core 2 and 5.4, RFC 7662 (what introspection may say).
+
+use crate::app::App;
+use crate::caller::Caller;
+use crate::config::{Api, Client, Config, TokenFormat};
+use crate::error::{Fault, Refused, Result};
+use crate::grants::{self, Grant, Person};
+use crate::store::Value;
+use crate::tokens::handles::Kind;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json, json};
+use symbolon_oauth::access_token::{self, AccessToken};
+use symbolon_oauth::form::Form;
+use symbolon_oauth::id_token::{self, IdToken};
+use symbolon_oauth::jwk::Algorithm;
+use symbolon_oauth::scope::Scope;
+use symbolon_oauth::{base64url, jws};
+
+/// Claims that configuration and profile can never write (228-J).
+const RESERVED: &[&str] = &[
+    "iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "scope", "cnf", "act", "may_act", "acr", "amr", "auth_time", "sid",
+    "authorization_details", "azp", "nonce", "at_hash", "c_hash", "typ", "active", "token_type", "tier",
+];
+/// A token for the userinfo endpoint lives as long as a default API token.
+const USERINFO_LIFETIME_S: i64 = 900;
+
+/// A token response and the id its audit entry names.
+pub struct Answer {
+    pub body: Json,
+    pub jti: String,
+}
+
+/// What an access token says, before it gets its form.
+struct Content<'a> {
+    api: Option<&'a str>,
+    sub: &'a str,
+    client_id: &'a str,
+    scope: &'a Scope,
+    grant: Option<&'a Grant>,
+    now_ms: i64,
+}
+
+/// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
+pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
+    let api = grants::target(&app.config, &caller.client, scope, &form.all("resource"), &grant.resource)?;
+    let narrowed = grants::scope_for(&caller.client, api, scope);
+    let content = Content {
+        api,
+        sub: &grant.account,
+        client_id: &caller.client_id,
+        scope: &narrowed,
+        grant: Some(grant),
+        now_ms: caller.now_ms,
+    };
+    let (token, expires_in, jti) = access_token(app, &content)?;
+    let mut body = json!({
+        "access_token": token, "token_type": "Bearer", "expires_in": expires_in, "scope": narrowed.to_string(),
+    });
+    if caller.client.allows_grant("refresh_token") {
+        body["refresh_token"] = app.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
+        body["refresh_token_timeout"] = caller.client.refresh.idle.0.min((grant.ends_ms - caller.now_ms) / 1000).into();
+        body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
+    }
+    if scope.contains("openid") {
+        body["id_token"] = id_token(app, caller, grant, scope, &token, generation == 1)?.into();
+    }
+    Ok(Answer { body, jti })
+}
+
+/// The answer of client_credentials. Its `sub` is the client, which is no person's id: those are 128 random bits.
+pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
+    let content =
+        Content { api: Some(api), sub: &caller.client_id, client_id: &caller.client_id, scope, grant: None, now_ms: caller.now_ms };
+    let (token, expires_in, jti) = access_token(app, &content)?;
+    let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in, "scope": scope.to_string() });
+    Ok(Answer { body, jti })
+}
+
+fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
+    let api = it.api.and_then(|name| app.config.api.get(name));
+    let iat = it.now_ms / 1000;
+    let mut lifetime_s = api.map_or(USERINFO_LIFETIME_S, |it| it.lifetime.0);
+    if let Some(grant) = it.grant {
+        lifetime_s = lifetime_s.min((grant.ends_ms - it.now_ms) / 1000);
+    }
+    let jti = make_jti(app, it.grant)?;
+    let audience = api.map_or(app.config.issuer.as_str(), |it| it.audience.as_str());
+    let token = AccessToken {
+        iss: app.config.issuer.clone(),
+        sub: it.sub.to_owned(),
+        aud: audience.to_owned(),
+        client_id: it.client_id.to_owned(),
+        exp: iat + lifetime_s,
+        iat,
+        jti: jti.clone(),
+        scope: Some(it.scope.to_string()).filter(|it| !it.is_empty()),
+        auth_time: it.grant.map(|it| it.asked.auth_time_ms / 1000),
+        acr: it.grant.map(|it| it.asked.acr.clone()).filter(|it| !it.is_empty()),
+        amr: it.grant.map(|it| it.asked.amr.clone()).filter(|it| !it.is_empty()),
+        sid: it.grant.map(|grant| crate::sessions::sid(app, audience, &grant.session)),
+        cnf: None,
+        act: None,
+        authorization_details: None,
+        extra: match (api, it.grant) {
+            (Some(api), Some(grant)) => api_claims(api, it.scope, &grant.person),
+            _ => Map::new(),
+        },
+    };
+    let text = match api.map(|it| it.token) {
+        Some(TokenFormat::Opaque) => {
+            let plain = serde_json::to_vec(&token).map_err(|it| Fault::new(it.to_string()))?;
+            format!("sa_{}", base64url::encode(&app.keyring.seal(OPAQUE, &plain)?))
+        }
+        _ => {
+            let alg = api.and_then(|it| it.signing_alg).unwrap_or(app.config.signing.alg);
+            let key = app.keys.signer(alg, it.now_ms)?;
+            access_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an access token: {it:?}")))?
+        }
+    };
+    Ok((text, lifetime_s, jti))
+}
+
+const OPAQUE: &str = "access token";
+const JTI: &str = "jti";
+
+/// A `jti` nobody can guess that names its grant to us alone: introspection finds the session behind a JWT by it.
+fn make_jti(app: &App, grant: Option<&Grant>) -> Result<String> {
+    let mut plain = [0; 20];
+    if let Some(grant) = grant {
+        plain[..16].copy_from_slice(&grant.session);
+        plain[16..].copy_from_slice(&grant.number.to_be_bytes());
+    }
+    Ok(base64url::encode(&app.keyring.seal(JTI, &plain)?))
+}
+
+/// The claims an API gets for this scope: its own list, from the person's profile, and never a reserved name.
+fn api_claims(api: &Api, scope: &Scope, person: &Person) -> Map<String, Json> {
+    let wanted = api.claims.iter().chain(api.scope.iter().filter(|(name, _)| scope.contains(name)).flat_map(|(_, it)| &it.claims));
+    wanted.filter_map(|name| Some((name.clone(), claim(person, name)?))).collect()
+}
+
+/// One claim of a person. OpenID Connect Core 5.1; an absent value is absent, never null.
+pub fn claim(person: &Person, name: &str) -> Option<Json> {
+    if RESERVED.contains(&name) {
+        return None;
+    }
+    match name {
+        "email" => person.email.clone().map(Json::from),
+        "email_verified" => person.email.as_ref().map(|_| person.email_verified.into()),
+        "name" => person.name.clone().map(Json::from),
+        "locale" => person.locale.clone().map(Json::from),
+        _ => person.claims.get(name).filter(|it| !it.is_null()).cloned(),
+    }
+}
+
+/// OpenID Connect Core 5.4: the claims of the `profile` and `email` scopes.
+pub fn openid_claims(person: &Person, scope: &Scope, asked: &[String]) -> Map<String, Json> {
+    let mut names: Vec<&str> = asked.iter().map(String::as_str).collect();
+    if scope.contains("profile") {
+        names.extend(["name", "given_name", "family_name", "nickname", "preferred_username", "picture", "locale", "zoneinfo", "birthdate"]);
+    }
+    if scope.contains("email") {
+        names.extend(["email", "email_verified"]);
+    }
+    names.into_iter().filter_map(|name| Some((name.to_owned(), claim(person, name)?))).collect()
+}
+
+fn id_token(app: &App, caller: &Caller, grant: &Grant, scope: &Scope, access_token: &str, first: bool) -> Result<String> {
+    let alg = caller.client.id_token_signed_response_alg.unwrap_or(app.config.signing.alg);
+    let iat = caller.now_ms / 1000;
+    let token = IdToken {
+        iss: app.config.issuer.clone(),
+        sub: grant.account.clone(),
+        aud: caller.client_id.clone(),
+        exp: iat + 600,
+        iat,
+        // Core 12.2: a refreshed ID token should not repeat the nonce.
+        nonce: grant.asked.nonce.clone().filter(|_| first),
+        auth_time: Some(grant.asked.auth_time_ms / 1000),
+        acr: Some(grant.asked.acr.clone()).filter(|it| !it.is_empty()),
+        amr: Some(grant.asked.amr.clone()).filter(|it| !it.is_empty()),
+        at_hash: Some(id_token::at_hash(alg, access_token)),
+        sid: Some(crate::sessions::sid(app, &caller.client_id, &grant.session)),
+        extra: openid_claims(&grant.person, &Scope::default(), &grant.asked.id_token_claims),
+    };
+    let _ = scope;
+    let key = app.keys.signer(alg, caller.now_ms)?;
+    Ok(id_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an ID token: {it:?}")))?)
+}
+
+/// An access token of ours that is alive now.
+pub struct Accepted {
+    pub token: AccessToken,
+    pub grant: Option<Grant>,
+}
+
+const REVOKED: &str = "SELECT until_ms FROM revoked WHERE jti = $1";
+
+/// Is this an access token of ours, and is everything behind it alive? The one road for introspection, revocation and
+/// userinfo. `None` for every kind of no.
+pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepted>> {
+    let Some(token) = read(app, text, now_ms) else { return Ok(None) };
+    if now_ms / 1000 >= token.exp {
+        return Ok(None);
+    }
+    // A disabled client's tokens are dead at once (123-T).
+    if app.client(&token.client_id).is_none() {
+        return Ok(None);
+    }
+    if app.store.one(REVOKED, &[Value::from(token.jti.as_str())]).await?.is_some() {
+        return Ok(None);
+    }
+    let Some((session, number)) = open_jti(app, &token.jti) else { return Ok(None) };
+    if session == [0; 16] {
+        return Ok(Some(Accepted { token, grant: None }));
+    }
+    let Some(grant) = grants::read(app, &session, number).await? else { return Ok(None) };
+    if grant.must_be_alive(now_ms).is_err() || grant.state != grants::State::Active {
+        return Ok(None);
+    }
+    Ok(Some(Accepted { token, grant: Some(grant) }))
+}
+
+fn read(app: &App, text: &str, now_ms: i64) -> Option<AccessToken> {
+    if let Some(sealed) = text.strip_prefix("sa_") {
+        return serde_json::from_slice(&app.keyring.open(OPAQUE, &base64url::decode(sealed)?)?).ok();
+    }
+    let unverified = jws::Unverified::parse(text).ok()?;
+    if unverified.typ() != Some("at+jwt") {
+        return None;
+    }
+    let audience = unverified.unverified_claims().get("aud")?.as_str()?.to_owned();
+    let ours = audience == app.config.issuer || app.api_by_audience(&audience).is_some();
+    let expected = access_token::Expected { issuer: &app.config.issuer, audience: &audience, now_s: now_ms / 1000, leeway_s: 0 };
+    access_token::check(text, &app.keys.verifiers(now_ms), expected).ok().filter(|_| ours)
+}
+
+fn open_jti(app: &App, jti: &str) -> Option<([u8; 16], u32)> {
+    let plain = app.keyring.open(JTI, &base64url::decode(jti)?)?;
+    Some((plain.get(..16)?.try_into().ok()?, u32::from_be_bytes(plain.get(16..20)?.try_into().ok()?)))
+}
+
+/// What `symbolon token preview` prints: the claims an API would receive for this client, scope and person.
+#[derive(Serialize, Deserialize, Debug)]
+pub struct Preview {
+    pub api: String,
+    pub format: String,
+    pub header: Json,
+    pub claims: Json,
+}
+
+/// The same functions that issue, run on a person's profile; nothing is signed or stored.
+pub fn preview_claims(
+    config: &Config,
+    client: &Client,
+    client_id: &str,
+    scope: Option<&str>,
+    sub: &str,
+    person: &Person,
+    now_s: i64,
+) -> Result<Preview> {
+    let scope = grants::allowed_scope(client, scope)?;
+    let name = grants::target(config, client, &scope, &[], &[])?
+        .ok_or_else(|| Refused::bad_request("invalid_target", "These scopes belong to no API."))?;
+    let api = config.api.get(name).ok_or_else(|| Fault::new("the API is not configured"))?;
+    let narrowed = grants::scope_for(client, Some(name), &scope);
+    let alg: Algorithm = api.signing_alg.unwrap_or(config.signing.alg);
+    let mut claims = json!({
+        "iss": config.issuer, "sub": sub, "aud": api.audience, "client_id": client_id, "iat": now_s, "exp": now_s + api.lifetime.0,
+        "jti": "(random)", "scope": narrowed.to_string(), "auth_time": now_s, "sid": "(one per API and session)",
+    });
+    for (name, value) in api_claims(api, &narrowed, person) {
+        claims[name] = value;
+    }
+    let format = if api.token == TokenFormat::Opaque { "opaque" } else { "jwt" };
+    Ok(Preview { api: name.to_owned(), format: format.to_owned(), header: json!({ "alg": alg.as_str(), "typ": "at+jwt" }), claims })
+}

@@ -1,0 +1,210 @@
+//! The keys that sign tokens: made here, sealed in the store, published before they sign, retired after the last token
+//! they signed. Several nodes share them through the store. RFC 7517; OpenID Connect Core 10.1.1.
+
+use crate::audit;
+use crate::error::{Fault, Result};
+use crate::seal::KeyRing;
+use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
+use serde_json::{Value as Json, json};
+use std::sync::{Arc, RwLock};
+use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
+
+/// How keys come and go. All in milliseconds.
+#[derive(Debug, Clone, Copy)]
+pub struct Schedule {
+    /// How long one key signs.
+    pub signs_ms: i64,
+    /// How long before it signs a key is published, so that every cache of the key set knows it.
+    pub ahead_ms: i64,
+    /// How long after its last signature a key stays published: the longest lifetime of a token plus leeway.
+    pub after_ms: i64,
+}
+
+#[derive(Clone)]
+struct SigningKey {
+    key: PrivateKey,
+    signs_from_ms: i64,
+    signs_until_ms: i64,
+    published_until_ms: i64,
+}
+
+/// The key set of this issuer as this node knows it; `refresh` reads it again.
+#[derive(Clone)]
+pub struct Keys {
+    known: Arc<RwLock<Arc<Vec<SigningKey>>>>,
+}
+
+const ALL: &str = "SELECT kid, alg, private, signs_from_ms, signs_until_ms, published_until_ms FROM signing_key";
+const INSERT: &str = "INSERT INTO signing_key (kid, alg, private, public, created_ms, signs_from_ms, signs_until_ms, published_until_ms) \
+                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+const CUT: &str = "UPDATE signing_key SET signs_until_ms = $2, published_until_ms = $3 WHERE alg = $1 AND signs_until_ms > $2";
+const DROP: &str = "DELETE FROM signing_key WHERE published_until_ms < $1";
+
+impl Keys {
+    /// Reads the keys, and makes those that are missing or due.
+    pub async fn open(store: &Store, keyring: &KeyRing, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<Self> {
+        let keys = Self { known: Arc::new(RwLock::new(Arc::new(Vec::new()))) };
+        keys.refresh(store, keyring, algorithms, schedule, now_ms).await?;
+        Ok(keys)
+    }
+
+    /// Reads the keys again; makes the next one where the newest is about to end.
+    pub async fn refresh(
+        &self,
+        store: &Store,
+        keyring: &KeyRing,
+        algorithms: &[Algorithm],
+        schedule: Schedule,
+        now_ms: i64,
+    ) -> Result<()> {
+        let mut known = read(store, keyring).await?;
+        for alg in algorithms {
+            let newest = known.iter().filter(|it| it.key.algorithm() == *alg).map(|it| it.signs_until_ms).max();
+            let signs_from_ms = match newest {
+                None => now_ms,
+                Some(end) if end <= now_ms => now_ms,
+                Some(end) if end - now_ms <= schedule.ahead_ms => end,
+                Some(_) => continue,
+            };
+            known.push(make(store, keyring, *alg, signs_from_ms, schedule, now_ms).await?);
+        }
+        if let Ok(mut slot) = self.known.write() {
+            *slot = Arc::new(known);
+        }
+        Ok(())
+    }
+
+    fn known(&self) -> Arc<Vec<SigningKey>> {
+        self.known.read().map(|it| Arc::clone(&it)).unwrap_or_default()
+    }
+
+    /// The key that signs now: the newest one whose time has come.
+    pub fn signer(&self, alg: Algorithm, now_ms: i64) -> std::result::Result<PrivateKey, Fault> {
+        self.known()
+            .iter()
+            .filter(|it| it.key.algorithm() == alg && it.signs_from_ms <= now_ms && now_ms < it.signs_until_ms)
+            .max_by_key(|it| (it.signs_from_ms, it.key.kid().to_owned()))
+            .map(|it| it.key.clone())
+            .ok_or_else(|| Fault::new(format!("no {} key signs at this instant", alg.as_str())))
+    }
+
+    /// The published set as a document (public members only).
+    pub fn document(&self, now_ms: i64) -> Json {
+        let keys: Vec<Json> = self
+            .published(now_ms)
+            .into_iter()
+            .map(|key| {
+                let mut jwk = key.public().to_jwk();
+                if let Some(members) = jwk.as_object_mut() {
+                    members.insert("kid".into(), key.kid().into());
+                    members.insert("alg".into(), key.algorithm().as_str().into());
+                    members.insert("use".into(), "sig".into());
+                }
+                jwk
+            })
+            .collect();
+        json!({ "keys": keys })
+    }
+
+    /// The keys with which a token of ours may be verified now.
+    pub fn verifiers(&self, now_ms: i64) -> KeySet {
+        KeySet::parse(&self.document(now_ms)).unwrap_or_else(|_| KeySet { keys: Vec::new() })
+    }
+
+    fn published(&self, now_ms: i64) -> Vec<PrivateKey> {
+        self.known().iter().filter(|it| now_ms < it.published_until_ms).map(|it| it.key.clone()).collect()
+    }
+}
+
+async fn read(store: &Store, keyring: &KeyRing) -> Result<Vec<SigningKey>> {
+    let mut keys = Vec::new();
+    for row in store.all(ALL, &[]).await? {
+        keys.push(from_row(&row, keyring)?);
+    }
+    Ok(keys)
+}
+
+fn from_row(row: &Row, keyring: &KeyRing) -> std::result::Result<SigningKey, Fault> {
+    let (kid, alg) = (row.text(0)?, row.text(1)?);
+    let alg = Algorithm::parse(alg).ok_or_else(|| Fault::new(format!("signing key {kid} has an unknown algorithm")))?;
+    let pkcs8 = keyring.open(&place(kid), row.bytes(2)?).ok_or_else(|| {
+        Fault::new(format!("signing key {kid} cannot be opened: the master key is not the one this store was made with"))
+    })?;
+    let key = PrivateKey::from_pkcs8(alg, &pkcs8).map_err(|_| Fault::new(format!("signing key {kid} is damaged")))?;
+    Ok(SigningKey { key, signs_from_ms: row.int(3)?, signs_until_ms: row.int(4)?, published_until_ms: row.int(5)? })
+}
+
+fn place(kid: &str) -> String {
+    format!("signing_key/private/{kid}")
+}
+
+async fn make(
+    store: &Store,
+    keyring: &KeyRing,
+    alg: Algorithm,
+    signs_from_ms: i64,
+    schedule: Schedule,
+    now_ms: i64,
+) -> Result<SigningKey> {
+    let key = tokio::task::spawn_blocking(move || PrivateKey::generate(alg))
+        .await
+        .map_err(|it| Fault::new(it.to_string()))?
+        .map_err(|_| Fault::new("a signing key could not be generated"))?;
+    let made = SigningKey {
+        signs_from_ms,
+        signs_until_ms: signs_from_ms + schedule.signs_ms,
+        published_until_ms: signs_from_ms + schedule.signs_ms + schedule.after_ms,
+        key,
+    };
+    let mut change = Change::new(now_ms);
+    insert(&mut change, keyring, &made)?;
+    change.run_expecting(DROP, vec![Value::Int(now_ms)], Expect::Any);
+    change.audit(audit::Entry::ok("key_created").with("kid", made.key.kid()).with("alg", alg.as_str()));
+    store.apply(change).await.map_err(crate::error::Error::from)?;
+    Ok(made)
+}
+
+fn insert(change: &mut Change, keyring: &KeyRing, made: &SigningKey) -> Result<()> {
+    let kid = made.key.kid().to_owned();
+    let sealed = keyring.seal(&place(&kid), made.key.to_pkcs8())?;
+    let now_ms = change.now_ms();
+    change.run(
+        INSERT,
+        vec![
+            Value::from(kid.as_str()),
+            Value::from(made.key.algorithm().as_str()),
+            Value::from(sealed),
+            Value::from(made.key.public().to_jwk().to_string()),
+            Value::from(now_ms),
+            Value::from(made.signs_from_ms),
+            Value::from(made.signs_until_ms),
+            Value::from(made.published_until_ms),
+        ],
+    );
+    Ok(())
+}
+
+/// `symbolon key rotate`: the next key is published now and signs after `ahead_ms`; the present one signs until then.
+/// With `at_once` (a key is known to be stolen) the new one signs immediately and the old ones leave the key set.
+pub async fn rotate(store: &Store, keyring: &KeyRing, alg: Algorithm, schedule: Schedule, at_once: bool, now_ms: i64) -> Result<String> {
+    let from_ms = if at_once { now_ms } else { now_ms + schedule.ahead_ms };
+    let key = PrivateKey::generate(alg).map_err(|_| Fault::new("a signing key could not be generated"))?;
+    let kid = key.kid().to_owned();
+    let gone_ms = if at_once { now_ms } else { from_ms + schedule.after_ms };
+    let mut change = Change::new(now_ms);
+    change.run_expecting(CUT, vec![alg.as_str().into(), from_ms.into(), gone_ms.into()], Expect::Any);
+    let made = SigningKey {
+        key,
+        signs_from_ms: from_ms,
+        signs_until_ms: from_ms + schedule.signs_ms,
+        published_until_ms: from_ms + schedule.signs_ms + schedule.after_ms,
+    };
+    insert(&mut change, keyring, &made)?;
+    let at = if at_once { "now" } else { "later" };
+    change.audit(audit::Entry::ok("key_rotated").with("kid", kid.as_str()).with("signs", at));
+    match store.apply(change).await {
+        Ok(_) => Ok(kid),
+        Err(NotApplied::Conflict(_)) => Err(Fault::new("another rotation ran at the same moment; look at `symbolon key list`").into()),
+        Err(other) => Err(other.into()),
+    }
+}

@@ -1,0 +1,238 @@
+//! /authorize and /par: where an answer may go, what may be asked, and what comes back.
+
+use crate::world::*;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_and_the_app_gets_a_code_with_state_and_issuer() {
+    on_every_engine(|world| async move {
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid orders:read");
+        let back = browser.sign_in(&world, &ask, "alice").await;
+        assert_eq!(back["state"], "s-1");
+        assert_eq!(back["iss"], world.issuer);
+        let (status, tokens) = world.exchange(&back["code"], &ask.verifier).await;
+        assert_eq!(status, 200, "{tokens}");
+        let access = claims(tokens["access_token"].as_str().unwrap());
+        assert_eq!(access["aud"], "https://api.example.com/orders");
+        assert_eq!(access["scope"], "orders:read");
+        assert_eq!(access["customer_id"], "c-alice");
+        assert_eq!(claims(tokens["id_token"].as_str().unwrap())["aud"], "shop-ios");
+        // Single sign-on: the same browser is not asked again.
+        let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        assert_eq!(page.status, 303);
+        assert!(page.location.unwrap().starts_with(NATIVE_BACK));
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 001-R, 002-R, 004-R, 005-R, 007-R, 009-R, 012-R, 014-R, 031-R, 032-R
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redirect_uri_that_differs_by_a_byte_is_a_page_and_never_a_redirect() {
+    let world = World::start(Engine::Sqlite).await;
+    let bad = [
+        "https://evil.test/callback",
+        "https://app.example.com.evil.test/callback",
+        "https://app.example.com@x@evil.test/callback",
+        "https://app.example.com%40evil.test/callback",
+        "http://127.0.0.1:80@evil.test/callback",
+        "https://app.example.com/callback/../steal",
+        "https://app.example.com/%2e%2e/callback",
+        "https://app.example.com/CALLBACK",
+        "https://app.example.com:8443/callback",
+        "https://app.example.com/callback#frag",
+        "https://app.example.com/callback?x=1",
+        "https://\u{ff41}pp.example.com/callback",
+        "/\\evil.test",
+        "//evil.test",
+        "com.example.shop://callback",
+        "COM.EXAMPLE.SHOP:/callback",
+        "http://127.0.0.1:61234/other",
+        "http://127.0.0.2:61234/callback",
+        "http://localhost:61234/callback",
+    ];
+    for uri in bad {
+        let page = Browser::default().get(&world, &world.url(&format!("/authorize?{}", Ask::new("shop-ios", uri, "orders:read").query()))).await;
+        assert_eq!((page.status, &page.location), (400, &None), "{uri}");
+        assert!(page.html.contains("invalid_request"), "{uri}: {}", page.html);
+    }
+    for uri in [NATIVE_BACK, "com.example.shop:/callback", "http://127.0.0.1:61234/callback", "http://127.0.0.1/callback"] {
+        let back = Browser::default().sign_in(&world, &Ask::new("shop-ios", uri, "orders:read"), "alice").await;
+        assert!(back.contains_key("code"), "{uri}");
+    }
+    world.stop().await;
+}
+
+/// 020-R, 567-V: each parameter twice, in both orders.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_parameter_given_twice_is_refused() {
+    let world = World::start(Engine::Sqlite).await;
+    let good = Ask::native("orders:read");
+    for (name, value) in &good.parameters {
+        for query in [format!("{}&{name}=other", good.query()), format!("{name}=other&{}", good.query())] {
+            let page = Browser::default().get(&world, &world.url(&format!("/authorize?{query}"))).await;
+            assert_eq!((page.status, page.location), (400, None), "{name}={value}");
+        }
+    }
+    assert_eq!(Browser::default().get(&world, &world.url(&format!("/authorize?{}", good.query()))).await.status, 200);
+    world.stop().await;
+}
+
+/// 021-R, 064-P, 066-P, 068-P, 069-P, 071-P, 073-P: what is told to the client, at its own redirect URI.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_request_is_answered_at_the_redirect_uri_with_the_rfcs_code() {
+    let world = World::start(Engine::Sqlite).await;
+    let good = Ask::native("orders:read");
+    let challenge = good.parameters["code_challenge"].clone();
+    let wrong = [
+        (good.clone().without("code_challenge"), "invalid_request"),
+        (good.clone().with("code_challenge", ""), "invalid_request"),
+        (good.clone().without("code_challenge_method"), "invalid_request"),
+        (good.clone().with("code_challenge_method", "s256"), "invalid_request"),
+        (good.clone().with("code_challenge_method", "plain"), "invalid_request"),
+        (good.clone().with("code_challenge", &format!("{challenge}=")), "invalid_request"),
+        (good.clone().with("response_type", "token"), "unsupported_response_type"),
+        (good.clone().with("response_type", "code token"), "unsupported_response_type"),
+        (good.clone().without("response_type"), "invalid_request"),
+        (good.clone().with("scope", "orders:read admin"), "invalid_scope"),
+        (good.clone().with("scope", "orders"), "invalid_scope"),
+        (good.clone().with("scope", "Orders:read"), "invalid_scope"),
+        (good.clone().with("resource", "https://api.example.com/other"), "invalid_target"),
+        (good.clone().with("prompt", "none login"), "invalid_request"),
+        (good.clone().with("max_age", "-1"), "invalid_request"),
+        (good.clone().with("request", "eyJhbGciOiJub25lIn0.e30."), "request_not_supported"),
+        (good.clone().with("prompt", "none"), "login_required"),
+    ];
+    for (ask, code) in wrong {
+        let page = Browser::default().get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        assert_eq!(page.status, 303, "{:?}: {}", ask.parameters, page.html);
+        let back = parameters(&page.location.unwrap());
+        assert_eq!(back["error"], code, "{:?}", ask.parameters);
+        assert_eq!((back["state"].as_str(), back["iss"].as_str()), ("s-1", world.issuer.as_str()));
+        assert!(!back.contains_key("code"));
+    }
+    assert!(Browser::default().sign_in(&world, &good, "alice").await.contains_key("code"));
+    world.stop().await;
+}
+
+async fn push(world: &World, ask: &Ask) -> (u16, serde_json::Value) {
+    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    world.post("/par", &form, None).await
+}
+
+/// 076-A, 077-A, 079-A, 072-P
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pushed_request_works_once_for_its_client_and_in_time() {
+    on_every_engine(|world| async move {
+        let ask = Ask::native("orders:read");
+        let (status, pushed) = push(&world, &ask).await;
+        assert_eq!(status, 201, "{pushed}");
+        let uri = pushed["request_uri"].as_str().unwrap().to_owned();
+        assert!(uri.starts_with("urn:ietf:params:oauth:request_uri:su_"));
+        let named = |client: &str| Ask { parameters: [("client_id".to_owned(), client.to_owned()), ("request_uri".to_owned(), uri.clone())].into(), verifier: String::new() };
+        // A reload before the person signs in costs nothing; a challenge beside it is ignored.
+        let beside = named("shop-ios").with("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(Browser::default().get(&world, &world.url(&format!("/authorize?{}", beside.query()))).await.status, 200);
+        let stranger = Browser::default().get(&world, &world.url(&format!("/authorize?{}", named("other-ios").query()))).await;
+        assert_eq!((stranger.status, stranger.location), (400, None));
+        let back = Browser::default().sign_in(&world, &beside, "alice").await;
+        assert_eq!(world.exchange(&back["code"], &ask.verifier).await.0, 200);
+        let again = Browser::default().get(&world, &world.url(&format!("/authorize?{}", named("shop-ios").query()))).await;
+        assert_eq!((again.status, again.location), (400, None));
+        assert!(again.html.contains("invalid_request_uri"));
+        // In time: the next one waits too long.
+        let (_, late) = push(&world, &ask).await;
+        world.advance_s(91);
+        let query = format!("client_id=shop-ios&request_uri={}", late["request_uri"].as_str().unwrap());
+        assert_eq!(Browser::default().get(&world, &world.url(&format!("/authorize?{query}"))).await.status, 400);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 086-A, 087-A, 540-S
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_authenticates_and_names_no_other_push() {
+    let world = World::start(Engine::Sqlite).await;
+    let ask = Ask::new("shop-web", WEB_BACK, "openid");
+    let (status, body) = push(&world, &ask).await;
+    assert_eq!((status, body["error"].as_str()), (401, Some("invalid_client")));
+    let mut form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    assert_eq!(world.post("/par", &form, Some("shop-web")).await.0, 201);
+    form.push(("request_uri", "urn:ietf:params:oauth:request_uri:x"));
+    let (status, body) = world.post("/par", &form, Some("shop-web")).await;
+    assert_eq!((status, body["error"].as_str()), (400, Some("invalid_request")));
+    let page = Browser::default().get(&world, &world.url("/authorize?client_id=shop-ios&request_uri=https://127.0.0.1:1/x")).await;
+    assert_eq!((page.status, page.location), (400, None));
+    world.stop().await;
+}
+
+/// 340-L, 341-L, RFC 8252 8.6: a third party asks once, an app nobody can vouch for asks every time.
+#[tokio::test(flavor = "multi_thread")]
+async fn consent_is_asked_remembered_and_asked_again_for_more() {
+    on_every_engine(|world| async move {
+        let mut browser = Browser::default();
+        let ask = Ask::new("third-party", "https://third.example.com/callback", "openid");
+        let back = browser.sign_in(&world, &ask, "alice").await;
+        assert!(back.contains_key("code"), "{back:?}");
+        let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        assert_eq!(page.status, 303, "remembered: {}", page.html);
+        let more = Ask::new("third-party", "https://third.example.com/callback", "openid orders:read");
+        let page = browser.get(&world, &world.url(&format!("/authorize?{}", more.query()))).await;
+        assert_eq!(page.status, 200);
+        assert!(page.html.contains("See your orders"), "{}", page.html);
+        let silent = browser.get(&world, &world.url(&format!("/authorize?{}", more.clone().with("prompt", "none").query()))).await;
+        assert_eq!(parameters(&silent.location.unwrap())["error"], "consent_required");
+        // A forged approval: the right form with another browser's cookies.
+        let forged = Browser::default().submit(&world, &page, &[], &first_action(&page.html)).await;
+        assert_eq!((forged.status, forged.location), (400, None));
+        let given = browser.submit(&world, &page, &[], &first_action(&page.html)).await;
+        assert!(parameters(&given.location.unwrap()).contains_key("code"));
+        // A private scheme can be taken by any app: no silent answer, first party or not.
+        let scheme = Ask::new("shop-ios", "com.example.shop:/callback", "orders:read");
+        assert_eq!(browser.get(&world, &world.url(&format!("/authorize?{}", scheme.query()))).await.status, 200);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 327-L, 333-L, 336-L
+#[tokio::test(flavor = "multi_thread")]
+async fn the_session_cookie_is_new_after_login_dead_after_logout_and_bounded_by_max_age() {
+    let world = World::start(Engine::Sqlite).await;
+    let mut browser = Browser::default();
+    let ask = Ask::native("openid");
+    browser.sign_in(&world, &ask, "alice").await;
+    let first = browser.cookies["symbolon-session"].clone();
+    let again = browser.get(&world, &world.url(&format!("/authorize?{}", ask.clone().with("prompt", "login").query()))).await;
+    assert_eq!(again.status, 200, "prompt=login asks");
+    world.advance_s(5);
+    let aged = browser.get(&world, &world.url(&format!("/authorize?{}", ask.clone().with("max_age", "1").query()))).await;
+    assert_eq!(aged.status, 200, "max_age asks");
+    let fresh = ask.clone().with("max_age", "1");
+    let back = browser.sign_in(&world, &fresh, "alice").await;
+    assert!(back.contains_key("code"));
+    assert_ne!(browser.cookies["symbolon-session"], first);
+    let mut old = Browser::default();
+    old.cookies.insert("symbolon-session".to_owned(), first);
+    assert_eq!(old.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await.status, 200, "the old cookie is powerless");
+    let copy = browser.clone();
+    let page = browser.get(&world, &world.url("/logout")).await;
+    assert_eq!(page.status, 200, "a logout without a hint asks first (491-O)");
+    assert_eq!(browser.submit(&world, &page, &[], "logout").await.status, 200);
+    let mut copy = copy;
+    assert_eq!(copy.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await.status, 200, "a copied cookie is dead");
+    world.stop().await;
+}
+
+/// 030-R, 025-R
+#[tokio::test(flavor = "multi_thread")]
+async fn state_comes_back_unchanged_and_splits_nothing() {
+    let world = World::start(Engine::Sqlite).await;
+    let state = "a\r\nSet-Cookie: x=1 & ü \"<>";
+    let ask = Ask::native("orders:read").with("state", state).with("iss", "https://evil.test");
+    let back = Browser::default().sign_in(&world, &ask, "alice").await;
+    assert_eq!(back["state"], state);
+    assert_eq!(back["iss"], world.issuer);
+    world.stop().await;
+}

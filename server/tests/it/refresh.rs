@@ -1,0 +1,199 @@
+//! Codes and refresh tokens: once means once, and nobody is logged out by a lost answer.
+
+use crate::world::*;
+use serde_json::Value as Json;
+
+fn refresh_token(tokens: &Json) -> String {
+    tokens["refresh_token"].as_str().unwrap_or_else(|| panic!("{tokens}")).to_owned()
+}
+
+/// 042-C, 046-C, 059-C, 060-C
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_works_once_and_the_second_use_ends_what_the_first_one_got() {
+    on_every_engine(|world| async move {
+        let (code, verifier) = world.code("openid orders:read").await;
+        let (status, tokens) = world.exchange(&code, &verifier).await;
+        assert_eq!(status, 200, "{tokens}");
+        let (status, next) = world.refresh(&refresh_token(&tokens)).await;
+        assert_eq!(status, 200, "{next}");
+        world.advance_s(90);
+        let (status, body) = world.exchange(&code, &verifier).await;
+        assert_eq!((status, body["error"].as_str()), (400, Some("invalid_grant")));
+        let (status, body) = world.refresh(&refresh_token(&next)).await;
+        assert_eq!((status, body["error"].as_str()), (400, Some("invalid_grant")));
+        assert_eq!(world.audited("code_used_twice").await, 1);
+        for other in [refresh_token(&tokens), tokens["access_token"].as_str().unwrap().to_owned(), code[..code.len() - 1].to_owned()] {
+            let (status, body) = world.exchange(&other, &verifier).await;
+            assert_eq!((status, body["error"].as_str()), (400, Some("invalid_grant")));
+        }
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 044-C, 048-C, 049-C, 054-C, 055-C, 065-P, 066-P
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_fits_its_client_its_verifier_and_its_minute() {
+    let world = World::start(Engine::Sqlite).await;
+    let (code, verifier) = world.code("orders:read").await;
+    let base = [("grant_type", "authorization_code"), ("code", code.as_str())];
+    let wrong: [(&[(&str, &str)], &str); 5] = [
+        (&[("client_id", "other-ios"), ("code_verifier", &verifier)], "invalid_grant"),
+        (&[("client_id", "shop-ios"), ("code_verifier", "wrong-verifier-wrong-verifier-wrong-verifier-wrong")], "invalid_grant"),
+        (&[("client_id", "shop-ios")], "invalid_grant"),
+        (&[("client_id", "shop-ios"), ("code_verifier", "")], "invalid_grant"),
+        (&[("client_id", "shop-ios"), ("code_verifier", &verifier), ("redirect_uri", "http://127.0.0.1/callback")], "invalid_grant"),
+    ];
+    for (extra, error) in wrong {
+        let form: Vec<(&str, &str)> = base.iter().chain(extra).copied().collect();
+        let (status, body) = world.post("/token", &form, None).await;
+        assert_eq!((status, body["error"].as_str()), (400, Some(error)), "{extra:?}");
+    }
+    // Five wrong tries do not spend it; ten do.
+    assert_eq!(world.exchange(&code, &verifier).await.0, 200);
+    let (code, verifier) = world.code("orders:read").await;
+    for _ in 0..10 {
+        assert_eq!(world.exchange(&code, "wrong-verifier-wrong-verifier-wrong-verifier-wrong").await.0, 400);
+    }
+    assert_eq!(world.exchange(&code, &verifier).await.0, 400, "ten failures spend the code");
+    let (code, verifier) = world.code("orders:read").await;
+    world.advance_s(61);
+    let (status, body) = world.exchange(&code, &verifier).await;
+    assert_eq!((status, body["error"].as_str()), (400, Some("invalid_grant")));
+    world.stop().await;
+}
+
+/// 130-F, 132-F: retried and racing refreshes converge on one successor; an ancestor ends the unbound grant.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_costs_nothing_and_an_old_token_ends_the_grant() {
+    on_every_engine(|world| async move {
+        let first = refresh_token(&world.tokens("orders:read").await);
+        let (status, answer) = world.refresh(&first).await;
+        assert_eq!(status, 200);
+        let second = refresh_token(&answer);
+        let (status, answer) = world.refresh(&first).await;
+        assert_eq!((status, refresh_token(&answer)), (200, second.clone()), "a retry gets the same successor");
+        assert_eq!(world.audited("refresh_repeated").await, 1);
+        let (status, answer) = world.refresh(&second).await;
+        assert_eq!(status, 200);
+        let third = refresh_token(&answer);
+        let (status, body) = world.refresh(&first).await;
+        assert_eq!((status, body["error"].as_str()), (400, Some("invalid_grant")));
+        assert_eq!(world.audited("refresh_replayed").await, 1);
+        assert_eq!(world.refresh(&third).await.0, 400, "the grant has ended");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 129-F: outside the window a retry of an unbound token is a replay.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_window_of_an_unbound_token_is_measured_from_the_first_issue() {
+    let world = World::start(Engine::Sqlite).await;
+    let first = refresh_token(&world.tokens("orders:read").await);
+    let second = refresh_token(&world.refresh(&first).await.1);
+    world.advance_s(6);
+    assert_eq!(world.refresh(&first).await.0, 200);
+    world.advance_s(6);
+    assert_eq!(world.refresh(&first).await.0, 400, "repeats do not extend the window");
+    assert_eq!(world.refresh(&second).await.0, 400);
+    world.stop().await;
+}
+
+/// 130-F, 625-Q: 64 at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_refreshes_at_once_get_one_successor() {
+    on_every_engine(|world| async move {
+        let world = std::sync::Arc::new(world);
+        let first = refresh_token(&world.tokens("orders:read").await);
+        let racing: Vec<_> = (0..64)
+            .map(|_| {
+                let (world, token) = (std::sync::Arc::clone(&world), first.clone());
+                tokio::spawn(async move { world.refresh(&token).await })
+            })
+            .collect();
+        let mut successors = std::collections::BTreeSet::new();
+        for one in racing {
+            let (status, body) = one.await.unwrap();
+            match status {
+                200 => drop(successors.insert(refresh_token(&body))),
+                429 | 503 => {}
+                _ => panic!("{status} {body}"),
+            }
+        }
+        assert_eq!(successors.len(), 1);
+        assert_eq!(world.refresh(successors.first().unwrap()).await.0, 200);
+    })
+    .await;
+}
+
+/// 625-Q: 64 redemptions of one code: one success, and the grant is ended by the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_four_redemptions_of_one_code_succeed_at_most_once() {
+    on_every_engine(|world| async move {
+        let world = std::sync::Arc::new(world);
+        let (code, verifier) = world.code("orders:read").await;
+        let racing: Vec<_> = (0..64)
+            .map(|_| {
+                let (world, code, verifier) = (std::sync::Arc::clone(&world), code.clone(), verifier.clone());
+                tokio::spawn(async move { world.exchange(&code, &verifier).await })
+            })
+            .collect();
+        let mut won = Vec::new();
+        for one in racing {
+            let (status, body) = one.await.unwrap();
+            if status == 200 {
+                won.push(refresh_token(&body));
+            } else {
+                assert_eq!(body["error"], "invalid_grant");
+            }
+        }
+        assert_eq!(won.len(), 1);
+        assert_eq!(world.refresh(&won[0]).await.0, 400, "a code used twice ends its grant");
+    })
+    .await;
+}
+
+/// 134-F, 138-F, 147-F, 156-F
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_never_widens_and_ends_when_idle() {
+    let world = World::start(Engine::Sqlite).await;
+    let token = refresh_token(&world.tokens("orders:read").await);
+    let ask = |scope: &'static str, token: String| [("grant_type", "refresh_token".to_owned()), ("client_id", "shop-ios".to_owned()), ("refresh_token", token), ("scope", scope.to_owned())];
+    let send = async |form: &[(&str, String)]| {
+        let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        world.post("/token", &form, None).await
+    };
+    let (status, body) = send(&ask("orders:read orders:write", token.clone())).await;
+    assert_eq!((status, body["error"].as_str()), (400, Some("invalid_scope")));
+    let (status, body) = send(&ask("orders:read", token.clone())).await;
+    assert_eq!(status, 200, "{body}");
+    let token = refresh_token(&body);
+    for edited in [token[..token.len() - 1].to_owned(), token.to_lowercase(), format!(" {token}"), format!("{token}A")] {
+        assert_eq!(world.refresh(&edited).await.1["error"], "invalid_grant");
+    }
+    assert_eq!(world.refresh(&token).await.0, 200, "edited copies changed nothing");
+    let token = refresh_token(&world.tokens("orders:read").await);
+    world.advance_s(30 * 24 * 3600 + 1);
+    assert_eq!(world.refresh(&token).await.1["error"], "invalid_grant");
+    world.stop().await;
+}
+
+/// 135-F, 349-L: a disabled person's sessions are over at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_person_is_refused_at_the_next_refresh() {
+    let world = World::start(Engine::Sqlite).await;
+    let token = refresh_token(&world.tokens("orders:read").await);
+    let app = world.running.shared.now();
+    let set = async |state: &'static str| {
+        let mut change = symbolon::store::Change::new(app.now_ms());
+        change.run("UPDATE account SET state = $1 WHERE email = 'alice@example.com'", vec![state.into()]);
+        app.store.apply(change).await.unwrap();
+    };
+    set("disabled").await;
+    assert_eq!(world.refresh(&token).await.1["error"], "invalid_grant");
+    set("active").await;
+    assert_eq!(world.refresh(&token).await.0, 200);
+    drop(app);
+    world.stop().await;
+}

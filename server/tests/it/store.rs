@@ -1,0 +1,180 @@
+//! The store's promises: whole or not at all, once, bytes stay bytes, and a full disk loses nothing that was said.
+
+use crate::world::{Engine, database};
+use symbolon::audit::Entry;
+use symbolon::store::faults::{Fate, Plan};
+use symbolon::store::{Change, Expect, NotApplied, Store, StoreOptions, Value};
+
+const PUT: &str = "INSERT INTO login_name (name, account) VALUES ($1, $2)";
+const COUNT: &str = "SELECT count(*) FROM login_name";
+
+async fn open(engine: Engine) -> Store {
+    let mut url = database(engine).await;
+    if engine == Engine::Sqlite {
+        let random = symbolon_oauth::base64url::encode(&symbolon::seal::random::<9>().unwrap());
+        url = format!("sqlite:{}/symbolon-store-{random}.db", std::env::temp_dir().display());
+    }
+    Store::open(&url, StoreOptions::default()).await.unwrap()
+}
+
+async fn each<F, T>(test: F)
+where
+    F: Fn(Store) -> T,
+    T: Future<Output = ()>,
+{
+    test(open(Engine::Sqlite).await).await;
+    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
+        test(open(Engine::Postgres).await).await;
+    } else {
+        println!("PostgreSQL skipped: SYMBOLON_TEST_POSTGRES names no server");
+    }
+}
+
+fn put(names: &[&str]) -> Change {
+    let mut change = Change::new(1_000);
+    for name in names {
+        change.run(PUT, vec![(*name).into(), "a".into()]);
+    }
+    change.audit(Entry::ok("put"));
+    change
+}
+
+async fn count(store: &Store) -> i64 {
+    store.one(COUNT, &[]).await.unwrap().unwrap().int(0).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_leaves_nothing_and_names_its_statement() {
+    each(|store| async move {
+        store.apply(put(&["one"])).await.unwrap();
+        let refused = store.apply(put(&["two", "one", "three"])).await;
+        assert!(matches!(refused, Err(NotApplied::Conflict(1))), "{refused:?}");
+        assert_eq!(count(&store).await, 1);
+        let mut guarded = Change::new(1_000);
+        guarded.run("UPDATE login_name SET account = 'b' WHERE name = $1", vec!["nobody".into()]);
+        guarded.audit(Entry::ok("never"));
+        assert!(matches!(store.apply(guarded).await, Err(NotApplied::Conflict(0))));
+        let entries = symbolon::audit::list(&store, &Default::default(), 10).await.unwrap();
+        assert_eq!(entries.len(), 1, "a refused change leaves no audit entry: {entries:?}");
+        store.apply(put(&["two"])).await.unwrap();
+        assert_eq!(count(&store).await, 2);
+    })
+    .await;
+}
+
+/// 625-Q
+#[tokio::test(flavor = "multi_thread")]
+async fn once_is_once_for_sixty_four_at_a_time() {
+    each(|store| async move {
+        let racing: Vec<_> = (0..64)
+            .map(|_| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let mut change = Change::new(1_000);
+                    change.once("test", "scope", "id", 5_000);
+                    store.apply(change).await.is_ok()
+                })
+            })
+            .collect();
+        let mut won = 0;
+        for one in racing {
+            won += i32::from(one.await.unwrap());
+        }
+        assert_eq!(won, 1);
+        let mut other = Change::new(1_000);
+        other.once("test", "scop", "eid", 5_000);
+        store.apply(other).await.unwrap();
+    })
+    .await;
+}
+
+/// SQLite gives BYTEA numeric affinity; a row of another storage class is a fault, never a guess.
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_that_look_like_a_number_stay_bytes() {
+    each(|store| async move {
+        let mut change = Change::new(0);
+        change.run("INSERT INTO pushed_request (id, client, body, expires_ms) VALUES ($1, $2, $3, $4)", vec![Value::from(&b"123"[..]), "c".into(), "42".into(), 7.into()]);
+        store.apply(change).await.unwrap();
+        let row = store.one("SELECT id, body, expires_ms FROM pushed_request WHERE id = $1", &[Value::from(&b"123"[..])]).await.unwrap().unwrap();
+        assert_eq!((row.bytes(0).unwrap(), row.text(1).unwrap(), row.int(2).unwrap()), (&b"123"[..], "42", 7));
+        assert!(row.text(0).is_err() && row.int(1).is_err() && row.bytes(2).is_err());
+    })
+    .await;
+}
+
+/// Measured: SQLITE_FULL inside a savepoint can roll the whole transaction back, and later changes are then committed one
+/// by one. Here the database may not grow any more: every change of the batch is told, and none is half there.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_inside_a_batch_tells_everybody_and_keeps_nothing_half() {
+    let store = open(Engine::Sqlite).await;
+    store.apply(put(&["before"])).await.unwrap();
+    let big = "x".repeat(200_000);
+    let mut limit = Change::new(0);
+    limit.run_expecting("PRAGMA max_page_count = 60", Vec::new(), Expect::Any);
+    store.apply(limit).await.unwrap();
+    let racing: Vec<_> = (0..16)
+        .map(|n| {
+            let (store, big) = (store.clone(), big.clone());
+            tokio::spawn(async move {
+                let name = format!("{n}-{big}");
+                let mut change = Change::new(0);
+                change.run(PUT, vec![format!("small-{n}").into(), "a".into()]);
+                change.run(PUT, vec![name.into(), "a".into()]);
+                store.apply(change).await.is_ok()
+            })
+        })
+        .collect();
+    let mut applied = 0;
+    for one in racing {
+        applied += i64::from(one.await.unwrap());
+    }
+    assert!(applied < 16, "the limit was met");
+    assert_eq!(count(&store).await, 1 + 2 * applied, "what was acknowledged is there, whole, and nothing else");
+    // The writer opened the database anew; life goes on.
+    store.apply(put(&["after"])).await.unwrap();
+}
+
+/// Measured: an unprepared statement is sent after COMMIT, and COMMIT of an aborted transaction answers Ok.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_nobody_prepared_and_a_commit_that_lies_commit_nothing() {
+    each(|store| async move {
+        for round in 0..3 {
+            let fresh = format!("name-{round}");
+            let mut change = put(&[&fresh]);
+            change.run("UPDATE login_name SET account = 'c' WHERE name = $1 AND account = 'nobody'", vec![fresh.as_str().into()]);
+            assert!(matches!(store.apply(change).await, Err(NotApplied::Conflict(1))));
+            assert_eq!(count(&store).await, 0);
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_is_lost_is_said_to_be_unknown() {
+    let store = open(Engine::Sqlite).await;
+    let faulty = Store::faulty(store.clone(), Plan::new(vec![Fate::LoseAnswer, Fate::Refuse, Fate::Apply])).unwrap();
+    assert!(matches!(faulty.apply(put(&["one"])).await, Err(NotApplied::Unknown)));
+    assert_eq!(count(&store).await, 1, "it was applied all the same");
+    assert!(matches!(faulty.apply(put(&["two"])).await, Err(NotApplied::Busy)));
+    assert!(faulty.apply(put(&["two"])).await.is_ok());
+    assert_eq!(count(&store).await, 2);
+}
+
+/// 630-Q: a sweep forgets nothing that could still be accepted.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sweep_keeps_replay_memory_until_it_is_useless() {
+    each(|store| async move {
+        let hour = 3_600_000;
+        let spend = async |now: i64| {
+            let mut change = Change::new(now);
+            change.once("test", "s", "id", 10 * hour);
+            store.apply(change).await.is_ok()
+        };
+        assert!(spend(10 * hour - 5).await);
+        symbolon::store::sweep(&store, 10 * hour + 60_000).await.unwrap();
+        assert!(!spend(10 * hour + 60_000).await);
+        symbolon::store::sweep(&store, 13 * hour).await.unwrap();
+        assert!(spend(13 * hour).await, "long after it could have been accepted the row is gone");
+    })
+    .await;
+}

@@ -1,0 +1,127 @@
+//! What every answer has in common: metadata that no header can bend, and pages nobody can frame.
+
+use crate::world::*;
+use serde_json::Value as Json;
+
+/// 561-V, 562-V: the issuer is configuration.
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_is_the_same_whatever_the_request_says() {
+    let world = World::start(Engine::Sqlite).await;
+    for path in ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"] {
+        let plain = world.get(path).await;
+        assert_eq!(plain.status(), 200);
+        assert_eq!(plain.headers()["access-control-allow-origin"], "*");
+        let plain = plain.text().await.unwrap();
+        let bent = world.http.get(world.url(path)).header("host", "evil.test").header("x-forwarded-host", "evil.test").send().await.unwrap();
+        assert_eq!(bent.text().await.unwrap(), plain);
+        let document: Json = serde_json::from_str(&plain).unwrap();
+        assert_eq!(document["issuer"], world.issuer);
+        assert_eq!(document["code_challenge_methods_supported"], serde_json::json!(["S256"]));
+        for (name, value) in document.as_object().unwrap() {
+            assert_ne!(value, &serde_json::json!([]), "{name}: an empty array is left out (RFC 8414 2)");
+        }
+    }
+    world.stop().await;
+}
+
+/// 559-V, 039-R, 014-R of RFC 9700 4.16: no frames, no scripts, no cross-origin readers.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_framed_by_nobody_and_read_by_no_other_origin() {
+    let world = World::start(Engine::Sqlite).await;
+    let authorize = format!("/authorize?{}", Ask::native("orders:read").query());
+    for (path, status) in [("/", 200), (authorize.as_str(), 200), ("/authorize", 400), ("/nothing", 404)] {
+        let answer = world.http.get(world.url(path)).header("accept", "text/html").header("origin", "https://evil.test").send().await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+        let header = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned()).unwrap_or_default();
+        let policy = header("content-security-policy");
+        assert!(policy.contains("default-src 'none'") && policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
+        assert!(!policy.contains("unsafe"), "{policy}");
+        assert_eq!(header("x-frame-options"), "DENY");
+        assert_eq!(header("referrer-policy"), "no-referrer");
+        assert_eq!(header("cache-control"), "no-store");
+        assert_eq!(header("access-control-allow-origin"), "");
+    }
+    let preflight = world.http.request("OPTIONS".parse().unwrap(), world.url("/authorize")).header("origin", "https://x.test").send().await.unwrap();
+    assert_eq!(preflight.status(), 405);
+    let preflight = world.http.request("OPTIONS".parse().unwrap(), world.url("/token")).header("origin", "https://x.test").send().await.unwrap();
+    assert_eq!(preflight.status(), 204);
+    world.stop().await;
+}
+
+/// 552-V, 554-V, 128-T: input is escaped on pages and absent from errors.
+#[tokio::test(flavor = "multi_thread")]
+async fn input_never_becomes_markup() {
+    let world = World::start(Engine::Sqlite).await;
+    let payload = "\"><script>alert(1)</script>{{7*7}}";
+    for name in ["client_id", "redirect_uri", "state", "nonce", "login_hint", "ui_locales", "display", "error_description"] {
+        let ask = Ask::native("orders:read").with(name, payload);
+        let page = Browser::default().get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        assert!(!page.html.contains("<script>alert"), "{name}");
+        assert!(!page.html.contains(">49<"), "{name}");
+    }
+    let (_, body) = world.post("/token", &[("grant_type", payload), ("client_id", "shop-ios")], None).await;
+    assert_eq!(body["error"], "unsupported_grant_type");
+    assert!(!body.to_string().contains("script"));
+    world.stop().await;
+}
+
+/// RFC 8414 3.1 and OpenID Connect Discovery 4: an issuer with a path.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_issuer_with_a_path_is_found_both_ways() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let text = configuration(port, "sqlite:test.db");
+    let text = text.replacen(&format!("issuer = \"http://127.0.0.1:{port}\""), &format!("issuer = \"http://127.0.0.1:{port}/tenant\""), 1);
+    let world = World::with(&text, port).await;
+    for path in [
+        "/.well-known/oauth-authorization-server/tenant",
+        "/.well-known/openid-configuration/tenant",
+        "/tenant/.well-known/openid-configuration",
+    ] {
+        let answer = world.get(path).await;
+        assert_eq!(answer.status(), 200, "{path}");
+        assert_eq!(answer.json::<Json>().await.unwrap()["issuer"], format!("{}/tenant", world.issuer));
+    }
+    assert_eq!(world.get("/.well-known/oauth-authorization-server").await.status(), 404);
+    assert_eq!(world.get("/tenant/jwks").await.status(), 200);
+    assert_eq!(world.get("/jwks").await.status(), 404);
+    world.stop().await;
+}
+
+/// 516-I, 565-V: odd paths meet no route.
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_spellings_of_a_path_are_not_the_path() {
+    let world = World::start(Engine::Sqlite).await;
+    for path in ["//token", "/token/", "/token;x", "/%74oken", "/x/../token", "/TOKEN", "/assets/../token", "/assets/%2e%2e/symbolon.key"] {
+        let raw = format!("POST {path} HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        let answer = raw_request(&world, &raw).await;
+        assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");
+    }
+    world.stop().await;
+}
+
+async fn raw_request(world: &World, raw: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(world.running.address).await.unwrap();
+    stream.write_all(raw.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer).await;
+    answer
+}
+
+/// 565-V: request smuggling shapes close the connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn smuggling_shapes_are_refused() {
+    let world = World::start(Engine::Sqlite).await;
+    let head = "POST /token HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-www-form-urlencoded\r\n";
+    for bad in [
+        format!("{head}content-length: 5\r\ncontent-length: 6\r\n\r\nabcde"),
+        format!("{head}content-length: +5\r\n\r\nabcde"),
+        format!("{head}transfer-encoding: chunked\r\ntransfer-encoding: identity\r\n\r\n0\r\n\r\n"),
+    ] {
+        let answer = raw_request(&world, &bad).await;
+        assert!(answer.starts_with("HTTP/1.1 400") || answer.is_empty(), "{answer}");
+    }
+    let good = format!("{head}content-length: 5\r\nconnection: close\r\n\r\na=b&c");
+    assert!(raw_request(&world, &good).await.starts_with("HTTP/1.1 401"));
+    world.stop().await;
+}

@@ -1,0 +1,402 @@
+//! A world for one test: a server of its own on a store of its own, a clock the test moves, people, clients, browsers.
+
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use symbolon::config::Config;
+use symbolon::serve::{Running, start_with, system_clock};
+use symbolon_oauth::{base64url, pkce};
+
+/// Which store a world stands on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Engine {
+    Sqlite,
+    Postgres,
+}
+
+pub struct World {
+    pub issuer: String,
+    pub running: Running,
+    pub skew_ms: Arc<AtomicI64>,
+    pub directory: PathBuf,
+    pub http: reqwest::Client,
+}
+
+pub const PASSWORD: &str = "correct horse battery staple";
+pub const SECRET: &str = "a-secret-of-the-shop-web-client-0123456789";
+pub const NATIVE_BACK: &str = "https://app.example.com/callback";
+pub const WEB_BACK: &str = "https://shop.example.com/callback";
+
+static NUMBER: AtomicU32 = AtomicU32::new(0);
+
+/// Runs a test on every engine there is. A skipped engine is said out loud.
+pub async fn on_every_engine<F, T>(test: F)
+where
+    F: Fn(World) -> T,
+    T: Future<Output = ()>,
+{
+    test(World::start(Engine::Sqlite).await).await;
+    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
+        test(World::start(Engine::Postgres).await).await;
+    } else {
+        println!("PostgreSQL skipped: SYMBOLON_TEST_POSTGRES names no server");
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+pub async fn database(engine: Engine) -> String {
+    match engine {
+        Engine::Sqlite => "sqlite:test.db".to_owned(),
+        Engine::Postgres => {
+            let base = std::env::var("SYMBOLON_TEST_POSTGRES").unwrap();
+            let (client, connection) = tokio_postgres::connect(&base, tokio_postgres::NoTls).await.unwrap();
+            tokio::spawn(connection);
+            let name = format!("symbolon_it_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+            client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING 'UTF8'")).await.unwrap();
+            let (head, query) = base.split_once('?').map_or((base.as_str(), ""), |it| it);
+            let head = head.rsplit_once('/').unwrap().0;
+            if query.is_empty() { format!("{head}/{name}") } else { format!("{head}/{name}?{query}") }
+        }
+    }
+}
+
+/// The configuration every world starts from.
+pub fn configuration(port: u16, database: &str) -> String {
+    let digest = secret_digest();
+    format!(
+        r#"
+issuer = "http://127.0.0.1:{port}"
+listen = "127.0.0.1:{port}"
+database = "{database}"
+development = true
+
+[api.orders]
+audience = "https://api.example.com/orders"
+lifetime = "15m"
+introspection_secret = '{digest}'
+[api.orders.scope."orders:read"]
+text = "See your orders"
+claims = ["customer_id"]
+[api.orders.scope."orders:write"]
+text = "Change your orders"
+
+[api.ledger]
+audience = "https://api.example.com/ledger"
+token = "opaque"
+introspection_secret = '{digest}'
+[api.ledger.scope."ledger:read"]
+text = "See your balance"
+
+[client.shop-ios]
+kind = "native"
+name = "Shop"
+first_party = true
+apis = {{ orders = ["orders:read", "orders:write"], ledger = ["ledger:read"] }}
+redirect_uris = ["{NATIVE_BACK}", "com.example.shop:/callback", "http://127.0.0.1/callback"]
+post_logout_redirect_uris = ["{NATIVE_BACK}"]
+
+[client.other-ios]
+kind = "native"
+first_party = true
+apis = {{ orders = ["orders:read"] }}
+redirect_uris = ["https://other.example.com/callback"]
+
+[client.shop-web]
+kind = "web"
+first_party = true
+authentication = "client_secret_basic"
+secret = '{digest}'
+apis = {{ orders = ["orders:read"] }}
+redirect_uris = ["{WEB_BACK}"]
+
+[client.third-party]
+kind = "web"
+name = "Budget planner"
+authentication = "client_secret_post"
+secret = '{digest}'
+apis = {{ orders = ["orders:read"] }}
+redirect_uris = ["https://third.example.com/callback"]
+
+[client.robot]
+kind = "service"
+authentication = "client_secret_basic"
+secret = '{digest}'
+apis = {{ orders = ["orders:read"] }}
+"#
+    )
+}
+
+/// argon2id of `SECRET`, made once.
+fn secret_digest() -> String {
+    use std::sync::OnceLock;
+    static DIGEST: OnceLock<String> = OnceLock::new();
+    DIGEST.get_or_init(|| symbolon::login::accounts::hash_password_blocking(SECRET).unwrap()).clone()
+}
+
+impl World {
+    pub async fn start(engine: Engine) -> Self {
+        let port = free_port();
+        let database = database(engine).await;
+        Self::with(&configuration(port, &database), port).await
+    }
+
+    pub async fn with(text: &str, port: u16) -> Self {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let directory = std::env::temp_dir().join(format!("symbolon-it-{}-{number}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let key = directory.join("symbolon.key");
+        if !key.exists() {
+            symbolon::config::MasterKey::create_file(&key).unwrap();
+        }
+        let text = format!("{text}\n");
+        let text = text.replacen("development = true", &format!("development = true\nmaster_key = {{ file = '{}' }}", key.display()), 1);
+        let config = Config::from_text(&text, "test.toml", &|_| None).unwrap_or_else(|it| panic!("{it}"));
+        let skew_ms = Arc::new(AtomicI64::new(0));
+        let (skew, system) = (Arc::clone(&skew_ms), system_clock());
+        let clock: symbolon::app::Clock = Arc::new(move || system() + skew.load(Ordering::Relaxed));
+        let running = start_with(config, &directory, clock).await.unwrap();
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let world = Self { issuer: format!("http://127.0.0.1:{port}"), running, skew_ms, directory, http };
+        world.person("alice").await;
+        world
+    }
+
+    pub fn advance_s(&self, seconds: i64) {
+        self.skew_ms.fetch_add(seconds * 1000, Ordering::Relaxed);
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.issuer)
+    }
+
+    pub async fn person(&self, name: &str) -> String {
+        let app = self.running.shared.now();
+        let new = symbolon::login::accounts::NewAccount {
+            login_names: vec![name.to_owned()],
+            email: Some(format!("{name}@example.com")),
+            email_verified: true,
+            name: Some(format!("{name} of Example")),
+            locale: None,
+            claims: serde_json::json!({ "customer_id": format!("c-{name}") }).as_object().unwrap().clone(),
+            password: Some(PASSWORD.to_owned()),
+        };
+        symbolon::login::accounts::create(&app.store, app.machine.hashers(), new, app.now_ms()).await.unwrap()
+    }
+
+    /// POST a form; the answer's status and JSON.
+    pub async fn post(&self, path: &str, form: &[(&str, &str)], basic: Option<&str>) -> (u16, Json) {
+        let mut request = self.http.post(self.url(path)).form(form);
+        if let Some(client) = basic {
+            request = request.basic_auth(client, Some(SECRET));
+        }
+        let answer = request.send().await.unwrap();
+        let status = answer.status().as_u16();
+        let text = answer.text().await.unwrap();
+        (status, serde_json::from_str(&text).unwrap_or(Json::String(text)))
+    }
+
+    pub async fn get(&self, path: &str) -> reqwest::Response {
+        self.http.get(self.url(path)).send().await.unwrap()
+    }
+
+    /// Signs alice in for the native client and answers the code with its verifier.
+    pub async fn code(&self, scope: &str) -> (String, String) {
+        let mut browser = Browser::default();
+        let ask = Ask::native(scope);
+        let back = browser.sign_in(self, &ask, "alice").await;
+        (back["code"].clone(), ask.verifier)
+    }
+
+    pub async fn exchange(&self, code: &str, verifier: &str) -> (u16, Json) {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", "shop-ios"),
+            ("code", code),
+            ("code_verifier", verifier),
+            ("redirect_uri", NATIVE_BACK),
+        ];
+        self.post("/token", &form, None).await
+    }
+
+    /// Tokens for the native client.
+    pub async fn tokens(&self, scope: &str) -> Json {
+        let (code, verifier) = self.code(scope).await;
+        let (status, tokens) = self.exchange(&code, &verifier).await;
+        assert_eq!(status, 200, "{tokens}");
+        tokens
+    }
+
+    pub async fn refresh(&self, token: &str) -> (u16, Json) {
+        let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token)];
+        self.post("/token", &form, None).await
+    }
+
+    pub async fn audited(&self, event: &str) -> usize {
+        let app = self.running.shared.now();
+        let mut count = 0;
+        for sql in ["SELECT body FROM audit_security", "SELECT body FROM audit_routine"] {
+            for row in app.store.all(sql, &[]).await.unwrap() {
+                let body: Json = serde_json::from_str(row.text(0).unwrap()).unwrap();
+                count += usize::from(body["event"] == event);
+            }
+        }
+        count
+    }
+
+    pub async fn stop(self) {
+        self.running.stop().await;
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// An authorization request under construction.
+#[derive(Clone)]
+pub struct Ask {
+    pub parameters: BTreeMap<String, String>,
+    pub verifier: String,
+}
+
+impl Ask {
+    pub fn new(client: &str, redirect_uri: &str, scope: &str) -> Self {
+        let verifier = pkce::verifier(symbolon::seal::random().unwrap());
+        let pairs = [
+            ("client_id", client),
+            ("redirect_uri", redirect_uri),
+            ("response_type", "code"),
+            ("scope", scope),
+            ("state", "s-1"),
+            ("code_challenge_method", "S256"),
+        ];
+        let mut parameters: BTreeMap<String, String> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        parameters.insert("code_challenge".to_owned(), pkce::challenge(&verifier));
+        Self { parameters, verifier }
+    }
+
+    pub fn native(scope: &str) -> Self {
+        Self::new("shop-ios", NATIVE_BACK, scope)
+    }
+
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.parameters.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.parameters.remove(name);
+        self
+    }
+
+    pub fn query(&self) -> String {
+        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.parameters).finish()
+    }
+}
+
+/// A browser: cookies and forms, no scripts.
+#[derive(Default, Clone)]
+pub struct Browser {
+    pub cookies: BTreeMap<String, String>,
+}
+
+/// A page as the browser sees it.
+pub struct Page {
+    pub status: u16,
+    pub location: Option<String>,
+    pub html: String,
+}
+
+impl Browser {
+    pub async fn get(&mut self, world: &World, url: &str) -> Page {
+        self.send(world.http.get(url)).await
+    }
+
+    pub async fn send(&mut self, request: reqwest::RequestBuilder) -> Page {
+        let cookies: Vec<String> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let request = if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) };
+        let answer = request.send().await.unwrap();
+        for line in answer.headers().get_all("set-cookie") {
+            let line = line.to_str().unwrap();
+            let (pair, rest) = line.split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            if rest.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let location = answer.headers().get("location").map(|it| it.to_str().unwrap().to_owned());
+        Page { status: answer.status().as_u16(), location, html: answer.text().await.unwrap() }
+    }
+
+    /// Fills the page's form by field name and presses a button.
+    pub async fn submit(&mut self, world: &World, page: &Page, fill: &[(&str, &str)], action: &str) -> Page {
+        let mut form = inputs(&page.html);
+        for (name, value) in fill {
+            form.insert((*name).to_owned(), (*value).to_owned());
+        }
+        form.insert("action".to_owned(), action.to_owned());
+        let target = attribute(page.html.split("<form").nth(1).expect(&page.html), "action").unwrap();
+        self.send(world.http.post(target).form(&form)).await
+    }
+
+    /// Goes through the whole sign-in with name and password; answers what came back at the redirect URI.
+    pub async fn sign_in(&mut self, world: &World, ask: &Ask, name: &str) -> BTreeMap<String, String> {
+        let mut page = self.get(world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        for _ in 0..6 {
+            if let Some(location) = &page.location {
+                return parameters(location);
+            }
+            assert_eq!(page.status, 200, "{}", page.html);
+            let action = first_action(&page.html);
+            let fields = inputs(&page.html);
+            let mut fill = Vec::new();
+            for field in fields.keys() {
+                match field.as_str() {
+                    "username" | "login_name" => fill.push((field.as_str(), name)),
+                    "password" => fill.push((field.as_str(), PASSWORD)),
+                    _ => {}
+                }
+            }
+            page = self.submit(world, &page, &fill, &action).await;
+        }
+        panic!("the sign-in does not end: {}", page.html);
+    }
+}
+
+pub fn parameters(location: &str) -> BTreeMap<String, String> {
+    url::Url::parse(location).unwrap().query_pairs().into_owned().collect()
+}
+
+/// The name of the page's first button.
+pub fn first_action(html: &str) -> String {
+    let button = html.split("<button").nth(1).unwrap_or_else(|| panic!("no button: {html}"));
+    attribute(button, "value").unwrap_or_default()
+}
+
+/// Every input of the page's first form.
+pub fn inputs(html: &str) -> BTreeMap<String, String> {
+    let form = html.split("<form").nth(1).unwrap_or_default().split("</form>").next().unwrap_or_default();
+    form.split("<input")
+        .skip(1)
+        .filter_map(|it| {
+            let tag = it.split('>').next()?;
+            Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()))
+        })
+        .collect()
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    let tag = tag.split('>').next()?;
+    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+    let value = rest.split('"').next()?;
+    Some(value.replace("&amp;", "&").replace("&#x2f;", "/").replace("&#x2F;", "/").replace("&#x3d;", "=").replace("&quot;", "\""))
+}
+
+/// The claims of a JWT, unverified.
+pub fn claims(jwt: &str) -> Json {
+    serde_json::from_slice(&base64url::decode(jwt.split('.').nth(1).unwrap()).unwrap()).unwrap()
+}
