@@ -1,1 +1,92 @@
-fn main() {}
+//! `cargo demo`: a server, an API and a phone on this machine, talking for real; then the server stays up for a person.
+
+mod acts;
+mod api;
+mod print;
+mod shop;
+
+use clap::Parser;
+use std::process::ExitCode;
+use symbolon::config::{Config, MasterKey};
+use symbolon::login::accounts::{self, NewAccount};
+use symbolon::serve;
+use tokio::net::TcpListener;
+
+#[derive(Parser)]
+struct Arguments {
+    /// Play every act unattended, then stop; the exit code says whether all ended as expected.
+    #[arg(long)]
+    once: bool,
+    /// Where the server listens; 0 takes a free port.
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+}
+
+pub const NAME: &str = "alice";
+pub const PASSWORD: &str = "open sesame, please";
+/// A client's secret may stand in a demonstration; a real one is printed once by `symbolon client secret`.
+pub const LEDGER_SECRET: &str = "the-ledger-asks-about-opaque-tokens";
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => {
+            eprintln!("\nSome acts did not end as expected.");
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("The demo could not run: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// A port that is free now.
+async fn free_port(wanted: u16) -> Result<u16, Failure> {
+    Ok(TcpListener::bind(("127.0.0.1", wanted)).await?.local_addr()?.port())
+}
+
+async fn run(arguments: Arguments) -> Result<bool, Failure> {
+    let port = free_port(arguments.port).await?;
+    let shop_listener = TcpListener::bind("127.0.0.1:0").await?;
+    let shop_address = shop_listener.local_addr()?;
+    let issuer = format!("http://127.0.0.1:{port}");
+    let directory = std::env::temp_dir().join(format!("symbolon-demo-{}", std::process::id()));
+    std::fs::create_dir_all(&directory)?;
+    let key = directory.join("symbolon.key");
+    MasterKey::create_file(&key).map_err(|it| it.0)?;
+    let digest = accounts::hash_password_blocking(LEDGER_SECRET).map_err(|it| it.0)?;
+    let text = include_str!("demo.toml")
+        .replace("{issuer}", &issuer)
+        .replace("{listen}", &format!("127.0.0.1:{port}"))
+        .replace("{key}", &key.display().to_string())
+        .replace("{digest}", &digest);
+    let config = Config::from_text(&text, "demo.toml", &|_| None)?;
+    let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
+    let app = running.shared.now();
+    let person = NewAccount {
+        login_names: vec![NAME.to_owned()],
+        email: Some("alice@example.com".to_owned()),
+        email_verified: true,
+        name: Some("Alice Example".to_owned()),
+        locale: None,
+        claims: serde_json::json!({ "customer_id": "c-1041" }).as_object().cloned().unwrap_or_default(),
+        password: Some(PASSWORD.to_owned()),
+    };
+    accounts::create(&app.store, app.machine.hashers(), person, app.now_ms()).await.map_err(|it| format!("{it:?}"))?;
+    drop(app);
+    let api = api::start(&issuer).await?;
+    let good = acts::play(&issuer, &api).await;
+    if !arguments.once {
+        tokio::spawn(shop::serve(shop_listener, issuer.clone(), api.clone()));
+        println!("\nNow you. Open\n\n    http://{shop_address}/\n\nand sign in as {NAME} with the password: {PASSWORD}");
+        println!("The server itself is at {issuer}/ . Ctrl-C ends everything.");
+        tokio::signal::ctrl_c().await?;
+    }
+    running.stop().await;
+    let _ = std::fs::remove_dir_all(&directory);
+    Ok(good)
+}

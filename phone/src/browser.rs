@@ -32,7 +32,7 @@ impl Browser {
             let title = between(&html, "<h1>", "</h1>").unwrap_or("(no heading)").to_owned();
             self.seen.push(unescape(&title));
             if !status.is_success() {
-                return Err(Trouble(format!("the browser shows an error page: {}", unescape(&title))));
+                return Err(Trouble(format!("the browser shows an error page ({status}): {}", unescape(&title))));
             }
             let form = Form::read(&html).ok_or_else(|| Trouble(format!("the page {title:?} has no form")))?;
             request = http.post(&form.action).form(&form.filled(answers));

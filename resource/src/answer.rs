@@ -4,10 +4,9 @@ use crate::Refusal;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Response, StatusCode};
-use http_body_util::Full;
 use symbolon_oauth::bearer::challenge;
 
-pub fn refusal(it: &Refusal) -> Response<Full<Bytes>> {
+pub fn refusal(it: &Refusal) -> Response<Bytes> {
     let (status, error, text, more) = match it {
         Refusal::Missing => (401, None, "Send an access token in the Authorization header.", Vec::new()),
         Refusal::Request(text) => (400, Some("invalid_request"), *text, Vec::new()),
@@ -17,7 +16,7 @@ pub fn refusal(it: &Refusal) -> Response<Full<Bytes>> {
     };
     let mut body = serde_json::json!({ "error_description": text });
     body["error"] = error.unwrap_or("token_missing").into();
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    let mut response = Response::new(Bytes::from(body.to_string()));
     *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

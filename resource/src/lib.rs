@@ -17,7 +17,6 @@ pub use symbolon_oauth::access_token::AccessToken as Token;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, header};
-use http_body_util::Full;
 use issuer::Issuer;
 use std::future::Future;
 use std::pin::Pin;
@@ -222,7 +221,7 @@ where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     B: Send + 'static,
-    R: From<Full<Bytes>>,
+    R: From<Bytes>,
 {
     type Response = Response<R>;
     type Error = S::Error;
