@@ -57,7 +57,11 @@ fn text(body: &Value, name: &str) -> String {
 async fn all(issuer: &str, api: &str, printer: &mut Printer) -> Result<(), Trouble> {
     let app = App::discover(issuer, "shop-phone", "https://app.example.com/callback").await?;
     let mut stage = Stage { app, api, printer };
-    stage.last("The app reads the server's metadata", true, "One document says where everything is; the app checks that it is this issuer's.");
+    stage.last(
+        "The app reads the server's metadata",
+        true,
+        "One document says where everything is; the app checks that it is this issuer's.",
+    );
     let tokens = sign_in(&mut stage).await?;
     let newest = use_and_refresh(&mut stage, &tokens).await?;
     thieves(&mut stage, &tokens, &newest).await?;
@@ -78,11 +82,19 @@ async fn sign_in(stage: &mut Stage<'_>) -> Result<Value, Trouble> {
         &format!("Pages seen: {pages}. The claimed https link hands code, state and iss to the genuine app."),
     );
     let (status, _) = stage.app.exchange(&code, "a-verifier-that-some-other-app-made-up-itself").await?;
-    stage.last("A thief who saw the code tries it", status == 400, "Without the verifier of PKCE the code is worthless, and trying does not spend it.");
+    stage.last(
+        "A thief who saw the code tries it",
+        status == 400,
+        "Without the verifier of PKCE the code is worthless, and trying does not spend it.",
+    );
     let (status, tokens) = stage.app.exchange(&code, &pending.verifier).await?;
     if status != 200 {
         // Three APIs are granted; an access token is for one, so the app names it.
-        stage.last("The app exchanges the code without naming an API", text(&tokens, "error") == "invalid_target", "An access token is for one API: the app has to say which.");
+        stage.last(
+            "The app exchanges the code without naming an API",
+            text(&tokens, "error") == "invalid_target",
+            "An access token is for one API: the app has to say which.",
+        );
     }
     let url = stage.app.metadata.token_endpoint.clone().unwrap_or_default();
     let form = [
@@ -94,34 +106,53 @@ async fn sign_in(stage: &mut Stage<'_>) -> Result<Value, Trouble> {
         ("resource", ORDERS),
     ];
     let (status, tokens) = stage.app.post(&url, &form).await?;
-    stage.last("The app exchanges the code", status == 200, "The server issues its own short-lived token, whatever way the person signed in.");
+    stage.last(
+        "The app exchanges the code",
+        status == 200,
+        "The server issues its own short-lived token, whatever way the person signed in.",
+    );
     if status == 200 { Ok(tokens) } else { Err(Trouble("without tokens there is nothing more to show".to_owned())) }
 }
 
 async fn use_and_refresh(stage: &mut Stage<'_>, tokens: &Value) -> Result<String, Trouble> {
     let (status, body) = stage.app.call(&format!("{}/orders", stage.api), Some(&text(tokens, "access_token"))).await?;
-    stage.last("The app calls the API", status == 200 && body["customer"] == "c-1041", "The token is for this API, carries its scope and the one claim it needs.");
+    stage.last(
+        "The app calls the API",
+        status == 200 && body["customer"] == "c-1041",
+        "The token is for this API, carries its scope and the one claim it needs.",
+    );
     let first = text(tokens, "refresh_token");
     let next = stage.refreshed(&first, ORDERS).await?;
     let second = text(&next, "refresh_token");
     stage.last("The app refreshes", second != first, "A refresh token works once; the answer carries its successor.");
     let again = stage.refreshed(&first, ORDERS).await?;
-    stage.last("The phone was in a tunnel and never saw that answer: it asks again", text(&again, "refresh_token") == second, "The same successor: a lost answer logs nobody out.");
+    stage.last(
+        "The phone was in a tunnel and never saw that answer: it asks again",
+        text(&again, "refresh_token") == second,
+        "The same successor: a lost answer logs nobody out.",
+    );
     let ledger = stage.refreshed(&second, LEDGER).await?;
     let (status, _) = stage.app.call(&format!("{}/balance", stage.api), Some(&text(&ledger, "access_token"))).await?;
-    stage.last("Another API takes opaque tokens", status == 200, "The app did not change: this API asks the server about the token (RFC 7662).");
+    stage.last(
+        "Another API takes opaque tokens",
+        status == 200,
+        "The app did not change: this API asks the server about the token (RFC 7662).",
+    );
     Ok(text(&ledger, "refresh_token"))
 }
 
 async fn thieves(stage: &mut Stage<'_>, tokens: &Value, newest: &str) -> Result<(), Trouble> {
     stage.refused("A call without a token", "/orders", None, 401, "access token").await?;
     let key = PrivateKey::generate(Algorithm::ES256).map_err(|it| Trouble(it.to_string()))?;
-    let social = serde_json::json!({ "iss": "https://accounts.social.example", "sub": "1", "aud": "shop", "exp": 4_000_000_000_i64, "iat": 1 });
+    let social =
+        serde_json::json!({ "iss": "https://accounts.social.example", "sub": "1", "aud": "shop", "exp": 4_000_000_000_i64, "iat": 1 });
     let social = jws::sign(&key, "JWT", &social).map_err(|_| Trouble("signing".to_owned()))?;
     stage.refused("A social provider's token is sent to the API", "/orders", Some(&social), 401, "another issuer").await?;
     stage.refused("The ID token is sent to the API", "/orders", Some(&text(tokens, "id_token")), 401, "ID token").await?;
     stage.refused("The refresh token is sent to the API", "/orders", Some(newest), 401, "refresh token").await?;
-    stage.refused("A token for the orders API is sent to another API", "/blink", Some(&text(tokens, "access_token")), 401, "another API").await?;
+    stage
+        .refused("A token for the orders API is sent to another API", "/blink", Some(&text(tokens, "access_token")), 401, "another API")
+        .await?;
     stage.refused("A token without the scope", "/orders/new", Some(&text(tokens, "access_token")), 403, "scope").await?;
     let blink = stage.refreshed(newest, BLINK).await?;
     tokio::time::sleep(Duration::from_secs(7)).await;
@@ -133,7 +164,11 @@ async fn twice(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     let code = stage.app.sign_in(&mut Browser::default(), &pending, NAME, PASSWORD).await?;
     let (_, tokens) = stage.app.exchange(&code, &pending.verifier).await?;
     let (status, body) = stage.app.exchange(&code, &pending.verifier).await?;
-    stage.last("A code is used twice", status == 400 && text(&body, "error") == "invalid_grant", "One of the two is a thief, and nobody can tell which.");
+    stage.last(
+        "A code is used twice",
+        status == 400 && text(&body, "error") == "invalid_grant",
+        "One of the two is a thief, and nobody can tell which.",
+    );
     let (status, _) = stage.app.refresh(&text(&tokens, "refresh_token"), None).await?;
     stage.last("What the code gave is over", status == 400, "So everything issued from it has ended.");
     Ok(())

@@ -54,7 +54,10 @@ async fn callback(State(shop): State<Shared>, Query(back): Query<HashMap<String,
         return page("<h1>Not our sign-in</h1><p>The answer carries a state this app never sent. <a href=/>Start again</a></p>");
     };
     if get("iss") != shop.issuer || get("code").is_empty() {
-        return page(&format!("<h1>You are not signed in</h1><p>{}</p><p><a href=/>Start again</a></p>", escape(&get("error_description"))));
+        return page(&format!(
+            "<h1>You are not signed in</h1><p>{}</p><p><a href=/>Start again</a></p>",
+            escape(&get("error_description"))
+        ));
     }
     match finish(&shop, &get("code"), &verifier).await {
         Ok(html) => html,

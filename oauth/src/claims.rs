@@ -61,7 +61,16 @@ mod tests {
         assert_eq!(time_s(&map(json!({ "exp": 1_795_420_800 })), "exp"), Ok(Some(1_795_420_800)));
         assert_eq!(time_s(&map(json!({ "exp": 1_795_420_800.0 })), "exp"), Ok(Some(1_795_420_800)));
         assert_eq!(time_s(&map(json!({})), "exp"), Ok(None));
-        for bad in [json!("1795420800"), json!(null), json!(true), json!([1]), json!(-1), json!(1e19), json!(1e-5), json!(9_223_372_036_854_775_808_u64)] {
+        for bad in [
+            json!("1795420800"),
+            json!(null),
+            json!(true),
+            json!([1]),
+            json!(-1),
+            json!(1e19),
+            json!(1e-5),
+            json!(9_223_372_036_854_775_808_u64),
+        ] {
             assert!(time_s(&map(json!({ "exp": bad })), "exp").is_err());
         }
         assert!(string(&map(json!({ "sub": null })), "sub").is_err());

@@ -78,9 +78,19 @@ mod tests {
         assert_eq!(check_claims(&good).unwrap().jti, "1");
         assert!(check(&make(&key, "k1", "https://as", "2", 100).unwrap(), &keys, "k1", "https://as", 100).is_ok());
         for (name, value) in [
-            ("aud", json!(["https://as"])), ("aud", json!(["https://as", "x"])), ("aud", json!("https://as/token")), ("aud", json!(null)),
-            ("exp", json!(100)), ("exp", json!(100_000_000)), ("exp", json!("160")), ("exp", json!(null)), ("iat", json!(200)),
-            ("iss", json!("k2")), ("sub", json!("k2")), ("jti", json!("")), ("jti", json!(1)),
+            ("aud", json!(["https://as"])),
+            ("aud", json!(["https://as", "x"])),
+            ("aud", json!("https://as/token")),
+            ("aud", json!(null)),
+            ("exp", json!(100)),
+            ("exp", json!(100_000_000)),
+            ("exp", json!("160")),
+            ("exp", json!(null)),
+            ("iat", json!(200)),
+            ("iss", json!("k2")),
+            ("sub", json!("k2")),
+            ("jti", json!("")),
+            ("jti", json!(1)),
         ] {
             let mut claims = good.clone();
             claims[name] = value.clone();

@@ -72,8 +72,12 @@ impl fmt::Debug for PublicKey {
 
 /// Points of small order on edwards25519: a signature under one of them says nothing (213-J).
 const LOW_ORDER: [&str; 7] = [
-    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", "7P_______________________________________38", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA", "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o", "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o",
+    "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "7P_______________________________________38",
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA",
+    "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+    "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o",
     "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
 ];
 
@@ -122,7 +126,9 @@ impl PublicKey {
     pub fn supports(&self, alg: Algorithm) -> bool {
         let fits = matches!(
             (&self.0.parsed, alg),
-            (Parsed::Ec(_), Algorithm::ES256) | (Parsed::Ed(_), Algorithm::EdDSA) | (Parsed::Rsa { .. }, Algorithm::PS256 | Algorithm::RS256)
+            (Parsed::Ec(_), Algorithm::ES256)
+                | (Parsed::Ed(_), Algorithm::EdDSA)
+                | (Parsed::Rsa { .. }, Algorithm::PS256 | Algorithm::RS256)
         );
         fits && self.0.alg.is_none_or(|it| it == alg)
     }

@@ -206,13 +206,26 @@ mod tests {
         for alg in ["none", "None", "nOnE", "HS256", "es256", "ES384", ""] {
             assert!(refused(&token(&json!({ "alg": alg }))), "{alg}");
         }
-        for (name, value) in [("crit", json!(["exp"])), ("b64", json!(false)), ("jku", json!("https://x")), ("x5u", json!("https://x")), ("zip", json!("DEF"))] {
+        for (name, value) in [
+            ("crit", json!(["exp"])),
+            ("b64", json!(false)),
+            ("jku", json!("https://x")),
+            ("x5u", json!("https://x")),
+            ("zip", json!("DEF")),
+        ] {
             let mut header = good.clone();
             header[name] = value;
             assert!(refused(&token(&header)), "{name}");
         }
         let text = token(&good);
-        for bad in [format!("{text}."), format!("{text}="), format!(" {text}"), text.replacen('.', "..", 1), "a.b".to_owned(), json!({ "payload": "x" }).to_string()] {
+        for bad in [
+            format!("{text}."),
+            format!("{text}="),
+            format!(" {text}"),
+            text.replacen('.', "..", 1),
+            "a.b".to_owned(),
+            json!({ "payload": "x" }).to_string(),
+        ] {
             assert!(refused(&bad), "{bad}");
         }
         // An embedded key is not looked at: the token is refused because no key of ours made it.

@@ -33,7 +33,10 @@ pub fn kind_of(uri: &str) -> Option<RedirectKind> {
 
 /// May a client of this kind register it? The error says what is wrong.
 pub fn register(uri: &str, kind: ClientKind) -> Result<(), &'static str> {
-    if uri.len() > 2000 || !uri.bytes().all(|it| (0x21..=0x7e).contains(&it)) || uri.contains(['\\', '"', '<', '>', '`', '{', '}', '|', '^']) {
+    if uri.len() > 2000
+        || !uri.bytes().all(|it| (0x21..=0x7e).contains(&it))
+        || uri.contains(['\\', '"', '<', '>', '`', '{', '}', '|', '^'])
+    {
         return Err("a redirect URI is at most 2000 printable ASCII characters");
     }
     if uri.contains('#') {
@@ -47,7 +50,12 @@ pub fn register(uri: &str, kind: ClientKind) -> Result<(), &'static str> {
     if !parsed.username().is_empty() || parsed.password().is_some() {
         return Err("a redirect URI carries no user name");
     }
-    if uri.contains("/../") || uri.contains("/./") || uri.ends_with("/..") || uri.ends_with("/.") || uri.to_ascii_lowercase().contains("%2e") {
+    if uri.contains("/../")
+        || uri.contains("/./")
+        || uri.ends_with("/..")
+        || uri.ends_with("/.")
+        || uri.to_ascii_lowercase().contains("%2e")
+    {
         return Err("a redirect URI has no dot segments");
     }
     for (name, _) in parsed.query_pairs() {
@@ -123,9 +131,18 @@ mod tests {
             assert!(matches(registered, good), "{good}");
         }
         for bad in [
-            "http://127.0.0.1:51004/cb?x=1", "http://127.0.0.1:51004/cb/", "http://127.0.0.2:1/cb", "https://127.0.0.1:1/cb",
-            "http://[::1]:5/cb", "http://127.0.0.1:51004@evil/cb", "http://127.0.0.1:0/cb", "http://127.0.0.1:65536/cb",
-            "http://127.0.0.1:/cb", "http://localhost:1/cb", "http://127.0.0.1:80@evil.test/", "http://127.0.0.1:01/cb",
+            "http://127.0.0.1:51004/cb?x=1",
+            "http://127.0.0.1:51004/cb/",
+            "http://127.0.0.2:1/cb",
+            "https://127.0.0.1:1/cb",
+            "http://[::1]:5/cb",
+            "http://127.0.0.1:51004@evil/cb",
+            "http://127.0.0.1:0/cb",
+            "http://127.0.0.1:65536/cb",
+            "http://127.0.0.1:/cb",
+            "http://localhost:1/cb",
+            "http://127.0.0.1:80@evil.test/",
+            "http://127.0.0.1:01/cb",
         ] {
             assert!(!matches(registered, bad), "{bad}");
         }
@@ -138,14 +155,37 @@ mod tests {
     /// 011-R, 014-R, 015-R, 016-R
     #[test]
     fn what_may_be_registered() {
-        for good in ["https://app.example.com/cb", "com.example.app:/cb", "http://127.0.0.1/cb", "http://[::1]:8000/cb", "https://app.example.com:8443/cb?a=1"] {
+        for good in [
+            "https://app.example.com/cb",
+            "com.example.app:/cb",
+            "http://127.0.0.1/cb",
+            "http://[::1]:8000/cb",
+            "https://app.example.com:8443/cb?a=1",
+        ] {
             assert_eq!(register(good, ClientKind::Native), Ok(()), "{good}");
         }
         for bad in [
-            "myapp://cb", "myapp:/cb", "com.example.app://cb", "JaVaScRiPt:alert(1)", "javascript:alert(1)", "data:text/html,x", "vbscript:x",
-            "file:///etc/passwd", "intent://x#Intent;end", "http://app.example.com/cb", "http://localhost/cb", "https://app.example.com/cb#f",
-            "https://u@app.example.com/cb", "https://app.example.com/a/../cb", "https://APP.example.com/cb", "https://app.example.com/cb?code=1",
-            "https:/app.example.com/cb", "/cb", "", "https://app.example.com/cb\u{fc}", "https://127.1/cb",
+            "myapp://cb",
+            "myapp:/cb",
+            "com.example.app://cb",
+            "JaVaScRiPt:alert(1)",
+            "javascript:alert(1)",
+            "data:text/html,x",
+            "vbscript:x",
+            "file:///etc/passwd",
+            "intent://x#Intent;end",
+            "http://app.example.com/cb",
+            "http://localhost/cb",
+            "https://app.example.com/cb#f",
+            "https://u@app.example.com/cb",
+            "https://app.example.com/a/../cb",
+            "https://APP.example.com/cb",
+            "https://app.example.com/cb?code=1",
+            "https:/app.example.com/cb",
+            "/cb",
+            "",
+            "https://app.example.com/cb\u{fc}",
+            "https://127.1/cb",
         ] {
             assert!(register(bad, ClientKind::Native).is_err(), "{bad}");
         }

@@ -43,14 +43,7 @@ impl App {
             return Err(Trouble("the metadata is not this issuer's".to_owned()));
         }
         let log = vec![Exchange { method: "GET", url, sent: Vec::new(), status, body }];
-        Ok(Self {
-            http,
-            issuer: issuer.to_owned(),
-            client_id: client_id.to_owned(),
-            redirect_uri: redirect_uri.to_owned(),
-            metadata,
-            log,
-        })
+        Ok(Self { http, issuer: issuer.to_owned(), client_id: client_id.to_owned(), redirect_uri: redirect_uri.to_owned(), metadata, log })
     }
 
     /// POST of a form, remembered.
@@ -85,8 +78,10 @@ impl App {
         ];
         let (status, body) = self.post(&url, &form).await?;
         let uri = body["request_uri"].as_str().filter(|_| status == 201).ok_or_else(|| Trouble(format!("the push was refused: {body}")))?;
-        let query: String =
-            url::form_urlencoded::Serializer::new(String::new()).append_pair("client_id", &client_id).append_pair("request_uri", uri).finish();
+        let query: String = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("client_id", &client_id)
+            .append_pair("request_uri", uri)
+            .finish();
         let address = format!("{}?{query}", self.endpoint(&self.metadata.authorization_endpoint)?);
         Ok(Pending { verifier, state, address })
     }

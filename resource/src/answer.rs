@@ -11,7 +11,9 @@ pub fn refusal(it: &Refusal) -> Response<Bytes> {
         Refusal::Missing => (401, None, "Send an access token in the Authorization header.", Vec::new()),
         Refusal::Request(text) => (400, Some("invalid_request"), *text, Vec::new()),
         Refusal::Token(text) => (401, Some("invalid_token"), text.as_str(), Vec::new()),
-        Refusal::Scope(scope) => (403, Some("insufficient_scope"), "The token lacks the scope this call needs.", vec![("scope", scope.as_str())]),
+        Refusal::Scope(scope) => {
+            (403, Some("insufficient_scope"), "The token lacks the scope this call needs.", vec![("scope", scope.as_str())])
+        }
         Refusal::Unavailable => (503, Some("temporarily_unavailable"), "The issuer cannot be reached to check the token.", Vec::new()),
     };
     let mut body = serde_json::json!({ "error_description": text });

@@ -80,9 +80,9 @@ impl Issuer {
     /// The keys; fetched when there are none, when they are old, or when a token names one we do not know.
     pub async fn keys(&self, kid: Option<&str>, now_s: i64) -> Option<Arc<KeySet>> {
         let cached = self.cached();
-        let good = cached.as_ref().is_some_and(|it| {
-            now_s - it.at_s < FRESH_S && kid.is_none_or(|kid| it.keys.keys.iter().any(|key| key.kid() == Some(kid)))
-        });
+        let good = cached
+            .as_ref()
+            .is_some_and(|it| now_s - it.at_s < FRESH_S && kid.is_none_or(|kid| it.keys.keys.iter().any(|key| key.kid() == Some(kid))));
         if good {
             return cached.map(|it| it.keys);
         }

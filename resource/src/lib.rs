@@ -124,7 +124,8 @@ impl Guard {
             issuer::Unanswered::NotConfigured => refuse("This API takes JWT access tokens; this one is opaque and meant for another API."),
             issuer::Unanswered::Unreachable => Refusal::Unavailable,
         })?;
-        let token = found.ok_or_else(|| refuse("The token is unknown, expired, ended, or for another API. Refresh it, or sign in again."))?;
+        let token =
+            found.ok_or_else(|| refuse("The token is unknown, expired, ended, or for another API. Refresh it, or sign in again."))?;
         if token.aud != self.0.audience || token.iss != self.0.issuer.name() {
             return Err(refuse("The token is for another API. Ask for one with this API's resource identifier."));
         }
@@ -155,7 +156,10 @@ impl Guard {
             ));
         }
         if token.typ().is_none_or(|it| !it.eq_ignore_ascii_case(access_token::TYP)) {
-            return Some("This is an ID token or another JWT of the issuer, not an access token. Send the access_token of the token response.".to_owned());
+            return Some(
+                "This is an ID token or another JWT of the issuer, not an access token. Send the access_token of the token response."
+                    .to_owned(),
+            );
         }
         None
     }

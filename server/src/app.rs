@@ -46,12 +46,7 @@ pub struct Limits {
 impl Limits {
     fn new() -> Self {
         let per_minute = |n: u32| RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN)));
-        Self {
-            wrong_secrets: per_minute(20),
-            repeats: per_minute(120),
-            pushes: per_minute(6000),
-            proven_secrets: Mutex::default(),
-        }
+        Self { wrong_secrets: per_minute(20), repeats: per_minute(120), pushes: per_minute(6000), proven_secrets: Mutex::default() }
     }
 
     /// The place of a key: hashed, so that hostile keys cannot grow the map.

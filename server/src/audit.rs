@@ -64,8 +64,13 @@ impl Entry {
     /// The row's text.
     pub fn body(&self, at_ms: i64) -> String {
         let mut body = json!({ "at": at_ms, "event": self.event, "outcome": self.outcome });
-        let optional =
-            [("account", &self.account), ("client", &self.client), ("session", &self.session), ("address", &self.address), ("reason", &self.reason)];
+        let optional = [
+            ("account", &self.account),
+            ("client", &self.client),
+            ("session", &self.session),
+            ("address", &self.address),
+            ("reason", &self.reason),
+        ];
         for (name, value) in optional {
             if let Some(value) = value {
                 body[name] = value.as_str().into();
@@ -115,6 +120,7 @@ pub async fn list(store: &Store, filter: &Filter, limit: usize) -> Result<Vec<(V
 fn fitting(row: &Row, filter: &Filter) -> Result<Option<(Vec<u8>, Json)>, Fault> {
     let body: Json = serde_json::from_str(row.text(1)?).map_err(|it| Fault::new(format!("an audit entry does not parse: {it}")))?;
     let is = |name: &str, wanted: &Option<String>| wanted.as_deref().is_none_or(|it| body[name] == it);
-    let fits = is("event", &filter.event) && is("outcome", &filter.outcome) && is("account", &filter.account) && is("client", &filter.client);
+    let fits =
+        is("event", &filter.event) && is("outcome", &filter.outcome) && is("account", &filter.account) && is("client", &filter.client);
     Ok(if fits { Some((row.bytes(0)?.to_vec(), body)) } else { None })
 }

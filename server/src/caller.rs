@@ -119,8 +119,15 @@ pub fn parse_basic(header: &str) -> Option<(String, String)> {
     if !scheme.eq_ignore_ascii_case("basic") || encoded.len() % 4 != 0 || encoded.contains(['-', '_']) {
         return None;
     }
-    let url_alphabet: String =
-        encoded.trim_end_matches('=').chars().map(|it| match it { '+' => '-', '/' => '_', other => other }).collect();
+    let url_alphabet: String = encoded
+        .trim_end_matches('=')
+        .chars()
+        .map(|it| match it {
+            '+' => '-',
+            '/' => '_',
+            other => other,
+        })
+        .collect();
     let text = String::from_utf8(base64url::decode(&url_alphabet)?).ok()?;
     let (id, secret) = text.split_once(':')?;
     let decode = |part: &str| {
@@ -132,13 +139,7 @@ pub fn parse_basic(header: &str) -> Option<(String, String)> {
     Some((decode(id)?, decode(secret)?))
 }
 
-async fn authenticate(
-    app: &App,
-    incoming: &Incoming,
-    client_id: &str,
-    client: &Client,
-    proof: Proof,
-) -> Result<(bool, Option<Assertion>)> {
+async fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &Client, proof: Proof) -> Result<(bool, Option<Assertion>)> {
     use ClientAuthentication as Method;
     match (client.authentication, proof) {
         (Method::None, Proof::None) => Ok((false, None)),

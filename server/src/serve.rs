@@ -68,8 +68,9 @@ pub async fn start_with(config: Config, base: &Path, clock: Clock) -> Result<Run
     let listen = config.listen.clone();
     let config = Arc::new(config);
     let app = App::build(Arc::clone(&config), base, store, keyring, clock, None).await?;
-    let listener =
-        TcpListener::bind(&listen).await.map_err(|it| Fault::new(format!("cannot listen on {listen}: {it}. Is another server running there?")))?;
+    let listener = TcpListener::bind(&listen)
+        .await
+        .map_err(|it| Fault::new(format!("cannot listen on {listen}: {it}. Is another server running there?")))?;
     let address = listener.local_addr().map_err(|it| Fault::new(it.to_string()))?;
     let shared = Shared::new(app);
     let (stop, stopped) = watch::channel(false);
@@ -125,13 +126,7 @@ async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certific
     }
 }
 
-async fn secured(
-    stream: TcpStream,
-    peer: IpAddr,
-    shared: Shared,
-    tls: &tls::Certificates,
-    watcher: hyper_util::server::graceful::Watcher,
-) {
+async fn secured(stream: TcpStream, peer: IpAddr, shared: Shared, tls: &tls::Certificates, watcher: hyper_util::server::graceful::Watcher) {
     match tokio::time::timeout(HEADER_TIME, tls.acceptor().accept(stream)).await {
         Ok(Ok(stream)) => connection(TokioIo::new(stream), peer, shared, watcher).await,
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),

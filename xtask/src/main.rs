@@ -1,1 +1,138 @@
-fn main() {}
+//! The project's own commands: `cargo xtask test` runs everything a change must pass, and installs what it needs.
+
+mod licences;
+mod postgres;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+/// What a step came to: how many tests passed and failed, if it counts any.
+#[derive(Default, Clone, Copy)]
+struct Count {
+    passed: u64,
+    failed: u64,
+}
+
+fn main() -> ExitCode {
+    let word = std::env::args().nth(1).unwrap_or_default();
+    match word.as_str() {
+        "test" => test(),
+        "licences" => match licences::check() {
+            Ok(said) => {
+                println!("{said}");
+                ExitCode::SUCCESS
+            }
+            Err(why) => {
+                eprintln!("{why}");
+                ExitCode::FAILURE
+            }
+        },
+        _ => {
+            eprintln!(
+                "cargo xtask test       everything a change must pass, on both engines\ncargo xtask licences   licences and sources of all dependencies"
+            );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn cargo(words: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()));
+    command.args(words);
+    command
+}
+
+/// A named step of the run.
+type Step<'a> = (&'a str, Box<dyn FnOnce() -> Result<Count, String> + 'a>);
+
+fn test() -> ExitCode {
+    let started = Instant::now();
+    let cluster = match postgres::Cluster::start() {
+        Ok(it) => it,
+        Err(why) => {
+            eprintln!("PostgreSQL: {why}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let url = cluster.url();
+    let steps: Vec<Step<'_>> = vec![
+        ("format", Box::new(|| run(cargo(&["fmt", "--all", "--check"])))),
+        ("clippy", Box::new(|| run(cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])))),
+        (
+            "licences",
+            Box::new(|| {
+                licences::check().map(|it| {
+                    println!("{it}");
+                    Count::default()
+                })
+            }),
+        ),
+        (
+            "tests on SQLite and PostgreSQL",
+            Box::new(|| {
+                let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
+                command.env("SYMBOLON_TEST_POSTGRES", &url);
+                run(command)
+            }),
+        ),
+        ("demo", Box::new(|| run(cargo(&["run", "--quiet", "--package", "symbolon-demo", "--", "--once"])))),
+    ];
+    let mut table = Vec::new();
+    let mut all = Count::default();
+    let total = steps.len();
+    for (at, (name, step)) in steps.into_iter().enumerate() {
+        println!("\n== {} of {total}: {name}", at + 1);
+        let began = Instant::now();
+        let outcome = step();
+        let took = began.elapsed();
+        match outcome {
+            Ok(count) => {
+                all.passed += count.passed + u64::from(count.passed + count.failed == 0);
+                all.failed += count.failed;
+                table.push((name, "ok".to_owned(), took));
+            }
+            Err(why) => {
+                all.failed += 1;
+                table.push((name, why, took));
+            }
+        }
+    }
+    drop(cluster);
+    summary(&table, started.elapsed());
+    println!("{} passed, {} failed", all.passed, all.failed);
+    if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn summary(table: &[(&str, String, Duration)], total: Duration) {
+    println!("\n{:<34} {:>7}  OUTCOME", "STEP", "SECONDS");
+    for (name, outcome, took) in table {
+        println!("{name:<34} {:>7.1}  {outcome}", took.as_secs_f64());
+    }
+    println!("{:<34} {:>7.1}\n", "all", total.as_secs_f64());
+}
+
+/// Runs a command, shows its output as it comes, and adds up the test counts it prints.
+fn run(mut command: Command) -> Result<Count, String> {
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|it| format!("cannot start: {it}"))?;
+    let mut count = Count::default();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            println!("{line}");
+            if let Some(rest) = line.trim().strip_prefix("test result: ") {
+                count.passed += before(rest, " passed");
+                count.failed += before(rest, " failed");
+            }
+        }
+    }
+    let status = child.wait().map_err(|it| it.to_string())?;
+    if !status.success() && count.failed == 0 {
+        return Err(format!("failed ({status})"));
+    }
+    Ok(count)
+}
+
+/// The number that stands before a word.
+fn before(line: &str, word: &str) -> u64 {
+    line.split(word).next().and_then(|it| it.rsplit(' ').next()).and_then(|it| it.parse().ok()).unwrap_or(0)
+}

@@ -30,11 +30,15 @@ fn review(config: &Config) -> (usize, Vec<String>) {
     for (name, api) in &config.api {
         lines.push(format!("API {name} ({})", api.audience));
         match api.token {
-            TokenFormat::Jwt => lines.push(format!("    a stolen access token works here for up to {}, whatever is revoked meanwhile", api.lifetime)),
+            TokenFormat::Jwt => {
+                lines.push(format!("    a stolen access token works here for up to {}, whatever is revoked meanwhile", api.lifetime))
+            }
             TokenFormat::Opaque if api.introspection_secret.is_none() => {
                 lines.push("  ! opaque tokens without introspection_secret: this API cannot ask about them".to_owned());
             }
-            TokenFormat::Opaque => lines.push(format!("    a stolen access token works here until it is revoked, at most {}", api.lifetime)),
+            TokenFormat::Opaque => {
+                lines.push(format!("    a stolen access token works here until it is revoked, at most {}", api.lifetime))
+            }
         }
         if api.lifetime.0 > 3600 {
             lines.push(format!("  ! tokens live {}: a quarter of an hour is the custom", api.lifetime));
@@ -71,7 +75,10 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
             lines.push("  ! it does not authenticate: anybody who knows the id can be this client".to_owned());
         }
         ClientAuthentication::None => {
-            lines.push(format!("    a stolen refresh token works until the app or the thief has used the next one, at most {}", client.refresh.idle));
+            lines.push(format!(
+                "    a stolen refresh token works until the app or the thief has used the next one, at most {}",
+                client.refresh.idle
+            ));
         }
         ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => {
             lines.push("    a stolen refresh token needs the client's secret as well".to_owned());

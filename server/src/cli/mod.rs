@@ -201,7 +201,8 @@ impl Opened {
     async fn open(path: &std::path::Path) -> Result<Self, Fault> {
         let config = load(path)?;
         let keyring = KeyRing::new(config.master_key.read()?)?;
-        let store = Store::open(&database(&config, base_of(path)), StoreOptions { readers: 1, connections: 2, ..StoreOptions::default() }).await?;
+        let store =
+            Store::open(&database(&config, base_of(path)), StoreOptions { readers: 1, connections: 2, ..StoreOptions::default() }).await?;
         Ok(Self { config, store, keyring, now_ms: system_clock()() })
     }
 }
@@ -252,7 +253,9 @@ fn client_secret() -> Result<(), Fault> {
     let secret = base64url::encode(&crate::seal::random::<32>()?);
     let digest = accounts::hash_password_blocking(&secret)?;
     Secret::parse(&digest).map_err(Fault::new)?;
-    println!("The secret, shown this once; give it to the client:\n  {secret}\nThe line for its place in the configuration:\n  secret = '{digest}'");
+    println!(
+        "The secret, shown this once; give it to the client:\n  {secret}\nThe line for its place in the configuration:\n  secret = '{digest}'"
+    );
     Ok(())
 }
 
@@ -262,14 +265,19 @@ async fn key(it: &Opened, action: Key) -> Result<(), Error> {
             let sql = "SELECT kid, alg, signs_from_ms, signs_until_ms, published_until_ms FROM signing_key";
             println!("{:<44} {:<6} {:<21} {:<21} PUBLISHED UNTIL", "KID", "ALG", "SIGNS FROM", "SIGNS UNTIL");
             for row in it.store.all_stale(sql, &[]).await? {
-                let at = |ms: i64| jiff::Timestamp::from_millisecond(ms).map(|it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default();
+                let at = |ms: i64| {
+                    jiff::Timestamp::from_millisecond(ms).map(|it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
+                };
                 println!("{:<44} {:<6} {:<21} {:<21} {}", row.text(0)?, row.text(1)?, at(row.int(2)?), at(row.int(3)?), at(row.int(4)?));
             }
         }
         Key::Rotate { alg, at_once } => {
             let alg = Algorithm::parse(&alg).ok_or_else(|| Fault::new("--alg is ES256, PS256, RS256 or EdDSA"))?;
             let kid = keys::rotate(&it.store, &it.keyring, alg, app::schedule(&it.config), at_once, it.now_ms).await?;
-            println!("{kid} {}; a running server notices within a minute", if at_once { "signs now" } else { "is published and will sign" });
+            println!(
+                "{kid} {}; a running server notices within a minute",
+                if at_once { "signs now" } else { "is published and will sign" }
+            );
         }
     }
     Ok(())

@@ -88,13 +88,7 @@ pub struct Refresh {
 
 impl Default for Refresh {
     fn default() -> Self {
-        Self {
-            idle: Span::days(30),
-            absolute: Span::days(180),
-            grace: Span(10),
-            on_stale: OnStale::Keep,
-            mode: RefreshMode::Rotate,
-        }
+        Self { idle: Span::days(30), absolute: Span::days(180), grace: Span(10), on_stale: OnStale::Keep, mode: RefreshMode::Rotate }
     }
 }
 

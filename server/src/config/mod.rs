@@ -177,10 +177,8 @@ pub struct LoginPolicy {
 impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|it| ConfigError {
-            file: name.clone(),
-            problems: vec![format!("{it}. `symbolon init` writes a starting file")],
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|it| ConfigError { file: name.clone(), problems: vec![format!("{it}. `symbolon init` writes a starting file")] })?;
         let mut config = Self::from_text(&text, &name, &|it| std::env::var(it).ok())?;
         if let (MasterKey::File(file), Some(base)) = (&config.master_key, path.parent())
             && file.is_relative()
@@ -294,7 +292,8 @@ impl Config {
         if client.authentication.uses_secret() && client.secret.is_none() {
             found.push("secret is missing; `symbolon client secret ID` makes one".to_owned());
         }
-        if client.authentication == ClientAuthentication::PrivateKeyJwt && !client.jwks.as_ref().is_some_and(|it| KeySet::parse(it).is_ok()) {
+        if client.authentication == ClientAuthentication::PrivateKeyJwt && client.jwks.as_ref().is_none_or(|it| KeySet::parse(it).is_err())
+        {
             found.push("jwks is missing or not a key set we accept".to_owned());
         }
         if client.without_pkce && (client.kind != ClientKind::Web || !client.is_confidential()) {

@@ -61,8 +61,9 @@ impl MasterKey {
     pub fn read(&self) -> Result<Vec<(u8, [u8; 32])>, Fault> {
         let text = match self {
             Self::File(path) => read_private(path)?,
-            Self::Env(name) => std::env::var(name)
-                .map_err(|_| Fault::new(format!("master key: the environment variable {name} is not set")))?,
+            Self::Env(name) => {
+                std::env::var(name).map_err(|_| Fault::new(format!("master key: the environment variable {name} is not set")))?
+            }
             Self::Command(words) => run(words)?,
         };
         parse_keys(&text).ok_or_else(|| {

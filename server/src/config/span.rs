@@ -57,9 +57,8 @@ impl Serialize for Span {
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        Self::parse(&text).ok_or_else(|| {
-            de::Error::custom(format!("{text:?} is not a length of time; write a number and s, m, h or d, such as \"15m\""))
-        })
+        Self::parse(&text)
+            .ok_or_else(|| de::Error::custom(format!("{text:?} is not a length of time; write a number and s, m, h or d, such as \"15m\"")))
     }
 }
 

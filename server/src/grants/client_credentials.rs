@@ -23,7 +23,8 @@ pub async fn issue(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
     let answer = issue::for_client(app, caller, api, &scope)?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
-    let mut entry = audit::Entry::ok("client_token_issued").client(caller.client_id.as_str()).with("api", api).with("jti", answer.jti.as_str());
+    let mut entry =
+        audit::Entry::ok("client_token_issued").client(caller.client_id.as_str()).with("api", api).with("jti", answer.jti.as_str());
     entry.security = false;
     change.audit(entry.address(caller.address.to_string()));
     match app.store.apply(change).await {

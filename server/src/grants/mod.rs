@@ -210,8 +210,7 @@ pub fn allowed_scope(client: &Client, asked: Option<&str>) -> Result<Scope> {
 
 /// Is this scope still allowed to the client? Asked again at every refresh (139-F).
 pub fn may_have(client: &Client, word: &str) -> bool {
-    client.apis.values().flatten().any(|it| it == word)
-        || (OPENID_SCOPES.contains(&word) && client.scopes.iter().any(|it| it == word))
+    client.apis.values().flatten().any(|it| it == word) || (OPENID_SCOPES.contains(&word) && client.scopes.iter().any(|it| it == word))
 }
 
 /// RFC 6749 3.3: no scope asked. All of the only API's; with several, the client has to say.

@@ -47,10 +47,8 @@ const MOVE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_m
 pub async fn refresh(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
     let text =
         form.get("refresh_token").ok_or_else(|| Refused::bad_request("invalid_request", "The refresh_token parameter is missing."))?;
-    let handle = app
-        .handles
-        .read(Kind::Refresh, text)
-        .ok_or_else(|| invalid_grant("This is not a refresh token of this server.").because("tag"))?;
+    let handle =
+        app.handles.read(Kind::Refresh, text).ok_or_else(|| invalid_grant("This is not a refresh token of this server.").because("tag"))?;
     for _ in 0..3 {
         let grant = super::of_handle(app, &handle).await?;
         if let Some(answer) = attempt(app, caller, form, &grant, handle.generation).await? {

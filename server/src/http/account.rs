@@ -36,14 +36,18 @@ pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
 
 async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
     let account = Value::from(session.account.as_str());
-    let row = app.store.one(PERSON, &[account.clone()]).await?.ok_or_else(|| Refused::new(404, "not_found", "The account is gone."))?;
+    let row = app
+        .store
+        .one(PERSON, std::slice::from_ref(&account))
+        .await?
+        .ok_or_else(|| Refused::new(404, "not_found", "The account is gone."))?;
     let mut second_factors = Vec::new();
-    for row in app.store.all(FACTORS, &[account.clone()]).await? {
+    for row in app.store.all(FACTORS, std::slice::from_ref(&account)).await? {
         second_factors.push(row.text(0)?.to_owned());
     }
     second_factors.retain(|it| it != "password" && it != "recovery");
     let mut open = Vec::new();
-    for row in app.store.all(SESSIONS, &[account.clone()]).await? {
+    for row in app.store.all(SESSIONS, std::slice::from_ref(&account)).await? {
         let id: [u8; 16] = row.bytes(0)?.try_into().unwrap_or_default();
         open.push(SessionView {
             id_token: sessions::public_id(app, &id),

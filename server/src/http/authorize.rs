@@ -201,7 +201,11 @@ fn words(form: &Form, name: &str) -> Vec<String> {
 fn checked_challenge(client: &Client, form: &Form) -> Result<Option<String>> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     let Some(challenge) = form.get("code_challenge") else {
-        if form.contains("code_challenge") || form.contains("code_challenge_method") || !client.without_pkce || client.kind != ClientKind::Web {
+        if form.contains("code_challenge")
+            || form.contains("code_challenge_method")
+            || !client.without_pkce
+            || client.kind != ClientKind::Web
+        {
             return Err(invalid("PKCE is required: send code_challenge with code_challenge_method=S256.").into());
         }
         return Ok(None);

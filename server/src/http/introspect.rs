@@ -19,8 +19,7 @@ enum Asker {
 
 pub async fn introspect(app: &App, incoming: &Incoming) -> Result<Reply> {
     let asker = asker(app, incoming).await?;
-    let token =
-        incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
+    let token = incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
     let inactive = reply::json(200, &json!({ "active": false }));
     if token.starts_with(Kind::Refresh.prefix()) {
         return Ok(refresh_token(app, incoming, &asker, token).await?.map_or(inactive, |it| reply::json(200, &it)));

@@ -54,7 +54,6 @@ impl Binding {
         let secret = base64url::decode(incoming.cookie(&Self::cookie(app, name))?).filter(|it| it.len() == 32)?;
         Some(Self { name: name.to_owned(), secret, fresh: false })
     }
-
 }
 
 /// The token every form of ours carries: a MAC over the browser's secret and the state the form belongs to (341-L).
@@ -161,8 +160,7 @@ pub async fn login(app: &App, incoming: &Incoming) -> Result<Reply> {
         answer.insert("device".to_owned(), device.to_owned());
     }
     let action = form.get("action").unwrap_or_default();
-    let outcome =
-        app.machine.answer(handle, action, &answer, Some(incoming.address), incoming.now_ms).await?;
+    let outcome = app.machine.answer(handle, action, &answer, Some(incoming.address), incoming.now_ms).await?;
     let session = sessions::of_browser(app, incoming).await?;
     advance(app, incoming, binding, outcome, session).await
 }
@@ -271,9 +269,8 @@ async fn must_consent(app: &App, client: &Client, request: &AuthorizationRequest
 
 /// What the consent page shows: each scope with the words of its API, in the configuration's own order.
 fn consent_ask(config: &Config, client_id: &str, client: &Client, scope: &Scope) -> ConsentAsk {
-    let text = |word: &str| {
-        config.api.values().find_map(|api| api.scope.get(word)).map_or_else(|| format!("scope-{word}"), |it| it.text.clone())
-    };
+    let text =
+        |word: &str| config.api.values().find_map(|api| api.scope.get(word)).map_or_else(|| format!("scope-{word}"), |it| it.text.clone());
     ConsentAsk {
         client_name: client.name.clone().unwrap_or_else(|| client_id.to_owned()),
         scopes: scope.iter().map(|it| (it.to_owned(), text(it))).collect(),
@@ -364,7 +361,8 @@ async fn answer(
     let pushed = request.pushed.as_deref().and_then(|it| par::burn(app, &mut change, it));
     persist(&mut done, &mut change);
     if done.consented && authorize::identity_assured(&request.back.redirect_uri) {
-        let values = vec![done.account.as_str().into(), request.client_id.as_str().into(), request.scope.to_string().into(), incoming.now_ms.into()];
+        let values =
+            vec![done.account.as_str().into(), request.client_id.as_str().into(), request.scope.to_string().into(), incoming.now_ms.into()];
         change.run(CONSENT, values);
     }
     let entry = audit::Entry::ok("code_issued").account(done.account.as_str()).client(request.client_id.as_str());

@@ -109,7 +109,13 @@ fn done(app: &App, incoming: &Incoming, asked: &Asked) -> Result<Reply> {
                 Some(state) => url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish(),
                 None => String::new(),
             };
-            let join = if query.is_empty() { "" } else if uri.contains('?') { "&" } else { "?" };
+            let join = if query.is_empty() {
+                ""
+            } else if uri.contains('?') {
+                "&"
+            } else {
+                "?"
+            };
             reply::see_other(&format!("{uri}{join}{query}"))
         }
         None => {

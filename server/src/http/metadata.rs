@@ -19,10 +19,11 @@ pub fn metadata(app: &App) -> Reply {
     let config = &app.config;
     let scopes: BTreeSet<&str> =
         OPENID_SCOPES.iter().copied().chain(config.api.values().flat_map(|it| it.scope.keys().map(String::as_str))).collect();
-    let claims: BTreeSet<&str> = ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "name", "email", "email_verified", "locale"]
-        .into_iter()
-        .chain(config.api.values().flat_map(|it| it.scope.values().flat_map(|it| it.claims.iter().map(String::as_str))))
-        .collect();
+    let claims: BTreeSet<&str> =
+        ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "name", "email", "email_verified", "locale"]
+            .into_iter()
+            .chain(config.api.values().flat_map(|it| it.scope.values().flat_map(|it| it.claims.iter().map(String::as_str))))
+            .collect();
     let algorithms: Vec<&str> = crate::app::algorithms(config).iter().map(|it| it.as_str()).collect();
     let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
     let proving = &methods[1..];

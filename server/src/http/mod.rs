@@ -192,7 +192,12 @@ where
         return asset;
     }
     let Some(route) = find(app, request.uri().path()) else {
-        return reply::failure(app, None, wants_html(&request), &Refused::new(404, "not_found", "There is nothing at this address.").into());
+        return reply::failure(
+            app,
+            None,
+            wants_html(&request),
+            &Refused::new(404, "not_found", "There is nothing at this address.").into(),
+        );
     };
     record.route = route.path;
     let browser = route.of == For::Browsers;
@@ -342,9 +347,7 @@ fn unreadable(error: FormError) -> Error {
             Refused::bad_request("invalid_request", "A parameter was given twice.").because(format!("twice: {name:?}")).into()
         }
         FormError::TooLarge => Refused::new(413, "invalid_request", "There are too many parameters or they are too long.").into(),
-        FormError::Malformed => {
-            Refused::bad_request("invalid_request", "The parameters are not valid form encoding in UTF-8.").into()
-        }
+        FormError::Malformed => Refused::bad_request("invalid_request", "The parameters are not valid form encoding in UTF-8.").into(),
     }
 }
 
@@ -360,11 +363,7 @@ fn preflight() -> Reply {
 /// Headers every answer carries (559-V, 562-V, 577-V).
 fn finish(app: &App, reply: &mut Reply) {
     let headers = reply.headers_mut();
-    let fixed = [
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::X_FRAME_OPTIONS, "DENY"),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
+    let fixed = [(header::X_CONTENT_TYPE_OPTIONS, "nosniff"), (header::X_FRAME_OPTIONS, "DENY"), (header::REFERRER_POLICY, "no-referrer")];
     for (name, value) in fixed {
         headers.insert(name, header::HeaderValue::from_static(value));
     }
@@ -375,9 +374,6 @@ fn finish(app: &App, reply: &mut Reply) {
         headers.insert("permissions-policy", header::HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));
     }
     if app.config.issuer.starts_with("https://") {
-        headers.insert(
-            header::STRICT_TRANSPORT_SECURITY,
-            header::HeaderValue::from_static("max-age=63072000; includeSubDomains"),
-        );
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, header::HeaderValue::from_static("max-age=63072000; includeSubDomains"));
     }
 }

@@ -1,9 +1,9 @@
 //! POST /par. RFC 9126: the client pushes its request and gets a reference. The reference is burnt by the change that
 //! issues the code, not at page load, so that a reload or a link preview costs nothing.
 
+use super::Incoming;
 use super::authorize::{self, AuthorizationRequest, Problem};
 use super::reply::{self, Reply};
-use super::Incoming;
 use crate::app::{App, Limits};
 use crate::audit;
 use crate::caller;

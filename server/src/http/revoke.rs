@@ -16,8 +16,7 @@ const REVOKE: &str = "INSERT INTO revoked (jti, until_ms) VALUES ($1, $2) ON CON
 
 pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
     let caller = caller::identify(app, incoming).await?;
-    let token =
-        incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
+    let token = incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
     let mut change = Change::new(incoming.now_ms);
     let found = match app.handles.read(Kind::Refresh, token) {
         Some(handle) => refresh_token(app, &caller, &handle, &mut change).await?,

@@ -22,9 +22,8 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
         _ => return Err(invalid("The Authorization header is not a Bearer token.").into()),
     };
-    let accepted = issue::accept(app, token, incoming.now_ms)
-        .await?
-        .ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
+    let accepted =
+        issue::accept(app, token, incoming.now_ms).await?.ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
     let Some(grant) = accepted.grant else { return Err(invalid("This token speaks for no person.").into()) };
     if accepted.token.aud != app.config.issuer {
         let hint = "This token is for an API. Ask for one with resource set to the issuer to call userinfo.";

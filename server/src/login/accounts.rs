@@ -75,7 +75,15 @@ pub async fn create(store: &Store, hashers: &Hashers, new: NewAccount, now_ms: i
     let claims = Json::Object(new.claims).to_string();
     change.run(
         INSERT,
-        vec![id.as_str().into(), new.email.into(), new.email_verified.into(), new.name.into(), new.locale.into(), claims.into(), now_ms.into()],
+        vec![
+            id.as_str().into(),
+            new.email.into(),
+            new.email_verified.into(),
+            new.name.into(),
+            new.locale.into(),
+            claims.into(),
+            now_ms.into(),
+        ],
     );
     for name in names {
         change.run(NAME, vec![name.into(), id.as_str().into()]);
@@ -187,7 +195,18 @@ mod tests {
         for same in ["Alice", "alice", " ALICE "] {
             assert_eq!(canonical(same).as_deref(), Some("alice"));
         }
-        for bad in ["", "al\u{200b}ice", "m\u{131}ke", "\u{212a}ate\u{17f}", "e\u{301}", "a b", "user@evil@allowed", "a\u{202e}b", "alice.", "a\nb"] {
+        for bad in [
+            "",
+            "al\u{200b}ice",
+            "m\u{131}ke",
+            "\u{212a}ate\u{17f}",
+            "e\u{301}",
+            "a b",
+            "user@evil@allowed",
+            "a\u{202e}b",
+            "alice.",
+            "a\nb",
+        ] {
             assert_eq!(canonical(bad).filter(|it| it != "kates"), None, "{bad:?}");
         }
         assert!(canonical("\u{e9}mile@example.com").is_some());

@@ -424,6 +424,15 @@ impl Machine {
         let bucket = state.expires_ms / 3_600_000;
         let persist = vec![(ONCE, vec![bucket.into(), "login".into(), Value::from(&digest::sha256(&state.id)[..])])];
         let acr = policy.acr.unwrap_or_default();
-        Ok(Outcome::Done(Box::new(Done { account, proofs: state.proofs, acr, amr, auth_time_ms, consented, request: state.request, persist })))
+        Ok(Outcome::Done(Box::new(Done {
+            account,
+            proofs: state.proofs,
+            acr,
+            amr,
+            auth_time_ms,
+            consented,
+            request: state.request,
+            persist,
+        })))
     }
 }

@@ -58,14 +58,19 @@ pub struct Context {
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub enum Next {
     Ask(Method),
-    Done { amr: Vec<String>, auth_time_ms: i64 },
+    Done {
+        amr: Vec<String>,
+        auth_time_ms: i64,
+    },
     /// The policy names no chain: nobody can satisfy it, so nobody gets in.
     Impossible,
 }
 
 /// The first chain whose first missing method can be asked; done when one chain is whole.
 pub fn next(policy: &Policy, context: &Context, proofs: &[Proof]) -> Next {
-    let fresh = |method: Method| proofs.iter().rev().find(|it| it.method == method && it.at_ms >= context.not_before_ms && it.at_ms <= context.now_ms);
+    let fresh = |method: Method| {
+        proofs.iter().rev().find(|it| it.method == method && it.at_ms >= context.not_before_ms && it.at_ms <= context.now_ms)
+    };
     for chain in policy.chains.iter().filter(|it| !it.is_empty()) {
         if chain.iter().all(|it| fresh(*it).is_some()) {
             let used: Vec<&Proof> = chain.iter().filter_map(|it| fresh(*it)).collect();

@@ -109,11 +109,7 @@ impl Pages {
         environment.add_function("t", move |locale: &str, key: &str, args: Option<Value>| message(&known, locale, key, args.as_ref()));
         environment.add_filter("plain", |text: &str| plain(text));
         environment.add_filter("base64", |text: &str| standard_base64(text.as_bytes()));
-        let brand = BrandView {
-            name: brand.name.clone(),
-            privacy_url: brand.privacy_url.clone(),
-            terms_url: brand.terms_url.clone(),
-        };
+        let brand = BrandView { name: brand.name.clone(), privacy_url: brand.privacy_url.clone(), terms_url: brand.terms_url.clone() };
         Ok(Self { environment, locales, brand })
     }
 
@@ -144,7 +140,11 @@ impl Pages {
     }
 
     pub fn form_post(&self, action: &str, pairs: &[(String, String)], locale: &str, base: &str) -> Result<String, Fault> {
-        self.render("form_post.html", locale, context! { action => action, pairs => Value::from(Serde(pairs)), script => SUBMIT, base => base })
+        self.render(
+            "form_post.html",
+            locale,
+            context! { action => action, pairs => Value::from(Serde(pairs)), script => SUBMIT, base => base },
+        )
     }
 
     /// The first language we have: of the request, then of the browser, else English. Anything odd is skipped (586-K).
@@ -262,7 +262,18 @@ mod tests {
                 .fact("secret", "ABC")
                 .fact("qr_svg", "<svg></svg>");
             for locale in ["en", "de"] {
-                let html = pages().step(&step, &PageContext { locale: locale.into(), client_name: context.client_name.clone(), form_action: context.form_action.clone(), form_token: context.form_token.clone(), hidden: context.hidden.clone() }).unwrap();
+                let html = pages()
+                    .step(
+                        &step,
+                        &PageContext {
+                            locale: locale.into(),
+                            client_name: context.client_name.clone(),
+                            form_action: context.form_action.clone(),
+                            form_token: context.form_token.clone(),
+                            hidden: context.hidden.clone(),
+                        },
+                    )
+                    .unwrap();
                 for bad in ["<script>", "<b>", "<i>", "49", "\u{202e}", "-title", "-lead", "field-", "action-"] {
                     assert!(!html.contains(bad), "{kind} {locale}: {bad} in {html}");
                 }

@@ -112,7 +112,8 @@ pub enum NotApplied {
 
 impl From<NotApplied> for Error {
     fn from(it: NotApplied) -> Self {
-        let busy = |why: String| Refused::new(503, "temporarily_unavailable", "The server is busy; try again.").retry_after(1).because(why).into();
+        let busy =
+            |why: String| Refused::new(503, "temporarily_unavailable", "The server is busy; try again.").retry_after(1).because(why).into();
         match it {
             NotApplied::Conflict(at) => busy(format!("statement {at} conflicted")),
             NotApplied::Unknown => busy("the outcome of a commit is unknown".to_owned()),

@@ -118,7 +118,8 @@ impl Postgres {
     /// The connection died after COMMIT was sent: the audit entry says whether it was carried out.
     async fn resolve(&self, marker: Option<Marker>, statements: usize) -> Result<Applied, NotApplied> {
         let Some(marker) = marker else { return Err(NotApplied::Unknown) };
-        let sql = if marker.security { "SELECT id FROM audit_security WHERE id = $1" } else { "SELECT id FROM audit_routine WHERE id = $1" };
+        let sql =
+            if marker.security { "SELECT id FROM audit_security WHERE id = $1" } else { "SELECT id FROM audit_routine WHERE id = $1" };
         match self.all(sql, &[Value::from(&marker.id[..])]).await {
             Ok(found) if !found.is_empty() => Ok(Applied { rows: vec![Vec::new(); statements] }),
             _ => Err(NotApplied::Unknown),
@@ -208,9 +209,9 @@ impl Connection {
         }
         let text = match guard {
             None => sql.to_owned(),
-            Some(wanted) => format!(
-                "WITH x AS ({sql} RETURNING 1 AS one) SELECT 1/(CASE WHEN count(*) = {wanted} THEN 1 ELSE 0 END) FROM x"
-            ),
+            Some(wanted) => {
+                format!("WITH x AS ({sql} RETURNING 1 AS one) SELECT 1/(CASE WHEN count(*) = {wanted} THEN 1 ELSE 0 END) FROM x")
+            }
         };
         let statement = self.client.prepare(&text).await?;
         self.prepared.insert((sql, guard), statement.clone());
@@ -237,7 +238,8 @@ fn from_row(row: &tokio_postgres::Row) -> Result<Row, Fault> {
 }
 
 async fn connect(url: &str) -> Result<Connection, Fault> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await.map_err(|it| Fault::new(format!("cannot connect to PostgreSQL: {it}")))?;
+    let (client, connection) =
+        tokio_postgres::connect(url, NoTls).await.map_err(|it| Fault::new(format!("cannot connect to PostgreSQL: {it}")))?;
     tokio::spawn(async move {
         if let Err(error) = connection.await {
             tracing::warn!(%error, "a connection to PostgreSQL ended");

@@ -83,8 +83,7 @@ fn fault(error: &rusqlite::Error) -> Fault {
 
 fn connect(path: &PathBuf) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(path, flags).map_err(|it| Fault::new(format!("cannot open {}: {it}", path.display())))?;
+    let connection = Connection::open_with_flags(path, flags).map_err(|it| Fault::new(format!("cannot open {}: {it}", path.display())))?;
     let set = || {
         connection.busy_timeout(Duration::from_secs(5))?;
         connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
@@ -164,8 +163,7 @@ fn from_row(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Row> {
 }
 
 fn migrate_schema(connection: &mut Connection) -> Result<(), Fault> {
-    let transaction =
-        connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(|it| fault(&it))?;
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(|it| fault(&it))?;
     let has: i64 = transaction
         .query_row("SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'fact'", [], |row| row.get(0))
         .map_err(|it| fault(&it))?;

@@ -76,8 +76,7 @@ impl Handles {
             return None;
         }
         let (fields, tag) = bytes.split_at(FIELDS);
-        let expected =
-            self.keyring.mac_with(fields[0], "handle", &[kind.prefix().as_bytes(), self.issuer.as_bytes(), &fields[1..]])?;
+        let expected = self.keyring.mac_with(fields[0], "handle", &[kind.prefix().as_bytes(), self.issuer.as_bytes(), &fields[1..]])?;
         if !digest::equal(&expected, tag) {
             return None;
         }

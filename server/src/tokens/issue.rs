@@ -19,8 +19,31 @@ use symbolon_oauth::{base64url, jws};
 
 /// Claims that configuration and profile can never write (228-J).
 const RESERVED: &[&str] = &[
-    "iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "scope", "cnf", "act", "may_act", "acr", "amr", "auth_time", "sid",
-    "authorization_details", "azp", "nonce", "at_hash", "c_hash", "typ", "active", "token_type", "tier",
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "client_id",
+    "scope",
+    "cnf",
+    "act",
+    "may_act",
+    "acr",
+    "amr",
+    "auth_time",
+    "sid",
+    "authorization_details",
+    "azp",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "typ",
+    "active",
+    "token_type",
+    "tier",
 ];
 /// A token for the userinfo endpoint lives as long as a default API token.
 const USERINFO_LIFETIME_S: i64 = 900;
@@ -45,14 +68,8 @@ struct Content<'a> {
 pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
     let api = grants::target(&app.config, &caller.client, scope, &form.all("resource"), &grant.resource)?;
     let narrowed = grants::scope_for(&caller.client, api, scope);
-    let content = Content {
-        api,
-        sub: &grant.account,
-        client_id: &caller.client_id,
-        scope: &narrowed,
-        grant: Some(grant),
-        now_ms: caller.now_ms,
-    };
+    let content =
+        Content { api, sub: &grant.account, client_id: &caller.client_id, scope: &narrowed, grant: Some(grant), now_ms: caller.now_ms };
     let (token, expires_in, jti) = access_token(app, &content)?;
     let mut body = json!({
         "access_token": token, "token_type": "Bearer", "expires_in": expires_in, "scope": narrowed.to_string(),

@@ -49,14 +49,7 @@ impl Keys {
     }
 
     /// Reads the keys again; makes the next one where the newest is about to end.
-    pub async fn refresh(
-        &self,
-        store: &Store,
-        keyring: &KeyRing,
-        algorithms: &[Algorithm],
-        schedule: Schedule,
-        now_ms: i64,
-    ) -> Result<()> {
+    pub async fn refresh(&self, store: &Store, keyring: &KeyRing, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<()> {
         let mut known = read(store, keyring).await?;
         for alg in algorithms {
             let newest = known.iter().filter(|it| it.key.algorithm() == *alg).map(|it| it.signs_until_ms).max();
@@ -127,9 +120,9 @@ async fn read(store: &Store, keyring: &KeyRing) -> Result<Vec<SigningKey>> {
 fn from_row(row: &Row, keyring: &KeyRing) -> std::result::Result<SigningKey, Fault> {
     let (kid, alg) = (row.text(0)?, row.text(1)?);
     let alg = Algorithm::parse(alg).ok_or_else(|| Fault::new(format!("signing key {kid} has an unknown algorithm")))?;
-    let pkcs8 = keyring.open(&place(kid), row.bytes(2)?).ok_or_else(|| {
-        Fault::new(format!("signing key {kid} cannot be opened: the master key is not the one this store was made with"))
-    })?;
+    let pkcs8 = keyring
+        .open(&place(kid), row.bytes(2)?)
+        .ok_or_else(|| Fault::new(format!("signing key {kid} cannot be opened: the master key is not the one this store was made with")))?;
     let key = PrivateKey::from_pkcs8(alg, &pkcs8).map_err(|_| Fault::new(format!("signing key {kid} is damaged")))?;
     Ok(SigningKey { key, signs_from_ms: row.int(3)?, signs_until_ms: row.int(4)?, published_until_ms: row.int(5)? })
 }
@@ -138,14 +131,7 @@ fn place(kid: &str) -> String {
     format!("signing_key/private/{kid}")
 }
 
-async fn make(
-    store: &Store,
-    keyring: &KeyRing,
-    alg: Algorithm,
-    signs_from_ms: i64,
-    schedule: Schedule,
-    now_ms: i64,
-) -> Result<SigningKey> {
+async fn make(store: &Store, keyring: &KeyRing, alg: Algorithm, signs_from_ms: i64, schedule: Schedule, now_ms: i64) -> Result<SigningKey> {
     let key = tokio::task::spawn_blocking(move || PrivateKey::generate(alg))
         .await
         .map_err(|it| Fault::new(it.to_string()))?

@@ -52,7 +52,8 @@ async fn a_redirect_uri_that_differs_by_a_byte_is_a_page_and_never_a_redirect() 
         "http://localhost:61234/callback",
     ];
     for uri in bad {
-        let page = Browser::default().get(&world, &world.url(&format!("/authorize?{}", Ask::new("shop-ios", uri, "orders:read").query()))).await;
+        let page =
+            Browser::default().get(&world, &world.url(&format!("/authorize?{}", Ask::new("shop-ios", uri, "orders:read").query()))).await;
         assert_eq!((page.status, &page.location), (400, &None), "{uri}");
         assert!(page.html.contains("invalid_request"), "{uri}: {}", page.html);
     }
@@ -129,7 +130,10 @@ async fn a_pushed_request_works_once_for_its_client_and_in_time() {
         assert_eq!(status, 201, "{pushed}");
         let uri = pushed["request_uri"].as_str().unwrap().to_owned();
         assert!(uri.starts_with("urn:ietf:params:oauth:request_uri:su_"));
-        let named = |client: &str| Ask { parameters: [("client_id".to_owned(), client.to_owned()), ("request_uri".to_owned(), uri.clone())].into(), verifier: String::new() };
+        let named = |client: &str| Ask {
+            parameters: [("client_id".to_owned(), client.to_owned()), ("request_uri".to_owned(), uri.clone())].into(),
+            verifier: String::new(),
+        };
         // A reload before the person signs in costs nothing; a challenge beside it is ignored.
         let beside = named("shop-ios").with("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
         assert_eq!(Browser::default().get(&world, &world.url(&format!("/authorize?{}", beside.query()))).await.status, 200);

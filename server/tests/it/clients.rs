@@ -76,7 +76,8 @@ async fn only_a_form_in_utf8_is_read() {
         assert_eq!(answer.status(), 405, "{method}");
     }
     let big = format!("grant_type=client_credentials&x={}", "a".repeat(70_000));
-    let answer = world.http.post(world.url("/token")).header("content-type", "application/x-www-form-urlencoded").body(big).send().await.unwrap();
+    let answer =
+        world.http.post(world.url("/token")).header("content-type", "application/x-www-form-urlencoded").body(big).send().await.unwrap();
     assert_eq!(answer.status(), 413);
     world.stop().await;
 }

@@ -159,7 +159,14 @@ async fn sixty_four_redemptions_of_one_code_succeed_at_most_once() {
 async fn a_refresh_never_widens_and_ends_when_idle() {
     let world = World::start(Engine::Sqlite).await;
     let token = refresh_token(&world.tokens("orders:read").await);
-    let ask = |scope: &'static str, token: String| [("grant_type", "refresh_token".to_owned()), ("client_id", "shop-ios".to_owned()), ("refresh_token", token), ("scope", scope.to_owned())];
+    let ask = |scope: &'static str, token: String| {
+        [
+            ("grant_type", "refresh_token".to_owned()),
+            ("client_id", "shop-ios".to_owned()),
+            ("refresh_token", token),
+            ("scope", scope.to_owned()),
+        ]
+    };
     let send = async |form: &[(&str, String)]| {
         let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
         world.post("/token", &form, None).await

@@ -93,9 +93,13 @@ async fn once_is_once_for_sixty_four_at_a_time() {
 async fn bytes_that_look_like_a_number_stay_bytes() {
     each(|store| async move {
         let mut change = Change::new(0);
-        change.run("INSERT INTO pushed_request (id, client, body, expires_ms) VALUES ($1, $2, $3, $4)", vec![Value::from(&b"123"[..]), "c".into(), "42".into(), 7.into()]);
+        change.run(
+            "INSERT INTO pushed_request (id, client, body, expires_ms) VALUES ($1, $2, $3, $4)",
+            vec![Value::from(&b"123"[..]), "c".into(), "42".into(), 7.into()],
+        );
         store.apply(change).await.unwrap();
-        let row = store.one("SELECT id, body, expires_ms FROM pushed_request WHERE id = $1", &[Value::from(&b"123"[..])]).await.unwrap().unwrap();
+        let row =
+            store.one("SELECT id, body, expires_ms FROM pushed_request WHERE id = $1", &[Value::from(&b"123"[..])]).await.unwrap().unwrap();
         assert_eq!((row.bytes(0).unwrap(), row.text(1).unwrap(), row.int(2).unwrap()), (&b"123"[..], "42", 7));
         assert!(row.text(0).is_err() && row.int(1).is_err() && row.bytes(2).is_err());
     })

@@ -12,7 +12,8 @@ async fn metadata_is_the_same_whatever_the_request_says() {
         assert_eq!(plain.status(), 200);
         assert_eq!(plain.headers()["access-control-allow-origin"], "*");
         let plain = plain.text().await.unwrap();
-        let bent = world.http.get(world.url(path)).header("host", "evil.test").header("x-forwarded-host", "evil.test").send().await.unwrap();
+        let bent =
+            world.http.get(world.url(path)).header("host", "evil.test").header("x-forwarded-host", "evil.test").send().await.unwrap();
         assert_eq!(bent.text().await.unwrap(), plain);
         let document: Json = serde_json::from_str(&plain).unwrap();
         assert_eq!(document["issuer"], world.issuer);
@@ -30,7 +31,8 @@ async fn pages_are_framed_by_nobody_and_read_by_no_other_origin() {
     let world = World::start(Engine::Sqlite).await;
     let authorize = format!("/authorize?{}", Ask::native("orders:read").query());
     for (path, status) in [("/", 200), (authorize.as_str(), 200), ("/authorize", 400), ("/nothing", 404)] {
-        let answer = world.http.get(world.url(path)).header("accept", "text/html").header("origin", "https://evil.test").send().await.unwrap();
+        let answer =
+            world.http.get(world.url(path)).header("accept", "text/html").header("origin", "https://evil.test").send().await.unwrap();
         assert_eq!(answer.status(), status, "{path}");
         let header = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned()).unwrap_or_default();
         let policy = header("content-security-policy");
@@ -41,9 +43,11 @@ async fn pages_are_framed_by_nobody_and_read_by_no_other_origin() {
         assert_eq!(header("cache-control"), "no-store");
         assert_eq!(header("access-control-allow-origin"), "");
     }
-    let preflight = world.http.request("OPTIONS".parse().unwrap(), world.url("/authorize")).header("origin", "https://x.test").send().await.unwrap();
+    let preflight =
+        world.http.request("OPTIONS".parse().unwrap(), world.url("/authorize")).header("origin", "https://x.test").send().await.unwrap();
     assert_eq!(preflight.status(), 405);
-    let preflight = world.http.request("OPTIONS".parse().unwrap(), world.url("/token")).header("origin", "https://x.test").send().await.unwrap();
+    let preflight =
+        world.http.request("OPTIONS".parse().unwrap(), world.url("/token")).header("origin", "https://x.test").send().await.unwrap();
     assert_eq!(preflight.status(), 204);
     world.stop().await;
 }

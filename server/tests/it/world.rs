@@ -57,7 +57,10 @@ pub async fn database(engine: Engine) -> String {
             let (client, connection) = tokio_postgres::connect(&base, tokio_postgres::NoTls).await.unwrap();
             tokio::spawn(connection);
             let name = format!("symbolon_it_{}_{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-            client.batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING 'UTF8'")).await.unwrap();
+            client
+                .batch_execute(&format!("CREATE DATABASE {name} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING 'UTF8'"))
+                .await
+                .unwrap();
             let (head, query) = base.split_once('?').map_or((base.as_str(), ""), |it| it);
             let head = head.rsplit_once('/').unwrap().0;
             if query.is_empty() { format!("{head}/{name}") } else { format!("{head}/{name}?{query}") }

@@ -1,0 +1,89 @@
+//! A PostgreSQL cluster of our own for one run: in a temporary directory, on a socket, gone afterwards. Installed from the
+//! system's packages where it is missing and we may.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+pub struct Cluster {
+    directory: PathBuf,
+    binaries: PathBuf,
+    as_root: bool,
+}
+
+impl Cluster {
+    pub fn start() -> Result<Self, String> {
+        let as_root = Command::new("id").arg("-u").output().is_ok_and(|it| it.stdout == b"0\n");
+        let binaries = match binaries() {
+            Some(it) => it,
+            None => install(as_root)?,
+        };
+        let directory = std::env::temp_dir().join(format!("symbolon-postgres-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).map_err(|it| format!("{}: {it}", directory.display()))?;
+        let cluster = Self { directory, binaries, as_root };
+        if as_root {
+            // initdb refuses to run as root.
+            done(Command::new("chown").arg("postgres").arg(&cluster.directory), "chown")?;
+        }
+        let data = cluster.directory.join("data");
+        println!("PostgreSQL: a private cluster in {}", cluster.directory.display());
+        done(
+            cluster.as_postgres("initdb").args(["--locale=C", "--encoding=UTF8", "--auth=trust", "--username=postgres", "-D"]).arg(&data),
+            "initdb",
+        )?;
+        let options = format!(
+            "-c listen_addresses='' -c unix_socket_directories={} -c fsync=off -c max_connections=400",
+            cluster.directory.display()
+        );
+        let log = cluster.directory.join("log");
+        done(cluster.as_postgres("pg_ctl").arg("-D").arg(&data).arg("-l").arg(&log).args(["-o", &options, "-w", "start"]), "pg_ctl start")?;
+        Ok(cluster)
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@%2F{}/postgres", self.directory.display().to_string().trim_start_matches('/').replace('/', "%2F"))
+    }
+
+    fn as_postgres(&self, program: &str) -> Command {
+        let program = self.binaries.join(program);
+        if !self.as_root {
+            return Command::new(program);
+        }
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(program);
+        command.current_dir("/");
+        command
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let data = self.directory.join("data");
+        let _ = self.as_postgres("pg_ctl").arg("-D").arg(&data).args(["-m", "immediate", "stop"]).stdout(Stdio::null()).status();
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// Where the server's programs are: Debian keeps them by version.
+fn binaries() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|it| it.path().join("bin"));
+    let others = ["/usr/local/bin", "/usr/bin", "/usr/local/pgsql/bin", "/opt/homebrew/bin"].map(PathBuf::from);
+    versions.chain(others).find(|it| it.join("initdb").exists() && it.join("pg_ctl").exists())
+}
+
+fn install(as_root: bool) -> Result<PathBuf, String> {
+    if !as_root || !Path::new("/usr/bin/apt-get").exists() {
+        return Err("it is not installed. Install PostgreSQL 15 or later (Debian: apt-get install postgresql; macOS: brew install postgresql) and run this again".to_owned());
+    }
+    println!("PostgreSQL is missing; installing Debian's package postgresql");
+    done(Command::new("apt-get").args(["update", "-q"]), "apt-get update")?;
+    done(Command::new("apt-get").args(["install", "-y", "-q", "postgresql"]).env("DEBIAN_FRONTEND", "noninteractive"), "apt-get install")?;
+    binaries().ok_or_else(|| "the package was installed but initdb is not where Debian keeps it".to_owned())
+}
+
+fn done(command: &mut Command, what: &str) -> Result<(), String> {
+    let output = command.stdin(Stdio::null()).output().map_err(|it| format!("{what}: {it}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{what} failed:\n{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
