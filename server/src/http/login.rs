@@ -168,7 +168,7 @@ pub async fn login(app: &App, incoming: &Incoming) -> Result<Reply> {
 /// Turns what the machine says into an answer for the browser.
 async fn advance(app: &App, incoming: &Incoming, binding: Binding, outcome: Outcome, session: Option<Session>) -> Result<Reply> {
     match outcome {
-        Outcome::Ask { step, handle } => ask(app, incoming, &binding, &step, &handle),
+        Outcome::Ask { step, handle, request } => ask(app, incoming, &binding, &step, &handle, &then(request)?),
         Outcome::Abandoned { request } => match then(request)? {
             Then::Answer(request) => authorize::refuse(app, incoming, &request.back, "access_denied", "The person did not go on."),
             Then::Account => Ok(reply::see_other(&app.url("/"))),
@@ -184,7 +184,7 @@ fn then(request: Json) -> Result<Then> {
     Ok(serde_json::from_value(request).map_err(|it| Fault::new(format!("a login's request: {it}")))?)
 }
 
-fn ask(app: &App, incoming: &Incoming, binding: &Binding, step: &Step, handle: &str) -> Result<Reply> {
+fn ask(app: &App, incoming: &Incoming, binding: &Binding, step: &Step, handle: &str, then: &Then) -> Result<Reply> {
     let context = PageContext {
         locale: locale(app, incoming, incoming.query.get("ui_locales")),
         form_action: app.url("/login"),
@@ -192,7 +192,12 @@ fn ask(app: &App, incoming: &Incoming, binding: &Binding, step: &Step, handle: &
         client_name: step.facts.get("client_name").and_then(Json::as_str).map(str::to_owned),
         hidden: vec![("login".to_owned(), binding.name.clone()), ("handle".to_owned(), handle.to_owned())],
     };
-    let mut page = reply::page(200, app.pages.step(step, &context)?, step.facts.get("form_action").and_then(Json::as_str));
+    // Browsers hold the redirect after a form to the page's form-action: the last step leads to the client.
+    let leads_to = match then {
+        Then::Answer(request) => Some(authorize::origin(&request.back.redirect_uri)),
+        Then::Account => None,
+    };
+    let mut page = reply::page(200, app.pages.step(step, &context)?, leads_to.as_deref());
     if binding.fresh {
         let value = base64url::encode(&binding.secret);
         add_cookie(&mut page, &sessions::cookie(app, &Binding::cookie(app, &binding.name), &value, 3600));
@@ -303,11 +308,10 @@ async fn authorized(
         }
         let begin = consent_login(app, &client, &request, &done)?;
         let outcome = app.machine.begin(begin, incoming.now_ms).await?;
-        let Outcome::Ask { mut step, handle } = outcome else {
-            return Err(Fault::new("the machine did not ask for consent").into());
+        return match outcome {
+            Outcome::Ask { step, handle, .. } => ask(app, incoming, &binding, &step, &handle, &Then::Answer(Box::new(request))),
+            _ => Err(Fault::new("the machine did not ask for consent").into()),
         };
-        step.facts.insert("form_action".to_owned(), authorize::origin(&request.back.redirect_uri).into());
-        return ask(app, incoming, &binding, &step, &handle);
     }
     answer(app, incoming, &binding, &client, request, done, session).await
 }

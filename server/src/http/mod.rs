@@ -156,8 +156,6 @@ where
     }
     finish(&app, &mut answer);
     let status = answer.status().as_u16();
-    metrics::counter!("symbolon_requests_total", "route" => record.route, "status" => status.to_string()).increment(1);
-    metrics::histogram!("symbolon_request_seconds", "route" => record.route).record(started.elapsed().as_secs_f64());
     // One record per request. The path is a route of ours or "unknown": query strings carry codes (578-V).
     tracing::info!(
         method = %method, route = record.route, status, address = %record.address.unwrap_or(peer),

@@ -65,9 +65,16 @@ pub struct Begin {
 }
 
 pub enum Outcome {
-    Ask { step: Box<Step>, handle: String },
+    /// A question. `request` is whose login this is: the page may have to let its form lead there.
+    Ask {
+        step: Box<Step>,
+        handle: String,
+        request: Json,
+    },
     Done(Box<Done>),
-    Abandoned { request: Json },
+    Abandoned {
+        request: Json,
+    },
 }
 
 pub struct Done {
@@ -358,7 +365,7 @@ impl Machine {
             },
         };
         let plain = serde_json::to_vec(&state).map_err(|it| Fault::new(it.to_string()))?;
-        Ok(Outcome::Ask { step: Box::new(step), handle: base64url::encode(&self.keyring.seal(PLACE, &plain)?) })
+        Ok(Outcome::Ask { step: Box::new(step), handle: base64url::encode(&self.keyring.seal(PLACE, &plain)?), request: state.request })
     }
 
     /// The person is proved; is there anything left to ask?

@@ -5,6 +5,7 @@
 
 mod authorize;
 mod clients;
+mod kill;
 mod refresh;
 mod store;
 mod surface;

@@ -21,6 +21,7 @@ pub struct World {
     pub running: Running,
     pub skew_ms: Arc<AtomicI64>,
     pub directory: PathBuf,
+    pub text: String,
     pub http: reqwest::Client,
 }
 
@@ -164,7 +165,7 @@ impl World {
         let clock: symbolon::app::Clock = Arc::new(move || system() + skew.load(Ordering::Relaxed));
         let running = start_with(config, &directory, clock).await.unwrap();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let world = Self { issuer: format!("http://127.0.0.1:{port}"), running, skew_ms, directory, http };
+        let world = Self { issuer: format!("http://127.0.0.1:{port}"), running, skew_ms, directory, text, http };
         world.person("alice").await;
         world
     }

@@ -1,0 +1,153 @@
+//! The guard against a local issuer: each refusal with its positive twin.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use axum::Router;
+use axum::routing::get;
+use http::HeaderMap;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::jws;
+use symbolon_resource::{Guard, Refusal};
+
+const AUDIENCE: &str = "https://api.example.com/orders";
+
+struct World {
+    guard: Guard,
+    key: PrivateKey,
+    issuer: String,
+    now_s: Arc<AtomicI64>,
+    fetched: Arc<AtomicUsize>,
+}
+
+async fn world() -> World {
+    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let mut jwk = key.public().to_jwk();
+    jwk["kid"] = key.kid().into();
+    let keys = json!({ "keys": [jwk] }).to_string();
+    let metadata = json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/jwks") }).to_string();
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&fetched);
+    let router = Router::new().route("/.well-known/oauth-authorization-server", get(|| async { metadata })).route(
+        "/jwks",
+        get(|| async move {
+            counting.fetch_add(1, Ordering::Relaxed);
+            keys
+        }),
+    );
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let now_s = Arc::new(AtomicI64::new(1_000));
+    let clock = Arc::clone(&now_s);
+    let guard = Guard::with_clock(&issuer, AUDIENCE, Arc::new(move || clock.load(Ordering::Relaxed)));
+    World { guard, key, issuer, now_s, fetched }
+}
+
+impl World {
+    fn claims(&self) -> Value {
+        json!({
+            "iss": self.issuer, "sub": "u", "aud": AUDIENCE, "client_id": "c", "exp": 1_100, "iat": 1_000, "jti": "j", "scope": "orders:read",
+        })
+    }
+
+    fn token(&self, claims: &Value) -> String {
+        jws::sign(&self.key, "at+jwt", claims).unwrap()
+    }
+
+    async fn check(&self, authorization: &[&str], query: Option<&str>, scope: Option<&str>) -> Result<String, Refusal> {
+        let mut headers = HeaderMap::new();
+        for it in authorization {
+            headers.append("authorization", it.parse().unwrap());
+        }
+        self.guard.check(&headers, query, scope).await.map(|it| it.sub)
+    }
+
+    async fn bearer(&self, token: &str) -> Result<String, Refusal> {
+        self.check(&[&format!("Bearer {token}")], None, None).await
+    }
+}
+
+fn says(outcome: Result<String, Refusal>, words: &str) {
+    match outcome {
+        Err(Refusal::Token(text)) => assert!(text.contains(words), "{text}"),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// 148-F, 220-J, 221-J, 207-J and the foreign token diagnosis: one defect at a time.
+#[tokio::test]
+async fn the_diagnosis_names_what_was_sent() {
+    let world = world().await;
+    assert_eq!(world.bearer(&world.token(&world.claims())).await, Ok("u".to_owned()));
+    let with = |name: &str, value: Value| {
+        let mut claims = world.claims();
+        claims[name] = value;
+        world.token(&claims)
+    };
+    says(world.bearer(&with("iss", "https://accounts.social.example".into())).await, "another issuer");
+    says(world.bearer(&with("iss", format!("{}/", world.issuer).into())).await, "another issuer");
+    says(world.bearer(&with("aud", "https://api.example.com/other".into())).await, "another API");
+    says(world.bearer(&with("exp", 990.into())).await, "expired");
+    says(world.bearer(&with("cnf", json!({ "jkt": "x" }))).await, "bound to a key");
+    says(world.bearer(&jws::sign(&world.key, "JWT", &world.claims()).unwrap()).await, "ID token");
+    says(world.bearer("sr_AAAA").await, "refresh token");
+    says(world.bearer("hello").await, "not a JWT");
+    let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();
+    says(world.bearer(&jws::sign(&stranger, "at+jwt", &world.claims()).unwrap()).await, "signature");
+}
+
+/// 226-J: a token seen before and then edited is another token.
+#[tokio::test]
+async fn an_edited_copy_of_a_good_token_is_refused() {
+    let world = world().await;
+    let good = world.token(&world.claims());
+    assert!(world.bearer(&good).await.is_ok());
+    let mut edited = good.clone().into_bytes();
+    let at = edited.len() - 10;
+    edited[at] = if edited[at] == b'A' { b'B' } else { b'A' };
+    assert!(world.bearer(&String::from_utf8(edited).unwrap()).await.is_err());
+    assert!(world.bearer(&good).await.is_ok());
+}
+
+/// RFC 6750 2 and 3.1, 606-K.
+#[tokio::test]
+async fn one_token_in_one_place() {
+    let world = world().await;
+    let good = format!("Bearer {}", world.token(&world.claims()));
+    assert_eq!(world.check(&[], None, None).await, Err(Refusal::Missing));
+    assert!(matches!(world.check(&[&good, &good], None, None).await, Err(Refusal::Request(_))));
+    assert!(matches!(world.check(&[&good], Some("a=1&access_token=x"), None).await, Err(Refusal::Request(_))));
+    assert!(matches!(world.check(&[&format!("Bearer {}", "a".repeat(1_000_000))], None, None).await, Err(Refusal::Request(_))));
+    assert_eq!(world.check(&[&good], None, Some("orders:write")).await, Err(Refusal::Scope("orders:write".to_owned())));
+    assert!(world.check(&[&good], Some("a=1"), Some("orders:read")).await.is_ok());
+}
+
+/// 550-S: a storm of unknown key ids fetches the keys once.
+#[tokio::test]
+async fn unknown_key_ids_do_not_become_requests() {
+    let world = world().await;
+    let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let forged = jws::sign(&stranger, "at+jwt", &world.claims()).unwrap();
+    for _ in 0..50 {
+        assert!(world.bearer(&forged).await.is_err());
+    }
+    assert_eq!(world.fetched.load(Ordering::Relaxed), 1);
+    world.now_s.fetch_add(6, Ordering::Relaxed);
+    assert!(world.bearer(&forged).await.is_err());
+    assert_eq!(world.fetched.load(Ordering::Relaxed), 2);
+    assert!(world.bearer(&world.token(&world.claims())).await.is_ok());
+}
+
+/// An issuer that cannot be reached is 503, never an open door.
+#[tokio::test]
+async fn without_keys_nobody_gets_in() {
+    let world = world().await;
+    let gone = Guard::with_clock("http://127.0.0.1:1", AUDIENCE, Arc::new(|| 1_000));
+    let mut claims = world.claims();
+    claims["iss"] = "http://127.0.0.1:1".into();
+    let mut headers = HeaderMap::new();
+    headers.append("authorization", format!("Bearer {}", world.token(&claims)).parse().unwrap());
+    assert_eq!(gone.check(&headers, None, None).await.unwrap_err(), Refusal::Unavailable);
+}
