@@ -1,7 +1,7 @@
 //! The project's own commands: `cargo xtask test` runs everything a change must pass, and installs what it needs.
 
 mod licences;
-mod postgres;
+mod machine;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
@@ -48,7 +48,12 @@ type Step<'a> = (&'a str, Box<dyn FnOnce() -> Result<Count, String> + 'a>);
 
 fn test() -> ExitCode {
     let started = Instant::now();
-    let cluster = match postgres::Cluster::start() {
+    println!("This installs what is missing: PostgreSQL, Chromium and its driver (Debian packages, as root).");
+    if let Err(why) = machine::browser() {
+        eprintln!("Chromium: {why}");
+        return ExitCode::FAILURE;
+    }
+    let cluster = match machine::Cluster::start() {
         Ok(it) => it,
         Err(why) => {
             eprintln!("PostgreSQL: {why}");
@@ -69,7 +74,7 @@ fn test() -> ExitCode {
             }),
         ),
         (
-            "tests on SQLite and PostgreSQL",
+            "tests on both engines, and Chromium",
             Box::new(|| {
                 let mut command = cargo(&["test", "--workspace", "--no-fail-fast"]);
                 command.env("SYMBOLON_TEST_POSTGRES", &url);

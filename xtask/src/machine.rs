@@ -1,5 +1,5 @@
-//! A PostgreSQL cluster of our own for one run: in a temporary directory, on a socket, gone afterwards. Installed from the
-//! system's packages where it is missing and we may.
+//! What the tests need of the machine: a PostgreSQL cluster of our own for one run, in a temporary directory, on a socket, gone
+//! afterwards; Chromium. Installed from Debian's packages where they are missing and we may.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ pub struct Cluster {
 
 impl Cluster {
     pub fn start() -> Result<Self, String> {
-        let as_root = Command::new("id").arg("-u").output().is_ok_and(|it| it.stdout == b"0\n");
+        let as_root = is_root();
         let binaries = match binaries() {
             Some(it) => it,
             None => install(as_root)?,
@@ -70,13 +70,32 @@ fn binaries() -> Option<PathBuf> {
     versions.chain(others).find(|it| it.join("initdb").exists() && it.join("pg_ctl").exists())
 }
 
+fn is_root() -> bool {
+    Command::new("id").arg("-u").output().is_ok_and(|it| it.stdout == b"0\n")
+}
+
+/// Chromium and its driver, for the tests in a browser.
+pub fn browser() -> Result<(), String> {
+    if Command::new("chromedriver").arg("--version").output().is_ok() {
+        return Ok(());
+    }
+    if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
+        return Err("chromedriver is not installed. Install Chromium with its driver (Debian: apt-get install chromium chromium-driver) and run this again".to_owned());
+    }
+    packages(&["chromium", "chromium-driver"])
+}
+
+fn packages(names: &[&str]) -> Result<(), String> {
+    println!("Installing Debian's packages {}", names.join(", "));
+    done(Command::new("apt-get").args(["update", "-q"]), "apt-get update")?;
+    done(Command::new("apt-get").args(["install", "-y", "-q"]).args(names).env("DEBIAN_FRONTEND", "noninteractive"), "apt-get install")
+}
+
 fn install(as_root: bool) -> Result<PathBuf, String> {
     if !as_root || !Path::new("/usr/bin/apt-get").exists() {
         return Err("it is not installed. Install PostgreSQL 15 or later (Debian: apt-get install postgresql; macOS: brew install postgresql) and run this again".to_owned());
     }
-    println!("PostgreSQL is missing; installing Debian's package postgresql");
-    done(Command::new("apt-get").args(["update", "-q"]), "apt-get update")?;
-    done(Command::new("apt-get").args(["install", "-y", "-q", "postgresql"]).env("DEBIAN_FRONTEND", "noninteractive"), "apt-get install")?;
+    packages(&["postgresql"])?;
     binaries().ok_or_else(|| "the package was installed but initdb is not where Debian keeps it".to_owned())
 }
 

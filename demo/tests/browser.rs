@@ -1,0 +1,171 @@
+//! A person with Chromium: signs in through the demo's own page, at phone width and on a desk, in both themes, by keyboard.
+//! Screenshots are in target/screenshots. Without chromedriver it says that it was skipped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use symbolon_oauth::base64url;
+
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
+
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+struct Driver {
+    http: reqwest::Client,
+    session: String,
+}
+
+impl Driver {
+    async fn command(&self, path: &str, body: Value) -> Value {
+        let answer = self.http.post(format!("{}{path}", self.session)).json(&body).send().await.unwrap();
+        let status = answer.status();
+        let body: Value = answer.json().await.unwrap();
+        assert!(status.is_success(), "{path}: {body}");
+        body["value"].clone()
+    }
+
+    async fn look(&self, path: &str) -> Value {
+        self.http.get(format!("{}{path}", self.session)).send().await.unwrap().json::<Value>().await.unwrap()["value"].clone()
+    }
+
+    async fn find(&self, css: &str) -> String {
+        for _ in 0..50 {
+            let request = self.http.post(format!("{}/element", self.session)).json(&json!({ "using": "css selector", "value": css }));
+            let found: Value = request.send().await.unwrap().json().await.unwrap();
+            if let Some(id) = found["value"][ELEMENT].as_str() {
+                return id.to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("no {css} on {}", self.look("/source").await)
+    }
+
+    async fn text(&self, css: &str) -> String {
+        let id = self.find(css).await;
+        self.look(&format!("/element/{id}/text")).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    async fn click(&self, css: &str) {
+        let id = self.find(css).await;
+        self.command(&format!("/element/{id}/click"), json!({})).await;
+    }
+
+    /// Types into whatever has the focus, as a keyboard does.
+    async fn keys(&self, keys: &str) {
+        let active = self.look("/element/active").await[ELEMENT].as_str().unwrap().to_owned();
+        self.command(&format!("/element/{active}/value"), json!({ "text": keys })).await;
+    }
+
+    /// Waits until the page's heading is this.
+    async fn heading(&self, wanted: &str) {
+        for _ in 0..50 {
+            if self.text("h1").await == wanted {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the heading is {:?}, not {wanted:?}", self.text("h1").await);
+    }
+
+    async fn dress(&self, width: u32, height: u32, theme: &str) {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.command("/goog/cdp/execute", json!({ "cmd": "Emulation.setDeviceMetricsOverride", "params": metrics })).await;
+        let media = json!({ "features": [{ "name": "prefers-color-scheme", "value": theme }] });
+        self.command("/goog/cdp/execute", json!({ "cmd": "Emulation.setEmulatedMedia", "params": media })).await;
+    }
+
+    async fn picture(&self, name: &str) {
+        let text = self.look("/screenshot").await.as_str().unwrap().replace('+', "-").replace('/', "_");
+        let directory = format!("{}/../target/screenshots", env!("CARGO_MANIFEST_DIR"));
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(format!("{directory}/{name}.png"), base64url::decode(text.trim_end_matches('=')).unwrap()).unwrap();
+    }
+
+    /// Nothing on the page is wider than the window.
+    async fn fits(&self) {
+        let script = "return document.documentElement.scrollWidth <= window.innerWidth";
+        assert_eq!(self.command("/execute/sync", json!({ "script": script, "args": [] })).await, true, "the page scrolls sideways");
+    }
+}
+
+fn demo() -> (Killed, String) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_symbolon-demo")).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+    let output = child.stdout.take().unwrap();
+    let demo = Killed(child);
+    for line in BufReader::new(output).lines().map_while(Result::ok) {
+        if line.trim().starts_with("http://127.0.0.1") {
+            return (demo, line.trim().to_owned());
+        }
+    }
+    panic!("the demo did not come up");
+}
+
+async fn driver() -> Option<(Killed, Driver)> {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let child = Command::new("chromedriver").arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).spawn().ok()?;
+    let child = Killed(child);
+    let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
+    let base = format!("http://127.0.0.1:{port}/session");
+    let options = json!({ "args": [
+        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--disable-component-update", "--disable-sync", "--lang=en",
+    ] });
+    let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
+    for _ in 0..50 {
+        if let Ok(answer) = http.post(&base).json(&wanted).send().await {
+            let body: Value = answer.json().await.unwrap();
+            let id = body["value"]["sessionId"].as_str().unwrap_or_else(|| panic!("{body}"));
+            return Some((child, Driver { http, session: format!("{base}/{id}") }));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    panic!("chromedriver does not answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_signs_in_with_chromium() {
+    let Some((_chromedriver, browser)) = driver().await else {
+        println!("skipped: there is no chromedriver");
+        return;
+    };
+    let (_demo, address) = tokio::task::spawn_blocking(demo).await.unwrap();
+    for (name, width, height, theme) in [("phone-light", 390, 844, "light"), ("desk-dark", 1280, 900, "dark")] {
+        browser.dress(width, height, theme).await;
+        browser.command("/url", json!({ "url": address })).await;
+        browser.click("a").await;
+        browser.heading("Sign in").await;
+        browser.fits().await;
+        browser.picture(&format!("{name}-sign-in")).await;
+        // The first field has the focus; Tab leads on, Enter sends.
+        browser.keys("alice\u{e004}").await;
+        browser.keys("not the password\u{e007}").await;
+        assert!(browser.text("[role=alert]").await.contains("not right"));
+        browser.picture(&format!("{name}-wrong")).await;
+        browser.keys("\u{e004}").await;
+        browser.keys("open sesame, please\u{e007}").await;
+        browser.heading("Allow Example Shop on this computer?").await;
+        browser.fits().await;
+        browser.picture(&format!("{name}-consent")).await;
+        browser.click("button[value=allow]").await;
+        browser.heading("You are signed in").await;
+        assert!(browser.text("pre").await.contains("c-1041"), "the API answered");
+        browser.click("a[href$='/account']").await;
+        browser.heading("Your account").await;
+        browser.fits().await;
+        browser.picture(&format!("{name}-account")).await;
+        browser.click("a[href$='/logout']").await;
+        browser.heading("Sign out?").await;
+        browser.click("button[value=logout]").await;
+        browser.heading("You are signed out").await;
+    }
+    browser.http.delete(&browser.session).send().await.unwrap();
+}
