@@ -26,6 +26,7 @@ pub const NAME: &str = "alice";
 pub const PASSWORD: &str = "open sesame, please";
 /// A client's secret may stand in a demonstration; a real one is printed once by `symbolon client secret`.
 pub const LEDGER_SECRET: &str = "the-ledger-asks-about-opaque-tokens";
+const WEB_SECRET: &str = "a-demonstration-secret-of-the-web-client";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -59,11 +60,13 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
     let key = directory.join("symbolon.key");
     MasterKey::create_file(&key).map_err(|it| it.0)?;
     let digest = accounts::hash_password_blocking(LEDGER_SECRET).map_err(|it| it.0)?;
+    let web = accounts::hash_password_blocking(WEB_SECRET).map_err(|it| it.0)?;
     let text = include_str!("demo.toml")
         .replace("{issuer}", &issuer)
         .replace("{listen}", &format!("127.0.0.1:{port}"))
         .replace("{key}", &key.display().to_string())
-        .replace("{digest}", &digest);
+        .replace("{digest}", &digest)
+        .replace("{web}", &web);
     let config = Config::from_text(&text, "demo.toml", &|_| None)?;
     let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
     let app = running.shared.now();

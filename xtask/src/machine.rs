@@ -74,15 +74,21 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|it| it.stdout == b"0\n")
 }
 
-/// Chromium and its driver, for the tests in a browser.
-pub fn browser() -> Result<(), String> {
-    if Command::new("chromedriver").arg("--version").output().is_ok() {
-        return Ok(());
+/// Programs the tests use beside PostgreSQL: a command that proves each, and Debian's packages for it.
+const PROGRAMS: [(&str, &[&str]); 2] = [("chromedriver", &["chromium", "chromium-driver"]), ("npm", &["nodejs", "npm"])];
+
+/// Installs what is missing, or says what to install.
+pub fn programs() -> Result<(), String> {
+    for (program, debian) in PROGRAMS {
+        if Command::new(program).arg("--version").output().is_ok() {
+            continue;
+        }
+        if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
+            return Err(format!("{program} is missing. Install it (Debian: apt-get install {}) and run this again", debian.join(" ")));
+        }
+        packages(debian)?;
     }
-    if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
-        return Err("chromedriver is not installed. Install Chromium with its driver (Debian: apt-get install chromium chromium-driver) and run this again".to_owned());
-    }
-    packages(&["chromium", "chromium-driver"])
+    Ok(())
 }
 
 fn packages(names: &[&str]) -> Result<(), String> {

@@ -48,9 +48,9 @@ type Step<'a> = (&'a str, Box<dyn FnOnce() -> Result<Count, String> + 'a>);
 
 fn test() -> ExitCode {
     let started = Instant::now();
-    println!("This installs what is missing: PostgreSQL, Chromium and its driver (Debian packages, as root).");
-    if let Err(why) = machine::browser() {
-        eprintln!("Chromium: {why}");
+    println!("This installs what is missing: PostgreSQL, Chromium and its driver, Node.js with npm (Debian packages, as root).");
+    if let Err(why) = machine::programs() {
+        eprintln!("{why}");
         return ExitCode::FAILURE;
     }
     let cluster = match machine::Cluster::start() {
@@ -82,6 +82,7 @@ fn test() -> ExitCode {
             }),
         ),
         ("demo", Box::new(|| run(cargo(&["run", "--quiet", "--package", "symbolon-demo", "--", "--once"])))),
+        ("strangers' clients", Box::new(strangers)),
     ];
     let mut table = Vec::new();
     let mut all = Count::default();
@@ -107,6 +108,19 @@ fn test() -> ExitCode {
     summary(&table, started.elapsed());
     println!("{} passed, {} failed", all.passed, all.failed);
     if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Clients we did not write, unchanged: oauth4webapi from npm, against the demo's server.
+fn strangers() -> Result<Count, String> {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let demo = std::path::absolute(format!("{target}/debug/symbolon-demo")).map_err(|it| it.to_string())?;
+    let npm = |words: &[&str]| {
+        let mut command = Command::new("npm");
+        command.args(words).current_dir("strangers").env("SYMBOLON_DEMO", &demo);
+        command
+    };
+    run(npm(&["ci", "--no-progress"]))?;
+    run(npm(&["test"]))
 }
 
 fn summary(table: &[(&str, String, Duration)], total: Duration) {

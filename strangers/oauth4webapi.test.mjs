@@ -1,0 +1,96 @@
+// oauth4webapi (npm) as a confidential web client: discovery, PAR, code with PKCE, ID token, userinfo, refresh,
+// introspection, revocation, logout. The server is the demo's; the person's browser is a few lines of fetch.
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { test } from 'node:test'
+import * as oauth from 'oauth4webapi'
+
+const insecure = { [oauth.allowInsecureRequests]: true }
+const back = 'https://web.example.com/callback'
+const secret = 'a-demonstration-secret-of-the-web-client'
+
+async function demo() {
+  const child = spawn(process.env.SYMBOLON_DEMO, [], { stdio: ['ignore', 'pipe', 'inherit'] })
+  for await (const line of createInterface({ input: child.stdout })) {
+    const found = line.match(/^The server itself is at (.*)\/ /)
+    if (found) return { issuer: new URL(found[1]), text: found[1], stop: () => (child.kill(), once(child, 'exit')) }
+  }
+  throw new Error('the demo did not come up')
+}
+
+const unescape = (it) => it.replaceAll('&#x2f;', '/').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
+
+// Signs alice in through the pages; answers the URL at which the client takes over.
+async function person(address) {
+  const cookies = new Map()
+  let request = [address, {}]
+  for (let step = 0; step < 6; step++) {
+    const cookie = [...cookies].map((it) => it.join('=')).join('; ')
+    const [url, options] = request
+    const answer = await fetch(url, { ...options, redirect: 'manual', headers: { cookie } })
+    for (const line of answer.headers.getSetCookie()) cookies.set(...line.split(';')[0].split(/=(.*)/s).slice(0, 2))
+    const location = answer.headers.get('location')
+    if (location?.startsWith(back)) return new URL(location)
+    const html = await answer.text()
+    assert.equal(answer.status, 200, html)
+    const body = new URLSearchParams()
+    for (const [tag] of html.matchAll(/<(input|button)[^>]*>/g)) {
+      const name = tag.match(/ name="([^"]*)"/)?.[1]
+      if (name && !body.has(name)) body.set(name, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
+    }
+    if (body.has('username')) body.set('username', 'alice'), body.set('password', 'open sesame, please')
+    request = [unescape(html.match(/<form[^>]* action="([^"]*)"/)[1]), { method: 'POST', body }]
+  }
+  throw new Error('the sign-in does not end')
+}
+
+test('oauth4webapi completes every flow it has with us', async (t) => {
+  const { issuer, text, stop } = await demo()
+  t.after(stop)
+  for (const algorithm of ['oauth2', 'oidc']) {
+    const found = await oauth.discoveryRequest(issuer, { algorithm, ...insecure })
+    assert.equal((await oauth.processDiscoveryResponse(issuer, found)).issuer, text)
+  }
+  const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, insecure))
+  assert.equal(as.issuer, text)
+  const client = { client_id: 'shop-web' }
+  const authentication = oauth.ClientSecretBasic(secret)
+  const verifier = oauth.generateRandomCodeVerifier()
+  const [state, nonce] = [oauth.generateRandomState(), oauth.generateRandomNonce()]
+  const parameters = new URLSearchParams({
+    response_type: 'code',
+    redirect_uri: back,
+    scope: 'openid email',
+    state,
+    nonce,
+    max_age: '600',
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  })
+  const pushed = await oauth.pushedAuthorizationRequest(as, client, authentication, parameters, insecure)
+  const { request_uri } = await oauth.processPushedAuthorizationResponse(as, client, pushed)
+  const address = new URL(as.authorization_endpoint)
+  address.search = new URLSearchParams({ client_id: client.client_id, request_uri })
+  const answered = oauth.validateAuthResponse(as, client, await person(address), state)
+  const granted = await oauth.authorizationCodeGrantRequest(as, client, authentication, answered, back, verifier, insecure)
+  const tokens = await oauth.processAuthorizationCodeResponse(as, client, granted, { expectedNonce: nonce, maxAge: 600, requireIdToken: true })
+  const claims = oauth.getValidatedIdTokenClaims(tokens)
+  const me = await oauth.userInfoRequest(as, client, tokens.access_token, insecure)
+  assert.equal((await oauth.processUserInfoResponse(as, client, claims.sub, me)).email, 'alice@example.com')
+  const refreshed = await oauth.refreshTokenGrantRequest(as, client, authentication, tokens.refresh_token, insecure)
+  const next = await oauth.processRefreshTokenResponse(as, client, refreshed)
+  assert.notEqual(next.refresh_token, tokens.refresh_token)
+  const introspect = async (token) => {
+    const asked = await oauth.introspectionRequest(as, client, authentication, token, insecure)
+    return (await oauth.processIntrospectionResponse(as, client, asked)).active
+  }
+  assert.equal(await introspect(next.access_token), true)
+  await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, authentication, next.refresh_token, insecure))
+  assert.equal(await introspect(next.access_token), false)
+  const logout = new URL(as.end_session_endpoint)
+  logout.search = new URLSearchParams({ id_token_hint: tokens.id_token, post_logout_redirect_uri: back, state: 'bye' })
+  const left = await fetch(logout, { redirect: 'manual' })
+  assert.equal(left.headers.get('location'), `${back}?state=bye`)
+})
