@@ -134,6 +134,8 @@ struct Rates {
     addresses: DefaultKeyedRateLimiter<u16>,
     devices: DefaultKeyedRateLimiter<u16>,
     codes: DefaultKeyedRateLimiter<u16>,
+    /// Names nobody has get the same ten guesses, so that the limit does not tell which names exist.
+    strangers: DefaultKeyedRateLimiter<u16>,
 }
 
 impl Machine {
@@ -146,6 +148,7 @@ impl Machine {
                     addresses: RateLimiter::keyed(per_minute(300)),
                     devices: RateLimiter::keyed(per_minute(1).allow_burst(NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN))),
                     codes: RateLimiter::keyed(per_minute(1).allow_burst(NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN))),
+                    strangers: RateLimiter::keyed(per_minute(1).allow_burst(NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN))),
                 };
                 (Hashers::default(), Arc::new(rates))
             }
@@ -185,6 +188,11 @@ impl Machine {
             }
             _ => false,
         }
+    }
+
+    /// For a name that is nobody's.
+    pub(super) fn may_guess_stranger(&self, name: &str) -> bool {
+        self.rates.strangers.check_key(&Limits::place(&["stranger", name])).is_ok()
     }
 
     pub(super) fn may_guess_code(&self, account: &str) -> bool {

@@ -6,6 +6,7 @@
 mod authorize;
 mod clients;
 mod kill;
+mod login;
 mod refresh;
 mod store;
 mod surface;

@@ -51,6 +51,9 @@ pub async fn check(machine: &Machine, answer: &BTreeMap<String, String>, address
         refused(machine, account.as_deref(), address, "too many attempts", now_ms).await?;
         return Ok(Outcome::Wrong("too_many_attempts"));
     }
+    if found.is_none() && !machine.may_guess_stranger(&accounts::canonical(name).unwrap_or_default()) {
+        return Ok(Outcome::Wrong("too_many_attempts"));
+    }
     let stored = found.as_ref().and_then(|it| it.password.as_deref());
     let fits = machine.hashers().verify(stored, password).await?;
     match found {
