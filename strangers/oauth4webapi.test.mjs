@@ -15,7 +15,9 @@ async function demo() {
   const child = spawn(process.env.SYMBOLON_DEMO, [], { stdio: ['ignore', 'pipe', 'inherit'] })
   for await (const line of createInterface({ input: child.stdout })) {
     const found = line.match(/^The server itself is at (.*)\/ /)
-    if (found) return { issuer: new URL(found[1]), text: found[1], stop: () => (child.kill(), once(child, 'exit')) }
+    if (!found) continue
+    child.stdout.resume()
+    return { issuer: new URL(found[1]), text: found[1], stop: () => (child.kill(), once(child, 'exit')) }
   }
   throw new Error('the demo did not come up')
 }

@@ -101,12 +101,11 @@ fn demo() -> (Killed, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_symbolon-demo")).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let output = child.stdout.take().unwrap();
     let demo = Killed(child);
-    for line in BufReader::new(output).lines().map_while(Result::ok) {
-        if line.trim().starts_with("http://127.0.0.1") {
-            return (demo, line.trim().to_owned());
-        }
-    }
-    panic!("the demo did not come up");
+    let mut lines = BufReader::new(output).lines().map_while(Result::ok);
+    let address = lines.by_ref().find(|it| it.trim().starts_with("http://127.0.0.1")).expect("the demo did not come up");
+    // What it prints later is read as well, or its next line would meet a closed pipe.
+    std::thread::spawn(move || lines.for_each(drop));
+    (demo, address.trim().to_owned())
 }
 
 async fn driver() -> Option<(Killed, Driver)> {
