@@ -1,0 +1,162 @@
+//! Evidence that nobody here wrote: Wycheproof, and cases of other servers. Read from `SYMBOLON_VECTORS`, or from
+//! `../shared/vectors` beside the workspace; where neither is there, the tests say that they were skipped.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use symbolon_oauth::jwk::{Algorithm, KeySet, PublicKey};
+use symbolon_oauth::jws::Unverified;
+use symbolon_oauth::{base64url, redirect};
+
+fn vectors(path: &str) -> Option<Value> {
+    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
+    let folder = std::env::var_os("SYMBOLON_VECTORS").map_or(beside, PathBuf::from);
+    match std::fs::read(folder.join(path)) {
+        Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
+        Err(_) => {
+            println!("skipped: no {path} in {}", folder.display());
+            None
+        }
+    }
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).map(|it| u8::from_str_radix(&text[2 * it..2 * it + 2], 16).unwrap()).collect()
+}
+
+/// 32 bytes of a big-endian integer that may have a leading zero.
+fn coordinate(text: &str) -> String {
+    let bytes = unhex(text);
+    let mut padded = vec![0; 32_usize.saturating_sub(bytes.len())];
+    padded.extend_from_slice(&bytes[bytes.len().saturating_sub(32)..]);
+    base64url::encode(&padded)
+}
+
+/// `None`: a key we refuse (an RSA exponent of 3).
+fn key(group: &Value) -> Option<PublicKey> {
+    let public = &group["publicKey"];
+    let jwk = match public["type"].as_str().unwrap_or_default() {
+        "EcPublicKey" => {
+            let (x, y) = (coordinate(public["wx"].as_str().unwrap()), coordinate(public["wy"].as_str().unwrap()));
+            json!({ "kty": "EC", "crv": "P-256", "x": x, "y": y })
+        }
+        "EDDSAPublicKey" => json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url::encode(&unhex(public["pk"].as_str().unwrap())) }),
+        _ => {
+            let part = |name: &str| {
+                let bytes = unhex(public[name].as_str().unwrap());
+                base64url::encode(&bytes[bytes.iter().take_while(|it| **it == 0).count()..])
+            };
+            json!({ "kty": "RSA", "n": part("modulus"), "e": part("publicExponent") })
+        }
+    };
+    PublicKey::from_jwk(&jwk).ok()
+}
+
+fn signatures(file: &str, alg: Algorithm) {
+    let Some(document) = vectors(&format!("jose/wycheproof/{file}")) else { return };
+    let (mut valid, mut invalid) = (0, 0);
+    for group in document["testGroups"].as_array().unwrap() {
+        let Some(key) = key(group) else { continue };
+        for test in group["tests"].as_array().unwrap() {
+            let bytes = |name: &str| unhex(test[name].as_str().unwrap());
+            let accepted = key.verify(alg, &bytes("msg"), &bytes("sig"));
+            match test["result"].as_str().unwrap() {
+                "valid" => {
+                    assert!(accepted, "{file} {} is valid", test["tcId"]);
+                    valid += 1;
+                }
+                "invalid" => {
+                    assert!(!accepted, "{file} {} is invalid: {}", test["tcId"], test["comment"]);
+                    invalid += 1;
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(valid > 0 && invalid > 0);
+    println!("{file}: {valid} valid, {invalid} invalid");
+}
+
+#[test]
+fn wycheproof_ecdsa() {
+    signatures("ecdsa_secp256r1_sha256_p1363_test.json", Algorithm::ES256);
+}
+
+#[test]
+fn wycheproof_ed25519() {
+    signatures("ed25519_test.json", Algorithm::EdDSA);
+}
+
+#[test]
+fn wycheproof_rsa() {
+    for (file, alg) in
+        [("rsa_signature_2048_sha256_test.json", Algorithm::RS256), ("rsa_pss_2048_sha256_mgf1_32_test.json", Algorithm::PS256)]
+    {
+        let named = vectors(&format!("jose/wycheproof/{file}")).is_some_and(|it| it["testGroups"][0]["publicKey"]["modulus"].is_string());
+        if named {
+            signatures(file, alg);
+        } else {
+            println!("skipped: {file} has no public key we read");
+        }
+    }
+}
+
+/// 101-T, 198-J, 200-J, 210-J, 229-J: whatever Wycheproof calls invalid, no key of its group verifies.
+#[test]
+fn wycheproof_json_web_signatures() {
+    let Some(document) = vectors("jose/wycheproof/json_web_signature_test.json") else { return };
+    let mut refused = 0;
+    for group in document["testGroups"].as_array().unwrap() {
+        let public = group.get("public").or_else(|| group.get("private")).cloned().unwrap_or_default();
+        let mut members = public.clone();
+        for private in ["d", "p", "q", "dp", "dq", "qi"] {
+            members.as_object_mut().map(|it| it.remove(private));
+        }
+        let keys: Vec<Value> = members["keys"].as_array().cloned().unwrap_or_else(|| vec![members.clone()]);
+        let keys = KeySet { keys: keys.iter().filter_map(|it| PublicKey::from_jwk(it).ok()).collect() };
+        for test in group["tests"].as_array().unwrap().iter().filter(|it| it["result"] == "invalid") {
+            let text = match &test["jws"] {
+                Value::String(it) => it.clone(),
+                other => other.to_string(),
+            };
+            let accepted = Unverified::parse(&text).and_then(|it| it.verify_with(&keys));
+            assert!(accepted.is_err(), "{}: {}", test["tcId"], test["comment"]);
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+    println!("{refused} refused");
+}
+
+/// What other servers refuse, we refuse; what they accept byte for byte or by the loopback rule, we accept.
+#[test]
+fn redirect_matching_of_other_servers() {
+    let Some(document) = vectors("attacks/redirect-uri-matching.json") else { return };
+    let (mut yes, mut no) = (0, 0);
+    for case in document["matching"].as_array().unwrap() {
+        let requested = case["requested"].as_str().unwrap();
+        let registered: Vec<&str> = case["registered"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+        let matched = registered.iter().any(|it| redirect::matches(it, requested));
+        let exact = registered.contains(&requested);
+        if case["allowed"] == false && !exact {
+            assert!(!matched, "{case}");
+            no += 1;
+        } else if exact {
+            assert!(matched, "{case}");
+            yes += 1;
+        }
+    }
+    assert!(yes > 0 && no > 0);
+    println!("{yes} matched, {no} refused");
+}
+
+/// Tokens of published attacks have no key here that could verify them.
+#[test]
+fn tokens_of_published_attacks() {
+    let Some(document) = vectors("attacks/jwt-attack-tokens.json") else { return };
+    for case in document["vectors"].as_array().unwrap() {
+        let token = case["token"].as_str().unwrap();
+        let keys = KeySet::default();
+        assert!(Unverified::parse(token).and_then(|it| it.verify_with(&keys)).is_err(), "{}", case["id"]);
+    }
+}
