@@ -8,7 +8,8 @@ use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::jws;
 use symbolon_phone::Trouble;
 use symbolon_phone::app::App;
-use symbolon_phone::browser::Browser;
+use symbolon_phone::browser::{Browser, Person};
+use symbolon_phone::mailbox::Mailbox;
 
 const SCOPE: &str = "openid orders:read ledger:read blink";
 const ORDERS: &str = "https://api.example.com/orders";
@@ -16,9 +17,9 @@ const LEDGER: &str = "https://api.example.com/ledger";
 const BLINK: &str = "https://api.example.com/blink";
 
 /// Plays all acts; true if every one ended as expected.
-pub async fn play(issuer: &str, api: &str) -> bool {
+pub async fn play(issuer: &str, api: &str, mailbox: &Mailbox) -> bool {
     let mut printer = Printer::new();
-    if let Err(trouble) = all(issuer, api, &mut printer).await {
+    if let Err(trouble) = all(issuer, api, mailbox, &mut printer).await {
         printer.act("The play stops here", None, false, &trouble.to_string());
     }
     printer.finish()
@@ -54,7 +55,7 @@ fn text(body: &Value, name: &str) -> String {
     body[name].as_str().unwrap_or_default().to_owned()
 }
 
-async fn all(issuer: &str, api: &str, printer: &mut Printer) -> Result<(), Trouble> {
+async fn all(issuer: &str, api: &str, mailbox: &Mailbox, printer: &mut Printer) -> Result<(), Trouble> {
     let app = App::discover(issuer, "shop-phone", "https://app.example.com/callback").await?;
     let mut stage = Stage { app, api, printer };
     stage.last(
@@ -66,6 +67,7 @@ async fn all(issuer: &str, api: &str, printer: &mut Printer) -> Result<(), Troub
     let newest = use_and_refresh(&mut stage, &tokens).await?;
     thieves(&mut stage, &tokens, &newest).await?;
     twice(&mut stage).await?;
+    by_mail(&mut stage, mailbox).await?;
     goodbye(&mut stage, &newest).await
 }
 
@@ -73,7 +75,7 @@ async fn sign_in(stage: &mut Stage<'_>) -> Result<Value, Trouble> {
     let pending = stage.app.push(SCOPE).await?;
     stage.last("The app pushes its request (RFC 9126)", true, "The browser will carry a reference, so nobody can edit what is asked.");
     let mut browser = Browser::default();
-    let code = stage.app.sign_in(&mut browser, &pending, NAME, PASSWORD).await?;
+    let code = stage.app.sign_in(&mut browser, &pending, &Person::with_password(NAME, PASSWORD)).await?;
     let pages = browser.seen.join(", ");
     stage.printer.act(
         "The system browser shows the server's pages and comes back to the app",
@@ -161,7 +163,7 @@ async fn thieves(stage: &mut Stage<'_>, tokens: &Value, newest: &str) -> Result<
 
 async fn twice(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     let pending = stage.app.push("orders:read").await?;
-    let code = stage.app.sign_in(&mut Browser::default(), &pending, NAME, PASSWORD).await?;
+    let code = stage.app.sign_in(&mut Browser::default(), &pending, &Person::with_password(NAME, PASSWORD)).await?;
     let (_, tokens) = stage.app.exchange(&code, &pending.verifier).await?;
     let (status, body) = stage.app.exchange(&code, &pending.verifier).await?;
     stage.last(
@@ -171,6 +173,27 @@ async fn twice(stage: &mut Stage<'_>) -> Result<(), Trouble> {
     );
     let (status, _) = stage.app.refresh(&text(&tokens, "refresh_token"), None).await?;
     stage.last("What the code gave is over", status == 400, "So everything issued from it has ended.");
+    Ok(())
+}
+
+/// Another way of signing in: the app sends the same request and gets the same kind of token.
+async fn by_mail(stage: &mut Stage<'_>, mailbox: &Mailbox) -> Result<(), Trouble> {
+    let pending = stage.app.push("openid orders:read").await?;
+    let mut browser = Browser::default();
+    let person = Person { answers: vec![("username", NAME)], buttons: vec!["use_email"], mail: Some((mailbox, "alice@example.com")) };
+    let code = stage.app.sign_in(&mut browser, &pending, &person).await?;
+    let subject = mailbox.letters().last().and_then(|it| it.subject().map(str::to_owned)).unwrap_or_default();
+    let pages = browser.seen.join(", ");
+    stage.printer.act(
+        "The person has forgotten the password and signs in by a code from a real e-mail",
+        None,
+        code.starts_with("sc_"),
+        &format!("Pages seen: {pages}. The letter: \"{subject}\"."),
+    );
+    let (status, tokens) = stage.app.exchange(&code, &pending.verifier).await?;
+    stage.last("The app did not change", status == 200, "The same request, the same exchange, the same token for the API.");
+    let (status, _) = stage.app.call(&format!("{}/orders", stage.api), Some(&text(&tokens, "access_token"))).await?;
+    stage.last("And the API neither", status == 200, "It never sees how the person signed in, unless it asks for acr or amr.");
     Ok(())
 }
 

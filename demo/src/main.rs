@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use symbolon::config::{Config, MasterKey};
 use symbolon::login::accounts::{self, NewAccount};
 use symbolon::serve;
+use symbolon_phone::mailbox::Mailbox;
 use tokio::net::TcpListener;
 
 #[derive(Parser)]
@@ -45,6 +46,25 @@ async fn main() -> ExitCode {
     }
 }
 
+/// Prints every letter that arrives from now on.
+async fn read_out(mailbox: &Mailbox) {
+    let mut seen = mailbox.letters().len();
+    loop {
+        let letters = mailbox.letters();
+        for letter in letters.iter().skip(seen) {
+            let body = letter.text.split_once("\r\n\r\n").map_or("", |it| it.1).replace("\r\n", "\n    | ");
+            println!(
+                "\n    A letter to {}: {}\n    |\n    | {}",
+                letter.to.join(", "),
+                letter.subject().unwrap_or_default(),
+                body.trim_end()
+            );
+        }
+        seen = letters.len();
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}
+
 /// A port that is free now.
 async fn free_port(wanted: u16) -> Result<u16, Failure> {
     Ok(TcpListener::bind(("127.0.0.1", wanted)).await?.local_addr()?.port())
@@ -61,10 +81,12 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
     MasterKey::create_file(&key).map_err(|it| it.0)?;
     let digest = accounts::hash_password_blocking(LEDGER_SECRET).map_err(|it| it.0)?;
     let web = accounts::hash_password_blocking(WEB_SECRET).map_err(|it| it.0)?;
+    let mailbox = Mailbox::open().await?;
     let text = include_str!("demo.toml")
         .replace("{issuer}", &issuer)
         .replace("{listen}", &format!("127.0.0.1:{port}"))
         .replace("{key}", &key.display().to_string())
+        .replace("{mail}", &mailbox.address.port().to_string())
         .replace("{digest}", &digest)
         .replace("{web}", &web);
     let config = Config::from_text(&text, "demo.toml", &|_| None)?;
@@ -82,12 +104,16 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
     accounts::create(&app.store, app.machine.hashers(), person, app.now_ms()).await.map_err(|it| format!("{it:?}"))?;
     drop(app);
     let api = api::start(&issuer).await?;
-    let good = acts::play(&issuer, &api).await;
+    let good = acts::play(&issuer, &api, &mailbox).await;
     if !arguments.once {
         tokio::spawn(shop::serve(shop_listener, issuer.clone(), api.clone()));
         println!("\nNow you. Open\n\n    http://{shop_address}/\n\nand sign in as {NAME} with the password: {PASSWORD}");
+        println!("or by a code to alice@example.com, or make an account of your own: letters to anybody arrive here.");
         println!("The server itself is at {issuer}/ . Ctrl-C ends everything.");
-        tokio::signal::ctrl_c().await?;
+        tokio::select! {
+            ended = tokio::signal::ctrl_c() => ended?,
+            () = read_out(&mailbox) => {}
+        }
     }
     running.stop().await;
     let _ = std::fs::remove_dir_all(&directory);

@@ -1,6 +1,6 @@
 //! The app: discovery, PAR, code with PKCE, refresh, as RFC 8252, RFC 9126, RFC 7636 and RFC 9207 ask of a client.
 
-use crate::browser::Browser;
+use crate::browser::{Browser, Person};
 use crate::{Exchange, Trouble};
 use serde_json::Value;
 use symbolon_oauth::metadata::{AuthorizationServerMetadata, well_known_oauth};
@@ -87,9 +87,8 @@ impl App {
     }
 
     /// Opens the system browser and reads what came back: state and issuer must be the ones of this request (RFC 9207).
-    pub async fn sign_in(&self, browser: &mut Browser, pending: &Pending, name: &str, password: &str) -> Result<String, Trouble> {
-        let answers = [("username", name), ("password", password)];
-        let back = browser.visit(&self.http, &pending.address, &self.redirect_uri, &answers).await?;
+    pub async fn sign_in(&self, browser: &mut Browser, pending: &Pending, person: &Person<'_>) -> Result<String, Trouble> {
+        let back = browser.visit(&self.http, &pending.address, &self.redirect_uri, person).await?;
         let back = url::Url::parse(&back).map_err(|it| Trouble(it.to_string()))?;
         let get = |name: &str| back.query_pairs().find(|(it, _)| it == name).map(|it| it.1.into_owned());
         if get("state").as_deref() != Some(&pending.state) || get("iss").as_deref() != Some(&self.issuer) {

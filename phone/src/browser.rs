@@ -2,7 +2,25 @@
 //! to the app.
 
 use crate::Trouble;
+use crate::mailbox::Mailbox;
 use std::collections::BTreeMap;
+
+/// Who sits before the browser: what they know, what they press, what mail they get.
+#[derive(Default, Clone)]
+pub struct Person<'a> {
+    /// Answers by field name.
+    pub answers: Vec<(&'a str, &'a str)>,
+    /// Buttons pressed where they are on the page, each once; else the first button.
+    pub buttons: Vec<&'a str>,
+    /// Where codes by mail arrive, and at which address.
+    pub mail: Option<(&'a Mailbox, &'a str)>,
+}
+
+impl<'a> Person<'a> {
+    pub fn with_password(name: &'a str, password: &'a str) -> Self {
+        Self { answers: vec![("username", name), ("password", password)], ..Self::default() }
+    }
+}
 
 #[derive(Default)]
 pub struct Browser {
@@ -12,10 +30,11 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// Opens `url`, fills the forms it meets from `answers` by field name, presses their first button, and answers the
-    /// URL that begins with `claimed`.
-    pub async fn visit(&mut self, http: &reqwest::Client, url: &str, claimed: &str, answers: &[(&str, &str)]) -> Result<String, Trouble> {
+    /// Opens `url`, fills the forms it meets as the person does, and answers the URL that begins with `claimed`.
+    pub async fn visit(&mut self, http: &reqwest::Client, url: &str, claimed: &str, person: &Person<'_>) -> Result<String, Trouble> {
         let mut request = http.get(url);
+        let mut buttons = person.buttons.clone();
+        let mut letters = person.mail.map_or(0, |(mailbox, _)| mailbox.letters().len());
         for _ in 0..12 {
             let answer = request.header("cookie", self.cookie_line()).send().await?;
             self.keep_cookies(&answer);
@@ -34,8 +53,17 @@ impl Browser {
             if !status.is_success() {
                 return Err(Trouble(format!("the browser shows an error page ({status}): {}", unescape(&title))));
             }
-            let form = Form::read(&html).ok_or_else(|| Trouble(format!("the page {title:?} has no form")))?;
-            request = http.post(&form.action).form(&form.filled(answers));
+            let mut form = Form::read(&html).ok_or_else(|| Trouble(format!("the page {title:?} has no form")))?;
+            if let (true, Some((mailbox, address))) = (form.fields.contains_key("email_code"), person.mail) {
+                let letter = mailbox.wait(address, letters).await.ok_or_else(|| Trouble("no letter came".to_owned()))?;
+                letters = mailbox.letters().len();
+                let code = letter.code().ok_or_else(|| Trouble("the letter has no code".to_owned()))?;
+                form.fields.insert("email_code".to_owned(), code);
+            }
+            if let Some(at) = buttons.iter().position(|it| html.contains(&format!("value=\"{it}\""))) {
+                form.fields.insert("action".to_owned(), buttons.remove(at).to_owned());
+            }
+            request = http.post(&form.action).form(&form.filled(&person.answers));
         }
         Err(Trouble("the browser was sent round in circles".to_owned()))
     }

@@ -4,6 +4,7 @@
 use crate::config::{Api, Client, Config};
 use crate::error::Fault;
 use crate::login::flow::Machine;
+use crate::mail::Mailer;
 use crate::pages::Pages;
 use crate::seal::KeyRing;
 use crate::store::Store;
@@ -23,6 +24,8 @@ pub struct App {
     pub config: Arc<Config>,
     pub pages: Pages,
     pub machine: Machine,
+    /// Absent: this server sends no mail.
+    pub mailer: Option<Mailer>,
     pub store: Store,
     pub keyring: KeyRing,
     pub keys: Keys,
@@ -80,8 +83,9 @@ impl App {
         let registered = read_registered(&store, &config).await?;
         let configured = config.client.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))).collect();
         Ok(Arc::new(App {
-            pages: Pages::new(&config.brand, templates.as_deref())?,
+            pages: Pages::new(&config.brand, templates.as_deref(), base)?,
             machine: Machine::new(store.clone(), keyring.clone(), Arc::clone(&config), before.map(|it| &it.machine)),
+            mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
             handles: Handles::new(keyring.clone(), &config.issuer),
             limits: before.map_or_else(|| Arc::new(Limits::new()), |it| Arc::clone(&it.limits)),
             configured,

@@ -10,6 +10,7 @@ pub mod error;
 pub mod grants;
 pub mod http;
 pub mod login;
+pub mod mail;
 pub mod pages;
 pub mod seal;
 pub mod serve;

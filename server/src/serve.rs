@@ -178,9 +178,26 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
         })
     };
     vec![
+        tokio::spawn(letters(shared.clone(), stopped.clone())),
         every("sweep", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("keys", Duration::from_secs(60), shared.clone(), stopped.clone()),
     ]
+}
+
+/// Carries letters out: as soon as one was written here, and every other second for those of other nodes.
+async fn letters(shared: Shared, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let app = shared.now();
+        if let Err(fault) = crate::mail::deliver(&app).await {
+            tracing::error!(error = %fault, "the outbox could not be read");
+        }
+        let bell = app.machine.outbox();
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = bell.notified() => {}
+            () = tokio::time::sleep(Duration::from_secs(2)) => {}
+        }
+    }
 }
 
 async fn refresh_keys(app: &App) -> Result<(), Fault> {

@@ -2,13 +2,16 @@
 //! where they are.
 
 mod client;
+mod mail;
 mod secret;
 mod span;
 
 pub use client::{Client, ClientAuthentication, ClientKind, GRANTS, OnStale, Refresh, RefreshMode, USER_SCOPES};
-pub use secret::{MasterKey, Secret};
+pub use mail::{Mail, MailSecurity, Registration};
+pub use secret::{MasterKey, Secret, SecretSource};
 pub use span::Span;
 
+use crate::login::policy::Method;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -51,6 +54,10 @@ pub struct Config {
     #[serde(default)]
     pub brand: Brand,
     #[serde(default)]
+    pub mail: Option<Mail>,
+    #[serde(default)]
+    pub registration: Option<Registration>,
+    #[serde(default)]
     pub session: Session,
     #[serde(default)]
     pub signing: Signing,
@@ -88,11 +95,26 @@ pub struct Brand {
     pub name: String,
     pub privacy_url: Option<String>,
     pub terms_url: Option<String>,
+    pub support_url: Option<String>,
+    /// A .svg or .png file.
+    pub logo: Option<PathBuf>,
+    /// `#rrggbb`: buttons and links.
+    pub accent: Option<String>,
+    /// The same where it is dark; absent: made from `accent`.
+    pub accent_dark: Option<String>,
 }
 
 impl Default for Brand {
     fn default() -> Self {
-        Self { name: "Symbolon".to_owned(), privacy_url: None, terms_url: None }
+        Self {
+            name: "Symbolon".to_owned(),
+            privacy_url: None,
+            terms_url: None,
+            support_url: None,
+            logo: None,
+            accent: None,
+            accent_dark: None,
+        }
     }
 }
 
@@ -180,10 +202,11 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|it| ConfigError { file: name.clone(), problems: vec![format!("{it}. `symbolon init` writes a starting file")] })?;
         let mut config = Self::from_text(&text, &name, &|it| std::env::var(it).ok())?;
-        if let (MasterKey::File(file), Some(base)) = (&config.master_key, path.parent())
-            && file.is_relative()
-        {
-            config.master_key = MasterKey::File(base.join(file));
+        if let Some(base) = path.parent() {
+            config.master_key = config.master_key.below(base);
+            if let Some(mail) = &mut config.mail {
+                mail.password = mail.password.take().map(|it| it.below(base));
+            }
         }
         Ok(config)
     }
@@ -231,12 +254,22 @@ impl Config {
         }
         for (name, policy) in &self.login {
             let words = policy.require.iter().flat_map(|it| it.split('+')).map(str::trim);
-            for word in words.filter(|it| !["password", "totp"].contains(it)) {
-                found.push(format!("[login.{name}]: there is no method {word:?}; use password, totp"));
+            for word in words {
+                match Method::parse(word) {
+                    None => found.push(format!("[login.{name}]: there is no method {word:?}; use password, email, totp")),
+                    Some(Method::Email) if self.mail.is_none() => {
+                        found.push(format!("[login.{name}]: the method email needs the table [mail]"));
+                    }
+                    Some(_) => {}
+                }
             }
             if policy.require.is_empty() {
                 found.push(format!("[login.{name}]: require names no chain of methods"));
             }
+        }
+        found.extend(self.mail.iter().flat_map(Mail::problems));
+        if self.registration.is_some() && self.mail.is_none() {
+            found.push("[registration]: an address is proved by mail, which needs the table [mail]".to_owned());
         }
         found
     }

@@ -38,10 +38,10 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// Where the master key is kept. Everything secret in the store is sealed under it.
+/// Where a secret of the server's own is kept: never in the configuration file itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum MasterKey {
+pub enum SecretSource {
     /// A file only the server's user can read.
     File(PathBuf),
     /// The name of an environment variable.
@@ -50,22 +50,37 @@ pub enum MasterKey {
     Command(Vec<String>),
 }
 
-impl Default for MasterKey {
+/// Everything secret in the store is sealed under the master key.
+pub type MasterKey = SecretSource;
+
+impl Default for SecretSource {
     fn default() -> Self {
         Self::File(PathBuf::from("symbolon.key"))
     }
 }
 
-impl MasterKey {
-    /// Reads the keys: newest first, each with the version that sealed values name.
+impl SecretSource {
+    /// The secret as text. `what` names it in errors.
+    pub fn text(&self, what: &str) -> Result<String, Fault> {
+        match self {
+            Self::File(path) => read_private(path),
+            Self::Env(name) => std::env::var(name).map_err(|_| Fault::new(format!("the environment variable {name} is not set"))),
+            Self::Command(words) => run(words),
+        }
+        .map_err(|it| Fault::new(format!("{what}: {it}")))
+    }
+
+    /// A relative file begins at the configuration's directory.
+    pub fn below(self, base: &Path) -> Self {
+        match self {
+            Self::File(path) if path.is_relative() => Self::File(base.join(path)),
+            other => other,
+        }
+    }
+
+    /// Reads the master keys: newest first, each with the version that sealed values name.
     pub fn read(&self) -> Result<Vec<(u8, [u8; 32])>, Fault> {
-        let text = match self {
-            Self::File(path) => read_private(path)?,
-            Self::Env(name) => {
-                std::env::var(name).map_err(|_| Fault::new(format!("master key: the environment variable {name} is not set")))?
-            }
-            Self::Command(words) => run(words)?,
-        };
+        let text = self.text("master key")?;
         parse_keys(&text).ok_or_else(|| {
             Fault::new("master key: expected one line per key, newest first, each VERSION:KEY (1 to 255, then 32 bytes in base64url)")
         })
@@ -92,28 +107,28 @@ fn read_private(path: &Path) -> Result<String, Fault> {
     use std::os::unix::fs::PermissionsExt;
     let show = path.display();
     let about = std::fs::metadata(path).map_err(|it| {
-        Fault::new(format!("master key: cannot read {show}: {it}; `symbolon init` makes one, a restored store needs its old one"))
+        Fault::new(format!("cannot read {show}: {it}; `symbolon init` makes a master key, a restored store needs its old one"))
     })?;
     if about.permissions().mode() & 0o077 != 0 {
-        return Err(Fault::new(format!("master key: {show} is readable by others; run: chmod 600 {show}")));
+        return Err(Fault::new(format!("{show} is readable by others; run: chmod 600 {show}")));
     }
-    std::fs::read_to_string(path).map_err(|it| Fault::new(format!("master key: cannot read {show}: {it}")))
+    std::fs::read_to_string(path).map_err(|it| Fault::new(format!("cannot read {show}: {it}")))
 }
 
 fn run(words: &[String]) -> Result<String, Fault> {
     let Some((program, arguments)) = words.split_first() else {
-        return Err(Fault::new("master key: the command is empty"));
+        return Err(Fault::new("the command is empty"));
     };
     let output = std::process::Command::new(program)
         .args(arguments)
         .stdin(std::process::Stdio::null())
         .stderr(std::process::Stdio::inherit())
         .output()
-        .map_err(|it| Fault::new(format!("master key: cannot run {program}: {it}")))?;
+        .map_err(|it| Fault::new(format!("cannot run {program}: {it}")))?;
     if !output.status.success() {
-        return Err(Fault::new(format!("master key: {program} ended with {}", output.status)));
+        return Err(Fault::new(format!("{program} ended with {}", output.status)));
     }
-    String::from_utf8(output.stdout).map_err(|_| Fault::new(format!("master key: {program} printed something that is not text")))
+    String::from_utf8(output.stdout).map_err(|_| Fault::new(format!("{program} printed something that is not text")))
 }
 
 fn parse_keys(text: &str) -> Option<Vec<(u8, [u8; 32])>> {

@@ -45,6 +45,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
     for row in app.store.all(FACTORS, std::slice::from_ref(&account)).await? {
         second_factors.push(row.text(0)?.to_owned());
     }
+    let recovery_codes_left = second_factors.iter().filter(|it| *it == "recovery").count();
     second_factors.retain(|it| it != "password" && it != "recovery");
     let mut open = Vec::new();
     for row in app.store.all(SESSIONS, std::slice::from_ref(&account)).await? {
@@ -71,6 +72,8 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         email: row.opt_text(1)?.map(str::to_owned),
         email_verified: row.int(2)? == 1,
         second_factors,
+        mail: app.config.mail.is_some(),
+        recovery_codes_left,
         sessions: open,
         apps,
         form_action: app.url("/account"),
@@ -90,13 +93,7 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
         return Err(Refused::bad_request("invalid_session", "This form is too old. Open the account page again.").into());
     }
     let (action, target) = form.get("action").unwrap_or_default().split_once(':').unwrap_or((form.get("action").unwrap_or_default(), ""));
-    let wish = match action {
-        "change_password" => Some(Wish::Password),
-        "enrol_totp" => Some(Wish::EnrolTotp),
-        "remove_totp" => Some(Wish::RemoveTotp),
-        _ => None,
-    };
-    if let Some(wish) = wish {
+    if let Some(wish) = Wish::parse(action) {
         return login::own(app, incoming, Purpose::Account(wish), Some(session.clone())).await;
     }
     let mut change = Change::new(incoming.now_ms);

@@ -173,7 +173,7 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         resource,
         code_challenge,
         nonce: bounded(form, "nonce")?,
-        prompt: checked_prompt(form)?,
+        prompt: checked_prompt(form, app.config.registration.is_some())?,
         max_age_s: checked_max_age(form)?.or(client.default_max_age.map(|it| it.0)),
         acr_values: if claims.acr_values.is_empty() { words(form, "acr_values") } else { claims.acr_values.clone() },
         essential_acr: claims.essential_acr,
@@ -217,11 +217,13 @@ fn checked_challenge(client: &Client, form: &Form) -> Result<Option<String>> {
 }
 
 /// Core 3.1.2.1: `none` stands alone; an unknown value is refused rather than skipped.
-fn checked_prompt(form: &Form) -> Result<Vec<String>> {
+/// Core 3.1.2.1, and `create` (OpenID Connect Initiating User Registration 1.0) where people may register.
+fn checked_prompt(form: &Form, registration: bool) -> Result<Vec<String>> {
     let prompt = words(form, "prompt");
-    let known = prompt.iter().all(|it| ["none", "login", "consent", "select_account"].contains(&it.as_str()));
-    if !known || (prompt.len() > 1 && prompt.iter().any(|it| it == "none")) {
-        return Err(Refused::bad_request("invalid_request", "prompt may be none alone, or login, consent, select_account.").into());
+    let known = |it: &String| ["none", "login", "consent", "select_account"].contains(&it.as_str()) || (registration && it == "create");
+    if !prompt.iter().all(known) || (prompt.len() > 1 && prompt.iter().any(|it| it == "none")) {
+        let hint = "prompt may be none alone, or login, consent, select_account; create only where people may register.";
+        return Err(Refused::bad_request("invalid_request", hint).into());
     }
     Ok(prompt)
 }
@@ -312,7 +314,7 @@ pub fn respond(app: &App, incoming: &Incoming, back: &Back, parameters: &[(&str,
             let pairs: Vec<(String, String)> = all.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
             let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
             let html = app.pages.form_post(uri, &pairs, &locale, &app.config.issuer)?;
-            Ok(reply::page(200, html, Some(&origin(uri))))
+            Ok(reply::form_post_page(html, &origin(uri)))
         }
     }
 }

@@ -4,13 +4,14 @@
 use super::Incoming;
 use super::authorize::{self, AuthorizationRequest};
 use super::par;
+use super::replay;
 use super::reply::{self, Reply, add_cookie};
 use crate::app::App;
 use crate::audit;
 use crate::config::{Client, Config};
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, Asked, code};
-use crate::login::flow::{Begin, ConsentAsk, Done, Existing, Outcome, Purpose};
+use crate::login::flow::{Answer, Begin, ConsentAsk, Done, Existing, Outcome, Purpose};
 use crate::login::step::Step;
 use crate::pages::PageContext;
 use crate::sessions::{self, Authenticated, Session};
@@ -33,12 +34,14 @@ struct Binding {
     name: String,
     secret: Vec<u8>,
     fresh: bool,
+    /// The answer that is being answered, for the case that the reply is lost.
+    answered: Option<replay::Key>,
 }
 
 impl Binding {
     fn new() -> Result<Self> {
         let name = base64url::encode(&crate::seal::random::<6>()?);
-        Ok(Self { name, secret: crate::seal::random::<32>()?.to_vec(), fresh: true })
+        Ok(Self { name, secret: crate::seal::random::<32>()?.to_vec(), fresh: true, answered: None })
     }
 
     fn cookie(app: &App, name: &str) -> String {
@@ -52,7 +55,7 @@ impl Binding {
             return None;
         }
         let secret = base64url::decode(incoming.cookie(&Self::cookie(app, name))?).filter(|it| it.len() == 32)?;
-        Some(Self { name: name.to_owned(), secret, fresh: false })
+        Some(Self { name: name.to_owned(), secret, fresh: false, answered: None })
     }
 }
 
@@ -71,12 +74,13 @@ pub fn form_token_fits(app: &App, secret: &[u8], state: &str, token: Option<&str
 
 /// From /authorize: signs the person in as far as the request and the client's policy ask.
 pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest, session: Option<Session>) -> Result<Reply> {
-    let session = session.filter(|it| request.sub.as_ref().is_none_or(|sub| *sub == it.account));
+    let creates = request.prompt.iter().any(|it| it == "create");
+    let session = session.filter(|it| !creates && request.sub.as_ref().is_none_or(|sub| *sub == it.account));
     let silent = request.prompt.iter().any(|it| it == "none");
     let force = request.prompt.iter().any(|it| it == "login" || it == "select_account");
     let client = app.client(&request.client_id).ok_or_else(|| Fault::new("the client vanished"))?;
     let begin = Begin {
-        purpose: Purpose::SignIn,
+        purpose: if creates { Purpose::Register } else { Purpose::SignIn },
         policy: client.login.clone().unwrap_or_else(|| "default".to_owned()),
         login_hint: request.login_hint.clone(),
         acr_values: request.acr_values.clone(),
@@ -132,6 +136,11 @@ pub async fn own(app: &App, incoming: &Incoming, purpose: Purpose, session: Opti
     advance(app, incoming, Binding::new()?, outcome, session).await
 }
 
+/// GET /register and /reset: the same journeys for somebody whom no app sent.
+pub async fn journey(app: &App, incoming: &Incoming, purpose: Purpose) -> Result<Reply> {
+    own(app, incoming, purpose, None).await
+}
+
 /// POST /login: one answer.
 pub async fn login(app: &App, incoming: &Incoming) -> Result<Reply> {
     let over = || {
@@ -146,23 +155,42 @@ pub async fn login(app: &App, incoming: &Incoming) -> Result<Reply> {
     {
         return Err(over().because(format!("Sec-Fetch-Site {site}")).into());
     }
-    let binding = Binding::of(app, incoming).ok_or_else(|| over().because("no login cookie"))?;
+    let mut binding = Binding::of(app, incoming).ok_or_else(|| over().because("no login cookie"))?;
     let handle = form.get("handle").ok_or_else(|| over().because("no handle"))?;
     if !form_token_fits(app, &binding.secret, handle, form.get("form_token")) {
         return Err(over().because("form token").into());
     }
-    let mut answer: BTreeMap<String, String> = form
+    let fields: BTreeMap<String, String> = form
         .iter()
-        .filter(|(name, _)| !["form_token", "handle", "login", "action", "device"].contains(name))
+        .filter(|(name, _)| !["form_token", "handle", "login", "locale", "action"].contains(name))
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
-    if let Some(device) = incoming.cookie(&sessions::cookie_name(app, "device")) {
-        answer.insert("device".to_owned(), device.to_owned());
+    let device_name = sessions::cookie_name(app, "device");
+    let locale = locale(app, incoming, form.get("locale"));
+    let answer = Answer {
+        handle,
+        action: form.get("action").unwrap_or_default(),
+        fields: &fields,
+        device: incoming.cookie(&device_name),
+        address: Some(incoming.address),
+        locale: &locale,
+        now_ms: incoming.now_ms,
+    };
+    let key = replay::key(app, &answer);
+    if let Some(reply) = replay::recall(app, &key, incoming.now_ms).await? {
+        return Ok(reply);
     }
-    let action = form.get("action").unwrap_or_default();
-    let outcome = app.machine.answer(handle, action, &answer, Some(incoming.address), incoming.now_ms).await?;
+    binding.answered = Some(key);
+    let outcome = app.machine.answer(&answer).await?;
+    let progress = matches!(&outcome, Outcome::Ask { step, .. } if step.problem.is_none());
     let session = sessions::of_browser(app, incoming).await?;
-    advance(app, incoming, binding, outcome, session).await
+    let reply = advance(app, incoming, binding, outcome, session).await?;
+    if progress {
+        let mut change = Change::new(incoming.now_ms);
+        replay::keep(app, &mut change, &key, &reply)?;
+        app.store.apply(change).await?;
+    }
+    Ok(reply)
 }
 
 /// Turns what the machine says into an answer for the browser.
@@ -185,12 +213,17 @@ fn then(request: Json) -> Result<Then> {
 }
 
 fn ask(app: &App, incoming: &Incoming, binding: &Binding, step: &Step, handle: &str, then: &Then) -> Result<Reply> {
+    let asked = match then {
+        Then::Answer(request) => request.ui_locales.as_deref(),
+        Then::Account => incoming.query.get("ui_locales"),
+    };
+    let locale = locale(app, incoming, incoming.form.get("locale").or(asked));
     let context = PageContext {
-        locale: locale(app, incoming, incoming.query.get("ui_locales")),
+        locale: locale.clone(),
         form_action: app.url("/login"),
         form_token: form_token(app, &binding.secret, handle),
         client_name: step.facts.get("client_name").and_then(Json::as_str).map(str::to_owned),
-        hidden: vec![("login".to_owned(), binding.name.clone()), ("handle".to_owned(), handle.to_owned())],
+        hidden: vec![("login".to_owned(), binding.name.clone()), ("handle".to_owned(), handle.to_owned()), ("locale".to_owned(), locale)],
     };
     // Browsers hold the redirect after a form to the page's form-action: the last step leads to the client.
     let leads_to = match then {
@@ -222,10 +255,9 @@ async fn signed_in(app: &App, incoming: &Incoming, binding: &Binding, mut done: 
     persist(&mut done, &mut change);
     let entry = audit::Entry::ok("signed_in").account(done.account.as_str()).session(sessions::public_id(app, &id));
     change.audit(entry.address(incoming.address.to_string()).with("acr", done.acr.as_str()));
-    apply_login(app, change).await?;
     let mut answer = reply::see_other(&app.url("/account"));
     finish(app, &mut answer, binding, Some(&cookie), &done.account, incoming.now_ms)?;
-    Ok(answer)
+    complete(app, change, binding, answer, None).await
 }
 
 fn finish(app: &App, answer: &mut Reply, binding: &Binding, cookie: Option<&str>, account: &str, now_ms: i64) -> Result<()> {
@@ -240,15 +272,33 @@ fn finish(app: &App, answer: &mut Reply, binding: &Binding, cookie: Option<&str>
     Ok(())
 }
 
-async fn apply_login(app: &App, change: Change) -> Result<()> {
-    match app.store.apply(change).await {
-        Ok(_) => Ok(()),
-        Err(NotApplied::Conflict(_)) => {
-            let hint = "This sign-in was completed already. Go back to the app and start again.";
-            Err(Refused::bad_request("invalid_session", hint).because("a guard of the completing change failed").into())
-        }
-        Err(other) => Err(other.into()),
+fn completed_already() -> crate::error::Error {
+    let hint = "This sign-in was completed already. Go back to the app and start again.";
+    Refused::bad_request("invalid_session", hint).because("a guard of the completing change failed").into()
+}
+
+/// The last change of a login, with its reply in case that is lost. `pushed`: the statement that burns the request_uri.
+async fn complete(app: &App, mut change: Change, binding: &Binding, answer: Reply, pushed: Option<usize>) -> Result<Reply> {
+    let now_ms = change.now_ms();
+    if let Some(key) = &binding.answered {
+        replay::keep(app, &mut change, key, &answer)?;
     }
+    let at = match app.store.apply(change).await {
+        Ok(_) => return Ok(answer),
+        Err(NotApplied::Conflict(at)) => at,
+        Err(other) => return Err(other.into()),
+    };
+    // Pressed twice, at the same time: the other press did it.
+    if let Some(key) = &binding.answered
+        && let Some(reply) = replay::recall(app, key, now_ms).await?
+    {
+        return Ok(reply);
+    }
+    if pushed == Some(at) {
+        let hint = "This request_uri is already used. Go back to the app and start again.";
+        return Err(Refused::bad_request("invalid_request_uri", hint).into());
+    }
+    Err(completed_already())
 }
 
 const CONSENTED: &str = "SELECT scope FROM consent WHERE account = $1 AND client = $2";
@@ -304,7 +354,11 @@ async fn authorized(
             let mut change = Change::new(incoming.now_ms);
             persist(&mut done, &mut change);
             change.audit(audit::Entry::ok("authenticated").account(done.account.as_str()).client(request.client_id.as_str()));
-            apply_login(app, change).await?;
+            match app.store.apply(change).await {
+                Ok(_) => {}
+                Err(NotApplied::Conflict(_)) => return Err(completed_already()),
+                Err(other) => return Err(other.into()),
+            }
         }
         let begin = consent_login(app, &client, &request, &done)?;
         let outcome = app.machine.begin(begin, incoming.now_ms).await?;
@@ -372,21 +426,9 @@ async fn answer(
     let entry = audit::Entry::ok("code_issued").account(done.account.as_str()).client(request.client_id.as_str());
     let entry = entry.session(sessions::public_id(app, &id)).address(incoming.address.to_string());
     change.audit(entry.with("scope", request.scope.to_string()).with("acr", done.acr.as_str()).with("consented", done.consented));
-    match app.store.apply(change).await {
-        Ok(_) => {}
-        Err(NotApplied::Conflict(at)) if Some(at) == pushed => {
-            let hint = "This request_uri is already used. Go back to the app and start again.";
-            return Err(Refused::bad_request("invalid_request_uri", hint).into());
-        }
-        Err(NotApplied::Conflict(_)) => {
-            let hint = "This sign-in was completed already. Go back to the app and start again.";
-            return Err(Refused::bad_request("invalid_session", hint).into());
-        }
-        Err(other) => return Err(other.into()),
-    }
     let mut reply = authorize::respond(app, incoming, &request.back, &[("code", &code)])?;
     finish(app, &mut reply, binding, cookie.as_deref(), &done.account, incoming.now_ms)?;
-    Ok(reply)
+    complete(app, change, binding, reply, pushed).await
 }
 
 fn asked(request: &AuthorizationRequest, done: &Done, now_ms: i64) -> Asked {

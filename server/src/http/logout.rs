@@ -6,12 +6,11 @@ use super::login;
 use super::reply::{self, Reply, add_cookie};
 use crate::app::App;
 use crate::error::{Refused, Result};
-use crate::login::step::{Action, Step};
+use crate::login::step::Step;
 use crate::pages::PageContext;
 use crate::sessions::{self, Session};
 use http::Method;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
 use symbolon_oauth::id_token;
 
 /// What the request asks for, checked.
@@ -72,13 +71,7 @@ fn asked(app: &App, incoming: &Incoming, session: Option<&Session>) -> Result<As
 }
 
 fn step(kind: &str, actions: &[(&str, &str)]) -> Step {
-    Step {
-        kind: kind.to_owned(),
-        fields: Vec::new(),
-        actions: actions.iter().map(|(name, kind)| Action { name: (*name).to_owned(), kind: (*kind).to_owned() }).collect(),
-        problem: None,
-        facts: BTreeMap::new(),
-    }
+    actions.iter().fold(Step::new(kind), |step, (name, kind)| step.action(name, kind))
 }
 
 fn confirm(app: &App, incoming: &Incoming, session: &Session, asked: &Asked) -> Result<Reply> {

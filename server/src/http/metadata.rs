@@ -28,6 +28,10 @@ pub fn metadata(app: &App) -> Reply {
     let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
     let proving = &methods[1..];
     let acr: BTreeSet<&str> = config.login.values().filter_map(|it| it.acr.as_deref()).collect();
+    let mut prompts = vec!["none", "login", "consent", "select_account"];
+    if config.registration.is_some() {
+        prompts.push("create");
+    }
     let mut document = json!({
         "issuer": config.issuer,
         "authorization_endpoint": app.url("/authorize"),
@@ -57,8 +61,8 @@ pub fn metadata(app: &App) -> Reply {
         "request_parameter_supported": false,
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,
-        "prompt_values_supported": ["none", "login", "consent", "select_account"],
-        "ui_locales_supported": ["en", "de"],
+        "prompt_values_supported": prompts,
+        "ui_locales_supported": app.pages.languages(),
         "protected_resources": config.api.values().map(|it| it.audience.as_str()).collect::<Vec<_>>(),
         "refresh_token_expiration_types_supported": ["refresh_token_timeout", "authorization_expires_in"],
     });
@@ -91,5 +95,5 @@ pub async fn health(app: &App) -> Result<Reply> {
 
 pub fn home(app: &App, incoming: &Incoming) -> Result<Reply> {
     let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
-    Ok(reply::page(200, app.pages.home(&locale, &app.config.issuer)?, None))
+    Ok(reply::page(200, app.pages.home(&locale, &app.config.issuer, app.config.registration.is_some())?, None))
 }

@@ -17,6 +17,7 @@ pub mod login;
 pub mod logout;
 pub mod metadata;
 pub mod par;
+pub mod replay;
 pub mod reply;
 pub mod revoke;
 pub mod token;
@@ -24,6 +25,7 @@ pub mod userinfo;
 
 use crate::app::App;
 use crate::error::{Error, Refused, Result};
+use crate::login::flow::Purpose;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt, Limited};
@@ -52,6 +54,8 @@ enum Endpoint {
     Logout,
     Metadata,
     Par,
+    Register,
+    Reset,
     Revoke,
     Token,
     Userinfo,
@@ -86,6 +90,8 @@ const ROUTES: &[Route] = &[
     route("/login", Endpoint::Login, "POST", For::Browsers, false),
     route("/logout", Endpoint::Logout, "GET+POST", For::Browsers, false),
     route("/par", Endpoint::Par, "POST", For::Programs, false),
+    route("/register", Endpoint::Register, "GET", For::Browsers, false),
+    route("/reset", Endpoint::Reset, "GET", For::Browsers, false),
     route("/revoke", Endpoint::Revoke, "POST", For::Programs, true),
     route("/token", Endpoint::Token, "POST", For::Programs, true),
     route("/userinfo", Endpoint::Userinfo, "GET+POST", For::Programs, true),
@@ -240,6 +246,8 @@ async fn run(app: &Arc<App>, endpoint: Endpoint, incoming: &Incoming) -> Result<
         Endpoint::Logout => Box::pin(logout::logout(app, incoming)).await,
         Endpoint::Metadata => Ok(metadata::metadata(app)),
         Endpoint::Par => Box::pin(par::par(app, incoming)).await,
+        Endpoint::Register => Box::pin(login::journey(app, incoming, Purpose::Register)).await,
+        Endpoint::Reset => Box::pin(login::journey(app, incoming, Purpose::Reset)).await,
         Endpoint::Revoke => Box::pin(revoke::revoke(app, incoming)).await,
         Endpoint::Token => Box::pin(token::token(app, incoming)).await,
         Endpoint::Userinfo => Box::pin(userinfo::userinfo(app, incoming)).await,
@@ -268,11 +276,14 @@ fn asset<B>(app: &App, request: &Request<B>) -> Option<Reply> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
         return None;
     }
-    let (mime, bytes, etag) = crate::pages::asset(path)?;
+    let asset = app.pages.asset(path)?;
+    let etag = format!("\"{}\"", asset.version);
     let fresh = request.headers().get(header::IF_NONE_MATCH).is_some_and(|it| it.as_bytes() == etag.as_bytes());
-    let mut reply = if fresh { reply::empty(304) } else { reply::body(200, mime, Bytes::from_static(bytes)) };
-    reply::set(&mut reply, header::ETAG, etag);
+    let mut reply = if fresh { reply::empty(304) } else { reply::body(200, asset.mime, asset.bytes.clone()) };
+    reply::set(&mut reply, header::ETAG, &etag);
     reply::set(&mut reply, header::CACHE_CONTROL, "public, max-age=3600");
+    // A picture opened by itself runs nothing.
+    reply::set(&mut reply, header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox");
     Some(reply)
 }
 

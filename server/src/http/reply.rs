@@ -35,7 +35,15 @@ pub fn json(status: u16, value: &impl Serialize) -> Reply {
 /// A page. `form_action` is an origin beside ourselves that a form of the page may lead to (the client's redirect URI).
 pub fn page(status: u16, html: String, form_action: Option<&str>) -> Reply {
     let mut reply = body(status, "text/html; charset=utf-8", html);
-    set(&mut reply, header::CONTENT_SECURITY_POLICY, &pages::content_security_policy(form_action));
+    set(&mut reply, header::CONTENT_SECURITY_POLICY, &pages::content_security_policy(form_action, pages::Script::None));
+    reply
+}
+
+/// The page that posts an answer to the client: the only one with a script, one line of it.
+pub fn form_post_page(html: String, form_action: &str) -> Reply {
+    let mut reply = page(200, html, None);
+    let policy = pages::content_security_policy(Some(form_action), pages::Script::Submit);
+    set(&mut reply, header::CONTENT_SECURITY_POLICY, &policy);
     reply
 }
 

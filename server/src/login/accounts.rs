@@ -2,7 +2,7 @@
 
 use crate::audit;
 use crate::error::{Fault, Refused, Result};
-use crate::store::{Change, NotApplied, Store, Value};
+use crate::store::{Change, Expect, NotApplied, Store, Value};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -19,7 +19,13 @@ const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, nam
     attempts_until_ms, version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, 0, 0, 0, 1)";
 const NAME: &str = "INSERT INTO login_name (name, account) VALUES ($1, $2)";
 const PASSWORD: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'password', '', $2, $3, 0)";
-const CHANGE_PASSWORD: &str = "UPDATE credential SET secret = $2, created_ms = $3 WHERE account = $1 AND kind = 'password' AND id = ''";
+const SET_PASSWORD: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'password', '', $2, $3, 0) \
+    ON CONFLICT (account, kind, id) DO UPDATE SET secret = excluded.secret, created_ms = excluded.created_ms";
+/// Codes that were sent before are void after this (405-U).
+const RAISE: &str = "UPDATE account SET version = version + 1 WHERE id = $1";
+const PERSON: &str = "SELECT state, email, email_verified, locale FROM account WHERE id = $1";
+const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1, version = version + 1 WHERE id = $1 AND state = 'active'";
+const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
 const FIND: &str = "SELECT a.id, a.state, c.secret, a.attempts, a.attempts_until_ms FROM login_name n JOIN account a ON a.id = n.account \
     LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE n.name = $1";
 
@@ -45,6 +51,40 @@ pub struct Found {
     pub attempts_until_ms: i64,
 }
 
+/// What the machine needs of an account beside its password.
+#[derive(Debug, Default, Clone)]
+pub struct Person {
+    pub active: bool,
+    /// The address, if it is proved.
+    pub email: Option<String>,
+    pub any_email: Option<String>,
+    pub locale: Option<String>,
+}
+
+pub async fn person(store: &Store, account: &str) -> Result<Option<Person>> {
+    let Some(row) = store.one(PERSON, &[account.into()]).await? else { return Ok(None) };
+    let any_email = row.opt_text(1)?.map(str::to_owned);
+    Ok(Some(Person {
+        active: row.text(0)? == "active",
+        email: any_email.clone().filter(|_| row.int(2).is_ok_and(|it| it == 1)),
+        any_email,
+        locale: row.opt_text(3)?.map(str::to_owned),
+    }))
+}
+
+/// An address mail can be sent to and a person can sign in with, as typed but for its edges. RFC 5321 4.1.2, without comments,
+/// quotes and address literals.
+pub fn email_address(text: &str) -> Option<String> {
+    let text = text.trim_matches(' ');
+    let (name, domain) = text.rsplit_once('@')?;
+    let plain = !name.is_empty() && domain.contains('.') && !text.contains(['"', '<', '>', '(', ')', ',', ';', '[', ']']);
+    (plain && text.is_ascii() && canonical(text).is_some() && text.parse::<lettre::Address>().is_ok()).then(|| text.to_owned())
+}
+
+pub fn is_good_password(password: &str) -> bool {
+    (PASSWORD_MIN..=PASSWORD_MAX).contains(&password.len())
+}
+
 /// One spelling for one person: trimmed, lower case, and nothing in it that looks like something else or like nothing
 /// (415-U, 416-U, 417-U). `None`: no name that anybody can have.
 pub fn canonical(name: &str) -> Option<String> {
@@ -58,6 +98,22 @@ pub fn canonical(name: &str) -> Option<String> {
 
 /// Creates a person; answers the account's id, which is the `sub` of tokens and never used again.
 pub async fn create(store: &Store, hashers: &Hashers, new: NewAccount, now_ms: i64) -> Result<String> {
+    let digest = match &new.password {
+        Some(password) => Some(hashers.hash(password).await?),
+        None => None,
+    };
+    let (id, change) = prepare(new, digest, now_ms)?;
+    match store.apply(change).await {
+        Ok(_) => Ok(id),
+        Err(NotApplied::Conflict(_)) => {
+            Err(Refused::bad_request("invalid_request", "Somebody has that login name or e-mail address already.").into())
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The change that makes a person, whose password is hashed already.
+pub fn prepare(new: NewAccount, digest: Option<String>, now_ms: i64) -> Result<(String, Change)> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     let id = base64url::encode(&crate::seal::random::<16>()?);
     let mut names = Vec::new();
@@ -67,10 +123,6 @@ pub async fn create(store: &Store, hashers: &Hashers, new: NewAccount, now_ms: i
             names.push(name);
         }
     }
-    let digest = match &new.password {
-        Some(password) => Some(hashers.hash(password).await?),
-        None => None,
-    };
     let mut change = Change::new(now_ms);
     let claims = Json::Object(new.claims).to_string();
     change.run(
@@ -92,11 +144,20 @@ pub async fn create(store: &Store, hashers: &Hashers, new: NewAccount, now_ms: i
         change.run(PASSWORD, vec![id.as_str().into(), Value::from(digest.into_bytes()), now_ms.into()]);
     }
     change.audit(audit::Entry::ok("account_created").account(id.as_str()));
-    match store.apply(change).await {
-        Ok(_) => Ok(id),
-        Err(NotApplied::Conflict(_)) => Err(invalid("Somebody has that login name or e-mail address already.").into()),
-        Err(other) => Err(other.into()),
+    Ok((id, change))
+}
+
+/// Another address, proved: it becomes a login name, the old one stops being one.
+pub fn set_email(change: &mut Change, account: &str, old: Option<&str>, new: &str) {
+    change.run(SET_EMAIL, vec![account.into(), new.into()]);
+    let (old, name) = (old.and_then(canonical), canonical(new).unwrap_or_default());
+    if old.as_deref() == Some(&name) {
+        return;
     }
+    if let Some(old) = old {
+        change.run_expecting(DROP_NAME, vec![old.into(), account.into()], Expect::Any);
+    }
+    change.run(NAME, vec![name.into(), account.into()]);
 }
 
 pub async fn find_by_login_name(store: &Store, name: &str) -> Result<Option<Found>> {
@@ -118,7 +179,8 @@ pub async fn find_by_login_name(store: &Store, name: &str) -> Result<Option<Foun
 /// Adds a new password to `change`; the caller decides what else it ends.
 pub fn set_password(change: &mut Change, account: &str, digest: String) {
     let now_ms = change.now_ms();
-    change.run(CHANGE_PASSWORD, vec![account.into(), Value::from(digest.into_bytes()), now_ms.into()]);
+    change.run(RAISE, vec![account.into()]);
+    change.run(SET_PASSWORD, vec![account.into(), Value::from(digest.into_bytes()), now_ms.into()]);
 }
 
 /// argon2id on a bounded pool: as many at once as there are cores, a short queue behind them, and a clear "busy" beyond
@@ -145,7 +207,7 @@ impl Hashers {
     }
 
     pub async fn hash(&self, password: &str) -> Result<String> {
-        if !(PASSWORD_MIN..=PASSWORD_MAX).contains(&password.len()) {
+        if !is_good_password(password) {
             return Err(Refused::bad_request("invalid_request", "A password has 8 to 256 characters.").into());
         }
         let password = password.to_owned();
@@ -210,6 +272,29 @@ mod tests {
             assert_eq!(canonical(bad).filter(|it| it != "kates"), None, "{bad:?}");
         }
         assert!(canonical("\u{e9}mile@example.com").is_some());
+    }
+
+    #[test]
+    fn an_address_is_plain() {
+        for good in ["alice@example.com", " Alice.B+x@mail.example.com "] {
+            assert_eq!(email_address(good).as_deref(), Some(good.trim()));
+        }
+        for bad in [
+            "",
+            "alice",
+            "@example.com",
+            "a@b",
+            "a@@example.com",
+            "a b@example.com",
+            "a@example.com\r\nBcc: b@x.y",
+            "\"a\"@example.com",
+            "a@[127.0.0.1]",
+            "a,b@example.com",
+            "m\u{131}ke@example.com",
+            "a@example.com.",
+        ] {
+            assert_eq!(email_address(bad), None, "{bad:?}");
+        }
     }
 
     #[tokio::test]

@@ -1,125 +1,29 @@
 //! The login machine. A login is a sealed value the face carries from step to step (a GET writes nothing); what must
-//! not happen twice or too often is kept in the store: attempts on the account, spent TOTP steps, the finished login.
+//! not happen twice or too often is kept in the store: attempts, spent codes, the finished login. Its types: `state`.
 
 use super::accounts::{self, Hashers};
+use super::methods::email::{self, Question, Why};
 use super::methods::{password, totp};
 use super::policy::{self, Context, Method, Next, Policy, Proof};
-use super::step::{FieldKind, Step};
-use crate::app::Limits;
+use super::rates::Rates;
+use super::recovery;
+pub use super::state::{Answer, Begin, Change, ConsentAsk, Done, Existing, Outcome, Purpose};
+pub(super) use super::state::{Draft, Pending, Problem, State};
+use super::step::Step;
 use crate::audit;
 use crate::config::Config;
 use crate::error::{Fault, Refused, Result};
 use crate::seal::KeyRing;
-use crate::store::{Change as StoreChange, Expect, Store, Value};
-use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use serde::{Deserialize, Serialize};
+use crate::store::{Change as StoreChange, NotApplied, Store, Value};
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use symbolon_oauth::{base64url, digest};
-
-/// What a person wants to change about the own account.
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    Password,
-    EnrolTotp,
-    RemoveTotp,
-}
-
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Purpose {
-    SignIn,
-    /// A change of the account: proofs at most five minutes old, and every enrolled factor (361-Z, 362-Z).
-    Account(Change),
-}
-
-/// Proofs of a session that may count.
-#[derive(Serialize, Deserialize, Clone, Debug)]
-pub struct Existing {
-    pub account: String,
-    pub proofs: Vec<Proof>,
-}
-
-#[derive(Serialize, Deserialize, Clone, Debug)]
-pub struct ConsentAsk {
-    pub client_name: String,
-    /// Name and the words the API has for it.
-    pub scopes: Vec<(String, String)>,
-}
-
-pub struct Begin {
-    pub purpose: Purpose,
-    pub policy: String,
-    pub login_hint: Option<String>,
-    pub acr_values: Vec<String>,
-    pub essential_acr: bool,
-    pub max_age_s: Option<i64>,
-    /// prompt=login: older proofs do not count.
-    pub force: bool,
-    /// Opaque to the machine; given back at the end.
-    pub request: Json,
-    pub existing: Option<Existing>,
-    pub consent: Option<ConsentAsk>,
-}
-
-pub enum Outcome {
-    /// A question. `request` is whose login this is: the page may have to let its form lead there.
-    Ask {
-        step: Box<Step>,
-        handle: String,
-        request: Json,
-    },
-    Done(Box<Done>),
-    Abandoned {
-        request: Json,
-    },
-}
-
-pub struct Done {
-    pub account: String,
-    pub proofs: Vec<Proof>,
-    pub acr: String,
-    pub amr: Vec<String>,
-    pub auth_time_ms: i64,
-    pub consented: bool,
-    pub request: Json,
-    /// Rides in the change that completes the login, so that it completes once.
-    pub persist: Vec<(&'static str, Vec<Value>)>,
-}
-
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
-enum Pending {
-    Method(Method),
-    Enrol,
-    Consent,
-    NewPassword,
-    Nothing,
-}
-
-/// The sealed value. Its seal is the whole of its integrity (290-H, 291-H).
-#[derive(Serialize, Deserialize)]
-struct State {
-    id: [u8; 16],
-    purpose: Purpose,
-    policy: String,
-    login_hint: Option<String>,
-    not_before_ms: i64,
-    request: Json,
-    account: Option<String>,
-    proofs: Vec<Proof>,
-    consent: Option<ConsentAsk>,
-    pending: Pending,
-    totp_secret: Option<[u8; 20]>,
-    expires_ms: i64,
-}
+use tokio::sync::Notify;
 
 const LIFETIME_MS: i64 = 30 * 60_000;
 const STEP_UP_MS: i64 = 5 * 60_000;
 const PLACE: &str = "login";
 const ONCE: &str = "INSERT INTO once (bucket, kind, key) VALUES ($1, $2, $3)";
-const END_SESSIONS: &str = "UPDATE session SET state = 'ended' WHERE account = $1 AND state = 'active'";
 
 #[derive(Clone)]
 pub struct Machine {
@@ -128,36 +32,27 @@ pub struct Machine {
     config: Arc<Config>,
     hashers: Hashers,
     rates: Arc<Rates>,
-}
-
-struct Rates {
-    addresses: DefaultKeyedRateLimiter<u16>,
-    devices: DefaultKeyedRateLimiter<u16>,
-    codes: DefaultKeyedRateLimiter<u16>,
-    /// Names nobody has get the same ten guesses, so that the limit does not tell which names exist.
-    strangers: DefaultKeyedRateLimiter<u16>,
+    outbox: Arc<Notify>,
 }
 
 impl Machine {
     pub fn new(store: Store, keyring: KeyRing, config: Arc<Config>, before: Option<&Machine>) -> Self {
-        let (hashers, rates) = match before {
-            Some(old) => (old.hashers.clone(), Arc::clone(&old.rates)),
-            None => {
-                let per_minute = |n: u32| Quota::per_minute(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN));
-                let rates = Rates {
-                    addresses: RateLimiter::keyed(per_minute(300)),
-                    devices: RateLimiter::keyed(per_minute(1).allow_burst(NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN))),
-                    codes: RateLimiter::keyed(per_minute(1).allow_burst(NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN))),
-                    strangers: RateLimiter::keyed(per_minute(1).allow_burst(NonZeroU32::new(10).unwrap_or(NonZeroU32::MIN))),
-                };
-                (Hashers::default(), Arc::new(rates))
-            }
+        let (hashers, rates, outbox) = match before {
+            Some(old) => (old.hashers.clone(), Arc::clone(&old.rates), Arc::clone(&old.outbox)),
+            None => Default::default(),
         };
-        Self { store, keyring, config, hashers, rates }
+        Self { store, keyring, config, hashers, rates, outbox }
     }
 
     pub fn hashers(&self) -> &Hashers {
         &self.hashers
+    }
+    /// Rings when a letter was written.
+    pub fn outbox(&self) -> Arc<Notify> {
+        Arc::clone(&self.outbox)
+    }
+    pub(super) fn wake_outbox(&self) {
+        self.outbox.notify_one();
     }
     pub(super) fn store(&self) -> &Store {
         &self.store
@@ -165,38 +60,27 @@ impl Machine {
     pub(super) fn keyring(&self) -> &KeyRing {
         &self.keyring
     }
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+    pub(super) fn rates(&self) -> &Rates {
+        &self.rates
+    }
 
-    /// Per address; IPv6 by its /64, so that one line cannot count as millions (607-K).
-    pub(super) fn too_fast(&self, address: Option<IpAddr>) -> bool {
-        let place = match address {
-            None => return false,
-            Some(IpAddr::V4(it)) => it.to_string(),
-            Some(IpAddr::V6(it)) => format!("{:x?}", &it.segments()[..4]),
-        };
-        self.rates.addresses.check_key(&Limits::place(&["address", &place])).is_err()
+    pub(super) async fn person(&self, account: &str) -> Result<accounts::Person> {
+        Ok(accounts::person(&self.store, account).await?.unwrap_or_default())
     }
 
     /// A browser that signed in before tries on its own budget, which a stranger cannot use up.
-    pub(super) fn may_try(&self, account: &str, device: Option<&str>, now_ms: i64) -> bool {
+    pub(super) fn is_known_device(&self, account: &str, device: Option<&str>, now_ms: i64) -> bool {
         let Some(plain) = device.and_then(base64url::decode).and_then(|it| self.keyring.open("device", &it)) else { return false };
         let known = String::from_utf8(plain).unwrap_or_default();
         let mut pieces = known.splitn(3, ' ');
         let (owner, until, id) = (pieces.next(), pieces.next().and_then(|it| it.parse::<i64>().ok()), pieces.next());
         match (owner, until, id) {
-            (Some(owner), Some(until), Some(id)) if owner == account && now_ms < until => {
-                self.rates.devices.check_key(&Limits::place(&["device", id])).is_ok()
-            }
+            (Some(owner), Some(until), Some(id)) if owner == account && now_ms < until => self.rates.device(id),
             _ => false,
         }
-    }
-
-    /// For a name that is nobody's.
-    pub(super) fn may_guess_stranger(&self, name: &str) -> bool {
-        self.rates.strangers.check_key(&Limits::place(&["stranger", name])).is_ok()
-    }
-
-    pub(super) fn may_guess_code(&self, account: &str) -> bool {
-        self.rates.codes.check_key(&Limits::place(&["code", account])).is_ok()
     }
 
     /// What a browser keeps to be known again: sealed, names its account, lasts a year.
@@ -210,11 +94,17 @@ impl Machine {
     pub async fn begin(&self, it: Begin, now_ms: i64) -> Result<Outcome> {
         let policy = self.policy_name(&it)?;
         let mut not_before_ms = it.max_age_s.map_or(0, |age| now_ms - age * 1000);
-        if it.force || it.max_age_s == Some(0) {
+        if it.force || it.max_age_s == Some(0) || it.purpose == Purpose::Reset {
             not_before_ms = now_ms;
         }
         if matches!(it.purpose, Purpose::Account(_)) {
             not_before_ms = not_before_ms.max(now_ms - STEP_UP_MS);
+        }
+        if it.purpose == Purpose::Register && self.config.registration.is_none() {
+            return Err(Refused::new(404, "not_found", "Accounts are made by the operator here, not by oneself.").into());
+        }
+        if it.purpose == Purpose::Reset && self.config.mail.is_none() {
+            return Err(Refused::new(404, "not_found", "This server sends no mail; ask its operator for a new password.").into());
         }
         let (account, proofs) = it.existing.map_or((None, Vec::new()), |it| (Some(it.account), it.proofs));
         let state = State {
@@ -228,10 +118,15 @@ impl Machine {
             proofs,
             consent: it.consent,
             pending: Pending::Nothing,
+            prefer: None,
+            sent: None,
+            draft: None,
+            new_email: None,
             totp_secret: None,
+            recovery_seed: None,
             expires_ms: now_ms + LIFETIME_MS,
         };
-        self.advance(state, None, now_ms).await
+        self.advance(state, None, None, now_ms).await
     }
 
     /// The policy that gives a wanted `acr`, else the client's own. Essential and nowhere to be had: an error, never a
@@ -248,50 +143,90 @@ impl Machine {
         Ok(it.policy.clone())
     }
 
-    fn policy(&self, name: &str) -> Policy {
+    pub(super) fn policy(&self, name: &str) -> Policy {
         match self.config.login.get(name) {
             Some(it) => Policy::parse(&it.require, it.acr.as_deref()),
             None => Policy::parse(&["password".to_owned()], None),
         }
     }
 
+    /// What this login has to prove. Whoever has a second factor is asked for it, whatever the policy makes do with (365-Z).
+    fn demanded(&self, state: &State, enrolled: bool) -> Policy {
+        let mut policy = match state.purpose {
+            Purpose::Reset => Policy { chains: vec![vec![Method::Email]], acr: None },
+            _ => self.policy(&state.policy),
+        };
+        if enrolled {
+            for chain in policy.chains.iter_mut().filter(|it| !it.contains(&Method::Totp)) {
+                chain.push(Method::Totp);
+            }
+        }
+        policy
+    }
+
     /// One answer to the pending question.
-    pub async fn answer(
-        &self,
-        handle: &str,
-        action: &str,
-        answer: &BTreeMap<String, String>,
-        address: Option<IpAddr>,
-        now_ms: i64,
-    ) -> Result<Outcome> {
+    pub async fn answer(&self, answer: &Answer<'_>) -> Result<Outcome> {
         let over = || Refused::bad_request("invalid_session", "This sign-in is too old. Go back to the app and start again.");
-        let plain = base64url::decode(handle).and_then(|it| self.keyring.open(PLACE, &it)).ok_or_else(|| over().because("seal"))?;
+        let plain = base64url::decode(answer.handle).and_then(|it| self.keyring.open(PLACE, &it)).ok_or_else(|| over().because("seal"))?;
         let mut state: State = serde_json::from_slice(&plain).map_err(|it| Fault::new(format!("a login's state: {it}")))?;
-        if now_ms >= state.expires_ms {
+        if answer.now_ms >= state.expires_ms {
             return Err(over().because("expired").into());
         }
-        if action == "cancel" || action == "deny" {
+        if answer.action == "cancel" || answer.action == "deny" {
             return Ok(Outcome::Abandoned { request: state.request });
         }
+        if self.turn(&mut state, answer.action) {
+            return self.advance(state, None, None, answer.now_ms).await;
+        }
         let problem = match state.pending {
-            Pending::Method(Method::Password) => match password::check(self, answer, address, now_ms).await? {
-                password::Outcome::Proved(account) => self.proved(&mut state, account, Method::Password, now_ms),
-                password::Outcome::Wrong(key) => {
-                    state.login_hint = answer.get("username").cloned();
-                    Some(key)
-                }
-            },
-            Pending::Method(Method::Totp) => self.check_code(&mut state, answer, now_ms).await?,
-            Pending::Enrol => self.check_enrolment(&mut state, answer, now_ms).await?,
-            Pending::NewPassword => self.check_new_password(&mut state, answer, now_ms).await?,
-            Pending::Consent if action == "allow" => return self.done(state, true, now_ms),
+            Pending::Password => self.check_password(&mut state, answer).await?,
+            Pending::Identify => self.check_identity(&mut state, answer).await?,
+            Pending::EmailCode => self.check_email_code(&mut state, answer).await?,
+            Pending::Totp => self.check_totp(&mut state, answer).await?,
+            Pending::RecoveryCode => self.check_recovery_code(&mut state, answer).await?,
+            Pending::Enrol => self.check_enrolment(&mut state, answer).await?,
+            Pending::NewPassword => self.check_new_password(&mut state, answer).await?,
+            Pending::Register => self.check_registration(&mut state, answer).await?,
+            Pending::NewEmail => self.check_new_email(&mut state, answer).await?,
+            Pending::ShowRecovery => {
+                state.recovery_seed = None;
+                None
+            }
+            Pending::Consent if answer.action == "allow" => return self.done(state, true, answer.now_ms),
             Pending::Consent | Pending::Nothing => None,
         };
-        self.advance(state, problem, now_ms).await
+        self.advance(state, problem, Some(answer), answer.now_ms).await
+    }
+
+    /// Links that lead to another question instead of answering this one. True if it was one.
+    fn turn(&self, state: &mut State, action: &str) -> bool {
+        let signing_in = matches!(state.pending, Pending::Password | Pending::Identify | Pending::EmailCode | Pending::Register);
+        match action {
+            "reset" if signing_in && self.config.mail.is_some() => {
+                state.purpose = Purpose::Reset;
+                (state.account, state.sent) = (None, None);
+                state.proofs.clear();
+            }
+            "register" if signing_in && self.config.registration.is_some() => {
+                state.purpose = Purpose::Register;
+                (state.account, state.sent) = (None, None);
+                state.proofs.clear();
+            }
+            "sign_in" if signing_in => {
+                state.purpose = Purpose::SignIn;
+                (state.sent, state.draft) = (None, None);
+            }
+            "use_password" if state.pending != Pending::Consent => (state.prefer, state.sent) = (Some(Method::Password), None),
+            "use_email" if state.pending != Pending::Consent => (state.prefer, state.sent) = (Some(Method::Email), None),
+            "use_totp" if state.pending == Pending::RecoveryCode => state.pending = Pending::Nothing,
+            "use_recovery" if state.pending == Pending::Totp => state.pending = Pending::RecoveryCode,
+            _ => return false,
+        }
+        true
     }
 
     /// All proofs of a login have one subject: another person's proof starts from nothing (334-L).
-    fn proved(&self, state: &mut State, account: String, method: Method, now_ms: i64) -> Option<&'static str> {
+    pub(super) fn proved(&self, state: &mut State, account: String, method: Method, now_ms: i64) -> Problem {
         if state.account.as_ref() != Some(&account) {
             state.proofs.clear();
         }
@@ -301,101 +236,228 @@ impl Machine {
         None
     }
 
-    async fn check_code(&self, state: &mut State, answer: &BTreeMap<String, String>, now_ms: i64) -> Result<Option<&'static str>> {
+    async fn check_password(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
+        match password::check(self, answer).await? {
+            password::Outcome::Proved(account) => Ok(self.proved(state, account, Method::Password, answer.now_ms)),
+            password::Outcome::Wrong(key) => {
+                state.login_hint = Some(answer.text("username").to_owned());
+                Ok(Some(key))
+            }
+        }
+    }
+
+    async fn check_identity(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
+        if state.account.is_none() {
+            state.login_hint = Some(answer.text("username").to_owned()).filter(|it| !it.is_empty());
+            if state.login_hint.is_none() {
+                return Ok(Some("no_name"));
+            }
+        }
+        self.send_proof(state, answer).await
+    }
+
+    /// A name was given, or a known person asks for a code: write to the address, or pretend to.
+    async fn send_proof(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
+        let known = match &state.account {
+            Some(account) => Some(account.clone()),
+            None => {
+                let name = state.login_hint.as_deref().unwrap_or_default();
+                accounts::find_by_login_name(&self.store, name).await?.map(|it| it.id)
+            }
+        };
+        let found = match known {
+            Some(id) => Some((id.clone(), self.person(&id).await?)),
+            None => None,
+        };
+        let template = if state.purpose == Purpose::Reset { "reset" } else { "code" };
+        let to = found.as_ref().filter(|(_, person)| person.active).and_then(|(_, person)| person.email.as_deref());
+        let shown = if state.account.is_some() { to.map(email::masked) } else { None };
+        let account = found.as_ref().map(|(id, _)| id.as_str());
+        let question =
+            Question { why: Why::Prove, account, to, shown, template, answerable: true, before: state.sent.as_ref().map(|it| it.id) };
+        self.send(state, question, answer).await
+    }
+
+    pub(super) async fn send(&self, state: &mut State, question: Question<'_>, answer: &Answer<'_>) -> Result<Problem> {
+        match email::send(self, question, answer).await? {
+            Some(sent) => {
+                state.sent = Some(sent);
+                Ok(None)
+            }
+            None => Ok(Some("too_many_mails")),
+        }
+    }
+
+    async fn check_email_code(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
+        let Some(sent) = state.sent.clone() else { return Ok(Some("code_over")) };
+        if answer.action == "resend" {
+            return match sent.why {
+                Why::Prove => self.send_proof(state, answer).await,
+                Why::Register => self.send_registration(state, answer).await,
+                Why::ChangeEmail => self.send_change(state, answer).await,
+            };
+        }
+        let account = match sent.why {
+            Why::Prove => Some(sent.account.as_str()),
+            Why::ChangeEmail => state.account.as_deref(),
+            Why::Register => None,
+        };
+        let spending = match email::check(self, &sent, account, answer).await? {
+            email::Checked::Wrong => return Ok(Some("wrong_code")),
+            email::Checked::Over => {
+                state.sent = None;
+                return Ok(Some("code_over"));
+            }
+            email::Checked::Right(it) => it,
+        };
+        state.sent = None;
+        match sent.why {
+            Why::Register => self.register(state, &spending, answer).await,
+            Why::ChangeEmail => self.change_email(state, &spending, answer).await,
+            Why::Prove => {
+                if !self.person(&sent.account).await?.active {
+                    return Ok(Some("code_over"));
+                }
+                let mut change = StoreChange::new(answer.now_ms);
+                email::spend(&mut change, &spending, &sent.account);
+                let entry = audit::Entry::ok("email_proved").account(sent.account.as_str());
+                change.audit(entry.address(answer.shown_address()));
+                match self.store.apply(change).await {
+                    Ok(_) => Ok(self.proved(state, sent.account, Method::Email, answer.now_ms)),
+                    Err(NotApplied::Conflict(_)) => Ok(Some("code_over")),
+                    Err(other) => Err(other.into()),
+                }
+            }
+        }
+    }
+
+    async fn check_totp(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         let Some(account) = state.account.clone() else { return Ok(Some("wrong_code")) };
-        let code = answer.get("code").map(String::as_str).unwrap_or_default();
-        if totp::check(self, &account, code, now_ms).await? {
-            return Ok(self.proved(state, account, Method::Totp, now_ms));
+        if totp::check(self, &account, answer.text("code"), answer.now_ms).await? {
+            return Ok(self.proved(state, account, Method::Totp, answer.now_ms));
         }
         Ok(Some("wrong_code"))
     }
 
-    async fn check_enrolment(&self, state: &mut State, answer: &BTreeMap<String, String>, now_ms: i64) -> Result<Option<&'static str>> {
-        let (Some(account), Some(secret)) = (state.account.clone(), state.totp_secret) else { return Ok(Some("wrong_code")) };
-        let code = answer.get("code").map(String::as_str).unwrap_or_default();
-        if !self.may_guess_code(&account) || !totp::enrol(self, &account, &secret, code, now_ms).await? {
-            return Ok(Some("wrong_code"));
+    async fn check_recovery_code(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
+        let Some(account) = state.account.clone() else { return Ok(Some("wrong_recovery_code")) };
+        if recovery::check(self, &account, answer).await? {
+            state.pending = Pending::Nothing;
+            return Ok(self.proved(state, account, Method::Totp, answer.now_ms));
         }
-        state.purpose = Purpose::SignIn;
-        Ok(self.proved(state, account, Method::Totp, now_ms))
-    }
-
-    /// A new password ends every session of the person (420-U); the one at hand is opened anew behind it.
-    async fn check_new_password(&self, state: &mut State, answer: &BTreeMap<String, String>, now_ms: i64) -> Result<Option<&'static str>> {
-        let Some(account) = state.account.clone() else { return Ok(Some("weak_password")) };
-        let text = |name: &str| answer.get(name).map(String::as_str).unwrap_or_default();
-        let (new, again) = (text("new_password"), text("new_password_again"));
-        if !(accounts::PASSWORD_MIN..=accounts::PASSWORD_MAX).contains(&new.len()) {
-            return Ok(Some("weak_password"));
-        }
-        if new != again {
-            return Ok(Some("passwords_differ"));
-        }
-        let digest = self.hashers.hash(new).await?;
-        let mut change = StoreChange::new(now_ms);
-        accounts::set_password(&mut change, &account, digest);
-        change.run_expecting(END_SESSIONS, vec![account.as_str().into()], Expect::Any);
-        change.audit(audit::Entry::ok("password_changed").account(account.as_str()));
-        self.store.apply(change).await?;
-        state.purpose = Purpose::SignIn;
-        Ok(self.proved(state, account, Method::Password, now_ms))
+        Ok(Some("wrong_recovery_code"))
     }
 
     /// What comes next: a question, or the end.
-    async fn advance(&self, mut state: State, problem: Option<&'static str>, now_ms: i64) -> Result<Outcome> {
-        let mut policy = self.policy(&state.policy);
+    async fn advance(&self, mut state: State, problem: Problem, answer: Option<&Answer<'_>>, now_ms: i64) -> Result<Outcome> {
         let enrolled = match &state.account {
             Some(account) => totp::is_enrolled(self, account).await?,
             None => false,
         };
-        // Whoever has a second factor is asked for it, whatever the policy makes do with (365-Z).
-        if enrolled {
-            for chain in policy.chains.iter_mut().filter(|it| !it.contains(&Method::Totp)) {
-                chain.push(Method::Totp);
-            }
-        }
-        let context = Context { now_ms, not_before_ms: state.not_before_ms };
-        let step = match policy::next(&policy, &context, &state.proofs) {
-            Next::Impossible => return Err(Fault::new(format!("the login policy {:?} names no chain", state.policy)).into()),
-            Next::Ask(Method::Password) => {
-                state.pending = Pending::Method(Method::Password);
-                password::ask(state.login_hint.as_deref(), problem)
-            }
-            Next::Ask(Method::Totp) if enrolled => {
-                state.pending = Pending::Method(Method::Totp);
-                totp::ask(problem)
-            }
-            // The policy wants a code and the person has no authenticator yet: this is when it is added.
-            Next::Ask(Method::Totp) => self.ask_enrolment(&mut state, problem)?,
-            Next::Done { .. } => match self.after_proofs(&mut state, enrolled, problem, now_ms).await? {
-                Some(step) => step,
-                None => return self.done(state, false, now_ms),
-            },
+        let step = match self.question(&mut state, enrolled, problem, answer, now_ms).await? {
+            Some(step) => step,
+            None => return self.done(state, false, now_ms),
         };
         let plain = serde_json::to_vec(&state).map_err(|it| Fault::new(it.to_string()))?;
         Ok(Outcome::Ask { step: Box::new(step), handle: base64url::encode(&self.keyring.seal(PLACE, &plain)?), request: state.request })
     }
 
+    /// The next question; none when nothing is missing.
+    async fn question(
+        &self,
+        state: &mut State,
+        enrolled: bool,
+        problem: Problem,
+        answer: Option<&Answer<'_>>,
+        now_ms: i64,
+    ) -> Result<Option<Step>> {
+        if let (Some(seed), Some(account)) = (state.recovery_seed, &state.account) {
+            let step = recovery::show(self, account, &seed);
+            state.pending = Pending::ShowRecovery;
+            return Ok(Some(step));
+        }
+        if let Some(sent) = &state.sent {
+            let step = email::ask(sent, problem);
+            state.pending = Pending::EmailCode;
+            return Ok(Some(step));
+        }
+        if state.purpose == Purpose::Register {
+            return Ok(Some(self.ask_registration(state, problem)));
+        }
+        let policy = self.demanded(state, enrolled);
+        let context = Context { now_ms, not_before_ms: state.not_before_ms, prefer: state.prefer };
+        let asked = match policy::next(&policy, &context, &state.proofs) {
+            Next::Impossible => return Err(Fault::new(format!("the login policy {:?} names no chain", state.policy)).into()),
+            Next::Done { .. } => return self.after_proofs(state, enrolled, problem, now_ms).await,
+            Next::Ask(method) => method,
+        };
+        let others = policy::alternatives(&policy, &context, &state.proofs, asked);
+        let step = match asked {
+            Method::Password => {
+                state.pending = Pending::Password;
+                self.doors(password::ask(state.login_hint.as_deref(), problem), &others)
+            }
+            Method::Email => return self.ask_email(state, &others, problem, answer).await.map(Some),
+            Method::Totp if enrolled && state.pending == Pending::RecoveryCode => recovery::ask(problem),
+            Method::Totp if enrolled => {
+                state.pending = Pending::Totp;
+                let left = recovery::left(self, state.account.as_deref().unwrap_or_default()).await?;
+                totp::ask(problem, left > 0)
+            }
+            // The policy wants a code and the person has no authenticator yet: this is when it is added.
+            Method::Totp => self.ask_enrolment(state, problem)?,
+        };
+        Ok(Some(step))
+    }
+
+    /// The ways out of a sign-in page: other methods, a forgotten password, a new account, the way back.
+    pub(super) fn doors(&self, mut step: Step, others: &[Method]) -> Step {
+        for other in others.iter().filter(|it| **it != Method::Totp) {
+            step = step.action(if *other == Method::Email { "use_email" } else { "use_password" }, "secondary");
+        }
+        if step.kind == "password" && self.config.mail.is_some() {
+            step = step.action("reset", "link");
+        }
+        if self.config.registration.is_some() {
+            step = step.action("register", "link");
+        }
+        step.action("cancel", "link")
+    }
+
+    async fn ask_email(&self, state: &mut State, others: &[Method], problem: Problem, answer: Option<&Answer<'_>>) -> Result<Step> {
+        let reset = state.purpose == Purpose::Reset;
+        if let Some(account) = state.account.clone() {
+            let person = self.person(&account).await?;
+            if person.email.is_none() {
+                let hint = "Your account has no proved e-mail address, which this sign-in needs. Ask the operator to add one.";
+                return Err(Refused::bad_request("access_denied", hint).because(format!("{account} has no verified address")).into());
+            }
+            // After an answer the code is sent at once; a page that was merely opened sends nothing.
+            if let (Some(answer), None) = (answer, problem)
+                && self.send_proof(state, answer).await?.is_none()
+                && let Some(sent) = &state.sent
+            {
+                state.pending = Pending::EmailCode;
+                return Ok(email::ask(sent, None));
+            }
+        }
+        state.pending = Pending::Identify;
+        let step = match &state.account {
+            Some(_) => Step::new("email_send").action("send", "primary"),
+            None => email::identify(if reset { "reset" } else { "identify" }, state.login_hint.as_deref()),
+        };
+        let step = step.problem(problem);
+        Ok(if reset { step.action("sign_in", "link").action("cancel", "link") } else { self.doors(step, others) })
+    }
+
     /// The person is proved; is there anything left to ask?
-    async fn after_proofs(&self, state: &mut State, enrolled: bool, problem: Option<&'static str>, now_ms: i64) -> Result<Option<Step>> {
+    async fn after_proofs(&self, state: &mut State, enrolled: bool, problem: Problem, now_ms: i64) -> Result<Option<Step>> {
         match state.purpose {
-            Purpose::Account(Change::Password) => {
-                state.pending = Pending::NewPassword;
-                let step = Step::new("new_password")
-                    .field("new_password", FieldKind::NewPassword, "new-password", None)
-                    .field("new_password_again", FieldKind::NewPassword, "new-password", None)
-                    .action("continue", "primary")
-                    .action("cancel", "link");
-                Ok(Some(step.problem(problem)))
-            }
+            Purpose::Reset | Purpose::Account(Change::Password) => Ok(Some(self.ask_new_password(state, problem))),
+            Purpose::Account(Change::Email) => Ok(Some(self.ask_new_email(state, problem))),
             Purpose::Account(Change::EnrolTotp) if !enrolled => self.ask_enrolment(state, problem).map(Some),
-            Purpose::Account(Change::RemoveTotp) if enrolled => {
-                let mut change = StoreChange::new(now_ms);
-                totp::remove(&mut change, state.account.as_deref().unwrap_or_default());
-                self.store.apply(change).await?;
-                state.proofs.retain(|it| it.method != Method::Totp);
-                Ok(None)
-            }
+            Purpose::Account(Change::RemoveTotp) if enrolled => self.remove_totp(state, now_ms).await.map(|()| None),
+            Purpose::Account(Change::RecoveryCodes) if enrolled => self.new_recovery_codes(state, now_ms).await.map(Some),
             _ => Ok(state.consent.clone().map(|ask| {
                 state.pending = Pending::Consent;
                 let scopes: Vec<Json> = ask.scopes.iter().map(|(name, text)| serde_json::json!({ "name": name, "text": text })).collect();
@@ -408,19 +470,9 @@ impl Machine {
         }
     }
 
-    fn ask_enrolment(&self, state: &mut State, problem: Option<&'static str>) -> Result<Step> {
-        let secret = match state.totp_secret {
-            Some(it) => it,
-            None => crate::seal::random::<20>()?,
-        };
-        state.totp_secret = Some(secret);
-        state.pending = Pending::Enrol;
-        totp::ask_enrolment(&self.config.brand.name, &secret, problem)
-    }
-
     fn done(&self, state: State, consented: bool, now_ms: i64) -> Result<Outcome> {
         let policy = self.policy(&state.policy);
-        let context = Context { now_ms, not_before_ms: state.not_before_ms };
+        let context = Context { now_ms, not_before_ms: state.not_before_ms, prefer: None };
         let Next::Done { mut amr, auth_time_ms } = policy::next(&policy, &context, &state.proofs) else {
             return Err(Refused::bad_request("invalid_session", "This sign-in is too old. Start again.").because("a proof aged").into());
         };

@@ -2,6 +2,10 @@
 
 pub mod accounts;
 pub mod flow;
+mod journeys;
 pub mod methods;
 pub mod policy;
+pub mod rates;
+pub mod recovery;
+mod state;
 pub mod step;

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 #[serde(rename_all = "snake_case")]
 pub enum Method {
     Password,
+    /// A one-time code sent to the account's verified address.
+    Email,
     Totp,
 }
 
@@ -13,6 +15,7 @@ impl Method {
     pub fn parse(name: &str) -> Option<Self> {
         match name {
             "password" => Some(Self::Password),
+            "email" => Some(Self::Email),
             "totp" => Some(Self::Totp),
             _ => None,
         }
@@ -22,7 +25,15 @@ impl Method {
     pub fn amr(self) -> &'static str {
         match self {
             Self::Password => "pwd",
-            Self::Totp => "otp",
+            Self::Email | Self::Totp => "otp",
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Email => "email",
+            Self::Totp => "totp",
         }
     }
 }
@@ -53,6 +64,19 @@ pub struct Context {
     pub now_ms: i64,
     /// Older proofs do not count (max_age).
     pub not_before_ms: i64,
+    /// The way a person chose where the policy leaves a choice.
+    pub prefer: Option<Method>,
+}
+
+impl Context {
+    fn fresh<'a>(&self, proofs: &'a [Proof], method: Method) -> Option<&'a Proof> {
+        proofs.iter().rev().find(|it| it.method == method && it.at_ms >= self.not_before_ms && it.at_ms <= self.now_ms)
+    }
+
+    /// What a chain asks for first that is not proved yet.
+    fn first_missing(&self, proofs: &[Proof], chain: &[Method]) -> Option<Method> {
+        chain.iter().copied().find(|it| self.fresh(proofs, *it).is_none())
+    }
 }
 
 #[derive(Debug, PartialEq, Eq, Clone)]
@@ -66,27 +90,36 @@ pub enum Next {
     Impossible,
 }
 
-/// The first chain whose first missing method can be asked; done when one chain is whole.
+/// Done when one chain is whole; else the first missing method of the chain of which most is proved, the first of equals,
+/// unless the person prefers another.
 pub fn next(policy: &Policy, context: &Context, proofs: &[Proof]) -> Next {
-    let fresh = |method: Method| {
-        proofs.iter().rev().find(|it| it.method == method && it.at_ms >= context.not_before_ms && it.at_ms <= context.now_ms)
-    };
     for chain in policy.chains.iter().filter(|it| !it.is_empty()) {
-        if chain.iter().all(|it| fresh(*it).is_some()) {
-            let used: Vec<&Proof> = chain.iter().filter_map(|it| fresh(*it)).collect();
+        let used: Vec<&Proof> = chain.iter().filter_map(|it| context.fresh(proofs, *it)).collect();
+        if used.len() == chain.len() {
             let mut amr: Vec<String> = chain.iter().map(|it| it.amr().to_owned()).collect();
+            amr.dedup();
             if chain.len() > 1 {
                 amr.push("mfa".to_owned());
             }
             return Next::Done { amr, auth_time_ms: used.iter().map(|it| it.at_ms).min().unwrap_or(context.now_ms) };
         }
     }
-    // The chain of which most is proved already, the first of equals.
-    let missing = |chain: &&Vec<Method>| chain.iter().filter(|it| fresh(**it).is_none()).count();
-    match policy.chains.iter().filter(|it| !it.is_empty()).min_by_key(missing) {
-        Some(chain) => chain.iter().find(|it| fresh(**it).is_none()).map_or(Next::Impossible, |it| Next::Ask(*it)),
-        None => Next::Impossible,
-    }
+    let rank = |chain: &&Vec<Method>| {
+        let missing = chain.iter().filter(|it| context.fresh(proofs, **it).is_none()).count();
+        let wanted = context.prefer.is_some() && context.first_missing(proofs, chain) == context.prefer;
+        (!wanted, missing)
+    };
+    let chain = policy.chains.iter().filter(|it| !it.is_empty()).min_by_key(rank);
+    chain.and_then(|it| context.first_missing(proofs, it)).map_or(Next::Impossible, Next::Ask)
+}
+
+/// What else could be asked instead of `asked`.
+pub fn alternatives(policy: &Policy, context: &Context, proofs: &[Proof], asked: Method) -> Vec<Method> {
+    let mut found: Vec<Method> =
+        policy.chains.iter().filter_map(|it| context.first_missing(proofs, it)).filter(|it| *it != asked).collect();
+    found.sort();
+    found.dedup();
+    found
 }
 
 #[cfg(test)]
@@ -100,13 +133,19 @@ mod tests {
     #[test]
     fn every_case() {
         let both = Policy::parse(&["password + totp".to_owned()], None);
-        let context = |not_before_ms| Context { now_ms: 100, not_before_ms };
+        let context = |not_before_ms| Context { now_ms: 100, not_before_ms, prefer: None };
         assert_eq!(next(&both, &context(0), &[]), Next::Ask(Method::Password));
         assert_eq!(next(&both, &context(0), &[proof(Method::Password, 50)]), Next::Ask(Method::Totp));
         let done = next(&both, &context(0), &[proof(Method::Password, 50), proof(Method::Totp, 60)]);
         assert_eq!(done, Next::Done { amr: vec!["pwd".into(), "otp".into(), "mfa".into()], auth_time_ms: 50 });
         assert_eq!(next(&both, &context(55), &[proof(Method::Password, 50), proof(Method::Totp, 60)]), Next::Ask(Method::Password));
         assert_eq!(next(&both, &context(0), &[proof(Method::Password, 101)]), Next::Ask(Method::Password), "a proof from the future");
+        let either = Policy::parse(&["password".to_owned(), "email".to_owned()], None);
+        assert_eq!(next(&either, &context(0), &[]), Next::Ask(Method::Password));
+        assert_eq!(alternatives(&either, &context(0), &[], Method::Password), [Method::Email]);
+        assert_eq!(next(&either, &Context { prefer: Some(Method::Email), ..context(0) }, &[]), Next::Ask(Method::Email));
+        let both_ways = Policy::parse(&["password + totp".to_owned(), "email + totp".to_owned()], None);
+        assert_eq!(next(&both_ways, &context(0), &[proof(Method::Email, 50)]), Next::Ask(Method::Totp));
         for none in [Policy::parse(&[], None), Policy::parse(&[String::new()], None)] {
             assert_eq!(next(&none, &context(0), &[proof(Method::Password, 50)]), Next::Impossible);
         }

@@ -10,6 +10,8 @@ pub struct Step {
     pub actions: Vec<Action>,
     /// Message key of what was wrong with the last answer.
     pub problem: Option<String>,
+    /// The field it was wrong in, if it was one.
+    pub problem_field: Option<String>,
     pub facts: BTreeMap<String, serde_json::Value>,
 }
 
@@ -31,8 +33,6 @@ pub enum FieldKind {
     Password,
     NewPassword,
     Code,
-    Checkbox,
-    Hidden,
 }
 
 /// A button; its name is sent back as `action`.
@@ -45,7 +45,7 @@ pub struct Action {
 
 impl Step {
     pub fn new(kind: &str) -> Self {
-        Self { kind: kind.to_owned(), fields: Vec::new(), actions: Vec::new(), problem: None, facts: BTreeMap::new() }
+        Self { kind: kind.to_owned(), fields: Vec::new(), actions: Vec::new(), problem: None, problem_field: None, facts: BTreeMap::new() }
     }
 
     pub fn field(mut self, name: &str, kind: FieldKind, autocomplete: &str, value: Option<&str>) -> Self {
@@ -55,9 +55,17 @@ impl Step {
             autocomplete: Some(autocomplete.to_owned()),
             value: value.map(str::to_owned),
             required: true,
-            max_length: 128,
+            max_length: 256,
         });
         self
+    }
+
+    pub fn optional_field(self, name: &str, kind: FieldKind, autocomplete: &str, value: Option<&str>) -> Self {
+        let mut step = self.field(name, kind, autocomplete, value);
+        if let Some(field) = step.fields.last_mut() {
+            field.required = false;
+        }
+        step
     }
 
     pub fn action(mut self, name: &str, kind: &str) -> Self {
@@ -72,6 +80,17 @@ impl Step {
 
     pub fn problem(mut self, key: Option<&str>) -> Self {
         self.problem = key.map(str::to_owned);
+        let fields: &[&str] = match key {
+            Some("wrong_password") => &["password"],
+            Some("wrong_code") => &["code", "email_code"],
+            Some("wrong_recovery_code") => &["recovery_code"],
+            Some("weak_password") => &["new_password"],
+            Some("passwords_differ") => &["new_password_again"],
+            Some("bad_email" | "email_domain") => &["email"],
+            Some("no_name") => &["username"],
+            _ => &[],
+        };
+        self.problem_field = self.fields.iter().map(|it| it.name.clone()).find(|it| fields.contains(&it.as_str()));
         self
     }
 }

@@ -1,11 +1,14 @@
 //! Step -> page. Runtime templates, so that operators replace them without compiling; one style sheet; no script but the
 //! one line that submits a form_post answer. User-controlled text is escaped, shortened and stripped of what turns it round.
 
+mod assets;
+mod locales;
+
 use crate::config::Brand;
 use crate::error::Fault;
 use crate::login::step::Step;
-use fluent_bundle::concurrent::FluentBundle;
-use fluent_bundle::{FluentArgs, FluentResource};
+use assets::{Asset, Assets};
+use locales::Locales;
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
 use serde::Serialize;
@@ -22,8 +25,6 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("account.html", include_str!("templates/account.html")),
     ("form_post.html", include_str!("templates/form_post.html")),
 ];
-const STYLE: &str = include_str!("style.css");
-const LOCALES: &[(&str, &str)] = &[("en", include_str!("locales/en.ftl")), ("de", include_str!("locales/de.ftl"))];
 /// The whole of our JavaScript; its digest is in the policy of the one page that has it.
 const SUBMIT: &str = "document.forms[0].submit()";
 
@@ -65,6 +66,9 @@ pub struct AccountView {
     pub email: Option<String>,
     pub email_verified: bool,
     pub second_factors: Vec<String>,
+    /// Does this server send mail, so that an address can be proved?
+    pub mail: bool,
+    pub recovery_codes_left: usize,
     pub sessions: Vec<SessionView>,
     pub apps: Vec<AppView>,
     pub form_action: String,
@@ -73,8 +77,9 @@ pub struct AccountView {
 
 pub struct Pages {
     environment: Environment<'static>,
-    locales: Arc<BTreeMap<&'static str, FluentBundle<FluentResource>>>,
+    locales: Arc<Locales>,
     brand: BrandView,
+    assets: Assets,
 }
 
 #[derive(Serialize, Clone)]
@@ -82,40 +87,42 @@ struct BrandView {
     name: String,
     privacy_url: Option<String>,
     terms_url: Option<String>,
+    support_url: Option<String>,
+    logo: Option<String>,
 }
 
 impl Pages {
-    /// `own`: a directory whose files replace ours of the same name.
-    pub fn new(brand: &Brand, own: Option<&Path>) -> Result<Self, Fault> {
+    /// `own`: a directory whose templates replace ours of the same name, whose `style.css` is added to ours, and whose
+    /// `LANGUAGE.ftl` change or add messages. `base`: where a relative logo begins.
+    pub fn new(brand: &Brand, own: Option<&Path>, base: &Path) -> Result<Self, Fault> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_auto_escape_callback(|_| AutoEscape::Html);
         let broken = |it: minijinja::Error| Fault::new(format!("a page template: {it:#}"));
         for (name, ours) in TEMPLATES {
-            let text = match own.map(|it| it.join(name)) {
-                Some(path) if path.exists() => {
-                    std::fs::read_to_string(&path).map_err(|it| Fault::new(format!("{}: {it}", path.display())))?
-                }
-                _ => (*ours).to_owned(),
-            };
+            let text = own_file(own, name)?.unwrap_or_else(|| (*ours).to_owned());
             environment.add_template_owned(*name, text).map_err(broken)?;
         }
-        let mut locales = BTreeMap::new();
-        for (name, text) in LOCALES {
-            locales.insert(*name, bundle(name, text)?);
-        }
-        let locales = Arc::new(locales);
+        let locales = Arc::new(Locales::read(own)?);
         let known = Arc::clone(&locales);
-        environment.add_function("t", move |locale: &str, key: &str, args: Option<Value>| message(&known, locale, key, args.as_ref()));
-        environment.add_filter("plain", |text: &str| plain(text));
+        environment.add_function("t", move |locale: &str, key: &str, args: Option<Value>| known.message(locale, key, &arguments(args)));
+        environment.add_filter("plain", |text: &str| plain(text, SENTENCE));
         environment.add_filter("base64", |text: &str| standard_base64(text.as_bytes()));
-        let brand = BrandView { name: brand.name.clone(), privacy_url: brand.privacy_url.clone(), terms_url: brand.terms_url.clone() };
-        Ok(Self { environment, locales, brand })
+        let assets = Assets::read(brand, own, base)?;
+        let brand = BrandView {
+            name: plain(&brand.name, NAME),
+            privacy_url: brand.privacy_url.clone(),
+            terms_url: brand.terms_url.clone(),
+            support_url: brand.support_url.clone(),
+            logo: assets.logo.as_ref().map(|it| it.name.clone()),
+        };
+        Ok(Self { environment, locales, brand, assets })
     }
 
     fn render(&self, name: &str, locale: &str, values: Value) -> Result<String, Fault> {
         let template = self.environment.get_template(name).map_err(|it| Fault::new(format!("{name}: {it:#}")))?;
-        let common = context! { brand => Value::from(Serde(&self.brand)), locale => locale, assets => ASSETS_VERSION, ..values };
+        let version = &self.assets.style.version;
+        let common = context! { brand => Value::from(Serde(&self.brand)), locale => locale, assets => version, ..values };
         template.render(common).map_err(|it| Fault::new(format!("{name}: {it:#}")))
     }
 
@@ -131,8 +138,9 @@ impl Pages {
         self.render("error.html", locale, context! { error => Value::from(Serde(error)), base => base })
     }
 
-    pub fn home(&self, locale: &str, base: &str) -> Result<String, Fault> {
-        self.render("home.html", locale, context! { base => base })
+    /// `registration`: may people make their own account?
+    pub fn home(&self, locale: &str, base: &str, registration: bool) -> Result<String, Fault> {
+        self.render("home.html", locale, context! { base => base, registration => registration })
     }
 
     pub fn account(&self, locale: &str, view: &AccountView) -> Result<String, Fault> {
@@ -147,17 +155,24 @@ impl Pages {
         )
     }
 
-    /// The first language we have: of the request, then of the browser, else English. Anything odd is skipped (586-K).
+    /// A message by itself, for mail.
+    pub fn text(&self, locale: &str, key: &str, values: &BTreeMap<String, String>) -> String {
+        self.locales.message(locale, key, values)
+    }
+
+    /// The languages there are messages for.
+    pub fn languages(&self) -> Vec<&str> {
+        self.locales.names()
+    }
+
     pub fn pick_locale(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> String {
-        let asked = ui_locales.unwrap_or_default().split(' ').take(8);
-        let accepted = accept_language.unwrap_or_default().split(',').take(8).map(|it| it.split(';').next().unwrap_or_default());
-        for tag in asked.chain(accepted) {
-            let language = tag.trim().split('-').next().unwrap_or_default().to_ascii_lowercase();
-            if self.locales.contains_key(language.as_str()) {
-                return language;
-            }
-        }
-        "en".to_owned()
+        self.locales.pick(ui_locales, accept_language)
+    }
+
+    /// A static file by its name below /assets/.
+    pub fn asset(&self, path: &str) -> Option<&Asset> {
+        let logo = self.assets.logo.as_ref().filter(|it| it.name == path);
+        logo.or_else(|| (path == self.assets.style.name).then_some(&self.assets.style))
     }
 }
 
@@ -165,52 +180,55 @@ fn base_of(form_action: &str) -> String {
     form_action.rsplit_once('/').map_or_else(String::new, |(base, _)| base.to_owned())
 }
 
-fn bundle(name: &str, text: &str) -> Result<FluentBundle<FluentResource>, Fault> {
-    let resource = FluentResource::try_new(text.to_owned()).map_err(|(_, it)| Fault::new(format!("{name}.ftl: {it:?}")))?;
-    let language = name.parse().map_err(|_| Fault::new(format!("{name} is no language")))?;
-    let mut bundle = FluentBundle::new_concurrent(vec![language]);
-    bundle.set_use_isolating(false);
-    bundle.add_resource(resource).map_err(|it| Fault::new(format!("{name}.ftl: {it:?}")))?;
-    Ok(bundle)
-}
-
-/// A message, or its key where there is none: a missing translation is seen, not fatal.
-fn message(locales: &BTreeMap<&'static str, FluentBundle<FluentResource>>, locale: &str, key: &str, args: Option<&Value>) -> String {
-    let Some(bundle) = locales.get(locale).or_else(|| locales.get("en")) else { return key.to_owned() };
-    let Some(pattern) = bundle.get_message(key).and_then(|it| it.value()) else { return key.to_owned() };
-    let mut values = FluentArgs::new();
-    if let Some(args) = args
-        && let Ok(names) = args.try_iter()
-    {
-        for name in names {
-            if let Ok(value) = args.get_item(&name) {
-                values.set(name.to_string(), plain(&value.to_string()));
-            }
+/// The operator's file of that name, if there is one.
+fn own_file(own: Option<&Path>, name: &str) -> Result<Option<String>, Fault> {
+    match own.map(|it| it.join(name)) {
+        Some(path) if path.exists() => {
+            std::fs::read_to_string(&path).map(Some).map_err(|it| Fault::new(format!("{}: {it}", path.display())))
         }
-    }
-    bundle.format_pattern(pattern, Some(&values), &mut Vec::new()).into_owned()
-}
-
-/// Text somebody else chose: no control or direction characters, eighty at most (351-L).
-fn plain(text: &str) -> String {
-    let turns = |it: char| matches!(it, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    text.chars().filter(|it| !it.is_control() && !turns(*it)).take(80).collect()
-}
-
-const ASSETS_VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// A static file: type, bytes, ETag.
-pub fn asset(path: &str) -> Option<(&'static str, &'static [u8], &'static str)> {
-    match path {
-        "style.css" => Some(("text/css; charset=utf-8", STYLE.as_bytes(), concat!("\"", env!("CARGO_PKG_VERSION"), "\""))),
-        _ => None,
+        _ => Ok(None),
     }
 }
 
-/// Nothing but our own style sheet and forms that lead home, or to the client whose answer a form carries.
-pub fn content_security_policy(form_action: Option<&str>) -> String {
-    let extra = form_action.map(|it| format!(" {it}")).unwrap_or_default();
-    let script = format!("'sha256-{}'", standard_base64(&digest::sha256(SUBMIT.as_bytes())));
+fn arguments(args: Option<Value>) -> BTreeMap<String, String> {
+    let Some(args) = args else { return BTreeMap::new() };
+    let Ok(names) = args.try_iter() else { return BTreeMap::new() };
+    names.filter_map(|name| Some((name.to_string(), args.get_item(&name).ok()?.to_string()))).collect()
+}
+
+const NAME: usize = 80;
+const SENTENCE: usize = 300;
+
+/// Text somebody else chose: no control, direction or invisible characters; what is cut says so (351-L).
+fn plain(text: &str, most: usize) -> String {
+    let unseen = |it: char| {
+        matches!(it, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+    };
+    let mut kept = text.chars().filter(|it| !it.is_control() && !unseen(*it));
+    let mut out: String = kept.by_ref().take(most).collect();
+    if kept.next().is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// What a page may do: our own style sheet and pictures, forms that lead home, or to the client whose answer they carry.
+#[derive(Clone, Copy)]
+pub enum Script {
+    None,
+    /// The one line that submits a form_post answer.
+    Submit,
+}
+
+pub fn content_security_policy(form_action: Option<&str>, script: Script) -> String {
+    // An origin, or the scheme of an app; anything else would change the policy instead of widening it.
+    let fits = |it: &&str| it.contains(':') && it.bytes().all(|it| it.is_ascii_alphanumeric() || b":/.-+[]".contains(&it));
+    let extra = form_action.filter(fits).map(|it| format!(" {it}")).unwrap_or_default();
+    let script = match script {
+        Script::None => "'none'".to_owned(),
+        Script::Submit => format!("'sha256-{}'", standard_base64(&digest::sha256(SUBMIT.as_bytes()))),
+    };
     format!(
         "default-src 'none'; style-src 'self'; img-src 'self' data:; script-src {script}; form-action 'self'{extra}; \
          frame-ancestors 'none'; base-uri 'none'"
@@ -229,17 +247,7 @@ mod tests {
     use crate::login::step::FieldKind;
 
     fn pages() -> Pages {
-        Pages::new(&Brand::default(), None).unwrap()
-    }
-
-    #[test]
-    fn every_message_exists_in_every_language() {
-        let keys = |text: &str| -> Vec<String> {
-            text.lines().filter_map(|it| it.split_once(" =").map(|it| it.0.to_owned())).filter(|it| !it.starts_with(['#', ' '])).collect()
-        };
-        for (name, text) in LOCALES {
-            assert_eq!(keys(text), keys(LOCALES[0].1), "{name}");
-        }
+        Pages::new(&Brand::default(), None, Path::new(".")).unwrap()
     }
 
     /// 351-L, 552-V, 555-V, 556-V
@@ -252,7 +260,23 @@ mod tests {
             client_name: Some("<b>{{7*7}}\u{202e}evil".into()),
             hidden: vec![("a\"b".into(), "<script>".into())],
         };
-        for kind in ["password", "totp", "consent", "new_password", "enrol_totp", "logout", "signed_out"] {
+        for kind in [
+            "password",
+            "identify",
+            "reset",
+            "email_send",
+            "email_code",
+            "totp",
+            "recovery_code",
+            "recovery_codes",
+            "register",
+            "new_email",
+            "consent",
+            "new_password",
+            "enrol_totp",
+            "logout",
+            "signed_out",
+        ] {
             let step = Step::new(kind)
                 .field("username", FieldKind::Text, "username", Some("\"><script>"))
                 .action("continue", "primary")
@@ -281,12 +305,37 @@ mod tests {
         }
     }
 
+    /// 351-L
+    #[test]
+    fn what_is_cut_says_so_and_nothing_is_invisible() {
+        assert_eq!(plain(&"x".repeat(80), 80).chars().count(), 80);
+        assert_eq!(plain(&"x".repeat(81), 80), format!("{}…", "x".repeat(80)));
+        for bad in ["\u{61c}", "\u{2028}", "\u{2060}", "\u{e0041}", "\u{202e}", "\u{0}"] {
+            assert_eq!(plain(&format!("a{bad}b"), 80), "ab", "{bad:?}");
+        }
+    }
+
+    /// 555-V
+    #[test]
+    fn the_policy_is_widened_by_origins_only() {
+        let of = |it| content_security_policy(it, Script::None);
+        assert!(of(Some("https://app.example.com")).contains("form-action 'self' https://app.example.com;"));
+        assert!(of(Some("com.example.app:")).contains("form-action 'self' com.example.app:;"));
+        for bad in ["'none'", "https://a; script-src *", "*", "https://a b"] {
+            assert!(of(Some(bad)).contains("form-action 'self';"), "{bad}");
+        }
+        assert!(of(None).contains("script-src 'none'"));
+        assert!(content_security_policy(None, Script::Submit).contains("script-src 'sha256-"));
+    }
+
     /// 554-V, 586-K
     #[test]
     fn a_language_is_one_of_ours() {
         let pages = pages();
         assert_eq!(pages.pick_locale(Some("de-AT en"), None), "de");
         assert_eq!(pages.pick_locale(None, Some("fr;q=0.9, de;q=0.8")), "de");
+        assert_eq!(pages.pick_locale(None, Some("de;q=0.5, en;q=0.8")), "en");
+        assert_eq!(pages.pick_locale(None, Some("de;q=0, fr")), "en");
         assert_eq!(pages.pick_locale(Some("../../etc"), Some("*")), "en");
     }
 }

@@ -7,6 +7,7 @@ mod authorize;
 mod clients;
 mod kill;
 mod login;
+mod mail;
 mod refresh;
 mod store;
 mod surface;

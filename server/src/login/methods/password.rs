@@ -5,10 +5,9 @@
 use crate::audit;
 use crate::error::Result;
 use crate::login::accounts;
-use crate::login::flow::Machine;
+use crate::login::flow::{Answer, Machine};
 use crate::login::step::{FieldKind, Step};
 use crate::store::{Change, Expect, NotApplied};
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 /// Guesses from unknown browsers, per account and window.
@@ -29,29 +28,28 @@ pub fn ask(hint: Option<&str>, problem: Option<&str>) -> Step {
         .field("username", FieldKind::Text, "username", hint)
         .field("password", FieldKind::Password, "current-password", None)
         .action("continue", "primary")
-        .action("cancel", "link")
         .problem(problem)
 }
 
-pub async fn check(machine: &Machine, answer: &BTreeMap<String, String>, address: Option<IpAddr>, now_ms: i64) -> Result<Outcome> {
-    let text = |name: &str| answer.get(name).map(String::as_str).unwrap_or_default();
-    let (name, password) = (text("username"), text("password"));
+pub async fn check(machine: &Machine, answer: &Answer<'_>) -> Result<Outcome> {
+    let (now_ms, address) = (answer.now_ms, answer.address);
+    let (name, password) = (answer.text("username"), answer.text("password"));
     if name.is_empty() || password.is_empty() {
         return Ok(Outcome::Wrong("wrong_password"));
     }
-    if machine.too_fast(address) {
+    if machine.rates().too_fast(address) {
         return Ok(Outcome::Wrong("too_many_attempts"));
     }
     let found = accounts::find_by_login_name(machine.store(), name).await?;
     let account = found.as_ref().map(|it| it.id.clone());
     if let Some(id) = &account
-        && !machine.may_try(id, answer.get("device").map(String::as_str), now_ms)
+        && !machine.is_known_device(id, answer.device, now_ms)
         && !charge(machine, id, now_ms).await?
     {
         refused(machine, account.as_deref(), address, "too many attempts", now_ms).await?;
         return Ok(Outcome::Wrong("too_many_attempts"));
     }
-    if found.is_none() && !machine.may_guess_stranger(&accounts::canonical(name).unwrap_or_default()) {
+    if found.is_none() && !machine.rates().stranger(&accounts::canonical(name).unwrap_or_default()) {
         return Ok(Outcome::Wrong("too_many_attempts"));
     }
     let stored = found.as_ref().and_then(|it| it.password.as_deref());

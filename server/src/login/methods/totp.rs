@@ -3,8 +3,10 @@
 
 use crate::audit;
 use crate::error::{Fault, Result};
-use crate::login::flow::Machine;
+use crate::login::flow::{Answer, Machine};
+use crate::login::recovery;
 use crate::login::step::{FieldKind, Step};
+use crate::mail;
 use crate::store::{Change, NotApplied, Value};
 
 const READ: &str = "SELECT secret, used_ms FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";
@@ -13,12 +15,10 @@ const ENROL: &str = "INSERT INTO credential (account, kind, id, secret, created_
 const REMOVE: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";
 const STEP_S: i64 = 30;
 
-pub fn ask(problem: Option<&str>) -> Step {
-    Step::new("totp")
-        .field("code", FieldKind::Code, "one-time-code", None)
-        .action("continue", "primary")
-        .action("cancel", "link")
-        .problem(problem)
+pub fn ask(problem: Option<&str>, has_recovery_codes: bool) -> Step {
+    let step = Step::new("totp").field("code", FieldKind::Code, "one-time-code", None).action("continue", "primary");
+    let step = if has_recovery_codes { step.action("use_recovery", "link") } else { step };
+    step.action("cancel", "link").problem(problem)
 }
 
 fn place(account: &str) -> String {
@@ -48,7 +48,7 @@ fn step_of(secret: &[u8], code: &str, now_ms: i64) -> Result<Option<i64>> {
 
 /// Is the code right, and was its step never used? Spending the step and saying yes are one statement.
 pub async fn check(machine: &Machine, account: &str, code: &str, now_ms: i64) -> Result<bool> {
-    if !machine.may_guess_code(account) {
+    if !machine.rates().code(account) {
         return Ok(false);
     }
     let Some(row) = machine.store().one(READ, &[account.into()]).await? else { return Ok(false) };
@@ -94,13 +94,24 @@ pub fn ask_enrolment(issuer: &str, secret: &[u8; 20], problem: Option<&str>) -> 
         .problem(problem))
 }
 
+/// An authenticator about to be added, with the seed of its recovery codes.
+pub struct Enrolment<'a> {
+    pub account: &'a str,
+    pub secret: &'a [u8; 20],
+    pub seed: &'a [u8; 16],
+}
+
 /// Adds the authenticator, once its first code proves that it works.
-pub async fn enrol(machine: &Machine, account: &str, secret: &[u8; 20], code: &str, now_ms: i64) -> Result<bool> {
-    let Some(step) = step_of(secret, code, now_ms)? else { return Ok(false) };
-    let sealed = machine.keyring().seal(&place(account), secret)?;
+pub async fn enrol(machine: &Machine, it: &Enrolment<'_>, answer: &Answer<'_>) -> Result<bool> {
+    let now_ms = answer.now_ms;
+    let Some(step) = step_of(it.secret, answer.text("code"), now_ms)? else { return Ok(false) };
+    let sealed = machine.keyring().seal(&place(it.account), it.secret)?;
+    let person = machine.person(it.account).await?;
     let mut change = Change::new(now_ms);
-    change.run(ENROL, vec![account.into(), Value::from(sealed), now_ms.into(), (step * STEP_S * 1000).into()]);
-    change.audit(audit::Entry::ok("totp_enrolled").account(account));
+    change.run(ENROL, vec![it.account.into(), Value::from(sealed), now_ms.into(), (step * STEP_S * 1000).into()]);
+    recovery::replace(machine, &mut change, it.account, it.seed);
+    mail::notice(&mut change, machine.config(), machine.keyring(), person.email.as_deref(), "factor_added", answer.locale)?;
+    change.audit(audit::Entry::ok("totp_enrolled").account(it.account).address(answer.shown_address()));
     match machine.store().apply(change).await {
         Ok(_) => Ok(true),
         Err(NotApplied::Conflict(_)) => Ok(false),

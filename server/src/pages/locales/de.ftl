@@ -1,8 +1,27 @@
 privacy = Datenschutz
 terms = Bedingungen
+support = Hilfe
+optional = (freiwillig)
 problem = Fehler
 password-title = Anmelden
 password-lead = Mit Benutzername oder E-Mail-Adresse.
+identify-title = Anmelden
+identify-lead = Wir senden einen Code an die E-Mail-Adresse Ihres Kontos.
+reset-title = Passwort vergessen?
+reset-lead = Wir senden einen Code an die E-Mail-Adresse Ihres Kontos. Damit wählen Sie ein neues Passwort.
+email_send-title = Bestätigen Sie, dass Sie es sind
+email_send-lead = Wir senden einen Code an die E-Mail-Adresse Ihres Kontos.
+email_code-title = Sehen Sie in Ihre E-Mail
+email_code-lead = Wenn es ein Konto mit diesem Namen gibt, haben wir einen Code an seine E-Mail-Adresse gesandt. Er gilt 15 Minuten.
+email_code-lead-to = Wir haben einen Code an { $address } gesandt. Er gilt 15 Minuten.
+register-title = Konto anlegen
+register-lead = Wir senden einen Code an Ihre E-Mail-Adresse, um zu sehen, dass sie Ihnen gehört.
+new_email-title = Ihre neue E-Mail-Adresse
+new_email-lead = Wir senden einen Code dorthin. Bis Sie ihn eintippen, ändert sich nichts.
+recovery_code-title = Wiederherstellungscode benutzen
+recovery_code-lead = Tippen Sie einen der Codes ein, die Sie beim Hinzufügen der Authenticator-App aufbewahrt haben. Er gilt einmal.
+recovery_codes-title = Bewahren Sie diese Wiederherstellungscodes auf
+recovery_codes-lead = Wenn Sie Ihr Telefon verlieren, lässt jeder davon Sie einmal hinein. Drucken Sie sie aus oder legen Sie sie in einem Passwortmanager ab; sie werden nicht noch einmal gezeigt.
 totp-title = Code eingeben
 totp-lead = Öffnen Sie Ihre Authenticator-App und tippen Sie die sechs Ziffern ein.
 enrol_totp-title = Authenticator-App hinzufügen
@@ -27,19 +46,35 @@ account-sessions = Wo Sie angemeldet sind
 account-current = dieser Browser
 account-apps = Apps mit Zugriff
 account-no-apps = Keine App hat Zugriff.
+account-unverified = (nicht bestätigt)
 form-post-title = Einen Moment
 qr = QR-Code für Ihre Authenticator-App
 field-username = Benutzername oder E-Mail
 field-password = Passwort
 field-code = Sechsstelliger Code
+field-email_code = Code aus der E-Mail
+field-recovery_code = Wiederherstellungscode
+field-email = E-Mail-Adresse
+field-name = Ihr Name
 field-new_password = Neues Passwort
 field-new_password_again = Neues Passwort wiederholen
 action-continue = Weiter
 action-cancel = Abbrechen
+action-send = Code senden
+action-resend = Anderen Code senden
+action-use_email = Stattdessen Code per E-Mail
+action-use_password = Stattdessen Passwort
+action-use_totp = Authenticator-App benutzen
+action-use_recovery = Ich habe mein Telefon nicht
+action-reset = Passwort vergessen?
+action-register = Konto anlegen
+action-sign_in = Zurück zur Anmeldung
 action-allow = Erlauben
 action-deny = Nicht erlauben
 action-logout = Abmelden
 action-change_password = Passwort ändern
+action-change_email = E-Mail-Adresse ändern
+action-recovery_codes = Neue Wiederherstellungscodes (noch { $left })
 action-enrol_totp = Authenticator-App hinzufügen
 action-remove_totp = Authenticator-App entfernen
 action-end_session = Abmelden
@@ -47,6 +82,12 @@ action-sign_out_others = Überall sonst abmelden
 action-revoke_app = Zugriff entziehen
 problem-wrong_password = Name oder Passwort stimmt nicht.
 problem-wrong_code = Der Code stimmt nicht oder wurde schon benutzt. Warten Sie auf den nächsten.
+problem-code_over = Dieser Code gilt nicht mehr. Fordern Sie einen neuen an.
+problem-wrong_recovery_code = Das ist keiner Ihrer Wiederherstellungscodes, oder er wurde schon benutzt.
+problem-too_many_mails = Wir haben schon mehrere Codes gesandt. Sehen Sie in Ihr Postfach oder versuchen Sie es in einigen Minuten wieder.
+problem-bad_email = Das ist keine E-Mail-Adresse, an die wir schreiben können.
+problem-email_domain = Konten gibt es hier nur für bestimmte E-Mail-Adressen, und diese gehört nicht dazu.
+problem-no_name = Tippen Sie zuerst Ihren Benutzernamen oder Ihre E-Mail-Adresse ein.
 problem-too_many_attempts = Zu viele Versuche. Warten Sie fünfzehn Minuten und versuchen Sie es dann wieder.
 problem-weak_password = Ein Passwort hat 8 bis 256 Zeichen.
 problem-passwords_differ = Die beiden Passwörter sind nicht gleich.
@@ -54,3 +95,53 @@ scope-openid = Wissen, wer Sie sind
 scope-profile = Ihren Namen und Ihre Sprache sehen
 scope-email = Ihre E-Mail-Adresse sehen
 scope-offline_access = Zugriff behalten, während Sie weg sind
+mail-code-subject = Ihr Code für { $brand }
+mail-code-body =
+    { $code } ist Ihr Code zur Anmeldung bei { $brand }. Er gilt 15 Minuten.
+    
+    Sie haben ihn nicht verlangt? Dann können Sie diese E-Mail übergehen; ohne den Code kommt niemand hinein. Sagen Sie ihn niemandem.
+mail-reset-subject = Ein neues Passwort für { $brand }
+mail-reset-body =
+    { $code } ist Ihr Code, um ein neues Passwort für { $brand } zu wählen. Er gilt 15 Minuten.
+    
+    Sie haben ihn nicht verlangt? Dann können Sie diese E-Mail übergehen; Ihr Passwort bleibt, wie es ist. Sagen Sie den Code niemandem.
+mail-register-subject = Ihre E-Mail-Adresse für { $brand }
+mail-register-body =
+    { $code } ist der Code, der Ihre E-Mail-Adresse für { $brand } bestätigt. Er gilt 15 Minuten.
+    
+    Sie wollten kein Konto? Dann können Sie diese E-Mail übergehen; es wird keines angelegt.
+mail-change-subject = Ihre neue E-Mail-Adresse für { $brand }
+mail-change-body =
+    { $code } ist der Code, der dies zu Ihrer E-Mail-Adresse für { $brand } macht. Er gilt 15 Minuten.
+    
+    Sie haben ihn nicht verlangt? Dann können Sie diese E-Mail übergehen; es ändert sich nichts.
+mail-taken-subject = Sie haben ein Konto bei { $brand }
+mail-taken-body =
+    Jemand, vielleicht Sie selbst, wollte diese E-Mail-Adresse für ein Konto bei { $brand } benutzen. Sie gehört schon zu einem Konto.
+    
+    Wenn Sie es waren: Melden Sie sich damit an. Wenn Sie das Passwort vergessen haben, wählen Sie dort "Passwort vergessen?". Wenn Sie es nicht waren, ist nichts zu tun.
+mail-password_changed-subject = Ihr Passwort für { $brand } wurde geändert
+mail-password_changed-body =
+    Ihr Passwort für { $brand } wurde geändert, und alle anderen Geräte wurden abgemeldet.
+    
+    Wenn Sie es nicht waren, wählen Sie jetzt "Passwort vergessen?" auf der Anmeldeseite.
+mail-email_changed-subject = Ihre E-Mail-Adresse für { $brand } wurde geändert
+mail-email_changed-body =
+    Ihr Konto bei { $brand } hat jetzt eine andere E-Mail-Adresse; diese hier gehört nicht mehr dazu.
+    
+    Wenn Sie es nicht waren, sagen Sie es jetzt denen, die { $brand } betreiben.
+mail-factor_added-subject = Eine Authenticator-App wurde zu { $brand } hinzugefügt
+mail-factor_added-body =
+    Zu Ihrem Konto bei { $brand } wurde eine Authenticator-App hinzugefügt.
+    
+    Wenn Sie es nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-factor_removed-subject = Die Authenticator-App wurde von { $brand } entfernt
+mail-factor_removed-body =
+    Die Authenticator-App wurde von Ihrem Konto bei { $brand } entfernt. Ihre Wiederherstellungscodes gelten nicht mehr.
+    
+    Wenn Sie es nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-recovery_used-subject = Ein Wiederherstellungscode für { $brand } wurde benutzt
+mail-recovery_used-body =
+    Einer Ihrer Wiederherstellungscodes für { $brand } wurde zur Anmeldung benutzt.
+    
+    Wenn Sie es nicht waren, ändern Sie jetzt Ihr Passwort und machen Sie neue Wiederherstellungscodes.

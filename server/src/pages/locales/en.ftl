@@ -1,8 +1,27 @@
 privacy = Privacy
 terms = Terms
+support = Help
+optional = (optional)
 problem = Error
 password-title = Sign in
 password-lead = Use your user name or e-mail address.
+identify-title = Sign in
+identify-lead = We send a code to the e-mail address of your account.
+reset-title = Forgot your password?
+reset-lead = We send a code to the e-mail address of your account. With it you choose a new password.
+email_send-title = Confirm that it is you
+email_send-lead = We send a code to the e-mail address of your account.
+email_code-title = Read your e-mail
+email_code-lead = If there is an account of that name, we sent a code to its e-mail address. It is good for 15 minutes.
+email_code-lead-to = We sent a code to { $address }. It is good for 15 minutes.
+register-title = Create an account
+register-lead = We send a code to your e-mail address to see that it is yours.
+new_email-title = Your new e-mail address
+new_email-lead = We send a code to it. Until you type that code, nothing changes.
+recovery_code-title = Use a recovery code
+recovery_code-lead = Type one of the codes you kept when you added your authenticator app. It works once.
+recovery_codes-title = Keep these recovery codes
+recovery_codes-lead = If you lose your phone, each of them lets you in once. Print them or keep them in a password manager; they are not shown again.
 totp-title = Enter your code
 totp-lead = Open your authenticator app and type the six digits it shows.
 enrol_totp-title = Add an authenticator app
@@ -27,19 +46,35 @@ account-sessions = Where you are signed in
 account-current = this browser
 account-apps = Apps with access
 account-no-apps = No app has access.
+account-unverified = (not confirmed)
 form-post-title = One moment
 qr = QR code for your authenticator app
 field-username = User name or e-mail
 field-password = Password
 field-code = Six-digit code
+field-email_code = Code from the e-mail
+field-recovery_code = Recovery code
+field-email = E-mail address
+field-name = Your name
 field-new_password = New password
 field-new_password_again = New password again
 action-continue = Continue
 action-cancel = Cancel
+action-send = Send the code
+action-resend = Send another code
+action-use_email = Use a code by e-mail instead
+action-use_password = Use your password instead
+action-use_totp = Use the authenticator app
+action-use_recovery = I don't have my phone
+action-reset = Forgot your password?
+action-register = Create an account
+action-sign_in = Back to signing in
 action-allow = Allow
 action-deny = Don't allow
 action-logout = Sign out
 action-change_password = Change password
+action-change_email = Change e-mail address
+action-recovery_codes = New recovery codes ({ $left } left)
 action-enrol_totp = Add an authenticator app
 action-remove_totp = Remove the authenticator app
 action-end_session = Sign out
@@ -47,6 +82,12 @@ action-sign_out_others = Sign out everywhere else
 action-revoke_app = Remove access
 problem-wrong_password = The name or the password is not right.
 problem-wrong_code = The code is not right, or it was used before. Wait for the next one.
+problem-code_over = This code is no longer good. Ask for another one.
+problem-wrong_recovery_code = This is none of your recovery codes, or it was used before.
+problem-too_many_mails = We sent several codes already. Look into your mailbox, or try again in some minutes.
+problem-bad_email = This is not an e-mail address we can write to.
+problem-email_domain = Accounts here are for certain e-mail addresses only, and this is none of them.
+problem-no_name = Type your user name or e-mail address first.
 problem-too_many_attempts = Too many attempts. Wait fifteen minutes, then try again.
 problem-weak_password = A password has 8 to 256 characters.
 problem-passwords_differ = The two passwords are not the same.
@@ -54,3 +95,53 @@ scope-openid = Know who you are
 scope-profile = See your name and language
 scope-email = See your e-mail address
 scope-offline_access = Keep access while you are away
+mail-code-subject = Your code for { $brand }
+mail-code-body =
+    { $code } is your code to sign in to { $brand }. It is good for 15 minutes.
+    
+    Did you not ask for it? Then you can ignore this e-mail; nobody gets in without the code. Never tell it to anybody.
+mail-reset-subject = A new password for { $brand }
+mail-reset-body =
+    { $code } is your code to choose a new password for { $brand }. It is good for 15 minutes.
+    
+    Did you not ask for it? Then you can ignore this e-mail; your password stays as it is. Never tell the code to anybody.
+mail-register-subject = Your e-mail address for { $brand }
+mail-register-body =
+    { $code } is the code that confirms your e-mail address for { $brand }. It is good for 15 minutes.
+    
+    Did you not ask for an account? Then you can ignore this e-mail; none will be made.
+mail-change-subject = Your new e-mail address for { $brand }
+mail-change-body =
+    { $code } is the code that makes this your e-mail address for { $brand }. It is good for 15 minutes.
+    
+    Did you not ask for it? Then you can ignore this e-mail; nothing will change.
+mail-taken-subject = You have an account with { $brand }
+mail-taken-body =
+    Somebody, perhaps you, wanted to use this e-mail address for an account with { $brand }. It belongs to an account already.
+    
+    If it was you: sign in with it. If you forgot the password, choose "Forgot your password?" there. If it was not you, there is nothing to do.
+mail-password_changed-subject = Your password for { $brand } was changed
+mail-password_changed-body =
+    Your password for { $brand } was changed, and all other devices were signed out.
+    
+    If it was not you, choose "Forgot your password?" on the sign-in page now.
+mail-email_changed-subject = Your e-mail address for { $brand } was changed
+mail-email_changed-body =
+    Your account with { $brand } has another e-mail address now; this one no longer belongs to it.
+    
+    If it was not you, tell those who run { $brand } now.
+mail-factor_added-subject = An authenticator app was added to { $brand }
+mail-factor_added-body =
+    An authenticator app was added to your account with { $brand }.
+    
+    If it was not you, change your password now.
+mail-factor_removed-subject = The authenticator app was removed from { $brand }
+mail-factor_removed-body =
+    The authenticator app was removed from your account with { $brand }. Its recovery codes are void.
+    
+    If it was not you, change your password now.
+mail-recovery_used-subject = A recovery code for { $brand } was used
+mail-recovery_used-body =
+    One of your recovery codes for { $brand } was used to sign in.
+    
+    If it was not you, change your password and make new recovery codes now.

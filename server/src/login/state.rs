@@ -1,0 +1,158 @@
+//! What a login is: why it began, what was proved, what is asked now. The sealed form of it travels with the pages.
+
+use super::methods::email::Sent;
+use super::policy::{Method, Proof};
+use super::step::Step;
+use crate::store::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// What a person wants to change about the own account.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    Password,
+    Email,
+    EnrolTotp,
+    RemoveTotp,
+    RecoveryCodes,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    SignIn,
+    /// A person nobody knows yet; goes on as `SignIn`.
+    Register,
+    /// The password is forgotten: the address proves the person, then every factor, then a new password; goes on as `SignIn`.
+    Reset,
+    /// A change of the account: proofs at most five minutes old, and every enrolled factor (361-Z, 362-Z).
+    Account(Change),
+}
+
+/// Proofs of a session that may count.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct Existing {
+    pub account: String,
+    pub proofs: Vec<Proof>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct ConsentAsk {
+    pub client_name: String,
+    /// Name and the words the API has for it.
+    pub scopes: Vec<(String, String)>,
+}
+
+pub struct Begin {
+    pub purpose: Purpose,
+    pub policy: String,
+    pub login_hint: Option<String>,
+    pub acr_values: Vec<String>,
+    pub essential_acr: bool,
+    pub max_age_s: Option<i64>,
+    /// prompt=login: older proofs do not count.
+    pub force: bool,
+    /// Opaque to the machine; given back at the end.
+    pub request: Json,
+    pub existing: Option<Existing>,
+    pub consent: Option<ConsentAsk>,
+}
+
+/// One answer, as the face heard it.
+pub struct Answer<'a> {
+    pub handle: &'a str,
+    /// The button.
+    pub action: &'a str,
+    pub fields: &'a BTreeMap<String, String>,
+    /// What the browser keeps to be known again.
+    pub device: Option<&'a str>,
+    pub address: Option<IpAddr>,
+    pub locale: &'a str,
+    pub now_ms: i64,
+}
+
+impl Answer<'_> {
+    pub fn text(&self, name: &str) -> &str {
+        self.fields.get(name).map(String::as_str).unwrap_or_default()
+    }
+    pub fn shown_address(&self) -> String {
+        self.address.map(|it| it.to_string()).unwrap_or_default()
+    }
+}
+
+pub enum Outcome {
+    /// A question. `request` is whose login this is: the page may have to let its form lead there.
+    Ask {
+        step: Box<Step>,
+        handle: String,
+        request: Json,
+    },
+    Done(Box<Done>),
+    Abandoned {
+        request: Json,
+    },
+}
+
+pub struct Done {
+    pub account: String,
+    pub proofs: Vec<Proof>,
+    pub acr: String,
+    pub amr: Vec<String>,
+    pub auth_time_ms: i64,
+    pub consented: bool,
+    pub request: Json,
+    /// Rides in the change that completes the login, so that it completes once.
+    pub persist: Vec<(&'static str, Vec<Value>)>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pending {
+    Password,
+    /// Whose address? Or, where that is known: shall a code be sent?
+    Identify,
+    EmailCode,
+    Totp,
+    RecoveryCode,
+    Enrol,
+    ShowRecovery,
+    Consent,
+    NewPassword,
+    Register,
+    NewEmail,
+    Nothing,
+}
+
+/// Somebody who registers, until the address is proved.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub(super) struct Draft {
+    pub email: String,
+    pub name: Option<String>,
+    /// argon2id.
+    pub password: Option<String>,
+}
+
+/// The sealed value. Its seal is the whole of its integrity (290-H, 291-H).
+#[derive(Serialize, Deserialize)]
+pub(super) struct State {
+    pub id: [u8; 16],
+    pub purpose: Purpose,
+    pub policy: String,
+    pub login_hint: Option<String>,
+    pub not_before_ms: i64,
+    pub request: Json,
+    pub account: Option<String>,
+    pub proofs: Vec<Proof>,
+    pub consent: Option<ConsentAsk>,
+    pub pending: Pending,
+    pub prefer: Option<Method>,
+    pub sent: Option<Sent>,
+    pub draft: Option<Draft>,
+    pub new_email: Option<String>,
+    pub totp_secret: Option<[u8; 20]>,
+    pub recovery_seed: Option<[u8; 16]>,
+    pub expires_ms: i64,
+}
+
+/// What was wrong with an answer: the key of a message.
+pub(super) type Problem = Option<&'static str>;

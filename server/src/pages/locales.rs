@@ -1,0 +1,104 @@
+//! Languages: message files in Fluent's form, ours and the operator's, and the choice among them. RFC 4647, RFC 9110 12.5.4.
+
+use super::{SENTENCE, plain};
+use crate::error::Fault;
+use fluent_bundle::concurrent::FluentBundle;
+use fluent_bundle::{FluentArgs, FluentResource};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub const LOCALES: &[(&str, &str)] = &[("en", include_str!("locales/en.ftl")), ("de", include_str!("locales/de.ftl"))];
+
+type Bundle = FluentBundle<FluentResource>;
+
+pub struct Locales(BTreeMap<String, Bundle>);
+
+impl Locales {
+    /// Ours, then the operator's `LANGUAGE.ftl`: messages in it replace ours, a new language falls back to English.
+    pub fn read(own: Option<&Path>) -> Result<Self, Fault> {
+        let mut found = BTreeMap::new();
+        for (name, text) in LOCALES {
+            found.insert((*name).to_owned(), bundle(name, text)?);
+        }
+        let entries = own.map(std::fs::read_dir).into_iter().flatten().flatten().flatten();
+        for path in entries.map(|it| it.path()).filter(|it| it.extension().is_some_and(|it| it == "ftl")) {
+            let name = path.file_stem().and_then(|it| it.to_str()).unwrap_or_default().to_ascii_lowercase();
+            let text = std::fs::read_to_string(&path).map_err(|it| Fault::new(format!("{}: {it}", path.display())))?;
+            match found.get_mut(&name) {
+                Some(known) => known.add_resource_overriding(resource(&name, &text)?),
+                None => {
+                    found.insert(name.clone(), bundle(&name, &text)?);
+                }
+            }
+        }
+        Ok(Self(found))
+    }
+
+    pub fn names(&self) -> Vec<&str> {
+        self.0.keys().map(String::as_str).collect()
+    }
+
+    /// A message, or its key where there is none: a missing translation is seen, not fatal.
+    pub fn message(&self, locale: &str, key: &str, values: &BTreeMap<String, String>) -> String {
+        let of = |name: &str| self.0.get(name).filter(|it| it.has_message(key));
+        let Some(bundle) = of(locale).or_else(|| of("en")) else { return key.to_owned() };
+        let Some(pattern) = bundle.get_message(key).and_then(|it| it.value()) else { return key.to_owned() };
+        let mut args = FluentArgs::new();
+        for (name, value) in values {
+            args.set(name.as_str(), plain(value, SENTENCE));
+        }
+        bundle.format_pattern(pattern, Some(&args), &mut Vec::new()).into_owned()
+    }
+
+    /// The first language we have: of the request, then of the browser by its weights, else English. Anything odd is
+    /// skipped (586-K).
+    pub fn pick(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> String {
+        let asked = ui_locales.unwrap_or_default().split(' ').take(8).map(str::to_owned);
+        let mut accepted: Vec<(u16, String)> = accept_language.unwrap_or_default().split(',').take(16).filter_map(weighed).collect();
+        accepted.sort_by_key(|it| std::cmp::Reverse(it.0));
+        for tag in asked.chain(accepted.into_iter().map(|it| it.1)) {
+            let language = tag.trim().split('-').next().unwrap_or_default().to_ascii_lowercase();
+            if self.0.contains_key(&language) {
+                return language;
+            }
+        }
+        "en".to_owned()
+    }
+}
+
+/// One entry of Accept-Language with its weight in thousandths; nothing for a weight of zero.
+fn weighed(entry: &str) -> Option<(u16, String)> {
+    let (tag, rest) = entry.split_once(';').unwrap_or((entry, ""));
+    let weight = match rest.trim().strip_prefix("q=") {
+        Some(text) => (text.trim().parse::<f32>().ok().filter(|it| (0.0..=1.0).contains(it))? * 1000.0) as u16,
+        None => 1000,
+    };
+    (weight > 0).then(|| (weight, tag.trim().to_owned()))
+}
+
+fn resource(name: &str, text: &str) -> Result<FluentResource, Fault> {
+    FluentResource::try_new(text.to_owned()).map_err(|(_, it)| Fault::new(format!("{name}.ftl: {it:?}")))
+}
+
+fn bundle(name: &str, text: &str) -> Result<Bundle, Fault> {
+    let language = name.parse().map_err(|_| Fault::new(format!("{name}.ftl: {name} is no language")))?;
+    let mut bundle = FluentBundle::new_concurrent(vec![language]);
+    bundle.set_use_isolating(false);
+    bundle.add_resource(resource(name, text)?).map_err(|it| Fault::new(format!("{name}.ftl: {it:?}")))?;
+    Ok(bundle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_message_exists_in_every_language() {
+        let keys = |text: &str| -> Vec<String> {
+            text.lines().filter_map(|it| it.split_once(" =").map(|it| it.0.to_owned())).filter(|it| !it.starts_with(['#', ' '])).collect()
+        };
+        for (name, text) in LOCALES {
+            assert_eq!(keys(text), keys(LOCALES[0].1), "{name}");
+        }
+    }
+}

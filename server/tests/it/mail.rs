@@ -1,0 +1,372 @@
+//! Journeys through the mailbox: codes by e-mail, registration, reset, another address, recovery codes, lost answers.
+//! Real letters over SMTP to a mailbox on this machine.
+
+use crate::world::{Ask, Browser, Engine, PASSWORD, Page, World, configuration, database, free_port, inputs, parameters};
+use symbolon_phone::mailbox::Mailbox;
+
+const NEW_PASSWORD: &str = "another horse entirely";
+
+struct Post {
+    world: World,
+    mailbox: Mailbox,
+}
+
+impl Post {
+    async fn start(engine: Engine) -> Self {
+        let mailbox = Mailbox::open().await.unwrap();
+        let port = free_port();
+        let mut text = configuration(port, &database(engine).await);
+        text.push_str(&format!(
+            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\n\
+             [registration]\nemail_domains = [\"example.com\"]\n\
+             [login.default]\nrequire = [\"password\", \"email\"]\n\
+             [login.strong]\nrequire = [\"password + email\"]\nacr = \"urn:strong\"\n\
+             [login.two-factor]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n",
+            mailbox.address.port()
+        ));
+        Self { world: World::with(&text, port).await, mailbox }
+    }
+
+    async fn code(&self, to: &str, seen: usize) -> String {
+        self.mailbox.wait(to, seen).await.expect("a letter").code().expect("a code in it")
+    }
+
+    fn seen(&self) -> usize {
+        self.mailbox.letters().len()
+    }
+}
+
+async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Post) -> T) {
+    test(Post::start(Engine::Sqlite).await).await;
+    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
+        test(Post::start(Engine::Postgres).await).await;
+    }
+}
+
+fn authorize(world: &World, ask: &Ask) -> String {
+    world.url(&format!("/authorize?{}", ask.query()))
+}
+
+fn problem(page: &Page) -> String {
+    page.html.split("role=\"alert\">").nth(1).and_then(|it| it.split('<').next()).unwrap_or_default().to_owned()
+}
+
+fn arrived(page: &Page) -> bool {
+    page.location.as_deref().is_some_and(|it| parameters(it).contains_key("code"))
+}
+
+/// A wrong code is refused, the right one signs in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_by_mail_signs_in() {
+    on_every_engine(|it| async move {
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid orders:read");
+        let page = browser.get(&it.world, &authorize(&it.world, &ask)).await;
+        let page = browser.submit(&it.world, &page, &[], "use_email").await;
+        let sent = browser.submit(&it.world, &page, &[("username", "alice")], "continue").await;
+        assert!(sent.html.contains("If there is an account"), "{}", sent.html);
+        let code = it.code("alice@example.com", 0).await;
+        let wrong = browser.submit(&it.world, &sent, &[("email_code", "0000 0000")], "continue").await;
+        assert_eq!((wrong.status, problem(&wrong).contains("not right")), (200, true));
+        let done = browser.submit(&it.world, &wrong, &[("email_code", &format!("{} {}", &code[..4], &code[4..]))], "continue").await;
+        assert!(arrived(&done), "{}", done.html);
+        let tokens = it.world.exchange(&parameters(done.location.as_deref().unwrap())["code"], &ask.verifier).await.1;
+        assert_eq!(crate::world::claims(tokens["id_token"].as_str().unwrap())["amr"], serde_json::json!(["otp"]));
+        it.world.stop().await;
+    })
+    .await;
+}
+
+/// 300-H, 460-E, 463-E: a name nobody has sees the same pages, of the same size, and no letter leaves. Five tries are all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_learns_nothing_and_five_tries_are_all() {
+    on_every_engine(|it| async move {
+        let mut lengths = Vec::new();
+        for name in ["alice", "nobody"] {
+            let mut browser = Browser::default();
+            let page = browser.get(&it.world, &authorize(&it.world, &Ask::native("openid"))).await;
+            let page = browser.submit(&it.world, &page, &[], "use_email").await;
+            let sent = browser.submit(&it.world, &page, &[("username", name)], "continue").await;
+            lengths.push(inputs(&sent.html)["handle"].len() as i64 - name.len() as i64 * 4 / 3);
+            let mut page = sent;
+            for _ in 0..5 {
+                page = browser.submit(&it.world, &page, &[("email_code", "00000000")], "continue").await;
+                assert!(problem(&page).contains("not right"), "{}", problem(&page));
+            }
+            if name == "alice" {
+                let code = it.code("alice@example.com", 0).await;
+                let late = browser.submit(&it.world, &page, &[("email_code", &code)], "continue").await;
+                assert!(problem(&late).contains("no longer good"), "{}", late.html);
+            } else {
+                let late = browser.submit(&it.world, &page, &[("email_code", "11111111")], "continue").await;
+                assert!(problem(&late).contains("no longer good"), "{}", late.html);
+            }
+        }
+        assert!((lengths[0] - lengths[1]).abs() <= 2, "the page tells who exists: {lengths:?}");
+        assert!(it.mailbox.letters().iter().all(|it| it.to == ["alice@example.com"]));
+        it.world.stop().await;
+    })
+    .await;
+}
+
+/// 461-E, 417-U: a foreign domain is refused, an address in use gets another letter and the same page, a proved one an account.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_registers() {
+    on_every_engine(|it| async move {
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid email orders:read").with("prompt", "create");
+        let page = browser.get(&it.world, &authorize(&it.world, &ask)).await;
+        assert!(page.html.contains("Create an account"), "{}", page.html);
+        let fill = |email: &'static str| [("email", email), ("name", "Bob"), ("new_password", NEW_PASSWORD)];
+        for (bad, words) in [("bob@evil.test", "certain e-mail addresses"), ("bob", "not an e-mail address")] {
+            let refused = browser.submit(&it.world, &page, &fill(bad), "continue").await;
+            assert!(problem(&refused).contains(words), "{bad}: {}", problem(&refused));
+        }
+        let seen = it.seen();
+        let taken = browser.submit(&it.world, &page, &fill("alice@example.com"), "continue").await;
+        assert!(taken.html.contains("We sent a code to"), "{}", taken.html);
+        let letter = it.mailbox.wait("alice@example.com", seen).await.unwrap();
+        assert!(letter.code().is_none() && letter.text.contains("belongs to an account already"), "{}", letter.text);
+
+        let seen = it.seen();
+        let sent = browser.submit(&it.world, &page, &fill("Bob@example.com"), "continue").await;
+        assert_eq!(sent.html.contains("We sent a code to"), taken.html.contains("We sent a code to"));
+        let code = it.code("Bob@example.com", seen).await;
+        let done = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        assert!(arrived(&done), "{}", done.html);
+        let tokens = it.world.exchange(&parameters(done.location.as_deref().unwrap())["code"], &ask.verifier).await.1;
+        assert_eq!(tokens["token_type"], "Bearer", "{tokens}");
+        assert_eq!(it.world.audited("registered").await, 1);
+
+        // The account is a real one: name and password sign in.
+        let mut again = Browser::default();
+        let page = again.get(&it.world, &authorize(&it.world, &Ask::native("openid"))).await;
+        let done = again.submit(&it.world, &page, &[("username", "bob@EXAMPLE.com"), ("password", NEW_PASSWORD)], "continue").await;
+        assert!(arrived(&done), "{}", done.html);
+        it.world.stop().await;
+    })
+    .await;
+}
+
+/// 420-U: a forgotten password is replaced; the old sessions and grants end, the person is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_forgotten_password_is_replaced() {
+    on_every_engine(|it| async move {
+        let tokens = it.world.tokens("openid orders:read offline_access").await;
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        let seen = it.seen();
+        let mut browser = Browser::default();
+        let page = browser.get(&it.world, &authorize(&it.world, &Ask::native("openid"))).await;
+        let page = browser.submit(&it.world, &page, &[], "reset").await;
+        assert!(page.html.contains("Forgot your password?"));
+        let sent = browser.submit(&it.world, &page, &[("username", "alice@example.com")], "continue").await;
+        let code = it.code("alice@example.com", seen).await;
+        let page = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        assert!(page.html.contains("Choose a new password"), "{}", page.html);
+        let differ = [("new_password", NEW_PASSWORD), ("new_password_again", "something else")];
+        let page = browser.submit(&it.world, &page, &differ, "continue").await;
+        assert!(problem(&page).contains("not the same"));
+        let seen = it.seen();
+        let same = [("new_password", NEW_PASSWORD), ("new_password_again", NEW_PASSWORD)];
+        let done = browser.submit(&it.world, &page, &same, "continue").await;
+        assert!(arrived(&done), "{}", done.html);
+        let letter = it.mailbox.wait("alice@example.com", seen).await.unwrap();
+        assert!(letter.subject().unwrap().contains("was changed"), "{}", letter.text);
+        let (status, answer) = it.world.refresh(refresh).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
+        for (password, fits) in [(PASSWORD, false), (NEW_PASSWORD, true)] {
+            let mut browser = Browser::default();
+            let page = browser.get(&it.world, &authorize(&it.world, &Ask::native("openid"))).await;
+            let page = browser.submit(&it.world, &page, &[("username", "alice"), ("password", password)], "continue").await;
+            assert_eq!(arrived(&page), fits);
+        }
+        it.world.stop().await;
+    })
+    .await;
+}
+
+/// 431-U, 365-Z: with an authenticator, mail alone does not reset the password; a recovery code helps out, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_phone_and_a_forgotten_password() {
+    on_every_engine(|it| async move {
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid").with("acr_values", "urn:two");
+        let page = browser.get(&it.world, &authorize(&it.world, &ask)).await;
+        let page = browser.submit(&it.world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        let secret = page.html.split("<code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let app = it.world.running.shared.now();
+        let code = totp(&secret, app.now_ms());
+        let page = browser.submit(&it.world, &page, &[("code", &code)], "continue").await;
+        let codes: Vec<String> = page.html.split("<code>").skip(1).map(|it| it.split('<').next().unwrap().to_owned()).collect();
+        assert_eq!((codes.len(), codes[0].len()), (10, 11), "{}", page.html);
+        let done = browser.submit(&it.world, &page, &[], "continue").await;
+        assert!(arrived(&done), "{}", done.html);
+
+        // Another browser, the password forgotten, the phone lost.
+        assert!(it.mailbox.wait("alice@example.com", 0).await.unwrap().text.contains("authenticator app was added"));
+        let seen = it.seen();
+        let mut browser = Browser::default();
+        let page = browser.get(&it.world, &it.world.url("/reset")).await;
+        let page = browser.submit(&it.world, &page, &[("username", "alice")], "continue").await;
+        let code = it.code("alice@example.com", seen).await;
+        let page = browser.submit(&it.world, &page, &[("email_code", &code)], "continue").await;
+        assert!(page.html.contains("authenticator app"), "mail alone must not be enough: {}", page.html);
+        let page = browser.submit(&it.world, &page, &[], "use_recovery").await;
+        let wrong = browser.submit(&it.world, &page, &[("recovery_code", "aaaaa-aaaaa")], "continue").await;
+        assert!(problem(&wrong).contains("none of your recovery codes"), "{}", wrong.html);
+        let page = browser.submit(&it.world, &wrong, &[("recovery_code", &codes[3].to_uppercase())], "continue").await;
+        assert!(page.html.contains("Choose a new password"), "{}", page.html);
+
+        // The same code a second time.
+        let mut thief = Browser::default();
+        let page = thief.get(&it.world, &authorize(&it.world, &ask)).await;
+        let page = thief.submit(&it.world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        let page = thief.submit(&it.world, &page, &[], "use_recovery").await;
+        let again = thief.submit(&it.world, &page, &[("recovery_code", &codes[3])], "continue").await;
+        assert!(problem(&again).contains("none of your recovery codes"), "{}", again.html);
+        let done = thief.submit(&it.world, &again, &[("recovery_code", &codes[4])], "continue").await;
+        assert!(arrived(&done), "an unused one is good: {}", done.html);
+        it.world.stop().await;
+    })
+    .await;
+}
+
+fn totp(secret: &str, now_ms: i64) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let (mut bytes, mut group, mut bits) = (Vec::new(), 0_u32, 0);
+    for it in secret.bytes() {
+        group = group << 5 | alphabet.iter().position(|one| *one == it).unwrap() as u32;
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((group >> bits & 255) as u8);
+        }
+    }
+    let secret: [u8; 20] = bytes.try_into().unwrap();
+    let made = totp_rs::Builder::new().with_algorithm(totp_rs::Algorithm::SHA1).with_digits(6).with_step_duration(30).with_secret(secret);
+    made.build().unwrap().generate(u64::try_from(now_ms / 1000).unwrap()).to_string()
+}
+
+/// 410-U, 461-E: only a code to the new one makes it so; the old one is told and no longer signs in.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_is_changed() {
+    on_every_engine(|it| async move {
+        it.world.person("carol").await;
+        let mut browser = Browser::default();
+        let page = browser.get(&it.world, &it.world.url("/account")).await;
+        let done = browser.submit(&it.world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        assert!(done.location.unwrap().ends_with("/account"));
+        let page = browser.get(&it.world, &it.world.url("/account")).await;
+        let page = browser.submit(&it.world, &page, &[], "change_email").await;
+        let seen = it.seen();
+        let taken = browser.submit(&it.world, &page, &[("email", "carol@example.com")], "continue").await;
+        assert!(taken.html.contains("We sent a code to"));
+        assert!(it.mailbox.wait("carol@example.com", seen).await.unwrap().code().is_none());
+        let seen = it.seen();
+        let sent = browser.submit(&it.world, &page, &[("email", "alice@new.example.com")], "continue").await;
+        let code = it.code("alice@new.example.com", seen).await;
+        let seen = it.seen();
+        let done = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        assert!(done.location.unwrap().ends_with("/account"), "{}", done.html);
+        assert!(it.mailbox.wait("alice@example.com", seen).await.unwrap().text.contains("another e-mail address"));
+        for (name, fits) in [("alice@example.com", false), ("alice@new.example.com", true), ("alice", true)] {
+            let mut browser = Browser::default();
+            let page = browser.get(&it.world, &authorize(&it.world, &Ask::native("openid"))).await;
+            let page = browser.submit(&it.world, &page, &[("username", name), ("password", PASSWORD)], "continue").await;
+            assert_eq!(arrived(&page), fits, "{name}");
+        }
+        it.world.stop().await;
+    })
+    .await;
+}
+
+/// The same answer from the same browser gets the same reply: a code that was spent by a lost answer is not lost with it.
+/// Its twin: another browser, or another answer, gets nothing of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_given_again() {
+    on_every_engine(|it| async move {
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid").with("acr_values", "urn:strong");
+        let page = browser.get(&it.world, &authorize(&it.world, &ask)).await;
+        let sent = browser.submit(&it.world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        assert!(sent.html.contains("a…@example.com"), "{}", sent.html);
+        let code = it.code("alice@example.com", 0).await;
+        let mut tunnel = browser.clone();
+        let first = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        assert!(arrived(&first), "{}", first.html);
+        // The answer never arrived: the cookies are the old ones.
+        let second = tunnel.clone().submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        assert_eq!(second.location, first.location);
+        let other = tunnel.submit(&it.world, &sent, &[("email_code", "12345678")], "continue").await;
+        assert!(problem(&other).contains("no longer good"), "{}", other.html);
+        let stranger = Browser::default().submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        assert_eq!(stranger.status, 400, "{}", stranger.html);
+        let code = parameters(first.location.as_deref().unwrap())["code"].clone();
+        assert_eq!(it.world.exchange(&code, &ask.verifier).await.0, 200);
+        it.world.advance_s(130);
+        let late = browser.submit(&it.world, &sent, &[("email_code", "12345678")], "continue").await;
+        assert_eq!(late.status, 400);
+        it.world.stop().await;
+    })
+    .await;
+}
+
+/// 427-U, 359-Z: mails cannot be poured over somebody; a browser that signed in before still gets its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailbox_is_not_flooded() {
+    let it = Post::start(Engine::Sqlite).await;
+    let mut known = Browser::default();
+    known.sign_in(&it.world, &Ask::native("openid"), "alice").await;
+    let mut refused = 0;
+    for _ in 0..8 {
+        let mut browser = Browser::default();
+        let page = browser.get(&it.world, &it.world.url("/reset")).await;
+        let page = browser.submit(&it.world, &page, &[("username", "alice")], "continue").await;
+        refused += usize::from(problem(&page).contains("several codes"));
+    }
+    assert_eq!(refused, 3);
+    let page = known.get(&it.world, &it.world.url("/reset")).await;
+    let page = known.submit(&it.world, &page, &[("username", "alice")], "continue").await;
+    assert!(page.html.contains("Read your e-mail"), "{}", page.html);
+    it.world.stop().await;
+}
+
+/// 404-U, 405-U, 358-Z, 359-Z: three codes are out; one is used, and the others are dead. So is one that got old, and one
+/// that a newer one replaced. A code for one thing is none for another.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_code_is_used_and_all_others_die() {
+    on_every_engine(|it| async move {
+        let mut pages = Vec::new();
+        for _ in 0..3 {
+            let seen = it.seen();
+            let mut browser = Browser::default();
+            let page = browser.get(&it.world, &it.world.url("/reset")).await;
+            let page = browser.submit(&it.world, &page, &[("username", "alice")], "continue").await;
+            pages.push((browser, page, it.code("alice@example.com", seen).await));
+        }
+        let (mut browser, page, first) = pages.remove(0);
+        let seen = it.seen();
+        let again = browser.submit(&it.world, &page, &[], "resend").await;
+        let newer = it.code("alice@example.com", seen).await;
+        let old = browser.submit(&it.world, &page, &[("email_code", &first)], "continue").await;
+        assert!(problem(&old).contains("no longer good"), "resent: {}", old.html);
+        let used = browser.submit(&it.world, &again, &[("email_code", &newer)], "continue").await;
+        assert!(used.html.contains("Choose a new password"), "{}", used.html);
+        for (mut browser, page, code) in pages {
+            let dead = browser.submit(&it.world, &page, &[("email_code", &code)], "continue").await;
+            assert!(problem(&dead).contains("no longer good"), "{}", dead.html);
+        }
+        let seen = it.seen();
+        it.world.advance_s(3600);
+        let mut browser = Browser::default();
+        let page = browser.get(&it.world, &it.world.url("/register")).await;
+        let fill = [("email", "dan@example.com"), ("new_password", NEW_PASSWORD)];
+        let page = browser.submit(&it.world, &page, &fill, "continue").await;
+        let code = it.code("dan@example.com", seen).await;
+        it.world.advance_s(16 * 60);
+        let late = browser.submit(&it.world, &page, &[("email_code", &code)], "continue").await;
+        assert!(problem(&late).contains("no longer good"), "{}", late.html);
+        it.world.stop().await;
+    })
+    .await;
+}
