@@ -1,10 +1,11 @@
 //! A person with Chromium: signs in through the demo's own page, at phone width and on a desk, in both themes, by keyboard.
 //! Screenshots are in target/screenshots. Without chromedriver it says that it was skipped.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbolon_oauth::base64url;
 
@@ -97,15 +98,34 @@ impl Driver {
     }
 }
 
-fn demo() -> (Killed, String) {
+/// What the demo prints, line by line.
+type Printed = Arc<Mutex<Vec<String>>>;
+
+fn demo() -> (Killed, String, Printed) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_symbolon-demo")).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let output = child.stdout.take().unwrap();
     let demo = Killed(child);
     let mut lines = BufReader::new(output).lines().map_while(Result::ok);
     let address = lines.by_ref().find(|it| it.trim().starts_with("http://127.0.0.1")).expect("the demo did not come up");
-    // What it prints later is read as well, or its next line would meet a closed pipe.
-    std::thread::spawn(move || lines.for_each(drop));
-    (demo, address.trim().to_owned())
+    // What it prints later is read as well: letters, and so that its next line does not meet a closed pipe.
+    let printed = Printed::default();
+    let kept = Arc::clone(&printed);
+    std::thread::spawn(move || lines.for_each(|it| kept.lock().unwrap().push(it)));
+    (demo, address.trim().to_owned(), printed)
+}
+
+/// The code in the letter to this address, read off the terminal as a person does.
+async fn code(printed: &Printed, to: &str) -> String {
+    for _ in 0..50 {
+        let lines = printed.lock().unwrap().clone();
+        let letter = lines.iter().rposition(|it| it.contains(&format!("A letter to {to}:")));
+        let digits = letter.and_then(|it| lines[it..].iter().find(|it| it.contains(" is the code") || it.contains(" is your code")));
+        if let Some(line) = digits {
+            return line.chars().filter(char::is_ascii_digit).take(8).collect();
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("no letter to {to}: {:?}", printed.lock().unwrap());
 }
 
 async fn driver() -> Option<(Killed, Driver)> {
@@ -130,13 +150,30 @@ async fn driver() -> Option<(Killed, Driver)> {
     panic!("chromedriver does not answer");
 }
 
+/// What an authenticator app shows. RFC 6238.
+fn totp(secret: &str) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let bits: Vec<u8> = secret
+        .bytes()
+        .flat_map(|it| {
+            let value = alphabet.iter().position(|one| *one == it).unwrap() as u8;
+            (0..5).rev().map(move |bit| value >> bit & 1)
+        })
+        .collect();
+    let bytes: Vec<u8> = bits.chunks_exact(8).map(|it| it.iter().fold(0, |byte, bit| byte << 1 | bit)).collect();
+    let now_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let made = totp_rs::Builder::new().with_algorithm(totp_rs::Algorithm::SHA1).with_digits(6).with_step_duration(30);
+    let secret: [u8; 20] = bytes.try_into().unwrap();
+    made.with_secret(secret).build().unwrap().generate(now_s).to_string()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_signs_in_with_chromium() {
     let Some((_chromedriver, browser)) = driver().await else {
         println!("skipped: there is no chromedriver");
         return;
     };
-    let (_demo, address) = tokio::task::spawn_blocking(demo).await.unwrap();
+    let (_demo, address, printed) = tokio::task::spawn_blocking(demo).await.unwrap();
     for (name, width, height, theme) in [("phone-light", 390, 844, "light"), ("desk-dark", 1280, 900, "dark")] {
         browser.dress(width, height, theme).await;
         browser.command("/url", json!({ "url": address })).await;
@@ -149,7 +186,7 @@ async fn a_person_signs_in_with_chromium() {
         browser.keys("not the password\u{e007}").await;
         assert!(browser.text("[role=alert]").await.contains("not right"));
         browser.picture(&format!("{name}-wrong")).await;
-        browser.keys("\u{e004}").await;
+        // The focus is where the mistake is.
         browser.keys("open sesame, please\u{e007}").await;
         browser.heading("Allow Example Shop on this computer?").await;
         browser.fits().await;
@@ -163,6 +200,43 @@ async fn a_person_signs_in_with_chromium() {
         browser.picture(&format!("{name}-account")).await;
         browser.click("a[href$='/logout']").await;
         browser.heading("Sign out?").await;
+        browser.click("button[value=logout]").await;
+        browser.heading("You are signed out").await;
+
+        // Somebody new makes an account, and adds an authenticator.
+        let email = format!("{name}@example.com");
+        browser.command("/url", json!({ "url": address })).await;
+        browser.click("a").await;
+        browser.heading("Sign in").await;
+        browser.click("button[value=register]").await;
+        browser.heading("Create an account").await;
+        browser.fits().await;
+        browser.picture(&format!("{name}-register")).await;
+        browser.keys(&format!("{email}\u{e004}Nora New\u{e004}a rather long password\u{e007}")).await;
+        browser.heading("Read your e-mail").await;
+        browser.fits().await;
+        browser.picture(&format!("{name}-email-code")).await;
+        browser.keys("00000000\u{e007}").await;
+        assert!(browser.text("[role=alert]").await.contains("not right"));
+        browser.keys(&format!("{}\u{e007}", code(&printed, &email).await)).await;
+        browser.heading("Allow Example Shop on this computer?").await;
+        browser.click("button[value=allow]").await;
+        browser.heading("You are signed in").await;
+        browser.click("a[href$='/account']").await;
+        browser.heading("Your account").await;
+        browser.picture(&format!("{name}-account-new")).await;
+        browser.click("button[value=enrol_totp]").await;
+        browser.heading("Add an authenticator app").await;
+        browser.fits().await;
+        browser.picture(&format!("{name}-authenticator")).await;
+        let secret = browser.text(".secret code").await;
+        browser.keys(&format!("{}\u{e007}", totp(&secret))).await;
+        browser.heading("Keep these recovery codes").await;
+        browser.fits().await;
+        browser.picture(&format!("{name}-recovery-codes")).await;
+        browser.click("button[value=continue]").await;
+        browser.heading("Your account").await;
+        browser.click("a[href$='/logout']").await;
         browser.click("button[value=logout]").await;
         browser.heading("You are signed out").await;
     }
