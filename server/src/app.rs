@@ -33,9 +33,11 @@ pub struct App {
     pub clock: Clock,
     pub limits: Arc<Limits>,
     /// Clients registered through `symbolon client import`; the configuration's own win.
-    registered: BTreeMap<String, Arc<Client>>,
+    registered: RwLock<Arc<Registered>>,
     configured: BTreeMap<String, Arc<Client>>,
 }
+
+type Registered = BTreeMap<String, Arc<Client>>;
 
 /// Rate limits live beyond a reload, in bounded space: keys are hashed into 65,536 places.
 pub struct Limits {
@@ -84,12 +86,12 @@ impl App {
         let configured = config.client.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))).collect();
         Ok(Arc::new(App {
             pages: Pages::new(&config.brand, templates.as_deref(), base)?,
-            machine: Machine::new(store.clone(), keyring.clone(), Arc::clone(&config), before.map(|it| &it.machine)),
+            machine: Machine::new(store.clone(), keyring.clone(), Arc::clone(&config), epoch(&store).await?, before.map(|it| &it.machine)),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
             handles: Handles::new(keyring.clone(), &config.issuer),
             limits: before.map_or_else(|| Arc::new(Limits::new()), |it| Arc::clone(&it.limits)),
             configured,
-            registered,
+            registered: RwLock::new(Arc::new(registered)),
             config,
             store,
             keyring,
@@ -104,8 +106,27 @@ impl App {
 
     /// The client of this id, if it is one of ours and not disabled.
     pub fn client(&self, id: &str) -> Option<Arc<Client>> {
-        let found = self.configured.get(id).or_else(|| self.registered.get(id))?;
-        (!found.disabled).then(|| Arc::clone(found))
+        if let Some(found) = self.configured.get(id) {
+            return (!found.disabled).then(|| Arc::clone(found));
+        }
+        self.registered().get(id).filter(|it| !it.disabled).map(Arc::clone)
+    }
+
+    fn registered(&self) -> Arc<Registered> {
+        match self.registered.read() {
+            Ok(it) => Arc::clone(&it),
+            Err(poisoned) => Arc::clone(&poisoned.into_inner()),
+        }
+    }
+
+    /// Reads the registered clients again: after an import here, and every minute for those of other nodes.
+    pub async fn refresh_registered(&self) -> Result<(), Fault> {
+        let fresh = Arc::new(read_registered(&self.store, &self.config).await?);
+        match self.registered.write() {
+            Ok(mut it) => *it = fresh,
+            Err(poisoned) => *poisoned.into_inner() = fresh,
+        }
+        Ok(())
     }
 
     /// Absolute URL of one of our endpoints; the issuer is configuration, never a request header (561-V).
@@ -119,6 +140,14 @@ impl App {
     }
 }
 
+/// The store's epoch: `symbolon recover` raises it after a restore, which voids every sign-in under way.
+async fn epoch(store: &Store) -> Result<String, Fault> {
+    match store.one("SELECT value FROM fact WHERE name = $1", &["epoch".into()]).await? {
+        Some(row) => Ok(row.text(0)?.to_owned()),
+        None => Ok("1".to_owned()),
+    }
+}
+
 fn as_fault(error: crate::error::Error) -> Fault {
     match error {
         crate::error::Error::Fault(it) => it,
@@ -126,7 +155,7 @@ fn as_fault(error: crate::error::Error) -> Fault {
     }
 }
 
-async fn read_registered(store: &Store, config: &Config) -> Result<BTreeMap<String, Arc<Client>>, Fault> {
+async fn read_registered(store: &Store, config: &Config) -> Result<Registered, Fault> {
     let mut found = BTreeMap::new();
     for row in store.all(REGISTERED, &[]).await? {
         let id = row.text(0)?;
@@ -134,6 +163,10 @@ async fn read_registered(store: &Store, config: &Config) -> Result<BTreeMap<Stri
             continue;
         }
         match serde_json::from_str::<Client>(row.text(1)?) {
+            // The configuration may have changed since: a client it no longer allows is left out, and said.
+            Ok(client) if !config.judge_client(&client).is_empty() => {
+                tracing::error!(client = id, problems = ?config.judge_client(&client), "a registered client breaks the rules and is left out");
+            }
             Ok(client) => {
                 found.insert(id.to_owned(), Arc::new(client));
             }

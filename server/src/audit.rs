@@ -117,6 +117,26 @@ pub async fn list(store: &Store, filter: &Filter, limit: usize) -> Result<Vec<(V
     Ok(found.split_off(skip))
 }
 
+const SECURITY_AFTER: &str = "SELECT id, body FROM audit_security WHERE id > $1 AND id < $2 ORDER BY id LIMIT 1000";
+const ROUTINE_AFTER: &str = "SELECT id, body FROM audit_routine WHERE id > $1 AND id < $2 ORDER BY id LIMIT 1000";
+
+/// For followers: what was written after `after`, oldest first, up to a moment ago, so that an entry whose change is still
+/// being committed is not passed by.
+pub async fn after(store: &Store, filter: &Filter, after: &[u8], now_ms: i64) -> Result<Vec<(Vec<u8>, Json)>, Fault> {
+    let horizon = [&(now_ms - HORIZON_MS).max(0).to_be_bytes()[2..], &[0; 10]].concat();
+    let mut found = Vec::new();
+    for sql in [SECURITY_AFTER, ROUTINE_AFTER] {
+        for row in store.all_stale(sql, &[after.to_vec().into(), horizon.clone().into()]).await? {
+            found.extend(fitting(&row, filter)?);
+        }
+    }
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(found)
+}
+
+/// How long a change may take from choosing its id to being seen.
+const HORIZON_MS: i64 = 2000;
+
 fn fitting(row: &Row, filter: &Filter) -> Result<Option<(Vec<u8>, Json)>, Fault> {
     let body: Json = serde_json::from_str(row.text(1)?).map_err(|it| Fault::new(format!("an audit entry does not parse: {it}")))?;
     let is = |name: &str, wanted: &Option<String>| wanted.as_deref().is_none_or(|it| body[name] == it);

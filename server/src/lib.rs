@@ -16,4 +16,5 @@ pub mod seal;
 pub mod serve;
 pub mod sessions;
 pub mod store;
+pub mod telemetry;
 pub mod tokens;

@@ -154,10 +154,12 @@ async fn carry(app: &App, mailer: &Mailer, id: &[u8; 16], letter: &Letter, now_m
     let text = |part: &str| app.pages.text(&letter.locale, &format!("mail-{}-{part}", letter.template), &values);
     match mailer.send(to, text("subject"), text("body")).await {
         Ok(()) => {
+            metrics::counter!("symbolon_letters_total", "outcome" => "sent").increment(1);
             remove(&app.store, id, now_ms).await?;
             Ok(true)
         }
         Err(error) => {
+            metrics::counter!("symbolon_letters_total", "outcome" => "failed").increment(1);
             tracing::warn!(template = letter.template, error, "a letter did not leave; it will be tried again");
             Ok(false)
         }

@@ -39,9 +39,13 @@ pub struct Running {
 
 impl Running {
     /// Takes no new connection, finishes the requests under way, closes the store.
-    pub async fn stop(self) {
+    pub async fn stop(mut self) {
+        self.stop_in_place().await;
+    }
+
+    pub async fn stop_in_place(&mut self) {
         let _ = self.stop.send(true);
-        for task in self.tasks {
+        for task in self.tasks.drain(..) {
             let _ = task.await;
         }
         self.shared.now().store.close().await;
@@ -63,8 +67,13 @@ pub async fn start(config: Config, base: &Path) -> Result<Running, Fault> {
 }
 
 pub async fn start_with(config: Config, base: &Path, clock: Clock) -> Result<Running, Fault> {
-    let keyring = KeyRing::new(config.master_key.read()?)?;
     let store = Store::open(&database(&config, base), StoreOptions::default()).await?;
+    start_on(config, base, clock, store).await
+}
+
+/// On a store that is open already.
+pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -> Result<Running, Fault> {
+    let keyring = KeyRing::new(config.master_key.read()?)?;
     let listen = config.listen.clone();
     let config = Arc::new(config);
     let app = App::build(Arc::clone(&config), base, store, keyring, clock, None).await?;
@@ -79,6 +88,12 @@ pub async fn start_with(config: Config, base: &Path, clock: Clock) -> Result<Run
         Some(it) => Some(tls::Certificates::load(it, base)?),
         None => None,
     };
+    if let Some(address) = &config.metrics {
+        tasks.push(crate::telemetry::serve_metrics(address, stopped.clone()).await?);
+    }
+    if let Some(path) = &config.admin_socket {
+        tasks.push(crate::cli::admin::listen(&base.join(path), shared.clone(), stopped.clone())?);
+    }
     tasks.push(tokio::spawn(accept(listener, shared.clone(), acceptor, stopped)));
     Ok(Running { address, shared, stop, tasks })
 }
@@ -169,6 +184,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
                 let app = shared.now();
                 let done = match name {
                     "sweep" => crate::store::sweep(&app.store, app.now_ms()).await.map(|_| ()),
+                    "clients" => app.refresh_registered().await,
                     _ => refresh_keys(&app).await,
                 };
                 if let Err(fault) = done {
@@ -180,6 +196,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
     vec![
         tokio::spawn(letters(shared.clone(), stopped.clone())),
         every("sweep", Duration::from_secs(60), shared.clone(), stopped.clone()),
+        every("clients", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("keys", Duration::from_secs(60), shared.clone(), stopped.clone()),
     ]
 }
@@ -213,10 +230,12 @@ async fn refresh_keys(app: &App) -> Result<(), Fault> {
 pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let old = shared.now();
     let config = Config::load(path).map_err(|it| Fault::new(it.to_string()))?;
+    let text = |it: &Option<String>| it.clone().unwrap_or_default();
     for (name, before, after) in [
         ("issuer", &old.config.issuer, &config.issuer),
         ("listen", &old.config.listen, &config.listen),
         ("database", &old.config.database, &config.database),
+        ("metrics", &text(&old.config.metrics), &text(&config.metrics)),
     ] {
         if before != after {
             return Err(Fault::new(format!("`{name}` cannot change while the server runs; restart it")));

@@ -7,6 +7,7 @@ use crate::error::{Fault, Result};
 use crate::http::Incoming;
 use crate::http::reply::{Reply, add_cookie};
 use crate::login::policy::Proof;
+use crate::seal::KeyRing;
 use crate::store::{Change, Expect, Value};
 use symbolon_oauth::{base64url, digest};
 
@@ -149,7 +150,11 @@ pub async fn end(app: &App, id: &[u8; 16], account: &str, why: &'static str, now
 
 /// The name of a session in audit entries and in lists: never the id itself.
 pub fn public_id(app: &App, id: &[u8; 16]) -> String {
-    let (_, tag) = app.keyring.mac("session-name", &[id]);
+    public_name(&app.keyring, id)
+}
+
+pub fn public_name(keyring: &KeyRing, id: &[u8; 16]) -> String {
+    let (_, tag) = keyring.mac("session-name", &[id]);
     base64url::encode(&tag[..12])
 }
 

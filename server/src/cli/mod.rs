@@ -1,23 +1,28 @@
 //! The commands. Their output is for a tired operator: what happened, or what was wrong, where, and what to do.
+//! Where a server is running, it carries them out (`admin`); else the command opens the store itself.
 
+pub mod admin;
 mod check;
+mod clients;
 mod init;
+mod recover;
+mod reference;
+mod tokens;
+mod users;
 
-use crate::app;
+use crate::app::App;
 use crate::audit::{self, Filter};
-use crate::config::{Config, Secret};
+use crate::config::Config;
 use crate::error::{Error, Fault};
-use crate::grants::Person;
-use crate::login::accounts::{self, Hashers, NewAccount};
 use crate::seal::KeyRing;
 use crate::serve::{self, base_of, database, system_clock};
 use crate::store::{Store, StoreOptions};
-use crate::tokens::{issue, keys};
 use clap::{Parser, Subcommand};
-use std::path::PathBuf;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use symbolon_oauth::base64url;
-use symbolon_oauth::jwk::Algorithm;
+use std::sync::Arc;
+use tokio::sync::mpsc;
 
 /// An OAuth 2.0 and OpenID Connect authorization server for mobile apps that call APIs.
 #[derive(Parser)]
@@ -39,6 +44,8 @@ enum Command {
         #[arg(default_value = ".")]
         dir: PathBuf,
     },
+    /// Every key of the configuration file, with its default and what it does.
+    Config,
     /// Read the configuration as a security reviewer would.
     Check {
         /// Fail on weak spots too, not only on mistakes.
@@ -48,101 +55,116 @@ enum Command {
     /// People who can sign in.
     User {
         #[command(subcommand)]
-        action: User,
+        action: users::User,
     },
-    /// Secrets of clients and APIs.
+    /// Applications, and the secrets of applications and APIs.
     Client {
         #[command(subcommand)]
-        action: ClientAction,
+        action: clients::Client,
     },
     /// The keys that sign tokens.
     Key {
         #[command(subcommand)]
-        action: Key,
+        action: tokens::Key,
     },
     /// What happened, oldest first, as JSON lines.
-    Audit {
-        /// Only entries of this event.
-        #[arg(long)]
-        event: Option<String>,
-        /// Only entries about this account.
-        #[arg(long)]
-        account: Option<String>,
-        /// Only entries about this client.
-        #[arg(long)]
-        client: Option<String>,
-        /// ok, refused or failed.
-        #[arg(long)]
-        outcome: Option<String>,
-        /// At most this many, the newest.
-        #[arg(long, default_value_t = 100)]
-        limit: usize,
-    },
+    Audit(AuditQuery),
     /// Tokens.
     Token {
         #[command(subcommand)]
-        action: Token,
+        action: tokens::Token,
+    },
+    /// After the store was restored from a copy: void what was in flight, end again what had ended.
+    Recover {
+        /// Entries that `symbolon audit` printed since the copy was made; absent: only what is in flight is voided.
+        #[arg(long)]
+        audit: Option<PathBuf>,
     },
 }
 
-#[derive(Subcommand)]
-enum User {
-    /// Add a person. The password is read from standard input.
-    Add {
-        /// The name to sign in with.
-        name: String,
-        #[arg(long)]
-        email: Option<String>,
-        /// The name shown to people.
-        #[arg(long)]
-        display_name: Option<String>,
-    },
-    /// Everybody, one line each.
-    List,
-    /// Refuse this person everywhere, at once.
-    Disable { name: String },
-    /// Let this person in again.
-    Enable { name: String },
+#[derive(clap::Args)]
+struct AuditQuery {
+    /// Only entries of this event.
+    #[arg(long)]
+    event: Option<String>,
+    /// Only entries about this account.
+    #[arg(long)]
+    account: Option<String>,
+    /// Only entries about this client.
+    #[arg(long)]
+    client: Option<String>,
+    /// ok, refused or failed.
+    #[arg(long)]
+    outcome: Option<String>,
+    /// Only entries from this instant on: 2026-01-31T12:00:00Z, or a time ago, such as 2h.
+    #[arg(long)]
+    since: Option<String>,
+    /// Only entries before this instant.
+    #[arg(long)]
+    until: Option<String>,
+    /// At most this many, the newest.
+    #[arg(long, default_value_t = 100)]
+    limit: usize,
+    /// Go on printing entries as they happen.
+    #[arg(long)]
+    follow: bool,
 }
 
-#[derive(Subcommand)]
-enum ClientAction {
-    /// Make a secret; prints it once, and the digest that belongs in the configuration.
-    Secret,
+/// A command on its way to whoever carries it out: what was typed, and what standard input or the file held.
+#[derive(Serialize, Deserialize)]
+pub struct Request {
+    arguments: Vec<String>,
+    input: String,
 }
 
-#[derive(Subcommand)]
-enum Key {
-    /// The keys and their times.
-    List,
-    /// Publish the next key now; it signs once every cache can know it.
-    Rotate {
-        #[arg(long, default_value = "ES256")]
-        alg: String,
-        /// The present key is stolen: sign with the new one now and withdraw the old one.
-        #[arg(long)]
-        at_once: bool,
-    },
+/// Where lines of output go.
+#[derive(Clone)]
+pub struct Out(mpsc::UnboundedSender<String>);
+
+impl Out {
+    fn new() -> (Self, mpsc::UnboundedReceiver<String>) {
+        let (send, receive) = mpsc::unbounded_channel();
+        (Self(send), receive)
+    }
+
+    fn line(&self, text: impl Into<String>) {
+        let _ = self.0.send(text.into());
+    }
 }
 
-#[derive(Subcommand)]
-enum Token {
-    /// The claims an API would receive.
-    Preview {
-        #[arg(long)]
-        client: String,
-        #[arg(long)]
-        scope: Option<String>,
-        #[arg(long)]
-        user: Option<String>,
-    },
+/// What a command works on: the running server's picture, or a store opened for it alone.
+pub struct Desk {
+    config: Arc<Config>,
+    store: Store,
+    keyring: KeyRing,
+    clock: crate::app::Clock,
+    /// The command works inside a running server.
+    running: bool,
+}
+
+impl Desk {
+    fn of_server(app: &App) -> Self {
+        let (store, keyring, clock) = (app.store.clone(), app.keyring.clone(), Arc::clone(&app.clock));
+        Self { config: Arc::clone(&app.config), store, keyring, clock, running: true }
+    }
+
+    async fn open(config: Config, base: &Path) -> Result<Self, Fault> {
+        let keyring = KeyRing::new(config.master_key.read()?)?;
+        let options = StoreOptions { readers: 1, connections: 2, ..StoreOptions::default() };
+        let store = Store::open(&database(&config, base), options).await?;
+        Ok(Self { config: Arc::new(config), store, keyring, clock: system_clock(), running: false })
+    }
+
+    fn now_ms(&self) -> i64 {
+        (self.clock)()
+    }
 }
 
 /// The whole program.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).json().flatten_event(true).init();
+    let level = if matches!(cli.command, Command::Serve) { "info" } else { "warn" };
+    crate::telemetry::logs(level);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(it) => it,
         Err(error) => {
@@ -150,156 +172,135 @@ pub fn run() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    match runtime.block_on(carry_out(cli)) {
-        Ok(code) => code,
-        Err(Error::Fault(it)) => {
-            eprintln!("symbolon: {it}");
-            ExitCode::FAILURE
-        }
-        Err(Error::Refused(it)) => {
-            eprintln!("symbolon: {}{}", it.hint, if it.private.is_empty() { String::new() } else { format!(" ({})", it.private) });
-            ExitCode::FAILURE
-        }
+    let end = runtime.block_on(start(cli)).unwrap_or_else(|error| {
+        eprintln!("symbolon: {}", in_words(&error));
+        ExitCode::FAILURE
+    });
+    crate::telemetry::flush();
+    end
+}
+
+fn in_words(error: &Error) -> String {
+    match error {
+        Error::Fault(it) => it.to_string(),
+        Error::Refused(it) if it.private.is_empty() => it.hint.to_owned(),
+        Error::Refused(it) => format!("{} ({})", it.hint, it.private),
     }
 }
 
-async fn carry_out(cli: Cli) -> Result<ExitCode, Error> {
+async fn start(cli: Cli) -> Result<ExitCode, Error> {
     let path = cli.config;
     match cli.command {
         Command::Serve => serve::serve(path).await?,
         Command::Init { dir } => init::init(&dir)?,
+        Command::Config => print!("{}", reference::REFERENCE),
         Command::Check { strict } => return Ok(check::check(&load(&path)?, strict)),
-        Command::User { action } => user(&Opened::open(&path).await?, action).await?,
-        Command::Client { action: ClientAction::Secret } => client_secret()?,
-        Command::Key { action } => key(&Opened::open(&path).await?, action).await?,
-        Command::Audit { event, account, client, outcome, limit } => {
-            let filter = Filter { event, account, client, outcome, ..Filter::default() };
-            for (_, body) in audit::list(&Opened::open(&path).await?.store, &filter, limit).await? {
-                println!("{body}");
-            }
-        }
-        Command::Token { action: Token::Preview { client, scope, user } } => {
-            preview(&Opened::open(&path).await?, &client, scope.as_deref(), user.as_deref()).await?;
-        }
+        Command::Client { action: clients::Client::Secret } => clients::secret()?,
+        other => return at_desk(&path, other).await,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn load(path: &std::path::Path) -> Result<Config, Fault> {
+fn load(path: &Path) -> Result<Config, Fault> {
     Config::load(path).map_err(|it| Fault::new(it.to_string()))
 }
 
-/// What a command works on.
-struct Opened {
-    config: Config,
-    store: Store,
-    keyring: KeyRing,
-    now_ms: i64,
+/// A command about the store: by the running server if there is one.
+async fn at_desk(path: &Path, command: Command) -> Result<ExitCode, Error> {
+    let config = load(path)?;
+    let request = Request { arguments: std::env::args().collect(), input: input_of(&command)? };
+    let base = base_of(path);
+    if let Some(socket) = config.admin_socket.as_ref().map(|it| base.join(it))
+        && let Some(code) = admin::ask(&socket, &request).await?
+    {
+        return Ok(code);
+    }
+    let desk = Desk::open(config, base).await?;
+    let (out, mut lines) = Out::new();
+    let printing = tokio::spawn(async move {
+        while let Some(line) = lines.recv().await {
+            println!("{line}");
+        }
+    });
+    let end = carry_out(&request, &desk, &out).await;
+    desk.store.close().await;
+    drop(out);
+    let _ = printing.await;
+    Ok(ExitCode::from(end?))
 }
 
-impl Opened {
-    async fn open(path: &std::path::Path) -> Result<Self, Fault> {
-        let config = load(path)?;
-        let keyring = KeyRing::new(config.master_key.read()?)?;
-        let store =
-            Store::open(&database(&config, base_of(path)), StoreOptions { readers: 1, connections: 2, ..StoreOptions::default() }).await?;
-        Ok(Self { config, store, keyring, now_ms: system_clock()() })
+/// What the command needs from this terminal or this machine's files.
+fn input_of(command: &Command) -> Result<String, Fault> {
+    let file = |path: &Path| std::fs::read_to_string(path).map_err(|it| Fault::new(format!("{}: {it}", path.display())));
+    match command {
+        Command::User { action: users::User::Add { name, .. } | users::User::Password { name } } => password_from_input(name),
+        Command::Client { action: clients::Client::Import { file: path, .. } } => file(path),
+        Command::Recover { audit: Some(path) } => file(path),
+        _ => Ok(String::new()),
     }
 }
 
-async fn user(it: &Opened, action: User) -> Result<(), Error> {
-    match action {
-        User::Add { name, email, display_name } => {
-            eprintln!("Password for {name} (8 to 256 characters), then Enter:");
-            let mut password = String::new();
-            std::io::stdin().read_line(&mut password).map_err(|it| Fault::new(it.to_string()))?;
-            let new = NewAccount {
-                login_names: vec![name.clone()],
-                email_verified: email.is_some(),
-                email,
-                name: display_name,
-                locale: None,
-                claims: serde_json::Map::new(),
-                password: Some(password.trim_end_matches(['\r', '\n']).to_owned()),
-            };
-            let id = accounts::create(&it.store, &Hashers::default(), new, it.now_ms).await?;
-            println!("{name} can sign in; sub is {id}");
+fn password_from_input(name: &str) -> Result<String, Fault> {
+    eprintln!("Password for {name} (8 to 256 characters), then Enter:");
+    let mut password = String::new();
+    std::io::stdin().read_line(&mut password).map_err(|it| Fault::new(it.to_string()))?;
+    Ok(password.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Carries a command out; answers the exit code.
+async fn carry_out(request: &Request, desk: &Desk, out: &Out) -> Result<u8, Error> {
+    let cli = Cli::try_parse_from(&request.arguments).map_err(|it| Fault::new(it.to_string()))?;
+    match cli.command {
+        Command::User { action } => users::user(desk, action, &request.input, out).await?,
+        Command::Client { action } => return clients::client(desk, action, &request.input, out).await,
+        Command::Key { action } => tokens::key(desk, action, out).await?,
+        Command::Audit(query) => audit_lines(desk, query, out).await?,
+        Command::Token { action } => tokens::token(desk, action, out).await?,
+        Command::Recover { audit } => recover::recover(desk, audit.is_some().then_some(&request.input), out).await?,
+        Command::Serve | Command::Init { .. } | Command::Config | Command::Check { .. } => {
+            return Err(Fault::new("this command is not for a running server").into());
         }
-        User::List => {
-            let sql = "SELECT n.name, a.id, a.state FROM login_name n JOIN account a ON a.id = n.account";
-            println!("{:<32} {:<24} STATE", "NAME", "SUB");
-            for row in it.store.all_stale(sql, &[]).await? {
-                println!("{:<32} {:<24} {}", row.text(0)?, row.text(1)?, row.text(2)?);
-            }
-        }
-        User::Disable { name } => set_state(it, &name, "disabled").await?,
-        User::Enable { name } => set_state(it, &name, "active").await?,
     }
-    Ok(())
+    Ok(0)
 }
 
-async fn set_state(it: &Opened, name: &str, state: &'static str) -> Result<(), Error> {
-    let found = accounts::find_by_login_name(&it.store, name).await?.ok_or_else(|| Fault::new(format!("nobody signs in as {name}")))?;
-    let mut change = crate::store::Change::new(it.now_ms);
-    change.run("UPDATE account SET state = $2, version = version + 1 WHERE id = $1", vec![found.id.as_str().into(), state.into()]);
-    let event = if state == "active" { "account_enabled" } else { "account_disabled" };
-    change.audit(audit::Entry::ok(event).account(found.id).with("by", "command line"));
-    it.store.apply(change).await?;
-    println!("{name} is {state}");
-    Ok(())
-}
-
-fn client_secret() -> Result<(), Fault> {
-    let secret = base64url::encode(&crate::seal::random::<32>()?);
-    let digest = accounts::hash_password_blocking(&secret)?;
-    Secret::parse(&digest).map_err(Fault::new)?;
-    println!(
-        "The secret, shown this once; give it to the client:\n  {secret}\nThe line for its place in the configuration:\n  secret = '{digest}'"
-    );
-    Ok(())
-}
-
-async fn key(it: &Opened, action: Key) -> Result<(), Error> {
-    match action {
-        Key::List => {
-            let sql = "SELECT kid, alg, signs_from_ms, signs_until_ms, published_until_ms FROM signing_key";
-            println!("{:<44} {:<6} {:<21} {:<21} PUBLISHED UNTIL", "KID", "ALG", "SIGNS FROM", "SIGNS UNTIL");
-            for row in it.store.all_stale(sql, &[]).await? {
-                let at = |ms: i64| {
-                    jiff::Timestamp::from_millisecond(ms).map(|it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
-                };
-                println!("{:<44} {:<6} {:<21} {:<21} {}", row.text(0)?, row.text(1)?, at(row.int(2)?), at(row.int(3)?), at(row.int(4)?));
-            }
-        }
-        Key::Rotate { alg, at_once } => {
-            let alg = Algorithm::parse(&alg).ok_or_else(|| Fault::new("--alg is ES256, PS256, RS256 or EdDSA"))?;
-            let kid = keys::rotate(&it.store, &it.keyring, alg, app::schedule(&it.config), at_once, it.now_ms).await?;
-            println!(
-                "{kid} {}; a running server notices within a minute",
-                if at_once { "signs now" } else { "is published and will sign" }
-            );
+async fn audit_lines(desk: &Desk, query: AuditQuery, out: &Out) -> Result<(), Error> {
+    let instant = |text: &Option<String>| text.as_deref().map(|it| parse_instant(it, desk.now_ms())).transpose();
+    let filter = Filter {
+        since_ms: instant(&query.since)?,
+        until_ms: instant(&query.until)?,
+        event: query.event,
+        outcome: query.outcome,
+        account: query.account,
+        client: query.client,
+    };
+    let mut last = [&desk.now_ms().max(0).to_be_bytes()[2..], &[0; 10]].concat();
+    for (id, body) in audit::list(&desk.store, &filter, query.limit).await? {
+        out.line(body.to_string());
+        last = id;
+    }
+    while query.follow && !out.0.is_closed() {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        for (id, body) in audit::after(&desk.store, &filter, &last, desk.now_ms()).await? {
+            out.line(body.to_string());
+            last = id;
         }
     }
     Ok(())
 }
 
-async fn preview(it: &Opened, client_id: &str, scope: Option<&str>, user: Option<&str>) -> Result<(), Error> {
-    let client = it.config.client.get(client_id).ok_or_else(|| Fault::new(format!("there is no [client.{client_id}]")))?;
-    let (mut person, mut sub) = (Person::default(), client_id.to_owned());
-    if let Some(name) = user {
-        sub = accounts::find_by_login_name(&it.store, name).await?.ok_or_else(|| Fault::new(format!("nobody signs in as {name}")))?.id;
-        let sql = "SELECT email, email_verified, name, locale, claims FROM account WHERE id = $1";
-        if let Some(row) = it.store.one(sql, &[sub.as_str().into()]).await? {
-            person = Person {
-                email: row.opt_text(0)?.map(str::to_owned),
-                email_verified: row.int(1)? == 1,
-                name: row.opt_text(2)?.map(str::to_owned),
-                locale: row.opt_text(3)?.map(str::to_owned),
-                claims: serde_json::from_str(row.text(4)?).unwrap_or_default(),
-            };
-        }
+/// An instant as RFC 3339 has it, or a time ago.
+fn parse_instant(text: &str, now_ms: i64) -> Result<i64, Fault> {
+    if let Some(span) = crate::config::Span::parse(text) {
+        return Ok(now_ms - span.ms());
     }
-    let shown = issue::preview_claims(&it.config, client, client_id, scope, &sub, &person, it.now_ms / 1000)?;
-    println!("{}", serde_json::to_string_pretty(&shown).map_err(|it| Fault::new(it.to_string()))?);
-    Ok(())
+    let parsed: Result<jiff::Timestamp, _> = text.parse();
+    parsed
+        .map(jiff::Timestamp::as_millisecond)
+        .map_err(|_| Fault::new(format!("{text:?} is no instant; write 2026-01-31T12:00:00Z, or 2h for two hours ago")))
+}
+
+/// An instant for people.
+fn shown(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
 }

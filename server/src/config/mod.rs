@@ -67,6 +67,12 @@ pub struct Config {
     pub client: BTreeMap<String, Client>,
     #[serde(default)]
     pub login: BTreeMap<String, LoginPolicy>,
+    /// Where a running server listens to `symbolon` commands, for its own user only.
+    #[serde(default = "admin_socket")]
+    pub admin_socket: Option<PathBuf>,
+    /// Address and port of /metrics; absent: there is none.
+    #[serde(default)]
+    pub metrics: Option<String>,
     /// Templates of the operator's that replace ours.
     #[serde(default)]
     pub templates: Option<PathBuf>,
@@ -77,6 +83,10 @@ pub struct Config {
 
 fn listen() -> String {
     "127.0.0.1:8080".to_owned()
+}
+#[expect(clippy::unnecessary_wraps, reason = "a default of serde's")]
+fn admin_socket() -> Option<PathBuf> {
+    Some(PathBuf::from("symbolon.sock"))
 }
 fn database() -> String {
     "sqlite:symbolon.db".to_owned()
@@ -196,6 +206,17 @@ pub struct LoginPolicy {
     pub acr: Option<String>,
 }
 
+/// Adds the nearest name to "unknown field `a`, expected one of `b`, `c`".
+fn with_nearest(error: &str) -> String {
+    let mut names = error.split("unknown field `").nth(1).unwrap_or_default().split('`').step_by(2);
+    let Some(unknown) = names.next() else { return error.to_owned() };
+    let near = names.map(|it| (strsim::jaro_winkler(unknown, it), it)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match near {
+        Some((likeness, name)) if likeness > 0.7 => format!("{error}\nDid you mean `{name}`?"),
+        _ => error.to_owned(),
+    }
+}
+
 impl Config {
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
@@ -214,9 +235,12 @@ impl Config {
     /// Reads and judges a text. `env` gives the environment, which may override the database's address.
     pub fn from_text(text: &str, name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let failed = |problems| ConfigError { file: name.to_owned(), problems };
-        let mut config: Self = toml::from_str(text).map_err(|it| failed(vec![it.to_string().trim_end().to_owned()]))?;
+        let mut config: Self = toml::from_str(text).map_err(|it| failed(vec![with_nearest(it.to_string().trim_end())]))?;
         if let Some(url) = env("SYMBOLON_DATABASE") {
             config.database = url;
+        }
+        if env("SYMBOLON_MASTER_KEY").is_some() {
+            config.master_key = MasterKey::Env("SYMBOLON_MASTER_KEY".to_owned());
         }
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }

@@ -156,7 +156,10 @@ where
     let started = std::time::Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let mut record = Record::default();
-    let mut answer = answer(&app, request, peer, &mut record).await;
+    let work = answer(&app, request, peer, &mut record);
+    #[cfg(feature = "otel")]
+    let work = tracing::Instrument::instrument(work, tracing::info_span!("request", method = %method, otel.kind = "server"));
+    let mut answer = work.await;
     if method == Method::HEAD {
         *answer.body_mut() = Bytes::new();
     }
@@ -167,10 +170,27 @@ where
         method = %method, route = record.route, status, address = %record.address.unwrap_or(peer),
         microseconds = started.elapsed().as_micros() as u64, error = record.code, reason = record.reason, "request"
     );
+    metrics::counter!("symbolon_requests_total", "route" => record.route, "method" => known(&method), "status" => status.to_string())
+        .increment(1);
+    metrics::histogram!("symbolon_request_seconds", "route" => record.route).record(started.elapsed());
+    if !record.code.is_empty() {
+        metrics::counter!("symbolon_refusals_total", "route" => record.route, "error" => record.code).increment(1);
+    }
     if record.route == "unknown" {
         tracing::debug!(path = ?path, "no such path");
     }
     answer
+}
+
+/// A method as a label: one of few, whatever a caller invents.
+fn known(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::OPTIONS => "OPTIONS",
+        _ => "other",
+    }
 }
 
 struct Record {

@@ -22,7 +22,6 @@ use tokio::sync::Notify;
 
 const LIFETIME_MS: i64 = 30 * 60_000;
 const STEP_UP_MS: i64 = 5 * 60_000;
-const PLACE: &str = "login";
 const ONCE: &str = "INSERT INTO once (bucket, kind, key) VALUES ($1, $2, $3)";
 
 #[derive(Clone)]
@@ -33,15 +32,17 @@ pub struct Machine {
     hashers: Hashers,
     rates: Arc<Rates>,
     outbox: Arc<Notify>,
+    /// Where a login is sealed to: names the store's epoch.
+    place: String,
 }
 
 impl Machine {
-    pub fn new(store: Store, keyring: KeyRing, config: Arc<Config>, before: Option<&Machine>) -> Self {
+    pub fn new(store: Store, keyring: KeyRing, config: Arc<Config>, epoch: String, before: Option<&Machine>) -> Self {
         let (hashers, rates, outbox) = match before {
             Some(old) => (old.hashers.clone(), Arc::clone(&old.rates), Arc::clone(&old.outbox)),
             None => Default::default(),
         };
-        Self { store, keyring, config, hashers, rates, outbox }
+        Self { store, keyring, config, hashers, rates, outbox, place: format!("login/{epoch}") }
     }
 
     pub fn hashers(&self) -> &Hashers {
@@ -167,7 +168,8 @@ impl Machine {
     /// One answer to the pending question.
     pub async fn answer(&self, answer: &Answer<'_>) -> Result<Outcome> {
         let over = || Refused::bad_request("invalid_session", "This sign-in is too old. Go back to the app and start again.");
-        let plain = base64url::decode(answer.handle).and_then(|it| self.keyring.open(PLACE, &it)).ok_or_else(|| over().because("seal"))?;
+        let plain =
+            base64url::decode(answer.handle).and_then(|it| self.keyring.open(&self.place, &it)).ok_or_else(|| over().because("seal"))?;
         let mut state: State = serde_json::from_slice(&plain).map_err(|it| Fault::new(format!("a login's state: {it}")))?;
         if answer.now_ms >= state.expires_ms {
             return Err(over().because("expired").into());
@@ -359,7 +361,11 @@ impl Machine {
             None => return self.done(state, false, now_ms),
         };
         let plain = serde_json::to_vec(&state).map_err(|it| Fault::new(it.to_string()))?;
-        Ok(Outcome::Ask { step: Box::new(step), handle: base64url::encode(&self.keyring.seal(PLACE, &plain)?), request: state.request })
+        Ok(Outcome::Ask {
+            step: Box::new(step),
+            handle: base64url::encode(&self.keyring.seal(&self.place, &plain)?),
+            request: state.request,
+        })
     }
 
     /// The next question; none when nothing is missing.

@@ -135,6 +135,7 @@ pub(super) struct Draft {
 /// The sealed value. Its seal is the whole of its integrity (290-H, 291-H).
 #[derive(Serialize, Deserialize)]
 pub(super) struct State {
+    #[serde(with = "as_text")]
     pub id: [u8; 16],
     pub purpose: Purpose,
     pub policy: String,
@@ -156,3 +157,18 @@ pub(super) struct State {
 
 /// What was wrong with an answer: the key of a message.
 pub(super) type Problem = Option<&'static str>;
+
+/// Bytes as text of a fixed length, so that the length of a sealed login tells nothing.
+pub(super) mod as_text {
+    use serde::{Deserialize, Deserializer, Serializer, de};
+    use symbolon_oauth::base64url;
+
+    pub fn serialize<S: Serializer>(it: &[u8; 16], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&base64url::encode(it))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 16], D::Error> {
+        let text = String::deserialize(deserializer)?;
+        base64url::decode(&text).and_then(|it| it.try_into().ok()).ok_or_else(|| de::Error::custom("not 16 bytes"))
+    }
+}

@@ -69,6 +69,11 @@ impl Change {
         self.statements.len() - 1
     }
 
+    /// Event and outcome of every entry, for the counters.
+    pub(super) fn events(&self) -> Vec<(&'static str, &'static str)> {
+        self.audit.iter().map(|it| (it.event, it.outcome)).collect()
+    }
+
     pub fn audit(&mut self, entry: Entry) {
         self.audit.push(entry);
     }
@@ -108,6 +113,18 @@ pub enum NotApplied {
     /// The queue is full.
     Busy,
     Fault(Fault),
+}
+
+impl NotApplied {
+    /// For counters.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Conflict(_) => "conflict",
+            Self::Unknown => "unknown",
+            Self::Busy => "busy",
+            Self::Fault(_) => "fault",
+        }
+    }
 }
 
 impl From<NotApplied> for Error {

@@ -1,8 +1,8 @@
 //! A third engine for tests: it applies, loses the answer, or refuses, as its plan says.
 
 use super::{Applied, Change, NotApplied, Store};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
@@ -14,21 +14,37 @@ pub enum Fate {
     Refuse,
 }
 
-/// One fate after the other, and from the beginning again.
+/// The fates of the changes to come; when they are used up, all is well.
 #[derive(Clone)]
-pub struct Plan {
-    fates: Arc<Vec<Fate>>,
-    next: Arc<AtomicUsize>,
-}
+pub struct Plan(Arc<Mutex<VecDeque<Fate>>>);
 
 impl Plan {
     pub fn new(fates: Vec<Fate>) -> Self {
-        Self { fates: Arc::new(fates), next: Arc::default() }
+        Self(Arc::new(Mutex::new(fates.into())))
+    }
+
+    fn fates(&self) -> std::sync::MutexGuard<'_, VecDeque<Fate>> {
+        match self.0.lock() {
+            Ok(it) => it,
+            Err(poisoned) => poisoned.into_inner(),
+        }
+    }
+
+    /// The next change meets this.
+    pub fn next(&self, fate: Fate) {
+        self.after(0, fate);
+    }
+
+    /// After so many changes that go well, one meets this.
+    pub fn after(&self, well: usize, fate: Fate) {
+        let mut fates = self.fates();
+        fates.extend(std::iter::repeat_n(Fate::Apply, well));
+        fates.push_back(fate);
     }
 
     pub(super) async fn apply(&self, store: &Store, change: Change) -> Result<Applied, NotApplied> {
-        let at = self.next.fetch_add(1, Ordering::Relaxed);
-        match self.fates.get(at % self.fates.len().max(1)).copied().unwrap_or(Fate::Apply) {
+        let fate = self.fates().pop_front().unwrap_or(Fate::Apply);
+        match fate {
             Fate::Apply => store.apply(change).await,
             Fate::LoseAnswer => store.apply(change).await.and(Err(NotApplied::Unknown)),
             Fate::Refuse => Err(NotApplied::Busy),

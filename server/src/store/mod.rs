@@ -88,6 +88,22 @@ impl Store {
     }
 
     pub async fn apply(&self, change: Change) -> Result<Applied, NotApplied> {
+        let events = change.events();
+        let started = std::time::Instant::now();
+        let outcome = self.apply_on_engine(change).await;
+        metrics::histogram!("symbolon_store_apply_seconds").record(started.elapsed());
+        match &outcome {
+            Ok(_) => {
+                for (event, outcome) in events {
+                    metrics::counter!("symbolon_events_total", "event" => event, "outcome" => outcome).increment(1);
+                }
+            }
+            Err(why) => metrics::counter!("symbolon_store_refusals_total", "why" => why.name()).increment(1),
+        }
+        outcome
+    }
+
+    async fn apply_on_engine(&self, change: Change) -> Result<Applied, NotApplied> {
         match &self.0.engine {
             Engine::Sqlite(it) => it.apply(change.into_statements(&mut |now| self.0.ids.next(now)).0).await,
             Engine::Postgres(it) => {

@@ -5,6 +5,8 @@
 
 mod authorize;
 mod clients;
+mod commands;
+mod disaster;
 mod kill;
 mod login;
 mod mail;

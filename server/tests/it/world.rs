@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use symbolon::config::Config;
-use symbolon::serve::{Running, start_with, system_clock};
+use symbolon::serve::{Running, start_on, system_clock};
+use symbolon::store::{Store, StoreOptions};
 use symbolon_oauth::{base64url, pkce};
 
 /// Which store a world stands on.
@@ -150,6 +151,11 @@ impl World {
     }
 
     pub async fn with(text: &str, port: u16) -> Self {
+        Self::on(text, port, |it| it).await
+    }
+
+    /// A world whose store is wrapped, to lose answers.
+    pub async fn on(text: &str, port: u16, wrap: impl FnOnce(Store) -> Store) -> Self {
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("symbolon-it-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&directory).unwrap();
@@ -163,7 +169,9 @@ impl World {
         let skew_ms = Arc::new(AtomicI64::new(0));
         let (skew, system) = (Arc::clone(&skew_ms), system_clock());
         let clock: symbolon::app::Clock = Arc::new(move || system() + skew.load(Ordering::Relaxed));
-        let running = start_with(config, &directory, clock).await.unwrap();
+        std::fs::write(directory.join("symbolon.toml"), &text).unwrap();
+        let store = Store::open(&symbolon::serve::database(&config, &directory), StoreOptions::default()).await.unwrap();
+        let running = start_on(config, &directory, clock, wrap(store)).await.unwrap();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let world = Self { issuer: format!("http://127.0.0.1:{port}"), running, skew_ms, directory, text, http };
         world.person("alice").await;
@@ -238,6 +246,23 @@ impl World {
     pub async fn refresh(&self, token: &str) -> (u16, Json) {
         let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token)];
         self.post("/token", &form, None).await
+    }
+
+    /// The configuration file, for commands.
+    pub fn file(&self) -> PathBuf {
+        self.directory.join("symbolon.toml")
+    }
+
+    /// Stops the server, does something to what it left, and starts it again.
+    pub async fn restarted(mut self, between: impl FnOnce(&World)) -> Self {
+        self.running.stop_in_place().await;
+        between(&self);
+        let config = Config::from_text(&self.text, "test.toml", &|_| None).unwrap();
+        let (skew, system) = (Arc::clone(&self.skew_ms), system_clock());
+        let clock: symbolon::app::Clock = Arc::new(move || system() + skew.load(Ordering::Relaxed));
+        let store = Store::open(&symbolon::serve::database(&config, &self.directory), StoreOptions::default()).await.unwrap();
+        self.running = start_on(config, &self.directory, clock, store).await.unwrap();
+        self
     }
 
     pub async fn audited(&self, event: &str) -> usize {

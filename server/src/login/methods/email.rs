@@ -25,6 +25,7 @@ pub const LIFETIME_MS: i64 = 15 * 60_000;
 /// What is asked by mail, and whom the answer will prove.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct Sent {
+    #[serde(with = "crate::login::state::as_text")]
     pub id: [u8; 16],
     pub why: Why,
     /// The account the code proves; for a name nobody has, one nobody has either.

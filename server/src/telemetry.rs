@@ -1,0 +1,137 @@
+//! What operators see beside the audit: logs on standard error, metrics for Prometheus, and, with the feature `otel`,
+//! traces over OTLP. Nothing in any of them names a person, a token or a code.
+
+use crate::error::Fault;
+use crate::http::reply::Reply;
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use std::convert::Infallible;
+use std::sync::OnceLock;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// Seconds; a request takes from a fraction of a millisecond to the seconds of a burdened store.
+const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+
+static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+
+/// The process has one recorder, however many servers run in it.
+fn recorder() -> Option<&'static PrometheusHandle> {
+    let install =
+        || PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS).ok()?.install_recorder().ok();
+    RECORDER.get_or_init(install).as_ref()
+}
+
+/// Answers GET /metrics on a port of its own, so that it is never on the one the world reaches.
+pub async fn serve_metrics(address: &str, mut stopped: watch::Receiver<bool>) -> Result<JoinHandle<()>, Fault> {
+    let handle = recorder().ok_or_else(|| Fault::new("the metrics recorder cannot be installed"))?;
+    describe();
+    let listener = TcpListener::bind(address).await.map_err(|it| Fault::new(format!("metrics: cannot listen on {address}: {it}")))?;
+    Ok(tokio::spawn(async move {
+        let mut upkeep = tokio::time::interval(Duration::from_secs(5));
+        loop {
+            let stream = tokio::select! {
+                _ = stopped.changed() => return,
+                _ = upkeep.tick() => {
+                    handle.run_upkeep();
+                    continue;
+                }
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(_) => continue,
+                },
+            };
+            tokio::spawn(async move {
+                let service = service_fn(move |request: http::Request<hyper::body::Incoming>| async move {
+                    Ok::<_, Infallible>(answer(handle, &request).map(Full::<Bytes>::new))
+                });
+                let mut builder = hyper::server::conn::http1::Builder::new();
+                builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
+                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
+            });
+        }
+    }))
+}
+
+fn answer<B>(handle: &PrometheusHandle, request: &http::Request<B>) -> Reply {
+    if request.uri().path() == "/metrics" && request.method() == http::Method::GET {
+        return crate::http::reply::body(200, "text/plain; version=0.0.4", handle.render());
+    }
+    crate::http::reply::empty(404)
+}
+
+fn describe() {
+    metrics::describe_counter!("symbolon_requests_total", "Requests by route, method and status.");
+    metrics::describe_histogram!("symbolon_request_seconds", "Time from a request's head to its answer, by route.");
+    metrics::describe_counter!("symbolon_refusals_total", "Requests refused, by route and error code.");
+    metrics::describe_counter!("symbolon_events_total", "Audit entries written, by event and outcome.");
+    metrics::describe_histogram!("symbolon_store_apply_seconds", "Time a change took until it was durable.");
+    metrics::describe_counter!("symbolon_store_refusals_total", "Changes the store did not apply: conflict, unknown, busy, fault.");
+    metrics::describe_counter!("symbolon_letters_total", "Letters handed to the SMTP server, and failures.");
+    metrics::describe_gauge!("symbolon_build_info", "1, with the version.");
+    metrics::gauge!("symbolon_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+}
+
+/// Logs as JSON lines on standard error; RUST_LOG says how much. With the feature `otel` and OTEL_EXPORTER_OTLP_ENDPOINT set,
+/// spans go to that collector as well.
+pub fn logs(level: &str) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).json().flatten_event(true).with_current_span(false);
+    let registry = tracing_subscriber::registry().with(filter).with(lines.with_span_list(false));
+    #[cfg(feature = "otel")]
+    let registry = registry.with(otel::layer());
+    registry.init();
+}
+
+/// Sends what is left to the collector before the process ends.
+pub fn flush() {
+    #[cfg(feature = "otel")]
+    otel::flush();
+}
+
+#[cfg(feature = "otel")]
+mod otel {
+    use opentelemetry::trace::TracerProvider as _;
+    use opentelemetry_otlp::SpanExporter;
+    use opentelemetry_sdk::Resource;
+    use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+    use std::sync::OnceLock;
+    use tracing_opentelemetry::OpenTelemetryLayer;
+    use tracing_subscriber::registry::LookupSpan;
+
+    static PROVIDER: OnceLock<SdkTracerProvider> = OnceLock::new();
+
+    pub fn layer<S>() -> Option<OpenTelemetryLayer<S, SdkTracer>>
+    where
+        S: tracing::Subscriber + for<'span> LookupSpan<'span>,
+    {
+        std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").or_else(|| std::env::var_os("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))?;
+        let exporter = match SpanExporter::builder().with_http().build() {
+            Ok(it) => it,
+            Err(error) => {
+                eprintln!("symbolon: traces are off: {error}");
+                return None;
+            }
+        };
+        let resource = Resource::builder().with_service_name("symbolon").build();
+        let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build();
+        let tracer = provider.tracer("symbolon");
+        let _ = PROVIDER.set(provider);
+        Some(tracing_opentelemetry::layer().with_tracer(tracer))
+    }
+
+    pub fn flush() {
+        if let Some(provider) = PROVIDER.get()
+            && let Err(error) = provider.shutdown()
+        {
+            eprintln!("symbolon: the last traces were not sent: {error}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The store restored from an older copy, and answers of the store that are lost: what store.md promises, through HTTP.
+//! 625-Q, 630-Q.
+
+use crate::world::*;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use symbolon::store::Store;
+use symbolon::store::faults::{Fate, Plan};
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    ["test.db", "test.db-wal", "test.db-shm"].iter().map(|it| directory.join(it)).collect()
+}
+
+/// Copies the store's files aside.
+fn keep(world: &World) {
+    std::fs::copy(world.directory.join("test.db"), world.directory.join("kept.db")).unwrap();
+}
+
+fn restore(world: &World) {
+    for file in files(&world.directory) {
+        let _ = std::fs::remove_file(file);
+    }
+    std::fs::copy(world.directory.join("kept.db"), world.directory.join("test.db")).unwrap();
+}
+
+fn command(world: &World, words: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(world.file()).args(words).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// The store forgot two refreshes that were acknowledged: the newest token is genuine, and is honoured, and it is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_newer_than_the_restored_store_is_honoured() {
+    let world = World::start(Engine::Sqlite).await;
+    let mut token = world.tokens("openid orders:read").await["refresh_token"].as_str().unwrap().to_owned();
+    let world = world.restarted(keep).await;
+    for _ in 0..2 {
+        token = world.refresh(&token).await.1["refresh_token"].as_str().unwrap().to_owned();
+    }
+    let world = world.restarted(restore).await;
+    let (status, answer) = world.refresh(&token).await;
+    assert_eq!(status, 200, "{answer}");
+    assert_eq!(world.audited("store_behind").await, 1);
+    let (status, _) = world.refresh(answer["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(status, 200);
+    // The twin: one that nobody issued is as wrong as ever.
+    let mut forged = token.clone();
+    let last = forged.pop().unwrap();
+    forged.push(if last == 'A' { 'B' } else { 'A' });
+    assert_eq!(world.refresh(&forged).await.0, 400);
+    world.stop().await;
+}
+
+/// `symbolon recover`: what was in flight is void, and what the audit says had ended ends again.
+#[tokio::test(flavor = "multi_thread")]
+async fn recovering_voids_what_was_in_flight_and_ends_what_had_ended() {
+    let world = World::start(Engine::Sqlite).await;
+    let ended = world.tokens("openid orders:read").await["refresh_token"].as_str().unwrap().to_owned();
+    world.person("bob").await;
+    let mut browser = Browser::default();
+    let bobs = Ask::native("openid orders:read");
+    let back = browser.sign_in(&world, &bobs, "bob").await;
+    let kept = world.exchange(&back["code"], &bobs.verifier).await.1["refresh_token"].as_str().unwrap().to_owned();
+    let (code, verifier) = world.code("openid").await;
+    let ask = Ask::native("openid");
+    let mut waiting = Browser::default();
+    let page = waiting.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+    let world = world.restarted(keep).await;
+    command(&world, &["user", "end-sessions", "alice"]);
+    assert_eq!(world.refresh(&ended).await.0, 400);
+    let audit = command(&world, &["audit", "--since", "1h", "--limit", "100000"]);
+    std::fs::write(world.directory.join("audit.jsonl"), audit).unwrap();
+
+    let world = world
+        .restarted(|world| {
+            restore(world);
+            let said = command(world, &["recover", "--audit", world.directory.join("audit.jsonl").to_str().unwrap()]);
+            assert!(said.contains("Epoch 2") && said.contains("1 ends of the audit"), "{said}");
+        })
+        .await;
+    let (status, answer) = world.refresh(&ended).await;
+    assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
+    assert_eq!(world.refresh(&kept).await.0, 200, "what had not ended goes on");
+    assert_eq!(world.exchange(&code, &verifier).await.0, 400, "codes are void");
+    let late = waiting.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+    assert_eq!(late.status, 400, "sign-ins under way are void");
+    let anew = waiting.sign_in(&world, &ask, "alice").await;
+    assert!(anew.contains_key("code"), "a new one works");
+    world.stop().await;
+}
+
+/// A world whose store loses the answer of the n-th change from now on.
+async fn losing(engine: Engine, plan: &Plan) -> World {
+    let (port, plan) = (free_port(), plan.clone());
+    let text = configuration(port, &database(engine).await);
+    World::on(&text, port, |it| Store::faulty(it, plan).unwrap()).await
+}
+
+/// COMMIT was sent and its answer lost: the client is told to try again, never that it failed, and the retry converges.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_whose_answer_is_lost_costs_nobody_anything() {
+    let engines: &[Engine] =
+        if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() { &[Engine::Sqlite, Engine::Postgres] } else { &[Engine::Sqlite] };
+    for engine in engines {
+        let plan = Plan::new(Vec::new());
+        let world = losing(*engine, &plan).await;
+        let first = world.tokens("openid orders:read").await["refresh_token"].as_str().unwrap().to_owned();
+        for fate in [Fate::LoseAnswer, Fate::Refuse] {
+            plan.next(fate);
+            let (status, answer) = world.refresh(&first).await;
+            assert_eq!((status, answer["error"].as_str()), (503, Some("temporarily_unavailable")), "{fate:?}");
+        }
+        let (status, one) = world.refresh(&first).await;
+        assert_eq!(status, 200, "{one}");
+        let (_, two) = world.refresh(&first).await;
+        assert_eq!(one["refresh_token"], two["refresh_token"], "one branch");
+        // A sign-in whose last change is lost: the same answer of the browser gets the code that was made.
+        let ask = Ask::native("openid");
+        let mut browser = Browser::default();
+        let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        let fill = [("username", "alice"), ("password", PASSWORD)];
+        plan.after(1, Fate::LoseAnswer);
+        let lost = browser.submit(&world, &page, &fill, "continue").await;
+        assert_eq!(lost.status, 503, "{}", lost.html);
+        let again = browser.submit(&world, &page, &fill, "continue").await;
+        let code = parameters(again.location.as_deref().expect(&again.html))["code"].clone();
+        assert_eq!(world.exchange(&code, &ask.verifier).await.0, 200);
+        world.stop().await;
+    }
+}
