@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use std::path::PathBuf;
 use symbolon_oauth::jwk::{Algorithm, KeySet, PublicKey};
 use symbolon_oauth::jws::Unverified;
-use symbolon_oauth::{base64url, redirect};
+use symbolon_oauth::{base64url, dpop, redirect};
 
 fn vectors(path: &str) -> Option<Value> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
@@ -159,4 +159,36 @@ fn tokens_of_published_attacks() {
         let keys = KeySet::default();
         assert!(Unverified::parse(token).and_then(|it| it.verify_with(&keys)).is_err(), "{}", case["id"]);
     }
+}
+
+/// The proofs printed in RFC 9449, 4.2 and 7.1, and each with one thing changed.
+#[test]
+fn proofs_of_the_rfc() {
+    let Some(document) = vectors("oauth/spec-examples.json") else { return };
+    let mut seen = 0;
+    for vector in document["vectors"].as_array().unwrap().iter().filter(|it| it["kind"] == "dpop") {
+        let text = |name: &str| vector[name].as_str().unwrap();
+        let good = dpop::Expected {
+            method: text("method"),
+            url: text("url"),
+            access_token: vector["access_token"].as_str(),
+            now_s: vector["verify_at"].as_i64().unwrap(),
+            window_s: dpop::WINDOW_S,
+            algorithms: &dpop::ALGORITHMS,
+        };
+        let proof = dpop::check(text("token"), &good).unwrap();
+        assert_eq!((proof.jkt.as_str(), proof.jti.as_str()), (text("jkt"), vector["payload"]["jti"].as_str().unwrap()));
+        for bad in [
+            dpop::Expected { method: "PUT", ..good },
+            dpop::Expected { url: "https://server.example.com/other", ..good },
+            dpop::Expected { now_s: good.now_s + 61, ..good },
+            dpop::Expected { now_s: good.now_s - 61, ..good },
+            dpop::Expected { access_token: Some("another"), ..good },
+            dpop::Expected { algorithms: &[Algorithm::EdDSA], ..good },
+        ] {
+            assert!(dpop::check(text("token"), &bad).is_err(), "{} {bad:?}", vector["id"]);
+        }
+        seen += 1;
+    }
+    assert!(seen > 0);
 }
