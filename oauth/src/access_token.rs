@@ -3,7 +3,7 @@
 use crate::claims;
 use crate::jwk::{KeySet, PrivateKey};
 use crate::jws::{self, JwsError, Unverified};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 
 pub const TYP: &str = "at+jwt";
@@ -28,7 +28,7 @@ pub struct AccessToken {
     pub amr: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "as_given", skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Value>,
@@ -36,6 +36,11 @@ pub struct AccessToken {
     pub authorization_details: Option<Value>,
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// A null is a value here: it must not read like a token without the claim, which anybody may use.
+fn as_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+    Value::deserialize(deserializer).map(Some)
 }
 
 pub fn make(key: &PrivateKey, token: &AccessToken) -> Result<String, JwsError> {
@@ -141,6 +146,14 @@ mod tests {
         assert_eq!(with("exp", json!("2000")), Rejected::MissingClaim("exp"));
         assert_eq!(with("iat", json!(1011)), Rejected::NotYet);
         assert_eq!(with("sub", json!(7)), Rejected::Malformed);
+        let bound = |cnf: Value| {
+            let mut claims = token();
+            claims["cnf"] = cnf;
+            check_claims(&claims).unwrap().cnf
+        };
+        assert_eq!(check_claims(&token()).unwrap().cnf, None);
+        assert_eq!(bound(json!(null)), Some(Value::Null));
+        assert_eq!(bound(json!({ "jkt": "x" })), Some(json!({ "jkt": "x" })));
         let id_token = jws::sign(&key, "JWT", &token()).unwrap();
         assert_eq!(check(&id_token, &keys, expected).unwrap_err(), Rejected::WrongType("JWT".to_owned()));
         let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();

@@ -34,7 +34,7 @@ fn normal(url: &str) -> Option<(String, String, u16, String)> {
         it if it.bytes().all(|it| it.is_ascii_digit()) => it.parse().ok()?,
         _ => return None,
     };
-    let path = without_dots(&unescaped(path, "/:@!$&'()*+,;=")?);
+    let path = without_dots(&unescaped(path, "/:@!$&'()*+,;=", "[]|^")?);
     Some((scheme, host, port, path))
 }
 
@@ -47,14 +47,14 @@ fn host_and_port(authority: &str) -> Option<(String, &str)> {
     }
     // No user information: `@` and a second colon are not letters of a host.
     let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
-    let host = unescaped(host, "!$&'()*+,;=")?;
+    let host = unescaped(host, "!$&'()*+,;=", "")?;
     // The hex digits of what stays escaped are upper case on both sides, so lower case on both sides is as good.
     (!host.is_empty()).then(|| (host.to_ascii_lowercase(), port))
 }
 
 /// 6.2.2.1 and 6.2.2.2: unreserved letters never escaped, other escapes in upper case; `None` for a letter that may not
-/// stand there.
-fn unescaped(text: &str, also: &str) -> Option<String> {
+/// stand there. `raw` are letters that should have been escaped, and that browsers send as they are.
+fn unescaped(text: &str, also: &str, raw: &str) -> Option<String> {
     let unreserved = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~');
     let digit = |it: Option<u8>| it.and_then(|it| char::from(it).to_digit(16)).and_then(|it| u8::try_from(it).ok());
     let mut out = String::with_capacity(text.len());
@@ -69,6 +69,8 @@ fn unescaped(text: &str, also: &str) -> Option<String> {
             }
         } else if unreserved(byte) || also.as_bytes().contains(&byte) {
             out.push(char::from(byte));
+        } else if raw.as_bytes().contains(&byte) {
+            out.push_str(&format!("%{byte:02X}"));
         } else {
             return None;
         }
@@ -114,6 +116,7 @@ mod tests {
             ("https://api.example.com:/a", "https://api.example.com/a"),
             ("http://127.0.0.1:80/a", "http://127.0.0.1/a"),
             ("https://h/%7euser/%41%2f", "https://h/~user/A%2F"),
+            ("https://h/a|b/[c]", "https://h/a%7cb/%5Bc%5D"),
             ("https://h/a/./b/../c", "https://h/a/c"),
             ("https://h/a/%2e%2E/c", "https://h/c"),
             ("https://h/a/b/..", "https://h/a/"),
