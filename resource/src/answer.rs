@@ -1,16 +1,31 @@
-//! Refusals as HTTP. RFC 6750 3.
+//! Refusals as HTTP. RFC 6750 3, RFC 9449 7.1.
 
 use crate::Refusal;
 use bytes::Bytes;
-use http::header::{self, HeaderValue};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use symbolon_oauth::bearer::challenge;
 
-pub fn refusal(it: &Refusal) -> Response<Bytes> {
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// The ways in that this route has, for its challenges.
+pub struct Ways {
+    pub bearer: bool,
+    /// The `algs` of the DPoP challenge, where DPoP is offered.
+    pub dpop: Option<String>,
+    /// The call used DPoP: then the error is in that challenge, else in the Bearer one.
+    pub used_dpop: bool,
+}
+
+pub fn refusal(it: &Refusal, ways: &Ways) -> Response<Bytes> {
     let (status, error, text, more) = match it {
         Refusal::Missing => (401, None, "Send an access token in the Authorization header.", Vec::new()),
         Refusal::Request(text) => (400, Some("invalid_request"), *text, Vec::new()),
         Refusal::Token(text) => (401, Some("invalid_token"), text.as_str(), Vec::new()),
+        Refusal::Proof(text) => (401, Some("invalid_dpop_proof"), *text, Vec::new()),
+        Refusal::Nonce(_) => {
+            (401, Some("use_dpop_nonce"), "Make a new proof, with the nonce of the DPoP-Nonce header, and send it again.", Vec::new())
+        }
         Refusal::Scope(scope) => {
             (403, Some("insufficient_scope"), "The token lacks the scope this call needs.", vec![("scope", scope.as_str())])
         }
@@ -33,8 +48,32 @@ pub fn refusal(it: &Refusal) -> Response<Bytes> {
         parameters.push(("error_description", text));
     }
     parameters.extend(more);
-    if let Ok(value) = HeaderValue::from_str(&challenge("Bearer", &parameters)) {
-        headers.insert(header::WWW_AUTHENTICATE, value);
+    challenges(headers, &parameters, ways);
+    if let Refusal::Nonce(nonce) = it {
+        give_nonce(headers, nonce);
     }
     response
+}
+
+/// One header line per scheme, the one that was used first; only that one says what is wrong.
+fn challenges(headers: &mut HeaderMap, parameters: &[(&str, &str)], ways: &Ways) {
+    let about_dpop = ways.dpop.is_some() && (ways.used_dpop || !ways.bearer);
+    let bearer = ways.bearer.then(|| challenge("Bearer", if about_dpop { &[] } else { parameters }));
+    let dpop = ways.dpop.as_deref().map(|algs| {
+        let mut all = if about_dpop { parameters.to_vec() } else { Vec::new() };
+        all.push(("algs", algs));
+        challenge("DPoP", &all)
+    });
+    let ordered = if about_dpop { [dpop, bearer] } else { [bearer, dpop] };
+    for value in ordered.into_iter().flatten().filter_map(|it| HeaderValue::from_str(&it).ok()) {
+        headers.append(header::WWW_AUTHENTICATE, value);
+    }
+}
+
+/// RFC 9449 8.2: an answer with a nonce should not be kept.
+pub fn give_nonce(headers: &mut HeaderMap, nonce: &str) {
+    if let Ok(value) = HeaderValue::from_str(nonce) {
+        headers.insert(DPOP_NONCE, value);
+        headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
 }

@@ -1,5 +1,5 @@
 //! What an API adds: a tower layer that accepts this issuer's access tokens for this API, and says exactly why not
-//! otherwise. RFC 9068 (JWT access tokens), RFC 7662 (opaque ones), RFC 6750 (how a refusal looks).
+//! otherwise. RFC 9068 (JWT access tokens), RFC 7662 (opaque ones), RFC 6750 (how a refusal looks), RFC 9449 (DPoP).
 //!
 //! ```no_run
 //! use symbolon_resource::Guard;
@@ -11,19 +11,26 @@
 //! The checked token is in the request's extensions as [`Token`].
 
 mod answer;
+mod dpop;
 mod issuer;
+mod replay;
 
 pub use symbolon_oauth::access_token::AccessToken as Token;
+pub use symbolon_oauth::jwk::Algorithm;
 
+use answer::Ways;
 use bytes::Bytes;
+use dpop::Dpop;
 use http::{HeaderMap, Request, Response, header};
 use issuer::Issuer;
+use replay::Memory;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use symbolon_oauth::access_token::{self, Rejected};
 use symbolon_oauth::bearer::{self, Presented};
+use symbolon_oauth::dpop_nonce::NonceKey;
 use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::scope::Scope;
 use tower::{Layer, Service};
@@ -31,14 +38,41 @@ use tower::{Layer, Service};
 /// Seconds since the epoch, as a value.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// One API's view of its issuer. Cheap to clone; all clones share the cached keys.
+/// One API's view of its issuer. Cheap to clone; all clones share the cached keys and the memory of DPoP proofs.
 #[derive(Clone)]
 pub struct Guard(Arc<Inner>);
 
+#[derive(Clone)]
 struct Inner {
     issuer: Issuer,
     audience: String,
     clock: Clock,
+    dpop: Dpop,
+}
+
+/// What the guard looks at of a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    pub method: &'a str,
+    /// As it came, behind [`Guard::public_url`].
+    pub path: &'a str,
+    pub query: Option<&'a str>,
+    pub headers: &'a HeaderMap,
+}
+
+impl<'a> Call<'a> {
+    pub fn of<B>(request: &'a Request<B>) -> Self {
+        let uri = request.uri();
+        Self { method: request.method().as_str(), path: uri.path(), query: uri.query(), headers: request.headers() }
+    }
+}
+
+/// A call that is let in.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted {
+    pub token: Token,
+    /// To be sent with the answer, as `DPoP-Nonce`; the tower layer does it.
+    pub next_nonce: Option<String>,
 }
 
 /// Why a call is refused. Nothing here holds a byte of the token.
@@ -50,6 +84,10 @@ pub enum Refusal {
     Request(&'static str),
     /// A token that is not good here, and what to do about it.
     Token(String),
+    /// A DPoP proof that does not hold for this request (RFC 9449 7.1).
+    Proof(&'static str),
+    /// A new proof is wanted, with this nonce (RFC 9449 9).
+    Nonce(String),
     /// A good token without the scope this route needs.
     Scope(String),
     /// The issuer cannot be reached and nothing is cached.
@@ -71,14 +109,51 @@ impl Guard {
     }
 
     pub fn with_clock(issuer: &str, audience: &str, clock: Clock) -> Self {
-        Self(Arc::new(Inner { issuer: Issuer::new(issuer), audience: audience.to_owned(), clock }))
+        let dpop = Dpop::new(audience);
+        Self(Arc::new(Inner { issuer: Issuer::new(issuer), audience: audience.to_owned(), clock, dpop }))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
+        let mut inner = (*self.0).clone();
+        change(&mut inner);
+        Self(Arc::new(inner))
     }
 
     /// For opaque tokens: the API's name and introspection secret at the server.
     pub fn introspect_as(self, name: &str, secret: &str) -> Self {
-        let inner = &self.0;
-        let issuer = inner.issuer.clone().introspecting_as(name, secret);
-        Self(Arc::new(Inner { issuer, audience: inner.audience.clone(), clock: Arc::clone(&inner.clock) }))
+        self.with(|it| it.issuer = it.issuer.clone().introspecting_as(name, secret))
+    }
+
+    /// Offers DPoP. The URL under which apps reach this API, up to where the request's path begins; a proof names it. It is
+    /// configured, because a Host or forwarding header says what the caller likes (163-D).
+    pub fn public_url(self, url: &str) -> Self {
+        self.with(|it| it.dpop.set_public_url(url))
+    }
+
+    /// Refuses bearer tokens. On a clone, for some routes only: `guard.clone().require_dpop(true).require("orders:write")`.
+    pub fn require_dpop(self, required: bool) -> Self {
+        self.with(|it| it.dpop.required = required)
+    }
+
+    /// Wants a nonce of ours in every proof: then none can be made in advance (RFC 9449 9, 11.2).
+    pub fn require_nonce(self, required: bool) -> Self {
+        self.with(|it| it.dpop.nonce_required = required)
+    }
+
+    /// The key of the nonces, where several processes serve one API; otherwise each process draws its own.
+    pub fn nonce_key(self, key: &[u8; 32]) -> Self {
+        self.with(|it| it.dpop.nonces = Some(NonceKey::new(key, &it.audience)))
+    }
+
+    /// The algorithms a proof may be signed with; ES256, EdDSA, PS256 and RS256 where nothing is said.
+    pub fn dpop_algorithms(self, algorithms: &[Algorithm]) -> Self {
+        self.with(|it| it.dpop.algorithms = algorithms.to_vec())
+    }
+
+    /// How many proofs are remembered, for about three minutes each; half a million where nothing is said. Beyond that
+    /// calls are asked for a new proof rather than let in. Forgets what was remembered.
+    pub fn replay_capacity(self, proofs: usize) -> Self {
+        self.with(|it| it.dpop.memory = Arc::new(Memory::new(proofs)))
     }
 
     /// A layer that lets in whoever has a token for this API, whatever its scope.
@@ -92,19 +167,38 @@ impl Guard {
     }
 
     /// The check itself, for callers that are not tower services.
-    pub async fn check(&self, headers: &HeaderMap, query: Option<&str>, scope: Option<&str>) -> Result<Token, Refusal> {
-        let text = presented(headers, query)?;
-        let token = if text.starts_with("sa_") { self.opaque(text).await? } else { self.jwt(text).await? };
-        if token.cnf.is_some() {
-            return Err(refuse("This token is bound to a key, and the request does not prove the key."));
-        }
-        if let Some(needed) = scope {
-            let has = token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
-            if !has.contains(needed) {
-                return Err(Refusal::Scope(needed.to_owned()));
+    pub async fn check(&self, call: &Call<'_>, scope: Option<&str>) -> Result<Admitted, Refusal> {
+        let dpop = &self.0.dpop;
+        match presented(call)? {
+            Presented::Bearer(_) if dpop.required => {
+                Err(refuse("This call takes tokens that are bound to a key. Ask for one with a DPoP proof, and send it as DPoP."))
+            }
+            Presented::Bearer(text) => {
+                let token = self.token(text).await?;
+                dpop.must_be_unbound(&token)?;
+                has_scope(&token, scope)?;
+                Ok(Admitted { token, next_nonce: None })
+            }
+            Presented::Dpop(text) => {
+                let token = self.token(text).await?;
+                let now_s = (self.0.clock)();
+                let proof = dpop.prove(call, text, &token, now_s)?;
+                has_scope(&token, scope)?;
+                dpop.burn(&proof, now_s)?;
+                Ok(Admitted { token, next_nonce: dpop.next_nonce(&proof, now_s) })
             }
         }
-        Ok(token)
+    }
+
+    /// The refusal of a call as an answer, with the challenges of this guard.
+    pub fn answer(&self, call: &Call<'_>, refusal: &Refusal) -> Response<Bytes> {
+        let dpop = &self.0.dpop;
+        let used_dpop = matches!(authorization(call).next().and_then(bearer::parse), Some(Presented::Dpop(_)));
+        answer::refusal(refusal, &Ways { bearer: !dpop.required, dpop: (dpop.offered() || dpop.required).then(|| dpop.algs()), used_dpop })
+    }
+
+    async fn token(&self, text: &str) -> Result<Token, Refusal> {
+        if text.starts_with("sa_") { self.opaque(text).await } else { self.jwt(text).await }
     }
 
     async fn jwt(&self, text: &str) -> Result<Token, Refusal> {
@@ -183,21 +277,28 @@ fn refuse(why: &str) -> Refusal {
     Refusal::Token(why.to_owned())
 }
 
+fn has_scope(token: &Token, needed: Option<&str>) -> Result<(), Refusal> {
+    let Some(needed) = needed else { return Ok(()) };
+    let has = token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
+    if has.contains(needed) { Ok(()) } else { Err(Refusal::Scope(needed.to_owned())) }
+}
+
+/// The Authorization headers; one that is no text reads as an empty one.
+fn authorization<'a>(call: &Call<'a>) -> impl Iterator<Item = &'a str> {
+    call.headers.get_all(header::AUTHORIZATION).iter().map(|it| it.to_str().unwrap_or_default())
+}
+
 /// One token, in the header (RFC 6750 2.1); anywhere else it is a mistake worth naming.
-fn presented<'a>(headers: &'a HeaderMap, query: Option<&str>) -> Result<&'a str, Refusal> {
-    if query.is_some_and(|it| it.split('&').any(|it| it == "access_token" || it.starts_with("access_token="))) {
+fn presented<'a>(call: &Call<'a>) -> Result<Presented<'a>, Refusal> {
+    if call.query.is_some_and(|it| it.split('&').any(|it| it == "access_token" || it.starts_with("access_token="))) {
         return Err(Refusal::Request("Send the access token in the Authorization header, never in the URL."));
     }
-    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let mut all = authorization(call);
     let Some(first) = all.next() else { return Err(Refusal::Missing) };
     if all.next().is_some() {
         return Err(Refusal::Request("There is more than one Authorization header."));
     }
-    match first.to_str().ok().and_then(bearer::parse) {
-        Some(Presented::Bearer(token)) => Ok(token),
-        Some(Presented::Dpop(_)) => Err(refuse("This API takes Bearer tokens.")),
-        None => Err(Refusal::Request("The Authorization header is not a Bearer token.")),
-    }
+    bearer::parse(first).ok_or(Refusal::Request("The Authorization header is not a Bearer or DPoP token."))
 }
 
 #[derive(Clone)]
@@ -241,14 +342,18 @@ where
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let layer = self.layer.clone();
         Box::pin(async move {
-            let headers = request.headers().clone();
-            let query = request.uri().query().map(str::to_owned);
-            match layer.guard.check(&headers, query.as_deref(), layer.scope.as_deref()).await {
-                Ok(token) => {
+            let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
+            let call = Call { method: method.as_str(), path: uri.path(), query: uri.query(), headers: &headers };
+            match layer.guard.check(&call, layer.scope.as_deref()).await {
+                Ok(Admitted { token, next_nonce }) => {
                     request.extensions_mut().insert(token);
-                    inner.call(request).await
+                    let mut response = inner.call(request).await?;
+                    if let Some(nonce) = next_nonce {
+                        answer::give_nonce(response.headers_mut(), &nonce);
+                    }
+                    Ok(response)
                 }
-                Err(refusal) => Ok(answer::refusal(&refusal).map(R::from)),
+                Err(refusal) => Ok(layer.guard.answer(&call, &refusal).map(R::from)),
             }
         })
     }

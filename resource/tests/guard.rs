@@ -1,80 +1,16 @@
 //! The guard against a local issuer: each refusal with its positive twin.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use axum::Router;
-use axum::routing::get;
+mod world;
+
 use http::HeaderMap;
 use serde_json::{Value, json};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::jws;
-use symbolon_resource::{Guard, Refusal};
-
-const AUDIENCE: &str = "https://api.example.com/orders";
-
-struct World {
-    guard: Guard,
-    key: PrivateKey,
-    issuer: String,
-    now_s: Arc<AtomicI64>,
-    fetched: Arc<AtomicUsize>,
-}
-
-async fn world() -> World {
-    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let issuer = format!("http://{}", listener.local_addr().unwrap());
-    let mut jwk = key.public().to_jwk();
-    jwk["kid"] = key.kid().into();
-    let keys = json!({ "keys": [jwk] }).to_string();
-    let metadata = json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/jwks") }).to_string();
-    let fetched = Arc::new(AtomicUsize::new(0));
-    let counting = Arc::clone(&fetched);
-    let router = Router::new().route("/.well-known/oauth-authorization-server", get(|| async { metadata })).route(
-        "/jwks",
-        get(|| async move {
-            counting.fetch_add(1, Ordering::Relaxed);
-            keys
-        }),
-    );
-    tokio::spawn(async move { axum::serve(listener, router).await });
-    let now_s = Arc::new(AtomicI64::new(1_000));
-    let clock = Arc::clone(&now_s);
-    let guard = Guard::with_clock(&issuer, AUDIENCE, Arc::new(move || clock.load(Ordering::Relaxed)));
-    World { guard, key, issuer, now_s, fetched }
-}
-
-impl World {
-    fn claims(&self) -> Value {
-        json!({
-            "iss": self.issuer, "sub": "u", "aud": AUDIENCE, "client_id": "c", "exp": 1_100, "iat": 1_000, "jti": "j", "scope": "orders:read",
-        })
-    }
-
-    fn token(&self, claims: &Value) -> String {
-        jws::sign(&self.key, "at+jwt", claims).unwrap()
-    }
-
-    async fn check(&self, authorization: &[&str], query: Option<&str>, scope: Option<&str>) -> Result<String, Refusal> {
-        let mut headers = HeaderMap::new();
-        for it in authorization {
-            headers.append("authorization", it.parse().unwrap());
-        }
-        self.guard.check(&headers, query, scope).await.map(|it| it.sub)
-    }
-
-    async fn bearer(&self, token: &str) -> Result<String, Refusal> {
-        self.check(&[&format!("Bearer {token}")], None, None).await
-    }
-}
-
-fn says(outcome: Result<String, Refusal>, words: &str) {
-    match outcome {
-        Err(Refusal::Token(text)) => assert!(text.contains(words), "{text}"),
-        other => panic!("{other:?}"),
-    }
-}
+use symbolon_resource::{Call, Guard, Refusal};
+use world::{AUDIENCE, says, world};
 
 /// 148-F, 220-J, 221-J, 207-J and the foreign token diagnosis: one defect at a time.
 #[tokio::test]
@@ -149,5 +85,6 @@ async fn without_keys_nobody_gets_in() {
     claims["iss"] = "http://127.0.0.1:1".into();
     let mut headers = HeaderMap::new();
     headers.append("authorization", format!("Bearer {}", world.token(&claims)).parse().unwrap());
-    assert_eq!(gone.check(&headers, None, None).await.unwrap_err(), Refusal::Unavailable);
+    let call = Call { method: "GET", path: "/orders", query: None, headers: &headers };
+    assert_eq!(gone.check(&call, None).await.unwrap_err(), Refusal::Unavailable);
 }

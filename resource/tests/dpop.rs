@@ -1,0 +1,389 @@
+//! DPoP at the guard: each refusal with its positive twin.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+mod world;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
+use serde_json::{Value, json};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use symbolon_oauth::dpop;
+use symbolon_oauth::dpop_nonce::NonceKey;
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_resource::{Admitted, Call, Guard, GuardLayer, Refusal, Token};
+use tower::{Layer, ServiceExt, service_fn};
+use world::{AUDIENCE, World, says, world};
+
+const API: &str = "https://api.example.com";
+const URL: &str = "https://api.example.com/orders";
+
+fn key() -> PrivateKey {
+    PrivateKey::generate(Algorithm::ES256).unwrap()
+}
+
+/// An app with a key and a token bound to it.
+struct Phone {
+    key: PrivateKey,
+    token: String,
+}
+
+impl Phone {
+    fn of(world: &World) -> Self {
+        let key = key();
+        Self { token: bound(world, &json!({ "jkt": key.kid() })), key }
+    }
+
+    fn proof(&self, jti: &str, nonce: Option<&str>, now_s: i64) -> String {
+        dpop::make(&self.key, "GET", URL, nonce, Some(&self.token), jti, now_s).unwrap()
+    }
+
+    async fn calls(&self, guard: &Guard, jti: &str, nonce: Option<&str>) -> Result<Admitted, Refusal> {
+        self.sends(guard, &self.proof(jti, nonce, 1_000)).await
+    }
+
+    async fn sends(&self, guard: &Guard, proof: &str) -> Result<Admitted, Refusal> {
+        call(guard, "GET", &[("authorization", &format!("DPoP {}", self.token)), ("dpop", proof)]).await
+    }
+}
+
+fn bound(world: &World, cnf: &Value) -> String {
+    let mut claims = world.claims();
+    claims["cnf"] = cnf.clone();
+    claims["exp"] = 5_000.into();
+    world.token(&claims)
+}
+
+fn headers(list: &[(&str, &str)]) -> HeaderMap {
+    list.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())).fold(
+        HeaderMap::new(),
+        |mut all, (name, value)| {
+            all.append(name, value);
+            all
+        },
+    )
+}
+
+async fn call(guard: &Guard, method: &str, list: &[(&str, &str)]) -> Result<Admitted, Refusal> {
+    let headers = headers(list);
+    guard.check(&Call { method, path: "/orders", query: Some("page=2"), headers: &headers }, None).await
+}
+
+fn text(outcome: Result<Admitted, Refusal>) -> Result<String, Refusal> {
+    outcome.map(|it| it.token.sub)
+}
+
+fn nonce(outcome: Result<Admitted, Refusal>) -> String {
+    match outcome {
+        Err(Refusal::Nonce(nonce)) => nonce,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// 157-D, 179-D, RFC 9449 4.3 1
+#[tokio::test]
+async fn one_token_with_one_proof() {
+    let world = world().await;
+    let guard = world.guard.clone().public_url(API);
+    let phone = Phone::of(&world);
+    let dpop = format!("DPoP {}", phone.token);
+    let (one, two) = (phone.proof("1", None, 1_000), phone.proof("2", None, 1_000));
+    assert!(matches!(call(&guard, "GET", &[("authorization", &dpop)]).await, Err(Refusal::Proof(_))));
+    assert!(matches!(call(&guard, "GET", &[("authorization", &dpop), ("dpop", &one), ("dpop", &two)]).await, Err(Refusal::Proof(_))));
+    assert!(matches!(call(&guard, "GET", &[("authorization", &dpop), ("dpop", &format!("{one}, {two}"))]).await, Err(Refusal::Proof(_))));
+    assert!(matches!(call(&guard, "GET", &[("authorization", &dpop), ("dpop", "")]).await, Err(Refusal::Proof(_))));
+    let bearer = format!("Bearer {}", world.token(&world.claims()));
+    for pair in [[&dpop, &bearer], [&bearer, &dpop], [&dpop, &dpop]] {
+        let list = [("authorization", pair[0].as_str()), ("authorization", pair[1].as_str()), ("dpop", &one)];
+        assert!(matches!(call(&guard, "GET", &list).await, Err(Refusal::Request(_))));
+    }
+    // None of these took the proof's place.
+    assert_eq!(text(call(&guard, "GET", &[("authorization", &dpop), ("dpop", &one)]).await), Ok("u".to_owned()));
+    assert_eq!(text(call(&guard, "GET", &[("authorization", &bearer)]).await), Ok("u".to_owned()));
+}
+
+/// 159-D: bound as Bearer, unbound as DPoP, and bindings we cannot read.
+#[tokio::test]
+async fn the_scheme_is_the_tokens_own() {
+    let world = world().await;
+    let guard = world.guard.clone().public_url(API);
+    let phone = Phone::of(&world);
+    let proof = phone.proof("1", None, 1_000);
+    let bearer = format!("Bearer {}", phone.token);
+    says(text(call(&guard, "GET", &[("authorization", &bearer)]).await), "bound to a key");
+    says(text(call(&guard, "GET", &[("authorization", &bearer), ("dpop", &proof)]).await), "bound to a key");
+    assert!(phone.sends(&guard, &proof).await.is_ok());
+
+    let unbound = Phone { key: key(), token: world.token(&world.claims()) };
+    says(text(unbound.calls(&guard, "1", None).await), "not bound");
+    assert!(call(&guard, "GET", &[("authorization", &format!("Bearer {}", unbound.token))]).await.is_ok());
+
+    let jkt = phone.key.kid();
+    for cnf in [
+        json!(null),
+        json!({}),
+        json!(jkt),
+        json!({ "jkt": null }),
+        json!({ "jkt": [jkt] }),
+        json!({ "x5t#S256": jkt }),
+        json!({ "jkt": jkt, "x5t#S256": jkt }),
+    ] {
+        let odd = Phone { key: phone.key.clone(), token: bound(&world, &cnf) };
+        says(text(odd.calls(&guard, "2", None).await), "does not check");
+        says(text(call(&guard, "GET", &[("authorization", &format!("Bearer {}", odd.token))]).await), "bound to a key");
+    }
+    for jkt in ["", "x", &jkt.to_ascii_lowercase(), &format!("{jkt}=")] {
+        let odd = Phone { key: phone.key.clone(), token: bound(&world, &json!({ "jkt": jkt })) };
+        says(text(odd.calls(&guard, "2", None).await), "another key");
+    }
+    // Nowhere to compare a proof with: DPoP is not offered, and a bound token does not become a bearer token.
+    says(text(phone.calls(&world.guard, "3", None).await), "takes Bearer tokens");
+    says(text(call(&world.guard, "GET", &[("authorization", &bearer)]).await), "bound to a key");
+}
+
+/// 161-D, 163-D, 174-D, 184-D
+#[tokio::test]
+async fn a_proof_is_for_this_request_token_and_key() {
+    let world = world().await;
+    let guard = world.guard.clone().public_url(API);
+    let phone = Phone::of(&world);
+    let proof =
+        |method: &str, url: &str, token: Option<&str>, iat: i64| dpop::make(&phone.key, method, url, None, token, "j", iat).unwrap();
+    let token = Some(phone.token.as_str());
+    for bad in [
+        proof("POST", URL, token, 1_000),
+        proof("get", URL, token, 1_000),
+        proof("GET", "https://evil.test/orders", token, 1_000),
+        proof("GET", "https://api.example.com/other", token, 1_000),
+        proof("GET", "http://api.example.com/orders", token, 1_000),
+        proof("GET", URL, None, 1_000),
+        proof("GET", URL, Some("another"), 1_000),
+        proof("GET", URL, token, 939),
+        proof("GET", URL, token, 1_061),
+    ] {
+        assert!(matches!(phone.sends(&guard, &bad).await, Err(Refusal::Proof(_))));
+    }
+    let spoofed = proof("GET", "https://evil.test/orders", token, 1_000);
+    let dpop_scheme = format!("DPoP {}", phone.token);
+    for (name, value) in [("host", "evil.test"), ("x-forwarded-host", "evil.test"), ("forwarded", "host=evil.test")] {
+        let outcome = call(&guard, "GET", &[("authorization", &dpop_scheme), ("dpop", &spoofed), (name, value)]).await;
+        assert!(matches!(outcome, Err(Refusal::Proof(_))), "{name}");
+    }
+    let thief = Phone { key: key(), token: phone.token.clone() };
+    says(text(thief.calls(&guard, "j", None).await), "another key");
+    let strict = guard.clone().dpop_algorithms(&[Algorithm::EdDSA]);
+    assert!(matches!(phone.calls(&strict, "j", None).await, Err(Refusal::Proof(_))));
+    // 168-D: none of these burnt `j`.
+    assert!(phone.calls(&guard, "j", None).await.is_ok());
+    // A prefix that a proxy or a nested router takes away belongs to the configured URL.
+    let nested = Phone { key: phone.key.clone(), token: phone.token.clone() };
+    let proof = dpop::make(&nested.key, "GET", "https://api.example.com/v1/orders", None, token, "k", 1_000).unwrap();
+    assert!(matches!(nested.sends(&guard, &proof).await, Err(Refusal::Proof(_))));
+    assert!(nested.sends(&guard.clone().public_url("https://api.example.com/v1/"), &proof).await.is_ok());
+}
+
+/// 164-D, 167-D, 168-D: seen before is answered with a nonce, and a new proof heals it.
+#[tokio::test]
+async fn a_proof_works_once() {
+    let world = world().await;
+    let guard = world.guard.clone().public_url(API);
+    let phone = Phone::of(&world);
+    let latest = phone.proof("1", None, 1_060);
+    assert!(phone.sends(&guard, &latest).await.is_ok());
+    let first = nonce(phone.sends(&guard, &latest).await);
+    let variant = dpop::make(&phone.key, "GET", "HTTPS://api.example.com:443/orders?x", None, Some(&phone.token), "1", 1_000).unwrap();
+    nonce(phone.sends(&guard, &variant).await);
+    nonce(phone.sends(&guard.clone().require_dpop(true), &latest).await);
+    assert!(phone.calls(&guard, "2", Some(&first)).await.is_ok());
+    // Another key's `1` is another proof.
+    assert!(Phone::of(&world).calls(&guard, "1", None).await.is_ok());
+    for now_s in [1_061, 1_120] {
+        world.now_s.store(now_s, Ordering::Relaxed);
+        nonce(phone.sends(&guard, &latest).await);
+    }
+    world.now_s.store(1_121, Ordering::Relaxed);
+    assert!(matches!(phone.sends(&guard, &latest).await, Err(Refusal::Proof(_))));
+}
+
+/// 168-D: a call that lacks the scope does not burn its proof.
+#[tokio::test]
+async fn only_what_is_let_in_is_remembered() {
+    let world = world().await;
+    let guard = world.guard.clone().public_url(API);
+    let phone = Phone::of(&world);
+    let headers = headers(&[("authorization", &format!("DPoP {}", phone.token)), ("dpop", &phone.proof("1", None, 1_000))]);
+    let call = Call { method: "GET", path: "/orders", query: None, headers: &headers };
+    assert_eq!(guard.check(&call, Some("orders:write")).await, Err(Refusal::Scope("orders:write".to_owned())));
+    assert!(guard.check(&call, Some("orders:read")).await.is_ok());
+}
+
+/// 172-D: missing, stale, foreign, invented.
+#[tokio::test]
+async fn a_wanted_nonce_is_ours_and_fresh() {
+    let world = world().await;
+    let open = world.guard.clone().public_url(API).nonce_key(&[7; 32]);
+    let guard = open.clone().require_nonce(true);
+    let phone = Phone::of(&world);
+    assert!(phone.calls(&open, "0", None).await.is_ok());
+    let fresh = nonce(phone.calls(&guard, "1", None).await);
+    assert!(phone.calls(&guard, "1", Some(&fresh)).await.is_ok());
+    let foreign = nonce(phone.calls(&world.guard.clone().public_url(API).require_nonce(true), "2", None).await);
+    let other_api = NonceKey::new(&[7; 32], "https://api.example.com/other").make(1_000);
+    for bad in [foreign.as_str(), &other_api, "invented"] {
+        nonce(phone.calls(&guard, "2", Some(bad)).await);
+        // Where none is wanted, a wrong one is still wrong.
+        nonce(phone.calls(&open, "2", Some(bad)).await);
+    }
+    // Another process with the same key knows it.
+    let clock = Arc::clone(&world.now_s);
+    let twin = Guard::with_clock(&world.issuer, AUDIENCE, Arc::new(move || clock.load(Ordering::Relaxed)));
+    assert!(phone.calls(&twin.public_url(API).nonce_key(&[7; 32]).require_nonce(true), "2", Some(&fresh)).await.is_ok());
+    let later = |now_s: i64, jti: &'static str| phone.proof(jti, Some(&fresh), now_s);
+    world.now_s.store(2_700, Ordering::Relaxed);
+    let admitted = phone.sends(&guard, &later(2_700, "3")).await.unwrap();
+    assert!(admitted.next_nonce.is_some_and(|it| it != fresh));
+    world.now_s.store(2_800, Ordering::Relaxed);
+    assert_ne!(nonce(phone.sends(&guard, &later(2_800, "4")).await), fresh);
+}
+
+/// A full memory asks for a nonce, keeps a place for those who bring it, and never lets in what it cannot remember.
+#[tokio::test]
+async fn a_full_memory_is_no_open_door() {
+    let world = world().await;
+    let guard = world.guard.clone().public_url(API).replay_capacity(4);
+    for _ in 0..3 {
+        assert!(Phone::of(&world).calls(&guard, "1", None).await.is_ok());
+    }
+    let (phone, late) = (Phone::of(&world), Phone::of(&world));
+    let fresh = nonce(phone.calls(&guard, "1", None).await);
+    assert!(phone.calls(&guard, "2", Some(&fresh)).await.is_ok());
+    nonce(late.calls(&guard, "1", Some(&fresh)).await);
+    nonce(phone.calls(&guard, "2", Some(&fresh)).await);
+    world.now_s.store(1_200, Ordering::Relaxed);
+    assert!(late.sends(&guard, &late.proof("3", None, 1_200)).await.is_ok());
+}
+
+/// Opaque tokens: the binding is what introspection says.
+#[tokio::test]
+async fn introspected_tokens_are_bound_too() {
+    let world = world().await;
+    let phone = Phone { key: key(), token: "sa_opaque".to_owned() };
+    let guard = || world.guard.clone().public_url(API).introspect_as("orders", "s");
+    let answers = |change: Value| {
+        let mut claims = world.claims();
+        claims["active"] = true.into();
+        claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        *world.opaque.lock().unwrap() = claims;
+    };
+    let bearer = [("authorization", "Bearer sa_opaque")];
+    answers(json!({ "cnf": { "jkt": phone.key.kid() }, "token_type": "DPoP" }));
+    assert!(phone.calls(&guard(), "1", None).await.is_ok());
+    says(text(call(&guard(), "GET", &bearer).await), "bound to a key");
+    answers(json!({ "cnf": { "jkt": key().kid() } }));
+    says(text(phone.calls(&guard(), "1", None).await), "another key");
+    answers(json!({}));
+    says(text(phone.calls(&guard(), "1", None).await), "not bound");
+    assert!(call(&guard(), "GET", &bearer).await.is_ok());
+    answers(json!({ "token_type": "DPoP" }));
+    says(text(call(&guard(), "GET", &bearer).await), "bound to a key");
+    answers(json!({ "cnf": null }));
+    says(text(call(&guard(), "GET", &bearer).await), "bound to a key");
+}
+
+#[tokio::test]
+async fn a_route_may_want_dpop() {
+    let world = world().await;
+    let open = world.guard.clone().public_url(API);
+    let closed = open.clone().require_dpop(true);
+    let bearer = format!("Bearer {}", world.token(&world.claims()));
+    says(text(call(&closed, "GET", &[("authorization", &bearer)]).await), "bound to a key");
+    assert!(call(&open, "GET", &[("authorization", &bearer)]).await.is_ok());
+    let phone = Phone::of(&world);
+    assert!(phone.calls(&closed, "1", None).await.is_ok());
+    // Wanted and not set up: closed, not open.
+    let broken = world.guard.clone().require_dpop(true);
+    assert_eq!(text(phone.calls(&broken, "2", None).await), Err(Refusal::Unavailable));
+    says(text(call(&broken, "GET", &[("authorization", &bearer)]).await), "bound to a key");
+}
+
+async fn through(layer: &GuardLayer, list: &[(&str, &str)]) -> Response<Bytes> {
+    let service = layer.layer(service_fn(|request: Request<()>| async move {
+        let sub = request.extensions().get::<Token>().map(|it| it.sub.clone()).unwrap_or_default();
+        Ok::<_, Infallible>(Response::new(Bytes::from(sub)))
+    }));
+    let mut request = Request::builder().uri("/orders?page=2").body(()).unwrap();
+    *request.headers_mut() = headers(list);
+    service.oneshot(request).await.unwrap()
+}
+
+fn challenges(response: &Response<Bytes>) -> Vec<&str> {
+    response.headers().get_all("www-authenticate").iter().map(|it| it.to_str().unwrap()).collect()
+}
+
+/// RFC 9449 7.1, RFC 6750 3: what an app sees.
+#[tokio::test]
+async fn challenges_say_which_scheme_and_why() {
+    const ALGS: &str = "algs=\"ES256 EdDSA PS256 RS256\"";
+    let world = world().await;
+    let guard = world.guard.clone().public_url(API);
+    let phone = Phone::of(&world);
+    let dpop = format!("DPoP {}", phone.token);
+    let both = guard.layer();
+
+    let nothing = through(&both, &[]).await;
+    assert_eq!((nothing.status(), challenges(&nothing)), (StatusCode::UNAUTHORIZED, vec!["Bearer", &format!("DPoP {ALGS}")]));
+    let only = through(&guard.clone().require_dpop(true).layer(), &[]).await;
+    assert_eq!(challenges(&only), [format!("DPoP {ALGS}")]);
+    let off = through(&world.guard.layer(), &[]).await;
+    assert_eq!(challenges(&off), ["Bearer"]);
+
+    let no_proof = through(&both, &[("authorization", &dpop)]).await;
+    assert_eq!(no_proof.status(), StatusCode::UNAUTHORIZED);
+    assert!(challenges(&no_proof)[0].starts_with("DPoP error=\"invalid_dpop_proof\", error_description="), "{:?}", challenges(&no_proof));
+    assert!(challenges(&no_proof)[0].ends_with(ALGS));
+    assert_eq!(challenges(&no_proof)[1], "Bearer");
+
+    let downgraded = through(&both, &[("authorization", &format!("Bearer {}", phone.token))]).await;
+    assert_eq!(downgraded.status(), StatusCode::UNAUTHORIZED);
+    assert!(challenges(&downgraded)[0].starts_with("Bearer error=\"invalid_token\""));
+    assert_eq!(challenges(&downgraded)[1], format!("DPoP {ALGS}"));
+
+    let foreign = through(&both, &[("authorization", "DPoP hello"), ("dpop", "x")]).await;
+    assert!(challenges(&foreign)[0].starts_with("DPoP error=\"invalid_token\""));
+
+    let scope = through(&guard.require("orders:write"), &[("authorization", &dpop), ("dpop", &phone.proof("1", None, 1_000))]).await;
+    assert_eq!(scope.status(), StatusCode::FORBIDDEN);
+    assert!(
+        challenges(&scope)[0].starts_with("DPoP error=\"insufficient_scope\"") && challenges(&scope)[0].contains("scope=\"orders:write\"")
+    );
+
+    let good = through(&both, &[("authorization", &dpop), ("dpop", &phone.proof("1", None, 1_000))]).await;
+    assert_eq!((good.status(), good.body().as_ref()), (StatusCode::OK, b"u".as_slice()));
+    assert!(!good.headers().contains_key("dpop-nonce"));
+}
+
+/// RFC 9449 8 and 9: asked, answered, and told of the next one.
+#[tokio::test]
+async fn a_nonce_goes_round() {
+    let world = world().await;
+    let layer = world.guard.clone().public_url(API).require_nonce(true).layer();
+    let phone = Phone::of(&world);
+    let dpop = format!("DPoP {}", phone.token);
+    let asked = through(&layer, &[("authorization", &dpop), ("dpop", &phone.proof("1", None, 1_000))]).await;
+    assert_eq!(asked.status(), StatusCode::UNAUTHORIZED);
+    assert!(challenges(&asked)[0].starts_with("DPoP error=\"use_dpop_nonce\""));
+    assert_eq!(asked.headers()["cache-control"], "no-store");
+    let given = asked.headers()["dpop-nonce"].to_str().unwrap();
+    let good = through(&layer, &[("authorization", &dpop), ("dpop", &phone.proof("1", Some(given), 1_000))]).await;
+    assert_eq!(good.status(), StatusCode::OK);
+    assert!(!good.headers().contains_key("dpop-nonce"));
+    world.now_s.store(1_070, Ordering::Relaxed);
+    let later = through(&layer, &[("authorization", &dpop), ("dpop", &phone.proof("2", Some(given), 1_070))]).await;
+    assert_eq!(later.status(), StatusCode::OK);
+    assert_eq!(later.headers()["cache-control"], "no-store");
+    let next = later.headers()["dpop-nonce"].to_str().unwrap();
+    assert_ne!(next, given);
+    let last = through(&layer, &[("authorization", &dpop), ("dpop", &phone.proof("3", Some(next), 1_070))]).await;
+    assert_eq!((last.status(), last.headers().contains_key("dpop-nonce")), (StatusCode::OK, false));
+}
