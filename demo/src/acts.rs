@@ -68,6 +68,7 @@ async fn all(issuer: &str, api: &str, mailbox: &Mailbox, printer: &mut Printer) 
     thieves(&mut stage, &tokens, &newest).await?;
     twice(&mut stage).await?;
     by_mail(&mut stage, mailbox).await?;
+    with_a_key(issuer, api, stage.printer).await?;
     goodbye(&mut stage, &newest).await
 }
 
@@ -194,6 +195,61 @@ async fn by_mail(stage: &mut Stage<'_>, mailbox: &Mailbox) -> Result<(), Trouble
     stage.last("The app did not change", status == 200, "The same request, the same exchange, the same token for the API.");
     let (status, _) = stage.app.call(&format!("{}/orders", stage.api), Some(&text(&tokens, "access_token"))).await?;
     stage.last("And the API neither", status == 200, "It never sees how the person signed in, unless it asks for acr or amr.");
+    Ok(())
+}
+
+/// The next version of the app proves a key with every request. What a thief copies is of no use.
+async fn with_a_key(issuer: &str, api: &str, printer: &mut Printer) -> Result<(), Trouble> {
+    let mut app = App::discover(issuer, "shop-phone-2", "https://app.example.com/callback-2").await?;
+    app.make_key()?;
+    let mut stage = Stage { app, api, printer };
+    let pending = stage.app.push("openid orders:read").await?;
+    stage.last(
+        "The next version of the app pushes its request with a proof of its key (RFC 9449)",
+        true,
+        "The key was made in the phone and never leaves it; the code will be for this key alone.",
+    );
+    let code = stage.app.sign_in(&mut Browser::default(), &pending, &Person::with_password(NAME, PASSWORD)).await?;
+    let mut thief = App::discover(issuer, "shop-phone-2", "https://app.example.com/callback-2").await?;
+    thief.make_key()?;
+    let (status, body) = thief.exchange(&code, &pending.verifier).await?;
+    let refused = status == 400 && text(&body, "error") == "invalid_grant";
+    stage.printer.act("A thief has the code and even the verifier", thief.log.last(), refused, "But not the key.");
+    let (status, tokens) = stage.app.exchange(&code, &pending.verifier).await?;
+    stage.last("The app exchanges the code", status == 200 && tokens["token_type"] == "DPoP", "The token says which key it belongs to.");
+    let (status, again) = stage.app.exchange(&code, &pending.verifier).await?;
+    let same = text(&again, "refresh_token") == text(&tokens, "refresh_token");
+    stage.last("The answer was lost in the tunnel; the app asks again", status == 200 && same, "Same key, same minute: the same session.");
+    let access = text(&tokens, "access_token");
+    let (status, _) = stage.app.call(&format!("{api}/orders"), Some(&access)).await?;
+    stage.last(
+        "The app calls the API, with a proof for this very request",
+        status == 200,
+        "Token, key, method and address belong together.",
+    );
+    let (status, body) = thief.call(&format!("{api}/orders"), Some(&access)).await?;
+    stage.printer.act(
+        "A thief sends the stolen access token with a key of his own",
+        thief.log.last(),
+        status == 401,
+        &text(&body, "error_description"),
+    );
+    thief.key = None;
+    let (status, body) = thief.call(&format!("{api}/orders"), Some(&access)).await?;
+    stage.printer.act("A thief sends it as a bearer token", thief.log.last(), status == 401, &text(&body, "error_description"));
+    let refresh = text(&tokens, "refresh_token");
+    thief.make_key()?;
+    let (status, body) = thief.refresh(&refresh, None).await?;
+    stage.printer.act("A thief tries the stolen refresh token", thief.log.last(), status == 400, &text(&body, "error_description"));
+    let (status, next) = stage.app.refresh(&refresh, None).await?;
+    stage.last("The app itself refreshes", status == 200, "The attempt cost the rightful app nothing: a string alone ends nothing.");
+    let (status, older) = stage.app.refresh(&refresh, None).await?;
+    let converged = status == 200 && text(&older, "refresh_token") == text(&next, "refresh_token");
+    stage.last(
+        "An hour in a tunnel later, the answer never arrived",
+        converged,
+        "The same successor, at any time: rotation logs nobody out.",
+    );
     Ok(())
 }
 

@@ -9,7 +9,9 @@ use tokio::net::TcpListener;
 
 /// Starts the APIs; answers their address.
 pub async fn start(issuer: &str) -> Result<String, Failure> {
-    let orders = Guard::new(issuer, "https://api.example.com/orders");
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = format!("http://{}", listener.local_addr()?);
+    let orders = Guard::new(issuer, "https://api.example.com/orders").public_url(&address);
     let ledger = Guard::new(issuer, "https://api.example.com/ledger").introspect_as("ledger", LEDGER_SECRET);
     let blink = Guard::new(issuer, "https://api.example.com/blink");
     let router = Router::new()
@@ -17,8 +19,6 @@ pub async fn start(issuer: &str) -> Result<String, Failure> {
         .route("/orders/new", get(list_orders).layer(orders.require("orders:write")))
         .route("/balance", get(balance).layer(ledger.require("ledger:read")))
         .route("/blink", get(balance).layer(blink.require("blink")));
-    let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let address = format!("http://{}", listener.local_addr()?);
     tokio::spawn(async move { axum::serve(listener, router).await });
     Ok(address)
 }

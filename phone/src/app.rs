@@ -3,8 +3,10 @@
 use crate::browser::{Browser, Person};
 use crate::{Exchange, Trouble};
 use serde_json::Value;
+use std::collections::BTreeMap;
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::metadata::{AuthorizationServerMetadata, well_known_oauth};
-use symbolon_oauth::{base64url, pkce};
+use symbolon_oauth::{base64url, dpop, pkce};
 
 pub struct App {
     pub http: reqwest::Client,
@@ -14,6 +16,10 @@ pub struct App {
     pub metadata: AuthorizationServerMetadata,
     /// Every request so far with its answer.
     pub log: Vec<Exchange>,
+    /// The key in the phone's secure element, if the app binds its tokens to one (RFC 9449).
+    pub key: Option<PrivateKey>,
+    /// The newest nonce of every server, by origin.
+    nonces: BTreeMap<String, String>,
 }
 
 /// A sign-in under way: what the app must remember until the browser comes back.
@@ -21,6 +27,11 @@ pub struct Pending {
     pub verifier: String,
     pub state: String,
     pub address: String,
+}
+
+/// Scheme, host and port.
+fn origin(url: &str) -> String {
+    url::Url::parse(url).map(|it| it.origin().ascii_serialization()).unwrap_or_default()
 }
 
 fn random() -> Result<[u8; 32], Trouble> {
@@ -43,18 +54,62 @@ impl App {
             return Err(Trouble("the metadata is not this issuer's".to_owned()));
         }
         let log = vec![Exchange { method: "GET", url, sent: Vec::new(), status, body }];
-        Ok(Self { http, issuer: issuer.to_owned(), client_id: client_id.to_owned(), redirect_uri: redirect_uri.to_owned(), metadata, log })
+        Ok(Self {
+            http,
+            issuer: issuer.to_owned(),
+            client_id: client_id.to_owned(),
+            redirect_uri: redirect_uri.to_owned(),
+            metadata,
+            log,
+            key: None,
+            nonces: BTreeMap::new(),
+        })
+    }
+
+    /// Makes a key that never leaves the phone; every token from now on is bound to it.
+    pub fn make_key(&mut self) -> Result<(), Trouble> {
+        self.key = Some(PrivateKey::generate(Algorithm::ES256).map_err(|it| Trouble(it.to_string()))?);
+        Ok(())
+    }
+
+    /// A proof for one request, with the newest nonce of that server.
+    pub fn proof(&self, method: &str, url: &str, token: Option<&str>) -> Result<Option<String>, Trouble> {
+        let Some(key) = &self.key else { return Ok(None) };
+        #[expect(clippy::disallowed_methods, reason = "a phone has a clock of its own")]
+        let now_s = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_err(|it| Trouble(it.to_string()))?.as_secs();
+        let iat = i64::try_from(now_s).map_err(|it| Trouble(it.to_string()))?;
+        let jti = base64url::encode(&random()?[..16]);
+        let nonce = self.nonces.get(&origin(url)).map(String::as_str);
+        dpop::make(key, method, url, nonce, token, &jti, iat).map(Some).map_err(|it| Trouble(format!("{it:?}")))
+    }
+
+    fn keep_nonce(&mut self, url: &str, answer: &reqwest::Response) {
+        if let Some(nonce) = answer.headers().get("dpop-nonce").and_then(|it| it.to_str().ok()) {
+            self.nonces.insert(origin(url), nonce.to_owned());
+        }
     }
 
     /// POST of a form, remembered.
     pub async fn post(&mut self, url: &str, form: &[(&str, &str)]) -> Result<(u16, Value), Trouble> {
-        let answer = self.http.post(url).form(form).send().await?;
-        let status = answer.status().as_u16();
-        let text = answer.text().await?;
-        let body: Value = serde_json::from_str(&text).unwrap_or(Value::Null);
+        let (mut status, mut body) = self.post_once(url, form).await?;
+        // RFC 9449 8: the server wants its nonce in the proof; the second try has it.
+        if body["error"] == "use_dpop_nonce" {
+            (status, body) = self.post_once(url, form).await?;
+        }
         let sent = form.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         self.log.push(Exchange { method: "POST", url: url.to_owned(), sent, status, body: body.clone() });
         Ok((status, body))
+    }
+
+    async fn post_once(&mut self, url: &str, form: &[(&str, &str)]) -> Result<(u16, Value), Trouble> {
+        let mut request = self.http.post(url).form(form);
+        if let Some(proof) = self.proof("POST", url, None)? {
+            request = request.header("dpop", proof);
+        }
+        let answer = request.send().await?;
+        self.keep_nonce(url, &answer);
+        let status = answer.status().as_u16();
+        Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or(Value::Null)))
     }
 
     fn endpoint(&self, it: &Option<String>) -> Result<String, Trouble> {
@@ -131,10 +186,17 @@ impl App {
         let mut request = self.http.get(url);
         let mut sent = Vec::new();
         if let Some(token) = token {
-            request = request.bearer_auth(token);
-            sent.push(("authorization".to_owned(), format!("Bearer {token}")));
+            let proof = self.proof("GET", url, Some(token))?;
+            let scheme = if proof.is_some() { "DPoP" } else { "Bearer" };
+            request = request.header("authorization", format!("{scheme} {token}"));
+            sent.push(("authorization".to_owned(), format!("{scheme} {token}")));
+            if let Some(proof) = proof {
+                sent.push(("dpop".to_owned(), proof.clone()));
+                request = request.header("dpop", proof);
+            }
         }
         let answer = request.send().await?;
+        self.keep_nonce(url, &answer);
         let status = answer.status().as_u16();
         let body: Value = serde_json::from_str(&answer.text().await?).unwrap_or(Value::Null);
         self.log.push(Exchange { method: "GET", url: url.to_owned(), sent, status, body: body.clone() });

@@ -2,8 +2,9 @@
 //! 7523bis (an assertion's audience is the issuer, alone, as a string); RFC 9700 2.5.
 
 use crate::app::{App, Limits};
-use crate::config::{Client, ClientAuthentication};
-use crate::error::{Fault, Refused, Result};
+use crate::config::{Client, ClientAuthentication, Dpop};
+use crate::dpop::{self, Held};
+use crate::error::{Error, Fault, Refused, Result};
 use crate::http::Incoming;
 use crate::store::Change;
 use http::HeaderMap;
@@ -22,15 +23,47 @@ pub struct Caller {
     pub authenticated: bool,
     pub address: IpAddr,
     pub now_ms: i64,
+    /// The key the request proved (RFC 9449), where the endpoint takes proofs.
+    pub key: Option<Held>,
     assertion: Option<Assertion>,
 }
 
+/// Which statements of a change spend what the caller may use once.
+#[derive(Default)]
+pub struct Burnt {
+    assertion: Option<usize>,
+    proof: Option<usize>,
+}
+
+impl Burnt {
+    pub fn is_empty(&self) -> bool {
+        self.assertion.is_none() && self.proof.is_none()
+    }
+
+    /// The answer to a conflict at one of those statements.
+    pub fn refusal(&self, at: usize) -> Option<Refused> {
+        if self.assertion == Some(at) {
+            return Some(replayed_assertion());
+        }
+        (self.proof == Some(at)).then(|| dpop::use_nonce().because("this proof was used before"))
+    }
+
+    /// The same as an error, for the arm of a match that knows there is one.
+    pub fn refused(&self, at: usize) -> Error {
+        self.refusal(at).unwrap_or_else(replayed_assertion).into()
+    }
+}
+
 impl Caller {
-    /// Spends the caller's assertion in the change it asks for, so that it works once (103-T).
-    /// Answers the index of the statement, which a conflict names.
-    pub fn burn(&self, change: &mut Change) -> Option<usize> {
-        let it = self.assertion.as_ref()?;
-        Some(change.once("client_assertion", &self.client_id, &it.jti, it.exp_s * 1000))
+    /// Spends the caller's assertion and proof in the change it asks for, so that they work once (103-T, 166-D).
+    pub fn burn(&self, change: &mut Change) -> Burnt {
+        let assertion = self.assertion.as_ref().map(|it| change.once("client_assertion", &self.client_id, &it.jti, it.exp_s * 1000));
+        Burnt { assertion, proof: self.key.as_ref().map(|it| it.burn(change)) }
+    }
+
+    /// The thumbprint of the proved key.
+    pub fn jkt(&self) -> Option<&str> {
+        self.key.as_ref().map(|it| it.jkt.as_str())
     }
 
     pub fn must_allow(&self, grant_type: &str) -> Result<()> {
@@ -43,7 +76,9 @@ impl Caller {
     }
 }
 
-pub fn replayed_assertion() -> Refused {
+const PROVING: [&str; 2] = ["/token", "/par"];
+
+fn replayed_assertion() -> Refused {
     invalid_client("The client assertion was used before; make a new one for every request.")
 }
 
@@ -66,7 +101,13 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
     };
     let (authenticated, assertion) = authenticate(app, incoming, &client_id, &client, proof).await?;
-    Ok(Caller { client_id, client, authenticated, address: incoming.address, now_ms: incoming.now_ms, assertion })
+    // RFC 9449 5 and 10.1: the token endpoint and PAR take proofs; elsewhere the header means nothing.
+    let key = if PROVING.contains(&incoming.route) { dpop::of_request(app, incoming, None)? } else { None };
+    if key.is_none() && incoming.route == "/token" && client.dpop == Dpop::Required {
+        let hint = "This client is registered to prove a key: send a DPoP header (RFC 9449).";
+        return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
+    }
+    Ok(Caller { client_id, client, authenticated, address: incoming.address, now_ms: incoming.now_ms, key, assertion })
 }
 
 /// Reads the client's id and the one proof. More than one proof is refused (099-T).

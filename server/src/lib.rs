@@ -6,6 +6,7 @@ pub mod audit;
 pub mod caller;
 pub mod cli;
 pub mod config;
+pub mod dpop;
 pub mod error;
 pub mod grants;
 pub mod http;

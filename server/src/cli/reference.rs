@@ -24,6 +24,7 @@ mod tests {
             "mail",
             "registration",
             "session",
+            "dpop",
             "signing",
             "api.orders",
             "api.orders.scope.\"orders:read\"",

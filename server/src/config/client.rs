@@ -28,6 +28,16 @@ impl From<ClientKind> for redirect::ClientKind {
     }
 }
 
+/// Must tokens be bound to a key that every request proves (RFC 9449)?
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dpop {
+    /// As the client likes: with a proof tokens are bound, without they are not.
+    #[default]
+    Optional,
+    Required,
+}
+
 /// How a client proves itself at the token endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -127,6 +137,8 @@ pub struct Client {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
     #[serde(default)]
+    pub dpop: Dpop,
+    #[serde(default)]
     pub require_pushed_authorization_requests: bool,
     /// UNSAFE: a code without PKCE. For old confidential web clients that cannot be changed, which then must send a nonce.
     #[serde(default)]
@@ -180,6 +192,7 @@ impl Client {
             secret: None,
             jwks: None,
             grants: None,
+            dpop: Dpop::Optional,
             require_pushed_authorization_requests: false,
             without_pkce: false,
             id_token_signed_response_alg: None,

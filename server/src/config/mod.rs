@@ -6,7 +6,7 @@ mod mail;
 mod secret;
 mod span;
 
-pub use client::{Client, ClientAuthentication, ClientKind, GRANTS, OnStale, Refresh, RefreshMode, USER_SCOPES};
+pub use client::{Client, ClientAuthentication, ClientKind, Dpop, GRANTS, OnStale, Refresh, RefreshMode, USER_SCOPES};
 pub use mail::{Mail, MailSecurity, Registration};
 pub use secret::{MasterKey, Secret, SecretSource};
 pub use span::Span;
@@ -61,6 +61,8 @@ pub struct Config {
     pub session: Session,
     #[serde(default)]
     pub signing: Signing,
+    #[serde(default)]
+    pub dpop: DpopRules,
     #[serde(default)]
     pub api: BTreeMap<String, Api>,
     #[serde(default)]
@@ -156,6 +158,21 @@ impl Default for Signing {
     }
 }
 
+/// Proofs of possession. RFC 9449.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DpopRules {
+    pub algorithms: Vec<Algorithm>,
+    /// Proofs must carry a nonce of ours, so that none can be made ahead of time.
+    pub nonce: bool,
+}
+
+impl Default for DpopRules {
+    fn default() -> Self {
+        Self { algorithms: vec![Algorithm::ES256, Algorithm::EdDSA], nonce: true }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TokenFormat {
@@ -175,6 +192,9 @@ pub struct Api {
     pub lifetime: Span,
     #[serde(default)]
     pub signing_alg: Option<Algorithm>,
+    /// "required": no token for this API without a key.
+    #[serde(default)]
+    pub dpop: Dpop,
     /// Claims every token for this API carries.
     #[serde(default)]
     pub claims: Vec<String>,

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::audit;
-use crate::caller::{self, Caller};
+use crate::caller::Caller;
 use crate::error::{Refused, Result};
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, NotApplied};
@@ -29,7 +29,7 @@ pub async fn issue(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
     change.audit(entry.address(caller.address.to_string()));
     match app.store.apply(change).await {
         Ok(_) => Ok(reply::json(200, &answer.body)),
-        Err(NotApplied::Conflict(at)) if Some(at) == burnt => Err(caller::replayed_assertion().into()),
+        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         Err(other) => Err(other.into()),
     }
 }

@@ -3,7 +3,7 @@
 use super::{Asked, Grant, State, invalid_grant};
 use crate::app::App;
 use crate::audit;
-use crate::caller::{self, Caller};
+use crate::caller::Caller;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, Expect, NotApplied, Value};
@@ -21,7 +21,7 @@ const FAILURES: i64 = 10;
 const INSERT: &str = "INSERT INTO app_grant (session, number, account, client, holder_kind, holder, scope, resource, request, state, \
     generation, salt, code_failures, created_ms, issued_ms, used_ms, ends_ms) \
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'code', 0, $10, 0, $11, $11, $11, $12)";
-const ACTIVATE: &str = "UPDATE app_grant SET state = 'active', generation = 1, issued_ms = $3, used_ms = $3 \
+const ACTIVATE: &str = "UPDATE app_grant SET state = 'active', generation = 1, issued_ms = $3, used_ms = $3, holder_kind = $4, holder = $5 \
     WHERE session = $1 AND number = $2 AND state = 'code'";
 const COUNT: &str = "UPDATE app_grant SET code_failures = code_failures + 1 WHERE session = $1 AND number = $2 AND code_failures < $3";
 
@@ -42,7 +42,12 @@ pub struct Granting<'a> {
 pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<String> {
     let salt = crate::seal::random::<16>()?;
     let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
-    let holder_kind = if it.confidential { "client" } else { "bearer" };
+    // A confidential client holds what it gets by its authentication; its DPoP key may change (RFC 9449 5).
+    let (holder_kind, holder) = match &it.asked.dpop_jkt {
+        _ if it.confidential => ("client", it.client_id),
+        Some(jkt) => ("jkt", jkt.as_str()),
+        None => ("bearer", ""),
+    };
     let json = |e: serde_json::Error| Fault::new(e.to_string());
     change.run(
         INSERT,
@@ -52,7 +57,7 @@ pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<String
             it.account.into(),
             it.client_id.into(),
             holder_kind.into(),
-            (if it.confidential { it.client_id } else { "" }).into(),
+            holder.into(),
             it.scope.to_string().into(),
             serde_json::to_string(it.resource).map_err(json)?.into(),
             serde_json::to_string(it.asked).map_err(json)?.into(),
@@ -79,6 +84,7 @@ pub async fn redeem(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
     match grant.state {
         State::Code => exchange(app, caller, &grant, form).await,
         State::Ended => Err(invalid_grant("This code was used before or has been withdrawn.").because("ended").into()),
+        State::Active if is_retry(caller, &grant) => retried(app, caller, &grant, form).await,
         State::Active => Err(used_twice(app, caller, &grant).await?),
     }
 }
@@ -87,6 +93,10 @@ pub async fn redeem(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
 fn check(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<()> {
     grant.must_belong_to(caller)?;
     grant.must_be_held_by(caller)?;
+    // RFC 9449 10: the code was asked for one key.
+    if grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() != caller.jkt() {
+        return Err(invalid_grant("The code was asked for with dpop_jkt, and the request does not prove that key.").into());
+    }
     // RFC 6749 4.1.3: it was in the authorization request, so it is here and the same. OAuth 2.1 clients leave it out,
     // which PKCE makes safe; a client without PKCE must send it.
     let differs = match form.get("redirect_uri") {
@@ -136,15 +146,45 @@ async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Res
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
     }
     let mut change = Change::new(caller.now_ms);
-    change.run(ACTIVATE, vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), caller.now_ms.into()]);
+    // A public client's proof binds what it gets, refresh token and all (RFC 9449 5).
+    let (holder_kind, holder) = match (grant.holder_kind.as_str(), caller.jkt()) {
+        ("bearer", Some(jkt)) => ("jkt", jkt),
+        (kind, _) => (kind, grant.holder.as_str()),
+    };
+    let row = [Value::from(&grant.session[..]), i64::from(grant.number).into()];
+    change.run(ACTIVATE, row.into_iter().chain([caller.now_ms.into(), holder_kind.into(), holder.into()]).collect());
     let burnt = caller.burn(&mut change);
     let answer = issue::for_grant(app, caller, grant, form, 1, &grant.scope)?;
     change.audit(grant.entry(app, audit::Entry::ok("code_exchanged"), caller).with("jti", answer.jti.as_str()));
     match app.store.apply(change).await {
         Ok(_) => Ok(reply::json(200, &answer.body)),
-        Err(NotApplied::Conflict(at)) if Some(at) == burnt => Err(caller::replayed_assertion().into()),
+        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         // Another request redeemed the code between our read and our write: that is a second use (RFC 6749 4.1.2).
-        Err(NotApplied::Conflict(_)) => Err(used_twice(app, caller, grant).await?),
+        Err(NotApplied::Conflict(_)) => match super::read(app, &grant.session, grant.number).await? {
+            Some(now) if is_retry(caller, &now) => retried(app, caller, &now, form).await,
+            _ => Err(used_twice(app, caller, grant).await?),
+        },
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The same app asks again, because the answer was lost on the way back from the browser: it proves the key that the code
+/// was asked for, the code's minute is not over and nothing was refreshed since. A divergence, see docs/divergences.md.
+fn is_retry(caller: &Caller, grant: &Grant) -> bool {
+    let named = grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() == caller.jkt();
+    let held = grant.holder_kind == "jkt" && grant.state == State::Active && grant.generation == 1;
+    named && held && caller.now_ms < grant.asked.code_expires_ms
+}
+
+async fn retried(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+    grant.must_be_alive(caller.now_ms)?;
+    let mut change = Change::new(caller.now_ms);
+    let burnt = caller.burn(&mut change);
+    let answer = issue::for_grant(app, caller, grant, form, 1, &grant.scope)?;
+    change.audit(grant.entry(app, audit::Entry::ok("code_retried"), caller).with("jti", answer.jti.as_str()));
+    match app.store.apply(change).await {
+        Ok(_) => Ok(reply::json(200, &answer.body)),
+        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         Err(other) => Err(other.into()),
     }
 }

@@ -20,6 +20,9 @@ use symbolon_oauth::scope::Scope;
 pub struct Asked {
     pub redirect_uri: String,
     pub code_challenge: Option<String>,
+    /// RFC 9449 10: the key the code was asked for.
+    #[serde(default)]
+    pub dpop_jkt: Option<String>,
     pub nonce: Option<String>,
     pub acr: String,
     pub amr: Vec<String>,
@@ -155,9 +158,10 @@ impl Grant {
         let held = match self.holder_kind.as_str() {
             "bearer" => true,
             "client" => caller.authenticated,
+            "jkt" => caller.jkt() == Some(&self.holder),
             _ => false,
         };
-        if held { Ok(()) } else { Err(invalid_grant("This token is bound to a key the request does not prove.").into()) }
+        if held { Ok(()) } else { Err(invalid_grant("This token is bound to a key the request does not prove.").because("holder").into()) }
     }
 
     pub fn must_be_alive(&self, now_ms: i64) -> Result<()> {

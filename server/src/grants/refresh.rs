@@ -4,7 +4,7 @@
 use super::{Grant, State, invalid_grant};
 use crate::app::{App, Limits};
 use crate::audit;
-use crate::caller::{self, Caller};
+use crate::caller::Caller;
 use crate::config::{OnStale, RefreshMode};
 use crate::error::{Refused, Result};
 use crate::http::reply::{self, Reply};
@@ -40,7 +40,7 @@ pub fn turn(row: u32, presented: u32, key_bound: bool, issued_ms: i64, grace_ms:
     }
 }
 
-const MOVE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5 \
+const MOVE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5, holder_kind = $6, holder = $7 \
     WHERE session = $1 AND number = $2 AND generation = $3 AND state = 'active'";
 
 /// Tries again when another request moved the grant between our read and our write: the second look finds `Previous`.
@@ -107,6 +107,11 @@ async fn moved(
     event: &'static str,
 ) -> Result<Option<Reply>> {
     let mut change = Change::new(caller.now_ms);
+    // An app that learns to prove a key stays signed in: from here on its grant is bound (RFC 9449 5).
+    let (holder_kind, holder) = match (grant.holder_kind.as_str(), caller.jkt()) {
+        ("bearer", Some(jkt)) => ("jkt", jkt),
+        (kind, _) => (kind, grant.holder.as_str()),
+    };
     change.run(
         MOVE,
         vec![
@@ -115,6 +120,8 @@ async fn moved(
             i64::from(grant.generation).into(),
             i64::from(to).into(),
             caller.now_ms.into(),
+            holder_kind.into(),
+            holder.into(),
         ],
     );
     let burnt = caller.burn(&mut change);
@@ -124,7 +131,7 @@ async fn moved(
     change.audit(grant.entry(app, entry, caller));
     match app.store.apply(change).await {
         Ok(_) => Ok(Some(reply::json(200, &answer.body))),
-        Err(NotApplied::Conflict(at)) if Some(at) == burnt => Err(caller::replayed_assertion().into()),
+        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         Err(NotApplied::Conflict(_)) => Ok(None),
         Err(other) => Err(other.into()),
     }
@@ -142,7 +149,7 @@ async fn repeated(app: &App, caller: &Caller, form: &Form, grant: &Grant, scope:
     change.audit(grant.entry(app, audit::Entry::ok("refresh_repeated").with("jti", answer.jti.as_str()), caller));
     match app.store.apply(change).await {
         Ok(_) => Ok(reply::json(200, &answer.body)),
-        Err(NotApplied::Conflict(at)) if Some(at) == burnt => Err(caller::replayed_assertion().into()),
+        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         Err(other) => Err(other.into()),
     }
 }

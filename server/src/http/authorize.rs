@@ -11,6 +11,7 @@ use crate::http::{login, par};
 use crate::sessions;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use symbolon_oauth::base64url;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::id_token;
 use symbolon_oauth::pkce::Challenge;
@@ -41,6 +42,9 @@ pub struct AuthorizationRequest {
     pub scope: Scope,
     pub resource: Vec<String>,
     pub code_challenge: Option<String>,
+    /// RFC 9449 10: the key the code is for.
+    #[serde(default)]
+    pub dpop_jkt: Option<String>,
     pub nonce: Option<String>,
     pub prompt: Vec<String>,
     pub max_age_s: Option<i64>,
@@ -172,6 +176,7 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         scope,
         resource,
         code_challenge,
+        dpop_jkt: checked_jkt(form)?,
         nonce: bounded(form, "nonce")?,
         prompt: checked_prompt(form, app.config.registration.is_some())?,
         max_age_s: checked_max_age(form)?.or(client.default_max_age.map(|it| it.0)),
@@ -184,6 +189,16 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         userinfo_claims: claims.userinfo,
         pushed: None,
     })
+}
+
+/// RFC 9449 10: a SHA-256 thumbprint in base64url. Given wrongly it is an error, never no binding.
+fn checked_jkt(form: &Form) -> Result<Option<String>> {
+    if !form.contains("dpop_jkt") && !form.was_empty("dpop_jkt") {
+        return Ok(None);
+    }
+    let given = form.get("dpop_jkt").filter(|it| base64url::decode(it).is_some_and(|it| it.len() == 32));
+    let hint = "dpop_jkt is not the SHA-256 thumbprint of a key in base64url.";
+    given.map(|it| Some(it.to_owned())).ok_or_else(|| Refused::bad_request("invalid_request", hint).into())
 }
 
 fn bounded(form: &Form, name: &str) -> Result<Option<String>> {

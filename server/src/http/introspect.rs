@@ -49,10 +49,11 @@ async fn asker(app: &App, incoming: &Incoming) -> Result<Asker> {
         return Err(Refused::new(401, "invalid_client", "Introspection needs an API or a client that authenticates.").into());
     }
     let mut change = Change::new(incoming.now_ms);
-    if caller.burn(&mut change).is_some() {
+    let burnt = caller.burn(&mut change);
+    if !burnt.is_empty() {
         match app.store.apply(change).await {
             Ok(_) => {}
-            Err(NotApplied::Conflict(_)) => return Err(caller::replayed_assertion().into()),
+            Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
             Err(other) => return Err(other.into()),
         }
     }

@@ -435,6 +435,7 @@ fn asked(request: &AuthorizationRequest, done: &Done, now_ms: i64) -> Asked {
     Asked {
         redirect_uri: request.back.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
+        dpop_jkt: request.dpop_jkt.clone(),
         nonce: request.nonce.clone(),
         acr: done.acr.clone(),
         amr: done.amr.clone(),

@@ -55,6 +55,7 @@ pub fn metadata(app: &App) -> Reply {
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
         "code_challenge_methods_supported": ["S256"],
+        "dpop_signing_alg_values_supported": config.dpop.algorithms.iter().map(|it| it.as_str()).collect::<Vec<_>>(),
         "scopes_supported": scopes,
         "claims_supported": claims,
         "claims_parameter_supported": true,

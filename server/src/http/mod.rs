@@ -108,6 +108,8 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// A request that passed the checks every endpoint shares.
 pub struct Incoming {
     pub method: Method,
+    /// The path of the route table, below the issuer.
+    pub route: &'static str,
     pub query: Form,
     pub form: Form,
     pub headers: HeaderMap,
@@ -238,6 +240,12 @@ where
         Ok(it) => it,
         Err(error) => failed(app, Some(&incoming), browser, &error, record),
     };
+    // RFC 9449 8.2: whoever proves a key gets the next nonce with every answer.
+    if incoming.headers.contains_key("dpop")
+        && let Some(nonce) = crate::dpop::nonce(app, incoming.now_ms)
+    {
+        reply::set(&mut reply, header::HeaderName::from_static("dpop-nonce"), &nonce);
+    }
     if cors {
         reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
         reply::set(&mut reply, header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, DPoP-Nonce, Retry-After");
@@ -340,7 +348,7 @@ where
     }
     let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes()).map_err(unreadable)?;
     let address = crate::caller::address(&parts.headers, peer, &app.config.trusted_proxies);
-    Ok(Incoming { method: parts.method, query, form, headers: parts.headers, address, now_ms: app.now_ms() })
+    Ok(Incoming { method: parts.method, route: route.path, query, form, headers: parts.headers, address, now_ms: app.now_ms() })
 }
 
 fn check_coding(headers: &HeaderMap) -> Result<()> {

@@ -29,7 +29,14 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
     if app.limits.pushes.check_key(&place).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many pushed requests from here; wait.").retry_after(10).into());
     }
-    let request = authorize::check(app, &caller.client_id, &caller.client, form).map_err(Problem::into_error)?;
+    let mut request = authorize::check(app, &caller.client_id, &caller.client, form).map_err(Problem::into_error)?;
+    // RFC 9449 10.1: a proof here names the key as dpop_jkt would; both, and they differ: refused.
+    if let Some(jkt) = caller.jkt() {
+        if request.dpop_jkt.as_deref().is_some_and(|it| it != jkt) {
+            return Err(Refused::bad_request("invalid_dpop_proof", "dpop_jkt names another key than the DPoP header proves.").into());
+        }
+        request.dpop_jkt = Some(jkt.to_owned());
+    }
     let id = crate::seal::time_ordered_id(incoming.now_ms)?;
     let body = serde_json::to_string(&request).map_err(|it| Fault::new(it.to_string()))?;
     let mut change = Change::new(incoming.now_ms);
@@ -41,7 +48,7 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
     change.audit(entry);
     match app.store.apply(change).await {
         Ok(_) => {}
-        Err(NotApplied::Conflict(at)) if Some(at) == burnt => return Err(caller::replayed_assertion().into()),
+        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
         Err(other) => return Err(other.into()),
     }
     let handle = app.handles.make(Kind::RequestUri, &id, 0, 0, b"");

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use serde::Serialize;
-use symbolon_oauth::base64url;
+use symbolon_oauth::{base64url, dpop};
 
 pub type Reply = Response<Bytes>;
 
@@ -104,7 +104,15 @@ fn refused(app: &App, incoming: Option<&Incoming>, browser: bool, it: &Refused, 
     };
     if it.status == 401 {
         // RFC 6749 5.2: the scheme the client used. Basic is the only one of ours that is a header.
-        let scheme = if it.code == "invalid_client" { "Basic realm=\"symbolon\"".to_owned() } else { bearer_challenge(it) };
+        let scheme = match it.code {
+            "invalid_client" => "Basic realm=\"symbolon\"".to_owned(),
+            // RFC 9449 7.1
+            "invalid_dpop_proof" | "use_dpop_nonce" => {
+                let algs = dpop::algs(&app.config.dpop.algorithms);
+                format!("DPoP error=\"{}\", error_description=\"{}\", algs=\"{algs}\"", it.code, it.hint)
+            }
+            _ => bearer_challenge(it),
+        };
         set(&mut reply, header::WWW_AUTHENTICATE, &scheme);
     } else if it.code == "insufficient_scope" {
         set(&mut reply, header::WWW_AUTHENTICATE, &bearer_challenge(it));

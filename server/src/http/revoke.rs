@@ -23,10 +23,10 @@ pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
         None => access_token(app, &caller, token, &mut change).await?,
     };
     let burnt = caller.burn(&mut change);
-    if found || burnt.is_some() {
+    if found || !burnt.is_empty() {
         match app.store.apply(change).await {
             Ok(_) => {}
-            Err(NotApplied::Conflict(at)) if Some(at) == burnt => return Err(caller::replayed_assertion().into()),
+            Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
             Err(other) => return Err(other.into()),
         }
     }

@@ -4,8 +4,11 @@
 use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::error::{Refused, Result};
+use crate::dpop;
+use crate::error::{Error, Refused, Result};
+use crate::store::{Change, NotApplied};
 use crate::tokens::issue;
+use symbolon_oauth::access_token::AccessToken;
 use symbolon_oauth::scope::Scope;
 
 pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
@@ -18,12 +21,14 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
     if incoming.query.contains("access_token") || incoming.form.contains("access_token") {
         return Err(Refused::bad_request("invalid_request", "Send the access token in the Authorization header only.").into());
     }
-    let token = match header.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token,
-        _ => return Err(invalid("The Authorization header is not a Bearer token.").into()),
-    };
+    let (scheme, token) = header.split_once(' ').unwrap_or(("", ""));
+    let with_key = scheme.eq_ignore_ascii_case("dpop");
+    if !with_key && !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(invalid("The Authorization header is neither a Bearer nor a DPoP token.").into());
+    }
     let accepted =
         issue::accept(app, token, incoming.now_ms).await?.ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
+    held(app, incoming, with_key.then_some(token), &accepted.token).await?;
     let Some(grant) = accepted.grant else { return Err(invalid("This token speaks for no person.").into()) };
     if accepted.token.aud != app.config.issuer {
         let hint = "This token is for an API. Ask for one with resource set to the issuer to call userinfo.";
@@ -36,4 +41,37 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
     let mut body = issue::openid_claims(&grant.person, &scope, &grant.asked.userinfo_claims);
     body.insert("sub".to_owned(), grant.account.into());
     Ok(reply::json(200, &body))
+}
+
+/// RFC 9449 7: a bound token comes with a proof of its key and under the DPoP scheme, an unbound one never does.
+/// `token`: the token, if it came under that scheme.
+async fn held(app: &App, incoming: &Incoming, token: Option<&str>, access: &AccessToken) -> Result<()> {
+    let wrong = |hint| Refused::new(401, "invalid_token", hint);
+    let bound = match &access.cnf {
+        None => None,
+        Some(it) => Some(it["jkt"].as_str().ok_or_else(|| wrong("The token is bound in a way that this endpoint does not know."))?),
+    };
+    let (Some(token), Some(jkt)) = (token, bound) else {
+        return match (token, bound) {
+            (None, None) => Ok(()),
+            (None, Some(_)) => Err(wrong("This token is bound to a key: send it as DPoP with a proof.").into()),
+            _ => Err(wrong("This token is not bound to a key: send it as Bearer.").into()),
+        };
+    };
+    let at_resource = |error| match error {
+        Error::Refused(it) => Error::from(Refused { status: 401, ..*it }),
+        fault => fault,
+    };
+    let proof = dpop::of_request(app, incoming, Some(token)).map_err(at_resource)?;
+    let proof = proof.ok_or_else(|| Refused::new(401, "invalid_dpop_proof", "The DPoP header is missing."))?;
+    if proof.jkt != jkt {
+        return Err(wrong("The proof is of another key than the token is bound to.").into());
+    }
+    let mut change = Change::new(incoming.now_ms);
+    proof.burn(&mut change);
+    match app.store.apply(change).await {
+        Ok(_) => Ok(()),
+        Err(NotApplied::Conflict(_)) => Err(Refused { status: 401, ..dpop::use_nonce() }.because("this proof was used before").into()),
+        Err(other) => Err(other.into()),
+    }
 }

@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::caller::Caller;
-use crate::config::{Api, Client, Config, TokenFormat};
+use crate::config::{Api, Client, Config, Dpop, TokenFormat};
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, Grant, Person};
 use crate::store::Value;
@@ -61,6 +61,8 @@ struct Content<'a> {
     client_id: &'a str,
     scope: &'a Scope,
     grant: Option<&'a Grant>,
+    /// The key the token is bound to.
+    jkt: Option<&'a str>,
     now_ms: i64,
 }
 
@@ -68,11 +70,19 @@ struct Content<'a> {
 pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
     let api = grants::target(&app.config, &caller.client, scope, &form.all("resource"), &grant.resource)?;
     let narrowed = grants::scope_for(&caller.client, api, scope);
-    let content =
-        Content { api, sub: &grant.account, client_id: &caller.client_id, scope: &narrowed, grant: Some(grant), now_ms: caller.now_ms };
+    must_be_bound(app, api, caller)?;
+    let content = Content {
+        api,
+        sub: &grant.account,
+        client_id: &caller.client_id,
+        scope: &narrowed,
+        grant: Some(grant),
+        jkt: caller.jkt(),
+        now_ms: caller.now_ms,
+    };
     let (token, expires_in, jti) = access_token(app, &content)?;
     let mut body = json!({
-        "access_token": token, "token_type": "Bearer", "expires_in": expires_in, "scope": narrowed.to_string(),
+        "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": narrowed.to_string(),
     });
     if caller.client.allows_grant("refresh_token") {
         body["refresh_token"] = app.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
@@ -87,11 +97,26 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
 
 /// The answer of client_credentials. Its `sub` is the client, which is no person's id: those are 128 random bits.
 pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
-    let content =
-        Content { api: Some(api), sub: &caller.client_id, client_id: &caller.client_id, scope, grant: None, now_ms: caller.now_ms };
+    must_be_bound(app, Some(api), caller)?;
+    let (id, jkt) = (&caller.client_id, caller.jkt());
+    let content = Content { api: Some(api), sub: id, client_id: id, scope, grant: None, jkt, now_ms: caller.now_ms };
     let (token, expires_in, jti) = access_token(app, &content)?;
-    let body = json!({ "access_token": token, "token_type": "Bearer", "expires_in": expires_in, "scope": scope.to_string() });
+    let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
+}
+
+fn token_type(caller: &Caller) -> &'static str {
+    if caller.key.is_some() { "DPoP" } else { "Bearer" }
+}
+
+/// An API may insist that its tokens are bound to a key.
+fn must_be_bound(app: &App, api: Option<&str>, caller: &Caller) -> Result<()> {
+    let required = api.and_then(|it| app.config.api.get(it)).is_some_and(|it| it.dpop == Dpop::Required);
+    if required && caller.key.is_none() {
+        let hint = "Tokens for this API are bound to a key: send a DPoP header (RFC 9449).";
+        return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
+    }
+    Ok(())
 }
 
 fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
@@ -116,7 +141,7 @@ fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
         acr: it.grant.map(|it| it.asked.acr.clone()).filter(|it| !it.is_empty()),
         amr: it.grant.map(|it| it.asked.amr.clone()).filter(|it| !it.is_empty()),
         sid: it.grant.map(|grant| crate::sessions::sid(app, audience, &grant.session)),
-        cnf: None,
+        cnf: it.jkt.map(|it| json!({ "jkt": it })),
         act: None,
         authorization_details: None,
         extra: match (api, it.grant) {

@@ -1,0 +1,74 @@
+//! Proof of possession at this server: RFC 9449 at PAR, the token endpoint and userinfo. The proof's rules are
+//! `symbolon_oauth::dpop`; here are our URL, our nonces and once-ness.
+
+use crate::app::App;
+use crate::error::{Refused, Result};
+use crate::http::Incoming;
+use crate::store::Change;
+use symbolon_oauth::base64url;
+use symbolon_oauth::dpop::{self, Expected, WINDOW_S};
+use symbolon_oauth::dpop_nonce::NonceKey;
+
+/// A key the request proved that it holds.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// RFC 7638 thumbprint.
+    pub jkt: String,
+    once: [u8; 32],
+    last_ms: i64,
+}
+
+impl Held {
+    /// Spends the proof in the change it asks for; answers the index a conflict names (166-D).
+    pub fn burn(&self, change: &mut Change) -> usize {
+        change.once("dpop", &self.jkt, &base64url::encode(&self.once), self.last_ms)
+    }
+}
+
+/// The key behind the request's `DPoP` header. `None`: there is no such header. `access_token`: the token sent along.
+pub fn of_request(app: &App, incoming: &Incoming, access_token: Option<&str>) -> Result<Option<Held>> {
+    let mut headers = incoming.headers.get_all("dpop").iter();
+    let Some(header) = headers.next() else { return Ok(None) };
+    let refused = |hint| Refused::bad_request("invalid_dpop_proof", hint);
+    if headers.next().is_some() {
+        return Err(refused("There is more than one DPoP header.").into());
+    }
+    let text = header.to_str().map_err(|_| refused("The DPoP header is not text."))?;
+    let url = app.url(incoming.route);
+    let expected = Expected {
+        method: incoming.method.as_str(),
+        url: &url,
+        access_token,
+        now_s: incoming.now_ms / 1000,
+        window_s: WINDOW_S,
+        algorithms: &app.config.dpop.algorithms,
+    };
+    let proof = dpop::check(text, &expected).map_err(|it| refused(it.reason()))?;
+    if app.config.dpop.nonce && !proof.nonce.as_deref().is_some_and(|it| nonce_fits(app, it, incoming.now_ms)) {
+        return Err(use_nonce().because(if proof.nonce.is_some() { "a nonce that is old or not ours" } else { "no nonce" }).into());
+    }
+    Ok(Some(Held { jkt: proof.jkt.clone(), once: proof.once(), last_ms: proof.last_s(WINDOW_S) * 1000 }))
+}
+
+/// RFC 9449 8. Also the answer to a proof that was seen before: a request that was merely sent twice heals itself.
+pub fn use_nonce() -> Refused {
+    Refused::bad_request("use_dpop_nonce", "Send the request again with a new proof that carries the nonce of the DPoP-Nonce header.")
+}
+
+/// The nonce of this moment, for the `DPoP-Nonce` header.
+pub fn nonce(app: &App, now_ms: i64) -> Option<String> {
+    let version = app.keyring.versions().first().copied()?;
+    Some(key(app, version)?.make(now_ms / 1000))
+}
+
+/// The key comes from the master key, so that every node knows every other node's nonces.
+fn key(app: &App, version: u8) -> Option<NonceKey> {
+    Some(NonceKey::new(&app.keyring.mac_with(version, "dpop nonce", &[])?, &app.config.issuer))
+}
+
+/// Good for twice the longest access token, so that a refresh with the nonce of the last answer needs one round trip.
+fn nonce_fits(app: &App, nonce: &str, now_ms: i64) -> bool {
+    let longest_s = app.config.api.values().map(|it| it.lifetime.0).max().unwrap_or(0);
+    let max_age_s = (2 * longest_s).max(1800);
+    app.keyring.versions().into_iter().filter_map(|it| key(app, it)).any(|it| it.check(nonce, now_ms / 1000, max_age_s))
+}
