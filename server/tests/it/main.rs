@@ -7,6 +7,7 @@ mod authorize;
 mod clients;
 mod commands;
 mod disaster;
+mod dpop;
 mod kill;
 mod login;
 mod mail;

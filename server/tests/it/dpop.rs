@@ -1,0 +1,363 @@
+//! Tokens bound to a key: RFC 9449 at PAR, the token endpoint and userinfo. Area D of the catalogue.
+
+use crate::world::*;
+use serde_json::{Value as Json, json};
+use symbolon_oauth::dpop;
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+
+/// An app with a key.
+struct App<'a> {
+    world: &'a World,
+    key: PrivateKey,
+    nonce: Option<String>,
+}
+
+struct Answer {
+    status: u16,
+    nonce: Option<String>,
+    challenge: String,
+    body: Json,
+}
+
+impl Answer {
+    fn error(&self) -> (u16, &str) {
+        (self.status, self.body["error"].as_str().unwrap_or_default())
+    }
+    fn text(&self, name: &str) -> String {
+        self.body[name].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn fresh() -> String {
+    symbolon_oauth::base64url::encode(&symbolon::seal::random::<16>().unwrap())
+}
+
+impl<'a> App<'a> {
+    fn new(world: &'a World) -> Self {
+        Self { world, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None }
+    }
+
+    fn now_s(&self) -> i64 {
+        self.world.running.shared.now().now_ms() / 1000
+    }
+
+    fn proof(&self, method: &str, path: &str, token: Option<&str>) -> String {
+        dpop::make(&self.key, method, &self.world.url(path), self.nonce.as_deref(), token, &fresh(), self.now_s()).unwrap()
+    }
+
+    async fn send(&self, path: &str, form: &[(&str, &str)], proofs: &[&str]) -> Answer {
+        let mut request = self.world.http.post(self.world.url(path)).form(form);
+        for proof in proofs {
+            request = request.header("dpop", *proof);
+        }
+        answered(request).await
+    }
+
+    /// Sends a form with a proof; learns the nonce.
+    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
+        for _ in 0..2 {
+            let answer = self.send(path, form, &[&self.proof("POST", path, None)]).await;
+            self.nonce = answer.nonce.clone();
+            if answer.error() != (400, "use_dpop_nonce") {
+                return answer;
+            }
+        }
+        panic!("the nonce is never good");
+    }
+
+    async fn code(&self, ask: &Ask) -> String {
+        Browser::default().sign_in(self.world, ask, "alice").await["code"].clone()
+    }
+
+    async fn exchange(&mut self, code: &str, ask: &Ask) -> Answer {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", "shop-ios"),
+            ("code", code),
+            ("code_verifier", &ask.verifier),
+            ("redirect_uri", NATIVE_BACK),
+        ];
+        self.post("/token", &form).await
+    }
+
+    async fn tokens(&mut self, scope: &str) -> Answer {
+        let ask = Ask::native(scope);
+        let code = self.code(&ask).await;
+        let answer = self.exchange(&code, &ask).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        answer
+    }
+
+    async fn refresh(&mut self, token: &str) -> Answer {
+        self.post("/token", &[("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token)]).await
+    }
+}
+
+async fn answered(request: reqwest::RequestBuilder) -> Answer {
+    let answer = request.send().await.unwrap();
+    let text = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
+    let (status, nonce, challenge) = (answer.status().as_u16(), text("dpop-nonce"), text("www-authenticate").unwrap_or_default());
+    Answer { status, nonce, challenge, body: answer.json().await.unwrap_or(Json::Null) }
+}
+
+/// The whole road: a bound token says so, refreshes converge at any age, another key gets nothing and ends nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_holds_its_session() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let tokens = app.tokens("openid orders:read").await;
+        assert_eq!(tokens.text("token_type"), "DPoP");
+        assert_eq!(claims(&tokens.text("access_token"))["cnf"], json!({ "jkt": app.key.kid() }));
+        let first = tokens.text("refresh_token");
+        let mut thief = App::new(&world);
+        assert_eq!(thief.refresh(&first).await.error(), (400, "invalid_grant"));
+        assert_eq!(world.refresh(&first).await.1["error"], "invalid_grant", "without any proof");
+        let second = app.refresh(&first).await.text("refresh_token");
+        world.advance_s(3600);
+        let again = app.refresh(&first).await;
+        assert_eq!((again.status, again.text("refresh_token")), (200, second.clone()), "an hour later, the same successor");
+        let third = app.refresh(&second).await.text("refresh_token");
+        let old = app.refresh(&first).await;
+        assert_eq!(old.error(), (400, "invalid_grant"));
+        assert_eq!(app.refresh(&third).await.status, 200, "an old copy of a bound token ends nothing");
+        assert_eq!(world.audited("refresh_replayed").await, 1);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 180-D, 181-D: the key is named by dpop_jkt or by a proof at PAR; the code is then for that key alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_is_for_the_key_it_was_asked_for() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let mut thief = App::new(&world);
+        let named = Ask::native("openid orders:read").with("dpop_jkt", app.key.kid());
+        let code = app.code(&named).await;
+        assert_eq!(thief.exchange(&code, &named).await.error(), (400, "invalid_grant"));
+        assert_eq!(world.exchange(&code, &named.verifier).await.1["error"], "invalid_grant");
+        assert_eq!(app.exchange(&code, &named).await.status, 200);
+
+        let pushed = Ask::native("openid orders:read");
+        let form: Vec<(&str, &str)> = pushed.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let uri = app.post("/par", &form).await.text("request_uri");
+        let ask = Ask {
+            parameters: [("client_id", "shop-ios"), ("request_uri", &uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
+            ..pushed.clone()
+        };
+        let code = app.code(&ask).await;
+        assert_eq!(thief.exchange(&code, &pushed).await.error(), (400, "invalid_grant"));
+        assert_eq!(app.exchange(&code, &pushed).await.status, 200);
+
+        let differs = Ask::native("openid").with("dpop_jkt", thief.key.kid());
+        let form: Vec<(&str, &str)> = differs.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(app.post("/par", &form).await.error(), (400, "invalid_dpop_proof"));
+        for bad in ["", "short", &"A".repeat(44)] {
+            let ask = Ask::native("openid").with("dpop_jkt", bad);
+            let page = Browser::default().get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+            assert_eq!(parameters(page.location.as_deref().expect(bad))["error"], "invalid_request", "{bad:?}");
+        }
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 059-C with a key: the same app asks again within the minute and gets the same session; a thief's copy ends nothing; a
+/// minute later, or after a refresh, a second use is a second use.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_exchange_is_answered_again() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let ask = Ask::native("openid orders:read").with("dpop_jkt", app.key.kid());
+        let code = app.code(&ask).await;
+        let one = app.exchange(&code, &ask).await;
+        let two = app.exchange(&code, &ask).await;
+        assert_eq!((two.status, two.text("refresh_token")), (200, one.text("refresh_token")));
+        assert_eq!(world.audited("code_retried").await, 1);
+        let next = app.refresh(&two.text("refresh_token")).await;
+        assert_eq!(next.status, 200);
+        assert_eq!(app.exchange(&code, &ask).await.error(), (400, "invalid_grant"), "it was used since");
+        assert_eq!(app.refresh(&next.text("refresh_token")).await.error(), (400, "invalid_grant"), "and so all of it has ended");
+
+        let code = app.code(&ask).await;
+        assert_eq!(app.exchange(&code, &ask).await.status, 200);
+        world.advance_s(61);
+        assert_eq!(app.exchange(&code, &ask).await.error(), (400, "invalid_grant"), "the minute is over");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 161-D, 163-D, 166-D, 170-D, 171-D, 172-D, 174-D, 176-D, 179-D: what is wrong with a proof, exactly; nothing is spent by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_is_for_one_request() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let token = app.tokens("openid orders:read").await.text("refresh_token");
+        let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
+        let now_s = app.now_s();
+        let nonce = app.nonce.clone();
+        let made = |method: &str, url: &str, nonce: Option<&str>, jti: &str, iat: i64| {
+            dpop::make(&app.key, method, url, nonce, None, jti, iat).unwrap()
+        };
+        let good_url = world.url("/token");
+        let nonce = nonce.as_deref();
+        for (name, proof, wanted) in [
+            ("method", made("GET", &good_url, nonce, "j1", now_s), "invalid_dpop_proof"),
+            ("other endpoint", made("POST", &world.url("/par"), nonce, "j2", now_s), "invalid_dpop_proof"),
+            ("other host", made("POST", "https://evil.test/token", nonce, "j3", now_s), "invalid_dpop_proof"),
+            ("old", made("POST", &good_url, nonce, "j4", now_s - 120), "invalid_dpop_proof"),
+            ("future", made("POST", &good_url, nonce, "j5", now_s + 120), "invalid_dpop_proof"),
+            ("long jti", made("POST", &good_url, nonce, &"j".repeat(300), now_s), "invalid_dpop_proof"),
+            ("no nonce", made("POST", &good_url, None, "j6", now_s), "use_dpop_nonce"),
+            ("made-up nonce", made("POST", &good_url, Some("AAAA"), "j7", now_s), "use_dpop_nonce"),
+            ("nothing", String::new(), "invalid_dpop_proof"),
+            ("not a JWT", "e30.e30.e30".to_owned(), "invalid_dpop_proof"),
+        ] {
+            let answer = app.send("/token", &form, &[&proof]).await;
+            assert_eq!(answer.error(), (400, wanted), "{name}: {}", answer.body);
+            assert!(answer.nonce.is_some(), "{name}");
+        }
+        let twice = made("POST", &good_url, nonce, "j8", now_s);
+        assert_eq!(app.send("/token", &form, &[&twice, &twice]).await.error(), (400, "invalid_dpop_proof"), "two headers");
+        let spoofed = world.http.post(&good_url).form(&form).header("x-forwarded-host", "evil.test");
+        let spoofed = answered(spoofed.header("dpop", made("POST", "https://evil.test/token", nonce, "j9", now_s))).await;
+        assert_eq!(spoofed.error(), (400, "invalid_dpop_proof"));
+        let good = made("POST", &good_url, nonce, "j10", now_s);
+        assert_eq!(app.send("/token", &form, &[&good]).await.status, 200);
+        let replayed = app.send("/token", &form, &[&good]).await;
+        assert_eq!(replayed.error(), (400, "use_dpop_nonce"), "a proof works once; a request sent twice heals itself");
+        let healed = app.send("/token", &form, &[&made("POST", &good_url, replayed.nonce.as_deref(), "j11", now_s)]).await;
+        assert_eq!(healed.status, 200);
+        // 168-D: the same jti under another key is another proof.
+        let other = App::new(&world);
+        let theirs = dpop::make(&other.key, "POST", &good_url, nonce, None, "j12", now_s).unwrap();
+        assert_eq!(app.send("/token", &form, &[&theirs]).await.error(), (400, "invalid_grant"));
+        assert_eq!(app.send("/token", &form, &[&made("POST", &good_url, nonce, "j12", now_s)]).await.status, 200);
+        // A nonce lasts for the next refresh, and not for ever.
+        world.advance_s(1700);
+        let later = made("POST", &good_url, nonce, "j13", now_s + 1700);
+        assert_ne!(app.send("/token", &form, &[&later]).await.body["error"], "use_dpop_nonce");
+        world.advance_s(200);
+        let late = made("POST", &good_url, nonce, "j14", now_s + 1900);
+        assert_eq!(app.send("/token", &form, &[&late]).await.error(), (400, "use_dpop_nonce"));
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 157-D, 159-D, 161-D: userinfo takes a bound token with its proof and in no other way.
+#[tokio::test(flavor = "multi_thread")]
+async fn userinfo_is_a_resource_like_any_other() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let tokens = app.tokens("openid profile").await;
+        let (bound, unbound) =
+            (tokens.text("access_token"), world.tokens("openid profile").await["access_token"].as_str().unwrap().to_owned());
+        let get = |scheme: &str, token: &str, proof: Option<String>| {
+            let request = world.http.get(world.url("/userinfo")).header("authorization", format!("{scheme} {token}"));
+            answered(match proof {
+                Some(it) => request.header("dpop", it),
+                None => request,
+            })
+        };
+        let proof = |token: &str| app.proof("GET", "/userinfo", Some(token));
+        assert_eq!(get("Bearer", &bound, None).await.error(), (401, "invalid_token"));
+        let bare = get("DPoP", &bound, None).await;
+        assert_eq!(bare.error(), (401, "invalid_dpop_proof"));
+        assert!(bare.challenge.starts_with("DPoP ") && bare.challenge.contains("algs=\"ES256 EdDSA\""), "{}", bare.challenge);
+        assert_eq!(get("DPoP", &unbound, Some(proof(&unbound))).await.error(), (401, "invalid_token"));
+        assert_eq!(get("DPoP", &bound, Some(proof(&unbound))).await.error(), (401, "invalid_dpop_proof"), "ath of another token");
+        assert_eq!(get("DPoP", &bound, Some(app.proof("POST", "/userinfo", Some(&bound)))).await.error(), (401, "invalid_dpop_proof"));
+        let other = App { world: &world, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: app.nonce.clone() };
+        assert_eq!(get("DPoP", &bound, Some(other.proof("GET", "/userinfo", Some(&bound)))).await.error(), (401, "invalid_token"));
+        let good = proof(&bound);
+        assert_eq!(get("DPoP", &bound, Some(good.clone())).await.status, 200);
+        let replayed = get("DPoP", &bound, Some(good)).await;
+        assert_eq!(replayed.error(), (401, "use_dpop_nonce"));
+        assert!(replayed.challenge.contains("use_dpop_nonce"), "{}", replayed.challenge);
+        assert_eq!(get("Bearer", &unbound, None).await.status, 200);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// Where a client or an API requires a key, there is no token without one.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_must_prove_a_key_and_who_learns_to() {
+    let port = free_port();
+    let text = configuration(port, "sqlite:test.db")
+        .replacen("[client.other-ios]\n", "[client.other-ios]\ndpop = \"required\"\n", 1)
+        .replacen("[api.ledger]\n", "[api.ledger]\ndpop = \"required\"\n", 1);
+    let world = World::with(&text, port).await;
+    let mut app = App::new(&world);
+    let ask = Ask::new("other-ios", "https://other.example.com/callback", "openid orders:read");
+    let code = app.code(&ask).await;
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", "other-ios"),
+        ("code", code.as_str()),
+        ("code_verifier", &ask.verifier),
+        ("redirect_uri", "https://other.example.com/callback"),
+    ];
+    assert_eq!(app.send("/token", &form, &[]).await.error(), (400, "invalid_dpop_proof"));
+    assert_eq!(app.post("/token", &form).await.status, 200);
+
+    let (code, verifier) = world.code("openid ledger:read").await;
+    let (status, refused) = world.exchange(&code, &verifier).await;
+    assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_dpop_proof")));
+    assert_eq!(app.tokens("openid ledger:read").await.text("token_type"), "DPoP");
+    world.stop().await;
+}
+
+/// An app that begins to prove a key stays signed in, and its token is no bearer token any more. A confidential client is
+/// bound by its authentication, and its key may change (RFC 9449 5).
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_that_learns_to_prove_a_key_stays_signed_in() {
+    on_every_engine(|world| async move {
+        let bearer = world.tokens("openid orders:read").await["refresh_token"].as_str().unwrap().to_owned();
+        let mut app = App::new(&world);
+        let bound = app.refresh(&bearer).await;
+        assert_eq!((bound.status, bound.text("token_type").as_str()), (200, "DPoP"));
+        let next = bound.text("refresh_token");
+        assert_eq!(world.refresh(&next).await.1["error"], "invalid_grant", "no bearer token any more");
+        assert_eq!(app.refresh(&next).await.status, 200);
+        let robot = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+        for _ in 0..2 {
+            let mut other = App::new(&world);
+            let request = |proof: String| {
+                answered(world.http.post(world.url("/token")).form(&robot).basic_auth("robot", Some(SECRET)).header("dpop", proof))
+            };
+            other.nonce = request(other.proof("POST", "/token", None)).await.nonce;
+            let answer = request(other.proof("POST", "/token", None)).await;
+            assert_eq!(claims(&answer.text("access_token"))["cnf"]["jkt"], other.key.kid(), "{}", answer.body);
+        }
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 166-D under load: sixty-four requests with one proof, one answer with tokens.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_proof_sixty_four_times_is_one_proof() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let token = app.tokens("openid orders:read").await.text("refresh_token");
+        let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
+        let proof = app.proof("POST", "/token", None);
+        let requests: Vec<_> =
+            (0..64).map(|_| tokio::spawn(answered(world.http.post(world.url("/token")).form(&form).header("dpop", &proof)))).collect();
+        let (mut good, mut healing) = (0, 0);
+        for request in requests {
+            let answer = request.await.unwrap();
+            match answer.error() {
+                (200, "") => good += 1,
+                (400, "use_dpop_nonce") => healing += 1,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!((good, healing), (1, 63));
+        world.stop().await;
+    })
+    .await;
+}
