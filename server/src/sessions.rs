@@ -24,7 +24,7 @@ pub struct Session {
     pub version: i64,
 }
 
-const READ: &str = "SELECT s.account, s.cookie, s.proofs, s.acr, s.amr, s.auth_time_ms, s.used_ms, s.ends_ms, s.version, \
+pub const READ: &str = "SELECT s.account, s.cookie, s.proofs, s.acr, s.amr, s.auth_time_ms, s.used_ms, s.ends_ms, s.version, \
                     s.created_ms, a.sessions_from_ms FROM session s JOIN account a ON a.id = s.account \
                     WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active'";
 const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";

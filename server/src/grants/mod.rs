@@ -79,7 +79,7 @@ pub struct Grant {
     pub parents_live: bool,
 }
 
-const READ: &str = "SELECT g.account, g.client, g.holder_kind, g.holder, g.scope, g.resource, g.request, g.state, g.generation, g.salt, \
+pub const READ: &str = "SELECT g.account, g.client, g.holder_kind, g.holder, g.scope, g.resource, g.request, g.state, g.generation, g.salt, \
     g.code_failures, g.created_ms, g.issued_ms, g.used_ms, g.ends_ms, s.state, s.created_ms, a.state, a.sessions_from_ms, \
     a.email, a.email_verified, a.name, a.locale, a.claims, c.before_ms \
     FROM app_grant g JOIN session s ON s.id = g.session JOIN account a ON a.id = g.account \

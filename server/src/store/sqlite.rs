@@ -5,6 +5,7 @@ use super::change::{Applied, Expect, NotApplied, Statement};
 use super::value::{Row, Value};
 use super::{StoreOptions, migrate};
 use crate::error::Fault;
+use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::PathBuf;
@@ -90,6 +91,8 @@ fn connect(path: &PathBuf) -> Result<Connection, Fault> {
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "wal_autocheckpoint", 4000)?;
+        // Plans do not depend on the values: without this, statements are planned again at every use.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.pragma_update(None, "trusted_schema", false)
     };
     set().map_err(|it| fault(&it))?;
@@ -319,4 +322,32 @@ fn run(connection: &Connection, it: &Statement) -> rusqlite::Result<Option<Vec<R
         Expect::Exactly(wanted) if wanted != touched => None,
         _ => Some(found),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use rusqlite::StatementStatus;
+
+    /// Planning a query again because its parameters changed costs more than running it.
+    #[test]
+    fn a_prepared_statement_stays_prepared() {
+        let directory = std::env::temp_dir().join(format!("symbolon-prepared-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join("test.db");
+        migrate_schema(&mut connect(&path).unwrap()).unwrap();
+        let reader = reader(&path).unwrap();
+        for sql in [crate::grants::READ, crate::sessions::READ] {
+            let sql = placed(sql);
+            for round in 0_u8..3 {
+                let values: Vec<Value> = (0..sql.matches('?').count()).map(|_| Value::from(&[round; 16][..])).collect();
+                assert!(read(&reader, &sql, &values, 1).unwrap().is_empty());
+            }
+            let statement = reader.prepare_cached(&sql).unwrap();
+            println!("{} {}", statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run));
+            assert_eq!((statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run)), (0, 3));
+        }
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
 }
