@@ -68,7 +68,8 @@ impl Browser {
         Err(Trouble("the browser was sent round in circles".to_owned()))
     }
 
-    fn cookie_line(&self) -> String {
+    /// What it sends as `Cookie`.
+    pub fn cookie_line(&self) -> String {
         self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 

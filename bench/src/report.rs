@@ -1,0 +1,103 @@
+//! The tables, as they are printed and as they stand in docs/performance.md.
+
+use crate::Run;
+use crate::limits::Limit;
+use crate::load::Row;
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+pub struct Engine {
+    pub name: String,
+    pub rows: Vec<Row>,
+    /// To the first 200 of /health: with an empty database, and with the one that is there.
+    pub first_start: Duration,
+    pub start: Duration,
+    pub at_rest_kib: u64,
+}
+
+pub struct Measured {
+    pub limits: Vec<Limit>,
+    pub echo: Row,
+    pub engines: Vec<Engine>,
+    pub postgres: Option<String>,
+}
+
+pub fn text(run: &Run, it: &Measured) -> String {
+    let mut out = String::new();
+    // Writing to a String cannot fail.
+    let _ = write(&mut out, run, it);
+    out
+}
+
+fn write(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    writeln!(out, "{cores} cores ({}, {}), databases on {}.", std::env::consts::ARCH, std::env::consts::OS, filesystem(&run.directory))?;
+    let postgres = it.postgres.as_deref().map_or(String::new(), |it| format!("; {it}"));
+    writeln!(out, "SQLite {} (WAL, synchronous=FULL){postgres}.", rusqlite::version())?;
+    writeln!(out, "{} connections, {} s for each row, no answer but the expected one.\n", run.connections, run.seconds)?;
+    writeln!(out, "| the machine alone | per second | CPU µs each |\n|---|---:|---:|")?;
+    for one in &it.limits {
+        writeln!(out, "| {} | {:.0} | {} |", one.name, one.per_s, one.cpu_us.map_or("".to_owned(), |it| format!("{it:.1}")))?;
+    }
+    let echo = &it.echo;
+    writeln!(out, "| HTTP echo, same stack, {} connections | {:.0} | {:.1} |", run.connections, echo.per_s, echo.server_us)?;
+    for engine in &it.engines {
+        writeln!(out, "\n| {} | requests/s | p50 ms | p99 ms | server CPU µs | load CPU µs | server MiB |", engine.name)?;
+        writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
+        for row in &engine.rows {
+            let resident = row.resident_kib as f64 / 1024.0;
+            writeln!(
+                out,
+                "| {} | {:.0} | {:.2} | {:.2} | {:.0} | {:.0} | {resident:.0} |",
+                row.name, row.per_s, row.p50_ms, row.p99_ms, row.server_us, row.load_us
+            )?;
+        }
+        writeln!(
+            out,
+            "\nStart to the first 200 of /health: {:.0} ms with an empty database, {:.0} ms (median of 5) with its own; {:.1} MiB at rest.",
+            engine.first_start.as_secs_f64() * 1e3,
+            engine.start.as_secs_f64() * 1e3,
+            engine.at_rest_kib as f64 / 1024.0
+        )?;
+    }
+    ratio(out, run, it)
+}
+
+/// Refresh on SQLite beside what the machine could do if the three things it cannot do without were all there is.
+fn ratio(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
+    let find = |start: &str| it.limits.iter().find(|it| it.name.starts_with(start));
+    let refresh = it.engines.first().and_then(|it| it.rows.iter().find(|it| it.name == "refresh"));
+    let commit = format!("SQLite rows, {} to a commit", run.connections);
+    let (Some(refresh), Some(sign), Some(commit)) = (refresh, find("ECDSA P-256 signatures"), find(&commit)) else { return Ok(()) };
+    let together = 1.0 / (1.0 / it.echo.per_s + 1.0 / sign.per_s + 1.0 / commit.per_s);
+    let floor = it.echo.server_us + sign.cpu_us.unwrap_or_default() + commit.cpu_us.unwrap_or_default();
+    writeln!(
+        out,
+        "\nRefresh on SQLite, {:.0}/s, is {:.2} of the {together:.0}/s that one echo, one signature and one group-committed row, one after \
+         another, allow. Its CPU time, {:.0} µs, is {:.1} times the {floor:.0} µs of those three.",
+        refresh.per_s,
+        refresh.per_s / together,
+        refresh.server_us,
+        refresh.server_us / floor
+    )
+}
+
+/// What kind of file system a directory is on.
+fn filesystem(directory: &Path) -> String {
+    let output = Command::new("stat").args(["-f", "-c", "%T"]).arg(directory).output();
+    output.ok().map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned()).filter(|it| !it.is_empty()).unwrap_or_else(|| "an unknown file system".to_owned())
+}
+
+const BEGIN: &str = "<!-- measured: cargo xtask bench replaces this part -->\n";
+const END: &str = "<!-- end of the measured part -->";
+
+/// Puts the tables into a document, between its two marks.
+pub fn replace(file: &Path, text: &str) -> Result<(), String> {
+    let io = |it: std::io::Error| format!("{}: {it}", file.display());
+    let document = std::fs::read_to_string(file).map_err(io)?;
+    let (head, rest) = document.split_once(BEGIN).ok_or_else(|| format!("{} has no mark where the tables begin", file.display()))?;
+    let (_, tail) = rest.split_once(END).ok_or_else(|| format!("{} has no mark where the tables end", file.display()))?;
+    std::fs::write(file, format!("{head}{BEGIN}\n{text}\n{END}{tail}")).map_err(io)
+}

@@ -1,0 +1,183 @@
+//! The server under test: the real binary, its own process, a configuration on disk, set up by its own commands.
+
+use crate::process;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+
+pub const BACK: &str = "https://app.example.com/callback";
+pub const PHONE: &str = "phone";
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// A place with a configuration, a key and people.
+pub struct Site {
+    binary: PathBuf,
+    directory: PathBuf,
+    pub issuer: String,
+    pub address: SocketAddr,
+    /// In clear: of the service client and of both APIs.
+    pub secret: String,
+    /// Of the service client that signs assertions.
+    pub key: PrivateKey,
+    pub people: Vec<String>,
+}
+
+pub struct Server {
+    child: Child,
+    pub started_in: Duration,
+}
+
+impl Site {
+    pub fn make(binary: &Path, directory: &Path, database: &str, people: usize) -> Result<Self, String> {
+        let address = free_address()?;
+        let _ = std::fs::remove_dir_all(directory);
+        output(Command::new(binary).arg("init").arg(directory), "")?;
+        let printed = output(Command::new(binary).args(["client", "secret"]), "")?;
+        let secret = printed.lines().nth(1).unwrap_or_default().trim().to_owned();
+        let digest = printed.split('\'').nth(1).ok_or("`symbolon client secret` printed no digest")?.to_owned();
+        let key = PrivateKey::generate(Algorithm::ES256).map_err(|it| format!("{it:?}"))?;
+        let text = configuration(address, database, &digest, &key)?;
+        std::fs::write(directory.join("symbolon.toml"), text).map_err(|it| it.to_string())?;
+        let people = (0..people).map(|it| format!("person-{it}")).collect();
+        let site =
+            Self { binary: binary.to_owned(), directory: directory.to_owned(), issuer: format!("http://{address}"), address, secret, key, people };
+        for name in &site.people {
+            output(site.command().args(["user", "add", name]), PASSWORD)?;
+        }
+        Ok(site)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("-c").arg(self.directory.join("symbolon.toml"));
+        command
+    }
+
+    /// Starts the server and waits for its first 200 of /health. Its log goes to a file, as a service's does.
+    pub fn start(&self, log_level: &str) -> Result<Server, String> {
+        let log = std::fs::File::create(self.directory.join("log")).map_err(|it| it.to_string())?;
+        let began = Instant::now();
+        let mut command = self.command();
+        command.arg("serve").env("RUST_LOG", log_level).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().map_err(|it| format!("{}: {it}", self.binary.display()))?;
+        let mut server = Server { child, started_in: Duration::ZERO };
+        while !healthy(self.address) {
+            if let Ok(Some(status)) = server.child.try_wait() {
+                let said = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
+                return Err(format!("the server ended ({status}): {said}"));
+            }
+            if began.elapsed() > Duration::from_secs(30) {
+                return Err("the server did not become healthy".to_owned());
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        server.started_in = began.elapsed();
+        Ok(server)
+    }
+}
+
+impl Server {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn resident_kib(&self) -> Result<u64, String> {
+        process::resident_kib(self.pid())
+    }
+
+    /// SIGTERM, and waits.
+    pub fn stop(mut self) -> Result<(), String> {
+        output(Command::new("kill").arg(self.pid().to_string()), "")?;
+        let status = self.child.wait().map_err(|it| it.to_string())?;
+        if status.success() { Ok(()) } else { Err(format!("the server ended with {status}")) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> Result<SocketAddr, String> {
+    std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).map_err(|it| it.to_string())
+}
+
+fn healthy(address: SocketAddr) -> bool {
+    use std::io::Read;
+    let Ok(mut stream) = std::net::TcpStream::connect(address) else { return false };
+    let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
+    let mut start = [0; 12];
+    stream.write_all(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n").is_ok()
+        && stream.read_exact(&mut start).is_ok()
+        && start == *b"HTTP/1.1 200"
+}
+
+/// Runs a command to its end; what it printed.
+pub fn output(command: &mut Command, input: &str) -> Result<String, String> {
+    let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let mut child = started.map_err(|it| format!("{command:?}: {it}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child.wait_with_output().map_err(|it| it.to_string())?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))
+}
+
+fn configuration(address: SocketAddr, database: &str, digest: &str, key: &PrivateKey) -> Result<String, String> {
+    let mut jwk = String::new();
+    for (name, value) in key.public().to_jwk().as_object().into_iter().flatten() {
+        write!(jwk, "{name} = {value}, ").map_err(|it| it.to_string())?;
+    }
+    Ok(format!(
+        r#"
+issuer = "http://{address}"
+listen = "{address}"
+database = "{database}"
+development = true
+master_key = {{ file = "symbolon.key" }}
+
+[api.orders]
+audience = "https://api.example.com/orders"
+introspection_secret = '{digest}'
+[api.orders.scope."orders:read"]
+text = "See your orders"
+[api.orders.scope."orders:write"]
+text = "Change your orders"
+
+[api.ledger]
+audience = "https://api.example.com/ledger"
+token = "opaque"
+introspection_secret = '{digest}'
+[api.ledger.scope."ledger:read"]
+text = "See your balance"
+
+[client.{PHONE}]
+kind = "native"
+first_party = true
+apis = {{ orders = ["orders:read", "orders:write"], ledger = ["ledger:read"] }}
+redirect_uris = ["{BACK}"]
+
+[client.robot-secret]
+kind = "service"
+authentication = "client_secret_basic"
+secret = '{digest}'
+apis = {{ orders = ["orders:read"] }}
+
+[client.robot-key]
+kind = "service"
+authentication = "private_key_jwt"
+jwks = {{ keys = [{{ {jwk} kid = "{}", alg = "ES256" }}] }}
+apis = {{ orders = ["orders:read"] }}
+"#,
+        key.kid()
+    ))
+}
