@@ -59,7 +59,6 @@ pub struct Load {
 #[derive(Clone, Default)]
 pub struct Row {
     pub name: String,
-    pub requests: usize,
     pub per_s: f64,
     pub p50_ms: f64,
     pub p99_ms: f64,
@@ -121,7 +120,6 @@ async fn measured(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec
     let each = |it: Duration| it.as_secs_f64() * 1e6 / requests as f64;
     let row = Row {
         name: name.to_owned(),
-        requests,
         per_s: requests as f64 / took.as_secs_f64(),
         p50_ms: quantile(0.5),
         p99_ms: quantile(0.99),

@@ -11,13 +11,24 @@ pub struct Cluster {
 }
 
 impl Cluster {
+    /// For tests: in the temporary directory, without waiting for the disk.
     pub fn start() -> Result<Self, String> {
+        Self::start_in(&std::env::temp_dir(), false)
+    }
+
+    /// For measurements: on a real disk, waiting for it.
+    pub fn durable() -> Result<Self, String> {
+        // The temporary directory may be memory; this one outlives a restart and is open to the user postgres.
+        Self::start_in(Path::new("/var/tmp"), true)
+    }
+
+    fn start_in(parent: &Path, durable: bool) -> Result<Self, String> {
         let as_root = is_root();
         let binaries = match binaries() {
             Some(it) => it,
             None => install(as_root)?,
         };
-        let directory = std::env::temp_dir().join(format!("symbolon-postgres-{}", std::process::id()));
+        let directory = parent.join(format!("symbolon-postgres-{}", std::process::id()));
         std::fs::create_dir_all(&directory).map_err(|it| format!("{}: {it}", directory.display()))?;
         let cluster = Self { directory, binaries, as_root };
         if as_root {
@@ -31,8 +42,9 @@ impl Cluster {
             "initdb",
         )?;
         let options = format!(
-            "-c listen_addresses='' -c unix_socket_directories={} -c fsync=off -c max_connections=400",
-            cluster.directory.display()
+            "-c listen_addresses='' -c unix_socket_directories={} -c fsync={} -c max_connections=400",
+            cluster.directory.display(),
+            if durable { "on" } else { "off" }
         );
         let log = cluster.directory.join("log");
         done(cluster.as_postgres("pg_ctl").arg("-D").arg(&data).arg("-l").arg(&log).args(["-o", &options, "-w", "start"]), "pg_ctl start")?;

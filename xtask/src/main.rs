@@ -1,5 +1,7 @@
-//! The project's own commands: `cargo xtask test` runs everything a change must pass, and installs what it needs.
+//! The project's own commands: `cargo xtask test` runs everything a change must pass, and installs what it needs;
+//! `cargo xtask bench` measures.
 
+mod bench;
 mod licences;
 mod machine;
 
@@ -18,20 +20,27 @@ fn main() -> ExitCode {
     let word = std::env::args().nth(1).unwrap_or_default();
     match word.as_str() {
         "test" => test(),
-        "licences" => match licences::check() {
-            Ok(said) => {
-                println!("{said}");
-                ExitCode::SUCCESS
-            }
-            Err(why) => {
-                eprintln!("{why}");
-                ExitCode::FAILURE
-            }
-        },
+        "bench" => end(bench::bench()),
+        "licences" => end(licences::check()),
         _ => {
             eprintln!(
-                "cargo xtask test       everything a change must pass, on both engines\ncargo xtask licences   licences and sources of all dependencies"
+                "cargo xtask test       everything a change must pass, on both engines\n\
+                 cargo xtask bench      how fast, beside the machine's limits; --seconds N, --connections N, --profile\n\
+                 cargo xtask licences   licences and sources of all dependencies"
             );
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn end(outcome: Result<String, String>) -> ExitCode {
+    match outcome {
+        Ok(said) => {
+            println!("{said}");
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("{why}");
             ExitCode::FAILURE
         }
     }

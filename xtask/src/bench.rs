@@ -1,0 +1,73 @@
+//! `cargo xtask bench`: builds the server and the load, starts a private PostgreSQL that waits for the disk, and lets
+//! `symbolon-bench` measure. `--profile` says instead where the CPU time of a refresh goes; it needs Linux's perf.
+
+use crate::machine::Cluster;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const REPORT: &str = "docs/performance.md";
+const LINES: usize = 45;
+
+pub fn bench() -> Result<String, String> {
+    let mut words: Vec<String> = std::env::args().skip(2).collect();
+    let profile = words.iter().position(|it| it == "--profile").map(|at| words.remove(at)).is_some();
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let target = std::path::absolute(target).map_err(|it| it.to_string())?;
+    if profile { profiled(&target.join("profile"), &words) } else { measured(&target, &words) }
+}
+
+fn measured(target: &Path, words: &[String]) -> Result<String, String> {
+    build(target, &[])?;
+    let cluster = Cluster::durable().map_err(|it| format!("PostgreSQL: {it}"))?;
+    let url = cluster.url();
+    done(load(target).args(["--postgres", &url, "--report", REPORT]).args(words), "the measurement")?;
+    Ok(format!("{REPORT} has these tables"))
+}
+
+/// A build of its own, with symbols and frame pointers; SQLite only, and nothing of it goes into the report.
+fn profiled(target: &Path, words: &[String]) -> Result<String, String> {
+    if Command::new("perf").arg("--version").stdout(Stdio::null()).status().is_err() {
+        return Err("perf is missing. Install it (Debian: apt-get install linux-perf) and run this again".to_owned());
+    }
+    let settings = [
+        ("CARGO_PROFILE_RELEASE_DEBUG", "1"),
+        ("CARGO_PROFILE_RELEASE_STRIP", "none"),
+        ("RUSTFLAGS", "-C force-frame-pointers=yes"),
+        ("CFLAGS", "-fno-omit-frame-pointer"),
+    ];
+    build(target, &settings)?;
+    let data = target.join("refresh.perf");
+    done(load(target).arg("--profile").arg(&data).args(words), "the measurement")?;
+    println!("\nWhere the server's CPU time goes during the refresh row, by function:");
+    shown(&data, &["--no-children", "-g", "none", "--sort", "dso,sym"])?;
+    println!("\nThe same with everything that is called from there:");
+    shown(&data, &["--children", "-g", "none", "--sort", "sym"])?;
+    Ok(format!("More with: perf report -i {}", data.display()))
+}
+
+fn build(target: &Path, settings: &[(&str, &str)]) -> Result<(), String> {
+    let mut command = crate::cargo(&["build", "--release", "--package", "symbolon", "--package", "symbolon-bench"]);
+    done(command.env("CARGO_TARGET_DIR", target).envs(settings.iter().copied()), "the build")
+}
+
+fn load(target: &Path) -> Command {
+    let binaries: PathBuf = target.join("release");
+    let mut command = Command::new(binaries.join("symbolon-bench"));
+    command.arg("run").arg("--server").arg(binaries.join("symbolon")).arg("--directory").arg(target.join("bench"));
+    command
+}
+
+fn done(command: &mut Command, what: &str) -> Result<(), String> {
+    let status = command.stdin(Stdio::null()).status().map_err(|it| format!("{what}: {it}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{what} failed")) }
+}
+
+fn shown(data: &Path, words: &[&str]) -> Result<(), String> {
+    let output = Command::new("perf").args(["report", "--stdio", "-i"]).arg(data).args(words).stdin(Stdio::null()).output();
+    let output = output.map_err(|it| format!("perf report: {it}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    for line in text.lines().filter(|it| !it.is_empty() && !it.starts_with('#')).take(LINES) {
+        println!("{}", line.trim_end());
+    }
+    Ok(())
+}
