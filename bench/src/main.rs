@@ -131,7 +131,10 @@ async fn engine(it: &Run, name: &str, database: &str) -> Result<report::Engine, 
     server.stop()?;
     let quiet = site.start("warn")?;
     rows.push(
-        rows::Bench::prepare(&site, &quiet, connections, measure, None).await?.refresh_alone("refresh, no line per request in the log").await?,
+        rows::Bench::prepare(&site, &quiet, connections, measure, None)
+            .await?
+            .refresh_alone("refresh, no line per request in the log")
+            .await?,
     );
     quiet.stop()?;
     Ok(report::Engine { name: name.to_owned(), rows, first_start, start: starts[starts.len() / 2], at_rest_kib })

@@ -87,7 +87,11 @@ fn ratio(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
 /// What kind of file system a directory is on.
 fn filesystem(directory: &Path) -> String {
     let output = Command::new("stat").args(["-f", "-c", "%T"]).arg(directory).output();
-    output.ok().map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned()).filter(|it| !it.is_empty()).unwrap_or_else(|| "an unknown file system".to_owned())
+    output
+        .ok()
+        .map(|it| String::from_utf8_lossy(&it.stdout).trim().to_owned())
+        .filter(|it| !it.is_empty())
+        .unwrap_or_else(|| "an unknown file system".to_owned())
 }
 
 const BEGIN: &str = "<!-- measured: cargo xtask bench replaces this part -->\n";

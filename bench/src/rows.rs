@@ -73,12 +73,10 @@ impl<'a> Bench<'a> {
         Ok(rows)
     }
 
-    /// Only the refresh row, for what is compared with it.
+    /// The refresh row alone, over as many grants, for what is compared with it.
     pub async fn refresh_alone(&self, name: &str) -> Result<Row, String> {
-        let mut tokens = Vec::new();
-        for _ in 0..4 {
-            tokens.extend(self.grants("orders:read orders:write").await?);
-        }
+        let (_, codes) = self.authorize().await?;
+        let (_, tokens) = self.exchange("preparing grants", codes, self.load(200)).await?;
         self.refresh(name, &tokens, None).await
     }
 
@@ -128,7 +126,8 @@ impl<'a> Bench<'a> {
 
     fn assertion(&self, number: u64) -> Result<Bytes, String> {
         let jti = format!("bench-{}-{number}", self.server.pid());
-        let assertion = client_assertion::make(&self.site.key, "robot-key", &self.site.issuer, &jti, now_s()).map_err(|it| format!("{it:?}"))?;
+        let assertion =
+            client_assertion::make(&self.site.key, "robot-key", &self.site.issuer, &jti, now_s()).map_err(|it| format!("{it:?}"))?;
         let form = [
             ("grant_type", "client_credentials"),
             ("scope", "orders:read"),

@@ -43,8 +43,15 @@ impl Site {
         let text = configuration(address, database, &digest, &key)?;
         std::fs::write(directory.join("symbolon.toml"), text).map_err(|it| it.to_string())?;
         let people = (0..people).map(|it| format!("person-{it}")).collect();
-        let site =
-            Self { binary: binary.to_owned(), directory: directory.to_owned(), issuer: format!("http://{address}"), address, secret, key, people };
+        let site = Self {
+            binary: binary.to_owned(),
+            directory: directory.to_owned(),
+            issuer: format!("http://{address}"),
+            address,
+            secret,
+            key,
+            people,
+        };
         for name in &site.people {
             output(site.command().args(["user", "add", name]), PASSWORD)?;
         }
