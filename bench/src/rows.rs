@@ -10,7 +10,7 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 use symbolon_oauth::{client_assertion, pkce};
-use symbolon_phone::browser::Browser;
+use symbolon_phone::browser::{Browser, Person};
 
 const WARM_UP: Duration = Duration::from_millis(500);
 /// The grants whose ID tokens and opaque tokens are wanted.
@@ -50,8 +50,8 @@ impl<'a> Bench<'a> {
         for name in &site.people {
             let mut browser = Browser::default();
             let url = format!("{}{}", site.issuer, bench.authorize_path("orders:read"));
-            let answers = [("username", name.as_str()), ("password", PASSWORD)];
-            browser.visit(&client, &url, BACK, &answers).await.map_err(|it| format!("signing {name} in: {it}"))?;
+            let person = Person::with_password(name, PASSWORD);
+            browser.visit(&client, &url, BACK, &person).await.map_err(|it| format!("signing {name} in: {it}"))?;
             bench.cookies.push(browser.cookie_line());
         }
         Ok(bench)
