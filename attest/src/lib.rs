@@ -1,0 +1,52 @@
+//! Genuine app, genuine device? Bytes, trusted roots, a time and what was expected go in; a verdict comes out with every
+//! fact that was found and every rule that failed. Pure: no network, no clock, no policy. What a verdict is worth (which
+//! tier, which scopes) is the caller's to say.
+
+pub mod binding;
+pub mod x509;
+
+/// One rule that evidence broke. `name` is stable and for policies and audits; `detail` is for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failed {
+    pub name: &'static str,
+    pub detail: String,
+}
+
+impl Failed {
+    pub fn new(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, detail: detail.into() }
+    }
+}
+
+/// What was found and what was wrong with it. Evidence is good when `failed` is empty; `facts` are there either way, as far
+/// as the evidence could be read, and mean nothing while `failed` is not empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Verdict<F> {
+    pub facts: F,
+    pub failed: Vec<Failed>,
+}
+
+impl<F> Verdict<F> {
+    pub fn holds(&self) -> bool {
+        self.failed.is_empty()
+    }
+
+    /// Did this rule fail?
+    pub fn broke(&self, name: &str) -> bool {
+        self.failed.iter().any(|it| it.name == name)
+    }
+}
+
+/// Evidence that cannot even be read: too large, cut off, not of the format. Nothing is known then.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable(pub &'static str);
+
+impl std::fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.0)
+    }
+}
+impl std::error::Error for Unreadable {}
+
+/// The largest evidence of any kind, in bytes.
+pub const MAX_BYTES: usize = 64 * 1024;
