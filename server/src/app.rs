@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
+use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::Algorithm;
 
 /// The source of time: a value, so that tests own it. Milliseconds since the epoch.
@@ -32,6 +33,8 @@ pub struct App {
     pub handles: Handles,
     pub clock: Clock,
     pub limits: Arc<Limits>,
+    /// Names this process among those of the issuer.
+    pub node: String,
     /// Clients registered through `symbolon client import`; the configuration's own win.
     registered: RwLock<Arc<Registered>>,
     configured: BTreeMap<String, Arc<Client>>,
@@ -89,6 +92,10 @@ impl App {
             machine: Machine::new(store.clone(), keyring.clone(), Arc::clone(&config), epoch(&store).await?, before.map(|it| &it.machine)),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
             handles: Handles::new(keyring.clone(), &config.issuer),
+            node: match before {
+                Some(old) => old.node.clone(),
+                None => base64url::encode(&crate::seal::random::<9>()?),
+            },
             limits: before.map_or_else(|| Arc::new(Limits::new()), |it| Arc::clone(&it.limits)),
             configured,
             registered: RwLock::new(Arc::new(registered)),

@@ -12,6 +12,7 @@ pub mod grants;
 pub mod http;
 pub mod login;
 pub mod mail;
+pub mod nodes;
 pub mod pages;
 pub mod seal;
 pub mod serve;

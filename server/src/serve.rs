@@ -48,7 +48,9 @@ impl Running {
         for task in self.tasks.drain(..) {
             let _ = task.await;
         }
-        self.shared.now().store.close().await;
+        let app = self.shared.now();
+        crate::nodes::leave(&app).await;
+        app.store.close().await;
     }
 }
 
@@ -81,6 +83,7 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
         .await
         .map_err(|it| Fault::new(format!("cannot listen on {listen}: {it}. Is another server running there?")))?;
     let address = listener.local_addr().map_err(|it| Fault::new(it.to_string()))?;
+    crate::nodes::announce(&app).await?;
     let shared = Shared::new(app);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = background(&shared, &stopped);
@@ -185,6 +188,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
                 let done = match name {
                     "sweep" => crate::store::sweep(&app.store, app.now_ms()).await.map(|_| ()),
                     "clients" => app.refresh_registered().await,
+                    "node" => crate::nodes::announce(&app).await,
                     _ => refresh_keys(&app).await,
                 };
                 if let Err(fault) = done {
@@ -196,6 +200,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
     vec![
         tokio::spawn(letters(shared.clone(), stopped.clone())),
         every("sweep", Duration::from_secs(60), shared.clone(), stopped.clone()),
+        every("node", Duration::from_secs(30), shared.clone(), stopped.clone()),
         every("clients", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("keys", Duration::from_secs(60), shared.clone(), stopped.clone()),
     ]

@@ -274,7 +274,9 @@ impl Config {
 
     /// Names this configuration, so that nodes can see whether they run the same.
     pub fn digest(&self) -> String {
-        base64url::encode(&digest::sha256(format!("{self:?}").as_bytes())[..12])
+        // Where a node listens is its own affair.
+        let shared = Self { listen: String::new(), metrics: None, admin_socket: None, tls: None, ..self.clone() };
+        base64url::encode(&digest::sha256(format!("{shared:?}").as_bytes())[..12])
     }
 
     fn problems(&self) -> Vec<String> {

@@ -85,8 +85,17 @@ pub fn jwks(app: &App, now_ms: i64) -> Reply {
 
 /// 200 while the store answers; the digest lets several nodes see that they run the same configuration.
 pub async fn health(app: &App) -> Result<Reply> {
-    match app.store.healthy().await {
-        Ok(()) => Ok(reply::json(200, &json!({ "status": "ok", "configuration": app.config.digest() }))),
+    let nodes = match app.store.healthy().await {
+        Ok(()) => crate::nodes::others(app).await,
+        Err(fault) => Err(fault),
+    };
+    match nodes {
+        Ok((nodes, differ)) => {
+            let body = json!({
+                "status": "ok", "configuration": app.config.digest(), "nodes": nodes, "configured_otherwise": differ,
+            });
+            Ok(reply::json(200, &body))
+        }
         Err(fault) => {
             tracing::error!(error = %fault, "unhealthy");
             Ok(reply::json(503, &json!({ "status": "store unavailable" })))

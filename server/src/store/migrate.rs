@@ -3,7 +3,8 @@
 use symbolon_oauth::{base64url, digest};
 
 /// One SQL text for both engines.
-pub const MIGRATIONS: &[(&str, &str)] = &[("0001_start", include_str!("../../schema/0001_start.sql"))];
+pub const MIGRATIONS: &[(&str, &str)] =
+    &[("0001_start", include_str!("../../schema/0001_start.sql")), ("0002_nodes", include_str!("../../schema/0002_nodes.sql"))];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.
 pub fn state(upto: usize) -> String {

@@ -178,6 +178,22 @@ impl World {
         world
     }
 
+    /// A second process on the same store, with tables of its own at the end of the configuration.
+    pub async fn another(&self, line: &str) -> World {
+        let port = free_port();
+        let own = self.issuer.rsplit_once(':').unwrap().1;
+        let listen = |port: &str| format!("listen = \"127.0.0.1:{port}\"");
+        let text = self.text.replacen(&listen(own), &format!("{}\nadmin_socket = \"second.sock\"", listen(&port.to_string())), 1);
+        let text = format!("{text}\n{line}\n");
+        let config = Config::from_text(&text, "second.toml", &|_| None).unwrap_or_else(|it| panic!("{it}"));
+        let (skew, system) = (Arc::clone(&self.skew_ms), system_clock());
+        let clock: symbolon::app::Clock = Arc::new(move || system() + skew.load(Ordering::Relaxed));
+        let store = Store::open(&symbolon::serve::database(&config, &self.directory), StoreOptions::default()).await.unwrap();
+        let running = start_on(config, &self.directory, clock, store).await.unwrap();
+        let (issuer, skew_ms, directory) = (format!("http://127.0.0.1:{port}"), Arc::clone(&self.skew_ms), self.directory.clone());
+        World { issuer, running, skew_ms, directory, text, http: self.http.clone() }
+    }
+
     pub fn advance_s(&self, seconds: i64) {
         self.skew_ms.fetch_add(seconds * 1000, Ordering::Relaxed);
     }

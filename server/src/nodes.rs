@@ -1,0 +1,39 @@
+//! The processes that serve one issuer. Each says every half minute that it is there and what it is configured as; /health
+//! tells whether they agree. Nothing else depends on it.
+
+use crate::app::App;
+use crate::error::Fault;
+use crate::store::{Change, Expect};
+
+const SAY: &str = "INSERT INTO node (id, configuration, seen_ms) VALUES ($1, $2, $3) \
+    ON CONFLICT (id) DO UPDATE SET configuration = excluded.configuration, seen_ms = excluded.seen_ms";
+const LEAVE: &str = "DELETE FROM node WHERE id = $1";
+const FORGET: &str = "DELETE FROM node WHERE seen_ms < $1";
+const SEEN: &str = "SELECT configuration FROM node WHERE seen_ms > $1";
+/// A process that was silent for this long is gone.
+const SILENT_MS: i64 = 120_000;
+
+pub async fn announce(app: &App) -> Result<(), Fault> {
+    let now_ms = app.now_ms();
+    let mut change = Change::new(now_ms);
+    change.run(SAY, vec![app.node.as_str().into(), app.config.digest().into(), now_ms.into()]);
+    change.run_expecting(FORGET, vec![(now_ms - 10 * SILENT_MS).into()], Expect::Any);
+    app.store.apply(change).await.map(|_| ()).map_err(|it| Fault::new(format!("announcing this node: {it:?}")))
+}
+
+/// A stop that was asked for.
+pub async fn leave(app: &App) {
+    let mut change = Change::new(app.now_ms());
+    change.run_expecting(LEAVE, vec![app.node.as_str().into()], Expect::Any);
+    if let Err(error) = app.store.apply(change).await {
+        tracing::warn!(?error, "this node could not sign off");
+    }
+}
+
+/// How many processes there are, and how many of them are configured otherwise than this one.
+pub async fn others(app: &App) -> Result<(usize, usize), Fault> {
+    let rows = app.store.all_stale(SEEN, &[(app.now_ms() - SILENT_MS).into()]).await?;
+    let own = app.config.digest();
+    let differ = rows.iter().filter(|it| it.text(0).is_ok_and(|it| it != own)).count();
+    Ok((rows.len(), differ))
+}
