@@ -6,6 +6,7 @@ pub mod base64url;
 pub mod bearer;
 pub mod claims;
 pub mod client_assertion;
+pub mod client_attestation;
 pub mod digest;
 pub mod dpop;
 pub mod dpop_nonce;

@@ -2,6 +2,7 @@
 //! 7523bis (an assertion's audience is the issuer, alone, as a string); RFC 9700 2.5.
 
 use crate::app::{App, Limits};
+use crate::attesting::{self, Instance};
 use crate::config::{Client, ClientAuthentication, Dpop};
 use crate::dpop::{self, Held};
 use crate::error::{Error, Fault, Refused, Result};
@@ -25,6 +26,8 @@ pub struct Caller {
     pub now_ms: i64,
     /// The key the request proved (RFC 9449), where the endpoint takes proofs.
     pub key: Option<Held>,
+    /// The installation the request comes from, where the client is attested.
+    pub instance: Option<Instance>,
     assertion: Option<Assertion>,
 }
 
@@ -33,17 +36,21 @@ pub struct Caller {
 pub struct Burnt {
     assertion: Option<usize>,
     proof: Option<usize>,
+    pop: Option<usize>,
 }
 
 impl Burnt {
     pub fn is_empty(&self) -> bool {
-        self.assertion.is_none() && self.proof.is_none()
+        self.assertion.is_none() && self.proof.is_none() && self.pop.is_none()
     }
 
     /// The answer to a conflict at one of those statements.
     pub fn refusal(&self, at: usize) -> Option<Refused> {
         if self.assertion == Some(at) {
             return Some(replayed_assertion());
+        }
+        if self.pop == Some(at) {
+            return Some(attesting::use_challenge().because("this PoP was used before"));
         }
         (self.proof == Some(at)).then(|| dpop::use_nonce().because("this proof was used before"))
     }
@@ -58,7 +65,8 @@ impl Caller {
     /// Spends the caller's assertion and proof in the change it asks for, so that they work once (103-T, 166-D).
     pub fn burn(&self, change: &mut Change) -> Burnt {
         let assertion = self.assertion.as_ref().map(|it| change.once("client_assertion", &self.client_id, &it.jti, it.exp_s * 1000));
-        Burnt { assertion, proof: self.key.as_ref().map(|it| it.burn(change)) }
+        let proof = self.key.as_ref().map(|it| it.burn(change));
+        Burnt { assertion, proof, pop: self.instance.as_ref().and_then(|it| it.burn(change)) }
     }
 
     /// The thumbprint of the proved key.
@@ -100,14 +108,25 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
     let Some(client) = app.client(&client_id) else {
         return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
     };
-    let (authenticated, assertion) = authenticate(app, incoming, &client_id, &client, proof).await?;
-    // RFC 9449 5 and 10.1: the token endpoint and PAR take proofs; elsewhere the header means nothing.
-    let key = if PROVING.contains(&incoming.route) { dpop::of_request(app, incoming, None)? } else { None };
+    let combined = client.authentication == ClientAuthentication::AttestJwtClientAuthDpop;
+    // RFC 9449 5 and 10.1: the token endpoint and PAR take proofs; elsewhere the header means nothing, unless it is how
+    // the client authenticates.
+    let key = if combined || PROVING.contains(&incoming.route) { dpop::of_request(app, incoming, None)? } else { None };
+    let mut instance = None;
+    let (authenticated, assertion) = if client.authentication.attests() {
+        if !matches!(proof, Proof::None) {
+            return Err(invalid_client("This client is registered for another way of authentication.").into());
+        }
+        instance = Some(attesting::prove(app, incoming, &client_id, &client, key.as_ref())?);
+        (true, None)
+    } else {
+        authenticate(app, incoming, &client_id, &client, proof).await?
+    };
     if key.is_none() && incoming.route == "/token" && client.dpop == Dpop::Required {
         let hint = "This client is registered to prove a key: send a DPoP header (RFC 9449).";
         return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
     }
-    Ok(Caller { client_id, client, authenticated, address: incoming.address, now_ms: incoming.now_ms, key, assertion })
+    Ok(Caller { client_id, client, authenticated, address: incoming.address, now_ms: incoming.now_ms, key, instance, assertion })
 }
 
 /// Reads the client's id and the one proof. More than one proof is refused (099-T).
@@ -140,7 +159,13 @@ fn presented(incoming: &Incoming) -> Result<(String, Proof)> {
             .ok_or_else(|| invalid_client("client_assertion is not a signed JWT with iss and sub."))?;
         return if agree(&id) { Ok((id, Proof::Assertion(text.to_owned()))) } else { Err(differ().into()) };
     }
-    let Some(id) = named else {
+    let attested = attesting::named_client(incoming)?;
+    if let (Some(attested), Some(named)) = (&attested, named)
+        && attested != named
+    {
+        return Err(differ().into());
+    }
+    let Some(id) = named.or(attested.as_deref()) else {
         return Err(invalid_client("The request names no client: send client_id or authenticate.").into());
     };
     Ok((id.to_owned(), secret.map_or(Proof::None, |it| Proof::Post(it.to_owned()))))

@@ -2,6 +2,7 @@
 //! `docs/ARCHITECTURE.md` is the map.
 
 pub mod app;
+pub mod attesting;
 pub mod audit;
 pub mod caller;
 pub mod cli;

@@ -74,6 +74,9 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
         ClientAuthentication::None if client.kind != ClientKind::Native => {
             lines.push("  ! it does not authenticate: anybody who knows the id can be this client".to_owned());
         }
+        ClientAuthentication::None if client.dpop == crate::config::Dpop::Required => {
+            lines.push("    a stolen token or code needs the app's key as well; nothing says that the app is the genuine one".to_owned());
+        }
         ClientAuthentication::None => {
             lines.push(format!(
                 "    a stolen refresh token works until the app or the thief has used the next one, at most {}",
@@ -82,6 +85,11 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
         }
         ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => {
             lines.push("    a stolen refresh token needs the client's secret as well".to_owned());
+        }
+        ClientAuthentication::AttestJwtClientAuth | ClientAuthentication::AttestJwtClientAuthDpop => {
+            lines.push(
+                "    a stolen refresh token needs the installation's key and an attestation not older than attestation.max_age".to_owned(),
+            );
         }
         ClientAuthentication::PrivateKeyJwt => lines.push("    a stolen refresh token needs the client's private key as well".to_owned()),
     }

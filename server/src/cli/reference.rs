@@ -30,6 +30,7 @@ mod tests {
             "api.orders.scope.\"orders:read\"",
             "client.shop-ios",
             "client.shop-ios.refresh",
+            "client.shop-android.attestation",
             "login.default",
         ];
         for table in tables {

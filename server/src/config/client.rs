@@ -28,6 +28,23 @@ impl From<ClientKind> for redirect::ClientKind {
     }
 }
 
+/// Which attestations of an installation are good enough.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttestationRules {
+    /// The keys of the customer's own attester; absent: this server attests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attester_jwks: Option<serde_json::Value>,
+    /// An older attestation is answered with use_fresh_attestation.
+    pub max_age: Span,
+}
+
+impl Default for AttestationRules {
+    fn default() -> Self {
+        Self { attester_jwks: None, max_age: Span::hours(24) }
+    }
+}
+
 /// Must tokens be bound to a key that every request proves (RFC 9449)?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -47,6 +64,10 @@ pub enum ClientAuthentication {
     ClientSecretBasic,
     ClientSecretPost,
     PrivateKeyJwt,
+    /// An attested key, proved by a PoP JWT (draft-ietf-oauth-attestation-based-client-auth).
+    AttestJwtClientAuth,
+    /// An attested key, proved by DPoP.
+    AttestJwtClientAuthDpop,
 }
 
 impl ClientAuthentication {
@@ -56,7 +77,14 @@ impl ClientAuthentication {
             Self::ClientSecretBasic => "client_secret_basic",
             Self::ClientSecretPost => "client_secret_post",
             Self::PrivateKeyJwt => "private_key_jwt",
+            Self::AttestJwtClientAuth => "attest_jwt_client_auth",
+            Self::AttestJwtClientAuthDpop => "attest_jwt_client_auth_dpop",
         }
+    }
+
+    /// By an attested key of the installation.
+    pub fn attests(self) -> bool {
+        matches!(self, Self::AttestJwtClientAuth | Self::AttestJwtClientAuthDpop)
     }
 
     pub fn uses_secret(self) -> bool {
@@ -136,6 +164,8 @@ pub struct Client {
     pub jwks: Option<serde_json::Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attestation: Option<AttestationRules>,
     #[serde(default)]
     pub dpop: Dpop,
     #[serde(default)]
@@ -192,6 +222,7 @@ impl Client {
             secret: None,
             jwks: None,
             grants: None,
+            attestation: None,
             dpop: Dpop::Optional,
             require_pushed_authorization_requests: false,
             without_pkce: false,

@@ -6,7 +6,7 @@ mod mail;
 mod secret;
 mod span;
 
-pub use client::{Client, ClientAuthentication, ClientKind, Dpop, GRANTS, OnStale, Refresh, RefreshMode, USER_SCOPES};
+pub use client::{AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, OnStale, Refresh, RefreshMode, USER_SCOPES};
 pub use mail::{Mail, MailSecurity, Registration};
 pub use secret::{MasterKey, Secret, SecretSource};
 pub use span::Span;
@@ -374,6 +374,16 @@ impl Config {
         if client.authentication == ClientAuthentication::PrivateKeyJwt && client.jwks.as_ref().is_none_or(|it| KeySet::parse(it).is_err())
         {
             found.push("jwks is missing or not a key set we accept".to_owned());
+        }
+        let attester = client.attestation.as_ref().and_then(|it| it.attester_jwks.as_ref());
+        if attester.is_some_and(|it| KeySet::parse(it).is_err()) {
+            found.push("attestation.attester_jwks is not a key set we accept".to_owned());
+        }
+        if client.authentication.attests() && attester.is_none() {
+            found.push("attestation.attester_jwks is missing: whose attestations are believed?".to_owned());
+        }
+        if client.attestation.is_some() && !client.authentication.attests() {
+            found.push("attestation needs authentication = \"attest_jwt_client_auth_dpop\" or \"attest_jwt_client_auth\"".to_owned());
         }
         if client.without_pkce && (client.kind != ClientKind::Web || !client.is_confidential()) {
             found.push("without_pkce is only for web clients that authenticate".to_owned());

@@ -32,6 +32,8 @@ pub struct Granting<'a> {
     pub client_id: &'a str,
     /// The client authenticates at the token endpoint, and so holds what it gets.
     pub confidential: bool,
+    /// Its installations are attested, each holding what it gets.
+    pub attested: bool,
     pub scope: &'a Scope,
     pub resource: &'a [String],
     pub asked: &'a Asked,
@@ -44,6 +46,7 @@ pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<String
     let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
     // A confidential client holds what it gets by its authentication; its DPoP key may change (RFC 9449 5).
     let (holder_kind, holder) = match &it.asked.dpop_jkt {
+        _ if it.attested => ("instance", it.asked.instance.as_deref().unwrap_or_default()),
         _ if it.confidential => ("client", it.client_id),
         Some(jkt) => ("jkt", jkt.as_str()),
         None => ("bearer", ""),
@@ -146,11 +149,7 @@ async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Res
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
     }
     let mut change = Change::new(caller.now_ms);
-    // A public client's proof binds what it gets, refresh token and all (RFC 9449 5).
-    let (holder_kind, holder) = match (grant.holder_kind.as_str(), caller.jkt()) {
-        ("bearer", Some(jkt)) => ("jkt", jkt),
-        (kind, _) => (kind, grant.holder.as_str()),
-    };
+    let (holder_kind, holder) = grant.holder_after(caller);
     let row = [Value::from(&grant.session[..]), i64::from(grant.number).into()];
     change.run(ACTIVATE, row.into_iter().chain([caller.now_ms.into(), holder_kind.into(), holder.into()]).collect());
     let burnt = caller.burn(&mut change);
@@ -171,8 +170,11 @@ async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Res
 /// The same app asks again, because the answer was lost on the way back from the browser: it proves the key that the code
 /// was asked for, the code's minute is not over and nothing was refreshed since. A divergence, see docs/divergences.md.
 fn is_retry(caller: &Caller, grant: &Grant) -> bool {
-    let named = grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() == caller.jkt();
-    let held = grant.holder_kind == "jkt" && grant.state == State::Active && grant.generation == 1;
+    let by_key = grant.holder_kind == "jkt" && grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() == caller.jkt();
+    let instance = caller.instance.as_ref().map(|it| it.jkt.as_str());
+    let by_instance = grant.holder_kind == "instance" && grant.asked.instance.is_some() && grant.asked.instance.as_deref() == instance;
+    let named = by_key || by_instance;
+    let held = grant.state == State::Active && grant.generation == 1;
     named && held && caller.now_ms < grant.asked.code_expires_ms
 }
 

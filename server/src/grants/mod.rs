@@ -23,6 +23,9 @@ pub struct Asked {
     /// RFC 9449 10: the key the code was asked for.
     #[serde(default)]
     pub dpop_jkt: Option<String>,
+    /// The installation that pushed the request.
+    #[serde(default)]
+    pub instance: Option<String>,
     pub nonce: Option<String>,
     pub acr: String,
     pub amr: Vec<String>,
@@ -159,6 +162,8 @@ impl Grant {
             "bearer" => true,
             "client" => caller.authenticated,
             "jkt" => caller.jkt() == Some(&self.holder),
+            // Bound at PAR, or else by the code exchange.
+            "instance" => caller.instance.as_ref().is_some_and(|it| self.holder.is_empty() || it.jkt == self.holder),
             _ => false,
         };
         if held { Ok(()) } else { Err(invalid_grant("This token is bound to a key the request does not prove.").because("holder").into()) }
@@ -176,6 +181,15 @@ impl Grant {
             return Err(invalid_grant(hint).because("absolute lifetime").into());
         }
         Ok(())
+    }
+
+    /// Who holds what is issued now: a public client's proof binds its grant (RFC 9449 5), an installation's key always does.
+    pub fn holder_after<'a>(&'a self, caller: &'a Caller) -> (&'a str, &'a str) {
+        match (self.holder_kind.as_str(), caller.jkt(), &caller.instance) {
+            ("bearer", Some(jkt), _) => ("jkt", jkt),
+            ("instance", _, Some(instance)) => ("instance", &instance.jkt),
+            (kind, ..) => (kind, &self.holder),
+        }
     }
 
     pub fn is_key_bound(&self) -> bool {

@@ -108,10 +108,7 @@ async fn moved(
 ) -> Result<Option<Reply>> {
     let mut change = Change::new(caller.now_ms);
     // An app that learns to prove a key stays signed in: from here on its grant is bound (RFC 9449 5).
-    let (holder_kind, holder) = match (grant.holder_kind.as_str(), caller.jkt()) {
-        ("bearer", Some(jkt)) => ("jkt", jkt),
-        (kind, _) => (kind, grant.holder.as_str()),
-    };
+    let (holder_kind, holder) = grant.holder_after(caller);
     change.run(
         MOVE,
         vec![

@@ -45,6 +45,9 @@ pub struct AuthorizationRequest {
     /// RFC 9449 10: the key the code is for.
     #[serde(default)]
     pub dpop_jkt: Option<String>,
+    /// The installation that pushed the request; never from a parameter.
+    #[serde(default)]
+    pub instance: Option<String>,
     pub nonce: Option<String>,
     pub prompt: Vec<String>,
     pub max_age_s: Option<i64>,
@@ -177,6 +180,7 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         resource,
         code_challenge,
         dpop_jkt: checked_jkt(form)?,
+        instance: None,
         nonce: bounded(form, "nonce")?,
         prompt: checked_prompt(form, app.config.registration.is_some())?,
         max_age_s: checked_max_age(form)?.or(client.default_max_age.map(|it| it.0)),

@@ -25,7 +25,8 @@ pub fn metadata(app: &App) -> Reply {
             .chain(config.api.values().flat_map(|it| it.scope.values().flat_map(|it| it.claims.iter().map(String::as_str))))
             .collect();
     let algorithms: Vec<&str> = crate::app::algorithms(config).iter().map(|it| it.as_str()).collect();
-    let methods = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
+    let methods =
+        ["none", "client_secret_basic", "client_secret_post", "private_key_jwt", "attest_jwt_client_auth", "attest_jwt_client_auth_dpop"];
     let proving = &methods[1..];
     let acr: BTreeSet<&str> = config.login.values().filter_map(|it| it.acr.as_deref()).collect();
     let mut prompts = vec!["none", "login", "consent", "select_account"];
@@ -54,6 +55,9 @@ pub fn metadata(app: &App) -> Reply {
         "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
+        "challenge_endpoint": app.url("/challenge"),
+        "client_attestation_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
+        "client_attestation_pop_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": config.dpop.algorithms.iter().map(|it| it.as_str()).collect::<Vec<_>>(),
         "scopes_supported": scopes,

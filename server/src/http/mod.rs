@@ -24,6 +24,7 @@ pub mod token;
 pub mod userinfo;
 
 use crate::app::App;
+use crate::attesting;
 use crate::error::{Error, Refused, Result};
 use crate::login::flow::Purpose;
 use bytes::Bytes;
@@ -46,6 +47,7 @@ enum For {
 enum Endpoint {
     Account,
     Authorize,
+    Challenge,
     Health,
     Home,
     Introspect,
@@ -84,6 +86,7 @@ const ROUTES: &[Route] = &[
     route("/.well-known/openid-configuration", Endpoint::Metadata, "GET", For::Programs, true),
     route("/account", Endpoint::Account, "GET+POST", For::Browsers, false),
     route("/authorize", Endpoint::Authorize, "GET+POST", For::Browsers, false),
+    route("/challenge", Endpoint::Challenge, "POST", For::Programs, true),
     route("/health", Endpoint::Health, "GET", For::Programs, false),
     route("/introspect", Endpoint::Introspect, "POST", For::Programs, false),
     route("/jwks", Endpoint::Jwks, "GET", For::Programs, true),
@@ -246,6 +249,12 @@ where
     {
         reply::set(&mut reply, header::HeaderName::from_static("dpop-nonce"), &nonce);
     }
+    // The same for whoever is attested: with the error that asks for a challenge it must come, with others it may.
+    if incoming.headers.contains_key(attesting::ATTESTATION)
+        && let Some(challenge) = attesting::challenge(app, incoming.now_ms)
+    {
+        reply::set(&mut reply, header::HeaderName::from_static(attesting::CHALLENGE), &challenge);
+    }
     if cors {
         reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
         reply::set(&mut reply, header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, DPoP-Nonce, Retry-After");
@@ -266,6 +275,7 @@ async fn run(app: &Arc<App>, endpoint: Endpoint, incoming: &Incoming) -> Result<
     match endpoint {
         Endpoint::Account => Box::pin(account::account(app, incoming)).await,
         Endpoint::Authorize => Box::pin(authorize::authorize(app, incoming)).await,
+        Endpoint::Challenge => Ok(attesting::challenge_endpoint(app, incoming)),
         Endpoint::Health => metadata::health(app).await,
         Endpoint::Home => metadata::home(app, incoming),
         Endpoint::Introspect => Box::pin(introspect::introspect(app, incoming)).await,
@@ -340,7 +350,7 @@ where
             .map_err(|_| Refused::new(408, "invalid_request", "The request body took too long to arrive."))?
             .map_err(|_| Refused::new(413, "invalid_request", "The request body is larger than 64 KiB or was cut off."))?
             .to_bytes();
-        let empty_is_fine = route.endpoint == Endpoint::Userinfo;
+        let empty_is_fine = matches!(route.endpoint, Endpoint::Userinfo | Endpoint::Challenge);
         if !(bytes.is_empty() && empty_is_fine) {
             check_content_type(&parts.headers)?;
         }

@@ -37,6 +37,7 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         request.dpop_jkt = Some(jkt.to_owned());
     }
+    request.instance = caller.instance.as_ref().map(|it| it.jkt.clone());
     let id = crate::seal::time_ordered_id(incoming.now_ms)?;
     let body = serde_json::to_string(&request).map_err(|it| Fault::new(it.to_string()))?;
     let mut change = Change::new(incoming.now_ms);

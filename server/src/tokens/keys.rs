@@ -32,6 +32,8 @@ struct SigningKey {
 #[derive(Clone)]
 pub struct Keys {
     known: Arc<RwLock<Arc<Vec<SigningKey>>>>,
+    /// What `verifiers` answers until the instant beside it: reading keys costs as much as a signature.
+    verifying: Arc<RwLock<Option<(i64, Arc<KeySet>)>>>,
 }
 
 const ALL: &str = "SELECT kid, alg, private, signs_from_ms, signs_until_ms, published_until_ms FROM signing_key";
@@ -43,7 +45,7 @@ const DROP: &str = "DELETE FROM signing_key WHERE published_until_ms < $1";
 impl Keys {
     /// Reads the keys, and makes those that are missing or due.
     pub async fn open(store: &Store, keyring: &KeyRing, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<Self> {
-        let keys = Self { known: Arc::new(RwLock::new(Arc::new(Vec::new()))) };
+        let keys = Self { known: Arc::new(RwLock::new(Arc::new(Vec::new()))), verifying: Arc::default() };
         keys.refresh(store, keyring, algorithms, schedule, now_ms).await?;
         Ok(keys)
     }
@@ -63,6 +65,9 @@ impl Keys {
         }
         if let Ok(mut slot) = self.known.write() {
             *slot = Arc::new(known);
+        }
+        if let Ok(mut kept) = self.verifying.write() {
+            *kept = None;
         }
         Ok(())
     }
@@ -100,8 +105,19 @@ impl Keys {
     }
 
     /// The keys with which a token of ours may be verified now.
-    pub fn verifiers(&self, now_ms: i64) -> KeySet {
-        KeySet::parse(&self.document(now_ms)).unwrap_or_else(|_| KeySet { keys: Vec::new() })
+    pub fn verifiers(&self, now_ms: i64) -> Arc<KeySet> {
+        if let Ok(kept) = self.verifying.read()
+            && let Some((until_ms, set)) = kept.as_ref()
+            && now_ms < *until_ms
+        {
+            return Arc::clone(set);
+        }
+        let set = Arc::new(KeySet::parse(&self.document(now_ms)).unwrap_or_else(|_| KeySet { keys: Vec::new() }));
+        let until_ms = self.known().iter().map(|it| it.published_until_ms).filter(|it| now_ms < *it).min().unwrap_or(now_ms);
+        if let Ok(mut kept) = self.verifying.write() {
+            *kept = Some((until_ms, Arc::clone(&set)));
+        }
+        set
     }
 
     fn published(&self, now_ms: i64) -> Vec<PrivateKey> {

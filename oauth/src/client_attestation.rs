@@ -1,0 +1,238 @@
+//! Attestation-based client authentication. draft-ietf-oauth-attestation-based-client-auth-11, and the editors' copy that
+//! becomes -12: an attester vouches for the key of one installation, and the installation proves that it holds the key,
+//! by a PoP JWT or by a DPoP proof. Left out: MACs instead of signatures, `jku`, `x5c`.
+
+use crate::claims;
+use crate::jwk::{KeySet, PrivateKey, PublicKey};
+use crate::jws::{self, JwsError, Unverified};
+use serde_json::{Map, Value, json};
+
+pub const TYP: &str = "oauth-client-attestation+jwt";
+pub const POP_TYP: &str = "oauth-client-attestation-pop+jwt";
+/// How far a PoP's `iat` may be from now, either way.
+pub const POP_WINDOW_S: i64 = 60;
+const FUTURE_S: i64 = 60;
+/// The longest life an attestation may claim, whatever the policy says.
+pub const MAX_LIFETIME_S: i64 = 31 * 86_400;
+
+/// An attestation whose signature fits a key of a trusted attester.
+#[derive(Clone, Debug)]
+pub struct Attestation {
+    pub client_id: String,
+    /// The installation's public key (`cnf.jwk`).
+    pub key: PublicKey,
+    pub iat: i64,
+    pub exp: i64,
+    /// All claims, for those that policies look at.
+    pub claims: Map<String, Value>,
+}
+
+/// Why an attestation or its proof is refused; the reason is for developers and says nothing secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// Wrong in a way that a new one from the attester does not mend.
+    Invalid(&'static str),
+    /// Genuine but too old: `use_fresh_attestation`.
+    Stale,
+}
+
+/// Whom an attestation names, before anything is verified.
+pub fn unverified_client_id(attestation: &str) -> Option<String> {
+    let unverified = Unverified::parse(attestation).ok()?;
+    claims::string(unverified.unverified_claims(), "sub").ok()?.map(str::to_owned)
+}
+
+/// Checks the value of the one `OAuth-Client-Attestation` field. Section 7, 2 to 8 of the list. `max_age_s`: how old by
+/// `iat` it may be.
+pub fn check(text: &str, attesters: &KeySet, now_s: i64, max_age_s: i64) -> Result<Attestation, Rejected> {
+    use Rejected::Invalid;
+    let unverified = Unverified::parse(text).map_err(|_| Invalid("the attestation is not one compact JWT"))?;
+    if unverified.header().get("typ").and_then(Value::as_str) != Some(TYP) {
+        return Err(Invalid("the attestation's typ is not oauth-client-attestation+jwt"));
+    }
+    let claims = unverified.verify_with(attesters).map_err(|_| Invalid("no trusted attester signed the attestation"))?;
+    let time = |name: &str| claims::time_s(&claims, name).map_err(|_| Invalid("a time in the attestation is no number"));
+    let sub = claims::string(&claims, "sub").ok().flatten().filter(|it| !it.is_empty());
+    let client_id = sub.ok_or(Invalid("the attestation has no sub"))?.to_owned();
+    let exp = time("exp")?.ok_or(Invalid("the attestation has no exp"))?;
+    let iat = time("iat")?.ok_or(Invalid("the attestation has no iat"))?;
+    if time("nbf")?.is_some_and(|it| it > now_s + FUTURE_S) || iat > now_s + FUTURE_S {
+        return Err(Invalid("the attestation is from the future"));
+    }
+    if exp <= iat || exp - iat > MAX_LIFETIME_S {
+        return Err(Invalid("the attestation's exp does not fit its iat"));
+    }
+    let jwk = claims.get("cnf").and_then(|it| it.get("jwk")).ok_or(Invalid("the attestation has no cnf.jwk"))?;
+    let key = PublicKey::from_jwk(jwk).map_err(|it| Invalid(it.0))?;
+    if now_s >= exp || now_s - iat > max_age_s {
+        return Err(Rejected::Stale);
+    }
+    Ok(Attestation { client_id, key, iat, exp, claims })
+}
+
+/// A proof of possession: `jti` to be seen once, and the challenge, which the caller judges.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pop {
+    pub jti: String,
+    pub iat: i64,
+    pub challenge: Option<String>,
+}
+
+/// Checks the value of the one `OAuth-Client-Attestation-PoP` field. Section 7, 10 to 15; `audience`: our issuer.
+pub fn check_pop(text: &str, attestation: &Attestation, audience: &str, now_s: i64) -> Result<Pop, &'static str> {
+    let unverified = Unverified::parse(text).map_err(|_| "the PoP is not one compact JWT")?;
+    if unverified.header().get("typ").and_then(Value::as_str) != Some(POP_TYP) {
+        return Err("the PoP's typ is not oauth-client-attestation-pop+jwt");
+    }
+    let claims = unverified.verify(&attestation.key).map_err(|_| "the PoP is not signed by the attested key")?;
+    if claims.get("aud").and_then(Value::as_str) != Some(audience) {
+        return Err("the PoP's aud is not exactly the issuer, as a string");
+    }
+    let iat = claims::time_s(&claims, "iat").map_err(|_| "the PoP's iat is no number")?.ok_or("the PoP has no iat")?;
+    if (now_s - iat).abs() > POP_WINDOW_S {
+        return Err("the PoP's iat is not now");
+    }
+    let text = |name: &str| claims::string(&claims, name).map(|it| it.filter(|it| (1..=256).contains(&it.len())).map(str::to_owned));
+    let jti = text("jti").ok().flatten().ok_or("the PoP has no jti of 1 to 256 bytes")?;
+    let challenge = text("challenge").map_err(|_| "the PoP's challenge is no text")?;
+    Ok(Pop { jti, iat, challenge })
+}
+
+/// What an attester signs. `extra`: further claims, such as the tier.
+pub fn make(
+    attester: &PrivateKey,
+    client_id: &str,
+    key: &Value,
+    iat: i64,
+    exp: i64,
+    extra: &Map<String, Value>,
+) -> Result<String, JwsError> {
+    let mut claims = extra.clone();
+    for (name, value) in [("sub", json!(client_id)), ("iat", json!(iat)), ("exp", json!(exp)), ("cnf", json!({ "jwk": key }))] {
+        claims.insert(name.to_owned(), value);
+    }
+    jws::sign(attester, TYP, &claims)
+}
+
+/// What the installation signs for each request.
+pub fn make_pop(key: &PrivateKey, audience: &str, jti: &str, challenge: Option<&str>, iat: i64) -> Result<String, JwsError> {
+    let mut claims = json!({ "aud": audience, "jti": jti, "iat": iat });
+    if let Some(challenge) = challenge {
+        claims["challenge"] = challenge.into();
+    }
+    jws::sign_with_header(key, &json!({ "alg": key.algorithm().as_str(), "typ": POP_TYP }), &claims)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::jwk::Algorithm;
+
+    const NOW: i64 = 1_800_000_000;
+    const ISSUER: &str = "https://login.example";
+
+    struct Scene {
+        attester: PrivateKey,
+        key: PrivateKey,
+    }
+
+    impl Scene {
+        fn new() -> Self {
+            Self { attester: PrivateKey::generate(Algorithm::ES256).unwrap(), key: PrivateKey::generate(Algorithm::ES256).unwrap() }
+        }
+        fn keys(&self) -> KeySet {
+            KeySet::parse(&json!({ "keys": [self.attester.public().to_jwk()] })).unwrap()
+        }
+        fn claims(&self) -> Value {
+            json!({ "sub": "shop", "iat": NOW - 10, "exp": NOW + 3600, "cnf": { "jwk": self.key.public().to_jwk() }, "more": 1 })
+        }
+        fn judged(&self, header: &Value, claims: &Value) -> Result<Attestation, Rejected> {
+            check(&jws::sign_with_header(&self.attester, header, claims).unwrap(), &self.keys(), NOW, 86_400)
+        }
+        fn header(&self) -> Value {
+            json!({ "typ": TYP, "alg": "ES256", "kid": self.attester.kid() })
+        }
+    }
+
+    /// 276-N: what an attestation must say, and what it may not
+    #[test]
+    fn an_attestation_says_who_vouches_for_which_key_until_when() {
+        let scene = Scene::new();
+        let good = scene.judged(&scene.header(), &scene.claims()).unwrap();
+        assert_eq!((good.client_id.as_str(), good.key.thumbprint()), ("shop", scene.key.kid()));
+        let with = |name: &str, value: Value| {
+            let mut claims = scene.claims();
+            claims[name] = value;
+            scene.judged(&scene.header(), &claims)
+        };
+        let invalid = |it: Result<Attestation, Rejected>| matches!(it, Err(Rejected::Invalid(_)));
+        for (name, values) in [
+            ("sub", vec![json!(null), json!(""), json!(1), json!(["shop"])]),
+            ("exp", vec![json!(null), json!("1"), json!(NOW - 20), json!(NOW + 40 * 86_400)]),
+            ("iat", vec![json!(null), json!("1"), json!(NOW + 120)]),
+            ("nbf", vec![json!(NOW + 120), json!("x")]),
+            (
+                "cnf",
+                vec![
+                    json!(null),
+                    json!({}),
+                    json!({ "jwk": null }),
+                    json!({ "jkt": "x" }),
+                    json!({ "jwk": { "kty": "oct", "k": "AAAA" } }),
+                ],
+            ),
+        ] {
+            for value in values {
+                assert!(invalid(with(name, value.clone())), "{name} {value}");
+            }
+        }
+        let mut private = scene.key.public().to_jwk();
+        private["d"] = json!("AAAA");
+        assert!(invalid(with("cnf", json!({ "jwk": private }))));
+        assert_eq!(with("exp", json!(NOW)).unwrap_err(), Rejected::Stale);
+        assert_eq!(with("iat", json!(NOW - 90_000)).unwrap_err(), Rejected::Stale);
+        for typ in [json!("JWT"), json!("application/oauth-client-attestation+jwt"), json!(POP_TYP), json!(null)] {
+            let mut header = scene.header();
+            header["typ"] = typ;
+            assert!(invalid(scene.judged(&header, &scene.claims())));
+        }
+        let stranger = Scene::new();
+        let forged = jws::sign_with_header(&stranger.attester, &scene.header(), &scene.claims()).unwrap();
+        assert!(invalid(check(&forged, &scene.keys(), NOW, 86_400)));
+    }
+
+    #[test]
+    fn a_pop_is_for_this_server_and_this_minute() {
+        let scene = Scene::new();
+        let attestation = scene.judged(&scene.header(), &scene.claims()).unwrap();
+        let good = make_pop(&scene.key, ISSUER, "j", Some("c"), NOW).unwrap();
+        let wanted = Pop { jti: "j".to_owned(), iat: NOW, challenge: Some("c".to_owned()) };
+        assert_eq!(check_pop(&good, &attestation, ISSUER, NOW).unwrap(), wanted);
+        assert!(check_pop(&good, &attestation, "https://evil.test", NOW).is_err());
+        assert!(check_pop(&good, &attestation, ISSUER, NOW + 61).is_err());
+        assert!(check_pop(&good, &attestation, ISSUER, NOW - 61).is_err());
+        let stranger = Scene::new();
+        assert!(check_pop(&make_pop(&stranger.key, ISSUER, "j", None, NOW).unwrap(), &attestation, ISSUER, NOW).is_err());
+        let header = json!({ "typ": POP_TYP, "alg": "ES256" });
+        let base = json!({ "aud": ISSUER, "jti": "j", "iat": NOW });
+        let judged = |name: &str, value: Value| {
+            let mut claims = base.clone();
+            claims[name] = value;
+            check_pop(&jws::sign_with_header(&scene.key, &header, &claims).unwrap(), &attestation, ISSUER, NOW).is_ok()
+        };
+        assert!(judged("more", json!(1)));
+        for (name, value) in [
+            ("aud", json!([ISSUER])),
+            ("aud", json!(null)),
+            ("jti", json!("")),
+            ("jti", json!(7)),
+            ("jti", json!("j".repeat(257))),
+            ("iat", json!(null)),
+            ("iat", json!("1")),
+            ("challenge", json!(7)),
+        ] {
+            assert!(!judged(name, value.clone()), "{name} {value}");
+        }
+    }
+}

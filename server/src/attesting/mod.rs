@@ -1,0 +1,142 @@
+//! Attestation-based client authentication (draft-ietf-oauth-attestation-based-client-auth): an installation of an app
+//! proves that an attester vouches for its key. The attester is ours (`issue`) or the customer's own, known by its keys.
+
+use crate::app::App;
+use crate::config::{Client, ClientAuthentication};
+use crate::dpop::{self, Held};
+use crate::error::{Error, Fault, Refused, Result};
+use crate::http::Incoming;
+use crate::http::reply::{self, Reply};
+use crate::store::Change;
+use serde_json::{Map, Value as Json, json};
+use std::sync::Arc;
+use symbolon_oauth::client_attestation::{self, Attestation, POP_WINDOW_S, Rejected};
+use symbolon_oauth::dpop_nonce::NonceKey;
+use symbolon_oauth::jwk::KeySet;
+
+pub const ATTESTATION: &str = "oauth-client-attestation";
+pub const POP: &str = "oauth-client-attestation-pop";
+pub const CHALLENGE: &str = "oauth-client-attestation-challenge";
+/// A challenge is good for this long.
+const CHALLENGE_S: i64 = 300;
+
+/// An installation that proved itself.
+#[derive(Clone, Debug)]
+pub struct Instance {
+    /// RFC 7638 thumbprint of its key.
+    pub jkt: String,
+    /// What the attester says of it.
+    pub claims: Map<String, Json>,
+    pop: Option<(String, i64)>,
+}
+
+impl Instance {
+    /// Spends the PoP, if that was the proof; a DPoP proof is spent as such (273-N).
+    pub fn burn(&self, change: &mut Change) -> Option<usize> {
+        let (jti, iat) = self.pop.as_ref()?;
+        Some(change.once("attestation_pop", &self.jkt, jti, (iat + POP_WINDOW_S) * 1000))
+    }
+
+    /// `hardware`, `software` and so on, as the attester says.
+    pub fn tier(&self) -> Option<&str> {
+        self.claims.get("tier").and_then(Json::as_str)
+    }
+}
+
+fn invalid(hint: &'static str) -> Refused {
+    Refused::bad_request("invalid_client_attestation", hint)
+}
+
+/// The value of a field that may be there once (274-N).
+fn single<'a>(incoming: &'a Incoming, name: &str) -> Result<Option<&'a str>> {
+    let mut all = incoming.headers.get_all(name).iter();
+    let Some(first) = all.next() else { return Ok(None) };
+    if all.next().is_some() {
+        return Err(invalid("An attestation header is there twice.").into());
+    }
+    first.to_str().map(Some).map_err(|_| invalid("An attestation header is not text.").into())
+}
+
+/// The client an attestation header names, before anything is verified.
+pub fn named_client(incoming: &Incoming) -> Result<Option<String>> {
+    let Some(text) = single(incoming, ATTESTATION)? else { return Ok(None) };
+    let id = client_attestation::unverified_client_id(text).ok_or_else(|| invalid("The attestation is not a JWT with a sub."))?;
+    Ok(Some(id))
+}
+
+/// Checks attestation and proof of a client that is registered for them. `key`: what the request's DPoP header proved.
+pub fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: Option<&Held>) -> Result<Instance> {
+    let text = single(incoming, ATTESTATION)?
+        .ok_or_else(|| Refused::new(401, "invalid_client", "This client must send an OAuth-Client-Attestation header."))?;
+    let attestation = checked(app, client, text, incoming.now_ms / 1000)?;
+    if attestation.client_id != client_id {
+        return Err(invalid("The attestation is for another client.").into());
+    }
+    let jkt = attestation.key.thumbprint().to_owned();
+    let pop = match (client.authentication, single(incoming, POP)?) {
+        (ClientAuthentication::AttestJwtClientAuth, Some(pop)) => Some(pop_of(app, incoming, pop, &attestation)?),
+        (ClientAuthentication::AttestJwtClientAuth, None) => {
+            return Err(invalid("The OAuth-Client-Attestation-PoP header is missing.").into());
+        }
+        // 278-N: combined mode has no PoP header, and its DPoP key is the attested key.
+        (_, Some(_)) => return Err(invalid("This client proves its key by DPoP; leave the PoP header out.").into()),
+        (_, None) => match key {
+            Some(held) if held.jkt == jkt => None,
+            Some(_) => return Err(invalid("The DPoP proof is of another key than the attestation's.").into()),
+            None => return Err(Refused::bad_request("invalid_dpop_proof", "This client must send a DPoP header.").into()),
+        },
+    };
+    Ok(Instance { jkt, claims: attestation.claims, pop })
+}
+
+/// Signature and age. The keys are the customer's attester's, or ours.
+fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Attestation> {
+    let rules = client.attestation.clone().unwrap_or_default();
+    let keys = match &rules.attester_jwks {
+        Some(jwks) => Arc::new(KeySet::parse(jwks).map_err(|it| Fault::new(format!("attester_jwks: {}", it.0)))?),
+        None => app.keys.verifiers(now_s * 1000),
+    };
+    client_attestation::check(text, &keys, now_s, rules.max_age.0).map_err(|why| match why {
+        Rejected::Invalid(why) => Error::from(invalid(why)),
+        Rejected::Stale => {
+            let hint = "The attestation is too old: get a new one for the same key, and send the request again.";
+            Refused::bad_request("use_fresh_attestation", hint).into()
+        }
+    })
+}
+
+/// The PoP, whose challenge must be one of ours, not too old (9 to 16 of the draft's list).
+fn pop_of(app: &App, incoming: &Incoming, text: &str, attestation: &Attestation) -> Result<(String, i64)> {
+    let now_s = incoming.now_ms / 1000;
+    let pop = client_attestation::check_pop(text, attestation, &app.config.issuer, now_s).map_err(invalid)?;
+    let fits = |it: &str| keys(app).any(|key| key.check(it, now_s, CHALLENGE_S));
+    if !pop.challenge.as_deref().is_some_and(fits) {
+        return Err(use_challenge().into());
+    }
+    Ok((pop.jti, pop.iat))
+}
+
+/// Missing, unknown, old or used: a new one comes with the answer.
+pub fn use_challenge() -> Refused {
+    Refused::bad_request("use_attestation_challenge", "Send a new PoP with the challenge of the OAuth-Client-Attestation-Challenge header.")
+}
+
+/// One key for each master key, newest first, so that every node knows every other's challenges.
+fn keys(app: &App) -> impl Iterator<Item = NonceKey> {
+    let of = |version| Some(NonceKey::new(&app.keyring.mac_with(version, "attestation challenge", &[])?, &app.config.issuer));
+    app.keyring.versions().into_iter().filter_map(of)
+}
+
+/// The challenge of this moment.
+pub fn challenge(app: &App, now_ms: i64) -> Option<String> {
+    keys(app).next().map(|it| it.make(now_ms / 1000))
+}
+
+/// POST /challenge: section 5 of the draft.
+pub fn challenge_endpoint(app: &App, incoming: &Incoming) -> Reply {
+    let mut answer = reply::json(200, &json!({ "attestation_challenge": challenge(app, incoming.now_ms) }));
+    if let Some(nonce) = dpop::nonce(app, incoming.now_ms) {
+        reply::set(&mut answer, http::HeaderName::from_static("dpop-nonce"), &nonce);
+    }
+    answer
+}

@@ -1,0 +1,309 @@
+//! Attestation-based client authentication: an attester of the customer's vouches for an installation's key, in both proof
+//! modes. Area N of the catalogue, as far as it concerns the protocol and not the evidence.
+
+use crate::world::*;
+use serde_json::{Map, Value as Json};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{client_attestation, dpop};
+
+const CLIENTS: &str = r#"
+[client.attested]
+kind = "native"
+first_party = true
+authentication = "attest_jwt_client_auth_dpop"
+apis = { orders = ["orders:read"] }
+redirect_uris = ["https://attested.example.com/cb"]
+[client.attested.attestation]
+max_age = "24h"
+attester_jwks = JWKS
+
+[client.popping]
+kind = "native"
+first_party = true
+authentication = "attest_jwt_client_auth"
+apis = { orders = ["orders:read"] }
+redirect_uris = ["https://attested.example.com/cb"]
+[client.popping.attestation]
+attester_jwks = JWKS
+"#;
+const BACK: &str = "https://attested.example.com/cb";
+
+struct Scene {
+    world: World,
+    attester: PrivateKey,
+}
+
+impl Scene {
+    async fn start(engine: Engine) -> Self {
+        let attester = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let jwk = attester.public().to_jwk();
+        let jwks = format!(
+            "{{ keys = [{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {}, kid = \"{}\", alg = \"ES256\" }}] }}",
+            jwk["x"],
+            jwk["y"],
+            attester.kid()
+        );
+        let port = free_port();
+        let text = configuration(port, &database(engine).await) + &CLIENTS.replace("JWKS", &jwks);
+        Self { world: World::with(&text, port).await, attester }
+    }
+}
+
+/// One installation.
+struct Phone<'a> {
+    scene: &'a Scene,
+    client: &'static str,
+    key: PrivateKey,
+    attestation: String,
+    nonce: Option<String>,
+    challenge: Option<String>,
+}
+
+struct Answer {
+    status: u16,
+    body: Json,
+    nonce: Option<String>,
+    challenge: Option<String>,
+}
+
+impl Answer {
+    fn error(&self) -> (u16, &str) {
+        (self.status, self.body["error"].as_str().unwrap_or_default())
+    }
+    fn text(&self, name: &str) -> String {
+        self.body[name].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+fn fresh() -> String {
+    symbolon_oauth::base64url::encode(&symbolon::seal::random::<16>().unwrap())
+}
+
+impl<'a> Phone<'a> {
+    fn new(scene: &'a Scene, client: &'static str) -> Self {
+        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let mut phone = Self { scene, client, key, attestation: String::new(), nonce: None, challenge: None };
+        phone.attest(3600);
+        phone
+    }
+
+    fn now_s(&self) -> i64 {
+        self.scene.world.running.shared.now().now_ms() / 1000
+    }
+
+    /// The attester vouches for the key, for so many seconds.
+    fn attest(&mut self, seconds: i64) {
+        let now_s = self.now_s();
+        let jwk = self.key.public().to_jwk();
+        self.attestation = client_attestation::make(&self.scene.attester, self.client, &jwk, now_s, now_s + seconds, &Map::new()).unwrap();
+    }
+
+    fn headers(&self, path: &str) -> Vec<(&'static str, String)> {
+        let mut headers = vec![("oauth-client-attestation", self.attestation.clone())];
+        let issuer = &self.scene.world.issuer;
+        if self.client == "attested" {
+            let url = self.scene.world.url(path);
+            headers.push(("dpop", dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &fresh(), self.now_s()).unwrap()));
+        } else {
+            let pop = client_attestation::make_pop(&self.key, issuer, &fresh(), self.challenge.as_deref(), self.now_s()).unwrap();
+            headers.push(("oauth-client-attestation-pop", pop));
+        }
+        headers
+    }
+
+    async fn send(&self, path: &str, form: &[(&str, &str)], headers: &[(&'static str, String)]) -> Answer {
+        let mut request = self.scene.world.http.post(self.scene.world.url(path)).form(form);
+        for (name, value) in headers {
+            request = request.header(*name, value);
+        }
+        let answer = request.send().await.unwrap();
+        let text = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
+        let (nonce, challenge) = (text("dpop-nonce"), text("oauth-client-attestation-challenge"));
+        Answer { status: answer.status().as_u16(), nonce, challenge, body: answer.json().await.unwrap_or(Json::Null) }
+    }
+
+    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
+        for _ in 0..2 {
+            let answer = self.send(path, form, &self.headers(path)).await;
+            (self.nonce, self.challenge) = (answer.nonce.clone(), answer.challenge.clone());
+            if !["use_dpop_nonce", "use_attestation_challenge"].contains(&answer.error().1) {
+                return answer;
+            }
+        }
+        panic!("the server is never content");
+    }
+
+    async fn push(&mut self) -> (String, String) {
+        let ask = Ask::new(self.client, BACK, "openid orders:read");
+        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let answer = self.post("/par", &form).await;
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        (answer.text("request_uri"), ask.verifier)
+    }
+
+    /// A code for what was pushed, with its verifier.
+    async fn code(&mut self) -> (String, String) {
+        let (uri, verifier) = self.push().await;
+        let mut ask = Ask::new(self.client, BACK, "openid");
+        ask.parameters = [("client_id", self.client), ("request_uri", &uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        (Browser::default().sign_in(&self.scene.world, &ask, "alice").await["code"].clone(), verifier)
+    }
+
+    async fn exchange(&mut self, code: &str, verifier: &str) -> Answer {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", self.client),
+            ("code", code),
+            ("code_verifier", verifier),
+            ("redirect_uri", BACK),
+        ];
+        self.post("/token", &form).await
+    }
+
+    async fn refresh(&mut self, token: &str) -> Answer {
+        self.post("/token", &[("grant_type", "refresh_token"), ("client_id", self.client), ("refresh_token", token)]).await
+    }
+}
+
+async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
+    test(Scene::start(Engine::Sqlite).await).await;
+    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
+        test(Scene::start(Engine::Postgres).await).await;
+    }
+}
+
+/// 251-N, 263-N: the whole chain in both modes: push, code, tokens, refresh are for one installation; another genuine
+/// installation of the same app gets nothing of it, and ends nothing; the rightful one goes on, and a lost exchange heals.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_holds_what_it_got() {
+    on_every_engine(|scene| async move {
+        for client in ["attested", "popping"] {
+            let mut phone = Phone::new(&scene, client);
+            let mut other = Phone::new(&scene, client);
+            let (code, verifier) = phone.code().await;
+            assert_eq!(other.exchange(&code, &verifier).await.error(), (400, "invalid_grant"), "{client}");
+            let tokens = phone.exchange(&code, &verifier).await;
+            assert_eq!(tokens.status, 200, "{client}: {}", tokens.body);
+            assert_eq!(tokens.text("token_type"), if client == "attested" { "DPoP" } else { "Bearer" });
+            let again = phone.exchange(&code, &verifier).await;
+            assert_eq!((again.status, again.text("refresh_token")), (200, tokens.text("refresh_token")), "{client}");
+            let first = tokens.text("refresh_token");
+            assert_eq!(other.refresh(&first).await.error(), (400, "invalid_grant"), "{client}");
+            let second = phone.refresh(&first).await.text("refresh_token");
+            scene.world.advance_s(1800);
+            assert_eq!(phone.refresh(&first).await.text("refresh_token"), second, "{client}: converges at any age");
+            assert_eq!(phone.refresh(&second).await.status, 200);
+        }
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// Refresh asks for evidence fresh enough: an old attestation is answered with use_fresh_attestation, nothing is consumed, and a
+/// new one for the same key goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_attestation_is_renewed_and_nothing_is_lost() {
+    on_every_engine(|scene| async move {
+        for client in ["attested", "popping"] {
+            let mut phone = Phone::new(&scene, client);
+            let (code, verifier) = phone.code().await;
+            let token = phone.exchange(&code, &verifier).await.text("refresh_token");
+            scene.world.advance_s(3601);
+            assert_eq!(phone.refresh(&token).await.error(), (400, "use_fresh_attestation"), "{client}");
+            phone.attest(90_000);
+            let next = phone.refresh(&token).await;
+            assert_eq!(next.status, 200, "{client}: {}", next.body);
+            // Not over by exp, but older than max_age.
+            scene.world.advance_s(86_401);
+            assert_eq!(phone.refresh(&next.text("refresh_token")).await.error(), (400, "use_fresh_attestation"), "{client}");
+            phone.attest(3600);
+            assert_eq!(phone.refresh(&next.text("refresh_token")).await.status, 200);
+        }
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// 272-N, 273-N, 274-N, 276-N, 278-N, 279-N, 280-N, 284-N: every way of leaving the proof out or bending it.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_proof_no_client() {
+    on_every_engine(|scene| async move {
+        let form = |client: &'static str| [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", "sr_x")];
+        // The twin: with all in order the request gets as far as the token itself.
+        for client in ["attested", "popping"] {
+            let mut phone = Phone::new(&scene, client);
+            assert_eq!(phone.post("/token", &form(client)).await.error(), (400, "invalid_grant"), "{client}");
+            let good = phone.headers("/token");
+            let mut stranger = Phone::new(&scene, client);
+            (stranger.nonce, stranger.challenge) = (phone.nonce.clone(), phone.challenge.clone());
+            let unknown = Scene { world: World::start(Engine::Sqlite).await, attester: PrivateKey::generate(Algorithm::ES256).unwrap() };
+            let forged = Phone::new(&unknown, client).attestation;
+            let theirs = stranger.headers("/token")[1].clone();
+            let bad = |name: &'static str, headers: Vec<(&'static str, String)>, wanted: (u16, &'static str)| (name, headers, wanted);
+            for (name, headers, wanted) in [
+                bad("nothing", vec![], (401, "invalid_client")),
+                bad(
+                    "attestation alone",
+                    vec![good[0].clone()],
+                    if client == "attested" { (400, "invalid_dpop_proof") } else { (400, "invalid_client_attestation") },
+                ),
+                bad("proof alone", vec![good[1].clone()], (401, "invalid_client")),
+                bad("attestation twice", vec![good[0].clone(), good[0].clone(), good[1].clone()], (400, "invalid_client_attestation")),
+                bad(
+                    "another's attestation",
+                    vec![(good[0].0, stranger.attestation.clone()), good[1].clone()],
+                    (400, "invalid_client_attestation"),
+                ),
+                bad("unknown attester", vec![(good[0].0, forged), good[1].clone()], (400, "invalid_client_attestation")),
+                bad("another's proof", vec![good[0].clone(), theirs], (400, "invalid_client_attestation")),
+                bad("not a JWT", vec![(good[0].0, "{}".to_owned()), good[1].clone()], (400, "invalid_client_attestation")),
+            ] {
+                let answer = phone.send("/token", &form(client), &headers).await;
+                assert_eq!(answer.error(), wanted, "{client} {name}");
+            }
+            unknown.world.stop().await;
+        }
+        // An attestation for one client is none for another; a client that is not attested ignores the headers.
+        let phone = Phone::new(&scene, "attested");
+        let other = phone.send("/token", &form("popping"), &phone.headers("/token")).await;
+        assert_eq!(other.error(), (400, "invalid_request"));
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// 236-N, 273-N: challenges are ours, five minutes old at most; a PoP is for this server and works once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pop_answers_a_challenge_of_ours_once() {
+    on_every_engine(|scene| async move {
+        let mut phone = Phone::new(&scene, "popping");
+        let handed = scene.world.http.post(scene.world.url("/challenge")).send().await.unwrap();
+        assert!(handed.headers().contains_key("dpop-nonce") && handed.headers()["cache-control"] == "no-store");
+        phone.challenge = handed.json::<Json>().await.unwrap()["attestation_challenge"].as_str().map(str::to_owned);
+        let form = [("grant_type", "client_credentials"), ("client_id", "popping")];
+        let good = phone.headers("/token");
+        let once = phone.send("/token", &form, &good).await;
+        assert_eq!(once.error(), (400, "unauthorized_client"), "authenticated, but not for this grant");
+        // A PoP is burnt by what it changes.
+        let ask = Ask::new("popping", BACK, "openid orders:read");
+        let pushed: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(phone.send("/par", &pushed, &good).await.status, 201);
+        let replayed = phone.send("/par", &pushed, &good).await;
+        assert_eq!(replayed.error(), (400, "use_attestation_challenge"));
+        assert!(replayed.challenge.is_some());
+        for (name, challenge) in [("none", None), ("made up", Some("AAAA".to_owned()))] {
+            phone.challenge = challenge;
+            assert_eq!(phone.send("/par", &pushed, &phone.headers("/par")).await.error(), (400, "use_attestation_challenge"), "{name}");
+        }
+        phone.challenge = replayed.challenge;
+        let elsewhere =
+            client_attestation::make_pop(&phone.key, "https://evil.test", &fresh(), phone.challenge.as_deref(), phone.now_s()).unwrap();
+        let headers = vec![("oauth-client-attestation", phone.attestation.clone()), ("oauth-client-attestation-pop", elsewhere)];
+        assert_eq!(phone.send("/par", &pushed, &headers).await.error(), (400, "invalid_client_attestation"));
+        assert_eq!(phone.send("/par", &pushed, &phone.headers("/par")).await.status, 201);
+        scene.world.advance_s(400);
+        assert_eq!(phone.send("/par", &pushed, &phone.headers("/par")).await.error(), (400, "use_attestation_challenge"));
+        scene.world.stop().await;
+    })
+    .await;
+}
