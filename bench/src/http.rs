@@ -91,3 +91,20 @@ fn end(mut out: BytesMut, headers: &[(&str, &str)], body: &str) -> Bytes {
     out.put_slice(body.as_bytes());
     out.freeze()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_read_by_header_and_member() {
+        let answer = Answer {
+            status: 200,
+            head: "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n".to_owned(),
+            body: r#"{"access_token":"a.b","refresh_token":"sr_1"}"#.to_owned(),
+        };
+        assert_eq!(answer.header("content-length"), Some("12"));
+        assert_eq!(answer.member("refresh_token"), Some("sr_1"));
+        assert_eq!(answer.member("id_token"), None);
+    }
+}

@@ -79,6 +79,7 @@ fn main() -> ExitCode {
 
 async fn run(it: &Run) -> Result<(), String> {
     std::fs::create_dir_all(&it.directory).map_err(|e| format!("{}: {e}", it.directory.display()))?;
+    let load_average = std::fs::read_to_string("/proc/loadavg").unwrap_or_default().split(' ').next().unwrap_or_default().to_owned();
     println!("The machine's limits.");
     let (limits, echo) = machine(it).await?;
     println!("The server on SQLite.");
@@ -87,7 +88,7 @@ async fn run(it: &Run) -> Result<(), String> {
         println!("The server on PostgreSQL.");
         engines.push(engine(it, "PostgreSQL", url).await?);
     }
-    let measured = Measured { limits, echo, engines, postgres: postgres_version(it).await? };
+    let measured = Measured { limits, echo, engines, postgres: postgres_version(it).await?, load_average };
     let text = report::text(it, &measured);
     println!("\n{text}");
     match &it.report {

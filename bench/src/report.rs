@@ -22,6 +22,8 @@ pub struct Measured {
     pub echo: Row,
     pub engines: Vec<Engine>,
     pub postgres: Option<String>,
+    /// Of the minute before: beside other work the numbers are worth less.
+    pub load_average: String,
 }
 
 pub fn text(run: &Run, it: &Measured) -> String {
@@ -36,7 +38,8 @@ fn write(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
     writeln!(out, "{cores} cores ({}, {}), databases on {}.", std::env::consts::ARCH, std::env::consts::OS, filesystem(&run.directory))?;
     let postgres = it.postgres.as_deref().map_or(String::new(), |it| format!("; {it}"));
     writeln!(out, "SQLite {} (WAL, synchronous=FULL){postgres}.", rusqlite::version())?;
-    writeln!(out, "{} connections, {} s for each row, no answer but the expected one.\n", run.connections, run.seconds)?;
+    writeln!(out, "{} connections, {} s for each row, no answer but the expected one.", run.connections, run.seconds)?;
+    writeln!(out, "Other work on the machine beforehand: load average {}.\n", it.load_average)?;
     writeln!(out, "| the machine alone | per second | CPU µs each |\n|---|---:|---:|")?;
     for one in &it.limits {
         writeln!(out, "| {} | {:.0} | {} |", one.name, one.per_s, one.cpu_us.map_or("".to_owned(), |it| format!("{it:.1}")))?;
@@ -104,4 +107,22 @@ pub fn replace(file: &Path, text: &str) -> Result<(), String> {
     let (head, rest) = document.split_once(BEGIN).ok_or_else(|| format!("{} has no mark where the tables begin", file.display()))?;
     let (_, tail) = rest.split_once(END).ok_or_else(|| format!("{} has no mark where the tables end", file.display()))?;
     std::fs::write(file, format!("{head}{BEGIN}\n{text}\n{END}{tail}")).map_err(io)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn only_what_is_between_the_marks_is_replaced() {
+        let file = std::env::temp_dir().join(format!("symbolon-report-{}.md", std::process::id()));
+        std::fs::write(&file, format!("before\n{BEGIN}old\n{END}\nafter\n")).unwrap();
+        replace(&file, "new").unwrap();
+        let read = std::fs::read_to_string(&file).unwrap();
+        std::fs::write(&file, "no marks").unwrap();
+        assert!(replace(&file, "new").is_err());
+        std::fs::remove_file(&file).unwrap();
+        assert_eq!(read, format!("before\n{BEGIN}\nnew\n{END}\nafter\n"));
+    }
 }
