@@ -45,6 +45,10 @@ pub fn signatures(most: Duration) -> Result<Vec<Limit>, String> {
     ])
 }
 
+pub fn sqlite_name(batch: usize) -> String {
+    if batch == 1 { "SQLite rows, each its own commit".to_owned() } else { format!("SQLite rows, {batch} to a commit") }
+}
+
 /// Rows per second when so many are committed at a time: WAL, synchronous=FULL, keys in order of time.
 pub fn sqlite(directory: &Path, batch: usize, most: Duration) -> Result<Limit, String> {
     let path = directory.join(format!("bare-{batch}.db"));
@@ -70,8 +74,7 @@ pub fn sqlite(directory: &Path, batch: usize, most: Duration) -> Result<Limit, S
     };
     let (count, took, cpu) = run().map_err(|it| format!("SQLite: {it}"))?;
     let _ = std::fs::remove_file(&path);
-    let name = if batch == 1 { "SQLite rows, each its own commit".to_owned() } else { format!("SQLite rows, {batch} to a commit") };
-    Ok(limit(&name, count, took, Some(cpu)))
+    Ok(limit(&sqlite_name(batch), count, took, Some(cpu)))
 }
 
 /// Rows per second over so many connections, each row its own commit.

@@ -14,6 +14,7 @@ use clap::{Parser, Subcommand};
 use limits::Limit;
 use load::Row;
 use report::Measured;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -100,7 +101,7 @@ async fn run(it: &Run) -> Result<(), String> {
 async fn machine(it: &Run) -> Result<(Vec<Limit>, Row), String> {
     let (short, connections) = (Duration::from_secs(it.seconds.min(2)), usize::from(it.connections));
     let mut limits = limits::signatures(short)?;
-    for batch in [1, connections, 64] {
+    for batch in BTreeSet::from([1, connections, 64]) {
         limits.push(limits::sqlite(&it.directory, batch, short)?);
     }
     if let Some(url) = &it.postgres {

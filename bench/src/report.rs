@@ -72,7 +72,7 @@ fn write(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
 fn ratio(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
     let find = |start: &str| it.limits.iter().find(|it| it.name.starts_with(start));
     let refresh = it.engines.first().and_then(|it| it.rows.iter().find(|it| it.name == "refresh"));
-    let commit = format!("SQLite rows, {} to a commit", run.connections);
+    let commit = crate::limits::sqlite_name(usize::from(run.connections));
     let (Some(refresh), Some(sign), Some(commit)) = (refresh, find("ECDSA P-256 signatures"), find(&commit)) else { return Ok(()) };
     let together = 1.0 / (1.0 / it.echo.per_s + 1.0 / sign.per_s + 1.0 / commit.per_s);
     let floor = it.echo.server_us + sign.cpu_us.unwrap_or_default() + commit.cpu_us.unwrap_or_default();
