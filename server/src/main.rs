@@ -1,3 +1,5 @@
+//! The binary `symbolon`: everything is in the library.
+
 fn main() -> std::process::ExitCode {
     symbolon::cli::run()
 }

@@ -1,13 +1,16 @@
 //! Licences, sources and bans of everything the lock file brings in, by `cargo metadata`; the lists are in `deny.toml`,
-//! which `cargo deny` reads too. Advisories need a database from outside: `cargo deny check advisories` where it is installed.
+//! which `cargo deny` reads too. Advisories need a database from outside: `cargo deny` is asked where it is installed.
 
 use serde_json::Value;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 pub fn check() -> Result<String, String> {
     let rules = std::fs::read_to_string("deny.toml").map_err(|it| format!("deny.toml: {it}"))?;
-    let allowed = list(&rules, "allow = [");
-    let banned = list(&rules, "deny = [");
+    let rules: toml::Table = rules.parse().map_err(|it| format!("deny.toml: {it}"))?;
+    let array =
+        |table: &str, name: &str| rules.get(table).and_then(|it| it.get(name)).and_then(toml::Value::as_array).cloned().unwrap_or_default();
+    let allowed: Vec<String> = array("licenses", "allow").iter().filter_map(|it| it.as_str().map(str::to_owned)).collect();
+    let banned = array("bans", "deny");
     let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
     let output = Command::new(cargo).args(["metadata", "--format-version", "1", "--locked"]).output().map_err(|it| it.to_string())?;
     if !output.status.success() {
@@ -22,7 +25,7 @@ pub fn check() -> Result<String, String> {
         if !fits(licence, &allowed) {
             problems.push(format!("{name}: licence {licence:?} is not on the list of deny.toml"));
         }
-        if banned.iter().any(|it| it == name) {
+        if banned.iter().any(|it| bans(it, package, &metadata)) {
             problems.push(format!("{name} is banned by deny.toml"));
         }
         if let Some(source) = package["source"].as_str()
@@ -31,17 +34,43 @@ pub fn check() -> Result<String, String> {
             problems.push(format!("{name} does not come from the registry: {source}"));
         }
     }
-    if problems.is_empty() {
-        Ok(format!("{} packages: licences, bans and sources are in order", packages.len()))
-    } else {
-        Err(problems.join("\n"))
+    if !problems.is_empty() {
+        return Err(problems.join("\n"));
     }
+    Ok(format!("{} packages: licences, bans and sources are in order\n{}", packages.len(), advisories()?))
 }
 
-/// The quoted words of a TOML array.
-fn list(text: &str, start: &str) -> Vec<String> {
-    let body = text.split_once(start).map_or("", |it| it.1).split(']').next().unwrap_or_default();
-    body.split('"').skip(1).step_by(2).map(str::to_owned).collect()
+/// Does this entry of `deny` forbid the package? Either a name, or a name that only its `wrappers` may bring in.
+fn bans(entry: &toml::Value, package: &Value, metadata: &Value) -> bool {
+    let name = entry.as_str().or_else(|| entry.get("name").and_then(toml::Value::as_str));
+    if name != package["name"].as_str() {
+        return false;
+    }
+    let Some(wrappers) = entry.get("wrappers").and_then(toml::Value::as_array) else { return true };
+    let nodes = metadata["resolve"]["nodes"].as_array().cloned().unwrap_or_default();
+    let uses = |node: &Value| node["dependencies"].as_array().is_some_and(|it| it.contains(&package["id"]));
+    let named = |node: &Value| {
+        let all = metadata["packages"].as_array().cloned().unwrap_or_default();
+        all.iter().find(|it| it["id"] == node["id"]).and_then(|it| it["name"].as_str().map(str::to_owned)).unwrap_or_default()
+    };
+    nodes.iter().filter(|it| uses(it)).any(|it| !wrappers.iter().any(|wrapper| wrapper.as_str() == Some(&named(it))))
+}
+
+/// What is known to be broken in what we use. Without the program, or without a road to its database, that is said, not hidden.
+fn advisories() -> Result<String, String> {
+    let installed = Command::new("cargo-deny").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !installed.is_ok_and(|it| it.success()) {
+        return Ok("advisories: NOT CHECKED, cargo-deny is not installed (cargo install cargo-deny)".to_owned());
+    }
+    let output = Command::new("cargo-deny").args(["check", "advisories"]).output().map_err(|it| it.to_string())?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    match output.status.success() {
+        true => Ok("advisories: none".to_owned()),
+        false if said.contains("failed to fetch") || said.contains("failed to clone") => {
+            Ok("advisories: NOT CHECKED, the advisory database cannot be reached".to_owned())
+        }
+        false => Err(said),
+    }
 }
 
 /// An SPDX expression of words, AND, OR, WITH and brackets: one alternative must be allowed as a whole.

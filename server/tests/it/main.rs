@@ -16,6 +16,7 @@ mod nodes;
 mod refresh;
 mod store;
 mod surface;
+mod tidy;
 mod tls;
 mod tokens;
 mod world;

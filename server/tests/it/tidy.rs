@@ -1,0 +1,124 @@
+//! What the project promises about itself: files one can read, routes that are written down, dependencies with a reason, links
+//! that lead somewhere, no word about the machine it was made on.
+
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn text(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()
+}
+
+/// Every file of ours: what git would keep.
+fn files() -> Vec<PathBuf> {
+    let skipped = ["target", ".git", "node_modules"];
+    let (mut found, mut open) = (Vec::new(), vec![root()]);
+    while let Some(directory) = open.pop() {
+        for entry in std::fs::read_dir(directory).unwrap().flatten() {
+            let (path, name) = (entry.path(), entry.file_name());
+            if path.is_dir() && !skipped.contains(&name.to_str().unwrap()) {
+                open.push(path);
+            } else if path.is_file() {
+                found.push(path);
+            }
+        }
+    }
+    found
+}
+
+fn shown(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().display().to_string()
+}
+
+fn of(kind: &str) -> Vec<PathBuf> {
+    files().into_iter().filter(|it| it.extension().is_some_and(|it| it == kind)).collect()
+}
+
+#[test]
+fn no_file_is_longer_than_six_hundred_lines() {
+    let long: Vec<String> = of("rs").iter().filter(|it| text(it).lines().count() > 600).map(|it| shown(it)).collect();
+    assert!(long.is_empty(), "{long:?}");
+}
+
+#[test]
+fn every_source_file_opens_with_what_it_is() {
+    let silent: Vec<String> = of("rs").iter().filter(|it| !text(it).starts_with("//!")).map(|it| shown(it)).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
+#[test]
+fn nothing_is_left_to_do_in_secret() {
+    let words = [["TO", "DO"].concat(), ["FIX", "ME"].concat(), ["XX", "X"].concat()];
+    for file in of("rs").into_iter().chain(of("md")).chain(of("toml")) {
+        for word in &words {
+            assert!(!text(&file).contains(word.as_str()), "{} says {word}", shown(&file));
+        }
+    }
+}
+
+#[test]
+fn the_repository_says_nothing_of_the_machine_it_was_made_on() {
+    let places = [["/wo", "rk/"].concat(), ["/ro", "ot/"].concat(), ["/ho", "me/"].concat(), ["/tmp/", "symbolon"].concat()];
+    let kinds = ["rs", "md", "toml", "sql", "html", "css", "ftl", "json", "mjs", "service", "yml"];
+    for file in files().into_iter().filter(|it| it.extension().and_then(|it| it.to_str()).is_some_and(|it| kinds.contains(&it))) {
+        let text = text(&file);
+        for place in &places {
+            assert!(!text.contains(place.as_str()), "{} names {place}", shown(&file));
+        }
+    }
+    let lock = text(&root().join("strangers/package-lock.json"));
+    assert!(!lock.contains("\"resolved\""), "package-lock.json names a registry host");
+}
+
+#[test]
+fn every_route_is_written_down() {
+    let specs = text(&root().join("docs/specs.md"));
+    for path in symbolon::http::paths() {
+        assert!(
+            specs.contains(&format!("{path} ")) || specs.contains(&format!("{path},")) || specs.contains(&format!("{path};")),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let manifest: toml::Table = text(&root().join("Cargo.toml")).parse().unwrap();
+    let reasons = text(&root().join("docs/dependencies.md"));
+    for name in manifest["workspace"]["dependencies"].as_table().unwrap().keys().filter(|it| !it.starts_with("symbolon")) {
+        assert!(reasons.contains(name.as_str()), "{name} is not in docs/dependencies.md");
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    for file in of("md") {
+        for link in text(&file).split("](").skip(1).filter_map(|it| it.split(')').next().map(str::to_owned)) {
+            let target = link.split('#').next().unwrap_or_default();
+            if target.is_empty() || target.contains("://") {
+                continue;
+            }
+            assert!(file.parent().unwrap().join(target).exists(), "{} links to {link}", shown(&file));
+        }
+    }
+}
+
+/// Rows that docs/attacks.md claims stand in the file it names.
+#[test]
+fn claimed_attacks_are_tried_where_it_says() {
+    let mut missing = Vec::new();
+    for line in text(&root().join("docs/attacks.md")).lines().filter(|it| it.starts_with("| ") && it.contains("-")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let (place, rows) = (cells[1], cells[2]);
+        let path = if place.starts_with("tests/") { root().join("server").join(place) } else { root().join(place) };
+        if !path.is_file() {
+            continue;
+        }
+        let source = text(&path);
+        let of_row = |it: &&str| it.len() > 4 && it.as_bytes()[..3].iter().all(u8::is_ascii_digit);
+        missing.extend(rows.split_whitespace().filter(of_row).filter(|it| !source.contains(*it)).map(|it| format!("{it} in {place}")));
+    }
+    assert!(missing.is_empty(), "{missing:?}");
+}
