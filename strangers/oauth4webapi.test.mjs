@@ -1,5 +1,5 @@
 // oauth4webapi (npm) as a confidential web client: discovery, PAR, code with PKCE, ID token, userinfo, refresh,
-// introspection, revocation, logout. The server is the demo's; the person's browser is a few lines of fetch.
+// introspection, revocation, logout; and as an app that proves a key (DPoP). The server is the demo's; the person's browser is a few lines of fetch.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -25,7 +25,7 @@ async function demo() {
 const unescape = (it) => it.replaceAll('&#x2f;', '/').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
 
 // Signs alice in through the pages; answers the URL at which the client takes over.
-async function person(address) {
+async function person(address, claimed = back) {
   const cookies = new Map()
   let request = [address, {}]
   for (let step = 0; step < 6; step++) {
@@ -34,7 +34,7 @@ async function person(address) {
     const answer = await fetch(url, { ...options, redirect: 'manual', headers: { cookie } })
     for (const line of answer.headers.getSetCookie()) cookies.set(...line.split(';')[0].split(/=(.*)/s).slice(0, 2))
     const location = answer.headers.get('location')
-    if (location?.startsWith(back)) return new URL(location)
+    if (location?.startsWith(claimed)) return new URL(location)
     const html = await answer.text()
     assert.equal(answer.status, 200, html)
     const body = new URLSearchParams()
@@ -95,4 +95,68 @@ test('oauth4webapi completes every flow it has with us', async (t) => {
   logout.search = new URLSearchParams({ id_token_hint: tokens.id_token, post_logout_redirect_uri: back, state: 'bye' })
   const left = await fetch(logout, { redirect: 'manual' })
   assert.equal(left.headers.get('location'), `${back}?state=bye`)
+})
+
+// RFC 9449: PAR, code, refresh and userinfo with proofs; the server's nonces are learnt on the way.
+test('oauth4webapi proves a key with every request', async (t) => {
+  const { issuer, stop } = await demo()
+  t.after(stop)
+  const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, insecure))
+  const client = { client_id: 'shop-phone-2', dpop_bound_access_tokens: true }
+  const claimed = 'https://app.example.com/callback-2'
+  const DPoP = oauth.DPoP(client, await oauth.generateKeyPair('ES256'))
+  const options = { DPoP, ...insecure }
+  // A nonce is asked for once; the library keeps it.
+  const again = async (request, process) => {
+    try {
+      return await process(await request())
+    } catch (error) {
+      if (!oauth.isDPoPNonceError(error)) throw error
+      return process(await request())
+    }
+  }
+  const verifier = oauth.generateRandomCodeVerifier()
+  const state = oauth.generateRandomState()
+  const parameters = new URLSearchParams({
+    response_type: 'code',
+    redirect_uri: claimed,
+    scope: 'openid orders:read',
+    state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  })
+  const none = oauth.None()
+  const { request_uri } = await again(
+    () => oauth.pushedAuthorizationRequest(as, client, none, parameters, options),
+    (it) => oauth.processPushedAuthorizationResponse(as, client, it),
+  )
+  const address = new URL(as.authorization_endpoint)
+  address.search = new URLSearchParams({ client_id: client.client_id, request_uri })
+  const answered = oauth.validateAuthResponse(as, client, await person(address, claimed), state)
+  const tokens = await again(
+    () => oauth.authorizationCodeGrantRequest(as, client, none, answered, claimed, verifier, options),
+    (it) => oauth.processAuthorizationCodeResponse(as, client, it),
+  )
+  assert.equal(tokens.token_type, 'dpop')
+  const next = await again(
+    () => oauth.refreshTokenGrantRequest(as, client, none, tokens.refresh_token, options),
+    (it) => oauth.processRefreshTokenResponse(as, client, it),
+  )
+  const parameter = { additionalParameters: { resource: issuer.href.replace(/\/$/, '') } }
+  const own = await again(
+    () => oauth.refreshTokenGrantRequest(as, client, none, next.refresh_token, { ...options, ...parameter }),
+    (it) => oauth.processRefreshTokenResponse(as, client, it),
+  )
+  const me = await again(
+    () => oauth.userInfoRequest(as, client, own.access_token, options),
+    (it) => oauth.processUserInfoResponse(as, client, oauth.skipSubjectCheck, it),
+  )
+  assert.ok(me.sub)
+  // The twin: another key gets nothing.
+  const thief = oauth.DPoP(client, await oauth.generateKeyPair('ES256'))
+  const stolen = again(
+    () => oauth.refreshTokenGrantRequest(as, client, none, own.refresh_token, { ...options, DPoP: thief }),
+    (it) => oauth.processRefreshTokenResponse(as, client, it),
+  )
+  await assert.rejects(stolen, (error) => error.error === 'invalid_grant')
 })
