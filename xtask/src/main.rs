@@ -21,11 +21,13 @@ fn main() -> ExitCode {
     match word.as_str() {
         "test" => test(),
         "bench" => end(bench::bench()),
+        "simulate" => end(simulate()),
         "licences" => end(licences::check()),
         _ => {
             eprintln!(
                 "cargo xtask test       everything a change must pass, on both engines\n\
                  cargo xtask bench      how fast, beside the machine's limits; --seconds N, --connections N, --profile\n\
+                 cargo xtask simulate   a month of a million phones on bad networks; writes docs/refresh.md and its plot\n\
                  cargo xtask licences   licences and sources of all dependencies"
             );
             ExitCode::FAILURE
@@ -44,6 +46,23 @@ fn end(outcome: Result<String, String>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Who is logged out although nobody stole anything. The tables of docs/refresh.md are replaced.
+fn simulate() -> Result<String, String> {
+    const REPORT: &str = "docs/refresh.md";
+    let words = ["run", "--release", "--quiet", "--package", "symbolon", "--example", "simulate", "--", "1000000", "docs/refresh.svg"];
+    let output = cargo(&words).stderr(Stdio::inherit()).output().map_err(|it| it.to_string())?;
+    if !output.status.success() {
+        return Err("the simulation failed".to_owned());
+    }
+    let text = std::fs::read_to_string(REPORT).map_err(|it| format!("{REPORT}: {it}"))?;
+    let (begin, end) = ("<!-- simulated: cargo xtask simulate replaces this part -->\n", "<!-- end of the simulated part -->");
+    let (head, rest) = text.split_once(begin).ok_or("docs/refresh.md has no simulated part")?;
+    let (_, tail) = rest.split_once(end).ok_or("docs/refresh.md has no end of its simulated part")?;
+    let table = String::from_utf8_lossy(&output.stdout);
+    std::fs::write(REPORT, format!("{head}{begin}\n{}\n\n{end}{tail}", table.trim_end())).map_err(|it| it.to_string())?;
+    Ok(format!("{REPORT} has this table:\n{table}"))
 }
 
 fn cargo(words: &[&str]) -> Command {
