@@ -6,24 +6,24 @@ use symbolon_oauth::dpop;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 
 /// An app with a key.
-struct App<'a> {
-    world: &'a World,
-    key: PrivateKey,
-    nonce: Option<String>,
+pub struct App<'a> {
+    pub world: &'a World,
+    pub key: PrivateKey,
+    pub nonce: Option<String>,
 }
 
-struct Answer {
-    status: u16,
-    nonce: Option<String>,
-    challenge: String,
-    body: Json,
+pub struct Answer {
+    pub status: u16,
+    pub nonce: Option<String>,
+    pub challenge: String,
+    pub body: Json,
 }
 
 impl Answer {
-    fn error(&self) -> (u16, &str) {
+    pub fn error(&self) -> (u16, &str) {
         (self.status, self.body["error"].as_str().unwrap_or_default())
     }
-    fn text(&self, name: &str) -> String {
+    pub fn text(&self, name: &str) -> String {
         self.body[name].as_str().unwrap_or_default().to_owned()
     }
 }
@@ -33,7 +33,7 @@ fn fresh() -> String {
 }
 
 impl<'a> App<'a> {
-    fn new(world: &'a World) -> Self {
+    pub fn new(world: &'a World) -> Self {
         Self { world, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None }
     }
 
@@ -80,7 +80,7 @@ impl<'a> App<'a> {
         self.post("/token", &form).await
     }
 
-    async fn tokens(&mut self, scope: &str) -> Answer {
+    pub async fn tokens(&mut self, scope: &str) -> Answer {
         let ask = Ask::native(scope);
         let code = self.code(&ask).await;
         let answer = self.exchange(&code, &ask).await;
@@ -88,7 +88,7 @@ impl<'a> App<'a> {
         answer
     }
 
-    async fn refresh(&mut self, token: &str) -> Answer {
+    pub async fn refresh(&mut self, token: &str) -> Answer {
         self.post("/token", &[("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token)]).await
     }
 }

@@ -12,6 +12,7 @@ mod dpop;
 mod kill;
 mod login;
 mod mail;
+mod model;
 mod nodes;
 mod refresh;
 mod store;
