@@ -2,6 +2,7 @@
 //! fact that was found and every rule that failed. Pure: no network, no clock, no policy. What a verdict is worth (which
 //! tier, which scopes) is the caller's to say.
 
+pub mod app_attest;
 pub mod binding;
 pub mod x509;
 

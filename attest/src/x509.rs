@@ -43,6 +43,9 @@ impl<'a> Chain<'a> {
             if !rest.is_empty() {
                 return Err(Unreadable("there are bytes behind a certificate"));
             }
+            if !same_algorithm(one, certificate.tbs_certificate.as_ref()) {
+                return Err(Unreadable("the two signature algorithms of a certificate differ"));
+            }
             certificates.push(certificate);
         }
         Ok(Self { certificates })
@@ -94,6 +97,14 @@ impl<'a> Chain<'a> {
     }
 }
 
+/// The algorithm beside the signature is not signed: byte for byte it must be the one inside (RFC 5280 4.1.1.2).
+fn same_algorithm(certificate: &[u8], tbs: &[u8]) -> bool {
+    let Some(behind) = (0..8).find_map(|at| certificate.get(at..)?.strip_prefix(tbs)) else { return false };
+    let Some(length) = behind.get(1).filter(|it| **it < 0x80) else { return false };
+    let Some(outer) = behind.get(..2 + usize::from(*length)) else { return false };
+    tbs.windows(outer.len()).any(|it| it == outer)
+}
+
 fn judge_issuer(parent: &X509Certificate<'_>, at: usize, failed: &mut Vec<Failed>) {
     let constraints = parent.basic_constraints().ok().flatten();
     let is_ca = constraints.as_ref().is_some_and(|it| it.value.ca);
@@ -114,6 +125,9 @@ fn judge_issuer(parent: &X509Certificate<'_>, at: usize, failed: &mut Vec<Failed
 pub fn signed_by(certificate: &X509Certificate<'_>, spki: &[u8]) -> bool {
     let algorithm = &certificate.signature_algorithm;
     if algorithm.algorithm != certificate.tbs_certificate.signature.algorithm {
+        return false;
+    }
+    if certificate.signature_value.unused_bits != 0 {
         return false;
     }
     let signature = &certificate.signature_value.data;

@@ -1,0 +1,369 @@
+//! App Attest: Apple's word that a key was made in a device's Secure Enclave for one app ("Validating apps that connect to your
+//! server", "Attestation Object Validation Guide"), and later that the same app sent something (assertions).
+//! iOS 14 to 27 forms. The reader is our own and strict: a WebAuthn parser fails on assertions, whose authenticator data say that a
+//! credential follows where none does, and on iOS 27, which appends a map without saying so. Left out: receipts.
+
+use crate::x509::{Chain, Dates, verifies};
+use crate::{Failed, MAX_BYTES, Unreadable, Verdict};
+use minicbor::Decoder;
+use minicbor::data::Type;
+use symbolon_oauth::digest::{equal, sha256};
+use x509_parser::prelude::*;
+
+/// Subject public key of "Apple App Attestation Root CA" (P-384, valid 2020 to 2045), from
+/// <https://www.apple.com/certificateauthority/Apple_App_Attestation_Root_CA.pem>.
+pub const APPLE_ROOT: &[u8] = &ROOT_BYTES;
+
+const ROOT_BYTES: [u8; 120] = [
+    0x30, 0x76, 0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22, 0x03, 0x62,
+    0x00, 0x04, 0x45, 0x31, 0xe1, 0x98, 0xb5, 0xb4, 0xec, 0x04, 0xda, 0x15, 0x02, 0x04, 0x57, 0x04, 0xed, 0x4f, 0x87, 0x72, 0x72, 0xd7,
+    0x61, 0x35, 0xb2, 0x61, 0x16, 0xcf, 0xc8, 0x8b, 0x61, 0x5d, 0x0a, 0x00, 0x07, 0x19, 0xba, 0x69, 0x85, 0x8d, 0xfe, 0x77, 0xca, 0xa3,
+    0xb8, 0x39, 0xe0, 0x20, 0xdd, 0xd6, 0x56, 0x14, 0x14, 0x04, 0x70, 0x28, 0x31, 0xe4, 0x3f, 0x70, 0xb8, 0x8f, 0xd6, 0xc3, 0x94, 0xb6,
+    0x08, 0xea, 0x2b, 0xd6, 0xae, 0x61, 0xe9, 0xf5, 0x98, 0xc1, 0x2f, 0x46, 0xaf, 0x52, 0x93, 0x72, 0x66, 0xe5, 0x7f, 0x14, 0xeb, 0x61,
+    0xfe, 0xc5, 0x30, 0xf7, 0x14, 0x4f, 0x53, 0x81, 0x2e, 0x35,
+];
+
+/// 1.2.840.113635.100.8.2, in whose value the leaf carries the nonce.
+const NONCE_EXTENSION: &str = "1.2.840.113635.100.8.2";
+/// 1.2.840.113635.100.8.7, in whose value newer leaves carry the version of the system.
+const SYSTEM_EXTENSION: &str = "1.2.840.113635.100.8.7";
+const PRODUCTION: [u8; 16] = *b"appattest\0\0\0\0\0\0\0";
+const DEVELOPMENT: [u8; 16] = *b"appattestdevelop";
+const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
+/// SubjectPublicKeyInfo of an uncompressed P-256 point, up to the point.
+const P256_PREFIX: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
+    0x07, 0x03, 0x42, 0x00,
+];
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    Production,
+    /// Built by a developer; never acceptable where real users are.
+    Development,
+}
+
+/// What an attestation should be about.
+#[derive(Clone, Copy)]
+pub struct Expected<'a> {
+    /// `TEAMID.bundle.id`; any one of them.
+    pub app_ids: &'a [&'a str],
+    /// The hash the app passed to `attestKey`.
+    pub client_data_hash: &'a [u8],
+    /// The key's name as the app sent it, 32 bytes.
+    pub key_id: &'a [u8],
+    pub environment: Environment,
+    /// Trusted roots: SubjectPublicKeyInfo in DER.
+    pub roots: &'a [&'a [u8]],
+    /// Seconds since the epoch; Apple's certificates are valid for days.
+    pub now_s: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    /// Which of the expected apps it is.
+    pub app_id: Option<String>,
+    pub environment: Option<Environment>,
+    /// The attested key: an uncompressed P-256 point, 65 bytes.
+    pub public_key: Vec<u8>,
+    pub counter: u32,
+    /// For Apple's risk metric; not looked into here.
+    pub receipt: Vec<u8>,
+    /// `CFBundleVersion`, from iOS 27 on.
+    pub bundle_version: Option<String>,
+}
+
+/// Judges an attestation object (CBOR, as `attestKey` gave it to the app).
+pub fn attestation(bytes: &[u8], expected: &Expected<'_>) -> Result<Verdict<Facts>, Unreadable> {
+    let object = Object::read(bytes)?;
+    let data = AuthenticatorData::read(object.authenticator_data)?;
+    let credential = data.credential.as_ref().ok_or(Unreadable("the authenticator data carry no credential"))?;
+    let chain = Chain::parse(&object.certificates)?;
+    let leaf = chain.leaf();
+    let mut failed = chain.judge(expected.roots, Dates::All(expected.now_s));
+    let mut rule = |holds: bool, name: &'static str, detail: &str| {
+        if !holds {
+            failed.push(Failed::new(name, detail));
+        }
+    };
+    // The certificates are the leaf and Apple's intermediate; the root is ours.
+    rule(object.certificates.len() == 2 || object.certificates.len() == 3, "chain_length", "the chain is not leaf and intermediate");
+    rule(object.format == "apple-appattest", "format", "fmt is not apple-appattest");
+    let nonce = sha256(&[object.authenticator_data, expected.client_data_hash].concat());
+    rule(nonce_of(leaf).is_some_and(|it| equal(it, &nonce)), "nonce", "the leaf is about other data: another challenge, key or app");
+    let elsewhere = chain.certificates.iter().skip(1).any(|it| extension(it, NONCE_EXTENSION).is_some());
+    rule(!elsewhere, "nonce_place", "a nonce stands in a certificate that is not the leaf");
+    let point = leaf.public_key().subject_public_key.data.to_vec();
+    let spki = [P256_PREFIX.as_slice(), &point].concat();
+    rule(point.len() == 65 && leaf.public_key().raw == spki, "key", "the attested key is not an uncompressed P-256 point");
+    let key_id = sha256(&point);
+    rule(equal(&key_id, expected.key_id), "key_id", "the key id is not the digest of the attested key");
+    rule(equal(credential.id, &key_id), "credential_id", "the credential id is not the digest of the attested key");
+    rule(credential.cose_point.as_deref() == Some(&point[..]), "credential_key", "the credential's key is not the attested key");
+    let app_id = app_of(data.rp_id_hash, expected.app_ids);
+    rule(app_id.is_some(), "app", "it is another app");
+    rule(data.counter == 0, "counter", "the counter of a new key is not zero");
+    let environment = environment_of(credential.aaguid);
+    rule(environment == Some(expected.environment), "environment", "it was made in another environment than is accepted");
+    rule(data.flags & 0x40 != 0, "flags", "the flags say that no credential follows");
+    let facts = Facts {
+        app_id,
+        environment,
+        public_key: point,
+        counter: data.counter,
+        receipt: object.receipt.to_vec(),
+        bundle_version: data.bundle_version,
+    };
+    Ok(Verdict { facts, failed })
+}
+
+/// What an assertion should be about.
+#[derive(Clone, Copy)]
+pub struct ExpectedAssertion<'a> {
+    pub app_ids: &'a [&'a str],
+    /// The hash the app passed to `generateAssertion`.
+    pub client_data_hash: &'a [u8],
+    /// The key that was attested: 65 bytes.
+    pub public_key: &'a [u8],
+    /// The counter of the last assertion that was accepted; zero at first.
+    pub counter_above: u32,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct AssertionFacts {
+    pub app_id: Option<String>,
+    /// To be kept: the next one has to be higher.
+    pub counter: u32,
+}
+
+/// Judges an assertion (CBOR, as `generateAssertion` gave it to the app).
+pub fn assertion(bytes: &[u8], expected: &ExpectedAssertion<'_>) -> Result<Verdict<AssertionFacts>, Unreadable> {
+    let (signature, authenticator_data) = read_assertion(bytes)?;
+    let data = AuthenticatorData::read_short(authenticator_data)?;
+    let mut failed = Vec::new();
+    let mut rule = |holds: bool, name: &'static str, detail: &str| {
+        if !holds {
+            failed.push(Failed::new(name, detail));
+        }
+    };
+    let nonce = sha256(&[authenticator_data, expected.client_data_hash].concat());
+    let key = [P256_PREFIX.as_slice(), expected.public_key].concat();
+    rule(verifies(ECDSA_SHA256, &key, &nonce, signature), "signature", "the signature is of another key or about other data");
+    let app_id = app_of(data.rp_id_hash, expected.app_ids);
+    rule(app_id.is_some(), "app", "it is another app");
+    rule(data.counter > expected.counter_above, "counter", "the counter is not higher than the last one");
+    Ok(Verdict { facts: AssertionFacts { app_id, counter: data.counter }, failed })
+}
+
+fn app_of(rp_id_hash: &[u8], app_ids: &[&str]) -> Option<String> {
+    app_ids.iter().find(|it| equal(&sha256(it.as_bytes()), rp_id_hash)).map(|it| (*it).to_owned())
+}
+
+fn environment_of(aaguid: &[u8]) -> Option<Environment> {
+    match aaguid {
+        it if it == PRODUCTION => Some(Environment::Production),
+        it if it == DEVELOPMENT => Some(Environment::Development),
+        _ => None,
+    }
+}
+
+fn extension<'a>(certificate: &'a X509Certificate<'_>, name: &str) -> Option<&'a [u8]> {
+    let mut all = certificate.extensions().iter().filter(|it| it.oid.to_id_string() == name);
+    let first = all.next()?;
+    // Twice is never.
+    all.next().is_none().then_some(first.value)
+}
+
+/// SEQUENCE { [1] EXPLICIT OCTET STRING of 32 bytes }, and nothing else.
+fn nonce_of<'a>(leaf: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
+    let (head, nonce) = extension(leaf, NONCE_EXTENSION)?.split_at_checked(6)?;
+    (head == [0x30, 0x24, 0xa1, 0x22, 0x04, 0x20] && nonce.len() == 32).then_some(nonce)
+}
+
+/// The version of the system, where the leaf says it: for people, not for rules.
+pub fn system_version(leaf: &X509Certificate<'_>) -> Option<String> {
+    let value = extension(leaf, SYSTEM_EXTENSION)?;
+    let text: String = value.iter().map(|it| char::from(*it)).filter(|it| it.is_ascii_digit() || *it == '.').collect();
+    (!text.is_empty()).then_some(text)
+}
+
+struct Object<'a> {
+    format: &'a str,
+    certificates: Vec<&'a [u8]>,
+    receipt: &'a [u8],
+    authenticator_data: &'a [u8],
+}
+
+const SHAPE: Unreadable = Unreadable("the CBOR is not of the shape Apple documents");
+
+fn length(it: Result<Option<u64>, minicbor::decode::Error>) -> Result<u64, Unreadable> {
+    it.ok().flatten().ok_or(SHAPE)
+}
+
+impl<'a> Object<'a> {
+    /// Definite lengths, the documented members and no others, each once, nothing behind (247-N).
+    fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        if bytes.len() > MAX_BYTES {
+            return Err(Unreadable("the attestation is larger than 64 KiB"));
+        }
+        let mut reader = Decoder::new(bytes);
+        let (mut format, mut statement, mut data) = (None, None, None);
+        for _ in 0..only(length(reader.map())?, 3)? {
+            match reader.str().map_err(|_| SHAPE)? {
+                "fmt" if format.is_none() => format = Some(reader.str().map_err(|_| SHAPE)?),
+                "attStmt" if statement.is_none() => statement = Some(Self::statement(&mut reader)?),
+                "authData" if data.is_none() => data = Some(reader.bytes().map_err(|_| SHAPE)?),
+                _ => return Err(SHAPE),
+            }
+        }
+        if reader.position() != bytes.len() {
+            return Err(Unreadable("there are bytes behind the attestation"));
+        }
+        let (certificates, receipt) = statement.ok_or(SHAPE)?;
+        Ok(Self { format: format.ok_or(SHAPE)?, certificates, receipt, authenticator_data: data.ok_or(SHAPE)? })
+    }
+
+    fn statement(reader: &mut Decoder<'a>) -> Result<(Vec<&'a [u8]>, &'a [u8]), Unreadable> {
+        let (mut certificates, mut receipt) = (None, None);
+        for _ in 0..only(length(reader.map())?, 2)? {
+            match reader.str().map_err(|_| SHAPE)? {
+                "x5c" if certificates.is_none() => {
+                    let count = length(reader.array())?;
+                    if !(1..=5).contains(&count) {
+                        return Err(SHAPE);
+                    }
+                    let all: Result<Vec<&[u8]>, _> = (0..count).map(|_| reader.bytes()).collect();
+                    certificates = Some(all.map_err(|_| SHAPE)?);
+                }
+                "receipt" if receipt.is_none() => receipt = Some(reader.bytes().map_err(|_| SHAPE)?),
+                _ => return Err(SHAPE),
+            }
+        }
+        Ok((certificates.ok_or(SHAPE)?, receipt.ok_or(SHAPE)?))
+    }
+}
+
+fn only(count: u64, wanted: u64) -> Result<u64, Unreadable> {
+    if count == wanted { Ok(count) } else { Err(SHAPE) }
+}
+
+fn read_assertion(bytes: &[u8]) -> Result<(&[u8], &[u8]), Unreadable> {
+    if bytes.len() > 4096 {
+        return Err(Unreadable("the assertion is larger than 4 KiB"));
+    }
+    let mut reader = Decoder::new(bytes);
+    let (mut signature, mut data) = (None, None);
+    for _ in 0..only(length(reader.map())?, 2)? {
+        match reader.str().map_err(|_| SHAPE)? {
+            "signature" if signature.is_none() => signature = Some(reader.bytes().map_err(|_| SHAPE)?),
+            "authenticatorData" if data.is_none() => data = Some(reader.bytes().map_err(|_| SHAPE)?),
+            _ => return Err(SHAPE),
+        }
+    }
+    if reader.position() != bytes.len() {
+        return Err(Unreadable("there are bytes behind the assertion"));
+    }
+    Ok((signature.ok_or(SHAPE)?, data.ok_or(SHAPE)?))
+}
+
+struct Credential<'a> {
+    aaguid: &'a [u8],
+    id: &'a [u8],
+    /// The COSE key as an uncompressed point.
+    cose_point: Option<Vec<u8>>,
+}
+
+struct AuthenticatorData<'a> {
+    rp_id_hash: &'a [u8],
+    flags: u8,
+    counter: u32,
+    credential: Option<Credential<'a>>,
+    bundle_version: Option<String>,
+}
+
+const CUT: Unreadable = Unreadable("the authenticator data are cut off or too long");
+
+impl<'a> AuthenticatorData<'a> {
+    fn head(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Unreadable> {
+        let (rp_id_hash, rest) = bytes.split_at_checked(32).ok_or(CUT)?;
+        let (flags, rest) = rest.split_first().ok_or(CUT)?;
+        let (counter, rest) = rest.split_first_chunk::<4>().ok_or(CUT)?;
+        let counter = u32::from_be_bytes(*counter);
+        Ok((Self { rp_id_hash, flags: *flags, counter, credential: None, bundle_version: None }, rest))
+    }
+
+    /// Of an assertion: 37 bytes, whatever the flags say; iOS 27 may append its map.
+    fn read_short(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let (mut it, rest) = Self::head(bytes)?;
+        it.extensions(rest)?;
+        Ok(it)
+    }
+
+    /// Of an attestation: with the credential.
+    fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
+        let (mut it, rest) = Self::head(bytes)?;
+        let (aaguid, rest) = rest.split_at_checked(16).ok_or(CUT)?;
+        let (size, rest) = rest.split_first_chunk::<2>().ok_or(CUT)?;
+        let (id, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*size))).ok_or(CUT)?;
+        let mut reader = Decoder::new(rest);
+        let cose_point = cose_point(&mut reader)?;
+        let after = rest.get(reader.position()..).ok_or(CUT)?;
+        it.credential = Some(Credential { aaguid, id, cose_point });
+        it.extensions(after)?;
+        Ok(it)
+    }
+
+    /// At most one map, flagged or not (iOS 27): texts to texts or bytes.
+    fn extensions(&mut self, rest: &'a [u8]) -> Result<(), Unreadable> {
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let mut reader = Decoder::new(rest);
+        let count = length(reader.map()).map_err(|_| CUT)?;
+        if count > 16 {
+            return Err(CUT);
+        }
+        let mut seen = Vec::new();
+        for _ in 0..count {
+            let name = reader.str().map_err(|_| CUT)?;
+            if seen.contains(&name) {
+                return Err(CUT);
+            }
+            seen.push(name);
+            match reader.datatype().map_err(|_| CUT)? {
+                Type::String => {
+                    let value = reader.str().map_err(|_| CUT)?;
+                    if name == "apple_bundle_version_01" {
+                        self.bundle_version = Some(value.to_owned());
+                    }
+                }
+                Type::Bytes => {
+                    reader.bytes().map_err(|_| CUT)?;
+                }
+                Type::U8 | Type::U16 | Type::U32 => {
+                    reader.u32().map_err(|_| CUT)?;
+                }
+                _ => return Err(CUT),
+            }
+        }
+        if reader.position() == rest.len() { Ok(()) } else { Err(CUT) }
+    }
+}
+
+/// A COSE_Key (RFC 9053 7.1.1): kty EC2, alg ES256, P-256, two coordinates; in this order or another, each once.
+fn cose_point(reader: &mut Decoder<'_>) -> Result<Option<Vec<u8>>, Unreadable> {
+    let (mut kty, mut alg, mut curve, mut x, mut y) = (None, None, None, None, None);
+    for _ in 0..only(length(reader.map())?, 5)? {
+        let member = reader.i8().map_err(|_| SHAPE)?;
+        match member {
+            1 if kty.is_none() => kty = Some(reader.i8().map_err(|_| SHAPE)?),
+            3 if alg.is_none() => alg = Some(reader.i8().map_err(|_| SHAPE)?),
+            -1 if curve.is_none() => curve = Some(reader.i8().map_err(|_| SHAPE)?),
+            -2 if x.is_none() => x = Some(reader.bytes().map_err(|_| SHAPE)?),
+            -3 if y.is_none() => y = Some(reader.bytes().map_err(|_| SHAPE)?),
+            _ => return Err(SHAPE),
+        }
+    }
+    let (Some(2), Some(-7), Some(1), Some(x), Some(y)) = (kty, alg, curve, x, y) else { return Ok(None) };
+    Ok((x.len() == 32 && y.len() == 32).then(|| [&[4], x, y].concat()))
+}
