@@ -4,6 +4,8 @@
 
 pub mod app_attest;
 pub mod binding;
+pub mod der;
+pub mod key_attestation;
 pub mod x509;
 
 /// One rule that evidence broke. `name` is stable and for policies and audits; `detail` is for people.

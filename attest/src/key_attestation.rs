@@ -1,0 +1,277 @@
+//! Android Key Attestation: a chain whose leaf is the attested key, with a description that the phone's secure hardware signed.
+//! "Key and ID attestation", source.android.com, description versions 1 to 500. Only what is in the hardware-enforced list counts as a
+//! fact about the hardware. Left out: keys of a post-quantum kind, ID attestation, device-unique attestation.
+
+use crate::der::{CONSTRUCTED, CONTEXT, Reader};
+use crate::x509::{Chain, Dates};
+use crate::{Failed, MAX_BYTES, Unreadable, Verdict};
+use x509_parser::prelude::*;
+
+/// Subject public key (RSA 4096) of Google's hardware attestation root: the same key in the certificates of 2016, 2019, 2021 and
+/// 2022. From <https://developer.android.com/privacy-and-security/security-key-attestation#root_certificate>.
+pub const GOOGLE_ROOT_RSA: &[u8] = include_bytes!("google_root_rsa.spki");
+/// Subject public key (P-384) of the root of 2025, "Key Attestation CA1". From the same page.
+pub const GOOGLE_ROOT_P384: &[u8] = include_bytes!("google_root_p384.spki");
+
+const DESCRIPTION: &str = "1.3.6.1.4.1.11129.2.1.17";
+const PROVISIONING: &str = "1.3.6.1.4.1.11129.2.1.30";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    Software,
+    TrustedEnvironment,
+    StrongBox,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BootState {
+    Verified,
+    /// Signed by the owner's own key: a system other than the maker's.
+    SelfSigned,
+    Unverified,
+    Failed,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    Revoked,
+    Suspended,
+}
+
+/// The app that made the key, as the system says.
+#[derive(Debug, Clone, Copy)]
+pub struct App<'a> {
+    pub packages: &'a [&'a str],
+    /// SHA-256 of the certificates the app may be signed with.
+    pub signing_digests: &'a [[u8; 32]],
+}
+
+/// What the evidence should be about.
+pub struct Expected<'a> {
+    pub challenge: &'a [u8],
+    /// Absent: which app it was is not judged.
+    pub app: Option<App<'a>>,
+    /// Trusted roots: SubjectPublicKeyInfo in DER.
+    pub roots: &'a [&'a [u8]],
+    /// Seconds since the epoch.
+    pub now_s: i64,
+    /// The maker's status list: the serial in lower-case hexadecimal without leading zeros.
+    pub status: &'a dyn Fn(&str) -> Option<Status>,
+    /// Boot keys of systems of the owner's own that are welcome all the same.
+    pub own_boot_keys: &'a [[u8; 32]],
+    pub least_level: Level,
+    /// The key is to sign for the app, and for nothing else: a key that attests others is none.
+    pub sign_only: bool,
+    /// Refuse the BER that some hardware writes.
+    pub strict: bool,
+    /// `YYYYMM`; absent: any patch level.
+    pub least_patch: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Facts {
+    pub version: i64,
+    pub attestation_level: Option<Level>,
+    pub key_level: Option<Level>,
+    /// SubjectPublicKeyInfo of the attested key.
+    pub public_key: Vec<u8>,
+    pub challenge: Vec<u8>,
+    pub boot_state: Option<BootState>,
+    pub boot_key: Vec<u8>,
+    pub locked: Option<bool>,
+    /// Written as DER wants it.
+    pub canonical: bool,
+    pub os_version: Option<i64>,
+    pub os_patch: Option<i64>,
+    pub vendor_patch: Option<i64>,
+    pub boot_patch: Option<i64>,
+    pub packages: Vec<String>,
+    pub signing_digests: Vec<Vec<u8>>,
+    /// Made in this hardware, and not put there.
+    pub generated: Option<bool>,
+    pub purposes: Vec<i64>,
+    /// Usable without the person.
+    pub no_auth_required: bool,
+    /// Provisioned over the air, with short-lived certificates.
+    pub remotely_provisioned: bool,
+}
+
+const SIGN: i64 = 2;
+const VERIFY: i64 = 3;
+
+/// Judges a chain in DER, leaf first.
+pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>, Unreadable> {
+    if chain.iter().map(|it| it.len()).sum::<usize>() > MAX_BYTES {
+        return Err(Unreadable("the chain is larger than 64 KiB"));
+    }
+    let chain = Chain::parse(chain)?;
+    let mut failed = chain.judge(expected.roots, Dates::Between(expected.now_s));
+    for it in &chain.certificates {
+        let serial = it.raw_serial().iter().map(|it| format!("{it:02x}")).collect::<String>();
+        match (expected.status)(serial.trim_start_matches('0')) {
+            Some(Status::Revoked) => failed.push(Failed::new("revoked", format!("the certificate {serial} is revoked"))),
+            Some(Status::Suspended) => failed.push(Failed::new("suspended", format!("the certificate {serial} is suspended"))),
+            None => {}
+        }
+    }
+    // Where several certificates describe a key, a software key has extended a genuine chain: only the leaf may.
+    let places: Vec<usize> = chain.certificates.iter().enumerate().filter(|(_, it)| describes(it)).map(|(at, _)| at).collect();
+    if places.iter().any(|at| *at != 0) {
+        failed.push(Failed::new("extension_place", format!("certificates {places:?} describe a key; only the leaf may")));
+    }
+    let mut facts = Facts { public_key: chain.leaf().public_key().raw.to_vec(), ..Facts::default() };
+    facts.remotely_provisioned = chain.certificates.iter().any(|it| extension(it, PROVISIONING).is_some());
+    match extension(chain.leaf(), DESCRIPTION) {
+        Some(value) => {
+            read(value, &mut facts)?;
+            rules(&facts, expected, &mut failed);
+        }
+        None => failed.push(Failed::new("extension", "the leaf does not describe its key")),
+    }
+    Ok(Verdict { facts, failed })
+}
+
+fn describes(certificate: &X509Certificate<'_>) -> bool {
+    certificate.extensions().iter().any(|it| it.oid.to_id_string() == DESCRIPTION)
+}
+
+/// The one extension of this name; twice is never.
+fn extension<'a>(certificate: &'a X509Certificate<'_>, name: &str) -> Option<&'a [u8]> {
+    let mut all = certificate.extensions().iter().filter(|it| it.oid.to_id_string() == name);
+    let first = all.next()?;
+    all.next().is_none().then_some(first.value)
+}
+
+fn rules(facts: &Facts, expected: &Expected<'_>, failed: &mut Vec<Failed>) {
+    let mut rule = |holds: bool, name: &'static str, detail: String| {
+        if !holds {
+            failed.push(Failed::new(name, detail));
+        }
+    };
+    rule((1..=500).contains(&facts.version), "version", format!("the description has version {}", facts.version));
+    let enough = |it: Option<Level>| it.is_some_and(|it| it >= expected.least_level);
+    rule(enough(facts.attestation_level), "attestation_level", format!("the attestation is by {:?}", facts.attestation_level));
+    rule(enough(facts.key_level), "key_level", format!("the key is kept by {:?}", facts.key_level));
+    rule(facts.attestation_level == facts.key_level, "levels_differ", "key and attestation are of different hardware".to_owned());
+    rule(facts.challenge == expected.challenge, "challenge", "it answers another challenge".to_owned());
+    rule(facts.generated == Some(true), "origin", "the key was not made in this hardware".to_owned());
+    rule(
+        !expected.sign_only || (facts.purposes.contains(&SIGN) && facts.purposes.iter().all(|it| [SIGN, VERIFY].contains(it))),
+        "purpose",
+        format!("the key is for {:?}", facts.purposes),
+    );
+    let own = expected.own_boot_keys.iter().any(|it| it[..] == facts.boot_key[..]);
+    let boots = match facts.boot_state {
+        Some(BootState::Verified) => true,
+        Some(BootState::SelfSigned) => own,
+        _ => false,
+    };
+    rule(boots, "boot_state", format!("the system that booted is {:?}", facts.boot_state));
+    rule(facts.locked == Some(true), "unlocked", "the boot loader is unlocked, or does not say".to_owned());
+    rule(facts.canonical || !expected.strict, "encoding", "a truth value is not written as DER wants it".to_owned());
+    if let Some(least) = expected.least_patch {
+        rule(facts.os_patch.is_some_and(|it| it >= least), "patch", format!("the patch level is {:?}", facts.os_patch));
+    }
+    if let Some(app) = &expected.app {
+        let package = facts.packages.len() == 1 && facts.packages.iter().all(|it| app.packages.contains(&it.as_str()));
+        rule(package, "package", format!("the key was made by {:?}", facts.packages));
+        let known = |it: &Vec<u8>| app.signing_digests.iter().any(|wanted| wanted[..] == it[..]);
+        rule(
+            !facts.signing_digests.is_empty() && facts.signing_digests.iter().all(known),
+            "signer",
+            "the app is signed by somebody else".to_owned(),
+        );
+    }
+}
+
+fn level(number: i64) -> Option<Level> {
+    match number {
+        0 => Some(Level::Software),
+        1 => Some(Level::TrustedEnvironment),
+        2 => Some(Level::StrongBox),
+        _ => None,
+    }
+}
+
+/// KeyDescription.
+fn read(value: &[u8], facts: &mut Facts) -> Result<(), Unreadable> {
+    let mut outer = Reader::new(value);
+    let mut it = outer.sequence()?;
+    outer.end()?;
+    facts.version = it.integer()?;
+    facts.attestation_level = level(it.enumerated()?);
+    it.integer()?;
+    facts.key_level = level(it.enumerated()?);
+    facts.challenge = it.octets()?.to_vec();
+    it.octets()?;
+    let (software, hardware) = (it.sequence()?, it.sequence()?);
+    it.end()?;
+    list(software, &mut |number, content| software_says(number, content, facts))?;
+    list(hardware, &mut |number, content| hardware_says(number, content, facts))
+}
+
+/// AuthorizationList: explicit context tags, in any order (makers differ) and unknown ones skipped, but none twice.
+fn list<'a>(mut reader: Reader<'a>, says: &mut dyn FnMut(u32, Reader<'a>) -> Result<(), Unreadable>) -> Result<(), Unreadable> {
+    let mut seen = Vec::new();
+    while !reader.is_empty() {
+        let value = reader.value()?;
+        if value.kind != CONTEXT | CONSTRUCTED || seen.contains(&value.number) || seen.len() > 100 {
+            return Err(Unreadable("an authorization list is not of the documented shape"));
+        }
+        seen.push(value.number);
+        says(value.number, Reader::new(value.content))?;
+    }
+    Ok(())
+}
+
+/// Of what the system says, only which app it was: there is nobody below it who could know.
+fn software_says(number: u32, mut content: Reader<'_>, facts: &mut Facts) -> Result<(), Unreadable> {
+    if number != 709 {
+        return Ok(());
+    }
+    let mut outer = Reader::new(content.octets()?);
+    let mut id = outer.sequence()?;
+    let (mut packages, mut digests) = (id.set()?, id.set()?);
+    while !packages.is_empty() {
+        let mut package = packages.sequence()?;
+        facts.packages.push(String::from_utf8_lossy(package.octets()?).into_owned());
+        package.integer()?;
+    }
+    while !digests.is_empty() {
+        facts.signing_digests.push(digests.octets()?.to_vec());
+    }
+    Ok(())
+}
+
+fn hardware_says(number: u32, mut content: Reader<'_>, facts: &mut Facts) -> Result<(), Unreadable> {
+    match number {
+        1 => {
+            let mut purposes = content.set()?;
+            while !purposes.is_empty() {
+                facts.purposes.push(purposes.integer()?);
+            }
+        }
+        503 => facts.no_auth_required = true,
+        702 => facts.generated = Some(content.integer()? == 0),
+        704 => {
+            let mut root = content.sequence()?;
+            facts.boot_key = root.octets()?.to_vec();
+            let (locked, canonical) = root.boolean()?;
+            facts.locked = Some(locked);
+            facts.canonical = canonical;
+            facts.boot_state = match root.enumerated()? {
+                0 => Some(BootState::Verified),
+                1 => Some(BootState::SelfSigned),
+                2 => Some(BootState::Unverified),
+                3 => Some(BootState::Failed),
+                _ => None,
+            };
+        }
+        705 => facts.os_version = Some(content.integer()?),
+        706 => facts.os_patch = Some(content.integer()?),
+        718 => facts.vendor_patch = Some(content.integer()?),
+        719 => facts.boot_patch = Some(content.integer()?),
+        _ => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,274 @@
+//! Android Key Attestation on chains from real devices, and on chains of our own making with every lie. Area N: 237-N, 243-N, 254-N
+//! to 268-N, as far as they concern the evidence.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
+
+use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair};
+use serde_json::Value as Json;
+use std::path::PathBuf;
+use symbolon_attest::key_attestation::{App, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Status, judge};
+use symbolon_oauth::base64url;
+
+fn vectors(name: &str) -> Option<Json> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
+    let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    let Ok(text) = std::fs::read_to_string(root.join(name)) else {
+        println!("skipped: {name} is not here; SYMBOLON_VECTORS names the directory");
+        return None;
+    };
+    Some(serde_json::from_str(&text).unwrap())
+}
+
+fn der(pem: &str) -> Vec<u8> {
+    let text: String = pem.lines().filter(|it| !it.starts_with("-----")).collect();
+    base64url::decode(text.trim_end_matches('=').replace('+', "-").replace('/', "_").as_str()).unwrap()
+}
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
+}
+
+fn expected<'a>(challenge: &'a [u8], roots: &'a [&'a [u8]], now_s: i64) -> Expected<'a> {
+    Expected {
+        challenge,
+        app: None,
+        roots,
+        now_s,
+        status: &|_| None,
+        own_boot_keys: &[],
+        least_level: Level::TrustedEnvironment,
+        sign_only: false,
+        strict: false,
+        least_patch: None,
+    }
+}
+
+#[test]
+fn every_real_chain_by_the_default_policy() {
+    let Some(file) = vectors("android-key-attestation/chains.json") else { return };
+    let (mut accepted, mut refused, mut unreadable) = (0, 0, 0);
+    for it in file["vectors"].as_array().unwrap() {
+        let id = it["id"].as_str().unwrap();
+        let chain: Vec<Vec<u8>> = it["chain_pem"].as_array().unwrap().iter().map(|it| der(it.as_str().unwrap())).collect();
+        let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+        let challenge = hex(it["key_description"]["challenge_hex"].as_str().unwrap_or_default());
+        // Where the file names no time, no time helps.
+        let now_s = it["verify_at"].as_str().map_or(1_750_000_000, |it| it.parse::<jiff::Timestamp>().unwrap().as_second());
+        let roots = [GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384];
+        let wanted = it["expected_default_policy"] == "accept";
+        // Two chains write the same BER; one is from a real phone, the other stands for a broken one.
+        let strict = id.starts_with("invalid-");
+        match judge(&slices, &Expected { strict, ..expected(&challenge, &roots, now_s) }) {
+            Ok(verdict) => {
+                assert_eq!(verdict.holds(), wanted, "{id}: {:?}; {}", verdict.failed, it["reject_reasons"]);
+                let other = judge(&slices, &expected(b"another challenge", &roots, now_s)).unwrap();
+                assert!(other.broke("challenge") || !other.failed.is_empty(), "{id}: 236-N");
+                if wanted {
+                    accepted += 1;
+                    let stranger = judge(&slices, &expected(&challenge, &[GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA][2..], now_s)).unwrap();
+                    assert!(stranger.broke("chain_root"), "{id}: 237-N");
+                    let serial = it["certificate_serials_hex"][1].as_str().unwrap().to_owned();
+                    for (status, name) in [(Status::Revoked, "revoked"), (Status::Suspended, "suspended")] {
+                        let listed = |it: &str| (it == serial).then_some(status);
+                        let listed = Expected { status: &listed, ..expected(&challenge, &roots, now_s) };
+                        assert_eq!(judge(&slices, &listed).unwrap().failed.iter().map(|it| it.name).collect::<Vec<_>>(), [name], "{id}");
+                    }
+                } else {
+                    refused += 1;
+                }
+            }
+            Err(why) => {
+                assert!(!wanted, "{id}: {why}");
+                unreadable += 1;
+            }
+        }
+    }
+    println!("Android chains: {accepted} accepted, {refused} refused, {unreadable} unreadable");
+    assert_eq!(accepted + refused + unreadable, 34);
+}
+
+#[test]
+fn the_status_list_names_a_certificate() {
+    let Some(file) = vectors("android-key-attestation/revocation.json") else { return };
+    let certificate = der(file["certificate_pem"].as_str().unwrap());
+    let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).unwrap();
+    let serial: String = parsed.raw_serial().iter().map(|it| format!("{it:02x}")).collect();
+    assert_eq!(serial.trim_start_matches('0'), file["serial_hex"].as_str().unwrap());
+}
+
+/// A key of our own making.
+#[derive(Clone, Copy)]
+struct Made {
+    challenge: &'static [u8],
+    package: &'static [u8],
+    digest: u8,
+    level: u8,
+    key_level: u8,
+    locked: bool,
+    state: u8,
+    patch: u32,
+    origin: u8,
+    purpose: u8,
+    in_leaf: bool,
+    in_intermediate: bool,
+    root_in_software: bool,
+}
+
+const GOOD: Made = Made {
+    challenge: b"challenge",
+    package: b"com.example.shop",
+    digest: 7,
+    level: 1,
+    key_level: 1,
+    locked: true,
+    state: 0,
+    patch: 202_610,
+    origin: 0,
+    purpose: 2,
+    in_leaf: true,
+    in_intermediate: false,
+    root_in_software: false,
+};
+
+fn tlv(tag: &[u8], content: &[u8]) -> Vec<u8> {
+    let length = content.len();
+    let head: Vec<u8> = match length {
+        0..=0x7f => vec![length as u8],
+        0x80..=0xff => vec![0x81, length as u8],
+        _ => vec![0x82, (length >> 8) as u8, length as u8],
+    };
+    [tag, &head, content].concat()
+}
+
+fn integer(value: u32) -> Vec<u8> {
+    let bytes = value.to_be_bytes();
+    let start = bytes.iter().position(|it| *it != 0).unwrap_or(3);
+    let padded = if bytes[start] >= 0x80 { [&[0][..], &bytes[start..]].concat() } else { bytes[start..].to_vec() };
+    tlv(&[2], &padded)
+}
+
+/// An explicit context tag.
+fn tagged(number: u32, content: &[u8]) -> Vec<u8> {
+    let tag = match number {
+        0..31 => vec![0xa0 | number as u8],
+        _ => vec![0xbf, 0x80 | (number >> 7) as u8, (number & 0x7f) as u8],
+    };
+    tlv(&tag, content)
+}
+
+fn description(it: &Made) -> Vec<u8> {
+    let package = tlv(&[0x30], &[tlv(&[4], it.package), integer(1)].concat());
+    let app = tlv(&[0x30], &[tlv(&[0x31], &package), tlv(&[0x31], &tlv(&[4], &[it.digest; 32]))].concat());
+    let root = tlv(&[0x30], &[tlv(&[4], &[9; 32]), tlv(&[1], &[if it.locked { 0xff } else { 0 }]), tlv(&[10], &[it.state])].concat());
+    let root = tagged(704, &root);
+    let mut software = tagged(709, &tlv(&[4], &app));
+    let mut hardware = [tagged(1, &tlv(&[0x31], &integer(it.purpose.into()))), tagged(702, &integer(it.origin.into()))].concat();
+    if it.root_in_software {
+        software = [software, root].concat();
+    } else {
+        hardware = [hardware, root].concat();
+    }
+    let hardware = [hardware, tagged(706, &integer(it.patch))].concat();
+    let fields = [
+        integer(300),
+        tlv(&[10], &[it.level]),
+        integer(300),
+        tlv(&[10], &[it.key_level]),
+        tlv(&[4], it.challenge),
+        tlv(&[4], &[]),
+        tlv(&[0x30], &software),
+        tlv(&[0x30], &hardware),
+    ];
+    tlv(&[0x30], &fields.concat())
+}
+
+/// Leaf and intermediate in DER, and the key of their root.
+fn chain(made: &Made) -> (Vec<Vec<u8>>, Vec<u8>) {
+    let keys: Vec<KeyPair> = (0..3).map(|_| KeyPair::generate().unwrap()).collect();
+    let params = |name: &str, ca: bool, describes: bool| {
+        let mut it = CertificateParams::default();
+        it.distinguished_name.push(DnType::CommonName, name);
+        if ca {
+            it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        if describes {
+            it.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 17], description(made)));
+        }
+        it
+    };
+    let root = params("root", true, false).self_signed(&keys[0]).unwrap();
+    let middle =
+        params("middle", true, made.in_intermediate).signed_by(&keys[1], &Issuer::new(params("root", true, false), &keys[0])).unwrap();
+    let leaf = params("leaf", false, made.in_leaf).signed_by(&keys[2], &Issuer::new(params("middle", true, false), &keys[1])).unwrap();
+    let (_, parsed) = x509_parser::parse_x509_certificate(root.der()).unwrap();
+    (vec![leaf.der().to_vec(), middle.der().to_vec()], parsed.public_key().raw.to_vec())
+}
+
+fn broken(made: &Made) -> Vec<&'static str> {
+    let (chain, root) = chain(made);
+    let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+    let roots = [root.as_slice()];
+    let app = App { packages: &["com.example.shop"], signing_digests: &[[7; 32]] };
+    let expected =
+        Expected { app: Some(app), least_patch: Some(202_601), sign_only: true, ..expected(b"challenge", &roots, 1_700_000_000) };
+    judge(&slices, &expected).unwrap().failed.into_iter().map(|it| it.name).collect()
+}
+
+/// 236-N, 254-N, 255-N, 256-N, 260-N, 262-N, 264-N: each lie breaks its rule, and without it nothing is broken.
+#[test]
+fn every_lie_breaks_its_rule() {
+    assert!(broken(&GOOD).is_empty(), "{:?}", broken(&GOOD));
+    for (made, rules) in [
+        (Made { challenge: b"another", ..GOOD }, vec!["challenge"]),
+        (Made { package: b"com.evil", ..GOOD }, vec!["package"]),
+        (Made { digest: 8, ..GOOD }, vec!["signer"]),
+        (Made { level: 0, key_level: 0, ..GOOD }, vec!["attestation_level", "key_level"]),
+        (Made { key_level: 0, ..GOOD }, vec!["key_level", "levels_differ"]),
+        (Made { level: 9, ..GOOD }, vec!["attestation_level", "levels_differ"]),
+        (Made { locked: false, ..GOOD }, vec!["unlocked"]),
+        (Made { state: 1, ..GOOD }, vec!["boot_state"]),
+        (Made { state: 2, ..GOOD }, vec!["boot_state"]),
+        (Made { state: 3, ..GOOD }, vec!["boot_state"]),
+        (Made { patch: 202_512, ..GOOD }, vec!["patch"]),
+        (Made { origin: 2, ..GOOD }, vec!["origin"]),
+        (Made { purpose: 0, ..GOOD }, vec!["purpose"]),
+        (Made { in_leaf: false, ..GOOD }, vec!["extension"]),
+        (Made { in_leaf: false, in_intermediate: true, ..GOOD }, vec!["extension_place", "extension"]),
+        (Made { in_intermediate: true, ..GOOD }, vec!["extension_place"]),
+        (Made { root_in_software: true, ..GOOD }, vec!["boot_state", "unlocked"]),
+    ] {
+        assert_eq!(broken(&made), rules);
+    }
+}
+
+/// A system of the owner's own is welcome where its boot key is listed, and nowhere else.
+#[test]
+fn an_own_system_is_welcome_by_its_boot_key() {
+    let (chain, root) = chain(&Made { state: 1, ..GOOD });
+    let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+    let roots = [root.as_slice()];
+    let judged = |keys: &[[u8; 32]]| {
+        let expected = Expected { own_boot_keys: keys, ..expected(b"challenge", &roots, 1_700_000_000) };
+        let verdict = judge(&slices, &expected).unwrap();
+        assert_eq!(verdict.facts.boot_state, Some(BootState::SelfSigned));
+        verdict.holds()
+    };
+    assert!(judged(&[[9; 32]]));
+    assert!(!judged(&[[8; 32]]));
+}
+
+/// 267-N, 268-N, 285-N: hostile bytes are unreadable or refused, and nothing panics.
+#[test]
+fn hostile_bytes_pass_never() {
+    let (chain, root) = chain(&GOOD);
+    let roots = [root.as_slice()];
+    let passes = |leaf: &[u8]| judge(&[leaf, &chain[1]], &expected(b"challenge", &roots, 1_700_000_000)).is_ok_and(|it| it.holds());
+    assert!(passes(&chain[0]));
+    for at in 0..chain[0].len() {
+        let mut edited = chain[0].clone();
+        edited[at] ^= 0x41;
+        assert!(!passes(&edited), "edited at {at}");
+        assert!(!passes(&chain[0][..at]), "cut at {at}");
+    }
+    assert!(!passes(&vec![0x30; 20_000]));
+    assert!(judge(&[], &expected(b"", &roots, 0)).is_err());
+}
