@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod browser;
+pub mod element;
 pub mod mailbox;
 
 /// One request and its answer, for whoever wants to show them.

@@ -47,6 +47,7 @@ pub struct Limits {
     pub wrong_secrets: DefaultKeyedRateLimiter<u16>,
     pub repeats: DefaultKeyedRateLimiter<u16>,
     pub pushes: DefaultKeyedRateLimiter<u16>,
+    pub attests: DefaultKeyedRateLimiter<u16>,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
     pub proven_secrets: Mutex<BTreeMap<String, [u8; 32]>>,
 }
@@ -54,7 +55,13 @@ pub struct Limits {
 impl Limits {
     fn new() -> Self {
         let per_minute = |n: u32| RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN)));
-        Self { wrong_secrets: per_minute(20), repeats: per_minute(120), pushes: per_minute(6000), proven_secrets: Mutex::default() }
+        Self {
+            wrong_secrets: per_minute(20),
+            repeats: per_minute(120),
+            pushes: per_minute(6000),
+            attests: per_minute(600),
+            proven_secrets: Mutex::default(),
+        }
     }
 
     /// The place of a key: hashed, so that hostile keys cannot grow the map.

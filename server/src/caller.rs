@@ -117,7 +117,11 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         if !matches!(proof, Proof::None) {
             return Err(invalid_client("This client is registered for another way of authentication.").into());
         }
-        instance = Some(attesting::prove(app, incoming, &client_id, &client, key.as_ref())?);
+        let proved = attesting::prove(app, incoming, &client_id, &client, key.as_ref())?;
+        if client.attestation.as_ref().is_some_and(|it| it.attester_jwks.is_none()) {
+            attesting::attester::must_be_welcome(app, &client_id, &proved.jkt).await?;
+        }
+        instance = Some(proved);
         (true, None)
     } else {
         authenticate(app, incoming, &client_id, &client, proof).await?

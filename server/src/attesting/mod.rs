@@ -1,6 +1,8 @@
 //! Attestation-based client authentication (draft-ietf-oauth-attestation-based-client-auth): an installation of an app
 //! proves that an attester vouches for its key. The attester is ours (`issue`) or the customer's own, known by its keys.
 
+pub mod attester;
+
 use crate::app::App;
 use crate::config::{Client, ClientAuthentication};
 use crate::dpop::{self, Held};

@@ -27,6 +27,9 @@ fn review(config: &Config) -> (usize, Vec<String>) {
     if config.issuer.starts_with("https://") && config.tls.is_none() && config.trusted_proxies.is_empty() {
         lines.push("  ! no [tls] and no trusted_proxies: who ends TLS? Callers' addresses will be the proxy's".to_owned());
     }
+    if !config.attestation.simulated_roots.is_empty() {
+        lines.push("  ! [attestation] simulated_roots: simulated phones pass for genuine ones".to_owned());
+    }
     for (name, api) in &config.api {
         lines.push(format!("API {name} ({})", api.audience));
         match api.token {
@@ -87,6 +90,9 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
             lines.push("    a stolen refresh token needs the client's secret as well".to_owned());
         }
         ClientAuthentication::AttestJwtClientAuth | ClientAuthentication::AttestJwtClientAuthDpop => {
+            if client.attestation.as_ref().and_then(|it| it.ios.as_ref()).is_some_and(|it| it.development) {
+                lines.push("  ! attestation.ios.development: builds of developers pass for those of the store".to_owned());
+            }
             lines.push(
                 "    a stolen refresh token needs the installation's key and an attestation not older than attestation.max_age".to_owned(),
             );

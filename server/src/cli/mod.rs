@@ -5,6 +5,7 @@ pub mod admin;
 mod check;
 mod clients;
 mod init;
+mod instances;
 mod recover;
 mod reference;
 mod tokens;
@@ -61,6 +62,11 @@ enum Command {
     Client {
         #[command(subcommand)]
         action: clients::Client,
+    },
+    /// Installations of apps that this server attested.
+    Instance {
+        #[command(subcommand)]
+        action: instances::Instance,
     },
     /// The keys that sign tokens.
     Key {
@@ -253,6 +259,7 @@ async fn carry_out(request: &Request, desk: &Desk, out: &Out) -> Result<u8, Erro
     match cli.command {
         Command::User { action } => users::user(desk, action, &request.input, out).await?,
         Command::Client { action } => return clients::client(desk, action, &request.input, out).await,
+        Command::Instance { action } => instances::instance(desk, action, out).await?,
         Command::Key { action } => tokens::key(desk, action, out).await?,
         Command::Audit(query) => audit_lines(desk, query, out).await?,
         Command::Token { action } => tokens::token(desk, action, out).await?,

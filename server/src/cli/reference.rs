@@ -25,6 +25,7 @@ mod tests {
             "registration",
             "session",
             "dpop",
+            "attestation",
             "signing",
             "api.orders",
             "api.orders.scope.\"orders:read\"",
@@ -47,6 +48,7 @@ mod tests {
             for key in keys {
                 let written = REFERENCE.lines().any(|it| {
                     it.starts_with(&format!("{key} ="))
+                        || it.contains(&format!(" {key} = "))
                         || it.starts_with(&format!("[{key}"))
                         || it.contains(&format!(".{key}]"))
                         || it.contains(&format!(".{key}."))

@@ -37,11 +37,44 @@ pub struct AttestationRules {
     pub attester_jwks: Option<serde_json::Value>,
     /// An older attestation is answered with use_fresh_attestation.
     pub max_age: Span,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ios: Option<IosApp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub android: Option<AndroidApp>,
+}
+
+/// The genuine app on iOS, for App Attest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IosApp {
+    /// `TEAMID.bundle.id`.
+    pub app_ids: Vec<String>,
+    /// UNSAFE: builds of developers instead of those of the store.
+    #[serde(default)]
+    pub development: bool,
+}
+
+/// The genuine app on Android, for Key Attestation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AndroidApp {
+    pub packages: Vec<String>,
+    /// SHA-256 of the certificates the app is signed with, in base64url.
+    pub signing_digests: Vec<String>,
+    /// Only phones with a secure element of their own.
+    #[serde(default)]
+    pub strongbox: bool,
+    /// `YYYYMM`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_patch: Option<i64>,
+    /// Serials of attestation certificates that are known to have leaked, in hexadecimal.
+    #[serde(default)]
+    pub revoked_serials: Vec<String>,
 }
 
 impl Default for AttestationRules {
     fn default() -> Self {
-        Self { attester_jwks: None, max_age: Span::hours(24) }
+        Self { attester_jwks: None, max_age: Span::hours(24), ios: None, android: None }
     }
 }
 

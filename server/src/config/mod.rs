@@ -6,7 +6,10 @@ mod mail;
 mod secret;
 mod span;
 
-pub use client::{AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, OnStale, Refresh, RefreshMode, USER_SCOPES};
+pub use client::{
+    AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, OnStale, Refresh, RefreshMode,
+    USER_SCOPES,
+};
 pub use mail::{Mail, MailSecurity, Registration};
 pub use secret::{MasterKey, Secret, SecretSource};
 pub use span::Span;
@@ -63,6 +66,8 @@ pub struct Config {
     pub signing: Signing,
     #[serde(default)]
     pub dpop: DpopRules,
+    #[serde(default)]
+    pub attestation: Attesting,
     #[serde(default)]
     pub api: BTreeMap<String, Api>,
     #[serde(default)]
@@ -156,6 +161,14 @@ impl Default for Signing {
     fn default() -> Self {
         Self { alg: Algorithm::ES256, rotate_every: Span::days(90), publish_ahead: Span::days(1) }
     }
+}
+
+/// Our own attester.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Attesting {
+    /// UNSAFE, and only with `development = true`: roots of simulated phones (SubjectPublicKeyInfo in base64url).
+    pub simulated_roots: Vec<String>,
 }
 
 /// Proofs of possession. RFC 9449.
@@ -313,6 +326,9 @@ impl Config {
                 found.push(format!("[login.{name}]: require names no chain of methods"));
             }
         }
+        if !self.attestation.simulated_roots.is_empty() && !self.development {
+            found.push("[attestation] simulated_roots: simulated phones are trusted only with development = true".to_owned());
+        }
         found.extend(self.mail.iter().flat_map(Mail::problems));
         if self.registration.is_some() && self.mail.is_none() {
             found.push("[registration]: an address is proved by mail, which needs the table [mail]".to_owned());
@@ -379,8 +395,18 @@ impl Config {
         if attester.is_some_and(|it| KeySet::parse(it).is_err()) {
             found.push("attestation.attester_jwks is not a key set we accept".to_owned());
         }
-        if client.authentication.attests() && attester.is_none() {
-            found.push("attestation.attester_jwks is missing: whose attestations are believed?".to_owned());
+        let apps = client.attestation.as_ref().is_some_and(|it| it.ios.is_some() || it.android.is_some());
+        if client.authentication.attests() && attester.is_none() && !apps {
+            found.push("attestation names neither an attester (attester_jwks) nor an app of ours (ios, android)".to_owned());
+        }
+        if let Some(android) = client.attestation.as_ref().and_then(|it| it.android.as_ref()) {
+            let digest = |it: &String| base64url::decode(it).is_some_and(|it| it.len() == 32);
+            if android.packages.is_empty() || android.signing_digests.is_empty() || !android.signing_digests.iter().all(digest) {
+                found.push("attestation.android needs packages, and signing_digests of 32 bytes in base64url".to_owned());
+            }
+        }
+        if client.attestation.as_ref().and_then(|it| it.ios.as_ref()).is_some_and(|it| it.app_ids.is_empty()) {
+            found.push("attestation.ios needs app_ids, such as ABCDE12345.com.example.shop".to_owned());
         }
         if client.attestation.is_some() && !client.authentication.attests() {
             found.push("attestation needs authentication = \"attest_jwt_client_auth_dpop\" or \"attest_jwt_client_auth\"".to_owned());

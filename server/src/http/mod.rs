@@ -46,6 +46,8 @@ enum For {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Endpoint {
     Account,
+    Attest,
+    AttestChallenge,
     Authorize,
     Challenge,
     Health,
@@ -85,6 +87,8 @@ const ROUTES: &[Route] = &[
     route("/.well-known/oauth-authorization-server", Endpoint::Metadata, "GET", For::Programs, true),
     route("/.well-known/openid-configuration", Endpoint::Metadata, "GET", For::Programs, true),
     route("/account", Endpoint::Account, "GET+POST", For::Browsers, false),
+    route("/attest", Endpoint::Attest, "POST", For::Programs, false),
+    route("/attest/challenge", Endpoint::AttestChallenge, "POST", For::Programs, false),
     route("/authorize", Endpoint::Authorize, "GET+POST", For::Browsers, false),
     route("/challenge", Endpoint::Challenge, "POST", For::Programs, true),
     route("/health", Endpoint::Health, "GET", For::Programs, false),
@@ -274,6 +278,8 @@ fn failed(app: &App, incoming: Option<&Incoming>, browser: bool, error: &Error, 
 async fn run(app: &Arc<App>, endpoint: Endpoint, incoming: &Incoming) -> Result<Reply> {
     match endpoint {
         Endpoint::Account => Box::pin(account::account(app, incoming)).await,
+        Endpoint::Attest => Box::pin(attesting::attester::attest(app, incoming)).await,
+        Endpoint::AttestChallenge => attesting::attester::challenge(app, incoming),
         Endpoint::Authorize => Box::pin(authorize::authorize(app, incoming)).await,
         Endpoint::Challenge => Ok(attesting::challenge_endpoint(app, incoming)),
         Endpoint::Health => metadata::health(app).await,

@@ -3,8 +3,11 @@
 use symbolon_oauth::{base64url, digest};
 
 /// One SQL text for both engines.
-pub const MIGRATIONS: &[(&str, &str)] =
-    &[("0001_start", include_str!("../../schema/0001_start.sql")), ("0002_nodes", include_str!("../../schema/0002_nodes.sql"))];
+pub const MIGRATIONS: &[(&str, &str)] = &[
+    ("0001_start", include_str!("../../schema/0001_start.sql")),
+    ("0002_nodes", include_str!("../../schema/0002_nodes.sql")),
+    ("0003_instances", include_str!("../../schema/0003_instances.sql")),
+];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.
 pub fn state(upto: usize) -> String {

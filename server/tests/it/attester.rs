@@ -1,0 +1,264 @@
+//! The built-in attester with simulated phones that forge both platforms' evidence in their wire formats: the genuine app gets
+//! in, every impostor stays out, an installation is revoked alone. Area N.
+
+use crate::world::*;
+use serde_json::Value as Json;
+use symbolon_attest::binding::{self, Purpose};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{base64url, dpop};
+use symbolon_phone::element::{Android, IosKey, Maker};
+
+const APP: &str = "ABCDE12345.com.example.shop";
+const PACKAGE: &str = "com.example.shop";
+const BACK: &str = "https://attested.example.com/cb";
+
+struct Scene {
+    world: World,
+    maker: Maker,
+}
+
+impl Scene {
+    async fn start(engine: Engine) -> Self {
+        let (port, maker) = (free_port(), Maker::new().unwrap());
+        let digest = base64url::encode(&[7; 32]);
+        let text = format!(
+            r#"{}
+[attestation]
+simulated_roots = ["{}"]
+[client.genuine]
+kind = "native"
+first_party = true
+authentication = "attest_jwt_client_auth_dpop"
+apis = {{ orders = ["orders:read"] }}
+redirect_uris = ["{BACK}"]
+[client.genuine.attestation]
+max_age = "1h"
+ios = {{ app_ids = ["{APP}"] }}
+android = {{ packages = ["{PACKAGE}"], signing_digests = ["{digest}"], least_patch = 202601 }}
+"#,
+            configuration(port, &database(engine).await),
+            maker.root_spki
+        );
+        Self { world: World::with(&text, port).await, maker }
+    }
+}
+
+struct Phone<'a> {
+    scene: &'a Scene,
+    key: PrivateKey,
+    nonce: Option<String>,
+    attestation: Option<String>,
+    ios: Option<IosKey>,
+}
+
+type Answer = (u16, Json);
+
+fn error(answer: &Answer) -> (u16, &str) {
+    (answer.0, answer.1["error"].as_str().unwrap_or_default())
+}
+
+impl<'a> Phone<'a> {
+    fn new(scene: &'a Scene) -> Self {
+        Self { scene, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None, attestation: None, ios: None }
+    }
+
+    fn thumbprint(&self) -> [u8; 32] {
+        base64url::decode(self.key.kid()).unwrap().try_into().unwrap()
+    }
+
+    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
+        for _ in 0..2 {
+            let now_s = self.scene.world.running.shared.now().now_ms() / 1000;
+            let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
+            let url = self.scene.world.url(path);
+            let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, now_s).unwrap();
+            let mut request = self.scene.world.http.post(url).form(form).header("dpop", proof);
+            if let Some(attestation) = &self.attestation {
+                request = request.header("oauth-client-attestation", attestation);
+            }
+            let answer = request.send().await.unwrap();
+            self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
+            let answer = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
+            if answer.1["error"] != "use_dpop_nonce" {
+                return answer;
+            }
+        }
+        panic!("the nonce is never good");
+    }
+
+    async fn challenge(&self) -> (String, [u8; 32]) {
+        let answer = self.scene.world.post("/attest/challenge", &[("client_id", "genuine")], None).await;
+        assert_eq!(answer.0, 200, "{}", answer.1);
+        let text = answer.1["challenge"].as_str().unwrap().to_owned();
+        let bytes = base64url::decode(&text).unwrap().try_into().unwrap();
+        (text, bytes)
+    }
+
+    async fn send(&mut self, format: &str, challenge: &str, evidence: &[(&str, String)]) -> Answer {
+        let mut form = vec![("client_id", "genuine"), ("format", format), ("challenge", challenge)];
+        form.extend(evidence.iter().map(|(name, value)| (*name, value.as_str())));
+        let answer = self.post("/attest", &form).await;
+        if answer.0 == 200 {
+            self.attestation = answer.1["client_attestation"].as_str().map(str::to_owned);
+        }
+        answer
+    }
+
+    async fn attest_ios(&mut self, app: &str, maker: &Maker) -> Answer {
+        let (text, challenge) = self.challenge().await;
+        let hash = binding::named(Purpose::First, "genuine", &challenge, &self.thumbprint());
+        let (key, object) = maker.ios(app, &hash).unwrap();
+        let evidence = [("attestation", base64url::encode(&object)), ("key_id", base64url::encode(&key.key_id))];
+        self.ios = Some(key);
+        self.send("apple-appattest", &text, &evidence).await
+    }
+
+    async fn renew_ios(&mut self, counter: u32) -> Answer {
+        let (text, challenge) = self.challenge().await;
+        let hash = binding::named(Purpose::Renewal, "genuine", &challenge, &self.thumbprint());
+        let made = self.ios.as_ref().unwrap().assertion(&hash, counter).unwrap();
+        self.send("apple-assertion", &text, &[("assertion", base64url::encode(&made))]).await
+    }
+
+    async fn attest_android(&mut self, lie: impl FnOnce(&mut Android<'_>), key: Option<&PrivateKey>) -> Answer {
+        let (text, challenge) = self.challenge().await;
+        let hash = binding::leaf(&challenge, "genuine");
+        let mut phone = Android { challenge: &hash, package: PACKAGE, signing_digest: [7; 32], level: 1, locked: true, patch: 202_610 };
+        lie(&mut phone);
+        let chain = self.scene.maker.android(key.unwrap_or(&self.key), &phone).unwrap();
+        let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
+        self.send("android-key", &text, &[("chain", chain.join("."))]).await
+    }
+
+    /// The whole way to tokens.
+    async fn tokens(&mut self) -> Answer {
+        let ask = Ask::new("genuine", BACK, "openid orders:read");
+        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let pushed = self.post("/par", &form).await;
+        let Some(uri) = pushed.1["request_uri"].as_str() else { return pushed };
+        let mut opened = ask.clone();
+        opened.parameters = [("client_id", "genuine"), ("request_uri", uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let back = Browser::default().sign_in(&self.scene.world, &opened, "alice").await;
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", "genuine"),
+            ("code", back["code"].as_str()),
+            ("code_verifier", &ask.verifier),
+            ("redirect_uri", BACK),
+        ];
+        self.post("/token", &form).await
+    }
+
+    async fn refresh(&mut self, token: &str) -> Answer {
+        self.post("/token", &[("grant_type", "refresh_token"), ("client_id", "genuine"), ("refresh_token", token)]).await
+    }
+}
+
+async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
+    test(Scene::start(Engine::Sqlite).await).await;
+    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
+        test(Scene::start(Engine::Postgres).await).await;
+    }
+}
+
+/// Evidence, attestation, tokens, and a refresh that asks for fresh evidence: both platforms.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_genuine_app_on_a_genuine_device() {
+    on_every_engine(|scene| async move {
+        let mut iphone = Phone::new(&scene);
+        let attested = iphone.attest_ios(APP, &scene.maker).await;
+        assert_eq!((attested.0, attested.1["tier"].as_str()), (200, Some("hardware_claimed")), "{}", attested.1);
+        let mut android = Phone::new(&scene);
+        let attested = android.attest_android(|_| {}, None).await;
+        assert_eq!((attested.0, attested.1["tier"].as_str()), (200, Some("hardware")), "{}", attested.1);
+        let mut tokens = Vec::new();
+        for phone in [&mut iphone, &mut android] {
+            let answer = phone.tokens().await;
+            assert_eq!((answer.0, answer.1["token_type"].as_str()), (200, Some("DPoP")), "{}", answer.1);
+            tokens.push(answer.1["refresh_token"].as_str().unwrap().to_owned());
+        }
+        scene.world.advance_s(3601);
+        assert_eq!(error(&iphone.refresh(&tokens[0]).await), (400, "use_fresh_attestation"));
+        assert_eq!(iphone.renew_ios(1).await.0, 200);
+        assert_eq!(iphone.refresh(&tokens[0]).await.0, 200, "nothing was consumed by the refused attempt");
+        assert_eq!(error(&android.refresh(&tokens[1]).await), (400, "use_fresh_attestation"));
+        // 250-N: the counter only rises.
+        assert_eq!(error(&iphone.renew_ios(1).await), (400, "invalid_client_attestation"));
+        assert_eq!(iphone.renew_ios(2).await.0, 200);
+        assert_eq!(scene.world.audited("instance_attested").await, 4);
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// 234-N, 236-N, 237-N, 251-N, 254-N, 256-N, 260-N, 263-N, 284-N: one public answer for every impostor; the rule is in the audit.
+#[tokio::test(flavor = "multi_thread")]
+async fn impostors_stay_out() {
+    on_every_engine(|scene| async move {
+        let refused = (400, "invalid_client_attestation");
+        let mut phone = Phone::new(&scene);
+        assert_eq!(error(&phone.attest_ios("EVIL123456.com.example.shop", &scene.maker).await), refused, "another app, the same client_id");
+        let other = Maker::new().unwrap();
+        assert!(other.is_other_than(&scene.maker));
+        assert_eq!(error(&phone.attest_ios(APP, &other).await), refused, "a chain to a root of one's own");
+        assert_eq!(error(&phone.attest_android(|it| it.package = "com.evil", None).await), refused);
+        assert_eq!(error(&phone.attest_android(|it| it.signing_digest = [8; 32], None).await), refused);
+        assert_eq!(error(&phone.attest_android(|it| it.level = 0, None).await), refused);
+        assert_eq!(error(&phone.attest_android(|it| it.locked = false, None).await), refused);
+        assert_eq!(error(&phone.attest_android(|it| it.patch = 202_512, None).await), refused);
+        assert_eq!(error(&phone.attest_android(|it| it.challenge = b"another", None).await), refused);
+        let elsewhere = PrivateKey::generate(Algorithm::ES256).unwrap();
+        assert_eq!(error(&phone.attest_android(|_| {}, Some(&elsewhere)).await), refused, "the attested key is not the one that signs");
+        assert_eq!(scene.world.audited("evidence_refused").await, 9);
+        assert_eq!(error(&phone.tokens().await), (401, "invalid_client"), "and without an attestation there is no token");
+
+        // A challenge is for one attestation, of one client, for five minutes.
+        let (text, challenge) = phone.challenge().await;
+        let hash = binding::leaf(&challenge, "genuine");
+        let good = Android { challenge: &hash, package: PACKAGE, signing_digest: [7; 32], level: 2, locked: true, patch: 202_610 };
+        let chain = scene.maker.android(&phone.key, &good).unwrap();
+        let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
+        let evidence = [("chain", chain.join("."))];
+        assert_eq!(error(&phone.send("android-key", "AAAA", &evidence).await), refused);
+        let first = phone.send("android-key", &text, &evidence).await;
+        assert_eq!(first.0, 200, "{}", first.1);
+        assert_eq!(error(&phone.send("android-key", &text, &evidence).await), refused, "replayed");
+        scene.world.advance_s(301);
+        let (late, _) = (text, ());
+        assert_eq!(error(&phone.send("android-key", &late, &evidence).await), refused);
+        assert_eq!(phone.tokens().await.0, 200);
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// An installation is revoked alone: it gets no token any more, and no attestation; others of the same app go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_is_revoked_alone() {
+    on_every_engine(|scene| async move {
+        let (mut lost, mut kept) = (Phone::new(&scene), Phone::new(&scene));
+        let mut tokens = Vec::new();
+        for phone in [&mut lost, &mut kept] {
+            assert_eq!(phone.attest_android(|_| {}, None).await.0, 200);
+            tokens.push(phone.tokens().await.1["refresh_token"].as_str().unwrap().to_owned());
+        }
+        let (file, jkt) = (scene.world.file(), lost.key.kid().to_owned());
+        let said = tokio::task::spawn_blocking(move || {
+            let run = |words: &[&str]| {
+                let output = std::process::Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(&file).args(words).output().unwrap();
+                String::from_utf8(output.stdout).unwrap()
+            };
+            let listed = run(&["instance", "list", "--client", "genuine"]);
+            assert!(listed.contains(&jkt) && listed.contains("android") && listed.contains("hardware"), "{listed}");
+            run(&["instance", "revoke", &jkt])
+        })
+        .await
+        .unwrap();
+        assert!(said.contains("1 grant ended"), "{said}");
+        assert_eq!(error(&lost.refresh(&tokens[0]).await), (401, "invalid_client"));
+        assert_eq!(error(&lost.attest_android(|_| {}, None).await), (400, "invalid_client_attestation"));
+        assert_eq!(kept.refresh(&tokens[1]).await.0, 200);
+        scene.world.stop().await;
+    })
+    .await;
+}
