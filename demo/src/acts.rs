@@ -1,5 +1,7 @@
 //! The play: from sign-in to API call, and what a thief or a confused app meets.
 
+mod attested;
+
 use crate::print::Printer;
 use crate::{NAME, PASSWORD};
 use serde_json::Value;
@@ -9,6 +11,7 @@ use symbolon_oauth::jws;
 use symbolon_phone::Trouble;
 use symbolon_phone::app::App;
 use symbolon_phone::browser::{Browser, Person};
+use symbolon_phone::element::Maker;
 use symbolon_phone::mailbox::Mailbox;
 
 const SCOPE: &str = "openid orders:read ledger:read blink";
@@ -17,9 +20,13 @@ const LEDGER: &str = "https://api.example.com/ledger";
 const BLINK: &str = "https://api.example.com/blink";
 
 /// Plays all acts; true if every one ended as expected.
-pub async fn play(issuer: &str, api: &str, mailbox: &Mailbox) -> bool {
+pub async fn play(issuer: &str, api: &str, mailbox: &Mailbox, maker: &Maker) -> bool {
     let mut printer = Printer::new();
-    if let Err(trouble) = all(issuer, api, mailbox, &mut printer).await {
+    let plot = async {
+        all(issuer, api, mailbox, &mut printer).await?;
+        attested::genuine(issuer, api, maker, &mut printer).await
+    };
+    if let Err(trouble) = plot.await {
         printer.act("The play stops here", None, false, &trouble.to_string());
     }
     printer.finish()

@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use symbolon::config::{Config, MasterKey};
 use symbolon::login::accounts::{self, NewAccount};
 use symbolon::serve;
+use symbolon_phone::element::Maker;
 use symbolon_phone::mailbox::Mailbox;
 use tokio::net::TcpListener;
 
@@ -82,10 +83,12 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
     let digest = accounts::hash_password_blocking(LEDGER_SECRET).map_err(|it| it.0)?;
     let web = accounts::hash_password_blocking(WEB_SECRET).map_err(|it| it.0)?;
     let mailbox = Mailbox::open().await?;
+    let maker = Maker::new()?;
     let text = include_str!("demo.toml")
         .replace("{issuer}", &issuer)
         .replace("{listen}", &format!("127.0.0.1:{port}"))
         .replace("{key}", &key.display().to_string())
+        .replace("{root}", &maker.root_spki)
         .replace("{mail}", &mailbox.address.port().to_string())
         .replace("{digest}", &digest)
         .replace("{web}", &web);
@@ -104,7 +107,7 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
     accounts::create(&app.store, app.machine.hashers(), person, app.now_ms()).await.map_err(|it| format!("{it:?}"))?;
     drop(app);
     let api = api::start(&issuer).await?;
-    let good = acts::play(&issuer, &api, &mailbox).await;
+    let good = acts::play(&issuer, &api, &mailbox, &maker).await;
     if !arguments.once {
         tokio::spawn(shop::serve(shop_listener, issuer.clone(), api.clone()));
         println!("\nNow you. Open\n\n    http://{shop_address}/\n\nand sign in as {NAME} with the password: {PASSWORD}");

@@ -18,6 +18,8 @@ pub struct App {
     pub log: Vec<Exchange>,
     /// The key in the phone's secure element, if the app binds its tokens to one (RFC 9449).
     pub key: Option<PrivateKey>,
+    /// What the attester said of this installation, for clients that are attested.
+    pub attestation: Option<String>,
     /// The newest nonce of every server, by origin.
     nonces: BTreeMap<String, String>,
 }
@@ -62,6 +64,7 @@ impl App {
             metadata,
             log,
             key: None,
+            attestation: None,
             nonces: BTreeMap::new(),
         })
     }
@@ -106,10 +109,32 @@ impl App {
         if let Some(proof) = self.proof("POST", url, None)? {
             request = request.header("dpop", proof);
         }
+        if let Some(attestation) = &self.attestation {
+            request = request.header("oauth-client-attestation", attestation);
+        }
         let answer = request.send().await?;
         self.keep_nonce(url, &answer);
         let status = answer.status().as_u16();
         Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or(Value::Null)))
+    }
+
+    /// A challenge of the server's attester: as text, and its 32 bytes.
+    pub async fn attestation_challenge(&mut self) -> Result<(String, [u8; 32]), Trouble> {
+        let (url, client_id) = (format!("{}/attest/challenge", self.issuer), self.client_id.clone());
+        let (_, body) = self.post(&url, &[("client_id", &client_id)]).await?;
+        let text = body["challenge"].as_str().unwrap_or_default().to_owned();
+        let bytes = base64url::decode(&text).and_then(|it| it.try_into().ok());
+        Ok((text, bytes.ok_or_else(|| Trouble("the challenge is not 32 bytes".to_owned()))?))
+    }
+
+    /// Sends evidence; keeps the attestation that comes back.
+    pub async fn attest(&mut self, format: &str, challenge: &str, evidence: &[(&str, &str)]) -> Result<(u16, Value), Trouble> {
+        let (url, client_id) = (format!("{}/attest", self.issuer), self.client_id.clone());
+        let mut form = vec![("client_id", client_id.as_str()), ("format", format), ("challenge", challenge)];
+        form.extend_from_slice(evidence);
+        let (status, body) = self.post(&url, &form).await?;
+        self.attestation = body["client_attestation"].as_str().map(str::to_owned).or(self.attestation.take());
+        Ok((status, body))
     }
 
     fn endpoint(&self, it: &Option<String>) -> Result<String, Trouble> {

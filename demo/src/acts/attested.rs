@@ -1,0 +1,132 @@
+//! The genuine app on a genuine phone gets in; an impostor with the same client_id and redirect_uri stays out. The phones are
+//! simulated and forge their evidence under a root of their own, which this demonstration's configuration trusts.
+
+use super::text;
+use crate::print::Printer;
+use crate::{NAME, PASSWORD};
+use std::time::Duration;
+use symbolon_attest::binding::{self, Purpose};
+use symbolon_oauth::base64url;
+use symbolon_phone::Trouble;
+use symbolon_phone::app::App;
+use symbolon_phone::browser::{Browser, Person};
+use symbolon_phone::element::{Android, Maker};
+
+const CLIENT: &str = "shop-phone-3";
+const BACK: &str = "https://app.example.com/callback-3";
+const APP_ID: &str = "ABCDE12345.com.example.shop";
+
+async fn app(issuer: &str) -> Result<App, Trouble> {
+    let mut app = App::discover(issuer, CLIENT, BACK).await?;
+    app.make_key()?;
+    Ok(app)
+}
+
+/// The raw thumbprint of the installation's key.
+fn thumbprint(app: &App) -> Result<[u8; 32], Trouble> {
+    let key = app.key.as_ref().and_then(|it| base64url::decode(it.kid())?.try_into().ok());
+    key.ok_or_else(|| Trouble("the app has no key".to_owned()))
+}
+
+pub async fn genuine(issuer: &str, api: &str, maker: &Maker, printer: &mut Printer) -> Result<(), Trouble> {
+    impostor(issuer, maker, printer).await?;
+    let mut app = app(issuer).await?;
+    let (challenge, bytes) = app.attestation_challenge().await?;
+    printer.act(
+        "The genuine app asks for a challenge",
+        app.log.last(),
+        true,
+        "Evidence answers a challenge, so that old evidence is worth nothing.",
+    );
+    let hash = binding::named(Purpose::First, CLIENT, &bytes, &thumbprint(&app)?);
+    let (enclave, object) = maker.ios(APP_ID, &hash)?;
+    let evidence = [("attestation", base64url::encode(&object)), ("key_id", base64url::encode(&enclave.key_id))];
+    let evidence: Vec<(&str, &str)> = evidence.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (status, body) = app.attest("apple-appattest", &challenge, &evidence).await?;
+    let good = status == 200 && text(&body, "tier") == "hardware_claimed";
+    printer.act(
+        "The phone attests the app (App Attest); the server verifies it itself",
+        app.log.last(),
+        good,
+        "Out comes an attestation of this installation's key, which is how the app authenticates from now on.",
+    );
+    let pending = app.push("openid orders:read").await?;
+    let code = app.sign_in(&mut Browser::default(), &pending, &Person::with_password(NAME, PASSWORD)).await?;
+    let (status, tokens) = app.exchange(&code, &pending.verifier).await?;
+    printer.act(
+        "The attested app signs its user in",
+        app.log.last(),
+        status == 200,
+        "Pushed request, code and tokens belong to this installation.",
+    );
+    let (status, _) = app.call(&format!("{api}/orders"), Some(&text(&tokens, "access_token"))).await?;
+    printer.act("And calls the API", app.log.last(), status == 200, "The API needs no change for any of this.");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let refresh = text(&tokens, "refresh_token");
+    let (status, body) = app.refresh(&refresh, None).await?;
+    let stale = status == 400 && text(&body, "error") == "use_fresh_attestation";
+    printer.act(
+        "Later the app refreshes; the policy wants fresh evidence",
+        app.log.last(),
+        stale,
+        "Nothing is consumed: the answer says what to do.",
+    );
+    let (challenge, bytes) = app.attestation_challenge().await?;
+    let hash = binding::named(Purpose::Renewal, CLIENT, &bytes, &thumbprint(&app)?);
+    let assertion = base64url::encode(&enclave.assertion(&hash, 1)?);
+    let (status, _) = app.attest("apple-assertion", &challenge, &[("assertion", &assertion)]).await?;
+    printer.act(
+        "The phone asserts that it is still the same app and key",
+        app.log.last(),
+        status == 200,
+        "One signature of the Secure Enclave; its counter only rises.",
+    );
+    let (status, _) = app.refresh(&refresh, None).await?;
+    printer.act(
+        "The refresh goes through",
+        app.log.last(),
+        status == 200,
+        "The same refresh token as before: the refused attempt cost nothing.",
+    );
+    Ok(())
+}
+
+/// The same client_id, the same redirect_uri, another app; and a phone with an open boot loader.
+async fn impostor(issuer: &str, maker: &Maker, printer: &mut Printer) -> Result<(), Trouble> {
+    let mut fake = app(issuer).await?;
+    let refused = match fake.push("openid orders:read").await {
+        Ok(_) => false,
+        Err(Trouble(why)) => why.contains("invalid_client"),
+    };
+    printer.act(
+        "An impostor knows the client_id and the redirect_uri of the app",
+        fake.log.last(),
+        refused,
+        "Without an attestation it is nobody.",
+    );
+    let (challenge, bytes) = fake.attestation_challenge().await?;
+    let hash = binding::named(Purpose::First, CLIENT, &bytes, &thumbprint(&fake)?);
+    let (enclave, object) = maker.ios("EVIL123456.com.example.shop", &hash)?;
+    let evidence = [("attestation", base64url::encode(&object)), ("key_id", base64url::encode(&enclave.key_id))];
+    let evidence: Vec<(&str, &str)> = evidence.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let (status, _) = fake.attest("apple-appattest", &challenge, &evidence).await?;
+    printer.act(
+        "It attests itself, on a genuine iPhone",
+        fake.log.last(),
+        status == 400,
+        "The evidence names the app that made it, and that is another one.",
+    );
+    let (challenge, bytes) = fake.attestation_challenge().await?;
+    let hash = binding::leaf(&bytes, CLIENT);
+    let phone = Android { challenge: &hash, package: "com.example.shop", signing_digest: [7; 32], level: 1, locked: false, patch: 202_610 };
+    let key = fake.key.as_ref().ok_or_else(|| Trouble("the app has no key".to_owned()))?;
+    let chain: Vec<String> = maker.android(key, &phone)?.iter().map(|it| base64url::encode(it)).collect();
+    let (status, _) = fake.attest("android-key", &challenge, &[("chain", &chain.join("."))]).await?;
+    printer.act(
+        "The right app on an Android phone with an open boot loader",
+        fake.log.last(),
+        status == 400,
+        "The hardware says so; whatever runs above it cannot be believed.",
+    );
+    Ok(())
+}
