@@ -1,0 +1,321 @@
+//! Rows of the catalogue that no other file tries: what a client, a person or a browser must not get by a detour. Each with its
+//! twin, the same road without the one defect.
+
+use crate::world::*;
+use serde_json::Value as Json;
+use symbolon_oauth::base64url;
+
+fn back(page: &Page) -> std::collections::BTreeMap<String, String> {
+    parameters(page.location.as_deref().unwrap_or_else(|| panic!("no redirect: {}", page.html)))
+}
+
+fn authorize(world: &World, ask: &Ask) -> String {
+    world.url(&format!("/authorize?{}", ask.query()))
+}
+
+fn refresh_token(tokens: &Json) -> String {
+    tokens["refresh_token"].as_str().unwrap().to_owned()
+}
+
+/// Writes the configuration with this replaced, and reads it again as SIGHUP does.
+async fn reload(world: &World, from: &str, to: &str) {
+    let text = std::fs::read_to_string(world.file()).unwrap();
+    assert!(text.contains(from), "{from}");
+    std::fs::write(world.file(), text.replacen(from, to, 1)).unwrap();
+    symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
+}
+
+/// 052-C, 123-T: a client that is disabled gets nothing any more, at any endpoint, for anything it holds.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_client_is_nobody() {
+    on_every_engine(|world| async move {
+        let (code, verifier) = world.code("openid orders:read").await;
+        let token = refresh_token(&world.tokens("openid orders:read").await);
+        let kept = refresh_token(&world.refresh(&token).await.1);
+        reload(&world, "[client.shop-ios]\n", "[client.shop-ios]\ndisabled = true\n").await;
+        assert_eq!(world.exchange(&code, &verifier).await.0, 401);
+        assert_eq!(world.refresh(&kept).await.0, 401);
+        assert_eq!(world.post("/revoke", &[("client_id", "shop-ios"), ("token", &kept)], None).await.0, 401);
+        let page = Browser::default().get(&world, &authorize(&world, &Ask::native("openid"))).await;
+        assert_eq!((page.status, page.location), (400, None));
+        reload(&world, "disabled = true\n", "").await;
+        assert_eq!(world.refresh(&kept).await.0, 200, "and it is somebody again");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 139-F: a scope that the client may no longer have is gone from the next token on; what stays, stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_that_was_taken_away_does_not_come_back() {
+    on_every_engine(|world| async move {
+        let token = refresh_token(&world.tokens("openid orders:read orders:write").await);
+        let (_, before) = world.refresh(&token).await;
+        assert!(before["scope"].as_str().unwrap().contains("orders:write"), "{before}");
+        reload(&world, "orders = [\"orders:read\", \"orders:write\"]", "orders = [\"orders:read\"]").await;
+        let (status, after) = world.refresh(&refresh_token(&before)).await;
+        assert_eq!((status, after["scope"].as_str()), (200, Some("orders:read")));
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", "shop-ios"),
+            ("refresh_token", after["refresh_token"].as_str().unwrap()),
+            ("scope", "orders:write"),
+        ];
+        let (status, asked) = world.post("/token", &form, None).await;
+        assert_eq!((status, asked["error"].as_str()), (400, Some("invalid_scope")));
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 083-A, 088-A: a client that must push cannot come with plain parameters; what it pushed is on no page and in no cookie.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_must_push_pushes() {
+    let port = free_port();
+    let text = configuration(port, "sqlite:test.db").replacen(
+        "[client.shop-ios]\n",
+        "[client.shop-ios]\nrequire_pushed_authorization_requests = true\n",
+        1,
+    );
+    let world = World::with(&text, port).await;
+    let ask = Ask::native("openid").with("nonce", "a-secret-nonce");
+    let page = Browser::default().get(&world, &authorize(&world, &ask)).await;
+    assert_eq!((page.status, page.location), (400, None));
+    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let (_, pushed) = world.post("/par", &form, None).await;
+    let mut browser = Browser::default();
+    let query = format!("/authorize?client_id=shop-ios&request_uri={}", pushed["request_uri"].as_str().unwrap());
+    let page = browser.get(&world, &world.url(&query)).await;
+    assert_eq!(page.status, 200);
+    assert!(!page.html.contains("a-secret-nonce") && !browser.cookies.values().any(|it| it.contains("a-secret-nonce")));
+    world.stop().await;
+}
+
+/// 134-F: a confidential client's refresh token is of no use without its authentication.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_confidential_client_always_authenticates() {
+    on_every_engine(|world| async move {
+        let ask = Ask::new("shop-web", WEB_BACK, "openid orders:read");
+        let code = Browser::default().sign_in(&world, &ask, "alice").await["code"].clone();
+        let form = [("grant_type", "authorization_code"), ("code", &code), ("code_verifier", &ask.verifier), ("redirect_uri", WEB_BACK)];
+        let (_, tokens) = world.post("/token", &form, Some("shop-web")).await;
+        let token = refresh_token(&tokens);
+        let bare = [("grant_type", "refresh_token"), ("client_id", "shop-web"), ("refresh_token", token.as_str())];
+        let (status, refused) = world.post("/token", &bare, None).await;
+        assert_eq!((status, refused["error"].as_str()), (401, Some("invalid_client")));
+        let (status, _) = world.post("/token", &bare[..1].iter().chain(&bare[2..]).copied().collect::<Vec<_>>(), Some("shop-web")).await;
+        assert_eq!(status, 200);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 023-R, 136-F, 151-F, 152-F, 346-L: what a person ends on the account page, or by signing out, is over for the apps.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_person_ends_has_ended() {
+    on_every_engine(|world| async move {
+        let mut phone = Browser::default();
+        let ask = Ask::native("openid orders:read");
+        let first = phone.sign_in(&world, &ask, "alice").await["code"].clone();
+        let first = refresh_token(&world.exchange(&first, &ask.verifier).await.1);
+        let mut desk = Browser::default();
+        let page = desk.get(&world, &world.url("/account")).await;
+        let page = desk.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        assert_eq!(page.status, 303, "a password form is never sent on");
+        let account = desk.get(&world, &world.url("/account")).await;
+        let revoke = desk.submit(&world, &account, &[], "revoke_app:shop-ios").await;
+        assert_eq!(revoke.status, 303);
+        assert_eq!(world.refresh(&first).await.0, 400, "136-F");
+
+        let again = phone.sign_in(&world, &ask, "alice").await["code"].clone();
+        let second = refresh_token(&world.exchange(&again, &ask.verifier).await.1);
+        let second = refresh_token(&world.refresh(&second).await.1);
+        let account = desk.get(&world, &world.url("/account")).await;
+        desk.submit(&world, &account, &[], "sign_out_others").await;
+        assert_eq!(world.refresh(&second).await.0, 400, "152-F, 346-L");
+        let silent = phone.get(&world, &authorize(&world, &ask.clone().with("prompt", "none"))).await;
+        assert_eq!(back(&silent)["error"], "login_required");
+
+        let own = desk.sign_in(&world, &ask, "alice").await["code"].clone();
+        let third = refresh_token(&world.exchange(&own, &ask.verifier).await.1);
+        let page = desk.get(&world, &world.url("/logout")).await;
+        desk.submit(&world, &page, &[], "logout").await;
+        assert_eq!(world.refresh(&third).await.0, 400, "151-F");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 337-L, 350-L: nobody is signed in silently for somebody else, nor after the session's limits.
+#[tokio::test(flavor = "multi_thread")]
+async fn silence_is_for_the_same_person_in_time() {
+    on_every_engine(|world| async move {
+        world.person("bob").await;
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid");
+        let code = browser.sign_in(&world, &ask, "alice").await["code"].clone();
+        let alices = world.exchange(&code, &ask.verifier).await.1["id_token"].as_str().unwrap().to_owned();
+        let mut bobs = Browser::default();
+        let bob = bobs.sign_in(&world, &ask, "bob").await["code"].clone();
+        let bob = world.exchange(&bob, &ask.verifier).await.1["id_token"].as_str().unwrap().to_owned();
+        let silent = |hint: &str| authorize(&world, &ask.clone().with("prompt", "none").with("id_token_hint", hint));
+        assert!(back(&browser.get(&world, &silent(&alices)).await).contains_key("code"));
+        assert_eq!(back(&browser.get(&world, &silent(&bob)).await)["error"], "login_required");
+        let none = authorize(&world, &ask.clone().with("prompt", "none"));
+        world.advance_s(2 * 3600 - 60);
+        assert!(back(&browser.get(&world, &none).await).contains_key("code"), "within the idle limit");
+        world.advance_s(2 * 3600 + 60);
+        assert_eq!(back(&browser.get(&world, &none).await)["error"], "login_required", "idle");
+        let mut lasting = Browser::default();
+        lasting.sign_in(&world, &ask, "alice").await;
+        for hour in 1..12 {
+            world.advance_s(3600);
+            assert!(back(&lasting.get(&world, &none).await).contains_key("code"), "hour {hour}");
+        }
+        world.advance_s(3600 + 60);
+        assert_eq!(back(&lasting.get(&world, &none).await)["error"], "login_required", "absolute");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 465-E, 466-E: one counter for one person, however the name is spelt and however many try at once; a known browser is not
+/// locked out by it.
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_guesses_are_ten() {
+    on_every_engine(|world| async move {
+        let mut known = Browser::default();
+        known.sign_in(&world, &Ask::native("openid"), "alice").await;
+        let names = ["alice", "ALICE", " alice ", "alice@example.com", "Alice@Example.COM"];
+        let mut tries = Vec::new();
+        for at in 0..40 {
+            let mut browser = Browser::default();
+            let page = browser.get(&world, &authorize(&world, &Ask::native("openid"))).await;
+            let mut form = inputs(&page.html);
+            form.insert("username".to_owned(), names[at % names.len()].to_owned());
+            form.insert("password".to_owned(), format!("guess number {at}"));
+            form.insert("action".to_owned(), "continue".to_owned());
+            let cookies: Vec<String> = browser.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            let request = world.http.post(world.url("/login")).header("cookie", cookies.join("; ")).form(&form);
+            tries.push(tokio::spawn(async move { request.send().await.unwrap().text().await.unwrap() }));
+        }
+        let mut wrong = 0;
+        for one in tries {
+            wrong += usize::from(one.await.unwrap().contains("The name or the password is not right"));
+        }
+        assert!(wrong <= 10, "{wrong} guesses were judged");
+        let fill = [("username", "alice"), ("password", PASSWORD)];
+        let mut stranger = Browser::default();
+        let page = stranger.get(&world, &authorize(&world, &Ask::native("openid"))).await;
+        let page = stranger.submit(&world, &page, &fill, "continue").await;
+        assert!(page.html.contains("Too many attempts"), "{}", page.html);
+        let page = known.get(&world, &authorize(&world, &Ask::native("openid").with("prompt", "login"))).await;
+        let page = known.submit(&world, &page, &fill, "continue").await;
+        assert!(back(&page).contains_key("code"), "the owner's browser is served");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 289-H, 423-U, 428-U, 566-V, 572-V, 581-K, 600-K: what a form or a header may not do.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_forms_and_headers() {
+    on_every_engine(|world| async move {
+        let mut browser = Browser::default();
+        let page = browser.get(&world, &authorize(&world, &Ask::native("openid"))).await;
+        let extra =
+            [("username", "alice"), ("password", "wrong"), ("verified", "true"), ("acr", "high"), ("account", "x"), ("proofs", "[]")];
+        let refused = browser.submit(&world, &page, &extra, "continue").await;
+        assert_eq!((refused.status, refused.location), (200, None));
+        let secret = "/login?username=alice&password=".to_owned() + "x";
+        assert_eq!(world.get(&secret).await.status(), 405, "a password never comes in a URL");
+        let long = "p".repeat(60_000);
+        let long = browser.submit(&world, &page, &[("username", "alice"), ("password", &long)], "continue").await;
+        assert_eq!((long.status, long.location), (200, None));
+        let forged = browser.submit(&world, &page, &[("username", "a\r\nlevel=error\u{1b}[2J"), ("password", "x")], "continue").await;
+        assert_eq!(forged.status, 200);
+        let state = "s\r\nSet-Cookie: evil=1";
+        let split = Browser::default().sign_in(&world, &Ask::native("openid").with("state", state), "alice").await;
+        assert_eq!(split["state"], state, "encoded, not split");
+        let cookies = (0..100).map(|it| format!("c{it}=x")).collect::<Vec<_>>().join("; ");
+        assert_eq!(world.http.get(world.url("/health")).header("cookie", cookies).send().await.unwrap().status(), 200);
+        let huge = world.http.get(world.url("/health")).header("x-huge", "h".repeat(64 * 1024)).send().await;
+        assert!(huge.is_err() || huge.is_ok_and(|it| it.status() == 431 || it.status() == 400));
+        let done = browser.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        assert!(back(&done).contains_key("code"), "the twin");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 413-U, 422-U: names and addresses share one space; an id is never used again.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_name_is_one_person() {
+    on_every_engine(|world| async move {
+        let app = world.running.shared.now();
+        let new = |name: &str, email: Option<&str>| symbolon::login::accounts::NewAccount {
+            login_names: vec![name.to_owned()],
+            email: email.map(str::to_owned),
+            email_verified: true,
+            name: None,
+            locale: None,
+            claims: serde_json::Map::new(),
+            password: Some(PASSWORD.to_owned()),
+        };
+        let create = async |new| symbolon::login::accounts::create(&app.store, app.machine.hashers(), new, app.now_ms()).await;
+        assert!(create(new("alice@example.com", None)).await.is_err());
+        assert!(create(new("ALICE", None)).await.is_err());
+        assert!(create(new("mallory", Some("Alice@example.com"))).await.is_err());
+        let one = create(new("mallory", Some("m@example.com"))).await.unwrap();
+        let two = create(new("oscar", None)).await.unwrap();
+        assert!(one != two && base64url::decode(&one).is_some_and(|it| it.len() == 16));
+        drop(app);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 061-C, 081-A: codes and request_uris are long, all different, and a neighbour of one is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn handles_are_not_guessed() {
+    let world = World::start(Engine::Sqlite).await;
+    let ask = Ask::native("openid");
+    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let mut seen = std::collections::BTreeSet::new();
+    for _ in 0..50 {
+        let uri = world.post("/par", &form, None).await.1["request_uri"].as_str().unwrap().to_owned();
+        assert!(uri.len() > 80 && seen.insert(uri));
+    }
+    let last = seen.iter().next_back().unwrap();
+    let mut near = last.clone();
+    let end = near.pop().unwrap();
+    near.push(if end == 'A' { 'Q' } else { 'A' });
+    let page = Browser::default().get(&world, &world.url(&format!("/authorize?client_id=shop-ios&request_uri={near}"))).await;
+    assert_eq!(page.status, 400);
+    let page = Browser::default().get(&world, &world.url(&format!("/authorize?client_id=shop-ios&request_uri={last}"))).await;
+    assert_eq!(page.status, 200);
+    world.stop().await;
+}
+
+/// 618-Q, 619-Q: a clock that steps back or forward does not bring back what is over, nor lose what is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_revives_nothing() {
+    on_every_engine(|world| async move {
+        let (code, verifier) = world.code("openid orders:read").await;
+        let tokens = world.exchange(&code, &verifier).await.1;
+        let first = refresh_token(&tokens);
+        let second = refresh_token(&world.refresh(&first).await.1);
+        world.advance_s(-3600);
+        assert_eq!(world.exchange(&code, &verifier).await.0, 400, "used is used");
+        world.advance_s(3600);
+        let anew = world.tokens("openid orders:read").await;
+        let token = refresh_token(&anew);
+        world.advance_s(86_400);
+        world.advance_s(-86_400);
+        let (status, _) = world.refresh(&token).await;
+        assert_eq!(status, 200);
+        assert_eq!(world.refresh(&second).await.0, 400, "its grant ended with the second use of the code");
+        world.stop().await;
+    })
+    .await;
+}
