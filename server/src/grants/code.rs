@@ -149,7 +149,7 @@ async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Res
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
     }
     let mut change = Change::new(caller.now_ms);
-    let (holder_kind, holder) = grant.holder_after(caller);
+    let (holder_kind, holder) = grant.holder_after(caller, 1);
     let row = [Value::from(&grant.session[..]), i64::from(grant.number).into()];
     change.run(ACTIVATE, row.into_iter().chain([caller.now_ms.into(), holder_kind.into(), holder.into()]).collect());
     let burnt = caller.burn(&mut change);

@@ -162,6 +162,7 @@ impl Grant {
             "bearer" => true,
             "client" => caller.authenticated,
             "jkt" => caller.jkt() == Some(&self.holder),
+            "learned" => caller.jkt().is_some() && caller.jkt() == self.learned().map(|it| it.0),
             // Bound at PAR, or else by the code exchange.
             "instance" => caller.instance.as_ref().is_some_and(|it| self.holder.is_empty() || it.jkt == self.holder),
             _ => false,
@@ -184,12 +185,26 @@ impl Grant {
     }
 
     /// Who holds what is issued now: a public client's proof binds its grant (RFC 9449 5), an installation's key always does.
-    pub fn holder_after<'a>(&'a self, caller: &'a Caller) -> (&'a str, &'a str) {
+    /// `generation`: of the refresh token that comes with it; the first is the code's.
+    pub fn holder_after(&self, caller: &Caller, generation: u32) -> (&str, String) {
         match (self.holder_kind.as_str(), caller.jkt(), &caller.instance) {
-            ("bearer", Some(jkt), _) => ("jkt", jkt),
-            ("instance", _, Some(instance)) => ("instance", &instance.jkt),
-            (kind, ..) => (kind, &self.holder),
+            ("bearer", Some(jkt), _) if generation == 1 => ("jkt", jkt.to_owned()),
+            // Until now a string was enough, and somebody else may have it: the generation says until when.
+            ("bearer", Some(jkt), _) => ("learned", format!("{jkt}@{generation}")),
+            ("instance", _, Some(instance)) => ("instance", instance.jkt.clone()),
+            (kind, ..) => (kind, self.holder.clone()),
         }
+    }
+
+    /// Of a grant that was bound to a key while it lived: the key, and the first generation that is bound.
+    fn learned(&self) -> Option<(&str, u32)> {
+        let (jkt, generation) = self.holder.split_once('@').filter(|_| self.holder_kind == "learned")?;
+        Some((jkt, generation.parse().ok()?))
+    }
+
+    /// A token from before the key was learned, without the key: thief and owner look alike, as with any unbound token.
+    pub fn is_from_before_the_key(&self, caller: &Caller, presented: u32) -> bool {
+        self.learned().is_some_and(|(jkt, first)| presented < first && caller.jkt() != Some(jkt))
     }
 
     pub fn is_key_bound(&self) -> bool {

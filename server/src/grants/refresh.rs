@@ -61,6 +61,9 @@ pub async fn refresh(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
 /// `None`: lost a race; read again.
 async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, presented: u32) -> Result<Option<Reply>> {
     grant.must_belong_to(caller)?;
+    if grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
+        return Err(spent(app, caller, grant, true).await?.into());
+    }
     grant.must_be_held_by(caller)?;
     grant.must_be_alive(caller.now_ms)?;
     must_be_active_and_fresh(grant, caller)?;
@@ -72,7 +75,10 @@ async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, present
         Turn::Current => moved(app, caller, form, grant, &scope, presented + 1, "refreshed").await,
         Turn::Ahead => moved(app, caller, form, grant, &scope, presented + 1, "store_behind").await,
         Turn::Previous => repeated(app, caller, form, grant, &scope).await.map(Some),
-        Turn::Spent => Err(spent(app, caller, grant).await?.into()),
+        Turn::Spent => {
+            let ends = !grant.is_key_bound() || rules.on_stale == OnStale::End;
+            Err(spent(app, caller, grant, ends).await?.into())
+        }
     }
 }
 
@@ -108,7 +114,7 @@ async fn moved(
 ) -> Result<Option<Reply>> {
     let mut change = Change::new(caller.now_ms);
     // An app that learns to prove a key stays signed in: from here on its grant is bound (RFC 9449 5).
-    let (holder_kind, holder) = grant.holder_after(caller);
+    let (holder_kind, holder) = grant.holder_after(caller, to);
     change.run(
         MOVE,
         vec![
@@ -153,8 +159,7 @@ async fn repeated(app: &App, caller: &Caller, form: &Form, grant: &Grant, scope:
 
 /// An old token. Unbound: thief and owner look alike, so the grant ends. Bound: whoever sends it proved the key, so it
 /// is an old copy and not a theft; it is refused and reported.
-async fn spent(app: &App, caller: &Caller, grant: &Grant) -> Result<Refused> {
-    let ends = !grant.is_key_bound() || caller.client.refresh.on_stale == OnStale::End;
+async fn spent(app: &App, caller: &Caller, grant: &Grant, ends: bool) -> Result<Refused> {
     let mut change = Change::new(caller.now_ms);
     if ends {
         grant.end(&mut change);
