@@ -17,6 +17,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, RwLock};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::Algorithm;
+use tokio::sync::Semaphore;
 
 /// The source of time: a value, so that tests own it. Milliseconds since the epoch.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -50,6 +51,8 @@ pub struct Limits {
     pub attests: DefaultKeyedRateLimiter<u16>,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
     pub proven_secrets: Mutex<BTreeMap<String, [u8; 32]>>,
+    /// One unproved secret at a time.
+    pub proving: Semaphore,
 }
 
 impl Limits {
@@ -61,6 +64,7 @@ impl Limits {
             pushes: per_minute(6000),
             attests: per_minute(600),
             proven_secrets: Mutex::default(),
+            proving: Semaphore::new(1),
         }
     }
 

@@ -232,53 +232,53 @@ async fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &
     }
 }
 
-/// Compares a secret with its digest. Wrong ones are limited per client and address, so that guessing is slow
-/// while the rightful client, calling from elsewhere, is served (125-T).
+/// A client's secret over HTTP Basic or in the form.
 async fn check_secret(app: &App, incoming: &Incoming, client_id: &str, client: &Client, secret: &str) -> Result<()> {
-    let wrong = || invalid_client("The client secret is wrong.");
     let stored = client.secret.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no secret")))?;
-    if secret.len() > 256 {
-        return Err(wrong().because("too long").into());
-    }
-    let (_, seen) = app.keyring.mac("proven-secret", &[client_id.as_bytes(), stored.as_str().as_bytes(), secret.as_bytes()]);
-    let known = app.limits.proven_secrets.lock().ok().and_then(|it| it.get(client_id).copied());
-    if known.is_some_and(|it| digest::equal(&it, &seen)) {
+    if fits(app, incoming, client_id, stored.as_str(), secret).await? {
         return Ok(());
     }
-    let place = Limits::place(&[client_id, &incoming.address.to_string()]);
-    if app.limits.wrong_secrets.check_key(&place).is_err() {
-        return Err(Refused::new(429, "invalid_client", "Too many attempts; wait before trying again.").retry_after(60).into());
-    }
-    if !app.machine.hashers().verify_secret(stored.as_str(), secret).await? {
-        return Err(wrong().into());
-    }
-    if let Ok(mut proven) = app.limits.proven_secrets.lock() {
-        proven.insert(client_id.to_owned(), seen);
-    }
-    Ok(())
+    Err(invalid_client("The client secret is wrong.").into())
 }
 
 /// An API that introspects: its name and secret over HTTP Basic. `None` when the caller is not an API.
 pub async fn api(app: &App, incoming: &Incoming) -> Result<Option<String>> {
     let Some((name, secret)) = incoming.header("authorization").and_then(parse_basic) else { return Ok(None) };
     let Some(stored) = app.config.api.get(&name).and_then(|it| it.introspection_secret.as_ref()) else { return Ok(None) };
-    let cached = format!("api {name}");
-    let (_, seen) = app.keyring.mac("proven-secret", &[cached.as_bytes(), stored.as_str().as_bytes(), secret.as_bytes()]);
-    let known = app.limits.proven_secrets.lock().ok().and_then(|it| it.get(&cached).copied());
-    if known.is_some_and(|it| digest::equal(&it, &seen)) {
+    if fits(app, incoming, &format!("api {name}"), stored.as_str(), &secret).await? {
         return Ok(Some(name));
     }
-    let place = Limits::place(&[&cached, &incoming.address.to_string()]);
+    Err(invalid_client("The API's introspection secret is wrong.").into())
+}
+
+/// Compares a secret with its digest, once per process. Wrong ones are limited per client and address, so that guessing is
+/// slow while the rightful client, calling from elsewhere, is served (125-T). Secrets nobody has proved yet are looked at one
+/// after the other: of many right ones that come at once, the first is hashed and counted, and the others find it proved.
+async fn fits(app: &App, incoming: &Incoming, name: &str, stored: &str, secret: &str) -> Result<bool> {
+    if secret.len() > 256 {
+        return Ok(false);
+    }
+    let (_, seen) = app.keyring.mac("proven-secret", &[name.as_bytes(), stored.as_bytes(), secret.as_bytes()]);
+    let proved = || app.limits.proven_secrets.lock().ok().and_then(|it| it.get(name).copied()).is_some_and(|it| digest::equal(&it, &seen));
+    if proved() {
+        return Ok(true);
+    }
+    let busy = || Refused::new(503, "temporarily_unavailable", "The server is stopping; try again.").retry_after(1);
+    let _turn = app.limits.proving.acquire().await.map_err(|_| busy())?;
+    if proved() {
+        return Ok(true);
+    }
+    let place = Limits::place(&[name, &incoming.address.to_string()]);
     if app.limits.wrong_secrets.check_key(&place).is_err() {
         return Err(Refused::new(429, "invalid_client", "Too many attempts; wait before trying again.").retry_after(60).into());
     }
-    if secret.len() > 256 || !app.machine.hashers().verify_secret(stored.as_str(), &secret).await? {
-        return Err(invalid_client("The API's introspection secret is wrong.").into());
+    if !app.machine.hashers().verify_secret(stored, secret).await? {
+        return Ok(false);
     }
     if let Ok(mut proven) = app.limits.proven_secrets.lock() {
-        proven.insert(cached, seen);
+        proven.insert(name.to_owned(), seen);
     }
-    Ok(Some(name))
+    Ok(true)
 }
 
 /// The caller's address: the peer's own, or, when the peer is a configured proxy, the last entry of X-Forwarded-For

@@ -319,3 +319,30 @@ async fn a_clock_that_jumps_revives_nothing() {
     })
     .await;
 }
+
+/// 125-T and its twin: sixty right secrets at once are sixty answers, right after the start; wrong ones meet their limit, and
+/// the right one goes on elsewhere and here.
+#[tokio::test(flavor = "multi_thread")]
+async fn right_secrets_are_never_counted_as_guesses() {
+    let world = World::start(Engine::Sqlite).await;
+    let ask = |secret: &'static str| {
+        let form = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+        let request = world.http.post(world.url("/token")).form(&form).basic_auth("robot", Some(secret));
+        tokio::spawn(async move { request.send().await.unwrap().status().as_u16() })
+    };
+    let right: Vec<_> = (0..60).map(|_| ask(SECRET)).collect();
+    for one in right {
+        assert_eq!(one.await.unwrap(), 200);
+    }
+    let mut seen = [0, 0];
+    for _ in 0..25 {
+        match ask("not-the-secret-of-the-robot-0123456789ab").await.unwrap() {
+            401 => seen[0] += 1,
+            429 => seen[1] += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(seen[0] <= 20 && seen[1] >= 5, "{seen:?}");
+    assert_eq!(ask(SECRET).await.unwrap(), 200, "a proved secret needs no hashing");
+    world.stop().await;
+}
