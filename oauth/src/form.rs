@@ -44,6 +44,23 @@ impl Form {
         Ok(Self { pairs })
     }
 
+    /// The same limits for parameters that came otherwise, such as in a request object.
+    pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Self, FormError> {
+        let size: usize = pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
+        if pairs.len() > MAX_PARAMETERS || size > MAX_BYTES {
+            return Err(FormError::TooLarge);
+        }
+        for (at, (name, value)) in pairs.iter().enumerate() {
+            if value.contains('\0') || name.contains('\0') {
+                return Err(FormError::Malformed);
+            }
+            if pairs[..at].iter().any(|(known, _)| known == name) && !REPEATABLE.contains(&name.as_str()) {
+                return Err(FormError::Repeated(name.clone()));
+            }
+        }
+        Ok(Self { pairs })
+    }
+
     /// The value, if there is one that is not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())

@@ -4,6 +4,7 @@
 pub mod access_token;
 pub mod base64url;
 pub mod bearer;
+pub mod certificate;
 pub mod claims;
 pub mod client_assertion;
 pub mod client_attestation;
@@ -18,4 +19,5 @@ pub mod jws;
 pub mod metadata;
 pub mod pkce;
 pub mod redirect;
+pub mod request_object;
 pub mod scope;

@@ -1,6 +1,6 @@
-//! Refusals as HTTP. RFC 6750 3, RFC 9449 7.1.
+//! Refusals as HTTP. RFC 6750 3, RFC 9449 7.1, RFC 9470 3.
 
-use crate::Refusal;
+use crate::{Needs, Refusal};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
@@ -18,6 +18,7 @@ pub struct Ways {
 }
 
 pub fn refusal(it: &Refusal, ways: &Ways) -> Response<Bytes> {
+    let mut wanted = Vec::new();
     let (status, error, text, more) = match it {
         Refusal::Missing => (401, None, "Send an access token in the Authorization header.", Vec::new()),
         Refusal::Request(text) => (400, Some("invalid_request"), *text, Vec::new()),
@@ -28,6 +29,17 @@ pub fn refusal(it: &Refusal, ways: &Ways) -> Response<Bytes> {
         }
         Refusal::Scope(scope) => {
             (403, Some("insufficient_scope"), "The token lacks the scope this call needs.", vec![("scope", scope.as_str())])
+        }
+        Refusal::Authentication(needs) => {
+            for (name, value) in
+                [("acr_values", needs.acr_values.join(" ")), ("max_age", age(needs)), ("scope", needs.scope.clone().unwrap_or_default())]
+            {
+                if !value.is_empty() {
+                    wanted.push((name, value));
+                }
+            }
+            let text = "The person has to sign in again. Start an authorization request with these acr_values and max_age.";
+            (401, Some("insufficient_user_authentication"), text, wanted.iter().map(|(k, v)| (*k, v.as_str())).collect())
         }
         Refusal::Unavailable => (503, Some("temporarily_unavailable"), "The issuer cannot be reached to check the token.", Vec::new()),
     };
@@ -53,6 +65,10 @@ pub fn refusal(it: &Refusal, ways: &Ways) -> Response<Bytes> {
         give_nonce(headers, nonce);
     }
     response
+}
+
+fn age(needs: &Needs) -> String {
+    needs.max_age_s.map(|it| it.to_string()).unwrap_or_default()
 }
 
 /// One header line per scheme, the one that was used first; only that one says what is wrong.

@@ -24,9 +24,10 @@ pub(crate) struct Dpop {
 
 /// What binds a token.
 enum Holder<'a> {
+    /// Whoever has it, as far as DPoP is concerned.
     Anyone,
     Key(&'a str),
-    /// A certificate, several things at once, or something we cannot read.
+    /// Something we cannot read.
     Other,
 }
 
@@ -36,11 +37,12 @@ fn holder(token: &Token) -> Holder<'_> {
         let says_dpop = token.extra.get("token_type").and_then(|it| it.as_str()).is_some_and(|it| it.eq_ignore_ascii_case("dpop"));
         return if says_dpop { Holder::Other } else { Holder::Anyone };
     };
-    // A member that is not understood may be a condition that is not met.
-    let members = cnf.as_object().filter(|it| it.len() == 1);
-    match members.and_then(|it| it.get("jkt")).and_then(|it| it.as_str()) {
-        Some(jkt) => Holder::Key(jkt),
-        None => Holder::Other,
+    // A member that is not understood may be a condition that is not met. The certificate is `certificate::must_fit`'s.
+    let understood = cnf.as_object().filter(|it| !it.is_empty() && it.keys().all(|it| it == "jkt" || it == "x5t#S256"));
+    match understood.map(|it| it.get("jkt").map(serde_json::Value::as_str)) {
+        Some(Some(Some(jkt))) => Holder::Key(jkt),
+        Some(None) => Holder::Anyone,
+        Some(Some(None)) | None => Holder::Other,
     }
 }
 

@@ -11,10 +11,12 @@
 //! The checked token is in the request's extensions as [`Token`].
 
 mod answer;
+mod certificate;
 mod dpop;
 mod issuer;
 mod replay;
 
+pub use certificate::Peer;
 pub use symbolon_oauth::access_token::AccessToken as Token;
 pub use symbolon_oauth::jwk::Algorithm;
 
@@ -48,6 +50,7 @@ struct Inner {
     audience: String,
     clock: Clock,
     dpop: Dpop,
+    proxies: Vec<String>,
 }
 
 /// What the guard looks at of a request.
@@ -58,12 +61,61 @@ pub struct Call<'a> {
     pub path: &'a str,
     pub query: Option<&'a str>,
     pub headers: &'a HeaderMap,
+    /// What is known of the connection; needed for tokens bound to a certificate.
+    pub peer: Option<&'a Peer>,
+}
+
+/// What a route needs of a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    scope: Option<String>,
+    acr_values: Vec<String>,
+    max_age_s: Option<i64>,
+}
+
+impl Needs {
+    /// A scope.
+    pub fn scope(scope: &str) -> Self {
+        Self { scope: Some(scope.to_owned()), ..Self::default() }
+    }
+
+    /// One of these authentication context classes (RFC 9470 3).
+    pub fn acr(mut self, values: &[&str]) -> Self {
+        self.acr_values = values.iter().map(|it| (*it).to_owned()).collect();
+        self
+    }
+
+    /// That the person signed in at most this long ago (RFC 9470 3).
+    pub fn max_age(mut self, age: std::time::Duration) -> Self {
+        self.max_age_s = Some(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        self
+    }
+
+    /// Scope first: without it no sign-in helps.
+    fn met_by(&self, token: &Token, now_s: i64) -> Result<(), Refusal> {
+        if let Some(needed) = &self.scope {
+            let has = token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
+            if !has.contains(needed) {
+                return Err(Refusal::Scope(needed.clone()));
+            }
+        }
+        let strong = self.acr_values.is_empty() || token.acr.as_ref().is_some_and(|it| self.acr_values.contains(it));
+        // A token that does not say when the person signed in is old.
+        let recent = self.max_age_s.is_none_or(|most| token.auth_time.is_some_and(|it| now_s - it <= most));
+        if strong && recent { Ok(()) } else { Err(Refusal::Authentication(self.clone())) }
+    }
 }
 
 impl<'a> Call<'a> {
     pub fn of<B>(request: &'a Request<B>) -> Self {
         let uri = request.uri();
-        Self { method: request.method().as_str(), path: uri.path(), query: uri.query(), headers: request.headers() }
+        Self {
+            method: request.method().as_str(),
+            path: uri.path(),
+            query: uri.query(),
+            headers: request.headers(),
+            peer: request.extensions().get(),
+        }
     }
 }
 
@@ -90,6 +142,8 @@ pub enum Refusal {
     Nonce(String),
     /// A good token without the scope this route needs.
     Scope(String),
+    /// A good token of a person who has to sign in better, or again (RFC 9470).
+    Authentication(Needs),
     /// The issuer cannot be reached and nothing is cached.
     Unavailable,
 }
@@ -110,7 +164,7 @@ impl Guard {
 
     pub fn with_clock(issuer: &str, audience: &str, clock: Clock) -> Self {
         let dpop = Dpop::new(audience);
-        Self(Arc::new(Inner { issuer: Issuer::new(issuer), audience: audience.to_owned(), clock, dpop }))
+        Self(Arc::new(Inner { issuer: Issuer::new(issuer), audience: audience.to_owned(), clock, dpop, proxies: Vec::new() }))
     }
 
     fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -156,18 +210,29 @@ impl Guard {
         self.with(|it| it.dpop.memory = Arc::new(Memory::new(proofs)))
     }
 
+    /// The proxies, addresses or CIDR blocks, whose `Client-Cert` header says which certificate the app showed (RFC 9440). They
+    /// must take away what an app sends under that name. Without any, the certificate is that of the connection itself ([`Peer`]).
+    pub fn client_cert_from(self, proxies: &[&str]) -> Self {
+        self.with(|it| it.proxies = proxies.iter().map(|it| (*it).to_owned()).collect())
+    }
+
     /// A layer that lets in whoever has a token for this API, whatever its scope.
     pub fn layer(&self) -> GuardLayer {
-        GuardLayer { guard: self.clone(), scope: None }
+        self.needs(Needs::default())
     }
 
     /// A layer that also wants this scope.
     pub fn require(&self, scope: &str) -> GuardLayer {
-        GuardLayer { guard: self.clone(), scope: Some(scope.to_owned()) }
+        self.needs(Needs::scope(scope))
+    }
+
+    /// A layer that wants all of this.
+    pub fn needs(&self, needs: Needs) -> GuardLayer {
+        GuardLayer { guard: self.clone(), needs }
     }
 
     /// The check itself, for callers that are not tower services.
-    pub async fn check(&self, call: &Call<'_>, scope: Option<&str>) -> Result<Admitted, Refusal> {
+    pub async fn check(&self, call: &Call<'_>, needs: &Needs) -> Result<Admitted, Refusal> {
         let dpop = &self.0.dpop;
         match presented(call)? {
             Presented::Bearer(_) if dpop.required => {
@@ -176,14 +241,16 @@ impl Guard {
             Presented::Bearer(text) => {
                 let token = self.token(text).await?;
                 dpop.must_be_unbound(&token)?;
-                has_scope(&token, scope)?;
+                certificate::must_fit(call, &token, &self.0.proxies)?;
+                needs.met_by(&token, (self.0.clock)())?;
                 Ok(Admitted { token, next_nonce: None })
             }
             Presented::Dpop(text) => {
                 let token = self.token(text).await?;
                 let now_s = (self.0.clock)();
                 let proof = dpop.prove(call, text, &token, now_s)?;
-                has_scope(&token, scope)?;
+                certificate::must_fit(call, &token, &self.0.proxies)?;
+                needs.met_by(&token, now_s)?;
                 dpop.burn(&proof, now_s)?;
                 Ok(Admitted { token, next_nonce: dpop.next_nonce(&proof, now_s) })
             }
@@ -277,12 +344,6 @@ fn refuse(why: &str) -> Refusal {
     Refusal::Token(why.to_owned())
 }
 
-fn has_scope(token: &Token, needed: Option<&str>) -> Result<(), Refusal> {
-    let Some(needed) = needed else { return Ok(()) };
-    let has = token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
-    if has.contains(needed) { Ok(()) } else { Err(Refusal::Scope(needed.to_owned())) }
-}
-
 /// The Authorization headers; one that is no text reads as an empty one.
 fn authorization<'a>(call: &Call<'a>) -> impl Iterator<Item = &'a str> {
     call.headers.get_all(header::AUTHORIZATION).iter().map(|it| it.to_str().unwrap_or_default())
@@ -304,7 +365,7 @@ fn presented<'a>(call: &Call<'a>) -> Result<Presented<'a>, Refusal> {
 #[derive(Clone)]
 pub struct GuardLayer {
     guard: Guard,
-    scope: Option<String>,
+    needs: Needs,
 }
 
 impl<S> Layer<S> for GuardLayer {
@@ -343,8 +404,9 @@ where
         let layer = self.layer.clone();
         Box::pin(async move {
             let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
-            let call = Call { method: method.as_str(), path: uri.path(), query: uri.query(), headers: &headers };
-            match layer.guard.check(&call, layer.scope.as_deref()).await {
+            let peer: Option<Peer> = request.extensions().get().cloned();
+            let call = Call { method: method.as_str(), path: uri.path(), query: uri.query(), headers: &headers, peer: peer.as_ref() };
+            match layer.guard.check(&call, &layer.needs).await {
                 Ok(Admitted { token, next_nonce }) => {
                     request.extensions_mut().insert(token);
                     let mut response = inner.call(request).await?;

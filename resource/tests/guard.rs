@@ -7,9 +7,10 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::jws;
-use symbolon_resource::{Call, Guard, Refusal};
+use symbolon_oauth::{certificate, jws};
+use symbolon_resource::{Call, Guard, Needs, Peer, Refusal};
 use world::{AUDIENCE, says, world};
 
 /// 148-F, 220-J, 221-J, 207-J and the foreign token diagnosis: one defect at a time.
@@ -85,6 +86,81 @@ async fn without_keys_nobody_gets_in() {
     claims["iss"] = "http://127.0.0.1:1".into();
     let mut headers = HeaderMap::new();
     headers.append("authorization", format!("Bearer {}", world.token(&claims)).parse().unwrap());
-    let call = Call { method: "GET", path: "/orders", query: None, headers: &headers };
-    assert_eq!(gone.check(&call, None).await.unwrap_err(), Refusal::Unavailable);
+    let call = Call { method: "GET", path: "/orders", query: None, headers: &headers, peer: None };
+    assert_eq!(gone.check(&call, &Needs::default()).await.unwrap_err(), Refusal::Unavailable);
+}
+
+/// RFC 9470 3: a call that needs a better or fresher sign-in says which; with it, the same call is let in.
+#[tokio::test]
+async fn a_call_can_ask_for_a_better_sign_in() {
+    let world = world().await;
+    let needs = Needs::scope("orders:read").acr(&["urn:example:mfa", "urn:example:passkey"]).max_age(Duration::from_secs(60));
+    let check = async |claims: &Value| {
+        let mut headers = HeaderMap::new();
+        headers.append("authorization", format!("Bearer {}", world.token(claims)).parse().unwrap());
+        let call = Call { method: "GET", path: "/orders", query: None, headers: &headers, peer: None };
+        let outcome = world.guard.check(&call, &needs).await;
+        let answer = outcome.as_ref().err().map(|it| world.guard.answer(&call, it));
+        let challenge = answer.map(|it| format!("{} {}", it.status().as_u16(), it.headers()["www-authenticate"].to_str().unwrap()));
+        (outcome, challenge.unwrap_or_default())
+    };
+    let with = |acr: Option<&str>, auth_time: Option<i64>| {
+        let mut claims = world.claims();
+        acr.into_iter().for_each(|it| claims["acr"] = it.into());
+        auth_time.into_iter().for_each(|it| claims["auth_time"] = it.into());
+        claims
+    };
+    for weak in [
+        with(None, Some(990)),
+        with(Some("urn:example:pwd"), Some(990)),
+        with(Some("urn:example:mfa"), Some(939)),
+        with(Some("urn:example:mfa"), None),
+    ] {
+        let (outcome, challenge) = check(&weak).await;
+        assert_eq!(outcome, Err(Refusal::Authentication(needs.clone())));
+        assert!(challenge.starts_with("401 Bearer error=\"insufficient_user_authentication\""), "{challenge}");
+        for part in ["acr_values=\"urn:example:mfa urn:example:passkey\"", "max_age=\"60\"", "scope=\"orders:read\""] {
+            assert!(challenge.contains(part), "{challenge}");
+        }
+    }
+    assert!(check(&with(Some("urn:example:passkey"), Some(940))).await.0.is_ok());
+    // Without the scope no sign-in helps, so that is said first.
+    let mut other = with(None, None);
+    other["scope"] = "other".into();
+    assert_eq!(check(&other).await.0, Err(Refusal::Scope("orders:read".to_owned())));
+}
+
+/// RFC 8705 3, RFC 9440: the certificate of the connection, or of a configured proxy's header; anybody else's header is air.
+#[tokio::test]
+async fn a_token_bound_to_a_certificate_needs_the_certificate() {
+    let world = world().await;
+    let (mine, other) = (b"a certificate".to_vec(), b"another".to_vec());
+    let mut claims = world.claims();
+    claims["cnf"] = json!({ "x5t#S256": certificate::thumbprint(&mine) });
+    let token = world.token(&claims);
+    let guard = world.guard.clone().client_cert_from(&["10.0.0.0/8"]);
+    let check = async |peer: Option<Peer>, header: &[&str]| {
+        let mut headers = HeaderMap::new();
+        headers.append("authorization", format!("Bearer {token}").parse().unwrap());
+        for it in header {
+            headers.append("client-cert", it.parse().unwrap());
+        }
+        let call = Call { method: "GET", path: "/orders", query: None, headers: &headers, peer: peer.as_ref() };
+        guard.check(&call, &Needs::default()).await.map(|it| it.token.sub)
+    };
+    let peer =
+        |address: &str, certificate: Option<&Vec<u8>>| Some(Peer { address: address.parse().ok(), certificate: certificate.cloned() });
+    assert!(check(peer("203.0.113.9", Some(&mine)), &[]).await.is_ok());
+    says(check(peer("203.0.113.9", Some(&other)), &[]).await, "another client certificate");
+    says(check(peer("203.0.113.9", None), &[]).await, "bound to a client certificate");
+    says(check(None, &[]).await, "bound to a client certificate");
+    let (own, foreign) = (certificate::to_header(&mine), certificate::to_header(&other));
+    assert!(check(peer("10.1.2.3", None), &[&own]).await.is_ok());
+    says(check(peer("10.1.2.3", Some(&mine)), &[&foreign]).await, "another client certificate");
+    says(check(peer("10.1.2.3", Some(&mine)), &[]).await, "bound to a client certificate");
+    says(check(peer("10.1.2.3", None), &[&own, &own]).await, "bound to a client certificate");
+    says(check(peer("203.0.113.9", None), &[&own]).await, "bound to a client certificate");
+    // A condition that nobody understands is not met.
+    claims["cnf"] = json!({ "x5t#S256": certificate::thumbprint(&mine), "kid": "1" });
+    says(world.bearer(&world.token(&claims)).await, "bound to a key");
 }

@@ -198,8 +198,8 @@ async fn read_registered(store: &Store, config: &Config) -> Result<Registered, F
 pub fn algorithms(config: &Config) -> Vec<Algorithm> {
     let mut wanted = BTreeSet::from([Algorithm::ES256]);
     wanted.insert(config.signing.alg);
-    wanted.extend(config.api.values().filter_map(|it| it.signing_alg));
-    wanted.extend(config.client.values().filter_map(|it| it.id_token_signed_response_alg));
+    wanted.extend(config.api.values().flat_map(|it| [it.signing_alg, it.introspection_signed_response_alg]).flatten());
+    wanted.extend(config.client.values().flat_map(|it| [it.id_token_signed_response_alg, it.authorization_signed_response_alg]).flatten());
     wanted.into_iter().collect()
 }
 

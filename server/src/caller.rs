@@ -13,8 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use symbolon_oauth::client_assertion::{self, Assertion};
 use symbolon_oauth::form::Form;
-use symbolon_oauth::jwk::KeySet;
-use symbolon_oauth::{base64url, digest};
+use symbolon_oauth::{base64url, certificate, digest};
 
 /// The caller of a request, identified; authenticated as far as its registration asks.
 pub struct Caller {
@@ -221,9 +220,9 @@ async fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &
             let keys = client
                 .jwks
                 .as_ref()
-                .and_then(|it| KeySet::parse(it).ok())
+                .and_then(|it| it.keys().ok())
                 .ok_or_else(|| Fault::new(format!("client {client_id} has no usable jwks")))?;
-            let checked = client_assertion::check(&text, &keys, client_id, &app.config.issuer, incoming.now_ms / 1000)
+            let checked = client_assertion::check(&text, keys, client_id, &app.config.issuer, incoming.now_ms / 1000)
                 .map_err(|why| invalid_client("The client assertion was refused; its aud must be exactly the issuer.").because(why))?;
             Ok((true, Some(checked)))
         }
@@ -285,7 +284,7 @@ async fn fits(app: &App, incoming: &Incoming, name: &str, stored: &str, secret: 
 /// that is not itself a configured proxy. Anybody else's header is ignored.
 pub fn address(headers: &HeaderMap, peer: IpAddr, proxies: &[String]) -> IpAddr {
     let peer = peer.to_canonical();
-    let trusted = |it: &IpAddr| proxies.iter().any(|net| within(net, it));
+    let trusted = |it: &IpAddr| certificate::is_one_of(proxies, *it);
     if !trusted(&peer) {
         return peer;
     }
@@ -298,24 +297,6 @@ pub fn address(headers: &HeaderMap, peer: IpAddr, proxies: &[String]) -> IpAddr 
         }
     }
     peer
-}
-
-/// Is `address` in `net`, an address or a CIDR block?
-fn within(net: &str, address: &IpAddr) -> bool {
-    let (base, bits) = match net.split_once('/') {
-        Some((base, bits)) => (base, bits.parse::<u32>().ok()),
-        None => (net, Some(128)),
-    };
-    let (Ok(base), Some(bits)) = (base.parse::<IpAddr>(), bits) else { return false };
-    match (base, address) {
-        (IpAddr::V4(a), IpAddr::V4(b)) => shifted(u32::from(a).into(), 32, bits) == shifted(u32::from(*b).into(), 32, bits),
-        (IpAddr::V6(a), IpAddr::V6(b)) => shifted(u128::from(a), 128, bits) == shifted(u128::from(*b), 128, bits),
-        _ => false,
-    }
-}
-
-fn shifted(value: u128, width: u32, bits: u32) -> u128 {
-    value.checked_shr(width - bits.min(width)).unwrap_or(0)
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::jws;
-use symbolon_resource::{Call, Guard, Refusal};
+use symbolon_resource::{Call, Guard, Needs, Refusal};
 
 pub const AUDIENCE: &str = "https://api.example.com/orders";
 
@@ -69,8 +69,8 @@ impl World {
         for it in authorization {
             headers.append("authorization", it.parse().unwrap());
         }
-        let call = Call { method: "GET", path: "/orders", query, headers: &headers };
-        self.guard.check(&call, scope).await.map(|it| it.token.sub)
+        let call = Call { method: "GET", path: "/orders", query, headers: &headers, peer: None };
+        self.guard.check(&call, &scope.map(Needs::scope).unwrap_or_default()).await.map(|it| it.token.sub)
     }
 
     pub async fn bearer(&self, token: &str) -> Result<String, Refusal> {

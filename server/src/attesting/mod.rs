@@ -14,7 +14,6 @@ use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use symbolon_oauth::client_attestation::{self, Attestation, POP_WINDOW_S, Rejected};
 use symbolon_oauth::dpop_nonce::NonceKey;
-use symbolon_oauth::jwk::KeySet;
 
 pub const ATTESTATION: &str = "oauth-client-attestation";
 pub const POP: &str = "oauth-client-attestation-pop";
@@ -95,7 +94,7 @@ pub fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, k
 fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Attestation> {
     let rules = client.attestation.clone().unwrap_or_default();
     let keys = match &rules.attester_jwks {
-        Some(jwks) => Arc::new(KeySet::parse(jwks).map_err(|it| Fault::new(format!("attester_jwks: {}", it.0)))?),
+        Some(jwks) => Arc::clone(jwks.keys().map_err(|it| Fault::new(format!("attester_jwks: {it}")))?),
         None => app.keys.verifiers(now_s * 1000),
     };
     client_attestation::check(text, &keys, now_s, rules.max_age.0).map_err(|why| match why {

@@ -279,7 +279,7 @@ impl Reader {
         client.name = self.text("client_name");
         client.redirect_uris = redirect_uris;
         client.post_logout_redirect_uris = self.list("post_logout_redirect_uris").unwrap_or_default();
-        client.jwks = self.members.remove("jwks");
+        client.jwks = self.members.remove("jwks").map(crate::config::Jwks::new);
         if let Some(grants) = grants {
             for grant in grants.iter().filter(|it| !GRANTS.contains(&it.as_str())) {
                 self.problems.push(format!("grant_types: this server does not offer {grant:?}"));

@@ -1,6 +1,6 @@
 //! A client: an application that may ask for tokens. The words follow RFC 7591 where it has one.
 
-use super::{Secret, Span};
+use super::{Jwks, Secret, Span};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use symbolon_oauth::jwk::Algorithm;
@@ -34,7 +34,7 @@ impl From<ClientKind> for redirect::ClientKind {
 pub struct AttestationRules {
     /// The keys of the customer's own attester; absent: this server attests.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub attester_jwks: Option<serde_json::Value>,
+    pub attester_jwks: Option<Jwks>,
     /// An older attestation is answered with use_fresh_attestation.
     pub max_age: Span,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -178,6 +178,9 @@ pub struct Client {
     /// API name to the scopes this client may ask of it.
     #[serde(default)]
     pub apis: BTreeMap<String, Vec<String>>,
+    /// The APIs this client speaks for: tokens sent to them it may exchange for tokens of the APIs it calls (RFC 8693).
+    #[serde(default)]
+    pub exchanges: Vec<String>,
     /// OpenID Connect scopes; `UNSET` until `fill` has seen the kind.
     #[serde(default = "unset")]
     pub scopes: Vec<String>,
@@ -194,7 +197,7 @@ pub struct Client {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub secret: Option<Secret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub jwks: Option<serde_json::Value>,
+    pub jwks: Option<Jwks>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -203,6 +206,17 @@ pub struct Client {
     pub dpop: Dpop,
     #[serde(default)]
     pub require_pushed_authorization_requests: bool,
+    /// RFC 9101 10.5: every authorization request is a signed request object.
+    #[serde(default)]
+    pub require_signed_request_object: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_object_signing_alg: Option<Algorithm>,
+    /// The only response modes the client may ask for; empty: any.
+    #[serde(default)]
+    pub response_modes: Vec<String>,
+    /// JARM: the algorithm of signed authorization responses; absent: `signing.alg`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_signed_response_alg: Option<Algorithm>,
     /// UNSAFE: a code without PKCE. For old confidential web clients that cannot be changed, which then must send a nonce.
     #[serde(default)]
     pub without_pkce: bool,
@@ -217,7 +231,12 @@ pub struct Client {
 }
 
 pub const USER_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
-pub const GRANTS: [&str; 3] = ["authorization_code", "refresh_token", "client_credentials"];
+/// RFC 8693 2.1.
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub const GRANTS: [&str; 4] = ["authorization_code", "refresh_token", "client_credentials", EXCHANGE];
+
+/// OAuth 2.0 Multiple Response Type Encoding Practices 2.1, OAuth 2.0 Form Post, JARM 2.3.
+pub const RESPONSE_MODES: [&str; 7] = ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"];
 
 /// No scope is an empty word, so this cannot be what somebody meant.
 fn unset() -> Vec<String> {
@@ -247,6 +266,7 @@ impl Client {
             first_party: false,
             disabled: false,
             apis: BTreeMap::new(),
+            exchanges: Vec::new(),
             scopes: unset(),
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
@@ -258,6 +278,10 @@ impl Client {
             attestation: None,
             dpop: Dpop::Optional,
             require_pushed_authorization_requests: false,
+            require_signed_request_object: false,
+            request_object_signing_alg: None,
+            response_modes: Vec::new(),
+            authorization_signed_response_alg: None,
             without_pkce: false,
             id_token_signed_response_alg: None,
             refresh: Refresh::default(),
@@ -289,6 +313,7 @@ impl Client {
     pub fn allows_grant(&self, grant_type: &str) -> bool {
         match (&self.grants, self.kind) {
             (Some(own), _) => own.iter().any(|it| it == grant_type),
+            (None, _) if grant_type == EXCHANGE => !self.exchanges.is_empty(),
             (None, ClientKind::Service) => grant_type == "client_credentials",
             (None, ClientKind::Native | ClientKind::Web) => matches!(grant_type, "authorization_code" | "refresh_token"),
         }

@@ -2,14 +2,16 @@
 //! where they are.
 
 mod client;
+mod keys;
 mod mail;
 mod secret;
 mod span;
 
 pub use client::{
-    AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, OnStale, Refresh, RefreshMode,
-    USER_SCOPES,
+    AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, OnStale, RESPONSE_MODES, Refresh,
+    RefreshMode, USER_SCOPES,
 };
+pub use keys::Jwks;
 pub use mail::{Mail, MailSecurity, Registration};
 pub use secret::{MasterKey, Secret, SecretSource};
 pub use span::Span;
@@ -19,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use symbolon_oauth::jwk::{Algorithm, KeySet};
+use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::{base64url, digest, redirect};
 
 /// What is wrong with a configuration, and where.
@@ -213,6 +215,9 @@ pub struct Api {
     pub claims: Vec<String>,
     #[serde(default)]
     pub introspection_secret: Option<Secret>,
+    /// RFC 9701 6; absent: `signing.alg`.
+    #[serde(default)]
+    pub introspection_signed_response_alg: Option<Algorithm>,
     #[serde(default)]
     pub scope: BTreeMap<String, ApiScope>,
 }
@@ -228,6 +233,9 @@ pub struct ApiScope {
     pub text: String,
     #[serde(default)]
     pub claims: Vec<String>,
+    /// API name to scopes of it: a token for that API with one of them may be exchanged for this scope (RFC 8693).
+    #[serde(default)]
+    pub exchange_from: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -305,6 +313,11 @@ impl Config {
             if api.lifetime.0 <= 0 {
                 found.push(format!("[api.{name}]: lifetime must be more than zero"));
             }
+            for (scope, (other, from)) in api.scope.iter().flat_map(|(scope, it)| it.exchange_from.iter().map(move |it| (scope, it))) {
+                if !self.api.get(other).is_some_and(|it| from.iter().all(|from| it.scope.contains_key(from))) {
+                    found.push(format!("[api.{name}.scope.{scope:?}]: exchange_from names {other} with {from:?}, which there is not"));
+                }
+            }
         }
         for (id, client) in &self.client {
             for problem in self.judge_client(client) {
@@ -365,6 +378,12 @@ impl Config {
                 found.push(format!("[api.{name}] has no scope {scope:?}"));
             }
         }
+        for name in client.exchanges.iter().filter(|it| !self.api.contains_key(*it)) {
+            found.push(format!("exchanges: there is no [api.{name}]"));
+        }
+        if !client.exchanges.is_empty() && !client.is_confidential() {
+            found.push("exchanges is only for clients that authenticate: an API's own".to_owned());
+        }
         for scope in client.scopes.iter().filter(|it| !USER_SCOPES.contains(&it.as_str())) {
             found.push(format!("{scope:?} is no OpenID Connect scope; API scopes belong under `apis`"));
         }
@@ -387,12 +406,20 @@ impl Config {
         if client.authentication.uses_secret() && client.secret.is_none() {
             found.push("secret is missing; `symbolon client secret ID` makes one".to_owned());
         }
-        if client.authentication == ClientAuthentication::PrivateKeyJwt && client.jwks.as_ref().is_none_or(|it| KeySet::parse(it).is_err())
-        {
-            found.push("jwks is missing or not a key set we accept".to_owned());
+        if client.authentication == ClientAuthentication::PrivateKeyJwt && client.jwks.is_none() {
+            found.push("jwks is missing".to_owned());
+        }
+        if let Some(Err(why)) = client.jwks.as_ref().map(Jwks::keys) {
+            found.push(format!("jwks is not a key set we accept: {why}"));
+        }
+        if client.require_signed_request_object && client.jwks.is_none() {
+            found.push("require_signed_request_object needs jwks: the keys the client signs with".to_owned());
+        }
+        for mode in client.response_modes.iter().filter(|it| !RESPONSE_MODES.contains(&it.as_str())) {
+            found.push(format!("there is no response mode {mode:?}; use {}", RESPONSE_MODES.join(", ")));
         }
         let attester = client.attestation.as_ref().and_then(|it| it.attester_jwks.as_ref());
-        if attester.is_some_and(|it| KeySet::parse(it).is_err()) {
+        if attester.is_some_and(|it| it.keys().is_err()) {
             found.push("attestation.attester_jwks is not a key set we accept".to_owned());
         }
         let apps = client.attestation.as_ref().is_some_and(|it| it.ios.is_some() || it.android.is_some());

@@ -2,6 +2,7 @@
 
 pub mod client_credentials;
 pub mod code;
+pub mod exchange;
 pub mod refresh;
 
 use crate::app::App;

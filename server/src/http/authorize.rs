@@ -5,18 +5,18 @@ use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::config::{Client, ClientKind};
-use crate::error::{Error, Refused, Result};
+use crate::error::{Error, Fault, Refused, Result};
 use crate::grants;
 use crate::http::{login, par};
 use crate::sessions;
+use crate::store::Change;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use symbolon_oauth::base64url;
 use symbolon_oauth::form::Form;
-use symbolon_oauth::id_token;
 use symbolon_oauth::pkce::Challenge;
-use symbolon_oauth::redirect;
+use symbolon_oauth::request_object::{self, RequestObject};
 use symbolon_oauth::scope::Scope;
+use symbolon_oauth::{base64url, digest, id_token, jws, redirect};
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -32,6 +32,9 @@ pub struct Back {
     pub redirect_uri: String,
     pub mode: ResponseMode,
     pub state: Option<String>,
+    /// JARM: the client the answer is signed for.
+    #[serde(default)]
+    pub signed_for: Option<String>,
 }
 
 /// A checked authorization request; what a login carries until it is done.
@@ -62,6 +65,9 @@ pub struct AuthorizationRequest {
     /// The handle of the pushed request, burnt by the change that issues the code.
     #[serde(default)]
     pub pushed: Option<String>,
+    /// By what a request object sent by value is known, and its `exp`: burnt by the change that issues the code (092-A).
+    #[serde(default)]
+    pub object: Option<(String, i64)>,
 }
 
 /// Why a request is not carried out, and whether the client may be told by a redirect.
@@ -105,6 +111,9 @@ async fn resolve(app: &App, incoming: &Incoming) -> std::result::Result<Authoriz
     let form = incoming.parameters();
     let client_id = form.get("client_id").ok_or_else(|| page("The client_id parameter is missing."))?;
     let client = app.client(client_id).ok_or_else(|| page("There is no such client here, or it is disabled."))?;
+    if form.contains("request_uri") && form.contains("request") {
+        return Err(page("Send request or request_uri, not both (RFC 9101 5)."));
+    }
     if let Some(uri) = form.get("request_uri") {
         return par::open(app, client_id, &client, uri, incoming.now_ms).await;
     }
@@ -114,18 +123,68 @@ async fn resolve(app: &App, incoming: &Incoming) -> std::result::Result<Authoriz
     check(app, client_id, &client, form)
 }
 
-/// What an authorization request may ask. First what decides where an answer may go; from then on the client is told.
+/// What an authorization request may ask, signed or plain, pushed or not.
 pub fn check(app: &App, client_id: &str, client: &Client, form: &Form) -> std::result::Result<AuthorizationRequest, Problem> {
+    if !form.contains("request") {
+        if client.require_signed_request_object {
+            return Err(page("This client must sign its authorization requests (RFC 9101): send a request object."));
+        }
+        return check_parameters(app, client_id, client, form);
+    }
+    let object = opened(app, client_id, client, form)?;
+    let mut request = check_parameters(app, client_id, client, &object.parameters)?;
+    let text = form.get("request").unwrap_or_default();
+    request.object = Some((object.jti.unwrap_or_else(|| base64url::encode(&digest::sha256(text.as_bytes()))), object.exp_s));
+    Ok(request)
+}
+
+/// The statement that spends a request object, so that it works once (092-A).
+pub fn burn_object(change: &mut Change, request: &AuthorizationRequest) -> Option<usize> {
+    let (id, exp_s) = request.object.as_ref()?;
+    Some(change.once("request_object", &request.client_id, id, exp_s * 1000))
+}
+
+pub fn used_object() -> Error {
+    let hint = "This request object was used before; sign a new one for every request.";
+    Refused::bad_request("invalid_request_object", hint).into()
+}
+
+/// The request object (RFC 9101 6). Only the client's own keys count, and nothing is fetched.
+fn opened(app: &App, client_id: &str, client: &Client, form: &Form) -> std::result::Result<RequestObject, Problem> {
+    let failed = |code, hint, why: &str| Problem::Page(Refused::bad_request(code, hint).because(why).into());
+    let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
+    let keys = keys.ok_or_else(|| failed("request_not_supported", "This client registered no keys (jwks) to sign requests with.", ""))?;
+    let text = form.get("request").unwrap_or_default();
+    let now_s = app.now_ms() / 1000;
+    request_object::check(text, keys, client_id, &app.config.issuer, client.request_object_signing_alg, now_s).map_err(|why| {
+        let hint = "The request object is refused: signed by the client, aud this issuer, exp within the hour, client_id inside.";
+        failed("invalid_request_object", hint, why)
+    })
+}
+
+/// Where and how the answer goes. An unknown mode cannot be answered in that mode, so it is a page (Core 3.1.2.6).
+fn checked_back(client_id: &str, client: &Client, form: &Form) -> std::result::Result<Back, Problem> {
     let redirect_uri = checked_redirect(client, form)?;
-    let state = form.get("state").map(str::to_owned);
-    // Core 3.1.2.6 and response modes: an unknown mode cannot be answered in that mode, so it is a page.
-    let mode = match form.get("response_mode") {
-        None | Some("query") => ResponseMode::Query,
-        Some("fragment") => ResponseMode::Fragment,
-        Some("form_post") => ResponseMode::FormPost,
-        Some(_) => return Err(page("This response_mode is not supported; use query, fragment or form_post.")),
+    let asked = form.get("response_mode").unwrap_or("query");
+    let (mode, signed) = match asked {
+        "query" => (ResponseMode::Query, false),
+        "fragment" => (ResponseMode::Fragment, false),
+        "form_post" => (ResponseMode::FormPost, false),
+        "jwt" | "query.jwt" => (ResponseMode::Query, true),
+        "fragment.jwt" => (ResponseMode::Fragment, true),
+        "form_post.jwt" => (ResponseMode::FormPost, true),
+        _ => return Err(page("This response_mode is not supported; use query, fragment, form_post or one of them with .jwt.")),
     };
-    let back = Back { redirect_uri, mode, state };
+    // 096-A: who registered signed answers gets no others.
+    if !client.response_modes.is_empty() && !client.response_modes.iter().any(|it| it == asked) {
+        return Err(page("This client is registered for other response modes (response_modes)."));
+    }
+    Ok(Back { redirect_uri, mode, state: form.get("state").map(str::to_owned), signed_for: signed.then(|| client_id.to_owned()) })
+}
+
+/// First what decides where an answer may go; from then on the client is told.
+fn check_parameters(app: &App, client_id: &str, client: &Client, form: &Form) -> std::result::Result<AuthorizationRequest, Problem> {
+    let back = checked_back(client_id, client, form)?;
     match asked(app, client_id, client, form, &back) {
         Ok(it) => Ok(it),
         Err(Error::Refused(it)) => Err(Problem::Redirect(*it, back)),
@@ -149,9 +208,6 @@ fn checked_redirect(client: &Client, form: &Form) -> std::result::Result<String,
 
 fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) -> Result<AuthorizationRequest> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
-    if form.contains("request") {
-        return Err(Refused::bad_request("request_not_supported", "Send plain parameters or push them.").into());
-    }
     match form.get("response_type") {
         Some("code") => {}
         None => return Err(invalid("The response_type parameter is missing.").into()),
@@ -192,6 +248,7 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         id_token_claims: claims.id_token,
         userinfo_claims: claims.userinfo,
         pushed: None,
+        object: None,
     })
 }
 
@@ -324,6 +381,11 @@ pub fn respond(app: &App, incoming: &Incoming, back: &Back, parameters: &[(&str,
         all.push(("state", state));
     }
     all.push(("iss", &app.config.issuer));
+    let signed;
+    if let Some(client_id) = &back.signed_for {
+        signed = signed_response(app, client_id, &all, incoming.now_ms)?;
+        all = vec![("response", &signed)];
+    }
     let encoded: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&all).finish();
     let uri = &back.redirect_uri;
     match back.mode {
@@ -336,6 +398,17 @@ pub fn respond(app: &App, incoming: &Incoming, back: &Back, parameters: &[(&str,
             Ok(reply::form_post_page(html, &origin(uri)))
         }
     }
+}
+
+/// JARM 2.1: the parameters as claims, with `aud` and `exp`; `iss` is among them already. Typed, so that it is nothing else.
+fn signed_response(app: &App, client_id: &str, parameters: &[(&str, &str)], now_ms: i64) -> Result<String> {
+    let client = app.client(client_id).ok_or_else(|| Fault::new("the client vanished"))?;
+    let alg = client.authorization_signed_response_alg.unwrap_or(app.config.signing.alg);
+    let mut claims: serde_json::Map<String, Json> = parameters.iter().map(|(k, v)| ((*k).to_owned(), Json::from(*v))).collect();
+    claims.insert("aud".to_owned(), client_id.into());
+    claims.insert("exp".to_owned(), (now_ms / 1000 + 600).into());
+    let key = app.keys.signer(alg, now_ms)?;
+    Ok(jws::sign(&key, "oauth-authz-resp+jwt", &claims).map_err(|it| Fault::new(format!("signing an answer: {it:?}")))?)
 }
 
 /// Scheme and host of a redirect URI, for the page's form-action. A private scheme is named alone.

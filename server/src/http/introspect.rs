@@ -1,48 +1,72 @@
-//! POST /introspect. RFC 7662. Only an API or a confidential client may ask, and each only about what concerns it:
+//! POST /introspect. RFC 7662, and RFC 9701 for who wants the answer signed. Only an API or a confidential client may ask, and each only about what concerns it:
 //! an API about tokens for its audience, a client about its own.
 
 use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::caller;
-use crate::error::{Refused, Result};
+use crate::error::{Fault, Refused, Result};
 use crate::grants;
 use crate::store::{Change, NotApplied};
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
 use serde_json::{Value as Json, json};
+use symbolon_oauth::jws;
 
 enum Asker {
-    Api { audience: String },
+    Api { name: String, audience: String },
     Client { id: String },
 }
 
 pub async fn introspect(app: &App, incoming: &Incoming) -> Result<Reply> {
     let asker = asker(app, incoming).await?;
     let token = incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
-    let inactive = reply::json(200, &json!({ "active": false }));
-    if token.starts_with(Kind::Refresh.prefix()) {
-        return Ok(refresh_token(app, incoming, &asker, token).await?.map_or(inactive, |it| reply::json(200, &it)));
+    let found = match token.starts_with(Kind::Refresh.prefix()) {
+        true => refresh_token(app, incoming, &asker, token).await?,
+        false => access_token(app, incoming, &asker, token).await?,
+    };
+    let body = found.unwrap_or_else(|| json!({ "active": false }));
+    if incoming.header("accept").is_some_and(|it| it.split(',').any(|it| it.split(';').next().unwrap_or_default().trim() == SIGNED)) {
+        return signed(app, incoming, &asker, &body);
     }
-    let Some(accepted) = issue::accept(app, token, incoming.now_ms).await? else { return Ok(inactive) };
-    let concerns = match &asker {
-        Asker::Api { audience } => accepted.token.aud == *audience,
+    Ok(reply::json(200, &body))
+}
+
+const SIGNED: &str = "application/token-introspection+jwt";
+
+/// RFC 9701 5: the same answer under our signature, for the one who asked; neither `sub` nor `exp` of its own, so that it
+/// cannot pass for a token.
+fn signed(app: &App, incoming: &Incoming, asker: &Asker, body: &Json) -> Result<Reply> {
+    let (id, alg) = match asker {
+        Asker::Api { name, .. } => (name, app.config.api.get(name).and_then(|it| it.introspection_signed_response_alg)),
+        Asker::Client { id } => (id, None),
+    };
+    let key = app.keys.signer(alg.unwrap_or(app.config.signing.alg), incoming.now_ms)?;
+    let claims = json!({ "iss": app.config.issuer, "aud": id, "iat": incoming.now_ms / 1000, "token_introspection": body });
+    let jwt = jws::sign(&key, "token-introspection+jwt", &claims).map_err(|it| Fault::new(format!("signing an answer: {it:?}")))?;
+    Ok(reply::body(200, SIGNED, jwt))
+}
+
+async fn access_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str) -> Result<Option<Json>> {
+    let Some(accepted) = issue::accept(app, token, incoming.now_ms).await? else { return Ok(None) };
+    let concerns = match asker {
+        Asker::Api { audience, .. } => accepted.token.aud == *audience,
         Asker::Client { id } => accepted.token.client_id == *id,
     };
     if !concerns {
         tracing::info!("introspection of a token that does not concern the caller");
-        return Ok(inactive);
+        return Ok(None);
     }
-    let mut body = serde_json::to_value(&accepted.token).map_err(|it| crate::error::Fault::new(it.to_string()))?;
+    let mut body = serde_json::to_value(&accepted.token).map_err(|it| Fault::new(it.to_string()))?;
     body["active"] = true.into();
     body["token_type"] = if accepted.token.cnf.is_some() { "DPoP" } else { "Bearer" }.into();
-    Ok(reply::json(200, &body))
+    Ok(Some(body))
 }
 
 async fn asker(app: &App, incoming: &Incoming) -> Result<Asker> {
     if let Some(name) = caller::api(app, incoming).await? {
         let audience = app.config.api.get(&name).map(|it| it.audience.clone()).unwrap_or_default();
-        return Ok(Asker::Api { audience });
+        return Ok(Asker::Api { name, audience });
     }
     let caller = caller::identify(app, incoming).await?;
     if !caller.authenticated {

@@ -257,7 +257,7 @@ async fn signed_in(app: &App, incoming: &Incoming, binding: &Binding, mut done: 
     change.audit(entry.address(incoming.address.to_string()).with("acr", done.acr.as_str()));
     let mut answer = reply::see_other(&app.url("/account"));
     finish(app, &mut answer, binding, Some(&cookie), &done.account, incoming.now_ms)?;
-    complete(app, change, binding, answer, None).await
+    complete(app, change, binding, answer, Burnt::default()).await
 }
 
 fn finish(app: &App, answer: &mut Reply, binding: &Binding, cookie: Option<&str>, account: &str, now_ms: i64) -> Result<()> {
@@ -277,8 +277,15 @@ fn completed_already() -> crate::error::Error {
     Refused::bad_request("invalid_session", hint).because("a guard of the completing change failed").into()
 }
 
-/// The last change of a login, with its reply in case that is lost. `pushed`: the statement that burns the request_uri.
-async fn complete(app: &App, mut change: Change, binding: &Binding, answer: Reply, pushed: Option<usize>) -> Result<Reply> {
+/// The statements that spend what brought the request.
+#[derive(Default)]
+struct Burnt {
+    pushed: Option<usize>,
+    object: Option<usize>,
+}
+
+/// The last change of a login, with its reply in case that is lost.
+async fn complete(app: &App, mut change: Change, binding: &Binding, answer: Reply, burnt: Burnt) -> Result<Reply> {
     let now_ms = change.now_ms();
     if let Some(key) = &binding.answered {
         replay::keep(app, &mut change, key, &answer)?;
@@ -294,7 +301,10 @@ async fn complete(app: &App, mut change: Change, binding: &Binding, answer: Repl
     {
         return Ok(reply);
     }
-    if pushed == Some(at) {
+    if burnt.object == Some(at) {
+        return Err(authorize::used_object());
+    }
+    if burnt.pushed == Some(at) {
         let hint = "This request_uri is already used. Go back to the app and start again.";
         return Err(Refused::bad_request("invalid_request_uri", hint).into());
     }
@@ -417,7 +427,10 @@ async fn answer(
         ends_ms: incoming.now_ms + client.refresh.absolute.0 * 1000,
     };
     let code = code::grant(app, &mut change, &granting)?;
-    let pushed = request.pushed.as_deref().and_then(|it| par::burn(app, &mut change, it));
+    let burnt = Burnt {
+        pushed: request.pushed.as_deref().and_then(|it| par::burn(app, &mut change, it)),
+        object: authorize::burn_object(&mut change, &request),
+    };
     persist(&mut done, &mut change);
     if done.consented && authorize::identity_assured(&request.back.redirect_uri) {
         let values =
@@ -429,7 +442,7 @@ async fn answer(
     change.audit(entry.with("scope", request.scope.to_string()).with("acr", done.acr.as_str()).with("consented", done.consented));
     let mut reply = authorize::respond(app, incoming, &request.back, &[("code", &code)])?;
     finish(app, &mut reply, binding, cookie.as_deref(), &done.account, incoming.now_ms)?;
-    complete(app, change, binding, reply, pushed).await
+    complete(app, change, binding, reply, burnt).await
 }
 
 fn asked(request: &AuthorizationRequest, done: &Done, now_ms: i64) -> Asked {

@@ -4,6 +4,7 @@
 use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
+use crate::config::{GRANTS, RESPONSE_MODES};
 use crate::error::Result;
 use crate::grants::OPENID_SCOPES;
 use http::header;
@@ -45,8 +46,12 @@ pub fn metadata(app: &App) -> Reply {
         "pushed_authorization_request_endpoint": app.url("/par"),
         "require_pushed_authorization_requests": false,
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query", "fragment", "form_post"],
-        "grant_types_supported": ["authorization_code", "refresh_token", "client_credentials"],
+        "response_modes_supported": RESPONSE_MODES,
+        "authorization_signing_alg_values_supported": algorithms,
+        "introspection_signing_alg_values_supported": algorithms,
+        "require_signed_request_object": false,
+        "request_object_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
+        "grant_types_supported": GRANTS,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": algorithms,
         "token_endpoint_auth_methods_supported": methods,
@@ -63,7 +68,7 @@ pub fn metadata(app: &App) -> Reply {
         "scopes_supported": scopes,
         "claims_supported": claims,
         "claims_parameter_supported": true,
-        "request_parameter_supported": false,
+        "request_parameter_supported": true,
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": prompts,

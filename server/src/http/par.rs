@@ -14,6 +14,7 @@ use crate::tokens::handles::Kind;
 
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 const LIFETIME_S: i64 = 90;
+const BESIDE: [&str; 5] = ["client_id", "client_secret", "client_assertion", "client_assertion_type", "request"];
 
 const INSERT: &str = "INSERT INTO pushed_request (id, client, body, expires_ms) VALUES ($1, $2, $3, $4)";
 const READ: &str = "SELECT client, body, expires_ms FROM pushed_request WHERE id = $1";
@@ -29,6 +30,11 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
     if app.limits.pushes.check_key(&place).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many pushed requests from here; wait.").retry_after(10).into());
     }
+    // RFC 9126 3: beside a request object stands only what authenticates the client.
+    if form.contains("request") && form.iter().any(|(name, _)| !BESIDE.contains(&name)) {
+        let hint = "Beside a request object send only client_id and what authenticates the client; the rest belongs inside.";
+        return Err(Refused::bad_request("invalid_request", hint).into());
+    }
     let mut request = authorize::check(app, &caller.client_id, &caller.client, form).map_err(Problem::into_error)?;
     // RFC 9449 10.1: a proof here names the key as dpop_jkt would; both, and they differ: refused.
     if let Some(jkt) = caller.jkt() {
@@ -39,17 +45,21 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
     }
     request.instance = caller.instance.as_ref().map(|it| it.jkt.clone());
     let id = crate::seal::time_ordered_id(incoming.now_ms)?;
-    let body = serde_json::to_string(&request).map_err(|it| Fault::new(it.to_string()))?;
+    // A request object is spent by the push itself.
+    let stored = AuthorizationRequest { object: None, ..request.clone() };
+    let body = serde_json::to_string(&stored).map_err(|it| Fault::new(it.to_string()))?;
     let mut change = Change::new(incoming.now_ms);
     let expires_ms = incoming.now_ms + LIFETIME_S * 1000;
     change.run(INSERT, vec![Value::from(&id[..]), caller.client_id.as_str().into(), body.into(), expires_ms.into()]);
     let burnt = caller.burn(&mut change);
+    let object = authorize::burn_object(&mut change, &request);
     let mut entry = audit::Entry::ok("request_pushed").client(caller.client_id.as_str()).address(incoming.address.to_string());
     entry.security = false;
     change.audit(entry);
     match app.store.apply(change).await {
         Ok(_) => {}
         Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
+        Err(NotApplied::Conflict(at)) if object == Some(at) => return Err(authorize::used_object()),
         Err(other) => return Err(other.into()),
     }
     let handle = app.handles.make(Kind::RequestUri, &id, 0, 0, b"");

@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::caller;
 use crate::error::{Refused, Result};
-use crate::grants::{client_credentials, code, refresh};
+use crate::grants::{client_credentials, code, exchange, refresh};
 use crate::http::Incoming;
 use crate::http::reply::Reply;
 
@@ -25,6 +25,13 @@ pub async fn token(app: &App, incoming: &Incoming) -> Result<Reply> {
             caller.must_allow(grant_type)?;
             client_credentials::issue(app, &caller, form).await
         }
-        _ => Err(Refused::bad_request("unsupported_grant_type", "Use authorization_code, refresh_token or client_credentials.").into()),
+        exchange::GRANT => {
+            caller.must_allow(grant_type)?;
+            exchange::exchange(app, &caller, form).await
+        }
+        _ => {
+            let hint = "Use authorization_code, refresh_token, client_credentials or urn:ietf:params:oauth:grant-type:token-exchange.";
+            Err(Refused::bad_request("unsupported_grant_type", hint).into())
+        }
     }
 }

@@ -63,6 +63,8 @@ struct Content<'a> {
     grant: Option<&'a Grant>,
     /// The key the token is bound to.
     jkt: Option<&'a str>,
+    /// The token this one comes from, and who acts (RFC 8693 4.1).
+    from: Option<(&'a AccessToken, Json)>,
     now_ms: i64,
 }
 
@@ -78,6 +80,7 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
         scope: &narrowed,
         grant: Some(grant),
         jkt: caller.jkt(),
+        from: None,
         now_ms: caller.now_ms,
     };
     let (token, expires_in, jti) = access_token(app, &content)?;
@@ -99,7 +102,29 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
 pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
     must_be_bound(app, Some(api), caller)?;
     let (id, jkt) = (&caller.client_id, caller.jkt());
-    let content = Content { api: Some(api), sub: id, client_id: id, scope, grant: None, jkt, now_ms: caller.now_ms };
+    let content = Content { api: Some(api), sub: id, client_id: id, scope, grant: None, jkt, from: None, now_ms: caller.now_ms };
+    let (token, expires_in, jti) = access_token(app, &content)?;
+    let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
+    Ok(Answer { body, jti })
+}
+
+/// The answer of a token exchange: for the same person and session, not beyond the first token's end, and it says who acts.
+pub fn for_exchange(app: &App, caller: &Caller, api: &str, scope: &Scope, subject: &Accepted) -> Result<Answer> {
+    must_be_bound(app, Some(api), caller)?;
+    let mut act = json!({ "sub": caller.client_id });
+    if let Some(before) = &subject.token.act {
+        act["act"] = before.clone();
+    }
+    let content = Content {
+        api: Some(api),
+        sub: &subject.token.sub,
+        client_id: &caller.client_id,
+        scope,
+        grant: subject.grant.as_ref(),
+        jkt: caller.jkt(),
+        from: Some((&subject.token, act)),
+        now_ms: caller.now_ms,
+    };
     let (token, expires_in, jti) = access_token(app, &content)?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
@@ -126,6 +151,9 @@ fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
     if let Some(grant) = it.grant {
         lifetime_s = lifetime_s.min((grant.ends_ms - it.now_ms) / 1000);
     }
+    if let Some((from, _)) = &it.from {
+        lifetime_s = lifetime_s.min(from.exp - iat);
+    }
     let jti = make_jti(app, it.grant)?;
     let audience = api.map_or(app.config.issuer.as_str(), |it| it.audience.as_str());
     let token = AccessToken {
@@ -142,7 +170,7 @@ fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
         amr: it.grant.map(|it| it.asked.amr.clone()).filter(|it| !it.is_empty()),
         sid: it.grant.map(|grant| crate::sessions::sid(app, audience, &grant.session)),
         cnf: it.jkt.map(|it| json!({ "jkt": it })),
-        act: None,
+        act: it.from.as_ref().map(|(_, act)| act.clone()),
         authorization_details: None,
         extra: match (api, it.grant) {
             (Some(api), Some(grant)) => api_claims(api, it.scope, &grant.person),
@@ -258,6 +286,10 @@ pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepte
         return Ok(Some(Accepted { token, grant: None }));
     }
     let Some(grant) = grants::read(app, &session, number).await? else { return Ok(None) };
+    // An exchanged token also ends with the client that the person signed in to.
+    if app.client(&grant.client).is_none() {
+        return Ok(None);
+    }
     if grant.must_be_alive(now_ms).is_err() || grant.state != grants::State::Active {
         return Ok(None);
     }

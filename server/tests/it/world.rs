@@ -47,6 +47,15 @@ where
     }
 }
 
+/// The engines there are, for worlds with a configuration of their own.
+pub fn engines() -> Vec<Engine> {
+    if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
+        return vec![Engine::Sqlite, Engine::Postgres];
+    }
+    println!("PostgreSQL skipped: SYMBOLON_TEST_POSTGRES names no server");
+    vec![Engine::Sqlite]
+}
+
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

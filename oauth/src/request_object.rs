@@ -1,0 +1,167 @@
+//! Request objects. RFC 9101 (JAR) by value, with the limits of FAPI 2.0 Message Signing 5.3.1: signed by the client, for
+//! this server, and for an hour at most. What is inside becomes the request; what stands beside it does not count.
+
+use crate::claims;
+use crate::form::Form;
+use crate::jwk::{Algorithm, KeySet, PrivateKey};
+use crate::jws::{self, JwsError, Unverified};
+use serde_json::{Map, Value, json};
+
+pub const TYP: &str = "oauth-authz-req+jwt";
+/// From `nbf` to `exp`, and back from now to `nbf`: an hour.
+pub const MAX_LIFETIME_S: i64 = 3600;
+const FUTURE_S: i64 = 10;
+/// Claims about the object itself, which are no parameters.
+const ABOUT: [&str; 7] = ["iss", "aud", "exp", "nbf", "iat", "jti", "sub"];
+
+/// A checked request object: the parameters, and by what it is known when it comes again.
+#[derive(Debug, Clone)]
+pub struct RequestObject {
+    pub parameters: Form,
+    /// Its `jti`, if it has one.
+    pub jti: Option<String>,
+    pub exp_s: i64,
+}
+
+/// `algorithm`: the one the client registered (request_object_signing_alg), if it did.
+pub fn check(
+    text: &str,
+    keys: &KeySet,
+    client_id: &str,
+    issuer: &str,
+    algorithm: Option<Algorithm>,
+    now_s: i64,
+) -> Result<RequestObject, &'static str> {
+    let unverified = Unverified::parse(text).map_err(|_| "not a signed JWT in compact form")?;
+    // Untyped objects are common and allowed (RFC 9101 10.8); one typed as something else is something else.
+    if unverified.typ().is_some_and(|it| !["jwt", TYP].contains(&it.to_ascii_lowercase().as_str())) {
+        return Err("typ is not oauth-authz-req+jwt");
+    }
+    if algorithm.is_some() && unverified.alg() != algorithm {
+        return Err("alg is not the registered one");
+    }
+    let claims = unverified.verify_with(keys).map_err(|_| "the signature fits none of the client's keys")?;
+    let text = |name: &str| claims::string(&claims, name);
+    if text("iss")? != Some(client_id) || text("client_id")? != Some(client_id) {
+        return Err("iss and client_id are not both the client");
+    }
+    // With sub = client_id it could serve as a client assertion elsewhere (RFC 9101 10.8).
+    if claims.contains_key("sub") {
+        return Err("a request object has no sub");
+    }
+    if !claims::audience(&claims)?.iter().any(|it| it == issuer) {
+        return Err("aud does not name this issuer");
+    }
+    let exp_s = lives(&claims, now_s)?;
+    let jti = match claims::string(&claims, "jti")? {
+        Some(it) if it.is_empty() || it.len() > 256 => return Err("jti is empty or too long"),
+        other => other.map(str::to_owned),
+    };
+    Ok(RequestObject { parameters: parameters(&claims)?, jti, exp_s })
+}
+
+fn lives(claims: &Map<String, Value>, now_s: i64) -> Result<i64, &'static str> {
+    let exp_s = claims::time_s(claims, "exp")?.ok_or("exp is missing")?;
+    if exp_s <= now_s {
+        return Err("expired");
+    }
+    if exp_s > now_s + MAX_LIFETIME_S + FUTURE_S {
+        return Err("exp is more than an hour away");
+    }
+    for name in ["iat", "nbf"] {
+        let at_s = claims::time_s(claims, name)?;
+        if at_s.is_some_and(|it| it > now_s + FUTURE_S) {
+            return Err("iat or nbf is in the future");
+        }
+        if name == "nbf" && at_s.is_some_and(|it| it < now_s - MAX_LIFETIME_S || exp_s - it > MAX_LIFETIME_S) {
+            return Err("nbf is more than an hour ago, or more than an hour before exp");
+        }
+    }
+    Ok(exp_s)
+}
+
+/// Strings as they are, numbers in digits, `resource` one by one, objects as JSON text; anything else is refused.
+fn parameters(claims: &Map<String, Value>) -> Result<Form, &'static str> {
+    let mut pairs = Vec::new();
+    for (name, value) in claims {
+        match (name.as_str(), value) {
+            ("request" | "request_uri", _) => return Err("a request object contains neither request nor request_uri"),
+            (about, _) if ABOUT.contains(&about) => {}
+            (_, Value::String(it)) => pairs.push((name.clone(), it.clone())),
+            ("resource", Value::Array(all)) => {
+                for one in all {
+                    pairs.push((name.clone(), one.as_str().ok_or("resource holds something that is no string")?.to_owned()));
+                }
+            }
+            ("max_age", Value::Number(it)) => pairs.push((name.clone(), it.to_string())),
+            ("claims", Value::Object(_)) | ("authorization_details", Value::Array(_)) => pairs.push((name.clone(), value.to_string())),
+            _ => return Err("a parameter has a type it cannot have"),
+        }
+    }
+    Form::from_pairs(pairs).map_err(|_| "too many parameters, or one of them twice")
+}
+
+/// What a client signs: its parameters, for this issuer, for five minutes.
+pub fn make(
+    key: &PrivateKey,
+    client_id: &str,
+    issuer: &str,
+    parameters: &[(&str, &str)],
+    jti: &str,
+    now_s: i64,
+) -> Result<String, JwsError> {
+    let mut claims =
+        json!({ "iss": client_id, "client_id": client_id, "aud": issuer, "jti": jti, "iat": now_s, "nbf": now_s, "exp": now_s + 300 });
+    for (name, value) in parameters {
+        claims[*name] = json!(value);
+    }
+    jws::sign(key, TYP, &claims)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// 093-A, 095-A, 587-K, RFC 9101 10.8: each claim wrong, alone; and the same object with nothing wrong.
+    #[test]
+    fn for_this_issuer_by_this_client_within_the_hour() {
+        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let keys = KeySet { keys: vec![key.public().clone()] };
+        let now = 10_000;
+        let good = json!({ "iss": "k1", "client_id": "k1", "aud": ["https://as"], "exp": now + 300, "nbf": now, "scope": "a", "max_age": 5,
+            "resource": ["https://a", "https://b"], "claims": { "id_token": {} } });
+        let read = |claims: &Value, typ: &str| check(&jws::sign(&key, typ, claims).unwrap(), &keys, "k1", "https://as", None, now);
+        let form = read(&good, TYP).unwrap().parameters;
+        assert_eq!((form.get("scope"), form.get("max_age"), form.all("resource").len()), (Some("a"), Some("5"), 2));
+        assert_eq!((form.get("claims"), form.get("exp")), (Some("{\"id_token\":{}}"), None));
+        assert!(read(&good, "JWT").is_ok());
+        assert!(read(&good, "client-authentication+jwt").is_err());
+        for (name, value) in [
+            ("iss", json!("k2")),
+            ("client_id", json!("k2")),
+            ("client_id", Value::Null),
+            ("aud", json!("https://other")),
+            ("sub", json!("k1")),
+            ("exp", Value::Null),
+            ("exp", json!(now)),
+            ("exp", json!(now + 4200)),
+            ("nbf", json!(now + 600)),
+            ("nbf", json!(now - 3601)),
+            ("jti", json!("")),
+            ("request", json!("x")),
+            ("request_uri", json!("x")),
+            ("scope", json!(["a"])),
+            ("state", Value::Null),
+        ] {
+            let mut bad = good.clone();
+            bad[name] = value;
+            assert!(read(&bad, TYP).is_err(), "{name}");
+        }
+        let signed = jws::sign(&key, TYP, &good).unwrap();
+        assert!(check(&signed, &keys, "k1", "https://as", Some(Algorithm::ES256), now).is_ok());
+        assert!(check(&signed, &keys, "k1", "https://as", Some(Algorithm::PS256), now).is_err());
+        let other = KeySet { keys: vec![PrivateKey::generate(Algorithm::ES256).unwrap().public().clone()] };
+        assert!(check(&signed, &other, "k1", "https://as", None, now).is_err());
+    }
+}

@@ -1,0 +1,117 @@
+//! grant_type=token-exchange. RFC 8693, for one purpose: an API that received a call calls the next API for the same
+//! person, with less. What a token may become is written at the scopes of the API it is exchanged for (`exchange_from`).
+
+use crate::app::App;
+use crate::audit;
+use crate::caller::Caller;
+use crate::error::{Refused, Result};
+use crate::http::reply::{self, Reply};
+use crate::store::{Change, NotApplied};
+use crate::tokens::issue::{self, Accepted};
+use serde_json::Value as Json;
+use symbolon_oauth::form::Form;
+use symbolon_oauth::scope::Scope;
+
+pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// APIs one behind the other.
+const DEPTH: usize = 4;
+
+fn invalid(hint: &'static str) -> Refused {
+    Refused::bad_request("invalid_request", hint)
+}
+
+pub async fn exchange(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
+    if !caller.authenticated {
+        return Err(Refused::bad_request("unauthorized_client", "Only a client that authenticates may exchange tokens.").into());
+    }
+    must_ask_for_access_tokens(form)?;
+    let subject = form.get("subject_token").ok_or_else(|| invalid("The subject_token parameter is missing."))?;
+    let dead = "subject_token is no living access token of this server.";
+    let accepted = issue::accept(app, subject, caller.now_ms).await?.ok_or_else(|| invalid(dead))?;
+    must_be_addressed_to(app, caller, &accepted)?;
+    if depth(accepted.token.act.as_ref()) >= DEPTH {
+        return Err(invalid("The token was exchanged too often already.").into());
+    }
+    let api = target(app, caller, form)?;
+    let scope = less(app, caller, api, &accepted, form)?;
+    let mut answer = issue::for_exchange(app, caller, api, &scope, &accepted)?;
+    answer.body["issued_token_type"] = ACCESS_TOKEN.into();
+    let mut change = Change::new(caller.now_ms);
+    let burnt = caller.burn(&mut change);
+    let mut entry = audit::Entry::ok("token_exchanged").account(accepted.token.sub.as_str()).client(caller.client_id.as_str());
+    entry.security = false;
+    let entry = entry.address(caller.address.to_string()).with("api", api).with("jti", answer.jti.as_str());
+    change.audit(entry.with("from", accepted.token.aud.as_str()).with("subject_jti", accepted.token.jti.as_str()));
+    match app.store.apply(change).await {
+        Ok(_) => Ok(reply::json(200, &answer.body)),
+        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// RFC 8693 2.1. Who acts is the authenticated client; nobody else's word for it is taken.
+fn must_ask_for_access_tokens(form: &Form) -> Result<()> {
+    if form.get("subject_token_type") != Some(ACCESS_TOKEN) {
+        return Err(invalid("subject_token_type must be urn:ietf:params:oauth:token-type:access_token.").into());
+    }
+    if form.contains("requested_token_type") && form.get("requested_token_type") != Some(ACCESS_TOKEN) {
+        return Err(invalid("requested_token_type can only be urn:ietf:params:oauth:token-type:access_token.").into());
+    }
+    if form.contains("actor_token") || form.contains("actor_token_type") {
+        return Err(invalid("Leave actor_token out: the actor is the client that authenticates.").into());
+    }
+    Ok(())
+}
+
+/// Only the API a token was sent to may exchange it; a token that somebody found elsewhere is of no use here.
+fn must_be_addressed_to(app: &App, caller: &Caller, accepted: &Accepted) -> Result<()> {
+    let own = caller.client.exchanges.iter().filter_map(|it| app.config.api.get(it));
+    if own.into_iter().any(|it| it.audience == accepted.token.aud) {
+        return Ok(());
+    }
+    Err(invalid("subject_token is not for an API this client speaks for.").because(format!("aud {}", accepted.token.aud)).into())
+}
+
+fn depth(act: Option<&Json>) -> usize {
+    std::iter::successors(act, |it| it.get("act")).take(DEPTH + 1).count()
+}
+
+/// The one API named by `resource` or `audience` (RFC 8693 2.1), among the client's own.
+fn target<'a>(app: &'a App, caller: &Caller, form: &Form) -> Result<&'a str> {
+    let invalid = |hint| Refused::bad_request("invalid_target", hint);
+    let mut named: Vec<&str> = form.all("resource").into_iter().chain(form.all("audience")).collect();
+    named.dedup();
+    let [wanted] = named.as_slice() else {
+        return Err(invalid("Name the one API the new token is for, as resource or audience.").into());
+    };
+    let found = app.config.api.iter().find(|(name, it)| it.audience == *wanted && caller.client.apis.contains_key(*name));
+    found.map(|(name, _)| name.as_str()).ok_or_else(|| invalid("This client may not call an API of that identifier.").into())
+}
+
+/// What the subject token is worth at this API: each scope says from which scopes of which API it may come, and what the token
+/// has at this very API stays; of that the client gets what it is allowed and asks for. Scopes of two APIs may share a name, so
+/// a scope always counts together with its API.
+fn less(app: &App, caller: &Caller, api: &str, accepted: &Accepted, form: &Form) -> Result<Scope> {
+    let had = accepted.token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
+    let from_api = app.api_by_audience(&accepted.token.aud).map(|it| it.0).unwrap_or_default();
+    let scopes = app.config.api.get(api).map(|it| &it.scope);
+    let allowed = caller.client.apis.get(api).into_iter().flatten();
+    let worth: Scope = allowed
+        .filter(|word| {
+            let from = scopes.and_then(|it| it.get(*word)).and_then(|it| it.exchange_from.get(from_api)).into_iter().flatten();
+            (api == from_api && had.contains(word)) || from.into_iter().any(|it| had.contains(it))
+        })
+        .cloned()
+        .collect();
+    let invalid = |hint| Refused::bad_request("invalid_scope", hint);
+    let asked = match form.get("scope") {
+        None => worth.clone(),
+        Some(text) => Scope::parse(text).ok_or_else(|| invalid("The scope parameter is malformed."))?,
+    };
+    if asked.is_empty() || !asked.is_subset_of(&worth) {
+        let hint = "The token of the call does not stretch to this scope (exchange_from), or the client may not have it.";
+        return Err(invalid(hint).because(format!("had {had}, asked {asked}")).into());
+    }
+    Ok(asked)
+}

@@ -1,0 +1,121 @@
+//! Token exchange (RFC 8693): an API calls the next one for the same person, with less. Each refusal with its twin.
+
+use crate::world::*;
+use serde_json::Value as Json;
+
+const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
+const LEDGER: &str = "https://api.example.com/ledger";
+const ORDERS: &str = "https://api.example.com/orders";
+
+/// The orders API as a client that may call the ledger; what an orders token is worth there is written at the ledger's scope.
+async fn world(engine: Engine) -> World {
+    let port = free_port();
+    let text = configuration(port, &database(engine).await);
+    let digest = text.split("secret = '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+    let text = text.replacen(
+        "text = \"See your balance\"\n",
+        "text = \"See your balance\"\nexchange_from = { orders = [\"orders:write\"] }\n[api.ledger.scope.\"ledger:write\"]\ntext = \"Book\"\n",
+        1,
+    );
+    let text = format!(
+        "{text}\n[client.orders-api]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"orders\"]\n\
+         apis = {{ ledger = [\"ledger:read\", \"ledger:write\"], orders = [\"orders:read\"] }}\n\
+         [client.ledger-api]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"ledger\"]\napis = {{ ledger = [\"ledger:read\"] }}\n"
+    );
+    World::with(&text, port).await
+}
+
+async fn exchange(world: &World, who: &str, token: &str, more: &[(&str, &str)]) -> (u16, Json) {
+    let mut form =
+        vec![("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"), ("subject_token", token), ("subject_token_type", ACCESS)];
+    form.extend_from_slice(more);
+    world.post("/token", &form, Some(who)).await
+}
+
+async fn introspected(world: &World, api: &str, token: &str) -> Json {
+    world.post("/introspect", &[("token", token)], Some(api)).await.1
+}
+
+/// The call goes on for the same person, says who acts, ends with the session and never outlives the token it came from.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_api_is_called_for_the_same_person() {
+    for engine in engines() {
+        let world = world(engine).await;
+        let tokens = world.tokens("orders:read orders:write").await;
+        let token = tokens["access_token"].as_str().unwrap();
+        world.advance_s(600);
+        let (status, answer) = exchange(&world, "orders-api", token, &[("resource", LEDGER)]).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!((answer["scope"].as_str(), answer["issued_token_type"].as_str()), (Some("ledger:read"), Some(ACCESS)));
+        assert!(answer["expires_in"].as_i64().unwrap() <= 300 && answer.get("refresh_token").is_none(), "{answer}");
+        let second = answer["access_token"].as_str().unwrap();
+        let seen = introspected(&world, "ledger", second).await;
+        assert_eq!((seen["active"].as_bool(), seen["act"]["sub"].as_str()), (Some(true), Some("orders-api")), "{seen}");
+        assert_eq!(seen["sub"], claims(token)["sub"]);
+        assert_ne!(seen["sid"], claims(token)["sid"], "APIs cannot join what they see by sid");
+        // The second API passes it on to itself with less: the chain of who acts grows.
+        let (status, third) = exchange(&world, "ledger-api", second, &[("audience", LEDGER), ("scope", "ledger:read")]).await;
+        assert_eq!(status, 200, "{third}");
+        let seen = introspected(&world, "ledger", third["access_token"].as_str().unwrap()).await;
+        assert_eq!((seen["act"]["sub"].as_str(), seen["act"]["act"]["sub"].as_str()), (Some("ledger-api"), Some("orders-api")));
+        assert_eq!(world.audited("token_exchanged").await, 2);
+        // The person's session ends, and with it what came from it.
+        let ended = [("client_id", "shop-ios"), ("token", tokens["refresh_token"].as_str().unwrap())];
+        assert_eq!(world.post("/revoke", &ended, None).await.0, 200);
+        assert_eq!(introspected(&world, "ledger", second).await["active"], false);
+        assert_eq!(exchange(&world, "orders-api", token, &[("resource", LEDGER)]).await.1["error"], "invalid_request");
+        world.stop().await;
+    }
+}
+
+/// Never more: not a scope the first token does not stretch to, not another API's token, not a client that is no API.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_never_gives_more() {
+    for engine in engines() {
+        let world = world(engine).await;
+        let write = world.tokens("orders:read orders:write").await["access_token"].as_str().unwrap().to_owned();
+        let read = world.tokens("orders:read").await["access_token"].as_str().unwrap().to_owned();
+        let refused = async |who: &str, token: &str, more: &[(&str, &str)]| {
+            let (status, answer) = exchange(&world, who, token, more).await;
+            (status, answer["error"].as_str().unwrap_or_default().to_owned())
+        };
+        let to_ledger = [("resource", LEDGER)];
+        assert_eq!(refused("orders-api", &read, &to_ledger).await, (400, "invalid_scope".into()), "orders:read is worth nothing there");
+        let wide = [("resource", LEDGER), ("scope", "ledger:read ledger:write")];
+        assert_eq!(refused("orders-api", &write, &wide).await, (400, "invalid_scope".into()));
+        assert_eq!(refused("orders-api", &write, &to_ledger).await.0, 200);
+        // At its own API a token can only narrow.
+        assert_eq!(refused("orders-api", &write, &[("resource", ORDERS), ("scope", "orders:write")]).await, (400, "invalid_scope".into()));
+        assert_eq!(refused("orders-api", &write, &[("resource", ORDERS), ("scope", "orders:read")]).await.0, 200);
+        // Who is not addressed by the token, or is no API, or does not authenticate.
+        assert_eq!(refused("ledger-api", &write, &to_ledger).await, (400, "invalid_request".into()));
+        assert_eq!(refused("robot", &write, &to_ledger).await, (400, "unauthorized_client".into()));
+        assert_eq!(refused("shop-web", &write, &to_ledger).await, (400, "unauthorized_client".into()));
+        let (status, _) = world
+            .post(
+                "/token",
+                &[
+                    ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                    ("client_id", "orders-api"),
+                    ("subject_token", &write),
+                    ("subject_token_type", ACCESS),
+                ],
+                None,
+            )
+            .await;
+        assert_eq!(status, 401);
+        // Targets and types.
+        assert_eq!(refused("orders-api", &write, &[]).await, (400, "invalid_target".into()));
+        assert_eq!(refused("orders-api", &write, &[("resource", "https://nowhere.example")]).await, (400, "invalid_target".into()));
+        assert_eq!(refused("orders-api", &write, &[("resource", LEDGER), ("audience", ORDERS)]).await, (400, "invalid_target".into()));
+        let refresh = [("resource", LEDGER), ("requested_token_type", "urn:ietf:params:oauth:token-type:refresh_token")];
+        assert_eq!(refused("orders-api", &write, &refresh).await, (400, "invalid_request".into()));
+        let actor = [("resource", LEDGER), ("actor_token", write.as_str())];
+        assert_eq!(refused("orders-api", &write, &actor).await, (400, "invalid_request".into()));
+        let signed_in = world.tokens("openid orders:read").await;
+        assert_eq!(refused("orders-api", signed_in["id_token"].as_str().unwrap(), &to_ledger).await, (400, "invalid_request".into()));
+        world.advance_s(901);
+        assert_eq!(refused("orders-api", &write, &to_ledger).await, (400, "invalid_request".into()), "expired");
+        world.stop().await;
+    }
+}
