@@ -9,6 +9,7 @@ pub mod claims;
 pub mod client_assertion;
 pub mod client_attestation;
 pub mod digest;
+pub mod distinguished_name;
 pub mod dpop;
 pub mod dpop_nonce;
 pub mod form;

@@ -1,6 +1,7 @@
 //! What every request sees: one immutable picture of configuration, pages and clients, replaced whole on reload,
 //! beside the store and the keys, which outlive a reload.
 
+use crate::certificates::Anchors;
 use crate::config::{Api, Client, Config};
 use crate::error::Fault;
 use crate::login::flow::Machine;
@@ -39,6 +40,8 @@ pub struct App {
     /// Clients registered through `symbolon client import`; the configuration's own win.
     registered: RwLock<Arc<Registered>>,
     configured: BTreeMap<String, Arc<Client>>,
+    /// The CAs of clients that show certificates.
+    pub anchors: BTreeMap<String, Anchors>,
 }
 
 type Registered = BTreeMap<String, Arc<Client>>;
@@ -98,7 +101,14 @@ impl App {
         let templates = config.templates.as_ref().map(|it| base.join(it));
         let registered = read_registered(&store, &config).await?;
         let configured = config.client.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))).collect();
+        let mut anchors = BTreeMap::new();
+        for (id, client) in &config.client {
+            if let Some(rules) = &client.tls_client_auth {
+                anchors.insert(id.clone(), Anchors::load(rules, base)?);
+            }
+        }
         Ok(Arc::new(App {
+            anchors,
             pages: Pages::new(&config.brand, templates.as_deref(), base)?,
             machine: Machine::new(store.clone(), keyring.clone(), Arc::clone(&config), epoch(&store).await?, before.map(|it| &it.machine)),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,

@@ -3,6 +3,7 @@
 
 use crate::app::{App, Limits};
 use crate::attesting::{self, Instance};
+use crate::certificates;
 use crate::config::{Client, ClientAuthentication, Dpop};
 use crate::dpop::{self, Held};
 use crate::error::{Error, Fault, Refused, Result};
@@ -27,6 +28,8 @@ pub struct Caller {
     pub key: Option<Held>,
     /// The installation the request comes from, where the client is attested.
     pub instance: Option<Instance>,
+    /// Thumbprint of the certificate that tokens of this client are bound to (RFC 8705 3).
+    pub certificate: Option<String>,
     assertion: Option<Assertion>,
 }
 
@@ -122,6 +125,15 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         }
         instance = Some(proved);
         (true, None)
+    } else if client.authentication.uses_certificate() {
+        if !matches!(proof, Proof::None) {
+            return Err(invalid_client("This client is registered for another way of authentication.").into());
+        }
+        instance = certificates::authenticate(app, incoming, &client_id, &client)?;
+        if let Some(device) = &instance {
+            attesting::devices::must_be_welcome(app, incoming, &client_id, device).await?;
+        }
+        (true, None)
     } else {
         authenticate(app, incoming, &client_id, &client, proof).await?
     };
@@ -129,7 +141,16 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         let hint = "This client is registered to prove a key: send a DPoP header (RFC 9449).";
         return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
     }
-    Ok(Caller { client_id, client, authenticated, address: incoming.address, now_ms: incoming.now_ms, key, instance, assertion })
+    let certificate = match (&incoming.certificate, client.tls_client_certificate_bound_access_tokens) {
+        (Some(shown), true) => Some(shown.thumbprint()),
+        (None, true) if incoming.route == "/token" => {
+            let hint = "This client's tokens are bound to its certificate: use the mtls_endpoint_aliases of the metadata.";
+            return Err(invalid_client(hint).because("no client certificate").into());
+        }
+        _ => None,
+    };
+    let (address, now_ms) = (incoming.address, incoming.now_ms);
+    Ok(Caller { client_id, client, authenticated, address, now_ms, key, instance, certificate, assertion })
 }
 
 /// Reads the client's id and the one proof. More than one proof is refused (099-T).

@@ -5,6 +5,7 @@ pub mod app;
 pub mod attesting;
 pub mod audit;
 pub mod caller;
+pub mod certificates;
 pub mod cli;
 pub mod config;
 pub mod dpop;

@@ -6,7 +6,7 @@ mod tls;
 use crate::app::{App, Clock, Shared};
 use crate::config::Config;
 use crate::error::Fault;
-use crate::http;
+use crate::http::{self, Peer};
 use crate::seal::KeyRing;
 use crate::store::{Store, StoreOptions};
 use bytes::Bytes;
@@ -88,7 +88,7 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
     let (stop, stopped) = watch::channel(false);
     let mut tasks = background(&shared, &stopped);
     let acceptor = match &config.tls {
-        Some(it) => Some(tls::Certificates::load(it, base)?),
+        Some(it) => Some(tls::Certificates::load(it, base, false)?),
         None => None,
     };
     if let Some(address) = &config.metrics {
@@ -96,6 +96,11 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
     }
     if let Some(path) = &config.admin_socket {
         tasks.push(crate::cli::admin::listen(&base.join(path), shared.clone(), stopped.clone())?);
+    }
+    if let (Some(tls), Some(listen)) = (&config.tls, config.mtls.as_ref().and_then(|it| it.listen.as_ref())) {
+        let listener = TcpListener::bind(listen).await.map_err(|it| Fault::new(format!("cannot listen on {listen} ([mtls]): {it}")))?;
+        let asking = tls::Certificates::load(tls, base, true)?;
+        tasks.push(tokio::spawn(accept(listener, shared.clone(), Some(asking), stopped.clone())));
     }
     tasks.push(tokio::spawn(accept(listener, shared.clone(), acceptor, stopped)));
     Ok(Running { address, shared, stop, tasks })
@@ -133,7 +138,10 @@ async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certific
         let (shared, tls, watcher) = (shared.clone(), tls.clone(), graceful.watcher());
         tokio::spawn(async move {
             match tls {
-                None => connection(TokioIo::new(stream), peer.ip(), shared, watcher).await,
+                None => {
+                    let peer = Peer { address: peer.ip(), certificates: None };
+                    connection(TokioIo::new(stream), peer, shared, watcher).await;
+                }
                 Some(it) => secured(stream, peer.ip(), shared, &it, watcher).await,
             }
             drop(place);
@@ -146,19 +154,24 @@ async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certific
 
 async fn secured(stream: TcpStream, peer: IpAddr, shared: Shared, tls: &tls::Certificates, watcher: hyper_util::server::graceful::Watcher) {
     match tokio::time::timeout(HEADER_TIME, tls.acceptor().accept(stream)).await {
-        Ok(Ok(stream)) => connection(TokioIo::new(stream), peer, shared, watcher).await,
+        Ok(Ok(stream)) => {
+            let shown = stream.get_ref().1.peer_certificates().filter(|it| !it.is_empty());
+            let certificates = shown.map(|it| Arc::new(it.iter().map(|it| it.clone().into_owned()).collect()));
+            connection(TokioIo::new(stream), Peer { address: peer, certificates }, shared, watcher).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
-async fn connection<I>(io: I, peer: IpAddr, shared: Shared, watcher: hyper_util::server::graceful::Watcher)
+async fn connection<I>(io: I, peer: Peer, shared: Shared, watcher: hyper_util::server::graceful::Watcher)
 where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
+    let peer = Arc::new(peer);
     let service = service_fn(move |request| {
-        let app = shared.now();
-        async move { Ok::<_, Infallible>(http::handle(app, request, peer).await.map(Full::<Bytes>::new)) }
+        let (app, peer) = (shared.now(), Arc::clone(&peer));
+        async move { Ok::<_, Infallible>(http::handle(app, request, &peer).await.map(Full::<Bytes>::new)) }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(32 * 1024);
@@ -235,11 +248,13 @@ async fn refresh_keys(app: &App) -> Result<(), Fault> {
 pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let old = shared.now();
     let config = Config::load(path).map_err(|it| Fault::new(it.to_string()))?;
+    let mtls = |it: &Config| it.mtls.as_ref().and_then(|it| it.listen.clone());
     let text = |it: &Option<String>| it.clone().unwrap_or_default();
     for (name, before, after) in [
         ("issuer", &old.config.issuer, &config.issuer),
         ("listen", &old.config.listen, &config.listen),
         ("database", &old.config.database, &config.database),
+        ("[mtls] listen", &text(&mtls(&old.config)), &text(&mtls(&config))),
         ("metrics", &text(&old.config.metrics), &text(&config.metrics)),
     ] {
         if before != after {

@@ -2,6 +2,7 @@
 //! proves that an attester vouches for its key. The attester is ours (`issue`) or the customer's own, known by its keys.
 
 pub mod attester;
+pub mod devices;
 
 use crate::app::App;
 use crate::config::{Client, ClientAuthentication};
@@ -32,6 +33,11 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// A managed device, known by the subject of its certificate instead of an attested key.
+    pub fn of_device(id: String, subject: String) -> Self {
+        Self { jkt: id, claims: Map::from_iter([("subject".to_owned(), Json::from(subject))]), pop: None }
+    }
+
     /// Spends the PoP, if that was the proof; a DPoP proof is spent as such (273-N).
     pub fn burn(&self, change: &mut Change) -> Option<usize> {
         let (jti, iat) = self.pop.as_ref()?;

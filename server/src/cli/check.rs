@@ -97,6 +97,14 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
                 "    a stolen refresh token needs the installation's key and an attestation not older than attestation.max_age".to_owned(),
             );
         }
+        ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
+            let rules = client.tls_client_auth.as_ref();
+            if rules.is_some_and(|it| it.crl.is_none()) {
+                lines.push("  ! tls_client_auth without crl: a certificate that its CA has revoked still works here".to_owned());
+            }
+            let whose = if rules.is_some_and(|it| it.devices) { "the device's" } else { "the client's" };
+            lines.push(format!("    a stolen refresh token needs {whose} certificate and key as well"));
+        }
         ClientAuthentication::PrivateKeyJwt => lines.push("    a stolen refresh token needs the client's private key as well".to_owned()),
     }
     if client.refresh.grace.0 > 60 {

@@ -3,8 +3,10 @@
 use super::{Jwks, Secret, Span};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
 use symbolon_oauth::jwk::Algorithm;
-use symbolon_oauth::redirect;
+use symbolon_oauth::{distinguished_name, redirect};
 
 /// What runs the client: it decides what the client can keep secret. RFC 6749 2.1, RFC 8252.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,6 +80,49 @@ impl Default for AttestationRules {
     }
 }
 
+/// Which certificates are the client's. RFC 8705 2.1.2: exactly one of the five names, or `devices`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsClientAuth {
+    /// The CA's certificates, in PEM.
+    pub ca: PathBuf,
+    /// Its revocation lists, in PEM; read again when the file changes. An overdue list refuses everybody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crl: Option<PathBuf>,
+    /// RFC 4514, compared exactly.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_dn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub san_dns: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub san_uri: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub san_ip: Option<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub san_email: Option<String>,
+    /// The CA is an organisation's device management: every certificate is a device with sessions of its own.
+    #[serde(default)]
+    pub devices: bool,
+}
+
+impl TlsClientAuth {
+    pub fn problems(&self) -> Option<String> {
+        let names = [
+            self.subject_dn.is_some(),
+            self.san_dns.is_some(),
+            self.san_uri.is_some(),
+            self.san_ip.is_some(),
+            self.san_email.is_some(),
+            self.devices,
+        ];
+        if names.iter().filter(|it| **it).count() != 1 {
+            return Some("tls_client_auth needs one of subject_dn, san_dns, san_uri, san_ip, san_email, or devices = true".to_owned());
+        }
+        let dn = self.subject_dn.as_deref()?;
+        distinguished_name::parse(dn).is_none().then(|| format!("tls_client_auth.subject_dn: {dn:?} is no name of RFC 4514"))
+    }
+}
+
 /// Must tokens be bound to a key that every request proves (RFC 9449)?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -101,6 +146,10 @@ pub enum ClientAuthentication {
     AttestJwtClientAuth,
     /// An attested key, proved by DPoP.
     AttestJwtClientAuthDpop,
+    /// A certificate of a CA (RFC 8705 2.1).
+    TlsClientAuth,
+    /// A registered certificate (RFC 8705 2.2).
+    SelfSignedTlsClientAuth,
 }
 
 impl ClientAuthentication {
@@ -112,12 +161,18 @@ impl ClientAuthentication {
             Self::PrivateKeyJwt => "private_key_jwt",
             Self::AttestJwtClientAuth => "attest_jwt_client_auth",
             Self::AttestJwtClientAuthDpop => "attest_jwt_client_auth_dpop",
+            Self::TlsClientAuth => "tls_client_auth",
+            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
         }
     }
 
     /// By an attested key of the installation.
     pub fn attests(self) -> bool {
         matches!(self, Self::AttestJwtClientAuth | Self::AttestJwtClientAuthDpop)
+    }
+
+    pub fn uses_certificate(self) -> bool {
+        matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)
     }
 
     pub fn uses_secret(self) -> bool {
@@ -204,6 +259,11 @@ pub struct Client {
     pub attestation: Option<AttestationRules>,
     #[serde(default)]
     pub dpop: Dpop,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_client_auth: Option<TlsClientAuth>,
+    /// RFC 8705 3.4: every token of the client is bound to the certificate it shows.
+    #[serde(default)]
+    pub tls_client_certificate_bound_access_tokens: bool,
     #[serde(default)]
     pub require_pushed_authorization_requests: bool,
     /// RFC 9101 10.5: every authorization request is a signed request object.
@@ -277,6 +337,8 @@ impl Client {
             grants: None,
             attestation: None,
             dpop: Dpop::Optional,
+            tls_client_auth: None,
+            tls_client_certificate_bound_access_tokens: false,
             require_pushed_authorization_requests: false,
             require_signed_request_object: false,
             request_object_signing_alg: None,
@@ -322,6 +384,11 @@ impl Client {
     /// Able to keep a secret, and asked to prove it.
     pub fn is_confidential(&self) -> bool {
         self.authentication != ClientAuthentication::None
+    }
+
+    /// Every installation or device holds what it got itself.
+    pub fn has_instances(&self) -> bool {
+        self.authentication.attests() || self.tls_client_auth.as_ref().is_some_and(|it| it.devices)
     }
 
     pub fn requires_consent(&self) -> bool {

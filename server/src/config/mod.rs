@@ -9,7 +9,7 @@ mod span;
 
 pub use client::{
     AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, OnStale, RESPONSE_MODES, Refresh,
-    RefreshMode, USER_SCOPES,
+    RefreshMode, TlsClientAuth, USER_SCOPES,
 };
 pub use keys::Jwks;
 pub use mail::{Mail, MailSecurity, Registration};
@@ -54,6 +54,8 @@ pub struct Config {
     pub trusted_proxies: Vec<String>,
     #[serde(default)]
     pub tls: Option<Tls>,
+    #[serde(default)]
+    pub mtls: Option<Mtls>,
     #[serde(default)]
     pub master_key: MasterKey,
     #[serde(default)]
@@ -106,6 +108,21 @@ fn database() -> String {
 pub struct Tls {
     pub certificate: PathBuf,
     pub key: PathBuf,
+}
+
+/// Client certificates. RFC 8705.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mtls {
+    /// What stands in front of the paths of `mtls_endpoint_aliases`, the issuer's path included.
+    pub url: String,
+    /// Address and port of a listener of its own, which asks for certificates; with the files of [tls].
+    #[serde(default)]
+    pub listen: Option<String>,
+    /// Proxies that end TLS and whose Client-Cert header is believed (RFC 9440): addresses or CIDR blocks. They must take away
+    /// what a caller sends under that name.
+    #[serde(default)]
+    pub client_cert_from: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -342,6 +359,17 @@ impl Config {
         if !self.attestation.simulated_roots.is_empty() && !self.development {
             found.push("[attestation] simulated_roots: simulated phones are trusted only with development = true".to_owned());
         }
+        if let Some(mtls) = &self.mtls {
+            if mtls.listen.is_some() && self.tls.is_none() {
+                found.push("[mtls] listen: client certificates need the table [tls]".to_owned());
+            }
+            if mtls.listen.is_none() && mtls.client_cert_from.is_empty() {
+                found.push("[mtls] needs listen, or client_cert_from: otherwise nobody can show a certificate".to_owned());
+            }
+            if url::Url::parse(&mtls.url).map_or(true, |it| it.scheme() != "https") || mtls.url.ends_with('/') {
+                found.push("[mtls] url must begin with https:// and has no slash at its end".to_owned());
+            }
+        }
         found.extend(self.mail.iter().flat_map(Mail::problems));
         if self.registration.is_some() && self.mail.is_none() {
             found.push("[registration]: an address is proved by mail, which needs the table [mail]".to_owned());
@@ -363,6 +391,25 @@ impl Config {
             "http" if loopback && self.development => {}
             "http" if loopback => found.push("an http issuer needs development = true, which is for your own machine only".to_owned()),
             _ => found.push("issuer must begin with https://".to_owned()),
+        }
+    }
+
+    fn judge_certificates(&self, client: &Client, found: &mut Vec<String>) {
+        let by_certificate = client.authentication.uses_certificate();
+        if (by_certificate || client.tls_client_certificate_bound_access_tokens) && self.mtls.is_none() {
+            found.push("client certificates need the table [mtls]".to_owned());
+        }
+        let by_ca = client.authentication == ClientAuthentication::TlsClientAuth;
+        match &client.tls_client_auth {
+            None if by_ca => found.push("authentication = \"tls_client_auth\" needs the table tls_client_auth".to_owned()),
+            Some(_) if !by_ca => found.push("tls_client_auth needs authentication = \"tls_client_auth\"".to_owned()),
+            Some(rules) => found.extend(rules.problems()),
+            None => {}
+        }
+        let registered = client.jwks.as_ref().and_then(|it| it.document()["keys"].as_array());
+        let with_certificates = registered.is_some_and(|it| it.iter().any(|it| it["x5c"][0].is_string()));
+        if client.authentication == ClientAuthentication::SelfSignedTlsClientAuth && !with_certificates {
+            found.push("authentication = \"self_signed_tls_client_auth\" needs jwks whose keys have x5c (RFC 8705 2.2.2)".to_owned());
         }
     }
 
@@ -412,6 +459,7 @@ impl Config {
         if let Some(Err(why)) = client.jwks.as_ref().map(Jwks::keys) {
             found.push(format!("jwks is not a key set we accept: {why}"));
         }
+        self.judge_certificates(client, &mut found);
         if client.require_signed_request_object && client.jwks.is_none() {
             found.push("require_signed_request_object needs jwks: the keys the client signs with".to_owned());
         }

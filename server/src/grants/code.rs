@@ -32,8 +32,8 @@ pub struct Granting<'a> {
     pub client_id: &'a str,
     /// The client authenticates at the token endpoint, and so holds what it gets.
     pub confidential: bool,
-    /// Its installations are attested, each holding what it gets.
-    pub attested: bool,
+    /// Its installations or devices hold what they get, each for itself.
+    pub instances: bool,
     pub scope: &'a Scope,
     pub resource: &'a [String],
     pub asked: &'a Asked,
@@ -46,7 +46,7 @@ pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<String
     let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
     // A confidential client holds what it gets by its authentication; its DPoP key may change (RFC 9449 5).
     let (holder_kind, holder) = match &it.asked.dpop_jkt {
-        _ if it.attested => ("instance", it.asked.instance.as_deref().unwrap_or_default()),
+        _ if it.instances => ("instance", it.asked.instance.as_deref().unwrap_or_default()),
         _ if it.confidential => ("client", it.client_id),
         Some(jkt) => ("jkt", jkt.as_str()),
         None => ("bearer", ""),

@@ -164,6 +164,8 @@ impl Grant {
             "client" => caller.authenticated,
             "jkt" => caller.jkt() == Some(&self.holder),
             "learned" => caller.jkt().is_some() && caller.jkt() == self.learned().map(|it| it.0),
+            // RFC 8705 4: a public client's refresh token needs the same certificate again.
+            "certificate" => caller.certificate.as_deref() == Some(self.holder.as_str()),
             // Bound at PAR, or else by the code exchange.
             "instance" => caller.instance.as_ref().is_some_and(|it| self.holder.is_empty() || it.jkt == self.holder),
             _ => false,
@@ -188,6 +190,11 @@ impl Grant {
     /// Who holds what is issued now: a public client's proof binds its grant (RFC 9449 5), an installation's key always does.
     /// `generation`: of the refresh token that comes with it; the first is the code's.
     pub fn holder_after(&self, caller: &Caller, generation: u32) -> (&str, String) {
+        if let ("bearer", Some(thumbprint)) = (self.holder_kind.as_str(), &caller.certificate)
+            && generation == 1
+        {
+            return ("certificate", thumbprint.clone());
+        }
         match (self.holder_kind.as_str(), caller.jkt(), &caller.instance) {
             ("bearer", Some(jkt), _) if generation == 1 => ("jkt", jkt.to_owned()),
             // Until now a string was enough, and somebody else may have it: the generation says until when.

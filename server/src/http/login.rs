@@ -420,7 +420,7 @@ async fn answer(
         account: &done.account,
         client_id: &request.client_id,
         confidential: client.authentication != crate::config::ClientAuthentication::None,
-        attested: client.authentication.attests(),
+        instances: client.has_instances(),
         scope: &request.scope,
         resource: &request.resource,
         asked: &asked,

@@ -26,8 +26,17 @@ pub fn metadata(app: &App) -> Reply {
             .chain(config.api.values().flat_map(|it| it.scope.values().flat_map(|it| it.claims.iter().map(String::as_str))))
             .collect();
     let algorithms: Vec<&str> = crate::app::algorithms(config).iter().map(|it| it.as_str()).collect();
-    let methods =
-        ["none", "client_secret_basic", "client_secret_post", "private_key_jwt", "attest_jwt_client_auth", "attest_jwt_client_auth_dpop"];
+    let mut methods = vec![
+        "none",
+        "client_secret_basic",
+        "client_secret_post",
+        "private_key_jwt",
+        "attest_jwt_client_auth",
+        "attest_jwt_client_auth_dpop",
+    ];
+    if config.mtls.is_some() {
+        methods.extend(["tls_client_auth", "self_signed_tls_client_auth"]);
+    }
     let proving = &methods[1..];
     let acr: BTreeSet<&str> = config.login.values().filter_map(|it| it.acr.as_deref()).collect();
     let mut prompts = vec!["none", "login", "consent", "select_account"];
@@ -77,6 +86,16 @@ pub fn metadata(app: &App) -> Reply {
         "refresh_token_expiration_types_supported": ["refresh_token_timeout", "authorization_expires_in"],
     });
     if let Some(members) = document.as_object_mut() {
+        // RFC 8705 5: on the usual address nobody is asked for a certificate, so that browsers show no picker.
+        if let Some(mtls) = &config.mtls {
+            let alias = |path: &str| json!(format!("{}{path}", mtls.url));
+            members.insert("tls_client_certificate_bound_access_tokens".to_owned(), true.into());
+            let aliases = json!({
+                "token_endpoint": alias("/token"), "introspection_endpoint": alias("/introspect"), "revocation_endpoint": alias("/revoke"),
+                "pushed_authorization_request_endpoint": alias("/par"), "userinfo_endpoint": alias("/userinfo"),
+            });
+            members.insert("mtls_endpoint_aliases".to_owned(), aliases);
+        }
         if !acr.is_empty() {
             members.insert("acr_values_supported".to_owned(), json!(acr));
         }

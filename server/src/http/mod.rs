@@ -25,12 +25,14 @@ pub mod userinfo;
 
 use crate::app::App;
 use crate::attesting;
+use crate::certificates::{self, Shown};
 use crate::error::{Error, Refused, Result};
 use crate::login::flow::Purpose;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt, Limited};
 use reply::Reply;
+use rustls_pki_types::CertificateDer;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -112,6 +114,14 @@ pub fn paths() -> impl Iterator<Item = &'static str> {
 const BODY_LIMIT: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 
+/// Who is connected.
+#[derive(Clone)]
+pub struct Peer {
+    pub address: IpAddr,
+    /// What it showed in the TLS handshake, its own certificate first.
+    pub certificates: Option<Arc<Vec<CertificateDer<'static>>>>,
+}
+
 /// A request that passed the checks every endpoint shares.
 pub struct Incoming {
     pub method: Method,
@@ -122,6 +132,8 @@ pub struct Incoming {
     pub headers: HeaderMap,
     /// The caller's address; a proxy's word for it only where the proxy is configured.
     pub address: IpAddr,
+    /// The client certificate, proved by the handshake or passed on by a configured proxy.
+    pub certificate: Option<Shown>,
     pub now_ms: i64,
 }
 
@@ -157,7 +169,7 @@ impl Incoming {
 }
 
 /// Answers one request. Nothing here panics or waits without a limit.
-pub async fn handle<B>(app: Arc<App>, request: Request<B>, peer: IpAddr) -> Reply
+pub async fn handle<B>(app: Arc<App>, request: Request<B>, peer: &Peer) -> Reply
 where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -176,7 +188,7 @@ where
     let status = answer.status().as_u16();
     // One record per request. The path is a route of ours or "unknown": query strings carry codes (578-V).
     tracing::info!(
-        method = %method, route = record.route, status, address = %record.address.unwrap_or(peer),
+        method = %method, route = record.route, status, address = %record.address.unwrap_or(peer.address),
         microseconds = started.elapsed().as_micros() as u64, error = record.code, reason = record.reason, "request"
     );
     metrics::counter!("symbolon_requests_total", "route" => record.route, "method" => known(&method), "status" => status.to_string())
@@ -215,7 +227,7 @@ impl Default for Record {
     }
 }
 
-async fn answer<B>(app: &Arc<App>, request: Request<B>, peer: IpAddr, record: &mut Record) -> Reply
+async fn answer<B>(app: &Arc<App>, request: Request<B>, peer: &Peer, record: &mut Record) -> Reply
 where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -336,7 +348,7 @@ fn wants_html<B>(request: &Request<B>) -> bool {
 }
 
 /// The checks all endpoints share: method, coding, content type, size, time, parameters given twice.
-async fn read<B>(app: &App, route: &Route, request: Request<B>, peer: IpAddr) -> Result<Incoming>
+async fn read<B>(app: &App, route: &Route, request: Request<B>, peer: &Peer) -> Result<Incoming>
 where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -363,8 +375,10 @@ where
         form = Form::parse(&bytes).map_err(unreadable)?;
     }
     let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes()).map_err(unreadable)?;
-    let address = crate::caller::address(&parts.headers, peer, &app.config.trusted_proxies);
-    Ok(Incoming { method: parts.method, route: route.path, query, form, headers: parts.headers, address, now_ms: app.now_ms() })
+    let address = crate::caller::address(&parts.headers, peer.address, &app.config.trusted_proxies);
+    let certificate = certificates::of_request(app, &parts.headers, peer);
+    let (method, headers) = (parts.method, parts.headers);
+    Ok(Incoming { method, route: route.path, query, form, headers, address, certificate, now_ms: app.now_ms() })
 }
 
 fn check_coding(headers: &HeaderMap) -> Result<()> {

@@ -4,6 +4,7 @@
 use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
+use crate::certificates::Shown;
 use crate::dpop;
 use crate::error::{Error, Refused, Result};
 use crate::store::{Change, NotApplied};
@@ -47,10 +48,12 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
 /// `token`: the token, if it came under that scheme.
 async fn held(app: &App, incoming: &Incoming, token: Option<&str>, access: &AccessToken) -> Result<()> {
     let wrong = |hint| Refused::new(401, "invalid_token", hint);
-    let bound = match &access.cnf {
-        None => None,
-        Some(it) => Some(it["jkt"].as_str().ok_or_else(|| wrong("The token is bound in a way that this endpoint does not know."))?),
-    };
+    let bound = access.cnf.as_ref().and_then(|it| it["jkt"].as_str());
+    if let Some(thumbprint) = access.cnf.as_ref().and_then(|it| it.get("x5t#S256"))
+        && incoming.certificate.as_ref().map(Shown::thumbprint).as_deref() != thumbprint.as_str()
+    {
+        return Err(wrong("This token is bound to a client certificate that the request does not show.").into());
+    }
     let (Some(token), Some(jkt)) = (token, bound) else {
         return match (token, bound) {
             (None, None) => Ok(()),

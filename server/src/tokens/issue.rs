@@ -61,11 +61,30 @@ struct Content<'a> {
     client_id: &'a str,
     scope: &'a Scope,
     grant: Option<&'a Grant>,
-    /// The key the token is bound to.
-    jkt: Option<&'a str>,
+    /// What the token is bound to.
+    bound: Bound<'a>,
     /// The token this one comes from, and who acts (RFC 8693 4.1).
     from: Option<(&'a AccessToken, Json)>,
     now_ms: i64,
+}
+
+/// A key (RFC 9449), a certificate (RFC 8705), both or neither.
+struct Bound<'a> {
+    jkt: Option<&'a str>,
+    certificate: Option<&'a str>,
+}
+
+impl<'a> Bound<'a> {
+    fn to(caller: &'a Caller) -> Self {
+        Self { jkt: caller.jkt(), certificate: caller.certificate.as_deref() }
+    }
+
+    /// RFC 7800 3.
+    fn cnf(&self) -> Option<Json> {
+        let both = [("jkt", self.jkt), ("x5t#S256", self.certificate)];
+        let members: Map<String, Json> = both.into_iter().filter_map(|(name, it)| Some((name.to_owned(), it?.into()))).collect();
+        (!members.is_empty()).then_some(Json::Object(members))
+    }
 }
 
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
@@ -79,7 +98,7 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
         client_id: &caller.client_id,
         scope: &narrowed,
         grant: Some(grant),
-        jkt: caller.jkt(),
+        bound: Bound::to(caller),
         from: None,
         now_ms: caller.now_ms,
     };
@@ -101,8 +120,8 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
 /// The answer of client_credentials. Its `sub` is the client, which is no person's id: those are 128 random bits.
 pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
     must_be_bound(app, Some(api), caller)?;
-    let (id, jkt) = (&caller.client_id, caller.jkt());
-    let content = Content { api: Some(api), sub: id, client_id: id, scope, grant: None, jkt, from: None, now_ms: caller.now_ms };
+    let (id, bound) = (&caller.client_id, Bound::to(caller));
+    let content = Content { api: Some(api), sub: id, client_id: id, scope, grant: None, bound, from: None, now_ms: caller.now_ms };
     let (token, expires_in, jti) = access_token(app, &content)?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
@@ -121,7 +140,7 @@ pub fn for_exchange(app: &App, caller: &Caller, api: &str, scope: &Scope, subjec
         client_id: &caller.client_id,
         scope,
         grant: subject.grant.as_ref(),
-        jkt: caller.jkt(),
+        bound: Bound::to(caller),
         from: Some((&subject.token, act)),
         now_ms: caller.now_ms,
     };
@@ -137,7 +156,7 @@ fn token_type(caller: &Caller) -> &'static str {
 /// An API may insist that its tokens are bound to a key.
 fn must_be_bound(app: &App, api: Option<&str>, caller: &Caller) -> Result<()> {
     let required = api.and_then(|it| app.config.api.get(it)).is_some_and(|it| it.dpop == Dpop::Required);
-    if required && caller.key.is_none() {
+    if required && caller.key.is_none() && caller.certificate.is_none() {
         let hint = "Tokens for this API are bound to a key: send a DPoP header (RFC 9449).";
         return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
     }
@@ -169,7 +188,7 @@ fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
         acr: it.grant.map(|it| it.asked.acr.clone()).filter(|it| !it.is_empty()),
         amr: it.grant.map(|it| it.asked.amr.clone()).filter(|it| !it.is_empty()),
         sid: it.grant.map(|grant| crate::sessions::sid(app, audience, &grant.session)),
-        cnf: it.jkt.map(|it| json!({ "jkt": it })),
+        cnf: it.bound.cnf(),
         act: it.from.as_ref().map(|(_, act)| act.clone()),
         authorization_details: None,
         extra: match (api, it.grant) {

@@ -16,6 +16,7 @@ mod kill;
 mod login;
 mod mail;
 mod model;
+mod mtls;
 mod nodes;
 mod refresh;
 mod signed;

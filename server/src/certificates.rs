@@ -1,0 +1,204 @@
+//! Client certificates. RFC 8705: who shows one, what it proves, and what gets bound to it. The TLS handshake proves that the
+//! caller has the key (`serve::tls`); whether the certificate is anybody's is decided here, in one place.
+
+use crate::app::App;
+use crate::attesting::Instance;
+use crate::config::{Client, ClientAuthentication, TlsClientAuth};
+use crate::error::{Fault, Refused, Result};
+use crate::http::{Incoming, Peer};
+use http::HeaderMap;
+use rustls::RootCertStore;
+use rustls::crypto::aws_lc_rs;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, SystemTime};
+use symbolon_oauth::distinguished_name::{self, Rdn};
+use symbolon_oauth::{base64url, certificate, digest};
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+/// Certificates a caller showed, its own first.
+#[derive(Clone, Debug)]
+pub struct Shown(pub Arc<Vec<CertificateDer<'static>>>);
+
+impl Shown {
+    fn leaf(&self) -> &CertificateDer<'static> {
+        &self.0[0]
+    }
+
+    /// `x5t#S256`.
+    pub fn thumbprint(&self) -> String {
+        certificate::thumbprint(self.leaf())
+    }
+}
+
+/// The certificate behind a request: of the connection, or, from a proxy that is configured for it, of its `Client-Cert`
+/// header (RFC 9440). Under any other name, from anybody else, or twice, a header is no certificate (187-M, 188-M).
+pub fn of_request(app: &App, headers: &HeaderMap, peer: &Peer) -> Option<Shown> {
+    let proxies = app.config.mtls.as_ref().map(|it| it.client_cert_from.as_slice()).unwrap_or_default();
+    if !certificate::is_one_of(proxies, peer.address) {
+        return peer.certificates.clone().filter(|it| !it.is_empty()).map(Shown);
+    }
+    let mut all = headers.get_all("client-cert").iter();
+    let first = all.next().filter(|_| all.next().is_none())?;
+    let mut chain = vec![certificate::from_header(first.to_str().ok()?)?];
+    for line in headers.get_all("client-cert-chain") {
+        for one in line.to_str().ok()?.split(',').take(8) {
+            chain.push(certificate::from_header(one)?);
+        }
+    }
+    Some(Shown(Arc::new(chain.into_iter().map(CertificateDer::from).collect())))
+}
+
+fn refused(why: impl Into<String>) -> Refused {
+    Refused::new(401, "invalid_client", "The client certificate is missing or is not this client's.").because(why)
+}
+
+/// Authenticates a client by its certificate. Answers the device, where every device of the client has its own.
+pub fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &Client) -> Result<Option<Instance>> {
+    let shown = incoming.certificate.as_ref().ok_or_else(|| refused("no certificate"))?;
+    if client.authentication == ClientAuthentication::SelfSignedTlsClientAuth {
+        return self_signed(client, shown).map(|()| None).map_err(Into::into);
+    }
+    let rules = client.tls_client_auth.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no tls_client_auth")))?;
+    let anchors = app.anchors.get(client_id).ok_or_else(|| Fault::new(format!("client {client_id} has no CA")))?;
+    anchors.verify(shown, incoming.now_ms)?;
+    let (rest, leaf) = X509Certificate::from_der(shown.leaf()).map_err(|_| refused("not a certificate"))?;
+    if !rest.is_empty() {
+        return Err(refused("bytes behind the certificate").into());
+    }
+    if rules.devices {
+        // The subject is the device: a renewed certificate of the same subject is the same device.
+        let id = base64url::encode(&digest::sha256(leaf.subject().as_raw()));
+        return Ok(Some(Instance::of_device(id, leaf.subject().to_string())));
+    }
+    if fits(rules, &leaf) { Ok(None) } else { Err(refused(format!("subject {}", leaf.subject())).into()) }
+}
+
+/// RFC 8705 2.2.2: the certificate itself is registered, as `x5c` of a key of the client's set; dates and issuer say nothing.
+fn self_signed(client: &Client, shown: &Shown) -> std::result::Result<(), Refused> {
+    let document = client.jwks.as_ref().map(crate::config::Jwks::document);
+    let keys = document.and_then(|it| it["keys"].as_array()).into_iter().flatten();
+    let registered = keys.filter_map(|it| it["x5c"][0].as_str()).filter_map(standard_base64);
+    let mut registered = registered.filter(|it| digest::equal(it, shown.leaf()));
+    registered.next().map(|_| ()).ok_or_else(|| refused("not among the registered certificates"))
+}
+
+/// RFC 7515 4.1.6: `x5c` holds plain base64.
+fn standard_base64(text: &str) -> Option<Vec<u8>> {
+    certificate::from_header(&format!(":{text}:"))
+}
+
+/// RFC 8705 2.1.2: the one registered value.
+fn fits(rules: &TlsClientAuth, leaf: &X509Certificate<'_>) -> bool {
+    if let Some(wanted) = &rules.subject_dn {
+        return distinguished_name::parse(wanted).is_some_and(|it| Some(it) == subject(leaf));
+    }
+    let Ok(Some(names)) = leaf.subject_alternative_name() else { return false };
+    names.value.general_names.iter().any(|name| match name {
+        GeneralName::DNSName(it) => rules.san_dns.as_deref() == Some(*it),
+        GeneralName::URI(it) => rules.san_uri.as_deref() == Some(*it),
+        GeneralName::RFC822Name(it) => rules.san_email.as_deref() == Some(*it),
+        GeneralName::IPAddress(it) => rules.san_ip.is_some_and(|wanted| address(it) == Some(wanted)),
+        _ => false,
+    })
+}
+
+fn address(bytes: &[u8]) -> Option<IpAddr> {
+    match bytes.len() {
+        4 => Some(IpAddr::from(<[u8; 4]>::try_from(bytes).ok()?)),
+        16 => Some(IpAddr::from(<[u8; 16]>::try_from(bytes).ok()?)),
+        _ => None,
+    }
+}
+
+/// The subject, most specific part first. A value that is no text of its kind makes the whole name nobody's (189-M).
+fn subject(leaf: &X509Certificate<'_>) -> Option<Vec<Rdn>> {
+    let mut name = Vec::new();
+    for rdn in leaf.subject().iter_rdn() {
+        let mut part = Rdn::new();
+        for one in rdn.iter() {
+            let text = one.as_str().ok().filter(|it| !it.contains('\0'))?;
+            part.push((one.attr_type().to_id_string(), text.to_owned()));
+        }
+        part.sort();
+        name.push(part);
+    }
+    name.reverse();
+    Some(name)
+}
+
+/// The CA of a client's certificates with its revocation list; files that change are read again.
+pub struct Anchors {
+    ca: PathBuf,
+    crl: Option<PathBuf>,
+    current: RwLock<(Stamp, Arc<dyn ClientCertVerifier>)>,
+}
+
+type Stamp = (Option<SystemTime>, Option<SystemTime>);
+
+impl Anchors {
+    pub fn load(rules: &TlsClientAuth, base: &Path) -> std::result::Result<Self, Fault> {
+        let (ca, crl) = (base.join(&rules.ca), rules.crl.as_ref().map(|it| base.join(it)));
+        let current = RwLock::new((stamp(&ca, crl.as_deref()), read(&ca, crl.as_deref())?));
+        Ok(Self { ca, crl, current })
+    }
+
+    fn current(&self) -> Arc<dyn ClientCertVerifier> {
+        let now = stamp(&self.ca, self.crl.as_deref());
+        let (at, verifier) = match self.current.read() {
+            Ok(it) => it.clone(),
+            Err(it) => it.into_inner().clone(),
+        };
+        if at == now {
+            return verifier;
+        }
+        let fresh = match read(&self.ca, self.crl.as_deref()) {
+            Ok(it) => it,
+            Err(fault) => {
+                tracing::error!(error = %fault, "a changed CA or revocation list cannot be used; the old one stays until it expires");
+                verifier
+            }
+        };
+        if let Ok(mut slot) = self.current.write() {
+            *slot = (now, Arc::clone(&fresh));
+        }
+        fresh
+    }
+
+    /// Chain, dates, purpose, constraints and revocation, at this time. A revocation list that is overdue refuses (194-M).
+    fn verify(&self, shown: &Shown, now_ms: i64) -> std::result::Result<(), Refused> {
+        let now = UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(now_ms).unwrap_or_default()));
+        let checked = self.current().verify_client_cert(shown.leaf(), &shown.0[1..], now);
+        checked.map(|_| ()).map_err(|it| refused(it.to_string()))
+    }
+}
+
+fn stamp(ca: &Path, crl: Option<&Path>) -> Stamp {
+    let changed = |it: &Path| std::fs::metadata(it).and_then(|it| it.modified()).ok();
+    (changed(ca), crl.and_then(changed))
+}
+
+fn read(ca: &Path, crl: Option<&Path>) -> std::result::Result<Arc<dyn ClientCertVerifier>, Fault> {
+    let named = |path: &Path, why: String| Fault::new(format!("{}: {why}", path.display()));
+    let mut roots = RootCertStore::empty();
+    for one in CertificateDer::pem_file_iter(ca).map_err(|it| named(ca, it.to_string()))? {
+        roots.add(one.map_err(|it| named(ca, it.to_string()))?).map_err(|it| named(ca, it.to_string()))?;
+    }
+    let mut builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(aws_lc_rs::default_provider()));
+    if let Some(crl) = crl {
+        let lists: std::result::Result<Vec<CertificateRevocationListDer<'static>>, _> =
+            CertificateRevocationListDer::pem_file_iter(crl).and_then(Iterator::collect);
+        let lists = lists.map_err(|it| named(crl, it.to_string()))?;
+        if lists.is_empty() {
+            return Err(named(crl, "no revocation list in PEM".to_owned()));
+        }
+        builder = builder.with_crls(lists).only_check_end_entity_revocation().enforce_revocation_expiration();
+    }
+    Ok(builder.build().map_err(|it| named(ca, it.to_string()))?)
+}

@@ -1,0 +1,396 @@
+//! Client certificates (RFC 8705): through a TLS handshake of our own, and through a proxy that ends TLS (RFC 9440).
+
+use crate::world::*;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyIdMethod, KeyPair, KeyUsagePurpose, RevokedCertParams, SanType, SerialNumber,
+};
+use serde_json::{Value as Json, json};
+use std::path::{Path, PathBuf};
+use symbolon_oauth::certificate;
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+
+/// A CA with what it issued.
+struct Ca {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+struct Cert {
+    der: Vec<u8>,
+    pem: String,
+}
+
+impl Ca {
+    fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = dn(&[(DnType::CommonName, name)]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    fn issue(&self, serial: u64, subject: &[(DnType, &str)], change: impl FnOnce(&mut CertificateParams)) -> Cert {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = dn(subject);
+        params.serial_number = Some(SerialNumber::from(serial));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        change(&mut params);
+        let key = KeyPair::generate().unwrap();
+        let made = params.signed_by(&key, &self.issuer).unwrap();
+        Cert { der: made.der().to_vec(), pem: format!("{}{}", made.pem(), key.serialize_pem()) }
+    }
+
+    fn crl(&self, revoked: &[u64], next_days: i64) -> String {
+        let now = std::time::SystemTime::now();
+        let at = |days: i64| {
+            let second = if days < 0 {
+                now - std::time::Duration::from_secs(86_400 * days.unsigned_abs())
+            } else {
+                now + std::time::Duration::from_secs(86_400 * days.unsigned_abs())
+            };
+            second.into()
+        };
+        let revoked = revoked.iter().map(|serial| RevokedCertParams {
+            serial_number: SerialNumber::from(*serial),
+            revocation_time: at(-2),
+            reason_code: None,
+            invalidity_date: None,
+        });
+        CertificateRevocationListParams {
+            this_update: at(-3),
+            next_update: at(next_days),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        }
+        .signed_by(&self.issuer)
+        .unwrap()
+        .pem()
+        .unwrap()
+    }
+}
+
+fn dn(parts: &[(DnType, &str)]) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    for (kind, value) in parts {
+        name.push(kind.clone(), *value);
+    }
+    name
+}
+
+struct Fleet {
+    world: World,
+    ca: Ca,
+    directory: PathBuf,
+}
+
+/// The clients of these tests; certificates come through a proxy on loopback.
+async fn fleet(engine: Engine) -> Fleet {
+    let directory = std::env::temp_dir().join(format!("symbolon-mtls-{}-{}", std::process::id(), free_port()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let ca = Ca::new("Fleet CA");
+    std::fs::write(directory.join("ca.pem"), &ca.pem).unwrap();
+    std::fs::write(directory.join("fleet.crl"), ca.crl(&[], 30)).unwrap();
+    let port = free_port();
+    let text = configuration(port, &database(engine).await).replacen(
+        "[api.orders]\n",
+        "[mtls]\nurl = \"https://mtls.example.com\"\nclient_cert_from = [\"127.0.0.1\"]\n[api.orders]\n",
+        1,
+    );
+    let (ca_file, crl) = (directory.join("ca.pem"), directory.join("fleet.crl"));
+    let (ca_file, crl) = (ca_file.display(), crl.display());
+    let robot = |id: &str, rule: &str| {
+        format!(
+            "[client.{id}]\nkind = \"service\"\nauthentication = \"tls_client_auth\"\napis = {{ orders = [\"orders:read\"] }}\n\
+             tls_client_certificate_bound_access_tokens = true\ntls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', {rule} }}\n"
+        )
+    };
+    let text = format!(
+        "{text}\n{}{}[client.fleet]\nkind = \"native\"\nfirst_party = true\nauthentication = \"tls_client_auth\"\n\
+         redirect_uris = [\"https://fleet.example.com/cb\"]\napis = {{ orders = [\"orders:read\"] }}\n\
+         tls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', devices = true }}\n\
+         [client.bound]\nkind = \"native\"\nfirst_party = true\nredirect_uris = [\"https://bound.example.com/cb\"]\n\
+         apis = {{ orders = [\"orders:read\"] }}\ntls_client_certificate_bound_access_tokens = true\n",
+        robot("by-name", "subject_dn = \"CN=robot,O=Example\\\\, Inc.\""),
+        robot("by-host", "san_dns = \"robot.example.com\""),
+    );
+    Fleet { world: World::with(&text, port).await, ca, directory }
+}
+
+impl Fleet {
+    /// A request to /token as a proxy passes it on, with these headers.
+    async fn token(&self, form: &[(&str, &str)], headers: &[(&str, &str)]) -> (u16, Json) {
+        let mut request = self.world.http.post(self.world.url("/token")).form(form);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    async fn robot(&self, id: &str, certificate: &[u8]) -> (u16, Json) {
+        self.token(&[("grant_type", "client_credentials"), ("client_id", id)], &[("client-cert", &certificate::to_header(certificate))])
+            .await
+    }
+
+    async fn stop(self) {
+        self.world.stop().await;
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn robot_name() -> Vec<(DnType, &'static str)> {
+    vec![(DnType::OrganizationName, "Example, Inc."), (DnType::CommonName, "robot")]
+}
+
+/// 188-M, 189-M, 195-M, 197-M: exactly the registered name, from this CA, for this purpose; and the token is bound to it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_known_by_its_certificate() {
+    let it = fleet(Engine::Sqlite).await;
+    let invalid = |answer: (u16, Json)| assert_eq!((answer.0, answer.1["error"].as_str()), (401, Some("invalid_client")), "{}", answer.1);
+    let good = it.ca.issue(1, &robot_name(), |_| {});
+    let (status, answer) = it.robot("by-name", &good.der).await;
+    assert_eq!(status, 200, "{answer}");
+    let token = claims(answer["access_token"].as_str().unwrap());
+    assert_eq!(token["cnf"], json!({ "x5t#S256": certificate::thumbprint(&good.der) }));
+    assert_eq!(answer["token_type"], "Bearer", "RFC 8705 3: bound, and still Bearer");
+    // Other names, two common names, another CA, another purpose, an expired one, rubbish.
+    let two =
+        it.ca.issue(2, &[(DnType::OrganizationName, "Example, Inc."), (DnType::CommonName, "robot"), (DnType::CountryName, "DE")], |_| {});
+    let cased = it.ca.issue(3, &[(DnType::OrganizationName, "Example, Inc."), (DnType::CommonName, "Robot")], |_| {});
+    let split = it.ca.issue(4, &[(DnType::OrganizationName, "Example"), (DnType::CommonName, "robot")], |_| {});
+    let foreign = Ca::new("Fleet CA").issue(1, &robot_name(), |_| {});
+    let server = it.ca.issue(5, &robot_name(), |it| it.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    let expired = it.ca.issue(6, &robot_name(), |it| it.not_after = rcgen::date_time_ymd(2020, 1, 1));
+    for (name, bad) in [("two", two), ("cased", cased), ("split", split), ("foreign", foreign), ("server", server), ("expired", expired)] {
+        println!("{name}");
+        invalid(it.robot("by-name", &bad.der).await);
+    }
+    invalid(it.robot("by-name", b"rubbish").await);
+    invalid(it.robot("by-name", &[good.der.clone(), vec![0]].concat()).await);
+    // By host name: the registered one, not a wildcard and not the common name.
+    let san = |name: &str| {
+        let name = SanType::DnsName(name.to_owned().try_into().unwrap());
+        it.ca.issue(7, &[(DnType::CommonName, "robot.example.com")], |it| it.subject_alt_names = vec![name])
+    };
+    assert_eq!(it.robot("by-host", &san("robot.example.com").der).await.0, 200);
+    invalid(it.robot("by-host", &san("*.example.com").der).await);
+    invalid(it.robot("by-host", &it.ca.issue(8, &[(DnType::CommonName, "robot.example.com")], |_| {}).der).await);
+    invalid(it.robot("by-host", &good.der).await);
+    // 187-M: under another name, or twice, the header is nothing; without any there is no fallback.
+    let form = [("grant_type", "client_credentials"), ("client_id", "by-name")];
+    let header = certificate::to_header(&good.der);
+    for name in ["x-ssl-client-cert", "client_cert", "x-forwarded-client-cert"] {
+        invalid(it.token(&form, &[(name, &header)]).await);
+    }
+    invalid(it.token(&form, &[("client-cert", &header), ("client-cert", &header)]).await);
+    invalid(it.token(&form, &[]).await);
+    assert_eq!(it.token(&form, &[("client-cert", &header)]).await.0, 200);
+    // A secret beside a certificate is no second chance.
+    invalid(it.token(&[form[0], form[1], ("client_secret", SECRET)], &[("client-cert", &header)]).await);
+    it.stop().await;
+}
+
+/// 187-M: who is no configured proxy passes nothing on.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_header_of_a_stranger_is_air() {
+    let it = fleet(Engine::Sqlite).await;
+    let good = it.ca.issue(1, &robot_name(), |_| {});
+    assert_eq!(it.robot("by-name", &good.der).await.0, 200);
+    let text = std::fs::read_to_string(it.world.file()).unwrap();
+    std::fs::write(it.world.file(), text.replacen("[\"127.0.0.1\"]", "[\"127.0.0.2\"]", 1)).unwrap();
+    symbolon::serve::reload(&it.world.running.shared, &it.world.file()).await.unwrap();
+    assert_eq!(it.robot("by-name", &good.der).await.0, 401);
+    it.stop().await;
+}
+
+/// 194-M: a revoked certificate is refused once the list says so, and an overdue list refuses everybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_certificate_is_over() {
+    let it = fleet(Engine::Sqlite).await;
+    let (lost, kept) = (it.ca.issue(7, &robot_name(), |_| {}), it.ca.issue(8, &robot_name(), |_| {}));
+    assert_eq!((it.robot("by-name", &lost.der).await.0, it.robot("by-name", &kept.der).await.0), (200, 200));
+    let publish = async |crl: &str| {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        std::fs::write(it.directory.join("fleet.crl"), crl).unwrap();
+    };
+    publish(&it.ca.crl(&[7], 30)).await;
+    assert_eq!((it.robot("by-name", &lost.der).await.0, it.robot("by-name", &kept.der).await.0), (401, 200));
+    publish("not a list").await;
+    assert_eq!((it.robot("by-name", &lost.der).await.0, it.robot("by-name", &kept.der).await.0), (401, 200), "the last good list stays");
+    publish(&it.ca.crl(&[7], -1)).await;
+    assert_eq!(it.robot("by-name", &kept.der).await.0, 401);
+    publish(&it.ca.crl(&[7], 30)).await;
+    assert_eq!(it.robot("by-name", &kept.der).await.0, 200);
+    it.stop().await;
+}
+
+async fn signed_in(it: &Fleet, client: &str, back: &str, certificate: &[u8]) -> (u16, Json) {
+    let ask = Ask::new(client, back, "openid orders:read");
+    let code = Browser::default().sign_in(&it.world, &ask, "alice").await["code"].clone();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", client),
+        ("code", &code),
+        ("code_verifier", &ask.verifier),
+        ("redirect_uri", back),
+    ];
+    it.token(&form, &[("client-cert", &certificate::to_header(certificate))]).await
+}
+
+async fn refreshed(it: &Fleet, client: &str, tokens: &Json, certificate: Option<&[u8]>) -> (u16, Json) {
+    let form = [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+    let header = certificate.map(certificate::to_header);
+    it.token(&form, &header.as_deref().map(|it| vec![("client-cert", it)]).unwrap_or_default()).await
+}
+
+/// Every device of the organisation is its own: a renewed certificate keeps the session, another device's does not open it, and
+/// one device is revoked alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_managed_device_is_its_own() {
+    for engine in engines() {
+        let it = fleet(engine).await;
+        let subject = |name: &'static str| [(DnType::OrganizationName, "Example"), (DnType::CommonName, name)];
+        let (phone, other) = (it.ca.issue(1, &subject("phone-1"), |_| {}), it.ca.issue(2, &subject("phone-2"), |_| {}));
+        let renewed = it.ca.issue(3, &subject("phone-1"), |_| {});
+        let back = "https://fleet.example.com/cb";
+        let (status, tokens) = signed_in(&it, "fleet", back, &phone.der).await;
+        assert_eq!(status, 200, "{tokens}");
+        let (_, others) = signed_in(&it, "fleet", back, &other.der).await;
+        // 193-M: another device, no device, the renewed certificate of this one.
+        assert_eq!(refreshed(&it, "fleet", &tokens, Some(&other.der)).await.1["error"], "invalid_grant");
+        assert_eq!(refreshed(&it, "fleet", &tokens, None).await.1["error"], "invalid_client");
+        let (status, tokens) = refreshed(&it, "fleet", &tokens, Some(&renewed.der)).await;
+        assert_eq!(status, 200, "{tokens}");
+        // The operator sees both, and ends one.
+        let app = it.world.running.shared.now();
+        let rows = app.store.all("SELECT jkt, facts, platform FROM instance WHERE client = 'fleet'", &[]).await.unwrap();
+        let of = |name: &str| rows.iter().find(|it| it.text(1).unwrap().contains(name)).unwrap().text(0).unwrap().to_owned();
+        assert_eq!((rows.len(), rows[0].text(2).unwrap()), (2, "managed"));
+        assert_eq!(it.world.audited("device_enrolled").await, 2);
+        let file = it.world.file();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_symbolon"));
+        let said = command.args(["--config"]).arg(&file).args(["instance", "revoke", &of("phone-1")]).output().unwrap();
+        let said = String::from_utf8(said.stdout).unwrap();
+        assert!(said.contains("1 grant ended"), "{said}");
+        assert_eq!(refreshed(&it, "fleet", &tokens, Some(&renewed.der)).await.0, 401);
+        assert_eq!(refreshed(&it, "fleet", &others, Some(&other.der)).await.0, 200);
+        it.stop().await;
+    }
+}
+
+/// 191-M, 193-M: a public client's tokens are bound to the certificate it shows, here and at userinfo, and to no other.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_public_clients_tokens_are_bound_to_its_certificate() {
+    for engine in engines() {
+        let it = fleet(engine).await;
+        let (mine, thief) = (it.ca.issue(1, &robot_name(), |_| {}), it.ca.issue(2, &robot_name(), |_| {}));
+        let back = "https://bound.example.com/cb";
+        let (status, tokens) = signed_in(&it, "bound", back, &mine.der).await;
+        assert_eq!(status, 200, "{tokens}");
+        assert_eq!(refreshed(&it, "bound", &tokens, None).await.0, 401);
+        assert_eq!(refreshed(&it, "bound", &tokens, Some(&thief.der)).await.1["error"], "invalid_grant");
+        let (status, tokens) = refreshed(&it, "bound", &tokens, Some(&mine.der)).await;
+        assert_eq!(status, 200, "{tokens}");
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", "bound"),
+            ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+            ("scope", "openid"),
+            ("resource", &it.world.issuer),
+        ];
+        let (status, mine_only) = it.token(&form, &[("client-cert", &certificate::to_header(&mine.der))]).await;
+        assert_eq!(status, 200, "{mine_only}");
+        let token = mine_only["access_token"].as_str().unwrap();
+        let userinfo = async |certificate: Option<&Cert>| {
+            let mut request = it.world.http.get(it.world.url("/userinfo")).bearer_auth(token);
+            if let Some(it) = certificate {
+                request = request.header("client-cert", certificate::to_header(&it.der));
+            }
+            request.send().await.unwrap().status().as_u16()
+        };
+        assert_eq!((userinfo(None).await, userinfo(Some(&thief)).await, userinfo(Some(&mine)).await), (401, 401, 200));
+        it.stop().await;
+    }
+}
+
+/// The handshake itself: a self-signed certificate that is registered, over the listener that asks for one; the usual listener
+/// asks nobody. 188-M: the certificate without its key is nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_is_proved_in_the_handshake() {
+    let directory = std::env::temp_dir().join(format!("symbolon-mtls-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let server = self_signed(&directory, "localhost");
+    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let own = KeyPair::try_from(key.to_pkcs8()).unwrap();
+    let made = CertificateParams::new(vec!["robot".to_owned()]).unwrap().self_signed(&own).unwrap();
+    let mut jwk = key.public().to_jwk();
+    let x5c = certificate::to_header(made.der());
+    jwk["x5c"] = json!([x5c.trim_matches(':')]);
+    let (port, mtls) = (free_port(), free_port());
+    let text = configuration(port, "sqlite:test.db")
+        .replacen(&format!("http://127.0.0.1:{port}"), &format!("https://localhost:{port}"), 1)
+        .replacen(
+            "[api.orders]\n",
+            &format!(
+                "[tls]\ncertificate = '{0}/cert.pem'\nkey = '{0}/key.pem'\n[mtls]\nurl = \"https://localhost:{mtls}\"\n\
+                 listen = \"127.0.0.1:{mtls}\"\n[api.orders]\n",
+                directory.display()
+            ),
+            1,
+        );
+    let jwk = format!("{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {}, x5c = {} }}", jwk["x"], jwk["y"], jwk["x5c"]);
+    let text = format!(
+        "{text}\n[client.pinned]\nkind = \"service\"\nauthentication = \"self_signed_tls_client_auth\"\njwks = {{ keys = [{jwk}] }}\n\
+         apis = {{ orders = [\"orders:read\"] }}\ntls_client_certificate_bound_access_tokens = true\n"
+    );
+    let world = World::with(&text, port).await;
+    let root = reqwest::Certificate::from_pem(server.as_bytes()).unwrap();
+    let client = |identity: Option<String>| {
+        let builder = reqwest::Client::builder().tls_certs_only([root.clone()]);
+        match identity {
+            Some(pem) => builder.identity(reqwest::Identity::from_pem(pem.as_bytes()).unwrap()),
+            None => builder,
+        }
+        .build()
+        .unwrap()
+    };
+    let plain = client(None);
+    let metadata: Json =
+        plain.get(format!("https://localhost:{port}/.well-known/oauth-authorization-server")).send().await.unwrap().json().await.unwrap();
+    let endpoint = metadata["mtls_endpoint_aliases"]["token_endpoint"].as_str().unwrap().to_owned();
+    assert_eq!(endpoint, format!("https://localhost:{mtls}/token"));
+    let form = [("grant_type", "client_credentials"), ("client_id", "pinned")];
+    let post = async |client: &reqwest::Client, url: &str| {
+        let answer = client.post(url).form(&form).send().await.unwrap();
+        (answer.status().as_u16(), answer.json::<Json>().await.unwrap())
+    };
+    let mine = client(Some(format!("{}{}", made.pem(), own.serialize_pem())));
+    let (status, answer) = post(&mine, &endpoint).await;
+    assert_eq!(status, 200, "{answer}");
+    let token = claims(answer["access_token"].as_str().unwrap());
+    assert_eq!(token["cnf"]["x5t#S256"], certificate::thumbprint(made.der()));
+    assert_eq!(post(&plain, &endpoint).await.0, 401, "no certificate");
+    assert_eq!(post(&mine, metadata["token_endpoint"].as_str().unwrap()).await.0, 401, "the usual address asks for none");
+    let stranger = KeyPair::generate().unwrap();
+    let copy = CertificateParams::new(vec!["robot".to_owned()]).unwrap().self_signed(&stranger).unwrap();
+    assert_eq!(
+        post(&client(Some(format!("{}{}", copy.pem(), stranger.serialize_pem()))), &endpoint).await.0,
+        401,
+        "the same name, another key"
+    );
+    world.stop().await;
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
+fn self_signed(directory: &Path, host: &str) -> String {
+    let key = KeyPair::generate().unwrap();
+    let made = CertificateParams::new(vec![host.to_owned()]).unwrap().self_signed(&key).unwrap();
+    std::fs::write(directory.join("key.pem"), key.serialize_pem()).unwrap();
+    std::fs::write(directory.join("cert.pem"), made.pem()).unwrap();
+    made.pem()
+}
