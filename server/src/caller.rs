@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use symbolon_oauth::client_assertion::{self, Assertion};
 use symbolon_oauth::form::Form;
+use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::{base64url, certificate, digest};
 
 /// The caller of a request, identified; authenticated as far as its registration asks.
@@ -238,6 +239,9 @@ async fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &
             Ok((true, None))
         }
         (Method::PrivateKeyJwt, Proof::Assertion(text)) => {
+            if !client.may_sign_with(Unverified::parse(&text).ok().and_then(|it| it.alg())) {
+                return Err(invalid_client("This client's profile does not allow RS256; sign with PS256, ES256 or EdDSA.").into());
+            }
             let keys = client
                 .jwks
                 .as_ref()

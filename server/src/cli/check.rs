@@ -1,7 +1,7 @@
 //! `symbolon check`: the configuration as a security reviewer reads it. Mistakes are found when the file is read; this
 //! page is about choices: what a thief could do with what, and how each app could be impersonated.
 
-use crate::config::{Client, ClientAuthentication, ClientKind, Config, TokenFormat};
+use crate::config::{Client, ClientAuthentication, ClientKind, Config, TokenFormat, fapi};
 use std::process::ExitCode;
 use symbolon_oauth::redirect::{self, RedirectKind};
 
@@ -50,6 +50,18 @@ fn review(config: &Config) -> (usize, Vec<String>) {
     for (id, client) in &config.client {
         lines.push(format!("Client {id}{}", if client.disabled { " (disabled)" } else { "" }));
         client_lines(client, &mut lines);
+        let lacks = fapi::lacks(config, client);
+        match client.profile {
+            Some(_) => lines.push("    FAPI 2.0 Security Profile: held to it, and conforms".to_owned()),
+            None if lacks.is_empty() => {
+                lines.push("    FAPI 2.0 Security Profile: could be held to it with profile = \"fapi2\"".to_owned())
+            }
+            None if client.is_confidential() => lines.push(format!("    FAPI 2.0 Security Profile: lacks {}", lacks.len())),
+            None => {}
+        }
+        if client.is_confidential() && client.profile.is_none() {
+            lines.extend(lacks.iter().map(|it| format!("        {it}")));
+        }
     }
     (lines.iter().filter(|it| it.starts_with("  !")).count(), lines)
 }

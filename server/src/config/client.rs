@@ -123,6 +123,14 @@ impl TlsClientAuth {
     }
 }
 
+/// A profile of OAuth that a client is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Profile {
+    /// FAPI 2.0 Security Profile.
+    Fapi2,
+}
+
 /// Must tokens be bound to a key that every request proves (RFC 9449)?
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -236,6 +244,9 @@ pub struct Client {
     /// The APIs this client speaks for: tokens sent to them it may exchange for tokens of the APIs it calls (RFC 8693).
     #[serde(default)]
     pub exchanges: Vec<String>,
+    /// Holds the client to a profile: what it lacks is an error, and what it may not do is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// OpenID Connect scopes; `UNSET` until `fill` has seen the kind.
     #[serde(default = "unset")]
     pub scopes: Vec<String>,
@@ -327,6 +338,7 @@ impl Client {
             disabled: false,
             apis: BTreeMap::new(),
             exchanges: Vec::new(),
+            profile: None,
             scopes: unset(),
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
@@ -362,6 +374,10 @@ impl Client {
                 ClientKind::Native | ClientKind::Web => USER_SCOPES.map(str::to_owned).to_vec(),
             };
         }
+        if self.profile == Some(Profile::Fapi2) {
+            self.require_pushed_authorization_requests = true;
+            self.refresh.mode = RefreshMode::Static;
+        }
         if self.authentication == ClientAuthentication::None {
             if self.jwks.is_some() {
                 self.authentication = ClientAuthentication::PrivateKeyJwt;
@@ -389,6 +405,11 @@ impl Client {
     /// Every installation or device holds what it got itself.
     pub fn has_instances(&self) -> bool {
         self.authentication.attests() || self.tls_client_auth.as_ref().is_some_and(|it| it.devices)
+    }
+
+    /// Signatures of the client by this algorithm count.
+    pub fn may_sign_with(&self, alg: Option<Algorithm>) -> bool {
+        self.profile != Some(Profile::Fapi2) || alg != Some(Algorithm::RS256)
     }
 
     pub fn requires_consent(&self) -> bool {

@@ -2,14 +2,15 @@
 //! where they are.
 
 mod client;
+pub mod fapi;
 mod keys;
 mod mail;
 mod secret;
 mod span;
 
 pub use client::{
-    AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, OnStale, RESPONSE_MODES, Refresh,
-    RefreshMode, TlsClientAuth, USER_SCOPES,
+    AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, OnStale, Profile, RESPONSE_MODES,
+    Refresh, RefreshMode, TlsClientAuth, USER_SCOPES,
 };
 pub use keys::Jwks;
 pub use mail::{Mail, MailSecurity, Registration};
@@ -460,6 +461,9 @@ impl Config {
             found.push(format!("jwks is not a key set we accept: {why}"));
         }
         self.judge_certificates(client, &mut found);
+        if client.profile == Some(Profile::Fapi2) {
+            found.extend(fapi::lacks(self, client).into_iter().map(|it| format!("profile = \"fapi2\": {it}")));
+        }
         if client.require_signed_request_object && client.jwks.is_none() {
             found.push("require_signed_request_object needs jwks: the keys the client signs with".to_owned());
         }

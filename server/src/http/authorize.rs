@@ -155,6 +155,9 @@ fn opened(app: &App, client_id: &str, client: &Client, form: &Form) -> std::resu
     let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
     let keys = keys.ok_or_else(|| failed("request_not_supported", "This client registered no keys (jwks) to sign requests with.", ""))?;
     let text = form.get("request").unwrap_or_default();
+    if !client.may_sign_with(jws::Unverified::parse(text).ok().and_then(|it| it.alg())) {
+        return Err(failed("invalid_request_object", "This client's profile does not allow RS256.", ""));
+    }
     let now_s = app.now_ms() / 1000;
     request_object::check(text, keys, client_id, &app.config.issuer, client.request_object_signing_alg, now_s).map_err(|why| {
         let hint = "The request object is refused: signed by the client, aud this issuer, exp within the hour, client_id inside.";
@@ -196,7 +199,8 @@ fn check_parameters(app: &App, client_id: &str, client: &Client, form: &Form) ->
 fn checked_redirect(client: &Client, form: &Form) -> std::result::Result<String, Problem> {
     let Some(asked) = form.get("redirect_uri") else {
         return match client.redirect_uris.as_slice() {
-            [only] if !form.contains("redirect_uri") => Ok(only.clone()),
+            // FAPI 2.0 5.3.2.2 6: it is always said.
+            [only] if !form.contains("redirect_uri") && client.profile.is_none() => Ok(only.clone()),
             _ => Err(page("The redirect_uri parameter is missing.")),
         };
     };

@@ -41,11 +41,11 @@ impl<'a> App<'a> {
         self.world.running.shared.now().now_ms() / 1000
     }
 
-    fn proof(&self, method: &str, path: &str, token: Option<&str>) -> String {
+    pub fn proof(&self, method: &str, path: &str, token: Option<&str>) -> String {
         dpop::make(&self.key, method, &self.world.url(path), self.nonce.as_deref(), token, &fresh(), self.now_s()).unwrap()
     }
 
-    async fn send(&self, path: &str, form: &[(&str, &str)], proofs: &[&str]) -> Answer {
+    pub async fn send(&self, path: &str, form: &[(&str, &str)], proofs: &[&str]) -> Answer {
         let mut request = self.world.http.post(self.world.url(path)).form(form);
         for proof in proofs {
             request = request.header("dpop", *proof);
@@ -54,7 +54,7 @@ impl<'a> App<'a> {
     }
 
     /// Sends a form with a proof; learns the nonce.
-    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
+    pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
         for _ in 0..2 {
             let answer = self.send(path, form, &[&self.proof("POST", path, None)]).await;
             self.nonce = answer.nonce.clone();

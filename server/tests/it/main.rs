@@ -12,6 +12,7 @@ mod commands;
 mod disaster;
 mod dpop;
 mod exchange;
+mod fapi;
 mod kill;
 mod login;
 mod mail;

@@ -18,7 +18,6 @@ struct Ca {
 
 struct Cert {
     der: Vec<u8>,
-    pem: String,
 }
 
 impl Ca {
@@ -40,7 +39,7 @@ impl Ca {
         change(&mut params);
         let key = KeyPair::generate().unwrap();
         let made = params.signed_by(&key, &self.issuer).unwrap();
-        Cert { der: made.der().to_vec(), pem: format!("{}{}", made.pem(), key.serialize_pem()) }
+        Cert { der: made.der().to_vec() }
     }
 
     fn crl(&self, revoked: &[u64], next_days: i64) -> String {
