@@ -4,6 +4,7 @@
 use crate::certificates::Anchors;
 use crate::config::{Api, Client, Config};
 use crate::error::Fault;
+use crate::grants::details::Types;
 use crate::login::flow::Machine;
 use crate::mail::Mailer;
 use crate::pages::Pages;
@@ -11,11 +12,12 @@ use crate::seal::KeyRing;
 use crate::store::Store;
 use crate::tokens::handles::Handles;
 use crate::tokens::keys::{Keys, Schedule};
+use bytes::Bytes;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::Algorithm;
 use tokio::sync::Semaphore;
@@ -40,6 +42,10 @@ pub struct App {
     /// Clients registered through `symbolon client import`; the configuration's own win.
     registered: RwLock<Arc<Registered>>,
     configured: BTreeMap<String, Arc<Client>>,
+    /// What the metadata endpoint answers, once it was asked.
+    pub metadata: OnceLock<Bytes>,
+    /// The types of authorization details.
+    pub details: Types,
     /// The CAs of clients that show certificates.
     pub anchors: BTreeMap<String, Anchors>,
 }
@@ -109,6 +115,8 @@ impl App {
         }
         Ok(Arc::new(App {
             anchors,
+            metadata: OnceLock::new(),
+            details: Types::new(&config)?,
             pages: Pages::new(&config.brand, templates.as_deref(), base)?,
             machine: Machine::new(store.clone(), keyring.clone(), Arc::clone(&config), epoch(&store).await?, before.map(|it| &it.machine)),
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,

@@ -244,6 +244,9 @@ pub struct Client {
     /// The APIs this client speaks for: tokens sent to them it may exchange for tokens of the APIs it calls (RFC 8693).
     #[serde(default)]
     pub exchanges: Vec<String>,
+    /// RFC 9396 10: the types of authorization details the client may ask for.
+    #[serde(default)]
+    pub authorization_details_types: Vec<String>,
     /// Holds the client to a profile: what it lacks is an error, and what it may not do is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
@@ -338,6 +341,7 @@ impl Client {
             disabled: false,
             apis: BTreeMap::new(),
             exchanges: Vec::new(),
+            authorization_details_types: Vec::new(),
             profile: None,
             scopes: unset(),
             redirect_uris: Vec::new(),

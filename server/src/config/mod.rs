@@ -17,6 +17,7 @@ pub use mail::{Mail, MailSecurity, Registration};
 pub use secret::{MasterKey, Secret, SecretSource};
 pub use span::Span;
 
+use crate::grants::details::judge_schema;
 use crate::login::policy::Method;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -238,6 +239,9 @@ pub struct Api {
     pub introspection_signed_response_alg: Option<Algorithm>,
     #[serde(default)]
     pub scope: BTreeMap<String, ApiScope>,
+    /// RFC 9396: the types of authorization details this API understands.
+    #[serde(default)]
+    pub authorization_details: BTreeMap<String, DetailType>,
 }
 
 fn lifetime() -> Span {
@@ -254,6 +258,15 @@ pub struct ApiScope {
     /// API name to scopes of it: a token for that API with one of them may be exchanged for this scope (RFC 8693).
     #[serde(default)]
     pub exchange_from: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DetailType {
+    /// What the consent page says above the values.
+    pub text: String,
+    /// JSON Schema of one object; `type` is added, and what it does not name is refused.
+    pub schema: serde_json::Value,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -330,6 +343,12 @@ impl Config {
             }
             if api.lifetime.0 <= 0 {
                 found.push(format!("[api.{name}]: lifetime must be more than zero"));
+            }
+            for (kind, declared) in &api.authorization_details {
+                if self.api.iter().any(|(other, it)| other < name && it.authorization_details.contains_key(kind)) {
+                    found.push(format!("[api.{name}]: authorization_details {kind:?} belongs to another API already"));
+                }
+                found.extend(judge_schema(kind, &declared.schema).map(|it| format!("[api.{name}]: {it}")));
             }
             for (scope, (other, from)) in api.scope.iter().flat_map(|(scope, it)| it.exchange_from.iter().map(move |it| (scope, it))) {
                 if !self.api.get(other).is_some_and(|it| from.iter().all(|from| it.scope.contains_key(from))) {
@@ -424,6 +443,11 @@ impl Config {
             };
             for scope in scopes.iter().filter(|it| !api.scope.contains_key(*it)) {
                 found.push(format!("[api.{name}] has no scope {scope:?}"));
+            }
+        }
+        for kind in &client.authorization_details_types {
+            if !self.api.values().any(|it| it.authorization_details.contains_key(kind)) {
+                found.push(format!("authorization_details_types: no API has the type {kind:?}"));
             }
         }
         for name in client.exchanges.iter().filter(|it| !self.api.contains_key(*it)) {

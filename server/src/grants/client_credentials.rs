@@ -18,7 +18,11 @@ pub async fn issue(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
     if scope.iter().any(|it| super::OPENID_SCOPES.contains(&it)) {
         return Err(Refused::bad_request("invalid_scope", "OpenID scopes are about a person; client_credentials has none.").into());
     }
-    let api = super::target(&app.config, &caller.client, &scope, &form.all("resource"), &[])?
+    if form.contains("authorization_details") {
+        let hint = "Authorization details are granted by a person; client_credentials has none.";
+        return Err(Refused::bad_request("invalid_authorization_details", hint).into());
+    }
+    let api = super::target(&app.config, &caller.client, &scope, &[], &form.all("resource"), &[])?
         .ok_or_else(|| Refused::bad_request("invalid_target", "The client has no API to get a token for."))?;
     let answer = issue::for_client(app, caller, api, &scope)?;
     let mut change = Change::new(caller.now_ms);

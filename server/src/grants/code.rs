@@ -121,7 +121,8 @@ fn check(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<()> {
         (None, Some(_)) => return Err(invalid_grant("The authorization request carried no code_challenge.").into()),
         (None, None) => {}
     }
-    super::target(&app.config, &caller.client, &grant.scope, &form.all("resource"), &grant.resource)?;
+    let details = super::details::narrowed(&grant.asked.authorization_details, form)?;
+    super::target(&app.config, &caller.client, &grant.scope, &details, &form.all("resource"), &grant.resource)?;
     Ok(())
 }
 

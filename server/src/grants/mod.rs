@@ -2,13 +2,14 @@
 
 pub mod client_credentials;
 pub mod code;
+pub mod details;
 pub mod exchange;
 pub mod refresh;
 
 use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
-use crate::config::{Client, Config};
+use crate::config::{Api, Client, Config};
 use crate::error::{Fault, Refused, Result};
 use crate::store::{Change, Expect, Value};
 use crate::tokens::handles::Handle;
@@ -37,6 +38,9 @@ pub struct Asked {
     pub id_token_claims: Vec<String>,
     #[serde(default)]
     pub userinfo_claims: Vec<String>,
+    /// RFC 9396: what was granted in detail.
+    #[serde(default)]
+    pub authorization_details: Vec<Json>,
     /// `auth_time` was asked for (max_age) and must be in the ID token.
     #[serde(default)]
     pub wants_auth_time: bool,
@@ -265,7 +269,15 @@ fn default_scope(client: &Client) -> Result<Scope> {
 
 /// The one API an access token is for. `None`: only OpenID scopes, so the token is for the userinfo endpoint.
 /// RFC 8707: `resource` names it; without one the scopes must point to a single API.
-pub fn target<'a>(config: &'a Config, client: &Client, scope: &Scope, resource: &[&str], granted: &[String]) -> Result<Option<&'a str>> {
+/// `details`: accepted authorization details, which point to their API as scopes do.
+pub fn target<'a>(
+    config: &'a Config,
+    client: &Client,
+    scope: &Scope,
+    details: &[Json],
+    resource: &[&str],
+    granted: &[String],
+) -> Result<Option<&'a str>> {
     let invalid = |hint| Refused::bad_request("invalid_target", hint);
     if resource.len() > 1 {
         return Err(invalid("Ask for one resource at a time: an access token is for one API.").into());
@@ -280,14 +292,16 @@ pub fn target<'a>(config: &'a Config, client: &Client, scope: &Scope, resource: 
         return config
             .api
             .iter()
-            .find(|(name, it)| it.audience == *wanted && client.apis.contains_key(*name))
+            .find(|(name, it)| it.audience == *wanted && (client.apis.contains_key(*name) || may_detail(client, it)))
             .map(|(name, _)| Some(name.as_str()))
             .ok_or_else(|| invalid("The client has no API with that resource identifier.").into());
     }
     let mut found = None;
     for (name, api) in &config.api {
         let named = granted.is_empty() || granted.contains(&api.audience);
-        if named && client.apis.get(name).is_some_and(|allowed| allowed.iter().any(|it| scope.contains(it))) {
+        let by_scope = client.apis.get(name).is_some_and(|allowed| allowed.iter().any(|it| scope.contains(it)));
+        let by_detail = details.iter().any(|it| it["type"].as_str().is_some_and(|it| api.authorization_details.contains_key(it)));
+        if named && (by_scope || by_detail) {
             if found.is_some() {
                 return Err(invalid("The scopes belong to several APIs; name one with the resource parameter.").into());
             }
@@ -295,6 +309,11 @@ pub fn target<'a>(config: &'a Config, client: &Client, scope: &Scope, resource: 
         }
     }
     Ok(found)
+}
+
+/// May the client ask for details of one of this API's types?
+fn may_detail(client: &Client, api: &Api) -> bool {
+    client.authorization_details_types.iter().any(|it| api.authorization_details.contains_key(it))
 }
 
 /// The part of a grant's scope that an access token for this API carries.

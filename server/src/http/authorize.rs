@@ -62,6 +62,9 @@ pub struct AuthorizationRequest {
     pub sub: Option<String>,
     pub id_token_claims: Vec<String>,
     pub userinfo_claims: Vec<String>,
+    /// RFC 9396, checked.
+    #[serde(default)]
+    pub authorization_details: Vec<Json>,
     /// The handle of the pushed request, burnt by the change that issues the code.
     #[serde(default)]
     pub pushed: Option<String>,
@@ -221,10 +224,15 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         return Err(Refused::bad_request("unauthorized_client", "This client may not use the authorization code flow.").into());
     }
     let code_challenge = checked_challenge(client, form)?;
-    let scope = grants::allowed_scope(client, form.get("scope"))?;
+    // RFC 9396 3: a request may consist of details alone.
+    let scope = match form.get("scope") {
+        None if form.contains("authorization_details") => Scope::default(),
+        asked => grants::allowed_scope(client, asked)?,
+    };
     let resource: Vec<String> = form.all("resource").into_iter().map(str::to_owned).collect();
+    let authorization_details = app.details.parse(client, form)?;
     for one in &resource {
-        grants::target(&app.config, client, &scope, &[one], &[])?;
+        grants::target(&app.config, client, &scope, &authorization_details, &[one], &[])?;
     }
     let claims = Claims::parse(form.get("claims"))?;
     let mut sub = claims.sub.clone();
@@ -251,6 +259,7 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         sub,
         id_token_claims: claims.id_token,
         userinfo_claims: claims.userinfo,
+        authorization_details,
         pushed: None,
         object: None,
     })

@@ -8,7 +8,7 @@ use super::replay;
 use super::reply::{self, Reply, add_cookie};
 use crate::app::App;
 use crate::audit;
-use crate::config::{Client, Config};
+use crate::config::Client;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, Asked, code};
 use crate::login::flow::{Answer, Begin, ConsentAsk, Done, Existing, Outcome, Purpose};
@@ -318,7 +318,9 @@ const CONSENT: &str = "INSERT INTO consent (account, client, scope, at_ms) VALUE
 /// Must this person be asked? Never skipped for a client whose identity nothing assures (RFC 8252 8.6).
 async fn must_consent(app: &App, client: &Client, request: &AuthorizationRequest, account: &str) -> Result<bool> {
     let assured = authorize::identity_assured(&request.back.redirect_uri);
-    if request.prompt.iter().any(|it| it == "consent") || !assured || client.require_consent == Some(true) {
+    // What is granted in detail is granted once: the person sees it every time (RFC 9396 2).
+    let detailed = !request.authorization_details.is_empty();
+    if detailed || request.prompt.iter().any(|it| it == "consent") || !assured || client.require_consent == Some(true) {
         return Ok(true);
     }
     if client.first_party || client.require_consent == Some(false) {
@@ -333,12 +335,14 @@ async fn must_consent(app: &App, client: &Client, request: &AuthorizationRequest
 }
 
 /// What the consent page shows: each scope with the words of its API, in the configuration's own order.
-fn consent_ask(config: &Config, client_id: &str, client: &Client, scope: &Scope) -> ConsentAsk {
+fn consent_ask(app: &App, client: &Client, request: &AuthorizationRequest) -> ConsentAsk {
+    let (config, scope) = (&app.config, &request.scope);
     let text =
         |word: &str| config.api.values().find_map(|api| api.scope.get(word)).map_or_else(|| format!("scope-{word}"), |it| it.text.clone());
     ConsentAsk {
-        client_name: client.name.clone().unwrap_or_else(|| client_id.to_owned()),
+        client_name: client.display_name(&request.client_id).to_owned(),
         scopes: scope.iter().map(|it| (it.to_owned(), text(it))).collect(),
+        details: request.authorization_details.iter().map(|it| app.details.shown(it)).collect(),
     }
 }
 
@@ -391,7 +395,7 @@ fn consent_login(app: &App, client: &Client, request: &AuthorizationRequest, don
         force: false,
         request: as_json(&Then::Answer(Box::new(request.clone())))?,
         existing: Some(Existing { account: done.account.clone(), proofs: done.proofs.clone() }),
-        consent: Some(consent_ask(&app.config, &request.client_id, client, &request.scope)),
+        consent: Some(consent_ask(app, client, request)),
     })
 }
 
@@ -458,6 +462,7 @@ fn asked(request: &AuthorizationRequest, done: &Done, now_ms: i64) -> Asked {
         code_expires_ms: now_ms + grants::code::CODE_LIFETIME_MS,
         id_token_claims: request.id_token_claims.clone(),
         userinfo_claims: request.userinfo_claims.clone(),
+        authorization_details: request.authorization_details.clone(),
         wants_auth_time: request.max_age_s.is_some(),
     }
 }

@@ -7,8 +7,9 @@ use crate::app::App;
 use crate::config::{GRANTS, RESPONSE_MODES};
 use crate::error::Result;
 use crate::grants::OPENID_SCOPES;
+use bytes::Bytes;
 use http::header;
-use serde_json::json;
+use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 
 fn cacheable(mut reply: Reply) -> Reply {
@@ -16,7 +17,13 @@ fn cacheable(mut reply: Reply) -> Reply {
     reply
 }
 
+/// The document is made once for each configuration.
 pub fn metadata(app: &App) -> Reply {
+    let bytes = app.metadata.get_or_init(|| Bytes::from(document(app).to_string()));
+    cacheable(reply::body(200, "application/json", bytes.clone()))
+}
+
+fn document(app: &App) -> Json {
     let config = &app.config;
     let scopes: BTreeSet<&str> =
         OPENID_SCOPES.iter().copied().chain(config.api.values().flat_map(|it| it.scope.keys().map(String::as_str))).collect();
@@ -54,6 +61,8 @@ pub fn metadata(app: &App) -> Reply {
         "end_session_endpoint": app.url("/logout"),
         "pushed_authorization_request_endpoint": app.url("/par"),
         "require_pushed_authorization_requests": false,
+    });
+    let more = json!({
         "response_types_supported": ["code"],
         "response_modes_supported": RESPONSE_MODES,
         "authorization_signing_alg_values_supported": algorithms,
@@ -81,11 +90,13 @@ pub fn metadata(app: &App) -> Reply {
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,
         "prompt_values_supported": prompts,
+        "authorization_details_types_supported": app.details.names().collect::<Vec<_>>(),
         "ui_locales_supported": app.pages.languages(),
         "protected_resources": config.api.values().map(|it| it.audience.as_str()).collect::<Vec<_>>(),
         "refresh_token_expiration_types_supported": ["refresh_token_timeout", "authorization_expires_in"],
     });
-    if let Some(members) = document.as_object_mut() {
+    if let (Some(members), Json::Object(more)) = (document.as_object_mut(), more) {
+        members.extend(more);
         // RFC 8705 5: on the usual address nobody is asked for a certificate, so that browsers show no picker.
         if let Some(mtls) = &config.mtls {
             let alias = |path: &str| json!(format!("{}{path}", mtls.url));
@@ -102,7 +113,7 @@ pub fn metadata(app: &App) -> Reply {
         // RFC 8414 2: an empty array is left out.
         members.retain(|_, it| it.as_array().is_none_or(|it| !it.is_empty()));
     }
-    cacheable(reply::json(200, &document))
+    document
 }
 
 pub fn jwks(app: &App, now_ms: i64) -> Reply {

@@ -467,11 +467,14 @@ impl Machine {
             _ => Ok(state.consent.clone().map(|ask| {
                 state.pending = Pending::Consent;
                 let scopes: Vec<Json> = ask.scopes.iter().map(|(name, text)| serde_json::json!({ "name": name, "text": text })).collect();
+                let of = |(text, lines): &(String, Vec<(String, String)>)| serde_json::json!({ "text": text, "lines": lines });
+                let details: Vec<Json> = ask.details.iter().map(of).collect();
                 Step::new("consent")
                     .action("allow", "primary")
                     .action("deny", "secondary")
                     .fact("client_name", ask.client_name)
                     .fact("scopes", scopes)
+                    .fact("details", details)
             })),
         }
     }

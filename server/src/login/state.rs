@@ -42,6 +42,9 @@ pub struct ConsentAsk {
     pub client_name: String,
     /// Name and the words the API has for it.
     pub scopes: Vec<(String, String)>,
+    /// RFC 9396: the words of the type, and each value with its name.
+    #[serde(default)]
+    pub details: Vec<(String, Vec<(String, String)>)>,
 }
 
 pub struct Begin {

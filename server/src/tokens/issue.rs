@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::caller::Caller;
 use crate::config::{Api, Client, Config, Dpop, TokenFormat};
 use crate::error::{Fault, Refused, Result};
-use crate::grants::{self, Grant, Person};
+use crate::grants::{self, Grant, Person, details};
 use crate::store::Value;
 use crate::tokens::handles::Kind;
 use serde::{Deserialize, Serialize};
@@ -65,6 +65,8 @@ struct Content<'a> {
     bound: Bound<'a>,
     /// The token this one comes from, and who acts (RFC 8693 4.1).
     from: Option<(&'a AccessToken, Json)>,
+    /// RFC 9396 9.1.
+    details: &'a [Json],
     now_ms: i64,
 }
 
@@ -89,7 +91,11 @@ impl<'a> Bound<'a> {
 
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
 pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
-    let api = grants::target(&app.config, &caller.client, scope, &form.all("resource"), &grant.resource)?;
+    let mut details = details::narrowed(&grant.asked.authorization_details, form)?;
+    let api = grants::target(&app.config, &caller.client, scope, &details, &form.all("resource"), &grant.resource)?;
+    // Each API sees its own, and only while the client may still have them.
+    let may = |it: &Json| it["type"].as_str().is_some_and(|it| caller.client.authorization_details_types.iter().any(|own| own == it));
+    details.retain(|it| app.details.api(it) == api && may(it));
     let narrowed = grants::scope_for(&caller.client, api, scope);
     must_be_bound(app, api, caller)?;
     let content = Content {
@@ -100,12 +106,16 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
         grant: Some(grant),
         bound: Bound::to(caller),
         from: None,
+        details: &details,
         now_ms: caller.now_ms,
     };
     let (token, expires_in, jti) = access_token(app, &content)?;
     let mut body = json!({
         "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": narrowed.to_string(),
     });
+    if !details.is_empty() {
+        body["authorization_details"] = details.into();
+    }
     if caller.client.allows_grant("refresh_token") {
         body["refresh_token"] = app.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
         body["refresh_token_timeout"] = caller.client.refresh.idle.0.min((grant.ends_ms - caller.now_ms) / 1000).into();
@@ -121,7 +131,8 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
 pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
     must_be_bound(app, Some(api), caller)?;
     let (id, bound) = (&caller.client_id, Bound::to(caller));
-    let content = Content { api: Some(api), sub: id, client_id: id, scope, grant: None, bound, from: None, now_ms: caller.now_ms };
+    let content =
+        Content { api: Some(api), sub: id, client_id: id, scope, grant: None, bound, from: None, details: &[], now_ms: caller.now_ms };
     let (token, expires_in, jti) = access_token(app, &content)?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
@@ -142,6 +153,7 @@ pub fn for_exchange(app: &App, caller: &Caller, api: &str, scope: &Scope, subjec
         grant: subject.grant.as_ref(),
         bound: Bound::to(caller),
         from: Some((&subject.token, act)),
+        details: &[],
         now_ms: caller.now_ms,
     };
     let (token, expires_in, jti) = access_token(app, &content)?;
@@ -190,7 +202,7 @@ fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
         sid: it.grant.map(|grant| crate::sessions::sid(app, audience, &grant.session)),
         cnf: it.bound.cnf(),
         act: it.from.as_ref().map(|(_, act)| act.clone()),
-        authorization_details: None,
+        authorization_details: (!it.details.is_empty()).then(|| it.details.into()),
         extra: match (api, it.grant) {
             (Some(api), Some(grant)) => api_claims(api, it.scope, &grant.person),
             _ => Map::new(),
@@ -354,7 +366,7 @@ pub fn preview_claims(
     now_s: i64,
 ) -> Result<Preview> {
     let scope = grants::allowed_scope(client, scope)?;
-    let name = grants::target(config, client, &scope, &[], &[])?
+    let name = grants::target(config, client, &scope, &[], &[], &[])?
         .ok_or_else(|| Refused::bad_request("invalid_target", "These scopes belong to no API."))?;
     let api = config.api.get(name).ok_or_else(|| Fault::new("the API is not configured"))?;
     let narrowed = grants::scope_for(client, Some(name), &scope);

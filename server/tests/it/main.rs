@@ -9,6 +9,7 @@ mod attester;
 mod authorize;
 mod clients;
 mod commands;
+mod details;
 mod disaster;
 mod dpop;
 mod exchange;
