@@ -20,6 +20,7 @@ mod tests {
         let tables = [
             "",
             "tls",
+            "mtls",
             "brand",
             "mail",
             "registration",
@@ -29,9 +30,11 @@ mod tests {
             "signing",
             "api.orders",
             "api.orders.scope.\"orders:read\"",
+            "api.orders.authorization_details.order",
             "client.shop-ios",
             "client.shop-ios.refresh",
             "client.shop-android.attestation",
+            "client.fleet.tls_client_auth",
             "login.default",
         ];
         for table in tables {
