@@ -18,6 +18,8 @@ pub struct AuthorizationServerMetadata {
     pub require_pushed_authorization_requests: bool,
     pub code_challenge_methods_supported: Vec<String>,
     pub authorization_response_iss_parameter_supported: bool,
+    /// This server's own: where an API hears what has ended before its time.
+    pub endings_endpoint: Option<String>,
 }
 
 /// `https://host/.well-known/oauth-authorization-server/path`

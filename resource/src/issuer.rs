@@ -15,6 +15,7 @@ const FRESH_S: i64 = 300;
 /// The least time between two fetches.
 const PAUSE_S: i64 = 5;
 const MAX_BYTES: usize = 256 * 1024;
+const MAX_NEWS: usize = 8 * 1024 * 1024;
 /// An introspection answer is believed this long: the bound within which a revoked opaque token may still work.
 const INTROSPECTED_S: i64 = 5;
 const MAX_CACHED: usize = 10_000;
@@ -139,6 +140,30 @@ impl Issuer {
             body.extend_from_slice(&chunk);
         }
         serde_json::from_slice(&body).map_err(|it| format!("{address}: {it}"))
+    }
+
+    /// What ended after `after_ms`: waits until there is something, at most half a minute.
+    pub async fn endings(&self, after_ms: i64, now_s: i64) -> Result<Value, String> {
+        let (name, secret) = self.0.credentials.as_ref().ok_or("no credentials")?;
+        let known = match self.cached() {
+            Some(it) => it,
+            None => self.fetch(now_s).await.ok_or("the issuer cannot be reached")?,
+        };
+        let endpoint = known.metadata.endings_endpoint.clone().ok_or("the issuer has no endings_endpoint")?;
+        let request = self.0.http.post(endpoint).basic_auth(form_encoded(name), Some(form_encoded(secret)));
+        let answer = request.form(&[("after", after_ms.to_string())]).timeout(Duration::from_secs(30)).send().await;
+        let mut answer = answer.map_err(|it| it.to_string())?;
+        if answer.status() != 200 {
+            return Err(format!("the endings_endpoint answered {}", answer.status()));
+        }
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|it| it.to_string())? {
+            if body.len() + chunk.len() > MAX_NEWS {
+                return Err(format!("the endings are larger than {MAX_NEWS} bytes"));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        serde_json::from_slice(&body).map_err(|it| it.to_string())
     }
 
     /// RFC 7662. The cache is keyed by the digest of the whole token, so that an edited one is another one (226-J).

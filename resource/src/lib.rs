@@ -13,6 +13,7 @@
 mod answer;
 mod certificate;
 mod dpop;
+mod ended;
 mod issuer;
 mod replay;
 
@@ -23,6 +24,7 @@ pub use symbolon_oauth::jwk::Algorithm;
 use answer::Ways;
 use bytes::Bytes;
 use dpop::Dpop;
+use ended::Ended;
 use http::{HeaderMap, Request, Response, header};
 use issuer::Issuer;
 use replay::Memory;
@@ -51,6 +53,7 @@ struct Inner {
     clock: Clock,
     dpop: Dpop,
     proxies: Vec<String>,
+    ended: Option<Arc<Ended>>,
 }
 
 /// What the guard looks at of a request.
@@ -164,7 +167,7 @@ impl Guard {
 
     pub fn with_clock(issuer: &str, audience: &str, clock: Clock) -> Self {
         let dpop = Dpop::new(audience);
-        Self(Arc::new(Inner { issuer: Issuer::new(issuer), audience: audience.to_owned(), clock, dpop, proxies: Vec::new() }))
+        Self(Arc::new(Inner { issuer: Issuer::new(issuer), audience: audience.to_owned(), clock, dpop, proxies: Vec::new(), ended: None }))
     }
 
     fn with(self, change: impl FnOnce(&mut Inner)) -> Self {
@@ -176,6 +179,14 @@ impl Guard {
     /// For opaque tokens: the API's name and introspection secret at the server.
     pub fn introspect_as(self, name: &str, secret: &str) -> Self {
         self.with(|it| it.issuer = it.issuer.clone().introspecting_as(name, secret))
+    }
+
+    /// Follows what ends before its time (a person signs out, an operator revokes a device), so that a JWT of it is refused here
+    /// within a second. Needs the API's name and introspection secret, and a tokio runtime. While the issuer cannot be
+    /// reached, tokens are good until they expire.
+    pub fn follow_endings_as(self, name: &str, secret: &str) -> Self {
+        let clock = Arc::clone(&self.0.clock);
+        self.with(|it| it.ended = Some(ended::start(Issuer::new(it.issuer.name()).introspecting_as(name, secret), clock)))
     }
 
     /// Offers DPoP. The URL under which apps reach this API, up to where the request's path begins; a proof names it. It is
@@ -276,7 +287,11 @@ impl Guard {
         let expected = access_token::Expected { issuer: self.0.issuer.name(), audience: &self.0.audience, now_s, leeway_s: 5 };
         let kid = Unverified::parse(text).ok().and_then(|it| it.kid().map(str::to_owned));
         let keys = self.0.issuer.keys(kid.as_deref(), now_s).await.ok_or(Refusal::Unavailable)?;
-        access_token::check(text, &keys, expected).map_err(|why| refuse(&self.explain(&why)))
+        let token = access_token::check(text, &keys, expected).map_err(|why| refuse(&self.explain(&why)))?;
+        if self.0.ended.as_ref().is_some_and(|it| it.has(&token)) {
+            return Err(refuse("The session of this token has ended. Sign in again."));
+        }
+        Ok(token)
     }
 
     async fn opaque(&self, text: &str) -> Result<Token, Refusal> {

@@ -3,6 +3,7 @@
 
 use crate::certificates::Anchors;
 use crate::config::{Api, Client, Config};
+use crate::endings::Endings;
 use crate::error::Fault;
 use crate::grants::details::Types;
 use crate::login::flow::Machine;
@@ -37,6 +38,7 @@ pub struct App {
     pub handles: Handles,
     pub clock: Clock,
     pub limits: Arc<Limits>,
+    pub endings: Arc<Endings>,
     /// Names this process among those of the issuer.
     pub node: String,
     /// Clients registered through `symbolon client import`; the configuration's own win.
@@ -125,6 +127,7 @@ impl App {
                 Some(old) => old.node.clone(),
                 None => base64url::encode(&crate::seal::random::<9>()?),
             },
+            endings: before.map_or_else(Arc::default, |it| Arc::clone(&it.endings)),
             limits: before.map_or_else(|| Arc::new(Limits::new()), |it| Arc::clone(&it.limits)),
             configured,
             registered: RwLock::new(Arc::new(registered)),

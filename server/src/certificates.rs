@@ -200,5 +200,6 @@ fn read(ca: &Path, crl: Option<&Path>) -> std::result::Result<Arc<dyn ClientCert
         }
         builder = builder.with_crls(lists).only_check_end_entity_revocation().enforce_revocation_expiration();
     }
-    Ok(builder.build().map_err(|it| named(ca, it.to_string()))?)
+    let built = builder.build().map_err(|it| named(ca, it.to_string()))?;
+    Ok(built)
 }

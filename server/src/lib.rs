@@ -9,6 +9,7 @@ pub mod certificates;
 pub mod cli;
 pub mod config;
 pub mod dpop;
+pub mod endings;
 pub mod error;
 pub mod grants;
 pub mod http;

@@ -45,6 +45,7 @@ impl Running {
 
     pub async fn stop_in_place(&mut self) {
         let _ = self.stop.send(true);
+        self.shared.now().endings.close();
         for task in self.tasks.drain(..) {
             let _ = task.await;
         }

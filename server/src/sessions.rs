@@ -28,7 +28,7 @@ pub const READ: &str = "SELECT s.account, s.cookie, s.proofs, s.acr, s.amr, s.au
                     s.created_ms, a.sessions_from_ms FROM session s JOIN account a ON a.id = s.account \
                     WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active'";
 const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
-const END: &str = "UPDATE session SET state = 'ended' WHERE id = $1 AND state = 'active'";
+const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
 const INSERT: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, ends_ms, version) \
                       VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $8, $9, 1)";
 const RAISE: &str = "UPDATE session SET cookie = $3, proofs = $4, acr = $5, amr = $6, auth_time_ms = $7, used_ms = $8, version = version + 1 \
@@ -120,7 +120,7 @@ pub fn open(app: &App, change: &mut Change, present: Option<&Session>, it: &Auth
         other => {
             // A different person on the same browser: the first one's session is over (334-L).
             if let Some(session) = other {
-                change.run_expecting(END, vec![Value::from(&session.id[..])], Expect::Any);
+                change.run_expecting(END, vec![Value::from(&session.id[..]), now_ms.into()], Expect::Any);
             }
             let id = crate::seal::time_ordered_id(now_ms)?;
             let mut values = common(vec![Value::from(&id[..]), it.account.into()]);
@@ -142,7 +142,7 @@ pub fn remember(app: &App, reply: &mut Reply, value: &str) {
 /// Ends a session and with it every grant that hangs below it.
 pub async fn end(app: &App, id: &[u8; 16], account: &str, why: &'static str, now_ms: i64) -> Result<()> {
     let mut change = Change::new(now_ms);
-    change.run_expecting(END, vec![Value::from(&id[..])], Expect::Any);
+    change.run_expecting(END, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
     change.audit(audit::Entry::ok("session_ended").account(account).session(public_id(app, id)).with("why", why));
     app.store.apply(change).await?;
     Ok(())

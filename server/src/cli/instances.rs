@@ -24,7 +24,7 @@ const LIST: &str = "SELECT jkt, client, platform, tier, state, attested_ms FROM 
 const SHOW: &str = "SELECT client, platform, tier, state, facts, created_ms, attested_ms, counter FROM instance WHERE jkt = $1";
 const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE jkt = $1 AND state = 'active'";
 const GRANTS: &str = "SELECT number FROM app_grant WHERE holder_kind = 'instance' AND holder = $1 AND state <> 'ended'";
-const END: &str = "UPDATE app_grant SET state = 'ended' WHERE holder_kind = 'instance' AND holder = $1 AND state <> 'ended'";
+const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $2 WHERE holder_kind = 'instance' AND holder = $1 AND state <> 'ended'";
 
 pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Error> {
     match action {
@@ -57,7 +57,7 @@ pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Er
             let grants = desk.store.all(GRANTS, &[jkt.as_str().into()]).await?.len();
             let mut change = Change::new(desk.now_ms());
             change.run(REVOKE, vec![jkt.as_str().into()]);
-            change.run_expecting(END, vec![jkt.as_str().into()], Expect::Any);
+            change.run_expecting(END, vec![jkt.as_str().into(), desk.now_ms().into()], Expect::Any);
             change.audit(audit::Entry::ok("instance_revoked").with("jkt", jkt.as_str()).with("grants", grants).with("by", "command line"));
             match desk.store.apply(change).await {
                 Ok(_) => out.line(format!("{jkt} is revoked; {grants} grant{} ended", if grants == 1 { "" } else { "s" })),

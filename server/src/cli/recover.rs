@@ -16,9 +16,9 @@ const PUSHED: &str = "DELETE FROM pushed_request";
 const LOGINS: &str = "DELETE FROM login";
 const LETTERS: &str = "DELETE FROM outbox";
 const OPEN: &str = "SELECT id, account FROM session WHERE state = 'active'";
-const END_SESSION: &str = "UPDATE session SET state = 'ended' WHERE id = $1 AND state = 'active'";
-const END_ACCOUNT: &str = "UPDATE session SET state = 'ended' WHERE account = $1 AND state = 'active'";
-const END_APP: &str = "UPDATE app_grant SET state = 'ended' WHERE account = $1 AND client = $2 AND state <> 'ended'";
+const END_SESSION: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
+const END_ACCOUNT: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
+const END_APP: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE account = $1 AND client = $2 AND state <> 'ended'";
 const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
 const REVOKED: &str = "INSERT INTO revoked (jti, until_ms) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING";
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
@@ -84,25 +84,27 @@ fn again(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, 
     let (account, client) = (text("account"), text("client"));
     let end_session = |change: &mut Change| {
         if let Some(id) = names.get(text("session")) {
-            change.run_expecting(END_SESSION, vec![Value::from(&id[..])], Expect::Any);
+            change.run_expecting(END_SESSION, vec![Value::from(&id[..]), change.now_ms().into()], Expect::Any);
         }
     };
     match text("event") {
         "session_ended" | "signed_out" => {
             let target = entry["detail"]["target"].as_str().and_then(|it| names.get(it));
             match target {
-                Some(id) => change.run_expecting(END_SESSION, vec![Value::from(&id[..])], Expect::Any),
+                Some(id) => change.run_expecting(END_SESSION, vec![Value::from(&id[..]), change.now_ms().into()], Expect::Any),
                 None => end_session(change),
             }
         }
-        "sessions_ended" | "other_sessions_ended" => change.run_expecting(END_ACCOUNT, vec![account.into()], Expect::Any),
+        "sessions_ended" | "other_sessions_ended" => {
+            change.run_expecting(END_ACCOUNT, vec![account.into(), change.now_ms().into()], Expect::Any)
+        }
         "password_changed" => {
-            change.run_expecting(END_ACCOUNT, vec![account.into()], Expect::Any);
+            change.run_expecting(END_ACCOUNT, vec![account.into(), change.now_ms().into()], Expect::Any);
             lost.insert(format!("the new password of {account}: the one before is good again; ask for a reset"));
         }
         "grant_revoked" | "consent_withdrawn" | "code_used_twice" | "refresh_replayed" => {
             let client = entry["detail"]["target"].as_str().unwrap_or(client);
-            change.run_expecting(END_APP, vec![account.into(), client.into()], Expect::Any);
+            change.run_expecting(END_APP, vec![account.into(), client.into(), change.now_ms().into()], Expect::Any);
         }
         "access_token_revoked" => {
             if let Some(jti) = entry["detail"]["jti"].as_str() {

@@ -92,7 +92,7 @@ pub const READ: &str = "SELECT g.account, g.client, g.holder_kind, g.holder, g.s
     a.email, a.email_verified, a.name, a.locale, a.claims, c.before_ms \
     FROM app_grant g JOIN session s ON s.id = g.session JOIN account a ON a.id = g.account \
     LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client WHERE g.session = $1 AND g.number = $2";
-const END: &str = "UPDATE app_grant SET state = 'ended' WHERE session = $1 AND number = $2 AND state <> 'ended'";
+const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
 
 /// Reads a grant with its session, its account and the cut-offs that name it, in one statement.
 pub async fn read(app: &App, session: &[u8; 16], number: u32) -> Result<Option<Grant>> {
@@ -225,7 +225,8 @@ impl Grant {
 
     /// The statement that ends this grant; nothing happens if it has ended already.
     pub fn end(&self, change: &mut Change) {
-        change.run_expecting(END, vec![Value::from(&self.session[..]), i64::from(self.number).into()], Expect::Any);
+        let now_ms = change.now_ms();
+        change.run_expecting(END, vec![Value::from(&self.session[..]), i64::from(self.number).into(), now_ms.into()], Expect::Any);
     }
 
     pub fn entry(&self, app: &App, entry: audit::Entry, caller: &Caller) -> audit::Entry {

@@ -18,9 +18,9 @@ const FACTORS: &str = "SELECT kind FROM credential WHERE account = $1";
 const SESSIONS: &str = "SELECT id, created_ms, used_ms FROM session WHERE account = $1 AND state = 'active'";
 const APPS: &str = "SELECT g.client, g.scope, g.created_ms FROM session s JOIN app_grant g ON g.session = s.id \
     WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active'";
-const END_ONE: &str = "UPDATE session SET state = 'ended' WHERE account = $1 AND id = $2 AND state = 'active'";
-const END_OTHERS: &str = "UPDATE session SET state = 'ended' WHERE account = $1 AND id <> $2 AND state = 'active'";
-const END_APP: &str = "UPDATE app_grant SET state = 'ended' WHERE client = $2 AND state <> 'ended' \
+const END_ONE: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND id = $2 AND state = 'active'";
+const END_OTHERS: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND id <> $2 AND state = 'active'";
+const END_APP: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE client = $2 AND state <> 'ended' \
     AND session IN (SELECT id FROM session WHERE account = $1)";
 const FORGET: &str = "DELETE FROM consent WHERE account = $1 AND client = $2";
 
@@ -100,20 +100,20 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
     let account = || Value::from(session.account.as_str());
     let event = match action {
         "sign_out_others" => {
-            change.run_expecting(END_OTHERS, vec![account(), Value::from(&session.id[..])], Expect::Any);
+            change.run_expecting(END_OTHERS, vec![account(), Value::from(&session.id[..]), incoming.now_ms.into()], Expect::Any);
             "other_sessions_ended"
         }
         "end_session" => {
             for row in app.store.all(SESSIONS, &[account()]).await? {
                 let id: [u8; 16] = row.bytes(0)?.try_into().unwrap_or_default();
                 if sessions::public_id(app, &id) == target {
-                    change.run_expecting(END_ONE, vec![account(), Value::from(&id[..])], Expect::Any);
+                    change.run_expecting(END_ONE, vec![account(), Value::from(&id[..]), incoming.now_ms.into()], Expect::Any);
                 }
             }
             "session_ended"
         }
         "revoke_app" => {
-            change.run_expecting(END_APP, vec![account(), target.into()], Expect::Any);
+            change.run_expecting(END_APP, vec![account(), target.into(), incoming.now_ms.into()], Expect::Any);
             change.run_expecting(FORGET, vec![account(), target.into()], Expect::Any);
             "consent_withdrawn"
         }

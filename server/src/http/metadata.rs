@@ -92,6 +92,7 @@ fn document(app: &App) -> Json {
         "prompt_values_supported": prompts,
         "authorization_details_types_supported": app.details.names().collect::<Vec<_>>(),
         "ui_locales_supported": app.pages.languages(),
+        "endings_endpoint": app.url("/endings"),
         "protected_resources": config.api.values().map(|it| it.audience.as_str()).collect::<Vec<_>>(),
         "refresh_token_expiration_types_supported": ["refresh_token_timeout", "authorization_expires_in"],
     });

@@ -12,6 +12,7 @@
 
 pub mod account;
 pub mod authorize;
+pub mod endings;
 pub mod introspect;
 pub mod login;
 pub mod logout;
@@ -52,6 +53,7 @@ enum Endpoint {
     AttestChallenge,
     Authorize,
     Challenge,
+    Endings,
     Health,
     Home,
     Introspect,
@@ -93,6 +95,7 @@ const ROUTES: &[Route] = &[
     route("/attest/challenge", Endpoint::AttestChallenge, "POST", For::Programs, false),
     route("/authorize", Endpoint::Authorize, "GET+POST", For::Browsers, false),
     route("/challenge", Endpoint::Challenge, "POST", For::Programs, true),
+    route("/endings", Endpoint::Endings, "POST", For::Programs, false),
     route("/health", Endpoint::Health, "GET", For::Programs, false),
     route("/introspect", Endpoint::Introspect, "POST", For::Programs, false),
     route("/jwks", Endpoint::Jwks, "GET", For::Programs, true),
@@ -294,6 +297,7 @@ async fn run(app: &Arc<App>, endpoint: Endpoint, incoming: &Incoming) -> Result<
         Endpoint::AttestChallenge => attesting::attester::challenge(app, incoming),
         Endpoint::Authorize => Box::pin(authorize::authorize(app, incoming)).await,
         Endpoint::Challenge => Ok(attesting::challenge_endpoint(app, incoming)),
+        Endpoint::Endings => Box::pin(endings::endings(app, incoming)).await,
         Endpoint::Health => metadata::health(app).await,
         Endpoint::Home => metadata::home(app, incoming),
         Endpoint::Introspect => Box::pin(introspect::introspect(app, incoming)).await,
@@ -368,7 +372,7 @@ where
             .map_err(|_| Refused::new(408, "invalid_request", "The request body took too long to arrive."))?
             .map_err(|_| Refused::new(413, "invalid_request", "The request body is larger than 64 KiB or was cut off."))?
             .to_bytes();
-        let empty_is_fine = matches!(route.endpoint, Endpoint::Userinfo | Endpoint::Challenge);
+        let empty_is_fine = matches!(route.endpoint, Endpoint::Userinfo | Endpoint::Challenge | Endpoint::Endings);
         if !(bytes.is_empty() && empty_is_fine) {
             check_content_type(&parts.headers)?;
         }

@@ -12,7 +12,7 @@ use crate::store::{Change, Expect, NotApplied};
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
 
-const REVOKE: &str = "INSERT INTO revoked (jti, until_ms) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING";
+const REVOKE: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
 
 pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
     let caller = caller::identify(app, incoming).await?;
@@ -49,7 +49,11 @@ async fn access_token(app: &App, caller: &Caller, token: &str, change: &mut Chan
     if accepted.token.client_id != caller.client_id {
         return Ok(false);
     }
-    change.run_expecting(REVOKE, vec![accepted.token.jti.as_str().into(), (accepted.token.exp * 1000).into()], Expect::Any);
+    change.run_expecting(
+        REVOKE,
+        vec![accepted.token.jti.as_str().into(), (accepted.token.exp * 1000).into(), caller.now_ms.into()],
+        Expect::Any,
+    );
     let entry = audit::Entry::ok("access_token_revoked").client(caller.client_id.as_str()).with("jti", accepted.token.jti.as_str());
     change.audit(entry.address(caller.address.to_string()));
     Ok(true)

@@ -13,7 +13,7 @@ use crate::error::Result;
 use crate::mail;
 use crate::store::{Change as StoreChange, Expect, NotApplied};
 
-const END_SESSIONS: &str = "UPDATE session SET state = 'ended' WHERE account = $1 AND state = 'active'";
+const END_SESSIONS: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
 
 impl Machine {
     pub(super) fn ask_registration(&self, state: &mut State, problem: Problem) -> Step {
@@ -114,7 +114,7 @@ impl Machine {
         let person = self.person(&account).await?;
         let mut change = StoreChange::new(answer.now_ms);
         accounts::set_password(&mut change, &account, digest);
-        change.run_expecting(END_SESSIONS, vec![account.as_str().into()], Expect::Any);
+        change.run_expecting(END_SESSIONS, vec![account.as_str().into(), answer.now_ms.into()], Expect::Any);
         mail::notice(&mut change, self.config(), self.keyring(), person.email.as_deref(), "password_changed", answer.locale)?;
         let by = if state.purpose == Purpose::Reset { "reset by mail" } else { "the person" };
         change.audit(audit::Entry::ok("password_changed").account(account.as_str()).address(answer.shown_address()).with("by", by));

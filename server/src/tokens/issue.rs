@@ -44,6 +44,7 @@ const RESERVED: &[&str] = &[
     "active",
     "token_type",
     "tier",
+    "grant_id",
 ];
 /// A token for the userinfo endpoint lives as long as a default API token.
 const USERINFO_LIFETIME_S: i64 = 900;
@@ -203,10 +204,7 @@ fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
         cnf: it.bound.cnf(),
         act: it.from.as_ref().map(|(_, act)| act.clone()),
         authorization_details: (!it.details.is_empty()).then(|| it.details.into()),
-        extra: match (api, it.grant) {
-            (Some(api), Some(grant)) => api_claims(api, it.scope, &grant.person),
-            _ => Map::new(),
-        },
+        extra: extra(app, api, it, audience),
     };
     let text = match api.map(|it| it.token) {
         Some(TokenFormat::Opaque) => {
@@ -220,6 +218,14 @@ fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
         }
     };
     Ok((text, lifetime_s, jti))
+}
+
+/// What the API asks to know of the person, and by which name it hears that the grant has ended.
+fn extra(app: &App, api: Option<&Api>, it: &Content<'_>, audience: &str) -> Map<String, Json> {
+    let (Some(api), Some(grant)) = (api, it.grant) else { return Map::new() };
+    let mut claims = api_claims(api, it.scope, &grant.person);
+    claims.insert("grant_id".to_owned(), crate::endings::grant_id(app, audience, &grant.session, grant.number).into());
+    claims
 }
 
 const OPAQUE: &str = "access token";

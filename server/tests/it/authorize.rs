@@ -101,7 +101,6 @@ async fn a_wrong_request_is_answered_at_the_redirect_uri_with_the_rfcs_code() {
         (good.clone().with("resource", "https://api.example.com/other"), "invalid_target"),
         (good.clone().with("prompt", "none login"), "invalid_request"),
         (good.clone().with("max_age", "-1"), "invalid_request"),
-        (good.clone().with("request", "eyJhbGciOiJub25lIn0.e30."), "request_not_supported"),
         (good.clone().with("prompt", "none"), "login_required"),
     ];
     for (ask, code) in wrong {

@@ -12,6 +12,7 @@ mod commands;
 mod details;
 mod disaster;
 mod dpop;
+mod endings;
 mod exchange;
 mod fapi;
 mod kill;
