@@ -4,7 +4,7 @@
 use crate::app::{App, Limits};
 use crate::attesting::{self, Instance};
 use crate::certificates;
-use crate::config::{Client, ClientAuthentication, Dpop};
+use crate::config::{Client, ClientAuthentication, Dpop, Tier, TierName};
 use crate::dpop::{self, Held};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::Incoming;
@@ -29,6 +29,8 @@ pub struct Caller {
     pub key: Option<Held>,
     /// The installation the request comes from, where the client is attested.
     pub instance: Option<Instance>,
+    /// What the installation proved, and what it may have for that; `None`: the client is not about installations.
+    pub tier: Option<(TierName, Tier)>,
     /// Thumbprint of the certificate that tokens of this client are bound to (RFC 8705 3).
     pub certificate: Option<String>,
     assertion: Option<Assertion>,
@@ -70,6 +72,11 @@ impl Caller {
         let assertion = self.assertion.as_ref().map(|it| change.once("client_assertion", &self.client_id, &it.jti, it.exp_s * 1000));
         let proof = self.key.as_ref().map(|it| it.burn(change));
         Burnt { assertion, proof, pop: self.instance.as_ref().and_then(|it| it.burn(change)) }
+    }
+
+    /// What the tier may have, where there are tiers.
+    pub fn tier_rules(&self) -> Option<&Tier> {
+        self.tier.as_ref().map(|it| &it.1)
     }
 
     /// The thumbprint of the proved key.
@@ -116,7 +123,18 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
     // the client authenticates.
     let key = if combined || PROVING.contains(&incoming.route) { dpop::of_request(app, incoming, None)? } else { None };
     let mut instance = None;
-    let (authenticated, assertion) = if client.authentication.attests() {
+    let unattested = client.takes_unattested() && !attesting::is_claimed(incoming);
+    let (authenticated, assertion) = if unattested {
+        // 144-F: what an installation got, it alone can use; a device that attests nothing has less, and proves a key for it.
+        if !matches!(proof, Proof::None) {
+            return Err(invalid_client("This client is registered for another way of authentication.").into());
+        }
+        if key.is_none() && PROVING.contains(&incoming.route) {
+            let hint = "Without an attestation this client must prove a key: send a DPoP header (RFC 9449).";
+            return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
+        }
+        (false, None)
+    } else if client.authentication.attests() {
         if !matches!(proof, Proof::None) {
             return Err(invalid_client("This client is registered for another way of authentication.").into());
         }
@@ -150,8 +168,15 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         }
         _ => None,
     };
+    let name = match &instance {
+        Some(it) if client.authentication.attests() => Some(it.tier()),
+        None if unattested => Some(TierName::None),
+        _ => None,
+    };
+    let rules = client.attestation.as_ref();
+    let tier = name.and_then(|name| Some((name, rules?.tier(name)?)));
     let (address, now_ms) = (incoming.address, incoming.now_ms);
-    Ok(Caller { client_id, client, authenticated, address, now_ms, key, instance, certificate, assertion })
+    Ok(Caller { client_id, client, authenticated, address, now_ms, key, instance, tier, certificate, assertion })
 }
 
 /// Reads the client's id and the one proof. More than one proof is refused (099-T).

@@ -4,7 +4,7 @@
 
 use crate::app::{App, Limits};
 use crate::audit;
-use crate::config::{AttestationRules, Client};
+use crate::config::{AttestationRules, Client, TierName};
 use crate::dpop;
 use crate::error::{Fault, Refused, Result};
 use crate::http::Incoming;
@@ -105,7 +105,11 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
         now_s: incoming.now_ms / 1000,
         roots: app.config.attestation.simulated_roots.iter().filter_map(|it| base64url::decode(it)).collect(),
     };
-    let judged = judged(app, incoming, &case).await?;
+    let mut judged = judged(app, incoming, &case).await?;
+    let tier = TierName::parse(&judged.tier);
+    if tier.and_then(|it| rules.tier(it)).is_none() {
+        judged.failed.push("tier");
+    }
     if !judged.failed.is_empty() {
         return Err(refused(app, incoming, &client_id, &judged.failed).await?.into());
     }

@@ -5,7 +5,7 @@ pub mod attester;
 pub mod devices;
 
 use crate::app::App;
-use crate::config::{Client, ClientAuthentication};
+use crate::config::{Client, ClientAuthentication, TierName};
 use crate::dpop::{self, Held};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::Incoming;
@@ -44,10 +44,14 @@ impl Instance {
         Some(change.once("attestation_pop", &self.jkt, jti, (iat + POP_WINDOW_S) * 1000))
     }
 
-    /// `hardware`, `software` and so on, as the attester says.
-    pub fn tier(&self) -> Option<&str> {
-        self.claims.get("tier").and_then(Json::as_str)
+    /// What the attester says; an attester that says nothing vouches for the app alone.
+    pub fn tier(&self) -> TierName {
+        tier_of(&self.claims)
     }
+}
+
+fn tier_of(claims: &Map<String, Json>) -> TierName {
+    claims.get("tier").and_then(Json::as_str).and_then(TierName::parse).filter(|it| *it != TierName::None).unwrap_or(TierName::Software)
 }
 
 fn invalid(hint: &'static str) -> Refused {
@@ -103,13 +107,28 @@ fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Attesta
         Some(jwks) => Arc::clone(jwks.keys().map_err(|it| Fault::new(format!("attester_jwks: {it}")))?),
         None => app.keys.verifiers(now_s * 1000),
     };
-    client_attestation::check(text, &keys, now_s, rules.max_age.0).map_err(|why| match why {
+    let stale = || {
+        let hint = "The attestation is too old: get a new one for the same key, and send the request again.";
+        Error::from(Refused::bad_request("use_fresh_attestation", hint))
+    };
+    let attestation = client_attestation::check(text, &keys, now_s, rules.max_age.0).map_err(|why| match why {
         Rejected::Invalid(why) => Error::from(invalid(why)),
-        Rejected::Stale => {
-            let hint = "The attestation is too old: get a new one for the same key, and send the request again.";
-            Refused::bad_request("use_fresh_attestation", hint).into()
-        }
-    })
+        Rejected::Stale => stale(),
+    })?;
+    let tier = tier_of(&attestation.claims);
+    let Some(rules) = rules.tier(tier) else {
+        let why = format!("tier {} is not let in", tier.as_str());
+        return Err(Refused::new(401, "invalid_client", "Installations like this one are not let in.").because(why).into());
+    };
+    if rules.max_age.is_some_and(|it| now_s - attestation.iat > it.0) {
+        return Err(stale());
+    }
+    Ok(attestation)
+}
+
+/// Does the request say that it comes from an attested installation?
+pub fn is_claimed(incoming: &Incoming) -> bool {
+    incoming.headers.contains_key(ATTESTATION) || incoming.headers.contains_key(POP)
 }
 
 /// The PoP, whose challenge must be one of ours, not too old (9 to 16 of the draft's list).

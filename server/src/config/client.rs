@@ -1,6 +1,6 @@
 //! A client: an application that may ask for tokens. The words follow RFC 7591 where it has one.
 
-use super::{Jwks, Secret, Span};
+use super::{Jwks, Secret, Span, Tier, TierName};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -39,6 +39,9 @@ pub struct AttestationRules {
     pub attester_jwks: Option<Jwks>,
     /// An older attestation is answered with use_fresh_attestation.
     pub max_age: Span,
+    /// What an installation may have, by what it proved. None named: each but `none` may have everything.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tier: BTreeMap<TierName, Tier>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ios: Option<IosApp>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,9 +77,19 @@ pub struct AndroidApp {
     pub revoked_serials: Vec<String>,
 }
 
+impl AttestationRules {
+    /// What an installation of this tier may have; `None`: nothing, it is not let in.
+    pub fn tier(&self, name: TierName) -> Option<Tier> {
+        if self.tier.is_empty() {
+            return (name != TierName::None).then(Tier::default);
+        }
+        self.tier.get(&name).cloned()
+    }
+}
+
 impl Default for AttestationRules {
     fn default() -> Self {
-        Self { attester_jwks: None, max_age: Span::hours(24), ios: None, android: None }
+        Self { attester_jwks: None, max_age: Span::hours(24), tier: BTreeMap::new(), ios: None, android: None }
     }
 }
 
@@ -414,6 +427,11 @@ impl Client {
     /// Signatures of the client by this algorithm count.
     pub fn may_sign_with(&self, alg: Option<Algorithm>) -> bool {
         self.profile != Some(Profile::Fapi2) || alg != Some(Algorithm::RS256)
+    }
+
+    /// Devices that cannot attest are let in, to less.
+    pub fn takes_unattested(&self) -> bool {
+        self.authentication.attests() && self.attestation.as_ref().is_some_and(|it| it.tier(TierName::None).is_some())
     }
 
     pub fn requires_consent(&self) -> bool {

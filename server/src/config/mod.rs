@@ -7,6 +7,7 @@ mod keys;
 mod mail;
 mod secret;
 mod span;
+mod tier;
 
 pub use client::{
     AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, OnStale, Profile, RESPONSE_MODES,
@@ -16,6 +17,7 @@ pub use keys::Jwks;
 pub use mail::{Mail, MailSecurity, Registration};
 pub use secret::{MasterKey, Secret, SecretSource};
 pub use span::Span;
+pub use tier::{Tier, TierName};
 
 use crate::grants::details::judge_schema;
 use crate::login::policy::Method;
@@ -229,6 +231,9 @@ pub struct Api {
     /// "required": no token for this API without a key.
     #[serde(default)]
     pub dpop: Dpop,
+    /// Tokens say in `tier` what the installation proved.
+    #[serde(default)]
+    pub tier_claim: bool,
     /// Claims every token for this API carries.
     #[serde(default)]
     pub claims: Vec<String>,
@@ -510,6 +515,14 @@ impl Config {
         }
         if client.attestation.as_ref().and_then(|it| it.ios.as_ref()).is_some_and(|it| it.app_ids.is_empty()) {
             found.push("attestation.ios needs app_ids, such as ABCDE12345.com.example.shop".to_owned());
+        }
+        for (name, tier) in client.attestation.iter().flat_map(|it| &it.tier) {
+            for scope in tier.scopes.iter().flatten().filter(|it| !client.apis.values().flatten().any(|own| own == *it)) {
+                found.push(format!("attestation.tier.{}: the client itself may not ask for {scope:?}", name.as_str()));
+            }
+            if tier.acr.as_ref().is_some_and(|it| !self.login.values().any(|login| login.acr.as_ref() == Some(it))) {
+                found.push(format!("attestation.tier.{}: no [login] has that acr", name.as_str()));
+            }
         }
         if client.attestation.is_some() && !client.authentication.attests() {
             found.push("attestation needs authentication = \"attest_jwt_client_auth_dpop\" or \"attest_jwt_client_auth\"".to_owned());

@@ -34,6 +34,8 @@ pub struct Granting<'a> {
     pub confidential: bool,
     /// Its installations or devices hold what they get, each for itself.
     pub instances: bool,
+    /// And devices that cannot attest hold theirs by a key.
+    pub unattested: bool,
     pub scope: &'a Scope,
     pub resource: &'a [String],
     pub asked: &'a Asked,
@@ -46,6 +48,8 @@ pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<String
     let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
     // A confidential client holds what it gets by its authentication; its DPoP key may change (RFC 9449 5).
     let (holder_kind, holder) = match &it.asked.dpop_jkt {
+        Some(jkt) if it.unattested && it.asked.instance.is_none() => ("jkt", jkt.as_str()),
+        None if it.unattested && it.asked.instance.is_none() => ("open", ""),
         _ if it.instances => ("instance", it.asked.instance.as_deref().unwrap_or_default()),
         _ if it.confidential => ("client", it.client_id),
         Some(jkt) => ("jkt", jkt.as_str()),
@@ -146,6 +150,7 @@ async fn count_failure(app: &App, caller: &Caller, grant: &Grant, error: &Error)
 
 async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
     grant.must_be_alive(caller.now_ms)?;
+    grant.must_suit_the_tier(caller)?;
     if caller.now_ms >= grant.asked.code_expires_ms {
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
     }

@@ -170,11 +170,24 @@ impl Grant {
             "learned" => caller.jkt().is_some() && caller.jkt() == self.learned().map(|it| it.0),
             // RFC 8705 4: a public client's refresh token needs the same certificate again.
             "certificate" => caller.certificate.as_deref() == Some(self.holder.as_str()),
+            // Of a client that also takes devices that cannot attest: whoever exchanges the code holds it.
+            "open" => caller.jkt().is_some(),
             // Bound at PAR, or else by the code exchange.
             "instance" => caller.instance.as_ref().is_some_and(|it| self.holder.is_empty() || it.jkt == self.holder),
             _ => false,
         };
         if held { Ok(()) } else { Err(invalid_grant("This token is bound to a key the request does not prove.").because("holder").into()) }
+    }
+
+    /// Is the sign-in good enough for what the installation proved?
+    pub fn must_suit_the_tier(&self, caller: &Caller) -> Result<()> {
+        match caller.tier_rules().and_then(|it| it.acr.as_ref()) {
+            Some(wanted) if self.asked.acr != *wanted => {
+                let hint = "An installation like this one needs a stronger sign-in: push the authorization request, and the server asks for it.";
+                Err(invalid_grant(hint).because(format!("acr {:?}, wanted {wanted:?}", self.asked.acr)).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     pub fn must_be_alive(&self, now_ms: i64) -> Result<()> {
@@ -203,7 +216,8 @@ impl Grant {
             ("bearer", Some(jkt), _) if generation == 1 => ("jkt", jkt.to_owned()),
             // Until now a string was enough, and somebody else may have it: the generation says until when.
             ("bearer", Some(jkt), _) => ("learned", format!("{jkt}@{generation}")),
-            ("instance", _, Some(instance)) => ("instance", instance.jkt.clone()),
+            ("open", Some(jkt), None) => ("jkt", jkt.to_owned()),
+            ("instance" | "open", _, Some(instance)) => ("instance", instance.jkt.clone()),
             (kind, ..) => (kind, self.holder.clone()),
         }
     }
@@ -252,6 +266,12 @@ pub fn allowed_scope(client: &Client, asked: Option<&str>) -> Result<Scope> {
         }
     }
     Ok(scope)
+}
+
+/// What an installation of this tier may have of a scope: OpenID's words, and the API scopes its tier has.
+pub fn within_tier(caller: &Caller, scope: &Scope) -> Scope {
+    let Some(most) = caller.tier_rules().and_then(|it| it.scopes.as_ref()) else { return scope.clone() };
+    scope.iter().filter(|it| OPENID_SCOPES.contains(it) || most.iter().any(|own| own == it)).map(str::to_owned).collect()
 }
 
 /// Is this scope still allowed to the client? Asked again at every refresh (139-F).

@@ -86,7 +86,14 @@ fn must_be_active_and_fresh(grant: &Grant, caller: &Caller) -> Result<()> {
     if grant.state != State::Active {
         return Err(invalid_grant("This session is over; the person has to sign in again.").because("the code was never redeemed").into());
     }
-    if caller.now_ms >= grant.used_ms + caller.client.refresh.idle.0 * 1000 {
+    if caller.tier_rules().is_some_and(|it| !it.refresh) {
+        let hint = "An installation like this one does not stay signed in; the person has to sign in again.";
+        return Err(invalid_grant(hint).because("the tier does not refresh").into());
+    }
+    grant.must_suit_the_tier(caller)?;
+    let idle = caller.client.refresh.idle;
+    let idle = caller.tier_rules().and_then(|it| it.idle).map_or(idle, |it| it.min(idle));
+    if caller.now_ms >= grant.used_ms + idle.0 * 1000 {
         return Err(invalid_grant("This session was unused for too long; the person has to sign in again.").because("idle").into());
     }
     Ok(())

@@ -59,6 +59,9 @@ async fn access_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str
     }
     let mut body = serde_json::to_value(&accepted.token).map_err(|it| Fault::new(it.to_string()))?;
     body["active"] = true.into();
+    if let Some(tier) = accepted.tier {
+        body["tier"] = tier.as_str().into();
+    }
     body["token_type"] = if accepted.token.cnf.as_ref().is_some_and(|it| it.get("jkt").is_some()) { "DPoP" } else { "Bearer" }.into();
     Ok(Some(body))
 }

@@ -425,6 +425,7 @@ async fn answer(
         client_id: &request.client_id,
         confidential: client.authentication != crate::config::ClientAuthentication::None,
         instances: client.has_instances(),
+        unattested: client.takes_unattested(),
         scope: &request.scope,
         resource: &request.resource,
         asked: &asked,

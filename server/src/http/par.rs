@@ -43,6 +43,11 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         request.dpop_jkt = Some(jkt.to_owned());
     }
+    // A tier that needs a better sign-in gets asked for it.
+    if let Some(acr) = caller.tier_rules().and_then(|it| it.acr.clone()) {
+        request.acr_values = vec![acr];
+        request.essential_acr = true;
+    }
     request.instance = caller.instance.as_ref().map(|it| it.jkt.clone());
     let id = crate::seal::time_ordered_id(incoming.now_ms)?;
     // A request object is spent by the push itself.

@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::caller::Caller;
-use crate::config::{Api, Client, Config, Dpop, TokenFormat};
+use crate::config::{Api, Client, Config, Dpop, TierName, TokenFormat};
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, Grant, Person, details};
 use crate::store::Value;
@@ -64,6 +64,9 @@ struct Content<'a> {
     grant: Option<&'a Grant>,
     /// What the token is bound to.
     bound: Bound<'a>,
+    /// What the installation proved, and the longest life its tokens may have.
+    tier: Option<TierName>,
+    most_s: Option<i64>,
     /// The token this one comes from, and who acts (RFC 8693 4.1).
     from: Option<(&'a AccessToken, Json)>,
     /// RFC 9396 9.1.
@@ -92,6 +95,11 @@ impl<'a> Bound<'a> {
 
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
 pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
+    let scope = &grants::within_tier(caller, scope);
+    if scope.is_empty() && !grant.scope.is_empty() {
+        let hint = "An installation like this one may have none of these scopes.";
+        return Err(Refused::bad_request("invalid_scope", hint).because("the tier has none of them").into());
+    }
     let mut details = details::narrowed(&grant.asked.authorization_details, form)?;
     let api = grants::target(&app.config, &caller.client, scope, &details, &form.all("resource"), &grant.resource)?;
     // Each API sees its own, and only while the client may still have them.
@@ -106,6 +114,8 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
         scope: &narrowed,
         grant: Some(grant),
         bound: Bound::to(caller),
+        tier: caller.tier.as_ref().map(|it| it.0),
+        most_s: caller.tier_rules().and_then(|it| it.lifetime).map(|it| it.0),
         from: None,
         details: &details,
         now_ms: caller.now_ms,
@@ -117,9 +127,11 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
     if !details.is_empty() {
         body["authorization_details"] = details.into();
     }
-    if caller.client.allows_grant("refresh_token") {
+    let stays = caller.tier_rules().is_none_or(|it| it.refresh);
+    if stays && caller.client.allows_grant("refresh_token") {
         body["refresh_token"] = app.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
-        body["refresh_token_timeout"] = caller.client.refresh.idle.0.min((grant.ends_ms - caller.now_ms) / 1000).into();
+        let idle_s = caller.tier_rules().and_then(|it| it.idle).map_or(i64::MAX, |it| it.0).min(caller.client.refresh.idle.0);
+        body["refresh_token_timeout"] = idle_s.min((grant.ends_ms - caller.now_ms) / 1000).into();
         body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
     }
     if scope.contains("openid") {
@@ -133,7 +145,7 @@ pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Resul
     must_be_bound(app, Some(api), caller)?;
     let (id, bound) = (&caller.client_id, Bound::to(caller));
     let content =
-        Content { api: Some(api), sub: id, client_id: id, scope, grant: None, bound, from: None, details: &[], now_ms: caller.now_ms };
+        Content { api: Some(api), sub: id, client_id: id, scope, grant: None, bound, tier: None, most_s: None, from: None, details: &[], now_ms: caller.now_ms };
     let (token, expires_in, jti) = access_token(app, &content)?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
@@ -153,6 +165,8 @@ pub fn for_exchange(app: &App, caller: &Caller, api: &str, scope: &Scope, subjec
         scope,
         grant: subject.grant.as_ref(),
         bound: Bound::to(caller),
+        tier: subject.tier,
+        most_s: None,
         from: Some((&subject.token, act)),
         details: &[],
         now_ms: caller.now_ms,
@@ -183,10 +197,11 @@ fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
     if let Some(grant) = it.grant {
         lifetime_s = lifetime_s.min((grant.ends_ms - it.now_ms) / 1000);
     }
+    lifetime_s = lifetime_s.min(it.most_s.unwrap_or(i64::MAX));
     if let Some((from, _)) = &it.from {
         lifetime_s = lifetime_s.min(from.exp - iat);
     }
-    let jti = make_jti(app, it.grant)?;
+    let jti = make_jti(app, it.grant, it.tier)?;
     let audience = api.map_or(app.config.issuer.as_str(), |it| it.audience.as_str());
     let token = AccessToken {
         iss: app.config.issuer.clone(),
@@ -224,6 +239,9 @@ fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
 fn extra(app: &App, api: Option<&Api>, it: &Content<'_>, audience: &str) -> Map<String, Json> {
     let (Some(api), Some(grant)) = (api, it.grant) else { return Map::new() };
     let mut claims = api_claims(api, it.scope, &grant.person);
+    if let Some(tier) = it.tier.filter(|_| api.tier_claim) {
+        claims.insert("tier".to_owned(), tier.as_str().into());
+    }
     claims.insert("grant_id".to_owned(), crate::endings::grant_id(app, audience, &grant.session, grant.number).into());
     claims
 }
@@ -232,11 +250,12 @@ const OPAQUE: &str = "access token";
 const JTI: &str = "jti";
 
 /// A `jti` nobody can guess that names its grant to us alone: introspection finds the session behind a JWT by it.
-fn make_jti(app: &App, grant: Option<&Grant>) -> Result<String> {
-    let mut plain = [0; 20];
+fn make_jti(app: &App, grant: Option<&Grant>, tier: Option<TierName>) -> Result<String> {
+    let mut plain = [0; 21];
+    plain[20] = tier.map_or(0, TierName::code);
     if let Some(grant) = grant {
         plain[..16].copy_from_slice(&grant.session);
-        plain[16..].copy_from_slice(&grant.number.to_be_bytes());
+        plain[16..20].copy_from_slice(&grant.number.to_be_bytes());
     }
     Ok(base64url::encode(&app.keyring.seal(JTI, &plain)?))
 }
@@ -300,6 +319,8 @@ fn id_token(app: &App, caller: &Caller, grant: &Grant, scope: &Scope, access_tok
 pub struct Accepted {
     pub token: AccessToken,
     pub grant: Option<Grant>,
+    /// What the installation had proved when the token was issued.
+    pub tier: Option<TierName>,
 }
 
 const REVOKED: &str = "SELECT until_ms FROM revoked WHERE jti = $1";
@@ -318,9 +339,9 @@ pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepte
     if app.store.one(REVOKED, &[Value::from(token.jti.as_str())]).await?.is_some() {
         return Ok(None);
     }
-    let Some((session, number)) = open_jti(app, &token.jti) else { return Ok(None) };
+    let Some((session, number, tier)) = open_jti(app, &token.jti) else { return Ok(None) };
     if session == [0; 16] {
-        return Ok(Some(Accepted { token, grant: None }));
+        return Ok(Some(Accepted { token, grant: None, tier }));
     }
     let Some(grant) = grants::read(app, &session, number).await? else { return Ok(None) };
     // An exchanged token also ends with the client that the person signed in to.
@@ -330,7 +351,7 @@ pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepte
     if grant.must_be_alive(now_ms).is_err() || grant.state != grants::State::Active {
         return Ok(None);
     }
-    Ok(Some(Accepted { token, grant: Some(grant) }))
+    Ok(Some(Accepted { token, grant: Some(grant), tier }))
 }
 
 fn read(app: &App, text: &str, now_ms: i64) -> Option<AccessToken> {
@@ -347,9 +368,11 @@ fn read(app: &App, text: &str, now_ms: i64) -> Option<AccessToken> {
     access_token::check(text, &app.keys.verifiers(now_ms), expected).ok().filter(|_| ours)
 }
 
-fn open_jti(app: &App, jti: &str) -> Option<([u8; 16], u32)> {
+/// Session and number of the grant, and what the installation had proved.
+fn open_jti(app: &App, jti: &str) -> Option<([u8; 16], u32, Option<TierName>)> {
     let plain = app.keyring.open(JTI, &base64url::decode(jti)?)?;
-    Some((plain.get(..16)?.try_into().ok()?, u32::from_be_bytes(plain.get(16..20)?.try_into().ok()?)))
+    let number = u32::from_be_bytes(plain.get(16..20)?.try_into().ok()?);
+    Some((plain.get(..16)?.try_into().ok()?, number, plain.get(20).and_then(|it| TierName::of_code(*it))))
 }
 
 /// What `symbolon token preview` prints: the claims an API would receive for this client, scope and person.
