@@ -183,7 +183,8 @@ impl Grant {
     pub fn must_suit_the_tier(&self, caller: &Caller) -> Result<()> {
         match caller.tier_rules().and_then(|it| it.acr.as_ref()) {
             Some(wanted) if self.asked.acr != *wanted => {
-                let hint = "An installation like this one needs a stronger sign-in: push the authorization request, and the server asks for it.";
+                let hint =
+                    "An installation like this one needs a stronger sign-in: push the authorization request, and the server asks for it.";
                 Err(invalid_grant(hint).because(format!("acr {:?}, wanted {wanted:?}", self.asked.acr)).into())
             }
             _ => Ok(()),

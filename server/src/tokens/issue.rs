@@ -144,8 +144,19 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
 pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
     must_be_bound(app, Some(api), caller)?;
     let (id, bound) = (&caller.client_id, Bound::to(caller));
-    let content =
-        Content { api: Some(api), sub: id, client_id: id, scope, grant: None, bound, tier: None, most_s: None, from: None, details: &[], now_ms: caller.now_ms };
+    let content = Content {
+        api: Some(api),
+        sub: id,
+        client_id: id,
+        scope,
+        grant: None,
+        bound,
+        tier: None,
+        most_s: None,
+        from: None,
+        details: &[],
+        now_ms: caller.now_ms,
+    };
     let (token, expires_in, jti) = access_token(app, &content)?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })

@@ -246,6 +246,7 @@ async fn an_installation_is_revoked_alone() {
         let said = tokio::task::spawn_blocking(move || {
             let run = |words: &[&str]| {
                 let output = std::process::Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(&file).args(words).output().unwrap();
+                assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
                 String::from_utf8(output.stdout).unwrap()
             };
             let listed = run(&["instance", "list", "--client", "genuine"]);

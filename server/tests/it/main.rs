@@ -26,6 +26,7 @@ mod signed;
 mod store;
 mod surface;
 mod tidy;
+mod tiers;
 mod tls;
 mod tokens;
 mod world;

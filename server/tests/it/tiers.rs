@@ -1,0 +1,245 @@
+//! What an app may have, by what its installation proved: each tier gets its own and nothing of the next one's.
+
+use crate::world::*;
+use serde_json::{Map, Value as Json};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{base64url, client_attestation, dpop};
+
+const BACK: &str = "https://tiered.example.com/cb";
+const CLIENT: &str = r#"
+[login.default]
+require = ["password"]
+[login.strong]
+require = ["password + totp"]
+acr = "urn:example:strong"
+[client.tiered]
+kind = "native"
+first_party = true
+authentication = "attest_jwt_client_auth_dpop"
+apis = { orders = ["orders:read", "orders:write"] }
+redirect_uris = ["https://tiered.example.com/cb"]
+[client.tiered.attestation]
+attester_jwks = JWKS
+[client.tiered.attestation.tier.hardware]
+[client.tiered.attestation.tier.software]
+scopes = ["orders:read"]
+lifetime = "2m"
+idle = "1h"
+max_age = "30m"
+[client.tiered.attestation.tier.none]
+scopes = ["orders:read"]
+lifetime = "1m"
+refresh = false
+"#;
+
+struct Scene {
+    world: World,
+    attester: PrivateKey,
+}
+
+impl Scene {
+    async fn start(engine: Engine, change: impl Fn(String) -> String) -> Self {
+        let attester = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let jwk = attester.public().to_jwk();
+        let jwks = format!("{{ keys = [{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {} }}] }}", jwk["x"], jwk["y"]);
+        let port = free_port();
+        let base = configuration(port, &database(engine).await).replacen("[api.orders]\n", "[api.orders]\ntier_claim = true\n", 1);
+        let text = change(base + &CLIENT.replace("JWKS", &jwks));
+        Self { world: World::with(&text, port).await, attester }
+    }
+
+    fn now_s(&self) -> i64 {
+        self.world.running.shared.now().now_ms() / 1000
+    }
+}
+
+/// An installation, of a tier or without any attestation.
+struct Phone<'a> {
+    scene: &'a Scene,
+    key: PrivateKey,
+    attestation: Option<String>,
+    nonce: Option<String>,
+}
+
+impl<'a> Phone<'a> {
+    fn new(scene: &'a Scene, tier: Option<&str>) -> Self {
+        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let mut phone = Self { scene, key, attestation: None, nonce: None };
+        phone.attest(tier);
+        phone
+    }
+
+    fn attest(&mut self, tier: Option<&str>) {
+        let now_s = self.scene.now_s();
+        self.attestation = tier.map(|it| {
+            let claims = Map::from_iter([("tier".to_owned(), Json::from(it))]);
+            let jwk = self.key.public().to_jwk();
+            client_attestation::make(&self.scene.attester, "tiered", &jwk, now_s, now_s + 7200, &claims).unwrap()
+        });
+    }
+
+    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
+        for _ in 0..2 {
+            let url = self.scene.world.url(path);
+            let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
+            let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, self.scene.now_s()).unwrap();
+            let mut request = self.scene.world.http.post(url).form(form).header("dpop", proof);
+            if let Some(it) = &self.attestation {
+                request = request.header("oauth-client-attestation", it);
+            }
+            let answer = request.send().await.unwrap();
+            self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
+            let answer = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
+            if answer.1["error"] != "use_dpop_nonce" {
+                return answer;
+            }
+        }
+        panic!("the nonce is never good");
+    }
+
+    /// Tokens for a pushed request, or the answer that refused them.
+    async fn tokens(&mut self, scope: &str) -> (u16, Json) {
+        let ask = Ask::new("tiered", BACK, scope);
+        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let (status, pushed) = self.post("/par", &form).await;
+        if status != 201 {
+            return (status, pushed);
+        }
+        let uri = pushed["request_uri"].as_str().unwrap();
+        let mut short = ask.clone();
+        short.parameters = [("client_id", "tiered"), ("request_uri", uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+        let code = Browser::default().sign_in(&self.scene.world, &short, "alice").await["code"].clone();
+        self.exchange(&code, &ask.verifier).await
+    }
+
+    async fn exchange(&mut self, code: &str, verifier: &str) -> (u16, Json) {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", "tiered"),
+            ("code", code),
+            ("code_verifier", verifier),
+            ("redirect_uri", BACK),
+        ];
+        self.post("/token", &form).await
+    }
+
+    async fn refresh(&mut self, tokens: &Json) -> (u16, Json) {
+        let token = tokens["refresh_token"].as_str().unwrap();
+        self.post("/token", &[("grant_type", "refresh_token"), ("client_id", "tiered"), ("refresh_token", token)]).await
+    }
+}
+
+fn error(answer: &(u16, Json)) -> (u16, &str) {
+    (answer.0, answer.1["error"].as_str().unwrap_or_default())
+}
+
+/// Scopes, lifetimes, staying signed in and re-attestation follow the tier; the token and introspection say which it was.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_tier_gets_its_own() {
+    for engine in engines() {
+        let scene = Scene::start(engine, |it| it).await;
+        let all = "openid orders:read orders:write";
+        let (mut hard, mut soft, mut bare) =
+            (Phone::new(&scene, Some("hardware")), Phone::new(&scene, Some("software")), Phone::new(&scene, None));
+        let (status, tokens) = hard.tokens(all).await;
+        assert_eq!(
+            (status, tokens["scope"].as_str(), tokens["expires_in"].as_i64()),
+            (200, Some("orders:read orders:write"), Some(900)),
+            "{tokens}"
+        );
+        let (status, less) = soft.tokens(all).await;
+        assert_eq!((status, less["scope"].as_str(), less["expires_in"].as_i64()), (200, Some("orders:read"), Some(120)), "{less}");
+        assert_eq!(less["refresh_token_timeout"], 3600);
+        let (status, least) = bare.tokens(all).await;
+        assert_eq!((status, least["scope"].as_str(), least["expires_in"].as_i64()), (200, Some("orders:read"), Some(60)), "{least}");
+        assert!(least.get("refresh_token").is_none());
+        for (token, tier) in [(&tokens, "hardware"), (&less, "software"), (&least, "none")] {
+            let text = token["access_token"].as_str().unwrap();
+            assert_eq!((claims(text)["tier"].as_str(), token["token_type"].as_str()), (Some(tier), Some("DPoP")));
+            assert_eq!(scene.world.post("/introspect", &[("token", text)], Some("orders")).await.1["tier"], tier);
+        }
+        // The scope that is not its tier's is not there to be asked for, either.
+        assert_eq!(error(&soft.tokens("orders:write").await), (400, "invalid_scope"));
+        // The stronger tier loses nothing by the weaker one's pauses and re-attestations.
+        scene.world.advance_s(31 * 60);
+        assert_eq!(error(&soft.refresh(&less).await), (400, "use_fresh_attestation"));
+        soft.attest(Some("software"));
+        let (status, less) = soft.refresh(&less).await;
+        assert_eq!((status, less["scope"].as_str()), (200, Some("orders:read")));
+        let (status, tokens) = hard.refresh(&tokens).await;
+        assert_eq!((status, tokens["scope"].as_str()), (200, Some("orders:read orders:write")));
+        // An installation that falls to a lower tier keeps its session, with less; what it rises to, it gets.
+        hard.attest(Some("software"));
+        let (status, tokens) = hard.refresh(&tokens).await;
+        assert_eq!((status, tokens["scope"].as_str()), (200, Some("orders:read")));
+        hard.attest(Some("hardware"));
+        assert_eq!(hard.refresh(&tokens).await.1["scope"], "orders:read orders:write");
+        scene.world.advance_s(61 * 60);
+        soft.attest(Some("software"));
+        assert_eq!(error(&soft.refresh(&less).await), (400, "invalid_grant"), "idle for longer than its tier may be");
+        scene.world.stop().await;
+    }
+}
+
+/// 144-F: leaving the attestation out never gets more than the tier that has none; a tier that is not named is not let in.
+#[tokio::test(flavor = "multi_thread")]
+async fn leaving_the_attestation_out_is_no_way_round() {
+    for engine in engines() {
+        let scene = Scene::start(engine, |it| it).await;
+        let mut hard = Phone::new(&scene, Some("hardware"));
+        let (_, tokens) = hard.tokens("orders:read orders:write").await;
+        let kept = hard.attestation.take();
+        assert_eq!(error(&hard.refresh(&tokens).await), (400, "invalid_grant"), "an installation's token without its attestation");
+        hard.attestation = kept;
+        assert_eq!(hard.refresh(&tokens).await.0, 200);
+        // Without a proof of a key not even the least.
+        let ask = Ask::new("tiered", BACK, "orders:read");
+        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let (status, answer) = scene.world.post("/par", &form, None).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_dpop_proof")));
+        // A code that was not pushed is whoever's exchanges it: by a key, with the least; and then it is that key's.
+        let code = Browser::default().sign_in(&scene.world, &ask, "alice").await["code"].clone();
+        let mut bare = Phone::new(&scene, None);
+        let (status, least) = bare.exchange(&code, &ask.verifier).await;
+        assert_eq!((status, least["expires_in"].as_i64()), (200, Some(60)), "{least}");
+        assert_eq!(
+            error(&Phone::new(&scene, Some("claimed_by_nobody")).tokens("orders:write").await),
+            (400, "invalid_scope"),
+            "unknown is software"
+        );
+        assert_eq!(error(&Phone::new(&scene, Some("hardware_claimed")).tokens("orders:read").await), (401, "invalid_client"));
+        scene.world.stop().await;
+        // The same client without the tier `none`: no attestation, no client.
+        let strict = Scene::start(engine, |it| {
+            it.replacen("[client.tiered.attestation.tier.none]", "[client.tiered.attestation.tier.hardware_claimed]", 1)
+        })
+        .await;
+        assert_eq!(error(&Phone::new(&strict, None).tokens("orders:read").await), (401, "invalid_client"));
+        assert_eq!(Phone::new(&strict, Some("hardware_claimed")).tokens("orders:read").await.0, 200);
+        strict.world.stop().await;
+    }
+}
+
+/// A tier that needs a better sign-in: the server asks for it where the app pushes, and no code of a weaker one gets through.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tier_can_need_a_better_sign_in() {
+    let with_acr = |it: String| it.replacen("lifetime = \"2m\"", "lifetime = \"2m\"\nacr = \"urn:example:strong\"", 1);
+    let scene = Scene::start(Engine::Sqlite, with_acr).await;
+    let (mut soft, mut hard) = (Phone::new(&scene, Some("software")), Phone::new(&scene, Some("hardware")));
+    let ask = Ask::new("tiered", BACK, "orders:read");
+    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let (_, pushed) = soft.post("/par", &form).await;
+    let query = format!("/authorize?client_id=tiered&request_uri={}", pushed["request_uri"].as_str().unwrap());
+    let mut browser = Browser::default();
+    let page = browser.get(&scene.world, &scene.world.url(&query)).await;
+    let page =
+        browser.submit(&scene.world, &page, &[("username", "alice"), ("login_name", "alice"), ("password", PASSWORD)], "continue").await;
+    assert!(page.location.is_none(), "a password alone is not enough: {}", page.html);
+    // Not pushed: a code by password, which the weaker tier cannot use, and the stronger one can.
+    for (phone, expected) in [(&mut soft, (400, "invalid_grant")), (&mut hard, (200, ""))] {
+        let ask = Ask::new("tiered", BACK, "orders:read");
+        let code = Browser::default().sign_in(&scene.world, &ask, "alice").await["code"].clone();
+        assert_eq!(error(&phone.exchange(&code, &ask.verifier).await), expected);
+    }
+    scene.world.stop().await;
+}
