@@ -85,7 +85,11 @@ pub struct Facts {
     pub os_patch: Option<i64>,
     pub vendor_patch: Option<i64>,
     pub boot_patch: Option<i64>,
+    /// Of every certificate, leaf first, as the status list spells them.
+    pub serials: Vec<String>,
     pub packages: Vec<String>,
+    /// versionCode of the app, where one app alone made the key.
+    pub app_version: Option<i64>,
     pub signing_digests: Vec<Vec<u8>>,
     /// Made in this hardware, and not put there.
     pub generated: Option<bool>,
@@ -106,9 +110,12 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
     }
     let chain = Chain::parse(chain)?;
     let mut failed = chain.judge(expected.roots, Dates::Between(expected.now_s));
+    let mut serials = Vec::new();
     for it in &chain.certificates {
         let serial = it.raw_serial().iter().map(|it| format!("{it:02x}")).collect::<String>();
-        match (expected.status)(serial.trim_start_matches('0')) {
+        let serial = serial.trim_start_matches('0').to_owned();
+        serials.push(serial.clone());
+        match (expected.status)(&serial) {
             Some(Status::Revoked) => failed.push(Failed::new("revoked", format!("the certificate {serial} is revoked"))),
             Some(Status::Suspended) => failed.push(Failed::new("suspended", format!("the certificate {serial} is suspended"))),
             None => {}
@@ -119,7 +126,7 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
     if places.iter().any(|at| *at != 0) {
         failed.push(Failed::new("extension_place", format!("certificates {places:?} describe a key; only the leaf may")));
     }
-    let mut facts = Facts { public_key: chain.leaf().public_key().raw.to_vec(), ..Facts::default() };
+    let mut facts = Facts { public_key: chain.leaf().public_key().raw.to_vec(), serials, ..Facts::default() };
     facts.remotely_provisioned = chain.certificates.iter().any(|it| extension(it, PROVISIONING).is_some());
     match extension(chain.leaf(), DESCRIPTION) {
         Some(value) => {
@@ -235,7 +242,8 @@ fn software_says(number: u32, mut content: Reader<'_>, facts: &mut Facts) -> Res
     while !packages.is_empty() {
         let mut package = packages.sequence()?;
         facts.packages.push(String::from_utf8_lossy(package.octets()?).into_owned());
-        package.integer()?;
+        let version = package.integer()?;
+        facts.app_version = (facts.packages.len() == 1).then_some(version);
     }
     while !digests.is_empty() {
         facts.signing_digests.push(digests.octets()?.to_vec());

@@ -5,6 +5,7 @@ pub mod app;
 pub mod browser;
 pub mod element;
 pub mod mailbox;
+pub mod play;
 
 /// One request and its answer, for whoever wants to show them.
 #[derive(Clone, Debug)]

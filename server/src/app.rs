@@ -1,6 +1,7 @@
 //! What every request sees: one immutable picture of configuration, pages and clients, replaced whole on reload,
 //! beside the store and the keys, which outlive a reload.
 
+use crate::attesting::play::Play;
 use crate::certificates::Anchors;
 use crate::config::{Api, Client, Config};
 use crate::endings::Endings;
@@ -44,6 +45,8 @@ pub struct App {
     /// Clients registered through `symbolon client import`; the configuration's own win.
     registered: RwLock<Arc<Registered>>,
     configured: BTreeMap<String, Arc<Client>>,
+    /// What opens Play Integrity tokens, by client.
+    pub play: BTreeMap<String, Play>,
     /// What the metadata endpoint answers, once it was asked.
     pub metadata: OnceLock<Bytes>,
     /// The types of authorization details.
@@ -115,8 +118,15 @@ impl App {
                 anchors.insert(id.clone(), Anchors::load(rules, base)?);
             }
         }
+        let mut play = BTreeMap::new();
+        for (id, client) in &config.client {
+            if let Some(rules) = client.attestation.as_ref().and_then(|it| it.android.as_ref()).and_then(|it| it.play.as_ref()) {
+                play.insert(id.clone(), Play::load(rules, base)?);
+            }
+        }
         Ok(Arc::new(App {
             anchors,
+            play,
             metadata: OnceLock::new(),
             details: Types::new(&config)?,
             pages: Pages::new(&config.brand, templates.as_deref(), base)?,

@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json, json};
 use symbolon_attest::app_attest::{self, APPLE_ROOT, Environment};
 use symbolon_attest::binding::{self, Purpose};
 use symbolon_attest::key_attestation::{self, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level};
+use symbolon_attest::{Failed, Verdict};
 use symbolon_oauth::jwk::{Algorithm, PublicKey};
 use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::{base64url, client_attestation, digest};
@@ -26,9 +27,10 @@ const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, e
 /// Assertions count upwards; whoever comes with a lower number is late or a copy.
 const RENEW: &str =
     "UPDATE instance SET counter = $3, attested_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND counter < $3";
-const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform FROM instance WHERE client = $1 AND jkt = $2";
+const AGAIN: &str = "UPDATE instance SET attested_ms = $3 WHERE client = $1 AND jkt = $2 AND state = 'active'";
+const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts FROM instance WHERE client = $1 AND jkt = $2";
 
-fn invalid(hint: &'static str) -> Refused {
+pub fn invalid(hint: &'static str) -> Refused {
     Refused::bad_request("invalid_client_attestation", hint)
 }
 
@@ -69,23 +71,28 @@ fn opened(app: &App, text: &str, client_id: &str, now_ms: i64) -> Option<[u8; 32
 }
 
 /// What the evidence came to.
-struct Judged {
-    platform: &'static str,
-    tier: String,
-    evidence_key: Vec<u8>,
-    facts: Json,
+#[derive(Default)]
+pub struct Judged {
+    pub platform: &'static str,
+    pub tier: String,
+    pub evidence_key: Vec<u8>,
+    pub facts: Json,
     /// Of an assertion.
-    counter: Option<u32>,
-    failed: Vec<&'static str>,
+    pub counter: Option<u32>,
+    /// For a key that is known already, whose facts stay.
+    pub renews: bool,
+    /// Proof and challenge were spent before the evidence was looked at.
+    pub spent: bool,
+    pub failed: Vec<&'static str>,
 }
 
 /// Everything about one request.
-struct Case<'a> {
-    client_id: &'a str,
-    rules: &'a AttestationRules,
-    challenge: [u8; 32],
-    jkt: &'a str,
-    now_s: i64,
+pub struct Case<'a> {
+    pub client_id: &'a str,
+    pub rules: &'a AttestationRules,
+    pub challenge: [u8; 32],
+    pub jkt: &'a str,
+    pub now_s: i64,
     roots: Vec<Vec<u8>>,
 }
 
@@ -105,7 +112,7 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
         now_s: incoming.now_ms / 1000,
         roots: app.config.attestation.simulated_roots.iter().filter_map(|it| base64url::decode(it)).collect(),
     };
-    let mut judged = judged(app, incoming, &case).await?;
+    let mut judged = judged(app, incoming, &case, &held, text).await?;
     let tier = TierName::parse(&judged.tier);
     if tier.and_then(|it| rules.tier(it)).is_none() {
         judged.failed.push("tier");
@@ -121,19 +128,25 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
             change.run(RENEW, vec![id(), jkt(), i64::from(counter).into(), now()]);
             change.len() - 1
         }
+        None if judged.renews => {
+            change.run(AGAIN, vec![id(), jkt(), now()]);
+            change.len() - 1
+        }
         None => {
             let (tier, key) = (judged.tier.as_str().into(), Value::from(judged.evidence_key));
             change.run(ENROL, vec![id(), jkt(), judged.platform.into(), tier, key, judged.facts.to_string().into(), now()]);
             change.len() - 1
         }
     };
-    let proof = held.burn(&mut change);
-    change.once("evidence_challenge", &client_id, text, incoming.now_ms + CHALLENGE_MS);
+    let proof = (!judged.spent).then(|| held.burn(&mut change));
+    if !judged.spent {
+        change.once("evidence_challenge", &client_id, text, incoming.now_ms + CHALLENGE_MS);
+    }
     let entry = audit::Entry::ok("instance_attested").client(client_id.as_str()).address(incoming.address.to_string());
     change.audit(entry.with("jkt", held.jkt.as_str()).with("tier", judged.tier.as_str()).with("platform", judged.platform));
     match app.store.apply(change).await {
         Ok(_) => {}
-        Err(NotApplied::Conflict(at)) if at == proof => return Err(dpop::use_nonce().into()),
+        Err(NotApplied::Conflict(at)) if Some(at) == proof => return Err(dpop::use_nonce().into()),
         Err(NotApplied::Conflict(at)) if at == row => {
             let hint = "This installation is revoked, or a later assertion of it came first. Get a new challenge and try again.";
             return Err(invalid(hint).because("guard of the instance").into());
@@ -166,7 +179,7 @@ async fn refused(app: &App, incoming: &Incoming, client_id: &str, failed: &[&'st
     Ok(invalid("The evidence was refused. The server's audit says which rule it broke.").because(failed.join(" ")))
 }
 
-async fn judged(app: &App, incoming: &Incoming, case: &Case<'_>) -> Result<Judged> {
+async fn judged(app: &App, incoming: &Incoming, case: &Case<'_>, held: &dpop::Held, text: &str) -> Result<Judged> {
     let bytes = |name: &str| incoming.form.get(name).and_then(base64url::decode);
     let missing = || invalid("A parameter of the evidence is missing or is not base64url.");
     match incoming.form.get("format") {
@@ -185,11 +198,20 @@ async fn judged(app: &App, incoming: &Incoming, case: &Case<'_>) -> Result<Judge
             let chain: Option<Vec<Vec<u8>>> = text.split('.').take(11).map(base64url::decode).collect();
             android(case, &chain.ok_or_else(missing)?)
         }
-        _ => Err(invalid("format is apple-appattest, apple-assertion or android-key.").into()),
+        Some("android-witness") => {
+            let text = incoming.form.get("chain").ok_or_else(missing)?;
+            let chain: Option<Vec<Vec<u8>>> = text.split('.').take(11).map(base64url::decode).collect();
+            witness(app, case, &chain.ok_or_else(missing)?).await
+        }
+        Some("play-classic" | "play-standard") => super::play::judged(app, incoming, case, held, text).await,
+        _ => {
+            let hint = "format is apple-appattest, apple-assertion, android-key, android-witness, play-classic or play-standard.";
+            Err(invalid(hint).into())
+        }
     }
 }
 
-fn thumbprint(jkt: &str) -> Result<[u8; 32]> {
+pub fn thumbprint(jkt: &str) -> Result<[u8; 32]> {
     let bytes = base64url::decode(jkt).and_then(|it| it.try_into().ok());
     bytes.ok_or_else(|| Fault::new("a thumbprint has 32 bytes").into())
 }
@@ -218,8 +240,8 @@ fn app_attestation(case: &Case<'_>, object: &[u8], key_id: &[u8], hash: &[u8; 32
         tier: "hardware_claimed".to_owned(),
         evidence_key: verdict.facts.public_key,
         facts,
-        counter: None,
         failed: verdict.failed.into_iter().map(|it| it.name).collect(),
+        ..Judged::default()
     })
 }
 
@@ -243,21 +265,60 @@ async fn app_assertion(app: &App, case: &Case<'_>, object: &[u8]) -> Result<Judg
     Ok(Judged {
         platform: "ios",
         tier: row.text(1)?.to_owned(),
-        evidence_key: Vec::new(),
-        facts: Json::Null,
         counter: Some(verdict.facts.counter),
         failed: verdict.failed.into_iter().map(|it| it.name).collect(),
+        ..Judged::default()
     })
 }
 
 /// The attested key is the installation's key itself.
 fn android(case: &Case<'_>, chain: &[Vec<u8>]) -> Result<Judged> {
+    let challenge = binding::leaf(&case.challenge, case.client_id);
+    let verdict = keystore(case, chain, &challenge)?;
+    let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
+    // 263-N: the key that proves the request is the key in the leaf.
+    if jkt_of(&verdict.facts.public_key).as_deref() != Some(case.jkt) {
+        failed.push("instance_key");
+    }
+    Ok(Judged { platform: "android", tier: "hardware".to_owned(), facts: android_facts(&verdict.facts), failed, ..Judged::default() })
+}
+
+/// Renewal on Android without Play: a key cannot be attested twice, so a throw-away key is attested whose challenge names the
+/// installation's. The device must not have become worse since.
+async fn witness(app: &App, case: &Case<'_>, chain: &[Vec<u8>]) -> Result<Judged> {
+    let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
+    let row = app.store.one(KNOWN, &[case.client_id.into(), case.jkt.into()]).await?.ok_or_else(unknown)?;
+    if row.text(0)? != "active" || row.text(4)? != "android" {
+        return Err(unknown().into());
+    }
+    let challenge = binding::named(Purpose::Renewal, case.client_id, &case.challenge, &thumbprint(case.jkt)?);
+    let verdict = keystore(case, chain, &challenge)?;
+    let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
+    let before: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+    let now = android_facts(&verdict.facts);
+    if before["boot_key"] != now["boot_key"] {
+        failed.push("another_device");
+    }
+    if now["os_patch"].as_i64() < before["os_patch"].as_i64() {
+        failed.push("older_patch");
+    }
+    Ok(Judged { platform: "android", tier: row.text(1)?.to_owned(), renews: true, failed, ..Judged::default() })
+}
+
+fn android_facts(facts: &key_attestation::Facts) -> Json {
+    json!({
+        "packages": facts.packages, "version": facts.app_version, "os_patch": facts.os_patch, "os_version": facts.os_version,
+        "level": format!("{:?}", facts.key_level), "boot_key": base64url::encode(&facts.boot_key), "serials": facts.serials,
+    })
+}
+
+/// A chain of the Keystore for this challenge, judged by the client's rules.
+fn keystore(case: &Case<'_>, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verdict<key_attestation::Facts>> {
     let rules = case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?;
     let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
     let digests: Vec<[u8; 32]> = rules.signing_digests.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
-    let challenge = binding::leaf(&case.challenge, case.client_id);
     let expected = key_attestation::Expected {
-        challenge: &challenge,
+        challenge,
         app: Some(key_attestation::App { packages: &packages, signing_digests: &digests }),
         roots: &roots(case, &[GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384]),
         now_s: case.now_s,
@@ -269,17 +330,20 @@ fn android(case: &Case<'_>, chain: &[Vec<u8>]) -> Result<Judged> {
         least_patch: rules.least_patch,
     };
     let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    let verdict = key_attestation::judge(&slices, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
-    let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
-    // 263-N: the key that proves the request is the key in the leaf.
-    if jkt_of(&verdict.facts.public_key).as_deref() != Some(case.jkt) {
-        failed.push("instance_key");
+    let mut verdict = key_attestation::judge(&slices, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
+    if rules.least_version.is_some_and(|least| verdict.facts.app_version.is_none_or(|it| it < least)) {
+        verdict.failed.push(Failed::new("version", "the app is older than least_version"));
     }
-    let facts = json!({
-        "packages": verdict.facts.packages, "os_patch": verdict.facts.os_patch, "os_version": verdict.facts.os_version,
-        "level": format!("{:?}", verdict.facts.key_level),
-    });
-    Ok(Judged { platform: "android", tier: "hardware".to_owned(), evidence_key: Vec::new(), facts, counter: None, failed })
+    Ok(verdict)
+}
+
+/// The tier of an installation that is known and welcome; `None`: it comes for the first time.
+pub async fn known(app: &App, case: &Case<'_>) -> Result<Option<String>> {
+    let Some(row) = app.store.one(KNOWN, &[case.client_id.into(), case.jkt.into()]).await? else { return Ok(None) };
+    if row.text(0)? != "active" || row.text(4)? != "android" {
+        return Err(invalid("This installation is revoked, or its key belongs to another platform.").into());
+    }
+    Ok(Some(row.text(1)?.to_owned()))
 }
 
 /// RFC 7638 thumbprint of a P-256 key in SubjectPublicKeyInfo.

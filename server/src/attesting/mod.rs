@@ -3,6 +3,7 @@
 
 pub mod attester;
 pub mod devices;
+pub mod play;
 
 use crate::app::App;
 use crate::config::{Client, ClientAuthentication, TierName};

@@ -1,6 +1,6 @@
 //! A client: an application that may ask for tokens. The words follow RFC 7591 where it has one.
 
-use super::{Jwks, Secret, Span, Tier, TierName};
+use super::{Jwks, Secret, SecretSource, Span, Tier, TierName};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -69,12 +69,52 @@ pub struct AndroidApp {
     /// Only phones with a secure element of their own.
     #[serde(default)]
     pub strongbox: bool,
+    /// versionCode of the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_version: Option<i64>,
     /// `YYYYMM`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_patch: Option<i64>,
+    /// Play Integrity beside, or instead of, Key Attestation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub play: Option<PlayRules>,
     /// Serials of attestation certificates that are known to have leaked, in hexadecimal.
     #[serde(default)]
     pub revoked_serials: Vec<String>,
+}
+
+/// Play Integrity: which verdicts are good enough, and what opens the tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlayRules {
+    /// versionCode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_version: Option<i64>,
+    #[serde(default)]
+    pub device: PlayDevice,
+    /// Installed from Play by an account that may.
+    #[serde(default)]
+    pub require_licensed: bool,
+    /// Classic tokens: the response encryption keys of Play Console, in base64 as it shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decryption_key: Option<SecretSource>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification_key: Option<String>,
+    /// Standard tokens: the JSON file of a Google service account that may decode them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<SecretSource>,
+    /// UNSAFE, and only with `development = true`: somebody else than Google decodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlayDevice {
+    Basic,
+    #[default]
+    Device,
+    Strong,
 }
 
 impl AttestationRules {

@@ -10,8 +10,8 @@ mod span;
 mod tier;
 
 pub use client::{
-    AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, OnStale, Profile, RESPONSE_MODES,
-    Refresh, RefreshMode, TlsClientAuth, USER_SCOPES,
+    AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, OnStale, PlayDevice, PlayRules, Profile,
+    RESPONSE_MODES, Refresh, RefreshMode, TlsClientAuth, USER_SCOPES,
 };
 pub use keys::Jwks;
 pub use mail::{Mail, MailSecurity, Registration};
@@ -511,6 +511,15 @@ impl Config {
             let digest = |it: &String| base64url::decode(it).is_some_and(|it| it.len() == 32);
             if android.packages.is_empty() || android.signing_digests.is_empty() || !android.signing_digests.iter().all(digest) {
                 found.push("attestation.android needs packages, and signing_digests of 32 bytes in base64url".to_owned());
+            }
+        }
+        if let Some(play) = client.attestation.as_ref().and_then(|it| it.android.as_ref()).and_then(|it| it.play.as_ref()) {
+            let classic = play.decryption_key.is_some() && play.verification_key.is_some();
+            if play.decryption_key.is_some() != play.verification_key.is_some() || (!classic && play.service_account.is_none()) {
+                found.push("attestation.android.play needs decryption_key and verification_key, or service_account, or all".to_owned());
+            }
+            if play.decode_url.is_some() && !self.development {
+                found.push("attestation.android.play.decode_url: only Google decodes, except with development = true".to_owned());
             }
         }
         if client.attestation.as_ref().and_then(|it| it.ios.as_ref()).is_some_and(|it| it.app_ids.is_empty()) {

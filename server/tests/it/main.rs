@@ -21,6 +21,7 @@ mod mail;
 mod model;
 mod mtls;
 mod nodes;
+mod play;
 mod refresh;
 mod signed;
 mod store;

@@ -1,0 +1,230 @@
+//! Play Integrity at our attester. A classic token is opened here, with the keys of the developer's Play Console; a standard one
+//! only Google opens, through its decodeIntegrityToken call and a service account. Either way the verdict is judged by
+//! `symbolon_attest::play_integrity`, and speaks for the one request that its nonce or hash names.
+
+use super::attester::{Case, Judged, invalid, thumbprint};
+use crate::app::App;
+use crate::config::{AndroidApp, PlayDevice, PlayRules};
+use crate::dpop::Held;
+use crate::error::{Fault, Refused, Result};
+use crate::http::Incoming;
+use crate::store::{Change, NotApplied};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::{Value as Json, json};
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+use symbolon_attest::binding::{self, Purpose};
+use symbolon_attest::play_integrity::{self, Binding, DeviceLevel, Expected, Keys};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{base64url, certificate, digest, jws};
+
+/// How old a verdict may be.
+const MAX_AGE_MS: i64 = 5 * 60_000;
+/// The largest token and the largest answer that are looked at.
+const MAX_TOKEN: usize = 24 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
+const GOOGLE: &str = "https://playintegrity.googleapis.com";
+const SCOPE: &str = "https://www.googleapis.com/auth/playintegrity";
+
+/// What opens the tokens of one client's app.
+pub struct Play {
+    classic: Option<Keys>,
+    google: Option<Google>,
+}
+
+/// Plain base64 with padding, as Play Console shows keys.
+fn console_base64(text: &str) -> Option<Vec<u8>> {
+    certificate::from_header(&format!(":{}:", text.trim()))
+}
+
+impl Play {
+    pub fn load(rules: &PlayRules, base: &Path) -> std::result::Result<Self, Fault> {
+        let classic = match (&rules.decryption_key, &rules.verification_key) {
+            (Some(source), Some(verification)) => {
+                let text = source.clone().below(base).text("play.decryption_key")?;
+                let key = console_base64(&text).and_then(|it| <[u8; 32]>::try_from(it).ok());
+                let decryption =
+                    key.ok_or_else(|| Fault::new("play.decryption_key: expected 32 bytes in base64, as Play Console shows them"))?;
+                let verification_spki = console_base64(verification)
+                    .ok_or_else(|| Fault::new("play.verification_key: expected base64, as Play Console shows it"))?;
+                Some(Keys { decryption, verification_spki })
+            }
+            _ => None,
+        };
+        let google = match &rules.service_account {
+            Some(source) => Some(Google::new(&source.clone().below(base).text("play.service_account")?, rules.decode_url.as_deref())?),
+            None => None,
+        };
+        Ok(Self { classic, google })
+    }
+}
+
+/// Judges the token of a request. Challenge, proof and token are spent in a change of their own before anything else happens: a
+/// token that Google decodes twice loses its verdicts (design: burn before the outside call).
+pub async fn judged(app: &App, incoming: &Incoming, case: &Case<'_>, held: &Held, text: &str) -> Result<Judged> {
+    let rules = case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?;
+    let (Some(wanted), Some(play)) = (&rules.play, app.play.get(case.client_id)) else {
+        return Err(invalid("This client takes no Play Integrity tokens.").into());
+    };
+    let token = incoming.form.get("token").filter(|it| it.len() <= MAX_TOKEN);
+    let token = token.ok_or_else(|| invalid("The token parameter is missing or larger than 24 KiB."))?;
+    let standard = incoming.form.get("format") == Some("play-standard");
+    if (standard && play.google.is_none()) || (!standard && play.classic.is_none()) {
+        return Err(invalid("This client takes Play Integrity tokens of the other kind.").into());
+    }
+    let known = super::attester::known(app, case).await?;
+    burn(app, incoming, case, held, text, token).await?;
+    let purpose = if known.is_some() { Purpose::Renewal } else { Purpose::First };
+    let tier = known.unwrap_or_else(|| "hardware_claimed".to_owned());
+    let mut judged =
+        Judged { platform: "android", tier, facts: Json::Null, spent: true, renews: purpose == Purpose::Renewal, ..Judged::default() };
+    let opened = match (&play.google, &play.classic) {
+        (Some(google), _) if standard => google.decode(case, rules, token).await?,
+        (_, Some(keys)) => match play_integrity::open(token, keys) {
+            Ok(it) => it,
+            Err(why) => {
+                judged.failed.push(why.name());
+                return Ok(judged);
+            }
+        },
+        _ => return Err(Fault::new("a Play token of a kind that was let in before").into()),
+    };
+    let hash = base64url::encode(&binding::named(purpose, case.client_id, &case.challenge, &thumbprint(case.jkt)?));
+    judge(&opened, rules, wanted, standard, &hash, incoming.now_ms, &mut judged)?;
+    Ok(judged)
+}
+
+fn judge(
+    verdict: &Json,
+    rules: &AndroidApp,
+    wanted: &PlayRules,
+    standard: bool,
+    hash: &str,
+    now_ms: i64,
+    judged: &mut Judged,
+) -> Result<()> {
+    let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
+    let digests: Vec<&str> = rules.signing_digests.iter().map(String::as_str).collect();
+    let expected = Expected {
+        packages: &packages,
+        binding: if standard { Binding::RequestHash(hash) } else { Binding::Nonce(hash) },
+        signing_digests: &digests,
+        minimum_version_code: wanted.minimum_version,
+        now_ms,
+        max_age_ms: MAX_AGE_MS,
+        device: match wanted.device {
+            PlayDevice::Basic => DeviceLevel::Basic,
+            PlayDevice::Device => DeviceLevel::Device,
+            PlayDevice::Strong => DeviceLevel::Strong,
+        },
+        require_licensed: wanted.require_licensed,
+        allow_unrecognized_version: false,
+    };
+    let found = play_integrity::judge(verdict, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
+    judged.facts = json!({
+        "packages": [found.facts.package], "version": found.facts.version_code, "device": found.facts.device,
+        "play_protect": found.facts.play_protect,
+    });
+    judged.failed.extend(found.failed.into_iter().map(|it| it.name));
+    Ok(())
+}
+
+async fn burn(app: &App, incoming: &Incoming, case: &Case<'_>, held: &Held, challenge: &str, token: &str) -> Result<()> {
+    let mut change = Change::new(incoming.now_ms);
+    let proof = held.burn(&mut change);
+    let until_ms = incoming.now_ms + MAX_AGE_MS;
+    change.once("evidence_challenge", case.client_id, challenge, until_ms);
+    change.once("play_token", case.client_id, &base64url::encode(&digest::sha256(token.as_bytes())), until_ms);
+    match app.store.apply(change).await {
+        Ok(_) => Ok(()),
+        Err(NotApplied::Conflict(at)) if at == proof => Err(crate::dpop::use_nonce().into()),
+        Err(NotApplied::Conflict(_)) => Err(invalid("This challenge or token was used before. Get a new one.").into()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// Google's decode call, as a service account (RFC 7523 2.1).
+struct Google {
+    email: String,
+    key: PrivateKey,
+    token_uri: String,
+    url: String,
+    http: reqwest::Client,
+    /// An access token of the service account, and until when it is used.
+    access: Mutex<Option<(String, i64)>>,
+}
+
+impl Google {
+    fn new(account: &str, url: Option<&str>) -> std::result::Result<Self, Fault> {
+        let wrong = |what: &str| Fault::new(format!("play.service_account: {what}; expected the JSON file that Google made"));
+        let json: Json = serde_json::from_str(account).map_err(|_| wrong("not JSON"))?;
+        let text = |name: &str| json[name].as_str().map(str::to_owned).ok_or_else(|| wrong(&format!("no {name}")));
+        let pem = text("private_key")?;
+        let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| wrong("private_key is no PKCS#8 in PEM"))?;
+        let key = PrivateKey::from_pkcs8(Algorithm::RS256, der.secret_pkcs8_der()).map_err(|it| wrong(it.0))?;
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(Duration::from_secs(8))
+            .build()
+            .map_err(|it| Fault::new(it.to_string()))?;
+        let url = url.unwrap_or(GOOGLE).trim_end_matches('/').to_owned();
+        Ok(Self { email: text("client_email")?, key, token_uri: text("token_uri")?, url, http, access: Mutex::default() })
+    }
+
+    /// The verdict's payload. Whatever is wrong on Google's side is no fault of the app: it tries again with a new challenge.
+    async fn decode(&self, case: &Case<'_>, rules: &AndroidApp, token: &str) -> Result<Json> {
+        let outage = |why: String| {
+            let hint = "Google cannot be asked at the moment. Get a new challenge and a new token, and try again.";
+            Refused::new(503, "temporarily_unavailable", hint).retry_after(5).because(why)
+        };
+        // The package is configuration, never what the token says.
+        let package = rules.packages.first().ok_or_else(|| Fault::new("an Android app without a package"))?;
+        let access = self.access(case.now_s).await.map_err(outage)?;
+        let address = format!("{}/v1/{package}:decodeIntegrityToken", self.url);
+        let request = self.http.post(address).bearer_auth(access).json(&json!({ "integrity_token": token }));
+        let (status, body) = answer(request).await.map_err(outage)?;
+        match status {
+            200 => {}
+            // Google does not know the token: that is the app's.
+            400 => {
+                return Err(invalid("The evidence was refused. The server's audit says which rule it broke.").because("Google: 400").into());
+            }
+            other => return Err(outage(format!("decodeIntegrityToken answered {other}")).into()),
+        }
+        let object = jws::parse_object(&body).ok_or_else(|| outage("the answer is no JSON object".to_owned()))?;
+        let payload = object.get("tokenPayloadExternal").cloned();
+        payload.ok_or_else(|| outage("the answer has no tokenPayloadExternal".to_owned()).into())
+    }
+
+    async fn access(&self, now_s: i64) -> std::result::Result<String, String> {
+        let kept = self.access.lock().ok().and_then(|it| it.clone());
+        if let Some((token, _)) = kept.filter(|it| now_s < it.1) {
+            return Ok(token);
+        }
+        let claims = json!({ "iss": self.email, "scope": SCOPE, "aud": self.token_uri, "iat": now_s, "exp": now_s + 3600 });
+        let assertion = jws::sign(&self.key, "JWT", &claims).map_err(|it| format!("signing: {it:?}"))?;
+        let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", &assertion)];
+        let (status, body) = answer(self.http.post(&self.token_uri).form(&form)).await?;
+        let json: Json = serde_json::from_slice(&body).map_err(|it| it.to_string())?;
+        let token = json["access_token"].as_str().filter(|_| status == 200).ok_or(format!("the service account's token: {status}"))?;
+        let life_s = json["expires_in"].as_i64().unwrap_or(600).clamp(60, 3600);
+        if let Ok(mut slot) = self.access.lock() {
+            *slot = Some((token.to_owned(), now_s + life_s - 30));
+        }
+        Ok(token.to_owned())
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> std::result::Result<(u16, Vec<u8>), String> {
+    let mut answer = request.send().await.map_err(|it| it.without_url().to_string())?;
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|it| it.without_url().to_string())? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err("the answer is too large".to_owned());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok((answer.status().as_u16(), body))
+}

@@ -1,0 +1,304 @@
+//! Play Integrity at the built-in attester: classic tokens opened here, standard ones by a stand-in that speaks Google's API; and
+//! renewal on Android with and without Google. Area N.
+
+use crate::world::*;
+use serde_json::{Value as Json, json};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use symbolon_attest::binding::{self, Purpose};
+use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
+use symbolon_oauth::jws::Unverified;
+use symbolon_oauth::{base64url, certificate, dpop};
+use symbolon_phone::element::{Android, Maker};
+use symbolon_phone::play::{Play, Verdict};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const PACKAGE: &str = "com.example.shop";
+
+/// Google's two endpoints: a token for a service account, and the decode call.
+struct Google {
+    url: String,
+    account: PathBuf,
+    /// What decodes to what; a token decodes to its verdict once.
+    verdicts: Arc<Mutex<std::collections::BTreeMap<String, Json>>>,
+    status: Arc<AtomicU16>,
+    logins: Arc<AtomicUsize>,
+}
+
+async fn google() -> Google {
+    let key = PrivateKey::generate(Algorithm::RS256).unwrap();
+    let keys = KeySet { keys: vec![key.public().clone()] };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let pem = certificate::to_header(key.to_pkcs8());
+    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", pem.trim_matches(':'));
+    let account = std::env::temp_dir().join(format!("symbolon-play-{}-{}.json", std::process::id(), free_port()));
+    let text =
+        json!({ "type": "service_account", "client_email": "robot@example.iam", "private_key": pem, "token_uri": format!("{url}/token") });
+    std::fs::write(&account, text.to_string()).unwrap();
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::set_permissions(&account, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let it = Google { url: url.clone(), account, verdicts: Arc::default(), status: Arc::new(AtomicU16::new(200)), logins: Arc::default() };
+    let (verdicts, status, logins) = (Arc::clone(&it.verdicts), Arc::clone(&it.status), Arc::clone(&it.logins));
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = Vec::new();
+            let mut buffer = [0; 4096];
+            let (head, body) = loop {
+                let read = stream.read(&mut buffer).await.unwrap();
+                bytes.extend_from_slice(&buffer[..read]);
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                let length = head
+                    .to_ascii_lowercase()
+                    .split("content-length: ")
+                    .nth(1)
+                    .map(|it| it.split("\r\n").next().unwrap().parse::<usize>().unwrap());
+                if body.len() >= length.unwrap_or(0) {
+                    break (head.to_owned(), body.to_owned());
+                }
+            };
+            let (code, answer) = if head.starts_with("POST /token ") {
+                logins.fetch_add(1, Ordering::Relaxed);
+                let form: std::collections::BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+                let claims = Unverified::parse(&form["assertion"]).unwrap().verify_with(&keys).unwrap();
+                assert_eq!(
+                    (claims["aud"].as_str(), claims["iss"].as_str()),
+                    (Some(format!("{url}/token").as_str()), Some("robot@example.iam"))
+                );
+                (200, json!({ "access_token": "from-google", "expires_in": 3600 }))
+            } else if !head.starts_with(&format!("POST /v1/{PACKAGE}:decodeIntegrityToken ")) || !head.contains("Bearer from-google") {
+                (404, json!({}))
+            } else {
+                let token: Json = serde_json::from_str(&body).unwrap();
+                let found = verdicts.lock().unwrap().remove(token["integrity_token"].as_str().unwrap());
+                let code = status.load(Ordering::Relaxed);
+                (if found.is_none() && code == 200 { 400 } else { code }, json!({ "tokenPayloadExternal": found }))
+            };
+            let text = answer.to_string();
+            let answer = format!("HTTP/1.1 {code} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}", text.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    it
+}
+
+struct Scene {
+    world: World,
+    play: Play,
+    maker: Maker,
+    google: Google,
+}
+
+impl Scene {
+    async fn start(engine: Engine) -> Self {
+        let (port, play, maker, google) = (free_port(), Play::new().unwrap(), Maker::new().unwrap(), google().await);
+        let key = std::env::temp_dir().join(format!("symbolon-play-{}-{port}.key", std::process::id()));
+        std::fs::write(&key, play.decryption_key()).unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let text = format!(
+            "{}\n[attestation]\nsimulated_roots = [\"{}\"]\n[client.shop]\nkind = \"native\"\nfirst_party = true\n\
+             authentication = \"attest_jwt_client_auth_dpop\"\napis = {{ orders = [\"orders:read\"] }}\n\
+             redirect_uris = [\"https://play.example.com/cb\"]\n[client.shop.attestation.android]\npackages = [\"{PACKAGE}\"]\n\
+             signing_digests = [\"{}\"]\nleast_version = 1\n[client.shop.attestation.android.play]\nminimum_version = 42\n\
+             decryption_key = {{ file = '{}' }}\nverification_key = '{}'\nservice_account = {{ file = '{}' }}\ndecode_url = '{}'\n",
+            configuration(port, &database(engine).await),
+            maker.root_spki,
+            base64url::encode(&[7; 32]),
+            key.display(),
+            play.verification_key(),
+            google.account.display(),
+            google.url,
+        );
+        Self { world: World::with(&text, port).await, play, maker, google }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.world.running.shared.now().now_ms()
+    }
+
+    fn verdict(&self, kind: &'static str, hash: &[u8; 32]) -> Verdict<'static> {
+        Verdict {
+            package: PACKAGE,
+            signing_digest: [7; 32],
+            version: 42,
+            device: vec!["MEETS_BASIC_INTEGRITY", "MEETS_DEVICE_INTEGRITY"],
+            recognition: "PLAY_RECOGNIZED",
+            binding: (kind, base64url::encode(hash)),
+            at_ms: self.now_ms(),
+        }
+    }
+}
+
+struct Phone<'a> {
+    scene: &'a Scene,
+    key: PrivateKey,
+    nonce: Option<String>,
+}
+
+impl<'a> Phone<'a> {
+    fn new(scene: &'a Scene) -> Self {
+        Self { scene, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None }
+    }
+
+    fn thumbprint(&self) -> [u8; 32] {
+        base64url::decode(self.key.kid()).unwrap().try_into().unwrap()
+    }
+
+    async fn challenge(&self) -> (String, [u8; 32]) {
+        let answer = self.scene.world.post("/attest/challenge", &[("client_id", "shop")], None).await;
+        let text = answer.1["challenge"].as_str().unwrap().to_owned();
+        let bytes = base64url::decode(&text).unwrap().try_into().unwrap();
+        (text, bytes)
+    }
+
+    async fn attest(&mut self, format: &str, challenge: &str, name: &str, evidence: &str) -> (u16, String) {
+        let form = [("client_id", "shop"), ("format", format), ("challenge", challenge), (name, evidence)];
+        for _ in 0..2 {
+            let url = self.scene.world.url("/attest");
+            let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
+            let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, self.scene.now_ms() / 1000).unwrap();
+            let answer = self.scene.world.http.post(url).form(&form).header("dpop", proof).send().await.unwrap();
+            self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
+            let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
+            if body["error"] != "use_dpop_nonce" {
+                return (status, body["error"].as_str().or(body["tier"].as_str()).unwrap_or_default().to_owned());
+            }
+        }
+        panic!("the nonce is never good");
+    }
+
+    /// A classic token about this phone, perhaps with a lie in it.
+    async fn classic(&mut self, purpose: Purpose, lie: impl FnOnce(&mut Verdict<'_>)) -> (u16, String) {
+        let (text, challenge) = self.challenge().await;
+        let mut verdict = self.scene.verdict("nonce", &binding::named(purpose, "shop", &challenge, &self.thumbprint()));
+        lie(&mut verdict);
+        let token = self.scene.play.token(&verdict).unwrap();
+        self.attest("play-classic", &text, "token", &token).await
+    }
+
+    /// A standard token: opaque to all but Google.
+    async fn standard(&mut self, purpose: Purpose, lie: impl FnOnce(&mut Verdict<'_>)) -> (u16, String) {
+        let (text, challenge) = self.challenge().await;
+        let mut verdict = self.scene.verdict("requestHash", &binding::named(purpose, "shop", &challenge, &self.thumbprint()));
+        lie(&mut verdict);
+        let token = base64url::encode(&symbolon::seal::random::<64>().unwrap());
+        self.scene.google.verdicts.lock().unwrap().insert(token.clone(), verdict.json());
+        self.attest("play-standard", &text, "token", &token).await
+    }
+
+    async fn keystore(&mut self, format: &str, key: Option<&PrivateKey>, lie: impl FnOnce(&mut Android<'_>)) -> (u16, String) {
+        let (text, challenge) = self.challenge().await;
+        let hash = match format {
+            "android-key" => binding::leaf(&challenge, "shop"),
+            _ => binding::named(Purpose::Renewal, "shop", &challenge, &self.thumbprint()),
+        };
+        let mut phone = Android { challenge: &hash, package: PACKAGE, signing_digest: [7; 32], level: 1, locked: true, patch: 202_610 };
+        lie(&mut phone);
+        let chain = self.scene.maker.android(key.unwrap_or(&self.key), &phone).unwrap();
+        let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
+        self.attest(format, &text, "chain", &chain.join(".")).await
+    }
+}
+
+fn good(tier: &str) -> (u16, String) {
+    (200, tier.to_owned())
+}
+
+fn refused() -> (u16, String) {
+    (400, "invalid_client_attestation".to_owned())
+}
+
+/// 250-N, 282-N, 284-N: first evidence and renewal by Play, both kinds; every lie refused with one public answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn play_speaks_for_the_genuine_app() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let mut one = Phone::new(&scene);
+        assert_eq!(one.classic(Purpose::First, |_| {}).await, good("hardware_claimed"));
+        assert_eq!(one.classic(Purpose::First, |_| {}).await, refused(), "first evidence twice: it is known, and renewal has another hash");
+        assert_eq!(one.classic(Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
+        assert_eq!(one.standard(Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
+        let mut two = Phone::new(&scene);
+        assert_eq!(two.standard(Purpose::First, |_| {}).await, good("hardware_claimed"));
+        let mut liar = Phone::new(&scene);
+        assert_eq!(liar.classic(Purpose::First, |it| it.package = "com.evil").await, refused());
+        assert_eq!(liar.classic(Purpose::First, |it| it.signing_digest = [8; 32]).await, refused());
+        assert_eq!(liar.classic(Purpose::First, |it| it.version = 41).await, refused());
+        assert_eq!(liar.classic(Purpose::First, |it| it.device = vec!["MEETS_BASIC_INTEGRITY"]).await, refused());
+        assert_eq!(liar.classic(Purpose::First, |it| it.recognition = "UNRECOGNIZED_VERSION").await, refused());
+        assert_eq!(liar.classic(Purpose::First, |it| it.at_ms -= 6 * 60_000).await, refused());
+        assert_eq!(liar.classic(Purpose::First, |it| it.binding.0 = "requestHash").await, refused());
+        assert_eq!(liar.classic(Purpose::First, |it| it.binding.1 = base64url::encode(&[1; 32])).await, refused());
+        assert_eq!(liar.standard(Purpose::First, |it| it.package = "com.evil").await, refused());
+        assert_eq!(liar.standard(Purpose::First, |it| it.device = vec![]).await, refused());
+        assert_eq!(liar.standard(Purpose::First, |_| {}).await, good("hardware_claimed"), "and without a lie it gets in");
+        assert_eq!(scene.google.logins.load(Ordering::Relaxed), 1, "the service account's token is kept");
+        // Somebody else's token: of another console, and of another phone's challenge.
+        let mut thief = Phone::new(&scene);
+        let (text, challenge) = thief.challenge().await;
+        let hash = binding::named(Purpose::First, "shop", &challenge, &thief.thumbprint());
+        let foreign = Play::new().unwrap().token(&scene.verdict("nonce", &hash)).unwrap();
+        assert_eq!(thief.attest("play-classic", &text, "token", &foreign).await, refused());
+        let (text, challenge) = one.challenge().await;
+        let token =
+            scene.play.token(&scene.verdict("nonce", &binding::named(Purpose::Renewal, "shop", &challenge, &one.thumbprint()))).unwrap();
+        assert_eq!(thief.attest("play-classic", &text, "token", &token).await, refused());
+        assert!(scene.world.audited("evidence_refused").await >= 11);
+        scene.world.stop().await;
+    }
+}
+
+/// The challenge and the token are spent before Google is asked; an outage is said, and consumes no more than that.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_outage_of_google_is_no_refusal() {
+    let scene = Scene::start(Engine::Sqlite).await;
+    let mut phone = Phone::new(&scene);
+    scene.google.status.store(500, Ordering::Relaxed);
+    assert_eq!(phone.standard(Purpose::First, |_| {}).await, (503, "temporarily_unavailable".to_owned()));
+    scene.google.status.store(200, Ordering::Relaxed);
+    assert_eq!(phone.standard(Purpose::First, |_| {}).await, good("hardware_claimed"));
+    // A token that Google does not know is the app's affair; one that was sent before is not asked about again.
+    let (text, _) = phone.challenge().await;
+    assert_eq!(phone.attest("play-standard", &text, "token", "unknown").await, refused());
+    assert_eq!(phone.attest("play-standard", &text, "token", "other").await, refused(), "the challenge is spent");
+    let (text, _) = phone.challenge().await;
+    assert_eq!(phone.attest("play-standard", &text, "token", "unknown").await, refused(), "the token is spent");
+    scene.world.stop().await;
+}
+
+/// Renewal without Google: a witness key whose device has not become worse; what was proved at first stays proved.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_witness_renews_for_the_same_key() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let witness = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let mut phone = Phone::new(&scene);
+        assert_eq!(phone.keystore("android-witness", Some(&witness), |_| {}).await, refused(), "nothing to renew yet");
+        assert_eq!(phone.keystore("android-key", None, |_| {}).await, good("hardware"));
+        assert_eq!(phone.keystore("android-witness", Some(&witness), |_| {}).await, good("hardware"));
+        assert_eq!(
+            phone.keystore("android-witness", Some(&witness), |it| it.patch = 202_611).await,
+            good("hardware"),
+            "a newer patch is fine"
+        );
+        assert_eq!(phone.keystore("android-witness", Some(&witness), |it| it.patch = 202_609).await, refused());
+        assert_eq!(phone.keystore("android-witness", Some(&witness), |it| it.package = "com.evil").await, refused());
+        assert_eq!(phone.keystore("android-witness", Some(&witness), |it| it.locked = false).await, refused());
+        assert_eq!(phone.keystore("android-witness", Some(&witness), |it| it.level = 0).await, refused());
+        // Its witness speaks for nobody else.
+        let mut other = Phone::new(&scene);
+        assert_eq!(other.keystore("android-key", None, |_| {}).await, good("hardware"));
+        let (text, challenge) = phone.challenge().await;
+        let hash = binding::named(Purpose::Renewal, "shop", &challenge, &phone.thumbprint());
+        let about = Android { challenge: &hash, package: PACKAGE, signing_digest: [7; 32], level: 1, locked: true, patch: 202_610 };
+        let chain: Vec<String> = scene.maker.android(&witness, &about).unwrap().iter().map(|it| base64url::encode(it)).collect();
+        assert_eq!(other.attest("android-witness", &text, "chain", &chain.join(".")).await, refused());
+        // Play renews what the Keystore proved, and the tier stays.
+        assert_eq!(phone.classic(Purpose::Renewal, |_| {}).await, good("hardware"));
+        scene.world.stop().await;
+    }
+}
