@@ -4,7 +4,7 @@
 
 use crate::der::{CONSTRUCTED, CONTEXT, Reader};
 pub use crate::status_list::Status;
-use crate::x509::{Chain, Dates};
+use crate::x509::{Chain, Dates, extension};
 use crate::{Failed, MAX_BYTES, Unreadable, Verdict, status_list};
 use x509_parser::prelude::*;
 
@@ -123,13 +123,6 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
 
 fn describes(certificate: &X509Certificate<'_>) -> bool {
     certificate.extensions().iter().any(|it| it.oid.to_id_string() == DESCRIPTION)
-}
-
-/// The one extension of this name; twice is never.
-fn extension<'a>(certificate: &'a X509Certificate<'_>, name: &str) -> Option<&'a [u8]> {
-    let mut all = certificate.extensions().iter().filter(|it| it.oid.to_id_string() == name);
-    let first = all.next()?;
-    all.next().is_none().then_some(first.value)
 }
 
 fn rules(facts: &Facts, expected: &Expected<'_>, failed: &mut Vec<Failed>) {

@@ -4,10 +4,12 @@
 
 pub mod app_attest;
 pub mod binding;
+pub mod cms;
 pub mod der;
 pub mod jwe;
 pub mod key_attestation;
 pub mod play_integrity;
+pub mod receipt;
 pub mod status_list;
 pub mod x509;
 

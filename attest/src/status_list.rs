@@ -101,6 +101,7 @@ impl StatusList {
         self.entries.len()
     }
 
+    /// Google's own list never is; one that is read all the same (`entries` of the documented schema may have no members).
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
