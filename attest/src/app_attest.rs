@@ -1,9 +1,9 @@
 //! App Attest: Apple's word that a key was made in a device's Secure Enclave for one app ("Validating apps that connect to your
 //! server", "Attestation Object Validation Guide"), and later that the same app sent something (assertions).
 //! iOS 14 to 27 forms. The reader is our own and strict: a WebAuthn parser fails on assertions, whose authenticator data say that a
-//! credential follows where none does, and on iOS 27, which appends a map without saying so. Left out: receipts.
+//! credential follows where none does, and on iOS 27, which appends a map without saying so. What a receipt says: [`crate::receipt`].
 
-use crate::x509::{Chain, Dates, verifies};
+use crate::x509::{Chain, Dates, extension, verifies};
 use crate::{Failed, MAX_BYTES, Unreadable, Verdict};
 use minicbor::Decoder;
 use minicbor::data::Type;
@@ -31,7 +31,7 @@ const PRODUCTION: [u8; 16] = *b"appattest\0\0\0\0\0\0\0";
 const DEVELOPMENT: [u8; 16] = *b"appattestdevelop";
 const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
 /// SubjectPublicKeyInfo of an uncompressed P-256 point, up to the point.
-const P256_PREFIX: [u8; 26] = [
+pub(crate) const P256_PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01,
     0x07, 0x03, 0x42, 0x00,
 ];
@@ -67,7 +67,7 @@ pub struct Facts {
     /// The attested key: an uncompressed P-256 point, 65 bytes.
     pub public_key: Vec<u8>,
     pub counter: u32,
-    /// For Apple's risk metric; not looked into here.
+    /// For Apple's risk metric; not looked into here, but in [`crate::receipt`].
     pub receipt: Vec<u8>,
     /// `CFBundleVersion`, from iOS 27 on.
     pub bundle_version: Option<String>,
@@ -165,13 +165,6 @@ fn environment_of(aaguid: &[u8]) -> Option<Environment> {
         it if it == DEVELOPMENT => Some(Environment::Development),
         _ => None,
     }
-}
-
-fn extension<'a>(certificate: &'a X509Certificate<'_>, name: &str) -> Option<&'a [u8]> {
-    let mut all = certificate.extensions().iter().filter(|it| it.oid.to_id_string() == name);
-    let first = all.next()?;
-    // Twice is never.
-    all.next().is_none().then_some(first.value)
 }
 
 /// SEQUENCE { [1] EXPLICIT OCTET STRING of 32 bytes }, and nothing else.

@@ -48,6 +48,31 @@ impl<'a> Reader<'a> {
         Ok(Value { kind: first & 0xe0, number, content })
     }
 
+    /// The same, and also where BER's indefinite length is written (X.690 8.1.3.6): the length alone, and `depth` of them at
+    /// most in one another.
+    pub fn value_of_ber(&mut self, depth: u8) -> Result<Value<'a>, Unreadable> {
+        let [first, 0x80, content @ ..] = self.0 else { return self.value() };
+        if first & CONSTRUCTED == 0 || first & 0x1f == 0x1f || depth == 0 {
+            return Err(BROKEN);
+        }
+        let mut inner = Self(content);
+        loop {
+            if let Some(behind) = inner.0.strip_prefix(&[0, 0]) {
+                let (content, _) = content.split_at_checked(content.len() - inner.0.len()).ok_or(BROKEN)?;
+                self.0 = behind;
+                return Ok(Value { kind: first & 0xe0, number: u32::from(first & 0x1f), content });
+            }
+            inner.value_of_ber(depth - 1)?;
+        }
+    }
+
+    /// One value as it is written, with tag and length.
+    pub fn whole(&mut self) -> Result<&'a [u8], Unreadable> {
+        let before = self.0;
+        self.value()?;
+        before.get(..before.len() - self.0.len()).ok_or(BROKEN)
+    }
+
     /// X.690 8.1.2.4: seven bits a byte, no leading zeros, only for numbers from 31 on.
     fn high_number(&mut self) -> Result<u32, Unreadable> {
         let mut number = 0_u32;
@@ -156,6 +181,28 @@ mod tests {
         for bad in [&[0xbf, 0x80, 0x40, 0][..], &[0xbf, 0x1e, 0], &[0xbf, 0x81, 0x81, 0x81, 0x01, 0]] {
             assert!(Reader::new(bad).value().is_err(), "{bad:?}");
         }
+        assert!(Reader::new(&[0x30, 0x80, 2, 1, 5, 0, 0]).value().is_err(), "an indefinite length is not DER");
         assert!(Reader::new(&[1, 1, 2]).boolean().is_err() && Reader::new(&[1, 2, 0, 0]).boolean().is_err());
+    }
+
+    #[test]
+    fn indefinite_lengths_where_they_are_asked_for() {
+        let read = |bytes: &'static [u8], depth: u8| {
+            let mut reader = Reader::new(bytes);
+            let value = reader.value_of_ber(depth)?;
+            Ok::<_, Unreadable>((value.number, value.content, reader.is_empty()))
+        };
+        assert_eq!(read(&[0x30, 3, 2, 1, 5], 0).unwrap(), (16, &[2, 1, 5][..], true));
+        assert_eq!(read(&[0x30, 0x80, 2, 1, 5, 0, 0], 1).unwrap(), (16, &[2, 1, 5][..], true));
+        assert_eq!(read(&[0x30, 0x80, 0, 0, 0, 0], 1).unwrap(), (16, &[][..], false), "it ends at the first end");
+        let nested = &[0xa0, 0x80, 0x30, 0x80, 4, 2, 0, 0, 0, 0, 0, 0, 0x05];
+        assert_eq!(read(nested, 2).unwrap(), (0, &[0x30, 0x80, 4, 2, 0, 0, 0, 0][..], false), "zeros inside are no end");
+        assert!(read(nested, 1).is_err(), "too deep");
+        for bad in [&[0x30, 0x80][..], &[0x30, 0x80, 0], &[0x30, 0x80, 2, 1, 5], &[4, 0x80, 0, 0], &[0x3f, 0x80, 0, 0], &[]] {
+            assert!(read(bad, 9).is_err(), "{bad:?}");
+        }
+        let mut reader = Reader::new(&[2, 1, 5, 4, 0]);
+        assert_eq!((reader.whole().unwrap(), reader.whole().unwrap()), (&[2, 1, 5][..], &[4, 0][..]));
+        assert!(reader.whole().is_err());
     }
 }

@@ -3,8 +3,9 @@
 //! fact about the hardware. Left out: keys of a post-quantum kind, ID attestation, device-unique attestation.
 
 use crate::der::{CONSTRUCTED, CONTEXT, Reader};
-use crate::x509::{Chain, Dates};
-use crate::{Failed, MAX_BYTES, Unreadable, Verdict};
+pub use crate::status_list::Status;
+use crate::x509::{Chain, Dates, extension};
+use crate::{Failed, MAX_BYTES, Unreadable, Verdict, status_list};
 use x509_parser::prelude::*;
 
 /// Subject public key (RSA 4096) of Google's hardware attestation root: the same key in the certificates of 2016, 2019, 2021 and
@@ -32,12 +33,6 @@ pub enum BootState {
     Failed,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
-    Revoked,
-    Suspended,
-}
-
 /// The app that made the key, as the system says.
 #[derive(Debug, Clone, Copy)]
 pub struct App<'a> {
@@ -55,7 +50,8 @@ pub struct Expected<'a> {
     pub roots: &'a [&'a [u8]],
     /// Seconds since the epoch.
     pub now_s: i64,
-    /// The maker's status list: the serial in lower-case hexadecimal without leading zeros.
+    /// The maker's status list: the serial in lower-case hexadecimal without leading zeros. `StatusList::at` answers it, and
+    /// `Some(Status::Stale)` where there is no list.
     pub status: &'a dyn Fn(&str) -> Option<Status>,
     /// Boot keys of systems of the owner's own that are welcome all the same.
     pub own_boot_keys: &'a [[u8; 32]],
@@ -110,17 +106,8 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
     }
     let chain = Chain::parse(chain)?;
     let mut failed = chain.judge(expected.roots, Dates::Between(expected.now_s));
-    let mut serials = Vec::new();
-    for it in &chain.certificates {
-        let serial = it.raw_serial().iter().map(|it| format!("{it:02x}")).collect::<String>();
-        let serial = serial.trim_start_matches('0').to_owned();
-        serials.push(serial.clone());
-        match (expected.status)(&serial) {
-            Some(Status::Revoked) => failed.push(Failed::new("revoked", format!("the certificate {serial} is revoked"))),
-            Some(Status::Suspended) => failed.push(Failed::new("suspended", format!("the certificate {serial} is suspended"))),
-            None => {}
-        }
-    }
+    let serials: Vec<String> = chain.certificates.iter().map(|it| status_list::serial(it.raw_serial())).collect();
+    failed.extend(status_list::failed(serials.iter().map(String::as_str), expected.status));
     // Where several certificates describe a key, a software key has extended a genuine chain: only the leaf may.
     let places: Vec<usize> = chain.certificates.iter().enumerate().filter(|(_, it)| describes(it)).map(|(at, _)| at).collect();
     if places.iter().any(|at| *at != 0) {
@@ -140,13 +127,6 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
 
 fn describes(certificate: &X509Certificate<'_>) -> bool {
     certificate.extensions().iter().any(|it| it.oid.to_id_string() == DESCRIPTION)
-}
-
-/// The one extension of this name; twice is never.
-fn extension<'a>(certificate: &'a X509Certificate<'_>, name: &str) -> Option<&'a [u8]> {
-    let mut all = certificate.extensions().iter().filter(|it| it.oid.to_id_string() == name);
-    let first = all.next()?;
-    all.next().is_none().then_some(first.value)
 }
 
 fn rules(facts: &Facts, expected: &Expected<'_>, failed: &mut Vec<Failed>) {

@@ -4,10 +4,13 @@
 
 pub mod app_attest;
 pub mod binding;
+pub mod cms;
 pub mod der;
 pub mod jwe;
 pub mod key_attestation;
 pub mod play_integrity;
+pub mod receipt;
+pub mod status_list;
 pub mod x509;
 
 /// One rule that evidence broke. `name` is stable and for policies and audits; `detail` is for people.

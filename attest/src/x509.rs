@@ -97,6 +97,13 @@ impl<'a> Chain<'a> {
     }
 }
 
+/// The value of the one extension of this name (RFC 5280 4.2: no more than one of each); twice is never.
+pub fn extension<'a>(certificate: &'a X509Certificate<'_>, name: &str) -> Option<&'a [u8]> {
+    let mut all = certificate.extensions().iter().filter(|it| it.oid.to_id_string() == name);
+    let first = all.next()?;
+    all.next().is_none().then_some(first.value)
+}
+
 /// The algorithm beside the signature is not signed: byte for byte it must be the one inside (RFC 5280 4.1.1.2).
 fn same_algorithm(certificate: &[u8], tbs: &[u8]) -> bool {
     let Some(behind) = (0..8).find_map(|at| certificate.get(at..)?.strip_prefix(tbs)) else { return false };

@@ -6,6 +6,7 @@ use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, 
 use serde_json::Value as Json;
 use std::path::PathBuf;
 use symbolon_attest::key_attestation::{App, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Status, judge};
+use symbolon_attest::status_list::{self, StatusList};
 use symbolon_oauth::base64url;
 
 fn vectors(name: &str) -> Option<Json> {
@@ -238,6 +239,33 @@ fn every_lie_breaks_its_rule() {
     ] {
         assert_eq!(broken(&made), rules);
     }
+}
+
+/// 259-N: what the list names is refused wherever in the chain it stands; a list that is too old, or none, is no good news.
+#[test]
+fn the_list_is_asked_about_every_certificate() {
+    let (chain, root) = chain(&GOOD);
+    let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+    let roots = [root.as_slice()];
+    let (fetched_s, day_s) = (1_700_000_000, 86_400);
+    let judged = |list: &StatusList, now_s: i64| -> Vec<&'static str> {
+        let expected = Expected { status: &list.at(now_s, day_s), ..expected(b"challenge", &roots, now_s) };
+        judge(&slices, &expected).unwrap().failed.into_iter().map(|it| it.name).collect()
+    };
+    let list = |serial: &str| {
+        let text = format!(r#"{{"entries":{{"{serial}":{{"status":"REVOKED"}}}}}}"#);
+        StatusList::parse(text.as_bytes(), fetched_s).unwrap()
+    };
+    assert!(judged(&list("badbeef"), fetched_s + day_s).is_empty());
+    assert_eq!(judged(&list("badbeef"), fetched_s + day_s + 1), ["status_stale"]);
+    for one in &chain {
+        let (_, parsed) = x509_parser::parse_x509_certificate(one).unwrap();
+        let listed = list(&status_list::serial(parsed.raw_serial()));
+        assert_eq!(judged(&listed, fetched_s), ["revoked"]);
+        assert_eq!(judged(&listed, fetched_s + day_s + 1), ["revoked", "status_stale"]);
+    }
+    let none = Expected { status: &|_| Some(Status::Stale), ..expected(b"challenge", &roots, fetched_s) };
+    assert!(judge(&slices, &none).unwrap().broke("status_stale"));
 }
 
 /// A system of the owner's own is welcome where its boot key is listed, and nowhere else.

@@ -2,6 +2,7 @@
 //! beside the store and the keys, which outlive a reload.
 
 use crate::attesting::play::Play;
+use crate::attesting::status;
 use crate::certificates::Anchors;
 use crate::config::{Api, Client, Config};
 use crate::endings::Endings;
@@ -18,7 +19,7 @@ use bytes::Bytes;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::Algorithm;
@@ -40,6 +41,10 @@ pub struct App {
     pub clock: Clock,
     pub limits: Arc<Limits>,
     pub endings: Arc<Endings>,
+    /// Android's status list.
+    pub status: Arc<status::Held>,
+    /// Where relative paths of the configuration begin.
+    pub base: PathBuf,
     /// Names this process among those of the issuer.
     pub node: String,
     /// Clients registered through `symbolon client import`; the configuration's own win.
@@ -138,6 +143,8 @@ impl App {
                 None => base64url::encode(&crate::seal::random::<9>()?),
             },
             endings: before.map_or_else(Arc::default, |it| Arc::clone(&it.endings)),
+            status: before.map_or_else(Arc::default, |it| Arc::clone(&it.status)),
+            base: base.to_owned(),
             limits: before.map_or_else(|| Arc::new(Limits::new()), |it| Arc::clone(&it.limits)),
             configured,
             registered: RwLock::new(Arc::new(registered)),

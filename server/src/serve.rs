@@ -213,11 +213,25 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
     };
     vec![
         tokio::spawn(letters(shared.clone(), stopped.clone())),
+        tokio::spawn(status_list(shared.clone(), stopped.clone())),
         every("sweep", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("node", Duration::from_secs(30), shared.clone(), stopped.clone()),
         every("clients", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("keys", Duration::from_secs(60), shared.clone(), stopped.clone()),
     ]
+}
+
+/// Keeps the status list of Android's attestation keys young, from the start on.
+async fn status_list(shared: Shared, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let app = shared.now();
+        let next = crate::attesting::status::refresh(&app).await;
+        drop(app);
+        tokio::select! {
+            _ = stopped.changed() => return,
+            () = tokio::time::sleep(next) => {}
+        }
+    }
 }
 
 /// Carries letters out: as soon as one was written here, and every other second for those of other nodes.

@@ -2,6 +2,7 @@
 //! `cargo xtask bench` measures.
 
 mod bench;
+mod fuzz;
 mod licences;
 mod machine;
 
@@ -21,12 +22,14 @@ fn main() -> ExitCode {
     match word.as_str() {
         "test" => test(),
         "bench" => end(bench::bench()),
+        "fuzz" => end(fuzz::fuzz()),
         "simulate" => end(simulate()),
         "licences" => end(licences::check()),
         _ => {
             eprintln!(
                 "cargo xtask test       everything a change must pass, on both engines\n\
                  cargo xtask bench      how fast, beside the machine's limits; --seconds N, --connections N, --profile\n\
+                 cargo xtask fuzz       what strangers may send, by the million, to every parser of attest/; TARGET, --seconds N\n\
                  cargo xtask simulate   a month of a million phones on bad networks; writes docs/refresh.md and its plot\n\
                  cargo xtask licences   licences and sources of all dependencies"
             );

@@ -196,7 +196,7 @@ async fn judged(app: &App, incoming: &Incoming, case: &Case<'_>, held: &dpop::He
         Some("android-key") => {
             let text = incoming.form.get("chain").ok_or_else(missing)?;
             let chain: Option<Vec<Vec<u8>>> = text.split('.').take(11).map(base64url::decode).collect();
-            android(case, &chain.ok_or_else(missing)?)
+            android(app, case, &chain.ok_or_else(missing)?)
         }
         Some("android-witness") => {
             let text = incoming.form.get("chain").ok_or_else(missing)?;
@@ -272,9 +272,9 @@ async fn app_assertion(app: &App, case: &Case<'_>, object: &[u8]) -> Result<Judg
 }
 
 /// The attested key is the installation's key itself.
-fn android(case: &Case<'_>, chain: &[Vec<u8>]) -> Result<Judged> {
+fn android(app: &App, case: &Case<'_>, chain: &[Vec<u8>]) -> Result<Judged> {
     let challenge = binding::leaf(&case.challenge, case.client_id);
-    let verdict = keystore(case, chain, &challenge)?;
+    let verdict = keystore(app, case, chain, &challenge)?;
     let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
     // 263-N: the key that proves the request is the key in the leaf.
     if jkt_of(&verdict.facts.public_key).as_deref() != Some(case.jkt) {
@@ -292,7 +292,7 @@ async fn witness(app: &App, case: &Case<'_>, chain: &[Vec<u8>]) -> Result<Judged
         return Err(unknown().into());
     }
     let challenge = binding::named(Purpose::Renewal, case.client_id, &case.challenge, &thumbprint(case.jkt)?);
-    let verdict = keystore(case, chain, &challenge)?;
+    let verdict = keystore(app, case, chain, &challenge)?;
     let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
     let before: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
     let now = android_facts(&verdict.facts);
@@ -313,7 +313,7 @@ fn android_facts(facts: &key_attestation::Facts) -> Json {
 }
 
 /// A chain of the Keystore for this challenge, judged by the client's rules.
-fn keystore(case: &Case<'_>, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verdict<key_attestation::Facts>> {
+fn keystore(app: &App, case: &Case<'_>, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verdict<key_attestation::Facts>> {
     let rules = case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?;
     let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
     let digests: Vec<[u8; 32]> = rules.signing_digests.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
@@ -322,7 +322,7 @@ fn keystore(case: &Case<'_>, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<
         app: Some(key_attestation::App { packages: &packages, signing_digests: &digests }),
         roots: &roots(case, &[GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384]),
         now_s: case.now_s,
-        status: &|serial| rules.revoked_serials.iter().any(|it| it == serial).then_some(key_attestation::Status::Revoked),
+        status: &super::status::of_chain(app, &rules.revoked_serials, case.now_s),
         own_boot_keys: &[],
         least_level: if rules.strongbox { Level::StrongBox } else { Level::TrustedEnvironment },
         sign_only: true,

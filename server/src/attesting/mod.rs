@@ -4,6 +4,7 @@
 pub mod attester;
 pub mod devices;
 pub mod play;
+pub mod status;
 
 use crate::app::App;
 use crate::config::{Client, ClientAuthentication, TierName};

@@ -30,6 +30,10 @@ fn review(config: &Config) -> (usize, Vec<String>) {
     if !config.attestation.simulated_roots.is_empty() {
         lines.push("  ! [attestation] simulated_roots: simulated phones pass for genuine ones".to_owned());
     }
+    let android = config.client.values().any(|it| it.attestation.as_ref().is_some_and(|it| it.android.is_some()));
+    if android && config.attestation.status_source(config.development).is_none() {
+        lines.push("  ! no status list of Android's attestation keys (off, or development): leaked keys pass for genuine ones".to_owned());
+    }
     for (name, api) in &config.api {
         lines.push(format!("API {name} ({})", api.audience));
         match api.token {

@@ -34,6 +34,8 @@ mod tests {
             "client.shop-ios",
             "client.shop-ios.refresh",
             "client.shop-android.attestation",
+            "client.shop-android.attestation.android",
+            "client.shop-android.attestation.android.play",
             "client.fleet.tls_client_auth",
             "login.default",
         ];

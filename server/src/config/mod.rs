@@ -187,11 +187,43 @@ impl Default for Signing {
 }
 
 /// Our own attester.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Attesting {
     /// UNSAFE, and only with `development = true`: roots of simulated phones (SubjectPublicKeyInfo in base64url).
     pub simulated_roots: Vec<String>,
+    /// Android's status list: an https URL, `file:PATH`, or "off" (UNSAFE). Absent: Google's; with `development = true` off.
+    pub status_list: Option<String>,
+    /// An older list refuses every chain.
+    pub status_max_age: Span,
+}
+
+impl Default for Attesting {
+    fn default() -> Self {
+        Self { simulated_roots: Vec::new(), status_list: None, status_max_age: Span::days(3) }
+    }
+}
+
+/// Where the status list comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StatusListSource {
+    Url(String),
+    File(PathBuf),
+}
+
+impl Attesting {
+    /// `None`: no list is asked.
+    pub fn status_source(&self, development: bool) -> Option<StatusListSource> {
+        match self.status_list.as_deref() {
+            Some("off") => None,
+            Some(text) => Some(match text.strip_prefix("file:") {
+                Some(path) => StatusListSource::File(PathBuf::from(path)),
+                None => StatusListSource::Url(text.to_owned()),
+            }),
+            None if development => None,
+            None => Some(StatusListSource::Url(crate::attesting::status::GOOGLE.to_owned())),
+        }
+    }
 }
 
 /// Proofs of possession. RFC 9449.
@@ -383,6 +415,13 @@ impl Config {
         }
         if !self.attestation.simulated_roots.is_empty() && !self.development {
             found.push("[attestation] simulated_roots: simulated phones are trusted only with development = true".to_owned());
+        }
+        if let Some(text) = self.attestation.status_list.as_deref()
+            && text != "off"
+            && !text.starts_with("file:")
+            && !text.starts_with("https://")
+        {
+            found.push("[attestation] status_list is an https URL, file:PATH or off".to_owned());
         }
         if let Some(mtls) = &self.mtls {
             if mtls.listen.is_some() && self.tls.is_none() {

@@ -1,0 +1,38 @@
+//! A chain of certificates as an app sends it, in the form of `symbolon_attest_fuzz::chain`. Nobody answered this challenge, so
+//! none may hold.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use symbolon_attest::key_attestation::{App, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Status, judge};
+
+fuzz_target!(init: symbolon_attest_fuzz::seeds("key_attestation"), |bytes: &[u8]| {
+    let expected = Expected {
+        challenge: &[7; 200],
+        app: Some(App { packages: &["com.example.shop"], signing_digests: &[[7; 32]] }),
+        roots: &[GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384],
+        now_s: 1_750_000_000,
+        status: &|serial| {
+            assert!(!serial.is_empty() && (serial == "0" || !serial.starts_with('0')), "{serial}");
+            serial.starts_with('7').then_some(Status::Revoked)
+        },
+        own_boot_keys: &[[7; 32]],
+        least_level: Level::TrustedEnvironment,
+        sign_only: true,
+        strict: true,
+        least_patch: Some(202_001),
+    };
+    if let Ok(verdict) = judge(&symbolon_attest_fuzz::chain(bytes), &expected) {
+        assert!(!verdict.holds(), "{verdict:?}");
+        if !verdict.broke("extension") {
+            assert_eq!(verdict.broke("unlocked"), verdict.facts.locked != Some(true));
+            let enough = verdict.facts.key_level.is_some_and(|it| it >= Level::TrustedEnvironment);
+            assert_eq!(verdict.broke("key_level"), !enough);
+            let boots = match verdict.facts.boot_state {
+                Some(BootState::Verified) => true,
+                Some(BootState::SelfSigned) => verdict.facts.boot_key == [7; 32],
+                _ => false,
+            };
+            assert_eq!(verdict.broke("boot_state"), !boots);
+        }
+    }
+});

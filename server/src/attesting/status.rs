@@ -1,0 +1,101 @@
+//! The status list of Android's attestation keys, as this server holds it: fetched every hour from Google, or read from a file that
+//! the operator keeps. Without a list that is young enough no Android chain is accepted.
+
+use crate::app::App;
+use crate::config::StatusListSource;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+use symbolon_attest::status_list::{MAX_BYTES, Status, StatusList};
+
+pub const GOOGLE: &str = "https://android.googleapis.com/attestation/status";
+const EVERY_S: i64 = 3600;
+/// After a failure.
+const AGAIN_S: i64 = 60;
+
+/// Lives beyond a reload.
+#[derive(Default)]
+pub struct Held(RwLock<Option<Arc<StatusList>>>);
+
+impl Held {
+    fn now(&self) -> Option<Arc<StatusList>> {
+        self.0.read().ok()?.clone()
+    }
+}
+
+/// What is said of the certificates of a chain; what `revoked_serials` names is refused in any case.
+pub fn of_chain(app: &App, own: &[String], now_s: i64) -> impl Fn(&str) -> Option<Status> {
+    let list = app.status.now();
+    let needed = app.config.attestation.status_source(app.config.development).is_some();
+    let max_age_s = app.config.attestation.status_max_age.0;
+    move |serial| {
+        if own.iter().any(|it| it == serial) {
+            return Some(Status::Revoked);
+        }
+        match &list {
+            _ if !needed => None,
+            Some(it) => it.at(now_s, max_age_s)(serial),
+            None => Some(Status::Stale),
+        }
+    }
+}
+
+/// Is there any client that needs the list?
+fn is_wanted(app: &App) -> bool {
+    app.config.client.values().any(|it| it.attestation.as_ref().is_some_and(|it| it.android.is_some()))
+}
+
+/// One turn of the background work; answers when the next is due.
+pub async fn refresh(app: &App) -> Duration {
+    let Some(source) = app.config.attestation.status_source(app.config.development).filter(|_| is_wanted(app)) else {
+        return Duration::from_secs(60);
+    };
+    let now_s = app.now_ms() / 1000;
+    if app.status.now().is_some_and(|it| it.age_s(now_s) < EVERY_S) && matches!(source, StatusListSource::Url(_)) {
+        return Duration::from_secs(60);
+    }
+    let read = match &source {
+        StatusListSource::Url(url) => fetch(url).await.map(|it| (it, now_s)),
+        StatusListSource::File(path) => file(&app.base.join(path)),
+    };
+    let parsed = read.and_then(|(bytes, at_s)| StatusList::parse(&bytes, at_s).map_err(|it| it.0.to_owned()));
+    match parsed {
+        Ok(list) => {
+            tracing::debug!(entries = list.len(), "the status list of attestation keys was read");
+            if let Ok(mut slot) = app.status.0.write() {
+                *slot = Some(Arc::new(list));
+            }
+            Duration::from_secs(60)
+        }
+        Err(why) => {
+            tracing::error!(why, "the status list of attestation keys cannot be read; without one that is young enough Android is refused");
+            Duration::from_secs(AGAIN_S.unsigned_abs())
+        }
+    }
+}
+
+/// The bytes, and when somebody fetched them: the file's own time.
+fn file(path: &std::path::Path) -> Result<(Vec<u8>, i64), String> {
+    let named = |it: std::io::Error| format!("{}: {it}", path.display());
+    let about = std::fs::metadata(path).map_err(named)?;
+    if about.len() > MAX_BYTES as u64 {
+        return Err(format!("{}: larger than {MAX_BYTES} bytes", path.display()));
+    }
+    let changed = about.modified().map_err(named)?.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    Ok((std::fs::read(path).map_err(named)?, i64::try_from(changed.as_secs()).unwrap_or(0)))
+}
+
+async fn fetch(url: &str) -> Result<Vec<u8>, String> {
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(20)).build();
+    let mut answer = http.map_err(|it| it.to_string())?.get(url).send().await.map_err(|it| it.to_string())?;
+    if answer.status() != 200 {
+        return Err(format!("{url} answered {}", answer.status()));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|it| it.to_string())? {
+        if body.len() + chunk.len() > MAX_BYTES {
+            return Err(format!("{url} is larger than {MAX_BYTES} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
