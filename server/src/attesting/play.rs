@@ -189,7 +189,9 @@ impl Google {
             200 => {}
             // Google does not know the token: that is the app's.
             400 => {
-                return Err(invalid("The evidence was refused. The server's audit says which rule it broke.").because("Google: 400").into());
+                return Err(invalid("The evidence was refused. The server's audit says which rule it broke.")
+                    .because("Google: 400")
+                    .into());
             }
             other => return Err(outage(format!("decodeIntegrityToken answered {other}")).into()),
         }

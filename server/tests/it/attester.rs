@@ -19,12 +19,18 @@ struct Scene {
 
 impl Scene {
     async fn start(engine: Engine) -> Self {
+        Self::with(engine, "").await
+    }
+
+    /// With these further lines of [attestation].
+    async fn with(engine: Engine, lines: &str) -> Self {
         let (port, maker) = (free_port(), Maker::new().unwrap());
         let digest = base64url::encode(&[7; 32]);
         let text = format!(
             r#"{}
 [attestation]
 simulated_roots = ["{}"]
+{lines}
 [client.genuine]
 kind = "native"
 first_party = true
@@ -259,6 +265,86 @@ async fn an_installation_is_revoked_alone() {
         assert_eq!(error(&lost.refresh(&tokens[0]).await), (401, "invalid_client"));
         assert_eq!(error(&lost.attest_android(|_| {}, None).await), (400, "invalid_client_attestation"));
         assert_eq!(kept.refresh(&tokens[1]).await.0, 200);
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// 259-N: a certificate that the status list names, a list that is too old, and no list at all refuse; a list without it accepts.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_list_is_asked() {
+    let list = std::env::temp_dir().join(format!("symbolon-status-{}-{}.json", std::process::id(), free_port()));
+    let scene = Scene::with(Engine::Sqlite, &format!("status_list = \"file:{}\"", list.display())).await;
+    let app = scene.world.running.shared.now();
+    let write = async |text: &str| {
+        std::fs::write(&list, text).unwrap();
+        symbolon::attesting::status::refresh(&app).await;
+    };
+    let refused = (400, "invalid_client_attestation");
+    let mut phone = Phone::new(&scene);
+    assert_eq!(error(&phone.attest_android(|_| {}, None).await), refused, "no list yet");
+    write("{\"entries\":{}}").await;
+    assert_eq!(phone.attest_android(|_| {}, None).await.0, 200);
+    let row = app.store.one("SELECT facts FROM instance WHERE jkt = $1", &[phone.key.kid().into()]).await.unwrap().unwrap();
+    let facts: Json = serde_json::from_str(row.text(0).unwrap()).unwrap();
+    let intermediate = facts["serials"][1].as_str().unwrap().to_owned();
+    for status in ["REVOKED", "SUSPENDED", "SOMETHING_NEW"] {
+        write(&format!("{{\"entries\":{{\"{intermediate}\":{{\"status\":\"{status}\"}}}}}}")).await;
+        assert_eq!(error(&phone.attest_android(|_| {}, None).await), refused, "{status}");
+    }
+    write("{\"entries\":{\"1234567890abcdef\":{\"status\":\"REVOKED\"}}}").await;
+    assert_eq!(phone.attest_android(|_| {}, None).await.0, 200);
+    write("no list").await;
+    assert_eq!(phone.attest_android(|_| {}, None).await.0, 200, "the last good list stays");
+    scene.world.advance_s(3 * 86_400 + 60);
+    assert_eq!(error(&phone.attest_android(|_| {}, None).await), refused, "too old");
+    scene.world.stop().await;
+    let _ = std::fs::remove_file(list);
+}
+
+/// A leaked keybox or a bad version of the app ends exactly what it should, and says before how much that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_are_revoked_at_once_and_counted_before() {
+    on_every_engine(|scene| async move {
+        let (mut one, mut two, mut iphone) = (Phone::new(&scene), Phone::new(&scene), Phone::new(&scene));
+        assert_eq!(one.attest_android(|_| {}, None).await.0, 200);
+        assert_eq!(two.attest_android(|_| {}, None).await.0, 200);
+        assert_eq!(iphone.attest_ios(APP, &scene.maker).await.0, 200);
+        let mut tokens = Vec::new();
+        for phone in [&mut one, &mut two, &mut iphone] {
+            tokens.push(phone.tokens().await.1["refresh_token"].as_str().unwrap().to_owned());
+        }
+        let app = scene.world.running.shared.now();
+        let row = app.store.one("SELECT facts FROM instance WHERE jkt = $1", &[one.key.kid().into()]).await.unwrap().unwrap();
+        let facts: Json = serde_json::from_str(row.text(0).unwrap()).unwrap();
+        let (leaf, shared) = (facts["serials"][0].as_str().unwrap().to_owned(), facts["serials"][1].as_str().unwrap().to_owned());
+        let file = scene.world.file();
+        let run = async |words: &[&str]| {
+            let (file, words) = (file.clone(), words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+            let done = tokio::task::spawn_blocking(move || {
+                std::process::Command::new(env!("CARGO_BIN_EXE_symbolon"))
+                    .arg("-c")
+                    .arg(&file)
+                    .args(["instance", "revoke"])
+                    .args(words)
+                    .output()
+            });
+            let output = done.await.unwrap().unwrap();
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        };
+        let said = run(&["--serial", &shared, "--preview"]).await;
+        assert!(said.contains("2 installations would be revoked; 2 grants would end") && said.contains(one.key.kid()), "{said}");
+        let said = run(&["--client", "genuine", "--app-version-below", "1", "--preview"]).await;
+        assert!(said.contains("0 installations would be revoked"), "{said}");
+        assert!(run(&[]).await.contains("name an installation"));
+        assert_eq!(one.refresh(&tokens[0]).await.0, 200, "a preview does nothing");
+        let said = run(&["--serial", &format!("00{}", leaf.to_uppercase())]).await;
+        assert!(said.contains("is revoked; 1 grant ended"), "{said}");
+        assert_eq!(error(&one.refresh(&tokens[0]).await), (401, "invalid_client"));
+        let said = run(&["--client", "genuine", "--app-version-below", "2"]).await;
+        assert!(said.contains("1 grant ended"), "{said}");
+        assert_eq!(error(&two.refresh(&tokens[1]).await), (401, "invalid_client"));
+        assert_eq!(iphone.refresh(&tokens[2]).await.0, 200);
         scene.world.stop().await;
     })
     .await;

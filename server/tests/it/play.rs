@@ -252,7 +252,7 @@ async fn play_speaks_for_the_genuine_app() {
     }
 }
 
-/// The challenge and the token are spent before Google is asked; an outage is said, and consumes no more than that.
+/// 271-N: the challenge and the token are spent before Google is asked; an outage is said, and consumes no more than that.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_google_is_no_refusal() {
     let scene = Scene::start(Engine::Sqlite).await;
