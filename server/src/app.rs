@@ -185,6 +185,12 @@ impl App {
         Ok(())
     }
 
+    /// Rows that have had their time.
+    pub async fn sweep_old(&self, now_ms: i64) -> Result<u64, Fault> {
+        let registered = self.registered();
+        crate::store::retention::sweep(&self.store, &self.config, registered.values().map(|it| it.refresh.absolute.0), now_ms).await
+    }
+
     /// Absolute URL of one of our endpoints; the issuer is configuration, never a request header (561-V).
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.config.issuer)

@@ -201,6 +201,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
                 let app = shared.now();
                 let done = match name {
                     "sweep" => crate::store::sweep(&app.store, app.now_ms()).await.map(|_| ()),
+                    "old" => app.sweep_old(app.now_ms()).await.map(|_| ()),
                     "clients" => app.refresh_registered().await,
                     "node" => crate::nodes::announce(&app).await,
                     _ => refresh_keys(&app).await,
@@ -215,6 +216,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
         tokio::spawn(letters(shared.clone(), stopped.clone())),
         tokio::spawn(status_list(shared.clone(), stopped.clone())),
         every("sweep", Duration::from_secs(60), shared.clone(), stopped.clone()),
+        every("old", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("node", Duration::from_secs(30), shared.clone(), stopped.clone()),
         every("clients", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("keys", Duration::from_secs(60), shared.clone(), stopped.clone()),

@@ -28,6 +28,7 @@ mod tests {
             "dpop",
             "attestation",
             "signing",
+            "retention",
             "api.orders",
             "api.orders.scope.\"orders:read\"",
             "api.orders.authorization_details.order",

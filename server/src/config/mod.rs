@@ -3,6 +3,7 @@
 
 mod client;
 pub mod fapi;
+mod judge;
 mod keys;
 mod mail;
 mod secret;
@@ -19,14 +20,12 @@ pub use secret::{MasterKey, Secret, SecretSource};
 pub use span::Span;
 pub use tier::{Tier, TierName};
 
-use crate::grants::details::judge_schema;
-use crate::login::policy::Method;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use symbolon_oauth::jwk::Algorithm;
-use symbolon_oauth::{base64url, digest, redirect};
+use symbolon_oauth::{base64url, digest};
 
 /// What is wrong with a configuration, and where.
 #[derive(Debug)]
@@ -72,6 +71,8 @@ pub struct Config {
     pub session: Session,
     #[serde(default)]
     pub signing: Signing,
+    #[serde(default)]
+    pub retention: Retention,
     #[serde(default)]
     pub dpop: DpopRules,
     #[serde(default)]
@@ -183,6 +184,22 @@ pub struct Signing {
 impl Default for Signing {
     fn default() -> Self {
         Self { alg: Algorithm::ES256, rotate_every: Span::days(90), publish_ahead: Span::days(1) }
+    }
+}
+
+/// How long audit entries are kept.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Sign-ins, refusals, ends, what operators did.
+    pub audit_security: Span,
+    /// Tokens that were issued and refreshed as always.
+    pub audit_routine: Span,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { audit_security: Span::days(400), audit_routine: Span::days(30) }
     }
 }
 
@@ -366,221 +383,5 @@ impl Config {
         // Where a node listens is its own affair.
         let shared = Self { listen: String::new(), metrics: None, admin_socket: None, tls: None, ..self.clone() };
         base64url::encode(&digest::sha256(format!("{shared:?}").as_bytes())[..12])
-    }
-
-    fn problems(&self) -> Vec<String> {
-        let mut found = Vec::new();
-        self.judge_issuer(&mut found);
-        for (name, api) in &self.api {
-            if self.api.iter().any(|(other, it)| other < name && it.audience == api.audience) {
-                found.push(format!("[api.{name}]: another API has the same audience"));
-            }
-            if url::Url::parse(&api.audience).is_err() || api.audience.contains('#') || api.audience == self.issuer {
-                found.push(format!("[api.{name}]: audience must be an absolute URI without fragment, other than the issuer"));
-            }
-            if api.lifetime.0 <= 0 {
-                found.push(format!("[api.{name}]: lifetime must be more than zero"));
-            }
-            for (kind, declared) in &api.authorization_details {
-                if self.api.iter().any(|(other, it)| other < name && it.authorization_details.contains_key(kind)) {
-                    found.push(format!("[api.{name}]: authorization_details {kind:?} belongs to another API already"));
-                }
-                found.extend(judge_schema(kind, &declared.schema).map(|it| format!("[api.{name}]: {it}")));
-            }
-            for (scope, (other, from)) in api.scope.iter().flat_map(|(scope, it)| it.exchange_from.iter().map(move |it| (scope, it))) {
-                if !self.api.get(other).is_some_and(|it| from.iter().all(|from| it.scope.contains_key(from))) {
-                    found.push(format!("[api.{name}.scope.{scope:?}]: exchange_from names {other} with {from:?}, which there is not"));
-                }
-            }
-        }
-        for (id, client) in &self.client {
-            for problem in self.judge_client(client) {
-                found.push(format!("[client.{id}]: {problem}"));
-            }
-        }
-        for (name, policy) in &self.login {
-            let words = policy.require.iter().flat_map(|it| it.split('+')).map(str::trim);
-            for word in words {
-                match Method::parse(word) {
-                    None => found.push(format!("[login.{name}]: there is no method {word:?}; use password, email, totp")),
-                    Some(Method::Email) if self.mail.is_none() => {
-                        found.push(format!("[login.{name}]: the method email needs the table [mail]"));
-                    }
-                    Some(_) => {}
-                }
-            }
-            if policy.require.is_empty() {
-                found.push(format!("[login.{name}]: require names no chain of methods"));
-            }
-        }
-        if !self.attestation.simulated_roots.is_empty() && !self.development {
-            found.push("[attestation] simulated_roots: simulated phones are trusted only with development = true".to_owned());
-        }
-        if let Some(text) = self.attestation.status_list.as_deref()
-            && text != "off"
-            && !text.starts_with("file:")
-            && !text.starts_with("https://")
-        {
-            found.push("[attestation] status_list is an https URL, file:PATH or off".to_owned());
-        }
-        if let Some(mtls) = &self.mtls {
-            if mtls.listen.is_some() && self.tls.is_none() {
-                found.push("[mtls] listen: client certificates need the table [tls]".to_owned());
-            }
-            if mtls.listen.is_none() && mtls.client_cert_from.is_empty() {
-                found.push("[mtls] needs listen, or client_cert_from: otherwise nobody can show a certificate".to_owned());
-            }
-            if url::Url::parse(&mtls.url).map_or(true, |it| it.scheme() != "https") || mtls.url.ends_with('/') {
-                found.push("[mtls] url must begin with https:// and has no slash at its end".to_owned());
-            }
-        }
-        found.extend(self.mail.iter().flat_map(Mail::problems));
-        if self.registration.is_some() && self.mail.is_none() {
-            found.push("[registration]: an address is proved by mail, which needs the table [mail]".to_owned());
-        }
-        found
-    }
-
-    fn judge_issuer(&self, found: &mut Vec<String>) {
-        let Ok(issuer) = url::Url::parse(&self.issuer) else {
-            found.push("issuer is not a URL".to_owned());
-            return;
-        };
-        if issuer.query().is_some() || issuer.fragment().is_some() || self.issuer.ends_with('/') {
-            found.push("issuer has no query, no fragment and no slash at its end (RFC 8414 2)".to_owned());
-        }
-        let loopback = matches!(issuer.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
-        match issuer.scheme() {
-            "https" => {}
-            "http" if loopback && self.development => {}
-            "http" if loopback => found.push("an http issuer needs development = true, which is for your own machine only".to_owned()),
-            _ => found.push("issuer must begin with https://".to_owned()),
-        }
-    }
-
-    fn judge_certificates(&self, client: &Client, found: &mut Vec<String>) {
-        let by_certificate = client.authentication.uses_certificate();
-        if (by_certificate || client.tls_client_certificate_bound_access_tokens) && self.mtls.is_none() {
-            found.push("client certificates need the table [mtls]".to_owned());
-        }
-        let by_ca = client.authentication == ClientAuthentication::TlsClientAuth;
-        match &client.tls_client_auth {
-            None if by_ca => found.push("authentication = \"tls_client_auth\" needs the table tls_client_auth".to_owned()),
-            Some(_) if !by_ca => found.push("tls_client_auth needs authentication = \"tls_client_auth\"".to_owned()),
-            Some(rules) => found.extend(rules.problems()),
-            None => {}
-        }
-        let registered = client.jwks.as_ref().and_then(|it| it.document()["keys"].as_array());
-        let with_certificates = registered.is_some_and(|it| it.iter().any(|it| it["x5c"][0].is_string()));
-        if client.authentication == ClientAuthentication::SelfSignedTlsClientAuth && !with_certificates {
-            found.push("authentication = \"self_signed_tls_client_auth\" needs jwks whose keys have x5c (RFC 8705 2.2.2)".to_owned());
-        }
-    }
-
-    /// The rules every client obeys, whether it comes from the file or from `symbolon client import`.
-    pub fn judge_client(&self, client: &Client) -> Vec<String> {
-        let mut found = Vec::new();
-        for (name, scopes) in &client.apis {
-            let Some(api) = self.api.get(name) else {
-                found.push(format!("there is no [api.{name}]"));
-                continue;
-            };
-            for scope in scopes.iter().filter(|it| !api.scope.contains_key(*it)) {
-                found.push(format!("[api.{name}] has no scope {scope:?}"));
-            }
-        }
-        for kind in &client.authorization_details_types {
-            if !self.api.values().any(|it| it.authorization_details.contains_key(kind)) {
-                found.push(format!("authorization_details_types: no API has the type {kind:?}"));
-            }
-        }
-        for name in client.exchanges.iter().filter(|it| !self.api.contains_key(*it)) {
-            found.push(format!("exchanges: there is no [api.{name}]"));
-        }
-        if !client.exchanges.is_empty() && !client.is_confidential() {
-            found.push("exchanges is only for clients that authenticate: an API's own".to_owned());
-        }
-        for scope in client.scopes.iter().filter(|it| !USER_SCOPES.contains(&it.as_str())) {
-            found.push(format!("{scope:?} is no OpenID Connect scope; API scopes belong under `apis`"));
-        }
-        for uri in &client.redirect_uris {
-            if let Err(why) = redirect::register(uri, client.kind.into()) {
-                found.push(format!("redirect_uris: {uri:?}: {why}"));
-            }
-        }
-        if client.redirect_uris.is_empty() && client.allows_grant("authorization_code") {
-            found.push("redirect_uris is empty".to_owned());
-        }
-        if let Some(policy) = &client.login
-            && !self.login.contains_key(policy)
-        {
-            found.push(format!("there is no [login.{policy}]"));
-        }
-        if client.kind == ClientKind::Native && client.authentication.uses_secret() {
-            found.push("an app cannot keep a secret (RFC 8252 8.5); use authentication = \"none\"".to_owned());
-        }
-        if client.authentication.uses_secret() && client.secret.is_none() {
-            found.push("secret is missing; `symbolon client secret ID` makes one".to_owned());
-        }
-        if client.authentication == ClientAuthentication::PrivateKeyJwt && client.jwks.is_none() {
-            found.push("jwks is missing".to_owned());
-        }
-        if let Some(Err(why)) = client.jwks.as_ref().map(Jwks::keys) {
-            found.push(format!("jwks is not a key set we accept: {why}"));
-        }
-        self.judge_certificates(client, &mut found);
-        if client.profile == Some(Profile::Fapi2) {
-            found.extend(fapi::lacks(self, client).into_iter().map(|it| format!("profile = \"fapi2\": {it}")));
-        }
-        if client.require_signed_request_object && client.jwks.is_none() {
-            found.push("require_signed_request_object needs jwks: the keys the client signs with".to_owned());
-        }
-        for mode in client.response_modes.iter().filter(|it| !RESPONSE_MODES.contains(&it.as_str())) {
-            found.push(format!("there is no response mode {mode:?}; use {}", RESPONSE_MODES.join(", ")));
-        }
-        let attester = client.attestation.as_ref().and_then(|it| it.attester_jwks.as_ref());
-        if attester.is_some_and(|it| it.keys().is_err()) {
-            found.push("attestation.attester_jwks is not a key set we accept".to_owned());
-        }
-        let apps = client.attestation.as_ref().is_some_and(|it| it.ios.is_some() || it.android.is_some());
-        if client.authentication.attests() && attester.is_none() && !apps {
-            found.push("attestation names neither an attester (attester_jwks) nor an app of ours (ios, android)".to_owned());
-        }
-        if let Some(android) = client.attestation.as_ref().and_then(|it| it.android.as_ref()) {
-            let digest = |it: &String| base64url::decode(it).is_some_and(|it| it.len() == 32);
-            if android.packages.is_empty() || android.signing_digests.is_empty() || !android.signing_digests.iter().all(digest) {
-                found.push("attestation.android needs packages, and signing_digests of 32 bytes in base64url".to_owned());
-            }
-        }
-        if let Some(play) = client.attestation.as_ref().and_then(|it| it.android.as_ref()).and_then(|it| it.play.as_ref()) {
-            let classic = play.decryption_key.is_some() && play.verification_key.is_some();
-            if play.decryption_key.is_some() != play.verification_key.is_some() || (!classic && play.service_account.is_none()) {
-                found.push("attestation.android.play needs decryption_key and verification_key, or service_account, or all".to_owned());
-            }
-            if play.decode_url.is_some() && !self.development {
-                found.push("attestation.android.play.decode_url: only Google decodes, except with development = true".to_owned());
-            }
-        }
-        if client.attestation.as_ref().and_then(|it| it.ios.as_ref()).is_some_and(|it| it.app_ids.is_empty()) {
-            found.push("attestation.ios needs app_ids, such as ABCDE12345.com.example.shop".to_owned());
-        }
-        for (name, tier) in client.attestation.iter().flat_map(|it| &it.tier) {
-            for scope in tier.scopes.iter().flatten().filter(|it| !client.apis.values().flatten().any(|own| own == *it)) {
-                found.push(format!("attestation.tier.{}: the client itself may not ask for {scope:?}", name.as_str()));
-            }
-            if tier.acr.as_ref().is_some_and(|it| !self.login.values().any(|login| login.acr.as_ref() == Some(it))) {
-                found.push(format!("attestation.tier.{}: no [login] has that acr", name.as_str()));
-            }
-        }
-        if client.attestation.is_some() && !client.authentication.attests() {
-            found.push("attestation needs authentication = \"attest_jwt_client_auth_dpop\" or \"attest_jwt_client_auth\"".to_owned());
-        }
-        if client.without_pkce && (client.kind != ClientKind::Web || !client.is_confidential()) {
-            found.push("without_pkce is only for web clients that authenticate".to_owned());
-        }
-        for grant in client.grants.iter().flatten().filter(|it| !GRANTS.contains(&it.as_str())) {
-            found.push(format!("there is no grant {grant:?}"));
-        }
-        found
     }
 }

@@ -23,6 +23,12 @@ const INSERT: &str = "INSERT INTO app_grant (session, number, account, client, h
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'code', 0, $10, 0, $11, $11, $11, $12)";
 const ACTIVATE: &str = "UPDATE app_grant SET state = 'active', generation = 1, issued_ms = $3, used_ms = $3, holder_kind = $4, holder = $5 \
     WHERE session = $1 AND number = $2 AND state = 'code'";
+/// The oldest of a person's grants to one client give way (153-F); a phone that signs in every day has a hundred days.
+const MOST: i64 = 100;
+const CROWDED: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $4 WHERE state <> 'ended' AND client = $2 \
+    AND session IN (SELECT id FROM session WHERE account = $1) AND created_ms <= (SELECT g.created_ms FROM app_grant g \
+    JOIN session s ON s.id = g.session WHERE s.account = $1 AND g.client = $2 AND g.state <> 'ended' \
+    ORDER BY g.created_ms DESC LIMIT 1 OFFSET $3)";
 const COUNT: &str = "UPDATE app_grant SET code_failures = code_failures + 1 WHERE session = $1 AND number = $2 AND code_failures < $3";
 
 /// What a finished authorization grants.
@@ -56,6 +62,8 @@ pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<String
         None => ("bearer", ""),
     };
     let json = |e: serde_json::Error| Fault::new(e.to_string());
+    let now_ms = change.now_ms();
+    change.run_expecting(CROWDED, vec![it.account.into(), it.client_id.into(), (MOST - 1).into(), now_ms.into()], Expect::Any);
     change.run(
         INSERT,
         vec![

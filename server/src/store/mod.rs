@@ -6,6 +6,7 @@ mod change;
 pub mod faults;
 mod migrate;
 mod postgres;
+pub mod retention;
 mod sqlite;
 mod value;
 

@@ -36,7 +36,7 @@ async fn introspected(world: &World, api: &str, token: &str) -> Json {
     world.post("/introspect", &[("token", token)], Some(api)).await.1
 }
 
-/// The call goes on for the same person, says who acts, ends with the session and never outlives the token it came from.
+/// 117-T, 118-T: the call goes on for the same person, says who acts, ends with the session and never outlives the token it came from.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_next_api_is_called_for_the_same_person() {
     for engine in engines() {
@@ -68,7 +68,7 @@ async fn the_next_api_is_called_for_the_same_person() {
     }
 }
 
-/// Never more: not a scope the first token does not stretch to, not another API's token, not a client that is no API.
+/// 117-T, 118-T: never more: not a scope the first token does not stretch to, not another API's token, not a client that is no API.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_never_gives_more() {
     for engine in engines() {

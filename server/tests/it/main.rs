@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 mod attacks;
+mod attacks_more;
 mod attested;
 mod attester;
 mod authorize;

@@ -216,7 +216,7 @@ async fn answers_are_signed_for_the_client() {
     it.world.stop().await;
 }
 
-/// RFC 9701: introspection signed for the API that asked; what the token is not, is not said.
+/// 476-O, RFC 9701: introspection signed for the API that asked; what the token is not, is not said.
 #[tokio::test(flavor = "multi_thread")]
 async fn introspection_is_signed_for_who_asks() {
     on_every_engine(|world| async move {

@@ -1,0 +1,329 @@
+//! More rows of the catalogue that no other file tries: what clients sign, what the store does when it cannot, what pages and logs
+//! say, what a crowd may do. Each with its twin.
+
+use crate::world::*;
+use serde_json::{Value as Json, json};
+use std::time::Duration;
+use symbolon::store::Store;
+use symbolon::store::faults::{Fate, Plan};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{base64url, client_assertion, jws};
+
+/// A world with a client that signs its assertions.
+async fn signing(engine: Engine) -> (World, PrivateKey) {
+    let port = free_port();
+    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let jwk = key.public().to_jwk();
+    let text = format!(
+        "{}\n[client.signer]\nkind = \"service\"\njwks = {{ keys = [{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {}, kid = \"{}\" }}] }}\n\
+         apis = {{ orders = [\"orders:read\"] }}\n",
+        configuration(port, &database(engine).await),
+        jwk["x"],
+        jwk["y"],
+        key.kid()
+    );
+    (World::with(&text, port).await, key)
+}
+
+fn now_s(world: &World) -> i64 {
+    world.running.shared.now().now_ms() / 1000
+}
+
+async fn assert_with(world: &World, path: &str, assertion: &str, more: &[(&str, &str)]) -> (u16, Json) {
+    let mut form =
+        vec![("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", assertion)];
+    form.extend_from_slice(more);
+    world.post(path, &form, None).await
+}
+
+/// 103-T: an assertion works once, at whichever endpoint.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assertion_works_once_everywhere() {
+    for engine in engines() {
+        let (world, key) = signing(engine).await;
+        let grant = [("grant_type", "client_credentials")];
+        let make = |jti: &str| client_assertion::make(&key, "signer", &world.issuer, jti, now_s(&world)).unwrap();
+        let one = make("one");
+        assert_eq!(assert_with(&world, "/token", &one, &grant).await.0, 200);
+        for (path, more) in [("/token", &grant[..]), ("/introspect", &[("token", "x")]), ("/revoke", &[("token", "x")])] {
+            let (status, answer) = assert_with(&world, path, &one, more).await;
+            assert_eq!((status, answer["error"].as_str()), (401, Some("invalid_client")), "{path}");
+            assert_eq!(assert_with(&world, path, &make(path), more).await.0, 200, "{path}");
+            assert_eq!(assert_with(&world, path, &make(path), more).await.0, 401, "the same jti in another assertion: {path}");
+        }
+        world.stop().await;
+    }
+}
+
+/// 101-T, 202-J: an assertion under an HMAC of the public key, and key ids that are paths, queries, numbers or novels.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_is_chosen_by_its_name_and_nothing_else() {
+    let (world, key) = signing(Engine::Sqlite).await;
+    let grant = [("grant_type", "client_credentials")];
+    let claims = |jti: &str| {
+        let now = now_s(&world);
+        json!({ "iss": "signer", "sub": "signer", "aud": world.issuer, "jti": jti, "iat": now, "exp": now + 60 })
+    };
+    let send = async |header: Json, jti: &str| {
+        let text = jws::sign_with_header(&key, &header, &claims(jti)).unwrap();
+        assert_with(&world, "/token", &text, &grant).await
+    };
+    for (at, kid) in
+        [json!("../../dev/null"), json!("' OR 1=1 --"), json!("x".repeat(10_000)), json!("two"), json!(1), json!([key.kid()]), json!(null)]
+            .into_iter()
+            .enumerate()
+    {
+        let (status, answer) = send(json!({ "alg": "ES256", "typ": "JWT", "kid": kid }), &format!("bad-{at}")).await;
+        assert_eq!((status, answer["error"].as_str()), (401, Some("invalid_client")), "{kid}");
+    }
+    for alg in ["HS256", "hs256", "none", "ES384", "es256"] {
+        let (status, answer) = send(json!({ "alg": alg, "typ": "JWT", "kid": key.kid() }), alg).await;
+        assert_eq!((status, answer["error"].as_str()), (401, Some("invalid_client")), "{alg}");
+    }
+    assert_eq!(send(json!({ "alg": "ES256", "typ": "JWT", "kid": key.kid() }), "good").await.0, 200);
+    world.stop().await;
+}
+
+/// 482-O: a revocation that the store did not take is no success; once it takes it, it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revocation_that_failed_is_said() {
+    let port = free_port();
+    let plan = Plan::new(Vec::new());
+    let seen = plan.clone();
+    let text = configuration(port, "sqlite:test.db");
+    let world = World::on(&text, port, |it| Store::faulty(it, seen).unwrap()).await;
+    let tokens = world.tokens("orders:read").await;
+    let token = tokens["refresh_token"].as_str().unwrap();
+    let form = [("client_id", "shop-ios"), ("token", token)];
+    plan.next(Fate::Refuse);
+    let (status, answer) = world.post("/revoke", &form, None).await;
+    assert_eq!((status, answer["error"].as_str()), (503, Some("temporarily_unavailable")), "{answer}");
+    let (status, moved) = world.refresh(token).await;
+    assert_eq!(status, 200, "and the token is what it was");
+    let form = [("client_id", "shop-ios"), ("token", moved["refresh_token"].as_str().unwrap())];
+    assert_eq!(world.post("/revoke", &form, None).await.0, 200);
+    assert_eq!(world.refresh(moved["refresh_token"].as_str().unwrap()).await.0, 400);
+    world.stop().await;
+}
+
+/// 153-F: sign-ins pile up no grants without end: the oldest of one app give way, and nobody else's.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_grant_gives_way() {
+    on_every_engine(|world| async move {
+        world.person("bob").await;
+        let mut browser = Browser::default();
+        let ask = Ask::native("orders:read");
+        let first = browser.sign_in(&world, &ask, "alice").await["code"].clone();
+        let first = world.exchange(&first, &ask.verifier).await.1;
+        let ask = Ask::native("orders:read");
+        let bobs = Browser::default().sign_in(&world, &ask, "bob").await["code"].clone();
+        let bobs = world.exchange(&bobs, &ask.verifier).await.1;
+        let mut last = Json::Null;
+        for number in 0..100 {
+            world.running.shared.now();
+            let ask = Ask::native("orders:read");
+            let code = browser.sign_in(&world, &ask, "alice").await["code"].clone();
+            if number == 98 {
+                assert_eq!(world.refresh(first["refresh_token"].as_str().unwrap()).await.0, 200, "a hundred are fine");
+            }
+            if number == 99 {
+                last = world.exchange(&code, &ask.verifier).await.1;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        let (status, answer) = world.refresh(first["refresh_token"].as_str().unwrap()).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")), "the hundred and first took its place");
+        assert_eq!(world.refresh(last["refresh_token"].as_str().unwrap()).await.0, 200);
+        assert_eq!(world.refresh(bobs["refresh_token"].as_str().unwrap()).await.0, 200);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 467-E: whatever a caller claims about its address, the audit names the connection's; a configured proxy is believed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_is_not_what_a_header_says() {
+    for (proxies, expected) in [("[]", "127.0.0.1"), ("[\"127.0.0.0/8\"]", "203.0.113.9")] {
+        let port = free_port();
+        let text = configuration(port, "sqlite:test.db").replacen(
+            "development = true",
+            &format!("development = true\ntrusted_proxies = {proxies}"),
+            1,
+        );
+        let world = World::with(&text, port).await;
+        let request = world.http.post(world.url("/token")).form(&[("grant_type", "client_credentials")]).basic_auth("robot", Some(SECRET));
+        let request = request.header("x-forwarded-for", "198.51.100.1, 203.0.113.9").header("forwarded", "for=198.51.100.2");
+        assert_eq!(request.header("x-real-ip", "198.51.100.3").send().await.unwrap().status(), 200);
+        let app = world.running.shared.now();
+        let rows = app.store.all("SELECT body FROM audit_routine", &[]).await.unwrap();
+        let bodies: Vec<Json> = rows.iter().map(|it| serde_json::from_str(it.text(0).unwrap()).unwrap()).collect();
+        let entry = bodies.iter().find(|it| it["event"] == "client_token_issued").unwrap();
+        assert_eq!(entry["address"], expected);
+        world.stop().await;
+    }
+}
+
+/// 472-E: whoever is not the client learns one thing, whatever is wrong.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_nobody_learns_nothing() {
+    let world = World::start(Engine::Sqlite).await;
+    let grant = ("grant_type", "client_credentials");
+    let wrong = async |id: &str, secret: &str| {
+        let answer = world.http.post(world.url("/token")).form(&[grant]).basic_auth(id, Some(secret)).send().await.unwrap();
+        let challenge = answer.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        (answer.status().as_u16(), challenge, answer.json::<Json>().await.unwrap()["error"].clone())
+    };
+    let unknown = wrong("nobody-at-all", SECRET).await;
+    assert_eq!(unknown.0, 401);
+    assert_eq!(wrong("robot", "not the secret").await, unknown);
+    assert_eq!(wrong("shop-ios", SECRET).await, unknown, "a public client with a secret");
+    let good = world.http.post(world.url("/token")).form(&[grant]).basic_auth("robot", Some(SECRET)).send().await.unwrap();
+    assert_eq!(good.status(), 200);
+    world.stop().await;
+}
+
+/// 573-V, 344-L: provoked failures show an id and no more; what changes something is no GET.
+#[tokio::test(flavor = "multi_thread")]
+async fn failures_tell_nothing_of_the_inside() {
+    let port = free_port();
+    let plan = Plan::new(Vec::new());
+    let seen = plan.clone();
+    let world = World::on(&configuration(port, "sqlite:test.db"), port, |it| Store::faulty(it, seen).unwrap()).await;
+    let tokens = world.tokens("orders:read").await;
+    plan.next(Fate::LoseAnswer);
+    let (status, answer) = world.refresh(tokens["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(status, 503, "{answer}");
+    let huge = "a".repeat(70_000);
+    for (path, form) in [
+        ("/token", vec![("grant_type", "\u{0}")]),
+        ("/token", vec![("grant_type", huge.as_str())]),
+        ("/introspect", vec![("token", "\u{7f}")]),
+    ] {
+        let (_, answer) = world.post(path, &form, None).await;
+        let text = answer.to_string();
+        for inside in ["SELECT", "sqlite", "panicked", "src/", ".rs", "/home", "/root", "symbolon::"] {
+            assert!(!text.contains(inside), "{path}: {text}");
+        }
+    }
+    for path in ["/token", "/par", "/revoke", "/introspect", "/login", "/challenge", "/attest", "/attest/challenge", "/endings"] {
+        assert_eq!(world.get(path).await.status(), 405, "{path}");
+    }
+    let mut browser = Browser::default();
+    browser.sign_in(&world, &Ask::native("openid"), "alice").await;
+    for query in ["action=sign_out_others", "action=end_session:x", "action=revoke_app:shop-ios"] {
+        assert_eq!(browser.get(&world, &world.url(&format!("/account?{query}"))).await.status, 200, "shown, and nothing done");
+    }
+    let silent = Ask::native("openid").with("prompt", "none");
+    let page = browser.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
+    assert!(parameters(page.location.as_deref().unwrap()).contains_key("code"), "still signed in");
+    world.stop().await;
+}
+
+/// 402-U: letters and redirects name the issuer, whatever Host and forwarding headers say.
+#[tokio::test(flavor = "multi_thread")]
+async fn addresses_come_from_the_configuration() {
+    let world = World::start(Engine::Sqlite).await;
+    for path in ["/", "/account", "/.well-known/openid-configuration", "/register"] {
+        let request = world.http.get(world.url(path)).header("x-forwarded-host", "evil.test").header("x-forwarded-proto", "gopher");
+        let answer =
+            request.header("forwarded", "host=evil.test;proto=https").header("x-original-url", "//evil.test/").send().await.unwrap();
+        let headers = format!("{:?}", answer.headers());
+        let text = answer.text().await.unwrap();
+        assert!(!headers.contains("evil.test") && !text.contains("evil.test"), "{path}");
+    }
+    world.stop().await;
+}
+
+/// 328-L: a link into somebody's half-finished sign-in starts a clean one for whoever opens it, and gives its maker nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_cannot_be_handed_to_a_victim() {
+    let world = World::start(Engine::Sqlite).await;
+    let mut thief = Browser::default();
+    let ask = Ask::native("orders:read").with("state", "the thief's");
+    let begun = thief.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+    let (handle, form_token, login) =
+        (inputs(&begun.html)["handle"].clone(), inputs(&begun.html)["form_token"].clone(), inputs(&begun.html)["login"].clone());
+    // The victim, signed in or not, is made to send the thief's form.
+    let mut victim = Browser::default();
+    victim.sign_in(&world, &Ask::native("openid"), "alice").await;
+    let form = [
+        ("handle", handle.as_str()),
+        ("form_token", &form_token),
+        ("login", &login),
+        ("username", "alice"),
+        ("password", PASSWORD),
+        ("action", "continue"),
+    ];
+    let answer = victim.send(world.http.post(world.url("/login")).form(&form)).await;
+    assert_eq!((answer.status, answer.location), (400, None));
+    // The thief's own browser is not signed in by it.
+    let silent = Ask::native("openid").with("prompt", "none");
+    let page = thief.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
+    assert_eq!(parameters(page.location.as_deref().unwrap())["error"], "login_required");
+    // And the thief, who knows a password, goes on where they were.
+    assert!(thief.submit(&world, &begun, &[("username", "alice"), ("password", PASSWORD)], "continue").await.location.is_some());
+    world.stop().await;
+}
+
+/// 331-L: a session cookie that is cut, edited or made up signs nobody in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_made_up_session_cookie_is_nothing() {
+    on_every_engine(|world| async move {
+        let mut browser = Browser::default();
+        browser.sign_in(&world, &Ask::native("openid"), "alice").await;
+        let (name, value) = browser.cookies.iter().find(|it| it.0.contains("session")).map(|(k, v)| (k.clone(), v.clone())).unwrap();
+        let signed_in = async |value: &str| {
+            let mut other = Browser::default();
+            other.cookies.insert(name.clone(), value.to_owned());
+            let silent = Ask::native("openid").with("prompt", "none");
+            let page = other.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
+            parameters(page.location.as_deref().unwrap()).contains_key("code")
+        };
+        let bytes = base64url::decode(&value).unwrap();
+        for at in [0, 15, 16, bytes.len() - 1] {
+            let mut edited = bytes.clone();
+            edited[at] ^= 1;
+            assert!(!signed_in(&base64url::encode(&edited)).await, "edited at {at}");
+        }
+        assert!(!signed_in(&base64url::encode(&bytes[..bytes.len() - 1])).await);
+        assert!(!signed_in(&base64url::encode(&bytes[..16])).await);
+        assert!(!signed_in("").await && !signed_in("AAAA").await);
+        let other = World::start(Engine::Sqlite).await;
+        let mut elsewhere = Browser::default();
+        elsewhere.sign_in(&other, &Ask::native("openid"), "alice").await;
+        assert!(!signed_in(elsewhere.cookies.iter().find(|it| it.0.contains("session")).unwrap().1).await, "another server's");
+        other.stop().await;
+        assert!(signed_in(&value).await);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 334-L: a second person on the same browser gets nothing of the first one's, and the first one's apps keep their own person.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_on_one_browser() {
+    on_every_engine(|world| async move {
+        world.person("bob").await;
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid orders:read");
+        let hers = browser.sign_in(&world, &ask, "alice").await["code"].clone();
+        let hers = world.exchange(&hers, &ask.verifier).await.1;
+        let alice = claims(hers["id_token"].as_str().unwrap())["sub"].clone();
+        let again = Ask::native("openid orders:read").with("prompt", "login");
+        let his = browser.sign_in(&world, &again, "bob").await["code"].clone();
+        let his = world.exchange(&his, &again.verifier).await.1;
+        let bob = claims(his["id_token"].as_str().unwrap())["sub"].clone();
+        assert_ne!(alice, bob);
+        // Her session on this browser is over with his sign-in; his goes on, and is his.
+        assert_eq!(world.refresh(hers["refresh_token"].as_str().unwrap()).await.0, 400);
+        let (_, refreshed) = world.refresh(his["refresh_token"].as_str().unwrap()).await;
+        assert_eq!(claims(refreshed["id_token"].as_str().unwrap())["sub"], bob);
+        let silent = Ask::native("openid").with("prompt", "none");
+        let page = browser.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
+        let code = parameters(page.location.as_deref().unwrap())["code"].clone();
+        let (_, now) = world.exchange(&code, &silent.verifier).await;
+        assert_eq!(claims(now["id_token"].as_str().unwrap())["sub"], bob);
+        world.stop().await;
+    })
+    .await;
+}
