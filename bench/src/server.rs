@@ -172,6 +172,8 @@ kind = "native"
 first_party = true
 apis = {{ orders = ["orders:read", "orders:write"], ledger = ["ledger:read"] }}
 redirect_uris = ["{BACK}"]
+# A few people sign in more often here than a whole town does.
+refresh = {{ most_per_person = "unlimited" }}
 
 [client.robot-secret]
 kind = "service"

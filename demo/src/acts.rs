@@ -1,6 +1,7 @@
 //! The play: from sign-in to API call, and what a thief or a confused app meets.
 
 mod attested;
+mod between;
 
 use crate::print::Printer;
 use crate::{NAME, PASSWORD};
@@ -13,6 +14,7 @@ use symbolon_phone::app::App;
 use symbolon_phone::browser::{Browser, Person};
 use symbolon_phone::element::Maker;
 use symbolon_phone::mailbox::Mailbox;
+use symbolon_phone::play::Play;
 
 const SCOPE: &str = "openid orders:read ledger:read blink";
 const ORDERS: &str = "https://api.example.com/orders";
@@ -20,11 +22,12 @@ const LEDGER: &str = "https://api.example.com/ledger";
 const BLINK: &str = "https://api.example.com/blink";
 
 /// Plays all acts; true if every one ended as expected.
-pub async fn play(issuer: &str, api: &str, mailbox: &Mailbox, maker: &Maker) -> bool {
+pub async fn play(issuer: &str, api: &str, mailbox: &Mailbox, maker: &Maker, play: &Play) -> bool {
     let mut printer = Printer::new();
     let plot = async {
         all(issuer, api, mailbox, &mut printer).await?;
-        attested::genuine(issuer, api, maker, &mut printer).await
+        attested::genuine(issuer, api, maker, &mut printer).await?;
+        attested::tiers(issuer, play, &mut printer).await
     };
     if let Err(trouble) = plot.await {
         printer.act("The play stops here", None, false, &trouble.to_string());
@@ -76,6 +79,7 @@ async fn all(issuer: &str, api: &str, mailbox: &Mailbox, printer: &mut Printer) 
     twice(&mut stage).await?;
     by_mail(&mut stage, mailbox).await?;
     with_a_key(issuer, api, stage.printer).await?;
+    between::all(&mut stage, mailbox).await?;
     goodbye(&mut stage, &newest).await
 }
 

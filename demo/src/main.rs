@@ -12,6 +12,7 @@ use symbolon::login::accounts::{self, NewAccount};
 use symbolon::serve;
 use symbolon_phone::element::Maker;
 use symbolon_phone::mailbox::Mailbox;
+use symbolon_phone::play::Play;
 use tokio::net::TcpListener;
 
 #[derive(Parser)]
@@ -28,6 +29,7 @@ pub const NAME: &str = "alice";
 pub const PASSWORD: &str = "open sesame, please";
 /// A client's secret may stand in a demonstration; a real one is printed once by `symbolon client secret`.
 pub const LEDGER_SECRET: &str = "the-ledger-asks-about-opaque-tokens";
+pub const ORDERS_SECRET: &str = "the-orders-api-calls-the-ledger-and-hears-of-ends";
 const WEB_SECRET: &str = "a-demonstration-secret-of-the-web-client";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -66,6 +68,18 @@ async fn read_out(mailbox: &Mailbox) {
     }
 }
 
+/// A phone has a clock of its own.
+pub fn now_ms() -> i64 {
+    serve::system_clock()()
+}
+
+/// A file for its owner alone.
+fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+}
+
 /// A port that is free now.
 async fn free_port(wanted: u16) -> Result<u16, Failure> {
     Ok(TcpListener::bind(("127.0.0.1", wanted)).await?.local_addr()?.port())
@@ -81,9 +95,12 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
     let key = directory.join("symbolon.key");
     MasterKey::create_file(&key).map_err(|it| it.0)?;
     let digest = accounts::hash_password_blocking(LEDGER_SECRET).map_err(|it| it.0)?;
+    let orders = accounts::hash_password_blocking(ORDERS_SECRET).map_err(|it| it.0)?;
     let web = accounts::hash_password_blocking(WEB_SECRET).map_err(|it| it.0)?;
     let mailbox = Mailbox::open().await?;
-    let maker = Maker::new()?;
+    let (maker, play) = (Maker::new()?, Play::new()?);
+    let play_key = directory.join("play.key");
+    write_private(&play_key, &play.decryption_key())?;
     let text = include_str!("demo.toml")
         .replace("{issuer}", &issuer)
         .replace("{listen}", &format!("127.0.0.1:{port}"))
@@ -91,6 +108,9 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
         .replace("{root}", &maker.root_spki)
         .replace("{mail}", &mailbox.address.port().to_string())
         .replace("{digest}", &digest)
+        .replace("{orders}", &orders)
+        .replace("{play}", &play_key.display().to_string())
+        .replace("{console}", &play.verification_key())
         .replace("{web}", &web);
     let config = Config::from_text(&text, "demo.toml", &|_| None)?;
     let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
@@ -107,7 +127,7 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
     accounts::create(&app.store, app.machine.hashers(), person, app.now_ms()).await.map_err(|it| format!("{it:?}"))?;
     drop(app);
     let api = api::start(&issuer).await?;
-    let good = acts::play(&issuer, &api, &mailbox, &maker).await;
+    let good = acts::play(&issuer, &api, &mailbox, &maker, &play).await;
     if !arguments.once {
         tokio::spawn(shop::serve(shop_listener, issuer.clone(), api.clone()));
         println!("\nNow you. Open\n\n    http://{shop_address}/\n\nand sign in as {NAME} with the password: {PASSWORD}");

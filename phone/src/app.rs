@@ -143,19 +143,24 @@ impl App {
 
     /// Pushes the authorization request; the browser will carry only a reference to it.
     pub async fn push(&mut self, scope: &str) -> Result<Pending, Trouble> {
+        self.push_with(&[("scope", scope)]).await
+    }
+
+    /// The same with whatever parameters.
+    pub async fn push_with(&mut self, parameters: &[(&str, &str)]) -> Result<Pending, Trouble> {
         let (verifier, state) = (pkce::verifier(random()?), base64url::encode(&random()?[..16]));
         let challenge = pkce::challenge(&verifier);
         let url = self.endpoint(&self.metadata.pushed_authorization_request_endpoint)?;
         let (client_id, redirect_uri) = (self.client_id.clone(), self.redirect_uri.clone());
-        let form = [
+        let mut form = vec![
             ("client_id", client_id.as_str()),
             ("response_type", "code"),
             ("redirect_uri", &redirect_uri),
-            ("scope", scope),
             ("state", &state),
             ("code_challenge", &challenge),
             ("code_challenge_method", "S256"),
         ];
+        form.extend_from_slice(parameters);
         let (status, body) = self.post(&url, &form).await?;
         let uri = body["request_uri"].as_str().filter(|_| status == 201).ok_or_else(|| Trouble(format!("the push was refused: {body}")))?;
         let query: String = url::form_urlencoded::Serializer::new(String::new())

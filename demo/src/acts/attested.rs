@@ -11,6 +11,7 @@ use symbolon_phone::Trouble;
 use symbolon_phone::app::App;
 use symbolon_phone::browser::{Browser, Person};
 use symbolon_phone::element::{Android, Maker};
+use symbolon_phone::play::{Play, Verdict};
 
 const CLIENT: &str = "shop-phone-3";
 const BACK: &str = "https://app.example.com/callback-3";
@@ -129,4 +130,61 @@ async fn impostor(issuer: &str, maker: &Maker, printer: &mut Printer) -> Result<
         "The hardware says so; whatever runs above it cannot be believed.",
     );
     Ok(())
+}
+
+/// One client, three phones: what each may have follows what it proved.
+pub async fn tiers(issuer: &str, play: &Play, printer: &mut Printer) -> Result<(), Trouble> {
+    const CLIENT: &str = "shop-phone-4";
+    const BACK: &str = "https://app.example.com/callback-4";
+    let mut app = App::discover(issuer, CLIENT, BACK).await?;
+    app.make_key()?;
+    let (challenge, bytes) = app.attestation_challenge().await?;
+    let hash = base64url::encode(&binding::named(Purpose::First, CLIENT, &bytes, &thumbprint(&app)?));
+    let verdict = Verdict {
+        package: "com.example.shop",
+        signing_digest: [7; 32],
+        version: 42,
+        device: vec!["MEETS_BASIC_INTEGRITY", "MEETS_DEVICE_INTEGRITY"],
+        recognition: "PLAY_RECOGNIZED",
+        binding: ("nonce", hash),
+        at_ms: crate::now_ms(),
+    };
+    let rooted = Verdict { device: vec!["MEETS_BASIC_INTEGRITY"], ..verdict.clone() };
+    let (status, _) = app.attest("play-classic", &challenge, &[("token", &play.token(&rooted)?)]).await?;
+    printer.act(
+        "A rooted Android phone sends what Google Play says of it",
+        app.log.last(),
+        status == 400,
+        "The token is opened with the keys of the Play Console, here; the device does not pass.",
+    );
+    let (challenge, bytes) = app.attestation_challenge().await?;
+    let hash = base64url::encode(&binding::named(Purpose::First, CLIENT, &bytes, &thumbprint(&app)?));
+    let good = Verdict { binding: ("nonce", hash), at_ms: crate::now_ms(), ..verdict };
+    let (status, _) = app.attest("play-classic", &challenge, &[("token", &play.token(&good)?)]).await?;
+    printer.act("A phone that passes", app.log.last(), status == 200, "Its tier is hardware_claimed: a genuine app says where its key is.");
+    let tokens = signed_in(&mut app).await?;
+    let all = text(&tokens, "scope") == "orders:read orders:write" && tokens.get("refresh_token").is_some();
+    printer.act(
+        "It signs its user in, and may have everything",
+        app.log.last(),
+        all,
+        "Scopes, lifetime and staying signed in follow the tier.",
+    );
+    let mut old = App::discover(issuer, CLIENT, BACK).await?;
+    old.make_key()?;
+    let tokens = signed_in(&mut old).await?;
+    let less = text(&tokens, "scope") == "orders:read" && tokens.get("refresh_token").is_none() && tokens["expires_in"] == 120;
+    printer.act(
+        "A phone that cannot attest at all is not locked out",
+        old.log.last(),
+        less,
+        "The same app without any shared secret: it reads orders for two minutes, bound to its key, and signs in again after.",
+    );
+    Ok(())
+}
+
+async fn signed_in(app: &mut App) -> Result<serde_json::Value, Trouble> {
+    let pending = app.push("orders:read orders:write").await?;
+    let code = app.sign_in(&mut Browser::default(), &pending, &Person::with_password(NAME, PASSWORD)).await?;
+    Ok(app.exchange(&code, &pending.verifier).await?.1)
 }

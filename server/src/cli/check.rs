@@ -1,7 +1,7 @@
 //! `symbolon check`: the configuration as a security reviewer reads it. Mistakes are found when the file is read; this
 //! page is about choices: what a thief could do with what, and how each app could be impersonated.
 
-use crate::config::{Client, ClientAuthentication, ClientKind, Config, TokenFormat, fapi};
+use crate::config::{Client, ClientAuthentication, ClientKind, Config, Most, TokenFormat, fapi};
 use std::process::ExitCode;
 use symbolon_oauth::redirect::{self, RedirectKind};
 
@@ -122,6 +122,9 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
             lines.push(format!("    a stolen refresh token needs {whose} certificate and key as well"));
         }
         ClientAuthentication::PrivateKeyJwt => lines.push("    a stolen refresh token needs the client's private key as well".to_owned()),
+    }
+    if matches!(client.refresh.most_per_person, Most::Word(_)) {
+        lines.push("  ! refresh.most_per_person is unlimited: sign-ins pile up grants without end".to_owned());
     }
     if client.refresh.grace.0 > 60 {
         lines.push(format!("  ! refresh.grace is {}: a thief has that long to use a stolen, replaced token", client.refresh.grace));

@@ -4,6 +4,7 @@ use super::{Jwks, Secret, SecretSource, Span, Tier, TierName};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::{distinguished_name, redirect};
@@ -271,11 +272,41 @@ pub struct Refresh {
     pub grace: Span,
     pub on_stale: OnStale,
     pub mode: RefreshMode,
+    /// The most grants a person can have with this client; beyond that the oldest gives way.
+    pub most_per_person: Most,
+}
+
+/// A bound that can be taken away, by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Most {
+    Grants(NonZeroU32),
+    /// UNSAFE: sign-ins pile up grants without end.
+    Word(Unlimited),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unlimited {
+    Unlimited,
+}
+
+impl Default for Most {
+    fn default() -> Self {
+        Self::Grants(NonZeroU32::MIN.saturating_add(99))
+    }
 }
 
 impl Default for Refresh {
     fn default() -> Self {
-        Self { idle: Span::days(30), absolute: Span::days(180), grace: Span(10), on_stale: OnStale::Keep, mode: RefreshMode::Rotate }
+        Self {
+            idle: Span::days(30),
+            absolute: Span::days(180),
+            grace: Span(10),
+            on_stale: OnStale::Keep,
+            mode: RefreshMode::Rotate,
+            most_per_person: Most::default(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Asked, Grant, State, invalid_grant};
 use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
+use crate::config::Most;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, Expect, NotApplied, Value};
@@ -23,8 +24,7 @@ const INSERT: &str = "INSERT INTO app_grant (session, number, account, client, h
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'code', 0, $10, 0, $11, $11, $11, $12)";
 const ACTIVATE: &str = "UPDATE app_grant SET state = 'active', generation = 1, issued_ms = $3, used_ms = $3, holder_kind = $4, holder = $5 \
     WHERE session = $1 AND number = $2 AND state = 'code'";
-/// The oldest of a person's grants to one client give way (153-F); a phone that signs in every day has a hundred days.
-const MOST: i64 = 100;
+/// The oldest of a person's grants to one client give way (153-F).
 const CROWDED: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $4 WHERE state <> 'ended' AND client = $2 \
     AND session IN (SELECT id FROM session WHERE account = $1) AND created_ms <= (SELECT g.created_ms FROM app_grant g \
     JOIN session s ON s.id = g.session WHERE s.account = $1 AND g.client = $2 AND g.state <> 'ended' \
@@ -42,6 +42,8 @@ pub struct Granting<'a> {
     pub instances: bool,
     /// And devices that cannot attest hold theirs by a key.
     pub unattested: bool,
+    /// The most living grants of this person and client, this one included.
+    pub most: Most,
     pub scope: &'a Scope,
     pub resource: &'a [String],
     pub asked: &'a Asked,
@@ -63,7 +65,10 @@ pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<String
     };
     let json = |e: serde_json::Error| Fault::new(e.to_string());
     let now_ms = change.now_ms();
-    change.run_expecting(CROWDED, vec![it.account.into(), it.client_id.into(), (MOST - 1).into(), now_ms.into()], Expect::Any);
+    if let Most::Grants(most) = it.most {
+        let others = i64::from(most.get()) - 1;
+        change.run_expecting(CROWDED, vec![it.account.into(), it.client_id.into(), others.into(), now_ms.into()], Expect::Any);
+    }
     change.run(
         INSERT,
         vec![

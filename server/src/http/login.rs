@@ -426,6 +426,7 @@ async fn answer(
         confidential: client.authentication != crate::config::ClientAuthentication::None,
         instances: client.has_instances(),
         unattested: client.takes_unattested(),
+        most: client.refresh.most_per_person,
         scope: &request.scope,
         resource: &request.resource,
         asked: &asked,
