@@ -6,7 +6,9 @@
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use symbolon_attest::cms::Signed;
 use symbolon_attest::jwe;
+use symbolon_attest::x509::{Chain, extension};
 use symbolon_oauth::base64url;
 
 /// Writes the seeds of a target.
@@ -15,7 +17,7 @@ pub fn seeds(target: &str) {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors");
     let vectors = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
     let all = match target {
-        "app_attestation" => evidence(&vectors, "attestation_object_b64"),
+        "app_attestation" => attestations(&vectors),
         "app_assertion" => evidence(&vectors, "assertion_b64"),
         "key_attestation" => chains(&vectors),
         "play_token" => tokens(&vectors),
@@ -53,19 +55,48 @@ fn evidence(vectors: &Path, member: &str) -> Vec<Vec<u8>> {
     list(&file(vectors, "app-attest/app-attest.json"), "vectors").filter_map(|it| base64(&it[member])).collect()
 }
 
-fn receipts(vectors: &Path) -> Vec<Vec<u8>> {
-    list(&file(vectors, "app-attest/receipts.json"), "vectors").filter_map(|it| base64(&it["receipt_b64"])).collect()
+/// An object as it came, behind a 0; its authenticator data, behind a 1.
+fn attestations(vectors: &Path) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for object in evidence(vectors, "attestation_object_b64") {
+        const NAME: &[u8] = b"\x68authData\x58";
+        let data = object.windows(NAME.len()).position(|it| it == NAME).and_then(|at| object.get(at + NAME.len() + 1..));
+        all.extend(data.map(|it| [b"\x01", it].concat()));
+        all.push([b"\0".as_slice(), &object].concat());
+    }
+    all
 }
 
-/// A chain is one file: before every certificate its length, two bytes.
+/// A receipt as it came, behind a 0; its content, behind a 1.
+fn receipts(vectors: &Path) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for receipt in list(&file(vectors, "app-attest/receipts.json"), "vectors").filter_map(|it| base64(&it["receipt_b64"])) {
+        all.extend(Signed::parse(&receipt).map(|it| [b"\x01".as_slice(), &it.content].concat()));
+        all.push([b"\0".as_slice(), &receipt].concat());
+    }
+    all
+}
+
+/// A chain, behind a 0, and before every certificate its length in two bytes; the leaf's description, behind a 1.
 fn chains(vectors: &Path) -> Vec<Vec<u8>> {
     let der = |pem: &Value| {
         let text: String = pem.as_str()?.lines().filter(|it| !it.starts_with("-----")).collect();
-        let der = base64(&text.into())?;
-        Some([&u16::try_from(der.len()).ok()?.to_be_bytes()[..], &der].concat())
+        base64(&text.into())
     };
-    let file = file(vectors, "android-key-attestation/chains.json");
-    list(&file, "vectors").map(|it| list(it, "chain_pem").filter_map(der).collect::<Vec<_>>().concat()).collect()
+    let mut all = Vec::new();
+    for it in list(&file(vectors, "android-key-attestation/chains.json"), "vectors") {
+        let chain: Vec<Vec<u8>> = list(it, "chain_pem").filter_map(der).collect();
+        let mut whole = vec![0];
+        for one in &chain {
+            whole.extend(u16::try_from(one.len()).unwrap_or_default().to_be_bytes());
+            whole.extend(one);
+        }
+        all.push(whole);
+        let leaf: Vec<&[u8]> = chain.iter().take(1).map(Vec::as_slice).collect();
+        let Ok(leaf) = Chain::parse(&leaf) else { continue };
+        all.extend(extension(leaf.leaf(), "1.3.6.1.4.1.11129.2.1.17").map(|it| [b"\x01", it].concat()));
+    }
+    all
 }
 
 /// The certificates of such a file.
@@ -100,4 +131,47 @@ fn lists(vectors: &Path) -> Vec<Vec<u8>> {
     let file = file(vectors, "android-key-attestation/revocation.json");
     let Some(serial) = file["serial_hex"].as_str() else { return Vec::new() };
     ["badbeef", "5cb838f1fe157a85", serial].map(|it| format!("{it}\n{}", file["status_list"]).into_bytes()).to_vec()
+}
+
+/// A value in DER (X.690 8.1) of less than 64 KiB.
+pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap_or(u16::MAX);
+    let content = &content[..usize::from(length)];
+    match length {
+        0..=0x7f => [&[tag, length as u8], content].concat(),
+        0x80..=0xff => [&[tag, 0x81, length as u8], content].concat(),
+        _ => [&[tag, 0x82, (length >> 8) as u8, length as u8], content].concat(),
+    }
+}
+
+/// A certificate (RFC 5280 4.1) that nobody signed, for the generator of P-256 (SEC 2, 2.4.2), with one extension. `name`: the
+/// octets of its object identifier.
+pub fn certificate(name: &[u8], value: &[u8]) -> Vec<u8> {
+    const ALGORITHM: &[u8] = &[0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+    const EMPTY: &[u8] = &[0x30, 0];
+    let date = tlv(0x17, b"250101000000Z");
+    let extension = tlv(0x30, &[tlv(6, name), tlv(4, value)].concat());
+    let fields = [
+        &[0xa0, 3, 2, 1, 2, 2, 1, 5],
+        ALGORITHM,
+        EMPTY,
+        &tlv(0x30, &[date.as_slice(), &date].concat()),
+        EMPTY,
+        &spki(),
+        &tlv(0xa3, &tlv(0x30, &extension)),
+    ];
+    tlv(0x30, &[&tlv(0x30, &fields.concat()), ALGORITHM, &[3, 2, 0, 0]].concat())
+}
+
+/// The generator of P-256 (SEC 2, 2.4.2): a point of the curve whose key signs nothing here.
+pub const POINT: [u8; 65] = [
+    0x04, 0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2, 0x77, 0x03, 0x7d, 0x81, 0x2d,
+    0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96, 0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb,
+    0x4a, 0x7c, 0x0f, 0x9e, 0x16, 0x2b, 0xce, 0x33, 0x57, 0x6b, 0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5,
+];
+
+/// The same as SubjectPublicKeyInfo (RFC 5480 2).
+pub fn spki() -> Vec<u8> {
+    let algorithm = tlv(0x30, &[6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7]);
+    tlv(0x30, &[algorithm, tlv(3, &[&[0], &POINT[..]].concat())].concat())
 }

@@ -1,5 +1,5 @@
-//! A chain of certificates as an app sends it, in the form of `symbolon_attest_fuzz::chain`. Nobody answered this challenge, so
-//! none may hold.
+//! A chain of certificates as an app sends it. The first byte says what the rest is: 0, a chain in the form of
+//! `symbolon_attest_fuzz::chain`; else the description in a leaf that stands alone. None answers this challenge, so none may hold.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -21,7 +21,11 @@ fuzz_target!(init: symbolon_attest_fuzz::seeds("key_attestation"), |bytes: &[u8]
         strict: true,
         least_patch: Some(202_001),
     };
-    if let Ok(verdict) = judge(&symbolon_attest_fuzz::chain(bytes), &expected) {
+    let Some((mode, rest)) = bytes.split_first() else { return };
+    let leaf = symbolon_attest_fuzz::certificate(&[0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 1, 0x11], rest);
+    let chain = if *mode == 0 { symbolon_attest_fuzz::chain(rest) } else { vec![leaf.as_slice()] };
+    if let Ok(verdict) = judge(&chain, &expected) {
+        assert!(*mode == 0 || verdict.broke("chain_root") && !verdict.broke("extension"), "{verdict:?}");
         assert!(!verdict.holds(), "{verdict:?}");
         if !verdict.broke("extension") {
             assert_eq!(verdict.broke("unlocked"), verdict.facts.locked != Some(true));

@@ -1,5 +1,6 @@
 //! A classic token as an app sends it. The first byte says what the rest is: 0, the token; 1, what was encrypted in one; 2, its
-//! header and behind a zero what was encrypted. Nobody signs by this key, so none may open.
+//! header and behind a zero what was encrypted. Nobody signs by the other key, so none may
+//! open.
 #![no_main]
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -13,11 +14,7 @@ use symbolon_oauth::base64url;
 const HEADER: &[u8] = br#"{"alg":"A256KW","enc":"A256GCM"}"#;
 const KEY: [u8; 32] = [7; 32];
 
-/// The generator of P-256 (SEC 2, 2.4.2): a point of the curve whose key signs nothing here.
-static KEYS: LazyLock<Keys> = LazyLock::new(|| {
-    let spki = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li_hp_m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q";
-    Keys { decryption: KEY, verification_spki: base64url::decode(spki).unwrap_or_default() }
-});
+static KEYS: LazyLock<Keys> = LazyLock::new(|| Keys { decryption: KEY, verification_spki: symbolon_attest_fuzz::spki() });
 
 /// The same at every run: the nonce is no secret here, and the key is no key.
 fn seal(header: &[u8], content: &[u8]) -> Option<String> {
