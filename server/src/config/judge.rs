@@ -54,6 +54,15 @@ impl Config {
         if !self.attestation.simulated_roots.is_empty() && !self.development {
             found.push("[attestation] simulated_roots: simulated phones are trusted only with development = true".to_owned());
         }
+        let brand = &self.brand;
+        for (name, url) in [("privacy_url", &brand.privacy_url), ("terms_url", &brand.terms_url), ("support_url", &brand.support_url)] {
+            // They become links on pages: nothing that runs (575-V).
+            let scheme = url.as_ref().map(|it| url::Url::parse(it).map(|it| it.scheme().to_owned()).unwrap_or_default());
+            let good = scheme.as_deref().is_none_or(|it| it == "https" || (it == "mailto" && name == "support_url"));
+            if !good {
+                found.push(format!("[brand] {name} must begin with https://{}", if name == "support_url" { " or mailto:" } else { "" }));
+            }
+        }
         if let Some(text) = self.attestation.status_list.as_deref()
             && text != "off"
             && !text.starts_with("file:")

@@ -327,3 +327,104 @@ async fn two_people_on_one_browser() {
     })
     .await;
 }
+
+/// 228-J: neither a profile nor a list of claims can write what the protocol says; a claim of its own name arrives.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_writes_no_protocol_claims() {
+    on_every_engine(|world| async move {
+        let file = std::fs::read_to_string(world.file()).unwrap();
+        let names = "[\"sub\", \"aud\", \"iss\", \"exp\", \"cnf\", \"act\", \"acr\", \"tier\", \"grant_id\", \"sid\", \"client_id\", \"scope\", \"nickname\"]";
+        let text = file.replacen("claims = [\"customer_id\"]", &format!("claims = {names}"), 1);
+        std::fs::write(world.file(), text).unwrap();
+        symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
+        let app = world.running.shared.now();
+        let evil = json!({
+            "sub": "admin", "aud": "evil", "iss": "evil", "exp": 9_999_999_999_i64, "cnf": { "jkt": "evil" }, "act": { "sub": "evil" }, "acr": "evil",
+            "tier": "hardware", "grant_id": "evil", "sid": "evil", "client_id": "evil", "scope": "admin", "nickname": "mal",
+        });
+        let new = symbolon::login::accounts::NewAccount {
+            login_names: vec!["mallory".to_owned()],
+            email: None,
+            email_verified: false,
+            name: None,
+            locale: None,
+            claims: evil.as_object().unwrap().clone(),
+            password: Some(PASSWORD.to_owned()),
+        };
+        let id = symbolon::login::accounts::create(&app.store, app.machine.hashers(), new, app.now_ms()).await.unwrap();
+        let ask = Ask::native("openid profile orders:read");
+        let code = Browser::default().sign_in(&world, &ask, "mallory").await["code"].clone();
+        let (_, tokens) = world.exchange(&code, &ask.verifier).await;
+        for name in ["access_token", "id_token"] {
+            let token = claims(tokens[name].as_str().unwrap());
+            assert_eq!((token["sub"].as_str(), token["iss"].as_str()), (Some(id.as_str()), Some(world.issuer.as_str())), "{name}");
+            assert!(!token.to_string().contains("evil") && token.get("tier").is_none() && token.get("cnf").is_none(), "{token}");
+            assert!(token["exp"].as_i64().unwrap() < 9_999_999_999);
+        }
+        assert_eq!(claims(tokens["access_token"].as_str().unwrap())["nickname"], "mal");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 492-O: a hint that names another person's session ends nothing before the person says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hint_of_somebody_else_ends_nothing() {
+    on_every_engine(|world| async move {
+        world.person("bob").await;
+        let id_token = async |name: &str, browser: &mut Browser| {
+            let ask = Ask::native("openid");
+            let code = browser.sign_in(&world, &ask, name).await["code"].clone();
+            world.exchange(&code, &ask.verifier).await.1["id_token"].as_str().unwrap().to_owned()
+        };
+        let (mut hers, mut his) = (Browser::default(), Browser::default());
+        let (own, other) = (id_token("alice", &mut hers).await, id_token("bob", &mut his).await);
+        let page = hers.get(&world, &world.url(&format!("/logout?id_token_hint={other}"))).await;
+        assert!(page.status == 200 && page.html.contains("<form"), "it asks: {}", page.html);
+        let silent = Ask::native("openid").with("prompt", "none");
+        let still = hers.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
+        assert!(parameters(still.location.as_deref().unwrap()).contains_key("code"));
+        let page = hers.get(&world, &world.url(&format!("/logout?id_token_hint={own}"))).await;
+        assert!(!page.html.contains("<form"), "her own hint needs no question");
+        let gone = hers.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
+        assert_eq!(parameters(gone.location.as_deref().unwrap())["error"], "login_required");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 577-V: pages open in a browsing context of their own and may be embedded nowhere; no script is served to be a service worker.
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_stand_alone() {
+    let world = World::start(Engine::Sqlite).await;
+    let ask = Ask::native("openid");
+    for path in ["/", "/account", &format!("/authorize?{}", ask.query())] {
+        let answer = world.get(path).await;
+        let header = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned()).unwrap_or_default();
+        assert_eq!(header("cross-origin-opener-policy"), "same-origin", "{path}");
+        assert_eq!((header("cross-origin-resource-policy").as_str(), header("x-frame-options").as_str()), ("same-origin", "DENY"));
+        assert!(header("content-security-policy").contains("frame-ancestors 'none'") && header("service-worker-allowed").is_empty());
+    }
+    for path in ["/sw.js", "/service-worker.js", "/assets/sw.js"] {
+        assert_eq!(world.get(path).await.status(), 404, "{path}");
+    }
+    assert_eq!(world.get("/assets/style.css").await.status(), 200);
+    world.stop().await;
+}
+
+/// 575-V: no address of an active scheme comes into a configuration, and so onto a page.
+#[tokio::test]
+async fn links_are_https_or_nothing() {
+    let read = |brand: &str| {
+        let text = configuration(1, "sqlite:x.db").replacen("[api.orders]\n", &format!("[brand]\n{brand}\n[api.orders]\n"), 1);
+        symbolon::config::Config::from_text(&text, "test.toml", &|_| None).map(|_| ()).map_err(|it| it.to_string())
+    };
+    for name in ["privacy_url", "terms_url", "support_url"] {
+        for bad in ["javascript:alert(1)", "data:text/html,x", "vbscript:x", "//evil.test/", "not a url", ""] {
+            let said = read(&format!("{name} = \"{bad}\"")).err().unwrap_or_default();
+            assert!(said.contains(name), "{name} {bad}: {said}");
+        }
+        assert_eq!(read(&format!("{name} = \"https://example.com/x\"")), Ok(()));
+    }
+    assert_eq!(read("support_url = \"mailto:help@example.com\""), Ok(()));
+}
