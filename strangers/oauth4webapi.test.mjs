@@ -1,175 +1,17 @@
 // oauth4webapi (npm) as a confidential web client: discovery, PAR, code with PKCE, ID token, userinfo, refresh,
 // introspection, revocation, logout; as an app that proves a key (DPoP); as a bank (FAPI 2.0: private_key_jwt, JAR, JARM, DPoP,
-// signed introspection); and as an attested app in both proof modes. The server is the demo's; the person's browser is a few lines of fetch.
+// signed introspection); as clients that show a certificate (RFC 8705); and as an attested app in both proof modes.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
+import { jwt, now, person, refuses, secret, server, tampered } from './world.mjs'
 import * as oauth from 'oauth4webapi'
 
-const insecure = { [oauth.allowInsecureRequests]: true }
-const back = 'https://web.example.com/callback'
-const secret = 'a-demonstration-secret-of-the-web-client'
-
-// One demo for all of them.
-let running
-const demo = () => (running ??= start())
-after(async () => (await running)?.stop())
-
-async function start() {
-  const child = spawn(process.env.SYMBOLON_DEMO, [], { stdio: ['ignore', 'pipe', 'inherit'] })
-  for await (const line of createInterface({ input: child.stdout })) {
-    const found = line.match(/^The server itself is at (.*)\/ /)
-    if (!found) continue
-    child.stdout.resume()
-    return { issuer: new URL(found[1]), text: found[1], stop: () => (child.kill(), once(child, 'exit')) }
-  }
-  throw new Error('the demo did not come up')
+async function discovered() {
+  const issuer = new URL((await server()).issuer)
+  return oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer))
 }
 
-const unescape = (it) => it.replaceAll('&#x2f;', '/').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
-
-// Signs alice in through the pages; answers the URL at which the client takes over.
-async function person(address, claimed = back) {
-  const cookies = new Map()
-  let request = [address, {}]
-  for (let step = 0; step < 6; step++) {
-    const cookie = [...cookies].map((it) => it.join('=')).join('; ')
-    const [url, options] = request
-    const answer = await fetch(url, { ...options, redirect: 'manual', headers: { cookie } })
-    for (const line of answer.headers.getSetCookie()) cookies.set(...line.split(';')[0].split(/=(.*)/s).slice(0, 2))
-    const location = answer.headers.get('location')
-    if (location?.startsWith(claimed)) return new URL(location)
-    const html = await answer.text()
-    assert.equal(answer.status, 200, html)
-    const body = new URLSearchParams()
-    for (const [tag] of html.matchAll(/<(input|button)[^>]*>/g)) {
-      const name = tag.match(/ name="([^"]*)"/)?.[1]
-      if (name && !body.has(name)) body.set(name, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
-    }
-    if (body.has('username')) body.set('username', 'alice'), body.set('password', 'open sesame, please')
-    request = [unescape(html.match(/<form[^>]* action="([^"]*)"/)[1]), { method: 'POST', body }]
-  }
-  throw new Error('the sign-in does not end')
-}
-
-test('oauth4webapi completes every flow it has with us', async () => {
-  const { issuer, text } = await demo()
-  for (const algorithm of ['oauth2', 'oidc']) {
-    const found = await oauth.discoveryRequest(issuer, { algorithm, ...insecure })
-    assert.equal((await oauth.processDiscoveryResponse(issuer, found)).issuer, text)
-  }
-  const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, insecure))
-  assert.equal(as.issuer, text)
-  const client = { client_id: 'shop-web' }
-  const authentication = oauth.ClientSecretBasic(secret)
-  const verifier = oauth.generateRandomCodeVerifier()
-  const [state, nonce] = [oauth.generateRandomState(), oauth.generateRandomNonce()]
-  const parameters = new URLSearchParams({
-    response_type: 'code',
-    redirect_uri: back,
-    scope: 'openid email',
-    state,
-    nonce,
-    max_age: '600',
-    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: 'S256',
-  })
-  const pushed = await oauth.pushedAuthorizationRequest(as, client, authentication, parameters, insecure)
-  const { request_uri } = await oauth.processPushedAuthorizationResponse(as, client, pushed)
-  const address = new URL(as.authorization_endpoint)
-  address.search = new URLSearchParams({ client_id: client.client_id, request_uri })
-  const answered = oauth.validateAuthResponse(as, client, await person(address), state)
-  const granted = await oauth.authorizationCodeGrantRequest(as, client, authentication, answered, back, verifier, insecure)
-  const tokens = await oauth.processAuthorizationCodeResponse(as, client, granted, { expectedNonce: nonce, maxAge: 600, requireIdToken: true })
-  const claims = oauth.getValidatedIdTokenClaims(tokens)
-  const me = await oauth.userInfoRequest(as, client, tokens.access_token, insecure)
-  assert.equal((await oauth.processUserInfoResponse(as, client, claims.sub, me)).email, 'alice@example.com')
-  const refreshed = await oauth.refreshTokenGrantRequest(as, client, authentication, tokens.refresh_token, insecure)
-  const next = await oauth.processRefreshTokenResponse(as, client, refreshed)
-  assert.notEqual(next.refresh_token, tokens.refresh_token)
-  const introspect = async (token) => {
-    const asked = await oauth.introspectionRequest(as, client, authentication, token, insecure)
-    return (await oauth.processIntrospectionResponse(as, client, asked)).active
-  }
-  assert.equal(await introspect(next.access_token), true)
-  await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, authentication, next.refresh_token, insecure))
-  assert.equal(await introspect(next.access_token), false)
-  const logout = new URL(as.end_session_endpoint)
-  logout.search = new URLSearchParams({ id_token_hint: tokens.id_token, post_logout_redirect_uri: back, state: 'bye' })
-  const left = await fetch(logout, { redirect: 'manual' })
-  assert.equal(left.headers.get('location'), `${back}?state=bye`)
-})
-
-// RFC 9449: PAR, code, refresh and userinfo with proofs; the server's nonces are learnt on the way.
-test('oauth4webapi proves a key with every request', async () => {
-  const { issuer } = await demo()
-  const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, insecure))
-  const client = { client_id: 'shop-phone-2', dpop_bound_access_tokens: true }
-  const claimed = 'https://app.example.com/callback-2'
-  const DPoP = oauth.DPoP(client, await oauth.generateKeyPair('ES256'))
-  const options = { DPoP, ...insecure }
-  // A nonce is asked for once; the library keeps it.
-  const again = async (request, process) => {
-    try {
-      return await process(await request())
-    } catch (error) {
-      if (!oauth.isDPoPNonceError(error)) throw error
-      return process(await request())
-    }
-  }
-  const verifier = oauth.generateRandomCodeVerifier()
-  const state = oauth.generateRandomState()
-  const parameters = new URLSearchParams({
-    response_type: 'code',
-    redirect_uri: claimed,
-    scope: 'openid orders:read',
-    state,
-    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: 'S256',
-  })
-  const none = oauth.None()
-  const { request_uri } = await again(
-    () => oauth.pushedAuthorizationRequest(as, client, none, parameters, options),
-    (it) => oauth.processPushedAuthorizationResponse(as, client, it),
-  )
-  const address = new URL(as.authorization_endpoint)
-  address.search = new URLSearchParams({ client_id: client.client_id, request_uri })
-  const answered = oauth.validateAuthResponse(as, client, await person(address, claimed), state)
-  const tokens = await again(
-    () => oauth.authorizationCodeGrantRequest(as, client, none, answered, claimed, verifier, options),
-    (it) => oauth.processAuthorizationCodeResponse(as, client, it),
-  )
-  assert.equal(tokens.token_type, 'dpop')
-  const next = await again(
-    () => oauth.refreshTokenGrantRequest(as, client, none, tokens.refresh_token, options),
-    (it) => oauth.processRefreshTokenResponse(as, client, it),
-  )
-  const parameter = { additionalParameters: { resource: issuer.href.replace(/\/$/, '') } }
-  const own = await again(
-    () => oauth.refreshTokenGrantRequest(as, client, none, next.refresh_token, { ...options, ...parameter }),
-    (it) => oauth.processRefreshTokenResponse(as, client, it),
-  )
-  const me = await again(
-    () => oauth.userInfoRequest(as, client, own.access_token, options),
-    (it) => oauth.processUserInfoResponse(as, client, oauth.skipSubjectCheck, it),
-  )
-  assert.ok(me.sub)
-  // The twin: another key gets nothing.
-  const thief = oauth.DPoP(client, await oauth.generateKeyPair('ES256'))
-  const stolen = again(
-    () => oauth.refreshTokenGrantRequest(as, client, none, own.refresh_token, { ...options, DPoP: thief }),
-    (it) => oauth.processRefreshTokenResponse(as, client, it),
-  )
-  await assert.rejects(stolen, (error) => error.error === 'invalid_grant')
-})
-
-// The key of the demo's bank and of the demo's attester: for demonstrations.
-const jwk = {"kty": "EC", "crv": "P-256", "x": "O8ewdOcwOiAyO5aJdqNuLmnAhtrcR3kynVjXMTXhEZE", "y": "pKTc2iDnhQY725xfky7S3rEczsueZizbYiTheNhdNt4", "d": "l00OBu0X67Zynal-ggIlYd0lWyaDtQiurcA8K0qlh4s"}
-const es256 = { name: 'ECDSA', namedCurve: 'P-256' }
-const known = () => crypto.subtle.importKey('jwk', jwk, es256, true, ['sign'])
-
+// A nonce is asked for once; the library keeps it.
 async function again(request, process) {
   try {
     return await process(await request())
@@ -179,121 +21,189 @@ async function again(request, process) {
   }
 }
 
-// FAPI 2.0: a signed request is pushed by a client that signs, the answer is signed, tokens are bound to a key.
-test('oauth4webapi as a bank', async () => {
-  const { issuer } = await demo()
-  const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, insecure))
-  const client = { client_id: 'shop-bank' }
-  const claimed = 'https://bank.example.com/callback'
-  const key = await known()
-  const authentication = oauth.PrivateKeyJwt(key)
-  const DPoP = oauth.DPoP(client, await oauth.generateKeyPair('ES256'))
-  const options = { DPoP, ...insecure }
+// What belongs to one sign-in.
+async function signIn(redirect_uri, scope, more) {
   const verifier = oauth.generateRandomCodeVerifier()
   const [state, nonce] = [oauth.generateRandomState(), oauth.generateRandomNonce()]
-  const parameters = {
-    response_type: 'code',
-    response_mode: 'jwt',
-    redirect_uri: claimed,
-    scope: 'openid orders:read',
-    state,
-    nonce,
-    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
-    code_challenge_method: 'S256',
-  }
-  const push = async (body) =>
+  const code_challenge = await oauth.calculatePKCECodeChallenge(verifier)
+  const parameters = { response_type: 'code', redirect_uri, scope, state, nonce, code_challenge, code_challenge_method: 'S256', ...more }
+  return { verifier, state, nonce, parameters: new URLSearchParams(parameters) }
+}
+
+// One client: the library's calls with a nonce learnt on the way.
+function calls(as, client, authentication, options) {
+  const push = (parameters) =>
     again(
-      () => oauth.pushedAuthorizationRequest(as, client, authentication, body, options),
+      () => oauth.pushedAuthorizationRequest(as, client, authentication, parameters, options),
       (it) => oauth.processPushedAuthorizationResponse(as, client, it),
     )
-  const signed = async () => new URLSearchParams({ request: await oauth.issueRequestObject(as, client, parameters, key) })
-  await assert.rejects(push(new URLSearchParams(parameters)), (error) => error.error === 'invalid_request')
-  // The nonce is known from here on, so that no request object is sent twice.
-  const { request_uri } = await push(await signed())
-  const address = new URL(as.authorization_endpoint)
-  address.search = new URLSearchParams({ client_id: client.client_id, request_uri })
-  const back = await person(address, claimed)
-  assert.deepEqual([...back.searchParams.keys()], ['response'])
-  const answered = await oauth.validateJwtAuthResponse(as, client, back, state, insecure)
-  const tokens = await again(
-    () => oauth.authorizationCodeGrantRequest(as, client, authentication, answered, claimed, verifier, options),
-    (it) => oauth.processAuthorizationCodeResponse(as, client, it, { expectedNonce: nonce, requireIdToken: true }),
-  )
-  assert.equal(tokens.token_type, 'dpop')
-  const refreshed = async () =>
+  const redeem = (answered, back, verifier, checks) =>
     again(
-      () => oauth.refreshTokenGrantRequest(as, client, authentication, tokens.refresh_token, options),
+      () => oauth.authorizationCodeGrantRequest(as, client, authentication, answered, back, verifier, options),
+      (it) => oauth.processAuthorizationCodeResponse(as, client, it, checks),
+    )
+  const refresh = (token, additionalParameters) =>
+    again(
+      () => oauth.refreshTokenGrantRequest(as, client, authentication, token, { ...options, additionalParameters }),
       (it) => oauth.processRefreshTokenResponse(as, client, it),
     )
-  assert.equal((await refreshed()).refresh_token, tokens.refresh_token)
-  await refreshed()
-  const asked = await oauth.introspectionRequest(as, client, authentication, tokens.access_token, { requestJwtResponse: true, ...insecure })
+  const userinfo = (token, subject) =>
+    again(
+      () => oauth.userInfoRequest(as, client, token, options),
+      (it) => oauth.processUserInfoResponse(as, client, subject, it),
+    )
+  const address = (request_uri) => Object.assign(new URL(as.authorization_endpoint), { search: new URLSearchParams({ client_id: client.client_id, request_uri }) })
+  return { push, redeem, refresh, userinfo, address }
+}
+
+test('oauth4webapi completes every flow it has with us', async () => {
+  const { issuer } = await server()
+  for (const algorithm of ['oauth2', 'oidc']) {
+    const found = await oauth.discoveryRequest(new URL(issuer), { algorithm })
+    assert.equal((await oauth.processDiscoveryResponse(new URL(issuer), found)).issuer, issuer)
+  }
+  const as = await discovered()
+  const client = { client_id: 'site' }
+  const back = 'https://web.example.com/callback'
+  const authentication = oauth.ClientSecretBasic(secret)
+  const { push, redeem, refresh, userinfo, address } = calls(as, client, authentication)
+  const { verifier, state, nonce, parameters } = await signIn(back, 'openid email', { max_age: '600' })
+  const { request_uri } = await push(parameters)
+  const answered = oauth.validateAuthResponse(as, client, await person(address(request_uri), back), state)
+  const tokens = await redeem(answered, back, verifier, { expectedNonce: nonce, maxAge: 600, requireIdToken: true })
+  const claims = oauth.getValidatedIdTokenClaims(tokens)
+  assert.equal((await userinfo(tokens.access_token, claims.sub)).email, 'alice@example.com')
+  const next = await refresh(tokens.refresh_token)
+  assert.notEqual(next.refresh_token, tokens.refresh_token)
+  const introspect = async (token) => {
+    const asked = await oauth.introspectionRequest(as, client, authentication, token)
+    return (await oauth.processIntrospectionResponse(as, client, asked)).active
+  }
+  assert.equal(await introspect(next.access_token), true)
+  await oauth.processRevocationResponse(await oauth.revocationRequest(as, client, authentication, next.refresh_token))
+  assert.equal(await introspect(next.access_token), false)
+  const logout = new URL(as.end_session_endpoint)
+  logout.search = new URLSearchParams({ id_token_hint: tokens.id_token, post_logout_redirect_uri: back, state: 'bye' })
+  const left = await fetch(logout, { redirect: 'manual' })
+  assert.equal(left.headers.get('location'), `${back}?state=bye`)
+})
+
+// RFC 9449: PAR, code, refresh and userinfo with proofs; the server's nonces are learnt on the way.
+test('oauth4webapi proves a key with every request', async () => {
+  const { issuer } = await server()
+  const as = await discovered()
+  const client = { client_id: 'app', dpop_bound_access_tokens: true }
+  const back = 'https://app.example.com/callback'
+  const holding = async () => calls(as, client, oauth.None(), { DPoP: oauth.DPoP(client, await oauth.generateKeyPair('ES256')) })
+  const { push, redeem, refresh, userinfo, address } = await holding()
+  const { verifier, state, parameters } = await signIn(back, 'openid orders:read')
+  parameters.delete('nonce')
+  const { request_uri } = await push(parameters)
+  const answered = oauth.validateAuthResponse(as, client, await person(address(request_uri), back), state)
+  const tokens = await redeem(answered, back, verifier)
+  assert.equal(tokens.token_type, 'dpop')
+  const next = await refresh(tokens.refresh_token)
+  const own = await refresh(next.refresh_token, { resource: issuer })
+  assert.ok((await userinfo(own.access_token, oauth.skipSubjectCheck)).sub)
+  // The twin: another key gets nothing.
+  const thief = await holding()
+  await refuses(thief.refresh(own.refresh_token), 400, 'invalid_grant')
+})
+
+// FAPI 2.0: a signed request is pushed by a client that signs, the answer is signed, tokens are bound to a key.
+test('oauth4webapi as a bank', async () => {
+  const { keys } = await server()
+  const as = await discovered()
+  const client = { client_id: 'bank' }
+  const back = 'https://bank.example.com/callback'
+  const { privateKey: key } = keys.bank
+  const authentication = oauth.PrivateKeyJwt(key)
+  const options = { DPoP: oauth.DPoP(client, await oauth.generateKeyPair('ES256')) }
+  const { push, redeem, refresh, address } = calls(as, client, authentication, options)
+  const { verifier, state, nonce, parameters } = await signIn(back, 'openid orders:read', { response_mode: 'jwt' })
+  const signed = async (key) => new URLSearchParams({ request: await oauth.issueRequestObject(as, client, parameters, key) })
+  await refuses(push(parameters), 400, 'invalid_request')
+  // Keys that are not the bank's, for the request and for the client.
+  const { privateKey: wrong } = await oauth.generateKeyPair('ES256')
+  await refuses(push(await signed(wrong)), 400, 'invalid_request_object')
+  const stranger = calls(as, client, oauth.PrivateKeyJwt(wrong), options)
+  await refuses(stranger.push(await signed(key)), 401, 'invalid_client')
+  const { request_uri } = await push(await signed(key))
+  const answer = await person(address(request_uri), back)
+  assert.deepEqual([...answer.searchParams.keys()], ['response'])
+  const changed = new URL(answer)
+  changed.searchParams.set('response', tampered(answer.searchParams.get('response'), { code: 'another' }))
+  await assert.rejects(oauth.validateJwtAuthResponse(as, client, changed, state), /signature/)
+  const answered = await oauth.validateJwtAuthResponse(as, client, answer, state)
+  const tokens = await redeem(answered, back, verifier, { expectedNonce: nonce, requireIdToken: true })
+  assert.equal(tokens.token_type, 'dpop')
+  assert.equal((await refresh(tokens.refresh_token)).refresh_token, tokens.refresh_token)
+  await refresh(tokens.refresh_token)
+  const asked = await oauth.introspectionRequest(as, client, authentication, tokens.access_token, { requestJwtResponse: true })
   assert.match(asked.headers.get('content-type'), /application\/token-introspection\+jwt/)
   assert.equal((await oauth.processIntrospectionResponse(as, client, asked)).active, true)
 })
 
-const encode = (it) => Buffer.from(typeof it === 'string' ? it : JSON.stringify(it)).toString('base64url')
-async function jwt(key, header, claims) {
-  const signed = `${encode({ alg: 'ES256', ...header })}.${encode(claims)}`
-  const signature = await crypto.subtle.sign({ name: 'ECDSA', hash: 'SHA-256' }, key, Buffer.from(signed))
-  return `${signed}.${Buffer.from(signature).toString('base64url')}`
+// RFC 8705: authentication and tokens by a certificate in a real handshake, at the aliases of the second listener.
+for (const client_id of ['mutual', 'registered']) {
+  test(`oauth4webapi shows a certificate: ${client_id}`, async () => {
+    const world = await server()
+    const as = await discovered()
+    const client = { client_id, use_mtls_endpoint_aliases: true }
+    const back = 'https://bank.example.com/mutual'
+    const showing = (name) => calls(as, client, oauth.TlsClientAuth(), { [oauth.customFetch]: name ? world.fetch(name) : fetch })
+    const { push, redeem, refresh, userinfo, address } = showing(client_id)
+    const { verifier, state, nonce, parameters } = await signIn(back, 'openid orders:read')
+    // Somebody else's certificate, and none.
+    for (const name of ['other', null]) await refuses(showing(name).push(parameters), 401, 'invalid_client')
+    const { request_uri } = await push(parameters)
+    const answered = oauth.validateAuthResponse(as, client, await person(address(request_uri), back), state)
+    const tokens = await redeem(answered, back, verifier, { expectedNonce: nonce, requireIdToken: true })
+    assert.equal(tokens.token_type, 'bearer')
+    const own = await refresh(tokens.refresh_token, { resource: world.issuer })
+    const { sub } = oauth.getValidatedIdTokenClaims(tokens)
+    assert.equal((await userinfo(own.access_token, sub)).sub, sub)
+    for (const name of ['other', null]) {
+      await refuses(showing(name).userinfo(own.access_token, sub), 401, 'invalid_token')
+      await refuses(showing(name).refresh(tokens.refresh_token), 401, 'invalid_client')
+    }
+  })
 }
 
 // draft-ietf-oauth-attestation-based-client-auth by the library's custom client authentication.
 for (const mode of ['dpop', 'pop']) {
   test(`oauth4webapi as an attested app, proving its key by ${mode}`, async () => {
-    const { issuer, text } = await demo()
-    const as = await oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, insecure))
-    const client = { client_id: mode === 'dpop' ? 'shop-attested' : 'shop-attested-pop' }
-    const claimed = 'https://app.example.com/attested'
+    const { issuer, keys } = await server()
+    const as = await discovered()
+    const client = { client_id: mode === 'dpop' ? 'attested' : 'attested-pop' }
+    const back = 'https://app.example.com/attested'
     const pair = await oauth.generateKeyPair('ES256')
     const { kty, crv, x, y } = await crypto.subtle.exportKey('jwk', pair.publicKey)
-    const now = () => Math.floor(Date.now() / 1000)
-    const attestation = await jwt(await known(), { typ: 'oauth-client-attestation+jwt' }, {
+    const attestation = await jwt(keys.attester.privateKey, { typ: 'oauth-client-attestation+jwt' }, {
       sub: client.client_id, iat: now(), exp: now() + 3600, cnf: { jwk: { kty, crv, x, y } },
     })
     const challenged = await fetch(as.challenge_endpoint, { method: 'POST' })
-    let challenge = (await challenged.json()).attestation_challenge
+    const challenge = (await challenged.json()).attestation_challenge
     const attested = async (as, client, body, headers) => {
       body.set('client_id', client.client_id)
       headers.set('oauth-client-attestation', attestation)
       if (mode === 'pop') {
-        const claims = { aud: text, iat: now(), jti: oauth.generateRandomNonce(), challenge }
+        const claims = { aud: issuer, iat: now(), jti: oauth.generateRandomNonce(), challenge }
         headers.set('oauth-client-attestation-pop', await jwt(pair.privateKey, { typ: 'oauth-client-attestation-pop+jwt' }, claims))
       }
     }
-    const options = { ...insecure, ...(mode === 'dpop' ? { DPoP: oauth.DPoP(client, pair) } : {}) }
-    const verifier = oauth.generateRandomCodeVerifier()
-    const state = oauth.generateRandomState()
-    const parameters = new URLSearchParams({
-      response_type: 'code', redirect_uri: claimed, scope: 'openid orders:read', state,
-      code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256',
-    })
-    const push = (authentication) =>
-      again(
-        () => oauth.pushedAuthorizationRequest(as, client, authentication, parameters, options),
-        (it) => oauth.processPushedAuthorizationResponse(as, client, it),
-      )
+    const options = mode === 'dpop' ? { DPoP: oauth.DPoP(client, pair) } : {}
+    const { push, redeem, refresh, address } = calls(as, client, attested, options)
     // The twin: the same app without an attestation.
-    await assert.rejects(push(oauth.None()), (error) => error.status === 401)
-    const { request_uri } = await push(attested)
-    const address = new URL(as.authorization_endpoint)
-    address.search = new URLSearchParams({ client_id: client.client_id, request_uri })
-    const answered = oauth.validateAuthResponse(as, client, await person(address, claimed), state)
-    const tokens = await again(
-      () => oauth.authorizationCodeGrantRequest(as, client, attested, answered, claimed, verifier, options),
-      (it) => oauth.processAuthorizationCodeResponse(as, client, it),
-    )
+    const bare = calls(as, client, oauth.None(), options)
+    const { verifier, state, nonce, parameters } = await signIn(back, 'openid orders:read')
+    await refuses(bare.push(parameters), 401, 'invalid_client')
+    const { request_uri } = await push(parameters)
+    const answered = oauth.validateAuthResponse(as, client, await person(address(request_uri), back), state)
+    const tokens = await redeem(answered, back, verifier, { expectedNonce: nonce })
     assert.equal(tokens.token_type, mode === 'dpop' ? 'dpop' : 'bearer')
-    const next = await again(
-      () => oauth.refreshTokenGrantRequest(as, client, attested, tokens.refresh_token, options),
-      (it) => oauth.processRefreshTokenResponse(as, client, it),
-    )
+    const next = await refresh(tokens.refresh_token)
     assert.ok(next.access_token)
-    const bare = again(
-      () => oauth.refreshTokenGrantRequest(as, client, oauth.None(), next.refresh_token, options),
-      (it) => oauth.processRefreshTokenResponse(as, client, it),
-    )
-    await assert.rejects(bare, (error) => error.status === 401)
+    await refuses(bare.refresh(next.refresh_token), 401, 'invalid_client')
   })
 }

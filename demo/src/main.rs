@@ -30,7 +30,6 @@ pub const PASSWORD: &str = "open sesame, please";
 /// A client's secret may stand in a demonstration; a real one is printed once by `symbolon client secret`.
 pub const LEDGER_SECRET: &str = "the-ledger-asks-about-opaque-tokens";
 pub const ORDERS_SECRET: &str = "the-orders-api-calls-the-ledger-and-hears-of-ends";
-const WEB_SECRET: &str = "a-demonstration-secret-of-the-web-client";
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
@@ -96,7 +95,6 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
     MasterKey::create_file(&key).map_err(|it| it.0)?;
     let digest = accounts::hash_password_blocking(LEDGER_SECRET).map_err(|it| it.0)?;
     let orders = accounts::hash_password_blocking(ORDERS_SECRET).map_err(|it| it.0)?;
-    let web = accounts::hash_password_blocking(WEB_SECRET).map_err(|it| it.0)?;
     let mailbox = Mailbox::open().await?;
     let (maker, play) = (Maker::new()?, Play::new()?);
     let play_key = directory.join("play.key");
@@ -110,8 +108,7 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
         .replace("{digest}", &digest)
         .replace("{orders}", &orders)
         .replace("{play}", &play_key.display().to_string())
-        .replace("{console}", &play.verification_key())
-        .replace("{web}", &web);
+        .replace("{console}", &play.verification_key());
     let config = Config::from_text(&text, "demo.toml", &|_| None)?;
     let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
     let app = running.shared.now();
