@@ -1,5 +1,5 @@
 //! What the tests need of the machine: a PostgreSQL cluster of our own for one run, in a temporary directory, on a socket, gone
-//! afterwards; Chromium. Installed from Debian's packages where they are missing and we may.
+//! afterwards; Chromium; Node.js; Apache. Installed from Debian's packages where they are missing and we may.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -86,17 +86,27 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|it| it.stdout == b"0\n")
 }
 
-/// Programs the tests use beside PostgreSQL: a command that proves each, and Debian's packages for it.
-const PROGRAMS: [(&str, &[&str]); 2] = [("chromedriver", &["chromium", "chromium-driver"]), ("npm", &["nodejs", "npm"])];
+const APACHE: &[&str] = &["apache2-bin", "libapache2-mod-auth-openidc", "libapache2-mod-oauth2"];
+
+/// What the tests use beside PostgreSQL: a command or a file that proves it, and Debian's packages for it. Apache comes without its
+/// package `apache2`, which would bring a service that runs.
+const PROGRAMS: [(&str, &[&str]); 5] = [
+    ("chromedriver", &["chromium", "chromium-driver"]),
+    ("npm", &["nodejs", "npm"]),
+    ("openssl", &["openssl"]),
+    ("/usr/lib/apache2/modules/mod_auth_openidc.so", APACHE),
+    ("/usr/lib/apache2/modules/mod_oauth2.so", APACHE),
+];
 
 /// Installs what is missing, or says what to install.
 pub fn programs() -> Result<(), String> {
-    for (program, debian) in PROGRAMS {
-        if Command::new(program).arg("--version").output().is_ok() {
+    for (proof, debian) in PROGRAMS {
+        let there = if proof.starts_with('/') { Path::new(proof).exists() } else { Command::new(proof).arg("--version").output().is_ok() };
+        if there {
             continue;
         }
         if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
-            return Err(format!("{program} is missing. Install it (Debian: apt-get install {}) and run this again", debian.join(" ")));
+            return Err(format!("{proof} is missing. Install it (Debian: apt-get install {}) and run this again", debian.join(" ")));
         }
         packages(debian)?;
     }
