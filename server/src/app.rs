@@ -68,6 +68,8 @@ pub struct Limits {
     pub repeats: DefaultKeyedRateLimiter<u16>,
     pub pushes: DefaultKeyedRateLimiter<u16>,
     pub attests: DefaultKeyedRateLimiter<u16>,
+    /// Audit entries about refused requests, by whom they are about.
+    pub refusals: DefaultKeyedRateLimiter<u16>,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
     pub proven_secrets: Mutex<BTreeMap<String, [u8; 32]>>,
     /// One unproved secret at a time.
@@ -82,6 +84,7 @@ impl Limits {
             repeats: per_minute(120),
             pushes: per_minute(6000),
             attests: per_minute(600),
+            refusals: per_minute(30),
             proven_secrets: Mutex::default(),
             proving: Semaphore::new(1),
         }

@@ -13,6 +13,8 @@ pub struct Entry {
     pub account: Option<String>,
     pub client: Option<String>,
     pub session: Option<String>,
+    /// The installation or device, by the thumbprint of its key or the id of its certificate.
+    pub instance: Option<String>,
     pub address: Option<String>,
     /// Why it was refused: for operators, never for callers.
     pub reason: Option<String>,
@@ -29,6 +31,7 @@ impl Entry {
             account: None,
             client: None,
             session: None,
+            instance: None,
             address: None,
             reason: None,
             detail: Map::new(),
@@ -68,6 +71,7 @@ impl Entry {
             ("account", &self.account),
             ("client", &self.client),
             ("session", &self.session),
+            ("instance", &self.instance),
             ("address", &self.address),
             ("reason", &self.reason),
         ];

@@ -156,6 +156,12 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
     } else {
         authenticate(app, incoming, &client_id, &client, proof).await?
     };
+    if authenticated {
+        let _ = incoming.known.client.set(client_id.clone());
+        if let Some(it) = &instance {
+            let _ = incoming.known.instance.set(it.jkt.clone());
+        }
+    }
     if key.is_none() && incoming.route == "/token" && client.dpop == Dpop::Required {
         let hint = "This client is registered to prove a key: send a DPoP header (RFC 9449).";
         return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
@@ -295,6 +301,7 @@ pub async fn api(app: &App, incoming: &Incoming) -> Result<Option<String>> {
     let Some((name, secret)) = incoming.header("authorization").and_then(parse_basic) else { return Ok(None) };
     let Some(stored) = app.config.api.get(&name).and_then(|it| it.introspection_secret.as_ref()) else { return Ok(None) };
     if fits(app, incoming, &format!("api {name}"), stored.as_str(), &secret).await? {
+        let _ = incoming.known.client.set(format!("api {name}"));
         return Ok(Some(name));
     }
     Err(invalid_client("The API's introspection secret is wrong.").into())

@@ -16,17 +16,24 @@ pub struct Refused {
     pub private: String,
     /// Seconds for `Retry-After`.
     pub retry_after_s: Option<u64>,
+    /// The path that refused has written its own audit entry.
+    pub audited: bool,
 }
 
 impl Refused {
     pub fn new(status: u16, code: &'static str, hint: &'static str) -> Self {
-        Self { status, code, hint, private: String::new(), retry_after_s: None }
+        Self { status, code, hint, private: String::new(), retry_after_s: None, audited: false }
     }
     pub fn bad_request(code: &'static str, hint: &'static str) -> Self {
         Self::new(400, code, hint)
     }
     pub fn because(mut self, private: impl Into<String>) -> Self {
         self.private = private.into();
+        self
+    }
+    /// Says that the audit knows already.
+    pub fn audited(mut self) -> Self {
+        self.audited = true;
         self
     }
     pub fn retry_after(mut self, seconds: u64) -> Self {

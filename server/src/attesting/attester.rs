@@ -176,7 +176,7 @@ async fn refused(app: &App, incoming: &Incoming, client_id: &str, failed: &[&'st
     let entry = audit::Entry::refused("evidence_refused", failed.join(" ")).client(client_id).address(incoming.address.to_string());
     change.audit(entry);
     app.store.apply(change).await?;
-    Ok(invalid("The evidence was refused. The server's audit says which rule it broke.").because(failed.join(" ")))
+    Ok(invalid("The evidence was refused. The server's audit says which rule it broke.").because(failed.join(" ")).audited())
 }
 
 async fn judged(app: &App, incoming: &Incoming, case: &Case<'_>, held: &dpop::Held, text: &str) -> Result<Judged> {

@@ -98,8 +98,7 @@ pub async fn redeem(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
         .ok_or_else(|| invalid_grant("This is not an authorization code of this server.").because("tag"))?;
     let grant = super::of_handle(app, &handle).await?;
     if let Err(error) = check(app, caller, &grant, form) {
-        count_failure(app, caller, &grant, &error).await?;
-        return Err(error);
+        return Err(counted(app, caller, &grant, error).await?);
     }
     match grant.state {
         State::Code => exchange(app, caller, &grant, form).await,
@@ -143,10 +142,10 @@ fn check(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<()> {
     Ok(())
 }
 
-async fn count_failure(app: &App, caller: &Caller, grant: &Grant, error: &Error) -> Result<()> {
-    let Error::Refused(refused) = error else { return Ok(()) };
+async fn counted(app: &App, caller: &Caller, grant: &Grant, error: Error) -> Result<Error> {
+    let Error::Refused(refused) = error else { return Ok(error) };
     if grant.state != State::Code {
-        return Ok(());
+        return Ok((*refused).into());
     }
     let mut change = Change::new(caller.now_ms);
     if grant.code_failures + 1 >= FAILURES {
@@ -158,7 +157,7 @@ async fn count_failure(app: &App, caller: &Caller, grant: &Grant, error: &Error)
     let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
     change.audit(grant.entry(app, audit::Entry::refused("code_refused", reason), caller).with("sent_by", caller.client_id.as_str()));
     app.store.apply(change).await?;
-    Ok(())
+    Ok(refused.audited().into())
 }
 
 async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
@@ -216,5 +215,5 @@ async fn used_twice(app: &App, caller: &Caller, grant: &Grant) -> Result<Error> 
     grant.end(&mut change);
     change.audit(grant.entry(app, audit::Entry::refused("code_used_twice", "the grant has been ended"), caller));
     app.store.apply(change).await?;
-    Ok(invalid_grant("This code was used before; everything issued from it has been ended.").because("used twice").into())
+    Ok(invalid_grant("This code was used before; everything issued from it has been ended.").because("used twice").audited().into())
 }

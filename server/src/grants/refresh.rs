@@ -179,7 +179,7 @@ async fn spent(app: &App, caller: &Caller, grant: &Grant, ends: bool) -> Result<
     } else {
         "This refresh token was replaced; use the newest one."
     };
-    Ok(invalid_grant(hint).because("spent"))
+    Ok(invalid_grant(hint).because("spent").audited())
 }
 
 #[cfg(test)]

@@ -29,6 +29,7 @@ use crate::attesting;
 use crate::certificates::{self, Shown};
 use crate::error::{Error, Refused, Result};
 use crate::login::flow::Purpose;
+use crate::refusals::{self, Known};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
 use http_body_util::{BodyExt, Limited};
@@ -138,6 +139,8 @@ pub struct Incoming {
     /// The client certificate, proved by the handshake or passed on by a configured proxy.
     pub certificate: Option<Shown>,
     pub now_ms: i64,
+    /// Filled in by whoever proves it; for the audit.
+    pub known: Known,
 }
 
 impl Incoming {
@@ -255,12 +258,12 @@ where
     }
     let incoming = match read(app, route, request, peer).await {
         Ok(it) => it,
-        Err(error) => return failed(app, None, browser, &error, record),
+        Err(error) => return failed(app, None, browser, &error, record).await,
     };
     record.address = Some(incoming.address);
     let mut reply = match run(app, route.endpoint, &incoming).await {
         Ok(it) => it,
-        Err(error) => failed(app, Some(&incoming), browser, &error, record),
+        Err(error) => failed(app, Some(&incoming), browser, &error, record).await,
     };
     // RFC 9449 8.2: whoever proves a key gets the next nonce with every answer.
     if incoming.headers.contains_key("dpop")
@@ -281,10 +284,13 @@ where
     reply
 }
 
-fn failed(app: &App, incoming: Option<&Incoming>, browser: bool, error: &Error, record: &mut Record) -> Reply {
+async fn failed(app: &App, incoming: Option<&Incoming>, browser: bool, error: &Error, record: &mut Record) -> Reply {
     if let Error::Refused(it) = error {
         record.code = it.code;
         record.reason = it.private.clone();
+        if let Some(incoming) = incoming {
+            Box::pin(refusals::record(app, incoming, it)).await;
+        }
     }
     reply::failure(app, incoming, browser, error)
 }
@@ -382,7 +388,7 @@ where
     let address = crate::caller::address(&parts.headers, peer.address, &app.config.trusted_proxies);
     let certificate = certificates::of_request(app, &parts.headers, peer);
     let (method, headers) = (parts.method, parts.headers);
-    Ok(Incoming { method, route: route.path, query, form, headers, address, certificate, now_ms: app.now_ms() })
+    Ok(Incoming { method, route: route.path, query, form, headers, address, certificate, now_ms: app.now_ms(), known: Known::default() })
 }
 
 fn check_coding(headers: &HeaderMap) -> Result<()> {

@@ -24,6 +24,7 @@ mod mtls;
 mod nodes;
 mod play;
 mod refresh;
+mod refusals;
 mod signed;
 mod store;
 mod surface;

@@ -1,0 +1,81 @@
+//! Every refusal of somebody who proved who they are is in the audit, with the private reason; strangers cause no write.
+
+use crate::world::*;
+use serde_json::{Value as Json, json};
+
+/// The entries of one event.
+async fn entries(world: &World, event: &str) -> Vec<Json> {
+    let app = world.running.shared.now();
+    let rows = app.store.all("SELECT body FROM audit_security", &[]).await.unwrap();
+    let all = rows.iter().map(|it| serde_json::from_str::<Json>(it.text(0).unwrap()).unwrap());
+    all.filter(|it| it["event"] == event).collect()
+}
+
+async fn refusals(engine: Engine) {
+    let world = World::start(engine).await;
+    // A client that authenticates asks for what it may not have.
+    let ask = |scope: &'static str| [("grant_type", "client_credentials"), ("scope", scope)];
+    let (status, body) = world.post("/token", &ask("ledger:read"), Some("robot")).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_scope")));
+    let found = entries(&world, "token_refused").await;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!((&found[0]["client"], &found[0]["outcome"]), (&json!("robot"), &json!("refused")));
+    assert_eq!(found[0]["reason"], r#"scope "ledger:read""#);
+    assert_eq!(found[0]["detail"]["error"], "invalid_scope");
+    // The twin: what it may have, it gets, and nothing is written about a refusal.
+    assert_eq!(world.post("/token", &ask("orders:read"), Some("robot")).await.0, 200);
+    assert_eq!(entries(&world, "token_refused").await.len(), 1);
+
+    // A stranger's refusals are the log's: no client proved, nothing of ours shown.
+    let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", "sr_made-up")];
+    assert_eq!(world.post("/token", &form, None).await.0, 400);
+    assert_eq!(world.post("/token", &[("grant_type", "client_credentials"), ("client_id", "nobody")], None).await.0, 401);
+    assert_eq!(entries(&world, "token_refused").await.len(), 1);
+
+    // A genuine token in the hands of another public client.
+    let tokens = world.tokens("openid orders:read").await;
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let form = |client| [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", refresh)];
+    let (status, body) = world.post("/token", &form("other-ios"), None).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_grant")));
+    let found = entries(&world, "token_refused").await;
+    assert_eq!(found.len(), 2);
+    let it = found.iter().find(|it| it["client"] == "shop-ios").unwrap();
+    assert_eq!(it["reason"], "issued to shop-ios, sent by other-ios");
+    assert!(it["session"].is_string() && it["account"].is_string(), "{it}");
+    assert!(!it.to_string().contains(refresh), "the token itself is nowhere");
+    assert_eq!(world.post("/token", &form("shop-ios"), None).await.0, 200);
+
+    // Written once by its own path is written once.
+    let (code, verifier) = world.code("orders:read").await;
+    assert_eq!(world.exchange(&code, &"x".repeat(43)).await.0, 400);
+    assert_eq!(entries(&world, "code_refused").await.len(), 1);
+    assert_eq!(entries(&world, "token_refused").await.len(), 2);
+    assert_eq!(world.exchange(&code, &verifier).await.0, 200);
+    world.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_proved_callers_are_in_the_audit() {
+    for engine in engines() {
+        refusals(engine).await;
+    }
+}
+
+/// A stolen string sent over and over writes a bounded number of entries.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_refusals_does_not_fill_the_store() {
+    let world = World::start(Engine::Sqlite).await;
+    let tokens = world.tokens("openid orders:read").await;
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("client_id", "other-ios"),
+        ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
+    ];
+    for _ in 0..60 {
+        assert_eq!(world.post("/token", &form, None).await.0, 400);
+    }
+    let written = entries(&world, "token_refused").await.len();
+    assert!((1..=35).contains(&written), "{written}");
+    world.stop().await;
+}
