@@ -18,13 +18,13 @@ pub struct Limit {
     pub cpu_us: Option<f64>,
 }
 
-fn limit(name: &str, count: u64, took: Duration, cpu: Option<Duration>) -> Limit {
+pub fn limit(name: &str, count: u64, took: Duration, cpu: Option<Duration>) -> Limit {
     let each = |it: Duration| it.as_secs_f64() * 1e6 / count.max(1) as f64;
     Limit { name: name.to_owned(), per_s: count as f64 / took.as_secs_f64(), cpu_us: cpu.map(each) }
 }
 
 /// Does something over and over for this long; the thing says how many it did.
-fn repeat(name: &str, most: Duration, mut it: impl FnMut() -> Result<u64, String>) -> Result<Limit, String> {
+pub fn repeat(name: &str, most: Duration, mut it: impl FnMut() -> Result<u64, String>) -> Result<Limit, String> {
     let (began, before, mut count) = (Instant::now(), process::cpu(std::process::id())?, 0);
     while began.elapsed() < most {
         count += it()?;

@@ -13,6 +13,9 @@ use tokio::task::{JoinSet, LocalSet};
 /// Requests that all connections take from.
 pub type Queue = Rc<RefCell<VecDeque<Bytes>>>;
 
+/// DPoP proofs that all connections take from.
+pub type Proofs = Rc<RefCell<VecDeque<String>>>;
+
 /// Where one connection's requests come from.
 pub enum Work {
     /// The same ones over and over.
@@ -20,7 +23,8 @@ pub enum Work {
     /// Each once.
     Queue(Queue),
     /// Refresh tokens: an answer's new token replaces the one that was sent, then the next grant has its turn.
-    Refresh { client: &'static str, tokens: Vec<String>, at: usize },
+    /// Of grants that a key holds, each request takes a proof; of an attested installation it also shows the attestation.
+    Refresh { client: &'static str, tokens: Vec<String>, at: usize, attestation: Option<String>, proofs: Option<Proofs> },
 }
 
 impl Work {
@@ -31,13 +35,20 @@ impl Work {
                 requests.get(*at).cloned()
             }
             Self::Queue(queue) => queue.borrow_mut().pop_front(),
-            Self::Refresh { client, tokens, at } => {
+            Self::Refresh { client, tokens, at, attestation, proofs } => {
                 if let Some(new) = last.and_then(|it| it.member("refresh_token")) {
                     tokens[*at] = new.to_owned();
                     *at = (*at + 1) % tokens.len();
                 }
                 let form = [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", &tokens[*at])];
-                Some(crate::http::post("/token", &[], &form))
+                let proof = match proofs {
+                    Some(proofs) => Some(proofs.borrow_mut().pop_front()?),
+                    None => None,
+                };
+                let mut headers = Vec::with_capacity(2);
+                headers.extend(proof.as_deref().map(|it| ("dpop", it)));
+                headers.extend(attestation.as_deref().map(|it| ("oauth-client-attestation", it)));
+                Some(crate::http::post("/token", &headers, &form))
             }
         }
     }

@@ -1,6 +1,8 @@
 //! `cargo xtask bench`: the load, the limits of the machine beside it, and the table. The server is the real binary in a
 //! process of its own; nothing of it is linked in here.
 
+mod api;
+mod bound;
 mod echo;
 mod http;
 mod limits;
@@ -9,6 +11,7 @@ mod process;
 mod report;
 mod rows;
 mod server;
+mod verifiers;
 
 use clap::{Parser, Subcommand};
 use limits::Limit;
@@ -84,12 +87,13 @@ async fn run(it: &Run) -> Result<(), String> {
     println!("The machine's limits.");
     let (limits, echo) = machine(it).await?;
     println!("The server on SQLite.");
+    let kinds = verifiers::all(Duration::from_secs(it.seconds.min(2)))?;
     let mut engines = vec![engine(it, "SQLite", "sqlite:bench.db").await?];
     if let Some(url) = &it.postgres {
         println!("The server on PostgreSQL.");
         engines.push(engine(it, "PostgreSQL", url).await?);
     }
-    let measured = Measured { limits, echo, engines, postgres: postgres_version(it).await?, load_average };
+    let measured = Measured { limits, echo, kinds, engines, postgres: postgres_version(it).await?, load_average };
     let text = report::text(it, &measured);
     println!("\n{text}");
     match &it.report {
@@ -129,7 +133,8 @@ async fn engine(it: &Run, name: &str, database: &str) -> Result<report::Engine, 
     tokio::time::sleep(Duration::from_secs(1)).await;
     let at_rest_kib = server.resident_kib()?;
     let profile: Option<&Path> = it.profile.as_deref().filter(|_| name == "SQLite");
-    let mut rows = rows::Bench::prepare(&site, &server, connections, measure, profile).await?.all().await?;
+    let bench = rows::Bench::prepare(&site, &server, connections, measure, profile).await?;
+    let (mut rows, api) = bench.all().await?;
     server.stop()?;
     let quiet = site.start("warn")?;
     rows.push(
@@ -139,7 +144,7 @@ async fn engine(it: &Run, name: &str, database: &str) -> Result<report::Engine, 
             .await?,
     );
     quiet.stop()?;
-    Ok(report::Engine { name: name.to_owned(), rows, first_start, start: starts[starts.len() / 2], at_rest_kib })
+    Ok(report::Engine { name: name.to_owned(), rows, api, first_start, start: starts[starts.len() / 2], at_rest_kib })
 }
 
 async fn postgres_version(it: &Run) -> Result<Option<String>, String> {

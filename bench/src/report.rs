@@ -3,6 +3,7 @@
 use crate::Run;
 use crate::limits::Limit;
 use crate::load::Row;
+use crate::verifiers::Kind;
 use std::fmt::Write;
 use std::path::Path;
 use std::process::Command;
@@ -11,6 +12,8 @@ use std::time::Duration;
 pub struct Engine {
     pub name: String,
     pub rows: Vec<Row>,
+    /// What an API's layer does, on one core.
+    pub api: Vec<Limit>,
     /// To the first 200 of /health: with an empty database, and with the one that is there.
     pub first_start: Duration,
     pub start: Duration,
@@ -20,6 +23,7 @@ pub struct Engine {
 pub struct Measured {
     pub limits: Vec<Limit>,
     pub echo: Row,
+    pub kinds: Vec<Kind>,
     pub engines: Vec<Engine>,
     pub postgres: Option<String>,
     /// Of the minute before: beside other work the numbers are worth less.
@@ -65,7 +69,9 @@ fn write(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
             engine.at_rest_kib as f64 / 1024.0
         )?;
     }
-    ratio(out, run, it)
+    ratio(out, run, it)?;
+    bound_ratio(out, it)?;
+    beside_signatures(out, it)
 }
 
 /// Refresh on SQLite beside what the machine could do if the three things it cannot do without were all there is.
@@ -85,6 +91,39 @@ fn ratio(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
         refresh.server_us,
         refresh.server_us / floor
     )
+}
+
+/// What a key costs at refresh, and what an attestation costs on top of it.
+fn bound_ratio(out: &mut String, it: &Measured) -> std::fmt::Result {
+    for engine in &it.engines {
+        let find = |name: &str| engine.rows.iter().find(|it| it.name == name).map(|it| it.server_us);
+        let (few, attested) =
+            (find("refresh with DPoP, few grants"), find("refresh of an attested installation, few grants"));
+        if let (Some(few), Some(attested)) = (few, attested) {
+            writeln!(
+                out,
+                "\n{}: a refresh of an attested installation costs {:.2} times the server's CPU of one with DPoP alone.",
+                engine.name,
+                attested / few
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Evidence, and an API's requests, beside the bare signatures that are in them.
+fn beside_signatures(out: &mut String, it: &Measured) -> std::fmt::Result {
+    let Some(one) = it.limits.iter().find(|it| it.name.starts_with("ECDSA P-256 verifications")).and_then(|it| it.cpu_us) else {
+        return Ok(());
+    };
+    writeln!(out, "\n| verified on one core | per second | CPU µs | bare signatures | their CPU µs | times |\n|---|---:|---:|---:|---:|---:|")?;
+    let api = it.engines.first().map(|it| it.api.as_slice()).unwrap_or_default();
+    let rows = it.kinds.iter().map(|it| (&it.limit, it.signatures)).chain(api.iter().zip(1..));
+    for (limit, signatures) in rows {
+        let (cpu, bare) = (limit.cpu_us.unwrap_or_default(), one * f64::from(signatures));
+        writeln!(out, "| {} | {:.0} | {cpu:.0} | {signatures} | {bare:.0} | {:.1} |", limit.name, limit.per_s, cpu / bare)?;
+    }
+    Ok(())
 }
 
 /// What kind of file system a directory is on.

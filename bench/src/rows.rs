@@ -1,6 +1,8 @@
 //! The rows: what is asked of the server, each at every engine alike. One row's answers are the next one's material.
 
+use crate::bound::Counter;
 use crate::http::{self, Answer, Connection};
+use crate::limits::Limit;
 use crate::load::{self, Load, Queue, Row, Work};
 use crate::server::{BACK, PASSWORD, PHONE, Server, Site};
 use bytes::Bytes;
@@ -12,7 +14,9 @@ use std::time::Duration;
 use symbolon_oauth::{client_assertion, pkce};
 use symbolon_phone::browser::{Browser, Person};
 
-const WARM_UP: Duration = Duration::from_millis(500);
+pub const WARM_UP: Duration = Duration::from_millis(500);
+/// What the phone asks for where all its scopes are wanted.
+const BOTH: &str = "orders:read orders:write";
 /// The grants whose ID tokens and opaque tokens are wanted.
 const FEW: usize = 256;
 
@@ -26,13 +30,29 @@ pub struct Bench<'a> {
     /// A `Cookie` header for each person.
     cookies: Vec<String>,
     verifier: String,
+    /// Of DPoP proofs.
+    pub counter: Counter,
 }
 
 /// What a grant gave.
 #[derive(Clone)]
-struct Tokens {
-    access: String,
-    refresh: String,
+pub struct Tokens {
+    pub access: String,
+    pub refresh: String,
+}
+
+/// An authorization request.
+pub struct Ask<'a> {
+    pub client: &'static str,
+    pub back: &'a str,
+    pub scope: &'a str,
+    pub more: &'a [(&'a str, &'a str)],
+}
+
+impl<'a> Ask<'a> {
+    fn phone(scope: &'a str) -> Self {
+        Self { client: PHONE, back: BACK, scope, more: &[] }
+    }
 }
 
 impl<'a> Bench<'a> {
@@ -46,10 +66,10 @@ impl<'a> Bench<'a> {
     ) -> Result<Self, String> {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().map_err(|it| it.to_string())?;
         let verifier = pkce::verifier([7; 32]);
-        let mut bench = Self { site, server, connections, measure, profile, cookies: Vec::new(), verifier };
+        let mut bench = Self { site, server, connections, measure, profile, cookies: Vec::new(), verifier, counter: Counter::default() };
         for name in &site.people {
             let mut browser = Browser::default();
-            let url = format!("{}{}", site.issuer, bench.authorize_path("orders:read"));
+            let url = format!("{}{}", site.issuer, bench.authorize_path(&Ask::phone("orders:read")));
             let person = Person::with_password(name, PASSWORD);
             browser.visit(&client, &url, BACK, &person).await.map_err(|it| format!("signing {name} in: {it}"))?;
             bench.cookies.push(browser.cookie_line());
@@ -57,10 +77,11 @@ impl<'a> Bench<'a> {
         Ok(bench)
     }
 
-    pub async fn all(&self) -> Result<Vec<Row>, String> {
+    /// The rows of the server, and what an API's layer does with the tokens it gave.
+    pub async fn all(&self) -> Result<(Vec<Row>, Vec<Limit>), String> {
         let mut rows = vec![self.metadata().await?];
         rows.extend(self.client_credentials().await?);
-        let (row, codes) = self.authorize().await?;
+        let (row, codes) = self.authorize(&Ask::phone(BOTH)).await?;
         rows.push(row);
         let (row, tokens) = self.exchange("code exchange", codes, self.load(200)).await?;
         rows.push(row);
@@ -70,22 +91,24 @@ impl<'a> Bench<'a> {
         rows.push(self.introspect("introspection of a JWT", "orders", &openid).await?);
         let opaque = self.grants("ledger:read").await?;
         rows.push(self.introspect("introspection of an opaque token", "ledger", &opaque).await?);
-        Ok(rows)
+        let (more, api) = self.bound(&openid).await?;
+        rows.extend(more);
+        Ok((rows, api))
     }
 
     /// The refresh row alone, over as many grants, for what is compared with it.
     pub async fn refresh_alone(&self, name: &str) -> Result<Row, String> {
-        let (_, codes) = self.authorize().await?;
+        let (_, codes) = self.authorize(&Ask::phone(BOTH)).await?;
         let (_, tokens) = self.exchange("preparing grants", codes, self.load(200)).await?;
         self.refresh(name, &tokens, None).await
     }
 
-    fn load(&self, status: u16) -> Load {
+    pub fn load(&self, status: u16) -> Load {
         Load { address: self.site.address, pid: self.server.pid(), status, warm_up: WARM_UP, measure: self.measure, keep: false }
     }
 
     /// Until the work is done.
-    fn unmeasured(&self, status: u16) -> Load {
+    pub fn unmeasured(&self, status: u16) -> Load {
         Load { warm_up: Duration::ZERO, measure: Duration::from_secs(60), keep: true, ..self.load(status) }
     }
 
@@ -137,46 +160,52 @@ impl<'a> Bench<'a> {
         Ok(http::post("/token", &[], &form))
     }
 
-    fn authorize_path(&self, scope: &str) -> String {
+    fn authorize_path(&self, ask: &Ask<'_>) -> String {
         let query: String = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([
-                ("client_id", PHONE),
-                ("redirect_uri", BACK),
+                ("client_id", ask.client),
+                ("redirect_uri", ask.back),
                 ("response_type", "code"),
-                ("scope", scope),
+                ("scope", ask.scope),
                 ("state", "bench"),
                 ("code_challenge", &pkce::challenge(&self.verifier)),
                 ("code_challenge_method", "S256"),
             ])
+            .extend_pairs(ask.more)
             .finish();
         format!("/authorize?{query}")
     }
 
-    fn authorize_requests(&self, scope: &str) -> Vec<Bytes> {
-        let path = self.authorize_path(scope);
+    fn authorize_requests(&self, ask: &Ask<'_>) -> Vec<Bytes> {
+        let path = self.authorize_path(ask);
         self.cookies.iter().map(|it| http::get(&path, &[("cookie", it)])).collect()
     }
 
     /// Half as long again as the exchange, which must not run out of codes.
-    async fn authorize(&self) -> Result<(Row, Vec<String>), String> {
+    pub async fn authorize(&self, ask: &Ask<'_>) -> Result<(Row, Vec<String>), String> {
         let load = Load { keep: true, measure: self.measure * 3 / 2, ..self.load(303) };
-        let works = self.round(&self.authorize_requests("orders:read orders:write"));
+        let works = self.round(&self.authorize_requests(ask));
         let (row, answers) = load::run("authorize, signed in already, to a code", &load, works).await?;
         Ok((row, codes(&answers)?))
     }
 
     async fn exchange(&self, name: &str, codes: Vec<String>, load: Load) -> Result<(Row, Vec<Tokens>), String> {
-        let requests = codes.iter().map(|code| {
-            let form = [
-                ("grant_type", "authorization_code"),
-                ("client_id", PHONE),
-                ("code", code),
-                ("code_verifier", &self.verifier),
-                ("redirect_uri", BACK),
-            ];
-            http::post("/token", &[], &form)
-        });
-        let (row, answers) = load::run(name, &Load { keep: true, ..load }, self.queue(requests.collect())).await?;
+        let requests = codes.iter().map(|code| http::post("/token", &[], &self.redemption(PHONE, code)));
+        self.redeem(name, requests.collect(), load).await
+    }
+
+    pub fn redemption<'b>(&'b self, client: &'b str, code: &'b str) -> [(&'b str, &'b str); 5] {
+        [
+            ("grant_type", "authorization_code"),
+            ("client_id", client),
+            ("code", code),
+            ("code_verifier", &self.verifier),
+            ("redirect_uri", BACK),
+        ]
+    }
+
+    pub async fn redeem(&self, name: &str, requests: VecDeque<Bytes>, load: Load) -> Result<(Row, Vec<Tokens>), String> {
+        let (row, answers) = load::run(name, &Load { keep: true, ..load }, self.queue(requests)).await?;
         let tokens: Option<Vec<Tokens>> = answers
             .iter()
             .map(|it| Some(Tokens { access: it.member("access_token")?.to_owned(), refresh: it.member("refresh_token")?.to_owned() }))
@@ -184,14 +213,20 @@ impl<'a> Bench<'a> {
         Ok((row, tokens.ok_or("a token response without tokens")?))
     }
 
-    /// Some grants, not measured.
-    async fn grants(&self, scope: &str) -> Result<Vec<Tokens>, String> {
-        let requests = self.authorize_requests(scope).into_iter().cycle().take(FEW).collect();
+    /// Codes for some grants, not measured.
+    pub async fn few_codes(&self, ask: &Ask<'_>) -> Result<Vec<String>, String> {
+        let requests = self.authorize_requests(ask).into_iter().cycle().take(FEW).collect();
         let (_, answers) = load::run("preparing codes", &self.unmeasured(303), self.queue(requests)).await?;
-        Ok(self.exchange("preparing grants", codes(&answers)?, self.unmeasured(200)).await?.1)
+        codes(&answers)
     }
 
-    async fn refresh(&self, name: &str, tokens: &[Tokens], profile: Option<&Path>) -> Result<Row, String> {
+    pub async fn grants(&self, scope: &str) -> Result<Vec<Tokens>, String> {
+        let codes = self.few_codes(&Ask::phone(scope)).await?;
+        Ok(self.exchange("preparing grants", codes, self.unmeasured(200)).await?.1)
+    }
+
+    /// The refresh tokens, some for each connection.
+    pub fn shared_out(&self, name: &str, tokens: &[Tokens]) -> Result<Vec<Vec<String>>, String> {
         let mut works: Vec<Vec<String>> = vec![Vec::new(); self.connections];
         for (at, it) in tokens.iter().enumerate() {
             works[at % self.connections].push(it.refresh.clone());
@@ -199,7 +234,12 @@ impl<'a> Bench<'a> {
         if works.iter().any(Vec::is_empty) {
             return Err(format!("{name}: {} grants are too few for {} connections", tokens.len(), self.connections));
         }
-        let works = works.into_iter().map(|tokens| Work::Refresh { client: PHONE, tokens, at: 0 }).collect();
+        Ok(works)
+    }
+
+    async fn refresh(&self, name: &str, tokens: &[Tokens], profile: Option<&Path>) -> Result<Row, String> {
+        let works = self.shared_out(name, tokens)?.into_iter();
+        let works = works.map(|tokens| Work::Refresh { client: PHONE, tokens, at: 0, attestation: None, proofs: None }).collect();
         let perf = profile.map(|it| perf(self.server.pid(), it, self.measure)).transpose()?;
         let done = load::run(name, &self.load(200), works).await;
         if let Some(mut perf) = perf {
@@ -208,7 +248,7 @@ impl<'a> Bench<'a> {
         Ok(done?.0)
     }
 
-    async fn introspect(&self, name: &str, api: &str, tokens: &[Tokens]) -> Result<Row, String> {
+    pub async fn introspect(&self, name: &str, api: &str, tokens: &[Tokens]) -> Result<Row, String> {
         let authorization = basic(api, &self.site.secret);
         let ask = |it: &Tokens| http::post("/introspect", &[("authorization", &authorization)], &[("token", &it.access)]);
         let requests: Vec<Bytes> = tokens.iter().map(ask).collect();
@@ -234,7 +274,7 @@ fn basic(name: &str, secret: &str) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "the load is a client, and a client reads the clock")]
-fn now_s() -> i64 {
+pub fn now_s() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }

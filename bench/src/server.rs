@@ -8,9 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_phone::element::Maker;
 
 pub const BACK: &str = "https://app.example.com/callback";
 pub const PHONE: &str = "phone";
+/// A client whose installations are attested by the server itself, and the app it is.
+pub const ATTESTED: &str = "attested";
+pub const IOS_APP: &str = "ABCDE12345.com.example.shop";
 pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A place with a configuration, a key and people.
@@ -24,6 +28,8 @@ pub struct Site {
     /// Of the service client that signs assertions.
     pub key: PrivateKey,
     pub people: Vec<String>,
+    /// Makes the phones that the attested client runs on.
+    pub maker: Maker,
 }
 
 pub struct Server {
@@ -40,7 +46,8 @@ impl Site {
         let secret = printed.lines().nth(1).unwrap_or_default().trim().to_owned();
         let digest = printed.split('\'').nth(1).ok_or("`symbolon client secret` printed no digest")?.to_owned();
         let key = PrivateKey::generate(Algorithm::ES256).map_err(|it| format!("{it:?}"))?;
-        let text = configuration(address, database, &digest, &key)?;
+        let maker = Maker::new().map_err(|it| it.to_string())?;
+        let text = configuration(address, database, &digest, &key, &maker.root_spki)?;
         std::fs::write(directory.join("symbolon.toml"), text).map_err(|it| it.to_string())?;
         let people = (0..people).map(|it| format!("person-{it}")).collect();
         let site = Self {
@@ -51,6 +58,7 @@ impl Site {
             secret,
             key,
             people,
+            maker,
         };
         for name in &site.people {
             output(site.command().args(["user", "add", name]), PASSWORD)?;
@@ -139,7 +147,7 @@ pub fn output(command: &mut Command, input: &str) -> Result<String, String> {
     Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
-fn configuration(address: SocketAddr, database: &str, digest: &str, key: &PrivateKey) -> Result<String, String> {
+fn configuration(address: SocketAddr, database: &str, digest: &str, key: &PrivateKey, root: &str) -> Result<String, String> {
     let mut jwk = String::new();
     for (name, value) in key.public().to_jwk().as_object().into_iter().flatten() {
         write!(jwk, "{name} = {value}, ").map_err(|it| it.to_string())?;
@@ -174,6 +182,17 @@ apis = {{ orders = ["orders:read", "orders:write"], ledger = ["ledger:read"] }}
 redirect_uris = ["{BACK}"]
 # A few people sign in more often here than a whole town does.
 refresh = {{ most_per_person = "unlimited" }}
+
+[attestation]
+simulated_roots = ["{root}"]
+[client.{ATTESTED}]
+kind = "native"
+first_party = true
+authentication = "attest_jwt_client_auth_dpop"
+apis = {{ orders = ["orders:read"] }}
+redirect_uris = ["{BACK}"]
+refresh = {{ most_per_person = "unlimited" }}
+attestation = {{ ios = {{ app_ids = ["{IOS_APP}"] }} }}
 
 [client.robot-secret]
 kind = "service"
