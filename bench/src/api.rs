@@ -58,7 +58,7 @@ async fn run(name: &str, layer: &GuardLayer, calls: Vec<Request<Bytes>>) -> Resu
     Ok(limit(name, count, began.elapsed(), Some(process::cpu(std::process::id())? - before)))
 }
 
-fn answered(name: &str, it: Result<Response<Bytes>, std::convert::Infallible>) -> Result<(), String> {
+fn answered<B>(name: &str, it: Result<Response<B>, std::convert::Infallible>) -> Result<(), String> {
     match it {
         Ok(answer) if answer.status() == 200 => Ok(()),
         Ok(answer) => Err(format!("{name}: {} {:?}", answer.status(), answer.headers().get("www-authenticate"))),

@@ -4,7 +4,7 @@
 use crate::http::{self, Answer, Connection};
 use crate::limits::Limit;
 use crate::load::{Load, Row, Work};
-use crate::rows::{Bench, Ask, Tokens, WARM_UP, now_s};
+use crate::rows::{Ask, Bench, Tokens, WARM_UP, now_s};
 use crate::server::{ATTESTED, BACK, IOS_APP, PHONE};
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -139,8 +139,7 @@ impl Bench<'_> {
     async fn refresh_bound(&self, name: &str, phone: &Phone, client: &'static str, tokens: &[Tokens]) -> Result<Row, String> {
         let url = format!("{}/token", self.site.issuer);
         let wanted = (self.measure + WARM_UP).as_secs_f64() * PROOFS_PER_S;
-        let proofs: Result<VecDeque<String>, String> =
-            (0..wanted as u64).map(|_| phone.proof(self.counter.next(), &url, None)).collect();
+        let proofs: Result<VecDeque<String>, String> = (0..wanted as u64).map(|_| phone.proof(self.counter.next(), &url, None)).collect();
         let proofs = Rc::new(RefCell::new(proofs?));
         let works = self.shared_out(name, tokens)?.into_iter().map(|tokens| Work::Refresh {
             client,

@@ -97,8 +97,7 @@ fn ratio(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
 fn bound_ratio(out: &mut String, it: &Measured) -> std::fmt::Result {
     for engine in &it.engines {
         let find = |name: &str| engine.rows.iter().find(|it| it.name == name).map(|it| it.server_us);
-        let (few, attested) =
-            (find("refresh with DPoP, few grants"), find("refresh of an attested installation, few grants"));
+        let (few, attested) = (find("refresh with DPoP, few grants"), find("refresh of an attested installation, few grants"));
         if let (Some(few), Some(attested)) = (few, attested) {
             writeln!(
                 out,
@@ -116,7 +115,10 @@ fn beside_signatures(out: &mut String, it: &Measured) -> std::fmt::Result {
     let Some(one) = it.limits.iter().find(|it| it.name.starts_with("ECDSA P-256 verifications")).and_then(|it| it.cpu_us) else {
         return Ok(());
     };
-    writeln!(out, "\n| verified on one core | per second | CPU µs | bare signatures | their CPU µs | times |\n|---|---:|---:|---:|---:|---:|")?;
+    writeln!(
+        out,
+        "\n| verified on one core | per second | CPU µs | bare signatures | their CPU µs | times |\n|---|---:|---:|---:|---:|---:|"
+    )?;
     let api = it.engines.first().map(|it| it.api.as_slice()).unwrap_or_default();
     let rows = it.kinds.iter().map(|it| (&it.limit, it.signatures)).chain(api.iter().zip(1..));
     for (limit, signatures) in rows {

@@ -49,8 +49,7 @@ fn ios(maker: &Maker, root: &[u8], now_s: i64, most: Duration) -> Result<Vec<Kin
     };
     let public_key = app_attest::attestation(&object, &expected).map_err(|it| it.0.to_owned())?.facts.public_key;
     let assertion = enclave.assertion(&HASH, 1).map_err(|it| it.to_string())?;
-    let again =
-        app_attest::ExpectedAssertion { app_ids: &[APP], client_data_hash: &HASH, public_key: &public_key, counter_above: 0 };
+    let again = app_attest::ExpectedAssertion { app_ids: &[APP], client_data_hash: &HASH, public_key: &public_key, counter_above: 0 };
     Ok(vec![
         kind("App Attest attestation", 2, most, || app_attest::attestation(&object, &expected).is_ok_and(|it| it.holds()))?,
         kind("App Attest assertion", 1, most, || app_attest::assertion(&assertion, &again).is_ok_and(|it| it.holds()))?,

@@ -71,6 +71,41 @@ fn age(needs: &Needs) -> String {
     needs.max_age_s.map(|it| it.to_string()).unwrap_or_default()
 }
 
+/// A call of gRPC looks for its outcome elsewhere than an HTTP client.
+pub fn is_grpc(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// The same refusal as gRPC's clients read it: status and message in the headers of an answer without a body; the challenges stay,
+/// as metadata.
+pub fn as_grpc(answer: Response<Bytes>, refusal: &Refusal) -> Response<Bytes> {
+    let code = match refusal {
+        Refusal::Request(_) => "3",
+        Refusal::Scope(_) => "7",
+        Refusal::Unavailable => "14",
+        _ => "16",
+    };
+    let description = serde_json::from_slice::<serde_json::Value>(answer.body()).unwrap_or_default();
+    let message: String = description["error_description"].as_str().unwrap_or_default().chars().map(percent).collect();
+    let (mut parts, _) = answer.into_parts();
+    parts.status = StatusCode::OK;
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+    parts.headers.insert("grpc-status", HeaderValue::from_static(code));
+    if let Ok(value) = HeaderValue::from_str(&message) {
+        parts.headers.insert("grpc-message", value);
+    }
+    Response::from_parts(parts, Bytes::new())
+}
+
+/// Our texts are ASCII; what a URL in them may bring is not always.
+fn percent(it: char) -> String {
+    if matches!(it, ' '..='~') && it != '%' {
+        return it.to_string();
+    }
+    let mut bytes = [0; 4];
+    it.encode_utf8(&mut bytes).bytes().map(|it| format!("%{it:02X}")).collect()
+}
+
 /// One header line per scheme, the one that was used first; only that one says what is wrong.
 fn challenges(headers: &mut HeaderMap, parameters: &[(&str, &str)], ways: &Ways) {
     let about_dpop = ways.dpop.is_some() && (ways.used_dpop || !ways.bearer);

@@ -10,8 +10,13 @@ use symbolon_oauth::digest::sha256;
 use symbolon_oauth::jwk::KeySet;
 use symbolon_oauth::metadata::{AuthorizationServerMetadata, well_known_oauth};
 
-/// Keys this old are still used while new ones are fetched, and fetched again after this.
+/// Younger keys are used as they are.
 const FRESH_S: i64 = 300;
+/// Up to this age they are used while new ones are fetched beside the request; older ones only if none can be had, so that an API that
+/// slept does not believe a key that was withdrawn meanwhile.
+const WHILE_FETCHING_S: i64 = 900;
+/// An issuer that cannot be reached for so long is not believed any more.
+const LAST_RESORT_S: i64 = 24 * 3600;
 /// The least time between two fetches.
 const PAUSE_S: i64 = 5;
 const MAX_BYTES: usize = 256 * 1024;
@@ -80,14 +85,17 @@ impl Issuer {
 
     /// The keys; fetched when there are none, when they are old, or when a token names one we do not know.
     pub async fn keys(&self, kid: Option<&str>, now_s: i64) -> Option<Arc<KeySet>> {
-        let cached = self.cached();
-        let good = cached
-            .as_ref()
-            .is_some_and(|it| now_s - it.at_s < FRESH_S && kid.is_none_or(|kid| it.keys.keys.iter().any(|key| key.kid() == Some(kid))));
-        if good {
-            return cached.map(|it| it.keys);
+        let cached = self.cached().filter(|it| now_s - it.at_s < LAST_RESORT_S);
+        let named = |it: &Known| kid.is_none_or(|kid| it.keys.keys.iter().any(|key| key.kid() == Some(kid)));
+        match cached {
+            Some(it) if named(&it) && now_s - it.at_s < FRESH_S => Some(it.keys),
+            Some(it) if named(&it) && now_s - it.at_s < WHILE_FETCHING_S => {
+                let issuer = self.clone();
+                tokio::spawn(async move { issuer.fetch(now_s).await });
+                Some(it.keys)
+            }
+            cached => self.fetch(now_s).await.or(cached).map(|it| it.keys),
         }
-        self.fetch(now_s).await.or(cached).map(|it| it.keys)
     }
 
     async fn fetch(&self, now_s: i64) -> Option<Known> {
@@ -111,11 +119,17 @@ impl Issuer {
     }
 
     async fn read(&self, now_s: i64) -> Result<Known, String> {
-        let metadata: AuthorizationServerMetadata =
+        let mut metadata: AuthorizationServerMetadata =
             serde_json::from_value(self.get(&well_known_oauth(&self.0.name)).await?).map_err(|it| it.to_string())?;
         // RFC 8414 3.3: byte for byte.
         if metadata.issuer != self.0.name {
             return Err("the metadata names another issuer".to_owned());
+        }
+        for endpoint in [&mut metadata.introspection_endpoint, &mut metadata.endings_endpoint] {
+            if endpoint.as_ref().is_some_and(|it| !self.is_of_its_origin(it)) {
+                tracing::warn!(issuer = self.0.name, "the metadata name an endpoint of another origin; our secret does not go there");
+                *endpoint = None;
+            }
         }
         let jwks_uri = metadata.jwks_uri.clone().ok_or("the metadata has no jwks_uri")?;
         let keys = KeySet::parse(&self.get(&jwks_uri).await?).map_err(|it| it.to_string())?;
@@ -124,22 +138,16 @@ impl Issuer {
 
     /// A document of the issuer's own origin; nothing else is fetched (541-S, 542-S).
     async fn get(&self, address: &str) -> Result<Value, String> {
-        let origin = |it: &str| url::Url::parse(it).map(|it| it.origin()).ok();
-        if origin(address) != origin(&self.0.name) {
+        if !self.is_of_its_origin(address) {
             return Err(format!("{address} is not of the issuer's origin"));
         }
-        let mut answer = self.0.http.get(address).send().await.map_err(|it| it.to_string())?;
-        if answer.status() != 200 {
-            return Err(format!("{address} answered {}", answer.status()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|it| it.to_string())? {
-            if body.len() + chunk.len() > MAX_BYTES {
-                return Err(format!("{address} is larger than {MAX_BYTES} bytes"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        serde_json::from_slice(&body).map_err(|it| format!("{address}: {it}"))
+        let answer = self.0.http.get(address).send().await.map_err(|it| it.to_string())?;
+        document(answer, MAX_BYTES).await.map_err(|why| format!("{address}: {why}"))
+    }
+
+    fn is_of_its_origin(&self, address: &str) -> bool {
+        let origin = |it: &str| url::Url::parse(it).map(|it| it.origin()).ok();
+        origin(address).is_some_and(|it| Some(it) == origin(&self.0.name))
     }
 
     /// What ended after `after_ms`: waits until there is something, at most half a minute.
@@ -152,18 +160,7 @@ impl Issuer {
         let endpoint = known.metadata.endings_endpoint.clone().ok_or("the issuer has no endings_endpoint")?;
         let request = self.0.http.post(endpoint).basic_auth(form_encoded(name), Some(form_encoded(secret)));
         let answer = request.form(&[("after", after_ms.to_string())]).timeout(Duration::from_secs(30)).send().await;
-        let mut answer = answer.map_err(|it| it.to_string())?;
-        if answer.status() != 200 {
-            return Err(format!("the endings_endpoint answered {}", answer.status()));
-        }
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|it| it.to_string())? {
-            if body.len() + chunk.len() > MAX_NEWS {
-                return Err(format!("the endings are larger than {MAX_NEWS} bytes"));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        serde_json::from_slice(&body).map_err(|it| it.to_string())
+        document(answer.map_err(|it| it.to_string())?, MAX_NEWS).await.map_err(|why| format!("the endings_endpoint: {why}"))
     }
 
     /// RFC 7662. The cache is keyed by the digest of the whole token, so that an edited one is another one (226-J).
@@ -183,10 +180,10 @@ impl Issuer {
         let endpoint = known.metadata.introspection_endpoint.clone().ok_or(Unanswered::NotConfigured)?;
         let request = self.0.http.post(endpoint).basic_auth(form_encoded(name), Some(form_encoded(secret))).form(&[("token", token)]);
         let answer = request.send().await.map_err(|_| Unanswered::Unreachable)?;
-        if answer.status() != 200 {
-            return Err(Unanswered::Unreachable);
-        }
-        let body: Value = answer.json().await.map_err(|_| Unanswered::Unreachable)?;
+        let body = document(answer, MAX_BYTES).await.map_err(|why| {
+            tracing::warn!(issuer = self.0.name, why, "no introspection");
+            Unanswered::Unreachable
+        })?;
         let found = if body["active"] == true { serde_json::from_value(body).ok() } else { None };
         if let Ok(mut cache) = self.0.introspected.lock() {
             if cache.len() >= MAX_CACHED {
@@ -198,6 +195,21 @@ impl Issuer {
         }
         Ok(found)
     }
+}
+
+/// The JSON of an answer, up to a size.
+async fn document(mut answer: reqwest::Response, most: usize) -> Result<Value, String> {
+    if answer.status() != 200 {
+        return Err(format!("it answered {}", answer.status()));
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|it| it.to_string())? {
+        if body.len() + chunk.len() > most {
+            return Err(format!("the answer is larger than {most} bytes"));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    serde_json::from_slice(&body).map_err(|it| it.to_string())
 }
 
 /// RFC 6749 2.3.1: id and secret are form-encoded before they become Basic.

@@ -26,6 +26,7 @@ use bytes::Bytes;
 use dpop::Dpop;
 use ended::Ended;
 use http::{HeaderMap, Request, Response, header};
+use http_body_util::{Either, Full};
 use issuer::Issuer;
 use replay::Memory;
 use std::future::Future;
@@ -272,7 +273,9 @@ impl Guard {
     pub fn answer(&self, call: &Call<'_>, refusal: &Refusal) -> Response<Bytes> {
         let dpop = &self.0.dpop;
         let used_dpop = matches!(authorization(call).next().and_then(bearer::parse), Some(Presented::Dpop(_)));
-        answer::refusal(refusal, &Ways { bearer: !dpop.required, dpop: (dpop.offered() || dpop.required).then(|| dpop.algs()), used_dpop })
+        let ways = Ways { bearer: !dpop.required, dpop: (dpop.offered() || dpop.required).then(|| dpop.algs()), used_dpop };
+        let answer = answer::refusal(refusal, &ways);
+        if answer::is_grpc(call.headers) { answer::as_grpc(answer, refusal) } else { answer }
     }
 
     async fn token(&self, text: &str) -> Result<Token, Refusal> {
@@ -377,6 +380,9 @@ fn presented<'a>(call: &Call<'a>) -> Result<Presented<'a>, Refusal> {
     bearer::parse(first).ok_or(Refusal::Request("The Authorization header is not a Bearer or DPoP token."))
 }
 
+/// The body of an answer: the service's own, or that of a refusal. Whatever body the service has, as axum, hyper and tonic have theirs.
+pub type Answer<R> = Either<R, Full<Bytes>>;
+
 #[derive(Clone)]
 pub struct GuardLayer {
     guard: Guard,
@@ -402,9 +408,8 @@ where
     S: Service<Request<B>, Response = Response<R>> + Clone + Send + 'static,
     S::Future: Send,
     B: Send + 'static,
-    R: From<Bytes>,
 {
-    type Response = Response<R>;
+    type Response = Response<Answer<R>>;
     type Error = S::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self::Response, S::Error>> + Send>>;
 
@@ -428,9 +433,9 @@ where
                     if let Some(nonce) = next_nonce {
                         answer::give_nonce(response.headers_mut(), &nonce);
                     }
-                    Ok(response)
+                    Ok(response.map(Either::Left))
                 }
-                Err(refusal) => Ok(layer.guard.answer(&call, &refusal).map(R::from)),
+                Err(refusal) => Ok(layer.guard.answer(&call, &refusal).map(|it| Either::Right(Full::new(it)))),
             }
         })
     }

@@ -21,6 +21,9 @@ pub struct World {
     pub fetched: Arc<AtomicUsize>,
     /// What introspection answers.
     pub opaque: Arc<Mutex<Value>>,
+    pub metadata: Arc<Mutex<Value>>,
+    /// How long /jwks takes to answer; below zero it answers 503.
+    pub slow_ms: Arc<AtomicI64>,
 }
 
 pub async fn world() -> World {
@@ -30,27 +33,30 @@ pub async fn world() -> World {
     let mut jwk = key.public().to_jwk();
     jwk["kid"] = key.kid().into();
     let keys = json!({ "keys": [jwk] }).to_string();
-    let metadata =
-        json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/jwks"), "introspection_endpoint": format!("{issuer}/introspect") })
-            .to_string();
+    let metadata = Arc::new(Mutex::new(
+        json!({ "issuer": issuer, "jwks_uri": format!("{issuer}/jwks"), "introspection_endpoint": format!("{issuer}/introspect") }),
+    ));
+    let (told, slow_ms) = (Arc::clone(&metadata), Arc::new(AtomicI64::new(0)));
     let fetched = Arc::new(AtomicUsize::new(0));
-    let counting = Arc::clone(&fetched);
+    let (counting, slow) = (Arc::clone(&fetched), Arc::clone(&slow_ms));
     let opaque = Arc::new(Mutex::new(json!({ "active": false })));
     let introspected = Arc::clone(&opaque);
     let introspect = post(|| async move { introspected.lock().unwrap().to_string() });
-    let router =
-        Router::new().route("/introspect", introspect).route("/.well-known/oauth-authorization-server", get(|| async { metadata })).route(
-            "/jwks",
-            get(|| async move {
-                counting.fetch_add(1, Ordering::Relaxed);
-                keys
-            }),
-        );
+    let jwks = get(|| async move {
+        counting.fetch_add(1, Ordering::Relaxed);
+        match u64::try_from(slow.load(Ordering::Relaxed)) {
+            Ok(ms) => tokio::time::sleep(std::time::Duration::from_millis(ms)).await,
+            Err(_) => return (http::StatusCode::SERVICE_UNAVAILABLE, String::new()),
+        }
+        (http::StatusCode::OK, keys)
+    });
+    let told = get(|| async move { told.lock().unwrap().to_string() });
+    let router = Router::new().route("/introspect", introspect).route("/.well-known/oauth-authorization-server", told).route("/jwks", jwks);
     tokio::spawn(async move { axum::serve(listener, router).await });
     let now_s = Arc::new(AtomicI64::new(1_000));
     let clock = Arc::clone(&now_s);
     let guard = Guard::with_clock(&issuer, AUDIENCE, Arc::new(move || clock.load(Ordering::Relaxed)));
-    World { guard, key, issuer, now_s, fetched, opaque }
+    World { guard, key, issuer, now_s, fetched, opaque, metadata, slow_ms }
 }
 
 impl World {

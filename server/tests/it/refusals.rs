@@ -67,11 +67,7 @@ async fn refusals_of_proved_callers_are_in_the_audit() {
 async fn a_storm_of_refusals_does_not_fill_the_store() {
     let world = World::start(Engine::Sqlite).await;
     let tokens = world.tokens("openid orders:read").await;
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("client_id", "other-ios"),
-        ("refresh_token", tokens["refresh_token"].as_str().unwrap()),
-    ];
+    let form = [("grant_type", "refresh_token"), ("client_id", "other-ios"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
     for _ in 0..60 {
         assert_eq!(world.post("/token", &form, None).await.0, 400);
     }

@@ -1,0 +1,72 @@
+//! What the guard takes from its issuer, and how long it believes it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
+
+mod world;
+
+use axum::Router;
+use axum::routing::post;
+use http::HeaderMap;
+use serde_json::json;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use symbolon_resource::{Call, Needs, Refusal};
+use world::{says, world};
+
+/// 541-S. Our secret goes to the issuer's own origin, whatever the metadata say.
+#[tokio::test]
+async fn an_introspection_endpoint_elsewhere_gets_no_secret() {
+    let world = world().await;
+    let thief = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = thief.local_addr().unwrap();
+    let asked = Arc::new(AtomicUsize::new(0));
+    let counting = Arc::clone(&asked);
+    let router = Router::new().route(
+        "/introspect",
+        post(move || async move {
+            counting.fetch_add(1, Ordering::Relaxed);
+            json!({ "active": true }).to_string()
+        }),
+    );
+    tokio::spawn(async move { axum::serve(thief, router).await });
+    // The twin: at the issuer's own origin it is asked, and says no.
+    let guard = world.guard.clone().introspect_as("orders", "secret");
+    says(bearer_of(&guard, "sa_opaque").await.map(|it| it.token.sub), "unknown");
+    world.metadata.lock().unwrap()["introspection_endpoint"] = format!("http://{address}/introspect").into();
+    let guard = world.guard.clone().introspect_as("orders", "secret");
+    says(bearer_of(&guard, "sa_opaque").await.map(|it| it.token.sub), "opaque and meant for another API");
+    assert_eq!(asked.load(Ordering::Relaxed), 0);
+}
+
+/// Keys that are a little old serve while new ones are fetched; very old ones serve nobody.
+#[tokio::test]
+async fn a_slow_issuer_keeps_nobody_waiting_and_a_dead_one_is_not_believed_for_ever() {
+    let world = world().await;
+    let ask = |now_s: i64| {
+        world.now_s.store(now_s, Ordering::Relaxed);
+        let mut claims = world.claims();
+        (claims["iat"], claims["exp"]) = (now_s.into(), (now_s + 100).into());
+        world.token(&claims)
+    };
+    let first = ask(1_000);
+    assert_eq!(world.bearer(&first).await.unwrap(), "u");
+    assert_eq!(world.fetched.load(Ordering::Relaxed), 1);
+    world.slow_ms.store(30_000, Ordering::Relaxed);
+    let later = ask(1_400);
+    let answered = tokio::time::timeout(std::time::Duration::from_secs(2), world.bearer(&later)).await;
+    assert_eq!(answered.expect("it does not wait for the fetch").unwrap(), "u");
+    world.slow_ms.store(-1, Ordering::Relaxed);
+    let hours = ask(1_400 + 12 * 3600);
+    assert_eq!(world.bearer(&hours).await.unwrap(), "u", "an outage of some hours");
+    let days = ask(1_400 + 30 * 3600);
+    assert_eq!(world.bearer(&days).await, Err(Refusal::Unavailable));
+    world.slow_ms.store(0, Ordering::Relaxed);
+    let back = ask(1_400 + 31 * 3600);
+    assert_eq!(world.bearer(&back).await.unwrap(), "u");
+}
+
+async fn bearer_of(guard: &symbolon_resource::Guard, token: &str) -> Result<symbolon_resource::Admitted, Refusal> {
+    let mut headers = HeaderMap::new();
+    headers.insert("authorization", format!("Bearer {token}").parse().unwrap());
+    let call = Call { method: "GET", path: "/orders", query: None, headers: &headers, peer: None };
+    guard.check(&call, &Needs::default()).await
+}
