@@ -3,7 +3,6 @@
 //! tier, which scopes) is the caller's to say.
 
 pub mod app_attest;
-pub mod binding;
 pub mod cms;
 pub mod der;
 pub mod jwe;
@@ -12,6 +11,8 @@ pub mod play_integrity;
 pub mod receipt;
 pub mod status_list;
 pub mod x509;
+
+pub use symbolon_oauth::binding;
 
 /// One rule that evidence broke. `name` is stable and for policies and audits; `detail` is for people.
 #[derive(Debug, Clone, PartialEq, Eq)]

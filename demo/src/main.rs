@@ -7,6 +7,7 @@ mod shop;
 
 use clap::Parser;
 use std::process::ExitCode;
+use std::sync::Arc;
 use symbolon::config::{Config, MasterKey};
 use symbolon::login::accounts::{self, NewAccount};
 use symbolon::serve;
@@ -96,7 +97,7 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
     let digest = accounts::hash_password_blocking(LEDGER_SECRET).map_err(|it| it.0)?;
     let orders = accounts::hash_password_blocking(ORDERS_SECRET).map_err(|it| it.0)?;
     let mailbox = Mailbox::open().await?;
-    let (maker, play) = (Maker::new()?, Play::new()?);
+    let (maker, play) = (Arc::new(Maker::new()?), Play::new()?);
     let play_key = directory.join("play.key");
     write_private(&play_key, &play.decryption_key())?;
     let text = include_str!("demo.toml")

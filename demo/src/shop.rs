@@ -42,7 +42,7 @@ async fn welcome() -> Html<String> {
 
 async fn start(State(shop): State<Shared>) -> Result<Redirect, Html<String>> {
     let trouble = |it: symbolon_phone::Trouble| page(&format!("<h1>That did not work</h1><p>{}</p>", escape(&it.to_string())));
-    let mut app = App::discover(&shop.issuer, "shop-desktop", &format!("{}/callback", shop.home)).await.map_err(trouble)?;
+    let app = App::discover(&shop.issuer, "shop-desktop", &format!("{}/callback", shop.home)).await.map_err(trouble)?;
     let pending = app.push("openid orders:read").await.map_err(trouble)?;
     shop.pending.lock().await.insert(pending.state, pending.verifier);
     Ok(Redirect::to(&pending.address))
@@ -66,7 +66,7 @@ async fn callback(State(shop): State<Shared>, Query(back): Query<HashMap<String,
 }
 
 async fn finish(shop: &Shop, code: &str, verifier: &str) -> Result<Html<String>, symbolon_phone::Trouble> {
-    let mut app = App::discover(&shop.issuer, "shop-desktop", &format!("{}/callback", shop.home)).await?;
+    let app = App::discover(&shop.issuer, "shop-desktop", &format!("{}/callback", shop.home)).await?;
     let (_, tokens) = app.exchange(code, verifier).await?;
     let access = tokens["access_token"].as_str().unwrap_or_default().to_owned();
     let (status, orders) = app.call(&format!("{}/orders", shop.api), Some(&access)).await?;

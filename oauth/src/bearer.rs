@@ -34,9 +34,68 @@ pub fn challenge(scheme: &str, parameters: &[(&str, &str)]) -> String {
     if list.is_empty() { scheme.to_owned() } else { format!("{scheme} {}", list.join(", ")) }
 }
 
+/// The challenges of a `WWW-Authenticate` value as a client reads them: scheme, and parameters with names in lower case. RFC 9110
+/// 11.6.1. What it cannot read it leaves out.
+pub fn read_challenges(header: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let mut found: Vec<(String, Vec<(String, String)>)> = Vec::new();
+    for piece in pieces(header) {
+        let (before, value) = piece.split_once('=').unwrap_or((piece, ""));
+        let (scheme, name) = match before.trim_end().split_once(' ') {
+            Some((scheme, name)) => (Some(scheme), name.trim()),
+            None if piece.contains('=') => (None, before.trim()),
+            None => (Some(piece), ""),
+        };
+        if let Some(scheme) = scheme {
+            found.push((scheme.to_owned(), Vec::new()));
+        }
+        if let (Some((_, parameters)), false) = (found.last_mut(), name.is_empty()) {
+            parameters.push((name.to_ascii_lowercase(), unquoted(value.trim())));
+        }
+    }
+    found
+}
+
+/// What stands between commas that are not inside quotes.
+fn pieces(header: &str) -> Vec<&str> {
+    let (mut quoted, mut escaped) = (false, false);
+    let outside = |it: char| {
+        let comma = it == ',' && !quoted;
+        quoted ^= it == '"' && !escaped;
+        escaped = quoted && it == '\\' && !escaped;
+        comma
+    };
+    header.split(outside).map(str::trim).filter(|it| !it.is_empty()).collect()
+}
+
+fn unquoted(value: &str) -> String {
+    let Some(inner) = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')) else { return value.to_owned() };
+    let mut escaped = false;
+    let kept = inner.chars().filter(|it| {
+        escaped = *it == '\\' && !escaped;
+        !escaped
+    });
+    kept.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn challenges_are_read_as_they_were_made() {
+        let two = [challenge("DPoP", &[("error", "invalid_token"), ("algs", "ES256 EdDSA")]), challenge("Bearer", &[])].join(", ");
+        let read = read_challenges(&two);
+        assert_eq!(read.len(), 2);
+        assert_eq!(read[0].0, "DPoP");
+        assert_eq!(read[0].1[1], ("algs".to_owned(), "ES256 EdDSA".to_owned()));
+        assert_eq!(read[1], ("Bearer".to_owned(), vec![]));
+        let odd = read_challenges(r#"Bearer realm="a, \"b\" = c", Error=x, , "#);
+        assert_eq!(
+            odd,
+            [("Bearer".to_owned(), vec![("realm".to_owned(), "a, \"b\" = c".to_owned()), ("error".to_owned(), "x".to_owned())])]
+        );
+        assert_eq!(read_challenges("="), []);
+    }
 
     #[test]
     fn one_scheme_one_token() {

@@ -192,7 +192,32 @@ fn ath_of(access_token: &str) -> String {
     base64url::encode(&sha256(access_token.as_bytes()))
 }
 
-/// Makes a proof. `jti` is the caller's randomness, 96 bits or more (4.2); query and fragment of `url` are left out.
+/// What a proof says about its request. `jti` is the caller's randomness, 96 bits or more (4.2); query and fragment of `url`
+/// are left out.
+#[derive(Clone, Copy, Debug)]
+pub struct Statement<'a> {
+    pub method: &'a str,
+    pub url: &'a str,
+    pub nonce: Option<&'a str>,
+    pub access_token: Option<&'a str>,
+    pub jti: &'a str,
+    pub iat: i64,
+}
+
+/// What the key of this JWK has to sign; [`jws::with_signature`] makes the proof of it.
+pub fn signing_input(jwk: &Value, algorithm: Algorithm, it: &Statement<'_>) -> Result<String, JwsError> {
+    let header = json!({ "typ": TYP, "alg": algorithm.as_str(), "jwk": jwk });
+    let mut claims = json!({ "jti": it.jti, "htm": it.method, "htu": without_query(it.url), "iat": it.iat });
+    if let Some(nonce) = it.nonce {
+        claims["nonce"] = nonce.into();
+    }
+    if let Some(token) = it.access_token {
+        claims["ath"] = ath_of(token).into();
+    }
+    jws::signing_input(&header, &claims)
+}
+
+/// Makes a proof with a key that is here.
 pub fn make(
     key: &PrivateKey,
     method: &str,
@@ -202,15 +227,10 @@ pub fn make(
     jti: &str,
     iat: i64,
 ) -> Result<String, JwsError> {
-    let header = json!({ "typ": TYP, "alg": key.algorithm().as_str(), "jwk": key.public().to_jwk() });
-    let mut claims = json!({ "jti": jti, "htm": method, "htu": without_query(url), "iat": iat });
-    if let Some(nonce) = nonce {
-        claims["nonce"] = nonce.into();
-    }
-    if let Some(token) = access_token {
-        claims["ath"] = ath_of(token).into();
-    }
-    jws::sign_with_header(key, &header, &claims)
+    let it = Statement { method, url, nonce, access_token, jti, iat };
+    let input = signing_input(&key.public().to_jwk(), key.algorithm(), &it)?;
+    let signature = key.sign(input.as_bytes()).map_err(|_| JwsError::BadSignature)?;
+    Ok(jws::with_signature(&input, &signature))
 }
 
 /// The `algs` parameter of a challenge (7.1): names, separated by spaces.

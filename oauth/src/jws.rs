@@ -97,10 +97,20 @@ pub fn sign(key: &PrivateKey, typ: &str, claims: &impl Serialize) -> Result<Stri
 
 /// Signs under a header of the caller's.
 pub fn sign_with_header(key: &PrivateKey, header: &Value, claims: &impl Serialize) -> Result<String, JwsError> {
+    let input = signing_input(header, claims)?;
+    let signature = key.sign(input.as_bytes()).map_err(|_| JwsError::BadSignature)?;
+    Ok(with_signature(&input, &signature))
+}
+
+/// What is signed (RFC 7515 5.1), for keys that are elsewhere: in a phone's secure element.
+pub fn signing_input(header: &Value, claims: &impl Serialize) -> Result<String, JwsError> {
     let claims = serde_json::to_vec(claims).map_err(|_| JwsError::Malformed)?;
-    let signed = format!("{}.{}", base64url::encode(header.to_string().as_bytes()), base64url::encode(&claims));
-    let signature = key.sign(signed.as_bytes()).map_err(|_| JwsError::BadSignature)?;
-    Ok(format!("{signed}.{}", base64url::encode(&signature)))
+    Ok(format!("{}.{}", base64url::encode(header.to_string().as_bytes()), base64url::encode(&claims)))
+}
+
+/// The JWT; `signature` in the form of RFC 7518 3 (ES256: 64 bytes, not DER).
+pub fn with_signature(signing_input: &str, signature: &[u8]) -> String {
+    format!("{signing_input}.{}", base64url::encode(signature))
 }
 
 /// A JSON object without doubled members, at any depth; anything else is `None`.

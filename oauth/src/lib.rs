@@ -4,6 +4,7 @@
 pub mod access_token;
 pub mod base64url;
 pub mod bearer;
+pub mod binding;
 pub mod certificate;
 pub mod claims;
 pub mod client_assertion;

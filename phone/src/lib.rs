@@ -1,18 +1,22 @@
-//! A simulated phone: an app as an OAuth client (RFC 8252), and the system browser it opens. Everything goes over real
+//! A simulated phone: the client that real apps run, and the platform services it stands on, simulated. Everything goes over real
 //! HTTP to the server's real pages; only the glass is missing.
 
 pub mod app;
 pub mod browser;
 pub mod element;
 pub mod mailbox;
+pub mod net;
+pub mod phone;
 pub mod play;
+pub mod services;
 
 /// One request and its answer, for whoever wants to show them.
 #[derive(Clone, Debug)]
 pub struct Exchange {
-    pub method: &'static str,
+    pub method: String,
     pub url: String,
     pub sent: Vec<(String, String)>,
+    /// 0: no answer came.
     pub status: u16,
     pub body: serde_json::Value,
 }
@@ -30,6 +34,12 @@ impl std::error::Error for Trouble {}
 
 impl From<reqwest::Error> for Trouble {
     fn from(it: reqwest::Error) -> Self {
+        Self(it.to_string())
+    }
+}
+
+impl From<symbolon_client::Trouble> for Trouble {
+    fn from(it: symbolon_client::Trouble) -> Self {
         Self(it.to_string())
     }
 }

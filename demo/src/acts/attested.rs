@@ -1,16 +1,21 @@
 //! The genuine app on a genuine phone gets in; an impostor with the same client_id and redirect_uri stays out. The phones are
 //! simulated and forge their evidence under a root of their own, which this demonstration's configuration trusts.
 
-use super::text;
+use super::bound::{settings, status};
+use super::{ORDERS, text};
 use crate::print::Printer;
 use crate::{NAME, PASSWORD};
+use std::sync::Arc;
 use std::time::Duration;
 use symbolon_attest::binding::{self, Purpose};
+use symbolon_client::SignIn;
+use symbolon_client::platform::Request;
 use symbolon_oauth::base64url;
 use symbolon_phone::Trouble;
 use symbolon_phone::app::App;
 use symbolon_phone::browser::{Browser, Person};
 use symbolon_phone::element::{Android, Maker};
+use symbolon_phone::phone::Phone;
 use symbolon_phone::play::{Play, Verdict};
 
 const CLIENT: &str = "shop-phone-3";
@@ -25,83 +30,73 @@ async fn app(issuer: &str) -> Result<App, Trouble> {
 
 /// The raw thumbprint of the installation's key.
 fn thumbprint(app: &App) -> Result<[u8; 32], Trouble> {
-    let key = app.key.as_ref().and_then(|it| base64url::decode(it.kid())?.try_into().ok());
-    key.ok_or_else(|| Trouble("the app has no key".to_owned()))
+    app.element.as_ref().map(|it| it.thumbprint()).ok_or_else(|| Trouble("the app has no key".to_owned()))
 }
 
-pub async fn genuine(issuer: &str, api: &str, maker: &Maker, printer: &mut Printer) -> Result<(), Trouble> {
+pub async fn genuine(issuer: &str, api: &str, maker: &Arc<Maker>, printer: &mut Printer) -> Result<(), Trouble> {
     impostor(issuer, maker, printer).await?;
-    let mut app = app(issuer).await?;
-    let (challenge, bytes) = app.attestation_challenge().await?;
+    let phone = Phone::new(settings(issuer, CLIENT, BACK), Person::with_password(NAME, PASSWORD))?.attested_by(maker, APP_ID);
+    let signed_in = phone.client.sign_in(&SignIn::new("openid orders:read").for_api(ORDERS)).await;
+    let to = |path: &'static str| phone.net.newest(|it| it.url.ends_with(path));
     printer.act(
         "The genuine app asks for a challenge",
-        app.log.last(),
+        to("/attest/challenge").as_ref(),
         true,
         "Evidence answers a challenge, so that old evidence is worth nothing.",
     );
-    let hash = binding::named(Purpose::First, CLIENT, &bytes, &thumbprint(&app)?);
-    let (enclave, object) = maker.ios(APP_ID, &hash)?;
-    let evidence = [("attestation", base64url::encode(&object)), ("key_id", base64url::encode(&enclave.key_id))];
-    let evidence: Vec<(&str, &str)> = evidence.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    let (status, body) = app.attest("apple-appattest", &challenge, &evidence).await?;
-    let good = status == 200 && text(&body, "tier") == "hardware_claimed";
+    let attested = to("/attest");
     printer.act(
         "The phone attests the app (App Attest); the server verifies it itself",
-        app.log.last(),
-        good,
+        attested.as_ref(),
+        attested.as_ref().is_some_and(|it| it.status == 200 && text(&it.body, "tier") == "hardware_claimed"),
         "Out comes an attestation of this installation's key, which is how the app authenticates from now on.",
     );
-    let pending = app.push("openid orders:read").await?;
-    let code = app.sign_in(&mut Browser::default(), &pending, &Person::with_password(NAME, PASSWORD)).await?;
-    let (status, tokens) = app.exchange(&code, &pending.verifier).await?;
     printer.act(
         "The attested app signs its user in",
-        app.log.last(),
-        status == 200,
+        to("/token").as_ref(),
+        signed_in.is_ok(),
         "Pushed request, code and tokens belong to this installation.",
     );
-    let (status, _) = app.call(&format!("{api}/orders"), Some(&text(&tokens, "access_token"))).await?;
-    printer.act("And calls the API", app.log.last(), status == 200, "The API needs no change for any of this.");
+    let called = phone.client.call(ORDERS, Request::get(&format!("{api}/orders"))).await?;
+    printer.act("And calls the API", phone.last().as_ref(), status(&called) == 200, "The API needs no change for any of this.");
     tokio::time::sleep(Duration::from_secs(6)).await;
-    let refresh = text(&tokens, "refresh_token");
-    let (status, body) = app.refresh(&refresh, None).await?;
-    let stale = status == 400 && text(&body, "error") == "use_fresh_attestation";
+    let before = phone.refresh_token();
+    phone.restarted().client.access_token(ORDERS).await?;
+    let stale = phone.net.newest(|it| text(&it.body, "error") == "use_fresh_attestation");
+    let told = stale.is_some();
     printer.act(
         "Later the app refreshes; the policy wants fresh evidence",
-        app.log.last(),
-        stale,
+        stale.as_ref(),
+        told,
         "Nothing is consumed: the answer says what to do.",
     );
-    let (challenge, bytes) = app.attestation_challenge().await?;
-    let hash = binding::named(Purpose::Renewal, CLIENT, &bytes, &thumbprint(&app)?);
-    let assertion = base64url::encode(&enclave.assertion(&hash, 1)?);
-    let (status, _) = app.attest("apple-assertion", &challenge, &[("assertion", &assertion)]).await?;
+    let asserted = phone.net.newest(|it| it.sent.iter().any(|(_, value)| value == "apple-assertion"));
     printer.act(
         "The phone asserts that it is still the same app and key",
-        app.log.last(),
-        status == 200,
+        asserted.as_ref(),
+        asserted.as_ref().is_some_and(|it| it.status == 200),
         "One signature of the Secure Enclave; its counter only rises.",
     );
-    let (status, _) = app.refresh(&refresh, None).await?;
+    let again = to("/token").filter(|it| it.status == 200 && it.sent.iter().any(|(_, value)| *value == before));
     printer.act(
         "The refresh goes through",
-        app.log.last(),
-        status == 200,
-        "The same refresh token as before: the refused attempt cost nothing.",
+        again.as_ref(),
+        again.is_some(),
+        "The same refresh token as before: the refused attempt cost nothing. The client did all of this by itself.",
     );
     Ok(())
 }
 
 /// The same client_id, the same redirect_uri, another app; and a phone with an open boot loader.
 async fn impostor(issuer: &str, maker: &Maker, printer: &mut Printer) -> Result<(), Trouble> {
-    let mut fake = app(issuer).await?;
+    let fake = app(issuer).await?;
     let refused = match fake.push("openid orders:read").await {
         Ok(_) => false,
         Err(Trouble(why)) => why.contains("invalid_client"),
     };
     printer.act(
         "An impostor knows the client_id and the redirect_uri of the app",
-        fake.log.last(),
+        fake.last().as_ref(),
         refused,
         "Without an attestation it is nobody.",
     );
@@ -113,19 +108,19 @@ async fn impostor(issuer: &str, maker: &Maker, printer: &mut Printer) -> Result<
     let (status, _) = fake.attest("apple-appattest", &challenge, &evidence).await?;
     printer.act(
         "It attests itself, on a genuine iPhone",
-        fake.log.last(),
+        fake.last().as_ref(),
         status == 400,
         "The evidence names the app that made it, and that is another one.",
     );
     let (challenge, bytes) = fake.attestation_challenge().await?;
     let hash = binding::leaf(&bytes, CLIENT);
     let phone = Android { challenge: &hash, package: "com.example.shop", signing_digest: [7; 32], level: 1, locked: false, patch: 202_610 };
-    let key = fake.key.as_ref().ok_or_else(|| Trouble("the app has no key".to_owned()))?;
-    let chain: Vec<String> = maker.android(key, &phone)?.iter().map(|it| base64url::encode(it)).collect();
+    let element = fake.element.as_ref().ok_or_else(|| Trouble("the app has no key".to_owned()))?;
+    let chain: Vec<String> = maker.android(&element.key, &phone)?.iter().map(|it| base64url::encode(it)).collect();
     let (status, _) = fake.attest("android-key", &challenge, &[("chain", &chain.join("."))]).await?;
     printer.act(
         "The right app on an Android phone with an open boot loader",
-        fake.log.last(),
+        fake.last().as_ref(),
         status == 400,
         "The hardware says so; whatever runs above it cannot be believed.",
     );
@@ -153,7 +148,7 @@ pub async fn tiers(issuer: &str, play: &Play, printer: &mut Printer) -> Result<(
     let (status, _) = app.attest("play-classic", &challenge, &[("token", &play.token(&rooted)?)]).await?;
     printer.act(
         "A rooted Android phone sends what Google Play says of it",
-        app.log.last(),
+        app.last().as_ref(),
         status == 400,
         "The token is opened with the keys of the Play Console, here; the device does not pass.",
     );
@@ -161,29 +156,34 @@ pub async fn tiers(issuer: &str, play: &Play, printer: &mut Printer) -> Result<(
     let hash = base64url::encode(&binding::named(Purpose::First, CLIENT, &bytes, &thumbprint(&app)?));
     let good = Verdict { binding: ("nonce", hash), at_ms: crate::now_ms(), ..verdict };
     let (status, _) = app.attest("play-classic", &challenge, &[("token", &play.token(&good)?)]).await?;
-    printer.act("A phone that passes", app.log.last(), status == 200, "Its tier is hardware_claimed: a genuine app says where its key is.");
-    let tokens = signed_in(&mut app).await?;
+    printer.act(
+        "A phone that passes",
+        app.last().as_ref(),
+        status == 200,
+        "Its tier is hardware_claimed: a genuine app says where its key is.",
+    );
+    let tokens = signed_in(&app).await?;
     let all = text(&tokens, "scope") == "orders:read orders:write" && tokens.get("refresh_token").is_some();
     printer.act(
         "It signs its user in, and may have everything",
-        app.log.last(),
+        app.last().as_ref(),
         all,
         "Scopes, lifetime and staying signed in follow the tier.",
     );
     let mut old = App::discover(issuer, CLIENT, BACK).await?;
     old.make_key()?;
-    let tokens = signed_in(&mut old).await?;
+    let tokens = signed_in(&old).await?;
     let less = text(&tokens, "scope") == "orders:read" && tokens.get("refresh_token").is_none() && tokens["expires_in"] == 120;
     printer.act(
         "A phone that cannot attest at all is not locked out",
-        old.log.last(),
+        old.last().as_ref(),
         less,
         "The same app without any shared secret: it reads orders for two minutes, bound to its key, and signs in again after.",
     );
     Ok(())
 }
 
-async fn signed_in(app: &mut App) -> Result<serde_json::Value, Trouble> {
+async fn signed_in(app: &App) -> Result<serde_json::Value, Trouble> {
     let pending = app.push("orders:read orders:write").await?;
     let code = app.sign_in(&mut Browser::default(), &pending, &Person::with_password(NAME, PASSWORD)).await?;
     Ok(app.exchange(&code, &pending.verifier).await?.1)

@@ -123,7 +123,6 @@ async fn ended(stage: &mut Stage<'_>, access: &str) -> Result<(), Trouble> {
         if stage.app.call(&format!("{}/orders", stage.api), Some(access)).await?.0 == 401 {
             break;
         }
-        stage.app.log.pop();
     }
     stage.refused("The JWT is used once more", "/orders", Some(access), 401, "ended").await
 }

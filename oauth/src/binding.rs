@@ -7,7 +7,7 @@
 //! *Named* (everything else): `SHA-256("symbolon-attest-1" || purpose (1 byte) || length of client_id (4 bytes, big-endian) ||
 //! client_id || challenge (32 bytes) || RFC 7638 thumbprint of the instance key (32 bytes))`.
 
-use symbolon_oauth::digest::sha256;
+use crate::digest::sha256;
 
 /// What the evidence is for: it cannot be used for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub fn named(purpose: Purpose, client_id: &str, challenge: &[u8; 32], thumbprint
 #[cfg(test)]
 mod tests {
     use super::*;
-    use symbolon_oauth::base64url;
+    use crate::base64url;
 
     #[test]
     fn no_two_inputs_share_a_binding() {

@@ -1,0 +1,82 @@
+//! What comes back from the browser. RFC 8252 8.10, RFC 9207 2.4: only the answer to our own request, of the server we asked.
+
+use crate::server::Settings;
+use symbolon_oauth::form::Form;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Redirect {
+    /// Another request's answer, or nobody's: any app and any page can open our redirect URI. It changes nothing.
+    NotOurs,
+    Code(String),
+    Refused {
+        error: String,
+        description: String,
+    },
+    /// Our state, and another server's name or none: somebody mixes servers up.
+    AnotherIssuer,
+}
+
+/// Reads the URL that the operating system handed over; `state` is the one of the request under way.
+pub fn read(url: &str, settings: &Settings, state: &str) -> Redirect {
+    let Some(form) = query(url, &settings.redirect_uri) else { return Redirect::NotOurs };
+    let get = |name: &str| form.get(name).map(str::to_owned);
+    if state.is_empty() || get("state").as_deref() != Some(state) {
+        return Redirect::NotOurs;
+    }
+    if get("iss").as_deref() != Some(&settings.issuer) {
+        return Redirect::AnotherIssuer;
+    }
+    match (get("code"), get("error")) {
+        (Some(code), None) => Redirect::Code(code),
+        (None, Some(error)) => Redirect::Refused { error, description: get("error_description").unwrap_or_default() },
+        _ => Redirect::NotOurs,
+    }
+}
+
+/// The response's parameters behind exactly our redirect URI; none twice.
+fn query(url: &str, redirect_uri: &str) -> Option<Form> {
+    let rest = url.strip_prefix(redirect_uri)?;
+    let query = rest.strip_prefix(if redirect_uri.contains('?') { '&' } else { '?' })?;
+    Form::parse(query.split('#').next()?.as_bytes()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_from(redirect_uri: &str, url: &str) -> Redirect {
+        let settings = Settings { issuer: "https://a.example".into(), client_id: "shop".into(), redirect_uri: redirect_uri.into() };
+        read(url, &settings, "s1")
+    }
+
+    #[test]
+    fn only_the_answer_to_the_request_under_way_is_read() {
+        let code = Redirect::Code("c".to_owned());
+        for back in ["https://app.example/cb", "com.example.app:/cb", "http://127.0.0.1:4711/cb"] {
+            let good = format!("{back}?code=c&state=s1&iss=https%3A%2F%2Fa.example");
+            assert_eq!(read_from(back, &good), code);
+            assert_eq!(read_from(back, &format!("{good}#ignored")), code);
+            for bad in [
+                good.replace("s1", "s2"),
+                good.replace("state=s1&", ""),
+                good.replace("/cb", "/cb2"),
+                good.replace("/cb?", "/cb/?"),
+                good.replace("code=c", "code=c&code=d"),
+                good.replace("state=s1", "state=s2&state=s1"),
+                good.replace("code=c", "code=c&error=x"),
+                good.replace("code=c&", ""),
+                good.replace('?', "#"),
+                format!("evil{good}"),
+            ] {
+                assert_eq!(read_from(back, &bad), Redirect::NotOurs, "{bad}");
+            }
+            for bad in [good.replace("a.example", "b.example"), good.replace("&iss=https%3A%2F%2Fa.example", ""), format!("{good}%2F")] {
+                assert_eq!(read_from(back, &bad), Redirect::AnotherIssuer, "{bad}");
+            }
+        }
+        let own = "https://app.example/cb?own=1";
+        assert_eq!(read_from(own, &format!("{own}&code=c&state=s1&iss=https://a.example")), code);
+        let refused = read_from(own, &format!("{own}&error=access_denied&state=s1&iss=https://a.example"));
+        assert_eq!(refused, Redirect::Refused { error: "access_denied".to_owned(), description: String::new() });
+    }
+}

@@ -1,0 +1,67 @@
+//! The phone's network: real HTTP, what went over it, and a tunnel in which answers get lost.
+
+use crate::Exchange;
+use serde_json::Value;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use symbolon_client::platform::{Answer, Http, Request, Soon, Unavailable};
+
+pub struct Net {
+    pub http: reqwest::Client,
+    log: Mutex<Vec<Exchange>>,
+    /// So many requests from now on arrive, and their answers do not.
+    pub lose_answers: AtomicU32,
+}
+
+impl Net {
+    pub fn new() -> Result<Self, reqwest::Error> {
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        Ok(Self { http, log: Mutex::default(), lose_answers: AtomicU32::new(0) })
+    }
+
+    /// Every request so far with its answer, oldest first.
+    pub fn log(&self) -> Vec<Exchange> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The newest request whose answer satisfies this.
+    pub fn newest(&self, fits: impl Fn(&Exchange) -> bool) -> Option<Exchange> {
+        self.log().into_iter().rfind(fits)
+    }
+
+    fn remember(&self, request: &Request, status: u16, body: Value) {
+        let is_form = request.method == "POST";
+        let sent = if is_form {
+            url::form_urlencoded::parse(&request.body).into_owned().collect()
+        } else {
+            request.headers.iter().filter(|(name, _)| name == "authorization" || name == "dpop").cloned().collect()
+        };
+        let it = Exchange { method: request.method.clone(), url: request.url.clone(), sent, status, body };
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(it);
+    }
+
+    async fn answered(&self, request: &Request) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+        let mut out = self.http.request(request.method.parse()?, &request.url).body(request.body.clone());
+        for (name, value) in &request.headers {
+            out = out.header(name, value);
+        }
+        let answer = out.send().await?;
+        let text = |it: &reqwest::header::HeaderValue| it.to_str().unwrap_or_default().to_owned();
+        let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
+        Ok(Answer { status: answer.status().as_u16(), headers, body: answer.bytes().await?.to_vec() })
+    }
+}
+
+impl Http for Net {
+    fn send(&self, request: Request) -> Soon<'_, Result<Answer, Unavailable>> {
+        Box::pin(async move {
+            let answer = self.answered(&request).await.map_err(|it| Unavailable(it.to_string()))?;
+            if self.lose_answers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1)).is_ok() {
+                self.remember(&request, 0, Value::Null);
+                return Err(Unavailable("the phone is in a tunnel".to_owned()));
+            }
+            self.remember(&request, answer.status, answer.json());
+            Ok(answer)
+        })
+    }
+}
