@@ -110,7 +110,11 @@ impl Server {
 
     async fn discover(&self) -> Result<AuthorizationServerMetadata, Trouble> {
         must_be_safe(&self.settings.issuer)?;
-        let answer = self.platform.http.send(Request::get(&well_known_oauth(&self.settings.issuer))).await?;
+        let request = Request::get(&well_known_oauth(&self.settings.issuer));
+        let answer = match self.platform.http.send(request.clone()).await {
+            Ok(it) => it,
+            Err(_) => self.platform.http.send(request).await?,
+        };
         let read = serde_json::from_slice::<AuthorizationServerMetadata>(&answer.body).ok();
         let Some(it) = read.filter(|_| answer.status == 200) else {
             return Err(Trouble::later(format!("the server's metadata cannot be read (status {})", answer.status)));

@@ -27,7 +27,7 @@ impl SignIn {
         Self { scope: scope.to_owned(), ..Self::default() }
     }
 
-    /// The API whose access token comes with the sign-in (RFC 8707); needed where the app may call several.
+    /// The API whose access token comes with the sign-in (RFC 8707); needed where the app may call several. The session is for all of them.
     pub fn for_api(mut self, resource: &str) -> Self {
         self.resource = resource.to_owned();
         self
@@ -87,11 +87,9 @@ impl Client {
         self.leave().await?;
         let (verifier, state) = (pkce::verifier(server.random()?), base64url::encode(&server.random::<16>()?));
         let challenge = pkce::challenge(&verifier);
+        // Not the resource: there it would limit the whole session to that API (RFC 8707 2.2).
         let mut parameters =
             vec![("scope", asked.scope.as_str()), ("state", &state), ("code_challenge", &challenge), ("code_challenge_method", "S256")];
-        if !asked.resource.is_empty() {
-            parameters.push(("resource", &asked.resource));
-        }
         parameters.extend(asked.more.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         let address = server.push(&parameters).await?;
         let (issuer, resource) = (server.settings.issuer.clone(), asked.resource.clone());

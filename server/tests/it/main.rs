@@ -8,6 +8,7 @@ mod attacks_more;
 mod attested;
 mod attester;
 mod authorize;
+mod client;
 mod clients;
 mod commands;
 mod details;
