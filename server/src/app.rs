@@ -191,7 +191,7 @@ impl App {
     /// Rows that have had their time.
     pub async fn sweep_old(&self, now_ms: i64) -> Result<u64, Fault> {
         let registered = self.registered();
-        crate::store::retention::sweep(&self.store, &self.config, registered.values().map(|it| it.refresh.absolute.0), now_ms).await
+        crate::store::retention::sweep_old(&self.store, &self.config, registered.values().map(|it| it.refresh.absolute.0), now_ms).await
     }
 
     /// Absolute URL of one of our endpoints; the issuer is configuration, never a request header (561-V).

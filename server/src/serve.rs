@@ -199,12 +199,18 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
                     () = tokio::time::sleep(period) => {}
                 }
                 let app = shared.now();
-                let done = match name {
-                    "sweep" => crate::store::sweep(&app.store, app.now_ms()).await.map(|_| ()),
-                    "old" => app.sweep_old(app.now_ms()).await.map(|_| ()),
-                    "clients" => app.refresh_registered().await,
-                    "node" => crate::nodes::announce(&app).await,
-                    _ => refresh_keys(&app).await,
+                let work = async {
+                    match name {
+                        "sweep" => crate::store::sweep(&app.store, app.now_ms()).await.map(|_| ()),
+                        "old" => app.sweep_old(app.now_ms()).await.map(|_| ()),
+                        "clients" => app.refresh_registered().await,
+                        "node" => crate::nodes::announce(&app).await,
+                        _ => refresh_keys(&app).await,
+                    }
+                };
+                let done = tokio::select! {
+                    _ = stopped.changed() => return,
+                    done = work => done,
                 };
                 if let Err(fault) = done {
                     tracing::error!(task = name, error = %fault, "background work failed");

@@ -11,6 +11,7 @@ mod sqlite;
 mod value;
 
 pub use change::{Applied, Change, Expect, NotApplied, Statement};
+pub use retention::sweep;
 pub use value::{Row, Value};
 
 use crate::error::Fault;
@@ -156,33 +157,4 @@ impl Ids {
         id[10..].copy_from_slice(&self.counter.fetch_add(1, Ordering::Relaxed).to_be_bytes()[2..]);
         id
     }
-}
-
-/// What is past its time, in small bites so that no sweep holds up a sign-in. Answers how many rows went.
-pub async fn sweep(store: &Store, now_ms: i64) -> Result<u64, Fault> {
-    const OLD: [(&str, &str); 4] = [
-        ("SELECT id FROM pushed_request WHERE expires_ms < $1 LIMIT 500", "DELETE FROM pushed_request WHERE id = $1"),
-        ("SELECT id FROM login WHERE expires_ms < $1 LIMIT 500", "DELETE FROM login WHERE id = $1"),
-        ("SELECT jti FROM revoked WHERE until_ms < $1 LIMIT 500", "DELETE FROM revoked WHERE jti = $1"),
-        ("SELECT key FROM once WHERE bucket < $1 LIMIT 500", "DELETE FROM once WHERE bucket < $2 AND key = $1"),
-    ];
-    let mut gone = 0;
-    for (find, delete) in OLD {
-        // A bucket is done an hour after its last hour: leeway for clocks that differ.
-        let by_hour = find.contains("bucket");
-        let limit = if by_hour { now_ms / 3_600_000 - 1 } else { now_ms - 3_600_000 };
-        let mut change = Change::new(now_ms);
-        for row in store.all(find, &[limit.into()]).await? {
-            let mut values = vec![row.0.into_iter().next().unwrap_or(Value::Null)];
-            if by_hour {
-                values.push(limit.into());
-            }
-            change.run_expecting(delete, values, Expect::Any);
-        }
-        if !change.is_empty() {
-            gone += change.len() as u64;
-            store.apply(change).await.map_err(|it| Fault::new(format!("sweeping: {it:?}")))?;
-        }
-    }
-    Ok(gone)
 }

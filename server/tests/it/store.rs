@@ -182,3 +182,40 @@ async fn a_sweep_keeps_replay_memory_until_it_is_useless() {
     })
     .await;
 }
+
+/// One round of a sweep takes the whole backlog, by whole keys, and nothing that is young.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_of_thousands_is_swept_in_one_round() {
+    each(|store| async move {
+        let (hour, now) = (3_600_000_i64, 100 * 3_600_000_i64);
+        let key = |at_ms: i64, n: i64| Value::from([&at_ms.to_be_bytes()[2..], &[0; 2], &n.to_be_bytes()].concat());
+        let old = 3_200;
+        for part in 0..8 {
+            let mut change = Change::new(now);
+            for n in part * 400..(part + 1) * 400 {
+                change.once(if n % 2 == 0 { "proof" } else { "par" }, "s", &n.to_string(), 5 * hour);
+                let revoked = "INSERT INTO revoked (jti, until_ms) VALUES ($1, $2)";
+                change.run(revoked, vec![format!("old-{n}").into(), (5 * hour).into()]);
+                change.run("INSERT INTO audit_routine (id, body) VALUES ($1, $2)", vec![key(hour, n), "{}".into()]);
+            }
+            store.apply(change).await.unwrap();
+        }
+        let mut young = Change::new(now);
+        young.once("proof", "s", "young", now);
+        young.run("INSERT INTO revoked (jti, until_ms) VALUES ($1, $2)", vec!["young".into(), now.into()]);
+        young.run("INSERT INTO audit_routine (id, body) VALUES ($1, $2)", vec![key(now, 0), "{}".into()]);
+        store.apply(young).await.unwrap();
+        assert_eq!(symbolon::store::sweep(&store, now).await.unwrap(), 2 * old);
+        let config = symbolon::config::Config::from_text(
+            "issuer = \"https://a.example\"\n[retention]\naudit_routine = \"30h\"",
+            "x",
+            &|_| None,
+        );
+        let gone = symbolon::store::retention::sweep_old(&store, &config.unwrap(), std::iter::empty(), now).await.unwrap();
+        assert_eq!(gone, old);
+        for sql in ["SELECT count(*) FROM once", "SELECT count(*) FROM revoked", "SELECT count(*) FROM audit_routine"] {
+            assert_eq!(store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap(), 1, "{sql}: the young one stays");
+        }
+    })
+    .await;
+}
