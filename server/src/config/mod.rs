@@ -23,6 +23,7 @@ pub use tier::{Tier, TierName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::{base64url, digest};
@@ -55,6 +56,9 @@ pub struct Config {
     /// Proxies whose X-Forwarded-For is believed: addresses or CIDR blocks.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
+    /// What one address (IPv6: a /64) may hold at a time; `trusted_proxies` are not counted.
+    #[serde(default = "connections_per_address")]
+    pub connections_per_address: NonZeroU32,
     #[serde(default)]
     pub tls: Option<Tls>,
     #[serde(default)]
@@ -103,6 +107,10 @@ fn listen() -> String {
 #[expect(clippy::unnecessary_wraps, reason = "a default of serde's")]
 fn admin_socket() -> Option<PathBuf> {
     Some(PathBuf::from("symbolon.sock"))
+}
+/// Many phones can stand behind one address of a carrier.
+fn connections_per_address() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(999)
 }
 fn database() -> String {
     "sqlite:symbolon.db".to_owned()

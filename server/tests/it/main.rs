@@ -10,6 +10,8 @@ mod attester;
 mod authorize;
 mod clients;
 mod commands;
+mod connections;
+mod database_tls;
 mod details;
 mod disaster;
 mod dpop;
