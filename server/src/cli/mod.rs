@@ -200,8 +200,10 @@ async fn start(cli: Cli) -> Result<ExitCode, Error> {
         Command::Serve => serve::serve(path).await?,
         Command::Init { dir } => init::init(&dir)?,
         Command::Config => print!("{}", reference::REFERENCE),
-        Command::Check { strict } => return Ok(check::check(&load(&path)?, strict)),
-        Command::Client { action: clients::Client::Secret } => clients::secret()?,
+        Command::Client { action: clients::Client::Secret { hmac: false } } => clients::secret(None)?,
+        Command::Client { action: clients::Client::Secret { hmac: true } } => {
+            clients::secret(Some(&KeyRing::new(load(&path)?.master_key.read()?)?))?;
+        }
         other => return at_desk(&path, other).await,
     }
     Ok(ExitCode::SUCCESS)

@@ -167,7 +167,7 @@ impl Config {
             found.push("an app cannot keep a secret (RFC 8252 8.5); use authentication = \"none\"".to_owned());
         }
         if client.authentication.uses_secret() && client.secret.is_none() {
-            found.push("secret is missing; `symbolon client secret ID` makes one".to_owned());
+            found.push("secret is missing; `symbolon client secret` makes one".to_owned());
         }
         if client.authentication == ClientAuthentication::PrivateKeyJwt && client.jwks.is_none() {
             found.push("jwks is missing".to_owned());

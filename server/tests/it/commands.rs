@@ -66,6 +66,31 @@ async fn a_running_server_carries_out_commands() {
     .await;
 }
 
+/// A secret whose digest is a MAC under the master key is as good as one under argon2id, at both places where secrets are checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyed_secret_is_made_and_works() {
+    let mut world = World::start(Engine::Sqlite).await;
+    let (code, said, error) = symbolon(&world.file(), &["client", "secret", "--hmac"], "").await;
+    assert_eq!(code, Some(0), "{error}");
+    let secret = said.lines().nth(1).unwrap().trim().to_owned();
+    let digest = said.split('\'').nth(1).unwrap();
+    assert!(digest.starts_with("hmac-sha256:1:") && !digest.contains(&secret), "{said}");
+    let old = world.text.split("[client.robot]").nth(1).unwrap().split('\'').nth(1).unwrap().to_owned();
+    world.text = world.text.replace(&old, digest);
+    let world = world.restarted(|_| ()).await;
+    let status = async |path: &str, who: &str, secret: &str, form: &[(&str, &str)]| {
+        world.http.post(world.url(path)).basic_auth(who, Some(secret)).form(form).send().await.unwrap().status().as_u16()
+    };
+    let ask = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+    assert_eq!(status("/token", "robot", &secret, &ask).await, 200);
+    assert_eq!(status("/introspect", "orders", &secret, &[("token", "x")]).await, 200);
+    for wrong in [SECRET, &secret[1..], digest] {
+        assert_eq!(status("/token", "robot", wrong, &ask).await, 401, "{wrong}");
+        assert_eq!(status("/introspect", "orders", wrong, &[("token", "x")]).await, 401, "{wrong}");
+    }
+    world.stop().await;
+}
+
 /// Imported clients work at once, and each refusal says why; the file's own clients win.
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_are_imported() {
