@@ -241,7 +241,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
         every("old", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("node", Duration::from_secs(30), shared.clone(), stopped.clone()),
         every("clients", Duration::from_secs(60), shared.clone(), stopped.clone()),
-        every("keys", Duration::from_secs(60), shared.clone(), stopped.clone()),
+        every("keys", Duration::from_secs(10), shared.clone(), stopped.clone()),
     ]
 }
 
@@ -274,7 +274,7 @@ async fn letters(shared: Shared, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn refresh_keys(app: &App) -> Result<(), Fault> {
+pub(crate) async fn refresh_keys(app: &App) -> Result<(), Fault> {
     let (algorithms, schedule) = (crate::app::algorithms(&app.config), crate::app::schedule(&app.config));
     match app.keys.refresh(&app.store, &app.keyring, &algorithms, schedule, app.now_ms()).await {
         Ok(()) => Ok(()),
@@ -288,13 +288,19 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let old = shared.now();
     let config = Config::load(path).map_err(|it| Fault::new(it.to_string()))?;
     let mtls = |it: &Config| it.mtls.as_ref().and_then(|it| it.listen.clone());
-    let text = |it: &Option<String>| it.clone().unwrap_or_default();
+    let text = |it: Option<String>| it.unwrap_or_default();
+    let tls = |it: &Config| text(it.tls.as_ref().map(|it| format!("{it:?}")));
+    let socket = |it: &Config| text(it.admin_socket.as_ref().map(|it| it.display().to_string()));
+    let key = |it: &Config| format!("{:?}", it.master_key);
     for (name, before, after) in [
-        ("issuer", &old.config.issuer, &config.issuer),
-        ("listen", &old.config.listen, &config.listen),
-        ("database", &old.config.database, &config.database),
-        ("[mtls] listen", &text(&mtls(&old.config)), &text(&mtls(&config))),
-        ("metrics", &text(&old.config.metrics), &text(&config.metrics)),
+        ("issuer", old.config.issuer.clone(), config.issuer.clone()),
+        ("listen", old.config.listen.clone(), config.listen.clone()),
+        ("database", old.config.database.clone(), config.database.clone()),
+        ("[tls]", tls(&old.config), tls(&config)),
+        ("[mtls] listen", text(mtls(&old.config)), text(mtls(&config))),
+        ("metrics", text(old.config.metrics.clone()), text(config.metrics.clone())),
+        ("admin_socket", socket(&old.config), socket(&config)),
+        ("master_key", key(&old.config), key(&config)),
     ] {
         if before != after {
             return Err(Fault::new(format!("`{name}` cannot change while the server runs; restart it")));
@@ -302,6 +308,17 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     }
     let (store, keyring, clock) = (old.store.clone(), old.keyring.clone(), Arc::clone(&old.clock));
     let app = App::build(Arc::new(config), base_of(path), store, keyring, clock, Some(&old)).await?;
+    // Its first key is published from now on; APIs that keep the key set for long must see it before it signs.
+    let before = crate::app::algorithms(&old.config);
+    for alg in crate::app::algorithms(&app.config).into_iter().filter(|it| !before.contains(it)) {
+        if let Some(ready_ms) = app.keys.ready_ms(alg, app.now_ms()) {
+            let minutes = (ready_ms - app.now_ms() + 59_999) / 60_000;
+            return Err(Fault::new(format!(
+                "no {} key was published before; one is from now on. Reload again in {minutes} minutes ([signing] publish_ahead), or restart to sign with it at once",
+                alg.as_str()
+            )));
+        }
+    }
     shared.replace(app);
     Ok(())
 }

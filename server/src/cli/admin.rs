@@ -80,8 +80,11 @@ async fn serve(stream: UnixStream, shared: &Shared, mut stopped: watch::Receiver
                     Ok(code) => json!({ "end": code }),
                     Err(error) => json!({ "end": 1, "error": super::in_words(&error) }),
                 };
-                if let Err(fault) = app.refresh_registered().await {
-                    tracing::error!(error = %fault, "the registered clients could not be read again");
+                // What the command changed is in force here before it says so.
+                for (what, done) in [("clients", app.refresh_registered().await), ("keys", crate::serve::refresh_keys(&app).await)] {
+                    if let Err(fault) = done {
+                        tracing::error!(error = %fault, "the {what} could not be read again");
+                    }
                 }
                 write.write_all(format!("{code}\n").as_bytes()).await?;
                 return write.flush().await;

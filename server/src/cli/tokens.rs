@@ -51,8 +51,8 @@ pub async fn key(desk: &Desk, action: Key, out: &Out) -> Result<(), Error> {
         Key::Rotate { alg, at_once } => {
             let alg = Algorithm::parse(&alg).ok_or_else(|| Fault::new("--alg is ES256, PS256, RS256 or EdDSA"))?;
             let kid = keys::rotate(&desk.store, &desk.keyring, alg, app::schedule(&desk.config), at_once, desk.now_ms()).await?;
-            let how = if at_once { "signs now" } else { "is published and will sign" };
-            out.line(format!("{kid} {how}; a running server notices within a minute"));
+            let how = if at_once { "signs now; every other key of its algorithm is withdrawn" } else { "is published and will sign" };
+            out.line(format!("{kid} {how}. Other nodes notice within ten seconds."));
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use super::{Client, ClientAuthentication, ClientKind, Config, GRANTS, Jwks, Mail, Profile, RESPONSE_MODES, USER_SCOPES, fapi};
 use crate::grants::details::judge_schema;
 use crate::login::policy::Method;
+use symbolon_oauth::client_attestation::MAX_LIFETIME_S;
 use symbolon_oauth::{base64url, redirect};
 
 impl Config {
@@ -188,6 +189,9 @@ impl Config {
         let attester = client.attestation.as_ref().and_then(|it| it.attester_jwks.as_ref());
         if attester.is_some_and(|it| it.keys().is_err()) {
             found.push("attestation.attester_jwks is not a key set we accept".to_owned());
+        }
+        if client.attestation.as_ref().is_some_and(|it| !(1..=MAX_LIFETIME_S).contains(&it.max_age.0)) {
+            found.push("attestation.max_age is at most 31d; no attestation that lives longer is accepted".to_owned());
         }
         let apps = client.attestation.as_ref().is_some_and(|it| it.ios.is_some() || it.android.is_some());
         if client.authentication.attests() && attester.is_none() && !apps {
