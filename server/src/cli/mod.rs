@@ -12,7 +12,7 @@ mod tokens;
 mod users;
 
 use crate::app::App;
-use crate::audit::{self, Filter};
+use crate::audit::{self, Cursor, Filter};
 use crate::config::Config;
 use crate::error::{Error, Fault};
 use crate::seal::KeyRing;
@@ -111,6 +111,9 @@ struct AuditQuery {
     /// At most this many, the newest.
     #[arg(long, default_value_t = 100)]
     limit: usize,
+    /// Every one, however many there are.
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
     /// Go on printing entries as they happen.
     #[arg(long)]
     follow: bool,
@@ -125,16 +128,35 @@ pub struct Request {
 
 /// Where lines of output go.
 #[derive(Clone)]
-pub struct Out(mpsc::UnboundedSender<String>);
+pub struct Out(mpsc::UnboundedSender<Said>);
+
+/// A line of output, or something about it, for standard error: output may be read by a program.
+enum Said {
+    Line(String),
+    Aside(String),
+}
 
 impl Out {
-    fn new() -> (Self, mpsc::UnboundedReceiver<String>) {
+    fn new() -> (Self, mpsc::UnboundedReceiver<Said>) {
         let (send, receive) = mpsc::unbounded_channel();
         (Self(send), receive)
     }
 
     fn line(&self, text: impl Into<String>) {
-        let _ = self.0.send(text.into());
+        let _ = self.0.send(Said::Line(text.into()));
+    }
+
+    fn aside(&self, text: impl Into<String>) {
+        let _ = self.0.send(Said::Aside(text.into()));
+    }
+}
+
+impl Said {
+    fn print(&self) {
+        match self {
+            Self::Line(it) => println!("{it}"),
+            Self::Aside(it) => eprintln!("{it}"),
+        }
     }
 }
 
@@ -223,15 +245,21 @@ async fn at_desk(path: &Path, command: Command) -> Result<ExitCode, Error> {
     {
         return Ok(code);
     }
-    let desk = Desk::open(config, base).await?;
     let (out, mut lines) = Out::new();
     let printing = tokio::spawn(async move {
-        while let Some(line) = lines.recv().await {
-            println!("{line}");
+        while let Some(said) = lines.recv().await {
+            said.print();
         }
     });
-    let end = carry_out(&request, &desk, &out).await;
-    desk.store.close().await;
+    let end = match command {
+        Command::Check { strict, store: false } => Ok(check::check(&config, None, strict, &out)),
+        _ => {
+            let desk = Desk::open(config, base).await?;
+            let end = carry_out(&request, &desk, &out).await;
+            desk.store.close().await;
+            end
+        }
+    };
     drop(out);
     let _ = printing.await;
     Ok(ExitCode::from(end?))
@@ -283,17 +311,50 @@ async fn audit_lines(desk: &Desk, query: AuditQuery, out: &Out) -> Result<(), Er
         account: query.account,
         client: query.client,
     };
-    let mut last = [&desk.now_ms().max(0).to_be_bytes()[2..], &[0; 10]].concat();
-    for (id, body) in audit::list(&desk.store, &filter, query.limit).await? {
-        out.line(body.to_string());
-        last = id;
+    if query.all {
+        return every_line(desk, filter, query.follow, out).await;
     }
-    while query.follow && !out.0.is_closed() {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        for (id, body) in audit::after(&desk.store, &filter, &last, desk.now_ms()).await? {
+    let settled_ms = desk.store.settled_before(desk.now_ms()).await?;
+    let first = Filter { until_ms: if query.follow { Some(settled_ms) } else { filter.until_ms }, ..filter.clone() };
+    // One more than was asked for tells whether there are more.
+    let found = audit::list(&desk.store, &first, query.limit.saturating_add(1)).await?;
+    let cut = found.len() > query.limit;
+    for (_, body) in found.into_iter().skip(usize::from(cut)) {
+        out.line(body.to_string());
+    }
+    if cut && query.limit > 0 {
+        out.aside(format!("These are the newest {}; older ones were left out. --all prints every one, --limit N more.", query.limit));
+    }
+    if query.follow { follow(desk, &filter, Cursor::at(settled_ms), out).await } else { Ok(()) }
+}
+
+/// Page by page, so that a long history needs no room.
+async fn every_line(desk: &Desk, filter: Filter, follows: bool, out: &Out) -> Result<(), Error> {
+    let mut cursor = Cursor::at(filter.since_ms.unwrap_or(0));
+    if follows {
+        return follow(desk, &filter, cursor, out).await;
+    }
+    let mut more = true;
+    while more && !out.0.is_closed() {
+        let (found, is_more) = cursor.next(&desk.store, &filter, filter.until_ms).await?;
+        more = is_more;
+        for (_, body) in found {
             out.line(body.to_string());
-            last = id;
         }
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+/// As entries happen; never past one that is still being committed.
+async fn follow(desk: &Desk, filter: &Filter, mut cursor: Cursor, out: &Out) -> Result<(), Error> {
+    while !out.0.is_closed() {
+        let settled_ms = desk.store.settled_before(desk.now_ms()).await?;
+        let (found, more) = cursor.next(&desk.store, filter, Some(filter.until_ms.unwrap_or(i64::MAX).min(settled_ms))).await?;
+        for (_, body) in found {
+            out.line(body.to_string());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(if more { 1 } else { 500 })).await;
     }
     Ok(())
 }
