@@ -11,6 +11,7 @@ mod sqlite;
 mod value;
 
 pub use change::{Applied, Change, Expect, NotApplied, Statement};
+pub use postgres::weakness;
 pub use retention::sweep;
 pub use value::{Row, Value};
 
