@@ -119,10 +119,7 @@ impl Store {
     async fn apply_on_engine(&self, change: Change) -> Result<Applied, NotApplied> {
         match &self.0.engine {
             Engine::Sqlite(it) => it.apply(change.into_statements(&mut |now| self.0.ids.next(now)).0).await,
-            Engine::Postgres(it) => {
-                let (statements, marker) = change.into_statements(&mut |now| self.0.ids.next(now));
-                it.apply(&statements, marker).await
-            }
+            Engine::Postgres(it) => it.apply(|| change.into_statements(&mut |now| self.0.ids.next(now))).await,
             #[cfg(feature = "faults")]
             Engine::Faulty(it, plan) => Box::pin(plan.apply(it, change)).await,
         }
@@ -170,6 +167,13 @@ impl Store {
 
     pub async fn healthy(&self) -> Result<(), Fault> {
         self.one("SELECT value FROM fact WHERE name = $1", &["schema".into()]).await?.map(|_| ()).ok_or_else(|| Fault::new("no schema"))
+    }
+
+    /// After rows went. PostgreSQL looks after itself.
+    pub fn shrink(&self) {
+        if let Engine::Sqlite(it) = &self.0.engine {
+            it.shrink();
+        }
     }
 
     /// Waits for what was acknowledged and lets go of the files.

@@ -53,7 +53,9 @@ pub async fn sweep_old(store: &Store, config: &Config, registered: impl Iterator
         gone += eat(store, old, younger(sessions_ms), now_ms).await?;
     }
     gone += eat(store, SECURITY, younger(config.retention.audit_security.0 * 1000), now_ms).await?;
-    Ok(gone + eat(store, ROUTINE, younger(config.retention.audit_routine.0 * 1000), now_ms).await?)
+    gone += eat(store, ROUTINE, younger(config.retention.audit_routine.0 * 1000), now_ms).await?;
+    store.shrink();
+    Ok(gone)
 }
 
 /// Bite after bite, until one is short.
