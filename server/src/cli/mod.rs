@@ -8,6 +8,7 @@ mod init;
 mod instances;
 mod recover;
 mod reference;
+mod rewrap;
 mod tokens;
 mod users;
 
@@ -20,6 +21,7 @@ use crate::serve::{self, base_of, database, system_clock};
 use crate::store::{Store, StoreOptions};
 use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,6 +54,9 @@ enum Command {
         /// Fail on weak spots too, not only on mistakes.
         #[arg(long)]
         strict: bool,
+        /// Open the store (and bring its schema up to date) if no server runs, to see registered clients and the database.
+        #[arg(long)]
+        store: bool,
     },
     /// People who can sign in.
     User {
@@ -166,6 +171,8 @@ pub struct Desk {
     store: Store,
     keyring: KeyRing,
     clock: crate::app::Clock,
+    /// Where relative paths of the configuration begin.
+    base: PathBuf,
     /// The command works inside a running server.
     running: bool,
 }
@@ -173,14 +180,15 @@ pub struct Desk {
 impl Desk {
     fn of_server(app: &App) -> Self {
         let (store, keyring, clock) = (app.store.clone(), app.keyring.clone(), Arc::clone(&app.clock));
-        Self { config: Arc::clone(&app.config), store, keyring, clock, running: true }
+        Self { config: Arc::clone(&app.config), store, keyring, clock, base: app.base.clone(), running: true }
     }
 
     async fn open(config: Config, base: &Path) -> Result<Self, Fault> {
         let keyring = KeyRing::new(config.master_key.read()?)?;
         let options = StoreOptions { readers: 1, connections: 2, ..StoreOptions::default() };
         let store = Store::open(&database(&config, base), options).await?;
-        Ok(Self { config: Arc::new(config), store, keyring, clock: system_clock(), running: false })
+        store.compare_clocks(&system_clock()).await?;
+        Ok(Self { config: Arc::new(config), store, keyring, clock: system_clock(), base: base.to_owned(), running: false })
     }
 
     fn now_ms(&self) -> i64 {
@@ -238,7 +246,7 @@ fn load(path: &Path) -> Result<Config, Fault> {
 /// A command about the store: by the running server if there is one.
 async fn at_desk(path: &Path, command: Command) -> Result<ExitCode, Error> {
     let config = load(path)?;
-    let request = Request { arguments: std::env::args().collect(), input: input_of(&command)? };
+    let request = Request { arguments: std::env::args().collect(), input: input_of(&command, path)? };
     let base = base_of(path);
     if let Some(socket) = config.admin_socket.as_ref().map(|it| base.join(it))
         && let Some(code) = admin::ask(&socket, &request).await?
@@ -266,21 +274,42 @@ async fn at_desk(path: &Path, command: Command) -> Result<ExitCode, Error> {
 }
 
 /// What the command needs from this terminal or this machine's files.
-fn input_of(command: &Command) -> Result<String, Fault> {
+fn input_of(command: &Command, configuration: &Path) -> Result<String, Fault> {
     let file = |path: &Path| std::fs::read_to_string(path).map_err(|it| Fault::new(format!("{}: {it}", path.display())));
     match command {
         Command::User { action: users::User::Add { name, .. } | users::User::Password { name } } => password_from_input(name),
         Command::Client { action: clients::Client::Import { file: path, .. } } => file(path),
         Command::Recover { audit: Some(path) } => file(path),
+        Command::Check { .. } => file(configuration),
         _ => Ok(String::new()),
     }
 }
 
+/// From a terminal it is read twice and not shown; else it is the first line of standard input.
 fn password_from_input(name: &str) -> Result<String, Fault> {
-    eprintln!("Password for {name} (8 to 256 characters), then Enter:");
-    let mut password = String::new();
-    std::io::stdin().read_line(&mut password).map_err(|it| Fault::new(it.to_string()))?;
-    Ok(password.trim_end_matches(['\r', '\n']).to_owned())
+    let shown = !(std::io::stdin().is_terminal() && echo(false));
+    let first = prompt(&format!("Password for {name} (8 to 256 characters), then Enter:"));
+    let second = if shown { None } else { Some(prompt("The same once more:")) };
+    if !shown {
+        echo(true);
+    }
+    let first = first?;
+    match second.transpose()? {
+        Some(second) if second != first => Err(Fault::new("the two were not the same; nothing was done")),
+        _ => Ok(first),
+    }
+}
+
+fn prompt(text: &str) -> Result<String, Fault> {
+    eprintln!("{text}");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|it| Fault::new(it.to_string()))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The terminal shows, or does not show, what is typed; false where there is no `stty` to tell it.
+fn echo(on: bool) -> bool {
+    std::process::Command::new("stty").arg(if on { "echo" } else { "-echo" }).status().is_ok_and(|it| it.success())
 }
 
 /// Carries a command out; answers the exit code.
@@ -294,7 +323,13 @@ async fn carry_out(request: &Request, desk: &Desk, out: &Out) -> Result<u8, Erro
         Command::Audit(query) => audit_lines(desk, query, out).await?,
         Command::Token { action } => tokens::token(desk, action, out).await?,
         Command::Recover { audit } => recover::recover(desk, audit.is_some().then_some(&request.input), out).await?,
-        Command::Serve | Command::Init { .. } | Command::Config | Command::Check { .. } => {
+        Command::Check { strict, .. } => {
+            let config =
+                Config::from_text(&request.input, "the file", &|it| std::env::var(it).ok()).map_err(|it| Fault::new(it.to_string()))?;
+            let config = config.below(&desk.base);
+            return Ok(check::check(&config, Some(&check::stored(desk, &config).await?), strict, out));
+        }
+        Command::Serve | Command::Init { .. } | Command::Config => {
             return Err(Fault::new("this command is not for a running server").into());
         }
     }

@@ -356,14 +356,20 @@ impl Config {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|it| ConfigError { file: name.clone(), problems: vec![format!("{it}. `symbolon init` writes a starting file")] })?;
-        let mut config = Self::from_text(&text, &name, &|it| std::env::var(it).ok())?;
-        if let Some(base) = path.parent() {
-            config.master_key = config.master_key.below(base);
-            if let Some(mail) = &mut config.mail {
-                mail.password = mail.password.take().map(|it| it.below(base));
-            }
+        let config = Self::from_text(&text, &name, &|it| std::env::var(it).ok())?;
+        Ok(match path.parent() {
+            Some(base) => config.below(base),
+            None => config,
+        })
+    }
+
+    /// Secrets in files: relative paths begin at the configuration's directory.
+    pub fn below(mut self, base: &Path) -> Self {
+        self.master_key = self.master_key.below(base);
+        if let Some(mail) = &mut self.mail {
+            mail.password = mail.password.take().map(|it| it.below(base));
         }
-        Ok(config)
+        self
     }
 
     /// Reads and judges a text. `env` gives the environment, which may override the database's address.

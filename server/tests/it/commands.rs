@@ -19,7 +19,7 @@ fn run(config: &Path, words: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-async fn symbolon(config: &Path, words: &[&str], input: &str) -> (Option<i32>, String, String) {
+pub async fn symbolon(config: &Path, words: &[&str], input: &str) -> (Option<i32>, String, String) {
     let (config, input) = (config.to_owned(), input.to_owned());
     let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
     let output =
@@ -124,6 +124,41 @@ async fn clients_are_imported() {
         world.stop().await;
     })
     .await;
+}
+
+/// A review sees what only the store knows, and the file as it is now, which the server may not have read yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_sees_registered_clients_and_the_database() {
+    for engine in engines() {
+        let world = World::start(engine).await;
+        let list = world.directory.join("clients.json");
+        let client =
+            serde_json::json!({ "client_id": "imported", "application_type": "native", "redirect_uris": ["com.example.shop:/other"] });
+        std::fs::write(&list, client.to_string()).unwrap();
+        assert_eq!(symbolon(&world.file(), &["client", "import", list.to_str().unwrap()], "").await.0, Some(0));
+        let (code, said, error) = symbolon(&world.file(), &["check"], "").await;
+        assert_eq!(code, Some(0), "{error}");
+        assert!(said.contains("Client imported (registered)"), "{said}");
+        assert!(
+            said.contains("com.example.shop:/other is shop-ios's too") && said.contains("com.example.shop:/callback is imported's too"),
+            "{said}"
+        );
+        assert!(!said.contains("another configuration") && !said.contains("configured otherwise"), "{said}");
+        assert_eq!(said.contains("no synchronous standby"), engine == Engine::Postgres, "{said}");
+        assert_eq!(symbolon(&world.file(), &["check", "--strict"], "").await.0, Some(2));
+        let kept = std::fs::read_to_string(world.file()).unwrap();
+        std::fs::write(world.file(), kept.replacen("lifetime = \"15m\"", "lifetime = \"2h\"", 1)).unwrap();
+        let (_, said, _) = symbolon(&world.file(), &["check"], "").await;
+        assert!(said.contains("tokens live 2h") && said.contains("another configuration than this file"), "{said}");
+        std::fs::write(world.file(), kept).unwrap();
+        let mut world = world;
+        world.running.stop_in_place().await;
+        let (_, said, _) = symbolon(&world.file(), &["check"], "").await;
+        assert!(!said.contains("imported") && said.contains("--store"), "{said}");
+        let (_, said, _) = symbolon(&world.file(), &["check", "--store"], "").await;
+        assert!(said.contains("Client imported (registered)") && !said.contains("No server answers"), "{said}");
+        let _ = std::fs::remove_dir_all(&world.directory);
+    }
 }
 
 /// Nobody but its owner may open the socket; it goes with the server.
