@@ -103,3 +103,21 @@ async fn a_database_is_known_by_its_certificate() {
         std::fs::remove_file(&one.file).unwrap();
     }
 }
+
+/// A database that hangs is an error, not a wait: while connecting, and at a statement that does not end.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_waits_for_a_database_without_end() {
+    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
+        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+        return;
+    }
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("postgres://u@127.0.0.1:{}/x", silent.local_addr().unwrap().port());
+    let store = Store::open(&database(Engine::Postgres).await, StoreOptions::default()).await.unwrap();
+    let started = std::time::Instant::now();
+    let (opened, slept) = tokio::join!(Store::open(&url, StoreOptions::default()), store.all("SELECT pg_sleep(60)::text", &[]));
+    let (opened, slept) = (opened.err().unwrap().to_string(), slept.unwrap_err().to_string());
+    assert!(opened.contains("no answer in time") && slept.contains("statement timeout"), "{opened} {slept}");
+    assert!((9..30).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+    store.healthy().await.unwrap();
+}
