@@ -191,7 +191,7 @@ impl App {
     /// Rows that have had their time.
     pub async fn sweep_old(&self, now_ms: i64) -> Result<u64, Fault> {
         let registered = self.registered();
-        crate::store::retention::sweep(&self.store, &self.config, registered.values().map(|it| it.refresh.absolute.0), now_ms).await
+        crate::store::retention::sweep_old(&self.store, &self.config, registered.values().map(|it| it.refresh.absolute.0), now_ms).await
     }
 
     /// Absolute URL of one of our endpoints; the issuer is configuration, never a request header (561-V).
@@ -250,9 +250,11 @@ pub fn algorithms(config: &Config) -> Vec<Algorithm> {
     wanted.into_iter().collect()
 }
 
-/// How long keys live, from the configuration; a key outlives the longest token it may have signed.
+/// How long keys live, from the configuration; a key outlives the longest token, and the longest attestation of an installation,
+/// that it may have signed.
 pub fn schedule(config: &Config) -> Schedule {
-    let longest_s = config.api.values().map(|it| it.lifetime.0).max().unwrap_or(900).max(3600);
+    let attestations = config.client.values().filter_map(|it| it.attestation.as_ref()).filter(|it| it.attester_jwks.is_none());
+    let longest_s = config.api.values().map(|it| it.lifetime.0).chain(attestations.map(|it| it.max_age.0)).max().unwrap_or(0).max(3600);
     Schedule {
         signs_ms: config.signing.rotate_every.0 * 1000,
         ahead_ms: config.signing.publish_ahead.0 * 1000,
@@ -279,5 +281,29 @@ impl Shared {
             Ok(mut it) => *it = app,
             Err(poisoned) => *poisoned.into_inner() = app,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// A rotation must not break what the key before has signed and apps still hold.
+    #[test]
+    fn a_key_outlives_the_attestations_it_signed() {
+        let read = |rules: &str| {
+            let text = format!(
+                "issuer = \"https://a.example\"\n[client.app]\nkind = \"native\"\nredirect_uris = [\"https://app.example.com/cb\"]\n\
+                 authentication = \"attest_jwt_client_auth_dpop\"\n[client.app.attestation]\nios = {{ app_ids = [\"ABCDE12345.com.example\"] }}\n{rules}"
+            );
+            Config::from_text(&text, "x", &|_| None)
+        };
+        let after_s = |rules: &str| schedule(&read(rules).unwrap()).after_ms / 1000;
+        assert_eq!((after_s(""), after_s("max_age = \"31d\""), after_s("max_age = \"10m\"")), (86_700, 31 * 86_400 + 300, 3900));
+        assert!(read("max_age = \"32d\"").unwrap_err().to_string().contains("at most 31d"));
+        let foreign =
+            "attester_jwks = { keys = [{ kty = \"OKP\", crv = \"Ed25519\", x = \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\" }] }";
+        assert_eq!(after_s(foreign), 3900, "somebody else's attestations need no key of ours");
     }
 }

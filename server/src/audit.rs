@@ -98,48 +98,80 @@ pub struct Filter {
     pub client: Option<String>,
 }
 
-const SECURITY: &str = "SELECT id, body FROM audit_security WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-const ROUTINE: &str = "SELECT id, body FROM audit_routine WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT $3";
-/// Rows looked at for one listing: a narrow filter over a long history must end.
-const SCAN: i64 = 20_000;
+const NEWEST: [&str; 2] = [
+    "SELECT id, body FROM audit_security WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT 1000",
+    "SELECT id, body FROM audit_routine WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT 1000",
+];
+const AFTER: [&str; 2] = [
+    "SELECT id, body FROM audit_security WHERE id > $1 AND id < $2 ORDER BY id LIMIT 1000",
+    "SELECT id, body FROM audit_routine WHERE id > $1 AND id < $2 ORDER BY id LIMIT 1000",
+];
+/// As the statements above say.
+const PAGE: usize = 1000;
+
+/// The id of the first entry that could be of this instant.
+fn edge(ms: i64) -> Vec<u8> {
+    [&ms.max(0).to_be_bytes()[2..], &[0; 10]].concat()
+}
 
 /// The newest entries that fit, oldest first.
 pub async fn list(store: &Store, filter: &Filter, limit: usize) -> Result<Vec<(Vec<u8>, Json)>, Fault> {
-    let edge = |ms: i64| [&ms.to_be_bytes()[2..], &[0; 10]].concat();
-    let from = edge(filter.since_ms.unwrap_or(0).max(0));
-    let to = filter.until_ms.map_or_else(|| vec![0xff; 16], |it| edge(it.max(0)));
+    let from = edge(filter.since_ms.unwrap_or(0));
     let mut found = Vec::new();
-    for sql in [SECURITY, ROUTINE] {
-        for row in store.all_stale(sql, &[from.clone().into(), to.clone().into(), SCAN.into()]).await? {
-            if let Some(entry) = fitting(&row, filter)? {
-                found.push(entry);
+    for sql in NEWEST {
+        let mut to = filter.until_ms.map_or_else(|| vec![0xff; 16], edge);
+        let mut of_table = Vec::new();
+        loop {
+            let rows = store.all_stale(sql, &[from.clone().into(), to.into()]).await?;
+            for row in &rows {
+                of_table.extend(fitting(row, filter)?);
+            }
+            match rows.last() {
+                Some(last) if rows.len() == PAGE && of_table.len() < limit => to = last.bytes(0)?.to_vec(),
+                _ => break,
             }
         }
+        found.append(&mut of_table);
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
     let skip = found.len().saturating_sub(limit);
     Ok(found.split_off(skip))
 }
 
-const SECURITY_AFTER: &str = "SELECT id, body FROM audit_security WHERE id > $1 AND id < $2 ORDER BY id LIMIT 1000";
-const ROUTINE_AFTER: &str = "SELECT id, body FROM audit_routine WHERE id > $1 AND id < $2 ORDER BY id LIMIT 1000";
+/// How far a reader has come in each of the two tables. It moves by what was read, whether it fitted or not.
+pub struct Cursor([Vec<u8>; 2]);
 
-/// For followers: what was written after `after`, oldest first, up to a moment ago, so that an entry whose change is still
-/// being committed is not passed by.
-pub async fn after(store: &Store, filter: &Filter, after: &[u8], now_ms: i64) -> Result<Vec<(Vec<u8>, Json)>, Fault> {
-    let horizon = [&(now_ms - HORIZON_MS).max(0).to_be_bytes()[2..], &[0; 10]].concat();
-    let mut found = Vec::new();
-    for sql in [SECURITY_AFTER, ROUTINE_AFTER] {
-        for row in store.all_stale(sql, &[after.to_vec().into(), horizon.clone().into()]).await? {
-            found.extend(fitting(&row, filter)?);
-        }
+impl Cursor {
+    /// Before the first entry of this instant.
+    pub fn at(ms: i64) -> Self {
+        Self([edge(ms), edge(ms)])
     }
-    found.sort_by(|a, b| a.0.cmp(&b.0));
-    Ok(found)
-}
 
-/// How long a change may take from choosing its id to being seen.
-const HORIZON_MS: i64 = 2000;
+    /// The entries that come next and fit, oldest first, none at or after `before_ms`; and whether more are there already.
+    pub async fn next(&mut self, store: &Store, filter: &Filter, before_ms: Option<i64>) -> Result<(Vec<(Vec<u8>, Json)>, bool), Fault> {
+        let mut end = before_ms.map_or_else(|| vec![0xff; 16], edge);
+        let (mut pages, mut more) = (Vec::new(), false);
+        for (sql, after) in AFTER.into_iter().zip(&self.0) {
+            let rows = store.all_stale(sql, &[after.clone().into(), end.clone().into()]).await?;
+            if rows.len() == PAGE {
+                // What the other table has behind this page comes with the next one, so that all come in order.
+                more = true;
+                let last = rows[PAGE - 1].bytes(0)?;
+                end = end.min([last, &[0][..]].concat());
+            }
+            pages.push(rows);
+        }
+        let mut found = Vec::new();
+        for (after, rows) in self.0.iter_mut().zip(pages) {
+            for row in rows.iter().filter(|it| it.bytes(0).is_ok_and(|it| it < &end[..])) {
+                *after = row.bytes(0)?.to_vec();
+                found.extend(fitting(row, filter)?);
+            }
+        }
+        found.sort_by(|a, b| a.0.cmp(&b.0));
+        Ok((found, more))
+    }
+}
 
 fn fitting(row: &Row, filter: &Filter) -> Result<Option<(Vec<u8>, Json)>, Fault> {
     let body: Json = serde_json::from_str(row.text(1)?).map_err(|it| Fault::new(format!("an audit entry does not parse: {it}")))?;

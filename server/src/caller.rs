@@ -4,7 +4,7 @@
 use crate::app::{App, Limits};
 use crate::attesting::{self, Instance};
 use crate::certificates;
-use crate::config::{Client, ClientAuthentication, Dpop, Tier, TierName};
+use crate::config::{Client, ClientAuthentication, Dpop, Secret, Tier, TierName};
 use crate::dpop::{self, Held};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::Incoming;
@@ -290,7 +290,7 @@ async fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &
 /// A client's secret over HTTP Basic or in the form.
 async fn check_secret(app: &App, incoming: &Incoming, client_id: &str, client: &Client, secret: &str) -> Result<()> {
     let stored = client.secret.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no secret")))?;
-    if fits(app, incoming, client_id, stored.as_str(), secret).await? {
+    if fits(app, incoming, client_id, stored, secret).await? {
         return Ok(());
     }
     Err(invalid_client("The client secret is wrong.").into())
@@ -300,7 +300,7 @@ async fn check_secret(app: &App, incoming: &Incoming, client_id: &str, client: &
 pub async fn api(app: &App, incoming: &Incoming) -> Result<Option<String>> {
     let Some((name, secret)) = incoming.header("authorization").and_then(parse_basic) else { return Ok(None) };
     let Some(stored) = app.config.api.get(&name).and_then(|it| it.introspection_secret.as_ref()) else { return Ok(None) };
-    if fits(app, incoming, &format!("api {name}"), stored.as_str(), &secret).await? {
+    if fits(app, incoming, &format!("api {name}"), stored, &secret).await? {
         let _ = incoming.known.client.set(format!("api {name}"));
         return Ok(Some(name));
     }
@@ -310,11 +310,11 @@ pub async fn api(app: &App, incoming: &Incoming) -> Result<Option<String>> {
 /// Compares a secret with its digest, once per process. Wrong ones are limited per client and address, so that guessing is
 /// slow while the rightful client, calling from elsewhere, is served (125-T). Secrets nobody has proved yet are looked at one
 /// after the other: of many right ones that come at once, the first is hashed and counted, and the others find it proved.
-async fn fits(app: &App, incoming: &Incoming, name: &str, stored: &str, secret: &str) -> Result<bool> {
+async fn fits(app: &App, incoming: &Incoming, name: &str, stored: &Secret, secret: &str) -> Result<bool> {
     if secret.len() > 256 {
         return Ok(false);
     }
-    let (_, seen) = app.keyring.mac("proven-secret", &[name.as_bytes(), stored.as_bytes(), secret.as_bytes()]);
+    let (_, seen) = app.keyring.mac("proven-secret", &[name.as_bytes(), stored.as_str().as_bytes(), secret.as_bytes()]);
     let proved = || app.limits.proven_secrets.lock().ok().and_then(|it| it.get(name).copied()).is_some_and(|it| digest::equal(&it, &seen));
     if proved() {
         return Ok(true);
@@ -328,7 +328,11 @@ async fn fits(app: &App, incoming: &Incoming, name: &str, stored: &str, secret: 
     if app.limits.wrong_secrets.check_key(&place).is_err() {
         return Err(Refused::new(429, "invalid_client", "Too many attempts; wait before trying again.").retry_after(60).into());
     }
-    if !app.machine.hashers().verify_secret(stored, secret).await? {
+    let fits = match stored.fits_key(&app.keyring, secret) {
+        Some(it) => it,
+        None => app.machine.hashers().verify_secret(stored.as_str(), secret).await?,
+    };
+    if !fits {
         return Ok(false);
     }
     if let Ok(mut proven) = app.limits.proven_secrets.lock() {

@@ -3,7 +3,8 @@
 
 use crate::app::App;
 use crate::error::Fault;
-use crate::store::{Change, Expect};
+use crate::store::{Change, Expect, Store};
+use std::collections::BTreeSet;
 
 const SAY: &str = "INSERT INTO node (id, configuration, seen_ms) VALUES ($1, $2, $3) \
     ON CONFLICT (id) DO UPDATE SET configuration = excluded.configuration, seen_ms = excluded.seen_ms";
@@ -14,6 +15,7 @@ const SEEN: &str = "SELECT configuration FROM node WHERE seen_ms > $1";
 const SILENT_MS: i64 = 120_000;
 
 pub async fn announce(app: &App) -> Result<(), Fault> {
+    app.store.compare_clocks(&app.clock).await?;
     let now_ms = app.now_ms();
     let mut change = Change::new(now_ms);
     change.run(SAY, vec![app.node.as_str().into(), app.config.digest().into(), now_ms.into()]);
@@ -28,6 +30,17 @@ pub async fn leave(app: &App) {
     if let Err(error) = app.store.apply(change).await {
         tracing::warn!(?error, "this node could not sign off");
     }
+}
+
+/// How many processes there are beside a command that opened the store itself. One that was killed counts until it was silent
+/// for two minutes.
+pub async fn serving(store: &Store, now_ms: i64) -> Result<usize, Fault> {
+    Ok(store.all(SEEN, &[(now_ms - SILENT_MS).into()]).await?.len())
+}
+
+/// As what they are configured: one each, if they agree.
+pub async fn configurations(store: &Store, now_ms: i64) -> Result<BTreeSet<String>, Fault> {
+    store.all_stale(SEEN, &[(now_ms - SILENT_MS).into()]).await?.iter().map(|it| it.text(0).map(str::to_owned)).collect()
 }
 
 /// How many processes there are, and how many of them are configured otherwise than this one.

@@ -1,6 +1,7 @@
 //! The process: listening, TLS, limits on connections, reload on SIGHUP, background work, and a stop that finishes what
 //! it acknowledged.
 
+mod places;
 mod tls;
 
 use crate::app::{App, Clock, Shared};
@@ -19,15 +20,16 @@ use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// How long a stop waits for requests under way.
 const DRAIN: Duration = Duration::from_secs(20);
+/// For the TLS handshake, for the first request behind it, and for the head of every request.
 const HEADER_TIME: Duration = Duration::from_secs(10);
-const CONNECTIONS: usize = 10_000;
 
 /// A running server.
 pub struct Running {
@@ -117,7 +119,7 @@ pub fn database(config: &Config, base: &Path) -> String {
 
 async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certificates>, mut stopped: watch::Receiver<bool>) {
     let graceful = GracefulShutdown::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = places::Places::new();
     loop {
         let (stream, peer) = tokio::select! {
             _ = stopped.changed() => break,
@@ -131,8 +133,9 @@ async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certific
                 }
             },
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-            tracing::warn!("too many connections; one was closed");
+        let Some(place) = places.take(&shared.now(), peer.ip()) else {
+            metrics::counter!("symbolon_connections_refused_total").increment(1);
+            tracing::warn!(address = %peer.ip(), "too many connections; one was closed");
             continue;
         };
         let _ = stream.set_nodelay(true);
@@ -170,7 +173,10 @@ where
     I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
 {
     let peer = Arc::new(peer);
+    let begun = Arc::new(AtomicBool::new(false));
+    let spoke = Arc::clone(&begun);
     let service = service_fn(move |request| {
+        spoke.store(true, Ordering::Relaxed);
         let (app, peer) = (shared.now(), Arc::clone(&peer));
         async move { Ok::<_, Infallible>(http::handle(app, request, &peer).await.map(Full::<Bytes>::new)) }
     });
@@ -184,8 +190,18 @@ where
         .max_pending_accept_reset_streams(20)
         .keep_alive_interval(Duration::from_secs(60));
     let serving = builder.serve_connection(io, service).into_owned();
-    if let Err(error) = watcher.watch(serving).await {
-        tracing::debug!(%error, "a connection ended early");
+    // Until the version of HTTP is known no limit of hyper's holds: a silent socket would keep its place for ever.
+    let silent = async {
+        tokio::time::sleep(HEADER_TIME).await;
+        if begun.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        ended = watcher.watch(serving) => if let Err(error) = ended {
+            tracing::debug!(%error, "a connection ended early");
+        },
+        () = silent => tracing::debug!("no request came in time"),
     }
 }
 
@@ -199,12 +215,18 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
                     () = tokio::time::sleep(period) => {}
                 }
                 let app = shared.now();
-                let done = match name {
-                    "sweep" => crate::store::sweep(&app.store, app.now_ms()).await.map(|_| ()),
-                    "old" => app.sweep_old(app.now_ms()).await.map(|_| ()),
-                    "clients" => app.refresh_registered().await,
-                    "node" => crate::nodes::announce(&app).await,
-                    _ => refresh_keys(&app).await,
+                let work = async {
+                    match name {
+                        "sweep" => crate::store::sweep(&app.store, app.now_ms()).await.map(|_| ()),
+                        "old" => app.sweep_old(app.now_ms()).await.map(|_| ()),
+                        "clients" => app.refresh_registered().await,
+                        "node" => crate::nodes::announce(&app).await,
+                        _ => refresh_keys(&app).await,
+                    }
+                };
+                let done = tokio::select! {
+                    _ = stopped.changed() => return,
+                    done = work => done,
                 };
                 if let Err(fault) = done {
                     tracing::error!(task = name, error = %fault, "background work failed");
@@ -219,7 +241,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
         every("old", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("node", Duration::from_secs(30), shared.clone(), stopped.clone()),
         every("clients", Duration::from_secs(60), shared.clone(), stopped.clone()),
-        every("keys", Duration::from_secs(60), shared.clone(), stopped.clone()),
+        every("keys", Duration::from_secs(10), shared.clone(), stopped.clone()),
     ]
 }
 
@@ -252,7 +274,7 @@ async fn letters(shared: Shared, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-async fn refresh_keys(app: &App) -> Result<(), Fault> {
+pub(crate) async fn refresh_keys(app: &App) -> Result<(), Fault> {
     let (algorithms, schedule) = (crate::app::algorithms(&app.config), crate::app::schedule(&app.config));
     match app.keys.refresh(&app.store, &app.keyring, &algorithms, schedule, app.now_ms()).await {
         Ok(()) => Ok(()),
@@ -266,13 +288,19 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let old = shared.now();
     let config = Config::load(path).map_err(|it| Fault::new(it.to_string()))?;
     let mtls = |it: &Config| it.mtls.as_ref().and_then(|it| it.listen.clone());
-    let text = |it: &Option<String>| it.clone().unwrap_or_default();
+    let text = |it: Option<String>| it.unwrap_or_default();
+    let tls = |it: &Config| text(it.tls.as_ref().map(|it| format!("{it:?}")));
+    let socket = |it: &Config| text(it.admin_socket.as_ref().map(|it| it.display().to_string()));
+    let key = |it: &Config| format!("{:?}", it.master_key);
     for (name, before, after) in [
-        ("issuer", &old.config.issuer, &config.issuer),
-        ("listen", &old.config.listen, &config.listen),
-        ("database", &old.config.database, &config.database),
-        ("[mtls] listen", &text(&mtls(&old.config)), &text(&mtls(&config))),
-        ("metrics", &text(&old.config.metrics), &text(&config.metrics)),
+        ("issuer", old.config.issuer.clone(), config.issuer.clone()),
+        ("listen", old.config.listen.clone(), config.listen.clone()),
+        ("database", old.config.database.clone(), config.database.clone()),
+        ("[tls]", tls(&old.config), tls(&config)),
+        ("[mtls] listen", text(mtls(&old.config)), text(mtls(&config))),
+        ("metrics", text(old.config.metrics.clone()), text(config.metrics.clone())),
+        ("admin_socket", socket(&old.config), socket(&config)),
+        ("master_key", key(&old.config), key(&config)),
     ] {
         if before != after {
             return Err(Fault::new(format!("`{name}` cannot change while the server runs; restart it")));
@@ -280,6 +308,17 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     }
     let (store, keyring, clock) = (old.store.clone(), old.keyring.clone(), Arc::clone(&old.clock));
     let app = App::build(Arc::new(config), base_of(path), store, keyring, clock, Some(&old)).await?;
+    // Its first key is published from now on; APIs that keep the key set for long must see it before it signs.
+    let before = crate::app::algorithms(&old.config);
+    for alg in crate::app::algorithms(&app.config).into_iter().filter(|it| !before.contains(it)) {
+        if let Some(ready_ms) = app.keys.ready_ms(alg, app.now_ms()) {
+            let minutes = (ready_ms - app.now_ms() + 59_999) / 60_000;
+            return Err(Fault::new(format!(
+                "no {} key was published before; one is from now on. Reload again in {minutes} minutes ([signing] publish_ahead), or restart to sign with it at once",
+                alg.as_str()
+            )));
+        }
+    }
     shared.replace(app);
     Ok(())
 }

@@ -1,8 +1,8 @@
 //! The admin socket: a running server carries out the commands, so that nobody opens its store beside it. Whoever may open
 //! the socket (its owner and root) may do everything; nothing of it is reachable from the network.
-//! One line of JSON in (`arguments`, `input`), lines out (`{"line": ...}`), and at the end `{"end": code}`.
+//! One line of JSON in (`arguments`, `input`), lines out (`{"line": ...}`, `{"aside": ...}`), and at the end `{"end": code}`.
 
-use super::{Desk, Out, Request, carry_out};
+use super::{Desk, Out, Request, Said, carry_out};
 use crate::app::Shared;
 use crate::error::Fault;
 use serde_json::{Value as Json, json};
@@ -68,26 +68,39 @@ async fn serve(stream: UnixStream, shared: &Shared, mut stopped: watch::Receiver
     let mut rest = [0; 1];
     loop {
         tokio::select! {
+            // What was said goes out before the work goes on, so that a long answer does not pile up here.
+            biased;
             _ = stopped.changed() => return Ok(()),
             // The caller went away: a follower pressed Ctrl-C.
             gone = reader.read(&mut rest) => if gone? == 0 { return Ok(()) },
-            Some(line) = lines.recv() => write.write_all(format!("{}\n", json!({ "line": line })).as_bytes()).await?,
+            Some(said) = lines.recv() => write.write_all(on_the_wire(said).as_bytes()).await?,
             end = &mut work => {
-                while let Ok(line) = lines.try_recv() {
-                    write.write_all(format!("{}\n", json!({ "line": line })).as_bytes()).await?;
+                while let Ok(said) = lines.try_recv() {
+                    write.write_all(on_the_wire(said).as_bytes()).await?;
                 }
                 let code = match end {
                     Ok(code) => json!({ "end": code }),
                     Err(error) => json!({ "end": 1, "error": super::in_words(&error) }),
                 };
-                if let Err(fault) = app.refresh_registered().await {
-                    tracing::error!(error = %fault, "the registered clients could not be read again");
+                // What the command changed is in force here before it says so.
+                for (what, done) in [("clients", app.refresh_registered().await), ("keys", crate::serve::refresh_keys(&app).await)] {
+                    if let Err(fault) = done {
+                        tracing::error!(error = %fault, "the {what} could not be read again");
+                    }
                 }
                 write.write_all(format!("{code}\n").as_bytes()).await?;
                 return write.flush().await;
             }
         }
     }
+}
+
+fn on_the_wire(said: Said) -> String {
+    let said = match said {
+        Said::Line(it) => json!({ "line": it }),
+        Said::Aside(it) => json!({ "aside": it }),
+    };
+    format!("{said}\n")
 }
 
 /// Asks the running server to carry a command out. `None`: no server is running here.
@@ -102,6 +115,8 @@ pub async fn ask(path: &Path, request: &Request) -> Result<Option<ExitCode>, Fau
         let answer: Json = serde_json::from_str(&line).map_err(|it| Fault::new(format!("the running server answered oddly: {it}")))?;
         if let Some(text) = answer["line"].as_str() {
             println!("{text}");
+        } else if let Some(text) = answer["aside"].as_str() {
+            eprintln!("{text}");
         } else if let Some(code) = answer["end"].as_u64() {
             if let Some(error) = answer["error"].as_str() {
                 eprintln!("symbolon: {error}");

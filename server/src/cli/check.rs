@@ -1,39 +1,123 @@
 //! `symbolon check`: the configuration as a security reviewer reads it. Mistakes are found when the file is read; this
 //! page is about choices: what a thief could do with what, and how each app could be impersonated.
 
+use super::{Desk, Out};
 use crate::config::{Client, ClientAuthentication, ClientKind, Config, Most, TokenFormat, fapi};
-use std::process::ExitCode;
+use crate::error::Error;
+use crate::store::MOST_OFFSET_MS;
+use std::collections::BTreeMap;
 use symbolon_oauth::redirect::{self, RedirectKind};
 
-/// Prints the review. 0: nothing wrong; 2: weak spots and `--strict`.
-pub fn check(config: &Config, strict: bool) -> ExitCode {
-    let (weak, lines) = review(config);
-    for line in lines {
-        println!("{line}");
-    }
-    if weak == 0 {
-        println!("\nNo weak spots.");
-        return ExitCode::SUCCESS;
-    }
-    println!("\n{weak} weak spot{}, marked with !", if weak == 1 { "" } else { "s" });
-    if strict { ExitCode::from(2) } else { ExitCode::SUCCESS }
+/// What only a store knows.
+#[derive(Default)]
+pub struct Stored {
+    clients: BTreeMap<String, Client>,
+    lines: Vec<String>,
 }
 
-fn review(config: &Config) -> (usize, Vec<String>) {
+const REGISTERED: &str = "SELECT id, body FROM client WHERE state = 'active'";
+
+/// `config` is the file's, which a running server need not have read yet.
+pub async fn stored(desk: &Desk, config: &Config) -> Result<Stored, Error> {
+    let mut found = Stored::default();
+    for row in desk.store.all_stale(REGISTERED, &[]).await?.iter().filter(|it| it.text(0).is_ok_and(|it| !config.client.contains_key(it))) {
+        match serde_json::from_str::<Client>(row.text(1)?) {
+            Ok(client) => {
+                let problems = config.judge_client(&client);
+                found.lines.extend(
+                    problems.iter().map(|it| format!("  ! the registered client {} is left out: {it}", row.text(0).unwrap_or_default())),
+                );
+                found.clients.insert(row.text(0)?.to_owned(), client);
+            }
+            Err(error) => found.lines.push(format!("  ! the registered client {} cannot be read: {error}", row.text(0)?)),
+        }
+    }
+    found.lines.extend(desk.store.remarks().await?.into_iter().map(|it| format!("    {it}")));
+    let offset_ms = desk.store.clock_offset_ms();
+    if offset_ms.abs() > MOST_OFFSET_MS {
+        found.lines.push(format!(
+            "  ! the database's clock is {offset_ms} ms ahead of this machine's: codes, proofs and tokens are judged by both"
+        ));
+    }
+    let nodes = crate::nodes::configurations(&desk.store, desk.now_ms()).await?;
+    if nodes.len() > 1 {
+        found.lines.push("  ! nodes that are configured otherwise serve the same issuer: which rule holds is chance".to_owned());
+    }
+    if desk.running && desk.config.digest() != config.digest() {
+        found.lines.push("  ! the running server has read another configuration than this file: reload or restart it".to_owned());
+    }
+    Ok(found)
+}
+
+/// Prints the review. 0: nothing wrong; 2: weak spots and `--strict`.
+pub fn check(config: &Config, stored: Option<&Stored>, strict: bool, out: &Out) -> u8 {
+    let (weak, lines) = review(config, stored);
+    for line in lines {
+        out.line(line);
+    }
+    if stored.is_none() {
+        out.line(
+            "\nNo server answers here: registered clients, nodes and the database were not looked at; --store opens the store for it.",
+        );
+    }
+    if weak == 0 {
+        out.line("\nNo weak spots.");
+        return 0;
+    }
+    out.line(format!("\n{weak} weak spot{}, marked with !", if weak == 1 { "" } else { "s" }));
+    if strict { 2 } else { 0 }
+}
+
+fn review(config: &Config, stored: Option<&Stored>) -> (usize, Vec<String>) {
     let mut lines = vec![format!("Issuer {}", config.issuer)];
-    if config.development {
-        lines.push("  ! development = true: passwords and tokens travel in clear; for your own machine only".to_owned());
+    issuer_lines(config, &mut lines);
+    lines.extend(stored.iter().flat_map(|it| it.lines.iter().cloned()));
+    for (name, policy) in &config.login {
+        let chains = policy.require.iter().map(|it| it.split('+').map(str::trim).collect::<Vec<_>>());
+        if chains.into_iter().any(|it| it == ["password"]) {
+            lines.push(format!(
+                "  ! [login.{name}]: a password alone signs in; whoever fishes for it, or finds it elsewhere, is the person"
+            ));
+        }
     }
-    if config.issuer.starts_with("https://") && config.tls.is_none() && config.trusted_proxies.is_empty() {
-        lines.push("  ! no [tls] and no trusted_proxies: who ends TLS? Callers' addresses will be the proxy's".to_owned());
+    if !config.login.contains_key("default") {
+        lines.push("    no [login.default]: a password alone signs in, unless a client names another policy".to_owned());
     }
-    if !config.attestation.simulated_roots.is_empty() {
-        lines.push("  ! [attestation] simulated_roots: simulated phones pass for genuine ones".to_owned());
+    api_lines(config, &mut lines);
+    let registered = stored.iter().flat_map(|it| &it.clients).map(|(id, it)| (id, it, " (registered)"));
+    let all: Vec<(&String, &Client, &str)> = config.client.iter().map(|(id, it)| (id, it, "")).chain(registered).collect();
+    for (id, client, from) in &all {
+        lines.push(format!("Client {id}{from}{}", if client.disabled { " (disabled)" } else { "" }));
+        client_lines(client, &mut lines);
+        redirect_lines(client, &mut lines);
+        for (other, uri) in all.iter().filter(|it| it.0 != *id).filter_map(|(other, it, _)| Some((other, shared(client, it)?))) {
+            lines.push(format!("  ! {uri} is {other}'s too: what is meant for one can reach the other"));
+        }
+        fapi_lines(config, client, &mut lines);
     }
+    (lines.iter().filter(|it| it.starts_with("  !")).count(), lines)
+}
+
+fn issuer_lines(config: &Config, lines: &mut Vec<String>) {
+    let mut weak = |holds: bool, what: &str| {
+        if holds {
+            lines.push(format!("  ! {what}"));
+        }
+    };
+    weak(config.development, "development = true: passwords and tokens travel in clear; for your own machine only");
+    let open = config.issuer.starts_with("https://") && config.tls.is_none() && config.trusted_proxies.is_empty();
+    weak(open, "no [tls] and no trusted_proxies: who ends TLS? Callers' addresses will be the proxy's");
+    weak(!config.attestation.simulated_roots.is_empty(), "[attestation] simulated_roots: simulated phones pass for genuine ones");
     let android = config.client.values().any(|it| it.attestation.as_ref().is_some_and(|it| it.android.is_some()));
-    if android && config.attestation.status_source(config.development).is_none() {
-        lines.push("  ! no status list of Android's attestation keys (off, or development): leaked keys pass for genuine ones".to_owned());
+    let listless = config.attestation.status_source(config.development).is_none();
+    weak(android && listless, "no status list of Android's attestation keys (off, or development): leaked keys pass for genuine ones");
+    weak(!config.dpop.nonce, "dpop.nonce = false: who has an app in hand for a moment can make proofs for all time to come");
+    if let Some(what) = crate::store::weakness(&config.database) {
+        weak(true, &format!("database: {what}"));
     }
+}
+
+fn api_lines(config: &Config, lines: &mut Vec<String>) {
     for (name, api) in &config.api {
         lines.push(format!("API {name} ({})", api.audience));
         match api.token {
@@ -51,23 +135,62 @@ fn review(config: &Config) -> (usize, Vec<String>) {
             lines.push(format!("  ! tokens live {}: a quarter of an hour is the custom", api.lifetime));
         }
     }
-    for (id, client) in &config.client {
-        lines.push(format!("Client {id}{}", if client.disabled { " (disabled)" } else { "" }));
-        client_lines(client, &mut lines);
-        let lacks = fapi::lacks(config, client);
-        match client.profile {
-            Some(_) => lines.push("    FAPI 2.0 Security Profile: held to it, and conforms".to_owned()),
-            None if lacks.is_empty() => {
-                lines.push("    FAPI 2.0 Security Profile: could be held to it with profile = \"fapi2\"".to_owned())
-            }
-            None if client.is_confidential() => lines.push(format!("    FAPI 2.0 Security Profile: lacks {}", lacks.len())),
-            None => {}
-        }
-        if client.is_confidential() && client.profile.is_none() {
-            lines.extend(lacks.iter().map(|it| format!("        {it}")));
+}
+
+fn fapi_lines(config: &Config, client: &Client, lines: &mut Vec<String>) {
+    let lacks = fapi::lacks(config, client);
+    match client.profile {
+        Some(_) => lines.push("    FAPI 2.0 Security Profile: held to it, and conforms".to_owned()),
+        None if lacks.is_empty() => lines.push("    FAPI 2.0 Security Profile: could be held to it with profile = \"fapi2\"".to_owned()),
+        None if client.is_confidential() => lines.push(format!("    FAPI 2.0 Security Profile: lacks {}", lacks.len())),
+        None => {}
+    }
+    if client.is_confidential() && client.profile.is_none() {
+        lines.extend(lacks.iter().map(|it| format!("        {it}")));
+    }
+}
+
+/// A way back that two clients have in common: the same URI, or the same private scheme.
+fn shared<'a>(client: &'a Client, other: &Client) -> Option<&'a str> {
+    client.redirect_uris.iter().map(String::as_str).find(|uri| {
+        let scheme = |it: &str| it.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        other.redirect_uris.iter().any(|it| match redirect::kind_of(uri) {
+            Some(RedirectKind::PrivateScheme) => scheme(it) == scheme(uri),
+            // Any program may listen on any port; that is said elsewhere.
+            Some(RedirectKind::Loopback) => false,
+            _ => it == uri,
+        })
+    })
+}
+
+/// Endings of domain names that are common enough to be written at the wrong end.
+const ENDINGS: [&str; 14] = ["com", "net", "org", "io", "app", "dev", "co", "de", "eu", "fr", "uk", "us", "cloud", "me"];
+
+/// RFC 8252 7.1: a private scheme is a domain name of the app's owner, reversed.
+fn the_wrong_way_round(uri: &str) -> bool {
+    let scheme = uri.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let mut labels = scheme.split('.');
+    let (first, last) = (labels.next().unwrap_or_default(), labels.next_back().unwrap_or_default());
+    ENDINGS.contains(&last) && !ENDINGS.contains(&first)
+}
+
+fn redirect_lines(client: &Client, lines: &mut Vec<String>) {
+    for uri in client.redirect_uris.iter().filter(|it| redirect::kind_of(it) == Some(RedirectKind::PrivateScheme)) {
+        if the_wrong_way_round(uri) {
+            lines.push(format!("  ! {uri}: the scheme is a domain name reversed (com.example.app); this looks like one that is not"));
         }
     }
-    (lines.iter().filter(|it| it.starts_with("  !")).count(), lines)
+    if client.require_consent == Some(false) && !client.first_party {
+        lines.push(
+            "  ! require_consent = false though it is not first_party: people are not told what somebody else's client gets".to_owned(),
+        );
+    }
+    let unassured = client.redirect_uris.iter().any(|it| redirect::kind_of(it) != Some(RedirectKind::ClaimedHttps));
+    if client.require_consent == Some(false) && unassured {
+        lines.push(
+            "  ! require_consent = false, and not every redirect URI says who the app is: there consent is asked all the same".to_owned(),
+        );
+    }
 }
 
 fn client_lines(client: &Client, lines: &mut Vec<String>) {
@@ -97,8 +220,10 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
             lines.push("    a stolen token or code needs the app's key as well; nothing says that the app is the genuine one".to_owned());
         }
         ClientAuthentication::None => {
+            let scopes: Vec<&str> = client.apis.values().flatten().map(String::as_str).collect();
             lines.push(format!(
-                "    a stolen refresh token works until the app or the thief has used the next one, at most {}",
+                "    nothing binds its tokens: a thief of a refresh token has {} as the person until the app refreshes, which ends both; an app that is not used is not missed for up to {}. dpop = \"required\" takes that from the thief",
+                if scopes.is_empty() { "what it may".to_owned() } else { scopes.join(", ") },
                 client.refresh.idle
             ));
         }
@@ -136,12 +261,48 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
+    fn weak(text: &str) -> Vec<String> {
+        let lines = review(&Config::from_text(text, "x", &|_| None).unwrap(), None).1;
+        lines.into_iter().filter(|it| it.starts_with("  !")).collect()
+    }
+
+    const BASE: &str =
+        "issuer = \"https://a.example\"\ntrusted_proxies = [\"10.0.0.1\"]\n[client.app]\nkind = \"native\"\nredirect_uris = [\"URI\"]\n";
+
     #[test]
     fn weak_spots_are_found_and_gone_when_mended() {
-        let weak = |text: &str| review(&Config::from_text(text, "x", &|_| None).unwrap()).0;
-        let base = "issuer = \"https://a.example\"\ntrusted_proxies = [\"10.0.0.1\"]\n[client.app]\nkind = \"native\"\nredirect_uris = [\"URI\"]\n";
-        assert_eq!(weak(&base.replace("URI", "com.example.app:/cb")), 1);
-        assert_eq!(weak(&base.replace("URI", "https://app.example.com/cb")), 0);
-        assert_eq!(weak(&base.replace("trusted_proxies = [\"10.0.0.1\"]", "").replace("URI", "https://app.example.com/cb")), 1);
+        let count = |text: &str| weak(text).len();
+        assert_eq!(count(&BASE.replace("URI", "com.example.app:/cb")), 1);
+        assert_eq!(count(&BASE.replace("URI", "https://app.example.com/cb")), 0);
+        assert_eq!(count(&BASE.replace("trusted_proxies = [\"10.0.0.1\"]", "").replace("URI", "https://app.example.com/cb")), 1);
+    }
+
+    #[test]
+    fn each_choice_that_helps_a_thief_is_named() {
+        let good = BASE.replace("URI", "https://app.example.com/cb");
+        let second = "[client.other]\nkind = \"native\"\nredirect_uris = [\"https://other.example.com/cb\"]\n";
+        let sound = format!("{good}{second}[login.default]\nrequire = [\"password + totp\"]\n");
+        assert_eq!(weak(&sound), Vec::<String>::new());
+        let cases = [
+            (format!("{sound}[dpop]\nnonce = false\n"), "dpop.nonce = false"),
+            (sound.replace("password + totp", "password"), "a password alone signs in"),
+            (sound.replace("password + totp\"", "password + totp\", \"password\""), "a password alone signs in"),
+            (sound.replace("other.example.com/cb", "app.example.com/cb"), "is other's too"),
+            (sound.replace("https://other.example.com/cb", "myapp.com:/cb"), "looks like one that is not"),
+            (sound.replacen("kind =", "require_consent = false\nkind =", 1), "though it is not first_party"),
+            (
+                sound.replacen("issuer", "database = \"postgres://u@db.example/x?sslmode=disable\"\nissuer", 1),
+                "crosses the network in clear",
+            ),
+        ];
+        for (text, wanted) in cases {
+            assert!(weak(&text).iter().any(|it| it.contains(wanted)), "{wanted}: {:?}", weak(&text));
+        }
+        let private =
+            |one: &str, two: &str| weak(&sound.replace("https://other.example.com/cb", one).replace("https://app.example.com/cb", two));
+        assert!(private("com.example.a:/x", "com.example.a:/y").iter().any(|it| it.contains("too:")));
+        assert!(!private("com.example.a:/x", "com.example.b:/x").iter().any(|it| it.contains("too:") || it.contains("looks like")));
+        let ours = sound.replacen("kind =", "require_consent = false\nfirst_party = true\nkind =", 1);
+        assert_eq!(weak(&ours), Vec::<String>::new());
     }
 }

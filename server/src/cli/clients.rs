@@ -6,6 +6,7 @@ use crate::audit;
 use crate::config::{self, ClientAuthentication, ClientKind, Config, GRANTS, Secret, Span, USER_SCOPES};
 use crate::error::{Error, Fault};
 use crate::login::accounts;
+use crate::seal::KeyRing;
 use crate::store::{Change, NotApplied};
 use clap::Subcommand;
 use serde_json::{Map, Value as Json};
@@ -16,7 +17,12 @@ use symbolon_oauth::jwk::Algorithm;
 #[derive(Subcommand)]
 pub enum Client {
     /// Make a secret; prints it once, and the digest that belongs in the configuration.
-    Secret,
+    Secret {
+        /// A MAC under the master key instead of argon2id: costs nothing to check, and tells nothing to whoever has no master
+        /// key; but it is only good with that master key, and has to be made anew before that key goes.
+        #[arg(long)]
+        hmac: bool,
+    },
     /// Register clients from a file of RFC 7591 metadata: one object or an array.
     Import {
         file: PathBuf,
@@ -43,19 +49,21 @@ const ADD: &str = "INSERT INTO client (id, state, body, created_ms) VALUES ($1, 
 const REPLACE: &str = "UPDATE client SET body = $2 WHERE id = $1";
 const SET_STATE: &str = "UPDATE client SET state = $2 WHERE id = $1";
 
-pub fn secret() -> Result<(), Fault> {
+/// `keyring`: the digest is a MAC under the master key.
+pub fn secret(keyring: Option<&KeyRing>) -> Result<(), Fault> {
     let secret = base64url::encode(&crate::seal::random::<32>()?);
-    let digest = accounts::hash_password_blocking(&secret)?;
-    Secret::parse(&digest).map_err(Fault::new)?;
-    println!(
-        "The secret, shown this once; give it to the client:\n  {secret}\nThe line for its place in the configuration:\n  secret = '{digest}'"
-    );
+    let digest = match keyring {
+        Some(it) => Secret::keyed(it, &secret),
+        None => Secret::parse(&accounts::hash_password_blocking(&secret)?).map_err(Fault::new)?,
+    };
+    println!("The secret, shown this once; give it to the client:\n  {secret}");
+    println!("The line for its place in the configuration:\n  secret = '{}'", digest.as_str());
     Ok(())
 }
 
 pub async fn client(desk: &Desk, action: Client, input: &str, out: &Out) -> Result<u8, Error> {
     match action {
-        Client::Secret => return Err(Fault::new("this command is not for a running server").into()),
+        Client::Secret { .. } => return Err(Fault::new("this command is not for a running server").into()),
         Client::Import { replace, dry_run, .. } => return import(desk, input, replace, dry_run, out).await,
         Client::List => list(desk, out).await?,
         Client::Show { id } => {

@@ -8,11 +8,12 @@ mod init;
 mod instances;
 mod recover;
 mod reference;
+mod rewrap;
 mod tokens;
 mod users;
 
 use crate::app::App;
-use crate::audit::{self, Filter};
+use crate::audit::{self, Cursor, Filter};
 use crate::config::Config;
 use crate::error::{Error, Fault};
 use crate::seal::KeyRing;
@@ -20,6 +21,7 @@ use crate::serve::{self, base_of, database, system_clock};
 use crate::store::{Store, StoreOptions};
 use clap::{Parser, Subcommand};
 use serde::{Deserialize, Serialize};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -52,6 +54,9 @@ enum Command {
         /// Fail on weak spots too, not only on mistakes.
         #[arg(long)]
         strict: bool,
+        /// Open the store (and bring its schema up to date) if no server runs, to see registered clients and the database.
+        #[arg(long)]
+        store: bool,
     },
     /// People who can sign in.
     User {
@@ -111,6 +116,9 @@ struct AuditQuery {
     /// At most this many, the newest.
     #[arg(long, default_value_t = 100)]
     limit: usize,
+    /// Every one, however many there are.
+    #[arg(long, conflicts_with = "limit")]
+    all: bool,
     /// Go on printing entries as they happen.
     #[arg(long)]
     follow: bool,
@@ -125,16 +133,35 @@ pub struct Request {
 
 /// Where lines of output go.
 #[derive(Clone)]
-pub struct Out(mpsc::UnboundedSender<String>);
+pub struct Out(mpsc::UnboundedSender<Said>);
+
+/// A line of output, or something about it, for standard error: output may be read by a program.
+enum Said {
+    Line(String),
+    Aside(String),
+}
 
 impl Out {
-    fn new() -> (Self, mpsc::UnboundedReceiver<String>) {
+    fn new() -> (Self, mpsc::UnboundedReceiver<Said>) {
         let (send, receive) = mpsc::unbounded_channel();
         (Self(send), receive)
     }
 
     fn line(&self, text: impl Into<String>) {
-        let _ = self.0.send(text.into());
+        let _ = self.0.send(Said::Line(text.into()));
+    }
+
+    fn aside(&self, text: impl Into<String>) {
+        let _ = self.0.send(Said::Aside(text.into()));
+    }
+}
+
+impl Said {
+    fn print(&self) {
+        match self {
+            Self::Line(it) => println!("{it}"),
+            Self::Aside(it) => eprintln!("{it}"),
+        }
     }
 }
 
@@ -144,6 +171,8 @@ pub struct Desk {
     store: Store,
     keyring: KeyRing,
     clock: crate::app::Clock,
+    /// Where relative paths of the configuration begin.
+    base: PathBuf,
     /// The command works inside a running server.
     running: bool,
 }
@@ -151,14 +180,15 @@ pub struct Desk {
 impl Desk {
     fn of_server(app: &App) -> Self {
         let (store, keyring, clock) = (app.store.clone(), app.keyring.clone(), Arc::clone(&app.clock));
-        Self { config: Arc::clone(&app.config), store, keyring, clock, running: true }
+        Self { config: Arc::clone(&app.config), store, keyring, clock, base: app.base.clone(), running: true }
     }
 
     async fn open(config: Config, base: &Path) -> Result<Self, Fault> {
         let keyring = KeyRing::new(config.master_key.read()?)?;
         let options = StoreOptions { readers: 1, connections: 2, ..StoreOptions::default() };
         let store = Store::open(&database(&config, base), options).await?;
-        Ok(Self { config: Arc::new(config), store, keyring, clock: system_clock(), running: false })
+        store.compare_clocks(&system_clock()).await?;
+        Ok(Self { config: Arc::new(config), store, keyring, clock: system_clock(), base: base.to_owned(), running: false })
     }
 
     fn now_ms(&self) -> i64 {
@@ -200,8 +230,10 @@ async fn start(cli: Cli) -> Result<ExitCode, Error> {
         Command::Serve => serve::serve(path).await?,
         Command::Init { dir } => init::init(&dir)?,
         Command::Config => print!("{}", reference::REFERENCE),
-        Command::Check { strict } => return Ok(check::check(&load(&path)?, strict)),
-        Command::Client { action: clients::Client::Secret } => clients::secret()?,
+        Command::Client { action: clients::Client::Secret { hmac: false } } => clients::secret(None)?,
+        Command::Client { action: clients::Client::Secret { hmac: true } } => {
+            clients::secret(Some(&KeyRing::new(load(&path)?.master_key.read()?)?))?;
+        }
         other => return at_desk(&path, other).await,
     }
     Ok(ExitCode::SUCCESS)
@@ -214,43 +246,70 @@ fn load(path: &Path) -> Result<Config, Fault> {
 /// A command about the store: by the running server if there is one.
 async fn at_desk(path: &Path, command: Command) -> Result<ExitCode, Error> {
     let config = load(path)?;
-    let request = Request { arguments: std::env::args().collect(), input: input_of(&command)? };
+    let request = Request { arguments: std::env::args().collect(), input: input_of(&command, path)? };
     let base = base_of(path);
     if let Some(socket) = config.admin_socket.as_ref().map(|it| base.join(it))
         && let Some(code) = admin::ask(&socket, &request).await?
     {
         return Ok(code);
     }
-    let desk = Desk::open(config, base).await?;
     let (out, mut lines) = Out::new();
     let printing = tokio::spawn(async move {
-        while let Some(line) = lines.recv().await {
-            println!("{line}");
+        while let Some(said) = lines.recv().await {
+            said.print();
         }
     });
-    let end = carry_out(&request, &desk, &out).await;
-    desk.store.close().await;
+    let end = match command {
+        Command::Check { strict, store: false } => Ok(check::check(&config, None, strict, &out)),
+        _ => {
+            let desk = Desk::open(config, base).await?;
+            let end = carry_out(&request, &desk, &out).await;
+            desk.store.close().await;
+            end
+        }
+    };
     drop(out);
     let _ = printing.await;
     Ok(ExitCode::from(end?))
 }
 
 /// What the command needs from this terminal or this machine's files.
-fn input_of(command: &Command) -> Result<String, Fault> {
+fn input_of(command: &Command, configuration: &Path) -> Result<String, Fault> {
     let file = |path: &Path| std::fs::read_to_string(path).map_err(|it| Fault::new(format!("{}: {it}", path.display())));
     match command {
         Command::User { action: users::User::Add { name, .. } | users::User::Password { name } } => password_from_input(name),
         Command::Client { action: clients::Client::Import { file: path, .. } } => file(path),
         Command::Recover { audit: Some(path) } => file(path),
+        Command::Check { .. } => file(configuration),
         _ => Ok(String::new()),
     }
 }
 
+/// From a terminal it is read twice and not shown; else it is the first line of standard input.
 fn password_from_input(name: &str) -> Result<String, Fault> {
-    eprintln!("Password for {name} (8 to 256 characters), then Enter:");
-    let mut password = String::new();
-    std::io::stdin().read_line(&mut password).map_err(|it| Fault::new(it.to_string()))?;
-    Ok(password.trim_end_matches(['\r', '\n']).to_owned())
+    let shown = !(std::io::stdin().is_terminal() && echo(false));
+    let first = prompt(&format!("Password for {name} (8 to 256 characters), then Enter:"));
+    let second = if shown { None } else { Some(prompt("The same once more:")) };
+    if !shown {
+        echo(true);
+    }
+    let first = first?;
+    match second.transpose()? {
+        Some(second) if second != first => Err(Fault::new("the two were not the same; nothing was done")),
+        _ => Ok(first),
+    }
+}
+
+fn prompt(text: &str) -> Result<String, Fault> {
+    eprintln!("{text}");
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line).map_err(|it| Fault::new(it.to_string()))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// The terminal shows, or does not show, what is typed; false where there is no `stty` to tell it.
+fn echo(on: bool) -> bool {
+    std::process::Command::new("stty").arg(if on { "echo" } else { "-echo" }).status().is_ok_and(|it| it.success())
 }
 
 /// Carries a command out; answers the exit code.
@@ -264,7 +323,13 @@ async fn carry_out(request: &Request, desk: &Desk, out: &Out) -> Result<u8, Erro
         Command::Audit(query) => audit_lines(desk, query, out).await?,
         Command::Token { action } => tokens::token(desk, action, out).await?,
         Command::Recover { audit } => recover::recover(desk, audit.is_some().then_some(&request.input), out).await?,
-        Command::Serve | Command::Init { .. } | Command::Config | Command::Check { .. } => {
+        Command::Check { strict, .. } => {
+            let config =
+                Config::from_text(&request.input, "the file", &|it| std::env::var(it).ok()).map_err(|it| Fault::new(it.to_string()))?;
+            let config = config.below(&desk.base);
+            return Ok(check::check(&config, Some(&check::stored(desk, &config).await?), strict, out));
+        }
+        Command::Serve | Command::Init { .. } | Command::Config => {
             return Err(Fault::new("this command is not for a running server").into());
         }
     }
@@ -281,17 +346,50 @@ async fn audit_lines(desk: &Desk, query: AuditQuery, out: &Out) -> Result<(), Er
         account: query.account,
         client: query.client,
     };
-    let mut last = [&desk.now_ms().max(0).to_be_bytes()[2..], &[0; 10]].concat();
-    for (id, body) in audit::list(&desk.store, &filter, query.limit).await? {
-        out.line(body.to_string());
-        last = id;
+    if query.all {
+        return every_line(desk, filter, query.follow, out).await;
     }
-    while query.follow && !out.0.is_closed() {
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-        for (id, body) in audit::after(&desk.store, &filter, &last, desk.now_ms()).await? {
+    let settled_ms = desk.store.settled_before(desk.now_ms()).await?;
+    let first = Filter { until_ms: if query.follow { Some(settled_ms) } else { filter.until_ms }, ..filter.clone() };
+    // One more than was asked for tells whether there are more.
+    let found = audit::list(&desk.store, &first, query.limit.saturating_add(1)).await?;
+    let cut = found.len() > query.limit;
+    for (_, body) in found.into_iter().skip(usize::from(cut)) {
+        out.line(body.to_string());
+    }
+    if cut && query.limit > 0 {
+        out.aside(format!("These are the newest {}; older ones were left out. --all prints every one, --limit N more.", query.limit));
+    }
+    if query.follow { follow(desk, &filter, Cursor::at(settled_ms), out).await } else { Ok(()) }
+}
+
+/// Page by page, so that a long history needs no room.
+async fn every_line(desk: &Desk, filter: Filter, follows: bool, out: &Out) -> Result<(), Error> {
+    let mut cursor = Cursor::at(filter.since_ms.unwrap_or(0));
+    if follows {
+        return follow(desk, &filter, cursor, out).await;
+    }
+    let mut more = true;
+    while more && !out.0.is_closed() {
+        let (found, is_more) = cursor.next(&desk.store, &filter, filter.until_ms).await?;
+        more = is_more;
+        for (_, body) in found {
             out.line(body.to_string());
-            last = id;
         }
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+/// As entries happen; never past one that is still being committed.
+async fn follow(desk: &Desk, filter: &Filter, mut cursor: Cursor, out: &Out) -> Result<(), Error> {
+    while !out.0.is_closed() {
+        let settled_ms = desk.store.settled_before(desk.now_ms()).await?;
+        let (found, more) = cursor.next(&desk.store, filter, Some(filter.until_ms.unwrap_or(i64::MAX).min(settled_ms))).await?;
+        for (_, body) in found {
+            out.line(body.to_string());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(if more { 1 } else { 500 })).await;
     }
     Ok(())
 }

@@ -22,6 +22,11 @@ const END_APP: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE
 const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
 const REVOKED: &str = "INSERT INTO revoked (jti, until_ms) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING";
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
+const SET_CLIENT: &str = "UPDATE client SET state = $2 WHERE id = $1";
+const INSTALLED: &str = "SELECT jkt FROM instance WHERE jkt = $1";
+const REVOKE_INSTANCE: &str = "UPDATE instance SET state = 'revoked' WHERE jkt = $1";
+const END_INSTANCE: &str =
+    "UPDATE app_grant SET state = 'ended', ended_ms = $2 WHERE holder_kind = 'instance' AND holder = $1 AND state <> 'ended'";
 const DAY_MS: i64 = 86_400_000;
 
 pub async fn recover(desk: &Desk, exported: Option<&String>, out: &Out) -> Result<(), Error> {
@@ -29,6 +34,12 @@ pub async fn recover(desk: &Desk, exported: Option<&String>, out: &Out) -> Resul
         return Err(Fault::new("a server is running on this store; stop it first, so that nothing happens meanwhile").into());
     }
     let now_ms = desk.now_ms();
+    // Nodes elsewhere would keep the old epoch, and what is void here would go on there.
+    let nodes = if desk.store.engine() == "postgres" { crate::nodes::serving(&desk.store, now_ms).await? } else { 0 };
+    if nodes > 0 {
+        let why = format!("{nodes} nodes serve on this database, or did two minutes ago; stop them all first, and wait if one was killed");
+        return Err(Fault::new(why).into());
+    }
     let epoch = match desk.store.one(EPOCH, &[]).await? {
         Some(row) => row.text(0)?.parse::<u64>().unwrap_or(1),
         None => 1,
@@ -45,7 +56,9 @@ pub async fn recover(desk: &Desk, exported: Option<&String>, out: &Out) -> Resul
         Some(text) => replay(desk, text, now_ms, out).await,
         None => {
             out.line("No audit was given: sessions, grants and accounts that ended after the copy are open again.");
-            out.line("Give what `symbolon audit --since TIME-OF-THE-COPY --limit 1000000` printed before the loss, or what your log store kept of it.");
+            out.line(
+                "Give what `symbolon audit --since TIME-OF-THE-COPY --all` printed before the loss, or what your log store kept of it.",
+            );
             Ok(())
         }
     }
@@ -63,6 +76,14 @@ async fn replay(desk: &Desk, text: &str, now_ms: i64, out: &Out) -> Result<(), E
         let entry: Json = serde_json::from_str(line).map_err(|it| Fault::new(format!("line {}: not an audit entry: {it}", at + 1)))?;
         if entry["outcome"] == "failed" {
             continue;
+        }
+        if entry["event"] == "instance_revoked" {
+            let jkt = entry["detail"]["jkt"].as_str().unwrap_or_default();
+            if desk.store.one(INSTALLED, &[jkt.into()]).await?.is_none() {
+                lost.insert(format!(
+                    "the installation {jkt}, attested after the copy and revoked: it can attest anew; look at why it was revoked"
+                ));
+            }
         }
         let mut change = Change::new(now_ms);
         again(&mut change, &entry, &names, &mut lost);
@@ -102,6 +123,8 @@ fn again(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, 
             change.run_expecting(END_ACCOUNT, vec![account.into(), change.now_ms().into()], Expect::Any);
             lost.insert(format!("the new password of {account}: the one before is good again; ask for a reset"));
         }
+        // An old token of a holder that is bound to a key ends nothing.
+        "refresh_replayed" if !text("reason").ends_with("has been ended") => {}
         "grant_revoked" | "consent_withdrawn" | "code_used_twice" | "refresh_replayed" => {
             let client = entry["detail"]["target"].as_str().unwrap_or(client);
             change.run_expecting(END_APP, vec![account.into(), client.into(), change.now_ms().into()], Expect::Any);
@@ -111,8 +134,20 @@ fn again(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, 
                 change.run_expecting(REVOKED, vec![jti.into(), (change.now_ms() + DAY_MS).into()], Expect::Any);
             }
         }
-        "account_disabled" => change.run_expecting(SET_STATE, vec![account.into(), "disabled".into()], Expect::Any),
+        "account_disabled" => {
+            change.run_expecting(SET_STATE, vec![account.into(), "disabled".into()], Expect::Any);
+            change.run_expecting(END_ACCOUNT, vec![account.into(), change.now_ms().into()], Expect::Any);
+        }
+        "account_deleted" => super::users::forget(change, account),
         "account_enabled" => change.run_expecting(SET_STATE, vec![account.into(), "active".into()], Expect::Any),
+        "client_disabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "disabled".into()], Expect::Any),
+        "client_enabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "active".into()], Expect::Any),
+        "instance_revoked" => {
+            if let Some(jkt) = entry["detail"]["jkt"].as_str() {
+                change.run_expecting(REVOKE_INSTANCE, vec![jkt.into()], Expect::Any);
+                change.run_expecting(END_INSTANCE, vec![jkt.into(), change.now_ms().into()], Expect::Any);
+            }
+        }
         "totp_removed" => change.run_expecting(REMOVE_TOTP, vec![account.into()], Expect::Any),
         "account_created" | "registered" => {
             lost.insert(format!("the account {account}, made after the copy"));

@@ -5,8 +5,9 @@ use crate::audit;
 use crate::error::{Error, Fault};
 use crate::login::accounts::{self, Found, Hashers, NewAccount};
 use crate::sessions;
-use crate::store::{Change, Expect};
+use crate::store::{Change, Expect, NotApplied};
 use clap::Subcommand;
+use serde_json::Value as Json;
 
 #[derive(Subcommand)]
 pub enum User {
@@ -29,6 +30,29 @@ pub enum User {
     Show { name: String },
     /// A new password, read from standard input; ends all sessions.
     Password { name: String },
+    /// Another address, shown name or claims; only what is named changes.
+    Change {
+        name: String,
+        /// Becomes a login name, and counts as proved; the old address stops being one.
+        #[arg(long)]
+        email: Option<String>,
+        #[arg(long)]
+        display_name: Option<String>,
+        /// Sets a claim; may be given several times.
+        #[arg(long = "claim", value_name = "NAME=VALUE")]
+        claims: Vec<String>,
+        /// Takes a claim away; may be given several times.
+        #[arg(long = "no-claim", value_name = "NAME")]
+        no_claims: Vec<String>,
+    },
+    /// The authenticator app is lost: take it away with its recovery codes, and end all sessions.
+    RemoveTotp { name: String },
+    /// Delete a person: all sessions and what apps got from them end, names, secrets and claims go. Without --yes it only says so.
+    Delete {
+        name: String,
+        #[arg(long)]
+        yes: bool,
+    },
     /// End all sessions of a person, and with them everything apps got from them.
     EndSessions { name: String },
     /// Refuse this person everywhere, at once.
@@ -45,16 +69,25 @@ const SESSIONS: &str = "SELECT id, created_ms, used_ms, acr, amr FROM session WH
 const APPS: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms FROM session s JOIN app_grant g ON g.session = s.id \
     WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active'";
 const END_SESSIONS: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
+/// A sign-in that began before and is written later is over, too.
+const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE id = $1";
+const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
+const RAISE: &str = "UPDATE account SET version = version + 1 WHERE id = $1";
+const PROFILE: &str = "SELECT email, name, claims, version FROM account WHERE id = $1";
+const SET_PROFILE: &str = "UPDATE account SET name = $2, claims = $3, version = version + 1 WHERE id = $1 AND version = $4";
+const FORGET: [&str; 4] = [
+    "DELETE FROM login_name WHERE account = $1",
+    "DELETE FROM credential WHERE account = $1",
+    "DELETE FROM consent WHERE account = $1",
+    "DELETE FROM account WHERE id = $1",
+];
 const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
 
 pub async fn user(desk: &Desk, action: User, input: &str, out: &Out) -> Result<(), Error> {
     match action {
         User::Add { name, email, display_name, claims } => {
             let mut members = serde_json::Map::new();
-            for claim in claims {
-                let (key, value) = claim.split_once('=').ok_or_else(|| Fault::new(format!("--claim {claim}: write NAME=VALUE")))?;
-                members.insert(key.to_owned(), value.into());
-            }
+            set_claims(&mut members, &claims)?;
             let new = NewAccount {
                 login_names: vec![name.clone()],
                 email_verified: email.is_some(),
@@ -79,16 +112,45 @@ pub async fn user(desk: &Desk, action: User, input: &str, out: &Out) -> Result<(
             let digest = Hashers::default().hash(input).await?;
             let mut change = Change::new(desk.now_ms());
             accounts::set_password(&mut change, &found.id, digest);
-            change.run_expecting(END_SESSIONS, vec![found.id.as_str().into(), desk.now_ms().into()], Expect::Any);
+            end_sessions(&mut change, &found.id);
             change.audit(audit::Entry::ok("password_changed").account(found.id).with("by", "command line"));
             desk.store.apply(change).await?;
             out.line(format!("{name} has a new password; all sessions are ended"));
+        }
+        User::Change { name, email, display_name, claims, no_claims } => {
+            let found = find(desk, &name).await?;
+            change_profile(desk, &found, Profile { email, display_name, claims, no_claims }).await?;
+            out.line(format!("{name} is changed; tokens say so from the next one on"));
+        }
+        User::RemoveTotp { name } => {
+            let found = find(desk, &name).await?;
+            let mut change = Change::new(desk.now_ms());
+            change.run(RAISE, vec![found.id.as_str().into()]);
+            change.run_expecting(REMOVE_TOTP, vec![found.id.as_str().into()], Expect::Any);
+            end_sessions(&mut change, &found.id);
+            change.audit(audit::Entry::ok("totp_removed").account(found.id).with("by", "command line"));
+            desk.store.apply(change).await?;
+            out.line(format!("{name} has no authenticator and no recovery codes; all sessions are ended"));
+        }
+        User::Delete { name, yes } => {
+            let found = find(desk, &name).await?;
+            let open = desk.store.all(SESSIONS, &[found.id.as_str().into()]).await?.len();
+            if !yes {
+                return Err(
+                    Fault::new(format!("this would delete {name} (sub {}, {open} open sessions) for good; say --yes", found.id)).into()
+                );
+            }
+            let mut change = Change::new(desk.now_ms());
+            forget(&mut change, &found.id);
+            change.audit(audit::Entry::ok("account_deleted").account(found.id.as_str()).with("by", "command line"));
+            desk.store.apply(change).await?;
+            out.line(format!("{name} (sub {}) is deleted; {open} sessions ended. The audit keeps the sub.", found.id));
         }
         User::EndSessions { name } => {
             let found = find(desk, &name).await?;
             let open = desk.store.all(SESSIONS, &[found.id.as_str().into()]).await?.len();
             let mut change = Change::new(desk.now_ms());
-            change.run_expecting(END_SESSIONS, vec![found.id.as_str().into(), desk.now_ms().into()], Expect::Any);
+            end_sessions(&mut change, &found.id);
             change.audit(audit::Entry::ok("sessions_ended").account(found.id).with("by", "command line").with("sessions", open));
             desk.store.apply(change).await?;
             out.line(format!("{open} session{} of {name} ended", if open == 1 { "" } else { "s" }));
@@ -103,12 +165,69 @@ async fn find(desk: &Desk, name: &str) -> Result<Found, Error> {
     Ok(accounts::find_by_login_name(&desk.store, name).await?.ok_or_else(|| Fault::new(format!("nobody signs in as {name}")))?)
 }
 
+fn end_sessions(change: &mut Change, account: &str) {
+    let now_ms = change.now_ms();
+    change.run_expecting(SESSIONS_FROM, vec![account.into(), now_ms.into()], Expect::Any);
+    change.run_expecting(END_SESSIONS, vec![account.into(), now_ms.into()], Expect::Any);
+}
+
+/// Everything of a person that can go, goes; sessions stay as ended until they are swept, so that APIs are told (050-C).
+pub fn forget(change: &mut Change, account: &str) {
+    end_sessions(change, account);
+    for sql in FORGET {
+        change.run_expecting(sql, vec![account.into()], Expect::Any);
+    }
+}
+
+fn set_claims(members: &mut serde_json::Map<String, Json>, claims: &[String]) -> Result<(), Fault> {
+    for claim in claims {
+        let (key, value) = claim.split_once('=').ok_or_else(|| Fault::new(format!("--claim {claim}: write NAME=VALUE")))?;
+        members.insert(key.to_owned(), value.into());
+    }
+    Ok(())
+}
+
+/// What `user change` names.
+struct Profile {
+    email: Option<String>,
+    display_name: Option<String>,
+    claims: Vec<String>,
+    no_claims: Vec<String>,
+}
+
+async fn change_profile(desk: &Desk, found: &Found, new: Profile) -> Result<(), Error> {
+    let row = desk.store.one(PROFILE, &[found.id.as_str().into()]).await?.ok_or_else(|| Fault::new("the account is gone"))?;
+    let mut members: serde_json::Map<String, Json> = serde_json::from_str(row.text(2)?).unwrap_or_default();
+    for name in &new.no_claims {
+        members.remove(name).ok_or_else(|| Fault::new(format!("--no-claim {name}: there is no such claim")))?;
+    }
+    set_claims(&mut members, &new.claims)?;
+    let shown = new.display_name.as_deref().or(row.opt_text(1)?).filter(|it| !it.is_empty());
+    let mut change = Change::new(desk.now_ms());
+    let claims = Json::Object(members).to_string();
+    change.run(SET_PROFILE, vec![found.id.as_str().into(), shown.into(), claims.into(), row.int(3)?.into()]);
+    if let Some(email) = &new.email {
+        let email = accounts::email_address(email).ok_or_else(|| Fault::new(format!("{email:?} is no e-mail address")))?;
+        accounts::set_email(&mut change, &found.id, row.opt_text(0)?, &email);
+        change.audit(audit::Entry::ok("email_changed").account(found.id.as_str()).with("by", "command line"));
+    }
+    change.audit(audit::Entry::ok("profile_changed").account(found.id.as_str()).with("by", "command line"));
+    match desk.store.apply(change).await {
+        Ok(_) => Ok(()),
+        Err(NotApplied::Conflict(0)) => Err(Fault::new("somebody else changed this account at the same moment; try again").into()),
+        Err(NotApplied::Conflict(_)) => {
+            Err(Fault::new("that address is somebody else's, or this account is disabled; nothing was changed").into())
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
 async fn set_state(desk: &Desk, name: &str, state: &'static str, out: &Out) -> Result<(), Error> {
     let found = find(desk, name).await?;
     let mut change = Change::new(desk.now_ms());
     change.run(SET_STATE, vec![found.id.as_str().into(), state.into()]);
     if state == "disabled" {
-        change.run_expecting(END_SESSIONS, vec![found.id.as_str().into(), desk.now_ms().into()], Expect::Any);
+        end_sessions(&mut change, &found.id);
     }
     let event = if state == "active" { "account_enabled" } else { "account_disabled" };
     change.audit(audit::Entry::ok(event).account(found.id).with("by", "command line"));

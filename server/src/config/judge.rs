@@ -3,6 +3,7 @@
 use super::{Client, ClientAuthentication, ClientKind, Config, GRANTS, Jwks, Mail, Profile, RESPONSE_MODES, USER_SCOPES, fapi};
 use crate::grants::details::judge_schema;
 use crate::login::policy::Method;
+use symbolon_oauth::client_attestation::MAX_LIFETIME_S;
 use symbolon_oauth::{base64url, redirect};
 
 impl Config {
@@ -167,7 +168,7 @@ impl Config {
             found.push("an app cannot keep a secret (RFC 8252 8.5); use authentication = \"none\"".to_owned());
         }
         if client.authentication.uses_secret() && client.secret.is_none() {
-            found.push("secret is missing; `symbolon client secret ID` makes one".to_owned());
+            found.push("secret is missing; `symbolon client secret` makes one".to_owned());
         }
         if client.authentication == ClientAuthentication::PrivateKeyJwt && client.jwks.is_none() {
             found.push("jwks is missing".to_owned());
@@ -188,6 +189,9 @@ impl Config {
         let attester = client.attestation.as_ref().and_then(|it| it.attester_jwks.as_ref());
         if attester.is_some_and(|it| it.keys().is_err()) {
             found.push("attestation.attester_jwks is not a key set we accept".to_owned());
+        }
+        if client.attestation.as_ref().is_some_and(|it| !(1..=MAX_LIFETIME_S).contains(&it.max_age.0)) {
+            found.push("attestation.max_age is at most 31d; no attestation that lives longer is accepted".to_owned());
         }
         let apps = client.attestation.as_ref().is_some_and(|it| it.ios.is_some() || it.android.is_some());
         if client.authentication.attests() && attester.is_none() && !apps {

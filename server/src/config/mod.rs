@@ -23,6 +23,7 @@ pub use tier::{Tier, TierName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::{base64url, digest};
@@ -55,6 +56,9 @@ pub struct Config {
     /// Proxies whose X-Forwarded-For is believed: addresses or CIDR blocks.
     #[serde(default)]
     pub trusted_proxies: Vec<String>,
+    /// What one address (IPv6: a /64) may hold at a time; `trusted_proxies` are not counted.
+    #[serde(default = "connections_per_address")]
+    pub connections_per_address: NonZeroU32,
     #[serde(default)]
     pub tls: Option<Tls>,
     #[serde(default)]
@@ -103,6 +107,10 @@ fn listen() -> String {
 #[expect(clippy::unnecessary_wraps, reason = "a default of serde's")]
 fn admin_socket() -> Option<PathBuf> {
     Some(PathBuf::from("symbolon.sock"))
+}
+/// Many phones can stand behind one address of a carrier.
+fn connections_per_address() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(999)
 }
 fn database() -> String {
     "sqlite:symbolon.db".to_owned()
@@ -348,14 +356,20 @@ impl Config {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|it| ConfigError { file: name.clone(), problems: vec![format!("{it}. `symbolon init` writes a starting file")] })?;
-        let mut config = Self::from_text(&text, &name, &|it| std::env::var(it).ok())?;
-        if let Some(base) = path.parent() {
-            config.master_key = config.master_key.below(base);
-            if let Some(mail) = &mut config.mail {
-                mail.password = mail.password.take().map(|it| it.below(base));
-            }
+        let config = Self::from_text(&text, &name, &|it| std::env::var(it).ok())?;
+        Ok(match path.parent() {
+            Some(base) => config.below(base),
+            None => config,
+        })
+    }
+
+    /// Secrets in files: relative paths begin at the configuration's directory.
+    pub fn below(mut self, base: &Path) -> Self {
+        self.master_key = self.master_key.below(base);
+        if let Some(mail) = &mut self.mail {
+            mail.password = mail.password.take().map(|it| it.below(base));
         }
-        Ok(config)
+        self
     }
 
     /// Reads and judges a text. `env` gives the environment, which may override the database's address.

@@ -1,29 +1,55 @@
 //! Secrets and where they come from. Nothing here prints a secret, and no file of the configuration holds one in clear.
 
 use crate::error::Fault;
+use crate::seal::KeyRing;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use symbolon_oauth::base64url;
+use symbolon_oauth::{base64url, digest};
 
-/// The digest of a client's or an API's secret: an argon2id PHC string, or `hmac-sha256:` and a value under our master key.
-/// A secret in clear is refused, so that a leaked configuration file is not a leaked credential.
+/// The digest of a client's or an API's secret: an argon2id PHC string, or `hmac-sha256:VERSION:` and a MAC under that master
+/// key, which only a secret that nobody can guess may have. A secret in clear is refused, so that a leaked configuration file is
+/// not a leaked credential.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Secret(String);
+
+const KEYED: &str = "hmac-sha256:";
 
 impl Secret {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let phc = text.strip_prefix("$argon2id$").is_some_and(|it| it.matches('$').count() == 3);
-        if phc || text.strip_prefix("hmac-sha256:").is_some_and(|it| !it.is_empty()) {
+        if phc || keyed(text).is_some() {
             return Ok(Self(text.to_owned()));
         }
-        Err("a secret is kept as its digest, never in clear; `symbolon client secret ID` makes one and prints the line to put here")
+        Err("a secret is kept as its digest, never in clear; `symbolon client secret` makes one and prints the line to put here")
+    }
+
+    /// The MAC of a secret that was generated, under the newest master key.
+    pub fn keyed(keyring: &KeyRing, secret: &str) -> Self {
+        let (version, mac) = keyring.mac(KEYED, &[secret.as_bytes()]);
+        Self(format!("{KEYED}{version}:{}", base64url::encode(&mac)))
+    }
+
+    /// Is this the secret? `None`: the digest is argon2id's, which takes its time elsewhere.
+    pub fn fits_key(&self, keyring: &KeyRing, secret: &str) -> Option<bool> {
+        let (version, kept) = keyed(&self.0)?;
+        Some(keyring.mac_with(version, KEYED, &[secret.as_bytes()]).is_some_and(|it| digest::equal(&it, &kept)))
+    }
+
+    /// The master key without which it never fits.
+    pub fn key_version(&self) -> Option<u8> {
+        keyed(&self.0).map(|it| it.0)
     }
 
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+fn keyed(text: &str) -> Option<(u8, [u8; 32])> {
+    let (version, mac) = text.strip_prefix(KEYED)?.split_once(':')?;
+    Some((version.parse().ok().filter(|it| *it > 0)?, base64url::decode(mac)?.try_into().ok()?))
 }
 
 impl fmt::Debug for Secret {
@@ -155,6 +181,21 @@ mod tests {
         assert!(Secret::parse("$argon2id$").is_err());
         let kept = Secret::parse("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA").unwrap();
         assert_eq!(format!("{kept:?}"), "Secret(..)");
+        for bad in
+            ["hmac-sha256:", "hmac-sha256:hunter2", "hmac-sha256:1:hunter2", "hmac-sha256:0:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
+        {
+            assert!(Secret::parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_keyed_digest_fits_its_secret_under_its_master_key_alone() {
+        let (old, new) = (KeyRing::new(vec![(1, [7; 32])]).unwrap(), KeyRing::new(vec![(2, [8; 32]), (1, [7; 32])]).unwrap());
+        let kept = Secret::parse(Secret::keyed(&old, "secret").as_str()).unwrap();
+        assert_eq!((kept.key_version(), kept.fits_key(&old, "secret"), kept.fits_key(&old, "secreT")), (Some(1), Some(true), Some(false)));
+        assert_eq!(kept.fits_key(&new, "secret"), Some(true), "an older master key that is still listed");
+        assert_eq!(kept.fits_key(&KeyRing::new(vec![(1, [8; 32])]).unwrap(), "secret"), Some(false));
+        assert_eq!(kept.fits_key(&KeyRing::new(vec![(2, [7; 32])]).unwrap(), "secret"), Some(false));
     }
 
     #[test]

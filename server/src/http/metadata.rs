@@ -7,6 +7,7 @@ use crate::app::App;
 use crate::config::{GRANTS, RESPONSE_MODES};
 use crate::error::Result;
 use crate::grants::OPENID_SCOPES;
+use crate::store::MOST_OFFSET_MS;
 use bytes::Bytes;
 use http::header;
 use serde_json::{Value as Json, json};
@@ -131,10 +132,13 @@ pub async fn health(app: &App) -> Result<Reply> {
     };
     match nodes {
         Ok((nodes, differ)) => {
+            let offset_ms = app.store.clock_offset_ms();
+            let well = offset_ms.abs() <= MOST_OFFSET_MS;
             let body = json!({
-                "status": "ok", "configuration": app.config.digest(), "nodes": nodes, "configured_otherwise": differ,
+                "status": if well { "ok" } else { "the clock differs from the database's" }, "configuration": app.config.digest(),
+                "nodes": nodes, "configured_otherwise": differ, "clock_offset_ms": offset_ms,
             });
-            Ok(reply::json(200, &body))
+            Ok(reply::json(if well { 200 } else { 503 }, &body))
         }
         Err(fault) => {
             tracing::error!(error = %fault, "unhealthy");

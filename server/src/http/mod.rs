@@ -86,6 +86,17 @@ const fn route(path: &'static str, endpoint: Endpoint, methods: &str, of: For, c
     Route { path, endpoint, get, post: both || !get, of, cors }
 }
 
+impl Route {
+    /// RFC 9110 15.5.6.
+    fn allow(&self) -> &'static str {
+        match (self.get, self.post) {
+            (true, true) => "GET, HEAD, POST",
+            (true, false) => "GET, HEAD",
+            _ => "POST",
+        }
+    }
+}
+
 /// Paths are below the issuer's own path. RFC 8414's inserted form is handled in `find`.
 const ROUTES: &[Route] = &[
     route("/", Endpoint::Home, "GET", For::Browsers, false),
@@ -258,7 +269,13 @@ where
     }
     let incoming = match read(app, route, request, peer).await {
         Ok(it) => it,
-        Err(error) => return failed(app, None, browser, &error, record).await,
+        Err(error) => {
+            let mut reply = failed(app, None, browser, &error, record).await;
+            if reply.status() == 405 {
+                reply::set(&mut reply, header::ALLOW, route.allow());
+            }
+            return reply;
+        }
     };
     record.address = Some(incoming.address);
     let mut reply = match run(app, route.endpoint, &incoming).await {

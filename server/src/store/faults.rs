@@ -1,4 +1,4 @@
-//! A third engine for tests: it applies, loses the answer, or refuses, as its plan says.
+//! A third engine for tests: it applies, loses, delays or refuses, as its plan says.
 
 use super::{Applied, Change, NotApplied, Store};
 use std::collections::VecDeque;
@@ -10,8 +10,12 @@ pub enum Fate {
     Apply,
     /// Applied, and nobody is told.
     LoseAnswer,
+    /// Lost on the way: not applied, and nobody is told.
+    Lose,
     /// Not applied.
     Refuse,
+    /// As it should be, after so many milliseconds.
+    Delay(u64),
 }
 
 /// The fates of the changes to come; when they are used up, all is well.
@@ -47,6 +51,11 @@ impl Plan {
         match fate {
             Fate::Apply => store.apply(change).await,
             Fate::LoseAnswer => store.apply(change).await.and(Err(NotApplied::Unknown)),
+            Fate::Lose => Err(NotApplied::Unknown),
+            Fate::Delay(ms) => {
+                tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+                store.apply(change).await
+            }
             Fate::Refuse => Err(NotApplied::Busy),
         }
     }

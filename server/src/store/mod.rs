@@ -11,11 +11,15 @@ mod sqlite;
 mod value;
 
 pub use change::{Applied, Change, Expect, NotApplied, Statement};
+pub use postgres::weakness;
+pub use retention::sweep;
 pub use value::{Row, Value};
 
 use crate::error::Fault;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 /// Sizes of pools and queues.
 #[derive(Clone, Debug)]
@@ -44,7 +48,12 @@ pub struct Store(Arc<Inner>);
 struct Inner {
     engine: Engine,
     ids: Ids,
+    /// How far the database's clock was ahead of ours when it was last asked.
+    offset_ms: AtomicI64,
 }
+
+/// Beyond this, what one node writes another may judge wrongly.
+pub const MOST_OFFSET_MS: i64 = 2000;
 
 impl Store {
     /// `sqlite:PATH` or `postgres://...`. Checks the engine's settings and brings the schema up to date.
@@ -56,13 +65,14 @@ impl Store {
         } else {
             return Err(Fault::new("`database` starts with sqlite: or postgres://"));
         };
-        Ok(Self(Arc::new(Inner { engine, ids: Ids::new()? })))
+        Ok(Self(Arc::new(Inner { engine, ids: Ids::new()?, offset_ms: AtomicI64::new(0) })))
     }
 
     /// A store that applies, loses, delays or refuses as its plan says.
     #[cfg(feature = "faults")]
     pub fn faulty(inner: Store, plan: faults::Plan) -> Result<Self, Fault> {
-        Ok(Self(Arc::new(Inner { engine: Engine::Faulty(inner, plan), ids: Ids::new()? })))
+        let engine = Engine::Faulty(inner, plan);
+        Ok(Self(Arc::new(Inner { engine, ids: Ids::new()?, offset_ms: AtomicI64::new(0) })))
     }
 
     pub async fn one(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, Fault> {
@@ -90,8 +100,10 @@ impl Store {
 
     pub async fn apply(&self, change: Change) -> Result<Applied, NotApplied> {
         let events = change.events();
-        let started = std::time::Instant::now();
+        let started = Instant::now();
+        let under_way = self.0.ids.begin(change.now_ms());
         let outcome = self.apply_on_engine(change).await;
+        drop(under_way);
         metrics::histogram!("symbolon_store_apply_seconds").record(started.elapsed());
         match &outcome {
             Ok(_) => {
@@ -107,17 +119,61 @@ impl Store {
     async fn apply_on_engine(&self, change: Change) -> Result<Applied, NotApplied> {
         match &self.0.engine {
             Engine::Sqlite(it) => it.apply(change.into_statements(&mut |now| self.0.ids.next(now)).0).await,
-            Engine::Postgres(it) => {
-                let (statements, marker) = change.into_statements(&mut |now| self.0.ids.next(now));
-                it.apply(&statements, marker).await
-            }
+            Engine::Postgres(it) => it.apply(|| change.into_statements(&mut |now| self.0.ids.next(now))).await,
             #[cfg(feature = "faults")]
             Engine::Faulty(it, plan) => Box::pin(plan.apply(it, change)).await,
         }
     }
 
+    /// Every audit entry of before this instant that will ever be seen can be seen now: a follower may go so far. Ids are chosen
+    /// right before a change is sent; a change under way holds the instant back, on PostgreSQL that of any node.
+    pub async fn settled_before(&self, now_ms: i64) -> Result<i64, Fault> {
+        let own_ms = self.0.ids.earliest().unwrap_or(now_ms);
+        let others_ms = match &self.0.engine {
+            Engine::Postgres(it) => it.all(OLDEST, &[]).await?.first().map(|it| it.opt_int(0)).transpose()?.flatten().unwrap_or(0),
+            _ => 0,
+        };
+        Ok(own_ms.min(now_ms - others_ms) - SETTLING_MS)
+    }
+
+    /// Compares our clock with the database's; nodes agree with each other as far as each agrees with it.
+    pub async fn compare_clocks(&self, clock: &crate::app::Clock) -> Result<(), Fault> {
+        let Engine::Postgres(it) = &self.0.engine else { return Ok(()) };
+        let before_ms = clock();
+        let rows = it.all("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[]).await?;
+        let after_ms = clock();
+        let theirs_ms = rows.first().map_or(Ok(before_ms), |it| it.int(0))?;
+        // It was asked at some instant between the two.
+        let offset_ms = theirs_ms - theirs_ms.clamp(before_ms, after_ms);
+        self.0.offset_ms.store(offset_ms, Ordering::Relaxed);
+        if offset_ms.abs() > MOST_OFFSET_MS {
+            tracing::error!(offset_ms, "the database's clock and ours differ: set both by NTP");
+        }
+        Ok(())
+    }
+
+    /// What an operator should know of the database.
+    pub async fn remarks(&self) -> Result<Vec<String>, Fault> {
+        match &self.0.engine {
+            Engine::Postgres(it) => it.remarks().await,
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// How far the database's clock is ahead of ours; always 0 with SQLite.
+    pub fn clock_offset_ms(&self) -> i64 {
+        self.0.offset_ms.load(Ordering::Relaxed)
+    }
+
     pub async fn healthy(&self) -> Result<(), Fault> {
         self.one("SELECT value FROM fact WHERE name = $1", &["schema".into()]).await?.map(|_| ()).ok_or_else(|| Fault::new("no schema"))
+    }
+
+    /// After rows went. PostgreSQL looks after itself.
+    pub fn shrink(&self) {
+        if let Engine::Sqlite(it) = &self.0.engine {
+            it.shrink();
+        }
     }
 
     /// Waits for what was acknowledged and lets go of the files.
@@ -138,51 +194,67 @@ impl Store {
     }
 }
 
+/// How long the oldest transaction that writes has been running, in milliseconds.
+const OLDEST: &str = "SELECT (max(extract(epoch FROM clock_timestamp() - xact_start)) * 1000)::bigint FROM pg_stat_activity \
+    WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()";
+/// Clocks of nodes may differ by this, and a change takes a moment from its id to its transaction.
+const SETTLING_MS: i64 = 2000;
+
 /// Ids of audit entries: milliseconds (6 bytes), node (4), counter (6).
 struct Ids {
     node: [u8; 4],
     counter: AtomicU64,
+    /// The newest instant that was given and when that was: changes come with the instant their request came, which may be a
+    /// while ago; an entry's id tells when it was written.
+    newest: Mutex<(i64, Instant)>,
+    under_way: Mutex<BTreeMap<u64, i64>>,
 }
+
+/// No request takes longer; a clock that was this far ahead was wrong.
+const STALE_MS: i64 = 60_000;
 
 impl Ids {
     fn new() -> Result<Self, Fault> {
-        Ok(Self { node: crate::seal::random()?, counter: AtomicU64::new(0) })
+        let newest = Mutex::new((0, Instant::now()));
+        Ok(Self { node: crate::seal::random()?, counter: AtomicU64::new(0), newest, under_way: Mutex::default() })
+    }
+
+    fn instant(&self, now_ms: i64) -> i64 {
+        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed_ms = i64::try_from(newest.1.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let expected_ms = newest.0.saturating_add(passed_ms);
+        if (now_ms..now_ms + STALE_MS).contains(&expected_ms) {
+            return expected_ms;
+        }
+        *newest = (now_ms, Instant::now());
+        now_ms
     }
 
     fn next(&self, now_ms: i64) -> [u8; 16] {
         let mut id = [0; 16];
-        id[..6].copy_from_slice(&now_ms.to_be_bytes()[2..]);
+        id[..6].copy_from_slice(&self.instant(now_ms).to_be_bytes()[2..]);
         id[6..10].copy_from_slice(&self.node);
         id[10..].copy_from_slice(&self.counter.fetch_add(1, Ordering::Relaxed).to_be_bytes()[2..]);
         id
     }
+
+    /// A change is under way until what this answers is dropped; no id of it is earlier than now.
+    fn begin(&self, now_ms: i64) -> UnderWay<'_> {
+        let ticket = self.counter.fetch_add(1, Ordering::Relaxed);
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.insert(ticket, self.instant(now_ms));
+        UnderWay(self, ticket)
+    }
+
+    fn earliest(&self) -> Option<i64> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).values().min().copied()
+    }
 }
 
-/// What is past its time, in small bites so that no sweep holds up a sign-in. Answers how many rows went.
-pub async fn sweep(store: &Store, now_ms: i64) -> Result<u64, Fault> {
-    const OLD: [(&str, &str); 4] = [
-        ("SELECT id FROM pushed_request WHERE expires_ms < $1 LIMIT 500", "DELETE FROM pushed_request WHERE id = $1"),
-        ("SELECT id FROM login WHERE expires_ms < $1 LIMIT 500", "DELETE FROM login WHERE id = $1"),
-        ("SELECT jti FROM revoked WHERE until_ms < $1 LIMIT 500", "DELETE FROM revoked WHERE jti = $1"),
-        ("SELECT key FROM once WHERE bucket < $1 LIMIT 500", "DELETE FROM once WHERE bucket < $2 AND key = $1"),
-    ];
-    let mut gone = 0;
-    for (find, delete) in OLD {
-        // A bucket is done an hour after its last hour: leeway for clocks that differ.
-        let by_hour = find.contains("bucket");
-        let limit = if by_hour { now_ms / 3_600_000 - 1 } else { now_ms - 3_600_000 };
-        let mut change = Change::new(now_ms);
-        for row in store.all(find, &[limit.into()]).await? {
-            let mut values = vec![row.0.into_iter().next().unwrap_or(Value::Null)];
-            if by_hour {
-                values.push(limit.into());
-            }
-            change.run_expecting(delete, values, Expect::Any);
-        }
-        if !change.is_empty() {
-            gone += change.len() as u64;
-            store.apply(change).await.map_err(|it| Fault::new(format!("sweeping: {it:?}")))?;
-        }
+struct UnderWay<'a>(&'a Ids, u64);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
     }
-    Ok(gone)
 }

@@ -1,20 +1,29 @@
 //! PostgreSQL: changes are pipelined on one connection, BEGIN to COMMIT, with statements prepared beforehand on that very
 //! connection. A guard that fails divides by zero inside the server, so nothing behind it can be committed.
 
+mod connect;
+
+pub use connect::weakness;
+
 use super::change::{Applied, Expect, Marker, NotApplied, Statement};
 use super::value::{Row, Value};
 use super::{StoreOptions, migrate};
 use crate::error::Fault;
 use bytes::BytesMut;
+use connect::Address;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type};
-use tokio_postgres::{Client, NoTls};
+
+/// A request that takes longer has lost its connection, whatever the system says of it.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 pub struct Postgres {
-    url: String,
+    address: Box<Address>,
     pool: Vec<Mutex<Option<Connection>>>,
     next: AtomicUsize,
 }
@@ -48,12 +57,13 @@ fn fault(error: &tokio_postgres::Error) -> Fault {
 
 impl Postgres {
     pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, Fault> {
-        let mut first = connect(url).await?;
+        let address = Address::parse(url)?;
+        let mut first = Connection::new(&address).await?;
         check_settings(&first.client).await?;
         migrate_schema(&mut first.client).await?;
         let mut pool: Vec<_> = (1..options.connections.max(2)).map(|_| Mutex::new(None)).collect();
         pool.push(Mutex::new(Some(first)));
-        Ok(Self { url: url.to_owned(), pool, next: AtomicUsize::new(0) })
+        Ok(Self { address: Box::new(address), pool, next: AtomicUsize::new(0) })
     }
 
     /// A connection nobody uses, else the next in turn; a broken one is replaced.
@@ -65,7 +75,7 @@ impl Postgres {
             None => self.pool[start % self.pool.len()].lock().await,
         };
         if held.as_ref().is_none_or(|it| it.client.is_closed()) {
-            *held = Some(connect(&self.url).await?);
+            *held = Some(Connection::new(&self.address).await?);
         }
         Ok(Held(held))
     }
@@ -73,46 +83,58 @@ impl Postgres {
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         let mut held = self.connection().await?;
         let connection = held.get()?;
-        let statement = connection.prepare(sql, None).await.map_err(|it| fault(&it))?;
-        let rows = connection.client.query(&statement, &parameters(values)).await.map_err(|it| fault(&it))?;
-        rows.iter().map(from_row).collect()
+        let work = async {
+            let statement = connection.prepare(sql, None).await.map_err(|it| fault(&it))?;
+            connection.client.query(&statement, &parameters(values)).await.map_err(|it| fault(&it))
+        };
+        match tokio::time::timeout(PATIENCE, work).await {
+            Ok(rows) => rows?.iter().map(from_row).collect(),
+            Err(_) => {
+                held.let_go();
+                Err(Fault::new("PostgreSQL did not answer in time"))
+            }
+        }
     }
 
-    pub async fn apply(&self, statements: &[Statement], marker: Option<Marker>) -> Result<Applied, NotApplied> {
+    pub async fn remarks(&self) -> Result<Vec<String>, Fault> {
+        let sql = "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit'), current_setting('fsync')";
+        let rows = self.all(sql, &[]).await?;
+        let Some(row) = rows.first() else { return Ok(Vec::new()) };
+        let (standby, commit, fsync) = (row.text(0)?, row.text(1)?, row.text(2)?);
+        let copies = match (standby, commit) {
+            ("", _) | (_, "local" | "off") => "database: no synchronous standby; what it acknowledged is lost with its disk".to_owned(),
+            (names, _) => format!("database: synchronous standby {names}; what was acknowledged is on two machines"),
+        };
+        let careless = (fsync == "off" || commit == "off")
+            .then(|| "database: fsync or synchronous_commit is off: a crash loses what was acknowledged".to_owned());
+        Ok(std::iter::once(copies).chain(careless).collect())
+    }
+
+    /// `make` is asked when there is a connection: the ids in it are as young as can be.
+    pub async fn apply(&self, make: impl FnOnce() -> (Vec<Statement>, Option<Marker>)) -> Result<Applied, NotApplied> {
+        let mut held = self.connection().await.map_err(NotApplied::Fault)?;
+        let (statements, marker) = make();
         for attempt in 0..5 {
-            match self.attempt(statements).await {
+            let tried = tokio::time::timeout(PATIENCE, attempt_on(&mut held, &statements)).await.unwrap_or_else(|_| {
+                held.let_go();
+                Tried::Lost
+            });
+            match tried {
                 Tried::Applied => return Ok(Applied { rows: vec![Vec::new(); statements.len()] }),
                 Tried::Conflict(at) => return Err(NotApplied::Conflict(at)),
                 Tried::Failed(it) => return Err(NotApplied::Fault(it)),
-                Tried::Lost => return self.resolve(marker, statements.len()).await,
-                Tried::Again => tokio::time::sleep(std::time::Duration::from_millis(3 << attempt)).await,
+                Tried::Lost => {
+                    drop(held);
+                    return self.resolve(marker, statements.len()).await;
+                }
+                Tried::Again => {
+                    drop(held);
+                    tokio::time::sleep(Duration::from_millis(3 << attempt)).await;
+                    held = self.connection().await.map_err(NotApplied::Fault)?;
+                }
             }
         }
         Err(NotApplied::Busy)
-    }
-
-    async fn attempt(&self, statements: &[Statement]) -> Tried {
-        let mut held = match self.connection().await {
-            Ok(it) => it,
-            Err(it) => return Tried::Failed(it),
-        };
-        let connection = match held.get() {
-            Ok(it) => it,
-            Err(it) => return Tried::Failed(it),
-        };
-        // Prepared first: an unprepared statement would be sent after COMMIT, and its failure would roll back nothing.
-        let mut prepared = Vec::with_capacity(statements.len());
-        for it in statements {
-            let guard = match it.expect {
-                Expect::Exactly(wanted) => Some(wanted),
-                Expect::Any => None,
-            };
-            match connection.prepare(it.sql, guard).await {
-                Ok(statement) => prepared.push(statement),
-                Err(error) => return Tried::Failed(fault(&error)),
-            }
-        }
-        send(&connection.client, statements, &prepared).await
     }
 
     /// The connection died after COMMIT was sent: the audit entry says whether it was carried out.
@@ -133,6 +155,26 @@ enum Tried {
     Again,
     Lost,
     Failed(Fault),
+}
+
+async fn attempt_on(held: &mut Held<'_>, statements: &[Statement]) -> Tried {
+    let connection = match held.get() {
+        Ok(it) => it,
+        Err(it) => return Tried::Failed(it),
+    };
+    // Prepared first: an unprepared statement would be sent after COMMIT, and its failure would roll back nothing.
+    let mut prepared = Vec::with_capacity(statements.len());
+    for it in statements {
+        let guard = match it.expect {
+            Expect::Exactly(wanted) => Some(wanted),
+            Expect::Any => None,
+        };
+        match connection.prepare(it.sql, guard).await {
+            Ok(statement) => prepared.push(statement),
+            Err(error) => return Tried::Failed(fault(&error)),
+        }
+    }
+    send(&connection.client, statements, &prepared).await
 }
 
 /// BEGIN, the statements and COMMIT in one flight. Success is every statement Ok and COMMIT Ok: a COMMIT after an abort
@@ -163,12 +205,14 @@ async fn send(client: &Client, statements: &[Statement], prepared: &[tokio_postg
             Some(it) if *it == SqlState::DIVISION_BY_ZERO || *it == SqlState::UNIQUE_VIOLATION => Tried::Conflict(at),
             Some(it) if *it == SqlState::T_R_SERIALIZATION_FAILURE || *it == SqlState::T_R_DEADLOCK_DETECTED => Tried::Again,
             None if error.is_closed() => Tried::Lost,
+            Some(it) if it.code().starts_with("57P") => Tried::Lost,
             _ => Tried::Failed(fault(&error)),
         };
     }
     match committed {
         Ok(()) => Tried::Applied,
-        Err(error) if error.code().is_none() => Tried::Lost,
+        // 57P0x: the server ended the connection. Whether before or after the commit, the audit entry tells.
+        Err(error) if error.code().is_none_or(|it| it.code().starts_with("57P")) => Tried::Lost,
         Err(error) => Tried::Failed(fault(&error)),
     }
 }
@@ -200,9 +244,18 @@ impl Held<'_> {
     fn get(&mut self) -> Result<&mut Connection, Fault> {
         self.0.as_mut().ok_or_else(|| Fault::new("no connection"))
     }
+
+    /// The next one who holds this place connects anew.
+    fn let_go(&mut self) {
+        *self.0 = None;
+    }
 }
 
 impl Connection {
+    async fn new(address: &Address) -> Result<Self, Fault> {
+        Ok(Self { client: address.connect().await?, prepared: HashMap::new() })
+    }
+
     async fn prepare(&mut self, sql: &'static str, guard: Option<u64>) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
         if let Some(known) = self.prepared.get(&(sql, guard)) {
             return Ok(known.clone());
@@ -237,17 +290,6 @@ fn from_row(row: &tokio_postgres::Row) -> Result<Row, Fault> {
     Ok(Row(values))
 }
 
-async fn connect(url: &str) -> Result<Connection, Fault> {
-    let (client, connection) =
-        tokio_postgres::connect(url, NoTls).await.map_err(|it| Fault::new(format!("cannot connect to PostgreSQL: {it}")))?;
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::warn!(%error, "a connection to PostgreSQL ended");
-        }
-    });
-    Ok(Connection { client, prepared: HashMap::new() })
-}
-
 /// What durability and order of ours depend on.
 async fn check_settings(client: &Client) -> Result<(), Fault> {
     let row = client
@@ -276,6 +318,8 @@ async fn check_settings(client: &Client) -> Result<(), Fault> {
 
 async fn migrate_schema(client: &mut Client) -> Result<(), Fault> {
     let transaction = client.transaction().await.map_err(|it| fault(&it))?;
+    // A migration takes as long as it takes, and waits for another node's.
+    transaction.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await.map_err(|it| fault(&it))?;
     transaction.execute("SELECT pg_advisory_xact_lock(7967626)", &[]).await.map_err(|it| fault(&it))?;
     let has = transaction.query_one("SELECT to_regclass('fact') IS NOT NULL", &[]).await.map_err(|it| fault(&it))?;
     let state: String = if has.try_get::<_, bool>(0).map_err(|it| fault(&it))? {

@@ -1,19 +1,84 @@
-//! Rows that have had their time: audit entries, sessions with their grants. Keys begin with an instant, so that each sweep is a
-//! range at the beginning of the table, in small bites.
+//! Rows that have had their time: what is spent or past, audit entries, sessions with their grants. Each table is eaten in small
+//! bites, by whole keys, until a bite is short, so that no sweep holds up a sign-in and none falls behind the load.
 
 use super::{Change, Expect, Store, Value};
 use crate::config::Config;
 use crate::error::Fault;
+use std::time::Duration;
 
-const BITE: i64 = 500;
+/// As the statements below say.
+const BITE: usize = 500;
+/// Of one table in one round; the next round goes on.
+const BITES: usize = 1000;
+/// Between two bites the writer is everybody else's.
+const PAUSE: Duration = Duration::from_millis(3);
+const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 86_400_000;
-/// In the order of the schema: children first.
-const OLD: [(&str, &str, &str); 4] = [
-    ("grants", "SELECT DISTINCT session FROM app_grant WHERE session < $1 LIMIT 500", "DELETE FROM app_grant WHERE session = $1"),
-    ("sessions", "SELECT id FROM session WHERE id < $1 LIMIT 500", "DELETE FROM session WHERE id = $1"),
-    ("audit_security", "SELECT id FROM audit_security WHERE id < $1 LIMIT 500", "DELETE FROM audit_security WHERE id = $1"),
-    ("audit_routine", "SELECT id FROM audit_routine WHERE id < $1 LIMIT 500", "DELETE FROM audit_routine WHERE id = $1"),
+
+/// What finds the keys of old rows, and what deletes one of them.
+type Old = (&'static str, &'static str);
+
+const PAST: [Old; 3] = [
+    ("SELECT id FROM pushed_request WHERE expires_ms < $1 LIMIT 500", "DELETE FROM pushed_request WHERE id = $1"),
+    ("SELECT id FROM login WHERE expires_ms < $1 LIMIT 500", "DELETE FROM login WHERE id = $1"),
+    ("SELECT jti FROM revoked WHERE until_ms < $1 LIMIT 500", "DELETE FROM revoked WHERE jti = $1"),
 ];
+const SPENT: Old =
+    ("SELECT bucket, kind, key FROM once WHERE bucket < $1 LIMIT 500", "DELETE FROM once WHERE bucket = $1 AND kind = $2 AND key = $3");
+/// In the order of the schema: children first.
+const SESSIONS: [Old; 2] = [
+    ("SELECT session, number FROM app_grant WHERE session < $1 LIMIT 500", "DELETE FROM app_grant WHERE session = $1 AND number = $2"),
+    ("SELECT id FROM session WHERE id < $1 LIMIT 500", "DELETE FROM session WHERE id = $1"),
+];
+const SECURITY: Old = ("SELECT id FROM audit_security WHERE id < $1 LIMIT 500", "DELETE FROM audit_security WHERE id = $1");
+const ROUTINE: Old = ("SELECT id FROM audit_routine WHERE id < $1 LIMIT 500", "DELETE FROM audit_routine WHERE id = $1");
+
+/// What is past its time. Answers how many rows went.
+pub async fn sweep(store: &Store, now_ms: i64) -> Result<u64, Fault> {
+    let mut gone = 0;
+    for old in PAST {
+        gone += eat(store, old, (now_ms - HOUR_MS).into(), now_ms).await?;
+    }
+    // A bucket is done an hour after its last hour: leeway for clocks that differ.
+    Ok(gone + eat(store, SPENT, (now_ms / HOUR_MS - 1).into(), now_ms).await?)
+}
+
+/// What was kept as long as the configuration says. `registered`: absolute lifetimes of clients that are not in the
+/// configuration, in seconds. Keys begin with an instant, so that each sweep is a range at the beginning of its table.
+pub async fn sweep_old(store: &Store, config: &Config, registered: impl Iterator<Item = i64>, now_ms: i64) -> Result<u64, Fault> {
+    let younger = |keep_ms: i64| Value::from(&key_at(now_ms - keep_ms)[..]);
+    let sessions_ms = sessions_live_ms(config, registered);
+    let mut gone = 0;
+    for old in SESSIONS {
+        gone += eat(store, old, younger(sessions_ms), now_ms).await?;
+    }
+    gone += eat(store, SECURITY, younger(config.retention.audit_security.0 * 1000), now_ms).await?;
+    gone += eat(store, ROUTINE, younger(config.retention.audit_routine.0 * 1000), now_ms).await?;
+    store.shrink();
+    Ok(gone)
+}
+
+/// Bite after bite, until one is short.
+async fn eat(store: &Store, (find, delete): Old, limit: Value, now_ms: i64) -> Result<u64, Fault> {
+    let mut gone = 0;
+    for _ in 0..BITES {
+        let keys = store.all_stale(find, std::slice::from_ref(&limit)).await?;
+        let found = keys.len();
+        if found > 0 {
+            let mut change = Change::new(now_ms);
+            for key in keys {
+                change.run_expecting(delete, key.0, Expect::Any);
+            }
+            store.apply(change).await.map_err(|it| Fault::new(format!("{delete}: {it:?}")))?;
+            gone += found as u64;
+        }
+        if found < BITE {
+            break;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(gone)
+}
 
 /// The first key that is young enough: six bytes of milliseconds, then zeros.
 fn key_at(ms: i64) -> Vec<u8> {
@@ -26,26 +91,4 @@ fn key_at(ms: i64) -> Vec<u8> {
 fn sessions_live_ms(config: &Config, registered: impl Iterator<Item = i64>) -> i64 {
     let longest_s = config.client.values().map(|it| it.refresh.absolute.0).chain(registered).max().unwrap_or(0);
     (longest_s + config.session.absolute.0) * 1000 + DAY_MS
-}
-
-/// Answers how many rows went. `registered`: absolute lifetimes of clients that are not in the configuration, in seconds.
-pub async fn sweep(store: &Store, config: &Config, registered: impl Iterator<Item = i64>, now_ms: i64) -> Result<u64, Fault> {
-    let sessions_ms = sessions_live_ms(config, registered);
-    let mut gone = 0;
-    for (what, find, delete) in OLD {
-        let keep_ms = match what {
-            "audit_security" => config.retention.audit_security.0 * 1000,
-            "audit_routine" => config.retention.audit_routine.0 * 1000,
-            _ => sessions_ms,
-        };
-        let mut change = Change::new(now_ms);
-        for row in store.all_stale(find, &[Value::from(&key_at(now_ms - keep_ms)[..])]).await? {
-            change.run_expecting(delete, vec![row.0.into_iter().next().unwrap_or(Value::Null)], Expect::Any);
-        }
-        if !change.is_empty() {
-            gone += change.len().min(usize::try_from(BITE).unwrap_or(usize::MAX)) as u64;
-            store.apply(change).await.map_err(|it| Fault::new(format!("sweeping {what}: {it:?}")))?;
-        }
-    }
-    Ok(gone)
 }

@@ -22,6 +22,7 @@ type Answer = Result<Applied, NotApplied>;
 
 enum Job {
     Apply(Vec<Statement>, oneshot::Sender<Answer>),
+    Shrink,
     Close(oneshot::Sender<()>),
 }
 
@@ -68,6 +69,11 @@ impl Sqlite {
             Err(TrySendError::Full(_)) => Err(NotApplied::Busy),
             Err(TrySendError::Disconnected(_)) => Err(NotApplied::Fault(Fault::new("the writer has stopped"))),
         }
+    }
+
+    /// Gives room that rows left behind back to the disk, a little at a time.
+    pub fn shrink(&self) {
+        let _ = self.writer.try_send(Job::Shrink);
     }
 
     pub async fn close(&self) {
@@ -208,16 +214,20 @@ fn prove_affinity(connection: &Connection) -> Result<(), Fault> {
 fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
     while let Ok(first) = jobs.recv() {
         let mut batch = Vec::new();
-        let mut closing = None;
+        let (mut closing, mut shrinking) = (None, false);
         let mut next = Some(first);
         while let Some(job) = next {
             match job {
                 Job::Apply(statements, answer) => batch.push((statements, answer)),
+                Job::Shrink => shrinking = true,
                 Job::Close(done) => closing = Some(done),
             }
             next = if batch.len() < BATCH && closing.is_none() { jobs.try_recv().ok() } else { None };
         }
         commit(&mut connection, path, batch);
+        if shrinking && let Err(error) = shrink(&connection) {
+            tracing::warn!(%error, "the database could not be made smaller");
+        }
         if let Some(done) = closing {
             let _ = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
             drop(connection);
@@ -225,6 +235,21 @@ fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
             return;
         }
     }
+}
+
+/// Pages given back in one go: some milliseconds.
+const PAGES: i64 = 2000;
+
+/// A quarter of the file stays as reserve: what grows again tomorrow need not shrink today.
+fn shrink(connection: &Connection) -> rusqlite::Result<()> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let beyond = number("freelist_count")? - number("page_count")? / 4;
+    if beyond > 0 {
+        let mut statement = connection.prepare(&format!("PRAGMA incremental_vacuum({})", beyond.min(PAGES)))?;
+        let mut pages = statement.raw_query();
+        while pages.next()?.is_some() {}
+    }
+    Ok(())
 }
 
 fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement>, oneshot::Sender<Answer>)>) {

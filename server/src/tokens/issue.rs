@@ -3,12 +3,11 @@
 
 use crate::app::App;
 use crate::caller::Caller;
-use crate::config::{Api, Client, Config, Dpop, TierName, TokenFormat};
+use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, Grant, Person, details};
 use crate::store::Value;
 use crate::tokens::handles::Kind;
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::access_token::{self, AccessToken};
 use symbolon_oauth::form::Form;
@@ -56,28 +55,28 @@ pub struct Answer {
 }
 
 /// What an access token says, before it gets its form.
-struct Content<'a> {
-    api: Option<&'a str>,
-    sub: &'a str,
-    client_id: &'a str,
-    scope: &'a Scope,
-    grant: Option<&'a Grant>,
+pub(super) struct Content<'a> {
+    pub api: Option<&'a str>,
+    pub sub: &'a str,
+    pub client_id: &'a str,
+    pub scope: &'a Scope,
+    pub grant: Option<&'a Grant>,
     /// What the token is bound to.
-    bound: Bound<'a>,
+    pub bound: Bound<'a>,
     /// What the installation proved, and the longest life its tokens may have.
-    tier: Option<TierName>,
-    most_s: Option<i64>,
+    pub tier: Option<TierName>,
+    pub most_s: Option<i64>,
     /// The token this one comes from, and who acts (RFC 8693 4.1).
-    from: Option<(&'a AccessToken, Json)>,
+    pub from: Option<(&'a AccessToken, Json)>,
     /// RFC 9396 9.1.
-    details: &'a [Json],
-    now_ms: i64,
+    pub details: &'a [Json],
+    pub now_ms: i64,
 }
 
 /// A key (RFC 9449), a certificate (RFC 8705), both or neither.
-struct Bound<'a> {
-    jkt: Option<&'a str>,
-    certificate: Option<&'a str>,
+pub(super) struct Bound<'a> {
+    pub jkt: Option<&'a str>,
+    pub certificate: Option<&'a str>,
 }
 
 impl<'a> Bound<'a> {
@@ -203,6 +202,45 @@ fn must_be_bound(app: &App, api: Option<&str>, caller: &Caller) -> Result<()> {
 
 fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
     let api = it.api.and_then(|name| app.config.api.get(name));
+    let audience = audience(&app.config, api);
+    let jti = make_jti(app, it.grant, it.tier)?;
+    let names = Names {
+        jti: jti.clone(),
+        sid: it.grant.map(|grant| crate::sessions::sid(app, audience, &grant.session)),
+        grant_id: it.grant.map(|grant| crate::endings::grant_id(app, audience, &grant.session, grant.number)),
+    };
+    let token = said(&app.config, it, names);
+    let text = match api.map(|it| it.token) {
+        Some(TokenFormat::Opaque) => {
+            let plain = serde_json::to_vec(&token).map_err(|it| Fault::new(it.to_string()))?;
+            format!("sa_{}", base64url::encode(&app.keyring.seal(OPAQUE, &plain)?))
+        }
+        _ => {
+            let key = app.keys.signer(algorithm(&app.config, api), it.now_ms)?;
+            access_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an access token: {it:?}")))?
+        }
+    };
+    Ok((text, token.exp - token.iat, jti))
+}
+
+fn audience<'a>(config: &'a Config, api: Option<&'a Api>) -> &'a str {
+    api.map_or(config.issuer.as_str(), |it| it.audience.as_str())
+}
+
+pub(super) fn algorithm(config: &Config, api: Option<&Api>) -> Algorithm {
+    api.and_then(|it| it.signing_alg).unwrap_or(config.signing.alg)
+}
+
+/// What is made for one token, session and grant, and means nothing to anybody else.
+pub(super) struct Names {
+    pub jti: String,
+    pub sid: Option<String>,
+    pub grant_id: Option<String>,
+}
+
+/// Everything an access token says.
+pub(super) fn said(config: &Config, it: &Content<'_>, names: Names) -> AccessToken {
+    let api = it.api.and_then(|name| config.api.get(name));
     let iat = it.now_ms / 1000;
     let mut lifetime_s = api.map_or(USERINFO_LIFETIME_S, |it| it.lifetime.0);
     if let Some(grant) = it.grant {
@@ -212,48 +250,34 @@ fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
     if let Some((from, _)) = &it.from {
         lifetime_s = lifetime_s.min(from.exp - iat);
     }
-    let jti = make_jti(app, it.grant, it.tier)?;
-    let audience = api.map_or(app.config.issuer.as_str(), |it| it.audience.as_str());
-    let token = AccessToken {
-        iss: app.config.issuer.clone(),
+    AccessToken {
+        iss: config.issuer.clone(),
         sub: it.sub.to_owned(),
-        aud: audience.to_owned(),
+        aud: audience(config, api).to_owned(),
         client_id: it.client_id.to_owned(),
         exp: iat + lifetime_s,
         iat,
-        jti: jti.clone(),
+        jti: names.jti,
         scope: Some(it.scope.to_string()).filter(|it| !it.is_empty()),
         auth_time: it.grant.map(|it| it.asked.auth_time_ms / 1000),
         acr: it.grant.map(|it| it.asked.acr.clone()).filter(|it| !it.is_empty()),
         amr: it.grant.map(|it| it.asked.amr.clone()).filter(|it| !it.is_empty()),
-        sid: it.grant.map(|grant| crate::sessions::sid(app, audience, &grant.session)),
+        sid: names.sid,
         cnf: it.bound.cnf(),
         act: it.from.as_ref().map(|(_, act)| act.clone()),
         authorization_details: (!it.details.is_empty()).then(|| it.details.into()),
-        extra: extra(app, api, it, audience),
-    };
-    let text = match api.map(|it| it.token) {
-        Some(TokenFormat::Opaque) => {
-            let plain = serde_json::to_vec(&token).map_err(|it| Fault::new(it.to_string()))?;
-            format!("sa_{}", base64url::encode(&app.keyring.seal(OPAQUE, &plain)?))
-        }
-        _ => {
-            let alg = api.and_then(|it| it.signing_alg).unwrap_or(app.config.signing.alg);
-            let key = app.keys.signer(alg, it.now_ms)?;
-            access_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an access token: {it:?}")))?
-        }
-    };
-    Ok((text, lifetime_s, jti))
+        extra: extra(api, it, names.grant_id),
+    }
 }
 
 /// What the API asks to know of the person, and by which name it hears that the grant has ended.
-fn extra(app: &App, api: Option<&Api>, it: &Content<'_>, audience: &str) -> Map<String, Json> {
+fn extra(api: Option<&Api>, it: &Content<'_>, grant_id: Option<String>) -> Map<String, Json> {
     let (Some(api), Some(grant)) = (api, it.grant) else { return Map::new() };
     let mut claims = api_claims(api, it.scope, &grant.person);
     if let Some(tier) = it.tier.filter(|_| api.tier_claim) {
         claims.insert("tier".to_owned(), tier.as_str().into());
     }
-    claims.insert("grant_id".to_owned(), crate::endings::grant_id(app, audience, &grant.session, grant.number).into());
+    claims.extend(grant_id.map(|it| ("grant_id".to_owned(), it.into())));
     claims
 }
 
@@ -384,40 +408,4 @@ fn open_jti(app: &App, jti: &str) -> Option<([u8; 16], u32, Option<TierName>)> {
     let plain = app.keyring.open(JTI, &base64url::decode(jti)?)?;
     let number = u32::from_be_bytes(plain.get(16..20)?.try_into().ok()?);
     Some((plain.get(..16)?.try_into().ok()?, number, plain.get(20).and_then(|it| TierName::of_code(*it))))
-}
-
-/// What `symbolon token preview` prints: the claims an API would receive for this client, scope and person.
-#[derive(Serialize, Deserialize, Debug)]
-pub struct Preview {
-    pub api: String,
-    pub format: String,
-    pub header: Json,
-    pub claims: Json,
-}
-
-/// The same functions that issue, run on a person's profile; nothing is signed or stored.
-pub fn preview_claims(
-    config: &Config,
-    client: &Client,
-    client_id: &str,
-    scope: Option<&str>,
-    sub: &str,
-    person: &Person,
-    now_s: i64,
-) -> Result<Preview> {
-    let scope = grants::allowed_scope(client, scope)?;
-    let name = grants::target(config, client, &scope, &[], &[], &[])?
-        .ok_or_else(|| Refused::bad_request("invalid_target", "These scopes belong to no API."))?;
-    let api = config.api.get(name).ok_or_else(|| Fault::new("the API is not configured"))?;
-    let narrowed = grants::scope_for(client, Some(name), &scope);
-    let alg: Algorithm = api.signing_alg.unwrap_or(config.signing.alg);
-    let mut claims = json!({
-        "iss": config.issuer, "sub": sub, "aud": api.audience, "client_id": client_id, "iat": now_s, "exp": now_s + api.lifetime.0,
-        "jti": "(random)", "scope": narrowed.to_string(), "auth_time": now_s, "sid": "(one per API and session)",
-    });
-    for (name, value) in api_claims(api, &narrowed, person) {
-        claims[name] = value;
-    }
-    let format = if api.token == TokenFormat::Opaque { "opaque" } else { "jwt" };
-    Ok(Preview { api: name.to_owned(), format: format.to_owned(), header: json!({ "alg": alg.as_str(), "typ": "at+jwt" }), claims })
 }

@@ -16,7 +16,7 @@ pub struct Schedule {
     pub signs_ms: i64,
     /// How long before it signs a key is published, so that every cache of the key set knows it.
     pub ahead_ms: i64,
-    /// How long after its last signature a key stays published: the longest lifetime of a token plus leeway.
+    /// How long after its last signature a key stays published: the longest life of what it signs, plus leeway.
     pub after_ms: i64,
 }
 
@@ -40,6 +40,9 @@ const ALL: &str = "SELECT kid, alg, private, signs_from_ms, signs_until_ms, publ
 const INSERT: &str = "INSERT INTO signing_key (kid, alg, private, public, created_ms, signs_from_ms, signs_until_ms, published_until_ms) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 const CUT: &str = "UPDATE signing_key SET signs_until_ms = $2, published_until_ms = $3 WHERE alg = $1 AND signs_until_ms > $2";
+/// Every other key, also those that have stopped signing: a thief signs with whatever is still published.
+const WITHDRAW: &str = "UPDATE signing_key SET published_until_ms = $2, \
+    signs_until_ms = CASE WHEN signs_until_ms > $2 THEN $2 ELSE signs_until_ms END WHERE alg = $1 AND published_until_ms > $2";
 const DROP: &str = "DELETE FROM signing_key WHERE published_until_ms < $1";
 
 impl Keys {
@@ -53,10 +56,12 @@ impl Keys {
     /// Reads the keys again; makes the next one where the newest is about to end.
     pub async fn refresh(&self, store: &Store, keyring: &KeyRing, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<()> {
         let mut known = read(store, keyring).await?;
+        // Nobody has kept the key set of a store without keys.
+        let first_ms = if known.is_empty() { now_ms } else { now_ms + schedule.ahead_ms };
         for alg in algorithms {
             let newest = known.iter().filter(|it| it.key.algorithm() == *alg).map(|it| it.signs_until_ms).max();
             let signs_from_ms = match newest {
-                None => now_ms,
+                None => first_ms,
                 Some(end) if end <= now_ms => now_ms,
                 Some(end) if end - now_ms <= schedule.ahead_ms => end,
                 Some(_) => continue,
@@ -76,14 +81,23 @@ impl Keys {
         self.known.read().map(|it| Arc::clone(&it)).unwrap_or_default()
     }
 
-    /// The key that signs now: the newest one whose time has come.
+    /// The key that signs now: the newest one whose time has come. A server that was started with an algorithm it did not have
+    /// before has only one whose time will come, and takes that.
     pub fn signer(&self, alg: Algorithm, now_ms: i64) -> std::result::Result<PrivateKey, Fault> {
-        self.known()
-            .iter()
-            .filter(|it| it.key.algorithm() == alg && it.signs_from_ms <= now_ms && now_ms < it.signs_until_ms)
-            .max_by_key(|it| (it.signs_from_ms, it.key.kid().to_owned()))
+        let known = self.known();
+        let mut of_alg = known.iter().filter(|it| it.key.algorithm() == alg && now_ms < it.signs_until_ms);
+        let ready = of_alg.clone().filter(|it| it.signs_from_ms <= now_ms).max_by_key(|it| (it.signs_from_ms, it.key.kid().to_owned()));
+        ready
+            .or_else(|| of_alg.find(|it| it.signs_from_ms < it.signs_until_ms))
             .map(|it| it.key.clone())
             .ok_or_else(|| Fault::new(format!("no {} key signs at this instant", alg.as_str())))
+    }
+
+    /// When an algorithm's first key will have been published long enough for every cache to know it. `None`: that was so before.
+    pub fn ready_ms(&self, alg: Algorithm, now_ms: i64) -> Option<i64> {
+        let known = self.known();
+        let of_alg = known.iter().filter(|it| it.key.algorithm() == alg && now_ms < it.signs_until_ms);
+        of_alg.map(|it| it.signs_from_ms).min().filter(|it| *it > now_ms)
     }
 
     /// The published set as a document (public members only).
@@ -143,7 +157,7 @@ fn from_row(row: &Row, keyring: &KeyRing) -> std::result::Result<SigningKey, Fau
     Ok(SigningKey { key, signs_from_ms: row.int(3)?, signs_until_ms: row.int(4)?, published_until_ms: row.int(5)? })
 }
 
-fn place(kid: &str) -> String {
+pub fn place(kid: &str) -> String {
     format!("signing_key/private/{kid}")
 }
 
@@ -192,9 +206,11 @@ pub async fn rotate(store: &Store, keyring: &KeyRing, alg: Algorithm, schedule: 
     let from_ms = if at_once { now_ms } else { now_ms + schedule.ahead_ms };
     let key = PrivateKey::generate(alg).map_err(|_| Fault::new("a signing key could not be generated"))?;
     let kid = key.kid().to_owned();
-    let gone_ms = if at_once { now_ms } else { from_ms + schedule.after_ms };
     let mut change = Change::new(now_ms);
-    change.run_expecting(CUT, vec![alg.as_str().into(), from_ms.into(), gone_ms.into()], Expect::Any);
+    match at_once {
+        true => change.run_expecting(WITHDRAW, vec![alg.as_str().into(), now_ms.into()], Expect::Any),
+        false => change.run_expecting(CUT, vec![alg.as_str().into(), from_ms.into(), (from_ms + schedule.after_ms).into()], Expect::Any),
+    }
     let made = SigningKey {
         key,
         signs_from_ms: from_ms,

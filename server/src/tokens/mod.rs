@@ -3,3 +3,4 @@
 pub mod handles;
 pub mod issue;
 pub mod keys;
+pub mod preview;

@@ -19,7 +19,7 @@ fn run(config: &Path, words: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-async fn symbolon(config: &Path, words: &[&str], input: &str) -> (Option<i32>, String, String) {
+pub async fn symbolon(config: &Path, words: &[&str], input: &str) -> (Option<i32>, String, String) {
     let (config, input) = (config.to_owned(), input.to_owned());
     let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
     let output =
@@ -66,6 +66,31 @@ async fn a_running_server_carries_out_commands() {
     .await;
 }
 
+/// A secret whose digest is a MAC under the master key is as good as one under argon2id, at both places where secrets are checked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keyed_secret_is_made_and_works() {
+    let mut world = World::start(Engine::Sqlite).await;
+    let (code, said, error) = symbolon(&world.file(), &["client", "secret", "--hmac"], "").await;
+    assert_eq!(code, Some(0), "{error}");
+    let secret = said.lines().nth(1).unwrap().trim().to_owned();
+    let digest = said.split('\'').nth(1).unwrap();
+    assert!(digest.starts_with("hmac-sha256:1:") && !digest.contains(&secret), "{said}");
+    let old = world.text.split("[client.robot]").nth(1).unwrap().split('\'').nth(1).unwrap().to_owned();
+    world.text = world.text.replace(&old, digest);
+    let world = world.restarted(|_| ()).await;
+    let status = async |path: &str, who: &str, secret: &str, form: &[(&str, &str)]| {
+        world.http.post(world.url(path)).basic_auth(who, Some(secret)).form(form).send().await.unwrap().status().as_u16()
+    };
+    let ask = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+    assert_eq!(status("/token", "robot", &secret, &ask).await, 200);
+    assert_eq!(status("/introspect", "orders", &secret, &[("token", "x")]).await, 200);
+    for wrong in [SECRET, &secret[1..], digest] {
+        assert_eq!(status("/token", "robot", wrong, &ask).await, 401, "{wrong}");
+        assert_eq!(status("/introspect", "orders", wrong, &[("token", "x")]).await, 401, "{wrong}");
+    }
+    world.stop().await;
+}
+
 /// Imported clients work at once, and each refusal says why; the file's own clients win.
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_are_imported() {
@@ -99,6 +124,41 @@ async fn clients_are_imported() {
         world.stop().await;
     })
     .await;
+}
+
+/// A review sees what only the store knows, and the file as it is now, which the server may not have read yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_review_sees_registered_clients_and_the_database() {
+    for engine in engines() {
+        let world = World::start(engine).await;
+        let list = world.directory.join("clients.json");
+        let client =
+            serde_json::json!({ "client_id": "imported", "application_type": "native", "redirect_uris": ["com.example.shop:/other"] });
+        std::fs::write(&list, client.to_string()).unwrap();
+        assert_eq!(symbolon(&world.file(), &["client", "import", list.to_str().unwrap()], "").await.0, Some(0));
+        let (code, said, error) = symbolon(&world.file(), &["check"], "").await;
+        assert_eq!(code, Some(0), "{error}");
+        assert!(said.contains("Client imported (registered)"), "{said}");
+        assert!(
+            said.contains("com.example.shop:/other is shop-ios's too") && said.contains("com.example.shop:/callback is imported's too"),
+            "{said}"
+        );
+        assert!(!said.contains("another configuration") && !said.contains("configured otherwise"), "{said}");
+        assert_eq!(said.contains("no synchronous standby"), engine == Engine::Postgres, "{said}");
+        assert_eq!(symbolon(&world.file(), &["check", "--strict"], "").await.0, Some(2));
+        let kept = std::fs::read_to_string(world.file()).unwrap();
+        std::fs::write(world.file(), kept.replacen("lifetime = \"15m\"", "lifetime = \"2h\"", 1)).unwrap();
+        let (_, said, _) = symbolon(&world.file(), &["check"], "").await;
+        assert!(said.contains("tokens live 2h") && said.contains("another configuration than this file"), "{said}");
+        std::fs::write(world.file(), kept).unwrap();
+        let mut world = world;
+        world.running.stop_in_place().await;
+        let (_, said, _) = symbolon(&world.file(), &["check"], "").await;
+        assert!(!said.contains("imported") && said.contains("--store"), "{said}");
+        let (_, said, _) = symbolon(&world.file(), &["check", "--store"], "").await;
+        assert!(said.contains("Client imported (registered)") && !said.contains("No server answers"), "{said}");
+        let _ = std::fs::remove_dir_all(&world.directory);
+    }
 }
 
 /// Nobody but its owner may open the socket; it goes with the server.

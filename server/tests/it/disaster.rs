@@ -90,6 +90,54 @@ async fn recovering_voids_what_was_in_flight_and_ends_what_had_ended() {
     world.stop().await;
 }
 
+/// Clients that were disabled, installations that were revoked and people who were disabled after the copy was made are so again.
+#[tokio::test(flavor = "multi_thread")]
+async fn recovering_takes_away_again_what_was_taken_away() {
+    let world = World::start(Engine::Sqlite).await;
+    let metadata =
+        |id: &str| serde_json::json!({ "client_id": id, "application_type": "native", "redirect_uris": ["https://i.example.com/cb"] });
+    std::fs::write(world.directory.join("clients.json"), serde_json::json!([metadata("leaked"), metadata("sound")]).to_string()).unwrap();
+    let world = world
+        .restarted(|world| {
+            command(world, &["client", "import", world.directory.join("clients.json").to_str().unwrap()]);
+        })
+        .await;
+    let app = world.running.shared.now();
+    let mut change = symbolon::store::Change::new(app.now_ms());
+    for jkt in ["stolen", "kept"] {
+        let sql = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms) \
+            VALUES ('leaked', $1, 'active', 'ios', 'hardware', $2, 0, '{}', 0, 0)";
+        change.run(sql, vec![jkt.into(), symbolon::store::Value::Bytes(Vec::new())]);
+    }
+    app.store.apply(change).await.unwrap();
+    drop(app);
+    world.person("bob").await;
+    let world = world.restarted(keep).await;
+    let store = world.running.shared.now().store.clone();
+    let mut later = symbolon::store::Change::new(world.running.shared.now().now_ms());
+    later.audit(symbolon::audit::Entry::ok("instance_revoked").with("jkt", "attested-later"));
+    store.apply(later).await.unwrap();
+    drop(store);
+    for words in [&["client", "disable", "leaked"][..], &["instance", "revoke", "stolen"], &["user", "disable", "bob"]] {
+        command(&world, words);
+    }
+    std::fs::write(world.directory.join("audit.jsonl"), command(&world, &["audit", "--since", "1h", "--all"])).unwrap();
+    let world = world
+        .restarted(|world| {
+            restore(world);
+            let said = command(world, &["recover", "--audit", world.directory.join("audit.jsonl").to_str().unwrap()]);
+            assert!(said.contains("cannot be brought back: the installation attested-later"), "{said}");
+            assert!(!said.contains("installation stolen"), "{said}");
+        })
+        .await;
+    let shown = |words: &[&str]| command(&world, words);
+    assert!(shown(&["client", "list"]).lines().any(|it| it.starts_with("leaked ") && it.contains("disabled")));
+    assert!(shown(&["client", "list"]).lines().any(|it| it.starts_with("sound ") && it.contains("import")));
+    assert!(shown(&["instance", "show", "stolen"]).contains("revoked") && shown(&["instance", "show", "kept"]).contains("active"));
+    assert!(shown(&["user", "show", "bob"]).contains("disabled") && shown(&["user", "show", "alice"]).contains("active"));
+    world.stop().await;
+}
+
 /// A world whose store loses the answer of the n-th change from now on.
 async fn losing(engine: Engine, plan: &Plan) -> World {
     let (port, plan) = (free_port(), plan.clone());
@@ -106,7 +154,7 @@ async fn a_commit_whose_answer_is_lost_costs_nobody_anything() {
         let plan = Plan::new(Vec::new());
         let world = losing(*engine, &plan).await;
         let first = world.tokens("openid orders:read").await["refresh_token"].as_str().unwrap().to_owned();
-        for fate in [Fate::LoseAnswer, Fate::Refuse] {
+        for fate in [Fate::Lose, Fate::LoseAnswer, Fate::Refuse] {
             plan.next(fate);
             let (status, answer) = world.refresh(&first).await;
             assert_eq!((status, answer["error"].as_str()), (503, Some("temporarily_unavailable")), "{fate:?}");
@@ -115,6 +163,13 @@ async fn a_commit_whose_answer_is_lost_costs_nobody_anything() {
         assert_eq!(status, 200, "{one}");
         let (_, two) = world.refresh(&first).await;
         assert_eq!(one["refresh_token"], two["refresh_token"], "one branch");
+        plan.next(Fate::Delay(300));
+        let next = one["refresh_token"].as_str().unwrap();
+        let (slow, quick) = tokio::join!(world.refresh(next), async {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            world.refresh(next).await
+        });
+        assert_eq!((slow.0, quick.0, &slow.1["refresh_token"]), (200, 200, &quick.1["refresh_token"]), "a slow store, one branch");
         // A sign-in whose last change is lost: the same answer of the browser gets the code that was made.
         let ask = Ask::native("openid");
         let mut browser = Browser::default();

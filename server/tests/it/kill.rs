@@ -19,15 +19,12 @@ struct Server {
 
 impl Server {
     async fn start(config: &Path, issuer: &str) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_symbolon"))
-            .arg("-c")
-            .arg(config)
-            .arg("serve")
-            .env("RUST_LOG", "error")
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_symbolon")), config, issuer).await
+    }
+
+    async fn start_as(mut program: Command, config: &Path, issuer: &str) -> Self {
+        let child =
+            program.arg("-c").arg(config).arg("serve").env("RUST_LOG", "error").stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let mut server = Self { child, token: format!("{issuer}/token"), http: reqwest::Client::new() };
         server.http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
         for _ in 0..200 {
@@ -130,4 +127,37 @@ async fn acknowledged_code(server: &mut Server, config: &Path, issuer: &str, cod
     assert_eq!(refresh(&http, &server.token, token).await.unwrap().0, 200);
     let (status, again) = post(&http, &server.token, &form).await.unwrap();
     assert_eq!((status, again["error"].as_str()), (400, Some("invalid_grant")));
+}
+
+/// No file may grow beyond a megabyte, as on a full disk: nothing is said to be done that is not, reads go on, and once there is room
+/// every session goes on from what it was last told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_is_told_and_forgets_nothing_it_said() {
+    let world = World::start(Engine::Sqlite).await;
+    let mut token = world.tokens("orders:read").await["refresh_token"].as_str().unwrap().to_owned();
+    let (issuer, directory, text) = (world.issuer.clone(), world.directory.clone(), world.text.clone());
+    world.running.stop().await;
+    let config = directory.join("symbolon.toml");
+    std::fs::write(&config, text).unwrap();
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_symbolon")]);
+    let mut server = Server::start_as(limited, &config, &issuer).await;
+    let mut told = 0;
+    let refused = loop {
+        match refresh(&server.http, &server.token, &token).await.unwrap() {
+            (200, body) => token = body["refresh_token"].as_str().unwrap().to_owned(),
+            other => break other,
+        }
+        told += 1;
+        assert!(told < 20_000, "the disk was never full");
+    };
+    assert!(told > 0 && [500, 503].contains(&refused.0), "{told} {refused:?}");
+    let keys = server.http.get(format!("{issuer}/jwks")).send().await.unwrap();
+    assert_eq!(keys.status(), 200, "what needs no disk goes on");
+    server.kill();
+    let mut server = Server::start(&config, &issuer).await;
+    let (status, body) = refresh(&server.http, &server.token, &token).await.unwrap();
+    assert_eq!(status, 200, "{body}");
+    server.kill();
+    let _ = std::fs::remove_dir_all(&directory);
 }

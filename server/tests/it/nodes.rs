@@ -86,3 +86,43 @@ async fn nodes_that_are_configured_otherwise_are_seen() {
     assert_eq!(health().await["nodes"], 1);
     first.stop().await;
 }
+
+/// 630-Q: nodes elsewhere would keep the old epoch.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_some_node_serves_is_not_recovered() {
+    let Some((first, second)) = two().await else { return };
+    second.running.stop().await;
+    let elsewhere = first.directory.join("elsewhere.toml");
+    let text = first.text.replacen("development = true", "development = true\nadmin_socket = \"elsewhere.sock\"", 1);
+    std::fs::write(&elsewhere, text).unwrap();
+    let (code, _, error) = crate::commands::symbolon(&elsewhere, &["recover"], "").await;
+    assert!(code == Some(1) && error.contains("1 nodes serve on this database"), "{error}");
+    let mut first = first;
+    first.running.stop_in_place().await;
+    let (code, said, error) = crate::commands::symbolon(&elsewhere, &["recover"], "").await;
+    assert!(code == Some(0) && said.contains("Epoch 2"), "{said}{error}");
+    let _ = std::fs::remove_dir_all(&first.directory);
+}
+
+/// A node whose clock is not the database's says so, and is well again when it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_differs_is_seen() {
+    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
+        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+        return;
+    }
+    let world = World::start(Engine::Postgres).await;
+    let health = async || {
+        symbolon::nodes::announce(&world.running.shared.now()).await.unwrap();
+        let answer = world.get("/health").await;
+        (answer.status().as_u16(), answer.json::<Json>().await.unwrap()["clock_offset_ms"].as_i64().unwrap())
+    };
+    let (status, offset_ms) = health().await;
+    assert!(status == 200 && offset_ms.abs() <= 2_000, "{offset_ms}");
+    world.advance_s(5);
+    let (status, offset_ms) = health().await;
+    assert!(status == 503 && (-7_000..-3_000).contains(&offset_ms), "{offset_ms}");
+    world.advance_s(-5);
+    assert_eq!(health().await.0, 200);
+    world.stop().await;
+}

@@ -164,6 +164,30 @@ async fn an_answer_that_is_lost_is_said_to_be_unknown() {
     assert_eq!(count(&store).await, 2);
 }
 
+/// What a sweep has freed goes back to the disk.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_swept_database_gets_smaller() {
+    let store = open(Engine::Sqlite).await;
+    let pages = async || store.one("PRAGMA page_count", &[]).await.unwrap().unwrap().int(0).unwrap();
+    let body = "x".repeat(2_000);
+    for part in 0..4_i64 {
+        let mut change = Change::new(0);
+        for n in 0..500 {
+            let id = [&[0_u8; 6][..], &(part * 500 + n).to_be_bytes(), &[0; 2]].concat();
+            change.run("INSERT INTO audit_routine (id, body) VALUES ($1, $2)", vec![id.into(), body.as_str().into()]);
+        }
+        store.apply(change).await.unwrap();
+    }
+    let full = pages().await;
+    let config = symbolon::config::Config::from_text("issuer = \"https://a.example\"", "x", &|_| None).unwrap();
+    let now = 40 * 86_400_000;
+    assert_eq!(symbolon::store::retention::sweep_old(&store, &config, std::iter::empty(), now).await.unwrap(), 2_000);
+    // The writer shrinks behind the batch it has at hand; when it has answered a second one, that is done.
+    store.apply(put(&["after"])).await.unwrap();
+    store.apply(put(&["and again"])).await.unwrap();
+    assert!(full > 1_000 && pages().await < full / 2, "{full} pages, then {}", pages().await);
+}
+
 /// 630-Q: a sweep forgets nothing that could still be accepted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_keeps_replay_memory_until_it_is_useless() {
@@ -179,6 +203,40 @@ async fn a_sweep_keeps_replay_memory_until_it_is_useless() {
         assert!(!spend(10 * hour + 60_000).await);
         symbolon::store::sweep(&store, 13 * hour).await.unwrap();
         assert!(spend(13 * hour).await, "long after it could have been accepted the row is gone");
+    })
+    .await;
+}
+
+/// One round of a sweep takes the whole backlog, by whole keys, and nothing that is young.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backlog_of_thousands_is_swept_in_one_round() {
+    each(|store| async move {
+        let (hour, now) = (3_600_000_i64, 100 * 3_600_000_i64);
+        let key = |at_ms: i64, n: i64| Value::from([&at_ms.to_be_bytes()[2..], &[0; 2], &n.to_be_bytes()].concat());
+        let old = 3_200;
+        for part in 0..8 {
+            let mut change = Change::new(now);
+            for n in part * 400..(part + 1) * 400 {
+                change.once(if n % 2 == 0 { "proof" } else { "par" }, "s", &n.to_string(), 5 * hour);
+                let revoked = "INSERT INTO revoked (jti, until_ms) VALUES ($1, $2)";
+                change.run(revoked, vec![format!("old-{n}").into(), (5 * hour).into()]);
+                change.run("INSERT INTO audit_routine (id, body) VALUES ($1, $2)", vec![key(hour, n), "{}".into()]);
+            }
+            store.apply(change).await.unwrap();
+        }
+        let mut young = Change::new(now);
+        young.once("proof", "s", "young", now);
+        young.run("INSERT INTO revoked (jti, until_ms) VALUES ($1, $2)", vec!["young".into(), now.into()]);
+        young.run("INSERT INTO audit_routine (id, body) VALUES ($1, $2)", vec![key(now, 0), "{}".into()]);
+        store.apply(young).await.unwrap();
+        assert_eq!(symbolon::store::sweep(&store, now).await.unwrap(), 2 * old);
+        let config =
+            symbolon::config::Config::from_text("issuer = \"https://a.example\"\n[retention]\naudit_routine = \"30h\"", "x", &|_| None);
+        let gone = symbolon::store::retention::sweep_old(&store, &config.unwrap(), std::iter::empty(), now).await.unwrap();
+        assert_eq!(gone, old);
+        for sql in ["SELECT count(*) FROM once", "SELECT count(*) FROM revoked", "SELECT count(*) FROM audit_routine"] {
+            assert_eq!(store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap(), 1, "{sql}: the young one stays");
+        }
     })
     .await;
 }

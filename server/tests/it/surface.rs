@@ -129,3 +129,21 @@ async fn smuggling_shapes_are_refused() {
     assert!(raw_request(&world, &good).await.starts_with("HTTP/1.1 401"));
     world.stop().await;
 }
+
+/// RFC 9110 15.5.6: 405 says what is allowed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_method_that_is_not_allowed_is_told_those_that_are() {
+    let world = World::start(Engine::Sqlite).await;
+    for (method, path, allowed) in [
+        ("PUT", "/token", Some("POST")),
+        ("GET", "/par", Some("POST")),
+        ("POST", "/jwks", Some("GET, HEAD")),
+        ("DELETE", "/authorize", Some("GET, HEAD, POST")),
+        ("GET", "/jwks", None),
+    ] {
+        let answer = world.http.request(method.parse().unwrap(), world.url(path)).send().await.unwrap();
+        let allow = answer.headers().get("allow").map(|it| it.to_str().unwrap());
+        assert_eq!((answer.status().as_u16(), allow), (if allowed.is_some() { 405 } else { 200 }, allowed), "{method} {path}");
+    }
+    world.stop().await;
+}

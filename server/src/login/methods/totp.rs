@@ -21,7 +21,7 @@ pub fn ask(problem: Option<&str>, has_recovery_codes: bool) -> Step {
     step.action("cancel", "link").problem(problem)
 }
 
-fn place(account: &str) -> String {
+pub fn place(account: &str) -> String {
     format!("credential/totp/{account}")
 }
 
