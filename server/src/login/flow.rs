@@ -130,16 +130,23 @@ impl Machine {
         self.advance(state, None, None, now_ms).await
     }
 
-    /// The policy that gives a wanted `acr`, else the client's own. Essential and nowhere to be had: an error, never a
-    /// weaker token (368-Z).
+    /// A policy that gives a wanted `acr` and asks for no less than the client's own, which is what is left otherwise: a request
+    /// raises the sign-in and never lowers it. Essential and nowhere to be had: an error, never a weaker token (368-Z).
     fn policy_name(&self, it: &Begin) -> Result<String> {
+        let own = self.policy(&it.policy);
         for wanted in &it.acr_values {
-            if let Some((name, _)) = self.config.login.iter().find(|(_, policy)| policy.acr.as_ref() == Some(wanted)) {
+            let gives = |name: &&String| {
+                let policy = self.policy(name);
+                policy.acr.as_ref() == Some(wanted) && policy.is_no_weaker_than(&own)
+            };
+            // Several may give it: the client's own comes first.
+            if let Some(name) = std::iter::once(&it.policy).chain(self.config.login.keys()).find(gives) {
                 return Ok(name.clone());
             }
         }
         if it.essential_acr && !it.acr_values.is_empty() {
-            return Err(Refused::bad_request("unmet_authentication_requirements", "No way of signing in here gives that acr.").into());
+            let refused = Refused::bad_request("unmet_authentication_requirements", "No way of signing in here gives that acr.");
+            return Err(refused.because("no policy with that acr asks for as much as the client's own").into());
         }
         Ok(it.policy.clone())
     }

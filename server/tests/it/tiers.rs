@@ -235,6 +235,11 @@ async fn a_tier_can_need_a_better_sign_in() {
     let page =
         browser.submit(&scene.world, &page, &[("username", "alice"), ("login_name", "alice"), ("password", PASSWORD)], "continue").await;
     assert!(page.location.is_none(), "a password alone is not enough: {}", page.html);
+    // 368-Z: an app that insists on another acr is not given the tier's instead; the twin is a tier that asks for none.
+    let mut insists = form.clone();
+    insists.push(("claims", r#"{"id_token":{"acr":{"essential":true,"value":"urn:example:stronger"}}}"#));
+    assert_eq!(error(&soft.post("/par", &insists).await), (400, "unmet_authentication_requirements"));
+    assert_eq!(hard.post("/par", &insists).await.0, 201);
     // Not pushed: a code by password, which the weaker tier cannot use, and the stronger one can.
     for (phone, expected) in [(&mut soft, (400, "invalid_grant")), (&mut hard, (200, ""))] {
         let ask = Ask::new("tiered", BACK, "orders:read");
