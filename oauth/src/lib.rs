@@ -6,6 +6,7 @@ pub mod base64url;
 pub mod bearer;
 pub mod certificate;
 pub mod claims;
+pub mod claims_parameter;
 pub mod client_assertion;
 pub mod client_attestation;
 pub mod digest;

@@ -331,12 +331,12 @@ async fn must_consent(app: &App, client: &Client, request: &AuthorizationRequest
         Some(row) => Scope::parse(row.text(0)?).unwrap_or_default(),
         None => Scope::default(),
     };
-    Ok(row.is_none() || !request.scope.is_subset_of(&given))
+    Ok(row.is_none() || !request.asked_scope().is_subset_of(&given))
 }
 
 /// What the consent page shows: each scope with the words of its API, in the configuration's own order.
 fn consent_ask(app: &App, client: &Client, request: &AuthorizationRequest) -> ConsentAsk {
-    let (config, scope) = (&app.config, &request.scope);
+    let (config, scope) = (&app.config, request.asked_scope());
     let text =
         |word: &str| config.api.values().find_map(|api| api.scope.get(word)).map_or_else(|| format!("scope-{word}"), |it| it.text.clone());
     ConsentAsk {
@@ -439,8 +439,8 @@ async fn answer(
     };
     persist(&mut done, &mut change);
     if done.consented && authorize::identity_assured(&request.back.redirect_uri) {
-        let values =
-            vec![done.account.as_str().into(), request.client_id.as_str().into(), request.scope.to_string().into(), incoming.now_ms.into()];
+        let scope = request.asked_scope().to_string();
+        let values = vec![done.account.as_str().into(), request.client_id.as_str().into(), scope.into(), incoming.now_ms.into()];
         change.run(CONSENT, values);
     }
     let entry = audit::Entry::ok("code_issued").account(done.account.as_str()).client(request.client_id.as_str());
@@ -464,6 +464,7 @@ fn asked(request: &AuthorizationRequest, done: &Done, now_ms: i64) -> Asked {
         code_expires_ms: now_ms + grants::code::CODE_LIFETIME_MS,
         id_token_claims: request.id_token_claims.clone(),
         userinfo_claims: request.userinfo_claims.clone(),
+        claims_scope: request.claims_scope.clone(),
         authorization_details: request.authorization_details.clone(),
         wants_auth_time: request.max_age_s.is_some(),
     }
