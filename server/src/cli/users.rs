@@ -5,7 +5,7 @@ use crate::audit;
 use crate::error::{Error, Fault};
 use crate::login::accounts::{self, Found, Hashers, NewAccount};
 use crate::sessions;
-use crate::store::{Change, Expect};
+use crate::store::Change;
 use clap::Subcommand;
 
 #[derive(Subcommand)]
@@ -44,8 +44,7 @@ const FACTORS: &str = "SELECT kind, created_ms, used_ms FROM credential WHERE ac
 const SESSIONS: &str = "SELECT id, created_ms, used_ms, acr, amr FROM session WHERE account = $1 AND state = 'active'";
 const APPS: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms FROM session s JOIN app_grant g ON g.session = s.id \
     WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active'";
-const END_SESSIONS: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
-const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
+const SET_STATE: &str = "UPDATE account SET state = $2 WHERE id = $1";
 
 pub async fn user(desk: &Desk, action: User, input: &str, out: &Out) -> Result<(), Error> {
     match action {
@@ -79,7 +78,6 @@ pub async fn user(desk: &Desk, action: User, input: &str, out: &Out) -> Result<(
             let digest = Hashers::default().hash(input).await?;
             let mut change = Change::new(desk.now_ms());
             accounts::set_password(&mut change, &found.id, digest);
-            change.run_expecting(END_SESSIONS, vec![found.id.as_str().into(), desk.now_ms().into()], Expect::Any);
             change.audit(audit::Entry::ok("password_changed").account(found.id).with("by", "command line"));
             desk.store.apply(change).await?;
             out.line(format!("{name} has a new password; all sessions are ended"));
@@ -88,7 +86,7 @@ pub async fn user(desk: &Desk, action: User, input: &str, out: &Out) -> Result<(
             let found = find(desk, &name).await?;
             let open = desk.store.all(SESSIONS, &[found.id.as_str().into()]).await?.len();
             let mut change = Change::new(desk.now_ms());
-            change.run_expecting(END_SESSIONS, vec![found.id.as_str().into(), desk.now_ms().into()], Expect::Any);
+            accounts::end_sessions(&mut change, &found.id);
             change.audit(audit::Entry::ok("sessions_ended").account(found.id).with("by", "command line").with("sessions", open));
             desk.store.apply(change).await?;
             out.line(format!("{open} session{} of {name} ended", if open == 1 { "" } else { "s" }));
@@ -107,8 +105,9 @@ async fn set_state(desk: &Desk, name: &str, state: &'static str, out: &Out) -> R
     let found = find(desk, name).await?;
     let mut change = Change::new(desk.now_ms());
     change.run(SET_STATE, vec![found.id.as_str().into(), state.into()]);
-    if state == "disabled" {
-        change.run_expecting(END_SESSIONS, vec![found.id.as_str().into(), desk.now_ms().into()], Expect::Any);
+    match state {
+        "disabled" => accounts::end_sessions(&mut change, &found.id),
+        _ => accounts::raise(&mut change, &found.id),
     }
     let event = if state == "active" { "account_enabled" } else { "account_disabled" };
     change.audit(audit::Entry::ok(event).account(found.id).with("by", "command line"));

@@ -11,6 +11,7 @@ use crate::audit;
 use crate::config::Client;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, Asked, code};
+use crate::login::accounts;
 use crate::login::flow::{Answer, Begin, ConsentAsk, Done, Existing, Outcome, Purpose};
 use crate::login::step::Step;
 use crate::pages::PageContext;
@@ -107,7 +108,12 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
 }
 
 fn existing(session: &Session) -> Existing {
-    Existing { account: session.account.clone(), proofs: session.proofs.clone() }
+    Existing {
+        account: session.account.clone(),
+        version: session.account_version,
+        session: Some(session.id),
+        proofs: session.proofs.clone(),
+    }
 }
 
 fn as_json(then: &Then) -> Result<Json> {
@@ -242,7 +248,12 @@ fn authenticated(done: &Done) -> Authenticated<'_> {
     Authenticated { account: &done.account, proofs: &done.proofs, acr: &done.acr, amr: &done.amr, auth_time_ms: done.auth_time_ms }
 }
 
+/// Comes first in the change that completes a login: what the proofs hold for is held, and the login happens once.
 fn persist(done: &mut Done, change: &mut Change) {
+    accounts::hold(change, &done.account, done.version);
+    if let Some(id) = &done.session {
+        sessions::hold(change, id);
+    }
     for (sql, values) in done.persist.drain(..) {
         change.run(sql, values);
     }
@@ -251,8 +262,8 @@ fn persist(done: &mut Done, change: &mut Change) {
 /// The account's own pages: a session and nothing else.
 async fn signed_in(app: &App, incoming: &Incoming, binding: &Binding, mut done: Done, session: Option<&Session>) -> Result<Reply> {
     let mut change = Change::new(incoming.now_ms);
-    let (id, cookie) = sessions::open(app, &mut change, session, &authenticated(&done))?;
     persist(&mut done, &mut change);
+    let (id, cookie) = sessions::open(app, &mut change, session, &authenticated(&done))?;
     let entry = audit::Entry::ok("signed_in").account(done.account.as_str()).session(sessions::public_id(app, &id));
     change.audit(entry.address(incoming.address.to_string()).with("acr", done.acr.as_str()));
     let mut answer = reply::see_other(&app.url("/account"));
@@ -273,7 +284,7 @@ fn finish(app: &App, answer: &mut Reply, binding: &Binding, cookie: Option<&str>
 }
 
 fn completed_already() -> crate::error::Error {
-    let hint = "This sign-in was completed already. Go back to the app and start again.";
+    let hint = "This sign-in was completed already, or the account was changed meanwhile. Go back to the app and start again.";
     Refused::bad_request("invalid_session", hint).because("a guard of the completing change failed").into()
 }
 
@@ -394,7 +405,12 @@ fn consent_login(app: &App, client: &Client, request: &AuthorizationRequest, don
         max_age_s: None,
         force: false,
         request: as_json(&Then::Answer(Box::new(request.clone())))?,
-        existing: Some(Existing { account: done.account.clone(), proofs: done.proofs.clone() }),
+        existing: Some(Existing {
+            account: done.account.clone(),
+            version: done.version,
+            session: done.session,
+            proofs: done.proofs.clone(),
+        }),
         consent: Some(consent_ask(app, client, request)),
     })
 }
@@ -410,6 +426,7 @@ async fn answer(
     session: Option<Session>,
 ) -> Result<Reply> {
     let mut change = Change::new(incoming.now_ms);
+    persist(&mut done, &mut change);
     let unchanged = session.as_ref().filter(|it| it.account == done.account && it.proofs == done.proofs);
     let (id, cookie) = match unchanged {
         Some(session) => (session.id, None),
@@ -437,10 +454,13 @@ async fn answer(
         pushed: request.pushed.as_deref().and_then(|it| par::burn(app, &mut change, it)),
         object: authorize::burn_object(&mut change, &request),
     };
-    persist(&mut done, &mut change);
     if done.consented && authorize::identity_assured(&request.back.redirect_uri) {
-        let scope = request.asked_scope().to_string();
-        let values = vec![done.account.as_str().into(), request.client_id.as_str().into(), scope.into(), incoming.now_ms.into()];
+        let values = vec![
+            done.account.as_str().into(),
+            request.client_id.as_str().into(),
+            request.asked_scope().to_string().into(),
+            incoming.now_ms.into(),
+        ];
         change.run(CONSENT, values);
     }
     let entry = audit::Entry::ok("code_issued").account(done.account.as_str()).client(request.client_id.as_str());

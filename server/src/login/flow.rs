@@ -12,7 +12,7 @@ pub(super) use super::state::{Draft, Pending, Problem, State};
 use super::step::Step;
 use crate::audit;
 use crate::config::Config;
-use crate::error::{Fault, Refused, Result};
+use crate::error::{Error, Fault, Refused, Result};
 use crate::seal::KeyRing;
 use crate::store::{Change as StoreChange, NotApplied, Store, Value};
 use serde_json::Value as Json;
@@ -107,7 +107,10 @@ impl Machine {
         if it.purpose == Purpose::Reset && self.config.mail.is_none() {
             return Err(Refused::new(404, "not_found", "This server sends no mail; ask its operator for a new password.").into());
         }
-        let (account, proofs) = it.existing.map_or((None, Vec::new()), |it| (Some(it.account), it.proofs));
+        let (account, version, session, proofs) = match it.existing {
+            Some(it) => (Some(it.account), it.version, it.session, it.proofs),
+            None => Default::default(),
+        };
         let state = State {
             id: crate::seal::random()?,
             purpose: it.purpose,
@@ -116,6 +119,8 @@ impl Machine {
             not_before_ms,
             request: it.request,
             account,
+            version,
+            session,
             proofs,
             consent: it.consent,
             pending: Pending::Nothing,
@@ -184,6 +189,7 @@ impl Machine {
         if answer.action == "cancel" || answer.action == "deny" {
             return Ok(Outcome::Abandoned { request: state.request });
         }
+        self.must_stand(&state).await?;
         if self.turn(&mut state, answer.action) {
             return self.advance(state, None, None, answer.now_ms).await;
         }
@@ -207,19 +213,32 @@ impl Machine {
         self.advance(state, problem, Some(answer), answer.now_ms).await
     }
 
+    /// Is the person still who the proofs of this login are of? A sealed login lives half an hour, and a password, a session or the
+    /// whole account may be gone since.
+    async fn must_stand(&self, state: &State) -> Result<()> {
+        let Some(account) = &state.account else { return Ok(()) };
+        if accounts::stands(&self.store, account, state.version, state.session.as_ref()).await? {
+            return Ok(());
+        }
+        Err(Self::changed())
+    }
+
+    pub(super) fn changed() -> Error {
+        let hint = "Your account was changed since this sign-in began. Go back to the app and start again.";
+        Refused::bad_request("invalid_session", hint).because("the account's version or the session behind the proofs").into()
+    }
+
     /// Links that lead to another question instead of answering this one. True if it was one.
     fn turn(&self, state: &mut State, action: &str) -> bool {
         let signing_in = matches!(state.pending, Pending::Password | Pending::Identify | Pending::EmailCode | Pending::Register);
         match action {
             "reset" if signing_in && self.config.mail.is_some() => {
                 state.purpose = Purpose::Reset;
-                (state.account, state.sent) = (None, None);
-                state.proofs.clear();
+                state.forget();
             }
             "register" if signing_in && self.config.registration.is_some() => {
                 state.purpose = Purpose::Register;
-                (state.account, state.sent) = (None, None);
-                state.proofs.clear();
+                state.forget();
             }
             "sign_in" if signing_in => {
                 state.purpose = Purpose::SignIn;
@@ -234,20 +253,16 @@ impl Machine {
         true
     }
 
-    /// All proofs of a login have one subject: another person's proof starts from nothing (334-L).
-    pub(super) fn proved(&self, state: &mut State, account: String, method: Method, now_ms: i64) -> Problem {
-        if state.account.as_ref() != Some(&account) {
-            state.proofs.clear();
-        }
-        state.proofs.retain(|it| it.method != method);
-        state.proofs.push(Proof { method, subject: account.clone(), at_ms: now_ms });
-        state.account = Some(account);
+    /// `account`: who was proved, and the version that was read with the proof.
+    pub(super) fn proved(&self, state: &mut State, (account, version): (String, i64), method: Method, now_ms: i64) -> Problem {
+        let proof = Proof { method, subject: account.clone(), at_ms: now_ms };
+        state.prove(account, version, proof);
         None
     }
 
     async fn check_password(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         match password::check(self, answer).await? {
-            password::Outcome::Proved(account) => Ok(self.proved(state, account, Method::Password, answer.now_ms)),
+            password::Outcome::Proved(account, version) => Ok(self.proved(state, (account, version), Method::Password, answer.now_ms)),
             password::Outcome::Wrong(key) => {
                 state.login_hint = Some(answer.text("username").to_owned());
                 Ok(Some(key))
@@ -332,7 +347,14 @@ impl Machine {
                 let entry = audit::Entry::ok("email_proved").account(sent.account.as_str());
                 change.audit(entry.address(answer.shown_address()));
                 match self.store.apply(change).await {
-                    Ok(_) => Ok(self.proved(state, sent.account, Method::Email, answer.now_ms)),
+                    Ok(_) => {
+                        // The code raised the version; what was proved of the one before stays.
+                        let before = spending.account_version.unwrap_or_default();
+                        if state.version == before {
+                            state.version += 1;
+                        }
+                        Ok(self.proved(state, (sent.account, before + 1), Method::Email, answer.now_ms))
+                    }
                     Err(NotApplied::Conflict(_)) => Ok(Some("code_over")),
                     Err(other) => Err(other.into()),
                 }
@@ -343,7 +365,7 @@ impl Machine {
     async fn check_totp(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         let Some(account) = state.account.clone() else { return Ok(Some("wrong_code")) };
         if totp::check(self, &account, answer.text("code"), answer.now_ms).await? {
-            return Ok(self.proved(state, account, Method::Totp, answer.now_ms));
+            return Ok(self.proved(state, (account, state.version), Method::Totp, answer.now_ms));
         }
         Ok(Some("wrong_code"))
     }
@@ -352,7 +374,7 @@ impl Machine {
         let Some(account) = state.account.clone() else { return Ok(Some("wrong_recovery_code")) };
         if recovery::check(self, &account, answer).await? {
             state.pending = Pending::Nothing;
-            return Ok(self.proved(state, account, Method::Totp, answer.now_ms));
+            return Ok(self.proved(state, (account, state.version), Method::Totp, answer.now_ms));
         }
         Ok(Some("wrong_recovery_code"))
     }
@@ -509,6 +531,8 @@ impl Machine {
         let acr = policy.acr.unwrap_or_default();
         Ok(Outcome::Done(Box::new(Done {
             account,
+            version: state.version,
+            session: state.session,
             proofs: state.proofs,
             acr,
             amr,

@@ -30,10 +30,14 @@ pub enum Purpose {
     Account(Change),
 }
 
-/// Proofs of a session that may count.
+/// Proofs from before that may count.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct Existing {
     pub account: String,
+    /// Of the account, as it was when they were read.
+    pub version: i64,
+    /// The session they are of, which must live on; none: of a login that has opened none yet.
+    pub session: Option<[u8; 16]>,
     pub proofs: Vec<Proof>,
 }
 
@@ -99,6 +103,9 @@ pub enum Outcome {
 
 pub struct Done {
     pub account: String,
+    /// What the proofs hold for: they are worth nothing if the account has changed, or the session they are of has ended.
+    pub version: i64,
+    pub session: Option<[u8; 16]>,
     pub proofs: Vec<Proof>,
     pub acr: String,
     pub amr: Vec<String>,
@@ -146,6 +153,10 @@ pub(super) struct State {
     pub not_before_ms: i64,
     pub request: Json,
     pub account: Option<String>,
+    /// The account's version when the proofs were made: a new password, an ended session, a code used elsewhere raise it.
+    pub version: i64,
+    /// The session that some of the proofs are of.
+    pub session: Option<[u8; 16]>,
     pub proofs: Vec<Proof>,
     pub consent: Option<ConsentAsk>,
     pub pending: Pending,
@@ -156,6 +167,25 @@ pub(super) struct State {
     pub totp_secret: Option<[u8; 20]>,
     pub recovery_seed: Option<[u8; 16]>,
     pub expires_ms: i64,
+}
+
+impl State {
+    /// All proofs of a login are of one account as it is now: another person's, or older ones, count for nothing (334-L).
+    pub fn prove(&mut self, account: String, version: i64, proof: Proof) {
+        if self.account.as_ref() != Some(&account) || self.version != version {
+            self.proofs.clear();
+            self.session = None;
+        }
+        self.proofs.retain(|it| it.method != proof.method);
+        self.proofs.push(proof);
+        (self.account, self.version) = (Some(account), version);
+    }
+
+    /// Back to where nobody is known.
+    pub fn forget(&mut self) {
+        (self.account, self.session, self.sent) = (None, None, None);
+        self.proofs.clear();
+    }
 }
 
 /// What was wrong with an answer: the key of a message.

@@ -27,6 +27,7 @@ mod play;
 mod refresh;
 mod refusals;
 mod signed;
+mod stale;
 mod store;
 mod surface;
 mod tidy;

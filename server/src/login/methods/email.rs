@@ -162,7 +162,7 @@ pub enum Checked {
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub struct Spending {
     id: [u8; 16],
-    account_version: Option<i64>,
+    pub account_version: Option<i64>,
 }
 
 /// Charges a try, then compares.

@@ -19,7 +19,8 @@ const CHARGE_ANEW: &str = "UPDATE account SET attempts = 1, attempts_until_ms = 
 const GIVE_BACK: &str = "UPDATE account SET attempts = 0 WHERE id = $1";
 
 pub enum Outcome {
-    Proved(String),
+    /// The account, and its version.
+    Proved(String, i64),
     Wrong(&'static str),
 }
 
@@ -60,7 +61,7 @@ pub async fn check(machine: &Machine, answer: &Answer<'_>) -> Result<Outcome> {
             change.run_expecting(GIVE_BACK, vec![it.id.as_str().into()], Expect::Any);
             change.audit(audit::Entry::ok("password_proved").account(it.id.as_str()).address(shown(address)));
             machine.store().apply(change).await?;
-            Ok(Outcome::Proved(it.id))
+            Ok(Outcome::Proved(it.id, it.version))
         }
         other => {
             let why = match &other {

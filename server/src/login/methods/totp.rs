@@ -3,6 +3,7 @@
 
 use crate::audit;
 use crate::error::{Fault, Result};
+use crate::login::accounts;
 use crate::login::flow::{Answer, Machine};
 use crate::login::recovery;
 use crate::login::step::{FieldKind, Step};
@@ -97,6 +98,8 @@ pub fn ask_enrolment(issuer: &str, secret: &[u8; 20], problem: Option<&str>) -> 
 /// An authenticator about to be added, with the seed of its recovery codes.
 pub struct Enrolment<'a> {
     pub account: &'a str,
+    /// As the proofs of the login saw it.
+    pub version: i64,
     pub secret: &'a [u8; 20],
     pub seed: &'a [u8; 16],
 }
@@ -108,6 +111,9 @@ pub async fn enrol(machine: &Machine, it: &Enrolment<'_>, answer: &Answer<'_>) -
     let sealed = machine.keyring().seal(&place(it.account), it.secret)?;
     let person = machine.person(it.account).await?;
     let mut change = Change::new(now_ms);
+    accounts::hold(&mut change, it.account, it.version);
+    // A login that has proved one factor must not finish as if there were no second.
+    accounts::raise(&mut change, it.account);
     change.run(ENROL, vec![it.account.into(), Value::from(sealed), now_ms.into(), (step * STEP_S * 1000).into()]);
     recovery::replace(machine, &mut change, it.account, it.seed);
     mail::notice(&mut change, machine.config(), machine.keyring(), person.email.as_deref(), "factor_added", answer.locale)?;
