@@ -15,8 +15,8 @@ use tokio::sync::Semaphore;
 pub const PASSWORD_MIN: usize = 8;
 pub const PASSWORD_MAX: usize = 256;
 
-const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, name, locale, claims, created_ms, sessions_from_ms, attempts, \
-    attempts_until_ms, version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, 0, 0, 0, 1)";
+const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, name, locale, claims, created_ms, sessions_from_ms, \
+    version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, 0, 1)";
 const NAME: &str = "INSERT INTO login_name (name, account) VALUES ($1, $2)";
 const PASSWORD: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'password', '', $2, $3, 0)";
 const SET_PASSWORD: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'password', '', $2, $3, 0) \
@@ -30,7 +30,7 @@ const STANDS: &str = "SELECT a.version, s.state FROM account a LEFT JOIN session
 const PERSON: &str = "SELECT state, email, email_verified, locale FROM account WHERE id = $1";
 const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1 AND state = 'active'";
 const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
-const FIND: &str = "SELECT a.id, a.state, c.secret, a.attempts, a.attempts_until_ms, a.version FROM login_name n JOIN account a ON a.id = n.account \
+const FIND: &str = "SELECT a.id, a.state, c.secret, a.version FROM login_name n JOIN account a ON a.id = n.account \
     LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE n.name = $1";
 
 /// A person to be.
@@ -51,8 +51,6 @@ pub struct Found {
     pub active: bool,
     /// argon2id in PHC form.
     pub password: Option<String>,
-    pub attempts: i64,
-    pub attempts_until_ms: i64,
     pub version: i64,
 }
 
@@ -172,14 +170,7 @@ pub async fn find_by_login_name(store: &Store, name: &str) -> Result<Option<Foun
         Ok(it) => String::from_utf8(it.to_vec()).ok(),
         Err(_) => None,
     };
-    Ok(Some(Found {
-        id: row.text(0)?.to_owned(),
-        active: row.text(1)? == "active",
-        password,
-        attempts: row.int(3)?,
-        attempts_until_ms: row.int(4)?,
-        version: row.int(5)?,
-    }))
+    Ok(Some(Found { id: row.text(0)?.to_owned(), active: row.text(1)? == "active", password, version: row.int(3)? }))
 }
 
 /// What was proved or sent before this is void: codes by mail, and logins under way (405-U).

@@ -72,15 +72,15 @@ impl Machine {
         Ok(accounts::person(&self.store, account).await?.unwrap_or_default())
     }
 
-    /// A browser that signed in before tries on its own budget, which a stranger cannot use up.
-    pub(super) fn is_known_device(&self, account: &str, device: Option<&str>, now_ms: i64) -> bool {
-        let Some(plain) = device.and_then(base64url::decode).and_then(|it| self.keyring.open("device", &it)) else { return false };
-        let known = String::from_utf8(plain).unwrap_or_default();
+    /// The name of a browser in which this person signed in before: it tries on its own budget, which a stranger cannot use up.
+    pub(super) fn known_device(&self, account: &str, device: Option<&str>, now_ms: i64) -> Option<String> {
+        let plain = device.and_then(base64url::decode).and_then(|it| self.keyring.open("device", &it))?;
+        let known = String::from_utf8(plain).ok()?;
         let mut pieces = known.splitn(3, ' ');
         let (owner, until, id) = (pieces.next(), pieces.next().and_then(|it| it.parse::<i64>().ok()), pieces.next());
         match (owner, until, id) {
-            (Some(owner), Some(until), Some(id)) if owner == account && now_ms < until => self.rates.device(id),
-            _ => false,
+            (Some(owner), Some(until), Some(id)) if owner == account && now_ms < until => Some(id.to_owned()),
+            _ => None,
         }
     }
 
@@ -364,19 +364,21 @@ impl Machine {
 
     async fn check_totp(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         let Some(account) = state.account.clone() else { return Ok(Some("wrong_code")) };
-        if totp::check(self, &account, answer.text("code"), answer.now_ms).await? {
+        let problem = totp::check(self, &account, answer).await?;
+        if problem.is_none() {
             return Ok(self.proved(state, (account, state.version), Method::Totp, answer.now_ms));
         }
-        Ok(Some("wrong_code"))
+        Ok(problem)
     }
 
     async fn check_recovery_code(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         let Some(account) = state.account.clone() else { return Ok(Some("wrong_recovery_code")) };
-        if recovery::check(self, &account, answer).await? {
+        let problem = recovery::check(self, &account, answer).await?;
+        if problem.is_none() {
             state.pending = Pending::Nothing;
             return Ok(self.proved(state, (account, state.version), Method::Totp, answer.now_ms));
         }
-        Ok(Some("wrong_recovery_code"))
+        Ok(problem)
     }
 
     /// What comes next: a question, or the end.

@@ -197,7 +197,7 @@ impl Machine {
 
     pub(super) async fn check_enrolment(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         let (Some(account), Some(secret)) = (state.account.clone(), state.totp_secret) else { return Ok(Some("wrong_code")) };
-        if !self.rates().code(&account) {
+        if self.rates().too_fast(answer.address) {
             return Ok(Some("too_many_attempts"));
         }
         let seed = crate::seal::random()?;

@@ -3,6 +3,7 @@
 
 use crate::audit;
 use crate::error::{Fault, Result};
+use crate::login::attempts::{self, Taken, What, Whom};
 use crate::login::flow::{Answer, Machine};
 use crate::login::step::{FieldKind, Step};
 use crate::mail::{self, Letter};
@@ -71,9 +72,14 @@ fn place(id: &[u8; 16]) -> String {
 
 /// Sends a code. `None`: this address got as many letters as it should.
 pub async fn send(machine: &Machine, question: Question<'_>, answer: &Answer<'_>) -> Result<Option<Sent>> {
-    let limited = question.to.or(question.shown.as_deref()).unwrap_or_else(|| answer.text("username"));
-    let known = question.account.is_some_and(|it| machine.is_known_device(it, answer.device, answer.now_ms));
-    if machine.rates().too_fast(answer.address) || !(known || machine.rates().mail(&limited.to_lowercase())) {
+    if machine.rates().too_fast(answer.address) {
+        return Ok(None);
+    }
+    let limited = question.to.or(question.shown.as_deref()).unwrap_or_else(|| answer.text("username")).to_lowercase();
+    // A known browser has its own budget for letters to its own person, not for those to an address it merely names.
+    let of = question.account.filter(|_| question.why == Why::Prove);
+    if let Taken::No(why) = attempts::charge(machine, What::Letter, Whom::Mailbox { address: &limited, of }, answer).await? {
+        tracing::info!(reason = why, "a letter was not written");
         return Ok(None);
     }
     let id = crate::seal::time_ordered_id(answer.now_ms)?;

@@ -1,9 +1,10 @@
 //! Time-based one-time codes. RFC 6238, by `totp-rs`; a step works once (352-Z) because spending it is one guarded
-//! statement, and guesses are charged to the same account window as passwords.
+//! statement, and guesses are charged as those of passwords are (`attempts`).
 
 use crate::audit;
 use crate::error::{Fault, Result};
 use crate::login::accounts;
+use crate::login::attempts::{self, Taken, What, Whom};
 use crate::login::flow::{Answer, Machine};
 use crate::login::recovery;
 use crate::login::step::{FieldKind, Step};
@@ -47,32 +48,41 @@ fn step_of(secret: &[u8], code: &str, now_ms: i64) -> Result<Option<i64>> {
     Ok(generator(secret)?.check(code, now_s).and_then(|it| i64::try_from(it).ok()))
 }
 
-/// Is the code right, and was its step never used? Spending the step and saying yes are one statement.
-pub async fn check(machine: &Machine, account: &str, code: &str, now_ms: i64) -> Result<bool> {
-    if !machine.rates().code(account) {
-        return Ok(false);
-    }
-    let Some(row) = machine.store().one(READ, &[account.into()]).await? else { return Ok(false) };
+/// Is the code right, and was its step never used? Spending the step and saying yes are one statement. Answers what is wrong.
+pub async fn check(machine: &Machine, account: &str, answer: &Answer<'_>) -> Result<Option<&'static str>> {
+    let now_ms = answer.now_ms;
+    let charged = match attempts::charge(machine, What::Code, Whom::Account(account), answer).await? {
+        Taken::Yes(it) => it,
+        Taken::No(why) => {
+            refused(machine, account, answer, why).await?;
+            return Ok(Some("too_many_attempts"));
+        }
+    };
+    let Some(row) = machine.store().one(READ, &[account.into()]).await? else { return Ok(Some("wrong_code")) };
     let secret = machine.keyring().open(&place(account), row.bytes(0)?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
-    let Some(step) = step_of(&secret, code, now_ms)? else {
-        let mut change = Change::new(now_ms);
-        change.audit(audit::Entry::refused("totp_refused", "wrong code").account(account));
-        machine.store().apply(change).await?;
-        return Ok(false);
+    let Some(step) = step_of(&secret, answer.text("code"), now_ms)? else {
+        refused(machine, account, answer, "wrong code").await?;
+        return Ok(Some("wrong_code"));
     };
     let mut change = Change::new(now_ms);
     change.run(SPEND, vec![account.into(), (step * STEP_S * 1000).into()]);
-    change.audit(audit::Entry::ok("totp_proved").account(account));
+    attempts::give_back(&mut change, &charged);
+    change.audit(audit::Entry::ok("totp_proved").account(account).address(answer.shown_address()));
     match machine.store().apply(change).await {
-        Ok(_) => Ok(true),
+        Ok(_) => Ok(None),
         Err(NotApplied::Conflict(_)) => {
-            let mut change = Change::new(now_ms);
-            change.audit(audit::Entry::refused("totp_refused", "this or a later code was used before").account(account));
-            machine.store().apply(change).await?;
-            Ok(false)
+            refused(machine, account, answer, "this or a later code was used before").await?;
+            Ok(Some("wrong_code"))
         }
         Err(other) => Err(other.into()),
     }
+}
+
+async fn refused(machine: &Machine, account: &str, answer: &Answer<'_>, why: &'static str) -> Result<()> {
+    let mut change = Change::new(answer.now_ms);
+    change.audit(audit::Entry::refused("totp_refused", why).account(account).address(answer.shown_address()));
+    machine.store().apply(change).await?;
+    Ok(())
 }
 
 pub async fn is_enrolled(machine: &Machine, account: &str) -> Result<bool> {
