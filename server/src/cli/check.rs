@@ -2,6 +2,7 @@
 //! page is about choices: what a thief could do with what, and how each app could be impersonated.
 
 use crate::config::{Client, ClientAuthentication, ClientKind, Config, Most, TokenFormat, fapi};
+use crate::login::policy::Policy;
 use std::process::ExitCode;
 use symbolon_oauth::redirect::{self, RedirectKind};
 
@@ -67,7 +68,17 @@ fn review(config: &Config) -> (usize, Vec<String>) {
             lines.extend(lacks.iter().map(|it| format!("        {it}")));
         }
     }
+    lines.extend(
+        config.login.keys().filter(|it| !reached(config, it)).map(|it| format!("Login {it}: no client here uses it or can raise to it")),
+    );
     (lines.iter().filter(|it| it.starts_with("  !")).count(), lines)
+}
+
+/// A policy is a client's own, or it has an acr and asks for no less than that does.
+fn reached(config: &Config, name: &str) -> bool {
+    let policy = |name: &str| Policy::named(config, name);
+    let raises = |own: &str| policy(name).acr.is_some() && policy(name).is_no_weaker_than(&policy(own));
+    name == "default" || config.client.values().map(Client::login_policy).any(|own| own == name || raises(own))
 }
 
 fn client_lines(client: &Client, lines: &mut Vec<String>) {
@@ -135,6 +146,17 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn a_policy_nobody_can_reach_is_named() {
+        let base = "issuer = \"https://a.example\"\n[login.default]\nrequire = [\"password + totp\"]\n[client.app]\nkind = \"native\"\n\
+            redirect_uris = [\"https://app.example.com/cb\"]\n[login.other]\nacr = \"urn:other\"\nrequire = [CHAIN]\n";
+        let named = |chain: &str| {
+            let lines = review(&Config::from_text(&base.replace("CHAIN", chain), "x", &|_| None).unwrap()).1;
+            lines.iter().any(|it| it.starts_with("Login other"))
+        };
+        assert!(named("\"password\"") && !named("\"totp + password\""));
+    }
 
     #[test]
     fn weak_spots_are_found_and_gone_when_mended() {

@@ -7,7 +7,7 @@ use super::methods::{password, totp};
 use super::policy::{self, Context, Method, Next, Policy, Proof};
 use super::rates::Rates;
 use super::recovery;
-pub use super::state::{Answer, Begin, Change, ConsentAsk, Done, Existing, Outcome, Purpose};
+pub use super::state::{Answer, Begin, By, Change, ConsentAsk, Done, Existing, Outcome, Purpose};
 pub(super) use super::state::{Draft, Pending, Problem, State};
 use super::step::Step;
 use crate::audit;
@@ -114,6 +114,7 @@ impl Machine {
         let state = State {
             id: crate::seal::random()?,
             purpose: it.purpose,
+            client: it.client.clone(),
             policy,
             login_hint: it.login_hint,
             not_before_ms,
@@ -132,7 +133,7 @@ impl Machine {
             recovery_seed: None,
             expires_ms: now_ms + LIFETIME_MS,
         };
-        self.advance(state, None, None, now_ms).await
+        self.advance(state, None, None, By { client: it.client.as_deref(), address: it.address, now_ms }).await
     }
 
     /// A policy that gives a wanted `acr` and asks for no less than the client's own, which is what is left otherwise: a request
@@ -157,10 +158,7 @@ impl Machine {
     }
 
     pub(super) fn policy(&self, name: &str) -> Policy {
-        match self.config.login.get(name) {
-            Some(it) => Policy::parse(&it.require, it.acr.as_deref()),
-            None => Policy::parse(&["password".to_owned()], None),
-        }
+        Policy::named(&self.config, name)
     }
 
     /// What this login has to prove. Whoever has a second factor is asked for it, whatever the policy makes do with (365-Z).
@@ -187,11 +185,14 @@ impl Machine {
             return Err(over().because("expired").into());
         }
         if answer.action == "cancel" || answer.action == "deny" {
-            return Ok(Outcome::Abandoned { request: state.request });
+            let denied = state.pending == Pending::Consent;
+            return Ok(Outcome::Abandoned { request: state.request, account: state.account, denied });
         }
+        let client = state.client.clone();
+        let answer = &Answer { client: client.as_deref(), ..*answer };
         self.must_stand(&state).await?;
         if self.turn(&mut state, answer.action) {
-            return self.advance(state, None, None, answer.now_ms).await;
+            return self.advance(state, None, None, answer.by()).await;
         }
         let problem = match state.pending {
             Pending::Password => self.check_password(&mut state, answer).await?,
@@ -210,7 +211,7 @@ impl Machine {
             Pending::Consent if answer.action == "allow" => return self.done(state, true, answer.now_ms),
             Pending::Consent | Pending::Nothing => None,
         };
-        self.advance(state, problem, Some(answer), answer.now_ms).await
+        self.advance(state, problem, Some(answer), answer.by()).await
     }
 
     /// Is the person still who the proofs of this login are of? A sealed login lives half an hour, and a password, a session or the
@@ -344,8 +345,7 @@ impl Machine {
                 }
                 let mut change = StoreChange::new(answer.now_ms);
                 email::spend(&mut change, &spending, &sent.account);
-                let entry = audit::Entry::ok("email_proved").account(sent.account.as_str());
-                change.audit(entry.address(answer.shown_address()));
+                change.audit(answer.entry(audit::Entry::ok("email_proved").account(sent.account.as_str())));
                 match self.store.apply(change).await {
                     Ok(_) => {
                         // The code raised the version; what was proved of the one before stays.
@@ -382,14 +382,14 @@ impl Machine {
     }
 
     /// What comes next: a question, or the end.
-    async fn advance(&self, mut state: State, problem: Problem, answer: Option<&Answer<'_>>, now_ms: i64) -> Result<Outcome> {
+    async fn advance(&self, mut state: State, problem: Problem, answer: Option<&Answer<'_>>, by: By<'_>) -> Result<Outcome> {
         let enrolled = match &state.account {
             Some(account) => totp::is_enrolled(self, account).await?,
             None => false,
         };
-        let step = match self.question(&mut state, enrolled, problem, answer, now_ms).await? {
+        let step = match self.question(&mut state, enrolled, problem, answer, by).await? {
             Some(step) => step,
-            None => return self.done(state, false, now_ms),
+            None => return self.done(state, false, by.now_ms),
         };
         let plain = serde_json::to_vec(&state).map_err(|it| Fault::new(it.to_string()))?;
         Ok(Outcome::Ask {
@@ -406,7 +406,7 @@ impl Machine {
         enrolled: bool,
         problem: Problem,
         answer: Option<&Answer<'_>>,
-        now_ms: i64,
+        by: By<'_>,
     ) -> Result<Option<Step>> {
         if let (Some(seed), Some(account)) = (state.recovery_seed, &state.account) {
             let step = recovery::show(self, account, &seed);
@@ -422,10 +422,10 @@ impl Machine {
             return Ok(Some(self.ask_registration(state, problem)));
         }
         let policy = self.demanded(state, enrolled);
-        let context = Context { now_ms, not_before_ms: state.not_before_ms, prefer: state.prefer };
+        let context = Context { now_ms: by.now_ms, not_before_ms: state.not_before_ms, prefer: state.prefer };
         let asked = match policy::next(&policy, &context, &state.proofs) {
             Next::Impossible => return Err(Fault::new(format!("the login policy {:?} names no chain", state.policy)).into()),
-            Next::Done { .. } => return self.after_proofs(state, enrolled, problem, now_ms).await,
+            Next::Done { .. } => return self.after_proofs(state, enrolled, problem, by).await,
             Next::Ask(method) => method,
         };
         let others = policy::alternatives(&policy, &context, &state.proofs, asked);
@@ -488,13 +488,13 @@ impl Machine {
     }
 
     /// The person is proved; is there anything left to ask?
-    async fn after_proofs(&self, state: &mut State, enrolled: bool, problem: Problem, now_ms: i64) -> Result<Option<Step>> {
+    async fn after_proofs(&self, state: &mut State, enrolled: bool, problem: Problem, by: By<'_>) -> Result<Option<Step>> {
         match state.purpose {
             Purpose::Reset | Purpose::Account(Change::Password) => Ok(Some(self.ask_new_password(state, problem))),
             Purpose::Account(Change::Email) => Ok(Some(self.ask_new_email(state, problem))),
             Purpose::Account(Change::EnrolTotp) if !enrolled => self.ask_enrolment(state, problem).map(Some),
-            Purpose::Account(Change::RemoveTotp) if enrolled => self.remove_totp(state, now_ms).await.map(|()| None),
-            Purpose::Account(Change::RecoveryCodes) if enrolled => self.new_recovery_codes(state, now_ms).await.map(Some),
+            Purpose::Account(Change::RemoveTotp) if enrolled => self.remove_totp(state, by).await.map(|()| None),
+            Purpose::Account(Change::RecoveryCodes) if enrolled => self.new_recovery_codes(state, by).await.map(Some),
             _ => Ok(state.consent.clone().map(|ask| {
                 state.pending = Pending::Consent;
                 let scopes: Vec<Json> = ask.scopes.iter().map(|(name, text)| serde_json::json!({ "name": name, "text": text })).collect();

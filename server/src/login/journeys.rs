@@ -2,7 +2,7 @@
 //! the proofs it needs, and tells the person's address what happened.
 
 use super::accounts::{self, NewAccount};
-use super::flow::{Answer, Change, Draft, Machine, Pending, Problem, Purpose, State};
+use super::flow::{Answer, By, Change, Draft, Machine, Pending, Problem, Purpose, State};
 use super::methods::email::{self, Question, Spending, Why};
 use super::methods::totp;
 use super::policy::Method;
@@ -75,7 +75,7 @@ impl Machine {
         };
         let (account, mut change) = accounts::prepare(new, draft.password, answer.now_ms)?;
         email::spend(&mut change, spending, &account);
-        change.audit(audit::Entry::ok("registered").account(account.as_str()).address(answer.shown_address()));
+        change.audit(answer.entry(audit::Entry::ok("registered").account(account.as_str())));
         match self.store().apply(change).await {
             Ok(_) => {}
             Err(NotApplied::Conflict(_)) => return Ok(Some("code_over")),
@@ -116,7 +116,7 @@ impl Machine {
         accounts::set_password(&mut change, &account, digest);
         mail::notice(&mut change, self.config(), self.keyring(), person.email.as_deref(), "password_changed", answer.locale)?;
         let by = if state.purpose == Purpose::Reset { "reset by mail" } else { "the person" };
-        change.audit(audit::Entry::ok("password_changed").account(account.as_str()).address(answer.shown_address()).with("by", by));
+        change.audit(answer.entry(audit::Entry::ok("password_changed").account(account.as_str()).with("by", by)));
         self.apply_own(change, state).await?;
         // The session that was signed in with is among those that ended.
         state.session = None;
@@ -173,7 +173,7 @@ impl Machine {
         email::spend(&mut change, spending, &account);
         accounts::set_email(&mut change, &account, person.any_email.as_deref(), &email);
         mail::notice(&mut change, self.config(), self.keyring(), person.email.as_deref(), "email_changed", answer.locale)?;
-        change.audit(audit::Entry::ok("email_changed").account(account).address(answer.shown_address()));
+        change.audit(answer.entry(audit::Entry::ok("email_changed").account(account)));
         match self.store().apply(change).await {
             Ok(_) => {}
             Err(NotApplied::Conflict(_)) => return Ok(Some("code_over")),
@@ -212,13 +212,13 @@ impl Machine {
         Ok(self.proved(state, (account, state.version), Method::Totp, answer.now_ms))
     }
 
-    pub(super) async fn remove_totp(&self, state: &mut State, now_ms: i64) -> Result<()> {
+    pub(super) async fn remove_totp(&self, state: &mut State, by: By<'_>) -> Result<()> {
         let account = state.account.clone().unwrap_or_default();
         let person = self.person(&account).await?;
-        let mut change = StoreChange::new(now_ms);
+        let mut change = StoreChange::new(by.now_ms);
         accounts::hold(&mut change, &account, state.version);
         accounts::raise(&mut change, &account);
-        totp::remove(&mut change, &account);
+        totp::remove(&mut change, &account, by);
         recovery::remove(&mut change, &account);
         let locale = person.locale.as_deref().unwrap_or("en");
         mail::notice(&mut change, self.config(), self.keyring(), person.email.as_deref(), "factor_removed", locale)?;
@@ -229,13 +229,13 @@ impl Machine {
     }
 
     /// New codes; the old ones are void.
-    pub(super) async fn new_recovery_codes(&self, state: &mut State, now_ms: i64) -> Result<Step> {
+    pub(super) async fn new_recovery_codes(&self, state: &mut State, by: By<'_>) -> Result<Step> {
         let account = state.account.clone().unwrap_or_default();
         let seed = crate::seal::random()?;
-        let mut change = StoreChange::new(now_ms);
+        let mut change = StoreChange::new(by.now_ms);
         accounts::hold(&mut change, &account, state.version);
         accounts::raise(&mut change, &account);
-        recovery::replace(self, &mut change, &account, &seed);
+        recovery::replace(self, &mut change, (&account, &seed), by);
         self.apply_own(change, state).await?;
         state.purpose = Purpose::SignIn;
         state.pending = Pending::ShowRecovery;

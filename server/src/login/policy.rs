@@ -1,5 +1,6 @@
 //! What is still missing for a person to be signed in. Pure: a policy, the proofs so far, the clock.
 
+use crate::config::Config;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +58,14 @@ impl Policy {
     pub fn parse(require: &[String], acr: Option<&str>) -> Self {
         let chain = |text: &String| text.split('+').filter_map(|it| Method::parse(it.trim())).collect();
         Self { chains: require.iter().map(chain).collect(), acr: acr.map(str::to_owned) }
+    }
+
+    /// A policy of the configuration; who names none, and finds none, signs in with a password.
+    pub fn named(config: &Config, name: &str) -> Self {
+        match config.login.get(name) {
+            Some(it) => Self::parse(&it.require, it.acr.as_deref()),
+            None => Self::parse(&["password".to_owned()], None),
+        }
     }
 
     /// Whoever satisfies this one has satisfied the other as well: each of its chains contains one of the other's.

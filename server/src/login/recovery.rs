@@ -2,7 +2,7 @@
 //! They are a function of a seed in the sealed login, so that a page that was lost shows the same ten again.
 
 use super::attempts::{self, Taken, What, Whom};
-use super::flow::{Answer, Machine};
+use super::flow::{Answer, By, Machine};
 use super::step::{FieldKind, Step};
 use crate::audit;
 use crate::error::Result;
@@ -36,7 +36,7 @@ fn names(machine: &Machine, account: &str, code: &str) -> Vec<String> {
 }
 
 /// Replaces all codes of the account.
-pub fn replace(machine: &Machine, change: &mut Change, account: &str, seed: &[u8; 16]) {
+pub fn replace(machine: &Machine, change: &mut Change, (account, seed): (&str, &[u8; 16]), by: By<'_>) {
     let now_ms = change.now_ms();
     change.run_expecting(REMOVE, vec![account.into()], Expect::Any);
     for code in codes(machine, account, seed) {
@@ -44,7 +44,7 @@ pub fn replace(machine: &Machine, change: &mut Change, account: &str, seed: &[u8
             change.run(ADD, vec![account.into(), name.into(), Value::from(&b""[..]), now_ms.into()]);
         }
     }
-    change.audit(audit::Entry::ok("recovery_codes_made").account(account));
+    change.audit(by.entry(audit::Entry::ok("recovery_codes_made").account(account)));
 }
 
 pub fn remove(change: &mut Change, account: &str) {
@@ -66,7 +66,7 @@ pub async fn check(machine: &Machine, account: &str, answer: &Answer<'_>) -> Res
         change.run(SPEND, vec![account.into(), name.into()]);
         attempts::give_back(&mut change, &charged);
         mail::notice(&mut change, machine.config(), machine.keyring(), person.email.as_deref(), "recovery_used", answer.locale)?;
-        change.audit(audit::Entry::ok("recovery_code_used").account(account).address(answer.shown_address()));
+        change.audit(answer.entry(audit::Entry::ok("recovery_code_used").account(account)));
         match machine.store().apply(change).await {
             Ok(_) => {
                 machine.wake_outbox();
@@ -82,7 +82,7 @@ pub async fn check(machine: &Machine, account: &str, answer: &Answer<'_>) -> Res
 
 async fn refused(machine: &Machine, account: &str, answer: &Answer<'_>, why: &'static str) -> Result<()> {
     let mut change = Change::new(answer.now_ms);
-    change.audit(audit::Entry::refused("recovery_code_refused", why).account(account).address(answer.shown_address()));
+    change.audit(answer.entry(audit::Entry::refused("recovery_code_refused", why).account(account)));
     machine.store().apply(change).await?;
     Ok(())
 }

@@ -231,3 +231,86 @@ async fn without_pkce_there_is_a_nonce() {
     assert!(Browser::default().sign_in(&world, &with_pkce, "alice").await.contains_key("code"), "with PKCE it need not");
     world.stop().await;
 }
+
+/// Whoever is known, the person or the client, leaves an entry with the private reason when a request is refused. The twin is the same refusal of somebody who is neither, which anybody could repeat without end.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_of_the_known_are_entries() {
+    for engine in engines() {
+        let world = world(engine, POLICIES).await;
+        let third = Ask::new("third-party", "https://third.example.com/callback", "openid");
+        let mut stranger = Browser::default();
+        let page = open(&world, &mut stranger, &third.clone().with("prompt", "none")).await;
+        assert_eq!(error(&page).as_deref(), Some("login_required"));
+        let page = open(&world, &mut stranger, &third).await;
+        let page = stranger.submit(&world, &page, &[], "cancel").await;
+        assert_eq!(error(&page).as_deref(), Some("access_denied"));
+        assert!(world.entries("authorization_refused").await.is_empty());
+
+        let mut alice = Browser::default();
+        alice.sign_in(&world, &Ask::native("openid"), "alice").await;
+        let essential = r#"{"id_token":{"acr":{"essential":true,"value":"urn:nowhere"}}}"#;
+        for (ask, button, code, reason) in [
+            (third.clone().with("prompt", "none"), None, "consent_required", "The person has to consent first."),
+            (third.clone().with("claims", essential), None, "unmet_authentication_requirements", "no policy with that acr"),
+            (third.clone().with("acr_values", "urn:two").with("prompt", "none"), None, "login_required", "no session that is enough"),
+            (third.clone(), Some("deny"), "access_denied", "the person did not consent"),
+            (Ask::native("openid").with("acr_values", "urn:two"), Some("cancel"), "access_denied", "the person cancelled the sign-in"),
+        ] {
+            let before = world.entries("authorization_refused").await.len();
+            let mut page = open(&world, &mut alice, &ask).await;
+            if let Some(button) = button {
+                page = alice.submit(&world, &page, &[], button).await;
+            }
+            assert_eq!(error(&page).as_deref(), Some(code), "{}", page.html);
+            let entries = world.entries("authorization_refused").await;
+            let entry = &entries[before];
+            assert_eq!((entries.len(), entry["detail"]["error"].as_str()), (before + 1, Some(code)), "{entry}");
+            assert!(entry["reason"].as_str().unwrap().starts_with(reason), "{entry}");
+            assert_eq!((entry["client"].as_str(), entry["address"].as_str()), (Some(&*ask.parameters["client_id"]), Some("127.0.0.1")));
+            assert!(entry["account"].is_string(), "{entry}");
+        }
+
+        // A client that has proved itself is known as well, whoever the person is.
+        let ask = Ask::new("shop-web", WEB_BACK, "openid").with("prompt", "none");
+        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let pushed = world.post("/par", &form, Some("shop-web")).await.1;
+        let query = format!("/authorize?client_id=shop-web&request_uri={}", pushed["request_uri"].as_str().unwrap());
+        let page = Browser::default().get(&world, &world.url(&query)).await;
+        assert_eq!(error(&page).as_deref(), Some("login_required"));
+        let entry = world.entries("authorization_refused").await.pop().unwrap();
+        assert_eq!((entry["client"].as_str(), entry.get("account")), (Some("shop-web"), None), "{entry}");
+        // Steps of a sign-in say whose it is.
+        for entry in world.entries("password_proved").await {
+            assert_eq!((entry["client"].as_str(), entry["address"].as_str()), (Some("shop-ios"), Some("127.0.0.1")));
+        }
+        world.stop().await;
+    }
+}
+
+/// `select_account` begins with nobody, also where the policy asks for the address first; the person who is chosen takes the browser over.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_account_can_be_selected() {
+    for engine in engines() {
+        let mail = "[mail]\nserver = \"127.0.0.1\"\nport = 1\nsecurity = \"none\"\nfrom = \"a@example.com\"\n";
+        let world = world(engine, &format!("{mail}[login.default]\nrequire = [\"email\", \"password\"]\n")).await;
+        world.person("bob").await;
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid");
+        let page = open(&world, &mut browser, &ask).await;
+        let page = browser.submit(&world, &page, &[], "use_password").await;
+        let page = browser.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        assert!(page.location.is_some(), "{}", page.html);
+        let again = open(&world, &mut browser, &ask.clone().with("prompt", "login")).await;
+        assert!(!again.html.contains("name=\"username\""), "the twin asks the same person again: {}", again.html);
+        let select = ask.clone().with("prompt", "select_account");
+        let page = open(&world, &mut browser, &select).await;
+        assert!(page.html.contains("name=\"username\"") && !page.html.contains("example.com"), "{}", page.html);
+        let page = browser.submit(&world, &page, &[], "use_password").await;
+        let page = browser.submit(&world, &page, &[("username", "bob"), ("password", PASSWORD)], "continue").await;
+        let code = parameters(page.location.as_deref().unwrap())["code"].clone();
+        let tokens = world.exchange(&code, &select.verifier).await.1;
+        let bob = world.running.shared.now().store.one("SELECT account FROM login_name WHERE name = $1", &["bob".into()]).await;
+        assert_eq!(claims(tokens["id_token"].as_str().unwrap())["sub"], bob.unwrap().unwrap().text(0).unwrap());
+        world.stop().await;
+    }
+}

@@ -131,7 +131,11 @@ async fn guesses_at_codes_are_counted_like_those_at_passwords() {
         let page = at_the_code(&world, &mut again).await;
         let page = again.submit(&world, &page, &[], "use_recovery").await;
         assert!(throttled(&again.submit(&world, &page, &[("recovery_code", &spare[0])], "continue").await));
-        assert_eq!((world.audited("totp_refused").await, world.audited("recovery_code_refused").await), (12, 1));
+        let entries = [world.entries("totp_refused").await, world.entries("recovery_code_refused").await];
+        assert_eq!((entries[0].len(), entries[1].len()), (12, 1));
+        for entry in entries.iter().flatten() {
+            assert_eq!((entry["client"].as_str(), entry["address"].as_str()), (Some("shop-ios"), Some(STRANGER)), "{entry}");
+        }
 
         let page = at_the_code(&world, &mut owner).await;
         let used = now(&world);

@@ -291,15 +291,22 @@ impl World {
     }
 
     pub async fn audited(&self, event: &str) -> usize {
+        self.entries(event).await.len()
+    }
+
+    /// The audit entries of an event, oldest first.
+    pub async fn entries(&self, event: &str) -> Vec<Json> {
         let app = self.running.shared.now();
-        let mut count = 0;
-        for sql in ["SELECT body FROM audit_security", "SELECT body FROM audit_routine"] {
+        let mut found = Vec::new();
+        for sql in ["SELECT body FROM audit_security ORDER BY id", "SELECT body FROM audit_routine ORDER BY id"] {
             for row in app.store.all(sql, &[]).await.unwrap() {
                 let body: Json = serde_json::from_str(row.text(0).unwrap()).unwrap();
-                count += usize::from(body["event"] == event);
+                if body["event"] == event {
+                    found.push(body);
+                }
             }
         }
-        count
+        found
     }
 
     pub async fn stop(self) {

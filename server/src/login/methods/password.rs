@@ -47,7 +47,7 @@ pub async fn check(machine: &Machine, answer: &Answer<'_>) -> Result<Outcome> {
         Some(it) if fits && it.active => {
             let mut change = Change::new(answer.now_ms);
             attempts::give_back(&mut change, &charged);
-            change.audit(audit::Entry::ok("password_proved").account(it.id.as_str()).address(answer.shown_address()));
+            change.audit(answer.entry(audit::Entry::ok("password_proved").account(it.id.as_str())));
             machine.store().apply(change).await?;
             Ok(Outcome::Proved(it.id.clone(), it.version))
         }
@@ -68,7 +68,7 @@ async fn refused(machine: &Machine, whom: Whom<'_>, answer: &Answer<'_>, why: &'
     let mut change = Change::new(answer.now_ms);
     match whom {
         Whom::Account(id) => {
-            change.audit(audit::Entry::refused("password_refused", why).account(id).address(answer.shown_address()));
+            change.audit(answer.entry(audit::Entry::refused("password_refused", why).account(id)));
         }
         Whom::Name(_) | Whom::Mailbox { .. } => {
             tracing::info!(reason = why, "a sign-in was refused");

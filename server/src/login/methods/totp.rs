@@ -5,7 +5,7 @@ use crate::audit;
 use crate::error::{Fault, Result};
 use crate::login::accounts;
 use crate::login::attempts::{self, Taken, What, Whom};
-use crate::login::flow::{Answer, Machine};
+use crate::login::flow::{Answer, By, Machine};
 use crate::login::recovery;
 use crate::login::step::{FieldKind, Step};
 use crate::mail;
@@ -67,7 +67,7 @@ pub async fn check(machine: &Machine, account: &str, answer: &Answer<'_>) -> Res
     let mut change = Change::new(now_ms);
     change.run(SPEND, vec![account.into(), (step * STEP_S * 1000).into()]);
     attempts::give_back(&mut change, &charged);
-    change.audit(audit::Entry::ok("totp_proved").account(account).address(answer.shown_address()));
+    change.audit(answer.entry(audit::Entry::ok("totp_proved").account(account)));
     match machine.store().apply(change).await {
         Ok(_) => Ok(None),
         Err(NotApplied::Conflict(_)) => {
@@ -80,7 +80,7 @@ pub async fn check(machine: &Machine, account: &str, answer: &Answer<'_>) -> Res
 
 async fn refused(machine: &Machine, account: &str, answer: &Answer<'_>, why: &'static str) -> Result<()> {
     let mut change = Change::new(answer.now_ms);
-    change.audit(audit::Entry::refused("totp_refused", why).account(account).address(answer.shown_address()));
+    change.audit(answer.entry(audit::Entry::refused("totp_refused", why).account(account)));
     machine.store().apply(change).await?;
     Ok(())
 }
@@ -125,9 +125,9 @@ pub async fn enrol(machine: &Machine, it: &Enrolment<'_>, answer: &Answer<'_>) -
     // A login that has proved one factor must not finish as if there were no second.
     accounts::raise(&mut change, it.account);
     change.run(ENROL, vec![it.account.into(), Value::from(sealed), now_ms.into(), (step * STEP_S * 1000).into()]);
-    recovery::replace(machine, &mut change, it.account, it.seed);
+    recovery::replace(machine, &mut change, (it.account, it.seed), answer.by());
     mail::notice(&mut change, machine.config(), machine.keyring(), person.email.as_deref(), "factor_added", answer.locale)?;
-    change.audit(audit::Entry::ok("totp_enrolled").account(it.account).address(answer.shown_address()));
+    change.audit(answer.entry(audit::Entry::ok("totp_enrolled").account(it.account)));
     match machine.store().apply(change).await {
         Ok(_) => Ok(true),
         Err(NotApplied::Conflict(_)) => Ok(false),
@@ -135,9 +135,9 @@ pub async fn enrol(machine: &Machine, it: &Enrolment<'_>, answer: &Answer<'_>) -
     }
 }
 
-pub fn remove(change: &mut Change, account: &str) {
+pub fn remove(change: &mut Change, account: &str, by: By<'_>) {
     change.run(REMOVE, vec![account.into()]);
-    change.audit(audit::Entry::ok("totp_removed").account(account));
+    change.audit(by.entry(audit::Entry::ok("totp_removed").account(account)));
 }
 
 /// RFC 4648 6, without padding, as authenticator apps read it.
