@@ -7,6 +7,7 @@ pub mod bearer;
 pub mod binding;
 pub mod certificate;
 pub mod claims;
+pub mod claims_parameter;
 pub mod client_assertion;
 pub mod client_attestation;
 pub mod digest;

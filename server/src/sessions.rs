@@ -22,11 +22,14 @@ pub struct Session {
     pub auth_time_ms: i64,
     pub used_ms: i64,
     pub version: i64,
+    /// Of the account, as the session was read.
+    pub account_version: i64,
 }
 
 pub const READ: &str = "SELECT s.account, s.cookie, s.proofs, s.acr, s.amr, s.auth_time_ms, s.used_ms, s.ends_ms, s.version, \
-                    s.created_ms, a.sessions_from_ms FROM session s JOIN account a ON a.id = s.account \
+                    s.created_ms, a.sessions_from_ms, a.version FROM session s JOIN account a ON a.id = s.account \
                     WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active'";
+const HOLD: &str = "UPDATE session SET version = version WHERE id = $1 AND state = 'active'";
 const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
 const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
 const INSERT: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, ends_ms, version) \
@@ -75,6 +78,7 @@ pub async fn of_browser(app: &App, incoming: &Incoming) -> Result<Option<Session
         auth_time_ms: row.int(5)?,
         used_ms,
         version: row.int(8)?,
+        account_version: row.int(11)?,
     };
     // Idle time moves at most once a minute: it must not make a write of every page view.
     if now_ms - used_ms > 60_000 {
@@ -92,6 +96,11 @@ pub struct Authenticated<'a> {
     pub acr: &'a str,
     pub amr: &'a [String],
     pub auth_time_ms: i64,
+}
+
+/// The session whose proofs a login was given still lives when the login is completed.
+pub fn hold(change: &mut Change, id: &[u8; 16]) {
+    change.run(HOLD, vec![Value::from(&id[..])]);
 }
 
 /// Opens a session, or raises the present one, in `change`. The browser always gets a new cookie, so that one seen

@@ -4,6 +4,7 @@
 use super::{Desk, Out};
 use crate::config::{Client, ClientAuthentication, ClientKind, Config, Most, TokenFormat, fapi};
 use crate::error::Error;
+use crate::login::policy::Policy;
 use crate::store::MOST_OFFSET_MS;
 use std::collections::BTreeMap;
 use symbolon_oauth::redirect::{self, RedirectKind};
@@ -95,6 +96,9 @@ fn review(config: &Config, stored: Option<&Stored>) -> (usize, Vec<String>) {
         }
         fapi_lines(config, client, &mut lines);
     }
+    let clients: Vec<&Client> = all.iter().map(|it| it.1).collect();
+    let unreached = config.login.keys().filter(|it| !reached(config, &clients, it));
+    lines.extend(unreached.map(|it| format!("Login {it}: no client uses it or can raise to it")));
     (lines.iter().filter(|it| it.starts_with("  !")).count(), lines)
 }
 
@@ -193,6 +197,13 @@ fn redirect_lines(client: &Client, lines: &mut Vec<String>) {
     }
 }
 
+/// A policy is a client's own, or it has an acr and asks for no less than that does.
+fn reached(config: &Config, clients: &[&Client], name: &str) -> bool {
+    let policy = |name: &str| Policy::named(config, name);
+    let raises = |own: &str| policy(name).acr.is_some() && policy(name).is_no_weaker_than(&policy(own));
+    name == "default" || clients.iter().map(|it| it.login_policy()).any(|own| own == name || raises(own))
+}
+
 fn client_lines(client: &Client, lines: &mut Vec<String>) {
     for uri in &client.redirect_uris {
         lines.push(match redirect::kind_of(uri) {
@@ -268,6 +279,17 @@ mod tests {
 
     const BASE: &str =
         "issuer = \"https://a.example\"\ntrusted_proxies = [\"10.0.0.1\"]\n[client.app]\nkind = \"native\"\nredirect_uris = [\"URI\"]\n";
+
+    #[test]
+    fn a_policy_nobody_can_reach_is_named() {
+        let base = "issuer = \"https://a.example\"\n[login.default]\nrequire = [\"password + totp\"]\n[client.app]\nkind = \"native\"\n\
+            redirect_uris = [\"https://app.example.com/cb\"]\n[login.other]\nacr = \"urn:other\"\nrequire = [CHAIN]\n";
+        let named = |chain: &str| {
+            let lines = review(&Config::from_text(&base.replace("CHAIN", chain), "x", &|_| None).unwrap(), None).1;
+            lines.iter().any(|it| it.starts_with("Login other"))
+        };
+        assert!(named("\"password\"") && !named("\"totp + password\""));
+    }
 
     #[test]
     fn weak_spots_are_found_and_gone_when_mended() {

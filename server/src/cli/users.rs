@@ -68,11 +68,7 @@ const FACTORS: &str = "SELECT kind, created_ms, used_ms FROM credential WHERE ac
 const SESSIONS: &str = "SELECT id, created_ms, used_ms, acr, amr FROM session WHERE account = $1 AND state = 'active'";
 const APPS: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms FROM session s JOIN app_grant g ON g.session = s.id \
     WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active'";
-const END_SESSIONS: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
-/// A sign-in that began before and is written later is over, too.
-const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE id = $1";
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
-const RAISE: &str = "UPDATE account SET version = version + 1 WHERE id = $1";
 const PROFILE: &str = "SELECT email, name, claims, version FROM account WHERE id = $1";
 const SET_PROFILE: &str = "UPDATE account SET name = $2, claims = $3, version = version + 1 WHERE id = $1 AND version = $4";
 const FORGET: [&str; 4] = [
@@ -81,7 +77,7 @@ const FORGET: [&str; 4] = [
     "DELETE FROM consent WHERE account = $1",
     "DELETE FROM account WHERE id = $1",
 ];
-const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
+const SET_STATE: &str = "UPDATE account SET state = $2 WHERE id = $1";
 
 pub async fn user(desk: &Desk, action: User, input: &str, out: &Out) -> Result<(), Error> {
     match action {
@@ -112,7 +108,6 @@ pub async fn user(desk: &Desk, action: User, input: &str, out: &Out) -> Result<(
             let digest = Hashers::default().hash(input).await?;
             let mut change = Change::new(desk.now_ms());
             accounts::set_password(&mut change, &found.id, digest);
-            end_sessions(&mut change, &found.id);
             change.audit(audit::Entry::ok("password_changed").account(found.id).with("by", "command line"));
             desk.store.apply(change).await?;
             out.line(format!("{name} has a new password; all sessions are ended"));
@@ -125,9 +120,8 @@ pub async fn user(desk: &Desk, action: User, input: &str, out: &Out) -> Result<(
         User::RemoveTotp { name } => {
             let found = find(desk, &name).await?;
             let mut change = Change::new(desk.now_ms());
-            change.run(RAISE, vec![found.id.as_str().into()]);
             change.run_expecting(REMOVE_TOTP, vec![found.id.as_str().into()], Expect::Any);
-            end_sessions(&mut change, &found.id);
+            accounts::end_sessions(&mut change, &found.id);
             change.audit(audit::Entry::ok("totp_removed").account(found.id).with("by", "command line"));
             desk.store.apply(change).await?;
             out.line(format!("{name} has no authenticator and no recovery codes; all sessions are ended"));
@@ -150,7 +144,7 @@ pub async fn user(desk: &Desk, action: User, input: &str, out: &Out) -> Result<(
             let found = find(desk, &name).await?;
             let open = desk.store.all(SESSIONS, &[found.id.as_str().into()]).await?.len();
             let mut change = Change::new(desk.now_ms());
-            end_sessions(&mut change, &found.id);
+            accounts::end_sessions(&mut change, &found.id);
             change.audit(audit::Entry::ok("sessions_ended").account(found.id).with("by", "command line").with("sessions", open));
             desk.store.apply(change).await?;
             out.line(format!("{open} session{} of {name} ended", if open == 1 { "" } else { "s" }));
@@ -165,15 +159,9 @@ async fn find(desk: &Desk, name: &str) -> Result<Found, Error> {
     Ok(accounts::find_by_login_name(&desk.store, name).await?.ok_or_else(|| Fault::new(format!("nobody signs in as {name}")))?)
 }
 
-fn end_sessions(change: &mut Change, account: &str) {
-    let now_ms = change.now_ms();
-    change.run_expecting(SESSIONS_FROM, vec![account.into(), now_ms.into()], Expect::Any);
-    change.run_expecting(END_SESSIONS, vec![account.into(), now_ms.into()], Expect::Any);
-}
-
 /// Everything of a person that can go, goes; sessions stay as ended until they are swept, so that APIs are told (050-C).
 pub fn forget(change: &mut Change, account: &str) {
-    end_sessions(change, account);
+    accounts::end_sessions(change, account);
     for sql in FORGET {
         change.run_expecting(sql, vec![account.into()], Expect::Any);
     }
@@ -226,8 +214,9 @@ async fn set_state(desk: &Desk, name: &str, state: &'static str, out: &Out) -> R
     let found = find(desk, name).await?;
     let mut change = Change::new(desk.now_ms());
     change.run(SET_STATE, vec![found.id.as_str().into(), state.into()]);
-    if state == "disabled" {
-        end_sessions(&mut change, &found.id);
+    match state {
+        "disabled" => accounts::end_sessions(&mut change, &found.id),
+        _ => accounts::raise(&mut change, &found.id),
     }
     let event = if state == "active" { "account_enabled" } else { "account_disabled" };
     change.audit(audit::Entry::ok(event).account(found.id).with("by", "command line"));

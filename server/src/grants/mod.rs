@@ -38,6 +38,9 @@ pub struct Asked {
     pub id_token_claims: Vec<String>,
     #[serde(default)]
     pub userinfo_claims: Vec<String>,
+    /// The scopes that carry those of them which `scope` does not; consented to like it, and in no access token.
+    #[serde(default)]
+    pub claims_scope: Scope,
     /// RFC 9396: what was granted in detail.
     #[serde(default)]
     pub authorization_details: Vec<Json>,

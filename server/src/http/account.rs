@@ -7,6 +7,7 @@ use super::reply::{self, Reply};
 use crate::app::App;
 use crate::audit;
 use crate::error::{Refused, Result};
+use crate::login::accounts;
 use crate::login::flow::{Change as Wish, Purpose};
 use crate::pages::{AccountView, AppView, SessionView};
 use crate::sessions::{self, Session};
@@ -100,10 +101,12 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
     let account = || Value::from(session.account.as_str());
     let event = match action {
         "sign_out_others" => {
+            accounts::raise(&mut change, &session.account);
             change.run_expecting(END_OTHERS, vec![account(), Value::from(&session.id[..]), incoming.now_ms.into()], Expect::Any);
             "other_sessions_ended"
         }
         "end_session" => {
+            accounts::raise(&mut change, &session.account);
             for row in app.store.all(SESSIONS, &[account()]).await? {
                 let id: [u8; 16] = row.bytes(0)?.try_into().unwrap_or_default();
                 if sessions::public_id(app, &id) == target {

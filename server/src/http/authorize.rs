@@ -10,8 +10,10 @@ use crate::grants;
 use crate::http::{login, par};
 use crate::sessions;
 use crate::store::Change;
+use crate::tokens::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use symbolon_oauth::claims_parameter::ClaimsParameter;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::pkce::Challenge;
 use symbolon_oauth::request_object::{self, RequestObject};
@@ -62,6 +64,9 @@ pub struct AuthorizationRequest {
     pub sub: Option<String>,
     pub id_token_claims: Vec<String>,
     pub userinfo_claims: Vec<String>,
+    /// The scopes that carry those of them which `scope` does not.
+    #[serde(default)]
+    pub claims_scope: Scope,
     /// RFC 9396, checked.
     #[serde(default)]
     pub authorization_details: Vec<Json>,
@@ -71,6 +76,13 @@ pub struct AuthorizationRequest {
     /// By what a request object sent by value is known, and its `exp`: burnt by the change that issues the code (092-A).
     #[serde(default)]
     pub object: Option<(String, i64)>,
+}
+
+impl AuthorizationRequest {
+    /// All that the person is asked for: the scope, and what claims asked for one by one come to.
+    pub fn asked_scope(&self) -> Scope {
+        self.scope.iter().chain(self.claims_scope.iter()).map(str::to_owned).collect()
+    }
 }
 
 /// Why a request is not carried out, and whether the client may be told by a redirect.
@@ -229,18 +241,20 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         None if form.contains("authorization_details") => Scope::default(),
         asked => grants::allowed_scope(client, asked)?,
     };
+    let nonce = bounded(form, "nonce")?;
+    if code_challenge.is_none() && (nonce.is_none() || !scope.contains("openid")) {
+        return Err(invalid("Without PKCE a request needs a nonce, and the scope openid whose ID token carries it back.").into());
+    }
     let resource: Vec<String> = form.all("resource").into_iter().map(str::to_owned).collect();
     let authorization_details = app.details.parse(client, form)?;
     for one in &resource {
         grants::target(&app.config, client, &scope, &authorization_details, &[one], &[])?;
     }
-    let claims = Claims::parse(form.get("claims"))?;
-    let mut sub = claims.sub.clone();
-    if let Some(hint) = form.get("id_token_hint") {
-        let hinted = id_token::check_hint(hint, &app.keys.verifiers(app.now_ms()), &app.config.issuer)
-            .map_err(|_| invalid("id_token_hint is not an ID token of this server."))?;
-        sub = hinted.get("sub").and_then(Json::as_str).map(str::to_owned);
-    }
+    let wanted = checked_claims(form)?;
+    let sub = checked_sub(app, form, wanted.sub.clone())?;
+    let acr_values = if wanted.acr_values.is_empty() { words(form, "acr_values") } else { wanted.acr_values.clone() };
+    let essential_acr = wanted.essential_acr;
+    let claims = claims::allowed(&app.config, client, &scope, wanted);
     Ok(AuthorizationRequest {
         client_id: client_id.to_owned(),
         back: back.clone(),
@@ -249,16 +263,17 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         code_challenge,
         dpop_jkt: checked_jkt(form)?,
         instance: None,
-        nonce: bounded(form, "nonce")?,
+        nonce,
         prompt: checked_prompt(form, app.config.registration.is_some())?,
         max_age_s: checked_max_age(form)?.or(client.default_max_age.map(|it| it.0)),
-        acr_values: if claims.acr_values.is_empty() { words(form, "acr_values") } else { claims.acr_values.clone() },
-        essential_acr: claims.essential_acr,
+        acr_values,
+        essential_acr,
         login_hint: bounded(form, "login_hint")?,
         ui_locales: form.get("ui_locales").filter(|it| it.len() <= 64).map(str::to_owned),
         sub,
         id_token_claims: claims.id_token,
         userinfo_claims: claims.userinfo,
+        claims_scope: claims.scope,
         authorization_details,
         pushed: None,
         object: None,
@@ -286,7 +301,8 @@ fn words(form: &Form, name: &str) -> Vec<String> {
     form.get(name).map(|it| it.split(' ').filter(|it| !it.is_empty()).take(10).map(str::to_owned).collect()).unwrap_or_default()
 }
 
-/// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration.
+/// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration; what ties the code to the
+/// browser is then the nonce, which only an ID token can carry back (RFC 9700 2.1.1).
 fn checked_challenge(client: &Client, form: &Form) -> Result<Option<String>> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     let Some(challenge) = form.get("code_challenge") else {
@@ -305,12 +321,11 @@ fn checked_challenge(client: &Client, form: &Form) -> Result<Option<String>> {
     Ok(Some(challenge.as_str().to_owned()))
 }
 
-/// Core 3.1.2.1: `none` stands alone; an unknown value is refused rather than skipped.
-/// Core 3.1.2.1, and `create` (OpenID Connect Initiating User Registration 1.0) where people may register.
+/// Core 3.1.2.1: `none` stands alone; an unknown value is refused rather than skipped, and so is one too many. Also `create` (OpenID Connect Initiating User Registration 1.0) where people may register.
 fn checked_prompt(form: &Form, registration: bool) -> Result<Vec<String>> {
-    let prompt = words(form, "prompt");
+    let prompt: Vec<String> = form.get("prompt").into_iter().flat_map(|it| it.split(' ')).map(str::to_owned).collect();
     let known = |it: &String| ["none", "login", "consent", "select_account"].contains(&it.as_str()) || (registration && it == "create");
-    if !prompt.iter().all(known) || (prompt.len() > 1 && prompt.iter().any(|it| it == "none")) {
+    if !prompt.iter().all(known) || prompt.len() > 10 || (prompt.len() > 1 && prompt.iter().any(|it| it == "none")) {
         let hint = "prompt may be none alone, or login, consent, select_account; create only where people may register.";
         return Err(Refused::bad_request("invalid_request", hint).into());
     }
@@ -325,55 +340,24 @@ fn checked_max_age(form: &Form) -> Result<Option<i64>> {
     }
 }
 
-/// OpenID Connect Core 5.5: the claims parameter.
-#[derive(Default)]
-struct Claims {
-    sub: Option<String>,
-    acr_values: Vec<String>,
-    essential_acr: bool,
-    id_token: Vec<String>,
-    userinfo: Vec<String>,
+/// OpenID Connect Core 5.5.
+fn checked_claims(form: &Form) -> Result<ClaimsParameter> {
+    let Some(text) = form.get("claims") else { return Ok(ClaimsParameter::default()) };
+    let hint = "The claims parameter is not the JSON object of OpenID Connect Core 5.5.";
+    ClaimsParameter::parse(text).map_err(|why| Refused::bad_request("invalid_request", hint).because(why).into())
 }
 
-impl Claims {
-    fn parse(text: Option<&str>) -> Result<Self> {
-        let invalid = || Refused::bad_request("invalid_request", "The claims parameter is not the JSON object of OpenID Connect Core 5.5.");
-        let Some(text) = text else { return Ok(Self::default()) };
-        if text.len() > 8192 {
-            return Err(invalid().because("too long").into());
-        }
-        let json: Json = serde_json::from_str(text).map_err(|_| invalid())?;
-        let object = json.as_object().ok_or_else(invalid)?;
-        let mut found = Self::default();
-        for (place, into) in [("id_token", true), ("userinfo", false)] {
-            let Some(wanted) = object.get(place) else { continue };
-            let wanted = wanted.as_object().ok_or_else(invalid)?;
-            if wanted.len() > 50 {
-                return Err(invalid().because("too many").into());
-            }
-            for (name, how) in wanted {
-                found.read(name, how);
-                let list = if into { &mut found.id_token } else { &mut found.userinfo };
-                list.push(name.clone());
-            }
-        }
-        Ok(found)
+/// The person the request insists on: by id_token_hint, by `sub` in the claims parameter, or by both alike.
+fn checked_sub(app: &App, form: &Form, claimed: Option<String>) -> Result<Option<String>> {
+    let Some(hint) = form.get("id_token_hint") else { return Ok(claimed) };
+    let invalid = |hint| Refused::bad_request("invalid_request", hint);
+    let hinted = id_token::check_hint(hint, &app.keys.verifiers(app.now_ms()), &app.config.issuer);
+    let hinted = hinted.ok().and_then(|it| it.get("sub").and_then(Json::as_str).map(str::to_owned));
+    let sub = hinted.ok_or_else(|| invalid("id_token_hint is not an ID token of this server."))?;
+    if claimed.is_some_and(|it| it != sub) {
+        return Err(invalid("id_token_hint and the claims parameter name different people.").into());
     }
-
-    fn read(&mut self, name: &str, how: &Json) {
-        let values = || -> Vec<String> {
-            let many = how["values"].as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
-            how["value"].as_str().map(str::to_owned).into_iter().chain(many).take(10).collect()
-        };
-        match name {
-            "sub" => self.sub = how["value"].as_str().map(str::to_owned),
-            "acr" => {
-                self.acr_values = values();
-                self.essential_acr = how["essential"].as_bool() == Some(true);
-            }
-            _ => {}
-        }
-    }
+    Ok(Some(sub))
 }
 
 /// Is the app behind this redirect URI surely the client? RFC 8252 8.6: only a claimed https URI says so; a private

@@ -11,6 +11,7 @@ use crate::audit;
 use crate::config::Client;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, Asked, code};
+use crate::login::accounts;
 use crate::login::flow::{Answer, Begin, ConsentAsk, Done, Existing, Outcome, Purpose};
 use crate::login::step::Step;
 use crate::pages::PageContext;
@@ -75,12 +76,17 @@ pub fn form_token_fits(app: &App, secret: &[u8], state: &str, token: Option<&str
 /// From /authorize: signs the person in as far as the request and the client's policy ask.
 pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest, session: Option<Session>) -> Result<Reply> {
     let creates = request.prompt.iter().any(|it| it == "create");
-    let session = session.filter(|it| !creates && request.sub.as_ref().is_none_or(|sub| *sub == it.account));
+    // Who is to be chosen anew is nobody yet: else a policy that begins with the address would write to the old person's.
+    let nobody = creates || request.prompt.iter().any(|it| it == "select_account");
+    let account = session.as_ref().map(|it| it.account.clone());
+    let session = session.filter(|it| !nobody && request.sub.as_ref().is_none_or(|sub| *sub == it.account));
     let silent = request.prompt.iter().any(|it| it == "none");
-    let force = request.prompt.iter().any(|it| it == "login" || it == "select_account");
+    let force = request.prompt.iter().any(|it| it == "login");
     let client = app.client(&request.client_id).ok_or_else(|| Fault::new("the client vanished"))?;
     let begin = Begin {
         purpose: if creates { Purpose::Register } else { Purpose::SignIn },
+        client: Some(request.client_id.clone()),
+        address: Some(incoming.address),
         policy: client.login.clone().unwrap_or_else(|| "default".to_owned()),
         login_hint: request.login_hint.clone(),
         acr_values: request.acr_values.clone(),
@@ -94,20 +100,26 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
     let outcome = match app.machine.begin(begin, incoming.now_ms).await {
         Ok(it) => it,
         Err(crate::error::Error::Refused(it)) if it.status == 400 => {
-            return authorize::refuse(app, incoming, &request.back, it.code, it.hint);
+            return refuse(app, incoming, &request, account.as_deref(), *it).await;
         }
         Err(other) => return Err(other),
     };
     match outcome {
         Outcome::Ask { .. } if silent => {
-            authorize::refuse(app, incoming, &request.back, "login_required", "The person has to sign in, which prompt=none forbids.")
+            let refused = Refused::bad_request("login_required", "The person has to sign in, which prompt=none forbids.");
+            refuse(app, incoming, &request, account.as_deref(), refused.because("no session that is enough for the request")).await
         }
         other => advance(app, incoming, Binding::new()?, other, session).await,
     }
 }
 
 fn existing(session: &Session) -> Existing {
-    Existing { account: session.account.clone(), proofs: session.proofs.clone() }
+    Existing {
+        account: session.account.clone(),
+        version: session.account_version,
+        session: Some(session.id),
+        proofs: session.proofs.clone(),
+    }
 }
 
 fn as_json(then: &Then) -> Result<Json> {
@@ -122,6 +134,8 @@ fn locale(app: &App, incoming: &Incoming, ui_locales: Option<&str>) -> String {
 pub async fn own(app: &App, incoming: &Incoming, purpose: Purpose, session: Option<Session>) -> Result<Reply> {
     let begin = Begin {
         purpose,
+        client: None,
+        address: Some(incoming.address),
         policy: "default".to_owned(),
         login_hint: None,
         acr_values: Vec::new(),
@@ -175,6 +189,7 @@ pub async fn login(app: &App, incoming: &Incoming) -> Result<Reply> {
         address: Some(incoming.address),
         locale: &locale,
         now_ms: incoming.now_ms,
+        client: None,
     };
     let key = replay::key(app, &answer);
     if let Some(reply) = replay::recall(app, &key, incoming.now_ms).await? {
@@ -197,8 +212,12 @@ pub async fn login(app: &App, incoming: &Incoming) -> Result<Reply> {
 async fn advance(app: &App, incoming: &Incoming, binding: Binding, outcome: Outcome, session: Option<Session>) -> Result<Reply> {
     match outcome {
         Outcome::Ask { step, handle, request } => ask(app, incoming, &binding, &step, &handle, &then(request)?),
-        Outcome::Abandoned { request } => match then(request)? {
-            Then::Answer(request) => authorize::refuse(app, incoming, &request.back, "access_denied", "The person did not go on."),
+        Outcome::Abandoned { request, account, denied } => match then(request)? {
+            Then::Answer(request) => {
+                let why = if denied { "the person did not consent" } else { "the person cancelled the sign-in" };
+                let refused = Refused::bad_request("access_denied", "The person did not go on.").because(why);
+                refuse(app, incoming, &request, account.as_deref(), refused).await
+            }
             Then::Account => Ok(reply::see_other(&app.url("/"))),
         },
         Outcome::Done(mut done) => match then(std::mem::take(&mut done.request))? {
@@ -206,6 +225,24 @@ async fn advance(app: &App, incoming: &Incoming, binding: Binding, outcome: Outc
             Then::Account => signed_in(app, incoming, &binding, *done, session.as_ref()).await,
         },
     }
+}
+
+/// A refusal at the redirect URI. Of a person who is known, or a client that has proved itself, it is an entry; what anybody could
+/// repeat without being either is a log record.
+async fn refuse(app: &App, incoming: &Incoming, request: &AuthorizationRequest, account: Option<&str>, refused: Refused) -> Result<Reply> {
+    let confidential = || app.client(&request.client_id).is_some_and(|it| it.is_confidential());
+    let proved = request.object.is_some() || (request.pushed.is_some() && confidential());
+    let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
+    if account.is_some() || proved {
+        let mut entry = audit::Entry::refused("authorization_refused", reason).client(request.client_id.as_str());
+        entry.account = account.map(str::to_owned);
+        let mut change = Change::new(incoming.now_ms);
+        change.audit(entry.address(incoming.address.to_string()).with("error", refused.code));
+        app.store.apply(change).await?;
+    } else {
+        tracing::info!(client = request.client_id, error = refused.code, reason, "an authorization request was refused");
+    }
+    authorize::refuse(app, incoming, &request.back, refused.code, refused.hint)
 }
 
 fn then(request: Json) -> Result<Then> {
@@ -242,7 +279,12 @@ fn authenticated(done: &Done) -> Authenticated<'_> {
     Authenticated { account: &done.account, proofs: &done.proofs, acr: &done.acr, amr: &done.amr, auth_time_ms: done.auth_time_ms }
 }
 
+/// Comes first in the change that completes a login: what the proofs hold for is held, and the login happens once.
 fn persist(done: &mut Done, change: &mut Change) {
+    accounts::hold(change, &done.account, done.version);
+    if let Some(id) = &done.session {
+        sessions::hold(change, id);
+    }
     for (sql, values) in done.persist.drain(..) {
         change.run(sql, values);
     }
@@ -251,8 +293,8 @@ fn persist(done: &mut Done, change: &mut Change) {
 /// The account's own pages: a session and nothing else.
 async fn signed_in(app: &App, incoming: &Incoming, binding: &Binding, mut done: Done, session: Option<&Session>) -> Result<Reply> {
     let mut change = Change::new(incoming.now_ms);
-    let (id, cookie) = sessions::open(app, &mut change, session, &authenticated(&done))?;
     persist(&mut done, &mut change);
+    let (id, cookie) = sessions::open(app, &mut change, session, &authenticated(&done))?;
     let entry = audit::Entry::ok("signed_in").account(done.account.as_str()).session(sessions::public_id(app, &id));
     change.audit(entry.address(incoming.address.to_string()).with("acr", done.acr.as_str()));
     let mut answer = reply::see_other(&app.url("/account"));
@@ -273,7 +315,7 @@ fn finish(app: &App, answer: &mut Reply, binding: &Binding, cookie: Option<&str>
 }
 
 fn completed_already() -> crate::error::Error {
-    let hint = "This sign-in was completed already. Go back to the app and start again.";
+    let hint = "This sign-in was completed already, or the account was changed meanwhile. Go back to the app and start again.";
     Refused::bad_request("invalid_session", hint).because("a guard of the completing change failed").into()
 }
 
@@ -331,12 +373,12 @@ async fn must_consent(app: &App, client: &Client, request: &AuthorizationRequest
         Some(row) => Scope::parse(row.text(0)?).unwrap_or_default(),
         None => Scope::default(),
     };
-    Ok(row.is_none() || !request.scope.is_subset_of(&given))
+    Ok(row.is_none() || !request.asked_scope().is_subset_of(&given))
 }
 
 /// What the consent page shows: each scope with the words of its API, in the configuration's own order.
 fn consent_ask(app: &App, client: &Client, request: &AuthorizationRequest) -> ConsentAsk {
-    let (config, scope) = (&app.config, &request.scope);
+    let (config, scope) = (&app.config, request.asked_scope());
     let text =
         |word: &str| config.api.values().find_map(|api| api.scope.get(word)).map_or_else(|| format!("scope-{word}"), |it| it.text.clone());
     ConsentAsk {
@@ -357,24 +399,27 @@ async fn authorized(
 ) -> Result<Reply> {
     let client = app.client(&request.client_id).ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
     if request.sub.as_ref().is_some_and(|it| *it != done.account) {
-        return authorize::refuse(app, incoming, &request.back, "login_required", "Another person signed in than was asked for.");
+        let refused = Refused::bad_request("login_required", "Another person signed in than was asked for.");
+        return refuse(app, incoming, &request, Some(&done.account), refused).await;
     }
     if !done.consented && must_consent(app, &client, &request, &done.account).await? {
         if request.prompt.iter().any(|it| it == "none") {
-            return authorize::refuse(app, incoming, &request.back, "consent_required", "The person has to consent first.");
+            let refused = Refused::bad_request("consent_required", "The person has to consent first.");
+            return refuse(app, incoming, &request, Some(&done.account), refused).await;
         }
         // The login that brought us here is complete; consent is a login of its own, seeded with its proofs.
         if !done.persist.is_empty() {
             let mut change = Change::new(incoming.now_ms);
             persist(&mut done, &mut change);
-            change.audit(audit::Entry::ok("authenticated").account(done.account.as_str()).client(request.client_id.as_str()));
+            let entry = audit::Entry::ok("authenticated").account(done.account.as_str()).client(request.client_id.as_str());
+            change.audit(entry.address(incoming.address.to_string()));
             match app.store.apply(change).await {
                 Ok(_) => {}
                 Err(NotApplied::Conflict(_)) => return Err(completed_already()),
                 Err(other) => return Err(other.into()),
             }
         }
-        let begin = consent_login(app, &client, &request, &done)?;
+        let begin = consent_login(app, incoming, &client, &request, &done)?;
         let outcome = app.machine.begin(begin, incoming.now_ms).await?;
         return match outcome {
             Outcome::Ask { step, handle, .. } => ask(app, incoming, &binding, &step, &handle, &Then::Answer(Box::new(request))),
@@ -384,9 +429,11 @@ async fn authorized(
     answer(app, incoming, &binding, &client, request, done, session).await
 }
 
-fn consent_login(app: &App, client: &Client, request: &AuthorizationRequest, done: &Done) -> Result<Begin> {
+fn consent_login(app: &App, incoming: &Incoming, client: &Client, request: &AuthorizationRequest, done: &Done) -> Result<Begin> {
     Ok(Begin {
         purpose: Purpose::SignIn,
+        client: Some(request.client_id.clone()),
+        address: Some(incoming.address),
         policy: client.login.clone().unwrap_or_else(|| "default".to_owned()),
         login_hint: None,
         acr_values: request.acr_values.clone(),
@@ -394,7 +441,12 @@ fn consent_login(app: &App, client: &Client, request: &AuthorizationRequest, don
         max_age_s: None,
         force: false,
         request: as_json(&Then::Answer(Box::new(request.clone())))?,
-        existing: Some(Existing { account: done.account.clone(), proofs: done.proofs.clone() }),
+        existing: Some(Existing {
+            account: done.account.clone(),
+            version: done.version,
+            session: done.session,
+            proofs: done.proofs.clone(),
+        }),
         consent: Some(consent_ask(app, client, request)),
     })
 }
@@ -410,6 +462,7 @@ async fn answer(
     session: Option<Session>,
 ) -> Result<Reply> {
     let mut change = Change::new(incoming.now_ms);
+    persist(&mut done, &mut change);
     let unchanged = session.as_ref().filter(|it| it.account == done.account && it.proofs == done.proofs);
     let (id, cookie) = match unchanged {
         Some(session) => (session.id, None),
@@ -437,10 +490,13 @@ async fn answer(
         pushed: request.pushed.as_deref().and_then(|it| par::burn(app, &mut change, it)),
         object: authorize::burn_object(&mut change, &request),
     };
-    persist(&mut done, &mut change);
     if done.consented && authorize::identity_assured(&request.back.redirect_uri) {
-        let values =
-            vec![done.account.as_str().into(), request.client_id.as_str().into(), request.scope.to_string().into(), incoming.now_ms.into()];
+        let values = vec![
+            done.account.as_str().into(),
+            request.client_id.as_str().into(),
+            request.asked_scope().to_string().into(),
+            incoming.now_ms.into(),
+        ];
         change.run(CONSENT, values);
     }
     let entry = audit::Entry::ok("code_issued").account(done.account.as_str()).client(request.client_id.as_str());
@@ -464,6 +520,7 @@ fn asked(request: &AuthorizationRequest, done: &Done, now_ms: i64) -> Asked {
         code_expires_ms: now_ms + grants::code::CODE_LIFETIME_MS,
         id_token_claims: request.id_token_claims.clone(),
         userinfo_claims: request.userinfo_claims.clone(),
+        claims_scope: request.claims_scope.clone(),
         authorization_details: request.authorization_details.clone(),
         wants_auth_time: request.max_age_s.is_some(),
     }

@@ -43,8 +43,12 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         request.dpop_jkt = Some(jkt.to_owned());
     }
-    // A tier that needs a better sign-in gets asked for it.
+    // A tier that needs a better sign-in gets asked for it; what the app insists on is not lowered by that (368-Z).
     if let Some(acr) = caller.tier_rules().and_then(|it| it.acr.clone()) {
+        if request.essential_acr && !request.acr_values.is_empty() && !request.acr_values.contains(&acr) {
+            let hint = "An installation like this one signs in with its tier's acr, which is none of the essential ones.";
+            return Err(Refused::bad_request("unmet_authentication_requirements", hint).into());
+        }
         request.acr_values = vec![acr];
         request.essential_acr = true;
     }

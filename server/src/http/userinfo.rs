@@ -5,9 +5,11 @@ use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::certificates::Shown;
+use crate::config::Tier;
 use crate::dpop;
 use crate::error::{Error, Refused, Result};
 use crate::store::{Change, NotApplied};
+use crate::tokens::claims::{self, Place};
 use crate::tokens::issue;
 use symbolon_oauth::access_token::AccessToken;
 use symbolon_oauth::scope::Scope;
@@ -39,7 +41,12 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
     if !scope.contains("openid") {
         return Err(Refused::new(403, "insufficient_scope", "The token needs the openid scope.").into());
     }
-    let mut body = issue::openid_claims(&grant.person, &scope, &grant.asked.userinfo_claims);
+    let client = app.client(&grant.client).ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
+    // A tier that is let in no more has no API's scopes.
+    let rules = accepted.tier.map(|name| client.attestation.as_ref().and_then(|it| it.tier(name)));
+    let tier = rules.map(|it| it.unwrap_or_else(|| Tier { scopes: Some(Vec::new()), ..Tier::default() }));
+    let mut body = claims::of_scope(&grant.person, &scope);
+    body.extend(claims::told(&app.config, &client, tier.as_ref(), &grant, Place::Userinfo));
     body.insert("sub".to_owned(), grant.account.into());
     Ok(reply::json(200, &body))
 }

@@ -15,18 +15,24 @@ use tokio::sync::Semaphore;
 pub const PASSWORD_MIN: usize = 8;
 pub const PASSWORD_MAX: usize = 256;
 
-const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, name, locale, claims, created_ms, sessions_from_ms, attempts, \
-    attempts_until_ms, version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, 0, 0, 0, 1)";
+const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, name, locale, claims, created_ms, sessions_from_ms, \
+    version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, 0, 1)";
 const NAME: &str = "INSERT INTO login_name (name, account) VALUES ($1, $2)";
 const PASSWORD: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'password', '', $2, $3, 0)";
 const SET_PASSWORD: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'password', '', $2, $3, 0) \
     ON CONFLICT (account, kind, id) DO UPDATE SET secret = excluded.secret, created_ms = excluded.created_ms";
-/// Codes that were sent before are void after this (405-U).
 const RAISE: &str = "UPDATE account SET version = version + 1 WHERE id = $1";
+/// Writes nothing new, but takes the row: a change that raises the version at the same time comes before or after, never between.
+const HOLD: &str = "UPDATE account SET version = version WHERE id = $1 AND version = $2 AND state = 'active'";
+const END_SESSIONS: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
+/// A sign-in that began before and is written later is over, too.
+const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE id = $1";
+const STANDS: &str = "SELECT a.version, s.state FROM account a LEFT JOIN session s ON s.id = $2 AND s.account = a.id \
+    WHERE a.id = $1 AND a.state = 'active'";
 const PERSON: &str = "SELECT state, email, email_verified, locale FROM account WHERE id = $1";
-const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1, version = version + 1 WHERE id = $1 AND state = 'active'";
+const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1 AND state = 'active'";
 const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
-const FIND: &str = "SELECT a.id, a.state, c.secret, a.attempts, a.attempts_until_ms FROM login_name n JOIN account a ON a.id = n.account \
+const FIND: &str = "SELECT a.id, a.state, c.secret, a.version FROM login_name n JOIN account a ON a.id = n.account \
     LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE n.name = $1";
 
 /// A person to be.
@@ -47,8 +53,7 @@ pub struct Found {
     pub active: bool,
     /// argon2id in PHC form.
     pub password: Option<String>,
-    pub attempts: i64,
-    pub attempts_until_ms: i64,
+    pub version: i64,
 }
 
 /// What the machine needs of an account beside its password.
@@ -147,7 +152,7 @@ pub fn prepare(new: NewAccount, digest: Option<String>, now_ms: i64) -> Result<(
     Ok((id, change))
 }
 
-/// Another address, proved: it becomes a login name, the old one stops being one.
+/// Another address, proved: it becomes a login name, the old one stops being one. The code that proved it has raised the version.
 pub fn set_email(change: &mut Change, account: &str, old: Option<&str>, new: &str) {
     change.run(SET_EMAIL, vec![account.into(), new.into()]);
     let (old, name) = (old.and_then(canonical), canonical(new).unwrap_or_default());
@@ -167,19 +172,38 @@ pub async fn find_by_login_name(store: &Store, name: &str) -> Result<Option<Foun
         Ok(it) => String::from_utf8(it.to_vec()).ok(),
         Err(_) => None,
     };
-    Ok(Some(Found {
-        id: row.text(0)?.to_owned(),
-        active: row.text(1)? == "active",
-        password,
-        attempts: row.int(3)?,
-        attempts_until_ms: row.int(4)?,
-    }))
+    Ok(Some(Found { id: row.text(0)?.to_owned(), active: row.text(1)? == "active", password, version: row.int(3)? }))
 }
 
-/// Adds a new password to `change`; the caller decides what else it ends.
+/// What was proved or sent before this is void: codes by mail, and logins under way (405-U).
+pub fn raise(change: &mut Change, account: &str) {
+    change.run(RAISE, vec![account.into()]);
+}
+
+/// The account is still what it was when the proofs of a login were made. Comes first in the change that builds on them.
+pub fn hold(change: &mut Change, account: &str, version: i64) {
+    change.run(HOLD, vec![account.into(), version.into()]);
+}
+
+/// The same, before anything is decided; and the session that gave the proofs, if one did, still lives.
+pub async fn stands(store: &Store, account: &str, version: i64, session: Option<&[u8; 16]>) -> Result<bool> {
+    let id = session.map_or(&[][..], |it| &it[..]);
+    let Some(row) = store.one(STANDS, &[account.into(), id.into()]).await? else { return Ok(false) };
+    Ok(row.int(0)? == version && (session.is_none() || row.opt_text(1)? == Some("active")))
+}
+
+/// Ends every session of a person, and every login that could open a new one without proving anything anew.
+pub fn end_sessions(change: &mut Change, account: &str) {
+    let now_ms = change.now_ms();
+    raise(change, account);
+    change.run_expecting(SESSIONS_FROM, vec![account.into(), now_ms.into()], Expect::Any);
+    change.run_expecting(END_SESSIONS, vec![account.into(), now_ms.into()], Expect::Any);
+}
+
+/// A new password ends every session of the person (420-U).
 pub fn set_password(change: &mut Change, account: &str, digest: String) {
     let now_ms = change.now_ms();
-    change.run(RAISE, vec![account.into()]);
+    end_sessions(change, account);
     change.run(SET_PASSWORD, vec![account.into(), Value::from(digest.into_bytes()), now_ms.into()]);
 }
 

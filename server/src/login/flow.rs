@@ -7,12 +7,12 @@ use super::methods::{password, totp};
 use super::policy::{self, Context, Method, Next, Policy, Proof};
 use super::rates::Rates;
 use super::recovery;
-pub use super::state::{Answer, Begin, Change, ConsentAsk, Done, Existing, Outcome, Purpose};
+pub use super::state::{Answer, Begin, By, Change, ConsentAsk, Done, Existing, Outcome, Purpose};
 pub(super) use super::state::{Draft, Pending, Problem, State};
 use super::step::Step;
 use crate::audit;
 use crate::config::Config;
-use crate::error::{Fault, Refused, Result};
+use crate::error::{Error, Fault, Refused, Result};
 use crate::seal::KeyRing;
 use crate::store::{Change as StoreChange, NotApplied, Store, Value};
 use serde_json::Value as Json;
@@ -72,15 +72,15 @@ impl Machine {
         Ok(accounts::person(&self.store, account).await?.unwrap_or_default())
     }
 
-    /// A browser that signed in before tries on its own budget, which a stranger cannot use up.
-    pub(super) fn is_known_device(&self, account: &str, device: Option<&str>, now_ms: i64) -> bool {
-        let Some(plain) = device.and_then(base64url::decode).and_then(|it| self.keyring.open("device", &it)) else { return false };
-        let known = String::from_utf8(plain).unwrap_or_default();
+    /// The name of a browser in which this person signed in before: it tries on its own budget, which a stranger cannot use up.
+    pub(super) fn known_device(&self, account: &str, device: Option<&str>, now_ms: i64) -> Option<String> {
+        let plain = device.and_then(base64url::decode).and_then(|it| self.keyring.open("device", &it))?;
+        let known = String::from_utf8(plain).ok()?;
         let mut pieces = known.splitn(3, ' ');
         let (owner, until, id) = (pieces.next(), pieces.next().and_then(|it| it.parse::<i64>().ok()), pieces.next());
         match (owner, until, id) {
-            (Some(owner), Some(until), Some(id)) if owner == account && now_ms < until => self.rates.device(id),
-            _ => false,
+            (Some(owner), Some(until), Some(id)) if owner == account && now_ms < until => Some(id.to_owned()),
+            _ => None,
         }
     }
 
@@ -107,15 +107,21 @@ impl Machine {
         if it.purpose == Purpose::Reset && self.config.mail.is_none() {
             return Err(Refused::new(404, "not_found", "This server sends no mail; ask its operator for a new password.").into());
         }
-        let (account, proofs) = it.existing.map_or((None, Vec::new()), |it| (Some(it.account), it.proofs));
+        let (account, version, session, proofs) = match it.existing {
+            Some(it) => (Some(it.account), it.version, it.session, it.proofs),
+            None => Default::default(),
+        };
         let state = State {
             id: crate::seal::random()?,
             purpose: it.purpose,
+            client: it.client.clone(),
             policy,
             login_hint: it.login_hint,
             not_before_ms,
             request: it.request,
             account,
+            version,
+            session,
             proofs,
             consent: it.consent,
             pending: Pending::Nothing,
@@ -127,28 +133,32 @@ impl Machine {
             recovery_seed: None,
             expires_ms: now_ms + LIFETIME_MS,
         };
-        self.advance(state, None, None, now_ms).await
+        self.advance(state, None, None, By { client: it.client.as_deref(), address: it.address, now_ms }).await
     }
 
-    /// The policy that gives a wanted `acr`, else the client's own. Essential and nowhere to be had: an error, never a
-    /// weaker token (368-Z).
+    /// A policy that gives a wanted `acr` and asks for no less than the client's own, which is what is left otherwise: a request
+    /// raises the sign-in and never lowers it. Essential and nowhere to be had: an error, never a weaker token (368-Z).
     fn policy_name(&self, it: &Begin) -> Result<String> {
+        let own = self.policy(&it.policy);
         for wanted in &it.acr_values {
-            if let Some((name, _)) = self.config.login.iter().find(|(_, policy)| policy.acr.as_ref() == Some(wanted)) {
+            let gives = |name: &&String| {
+                let policy = self.policy(name);
+                policy.acr.as_ref() == Some(wanted) && policy.is_no_weaker_than(&own)
+            };
+            // Several may give it: the client's own comes first.
+            if let Some(name) = std::iter::once(&it.policy).chain(self.config.login.keys()).find(gives) {
                 return Ok(name.clone());
             }
         }
         if it.essential_acr && !it.acr_values.is_empty() {
-            return Err(Refused::bad_request("unmet_authentication_requirements", "No way of signing in here gives that acr.").into());
+            let refused = Refused::bad_request("unmet_authentication_requirements", "No way of signing in here gives that acr.");
+            return Err(refused.because("no policy with that acr asks for as much as the client's own").into());
         }
         Ok(it.policy.clone())
     }
 
     pub(super) fn policy(&self, name: &str) -> Policy {
-        match self.config.login.get(name) {
-            Some(it) => Policy::parse(&it.require, it.acr.as_deref()),
-            None => Policy::parse(&["password".to_owned()], None),
-        }
+        Policy::named(&self.config, name)
     }
 
     /// What this login has to prove. Whoever has a second factor is asked for it, whatever the policy makes do with (365-Z).
@@ -175,10 +185,14 @@ impl Machine {
             return Err(over().because("expired").into());
         }
         if answer.action == "cancel" || answer.action == "deny" {
-            return Ok(Outcome::Abandoned { request: state.request });
+            let denied = state.pending == Pending::Consent;
+            return Ok(Outcome::Abandoned { request: state.request, account: state.account, denied });
         }
+        let client = state.client.clone();
+        let answer = &Answer { client: client.as_deref(), ..*answer };
+        self.must_stand(&state).await?;
         if self.turn(&mut state, answer.action) {
-            return self.advance(state, None, None, answer.now_ms).await;
+            return self.advance(state, None, None, answer.by()).await;
         }
         let problem = match state.pending {
             Pending::Password => self.check_password(&mut state, answer).await?,
@@ -197,7 +211,22 @@ impl Machine {
             Pending::Consent if answer.action == "allow" => return self.done(state, true, answer.now_ms),
             Pending::Consent | Pending::Nothing => None,
         };
-        self.advance(state, problem, Some(answer), answer.now_ms).await
+        self.advance(state, problem, Some(answer), answer.by()).await
+    }
+
+    /// Is the person still who the proofs of this login are of? A sealed login lives half an hour, and a password, a session or the
+    /// whole account may be gone since.
+    async fn must_stand(&self, state: &State) -> Result<()> {
+        let Some(account) = &state.account else { return Ok(()) };
+        if accounts::stands(&self.store, account, state.version, state.session.as_ref()).await? {
+            return Ok(());
+        }
+        Err(Self::changed())
+    }
+
+    pub(super) fn changed() -> Error {
+        let hint = "Your account was changed since this sign-in began. Go back to the app and start again.";
+        Refused::bad_request("invalid_session", hint).because("the account's version or the session behind the proofs").into()
     }
 
     /// Links that lead to another question instead of answering this one. True if it was one.
@@ -206,13 +235,11 @@ impl Machine {
         match action {
             "reset" if signing_in && self.config.mail.is_some() => {
                 state.purpose = Purpose::Reset;
-                (state.account, state.sent) = (None, None);
-                state.proofs.clear();
+                state.forget();
             }
             "register" if signing_in && self.config.registration.is_some() => {
                 state.purpose = Purpose::Register;
-                (state.account, state.sent) = (None, None);
-                state.proofs.clear();
+                state.forget();
             }
             "sign_in" if signing_in => {
                 state.purpose = Purpose::SignIn;
@@ -227,20 +254,16 @@ impl Machine {
         true
     }
 
-    /// All proofs of a login have one subject: another person's proof starts from nothing (334-L).
-    pub(super) fn proved(&self, state: &mut State, account: String, method: Method, now_ms: i64) -> Problem {
-        if state.account.as_ref() != Some(&account) {
-            state.proofs.clear();
-        }
-        state.proofs.retain(|it| it.method != method);
-        state.proofs.push(Proof { method, subject: account.clone(), at_ms: now_ms });
-        state.account = Some(account);
+    /// `account`: who was proved, and the version that was read with the proof.
+    pub(super) fn proved(&self, state: &mut State, (account, version): (String, i64), method: Method, now_ms: i64) -> Problem {
+        let proof = Proof { method, subject: account.clone(), at_ms: now_ms };
+        state.prove(account, version, proof);
         None
     }
 
     async fn check_password(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         match password::check(self, answer).await? {
-            password::Outcome::Proved(account) => Ok(self.proved(state, account, Method::Password, answer.now_ms)),
+            password::Outcome::Proved(account, version) => Ok(self.proved(state, (account, version), Method::Password, answer.now_ms)),
             password::Outcome::Wrong(key) => {
                 state.login_hint = Some(answer.text("username").to_owned());
                 Ok(Some(key))
@@ -322,10 +345,16 @@ impl Machine {
                 }
                 let mut change = StoreChange::new(answer.now_ms);
                 email::spend(&mut change, &spending, &sent.account);
-                let entry = audit::Entry::ok("email_proved").account(sent.account.as_str());
-                change.audit(entry.address(answer.shown_address()));
+                change.audit(answer.entry(audit::Entry::ok("email_proved").account(sent.account.as_str())));
                 match self.store.apply(change).await {
-                    Ok(_) => Ok(self.proved(state, sent.account, Method::Email, answer.now_ms)),
+                    Ok(_) => {
+                        // The code raised the version; what was proved of the one before stays.
+                        let before = spending.account_version.unwrap_or_default();
+                        if state.version == before {
+                            state.version += 1;
+                        }
+                        Ok(self.proved(state, (sent.account, before + 1), Method::Email, answer.now_ms))
+                    }
                     Err(NotApplied::Conflict(_)) => Ok(Some("code_over")),
                     Err(other) => Err(other.into()),
                 }
@@ -335,30 +364,32 @@ impl Machine {
 
     async fn check_totp(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         let Some(account) = state.account.clone() else { return Ok(Some("wrong_code")) };
-        if totp::check(self, &account, answer.text("code"), answer.now_ms).await? {
-            return Ok(self.proved(state, account, Method::Totp, answer.now_ms));
+        let problem = totp::check(self, &account, answer).await?;
+        if problem.is_none() {
+            return Ok(self.proved(state, (account, state.version), Method::Totp, answer.now_ms));
         }
-        Ok(Some("wrong_code"))
+        Ok(problem)
     }
 
     async fn check_recovery_code(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         let Some(account) = state.account.clone() else { return Ok(Some("wrong_recovery_code")) };
-        if recovery::check(self, &account, answer).await? {
+        let problem = recovery::check(self, &account, answer).await?;
+        if problem.is_none() {
             state.pending = Pending::Nothing;
-            return Ok(self.proved(state, account, Method::Totp, answer.now_ms));
+            return Ok(self.proved(state, (account, state.version), Method::Totp, answer.now_ms));
         }
-        Ok(Some("wrong_recovery_code"))
+        Ok(problem)
     }
 
     /// What comes next: a question, or the end.
-    async fn advance(&self, mut state: State, problem: Problem, answer: Option<&Answer<'_>>, now_ms: i64) -> Result<Outcome> {
+    async fn advance(&self, mut state: State, problem: Problem, answer: Option<&Answer<'_>>, by: By<'_>) -> Result<Outcome> {
         let enrolled = match &state.account {
             Some(account) => totp::is_enrolled(self, account).await?,
             None => false,
         };
-        let step = match self.question(&mut state, enrolled, problem, answer, now_ms).await? {
+        let step = match self.question(&mut state, enrolled, problem, answer, by).await? {
             Some(step) => step,
-            None => return self.done(state, false, now_ms),
+            None => return self.done(state, false, by.now_ms),
         };
         let plain = serde_json::to_vec(&state).map_err(|it| Fault::new(it.to_string()))?;
         Ok(Outcome::Ask {
@@ -375,7 +406,7 @@ impl Machine {
         enrolled: bool,
         problem: Problem,
         answer: Option<&Answer<'_>>,
-        now_ms: i64,
+        by: By<'_>,
     ) -> Result<Option<Step>> {
         if let (Some(seed), Some(account)) = (state.recovery_seed, &state.account) {
             let step = recovery::show(self, account, &seed);
@@ -391,10 +422,10 @@ impl Machine {
             return Ok(Some(self.ask_registration(state, problem)));
         }
         let policy = self.demanded(state, enrolled);
-        let context = Context { now_ms, not_before_ms: state.not_before_ms, prefer: state.prefer };
+        let context = Context { now_ms: by.now_ms, not_before_ms: state.not_before_ms, prefer: state.prefer };
         let asked = match policy::next(&policy, &context, &state.proofs) {
             Next::Impossible => return Err(Fault::new(format!("the login policy {:?} names no chain", state.policy)).into()),
-            Next::Done { .. } => return self.after_proofs(state, enrolled, problem, now_ms).await,
+            Next::Done { .. } => return self.after_proofs(state, enrolled, problem, by).await,
             Next::Ask(method) => method,
         };
         let others = policy::alternatives(&policy, &context, &state.proofs, asked);
@@ -457,13 +488,13 @@ impl Machine {
     }
 
     /// The person is proved; is there anything left to ask?
-    async fn after_proofs(&self, state: &mut State, enrolled: bool, problem: Problem, now_ms: i64) -> Result<Option<Step>> {
+    async fn after_proofs(&self, state: &mut State, enrolled: bool, problem: Problem, by: By<'_>) -> Result<Option<Step>> {
         match state.purpose {
             Purpose::Reset | Purpose::Account(Change::Password) => Ok(Some(self.ask_new_password(state, problem))),
             Purpose::Account(Change::Email) => Ok(Some(self.ask_new_email(state, problem))),
             Purpose::Account(Change::EnrolTotp) if !enrolled => self.ask_enrolment(state, problem).map(Some),
-            Purpose::Account(Change::RemoveTotp) if enrolled => self.remove_totp(state, now_ms).await.map(|()| None),
-            Purpose::Account(Change::RecoveryCodes) if enrolled => self.new_recovery_codes(state, now_ms).await.map(Some),
+            Purpose::Account(Change::RemoveTotp) if enrolled => self.remove_totp(state, by).await.map(|()| None),
+            Purpose::Account(Change::RecoveryCodes) if enrolled => self.new_recovery_codes(state, by).await.map(Some),
             _ => Ok(state.consent.clone().map(|ask| {
                 state.pending = Pending::Consent;
                 let scopes: Vec<Json> = ask.scopes.iter().map(|(name, text)| serde_json::json!({ "name": name, "text": text })).collect();
@@ -502,6 +533,8 @@ impl Machine {
         let acr = policy.acr.unwrap_or_default();
         Ok(Outcome::Done(Box::new(Done {
             account,
+            version: state.version,
+            session: state.session,
             proofs: state.proofs,
             acr,
             amr,

@@ -2,7 +2,7 @@
 //! the proofs it needs, and tells the person's address what happened.
 
 use super::accounts::{self, NewAccount};
-use super::flow::{Answer, Change, Draft, Machine, Pending, Problem, Purpose, State};
+use super::flow::{Answer, By, Change, Draft, Machine, Pending, Problem, Purpose, State};
 use super::methods::email::{self, Question, Spending, Why};
 use super::methods::totp;
 use super::policy::Method;
@@ -11,9 +11,7 @@ use super::step::{FieldKind, Step};
 use crate::audit;
 use crate::error::Result;
 use crate::mail;
-use crate::store::{Change as StoreChange, Expect, NotApplied};
-
-const END_SESSIONS: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
+use crate::store::{Change as StoreChange, NotApplied};
 
 impl Machine {
     pub(super) fn ask_registration(&self, state: &mut State, problem: Problem) -> Step {
@@ -77,7 +75,7 @@ impl Machine {
         };
         let (account, mut change) = accounts::prepare(new, draft.password, answer.now_ms)?;
         email::spend(&mut change, spending, &account);
-        change.audit(audit::Entry::ok("registered").account(account.as_str()).address(answer.shown_address()));
+        change.audit(answer.entry(audit::Entry::ok("registered").account(account.as_str())));
         match self.store().apply(change).await {
             Ok(_) => {}
             Err(NotApplied::Conflict(_)) => return Ok(Some("code_over")),
@@ -85,9 +83,9 @@ impl Machine {
         }
         state.purpose = Purpose::SignIn;
         if with_password {
-            self.proved(state, account.clone(), Method::Password, answer.now_ms);
+            self.proved(state, (account.clone(), 1), Method::Password, answer.now_ms);
         }
-        Ok(self.proved(state, account, Method::Email, answer.now_ms))
+        Ok(self.proved(state, (account, 1), Method::Email, answer.now_ms))
     }
 
     pub(super) fn ask_new_password(&self, state: &mut State, problem: Problem) -> Step {
@@ -100,7 +98,8 @@ impl Machine {
             .problem(problem)
     }
 
-    /// A new password ends every session of the person (420-U); the one at hand is opened anew behind it.
+    /// A new password ends every session of the person (420-U); the one at hand is opened anew behind it. A login that is older than
+    /// the password now in force changes nothing.
     pub(super) async fn check_new_password(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         let Some(account) = state.account.clone() else { return Ok(Some("weak_password")) };
         let new = answer.text("new_password");
@@ -113,15 +112,28 @@ impl Machine {
         let digest = self.hashers().hash(new).await?;
         let person = self.person(&account).await?;
         let mut change = StoreChange::new(answer.now_ms);
+        accounts::hold(&mut change, &account, state.version);
         accounts::set_password(&mut change, &account, digest);
-        change.run_expecting(END_SESSIONS, vec![account.as_str().into(), answer.now_ms.into()], Expect::Any);
         mail::notice(&mut change, self.config(), self.keyring(), person.email.as_deref(), "password_changed", answer.locale)?;
         let by = if state.purpose == Purpose::Reset { "reset by mail" } else { "the person" };
-        change.audit(audit::Entry::ok("password_changed").account(account.as_str()).address(answer.shown_address()).with("by", by));
-        self.store().apply(change).await?;
-        self.wake_outbox();
+        change.audit(answer.entry(audit::Entry::ok("password_changed").account(account.as_str()).with("by", by)));
+        self.apply_own(change, state).await?;
+        // The session that was signed in with is among those that ended.
+        state.session = None;
         state.purpose = Purpose::SignIn;
-        Ok(self.proved(state, account, Method::Password, answer.now_ms))
+        Ok(self.proved(state, (account, state.version), Method::Password, answer.now_ms))
+    }
+
+    /// Applies a change of the account that began with `hold` and raised the version once: this login goes on with the new one.
+    async fn apply_own(&self, change: StoreChange, state: &mut State) -> Result<()> {
+        match self.store().apply(change).await {
+            Ok(_) => {}
+            Err(NotApplied::Conflict(_)) => return Err(Self::changed()),
+            Err(other) => return Err(other.into()),
+        }
+        self.wake_outbox();
+        state.version += 1;
+        Ok(())
     }
 
     pub(super) fn ask_new_email(&self, state: &mut State, problem: Problem) -> Step {
@@ -153,18 +165,22 @@ impl Machine {
 
     pub(super) async fn change_email(&self, state: &mut State, spending: &Spending, answer: &Answer<'_>) -> Result<Problem> {
         let (Some(account), Some(email)) = (state.account.clone(), state.new_email.take()) else { return Ok(Some("code_over")) };
+        if spending.account_version != Some(state.version) {
+            return Ok(Some("code_over"));
+        }
         let person = self.person(&account).await?;
         let mut change = StoreChange::new(answer.now_ms);
         email::spend(&mut change, spending, &account);
         accounts::set_email(&mut change, &account, person.any_email.as_deref(), &email);
         mail::notice(&mut change, self.config(), self.keyring(), person.email.as_deref(), "email_changed", answer.locale)?;
-        change.audit(audit::Entry::ok("email_changed").account(account).address(answer.shown_address()));
+        change.audit(answer.entry(audit::Entry::ok("email_changed").account(account)));
         match self.store().apply(change).await {
             Ok(_) => {}
             Err(NotApplied::Conflict(_)) => return Ok(Some("code_over")),
             Err(other) => return Err(other.into()),
         }
         self.wake_outbox();
+        state.version += 1;
         state.purpose = Purpose::SignIn;
         Ok(None)
     }
@@ -181,42 +197,46 @@ impl Machine {
 
     pub(super) async fn check_enrolment(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         let (Some(account), Some(secret)) = (state.account.clone(), state.totp_secret) else { return Ok(Some("wrong_code")) };
-        if !self.rates().code(&account) {
+        if self.rates().too_fast(answer.address) {
             return Ok(Some("too_many_attempts"));
         }
         let seed = crate::seal::random()?;
-        let enrolment = totp::Enrolment { account: &account, secret: &secret, seed: &seed };
+        let enrolment = totp::Enrolment { account: &account, version: state.version, secret: &secret, seed: &seed };
         if !totp::enrol(self, &enrolment, answer).await? {
             return Ok(Some("wrong_code"));
         }
         self.wake_outbox();
+        state.version += 1;
         state.purpose = Purpose::SignIn;
         (state.totp_secret, state.recovery_seed) = (None, Some(seed));
-        Ok(self.proved(state, account, Method::Totp, answer.now_ms))
+        Ok(self.proved(state, (account, state.version), Method::Totp, answer.now_ms))
     }
 
-    pub(super) async fn remove_totp(&self, state: &mut State, now_ms: i64) -> Result<()> {
+    pub(super) async fn remove_totp(&self, state: &mut State, by: By<'_>) -> Result<()> {
         let account = state.account.clone().unwrap_or_default();
         let person = self.person(&account).await?;
-        let mut change = StoreChange::new(now_ms);
-        totp::remove(&mut change, &account);
+        let mut change = StoreChange::new(by.now_ms);
+        accounts::hold(&mut change, &account, state.version);
+        accounts::raise(&mut change, &account);
+        totp::remove(&mut change, &account, by);
         recovery::remove(&mut change, &account);
         let locale = person.locale.as_deref().unwrap_or("en");
         mail::notice(&mut change, self.config(), self.keyring(), person.email.as_deref(), "factor_removed", locale)?;
-        self.store().apply(change).await?;
-        self.wake_outbox();
+        self.apply_own(change, state).await?;
         state.proofs.retain(|it| it.method != Method::Totp);
         state.purpose = Purpose::SignIn;
         Ok(())
     }
 
     /// New codes; the old ones are void.
-    pub(super) async fn new_recovery_codes(&self, state: &mut State, now_ms: i64) -> Result<Step> {
+    pub(super) async fn new_recovery_codes(&self, state: &mut State, by: By<'_>) -> Result<Step> {
         let account = state.account.clone().unwrap_or_default();
         let seed = crate::seal::random()?;
-        let mut change = StoreChange::new(now_ms);
-        recovery::replace(self, &mut change, &account, &seed);
-        self.store().apply(change).await?;
+        let mut change = StoreChange::new(by.now_ms);
+        accounts::hold(&mut change, &account, state.version);
+        accounts::raise(&mut change, &account);
+        recovery::replace(self, &mut change, (&account, &seed), by);
+        self.apply_own(change, state).await?;
         state.purpose = Purpose::SignIn;
         state.pending = Pending::ShowRecovery;
         state.recovery_seed = Some(seed);

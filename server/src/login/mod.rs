@@ -1,6 +1,7 @@
 //! Signing in: one machine for every face. `docs/ARCHITECTURE.md` draws it.
 
 pub mod accounts;
+pub mod attempts;
 pub mod flow;
 mod journeys;
 pub mod methods;

@@ -1,5 +1,6 @@
 //! What is still missing for a person to be signed in. Pure: a policy, the proofs so far, the clock.
 
+use crate::config::Config;
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,6 +58,21 @@ impl Policy {
     pub fn parse(require: &[String], acr: Option<&str>) -> Self {
         let chain = |text: &String| text.split('+').filter_map(|it| Method::parse(it.trim())).collect();
         Self { chains: require.iter().map(chain).collect(), acr: acr.map(str::to_owned) }
+    }
+
+    /// A policy of the configuration; who names none, and finds none, signs in with a password.
+    pub fn named(config: &Config, name: &str) -> Self {
+        match config.login.get(name) {
+            Some(it) => Self::parse(&it.require, it.acr.as_deref()),
+            None => Self::parse(&["password".to_owned()], None),
+        }
+    }
+
+    /// Whoever satisfies this one has satisfied the other as well: each of its chains contains one of the other's.
+    pub fn is_no_weaker_than(&self, other: &Self) -> bool {
+        let own = || other.chains.iter().filter(|it| !it.is_empty());
+        let contains_one = |chain: &Vec<Method>| own().any(|own| own.iter().all(|it| chain.contains(it)));
+        self.chains.iter().filter(|it| !it.is_empty()).all(contains_one) && self.chains.iter().any(|it| !it.is_empty())
     }
 }
 
@@ -128,6 +144,20 @@ mod tests {
 
     fn proof(method: Method, at_ms: i64) -> Proof {
         Proof { method, subject: "a".to_owned(), at_ms }
+    }
+
+    #[test]
+    fn no_weaker_means_that_every_chain_contains_one() {
+        let policy = |require: &[&str]| Policy::parse(&require.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>(), None);
+        let no_weaker = |one: &[&str], other: &[&str]| policy(one).is_no_weaker_than(&policy(other));
+        assert!(no_weaker(&["password"], &["password"]));
+        assert!(no_weaker(&["totp + password", "email + totp"], &["password", "email"]));
+        assert!(!no_weaker(&["password"], &["password + totp"]));
+        assert!(!no_weaker(&["password + totp", "email"], &["password"]), "one weak chain is enough");
+        assert!(!no_weaker(&["email"], &["password"]), "another method is not the same");
+        for none in [&[][..], &[""][..]] {
+            assert!(!no_weaker(none, &["password"]) && !no_weaker(&["password"], none));
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
-//! How often somebody may try. In bounded space: keys are hashed into 65,536 places.
-//! Nothing here can be used up for a person by a stranger: a browser that signed in before has a budget of its own.
+//! How fast one address may ask for work that costs: in memory and in bounded space, keys are hashed into 65,536 places. It bounds
+//! the load and decides nothing about a person; what does is `attempts`.
 
+use super::attempts::network;
 use crate::app::Limits;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::net::IpAddr;
@@ -8,52 +9,17 @@ use std::num::NonZeroU32;
 
 pub struct Rates {
     addresses: DefaultKeyedRateLimiter<u16>,
-    devices: DefaultKeyedRateLimiter<u16>,
-    codes: DefaultKeyedRateLimiter<u16>,
-    /// Names nobody has get the same ten guesses, so that the limit does not tell which names exist.
-    strangers: DefaultKeyedRateLimiter<u16>,
-    /// Mails to one address, asked for by browsers nobody knows.
-    mails: DefaultKeyedRateLimiter<u16>,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        let some = |n: u32| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
-        let ten = || RateLimiter::keyed(Quota::per_minute(some(1)).allow_burst(some(10)));
-        Self {
-            addresses: RateLimiter::keyed(Quota::per_minute(some(300))),
-            devices: ten(),
-            codes: ten(),
-            strangers: ten(),
-            mails: RateLimiter::keyed(Quota::per_hour(some(20)).allow_burst(some(5))),
-        }
+        Self { addresses: RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(300).unwrap_or(NonZeroU32::MIN))) }
     }
 }
 
 impl Rates {
-    /// Per address; IPv6 by its /64, so that one line cannot count as millions (607-K).
+    /// IPv6 by its /64, so that one line cannot count as millions (607-K).
     pub fn too_fast(&self, address: Option<IpAddr>) -> bool {
-        let place = match address {
-            None => return false,
-            Some(IpAddr::V4(it)) => it.to_string(),
-            Some(IpAddr::V6(it)) => format!("{:x?}", &it.segments()[..4]),
-        };
-        self.addresses.check_key(&Limits::place(&["address", &place])).is_err()
-    }
-
-    pub fn device(&self, id: &str) -> bool {
-        self.devices.check_key(&Limits::place(&["device", id])).is_ok()
-    }
-
-    pub fn stranger(&self, name: &str) -> bool {
-        self.strangers.check_key(&Limits::place(&["stranger", name])).is_ok()
-    }
-
-    pub fn code(&self, account: &str) -> bool {
-        self.codes.check_key(&Limits::place(&["code", account])).is_ok()
-    }
-
-    pub fn mail(&self, to: &str) -> bool {
-        self.mails.check_key(&Limits::place(&["mail", to])).is_ok()
+        address.is_some() && self.addresses.check_key(&Limits::place(&["address", &network(address)])).is_err()
     }
 }

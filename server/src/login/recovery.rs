@@ -1,7 +1,8 @@
 //! Recovery codes: ten, made when the authenticator is added, each good once in place of its code.
 //! They are a function of a seed in the sealed login, so that a page that was lost shows the same ten again.
 
-use super::flow::{Answer, Machine};
+use super::attempts::{self, Taken, What, Whom};
+use super::flow::{Answer, By, Machine};
 use super::step::{FieldKind, Step};
 use crate::audit;
 use crate::error::Result;
@@ -35,7 +36,7 @@ fn names(machine: &Machine, account: &str, code: &str) -> Vec<String> {
 }
 
 /// Replaces all codes of the account.
-pub fn replace(machine: &Machine, change: &mut Change, account: &str, seed: &[u8; 16]) {
+pub fn replace(machine: &Machine, change: &mut Change, (account, seed): (&str, &[u8; 16]), by: By<'_>) {
     let now_ms = change.now_ms();
     change.run_expecting(REMOVE, vec![account.into()], Expect::Any);
     for code in codes(machine, account, seed) {
@@ -43,37 +44,47 @@ pub fn replace(machine: &Machine, change: &mut Change, account: &str, seed: &[u8
             change.run(ADD, vec![account.into(), name.into(), Value::from(&b""[..]), now_ms.into()]);
         }
     }
-    change.audit(audit::Entry::ok("recovery_codes_made").account(account));
+    change.audit(by.entry(audit::Entry::ok("recovery_codes_made").account(account)));
 }
 
 pub fn remove(change: &mut Change, account: &str) {
     change.run_expecting(REMOVE, vec![account.into()], Expect::Any);
 }
 
-/// Is it one of the account's codes? It is gone afterwards: saying yes and deleting are one statement.
-pub async fn check(machine: &Machine, account: &str, answer: &Answer<'_>) -> Result<bool> {
-    if !machine.rates().code(account) {
-        return Ok(false);
-    }
+/// Is it one of the account's codes? It is gone afterwards: saying yes and deleting are one statement. Answers what is wrong.
+pub async fn check(machine: &Machine, account: &str, answer: &Answer<'_>) -> Result<Option<&'static str>> {
+    let charged = match attempts::charge(machine, What::Code, Whom::Account(account), answer).await? {
+        Taken::Yes(it) => it,
+        Taken::No(why) => {
+            refused(machine, account, answer, why).await?;
+            return Ok(Some("too_many_attempts"));
+        }
+    };
     let person = machine.person(account).await?;
     for name in names(machine, account, answer.text("recovery_code")) {
         let mut change = Change::new(answer.now_ms);
         change.run(SPEND, vec![account.into(), name.into()]);
+        attempts::give_back(&mut change, &charged);
         mail::notice(&mut change, machine.config(), machine.keyring(), person.email.as_deref(), "recovery_used", answer.locale)?;
-        change.audit(audit::Entry::ok("recovery_code_used").account(account).address(answer.shown_address()));
+        change.audit(answer.entry(audit::Entry::ok("recovery_code_used").account(account)));
         match machine.store().apply(change).await {
             Ok(_) => {
                 machine.wake_outbox();
-                return Ok(true);
+                return Ok(None);
             }
             Err(NotApplied::Conflict(_)) => {}
             Err(other) => return Err(other.into()),
         }
     }
+    refused(machine, account, answer, "no such code").await?;
+    Ok(Some("wrong_recovery_code"))
+}
+
+async fn refused(machine: &Machine, account: &str, answer: &Answer<'_>, why: &'static str) -> Result<()> {
     let mut change = Change::new(answer.now_ms);
-    change.audit(audit::Entry::refused("recovery_code_refused", "no such code").account(account).address(answer.shown_address()));
+    change.audit(answer.entry(audit::Entry::refused("recovery_code_refused", why).account(account)));
     machine.store().apply(change).await?;
-    Ok(false)
+    Ok(())
 }
 
 pub async fn left(machine: &Machine, account: &str) -> Result<usize> {

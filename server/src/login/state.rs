@@ -3,6 +3,7 @@
 use super::methods::email::Sent;
 use super::policy::{Method, Proof};
 use super::step::Step;
+use crate::audit::Entry;
 use crate::store::Value;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -30,10 +31,14 @@ pub enum Purpose {
     Account(Change),
 }
 
-/// Proofs of a session that may count.
+/// Proofs from before that may count.
 #[derive(Serialize, Deserialize, Clone, Debug)]
 pub struct Existing {
     pub account: String,
+    /// Of the account, as it was when they were read.
+    pub version: i64,
+    /// The session they are of, which must live on; none: of a login that has opened none yet.
+    pub session: Option<[u8; 16]>,
     pub proofs: Vec<Proof>,
 }
 
@@ -49,6 +54,9 @@ pub struct ConsentAsk {
 
 pub struct Begin {
     pub purpose: Purpose,
+    /// The client that sent the person, and where the person is: for audit entries.
+    pub client: Option<String>,
+    pub address: Option<IpAddr>,
     pub policy: String,
     pub login_hint: Option<String>,
     pub acr_values: Vec<String>,
@@ -63,6 +71,7 @@ pub struct Begin {
 }
 
 /// One answer, as the face heard it.
+#[derive(Clone, Copy)]
 pub struct Answer<'a> {
     pub handle: &'a str,
     /// The button.
@@ -73,14 +82,35 @@ pub struct Answer<'a> {
     pub address: Option<IpAddr>,
     pub locale: &'a str,
     pub now_ms: i64,
+    /// Whose login it is: the face leaves it empty, and the machine reads it in the sealed login.
+    pub client: Option<&'a str>,
 }
 
-impl Answer<'_> {
+/// What audit entries say beside the person.
+#[derive(Clone, Copy)]
+pub struct By<'a> {
+    pub client: Option<&'a str>,
+    pub address: Option<IpAddr>,
+    pub now_ms: i64,
+}
+
+impl By<'_> {
+    pub fn entry(&self, mut entry: Entry) -> Entry {
+        entry.client = self.client.map(str::to_owned);
+        entry.address = self.address.map(|it| it.to_string());
+        entry
+    }
+}
+
+impl<'a> Answer<'a> {
     pub fn text(&self, name: &str) -> &str {
         self.fields.get(name).map(String::as_str).unwrap_or_default()
     }
-    pub fn shown_address(&self) -> String {
-        self.address.map(|it| it.to_string()).unwrap_or_default()
+    pub fn by(&self) -> By<'a> {
+        By { client: self.client, address: self.address, now_ms: self.now_ms }
+    }
+    pub fn entry(&self, entry: Entry) -> Entry {
+        self.by().entry(entry)
     }
 }
 
@@ -92,13 +122,19 @@ pub enum Outcome {
         request: Json,
     },
     Done(Box<Done>),
+    /// `account`: the person, if known by then. `denied`: consent was asked for and not given.
     Abandoned {
         request: Json,
+        account: Option<String>,
+        denied: bool,
     },
 }
 
 pub struct Done {
     pub account: String,
+    /// What the proofs hold for: they are worth nothing if the account has changed, or the session they are of has ended.
+    pub version: i64,
+    pub session: Option<[u8; 16]>,
     pub proofs: Vec<Proof>,
     pub acr: String,
     pub amr: Vec<String>,
@@ -141,11 +177,17 @@ pub(super) struct State {
     #[serde(with = "as_text")]
     pub id: [u8; 16],
     pub purpose: Purpose,
+    pub client: Option<String>,
     pub policy: String,
     pub login_hint: Option<String>,
     pub not_before_ms: i64,
     pub request: Json,
     pub account: Option<String>,
+    /// The account's version when the proofs were made: a new password, an ended session, a code used elsewhere raise it.
+    #[serde(default)]
+    pub version: i64,
+    /// The session that some of the proofs are of.
+    pub session: Option<[u8; 16]>,
     pub proofs: Vec<Proof>,
     pub consent: Option<ConsentAsk>,
     pub pending: Pending,
@@ -156,6 +198,25 @@ pub(super) struct State {
     pub totp_secret: Option<[u8; 20]>,
     pub recovery_seed: Option<[u8; 16]>,
     pub expires_ms: i64,
+}
+
+impl State {
+    /// All proofs of a login are of one account as it is now: another person's, or older ones, count for nothing (334-L).
+    pub fn prove(&mut self, account: String, version: i64, proof: Proof) {
+        if self.account.as_ref() != Some(&account) || self.version != version {
+            self.proofs.clear();
+            self.session = None;
+        }
+        self.proofs.retain(|it| it.method != proof.method);
+        self.proofs.push(proof);
+        (self.account, self.version) = (Some(account), version);
+    }
+
+    /// Back to where nobody is known.
+    pub fn forget(&mut self) {
+        (self.account, self.session, self.sent) = (None, None, None);
+        self.proofs.clear();
+    }
 }
 
 /// What was wrong with an answer: the key of a message.

@@ -7,6 +7,7 @@ use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, Grant, Person, details};
 use crate::store::Value;
+use crate::tokens::claims::{self, Place};
 use crate::tokens::handles::Kind;
 use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::access_token::{self, AccessToken};
@@ -16,35 +17,6 @@ use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::scope::Scope;
 use symbolon_oauth::{base64url, jws};
 
-/// Claims that configuration and profile can never write (228-J).
-const RESERVED: &[&str] = &[
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "iat",
-    "nbf",
-    "jti",
-    "client_id",
-    "scope",
-    "cnf",
-    "act",
-    "may_act",
-    "acr",
-    "amr",
-    "auth_time",
-    "sid",
-    "authorization_details",
-    "azp",
-    "nonce",
-    "at_hash",
-    "c_hash",
-    "typ",
-    "active",
-    "token_type",
-    "tier",
-    "grant_id",
-];
 /// A token for the userinfo endpoint lives as long as a default API token.
 const USERINFO_LIFETIME_S: i64 = 900;
 
@@ -134,7 +106,7 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
         body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
     }
     if scope.contains("openid") {
-        body["id_token"] = id_token(app, caller, grant, scope, &token, generation == 1)?.into();
+        body["id_token"] = id_token(app, caller, grant, &token, generation == 1)?.into();
     }
     Ok(Answer { body, jti })
 }
@@ -298,36 +270,10 @@ fn make_jti(app: &App, grant: Option<&Grant>, tier: Option<TierName>) -> Result<
 /// The claims an API gets for this scope: its own list, from the person's profile, and never a reserved name.
 fn api_claims(api: &Api, scope: &Scope, person: &Person) -> Map<String, Json> {
     let wanted = api.claims.iter().chain(api.scope.iter().filter(|(name, _)| scope.contains(name)).flat_map(|(_, it)| &it.claims));
-    wanted.filter_map(|name| Some((name.clone(), claim(person, name)?))).collect()
+    wanted.filter_map(|name| Some((name.clone(), claims::claim(person, name)?))).collect()
 }
 
-/// One claim of a person. OpenID Connect Core 5.1; an absent value is absent, never null.
-pub fn claim(person: &Person, name: &str) -> Option<Json> {
-    if RESERVED.contains(&name) {
-        return None;
-    }
-    match name {
-        "email" => person.email.clone().map(Json::from),
-        "email_verified" => person.email.as_ref().map(|_| person.email_verified.into()),
-        "name" => person.name.clone().map(Json::from),
-        "locale" => person.locale.clone().map(Json::from),
-        _ => person.claims.get(name).filter(|it| !it.is_null()).cloned(),
-    }
-}
-
-/// OpenID Connect Core 5.4: the claims of the `profile` and `email` scopes.
-pub fn openid_claims(person: &Person, scope: &Scope, asked: &[String]) -> Map<String, Json> {
-    let mut names: Vec<&str> = asked.iter().map(String::as_str).collect();
-    if scope.contains("profile") {
-        names.extend(["name", "given_name", "family_name", "nickname", "preferred_username", "picture", "locale", "zoneinfo", "birthdate"]);
-    }
-    if scope.contains("email") {
-        names.extend(["email", "email_verified"]);
-    }
-    names.into_iter().filter_map(|name| Some((name.to_owned(), claim(person, name)?))).collect()
-}
-
-fn id_token(app: &App, caller: &Caller, grant: &Grant, scope: &Scope, access_token: &str, first: bool) -> Result<String> {
+fn id_token(app: &App, caller: &Caller, grant: &Grant, access_token: &str, first: bool) -> Result<String> {
     let alg = caller.client.id_token_signed_response_alg.unwrap_or(app.config.signing.alg);
     let iat = caller.now_ms / 1000;
     let token = IdToken {
@@ -343,9 +289,8 @@ fn id_token(app: &App, caller: &Caller, grant: &Grant, scope: &Scope, access_tok
         amr: Some(grant.asked.amr.clone()).filter(|it| !it.is_empty()),
         at_hash: Some(id_token::at_hash(alg, access_token)),
         sid: Some(crate::sessions::sid(app, &caller.client_id, &grant.session)),
-        extra: openid_claims(&grant.person, &Scope::default(), &grant.asked.id_token_claims),
+        extra: claims::told(&app.config, &caller.client, caller.tier_rules(), grant, Place::IdToken),
     };
-    let _ = scope;
     let key = app.keys.signer(alg, caller.now_ms)?;
     Ok(id_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an ID token: {it:?}")))?)
 }

@@ -1,5 +1,6 @@
-//! What the server hands out: handles (codes, refresh tokens, request URIs), access tokens, ID tokens, and the keys that sign them.
+//! What the server hands out: handles (codes, refresh tokens, request URIs), access tokens, ID tokens, their claims, and the keys that sign them.
 
+pub mod claims;
 pub mod handles;
 pub mod issue;
 pub mod keys;

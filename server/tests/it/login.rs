@@ -1,4 +1,4 @@
-//! Guessing: ten tries and no more, the same for names that exist and names that do not, and the owner is not locked out.
+//! Guessing: a few tries and no more, the same for names that exist and names that do not, and the owner is not locked out.
 
 use crate::world::*;
 
@@ -11,32 +11,144 @@ async fn guess(world: &World, browser: &mut Browser, page: &Page, name: &str, pa
     browser.submit(world, page, &[("username", name), ("password", password)], "continue").await
 }
 
-/// 298-H, 300-H, 356-Z: restarting the flow gives no new guesses, and the limit does not tell which names exist.
+/// A world behind a proxy that says where browsers are.
+async fn behind_a_proxy(engine: Engine, more: &str) -> World {
+    let port = free_port();
+    let text = configuration(port, &database(engine).await);
+    let text = text.replacen("development = true", "development = true\ntrusted_proxies = [\"127.0.0.1\"]", 1);
+    World::with(&(text + more), port).await
+}
+
+const STRANGER: &str = "198.51.100.7";
+const ELSEWHERE: &str = "203.0.113.5";
+
+/// One guess from a browser nobody knows.
+async fn guess_at(world: &World, address: &str, name: &str, password: &str) -> Page {
+    let mut browser = Browser::at(address);
+    let page = start(world, &mut browser).await;
+    guess(world, &mut browser, &page, name, password).await
+}
+
+fn throttled(page: &Page) -> bool {
+    assert!(page.status == 200 || page.status == 303, "{}", page.html);
+    page.html.contains("Too many attempts")
+}
+
+/// 298-H, 300-H, 356-Z: restarting the flow gives no new guesses, and the limit, which ends at the same moment, does not tell which names
+/// exist. It is the stranger's own: the owner's browser signs in beside it, and so does a new one of the owner's anywhere else.
 #[tokio::test(flavor = "multi_thread")]
-async fn guesses_are_counted_on_the_account_and_alike_for_nobody() {
-    on_every_engine(|world| async move {
-        let mut owner = Browser::default();
+async fn guesses_are_counted_alike_for_nobody_and_lock_no_owner_out() {
+    for engine in engines() {
+        let world = behind_a_proxy(engine, "").await;
+        let mut owner = Browser::at(STRANGER);
         owner.sign_in(&world, &Ask::native("orders:read"), "alice").await;
         for name in ["alice", "nobody"] {
             let mut answers = Vec::new();
             for _ in 0..12 {
-                let mut thief = Browser::default();
-                let page = start(&world, &mut thief).await;
-                let page = guess(&world, &mut thief, &page, name, "a wrong password").await;
-                assert_eq!((page.status, &page.location), (200, &None));
-                answers.push(page.html.contains("Too many attempts"));
+                answers.push(throttled(&guess_at(&world, STRANGER, name, "a wrong password").await));
             }
             assert_eq!(answers.iter().position(|it| *it), Some(10), "{name}: {answers:?}");
         }
-        // The right password from an unknown browser has to wait as well; the owner's own browser does not.
-        let mut thief = Browser::default();
-        let page = start(&world, &mut thief).await;
-        assert!(guess(&world, &mut thief, &page, "alice", PASSWORD).await.location.is_none());
+        assert!(guess_at(&world, STRANGER, "alice", PASSWORD).await.location.is_none(), "the right one has to wait as well");
         let page = start(&world, &mut owner).await;
-        assert!(guess(&world, &mut owner, &page, "alice", PASSWORD).await.location.is_some());
+        assert!(guess(&world, &mut owner, &page, "alice", PASSWORD).await.location.is_some(), "the owner's browser, in the same network");
+        assert!(guess_at(&world, ELSEWHERE, "alice", PASSWORD).await.location.is_some(), "a new browser of the owner's, elsewhere");
+        world.advance_s(14 * 60);
+        for name in ["alice", "nobody"] {
+            assert!(throttled(&guess_at(&world, STRANGER, name, "a wrong password").await), "{name}: one window for both");
+        }
+        let world = world.restarted(|_| {}).await;
+        for name in ["alice", "nobody"] {
+            assert!(throttled(&guess_at(&world, STRANGER, name, "a wrong password").await), "{name}: a restart gives nothing back");
+        }
+        world.advance_s(61);
+        for name in ["alice", "nobody"] {
+            assert!(!throttled(&guess_at(&world, STRANGER, name, "a wrong password").await), "{name}: over for both");
+        }
         world.stop().await;
-    })
-    .await;
+    }
+}
+
+/// 298-H, 607-K: strangers in many networks have a hundred guesses an hour together, and the addresses of one line are one network. The
+/// owner's browser is not among them.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_strangers_together_have_few_guesses() {
+    let world = behind_a_proxy(Engine::Sqlite, "").await;
+    let mut owner = Browser::at(STRANGER);
+    owner.sign_in(&world, &Ask::native("orders:read"), "alice").await;
+    for network in 0..10 {
+        let mut answers = Vec::new();
+        for at in 0..11 {
+            answers.push(throttled(&guess_at(&world, &format!("2001:db8:0:{network}::{at}"), "alice", "a wrong password").await));
+        }
+        assert_eq!(answers.iter().position(|it| *it), Some(10), "network {network}: {answers:?}");
+    }
+    assert!(throttled(&guess_at(&world, ELSEWHERE, "alice", PASSWORD).await));
+    let page = start(&world, &mut owner).await;
+    assert!(guess(&world, &mut owner, &page, "alice", PASSWORD).await.location.is_some());
+    assert!(throttled(&guess_at(&world, ELSEWHERE, "alice", PASSWORD).await), "the owner's success gives strangers nothing back");
+    world.advance_s(3601);
+    assert!(guess_at(&world, ELSEWHERE, "alice", PASSWORD).await.location.is_some());
+    world.stop().await;
+}
+
+const TWO: &str = "[login.default]\nrequire = [\"password\"]\n[login.two]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n";
+
+/// A browser with the password proved, at the question for the authenticator's code.
+async fn at_the_code(world: &World, browser: &mut Browser) -> Page {
+    let ask = Ask::native("openid").with("acr_values", "urn:two").with("prompt", "login");
+    let page = browser.get(world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+    browser.submit(world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await
+}
+
+/// 352-Z, 356-Z: guesses at codes are counted like those at passwords, in the store; recovery codes share the budget; what is refused
+/// is said as what it is and has its entry. Twins: the owner's browser, another network, and a code that is right.
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_at_codes_are_counted_like_those_at_passwords() {
+    for engine in engines() {
+        let world = behind_a_proxy(engine, TWO).await;
+        let mut owner = Browser::at(STRANGER);
+        let page = at_the_code(&world, &mut owner).await;
+        let secret = page.html.split("<code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let now = |world: &World| totp(&secret, world.running.shared.now().now_ms());
+        let page = owner.submit(&world, &page, &[("code", &now(&world))], "continue").await;
+        let spare: Vec<String> = page.html.split("<code>").skip(1).map(|it| it.split('<').next().unwrap().to_owned()).collect();
+        assert!(owner.submit(&world, &page, &[], "continue").await.location.is_some());
+        world.advance_s(60);
+
+        let mut thief = Browser::at(STRANGER);
+        let mut page = at_the_code(&world, &mut thief).await;
+        for _ in 0..10 {
+            page = thief.submit(&world, &page, &[("code", "000000")], "continue").await;
+            assert!(page.html.contains("The code is not right"), "{}", page.html);
+        }
+        for code in ["000000", &now(&world)] {
+            let page = thief.submit(&world, &page, &[("code", code)], "continue").await;
+            assert!(throttled(&page) && !page.html.contains("The code is not right"), "{}", page.html);
+        }
+        let world = world.restarted(|_| {}).await;
+        let mut again = Browser::at(STRANGER);
+        let page = at_the_code(&world, &mut again).await;
+        let page = again.submit(&world, &page, &[], "use_recovery").await;
+        assert!(throttled(&again.submit(&world, &page, &[("recovery_code", &spare[0])], "continue").await));
+        let entries = [world.entries("totp_refused").await, world.entries("recovery_code_refused").await];
+        assert_eq!((entries[0].len(), entries[1].len()), (12, 1));
+        for entry in entries.iter().flatten() {
+            assert_eq!((entry["client"].as_str(), entry["address"].as_str()), (Some("shop-ios"), Some(STRANGER)), "{entry}");
+        }
+
+        let page = at_the_code(&world, &mut owner).await;
+        let used = now(&world);
+        assert!(owner.submit(&world, &page, &[("code", &used)], "continue").await.location.is_some(), "the owner's browser");
+        let mut elsewhere = Browser::at(ELSEWHERE);
+        let page = at_the_code(&world, &mut elsewhere).await;
+        let page = elsewhere.submit(&world, &page, &[("code", &used)], "continue").await;
+        assert!(page.html.contains("The code is not right"), "a code works once (352-Z): {}", page.html);
+        let page = elsewhere.submit(&world, &page, &[], "use_recovery").await;
+        let page = elsewhere.submit(&world, &page, &[("recovery_code", &spare[0])], "continue").await;
+        assert!(page.location.is_some(), "another network; the refused try spent nothing: {}", page.html);
+        world.stop().await;
+    }
 }
 
 /// 290-H, 291-H, 295-H: the sealed state of a login, edited anywhere or carried elsewhere, is refused.

@@ -3,6 +3,7 @@
 //! attack catalogue it covers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
+mod asks;
 mod attacks;
 mod attacks_more;
 mod attested;
@@ -32,6 +33,7 @@ mod play;
 mod refresh;
 mod refusals;
 mod signed;
+mod stale;
 mod store;
 mod surface;
 mod tidy;

@@ -97,6 +97,23 @@ impl<'a> Phone<'a> {
         panic!("the nonce is never good");
     }
 
+    async fn userinfo(&mut self, token: &str) -> (u16, Json) {
+        let url = self.scene.world.url("/userinfo");
+        for _ in 0..2 {
+            let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
+            let proof = dpop::make(&self.key, "GET", &url, self.nonce.as_deref(), Some(token), &jti, self.scene.now_s()).unwrap();
+            let request = self.scene.world.http.get(&url).header("dpop", proof).header("authorization", format!("DPoP {token}"));
+            let answer = request.send().await.unwrap();
+            let fresh = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
+            let answer = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
+            if answer.1["error"] != "use_dpop_nonce" {
+                return answer;
+            }
+            self.nonce = fresh;
+        }
+        panic!("the nonce is never good");
+    }
+
     /// Tokens for a pushed request, or the answer that refused them.
     async fn tokens(&mut self, scope: &str) -> (u16, Json) {
         let ask = Ask::new("tiered", BACK, scope);
@@ -220,6 +237,28 @@ async fn leaving_the_attestation_out_is_no_way_round() {
     }
 }
 
+/// 144-F: a claim asked for by name comes with a scope, and a tier without that scope has none of its claims either, in the ID token
+/// and at userinfo. The twin is the tier that has the scope.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_by_name_is_within_the_tier() {
+    let without = |it: String| it.replacen("scopes = [\"orders:read\"]\nlifetime", "scopes = [\"orders:write\"]\nlifetime", 1);
+    let scene = Scene::start(Engine::Sqlite, without).await;
+    let wanted = r#"{"id_token":{"customer_id":null,"email":null},"userinfo":{"customer_id":null,"email":null}}"#;
+    for (tier, has) in [("software", false), ("hardware", true)] {
+        let mut phone = Phone::new(&scene, Some(tier));
+        let ask = Ask::new("tiered", BACK, "openid").with("claims", wanted);
+        let code = Browser::default().sign_in(&scene.world, &ask, "alice").await["code"].clone();
+        let (status, tokens) = phone.exchange(&code, &ask.verifier).await;
+        assert_eq!(status, 200, "{tokens}");
+        let (status, userinfo) = phone.userinfo(tokens["access_token"].as_str().unwrap()).await;
+        assert_eq!(status, 200, "{userinfo}");
+        for told in [claims(tokens["id_token"].as_str().unwrap()), userinfo] {
+            assert_eq!((told["email"].as_str(), told.get("customer_id").is_some()), (Some("alice@example.com"), has), "{tier}: {told}");
+        }
+    }
+    scene.world.stop().await;
+}
+
 /// A tier that needs a better sign-in: the server asks for it where the app pushes, and no code of a weaker one gets through.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tier_can_need_a_better_sign_in() {
@@ -235,6 +274,11 @@ async fn a_tier_can_need_a_better_sign_in() {
     let page =
         browser.submit(&scene.world, &page, &[("username", "alice"), ("login_name", "alice"), ("password", PASSWORD)], "continue").await;
     assert!(page.location.is_none(), "a password alone is not enough: {}", page.html);
+    // 368-Z: an app that insists on another acr is not given the tier's instead; the twin is a tier that asks for none.
+    let mut insists = form.clone();
+    insists.push(("claims", r#"{"id_token":{"acr":{"essential":true,"value":"urn:example:stronger"}}}"#));
+    assert_eq!(error(&soft.post("/par", &insists).await), (400, "unmet_authentication_requirements"));
+    assert_eq!(hard.post("/par", &insists).await.0, 201);
     // Not pushed: a code by password, which the weaker tier cannot use, and the stronger one can.
     for (phone, expected) in [(&mut soft, (400, "invalid_grant")), (&mut hard, (200, ""))] {
         let ask = Ask::new("tiered", BACK, "orders:read");

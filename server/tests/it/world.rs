@@ -291,15 +291,22 @@ impl World {
     }
 
     pub async fn audited(&self, event: &str) -> usize {
+        self.entries(event).await.len()
+    }
+
+    /// The audit entries of an event, oldest first.
+    pub async fn entries(&self, event: &str) -> Vec<Json> {
         let app = self.running.shared.now();
-        let mut count = 0;
-        for sql in ["SELECT body FROM audit_security", "SELECT body FROM audit_routine"] {
+        let mut found = Vec::new();
+        for sql in ["SELECT body FROM audit_security ORDER BY id", "SELECT body FROM audit_routine ORDER BY id"] {
             for row in app.store.all(sql, &[]).await.unwrap() {
                 let body: Json = serde_json::from_str(row.text(0).unwrap()).unwrap();
-                count += usize::from(body["event"] == event);
+                if body["event"] == event {
+                    found.push(body);
+                }
             }
         }
-        count
+        found
     }
 
     pub async fn stop(self) {
@@ -353,6 +360,8 @@ impl Ask {
 /// A browser: cookies and forms, no scripts.
 #[derive(Default, Clone)]
 pub struct Browser {
+    /// Where it seems to be, to a world that trusts the proxy 127.0.0.1.
+    pub address: Option<String>,
     pub cookies: BTreeMap<String, String>,
 }
 
@@ -364,6 +373,10 @@ pub struct Page {
 }
 
 impl Browser {
+    pub fn at(address: &str) -> Self {
+        Self { address: Some(address.to_owned()), ..Self::default() }
+    }
+
     pub async fn get(&mut self, world: &World, url: &str) -> Page {
         self.send(world.http.get(url)).await
     }
@@ -371,6 +384,10 @@ impl Browser {
     pub async fn send(&mut self, request: reqwest::RequestBuilder) -> Page {
         let cookies: Vec<String> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
         let request = if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) };
+        let request = match &self.address {
+            Some(it) => request.header("x-forwarded-for", it),
+            None => request,
+        };
         let answer = request.send().await.unwrap();
         for line in answer.headers().get_all("set-cookie") {
             let line = line.to_str().unwrap();
@@ -448,6 +465,23 @@ fn attribute(tag: &str, name: &str) -> Option<String> {
     let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
     let value = rest.split('"').next()?;
     Some(value.replace("&amp;", "&").replace("&#x2f;", "/").replace("&#x2F;", "/").replace("&#x3d;", "=").replace("&quot;", "\""))
+}
+
+/// The code an authenticator app shows now.
+pub fn totp(secret: &str, now_ms: i64) -> String {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+    let (mut bytes, mut group, mut bits) = (Vec::new(), 0_u32, 0);
+    for it in secret.bytes() {
+        group = group << 5 | alphabet.iter().position(|one| *one == it).unwrap() as u32;
+        bits += 5;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push((group >> bits & 255) as u8);
+        }
+    }
+    let secret: [u8; 20] = bytes.try_into().unwrap();
+    let made = totp_rs::Builder::new().with_algorithm(totp_rs::Algorithm::SHA1).with_digits(6).with_step_duration(30).with_secret(secret);
+    made.build().unwrap().generate(u64::try_from(now_ms / 1000).unwrap()).to_string()
 }
 
 /// The claims of a JWT, unverified.

@@ -3,6 +3,7 @@
 
 use crate::audit;
 use crate::error::{Fault, Result};
+use crate::login::attempts::{self, Taken, What, Whom};
 use crate::login::flow::{Answer, Machine};
 use crate::login::step::{FieldKind, Step};
 use crate::mail::{self, Letter};
@@ -71,9 +72,20 @@ fn place(id: &[u8; 16]) -> String {
 
 /// Sends a code. `None`: this address got as many letters as it should.
 pub async fn send(machine: &Machine, question: Question<'_>, answer: &Answer<'_>) -> Result<Option<Sent>> {
-    let limited = question.to.or(question.shown.as_deref()).unwrap_or_else(|| answer.text("username"));
-    let known = question.account.is_some_and(|it| machine.is_known_device(it, answer.device, answer.now_ms));
-    if machine.rates().too_fast(answer.address) || !(known || machine.rates().mail(&limited.to_lowercase())) {
+    if machine.rates().too_fast(answer.address) {
+        return Ok(None);
+    }
+    let limited = question.to.or(question.shown.as_deref()).unwrap_or_else(|| answer.text("username")).to_lowercase();
+    // A known browser has its own budget for letters to its own person, not for those to an address it merely names.
+    let of = question.account.filter(|_| question.why == Why::Prove);
+    let whom = Whom::Mailbox { address: &limited, of };
+    if let Taken::No(why) = attempts::charge(machine, What::Letter, whom, answer).await? {
+        let mut change = Change::new(answer.now_ms);
+        match question.account {
+            Some(account) => change.audit(answer.entry(audit::Entry::refused("letter_refused", why).account(account))),
+            None => attempts::touch(machine, &mut change, What::Letter, whom, answer),
+        }
+        machine.store().apply(change).await?;
         return Ok(None);
     }
     let id = crate::seal::time_ordered_id(answer.now_ms)?;
@@ -99,9 +111,7 @@ pub async fn send(machine: &Machine, question: Question<'_>, answer: &Answer<'_>
     };
     mail::post(&mut change, machine.keyring(), &letter)?;
     if let Some(account) = question.account {
-        change.audit(
-            audit::Entry::ok("email_code_sent").account(account).address(answer.shown_address()).with("template", question.template),
-        );
+        change.audit(answer.entry(audit::Entry::ok("email_code_sent").account(account).with("template", question.template)));
     }
     machine.store().apply(change).await?;
     machine.wake_outbox();
@@ -162,7 +172,7 @@ pub enum Checked {
 #[derive(Debug, PartialEq, Eq, Clone, Copy)]
 pub struct Spending {
     id: [u8; 16],
-    account_version: Option<i64>,
+    pub account_version: Option<i64>,
 }
 
 /// Charges a try, then compares.
@@ -195,7 +205,7 @@ pub async fn check(machine: &Machine, sent: &Sent, account: Option<&str>, answer
     if let (Some(account), Some(_)) = (account, known) {
         let why = if right { "the account changed since this code was sent" } else { "wrong code" };
         let mut change = Change::new(answer.now_ms);
-        change.audit(audit::Entry::refused("email_code_refused", why).account(account).address(answer.shown_address()));
+        change.audit(answer.entry(audit::Entry::refused("email_code_refused", why).account(account)));
         machine.store().apply(change).await?;
     }
     Ok(if right { Checked::Over } else { Checked::Wrong })

@@ -1,9 +1,11 @@
 //! Time-based one-time codes. RFC 6238, by `totp-rs`; a step works once (352-Z) because spending it is one guarded
-//! statement, and guesses are charged to the same account window as passwords.
+//! statement, and guesses are charged as those of passwords are (`attempts`).
 
 use crate::audit;
 use crate::error::{Fault, Result};
-use crate::login::flow::{Answer, Machine};
+use crate::login::accounts;
+use crate::login::attempts::{self, Taken, What, Whom};
+use crate::login::flow::{Answer, By, Machine};
 use crate::login::recovery;
 use crate::login::step::{FieldKind, Step};
 use crate::mail;
@@ -46,32 +48,41 @@ fn step_of(secret: &[u8], code: &str, now_ms: i64) -> Result<Option<i64>> {
     Ok(generator(secret)?.check(code, now_s).and_then(|it| i64::try_from(it).ok()))
 }
 
-/// Is the code right, and was its step never used? Spending the step and saying yes are one statement.
-pub async fn check(machine: &Machine, account: &str, code: &str, now_ms: i64) -> Result<bool> {
-    if !machine.rates().code(account) {
-        return Ok(false);
-    }
-    let Some(row) = machine.store().one(READ, &[account.into()]).await? else { return Ok(false) };
+/// Is the code right, and was its step never used? Spending the step and saying yes are one statement. Answers what is wrong.
+pub async fn check(machine: &Machine, account: &str, answer: &Answer<'_>) -> Result<Option<&'static str>> {
+    let now_ms = answer.now_ms;
+    let charged = match attempts::charge(machine, What::Code, Whom::Account(account), answer).await? {
+        Taken::Yes(it) => it,
+        Taken::No(why) => {
+            refused(machine, account, answer, why).await?;
+            return Ok(Some("too_many_attempts"));
+        }
+    };
+    let Some(row) = machine.store().one(READ, &[account.into()]).await? else { return Ok(Some("wrong_code")) };
     let secret = machine.keyring().open(&place(account), row.bytes(0)?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
-    let Some(step) = step_of(&secret, code, now_ms)? else {
-        let mut change = Change::new(now_ms);
-        change.audit(audit::Entry::refused("totp_refused", "wrong code").account(account));
-        machine.store().apply(change).await?;
-        return Ok(false);
+    let Some(step) = step_of(&secret, answer.text("code"), now_ms)? else {
+        refused(machine, account, answer, "wrong code").await?;
+        return Ok(Some("wrong_code"));
     };
     let mut change = Change::new(now_ms);
     change.run(SPEND, vec![account.into(), (step * STEP_S * 1000).into()]);
-    change.audit(audit::Entry::ok("totp_proved").account(account));
+    attempts::give_back(&mut change, &charged);
+    change.audit(answer.entry(audit::Entry::ok("totp_proved").account(account)));
     match machine.store().apply(change).await {
-        Ok(_) => Ok(true),
+        Ok(_) => Ok(None),
         Err(NotApplied::Conflict(_)) => {
-            let mut change = Change::new(now_ms);
-            change.audit(audit::Entry::refused("totp_refused", "this or a later code was used before").account(account));
-            machine.store().apply(change).await?;
-            Ok(false)
+            refused(machine, account, answer, "this or a later code was used before").await?;
+            Ok(Some("wrong_code"))
         }
         Err(other) => Err(other.into()),
     }
+}
+
+async fn refused(machine: &Machine, account: &str, answer: &Answer<'_>, why: &'static str) -> Result<()> {
+    let mut change = Change::new(answer.now_ms);
+    change.audit(answer.entry(audit::Entry::refused("totp_refused", why).account(account)));
+    machine.store().apply(change).await?;
+    Ok(())
 }
 
 pub async fn is_enrolled(machine: &Machine, account: &str) -> Result<bool> {
@@ -97,6 +108,8 @@ pub fn ask_enrolment(issuer: &str, secret: &[u8; 20], problem: Option<&str>) -> 
 /// An authenticator about to be added, with the seed of its recovery codes.
 pub struct Enrolment<'a> {
     pub account: &'a str,
+    /// As the proofs of the login saw it.
+    pub version: i64,
     pub secret: &'a [u8; 20],
     pub seed: &'a [u8; 16],
 }
@@ -108,10 +121,13 @@ pub async fn enrol(machine: &Machine, it: &Enrolment<'_>, answer: &Answer<'_>) -
     let sealed = machine.keyring().seal(&place(it.account), it.secret)?;
     let person = machine.person(it.account).await?;
     let mut change = Change::new(now_ms);
+    accounts::hold(&mut change, it.account, it.version);
+    // A login that has proved one factor must not finish as if there were no second.
+    accounts::raise(&mut change, it.account);
     change.run(ENROL, vec![it.account.into(), Value::from(sealed), now_ms.into(), (step * STEP_S * 1000).into()]);
-    recovery::replace(machine, &mut change, it.account, it.seed);
+    recovery::replace(machine, &mut change, (it.account, it.seed), answer.by());
     mail::notice(&mut change, machine.config(), machine.keyring(), person.email.as_deref(), "factor_added", answer.locale)?;
-    change.audit(audit::Entry::ok("totp_enrolled").account(it.account).address(answer.shown_address()));
+    change.audit(answer.entry(audit::Entry::ok("totp_enrolled").account(it.account)));
     match machine.store().apply(change).await {
         Ok(_) => Ok(true),
         Err(NotApplied::Conflict(_)) => Ok(false),
@@ -119,9 +135,9 @@ pub async fn enrol(machine: &Machine, it: &Enrolment<'_>, answer: &Answer<'_>) -
     }
 }
 
-pub fn remove(change: &mut Change, account: &str) {
+pub fn remove(change: &mut Change, account: &str, by: By<'_>) {
     change.run(REMOVE, vec![account.into()]);
-    change.audit(audit::Entry::ok("totp_removed").account(account));
+    change.audit(by.entry(audit::Entry::ok("totp_removed").account(account)));
 }
 
 /// RFC 4648 6, without padding, as authenticator apps read it.

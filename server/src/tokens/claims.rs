@@ -1,0 +1,160 @@
+//! Which claims of a person there are, and which scopes carry them. OpenID Connect Core 5.1, 5.4, 5.5: a claim that is asked for by
+//! name is had as its scope is, by the same permission and the same consent; no claim has a road of its own.
+
+use crate::config::{Client, Config, Tier};
+use crate::grants::{Grant, Person};
+use serde_json::{Map, Value as Json};
+use symbolon_oauth::claims_parameter::ClaimsParameter;
+use symbolon_oauth::scope::Scope;
+
+/// Claims that configuration and profile can never write (228-J).
+const RESERVED: &[&str] = &[
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "jti",
+    "client_id",
+    "scope",
+    "cnf",
+    "act",
+    "may_act",
+    "acr",
+    "amr",
+    "auth_time",
+    "sid",
+    "authorization_details",
+    "azp",
+    "nonce",
+    "at_hash",
+    "c_hash",
+    "typ",
+    "active",
+    "token_type",
+    "tier",
+    "grant_id",
+];
+
+/// Core 5.4.
+const PROFILE: [&str; 14] = [
+    "name",
+    "family_name",
+    "given_name",
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "profile",
+    "picture",
+    "website",
+    "gender",
+    "birthdate",
+    "zoneinfo",
+    "locale",
+    "updated_at",
+];
+const EMAIL: [&str; 2] = ["email", "email_verified"];
+
+/// One claim of a person. OpenID Connect Core 5.1; an absent value is absent, never null.
+pub fn claim(person: &Person, name: &str) -> Option<Json> {
+    if RESERVED.contains(&name) {
+        return None;
+    }
+    match name {
+        "email" => person.email.clone().map(Json::from),
+        "email_verified" => person.email.as_ref().map(|_| person.email_verified.into()),
+        "name" => person.name.clone().map(Json::from),
+        "locale" => person.locale.clone().map(Json::from),
+        _ => person.claims.get(name).filter(|it| !it.is_null()).cloned(),
+    }
+}
+
+fn of(person: &Person, names: &[&str]) -> Map<String, Json> {
+    names.iter().filter_map(|name| Some(((*name).to_owned(), claim(person, name)?))).collect()
+}
+
+/// The claims of the `profile` and `email` scopes.
+pub fn of_scope(person: &Person, scope: &Scope) -> Map<String, Json> {
+    let lists: [(&str, &[&str]); 2] = [("profile", &PROFILE), ("email", &EMAIL)];
+    lists.iter().filter(|(word, _)| scope.contains(word)).flat_map(|(_, names)| of(person, names)).collect()
+}
+
+/// The scopes that carry a claim, of those the client may have: OpenID's own, and those of APIs that list it.
+fn carriers<'a>(config: &'a Config, client: &'a Client, name: &str) -> Vec<(Carrier, &'a str)> {
+    if RESERVED.contains(&name) {
+        return Vec::new();
+    }
+    let openid = if PROFILE.contains(&name) {
+        Some("profile")
+    } else if EMAIL.contains(&name) {
+        Some("email")
+    } else {
+        None
+    };
+    let own = openid.filter(|word| client.scopes.iter().any(|it| it == word)).map(|it| (Carrier::OpenId, it));
+    let of_apis = config.api.iter().flat_map(|(api_name, api)| {
+        let allowed = client.apis.get(api_name);
+        let listed = api.scope.iter().filter(|(_, it)| it.claims.iter().any(|it| it == name));
+        listed.map(|(word, _)| word).filter(move |word| allowed.is_some_and(|it| it.contains(word)))
+    });
+    own.into_iter().chain(of_apis.map(|it| (Carrier::Api, it.as_str()))).collect()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Carrier {
+    OpenId,
+    Api,
+}
+
+/// What a request asks for claim by claim and the client may have, with the scopes it needs beyond the request's own.
+#[derive(Default)]
+pub struct Asked {
+    pub id_token: Vec<String>,
+    pub userinfo: Vec<String>,
+    pub scope: Scope,
+}
+
+/// Claims that no scope of the client carries are left out: Core 5.5 lets a server not return what was asked for.
+pub fn allowed(config: &Config, client: &Client, scope: &Scope, wanted: ClaimsParameter) -> Asked {
+    if !scope.contains("openid") {
+        return Asked::default();
+    }
+    let mut needed = Vec::new();
+    let mut keep = |names: Vec<String>| -> Vec<String> {
+        let may = |name: &String| {
+            let carriers = carriers(config, client, name);
+            let Some((_, first)) = carriers.first() else { return false };
+            if !carriers.iter().any(|(_, it)| scope.contains(it)) {
+                needed.push((*first).to_owned());
+            }
+            true
+        };
+        names.into_iter().filter(may).collect()
+    };
+    let (id_token, userinfo) = (keep(wanted.id_token), keep(wanted.userinfo));
+    Asked { id_token, userinfo, scope: needed.into_iter().collect() }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    IdToken,
+    Userinfo,
+}
+
+/// Of the claims a grant was asked for one by one: those that may be told now. The client must still have a scope that carries
+/// them, the person must have granted that scope, and the installation's tier must have it.
+pub fn told(config: &Config, client: &Client, tier: Option<&Tier>, grant: &Grant, place: Place) -> Map<String, Json> {
+    let asked = match place {
+        Place::IdToken => &grant.asked.id_token_claims,
+        Place::Userinfo => &grant.asked.userinfo_claims,
+    };
+    let granted = |word: &str| grant.scope.contains(word) || grant.asked.claims_scope.contains(word);
+    let in_tier = |carrier: Carrier, word: &str| {
+        let most = tier.and_then(|it| it.scopes.as_ref());
+        carrier == Carrier::OpenId || most.is_none_or(|it| it.iter().any(|own| own == word))
+    };
+    let may = |name: &&str| carriers(config, client, name).iter().any(|(carrier, word)| granted(word) && in_tier(*carrier, word));
+    let names: Vec<&str> = asked.iter().map(String::as_str).filter(may).collect();
+    of(&grant.person, &names)
+}
