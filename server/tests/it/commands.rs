@@ -19,7 +19,7 @@ fn run(config: &Path, words: &[&str], input: &str) -> Output {
     child.wait_with_output().unwrap()
 }
 
-async fn symbolon(config: &Path, words: &[&str], input: &str) -> (Option<i32>, String, String) {
+pub async fn symbolon(config: &Path, words: &[&str], input: &str) -> (Option<i32>, String, String) {
     let (config, input) = (config.to_owned(), input.to_owned());
     let words: Vec<String> = words.iter().map(|it| (*it).to_owned()).collect();
     let output =
