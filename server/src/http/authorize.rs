@@ -239,7 +239,11 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
     if let Some(hint) = form.get("id_token_hint") {
         let hinted = id_token::check_hint(hint, &app.keys.verifiers(app.now_ms()), &app.config.issuer)
             .map_err(|_| invalid("id_token_hint is not an ID token of this server."))?;
-        sub = hinted.get("sub").and_then(Json::as_str).map(str::to_owned);
+        let hinted = hinted.get("sub").and_then(Json::as_str).map(str::to_owned);
+        if sub.is_some() && sub != hinted {
+            return Err(invalid("id_token_hint and the claims parameter name two persons.").into());
+        }
+        sub = hinted;
     }
     Ok(AuthorizationRequest {
         client_id: client_id.to_owned(),
@@ -352,7 +356,7 @@ impl Claims {
                 return Err(invalid().because("too many").into());
             }
             for (name, how) in wanted {
-                found.read(name, how);
+                found.read(name, how)?;
                 let list = if into { &mut found.id_token } else { &mut found.userinfo };
                 list.push(name.clone());
             }
@@ -360,20 +364,42 @@ impl Claims {
         Ok(found)
     }
 
-    fn read(&mut self, name: &str, how: &Json) {
-        let values = || -> Vec<String> {
-            let many = how["values"].as_array().into_iter().flatten().filter_map(Json::as_str).map(str::to_owned);
-            how["value"].as_str().map(str::to_owned).into_iter().chain(many).take(10).collect()
-        };
-        match name {
-            "sub" => self.sub = how["value"].as_str().map(str::to_owned),
-            "acr" => {
-                self.acr_values = values();
-                self.essential_acr = how["essential"].as_bool() == Some(true);
-            }
-            _ => {}
+    /// Null is no rule. A rule that cannot be read, or two that differ, are an error, and what one place demands another's
+    /// silence does not take back (368-Z).
+    fn read(&mut self, name: &str, how: &Json) -> Result<()> {
+        if how.is_null() || !["sub", "acr"].contains(&name) {
+            return Ok(());
         }
+        let hint =
+            "The claims parameter's sub or acr is not of the form of OpenID Connect Core 5.5.1, or is asked for twice and differently.";
+        let invalid = || Refused::bad_request("invalid_request", hint);
+        let how: Demand = serde_json::from_value(how.clone()).map_err(|_| invalid())?;
+        let values: Vec<String> = how.value.into_iter().chain(how.values.into_iter().flatten()).take(10).collect();
+        if name == "acr" {
+            self.essential_acr |= how.essential;
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let before = if name == "acr" { self.acr_values.clone() } else { self.sub.iter().cloned().collect() };
+        if (!before.is_empty() && before != values) || (name == "sub" && values.len() > 1) {
+            return Err(invalid().into());
+        }
+        match name {
+            "acr" => self.acr_values = values,
+            _ => self.sub = values.into_iter().next(),
+        }
+        Ok(())
     }
+}
+
+/// How one claim is asked for. OpenID Connect Core 5.5.1.
+#[derive(Deserialize)]
+struct Demand {
+    #[serde(default)]
+    essential: bool,
+    value: Option<String>,
+    values: Option<Vec<String>>,
 }
 
 /// Is the app behind this redirect URI surely the client? RFC 8252 8.6: only a claimed https URI says so; a private

@@ -58,6 +58,11 @@ impl Policy {
         let chain = |text: &String| text.split('+').filter_map(|it| Method::parse(it.trim())).collect();
         Self { chains: require.iter().map(chain).collect(), acr: acr.map(str::to_owned) }
     }
+
+    /// How many proofs the shortest way in takes.
+    pub fn least(&self) -> usize {
+        self.chains.iter().map(Vec::len).filter(|it| *it > 0).min().unwrap_or_default()
+    }
 }
 
 pub struct Context {

@@ -3,8 +3,14 @@
 
 use crate::app::Limits;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Mutex;
+
+/// So often may one password be wrong, for whomever, before it counts as sprayed.
+const SPRAY: u32 = 50;
+const SPRAY_WINDOW_MS: i64 = 15 * 60_000;
 
 pub struct Rates {
     addresses: DefaultKeyedRateLimiter<u16>,
@@ -14,6 +20,8 @@ pub struct Rates {
     strangers: DefaultKeyedRateLimiter<u16>,
     /// Mails to one address, asked for by browsers nobody knows.
     mails: DefaultKeyedRateLimiter<u16>,
+    /// Wrong passwords: until when they are counted, and how many there were.
+    wrong: Mutex<BTreeMap<u16, (i64, u32)>>,
 }
 
 impl Default for Rates {
@@ -26,6 +34,7 @@ impl Default for Rates {
             codes: ten(),
             strangers: ten(),
             mails: RateLimiter::keyed(Quota::per_hour(some(20)).allow_burst(some(5))),
+            wrong: Mutex::default(),
         }
     }
 }
@@ -47,6 +56,21 @@ impl Rates {
 
     pub fn stranger(&self, name: &str) -> bool {
         self.strangers.check_key(&Limits::place(&["stranger", name])).is_ok()
+    }
+
+    /// One password over many people, from wherever: no account's own limit sees that (470-E).
+    pub fn is_sprayed(&self, password: &str, now_ms: i64) -> bool {
+        let place = Limits::place(&["wrong", password]);
+        self.wrong.lock().is_ok_and(|it| it.get(&place).is_some_and(|(until_ms, count)| now_ms < *until_ms && *count >= SPRAY))
+    }
+
+    pub fn was_wrong(&self, password: &str, now_ms: i64) {
+        let Ok(mut wrong) = self.wrong.lock() else { return };
+        let counted = wrong.entry(Limits::place(&["wrong", password])).or_default();
+        if now_ms >= counted.0 {
+            *counted = (now_ms + SPRAY_WINDOW_MS, 0);
+        }
+        counted.1 += 1;
     }
 
     pub fn code(&self, account: &str) -> bool {

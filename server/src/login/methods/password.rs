@@ -42,8 +42,14 @@ pub async fn check(machine: &Machine, answer: &Answer<'_>) -> Result<Outcome> {
     }
     let found = accounts::find_by_login_name(machine.store(), name).await?;
     let account = found.as_ref().map(|it| it.id.clone());
+    let known = account.as_ref().is_some_and(|it| machine.is_known_device(it, answer.device, now_ms));
+    if !known && machine.rates().is_sprayed(password, now_ms) {
+        // Charged to nobody: whoever sprays must not lock all the accounts on the way.
+        refused(machine, account.as_deref(), address, "this password was wrong for many people", now_ms).await?;
+        return Ok(Outcome::Wrong("too_many_attempts"));
+    }
     if let Some(id) = &account
-        && !machine.is_known_device(id, answer.device, now_ms)
+        && !known
         && !charge(machine, id, now_ms).await?
     {
         refused(machine, account.as_deref(), address, "too many attempts", now_ms).await?;
@@ -63,6 +69,7 @@ pub async fn check(machine: &Machine, answer: &Answer<'_>) -> Result<Outcome> {
             Ok(Outcome::Proved(it.id))
         }
         other => {
+            machine.rates().was_wrong(password, now_ms);
             let why = match &other {
                 None => "no such login name",
                 Some(it) if !it.active => "the account is disabled",
