@@ -6,6 +6,7 @@ use crate::der::{CONSTRUCTED, CONTEXT, Reader};
 pub use crate::status_list::Status;
 use crate::x509::{Chain, Dates, extension};
 use crate::{Failed, MAX_BYTES, Unreadable, Verdict, status_list};
+use x509_parser::oid_registry::OID_X509_SERIALNUMBER;
 use x509_parser::prelude::*;
 
 /// Subject public key (RSA 4096) of Google's hardware attestation root: the same key in the certificates of 2016, 2019, 2021 and
@@ -105,7 +106,8 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
         return Err(Unreadable("the chain is larger than 64 KiB"));
     }
     let chain = Chain::parse(chain)?;
-    let mut failed = chain.judge(expected.roots, Dates::Between(expected.now_s));
+    let dates = if is_of_the_factory(&chain) { Dates::BetweenFrom(expected.now_s) } else { Dates::Between(expected.now_s) };
+    let mut failed = chain.judge(expected.roots, dates);
     let serials: Vec<String> = chain.certificates.iter().map(|it| status_list::serial(it.raw_serial())).collect();
     failed.extend(status_list::failed(serials.iter().map(String::as_str), expected.status));
     // Where several certificates describe a key, a software key has extended a genuine chain: only the leaf may.
@@ -123,6 +125,13 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
         None => failed.push(Failed::new("extension", "the leaf does not describe its key")),
     }
     Ok(Verdict { facts, failed })
+}
+
+/// Certificates that the factory put in name a batch of devices by its number; by Google's rule they do not expire, and the
+/// status list is what ends them. Remotely provisioned ones are short-lived on purpose (266-N), as is all that is neither.
+fn is_of_the_factory(chain: &Chain<'_>) -> bool {
+    let mut between = chain.certificates.iter().skip(1).filter(|it| it.subject().as_raw() != it.issuer().as_raw()).peekable();
+    between.peek().is_some() && between.all(|it| it.subject().iter_by_oid(&OID_X509_SERIALNUMBER).next().is_some())
 }
 
 fn describes(certificate: &X509Certificate<'_>) -> bool {

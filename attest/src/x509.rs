@@ -1,5 +1,6 @@
 //! Certificate chains of attestation keys. RFC 5280, as far as hardware makers use it: names, signatures, basic constraints;
-//! dates only where they mean something (Apple's do, Android's leaves do not). Roots are public keys, not certificates:
+//! dates only where they mean something (Apple's do; Android's leaves' do not, nor the end of what a factory put in). Roots are public keys, not
+//! certificates:
 //! makers renew a root certificate for the same key and devices go on sending the old one.
 
 use crate::{Failed, Unreadable};
@@ -26,6 +27,8 @@ pub enum Dates {
     All(i64),
     /// All but the leaf's and the root's: Android leaves carry dates that mean nothing, and roots are judged by their key.
     Between(i64),
+    /// The same for certificates that a factory put into a device: they begin, and do not end before the device does.
+    BetweenFrom(i64),
 }
 
 impl<'a> Chain<'a> {
@@ -84,13 +87,15 @@ impl<'a> Chain<'a> {
     }
 
     fn judge_dates(&self, dates: Dates, ends_with_root: bool, failed: &mut Vec<Failed>) {
-        let (now_s, from, to) = match dates {
-            Dates::All(now_s) => (now_s, 0, self.certificates.len()),
-            Dates::Between(now_s) => (now_s, 1, self.certificates.len() - usize::from(ends_with_root)),
+        let between = self.certificates.len() - usize::from(ends_with_root);
+        let (now_s, from, to, expires) = match dates {
+            Dates::All(now_s) => (now_s, 0, self.certificates.len(), true),
+            Dates::Between(now_s) => (now_s, 1, between, true),
+            Dates::BetweenFrom(now_s) => (now_s, 1, between, false),
         };
         for (at, it) in self.certificates.iter().enumerate().take(to).skip(from) {
             let validity = it.validity();
-            if now_s < validity.not_before.timestamp() || now_s > validity.not_after.timestamp() {
+            if now_s < validity.not_before.timestamp() || (expires && now_s > validity.not_after.timestamp()) {
                 failed.push(Failed::new("chain_dates", format!("certificate {at} is not valid at the time of judging")));
             }
         }

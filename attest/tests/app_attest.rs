@@ -127,6 +127,38 @@ fn every_real_assertion_and_every_change_of_it() {
     assert!(accepted > 10);
 }
 
+/// 238-N: a root of the same vendor for other things, and the other vendor's, are no roots for this.
+#[test]
+fn the_right_vendors_other_roots_are_wrong() {
+    let Some(file) = vectors("app-attest/app-attest.json") else { return };
+    let named = ["Apple_WebAuthn_Root_CA", "AppleRootCA-G3", "google_hw_root_2022_rsa", "google_hw_root_2025_ec_p384"].map(spki);
+    let wrong: Vec<&[u8]> = named.iter().map(|it| it.as_deref().unwrap()).collect();
+    let mut tried = 0;
+    for it in file["vectors"].as_array().unwrap().iter().filter(|it| it["kind"] == "attestation" && it["expected"] == "accept") {
+        let (app, key_id) = (it["app_id"].as_str().unwrap(), base64(&it["key_id_b64"]));
+        let environment = if it["environment"] == "production" { Environment::Production } else { Environment::Development };
+        let client_data_hash = client_data_hash(it, &base64(&it["client_data_b64"]));
+        let judged = |roots: &[&[u8]]| -> Vec<&'static str> {
+            let now_s = seconds(&it["verify_at"]);
+            let expected = Expected { app_ids: &[app], client_data_hash: &client_data_hash, key_id: &key_id, environment, roots, now_s };
+            attestation(&base64(&it["attestation_object_b64"]), &expected).unwrap().failed.into_iter().map(|it| it.name).collect()
+        };
+        assert_eq!(judged(&wrong), ["chain_root"], "{}", it["id"]);
+        assert!(judged(&[APPLE_ROOT]).is_empty(), "{}", it["id"]);
+        tried += 1;
+    }
+    assert!(tried > 20);
+}
+
+/// The public key of a trust anchor.
+fn spki(name: &str) -> Option<Vec<u8>> {
+    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
+    let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
+    let pem = std::fs::read(root.join(format!("trust-anchors/{name}.pem"))).ok()?;
+    let (_, pem) = x509_parser::pem::parse_x509_pem(&pem).ok()?;
+    Some(pem.parse_x509().ok()?.public_key().raw.to_vec())
+}
+
 /// A device of our own making, under a root of its own.
 struct Device {
     root: Vec<u8>,

@@ -5,6 +5,7 @@
 use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value as Json;
 use std::path::PathBuf;
+use symbolon_attest::app_attest::APPLE_ROOT;
 use symbolon_attest::key_attestation::{App, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Status, judge};
 use symbolon_attest::status_list::{self, StatusList};
 use symbolon_oauth::base64url;
@@ -67,6 +68,13 @@ fn every_real_chain_by_the_default_policy() {
                     accepted += 1;
                     let stranger = judge(&slices, &expected(&challenge, &[GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA][2..], now_s)).unwrap();
                     assert!(stranger.broke("chain_root"), "{id}: 237-N");
+                    let apples = judge(&slices, &expected(&challenge, &[APPLE_ROOT], now_s)).unwrap();
+                    assert!(apples.broke("chain_root"), "{id}: 238-N");
+                    // Ten years on: what the factory put in is as good as ever, what came over the air is long over (266-N).
+                    let late = judge(&slices, &expected(&challenge, &roots, now_s + 10 * 365 * 86_400)).unwrap();
+                    let over_the_air = chain.iter().any(|it| it.windows(8).any(|it| it == b"Droid CA"));
+                    assert_eq!(late.failed.iter().any(|it| it.name == "chain_dates"), over_the_air, "{id}: {:?}", late.failed);
+                    assert_eq!(late.holds(), !over_the_air, "{id}: {:?}", late.failed);
                     let serial = it["certificate_serials_hex"][1].as_str().unwrap().to_owned();
                     for (status, name) in [(Status::Revoked, "revoked"), (Status::Suspended, "suspended")] {
                         let listed = |it: &str| (it == serial).then_some(status);
@@ -112,6 +120,10 @@ struct Made {
     in_leaf: bool,
     in_intermediate: bool,
     root_in_software: bool,
+    /// The intermediate names a batch of devices, as the factory's do.
+    of_the_factory: bool,
+    /// Its last year.
+    until: i32,
 }
 
 const GOOD: Made = Made {
@@ -128,6 +140,8 @@ const GOOD: Made = Made {
     in_leaf: true,
     in_intermediate: false,
     root_in_software: false,
+    of_the_factory: false,
+    until: 4000,
 };
 
 fn tlv(tag: &[u8], content: &[u8]) -> Vec<u8> {
@@ -197,9 +211,14 @@ fn chain(made: &Made) -> (Vec<Vec<u8>>, Vec<u8>) {
         it
     };
     let root = params("root", true, false).self_signed(&keys[0]).unwrap();
-    let middle =
-        params("middle", true, made.in_intermediate).signed_by(&keys[1], &Issuer::new(params("root", true, false), &keys[0])).unwrap();
-    let leaf = params("leaf", false, made.in_leaf).signed_by(&keys[2], &Issuer::new(params("middle", true, false), &keys[1])).unwrap();
+    let mut between = params("middle", true, made.in_intermediate);
+    between.not_after = rcgen::date_time_ymd(made.until, 1, 1);
+    if made.of_the_factory {
+        between.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 5]), "5449d2cdb6b896e6");
+    }
+    let issuer = between.clone();
+    let middle = between.signed_by(&keys[1], &Issuer::new(params("root", true, false), &keys[0])).unwrap();
+    let leaf = params("leaf", false, made.in_leaf).signed_by(&keys[2], &Issuer::new(issuer, &keys[1])).unwrap();
     let (_, parsed) = x509_parser::parse_x509_certificate(root.der()).unwrap();
     (vec![leaf.der().to_vec(), middle.der().to_vec()], parsed.public_key().raw.to_vec())
 }
@@ -238,6 +257,16 @@ fn every_lie_breaks_its_rule() {
         (Made { root_in_software: true, ..GOOD }, vec!["boot_state", "unlocked"]),
     ] {
         assert_eq!(broken(&made), rules);
+    }
+}
+
+/// 266-N: certificates that the factory put in do not expire with the phone; all others do, by the server's own clock.
+#[test]
+fn only_the_factorys_certificates_outlive_their_date() {
+    for (of_the_factory, until, rules) in
+        [(true, 4000, vec![]), (false, 4000, vec![]), (true, 2020, vec![]), (false, 2020, vec!["chain_dates"])]
+    {
+        assert_eq!(broken(&Made { of_the_factory, until, ..GOOD }), rules, "{of_the_factory} {until}");
     }
 }
 

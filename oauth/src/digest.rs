@@ -12,3 +12,30 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    /// 126-T, 372-Z, 473-E: a difference in the first byte takes as long to find as one in the last. Long inputs make the least
+    /// slope visible: one that stopped at the first difference would be thousands of times faster.
+    #[test]
+    fn where_the_difference_is_takes_no_time() {
+        let right = vec![7_u8; 1 << 16];
+        let (mut first, mut last) = (right.clone(), right.clone());
+        (first[0], last[(1 << 16) - 1]) = (8, 8);
+        let quickest = |other: &[u8]| -> Duration {
+            let one = || {
+                let start = Instant::now();
+                assert!(!equal(&right, std::hint::black_box(other)));
+                start.elapsed()
+            };
+            (0..30).map(|_| one()).min().unwrap()
+        };
+        let (first, last) = (quickest(&first), quickest(&last));
+        assert!(first * 2 > last && last * 2 > first, "{first:?} and {last:?}");
+        assert!(equal(&right, &right.clone()));
+    }
+}

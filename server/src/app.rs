@@ -66,6 +66,8 @@ type Registered = BTreeMap<String, Arc<Client>>;
 pub struct Limits {
     pub wrong_secrets: DefaultKeyedRateLimiter<u16>,
     pub repeats: DefaultKeyedRateLimiter<u16>,
+    /// Audit entries about tokens that somebody else sends.
+    pub alarms: DefaultKeyedRateLimiter<u16>,
     pub pushes: DefaultKeyedRateLimiter<u16>,
     pub attests: DefaultKeyedRateLimiter<u16>,
     /// Audit entries about refused requests, by whom they are about.
@@ -82,6 +84,7 @@ impl Limits {
         Self {
             wrong_secrets: per_minute(20),
             repeats: per_minute(120),
+            alarms: per_minute(6),
             pushes: per_minute(6000),
             attests: per_minute(600),
             refusals: per_minute(30),

@@ -151,9 +151,10 @@ impl Config {
         for scope in client.scopes.iter().filter(|it| !USER_SCOPES.contains(&it.as_str())) {
             found.push(format!("{scope:?} is no OpenID Connect scope; API scopes belong under `apis`"));
         }
-        for uri in &client.redirect_uris {
+        let backs = client.redirect_uris.iter().map(|it| ("redirect_uris", it));
+        for (name, uri) in backs.chain(client.post_logout_redirect_uris.iter().map(|it| ("post_logout_redirect_uris", it))) {
             if let Err(why) = redirect::register(uri, client.kind.into()) {
-                found.push(format!("redirect_uris: {uri:?}: {why}"));
+                found.push(format!("{name}: {uri:?}: {why}"));
             }
         }
         if client.redirect_uris.is_empty() && client.allows_grant("authorization_code") {

@@ -6,7 +6,7 @@ use crate::app::{App, Limits};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{OnStale, RefreshMode};
-use crate::error::{Refused, Result};
+use crate::error::{Error, Refused, Result};
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, NotApplied, Value};
 use crate::tokens::handles::Kind;
@@ -60,11 +60,14 @@ pub async fn refresh(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
 
 /// `None`: lost a race; read again.
 async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, presented: u32) -> Result<Option<Reply>> {
-    grant.must_belong_to(caller)?;
-    if grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
+    let learned = grant.is_from_before_the_key(caller, presented) && grant.state == State::Active;
+    if learned && grant.must_belong_to(caller).is_ok() {
         return Err(spent(app, caller, grant, true).await?.into());
     }
-    grant.must_be_held_by(caller)?;
+    if let Err(error) = grant.must_belong_to(caller).and_then(|()| grant.must_be_held_by(caller)) {
+        report(app, caller, grant, &error).await?;
+        return Err(error);
+    }
     grant.must_be_alive(caller.now_ms)?;
     must_be_active_and_fresh(grant, caller)?;
     let scope = narrowed(grant, caller, form)?;
@@ -80,6 +83,19 @@ async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, present
             Err(spent(app, caller, grant, ends).await?.into())
         }
     }
+}
+
+/// Somebody else's string: it changes nothing, and the alarm is rate-limited, so that whoever has it cannot fill the audit.
+async fn report(app: &App, caller: &Caller, grant: &Grant, error: &Error) -> Result<()> {
+    let Error::Refused(refused) = error else { return Ok(()) };
+    if app.limits.alarms.check_key(&Limits::place(&["alarm", &crate::sessions::public_id(app, &grant.session)])).is_err() {
+        return Ok(());
+    }
+    let mut change = Change::new(caller.now_ms);
+    let entry = audit::Entry::refused("refresh_refused", refused.private.as_str());
+    change.audit(grant.entry(app, entry, caller).with("sent_by", caller.client_id.as_str()));
+    app.store.apply(change).await?;
+    Ok(())
 }
 
 fn must_be_active_and_fresh(grant: &Grant, caller: &Caller) -> Result<()> {

@@ -17,11 +17,16 @@ use crate::seal::KeyRing;
 use crate::store::{Change as StoreChange, NotApplied, Store, Value};
 use serde_json::Value as Json;
 use std::sync::Arc;
+use std::time::Duration;
 use symbolon_oauth::{base64url, digest};
 use tokio::sync::Notify;
+use tokio::time::{Instant, sleep_until};
 
 const LIFETIME_MS: i64 = 30 * 60_000;
 const STEP_UP_MS: i64 = 5 * 60_000;
+/// What was wrong is said no sooner than this after the answer came, so that what the store writes about somebody who exists is
+/// not heard in the time (458-E).
+const REFUSED_AFTER: Duration = Duration::from_millis(100);
 const ONCE: &str = "INSERT INTO once (bucket, kind, key) VALUES ($1, $2, $3)";
 
 #[derive(Clone)]
@@ -177,6 +182,7 @@ impl Machine {
 
     /// One answer to the pending question.
     pub async fn answer(&self, answer: &Answer<'_>) -> Result<Outcome> {
+        let came = Instant::now();
         let over = || Refused::bad_request("invalid_session", "This sign-in is too old. Go back to the app and start again.");
         let plain =
             base64url::decode(answer.handle).and_then(|it| self.keyring.open(&self.place, &it)).ok_or_else(|| over().because("seal"))?;
@@ -211,6 +217,9 @@ impl Machine {
             Pending::Consent if answer.action == "allow" => return self.done(state, true, answer.now_ms),
             Pending::Consent | Pending::Nothing => None,
         };
+        if problem.is_some() {
+            sleep_until(came + REFUSED_AFTER).await;
+        }
         self.advance(state, problem, Some(answer), answer.by()).await
     }
 

@@ -30,7 +30,9 @@ impl Machine {
     pub(super) async fn check_registration(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
         let Some(settings) = &self.config().registration else { return Ok(Some("bad_email")) };
         let Some(email) = accounts::email_address(answer.text("email")) else { return Ok(Some("bad_email")) };
-        let name = Some(answer.text("name").trim().to_owned()).filter(|it| !it.is_empty());
+        // It is shown on pages, in tokens and on the operator's terminal: one line, and no more than a name (425-U).
+        let name: String = answer.text("name").trim().chars().filter(|it| !it.is_control()).take(200).collect();
+        let name = Some(name).filter(|it| !it.is_empty());
         state.draft = Some(Draft { email: email.clone(), name: name.clone(), password: None });
         if !settings.allows(&email) {
             return Ok(Some("email_domain"));

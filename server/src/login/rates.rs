@@ -4,16 +4,25 @@
 use super::attempts::network;
 use crate::app::Limits;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
+use std::sync::Mutex;
+
+/// So often may one password be wrong, for whomever, before it counts as sprayed.
+const SPRAY: u32 = 50;
+const SPRAY_WINDOW_MS: i64 = 15 * 60_000;
 
 pub struct Rates {
     addresses: DefaultKeyedRateLimiter<u16>,
+    /// Wrong passwords: until when they are counted, and how many there were.
+    wrong: Mutex<BTreeMap<u16, (i64, u32)>>,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { addresses: RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(300).unwrap_or(NonZeroU32::MIN))) }
+        let addresses = RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(300).unwrap_or(NonZeroU32::MIN)));
+        Self { addresses, wrong: Mutex::default() }
     }
 }
 
@@ -21,5 +30,20 @@ impl Rates {
     /// IPv6 by its /64, so that one line cannot count as millions (607-K).
     pub fn too_fast(&self, address: Option<IpAddr>) -> bool {
         address.is_some() && self.addresses.check_key(&Limits::place(&["address", &network(address)])).is_err()
+    }
+
+    /// One password over many people, from wherever: no account's own limit sees that (470-E).
+    pub fn is_sprayed(&self, password: &str, now_ms: i64) -> bool {
+        let place = Limits::place(&["wrong", password]);
+        self.wrong.lock().is_ok_and(|it| it.get(&place).is_some_and(|(until_ms, count)| now_ms < *until_ms && *count >= SPRAY))
+    }
+
+    pub fn was_wrong(&self, password: &str, now_ms: i64) {
+        let Ok(mut wrong) = self.wrong.lock() else { return };
+        let counted = wrong.entry(Limits::place(&["wrong", password])).or_default();
+        if now_ms >= counted.0 {
+            *counted = (now_ms + SPRAY_WINDOW_MS, 0);
+        }
+        counted.1 += 1;
     }
 }

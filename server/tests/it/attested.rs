@@ -172,7 +172,7 @@ async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
     }
 }
 
-/// 251-N, 263-N: the whole chain in both modes: push, code, tokens, refresh are for one installation; another genuine
+/// 143-F, 251-N, 263-N: the whole chain in both modes: push, code, tokens, refresh are for one installation; another genuine
 /// installation of the same app gets nothing of it, and ends nothing; the rightful one goes on, and a lost exchange heals.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_installation_holds_what_it_got() {
@@ -188,7 +188,9 @@ async fn an_installation_holds_what_it_got() {
             let again = phone.exchange(&code, &verifier).await;
             assert_eq!((again.status, again.text("refresh_token")), (200, tokens.text("refresh_token")), "{client}");
             let first = tokens.text("refresh_token");
+            let alarms = scene.world.audited("refresh_refused").await;
             assert_eq!(other.refresh(&first).await.error(), (400, "invalid_grant"), "{client}");
+            assert_eq!(scene.world.audited("refresh_refused").await, alarms + 1);
             let second = phone.refresh(&first).await.text("refresh_token");
             scene.world.advance_s(1800);
             assert_eq!(phone.refresh(&first).await.text("refresh_token"), second, "{client}: converges at any age");

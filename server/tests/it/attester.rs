@@ -138,13 +138,17 @@ impl<'a> Phone<'a> {
 
     /// The whole way to tokens.
     async fn tokens(&mut self) -> Answer {
+        self.tokens_of("alice").await
+    }
+
+    async fn tokens_of(&mut self, person: &str) -> Answer {
         let ask = Ask::new("genuine", BACK, "openid orders:read");
         let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let pushed = self.post("/par", &form).await;
         let Some(uri) = pushed.1["request_uri"].as_str() else { return pushed };
         let mut opened = ask.clone();
         opened.parameters = [("client_id", "genuine"), ("request_uri", uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        let back = Browser::default().sign_in(&self.scene.world, &opened, "alice").await;
+        let back = Browser::default().sign_in(&self.scene.world, &opened, person).await;
         let form = [
             ("grant_type", "authorization_code"),
             ("client_id", "genuine"),
@@ -345,6 +349,35 @@ async fn many_are_revoked_at_once_and_counted_before() {
         assert!(said.contains("1 grant ended"), "{said}");
         assert_eq!(error(&two.refresh(&tokens[1]).await), (401, "invalid_client"));
         assert_eq!(iphone.refresh(&tokens[2]).await.0, 200);
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// 252-N: an attestation says which installation, never who. Another person on the same phone signs in and gets what is theirs;
+/// another phone that shows this one's attestation gets nothing, whoever signs in on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attestation_is_of_a_phone_and_not_of_a_person() {
+    on_every_engine(|scene| async move {
+        scene.world.person("bob").await;
+        let mut phone = Phone::new(&scene);
+        assert_eq!(phone.attest_ios(APP, &scene.maker).await.0, 200);
+        let hers = phone.tokens().await;
+        let his = phone.tokens_of("bob").await;
+        let of = |it: &Answer, name: &str| it.1[name].as_str().unwrap_or_else(|| panic!("{}", it.1)).to_owned();
+        let sub = |it: &Answer| claims(&of(it, "access_token"))["sub"].clone();
+        assert_ne!(sub(&hers), sub(&his));
+        let mut other = Phone::new(&scene);
+        other.attestation = phone.attestation.clone();
+        let refused = (400, "invalid_client_attestation");
+        assert_eq!(error(&other.tokens_of("bob").await), refused);
+        assert_eq!(error(&other.refresh(&of(&hers, "refresh_token")).await), refused);
+        let alice = sub(&phone.refresh(&of(&hers, "refresh_token")).await);
+        assert_eq!(alice, sub(&hers));
+        assert_eq!(sub(&phone.refresh(&of(&his, "refresh_token")).await), sub(&his));
+        // With evidence of its own it is a phone like any other.
+        assert_eq!(other.attest_ios(APP, &scene.maker).await.0, 200);
+        assert_eq!(other.tokens_of("bob").await.0, 200);
         scene.world.stop().await;
     })
     .await;

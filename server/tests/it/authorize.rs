@@ -239,3 +239,139 @@ async fn state_comes_back_unchanged_and_splits_nothing() {
     assert_eq!(back["iss"], world.issuer);
     world.stop().await;
 }
+
+/// 027-R, 028-R: no parameter, sent at first or smuggled into the form or a cookie later, makes the front channel carry more than a
+/// code; and the code is worth nothing without the key that its client must prove.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_front_channel_carries_a_code_and_nothing_else() {
+    let port = free_port();
+    let text = configuration(port, "sqlite:test.db").replacen("[client.shop-ios]\n", "[client.shop-ios]\ndpop = \"required\"\n", 1);
+    let world = World::with(&text, port).await;
+    let ask = Ask::native("openid orders:read").with("nonce", "n-1");
+    let mut browser = Browser::default();
+    let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+    browser.cookies.insert("response_type".to_owned(), "token".to_owned());
+    let smuggled = [
+        ("username", "alice"),
+        ("password", PASSWORD),
+        ("response_type", "token"),
+        ("response_mode", "fragment"),
+        ("redirect_uri", "http://127.0.0.1/callback"),
+        ("client_id", "other-ios"),
+        ("scope", "orders:write"),
+    ];
+    let done = browser.submit(&world, &page, &smuggled, "continue").await;
+    let location = done.location.expect(&done.html);
+    assert!(location.starts_with(&format!("{NATIVE_BACK}?")) && !location.contains('#'), "{location}");
+    let back = parameters(&location);
+    assert_eq!(back.keys().collect::<Vec<_>>(), ["code", "iss", "state"]);
+    let (status, refused) = world.exchange(&back["code"], &ask.verifier).await;
+    assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_dpop_proof")));
+    let tokens = crate::dpop::App::new(&world).exchange(&back["code"], &ask).await;
+    assert_eq!((tokens.status, tokens.text("token_type").as_str()), (200, "DPoP"), "{}", tokens.body);
+    // Signed in, the browser would be answered at once.
+    for kind in ["token", "id_token", "code token", "code id_token", "id_token token", "code id_token token", "none", "code code", "CODE"] {
+        for mode in ["query", "fragment"] {
+            let other = ask.clone().with("response_type", kind).with("response_mode", mode);
+            let page = browser.get(&world, &world.url(&format!("/authorize?{}", other.query()))).await;
+            let back = parameters(&page.location.expect(&page.html).replacen('#', "?", 1));
+            assert_eq!((page.status, back["error"].as_str()), (303, "unsupported_response_type"), "{kind} {mode}");
+            assert!(["code", "access_token", "id_token"].iter().all(|it| !back.contains_key(*it)), "{kind} {mode}: {back:?}");
+        }
+    }
+    world.stop().await;
+}
+
+/// 038-R: no answer goes by postMessage, and an unknown mode is a page rather than an answer in another one.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_goes_to_the_redirect_uri_only() {
+    let world = World::start(Engine::Sqlite).await;
+    let mut browser = Browser::default();
+    browser.sign_in(&world, &Ask::native("openid"), "alice").await;
+    let url = |mode: &str| world.url(&format!("/authorize?{}", Ask::native("openid").with("response_mode", mode).query()));
+    for mode in ["web_message", "web_message.jwt", "okpostmessage", "Query", "query fragment"] {
+        let page = browser.get(&world, &url(mode)).await;
+        assert_eq!((page.status, &page.location), (400, &None), "{mode}");
+        assert!(page.html.contains("invalid_request") && !page.html.contains("postMessage"), "{mode}: {}", page.html);
+    }
+    for mode in ["query", "fragment"] {
+        let page = browser.get(&world, &url(mode)).await;
+        assert!(parameters(&page.location.expect(&page.html).replacen('#', "?", 1)).contains_key("code"), "{mode}");
+    }
+    let page = browser.get(&world, &url("form_post")).await;
+    assert!(inputs(&page.html).contains_key("code") && page.html.contains("app.example.com"), "{}", page.html);
+    world.stop().await;
+}
+
+/// 342-L: consent is the button on the page that asks for it; no parameter, no earlier answer and no other button gives it.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_click_consents() {
+    on_every_engine(|world| async move {
+        let ask = Ask::new("third-party", "https://third.example.com/callback", "openid orders:read");
+        let url = |ask: &Ask| world.url(&format!("/authorize?{}", ask.query()));
+        let mut browser = Browser::default();
+        let page = browser.get(&world, &url(&ask)).await;
+        let fill = [("username", "alice"), ("password", PASSWORD), ("consent", "true"), ("consented", "true")];
+        let consent = browser.submit(&world, &page, &fill, "allow").await;
+        assert!(consent.location.is_none() && consent.html.contains("See your orders"), "{}", consent.html);
+        for action in ["", "continue", "yes", "send", "use_password"] {
+            let asked = browser.submit(&world, &consent, &[("consent", "true"), ("scope", "orders:read")], action).await;
+            assert!(asked.location.is_none() && asked.html.contains("See your orders"), "{action}: {}", asked.html);
+        }
+        for (name, value) in [("action", "allow"), ("approval_prompt", "auto"), ("consent", "true"), ("skip_consent", "1")] {
+            let asked = browser.get(&world, &url(&ask.clone().with(name, value))).await;
+            assert!(asked.location.is_none() && asked.html.contains("<form"), "{name}: {}", asked.html);
+        }
+        assert_eq!(world.audited("code_issued").await, 0);
+        let denied = browser.clone().submit(&world, &consent, &[], "deny").await;
+        assert_eq!(parameters(&denied.location.unwrap())["error"], "access_denied");
+        let given = browser.submit(&world, &consent, &[], "allow").await;
+        assert!(parameters(&given.location.unwrap()).contains_key("code"));
+        assert_eq!(world.audited("code_issued").await, 1);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 368-Z: an acr that is demanded is had, or is an error; a demand that cannot be read, or that another place is silent about, is
+/// not forgotten; and asking for an acr never makes do with fewer proofs than the client's own sign-in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demand_is_met_or_refused() {
+    let port = free_port();
+    let text = configuration(port, "sqlite:test.db").replacen("[client.other-ios]\n", "[client.other-ios]\nlogin = \"two\"\n", 1)
+        + "[login.default]\nrequire = [\"password\"]\nacr = \"urn:one\"\n[login.two]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n";
+    let world = World::with(&text, port).await;
+    let mut browser = Browser::default();
+    let signed_in = browser.sign_in(&world, &Ask::native("openid"), "alice").await;
+    assert!(signed_in.contains_key("code"));
+    let native = |claims: &str| Ask::native("openid").with("claims", claims);
+    let other = Ask::new("other-ios", "https://other.example.com/callback", "orders:read");
+    let unmet = "unmet_authentication_requirements";
+    for (ask, error) in [
+        (native(r#"{"id_token":{"acr":{"essential":true,"value":"urn:nope"}}}"#), unmet),
+        (native(r#"{"id_token":{"acr":{"essential":true,"values":["urn:nope","urn:neither"]}}}"#), unmet),
+        (native(r#"{"id_token":{"acr":{"essential":true,"value":"urn:nope"}},"userinfo":{"acr":null}}"#), unmet),
+        (native(r#"{"userinfo":{"acr":{"essential":true,"value":"urn:nope"}}}"#), unmet),
+        (native(r#"{"id_token":{"acr":{"essential":true,"value":5}}}"#), "invalid_request"),
+        (native(r#"{"id_token":{"acr":{"essential":true,"values":"urn:nope"}}}"#), "invalid_request"),
+        (native(r#"{"id_token":{"acr":{"essential":"true","value":"urn:nope"}}}"#), "invalid_request"),
+        (native(r#"{"id_token":{"acr":"urn:nope"}}"#), "invalid_request"),
+        (native(r#"{"id_token":{"acr":{"value":"urn:one"}},"userinfo":{"acr":{"value":"urn:two"}}}"#), "invalid_request"),
+        (native(r#"{"id_token":{"sub":{"value":5}}}"#), "invalid_request"),
+        (other.clone().with("claims", r#"{"id_token":{"acr":{"essential":true,"value":"urn:one"}}}"#), unmet),
+    ] {
+        let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        let back = parameters(&page.location.unwrap_or_else(|| panic!("{:?}: {}", ask.parameters, page.html)));
+        assert_eq!((page.status, back.get("error").map(String::as_str)), (303, Some(error)), "{:?}", ask.parameters["claims"]);
+    }
+    let somebody = native(r#"{"id_token":{"sub":{"value":"somebody"}},"userinfo":{"sub":null}}"#).with("prompt", "none");
+    let page = browser.get(&world, &world.url(&format!("/authorize?{}", somebody.query()))).await;
+    assert_eq!(parameters(&page.location.unwrap())["error"], "login_required");
+    let weaker = browser.get(&world, &world.url(&format!("/authorize?{}", other.with("acr_values", "urn:one").query()))).await;
+    assert!(weaker.location.is_none() && inputs(&weaker.html).contains_key("code"), "{}", weaker.html);
+    let met = native(r#"{"id_token":{"acr":{"essential":true,"values":["urn:nope","urn:one"]},"sub":null}}"#);
+    let back = browser.sign_in(&world, &met, "alice").await;
+    let tokens = world.exchange(&back["code"], &met.verifier).await.1;
+    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["acr"], "urn:one");
+    world.stop().await;
+}

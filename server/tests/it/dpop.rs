@@ -69,7 +69,7 @@ impl<'a> App<'a> {
         Browser::default().sign_in(self.world, ask, "alice").await["code"].clone()
     }
 
-    async fn exchange(&mut self, code: &str, ask: &Ask) -> Answer {
+    pub async fn exchange(&mut self, code: &str, ask: &Ask) -> Answer {
         let form = [
             ("grant_type", "authorization_code"),
             ("client_id", "shop-ios"),
@@ -100,7 +100,8 @@ async fn answered(request: reqwest::RequestBuilder) -> Answer {
     Answer { status, nonce, challenge, body: answer.json().await.unwrap_or(Json::Null) }
 }
 
-/// The whole road: a bound token says so, refreshes converge at any age, another key gets nothing and ends nothing.
+/// 141-F, 146-F: a bound token says so, refreshes converge at any age; another key, or none, gets nothing, not even at once after the
+/// owner's refresh, and ends nothing: it raises an alarm.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_holds_its_session() {
     on_every_engine(|world| async move {
@@ -111,8 +112,11 @@ async fn a_key_holds_its_session() {
         let first = tokens.text("refresh_token");
         let mut thief = App::new(&world);
         assert_eq!(thief.refresh(&first).await.error(), (400, "invalid_grant"));
-        assert_eq!(world.refresh(&first).await.1["error"], "invalid_grant", "without any proof");
+        let (status, bare) = world.refresh(&first).await;
+        assert_eq!((status, bare["error"].as_str()), (400, Some("invalid_grant")), "without any proof");
         let second = app.refresh(&first).await.text("refresh_token");
+        assert_eq!(thief.refresh(&first).await.error(), (400, "invalid_grant"), "within the owner's ten seconds");
+        assert_eq!(world.audited("refresh_refused").await, 3);
         world.advance_s(3600);
         let again = app.refresh(&first).await;
         assert_eq!((again.status, again.text("refresh_token")), (200, second.clone()), "an hour later, the same successor");
@@ -282,7 +286,7 @@ async fn userinfo_is_a_resource_like_any_other() {
     .await;
 }
 
-/// Where a client or an API requires a key, there is no token without one.
+/// 141-F: where a client or an API requires a key, there is no token without one.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_must_prove_a_key_and_who_learns_to() {
     let port = free_port();
@@ -301,6 +305,11 @@ async fn who_must_prove_a_key_and_who_learns_to() {
         ("redirect_uri", "https://other.example.com/callback"),
     ];
     assert_eq!(app.send("/token", &form, &[]).await.error(), (400, "invalid_dpop_proof"));
+    let bound = app.post("/token", &form).await;
+    assert_eq!(bound.status, 200);
+    let bound = bound.text("refresh_token");
+    let form = [("grant_type", "refresh_token"), ("client_id", "other-ios"), ("refresh_token", bound.as_str())];
+    assert_eq!(app.send("/token", &form, &[]).await.error(), (400, "invalid_dpop_proof"), "141-F");
     assert_eq!(app.post("/token", &form).await.status, 200);
 
     let (code, verifier) = world.code("openid ledger:read").await;

@@ -175,3 +175,40 @@ async fn an_edited_login_is_over() {
     assert_eq!((again.status, again.location), (400, None), "a finished login is over (295-H)");
     world.stop().await;
 }
+
+/// 470-E: one password over many people, each from another address: after fifty it is judged no more, nobody is locked out by it,
+/// and a person whose own password is another one signs in meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_that_is_sprayed_is_judged_no_more() {
+    for engine in engines() {
+        let port = free_port();
+        let text = configuration(port, &database(engine).await);
+        let world =
+            World::with(&text.replacen("development = true\n", "development = true\ntrusted_proxies = [\"127.0.0.1\"]\n", 1), port).await;
+        let tried = async |at: usize, name: &str| {
+            let mut thief = Browser::default();
+            let page = start(&world, &mut thief).await;
+            let mut form = inputs(&page.html);
+            form.extend(
+                [("username", name), ("password", "Winter2026!"), ("action", "continue")].map(|(k, v)| (k.to_owned(), v.to_owned())),
+            );
+            let request = world.http.post(world.url("/login")).header("x-forwarded-for", format!("192.0.2.{}", at % 100));
+            let page = thief.send(request.form(&form)).await;
+            assert_eq!((page.status, &page.location), (200, &None));
+            page.html.contains("Too many attempts")
+        };
+        for at in 0..50 {
+            assert!(!tried(at, &format!("person-{at}")).await, "{at}");
+        }
+        for at in 50..70 {
+            assert!(tried(at, if at % 2 == 0 { "alice" } else { "nobody" }).await, "{at}");
+        }
+        assert_eq!(world.audited("password_refused").await, 10);
+        let mut browser = Browser::default();
+        let page = start(&world, &mut browser).await;
+        assert!(guess(&world, &mut browser, &page, "alice", PASSWORD).await.location.is_some(), "no lock was left behind");
+        world.advance_s(15 * 60);
+        assert!(!tried(0, "alice").await, "and it is forgotten again");
+        world.stop().await;
+    }
+}

@@ -4,15 +4,15 @@
 use crate::world::{Ask, Browser, Engine, PASSWORD, Page, World, configuration, database, free_port, inputs, parameters, totp};
 use symbolon_phone::mailbox::Mailbox;
 
-const NEW_PASSWORD: &str = "another horse entirely";
+pub const NEW_PASSWORD: &str = "another horse entirely";
 
-struct Post {
-    world: World,
-    mailbox: Mailbox,
+pub struct Post {
+    pub world: World,
+    pub mailbox: Mailbox,
 }
 
 impl Post {
-    async fn start(engine: Engine) -> Self {
+    pub async fn start(engine: Engine) -> Self {
         let mailbox = Mailbox::open().await.unwrap();
         let port = free_port();
         let text = configuration(port, &database(engine).await);
@@ -28,31 +28,65 @@ impl Post {
         Self { world: World::with(&text, port).await, mailbox }
     }
 
-    async fn code(&self, to: &str, seen: usize) -> String {
+    pub async fn code(&self, to: &str, seen: usize) -> String {
         self.mailbox.wait(to, seen).await.expect("a letter").code().expect("a code in it")
     }
 
-    fn seen(&self) -> usize {
+    pub fn seen(&self) -> usize {
         self.mailbox.letters().len()
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        self.world.running.shared.now().now_ms()
+    }
+
+    /// Alice adds an authenticator at a sign-in that asks for one; its secret and the ten recovery codes.
+    pub async fn enrol(&self, browser: &mut Browser) -> (String, Vec<String>) {
+        let between = |it: &str| it.split('<').next().unwrap().to_owned();
+        let page = browser.get(&self.world, &authorize(&self.world, &Ask::native("openid").with("acr_values", "urn:two"))).await;
+        let page = browser.submit(&self.world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        let secret = between(page.html.split("<code>").nth(1).unwrap());
+        let page = browser.submit(&self.world, &page, &[("code", &totp(&secret, self.now_ms()))], "continue").await;
+        let codes: Vec<String> = page.html.split("<code>").skip(1).map(between).collect();
+        assert_eq!((codes.len(), codes[0].len()), (10, 11), "{}", page.html);
+        let done = browser.submit(&self.world, &page, &[], "continue").await;
+        assert!(arrived(&done), "{}", done.html);
+        (secret, codes)
+    }
+
+    /// Alice opens her account page with her password.
+    pub async fn account(&self, browser: &mut Browser) -> Page {
+        let page = browser.get(&self.world, &self.world.url("/account")).await;
+        let done = browser.submit(&self.world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        assert_eq!(done.status, 303, "{}", done.html);
+        browser.get(&self.world, &self.world.url("/account")).await
+    }
+
+    /// A question that a code by mail answers: the page, and the code that was sent.
+    pub async fn asked(&self, browser: &mut Browser, path: &str, fill: &[(&str, &str)], to: &str) -> (Page, String) {
+        let seen = self.seen();
+        let page = browser.get(&self.world, &self.world.url(path)).await;
+        let sent = browser.submit(&self.world, &page, fill, "continue").await;
+        (sent, self.code(to, seen).await)
     }
 }
 
-async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Post) -> T) {
+pub async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Post) -> T) {
     test(Post::start(Engine::Sqlite).await).await;
     if std::env::var("SYMBOLON_TEST_POSTGRES").is_ok() {
         test(Post::start(Engine::Postgres).await).await;
     }
 }
 
-fn authorize(world: &World, ask: &Ask) -> String {
+pub fn authorize(world: &World, ask: &Ask) -> String {
     world.url(&format!("/authorize?{}", ask.query()))
 }
 
-fn problem(page: &Page) -> String {
+pub fn problem(page: &Page) -> String {
     page.html.split("role=\"alert\">").nth(1).and_then(|it| it.split('<').next()).unwrap_or_default().to_owned()
 }
 
-fn arrived(page: &Page) -> bool {
+pub fn arrived(page: &Page) -> bool {
     page.location.as_deref().is_some_and(|it| parameters(it).contains_key("code"))
 }
 
@@ -232,18 +266,8 @@ async fn an_older_login_changes_nothing_any_more() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_phone_and_a_forgotten_password() {
     on_every_engine(|it| async move {
-        let mut browser = Browser::default();
         let ask = Ask::native("openid").with("acr_values", "urn:two");
-        let page = browser.get(&it.world, &authorize(&it.world, &ask)).await;
-        let page = browser.submit(&it.world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
-        let secret = page.html.split("<code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
-        let app = it.world.running.shared.now();
-        let code = totp(&secret, app.now_ms());
-        let page = browser.submit(&it.world, &page, &[("code", &code)], "continue").await;
-        let codes: Vec<String> = page.html.split("<code>").skip(1).map(|it| it.split('<').next().unwrap().to_owned()).collect();
-        assert_eq!((codes.len(), codes[0].len()), (10, 11), "{}", page.html);
-        let done = browser.submit(&it.world, &page, &[], "continue").await;
-        assert!(arrived(&done), "{}", done.html);
+        let (_, codes) = it.enrol(&mut Browser::default()).await;
 
         // Another browser, the password forgotten, the phone lost.
         assert!(it.mailbox.wait("alice@example.com", 0).await.unwrap().text.contains("authenticator app was added"));

@@ -204,3 +204,37 @@ async fn a_disabled_person_is_refused_at_the_next_refresh() {
     drop(app);
     world.stop().await;
 }
+
+/// 154-F: no parameter of a refresh names an address that is called then, or at the end of the session.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_leaves_no_address_to_call() {
+    on_every_engine(|world| async move {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let url = format!("http://{host}/");
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid orders:read");
+        let code = browser.sign_in(&world, &ask, "alice").await["code"].clone();
+        let token = refresh_token(&world.exchange(&code, &ask.verifier).await.1);
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("client_id", "shop-ios"),
+            ("refresh_token", token.as_str()),
+            ("client_session_host", &host),
+            ("client_session_state", "x"),
+            ("backchannel_logout_uri", &url),
+            ("frontchannel_logout_uri", &url),
+            ("jwks_uri", &url),
+            ("request_uri", &url),
+        ];
+        let (status, tokens) = world.post("/token", &form, None).await;
+        assert_eq!(status, 200, "{tokens}");
+        let page = browser.get(&world, &world.url("/logout")).await;
+        assert_eq!(browser.submit(&world, &page, &[], "logout").await.status, 200);
+        assert_eq!(world.refresh(&refresh_token(&tokens)).await.0, 400, "the session is over");
+        let called = tokio::time::timeout(std::time::Duration::from_millis(300), listener.accept()).await;
+        assert!(called.is_err(), "somebody called {host}");
+        world.stop().await;
+    })
+    .await;
+}

@@ -34,6 +34,12 @@ pub async fn check(machine: &Machine, answer: &Answer<'_>) -> Result<Outcome> {
     let found = accounts::find_by_login_name(machine.store(), name).await?;
     let canonical = accounts::canonical(name).unwrap_or_default();
     let whom = found.as_ref().map_or(Whom::Name(&canonical), |it| Whom::Account(&it.id));
+    let known = found.as_ref().is_some_and(|it| machine.known_device(&it.id, answer.device, answer.now_ms).is_some());
+    if !known && machine.rates().is_sprayed(password, answer.now_ms) {
+        // Charged to nobody: whoever sprays must not lock all the accounts on the way.
+        refused(machine, whom, answer, "this password was wrong for many people").await?;
+        return Ok(Outcome::Wrong("too_many_attempts"));
+    }
     let charged = match attempts::charge(machine, What::Password, whom, answer).await? {
         Taken::Yes(it) => it,
         Taken::No(why) => {
@@ -52,6 +58,7 @@ pub async fn check(machine: &Machine, answer: &Answer<'_>) -> Result<Outcome> {
             Ok(Outcome::Proved(it.id.clone(), it.version))
         }
         other => {
+            machine.rates().was_wrong(password, answer.now_ms);
             let why = match other {
                 None => "no such login name",
                 Some(it) if !it.active => "the account is disabled",

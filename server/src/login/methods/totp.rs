@@ -171,4 +171,21 @@ mod tests {
         }
         assert_eq!(base32(b"12345678901234567890"), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
     }
+
+    /// 372-Z: five right digits take no longer, and no shorter, than none.
+    #[test]
+    fn near_and_far_take_as_long() {
+        let secret = b"12345678901234567890";
+        let quickest = |code: &str| {
+            let one = || {
+                let start = std::time::Instant::now();
+                assert_eq!(step_of(secret, code, 59_000).unwrap(), None);
+                start.elapsed()
+            };
+            (0..300).map(|_| one()).min().unwrap()
+        };
+        assert!(step_of(secret, "287082", 59_000).unwrap().is_some());
+        let (near, far) = (quickest("287083"), quickest("912345"));
+        assert!(near.abs_diff(far) < near / 5, "{near:?} and {far:?}");
+    }
 }

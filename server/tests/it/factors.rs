@@ -1,0 +1,110 @@
+//! Second factors: a code works once, a password alone changes none of them, and only the question that is asked is answered.
+
+use crate::mail::{arrived, authorize, on_every_engine, problem, totp};
+use crate::world::{Ask, Browser, PASSWORD, Page, World, inputs};
+
+const RIGHT: [(&str, &str); 2] = [("username", "alice"), ("password", PASSWORD)];
+
+/// A browser nobody knows gets as far as the question for a code.
+async fn asked_for_a_code(world: &World, browser: &mut Browser) -> Page {
+    let page = browser.get(world, &authorize(world, &Ask::native("openid"))).await;
+    let page = browser.submit(world, &page, &RIGHT, "continue").await;
+    assert!(inputs(&page.html).contains_key("code"), "{}", page.html);
+    page
+}
+
+/// 352-Z: the same code in another sign-in is refused, and so is an older one that was never used; the next one is good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_works_once_and_no_older_one_after_it() {
+    on_every_engine(|it| async move {
+        let (secret, _) = it.enrol(&mut Browser::default()).await;
+        it.world.advance_s(90);
+        let (older, current) = (totp(&secret, it.now_ms() - 30_000), totp(&secret, it.now_ms()));
+        let tried = async |code: &str| {
+            let mut browser = Browser::default();
+            let page = asked_for_a_code(&it.world, &mut browser).await;
+            browser.submit(&it.world, &page, &[("code", code)], "continue").await
+        };
+        assert!(arrived(&tried(&current).await));
+        for code in [&current, &older] {
+            let refused = tried(code).await;
+            assert_eq!((refused.status, problem(&refused).contains("used before"), refused.location), (200, true, None));
+        }
+        assert_eq!(it.world.audited("totp_refused").await, 2);
+        it.world.advance_s(30);
+        assert!(arrived(&tried(&totp(&secret, it.now_ms())).await));
+        it.world.stop().await;
+    })
+    .await;
+}
+
+/// 361-Z, 362-Z: a session that proved a password and no more cannot add, remove or renew a factor of somebody who has one, nor
+/// change password or address: it is asked for the factor first. With the factor it may.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_alone_changes_no_factor() {
+    on_every_engine(|it| async move {
+        let mut weak = Browser::default();
+        it.account(&mut weak).await;
+        let (secret, _) = it.enrol(&mut Browser::default()).await;
+        for wish in ["enrol_totp", "remove_totp", "recovery_codes", "change_password", "change_email"] {
+            let account = weak.get(&it.world, &it.world.url("/account")).await;
+            let page = weak.submit(&it.world, &account, &[], wish).await;
+            assert!(
+                page.status == 200 && inputs(&page.html).contains_key("code") && !page.html.contains("<code>"),
+                "{wish}: {}",
+                page.html
+            );
+            let guess = [("code", "000000"), ("new_password", "x"), ("email", "alice@evil.example.com")];
+            let refused = weak.submit(&it.world, &page, &guess, "continue").await;
+            assert_eq!((refused.status, problem(&refused).contains("not right"), refused.location), (200, true, None), "{wish}");
+        }
+        for (event, times) in
+            [("totp_enrolled", 1), ("recovery_codes_made", 1), ("totp_removed", 0), ("password_changed", 0), ("totp_refused", 5)]
+        {
+            assert_eq!(it.world.audited(event).await, times, "{event}");
+        }
+        it.world.advance_s(60);
+        let account = weak.get(&it.world, &it.world.url("/account")).await;
+        let page = weak.submit(&it.world, &account, &[], "remove_totp").await;
+        let done = weak.submit(&it.world, &page, &[("code", &totp(&secret, it.now_ms()))], "continue").await;
+        assert!(done.location.is_some_and(|it| it.ends_with("/account")), "{}", done.html);
+        assert_eq!(it.world.audited("totp_removed").await, 1);
+        it.world.stop().await;
+    })
+    .await;
+}
+
+/// 370-Z: after "try another way" the answer to the former question answers nothing; neither does it beside the present one.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_question_that_is_asked_is_answered() {
+    on_every_engine(|it| async move {
+        let mut browser = Browser::default();
+        let page = browser.get(&it.world, &authorize(&it.world, &Ask::native("openid"))).await;
+        let identify = browser.submit(&it.world, &page, &[], "use_email").await;
+        let sent = browser.submit(&it.world, &identify, &RIGHT, "continue").await;
+        assert!(sent.html.contains("If there is an account"), "a password beside a name is none: {}", sent.html);
+        let code = it.code("alice@example.com", 0).await;
+        let both = [("email_code", code.as_str()), ("username", "alice"), ("password", "")];
+        let beside = browser.submit(&it.world, &page, &both, "continue").await;
+        assert_eq!((beside.status, problem(&beside).contains("password is not right")), (200, true), "{}", beside.html);
+        let beside = browser.submit(&it.world, &sent, &RIGHT, "continue").await;
+        assert_eq!((beside.status, problem(&beside).contains("not right"), beside.location), (200, true, None));
+        let back = browser.submit(&it.world, &sent, &[], "use_password").await;
+        let stale = browser.submit(&it.world, &back, &[("email_code", &code)], "continue").await;
+        assert_eq!((stale.status, problem(&stale).contains("password is not right"), stale.location), (200, true, None));
+        let done = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        assert!(arrived(&done), "the question itself is answered by it: {}", done.html);
+        // Where both are asked for, the first one twice is not the second.
+        let mut other = Browser::default();
+        let seen = it.seen();
+        let page = other.get(&it.world, &authorize(&it.world, &Ask::native("openid").with("acr_values", "urn:strong"))).await;
+        let sent = other.submit(&it.world, &page, &RIGHT, "continue").await;
+        let code = it.code("alice@example.com", seen).await;
+        let again = other.submit(&it.world, &sent, &RIGHT, "use_password").await;
+        assert!(again.location.is_none() && !inputs(&again.html).contains_key("password"), "{}", again.html);
+        let again = other.submit(&it.world, &again, &[RIGHT[0], RIGHT[1], ("email_code", &code)], "continue").await;
+        assert!(again.location.is_none(), "that page asked whether to send a code");
+        it.world.stop().await;
+    })
+    .await;
+}

@@ -1,0 +1,127 @@
+//! Time tells nothing: an answer to a wrong name, password, secret or token takes as long however near it was. Both of a pair are
+//! measured in turn, so that the machine's mood hits both alike, and the quickest are compared, since noise only adds.
+
+use crate::world::*;
+use std::time::{Duration, Instant};
+use symbolon_oauth::base64url;
+
+type Request<'a> = &'a dyn Fn(usize) -> reqwest::RequestBuilder;
+
+/// Within a quarter of each other: a hash, a read or a write that only one of them pays for is more than that, and is so every
+/// time, while another program's work is not: one quiet round of four is enough.
+async fn alike(what: &str, wanted: u16, pairs: usize, kinds: [Request<'_>; 2]) {
+    let mut rounds = Vec::new();
+    for round in 0..4 {
+        let mut quickest = [Duration::MAX; 2];
+        for at in round * pairs..(round + 1) * pairs {
+            for (kind, quickest) in kinds.iter().zip(&mut quickest) {
+                let request = kind(at);
+                let start = Instant::now();
+                let answer = request.send().await.unwrap();
+                let status = answer.status().as_u16();
+                answer.bytes().await.unwrap();
+                *quickest = start.elapsed().min(*quickest);
+                assert_eq!(status, wanted, "{what}");
+            }
+        }
+        let [one, two] = quickest;
+        if one.abs_diff(two) * 4 < one.max(two) {
+            return;
+        }
+        rounds.push(quickest);
+    }
+    panic!("{what}: {rounds:?}");
+}
+
+/// 126-T, 473-E: a client's secret and an API's key that are wrong in the last character take what one wrong in the first takes.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nearly_right_secret_takes_as_long_as_a_wrong_one() {
+    let port = free_port();
+    let mut text = configuration(port, "sqlite:test.db");
+    let digest = text.split("secret = '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+    for at in 0..8 {
+        text.push_str(&format!("[client.robot-{at}]\nkind = \"service\"\nsecret = '{digest}'\napis = {{ orders = [\"orders:read\"] }}\n"));
+    }
+    let world = World::with(&text, port).await;
+    let (near, far) = (format!("{}x", &SECRET[..SECRET.len() - 1]), format!("x{}", &SECRET[1..]));
+    let token = |secret: String| {
+        let world = &world;
+        move |at: usize| {
+            let form = [("grant_type", "client_credentials")];
+            world.http.post(world.url("/token")).form(&form).basic_auth(format!("robot-{}", at % 8), Some(&secret))
+        }
+    };
+    // 20 wrong ones a minute are looked at for each client.
+    alike("client secrets", 401, 16, [&token(near.clone()), &token(far.clone())]).await;
+    let asked = |secret: String| {
+        let world = &world;
+        move |at: usize| {
+            let api = if at.is_multiple_of(2) { "orders" } else { "ledger" };
+            world.http.post(world.url("/introspect")).form(&[("token", "x")]).basic_auth(api, Some(&secret))
+        }
+    };
+    alike("introspection secrets", 401, 4, [&asked(near), &asked(far)]).await;
+    let form = [("grant_type", "client_credentials")];
+    assert_eq!(world.post("/token", &form, Some("robot-0")).await.0, 200, "the right one");
+    world.stop().await;
+}
+
+/// 473-E: of a refresh token, the first and the last byte of its seal weigh the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_nearly_right_token_takes_as_long_as_a_wrong_one() {
+    on_every_engine(|world| async move {
+        let token = world.tokens("openid orders:read").await["refresh_token"].as_str().unwrap().to_owned();
+        let (prefix, body) = token.split_at(3);
+        let bytes = base64url::decode(body).unwrap();
+        let edited = |at: usize| {
+            let mut bytes = bytes.clone();
+            bytes[at] ^= 1;
+            format!("{prefix}{}", base64url::encode(&bytes))
+        };
+        let send = |token: String| {
+            let world = &world;
+            move |_: usize| {
+                let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
+                world.http.post(world.url("/token")).form(&form)
+            }
+        };
+        let (near, far) = (send(edited(bytes.len() - 1)), send(edited(bytes.len() - 32)));
+        alike("refresh tokens", 400, 200, [&near, &far]).await;
+        assert_eq!(world.refresh(&token).await.0, 200, "the right one");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 458-E, 459-E: a name that nobody has is told as slowly as a wrong password, and so is either without any password.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_exists_is_not_heard_in_the_time() {
+    on_every_engine(|world| async move {
+        let mut forms = Vec::new();
+        for at in 0..12 {
+            world.person(&format!("person-{at}")).await;
+            let mut browser = Browser::default();
+            let page = browser.get(&world, &world.url(&format!("/authorize?{}", Ask::native("openid").query()))).await;
+            let cookies: Vec<String> = browser.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
+            forms.push((inputs(&page.html), cookies.join("; ")));
+        }
+        let guess = |who: &'static str, password: &'static str| {
+            let (world, forms) = (&world, &forms);
+            move |at: usize| {
+                let (form, cookies) = &forms[at % 12];
+                let mut form = form.clone();
+                let (name, password) =
+                    (format!("{who}-{}", at % 12), if password.is_empty() { String::new() } else { format!("{password} {who} {at}") });
+                form.extend(
+                    [("username", name.as_str()), ("password", &password), ("action", "continue")]
+                        .map(|(k, v)| (k.to_owned(), v.to_owned())),
+                );
+                world.http.post(world.url("/login")).header("cookie", cookies).form(&form)
+            }
+        };
+        alike("names", 200, 12, [&guess("person", "a guess"), &guess("nobody", "a guess")]).await;
+        alike("names without a password", 200, 12, [&guess("person", ""), &guess("nobody", "")]).await;
+        world.stop().await;
+    })
+    .await;
+}
