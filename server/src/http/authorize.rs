@@ -360,15 +360,6 @@ fn checked_sub(app: &App, form: &Form, claimed: Option<String>) -> Result<Option
     Ok(Some(sub))
 }
 
-/// How one claim is asked for. OpenID Connect Core 5.5.1.
-#[derive(Deserialize)]
-struct Demand {
-    #[serde(default)]
-    essential: bool,
-    value: Option<String>,
-    values: Option<Vec<String>>,
-}
-
 /// Is the app behind this redirect URI surely the client? RFC 8252 8.6: only a claimed https URI says so; a private
 /// scheme or a loopback port can be taken by any app, so consent is asked every time.
 pub fn identity_assured(redirect_uri: &str) -> bool {

@@ -1,7 +1,7 @@
 //! Second factors: a code works once, a password alone changes none of them, and only the question that is asked is answered.
 
-use crate::mail::{arrived, authorize, on_every_engine, problem, totp};
-use crate::world::{Ask, Browser, PASSWORD, Page, World, inputs};
+use crate::mail::{arrived, authorize, on_every_engine, problem};
+use crate::world::{Ask, Browser, PASSWORD, Page, World, inputs, totp};
 
 const RIGHT: [(&str, &str); 2] = [("username", "alice"), ("password", PASSWORD)];
 
