@@ -66,6 +66,8 @@ type Registered = BTreeMap<String, Arc<Client>>;
 pub struct Limits {
     pub wrong_secrets: DefaultKeyedRateLimiter<u16>,
     pub repeats: DefaultKeyedRateLimiter<u16>,
+    /// Audit entries about genuine tokens in wrong hands.
+    pub alarms: DefaultKeyedRateLimiter<u16>,
     pub pushes: DefaultKeyedRateLimiter<u16>,
     pub attests: DefaultKeyedRateLimiter<u16>,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
@@ -80,6 +82,7 @@ impl Limits {
         Self {
             wrong_secrets: per_minute(20),
             repeats: per_minute(120),
+            alarms: per_minute(1),
             pushes: per_minute(6000),
             attests: per_minute(600),
             proven_secrets: Mutex::default(),

@@ -94,7 +94,8 @@ impl Caller {
     }
 }
 
-const PROVING: [&str; 2] = ["/token", "/par"];
+/// RFC 9449 5 and 10.1; and what a key holds, the key ends.
+const PROVING: [&str; 3] = ["/token", "/par", "/revoke"];
 
 fn replayed_assertion() -> Refused {
     invalid_client("The client assertion was used before; make a new one for every request.")
@@ -119,8 +120,7 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
     };
     let combined = client.authentication == ClientAuthentication::AttestJwtClientAuthDpop;
-    // RFC 9449 5 and 10.1: the token endpoint and PAR take proofs; elsewhere the header means nothing, unless it is how
-    // the client authenticates.
+    // Elsewhere the header means nothing, unless it is how the client authenticates.
     let key = if combined || PROVING.contains(&incoming.route) { dpop::of_request(app, incoming, None)? } else { None };
     let mut instance = None;
     let unattested = client.takes_unattested() && !attesting::is_claimed(incoming);

@@ -6,7 +6,7 @@ pub mod details;
 pub mod exchange;
 pub mod refresh;
 
-use crate::app::App;
+use crate::app::{App, Limits};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{Api, Client, Config};
@@ -242,6 +242,21 @@ impl Grant {
     pub fn end(&self, change: &mut Change) {
         let now_ms = change.now_ms();
         change.run_expecting(END, vec![Value::from(&self.session[..]), i64::from(self.number).into(), now_ms.into()], Expect::Any);
+    }
+
+    /// Somebody has a genuine token and not what holds it: said once a minute for each grant. Nothing ends, because
+    /// possession of a string alone never ends anything (146-F).
+    pub async fn alarm(&self, app: &App, caller: &Caller, event: &'static str, why: &str) -> Result<()> {
+        let name = crate::sessions::public_id(app, &self.session);
+        let place = Limits::place(&["alarm", event, &name, &self.number.to_string()]);
+        if self.state != State::Active || app.limits.alarms.check_key(&place).is_err() {
+            return Ok(());
+        }
+        let mut change = Change::new(caller.now_ms);
+        let entry = audit::Entry::refused(event, why).with("sent_by", caller.client_id.as_str());
+        change.audit(self.entry(app, entry, caller));
+        app.store.apply(change).await?;
+        Ok(())
     }
 
     pub fn entry(&self, app: &App, entry: audit::Entry, caller: &Caller) -> audit::Entry {

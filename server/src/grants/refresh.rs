@@ -60,17 +60,19 @@ pub async fn refresh(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
 
 /// `None`: lost a race; read again.
 async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, presented: u32) -> Result<Option<Reply>> {
-    grant.must_belong_to(caller)?;
-    if grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
+    let unproved = grant.must_belong_to(caller).err();
+    if unproved.is_none() && grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
         return Err(spent(app, caller, grant, true).await?.into());
     }
-    grant.must_be_held_by(caller)?;
-    grant.must_be_alive(caller.now_ms)?;
-    must_be_active_and_fresh(grant, caller)?;
+    if let Some(error) = unproved.or_else(|| grant.must_be_held_by(caller).err()) {
+        grant.alarm(app, caller, "refresh_in_wrong_hands", "the token is genuine, and what holds it was not proved").await?;
+        return Err(error);
+    }
+    must_be_good(grant, caller)?;
     let scope = narrowed(grant, caller, form)?;
     let rules = &caller.client.refresh;
     let keeps = rules.mode == RefreshMode::Static && grant.is_key_bound();
-    match turn(grant.generation, presented, grant.is_key_bound(), grant.issued_ms, rules.grace.0 * 1000, caller.now_ms) {
+    match turn_of(grant, caller, presented) {
         Turn::Current if keeps => moved(app, caller, form, grant, &scope, presented, "refreshed").await,
         Turn::Current => moved(app, caller, form, grant, &scope, presented + 1, "refreshed").await,
         Turn::Ahead => moved(app, caller, form, grant, &scope, presented + 1, "store_behind").await,
@@ -82,7 +84,25 @@ async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, present
     }
 }
 
-fn must_be_active_and_fresh(grant: &Grant, caller: &Caller) -> Result<()> {
+fn turn_of(grant: &Grant, caller: &Caller, presented: u32) -> Turn {
+    let grace_ms = caller.client.refresh.grace.0 * 1000;
+    turn(grant.generation, presented, grant.is_key_bound(), grant.issued_ms, grace_ms, caller.now_ms)
+}
+
+/// What a refresh with this token would find: the grant's scope as its client may still have it, or `None` if it would be
+/// refused. Introspection answers by it, so that it never calls a token active that is of no use.
+pub fn outlook(grant: &Grant, caller: &Caller, presented: u32) -> Option<Scope> {
+    let mine = [grant.must_belong_to(caller), grant.must_be_held_by(caller), must_be_good(grant, caller)];
+    if mine.iter().any(Result::is_err) || turn_of(grant, caller, presented) == Turn::Spent {
+        return None;
+    }
+    let scope = super::within_tier(caller, &still(grant, caller));
+    (!scope.is_empty() || grant.scope.is_empty()).then_some(scope)
+}
+
+/// Everything that a grant has to be for its holder to go on.
+fn must_be_good(grant: &Grant, caller: &Caller) -> Result<()> {
+    grant.must_be_alive(caller.now_ms)?;
     if grant.state != State::Active {
         return Err(invalid_grant("This session is over; the person has to sign in again.").because("the code was never redeemed").into());
     }
@@ -99,9 +119,13 @@ fn must_be_active_and_fresh(grant: &Grant, caller: &Caller) -> Result<()> {
     Ok(())
 }
 
+fn still(grant: &Grant, caller: &Caller) -> Scope {
+    grant.scope.iter().filter(|it| super::may_have(&caller.client, it)).map(str::to_owned).collect()
+}
+
 /// RFC 6749 6: never more than granted, and only what the client may still have. The grant itself never narrows.
 fn narrowed(grant: &Grant, caller: &Caller, form: &Form) -> Result<Scope> {
-    let still: Scope = grant.scope.iter().filter(|it| super::may_have(&caller.client, it)).map(str::to_owned).collect();
+    let still = still(grant, caller);
     let Some(asked) = form.get("scope") else { return Ok(still) };
     let asked = Scope::parse(asked).ok_or_else(|| Refused::bad_request("invalid_scope", "The scope parameter is malformed."))?;
     if asked.is_subset_of(&still) {

@@ -126,6 +126,71 @@ async fn a_key_holds_its_session() {
     .await;
 }
 
+/// Possession of a token string alone never ends anything: not without the key, not by another key, not by an old copy.
+/// The key with the newest token, or the one before, does.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_holds_a_session_revokes_it() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let tokens = app.tokens("openid orders:read").await;
+        let (first, access) = (tokens.text("refresh_token"), tokens.text("access_token"));
+        let second = app.refresh(&first).await.text("refresh_token");
+        let third = app.refresh(&second).await.text("refresh_token");
+        let mut thief = App::new(&world);
+        for token in [&first, &second, &third, &access] {
+            let form = [("client_id", "shop-ios"), ("token", token.as_str())];
+            assert_eq!(app.send("/revoke", &form, &[]).await.error(), (400, "invalid_grant"), "without a proof");
+            assert_eq!(thief.post("/revoke", &form).await.error(), (400, "invalid_grant"), "another key");
+        }
+        assert_eq!(world.audited("revocation_refused").await, 1, "one alarm a minute");
+        // RFC 7009 2.2: an invalid token is no error, and ends nothing.
+        let form = |token: &str| [("client_id", "shop-ios".to_owned()), ("token", token.to_owned())];
+        let revoke = async |app: &mut App, token: &str| {
+            let form = form(token);
+            app.post("/revoke", &[("client_id", &form[0].1), ("token", &form[1].1)]).await.status
+        };
+        assert_eq!(revoke(&mut app, &first).await, 200);
+        let fourth = app.refresh(&third).await;
+        assert_eq!(fourth.status, 200, "nothing has ended: {}", fourth.body);
+        assert_eq!(world.audited("grant_revoked").await, 0);
+        // The answer to the last refresh was lost, and the person signs out.
+        assert_eq!(revoke(&mut app, &third).await, 200);
+        assert_eq!(world.audited("grant_revoked").await, 1);
+        assert_eq!(app.refresh(&fourth.text("refresh_token")).await.error(), (400, "invalid_grant"));
+        assert_eq!(revoke(&mut app, &third).await, 200, "what is over stays over");
+        assert_eq!(world.audited("grant_revoked").await, 1);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 146-F, 141-F: a refresh token of a key in other hands is refused and reported, once a minute; the owner goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_token_without_its_key_raises_an_alarm() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let first = app.tokens("orders:read").await.text("refresh_token");
+        let second = app.refresh(&first).await.text("refresh_token");
+        assert_eq!(world.audited("refresh_in_wrong_hands").await, 0);
+        let mut thief = App::new(&world);
+        // Within the window of a retry and after it, with another key, without one, as another client.
+        for token in [&first, &second] {
+            assert_eq!(thief.refresh(token).await.error(), (400, "invalid_grant"));
+            assert_eq!(world.refresh(token).await.1["error"], "invalid_grant");
+            let form = [("grant_type", "refresh_token"), ("client_id", "other-ios"), ("refresh_token", token.as_str())];
+            assert_eq!(app.post("/token", &form).await.error(), (400, "invalid_grant"));
+        }
+        assert_eq!(world.audited("refresh_in_wrong_hands").await, 1);
+        assert_eq!(app.refresh(&second).await.status, 200);
+        // Another grant has an alarm of its own.
+        let other = app.tokens("orders:read").await.text("refresh_token");
+        assert_eq!(thief.refresh(&other).await.error(), (400, "invalid_grant"));
+        assert_eq!(world.audited("refresh_in_wrong_hands").await, 2);
+        world.stop().await;
+    })
+    .await;
+}
+
 /// 180-D, 181-D: the key is named by dpop_jkt or by a proof at PAR; the code is then for that key alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_for_the_key_it_was_asked_for() {

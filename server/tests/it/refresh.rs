@@ -204,3 +204,22 @@ async fn a_disabled_person_is_refused_at_the_next_refresh() {
     drop(app);
     world.stop().await;
 }
+
+/// An old string, found in a log, is no button that signs a person out; the newest one is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_refresh_token_revokes_nothing() {
+    on_every_engine(|world| async move {
+        let first = refresh_token(&world.tokens("orders:read").await);
+        let second = refresh_token(&world.refresh(&first).await.1);
+        let third = refresh_token(&world.refresh(&second).await.1);
+        let revoke = async |token: &str| world.post("/revoke", &[("client_id", "shop-ios"), ("token", token)], None).await.0;
+        assert_eq!(revoke(&first).await, 200, "RFC 7009 2.2: an invalid token is no error");
+        assert_eq!((world.audited("revocation_refused").await, world.audited("grant_revoked").await), (1, 0));
+        let (status, body) = world.refresh(&third).await;
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(revoke(&refresh_token(&body)).await, 200);
+        assert_eq!(world.refresh(&refresh_token(&body)).await.1["error"], "invalid_grant");
+        world.stop().await;
+    })
+    .await;
+}
