@@ -4,7 +4,7 @@ use super::{Asked, Grant, State, invalid_grant};
 use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
-use crate::config::Most;
+use crate::config::{Most, Profile};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, Expect, NotApplied, Value};
@@ -161,9 +161,14 @@ async fn count_failure(app: &App, caller: &Caller, grant: &Grant, error: &Error)
     Ok(())
 }
 
-async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+/// What the grant has to be, at the first exchange and at its repetition.
+fn must_be_good(grant: &Grant, caller: &Caller) -> Result<()> {
     grant.must_be_alive(caller.now_ms)?;
-    grant.must_suit_the_tier(caller)?;
+    grant.must_suit_the_tier(caller)
+}
+
+async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+    must_be_good(grant, caller)?;
     if caller.now_ms >= grant.asked.code_expires_ms {
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
     }
@@ -198,7 +203,7 @@ fn is_retry(caller: &Caller, grant: &Grant) -> bool {
 }
 
 async fn retried(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
-    grant.must_be_alive(caller.now_ms)?;
+    must_be_good(grant, caller)?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
     let answer = issue::for_grant(app, caller, grant, form, 1, &grant.scope)?;

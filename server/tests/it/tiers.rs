@@ -99,17 +99,25 @@ impl<'a> Phone<'a> {
 
     /// Tokens for a pushed request, or the answer that refused them.
     async fn tokens(&mut self, scope: &str) -> (u16, Json) {
+        match self.code(scope).await {
+            Ok((code, verifier)) => self.exchange(&code, &verifier).await,
+            Err(refused) => refused,
+        }
+    }
+
+    /// A code with its verifier.
+    async fn code(&mut self, scope: &str) -> Result<(String, String), (u16, Json)> {
         let ask = Ask::new("tiered", BACK, scope);
         let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let (status, pushed) = self.post("/par", &form).await;
         if status != 201 {
-            return (status, pushed);
+            return Err((status, pushed));
         }
         let uri = pushed["request_uri"].as_str().unwrap();
         let mut short = ask.clone();
         short.parameters = [("client_id", "tiered"), ("request_uri", uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let code = Browser::default().sign_in(&self.scene.world, &short, "alice").await["code"].clone();
-        self.exchange(&code, &ask.verifier).await
+        Ok((code, ask.verifier))
     }
 
     async fn exchange(&mut self, code: &str, verifier: &str) -> (u16, Json) {
