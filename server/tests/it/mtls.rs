@@ -8,6 +8,7 @@ use rcgen::{
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use symbolon_oauth::certificate;
+use symbolon_oauth::{base64url, certificate, dpop};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 
 /// A CA with what it issued.
@@ -209,6 +210,48 @@ async fn the_header_of_a_stranger_is_air() {
 
 /// 194-M: a revoked certificate is refused once the list says so, and an overdue list refuses everybody.
 #[tokio::test(flavor = "multi_thread")]
+/// RFC 8705 5, RFC 9449 4.2: with a certificate a proof names the endpoint of `mtls_endpoint_aliases`, or the usual one; without a
+/// certificate the usual one alone, and nobody else's ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_names_the_alias() {
+    let it = fleet(Engine::Sqlite).await;
+    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let header = certificate::to_header(&it.ca.issue(1, &robot_name(), |_| {}).der);
+    let mut nonce: Option<String> = None;
+    let mut post = async |client: &str, url: &str, shown: bool| {
+        for _ in 0..2 {
+            let jti = base64url::encode(&symbolon::seal::random::<9>().unwrap());
+            let now_s = it.world.running.shared.now().now_ms() / 1000;
+            let proof = dpop::make(&key, "POST", url, nonce.as_deref(), None, &jti, now_s).unwrap();
+            let form = [("grant_type", "client_credentials"), ("client_id", client)];
+            let mut request = it.world.http.post(it.world.url("/token")).form(&form).header("dpop", proof);
+            if shown {
+                request = request.header("client-cert", &header);
+            }
+            let answer = request.send().await.unwrap();
+            nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
+            let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
+            if body["error"] != "use_dpop_nonce" {
+                return (status, body);
+            }
+        }
+        panic!("the nonce is never good");
+    };
+    let (alias, usual) = ("https://mtls.example.com/token", it.world.url("/token"));
+    for url in [alias, &usual] {
+        let (status, answer) = post("by-name", url, true).await;
+        assert_eq!((status, answer["token_type"].as_str()), (200, Some("DPoP")), "{answer}");
+        let cnf = claims(answer["access_token"].as_str().unwrap())["cnf"].clone();
+        assert!(cnf["jkt"].is_string() && cnf["x5t#S256"].is_string(), "{cnf}");
+    }
+    for (url, shown) in [("https://mtls.example.com/par", true), ("https://evil.test/token", true), (alias, false)] {
+        let (status, answer) = post(if shown { "by-name" } else { "shop-ios" }, url, shown).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_dpop_proof")), "{url}");
+    }
+    assert_eq!(post("shop-ios", &usual, false).await.1["error"], "unauthorized_client", "the proof is good");
+    it.stop().await;
+}
+
 async fn a_revoked_certificate_is_over() {
     let it = fleet(Engine::Sqlite).await;
     let (lost, kept) = (it.ca.issue(7, &robot_name(), |_| {}), it.ca.issue(8, &robot_name(), |_| {}));
