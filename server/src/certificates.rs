@@ -171,7 +171,8 @@ impl Anchors {
         fresh
     }
 
-    /// Chain, dates, purpose, constraints and revocation, at this time. A revocation list that is overdue refuses (194-M).
+    /// Chain, dates, purpose, constraints and revocation, at this time, of every certificate up to the anchor: one whose CA
+    /// has no list here is refused, and so is everybody when a list is overdue (194-M).
     fn verify(&self, shown: &Shown, now_ms: i64) -> std::result::Result<(), Refused> {
         let now = UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(now_ms).unwrap_or_default()));
         let checked = self.current().verify_client_cert(shown.leaf(), &shown.0[1..], now);
@@ -198,7 +199,7 @@ fn read(ca: &Path, crl: Option<&Path>) -> std::result::Result<Arc<dyn ClientCert
         if lists.is_empty() {
             return Err(named(crl, "no revocation list in PEM".to_owned()));
         }
-        builder = builder.with_crls(lists).only_check_end_entity_revocation().enforce_revocation_expiration();
+        builder = builder.with_crls(lists).enforce_revocation_expiration();
     }
     let built = builder.build().map_err(|it| named(ca, it.to_string()))?;
     Ok(built)

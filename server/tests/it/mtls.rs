@@ -22,7 +22,7 @@ struct Cert {
 }
 
 impl Ca {
-    fn new(name: &str) -> Self {
+    fn params(name: &str) -> CertificateParams {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name = dn(&[(DnType::CommonName, name)]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -36,6 +36,14 @@ impl Ca {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name = dn(subject);
         params.serial_number = Some(SerialNumber::from(serial));
+    /// A CA below this one, and its certificate.
+    fn below(&self, name: &str, serial: u64) -> (Self, Vec<u8>) {
+        let (mut params, key) = (Self::params(name), KeyPair::generate().unwrap());
+        params.serial_number = Some(SerialNumber::from(serial));
+        let made = params.signed_by(&key, &self.issuer).unwrap();
+        (Self { issuer: Issuer::new(params, key), pem: made.pem() }, made.der().to_vec())
+    }
+
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut params);
         let key = KeyPair::generate().unwrap();
@@ -278,6 +286,35 @@ async fn signed_in(it: &Fleet, client: &str, back: &str, certificate: &[u8]) -> 
         ("grant_type", "authorization_code"),
         ("client_id", client),
         ("code", &code),
+/// 194-M: a chain is good when every CA in it is: a revoked intermediate, or one that no list speaks of, takes its certificates
+/// with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_intermediate_is_over() {
+    let it = fleet(Engine::Sqlite).await;
+    let (branch, branch_der) = it.ca.below("Branch CA", 70);
+    let (other, other_der) = it.ca.below("Other branch", 71);
+    let robot = async |leaf: &Cert, ca: &[u8]| {
+        let (leaf, chain) = (certificate::to_header(&leaf.der), certificate::to_header(ca));
+        let form = [("grant_type", "client_credentials"), ("client_id", "by-name")];
+        it.token(&form, &[("client-cert", &leaf), ("client-cert-chain", &chain)]).await.0
+    };
+    let (mine, theirs) = (branch.issue(1, &robot_name(), |_| {}), other.issue(1, &robot_name(), |_| {}));
+    let publish = async |lists: &[String]| {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        std::fs::write(it.directory.join("fleet.crl"), lists.concat()).unwrap();
+    };
+    let (both, good) = ([branch.crl(&[], 30), other.crl(&[], 30)].concat(), it.ca.crl(&[], 30));
+    publish(&[both.clone(), good]).await;
+    assert_eq!((robot(&mine, &branch_der).await, robot(&theirs, &other_der).await), (200, 200));
+    publish(&[both.clone(), it.ca.crl(&[70], 30)]).await;
+    assert_eq!((robot(&mine, &branch_der).await, robot(&theirs, &other_der).await), (401, 200));
+    publish(std::slice::from_ref(&both)).await;
+    assert_eq!((robot(&mine, &branch_der).await, robot(&theirs, &other_der).await), (401, 401), "nobody says that they are good");
+    publish(&[other.crl(&[], 30), it.ca.crl(&[], 30)]).await;
+    assert_eq!((robot(&mine, &branch_der).await, robot(&theirs, &other_der).await), (401, 200));
+    it.stop().await;
+}
+
         ("code_verifier", &ask.verifier),
         ("redirect_uri", back),
     ];
