@@ -31,8 +31,8 @@ pub struct Caller {
     pub instance: Option<Instance>,
     /// What the installation proved, and what it may have for that; `None`: the client is not about installations.
     pub tier: Option<(TierName, Tier)>,
-    /// Thumbprint of the certificate that tokens of this client are bound to (RFC 8705 3).
-    pub certificate: Option<String>,
+    /// The certificate that tokens of this client are bound to (RFC 8705 3).
+    pub certificate: Option<certificates::Binding>,
     assertion: Option<Assertion>,
 }
 
@@ -161,7 +161,7 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
     }
     let certificate = match (&incoming.certificate, client.tls_client_certificate_bound_access_tokens) {
-        (Some(shown), true) => Some(shown.thumbprint()),
+        (Some(shown), true) => Some(shown.binding()?),
         (None, true) if incoming.route == "/token" => {
             let hint = "This client's tokens are bound to its certificate: use the mtls_endpoint_aliases of the metadata.";
             return Err(invalid_client(hint).because("no client certificate").into());

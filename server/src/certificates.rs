@@ -35,6 +35,26 @@ impl Shown {
     pub fn thumbprint(&self) -> String {
         certificate::thumbprint(self.leaf())
     }
+
+    /// What tokens and grants are bound to.
+    pub fn binding(&self) -> Result<Binding> {
+        let key = base64url::encode(&digest::sha256(self.parsed()?.public_key().raw));
+        Ok(Binding { thumbprint: self.thumbprint(), key })
+    }
+
+    fn parsed(&self) -> std::result::Result<X509Certificate<'_>, Refused> {
+        let (rest, leaf) = X509Certificate::from_der(self.leaf()).map_err(|_| refused("not a certificate"))?;
+        if rest.is_empty() { Ok(leaf) } else { Err(refused("bytes behind the certificate")) }
+    }
+}
+
+/// A shown certificate, as something to bind to.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// `x5t#S256`, of this very certificate (RFC 8705 3.1): for access tokens, which live for minutes.
+    pub thumbprint: String,
+    /// Digest of its public key: for what outlives a certificate. A name in it would not do, where no CA vouches for it.
+    pub key: String,
 }
 
 /// The certificate behind a request: of the connection, or, from a proxy that is configured for it, of its `Client-Cert`
@@ -68,16 +88,20 @@ pub fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &Cl
     let rules = client.tls_client_auth.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no tls_client_auth")))?;
     let anchors = app.anchors.get(client_id).ok_or_else(|| Fault::new(format!("client {client_id} has no CA")))?;
     anchors.verify(shown, incoming.now_ms)?;
-    let (rest, leaf) = X509Certificate::from_der(shown.leaf()).map_err(|_| refused("not a certificate"))?;
-    if !rest.is_empty() {
-        return Err(refused("bytes behind the certificate").into());
-    }
+    let leaf = shown.parsed()?;
     if rules.devices {
-        // The subject is the device: a renewed certificate of the same subject is the same device.
-        let id = base64url::encode(&digest::sha256(leaf.subject().as_raw()));
-        return Ok(Some(Instance::of_device(id, leaf.subject().to_string())));
+        return Ok(Some(Instance::of_device(device(&leaf)?, leaf.subject().to_string())));
     }
     if fits(rules, &leaf) { Ok(None) } else { Err(refused(format!("subject {}", leaf.subject())).into()) }
+}
+
+/// A device is its subject among those of its CA: a renewed certificate is the same device. Without a name all would be one.
+fn device(leaf: &X509Certificate<'_>) -> std::result::Result<String, Refused> {
+    if leaf.subject().iter_rdn().next().is_none() {
+        return Err(refused("a device without a subject"));
+    }
+    let (ca, subject) = (leaf.issuer().as_raw(), leaf.subject().as_raw());
+    Ok(base64url::encode(&digest::sha256(&[&(ca.len() as u64).to_be_bytes()[..], ca, subject].concat())))
 }
 
 /// RFC 8705 2.2.2: the certificate itself is registered, as `x5c` of a key of the client's set; dates and issuer say nothing.

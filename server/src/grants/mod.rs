@@ -168,8 +168,8 @@ impl Grant {
             "client" => caller.authenticated,
             "jkt" => caller.jkt() == Some(&self.holder),
             "learned" => caller.jkt().is_some() && caller.jkt() == self.learned().map(|it| it.0),
-            // RFC 8705 4: a public client's refresh token needs the same certificate again.
-            "certificate" => caller.certificate.as_deref() == Some(self.holder.as_str()),
+            // RFC 8705 4, by its key: a certificate that is renewed for the same key goes on.
+            "certificate" => caller.certificate.as_ref().is_some_and(|it| it.key == self.holder),
             // Of a client that also takes devices that cannot attest: whoever exchanges the code holds it.
             "open" => caller.jkt().is_some(),
             // Bound at PAR, or else by the code exchange.
@@ -208,10 +208,10 @@ impl Grant {
     /// Who holds what is issued now: a public client's proof binds its grant (RFC 9449 5), an installation's key always does.
     /// `generation`: of the refresh token that comes with it; the first is the code's.
     pub fn holder_after(&self, caller: &Caller, generation: u32) -> (&str, String) {
-        if let ("bearer", Some(thumbprint)) = (self.holder_kind.as_str(), &caller.certificate)
+        if let ("bearer", Some(shown)) = (self.holder_kind.as_str(), &caller.certificate)
             && generation == 1
         {
-            return ("certificate", thumbprint.clone());
+            return ("certificate", shown.key.clone());
         }
         match (self.holder_kind.as_str(), caller.jkt(), &caller.instance) {
             ("bearer", Some(jkt), _) if generation == 1 => ("jkt", jkt.to_owned()),

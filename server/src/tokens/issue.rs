@@ -82,7 +82,7 @@ struct Bound<'a> {
 
 impl<'a> Bound<'a> {
     fn to(caller: &'a Caller) -> Self {
-        Self { jkt: caller.jkt(), certificate: caller.certificate.as_deref() }
+        Self { jkt: caller.jkt(), certificate: caller.certificate.as_ref().map(|it| it.thumbprint.as_str()) }
     }
 
     /// RFC 7800 3.

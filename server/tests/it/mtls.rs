@@ -7,9 +7,8 @@ use rcgen::{
 };
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
-use symbolon_oauth::certificate;
-use symbolon_oauth::{base64url, certificate, dpop};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{base64url, certificate, dpop};
 
 /// A CA with what it issued.
 struct Ca {
@@ -19,6 +18,7 @@ struct Ca {
 
 struct Cert {
     der: Vec<u8>,
+    key: KeyPair,
 }
 
 impl Ca {
@@ -27,15 +27,15 @@ impl Ca {
         params.distinguished_name = dn(&[(DnType::CommonName, name)]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate().unwrap();
+        params
+    }
+
+    fn new(name: &str) -> Self {
+        let (params, key) = (Self::params(name), KeyPair::generate().unwrap());
         let pem = params.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(params, key), pem }
     }
 
-    fn issue(&self, serial: u64, subject: &[(DnType, &str)], change: impl FnOnce(&mut CertificateParams)) -> Cert {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name = dn(subject);
-        params.serial_number = Some(SerialNumber::from(serial));
     /// A CA below this one, and its certificate.
     fn below(&self, name: &str, serial: u64) -> (Self, Vec<u8>) {
         let (mut params, key) = (Self::params(name), KeyPair::generate().unwrap());
@@ -44,11 +44,18 @@ impl Ca {
         (Self { issuer: Issuer::new(params, key), pem: made.pem() }, made.der().to_vec())
     }
 
+    fn issue(&self, serial: u64, subject: &[(DnType, &str)], change: impl FnOnce(&mut CertificateParams)) -> Cert {
+        self.issue_for(KeyPair::generate().unwrap(), serial, subject, change)
+    }
+
+    fn issue_for(&self, key: KeyPair, serial: u64, subject: &[(DnType, &str)], change: impl FnOnce(&mut CertificateParams)) -> Cert {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name = dn(subject);
+        params.serial_number = Some(SerialNumber::from(serial));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut params);
-        let key = KeyPair::generate().unwrap();
         let made = params.signed_by(&key, &self.issuer).unwrap();
-        Cert { der: made.der().to_vec() }
+        Cert { der: made.der().to_vec(), key }
     }
 
     fn crl(&self, revoked: &[u64], next_days: i64) -> String {
@@ -203,21 +210,6 @@ async fn a_client_is_known_by_its_certificate() {
     it.stop().await;
 }
 
-/// 187-M: who is no configured proxy passes nothing on.
-#[tokio::test(flavor = "multi_thread")]
-async fn the_header_of_a_stranger_is_air() {
-    let it = fleet(Engine::Sqlite).await;
-    let good = it.ca.issue(1, &robot_name(), |_| {});
-    assert_eq!(it.robot("by-name", &good.der).await.0, 200);
-    let text = std::fs::read_to_string(it.world.file()).unwrap();
-    std::fs::write(it.world.file(), text.replacen("[\"127.0.0.1\"]", "[\"127.0.0.2\"]", 1)).unwrap();
-    symbolon::serve::reload(&it.world.running.shared, &it.world.file()).await.unwrap();
-    assert_eq!(it.robot("by-name", &good.der).await.0, 401);
-    it.stop().await;
-}
-
-/// 194-M: a revoked certificate is refused once the list says so, and an overdue list refuses everybody.
-#[tokio::test(flavor = "multi_thread")]
 /// RFC 8705 5, RFC 9449 4.2: with a certificate a proof names the endpoint of `mtls_endpoint_aliases`, or the usual one; without a
 /// certificate the usual one alone, and nobody else's ever.
 #[tokio::test(flavor = "multi_thread")]
@@ -260,6 +252,21 @@ async fn a_proof_names_the_alias() {
     it.stop().await;
 }
 
+/// 187-M: who is no configured proxy passes nothing on.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_header_of_a_stranger_is_air() {
+    let it = fleet(Engine::Sqlite).await;
+    let good = it.ca.issue(1, &robot_name(), |_| {});
+    assert_eq!(it.robot("by-name", &good.der).await.0, 200);
+    let text = std::fs::read_to_string(it.world.file()).unwrap();
+    std::fs::write(it.world.file(), text.replacen("[\"127.0.0.1\"]", "[\"127.0.0.2\"]", 1)).unwrap();
+    symbolon::serve::reload(&it.world.running.shared, &it.world.file()).await.unwrap();
+    assert_eq!(it.robot("by-name", &good.der).await.0, 401);
+    it.stop().await;
+}
+
+/// 194-M: a revoked certificate is refused once the list says so, and an overdue list refuses everybody.
+#[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_certificate_is_over() {
     let it = fleet(Engine::Sqlite).await;
     let (lost, kept) = (it.ca.issue(7, &robot_name(), |_| {}), it.ca.issue(8, &robot_name(), |_| {}));
@@ -279,13 +286,6 @@ async fn a_revoked_certificate_is_over() {
     it.stop().await;
 }
 
-async fn signed_in(it: &Fleet, client: &str, back: &str, certificate: &[u8]) -> (u16, Json) {
-    let ask = Ask::new(client, back, "openid orders:read");
-    let code = Browser::default().sign_in(&it.world, &ask, "alice").await["code"].clone();
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("client_id", client),
-        ("code", &code),
 /// 194-M: a chain is good when every CA in it is: a revoked intermediate, or one that no list speaks of, takes its certificates
 /// with it.
 #[tokio::test(flavor = "multi_thread")]
@@ -315,6 +315,13 @@ async fn a_revoked_intermediate_is_over() {
     it.stop().await;
 }
 
+async fn signed_in(it: &Fleet, client: &str, back: &str, certificate: &[u8]) -> (u16, Json) {
+    let ask = Ask::new(client, back, "openid orders:read");
+    let code = Browser::default().sign_in(&it.world, &ask, "alice").await["code"].clone();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("client_id", client),
+        ("code", &code),
         ("code_verifier", &ask.verifier),
         ("redirect_uri", back),
     ];
@@ -362,6 +369,29 @@ async fn every_managed_device_is_its_own() {
     }
 }
 
+/// A device is a name of a CA's: without a name nobody is it, and the same name of another CA's is another device.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_is_a_name_of_its_ca() {
+    let it = fleet(Engine::Sqlite).await;
+    let second = Ca::new("Second fleet CA");
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    std::fs::write(it.directory.join("ca.pem"), format!("{}{}", it.ca.pem, second.pem)).unwrap();
+    std::fs::write(it.directory.join("fleet.crl"), format!("{}{}", it.ca.crl(&[], 30), second.crl(&[], 30))).unwrap();
+    let name = [(DnType::CommonName, "phone-1")];
+    let (phone, namesake) = (it.ca.issue(1, &name, |_| {}), second.issue(1, &name, |_| {}));
+    let back = "https://fleet.example.com/cb";
+    let (status, tokens) = signed_in(&it, "fleet", back, &phone.der).await;
+    assert_eq!(status, 200, "{tokens}");
+    assert_eq!(signed_in(&it, "fleet", back, &namesake.der).await.0, 200);
+    assert_eq!(refreshed(&it, "fleet", &tokens, Some(&namesake.der)).await.1["error"], "invalid_grant");
+    assert_eq!(refreshed(&it, "fleet", &tokens, Some(&phone.der)).await.0, 200);
+    let nobody = it.ca.issue(2, &[], |_| {});
+    let (status, answer) = signed_in(&it, "fleet", back, &nobody.der).await;
+    assert_eq!((status, answer["error"].as_str()), (401, Some("invalid_client")));
+    assert_eq!(it.world.audited("device_enrolled").await, 2);
+    it.stop().await;
+}
+
 /// 191-M, 193-M: a public client's tokens are bound to the certificate it shows, here and at userinfo, and to no other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_clients_tokens_are_bound_to_its_certificate() {
@@ -373,6 +403,13 @@ async fn a_public_clients_tokens_are_bound_to_its_certificate() {
         assert_eq!(status, 200, "{tokens}");
         assert_eq!(refreshed(&it, "bound", &tokens, None).await.0, 401);
         assert_eq!(refreshed(&it, "bound", &tokens, Some(&thief.der)).await.1["error"], "invalid_grant");
+        // Renewed for the same key it goes on, and its tokens are the new certificate's; the same names for another key do not.
+        let again = KeyPair::try_from(mine.key.serialize_der()).unwrap();
+        let (renewed, copied) = (it.ca.issue_for(again, 3, &robot_name(), |_| {}), it.ca.issue(1, &robot_name(), |_| {}));
+        assert_eq!(refreshed(&it, "bound", &tokens, Some(&copied.der)).await.1["error"], "invalid_grant");
+        let (status, tokens) = refreshed(&it, "bound", &tokens, Some(&renewed.der)).await;
+        assert_eq!(status, 200, "{tokens}");
+        assert_eq!(claims(tokens["access_token"].as_str().unwrap())["cnf"]["x5t#S256"], certificate::thumbprint(&renewed.der));
         let (status, tokens) = refreshed(&it, "bound", &tokens, Some(&mine.der)).await;
         assert_eq!(status, 200, "{tokens}");
         let form = [
