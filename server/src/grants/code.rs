@@ -192,8 +192,12 @@ async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Res
 }
 
 /// The same app asks again, because the answer was lost on the way back from the browser: it proves the key that the code
-/// was asked for, the code's minute is not over and nothing was refreshed since. A divergence, see docs/divergences.md.
+/// was asked for, the code's minute is not over and nothing was refreshed since. A divergence, see docs/divergences.md,
+/// and none for FAPI 2.0 (5.3.2.2): there a code works once.
 fn is_retry(caller: &Caller, grant: &Grant) -> bool {
+    if caller.client.profile == Some(Profile::Fapi2) {
+        return false;
+    }
     let by_key = grant.holder_kind == "jkt" && grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() == caller.jkt();
     let instance = caller.instance.as_ref().map(|it| it.jkt.as_str());
     let by_instance = grant.holder_kind == "instance" && grant.asked.instance.is_some() && grant.asked.instance.as_deref() == instance;
