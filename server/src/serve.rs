@@ -204,7 +204,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
                     "old" => app.sweep_old(app.now_ms()).await.map(|_| ()),
                     "clients" => app.refresh_registered().await,
                     "node" => crate::nodes::announce(&app).await,
-                    _ => refresh_keys(&app).await,
+                    _ => app.refresh_keys().await,
                 };
                 if let Err(fault) = done {
                     tracing::error!(task = name, error = %fault, "background work failed");
@@ -249,15 +249,6 @@ async fn letters(shared: Shared, mut stopped: watch::Receiver<bool>) {
             () = bell.notified() => {}
             () = tokio::time::sleep(Duration::from_secs(2)) => {}
         }
-    }
-}
-
-async fn refresh_keys(app: &App) -> Result<(), Fault> {
-    let (algorithms, schedule) = (crate::app::algorithms(&app.config), crate::app::schedule(&app.config));
-    match app.keys.refresh(&app.store, &app.keyring, &algorithms, schedule, app.now_ms()).await {
-        Ok(()) => Ok(()),
-        Err(crate::error::Error::Fault(it)) => Err(it),
-        Err(crate::error::Error::Refused(it)) => Err(Fault::new(it.private)),
     }
 }
 

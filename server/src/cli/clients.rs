@@ -3,7 +3,7 @@
 
 use super::{Desk, Out, shown};
 use crate::audit;
-use crate::config::{self, ClientAuthentication, ClientKind, Config, GRANTS, Secret, Span, USER_SCOPES};
+use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, USER_SCOPES};
 use crate::error::{Error, Fault};
 use crate::login::accounts;
 use crate::store::{Change, NotApplied};
@@ -223,7 +223,7 @@ fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
         let digest = accounts::hash_password_blocking(&plain).ok().and_then(|it| Secret::parse(&it).ok());
         client.secret = digest;
     }
-    reader.problems.extend(config.judge_client(&client));
+    reader.problems.extend(config.judge_registered(&client));
     if !reader.problems.is_empty() {
         return Err(reader.problems);
     }
@@ -304,6 +304,12 @@ impl Reader {
         if self.members.remove("jwks_uri").is_some() {
             self.problems.push("jwks_uri: keys are not fetched; put them into the file as jwks".to_owned());
         }
+            "self_signed_tls_client_auth" => ClientAuthentication::SelfSignedTlsClientAuth,
+            "tls_client_auth" => {
+                let why = "its CA is a file; such a client belongs in the configuration file";
+                self.problems.push(format!("token_endpoint_auth_method: tls_client_auth: {why}"));
+                ClientAuthentication::None
+            }
         if let Some(scope) = self.text("scope") {
             self.scope(config, &mut client, &scope);
         }
@@ -339,10 +345,10 @@ impl Reader {
             Some(Some(seconds)) if (0..=31_536_000).contains(&seconds) => client.default_max_age = Some(Span(seconds)),
             Some(_) => self.problems.push("default_max_age: must be a number of seconds".to_owned()),
         }
-        match self.members.remove("require_pushed_authorization_requests") {
-            None => {}
-            Some(Json::Bool(it)) => client.require_pushed_authorization_requests = it,
-            Some(_) => self.problems.push("require_pushed_authorization_requests: must be true or false".to_owned()),
+        client.require_pushed_authorization_requests = self.flag("require_pushed_authorization_requests");
+        // RFC 9449 5.2, RFC 8705 3.4: a client that asks to be bound must never be registered unbound.
+        if self.flag("dpop_bound_access_tokens") {
+            client.dpop = Dpop::Required;
         }
         if self.text("subject_type").is_some_and(|it| it != "public") {
             self.problems.push("subject_type: only public".to_owned());
@@ -352,11 +358,23 @@ impl Reader {
     /// What was read but is not used, so that nobody believes it is.
     fn notes(&mut self) -> Vec<String> {
         std::mem::take(&mut self.members)
+        client.tls_client_certificate_bound_access_tokens = self.flag("tls_client_certificate_bound_access_tokens");
             .into_iter()
             .map(|(name, _)| {
                 let plain = name.split('#').next().unwrap_or_default();
                 if UNUSED.contains(&plain) || plain == "client_name" {
                     format!("{name}: not used here")
+    fn flag(&mut self, name: &str) -> bool {
+        match self.members.remove(name) {
+            None => false,
+            Some(Json::Bool(it)) => it,
+            Some(_) => {
+                self.problems.push(format!("{name}: must be true or false"));
+                false
+            }
+        }
+    }
+
                 } else {
                     format!("{name}: not known here, and ignored (RFC 7591 2)")
                 }
@@ -415,6 +433,13 @@ mod tests {
         assert!(read_web.secret.is_some() && read_web.client.secret.is_some());
         assert!(read(&config(), &json!({ "redirect_uris": ["https://web.example.com/cb"], "client_secret": "short" })).is_err());
         let robot = read(&config(), &json!({ "grant_types": ["client_credentials"], "scope": "orders:read" }));
+            ("token_endpoint_auth_method", json!("tls_client_auth"), "belongs in the configuration file"),
+            ("token_endpoint_auth_method", json!("self_signed_tls_client_auth"), "needs the table [mtls]"),
+            ("tls_client_certificate_bound_access_tokens", json!(true), "needs the table [mtls]"),
+            ("dpop_bound_access_tokens", json!("true"), "true or false"),
         assert_eq!(robot.unwrap_or_else(|it| panic!("{it:?}")).client.kind, ClientKind::Service);
     }
 }
+        let mut bound = good.clone();
+        bound["dpop_bound_access_tokens"] = true.into();
+        assert_eq!(read(&config(), &bound).unwrap_or_else(|it| panic!("{it:?}")).client.dpop, Dpop::Required);

@@ -126,6 +126,18 @@ impl Config {
 
     /// The rules every client obeys, whether it comes from the file or from `symbolon client import`.
     pub fn judge_client(&self, client: &Client) -> Vec<String> {
+    /// Those of a client that is a row of the store: what needs files or secrets of this machine is the configuration file's.
+    pub fn judge_registered(&self, client: &Client) -> Vec<String> {
+        let mut found = self.judge_client(client);
+        if client.tls_client_auth.is_some() {
+            found.push("tls_client_auth names files: such a client belongs in the configuration file".to_owned());
+        }
+        if client.attestation.as_ref().and_then(|it| it.android.as_ref()).is_some_and(|it| it.play.is_some()) {
+            found.push("attestation.android.play names secrets: such a client belongs in the configuration file".to_owned());
+        }
+        found
+    }
+
         let mut found = Vec::new();
         for (name, scopes) in &client.apis {
             let Some(api) = self.api.get(name) else {

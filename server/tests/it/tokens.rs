@@ -127,7 +127,7 @@ async fn a_rotated_key_is_published_first_and_a_stolen_one_dies_at_once() {
         let schedule = symbolon::app::schedule(&app.config);
         let alg = symbolon_oauth::jwk::Algorithm::ES256;
         let refresh = async || {
-            app.keys.refresh(&app.store, &app.keyring, &symbolon::app::algorithms(&app.config), schedule, app.now_ms()).await.unwrap();
+            app.keys.refresh(&app.store, &app.keyring, &app.algorithms(), schedule, app.now_ms()).await.unwrap();
         };
         let old = keys().await[0]["kid"].clone();
         symbolon::tokens::keys::rotate(&app.store, &app.keyring, alg, schedule, false, app.now_ms()).await.unwrap();
@@ -160,8 +160,7 @@ async fn introspection_of_a_refresh_token_is_what_a_refresh_would_find() {
     on_every_engine(|world| async move {
         let ask = Ask::new("shop-web", WEB_BACK, "openid orders:read");
         let code = Browser::default().sign_in(&world, &ask, "alice").await["code"].clone();
-        let form =
-            [("grant_type", "authorization_code"), ("code", &code), ("code_verifier", &ask.verifier), ("redirect_uri", WEB_BACK)];
+        let form = [("grant_type", "authorization_code"), ("code", &code), ("code_verifier", &ask.verifier), ("redirect_uri", WEB_BACK)];
         let (status, tokens) = world.post("/token", &form, Some("shop-web")).await;
         assert_eq!(status, 200, "{tokens}");
         let token = text(&tokens, "refresh_token").to_owned();
