@@ -257,7 +257,7 @@ pub enum RefreshMode {
     /// A new refresh token at every use. RFC 9700 4.14.2.
     #[default]
     Rotate,
-    /// The same refresh token for the life of the grant; only for clients that authenticate.
+    /// The same refresh token for the life of the grant; only where every token is bound.
     Static,
 }
 

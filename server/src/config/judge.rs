@@ -1,6 +1,8 @@
 //! What is wrong with a configuration that could be read: mistakes, each with where it is. Weak spots are `symbolon check`'s.
 
-use super::{Client, ClientAuthentication, ClientKind, Config, GRANTS, Jwks, Mail, Profile, RESPONSE_MODES, USER_SCOPES, fapi};
+use super::{
+    Client, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Jwks, Mail, Profile, RESPONSE_MODES, RefreshMode, USER_SCOPES, fapi,
+};
 use crate::grants::details::judge_schema;
 use crate::login::policy::Method;
 use symbolon_oauth::{base64url, redirect};
@@ -124,8 +126,6 @@ impl Config {
         }
     }
 
-    /// The rules every client obeys, whether it comes from the file or from `symbolon client import`.
-    pub fn judge_client(&self, client: &Client) -> Vec<String> {
     /// Those of a client that is a row of the store: what needs files or secrets of this machine is the configuration file's.
     pub fn judge_registered(&self, client: &Client) -> Vec<String> {
         let mut found = self.judge_client(client);
@@ -138,6 +138,8 @@ impl Config {
         found
     }
 
+    /// The rules every client obeys, whether it comes from the file or from `symbolon client import`.
+    pub fn judge_client(&self, client: &Client) -> Vec<String> {
         let mut found = Vec::new();
         for (name, scopes) in &client.apis {
             let Some(api) = self.api.get(name) else {
@@ -190,6 +192,11 @@ impl Config {
         self.judge_certificates(client, &mut found);
         if client.profile == Some(Profile::Fapi2) {
             found.extend(fapi::lacks(self, client).into_iter().map(|it| format!("profile = \"fapi2\": {it}")));
+        }
+        let bound = client.is_confidential() || client.dpop == Dpop::Required || client.tls_client_certificate_bound_access_tokens;
+        if client.refresh.mode == RefreshMode::Static && !bound {
+            let needs = "authentication, dpop = \"required\" or tls_client_certificate_bound_access_tokens = true";
+            found.push(format!("refresh.mode = \"static\" needs {needs}: else a stolen refresh token works as long as the grant"));
         }
         if client.require_signed_request_object && client.jwks.is_none() {
             found.push("require_signed_request_object needs jwks: the keys the client signs with".to_owned());

@@ -45,6 +45,12 @@ const MOVE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_m
 
 /// Tries again when another request moved the grant between our read and our write: the second look finds `Previous`.
 pub async fn refresh(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
+const LATE: &str = "UPDATE app_grant SET late_generation = $3, late_in_a_row = $4, suspected_ms = $5 \
+    WHERE session = $1 AND number = $2 AND generation = $3 AND late_generation < $3 AND state = 'active'";
+/// The browser's session keeps its grants and loses what it was proved by: the next sign-in asks for everything.
+const PROVE_AGAIN: &str = "UPDATE session SET proofs = '[]', acr = '', amr = '', version = version + 1 WHERE id = $1 AND state = 'active'";
+/// So many generations in a row asked for again late: two who hold the key take turns.
+const SUSPICIOUS: i64 = 6;
     let text =
         form.get("refresh_token").ok_or_else(|| Refused::bad_request("invalid_request", "The refresh_token parameter is missing."))?;
     let handle =
@@ -71,11 +77,12 @@ async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, present
     must_be_good(grant, caller)?;
     let scope = narrowed(grant, caller, form)?;
     let rules = &caller.client.refresh;
-    let keeps = rules.mode == RefreshMode::Static && grant.is_key_bound();
+    // FAPI 2.0 5.3.2.1 9: no rotation. The configuration sees to it that such a client proves who it is.
+    let keeps = rules.mode == RefreshMode::Static;
+    let next = if keeps { presented } else { presented + 1 };
     match turn_of(grant, caller, presented) {
-        Turn::Current if keeps => moved(app, caller, form, grant, &scope, presented, "refreshed").await,
-        Turn::Current => moved(app, caller, form, grant, &scope, presented + 1, "refreshed").await,
-        Turn::Ahead => moved(app, caller, form, grant, &scope, presented + 1, "store_behind").await,
+        Turn::Current => moved(app, caller, form, grant, &scope, next, "refreshed").await,
+        Turn::Ahead => moved(app, caller, form, grant, &scope, next, "store_behind").await,
         Turn::Previous => repeated(app, caller, form, grant, &scope).await.map(Some),
         Turn::Spent => {
             let ends = !grant.is_key_bound() || rules.on_stale == OnStale::End;
