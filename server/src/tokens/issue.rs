@@ -131,7 +131,8 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
     if stays && caller.client.allows_grant("refresh_token") {
         body["refresh_token"] = app.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
         let idle_s = caller.tier_rules().and_then(|it| it.idle).map_or(i64::MAX, |it| it.0).min(caller.client.refresh.idle.0);
-        body["refresh_token_timeout"] = idle_s.min((grant.ends_ms - caller.now_ms) / 1000).into();
+        let ends_ms = grant.session_idles_ms.map_or(grant.ends_ms, |it| it.min(grant.ends_ms));
+        body["refresh_token_timeout"] = idle_s.min((ends_ms - caller.now_ms) / 1000).into();
         body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
     }
     if scope.contains("openid") {

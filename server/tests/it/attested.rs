@@ -224,6 +224,37 @@ async fn an_old_attestation_is_renewed_and_nothing_is_lost() {
     .await;
 }
 
+/// Where two are suspected to hold one installation's key, evidence from before the suspicion is not enough; fresh evidence
+/// answers it, and nothing has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn suspicion_asks_an_installation_for_fresh_evidence() {
+    on_every_engine(|scene| async move {
+        for (at, client) in ["attested", "popping"].into_iter().enumerate() {
+            let mut phone = Phone::new(&scene, client);
+            let (code, verifier) = phone.code().await;
+            let mut newest = phone.exchange(&code, &verifier).await.text("refresh_token");
+            for turn in 0..6 {
+                assert_eq!(scene.world.audited("suspected_two_holders").await, at, "{client} {turn}");
+                let next = phone.refresh(&newest).await.text("refresh_token");
+                scene.world.advance_s(20);
+                assert_eq!(phone.refresh(&newest).await.text("refresh_token"), next, "{client} {turn}");
+                newest = next;
+            }
+            assert_eq!(scene.world.audited("suspected_two_holders").await, at + 1);
+            scene.world.advance_s(2);
+            assert_eq!(phone.refresh(&newest).await.error(), (400, "use_fresh_attestation"), "{client}");
+            phone.attest(3600);
+            for _ in 0..2 {
+                let next = phone.refresh(&newest).await;
+                assert_eq!(next.status, 200, "{client}: {}", next.body);
+                newest = next.text("refresh_token");
+            }
+        }
+        scene.world.stop().await;
+    })
+    .await;
+}
+
 /// 272-N, 273-N, 274-N, 276-N, 278-N, 279-N, 280-N, 284-N: every way of leaving the proof out or bending it.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_proof_no_client() {

@@ -223,3 +223,51 @@ async fn an_old_refresh_token_revokes_nothing() {
     })
     .await;
 }
+
+/// `ends_with_session`: the app is signed in as long as the browser is. Visits keep it, idle and absolute end of `[session]` end it;
+/// without the option it stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_can_end_with_the_browsers_session() {
+    for engine in engines() {
+        for ends in [true, false] {
+            let port = free_port();
+            let text = configuration(port, &database(engine).await);
+            let world = World::with(&format!("{text}\n[client.shop-ios.refresh]\nends_with_session = {ends}\n"), port).await;
+            let sign_in = async || {
+                let (mut browser, ask) = (Browser::default(), Ask::native("openid orders:read"));
+                let code = browser.sign_in(&world, &ask, "alice").await["code"].clone();
+                let (status, tokens) = world.exchange(&code, &ask.verifier).await;
+                assert_eq!(status, 200, "{tokens}");
+                (browser, tokens)
+            };
+            let after = |status| if ends { (400, "invalid_grant") } else { (status, "") };
+            let refreshed = async |token: &mut String| {
+                let (status, answer) = world.refresh(token).await;
+                if status == 200 {
+                    *token = refresh_token(&answer);
+                }
+                (status, answer["error"].as_str().unwrap_or_default().to_owned())
+            };
+            let is = |it: (u16, &str)| (it.0, it.1.to_owned());
+            let (_, tokens) = sign_in().await;
+            assert_eq!(tokens["refresh_token_timeout"].as_i64().unwrap() <= 7200, ends);
+            let mut token = refresh_token(&tokens);
+            world.advance_s(7_100);
+            assert_eq!(refreshed(&mut token).await, is((200, "")));
+            world.advance_s(120);
+            assert_eq!(refreshed(&mut token).await, is(after(200)), "idle: a refresh is no visit");
+            // Visits keep the session, until its absolute end.
+            let (mut browser, tokens) = sign_in().await;
+            let mut token = refresh_token(&tokens);
+            for _ in 0..11 {
+                world.advance_s(3_600);
+                let visit = browser.get(&world, &world.url(&format!("/authorize?{}", Ask::native("openid").query()))).await;
+                assert_eq!(visit.status, 303);
+                assert_eq!(refreshed(&mut token).await, is((200, "")));
+            }
+            world.advance_s(3_601);
+            assert_eq!(refreshed(&mut token).await, is(after(200)), "absolute end");
+            world.stop().await;
+        }
+    }
+}
