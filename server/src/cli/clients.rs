@@ -35,6 +35,13 @@ pub enum Client {
     Disable { id: String },
     /// Allow it again.
     Enable { id: String },
+    /// End everything the client has got so far: every person's grants, every token.
+    EndSessions {
+        id: String,
+        /// Say how many grants it would be, and do nothing.
+        #[arg(long)]
+        preview: bool,
+    },
 }
 
 const LIST: &str = "SELECT id, state, body, created_ms FROM client";
@@ -64,6 +71,7 @@ pub async fn client(desk: &Desk, action: Client, input: &str, out: &Out) -> Resu
         }
         Client::Disable { id } => set_state(desk, &id, "disabled", out).await?,
         Client::Enable { id } => set_state(desk, &id, "active", out).await?,
+        Client::EndSessions { id, preview } => super::cutoff::end_sessions(desk, &id, preview, out).await?,
     }
     Ok(0)
 }
@@ -296,6 +304,12 @@ impl Reader {
             "client_secret_basic" => ClientAuthentication::ClientSecretBasic,
             "client_secret_post" => ClientAuthentication::ClientSecretPost,
             "private_key_jwt" => ClientAuthentication::PrivateKeyJwt,
+            "self_signed_tls_client_auth" => ClientAuthentication::SelfSignedTlsClientAuth,
+            "tls_client_auth" => {
+                let why = "its CA is a file; such a client belongs in the configuration file";
+                self.problems.push(format!("token_endpoint_auth_method: tls_client_auth: {why}"));
+                ClientAuthentication::None
+            }
             other => {
                 self.problems.push(format!("token_endpoint_auth_method: this server does not offer {other:?}"));
                 ClientAuthentication::None
@@ -304,12 +318,6 @@ impl Reader {
         if self.members.remove("jwks_uri").is_some() {
             self.problems.push("jwks_uri: keys are not fetched; put them into the file as jwks".to_owned());
         }
-            "self_signed_tls_client_auth" => ClientAuthentication::SelfSignedTlsClientAuth,
-            "tls_client_auth" => {
-                let why = "its CA is a file; such a client belongs in the configuration file";
-                self.problems.push(format!("token_endpoint_auth_method: tls_client_auth: {why}"));
-                ClientAuthentication::None
-            }
         if let Some(scope) = self.text("scope") {
             self.scope(config, &mut client, &scope);
         }
@@ -350,20 +358,12 @@ impl Reader {
         if self.flag("dpop_bound_access_tokens") {
             client.dpop = Dpop::Required;
         }
+        client.tls_client_certificate_bound_access_tokens = self.flag("tls_client_certificate_bound_access_tokens");
         if self.text("subject_type").is_some_and(|it| it != "public") {
             self.problems.push("subject_type: only public".to_owned());
         }
     }
 
-    /// What was read but is not used, so that nobody believes it is.
-    fn notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.members)
-        client.tls_client_certificate_bound_access_tokens = self.flag("tls_client_certificate_bound_access_tokens");
-            .into_iter()
-            .map(|(name, _)| {
-                let plain = name.split('#').next().unwrap_or_default();
-                if UNUSED.contains(&plain) || plain == "client_name" {
-                    format!("{name}: not used here")
     fn flag(&mut self, name: &str) -> bool {
         match self.members.remove(name) {
             None => false,
@@ -375,6 +375,14 @@ impl Reader {
         }
     }
 
+    /// What was read but is not used, so that nobody believes it is.
+    fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.members)
+            .into_iter()
+            .map(|(name, _)| {
+                let plain = name.split('#').next().unwrap_or_default();
+                if UNUSED.contains(&plain) || plain == "client_name" {
+                    format!("{name}: not used here")
                 } else {
                     format!("{name}: not known here, and ignored (RFC 7591 2)")
                 }
@@ -425,21 +433,21 @@ mod tests {
             ("subject_type", json!("pairwise"), "only public"),
             ("id_token_signed_response_alg", json!("none"), "none of"),
             ("default_max_age", json!("1"), "number"),
+            ("token_endpoint_auth_method", json!("tls_client_auth"), "belongs in the configuration file"),
+            ("token_endpoint_auth_method", json!("self_signed_tls_client_auth"), "needs the table [mtls]"),
+            ("tls_client_certificate_bound_access_tokens", json!(true), "needs the table [mtls]"),
+            ("dpop_bound_access_tokens", json!("true"), "true or false"),
         ] {
             assert!(with(name, value.clone()).contains(says), "{name} {value}: {}", with(name, value.clone()));
         }
+        let mut bound = good.clone();
+        bound["dpop_bound_access_tokens"] = true.into();
+        assert_eq!(read(&config(), &bound).unwrap_or_else(|it| panic!("{it:?}")).client.dpop, Dpop::Required);
         let web = json!({ "redirect_uris": ["https://web.example.com/cb"] });
         let read_web = read(&config(), &web).unwrap_or_else(|it| panic!("{it:?}"));
         assert!(read_web.secret.is_some() && read_web.client.secret.is_some());
         assert!(read(&config(), &json!({ "redirect_uris": ["https://web.example.com/cb"], "client_secret": "short" })).is_err());
         let robot = read(&config(), &json!({ "grant_types": ["client_credentials"], "scope": "orders:read" }));
-            ("token_endpoint_auth_method", json!("tls_client_auth"), "belongs in the configuration file"),
-            ("token_endpoint_auth_method", json!("self_signed_tls_client_auth"), "needs the table [mtls]"),
-            ("tls_client_certificate_bound_access_tokens", json!(true), "needs the table [mtls]"),
-            ("dpop_bound_access_tokens", json!("true"), "true or false"),
         assert_eq!(robot.unwrap_or_else(|it| panic!("{it:?}")).client.kind, ClientKind::Service);
     }
 }
-        let mut bound = good.clone();
-        bound["dpop_bound_access_tokens"] = true.into();
-        assert_eq!(read(&config(), &bound).unwrap_or_else(|it| panic!("{it:?}")).client.dpop, Dpop::Required);

@@ -335,7 +335,9 @@ pub struct Accepted {
     pub tier: Option<TierName>,
 }
 
-const REVOKED: &str = "SELECT until_ms FROM revoked WHERE jti = $1";
+/// Ended alone, or with everything its client had got until then.
+const OVER: &str = "SELECT until_ms FROM revoked WHERE jti = $1 \
+    UNION ALL SELECT before_ms FROM cutoff WHERE kind = 'client' AND key = $2 AND before_ms > $3";
 
 /// Is this an access token of ours, and is everything behind it alive? The one road for introspection, revocation and
 /// userinfo. `None` for every kind of no.
@@ -348,7 +350,8 @@ pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepte
     if app.client(&token.client_id).is_none() {
         return Ok(None);
     }
-    if app.store.one(REVOKED, &[Value::from(token.jti.as_str())]).await?.is_some() {
+    let over = [Value::from(token.jti.as_str()), token.client_id.as_str().into(), (token.iat * 1000).into()];
+    if app.store.one(OVER, &over).await?.is_some() {
         return Ok(None);
     }
     let Some((session, number, tier)) = open_jti(app, &token.jti) else { return Ok(None) };
