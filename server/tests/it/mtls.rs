@@ -124,14 +124,23 @@ async fn fleet(engine: Engine) -> Fleet {
              tls_client_certificate_bound_access_tokens = true\ntls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', {rule} }}\n"
         )
     };
+    let bank = |id: &str, kind: &str, rule: &str| {
+        format!(
+            "[client.{id}]\nkind = \"{kind}\"\nfirst_party = true\nprofile = \"fapi2\"\nauthentication = \"tls_client_auth\"\n\
+             redirect_uris = [\"https://bank.example.com/cb\"]\napis = {{ orders = [\"orders:read\"] }}\n\
+             tls_client_certificate_bound_access_tokens = true\ntls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', {rule} }}\n"
+        )
+    };
     let text = format!(
         "{text}\n{}{}[client.fleet]\nkind = \"native\"\nfirst_party = true\nauthentication = \"tls_client_auth\"\n\
          redirect_uris = [\"https://fleet.example.com/cb\"]\napis = {{ orders = [\"orders:read\"] }}\n\
          tls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', devices = true }}\n\
          [client.bound]\nkind = \"native\"\nfirst_party = true\nredirect_uris = [\"https://bound.example.com/cb\"]\n\
-         apis = {{ orders = [\"orders:read\"] }}\ntls_client_certificate_bound_access_tokens = true\n",
+         apis = {{ orders = [\"orders:read\"] }}\ntls_client_certificate_bound_access_tokens = true\n{}{}",
         robot("by-name", "subject_dn = \"CN=robot,O=Example\\\\, Inc.\""),
         robot("by-host", "san_dns = \"robot.example.com\""),
+        bank("bank", "web", "subject_dn = \"CN=robot,O=Example\\\\, Inc.\""),
+        bank("bank-fleet", "native", "devices = true"),
     );
     Fleet { world: World::with(&text, port).await, ca, directory }
 }
@@ -139,7 +148,11 @@ async fn fleet(engine: Engine) -> Fleet {
 impl Fleet {
     /// A request to /token as a proxy passes it on, with these headers.
     async fn token(&self, form: &[(&str, &str)], headers: &[(&str, &str)]) -> (u16, Json) {
-        let mut request = self.world.http.post(self.world.url("/token")).form(form);
+        self.post("/token", form, headers).await
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> (u16, Json) {
+        let mut request = self.world.http.post(self.world.url(path)).form(form);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -509,4 +522,63 @@ fn self_signed(directory: &Path, host: &str) -> String {
     std::fs::write(directory.join("key.pem"), key.serialize_pem()).unwrap();
     std::fs::write(directory.join("cert.pem"), made.pem()).unwrap();
     made.pem()
+}
+
+/// FAPI 2.0, points 8 to 10, 13, 20 to 22 and 27 of docs/fapi.md, for clients of mutual TLS: authenticated and bound by a certificate, a
+/// refresh token that stays, and a code that works once, whoever repeats it. Without the profile a device may repeat.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_fapi_by_certificate() {
+    for engine in engines() {
+        let it = fleet(engine).await;
+        let (mine, other) = (it.ca.issue(1, &robot_name(), |_| {}), it.ca.issue(2, &[(DnType::CommonName, "other")], |_| {}));
+        let (mine, other) = (certificate::to_header(&mine.der), certificate::to_header(&other.der));
+        let error = |answer: (u16, Json)| (answer.0, answer.1["error"].as_str().unwrap_or_default().to_owned());
+        let is = |status: u16, error: &str| (status, error.to_owned());
+        for (client, back, profiled) in [
+            ("bank", "https://bank.example.com/cb", true),
+            ("bank-fleet", "https://bank.example.com/cb", true),
+            ("fleet", "https://fleet.example.com/cb", false),
+        ] {
+            let ask = Ask::new(client, back, "openid orders:read");
+            let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            assert_eq!(error(it.post("/par", &form, &[]).await), is(401, "invalid_client"), "{client}: 22");
+            let direct = Browser::default().get(&it.world, &it.world.url(&format!("/authorize?{}", ask.query()))).await;
+            assert_eq!(direct.status, if profiled { 400 } else { 200 }, "{client}: 21");
+            let (status, pushed) = it.post("/par", &form, &[("client-cert", &mine)]).await;
+            assert_eq!(status, 201, "{client}: {pushed}");
+            let mut short = ask.clone();
+            let uri = pushed["request_uri"].as_str().unwrap();
+            short.parameters = [("client_id", client), ("request_uri", uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+            let code = Browser::default().sign_in(&it.world, &short, "alice").await["code"].clone();
+            let form = [
+                ("grant_type", "authorization_code"),
+                ("client_id", client),
+                ("code", &code),
+                ("code_verifier", &ask.verifier),
+                ("redirect_uri", back),
+            ];
+            assert_eq!(error(it.token(&form, &[]).await), is(401, "invalid_client"), "{client}: 10");
+            let theirs = it.token(&form, &[("client-cert", &other)]).await;
+            assert_eq!(error(theirs), if client == "bank" { is(401, "invalid_client") } else { is(400, "invalid_grant") }, "{client}");
+            let (status, tokens) = it.token(&form, &[("client-cert", &mine)]).await;
+            assert_eq!(status, 200, "{client}: {tokens}");
+            let cnf = claims(tokens["access_token"].as_str().unwrap())["cnf"]["x5t#S256"].clone();
+            assert_eq!(cnf.is_string(), profiled, "{client}: 8");
+            let refresh =
+                [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+            if profiled {
+                for _ in 0..2 {
+                    let (status, again) = it.token(&refresh, &[("client-cert", &mine)]).await;
+                    assert_eq!((status, &again["refresh_token"]), (200, &tokens["refresh_token"]), "{client}: 13");
+                }
+                assert_eq!(error(it.token(&refresh, &[]).await), is(401, "invalid_client"));
+                assert_eq!(error(it.token(&form, &[("client-cert", &mine)]).await), is(400, "invalid_grant"), "{client}: 27");
+                assert_eq!(error(it.token(&refresh, &[("client-cert", &mine)]).await), is(400, "invalid_grant"), "and all of it ends");
+            } else {
+                assert_eq!(it.token(&form, &[("client-cert", &mine)]).await.0, 200, "a lost answer");
+                assert_eq!(it.token(&refresh, &[("client-cert", &mine)]).await.0, 200);
+            }
+        }
+        it.stop().await;
+    }
 }
