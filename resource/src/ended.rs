@@ -1,74 +1,111 @@
 //! What has ended before its time, told by the issuer (its `endings_endpoint`): one request that waits for news, asked again and
-//! again. While the issuer cannot be reached, tokens are good until they expire, as they are without this.
+//! again. While the issuer cannot be reached, tokens are good until they expire, as they are without this. Where the issuer, or this
+//! process, cannot tell any more what has ended (a gap), tokens from before are asked about one by one (introspection).
 
 use crate::Token;
 use crate::issuer::Issuer;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock, Weak};
 use std::time::Duration;
 
 const MOST: usize = 200_000;
 const NAMES: [&str; 3] = ["sid", "grant_id", "jti"];
 
-/// Names of sessions, grants and tokens that are over, each until the last of its access tokens has expired.
-#[derive(Default)]
-pub struct Ended(RwLock<HashMap<(&'static str, String), i64>>);
+pub struct Ended {
+    issuer: Issuer,
+    known: RwLock<Known>,
+    /// Tokens issued up to this second may belong to something that ended unheard.
+    doubtful_s: AtomicI64,
+}
 
-impl Ended {
-    pub fn has(&self, token: &Token) -> bool {
-        let Ok(known) = self.0.read() else { return false };
-        if known.is_empty() {
-            return false;
-        }
+#[derive(Default)]
+struct Known {
+    /// Names of sessions, grants and tokens that are over, each until the last of its access tokens has expired.
+    names: HashMap<(&'static str, String), i64>,
+    /// Clients whose tokens from before a second are over, and until when that matters.
+    clients: HashMap<String, (i64, i64)>,
+}
+
+impl Known {
+    fn has(&self, token: &Token) -> bool {
         let grant_id = token.extra.get("grant_id").and_then(Value::as_str);
         let named = [token.sid.as_deref(), grant_id, Some(token.jti.as_str())];
-        NAMES.into_iter().zip(named).any(|(name, value)| value.is_some_and(|it| known.contains_key(&(name, it.to_owned()))))
+        let over =
+            NAMES.into_iter().zip(named).any(|(name, value)| value.is_some_and(|it| self.names.contains_key(&(name, it.to_owned()))));
+        over || self.clients.get(&token.client_id).is_some_and(|it| token.iat < it.0)
+    }
+
+    fn forget(&mut self, now_s: i64) {
+        self.names.retain(|_, until_s| *until_s > now_s);
+        self.clients.retain(|_, it| it.1 > now_s);
+    }
+}
+
+impl Ended {
+    fn new(issuer: Issuer) -> Self {
+        Self { issuer, known: RwLock::default(), doubtful_s: AtomicI64::new(i64::MIN) }
+    }
+
+    /// Is the token over, as far as is known? `text`: the token as it came.
+    pub async fn has(&self, token: &Token, text: &str, now_s: i64) -> bool {
+        if self.known.read().is_ok_and(|it| it.has(token)) {
+            return true;
+        }
+        // Unanswered, it is good until it expires.
+        token.iat <= self.doubtful_s.load(Ordering::Relaxed) && matches!(self.issuer.introspect(text, now_s).await, Ok(None))
+    }
+
+    fn doubt(&self, why: &'static str, now_s: i64) {
+        self.doubtful_s.store(now_s, Ordering::Relaxed);
+        tracing::warn!(
+            issuer = self.issuer.name(),
+            why,
+            "what has ended is not known completely: tokens issued until now are introspected"
+        );
     }
 
     fn learn(&self, list: &[Value], until_s: i64, now_s: i64) {
-        let Ok(mut known) = self.0.write() else { return };
+        let Ok(mut known) = self.known.write() else { return };
         for one in list {
             for name in NAMES {
                 if let Some(value) = one[name].as_str() {
-                    known.insert((name, value.to_owned()), until_s);
+                    known.names.insert((name, value.to_owned()), until_s);
                 }
             }
-        }
-        if known.len() > MOST {
-            known.retain(|_, until_s| *until_s > now_s);
-            if known.len() > MOST {
-                tracing::warn!(kept = MOST, "more has ended than is kept; the rest is good until it expires");
-                let beyond: Vec<_> = known.keys().take(known.len() - MOST).cloned().collect();
-                for key in beyond {
-                    known.remove(&key);
-                }
+            if let (Some(client), Some(before_s)) = (one["client_id"].as_str(), one["before"].as_i64()) {
+                known.clients.insert(client.to_owned(), (before_s, until_s));
             }
         }
-    }
-
-    fn forget(&self, now_s: i64) {
-        if let Ok(mut known) = self.0.write() {
-            known.retain(|_, until_s| *until_s > now_s);
+        known.forget(now_s);
+        if known.names.len() > MOST {
+            let beyond: Vec<_> = known.names.keys().take(known.names.len() - MOST).cloned().collect();
+            for key in beyond {
+                known.names.remove(&key);
+            }
+            self.doubt("more has ended than is kept here", now_s);
         }
     }
 }
 
 /// Follows the issuer until nobody holds `ended` any more.
 pub async fn follow(issuer: Issuer, ended: Weak<Ended>, clock: crate::Clock) {
-    let (mut after_ms, mut pause_s) = (0, 1);
+    let (mut after, mut pause_s) = (None, 1);
     loop {
         if ended.strong_count() == 0 {
             return;
         }
-        match issuer.endings(after_ms, clock()).await {
+        match issuer.endings(after.as_deref(), clock()).await {
             Ok(news) => {
                 let Some(ended) = ended.upgrade() else { return };
                 let now_s = clock();
                 let keep_s = news["keep"].as_i64().unwrap_or(3600);
                 ended.learn(news["ended"].as_array().map(Vec::as_slice).unwrap_or_default(), now_s + keep_s, now_s);
-                ended.forget(now_s);
-                after_ms = news["next"].as_i64().unwrap_or(after_ms);
+                if news["gap"] == true {
+                    ended.doubt("the issuer let go of more than this API had heard", now_s);
+                }
+                after = news["next"].as_str().map(str::to_owned);
                 pause_s = 1;
             }
             Err(why) => {
@@ -82,7 +119,7 @@ pub async fn follow(issuer: Issuer, ended: Weak<Ended>, clock: crate::Clock) {
 
 /// Starts to follow, beside the requests.
 pub fn start(issuer: Issuer, clock: crate::Clock) -> Arc<Ended> {
-    let ended = Arc::new(Ended::default());
+    let ended = Arc::new(Ended::new(issuer.clone()));
     tokio::spawn(follow(issuer, Arc::downgrade(&ended), clock));
     ended
 }

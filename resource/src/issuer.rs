@@ -150,8 +150,8 @@ impl Issuer {
         origin(address).is_some_and(|it| Some(it) == origin(&self.0.name))
     }
 
-    /// What ended after `after_ms`: waits until there is something, at most half a minute.
-    pub async fn endings(&self, after_ms: i64, now_s: i64) -> Result<Value, String> {
+    /// What ended after `after`, which is `next` of the answer before: waits until there is something, at most half a minute.
+    pub async fn endings(&self, after: Option<&str>, now_s: i64) -> Result<Value, String> {
         let (name, secret) = self.0.credentials.as_ref().ok_or("no credentials")?;
         let known = match self.cached() {
             Some(it) => it,
@@ -159,7 +159,8 @@ impl Issuer {
         };
         let endpoint = known.metadata.endings_endpoint.clone().ok_or("the issuer has no endings_endpoint")?;
         let request = self.0.http.post(endpoint).basic_auth(form_encoded(name), Some(form_encoded(secret)));
-        let answer = request.form(&[("after", after_ms.to_string())]).timeout(Duration::from_secs(30)).send().await;
+        let form: Vec<(&str, &str)> = after.map(|it| ("after", it)).into_iter().collect();
+        let answer = request.form(&form).timeout(Duration::from_secs(30)).send().await;
         document(answer.map_err(|it| it.to_string())?, MAX_NEWS).await.map_err(|why| format!("the endings_endpoint: {why}"))
     }
 

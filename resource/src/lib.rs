@@ -291,7 +291,9 @@ impl Guard {
         let kid = Unverified::parse(text).ok().and_then(|it| it.kid().map(str::to_owned));
         let keys = self.0.issuer.keys(kid.as_deref(), now_s).await.ok_or(Refusal::Unavailable)?;
         let token = access_token::check(text, &keys, expected).map_err(|why| refuse(&self.explain(&why)))?;
-        if self.0.ended.as_ref().is_some_and(|it| it.has(&token)) {
+        if let Some(ended) = &self.0.ended
+            && ended.has(&token, text, now_s).await
+        {
             return Err(refuse("The session of this token has ended. Sign in again."));
         }
         Ok(token)

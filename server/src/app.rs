@@ -52,21 +52,24 @@ pub struct App {
     configured: BTreeMap<String, Arc<Client>>,
     /// What opens Play Integrity tokens, by client.
     pub play: BTreeMap<String, Play>,
-    /// What the metadata endpoint answers, once it was asked.
-    pub metadata: OnceLock<Bytes>,
     /// The types of authorization details.
     pub details: Types,
     /// The CAs of clients that show certificates.
     pub anchors: BTreeMap<String, Anchors>,
 }
 
-type Registered = BTreeMap<String, Arc<Client>>;
+#[derive(Default)]
+struct Registered {
+    clients: BTreeMap<String, Arc<Client>>,
+    /// What the metadata endpoint answers, once it was asked: it names the algorithms that these clients want, too.
+    metadata: OnceLock<Bytes>,
+}
 
 /// Rate limits live beyond a reload, in bounded space: keys are hashed into 65,536 places.
 pub struct Limits {
     pub wrong_secrets: DefaultKeyedRateLimiter<u16>,
     pub repeats: DefaultKeyedRateLimiter<u16>,
-    /// Audit entries about tokens that somebody else sends.
+    /// Audit entries about genuine tokens in wrong hands.
     pub alarms: DefaultKeyedRateLimiter<u16>,
     pub pushes: DefaultKeyedRateLimiter<u16>,
     pub attests: DefaultKeyedRateLimiter<u16>,
@@ -84,7 +87,7 @@ impl Limits {
         Self {
             wrong_secrets: per_minute(20),
             repeats: per_minute(120),
-            alarms: per_minute(6),
+            alarms: per_minute(1),
             pushes: per_minute(6000),
             attests: per_minute(600),
             refusals: per_minute(30),
@@ -113,15 +116,16 @@ impl App {
         before: Option<&App>,
     ) -> Result<Arc<App>, Fault> {
         let now_ms = clock();
+        let registered = read_registered(&store, &config).await?;
+        let algorithms = algorithms(&config, registered.clients.values());
         let keys = match before {
             Some(old) => old.keys.clone(),
-            None => Keys::open(&store, &keyring, &algorithms(&config), schedule(&config), now_ms).await.map_err(as_fault)?,
+            None => Keys::open(&store, &keyring, &algorithms, schedule(&config), now_ms).await.map_err(as_fault)?,
         };
         if before.is_some() {
-            keys.refresh(&store, &keyring, &algorithms(&config), schedule(&config), now_ms).await.map_err(as_fault)?;
+            keys.refresh(&store, &keyring, &algorithms, schedule(&config), now_ms).await.map_err(as_fault)?;
         }
         let templates = config.templates.as_ref().map(|it| base.join(it));
-        let registered = read_registered(&store, &config).await?;
         let configured = config.client.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))).collect();
         let mut anchors = BTreeMap::new();
         for (id, client) in &config.client {
@@ -138,7 +142,6 @@ impl App {
         Ok(Arc::new(App {
             anchors,
             play,
-            metadata: OnceLock::new(),
             details: Types::new(&config)?,
             pages: Pages::new(&config.brand, templates.as_deref(), base)?,
             machine: Machine::new(store.clone(), keyring.clone(), Arc::clone(&config), epoch(&store).await?, before.map(|it| &it.machine)),
@@ -171,7 +174,7 @@ impl App {
         if let Some(found) = self.configured.get(id) {
             return (!found.disabled).then(|| Arc::clone(found));
         }
-        self.registered().get(id).filter(|it| !it.disabled).map(Arc::clone)
+        self.registered().clients.get(id).filter(|it| !it.disabled).map(Arc::clone)
     }
 
     fn registered(&self) -> Arc<Registered> {
@@ -184,17 +187,36 @@ impl App {
     /// Reads the registered clients again: after an import here, and every minute for those of other nodes.
     pub async fn refresh_registered(&self) -> Result<(), Fault> {
         let fresh = Arc::new(read_registered(&self.store, &self.config).await?);
+        let before = self.algorithms();
         match self.registered.write() {
             Ok(mut it) => *it = fresh,
             Err(poisoned) => *poisoned.into_inner() = fresh,
         }
-        Ok(())
+        // Whoever was imported with an algorithm of its own gets a key of it now, not at the next round.
+        if self.algorithms() == before { Ok(()) } else { self.refresh_keys().await }
+    }
+
+    /// Every algorithm that somebody wants this server to sign with.
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        algorithms(&self.config, self.registered().clients.values())
+    }
+
+    /// Makes the keys that are missing or due, and reads those of other nodes.
+    pub async fn refresh_keys(&self) -> Result<(), Fault> {
+        let schedule = schedule(&self.config);
+        self.keys.refresh(&self.store, &self.keyring, &self.algorithms(), schedule, self.now_ms()).await.map_err(as_fault)
+    }
+
+    /// The metadata document, made once by `make`.
+    pub fn metadata(&self, make: impl FnOnce() -> Bytes) -> Bytes {
+        self.registered().metadata.get_or_init(make).clone()
     }
 
     /// Rows that have had their time.
     pub async fn sweep_old(&self, now_ms: i64) -> Result<u64, Fault> {
         let registered = self.registered();
-        crate::store::retention::sweep_old(&self.store, &self.config, registered.values().map(|it| it.refresh.absolute.0), now_ms).await
+        crate::store::retention::sweep_old(&self.store, &self.config, registered.clients.values().map(|it| it.refresh.absolute.0), now_ms)
+            .await
     }
 
     /// Absolute URL of one of our endpoints; the issuer is configuration, never a request header (561-V).
@@ -224,7 +246,7 @@ fn as_fault(error: crate::error::Error) -> Fault {
 }
 
 async fn read_registered(store: &Store, config: &Config) -> Result<Registered, Fault> {
-    let mut found = BTreeMap::new();
+    let mut found = Registered::default();
     for row in store.all(REGISTERED, &[]).await? {
         let id = row.text(0)?;
         if config.client.contains_key(id) {
@@ -232,11 +254,11 @@ async fn read_registered(store: &Store, config: &Config) -> Result<Registered, F
         }
         match serde_json::from_str::<Client>(row.text(1)?) {
             // The configuration may have changed since: a client it no longer allows is left out, and said.
-            Ok(client) if !config.judge_client(&client).is_empty() => {
-                tracing::error!(client = id, problems = ?config.judge_client(&client), "a registered client breaks the rules and is left out");
+            Ok(client) if !config.judge_registered(&client).is_empty() => {
+                tracing::error!(client = id, problems = ?config.judge_registered(&client), "a registered client breaks the rules and is left out");
             }
             Ok(client) => {
-                found.insert(id.to_owned(), Arc::new(client));
+                found.clients.insert(id.to_owned(), Arc::new(client));
             }
             Err(error) => tracing::error!(client = id, %error, "a registered client cannot be read and is left out"),
         }
@@ -245,11 +267,12 @@ async fn read_registered(store: &Store, config: &Config) -> Result<Registered, F
 }
 
 /// Every algorithm that some API or client asks for; ES256 always.
-pub fn algorithms(config: &Config) -> Vec<Algorithm> {
+fn algorithms<'a>(config: &Config, registered: impl Iterator<Item = &'a Arc<Client>>) -> Vec<Algorithm> {
     let mut wanted = BTreeSet::from([Algorithm::ES256]);
     wanted.insert(config.signing.alg);
     wanted.extend(config.api.values().flat_map(|it| [it.signing_alg, it.introspection_signed_response_alg]).flatten());
-    wanted.extend(config.client.values().flat_map(|it| [it.id_token_signed_response_alg, it.authorization_signed_response_alg]).flatten());
+    let clients = config.client.values().chain(registered.map(|it| &**it));
+    wanted.extend(clients.flat_map(|it| [it.id_token_signed_response_alg, it.authorization_signed_response_alg]).flatten());
     wanted.into_iter().collect()
 }
 

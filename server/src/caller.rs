@@ -31,8 +31,8 @@ pub struct Caller {
     pub instance: Option<Instance>,
     /// What the installation proved, and what it may have for that; `None`: the client is not about installations.
     pub tier: Option<(TierName, Tier)>,
-    /// Thumbprint of the certificate that tokens of this client are bound to (RFC 8705 3).
-    pub certificate: Option<String>,
+    /// The certificate that tokens of this client are bound to (RFC 8705 3).
+    pub certificate: Option<certificates::Binding>,
     assertion: Option<Assertion>,
 }
 
@@ -94,7 +94,8 @@ impl Caller {
     }
 }
 
-const PROVING: [&str; 2] = ["/token", "/par"];
+/// RFC 9449 5 and 10.1; and what a key holds, the key ends.
+const PROVING: [&str; 3] = ["/token", "/par", "/revoke"];
 
 fn replayed_assertion() -> Refused {
     invalid_client("The client assertion was used before; make a new one for every request.")
@@ -119,8 +120,7 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
     };
     let combined = client.authentication == ClientAuthentication::AttestJwtClientAuthDpop;
-    // RFC 9449 5 and 10.1: the token endpoint and PAR take proofs; elsewhere the header means nothing, unless it is how
-    // the client authenticates.
+    // Elsewhere the header means nothing, unless it is how the client authenticates.
     let key = if combined || PROVING.contains(&incoming.route) { dpop::of_request(app, incoming, None)? } else { None };
     let mut instance = None;
     let unattested = client.takes_unattested() && !attesting::is_claimed(incoming);
@@ -167,7 +167,7 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
     }
     let certificate = match (&incoming.certificate, client.tls_client_certificate_bound_access_tokens) {
-        (Some(shown), true) => Some(shown.thumbprint()),
+        (Some(shown), true) => Some(shown.binding()?),
         (None, true) if incoming.route == "/token" => {
             let hint = "This client's tokens are bound to its certificate: use the mtls_endpoint_aliases of the metadata.";
             return Err(invalid_client(hint).because("no client certificate").into());

@@ -35,6 +35,26 @@ impl Shown {
     pub fn thumbprint(&self) -> String {
         certificate::thumbprint(self.leaf())
     }
+
+    /// What tokens and grants are bound to.
+    pub fn binding(&self) -> Result<Binding> {
+        let key = base64url::encode(&digest::sha256(self.parsed()?.public_key().raw));
+        Ok(Binding { thumbprint: self.thumbprint(), key })
+    }
+
+    fn parsed(&self) -> std::result::Result<X509Certificate<'_>, Refused> {
+        let (rest, leaf) = X509Certificate::from_der(self.leaf()).map_err(|_| refused("not a certificate"))?;
+        if rest.is_empty() { Ok(leaf) } else { Err(refused("bytes behind the certificate")) }
+    }
+}
+
+/// A shown certificate, as something to bind to.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    /// `x5t#S256`, of this very certificate (RFC 8705 3.1): for access tokens, which live for minutes.
+    pub thumbprint: String,
+    /// Digest of its public key: for what outlives a certificate. A name in it would not do, where no CA vouches for it.
+    pub key: String,
 }
 
 /// The certificate behind a request: of the connection, or, from a proxy that is configured for it, of its `Client-Cert`
@@ -68,16 +88,20 @@ pub fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &Cl
     let rules = client.tls_client_auth.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no tls_client_auth")))?;
     let anchors = app.anchors.get(client_id).ok_or_else(|| Fault::new(format!("client {client_id} has no CA")))?;
     anchors.verify(shown, incoming.now_ms)?;
-    let (rest, leaf) = X509Certificate::from_der(shown.leaf()).map_err(|_| refused("not a certificate"))?;
-    if !rest.is_empty() {
-        return Err(refused("bytes behind the certificate").into());
-    }
+    let leaf = shown.parsed()?;
     if rules.devices {
-        // The subject is the device: a renewed certificate of the same subject is the same device.
-        let id = base64url::encode(&digest::sha256(leaf.subject().as_raw()));
-        return Ok(Some(Instance::of_device(id, leaf.subject().to_string())));
+        return Ok(Some(Instance::of_device(device(&leaf)?, leaf.subject().to_string())));
     }
     if fits(rules, &leaf) { Ok(None) } else { Err(refused(format!("subject {}", leaf.subject())).into()) }
+}
+
+/// A device is its subject among those of its CA: a renewed certificate is the same device. Without a name all would be one.
+fn device(leaf: &X509Certificate<'_>) -> std::result::Result<String, Refused> {
+    if leaf.subject().iter_rdn().next().is_none() {
+        return Err(refused("a device without a subject"));
+    }
+    let (ca, subject) = (leaf.issuer().as_raw(), leaf.subject().as_raw());
+    Ok(base64url::encode(&digest::sha256(&[&(ca.len() as u64).to_be_bytes()[..], ca, subject].concat())))
 }
 
 /// RFC 8705 2.2.2: the certificate itself is registered, as `x5c` of a key of the client's set; dates and issuer say nothing.
@@ -171,7 +195,8 @@ impl Anchors {
         fresh
     }
 
-    /// Chain, dates, purpose, constraints and revocation, at this time. A revocation list that is overdue refuses (194-M).
+    /// Chain, dates, purpose, constraints and revocation, at this time, of every certificate up to the anchor: one whose CA
+    /// has no list here is refused, and so is everybody when a list is overdue (194-M).
     fn verify(&self, shown: &Shown, now_ms: i64) -> std::result::Result<(), Refused> {
         let now = UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(now_ms).unwrap_or_default()));
         let checked = self.current().verify_client_cert(shown.leaf(), &shown.0[1..], now);
@@ -198,7 +223,7 @@ fn read(ca: &Path, crl: Option<&Path>) -> std::result::Result<Arc<dyn ClientCert
         if lists.is_empty() {
             return Err(named(crl, "no revocation list in PEM".to_owned()));
         }
-        builder = builder.with_crls(lists).only_check_end_entity_revocation().enforce_revocation_expiration();
+        builder = builder.with_crls(lists).enforce_revocation_expiration();
     }
     let built = builder.build().map_err(|it| named(ca, it.to_string()))?;
     Ok(built)

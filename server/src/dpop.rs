@@ -6,7 +6,7 @@ use crate::error::{Refused, Result};
 use crate::http::Incoming;
 use crate::store::Change;
 use symbolon_oauth::base64url;
-use symbolon_oauth::dpop::{self, Expected, WINDOW_S};
+use symbolon_oauth::dpop::{self, Expected, Rejected, WINDOW_S};
 use symbolon_oauth::dpop_nonce::NonceKey;
 
 /// A key the request proved that it holds.
@@ -34,20 +34,32 @@ pub fn of_request(app: &App, incoming: &Incoming, access_token: Option<&str>) ->
         return Err(refused("There is more than one DPoP header.").into());
     }
     let text = header.to_str().map_err(|_| refused("The DPoP header is not text."))?;
-    let url = app.url(incoming.route);
-    let expected = Expected {
-        method: incoming.method.as_str(),
-        url: &url,
-        access_token,
-        now_s: incoming.now_ms / 1000,
-        window_s: WINDOW_S,
-        algorithms: &app.config.dpop.algorithms,
+    let check = |url: &str| {
+        let expected = Expected {
+            method: incoming.method.as_str(),
+            url,
+            access_token,
+            now_s: incoming.now_ms / 1000,
+            window_s: WINDOW_S,
+            algorithms: &app.config.dpop.algorithms,
+        };
+        dpop::check(text, &expected)
     };
-    let proof = dpop::check(text, &expected).map_err(|it| refused(it.reason()))?;
+    let proof = match (check(&app.url(incoming.route)), alias(app, incoming)) {
+        (Err(Rejected::Url), Some(alias)) => check(&alias),
+        (checked, _) => checked,
+    };
+    let proof = proof.map_err(|it| refused(it.reason()))?;
     if app.config.dpop.nonce && !proof.nonce.as_deref().is_some_and(|it| nonce_fits(app, it, incoming.now_ms)) {
         return Err(use_nonce().because(if proof.nonce.is_some() { "a nonce that is old or not ours" } else { "no nonce" }).into());
     }
     Ok(Some(Held { jkt: proof.jkt.clone(), once: proof.once(), last_ms: proof.last_s(WINDOW_S) * 1000 }))
+}
+
+/// RFC 8705 5: who shows a certificate calls the endpoint by its name in `mtls_endpoint_aliases`, and the proof names that.
+fn alias(app: &App, incoming: &Incoming) -> Option<String> {
+    let mtls = app.config.mtls.as_ref().filter(|_| incoming.certificate.is_some())?;
+    Some(format!("{}{}", mtls.url, incoming.route))
 }
 
 /// RFC 9449 8. Also the answer to a proof that was seen before: a request that was merely sent twice heals itself.

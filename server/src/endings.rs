@@ -1,6 +1,10 @@
-//! What ended before its time: sessions, grants, single access tokens. APIs that check JWTs themselves ask for it (/endings), so
-//! that an ended session is refused there within a second. One node reads the store at most three times a second, however
-//! many APIs wait; what is kept is bounded by the longest access token's life.
+//! What ended before its time: sessions, grants, single access tokens, and everything of a client before a cut-off. APIs that
+//! check JWTs themselves ask for it (/endings), so that an ended session is refused there within a second.
+//!
+//! Clocks do not order endings: a commit becomes visible late, two fall into one millisecond, a node's clock steps back. So each
+//! process numbers what it sees in the order in which it first saw it, and a position says up to which number of which process an
+//! API has heard. What a process does not remember it says: `gap`. Only the choice of rows looks at time: often a short look
+//! back, and now and then one over everything that still matters.
 
 use crate::app::App;
 use crate::error::{Fault, Result};
@@ -10,25 +14,75 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use symbolon_oauth::base64url;
 use tokio::sync::{Mutex, watch};
+use tokio::time::Instant;
 
 /// How long a request waits for news.
 pub const WAIT: Duration = Duration::from_secs(20);
-/// Between two looks at the store.
+/// Between two looks at the store, however many APIs wait.
 pub const PAUSE: Duration = Duration::from_millis(300);
-/// Commits become visible out of order, and clocks of nodes differ: a look reaches back by this much.
+/// A look reaches back by this much.
 const OVERLAP_MS: i64 = 10_000;
-/// Beyond that many the oldest are left out: their tokens are good until they expire.
+/// Between two looks at everything that still matters: for commits that were slower, and clocks that are further off.
+const DEEP: Duration = Duration::from_secs(10);
+/// Beyond that many the oldest are let go, and `gap` says so.
 const MOST: usize = 100_000;
+/// Rows of one question to the store, and endings of one answer.
+const PAGE: usize = 20_000;
+/// Processes that a position remembers.
+const NODES: usize = 8;
 
-const SESSIONS: &str = "SELECT id, ended_ms FROM session WHERE ended_ms > $1 ORDER BY ended_ms LIMIT 20000";
-const GRANTS: &str = "SELECT session, number, ended_ms FROM app_grant WHERE ended_ms > $1 ORDER BY ended_ms LIMIT 20000";
-const REVOKED: &str = "SELECT jti, ended_ms FROM revoked WHERE ended_ms > $1 ORDER BY ended_ms LIMIT 20000";
+/// `ended_ms > 0` is what lets the engines use the partial indexes.
+const SESSIONS: &str = "SELECT ended_ms, id FROM session WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
+const GRANTS: &str = "SELECT ended_ms, session, number FROM app_grant WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
+const REVOKED: &str = "SELECT ended_ms, jti FROM revoked WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
+const CUTOFFS: &str = "SELECT before_ms, key FROM cutoff WHERE kind = 'client' AND before_ms >= $1 ORDER BY before_ms LIMIT $2";
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
     Session([u8; 16]),
     Grant([u8; 16], u32),
     Token(String),
+    /// Everything of this client that was there at that instant.
+    Client(String),
+}
+
+/// When something ended, by the clock of whoever ended it, and what.
+type Ending = (i64, What);
+
+/// Up to where an API has heard each process, the latest process last. Opaque to the API, which hands it back.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Position(Vec<(String, u64)>);
+
+impl Position {
+    /// `NODE.NUMBER`, several joined by `~`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let one = |it: &str| {
+            let (node, number) = it.split_once('.')?;
+            let named = base64url::decode(node).is_some_and(|it| (1..=16).contains(&it.len()));
+            Some((node.to_owned(), number.parse().ok().filter(|_| named)?))
+        };
+        let all: Vec<_> = text.split('~').take(NODES + 1).map(one).collect::<Option<_>>()?;
+        (all.len() <= NODES).then_some(Self(all))
+    }
+
+    fn of(&self, node: &str) -> Option<u64> {
+        self.0.iter().find(|it| it.0 == node).map(|it| it.1)
+    }
+
+    fn at(&self, node: &str, number: u64) -> Self {
+        let mut all: Vec<_> = self.0.iter().filter(|it| it.0 != node).cloned().collect();
+        let beyond = (all.len() + 1).saturating_sub(NODES);
+        all.drain(..beyond);
+        all.push((node.to_owned(), number));
+        Self(all)
+    }
+}
+
+impl std::fmt::Display for Position {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let all: Vec<String> = self.0.iter().map(|(node, number)| format!("{node}.{number}")).collect();
+        f.write_str(&all.join("~"))
+    }
 }
 
 /// Lives beyond a reload.
@@ -39,11 +93,18 @@ pub struct Endings {
 
 #[derive(Default)]
 struct Known {
-    /// When it ended.
-    at_ms: BTreeMap<What, i64>,
-    /// The latest instant seen, and when the store was last asked.
+    /// The number of each ending, and back.
+    numbers: BTreeMap<Ending, u64>,
+    order: BTreeMap<u64, Ending>,
+    /// The last number given.
+    last: u64,
+    /// The latest instant seen in the store.
     latest_ms: i64,
-    asked: Option<tokio::time::Instant>,
+    /// What ended up to here was let go, the last of it as this number.
+    floor_ms: i64,
+    dropped: u64,
+    asked: Option<Instant>,
+    asked_all: Option<Instant>,
 }
 
 impl Default for Endings {
@@ -68,53 +129,124 @@ pub fn horizon_ms(app: &App) -> i64 {
     app.config.api.values().map(|it| it.lifetime.0).max().unwrap_or(900).max(900) * 1000
 }
 
-/// What ended after `after_ms`, named as this audience's tokens name it, and where to go on.
-pub async fn since(app: &App, audience: &str, after_ms: i64, now_ms: i64) -> Result<(Vec<Json>, i64)> {
+/// An answer to one API.
+pub struct News {
+    pub ended: Vec<Json>,
+    pub next: Position,
+    /// Something is missing that the API has not heard: it has to ask about its tokens.
+    pub gap: bool,
+    /// The API's first word from this process.
+    pub first: bool,
+}
+
+/// What ended after `after`, named as this audience's tokens name it, and where to go on.
+pub async fn since(app: &App, audience: &str, after: &Position, now_ms: i64) -> Result<News> {
     let mut known = app.endings.known.lock().await;
     if known.asked.is_none_or(|it| it.elapsed() >= PAUSE) {
-        known.ask(app, now_ms).await?;
+        known.look(app, now_ms).await?;
     }
-    let named = |what: &What| match what {
+    let heard = after.of(&app.node);
+    let from = heard.unwrap_or(0);
+    let page: Vec<(&u64, &Ending)> = known.order.range(from.saturating_add(1)..).take(PAGE).collect();
+    // The end of a full page is where the next one begins.
+    let upto = if page.len() < PAGE { known.last.max(from) } else { page.last().map_or(from, |it| *it.0) };
+    let ended = page.into_iter().map(|(_, it)| named(app, audience, it)).collect();
+    // What was let go matters while there are tokens from before it ended.
+    let gap = from < known.dropped && known.floor_ms > now_ms - horizon_ms(app);
+    Ok(News { ended, next: after.at(&app.node, upto), gap, first: heard.is_none() })
+}
+
+fn named(app: &App, audience: &str, (at_ms, what): &Ending) -> Json {
+    match what {
         What::Session(id) => json!({ "sid": crate::sessions::sid(app, audience, id) }),
         What::Grant(session, number) => json!({ "grant_id": grant_id(app, audience, session, *number) }),
         What::Token(jti) => json!({ "jti": jti }),
-    };
-    let from = after_ms.min(known.latest_ms - OVERLAP_MS);
-    let news = known.at_ms.values().any(|it| *it > after_ms);
-    let list = if news { known.at_ms.iter().filter(|it| *it.1 > from).map(|it| named(it.0)).collect() } else { Vec::new() };
-    Ok((list, known.latest_ms.max(after_ms)))
+        What::Client(id) => json!({ "client_id": id, "before": cut_s(*at_ms) }),
+    }
+}
+
+/// A client's tokens whose `iat` is before this second are over.
+fn cut_s(before_ms: i64) -> i64 {
+    before_ms.div_euclid(1000) + i64::from(before_ms.rem_euclid(1000) > 0)
 }
 
 impl Known {
-    async fn ask(&mut self, app: &App, now_ms: i64) -> std::result::Result<(), Fault> {
+    async fn look(&mut self, app: &App, now_ms: i64) -> std::result::Result<(), Fault> {
         let oldest = now_ms - horizon_ms(app);
-        let from = [Value::from((self.latest_ms - OVERLAP_MS).max(oldest))];
-        let id = |it: &[u8]| it.try_into().map_err(|_| Fault::new("a session's id has 16 bytes"));
-        let mut found = Vec::new();
-        for row in app.store.all_stale(SESSIONS, &from).await? {
-            found.push((What::Session(id(row.bytes(0)?)?), row.int(1)?));
+        let deep = self.asked_all.is_none_or(|it| it.elapsed() >= DEEP);
+        // A row of the future must not hide those of the present.
+        let recent = self.latest_ms.min(now_ms) - OVERLAP_MS;
+        let from = oldest.max(self.floor_ms).max(if deep { i64::MIN } else { recent }) + 1;
+        for sql in [SESSIONS, GRANTS, REVOKED, CUTOFFS] {
+            self.read(app, sql, from).await?;
         }
-        for row in app.store.all_stale(GRANTS, &from).await? {
-            let number = u32::try_from(row.int(1)?).map_err(|_| Fault::new("a grant's number is out of range"))?;
-            found.push((What::Grant(id(row.bytes(0)?)?, number), row.int(2)?));
+        while let Some(first) = self.numbers.first_entry().filter(|it| it.key().0 <= oldest) {
+            self.order.remove(&first.remove());
         }
-        for row in app.store.all_stale(REVOKED, &from).await? {
-            found.push((What::Token(row.text(0)?.to_owned()), row.int(1)?));
+        let now = Some(Instant::now());
+        self.asked = now;
+        if deep {
+            self.asked_all = now;
         }
-        for (what, at_ms) in found {
-            self.latest_ms = self.latest_ms.max(at_ms);
-            self.at_ms.insert(what, at_ms);
-        }
-        self.at_ms.retain(|_, at_ms| *at_ms > oldest);
-        if self.at_ms.len() > MOST {
-            tracing::warn!(kept = MOST, "more has ended than is kept; tokens of the oldest endings are good until they expire");
-            let mut all: Vec<i64> = self.at_ms.values().copied().collect();
-            all.sort_unstable();
-            let from = all[all.len() - MOST];
-            self.at_ms.retain(|_, at_ms| *at_ms > from);
-        }
-        self.asked = Some(tokio::time::Instant::now());
         Ok(())
+    }
+
+    /// Page by page. A page ends somewhere in a millisecond, so the next one begins with it; one that is nothing but that
+    /// millisecond is asked for again, twice as long.
+    async fn read(&mut self, app: &App, sql: &'static str, mut from: i64) -> std::result::Result<(), Fault> {
+        let id = |it: &[u8]| it.try_into().map_err(|_| Fault::new("a session's id has 16 bytes"));
+        let mut limit = PAGE;
+        loop {
+            let rows = app.store.all_stale(sql, &[from.into(), Value::from(i64::try_from(limit).unwrap_or(i64::MAX))]).await?;
+            let mut last_ms = from;
+            for row in &rows {
+                last_ms = row.int(0)?;
+                let what = match sql {
+                    SESSIONS => What::Session(id(row.bytes(1)?)?),
+                    GRANTS => {
+                        let number = u32::try_from(row.int(2)?).map_err(|_| Fault::new("a grant's number is out of range"))?;
+                        What::Grant(id(row.bytes(1)?)?, number)
+                    }
+                    REVOKED => What::Token(row.text(1)?.to_owned()),
+                    _ => What::Client(row.text(1)?.to_owned()),
+                };
+                self.learn((last_ms, what));
+            }
+            self.let_go();
+            if rows.len() < limit {
+                return Ok(());
+            }
+            limit = if last_ms > from { PAGE } else { limit * 2 };
+            from = last_ms.max(self.floor_ms + 1);
+        }
+    }
+
+    fn learn(&mut self, ending: Ending) {
+        if ending.0 <= self.floor_ms || self.numbers.contains_key(&ending) {
+            return;
+        }
+        self.latest_ms = self.latest_ms.max(ending.0);
+        self.last += 1;
+        self.order.insert(self.last, ending.clone());
+        self.numbers.insert(ending, self.last);
+    }
+
+    /// The oldest give way, whole milliseconds at a time, so that what is let go can be told by its instant.
+    fn let_go(&mut self) {
+        let before = self.numbers.len();
+        while let Some(first) = self.numbers.first_entry()
+            && (before > MOST && (first.key().0 <= self.floor_ms || self.order.len() > MOST))
+        {
+            self.floor_ms = first.key().0;
+            let number = first.remove();
+            self.order.remove(&number);
+            self.dropped = self.dropped.max(number);
+        }
+        let gone = before - self.numbers.len();
+        if gone > 0 {
+            tracing::warn!(gone, kept = MOST, "more has ended than is kept; APIs that have not heard of it are told that there is a gap");
+            metrics::counter!("symbolon_endings_dropped_total").increment(gone as u64);
+        }
     }
 }
 
@@ -122,4 +254,48 @@ impl Known {
 pub fn grant_id(app: &App, audience: &str, session: &[u8; 16], number: u32) -> String {
     let (_, tag) = app.keyring.mac("grant_id", &[audience.as_bytes(), session, &number.to_be_bytes()]);
     base64url::encode(&tag[..16])
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_position_reads_back_and_remembers_few() {
+        let mut position = Position::default();
+        for number in 1..=20_u64 {
+            let node = base64url::encode(&[u8::try_from(number).unwrap(); 9]);
+            position = position.at(&node, number);
+            assert_eq!(Position::parse(&position.to_string()), Some(position.clone()));
+            assert_eq!(position.of(&node), Some(number));
+        }
+        assert_eq!(position.0.len(), NODES);
+        assert_eq!(position.at(&position.0[0].0, 99).0.len(), NODES);
+        let long = ["AAAAAAAAAAAA.1"; NODES + 1].join("~");
+        for bad in ["", "x", "-1", "AAAAAAAAAAAA", "AAAAAAAAAAAA.", "AAAAAAAAAAAA.-1", "A.B.1", "AAAAAAAAAAAA.1~", ".1", &long] {
+            assert_eq!(Position::parse(bad), None, "{bad}");
+        }
+    }
+
+    /// Numbers follow the order of seeing, not the clock; what is let go leaves no hole in the order and is told by its instant.
+    #[test]
+    fn the_oldest_give_way_and_say_so() {
+        let mut known = Known::default();
+        let token = |it: usize| What::Token(it.to_string());
+        for it in 0..MOST {
+            known.learn((1_000 + i64::try_from(it / 2).unwrap(), token(it)));
+        }
+        known.let_go();
+        assert_eq!((known.numbers.len(), known.dropped), (MOST, 0));
+        known.learn((500, token(MOST)));
+        known.learn((500, token(MOST)));
+        assert_eq!(known.last, u64::try_from(MOST).unwrap() + 1, "seen late, and once");
+        known.let_go();
+        assert_eq!((known.floor_ms, known.dropped), (500, known.last));
+        known.learn((500, token(MOST + 1)));
+        known.learn((9_000_000, token(MOST + 2)));
+        known.let_go();
+        assert_eq!((known.floor_ms, known.numbers.len(), known.order.len()), (1_000, MOST - 1, MOST - 1), "both of one millisecond");
+    }
 }

@@ -221,7 +221,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
                         "old" => app.sweep_old(app.now_ms()).await.map(|_| ()),
                         "clients" => app.refresh_registered().await,
                         "node" => crate::nodes::announce(&app).await,
-                        _ => refresh_keys(&app).await,
+                        _ => app.refresh_keys().await,
                     }
                 };
                 let done = tokio::select! {
@@ -274,15 +274,6 @@ async fn letters(shared: Shared, mut stopped: watch::Receiver<bool>) {
     }
 }
 
-pub(crate) async fn refresh_keys(app: &App) -> Result<(), Fault> {
-    let (algorithms, schedule) = (crate::app::algorithms(&app.config), crate::app::schedule(&app.config));
-    match app.keys.refresh(&app.store, &app.keyring, &algorithms, schedule, app.now_ms()).await {
-        Ok(()) => Ok(()),
-        Err(crate::error::Error::Fault(it)) => Err(it),
-        Err(crate::error::Error::Refused(it)) => Err(Fault::new(it.private)),
-    }
-}
-
 /// Replaces the picture by one read from the file again. A bad file changes nothing.
 pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let old = shared.now();
@@ -309,8 +300,8 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let (store, keyring, clock) = (old.store.clone(), old.keyring.clone(), Arc::clone(&old.clock));
     let app = App::build(Arc::new(config), base_of(path), store, keyring, clock, Some(&old)).await?;
     // Its first key is published from now on; APIs that keep the key set for long must see it before it signs.
-    let before = crate::app::algorithms(&old.config);
-    for alg in crate::app::algorithms(&app.config).into_iter().filter(|it| !before.contains(it)) {
+    let before = old.algorithms();
+    for alg in app.algorithms().into_iter().filter(|it| !before.contains(it)) {
         if let Some(ready_ms) = app.keys.ready_ms(alg, app.now_ms()) {
             let minutes = (ready_ms - app.now_ms() + 59_999) / 60_000;
             return Err(Fault::new(format!(

@@ -31,13 +31,15 @@ pub struct Instance {
     pub jkt: String,
     /// What the attester says of it.
     pub claims: Map<String, Json>,
+    /// When the attester vouched for it; a managed device has nobody who does.
+    pub attested_ms: Option<i64>,
     pop: Option<(String, i64)>,
 }
 
 impl Instance {
     /// A managed device, known by the subject of its certificate instead of an attested key.
     pub fn of_device(id: String, subject: String) -> Self {
-        Self { jkt: id, claims: Map::from_iter([("subject".to_owned(), Json::from(subject))]), pop: None }
+        Self { jkt: id, claims: Map::from_iter([("subject".to_owned(), Json::from(subject))]), attested_ms: None, pop: None }
     }
 
     /// Spends the PoP, if that was the proof; a DPoP proof is spent as such (273-N).
@@ -99,7 +101,7 @@ pub fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, k
             None => return Err(Refused::bad_request("invalid_dpop_proof", "This client must send a DPoP header.").into()),
         },
     };
-    Ok(Instance { jkt, claims: attestation.claims, pop })
+    Ok(Instance { jkt, claims: attestation.claims, attested_ms: Some(attestation.iat * 1000), pop })
 }
 
 /// Signature and age. The keys are the customer's attester's, or ours.
@@ -109,10 +111,7 @@ fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Attesta
         Some(jwks) => Arc::clone(jwks.keys().map_err(|it| Fault::new(format!("attester_jwks: {it}")))?),
         None => app.keys.verifiers(now_s * 1000),
     };
-    let stale = || {
-        let hint = "The attestation is too old: get a new one for the same key, and send the request again.";
-        Error::from(Refused::bad_request("use_fresh_attestation", hint))
-    };
+    let stale = || Error::from(use_fresh());
     let attestation = client_attestation::check(text, &keys, now_s, rules.max_age.0).map_err(|why| match why {
         Rejected::Invalid(why) => Error::from(invalid(why)),
         Rejected::Stale => stale(),
@@ -126,6 +125,12 @@ fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Attesta
         return Err(stale());
     }
     Ok(attestation)
+}
+
+/// The same key, vouched for anew.
+pub fn use_fresh() -> Refused {
+    let hint = "The attestation is too old: get a new one for the same key, and send the request again.";
+    Refused::bad_request("use_fresh_attestation", hint)
 }
 
 /// Does the request say that it comes from an attested installation?

@@ -83,7 +83,7 @@ async fn serve(stream: UnixStream, shared: &Shared, mut stopped: watch::Receiver
                     Err(error) => json!({ "end": 1, "error": super::in_words(&error) }),
                 };
                 // What the command changed is in force here before it says so.
-                for (what, done) in [("clients", app.refresh_registered().await), ("keys", crate::serve::refresh_keys(&app).await)] {
+                for (what, done) in [("clients", app.refresh_registered().await), ("keys", app.refresh_keys().await)] {
                     if let Err(fault) = done {
                         tracing::error!(error = %fault, "the {what} could not be read again");
                     }

@@ -3,7 +3,7 @@
 
 use super::{Desk, Out, shown};
 use crate::audit;
-use crate::config::{self, ClientAuthentication, ClientKind, Config, GRANTS, Secret, Span, USER_SCOPES};
+use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, USER_SCOPES};
 use crate::error::{Error, Fault};
 use crate::login::accounts;
 use crate::seal::KeyRing;
@@ -41,6 +41,13 @@ pub enum Client {
     Disable { id: String },
     /// Allow it again.
     Enable { id: String },
+    /// End everything the client has got so far: every person's grants, every token.
+    EndSessions {
+        id: String,
+        /// Say how many grants it would be, and do nothing.
+        #[arg(long)]
+        preview: bool,
+    },
 }
 
 const LIST: &str = "SELECT id, state, body, created_ms FROM client";
@@ -72,6 +79,7 @@ pub async fn client(desk: &Desk, action: Client, input: &str, out: &Out) -> Resu
         }
         Client::Disable { id } => set_state(desk, &id, "disabled", out).await?,
         Client::Enable { id } => set_state(desk, &id, "active", out).await?,
+        Client::EndSessions { id, preview } => super::cutoff::end_sessions(desk, &id, preview, out).await?,
     }
     Ok(0)
 }
@@ -231,7 +239,7 @@ fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
         let digest = accounts::hash_password_blocking(&plain).ok().and_then(|it| Secret::parse(&it).ok());
         client.secret = digest;
     }
-    reader.problems.extend(config.judge_client(&client));
+    reader.problems.extend(config.judge_registered(&client));
     if !reader.problems.is_empty() {
         return Err(reader.problems);
     }
@@ -304,6 +312,12 @@ impl Reader {
             "client_secret_basic" => ClientAuthentication::ClientSecretBasic,
             "client_secret_post" => ClientAuthentication::ClientSecretPost,
             "private_key_jwt" => ClientAuthentication::PrivateKeyJwt,
+            "self_signed_tls_client_auth" => ClientAuthentication::SelfSignedTlsClientAuth,
+            "tls_client_auth" => {
+                let why = "its CA is a file; such a client belongs in the configuration file";
+                self.problems.push(format!("token_endpoint_auth_method: tls_client_auth: {why}"));
+                ClientAuthentication::None
+            }
             other => {
                 self.problems.push(format!("token_endpoint_auth_method: this server does not offer {other:?}"));
                 ClientAuthentication::None
@@ -347,13 +361,25 @@ impl Reader {
             Some(Some(seconds)) if (0..=31_536_000).contains(&seconds) => client.default_max_age = Some(Span(seconds)),
             Some(_) => self.problems.push("default_max_age: must be a number of seconds".to_owned()),
         }
-        match self.members.remove("require_pushed_authorization_requests") {
-            None => {}
-            Some(Json::Bool(it)) => client.require_pushed_authorization_requests = it,
-            Some(_) => self.problems.push("require_pushed_authorization_requests: must be true or false".to_owned()),
+        client.require_pushed_authorization_requests = self.flag("require_pushed_authorization_requests");
+        // RFC 9449 5.2, RFC 8705 3.4: a client that asks to be bound must never be registered unbound.
+        if self.flag("dpop_bound_access_tokens") {
+            client.dpop = Dpop::Required;
         }
+        client.tls_client_certificate_bound_access_tokens = self.flag("tls_client_certificate_bound_access_tokens");
         if self.text("subject_type").is_some_and(|it| it != "public") {
             self.problems.push("subject_type: only public".to_owned());
+        }
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        match self.members.remove(name) {
+            None => false,
+            Some(Json::Bool(it)) => it,
+            Some(_) => {
+                self.problems.push(format!("{name}: must be true or false"));
+                false
+            }
         }
     }
 
@@ -415,9 +441,16 @@ mod tests {
             ("subject_type", json!("pairwise"), "only public"),
             ("id_token_signed_response_alg", json!("none"), "none of"),
             ("default_max_age", json!("1"), "number"),
+            ("token_endpoint_auth_method", json!("tls_client_auth"), "belongs in the configuration file"),
+            ("token_endpoint_auth_method", json!("self_signed_tls_client_auth"), "needs the table [mtls]"),
+            ("tls_client_certificate_bound_access_tokens", json!(true), "needs the table [mtls]"),
+            ("dpop_bound_access_tokens", json!("true"), "true or false"),
         ] {
             assert!(with(name, value.clone()).contains(says), "{name} {value}: {}", with(name, value.clone()));
         }
+        let mut bound = good.clone();
+        bound["dpop_bound_access_tokens"] = true.into();
+        assert_eq!(read(&config(), &bound).unwrap_or_else(|it| panic!("{it:?}")).client.dpop, Dpop::Required);
         let web = json!({ "redirect_uris": ["https://web.example.com/cb"] });
         let read_web = read(&config(), &web).unwrap_or_else(|it| panic!("{it:?}"));
         assert!(read_web.secret.is_some() && read_web.client.secret.is_some());

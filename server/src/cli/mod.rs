@@ -4,6 +4,7 @@
 pub mod admin;
 mod check;
 mod clients;
+mod cutoff;
 mod init;
 mod instances;
 mod recover;

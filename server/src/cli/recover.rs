@@ -1,7 +1,7 @@
 //! `symbolon recover`: a store that was restored from an older copy has forgotten what it acknowledged. The epoch rises,
 //! which voids every sign-in under way; codes and request_uris end; what the exported audit says had ended, ends again.
 
-use super::{Desk, Out};
+use super::{Desk, Out, cutoff};
 use crate::audit;
 use crate::error::{Error, Fault};
 use crate::sessions;
@@ -20,7 +20,7 @@ const END_SESSION: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHE
 const END_ACCOUNT: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
 const END_APP: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE account = $1 AND client = $2 AND state <> 'ended'";
 const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
-const REVOKED: &str = "INSERT INTO revoked (jti, until_ms) VALUES ($1, $2) ON CONFLICT (jti) DO NOTHING";
+const REVOKED: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
 const SET_CLIENT: &str = "UPDATE client SET state = $2 WHERE id = $1";
 const INSTALLED: &str = "SELECT jkt FROM instance WHERE jkt = $1";
@@ -131,7 +131,7 @@ fn again(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, 
         }
         "access_token_revoked" => {
             if let Some(jti) = entry["detail"]["jti"].as_str() {
-                change.run_expecting(REVOKED, vec![jti.into(), (change.now_ms() + DAY_MS).into()], Expect::Any);
+                change.run_expecting(REVOKED, vec![jti.into(), (change.now_ms() + DAY_MS).into(), change.now_ms().into()], Expect::Any);
             }
         }
         "account_disabled" => {
@@ -139,6 +139,7 @@ fn again(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, 
             change.run_expecting(END_ACCOUNT, vec![account.into(), change.now_ms().into()], Expect::Any);
         }
         "account_deleted" => super::users::forget(change, account),
+        "client_sessions_ended" => change.run_expecting(cutoff::CUT, vec![client.into(), (change.now_ms() + 1).into()], Expect::Any),
         "account_enabled" => change.run_expecting(SET_STATE, vec![account.into(), "active".into()], Expect::Any),
         "client_disabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "disabled".into()], Expect::Any),
         "client_enabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "active".into()], Expect::Any),

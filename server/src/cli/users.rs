@@ -66,7 +66,7 @@ const NAMES: &str = "SELECT name FROM login_name WHERE account = $1";
 const ACCOUNT: &str = "SELECT state, email, email_verified, name, created_ms, claims FROM account WHERE id = $1";
 const FACTORS: &str = "SELECT kind, created_ms, used_ms FROM credential WHERE account = $1";
 const SESSIONS: &str = "SELECT id, created_ms, used_ms, acr, amr FROM session WHERE account = $1 AND state = 'active'";
-const APPS: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms FROM session s JOIN app_grant g ON g.session = s.id \
+const APPS: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms, g.suspected_ms FROM session s JOIN app_grant g ON g.session = s.id \
     WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active'";
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
 const PROFILE: &str = "SELECT email, name, claims, version FROM account WHERE id = $1";
@@ -248,7 +248,12 @@ async fn show(desk: &Desk, found: &Found, out: &Out) -> Result<(), Error> {
         out.line(format!("session   {name} since {}, used {}, amr {}", shown(row.int(1)?), shown(row.int(2)?), row.text(4)?));
     }
     for row in desk.store.all(APPS, &id()).await? {
-        out.line(format!("app       {} ({}) since {}, used {}", row.text(0)?, row.text(1)?, shown(row.int(2)?), shown(row.int(3)?)));
+        let suspected = match row.int(4)? {
+            0 => String::new(),
+            since => format!(", two holders suspected since {}", shown(since)),
+        };
+        let (since, used) = (shown(row.int(2)?), shown(row.int(3)?));
+        out.line(format!("app       {} ({}) since {since}, used {used}{suspected}", row.text(0)?, row.text(1)?));
     }
     Ok(())
 }

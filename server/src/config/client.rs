@@ -257,7 +257,7 @@ pub enum RefreshMode {
     /// A new refresh token at every use. RFC 9700 4.14.2.
     #[default]
     Rotate,
-    /// The same refresh token for the life of the grant; only for clients that authenticate.
+    /// The same refresh token for the life of the grant; only where every token is bound.
     Static,
 }
 
@@ -272,6 +272,8 @@ pub struct Refresh {
     pub grace: Span,
     pub on_stale: OnStale,
     pub mode: RefreshMode,
+    /// The grant is over when the browser's session is, by sign-out, idle or absolute end: `[session]`.
+    pub ends_with_session: bool,
     /// The most grants a person can have with this client; beyond that the oldest gives way.
     pub most_per_person: Most,
 }
@@ -305,6 +307,7 @@ impl Default for Refresh {
             grace: Span(10),
             on_stale: OnStale::Keep,
             mode: RefreshMode::Rotate,
+            ends_with_session: false,
             most_per_person: Most::default(),
         }
     }

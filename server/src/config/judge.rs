@@ -1,6 +1,8 @@
 //! What is wrong with a configuration that could be read: mistakes, each with where it is. Weak spots are `symbolon check`'s.
 
-use super::{Client, ClientAuthentication, ClientKind, Config, GRANTS, Jwks, Mail, Profile, RESPONSE_MODES, USER_SCOPES, fapi};
+use super::{
+    Client, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Jwks, Mail, Profile, RESPONSE_MODES, RefreshMode, USER_SCOPES, fapi,
+};
 use crate::grants::details::judge_schema;
 use crate::login::policy::Method;
 use symbolon_oauth::client_attestation::MAX_LIFETIME_S;
@@ -125,6 +127,18 @@ impl Config {
         }
     }
 
+    /// Those of a client that is a row of the store: what needs files or secrets of this machine is the configuration file's.
+    pub fn judge_registered(&self, client: &Client) -> Vec<String> {
+        let mut found = self.judge_client(client);
+        if client.tls_client_auth.is_some() {
+            found.push("tls_client_auth names files: such a client belongs in the configuration file".to_owned());
+        }
+        if client.attestation.as_ref().and_then(|it| it.android.as_ref()).is_some_and(|it| it.play.is_some()) {
+            found.push("attestation.android.play names secrets: such a client belongs in the configuration file".to_owned());
+        }
+        found
+    }
+
     /// The rules every client obeys, whether it comes from the file or from `symbolon client import`.
     pub fn judge_client(&self, client: &Client) -> Vec<String> {
         let mut found = Vec::new();
@@ -180,6 +194,11 @@ impl Config {
         self.judge_certificates(client, &mut found);
         if client.profile == Some(Profile::Fapi2) {
             found.extend(fapi::lacks(self, client).into_iter().map(|it| format!("profile = \"fapi2\": {it}")));
+        }
+        let bound = client.is_confidential() || client.dpop == Dpop::Required || client.tls_client_certificate_bound_access_tokens;
+        if client.refresh.mode == RefreshMode::Static && !bound {
+            let needs = "authentication, dpop = \"required\" or tls_client_certificate_bound_access_tokens = true";
+            found.push(format!("refresh.mode = \"static\" needs {needs}: else a stolen refresh token works as long as the grant"));
         }
         if client.require_signed_request_object && client.jwks.is_none() {
             found.push("require_signed_request_object needs jwks: the keys the client signs with".to_owned());

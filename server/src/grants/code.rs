@@ -4,7 +4,7 @@ use super::{Asked, Grant, State, invalid_grant};
 use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
-use crate::config::Most;
+use crate::config::{Most, Profile};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, Expect, NotApplied, Value};
@@ -160,9 +160,14 @@ async fn counted(app: &App, caller: &Caller, grant: &Grant, error: Error) -> Res
     Ok(refused.audited().into())
 }
 
-async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+/// What the grant has to be, at the first exchange and at its repetition.
+fn must_be_good(grant: &Grant, caller: &Caller) -> Result<()> {
     grant.must_be_alive(caller.now_ms)?;
-    grant.must_suit_the_tier(caller)?;
+    grant.must_suit_the_tier(caller)
+}
+
+async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+    must_be_good(grant, caller)?;
     if caller.now_ms >= grant.asked.code_expires_ms {
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
     }
@@ -186,8 +191,12 @@ async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Res
 }
 
 /// The same app asks again, because the answer was lost on the way back from the browser: it proves the key that the code
-/// was asked for, the code's minute is not over and nothing was refreshed since. A divergence, see docs/divergences.md.
+/// was asked for, the code's minute is not over and nothing was refreshed since. A divergence, see docs/divergences.md,
+/// and none for FAPI 2.0 (5.3.2.2): there a code works once.
 fn is_retry(caller: &Caller, grant: &Grant) -> bool {
+    if caller.client.profile == Some(Profile::Fapi2) {
+        return false;
+    }
     let by_key = grant.holder_kind == "jkt" && grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() == caller.jkt();
     let instance = caller.instance.as_ref().map(|it| it.jkt.as_str());
     let by_instance = grant.holder_kind == "instance" && grant.asked.instance.is_some() && grant.asked.instance.as_deref() == instance;
@@ -197,7 +206,7 @@ fn is_retry(caller: &Caller, grant: &Grant) -> bool {
 }
 
 async fn retried(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
-    grant.must_be_alive(caller.now_ms)?;
+    must_be_good(grant, caller)?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
     let answer = issue::for_grant(app, caller, grant, form, 1, &grant.scope)?;

@@ -6,7 +6,7 @@ pub mod details;
 pub mod exchange;
 pub mod refresh;
 
-use crate::app::App;
+use crate::app::{App, Limits};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{Api, Client, Config};
@@ -66,6 +66,17 @@ pub enum State {
     Ended,
 }
 
+/// What repeats of refreshes that came late say of a grant.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Late {
+    /// The generation that was last asked for again.
+    pub generation: u32,
+    /// How many generations in a row were.
+    pub in_a_row: i64,
+    /// Since when two holders are suspected; 0: they are not.
+    pub suspected_ms: i64,
+}
+
 #[derive(Clone, Debug)]
 pub struct Grant {
     pub session: [u8; 16],
@@ -85,6 +96,9 @@ pub struct Grant {
     pub issued_ms: i64,
     pub used_ms: i64,
     pub ends_ms: i64,
+    /// When the browser's session is idle for too long, where the grant ends with it.
+    pub session_idles_ms: Option<i64>,
+    pub late: Late,
     pub person: Person,
     /// Session, account and cut-offs all say that it may live.
     pub parents_live: bool,
@@ -92,7 +106,8 @@ pub struct Grant {
 
 pub const READ: &str = "SELECT g.account, g.client, g.holder_kind, g.holder, g.scope, g.resource, g.request, g.state, g.generation, g.salt, \
     g.code_failures, g.created_ms, g.issued_ms, g.used_ms, g.ends_ms, s.state, s.created_ms, a.state, a.sessions_from_ms, \
-    a.email, a.email_verified, a.name, a.locale, a.claims, c.before_ms \
+    a.email, a.email_verified, a.name, a.locale, a.claims, c.before_ms, s.used_ms, s.ends_ms, \
+    g.late_generation, g.late_in_a_row, g.suspected_ms \
     FROM app_grant g JOIN session s ON s.id = g.session JOIN account a ON a.id = g.account \
     LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client WHERE g.session = $1 AND g.number = $2";
 const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
@@ -108,6 +123,12 @@ pub async fn read(app: &App, session: &[u8; 16], number: u32) -> Result<Option<G
         "ended" => State::Ended,
         other => return Err(Fault::new(format!("a grant is in the unknown state {other:?}")).into()),
     };
+    let generation = |at| row.int(at).and_then(|it| u32::try_from(it).map_err(|_| Fault::new("a grant's generation is out of range")));
+    let (mut ends_ms, mut session_idles_ms) = (row.int(14)?, None);
+    if app.client(row.text(1)?).is_some_and(|it| it.refresh.ends_with_session) {
+        ends_ms = ends_ms.min(row.int(26)?);
+        session_idles_ms = Some(row.int(25)? + app.config.session.idle.0 * 1000);
+    }
     let cut = row.opt_int(24)?.is_some_and(|before| created_ms < before);
     let lives = row.text(15)? == "active" && row.text(17)? == "active" && row.int(16)? >= row.int(18)? && !cut;
     Ok(Some(Grant {
@@ -121,13 +142,15 @@ pub async fn read(app: &App, session: &[u8; 16], number: u32) -> Result<Option<G
         resource: serde_json::from_str(row.text(5)?).map_err(json)?,
         asked: serde_json::from_str(row.text(6)?).map_err(json)?,
         state,
-        generation: u32::try_from(row.int(8)?).map_err(|_| Fault::new("a grant's generation is out of range"))?,
+        generation: generation(8)?,
         salt: row.bytes(9)?.to_vec(),
         code_failures: row.int(10)?,
         created_ms,
         issued_ms: row.int(12)?,
         used_ms: row.int(13)?,
-        ends_ms: row.int(14)?,
+        ends_ms,
+        session_idles_ms,
+        late: Late { generation: generation(27)?, in_a_row: row.int(28)?, suspected_ms: row.int(29)? },
         person: Person {
             email: row.opt_text(19)?.map(str::to_owned),
             email_verified: row.int(20)? == 1,
@@ -171,8 +194,8 @@ impl Grant {
             "client" => caller.authenticated,
             "jkt" => caller.jkt() == Some(&self.holder),
             "learned" => caller.jkt().is_some() && caller.jkt() == self.learned().map(|it| it.0),
-            // RFC 8705 4: a public client's refresh token needs the same certificate again.
-            "certificate" => caller.certificate.as_deref() == Some(self.holder.as_str()),
+            // RFC 8705 4, by its key: a certificate that is renewed for the same key goes on.
+            "certificate" => caller.certificate.as_ref().is_some_and(|it| it.key == self.holder),
             // Of a client that also takes devices that cannot attest: whoever exchanges the code holds it.
             "open" => caller.jkt().is_some(),
             // Bound at PAR, or else by the code exchange.
@@ -205,16 +228,19 @@ impl Grant {
         if now_ms >= self.ends_ms {
             return Err(invalid_grant(hint).because("absolute lifetime").into());
         }
+        if self.session_idles_ms.is_some_and(|it| now_ms >= it) {
+            return Err(invalid_grant(hint).because("ends with its session, which was idle for too long").into());
+        }
         Ok(())
     }
 
     /// Who holds what is issued now: a public client's proof binds its grant (RFC 9449 5), an installation's key always does.
     /// `generation`: of the refresh token that comes with it; the first is the code's.
     pub fn holder_after(&self, caller: &Caller, generation: u32) -> (&str, String) {
-        if let ("bearer", Some(thumbprint)) = (self.holder_kind.as_str(), &caller.certificate)
+        if let ("bearer", Some(shown)) = (self.holder_kind.as_str(), &caller.certificate)
             && generation == 1
         {
-            return ("certificate", thumbprint.clone());
+            return ("certificate", shown.key.clone());
         }
         match (self.holder_kind.as_str(), caller.jkt(), &caller.instance) {
             ("bearer", Some(jkt), _) if generation == 1 => ("jkt", jkt.to_owned()),
@@ -245,6 +271,21 @@ impl Grant {
     pub fn end(&self, change: &mut Change) {
         let now_ms = change.now_ms();
         change.run_expecting(END, vec![Value::from(&self.session[..]), i64::from(self.number).into(), now_ms.into()], Expect::Any);
+    }
+
+    /// Somebody has a genuine token and not what holds it: said once a minute for each grant. Nothing ends, because
+    /// possession of a string alone never ends anything (146-F).
+    pub async fn alarm(&self, app: &App, caller: &Caller, event: &'static str, why: &str) -> Result<()> {
+        let name = crate::sessions::public_id(app, &self.session);
+        let place = Limits::place(&["alarm", event, &name, &self.number.to_string()]);
+        if self.state != State::Active || app.limits.alarms.check_key(&place).is_err() {
+            return Ok(());
+        }
+        let mut change = Change::new(caller.now_ms);
+        let entry = audit::Entry::refused(event, why).with("sent_by", caller.client_id.as_str());
+        change.audit(self.entry(app, entry, caller));
+        app.store.apply(change).await?;
+        Ok(())
     }
 
     pub fn entry(&self, app: &App, entry: audit::Entry, caller: &Caller) -> audit::Entry {

@@ -3,12 +3,13 @@
 
 use super::{Grant, State, invalid_grant};
 use crate::app::{App, Limits};
+use crate::attesting;
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{OnStale, RefreshMode};
 use crate::error::{Error, Refused, Result};
 use crate::http::reply::{self, Reply};
-use crate::store::{Change, NotApplied, Value};
+use crate::store::{Change, Expect, NotApplied, Value};
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
 use symbolon_oauth::form::Form;
@@ -40,8 +41,16 @@ pub fn turn(row: u32, presented: u32, key_bound: bool, issued_ms: i64, grace_ms:
     }
 }
 
-const MOVE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5, holder_kind = $6, holder = $7 \
+/// $8: the suspicion that fresh evidence has answered; one that was raised meanwhile stays.
+const MOVE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5, holder_kind = $6, holder = $7, \
+    suspected_ms = CASE WHEN suspected_ms = $8 THEN 0 ELSE suspected_ms END \
     WHERE session = $1 AND number = $2 AND generation = $3 AND state = 'active'";
+const LATE: &str = "UPDATE app_grant SET late_generation = $3, late_in_a_row = $4, suspected_ms = $5 \
+    WHERE session = $1 AND number = $2 AND generation = $3 AND late_generation < $3 AND state = 'active'";
+/// The browser's session keeps its grants and loses what it was proved by: the next sign-in asks for everything.
+const PROVE_AGAIN: &str = "UPDATE session SET proofs = '[]', acr = '', amr = '', version = version + 1 WHERE id = $1 AND state = 'active'";
+/// So many generations in a row asked for again late: two who hold the key take turns.
+const SUSPICIOUS: i64 = 6;
 
 /// Tries again when another request moved the grant between our read and our write: the second look finds `Previous`.
 pub async fn refresh(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
@@ -60,23 +69,24 @@ pub async fn refresh(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
 
 /// `None`: lost a race; read again.
 async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, presented: u32) -> Result<Option<Reply>> {
-    let learned = grant.is_from_before_the_key(caller, presented) && grant.state == State::Active;
-    if learned && grant.must_belong_to(caller).is_ok() {
+    let unproved = grant.must_belong_to(caller).err();
+    if unproved.is_none() && grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
         return Err(spent(app, caller, grant, true).await?.into());
     }
-    if let Err(error) = grant.must_belong_to(caller).and_then(|()| grant.must_be_held_by(caller)) {
-        report(app, caller, grant, &error).await?;
-        return Err(error);
+    if let Some(error) = unproved.or_else(|| grant.must_be_held_by(caller).err()) {
+        let Error::Refused(refused) = error else { return Err(error) };
+        grant.alarm(app, caller, "refresh_in_wrong_hands", &refused.private).await?;
+        return Err(refused.audited().into());
     }
-    grant.must_be_alive(caller.now_ms)?;
-    must_be_active_and_fresh(grant, caller)?;
+    must_be_good(grant, caller)?;
     let scope = narrowed(grant, caller, form)?;
     let rules = &caller.client.refresh;
-    let keeps = rules.mode == RefreshMode::Static && grant.is_key_bound();
-    match turn(grant.generation, presented, grant.is_key_bound(), grant.issued_ms, rules.grace.0 * 1000, caller.now_ms) {
-        Turn::Current if keeps => moved(app, caller, form, grant, &scope, presented, "refreshed").await,
-        Turn::Current => moved(app, caller, form, grant, &scope, presented + 1, "refreshed").await,
-        Turn::Ahead => moved(app, caller, form, grant, &scope, presented + 1, "store_behind").await,
+    // FAPI 2.0 5.3.2.1 9: no rotation. The configuration sees to it that such a client proves who it is.
+    let keeps = rules.mode == RefreshMode::Static;
+    let next = if keeps { presented } else { presented + 1 };
+    match turn_of(grant, caller, presented) {
+        Turn::Current => moved(app, caller, form, grant, &scope, next, "refreshed").await,
+        Turn::Ahead => moved(app, caller, form, grant, &scope, next, "store_behind").await,
         Turn::Previous => repeated(app, caller, form, grant, &scope).await.map(Some),
         Turn::Spent => {
             let ends = !grant.is_key_bound() || rules.on_stale == OnStale::End;
@@ -85,20 +95,25 @@ async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, present
     }
 }
 
-/// Somebody else's string: it changes nothing, and the alarm is rate-limited, so that whoever has it cannot fill the audit.
-async fn report(app: &App, caller: &Caller, grant: &Grant, error: &Error) -> Result<()> {
-    let Error::Refused(refused) = error else { return Ok(()) };
-    if app.limits.alarms.check_key(&Limits::place(&["alarm", &crate::sessions::public_id(app, &grant.session)])).is_err() {
-        return Ok(());
-    }
-    let mut change = Change::new(caller.now_ms);
-    let entry = audit::Entry::refused("refresh_refused", refused.private.as_str());
-    change.audit(grant.entry(app, entry, caller).with("sent_by", caller.client_id.as_str()));
-    app.store.apply(change).await?;
-    Ok(())
+fn turn_of(grant: &Grant, caller: &Caller, presented: u32) -> Turn {
+    let grace_ms = caller.client.refresh.grace.0 * 1000;
+    turn(grant.generation, presented, grant.is_key_bound(), grant.issued_ms, grace_ms, caller.now_ms)
 }
 
-fn must_be_active_and_fresh(grant: &Grant, caller: &Caller) -> Result<()> {
+/// What a refresh with this token would find: the grant's scope as its client may still have it, or `None` if it would be
+/// refused. Introspection answers by it, so that it never calls a token active that is of no use.
+pub fn outlook(grant: &Grant, caller: &Caller, presented: u32) -> Option<Scope> {
+    let mine = [grant.must_belong_to(caller), grant.must_be_held_by(caller), must_be_good(grant, caller)];
+    if mine.iter().any(Result::is_err) || turn_of(grant, caller, presented) == Turn::Spent {
+        return None;
+    }
+    let scope = super::within_tier(caller, &still(grant, caller));
+    (!scope.is_empty() || grant.scope.is_empty()).then_some(scope)
+}
+
+/// Everything that a grant has to be for its holder to go on.
+fn must_be_good(grant: &Grant, caller: &Caller) -> Result<()> {
+    grant.must_be_alive(caller.now_ms)?;
     if grant.state != State::Active {
         return Err(invalid_grant("This session is over; the person has to sign in again.").because("the code was never redeemed").into());
     }
@@ -107,6 +122,7 @@ fn must_be_active_and_fresh(grant: &Grant, caller: &Caller) -> Result<()> {
         return Err(invalid_grant(hint).because("the tier does not refresh").into());
     }
     grant.must_suit_the_tier(caller)?;
+    must_answer_suspicion(grant, caller)?;
     let idle = caller.client.refresh.idle;
     let idle = caller.tier_rules().and_then(|it| it.idle).map_or(idle, |it| it.min(idle));
     if caller.now_ms >= grant.used_ms + idle.0 * 1000 {
@@ -115,9 +131,42 @@ fn must_be_active_and_fresh(grant: &Grant, caller: &Caller) -> Result<()> {
     Ok(())
 }
 
+fn still(grant: &Grant, caller: &Caller) -> Scope {
+    grant.scope.iter().filter(|it| super::may_have(&caller.client, it)).map(str::to_owned).collect()
+}
+
+/// Where two are suspected to hold one key, an installation attests again. Others are asked for everything at the next sign-in.
+fn must_answer_suspicion(grant: &Grant, caller: &Caller) -> Result<()> {
+    let attested_ms = caller.instance.as_ref().and_then(|it| it.attested_ms);
+    if attested_ms.is_some_and(|it| it <= grant.late.suspected_ms) {
+        return Err(attesting::use_fresh().because("two holders are suspected").into());
+    }
+    Ok(())
+}
+
+/// Counts a repeat that came late, once for each generation, beside the repeat's own audit entry.
+fn count_late(app: &App, caller: &Caller, grant: &Grant, change: &mut Change) {
+    let late = &grant.late;
+    if caller.now_ms - grant.issued_ms <= caller.client.refresh.grace.0 * 1000 || late.generation >= grant.generation {
+        return;
+    }
+    let in_a_row = if late.generation + 1 == grant.generation { late.in_a_row + 1 } else { 1 };
+    let suspicious = late.suspected_ms == 0 && in_a_row % SUSPICIOUS == 0;
+    if suspicious {
+        if caller.instance.as_ref().is_none_or(|it| it.attested_ms.is_none()) {
+            change.run_expecting(PROVE_AGAIN, vec![Value::from(&grant.session[..])], Expect::Any);
+        }
+        let why = "generation after generation was asked for twice: two may hold the key";
+        change.audit(grant.entry(app, audit::Entry::refused("suspected_two_holders", why), caller));
+    }
+    let suspected_ms = if suspicious { caller.now_ms } else { late.suspected_ms };
+    let row = [Value::from(&grant.session[..]), i64::from(grant.number).into(), i64::from(grant.generation).into()];
+    change.run_expecting(LATE, row.into_iter().chain([in_a_row.into(), suspected_ms.into()]).collect(), Expect::Any);
+}
+
 /// RFC 6749 6: never more than granted, and only what the client may still have. The grant itself never narrows.
 fn narrowed(grant: &Grant, caller: &Caller, form: &Form) -> Result<Scope> {
-    let still: Scope = grant.scope.iter().filter(|it| super::may_have(&caller.client, it)).map(str::to_owned).collect();
+    let still = still(grant, caller);
     let Some(asked) = form.get("scope") else { return Ok(still) };
     let asked = Scope::parse(asked).ok_or_else(|| Refused::bad_request("invalid_scope", "The scope parameter is malformed."))?;
     if asked.is_subset_of(&still) {
@@ -138,6 +187,8 @@ async fn moved(
     let mut change = Change::new(caller.now_ms);
     // An app that learns to prove a key stays signed in: from here on its grant is bound (RFC 9449 5).
     let (holder_kind, holder) = grant.holder_after(caller, to);
+    let attested = caller.instance.as_ref().is_some_and(|it| it.attested_ms.is_some());
+    let answered = if attested { grant.late.suspected_ms } else { -1 };
     change.run(
         MOVE,
         vec![
@@ -148,6 +199,7 @@ async fn moved(
             caller.now_ms.into(),
             holder_kind.into(),
             holder.into(),
+            answered.into(),
         ],
     );
     let burnt = caller.burn(&mut change);
@@ -170,6 +222,7 @@ async fn repeated(app: &App, caller: &Caller, form: &Form, grant: &Grant, scope:
         return Err(Refused::new(429, "temporarily_unavailable", "This refresh was repeated too often; wait.").retry_after(5).into());
     }
     let mut change = Change::new(caller.now_ms);
+    count_late(app, caller, grant, &mut change);
     let burnt = caller.burn(&mut change);
     let answer = issue::for_grant(app, caller, grant, form, grant.generation, scope)?;
     change.audit(grant.entry(app, audit::Entry::ok("refresh_repeated").with("jti", answer.jti.as_str()), caller));

@@ -4,9 +4,9 @@
 use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::caller;
+use crate::caller::{self, Caller};
 use crate::error::{Fault, Refused, Result};
-use crate::grants;
+use crate::grants::{self, refresh};
 use crate::store::{Change, NotApplied};
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
@@ -15,14 +15,14 @@ use symbolon_oauth::jws;
 
 enum Asker {
     Api { name: String, audience: String },
-    Client { id: String },
+    Client(Box<Caller>),
 }
 
 pub async fn introspect(app: &App, incoming: &Incoming) -> Result<Reply> {
     let asker = asker(app, incoming).await?;
     let token = incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
     let found = match token.starts_with(Kind::Refresh.prefix()) {
-        true => refresh_token(app, incoming, &asker, token).await?,
+        true => refresh_token(app, &asker, token).await?,
         false => access_token(app, incoming, &asker, token).await?,
     };
     let body = found.unwrap_or_else(|| json!({ "active": false }));
@@ -39,7 +39,7 @@ const SIGNED: &str = "application/token-introspection+jwt";
 fn signed(app: &App, incoming: &Incoming, asker: &Asker, body: &Json) -> Result<Reply> {
     let (id, alg) = match asker {
         Asker::Api { name, .. } => (name, app.config.api.get(name).and_then(|it| it.introspection_signed_response_alg)),
-        Asker::Client { id } => (id, None),
+        Asker::Client(it) => (&it.client_id, None),
     };
     let key = app.keys.signer(alg.unwrap_or(app.config.signing.alg), incoming.now_ms)?;
     let claims = json!({ "iss": app.config.issuer, "aud": id, "iat": incoming.now_ms / 1000, "token_introspection": body });
@@ -51,7 +51,7 @@ async fn access_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str
     let Some(accepted) = issue::accept(app, token, incoming.now_ms).await? else { return Ok(None) };
     let concerns = match asker {
         Asker::Api { audience, .. } => accepted.token.aud == *audience,
-        Asker::Client { id } => accepted.token.client_id == *id,
+        Asker::Client(it) => accepted.token.client_id == it.client_id,
     };
     if !concerns {
         tracing::info!("introspection of a token that does not concern the caller");
@@ -84,21 +84,20 @@ async fn asker(app: &App, incoming: &Incoming) -> Result<Asker> {
             Err(other) => return Err(other.into()),
         }
     }
-    Ok(Asker::Client { id: caller.client_id })
+    Ok(Asker::Client(Box::new(caller)))
 }
 
 /// A client may ask about its own refresh token; an API never sees one.
-async fn refresh_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str) -> Result<Option<Json>> {
-    let Asker::Client { id } = asker else { return Ok(None) };
+async fn refresh_token(app: &App, asker: &Asker, token: &str) -> Result<Option<Json>> {
+    let Asker::Client(caller) = asker else { return Ok(None) };
     let Some(handle) = app.handles.read(Kind::Refresh, token) else { return Ok(None) };
     let Some(grant) = grants::read(app, &handle.id, handle.number).await? else { return Ok(None) };
-    let current = handle.generation == grant.generation || handle.generation + 1 == grant.generation;
-    let alive = grant.must_be_alive(incoming.now_ms).is_ok() && grant.state == grants::State::Active;
-    if !handle.belongs_to(&grant.salt) || grant.client != *id || !current || !alive {
+    if !handle.belongs_to(&grant.salt) {
         return Ok(None);
     }
+    let Some(scope) = refresh::outlook(&grant, caller, handle.generation) else { return Ok(None) };
     Ok(Some(json!({
-        "active": true, "client_id": grant.client, "sub": grant.account, "scope": grant.scope.to_string(),
+        "active": true, "client_id": grant.client, "sub": grant.account, "scope": scope.to_string(),
         "exp": grant.ends_ms / 1000, "iat": grant.issued_ms / 1000, "iss": app.config.issuer, "token_type": "refresh_token",
     })))
 }

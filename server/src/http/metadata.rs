@@ -20,7 +20,7 @@ fn cacheable(mut reply: Reply) -> Reply {
 
 /// The document is made once for each configuration.
 pub fn metadata(app: &App) -> Reply {
-    let bytes = app.metadata.get_or_init(|| Bytes::from(document(app).to_string()));
+    let bytes = app.metadata(|| Bytes::from(document(app).to_string()));
     cacheable(reply::body(200, "application/json", bytes.clone()))
 }
 
@@ -33,7 +33,7 @@ fn document(app: &App) -> Json {
             .into_iter()
             .chain(config.api.values().flat_map(|it| it.scope.values().flat_map(|it| it.claims.iter().map(String::as_str))))
             .collect();
-    let algorithms: Vec<&str> = crate::app::algorithms(config).iter().map(|it| it.as_str()).collect();
+    let algorithms: Vec<&str> = app.algorithms().iter().map(|it| it.as_str()).collect();
     let mut methods = vec![
         "none",
         "client_secret_basic",

@@ -1,5 +1,6 @@
 //! POST /revoke. RFC 7009. Unknown tokens and other clients' tokens are answered 200 alike: no oracle (485-O).
-//! A refresh token takes its grant with it, and so every access token of the grant (483-O).
+//! A refresh token takes its grant with it, and so every access token of the grant (483-O). Possession of a string alone never
+//! ends anything: the token is the newest or the one before, and what holds it is proved as at the token endpoint.
 
 use super::Incoming;
 use super::reply::{self, Reply};
@@ -7,9 +8,9 @@ use crate::app::App;
 use crate::audit;
 use crate::caller::{self, Caller};
 use crate::error::{Refused, Result};
-use crate::grants;
+use crate::grants::{self, Grant, State};
 use crate::store::{Change, Expect, NotApplied};
-use crate::tokens::handles::Kind;
+use crate::tokens::handles::{Handle, Kind};
 use crate::tokens::issue;
 
 const REVOKE: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
@@ -33,10 +34,19 @@ pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
     Ok(reply::empty(200))
 }
 
-async fn refresh_token(app: &App, caller: &Caller, handle: &crate::tokens::handles::Handle, change: &mut Change) -> Result<bool> {
+async fn refresh_token(app: &App, caller: &Caller, handle: &Handle, change: &mut Change) -> Result<bool> {
     let Some(grant) = grants::read(app, &handle.id, handle.number).await? else { return Ok(false) };
     if !handle.belongs_to(&grant.salt) || grant.client != caller.client_id {
         tracing::info!("revocation of a token that is not the caller's");
+        return Ok(false);
+    }
+    if grant.state == State::Ended {
+        return Ok(false);
+    }
+    must_be_held(app, caller, &grant).await?;
+    // RFC 7009 2.2: an invalid token is no error. An old one lies in logs and backups.
+    if handle.generation.saturating_add(1) < grant.generation {
+        grant.alarm(app, caller, "revocation_refused", "a token that was replaced long ago").await?;
         return Ok(false);
     }
     grant.end(change);
@@ -44,10 +54,23 @@ async fn refresh_token(app: &App, caller: &Caller, handle: &crate::tokens::handl
     Ok(true)
 }
 
+/// The app must not believe that it signed out, so this is an error and no silent 200 (docs/divergences.md).
+async fn must_be_held(app: &App, caller: &Caller, grant: &Grant) -> Result<()> {
+    if let Err(error) = grant.must_be_held_by(caller) {
+        grant.alarm(app, caller, "revocation_refused", "what holds the token was not proved").await?;
+        return Err(error);
+    }
+    Ok(())
+}
+
 async fn access_token(app: &App, caller: &Caller, token: &str, change: &mut Change) -> Result<bool> {
     let Some(accepted) = issue::accept(app, token, caller.now_ms).await? else { return Ok(false) };
     if accepted.token.client_id != caller.client_id {
         return Ok(false);
+    }
+    // An exchanged token is another client's, which has authenticated, and not its grant's.
+    if let Some(grant) = accepted.grant.as_ref().filter(|it| it.client == caller.client_id) {
+        must_be_held(app, caller, grant).await?;
     }
     change.run_expecting(
         REVOKE,

@@ -53,7 +53,7 @@ pub(super) struct Bound<'a> {
 
 impl<'a> Bound<'a> {
     fn to(caller: &'a Caller) -> Self {
-        Self { jkt: caller.jkt(), certificate: caller.certificate.as_deref() }
+        Self { jkt: caller.jkt(), certificate: caller.certificate.as_ref().map(|it| it.thumbprint.as_str()) }
     }
 
     /// RFC 7800 3.
@@ -102,7 +102,8 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
     if stays && caller.client.allows_grant("refresh_token") {
         body["refresh_token"] = app.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
         let idle_s = caller.tier_rules().and_then(|it| it.idle).map_or(i64::MAX, |it| it.0).min(caller.client.refresh.idle.0);
-        body["refresh_token_timeout"] = idle_s.min((grant.ends_ms - caller.now_ms) / 1000).into();
+        let ends_ms = grant.session_idles_ms.map_or(grant.ends_ms, |it| it.min(grant.ends_ms));
+        body["refresh_token_timeout"] = idle_s.min((ends_ms - caller.now_ms) / 1000).into();
         body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
     }
     if scope.contains("openid") {
@@ -303,7 +304,9 @@ pub struct Accepted {
     pub tier: Option<TierName>,
 }
 
-const REVOKED: &str = "SELECT until_ms FROM revoked WHERE jti = $1";
+/// Ended alone, or with everything its client had got until then.
+const OVER: &str = "SELECT until_ms FROM revoked WHERE jti = $1 \
+    UNION ALL SELECT before_ms FROM cutoff WHERE kind = 'client' AND key = $2 AND before_ms > $3";
 
 /// Is this an access token of ours, and is everything behind it alive? The one road for introspection, revocation and
 /// userinfo. `None` for every kind of no.
@@ -316,7 +319,8 @@ pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepte
     if app.client(&token.client_id).is_none() {
         return Ok(None);
     }
-    if app.store.one(REVOKED, &[Value::from(token.jti.as_str())]).await?.is_some() {
+    let over = [Value::from(token.jti.as_str()), token.client_id.as_str().into(), (token.iat * 1000).into()];
+    if app.store.one(OVER, &over).await?.is_some() {
         return Ok(None);
     }
     let Some((session, number, tier)) = open_jti(app, &token.jti) else { return Ok(None) };

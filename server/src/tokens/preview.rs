@@ -4,7 +4,7 @@
 use super::issue::{Bound, Content, Names, algorithm, said};
 use crate::config::{Client, ClientAuthentication, Config, Dpop, TierName, TokenFormat};
 use crate::error::{Fault, Refused, Result};
-use crate::grants::{self, Asked, Grant, Person, State};
+use crate::grants::{self, Asked, Grant, Late, Person, State};
 use crate::login::policy::{self, Context, Next, Policy, Proof};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
@@ -111,5 +111,7 @@ fn imagined(config: &Config, wish: &Wish<'_>, sub: &str, person: &Person, scope:
         ends_ms: now_ms + wish.client.refresh.absolute.ms(),
         person: person.clone(),
         parents_live: true,
+        session_idles_ms: None,
+        late: Late::default(),
     }
 }

@@ -188,9 +188,9 @@ async fn an_installation_holds_what_it_got() {
             let again = phone.exchange(&code, &verifier).await;
             assert_eq!((again.status, again.text("refresh_token")), (200, tokens.text("refresh_token")), "{client}");
             let first = tokens.text("refresh_token");
-            let alarms = scene.world.audited("refresh_refused").await;
+            let alarms = scene.world.audited("refresh_in_wrong_hands").await;
             assert_eq!(other.refresh(&first).await.error(), (400, "invalid_grant"), "{client}");
-            assert_eq!(scene.world.audited("refresh_refused").await, alarms + 1);
+            assert_eq!(scene.world.audited("refresh_in_wrong_hands").await, alarms + 1);
             let second = phone.refresh(&first).await.text("refresh_token");
             scene.world.advance_s(1800);
             assert_eq!(phone.refresh(&first).await.text("refresh_token"), second, "{client}: converges at any age");
@@ -220,6 +220,37 @@ async fn an_old_attestation_is_renewed_and_nothing_is_lost() {
             assert_eq!(phone.refresh(&next.text("refresh_token")).await.error(), (400, "use_fresh_attestation"), "{client}");
             phone.attest(3600);
             assert_eq!(phone.refresh(&next.text("refresh_token")).await.status, 200);
+        }
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// Where two are suspected to hold one installation's key, evidence from before the suspicion is not enough; fresh evidence
+/// answers it, and nothing has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn suspicion_asks_an_installation_for_fresh_evidence() {
+    on_every_engine(|scene| async move {
+        for (at, client) in ["attested", "popping"].into_iter().enumerate() {
+            let mut phone = Phone::new(&scene, client);
+            let (code, verifier) = phone.code().await;
+            let mut newest = phone.exchange(&code, &verifier).await.text("refresh_token");
+            for turn in 0..6 {
+                assert_eq!(scene.world.audited("suspected_two_holders").await, at, "{client} {turn}");
+                let next = phone.refresh(&newest).await.text("refresh_token");
+                scene.world.advance_s(20);
+                assert_eq!(phone.refresh(&newest).await.text("refresh_token"), next, "{client} {turn}");
+                newest = next;
+            }
+            assert_eq!(scene.world.audited("suspected_two_holders").await, at + 1);
+            scene.world.advance_s(2);
+            assert_eq!(phone.refresh(&newest).await.error(), (400, "use_fresh_attestation"), "{client}");
+            phone.attest(3600);
+            for _ in 0..2 {
+                let next = phone.refresh(&newest).await;
+                assert_eq!(next.status, 200, "{client}: {}", next.body);
+                newest = next.text("refresh_token");
+            }
         }
         scene.world.stop().await;
     })

@@ -161,6 +161,44 @@ async fn a_review_sees_registered_clients_and_the_database() {
     }
 }
 
+/// An imported client may want an algorithm of its own, and gets a key of it at once; one that needs a file is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_client_gets_its_algorithm() {
+    on_every_engine(|world| async move {
+        let list = world.directory.join("clients.json");
+        let back = "https://rsa.example.com/cb";
+        let client = |id: &str, method: &str| {
+            serde_json::json!({ "client_id": id, "application_type": "native", "redirect_uris": [back], "scope": "openid",
+                "token_endpoint_auth_method": method, "id_token_signed_response_alg": "RS256" })
+        };
+        std::fs::write(&list, serde_json::json!([client("rsa", "none"), client("managed", "tls_client_auth")]).to_string()).unwrap();
+        let offered = async || {
+            let metadata = world.get("/.well-known/openid-configuration").await.json::<serde_json::Value>().await.unwrap();
+            metadata["id_token_signing_alg_values_supported"].to_string()
+        };
+        assert!(!offered().await.contains("RS256"));
+        let (code, said, _) = symbolon(&world.file(), &["client", "import", list.to_str().unwrap()], "").await;
+        assert!(code == Some(1) && said.contains("rsa: accepted") && said.contains("managed: refused"), "{said}");
+        assert!(said.contains("tls_client_auth: its CA is a file"), "{said}");
+        assert!(offered().await.contains("RS256"));
+        let ask = Ask::new("rsa", back, "openid");
+        let code = Browser::default().sign_in(&world, &ask, "alice").await["code"].clone();
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("client_id", "rsa"),
+            ("code", &code),
+            ("code_verifier", &ask.verifier),
+            ("redirect_uri", back),
+        ];
+        let (status, tokens) = world.post("/token", &form, None).await;
+        assert_eq!(status, 200, "{tokens}");
+        let unverified = symbolon_oauth::jws::Unverified::parse(tokens["id_token"].as_str().unwrap()).unwrap();
+        assert_eq!(unverified.alg(), Some(symbolon_oauth::jwk::Algorithm::RS256));
+        world.stop().await;
+    })
+    .await;
+}
+
 /// Nobody but its owner may open the socket; it goes with the server.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_socket_is_its_owners_and_goes_with_the_server() {

@@ -116,7 +116,7 @@ async fn a_key_holds_its_session() {
         assert_eq!((status, bare["error"].as_str()), (400, Some("invalid_grant")), "without any proof");
         let second = app.refresh(&first).await.text("refresh_token");
         assert_eq!(thief.refresh(&first).await.error(), (400, "invalid_grant"), "within the owner's ten seconds");
-        assert_eq!(world.audited("refresh_refused").await, 3);
+        assert_eq!(world.audited("refresh_in_wrong_hands").await, 1);
         world.advance_s(3600);
         let again = app.refresh(&first).await;
         assert_eq!((again.status, again.text("refresh_token")), (200, second.clone()), "an hour later, the same successor");
@@ -128,6 +128,160 @@ async fn a_key_holds_its_session() {
         world.stop().await;
     })
     .await;
+}
+
+/// Possession of a token string alone never ends anything: not without the key, not by another key, not by an old copy.
+/// The key with the newest token, or the one before, does.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_holds_a_session_revokes_it() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let tokens = app.tokens("openid orders:read").await;
+        let (first, access) = (tokens.text("refresh_token"), tokens.text("access_token"));
+        let second = app.refresh(&first).await.text("refresh_token");
+        let third = app.refresh(&second).await.text("refresh_token");
+        let mut thief = App::new(&world);
+        for token in [&first, &second, &third, &access] {
+            let form = [("client_id", "shop-ios"), ("token", token.as_str())];
+            assert_eq!(app.send("/revoke", &form, &[]).await.error(), (400, "invalid_grant"), "without a proof");
+            assert_eq!(thief.post("/revoke", &form).await.error(), (400, "invalid_grant"), "another key");
+        }
+        assert_eq!(world.audited("revocation_refused").await, 1, "one alarm a minute");
+        // RFC 7009 2.2: an invalid token is no error, and ends nothing.
+        let form = |token: &str| [("client_id", "shop-ios".to_owned()), ("token", token.to_owned())];
+        let revoke = async |app: &mut App, token: &str| {
+            let form = form(token);
+            app.post("/revoke", &[("client_id", &form[0].1), ("token", &form[1].1)]).await.status
+        };
+        assert_eq!(revoke(&mut app, &first).await, 200);
+        let fourth = app.refresh(&third).await;
+        assert_eq!(fourth.status, 200, "nothing has ended: {}", fourth.body);
+        assert_eq!(world.audited("grant_revoked").await, 0);
+        // The answer to the last refresh was lost, and the person signs out.
+        assert_eq!(revoke(&mut app, &third).await, 200);
+        assert_eq!(world.audited("grant_revoked").await, 1);
+        assert_eq!(app.refresh(&fourth.text("refresh_token")).await.error(), (400, "invalid_grant"));
+        assert_eq!(revoke(&mut app, &third).await, 200, "what is over stays over");
+        assert_eq!(world.audited("grant_revoked").await, 1);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// 146-F, 141-F: a refresh token of a key in other hands is refused and reported, once a minute; the owner goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stolen_token_without_its_key_raises_an_alarm() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let first = app.tokens("orders:read").await.text("refresh_token");
+        let second = app.refresh(&first).await.text("refresh_token");
+        assert_eq!(world.audited("refresh_in_wrong_hands").await, 0);
+        let mut thief = App::new(&world);
+        // Within the window of a retry and after it, with another key, without one, as another client.
+        for token in [&first, &second] {
+            assert_eq!(thief.refresh(token).await.error(), (400, "invalid_grant"));
+            assert_eq!(world.refresh(token).await.1["error"], "invalid_grant");
+            let form = [("grant_type", "refresh_token"), ("client_id", "other-ios"), ("refresh_token", token.as_str())];
+            assert_eq!(app.post("/token", &form).await.error(), (400, "invalid_grant"));
+        }
+        assert_eq!(world.audited("refresh_in_wrong_hands").await, 1);
+        assert_eq!(app.refresh(&second).await.status, 200);
+        // Another grant has an alarm of its own.
+        let other = app.tokens("orders:read").await.text("refresh_token");
+        assert_eq!(thief.refresh(&other).await.error(), (400, "invalid_grant"));
+        assert_eq!(world.audited("refresh_in_wrong_hands").await, 2);
+        world.stop().await;
+    })
+    .await;
+}
+
+/// Two who hold the key take turns: generation after generation is asked for twice. At the sixth in a row it is said, and the next
+/// sign-in asks for everything; nothing ends. A retry within the window, or a generation without a late one, is no sign of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_holders_of_one_key_are_suspected() {
+    on_every_engine(|world| async move {
+        let mut app = App::new(&world);
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid orders:read");
+        let code = browser.sign_in(&world, &ask, "alice").await["code"].clone();
+        let mut newest = app.exchange(&code, &ask).await.text("refresh_token");
+        let mut turn = async |late: bool| {
+            let next = app.refresh(&newest).await.text("refresh_token");
+            world.advance_s(if late { 20 } else { 2 });
+            let again = app.refresh(&newest).await;
+            assert_eq!((again.status, again.text("refresh_token")), (200, next.clone()));
+            newest = next;
+        };
+        for late in [true, true, true, true, true, false, true, true, true, true, true] {
+            turn(late).await;
+        }
+        let signed_in = async |browser: &mut Browser| {
+            let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+            (page.status, page.location.is_some())
+        };
+        assert_eq!((world.audited("suspected_two_holders").await, signed_in(&mut browser).await), (0, (303, true)));
+        turn(true).await;
+        assert_eq!(world.audited("suspected_two_holders").await, 1);
+        assert_eq!(signed_in(&mut browser).await, (200, false), "who signs in next proves everything");
+        turn(true).await;
+        assert_eq!(world.audited("suspected_two_holders").await, 1);
+        let said = crate::commands::symbolon(&world.file(), &["user", "show", "alice"], "").await.1;
+        assert!(said.contains("two holders suspected since"), "{said}");
+        let back = browser.sign_in(&world, &ask, "alice").await;
+        assert!(back.contains_key("code"), "{back:?}");
+        assert_eq!(app.refresh(&newest).await.status, 200, "nothing has ended");
+        assert_eq!(signed_in(&mut browser).await, (303, true));
+        world.stop().await;
+    })
+    .await;
+}
+
+/// Static mode: the token stays, also when the store is behind; changing the mode either way keeps the session.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_mode_keeps_the_session() {
+    for engine in engines() {
+        let port = free_port();
+        let bound = "[client.shop-ios]\ndpop = \"required\"\n";
+        let text = configuration(port, &database(engine).await).replacen("[client.shop-ios]\n", bound, 1);
+        let world = World::with(&format!("{text}\n[client.shop-ios.refresh]\nmode = \"rotate\"\n"), port).await;
+        let mode = async |from: &str, to: &str| {
+            let text = std::fs::read_to_string(world.file()).unwrap();
+            std::fs::write(world.file(), text.replacen(&format!("mode = \"{from}\""), &format!("mode = \"{to}\""), 1)).unwrap();
+            symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
+        };
+        let mut app = App::new(&world);
+        let first = app.tokens("orders:read").await.text("refresh_token");
+        let second = app.refresh(&first).await.text("refresh_token");
+        assert_ne!(first, second);
+        mode("rotate", "static").await;
+        for presented in [&second, &first, &second] {
+            let answer = app.refresh(presented).await;
+            assert_eq!((answer.status, answer.text("refresh_token")), (200, second.clone()));
+        }
+        let store = world.running.shared.now().store.clone();
+        let mut change = symbolon::store::Change::new(world.running.shared.now().now_ms());
+        change.run("UPDATE app_grant SET generation = 1 WHERE generation = 2", Vec::new());
+        store.apply(change).await.unwrap();
+        let ahead = app.refresh(&second).await;
+        assert_eq!((ahead.status, ahead.text("refresh_token")), (200, second.clone()));
+        assert_eq!(world.audited("store_behind").await, 1);
+        mode("static", "rotate").await;
+        let third = app.refresh(&second).await.text("refresh_token");
+        assert_ne!(second, third);
+        assert_eq!(app.refresh(&third).await.status, 200);
+        world.stop().await;
+    }
+}
+
+/// A refresh token that stays needs something that holds it: else the configuration is refused, and says what would do.
+#[test]
+fn static_mode_without_a_holder_is_a_mistake() {
+    let text = format!("{}\n[client.shop-ios.refresh]\nmode = \"static\"\n", configuration(1, "sqlite:x.db"));
+    let read = |text: &str| symbolon::config::Config::from_text(text, "x", &|_| None).map(|_| ()).map_err(|it| it.to_string());
+    let said = read(&text).unwrap_err();
+    assert!(said.contains("[client.shop-ios]") && said.contains("refresh.mode = \"static\" needs"), "{said}");
+    assert_eq!(read(&text.replacen("[client.shop-ios]\n", "[client.shop-ios]\ndpop = \"required\"\n", 1)), Ok(()));
+    assert_eq!(read(&text.replacen("[client.shop-ios.refresh]", "[client.shop-web.refresh]", 1)), Ok(()));
 }
 
 /// 180-D, 181-D: the key is named by dpop_jkt or by a proof at PAR; the code is then for that key alone.

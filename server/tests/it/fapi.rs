@@ -53,7 +53,7 @@ fn form<'a>(code: &'a str, verifier: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![("grant_type", "authorization_code"), ("code", code), ("code_verifier", verifier), ("redirect_uri", BACK)]
 }
 
-/// 4, 7 to 10, 12 to 16, 19 to 25, 27, 30, 32: the whole road of such a client, and each step without what it needs.
+/// 4, 7, 8, 10, 12 to 16, 19 to 25, 27, 32, and the lifetime of 30: the whole road of such a client, and each step without what it needs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_of_the_profile() {
     for engine in engines() {
@@ -154,6 +154,7 @@ async fn what_the_profile_does_not_allow_is_said() {
     for (from, to, says) in [
         ("dpop = \"required\"\njwks", "jwks", "tokens must be bound"),
         (BACK, "http://127.0.0.1/cb", "redirect_uris must be https"),
+        (BACK, "http://bank.example.com/cb", "redirect_uris"),
         ("profile = \"fapi2\"", "profile = \"fapi2\"\nwithout_pkce = true", "PKCE cannot be left out"),
         (
             "profile = \"fapi2\"",
@@ -174,4 +175,10 @@ async fn what_the_profile_does_not_allow_is_said() {
         assert!(said.contains(says) && said.contains("client.bank"), "{from}: {said}");
     }
     assert_eq!(read(&text.replacen("profile = \"fapi2\"", "", 1)), Ok(()));
+    let loopback = text.replacen(BACK, "http://127.0.0.1/cb", 1).replacen(
+        "kind = \"web\"\nfirst_party = true\nprofile",
+        "kind = \"native\"\nprofile",
+        1,
+    );
+    assert_eq!(read(&loopback), Ok(()), "26: the exception for apps");
 }

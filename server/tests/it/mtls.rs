@@ -7,8 +7,8 @@ use rcgen::{
 };
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
-use symbolon_oauth::certificate;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{base64url, certificate, dpop};
 
 /// A CA with what it issued.
 struct Ca {
@@ -18,28 +18,44 @@ struct Ca {
 
 struct Cert {
     der: Vec<u8>,
+    key: KeyPair,
 }
 
 impl Ca {
-    fn new(name: &str) -> Self {
+    fn params(name: &str) -> CertificateParams {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name = dn(&[(DnType::CommonName, name)]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate().unwrap();
+        params
+    }
+
+    fn new(name: &str) -> Self {
+        let (params, key) = (Self::params(name), KeyPair::generate().unwrap());
         let pem = params.self_signed(&key).unwrap().pem();
         Self { issuer: Issuer::new(params, key), pem }
     }
 
+    /// A CA below this one, and its certificate.
+    fn below(&self, name: &str, serial: u64) -> (Self, Vec<u8>) {
+        let (mut params, key) = (Self::params(name), KeyPair::generate().unwrap());
+        params.serial_number = Some(SerialNumber::from(serial));
+        let made = params.signed_by(&key, &self.issuer).unwrap();
+        (Self { issuer: Issuer::new(params, key), pem: made.pem() }, made.der().to_vec())
+    }
+
     fn issue(&self, serial: u64, subject: &[(DnType, &str)], change: impl FnOnce(&mut CertificateParams)) -> Cert {
+        self.issue_for(KeyPair::generate().unwrap(), serial, subject, change)
+    }
+
+    fn issue_for(&self, key: KeyPair, serial: u64, subject: &[(DnType, &str)], change: impl FnOnce(&mut CertificateParams)) -> Cert {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.distinguished_name = dn(subject);
         params.serial_number = Some(SerialNumber::from(serial));
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         change(&mut params);
-        let key = KeyPair::generate().unwrap();
         let made = params.signed_by(&key, &self.issuer).unwrap();
-        Cert { der: made.der().to_vec() }
+        Cert { der: made.der().to_vec(), key }
     }
 
     fn crl(&self, revoked: &[u64], next_days: i64) -> String {
@@ -108,14 +124,23 @@ async fn fleet(engine: Engine) -> Fleet {
              tls_client_certificate_bound_access_tokens = true\ntls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', {rule} }}\n"
         )
     };
+    let bank = |id: &str, kind: &str, rule: &str| {
+        format!(
+            "[client.{id}]\nkind = \"{kind}\"\nfirst_party = true\nprofile = \"fapi2\"\nauthentication = \"tls_client_auth\"\n\
+             redirect_uris = [\"https://bank.example.com/cb\"]\napis = {{ orders = [\"orders:read\"] }}\n\
+             tls_client_certificate_bound_access_tokens = true\ntls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', {rule} }}\n"
+        )
+    };
     let text = format!(
         "{text}\n{}{}[client.fleet]\nkind = \"native\"\nfirst_party = true\nauthentication = \"tls_client_auth\"\n\
          redirect_uris = [\"https://fleet.example.com/cb\"]\napis = {{ orders = [\"orders:read\"] }}\n\
          tls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', devices = true }}\n\
          [client.bound]\nkind = \"native\"\nfirst_party = true\nredirect_uris = [\"https://bound.example.com/cb\"]\n\
-         apis = {{ orders = [\"orders:read\"] }}\ntls_client_certificate_bound_access_tokens = true\n",
+         apis = {{ orders = [\"orders:read\"] }}\ntls_client_certificate_bound_access_tokens = true\n{}{}",
         robot("by-name", "subject_dn = \"CN=robot,O=Example\\\\, Inc.\""),
         robot("by-host", "san_dns = \"robot.example.com\""),
+        bank("bank", "web", "subject_dn = \"CN=robot,O=Example\\\\, Inc.\""),
+        bank("bank-fleet", "native", "devices = true"),
     );
     Fleet { world: World::with(&text, port).await, ca, directory }
 }
@@ -123,7 +148,11 @@ async fn fleet(engine: Engine) -> Fleet {
 impl Fleet {
     /// A request to /token as a proxy passes it on, with these headers.
     async fn token(&self, form: &[(&str, &str)], headers: &[(&str, &str)]) -> (u16, Json) {
-        let mut request = self.world.http.post(self.world.url("/token")).form(form);
+        self.post("/token", form, headers).await
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)], headers: &[(&str, &str)]) -> (u16, Json) {
+        let mut request = self.world.http.post(self.world.url(path)).form(form);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -194,6 +223,48 @@ async fn a_client_is_known_by_its_certificate() {
     it.stop().await;
 }
 
+/// RFC 8705 5, RFC 9449 4.2: with a certificate a proof names the endpoint of `mtls_endpoint_aliases`, or the usual one; without a
+/// certificate the usual one alone, and nobody else's ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_names_the_alias() {
+    let it = fleet(Engine::Sqlite).await;
+    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let header = certificate::to_header(&it.ca.issue(1, &robot_name(), |_| {}).der);
+    let mut nonce: Option<String> = None;
+    let mut post = async |client: &str, url: &str, shown: bool| {
+        for _ in 0..2 {
+            let jti = base64url::encode(&symbolon::seal::random::<9>().unwrap());
+            let now_s = it.world.running.shared.now().now_ms() / 1000;
+            let proof = dpop::make(&key, "POST", url, nonce.as_deref(), None, &jti, now_s).unwrap();
+            let form = [("grant_type", "client_credentials"), ("client_id", client)];
+            let mut request = it.world.http.post(it.world.url("/token")).form(&form).header("dpop", proof);
+            if shown {
+                request = request.header("client-cert", &header);
+            }
+            let answer = request.send().await.unwrap();
+            nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
+            let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
+            if body["error"] != "use_dpop_nonce" {
+                return (status, body);
+            }
+        }
+        panic!("the nonce is never good");
+    };
+    let (alias, usual) = ("https://mtls.example.com/token", it.world.url("/token"));
+    for url in [alias, &usual] {
+        let (status, answer) = post("by-name", url, true).await;
+        assert_eq!((status, answer["token_type"].as_str()), (200, Some("DPoP")), "{answer}");
+        let cnf = claims(answer["access_token"].as_str().unwrap())["cnf"].clone();
+        assert!(cnf["jkt"].is_string() && cnf["x5t#S256"].is_string(), "{cnf}");
+    }
+    for (url, shown) in [("https://mtls.example.com/par", true), ("https://evil.test/token", true), (alias, false)] {
+        let (status, answer) = post(if shown { "by-name" } else { "shop-ios" }, url, shown).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_dpop_proof")), "{url}");
+    }
+    assert_eq!(post("shop-ios", &usual, false).await.1["error"], "unauthorized_client", "the proof is good");
+    it.stop().await;
+}
+
 /// 187-M: who is no configured proxy passes nothing on.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_header_of_a_stranger_is_air() {
@@ -225,6 +296,35 @@ async fn a_revoked_certificate_is_over() {
     assert_eq!(it.robot("by-name", &kept.der).await.0, 401);
     publish(&it.ca.crl(&[7], 30)).await;
     assert_eq!(it.robot("by-name", &kept.der).await.0, 200);
+    it.stop().await;
+}
+
+/// 194-M: a chain is good when every CA in it is: a revoked intermediate, or one that no list speaks of, takes its certificates
+/// with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_intermediate_is_over() {
+    let it = fleet(Engine::Sqlite).await;
+    let (branch, branch_der) = it.ca.below("Branch CA", 70);
+    let (other, other_der) = it.ca.below("Other branch", 71);
+    let robot = async |leaf: &Cert, ca: &[u8]| {
+        let (leaf, chain) = (certificate::to_header(&leaf.der), certificate::to_header(ca));
+        let form = [("grant_type", "client_credentials"), ("client_id", "by-name")];
+        it.token(&form, &[("client-cert", &leaf), ("client-cert-chain", &chain)]).await.0
+    };
+    let (mine, theirs) = (branch.issue(1, &robot_name(), |_| {}), other.issue(1, &robot_name(), |_| {}));
+    let publish = async |lists: &[String]| {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        std::fs::write(it.directory.join("fleet.crl"), lists.concat()).unwrap();
+    };
+    let (both, good) = ([branch.crl(&[], 30), other.crl(&[], 30)].concat(), it.ca.crl(&[], 30));
+    publish(&[both.clone(), good]).await;
+    assert_eq!((robot(&mine, &branch_der).await, robot(&theirs, &other_der).await), (200, 200));
+    publish(&[both.clone(), it.ca.crl(&[70], 30)]).await;
+    assert_eq!((robot(&mine, &branch_der).await, robot(&theirs, &other_der).await), (401, 200));
+    publish(std::slice::from_ref(&both)).await;
+    assert_eq!((robot(&mine, &branch_der).await, robot(&theirs, &other_der).await), (401, 401), "nobody says that they are good");
+    publish(&[other.crl(&[], 30), it.ca.crl(&[], 30)]).await;
+    assert_eq!((robot(&mine, &branch_der).await, robot(&theirs, &other_der).await), (401, 200));
     it.stop().await;
 }
 
@@ -282,6 +382,29 @@ async fn every_managed_device_is_its_own() {
     }
 }
 
+/// A device is a name of a CA's: without a name nobody is it, and the same name of another CA's is another device.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_is_a_name_of_its_ca() {
+    let it = fleet(Engine::Sqlite).await;
+    let second = Ca::new("Second fleet CA");
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    std::fs::write(it.directory.join("ca.pem"), format!("{}{}", it.ca.pem, second.pem)).unwrap();
+    std::fs::write(it.directory.join("fleet.crl"), format!("{}{}", it.ca.crl(&[], 30), second.crl(&[], 30))).unwrap();
+    let name = [(DnType::CommonName, "phone-1")];
+    let (phone, namesake) = (it.ca.issue(1, &name, |_| {}), second.issue(1, &name, |_| {}));
+    let back = "https://fleet.example.com/cb";
+    let (status, tokens) = signed_in(&it, "fleet", back, &phone.der).await;
+    assert_eq!(status, 200, "{tokens}");
+    assert_eq!(signed_in(&it, "fleet", back, &namesake.der).await.0, 200);
+    assert_eq!(refreshed(&it, "fleet", &tokens, Some(&namesake.der)).await.1["error"], "invalid_grant");
+    assert_eq!(refreshed(&it, "fleet", &tokens, Some(&phone.der)).await.0, 200);
+    let nobody = it.ca.issue(2, &[], |_| {});
+    let (status, answer) = signed_in(&it, "fleet", back, &nobody.der).await;
+    assert_eq!((status, answer["error"].as_str()), (401, Some("invalid_client")));
+    assert_eq!(it.world.audited("device_enrolled").await, 2);
+    it.stop().await;
+}
+
 /// 191-M, 193-M: a public client's tokens are bound to the certificate it shows, here and at userinfo, and to no other.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_public_clients_tokens_are_bound_to_its_certificate() {
@@ -293,6 +416,13 @@ async fn a_public_clients_tokens_are_bound_to_its_certificate() {
         assert_eq!(status, 200, "{tokens}");
         assert_eq!(refreshed(&it, "bound", &tokens, None).await.0, 401);
         assert_eq!(refreshed(&it, "bound", &tokens, Some(&thief.der)).await.1["error"], "invalid_grant");
+        // Renewed for the same key it goes on, and its tokens are the new certificate's; the same names for another key do not.
+        let again = KeyPair::try_from(mine.key.serialize_der()).unwrap();
+        let (renewed, copied) = (it.ca.issue_for(again, 3, &robot_name(), |_| {}), it.ca.issue(1, &robot_name(), |_| {}));
+        assert_eq!(refreshed(&it, "bound", &tokens, Some(&copied.der)).await.1["error"], "invalid_grant");
+        let (status, tokens) = refreshed(&it, "bound", &tokens, Some(&renewed.der)).await;
+        assert_eq!(status, 200, "{tokens}");
+        assert_eq!(claims(tokens["access_token"].as_str().unwrap())["cnf"]["x5t#S256"], certificate::thumbprint(&renewed.der));
         let (status, tokens) = refreshed(&it, "bound", &tokens, Some(&mine.der)).await;
         assert_eq!(status, 200, "{tokens}");
         let form = [
@@ -392,4 +522,63 @@ fn self_signed(directory: &Path, host: &str) -> String {
     std::fs::write(directory.join("key.pem"), key.serialize_pem()).unwrap();
     std::fs::write(directory.join("cert.pem"), made.pem()).unwrap();
     made.pem()
+}
+
+/// FAPI 2.0, points 8 to 10, 13, 20 to 22 and 27 of docs/fapi.md, for clients of mutual TLS: authenticated and bound by a certificate, a
+/// refresh token that stays, and a code that works once, whoever repeats it. Without the profile a device may repeat.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_fapi_by_certificate() {
+    for engine in engines() {
+        let it = fleet(engine).await;
+        let (mine, other) = (it.ca.issue(1, &robot_name(), |_| {}), it.ca.issue(2, &[(DnType::CommonName, "other")], |_| {}));
+        let (mine, other) = (certificate::to_header(&mine.der), certificate::to_header(&other.der));
+        let error = |answer: (u16, Json)| (answer.0, answer.1["error"].as_str().unwrap_or_default().to_owned());
+        let is = |status: u16, error: &str| (status, error.to_owned());
+        for (client, back, profiled) in [
+            ("bank", "https://bank.example.com/cb", true),
+            ("bank-fleet", "https://bank.example.com/cb", true),
+            ("fleet", "https://fleet.example.com/cb", false),
+        ] {
+            let ask = Ask::new(client, back, "openid orders:read");
+            let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            assert_eq!(error(it.post("/par", &form, &[]).await), is(401, "invalid_client"), "{client}: 22");
+            let direct = Browser::default().get(&it.world, &it.world.url(&format!("/authorize?{}", ask.query()))).await;
+            assert_eq!(direct.status, if profiled { 400 } else { 200 }, "{client}: 21");
+            let (status, pushed) = it.post("/par", &form, &[("client-cert", &mine)]).await;
+            assert_eq!(status, 201, "{client}: {pushed}");
+            let mut short = ask.clone();
+            let uri = pushed["request_uri"].as_str().unwrap();
+            short.parameters = [("client_id", client), ("request_uri", uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+            let code = Browser::default().sign_in(&it.world, &short, "alice").await["code"].clone();
+            let form = [
+                ("grant_type", "authorization_code"),
+                ("client_id", client),
+                ("code", &code),
+                ("code_verifier", &ask.verifier),
+                ("redirect_uri", back),
+            ];
+            assert_eq!(error(it.token(&form, &[]).await), is(401, "invalid_client"), "{client}: 10");
+            let theirs = it.token(&form, &[("client-cert", &other)]).await;
+            assert_eq!(error(theirs), if client == "bank" { is(401, "invalid_client") } else { is(400, "invalid_grant") }, "{client}");
+            let (status, tokens) = it.token(&form, &[("client-cert", &mine)]).await;
+            assert_eq!(status, 200, "{client}: {tokens}");
+            let cnf = claims(tokens["access_token"].as_str().unwrap())["cnf"]["x5t#S256"].clone();
+            assert_eq!(cnf.is_string(), profiled, "{client}: 8");
+            let refresh =
+                [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+            if profiled {
+                for _ in 0..2 {
+                    let (status, again) = it.token(&refresh, &[("client-cert", &mine)]).await;
+                    assert_eq!((status, &again["refresh_token"]), (200, &tokens["refresh_token"]), "{client}: 13");
+                }
+                assert_eq!(error(it.token(&refresh, &[]).await), is(401, "invalid_client"));
+                assert_eq!(error(it.token(&form, &[("client-cert", &mine)]).await), is(400, "invalid_grant"), "{client}: 27");
+                assert_eq!(error(it.token(&refresh, &[("client-cert", &mine)]).await), is(400, "invalid_grant"), "and all of it ends");
+            } else {
+                assert_eq!(it.token(&form, &[("client-cert", &mine)]).await.0, 200, "a lost answer");
+                assert_eq!(it.token(&refresh, &[("client-cert", &mine)]).await.0, 200);
+            }
+        }
+        it.stop().await;
+    }
 }

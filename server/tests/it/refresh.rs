@@ -238,3 +238,70 @@ async fn a_refresh_leaves_no_address_to_call() {
     })
     .await;
 }
+
+/// An old string, found in a log, is no button that signs a person out; the newest one is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_refresh_token_revokes_nothing() {
+    on_every_engine(|world| async move {
+        let first = refresh_token(&world.tokens("orders:read").await);
+        let second = refresh_token(&world.refresh(&first).await.1);
+        let third = refresh_token(&world.refresh(&second).await.1);
+        let revoke = async |token: &str| world.post("/revoke", &[("client_id", "shop-ios"), ("token", token)], None).await.0;
+        assert_eq!(revoke(&first).await, 200, "RFC 7009 2.2: an invalid token is no error");
+        assert_eq!((world.audited("revocation_refused").await, world.audited("grant_revoked").await), (1, 0));
+        let (status, body) = world.refresh(&third).await;
+        assert_eq!(status, 200, "{body}");
+        assert_eq!(revoke(&refresh_token(&body)).await, 200);
+        assert_eq!(world.refresh(&refresh_token(&body)).await.1["error"], "invalid_grant");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// `ends_with_session`: the app is signed in as long as the browser is. Visits keep it, idle and absolute end of `[session]` end it;
+/// without the option it stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_can_end_with_the_browsers_session() {
+    for engine in engines() {
+        for ends in [true, false] {
+            let port = free_port();
+            let text = configuration(port, &database(engine).await);
+            let world = World::with(&format!("{text}\n[client.shop-ios.refresh]\nends_with_session = {ends}\n"), port).await;
+            let sign_in = async || {
+                let (mut browser, ask) = (Browser::default(), Ask::native("openid orders:read"));
+                let code = browser.sign_in(&world, &ask, "alice").await["code"].clone();
+                let (status, tokens) = world.exchange(&code, &ask.verifier).await;
+                assert_eq!(status, 200, "{tokens}");
+                (browser, tokens)
+            };
+            let after = |status| if ends { (400, "invalid_grant") } else { (status, "") };
+            let refreshed = async |token: &mut String| {
+                let (status, answer) = world.refresh(token).await;
+                if status == 200 {
+                    *token = refresh_token(&answer);
+                }
+                (status, answer["error"].as_str().unwrap_or_default().to_owned())
+            };
+            let is = |it: (u16, &str)| (it.0, it.1.to_owned());
+            let (_, tokens) = sign_in().await;
+            assert_eq!(tokens["refresh_token_timeout"].as_i64().unwrap() <= 7200, ends);
+            let mut token = refresh_token(&tokens);
+            world.advance_s(7_100);
+            assert_eq!(refreshed(&mut token).await, is((200, "")));
+            world.advance_s(120);
+            assert_eq!(refreshed(&mut token).await, is(after(200)), "idle: a refresh is no visit");
+            // Visits keep the session, until its absolute end.
+            let (mut browser, tokens) = sign_in().await;
+            let mut token = refresh_token(&tokens);
+            for _ in 0..11 {
+                world.advance_s(3_600);
+                let visit = browser.get(&world, &world.url(&format!("/authorize?{}", Ask::native("openid").query()))).await;
+                assert_eq!(visit.status, 303);
+                assert_eq!(refreshed(&mut token).await, is((200, "")));
+            }
+            world.advance_s(3_601);
+            assert_eq!(refreshed(&mut token).await, is(after(200)), "absolute end");
+            world.stop().await;
+        }
+    }
+}

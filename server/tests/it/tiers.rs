@@ -89,7 +89,7 @@ impl<'a> Phone<'a> {
             }
             let answer = request.send().await.unwrap();
             self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
-            let answer = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
+            let answer = (answer.status().as_u16(), answer.json::<Json>().await.unwrap_or_default());
             if answer.1["error"] != "use_dpop_nonce" {
                 return answer;
             }
@@ -116,17 +116,25 @@ impl<'a> Phone<'a> {
 
     /// Tokens for a pushed request, or the answer that refused them.
     async fn tokens(&mut self, scope: &str) -> (u16, Json) {
+        match self.code(scope).await {
+            Ok((code, verifier)) => self.exchange(&code, &verifier).await,
+            Err(refused) => refused,
+        }
+    }
+
+    /// A code with its verifier.
+    async fn code(&mut self, scope: &str) -> Result<(String, String), (u16, Json)> {
         let ask = Ask::new("tiered", BACK, scope);
         let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let (status, pushed) = self.post("/par", &form).await;
         if status != 201 {
-            return (status, pushed);
+            return Err((status, pushed));
         }
         let uri = pushed["request_uri"].as_str().unwrap();
         let mut short = ask.clone();
         short.parameters = [("client_id", "tiered"), ("request_uri", uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let code = Browser::default().sign_in(&self.scene.world, &short, "alice").await["code"].clone();
-        self.exchange(&code, &ask.verifier).await
+        Ok((code, ask.verifier))
     }
 
     async fn exchange(&mut self, code: &str, verifier: &str) -> (u16, Json) {
@@ -286,4 +294,56 @@ async fn a_tier_can_need_a_better_sign_in() {
         assert_eq!(error(&phone.exchange(&code, &ask.verifier).await), expected);
     }
     scene.world.stop().await;
+}
+
+/// An installation that attests nothing ends what it holds itself, and nothing of another's: neither without a key nor with one.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_attests_nothing_revokes_nothing_of_an_attested_one() {
+    for engine in engines() {
+        let scene = Scene::start(engine, |it| it.replacen("refresh = false", "", 1)).await;
+        let mut phone = Phone::new(&scene, Some("hardware"));
+        let (status, tokens) = phone.tokens("orders:read").await;
+        assert_eq!(status, 200, "{tokens}");
+        let token = tokens["refresh_token"].as_str().unwrap();
+        let form = [("client_id", "tiered"), ("token", token)];
+        let bare = scene.world.post("/revoke", &form, None).await;
+        assert_eq!(error(&bare), (400, "invalid_dpop_proof"));
+        let mut thief = Phone::new(&scene, None);
+        assert_eq!(error(&thief.post("/revoke", &form).await), (400, "invalid_grant"));
+        let mut other = Phone::new(&scene, Some("hardware"));
+        assert_eq!(error(&other.post("/revoke", &form).await), (400, "invalid_grant"));
+        let (status, tokens) = phone.refresh(&tokens).await;
+        assert_eq!(status, 200, "{tokens}");
+        // The twins: each ends its own.
+        let form = [("client_id", "tiered"), ("token", tokens["refresh_token"].as_str().unwrap())];
+        assert_eq!(phone.post("/revoke", &form).await.0, 200);
+        assert_eq!(error(&phone.refresh(&tokens).await), (400, "invalid_grant"));
+        let (status, own) = thief.tokens("orders:read").await;
+        assert_eq!(status, 200, "{own}");
+        let form = [("client_id", "tiered"), ("token", own["refresh_token"].as_str().unwrap())];
+        assert_eq!(thief.post("/revoke", &form).await.0, 200);
+        assert_eq!(error(&thief.refresh(&own).await), (400, "invalid_grant"));
+        scene.world.stop().await;
+    }
+}
+
+/// 144-F: the repetition of an exchange is judged as the exchange: what the installation proves now decides.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeated_exchange_suits_the_tier_too() {
+    for engine in engines() {
+        let software = "[client.tiered.attestation.tier.software]\n";
+        let strong = |it: String| it.replacen(software, &format!("{software}acr = \"urn:example:strong\"\n"), 1);
+        let scene = Scene::start(engine, strong).await;
+        let mut phone = Phone::new(&scene, Some("hardware"));
+        let (code, verifier) = phone.code("orders:read").await.unwrap();
+        let (status, tokens) = phone.exchange(&code, &verifier).await;
+        assert_eq!(status, 200, "{tokens}");
+        phone.attest(Some("software"));
+        assert_eq!(error(&phone.exchange(&code, &verifier).await), (400, "invalid_grant"));
+        phone.attest(Some("hardware"));
+        let (status, again) = phone.exchange(&code, &verifier).await;
+        assert_eq!((status, &again["refresh_token"]), (200, &tokens["refresh_token"]));
+        assert_eq!(scene.world.audited("code_retried").await, 1);
+        scene.world.stop().await;
+    }
 }

@@ -52,3 +52,84 @@ async fn tls_with_both_versions_of_http_and_a_renewed_certificate() {
     world.stop().await;
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+/// A ClientHello of this version with these suites, for localhost, with ECDSA and RSA signatures on P-256.
+fn hello(version: [u8; 2], suites: &[u16]) -> Vec<u8> {
+    let sized = |body: &[u8]| [&u16::try_from(body.len()).unwrap().to_be_bytes()[..], body].concat();
+    let extension = |id: u16, body: &[u8]| [&id.to_be_bytes()[..], &sized(body)].concat();
+    let name = [&[0_u8][..], &sized(b"localhost")].concat();
+    let extensions = [
+        extension(0, &sized(&name)),
+        extension(10, &sized(&[0, 23])),
+        extension(11, &[1, 0]),
+        extension(13, &sized(&[4, 3, 8, 4, 4, 1, 2, 3, 2, 1])),
+        extension(23, &[]),
+    ]
+    .concat();
+    let suites: Vec<u8> = suites.iter().flat_map(|it| it.to_be_bytes()).collect();
+    let body = [&version[..], &[7; 32], &[0], &sized(&suites), &[1, 0], &sized(&extensions)].concat();
+    let length = u32::try_from(body.len()).unwrap().to_be_bytes();
+    let handshake = [&[1][..], &length[1..], &body].concat();
+    [&[22, 3, 1][..], &sized(&handshake)].concat()
+}
+
+/// What the server says first: the content type of its record, and the description of an alert.
+fn answer(port: u16, hello: &[u8]) -> (u8, Option<u8>) {
+    use std::io::{Read, Write};
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(10))).unwrap();
+    stream.write_all(hello).unwrap();
+    let mut record = [0; 7];
+    stream.read_exact(&mut record).unwrap();
+    (record[0], (record[0] == 21).then_some(record[6]))
+}
+
+/// Points 1 and 2 of docs/fapi.md, tried byte by byte, because no client of today offers it: old versions and weak suites get an
+/// alert; the same hello with one good suite gets a ServerHello.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_versions_and_weak_suites_are_refused() {
+    let directory = std::env::temp_dir().join(format!("symbolon-tls-old-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    certificate(&directory);
+    let port = free_port();
+    let text = configuration(port, "sqlite:test.db")
+        .replacen(&format!("http://127.0.0.1:{port}"), &format!("https://localhost:{port}"), 1)
+        .replacen(
+            "[api.orders]\n",
+            &format!("[tls]\ncertificate = '{0}/cert.pem'\nkey = '{0}/key.pem'\n[api.orders]\n", directory.display()),
+            1,
+        );
+    let world = World::with(&text, port).await;
+    // TLS_ECDHE_ECDSA with AES-128-GCM, AES-256-GCM, ChaCha20.
+    let good = [0xc02b, 0xc02c, 0xcca9];
+    let weak = [
+        ("RSA key exchange with AES-GCM", 0x009c),
+        ("RSA with AES-CBC", 0x002f),
+        ("DHE with AES-CBC", 0x0033),
+        ("ECDHE with AES-CBC", 0xc009),
+        ("ECDHE with AES-CBC and SHA-256", 0xc023),
+        ("ECDHE with 3DES", 0xc008),
+        ("ECDHE with RC4", 0xc007),
+        ("ECDHE without a cipher", 0xc006),
+        ("RSA with RC4", 0x0005),
+        ("anonymous", 0xc018),
+    ];
+    let said = tokio::task::spawn_blocking(move || {
+        let of = |version, suites: &[u16]| answer(port, &hello(version, suites));
+        for suite in good {
+            assert_eq!(of([3, 3], &[suite]), (22, None), "TLS 1.2 with {suite:04x}");
+        }
+        // 70: protocol_version.
+        for version in [[3, 2], [3, 1], [3, 0]] {
+            assert_eq!(of(version, &good), (21, Some(70)), "{version:?}");
+        }
+        // 40: handshake_failure.
+        for (name, suite) in weak {
+            assert_eq!(of([3, 3], &[suite]), (21, Some(40)), "{name}");
+            assert_eq!(of([3, 3], &[suite, good[0]]), (22, None), "{name}, and a good one");
+        }
+    });
+    said.await.unwrap();
+    world.stop().await;
+    std::fs::remove_dir_all(&directory).unwrap();
+}

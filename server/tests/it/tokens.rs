@@ -127,7 +127,7 @@ async fn a_rotated_key_is_published_first_and_a_stolen_one_dies_at_once() {
         let schedule = symbolon::app::schedule(&app.config);
         let alg = symbolon_oauth::jwk::Algorithm::ES256;
         let refresh = async || {
-            app.keys.refresh(&app.store, &app.keyring, &symbolon::app::algorithms(&app.config), schedule, app.now_ms()).await.unwrap();
+            app.keys.refresh(&app.store, &app.keyring, &app.algorithms(), schedule, app.now_ms()).await.unwrap();
         };
         let old = keys().await[0]["kid"].clone();
         symbolon::tokens::keys::rotate(&app.store, &app.keyring, alg, schedule, false, app.now_ms()).await.unwrap();
@@ -149,6 +149,40 @@ async fn a_rotated_key_is_published_first_and_a_stolen_one_dies_at_once() {
         assert_eq!(status, 200);
         let call = world.http.get(world.url("/userinfo")).bearer_auth(text(&fresh, "access_token")).send().await.unwrap();
         assert_eq!(call.status(), 200);
+    })
+    .await;
+}
+
+/// 478-O: introspection says of a refresh token what the token endpoint would: idle is over, and what the client may no longer
+/// have is not in its scope.
+#[tokio::test(flavor = "multi_thread")]
+async fn introspection_of_a_refresh_token_is_what_a_refresh_would_find() {
+    on_every_engine(|world| async move {
+        let ask = Ask::new("shop-web", WEB_BACK, "openid orders:read");
+        let code = Browser::default().sign_in(&world, &ask, "alice").await["code"].clone();
+        let form = [("grant_type", "authorization_code"), ("code", &code), ("code_verifier", &ask.verifier), ("redirect_uri", WEB_BACK)];
+        let (status, tokens) = world.post("/token", &form, Some("shop-web")).await;
+        assert_eq!(status, 200, "{tokens}");
+        let token = text(&tokens, "refresh_token").to_owned();
+        let seen = async || introspect(&world, &token, Some("shop-web")).await.1;
+        let refresh = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
+        assert_eq!((seen().await["active"].clone(), seen().await["scope"].clone()), (true.into(), "openid orders:read".into()));
+        let file = std::fs::read_to_string(world.file()).unwrap();
+        let (before, own) = file.split_once("[client.shop-web]").unwrap();
+        let less = format!("{before}[client.shop-web]{}", own.replacen("apis = { orders = [\"orders:read\"] }", "apis = {}", 1));
+        let reload = async |text: &str| {
+            std::fs::write(world.file(), text).unwrap();
+            symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
+        };
+        reload(&less).await;
+        assert_eq!((seen().await["active"].clone(), seen().await["scope"].clone()), (true.into(), "openid".into()));
+        reload(&file).await;
+        world.advance_s(30 * 86_400 - 60);
+        assert_eq!(seen().await["active"], true);
+        world.advance_s(61);
+        assert_eq!(seen().await, serde_json::json!({ "active": false }));
+        assert_eq!(world.post("/token", &refresh, Some("shop-web")).await.1["error"], "invalid_grant");
+        world.stop().await;
     })
     .await;
 }
