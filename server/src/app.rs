@@ -2,6 +2,7 @@
 //! beside the store and the keys, which outlive a reload.
 
 use crate::attesting::play::Play;
+use crate::attesting::seen::Seen;
 use crate::attesting::status;
 use crate::certificates::Anchors;
 use crate::config::{Api, Client, Config};
@@ -43,6 +44,8 @@ pub struct App {
     pub endings: Arc<Endings>,
     /// Android's status list.
     pub status: Arc<status::Held>,
+    /// Client attestations that were verified under this picture.
+    pub seen: Seen,
     /// Where relative paths of the configuration begin.
     pub base: PathBuf,
     /// Names this process among those of the issuer.
@@ -147,6 +150,7 @@ impl App {
             },
             endings: before.map_or_else(Arc::default, |it| Arc::clone(&it.endings)),
             status: before.map_or_else(Arc::default, |it| Arc::clone(&it.status)),
+            seen: Seen::default(),
             base: base.to_owned(),
             limits: before.map_or_else(|| Arc::new(Limits::new()), |it| Arc::clone(&it.limits)),
             configured,

@@ -4,6 +4,7 @@
 pub mod attester;
 pub mod devices;
 pub mod play;
+pub mod seen;
 pub mod status;
 
 use crate::app::App;
@@ -99,12 +100,12 @@ pub fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, k
             None => return Err(Refused::bad_request("invalid_dpop_proof", "This client must send a DPoP header.").into()),
         },
     };
-    Ok(Instance { jkt, claims: attestation.claims, pop })
+    Ok(Instance { jkt, claims: attestation.claims.clone(), pop })
 }
 
 /// Signature and age. The keys are the customer's attester's, or ours.
-fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Attestation> {
-    let rules = client.attestation.clone().unwrap_or_default();
+fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Arc<Attestation>> {
+    let rules = client.attestation.as_ref().ok_or_else(|| Fault::new("a client without attestation rules"))?;
     let keys = match &rules.attester_jwks {
         Some(jwks) => Arc::clone(jwks.keys().map_err(|it| Fault::new(format!("attester_jwks: {it}")))?),
         None => app.keys.verifiers(now_s * 1000),
@@ -113,10 +114,12 @@ fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Attesta
         let hint = "The attestation is too old: get a new one for the same key, and send the request again.";
         Error::from(Refused::bad_request("use_fresh_attestation", hint))
     };
-    let attestation = client_attestation::check(text, &keys, now_s, rules.max_age.0).map_err(|why| match why {
+    let rejected = |why| match why {
         Rejected::Invalid(why) => Error::from(invalid(why)),
         Rejected::Stale => stale(),
-    })?;
+    };
+    let attestation = app.seen.verified(text, &keys).map_err(rejected)?;
+    attestation.must_be_fresh(now_s, rules.max_age.0).map_err(rejected)?;
     let tier = tier_of(&attestation.claims);
     let Some(rules) = rules.tier(tier) else {
         let why = format!("tier {} is not let in", tier.as_str());
