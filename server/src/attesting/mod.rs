@@ -1,5 +1,6 @@
 //! Attestation-based client authentication (draft-ietf-oauth-attestation-based-client-auth): an installation of an app
-//! proves that an attester vouches for its key. The attester is ours (`issue`) or the customer's own, known by its keys.
+//! proves that an attester vouches for its key. The attester is ours (`attester`) or the customer's own, known by its keys.
+//! It is how a client authenticates, or a further signal beside another method; the checks are the same.
 
 pub mod attester;
 pub mod devices;
@@ -78,8 +79,36 @@ pub fn named_client(incoming: &Incoming) -> Result<Option<String>> {
     Ok(Some(id))
 }
 
-/// Checks attestation and proof of a client that is registered for them. `key`: what the request's DPoP header proved.
-pub fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: Option<&Held>) -> Result<Instance> {
+/// The installation behind a request of a client that has rules for installations. `None`: it has none, or devices that cannot
+/// attest are let in and this is one. `key`: what the request's DPoP header proved.
+pub async fn of_request(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: Option<&Held>) -> Result<Option<Instance>> {
+    let Some(rules) = &client.attestation else {
+        let named = client.authentication.attests();
+        return if named { Err(Fault::new(format!("client {client_id} has no attestation rules")).into()) } else { Ok(None) };
+    };
+    // 144-F, 279-N: what an installation got, it alone can use; leaving the attestation out never gets more than the tier `none`.
+    let claimed = incoming.headers.contains_key(ATTESTATION) || incoming.headers.contains_key(POP);
+    if !claimed && client.takes_unattested() {
+        return Ok(None);
+    }
+    let proved = prove(app, incoming, client_id, client, key)?;
+    if rules.attester_jwks.is_none() {
+        attester::must_be_welcome(app, client_id, &proved.jkt).await?;
+    }
+    Ok(Some(proved))
+}
+
+/// Is the attested key proved by DPoP? As the client is registered; beside another method of authentication, by a PoP if there is
+/// one (section 6 of the draft).
+pub fn by_dpop(incoming: &Incoming, client: &Client) -> bool {
+    match client.authentication {
+        ClientAuthentication::AttestJwtClientAuthDpop => true,
+        ClientAuthentication::AttestJwtClientAuth => false,
+        _ => client.attestation.is_some() && incoming.headers.contains_key(ATTESTATION) && !incoming.headers.contains_key(POP),
+    }
+}
+
+fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: Option<&Held>) -> Result<Instance> {
     let text = single(incoming, ATTESTATION)?
         .ok_or_else(|| Refused::new(401, "invalid_client", "This client must send an OAuth-Client-Attestation header."))?;
     let attestation = checked(app, client, text, incoming.now_ms / 1000)?;
@@ -87,18 +116,15 @@ pub fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, k
         return Err(invalid("The attestation is for another client.").into());
     }
     let jkt = attestation.key.thumbprint().to_owned();
-    let pop = match (client.authentication, single(incoming, POP)?) {
-        (ClientAuthentication::AttestJwtClientAuth, Some(pop)) => Some(pop_of(app, incoming, pop, &attestation)?),
-        (ClientAuthentication::AttestJwtClientAuth, None) => {
-            return Err(invalid("The OAuth-Client-Attestation-PoP header is missing.").into());
-        }
+    let combined = by_dpop(incoming, client);
+    let pop = match (single(incoming, POP)?, key) {
         // 278-N: combined mode has no PoP header, and its DPoP key is the attested key.
-        (_, Some(_)) => return Err(invalid("This client proves its key by DPoP; leave the PoP header out.").into()),
-        (_, None) => match key {
-            Some(held) if held.jkt == jkt => None,
-            Some(_) => return Err(invalid("The DPoP proof is of another key than the attestation's.").into()),
-            None => return Err(Refused::bad_request("invalid_dpop_proof", "This client must send a DPoP header.").into()),
-        },
+        (Some(_), _) if combined => return Err(invalid("This client proves its key by DPoP; leave the PoP header out.").into()),
+        (Some(pop), _) => Some(pop_of(app, incoming, pop, &attestation)?),
+        (None, _) if !combined => return Err(invalid("The OAuth-Client-Attestation-PoP header is missing.").into()),
+        (None, Some(held)) if held.jkt == jkt => None,
+        (None, Some(_)) => return Err(invalid("The DPoP proof is of another key than the attestation's.").into()),
+        (None, None) => return Err(Refused::bad_request("invalid_dpop_proof", "This client must send a DPoP header.").into()),
     };
     Ok(Instance { jkt, claims: attestation.claims.clone(), pop })
 }
@@ -129,11 +155,6 @@ fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Arc<Att
         return Err(stale());
     }
     Ok(attestation)
-}
-
-/// Does the request say that it comes from an attested installation?
-pub fn is_claimed(incoming: &Incoming) -> bool {
-    incoming.headers.contains_key(ATTESTATION) || incoming.headers.contains_key(POP)
 }
 
 /// The PoP, whose challenge must be one of ours, not too old (9 to 16 of the draft's list).

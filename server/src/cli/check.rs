@@ -70,6 +70,24 @@ fn review(config: &Config) -> (usize, Vec<String>) {
     (lines.iter().filter(|it| it.starts_with("  !")).count(), lines)
 }
 
+const INSTANCE_HOLDS: &str =
+    "    a stolen refresh token needs the installation's key and an attestation not older than attestation.max_age";
+
+/// Who vouches for the app.
+fn attestation_lines(client: &Client, lines: &mut Vec<String>) {
+    let Some(rules) = &client.attestation else { return };
+    if rules.ios.as_ref().is_some_and(|it| it.development) {
+        lines.push("  ! attestation.ios.development: builds of developers pass for those of the store".to_owned());
+    }
+    let less = "a device that does not attest gets what attestation.tier.none has";
+    match (client.authentication.attests(), client.takes_unattested()) {
+        (true, true) => lines.push(format!("    {less}")),
+        (true, false) => {}
+        (false, true) => lines.push(format!("    attestation is a further signal: {less}")),
+        (false, false) => lines.push("    attestation is a further signal, and no request goes without it".to_owned()),
+    }
+}
+
 fn client_lines(client: &Client, lines: &mut Vec<String>) {
     for uri in &client.redirect_uris {
         lines.push(match redirect::kind_of(uri) {
@@ -89,7 +107,11 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
     if client.without_pkce {
         lines.push("  ! without_pkce: an intercepted code can be used in another session".to_owned());
     }
+    attestation_lines(client, lines);
     match client.authentication {
+        ClientAuthentication::None if client.attestation.is_some() => {
+            lines.push(INSTANCE_HOLDS.to_owned());
+        }
         ClientAuthentication::None if client.kind != ClientKind::Native => {
             lines.push("  ! it does not authenticate: anybody who knows the id can be this client".to_owned());
         }
@@ -106,12 +128,7 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
             lines.push("    a stolen refresh token needs the client's secret as well".to_owned());
         }
         ClientAuthentication::AttestJwtClientAuth | ClientAuthentication::AttestJwtClientAuthDpop => {
-            if client.attestation.as_ref().and_then(|it| it.ios.as_ref()).is_some_and(|it| it.development) {
-                lines.push("  ! attestation.ios.development: builds of developers pass for those of the store".to_owned());
-            }
-            lines.push(
-                "    a stolen refresh token needs the installation's key and an attestation not older than attestation.max_age".to_owned(),
-            );
+            lines.push(INSTANCE_HOLDS.to_owned());
         }
         ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
             let rules = client.tls_client_auth.as_ref();

@@ -31,7 +31,8 @@ impl From<ClientKind> for redirect::ClientKind {
     }
 }
 
-/// Which attestations of an installation are good enough.
+/// Which attestations of an installation are good enough: of a client that authenticates by them, and as a further signal of
+/// one that authenticates in another way, or not at all.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AttestationRules {
@@ -492,7 +493,7 @@ impl Client {
 
     /// Every installation or device holds what it got itself.
     pub fn has_instances(&self) -> bool {
-        self.authentication.attests() || self.tls_client_auth.as_ref().is_some_and(|it| it.devices)
+        self.attestation.is_some() || self.tls_client_auth.as_ref().is_some_and(|it| it.devices)
     }
 
     /// Signatures of the client by this algorithm count.
@@ -502,7 +503,7 @@ impl Client {
 
     /// Devices that cannot attest are let in, to less.
     pub fn takes_unattested(&self) -> bool {
-        self.authentication.attests() && self.attestation.as_ref().is_some_and(|it| it.tier(TierName::None).is_some())
+        self.attestation.as_ref().is_some_and(|it| it.tier(TierName::None).is_some())
     }
 
     pub fn requires_consent(&self) -> bool {

@@ -190,7 +190,7 @@ impl Config {
             found.push("attestation.attester_jwks is not a key set we accept".to_owned());
         }
         let apps = client.attestation.as_ref().is_some_and(|it| it.ios.is_some() || it.android.is_some());
-        if client.authentication.attests() && attester.is_none() && !apps {
+        if (client.authentication.attests() || client.attestation.is_some()) && attester.is_none() && !apps {
             found.push("attestation names neither an attester (attester_jwks) nor an app of ours (ios, android)".to_owned());
         }
         if let Some(android) = client.attestation.as_ref().and_then(|it| it.android.as_ref()) {
@@ -219,8 +219,8 @@ impl Config {
                 found.push(format!("attestation.tier.{}: no [login] has that acr", name.as_str()));
             }
         }
-        if client.attestation.is_some() && !client.authentication.attests() {
-            found.push("attestation needs authentication = \"attest_jwt_client_auth_dpop\" or \"attest_jwt_client_auth\"".to_owned());
+        if client.attestation.is_some() && client.tls_client_auth.as_ref().is_some_and(|it| it.devices) {
+            found.push("attestation beside tls_client_auth.devices: an installation is known by its key or by its certificate".to_owned());
         }
         if client.without_pkce && (client.kind != ClientKind::Web || !client.is_confidential()) {
             found.push("without_pkce is only for web clients that authenticate".to_owned());

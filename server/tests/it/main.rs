@@ -25,6 +25,7 @@ mod nodes;
 mod play;
 mod refresh;
 mod refusals;
+mod signal;
 mod signed;
 mod store;
 mod surface;
