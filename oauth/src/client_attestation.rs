@@ -1,7 +1,8 @@
 //! Attestation-based client authentication. draft-ietf-oauth-attestation-based-client-auth-11, and the editors' copy that
 //! becomes -12: an attester vouches for the key of one installation, and the installation proves that it holds the key,
-//! by a PoP JWT or by a DPoP proof. Left out: MACs instead of signatures, `jku`, `x5c`.
+//! by a PoP JWT or by a DPoP proof. Left out: MACs instead of signatures, `jku`.
 
+use crate::certificate;
 use crate::claims;
 use crate::jwk::{Algorithm, KeySet, PrivateKey, PublicKey};
 use crate::jws::{self, JwsError, Unverified};
@@ -14,6 +15,8 @@ pub const POP_WINDOW_S: i64 = 60;
 const FUTURE_S: i64 = 60;
 /// The longest life an attestation may claim, whatever the policy says.
 pub const MAX_LIFETIME_S: i64 = 31 * 86_400;
+/// The longest `x5c` that is looked at.
+pub const MAX_CERTIFICATES: usize = 4;
 
 /// An attestation whose signature fits a key of a trusted attester.
 #[derive(Clone, Debug)]
@@ -67,6 +70,15 @@ pub enum Rejected {
 pub fn unverified_client_id(attestation: &str) -> Option<String> {
     let unverified = Unverified::parse(attestation).ok()?;
     claims::string(unverified.unverified_claims(), "sub").ok()?.map(str::to_owned)
+}
+
+/// The certificates in the header, in DER, leaf first (RFC 7515 4.1.6), before anything is verified; whoever trusts an anchor
+/// judges them. Empty: what is there is no such list. `None`: there is none.
+pub fn unverified_x5c(attestation: &str) -> Option<Vec<Vec<u8>>> {
+    let unverified = Unverified::parse(attestation).ok()?;
+    let list = unverified.header().get("x5c")?.as_array().filter(|it| it.len() <= MAX_CERTIFICATES);
+    let read = |it: &Value| certificate::from_header(&format!(":{}:", it.as_str()?));
+    Some(list.and_then(|it| it.iter().map(read).collect::<Option<_>>()).unwrap_or_default())
 }
 
 /// Checks the value of the one `OAuth-Client-Attestation` field. Section 7, 2 to 8 of the list. `max_age_s`: how old by

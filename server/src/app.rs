@@ -1,6 +1,7 @@
 //! What every request sees: one immutable picture of configuration, pages and clients, replaced whole on reload,
 //! beside the store and the keys, which outlive a reload.
 
+use crate::attesting::anchors;
 use crate::attesting::play::Play;
 use crate::attesting::seen::Seen;
 use crate::attesting::status;
@@ -12,6 +13,7 @@ use crate::grants::details::Types;
 use crate::login::flow::Machine;
 use crate::mail::Mailer;
 use crate::pages::Pages;
+use crate::pool::Pool;
 use crate::seal::KeyRing;
 use crate::store::Store;
 use crate::tokens::handles::Handles;
@@ -44,6 +46,8 @@ pub struct App {
     pub endings: Arc<Endings>,
     /// Android's status list.
     pub status: Arc<status::Held>,
+    /// What vouches for customers' own attesters, by client.
+    pub attesters: BTreeMap<String, anchors::Anchors>,
     /// Client attestations that were verified under this picture.
     pub seen: Seen,
     /// Where relative paths of the configuration begin.
@@ -54,7 +58,7 @@ pub struct App {
     registered: RwLock<Arc<Registered>>,
     configured: BTreeMap<String, Arc<Client>>,
     /// What opens Play Integrity tokens, by client.
-    pub play: BTreeMap<String, Play>,
+    pub play: BTreeMap<String, Arc<Play>>,
     /// What the metadata endpoint answers, once it was asked.
     pub metadata: OnceLock<Bytes>,
     /// The types of authorization details.
@@ -73,6 +77,8 @@ pub struct Limits {
     pub attests: DefaultKeyedRateLimiter<u16>,
     /// Audit entries about refused requests, by whom they are about.
     pub refusals: DefaultKeyedRateLimiter<u16>,
+    /// Where evidence is verified.
+    pub evidence: Pool,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
     pub proven_secrets: Mutex<BTreeMap<String, [u8; 32]>>,
     /// One unproved secret at a time.
@@ -88,6 +94,7 @@ impl Limits {
             pushes: per_minute(6000),
             attests: per_minute(600),
             refusals: per_minute(30),
+            evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),
             proven_secrets: Mutex::default(),
             proving: Semaphore::new(1),
         }
@@ -129,14 +136,21 @@ impl App {
                 anchors.insert(id.clone(), Anchors::load(rules, base)?);
             }
         }
+        let mut attesters = BTreeMap::new();
+        for (id, client) in &config.client {
+            if let Some(rules) = client.attestation.as_ref().and_then(|it| it.attester_x5c.as_ref()) {
+                attesters.insert(id.clone(), anchors::Anchors::load(rules, base)?);
+            }
+        }
         let mut play = BTreeMap::new();
         for (id, client) in &config.client {
             if let Some(rules) = client.attestation.as_ref().and_then(|it| it.android.as_ref()).and_then(|it| it.play.as_ref()) {
-                play.insert(id.clone(), Play::load(rules, base)?);
+                play.insert(id.clone(), Arc::new(Play::load(rules, base)?));
             }
         }
         Ok(Arc::new(App {
             anchors,
+            attesters,
             play,
             metadata: OnceLock::new(),
             details: Types::new(&config)?,

@@ -18,6 +18,7 @@ pub mod mail;
 pub mod nodes;
 pub mod pages;
 pub mod refusals;
+pub mod pool;
 pub mod seal;
 pub mod serve;
 pub mod sessions;

@@ -2,14 +2,17 @@
 //! proves that an attester vouches for its key. The attester is ours (`attester`) or the customer's own, known by its keys.
 //! It is how a client authenticates, or a further signal beside another method; the checks are the same.
 
+pub mod anchors;
+pub mod android;
 pub mod attester;
 pub mod devices;
+pub mod ios;
 pub mod play;
 pub mod seen;
 pub mod status;
 
 use crate::app::App;
-use crate::config::{Client, ClientAuthentication, TierName};
+use crate::config::{AttestationRules, Client, ClientAuthentication, TierName};
 use crate::dpop::{self, Held};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::Incoming;
@@ -19,6 +22,7 @@ use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use symbolon_oauth::client_attestation::{self, Attestation, POP_WINDOW_S, Rejected};
 use symbolon_oauth::dpop_nonce::NonceKey;
+use symbolon_oauth::jwk::KeySet;
 
 pub const ATTESTATION: &str = "oauth-client-attestation";
 pub const POP: &str = "oauth-client-attestation-pop";
@@ -92,7 +96,7 @@ pub async fn of_request(app: &App, incoming: &Incoming, client_id: &str, client:
         return Ok(None);
     }
     let proved = prove(app, incoming, client_id, client, key)?;
-    if rules.attester_jwks.is_none() {
+    if rules.is_ours() {
         attester::must_be_welcome(app, client_id, &proved.jkt).await?;
     }
     Ok(Some(proved))
@@ -111,7 +115,7 @@ pub fn by_dpop(incoming: &Incoming, client: &Client) -> bool {
 fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: Option<&Held>) -> Result<Instance> {
     let text = single(incoming, ATTESTATION)?
         .ok_or_else(|| Refused::new(401, "invalid_client", "This client must send an OAuth-Client-Attestation header."))?;
-    let attestation = checked(app, client, text, incoming.now_ms / 1000)?;
+    let attestation = checked(app, client_id, client, text, incoming.now_ms / 1000)?;
     if attestation.client_id != client_id {
         return Err(invalid("The attestation is for another client.").into());
     }
@@ -129,13 +133,24 @@ fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: 
     Ok(Instance { jkt, claims: attestation.claims.clone(), pop })
 }
 
-/// Signature and age. The keys are the customer's attester's, or ours.
-fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Arc<Attestation>> {
-    let rules = client.attestation.as_ref().ok_or_else(|| Fault::new("a client without attestation rules"))?;
-    let keys = match &rules.attester_jwks {
-        Some(jwks) => Arc::clone(jwks.keys().map_err(|it| Fault::new(format!("attester_jwks: {it}")))?),
-        None => app.keys.verifiers(now_s * 1000),
-    };
+/// The keys that may have signed it: the customer's attester's, by certificates or by JWKS, or ours.
+fn attesters(app: &App, client_id: &str, rules: &AttestationRules, text: &str, now_s: i64) -> Result<Arc<KeySet>> {
+    if let Some(x5c) = rules.attester_x5c.as_ref().and_then(|_| client_attestation::unverified_x5c(text)) {
+        let anchors = app.attesters.get(client_id).ok_or_else(|| Fault::new(format!("client {client_id} has no anchors")))?;
+        let found = anchors.key(&x5c, now_s);
+        return found.map_err(|why| invalid("The attestation's x5c does not lead to this client's attester.").because(why).into());
+    }
+    match &rules.attester_jwks {
+        Some(jwks) => Ok(Arc::clone(jwks.keys().map_err(|it| Fault::new(format!("attester_jwks: {it}")))?)),
+        None if rules.is_ours() => Ok(app.keys.verifiers(now_s * 1000)),
+        None => Err(invalid("The attestation's header has no x5c.").into()),
+    }
+}
+
+/// Signature, age and tier.
+fn checked(app: &App, client_id: &str, client: &Client, text: &str, now_s: i64) -> Result<Arc<Attestation>> {
+    let rules = client.attestation.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no attestation rules")))?;
+    let keys = attesters(app, client_id, rules, text, now_s)?;
     let stale = || {
         let hint = "The attestation is too old: get a new one for the same key, and send the request again.";
         Error::from(Refused::bad_request("use_fresh_attestation", hint))

@@ -9,8 +9,8 @@ use symbolon_oauth::jwk::KeySet;
 
 /// So many at least, and twice as many at most.
 const MANY: usize = 8192;
-/// A larger one is verified every time.
-const MAX_BYTES: usize = 4096;
+/// A larger one is verified every time: of many certificates, or with many claims.
+const MAX_BYTES: usize = 8192;
 
 type Kept = HashMap<[u8; 32], Arc<Attestation>>;
 

@@ -79,6 +79,9 @@ fn attestation_lines(client: &Client, lines: &mut Vec<String>) {
     if rules.ios.as_ref().is_some_and(|it| it.development) {
         lines.push("  ! attestation.ios.development: builds of developers pass for those of the store".to_owned());
     }
+    if !rules.is_ours() {
+        lines.push("    your own attester vouches: whoever has its key makes genuine installations of whatever they like".to_owned());
+    }
     let less = "a device that does not attest gets what attestation.tier.none has";
     match (client.authentication.attests(), client.takes_unattested()) {
         (true, true) => lines.push(format!("    {less}")),

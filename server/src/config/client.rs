@@ -36,9 +36,12 @@ impl From<ClientKind> for redirect::ClientKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AttestationRules {
-    /// The keys of the customer's own attester; absent: this server attests.
+    /// The keys of the customer's own attester; without them and `attester_x5c` this server attests.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attester_jwks: Option<Jwks>,
+    /// Its certificates, in the attestation's header; beside the keys, or instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attester_x5c: Option<AttesterX5c>,
     /// An older attestation is answered with use_fresh_attestation.
     pub max_age: Span,
     /// What an installation may have, by what it proved. None named: each but `none` may have everything.
@@ -48,6 +51,20 @@ pub struct AttestationRules {
     pub ios: Option<IosApp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub android: Option<AndroidApp>,
+}
+
+/// The customer's own attester, known by a certificate of this CA with exactly one of the names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttesterX5c {
+    /// The CA's certificates, in PEM.
+    pub ca: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_dn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub san_dns: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub san_uri: Option<String>,
 }
 
 /// The genuine app on iOS, for App Attest.
@@ -120,6 +137,11 @@ pub enum PlayDevice {
 }
 
 impl AttestationRules {
+    /// This server attests, and nobody else.
+    pub fn is_ours(&self) -> bool {
+        self.attester_jwks.is_none() && self.attester_x5c.is_none()
+    }
+
     /// What an installation of this tier may have; `None`: nothing, it is not let in.
     pub fn tier(&self, name: TierName) -> Option<Tier> {
         if self.tier.is_empty() {
@@ -131,7 +153,7 @@ impl AttestationRules {
 
 impl Default for AttestationRules {
     fn default() -> Self {
-        Self { attester_jwks: None, max_age: Span::hours(24), tier: BTreeMap::new(), ios: None, android: None }
+        Self { attester_jwks: None, attester_x5c: None, max_age: Span::hours(24), tier: BTreeMap::new(), ios: None, android: None }
     }
 }
 
@@ -160,21 +182,63 @@ pub struct TlsClientAuth {
     pub devices: bool,
 }
 
+/// A name a certificate must have, in one of the places where certificates have names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateName<'a> {
+    /// RFC 4514, compared exactly.
+    SubjectDn(&'a str),
+    Dns(&'a str),
+    Uri(&'a str),
+    Email(&'a str),
+    Ip(IpAddr),
+}
+
+impl CertificateName<'_> {
+    fn problem(&self) -> Option<String> {
+        let Self::SubjectDn(dn) = self else { return None };
+        distinguished_name::parse(dn).is_none().then(|| format!("subject_dn: {dn:?} is no name of RFC 4514"))
+    }
+}
+
 impl TlsClientAuth {
-    pub fn problems(&self) -> Option<String> {
+    pub fn names(&self) -> Vec<CertificateName<'_>> {
         let names = [
-            self.subject_dn.is_some(),
-            self.san_dns.is_some(),
-            self.san_uri.is_some(),
-            self.san_ip.is_some(),
-            self.san_email.is_some(),
-            self.devices,
+            self.subject_dn.as_deref().map(CertificateName::SubjectDn),
+            self.san_dns.as_deref().map(CertificateName::Dns),
+            self.san_uri.as_deref().map(CertificateName::Uri),
+            self.san_email.as_deref().map(CertificateName::Email),
+            self.san_ip.map(CertificateName::Ip),
         ];
-        if names.iter().filter(|it| **it).count() != 1 {
+        names.into_iter().flatten().collect()
+    }
+
+    pub fn problems(&self) -> Option<String> {
+        let names = self.names();
+        if names.len() + usize::from(self.devices) != 1 {
             return Some("tls_client_auth needs one of subject_dn, san_dns, san_uri, san_ip, san_email, or devices = true".to_owned());
         }
-        let dn = self.subject_dn.as_deref()?;
-        distinguished_name::parse(dn).is_none().then(|| format!("tls_client_auth.subject_dn: {dn:?} is no name of RFC 4514"))
+        names.iter().find_map(CertificateName::problem).map(|it| format!("tls_client_auth.{it}"))
+    }
+}
+
+impl AttesterX5c {
+    pub fn names(&self) -> Vec<CertificateName<'_>> {
+        let names = [
+            self.subject_dn.as_deref().map(CertificateName::SubjectDn),
+            self.san_dns.as_deref().map(CertificateName::Dns),
+            self.san_uri.as_deref().map(CertificateName::Uri),
+        ];
+        names.into_iter().flatten().collect()
+    }
+
+    pub fn problems(&self) -> Option<String> {
+        let names = self.names();
+        if names.len() != 1 {
+            return Some(
+                "attestation.attester_x5c needs one of subject_dn, san_dns, san_uri: which of the CA's certificates vouch".to_owned(),
+            );
+        }
+        names.iter().find_map(CertificateName::problem).map(|it| format!("attestation.attester_x5c.{it}"))
     }
 }
 

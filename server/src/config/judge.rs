@@ -190,9 +190,15 @@ impl Config {
             found.push("attestation.attester_jwks is not a key set we accept".to_owned());
         }
         let apps = client.attestation.as_ref().is_some_and(|it| it.ios.is_some() || it.android.is_some());
-        if (client.authentication.attests() || client.attestation.is_some()) && attester.is_none() && !apps {
-            found.push("attestation names neither an attester (attester_jwks) nor an app of ours (ios, android)".to_owned());
+        let ours = client.attestation.as_ref().is_none_or(|it| it.is_ours());
+        if (client.authentication.attests() || client.attestation.is_some()) && ours && !apps {
+            let why = "attestation names neither an attester (attester_jwks, attester_x5c) nor an app of ours (ios, android)";
+            found.push(why.to_owned());
         }
+        if !ours && apps {
+            found.push("attestation: ios and android are judged where this server attests, not beside an attester of your own".to_owned());
+        }
+        found.extend(client.attestation.as_ref().and_then(|it| it.attester_x5c.as_ref()).and_then(|it| it.problems()));
         if let Some(android) = client.attestation.as_ref().and_then(|it| it.android.as_ref()) {
             let digest = |it: &String| base64url::decode(it).is_some_and(|it| it.len() == 32);
             if android.packages.is_empty() || android.signing_digests.is_empty() || !android.signing_digests.iter().all(digest) {

@@ -11,8 +11,8 @@ mod span;
 mod tier;
 
 pub use client::{
-    AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, Most, OnStale, PlayDevice, PlayRules,
-    Profile, RESPONSE_MODES, Refresh, RefreshMode, TlsClientAuth, USER_SCOPES,
+    AndroidApp, AttestationRules, AttesterX5c, CertificateName, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, Most,
+    OnStale, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Refresh, RefreshMode, TlsClientAuth, USER_SCOPES,
 };
 pub use keys::Jwks;
 pub use mail::{Mail, MailSecurity, Registration};

@@ -3,6 +3,7 @@
 //! attack catalogue it covers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
+mod anchors;
 mod attacks;
 mod attacks_more;
 mod attested;
