@@ -3,6 +3,7 @@
 
 use crate::attesting::anchors;
 use crate::attesting::play::Play;
+use crate::attesting::receipts::Apple;
 use crate::attesting::seen::Seen;
 use crate::attesting::status;
 use crate::certificates::Anchors;
@@ -59,6 +60,8 @@ pub struct App {
     configured: BTreeMap<String, Arc<Client>>,
     /// What opens Play Integrity tokens, by client.
     pub play: BTreeMap<String, Arc<Play>>,
+    /// What asks Apple for receipts, by client.
+    pub apple: BTreeMap<String, Apple>,
     /// What the metadata endpoint answers, once it was asked.
     pub metadata: OnceLock<Bytes>,
     /// The types of authorization details.
@@ -148,8 +151,16 @@ impl App {
                 play.insert(id.clone(), Arc::new(Play::load(rules, base)?));
             }
         }
+        let mut apple = BTreeMap::new();
+        for (id, client) in &config.client {
+            let ios = client.attestation.as_ref().and_then(|it| it.ios.as_ref());
+            if let Some((ios, rules)) = ios.and_then(|it| Some((it, it.receipts.as_ref()?))) {
+                apple.insert(id.clone(), Apple::load(rules, ios.development, base)?);
+            }
+        }
         Ok(Arc::new(App {
             anchors,
+            apple,
             attesters,
             play,
             metadata: OnceLock::new(),

@@ -56,13 +56,14 @@ fn keystore(case: &Case, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verd
     let rules = case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?;
     let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
     let digests: Vec<[u8; 32]> = rules.signing_digests.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
+    let own: Vec<[u8; 32]> = rules.own_boot_keys.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
     let expected = key_attestation::Expected {
         challenge,
         app: Some(key_attestation::App { packages: &packages, signing_digests: &digests }),
         roots: &case.roots(&[GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384]),
         now_s: case.now_s,
         status: &|serial| case.listed.of(serial, &rules.revoked_serials, case.now_s),
-        own_boot_keys: &[],
+        own_boot_keys: &own,
         least_level: if rules.strongbox { Level::StrongBox } else { Level::TrustedEnvironment },
         sign_only: true,
         strict: false,

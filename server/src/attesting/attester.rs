@@ -20,15 +20,18 @@ use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::{base64url, client_attestation, digest};
 
 const CHALLENGE_MS: i64 = 5 * 60_000;
-const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms) \
-    VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $7) ON CONFLICT (client, jkt) DO UPDATE SET platform = excluded.platform, \
-    tier = excluded.tier, evidence_key = excluded.evidence_key, counter = 0, facts = excluded.facts, attested_ms = excluded.attested_ms \
+const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms, \
+    receipt, receipt_due_ms) VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $7, $8, $9) ON CONFLICT (client, jkt) DO UPDATE \
+    SET platform = excluded.platform, tier = excluded.tier, evidence_key = excluded.evidence_key, counter = 0, facts = excluded.facts, \
+    attested_ms = excluded.attested_ms, receipt = excluded.receipt, receipt_due_ms = excluded.receipt_due_ms \
     WHERE instance.state = 'active'";
 /// Assertions count upwards; whoever comes with a lower number is late or a copy.
 const RENEW: &str =
     "UPDATE instance SET counter = $3, attested_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND counter < $3";
 const AGAIN: &str = "UPDATE instance SET attested_ms = $3 WHERE client = $1 AND jkt = $2 AND state = 'active'";
-pub const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts FROM instance WHERE client = $1 AND jkt = $2";
+pub const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms FROM instance \
+    WHERE client = $1 AND jkt = $2";
+const STATE: &str = "SELECT state FROM instance WHERE client = $1 AND jkt = $2";
 
 pub fn invalid(hint: &'static str) -> Refused {
     Refused::bad_request("invalid_client_attestation", hint)
@@ -77,6 +80,8 @@ pub struct Judged {
     pub tier: String,
     pub evidence_key: Vec<u8>,
     pub facts: Json,
+    /// Of App Attest: sealed, and when Apple gives the next one.
+    pub receipt: Option<(Vec<u8>, i64)>,
     /// Of an assertion.
     pub counter: Option<u32>,
     /// For a key that is known already, whose facts stay.
@@ -157,7 +162,10 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         None => {
             let (tier, key) = (judged.tier.as_str().into(), Value::from(judged.evidence_key));
-            change.run(ENROL, vec![id(), jkt(), judged.platform.into(), tier, key, judged.facts.to_string().into(), now()]);
+            let (receipt, due_ms) = judged.receipt.take().unzip();
+            let facts = judged.facts.to_string().into();
+            let due_ms = due_ms.unwrap_or_default().into();
+            change.run(ENROL, vec![id(), jkt(), judged.platform.into(), tier, key, facts, now(), receipt.into(), due_ms]);
             change.len() - 1
         }
     };
@@ -224,7 +232,7 @@ async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &dpop::H
 
 /// Is this installation still welcome? Asked at every authentication of a client that this server attests.
 pub async fn must_be_welcome(app: &App, client_id: &str, jkt: &str) -> Result<()> {
-    match app.store.one(KNOWN, &[client_id.into(), jkt.into()]).await? {
+    match app.store.one(STATE, &[client_id.into(), jkt.into()]).await? {
         Some(row) if row.text(0)? == "active" => Ok(()),
         _ => Err(Refused::new(401, "invalid_client", "This installation has been revoked.").because(format!("instance {jkt}")).into()),
     }

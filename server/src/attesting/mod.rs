@@ -8,6 +8,7 @@ pub mod attester;
 pub mod devices;
 pub mod ios;
 pub mod play;
+pub mod receipts;
 pub mod seen;
 pub mod status;
 

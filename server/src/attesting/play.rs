@@ -229,7 +229,8 @@ impl Google {
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> std::result::Result<(u16, Vec<u8>), String> {
+/// Status and body of an answer that is not too large.
+pub async fn answer(request: reqwest::RequestBuilder) -> std::result::Result<(u16, Vec<u8>), String> {
     let mut answer = request.send().await.map_err(|it| it.without_url().to_string())?;
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|it| it.without_url().to_string())? {

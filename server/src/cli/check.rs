@@ -79,6 +79,10 @@ fn attestation_lines(client: &Client, lines: &mut Vec<String>) {
     if rules.ios.as_ref().is_some_and(|it| it.development) {
         lines.push("  ! attestation.ios.development: builds of developers pass for those of the store".to_owned());
     }
+    let own = rules.android.as_ref().map_or(0, |it| it.own_boot_keys.len());
+    if own > 0 {
+        lines.push(format!("    phones whose owners put one of {own} systems of their own on them pass for genuine ones"));
+    }
     if !rules.is_ours() {
         lines.push("    your own attester vouches: whoever has its key makes genuine installations of whatever they like".to_owned());
     }
@@ -162,6 +166,11 @@ mod tests {
         let base = "issuer = \"https://a.example\"\ntrusted_proxies = [\"10.0.0.1\"]\n[client.app]\nkind = \"native\"\nredirect_uris = [\"URI\"]\n";
         assert_eq!(weak(&base.replace("URI", "com.example.app:/cb")), 1);
         assert_eq!(weak(&base.replace("URI", "https://app.example.com/cb")), 0);
+        let ios = |more: &str| {
+            let rules = format!("attestation = {{ ios = {{ app_ids = [\"ABCDE12345.com.example\"]{more} }} }}\n");
+            base.replace("URI", "https://app.example.com/cb") + &rules
+        };
+        assert_eq!((weak(&ios("")), weak(&ios(", development = true"))), (0, 1), "240-N");
         assert_eq!(weak(&base.replace("trusted_proxies = [\"10.0.0.1\"]", "").replace("URI", "https://app.example.com/cb")), 1);
     }
 }

@@ -1,6 +1,6 @@
 //! A client: an application that may ask for tokens. The words follow RFC 7591 where it has one.
 
-use super::{Jwks, Secret, SecretSource, Span, Tier, TierName};
+use super::{AttestationRules, Jwks, Secret, Span, TierName};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -28,132 +28,6 @@ impl From<ClientKind> for redirect::ClientKind {
             ClientKind::Web => Self::Web,
             ClientKind::Service => Self::Service,
         }
-    }
-}
-
-/// Which attestations of an installation are good enough: of a client that authenticates by them, and as a further signal of
-/// one that authenticates in another way, or not at all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AttestationRules {
-    /// The keys of the customer's own attester; without them and `attester_x5c` this server attests.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attester_jwks: Option<Jwks>,
-    /// Its certificates, in the attestation's header; beside the keys, or instead.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attester_x5c: Option<AttesterX5c>,
-    /// An older attestation is answered with use_fresh_attestation.
-    pub max_age: Span,
-    /// What an installation may have, by what it proved. None named: each but `none` may have everything.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub tier: BTreeMap<TierName, Tier>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ios: Option<IosApp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub android: Option<AndroidApp>,
-}
-
-/// The customer's own attester, known by a certificate of this CA with exactly one of the names.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AttesterX5c {
-    /// The CA's certificates, in PEM.
-    pub ca: PathBuf,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject_dn: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub san_dns: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub san_uri: Option<String>,
-}
-
-/// The genuine app on iOS, for App Attest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IosApp {
-    /// `TEAMID.bundle.id`.
-    pub app_ids: Vec<String>,
-    /// UNSAFE: builds of developers instead of those of the store.
-    #[serde(default)]
-    pub development: bool,
-}
-
-/// The genuine app on Android, for Key Attestation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AndroidApp {
-    pub packages: Vec<String>,
-    /// SHA-256 of the certificates the app is signed with, in base64url.
-    pub signing_digests: Vec<String>,
-    /// Only phones with a secure element of their own.
-    #[serde(default)]
-    pub strongbox: bool,
-    /// versionCode of the app.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub least_version: Option<i64>,
-    /// `YYYYMM`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub least_patch: Option<i64>,
-    /// Play Integrity beside, or instead of, Key Attestation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub play: Option<PlayRules>,
-    /// Serials of attestation certificates that are known to have leaked, in hexadecimal.
-    #[serde(default)]
-    pub revoked_serials: Vec<String>,
-}
-
-/// Play Integrity: which verdicts are good enough, and what opens the tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlayRules {
-    /// versionCode.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub minimum_version: Option<i64>,
-    #[serde(default)]
-    pub device: PlayDevice,
-    /// Installed from Play by an account that may.
-    #[serde(default)]
-    pub require_licensed: bool,
-    /// Classic tokens: the response encryption keys of Play Console, in base64 as it shows them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decryption_key: Option<SecretSource>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verification_key: Option<String>,
-    /// Standard tokens: the JSON file of a Google service account that may decode them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_account: Option<SecretSource>,
-    /// UNSAFE, and only with `development = true`: somebody else than Google decodes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decode_url: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PlayDevice {
-    Basic,
-    #[default]
-    Device,
-    Strong,
-}
-
-impl AttestationRules {
-    /// This server attests, and nobody else.
-    pub fn is_ours(&self) -> bool {
-        self.attester_jwks.is_none() && self.attester_x5c.is_none()
-    }
-
-    /// What an installation of this tier may have; `None`: nothing, it is not let in.
-    pub fn tier(&self, name: TierName) -> Option<Tier> {
-        if self.tier.is_empty() {
-            return (name != TierName::None).then(Tier::default);
-        }
-        self.tier.get(&name).cloned()
-    }
-}
-
-impl Default for AttestationRules {
-    fn default() -> Self {
-        Self { attester_jwks: None, attester_x5c: None, max_age: Span::hours(24), tier: BTreeMap::new(), ios: None, android: None }
     }
 }
 
@@ -194,7 +68,7 @@ pub enum CertificateName<'a> {
 }
 
 impl CertificateName<'_> {
-    fn problem(&self) -> Option<String> {
+    pub(super) fn problem(&self) -> Option<String> {
         let Self::SubjectDn(dn) = self else { return None };
         distinguished_name::parse(dn).is_none().then(|| format!("subject_dn: {dn:?} is no name of RFC 4514"))
     }
@@ -218,27 +92,6 @@ impl TlsClientAuth {
             return Some("tls_client_auth needs one of subject_dn, san_dns, san_uri, san_ip, san_email, or devices = true".to_owned());
         }
         names.iter().find_map(CertificateName::problem).map(|it| format!("tls_client_auth.{it}"))
-    }
-}
-
-impl AttesterX5c {
-    pub fn names(&self) -> Vec<CertificateName<'_>> {
-        let names = [
-            self.subject_dn.as_deref().map(CertificateName::SubjectDn),
-            self.san_dns.as_deref().map(CertificateName::Dns),
-            self.san_uri.as_deref().map(CertificateName::Uri),
-        ];
-        names.into_iter().flatten().collect()
-    }
-
-    pub fn problems(&self) -> Option<String> {
-        let names = self.names();
-        if names.len() != 1 {
-            return Some(
-                "attestation.attester_x5c needs one of subject_dn, san_dns, san_uri: which of the CA's certificates vouch".to_owned(),
-            );
-        }
-        names.iter().find_map(CertificateName::problem).map(|it| format!("attestation.attester_x5c.{it}"))
     }
 }
 

@@ -8,6 +8,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0002_nodes", include_str!("../../schema/0002_nodes.sql")),
     ("0003_instances", include_str!("../../schema/0003_instances.sql")),
     ("0004_ended", include_str!("../../schema/0004_ended.sql")),
+    ("0005_receipts", include_str!("../../schema/0005_receipts.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

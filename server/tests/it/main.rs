@@ -24,6 +24,7 @@ mod model;
 mod mtls;
 mod nodes;
 mod play;
+mod receipts;
 mod refresh;
 mod refusals;
 mod signal;
