@@ -133,31 +133,12 @@ impl App {
         let templates = config.templates.as_ref().map(|it| base.join(it));
         let registered = read_registered(&store, &config).await?;
         let configured = config.client.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))).collect();
-        let mut anchors = BTreeMap::new();
-        for (id, client) in &config.client {
-            if let Some(rules) = &client.tls_client_auth {
-                anchors.insert(id.clone(), Anchors::load(rules, base)?);
-            }
-        }
-        let mut attesters = BTreeMap::new();
-        for (id, client) in &config.client {
-            if let Some(rules) = client.attestation.as_ref().and_then(|it| it.attester_x5c.as_ref()) {
-                attesters.insert(id.clone(), anchors::Anchors::load(rules, base)?);
-            }
-        }
-        let mut play = BTreeMap::new();
-        for (id, client) in &config.client {
-            if let Some(rules) = client.attestation.as_ref().and_then(|it| it.android.as_ref()).and_then(|it| it.play.as_ref()) {
-                play.insert(id.clone(), Arc::new(Play::load(rules, base)?));
-            }
-        }
-        let mut apple = BTreeMap::new();
-        for (id, client) in &config.client {
-            let ios = client.attestation.as_ref().and_then(|it| it.ios.as_ref());
-            if let Some((ios, rules)) = ios.and_then(|it| Some((it, it.receipts.as_ref()?))) {
-                apple.insert(id.clone(), Apple::load(rules, ios.development, base)?);
-            }
-        }
+        let anchors = of_clients(&config, |it| it.tls_client_auth.as_ref(), |it| Anchors::load(it, base))?;
+        let attesters = of_clients(&config, |it| it.attestation.as_ref()?.attester_x5c.as_ref(), |it| anchors::Anchors::load(it, base))?;
+        let play =
+            of_clients(&config, |it| it.attestation.as_ref()?.android.as_ref()?.play.as_ref(), |it| Play::load(it, base).map(Arc::new))?;
+        let apple =
+            of_clients(&config, |it| it.attestation.as_ref()?.ios.as_ref().filter(|it| it.receipts.is_some()), |it| Apple::load(it, base))?;
         Ok(Arc::new(App {
             anchors,
             apple,
@@ -232,6 +213,16 @@ impl App {
     pub fn api_by_audience(&self, audience: &str) -> Option<(&str, &Api)> {
         self.config.api.iter().find(|(_, it)| it.audience == audience).map(|(name, it)| (name.as_str(), it))
     }
+}
+
+/// What some clients need beside their configuration, by client.
+fn of_clients<R, T>(
+    config: &Config,
+    rules: impl Fn(&Client) -> Option<&R>,
+    load: impl Fn(&R) -> Result<T, Fault>,
+) -> Result<BTreeMap<String, T>, Fault> {
+    let wanted = config.client.iter().filter_map(|(id, client)| Some((id, rules(client)?)));
+    wanted.map(|(id, rules)| Ok((id.clone(), load(rules)?))).collect()
 }
 
 /// The store's epoch: `symbolon recover` raises it after a restore, which voids every sign-in under way.

@@ -6,7 +6,7 @@ use super::attester::{Case, on_pool};
 use super::ios::environment;
 use crate::app::App;
 use crate::audit;
-use crate::config::{IosApp, Receipts};
+use crate::config::IosApp;
 use crate::error::{Fault, Result};
 use crate::store::{Change, NotApplied, Row};
 use rustls_pki_types::PrivatePkcs8KeyDer;
@@ -150,14 +150,15 @@ pub struct Apple {
 }
 
 impl Apple {
-    pub fn load(rules: &Receipts, development: bool, base: &Path) -> std::result::Result<Self, Fault> {
+    pub fn load(ios: &IosApp, base: &Path) -> std::result::Result<Self, Fault> {
+        let rules = ios.receipts.as_ref().ok_or_else(|| Fault::new("an iOS app without receipts"))?;
         let text = rules.private_key.clone().below(base).text("receipts.private_key")?;
         let wrong = || Fault::new("receipts.private_key: expected the .p8 file that Apple made");
         let der = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).map_err(|_| wrong())?;
         let key = PrivateKey::from_pkcs8(Algorithm::ES256, der.secret_pkcs8_der()).map_err(|_| wrong())?;
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(5)).build();
         let http = http.map_err(|it| Fault::new(it.to_string()))?;
-        let ours = if development { "https://data-development.appattest.apple.com" } else { "https://data.appattest.apple.com" };
+        let ours = if ios.development { "https://data-development.appattest.apple.com" } else { "https://data.appattest.apple.com" };
         let url = format!("{}/v1/attestationData", rules.exchange_url.as_deref().unwrap_or(ours).trim_end_matches('/'));
         Ok(Self { team_id: rules.team_id.clone(), key_id: rules.key_id.clone(), key, url, http })
     }

@@ -237,17 +237,17 @@ fn version(text: &str) -> Option<Vec<u64>> {
 }
 
 /// 32 bytes.
-fn is_digest(text: &String) -> bool {
+fn is_digest(text: &str) -> bool {
     base64url::decode(text).is_some_and(|it| it.len() == 32)
 }
 
 impl AndroidApp {
     fn problems(&self, development: bool) -> Vec<String> {
         let mut found = Vec::new();
-        if self.packages.is_empty() || self.signing_digests.is_empty() || !self.signing_digests.iter().all(is_digest) {
+        if self.packages.is_empty() || self.signing_digests.is_empty() || !self.signing_digests.iter().all(|it| is_digest(it)) {
             found.push("attestation.android needs packages, and signing_digests of 32 bytes in base64url".to_owned());
         }
-        if !self.own_boot_keys.iter().all(is_digest) {
+        if !self.own_boot_keys.iter().all(|it| is_digest(it)) {
             found.push("attestation.android.own_boot_keys are of 32 bytes in base64url".to_owned());
         }
         if let Some(play) = &self.play {
