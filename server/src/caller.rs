@@ -123,6 +123,9 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
     let takes_proof = PROVING.contains(&incoming.route) || attesting::by_dpop(incoming, &client);
     let key = if takes_proof { dpop::of_request(app, incoming, None)? } else { None };
     let own = authenticate(app, incoming, &client_id, &client, proof).await?;
+    if own.proved {
+        let _ = incoming.known.client.set(client_id.clone());
+    }
     let attested = attesting::of_request(app, incoming, &client_id, &client, key.as_ref()).await?;
     let unattested = client.attestation.is_some() && attested.is_none();
     if unattested && key.is_none() && PROVING.contains(&incoming.route) {
@@ -135,11 +138,8 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
     });
     let authenticated = own.proved || (client.authentication.attests() && attested.is_some());
     let (instance, assertion) = (attested.or(own.device), own.assertion);
-    if authenticated || instance.is_some() {
-        let _ = incoming.known.client.set(client_id.clone());
-        if let Some(it) = &instance {
-            let _ = incoming.known.instance.set(it.jkt.clone());
-        }
+    if let Some(it) = &instance {
+        let _ = (incoming.known.client.set(client_id.clone()), incoming.known.instance.set(it.jkt.clone()));
     }
     if key.is_none() && incoming.route == "/token" && client.dpop == Dpop::Required {
         let hint = "This client is registered to prove a key: send a DPoP header (RFC 9449).";
