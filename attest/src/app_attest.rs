@@ -134,6 +134,8 @@ pub struct AssertionFacts {
     pub app_id: Option<String>,
     /// To be kept: the next one has to be higher.
     pub counter: u32,
+    /// `CFBundleVersion`, from iOS 27 on.
+    pub bundle_version: Option<String>,
 }
 
 /// Judges an assertion (CBOR, as `generateAssertion` gave it to the app).
@@ -152,7 +154,7 @@ pub fn assertion(bytes: &[u8], expected: &ExpectedAssertion<'_>) -> Result<Verdi
     let app_id = app_of(data.rp_id_hash, expected.app_ids);
     rule(app_id.is_some(), "app", "it is another app");
     rule(data.counter > expected.counter_above, "counter", "the counter is not higher than the last one");
-    Ok(Verdict { facts: AssertionFacts { app_id, counter: data.counter }, failed })
+    Ok(Verdict { facts: AssertionFacts { app_id, counter: data.counter, bundle_version: data.bundle_version }, failed })
 }
 
 fn app_of(rp_id_hash: &[u8], app_ids: &[&str]) -> Option<String> {

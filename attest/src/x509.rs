@@ -15,6 +15,10 @@ use x509_parser::prelude::*;
 pub const MAX_CERTIFICATES: usize = 10;
 pub const MAX_CERTIFICATE_BYTES: usize = 16 * 1024;
 
+const NAME_CONSTRAINTS: &str = "2.5.29.30";
+/// Key usage, subject alternative name, basic constraints, extended key usage: judged here or by the caller.
+const JUDGED: [&str; 4] = ["2.5.29.15", "2.5.29.17", "2.5.29.19", "2.5.29.37"];
+
 /// A parsed chain, leaf first. The bytes stay with the caller.
 pub struct Chain<'a> {
     pub certificates: Vec<X509Certificate<'a>>,
@@ -84,6 +88,23 @@ impl<'a> Chain<'a> {
         }
         self.judge_dates(dates, is_root, &mut failed);
         failed
+    }
+
+    /// Extensions that limit a chain in a way that is not judged here (RFC 5280 4.2: a critical one that is not understood refuses).
+    /// For chains of any CA; makers of phones mark theirs as they like.
+    pub fn judge_extensions(&self) -> Vec<Failed> {
+        let extensions = |it: &X509Certificate<'_>| {
+            let limits = |it: &X509Extension<'_>| {
+                let name = it.oid.to_id_string();
+                name == NAME_CONSTRAINTS || (it.critical && !JUDGED.contains(&name.as_str()))
+            };
+            it.extensions().iter().any(limits)
+        };
+        let found = self.certificates.iter().position(extensions);
+        found
+            .map(|at| Failed::new("chain_extension", format!("certificate {at} has an extension that is not understood")))
+            .into_iter()
+            .collect()
     }
 
     fn judge_dates(&self, dates: Dates, ends_with_root: bool, failed: &mut Vec<Failed>) {

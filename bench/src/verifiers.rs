@@ -58,7 +58,8 @@ fn ios(maker: &Maker, root: &[u8], now_s: i64, most: Duration) -> Result<Vec<Kin
 
 fn android(maker: &Maker, root: &[u8], now_s: i64, most: Duration) -> Result<Kind, String> {
     let key = PrivateKey::generate(Algorithm::ES256).map_err(|it| format!("{it:?}"))?;
-    let phone = Android { challenge: &HASH, package: PACKAGE, signing_digest: SIGNER, level: 1, locked: true, patch: 202_610 };
+    let phone =
+        Android { challenge: &HASH, package: PACKAGE, signing_digest: SIGNER, level: 1, locked: true, patch: 202_610, own_system: None };
     let chain = maker.android(&key, &phone).map_err(|it| it.to_string())?;
     let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
     let expected = key_attestation::Expected {

@@ -1,9 +1,10 @@
 //! Attestation-based client authentication. draft-ietf-oauth-attestation-based-client-auth-11, and the editors' copy that
 //! becomes -12: an attester vouches for the key of one installation, and the installation proves that it holds the key,
-//! by a PoP JWT or by a DPoP proof. Left out: MACs instead of signatures, `jku`, `x5c`.
+//! by a PoP JWT or by a DPoP proof. Left out: MACs instead of signatures, `jku`.
 
+use crate::certificate;
 use crate::claims;
-use crate::jwk::{KeySet, PrivateKey, PublicKey};
+use crate::jwk::{Algorithm, KeySet, PrivateKey, PublicKey};
 use crate::jws::{self, JwsError, Unverified};
 use serde_json::{Map, Value, json};
 
@@ -14,6 +15,8 @@ pub const POP_WINDOW_S: i64 = 60;
 const FUTURE_S: i64 = 60;
 /// The longest life an attestation may claim, whatever the policy says.
 pub const MAX_LIFETIME_S: i64 = 31 * 86_400;
+/// The longest `x5c` that is looked at.
+pub const MAX_CERTIFICATES: usize = 4;
 
 /// An attestation whose signature fits a key of a trusted attester.
 #[derive(Clone, Debug)]
@@ -23,8 +26,35 @@ pub struct Attestation {
     pub key: PublicKey,
     pub iat: i64,
     pub exp: i64,
+    /// Not before this, and not before `iat`.
+    pub nbf: Option<i64>,
     /// All claims, for those that policies look at.
     pub claims: Map<String, Value>,
+    by: Signer,
+}
+
+/// By which header and key it was found genuine.
+#[derive(Clone, Debug)]
+struct Signer {
+    alg: Algorithm,
+    kid: Option<String>,
+    thumbprint: String,
+}
+
+impl Attestation {
+    /// Is it good at this time? `max_age_s`: how old by `iat` it may be.
+    pub fn must_be_fresh(&self, now_s: i64, max_age_s: i64) -> Result<(), Rejected> {
+        if self.nbf.unwrap_or(self.iat).max(self.iat) > now_s + FUTURE_S {
+            return Err(Rejected::Invalid("the attestation is from the future"));
+        }
+        if now_s >= self.exp || now_s - self.iat > max_age_s { Err(Rejected::Stale) } else { Ok(()) }
+    }
+
+    /// Would these keys find it genuine as well? Whoever keeps attestations asks again at every use, so that a key that is
+    /// trusted no longer takes with it what it signed (280-N).
+    pub fn is_vouched_for_by(&self, attesters: &KeySet) -> bool {
+        attesters.candidates(self.by.kid.as_deref(), self.by.alg).iter().any(|it| it.thumbprint() == self.by.thumbprint)
+    }
 }
 
 /// Why an attestation or its proof is refused; the reason is for developers and says nothing secret.
@@ -42,32 +72,46 @@ pub fn unverified_client_id(attestation: &str) -> Option<String> {
     claims::string(unverified.unverified_claims(), "sub").ok()?.map(str::to_owned)
 }
 
+/// The certificates in the header, in DER, leaf first (RFC 7515 4.1.6), before anything is verified; whoever trusts an anchor
+/// judges them. Empty: what is there is no such list. `None`: there is none.
+pub fn unverified_x5c(attestation: &str) -> Option<Vec<Vec<u8>>> {
+    let unverified = Unverified::parse(attestation).ok()?;
+    let list = unverified.header().get("x5c")?.as_array().filter(|it| it.len() <= MAX_CERTIFICATES);
+    let read = |it: &Value| certificate::from_header(&format!(":{}:", it.as_str()?));
+    Some(list.and_then(|it| it.iter().map(read).collect::<Option<_>>()).unwrap_or_default())
+}
+
 /// Checks the value of the one `OAuth-Client-Attestation` field. Section 7, 2 to 8 of the list. `max_age_s`: how old by
 /// `iat` it may be.
 pub fn check(text: &str, attesters: &KeySet, now_s: i64, max_age_s: i64) -> Result<Attestation, Rejected> {
+    let attestation = verify(text, attesters)?;
+    attestation.must_be_fresh(now_s, max_age_s)?;
+    Ok(attestation)
+}
+
+/// Everything about it but its age, so that the answer holds for as long as its attester's key does.
+pub fn verify(text: &str, attesters: &KeySet) -> Result<Attestation, Rejected> {
     use Rejected::Invalid;
     let unverified = Unverified::parse(text).map_err(|_| Invalid("the attestation is not one compact JWT"))?;
     if unverified.header().get("typ").and_then(Value::as_str) != Some(TYP) {
         return Err(Invalid("the attestation's typ is not oauth-client-attestation+jwt"));
     }
-    let claims = unverified.verify_with(attesters).map_err(|_| Invalid("no trusted attester signed the attestation"))?;
+    let alg = unverified.alg().ok_or(Invalid("the attestation's alg is not supported"))?;
+    let kid = unverified.kid().map(str::to_owned);
+    let (claims, signer) = unverified.verify_by(attesters).map_err(|_| Invalid("no trusted attester signed the attestation"))?;
     let time = |name: &str| claims::time_s(&claims, name).map_err(|_| Invalid("a time in the attestation is no number"));
     let sub = claims::string(&claims, "sub").ok().flatten().filter(|it| !it.is_empty());
     let client_id = sub.ok_or(Invalid("the attestation has no sub"))?.to_owned();
     let exp = time("exp")?.ok_or(Invalid("the attestation has no exp"))?;
     let iat = time("iat")?.ok_or(Invalid("the attestation has no iat"))?;
-    if time("nbf")?.is_some_and(|it| it > now_s + FUTURE_S) || iat > now_s + FUTURE_S {
-        return Err(Invalid("the attestation is from the future"));
-    }
     if exp <= iat || exp - iat > MAX_LIFETIME_S {
         return Err(Invalid("the attestation's exp does not fit its iat"));
     }
+    let nbf = time("nbf")?;
     let jwk = claims.get("cnf").and_then(|it| it.get("jwk")).ok_or(Invalid("the attestation has no cnf.jwk"))?;
     let key = PublicKey::from_jwk(jwk).map_err(|it| Invalid(it.0))?;
-    if now_s >= exp || now_s - iat > max_age_s {
-        return Err(Rejected::Stale);
-    }
-    Ok(Attestation { client_id, key, iat, exp, claims })
+    let by = Signer { alg, kid, thumbprint: signer.thumbprint().to_owned() };
+    Ok(Attestation { client_id, key, iat, exp, nbf, claims, by })
 }
 
 /// A proof of possession: `jti` to be seen once, and the challenge, which the caller judges.
@@ -127,7 +171,6 @@ pub fn make_pop(key: &PrivateKey, audience: &str, jti: &str, challenge: Option<&
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::jwk::Algorithm;
 
     const NOW: i64 = 1_800_000_000;
     const ISSUER: &str = "https://login.example";
@@ -200,6 +243,34 @@ mod tests {
         let stranger = Scene::new();
         let forged = jws::sign_with_header(&stranger.attester, &scene.header(), &scene.claims()).unwrap();
         assert!(invalid(check(&forged, &scene.keys(), NOW, 86_400)));
+    }
+
+    /// 280-N: what was verified once is good as long as the same keys would say so, and at no other time than it says.
+    #[test]
+    fn an_attestation_that_is_kept_dies_with_its_key_and_its_time() {
+        let scene = Scene::new();
+        let mut claims = scene.claims();
+        claims["nbf"] = json!(NOW);
+        let kept = scene.judged(&scene.header(), &claims).unwrap();
+        assert!(kept.is_vouched_for_by(&scene.keys()));
+        let jwk = scene.attester.public().to_jwk();
+        let set = |kid: &str, alg: &str| {
+            let mut jwk = jwk.clone();
+            (jwk["kid"], jwk["alg"]) = (kid.into(), alg.into());
+            KeySet::parse(&json!({ "keys": [jwk] })).unwrap()
+        };
+        assert!(kept.is_vouched_for_by(&set(scene.attester.kid(), "ES256")));
+        assert!(!kept.is_vouched_for_by(&set("another", "ES256")), "the same key under a name that the header does not give");
+        assert!(!kept.is_vouched_for_by(&set(scene.attester.kid(), "EdDSA")), "the same key for something else");
+        assert!(!kept.is_vouched_for_by(&Scene::new().keys()));
+        assert!(!kept.is_vouched_for_by(&KeySet::default()));
+        assert_eq!(kept.must_be_fresh(NOW, 86_400), Ok(()));
+        assert_eq!(kept.must_be_fresh(NOW + 3599, 86_400), Ok(()));
+        assert_eq!(kept.must_be_fresh(NOW + 3600, 86_400), Err(Rejected::Stale));
+        assert_eq!(kept.must_be_fresh(NOW, 9), Err(Rejected::Stale));
+        assert_eq!(kept.must_be_fresh(NOW, 10), Ok(()));
+        assert_eq!(kept.must_be_fresh(NOW - 60, 86_400), Ok(()));
+        assert!(matches!(kept.must_be_fresh(NOW - 61, 86_400), Err(Rejected::Invalid(_))), "nbf");
     }
 
     #[test]

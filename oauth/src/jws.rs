@@ -76,6 +76,11 @@ impl<'a> Unverified<'a> {
 
     /// The claims, once the signature fits a key of the set with the header's kid.
     pub fn verify_with(self, keys: &KeySet) -> Result<Map<String, Value>, JwsError> {
+        self.verify_by(keys).map(|it| it.0)
+    }
+
+    /// The same, with the key that fitted.
+    pub fn verify_by(self, keys: &KeySet) -> Result<(Map<String, Value>, PublicKey), JwsError> {
         let alg = self.alg().ok_or(JwsError::UnsupportedHeader)?;
         if self.header.get("kid").is_some_and(|it| !it.is_string()) {
             return Err(JwsError::UnsupportedHeader);
@@ -84,8 +89,8 @@ impl<'a> Unverified<'a> {
         if candidates.is_empty() {
             return Err(JwsError::NoKey);
         }
-        let fits = candidates.iter().any(|it| it.verify(alg, self.signed.as_bytes(), &self.signature));
-        if fits { Ok(self.claims) } else { Err(JwsError::BadSignature) }
+        let fits = candidates.into_iter().find(|it| it.verify(alg, self.signed.as_bytes(), &self.signature)).cloned();
+        fits.map(|it| (self.claims, it)).ok_or(JwsError::BadSignature)
     }
 }
 

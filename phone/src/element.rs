@@ -5,7 +5,7 @@ use crate::Trouble;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use minicbor::Encoder;
-use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
 use symbolon_oauth::base64url;
 use symbolon_oauth::digest::sha256;
 use symbolon_oauth::jwk::PrivateKey;
@@ -56,8 +56,13 @@ impl Maker {
         self.root.public_key_raw() != other.root.public_key_raw()
     }
 
-    /// `attestKey` on iOS: a new key of the Secure Enclave, and Apple's word for it.
+    /// `attestKey` on iOS: a new key of the Secure Enclave, and Apple's word for it. Without a receipt.
     pub fn ios(&self, app_id: &str, client_data_hash: &[u8]) -> Result<(IosKey, Vec<u8>), Trouble> {
+        self.ios_as(&Ios { app_id, client_data_hash, development: false, version: None, made: None })
+    }
+
+    /// The same, of whatever kind.
+    pub fn ios_as(&self, phone: &Ios<'_>) -> Result<(IosKey, Vec<u8>), Trouble> {
         let key = KeyPair::generate().map_err(trouble)?;
         let point = key.public_key_raw().to_vec();
         let mut cose = Encoder::new(Vec::new());
@@ -67,21 +72,60 @@ impl Maker {
             Ok(())
         })()
         .map_err(trouble)?;
-        let (key_id, app) = (sha256(&point), sha256(app_id.as_bytes()));
-        let data = [&app[..], &[0x40], &[0; 4], b"appattest\0\0\0\0\0\0\0", &[0, 32], &key_id, &cose.into_writer()].concat();
-        let nonce = sha256(&[data.as_slice(), client_data_hash].concat());
+        let (key_id, app) = (sha256(&point), sha256(phone.app_id.as_bytes()));
+        let environment = if phone.development { b"appattestdevelop" } else { b"appattest\0\0\0\0\0\0\0" };
+        let data = [&app[..], &[0x40], &[0; 4], environment, &[0, 32], &key_id, &cose.into_writer(), &says(phone.version)?].concat();
+        let nonce = sha256(&[data.as_slice(), phone.client_data_hash].concat());
         let value = [[0x30, 0x24, 0xa1, 0x22, 0x04, 0x20].as_slice(), &nonce].concat();
         let leaf = self.leaf(&key, CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 2], value))?;
+        let receipt = match phone.made {
+            Some(made) => self.receipt(&Receipt {
+                app_id: phone.app_id,
+                certificate: &leaf,
+                client_data_hash: phone.client_data_hash,
+                environment: if phone.development { "sandbox" } else { "production" },
+                times: made,
+                risk_metric: None,
+            })?,
+            None => Vec::new(),
+        };
         let mut out = Encoder::new(Vec::new());
         (|| -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
             out.map(3)?.str("fmt")?.str("apple-appattest")?.str("attStmt")?.map(2)?;
-            out.str("x5c")?.array(2)?.bytes(&leaf)?.bytes(&self.middle_der)?.str("receipt")?.bytes(b"")?;
+            out.str("x5c")?.array(2)?.bytes(&leaf)?.bytes(&self.middle_der)?.str("receipt")?.bytes(&receipt)?;
             out.str("authData")?.bytes(&data)?;
             Ok(())
         })()
         .map_err(trouble)?;
         let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).map_err(trouble)?;
-        Ok((IosKey { app_id: app_id.to_owned(), key_id, signer }, out.into_writer()))
+        Ok((IosKey { app_id: phone.app_id.to_owned(), key_id, certificate: leaf, signer }, out.into_writer()))
+    }
+
+    /// A receipt as Apple writes them: CMS signed data (RFC 5652) over a set of fields.
+    pub fn receipt(&self, it: &Receipt<'_>) -> Result<Vec<u8>, Trouble> {
+        let key = KeyPair::generate().map_err(trouble)?;
+        let mut signer = params("Simulated Receipts", false);
+        signer.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        signer.custom_extensions.push(CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 12, 15], vec![5, 0]));
+        let by_middle = Issuer::new(params("Simulated Intermediate", true), &self.middle);
+        let signer = signer.signed_by(&key, &by_middle).map_err(trouble)?.der().to_vec();
+        let content = it.fields();
+        let signs = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).map_err(trouble)?;
+        let signature = signs.sign(&SystemRandom::new(), &content).map_err(trouble)?;
+        let (_, parsed) = x509_parser::parse_x509_certificate(&signer).map_err(trouble)?;
+        let name = tlv(&[0x30], &[parsed.issuer().as_raw(), &tlv(&[2], parsed.raw_serial())].concat());
+        let sha_256 = tlv(&[0x30], &[6, 9, 0x60, 0x86, 0x48, 1, 0x65, 3, 4, 2, 1]);
+        let ecdsa = tlv(&[0x30], &[6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]);
+        let oid = |last: u8| tlv(&[6], &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 1, 7, last]);
+        let info = [integer(1), name, sha_256.clone(), ecdsa, tlv(&[4], signature.as_ref())].concat();
+        let data = [
+            integer(1),
+            tlv(&[0x31], &sha_256),
+            tlv(&[0x30], &[oid(1), tagged(0, &tlv(&[4], &content))].concat()),
+            tagged(0, &[signer.as_slice(), &self.middle_der].concat()),
+            tlv(&[0x31], &tlv(&[0x30], &info)),
+        ];
+        Ok(tlv(&[0x30], &[oid(2), tagged(0, &tlv(&[0x30], &data.concat()))].concat()))
     }
 
     /// A key of the Android Keystore that exists already in this simulation, with the chain that describes it: leaf, intermediate.
@@ -92,17 +136,81 @@ impl Maker {
     }
 }
 
+/// What an iPhone attests.
+#[derive(Clone, Copy)]
+pub struct Ios<'a> {
+    pub app_id: &'a str,
+    pub client_data_hash: &'a [u8],
+    /// A developer's build.
+    pub development: bool,
+    /// CFBundleVersion, as iOS 27 and later say it.
+    pub version: Option<&'a str>,
+    /// When the receipt was made, gives the next one, and expires; absent: there is none.
+    pub made: Option<[&'a str; 3]>,
+}
+
+/// What a receipt says.
+#[derive(Clone, Copy)]
+pub struct Receipt<'a> {
+    pub app_id: &'a str,
+    /// Of the attested key.
+    pub certificate: &'a [u8],
+    pub client_data_hash: &'a [u8],
+    /// `production` or `sandbox`.
+    pub environment: &'a str,
+    /// RFC 3339, in UTC: made, not before, expires.
+    pub times: [&'a str; 3],
+    /// Absent in the receipt of an attestation.
+    pub risk_metric: Option<&'a str>,
+}
+
+impl Receipt<'_> {
+    fn fields(&self) -> Vec<u8> {
+        let field = |number: u32, value: &[u8]| tlv(&[0x30], &[integer(number), integer(1), tlv(&[4], value)].concat());
+        let kind = if self.risk_metric.is_some() { "RECEIPT" } else { "ATTEST" };
+        let mut all = [
+            field(2, self.app_id.as_bytes()),
+            field(3, self.certificate),
+            field(4, self.client_data_hash),
+            field(5, b"token"),
+            field(6, kind.as_bytes()),
+            field(7, self.environment.as_bytes()),
+            field(12, self.times[0].as_bytes()),
+            field(19, self.times[1].as_bytes()),
+            field(21, self.times[2].as_bytes()),
+        ]
+        .concat();
+        all.extend(self.risk_metric.map(|it| field(17, it.as_bytes())).unwrap_or_default());
+        tlv(&[0x31], &all)
+    }
+}
+
+/// The map that iOS 27 and later append.
+fn says(version: Option<&str>) -> Result<Vec<u8>, Trouble> {
+    let Some(version) = version else { return Ok(Vec::new()) };
+    let mut out = Encoder::new(Vec::new());
+    out.map(1).and_then(|it| it.str("apple_bundle_version_01")?.str(version)).map_err(trouble)?;
+    Ok(out.into_writer())
+}
+
 /// A key of App Attest, which is not the installation's own key.
 pub struct IosKey {
     pub app_id: String,
     pub key_id: [u8; 32],
+    /// In DER.
+    pub certificate: Vec<u8>,
     signer: EcdsaKeyPair,
 }
 
 impl IosKey {
     /// `generateAssertion`.
     pub fn assertion(&self, client_data_hash: &[u8], counter: u32) -> Result<Vec<u8>, Trouble> {
-        let data = [&sha256(self.app_id.as_bytes())[..], &[0x40], &counter.to_be_bytes()].concat();
+        self.assertion_of(client_data_hash, counter, None)
+    }
+
+    /// The same by an app that says its version.
+    pub fn assertion_of(&self, client_data_hash: &[u8], counter: u32, version: Option<&str>) -> Result<Vec<u8>, Trouble> {
+        let data = [&sha256(self.app_id.as_bytes())[..], &[0x40], &counter.to_be_bytes(), &says(version)?].concat();
         let nonce = sha256(&[data.as_slice(), client_data_hash].concat());
         let signature = self.signer.sign(&SystemRandom::new(), &nonce).map_err(trouble)?;
         let mut out = Encoder::new(Vec::new());
@@ -126,6 +234,8 @@ pub struct Android<'a> {
     pub locked: bool,
     /// `YYYYMM`.
     pub patch: u32,
+    /// The boot key of a system of the owner's own, where that booted.
+    pub own_system: Option<[u8; 32]>,
 }
 
 fn tlv(tag: &[u8], content: &[u8]) -> Vec<u8> {
@@ -158,8 +268,13 @@ impl Android<'_> {
     fn description(&self) -> Vec<u8> {
         let package = tlv(&[0x30], &[tlv(&[4], self.package.as_bytes()), integer(1)].concat());
         let app = tlv(&[0x30], &[tlv(&[0x31], &package), tlv(&[0x31], &tlv(&[4], &self.signing_digest))].concat());
-        let boot = [tlv(&[4], &[9; 32]), tlv(&[1], &[if self.locked { 0xff } else { 0 }]), tlv(&[10], &[if self.locked { 0 } else { 2 }])]
-            .concat();
+        let state = match self.own_system {
+            _ if !self.locked => 2,
+            Some(_) => 1,
+            None => 0,
+        };
+        let locked = if self.locked { 0xff } else { 0 };
+        let boot = [tlv(&[4], &self.own_system.unwrap_or([9; 32])), tlv(&[1], &[locked]), tlv(&[10], &[state])].concat();
         let hardware = [
             tagged(1, &tlv(&[0x31], &integer(2))),
             tagged(702, &integer(0)),

@@ -1,7 +1,10 @@
 //! What every request sees: one immutable picture of configuration, pages and clients, replaced whole on reload,
 //! beside the store and the keys, which outlive a reload.
 
+use crate::attesting::anchors;
 use crate::attesting::play::Play;
+use crate::attesting::receipts::Apple;
+use crate::attesting::seen::Seen;
 use crate::attesting::status;
 use crate::certificates::Anchors;
 use crate::config::{Api, Client, Config};
@@ -11,6 +14,7 @@ use crate::grants::details::Types;
 use crate::login::flow::Machine;
 use crate::mail::Mailer;
 use crate::pages::Pages;
+use crate::pool::Pool;
 use crate::seal::KeyRing;
 use crate::store::Store;
 use crate::tokens::handles::Handles;
@@ -43,6 +47,10 @@ pub struct App {
     pub endings: Arc<Endings>,
     /// Android's status list.
     pub status: Arc<status::Held>,
+    /// What vouches for customers' own attesters, by client.
+    pub attesters: BTreeMap<String, anchors::Anchors>,
+    /// Client attestations that were verified under this picture.
+    pub seen: Seen,
     /// Where relative paths of the configuration begin.
     pub base: PathBuf,
     /// Names this process among those of the issuer.
@@ -51,7 +59,9 @@ pub struct App {
     registered: RwLock<Arc<Registered>>,
     configured: BTreeMap<String, Arc<Client>>,
     /// What opens Play Integrity tokens, by client.
-    pub play: BTreeMap<String, Play>,
+    pub play: BTreeMap<String, Arc<Play>>,
+    /// What asks Apple for receipts, by client.
+    pub apple: BTreeMap<String, Apple>,
     /// The types of authorization details.
     pub details: Types,
     /// The CAs of clients that show certificates.
@@ -75,6 +85,8 @@ pub struct Limits {
     pub attests: DefaultKeyedRateLimiter<u16>,
     /// Audit entries about refused requests, by whom they are about.
     pub refusals: DefaultKeyedRateLimiter<u16>,
+    /// Where evidence is verified.
+    pub evidence: Pool,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
     pub proven_secrets: Mutex<BTreeMap<String, [u8; 32]>>,
     /// One unproved secret at a time.
@@ -91,6 +103,7 @@ impl Limits {
             pushes: per_minute(6000),
             attests: per_minute(600),
             refusals: per_minute(30),
+            evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),
             proven_secrets: Mutex::default(),
             proving: Semaphore::new(1),
         }
@@ -127,20 +140,16 @@ impl App {
         }
         let templates = config.templates.as_ref().map(|it| base.join(it));
         let configured = config.client.iter().map(|(id, it)| (id.clone(), Arc::new(it.clone()))).collect();
-        let mut anchors = BTreeMap::new();
-        for (id, client) in &config.client {
-            if let Some(rules) = &client.tls_client_auth {
-                anchors.insert(id.clone(), Anchors::load(rules, base)?);
-            }
-        }
-        let mut play = BTreeMap::new();
-        for (id, client) in &config.client {
-            if let Some(rules) = client.attestation.as_ref().and_then(|it| it.android.as_ref()).and_then(|it| it.play.as_ref()) {
-                play.insert(id.clone(), Play::load(rules, base)?);
-            }
-        }
+        let anchors = of_clients(&config, |it| it.tls_client_auth.as_ref(), |it| Anchors::load(it, base))?;
+        let attesters = of_clients(&config, |it| it.attestation.as_ref()?.attester_x5c.as_ref(), |it| anchors::Anchors::load(it, base))?;
+        let play =
+            of_clients(&config, |it| it.attestation.as_ref()?.android.as_ref()?.play.as_ref(), |it| Play::load(it, base).map(Arc::new))?;
+        let apple =
+            of_clients(&config, |it| it.attestation.as_ref()?.ios.as_ref().filter(|it| it.receipts.is_some()), |it| Apple::load(it, base))?;
         Ok(Arc::new(App {
             anchors,
+            apple,
+            attesters,
             play,
             details: Types::new(&config)?,
             pages: Pages::new(&config.brand, templates.as_deref(), base)?,
@@ -153,6 +162,7 @@ impl App {
             },
             endings: before.map_or_else(Arc::default, |it| Arc::clone(&it.endings)),
             status: before.map_or_else(Arc::default, |it| Arc::clone(&it.status)),
+            seen: Seen::default(),
             base: base.to_owned(),
             limits: before.map_or_else(|| Arc::new(Limits::new()), |it| Arc::clone(&it.limits)),
             configured,
@@ -230,6 +240,16 @@ impl App {
     }
 }
 
+/// What some clients need beside their configuration, by client.
+fn of_clients<R, T>(
+    config: &Config,
+    rules: impl Fn(&Client) -> Option<&R>,
+    load: impl Fn(&R) -> Result<T, Fault>,
+) -> Result<BTreeMap<String, T>, Fault> {
+    let wanted = config.client.iter().filter_map(|(id, client)| Some((id, rules(client)?)));
+    wanted.map(|(id, rules)| Ok((id.clone(), load(rules)?))).collect()
+}
+
 /// The store's epoch: `symbolon recover` raises it after a restore, which voids every sign-in under way.
 async fn epoch(store: &Store) -> Result<String, Fault> {
     match store.one("SELECT value FROM fact WHERE name = $1", &["epoch".into()]).await? {
@@ -279,7 +299,7 @@ fn algorithms<'a>(config: &Config, registered: impl Iterator<Item = &'a Arc<Clie
 /// How long keys live, from the configuration; a key outlives the longest token, and the longest attestation of an installation,
 /// that it may have signed.
 pub fn schedule(config: &Config) -> Schedule {
-    let attestations = config.client.values().filter_map(|it| it.attestation.as_ref()).filter(|it| it.attester_jwks.is_none());
+    let attestations = config.client.values().filter_map(|it| it.attestation.as_ref()).filter(|it| it.is_ours());
     let longest_s = config.api.values().map(|it| it.lifetime.0).chain(attestations.map(|it| it.max_age.0)).max().unwrap_or(0).max(3600);
     Schedule {
         signs_ms: config.signing.rotate_every.0 * 1000,

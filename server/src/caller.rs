@@ -119,48 +119,28 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
     let Some(client) = app.client(&client_id) else {
         return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
     };
-    let combined = client.authentication == ClientAuthentication::AttestJwtClientAuthDpop;
-    // Elsewhere the header means nothing, unless it is how the client authenticates.
-    let key = if combined || PROVING.contains(&incoming.route) { dpop::of_request(app, incoming, None)? } else { None };
-    let mut instance = None;
-    let unattested = client.takes_unattested() && !attesting::is_claimed(incoming);
-    let (authenticated, assertion) = if unattested {
-        // 144-F: what an installation got, it alone can use; a device that attests nothing has less, and proves a key for it.
-        if !matches!(proof, Proof::None) {
-            return Err(invalid_client("This client is registered for another way of authentication.").into());
-        }
-        if key.is_none() && PROVING.contains(&incoming.route) {
-            let hint = "Without an attestation this client must prove a key: send a DPoP header (RFC 9449).";
-            return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
-        }
-        (false, None)
-    } else if client.authentication.attests() {
-        if !matches!(proof, Proof::None) {
-            return Err(invalid_client("This client is registered for another way of authentication.").into());
-        }
-        let proved = attesting::prove(app, incoming, &client_id, &client, key.as_ref())?;
-        if client.attestation.as_ref().is_some_and(|it| it.attester_jwks.is_none()) {
-            attesting::attester::must_be_welcome(app, &client_id, &proved.jkt).await?;
-        }
-        instance = Some(proved);
-        (true, None)
-    } else if client.authentication.uses_certificate() {
-        if !matches!(proof, Proof::None) {
-            return Err(invalid_client("This client is registered for another way of authentication.").into());
-        }
-        instance = certificates::authenticate(app, incoming, &client_id, &client)?;
-        if let Some(device) = &instance {
-            attesting::devices::must_be_welcome(app, incoming, &client_id, device).await?;
-        }
-        (true, None)
-    } else {
-        authenticate(app, incoming, &client_id, &client, proof).await?
-    };
-    if authenticated {
+    // RFC 9449 5 and 10.1: the token endpoint and PAR take proofs; elsewhere the header means nothing, unless an attested key
+    // is proved by it.
+    let takes_proof = PROVING.contains(&incoming.route) || attesting::by_dpop(incoming, &client);
+    let key = if takes_proof { dpop::of_request(app, incoming, None)? } else { None };
+    let own = authenticate(app, incoming, &client_id, &client, proof).await?;
+    if own.proved {
         let _ = incoming.known.client.set(client_id.clone());
-        if let Some(it) = &instance {
-            let _ = incoming.known.instance.set(it.jkt.clone());
-        }
+    }
+    let attested = attesting::of_request(app, incoming, &client_id, &client, key.as_ref()).await?;
+    let unattested = client.attestation.is_some() && attested.is_none();
+    if unattested && key.is_none() && PROVING.contains(&incoming.route) {
+        let hint = "Without an attestation this client must prove a key: send a DPoP header (RFC 9449).";
+        return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
+    }
+    let tier = client.attestation.as_ref().and_then(|rules| {
+        let name = attested.as_ref().map_or(TierName::None, Instance::tier);
+        Some((name, rules.tier(name)?))
+    });
+    let authenticated = own.proved || (client.authentication.attests() && attested.is_some());
+    let (instance, assertion) = (attested.or(own.device), own.assertion);
+    if let Some(it) = &instance {
+        let _ = (incoming.known.client.set(client_id.clone()), incoming.known.instance.set(it.jkt.clone()));
     }
     if key.is_none() && incoming.route == "/token" && client.dpop == Dpop::Required {
         let hint = "This client is registered to prove a key: send a DPoP header (RFC 9449).";
@@ -174,13 +154,6 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         }
         _ => None,
     };
-    let name = match &instance {
-        Some(it) if client.authentication.attests() => Some(it.tier()),
-        None if unattested => Some(TierName::None),
-        _ => None,
-    };
-    let rules = client.attestation.as_ref();
-    let tier = name.and_then(|name| Some((name, rules?.tier(name)?)));
     let (address, now_ms) = (incoming.address, incoming.now_ms);
     Ok(Caller { client_id, client, authenticated, address, now_ms, key, instance, tier, certificate, assertion })
 }
@@ -261,13 +234,31 @@ pub fn parse_basic(header: &str) -> Option<(String, String)> {
     Some((decode(id)?, decode(secret)?))
 }
 
-async fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &Client, proof: Proof) -> Result<(bool, Option<Assertion>)> {
+/// What came of a client's own proof.
+#[derive(Default)]
+struct Own {
+    proved: bool,
+    assertion: Option<Assertion>,
+    /// The managed device behind the certificate.
+    device: Option<Instance>,
+}
+
+/// The client's own proof. That of an installation (`attesting::of_request`) is judged beside every method alike.
+async fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &Client, proof: Proof) -> Result<Own> {
     use ClientAuthentication as Method;
+    let proved = Own { proved: true, ..Own::default() };
     match (client.authentication, proof) {
-        (Method::None, Proof::None) => Ok((false, None)),
+        (Method::None | Method::AttestJwtClientAuth | Method::AttestJwtClientAuthDpop, Proof::None) => Ok(Own::default()),
+        (Method::TlsClientAuth | Method::SelfSignedTlsClientAuth, Proof::None) => {
+            let device = certificates::authenticate(app, incoming, client_id, client)?;
+            if let Some(device) = &device {
+                attesting::devices::must_be_welcome(app, incoming, client_id, device).await?;
+            }
+            Ok(Own { device, ..proved })
+        }
         (Method::ClientSecretBasic, Proof::Basic(secret)) | (Method::ClientSecretPost, Proof::Post(secret)) => {
             check_secret(app, incoming, client_id, client, &secret).await?;
-            Ok((true, None))
+            Ok(proved)
         }
         (Method::PrivateKeyJwt, Proof::Assertion(text)) => {
             if !client.may_sign_with(Unverified::parse(&text).ok().and_then(|it| it.alg())) {
@@ -280,7 +271,7 @@ async fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &
                 .ok_or_else(|| Fault::new(format!("client {client_id} has no usable jwks")))?;
             let checked = client_assertion::check(&text, keys, client_id, &app.config.issuer, incoming.now_ms / 1000)
                 .map_err(|why| invalid_client("The client assertion was refused; its aud must be exactly the issuer.").because(why))?;
-            Ok((true, Some(checked)))
+            Ok(Own { assertion: Some(checked), ..proved })
         }
         (_, Proof::None) => Err(invalid_client("This client must authenticate.").into()),
         _ => Err(invalid_client("This client is registered for another way of authentication.").into()),

@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::attesting::Instance;
-use crate::config::{Client, ClientAuthentication, TlsClientAuth};
+use crate::config::{CertificateName, Client, ClientAuthentication, TlsClientAuth};
 use crate::error::{Fault, Refused, Result};
 use crate::http::{Incoming, Peer};
 use http::HeaderMap;
@@ -92,7 +92,8 @@ pub fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &Cl
     if rules.devices {
         return Ok(Some(Instance::of_device(device(&leaf)?, leaf.subject().to_string())));
     }
-    if fits(rules, &leaf) { Ok(None) } else { Err(refused(format!("subject {}", leaf.subject())).into()) }
+    let named = rules.names().iter().any(|it| is_named(it, &leaf));
+    if named { Ok(None) } else { Err(refused(format!("subject {}", leaf.subject())).into()) }
 }
 
 /// A device is its subject among those of its CA: a renewed certificate is the same device. Without a name all would be one.
@@ -118,17 +119,17 @@ fn standard_base64(text: &str) -> Option<Vec<u8>> {
     certificate::from_header(&format!(":{text}:"))
 }
 
-/// RFC 8705 2.1.2: the one registered value.
-fn fits(rules: &TlsClientAuth, leaf: &X509Certificate<'_>) -> bool {
-    if let Some(wanted) = &rules.subject_dn {
+/// Is this the one name that is registered?
+pub fn is_named(wanted: &CertificateName<'_>, leaf: &X509Certificate<'_>) -> bool {
+    if let CertificateName::SubjectDn(wanted) = wanted {
         return distinguished_name::parse(wanted).is_some_and(|it| Some(it) == subject(leaf));
     }
     let Ok(Some(names)) = leaf.subject_alternative_name() else { return false };
-    names.value.general_names.iter().any(|name| match name {
-        GeneralName::DNSName(it) => rules.san_dns.as_deref() == Some(*it),
-        GeneralName::URI(it) => rules.san_uri.as_deref() == Some(*it),
-        GeneralName::RFC822Name(it) => rules.san_email.as_deref() == Some(*it),
-        GeneralName::IPAddress(it) => rules.san_ip.is_some_and(|wanted| address(it) == Some(wanted)),
+    names.value.general_names.iter().any(|name| match (name, wanted) {
+        (GeneralName::DNSName(it), CertificateName::Dns(wanted)) => it == wanted,
+        (GeneralName::URI(it), CertificateName::Uri(wanted)) => it == wanted,
+        (GeneralName::RFC822Name(it), CertificateName::Email(wanted)) => it == wanted,
+        (GeneralName::IPAddress(it), CertificateName::Ip(wanted)) => address(it) == Some(*wanted),
         _ => false,
     })
 }

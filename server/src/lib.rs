@@ -17,6 +17,7 @@ pub mod login;
 pub mod mail;
 pub mod nodes;
 pub mod pages;
+pub mod pool;
 pub mod refusals;
 pub mod seal;
 pub mod serve;

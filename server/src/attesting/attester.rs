@@ -2,49 +2,52 @@
 //! for the installation's key comes out. The order: proof of the key, our challenge, sizes, then signatures in a bounded pool.
 //! docs/attestation.md has the bytes an app hashes.
 
+use super::status::Listed;
+use super::{android, ios};
 use crate::app::{App, Limits};
 use crate::audit;
-use crate::config::{AttestationRules, Client, TierName};
+use crate::config::{AttestationRules, TierName};
 use crate::dpop;
 use crate::error::{Fault, Refused, Result};
 use crate::http::Incoming;
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, NotApplied, Value};
 use serde_json::{Map, Value as Json, json};
-use symbolon_attest::app_attest::{self, APPLE_ROOT, Environment};
+use std::sync::Arc;
 use symbolon_attest::binding::{self, Purpose};
-use symbolon_attest::key_attestation::{self, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level};
-use symbolon_attest::{Failed, Verdict};
 use symbolon_oauth::jwk::{Algorithm, PublicKey};
 use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::{base64url, client_attestation, digest};
 
 const CHALLENGE_MS: i64 = 5 * 60_000;
-const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms) \
-    VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $7) ON CONFLICT (client, jkt) DO UPDATE SET platform = excluded.platform, \
-    tier = excluded.tier, evidence_key = excluded.evidence_key, counter = 0, facts = excluded.facts, attested_ms = excluded.attested_ms \
+const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms, \
+    receipt, receipt_due_ms) VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $7, $8, $9) ON CONFLICT (client, jkt) DO UPDATE \
+    SET platform = excluded.platform, tier = excluded.tier, evidence_key = excluded.evidence_key, counter = 0, facts = excluded.facts, \
+    attested_ms = excluded.attested_ms, receipt = excluded.receipt, receipt_due_ms = excluded.receipt_due_ms \
     WHERE instance.state = 'active'";
 /// Assertions count upwards; whoever comes with a lower number is late or a copy.
 const RENEW: &str =
     "UPDATE instance SET counter = $3, attested_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND counter < $3";
 const AGAIN: &str = "UPDATE instance SET attested_ms = $3 WHERE client = $1 AND jkt = $2 AND state = 'active'";
-const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts FROM instance WHERE client = $1 AND jkt = $2";
+pub const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms FROM instance \
+    WHERE client = $1 AND jkt = $2";
+const STATE: &str = "SELECT state FROM instance WHERE client = $1 AND jkt = $2";
 
 pub fn invalid(hint: &'static str) -> Refused {
     Refused::bad_request("invalid_client_attestation", hint)
 }
 
 /// The client, if this server attests it.
-fn client_of(app: &App, incoming: &Incoming) -> Result<(String, std::sync::Arc<Client>, AttestationRules)> {
+fn client_of(app: &App, incoming: &Incoming) -> Result<(String, AttestationRules)> {
     let unknown = || Refused::new(401, "invalid_client", "There is no client of this client_id that this server attests.");
     let id = incoming.form.get("client_id").ok_or_else(unknown)?;
     let client = app.client(id).ok_or_else(unknown)?;
-    let rules = client.attestation.clone().filter(|it| it.attester_jwks.is_none()).ok_or_else(unknown)?;
+    let rules = client.attestation.clone().filter(|it| it.is_ours()).ok_or_else(unknown)?;
     let place = Limits::place(&["attest", id, &incoming.address.to_string()]);
     if app.limits.attests.check_key(&place).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many attestations from here; wait.").retry_after(10).into());
     }
-    Ok((id.to_owned(), client, rules))
+    Ok((id.to_owned(), rules))
 }
 
 /// POST /attest/challenge: 32 bytes, good for five minutes and one attestation of this client. Nothing is stored.
@@ -77,6 +80,8 @@ pub struct Judged {
     pub tier: String,
     pub evidence_key: Vec<u8>,
     pub facts: Json,
+    /// Of App Attest: sealed, and when Apple gives the next one.
+    pub receipt: Option<(Vec<u8>, i64)>,
     /// Of an assertion.
     pub counter: Option<u32>,
     /// For a key that is known already, whose facts stay.
@@ -87,41 +92,64 @@ pub struct Judged {
 }
 
 /// Everything about one request.
-pub struct Case<'a> {
-    pub client_id: &'a str,
-    pub rules: &'a AttestationRules,
+pub struct Case {
+    pub client_id: String,
+    pub rules: AttestationRules,
     pub challenge: [u8; 32],
-    pub jkt: &'a str,
+    pub jkt: String,
     pub now_s: i64,
+    pub listed: Listed,
     roots: Vec<Vec<u8>>,
+}
+
+impl Case {
+    /// What evidence that names the installation's key has to be about.
+    pub fn named(&self, purpose: Purpose) -> Result<[u8; 32]> {
+        let thumbprint = base64url::decode(&self.jkt).and_then(|it| it.try_into().ok());
+        let thumbprint = thumbprint.ok_or_else(|| Fault::new("a thumbprint has 32 bytes"))?;
+        Ok(binding::named(purpose, &self.client_id, &self.challenge, &thumbprint))
+    }
+
+    /// Trusted roots of a maker, and the simulated ones of a development configuration.
+    pub fn roots<'a>(&'a self, ours: &[&'static [u8]]) -> Vec<&'a [u8]> {
+        ours.iter().copied().chain(self.roots.iter().map(Vec::as_slice)).collect()
+    }
+}
+
+/// Verifies on the pool (285-N); what finds it full has spent nothing there.
+pub async fn on_pool<T: Send + 'static>(app: &App, case: &Arc<Case>, work: impl FnOnce(&Case) -> Result<T> + Send + 'static) -> Result<T> {
+    let case = Arc::clone(case);
+    app.limits.evidence.run(move || work(&case)).await?
 }
 
 /// POST /attest.
 pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let (client_id, _, rules) = client_of(app, incoming)?;
+    let (client_id, rules) = client_of(app, incoming)?;
     let held = dpop::of_request(app, incoming, None)?
         .ok_or_else(|| Refused::bad_request("invalid_dpop_proof", "Prove the installation's key: send a DPoP header."))?;
     let text = incoming.form.get("challenge").unwrap_or_default();
     let challenge = opened(app, text, &client_id, incoming.now_ms)
         .ok_or_else(|| invalid("The challenge is unknown or too old. Get a new one from /attest/challenge."))?;
-    let case = Case {
-        client_id: &client_id,
-        rules: &rules,
+    let case = Arc::new(Case {
+        client_id,
+        rules,
         challenge,
-        jkt: &held.jkt,
+        jkt: held.jkt.clone(),
         now_s: incoming.now_ms / 1000,
+        listed: Listed::now(app),
         roots: app.config.attestation.simulated_roots.iter().filter_map(|it| base64url::decode(it)).collect(),
-    };
+    });
     let mut judged = judged(app, incoming, &case, &held, text).await?;
+    let (client_id, rules) = (case.client_id.as_str(), &case.rules);
     let tier = TierName::parse(&judged.tier);
     if tier.and_then(|it| rules.tier(it)).is_none() {
         judged.failed.push("tier");
     }
     if !judged.failed.is_empty() {
-        return Err(refused(app, incoming, &client_id, &judged.failed).await?.into());
+        return Err(refused(app, incoming, client_id, &judged.failed).await?.into());
     }
     let mut change = Change::new(incoming.now_ms);
-    let (id, jkt) = (|| client_id.as_str().into(), || held.jkt.as_str().into());
+    let (id, jkt) = (|| client_id.into(), || held.jkt.as_str().into());
     let now = || Value::from(incoming.now_ms);
     let row = match judged.counter {
         Some(counter) => {
@@ -134,15 +162,18 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         None => {
             let (tier, key) = (judged.tier.as_str().into(), Value::from(judged.evidence_key));
-            change.run(ENROL, vec![id(), jkt(), judged.platform.into(), tier, key, judged.facts.to_string().into(), now()]);
+            let (receipt, due_ms) = judged.receipt.take().unzip();
+            let facts = judged.facts.to_string().into();
+            let due_ms = due_ms.unwrap_or_default().into();
+            change.run(ENROL, vec![id(), jkt(), judged.platform.into(), tier, key, facts, now(), receipt.into(), due_ms]);
             change.len() - 1
         }
     };
     let proof = (!judged.spent).then(|| held.burn(&mut change));
     if !judged.spent {
-        change.once("evidence_challenge", &client_id, text, incoming.now_ms + CHALLENGE_MS);
+        change.once("evidence_challenge", client_id, text, incoming.now_ms + CHALLENGE_MS);
     }
-    let entry = audit::Entry::ok("instance_attested").client(client_id.as_str()).address(incoming.address.to_string());
+    let entry = audit::Entry::ok("instance_attested").client(client_id).address(incoming.address.to_string());
     change.audit(entry.with("jkt", held.jkt.as_str()).with("tier", judged.tier.as_str()).with("platform", judged.platform));
     match app.store.apply(change).await {
         Ok(_) => {}
@@ -154,7 +185,7 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
         Err(NotApplied::Conflict(_)) => return Err(invalid("This challenge was used before. Get a new one.").into()),
         Err(other) => return Err(other.into()),
     }
-    issued(app, incoming, &client_id, &rules, &judged.tier)
+    issued(app, incoming, client_id, rules, &judged.tier)
 }
 
 /// The Client Attestation JWT, signed by us for the key of the proof.
@@ -179,30 +210,18 @@ async fn refused(app: &App, incoming: &Incoming, client_id: &str, failed: &[&'st
     Ok(invalid("The evidence was refused. The server's audit says which rule it broke.").because(failed.join(" ")).audited())
 }
 
-async fn judged(app: &App, incoming: &Incoming, case: &Case<'_>, held: &dpop::Held, text: &str) -> Result<Judged> {
-    let bytes = |name: &str| incoming.form.get(name).and_then(base64url::decode);
+async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &dpop::Held, text: &str) -> Result<Judged> {
     let missing = || invalid("A parameter of the evidence is missing or is not base64url.");
+    let bytes = |name: &str| incoming.form.get(name).and_then(base64url::decode).ok_or_else(missing);
+    let chain = || {
+        let text = incoming.form.get("chain").ok_or_else(missing)?;
+        text.split('.').take(11).map(base64url::decode).collect::<Option<Vec<Vec<u8>>>>().ok_or_else(missing)
+    };
     match incoming.form.get("format") {
-        Some("apple-appattest") => {
-            let (object, key_id) = (bytes("attestation").ok_or_else(missing)?, bytes("key_id").ok_or_else(missing)?);
-            let thumbprint = thumbprint(case.jkt)?;
-            let hash = binding::named(Purpose::First, case.client_id, &case.challenge, &thumbprint);
-            app_attestation(case, &object, &key_id, &hash)
-        }
-        Some("apple-assertion") => {
-            let object = bytes("assertion").ok_or_else(missing)?;
-            app_assertion(app, case, &object).await
-        }
-        Some("android-key") => {
-            let text = incoming.form.get("chain").ok_or_else(missing)?;
-            let chain: Option<Vec<Vec<u8>>> = text.split('.').take(11).map(base64url::decode).collect();
-            android(app, case, &chain.ok_or_else(missing)?)
-        }
-        Some("android-witness") => {
-            let text = incoming.form.get("chain").ok_or_else(missing)?;
-            let chain: Option<Vec<Vec<u8>>> = text.split('.').take(11).map(base64url::decode).collect();
-            witness(app, case, &chain.ok_or_else(missing)?).await
-        }
+        Some("apple-appattest") => ios::attestation(app, case, bytes("attestation")?, bytes("key_id")?).await,
+        Some("apple-assertion") => ios::assertion(app, case, bytes("assertion")?).await,
+        Some("android-key") => android::key(app, case, chain()?).await,
+        Some("android-witness") => android::witness(app, case, chain()?).await,
         Some("play-classic" | "play-standard") => super::play::judged(app, incoming, case, held, text).await,
         _ => {
             let hint = "format is apple-appattest, apple-assertion, android-key, android-witness, play-classic or play-standard.";
@@ -211,151 +230,9 @@ async fn judged(app: &App, incoming: &Incoming, case: &Case<'_>, held: &dpop::He
     }
 }
 
-pub fn thumbprint(jkt: &str) -> Result<[u8; 32]> {
-    let bytes = base64url::decode(jkt).and_then(|it| it.try_into().ok());
-    bytes.ok_or_else(|| Fault::new("a thumbprint has 32 bytes").into())
-}
-
-/// Trusted roots of a maker, and the simulated ones of a development configuration.
-fn roots<'a>(case: &'a Case<'_>, ours: &[&'static [u8]]) -> Vec<&'a [u8]> {
-    ours.iter().copied().chain(case.roots.iter().map(Vec::as_slice)).collect()
-}
-
-fn app_attestation(case: &Case<'_>, object: &[u8], key_id: &[u8], hash: &[u8; 32]) -> Result<Judged> {
-    let rules = case.rules.ios.as_ref().ok_or_else(|| invalid("This client has no iOS app."))?;
-    let app_ids: Vec<&str> = rules.app_ids.iter().map(String::as_str).collect();
-    let expected = app_attest::Expected {
-        app_ids: &app_ids,
-        client_data_hash: hash,
-        key_id,
-        environment: if rules.development { Environment::Development } else { Environment::Production },
-        roots: &roots(case, &[APPLE_ROOT]),
-        now_s: case.now_s,
-    };
-    let verdict = app_attest::attestation(object, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
-    let facts = json!({ "app_id": verdict.facts.app_id, "bundle_version": verdict.facts.bundle_version });
-    Ok(Judged {
-        platform: "ios",
-        // The app says that its key is in the Secure Enclave; the evidence is about the app.
-        tier: "hardware_claimed".to_owned(),
-        evidence_key: verdict.facts.public_key,
-        facts,
-        failed: verdict.failed.into_iter().map(|it| it.name).collect(),
-        ..Judged::default()
-    })
-}
-
-/// Renewal for a key that is known: the same App Attest key signs again.
-async fn app_assertion(app: &App, case: &Case<'_>, object: &[u8]) -> Result<Judged> {
-    let rules = case.rules.ios.as_ref().ok_or_else(|| invalid("This client has no iOS app."))?;
-    let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
-    let row = app.store.one(KNOWN, &[case.client_id.into(), case.jkt.into()]).await?.ok_or_else(unknown)?;
-    if row.text(0)? != "active" || row.text(4)? != "ios" {
-        return Err(unknown().into());
-    }
-    let app_ids: Vec<&str> = rules.app_ids.iter().map(String::as_str).collect();
-    let hash = binding::named(Purpose::Renewal, case.client_id, &case.challenge, &thumbprint(case.jkt)?);
-    let expected = app_attest::ExpectedAssertion {
-        app_ids: &app_ids,
-        client_data_hash: &hash,
-        public_key: row.bytes(2)?,
-        counter_above: u32::try_from(row.int(3)?).unwrap_or(u32::MAX),
-    };
-    let verdict = app_attest::assertion(object, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
-    Ok(Judged {
-        platform: "ios",
-        tier: row.text(1)?.to_owned(),
-        counter: Some(verdict.facts.counter),
-        failed: verdict.failed.into_iter().map(|it| it.name).collect(),
-        ..Judged::default()
-    })
-}
-
-/// The attested key is the installation's key itself.
-fn android(app: &App, case: &Case<'_>, chain: &[Vec<u8>]) -> Result<Judged> {
-    let challenge = binding::leaf(&case.challenge, case.client_id);
-    let verdict = keystore(app, case, chain, &challenge)?;
-    let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
-    // 263-N: the key that proves the request is the key in the leaf.
-    if jkt_of(&verdict.facts.public_key).as_deref() != Some(case.jkt) {
-        failed.push("instance_key");
-    }
-    Ok(Judged { platform: "android", tier: "hardware".to_owned(), facts: android_facts(&verdict.facts), failed, ..Judged::default() })
-}
-
-/// Renewal on Android without Play: a key cannot be attested twice, so a throw-away key is attested whose challenge names the
-/// installation's. The device must not have become worse since.
-async fn witness(app: &App, case: &Case<'_>, chain: &[Vec<u8>]) -> Result<Judged> {
-    let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
-    let row = app.store.one(KNOWN, &[case.client_id.into(), case.jkt.into()]).await?.ok_or_else(unknown)?;
-    if row.text(0)? != "active" || row.text(4)? != "android" {
-        return Err(unknown().into());
-    }
-    let challenge = binding::named(Purpose::Renewal, case.client_id, &case.challenge, &thumbprint(case.jkt)?);
-    let verdict = keystore(app, case, chain, &challenge)?;
-    let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
-    let before: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
-    let now = android_facts(&verdict.facts);
-    if before["boot_key"] != now["boot_key"] {
-        failed.push("another_device");
-    }
-    if now["os_patch"].as_i64() < before["os_patch"].as_i64() {
-        failed.push("older_patch");
-    }
-    Ok(Judged { platform: "android", tier: row.text(1)?.to_owned(), renews: true, failed, ..Judged::default() })
-}
-
-fn android_facts(facts: &key_attestation::Facts) -> Json {
-    json!({
-        "packages": facts.packages, "version": facts.app_version, "os_patch": facts.os_patch, "os_version": facts.os_version,
-        "level": format!("{:?}", facts.key_level), "boot_key": base64url::encode(&facts.boot_key), "serials": facts.serials,
-    })
-}
-
-/// A chain of the Keystore for this challenge, judged by the client's rules.
-fn keystore(app: &App, case: &Case<'_>, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verdict<key_attestation::Facts>> {
-    let rules = case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?;
-    let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
-    let digests: Vec<[u8; 32]> = rules.signing_digests.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
-    let expected = key_attestation::Expected {
-        challenge,
-        app: Some(key_attestation::App { packages: &packages, signing_digests: &digests }),
-        roots: &roots(case, &[GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384]),
-        now_s: case.now_s,
-        status: &super::status::of_chain(app, &rules.revoked_serials, case.now_s),
-        own_boot_keys: &[],
-        least_level: if rules.strongbox { Level::StrongBox } else { Level::TrustedEnvironment },
-        sign_only: true,
-        strict: false,
-        least_patch: rules.least_patch,
-    };
-    let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    let mut verdict = key_attestation::judge(&slices, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
-    if rules.least_version.is_some_and(|least| verdict.facts.app_version.is_none_or(|it| it < least)) {
-        verdict.failed.push(Failed::new("version", "the app is older than least_version"));
-    }
-    Ok(verdict)
-}
-
-/// The tier of an installation that is known and welcome; `None`: it comes for the first time.
-pub async fn known(app: &App, case: &Case<'_>) -> Result<Option<String>> {
-    let Some(row) = app.store.one(KNOWN, &[case.client_id.into(), case.jkt.into()]).await? else { return Ok(None) };
-    if row.text(0)? != "active" || row.text(4)? != "android" {
-        return Err(invalid("This installation is revoked, or its key belongs to another platform.").into());
-    }
-    Ok(Some(row.text(1)?.to_owned()))
-}
-
-/// RFC 7638 thumbprint of a P-256 key in SubjectPublicKeyInfo.
-fn jkt_of(spki: &[u8]) -> Option<String> {
-    let point = spki.get(spki.len().checked_sub(65)?..)?;
-    let jwk = json!({ "kty": "EC", "crv": "P-256", "x": base64url::encode(&point[1..33]), "y": base64url::encode(&point[33..]) });
-    Some(PublicKey::from_jwk(&jwk).ok()?.thumbprint().to_owned())
-}
-
 /// Is this installation still welcome? Asked at every authentication of a client that this server attests.
 pub async fn must_be_welcome(app: &App, client_id: &str, jkt: &str) -> Result<()> {
-    match app.store.one(KNOWN, &[client_id.into(), jkt.into()]).await? {
+    match app.store.one(STATE, &[client_id.into(), jkt.into()]).await? {
         Some(row) if row.text(0)? == "active" => Ok(()),
         _ => Err(Refused::new(401, "invalid_client", "This installation has been revoked.").because(format!("instance {jkt}")).into()),
     }

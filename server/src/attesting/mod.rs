@@ -1,13 +1,19 @@
 //! Attestation-based client authentication (draft-ietf-oauth-attestation-based-client-auth): an installation of an app
-//! proves that an attester vouches for its key. The attester is ours (`issue`) or the customer's own, known by its keys.
+//! proves that an attester vouches for its key. The attester is ours (`attester`) or the customer's own, known by its keys.
+//! It is how a client authenticates, or a further signal beside another method; the checks are the same.
 
+pub mod anchors;
+pub mod android;
 pub mod attester;
 pub mod devices;
+pub mod ios;
 pub mod play;
+pub mod receipts;
+pub mod seen;
 pub mod status;
 
 use crate::app::App;
-use crate::config::{Client, ClientAuthentication, TierName};
+use crate::config::{AttestationRules, Client, ClientAuthentication, TierName};
 use crate::dpop::{self, Held};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::Incoming;
@@ -17,6 +23,7 @@ use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use symbolon_oauth::client_attestation::{self, Attestation, POP_WINDOW_S, Rejected};
 use symbolon_oauth::dpop_nonce::NonceKey;
+use symbolon_oauth::jwk::KeySet;
 
 pub const ATTESTATION: &str = "oauth-client-attestation";
 pub const POP: &str = "oauth-client-attestation-pop";
@@ -79,43 +86,81 @@ pub fn named_client(incoming: &Incoming) -> Result<Option<String>> {
     Ok(Some(id))
 }
 
-/// Checks attestation and proof of a client that is registered for them. `key`: what the request's DPoP header proved.
-pub fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: Option<&Held>) -> Result<Instance> {
+/// The installation behind a request of a client that has rules for installations. `None`: it has none, or devices that cannot
+/// attest are let in and this is one. `key`: what the request's DPoP header proved.
+pub async fn of_request(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: Option<&Held>) -> Result<Option<Instance>> {
+    let Some(rules) = &client.attestation else {
+        let named = client.authentication.attests();
+        return if named { Err(Fault::new(format!("client {client_id} has no attestation rules")).into()) } else { Ok(None) };
+    };
+    // 144-F, 279-N: what an installation got, it alone can use; leaving the attestation out never gets more than the tier `none`.
+    let claimed = incoming.headers.contains_key(ATTESTATION) || incoming.headers.contains_key(POP);
+    if !claimed && client.takes_unattested() {
+        return Ok(None);
+    }
+    let proved = prove(app, incoming, client_id, client, key)?;
+    if rules.is_ours() {
+        attester::must_be_welcome(app, client_id, &proved.jkt).await?;
+    }
+    Ok(Some(proved))
+}
+
+/// Is the attested key proved by DPoP? As the client is registered; beside another method of authentication, by a PoP if there is
+/// one (section 6 of the draft).
+pub fn by_dpop(incoming: &Incoming, client: &Client) -> bool {
+    match client.authentication {
+        ClientAuthentication::AttestJwtClientAuthDpop => true,
+        ClientAuthentication::AttestJwtClientAuth => false,
+        _ => client.attestation.is_some() && incoming.headers.contains_key(ATTESTATION) && !incoming.headers.contains_key(POP),
+    }
+}
+
+fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: Option<&Held>) -> Result<Instance> {
     let text = single(incoming, ATTESTATION)?
         .ok_or_else(|| Refused::new(401, "invalid_client", "This client must send an OAuth-Client-Attestation header."))?;
-    let attestation = checked(app, client, text, incoming.now_ms / 1000)?;
+    let attestation = checked(app, client_id, client, text, incoming.now_ms / 1000)?;
     if attestation.client_id != client_id {
         return Err(invalid("The attestation is for another client.").into());
     }
     let jkt = attestation.key.thumbprint().to_owned();
-    let pop = match (client.authentication, single(incoming, POP)?) {
-        (ClientAuthentication::AttestJwtClientAuth, Some(pop)) => Some(pop_of(app, incoming, pop, &attestation)?),
-        (ClientAuthentication::AttestJwtClientAuth, None) => {
-            return Err(invalid("The OAuth-Client-Attestation-PoP header is missing.").into());
-        }
+    let combined = by_dpop(incoming, client);
+    let pop = match (single(incoming, POP)?, key) {
         // 278-N: combined mode has no PoP header, and its DPoP key is the attested key.
-        (_, Some(_)) => return Err(invalid("This client proves its key by DPoP; leave the PoP header out.").into()),
-        (_, None) => match key {
-            Some(held) if held.jkt == jkt => None,
-            Some(_) => return Err(invalid("The DPoP proof is of another key than the attestation's.").into()),
-            None => return Err(Refused::bad_request("invalid_dpop_proof", "This client must send a DPoP header.").into()),
-        },
+        (Some(_), _) if combined => return Err(invalid("This client proves its key by DPoP; leave the PoP header out.").into()),
+        (Some(pop), _) => Some(pop_of(app, incoming, pop, &attestation)?),
+        (None, _) if !combined => return Err(invalid("The OAuth-Client-Attestation-PoP header is missing.").into()),
+        (None, Some(held)) if held.jkt == jkt => None,
+        (None, Some(_)) => return Err(invalid("The DPoP proof is of another key than the attestation's.").into()),
+        (None, None) => return Err(Refused::bad_request("invalid_dpop_proof", "This client must send a DPoP header.").into()),
     };
-    Ok(Instance { jkt, claims: attestation.claims, attested_ms: Some(attestation.iat * 1000), pop })
+    Ok(Instance { jkt, claims: attestation.claims.clone(), attested_ms: Some(attestation.iat * 1000), pop })
 }
 
-/// Signature and age. The keys are the customer's attester's, or ours.
-fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Attestation> {
-    let rules = client.attestation.clone().unwrap_or_default();
-    let keys = match &rules.attester_jwks {
-        Some(jwks) => Arc::clone(jwks.keys().map_err(|it| Fault::new(format!("attester_jwks: {it}")))?),
-        None => app.keys.verifiers(now_s * 1000),
-    };
+/// The keys that may have signed it: the customer's attester's, by certificates or by JWKS, or ours.
+fn attesters(app: &App, client_id: &str, rules: &AttestationRules, text: &str, now_s: i64) -> Result<Arc<KeySet>> {
+    if let Some(x5c) = rules.attester_x5c.as_ref().and_then(|_| client_attestation::unverified_x5c(text)) {
+        let anchors = app.attesters.get(client_id).ok_or_else(|| Fault::new(format!("client {client_id} has no anchors")))?;
+        let found = anchors.key(&x5c, now_s);
+        return found.map_err(|why| invalid("The attestation's x5c does not lead to this client's attester.").because(why).into());
+    }
+    match &rules.attester_jwks {
+        Some(jwks) => Ok(Arc::clone(jwks.keys().map_err(|it| Fault::new(format!("attester_jwks: {it}")))?)),
+        None if rules.is_ours() => Ok(app.keys.verifiers(now_s * 1000)),
+        None => Err(invalid("The attestation's header has no x5c.").into()),
+    }
+}
+
+/// Signature, age and tier.
+fn checked(app: &App, client_id: &str, client: &Client, text: &str, now_s: i64) -> Result<Arc<Attestation>> {
+    let rules = client.attestation.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no attestation rules")))?;
+    let keys = attesters(app, client_id, rules, text, now_s)?;
     let stale = || Error::from(use_fresh());
-    let attestation = client_attestation::check(text, &keys, now_s, rules.max_age.0).map_err(|why| match why {
+    let rejected = |why| match why {
         Rejected::Invalid(why) => Error::from(invalid(why)),
         Rejected::Stale => stale(),
-    })?;
+    };
+    let attestation = app.seen.verified(text, &keys).map_err(rejected)?;
+    attestation.must_be_fresh(now_s, rules.max_age.0).map_err(rejected)?;
     let tier = tier_of(&attestation.claims);
     let Some(rules) = rules.tier(tier) else {
         let why = format!("tier {} is not let in", tier.as_str());
@@ -131,11 +176,6 @@ fn checked(app: &App, client: &Client, text: &str, now_s: i64) -> Result<Attesta
 pub fn use_fresh() -> Refused {
     let hint = "The attestation is too old: get a new one for the same key, and send the request again.";
     Refused::bad_request("use_fresh_attestation", hint)
-}
-
-/// Does the request say that it comes from an attested installation?
-pub fn is_claimed(incoming: &Incoming) -> bool {
-    incoming.headers.contains_key(ATTESTATION) || incoming.headers.contains_key(POP)
 }
 
 /// The PoP, whose challenge must be one of ours, not too old (9 to 16 of the draft's list).

@@ -2,7 +2,8 @@
 //! only Google opens, through its decodeIntegrityToken call and a service account. Either way the verdict is judged by
 //! `symbolon_attest::play_integrity`, and speaks for the one request that its nonce or hash names.
 
-use super::attester::{Case, Judged, invalid, thumbprint};
+use super::android::known;
+use super::attester::{Case, Judged, invalid, on_pool};
 use crate::app::App;
 use crate::config::{AndroidApp, PlayDevice, PlayRules};
 use crate::dpop::Held;
@@ -13,9 +14,9 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value as Json, json};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use symbolon_attest::binding::{self, Purpose};
+use symbolon_attest::binding::Purpose;
 use symbolon_attest::play_integrity::{self, Binding, DeviceLevel, Expected, Keys};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::{base64url, certificate, digest, jws};
@@ -59,13 +60,23 @@ impl Play {
         };
         Ok(Self { classic, google })
     }
+
+    /// What is in a classic token, or the rule it breaks.
+    async fn open(self: &Arc<Self>, app: &App, case: &Arc<Case>, token: &str) -> Result<std::result::Result<Json, &'static str>> {
+        let (play, token) = (Arc::clone(self), token.to_owned());
+        let opened = on_pool(app, case, move |_| {
+            let keys = play.classic.as_ref().ok_or_else(|| Fault::new("a Play token of a kind that was let in before"))?;
+            Ok(play_integrity::open(&token, keys).map_err(|it| it.name()))
+        });
+        opened.await
+    }
 }
 
 /// Judges the token of a request. Challenge, proof and token are spent in a change of their own before anything else happens: a
 /// token that Google decodes twice loses its verdicts (design: burn before the outside call).
-pub async fn judged(app: &App, incoming: &Incoming, case: &Case<'_>, held: &Held, text: &str) -> Result<Judged> {
+pub async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &Held, text: &str) -> Result<Judged> {
     let rules = case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?;
-    let (Some(wanted), Some(play)) = (&rules.play, app.play.get(case.client_id)) else {
+    let (Some(wanted), Some(play)) = (&rules.play, app.play.get(&case.client_id)) else {
         return Err(invalid("This client takes no Play Integrity tokens.").into());
     };
     let token = incoming.form.get("token").filter(|it| it.len() <= MAX_TOKEN);
@@ -74,24 +85,23 @@ pub async fn judged(app: &App, incoming: &Incoming, case: &Case<'_>, held: &Held
     if (standard && play.google.is_none()) || (!standard && play.classic.is_none()) {
         return Err(invalid("This client takes Play Integrity tokens of the other kind.").into());
     }
-    let known = super::attester::known(app, case).await?;
+    let known = known(app, case).await?;
     burn(app, incoming, case, held, text, token).await?;
     let purpose = if known.is_some() { Purpose::Renewal } else { Purpose::First };
     let tier = known.unwrap_or_else(|| "hardware_claimed".to_owned());
     let mut judged =
         Judged { platform: "android", tier, facts: Json::Null, spent: true, renews: purpose == Purpose::Renewal, ..Judged::default() };
-    let opened = match (&play.google, &play.classic) {
-        (Some(google), _) if standard => google.decode(case, rules, token).await?,
-        (_, Some(keys)) => match play_integrity::open(token, keys) {
+    let opened = match &play.google {
+        Some(google) if standard => google.decode(case, rules, token).await?,
+        _ => match play.open(app, case, token).await? {
             Ok(it) => it,
             Err(why) => {
-                judged.failed.push(why.name());
+                judged.failed.push(why);
                 return Ok(judged);
             }
         },
-        _ => return Err(Fault::new("a Play token of a kind that was let in before").into()),
     };
-    let hash = base64url::encode(&binding::named(purpose, case.client_id, &case.challenge, &thumbprint(case.jkt)?));
+    let hash = base64url::encode(&case.named(purpose)?);
     judge(&opened, rules, wanted, standard, &hash, incoming.now_ms, &mut judged)?;
     Ok(judged)
 }
@@ -131,12 +141,12 @@ fn judge(
     Ok(())
 }
 
-async fn burn(app: &App, incoming: &Incoming, case: &Case<'_>, held: &Held, challenge: &str, token: &str) -> Result<()> {
+async fn burn(app: &App, incoming: &Incoming, case: &Case, held: &Held, challenge: &str, token: &str) -> Result<()> {
     let mut change = Change::new(incoming.now_ms);
     let proof = held.burn(&mut change);
     let until_ms = incoming.now_ms + MAX_AGE_MS;
-    change.once("evidence_challenge", case.client_id, challenge, until_ms);
-    change.once("play_token", case.client_id, &base64url::encode(&digest::sha256(token.as_bytes())), until_ms);
+    change.once("evidence_challenge", &case.client_id, challenge, until_ms);
+    change.once("play_token", &case.client_id, &base64url::encode(&digest::sha256(token.as_bytes())), until_ms);
     match app.store.apply(change).await {
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if at == proof => Err(crate::dpop::use_nonce().into()),
@@ -174,7 +184,7 @@ impl Google {
     }
 
     /// The verdict's payload. Whatever is wrong on Google's side is no fault of the app: it tries again with a new challenge.
-    async fn decode(&self, case: &Case<'_>, rules: &AndroidApp, token: &str) -> Result<Json> {
+    async fn decode(&self, case: &Case, rules: &AndroidApp, token: &str) -> Result<Json> {
         let outage = |why: String| {
             let hint = "Google cannot be asked at the moment. Get a new challenge and a new token, and try again.";
             Refused::new(503, "temporarily_unavailable", hint).retry_after(5).because(why)
@@ -219,7 +229,8 @@ impl Google {
     }
 }
 
-async fn answer(request: reqwest::RequestBuilder) -> std::result::Result<(u16, Vec<u8>), String> {
+/// Status and body of an answer that is not too large.
+pub async fn answer(request: reqwest::RequestBuilder) -> std::result::Result<(u16, Vec<u8>), String> {
     let mut answer = request.send().await.map_err(|it| it.without_url().to_string())?;
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|it| it.without_url().to_string())? {

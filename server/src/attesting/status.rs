@@ -22,18 +22,30 @@ impl Held {
     }
 }
 
-/// What is said of the certificates of a chain; what `revoked_serials` names is refused in any case.
-pub fn of_chain(app: &App, own: &[String], now_s: i64) -> impl Fn(&str) -> Option<Status> {
-    let list = app.status.now();
-    let needed = app.config.attestation.status_source(app.config.development).is_some();
-    let max_age_s = app.config.attestation.status_max_age.0;
-    move |serial| {
+/// The list as one request sees it.
+pub struct Listed {
+    list: Option<Arc<StatusList>>,
+    needed: bool,
+    max_age_s: i64,
+}
+
+impl Listed {
+    pub fn now(app: &App) -> Self {
+        Self {
+            list: app.status.now(),
+            needed: app.config.attestation.status_source(app.config.development).is_some(),
+            max_age_s: app.config.attestation.status_max_age.0,
+        }
+    }
+
+    /// What is said of a certificate; what `own` (`revoked_serials`) names is refused in any case.
+    pub fn of(&self, serial: &str, own: &[String], now_s: i64) -> Option<Status> {
         if own.iter().any(|it| it == serial) {
             return Some(Status::Revoked);
         }
-        match &list {
-            _ if !needed => None,
-            Some(it) => it.at(now_s, max_age_s)(serial),
+        match &self.list {
+            _ if !self.needed => None,
+            Some(it) => it.at(now_s, self.max_age_s)(serial),
             None => Some(Status::Stale),
         }
     }

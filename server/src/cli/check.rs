@@ -204,6 +204,31 @@ fn reached(config: &Config, clients: &[&Client], name: &str) -> bool {
     name == "default" || clients.iter().map(|it| it.login_policy()).any(|own| own == name || raises(own))
 }
 
+const INSTANCE_HOLDS: &str =
+    "    a stolen refresh token needs the installation's key and an attestation not older than attestation.max_age";
+
+/// Who vouches for the app.
+fn attestation_lines(client: &Client, lines: &mut Vec<String>) {
+    let Some(rules) = &client.attestation else { return };
+    if rules.ios.as_ref().is_some_and(|it| it.development) {
+        lines.push("  ! attestation.ios.development: builds of developers pass for those of the store".to_owned());
+    }
+    let own = rules.android.as_ref().map_or(0, |it| it.own_boot_keys.len());
+    if own > 0 {
+        lines.push(format!("    phones whose owners put one of {own} systems of their own on them pass for genuine ones"));
+    }
+    if !rules.is_ours() {
+        lines.push("    your own attester vouches: whoever has its key makes genuine installations of whatever they like".to_owned());
+    }
+    let less = "a device that does not attest gets what attestation.tier.none has";
+    match (client.authentication.attests(), client.takes_unattested()) {
+        (true, true) => lines.push(format!("    {less}")),
+        (true, false) => {}
+        (false, true) => lines.push(format!("    attestation is a further signal: {less}")),
+        (false, false) => lines.push("    attestation is a further signal, and no request goes without it".to_owned()),
+    }
+}
+
 fn client_lines(client: &Client, lines: &mut Vec<String>) {
     for uri in &client.redirect_uris {
         lines.push(match redirect::kind_of(uri) {
@@ -223,7 +248,11 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
     if client.without_pkce {
         lines.push("  ! without_pkce: an intercepted code can be used in another session".to_owned());
     }
+    attestation_lines(client, lines);
     match client.authentication {
+        ClientAuthentication::None if client.attestation.is_some() => {
+            lines.push(INSTANCE_HOLDS.to_owned());
+        }
         ClientAuthentication::None if client.kind != ClientKind::Native => {
             lines.push("  ! it does not authenticate: anybody who knows the id can be this client".to_owned());
         }
@@ -242,12 +271,7 @@ fn client_lines(client: &Client, lines: &mut Vec<String>) {
             lines.push("    a stolen refresh token needs the client's secret as well".to_owned());
         }
         ClientAuthentication::AttestJwtClientAuth | ClientAuthentication::AttestJwtClientAuthDpop => {
-            if client.attestation.as_ref().and_then(|it| it.ios.as_ref()).is_some_and(|it| it.development) {
-                lines.push("  ! attestation.ios.development: builds of developers pass for those of the store".to_owned());
-            }
-            lines.push(
-                "    a stolen refresh token needs the installation's key and an attestation not older than attestation.max_age".to_owned(),
-            );
+            lines.push(INSTANCE_HOLDS.to_owned());
         }
         ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => {
             let rules = client.tls_client_auth.as_ref();
@@ -326,5 +350,14 @@ mod tests {
         assert!(!private("com.example.a:/x", "com.example.b:/x").iter().any(|it| it.contains("too:") || it.contains("looks like")));
         let ours = sound.replacen("kind =", "require_consent = false\nfirst_party = true\nkind =", 1);
         assert_eq!(weak(&ours), Vec::<String>::new());
+    }
+
+    #[test]
+    fn builds_of_developers_are_named() {
+        let ios = |more: &str| {
+            let rules = format!("attestation = {{ ios = {{ app_ids = [\"ABCDE12345.com.example\"]{more} }} }}\n");
+            weak(&(BASE.replace("URI", "https://app.example.com/cb") + &rules)).len()
+        };
+        assert_eq!((ios(""), ios(", development = true")), (0, 1), "240-N");
     }
 }

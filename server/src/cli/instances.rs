@@ -16,9 +16,14 @@ pub enum Instance {
         client: Option<String>,
     },
     /// What is known of one installation.
-    Show { jkt: String },
+    Show {
+        // One key in 64 begins with a hyphen.
+        #[arg(allow_hyphen_values = true)]
+        jkt: String,
+    },
     /// Refuse installations from now on, and end what they got: one by its key, or all that were attested in some way.
     Revoke {
+        #[arg(allow_hyphen_values = true)]
         jkt: Option<String>,
         /// All whose attestation chain has this certificate (serial in hexadecimal): a leaked keybox.
         #[arg(long, conflicts_with = "jkt")]

@@ -1,6 +1,6 @@
 //! A client: an application that may ask for tokens. The words follow RFC 7591 where it has one.
 
-use super::{Jwks, Secret, SecretSource, Span, Tier, TierName};
+use super::{AttestationRules, Jwks, Secret, Span, TierName};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -31,109 +31,6 @@ impl From<ClientKind> for redirect::ClientKind {
     }
 }
 
-/// Which attestations of an installation are good enough.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct AttestationRules {
-    /// The keys of the customer's own attester; absent: this server attests.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attester_jwks: Option<Jwks>,
-    /// An older attestation is answered with use_fresh_attestation.
-    pub max_age: Span,
-    /// What an installation may have, by what it proved. None named: each but `none` may have everything.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub tier: BTreeMap<TierName, Tier>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ios: Option<IosApp>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub android: Option<AndroidApp>,
-}
-
-/// The genuine app on iOS, for App Attest.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct IosApp {
-    /// `TEAMID.bundle.id`.
-    pub app_ids: Vec<String>,
-    /// UNSAFE: builds of developers instead of those of the store.
-    #[serde(default)]
-    pub development: bool,
-}
-
-/// The genuine app on Android, for Key Attestation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AndroidApp {
-    pub packages: Vec<String>,
-    /// SHA-256 of the certificates the app is signed with, in base64url.
-    pub signing_digests: Vec<String>,
-    /// Only phones with a secure element of their own.
-    #[serde(default)]
-    pub strongbox: bool,
-    /// versionCode of the app.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub least_version: Option<i64>,
-    /// `YYYYMM`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub least_patch: Option<i64>,
-    /// Play Integrity beside, or instead of, Key Attestation.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub play: Option<PlayRules>,
-    /// Serials of attestation certificates that are known to have leaked, in hexadecimal.
-    #[serde(default)]
-    pub revoked_serials: Vec<String>,
-}
-
-/// Play Integrity: which verdicts are good enough, and what opens the tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PlayRules {
-    /// versionCode.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub minimum_version: Option<i64>,
-    #[serde(default)]
-    pub device: PlayDevice,
-    /// Installed from Play by an account that may.
-    #[serde(default)]
-    pub require_licensed: bool,
-    /// Classic tokens: the response encryption keys of Play Console, in base64 as it shows them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decryption_key: Option<SecretSource>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verification_key: Option<String>,
-    /// Standard tokens: the JSON file of a Google service account that may decode them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub service_account: Option<SecretSource>,
-    /// UNSAFE, and only with `development = true`: somebody else than Google decodes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decode_url: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PlayDevice {
-    Basic,
-    #[default]
-    Device,
-    Strong,
-}
-
-impl AttestationRules {
-    /// What an installation of this tier may have; `None`: nothing, it is not let in.
-    pub fn tier(&self, name: TierName) -> Option<Tier> {
-        if self.tier.is_empty() {
-            return (name != TierName::None).then(Tier::default);
-        }
-        self.tier.get(&name).cloned()
-    }
-}
-
-impl Default for AttestationRules {
-    fn default() -> Self {
-        Self { attester_jwks: None, max_age: Span::hours(24), tier: BTreeMap::new(), ios: None, android: None }
-    }
-}
-
 /// Which certificates are the client's. RFC 8705 2.1.2: exactly one of the five names, or `devices`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -159,21 +56,42 @@ pub struct TlsClientAuth {
     pub devices: bool,
 }
 
+/// A name a certificate must have, in one of the places where certificates have names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificateName<'a> {
+    /// RFC 4514, compared exactly.
+    SubjectDn(&'a str),
+    Dns(&'a str),
+    Uri(&'a str),
+    Email(&'a str),
+    Ip(IpAddr),
+}
+
+impl CertificateName<'_> {
+    pub(super) fn problem(&self) -> Option<String> {
+        let Self::SubjectDn(dn) = self else { return None };
+        distinguished_name::parse(dn).is_none().then(|| format!("subject_dn: {dn:?} is no name of RFC 4514"))
+    }
+}
+
 impl TlsClientAuth {
-    pub fn problems(&self) -> Option<String> {
+    pub fn names(&self) -> Vec<CertificateName<'_>> {
         let names = [
-            self.subject_dn.is_some(),
-            self.san_dns.is_some(),
-            self.san_uri.is_some(),
-            self.san_ip.is_some(),
-            self.san_email.is_some(),
-            self.devices,
+            self.subject_dn.as_deref().map(CertificateName::SubjectDn),
+            self.san_dns.as_deref().map(CertificateName::Dns),
+            self.san_uri.as_deref().map(CertificateName::Uri),
+            self.san_email.as_deref().map(CertificateName::Email),
+            self.san_ip.map(CertificateName::Ip),
         ];
-        if names.iter().filter(|it| **it).count() != 1 {
+        names.into_iter().flatten().collect()
+    }
+
+    pub fn problems(&self) -> Option<String> {
+        let names = self.names();
+        if names.len() + usize::from(self.devices) != 1 {
             return Some("tls_client_auth needs one of subject_dn, san_dns, san_uri, san_ip, san_email, or devices = true".to_owned());
         }
-        let dn = self.subject_dn.as_deref()?;
-        distinguished_name::parse(dn).is_none().then(|| format!("tls_client_auth.subject_dn: {dn:?} is no name of RFC 4514"))
+        names.iter().find_map(CertificateName::problem).map(|it| format!("tls_client_auth.{it}"))
     }
 }
 
@@ -495,7 +413,7 @@ impl Client {
 
     /// Every installation or device holds what it got itself.
     pub fn has_instances(&self) -> bool {
-        self.authentication.attests() || self.tls_client_auth.as_ref().is_some_and(|it| it.devices)
+        self.attestation.is_some() || self.tls_client_auth.as_ref().is_some_and(|it| it.devices)
     }
 
     /// Signatures of the client by this algorithm count.
@@ -505,7 +423,7 @@ impl Client {
 
     /// Devices that cannot attest are let in, to less.
     pub fn takes_unattested(&self) -> bool {
-        self.authentication.attests() && self.attestation.as_ref().is_some_and(|it| it.tier(TierName::None).is_some())
+        self.attestation.as_ref().is_some_and(|it| it.tier(TierName::None).is_some())
     }
 
     pub fn requires_consent(&self) -> bool {

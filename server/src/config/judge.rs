@@ -5,8 +5,7 @@ use super::{
 };
 use crate::grants::details::judge_schema;
 use crate::login::policy::Method;
-use symbolon_oauth::client_attestation::MAX_LIFETIME_S;
-use symbolon_oauth::{base64url, redirect};
+use symbolon_oauth::redirect;
 
 impl Config {
     pub(super) fn problems(&self) -> Vec<String> {
@@ -206,35 +205,10 @@ impl Config {
         for mode in client.response_modes.iter().filter(|it| !RESPONSE_MODES.contains(&it.as_str())) {
             found.push(format!("there is no response mode {mode:?}; use {}", RESPONSE_MODES.join(", ")));
         }
-        let attester = client.attestation.as_ref().and_then(|it| it.attester_jwks.as_ref());
-        if attester.is_some_and(|it| it.keys().is_err()) {
-            found.push("attestation.attester_jwks is not a key set we accept".to_owned());
+        if client.authentication.attests() && client.attestation.is_none() {
+            found.push("attestation is missing: who vouches for the app's installations?".to_owned());
         }
-        if client.attestation.as_ref().is_some_and(|it| !(1..=MAX_LIFETIME_S).contains(&it.max_age.0)) {
-            found.push("attestation.max_age is at most 31d; no attestation that lives longer is accepted".to_owned());
-        }
-        let apps = client.attestation.as_ref().is_some_and(|it| it.ios.is_some() || it.android.is_some());
-        if client.authentication.attests() && attester.is_none() && !apps {
-            found.push("attestation names neither an attester (attester_jwks) nor an app of ours (ios, android)".to_owned());
-        }
-        if let Some(android) = client.attestation.as_ref().and_then(|it| it.android.as_ref()) {
-            let digest = |it: &String| base64url::decode(it).is_some_and(|it| it.len() == 32);
-            if android.packages.is_empty() || android.signing_digests.is_empty() || !android.signing_digests.iter().all(digest) {
-                found.push("attestation.android needs packages, and signing_digests of 32 bytes in base64url".to_owned());
-            }
-        }
-        if let Some(play) = client.attestation.as_ref().and_then(|it| it.android.as_ref()).and_then(|it| it.play.as_ref()) {
-            let classic = play.decryption_key.is_some() && play.verification_key.is_some();
-            if play.decryption_key.is_some() != play.verification_key.is_some() || (!classic && play.service_account.is_none()) {
-                found.push("attestation.android.play needs decryption_key and verification_key, or service_account, or all".to_owned());
-            }
-            if play.decode_url.is_some() && !self.development {
-                found.push("attestation.android.play.decode_url: only Google decodes, except with development = true".to_owned());
-            }
-        }
-        if client.attestation.as_ref().and_then(|it| it.ios.as_ref()).is_some_and(|it| it.app_ids.is_empty()) {
-            found.push("attestation.ios needs app_ids, such as ABCDE12345.com.example.shop".to_owned());
-        }
+        found.extend(client.attestation.iter().flat_map(|it| it.problems(self.development)));
         for (name, tier) in client.attestation.iter().flat_map(|it| &it.tier) {
             for scope in tier.scopes.iter().flatten().filter(|it| !client.apis.values().flatten().any(|own| own == *it)) {
                 found.push(format!("attestation.tier.{}: the client itself may not ask for {scope:?}", name.as_str()));
@@ -243,8 +217,8 @@ impl Config {
                 found.push(format!("attestation.tier.{}: no [login] has that acr", name.as_str()));
             }
         }
-        if client.attestation.is_some() && !client.authentication.attests() {
-            found.push("attestation needs authentication = \"attest_jwt_client_auth_dpop\" or \"attest_jwt_client_auth\"".to_owned());
+        if client.attestation.is_some() && client.tls_client_auth.as_ref().is_some_and(|it| it.devices) {
+            found.push("attestation beside tls_client_auth.devices: an installation is known by its key or by its certificate".to_owned());
         }
         if client.without_pkce && (client.kind != ClientKind::Web || !client.is_confidential()) {
             found.push("without_pkce is only for web clients that authenticate".to_owned());

@@ -1,6 +1,7 @@
 //! The configuration: one TOML file, the API first. Unknown keys, dangling names and plain secrets are errors that say
 //! where they are.
 
+mod attestation;
 mod client;
 pub mod fapi;
 mod judge;
@@ -10,9 +11,10 @@ mod secret;
 mod span;
 mod tier;
 
+pub use attestation::{AndroidApp, AttestationRules, AttesterX5c, IosApp, PlayDevice, PlayRules, Receipts};
 pub use client::{
-    AndroidApp, AttestationRules, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, IosApp, Most, OnStale, PlayDevice, PlayRules,
-    Profile, RESPONSE_MODES, Refresh, RefreshMode, TlsClientAuth, USER_SCOPES,
+    CertificateName, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, Most, OnStale, Profile, RESPONSE_MODES, Refresh, RefreshMode,
+    TlsClientAuth, USER_SCOPES,
 };
 pub use keys::Jwks;
 pub use mail::{Mail, MailSecurity, Registration};

@@ -82,6 +82,8 @@ fn document(app: &App) -> Json {
         "challenge_endpoint": app.url("/challenge"),
         "client_attestation_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
         "client_attestation_pop_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
+        // As a signal beside another method; which clients may leave it out is their registration's to say.
+        "client_attestation_pop_methods_supported": ["attestation_pop_jwt", "dpop_combined", "none"],
         "code_challenge_methods_supported": ["S256"],
         "dpop_signing_alg_values_supported": config.dpop.algorithms.iter().map(|it| it.as_str()).collect::<Vec<_>>(),
         "scopes_supported": scopes,

@@ -2,14 +2,13 @@
 
 use crate::audit;
 use crate::error::{Fault, Refused, Result};
+use crate::pool::Pool;
 use crate::store::{Change, Expect, NotApplied, Store, Value};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use serde_json::{Map, Value as Json};
-use std::sync::Arc;
 use symbolon_oauth::base64url;
-use tokio::sync::Semaphore;
 
 /// A password is 8 to 256 bytes; the upper end keeps hashing from being an attack on us (581-K).
 pub const PASSWORD_MIN: usize = 8;
@@ -207,35 +206,23 @@ pub fn set_password(change: &mut Change, account: &str, digest: String) {
     change.run(SET_PASSWORD, vec![account.into(), Value::from(digest.into_bytes()), now_ms.into()]);
 }
 
-/// argon2id on a bounded pool: as many at once as there are cores, a short queue behind them, and a clear "busy" beyond
-/// (580-K). It runs apart from the threads that serve, so that tokens flow while passwords are guessed.
+/// argon2id on a bounded pool.
 #[derive(Clone)]
-pub struct Hashers {
-    cores: Arc<Semaphore>,
-    queue: Arc<Semaphore>,
-}
+pub struct Hashers(Pool);
 
 impl Default for Hashers {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { cores: Arc::new(Semaphore::new(cores)), queue: Arc::new(Semaphore::new(cores * 16)) }
+        Self(Pool::new("Too many people are signing in; try again."))
     }
 }
 
 impl Hashers {
-    async fn on_pool<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-        let busy = || Refused::new(503, "temporarily_unavailable", "Too many people are signing in; try again.").retry_after(2);
-        let _waiting = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| busy().because("the hashing queue is full"))?;
-        let _core = Arc::clone(&self.cores).acquire_owned().await.map_err(|_| busy())?;
-        Ok(tokio::task::spawn_blocking(work).await.map_err(|it| Fault::new(it.to_string()))?)
-    }
-
     pub async fn hash(&self, password: &str) -> Result<String> {
         if !is_good_password(password) {
             return Err(Refused::bad_request("invalid_request", "A password has 8 to 256 characters.").into());
         }
         let password = password.to_owned();
-        Ok(self.on_pool(move || hash_password_blocking(&password)).await??)
+        Ok(self.0.run(move || hash_password_blocking(&password)).await??)
     }
 
     /// Compares with the stored form; without one it works as long and says no, so that time tells nothing (300-H).
@@ -244,13 +231,14 @@ impl Hashers {
             return Ok(false);
         }
         let (stored, password) = (stored.map(str::to_owned), password.to_owned());
-        self.on_pool(move || {
-            let known = stored.is_some();
-            let phc = stored.unwrap_or_else(|| DUMMY.to_owned());
-            let fits = PasswordHash::new(&phc).is_ok_and(|it| Argon2::default().verify_password(password.as_bytes(), &it).is_ok());
-            fits && known
-        })
-        .await
+        self.0
+            .run(move || {
+                let known = stored.is_some();
+                let phc = stored.unwrap_or_else(|| DUMMY.to_owned());
+                let fits = PasswordHash::new(&phc).is_ok_and(|it| Argon2::default().verify_password(password.as_bytes(), &it).is_ok());
+                fits && known
+            })
+            .await
     }
 
     /// A client's or an API's secret against its digest in the configuration.

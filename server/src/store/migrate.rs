@@ -10,6 +10,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0004_ended", include_str!("../../schema/0004_ended.sql")),
     ("0005_attempts", include_str!("../../schema/0005_attempts.sql")),
     ("0006_two_holders", include_str!("../../schema/0006_two_holders.sql")),
+    ("0007_receipts", include_str!("../../schema/0007_receipts.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

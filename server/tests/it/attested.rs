@@ -340,3 +340,34 @@ async fn a_pop_answers_a_challenge_of_ours_once() {
     })
     .await;
 }
+
+/// 280-N: an attestation that was verified before is no shortcut past its attester's key, its time or its client.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attestation_already_seen_dies_with_its_attesters_key() {
+    on_every_engine(|scene| async move {
+        for client in ["attested", "popping"] {
+            let mut phone = Phone::new(&scene, client);
+            let (code, verifier) = phone.code().await;
+            let mut token = phone.exchange(&code, &verifier).await.text("refresh_token");
+            let reload = async |text: &str| {
+                std::fs::write(scene.world.file(), text).unwrap();
+                symbolon::serve::reload(&scene.world.running.shared, &scene.world.file()).await.unwrap();
+            };
+            let other = PrivateKey::generate(Algorithm::ES256).unwrap();
+            let (mine, theirs) = (scene.attester.public().to_jwk(), other.public().to_jwk());
+            let text = scene.world.text.clone();
+            let text_of_theirs = text.replace(&mine["x"].to_string(), &theirs["x"].to_string());
+            reload(&text_of_theirs.replace(&mine["y"].to_string(), &theirs["y"].to_string())).await;
+            assert_eq!(phone.refresh(&token).await.error(), (400, "invalid_client_attestation"), "{client}: its key is gone");
+            reload(&text).await;
+            for _ in 0..3 {
+                token = phone.refresh(&token).await.text("refresh_token");
+                assert!(!token.is_empty(), "{client}: the same attestation, with its key again");
+            }
+            scene.world.advance_s(3601);
+            assert_eq!(phone.refresh(&token).await.error(), (400, "use_fresh_attestation"), "{client}");
+        }
+        scene.world.stop().await;
+    })
+    .await;
+}

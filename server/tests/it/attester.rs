@@ -55,6 +55,7 @@ struct Phone<'a> {
     nonce: Option<String>,
     attestation: Option<String>,
     ios: Option<IosKey>,
+    retry_after: Option<String>,
 }
 
 type Answer = (u16, Json);
@@ -65,7 +66,7 @@ fn error(answer: &Answer) -> (u16, &str) {
 
 impl<'a> Phone<'a> {
     fn new(scene: &'a Scene) -> Self {
-        Self { scene, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None, attestation: None, ios: None }
+        Self { scene, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None, attestation: None, ios: None, retry_after: None }
     }
 
     fn thumbprint(&self) -> [u8; 32] {
@@ -84,6 +85,7 @@ impl<'a> Phone<'a> {
             }
             let answer = request.send().await.unwrap();
             self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
+            self.retry_after = answer.headers().get("retry-after").map(|it| it.to_str().unwrap().to_owned());
             let answer = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
             if answer.1["error"] != "use_dpop_nonce" {
                 return answer;
@@ -129,7 +131,15 @@ impl<'a> Phone<'a> {
     async fn attest_android(&mut self, lie: impl FnOnce(&mut Android<'_>), key: Option<&PrivateKey>) -> Answer {
         let (text, challenge) = self.challenge().await;
         let hash = binding::leaf(&challenge, "genuine");
-        let mut phone = Android { challenge: &hash, package: PACKAGE, signing_digest: [7; 32], level: 1, locked: true, patch: 202_610 };
+        let mut phone = Android {
+            challenge: &hash,
+            package: PACKAGE,
+            signing_digest: [7; 32],
+            level: 1,
+            locked: true,
+            patch: 202_610,
+            own_system: None,
+        };
         lie(&mut phone);
         let chain = self.scene.maker.android(key.unwrap_or(&self.key), &phone).unwrap();
         let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
@@ -225,7 +235,15 @@ async fn impostors_stay_out() {
         // A challenge is for one attestation, of one client, for five minutes.
         let (text, challenge) = phone.challenge().await;
         let hash = binding::leaf(&challenge, "genuine");
-        let good = Android { challenge: &hash, package: PACKAGE, signing_digest: [7; 32], level: 2, locked: true, patch: 202_610 };
+        let good = Android {
+            challenge: &hash,
+            package: PACKAGE,
+            signing_digest: [7; 32],
+            level: 2,
+            locked: true,
+            patch: 202_610,
+            own_system: None,
+        };
         let chain = scene.maker.android(&phone.key, &good).unwrap();
         let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
         let evidence = [("chain", chain.join("."))];
@@ -261,7 +279,7 @@ async fn an_installation_is_revoked_alone() {
             };
             let listed = run(&["instance", "list", "--client", "genuine"]);
             assert!(listed.contains(&jkt) && listed.contains("android") && listed.contains("hardware"), "{listed}");
-            run(&["instance", "revoke", &jkt])
+            run(&["instance", "revoke", "--", &jkt])
         })
         .await
         .unwrap();
@@ -378,6 +396,53 @@ async fn an_attestation_is_of_a_phone_and_not_of_a_person() {
         // With evidence of its own it is a phone like any other.
         assert_eq!(other.attest_ios(APP, &scene.maker).await.0, 200);
         assert_eq!(other.tokens_of("bob").await.0, 200);
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// 285-N, 580-K: more evidence at once than there are places is turned away at once and loses nothing; tokens flow meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn too_much_evidence_at_once_is_shed() {
+    on_every_engine(|scene| async move {
+        let (mut known, mut late) = (Phone::new(&scene), Phone::new(&scene));
+        assert_eq!(known.attest_ios(APP, &scene.maker).await.0, 200);
+        let tokens = known.tokens().await;
+        let pool = scene.world.running.shared.now().limits.evidence.clone();
+        let places = pool.places();
+        let (open, opened) = std::sync::mpsc::channel::<()>();
+        let gate = std::sync::Arc::new(std::sync::Mutex::new(opened));
+        let mut work = Vec::new();
+        for _ in 0..places {
+            let (pool, gate) = (pool.clone(), gate.clone());
+            work.push(tokio::spawn(async move { pool.run(move || gate.lock().unwrap().recv().is_err()).await.is_ok() }));
+        }
+        while pool.places() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let (text, challenge) = late.challenge().await;
+        let hash = binding::leaf(&challenge, "genuine");
+        let phone = Android {
+            challenge: &hash,
+            package: PACKAGE,
+            signing_digest: [7; 32],
+            level: 1,
+            locked: true,
+            patch: 202_610,
+            own_system: None,
+        };
+        let chain = scene.maker.android(&late.key, &phone).unwrap();
+        let evidence = [("chain", chain.iter().map(|it| base64url::encode(it)).collect::<Vec<_>>().join("."))];
+        let shed = late.send("android-key", &text, &evidence).await;
+        assert_eq!(error(&shed), (503, "temporarily_unavailable"));
+        assert_eq!(late.retry_after.as_deref(), Some("2"));
+        assert_eq!(error(&known.attest_ios(APP, &scene.maker).await), (503, "temporarily_unavailable"));
+        assert_eq!(known.refresh(tokens.1["refresh_token"].as_str().unwrap()).await.0, 200, "an installation that is attested goes on");
+        drop(open);
+        for it in work {
+            assert!(it.await.unwrap(), "whoever had a place was served");
+        }
+        assert_eq!(late.send("android-key", &text, &evidence).await.0, 200, "the very same evidence: nothing was spent");
         scene.world.stop().await;
     })
     .await;

@@ -3,6 +3,7 @@
 //! attack catalogue it covers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
+mod anchors;
 mod asks;
 mod attacks;
 mod attacks_more;
@@ -32,8 +33,10 @@ mod nodes;
 mod operations;
 mod people;
 mod play;
+mod receipts;
 mod refresh;
 mod refusals;
+mod signal;
 mod signed;
 mod stale;
 mod store;

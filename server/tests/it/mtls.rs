@@ -373,7 +373,7 @@ async fn every_managed_device_is_its_own() {
         assert_eq!(it.world.audited("device_enrolled").await, 2);
         let file = it.world.file();
         let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_symbolon"));
-        let said = command.args(["--config"]).arg(&file).args(["instance", "revoke", &of("phone-1")]).output().unwrap();
+        let said = command.args(["--config"]).arg(&file).args(["instance", "revoke", "--", &of("phone-1")]).output().unwrap();
         let said = String::from_utf8(said.stdout).unwrap();
         assert!(said.contains("1 grant ended"), "{said}");
         assert_eq!(refreshed(&it, "fleet", &tokens, Some(&renewed.der)).await.0, 401);

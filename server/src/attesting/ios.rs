@@ -1,0 +1,98 @@
+//! App Attest at our attester: the evidence of a new key, and its assertions afterwards.
+
+use super::attester::{Case, Judged, KNOWN, invalid, on_pool};
+use super::receipts;
+use crate::app::App;
+use crate::config::IosApp;
+use crate::error::Result;
+use serde_json::json;
+use std::sync::Arc;
+use symbolon_attest::app_attest::{self, APPLE_ROOT, Environment};
+use symbolon_attest::binding::Purpose;
+
+fn rules(case: &Case) -> Result<&IosApp> {
+    Ok(case.rules.ios.as_ref().ok_or_else(|| invalid("This client has no iOS app."))?)
+}
+
+pub fn environment(rules: &IosApp) -> Environment {
+    if rules.development { Environment::Development } else { Environment::Production }
+}
+
+/// Apple's word for a new key, which is not the installation's own.
+pub async fn attestation(app: &App, case: &Arc<Case>, object: Vec<u8>, key_id: Vec<u8>) -> Result<Judged> {
+    let judging = on_pool(app, case, move |case| {
+        let rules = rules(case)?;
+        let app_ids: Vec<&str> = rules.app_ids.iter().map(String::as_str).collect();
+        let hash = case.named(Purpose::First)?;
+        let expected = app_attest::Expected {
+            app_ids: &app_ids,
+            client_data_hash: &hash,
+            key_id: &key_id,
+            environment: environment(rules),
+            roots: &case.roots(&[APPLE_ROOT]),
+            now_s: case.now_s,
+        };
+        let verdict = app_attest::attestation(&object, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
+        let receipt = verdict.holds().then(|| receipts::first(case, rules, &verdict.facts, &hash));
+        Ok((verdict, receipt))
+    });
+    let (verdict, receipt) = judging.await?;
+    let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
+    let rules = rules(case)?;
+    if !rules.is_recent(verdict.facts.bundle_version.as_deref()) {
+        failed.push("version");
+    }
+    let receipt = match receipt {
+        None => None,
+        Some(Ok((bytes, due_ms))) => Some((receipts::sealed(app, case, &bytes)?, due_ms)),
+        Some(Err(why)) => {
+            tracing::info!(why, "the receipt of an App Attest key is not kept");
+            if rules.receipts.is_some() {
+                failed.push("receipt");
+            }
+            None
+        }
+    };
+    let facts = json!({ "app_id": verdict.facts.app_id, "bundle_version": verdict.facts.bundle_version });
+    Ok(Judged {
+        platform: "ios",
+        // The app says that its key is in the Secure Enclave; the evidence is about the app.
+        tier: "hardware_claimed".to_owned(),
+        evidence_key: verdict.facts.public_key,
+        facts,
+        receipt,
+        failed,
+        ..Judged::default()
+    })
+}
+
+/// Renewal for a key that is known: the same App Attest key signs again.
+pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<Judged> {
+    let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
+    let known = app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
+    let row = known.ok_or_else(unknown)?;
+    if row.text(0)? != "active" || row.text(4)? != "ios" {
+        return Err(unknown().into());
+    }
+    let (key, counter) = (row.bytes(2)?.to_vec(), u32::try_from(row.int(3)?).unwrap_or(u32::MAX));
+    let judging = on_pool(app, case, move |case| {
+        let app_ids: Vec<&str> = rules(case)?.app_ids.iter().map(String::as_str).collect();
+        let expected = app_attest::ExpectedAssertion {
+            app_ids: &app_ids,
+            client_data_hash: &case.named(Purpose::Renewal)?,
+            public_key: &key,
+            counter_above: counter,
+        };
+        Ok(app_attest::assertion(&object, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?)
+    });
+    let verdict = judging.await?;
+    let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
+    if !rules(case)?.is_recent(verdict.facts.bundle_version.as_deref()) {
+        failed.push("version");
+    }
+    // Apple is asked only about an installation that is right so far.
+    if failed.is_empty() && !receipts::is_within(app, case, &row).await? {
+        failed.push("risk_metric");
+    }
+    Ok(Judged { platform: "ios", tier: row.text(1)?.to_owned(), counter: Some(verdict.facts.counter), failed, ..Judged::default() })
+}

@@ -1,0 +1,182 @@
+//! App Attest receipts at our attester. The first one comes with the evidence and is kept, sealed; when it is due, a renewal brings
+//! Apple's next one, which says how many keys of the app Apple has seen on the device of late: the risk metric, a fact of the
+//! installation. Apple's being down refuses nobody: the fact is older then.
+
+use super::attester::{Case, on_pool};
+use super::ios::environment;
+use crate::app::App;
+use crate::audit;
+use crate::config::IosApp;
+use crate::error::{Fault, Result};
+use crate::store::{Change, NotApplied, Row};
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::{Value as Json, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use symbolon_attest::app_attest::Facts as Attested;
+use symbolon_attest::receipt::{self, APPLE_ROOT_G3, Expected, Facts, Kind};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{certificate, jws};
+
+/// How old a receipt may be when it comes: as old as a challenge.
+const MAX_AGE_MS: i64 = 5 * 60_000;
+/// Where a receipt does not say when the next one is to be had.
+const EVERY_MS: i64 = 86_400_000;
+/// After Apple was asked in vain.
+const AGAIN_MS: i64 = 3_600_000;
+const MAX_ANSWER: usize = 64 * 1024;
+
+/// One request of many asks.
+const CLAIM: &str = "UPDATE instance SET receipt_due_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND receipt_due_ms <= $3";
+const KEEP: &str = "UPDATE instance SET receipt = $3, receipt_due_ms = $4, facts = $5 WHERE client = $1 AND jkt = $2 AND state = 'active'";
+
+/// A receipt and when the next one is to be had, or the rules it breaks.
+type Held = std::result::Result<(Vec<u8>, i64), String>;
+
+fn judged(bytes: &[u8], expected: &Expected<'_>) -> std::result::Result<Facts, String> {
+    let verdict = receipt::judge(bytes, expected).map_err(|it| it.0.to_owned())?;
+    if verdict.holds() {
+        return Ok(verdict.facts);
+    }
+    Err(verdict.failed.iter().map(|it| it.name).collect::<Vec<_>>().join(" "))
+}
+
+/// The receipt inside the evidence of a new key.
+pub fn first(case: &Case, rules: &IosApp, attested: &Attested, hash: &[u8; 32]) -> Held {
+    let app_ids: Vec<&str> = attested.app_id.as_deref().into_iter().collect();
+    let expected = Expected {
+        app_ids: &app_ids,
+        public_key: &attested.public_key,
+        client_data_hash: Some(hash),
+        kind: Kind::Attestation,
+        environment: environment(rules),
+        roots: &case.roots(&[APPLE_ROOT_G3]),
+        now_ms: case.now_s * 1000,
+        max_age_ms: MAX_AGE_MS,
+    };
+    let facts = judged(&attested.receipt, &expected)?;
+    Ok((attested.receipt.clone(), facts.not_before_ms.unwrap_or(expected.now_ms + EVERY_MS)))
+}
+
+fn place(case: &Case) -> String {
+    format!("instance/receipt/{}/{}", case.client_id, case.jkt)
+}
+
+pub fn sealed(app: &App, case: &Case, receipt: &[u8]) -> Result<Vec<u8>> {
+    Ok(app.keyring.seal(&place(case), receipt)?)
+}
+
+/// Is the installation's risk metric one that the client takes? Asks Apple for the newest one first, where it is due. An
+/// installation of which Apple has said nothing yet is taken.
+pub async fn is_within(app: &App, case: &Arc<Case>, row: &Row) -> Result<bool> {
+    let Some(rules) = case.rules.ios.as_ref().and_then(|it| it.receipts.as_ref()) else { return Ok(true) };
+    let mut facts: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+    if let Some(apple) = app.apple.get(&case.client_id)
+        && let Some(newer) = exchanged(app, case, apple, row, &facts).await?
+    {
+        facts = newer;
+    }
+    let metric = facts["risk_metric"].as_u64();
+    Ok(rules.risk_metric_max.is_none_or(|most| metric.is_none_or(|it| it <= u64::from(most))))
+}
+
+/// The facts with what a new receipt says. `None`: there is none to be had now.
+async fn exchanged(app: &App, case: &Arc<Case>, apple: &Apple, row: &Row, facts: &Json) -> Result<Option<Json>> {
+    let now_ms = case.now_s * 1000;
+    let Some(old) = row.bytes(6).ok().and_then(|it| app.keyring.open(&place(case), it)) else { return Ok(None) };
+    if row.int(7)? > now_ms {
+        return Ok(None);
+    }
+    let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
+    let mut change = Change::new(now_ms);
+    change.run(CLAIM, [id(), vec![now_ms.into(), (now_ms + AGAIN_MS).into()]].concat());
+    match app.store.apply(change).await {
+        Ok(_) => {}
+        Err(NotApplied::Conflict(_)) => return Ok(None),
+        Err(other) => return Err(other.into()),
+    }
+    let fresh = match apple.exchange(&old, case.now_s).await {
+        Ok(Some(it)) => it,
+        Ok(None) => return Ok(None),
+        Err(why) => {
+            tracing::warn!(why, client = case.client_id, "Apple gave no new receipt; the installation's risk metric stays as it was");
+            return Ok(None);
+        }
+    };
+    let (key, bytes) = (row.bytes(2)?.to_vec(), fresh.clone());
+    let judging = on_pool(app, case, move |case| {
+        let Some(rules) = &case.rules.ios else { return Err(Fault::new("a receipt of a client without an iOS app").into()) };
+        let app_ids: Vec<&str> = rules.app_ids.iter().map(String::as_str).collect();
+        let expected = Expected {
+            app_ids: &app_ids,
+            public_key: &key,
+            client_data_hash: None,
+            kind: Kind::Refreshed,
+            environment: environment(rules),
+            roots: &case.roots(&[APPLE_ROOT_G3]),
+            now_ms: case.now_s * 1000,
+            max_age_ms: MAX_AGE_MS,
+        };
+        Ok(judged(&bytes, &expected))
+    });
+    let said = judging.await?;
+    let entry = match &said {
+        Ok(it) => audit::Entry::ok("receipt_exchanged").with("risk_metric", it.risk_metric.map(i64::from)),
+        Err(why) => audit::Entry::refused("receipt_exchanged", why.as_str()),
+    };
+    let mut change = Change::new(now_ms);
+    let newer = said.ok().map(|it| {
+        let mut newer = facts.clone();
+        (newer["risk_metric"], newer["risk_ms"]) = (json!(it.risk_metric), json!(it.created_ms));
+        (newer, it.not_before_ms.unwrap_or(0).max(now_ms + AGAIN_MS))
+    });
+    if let Some((newer, due_ms)) = &newer {
+        change.run(KEEP, [id(), vec![sealed(app, case, &fresh)?.into(), (*due_ms).into(), newer.to_string().into()]].concat());
+    }
+    change.audit(entry.client(case.client_id.as_str()).with("jkt", case.jkt.as_str()));
+    app.store.apply(change).await?;
+    Ok(newer.map(|it| it.0))
+}
+
+/// Apple's server, asked as the developer ("Assessing fraud risk").
+pub struct Apple {
+    team_id: String,
+    key_id: String,
+    key: PrivateKey,
+    url: String,
+    http: reqwest::Client,
+}
+
+impl Apple {
+    pub fn load(ios: &IosApp, base: &Path) -> std::result::Result<Self, Fault> {
+        let rules = ios.receipts.as_ref().ok_or_else(|| Fault::new("an iOS app without receipts"))?;
+        let text = rules.private_key.clone().below(base).text("receipts.private_key")?;
+        let wrong = || Fault::new("receipts.private_key: expected the .p8 file that Apple made");
+        let der = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).map_err(|_| wrong())?;
+        let key = PrivateKey::from_pkcs8(Algorithm::ES256, der.secret_pkcs8_der()).map_err(|_| wrong())?;
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(5)).build();
+        let http = http.map_err(|it| Fault::new(it.to_string()))?;
+        let ours = if ios.development { "https://data-development.appattest.apple.com" } else { "https://data.appattest.apple.com" };
+        let url = format!("{}/v1/attestationData", rules.exchange_url.as_deref().unwrap_or(ours).trim_end_matches('/'));
+        Ok(Self { team_id: rules.team_id.clone(), key_id: rules.key_id.clone(), key, url, http })
+    }
+
+    /// The next receipt. `None`: it is too early for one.
+    async fn exchange(&self, receipt: &[u8], now_s: i64) -> std::result::Result<Option<Vec<u8>>, String> {
+        let header = json!({ "alg": "ES256", "kid": self.key_id, "typ": "JWT" });
+        let token = jws::sign_with_header(&self.key, &header, &json!({ "iss": self.team_id, "iat": now_s }));
+        let token = token.map_err(|it| format!("signing: {it:?}"))?;
+        let body = certificate::to_header(receipt).trim_matches(':').to_owned();
+        let (status, answer) = super::play::answer(self.http.post(&self.url).header("authorization", token).body(body)).await?;
+        match status {
+            200 => {}
+            304 => return Ok(None),
+            other => return Err(format!("attestationData answered {other}")),
+        }
+        let text = std::str::from_utf8(&answer).map_err(|it| it.to_string())?;
+        let bytes = certificate::from_header(&format!(":{}:", text.trim())).filter(|it| it.len() <= MAX_ANSWER);
+        bytes.map(Some).ok_or_else(|| "the answer is not base64".to_owned())
+    }
+}

@@ -1,0 +1,295 @@
+//! The table `attestation` of a client: who vouches for its installations, and what is good enough.
+
+use super::{CertificateName, Jwks, SecretSource, Span, Tier, TierName};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use symbolon_oauth::base64url;
+use symbolon_oauth::client_attestation::MAX_LIFETIME_S;
+
+impl AttesterX5c {
+    pub fn names(&self) -> Vec<CertificateName<'_>> {
+        let names = [
+            self.subject_dn.as_deref().map(CertificateName::SubjectDn),
+            self.san_dns.as_deref().map(CertificateName::Dns),
+            self.san_uri.as_deref().map(CertificateName::Uri),
+        ];
+        names.into_iter().flatten().collect()
+    }
+
+    pub fn problems(&self) -> Option<String> {
+        let names = self.names();
+        if names.len() != 1 {
+            return Some(
+                "attestation.attester_x5c needs one of subject_dn, san_dns, san_uri: which of the CA's certificates vouch".to_owned(),
+            );
+        }
+        names.iter().find_map(CertificateName::problem).map(|it| format!("attestation.attester_x5c.{it}"))
+    }
+}
+
+/// Which attestations of an installation are good enough: of a client that authenticates by them, and as a further signal of
+/// one that authenticates in another way, or not at all.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AttestationRules {
+    /// The keys of the customer's own attester; without them and `attester_x5c` this server attests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attester_jwks: Option<Jwks>,
+    /// Its certificates, in the attestation's header; beside the keys, or instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attester_x5c: Option<AttesterX5c>,
+    /// An older attestation is answered with use_fresh_attestation.
+    pub max_age: Span,
+    /// What an installation may have, by what it proved. None named: each but `none` may have everything.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tier: BTreeMap<TierName, Tier>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ios: Option<IosApp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub android: Option<AndroidApp>,
+}
+
+/// The customer's own attester, known by a certificate of this CA with exactly one of the names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttesterX5c {
+    /// The CA's certificates, in PEM.
+    pub ca: PathBuf,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject_dn: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub san_dns: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub san_uri: Option<String>,
+}
+
+/// The genuine app on iOS, for App Attest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IosApp {
+    /// `TEAMID.bundle.id`.
+    pub app_ids: Vec<String>,
+    /// UNSAFE: builds of developers instead of those of the store.
+    #[serde(default)]
+    pub development: bool,
+    /// CFBundleVersion, numbers with dots. Devices say it from iOS 27 on; evidence that does not say it is refused ...
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_version: Option<String>,
+    /// ... unless this is true.
+    #[serde(default)]
+    pub allow_without_version: bool,
+    /// Apple's risk metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipts: Option<Receipts>,
+}
+
+/// How Apple is asked for receipts with its risk metric: as the developer, by a key with the service DeviceCheck.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Receipts {
+    pub team_id: String,
+    pub key_id: String,
+    /// The .p8 file of that key.
+    pub private_key: SecretSource,
+    /// Installations of devices on which Apple has seen more keys of the app than this are refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub risk_metric_max: Option<u32>,
+    /// UNSAFE, and only with `development = true`: somebody else than Apple answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exchange_url: Option<String>,
+}
+
+/// The genuine app on Android, for Key Attestation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AndroidApp {
+    pub packages: Vec<String>,
+    /// SHA-256 of the certificates the app is signed with, in base64url.
+    pub signing_digests: Vec<String>,
+    /// Only phones with a secure element of their own.
+    #[serde(default)]
+    pub strongbox: bool,
+    /// versionCode of the app.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_version: Option<i64>,
+    /// `YYYYMM`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub least_patch: Option<i64>,
+    /// Play Integrity beside, or instead of, Key Attestation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub play: Option<PlayRules>,
+    /// Verified boot keys (32 bytes in base64url) of systems of the owners' own that are welcome all the same.
+    #[serde(default)]
+    pub own_boot_keys: Vec<String>,
+    /// Serials of attestation certificates that are known to have leaked, in hexadecimal.
+    #[serde(default)]
+    pub revoked_serials: Vec<String>,
+}
+
+/// Play Integrity: which verdicts are good enough, and what opens the tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlayRules {
+    /// versionCode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub minimum_version: Option<i64>,
+    #[serde(default)]
+    pub device: PlayDevice,
+    /// Installed from Play by an account that may.
+    #[serde(default)]
+    pub require_licensed: bool,
+    /// Classic tokens: the response encryption keys of Play Console, in base64 as it shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decryption_key: Option<SecretSource>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verification_key: Option<String>,
+    /// Standard tokens: the JSON file of a Google service account that may decode them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<SecretSource>,
+    /// UNSAFE, and only with `development = true`: somebody else than Google decodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode_url: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PlayDevice {
+    Basic,
+    #[default]
+    Device,
+    Strong,
+}
+
+impl AttestationRules {
+    /// What is wrong with them by themselves. `development`: as the configuration says.
+    pub fn problems(&self, development: bool) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.attester_jwks.as_ref().is_some_and(|it| it.keys().is_err()) {
+            found.push("attestation.attester_jwks is not a key set we accept".to_owned());
+        }
+        found.extend(self.attester_x5c.as_ref().and_then(AttesterX5c::problems));
+        if !(1..=MAX_LIFETIME_S).contains(&self.max_age.0) {
+            found.push("attestation.max_age is at most 31d; no attestation that lives longer is accepted".to_owned());
+        }
+        let apps = self.ios.is_some() || self.android.is_some();
+        if self.is_ours() && !apps {
+            let why = "attestation names neither an attester (attester_jwks, attester_x5c) nor an app of ours (ios, android)";
+            found.push(why.to_owned());
+        }
+        if !self.is_ours() && apps {
+            found.push("attestation: ios and android are judged where this server attests, not beside an attester of your own".to_owned());
+        }
+        found.extend(self.ios.iter().flat_map(|it| it.problems(development)));
+        found.extend(self.android.iter().flat_map(|it| it.problems(development)));
+        found
+    }
+
+    /// This server attests, and nobody else.
+    pub fn is_ours(&self) -> bool {
+        self.attester_jwks.is_none() && self.attester_x5c.is_none()
+    }
+
+    /// What an installation of this tier may have; `None`: nothing, it is not let in.
+    pub fn tier(&self, name: TierName) -> Option<Tier> {
+        if self.tier.is_empty() {
+            return (name != TierName::None).then(Tier::default);
+        }
+        self.tier.get(&name).cloned()
+    }
+}
+
+impl Default for AttestationRules {
+    fn default() -> Self {
+        Self { attester_jwks: None, attester_x5c: None, max_age: Span::hours(24), tier: BTreeMap::new(), ios: None, android: None }
+    }
+}
+
+impl IosApp {
+    fn problems(&self, development: bool) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.app_ids.is_empty() {
+            found.push("attestation.ios needs app_ids, such as ABCDE12345.com.example.shop".to_owned());
+        }
+        if self.least_version.as_ref().is_some_and(|it| version(it).is_none()) {
+            found.push("attestation.ios.least_version: numbers with dots between them, such as 42 or 4.2.1".to_owned());
+        }
+        if self.receipts.as_ref().is_some_and(|it| it.exchange_url.is_some()) && !development {
+            found.push("attestation.ios.receipts.exchange_url: only Apple answers, except with development = true".to_owned());
+        }
+        found
+    }
+
+    /// Is an app of this version (CFBundleVersion) recent enough? `None`: the evidence does not say.
+    pub fn is_recent(&self, said: Option<&str>) -> bool {
+        let Some(least) = &self.least_version else { return true };
+        match said {
+            None => self.allow_without_version,
+            Some(said) => version(said).is_some_and(|it| Some(it) >= version(least)),
+        }
+    }
+}
+
+/// Numbers with dots between them; zeros at the end say nothing. `None`: something else, which is no version.
+fn version(text: &str) -> Option<Vec<u64>> {
+    let parts = text.split('.').map(|it| it.parse().ok().filter(|_| it.bytes().all(|it| it.is_ascii_digit())));
+    let mut parts = parts.collect::<Option<Vec<u64>>>()?;
+    while parts.last() == Some(&0) {
+        parts.pop();
+    }
+    Some(parts)
+}
+
+/// 32 bytes.
+fn is_digest(text: &str) -> bool {
+    base64url::decode(text).is_some_and(|it| it.len() == 32)
+}
+
+impl AndroidApp {
+    fn problems(&self, development: bool) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.packages.is_empty() || self.signing_digests.is_empty() || !self.signing_digests.iter().all(|it| is_digest(it)) {
+            found.push("attestation.android needs packages, and signing_digests of 32 bytes in base64url".to_owned());
+        }
+        if !self.own_boot_keys.iter().all(|it| is_digest(it)) {
+            found.push("attestation.android.own_boot_keys are of 32 bytes in base64url".to_owned());
+        }
+        if let Some(play) = &self.play {
+            let classic = play.decryption_key.is_some() && play.verification_key.is_some();
+            if play.decryption_key.is_some() != play.verification_key.is_some() || (!classic && play.service_account.is_none()) {
+                found.push("attestation.android.play needs decryption_key and verification_key, or service_account, or all".to_owned());
+            }
+            if play.decode_url.is_some() && !development {
+                found.push("attestation.android.play.decode_url: only Google decodes, except with development = true".to_owned());
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn versions_are_numbers_and_not_text() {
+        let app = |least: Option<&str>, lax: bool| IosApp {
+            app_ids: vec![],
+            development: false,
+            least_version: least.map(str::to_owned),
+            allow_without_version: lax,
+            receipts: None,
+        };
+        let strict = app(Some("4.10"), false);
+        for good in ["4.10", "4.10.0", "4.11", "5", "10", "4.10.1"] {
+            assert!(strict.is_recent(Some(good)), "{good}");
+        }
+        for bad in ["4.9", "4.9.99", "4", "", "x", "5x", "+5", "-5", "5 ", "5..1", "99999999999999999999999"] {
+            assert!(!strict.is_recent(Some(bad)), "{bad:?}");
+        }
+        assert!(!strict.is_recent(None) && app(Some("4.10"), true).is_recent(None));
+        assert!(!app(Some("4.10"), true).is_recent(Some("4.9")), "the exception is for those that do not say");
+        assert!(app(None, false).is_recent(None) && app(None, false).is_recent(Some("x")));
+    }
+}

@@ -1,0 +1,365 @@
+//! What a client may ask of the evidence beyond its being genuine: App Attest receipts with Apple's risk metric (by a stand-in that
+//! speaks Apple's API), versions, environments, boot keys. Each rule is one client's own: beside it another takes the same phone.
+
+use crate::world::*;
+use serde_json::Value as Json;
+use std::sync::{Arc, Mutex};
+use symbolon_attest::binding::{self, Purpose};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::jws::Unverified;
+use symbolon_oauth::{base64url, certificate, dpop};
+use symbolon_phone::element::{Android, Ios, IosKey, Maker, Receipt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+const APP: &str = "ABCDE12345.com.example.shop";
+const PACKAGE: &str = "com.example.shop";
+const OWN_SYSTEM: [u8; 32] = [5; 32];
+
+/// What Apple answers next, and what it was asked.
+#[derive(Default)]
+struct Apple {
+    status: u16,
+    answer: Vec<u8>,
+    asked: Vec<Vec<u8>>,
+}
+
+fn base64(bytes: &[u8]) -> String {
+    certificate::to_header(bytes).trim_matches(':').to_owned()
+}
+
+/// POST /v1/attestationData, for whoever proves to be the developer.
+async fn apple(key: &PrivateKey) -> (String, Arc<Mutex<Apple>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (state, key) = (Arc::new(Mutex::new(Apple { status: 500, ..Apple::default() })), key.public().clone());
+    let shared = Arc::clone(&state);
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
+            let (head, body) = loop {
+                let read = stream.read(&mut buffer).await.unwrap();
+                bytes.extend_from_slice(&buffer[..read]);
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+                let length =
+                    head.to_ascii_lowercase().split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap().parse::<usize>();
+                if body.len() >= length.unwrap() {
+                    break (head.to_owned(), body.to_owned());
+                }
+            };
+            let token = head.lines().find_map(|it| it.strip_prefix("authorization: ")).unwrap_or_default();
+            let jwt = Unverified::parse(token).unwrap();
+            let named = jwt.kid() == Some("KEY1234567") && jwt.alg() == Some(Algorithm::ES256);
+            let claims = jwt.verify(&key).unwrap();
+            let (status, answer) = {
+                let mut apple = shared.lock().unwrap();
+                apple.asked.push(certificate::from_header(&format!(":{body}:")).unwrap());
+                let known = named && claims["iss"] == "ABCDE12345" && head.starts_with("POST /v1/attestationData ");
+                if known { (apple.status, base64(&apple.answer)) } else { (401, String::new()) }
+            };
+            let answer = if status == 200 { answer } else { String::new() };
+            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{answer}", answer.len());
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    (url, state)
+}
+
+struct Scene {
+    world: World,
+    maker: Maker,
+    apple: Arc<Mutex<Apple>>,
+}
+
+impl Scene {
+    async fn start(engine: Engine) -> Self {
+        let (port, maker, key) = (free_port(), Maker::new().unwrap(), PrivateKey::generate(Algorithm::ES256).unwrap());
+        let (url, apple) = apple(&key).await;
+        let file = std::env::temp_dir().join(format!("symbolon-p8-{}-{port}.p8", std::process::id()));
+        std::fs::write(&file, format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64(key.to_pkcs8()))).unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let digest = base64url::encode(&[7; 32]);
+        let ios = format!("app_ids = [\"{APP}\"]");
+        let android = format!("packages = [\"{PACKAGE}\"], signing_digests = [\"{digest}\"]");
+        let receipts = format!(
+            "team_id = \"ABCDE12345\", key_id = \"KEY1234567\", private_key = {{ file = '{}' }}, risk_metric_max = 5, exchange_url = '{url}'",
+            file.display()
+        );
+        let mut text =
+            format!("{}\n[attestation]\nsimulated_roots = [\"{}\"]\n", configuration(port, &database(engine).await), maker.root_spki);
+        for (client, rules) in [
+            ("plain", format!("ios = {{ {ios} }}\nandroid = {{ {android}, least_version = 1 }}")),
+            ("risky", format!("ios = {{ {ios}, receipts = {{ {receipts} }} }}")),
+            ("versioned", format!("ios = {{ {ios}, least_version = \"4.2\" }}\nandroid = {{ {android}, least_version = 2 }}")),
+            ("lax", format!("ios = {{ {ios}, least_version = \"4.2\", allow_without_version = true }}")),
+            ("developers", format!("ios = {{ {ios}, development = true }}")),
+            ("owners", format!("android = {{ {android}, own_boot_keys = [\"{}\"] }}", base64url::encode(&OWN_SYSTEM))),
+            ("strongbox", format!("android = {{ {android}, strongbox = true, least_patch = 202610 }}")),
+        ] {
+            text += &format!(
+                "[client.{client}]\nkind = \"native\"\nauthentication = \"attest_jwt_client_auth_dpop\"\n\
+                 redirect_uris = [\"https://app.example.com/cb\"]\n[client.{client}.attestation]\n{rules}\n"
+            );
+        }
+        let world = World::with(&text, port).await;
+        std::fs::remove_file(file).unwrap();
+        Self { world, maker, apple }
+    }
+
+    fn now_ms(&self) -> i64 {
+        self.world.running.shared.now().now_ms()
+    }
+
+    /// Made so many seconds ago, the next one in an hour, good for three months.
+    fn times(&self, age_s: i64) -> [String; 3] {
+        let at = |ms: i64| jiff::Timestamp::from_millisecond(ms).unwrap().to_string();
+        let made_ms = self.now_ms() - age_s * 1000;
+        [at(made_ms), at(made_ms + 3_600_000), at(made_ms + 90 * 86_400_000)]
+    }
+
+    fn asked(&self) -> usize {
+        self.apple.lock().unwrap().asked.len()
+    }
+}
+
+struct Phone<'a> {
+    scene: &'a Scene,
+    client: &'static str,
+    key: PrivateKey,
+    nonce: Option<String>,
+    ios: Option<IosKey>,
+    counter: u32,
+}
+
+type Answer = (u16, String);
+
+impl<'a> Phone<'a> {
+    fn new(scene: &'a Scene, client: &'static str) -> Self {
+        Self { scene, client, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None, ios: None, counter: 0 }
+    }
+
+    async fn challenge(&self) -> (String, [u8; 32]) {
+        let answer = self.scene.world.post("/attest/challenge", &[("client_id", self.client)], None).await;
+        let text = answer.1["challenge"].as_str().unwrap().to_owned();
+        let bytes = base64url::decode(&text).unwrap().try_into().unwrap();
+        (text, bytes)
+    }
+
+    async fn send(&mut self, format: &str, challenge: &str, evidence: &[(&str, String)]) -> Answer {
+        let mut form = vec![("client_id", self.client), ("format", format), ("challenge", challenge)];
+        form.extend(evidence.iter().map(|(name, value)| (*name, value.as_str())));
+        for _ in 0..2 {
+            let (url, jti) = (self.scene.world.url("/attest"), base64url::encode(&symbolon::seal::random::<16>().unwrap()));
+            let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, self.scene.now_ms() / 1000).unwrap();
+            let answer = self.scene.world.http.post(url).form(&form).header("dpop", proof).send().await.unwrap();
+            self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
+            let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
+            if body["error"] != "use_dpop_nonce" {
+                return (status, body["error"].as_str().or(body["tier"].as_str()).unwrap_or_default().to_owned());
+            }
+        }
+        panic!("the nonce is never good");
+    }
+
+    fn named(&self, purpose: Purpose, challenge: &[u8; 32]) -> [u8; 32] {
+        let thumbprint: [u8; 32] = base64url::decode(self.key.kid()).unwrap().try_into().unwrap();
+        binding::named(purpose, self.client, challenge, &thumbprint)
+    }
+
+    async fn attest_ios(&mut self, development: bool, version: Option<&str>, age_s: Option<i64>) -> Answer {
+        let (text, challenge) = self.challenge().await;
+        let hash = self.named(Purpose::First, &challenge);
+        let times = age_s.map(|it| self.scene.times(it));
+        let made = times.as_ref().map(|it| [it[0].as_str(), &it[1], &it[2]]);
+        let (key, object) = self.scene.maker.ios_as(&Ios { app_id: APP, client_data_hash: &hash, development, version, made }).unwrap();
+        let evidence = [("attestation", base64url::encode(&object)), ("key_id", base64url::encode(&key.key_id))];
+        (self.ios, self.counter) = (Some(key), 0);
+        self.send("apple-appattest", &text, &evidence).await
+    }
+
+    async fn renew_ios(&mut self, version: Option<&str>) -> Answer {
+        let (text, challenge) = self.challenge().await;
+        let hash = self.named(Purpose::Renewal, &challenge);
+        self.counter += 1;
+        let made = self.ios.as_ref().unwrap().assertion_of(&hash, self.counter, version).unwrap();
+        self.send("apple-assertion", &text, &[("assertion", base64url::encode(&made))]).await
+    }
+
+    async fn attest_android(&mut self, lie: impl FnOnce(&mut Android<'_>)) -> Answer {
+        let (text, challenge) = self.challenge().await;
+        let hash = binding::leaf(&challenge, self.client);
+        let mut phone = Android {
+            challenge: &hash,
+            package: PACKAGE,
+            signing_digest: [7; 32],
+            level: 1,
+            locked: true,
+            patch: 202_610,
+            own_system: None,
+        };
+        lie(&mut phone);
+        let chain = self.scene.maker.android(&self.key, &phone).unwrap();
+        let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
+        self.send("android-key", &text, &[("chain", chain.join("."))]).await
+    }
+
+    /// What Apple will answer about this phone.
+    fn apple_says(&self, metric: &str, app_id: &str, certificate: &[u8], maker: &Maker) -> Vec<u8> {
+        let times = self.scene.times(1);
+        let receipt = Receipt {
+            app_id,
+            certificate,
+            client_data_hash: b"as text",
+            environment: "production",
+            times: [&times[0], &times[1], &times[2]],
+            risk_metric: Some(metric),
+        };
+        let answer = maker.receipt(&receipt).unwrap();
+        let mut apple = self.scene.apple.lock().unwrap();
+        (apple.status, apple.answer) = (200, answer.clone());
+        answer
+    }
+
+    async fn facts(&self) -> Json {
+        let app = self.scene.world.running.shared.now();
+        let row = app.store.one("SELECT facts FROM instance WHERE jkt = $1", &[self.key.kid().into()]).await.unwrap().unwrap();
+        serde_json::from_str(row.text(0).unwrap()).unwrap()
+    }
+}
+
+fn ios() -> Answer {
+    (200, "hardware_claimed".to_owned())
+}
+
+fn android() -> Answer {
+    (200, "hardware".to_owned())
+}
+
+fn refused() -> Answer {
+    (400, "invalid_client_attestation".to_owned())
+}
+
+/// 271-N: the first receipt is kept, sealed; it is exchanged when it is due and no sooner, once; Apple's being down refuses nobody, and
+/// a phone on which Apple has seen too many keys is refused until Apple says otherwise.
+#[tokio::test(flavor = "multi_thread")]
+async fn apple_says_how_many_keys_a_device_has_had() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let mut phone = Phone::new(&scene, "risky");
+        assert_eq!(phone.attest_ios(false, None, Some(1)).await, ios());
+        assert_eq!(phone.renew_ios(None).await, ios());
+        assert_eq!(scene.asked(), 0, "too early");
+        let hour = || scene.world.advance_s(3700);
+        hour();
+        assert_eq!(phone.renew_ios(None).await, ios(), "Apple is down");
+        assert_eq!(phone.renew_ios(None).await, ios());
+        assert_eq!(scene.asked(), 1, "and is not asked again at once");
+        hour();
+        let certificate = phone.ios.as_ref().unwrap().certificate.clone();
+        let second = phone.apple_says("5", APP, &certificate, &scene.maker);
+        assert_eq!(phone.renew_ios(None).await, ios());
+        assert_eq!(phone.facts().await["risk_metric"], 5);
+        hour();
+        scene.apple.lock().unwrap().status = 304;
+        assert_eq!(phone.renew_ios(None).await, ios(), "Apple finds it too early");
+        let asked = scene.apple.lock().unwrap().asked.clone();
+        assert!(asked.len() == 3 && asked[0] == asked[1] && asked[2] == second, "always the newest receipt");
+        let app = scene.world.running.shared.now();
+        let row = app.store.one("SELECT receipt FROM instance WHERE jkt = $1", &[phone.key.kid().into()]).await.unwrap().unwrap();
+        let kept = row.bytes(0).unwrap();
+        assert!(!kept.windows(16).any(|it| it == &second[second.len() - 16..] || it == &second[..16]), "sealed at rest");
+        // Receipts that are not about this key, this app, or not Apple's, change nothing.
+        let (stranger, other) = (Phone::new(&scene, "risky"), Maker::new().unwrap());
+        let (theirs, _) = scene.maker.ios(APP, &[0; 32]).unwrap();
+        for (what, app_id, certificate, maker) in [
+            ("another key's", APP, &theirs.certificate, &scene.maker),
+            ("another app's", "ABCDE12345.another", &certificate, &scene.maker),
+            ("somebody else's", APP, &certificate, &other),
+        ] {
+            hour();
+            stranger.apple_says("1", app_id, certificate, maker);
+            assert_eq!(phone.renew_ios(None).await, ios(), "{what}");
+            assert_eq!(phone.facts().await["risk_metric"], 5, "{what}");
+        }
+        hour();
+        phone.apple_says("6", APP, &certificate, &scene.maker);
+        assert_eq!(phone.renew_ios(None).await, refused(), "one too many");
+        assert_eq!(phone.facts().await["risk_metric"], 6);
+        scene.apple.lock().unwrap().status = 500;
+        hour();
+        assert_eq!(phone.renew_ios(None).await, refused(), "and that stays known while Apple is down");
+        hour();
+        phone.apple_says("2", APP, &certificate, &scene.maker);
+        assert_eq!(phone.renew_ios(None).await, ios());
+        assert_eq!(scene.world.audited("evidence_refused").await, 2);
+        assert_eq!(scene.world.audited("receipt_exchanged").await, 6);
+        let (file, jkt) = (scene.world.file(), phone.key.kid().to_owned());
+        let run = move || {
+            std::process::Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(&file).args(["instance", "show", "--", &jkt]).output()
+        };
+        let shown = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+        assert!(String::from_utf8_lossy(&shown.stdout).contains("\"risk_metric\":2"), "{}", String::from_utf8_lossy(&shown.stdout));
+        scene.world.stop().await;
+    }
+}
+
+/// A client that looks at receipts takes no evidence without a good one; one that does not look, does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receipt_comes_with_the_evidence() {
+    let scene = Scene::start(Engine::Sqlite).await;
+    for (age_s, answer) in [(None, refused()), (Some(3600), refused()), (Some(-3600), refused()), (Some(1), ios())] {
+        assert_eq!(Phone::new(&scene, "risky").attest_ios(false, None, age_s).await, answer, "{age_s:?}");
+        assert_eq!(Phone::new(&scene, "plain").attest_ios(false, None, age_s).await, ios(), "{age_s:?}");
+    }
+    scene.world.stop().await;
+}
+
+/// 240-N: builds of developers are another client's, and never pass for those of the store.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_developers_build_is_for_developers() {
+    let scene = Scene::start(Engine::Sqlite).await;
+    assert_eq!(Phone::new(&scene, "plain").attest_ios(true, None, None).await, refused());
+    assert_eq!(Phone::new(&scene, "plain").attest_ios(false, None, None).await, ios());
+    assert_eq!(Phone::new(&scene, "developers").attest_ios(true, None, None).await, ios());
+    assert_eq!(Phone::new(&scene, "developers").attest_ios(false, None, None).await, refused());
+    scene.world.stop().await;
+}
+
+/// The app's version, where the evidence says it: at first, and again at every renewal.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_app_is_refused() {
+    let scene = Scene::start(Engine::Sqlite).await;
+    for (version, answer) in [(None, refused()), (Some("4.1.9"), refused()), (Some("next"), refused()), (Some("4.2"), ios())] {
+        assert_eq!(Phone::new(&scene, "versioned").attest_ios(false, version, None).await, answer, "{version:?}");
+        assert_eq!(Phone::new(&scene, "plain").attest_ios(false, version, None).await, ios(), "{version:?}");
+    }
+    let mut phone = Phone::new(&scene, "versioned");
+    assert_eq!(phone.attest_ios(false, Some("4.2"), None).await, ios());
+    for (version, answer) in [(Some("4.1"), refused()), (None, refused()), (Some("4.10"), ios())] {
+        assert_eq!(phone.renew_ios(version).await, answer, "{version:?}");
+    }
+    assert_eq!(Phone::new(&scene, "lax").attest_ios(false, None, None).await, ios(), "systems that do not say it are let in, by name");
+    assert_eq!(Phone::new(&scene, "lax").attest_ios(false, Some("4.1"), None).await, refused());
+    assert_eq!(Phone::new(&scene, "versioned").attest_android(|_| {}).await, refused(), "versionCode 1");
+    assert_eq!(Phone::new(&scene, "plain").attest_android(|_| {}).await, android());
+    scene.world.stop().await;
+}
+
+/// 254-N, 256-N: a system of the owner's own is let in by its boot key and locked, and nowhere else; patch and StrongBox likewise.
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_without_google_are_let_in_by_name() {
+    let scene = Scene::start(Engine::Sqlite).await;
+    let own = |it: &mut Android<'_>| it.own_system = Some(OWN_SYSTEM);
+    assert_eq!(Phone::new(&scene, "owners").attest_android(own).await, android());
+    assert_eq!(Phone::new(&scene, "plain").attest_android(own).await, refused());
+    assert_eq!(Phone::new(&scene, "owners").attest_android(|it| it.own_system = Some([6; 32])).await, refused());
+    let unlocked = |it: &mut Android<'_>| (it.own_system, it.locked) = (Some(OWN_SYSTEM), false);
+    assert_eq!(Phone::new(&scene, "owners").attest_android(unlocked).await, refused());
+    assert_eq!(Phone::new(&scene, "owners").attest_android(|_| {}).await, android(), "and the makers' systems as everywhere");
+    assert_eq!(Phone::new(&scene, "strongbox").attest_android(|_| {}).await, refused());
+    assert_eq!(Phone::new(&scene, "strongbox").attest_android(|it| it.level = 2).await, android());
+    assert_eq!(Phone::new(&scene, "strongbox").attest_android(|it| (it.level, it.patch) = (2, 202_609)).await, refused());
+    scene.world.stop().await;
+}
