@@ -66,6 +66,16 @@ pub enum Error {
     Fault(Fault),
 }
 
+impl Error {
+    /// As of `Refused`.
+    pub fn audited(self) -> Self {
+        match self {
+            Self::Refused(it) => it.audited().into(),
+            fault => fault,
+        }
+    }
+}
+
 impl From<Refused> for Error {
     fn from(it: Refused) -> Self {
         Self::Refused(Box::new(it))

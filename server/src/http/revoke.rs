@@ -58,7 +58,7 @@ async fn refresh_token(app: &App, caller: &Caller, handle: &Handle, change: &mut
 async fn must_be_held(app: &App, caller: &Caller, grant: &Grant) -> Result<()> {
     if let Err(error) = grant.must_be_held_by(caller) {
         grant.alarm(app, caller, "revocation_refused", "what holds the token was not proved").await?;
-        return Err(error);
+        return Err(error.audited());
     }
     Ok(())
 }

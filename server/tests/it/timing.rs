@@ -7,7 +7,7 @@ use symbolon_oauth::base64url;
 
 type Request<'a> = &'a dyn Fn(usize) -> reqwest::RequestBuilder;
 
-/// Within a quarter of each other: a hash, a read or a write that only one of them pays for is more than that, and is so every
+/// Within a half of each other: a hash, a read or a write that only one of them pays for is more than that, and is so every
 /// time, while another program's work is not: one quiet round of four is enough.
 async fn alike(what: &str, wanted: u16, pairs: usize, kinds: [Request<'_>; 2]) {
     let mut rounds = Vec::new();
@@ -25,7 +25,7 @@ async fn alike(what: &str, wanted: u16, pairs: usize, kinds: [Request<'_>; 2]) {
             }
         }
         let [one, two] = quickest;
-        if one.abs_diff(two) * 4 < one.max(two) {
+        if one.abs_diff(two) * 2 < one.max(two) {
             return;
         }
         rounds.push(quickest);
