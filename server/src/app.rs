@@ -18,6 +18,7 @@ use crate::tokens::keys::{Keys, Schedule};
 use bytes::Bytes;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -87,6 +88,14 @@ impl Limits {
             refusals: per_minute(30),
             proven_secrets: Mutex::default(),
             proving: Semaphore::new(1),
+        }
+    }
+
+    /// An address as a key of limits; IPv6 by its /64, so that one line cannot count as millions (607-K).
+    pub fn line(address: IpAddr) -> String {
+        match address.to_canonical() {
+            IpAddr::V4(it) => it.to_string(),
+            IpAddr::V6(it) => format!("{:x?}", &it.segments()[..4]),
         }
     }
 

@@ -39,7 +39,8 @@ pub struct Endings {
 
 #[derive(Default)]
 struct Known {
-    /// When it ended.
+    /// When it ended; of what was seen later than something that ended after it, or in the same millisecond: just after that,
+    /// so that whoever knows the one still hears of the other (621-Q).
     at_ms: BTreeMap<What, i64>,
     /// The latest instant seen, and when the store was last asked.
     latest_ms: i64,
@@ -91,19 +92,20 @@ impl Known {
         let from = [Value::from((self.latest_ms - OVERLAP_MS).max(oldest))];
         let id = |it: &[u8]| it.try_into().map_err(|_| Fault::new("a session's id has 16 bytes"));
         let mut found = Vec::new();
-        for row in app.store.all_stale(SESSIONS, &from).await? {
+        for row in app.store.all(SESSIONS, &from).await? {
             found.push((What::Session(id(row.bytes(0)?)?), row.int(1)?));
         }
-        for row in app.store.all_stale(GRANTS, &from).await? {
+        for row in app.store.all(GRANTS, &from).await? {
             let number = u32::try_from(row.int(1)?).map_err(|_| Fault::new("a grant's number is out of range"))?;
             found.push((What::Grant(id(row.bytes(0)?)?, number), row.int(2)?));
         }
-        for row in app.store.all_stale(REVOKED, &from).await? {
+        for row in app.store.all(REVOKED, &from).await? {
             found.push((What::Token(row.text(0)?.to_owned()), row.int(1)?));
         }
+        let told_ms = self.latest_ms;
         for (what, at_ms) in found {
+            let at_ms = *self.at_ms.entry(what).or_insert(at_ms.max(told_ms + 1));
             self.latest_ms = self.latest_ms.max(at_ms);
-            self.at_ms.insert(what, at_ms);
         }
         self.at_ms.retain(|_, at_ms| *at_ms > oldest);
         if self.at_ms.len() > MOST {

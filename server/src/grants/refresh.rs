@@ -33,7 +33,7 @@ pub fn turn(row: u32, presented: u32, key_bound: bool, issued_ms: i64, grace_ms:
         Turn::Current
     } else if presented > row {
         Turn::Ahead
-    } else if presented + 1 == row && (key_bound || now_ms - issued_ms <= grace_ms) {
+    } else if row - presented == 1 && (key_bound || now_ms - issued_ms <= grace_ms) {
         Turn::Previous
     } else {
         Turn::Spent
@@ -70,10 +70,14 @@ async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, present
     let scope = narrowed(grant, caller, form)?;
     let rules = &caller.client.refresh;
     let keeps = rules.mode == RefreshMode::Static && grant.is_key_bound();
+    // 631-Q: after four thousand million refreshes the person signs in again; a generation never begins anew.
+    let next = presented.checked_add(1).ok_or_else(|| {
+        invalid_grant("This session was refreshed as often as one can be; the person has to sign in again.").because("last generation")
+    })?;
     match turn(grant.generation, presented, grant.is_key_bound(), grant.issued_ms, rules.grace.0 * 1000, caller.now_ms) {
         Turn::Current if keeps => moved(app, caller, form, grant, &scope, presented, "refreshed").await,
-        Turn::Current => moved(app, caller, form, grant, &scope, presented + 1, "refreshed").await,
-        Turn::Ahead => moved(app, caller, form, grant, &scope, presented + 1, "store_behind").await,
+        Turn::Current => moved(app, caller, form, grant, &scope, next, "refreshed").await,
+        Turn::Ahead => moved(app, caller, form, grant, &scope, next, "store_behind").await,
         Turn::Previous => repeated(app, caller, form, grant, &scope).await.map(Some),
         Turn::Spent => {
             let ends = !grant.is_key_bound() || rules.on_stale == OnStale::End;

@@ -201,8 +201,13 @@ impl Default for Hashers {
 impl Hashers {
     async fn on_pool<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let busy = || Refused::new(503, "temporarily_unavailable", "Too many people are signing in; try again.").retry_after(2);
-        let _waiting = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| busy().because("the hashing queue is full"))?;
-        let _core = Arc::clone(&self.cores).acquire_owned().await.map_err(|_| busy())?;
+        let waiting = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| busy().because("the hashing queue is full"))?;
+        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(|_| busy())?;
+        // The work holds its own places: a caller who goes away does not stop it, and must not make room for more (616-Q).
+        let work = move || {
+            let _places = (waiting, core);
+            work()
+        };
         Ok(tokio::task::spawn_blocking(work).await.map_err(|it| Fault::new(it.to_string()))?)
     }
 
@@ -295,6 +300,24 @@ mod tests {
         ] {
             assert_eq!(email_address(bad), None, "{bad:?}");
         }
+    }
+
+    /// 616-Q, 580-K: callers who go away while their password is hashed make no room for more than there are cores.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_goes_away_keeps_the_place_until_the_work_is_done() {
+        let hashers = Hashers::default();
+        let all = hashers.cores.available_permits();
+        let abandoned = tokio::spawn({
+            let hashers = hashers.clone();
+            async move { hashers.on_pool(|| std::thread::sleep(std::time::Duration::from_millis(400))).await.is_ok() }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        abandoned.abort();
+        assert!(abandoned.await.is_err());
+        assert_eq!(hashers.cores.available_permits(), all - 1, "the work goes on");
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+        assert_eq!(hashers.cores.available_permits(), all, "and ends");
+        assert!(hashers.on_pool(|| true).await.unwrap());
     }
 
     #[tokio::test]

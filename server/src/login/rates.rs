@@ -31,14 +31,9 @@ impl Default for Rates {
 }
 
 impl Rates {
-    /// Per address; IPv6 by its /64, so that one line cannot count as millions (607-K).
+    /// Per address.
     pub fn too_fast(&self, address: Option<IpAddr>) -> bool {
-        let place = match address {
-            None => return false,
-            Some(IpAddr::V4(it)) => it.to_string(),
-            Some(IpAddr::V6(it)) => format!("{:x?}", &it.segments()[..4]),
-        };
-        self.addresses.check_key(&Limits::place(&["address", &place])).is_err()
+        address.is_some_and(|it| self.addresses.check_key(&Limits::place(&["address", &Limits::line(it)])).is_err())
     }
 
     pub fn device(&self, id: &str) -> bool {

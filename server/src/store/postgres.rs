@@ -13,6 +13,9 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 use tokio_postgres::{Client, NoTls};
 
+/// A change waits so long for a row that somebody else holds; then it is answered busy (637-Q). Ours are held for milliseconds.
+const LOCK_TIMEOUT: &str = "SET lock_timeout = '3s'";
+
 pub struct Postgres {
     url: String,
     pool: Vec<Mutex<Option<Connection>>>,
@@ -70,12 +73,16 @@ impl Postgres {
         Ok(Held(held))
     }
 
+    /// A connection that died in silence, as when the database was started anew, costs a second look and no answer.
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         let mut held = self.connection().await?;
-        let connection = held.get()?;
-        let statement = connection.prepare(sql, None).await.map_err(|it| fault(&it))?;
-        let rows = connection.client.query(&statement, &parameters(values)).await.map_err(|it| fault(&it))?;
-        rows.iter().map(from_row).collect()
+        let mut found = held.get()?.query(sql, values).await;
+        if found.is_err() && held.get()?.client.is_closed() {
+            drop(held);
+            held = self.connection().await?;
+            found = held.get()?.query(sql, values).await;
+        }
+        found.map_err(|it| fault(&it))?.iter().map(from_row).collect()
     }
 
     pub async fn apply(&self, statements: &[Statement], marker: Option<Marker>) -> Result<Applied, NotApplied> {
@@ -85,6 +92,7 @@ impl Postgres {
                 Tried::Conflict(at) => return Err(NotApplied::Conflict(at)),
                 Tried::Failed(it) => return Err(NotApplied::Fault(it)),
                 Tried::Lost => return self.resolve(marker, statements.len()).await,
+                Tried::Held => return Err(NotApplied::Busy),
                 Tried::Again => tokio::time::sleep(std::time::Duration::from_millis(3 << attempt)).await,
             }
         }
@@ -109,6 +117,8 @@ impl Postgres {
             };
             match connection.prepare(it.sql, guard).await {
                 Ok(statement) => prepared.push(statement),
+                // Nothing was sent yet.
+                Err(_) if connection.client.is_closed() => return Tried::Again,
                 Err(error) => return Tried::Failed(fault(&error)),
             }
         }
@@ -131,6 +141,8 @@ enum Tried {
     Applied,
     Conflict(usize),
     Again,
+    /// Somebody else, such as an operator's own transaction, holds a row for too long.
+    Held,
     Lost,
     Failed(Fault),
 }
@@ -162,6 +174,7 @@ async fn send(client: &Client, statements: &[Statement], prepared: &[tokio_postg
         return match error.code() {
             Some(it) if *it == SqlState::DIVISION_BY_ZERO || *it == SqlState::UNIQUE_VIOLATION => Tried::Conflict(at),
             Some(it) if *it == SqlState::T_R_SERIALIZATION_FAILURE || *it == SqlState::T_R_DEADLOCK_DETECTED => Tried::Again,
+            Some(it) if *it == SqlState::LOCK_NOT_AVAILABLE => Tried::Held,
             None if error.is_closed() => Tried::Lost,
             _ => Tried::Failed(fault(&error)),
         };
@@ -203,6 +216,11 @@ impl Held<'_> {
 }
 
 impl Connection {
+    async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
+        let statement = self.prepare(sql, None).await?;
+        self.client.query(&statement, &parameters(values)).await
+    }
+
     async fn prepare(&mut self, sql: &'static str, guard: Option<u64>) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
         if let Some(known) = self.prepared.get(&(sql, guard)) {
             return Ok(known.clone());
@@ -245,6 +263,7 @@ async fn connect(url: &str) -> Result<Connection, Fault> {
             tracing::warn!(%error, "a connection to PostgreSQL ended");
         }
     });
+    client.batch_execute(LOCK_TIMEOUT).await.map_err(|it| fault(&it))?;
     Ok(Connection { client, prepared: HashMap::new() })
 }
 
@@ -276,6 +295,8 @@ async fn check_settings(client: &Client) -> Result<(), Fault> {
 
 async fn migrate_schema(client: &mut Client) -> Result<(), Fault> {
     let transaction = client.transaction().await.map_err(|it| fault(&it))?;
+    // Another node's migration may take long.
+    transaction.batch_execute("SET LOCAL lock_timeout = 0").await.map_err(|it| fault(&it))?;
     transaction.execute("SELECT pg_advisory_xact_lock(7967626)", &[]).await.map_err(|it| fault(&it))?;
     let has = transaction.query_one("SELECT to_regclass('fact') IS NOT NULL", &[]).await.map_err(|it| fault(&it))?;
     let state: String = if has.try_get::<_, bool>(0).map_err(|it| fault(&it))? {

@@ -36,6 +36,9 @@ pub struct Keys {
     verifying: Arc<RwLock<Option<(i64, Arc<KeySet>)>>>,
 }
 
+/// By how much clocks of nodes may differ.
+const CLOCKS_MS: i64 = 300_000;
+
 const ALL: &str = "SELECT kid, alg, private, signs_from_ms, signs_until_ms, published_until_ms FROM signing_key";
 const INSERT: &str = "INSERT INTO signing_key (kid, alg, private, public, created_ms, signs_from_ms, signs_until_ms, published_until_ms) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -56,8 +59,9 @@ impl Keys {
         for alg in algorithms {
             let newest = known.iter().filter(|it| it.key.algorithm() == *alg).map(|it| it.signs_until_ms).max();
             let signs_from_ms = match newest {
-                None => now_ms,
-                Some(end) if end <= now_ms => now_ms,
+                // Nothing signs: this one does at once, also at nodes whose clocks are behind (620-Q).
+                None => now_ms - CLOCKS_MS,
+                Some(end) if end <= now_ms => now_ms - CLOCKS_MS,
                 Some(end) if end - now_ms <= schedule.ahead_ms => end,
                 Some(_) => continue,
             };

@@ -11,23 +11,25 @@ use std::time::Duration;
 const SESSIONS: usize = 6;
 const KILLS: usize = 4;
 
-struct Server {
+pub struct Server {
     child: Child,
-    token: String,
-    http: reqwest::Client,
+    pub token: String,
+    pub http: reqwest::Client,
 }
 
 impl Server {
-    async fn start(config: &Path, issuer: &str) -> Self {
-        let child = Command::new(env!("CARGO_BIN_EXE_symbolon"))
-            .arg("-c")
-            .arg(config)
-            .arg("serve")
-            .env("RUST_LOG", "error")
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+    pub async fn start(config: &Path, issuer: &str) -> Self {
+        Self::spawn(&mut Self::command(config), issuer).await
+    }
+
+    pub fn command(config: &Path) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_symbolon"));
+        command.arg("-c").arg(config).arg("serve").env("RUST_LOG", "error").stdin(Stdio::null()).stderr(Stdio::null());
+        command
+    }
+
+    pub async fn spawn(command: &mut Command, issuer: &str) -> Self {
+        let child = command.spawn().unwrap();
         let mut server = Self { child, token: format!("{issuer}/token"), http: reqwest::Client::new() };
         server.http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
         for _ in 0..200 {
@@ -39,9 +41,21 @@ impl Server {
         panic!("the server does not come up");
     }
 
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; answers the exit code.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
+        for _ in 0..1000 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        None
     }
 }
 
@@ -53,7 +67,7 @@ impl Drop for Server {
 }
 
 /// `None`: no answer came, so nobody knows.
-async fn post(http: &reqwest::Client, url: &str, form: &[(&str, &str)]) -> Option<(u16, Json)> {
+pub async fn post(http: &reqwest::Client, url: &str, form: &[(&str, &str)]) -> Option<(u16, Json)> {
     let answer = http.post(url).form(form).send().await.ok()?;
     let status = answer.status().as_u16();
     Some((status, answer.json().await.ok()?))
@@ -64,7 +78,7 @@ async fn refresh(http: &reqwest::Client, url: &str, token: &str) -> Option<(u16,
 }
 
 /// Refreshes until the server dies; answers the newest token it was given.
-async fn live(http: reqwest::Client, url: String, mut token: String) -> (String, usize) {
+pub async fn live(http: reqwest::Client, url: String, mut token: String) -> (String, usize) {
     for rounds in 0..100_000 {
         match refresh(&http, &url, &token).await {
             Some((200, body)) => token = body["refresh_token"].as_str().unwrap().to_owned(),
