@@ -26,6 +26,7 @@ mod model;
 mod mtls;
 mod nodes;
 mod play;
+mod races;
 mod refresh;
 mod refusals;
 mod signed;
