@@ -22,6 +22,7 @@ use crate::tokens::keys::{Keys, Schedule};
 use bytes::Bytes;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -106,6 +107,14 @@ impl Limits {
             evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),
             proven_secrets: Mutex::default(),
             proving: Semaphore::new(1),
+        }
+    }
+
+    /// An address as a key of limits; IPv6 by its /64, so that one line cannot count as millions (607-K).
+    pub fn line(address: IpAddr) -> String {
+        match address.to_canonical() {
+            IpAddr::V4(it) => it.to_string(),
+            IpAddr::V6(it) => format!("{:x?}", &it.segments()[..4]),
         }
     }
 

@@ -315,7 +315,7 @@ async fn fits(app: &App, incoming: &Incoming, name: &str, stored: &Secret, secre
     if proved() {
         return Ok(true);
     }
-    let place = Limits::place(&[name, &incoming.address.to_string()]);
+    let place = Limits::place(&[name, &Limits::line(incoming.address)]);
     if app.limits.wrong_secrets.check_key(&place).is_err() {
         return Err(Refused::new(429, "invalid_client", "Too many attempts; wait before trying again.").retry_after(60).into());
     }

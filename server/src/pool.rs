@@ -28,8 +28,37 @@ impl Pool {
 
     pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
         let busy = || Refused::new(503, "temporarily_unavailable", self.busy).retry_after(2);
-        let _place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| busy().because("the queue is full"))?;
-        let _core = Arc::clone(&self.cores).acquire_owned().await.map_err(|_| busy())?;
+        let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| busy().because("the queue is full"))?;
+        let core = Arc::clone(&self.cores).acquire_owned().await.map_err(|_| busy())?;
+        // The work holds its own places: a caller who goes away does not stop it, and must not make room for more (616-Q).
+        let work = move || {
+            let _places = (place, core);
+            work()
+        };
         Ok(tokio::task::spawn_blocking(work).await.map_err(|it| Fault::new(it.to_string()))?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "tests")]
+    use super::*;
+
+    /// 616-Q, 580-K: callers who go away while their password is hashed make no room for more than there are cores.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_goes_away_keeps_the_place_until_the_work_is_done() {
+        let pool = Pool::new("busy");
+        let all = pool.places();
+        let abandoned = tokio::spawn({
+            let pool = pool.clone();
+            async move { pool.run(|| std::thread::sleep(std::time::Duration::from_millis(400))).await.is_ok() }
+        });
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        abandoned.abort();
+        assert!(abandoned.await.is_err());
+        assert_eq!(pool.places(), all - 1, "the work goes on");
+        tokio::time::sleep(std::time::Duration::from_millis(600)).await;
+        assert_eq!(pool.places(), all, "and ends");
+        assert!(pool.run(|| true).await.unwrap());
     }
 }

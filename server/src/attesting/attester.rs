@@ -43,7 +43,7 @@ fn client_of(app: &App, incoming: &Incoming) -> Result<(String, AttestationRules
     let id = incoming.form.get("client_id").ok_or_else(unknown)?;
     let client = app.client(id).ok_or_else(unknown)?;
     let rules = client.attestation.clone().filter(|it| it.is_ours()).ok_or_else(unknown)?;
-    let place = Limits::place(&["attest", id, &incoming.address.to_string()]);
+    let place = Limits::place(&["attest", id, &Limits::line(incoming.address)]);
     if app.limits.attests.check_key(&place).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many attestations from here; wait.").retry_after(10).into());
     }

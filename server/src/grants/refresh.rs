@@ -34,7 +34,7 @@ pub fn turn(row: u32, presented: u32, key_bound: bool, issued_ms: i64, grace_ms:
         Turn::Current
     } else if presented > row {
         Turn::Ahead
-    } else if presented + 1 == row && (key_bound || now_ms - issued_ms <= grace_ms) {
+    } else if row - presented == 1 && (key_bound || now_ms - issued_ms <= grace_ms) {
         Turn::Previous
     } else {
         Turn::Spent
@@ -83,7 +83,12 @@ async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, present
     let rules = &caller.client.refresh;
     // FAPI 2.0 5.3.2.1 9: no rotation. The configuration sees to it that such a client proves who it is.
     let keeps = rules.mode == RefreshMode::Static;
-    let next = if keeps { presented } else { presented + 1 };
+    // 631-Q: after four thousand million refreshes the person signs in again; a generation never begins anew.
+    let last = || {
+        let hint = "This session was refreshed as often as one can be; the person has to sign in again.";
+        invalid_grant(hint).because("last generation")
+    };
+    let next = if keeps { presented } else { presented.checked_add(1).ok_or_else(last)? };
     match turn_of(grant, caller, presented) {
         Turn::Current => moved(app, caller, form, grant, &scope, next, "refreshed").await,
         Turn::Ahead => moved(app, caller, form, grant, &scope, next, "store_behind").await,

@@ -215,7 +215,8 @@ where
         metrics::counter!("symbolon_refusals_total", "route" => record.route, "error" => record.code).increment(1);
     }
     if record.route == "unknown" {
-        tracing::debug!(path = ?path, "no such path");
+        // Its beginning tells what was meant; the rest may be anything, a code even.
+        tracing::debug!(path = ?path.chars().take(24).collect::<String>(), "no such path");
     }
     answer
 }

@@ -6,6 +6,7 @@
 //! strangers share. Names nobody has are charged in the same way, with the same writes.
 
 use super::flow::{Answer, Machine};
+use crate::app::Limits;
 use crate::error::Result;
 use crate::store::{Change, Expect, NotApplied, Value};
 use std::net::IpAddr;
@@ -122,11 +123,7 @@ fn key(machine: &Machine, what: What, whom: Whom<'_>, from: [&str; 2]) -> Key {
 
 /// IPv4 as it is; IPv6 by its /64, so that one line cannot count as millions (607-K).
 pub fn network(address: Option<IpAddr>) -> String {
-    match address.map(|it| it.to_canonical()) {
-        None => String::new(),
-        Some(IpAddr::V4(it)) => it.to_string(),
-        Some(IpAddr::V6(it)) => format!("{:x?}", &it.segments()[..4]),
-    }
+    address.map(Limits::line).unwrap_or_default()
 }
 
 fn of_network(machine: &Machine, what: What, whom: Whom<'_>, answer: &Answer<'_>) -> Key {

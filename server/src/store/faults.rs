@@ -2,6 +2,7 @@
 
 use super::{Applied, Change, NotApplied, Store};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,11 +21,20 @@ pub enum Fate {
 
 /// The fates of the changes to come; when they are used up, all is well.
 #[derive(Clone)]
-pub struct Plan(Arc<Mutex<VecDeque<Fate>>>);
+pub struct Plan(Arc<Mutex<VecDeque<Fate>>>, Arc<AtomicBool>);
 
 impl Plan {
     pub fn new(fates: Vec<Fate>) -> Self {
-        Self(Arc::new(Mutex::new(fates.into())))
+        Self(Arc::new(Mutex::new(fates.into())), Arc::default())
+    }
+
+    /// From here on lists come from a replica that never hears of anything.
+    pub fn lag(&self) {
+        self.1.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn lags(&self) -> bool {
+        self.1.load(Ordering::Relaxed)
     }
 
     fn fates(&self) -> std::sync::MutexGuard<'_, VecDeque<Fate>> {

@@ -80,19 +80,21 @@ impl Postgres {
         Ok(Held(held))
     }
 
+    /// A connection that died in silence, as when the database was started anew, costs a second look and no answer.
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         let mut held = self.connection().await?;
-        let connection = held.get()?;
-        let work = async {
-            let statement = connection.prepare(sql, None).await.map_err(|it| fault(&it))?;
-            connection.client.query(&statement, &parameters(values)).await.map_err(|it| fault(&it))
-        };
-        match tokio::time::timeout(PATIENCE, work).await {
-            Ok(rows) => rows?.iter().map(from_row).collect(),
-            Err(_) => {
+        let mut again = true;
+        loop {
+            let Ok(found) = tokio::time::timeout(PATIENCE, held.get()?.query(sql, values)).await else {
                 held.let_go();
-                Err(Fault::new("PostgreSQL did not answer in time"))
+                return Err(Fault::new("PostgreSQL did not answer in time"));
+            };
+            if again && found.is_err() && held.get()?.client.is_closed() {
+                drop(held);
+                (held, again) = (self.connection().await?, false);
+                continue;
             }
+            return found.map_err(|it| fault(&it))?.iter().map(from_row).collect();
         }
     }
 
@@ -123,6 +125,7 @@ impl Postgres {
                 Tried::Applied => return Ok(Applied { rows: vec![Vec::new(); statements.len()] }),
                 Tried::Conflict(at) => return Err(NotApplied::Conflict(at)),
                 Tried::Failed(it) => return Err(NotApplied::Fault(it)),
+                Tried::Held => return Err(NotApplied::Busy),
                 Tried::Lost => {
                     drop(held);
                     return self.resolve(marker, statements.len()).await;
@@ -153,6 +156,8 @@ enum Tried {
     Applied,
     Conflict(usize),
     Again,
+    /// Somebody else, such as an operator's own transaction, holds a row for too long.
+    Held,
     Lost,
     Failed(Fault),
 }
@@ -171,6 +176,8 @@ async fn attempt_on(held: &mut Held<'_>, statements: &[Statement]) -> Tried {
         };
         match connection.prepare(it.sql, guard).await {
             Ok(statement) => prepared.push(statement),
+            // Nothing was sent yet.
+            Err(_) if connection.client.is_closed() => return Tried::Again,
             Err(error) => return Tried::Failed(fault(&error)),
         }
     }
@@ -204,6 +211,7 @@ async fn send(client: &Client, statements: &[Statement], prepared: &[tokio_postg
         return match error.code() {
             Some(it) if *it == SqlState::DIVISION_BY_ZERO || *it == SqlState::UNIQUE_VIOLATION => Tried::Conflict(at),
             Some(it) if *it == SqlState::T_R_SERIALIZATION_FAILURE || *it == SqlState::T_R_DEADLOCK_DETECTED => Tried::Again,
+            Some(it) if *it == SqlState::LOCK_NOT_AVAILABLE => Tried::Held,
             None if error.is_closed() => Tried::Lost,
             Some(it) if it.code().starts_with("57P") => Tried::Lost,
             _ => Tried::Failed(fault(&error)),
@@ -254,6 +262,11 @@ impl Held<'_> {
 impl Connection {
     async fn new(address: &Address) -> Result<Self, Fault> {
         Ok(Self { client: address.connect().await?, prepared: HashMap::new() })
+    }
+
+    async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
+        let statement = self.prepare(sql, None).await?;
+        self.client.query(&statement, &parameters(values)).await
     }
 
     async fn prepare(&mut self, sql: &'static str, guard: Option<u64>) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {

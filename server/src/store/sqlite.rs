@@ -37,7 +37,11 @@ impl Sqlite {
             return Err(Fault::new(format!("SQLite {} loses data; 3.51.3 or later is needed", rusqlite::version())));
         }
         let path = PathBuf::from(path);
+        let interrupted = std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|it| it.len() > 0);
         let mut connection = connect(&path)?;
+        if interrupted {
+            prove_whole(&connection)?;
+        }
         migrate_schema(&mut connection)?;
         prove_affinity(&connection)?;
         let readers: Result<Vec<_>, Fault> = (0..options.readers.max(1)).map(|_| reader(&path).map(Mutex::new)).collect();
@@ -195,6 +199,21 @@ fn migrate_schema(connection: &mut Connection) -> Result<(), Fault> {
     transaction.commit().map_err(|it| fault(&it))
 }
 
+/// After a stop that was none (a clean one leaves no write-ahead log) pages may be torn or lost, and a row that is missing from an
+/// index would let pass once more what was spent: nothing is served before the file is known to be whole (612-Q).
+fn prove_whole(connection: &Connection) -> Result<(), Fault> {
+    let damaged = |why: &str| {
+        Fault::new(format!(
+            "the database is damaged ({why}); put a copy back, then run `symbolon recover`. Nothing is served from this one"
+        ))
+    };
+    match connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0)) {
+        Ok(it) if it == "ok" => Ok(()),
+        Ok(it) => Err(damaged(&it)),
+        Err(it) => Err(damaged(&it.to_string())),
+    }
+}
+
 /// BYTEA has numeric affinity in SQLite: prove at every start that bytes which look like a number stay bytes.
 fn prove_affinity(connection: &Connection) -> Result<(), Fault> {
     let prove = || -> rusqlite::Result<bool> {
@@ -257,7 +276,15 @@ fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement
         return;
     }
     let mut outcomes: Vec<Answer> = Vec::with_capacity(batch.len());
-    let mut broken = connection.execute_batch("BEGIN IMMEDIATE").err().map(|it| fault(&it));
+    let begun = connection.execute_batch("BEGIN IMMEDIATE");
+    // Another process, such as an operator's own shell, holds the file for longer than we wait (637-Q).
+    if begun.as_ref().err().and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::DatabaseBusy) {
+        for (_, answer) in batch {
+            let _ = answer.send(Err(NotApplied::Busy));
+        }
+        return;
+    }
+    let mut broken = begun.err().map(|it| fault(&it));
     for (statements, _) in &batch {
         if broken.is_some() {
             break;

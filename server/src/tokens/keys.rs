@@ -36,6 +36,9 @@ pub struct Keys {
     verifying: Arc<RwLock<Option<(i64, Arc<KeySet>)>>>,
 }
 
+/// By how much clocks of nodes may differ.
+const CLOCKS_MS: i64 = 300_000;
+
 const ALL: &str = "SELECT kid, alg, private, signs_from_ms, signs_until_ms, published_until_ms FROM signing_key";
 const INSERT: &str = "INSERT INTO signing_key (kid, alg, private, public, created_ms, signs_from_ms, signs_until_ms, published_until_ms) \
                       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -56,13 +59,14 @@ impl Keys {
     /// Reads the keys again; makes the next one where the newest is about to end.
     pub async fn refresh(&self, store: &Store, keyring: &KeyRing, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<()> {
         let mut known = read(store, keyring).await?;
-        // Nobody has kept the key set of a store without keys.
-        let first_ms = if known.is_empty() { now_ms } else { now_ms + schedule.ahead_ms };
+        // Nobody has kept the key set of a store without keys: where nothing signs, one does at once, also at nodes whose clocks are
+        // behind (620-Q).
+        let first_ms = if known.is_empty() { now_ms - CLOCKS_MS } else { now_ms + schedule.ahead_ms };
         for alg in algorithms {
             let newest = known.iter().filter(|it| it.key.algorithm() == *alg).map(|it| it.signs_until_ms).max();
             let signs_from_ms = match newest {
                 None => first_ms,
-                Some(end) if end <= now_ms => now_ms,
+                Some(end) if end <= now_ms => now_ms - CLOCKS_MS,
                 Some(end) if end - now_ms <= schedule.ahead_ms => end,
                 Some(_) => continue,
             };

@@ -447,3 +447,50 @@ async fn too_much_evidence_at_once_is_shed() {
     })
     .await;
 }
+
+/// 594-K: evidence that nests thousands of levels deep is refused as any other, at once, and one after the other.
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_without_a_bottom_is_refused_at_once() {
+    let scene = Scene::start(Engine::Sqlite).await;
+    let mut der = vec![5, 0];
+    while der.len() < 20_000 {
+        let length = u16::try_from(der.len()).unwrap().to_be_bytes();
+        der = [&[0x30, 0x82][..], &length, &der].concat();
+    }
+    let cbor = [vec![0x81; 20_000], vec![0xf6]].concat();
+    let maps = [[0xa1, 0x61, b'a'].repeat(7_000), vec![0xf6]].concat();
+    let mut phone = Phone::new(&scene);
+    for _ in 0..5 {
+        for bytes in [&der, &cbor, &maps] {
+            let text = base64url::encode(bytes);
+            for (format, name) in [("apple-appattest", "attestation"), ("apple-assertion", "assertion"), ("android-key", "chain")] {
+                let (challenge, _) = phone.challenge().await;
+                let began = std::time::Instant::now();
+                let answer = phone.send(format, &challenge, &[(name, text.clone()), ("key_id", base64url::encode(&[7; 32]))]).await;
+                assert_eq!(error(&answer), (400, "invalid_client_attestation"), "{format}");
+                assert!(began.elapsed() < std::time::Duration::from_secs(5), "{format}: {:?}", began.elapsed());
+            }
+        }
+    }
+    assert_eq!(phone.attest_android(|_| {}, None).await.0, 200, "the twin");
+    scene.world.stop().await;
+}
+
+/// 631-Q: the last number an App Attest counter has is the last: nothing comes after it by beginning anew.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_that_is_used_up_stays_used_up() {
+    on_every_engine(|scene| async move {
+        let mut iphone = Phone::new(&scene);
+        assert_eq!(iphone.attest_ios(APP, &scene.maker).await.0, 200);
+        assert_eq!(iphone.renew_ios(u32::MAX - 1).await.0, 200);
+        assert_eq!(iphone.renew_ios(u32::MAX).await.0, 200, "the last one is as good as any");
+        for wrapped in [0, 1, u32::MAX - 1, u32::MAX] {
+            assert_eq!(error(&iphone.renew_ios(wrapped).await), (400, "invalid_client_attestation"), "{wrapped}");
+        }
+        let mut anew = Phone::new(&scene);
+        assert_eq!(anew.attest_ios(APP, &scene.maker).await.0, 200, "the way on is a new key");
+        assert_eq!(anew.renew_ios(1).await.0, 200);
+        scene.world.stop().await;
+    })
+    .await;
+}

@@ -12,11 +12,11 @@ fn files(directory: &Path) -> Vec<PathBuf> {
 }
 
 /// Copies the store's files aside.
-fn keep(world: &World) {
+pub fn keep(world: &World) {
     std::fs::copy(world.directory.join("test.db"), world.directory.join("kept.db")).unwrap();
 }
 
-fn restore(world: &World) {
+pub fn restore(world: &World) {
     for file in files(&world.directory) {
         let _ = std::fs::remove_file(file);
     }

@@ -11,20 +11,28 @@ use std::time::Duration;
 const SESSIONS: usize = 6;
 const KILLS: usize = 4;
 
-struct Server {
+pub struct Server {
     child: Child,
-    token: String,
-    http: reqwest::Client,
+    pub token: String,
+    pub http: reqwest::Client,
 }
 
 impl Server {
-    async fn start(config: &Path, issuer: &str) -> Self {
-        Self::start_as(Command::new(env!("CARGO_BIN_EXE_symbolon")), config, issuer).await
+    pub async fn start(config: &Path, issuer: &str) -> Self {
+        Self::spawn(&mut Self::command(config), issuer).await
     }
 
-    async fn start_as(mut program: Command, config: &Path, issuer: &str) -> Self {
-        let child =
-            program.arg("-c").arg(config).arg("serve").env("RUST_LOG", "error").stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    pub fn command(config: &Path) -> Command {
+        Self::dressed(Command::new(env!("CARGO_BIN_EXE_symbolon")), config)
+    }
+
+    fn dressed(mut program: Command, config: &Path) -> Command {
+        program.arg("-c").arg(config).arg("serve").env("RUST_LOG", "error").stdin(Stdio::null()).stderr(Stdio::null());
+        program
+    }
+
+    pub async fn spawn(command: &mut Command, issuer: &str) -> Self {
+        let child = command.spawn().unwrap();
         let mut server = Self { child, token: format!("{issuer}/token"), http: reqwest::Client::new() };
         server.http = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
         for _ in 0..200 {
@@ -36,9 +44,21 @@ impl Server {
         panic!("the server does not come up");
     }
 
-    fn kill(&mut self) {
+    pub fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// SIGTERM; answers the exit code.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        assert!(Command::new("kill").arg(self.child.id().to_string()).status().unwrap().success());
+        for _ in 0..1000 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status.code();
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        None
     }
 }
 
@@ -50,7 +70,7 @@ impl Drop for Server {
 }
 
 /// `None`: no answer came, so nobody knows.
-async fn post(http: &reqwest::Client, url: &str, form: &[(&str, &str)]) -> Option<(u16, Json)> {
+pub async fn post(http: &reqwest::Client, url: &str, form: &[(&str, &str)]) -> Option<(u16, Json)> {
     let answer = http.post(url).form(form).send().await.ok()?;
     let status = answer.status().as_u16();
     Some((status, answer.json().await.ok()?))
@@ -61,7 +81,7 @@ async fn refresh(http: &reqwest::Client, url: &str, token: &str) -> Option<(u16,
 }
 
 /// Refreshes until the server dies; answers the newest token it was given.
-async fn live(http: reqwest::Client, url: String, mut token: String) -> (String, usize) {
+pub async fn live(http: reqwest::Client, url: String, mut token: String) -> (String, usize) {
     for rounds in 0..100_000 {
         match refresh(&http, &url, &token).await {
             Some((200, body)) => token = body["refresh_token"].as_str().unwrap().to_owned(),
@@ -141,7 +161,7 @@ async fn a_full_disk_is_told_and_forgets_nothing_it_said() {
     std::fs::write(&config, text).unwrap();
     let mut limited = Command::new("sh");
     limited.args(["-c", "trap '' XFSZ; ulimit -f 2048; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_symbolon")]);
-    let mut server = Server::start_as(limited, &config, &issuer).await;
+    let mut server = Server::spawn(&mut Server::dressed(limited, &config), &issuer).await;
     let mut told = 0;
     let refused = loop {
         match refresh(&server.http, &server.token, &token).await.unwrap() {

@@ -79,7 +79,9 @@ async fn all_strangers_together_have_few_guesses() {
     for network in 0..10 {
         let mut answers = Vec::new();
         for at in 0..11 {
-            answers.push(throttled(&guess_at(&world, &format!("2001:db8:0:{network}::{at}"), "alice", &format!("wrong {network} {at}")).await));
+            answers.push(throttled(
+                &guess_at(&world, &format!("2001:db8:0:{network}::{at}"), "alice", &format!("wrong {network} {at}")).await,
+            ));
         }
         assert_eq!(answers.iter().position(|it| *it), Some(10), "network {network}: {answers:?}");
     }

@@ -147,3 +147,63 @@ async fn a_method_that_is_not_allowed_is_told_those_that_are() {
     }
     world.stop().await;
 }
+
+/// 571-V: a line break, a tab or a space in what becomes a header, a link or a token is refused when the configuration is read; a
+/// running server keeps the one it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_that_would_break_headers_is_refused_and_the_server_stays_up() {
+    let world = World::start(Engine::Sqlite).await;
+    let good = std::fs::read_to_string(world.file()).unwrap();
+    let brand = "[brand]\nsupport_url = \"https://help.example.com/\"\n[api.orders]\n";
+    let good = good.replacen("[api.orders]\n", brand, 1);
+    for (name, value) in [
+        ("redirect_uris", "\"https://app.example.com/callback\""),
+        ("post_logout_redirect_uris", "\"https://app.example.com/callback\"]\n\n[client.other-ios]"),
+        ("audience", "\"https://api.example.com/orders\""),
+        ("support_url", "\"https://help.example.com/\""),
+        ("issuer", &format!("issuer = \"{}\"", world.issuer)),
+    ] {
+        assert!(good.contains(value), "{name}");
+        for odd in ["\\r\\nX-Evil: 1", "\\n", "\\t", " ", "\\u0000", "\\u00a0"] {
+            let (head, tail) = value.split_at(value.find("e.com/").map_or(value.len() - 1, |it| it + 6));
+            std::fs::write(world.file(), good.replacen(value, &format!("{head}{odd}{tail}"), 1)).unwrap();
+            let refused = symbolon::serve::reload(&world.running.shared, &world.file()).await;
+            assert!(refused.is_err_and(|it| it.0.contains(name)), "{name} with {odd}");
+            assert_eq!(world.get("/health").await.status(), 200);
+        }
+    }
+    std::fs::write(world.file(), good).unwrap();
+    symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
+    assert!(world.get("/").await.status() == 200, "the twin");
+    world.stop().await;
+}
+
+/// 576-V: the one answer that is waited for is for APIs that prove themselves, whatever origin asks; nothing here becomes a web socket.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_is_for_whom_it_is_meant() {
+    let world = World::start(Engine::Sqlite).await;
+    let ask = |basic: Option<(&str, &str)>| {
+        let request = world.http.post(world.url("/endings")).form(&[("after", "0")]).header("origin", "https://evil.test");
+        match basic {
+            Some((name, secret)) => request.basic_auth(name, Some(secret)),
+            None => request,
+        }
+        .header("accept", "text/event-stream")
+        .send()
+    };
+    for basic in [None, Some(("orders", "wrong")), Some(("shop-ios", SECRET)), Some(("robot", SECRET)), Some(("nobody", SECRET))] {
+        let answer = ask(basic).await.unwrap();
+        assert_eq!(answer.status(), 401, "{basic:?}");
+        assert!(!answer.headers().contains_key("access-control-allow-origin"));
+        assert_eq!(answer.json::<Json>().await.unwrap()["error"], "invalid_client");
+    }
+    let answer = ask(Some(("orders", SECRET))).await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.headers().contains_key("access-control-allow-origin")), (200, false));
+    for path in ["/", "/endings", "/authorize", "/health"] {
+        let upgrade = "upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+        let raw = format!("GET {path} HTTP/1.1\r\nhost: x\r\norigin: https://evil.test\r\nconnection: upgrade, close\r\n{upgrade}\r\n");
+        let answer = raw_request(&world, &raw).await;
+        assert!(answer.starts_with("HTTP/1.1 ") && !answer.starts_with("HTTP/1.1 101"), "{path}: {answer}");
+    }
+    world.stop().await;
+}

@@ -21,6 +21,8 @@ pub struct World {
     pub issuer: String,
     pub running: Running,
     pub skew_ms: Arc<AtomicI64>,
+    /// Other than 0: the instant at which the clock stands still.
+    pub frozen_ms: Arc<AtomicI64>,
     pub directory: PathBuf,
     pub text: String,
     pub http: reqwest::Client,
@@ -145,6 +147,15 @@ apis = {{ orders = ["orders:read"] }}
     )
 }
 
+/// The system's clock, moved, unless it stands still.
+fn clock(skew_ms: &Arc<AtomicI64>, frozen_ms: &Arc<AtomicI64>) -> symbolon::app::Clock {
+    let (skew, frozen, system) = (Arc::clone(skew_ms), Arc::clone(frozen_ms), system_clock());
+    Arc::new(move || match frozen.load(Ordering::Relaxed) {
+        0 => system() + skew.load(Ordering::Relaxed),
+        still => still + skew.load(Ordering::Relaxed),
+    })
+}
+
 /// argon2id of `SECRET`, made once.
 fn secret_digest() -> String {
     use std::sync::OnceLock;
@@ -175,36 +186,42 @@ impl World {
         let text = format!("{text}\n");
         let text = text.replacen("development = true", &format!("development = true\nmaster_key = {{ file = '{}' }}", key.display()), 1);
         let config = Config::from_text(&text, "test.toml", &|_| None).unwrap_or_else(|it| panic!("{it}"));
-        let skew_ms = Arc::new(AtomicI64::new(0));
-        let (skew, system) = (Arc::clone(&skew_ms), system_clock());
-        let clock: symbolon::app::Clock = Arc::new(move || system() + skew.load(Ordering::Relaxed));
+        let (skew_ms, frozen_ms) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicI64::new(0)));
         std::fs::write(directory.join("symbolon.toml"), &text).unwrap();
         let store = Store::open(&symbolon::serve::database(&config, &directory), StoreOptions::default()).await.unwrap();
-        let running = start_on(config, &directory, clock, wrap(store)).await.unwrap();
+        let running = start_on(config, &directory, clock(&skew_ms, &frozen_ms), wrap(store)).await.unwrap();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let world = Self { issuer: format!("http://127.0.0.1:{port}"), running, skew_ms, directory, text, http };
+        let world = Self { issuer: format!("http://127.0.0.1:{port}"), running, skew_ms, frozen_ms, directory, text, http };
         world.person("alice").await;
         world
     }
 
     /// A second process on the same store, with tables of its own at the end of the configuration.
     pub async fn another(&self, line: &str) -> World {
+        self.another_with(line, Arc::clone(&self.skew_ms), self.directory.clone()).await
+    }
+
+    /// A second process with a clock of its own, and with the store of that directory.
+    pub async fn another_with(&self, line: &str, skew_ms: Arc<AtomicI64>, directory: PathBuf) -> World {
         let port = free_port();
-        let own = self.issuer.rsplit_once(':').unwrap().1;
+        let own = self.text.split("listen = \"127.0.0.1:").nth(1).unwrap().split('"').next().unwrap();
         let listen = |port: &str| format!("listen = \"127.0.0.1:{port}\"");
         let text = self.text.replacen(&listen(own), &format!("{}\nadmin_socket = \"second.sock\"", listen(&port.to_string())), 1);
         let text = format!("{text}\n{line}\n");
         let config = Config::from_text(&text, "second.toml", &|_| None).unwrap_or_else(|it| panic!("{it}"));
-        let (skew, system) = (Arc::clone(&self.skew_ms), system_clock());
-        let clock: symbolon::app::Clock = Arc::new(move || system() + skew.load(Ordering::Relaxed));
-        let store = Store::open(&symbolon::serve::database(&config, &self.directory), StoreOptions::default()).await.unwrap();
-        let running = start_on(config, &self.directory, clock, store).await.unwrap();
-        let (issuer, skew_ms, directory) = (format!("http://127.0.0.1:{port}"), Arc::clone(&self.skew_ms), self.directory.clone());
-        World { issuer, running, skew_ms, directory, text, http: self.http.clone() }
+        let store = Store::open(&symbolon::serve::database(&config, &directory), StoreOptions::default()).await.unwrap();
+        let frozen_ms = Arc::clone(&self.frozen_ms);
+        let running = start_on(config, &directory, clock(&skew_ms, &frozen_ms), store).await.unwrap();
+        World { issuer: format!("http://127.0.0.1:{port}"), running, skew_ms, frozen_ms, directory, text, http: self.http.clone() }
     }
 
     pub fn advance_s(&self, seconds: i64) {
         self.skew_ms.fetch_add(seconds * 1000, Ordering::Relaxed);
+    }
+
+    /// The clock of all processes stands still from now on.
+    pub fn freeze(&self) {
+        self.frozen_ms.store(system_clock()(), Ordering::Relaxed);
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -282,12 +299,15 @@ impl World {
     pub async fn restarted(mut self, between: impl FnOnce(&World)) -> Self {
         self.running.stop_in_place().await;
         between(&self);
-        let config = Config::from_text(&self.text, "test.toml", &|_| None).unwrap();
-        let (skew, system) = (Arc::clone(&self.skew_ms), system_clock());
-        let clock: symbolon::app::Clock = Arc::new(move || system() + skew.load(Ordering::Relaxed));
-        let store = Store::open(&symbolon::serve::database(&config, &self.directory), StoreOptions::default()).await.unwrap();
-        self.running = start_on(config, &self.directory, clock, store).await.unwrap();
+        self.start_again(|it| it).await;
         self
+    }
+
+    /// A server that was stopped.
+    pub async fn start_again(&mut self, wrap: impl FnOnce(Store) -> Store) {
+        let config = Config::from_text(&self.text, "test.toml", &|_| None).unwrap();
+        let store = Store::open(&symbolon::serve::database(&config, &self.directory), StoreOptions::default()).await.unwrap();
+        self.running = start_on(config, &self.directory, clock(&self.skew_ms, &self.frozen_ms), wrap(store)).await.unwrap();
     }
 
     pub async fn audited(&self, event: &str) -> usize {

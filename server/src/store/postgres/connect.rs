@@ -20,8 +20,9 @@ use tokio_rustls::TlsConnector;
 
 /// For TCP, TLS and the password together.
 const CONNECTING: Duration = Duration::from_secs(10);
-/// What the server itself bounds: a statement, a lock it waits for, a transaction whose client went silent.
-const BOUNDS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '20s'";
+/// What the server itself bounds: a statement; a lock it waits for, which ours are held for milliseconds (637-Q); a transaction whose
+/// client went silent.
+const BOUNDS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '20s'";
 
 /// Where the database is and how it is known to be ours.
 pub struct Address {
