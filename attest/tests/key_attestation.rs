@@ -112,6 +112,8 @@ struct Made {
     in_leaf: bool,
     in_intermediate: bool,
     root_in_software: bool,
+    /// Organization of an intermediate that was provisioned over the air.
+    provisioned: Option<&'static str>,
 }
 
 const GOOD: Made = Made {
@@ -128,6 +130,7 @@ const GOOD: Made = Made {
     in_leaf: true,
     in_intermediate: false,
     root_in_software: false,
+    provisioned: None,
 };
 
 fn tlv(tag: &[u8], content: &[u8]) -> Vec<u8> {
@@ -197,9 +200,14 @@ fn chain(made: &Made) -> (Vec<Vec<u8>>, Vec<u8>) {
         it
     };
     let root = params("root", true, false).self_signed(&keys[0]).unwrap();
-    let middle =
-        params("middle", true, made.in_intermediate).signed_by(&keys[1], &Issuer::new(params("root", true, false), &keys[0])).unwrap();
-    let leaf = params("leaf", false, made.in_leaf).signed_by(&keys[2], &Issuer::new(params("middle", true, false), &keys[1])).unwrap();
+    let mut attester = params("middle", true, made.in_intermediate);
+    if let Some(organization) = made.provisioned {
+        attester.distinguished_name.push(DnType::OrganizationName, organization);
+        // A CBOR map without members.
+        attester.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 30], vec![0xa0]));
+    }
+    let middle = attester.clone().signed_by(&keys[1], &Issuer::new(params("root", true, false), &keys[0])).unwrap();
+    let leaf = params("leaf", false, made.in_leaf).signed_by(&keys[2], &Issuer::new(attester, &keys[1])).unwrap();
     let (_, parsed) = x509_parser::parse_x509_certificate(root.der()).unwrap();
     (vec![leaf.der().to_vec(), middle.der().to_vec()], parsed.public_key().raw.to_vec())
 }
@@ -236,6 +244,11 @@ fn every_lie_breaks_its_rule() {
         (Made { in_leaf: false, in_intermediate: true, ..GOOD }, vec!["extension_place", "extension"]),
         (Made { in_intermediate: true, ..GOOD }, vec!["extension_place"]),
         (Made { root_in_software: true, ..GOOD }, vec!["boot_state", "unlocked"]),
+        (Made { provisioned: Some("TEE"), ..GOOD }, vec![]),
+        (Made { provisioned: Some("StrongBox"), level: 2, key_level: 2, ..GOOD }, vec![]),
+        (Made { provisioned: Some("StrongBox"), ..GOOD }, vec!["provisioned_level"]),
+        (Made { provisioned: Some("TEE"), level: 2, key_level: 2, ..GOOD }, vec!["provisioned_level"]),
+        (Made { provisioned: Some("tee"), ..GOOD }, vec!["provisioned_level"]),
     ] {
         assert_eq!(broken(&made), rules);
     }
