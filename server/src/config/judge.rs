@@ -124,6 +124,15 @@ impl Config {
         }
     }
 
+    /// Nothing is loaded beside a registered client: no key of Google's or Apple's, no CA.
+    pub fn judge_registered(&self, client: &Client) -> Vec<String> {
+        let mut found = self.judge_client(client);
+        if client.attestation.is_some() || client.tls_client_auth.is_some() {
+            found.push("attestation and tls_client_auth are for clients of the configuration file".to_owned());
+        }
+        found
+    }
+
     /// The rules every client obeys, whether it comes from the file or from `symbolon client import`.
     pub fn judge_client(&self, client: &Client) -> Vec<String> {
         let mut found = Vec::new();
@@ -192,6 +201,9 @@ impl Config {
         for (name, tier) in client.attestation.iter().flat_map(|it| &it.tier) {
             for scope in tier.scopes.iter().flatten().filter(|it| !client.apis.values().flatten().any(|own| own == *it)) {
                 found.push(format!("attestation.tier.{}: the client itself may not ask for {scope:?}", name.as_str()));
+            }
+            for kind in tier.authorization_details_types.iter().flatten().filter(|it| !client.authorization_details_types.contains(it)) {
+                found.push(format!("attestation.tier.{}: the client itself may not ask for {kind:?}", name.as_str()));
             }
             if tier.acr.as_ref().is_some_and(|it| !self.login.values().any(|login| login.acr.as_ref() == Some(it))) {
                 found.push(format!("attestation.tier.{}: no [login] has that acr", name.as_str()));
