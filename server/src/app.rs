@@ -249,8 +249,8 @@ async fn read_registered(store: &Store, config: &Config) -> Result<Registered, F
         }
         match serde_json::from_str::<Client>(row.text(1)?) {
             // The configuration may have changed since: a client it no longer allows is left out, and said.
-            Ok(client) if !config.judge_client(&client).is_empty() => {
-                tracing::error!(client = id, problems = ?config.judge_client(&client), "a registered client breaks the rules and is left out");
+            Ok(client) if !config.judge_registered(&client).is_empty() => {
+                tracing::error!(client = id, problems = ?config.judge_registered(&client), "a registered client breaks the rules and is left out");
             }
             Ok(client) => {
                 found.insert(id.to_owned(), Arc::new(client));

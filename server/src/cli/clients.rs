@@ -223,7 +223,7 @@ fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
         let digest = accounts::hash_password_blocking(&plain).ok().and_then(|it| Secret::parse(&it).ok());
         client.secret = digest;
     }
-    reader.problems.extend(config.judge_client(&client));
+    reader.problems.extend(config.judge_registered(&client));
     if !reader.problems.is_empty() {
         return Err(reader.problems);
     }
@@ -296,11 +296,19 @@ impl Reader {
             "client_secret_basic" => ClientAuthentication::ClientSecretBasic,
             "client_secret_post" => ClientAuthentication::ClientSecretPost,
             "private_key_jwt" => ClientAuthentication::PrivateKeyJwt,
+            "attest_jwt_client_auth" | "attest_jwt_client_auth_dpop" | "tls_client_auth" | "self_signed_tls_client_auth" => {
+                let why = "token_endpoint_auth_method: attested clients and those with certificates are written in the configuration file";
+                self.problems.push(why.to_owned());
+                ClientAuthentication::None
+            }
             other => {
                 self.problems.push(format!("token_endpoint_auth_method: this server does not offer {other:?}"));
                 ClientAuthentication::None
             }
         };
+        if self.members.remove("attestation").is_some() {
+            self.problems.push("attestation: attested clients are written in the configuration file".to_owned());
+        }
         if self.members.remove("jwks_uri").is_some() {
             self.problems.push("jwks_uri: keys are not fetched; put them into the file as jwks".to_owned());
         }
@@ -403,6 +411,10 @@ mod tests {
             ("token_endpoint_auth_method", json!("client_secret_basic"), "cannot keep a secret"),
             ("token_endpoint_auth_method", json!("private_key_jwt"), "jwks is missing"),
             ("jwks_uri", json!("https://x/jwks"), "not fetched"),
+            ("attestation", json!({ "android": { "packages": ["com.example.shop"] } }), "configuration file"),
+            ("attestation", Json::Null, "configuration file"),
+            ("token_endpoint_auth_method", json!("attest_jwt_client_auth_dpop"), "configuration file"),
+            ("token_endpoint_auth_method", json!("tls_client_auth"), "configuration file"),
             ("application_type", json!("browser"), "neither"),
             ("subject_type", json!("pairwise"), "only public"),
             ("id_token_signed_response_alg", json!("none"), "none of"),
