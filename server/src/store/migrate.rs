@@ -9,6 +9,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_instances", include_str!("../../schema/0003_instances.sql")),
     ("0004_ended", include_str!("../../schema/0004_ended.sql")),
     ("0005_receipts", include_str!("../../schema/0005_receipts.sql")),
+    ("0006_evidence_keys", include_str!("../../schema/0006_evidence_keys.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.
