@@ -116,11 +116,16 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
         failed.push(Failed::new("extension_place", format!("certificates {places:?} describe a key; only the leaf may")));
     }
     let mut facts = Facts { public_key: chain.leaf().public_key().raw.to_vec(), serials, ..Facts::default() };
-    facts.remotely_provisioned = chain.certificates.iter().any(|it| extension(it, PROVISIONING).is_some());
+    let attester = chain.certificates.get(1).filter(|it| extension(it, PROVISIONING).is_some());
+    facts.remotely_provisioned = attester.is_some();
     match extension(chain.leaf(), DESCRIPTION) {
         Some(value) => {
             read(value, &mut facts)?;
             rules(&facts, expected, &mut failed);
+            // 255-N: which hardware it was provisioned to, Google says in the name.
+            if attester.is_some_and(|it| provisioned(it) != facts.attestation_level) {
+                failed.push(Failed::new("provisioned_level", "the attesting key was provisioned to other hardware than it speaks for"));
+            }
         }
         None => failed.push(Failed::new("extension", "the leaf does not describe its key")),
     }
@@ -132,6 +137,16 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
 fn is_of_the_factory(chain: &Chain<'_>) -> bool {
     let mut between = chain.certificates.iter().skip(1).filter(|it| it.subject().as_raw() != it.issuer().as_raw()).peekable();
     between.peek().is_some() && between.all(|it| it.subject().iter_by_oid(&OID_X509_SERIALNUMBER).next().is_some())
+}
+
+/// O=TEE or O=StrongBox, once.
+fn provisioned(certificate: &X509Certificate<'_>) -> Option<Level> {
+    let mut names = certificate.subject().iter_organization();
+    match (names.next()?.as_str().ok()?, names.next()) {
+        ("TEE", None) => Some(Level::TrustedEnvironment),
+        ("StrongBox", None) => Some(Level::StrongBox),
+        _ => None,
+    }
 }
 
 fn describes(certificate: &X509Certificate<'_>) -> bool {

@@ -168,6 +168,11 @@ pub fn serial(octets: &[u8]) -> String {
     without_zeros(&text).to_owned()
 }
 
+/// A serial as people write it, hexadecimal in either case, perhaps with colons, as the list writes it. `None`: no serial.
+pub fn written(text: &str) -> Option<String> {
+    normal(&text.replace(':', ""))
+}
+
 fn normal(text: &str) -> Option<String> {
     let fits = !text.is_empty() && text.len() <= MAX_SERIAL && text.bytes().all(|it| it.is_ascii_hexdigit());
     fits.then(|| without_zeros(text).to_ascii_lowercase())

@@ -124,6 +124,8 @@ struct Made {
     of_the_factory: bool,
     /// Its last year.
     until: i32,
+    /// Organization of an intermediate that was provisioned over the air.
+    provisioned: Option<&'static str>,
 }
 
 const GOOD: Made = Made {
@@ -142,6 +144,7 @@ const GOOD: Made = Made {
     root_in_software: false,
     of_the_factory: false,
     until: 4000,
+    provisioned: None,
 };
 
 fn tlv(tag: &[u8], content: &[u8]) -> Vec<u8> {
@@ -216,6 +219,11 @@ fn chain(made: &Made) -> (Vec<Vec<u8>>, Vec<u8>) {
     if made.of_the_factory {
         between.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 5]), "5449d2cdb6b896e6");
     }
+    if let Some(organization) = made.provisioned {
+        between.distinguished_name.push(DnType::OrganizationName, organization);
+        // A CBOR map without members.
+        between.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 30], vec![0xa0]));
+    }
     let issuer = between.clone();
     let middle = between.signed_by(&keys[1], &Issuer::new(params("root", true, false), &keys[0])).unwrap();
     let leaf = params("leaf", false, made.in_leaf).signed_by(&keys[2], &Issuer::new(issuer, &keys[1])).unwrap();
@@ -255,6 +263,11 @@ fn every_lie_breaks_its_rule() {
         (Made { in_leaf: false, in_intermediate: true, ..GOOD }, vec!["extension_place", "extension"]),
         (Made { in_intermediate: true, ..GOOD }, vec!["extension_place"]),
         (Made { root_in_software: true, ..GOOD }, vec!["boot_state", "unlocked"]),
+        (Made { provisioned: Some("TEE"), ..GOOD }, vec![]),
+        (Made { provisioned: Some("StrongBox"), level: 2, key_level: 2, ..GOOD }, vec![]),
+        (Made { provisioned: Some("StrongBox"), ..GOOD }, vec!["provisioned_level"]),
+        (Made { provisioned: Some("TEE"), level: 2, key_level: 2, ..GOOD }, vec!["provisioned_level"]),
+        (Made { provisioned: Some("tee"), ..GOOD }, vec!["provisioned_level"]),
     ] {
         assert_eq!(broken(&made), rules);
     }

@@ -3,6 +3,7 @@
 mod attested;
 mod between;
 mod bound;
+mod lies;
 
 use crate::print::Printer;
 use crate::{NAME, PASSWORD};
@@ -29,7 +30,8 @@ pub async fn play(issuer: &str, api: &str, mailbox: &Mailbox, maker: &Arc<Maker>
     let plot = async {
         all(issuer, api, mailbox, &mut printer).await?;
         attested::genuine(issuer, api, maker, &mut printer).await?;
-        attested::tiers(issuer, play, &mut printer).await
+        attested::tiers(issuer, play, &mut printer).await?;
+        lies::all(issuer, maker, &mut printer).await
     };
     if let Err(trouble) = plot.await {
         printer.act("The play stops here", None, false, &trouble.to_string());

@@ -105,6 +105,7 @@ async fn run(arguments: Arguments) -> Result<bool, Failure> {
         .replace("{listen}", &format!("127.0.0.1:{port}"))
         .replace("{key}", &key.display().to_string())
         .replace("{root}", &maker.root_spki)
+        .replace("{leaked}", &maker.leaked_serial()?)
         .replace("{mail}", &mailbox.address.port().to_string())
         .replace("{digest}", &digest)
         .replace("{orders}", &orders)

@@ -19,6 +19,9 @@ pub struct Maker {
     root: KeyPair,
     middle: KeyPair,
     middle_der: Vec<u8>,
+    /// An intermediate whose key has leaked.
+    leaked: KeyPair,
+    leaked_der: Vec<u8>,
     /// SubjectPublicKeyInfo of the root, in base64url: what a development configuration trusts.
     pub root_spki: String,
 }
@@ -34,21 +37,41 @@ fn params(name: &str, ca: bool) -> CertificateParams {
 
 impl Maker {
     pub fn new() -> Result<Self, Trouble> {
-        let (root, middle) = (KeyPair::generate().map_err(trouble)?, KeyPair::generate().map_err(trouble)?);
+        let [root, middle, leaked] = [KeyPair::generate(), KeyPair::generate(), KeyPair::generate()];
+        let (root, middle, leaked) = (root.map_err(trouble)?, middle.map_err(trouble)?, leaked.map_err(trouble)?);
         let root_made = params("Simulated Root", true).self_signed(&root).map_err(trouble)?;
         let by_root = Issuer::new(params("Simulated Root", true), &root);
         let middle_der = params("Simulated Intermediate", true).signed_by(&middle, &by_root).map_err(trouble)?.der().to_vec();
+        let leaked_der = params("Simulated Intermediate", true).signed_by(&leaked, &by_root).map_err(trouble)?.der().to_vec();
         let (_, parsed) = x509_parser::parse_x509_certificate(root_made.der()).map_err(trouble)?;
         let root_spki = base64url::encode(parsed.public_key().raw);
         drop(by_root);
-        Ok(Self { root, middle, middle_der, root_spki })
+        Ok(Self { root, middle, middle_der, leaked, leaked_der, root_spki })
     }
 
-    fn leaf(&self, key: &KeyPair, extension: CustomExtension) -> Result<Vec<u8>, Trouble> {
+    /// Serial of the intermediate that has leaked, as status lists write it.
+    pub fn leaked_serial(&self) -> Result<String, Trouble> {
+        let (_, parsed) = x509_parser::parse_x509_certificate(&self.leaked_der).map_err(trouble)?;
+        Ok(parsed.tbs_certificate.serial.to_str_radix(16))
+    }
+
+    fn leaf(&self, key: &KeyPair, extension: Option<CustomExtension>) -> Result<Vec<u8>, Trouble> {
+        Self::leaf_by(&self.middle, key, extension)
+    }
+
+    fn leaf_by(signer: &KeyPair, key: &KeyPair, extension: Option<CustomExtension>) -> Result<Vec<u8>, Trouble> {
         let mut leaf = params("Simulated Key", false);
-        leaf.custom_extensions.push(extension);
-        let by_middle = Issuer::new(params("Simulated Intermediate", true), &self.middle);
+        leaf.custom_extensions.extend(extension);
+        let by_middle = Issuer::new(params("Simulated Intermediate", true), signer);
         Ok(leaf.signed_by(key, &by_middle).map_err(trouble)?.der().to_vec())
+    }
+
+    /// The intermediate with this extension, which belongs into a leaf.
+    fn middle_with(&self, extension: CustomExtension) -> Result<Vec<u8>, Trouble> {
+        let mut middle = params("Simulated Intermediate", true);
+        middle.custom_extensions.push(extension);
+        let by_root = Issuer::new(params("Simulated Root", true), &self.root);
+        Ok(middle.signed_by(&self.middle, &by_root).map_err(trouble)?.der().to_vec())
     }
 
     /// Somebody else's factory, with the same names.
@@ -63,7 +86,15 @@ impl Maker {
 
     /// The same, of whatever kind.
     pub fn ios_as(&self, phone: &Ios<'_>) -> Result<(IosKey, Vec<u8>), Trouble> {
-        let key = KeyPair::generate().map_err(trouble)?;
+        self.ios_forged(phone, Forgery::None)
+    }
+
+    /// The same, by somebody who can change what the phone made.
+    pub fn ios_forged(&self, phone: &Ios<'_>, forgery: Forgery<'_>) -> Result<(IosKey, Vec<u8>), Trouble> {
+        let key = match forgery {
+            Forgery::Again(key) => KeyPair::try_from(key.pkcs8.as_slice()).map_err(trouble)?,
+            _ => KeyPair::generate().map_err(trouble)?,
+        };
         let point = key.public_key_raw().to_vec();
         let mut cose = Encoder::new(Vec::new());
         (|| -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
@@ -77,7 +108,13 @@ impl Maker {
         let data = [&app[..], &[0x40], &[0; 4], environment, &[0, 32], &key_id, &cose.into_writer(), &says(phone.version)?].concat();
         let nonce = sha256(&[data.as_slice(), phone.client_data_hash].concat());
         let value = [[0x30, 0x24, 0xa1, 0x22, 0x04, 0x20].as_slice(), &nonce].concat();
-        let leaf = self.leaf(&key, CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 2], value))?;
+        let nonce = CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 2], value);
+        let (leaf, middle) = match forgery {
+            Forgery::HigherExtension => (self.leaf(&key, None)?, self.middle_with(nonce)?),
+            Forgery::AnotherKey => (self.leaf(&KeyPair::generate().map_err(trouble)?, Some(nonce))?, self.middle_der.clone()),
+            Forgery::LeakedKeybox => (Self::leaf_by(&self.leaked, &key, Some(nonce))?, self.leaked_der.clone()),
+            Forgery::None | Forgery::Again(_) => (self.leaf(&key, Some(nonce))?, self.middle_der.clone()),
+        };
         let receipt = match phone.made {
             Some(made) => self.receipt(&Receipt {
                 app_id: phone.app_id,
@@ -92,13 +129,14 @@ impl Maker {
         let mut out = Encoder::new(Vec::new());
         (|| -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
             out.map(3)?.str("fmt")?.str("apple-appattest")?.str("attStmt")?.map(2)?;
-            out.str("x5c")?.array(2)?.bytes(&leaf)?.bytes(&self.middle_der)?.str("receipt")?.bytes(&receipt)?;
+            out.str("x5c")?.array(2)?.bytes(&leaf)?.bytes(&middle)?.str("receipt")?.bytes(&receipt)?;
             out.str("authData")?.bytes(&data)?;
             Ok(())
         })()
         .map_err(trouble)?;
-        let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).map_err(trouble)?;
-        Ok((IosKey { app_id: phone.app_id.to_owned(), key_id, certificate: leaf, signer }, out.into_writer()))
+        let pkcs8 = key.serialize_der();
+        let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).map_err(trouble)?;
+        Ok((IosKey { app_id: phone.app_id.to_owned(), key_id, certificate: leaf, signer, pkcs8 }, out.into_writer()))
     }
 
     /// A receipt as Apple writes them: CMS signed data (RFC 5652) over a set of fields.
@@ -130,10 +168,43 @@ impl Maker {
 
     /// A key of the Android Keystore that exists already in this simulation, with the chain that describes it: leaf, intermediate.
     pub fn android(&self, key: &PrivateKey, phone: &Android<'_>) -> Result<Vec<Vec<u8>>, Trouble> {
-        let pair = KeyPair::try_from(key.to_pkcs8()).map_err(trouble)?;
-        let extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 17], phone.description());
-        Ok(vec![self.leaf(&pair, extension)?, self.middle_der.clone()])
+        self.android_forged(key, phone, Forgery::None)
     }
+
+    /// The same, by somebody who can change what the phone made.
+    pub fn android_forged(&self, key: &PrivateKey, phone: &Android<'_>, forgery: Forgery<'_>) -> Result<Vec<Vec<u8>>, Trouble> {
+        let pair = KeyPair::try_from(key.to_pkcs8()).map_err(trouble)?;
+        let described = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 17], phone.description());
+        Ok(match forgery {
+            // A key that the phone did attest vouches for one that lives anywhere.
+            Forgery::HigherExtension => {
+                let attested = KeyPair::generate().map_err(trouble)?;
+                let genuine = self.leaf(&attested, Some(described.clone()))?;
+                let mut leaf = params("Forged Key", false);
+                leaf.custom_extensions.push(described);
+                let by_attested = Issuer::new(params("Simulated Key", false), &attested);
+                let leaf = leaf.signed_by(&pair, &by_attested).map_err(trouble)?.der().to_vec();
+                vec![leaf, genuine, self.middle_der.clone()]
+            }
+            Forgery::AnotherKey => vec![self.leaf(&KeyPair::generate().map_err(trouble)?, Some(described))?, self.middle_der.clone()],
+            Forgery::LeakedKeybox => vec![Self::leaf_by(&self.leaked, &pair, Some(described))?, self.leaked_der.clone()],
+            Forgery::None | Forgery::Again(_) => vec![self.leaf(&pair, Some(described))?, self.middle_der.clone()],
+        })
+    }
+}
+
+/// What a forger does beside lying about the phone and the app.
+#[derive(Clone, Copy)]
+pub enum Forgery<'a> {
+    None,
+    /// What only the certificate of the key may say stands in a higher one.
+    HigherExtension,
+    /// The certificate is of another key than the one that is shown.
+    AnotherKey,
+    /// Signed with a key of the factory's that has leaked.
+    LeakedKeybox,
+    /// iOS: a key that was attested before. Android's are the caller's own in any case.
+    Again(&'a IosKey),
 }
 
 /// What an iPhone attests.
@@ -200,6 +271,7 @@ pub struct IosKey {
     /// In DER.
     pub certificate: Vec<u8>,
     signer: EcdsaKeyPair,
+    pkcs8: Vec<u8>,
 }
 
 impl IosKey {

@@ -134,7 +134,7 @@ pub async fn identify(app: &App, incoming: &Incoming) -> Result<Caller> {
         return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
     }
     let tier = client.attestation.as_ref().and_then(|rules| {
-        let name = attested.as_ref().map_or(TierName::None, Instance::tier);
+        let name = attested.as_ref().map_or(TierName::None, |it| it.tier);
         Some((name, rules.tier(name)?))
     });
     let authenticated = own.proved || (client.authentication.attests() && attested.is_some());

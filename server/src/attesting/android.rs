@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use symbolon_attest::binding::{self, Purpose};
 use symbolon_attest::key_attestation::{self, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level};
-use symbolon_attest::{Failed, Verdict};
+use symbolon_attest::{Failed, Verdict, status_list};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::PublicKey;
 
@@ -19,29 +19,36 @@ pub async fn key(app: &App, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Jud
     if jkt_of(&verdict.facts.public_key).as_deref() != Some(&case.jkt) {
         failed.push("instance_key");
     }
-    Ok(Judged { platform: "android", tier: "hardware".to_owned(), facts: android_facts(&verdict.facts), failed, ..Judged::default() })
+    Ok(Judged {
+        platform: "android",
+        tier: "hardware".to_owned(),
+        facts: android_facts(&verdict.facts),
+        evidence_key: verdict.facts.public_key,
+        failed,
+        ..Judged::default()
+    })
 }
 
 /// Renewal on Android without Play: a key cannot be attested twice, so a throw-away key is attested whose challenge names the
 /// installation's. The device must not have become worse since.
 pub async fn witness(app: &App, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Judged> {
     let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
-    let known = app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
-    let row = known.ok_or_else(unknown)?;
-    if row.text(0)? != "active" || row.text(4)? != "android" {
-        return Err(unknown().into());
-    }
+    let known = known(app, case).await?.ok_or_else(unknown)?;
     let verdict = on_pool(app, case, move |case| keystore(case, &chain, &case.named(Purpose::Renewal)?)).await?;
     let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
-    let before: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
-    let now = android_facts(&verdict.facts);
+    failed.extend(known.failed(case));
+    let (before, mut now) = (&known.facts, android_facts(&verdict.facts));
     if before["boot_key"] != now["boot_key"] {
         failed.push("another_device");
     }
     if now["os_patch"].as_i64() < before["os_patch"].as_i64() {
         failed.push("older_patch");
     }
-    Ok(Judged { platform: "android", tier: row.text(1)?.to_owned(), renews: true, failed, ..Judged::default() })
+    // What the witness says of its own key and certificates is beside what attested the installation's.
+    now["level"] = Json::Null;
+    now["witness_serials"] = now["serials"].take();
+    let facts = known.facts_with(now);
+    Ok(Judged { platform: "android", tier: known.tier, facts, renews: true, failed, ..Judged::default() })
 }
 
 fn android_facts(facts: &key_attestation::Facts) -> Json {
@@ -77,14 +84,44 @@ fn keystore(case: &Case, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verd
     Ok(verdict)
 }
 
-/// The tier of an installation that is known and welcome; `None`: it comes for the first time.
-pub async fn known(app: &App, case: &Case) -> Result<Option<String>> {
+/// Serials of the certificates that attested an installation, by its facts: of its own key, and of the last witness.
+pub fn serials(facts: &Json) -> impl Iterator<Item = &str> {
+    ["serials", "witness_serials"].into_iter().filter_map(|it| facts[it].as_array()).flatten().filter_map(Json::as_str)
+}
+
+/// An installation that is known and welcome.
+pub struct Known {
+    pub tier: String,
+    facts: Json,
+}
+
+impl Known {
+    /// 259-N: what is said by now of the certificates that attested it. A keybox that leaks later takes its installations along.
+    pub fn failed(&self, case: &Case) -> Vec<&'static str> {
+        let own = case.rules.android.as_ref().map(|it| it.revoked_serials.as_slice()).unwrap_or_default();
+        let failed = status_list::failed(serials(&self.facts), &|it| case.listed.of(it, own, case.now_s));
+        failed.into_iter().map(|it| it.name).collect()
+    }
+
+    /// What is known by now: what newer evidence says, and the rest as it was.
+    pub fn facts_with(&self, newer: Json) -> Json {
+        let mut facts = self.facts.clone();
+        let Json::Object(newer) = newer else { return facts };
+        newer.into_iter().filter(|it| !it.1.is_null()).for_each(|(name, it)| facts[name] = it);
+        facts
+    }
+}
+
+/// `None`: it comes for the first time.
+pub async fn known(app: &App, case: &Case) -> Result<Option<Known>> {
     let known = app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
     let Some(row) = known else { return Ok(None) };
     if row.text(0)? != "active" || row.text(4)? != "android" {
-        return Err(invalid("This installation is revoked, or its key belongs to another platform.").into());
+        let hint = "This installation is revoked, or its key belongs to another platform.";
+        return Err(invalid(hint).because("installation_revoked").into());
     }
-    Ok(Some(row.text(1)?.to_owned()))
+    let facts = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+    Ok(Some(Known { tier: row.text(1)?.to_owned(), facts }))
 }
 
 /// RFC 7638 thumbprint of a P-256 key in SubjectPublicKeyInfo.

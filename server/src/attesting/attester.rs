@@ -8,7 +8,7 @@ use crate::app::{App, Limits};
 use crate::audit;
 use crate::config::{AttestationRules, TierName};
 use crate::dpop;
-use crate::error::{Fault, Refused, Result};
+use crate::error::{Error, Fault, Refused, Result};
 use crate::http::Incoming;
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, NotApplied, Value};
@@ -27,14 +27,16 @@ const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, e
     WHERE instance.state = 'active'";
 /// Assertions count upwards; whoever comes with a lower number is late or a copy.
 const RENEW: &str =
-    "UPDATE instance SET counter = $3, attested_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND counter < $3";
-const AGAIN: &str = "UPDATE instance SET attested_ms = $3 WHERE client = $1 AND jkt = $2 AND state = 'active'";
+    "UPDATE instance SET counter = $5, attested_ms = $3, facts = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND counter < $5";
+const AGAIN: &str = "UPDATE instance SET attested_ms = $3, facts = $4 WHERE client = $1 AND jkt = $2 AND state = 'active'";
 pub const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms FROM instance \
     WHERE client = $1 AND jkt = $2";
 const STATE: &str = "SELECT state FROM instance WHERE client = $1 AND jkt = $2";
 
+const INVALID: &str = "invalid_client_attestation";
+
 pub fn invalid(hint: &'static str) -> Refused {
-    Refused::bad_request("invalid_client_attestation", hint)
+    Refused::bad_request(INVALID, hint)
 }
 
 /// The client, if this server attests it.
@@ -84,7 +86,7 @@ pub struct Judged {
     pub receipt: Option<(Vec<u8>, i64)>,
     /// Of an assertion.
     pub counter: Option<u32>,
-    /// For a key that is known already, whose facts stay.
+    /// For a key that is known already; `facts` are what is known by now.
     pub renews: bool,
     /// Proof and challenge were spent before the evidence was looked at.
     pub spent: bool,
@@ -122,70 +124,101 @@ pub async fn on_pool<T: Send + 'static>(app: &App, case: &Arc<Case>, work: impl 
     app.limits.evidence.run(move || work(&case)).await?
 }
 
-/// POST /attest.
+/// POST /attest. Whatever is wrong with the evidence goes to the audit, with the rules it broke (284-N).
 pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
     let (client_id, rules) = client_of(app, incoming)?;
     let held = dpop::of_request(app, incoming, None)?
         .ok_or_else(|| Refused::bad_request("invalid_dpop_proof", "Prove the installation's key: send a DPoP header."))?;
+    match attested(app, incoming, &client_id, rules, &held).await {
+        Err(Error::Refused(it)) if it.code == INVALID => {
+            // Nobody has proved who this is: the log has every refusal, the audit a bounded number.
+            if app.limits.refusals.check_key(&Limits::place(&["evidence", &client_id, &Limits::line(incoming.address)])).is_err() {
+                return Err(it.audited().into());
+            }
+            let why = if it.private.is_empty() { it.hint } else { it.private.as_str() };
+            let entry = audit::Entry::refused("evidence_refused", why).client(client_id).address(incoming.address.to_string());
+            let mut change = Change::new(incoming.now_ms);
+            change.audit(entry.with("jkt", held.jkt.as_str()));
+            app.store.apply(change).await?;
+            Err(it.audited().into())
+        }
+        other => other,
+    }
+}
+
+async fn attested(app: &App, incoming: &Incoming, client_id: &str, rules: AttestationRules, held: &dpop::Held) -> Result<Reply> {
     let text = incoming.form.get("challenge").unwrap_or_default();
-    let challenge = opened(app, text, &client_id, incoming.now_ms)
-        .ok_or_else(|| invalid("The challenge is unknown or too old. Get a new one from /attest/challenge."))?;
+    let unknown = || invalid("The challenge is unknown or too old. Get a new one from /attest/challenge.").because("challenge_unknown");
     let case = Arc::new(Case {
-        client_id,
+        client_id: client_id.to_owned(),
         rules,
-        challenge,
+        challenge: opened(app, text, client_id, incoming.now_ms).ok_or_else(unknown)?,
         jkt: held.jkt.clone(),
         now_s: incoming.now_ms / 1000,
         listed: Listed::now(app),
         roots: app.config.attestation.simulated_roots.iter().filter_map(|it| base64url::decode(it)).collect(),
     });
-    let mut judged = judged(app, incoming, &case, &held, text).await?;
-    let (client_id, rules) = (case.client_id.as_str(), &case.rules);
-    let tier = TierName::parse(&judged.tier);
-    if tier.and_then(|it| rules.tier(it)).is_none() {
+    let mut judged = judged(app, incoming, &case, held, text).await?;
+    if TierName::parse(&judged.tier).and_then(|it| case.rules.tier(it)).is_none() {
         judged.failed.push("tier");
     }
     if !judged.failed.is_empty() {
-        return Err(refused(app, incoming, client_id, &judged.failed).await?.into());
+        return Err(refused(&judged.failed.join(" ")).into());
     }
-    let mut change = Change::new(incoming.now_ms);
-    let (id, jkt) = (|| client_id.into(), || held.jkt.as_str().into());
-    let now = || Value::from(incoming.now_ms);
-    let row = match judged.counter {
-        Some(counter) => {
-            change.run(RENEW, vec![id(), jkt(), i64::from(counter).into(), now()]);
-            change.len() - 1
-        }
-        None if judged.renews => {
-            change.run(AGAIN, vec![id(), jkt(), now()]);
-            change.len() - 1
-        }
+    let tier = judged.tier.clone();
+    keep(app, incoming, &case, held, judged).await?;
+    issued(app, incoming, client_id, &case.rules, &tier)
+}
+
+/// Writes the installation down, and spends what was shown for it.
+async fn keep(app: &App, incoming: &Incoming, case: &Case, held: &dpop::Held, mut judged: Judged) -> Result<()> {
+    let (mut change, text) = (Change::new(incoming.now_ms), incoming.form.get("challenge").unwrap_or_default());
+    let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
+    let now = || vec![Value::from(incoming.now_ms), judged.facts.to_string().into()];
+    match judged.counter {
+        Some(counter) => change.run(RENEW, [id(), now(), vec![i64::from(counter).into()]].concat()),
+        None if judged.renews => change.run(AGAIN, [id(), now()].concat()),
         None => {
-            let (tier, key) = (judged.tier.as_str().into(), Value::from(judged.evidence_key));
             let (receipt, due_ms) = judged.receipt.take().unzip();
-            let facts = judged.facts.to_string().into();
-            let due_ms = due_ms.unwrap_or_default().into();
-            change.run(ENROL, vec![id(), jkt(), judged.platform.into(), tier, key, facts, now(), receipt.into(), due_ms]);
-            change.len() - 1
+            let (facts, due_ms) = (judged.facts.to_string().into(), due_ms.unwrap_or_default().into());
+            let key = Value::from(std::mem::take(&mut judged.evidence_key));
+            let what =
+                vec![judged.platform.into(), judged.tier.as_str().into(), key, facts, incoming.now_ms.into(), receipt.into(), due_ms];
+            change.run(ENROL, [id(), what].concat());
         }
-    };
+    }
+    let row = change.len() - 1;
     let proof = (!judged.spent).then(|| held.burn(&mut change));
     if !judged.spent {
-        change.once("evidence_challenge", client_id, text, incoming.now_ms + CHALLENGE_MS);
+        change.once("evidence_challenge", &case.client_id, text, incoming.now_ms + CHALLENGE_MS);
     }
-    let entry = audit::Entry::ok("instance_attested").client(client_id).address(incoming.address.to_string());
-    change.audit(entry.with("jkt", held.jkt.as_str()).with("tier", judged.tier.as_str()).with("platform", judged.platform));
+    let entry = audit::Entry::ok("instance_attested").client(case.client_id.as_str()).address(incoming.address.to_string());
+    change.audit(entry.with("jkt", case.jkt.as_str()).with("tier", judged.tier.as_str()).with("platform", judged.platform));
     match app.store.apply(change).await {
-        Ok(_) => {}
-        Err(NotApplied::Conflict(at)) if Some(at) == proof => return Err(dpop::use_nonce().into()),
-        Err(NotApplied::Conflict(at)) if at == row => {
-            let hint = "This installation is revoked, or a later assertion of it came first. Get a new challenge and try again.";
-            return Err(invalid(hint).because("guard of the instance").into());
-        }
-        Err(NotApplied::Conflict(_)) => return Err(invalid("This challenge was used before. Get a new one.").into()),
-        Err(other) => return Err(other.into()),
+        Ok(_) => Ok(()),
+        Err(NotApplied::Conflict(at)) if Some(at) == proof => Err(dpop::use_nonce().into()),
+        Err(NotApplied::Conflict(at)) if at == row => Err(guarded(app, case, judged.counter.is_some() || judged.renews).await?.into()),
+        Err(NotApplied::Conflict(_)) => Err(invalid("This challenge was used before. Get a new one.").because("challenge_used").into()),
+        Err(other) => Err(other.into()),
     }
-    issued(app, incoming, client_id, rules, &judged.tier)
+}
+
+/// Why the row of an installation did not take what was proved.
+async fn guarded(app: &App, case: &Case, renews: bool) -> Result<Refused> {
+    let state = app.store.one(STATE, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
+    let revoked = match &state {
+        Some(row) => row.text(0)? != "active",
+        None => false,
+    };
+    let why = match (revoked, renews) {
+        (true, _) => "installation_revoked",
+        (false, true) => "counter",
+        // 234-N.
+        (false, false) => "key_bound_elsewhere",
+    };
+    let hint = "This installation is revoked, its evidence is about a key of another one, or a later assertion of it came first. \
+        Get a new challenge and try again.";
+    Ok(invalid(hint).because(why))
 }
 
 /// The Client Attestation JWT, signed by us for the key of the proof.
@@ -202,12 +235,8 @@ fn issued(app: &App, incoming: &Incoming, client_id: &str, rules: &AttestationRu
 }
 
 /// One public answer for every failed rule (284-N); the rules are in the audit.
-async fn refused(app: &App, incoming: &Incoming, client_id: &str, failed: &[&'static str]) -> Result<Refused> {
-    let mut change = Change::new(incoming.now_ms);
-    let entry = audit::Entry::refused("evidence_refused", failed.join(" ")).client(client_id).address(incoming.address.to_string());
-    change.audit(entry);
-    app.store.apply(change).await?;
-    Ok(invalid("The evidence was refused. The server's audit says which rule it broke.").because(failed.join(" ")).audited())
+pub fn refused(rules: &str) -> Refused {
+    invalid("The evidence was refused. The server's audit says which rule it broke.").because(rules)
 }
 
 async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &dpop::Held, text: &str) -> Result<Judged> {

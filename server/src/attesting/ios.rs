@@ -4,8 +4,8 @@ use super::attester::{Case, Judged, KNOWN, invalid, on_pool};
 use super::receipts;
 use crate::app::App;
 use crate::config::IosApp;
-use crate::error::Result;
-use serde_json::json;
+use crate::error::{Fault, Result};
+use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use symbolon_attest::app_attest::{self, APPLE_ROOT, Environment};
 use symbolon_attest::binding::Purpose;
@@ -90,9 +90,14 @@ pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<J
     if !rules(case)?.is_recent(verdict.facts.bundle_version.as_deref()) {
         failed.push("version");
     }
+    let mut facts: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+    if let Some(version) = verdict.facts.bundle_version {
+        facts["bundle_version"] = version.into();
+    }
     // Apple is asked only about an installation that is right so far.
-    if failed.is_empty() && !receipts::is_within(app, case, &row).await? {
+    if failed.is_empty() && !receipts::is_within(app, case, &row, &mut facts).await? {
         failed.push("risk_metric");
     }
-    Ok(Judged { platform: "ios", tier: row.text(1)?.to_owned(), counter: Some(verdict.facts.counter), failed, ..Judged::default() })
+    let (tier, counter) = (row.text(1)?.to_owned(), Some(verdict.facts.counter));
+    Ok(Judged { platform: "ios", tier, counter, facts, failed, ..Judged::default() })
 }

@@ -40,13 +40,15 @@ pub struct Instance {
     pub claims: Map<String, Json>,
     /// When the attester vouched for it; a managed device has nobody who does.
     pub attested_ms: Option<i64>,
+    pub tier: TierName,
     pop: Option<(String, i64)>,
 }
 
 impl Instance {
     /// A managed device, known by the subject of its certificate instead of an attested key.
     pub fn of_device(id: String, subject: String) -> Self {
-        Self { jkt: id, claims: Map::from_iter([("subject".to_owned(), Json::from(subject))]), attested_ms: None, pop: None }
+        let claims = Map::from_iter([("subject".to_owned(), Json::from(subject))]);
+        Self { jkt: id, claims, tier: TierName::Software, attested_ms: None, pop: None }
     }
 
     /// Spends the PoP, if that was the proof; a DPoP proof is spent as such (273-N).
@@ -54,15 +56,15 @@ impl Instance {
         let (jti, iat) = self.pop.as_ref()?;
         Some(change.once("attestation_pop", &self.jkt, jti, (iat + POP_WINDOW_S) * 1000))
     }
-
-    /// What the attester says; an attester that says nothing vouches for the app alone.
-    pub fn tier(&self) -> TierName {
-        tier_of(&self.claims)
-    }
 }
 
-fn tier_of(claims: &Map<String, Json>) -> TierName {
-    claims.get("tier").and_then(Json::as_str).and_then(TierName::parse).filter(|it| *it != TierName::None).unwrap_or(TierName::Software)
+/// What the attester says; one that says nothing vouches for the app alone. `None`: a word or a type we do not know, or `none`,
+/// which nobody attests.
+fn tier_of(claims: &Map<String, Json>) -> Option<TierName> {
+    match claims.get("tier") {
+        None => Some(TierName::Software),
+        Some(said) => said.as_str().and_then(TierName::parse).filter(|it| *it != TierName::None),
+    }
 }
 
 fn invalid(hint: &'static str) -> Refused {
@@ -118,7 +120,7 @@ pub fn by_dpop(incoming: &Incoming, client: &Client) -> bool {
 fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: Option<&Held>) -> Result<Instance> {
     let text = single(incoming, ATTESTATION)?
         .ok_or_else(|| Refused::new(401, "invalid_client", "This client must send an OAuth-Client-Attestation header."))?;
-    let attestation = checked(app, client_id, client, text, incoming.now_ms / 1000)?;
+    let (attestation, tier) = checked(app, client_id, client, text, incoming.now_ms / 1000)?;
     if attestation.client_id != client_id {
         return Err(invalid("The attestation is for another client.").into());
     }
@@ -133,7 +135,7 @@ fn prove(app: &App, incoming: &Incoming, client_id: &str, client: &Client, key: 
         (None, Some(_)) => return Err(invalid("The DPoP proof is of another key than the attestation's.").into()),
         (None, None) => return Err(Refused::bad_request("invalid_dpop_proof", "This client must send a DPoP header.").into()),
     };
-    Ok(Instance { jkt, claims: attestation.claims.clone(), attested_ms: Some(attestation.iat * 1000), pop })
+    Ok(Instance { jkt, claims: attestation.claims.clone(), tier, attested_ms: Some(attestation.iat * 1000), pop })
 }
 
 /// The keys that may have signed it: the customer's attester's, by certificates or by JWKS, or ours.
@@ -151,7 +153,7 @@ fn attesters(app: &App, client_id: &str, rules: &AttestationRules, text: &str, n
 }
 
 /// Signature, age and tier.
-fn checked(app: &App, client_id: &str, client: &Client, text: &str, now_s: i64) -> Result<Arc<Attestation>> {
+fn checked(app: &App, client_id: &str, client: &Client, text: &str, now_s: i64) -> Result<(Arc<Attestation>, TierName)> {
     let rules = client.attestation.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no attestation rules")))?;
     let keys = attesters(app, client_id, rules, text, now_s)?;
     let stale = || Error::from(use_fresh());
@@ -161,7 +163,7 @@ fn checked(app: &App, client_id: &str, client: &Client, text: &str, now_s: i64) 
     };
     let attestation = app.seen.verified(text, &keys).map_err(rejected)?;
     attestation.must_be_fresh(now_s, rules.max_age.0).map_err(rejected)?;
-    let tier = tier_of(&attestation.claims);
+    let tier = tier_of(&attestation.claims).ok_or_else(|| invalid("The attestation's tier is not one that is known here."))?;
     let Some(rules) = rules.tier(tier) else {
         let why = format!("tier {} is not let in", tier.as_str());
         return Err(Refused::new(401, "invalid_client", "Installations like this one are not let in.").because(why).into());
@@ -169,7 +171,7 @@ fn checked(app: &App, client_id: &str, client: &Client, text: &str, now_s: i64) 
     if rules.max_age.is_some_and(|it| now_s - attestation.iat > it.0) {
         return Err(stale());
     }
-    Ok(attestation)
+    Ok((attestation, tier))
 }
 
 /// The same key, vouched for anew.

@@ -3,7 +3,7 @@
 //! `symbolon_attest::play_integrity`, and speaks for the one request that its nonce or hash names.
 
 use super::android::known;
-use super::attester::{Case, Judged, invalid, on_pool};
+use super::attester::{Case, Judged, invalid, on_pool, refused};
 use crate::app::App;
 use crate::config::{AndroidApp, PlayDevice, PlayRules};
 use crate::dpop::Held;
@@ -17,7 +17,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbolon_attest::binding::Purpose;
-use symbolon_attest::play_integrity::{self, Binding, DeviceLevel, Expected, Keys};
+use symbolon_attest::play_integrity::{self, AppRecognition, Binding, DeviceLevel, Expected, Facts, Keys, Licensing};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::{base64url, certificate, digest, jws};
 
@@ -31,7 +31,7 @@ const SCOPE: &str = "https://www.googleapis.com/auth/playintegrity";
 
 /// What opens the tokens of one client's app.
 pub struct Play {
-    classic: Option<Keys>,
+    classic: Vec<Keys>,
     google: Option<Google>,
 }
 
@@ -42,18 +42,16 @@ fn console_base64(text: &str) -> Option<Vec<u8>> {
 
 impl Play {
     pub fn load(rules: &PlayRules, base: &Path) -> std::result::Result<Self, Fault> {
-        let classic = match (&rules.decryption_key, &rules.verification_key) {
-            (Some(source), Some(verification)) => {
-                let text = source.clone().below(base).text("play.decryption_key")?;
-                let key = console_base64(&text).and_then(|it| <[u8; 32]>::try_from(it).ok());
-                let decryption =
-                    key.ok_or_else(|| Fault::new("play.decryption_key: expected 32 bytes in base64, as Play Console shows them"))?;
-                let verification_spki = console_base64(verification)
-                    .ok_or_else(|| Fault::new("play.verification_key: expected base64, as Play Console shows it"))?;
-                Some(Keys { decryption, verification_spki })
-            }
-            _ => None,
-        };
+        let mut classic = Vec::new();
+        for pair in &rules.keys {
+            let text = pair.decryption_key.clone().below(base).text("play.keys.decryption_key")?;
+            let key = console_base64(&text).and_then(|it| <[u8; 32]>::try_from(it).ok());
+            let wrong = |what| Fault::new(format!("play.keys.{what} in base64, as Play Console shows it"));
+            classic.push(Keys {
+                decryption: key.ok_or_else(|| wrong("decryption_key: expected 32 bytes"))?,
+                verification_spki: console_base64(&pair.verification_key).ok_or_else(|| wrong("verification_key: expected a key"))?,
+            });
+        }
         let google = match &rules.service_account {
             Some(source) => Some(Google::new(&source.clone().below(base).text("play.service_account")?, rules.decode_url.as_deref())?),
             None => None,
@@ -65,8 +63,14 @@ impl Play {
     async fn open(self: &Arc<Self>, app: &App, case: &Arc<Case>, token: &str) -> Result<std::result::Result<Json, &'static str>> {
         let (play, token) = (Arc::clone(self), token.to_owned());
         let opened = on_pool(app, case, move |_| {
-            let keys = play.classic.as_ref().ok_or_else(|| Fault::new("a Play token of a kind that was let in before"))?;
-            Ok(play_integrity::open(&token, keys).map_err(|it| it.name()))
+            let mut opened = Err("decryption");
+            for keys in &play.classic {
+                opened = play_integrity::open(&token, keys).map_err(|it| it.name());
+                if opened.is_ok() {
+                    break;
+                }
+            }
+            Ok(opened)
         });
         opened.await
     }
@@ -82,17 +86,18 @@ pub async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &Hel
     let token = incoming.form.get("token").filter(|it| it.len() <= MAX_TOKEN);
     let token = token.ok_or_else(|| invalid("The token parameter is missing or larger than 24 KiB."))?;
     let standard = incoming.form.get("format") == Some("play-standard");
-    if (standard && play.google.is_none()) || (!standard && play.classic.is_none()) {
+    if (standard && play.google.is_none()) || (!standard && play.classic.is_empty()) {
         return Err(invalid("This client takes Play Integrity tokens of the other kind.").into());
     }
+    let package = package(rules, incoming.form.get("package"))?;
     let known = known(app, case).await?;
     burn(app, incoming, case, held, text, token).await?;
     let purpose = if known.is_some() { Purpose::Renewal } else { Purpose::First };
-    let tier = known.unwrap_or_else(|| "hardware_claimed".to_owned());
-    let mut judged =
-        Judged { platform: "android", tier, facts: Json::Null, spent: true, renews: purpose == Purpose::Renewal, ..Judged::default() };
+    let tier = known.as_ref().map_or_else(|| "hardware_claimed".to_owned(), |it| it.tier.clone());
+    let failed = known.as_ref().map(|it| it.failed(case)).unwrap_or_default();
+    let mut judged = Judged { platform: "android", tier, failed, spent: true, renews: known.is_some(), ..Judged::default() };
     let opened = match &play.google {
-        Some(google) if standard => google.decode(case, rules, token).await?,
+        Some(google) if standard => google.decode(case, package, token).await?,
         _ => match play.open(app, case, token).await? {
             Ok(it) => it,
             Err(why) => {
@@ -102,24 +107,29 @@ pub async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &Hel
         },
     };
     let hash = base64url::encode(&case.named(purpose)?);
-    judge(&opened, rules, wanted, standard, &hash, incoming.now_ms, &mut judged)?;
+    let binding = if standard { Binding::RequestHash(&hash) } else { Binding::Nonce(&hash) };
+    let (facts, failed) = judge(&opened, rules, wanted, binding, incoming.now_ms)?;
+    judged.facts = known.map(|it| it.facts_with(facts.clone())).unwrap_or(facts);
+    judged.failed.extend(failed);
     Ok(judged)
 }
 
-fn judge(
-    verdict: &Json,
-    rules: &AndroidApp,
-    wanted: &PlayRules,
-    standard: bool,
-    hash: &str,
-    now_ms: i64,
-    judged: &mut Judged,
-) -> Result<()> {
+/// Which of the client's apps the token is of: configuration says which there are, and never the token itself.
+fn package<'a>(rules: &'a AndroidApp, named: Option<&str>) -> Result<&'a str> {
+    let found = match (named, rules.packages.as_slice()) {
+        (None, [only]) => Some(only),
+        (None, _) => None,
+        (Some(it), all) => all.iter().find(|own| *own == it),
+    };
+    Ok(found.ok_or_else(|| invalid("The package parameter names none of this client's Android apps.").because("package"))?)
+}
+
+fn judge(verdict: &Json, rules: &AndroidApp, wanted: &PlayRules, binding: Binding<'_>, now_ms: i64) -> Result<(Json, Vec<&'static str>)> {
     let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
     let digests: Vec<&str> = rules.signing_digests.iter().map(String::as_str).collect();
     let expected = Expected {
         packages: &packages,
-        binding: if standard { Binding::RequestHash(hash) } else { Binding::Nonce(hash) },
+        binding,
         signing_digests: &digests,
         minimum_version_code: wanted.minimum_version,
         now_ms,
@@ -133,12 +143,39 @@ fn judge(
         allow_unrecognized_version: false,
     };
     let found = play_integrity::judge(verdict, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
-    judged.facts = json!({
-        "packages": [found.facts.package], "version": found.facts.version_code, "device": found.facts.device,
-        "play_protect": found.facts.play_protect,
+    let mut failed: Vec<&'static str> = found.failed.iter().map(|it| it.name).collect();
+    let facts = found.facts;
+    // What is accepted is named; what Google did not say is not.
+    let among = |named: &Option<Vec<String>>, said: Option<&[String]>| {
+        named.as_ref().is_none_or(|named| said.is_some_and(|it| it.iter().all(|it| named.contains(it))))
+    };
+    for (rule, named, said) in [
+        ("play_protect", &wanted.play_protect, facts.play_protect.as_ref().map(std::slice::from_ref)),
+        ("app_access_risk", &wanted.app_access_risk, facts.app_access_risk.as_deref()),
+        ("recent_activity", &wanted.recent_activity, facts.recent_activity.as_ref().map(std::slice::from_ref)),
+    ] {
+        if !among(named, said) {
+            failed.push(rule);
+        }
+    }
+    if is_unevaluated(&facts, &failed) {
+        let hint = "Google did not evaluate this. Get a new challenge and a new token, and try again.";
+        return Err(Refused::new(503, "temporarily_unavailable", hint).retry_after(5).because(failed.join(" ")).into());
+    }
+    let kept = json!({
+        "packages": [facts.package], "version": facts.version_code, "device": facts.device, "play_protect": facts.play_protect,
+        "app_access_risk": facts.app_access_risk, "recent_activity": facts.recent_activity,
     });
-    judged.failed.extend(found.failed.into_iter().map(|it| it.name));
-    Ok(())
+    Ok((kept, failed))
+}
+
+/// Nothing is wrong but what Google did not look at; then it says nothing of the app either.
+fn is_unevaluated(facts: &Facts, failed: &[&str]) -> bool {
+    let app = facts.app_recognition == Some(AppRecognition::Unevaluated);
+    let licence = facts.licensing == Some(Licensing::Unevaluated);
+    let open =
+        |it: &&str| (app && ["app_recognition", "package", "certificate", "version"].contains(it)) || (licence && *it == "licensing");
+    !failed.is_empty() && failed.iter().all(open)
 }
 
 async fn burn(app: &App, incoming: &Incoming, case: &Case, held: &Held, challenge: &str, token: &str) -> Result<()> {
@@ -150,7 +187,9 @@ async fn burn(app: &App, incoming: &Incoming, case: &Case, held: &Held, challeng
     match app.store.apply(change).await {
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if at == proof => Err(crate::dpop::use_nonce().into()),
-        Err(NotApplied::Conflict(_)) => Err(invalid("This challenge or token was used before. Get a new one.").into()),
+        Err(NotApplied::Conflict(_)) => {
+            Err(invalid("This challenge or token was used before. Get a new one.").because("challenge_used").into())
+        }
         Err(other) => Err(other.into()),
     }
 }
@@ -184,13 +223,11 @@ impl Google {
     }
 
     /// The verdict's payload. Whatever is wrong on Google's side is no fault of the app: it tries again with a new challenge.
-    async fn decode(&self, case: &Case, rules: &AndroidApp, token: &str) -> Result<Json> {
+    async fn decode(&self, case: &Case, package: &str, token: &str) -> Result<Json> {
         let outage = |why: String| {
             let hint = "Google cannot be asked at the moment. Get a new challenge and a new token, and try again.";
             Refused::new(503, "temporarily_unavailable", hint).retry_after(5).because(why)
         };
-        // The package is configuration, never what the token says.
-        let package = rules.packages.first().ok_or_else(|| Fault::new("an Android app without a package"))?;
         let access = self.access(case.now_s).await.map_err(outage)?;
         let address = format!("{}/v1/{package}:decodeIntegrityToken", self.url);
         let request = self.http.post(address).bearer_auth(access).json(&json!({ "integrity_token": token }));
@@ -199,9 +236,7 @@ impl Google {
             200 => {}
             // Google does not know the token: that is the app's.
             400 => {
-                return Err(invalid("The evidence was refused. The server's audit says which rule it broke.")
-                    .because("Google: 400")
-                    .into());
+                return Err(refused("token_unknown").into());
             }
             other => return Err(outage(format!("decodeIntegrityToken answered {other}")).into()),
         }

@@ -69,14 +69,13 @@ pub fn sealed(app: &App, case: &Case, receipt: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Is the installation's risk metric one that the client takes? Asks Apple for the newest one first, where it is due. An
-/// installation of which Apple has said nothing yet is taken.
-pub async fn is_within(app: &App, case: &Arc<Case>, row: &Row) -> Result<bool> {
+/// installation of which Apple has said nothing yet is taken. `facts`: the installation's, to which the metric comes.
+pub async fn is_within(app: &App, case: &Arc<Case>, row: &Row, facts: &mut Json) -> Result<bool> {
     let Some(rules) = case.rules.ios.as_ref().and_then(|it| it.receipts.as_ref()) else { return Ok(true) };
-    let mut facts: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
     if let Some(apple) = app.apple.get(&case.client_id)
-        && let Some(newer) = exchanged(app, case, apple, row, &facts).await?
+        && let Some(newer) = exchanged(app, case, apple, row, facts).await?
     {
-        facts = newer;
+        *facts = newer;
     }
     let metric = facts["risk_metric"].as_u64();
     Ok(rules.risk_metric_max.is_none_or(|most| metric.is_none_or(|it| it <= u64::from(most))))

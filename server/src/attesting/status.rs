@@ -5,7 +5,7 @@ use crate::app::App;
 use crate::config::StatusListSource;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
-use symbolon_attest::status_list::{MAX_BYTES, Status, StatusList};
+use symbolon_attest::status_list::{self, MAX_BYTES, Status, StatusList};
 
 pub const GOOGLE: &str = "https://android.googleapis.com/attestation/status";
 const EVERY_S: i64 = 3600;
@@ -40,7 +40,7 @@ impl Listed {
 
     /// What is said of a certificate; what `own` (`revoked_serials`) names is refused in any case.
     pub fn of(&self, serial: &str, own: &[String], now_s: i64) -> Option<Status> {
-        if own.iter().any(|it| it == serial) {
+        if own.iter().any(|it| status_list::written(it).as_deref() == Some(serial)) {
             return Some(Status::Revoked);
         }
         match &self.list {

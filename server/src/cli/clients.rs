@@ -318,11 +318,18 @@ impl Reader {
                 self.problems.push(format!("token_endpoint_auth_method: tls_client_auth: {why}"));
                 ClientAuthentication::None
             }
+            "attest_jwt_client_auth" | "attest_jwt_client_auth_dpop" => {
+                self.problems.push("token_endpoint_auth_method: attested clients are written in the configuration file".to_owned());
+                ClientAuthentication::None
+            }
             other => {
                 self.problems.push(format!("token_endpoint_auth_method: this server does not offer {other:?}"));
                 ClientAuthentication::None
             }
         };
+        if self.members.remove("attestation").is_some() {
+            self.problems.push("attestation: attested clients are written in the configuration file".to_owned());
+        }
         if self.members.remove("jwks_uri").is_some() {
             self.problems.push("jwks_uri: keys are not fetched; put them into the file as jwks".to_owned());
         }
@@ -437,6 +444,10 @@ mod tests {
             ("token_endpoint_auth_method", json!("client_secret_basic"), "cannot keep a secret"),
             ("token_endpoint_auth_method", json!("private_key_jwt"), "jwks is missing"),
             ("jwks_uri", json!("https://x/jwks"), "not fetched"),
+            ("attestation", json!({ "android": { "packages": ["com.example.shop"] } }), "configuration file"),
+            ("attestation", Json::Null, "configuration file"),
+            ("token_endpoint_auth_method", json!("attest_jwt_client_auth_dpop"), "configuration file"),
+            ("token_endpoint_auth_method", json!("tls_client_auth"), "configuration file"),
             ("application_type", json!("browser"), "neither"),
             ("subject_type", json!("pairwise"), "only public"),
             ("id_token_signed_response_alg", json!("none"), "none of"),

@@ -1,11 +1,13 @@
 //! `symbolon instance`: installations of apps that this server attested.
 
 use super::{Desk, Out, shown};
+use crate::attesting::android;
 use crate::audit;
 use crate::error::{Error, Fault};
-use crate::store::{Change, Expect, NotApplied};
+use crate::store::{Change, Expect};
 use clap::Subcommand;
 use serde_json::Value as Json;
+use symbolon_attest::status_list;
 
 #[derive(Subcommand)]
 pub enum Instance {
@@ -32,7 +34,7 @@ pub enum Instance {
         #[arg(long, conflicts_with = "jkt", requires = "client")]
         app_version_below: Option<i64>,
         /// Only of this client.
-        #[arg(long, conflicts_with = "jkt")]
+        #[arg(long)]
         client: Option<String>,
         /// Say what would be revoked, and do nothing.
         #[arg(long)]
@@ -42,10 +44,18 @@ pub enum Instance {
 
 const LIST: &str = "SELECT jkt, client, platform, tier, state, attested_ms FROM instance";
 const ACTIVE: &str = "SELECT jkt, client, facts FROM instance WHERE state = 'active'";
-const SHOW: &str = "SELECT client, platform, tier, state, facts, created_ms, attested_ms, counter FROM instance WHERE jkt = $1";
-const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE jkt = $1 AND state = 'active'";
-const GRANTS: &str = "SELECT number FROM app_grant WHERE holder_kind = 'instance' AND holder = $1 AND state <> 'ended'";
-const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $2 WHERE holder_kind = 'instance' AND holder = $1 AND state <> 'ended'";
+const SHOW: &str = "SELECT client, platform, tier, state, facts, created_ms, attested_ms, counter FROM instance WHERE jkt = $1 \
+    ORDER BY client";
+const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE client = $1 AND jkt = $2 AND state = 'active'";
+const GRANTS: &str = "SELECT number FROM app_grant WHERE client = $1 AND holder_kind = 'instance' AND holder = $2 AND state <> 'ended'";
+const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 \
+    WHERE client = $1 AND holder_kind = 'instance' AND holder = $2 AND state <> 'ended'";
+
+/// An installation: one key may be enrolled by several clients, each with evidence and sessions of its own.
+struct Named {
+    client: String,
+    jkt: String,
+}
 
 pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Error> {
     match action {
@@ -59,37 +69,43 @@ pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Er
             }
         }
         Instance::Show { jkt } => {
-            let row =
-                desk.store.one(SHOW, &[jkt.as_str().into()]).await?.ok_or_else(|| Fault::new(format!("there is no installation {jkt}")))?;
-            for (at, name) in ["client", "platform", "tier", "state", "facts"].iter().enumerate() {
-                out.line(format!("{name:<10}{}", row.text(at)?));
+            let rows = desk.store.all(SHOW, &[jkt.as_str().into()]).await?;
+            if rows.is_empty() {
+                return Err(Fault::new(format!("there is no installation {jkt}")).into());
             }
-            out.line(format!(
-                "{:<10}{}\n{:<10}{}\n{:<10}{}",
-                "since",
-                shown(row.int(5)?),
-                "attested",
-                shown(row.int(6)?),
-                "counter",
-                row.int(7)?
-            ));
+            for row in rows {
+                for (at, name) in ["client", "platform", "tier", "state", "facts"].iter().enumerate() {
+                    out.line(format!("{name:<10}{}", row.text(at)?));
+                }
+                let (since, attested) = (shown(row.int(5)?), shown(row.int(6)?));
+                out.line(format!("{:<10}{since}\n{:<10}{attested}\n{:<10}{}", "since", "attested", "counter", row.int(7)?));
+            }
         }
-        Instance::Revoke { jkt: Some(jkt), preview, .. } => revoke(desk, &[jkt], preview, out).await?,
-        Instance::Revoke { jkt: None, serial, app_version_below, client, preview } => {
-            if serial.is_none() && app_version_below.is_none() && client.is_none() {
+        Instance::Revoke { jkt, serial, app_version_below, client, preview } => {
+            if jkt.is_none() && serial.is_none() && app_version_below.is_none() && client.is_none() {
                 return Err(Fault::new("name an installation, or --serial, --app-version-below or --client").into());
             }
-            let serial = serial.map(|it| it.to_ascii_lowercase().trim_start_matches('0').to_owned());
+            let serial = match serial {
+                Some(it) => Some(status_list::written(&it).ok_or_else(|| Fault::new("--serial is in hexadecimal"))?),
+                None => None,
+            };
             let mut found = Vec::new();
             for row in desk.store.all(ACTIVE, &[]).await? {
+                let it = Named { jkt: row.text(0)?.to_owned(), client: row.text(1)?.to_owned() };
                 let facts: Json = serde_json::from_str(row.text(2)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
-                let of_client = client.as_deref().is_none_or(|it| row.text(1).is_ok_and(|of| of == it));
-                let has = |it: &String| facts["serials"].as_array().into_iter().flatten().any(|of| of.as_str() == Some(it));
+                let has = |wanted: &String| android::serials(&facts).any(|it| it == wanted);
                 // A version that is not known is not old: such installations are named by other means.
                 let older = |least: i64| facts["version"].as_i64().is_some_and(|it| it < least);
-                if of_client && serial.as_ref().is_none_or(has) && app_version_below.is_none_or(older) {
-                    found.push(row.text(0)?.to_owned());
+                if jkt.as_ref().is_none_or(|wanted| *wanted == it.jkt)
+                    && client.as_ref().is_none_or(|wanted| *wanted == it.client)
+                    && serial.as_ref().is_none_or(has)
+                    && app_version_below.is_none_or(older)
+                {
+                    found.push(it);
                 }
+            }
+            if let Some(jkt) = jkt.filter(|_| found.is_empty()) {
+                return Err(Fault::new(format!("there is no active installation {jkt}")).into());
             }
             revoke(desk, &found, preview, out).await?;
         }
@@ -98,35 +114,31 @@ pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Er
 }
 
 /// Installations and their grants, a hundred to a change.
-async fn revoke(desk: &Desk, all: &[String], preview: bool, out: &Out) -> Result<(), Error> {
+async fn revoke(desk: &Desk, all: &[Named], preview: bool, out: &Out) -> Result<(), Error> {
     let mut grants = 0;
     for batch in all.chunks(100) {
         let mut change = Change::new(desk.now_ms());
-        for jkt in batch {
-            let of_this = desk.store.all(GRANTS, &[jkt.as_str().into()]).await?.len();
+        for Named { client, jkt } in batch {
+            let id = || vec![client.as_str().into(), jkt.as_str().into()];
+            let of_this = desk.store.all(GRANTS, &id()).await?.len();
             grants += of_this;
-            change.run(REVOKE, vec![jkt.as_str().into()]);
-            change.run_expecting(END, vec![jkt.as_str().into(), desk.now_ms().into()], Expect::Any);
-            change.audit(audit::Entry::ok("instance_revoked").with("jkt", jkt.as_str()).with("grants", of_this).with("by", "command line"));
+            // Whoever revoked it in the meantime did what is wanted here.
+            change.run_expecting(REVOKE, id(), Expect::Any);
+            change.run_expecting(END, [id(), vec![desk.now_ms().into()]].concat(), Expect::Any);
+            let entry = audit::Entry::ok("instance_revoked").client(client.as_str()).with("jkt", jkt.as_str());
+            change.audit(entry.with("grants", of_this).with("by", "command line"));
         }
         if preview {
-            batch.iter().for_each(|jkt| out.line(jkt));
+            batch.iter().for_each(|it| out.line(format!("{} {}", it.jkt, it.client)));
             continue;
         }
-        match desk.store.apply(change).await {
-            Ok(_) => {}
-            Err(NotApplied::Conflict(at)) => {
-                let which = batch.get(at / 2).map(String::as_str).unwrap_or_default();
-                return Err(Fault::new(format!("there is no active installation {which}; nothing of its batch was revoked")).into());
-            }
-            Err(other) => return Err(other.into()),
-        }
+        desk.store.apply(change).await?;
     }
     let (count, would) = (all.len(), if preview { "would be" } else { "are" });
     let (one, grant) = (if count == 1 { "" } else { "s" }, if grants == 1 { "" } else { "s" });
     let ended = if preview { "would end" } else { "ended" };
     out.line(match all {
-        [only] if !preview => format!("{only} is revoked; {grants} grant{grant} ended"),
+        [only] if !preview => format!("{} is revoked; {grants} grant{grant} ended", only.jkt),
         _ => format!("{count} installation{one} {would} revoked; {grants} grant{grant} {ended}"),
     });
     Ok(())

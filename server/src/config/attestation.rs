@@ -4,6 +4,7 @@ use super::{CertificateName, Jwks, SecretSource, Span, Tier, TierName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use symbolon_attest::status_list;
 use symbolon_oauth::base64url;
 use symbolon_oauth::client_attestation::MAX_LIFETIME_S;
 
@@ -139,17 +140,32 @@ pub struct PlayRules {
     /// Installed from Play by an account that may.
     #[serde(default)]
     pub require_licensed: bool,
-    /// Classic tokens: the response encryption keys of Play Console, in base64 as it shows them.
+    /// What Play Protect may say, such as NO_ISSUES; absent: anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decryption_key: Option<SecretSource>,
+    pub play_protect: Option<Vec<String>>,
+    /// Which apps that could watch or steer this one may be there, such as KNOWN_INSTALLED; absent: any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub verification_key: Option<String>,
+    pub app_access_risk: Option<Vec<String>>,
+    /// How busy the device may have been with such requests, such as LEVEL_1; absent: as busy as it likes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recent_activity: Option<Vec<String>>,
+    /// Classic tokens: the response encryption keys of Play Console, a pair for each app.
+    #[serde(default)]
+    pub keys: Vec<PlayKeys>,
     /// Standard tokens: the JSON file of a Google service account that may decode them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service_account: Option<SecretSource>,
     /// UNSAFE, and only with `development = true`: somebody else than Google decodes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode_url: Option<String>,
+}
+
+/// In base64, as Play Console shows them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlayKeys {
+    pub decryption_key: SecretSource,
+    pub verification_key: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -254,10 +270,12 @@ impl AndroidApp {
         if !self.own_boot_keys.iter().all(|it| is_digest(it)) {
             found.push("attestation.android.own_boot_keys are of 32 bytes in base64url".to_owned());
         }
+        for serial in self.revoked_serials.iter().filter(|it| status_list::written(it).is_none()) {
+            found.push(format!("attestation.android.revoked_serials: {serial:?} is no serial in hexadecimal"));
+        }
         if let Some(play) = &self.play {
-            let classic = play.decryption_key.is_some() && play.verification_key.is_some();
-            if play.decryption_key.is_some() != play.verification_key.is_some() || (!classic && play.service_account.is_none()) {
-                found.push("attestation.android.play needs decryption_key and verification_key, or service_account, or all".to_owned());
+            if play.keys.is_empty() && play.service_account.is_none() {
+                found.push("attestation.android.play needs keys, or service_account, or both".to_owned());
             }
             if play.decode_url.is_some() && !development {
                 found.push("attestation.android.play.decode_url: only Google decodes, except with development = true".to_owned());
@@ -291,5 +309,29 @@ mod tests {
         assert!(!strict.is_recent(None) && app(Some("4.10"), true).is_recent(None));
         assert!(!app(Some("4.10"), true).is_recent(Some("4.9")), "the exception is for those that do not say");
         assert!(app(None, false).is_recent(None) && app(None, false).is_recent(Some("x")));
+    }
+
+    /// 259-N: what nobody could ever match is an error, and not a list that says nothing.
+    #[test]
+    fn revoked_serials_are_serials() {
+        let problems = |serial: &str| {
+            let app = AndroidApp {
+                packages: vec!["com.example.shop".to_owned()],
+                signing_digests: vec![base64url::encode(&[7; 32])],
+                strongbox: false,
+                least_version: None,
+                least_patch: None,
+                play: None,
+                own_boot_keys: vec![],
+                revoked_serials: vec![serial.to_owned()],
+            };
+            app.problems(false)
+        };
+        for good in ["6b7b766dd43c494c", "6B:7B:76:6D", "0006b7b", "12487776376909927609"] {
+            assert!(problems(good).is_empty(), "{good}");
+        }
+        for bad in ["", ":", "0x6b7b", "6b7b 766d", "serial", &"a".repeat(65)] {
+            assert_eq!(problems(bad).len(), 1, "{bad:?}");
+        }
     }
 }

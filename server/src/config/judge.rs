@@ -138,8 +138,11 @@ impl Config {
         if client.tls_client_auth.is_some() {
             found.push("tls_client_auth names files: such a client belongs in the configuration file".to_owned());
         }
-        if client.attestation.as_ref().and_then(|it| it.android.as_ref()).is_some_and(|it| it.play.is_some()) {
-            found.push("attestation.android.play names secrets: such a client belongs in the configuration file".to_owned());
+        if client.attestation.is_some() {
+            found.push(
+                "attestation names keys of Google's, Apple's or your attester's: such a client belongs in the configuration file"
+                    .to_owned(),
+            );
         }
         found
     }
@@ -218,6 +221,9 @@ impl Config {
         for (name, tier) in client.attestation.iter().flat_map(|it| &it.tier) {
             for scope in tier.scopes.iter().flatten().filter(|it| !client.apis.values().flatten().any(|own| own == *it)) {
                 found.push(format!("attestation.tier.{}: the client itself may not ask for {scope:?}", name.as_str()));
+            }
+            for kind in tier.authorization_details_types.iter().flatten().filter(|it| !client.authorization_details_types.contains(it)) {
+                found.push(format!("attestation.tier.{}: the client itself may not ask for {kind:?}", name.as_str()));
             }
             if tier.acr.as_ref().is_some_and(|it| !self.login.values().any(|login| login.acr.as_ref() == Some(it))) {
                 found.push(format!("attestation.tier.{}: no [login] has that acr", name.as_str()));

@@ -55,6 +55,9 @@ pub struct Tier {
     /// The API scopes it may have of those the client may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
+    /// The types of authorization details it may have of those the client may have. Absent: all, or none where `scopes` are named.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_details_types: Option<Vec<String>>,
     /// The longest life of an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Span>,
@@ -73,6 +76,18 @@ pub struct Tier {
 
 impl Default for Tier {
     fn default() -> Self {
-        Self { scopes: None, lifetime: None, refresh: true, idle: None, acr: None, max_age: None }
+        Self { scopes: None, authorization_details_types: None, lifetime: None, refresh: true, idle: None, acr: None, max_age: None }
+    }
+}
+
+impl Tier {
+    /// Is there anything that the client may have and this tier may not?
+    pub fn narrows(&self) -> bool {
+        self.scopes.is_some() || self.authorization_details_types.is_some()
+    }
+
+    /// A tier that was given less than the client in scopes has no details beside them that nobody named.
+    pub fn may_have_details_of(&self, kind: &str) -> bool {
+        self.authorization_details_types.as_ref().map_or(self.scopes.is_none(), |own| own.iter().any(|it| it == kind))
     }
 }

@@ -22,6 +22,11 @@ pub async fn issue(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
         let hint = "Authorization details are granted by a person; client_credentials has none.";
         return Err(Refused::bad_request("invalid_authorization_details", hint).into());
     }
+    let allowed = super::within_tier(caller, &scope);
+    if allowed.is_empty() && !scope.is_empty() {
+        return Err(super::nothing_left().into());
+    }
+    let scope = allowed;
     let api = super::target(&app.config, &caller.client, &scope, &[], &form.all("resource"), &[])?
         .ok_or_else(|| Refused::bad_request("invalid_target", "The client has no API to get a token for."))?;
     let answer = issue::for_client(app, caller, api, &scope)?;

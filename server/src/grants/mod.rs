@@ -319,6 +319,19 @@ pub fn within_tier(caller: &Caller, scope: &Scope) -> Scope {
     scope.iter().filter(|it| OPENID_SCOPES.contains(it) || most.iter().any(|own| own == it)).map(str::to_owned).collect()
 }
 
+/// May the caller still have this authorization detail: its client, and an installation of its tier?
+pub fn may_have_detail(caller: &Caller, detail: &Json) -> bool {
+    let Some(kind) = detail["type"].as_str() else { return false };
+    let client = caller.client.authorization_details_types.iter().any(|own| own == kind);
+    client && caller.tier_rules().is_none_or(|it| it.may_have_details_of(kind))
+}
+
+/// The tier took away all there was: a token for nothing is no answer.
+pub fn nothing_left() -> Refused {
+    let hint = "An installation like this one may have none of these scopes.";
+    Refused::bad_request("invalid_scope", hint).because("the tier has none of them")
+}
+
 /// Is this scope still allowed to the client? Asked again at every refresh (139-F).
 pub fn may_have(client: &Client, word: &str) -> bool {
     client.apis.values().flatten().any(|it| it == word) || (OPENID_SCOPES.contains(&word) && client.scopes.iter().any(|it| it == word))

@@ -297,10 +297,13 @@ where
     }
     if cors {
         reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-        reply::set(&mut reply, header::ACCESS_CONTROL_EXPOSE_HEADERS, "WWW-Authenticate, DPoP-Nonce, Retry-After");
+        reply::set(&mut reply, header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
     }
     reply
 }
+
+/// What a page of another origin may read beside the body.
+const EXPOSED: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, OAuth-Client-Attestation-Challenge";
 
 async fn failed(app: &App, incoming: Option<&Incoming>, browser: bool, error: &Error, record: &mut Record) -> Reply {
     if let Error::Refused(it) = error {

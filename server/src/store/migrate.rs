@@ -11,6 +11,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_attempts", include_str!("../../schema/0005_attempts.sql")),
     ("0006_two_holders", include_str!("../../schema/0006_two_holders.sql")),
     ("0007_receipts", include_str!("../../schema/0007_receipts.sql")),
+    ("0008_evidence_keys", include_str!("../../schema/0008_evidence_keys.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

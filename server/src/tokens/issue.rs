@@ -3,7 +3,7 @@
 
 use crate::app::App;
 use crate::caller::Caller;
-use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
+use crate::config::{Api, Config, Dpop, Tier, TierName, TokenFormat};
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, Grant, Person, details};
 use crate::store::Value;
@@ -66,17 +66,22 @@ impl<'a> Bound<'a> {
 
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
 pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
-    let scope = &grants::within_tier(caller, scope);
-    if scope.is_empty() && !grant.scope.is_empty() {
-        let hint = "An installation like this one may have none of these scopes.";
-        return Err(Refused::bad_request("invalid_scope", hint).because("the tier has none of them").into());
-    }
     let mut details = details::narrowed(&grant.asked.authorization_details, form)?;
+    let something = !scope.is_empty() || !details.is_empty();
+    let scope = &grants::within_tier(caller, scope);
+    details.retain(|it| grants::may_have_detail(caller, it));
+    if something && scope.is_empty() && details.is_empty() {
+        return Err(grants::nothing_left().into());
+    }
     let api = grants::target(&app.config, &caller.client, scope, &details, &form.all("resource"), &grant.resource)?;
-    // Each API sees its own, and only while the client may still have them.
-    let may = |it: &Json| it["type"].as_str().is_some_and(|it| caller.client.authorization_details_types.iter().any(|own| own == it));
-    details.retain(|it| app.details.api(it) == api && may(it));
+    // Each API sees its own.
+    details.retain(|it| app.details.api(it) == api);
     let narrowed = grants::scope_for(&caller.client, api, scope);
+    // Of an API of which the tier has neither scopes nor details there is no token either.
+    let of_api = !details.is_empty() || narrowed.iter().any(|it| !grants::OPENID_SCOPES.contains(&it));
+    if caller.tier_rules().is_some_and(Tier::narrows) && api.is_some() && !of_api {
+        return Err(grants::nothing_left().into());
+    }
     must_be_bound(app, api, caller)?;
     let content = Content {
         api,
@@ -86,7 +91,7 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
         grant: Some(grant),
         bound: Bound::to(caller),
         tier: caller.tier.as_ref().map(|it| it.0),
-        most_s: caller.tier_rules().and_then(|it| it.lifetime).map(|it| it.0),
+        most_s: most_s(caller),
         from: None,
         details: &details,
         now_ms: caller.now_ms,
@@ -123,8 +128,8 @@ pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Resul
         scope,
         grant: None,
         bound,
-        tier: None,
-        most_s: None,
+        tier: caller.tier.as_ref().map(|it| it.0),
+        most_s: most_s(caller),
         from: None,
         details: &[],
         now_ms: caller.now_ms,
@@ -157,6 +162,11 @@ pub fn for_exchange(app: &App, caller: &Caller, api: &str, scope: &Scope, subjec
     let (token, expires_in, jti) = access_token(app, &content)?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
+}
+
+/// The longest life of a token, by the tier.
+fn most_s(caller: &Caller) -> Option<i64> {
+    Some(caller.tier_rules()?.lifetime?.0)
 }
 
 fn token_type(caller: &Caller) -> &'static str {
@@ -245,8 +255,8 @@ pub(super) fn said(config: &Config, it: &Content<'_>, names: Names) -> AccessTok
 
 /// What the API asks to know of the person, and by which name it hears that the grant has ended.
 fn extra(api: Option<&Api>, it: &Content<'_>, grant_id: Option<String>) -> Map<String, Json> {
-    let (Some(api), Some(grant)) = (api, it.grant) else { return Map::new() };
-    let mut claims = api_claims(api, it.scope, &grant.person);
+    let Some(api) = api else { return Map::new() };
+    let mut claims = it.grant.map(|grant| api_claims(api, it.scope, &grant.person)).unwrap_or_default();
     if let Some(tier) = it.tier.filter(|_| api.tier_claim) {
         claims.insert("tier".to_owned(), tier.as_str().into());
     }

@@ -2,9 +2,9 @@
 //! modes. Area N of the catalogue, as far as it concerns the protocol and not the evidence.
 
 use crate::world::*;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::{client_attestation, dpop};
+use symbolon_oauth::{base64url, client_attestation, dpop, jws};
 
 const CLIENTS: &str = r#"
 [client.attested]
@@ -25,6 +25,13 @@ apis = { orders = ["orders:read"] }
 redirect_uris = ["https://attested.example.com/cb"]
 [client.popping.attestation]
 attester_jwks = JWKS
+
+[client.ours]
+kind = "native"
+authentication = "attest_jwt_client_auth"
+redirect_uris = ["https://attested.example.com/cb"]
+[client.ours.attestation]
+ios = { app_ids = ["ABCDE12345.com.example.shop"] }
 "#;
 const BACK: &str = "https://attested.example.com/cb";
 
@@ -96,6 +103,13 @@ impl<'a> Phone<'a> {
         let now_s = self.now_s();
         let jwk = self.key.public().to_jwk();
         self.attestation = client_attestation::make(&self.scene.attester, self.client, &jwk, now_s, now_s + seconds, &Map::new()).unwrap();
+    }
+
+    /// An attestation with this header, for this key.
+    fn vouched(&self, header: &Json, jwk: &Json) -> String {
+        let now_s = self.now_s();
+        let claims = json!({ "sub": self.client, "iat": now_s, "exp": now_s + 3600, "cnf": { "jwk": jwk } });
+        jws::sign_with_header(&self.scene.attester, header, &claims).unwrap()
     }
 
     fn headers(&self, path: &str) -> Vec<(&'static str, String)> {
@@ -272,6 +286,15 @@ async fn no_proof_no_client() {
             let unknown = Scene { world: World::start(Engine::Sqlite).await, attester: PrivateKey::generate(Algorithm::ES256).unwrap() };
             let forged = Phone::new(&unknown, client).attestation;
             let theirs = stranger.headers("/token")[1].clone();
+            let both = format!("{},{}", good[0].1, good[0].1);
+            let mut private = phone.key.public().to_jwk();
+            private["d"] = "AAAA".into();
+            let leaking = phone.vouched(&json!({ "alg": "ES256", "typ": "oauth-client-attestation+jwt" }), &private);
+            let twin = phone.vouched(&json!({ "alg": "ES256", "typ": "oauth-client-attestation+jwt" }), &phone.key.public().to_jwk());
+            let answer = phone.send("/token", &form(client), &[(good[0].0, twin.clone()), good[1].clone()]).await;
+            assert_ne!(answer.error().1, "invalid_client_attestation", "{client}: the same without the private member");
+            let body = twin.split('.').nth(1).unwrap().to_owned();
+            let none = format!("{}.{body}.", base64url::encode(br#"{"alg":"none","typ":"oauth-client-attestation+jwt"}"#));
             let bad = |name: &'static str, headers: Vec<(&'static str, String)>, wanted: (u16, &'static str)| (name, headers, wanted);
             for (name, headers, wanted) in [
                 bad("nothing", vec![], (401, "invalid_client")),
@@ -289,13 +312,32 @@ async fn no_proof_no_client() {
                 ),
                 bad("unknown attester", vec![(good[0].0, forged), good[1].clone()], (400, "invalid_client_attestation")),
                 bad("another's proof", vec![good[0].clone(), theirs], (400, "invalid_client_attestation")),
+                bad("two in one header", vec![(good[0].0, both), good[1].clone()], (400, "invalid_client_attestation")),
+                bad("alg none", vec![(good[0].0, none), good[1].clone()], (400, "invalid_client_attestation")),
+                bad("a private key in cnf", vec![(good[0].0, leaking), good[1].clone()], (400, "invalid_client_attestation")),
                 bad("not a JWT", vec![(good[0].0, "{}".to_owned()), good[1].clone()], (400, "invalid_client_attestation")),
             ] {
                 let answer = phone.send("/token", &form(client), &headers).await;
                 assert_eq!(answer.error(), wanted, "{client} {name}");
             }
             unknown.world.stop().await;
+            // Leaving it out is no way round at any endpoint.
+            for path in ["/par", "/revoke", "/token"] {
+                let answer = phone.send(path, &[("client_id", client), ("token", "sr_x"), ("grant_type", "refresh_token")], &[]).await;
+                assert_eq!(answer.error(), (401, "invalid_client"), "{client} {path}");
+            }
+            let revoked = phone.post("/revoke", &[("client_id", client), ("token", "sr_x")]).await;
+            assert_eq!(revoked.status, 200, "{client}: with it the request is served: {}", revoked.body);
         }
+        // Combined mode has no PoP header, not even a good one.
+        let mut combined = Phone::new(&scene, "attested");
+        assert_eq!(combined.post("/token", &form("attested")).await.error(), (400, "invalid_grant"));
+        let challenge = scene.world.http.post(scene.world.url("/challenge")).send().await.unwrap().json::<Json>().await.unwrap();
+        let challenge = challenge["attestation_challenge"].as_str();
+        let pop = client_attestation::make_pop(&combined.key, &scene.world.issuer, &fresh(), challenge, combined.now_s()).unwrap();
+        let mut headers = combined.headers("/token");
+        headers.push(("oauth-client-attestation-pop", pop));
+        assert_eq!(combined.send("/token", &form("attested"), &headers).await.error(), (400, "invalid_client_attestation"));
         // An attestation for one client is none for another; a client that is not attested ignores the headers.
         let phone = Phone::new(&scene, "attested");
         let other = phone.send("/token", &form("popping"), &phone.headers("/token")).await;
@@ -328,6 +370,10 @@ async fn a_pop_answers_a_challenge_of_ours_once() {
             phone.challenge = challenge;
             assert_eq!(phone.send("/par", &pushed, &phone.headers("/par")).await.error(), (400, "use_attestation_challenge"), "{name}");
         }
+        // A challenge for evidence is none for a PoP, nor the other way round.
+        let (_, evidence) = scene.world.post("/attest/challenge", &[("client_id", "ours")], None).await;
+        phone.challenge = Some(evidence["challenge"].as_str().unwrap().to_owned());
+        assert_eq!(phone.send("/par", &pushed, &phone.headers("/par")).await.error(), (400, "use_attestation_challenge"));
         phone.challenge = replayed.challenge;
         let elsewhere =
             client_attestation::make_pop(&phone.key, "https://evil.test", &fresh(), phone.challenge.as_deref(), phone.now_s()).unwrap();
@@ -370,4 +416,43 @@ async fn an_attestation_already_seen_dies_with_its_attesters_key() {
         scene.world.stop().await;
     })
     .await;
+}
+
+/// 280-N: where the header says that keys are to be had is never asked.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_jku_is_not_fetched() {
+    let scene = Scene::start(Engine::Sqlite).await;
+    let trap = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/jwks", trap.local_addr().unwrap());
+    let header = json!({ "alg": "ES256", "typ": "oauth-client-attestation+jwt", "jku": url });
+    let form = [("grant_type", "refresh_token"), ("client_id", "attested"), ("refresh_token", "sr_x")];
+    let mut phone = Phone::new(&scene, "attested");
+    assert_eq!(phone.post("/token", &form).await.error(), (400, "invalid_grant"));
+    let claims =
+        json!({ "sub": "attested", "iat": phone.now_s(), "exp": phone.now_s() + 3600, "cnf": { "jwk": phone.key.public().to_jwk() } });
+    let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let kept = std::mem::replace(&mut phone.attestation, jws::sign_with_header(&stranger, &header, &claims).unwrap());
+    assert_eq!(phone.post("/token", &form).await.error(), (400, "invalid_client_attestation"));
+    let asked = tokio::time::timeout(std::time::Duration::from_millis(200), trap.accept()).await;
+    assert!(asked.is_err(), "nobody may come");
+    phone.attestation = kept;
+    assert_eq!(phone.post("/token", &form).await.error(), (400, "invalid_grant"));
+    scene.world.stop().await;
+}
+
+/// A page of another origin may read the challenge that an answer brings.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_challenge_is_exposed_to_pages() {
+    let scene = Scene::start(Engine::Sqlite).await;
+    let form = [("grant_type", "refresh_token"), ("client_id", "popping"), ("refresh_token", "sr_x")];
+    let phone = Phone::new(&scene, "popping");
+    let mut request = scene.world.http.post(scene.world.url("/token")).form(&form).header("origin", "https://app.example.com");
+    for (name, value) in phone.headers("/token") {
+        request = request.header(name, value);
+    }
+    let answer = request.send().await.unwrap();
+    assert!(answer.headers().contains_key("oauth-client-attestation-challenge"));
+    let exposed = answer.headers()["access-control-expose-headers"].to_str().unwrap().to_ascii_lowercase();
+    assert!(exposed.split(", ").any(|it| it == "oauth-client-attestation-challenge"), "{exposed}");
+    scene.world.stop().await;
 }

@@ -101,6 +101,10 @@ async fn clients_are_imported() {
             { "client_id": "shop-ios", "application_type": "native", "redirect_uris": ["https://x.example.com/cb"] },
             { "client_name": "Bad", "redirect_uris": ["javascript:alert(1)"] },
             { "redirect_uris": ["https://web.example.com/cb"] },
+            { "client_id": "phones", "application_type": "native", "redirect_uris": ["https://phones.example.com/cb"],
+              "token_endpoint_auth_method": "attest_jwt_client_auth_dpop" },
+            { "client_id": "tablets", "application_type": "native", "redirect_uris": ["https://tablets.example.com/cb"],
+              "attestation": { "android": { "packages": ["com.example.shop"] } } },
         ]);
         std::fs::write(&list, text.to_string()).unwrap();
         let ask = Ask::new("imported", "https://imported.example.com/cb", "openid orders:read");
@@ -109,7 +113,9 @@ async fn clients_are_imported() {
         let (code, said, _) = symbolon(&world.file(), &["client", "import", list.to_str().unwrap()], "").await;
         assert_eq!(code, Some(1));
         assert!(said.contains("imported: accepted") && said.contains("shop-ios: refused") && said.contains("Bad: refused"), "{said}");
-        assert!(said.contains("client_secret, shown this once") && said.contains("2 accepted, 2 refused"), "{said}");
+        assert!(said.contains("client_secret, shown this once") && said.contains("2 accepted, 4 refused"), "{said}");
+        assert!(said.contains("phones: refused") && said.contains("tablets: refused"), "nothing beside them would be loaded: {said}");
+        assert_eq!(said.matches("are written in the configuration file").count(), 2, "{said}");
         assert_eq!(world.post("/par", &form, None).await.0, 201);
         let (code, said, _) = symbolon(&world.file(), &["client", "import", list.to_str().unwrap()], "").await;
         assert!(code == Some(1) && said.contains("--replace"), "{said}");

@@ -15,6 +15,10 @@ use symbolon_phone::play::{Play, Verdict};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const PACKAGE: &str = "com.example.shop";
+/// Answers of a broken Google that no status says.
+const HTML: u16 = 1;
+const SILENCE: u16 = 2;
+const SECOND: &str = "com.example.kiosk";
 
 /// Google's two endpoints: a token for a service account, and the decode call.
 struct Google {
@@ -69,15 +73,27 @@ async fn google() -> Google {
                     (Some(format!("{url}/token").as_str()), Some("robot@example.iam"))
                 );
                 (200, json!({ "access_token": "from-google", "expires_in": 3600 }))
-            } else if !head.starts_with(&format!("POST /v1/{PACKAGE}:decodeIntegrityToken ")) || !head.contains("Bearer from-google") {
+            } else if !head.contains(":decodeIntegrityToken ") || !head.contains("Bearer from-google") {
                 (404, json!({}))
             } else {
                 let token: Json = serde_json::from_str(&body).unwrap();
                 let found = verdicts.lock().unwrap().remove(token["integrity_token"].as_str().unwrap());
+                // A token is of the app that the call names, or of none.
+                let asked =
+                    |it: &Json| head.starts_with(&format!("POST /v1/{}:", it["requestDetails"]["requestPackageName"].as_str().unwrap()));
+                let found = found.filter(asked);
                 let code = status.load(Ordering::Relaxed);
                 (if found.is_none() && code == 200 { 400 } else { code }, json!({ "tokenPayloadExternal": found }))
             };
-            let text = answer.to_string();
+            let text = if code == HTML { "<html>Sorry</html>".to_owned() } else { answer.to_string() };
+            if code == SILENCE {
+                tokio::spawn(async move {
+                    tokio::time::sleep(std::time::Duration::from_secs(12)).await;
+                    drop(stream);
+                });
+                continue;
+            }
+            let code = if code == HTML { 200 } else { code };
             let answer = format!("HTTP/1.1 {code} X\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}", text.len());
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
@@ -88,32 +104,45 @@ async fn google() -> Google {
 struct Scene {
     world: World,
     play: Play,
+    /// The console of the second app.
+    second: Play,
     maker: Maker,
     google: Google,
 }
 
 impl Scene {
     async fn start(engine: Engine) -> Self {
-        let (port, play, maker, google) = (free_port(), Play::new().unwrap(), Maker::new().unwrap(), google().await);
+        Self::with(engine, |it| it).await
+    }
+
+    async fn with(engine: Engine, change: impl Fn(String) -> String) -> Self {
+        let (port, play, second, maker, google) =
+            (free_port(), Play::new().unwrap(), Play::new().unwrap(), Maker::new().unwrap(), google().await);
         let key = std::env::temp_dir().join(format!("symbolon-play-{}-{port}.key", std::process::id()));
-        std::fs::write(&key, play.decryption_key()).unwrap();
+        let second_key = key.with_extension("second");
         use std::os::unix::fs::PermissionsExt;
-        std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        for (key, console) in [(&key, &play), (&second_key, &second)] {
+            std::fs::write(key, console.decryption_key()).unwrap();
+            std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
         let text = format!(
             "{}\n[attestation]\nsimulated_roots = [\"{}\"]\n[client.shop]\nkind = \"native\"\nfirst_party = true\n\
              authentication = \"attest_jwt_client_auth_dpop\"\napis = {{ orders = [\"orders:read\"] }}\n\
              redirect_uris = [\"https://play.example.com/cb\"]\n[client.shop.attestation.android]\npackages = [\"{PACKAGE}\"]\n\
              signing_digests = [\"{}\"]\nleast_version = 1\n[client.shop.attestation.android.play]\nminimum_version = 42\n\
-             decryption_key = {{ file = '{}' }}\nverification_key = '{}'\nservice_account = {{ file = '{}' }}\ndecode_url = '{}'\n",
+             keys = [{{ decryption_key = {{ file = '{}' }}, verification_key = '{}' }}, \
+             {{ decryption_key = {{ file = '{}' }}, verification_key = '{}' }}]\nservice_account = {{ file = '{}' }}\ndecode_url = '{}'\n",
             configuration(port, &database(engine).await),
             maker.root_spki,
             base64url::encode(&[7; 32]),
             key.display(),
             play.verification_key(),
+            second_key.display(),
+            second.verification_key(),
             google.account.display(),
             google.url,
         );
-        Self { world: World::with(&text, port).await, play, maker, google }
+        Self { world: World::with(&change(text), port).await, play, second, maker, google }
     }
 
     fn now_ms(&self) -> i64 {
@@ -155,8 +184,20 @@ impl<'a> Phone<'a> {
         (text, bytes)
     }
 
+    /// What is kept of it.
+    async fn facts(&self) -> Json {
+        let app = self.scene.world.running.shared.now();
+        let row = app.store.one("SELECT facts FROM instance WHERE jkt = $1", &[self.key.kid().into()]).await.unwrap().unwrap();
+        serde_json::from_str(row.text(0).unwrap()).unwrap()
+    }
+
     async fn attest(&mut self, format: &str, challenge: &str, name: &str, evidence: &str) -> (u16, String) {
-        let form = [("client_id", "shop"), ("format", format), ("challenge", challenge), (name, evidence)];
+        self.attest_as(format, challenge, &[(name, evidence)]).await
+    }
+
+    async fn attest_as(&mut self, format: &str, challenge: &str, evidence: &[(&str, &str)]) -> (u16, String) {
+        let mut form = vec![("client_id", "shop"), ("format", format), ("challenge", challenge)];
+        form.extend_from_slice(evidence);
         for _ in 0..2 {
             let url = self.scene.world.url("/attest");
             let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
@@ -265,8 +306,13 @@ async fn play_speaks_for_the_genuine_app() {
 async fn an_outage_of_google_is_no_refusal() {
     let scene = Scene::start(Engine::Sqlite).await;
     let mut phone = Phone::new(&scene);
-    scene.google.status.store(500, Ordering::Relaxed);
-    assert_eq!(phone.standard(Purpose::First, |_| {}).await, (503, "temporarily_unavailable".to_owned()));
+    for outage in [500, 429, 403, HTML, SILENCE] {
+        scene.google.status.store(outage, Ordering::Relaxed);
+        assert_eq!(phone.standard(Purpose::First, |_| {}).await, (503, "temporarily_unavailable".to_owned()), "{outage}");
+        let app = scene.world.running.shared.now();
+        let row = app.store.one("SELECT jkt FROM instance WHERE jkt = $1", &[phone.key.kid().into()]).await.unwrap();
+        assert!(row.is_none(), "{outage}: never a silent pass");
+    }
     scene.google.status.store(200, Ordering::Relaxed);
     assert_eq!(phone.standard(Purpose::First, |_| {}).await, good("hardware_claimed"));
     // A token that Google does not know is the app's affair; one that was sent before is not asked about again.
@@ -313,8 +359,98 @@ async fn a_witness_renews_for_the_same_key() {
         };
         let chain: Vec<String> = scene.maker.android(&witness, &about).unwrap().iter().map(|it| base64url::encode(it)).collect();
         assert_eq!(other.attest("android-witness", &text, "chain", &chain.join(".")).await, refused());
-        // Play renews what the Keystore proved, and the tier stays.
-        assert_eq!(phone.classic(Purpose::Renewal, |_| {}).await, good("hardware"));
+        // Play renews what the Keystore proved, and the tier stays; what it says of the app is known from then on.
+        let before = phone.facts().await;
+        assert_eq!(phone.classic(Purpose::Renewal, |it| it.version = 43).await, good("hardware"));
+        let facts = phone.facts().await;
+        assert_eq!((before["version"].as_i64(), facts["version"].as_i64()), (Some(1), Some(43)));
+        assert_eq!((&facts["serials"], &facts["boot_key"]), (&before["serials"], &before["boot_key"]));
+        let below = async |version: &str| {
+            let (file, version) = (scene.world.file(), version.to_owned());
+            let done = tokio::task::spawn_blocking(move || {
+                let words = ["instance", "revoke", "--preview", "--client", "shop", "--app-version-below", &version];
+                std::process::Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(&file).args(words).output().unwrap()
+            });
+            String::from_utf8(done.await.unwrap().stdout).unwrap()
+        };
+        assert!(!below("43").await.contains(phone.key.kid()) && below("44").await.contains(phone.key.kid()));
         scene.world.stop().await;
     }
+}
+
+/// A client with two apps, each with a console of its own: either opens its own classic tokens, and Google is asked about the app that
+/// the request names, of those that the configuration names.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_apps_of_one_client() {
+    let two = |it: String| it.replacen(&format!("packages = [\"{PACKAGE}\"]"), &format!("packages = [\"{PACKAGE}\", \"{SECOND}\"]"), 1);
+    let scene = Scene::with(Engine::Sqlite, two).await;
+    let mut phone = Phone::new(&scene);
+    let classic = async |phone: &mut Phone<'_>, console: &Play| {
+        let (text, challenge) = phone.challenge().await;
+        let hash = binding::named(Purpose::First, "shop", &challenge, &phone.thumbprint());
+        let token = console.token(&Verdict { package: SECOND, ..scene.verdict("nonce", &hash) }).unwrap();
+        phone.attest_as("play-classic", &text, &[("token", &token), ("package", SECOND)]).await
+    };
+    assert_eq!(classic(&mut phone, &Play::new().unwrap()).await, refused(), "a third console");
+    assert_eq!(classic(&mut phone, &scene.second).await, good("hardware_claimed"));
+    let standard = async |phone: &mut Phone<'_>, package: &'static str, named: &[(&str, &str)]| {
+        let (text, challenge) = phone.challenge().await;
+        let hash = binding::named(Purpose::First, "shop", &challenge, &phone.thumbprint());
+        let token = base64url::encode(&symbolon::seal::random::<64>().unwrap());
+        let verdict = Verdict { package, ..scene.verdict("requestHash", &hash) };
+        scene.google.verdicts.lock().unwrap().insert(token.clone(), verdict.json());
+        let mut evidence = vec![("token", token.as_str())];
+        evidence.extend_from_slice(named);
+        phone.attest_as("play-standard", &text, &evidence).await
+    };
+    let mut other = Phone::new(&scene);
+    assert_eq!(standard(&mut other, SECOND, &[]).await, refused(), "of two apps one has to be named");
+    assert_eq!(standard(&mut other, SECOND, &[("package", "com.evil")]).await, refused());
+    assert_eq!(standard(&mut other, SECOND, &[("package", PACKAGE)]).await, refused(), "Google does not know it as that app's");
+    assert_eq!(standard(&mut other, SECOND, &[("package", SECOND)]).await, good("hardware_claimed"));
+    assert_eq!(standard(&mut Phone::new(&scene), PACKAGE, &[("package", PACKAGE)]).await, good("hardware_claimed"));
+    scene.world.stop().await;
+}
+
+/// 271-N: what Google did not evaluate is no refusal of the phone, and no pass: it comes again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_google_did_not_evaluate_is_asked_again() {
+    let scene = Scene::start(Engine::Sqlite).await;
+    let mut phone = Phone::new(&scene);
+    let later = || (503, "temporarily_unavailable".to_owned());
+    assert_eq!(phone.classic(Purpose::First, |it| it.recognition = "UNEVALUATED").await, later());
+    assert_eq!(phone.standard(Purpose::First, |it| it.recognition = "UNEVALUATED").await, later());
+    // Whoever lies as well is refused.
+    let lies = |it: &mut Verdict<'_>| (it.recognition, it.device) = ("UNEVALUATED", vec![]);
+    assert_eq!(phone.classic(Purpose::First, lies).await, refused());
+    assert_eq!(phone.classic(Purpose::First, |it| it.recognition = "SOMETHING_NEW").await, refused());
+    assert_eq!(phone.classic(Purpose::First, |_| {}).await, good("hardware_claimed"));
+    scene.world.stop().await;
+}
+
+/// What Google says of the device's surroundings, where the client has rules for it: what is accepted is named, and silence is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn surroundings_are_judged_where_there_is_a_rule() {
+    let rules =
+        "minimum_version = 42\nplay_protect = [\"NO_ISSUES\"]\napp_access_risk = [\"KNOWN_INSTALLED\"]\nrecent_activity = [\"LEVEL_1\"]\n";
+    let scene = Scene::with(Engine::Sqlite, |it| it.replacen("minimum_version = 42\n", rules, 1)).await;
+    let mut phone = Phone::new(&scene);
+    let tell = async |phone: &mut Phone<'_>, protect: Json, apps: Json, level: Json| {
+        let (text, challenge) = phone.challenge().await;
+        let hash = binding::named(Purpose::First, "shop", &challenge, &phone.thumbprint());
+        let token = base64url::encode(&symbolon::seal::random::<64>().unwrap());
+        let mut verdict = scene.verdict("requestHash", &hash).json();
+        verdict["environmentDetails"] = json!({ "playProtectVerdict": protect, "appAccessRiskVerdict": { "appsDetected": apps } });
+        verdict["deviceIntegrity"]["recentDeviceActivity"] = json!({ "deviceActivityLevel": level });
+        scene.google.verdicts.lock().unwrap().insert(token.clone(), verdict);
+        phone.attest("play-standard", &text, "token", &token).await
+    };
+    let (protect, apps, level) = (json!("NO_ISSUES"), json!(["KNOWN_INSTALLED"]), json!("LEVEL_1"));
+    assert_eq!(tell(&mut phone, json!("HIGH_RISK"), apps.clone(), level.clone()).await, refused());
+    assert_eq!(tell(&mut phone, Json::Null, apps.clone(), level.clone()).await, refused());
+    assert_eq!(tell(&mut phone, protect.clone(), json!(["KNOWN_INSTALLED", "UNKNOWN_CAPTURING"]), level.clone()).await, refused());
+    assert_eq!(tell(&mut phone, protect.clone(), Json::Null, level.clone()).await, refused());
+    assert_eq!(tell(&mut phone, protect.clone(), apps.clone(), json!("LEVEL_4")).await, refused());
+    assert_eq!(tell(&mut phone, protect, apps, level).await, good("hardware_claimed"));
+    scene.world.stop().await;
 }

@@ -70,12 +70,16 @@ impl<'a> Phone<'a> {
     }
 
     fn attest(&mut self, tier: Option<&str>) {
-        let now_s = self.scene.now_s();
-        self.attestation = tier.map(|it| {
-            let claims = Map::from_iter([("tier".to_owned(), Json::from(it))]);
-            let jwk = self.key.public().to_jwk();
-            client_attestation::make(&self.scene.attester, "tiered", &jwk, now_s, now_s + 7200, &claims).unwrap()
-        });
+        self.attestation = None;
+        if let Some(it) = tier {
+            self.attest_as(Map::from_iter([("tier".to_owned(), Json::from(it))]));
+        }
+    }
+
+    /// The attester says this.
+    fn attest_as(&mut self, claims: Map<String, Json>) {
+        let (now_s, jwk) = (self.scene.now_s(), self.key.public().to_jwk());
+        self.attestation = client_attestation::make(&self.scene.attester, "tiered", &jwk, now_s, now_s + 7200, &claims).ok();
     }
 
     async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
@@ -116,15 +120,22 @@ impl<'a> Phone<'a> {
 
     /// Tokens for a pushed request, or the answer that refused them.
     async fn tokens(&mut self, scope: &str) -> (u16, Json) {
-        match self.code(scope).await {
-            Ok((code, verifier)) => self.exchange(&code, &verifier).await,
+        self.tokens_for(Ask::new("tiered", BACK, scope), &[]).await
+    }
+
+    async fn tokens_for(&mut self, ask: Ask, more: &[(&str, &str)]) -> (u16, Json) {
+        match self.code_for(ask).await {
+            Ok((code, verifier)) => self.exchange_for(&code, &verifier, more).await,
             Err(refused) => refused,
         }
     }
 
     /// A code with its verifier.
     async fn code(&mut self, scope: &str) -> Result<(String, String), (u16, Json)> {
-        let ask = Ask::new("tiered", BACK, scope);
+        self.code_for(Ask::new("tiered", BACK, scope)).await
+    }
+
+    async fn code_for(&mut self, ask: Ask) -> Result<(String, String), (u16, Json)> {
         let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let (status, pushed) = self.post("/par", &form).await;
         if status != 201 {
@@ -138,13 +149,18 @@ impl<'a> Phone<'a> {
     }
 
     async fn exchange(&mut self, code: &str, verifier: &str) -> (u16, Json) {
-        let form = [
+        self.exchange_for(code, verifier, &[]).await
+    }
+
+    async fn exchange_for(&mut self, code: &str, verifier: &str, more: &[(&str, &str)]) -> (u16, Json) {
+        let mut form = vec![
             ("grant_type", "authorization_code"),
             ("client_id", "tiered"),
             ("code", code),
             ("code_verifier", verifier),
             ("redirect_uri", BACK),
         ];
+        form.extend_from_slice(more);
         self.post("/token", &form).await
     }
 
@@ -227,11 +243,14 @@ async fn leaving_the_attestation_out_is_no_way_round() {
         let mut bare = Phone::new(&scene, None);
         let (status, least) = bare.exchange(&code, &ask.verifier).await;
         assert_eq!((status, least["expires_in"].as_i64()), (200, Some(60)), "{least}");
-        assert_eq!(
-            error(&Phone::new(&scene, Some("claimed_by_nobody")).tokens("orders:write").await),
-            (400, "invalid_scope"),
-            "unknown is software"
-        );
+        let mut software = Phone::new(&scene, None);
+        software.attest_as(Map::new());
+        assert_eq!(error(&software.tokens("orders:write").await), (400, "invalid_scope"), "an attester that says nothing: software");
+        assert_eq!(software.tokens("orders:read").await.0, 200);
+        for said in [Json::from("claimed_by_nobody"), "Hardware".into(), "none".into(), "".into(), Json::Null, 4.into(), true.into()] {
+            software.attest_as(Map::from_iter([("tier".to_owned(), said.clone())]));
+            assert_eq!(error(&software.tokens("orders:read").await), (400, "invalid_client_attestation"), "{said}");
+        }
         assert_eq!(error(&Phone::new(&scene, Some("hardware_claimed")).tokens("orders:read").await), (401, "invalid_client"));
         scene.world.stop().await;
         // The same client without the tier `none`: no attestation, no client.
@@ -327,6 +346,56 @@ async fn who_attests_nothing_revokes_nothing_of_an_attested_one() {
     }
 }
 
+const PAYMENTS: &str = "https://api.example.com/payments";
+
+/// Authorization details follow the tier as scopes do: of a tier that names its scopes, only those that it names as well; and there is
+/// no way to a token for their API without them.
+#[tokio::test(flavor = "multi_thread")]
+async fn details_follow_the_tier() {
+    let with = |line: &'static str| {
+        move |it: String| {
+            let api = format!(
+                "[api.payments]\naudience = \"{PAYMENTS}\"\n[api.payments.authorization_details.payment]\ntext = \"Pay once\"\n\
+                 schema = {{ properties = {{ amount = {{ type = \"string\" }} }} }}\n\
+                 [client.tiered]\nauthorization_details_types = [\"payment\"]\n"
+            );
+            let it = it.replacen("[client.tiered]\n", &api, 1);
+            it.replacen("lifetime = \"2m\"", &format!("lifetime = \"2m\"\n{line}"), 1)
+        }
+    };
+    let details = serde_json::json!([{ "type": "payment", "amount": "12.50 EUR" }]);
+    let ask = |scope: &str| Ask::new("tiered", BACK, scope).with("authorization_details", &details.to_string());
+    for engine in engines() {
+        let scene = Scene::start(engine, with("")).await;
+        let (mut hard, mut soft, mut none) =
+            (Phone::new(&scene, Some("hardware")), Phone::new(&scene, Some("software")), Phone::new(&scene, None));
+        let (status, tokens) = hard.tokens_for(ask("openid"), &[("resource", PAYMENTS)]).await;
+        assert_eq!((status, &tokens["authorization_details"]), (200, &details), "{tokens}");
+        for phone in [&mut soft, &mut none] {
+            let answer = phone.tokens_for(ask("openid orders:read"), &[("resource", PAYMENTS)]).await;
+            assert_eq!(error(&answer), (400, "invalid_scope"), "no token for that API: {}", answer.1);
+            let (status, tokens) = phone.tokens_for(ask("openid orders:read"), &[("resource", "https://api.example.com/orders")]).await;
+            assert_eq!((status, tokens["scope"].as_str()), (200, Some("orders:read")), "{tokens}");
+            assert!(tokens.get("authorization_details").is_none());
+            assert!(claims(tokens["access_token"].as_str().unwrap()).get("authorization_details").is_none());
+        }
+        // What a phone got as hardware, it does not keep as software.
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        let form = [("grant_type", "refresh_token"), ("client_id", "tiered"), ("refresh_token", refresh), ("resource", PAYMENTS)];
+        hard.attest(Some("software"));
+        assert_eq!(error(&hard.post("/token", &form).await), (400, "invalid_scope"));
+        hard.attest(Some("hardware"));
+        assert_eq!(hard.post("/token", &form).await.1["authorization_details"], details);
+        scene.world.stop().await;
+        let scene = Scene::start(engine, with("authorization_details_types = [\"payment\"]")).await;
+        let (mut soft, mut none) = (Phone::new(&scene, Some("software")), Phone::new(&scene, None));
+        let (status, tokens) = soft.tokens_for(ask("openid"), &[("resource", PAYMENTS)]).await;
+        assert_eq!((status, &tokens["authorization_details"]), (200, &details), "the tier that names them: {tokens}");
+        assert_eq!(error(&none.tokens_for(ask("openid"), &[("resource", PAYMENTS)]).await), (400, "invalid_scope"));
+        scene.world.stop().await;
+    }
+}
+
 /// 144-F: the repetition of an exchange is judged as the exchange: what the installation proves now decides.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_exchange_suits_the_tier_too() {
@@ -346,4 +415,34 @@ async fn a_repeated_exchange_suits_the_tier_too() {
         assert_eq!(scene.world.audited("code_retried").await, 1);
         scene.world.stop().await;
     }
+}
+
+/// A token of the client's own, without a person: the tier's scopes and lifetime, and the tier is said.
+#[tokio::test(flavor = "multi_thread")]
+async fn client_credentials_follow_the_tier() {
+    let scene = Scene::start(Engine::Sqlite, |it| {
+        it.replacen(
+            "[client.tiered]\n",
+            "[client.tiered]\ngrants = [\"authorization_code\", \"refresh_token\", \"client_credentials\"]\n",
+            1,
+        )
+    })
+    .await;
+    let ask = async |phone: &mut Phone<'_>, scope: &str| {
+        phone.post("/token", &[("grant_type", "client_credentials"), ("client_id", "tiered"), ("scope", scope)]).await
+    };
+    let (mut hard, mut soft) = (Phone::new(&scene, Some("hardware")), Phone::new(&scene, Some("software")));
+    for (phone, scope, seconds, tier) in
+        [(&mut hard, "orders:read orders:write", 900, "hardware"), (&mut soft, "orders:read", 120, "software")]
+    {
+        let (status, answer) = ask(phone, "orders:read orders:write").await;
+        assert_eq!((status, answer["scope"].as_str(), answer["expires_in"].as_i64()), (200, Some(scope), Some(seconds)), "{answer}");
+        let token = answer["access_token"].as_str().unwrap();
+        assert_eq!(claims(token)["tier"], tier);
+        let (_, said) = scene.world.post("/introspect", &[("token", token)], Some("orders")).await;
+        assert_eq!((said["active"].as_bool(), said["tier"].as_str()), (Some(true), Some(tier)), "{said}");
+    }
+    assert_eq!(error(&ask(&mut soft, "orders:write").await), (400, "invalid_scope"));
+    assert_eq!(ask(&mut hard, "orders:write").await.0, 200);
+    scene.world.stop().await;
 }

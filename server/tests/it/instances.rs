@@ -1,0 +1,136 @@
+//! Installations over time: one key is one installation of one client, what renewals say is kept, and what leaks later ends them.
+
+use crate::lies::{Lie, Phone, Scene, error};
+use crate::world::*;
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+
+async fn run(world: &World, words: &[&str]) -> (bool, String) {
+    let (file, words) = (world.file(), words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+    let done = tokio::task::spawn_blocking(move || {
+        std::process::Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(&file).arg("instance").args(words).output()
+    });
+    let output = done.await.unwrap().unwrap();
+    (output.status.success(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+}
+
+/// 234-N: what a platform attested proves one installation of one client; for another one, and for another client, it is refused, also
+/// after it was revoked. A key that is new gets in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_is_bound_elsewhere_is_refused() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let (mut first, mut second, mut other) = (Phone::new(&scene, "app"), Phone::new(&scene, "app"), Phone::new(&scene, "kiosk"));
+        assert_eq!(first.iphone(Lie::Nothing, None).await.0, 200);
+        let enclave = first.enclave().unwrap();
+        assert_eq!(first.iphone(Lie::Nothing, Some(&enclave)).await.0, 200, "the same installation again");
+        for phone in [&mut second, &mut other] {
+            assert_eq!(error(&phone.iphone(Lie::Nothing, Some(&enclave)).await), (400, "invalid_client_attestation"));
+            assert_eq!(phone.refusals().await, ["key_bound_elsewhere"]);
+        }
+        assert!(run(&scene.world, &["revoke", "--", first.key.kid()]).await.0);
+        assert_eq!(error(&second.iphone(Lie::Nothing, Some(&enclave)).await), (400, "invalid_client_attestation"));
+        assert_eq!(error(&first.iphone(Lie::Nothing, Some(&enclave)).await), (400, "invalid_client_attestation"));
+        assert_eq!(first.refusals().await, ["installation_revoked"]);
+        for phone in [&mut second, &mut other] {
+            assert_eq!(phone.iphone(Lie::Nothing, None).await.0, 200, "with a key of its own");
+        }
+        // Android's attested key is the installation's own, so that it is of one client only.
+        let mut android = Phone::new(&scene, "app");
+        assert_eq!((android.android(Lie::Nothing).await.0, android.android(Lie::Nothing).await.0), (200, 200));
+        let mut elsewhere = Phone::with_key(&scene, "kiosk", PrivateKey::from_pkcs8(Algorithm::ES256, android.key.to_pkcs8()).unwrap());
+        assert_eq!(error(&elsewhere.android(Lie::Nothing).await), (400, "invalid_client_attestation"));
+        assert_eq!(elsewhere.refusals().await, ["key_bound_elsewhere"]);
+        assert_eq!(Phone::new(&scene, "kiosk").android(Lie::Nothing).await.0, 200);
+        scene.world.stop().await;
+    }
+}
+
+/// One key under two clients is two installations: each is shown, each is revoked alone, and neither keeps the other from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_under_two_clients_is_two_installations() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let mut app = Phone::new(&scene, "app");
+        let mut kiosk = Phone::with_key(&scene, "kiosk", PrivateKey::from_pkcs8(Algorithm::ES256, app.key.to_pkcs8()).unwrap());
+        let mut tokens = Vec::new();
+        for phone in [&mut app, &mut kiosk] {
+            assert_eq!(phone.iphone(Lie::Nothing, None).await.0, 200);
+            tokens.push(phone.token().await);
+        }
+        let jkt = app.key.kid().to_owned();
+        let (_, said) = run(&scene.world, &["show", "--", &jkt]).await;
+        assert!(said.contains("app") && said.contains("kiosk"), "{said}");
+        let (_, said) = run(&scene.world, &["revoke", "--preview", "--", &jkt]).await;
+        assert!(said.contains("2 installations would be revoked; 2 grants would end"), "{said}");
+        let (good, said) = run(&scene.world, &["revoke", "--client", "app"]).await;
+        assert!(good && said.contains("1 grant ended"), "{said}");
+        assert_eq!(error(&app.refresh(&tokens[0]).await), (401, "invalid_client"));
+        let answer = kiosk.refresh(&tokens[1]).await;
+        assert_eq!(answer.0, 200, "the other client's goes on: {}", answer.1);
+        let (good, said) = run(&scene.world, &["revoke", "--client", "app", "--", &jkt]).await;
+        assert!(!good && said.contains("no active installation"), "{said}");
+        let (good, said) = run(&scene.world, &["revoke", "--", &jkt]).await;
+        assert!(good && said.contains("1 grant ended"), "{said}");
+        assert_eq!(error(&kiosk.refresh(answer.1["refresh_token"].as_str().unwrap()).await), (401, "invalid_client"));
+        scene.world.stop().await;
+    }
+}
+
+/// What a renewal says is what is known from then on; what it does not say stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn renewals_are_written_down() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let mut iphone = Phone::new(&scene, "app");
+        assert_eq!(iphone.iphone(Lie::Nothing, None).await.0, 200);
+        let before = iphone.facts().await;
+        assert!(before["bundle_version"].is_null());
+        assert_eq!(iphone.asserts(Lie::Nothing, 1, Some("4.2")).await.0, 200);
+        let facts = iphone.facts().await;
+        assert_eq!(facts["bundle_version"], "4.2");
+        assert_eq!(facts["app_id"], before["app_id"]);
+        assert_eq!(error(&iphone.asserts(Lie::RolledBack, 1, Some("9.9")).await), (400, "invalid_client_attestation"));
+        assert_eq!(iphone.facts().await, facts, "a refused one changes nothing");
+        let mut android = Phone::new(&scene, "app");
+        assert_eq!(android.android(Lie::Nothing).await.0, 200);
+        let before = android.facts().await;
+        assert_eq!(android.witness(Lie::Nothing, Some(202_612)).await.0, 200);
+        let facts = android.facts().await;
+        assert_eq!((facts["os_patch"].as_i64(), &facts["serials"], &facts["level"]), (Some(202_612), &before["serials"], &before["level"]));
+        assert_ne!(facts["witness_serials"][0], facts["serials"][0]);
+        // And so the device cannot go back on the way.
+        assert_eq!(error(&android.witness(Lie::Nothing, Some(202_611)).await), (400, "invalid_client_attestation"));
+        assert_eq!(android.refusals().await, ["older_patch"]);
+        assert_eq!(android.witness(Lie::Nothing, Some(202_612)).await.0, 200);
+        scene.world.stop().await;
+    }
+}
+
+/// 259-N: a keybox that leaks after it attested an installation ends it at the next renewal, whatever renews.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keybox_that_leaks_later_ends_its_installations() {
+    let list = std::env::temp_dir().join(format!("symbolon-later-{}-{}.json", std::process::id(), free_port()));
+    let scene = Scene::with(Engine::Sqlite, &format!("status_list = \"file:{}\"", list.display())).await;
+    let app = scene.world.running.shared.now();
+    let write = async |text: String| {
+        std::fs::write(&list, text).unwrap();
+        symbolon::attesting::status::refresh(&app).await;
+    };
+    write("{\"entries\":{}}".to_owned()).await;
+    let mut phone = Phone::new(&scene, "app");
+    assert_eq!((phone.android(Lie::Nothing).await.0, phone.witness(Lie::Nothing, None).await.0), (200, 200));
+    let leaf = phone.facts().await["serials"][0].as_str().unwrap().to_owned();
+    // The first key's certificate: the witness's own chain is without it.
+    write(format!("{{\"entries\":{{\"{leaf}\":{{\"status\":\"REVOKED\"}}}}}}")).await;
+    assert_eq!(error(&phone.witness(Lie::Nothing, None).await), (400, "invalid_client_attestation"));
+    assert_eq!(phone.refusals().await, ["revoked"]);
+    write("{\"entries\":{}}".to_owned()).await;
+    assert_eq!(phone.witness(Lie::Nothing, None).await.0, 200);
+    let (good, said) = run(&scene.world, &["revoke", "--serial", "not-hex"]).await;
+    assert!(!good && said.contains("hexadecimal"), "{said}");
+    let witness = phone.facts().await["witness_serials"][0].as_str().unwrap().to_uppercase();
+    let (good, said) = run(&scene.world, &["revoke", "--serial", &format!("00:{witness}")]).await;
+    assert!(good && said.contains("is revoked"), "what renewed it counts as well: {said}");
+    scene.world.stop().await;
+    let _ = std::fs::remove_file(list);
+}
