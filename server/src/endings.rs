@@ -197,7 +197,7 @@ impl Known {
         let id = |it: &[u8]| it.try_into().map_err(|_| Fault::new("a session's id has 16 bytes"));
         let mut limit = PAGE;
         loop {
-            let rows = app.store.all_stale(sql, &[from.into(), Value::from(i64::try_from(limit).unwrap_or(i64::MAX))]).await?;
+            let rows = app.store.all(sql, &[from.into(), Value::from(i64::try_from(limit).unwrap_or(i64::MAX))]).await?;
             let mut last_ms = from;
             for row in &rows {
                 last_ms = row.int(0)?;

@@ -85,6 +85,13 @@ async fn nodes_whose_clocks_differ_agree_on_once() {
     ahead.stop().await;
 }
 
+/// Where an API that begins to follow now goes on from.
+async fn following(world: &World) -> String {
+    let (status, news) = world.post("/endings", &[], Some("orders")).await;
+    assert_eq!(status, 200, "{news}");
+    news["next"].as_str().unwrap().to_owned()
+}
+
 /// 621-Q: everything in one millisecond; what came later wins because it came later.
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_one_instant_have_their_order() {
@@ -108,16 +115,16 @@ async fn events_of_one_instant_have_their_order() {
         let news = new.sign_in(&world, &ask, "alice").await["code"].clone();
         assert_eq!(world.exchange(&news, &ask.verifier).await.0, 200);
         // An API that follows hears of both of two ends of one instant, though it asked in between.
-        let mut after = 0;
+        let mut after = following(&world).await;
         for _ in 0..2 {
             let token = world.tokens("orders:read").await["access_token"].as_str().unwrap().to_owned();
             assert_eq!(world.post("/revoke", &[("client_id", "shop-ios"), ("token", &token)], None).await.0, 200);
             tokio::time::sleep(symbolon::endings::PAUSE).await;
             let began = std::time::Instant::now();
-            let (_, news) = world.post("/endings", &[("after", &after.to_string())], Some("orders")).await;
+            let (_, news) = world.post("/endings", &[("after", &after)], Some("orders")).await;
             assert!(news["ended"].as_array().unwrap().contains(&json!({ "jti": claims(&token)["jti"] })), "{news}");
             assert!(began.elapsed() < symbolon::endings::WAIT / 2, "at once");
-            after = news["next"].as_i64().unwrap();
+            after = news["next"].as_str().unwrap().to_owned();
         }
         // The audit tells it in the order in which it happened.
         let app = world.running.shared.now();
@@ -194,12 +201,12 @@ async fn nothing_is_decided_by_a_replica() {
             world.post("/introspect", &form, Some("orders")).await.1["active"].clone()
         };
         assert_eq!(active(&next).await, true);
-        let (_, news) = world.post("/endings", &[("after", "0")], Some("orders")).await;
+        let after = following(&world).await;
         assert_eq!(world.post("/revoke", &[("client_id", "shop-ios"), ("token", &refresh_token(&next))], None).await.0, 200);
         assert_eq!(active(&next).await, false);
         assert_eq!(world.refresh(&refresh_token(&next)).await.0, 400);
         assert_eq!(world.exchange(&code, &verifier).await.0, 400);
-        let (_, news) = world.post("/endings", &[("after", &news["next"].to_string())], Some("orders")).await;
+        let (_, news) = world.post("/endings", &[("after", &after)], Some("orders")).await;
         assert!(!news["ended"].as_array().unwrap().is_empty(), "APIs hear of it");
         let entries = symbolon::audit::list(&app.store, &Default::default(), 100).await.unwrap();
         assert!(entries.is_empty(), "and the replica knew nothing of all that");
