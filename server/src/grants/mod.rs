@@ -10,7 +10,7 @@ use crate::app::{App, Limits};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{Api, Client, Config};
-use crate::error::{Fault, Refused, Result};
+use crate::error::{Error, Fault, Refused, Result};
 use crate::store::{Change, Expect, Value};
 use crate::tokens::handles::Handle;
 use serde::{Deserialize, Serialize};
@@ -273,12 +273,23 @@ impl Grant {
         change.run_expecting(END, vec![Value::from(&self.session[..]), i64::from(self.number).into(), now_ms.into()], Expect::Any);
     }
 
-    /// Somebody has a genuine token and not what holds it: said once a minute for each grant. Nothing ends, because
-    /// possession of a string alone never ends anything (146-F).
-    pub async fn alarm(&self, app: &App, caller: &Caller, event: &'static str, why: &str) -> Result<()> {
+    /// Somebody has a genuine token and not what holds it. Nothing ends, because possession of a string alone never ends
+    /// anything (146-F).
+    pub async fn alarm(&self, app: &App, caller: &Caller, event: &'static str, error: Error) -> Result<Error> {
+        match error {
+            Error::Refused(it) if self.state == State::Active => {
+                self.say_once(app, caller, event, "the token is genuine, and what holds it was not proved").await?;
+                Ok(it.audited().into())
+            }
+            other => Ok(other),
+        }
+    }
+
+    /// An entry, once a minute for each grant and event.
+    pub async fn say_once(&self, app: &App, caller: &Caller, event: &'static str, why: &str) -> Result<()> {
         let name = crate::sessions::public_id(app, &self.session);
         let place = Limits::place(&["alarm", event, &name, &self.number.to_string()]);
-        if self.state != State::Active || app.limits.alarms.check_key(&place).is_err() {
+        if app.limits.alarms.check_key(&place).is_err() {
             return Ok(());
         }
         let mut change = Change::new(caller.now_ms);

@@ -69,14 +69,12 @@ pub async fn refresh(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
 
 /// `None`: lost a race; read again.
 async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, presented: u32) -> Result<Option<Reply>> {
-    let unproved = grant.must_belong_to(caller).err();
-    if unproved.is_none() && grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
+    grant.must_belong_to(caller)?;
+    if grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
         return Err(spent(app, caller, grant, true).await?.into());
     }
-    if let Some(error) = unproved.or_else(|| grant.must_be_held_by(caller).err()) {
-        let Error::Refused(refused) = error else { return Err(error) };
-        grant.alarm(app, caller, "refresh_in_wrong_hands", &refused.private).await?;
-        return Err(refused.audited().into());
+    if let Err(error) = grant.must_be_held_by(caller) {
+        return Err(grant.alarm(app, caller, "refresh_in_wrong_hands", error).await?);
     }
     must_be_good(grant, caller)?;
     let scope = narrowed(grant, caller, form)?;

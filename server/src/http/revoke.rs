@@ -46,7 +46,7 @@ async fn refresh_token(app: &App, caller: &Caller, handle: &Handle, change: &mut
     must_be_held(app, caller, &grant).await?;
     // RFC 7009 2.2: an invalid token is no error. An old one lies in logs and backups.
     if handle.generation.saturating_add(1) < grant.generation {
-        grant.alarm(app, caller, "revocation_refused", "a token that was replaced long ago").await?;
+        grant.say_once(app, caller, "revocation_refused", "a token that was replaced long ago").await?;
         return Ok(false);
     }
     grant.end(change);
@@ -56,11 +56,10 @@ async fn refresh_token(app: &App, caller: &Caller, handle: &Handle, change: &mut
 
 /// The app must not believe that it signed out, so this is an error and no silent 200 (docs/divergences.md).
 async fn must_be_held(app: &App, caller: &Caller, grant: &Grant) -> Result<()> {
-    if let Err(error) = grant.must_be_held_by(caller) {
-        grant.alarm(app, caller, "revocation_refused", "what holds the token was not proved").await?;
-        return Err(error.audited());
+    match grant.must_be_held_by(caller) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(grant.alarm(app, caller, "revocation_refused", error).await?),
     }
-    Ok(())
 }
 
 async fn access_token(app: &App, caller: &Caller, token: &str, change: &mut Change) -> Result<bool> {

@@ -177,7 +177,7 @@ async fn a_stolen_token_without_its_key_raises_an_alarm() {
         let second = app.refresh(&first).await.text("refresh_token");
         assert_eq!(world.audited("refresh_in_wrong_hands").await, 0);
         let mut thief = App::new(&world);
-        // Within the window of a retry and after it, with another key, without one, as another client.
+        // Within the window of a retry and after it, with another key, without one, as another client (which is an entry of its own).
         for token in [&first, &second] {
             assert_eq!(thief.refresh(token).await.error(), (400, "invalid_grant"));
             assert_eq!(world.refresh(token).await.1["error"], "invalid_grant");
