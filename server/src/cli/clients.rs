@@ -453,8 +453,8 @@ mod tests {
             ("id_token_signed_response_alg", json!("none"), "none of"),
             ("default_max_age", json!("1"), "number"),
             ("token_endpoint_auth_method", json!("tls_client_auth"), "belongs in the configuration file"),
-            ("token_endpoint_auth_method", json!("self_signed_tls_client_auth"), "needs the table [mtls]"),
-            ("tls_client_certificate_bound_access_tokens", json!(true), "needs the table [mtls]"),
+            ("token_endpoint_auth_method", json!("self_signed_tls_client_auth"), "need the table [mtls]"),
+            ("tls_client_certificate_bound_access_tokens", json!(true), "need the table [mtls]"),
             ("dpop_bound_access_tokens", json!("true"), "true or false"),
         ] {
             assert!(with(name, value.clone()).contains(says), "{name} {value}: {}", with(name, value.clone()));
