@@ -79,7 +79,7 @@ async fn a_lost_authenticator_is_taken_away() {
     .await;
 }
 
-/// 050-C
+/// 050-C, 374-Z
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_person_leaves_nothing_that_works() {
     on_every_engine(|world| async move {
@@ -91,6 +91,8 @@ async fn a_deleted_person_leaves_nothing_that_works() {
         let active = async || world.post("/introspect", &[("token", &access)], Some("orders")).await.1["active"].clone();
         assert_eq!(active().await, true);
         let gone = sub(&world, "alice").await;
+        enrol(&world, &gone, &[7; 20]).await;
+        assert!(!signs_in(&world, "alice").await, "asked for the second factor");
         refused(&world, &["user", "delete", "alice"], "say --yes").await;
         assert_eq!(active().await, true, "nothing was deleted yet");
         ok(&world, &["user", "delete", "alice", "--yes"]).await;
@@ -112,6 +114,7 @@ async fn a_deleted_person_leaves_nothing_that_works() {
         // The name is free again, for somebody else.
         world.person("alice").await;
         assert_ne!(sub(&world, "alice").await, gone);
+        assert!(signs_in(&world, "alice").await, "the factor of whoever had the name before is not hers");
         assert_eq!(world.refresh(&refresh).await.0, 400);
         world.stop().await;
     })
