@@ -7,7 +7,7 @@ use crate::attesting;
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{OnStale, RefreshMode};
-use crate::error::{Error, Refused, Result};
+use crate::error::{Refused, Result};
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, Expect, NotApplied, Value};
 use crate::tokens::handles::Kind;

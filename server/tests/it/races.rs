@@ -42,7 +42,7 @@ impl Nodes {
     }
 
     /// Sign-ins come from many lines, so that no limit of one line is met.
-    fn from_line(&mut self, number: usize) {
+    fn on_line(&mut self, number: usize) {
         let line = format!("10.1.{}.{}", number / 250, number % 250);
         let headers = [(http::HeaderName::from_static("x-forwarded-for"), line.parse().unwrap())].into_iter().collect();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).default_headers(headers);
@@ -230,7 +230,7 @@ async fn sixty_four_at_once_get_what_one_would() {
         let began = std::time::Instant::now();
         for round in 0..rounds {
             if round % 25 == 0 {
-                nodes.from_line(round / 25);
+                nodes.on_line(round / 25);
                 println!("{engine:?}: round {round}, {:.0?}", began.elapsed());
             }
             codes(&nodes).await;
