@@ -48,7 +48,7 @@ impl Server {
     }
 
     async fn attest(&self, attester: &dyn Attester, renewal: bool) -> Result<Attestation, Trouble> {
-        let (challenge_text, challenge) = self.evidence_challenge().await?;
+        let (challenge_text, challenge) = self.evidence_challenge(renewal).await?;
         let asked = Asked { client_id: self.settings.client_id.clone(), challenge, renewal };
         let Some(evidence) = attester.evidence(asked).await? else {
             return Ok(Attestation { jwt: None, until_s: self.now_s() + 86_400 });
@@ -63,11 +63,12 @@ impl Server {
         Some(Attestation { jwt, until_s: self.now_s() + lifetime_s - margin_s(lifetime_s) })
     }
 
-    /// A challenge for evidence: as text, and its 32 bytes.
-    pub async fn evidence_challenge(&self) -> Result<(String, [u8; 32]), Trouble> {
+    /// A challenge for evidence: as text, and its 32 bytes. `of_key`: for the installation's key alone, as renewals want it.
+    pub async fn evidence_challenge(&self, of_key: bool) -> Result<(String, [u8; 32]), Trouble> {
         let url = format!("{}/attest/challenge", self.settings.issuer);
-        // Without a proof: on Android the key is made only when the challenge is known.
-        let reply = self.plain_form(&url, &[("client_id", &self.settings.client_id)]).await?;
+        let form = [("client_id", self.settings.client_id.as_str())];
+        // The first time without a proof: on Android the key is made only when the challenge is known.
+        let reply = if of_key { self.form(&url, &form, None, false).await? } else { self.plain_form(&url, &form).await? };
         let text = text(&reply.body, "challenge").filter(|_| reply.is_good()).ok_or_else(|| reply.trouble())?;
         let bytes = base64url::decode(&text).and_then(|it| it.try_into().ok());
         bytes.map(|it| (text, it)).ok_or_else(|| Trouble::Wrong("the challenge is not 32 bytes".to_owned()))

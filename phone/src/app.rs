@@ -69,9 +69,9 @@ impl App {
         Ok(shown(self.server.post(url, form, false).await?))
     }
 
-    /// A challenge of the server's attester: as text, and its 32 bytes.
+    /// A challenge of the server's attester, for this phone's key if it has one: as text, and its 32 bytes.
     pub async fn attestation_challenge(&self) -> Result<(String, [u8; 32]), Trouble> {
-        Ok(self.server.evidence_challenge().await?)
+        Ok(self.server.evidence_challenge(self.element.is_some()).await?)
     }
 
     /// Sends evidence; keeps the attestation that comes back.

@@ -22,15 +22,15 @@ use symbolon_oauth::{base64url, client_attestation, digest};
 const CHALLENGE_MS: i64 = 5 * 60_000;
 const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms, \
     receipt, receipt_due_ms) VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $7, $8, $9) ON CONFLICT (client, jkt) DO UPDATE \
-    SET platform = excluded.platform, tier = excluded.tier, evidence_key = excluded.evidence_key, counter = 0, facts = excluded.facts, \
-    attested_ms = excluded.attested_ms, receipt = excluded.receipt, receipt_due_ms = excluded.receipt_due_ms \
+    SET platform = excluded.platform, tier = excluded.tier, evidence_key = excluded.evidence_key, counter = 0, assertion = NULL, \
+    facts = excluded.facts, attested_ms = excluded.attested_ms, receipt = excluded.receipt, receipt_due_ms = excluded.receipt_due_ms \
     WHERE instance.state = 'active'";
 /// Assertions count upwards; whoever comes with a lower number is late or a copy.
-const RENEW: &str =
-    "UPDATE instance SET counter = $5, attested_ms = $3, facts = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND counter < $5";
+const RENEW: &str = "UPDATE instance SET counter = $5, assertion = $6, attested_ms = $3, facts = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' \
+    AND counter < $5";
 const AGAIN: &str = "UPDATE instance SET attested_ms = $3, facts = $4 WHERE client = $1 AND jkt = $2 AND state = 'active'";
-pub const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms FROM instance \
-    WHERE client = $1 AND jkt = $2";
+pub const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms, assertion \
+    FROM instance WHERE client = $1 AND jkt = $2";
 const STATE: &str = "SELECT state FROM instance WHERE client = $1 AND jkt = $2";
 
 const INVALID: &str = "invalid_client_attestation";
@@ -52,11 +52,14 @@ fn client_of(app: &App, incoming: &Incoming) -> Result<(String, AttestationRules
     Ok((id.to_owned(), rules))
 }
 
-/// POST /attest/challenge: 32 bytes, good for five minutes and one attestation of this client. Nothing is stored.
+/// POST /attest/challenge: 32 bytes, good for five minutes and one attestation of this client; with a DPoP proof for that key alone.
+/// Nothing is stored, the proof neither: whoever sends it twice has two challenges for a key that another holds.
 pub fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
     let (client_id, ..) = client_of(app, incoming)?;
+    let held = dpop::of_request(app, incoming, None)?;
     let head = [&incoming.now_ms.to_be_bytes()[..], &crate::seal::random::<8>()?].concat();
-    let (_, tag) = app.keyring.mac("evidence challenge", &[&head, client_id.as_bytes()]);
+    let (label, bound) = bound_to(&client_id, held.as_ref().map(|it| it.jkt.as_str()));
+    let (_, tag) = app.keyring.mac(label, &[&[&head[..]], &bound[..]].concat());
     let challenge = [&head[..], &tag[..16]].concat();
     let mut answer = reply::json(200, &json!({ "challenge": base64url::encode(&challenge), "expires_in": CHALLENGE_MS / 1000 }));
     if let Some(nonce) = dpop::nonce(app, incoming.now_ms) {
@@ -65,14 +68,26 @@ pub fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
     Ok(answer)
 }
 
-/// Ours, for this client, and not too old (236-N).
-fn opened(app: &App, text: &str, client_id: &str, now_ms: i64) -> Option<[u8; 32]> {
+/// What the MAC of a challenge is about, beside its first half.
+fn bound_to<'a>(client_id: &'a str, jkt: Option<&'a str>) -> (&'static str, Vec<&'a [u8]>) {
+    match jkt {
+        Some(jkt) => ("evidence challenge of a key", vec![client_id.as_bytes(), jkt.as_bytes()]),
+        None => ("evidence challenge", vec![client_id.as_bytes()]),
+    }
+}
+
+/// Ours, for this client, for this key or for none, and not too old (236-N); and whether it is for the key.
+fn opened(app: &App, text: &str, client_id: &str, jkt: &str, now_ms: i64) -> Option<([u8; 32], bool)> {
     let bytes: [u8; 32] = base64url::decode(text)?.try_into().ok()?;
     let (head, tag) = bytes.split_at(16);
-    let made = |version| app.keyring.mac_with(version, "evidence challenge", &[head, client_id.as_bytes()]);
-    let ours = app.keyring.versions().into_iter().filter_map(made).any(|it| digest::equal(&it[..16], tag));
+    let is_of = |jkt| {
+        let (label, bound) = bound_to(client_id, jkt);
+        let parts = [&[head], &bound[..]].concat();
+        app.keyring.versions().into_iter().filter_map(|it| app.keyring.mac_with(it, label, &parts)).any(|it| digest::equal(&it[..16], tag))
+    };
     let made_ms = i64::from_be_bytes(head.get(..8)?.try_into().ok()?);
-    (ours && (-60_000..CHALLENGE_MS).contains(&(now_ms - made_ms))).then_some(bytes)
+    let bound = is_of(Some(jkt));
+    ((bound || is_of(None)) && (-60_000..CHALLENGE_MS).contains(&(now_ms - made_ms))).then_some((bytes, bound))
 }
 
 /// What the evidence came to.
@@ -84,8 +99,8 @@ pub struct Judged {
     pub facts: Json,
     /// Of App Attest: sealed, and when Apple gives the next one.
     pub receipt: Option<(Vec<u8>, i64)>,
-    /// Of an assertion.
-    pub counter: Option<u32>,
+    /// Of an assertion: its counter, and the digest of its bytes.
+    pub assertion: Option<(u32, [u8; 32])>,
     /// For a key that is known already; `facts` are what is known by now.
     pub renews: bool,
     /// Proof and challenge were spent before the evidence was looked at.
@@ -98,6 +113,8 @@ pub struct Case {
     pub client_id: String,
     pub rules: AttestationRules,
     pub challenge: [u8; 32],
+    /// The challenge was asked for with a proof of this very key.
+    pub bound: bool,
     pub jkt: String,
     pub now_s: i64,
     pub listed: Listed,
@@ -105,8 +122,13 @@ pub struct Case {
 }
 
 impl Case {
-    /// What evidence that names the installation's key has to be about.
+    /// What evidence that names the installation's key has to be about. Every renewal comes by here: "a renewal challenge [is
+    /// bound] to client and key" (236-N).
     pub fn named(&self, purpose: Purpose) -> Result<[u8; 32]> {
+        if purpose == Purpose::Renewal && !self.bound {
+            let hint = "The challenge of a renewal is asked for with a DPoP proof by the installation's key. Get one at /attest/challenge.";
+            return Err(invalid(hint).because("challenge_unbound").into());
+        }
         let thumbprint = base64url::decode(&self.jkt).and_then(|it| it.try_into().ok());
         let thumbprint = thumbprint.ok_or_else(|| Fault::new("a thumbprint has 32 bytes"))?;
         Ok(binding::named(purpose, &self.client_id, &self.challenge, &thumbprint))
@@ -149,10 +171,12 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
 async fn attested(app: &App, incoming: &Incoming, client_id: &str, rules: AttestationRules, held: &dpop::Held) -> Result<Reply> {
     let text = incoming.form.get("challenge").unwrap_or_default();
     let unknown = || invalid("The challenge is unknown or too old. Get a new one from /attest/challenge.").because("challenge_unknown");
+    let (challenge, bound) = opened(app, text, client_id, &held.jkt, incoming.now_ms).ok_or_else(unknown)?;
     let case = Arc::new(Case {
         client_id: client_id.to_owned(),
         rules,
-        challenge: opened(app, text, client_id, incoming.now_ms).ok_or_else(unknown)?,
+        challenge,
+        bound,
         jkt: held.jkt.clone(),
         now_s: incoming.now_ms / 1000,
         listed: Listed::now(app),
@@ -175,8 +199,8 @@ async fn keep(app: &App, incoming: &Incoming, case: &Case, held: &dpop::Held, mu
     let (mut change, text) = (Change::new(incoming.now_ms), incoming.form.get("challenge").unwrap_or_default());
     let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
     let now = || vec![Value::from(incoming.now_ms), judged.facts.to_string().into()];
-    match judged.counter {
-        Some(counter) => change.run(RENEW, [id(), now(), vec![i64::from(counter).into()]].concat()),
+    match &judged.assertion {
+        Some((counter, digest)) => change.run(RENEW, [id(), now(), vec![i64::from(*counter).into(), digest[..].into()]].concat()),
         None if judged.renews => change.run(AGAIN, [id(), now()].concat()),
         None => {
             let (receipt, due_ms) = judged.receipt.take().unzip();
@@ -197,20 +221,25 @@ async fn keep(app: &App, incoming: &Incoming, case: &Case, held: &dpop::Held, mu
     match app.store.apply(change).await {
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if Some(at) == proof => Err(dpop::use_nonce().into()),
-        Err(NotApplied::Conflict(at)) if at == row => Err(guarded(app, case, judged.counter.is_some() || judged.renews).await?.into()),
+        Err(NotApplied::Conflict(at)) if at == row => Err(guarded(app, case, &judged).await?.into()),
         Err(NotApplied::Conflict(_)) => Err(invalid("This challenge was used before. Get a new one.").because("challenge_used").into()),
         Err(other) => Err(other.into()),
     }
 }
 
 /// Why the row of an installation did not take what was proved.
-async fn guarded(app: &App, case: &Case, renews: bool) -> Result<Refused> {
-    let state = app.store.one(STATE, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
-    let revoked = match &state {
+async fn guarded(app: &App, case: &Case, judged: &Judged) -> Result<Refused> {
+    let known = app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
+    let revoked = match &known {
         Some(row) => row.text(0)? != "active",
         None => false,
     };
-    let why = match (revoked, renews) {
+    if let (false, Some(row), Some(assertion)) = (revoked, &known, &judged.assertion)
+        && ios::is_repeated(row, assertion)?
+    {
+        return Ok(ios::repeated());
+    }
+    let why = match (revoked, judged.assertion.is_some() || judged.renews) {
         (true, _) => "installation_revoked",
         (false, true) => "counter",
         // 234-N.

@@ -4,11 +4,13 @@ use super::attester::{Case, Judged, KNOWN, invalid, on_pool};
 use super::receipts;
 use crate::app::App;
 use crate::config::IosApp;
-use crate::error::{Fault, Result};
+use crate::error::{Fault, Refused, Result};
+use crate::store::Row;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use symbolon_attest::app_attest::{self, APPLE_ROOT, Environment};
 use symbolon_attest::binding::Purpose;
+use symbolon_oauth::digest;
 
 fn rules(case: &Case) -> Result<&IosApp> {
     Ok(case.rules.ios.as_ref().ok_or_else(|| invalid("This client has no iOS app."))?)
@@ -66,6 +68,18 @@ pub async fn attestation(app: &App, case: &Arc<Case>, object: Vec<u8>, key_id: V
     })
 }
 
+/// The newest assertion that was accepted, once more. A phone whose answer was lost sends it; another assertion with the same
+/// counter is of a copy of the key.
+pub fn is_repeated(known: &Row, (counter, digest): &(u32, [u8; 32])) -> Result<bool> {
+    Ok(known.int(3)? == i64::from(*counter) && known.opt_bytes(8)? == Some(&digest[..]))
+}
+
+/// "`retry` without alarm": nothing is wrong with whoever sent it.
+pub fn repeated() -> Refused {
+    let hint = "This assertion was accepted before. Get a new challenge and a new assertion about it.";
+    Refused::new(503, "temporarily_unavailable", hint).retry_after(1).because("assertion_repeated")
+}
+
 /// Renewal for a key that is known: the same App Attest key signs again.
 pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<Judged> {
     let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
@@ -75,6 +89,7 @@ pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<J
         return Err(unknown().into());
     }
     let (key, counter) = (row.bytes(2)?.to_vec(), u32::try_from(row.int(3)?).unwrap_or(u32::MAX));
+    let digest = digest::sha256(&object);
     let judging = on_pool(app, case, move |case| {
         let app_ids: Vec<&str> = rules(case)?.app_ids.iter().map(String::as_str).collect();
         let expected = app_attest::ExpectedAssertion {
@@ -87,6 +102,10 @@ pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<J
     });
     let verdict = judging.await?;
     let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
+    let assertion = (verdict.facts.counter, digest);
+    if failed == ["counter"] && is_repeated(&row, &assertion)? {
+        return Err(repeated().into());
+    }
     if !rules(case)?.is_recent(verdict.facts.bundle_version.as_deref()) {
         failed.push("version");
     }
@@ -98,6 +117,5 @@ pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<J
     if failed.is_empty() && !receipts::is_within(app, case, &row, &mut facts).await? {
         failed.push("risk_metric");
     }
-    let (tier, counter) = (row.text(1)?.to_owned(), Some(verdict.facts.counter));
-    Ok(Judged { platform: "ios", tier, counter, facts, failed, ..Judged::default() })
+    Ok(Judged { platform: "ios", tier: row.text(1)?.to_owned(), assertion: Some(assertion), facts, failed, ..Judged::default() })
 }

@@ -91,8 +91,8 @@ pub async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &Hel
     }
     let package = package(rules, incoming.form.get("package"))?;
     let known = known(app, case).await?;
+    let hash = case.named(if known.is_some() { Purpose::Renewal } else { Purpose::First })?;
     burn(app, incoming, case, held, text, token).await?;
-    let purpose = if known.is_some() { Purpose::Renewal } else { Purpose::First };
     let tier = known.as_ref().map_or_else(|| "hardware_claimed".to_owned(), |it| it.tier.clone());
     let failed = known.as_ref().map(|it| it.failed(case)).unwrap_or_default();
     let mut judged = Judged { platform: "android", tier, failed, spent: true, renews: known.is_some(), ..Judged::default() };
@@ -106,7 +106,7 @@ pub async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &Hel
             }
         },
     };
-    let hash = base64url::encode(&case.named(purpose)?);
+    let hash = base64url::encode(&hash);
     let binding = if standard { Binding::RequestHash(&hash) } else { Binding::Nonce(&hash) };
     let (facts, failed) = judge(&opened, rules, wanted, binding, incoming.now_ms)?;
     judged.facts = known.map(|it| it.facts_with(facts.clone())).unwrap_or(facts);

@@ -84,6 +84,13 @@ impl Row {
         }
     }
 
+    pub fn opt_bytes(&self, at: usize) -> Result<Option<&[u8]>, Fault> {
+        match self.at(at)? {
+            Value::Null => Ok(None),
+            _ => self.bytes(at).map(Some),
+        }
+    }
+
     pub fn opt_int(&self, at: usize) -> Result<Option<i64>, Fault> {
         match self.at(at)? {
             Value::Null => Ok(None),

@@ -102,6 +102,14 @@ impl<'a> Phone<'a> {
         (text, bytes)
     }
 
+    /// For this phone's key alone.
+    async fn own_challenge(&mut self) -> (String, [u8; 32]) {
+        let answer = self.post("/attest/challenge", &[("client_id", "genuine")]).await;
+        let text = answer.1["challenge"].as_str().unwrap().to_owned();
+        let bytes = base64url::decode(&text).unwrap().try_into().unwrap();
+        (text, bytes)
+    }
+
     async fn send(&mut self, format: &str, challenge: &str, evidence: &[(&str, String)]) -> Answer {
         let mut form = vec![("client_id", "genuine"), ("format", format), ("challenge", challenge)];
         form.extend(evidence.iter().map(|(name, value)| (*name, value.as_str())));
@@ -122,7 +130,7 @@ impl<'a> Phone<'a> {
     }
 
     async fn renew_ios(&mut self, counter: u32) -> Answer {
-        let (text, challenge) = self.challenge().await;
+        let (text, challenge) = self.own_challenge().await;
         let hash = binding::named(Purpose::Renewal, "genuine", &challenge, &self.thumbprint());
         let made = self.ios.as_ref().unwrap().assertion(&hash, counter).unwrap();
         self.send("apple-assertion", &text, &[("assertion", base64url::encode(&made))]).await

@@ -134,3 +134,54 @@ async fn a_keybox_that_leaks_later_ends_its_installations() {
     scene.world.stop().await;
     let _ = std::fs::remove_file(list);
 }
+
+/// 236-N: "the first evidence challenge is bound to the client, a renewal challenge to client and key." What was asked for without a
+/// proof renews nothing, and what was asked for with one is of that key alone, at first evidence as well.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_answers_a_challenge_of_its_key() {
+    let refused = (400, "invalid_client_attestation");
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let mut other = Phone::new(&scene, "app");
+        let (mut iphone, mut android) = (Phone::new(&scene, "app"), Phone::new(&scene, "app"));
+        iphone.given = Some(other.challenge("app", true).await);
+        assert_eq!(error(&iphone.iphone(Lie::Nothing, None).await), refused);
+        android.given = Some(other.challenge("app", true).await);
+        assert_eq!(error(&android.android(Lie::Nothing).await), refused);
+        for phone in [&mut iphone, &mut android] {
+            assert_eq!(phone.refusals().await, ["challenge_unknown"]);
+            phone.given = Some(phone.challenge("app", true).await);
+        }
+        assert_eq!((iphone.iphone(Lie::Nothing, None).await.0, android.android(Lie::Nothing).await.0), (200, 200), "its own");
+        for (of_key, rule) in [(false, "challenge_unbound"), (true, "challenge_unknown")] {
+            iphone.given = Some(other.challenge("app", of_key).await);
+            assert_eq!(error(&iphone.asserts(Lie::Nothing, 1, None).await), refused, "{rule}");
+            android.given = Some(other.challenge("app", of_key).await);
+            assert_eq!(error(&android.witness(Lie::Nothing, None).await), refused, "{rule}");
+            assert_eq!((&iphone.refusals().await[0][..], &android.refusals().await[0][..]), (rule, rule));
+        }
+        assert_eq!((iphone.asserts(Lie::Nothing, 1, None).await.0, android.witness(Lie::Nothing, None).await.0), (200, 200));
+        scene.world.stop().await;
+    }
+}
+
+/// 250-N: the newest assertion once more is a lost answer, without alarm; another one with its counter, or with a lower one, is of a
+/// copy, and the audit says so. The phone itself goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_assertion_that_comes_twice_is_no_alarm_and_another_with_its_counter_is() {
+    let refused = (400, "invalid_client_attestation");
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let mut phone = Phone::new(&scene, "app");
+        assert_eq!(phone.iphone(Lie::Nothing, None).await.0, 200);
+        let said = phone.asserts(Lie::Replay, 5, None).await;
+        assert_eq!((error(&said), phone.retry_after.as_deref()), ((503, "temporarily_unavailable"), Some("1")));
+        assert!(phone.refusals().await.is_empty());
+        for counter in [5, 4] {
+            assert_eq!(error(&phone.asserts(Lie::Nothing, counter, None).await), refused, "{counter}");
+        }
+        assert_eq!(phone.refusals().await, ["counter", "counter"]);
+        assert_eq!(phone.asserts(Lie::Nothing, 6, None).await.0, 200);
+        scene.world.stop().await;
+    }
+}

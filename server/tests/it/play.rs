@@ -177,9 +177,19 @@ impl<'a> Phone<'a> {
         base64url::decode(self.key.kid()).unwrap().try_into().unwrap()
     }
 
-    async fn challenge(&self) -> (String, [u8; 32]) {
+    /// For any phone.
+    async fn any_challenge(&self) -> (String, [u8; 32]) {
         let answer = self.scene.world.post("/attest/challenge", &[("client_id", "shop")], None).await;
-        let text = answer.1["challenge"].as_str().unwrap().to_owned();
+        Self::read(&answer.1)
+    }
+
+    /// For this phone's key alone.
+    async fn challenge(&mut self) -> (String, [u8; 32]) {
+        Self::read(&self.post("/attest/challenge", &[("client_id", "shop")]).await.1)
+    }
+
+    fn read(answer: &Json) -> (String, [u8; 32]) {
+        let text = answer["challenge"].as_str().unwrap().to_owned();
         let bytes = base64url::decode(&text).unwrap().try_into().unwrap();
         (text, bytes)
     }
@@ -198,15 +208,20 @@ impl<'a> Phone<'a> {
     async fn attest_as(&mut self, format: &str, challenge: &str, evidence: &[(&str, &str)]) -> (u16, String) {
         let mut form = vec![("client_id", "shop"), ("format", format), ("challenge", challenge)];
         form.extend_from_slice(evidence);
+        let (status, body) = self.post("/attest", &form).await;
+        (status, body["error"].as_str().or(body["tier"].as_str()).unwrap_or_default().to_owned())
+    }
+
+    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
         for _ in 0..2 {
-            let url = self.scene.world.url("/attest");
+            let url = self.scene.world.url(path);
             let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
             let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, self.scene.now_ms() / 1000).unwrap();
-            let answer = self.scene.world.http.post(url).form(&form).header("dpop", proof).send().await.unwrap();
+            let answer = self.scene.world.http.post(url).form(form).header("dpop", proof).send().await.unwrap();
             self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
             let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
             if body["error"] != "use_dpop_nonce" {
-                return (status, body["error"].as_str().or(body["tier"].as_str()).unwrap_or_default().to_owned());
+                return (status, body);
             }
         }
         panic!("the nonce is never good");
@@ -292,11 +307,35 @@ async fn play_speaks_for_the_genuine_app() {
         let hash = binding::named(Purpose::First, "shop", &challenge, &thief.thumbprint());
         let foreign = Play::new().unwrap().token(&scene.verdict("nonce", &hash)).unwrap();
         assert_eq!(thief.attest("play-classic", &text, "token", &foreign).await, refused());
-        let (text, challenge) = one.challenge().await;
+        let (text, challenge) = one.any_challenge().await;
         let token =
             scene.play.token(&scene.verdict("nonce", &binding::named(Purpose::Renewal, "shop", &challenge, &one.thumbprint()))).unwrap();
         assert_eq!(thief.attest("play-classic", &text, "token", &token).await, refused());
         assert!(scene.world.audited("evidence_refused").await >= 11);
+        scene.world.stop().await;
+    }
+}
+
+/// 236-N: a renewal by Play answers a challenge for its key as well; nothing is spent by one that does not, and first evidence may.
+#[tokio::test(flavor = "multi_thread")]
+async fn play_renews_only_about_a_challenge_of_its_key() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let (mut phone, mut other) = (Phone::new(&scene), Phone::new(&scene));
+        let token = |challenge: &[u8; 32], purpose, phone: &Phone<'_>| {
+            scene.play.token(&scene.verdict("nonce", &binding::named(purpose, "shop", challenge, &phone.thumbprint()))).unwrap()
+        };
+        let (text, challenge) = other.challenge().await;
+        let made = token(&challenge, Purpose::First, &phone);
+        assert_eq!(phone.attest("play-classic", &text, "token", &made).await, refused(), "another key's");
+        let (text, challenge) = phone.any_challenge().await;
+        let made = token(&challenge, Purpose::First, &phone);
+        assert_eq!(phone.attest("play-classic", &text, "token", &made).await, good("hardware_claimed"));
+        for (text, challenge) in [phone.any_challenge().await, other.challenge().await] {
+            let made = token(&challenge, Purpose::Renewal, &phone);
+            assert_eq!(phone.attest("play-classic", &text, "token", &made).await, refused());
+        }
+        assert_eq!(phone.classic(Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
         scene.world.stop().await;
     }
 }

@@ -140,9 +140,10 @@ impl<'a> Phone<'a> {
         Self { scene, client, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None, ios: None, counter: 0 }
     }
 
-    async fn challenge(&self) -> (String, [u8; 32]) {
-        let answer = self.scene.world.post("/attest/challenge", &[("client_id", self.client)], None).await;
-        let text = answer.1["challenge"].as_str().unwrap().to_owned();
+    /// For this phone's key alone.
+    async fn challenge(&mut self) -> (String, [u8; 32]) {
+        let body = self.post("/attest/challenge", &[("client_id", self.client)]).await.1;
+        let text = body["challenge"].as_str().unwrap().to_owned();
         let bytes = base64url::decode(&text).unwrap().try_into().unwrap();
         (text, bytes)
     }
@@ -150,14 +151,19 @@ impl<'a> Phone<'a> {
     async fn send(&mut self, format: &str, challenge: &str, evidence: &[(&str, String)]) -> Answer {
         let mut form = vec![("client_id", self.client), ("format", format), ("challenge", challenge)];
         form.extend(evidence.iter().map(|(name, value)| (*name, value.as_str())));
+        let (status, body) = self.post("/attest", &form).await;
+        (status, body["error"].as_str().or(body["tier"].as_str()).unwrap_or_default().to_owned())
+    }
+
+    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
         for _ in 0..2 {
-            let (url, jti) = (self.scene.world.url("/attest"), base64url::encode(&symbolon::seal::random::<16>().unwrap()));
+            let (url, jti) = (self.scene.world.url(path), base64url::encode(&symbolon::seal::random::<16>().unwrap()));
             let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, self.scene.now_ms() / 1000).unwrap();
-            let answer = self.scene.world.http.post(url).form(&form).header("dpop", proof).send().await.unwrap();
+            let answer = self.scene.world.http.post(url).form(form).header("dpop", proof).send().await.unwrap();
             self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
             let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
             if body["error"] != "use_dpop_nonce" {
-                return (status, body["error"].as_str().or(body["tier"].as_str()).unwrap_or_default().to_owned());
+                return (status, body);
             }
         }
         panic!("the nonce is never good");
