@@ -83,7 +83,10 @@ pub struct Limits {
     /// Audit entries about genuine tokens in wrong hands.
     pub alarms: DefaultKeyedRateLimiter<u16>,
     pub pushes: DefaultKeyedRateLimiter<u16>,
+    /// Evidence and challenges: by client and address, by client, and by the installation's key.
     pub attests: DefaultKeyedRateLimiter<u16>,
+    pub attests_of_client: DefaultKeyedRateLimiter<u16>,
+    pub attests_of_instance: DefaultKeyedRateLimiter<u16>,
     /// Audit entries about refused requests, by whom they are about.
     pub refusals: DefaultKeyedRateLimiter<u16>,
     /// Where evidence is verified.
@@ -103,6 +106,8 @@ impl Limits {
             alarms: per_minute(1),
             pushes: per_minute(6000),
             attests: per_minute(600),
+            attests_of_client: per_minute(6000),
+            attests_of_instance: per_minute(30),
             refusals: per_minute(30),
             evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),
             proven_secrets: Mutex::default(),

@@ -96,6 +96,8 @@ pub struct Filter {
     pub outcome: Option<String>,
     pub account: Option<String>,
     pub client: Option<String>,
+    /// The key of an installation or device, wherever the entry has it.
+    pub instance: Option<String>,
 }
 
 const NEWEST: [&str; 2] = [
@@ -176,7 +178,11 @@ impl Cursor {
 fn fitting(row: &Row, filter: &Filter) -> Result<Option<(Vec<u8>, Json)>, Fault> {
     let body: Json = serde_json::from_str(row.text(1)?).map_err(|it| Fault::new(format!("an audit entry does not parse: {it}")))?;
     let is = |name: &str, wanted: &Option<String>| wanted.as_deref().is_none_or(|it| body[name] == it);
-    let fits =
-        is("event", &filter.event) && is("outcome", &filter.outcome) && is("account", &filter.account) && is("client", &filter.client);
+    let of_key = filter.instance.as_deref().is_none_or(|it| body["instance"] == it || body["detail"]["jkt"] == it);
+    let fits = of_key
+        && is("event", &filter.event)
+        && is("outcome", &filter.outcome)
+        && is("account", &filter.account)
+        && is("client", &filter.client);
     Ok(if fits { Some((row.bytes(0)?.to_vec(), body)) } else { None })
 }

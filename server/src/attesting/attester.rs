@@ -12,6 +12,7 @@ use crate::error::{Error, Fault, Refused, Result};
 use crate::http::Incoming;
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, NotApplied, Value};
+use governor::DefaultKeyedRateLimiter;
 use serde_json::{Map, Value as Json, json};
 use std::sync::Arc;
 use symbolon_attest::binding::{self, Purpose};
@@ -45,11 +46,16 @@ fn client_of(app: &App, incoming: &Incoming) -> Result<(String, AttestationRules
     let id = incoming.form.get("client_id").ok_or_else(unknown)?;
     let client = app.client(id).ok_or_else(unknown)?;
     let rules = client.attestation.clone().filter(|it| it.is_ours()).ok_or_else(unknown)?;
-    let place = Limits::place(&["attest", id, &Limits::line(incoming.address)]);
-    if app.limits.attests.check_key(&place).is_err() {
-        return Err(Refused::new(429, "temporarily_unavailable", "Too many attestations from here; wait.").retry_after(10).into());
-    }
+    // The line first, so that what one line sends in vain takes nothing from the client's others.
+    within(&app.limits.attests, &["attest", id, &Limits::line(incoming.address)])?;
+    within(&app.limits.attests_of_client, &["attest", id])?;
     Ok((id.to_owned(), rules))
+}
+
+/// "Rate limits per address, client and instance" (285-N).
+fn within(limit: &DefaultKeyedRateLimiter<u16>, whose: &[&str]) -> Result<()> {
+    let many = || Refused::new(429, "temporarily_unavailable", "Too many attestations; wait.").retry_after(10);
+    Ok(limit.check_key(&Limits::place(whose)).map_err(|_| many())?)
 }
 
 /// POST /attest/challenge: 32 bytes, good for five minutes and one attestation of this client; with a DPoP proof for that key alone.
@@ -108,6 +114,12 @@ pub struct Judged {
     pub failed: Vec<&'static str>,
 }
 
+impl Judged {
+    fn is_renewal(&self) -> bool {
+        self.renews || self.assertion.is_some()
+    }
+}
+
 /// Everything about one request.
 pub struct Case {
     pub client_id: String,
@@ -151,6 +163,8 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
     let (client_id, rules) = client_of(app, incoming)?;
     let held = dpop::of_request(app, incoming, None)?
         .ok_or_else(|| Refused::bad_request("invalid_dpop_proof", "Prove the installation's key: send a DPoP header."))?;
+    // Counted by what was proved, so that nobody uses up another's.
+    within(&app.limits.attests_of_instance, &["attest", &client_id, &held.jkt])?;
     match attested(app, incoming, &client_id, rules, &held).await {
         Err(Error::Refused(it)) if it.code == INVALID => {
             // Nobody has proved who this is: the log has every refusal, the audit a bounded number.
@@ -217,7 +231,13 @@ async fn keep(app: &App, incoming: &Incoming, case: &Case, held: &dpop::Held, mu
         change.once("evidence_challenge", &case.client_id, text, incoming.now_ms + CHALLENGE_MS);
     }
     let entry = audit::Entry::ok("instance_attested").client(case.client_id.as_str()).address(incoming.address.to_string());
-    change.audit(entry.with("jkt", case.jkt.as_str()).with("tier", judged.tier.as_str()).with("platform", judged.platform));
+    change.audit(
+        entry
+            .with("jkt", case.jkt.as_str())
+            .with("tier", judged.tier.as_str())
+            .with("platform", judged.platform)
+            .with("renewal", judged.is_renewal()),
+    );
     match app.store.apply(change).await {
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if Some(at) == proof => Err(dpop::use_nonce().into()),
@@ -239,7 +259,7 @@ async fn guarded(app: &App, case: &Case, judged: &Judged) -> Result<Refused> {
     {
         return Ok(ios::repeated());
     }
-    let why = match (revoked, judged.assertion.is_some() || judged.renews) {
+    let why = match (revoked, judged.is_renewal()) {
         (true, _) => "installation_revoked",
         (false, true) => "counter",
         // 234-N.

@@ -4,7 +4,7 @@ use super::{Desk, Out, shown};
 use crate::attesting::android;
 use crate::audit;
 use crate::error::{Error, Fault};
-use crate::store::{Change, Expect};
+use crate::store::{Change, Expect, Row};
 use clap::Subcommand;
 use serde_json::Value as Json;
 use symbolon_attest::status_list;
@@ -17,7 +17,7 @@ pub enum Instance {
         #[arg(long)]
         client: Option<String>,
     },
-    /// What is known of one installation.
+    /// What is known of one installation, when it was last used, and its newest audit entries.
     Show {
         // One key in 64 begins with a hyphen.
         #[arg(allow_hyphen_values = true)]
@@ -46,10 +46,15 @@ const LIST: &str = "SELECT jkt, client, platform, tier, state, attested_ms FROM 
 const ACTIVE: &str = "SELECT jkt, client, facts FROM instance WHERE state = 'active'";
 const SHOW: &str = "SELECT client, platform, tier, state, facts, created_ms, attested_ms, counter FROM instance WHERE jkt = $1 \
     ORDER BY client";
+/// Each use of a grant is written at the grant: that is the installation's last use, without another write.
+const USED: &str = "SELECT MAX(used_ms) FROM app_grant WHERE client = $1 AND holder_kind = 'instance' AND holder = $2";
 const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE client = $1 AND jkt = $2 AND state = 'active'";
 const GRANTS: &str = "SELECT number FROM app_grant WHERE client = $1 AND holder_kind = 'instance' AND holder = $2 AND state <> 'ended'";
 const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 \
     WHERE client = $1 AND holder_kind = 'instance' AND holder = $2 AND state <> 'ended'";
+
+/// How much of its history is shown.
+const MOST_SHOWN: usize = 50;
 
 /// An installation: one key may be enrolled by several clients, each with evidence and sessions of its own.
 struct Named {
@@ -74,11 +79,7 @@ pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Er
                 return Err(Fault::new(format!("there is no installation {jkt}")).into());
             }
             for row in rows {
-                for (at, name) in ["client", "platform", "tier", "state", "facts"].iter().enumerate() {
-                    out.line(format!("{name:<10}{}", row.text(at)?));
-                }
-                let (since, attested) = (shown(row.int(5)?), shown(row.int(6)?));
-                out.line(format!("{:<10}{since}\n{:<10}{attested}\n{:<10}{}", "since", "attested", "counter", row.int(7)?));
+                show(desk, &jkt, &row, out).await?;
             }
         }
         Instance::Revoke { jkt, serial, app_version_below, client, preview } => {
@@ -109,6 +110,31 @@ pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Er
             }
             revoke(desk, &found, preview, out).await?;
         }
+    }
+    Ok(())
+}
+
+/// One installation, and what the audit says of it.
+async fn show(desk: &Desk, jkt: &str, row: &Row, out: &Out) -> Result<(), Error> {
+    for (at, name) in ["client", "platform", "tier", "state", "facts"].iter().enumerate() {
+        out.line(format!("{name:<10}{}", row.text(at)?));
+    }
+    let client = row.text(0)?;
+    let used_ms = match desk.store.one(USED, &[client.into(), jkt.into()]).await? {
+        Some(it) => it.opt_int(0)?,
+        None => None,
+    };
+    let used = used_ms.map_or_else(|| "never".to_owned(), shown);
+    let times = [("since", shown(row.int(5)?)), ("attested", shown(row.int(6)?)), ("used", used), ("counter", row.int(7)?.to_string())];
+    times.iter().for_each(|(name, it)| out.line(format!("{name:<10}{it}")));
+    let filter = audit::Filter { client: Some(client.to_owned()), instance: Some(jkt.to_owned()), ..audit::Filter::default() };
+    let history = audit::list(&desk.store, &filter, MOST_SHOWN).await?;
+    out.line(format!("history   the newest {MOST_SHOWN} entries at most; all: symbolon audit --all --instance {jkt}"));
+    for (_, entry) in history {
+        let word = |name: &str| entry[name].as_str().unwrap_or_default();
+        let what = if entry["detail"]["renewal"] == true { "renewal" } else { word("reason") };
+        let at = entry["at"].as_i64().map(shown).unwrap_or_default();
+        out.line(format!("{at}  {:<20} {:<8} {what}", word("event"), word("outcome")).trim_end());
     }
     Ok(())
 }

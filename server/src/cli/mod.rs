@@ -105,6 +105,9 @@ struct AuditQuery {
     /// Only entries about this client.
     #[arg(long)]
     client: Option<String>,
+    /// Only entries about this installation's key.
+    #[arg(long, allow_hyphen_values = true)]
+    instance: Option<String>,
     /// ok, refused or failed.
     #[arg(long)]
     outcome: Option<String>,
@@ -346,6 +349,7 @@ async fn audit_lines(desk: &Desk, query: AuditQuery, out: &Out) -> Result<(), Er
         outcome: query.outcome,
         account: query.account,
         client: query.client,
+        instance: query.instance,
     };
     if query.all {
         return every_line(desk, filter, query.follow, out).await;

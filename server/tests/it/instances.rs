@@ -185,3 +185,70 @@ async fn an_assertion_that_comes_twice_is_no_alarm_and_another_with_its_counter_
         scene.world.stop().await;
     }
 }
+
+/// 285-N: an installation that attests without end is told to wait, and nobody else with it.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_installation_attests_only_so_often() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let (mut eager, mut calm) = (Phone::new(&scene, "app"), Phone::new(&scene, "app"));
+        let form = [("client_id", "app"), ("format", "apple-appattest"), ("challenge", "AAAA")];
+        let mut tries = 0;
+        let stopped = loop {
+            tries += 1;
+            let said = eager.post("/attest", &form).await;
+            if said.0 != 400 || tries == 300 {
+                break said;
+            }
+        };
+        assert_eq!((error(&stopped), eager.retry_after.as_deref()), ((429, "temporarily_unavailable"), Some("10")));
+        assert!(tries > 30, "stopped after {tries}");
+        assert_eq!(calm.iphone(Lie::Nothing, None).await.0, 200, "from the same address, of the same client");
+        scene.world.stop().await;
+    }
+}
+
+/// "Every installation is a row with platform, tier, history and last use."
+#[tokio::test(flavor = "multi_thread")]
+async fn an_installation_is_shown_with_its_history_and_last_use() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let (mut phone, mut other) = (Phone::new(&scene, "app"), Phone::new(&scene, "app"));
+        let mut at = Vec::new();
+        let mut passes = || {
+            scene.world.advance_s(100);
+            let now_ms = scene.world.running.shared.now().now_ms();
+            at.push(jiff::Timestamp::from_millisecond(now_ms).unwrap().strftime("%Y-%m-%dT%H:%M").to_string());
+        };
+        assert_eq!(phone.iphone(Lie::WrongApp, None).await.0, 400);
+        passes();
+        assert_eq!(phone.iphone(Lie::Nothing, None).await.0, 200);
+        let jkt = phone.key.kid().to_owned();
+        let (_, said) = run(&scene.world, &["show", "--", &jkt]).await;
+        assert!(said.contains("used      never"), "{said}");
+        passes();
+        assert_eq!(phone.asserts(Lie::Nothing, 1, None).await.0, 200);
+        passes();
+        let token = phone.token().await;
+        passes();
+        assert_eq!(phone.refresh(&token).await.0, 200);
+        // Another installation's are not among them.
+        assert_eq!(other.iphone(Lie::Development, None).await.0, 400);
+        assert_eq!(other.iphone(Lie::Nothing, None).await.0, 200);
+        assert!(run(&scene.world, &["revoke", "--", &jkt]).await.0);
+        let (_, said) = run(&scene.world, &["show", "--", &jkt]).await;
+        let line = |name: &str| said.lines().find(|it| it.starts_with(name)).unwrap_or_else(|| panic!("{name}: {said}"));
+        for (name, when) in [("since", &at[0]), ("attested", &at[1]), ("used", &at[3])] {
+            assert!(line(name).contains(when.as_str()), "{name} is not {when}: {said}");
+        }
+        let of = |event: &str| said.lines().filter(|it| it.contains(event)).collect::<Vec<_>>();
+        assert!(matches!(of("evidence_refused")[..], [only] if only.contains("refused  ") && only.ends_with("app")), "{said}");
+        let attested = of("instance_attested");
+        assert!(matches!(attested[..], [first, again] if !first.ends_with("renewal") && again.ends_with("renewal")), "{said}");
+        assert!(attested[0].starts_with(&at[0]) && attested[1].starts_with(&at[1]), "{said}");
+        assert_eq!(of("instance_revoked").len(), 1, "{said}");
+        let (_, said) = run(&scene.world, &["show", "--", other.key.kid()]).await;
+        assert!(said.contains("environment") && !said.contains("renewal") && !said.contains("instance_revoked"), "{said}");
+        scene.world.stop().await;
+    }
+}
