@@ -372,8 +372,9 @@ async fn a_stale_attestation_is_renewed_for_the_same_key_and_the_request_repeate
     it.restarted().client.access_token(ORDERS).await.unwrap();
     assert_eq!(*it.phone.renewals.lock().unwrap(), [false, true, true]);
     // A renewal's challenge is asked for with the key, the first one without.
-    let seen = it.server.seen.lock().unwrap().iter().filter(|it| it.path.ends_with("/attest/challenge")).map(|it| it.proof.is_object());
-    assert_eq!(seen.collect::<Vec<_>>(), [false, true, true]);
+    let seen = it.server.seen.lock().unwrap().clone();
+    let proved = seen.iter().filter(|it| it.path.ends_with("/attest/challenge")).map(|it| it.proof.is_object());
+    assert_eq!(proved.collect::<Vec<_>>(), [false, true, true]);
     // A server that no longer knows the key gets the first evidence again.
     it.later(7200);
     it.server.next("/attest", Luck::Answer(400, &[], json!({ "error": "invalid_client_attestation" })));

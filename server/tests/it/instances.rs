@@ -176,12 +176,16 @@ async fn an_assertion_that_comes_twice_is_no_alarm_and_another_with_its_counter_
         assert_eq!(phone.iphone(Lie::Nothing, None).await.0, 200);
         let said = phone.asserts(Lie::Replay, 5, None).await;
         assert_eq!((error(&said), phone.retry_after.as_deref()), ((503, "temporarily_unavailable"), Some("1")));
+        for counter in 6..9 {
+            let said = phone.asserts(Lie::AtOnce, counter, None).await;
+            assert_eq!(error(&said), (503, "temporarily_unavailable"), "{counter}");
+        }
         assert!(phone.refusals().await.is_empty());
-        for counter in [5, 4] {
+        for counter in [8, 7] {
             assert_eq!(error(&phone.asserts(Lie::Nothing, counter, None).await), refused, "{counter}");
         }
         assert_eq!(phone.refusals().await, ["counter", "counter"]);
-        assert_eq!(phone.asserts(Lie::Nothing, 6, None).await.0, 200);
+        assert_eq!(phone.asserts(Lie::Nothing, 9, None).await.0, 200);
         scene.world.stop().await;
     }
 }
