@@ -355,13 +355,15 @@ mod tests {
         let read = |rules: &str| {
             let text = format!(
                 "issuer = \"https://a.example\"\n[client.app]\nkind = \"native\"\nredirect_uris = [\"https://app.example.com/cb\"]\n\
-                 authentication = \"attest_jwt_client_auth_dpop\"\n[client.app.attestation]\nios = {{ app_ids = [\"ABCDE12345.com.example\"] }}\n{rules}"
+                 authentication = \"attest_jwt_client_auth_dpop\"\n[client.app.attestation]\n{rules}"
             );
             Config::from_text(&text, "x", &|_| None)
         };
         let after_s = |rules: &str| schedule(&read(rules).unwrap()).after_ms / 1000;
-        assert_eq!((after_s(""), after_s("max_age = \"31d\""), after_s("max_age = \"10m\"")), (86_700, 31 * 86_400 + 300, 3900));
-        assert!(read("max_age = \"32d\"").unwrap_err().to_string().contains("at most 31d"));
+        let ours = |rules: &str| format!("ios = {{ app_ids = [\"ABCDE12345.com.example\"] }}\n{rules}");
+        let lives = ["", "max_age = \"31d\"", "max_age = \"10m\""].map(|it| after_s(&ours(it)));
+        assert_eq!(lives, [86_700, 31 * 86_400 + 300, 3900]);
+        assert!(read(&ours("max_age = \"32d\"")).unwrap_err().to_string().contains("at most 31d"));
         let foreign =
             "attester_jwks = { keys = [{ kty = \"OKP\", crv = \"Ed25519\", x = \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\" }] }";
         assert_eq!(after_s(foreign), 3900, "somebody else's attestations need no key of ours");
