@@ -1,7 +1,7 @@
 //! The audit's net under every endpoint: a refusal that its own path has not written down gets an entry here, with the
 //! private reason. Only requests that showed what nobody can make up are written: a client that authenticated itself, or a
-//! code or token that this server issued. The rest is in the log and the counters, because an anonymous caller must cause
-//! no durable write.
+//! code or token that this server issued. The rest is in the log and the counters, because an anonymous caller must not fill
+//! the audit.
 
 use crate::app::{App, Limits};
 use crate::audit::Entry;
