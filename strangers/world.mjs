@@ -67,9 +67,13 @@ export async function answers(url, child) {
   throw new Error(`nobody answers at ${url}`)
 }
 
+// Below the ports that systems give to connections that go out.
 async function freePorts(count) {
-  const held = Array.from({ length: count }, () => createServer().listen(0, '127.0.0.1'))
-  await Promise.all(held.map((it) => once(it, 'listening')))
+  const held = []
+  while (held.length < count) {
+    const server = createServer().listen(10_000 + Math.floor(Math.random() * 22_000), '127.0.0.1')
+    if (await once(server, 'listening').catch(() => null)) held.push(server)
+  }
   const ports = held.map((it) => it.address().port)
   await Promise.all(held.map((it) => (it.close(), once(it, 'close'))))
   return ports
