@@ -3,6 +3,7 @@
 //! iOS 14 to 27 forms. The reader is our own and strict: a WebAuthn parser fails on assertions, whose authenticator data say that a
 //! credential follows where none does, and on iOS 27, which appends a map without saying so. What a receipt says: [`crate::receipt`].
 
+use crate::der::{CONSTRUCTED, CONTEXT, Reader};
 use crate::x509::{Chain, Dates, extension, verifies};
 use crate::{Failed, MAX_BYTES, Unreadable, Verdict};
 use minicbor::Decoder;
@@ -27,6 +28,11 @@ const ROOT_BYTES: [u8; 120] = [
 const NONCE_EXTENSION: &str = "1.2.840.113635.100.8.2";
 /// 1.2.840.113635.100.8.7, in whose value newer leaves carry the version of the system.
 const SYSTEM_EXTENSION: &str = "1.2.840.113635.100.8.7";
+/// 1.2.840.113635.100.8.6, in whose value newer leaves say who may do what with the key.
+const ACCESS_EXTENSION: &str = "1.2.840.113635.100.8.6";
+/// What it says on a Mac with System Integrity Protection and Full Security ("aclBlob" of Apple's guide), without tags around it.
+const PROTECTED_MAC: &[u8] = b"\x30\x40\x0c\x0211\x30\x3a\x30\x09\x0c\x02ok\xa1\x03\x01\x01\xff\x30\x09\x0c\x02oa\xa1\x03\x01\x01\xff\
+    \x30\x0b\x0c\x04odel\xa1\x03\x01\x01\xff\x30\x15\x0c\x04osgn\xa0\x06\x0c\x04rsec\x30\x05\xa6\x03\x02\x01\x01";
 const PRODUCTION: [u8; 16] = *b"appattest\0\0\0\0\0\0\0";
 const DEVELOPMENT: [u8; 16] = *b"appattestdevelop";
 const ECDSA_SHA256: &str = "1.2.840.10045.4.3.2";
@@ -43,16 +49,54 @@ pub enum Environment {
     Development,
 }
 
+/// Whose build of the app it is: by the environment the key is for, and from iOS 27 on also by what the system says of the app's
+/// signature (`apple_validation_category_01`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Build {
+    /// Made and signed by a developer; never acceptable where real users are.
+    Development,
+    AppStore,
+    TestFlight,
+    /// Signed for an organisation, or ad hoc.
+    Enterprise,
+    /// A Mac app from outside the store.
+    DeveloperId,
+    /// Part of the system; Apple's sample says so of itself.
+    Platform,
+    /// Of the production environment; a system before iOS 27 does not say which.
+    Unsaid,
+}
+
+impl Build {
+    /// `category`: 4 bytes, little-endian, as the evidence has it. `None`: a kind that no app of a customer's is of.
+    pub fn of(environment: Environment, category: Option<u32>) -> Option<Self> {
+        match (environment, category) {
+            (_, Some(0)) => None,
+            (Environment::Development, _) | (_, Some(3)) => Some(Self::Development),
+            (_, None) => Some(Self::Unsaid),
+            (_, Some(1)) => Some(Self::Platform),
+            (_, Some(2)) => Some(Self::TestFlight),
+            (_, Some(4)) => Some(Self::AppStore),
+            (_, Some(5)) => Some(Self::Enterprise),
+            (_, Some(6)) => Some(Self::DeveloperId),
+            (_, Some(_)) => None,
+        }
+    }
+}
+
 /// What an attestation should be about.
 #[derive(Clone, Copy)]
 pub struct Expected<'a> {
-    /// `TEAMID.bundle.id`; any one of them.
+    /// `TEAMID.bundle.id` of apps on phones and tablets; any one of them.
     pub app_ids: &'a [&'a str],
+    /// `TEAMID.signing-identifier` of apps on Macs, whose protection is judged besides.
+    pub mac_app_ids: &'a [&'a str],
     /// The hash the app passed to `attestKey`.
     pub client_data_hash: &'a [u8],
     /// The key's name as the app sent it, 32 bytes.
     pub key_id: &'a [u8],
-    pub environment: Environment,
+    /// Any one of them.
+    pub builds: &'a [Build],
     /// Trusted roots: SubjectPublicKeyInfo in DER.
     pub roots: &'a [&'a [u8]],
     /// Seconds since the epoch; Apple's certificates are valid for days.
@@ -64,6 +108,7 @@ pub struct Facts {
     /// Which of the expected apps it is.
     pub app_id: Option<String>,
     pub environment: Option<Environment>,
+    pub build: Option<Build>,
     /// The attested key: an uncompressed P-256 point, 65 bytes.
     pub public_key: Vec<u8>,
     pub counter: u32,
@@ -100,15 +145,21 @@ pub fn attestation(bytes: &[u8], expected: &Expected<'_>) -> Result<Verdict<Fact
     rule(equal(&key_id, expected.key_id), "key_id", "the key id is not the digest of the attested key");
     rule(equal(credential.id, &key_id), "credential_id", "the credential id is not the digest of the attested key");
     rule(credential.cose_point.as_deref() == Some(&point[..]), "credential_key", "the credential's key is not the attested key");
-    let app_id = app_of(data.rp_id_hash, expected.app_ids);
-    rule(app_id.is_some(), "app", "it is another app");
+    let (phone, mac) = (app_of(data.rp_id_hash, expected.app_ids), app_of(data.rp_id_hash, expected.mac_app_ids));
+    rule(phone.is_some() || mac.is_some(), "app", "it is another app");
+    let access = access_of(leaf);
+    let machine = (phone.is_some() && !access.is_some_and(limits)) || (mac.is_some() && access == Some(PROTECTED_MAC));
+    rule(machine || (phone.is_none() && mac.is_none()), "machine", "the app is none for Macs, or the Mac does not protect its system");
+    let app_id = phone.or(mac);
     rule(data.counter == 0, "counter", "the counter of a new key is not zero");
     let environment = environment_of(credential.aaguid);
-    rule(environment == Some(expected.environment), "environment", "it was made in another environment than is accepted");
+    let build = environment.and_then(|it| Build::of(it, data.category));
+    rule(build.is_some_and(|it| expected.builds.contains(&it)), "build", "it is another kind of build than is accepted");
     rule(data.flags & 0x40 != 0, "flags", "the flags say that no credential follows");
     let facts = Facts {
         app_id,
         environment,
+        build,
         public_key: point,
         counter: data.counter,
         receipt: object.receipt.to_vec(),
@@ -120,6 +171,7 @@ pub fn attestation(bytes: &[u8], expected: &Expected<'_>) -> Result<Verdict<Fact
 /// What an assertion should be about.
 #[derive(Clone, Copy)]
 pub struct ExpectedAssertion<'a> {
+    /// The app that the key was attested for, of phones or of Macs.
     pub app_ids: &'a [&'a str],
     /// The hash the app passed to `generateAssertion`.
     pub client_data_hash: &'a [u8],
@@ -136,6 +188,8 @@ pub struct AssertionFacts {
     pub counter: u32,
     /// `CFBundleVersion`, from iOS 27 on.
     pub bundle_version: Option<String>,
+    /// For [`Build::of`], with the environment of the attestation.
+    pub category: Option<u32>,
 }
 
 /// Judges an assertion (CBOR, as `generateAssertion` gave it to the app).
@@ -154,7 +208,8 @@ pub fn assertion(bytes: &[u8], expected: &ExpectedAssertion<'_>) -> Result<Verdi
     let app_id = app_of(data.rp_id_hash, expected.app_ids);
     rule(app_id.is_some(), "app", "it is another app");
     rule(data.counter > expected.counter_above, "counter", "the counter is not higher than the last one");
-    Ok(Verdict { facts: AssertionFacts { app_id, counter: data.counter, bundle_version: data.bundle_version }, failed })
+    let facts = AssertionFacts { app_id, counter: data.counter, bundle_version: data.bundle_version, category: data.category };
+    Ok(Verdict { facts, failed })
 }
 
 fn app_of(rp_id_hash: &[u8], app_ids: &[&str]) -> Option<String> {
@@ -173,6 +228,32 @@ fn environment_of(aaguid: &[u8]) -> Option<Environment> {
 fn nonce_of<'a>(leaf: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
     let (head, nonce) = extension(leaf, NONCE_EXTENSION)?.split_at_checked(6)?;
     (head == [0x30, 0x24, 0xa1, 0x22, 0x04, 0x20] && nonce.len() == 32).then_some(nonce)
+}
+
+/// SEQUENCE { [3] EXPLICIT OCTET STRING }: who may do what with the key. `None` where the leaf does not say, or says it in a form of
+/// its own: Apple documents the Mac's value alone.
+fn access_of<'a>(leaf: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
+    let mut reader = Reader::new(extension(leaf, ACCESS_EXTENSION)?).sequence().ok()?;
+    let value = reader.value().ok().filter(|it| (it.kind, it.number) == (CONTEXT | CONSTRUCTED, 3))?;
+    Reader::new(value.content).octets().ok()
+}
+
+/// A phone's key may do all or nothing; a Mac's has conditions (`[0]`), on the mode the system runs in.
+fn limits(access: &[u8]) -> bool {
+    let all = || {
+        let mut outer = Reader::new(access).sequence()?;
+        outer.value()?;
+        let mut entries = outer.sequence()?;
+        let mut found = false;
+        while !entries.is_empty() {
+            let mut entry = entries.sequence()?;
+            entry.value()?;
+            let value = entry.value()?;
+            found |= (value.kind, value.number) == (CONTEXT | CONSTRUCTED, 0);
+        }
+        Ok::<_, Unreadable>(found)
+    };
+    all().unwrap_or(false)
 }
 
 /// The version of the system, where the leaf says it: for people, not for rules.
@@ -274,8 +355,11 @@ struct AuthenticatorData<'a> {
     counter: u32,
     credential: Option<Credential<'a>>,
     bundle_version: Option<String>,
+    category: Option<u32>,
 }
 
+const VERSION: &str = "apple_bundle_version_01";
+const CATEGORY: &str = "apple_validation_category_01";
 const CUT: Unreadable = Unreadable("the authenticator data are cut off or too long");
 
 impl<'a> AuthenticatorData<'a> {
@@ -284,7 +368,7 @@ impl<'a> AuthenticatorData<'a> {
         let (flags, rest) = rest.split_first().ok_or(CUT)?;
         let (counter, rest) = rest.split_first_chunk::<4>().ok_or(CUT)?;
         let counter = u32::from_be_bytes(*counter);
-        Ok((Self { rp_id_hash, flags: *flags, counter, credential: None, bundle_version: None }, rest))
+        Ok((Self { rp_id_hash, flags: *flags, counter, credential: None, bundle_version: None, category: None }, rest))
     }
 
     /// Of an assertion: 37 bytes, whatever the flags say; iOS 27 may append its map.
@@ -325,19 +409,16 @@ impl<'a> AuthenticatorData<'a> {
                 return Err(CUT);
             }
             seen.push(name);
-            match reader.datatype().map_err(|_| CUT)? {
-                Type::String => {
-                    let value = reader.str().map_err(|_| CUT)?;
-                    if name == "apple_bundle_version_01" {
-                        self.bundle_version = Some(value.to_owned());
-                    }
+            match (name, reader.datatype().map_err(|_| CUT)?) {
+                (VERSION, Type::String) => self.bundle_version = Some(reader.str().map_err(|_| CUT)?.to_owned()),
+                (CATEGORY, Type::Bytes) => {
+                    let value = reader.bytes().map_err(|_| CUT)?;
+                    self.category = Some(u32::from_le_bytes(value.try_into().map_err(|_| CUT)?));
                 }
-                Type::Bytes => {
-                    reader.bytes().map_err(|_| CUT)?;
-                }
-                Type::U8 | Type::U16 | Type::U32 => {
-                    reader.u32().map_err(|_| CUT)?;
-                }
+                // Apple's text calls it a number; its sample has bytes.
+                (CATEGORY, Type::U8 | Type::U16 | Type::U32) => self.category = Some(reader.u32().map_err(|_| CUT)?),
+                (VERSION | CATEGORY, _) => return Err(CUT),
+                (_, Type::String | Type::Bytes | Type::U8 | Type::U16 | Type::U32) => reader.skip().map_err(|_| CUT)?,
                 _ => return Err(CUT),
             }
         }

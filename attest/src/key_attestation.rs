@@ -59,11 +59,36 @@ pub struct Expected<'a> {
     pub least_level: Level,
     /// The key is to sign for the app, and for nothing else: a key that attests others is none.
     pub sign_only: bool,
-    /// Refuse the BER that some hardware writes.
+    /// Refuse what some hardware writes otherwise than DER and the documented order want it.
     pub strict: bool,
+    /// Absent: the key may be used without the person.
+    pub person: Option<Person>,
+    /// The attesting key must have been provisioned over the air, and not by the factory.
+    pub remotely_provisioned: bool,
     /// `YYYYMM`; absent: any patch level.
     pub least_patch: Option<i64>,
 }
+
+/// How the hardware has to recognise the person before the key signs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Person {
+    /// `BIOMETRIC`, `PASSWORD` (the phone's own), or both; the key may not take another way than these.
+    pub ways: i64,
+    /// For how many seconds after that it may sign; 0: once each time.
+    pub for_s: i64,
+}
+
+impl Person {
+    /// Does the hardware itself ask for the person, in one of these ways, often enough? Both as [`Facts`] have them.
+    pub fn is_asked_for(&self, user_auth_type: Option<i64>, auth_timeout_s: Option<i64>) -> bool {
+        let ways = user_auth_type.is_some_and(|it| it & self.ways != 0 && it & !self.ways == 0);
+        ways && (0..=self.for_s).contains(&auth_timeout_s.unwrap_or(0))
+    }
+}
+
+/// HardwareAuthenticatorType: bits.
+pub const PASSWORD: i64 = 1;
+pub const BIOMETRIC: i64 = 2;
 
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Facts {
@@ -76,8 +101,13 @@ pub struct Facts {
     pub boot_state: Option<BootState>,
     pub boot_key: Vec<u8>,
     pub locked: Option<bool>,
-    /// Written as DER wants it.
+    /// Truth values and the order of the lists are as DER and the documentation want them.
     pub canonical: bool,
+    /// 3 is EC; of EC keys the curve (1 is P-256), in bits the size, and the digests it signs (4 is SHA-256).
+    pub algorithm: Option<i64>,
+    pub curve: Option<i64>,
+    pub key_size: Option<i64>,
+    pub digests: Vec<i64>,
     pub os_version: Option<i64>,
     pub os_patch: Option<i64>,
     pub vendor_patch: Option<i64>,
@@ -93,6 +123,11 @@ pub struct Facts {
     pub purposes: Vec<i64>,
     /// Usable without the person.
     pub no_auth_required: bool,
+    /// The ways in which the hardware recognises the person, as in [`Person`].
+    pub user_auth_type: Option<i64>,
+    /// Seconds; absent where the person is recognised for each use.
+    pub auth_timeout_s: Option<i64>,
+    pub unlocked_device_required: bool,
     /// Provisioned over the air, with short-lived certificates.
     pub remotely_provisioned: bool,
 }
@@ -179,7 +214,16 @@ fn rules(facts: &Facts, expected: &Expected<'_>, failed: &mut Vec<Failed>) {
     };
     rule(boots, "boot_state", format!("the system that booted is {:?}", facts.boot_state));
     rule(facts.locked == Some(true), "unlocked", "the boot loader is unlocked, or does not say".to_owned());
-    rule(facts.canonical || !expected.strict, "encoding", "a truth value is not written as DER wants it".to_owned());
+    rule(facts.canonical || !expected.strict, "encoding", "a truth value or the order of a list is not as DER wants it".to_owned());
+    rule(
+        facts.remotely_provisioned || !expected.remotely_provisioned,
+        "provisioning",
+        "the factory provisioned the attesting key".to_owned(),
+    );
+    if let Some(person) = &expected.person {
+        let asks = !facts.no_auth_required && person.is_asked_for(facts.user_auth_type, facts.auth_timeout_s);
+        rule(asks, "user_auth", format!("the key is usable in the ways {:?}", facts.user_auth_type));
+    }
     if let Some(least) = expected.least_patch {
         rule(facts.os_patch.is_some_and(|it| it >= least), "patch", format!("the patch level is {:?}", facts.os_patch));
     }
@@ -217,12 +261,15 @@ fn read(value: &[u8], facts: &mut Facts) -> Result<(), Unreadable> {
     it.octets()?;
     let (software, hardware) = (it.sequence()?, it.sequence()?);
     it.end()?;
-    list(software, &mut |number, content| software_says(number, content, facts))?;
-    list(hardware, &mut |number, content| hardware_says(number, content, facts))
+    facts.canonical = true;
+    let ordered = list(software, &mut |number, content| software_says(number, content, facts))?;
+    let all_ordered = list(hardware, &mut |number, content| hardware_says(number, content, facts))? && ordered;
+    facts.canonical &= all_ordered;
+    Ok(())
 }
 
-/// AuthorizationList: explicit context tags, in any order (makers differ) and unknown ones skipped, but none twice.
-fn list<'a>(mut reader: Reader<'a>, says: &mut dyn FnMut(u32, Reader<'a>) -> Result<(), Unreadable>) -> Result<(), Unreadable> {
+/// AuthorizationList: explicit context tags, unknown ones skipped, none twice. They should ascend, and makers differ: does this one?
+fn list<'a>(mut reader: Reader<'a>, says: &mut dyn FnMut(u32, Reader<'a>) -> Result<(), Unreadable>) -> Result<bool, Unreadable> {
     let mut seen = Vec::new();
     while !reader.is_empty() {
         let value = reader.value()?;
@@ -232,7 +279,7 @@ fn list<'a>(mut reader: Reader<'a>, says: &mut dyn FnMut(u32, Reader<'a>) -> Res
         seen.push(value.number);
         says(value.number, Reader::new(value.content))?;
     }
-    Ok(())
+    Ok(seen.is_sorted())
 }
 
 /// Of what the system says, only which app it was: there is nobody below it who could know.
@@ -255,22 +302,32 @@ fn software_says(number: u32, mut content: Reader<'_>, facts: &mut Facts) -> Res
     Ok(())
 }
 
+fn numbers(mut set: Reader<'_>) -> Result<Vec<i64>, Unreadable> {
+    let mut found = Vec::new();
+    while !set.is_empty() {
+        found.push(set.integer()?);
+    }
+    Ok(found)
+}
+
 fn hardware_says(number: u32, mut content: Reader<'_>, facts: &mut Facts) -> Result<(), Unreadable> {
     match number {
-        1 => {
-            let mut purposes = content.set()?;
-            while !purposes.is_empty() {
-                facts.purposes.push(purposes.integer()?);
-            }
-        }
+        1 => facts.purposes = numbers(content.set()?)?,
+        2 => facts.algorithm = Some(content.integer()?),
+        3 => facts.key_size = Some(content.integer()?),
+        5 => facts.digests = numbers(content.set()?)?,
+        10 => facts.curve = Some(content.integer()?),
         503 => facts.no_auth_required = true,
+        504 => facts.user_auth_type = Some(content.integer()?),
+        505 => facts.auth_timeout_s = Some(content.integer()?),
+        509 => facts.unlocked_device_required = true,
         702 => facts.generated = Some(content.integer()? == 0),
         704 => {
             let mut root = content.sequence()?;
             facts.boot_key = root.octets()?.to_vec();
             let (locked, canonical) = root.boolean()?;
             facts.locked = Some(locked);
-            facts.canonical = canonical;
+            facts.canonical &= canonical;
             facts.boot_state = match root.enumerated()? {
                 0 => Some(BootState::Verified),
                 1 => Some(BootState::SelfSigned),

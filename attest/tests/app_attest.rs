@@ -8,7 +8,7 @@ use minicbor::Encoder;
 use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value as Json;
 use std::path::PathBuf;
-use symbolon_attest::app_attest::{APPLE_ROOT, Environment, Expected, ExpectedAssertion, assertion, attestation};
+use symbolon_attest::app_attest::{APPLE_ROOT, Build, Environment, Expected, ExpectedAssertion, assertion, attestation};
 use symbolon_oauth::base64url;
 use symbolon_oauth::digest::sha256;
 
@@ -25,6 +25,16 @@ fn vectors(name: &str) -> Option<Json> {
 fn base64(value: &Json) -> Vec<u8> {
     let text = value.as_str().unwrap().replace('+', "-").replace('/', "_");
     base64url::decode(text.trim_end_matches('=')).unwrap()
+}
+
+/// Every kind of build of an environment.
+fn builds(environment: Environment) -> &'static [Build] {
+    match environment {
+        Environment::Development => &[Build::Development],
+        Environment::Production => {
+            &[Build::AppStore, Build::TestFlight, Build::Enterprise, Build::DeveloperId, Build::Platform, Build::Unsaid]
+        }
+    }
 }
 
 fn seconds(value: &Json) -> i64 {
@@ -56,8 +66,15 @@ fn judged(it: &Json, change: &str) -> Vec<&'static str> {
         it if it.starts_with("trust anchor") => roots.clear(),
         other => panic!("no such change: {other}"),
     }
-    let expected =
-        Expected { app_ids: &[&app], client_data_hash: &client_data_hash(it, &data), key_id: &key_id, environment, roots: &roots, now_s };
+    let expected = Expected {
+        app_ids: &[&app],
+        mac_app_ids: &[],
+        client_data_hash: &client_data_hash(it, &data),
+        key_id: &key_id,
+        builds: builds(environment),
+        roots: &roots,
+        now_s,
+    };
     let verdict = attestation(&base64(&it["attestation_object_b64"]), &expected).unwrap();
     if verdict.holds() {
         assert_eq!(verdict.facts.public_key, base64(&it["public_key_x962_b64"]));
@@ -140,7 +157,8 @@ fn the_right_vendors_other_roots_are_wrong() {
         let client_data_hash = client_data_hash(it, &base64(&it["client_data_b64"]));
         let judged = |roots: &[&[u8]]| -> Vec<&'static str> {
             let now_s = seconds(&it["verify_at"]);
-            let expected = Expected { app_ids: &[app], client_data_hash: &client_data_hash, key_id: &key_id, environment, roots, now_s };
+            let (client_data_hash, builds) = (&client_data_hash, builds(environment));
+            let expected = Expected { app_ids: &[app], mac_app_ids: &[], client_data_hash, key_id: &key_id, builds, roots, now_s };
             attestation(&base64(&it["attestation_object_b64"]), &expected).unwrap().failed.into_iter().map(|it| it.name).collect()
         };
         assert_eq!(judged(&wrong), ["chain_root"], "{}", it["id"]);
@@ -176,6 +194,33 @@ struct Lie {
     nonce_in_intermediate: bool,
     other_credential: bool,
     extra: bool,
+    category: Option<u32>,
+    /// 1.2.840.113635.100.8.6, between the tags around it.
+    access: Option<&'static str>,
+    machine: Machine,
+}
+
+/// What the app is listed for.
+#[derive(Clone, Copy, PartialEq, Default)]
+enum Machine {
+    #[default]
+    Phone,
+    Mac,
+    Both,
+}
+
+/// As an iPhone with iOS 26 says it.
+const PHONE: &str = "30430c023131303d300a0c036f6b64a1030101ff30090c026f61a1030101ff300b0c046f73676ea1030101ff300b0c046f64656ca1030101ff300a0c036f636ba1030101ff";
+/// As Apple's guide says that a Mac with System Integrity Protection and Full Security says it.
+const MAC: &str = "MEAMAjExMDowCQwCb2uhAwEB/zAJDAJvYaEDAQH/MAsMBG9kZWyhAwEB/zAVDARvc2duoAYMBHJzZWMwBaYDAgEB";
+
+fn access(it: &str) -> Vec<u8> {
+    let value = match it {
+        PHONE => (0..it.len() / 2).map(|at| u8::from_str_radix(&it[2 * at..2 * at + 2], 16).unwrap()).collect(),
+        it => base64(&it.into()),
+    };
+    let length = value.len() as u8;
+    [&[0x30, length + 4, 0xa3, length + 2, 0x04, length][..], &value].concat()
 }
 
 const APP: &str = "ABCDE12345.com.example.shop";
@@ -205,6 +250,9 @@ impl Device {
         let mut leaf = params("leaf", false);
         let place = if lie.nonce_in_intermediate { &mut middle } else { &mut leaf };
         place.custom_extensions.push(extension());
+        if let Some(it) = lie.access {
+            leaf.custom_extensions.push(CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 6], access(it)));
+        }
         let middle_made = middle.signed_by(&keys[1], &Issuer::new(params("root", true), &keys[0])).unwrap();
         let leaf = leaf.signed_by(&keys[2], &Issuer::new(params("middle", true), &keys[1])).unwrap();
         let (_, parsed) = x509_parser::parse_x509_certificate(root.der()).unwrap();
@@ -218,10 +266,11 @@ impl Device {
     fn judged(&self, object: &[u8], hash: &[u8]) -> Vec<&'static str> {
         let key_id = sha256(&self.point);
         let expected = Expected {
-            app_ids: &["OTHER.app", APP],
+            app_ids: if self.lie.machine == Machine::Mac { &["OTHER.app"] } else { &["OTHER.app", APP] },
+            mac_app_ids: if self.lie.machine == Machine::Phone { &[] } else { &[APP] },
             client_data_hash: hash,
             key_id: &key_id,
-            environment: Environment::Production,
+            builds: &[Build::Unsaid, Build::AppStore],
             roots: &[&self.root],
             now_s: NOW,
         };
@@ -252,6 +301,11 @@ fn authenticator_data(point: &[u8], lie: Lie) -> Vec<u8> {
         map.map(1).unwrap().str("apple_bundle_version_01").unwrap().str("42").unwrap();
         tail = map.into_writer();
     }
+    if let Some(it) = lie.category {
+        let mut map = Encoder::new(tail);
+        map.map(1).unwrap().str("apple_validation_category_01").unwrap().bytes(&it.to_le_bytes()).unwrap();
+        tail = map.into_writer();
+    }
     let flags = if lie.no_flag { 0 } else { 0x40 };
     [&sha256(app.as_bytes())[..], &[flags], &lie.counter.to_be_bytes(), aaguid, &[0, 32], &id, &tail].concat()
 }
@@ -280,7 +334,7 @@ fn every_lie_breaks_its_rule() {
     assert!(judged(Lie { extra: true, ..Lie::default() }).is_empty(), "iOS 27 appends a map");
     for (lie, rule) in [
         (Lie { counter: 1, ..Lie::default() }, "counter"),
-        (Lie { development: true, ..Lie::default() }, "environment"),
+        (Lie { development: true, ..Lie::default() }, "build"),
         (Lie { app: true, ..Lie::default() }, "app"),
         (Lie { no_flag: true, ..Lie::default() }, "flags"),
         (Lie { other_credential: true, ..Lie::default() }, "credential_id"),
@@ -295,6 +349,62 @@ fn every_lie_breaks_its_rule() {
     assert_eq!(mixed.judged(&object, &hash), ["chain_root"], "237-N");
     let stranger = Device { point: other.point.clone(), ..mixed };
     assert!(stranger.judged(&object, &hash).contains(&"key_id"));
+}
+
+/// 240-N: whose build it is, from iOS 27 on by what the system says; a developer's is one in either environment.
+#[test]
+fn a_build_is_of_the_kind_that_is_accepted() {
+    let hash = sha256(b"challenge");
+    let judged = |development: bool, category: Option<u32>| {
+        let (device, object) = Device::attest(&hash, Lie { development, category, ..Lie::default() });
+        device.judged(&object, &hash)
+    };
+    for good in [None, Some(4)] {
+        assert!(judged(false, good).is_empty(), "{good:?}");
+    }
+    for bad in [0, 1, 2, 3, 5, 6, 7, 10, 11, u32::MAX] {
+        assert_eq!(judged(false, Some(bad)), ["build"], "{bad}");
+    }
+    for development in [None, Some(3), Some(4), Some(0)] {
+        assert_eq!(judged(true, development), ["build"], "{development:?}");
+    }
+    assert_eq!(Build::of(Environment::Development, Some(4)), Some(Build::Development));
+    assert_eq!(Build::of(Environment::Production, Some(3)), Some(Build::Development));
+    assert_eq!(Build::of(Environment::Development, Some(0)), None);
+}
+
+/// A Mac whose owner took its protection away runs what it likes inside the genuine app.
+#[test]
+fn a_mac_protects_its_system() {
+    let hash = sha256(b"challenge");
+    let judged = |machine: Machine, access: Option<&'static str>| {
+        let (device, object) = Device::attest(&hash, Lie { machine, access, ..Lie::default() });
+        device.judged(&object, &hash)
+    };
+    // "MEAM...BgEB": the same Mac with another security mode.
+    let other = "MEAMAjExMDowCQwCb2uhAwEB/zAJDAJvYaEDAQH/MAsMBG9kZWyhAwEB/zAVDARvc2duoAYMBHJzZWMwBaYDAgEC";
+    for (machine, good) in [
+        (Machine::Phone, None),
+        (Machine::Phone, Some(PHONE)),
+        (Machine::Mac, Some(MAC)),
+        (Machine::Both, None),
+        (Machine::Both, Some(PHONE)),
+        (Machine::Both, Some(MAC)),
+        // Not of the form we know: a later system says it in its own way.
+        (Machine::Phone, Some("MAA")),
+    ] {
+        assert!(judged(machine, good).is_empty(), "{good:?}");
+    }
+    for (machine, bad) in [
+        (Machine::Phone, Some(MAC)),
+        (Machine::Phone, Some(other)),
+        (Machine::Mac, None),
+        (Machine::Mac, Some(PHONE)),
+        (Machine::Mac, Some(other)),
+        (Machine::Both, Some(other)),
+    ] {
+        assert_eq!(judged(machine, bad), ["machine"], "{bad:?}");
+    }
 }
 
 /// 250-N, 251-N
@@ -323,9 +433,10 @@ fn hostile_bytes_cost_little_and_pass_never() {
     let key_id = sha256(&device.point);
     let expected = Expected {
         app_ids: &[APP],
+        mac_app_ids: &[],
         client_data_hash: &hash,
         key_id: &key_id,
-        environment: Environment::Production,
+        builds: &[Build::Unsaid],
         roots: &[&device.root],
         now_s: NOW,
     };

@@ -6,7 +6,9 @@ use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, 
 use serde_json::Value as Json;
 use std::path::PathBuf;
 use symbolon_attest::app_attest::APPLE_ROOT;
-use symbolon_attest::key_attestation::{App, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Status, judge};
+use symbolon_attest::key_attestation::{
+    App, BIOMETRIC, BootState, Expected, Facts, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, PASSWORD, Person, Status, judge,
+};
 use symbolon_attest::status_list::{self, StatusList};
 use symbolon_oauth::base64url;
 
@@ -40,6 +42,8 @@ fn expected<'a>(challenge: &'a [u8], roots: &'a [&'a [u8]], now_s: i64) -> Expec
         least_level: Level::TrustedEnvironment,
         sign_only: false,
         strict: false,
+        person: None,
+        remotely_provisioned: false,
         least_patch: None,
     }
 }
@@ -126,6 +130,11 @@ struct Made {
     until: i32,
     /// Organization of an intermediate that was provisioned over the air.
     provisioned: Option<&'static str>,
+    /// In the hardware's list: ways in which the person is recognised, and for how many seconds.
+    person: Option<(u32, Option<u32>)>,
+    no_auth_required: bool,
+    /// The hardware's list does not ascend.
+    unordered: bool,
 }
 
 const GOOD: Made = Made {
@@ -145,6 +154,9 @@ const GOOD: Made = Made {
     of_the_factory: false,
     until: 4000,
     provisioned: None,
+    person: None,
+    no_auth_required: false,
+    unordered: false,
 };
 
 fn tlv(tag: &[u8], content: &[u8]) -> Vec<u8> {
@@ -179,13 +191,30 @@ fn description(it: &Made) -> Vec<u8> {
     let root = tlv(&[0x30], &[tlv(&[4], &[9; 32]), tlv(&[1], &[if it.locked { 0xff } else { 0 }]), tlv(&[10], &[it.state])].concat());
     let root = tagged(704, &root);
     let mut software = tagged(709, &tlv(&[4], &app));
-    let mut hardware = [tagged(1, &tlv(&[0x31], &integer(it.purpose.into()))), tagged(702, &integer(it.origin.into()))].concat();
+    let key = [
+        tagged(1, &tlv(&[0x31], &integer(it.purpose.into()))),
+        tagged(2, &integer(3)),
+        tagged(3, &integer(256)),
+        tagged(5, &tlv(&[0x31], &integer(4))),
+        tagged(10, &integer(1)),
+    ];
+    let mut hardware = key.concat();
+    if it.no_auth_required {
+        hardware.extend(tagged(503, &[5, 0]));
+    }
+    if let Some((ways, for_s)) = it.person {
+        hardware.extend(tagged(504, &integer(ways)));
+        hardware.extend(for_s.map(|it| tagged(505, &integer(it))).unwrap_or_default());
+        hardware.extend(tagged(509, &[5, 0]));
+    }
+    hardware.extend(tagged(702, &integer(it.origin.into())));
     if it.root_in_software {
         software = [software, root].concat();
     } else {
         hardware = [hardware, root].concat();
     }
-    let hardware = [hardware, tagged(706, &integer(it.patch))].concat();
+    let patch = tagged(706, &integer(it.patch));
+    let hardware = if it.unordered { [patch, hardware] } else { [hardware, patch] }.concat();
     let fields = [
         integer(300),
         tlv(&[10], &[it.level]),
@@ -232,13 +261,67 @@ fn chain(made: &Made) -> (Vec<Vec<u8>>, Vec<u8>) {
 }
 
 fn broken(made: &Made) -> Vec<&'static str> {
+    broken_by(made, &|_| ()).0
+}
+
+/// By stricter rules.
+fn broken_by(made: &Made, stricter: &dyn Fn(&mut Expected<'_>)) -> (Vec<&'static str>, Facts) {
     let (chain, root) = chain(made);
     let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
     let roots = [root.as_slice()];
     let app = App { packages: &["com.example.shop"], signing_digests: &[[7; 32]] };
-    let expected =
+    let mut expected =
         Expected { app: Some(app), least_patch: Some(202_601), sign_only: true, ..expected(b"challenge", &roots, 1_700_000_000) };
-    judge(&slices, &expected).unwrap().failed.into_iter().map(|it| it.name).collect()
+    stricter(&mut expected);
+    let verdict = judge(&slices, &expected).unwrap();
+    (verdict.failed.into_iter().map(|it| it.name).collect(), verdict.facts)
+}
+
+/// 264-N: a key that signs without the person, or asks for less than is wanted, where the person has to be there.
+#[test]
+fn the_hardware_asks_for_the_person() {
+    let judged = |person: Option<(u32, Option<u32>)>, no_auth_required: bool, ways: i64, for_s: i64| {
+        broken_by(&Made { person, no_auth_required, ..GOOD }, &|it| it.person = Some(Person { ways, for_s }))
+    };
+    let (failed, facts) = judged(Some((2, None)), false, BIOMETRIC, 0);
+    assert!(failed.is_empty(), "{failed:?}");
+    assert_eq!((facts.user_auth_type, facts.auth_timeout_s, facts.unlocked_device_required), (Some(2), None, true));
+    assert_eq!((facts.algorithm, facts.key_size, facts.curve, facts.digests), (Some(3), Some(256), Some(1), vec![4]));
+    for (person, ways, for_s) in
+        [((2, Some(0)), BIOMETRIC, 0), ((2, Some(30)), BIOMETRIC, 30), ((3, None), BIOMETRIC | PASSWORD, 0), ((1, None), PASSWORD, 0)]
+    {
+        assert!(judged(Some(person), false, ways, for_s).0.is_empty(), "{person:?} {ways} {for_s}");
+    }
+    for (person, no_auth_required, ways, for_s) in [
+        (None, false, BIOMETRIC, 0),
+        (None, true, BIOMETRIC, 0),
+        (Some((2, None)), true, BIOMETRIC, 0),
+        (Some((1, None)), false, BIOMETRIC, 0),
+        (Some((3, None)), false, BIOMETRIC, 0),
+        (Some((0, None)), false, BIOMETRIC, 0),
+        (Some((u32::MAX, None)), false, BIOMETRIC | PASSWORD, 0),
+        (Some((2, Some(31))), false, BIOMETRIC, 30),
+    ] {
+        assert_eq!(judged(person, no_auth_required, ways, for_s).0, ["user_auth"], "{person:?} {no_auth_required} {ways} {for_s}");
+    }
+}
+
+/// 267-N: tags out of order are read, for makers write them so, and refused where that is asked for.
+#[test]
+fn strict_means_in_order() {
+    let strict = |it: &mut Expected<'_>| it.strict = true;
+    assert!(broken_by(&GOOD, &strict).0.is_empty());
+    let unordered = Made { unordered: true, ..GOOD };
+    assert_eq!(broken_by(&unordered, &strict).0, ["encoding"]);
+    assert!(broken(&unordered).is_empty());
+}
+
+/// Attesting keys of the factory's leak by the batch; those that came over the air are the phone's own and short-lived.
+#[test]
+fn the_factorys_keys_can_be_left_out() {
+    let over_the_air = |it: &mut Expected<'_>| it.remotely_provisioned = true;
+    assert!(broken_by(&Made { provisioned: Some("TEE"), ..GOOD }, &over_the_air).0.is_empty());
+    assert_eq!(broken_by(&Made { of_the_factory: true, ..GOOD }, &over_the_air).0, ["provisioning"]);
 }
 
 /// 236-N, 254-N, 255-N, 256-N, 260-N, 262-N, 264-N: each lie breaks its rule, and without it nothing is broken.

@@ -138,9 +138,10 @@ fn the_receipt_in_every_real_attestation() {
         let (id, app) = (&it["id"], it["app_id"].as_str().unwrap());
         let wanted = app_attest::Expected {
             app_ids: &[app],
+            mac_app_ids: &[],
             client_data_hash: b"",
             key_id: b"",
-            environment: environment(&it["environment"]),
+            builds: &[],
             roots: &[APPLE_ROOT],
             now_s: instant(&it["verify_at"]).unwrap() / 1000,
         };
@@ -153,7 +154,7 @@ fn the_receipt_in_every_real_attestation() {
             public_key: &attested.public_key,
             client_data_hash: hash.as_deref(),
             kind: Kind::Attestation,
-            environment: wanted.environment,
+            environment: environment(&it["environment"]),
             roots: &[APPLE_ROOT_G3],
             now_ms: wanted.now_s * 1000,
             max_age_ms: DAY_MS,

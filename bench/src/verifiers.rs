@@ -3,7 +3,7 @@
 
 use crate::limits::{Limit, repeat};
 use std::time::Duration;
-use symbolon_attest::app_attest::{self, Environment};
+use symbolon_attest::app_attest::{self, Build};
 use symbolon_attest::key_attestation::{self, Level};
 use symbolon_attest::play_integrity::{self, Binding, DeviceLevel};
 use symbolon_oauth::base64url;
@@ -41,9 +41,10 @@ fn ios(maker: &Maker, root: &[u8], now_s: i64, most: Duration) -> Result<Vec<Kin
     let (enclave, object) = maker.ios(APP, &HASH).map_err(|it| it.to_string())?;
     let expected = app_attest::Expected {
         app_ids: &[APP],
+        mac_app_ids: &[],
         client_data_hash: &HASH,
         key_id: &enclave.key_id,
-        environment: Environment::Production,
+        builds: &[Build::Unsaid],
         roots: &[root],
         now_s,
     };
@@ -58,8 +59,7 @@ fn ios(maker: &Maker, root: &[u8], now_s: i64, most: Duration) -> Result<Vec<Kin
 
 fn android(maker: &Maker, root: &[u8], now_s: i64, most: Duration) -> Result<Kind, String> {
     let key = PrivateKey::generate(Algorithm::ES256).map_err(|it| format!("{it:?}"))?;
-    let phone =
-        Android { challenge: &HASH, package: PACKAGE, signing_digest: SIGNER, level: 1, locked: true, patch: 202_610, own_system: None };
+    let phone = Android::genuine(PACKAGE, SIGNER, &HASH);
     let chain = maker.android(&key, &phone).map_err(|it| it.to_string())?;
     let chain: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
     let expected = key_attestation::Expected {
@@ -72,6 +72,8 @@ fn android(maker: &Maker, root: &[u8], now_s: i64, most: Duration) -> Result<Kin
         least_level: Level::TrustedEnvironment,
         sign_only: true,
         strict: false,
+        person: None,
+        remotely_provisioned: false,
         least_patch: Some(202_601),
     };
     kind("Android key attestation", 2, most, || key_attestation::judge(&chain, &expected).is_ok_and(|it| it.holds()))

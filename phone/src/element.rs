@@ -81,7 +81,7 @@ impl Maker {
 
     /// `attestKey` on iOS: a new key of the Secure Enclave, and Apple's word for it. Without a receipt.
     pub fn ios(&self, app_id: &str, client_data_hash: &[u8]) -> Result<(IosKey, Vec<u8>), Trouble> {
-        self.ios_as(&Ios { app_id, client_data_hash, development: false, version: None, made: None })
+        self.ios_as(&Ios::genuine(app_id, client_data_hash))
     }
 
     /// The same, of whatever kind.
@@ -105,7 +105,8 @@ impl Maker {
         .map_err(trouble)?;
         let (key_id, app) = (sha256(&point), sha256(phone.app_id.as_bytes()));
         let environment = if phone.development { b"appattestdevelop" } else { b"appattest\0\0\0\0\0\0\0" };
-        let data = [&app[..], &[0x40], &[0; 4], environment, &[0, 32], &key_id, &cose.into_writer(), &says(phone.version)?].concat();
+        let data = [&app[..], &[0x40], &[0; 4], environment, &[0, 32], &key_id, &cose.into_writer(), &says(phone.version, phone.category)?]
+            .concat();
         let nonce = sha256(&[data.as_slice(), phone.client_data_hash].concat());
         let value = [[0x30, 0x24, 0xa1, 0x22, 0x04, 0x20].as_slice(), &nonce].concat();
         let nonce = CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 2], value);
@@ -188,9 +189,25 @@ impl Maker {
             }
             Forgery::AnotherKey => vec![self.leaf(&KeyPair::generate().map_err(trouble)?, Some(described))?, self.middle_der.clone()],
             Forgery::LeakedKeybox => vec![Self::leaf_by(&self.leaked, &pair, Some(described))?, self.leaked_der.clone()],
+            Forgery::None | Forgery::Again(_) if phone.over_the_air => {
+                let mut leaf = params("Simulated Key", false);
+                leaf.custom_extensions.push(described);
+                let leaf = leaf.signed_by(&pair, &Issuer::new(over_the_air(), &self.middle)).map_err(trouble)?.der().to_vec();
+                let by_root = Issuer::new(params("Simulated Root", true), &self.root);
+                vec![leaf, over_the_air().signed_by(&self.middle, &by_root).map_err(trouble)?.der().to_vec()]
+            }
             Forgery::None | Forgery::Again(_) => vec![self.leaf(&pair, Some(described))?, self.middle_der.clone()],
         })
     }
+}
+
+/// The certificate of an attesting key that was provisioned remotely, to a trusted environment.
+fn over_the_air() -> CertificateParams {
+    let mut it = params("Simulated Remote", true);
+    it.distinguished_name.push(DnType::OrganizationName, "TEE");
+    // A CBOR map without members.
+    it.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 30], vec![0xa0]));
+    it
 }
 
 /// What a forger does beside lying about the phone and the app.
@@ -212,12 +229,21 @@ pub enum Forgery<'a> {
 pub struct Ios<'a> {
     pub app_id: &'a str,
     pub client_data_hash: &'a [u8],
-    /// A developer's build.
+    /// The key is for Apple's development environment.
     pub development: bool,
     /// CFBundleVersion, as iOS 27 and later say it.
     pub version: Option<&'a str>,
+    /// The validation category of the app's signature, likewise: 2 TestFlight, 3 a developer's, 4 the store's, and so on.
+    pub category: Option<u32>,
     /// When the receipt was made, gives the next one, and expires; absent: there is none.
     pub made: Option<[&'a str; 3]>,
+}
+
+impl<'a> Ios<'a> {
+    /// Nothing is wrong with it; its system is older than iOS 27.
+    pub fn genuine(app_id: &'a str, client_data_hash: &'a [u8]) -> Self {
+        Self { app_id, client_data_hash, development: false, version: None, category: None, made: None }
+    }
 }
 
 /// What a receipt says.
@@ -257,10 +283,22 @@ impl Receipt<'_> {
 }
 
 /// The map that iOS 27 and later append.
-fn says(version: Option<&str>) -> Result<Vec<u8>, Trouble> {
-    let Some(version) = version else { return Ok(Vec::new()) };
+fn says(version: Option<&str>, category: Option<u32>) -> Result<Vec<u8>, Trouble> {
+    let count = u64::from(version.is_some()) + u64::from(category.is_some());
     let mut out = Encoder::new(Vec::new());
-    out.map(1).and_then(|it| it.str("apple_bundle_version_01")?.str(version)).map_err(trouble)?;
+    (|| -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
+        if count > 0 {
+            out.map(count)?;
+        }
+        if let Some(it) = version {
+            out.str("apple_bundle_version_01")?.str(it)?;
+        }
+        if let Some(it) = category {
+            out.str("apple_validation_category_01")?.bytes(&it.to_le_bytes())?;
+        }
+        Ok(())
+    })()
+    .map_err(trouble)?;
     Ok(out.into_writer())
 }
 
@@ -277,12 +315,18 @@ pub struct IosKey {
 impl IosKey {
     /// `generateAssertion`.
     pub fn assertion(&self, client_data_hash: &[u8], counter: u32) -> Result<Vec<u8>, Trouble> {
-        self.assertion_of(client_data_hash, counter, None)
+        self.assertion_of(client_data_hash, counter, None, None)
     }
 
-    /// The same by an app that says its version.
-    pub fn assertion_of(&self, client_data_hash: &[u8], counter: u32, version: Option<&str>) -> Result<Vec<u8>, Trouble> {
-        let data = [&sha256(self.app_id.as_bytes())[..], &[0x40], &counter.to_be_bytes(), &says(version)?].concat();
+    /// The same by an app whose system says its version and category.
+    pub fn assertion_of(
+        &self,
+        client_data_hash: &[u8],
+        counter: u32,
+        version: Option<&str>,
+        category: Option<u32>,
+    ) -> Result<Vec<u8>, Trouble> {
+        let data = [&sha256(self.app_id.as_bytes())[..], &[0x40], &counter.to_be_bytes(), &says(version, category)?].concat();
         let nonce = sha256(&[data.as_slice(), client_data_hash].concat());
         let signature = self.signer.sign(&SystemRandom::new(), &nonce).map_err(trouble)?;
         let mut out = Encoder::new(Vec::new());
@@ -308,6 +352,33 @@ pub struct Android<'a> {
     pub patch: u32,
     /// The boot key of a system of the owner's own, where that booted.
     pub own_system: Option<[u8; 32]>,
+    /// versionCode of the app.
+    pub version: u32,
+    /// The ways in which the hardware asks for the person before the key signs: 1 the phone's password, 2 biometrics; 0: it does not.
+    pub user_auth: u32,
+    /// The lists of the description do not ascend, as some makers write them.
+    pub unordered: bool,
+    /// The attesting key came over the air, and not from the factory.
+    pub over_the_air: bool,
+}
+
+impl<'a> Android<'a> {
+    /// Nothing is wrong with it.
+    pub fn genuine(package: &'a str, signing_digest: [u8; 32], challenge: &'a [u8]) -> Self {
+        Self {
+            challenge,
+            package,
+            signing_digest,
+            level: 1,
+            locked: true,
+            patch: 202_610,
+            own_system: None,
+            version: 1,
+            user_auth: 0,
+            unordered: false,
+            over_the_air: false,
+        }
+    }
 }
 
 fn tlv(tag: &[u8], content: &[u8]) -> Vec<u8> {
@@ -338,7 +409,7 @@ fn tagged(number: u32, content: &[u8]) -> Vec<u8> {
 impl Android<'_> {
     /// KeyDescription of version 300.
     fn description(&self) -> Vec<u8> {
-        let package = tlv(&[0x30], &[tlv(&[4], self.package.as_bytes()), integer(1)].concat());
+        let package = tlv(&[0x30], &[tlv(&[4], self.package.as_bytes()), integer(self.version)].concat());
         let app = tlv(&[0x30], &[tlv(&[0x31], &package), tlv(&[0x31], &tlv(&[4], &self.signing_digest))].concat());
         let state = match self.own_system {
             _ if !self.locked => 2,
@@ -347,13 +418,20 @@ impl Android<'_> {
         };
         let locked = if self.locked { 0xff } else { 0 };
         let boot = [tlv(&[4], &self.own_system.unwrap_or([9; 32])), tlv(&[1], &[locked]), tlv(&[10], &[state])].concat();
-        let hardware = [
+        let person = if self.user_auth == 0 { tagged(503, &[5, 0]) } else { tagged(504, &integer(self.user_auth)) };
+        let mut hardware = [
             tagged(1, &tlv(&[0x31], &integer(2))),
+            tagged(2, &integer(3)),
+            tagged(10, &integer(1)),
+            person,
             tagged(702, &integer(0)),
             tagged(704, &tlv(&[0x30], &boot)),
             tagged(705, &integer(160_000)),
             tagged(706, &integer(self.patch)),
         ];
+        if self.unordered {
+            hardware.reverse();
+        }
         let fields = [
             integer(300),
             tlv(&[10], &[self.level]),

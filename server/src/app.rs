@@ -22,10 +22,11 @@ use crate::tokens::keys::{Keys, Schedule};
 use bytes::Bytes;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, LazyLock, Mutex, OnceLock, RwLock};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::Algorithm;
 use tokio::sync::Semaphore;
@@ -123,10 +124,11 @@ impl Limits {
         }
     }
 
-    /// The place of a key: hashed, so that hostile keys cannot grow the map.
+    /// The place of a key: hashed, so that hostile keys cannot grow the map, and with a secret of this process, so that nobody
+    /// can choose a key that shares another's place.
     pub fn place(parts: &[&str]) -> u16 {
-        let digest = symbolon_oauth::digest::sha256(parts.join("\u{1f}").as_bytes());
-        u16::from_be_bytes([digest[0], digest[1]])
+        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        (SECRET.hash_one(parts) >> 48) as u16
     }
 }
 

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use symbolon_attest::app_attest::{APPLE_ROOT, Environment, Expected, attestation};
+use symbolon_attest::app_attest::{APPLE_ROOT, Build, Expected, attestation};
 use symbolon_attest_fuzz::{POINT, certificate, tlv};
 use symbolon_oauth::digest::sha256;
 
@@ -28,9 +28,10 @@ fuzz_target!(init: symbolon_attest_fuzz::seeds("app_attestation"), |bytes: &[u8]
     let Some((mode, rest)) = bytes.split_first() else { return };
     let expected = Expected {
         app_ids: &[APP],
+        mac_app_ids: &[],
         client_data_hash: &HASH,
         key_id: &sha256(&POINT),
-        environment: Environment::Production,
+        builds: &[Build::Unsaid, Build::AppStore],
         roots: &[APPLE_ROOT],
         now_s: 1_776_800_000,
     };
@@ -44,6 +45,6 @@ fuzz_target!(init: symbolon_attest_fuzz::seeds("app_attestation"), |bytes: &[u8]
     let broke = |name: &str| verdict.broke(name);
     assert!(broke("chain_root") && !broke("nonce") && !broke("format") && !broke("key") && !broke("key_id"), "{verdict:?}");
     assert_eq!(broke("counter"), verdict.facts.counter != 0);
-    assert_eq!(broke("environment"), verdict.facts.environment != Some(Environment::Production));
+    assert_eq!(broke("build"), !matches!(verdict.facts.build, Some(Build::Unsaid | Build::AppStore)));
     assert_eq!(broke("app"), !rest.starts_with(&sha256(APP.as_bytes())));
 });

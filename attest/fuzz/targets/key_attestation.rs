@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use symbolon_attest::key_attestation::{App, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Status, judge};
+use symbolon_attest::key_attestation::{App, BIOMETRIC, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Person, Status, judge};
 
 fuzz_target!(init: symbolon_attest_fuzz::seeds("key_attestation"), |bytes: &[u8]| {
     let expected = Expected {
@@ -19,6 +19,8 @@ fuzz_target!(init: symbolon_attest_fuzz::seeds("key_attestation"), |bytes: &[u8]
         least_level: Level::TrustedEnvironment,
         sign_only: true,
         strict: true,
+        person: Some(Person { ways: BIOMETRIC, for_s: 30 }),
+        remotely_provisioned: false,
         least_patch: Some(202_001),
     };
     let Some((mode, rest)) = bytes.split_first() else { return };
@@ -31,6 +33,8 @@ fuzz_target!(init: symbolon_attest_fuzz::seeds("key_attestation"), |bytes: &[u8]
             assert_eq!(verdict.broke("unlocked"), verdict.facts.locked != Some(true));
             let enough = verdict.facts.key_level.is_some_and(|it| it >= Level::TrustedEnvironment);
             assert_eq!(verdict.broke("key_level"), !enough);
+            let asks = !verdict.facts.no_auth_required && verdict.facts.user_auth_type == Some(BIOMETRIC);
+            assert_eq!(verdict.broke("user_auth"), !(asks && (0..=30).contains(&verdict.facts.auth_timeout_s.unwrap_or(0))));
             let boots = match verdict.facts.boot_state {
                 Some(BootState::Verified) => true,
                 Some(BootState::SelfSigned) => verdict.facts.boot_key == [7; 32],

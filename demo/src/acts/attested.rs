@@ -114,15 +114,7 @@ async fn impostor(issuer: &str, maker: &Maker, printer: &mut Printer) -> Result<
     );
     let (challenge, bytes) = fake.attestation_challenge().await?;
     let hash = binding::leaf(&bytes, CLIENT);
-    let phone = Android {
-        challenge: &hash,
-        package: "com.example.shop",
-        signing_digest: [7; 32],
-        level: 1,
-        locked: false,
-        patch: 202_610,
-        own_system: None,
-    };
+    let phone = Android { locked: false, ..Android::genuine("com.example.shop", [7; 32], &hash) };
     let element = fake.element.as_ref().ok_or_else(|| Trouble("the app has no key".to_owned()))?;
     let chain: Vec<String> = maker.android(&element.key, &phone)?.iter().map(|it| base64url::encode(it)).collect();
     let (status, _) = fake.attest("android-key", &challenge, &[("chain", &chain.join("."))]).await?;

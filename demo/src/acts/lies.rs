@@ -65,15 +65,7 @@ const ANDROID: [Lie<fn(&mut Android<'_>)>; 9] = [
 
 fn chain(app: &App, maker: &Maker, challenge: &[u8; 32], change: fn(&mut Android<'_>), forgery: Forgery<'_>) -> Result<String, Trouble> {
     let hash = binding::leaf(challenge, CLIENT);
-    let mut phone = Android {
-        challenge: &hash,
-        package: "com.example.shop",
-        signing_digest: [7; 32],
-        level: 1,
-        locked: true,
-        patch: 202_610,
-        own_system: None,
-    };
+    let mut phone = Android::genuine("com.example.shop", [7; 32], &hash);
     change(&mut phone);
     let chain = maker.android_forged(key(app)?, &phone, forgery)?;
     Ok(chain.iter().map(|it| base64url::encode(it)).collect::<Vec<_>>().join("."))
@@ -132,7 +124,7 @@ async fn iphone(
 ) -> Result<(u16, symbolon_phone::element::IosKey), Trouble> {
     let (challenge, bytes) = app.attestation_challenge().await?;
     let hash = named(app, Purpose::First, &bytes)?;
-    let mut phone = Ios { app_id: APP_ID, client_data_hash: &hash, development: false, version: None, made: None };
+    let mut phone = Ios::genuine(APP_ID, &hash);
     change(&mut phone);
     let (enclave, object) = maker.ios_forged(&phone, forgery)?;
     let (object, key_id) = (base64url::encode(&object), base64url::encode(&enclave.key_id));

@@ -1,28 +1,32 @@
 //! Android Key Attestation at our attester: the installation's own key first, and a witness afterwards.
 
-use super::attester::{Case, Judged, KNOWN, invalid, on_pool};
+use super::attester::{self, Case, Judged, KNOWN, invalid, on_pool, proved};
 use crate::app::App;
+use crate::config::{AndroidApp, TierName, UserAuth};
 use crate::error::{Fault, Result};
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use symbolon_attest::binding::{self, Purpose};
-use symbolon_attest::key_attestation::{self, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level};
-use symbolon_attest::{Failed, Verdict, status_list};
+use symbolon_attest::key_attestation::{self, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Person};
+use symbolon_attest::{Verdict, status_list};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::PublicKey;
 
 /// The attested key is the installation's key itself.
 pub async fn key(app: &App, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Judged> {
+    attester::within_the_clients(app, case)?;
     let verdict = on_pool(app, case, move |case| keystore(case, &chain, &binding::leaf(&case.challenge, &case.client_id))).await?;
     let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
     // 263-N: the key that proves the request is the key in the leaf.
     if jkt_of(&verdict.facts.public_key).as_deref() != Some(&case.jkt) {
         failed.push("instance_key");
     }
+    let facts = android_facts(&verdict.facts);
+    failed.extend(broken(rules(case)?, &facts));
     Ok(Judged {
         platform: "android",
-        tier: "hardware".to_owned(),
-        facts: android_facts(&verdict.facts),
+        proved: Some(TierName::Hardware),
+        facts,
         evidence_key: verdict.facts.public_key,
         failed,
         ..Judged::default()
@@ -38,29 +42,53 @@ pub async fn witness(app: &App, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result
     let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
     failed.extend(known.failed(case));
     let (before, mut now) = (&known.facts, android_facts(&verdict.facts));
-    if before["boot_key"] != now["boot_key"] {
+    // An installation that began with Play has no device yet to compare with: its first witness is that.
+    if !before["boot_key"].is_null() && before["boot_key"] != now["boot_key"] {
         failed.push("another_device");
     }
     if now["os_patch"].as_i64() < before["os_patch"].as_i64() {
         failed.push("older_patch");
     }
     // What the witness says of its own key and certificates is beside what attested the installation's.
-    now["level"] = Json::Null;
+    ["level", "remotely_provisioned", "user_auth_type", "auth_timeout_s"].iter().for_each(|it| now[*it] = Json::Null);
     now["witness_serials"] = now["serials"].take();
     let facts = known.facts_with(now);
-    Ok(Judged { platform: "android", tier: known.tier, facts, renews: true, failed, ..Judged::default() })
+    failed.extend(broken(rules(case)?, &facts));
+    let (proved, before) = (known.proved, Some(known.written));
+    Ok(Judged { platform: "android", proved, facts, renews: true, failed, before, ..Judged::default() })
 }
 
 fn android_facts(facts: &key_attestation::Facts) -> Json {
     json!({
         "packages": facts.packages, "version": facts.app_version, "os_patch": facts.os_patch, "os_version": facts.os_version,
-        "level": format!("{:?}", facts.key_level), "boot_key": base64url::encode(&facts.boot_key), "serials": facts.serials,
+        "level": facts.key_level.map(|it| format!("{it:?}")), "remotely_provisioned": facts.remotely_provisioned,
+        "user_auth_type": facts.user_auth_type.filter(|_| !facts.no_auth_required), "auth_timeout_s": facts.auth_timeout_s,
+        "boot_key": base64url::encode(&facts.boot_key), "serials": facts.serials,
     })
 }
 
-/// A chain of the Keystore for this challenge, judged by the client's rules.
+fn rules(case: &Case) -> Result<&AndroidApp> {
+    Ok(case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?)
+}
+
+/// The client's rules about app, device and key that an installation breaks, by all that is known of it. Every kind of evidence
+/// comes by here, so that a rule cannot be escaped by evidence that does not speak of it.
+pub fn broken(rules: &AndroidApp, facts: &Json) -> Vec<&'static str> {
+    let at_least = |name: &str, least: Option<i64>| least.is_none_or(|least| facts[name].as_i64().is_some_and(|it| it >= least));
+    let (ways, timeout_s) = (facts["user_auth_type"].as_i64(), facts["auth_timeout_s"].as_i64());
+    let kept = [
+        ("patch", at_least("os_patch", rules.least_patch)),
+        ("version", at_least("version", rules.least_version)),
+        ("key_level", !rules.strongbox || facts["level"] == "StrongBox"),
+        ("provisioning", !rules.require_rkp || facts["remotely_provisioned"] == true),
+        ("user_auth", person(rules).is_none_or(|it| it.is_asked_for(ways, timeout_s))),
+    ];
+    kept.into_iter().filter(|it| !it.1).map(|it| it.0).collect()
+}
+
+/// A chain of the Keystore for this challenge. What the client wants of the installation besides: [`broken`].
 fn keystore(case: &Case, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verdict<key_attestation::Facts>> {
-    let rules = case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?;
+    let rules = rules(case)?;
     let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
     let digests: Vec<[u8; 32]> = rules.signing_digests.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
     let own: Vec<[u8; 32]> = rules.own_boot_keys.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
@@ -71,17 +99,24 @@ fn keystore(case: &Case, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verd
         now_s: case.now_s,
         status: &|serial| case.listed.of(serial, &rules.revoked_serials, case.now_s),
         own_boot_keys: &own,
-        least_level: if rules.strongbox { Level::StrongBox } else { Level::TrustedEnvironment },
+        least_level: Level::TrustedEnvironment,
         sign_only: true,
-        strict: false,
-        least_patch: rules.least_patch,
+        strict: rules.strict,
+        person: None,
+        remotely_provisioned: false,
+        least_patch: None,
     };
     let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    let mut verdict = key_attestation::judge(&slices, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
-    if rules.least_version.is_some_and(|least| verdict.facts.app_version.is_none_or(|it| it < least)) {
-        verdict.failed.push(Failed::new("version", "the app is older than least_version"));
-    }
-    Ok(verdict)
+    Ok(key_attestation::judge(&slices, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?)
+}
+
+fn person(rules: &AndroidApp) -> Option<Person> {
+    let way = |it: &UserAuth| match it {
+        UserAuth::Password => key_attestation::PASSWORD,
+        UserAuth::Biometric => key_attestation::BIOMETRIC,
+    };
+    let ways = rules.user_auth.as_ref()?.iter().map(way).fold(0, |all, it| all | it);
+    Some(Person { ways, for_s: rules.user_auth_timeout.map_or(0, |it| it.0) })
 }
 
 /// Serials of the certificates that attested an installation, by its facts: of its own key, and of the last witness.
@@ -91,8 +126,11 @@ pub fn serials(facts: &Json) -> impl Iterator<Item = &str> {
 
 /// An installation that is known and welcome.
 pub struct Known {
-    pub tier: String,
+    /// What the evidence of its key proved.
+    pub proved: Option<TierName>,
     facts: Json,
+    /// The facts as they stand in the store.
+    pub written: String,
 }
 
 impl Known {
@@ -121,7 +159,7 @@ pub async fn known(app: &App, case: &Case) -> Result<Option<Known>> {
         return Err(invalid(hint).because("installation_revoked").into());
     }
     let facts = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
-    Ok(Some(Known { tier: row.text(1)?.to_owned(), facts }))
+    Ok(Some(Known { proved: proved(row.text(1)?, &facts), facts, written: row.text(5)?.to_owned() }))
 }
 
 /// RFC 7638 thumbprint of a P-256 key in SubjectPublicKeyInfo.

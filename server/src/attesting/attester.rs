@@ -14,6 +14,7 @@ use crate::http::reply::{self, Reply};
 use crate::store::{Change, NotApplied, Value};
 use governor::DefaultKeyedRateLimiter;
 use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use symbolon_attest::binding::{self, Purpose};
 use symbolon_oauth::jwk::{Algorithm, PublicKey};
@@ -27,9 +28,11 @@ const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, e
     facts = excluded.facts, attested_ms = excluded.attested_ms, receipt = excluded.receipt, receipt_due_ms = excluded.receipt_due_ms \
     WHERE instance.state = 'active'";
 /// Assertions count upwards; whoever comes with a lower number is late or a copy.
-const RENEW: &str = "UPDATE instance SET counter = $5, assertion = $6, attested_ms = $3, facts = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' \
-    AND counter < $5";
-const AGAIN: &str = "UPDATE instance SET attested_ms = $3, facts = $4 WHERE client = $1 AND jkt = $2 AND state = 'active'";
+const RENEW: &str = "UPDATE instance SET counter = $7, assertion = $8, attested_ms = $3, facts = $4, tier = $5 WHERE client = $1 AND jkt = $2 \
+    AND state = 'active' AND facts = $6 AND counter < $7";
+/// `facts`: as they were read, so that nothing is forgotten that somebody else wrote in the meantime.
+const AGAIN: &str = "UPDATE instance SET attested_ms = $3, facts = $4, tier = $5 WHERE client = $1 AND jkt = $2 AND state = 'active' \
+    AND facts = $6";
 pub const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms, assertion \
     FROM instance WHERE client = $1 AND jkt = $2";
 const STATE: &str = "SELECT state FROM instance WHERE client = $1 AND jkt = $2";
@@ -46,9 +49,7 @@ fn client_of(app: &App, incoming: &Incoming) -> Result<(String, AttestationRules
     let id = incoming.form.get("client_id").ok_or_else(unknown)?;
     let client = app.client(id).ok_or_else(unknown)?;
     let rules = client.attestation.clone().filter(|it| it.is_ours()).ok_or_else(unknown)?;
-    // The line first, so that what one line sends in vain takes nothing from the client's others.
     within(&app.limits.attests, &["attest", id, &Limits::line(incoming.address)])?;
-    within(&app.limits.attests_of_client, &["attest", id])?;
     Ok((id.to_owned(), rules))
 }
 
@@ -56,6 +57,12 @@ fn client_of(app: &App, incoming: &Incoming) -> Result<(String, AttestationRules
 fn within(limit: &DefaultKeyedRateLimiter<u16>, whose: &[&str]) -> Result<()> {
     let many = || Refused::new(429, "temporarily_unavailable", "Too many attestations; wait.").retry_after(10);
     Ok(limit.check_key(&Limits::place(whose)).map_err(|_| many())?)
+}
+
+/// Of a client all first evidence is counted together, and no renewals: strangers who send evidence cannot keep the installations that
+/// there are from going on.
+pub fn within_the_clients(app: &App, case: &Case) -> Result<()> {
+    within(&app.limits.attests_of_client, &["attest", &case.client_id])
 }
 
 /// POST /attest/challenge: 32 bytes, good for five minutes and one attestation of this client; with a DPoP proof for that key alone.
@@ -82,8 +89,8 @@ fn bound_to<'a>(client_id: &'a str, jkt: Option<&'a str>) -> (&'static str, Vec<
     }
 }
 
-/// Ours, for this client, for this key or for none, and not too old (236-N); and whether it is for the key.
-fn opened(app: &App, text: &str, client_id: &str, jkt: &str, now_ms: i64) -> Option<([u8; 32], bool)> {
+/// Ours, for this client, for this key or for none, and not too old (236-N); whether it is for the key, and until when it is good.
+fn opened(app: &App, text: &str, client_id: &str, jkt: &str, now_ms: i64) -> Option<([u8; 32], bool, i64)> {
     let bytes: [u8; 32] = base64url::decode(text)?.try_into().ok()?;
     let (head, tag) = bytes.split_at(16);
     let is_of = |jkt| {
@@ -93,14 +100,15 @@ fn opened(app: &App, text: &str, client_id: &str, jkt: &str, now_ms: i64) -> Opt
     };
     let made_ms = i64::from_be_bytes(head.get(..8)?.try_into().ok()?);
     let bound = is_of(Some(jkt));
-    ((bound || is_of(None)) && (-60_000..CHALLENGE_MS).contains(&(now_ms - made_ms))).then_some((bytes, bound))
+    ((bound || is_of(None)) && (-60_000..CHALLENGE_MS).contains(&(now_ms - made_ms))).then_some((bytes, bound, made_ms + CHALLENGE_MS))
 }
 
 /// What the evidence came to.
 #[derive(Default)]
 pub struct Judged {
     pub platform: &'static str,
-    pub tier: String,
+    /// What the evidence of the installation's key proves of it; the tier is this one or a lower one.
+    pub proved: Option<TierName>,
     pub evidence_key: Vec<u8>,
     pub facts: Json,
     /// Of App Attest: sealed, and when Apple gives the next one.
@@ -109,6 +117,8 @@ pub struct Judged {
     pub assertion: Option<(u32, [u8; 32])>,
     /// For a key that is known already; `facts` are what is known by now.
     pub renews: bool,
+    /// Of a renewal: the facts that the store had.
+    pub before: Option<String>,
     /// Proof and challenge were spent before the evidence was looked at.
     pub spent: bool,
     pub failed: Vec<&'static str>,
@@ -127,6 +137,8 @@ pub struct Case {
     pub challenge: [u8; 32],
     /// The challenge was asked for with a proof of this very key.
     pub bound: bool,
+    /// Until when the challenge is good.
+    pub ends_ms: i64,
     pub jkt: String,
     pub now_s: i64,
     pub listed: Listed,
@@ -185,56 +197,70 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
 async fn attested(app: &App, incoming: &Incoming, client_id: &str, rules: AttestationRules, held: &dpop::Held) -> Result<Reply> {
     let text = incoming.form.get("challenge").unwrap_or_default();
     let unknown = || invalid("The challenge is unknown or too old. Get a new one from /attest/challenge.").because("challenge_unknown");
-    let (challenge, bound) = opened(app, text, client_id, &held.jkt, incoming.now_ms).ok_or_else(unknown)?;
+    let (challenge, bound, ends_ms) = opened(app, text, client_id, &held.jkt, incoming.now_ms).ok_or_else(unknown)?;
     let case = Arc::new(Case {
         client_id: client_id.to_owned(),
         rules,
         challenge,
         bound,
+        ends_ms,
         jkt: held.jkt.clone(),
         now_s: incoming.now_ms / 1000,
         listed: Listed::now(app),
         roots: app.config.attestation.simulated_roots.iter().filter_map(|it| base64url::decode(it)).collect(),
     });
     let mut judged = judged(app, incoming, &case, held, text).await?;
-    if TierName::parse(&judged.tier).and_then(|it| case.rules.tier(it)).is_none() {
-        judged.failed.push("tier");
-    }
-    if !judged.failed.is_empty() {
+    let tier = judged.proved.and_then(|it| granted(&case.rules, it, judged.platform, &judged.facts));
+    let Some(tier) = tier.filter(|_| judged.failed.is_empty()) else {
+        judged.failed.extend(tier.is_none().then_some("tier"));
+        let mut named = BTreeSet::new();
+        judged.failed.retain(|it| named.insert(*it));
         return Err(refused(&judged.failed.join(" ")).into());
-    }
-    let tier = judged.tier.clone();
-    keep(app, incoming, &case, held, judged).await?;
-    issued(app, incoming, client_id, &case.rules, &tier)
+    };
+    judged.facts["proved"] = judged.proved.map(TierName::as_str).into();
+    keep(app, incoming, &case, held, (judged, tier)).await?;
+    issued(app, incoming, client_id, &case.rules, tier)
+}
+
+/// The highest tier that the evidence proves, that is let in, and that app and device come up to.
+fn granted(rules: &AttestationRules, proved: TierName, platform: &str, facts: &Json) -> Option<TierName> {
+    proved.and_below().find(|it| rules.tier(*it).is_some_and(|tier| tier.takes(platform, facts)))
+}
+
+/// What the key of an installation was proved to be, by what is kept of it.
+pub fn proved(tier: &str, facts: &Json) -> Option<TierName> {
+    TierName::parse(facts["proved"].as_str().unwrap_or(tier))
 }
 
 /// Writes the installation down, and spends what was shown for it.
-async fn keep(app: &App, incoming: &Incoming, case: &Case, held: &dpop::Held, mut judged: Judged) -> Result<()> {
+async fn keep(app: &App, incoming: &Incoming, case: &Case, held: &dpop::Held, (mut judged, tier): (Judged, TierName)) -> Result<()> {
     let (mut change, text) = (Change::new(incoming.now_ms), incoming.form.get("challenge").unwrap_or_default());
     let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
-    let now = || vec![Value::from(incoming.now_ms), judged.facts.to_string().into()];
+    let now = || vec![Value::from(incoming.now_ms), judged.facts.to_string().into(), tier.as_str().into()];
+    let before = || vec![Value::from(judged.before.clone())];
     match &judged.assertion {
-        Some((counter, digest)) => change.run(RENEW, [id(), now(), vec![i64::from(*counter).into(), digest[..].into()]].concat()),
-        None if judged.renews => change.run(AGAIN, [id(), now()].concat()),
+        Some((counter, digest)) => {
+            change.run(RENEW, [id(), now(), before(), vec![i64::from(*counter).into(), digest[..].into()]].concat());
+        }
+        None if judged.renews => change.run(AGAIN, [id(), now(), before()].concat()),
         None => {
             let (receipt, due_ms) = judged.receipt.take().unzip();
             let (facts, due_ms) = (judged.facts.to_string().into(), due_ms.unwrap_or_default().into());
             let key = Value::from(std::mem::take(&mut judged.evidence_key));
-            let what =
-                vec![judged.platform.into(), judged.tier.as_str().into(), key, facts, incoming.now_ms.into(), receipt.into(), due_ms];
+            let what = vec![judged.platform.into(), tier.as_str().into(), key, facts, incoming.now_ms.into(), receipt.into(), due_ms];
             change.run(ENROL, [id(), what].concat());
         }
     }
     let row = change.len() - 1;
     let proof = (!judged.spent).then(|| held.burn(&mut change));
     if !judged.spent {
-        change.once("evidence_challenge", &case.client_id, text, incoming.now_ms + CHALLENGE_MS);
+        change.once("evidence_challenge", &case.client_id, text, case.ends_ms);
     }
     let entry = audit::Entry::ok("instance_attested").client(case.client_id.as_str()).address(incoming.address.to_string());
     change.audit(
         entry
             .with("jkt", case.jkt.as_str())
-            .with("tier", judged.tier.as_str())
+            .with("tier", tier.as_str())
             .with("platform", judged.platform)
             .with("renewal", judged.is_renewal()),
     );
@@ -259,6 +285,12 @@ async fn guarded(app: &App, case: &Case, judged: &Judged) -> Result<Refused> {
     {
         return Ok(ios::repeated());
     }
+    if let (false, Some(row), Some(before)) = (revoked, &known, &judged.before)
+        && row.text(5)? != before
+    {
+        let hint = "Something else was learned of this installation at this moment. Get a new challenge and new evidence about it.";
+        return Ok(Refused::new(503, "temporarily_unavailable", hint).retry_after(1).because("facts_changed"));
+    }
     let why = match (revoked, judged.is_renewal()) {
         (true, _) => "installation_revoked",
         (false, true) => "counter",
@@ -271,16 +303,18 @@ async fn guarded(app: &App, case: &Case, judged: &Judged) -> Result<Refused> {
 }
 
 /// The Client Attestation JWT, signed by us for the key of the proof.
-fn issued(app: &App, incoming: &Incoming, client_id: &str, rules: &AttestationRules, tier: &str) -> Result<Reply> {
+fn issued(app: &App, incoming: &Incoming, client_id: &str, rules: &AttestationRules, tier: TierName) -> Result<Reply> {
     let header = incoming.header("dpop").unwrap_or_default();
     let jwk = Unverified::parse(header).ok().and_then(|it| it.header().get("jwk").cloned()).unwrap_or_default();
     let key = PublicKey::from_jwk(&jwk).map_err(|it| Fault::new(it.0))?;
     let iat = incoming.now_ms / 1000;
-    let claims = Map::from_iter([("tier".to_owned(), Json::from(tier))]);
+    let claims = Map::from_iter([("tier".to_owned(), Json::from(tier.as_str()))]);
     let signer = app.keys.signer(Algorithm::ES256, incoming.now_ms)?;
-    let jwt = client_attestation::make(&signer, client_id, &key.to_jwk(), iat, iat + rules.max_age.0, &claims)
+    // As long as it is good for: a tier may ask for fresh evidence more often.
+    let life_s = rules.tier(tier).and_then(|it| it.max_age).map_or(rules.max_age, |it| it.min(rules.max_age)).0;
+    let jwt = client_attestation::make(&signer, client_id, &key.to_jwk(), iat, iat + life_s, &claims)
         .map_err(|it| Fault::new(format!("signing an attestation: {it:?}")))?;
-    Ok(reply::json(200, &json!({ "client_attestation": jwt, "expires_in": rules.max_age.0, "tier": tier })))
+    Ok(reply::json(200, &json!({ "client_attestation": jwt, "expires_in": life_s, "tier": tier.as_str() })))
 }
 
 /// One public answer for every failed rule (284-N); the rules are in the audit.

@@ -1,14 +1,14 @@
 //! App Attest at our attester: the evidence of a new key, and its assertions afterwards.
 
-use super::attester::{Case, Judged, KNOWN, invalid, on_pool};
+use super::attester::{self, Case, Judged, KNOWN, invalid, on_pool, proved};
 use super::receipts;
 use crate::app::App;
-use crate::config::IosApp;
+use crate::config::{IosApp, IosBuild, TierName};
 use crate::error::{Fault, Refused, Result};
 use crate::store::Row;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
-use symbolon_attest::app_attest::{self, APPLE_ROOT, Environment};
+use symbolon_attest::app_attest::{self, APPLE_ROOT, Build, Environment};
 use symbolon_attest::binding::Purpose;
 use symbolon_oauth::digest;
 
@@ -16,26 +16,42 @@ fn rules(case: &Case) -> Result<&IosApp> {
     Ok(case.rules.ios.as_ref().ok_or_else(|| invalid("This client has no iOS app."))?)
 }
 
-pub fn environment(rules: &IosApp) -> Environment {
-    if rules.development { Environment::Development } else { Environment::Production }
+/// As it is kept among the facts of an installation.
+fn word(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "production",
+        Environment::Development => "development",
+    }
+}
+
+fn build_word(build: Option<Build>) -> Option<&'static str> {
+    build.and_then(IosBuild::of).map(IosBuild::as_str)
+}
+
+/// Which of Apple's environments an installation's key is for.
+pub fn environment(facts: &Json) -> Option<Environment> {
+    [Environment::Production, Environment::Development].into_iter().find(|it| facts["environment"] == word(*it))
 }
 
 /// Apple's word for a new key, which is not the installation's own.
 pub async fn attestation(app: &App, case: &Arc<Case>, object: Vec<u8>, key_id: Vec<u8>) -> Result<Judged> {
+    attester::within_the_clients(app, case)?;
     let judging = on_pool(app, case, move |case| {
         let rules = rules(case)?;
         let app_ids: Vec<&str> = rules.app_ids.iter().map(String::as_str).collect();
+        let mac_app_ids: Vec<&str> = rules.mac_app_ids.iter().map(String::as_str).collect();
         let hash = case.named(Purpose::First)?;
         let expected = app_attest::Expected {
             app_ids: &app_ids,
+            mac_app_ids: &mac_app_ids,
             client_data_hash: &hash,
             key_id: &key_id,
-            environment: environment(rules),
+            builds: &rules.builds(),
             roots: &case.roots(&[APPLE_ROOT]),
             now_s: case.now_s,
         };
         let verdict = app_attest::attestation(&object, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?;
-        let receipt = verdict.holds().then(|| receipts::first(case, rules, &verdict.facts, &hash));
+        let receipt = verdict.holds().then(|| receipts::first(case, &verdict.facts, &hash));
         Ok((verdict, receipt))
     });
     let (verdict, receipt) = judging.await?;
@@ -55,11 +71,23 @@ pub async fn attestation(app: &App, case: &Arc<Case>, object: Vec<u8>, key_id: V
             None
         }
     };
-    let facts = json!({ "app_id": verdict.facts.app_id, "bundle_version": verdict.facts.bundle_version });
+    let mut facts = json!({
+        "app_id": verdict.facts.app_id, "bundle_version": verdict.facts.bundle_version,
+        "environment": verdict.facts.environment.map(word), "build": build_word(verdict.facts.build),
+    });
+    // What Apple said of the device is not forgotten because a new key comes for the same installation.
+    let known = app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
+    if let Some(row) = known.filter(|it| it.text(4).is_ok_and(|it| it == "ios")) {
+        let before: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+        ["risk_metric", "risk_ms"].iter().for_each(|it| facts[*it] = before[*it].clone());
+        if !receipts::takes(rules, &facts) {
+            failed.push("risk_metric");
+        }
+    }
     Ok(Judged {
         platform: "ios",
         // The app says that its key is in the Secure Enclave; the evidence is about the app.
-        tier: "hardware_claimed".to_owned(),
+        proved: Some(TierName::HardwareClaimed),
         evidence_key: verdict.facts.public_key,
         facts,
         receipt,
@@ -91,9 +119,8 @@ pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<J
     let (key, counter) = (row.bytes(2)?.to_vec(), u32::try_from(row.int(3)?).unwrap_or(u32::MAX));
     let digest = digest::sha256(&object);
     let judging = on_pool(app, case, move |case| {
-        let app_ids: Vec<&str> = rules(case)?.app_ids.iter().map(String::as_str).collect();
         let expected = app_attest::ExpectedAssertion {
-            app_ids: &app_ids,
+            app_ids: &rules(case)?.all_app_ids(),
             client_data_hash: &case.named(Purpose::Renewal)?,
             public_key: &key,
             counter_above: counter,
@@ -110,12 +137,22 @@ pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<J
         failed.push("version");
     }
     let mut facts: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+    let build = environment(&facts).and_then(|it| Build::of(it, verdict.facts.category));
+    if !build.is_some_and(|it| rules(case).is_ok_and(|own| own.builds().contains(&it))) {
+        failed.push("build");
+    }
+    facts["build"] = build_word(build).into();
     if let Some(version) = verdict.facts.bundle_version {
         facts["bundle_version"] = version.into();
     }
     // Apple is asked only about an installation that is right so far.
-    if failed.is_empty() && !receipts::is_within(app, case, &row, &mut facts).await? {
-        failed.push("risk_metric");
+    let mut before = row.text(5)?.to_owned();
+    if failed.is_empty()
+        && let Some(why) = receipts::problem(app, case, &row, (&mut facts, &mut before)).await?
+    {
+        failed.push(why);
     }
-    Ok(Judged { platform: "ios", tier: row.text(1)?.to_owned(), assertion: Some(assertion), facts, failed, ..Judged::default() })
+    let proved = proved(row.text(1)?, &facts);
+    let before = Some(before);
+    Ok(Judged { platform: "ios", proved, assertion: Some(assertion), facts, failed, before, ..Judged::default() })
 }

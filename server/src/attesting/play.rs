@@ -2,10 +2,10 @@
 //! only Google opens, through its decodeIntegrityToken call and a service account. Either way the verdict is judged by
 //! `symbolon_attest::play_integrity`, and speaks for the one request that its nonce or hash names.
 
-use super::android::known;
-use super::attester::{Case, Judged, invalid, on_pool, refused};
+use super::android::{broken, known};
+use super::attester::{self, Case, Judged, invalid, on_pool, refused};
 use crate::app::App;
-use crate::config::{AndroidApp, PlayDevice, PlayRules};
+use crate::config::{AndroidApp, PlayDevice, PlayRules, TierName};
 use crate::dpop::Held;
 use crate::error::{Fault, Refused, Result};
 use crate::http::Incoming;
@@ -93,9 +93,13 @@ pub async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &Hel
     let known = known(app, case).await?;
     let hash = case.named(if known.is_some() { Purpose::Renewal } else { Purpose::First })?;
     burn(app, incoming, case, held, text, token).await?;
-    let tier = known.as_ref().map_or_else(|| "hardware_claimed".to_owned(), |it| it.tier.clone());
+    let proved = known.as_ref().map_or(Some(TierName::HardwareClaimed), |it| it.proved);
     let failed = known.as_ref().map(|it| it.failed(case)).unwrap_or_default();
-    let mut judged = Judged { platform: "android", tier, failed, spent: true, renews: known.is_some(), ..Judged::default() };
+    if known.is_none() {
+        attester::within_the_clients(app, case)?;
+    }
+    let before = known.as_ref().map(|it| it.written.clone());
+    let mut judged = Judged { platform: "android", proved, failed, spent: true, renews: known.is_some(), before, ..Judged::default() };
     let opened = match &play.google {
         Some(google) if standard => google.decode(case, package, token).await?,
         _ => match play.open(app, case, token).await? {
@@ -111,6 +115,8 @@ pub async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &Hel
     let (facts, failed) = judge(&opened, rules, wanted, binding, incoming.now_ms)?;
     judged.facts = known.map(|it| it.facts_with(facts.clone())).unwrap_or(facts);
     judged.failed.extend(failed);
+    // Google says nothing of the key and the patch level: what is known of them counts, and what is not known does not pass.
+    judged.failed.extend(broken(rules, &judged.facts));
     Ok(judged)
 }
 
@@ -181,9 +187,9 @@ fn is_unevaluated(facts: &Facts, failed: &[&str]) -> bool {
 async fn burn(app: &App, incoming: &Incoming, case: &Case, held: &Held, challenge: &str, token: &str) -> Result<()> {
     let mut change = Change::new(incoming.now_ms);
     let proof = held.burn(&mut change);
-    let until_ms = incoming.now_ms + MAX_AGE_MS;
-    change.once("evidence_challenge", &case.client_id, challenge, until_ms);
-    change.once("play_token", &case.client_id, &base64url::encode(&digest::sha256(token.as_bytes())), until_ms);
+    // A token is about a challenge, and as good as it for as long.
+    change.once("evidence_challenge", &case.client_id, challenge, case.ends_ms);
+    change.once("play_token", &case.client_id, &base64url::encode(&digest::sha256(token.as_bytes())), case.ends_ms);
     match app.store.apply(change).await {
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if at == proof => Err(crate::dpop::use_nonce().into()),

@@ -3,7 +3,7 @@
 //! installation. Apple's being down refuses nobody: the fact is older then.
 
 use super::attester::{Case, on_pool};
-use super::ios::environment;
+use super::ios;
 use crate::app::App;
 use crate::audit;
 use crate::config::IosApp;
@@ -15,7 +15,7 @@ use serde_json::{Value as Json, json};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
-use symbolon_attest::app_attest::Facts as Attested;
+use symbolon_attest::app_attest::{Environment, Facts as Attested};
 use symbolon_attest::receipt::{self, APPLE_ROOT_G3, Expected, Facts, Kind};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::{certificate, jws};
@@ -44,14 +44,14 @@ fn judged(bytes: &[u8], expected: &Expected<'_>) -> std::result::Result<Facts, S
 }
 
 /// The receipt inside the evidence of a new key.
-pub fn first(case: &Case, rules: &IosApp, attested: &Attested, hash: &[u8; 32]) -> Held {
+pub fn first(case: &Case, attested: &Attested, hash: &[u8; 32]) -> Held {
     let app_ids: Vec<&str> = attested.app_id.as_deref().into_iter().collect();
     let expected = Expected {
         app_ids: &app_ids,
         public_key: &attested.public_key,
         client_data_hash: Some(hash),
         kind: Kind::Attestation,
-        environment: environment(rules),
+        environment: attested.environment.ok_or("the environment is not known")?,
         roots: &case.roots(&[APPLE_ROOT_G3]),
         now_ms: case.now_s * 1000,
         max_age_ms: MAX_AGE_MS,
@@ -68,26 +68,34 @@ pub fn sealed(app: &App, case: &Case, receipt: &[u8]) -> Result<Vec<u8>> {
     Ok(app.keyring.seal(&place(case), receipt)?)
 }
 
-/// Is the installation's risk metric one that the client takes? Asks Apple for the newest one first, where it is due. An
-/// installation of which Apple has said nothing yet is taken. `facts`: the installation's, to which the metric comes.
-pub async fn is_within(app: &App, case: &Arc<Case>, row: &Row, facts: &mut Json) -> Result<bool> {
-    let Some(rules) = case.rules.ios.as_ref().and_then(|it| it.receipts.as_ref()) else { return Ok(true) };
-    if let Some(apple) = app.apple.get(&case.client_id)
-        && let Some(newer) = exchanged(app, case, apple, row, facts).await?
-    {
-        *facts = newer;
+/// Is the risk metric among these facts one that the client takes? An installation of which Apple has said nothing yet is taken.
+pub fn takes(rules: &IosApp, facts: &Json) -> bool {
+    let most = rules.receipts.as_ref().and_then(|it| it.risk_metric_max);
+    most.is_none_or(|most| facts["risk_metric"].as_u64().is_none_or(|it| it <= u64::from(most)))
+}
+
+/// What is wrong with an installation by what Apple says of its device, if the client asks for that. Asks Apple for the newest receipt
+/// first, where it is due. `facts`: the installation's, to which the metric comes, and as they stand in the store.
+pub async fn problem(app: &App, case: &Arc<Case>, row: &Row, facts: (&mut Json, &mut String)) -> Result<Option<&'static str>> {
+    let Some(rules) = case.rules.ios.as_ref().filter(|it| it.receipts.is_some()) else { return Ok(None) };
+    // Enrolled before the client asked for receipts: its next first evidence brings one.
+    if row.opt_bytes(6)?.is_none() {
+        return Ok(Some("receipt"));
     }
-    let metric = facts["risk_metric"].as_u64();
-    Ok(rules.risk_metric_max.is_none_or(|most| metric.is_none_or(|it| it <= u64::from(most))))
+    if let Some(apple) = app.apple.get(&case.client_id)
+        && let Some(newer) = exchanged(app, case, apple, row, facts.0).await?
+    {
+        *facts.1 = newer.to_string();
+        *facts.0 = newer;
+    }
+    Ok((!takes(rules, facts.0)).then_some("risk_metric"))
 }
 
 /// The facts with what a new receipt says. `None`: there is none to be had now.
 async fn exchanged(app: &App, case: &Arc<Case>, apple: &Apple, row: &Row, facts: &Json) -> Result<Option<Json>> {
     let now_ms = case.now_s * 1000;
     let Some(old) = row.bytes(6).ok().and_then(|it| app.keyring.open(&place(case), it)) else { return Ok(None) };
-    if row.int(7)? > now_ms {
-        return Ok(None);
-    }
+    let Some(environment) = ios::environment(facts).filter(|_| row.int(7).is_ok_and(|due_ms| due_ms <= now_ms)) else { return Ok(None) };
     let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
     let mut change = Change::new(now_ms);
     change.run(CLAIM, [id(), vec![now_ms.into(), (now_ms + AGAIN_MS).into()]].concat());
@@ -96,7 +104,7 @@ async fn exchanged(app: &App, case: &Arc<Case>, apple: &Apple, row: &Row, facts:
         Err(NotApplied::Conflict(_)) => return Ok(None),
         Err(other) => return Err(other.into()),
     }
-    let fresh = match apple.exchange(&old, case.now_s).await {
+    let fresh = match apple.exchange(&old, environment, case.now_s).await {
         Ok(Some(it)) => it,
         Ok(None) => return Ok(None),
         Err(why) => {
@@ -107,13 +115,12 @@ async fn exchanged(app: &App, case: &Arc<Case>, apple: &Apple, row: &Row, facts:
     let (key, bytes) = (row.bytes(2)?.to_vec(), fresh.clone());
     let judging = on_pool(app, case, move |case| {
         let Some(rules) = &case.rules.ios else { return Err(Fault::new("a receipt of a client without an iOS app").into()) };
-        let app_ids: Vec<&str> = rules.app_ids.iter().map(String::as_str).collect();
         let expected = Expected {
-            app_ids: &app_ids,
+            app_ids: &rules.all_app_ids(),
             public_key: &key,
             client_data_hash: None,
             kind: Kind::Refreshed,
-            environment: environment(rules),
+            environment,
             roots: &case.roots(&[APPLE_ROOT_G3]),
             now_ms: case.now_s * 1000,
             max_age_ms: MAX_AGE_MS,
@@ -144,7 +151,8 @@ pub struct Apple {
     team_id: String,
     key_id: String,
     key: PrivateKey,
-    url: String,
+    /// Somebody else than Apple.
+    url: Option<String>,
     http: reqwest::Client,
 }
 
@@ -157,18 +165,21 @@ impl Apple {
         let key = PrivateKey::from_pkcs8(Algorithm::ES256, der.secret_pkcs8_der()).map_err(|_| wrong())?;
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(5)).build();
         let http = http.map_err(|it| Fault::new(it.to_string()))?;
-        let ours = if ios.development { "https://data-development.appattest.apple.com" } else { "https://data.appattest.apple.com" };
-        let url = format!("{}/v1/attestationData", rules.exchange_url.as_deref().unwrap_or(ours).trim_end_matches('/'));
-        Ok(Self { team_id: rules.team_id.clone(), key_id: rules.key_id.clone(), key, url, http })
+        Ok(Self { team_id: rules.team_id.clone(), key_id: rules.key_id.clone(), key, url: rules.exchange_url.clone(), http })
     }
 
     /// The next receipt. `None`: it is too early for one.
-    async fn exchange(&self, receipt: &[u8], now_s: i64) -> std::result::Result<Option<Vec<u8>>, String> {
+    async fn exchange(&self, receipt: &[u8], of: Environment, now_s: i64) -> std::result::Result<Option<Vec<u8>>, String> {
+        let apples = match of {
+            Environment::Production => "https://data.appattest.apple.com",
+            Environment::Development => "https://data-development.appattest.apple.com",
+        };
+        let url = format!("{}/v1/attestationData", self.url.as_deref().unwrap_or(apples).trim_end_matches('/'));
         let header = json!({ "alg": "ES256", "kid": self.key_id, "typ": "JWT" });
         let token = jws::sign_with_header(&self.key, &header, &json!({ "iss": self.team_id, "iat": now_s }));
         let token = token.map_err(|it| format!("signing: {it:?}"))?;
         let body = certificate::to_header(receipt).trim_matches(':').to_owned();
-        let (status, answer) = super::play::answer(self.http.post(&self.url).header("authorization", token).body(body)).await?;
+        let (status, answer) = super::play::answer(self.http.post(url).header("authorization", token).body(body)).await?;
         match status {
             200 => {}
             304 => return Ok(None),

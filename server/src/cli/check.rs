@@ -2,7 +2,7 @@
 //! page is about choices: what a thief could do with what, and how each app could be impersonated.
 
 use super::{Desk, Out};
-use crate::config::{Client, ClientAuthentication, ClientKind, Config, Most, TokenFormat, fapi};
+use crate::config::{Client, ClientAuthentication, ClientKind, Config, IosBuild, Most, TokenFormat, fapi};
 use crate::error::Error;
 use crate::login::policy::Policy;
 use crate::store::MOST_OFFSET_MS;
@@ -210,8 +210,8 @@ const INSTANCE_HOLDS: &str =
 /// Who vouches for the app.
 fn attestation_lines(client: &Client, lines: &mut Vec<String>) {
     let Some(rules) = &client.attestation else { return };
-    if rules.ios.as_ref().is_some_and(|it| it.development) {
-        lines.push("  ! attestation.ios.development: builds of developers pass for those of the store".to_owned());
+    if rules.ios.as_ref().is_some_and(|it| it.builds.contains(&IosBuild::Development)) {
+        lines.push("  ! attestation.ios.builds: development, so that what a developer built and signed passes for the app".to_owned());
     }
     let own = rules.android.as_ref().map_or(0, |it| it.own_boot_keys.len());
     if own > 0 {

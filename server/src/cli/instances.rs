@@ -3,6 +3,7 @@
 use super::{Desk, Out, shown};
 use crate::attesting::android;
 use crate::audit;
+use crate::config::{is_at_least, version};
 use crate::error::{Error, Fault};
 use crate::store::{Change, Expect, Row};
 use clap::Subcommand;
@@ -30,9 +31,12 @@ pub enum Instance {
         /// All whose attestation chain has this certificate (serial in hexadecimal): a leaked keybox.
         #[arg(long, conflicts_with = "jkt")]
         serial: Option<String>,
-        /// All of this client's whose app is older than this versionCode.
+        /// All of this client's whose app is older: versionCode on Android, CFBundleVersion on iOS.
         #[arg(long, conflicts_with = "jkt", requires = "client")]
-        app_version_below: Option<i64>,
+        app_version_below: Option<String>,
+        /// Only of this platform: android, ios or managed.
+        #[arg(long, conflicts_with = "jkt")]
+        platform: Option<String>,
         /// Only of this client.
         #[arg(long)]
         client: Option<String>,
@@ -42,16 +46,19 @@ pub enum Instance {
     },
 }
 
-const LIST: &str = "SELECT jkt, client, platform, tier, state, attested_ms FROM instance";
-const ACTIVE: &str = "SELECT jkt, client, facts FROM instance WHERE state = 'active'";
+const LIST: &str = "SELECT jkt, client, platform, tier, state, attested_ms FROM instance WHERE $1 = '' OR client = $1";
+const ACTIVE: &str = "SELECT jkt, client, facts, platform FROM instance WHERE state = 'active' AND ($1 = '' OR client = $1)";
 const SHOW: &str = "SELECT client, platform, tier, state, facts, created_ms, attested_ms, counter FROM instance WHERE jkt = $1 \
     ORDER BY client";
-/// Each use of a grant is written at the grant: that is the installation's last use, without another write.
-const USED: &str = "SELECT MAX(used_ms) FROM app_grant WHERE client = $1 AND holder_kind = 'instance' AND holder = $2";
-const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE client = $1 AND jkt = $2 AND state = 'active'";
-const GRANTS: &str = "SELECT number FROM app_grant WHERE client = $1 AND holder_kind = 'instance' AND holder = $2 AND state <> 'ended'";
-const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 \
-    WHERE client = $1 AND holder_kind = 'instance' AND holder = $2 AND state <> 'ended'";
+/// Each use of a grant is written at the grant: that is the installation's last use, without another write. Its key may also hold
+/// grants from before it was attested; a holder that was learned is written as the key and a generation.
+const USED: &str = "SELECT MAX(used_ms) FROM app_grant WHERE client = $1 AND holder_kind IN ('instance', 'jkt', 'learned') \
+    AND substr(holder, 1, 43) = $2";
+pub const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE client = $1 AND jkt = $2 AND state = 'active'";
+const GRANTS: &str = "SELECT number FROM app_grant WHERE client = $1 AND holder_kind IN ('instance', 'jkt', 'learned') \
+    AND substr(holder, 1, 43) = $2 AND state <> 'ended'";
+pub const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE client = $1 \
+    AND holder_kind IN ('instance', 'jkt', 'learned') AND substr(holder, 1, 43) = $2 AND state <> 'ended'";
 
 /// How much of its history is shown.
 const MOST_SHOWN: usize = 50;
@@ -66,11 +73,9 @@ pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Er
     match action {
         Instance::List { client } => {
             out.line(format!("{:<44} {:<20} {:<8} {:<18} {:<8} ATTESTED", "JKT", "CLIENT", "PLATFORM", "TIER", "STATE"));
-            for row in desk.store.all_stale(LIST, &[]).await? {
-                if client.as_deref().is_none_or(|it| row.text(1).is_ok_and(|of| of == it)) {
-                    let (jkt, of, platform) = (row.text(0)?, row.text(1)?, row.text(2)?);
-                    out.line(format!("{jkt:<44} {of:<20} {platform:<8} {:<18} {:<8} {}", row.text(3)?, row.text(4)?, shown(row.int(5)?)));
-                }
+            for row in desk.store.all_stale(LIST, &[client.unwrap_or_default().into()]).await? {
+                let (jkt, of, platform) = (row.text(0)?, row.text(1)?, row.text(2)?);
+                out.line(format!("{jkt:<44} {of:<20} {platform:<8} {:<18} {:<8} {}", row.text(3)?, row.text(4)?, shown(row.int(5)?)));
             }
         }
         Instance::Show { jkt } => {
@@ -82,29 +87,16 @@ pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Er
                 show(desk, &jkt, &row, out).await?;
             }
         }
-        Instance::Revoke { jkt, serial, app_version_below, client, preview } => {
-            if jkt.is_none() && serial.is_none() && app_version_below.is_none() && client.is_none() {
-                return Err(Fault::new("name an installation, or --serial, --app-version-below or --client").into());
-            }
-            let serial = match serial {
-                Some(it) => Some(status_list::written(&it).ok_or_else(|| Fault::new("--serial is in hexadecimal"))?),
-                None => None,
-            };
+        Instance::Revoke { jkt, serial, app_version_below, platform, client, preview } => {
+            let of = client.clone().unwrap_or_default();
+            let wanted = Wanted { jkt, serial, app_version_below, platform, client }.checked()?;
             let mut found = Vec::new();
-            for row in desk.store.all(ACTIVE, &[]).await? {
-                let it = Named { jkt: row.text(0)?.to_owned(), client: row.text(1)?.to_owned() };
-                let facts: Json = serde_json::from_str(row.text(2)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
-                let has = |wanted: &String| android::serials(&facts).any(|it| it == wanted);
-                // A version that is not known is not old: such installations are named by other means.
-                let older = |least: i64| facts["version"].as_i64().is_some_and(|it| it < least);
-                if jkt.as_ref().is_none_or(|wanted| *wanted == it.jkt)
-                    && client.as_ref().is_none_or(|wanted| *wanted == it.client)
-                    && serial.as_ref().is_none_or(has)
-                    && app_version_below.is_none_or(older)
-                {
-                    found.push(it);
+            for row in desk.store.all(ACTIVE, &[of.into()]).await? {
+                if wanted.names(&row)? {
+                    found.push(Named { jkt: row.text(0)?.to_owned(), client: row.text(1)?.to_owned() });
                 }
             }
+            let jkt = wanted.jkt;
             if let Some(jkt) = jkt.filter(|_| found.is_empty()) {
                 return Err(Fault::new(format!("there is no active installation {jkt}")).into());
             }
@@ -112,6 +104,43 @@ pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Er
         }
     }
     Ok(())
+}
+
+/// Which installations are to be revoked: all that fit every member that is there.
+struct Wanted {
+    jkt: Option<String>,
+    serial: Option<String>,
+    app_version_below: Option<String>,
+    platform: Option<String>,
+    client: Option<String>,
+}
+
+impl Wanted {
+    fn checked(mut self) -> Result<Self, Fault> {
+        let members = [&self.jkt, &self.serial, &self.app_version_below, &self.client];
+        if members.iter().all(|it| it.is_none()) {
+            return Err(Fault::new("name an installation, or --serial, --app-version-below or --client"));
+        }
+        if let Some(it) = self.serial.take() {
+            self.serial = Some(status_list::written(&it).ok_or_else(|| Fault::new("--serial is in hexadecimal"))?);
+        }
+        if self.app_version_below.as_ref().is_some_and(|it| version(it).is_none()) {
+            return Err(Fault::new("--app-version-below: a versionCode such as 42, or a CFBundleVersion such as 4.2.1"));
+        }
+        Ok(self)
+    }
+
+    fn names(&self, row: &Row) -> Result<bool, Fault> {
+        let facts: Json = serde_json::from_str(row.text(2)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+        let (jkt, platform) = (row.text(0)?, row.text(3)?);
+        // A version that is not known is not old: such installations are named by other means.
+        let said = facts["version"].as_i64().map(|it| it.to_string()).or_else(|| facts["bundle_version"].as_str().map(str::to_owned));
+        let older = |least: &String| said.as_ref().is_some_and(|it| version(it).is_some() && !is_at_least(it, least));
+        Ok(self.jkt.as_ref().is_none_or(|it| it == jkt)
+            && self.platform.as_ref().is_none_or(|it| it == platform)
+            && self.serial.as_ref().is_none_or(|wanted| android::serials(&facts).any(|it| it == wanted))
+            && self.app_version_below.as_ref().is_none_or(older))
+    }
 }
 
 /// One installation, and what the audit says of it.

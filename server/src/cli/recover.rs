@@ -1,6 +1,7 @@
 //! `symbolon recover`: a store that was restored from an older copy has forgotten what it acknowledged. The epoch rises,
 //! which voids every sign-in under way; codes and request_uris end; what the exported audit says had ended, ends again.
 
+use super::instances::{END, REVOKE};
 use super::{Desk, Out, cutoff};
 use crate::audit;
 use crate::error::{Error, Fault};
@@ -23,10 +24,7 @@ const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WH
 const REVOKED: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
 const SET_CLIENT: &str = "UPDATE client SET state = $2 WHERE id = $1";
-const INSTALLED: &str = "SELECT jkt FROM instance WHERE jkt = $1";
-const REVOKE_INSTANCE: &str = "UPDATE instance SET state = 'revoked' WHERE jkt = $1";
-const END_INSTANCE: &str =
-    "UPDATE app_grant SET state = 'ended', ended_ms = $2 WHERE holder_kind = 'instance' AND holder = $1 AND state <> 'ended'";
+const INSTALLED: &str = "SELECT jkt FROM instance WHERE client = $1 AND jkt = $2";
 const DAY_MS: i64 = 86_400_000;
 
 pub async fn recover(desk: &Desk, exported: Option<&String>, out: &Out) -> Result<(), Error> {
@@ -79,7 +77,7 @@ async fn replay(desk: &Desk, text: &str, now_ms: i64, out: &Out) -> Result<(), E
         }
         if entry["event"] == "instance_revoked" {
             let jkt = entry["detail"]["jkt"].as_str().unwrap_or_default();
-            if desk.store.one(INSTALLED, &[jkt.into()]).await?.is_none() {
+            if desk.store.one(INSTALLED, &[entry["client"].as_str().unwrap_or_default().into(), jkt.into()]).await?.is_none() {
                 lost.insert(format!(
                     "the installation {jkt}, attested after the copy and revoked: it can attest anew; look at why it was revoked"
                 ));
@@ -145,8 +143,8 @@ fn again(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, 
         "client_enabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "active".into()], Expect::Any),
         "instance_revoked" => {
             if let Some(jkt) = entry["detail"]["jkt"].as_str() {
-                change.run_expecting(REVOKE_INSTANCE, vec![jkt.into()], Expect::Any);
-                change.run_expecting(END_INSTANCE, vec![jkt.into(), change.now_ms().into()], Expect::Any);
+                change.run_expecting(REVOKE, vec![client.into(), jkt.into()], Expect::Any);
+                change.run_expecting(END, vec![client.into(), jkt.into(), change.now_ms().into()], Expect::Any);
             }
         }
         "totp_removed" => change.run_expecting(REMOVE_TOTP, vec![account.into()], Expect::Any),

@@ -4,6 +4,7 @@ use super::{CertificateName, Jwks, SecretSource, Span, Tier, TierName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use symbolon_attest::app_attest::Build;
 use symbolon_attest::status_list;
 use symbolon_oauth::base64url;
 use symbolon_oauth::client_attestation::MAX_LIFETIME_S;
@@ -70,10 +71,14 @@ pub struct AttesterX5c {
 #[serde(deny_unknown_fields)]
 pub struct IosApp {
     /// `TEAMID.bundle.id`.
-    pub app_ids: Vec<String>,
-    /// UNSAFE: builds of developers instead of those of the store.
     #[serde(default)]
-    pub development: bool,
+    pub app_ids: Vec<String>,
+    /// `TEAMID.signing-identifier` of apps on Macs, which have to protect their system.
+    #[serde(default)]
+    pub mac_app_ids: Vec<String>,
+    /// Whose builds of the app are let in.
+    #[serde(default = "IosBuild::of_customers")]
+    pub builds: Vec<IosBuild>,
     /// CFBundleVersion, numbers with dots. Devices say it from iOS 27 on; evidence that does not say it is refused ...
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_version: Option<String>,
@@ -83,6 +88,59 @@ pub struct IosApp {
     /// Apple's risk metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipts: Option<Receipts>,
+}
+
+/// Whose build of the app it is: [`symbolon_attest::app_attest::Build`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IosBuild {
+    AppStore,
+    TestFlight,
+    Enterprise,
+    DeveloperId,
+    /// Not a developer's; systems before iOS 27 do not say more.
+    Unsaid,
+    /// UNSAFE: made and signed by a developer.
+    Development,
+    Platform,
+}
+
+impl IosBuild {
+    const ALL: [Self; 7] =
+        [Self::AppStore, Self::TestFlight, Self::Enterprise, Self::DeveloperId, Self::Unsaid, Self::Development, Self::Platform];
+
+    /// What customers have.
+    fn of_customers() -> Vec<Self> {
+        Self::ALL[..5].to_vec()
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::AppStore => "app_store",
+            Self::TestFlight => "test_flight",
+            Self::Enterprise => "enterprise",
+            Self::DeveloperId => "developer_id",
+            Self::Unsaid => "unsaid",
+            Self::Development => "development",
+            Self::Platform => "platform",
+        }
+    }
+
+    pub fn attested(self) -> Build {
+        match self {
+            Self::AppStore => Build::AppStore,
+            Self::TestFlight => Build::TestFlight,
+            Self::Enterprise => Build::Enterprise,
+            Self::DeveloperId => Build::DeveloperId,
+            Self::Unsaid => Build::Unsaid,
+            Self::Development => Build::Development,
+            Self::Platform => Build::Platform,
+        }
+    }
+
+    pub fn of(build: Build) -> Option<Self> {
+        Self::ALL.into_iter().find(|it| it.attested() == build)
+    }
 }
 
 /// How Apple is asked for receipts with its risk metric: as the developer, by a key with the service DeviceCheck.
@@ -111,6 +169,18 @@ pub struct AndroidApp {
     /// Only phones with a secure element of their own.
     #[serde(default)]
     pub strongbox: bool,
+    /// Only attesting keys that were provisioned over the air: no keyboxes of a factory's, which leak by the batch.
+    #[serde(default)]
+    pub require_rkp: bool,
+    /// Only what is written as DER and the documentation want it; some makers' hardware writes otherwise.
+    #[serde(default)]
+    pub strict: bool,
+    /// The hardware asks for the person before the installation's key signs, in one of these ways. Absent: it need not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_auth: Option<Vec<UserAuth>>,
+    /// For how long after that the key may sign; absent: each time anew.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_auth_timeout: Option<Span>,
     /// versionCode of the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub least_version: Option<i64>,
@@ -126,6 +196,15 @@ pub struct AndroidApp {
     /// Serials of attestation certificates that are known to have leaked, in hexadecimal.
     #[serde(default)]
     pub revoked_serials: Vec<String>,
+}
+
+/// How an Android phone knows its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum UserAuth {
+    /// PIN, pattern or password of the phone.
+    Password,
+    Biometric,
 }
 
 /// Play Integrity: which verdicts are good enough, and what opens the tokens.
@@ -224,8 +303,11 @@ impl Default for AttestationRules {
 impl IosApp {
     fn problems(&self, development: bool) -> Vec<String> {
         let mut found = Vec::new();
-        if self.app_ids.is_empty() {
-            found.push("attestation.ios needs app_ids, such as ABCDE12345.com.example.shop".to_owned());
+        if self.app_ids.is_empty() && self.mac_app_ids.is_empty() {
+            found.push("attestation.ios needs app_ids or mac_app_ids, such as ABCDE12345.com.example.shop".to_owned());
+        }
+        if self.builds.is_empty() {
+            found.push("attestation.ios.builds is empty: no build of the app would be let in".to_owned());
         }
         if self.least_version.as_ref().is_some_and(|it| version(it).is_none()) {
             found.push("attestation.ios.least_version: numbers with dots between them, such as 42 or 4.2.1".to_owned());
@@ -239,15 +321,26 @@ impl IosApp {
     /// Is an app of this version (CFBundleVersion) recent enough? `None`: the evidence does not say.
     pub fn is_recent(&self, said: Option<&str>) -> bool {
         let Some(least) = &self.least_version else { return true };
-        match said {
-            None => self.allow_without_version,
-            Some(said) => version(said).is_some_and(|it| Some(it) >= version(least)),
-        }
+        said.map_or(self.allow_without_version, |said| is_at_least(said, least))
+    }
+
+    /// Of phones, tablets and Macs.
+    pub fn all_app_ids(&self) -> Vec<&str> {
+        self.app_ids.iter().chain(&self.mac_app_ids).map(String::as_str).collect()
+    }
+
+    pub fn builds(&self) -> Vec<Build> {
+        self.builds.iter().map(|it| it.attested()).collect()
     }
 }
 
+/// Compares versions of an app as numbers; what is no version is older than any.
+pub fn is_at_least(said: &str, least: &str) -> bool {
+    version(said).is_some_and(|it| Some(it) >= version(least))
+}
+
 /// Numbers with dots between them; zeros at the end say nothing. `None`: something else, which is no version.
-fn version(text: &str) -> Option<Vec<u64>> {
+pub fn version(text: &str) -> Option<Vec<u64>> {
     let parts = text.split('.').map(|it| it.parse().ok().filter(|_| it.bytes().all(|it| it.is_ascii_digit())));
     let mut parts = parts.collect::<Option<Vec<u64>>>()?;
     while parts.last() == Some(&0) {
@@ -273,6 +366,12 @@ impl AndroidApp {
         for serial in self.revoked_serials.iter().filter(|it| status_list::written(it).is_none()) {
             found.push(format!("attestation.android.revoked_serials: {serial:?} is no serial in hexadecimal"));
         }
+        if self.user_auth.as_ref().is_some_and(Vec::is_empty) {
+            found.push("attestation.android.user_auth is empty: name password, biometric or both, or leave it out".to_owned());
+        }
+        if self.user_auth_timeout.is_some() && self.user_auth.is_none() {
+            found.push("attestation.android.user_auth_timeout says nothing without user_auth".to_owned());
+        }
         if let Some(play) = &self.play {
             if play.keys.is_empty() && play.service_account.is_none() {
                 found.push("attestation.android.play needs keys, or service_account, or both".to_owned());
@@ -294,7 +393,8 @@ mod tests {
     fn versions_are_numbers_and_not_text() {
         let app = |least: Option<&str>, lax: bool| IosApp {
             app_ids: vec![],
-            development: false,
+            mac_app_ids: vec![],
+            builds: vec![],
             least_version: least.map(str::to_owned),
             allow_without_version: lax,
             receipts: None,
@@ -319,6 +419,10 @@ mod tests {
                 packages: vec!["com.example.shop".to_owned()],
                 signing_digests: vec![base64url::encode(&[7; 32])],
                 strongbox: false,
+                require_rkp: false,
+                strict: false,
+                user_auth: None,
+                user_auth_timeout: None,
                 least_version: None,
                 least_patch: None,
                 play: None,

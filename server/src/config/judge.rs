@@ -1,7 +1,8 @@
 //! What is wrong with a configuration that could be read: mistakes, each with where it is. Weak spots are `symbolon check`'s.
 
 use super::{
-    Client, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Jwks, Mail, Profile, RESPONSE_MODES, RefreshMode, USER_SCOPES, fapi,
+    Client, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Jwks, Mail, Profile, RESPONSE_MODES, RefreshMode, TierName,
+    USER_SCOPES, fapi,
 };
 use crate::grants::details::judge_schema;
 use crate::login::policy::Method;
@@ -218,7 +219,11 @@ impl Config {
             found.push("attestation is missing: who vouches for the app's installations?".to_owned());
         }
         found.extend(client.attestation.iter().flat_map(|it| it.problems(self.development)));
+        let is_ours = client.attestation.as_ref().is_some_and(|it| it.is_ours());
         for (name, tier) in client.attestation.iter().flat_map(|it| &it.tier) {
+            if let Some(problem) = tier.problem(is_ours && *name != TierName::None) {
+                found.push(format!("attestation.tier.{}: {problem}", name.as_str()));
+            }
             for scope in tier.scopes.iter().flatten().filter(|it| !client.apis.values().flatten().any(|own| own == *it)) {
                 found.push(format!("attestation.tier.{}: the client itself may not ask for {scope:?}", name.as_str()));
             }

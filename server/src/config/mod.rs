@@ -11,7 +11,9 @@ mod secret;
 mod span;
 mod tier;
 
-pub use attestation::{AndroidApp, AttestationRules, AttesterX5c, IosApp, PlayDevice, PlayRules, Receipts};
+pub use attestation::{
+    AndroidApp, AttestationRules, AttesterX5c, IosApp, IosBuild, PlayDevice, PlayRules, Receipts, UserAuth, is_at_least, version,
+};
 pub use client::{
     CertificateName, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, Most, OnStale, Profile, RESPONSE_MODES, Refresh, RefreshMode,
     TlsClientAuth, USER_SCOPES,

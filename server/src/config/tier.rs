@@ -1,7 +1,8 @@
 //! Tiers: what an app may have, by what its installation proved. docs/attestation.md says what each proves and what it does not.
 
-use super::Span;
+use super::{IosBuild, Span, is_at_least, version};
 use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
 
 /// What is known of the installation's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -18,7 +19,13 @@ pub enum TierName {
 }
 
 impl TierName {
+    /// From the lowest to the highest.
     const ALL: [Self; 4] = [Self::None, Self::Software, Self::HardwareClaimed, Self::Hardware];
+
+    /// This one and those below it that an attested installation may be of, from the highest down.
+    pub fn and_below(self) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().rev().filter(move |it| *it <= self && *it != Self::None)
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -72,11 +79,35 @@ pub struct Tier {
     /// An older attestation is answered with use_fresh_attestation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Span>,
+    /// Android, `YYYYMM`: installations on devices with an older patch level, or of which it is not known, get the next lower tier ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub least_patch: Option<i64>,
+    /// ... so do older apps on Android (versionCode) ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub least_android_version: Option<i64>,
+    /// ... and on iOS (CFBundleVersion) ...
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub least_ios_version: Option<String>,
+    /// ... and builds for iOS of another kind.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub builds: Option<Vec<IosBuild>>,
 }
 
 impl Default for Tier {
     fn default() -> Self {
-        Self { scopes: None, authorization_details_types: None, lifetime: None, refresh: true, idle: None, acr: None, max_age: None }
+        Self {
+            scopes: None,
+            authorization_details_types: None,
+            lifetime: None,
+            refresh: true,
+            idle: None,
+            acr: None,
+            max_age: None,
+            least_patch: None,
+            least_android_version: None,
+            least_ios_version: None,
+            builds: None,
+        }
     }
 }
 
@@ -84,6 +115,36 @@ impl Tier {
     /// Is there anything that the client may have and this tier may not?
     pub fn narrows(&self) -> bool {
         self.scopes.is_some() || self.authorization_details_types.is_some()
+    }
+
+    /// Is there a rule about app or device, which only an attester that has seen the evidence can judge?
+    pub fn judges_facts(&self) -> bool {
+        self.least_patch.is_some() || self.least_android_version.is_some() || self.least_ios_version.is_some() || self.builds.is_some()
+    }
+
+    /// Do app and device, by the facts that are kept of the installation, come up to this tier? What is not known does not.
+    pub fn takes(&self, platform: &str, facts: &Json) -> bool {
+        let number = |name: &str, least: Option<i64>| least.is_none_or(|least| facts[name].as_i64().is_some_and(|it| it >= least));
+        let text = |name: &str| facts[name].as_str();
+        match platform {
+            "android" => number("os_patch", self.least_patch) && number("version", self.least_android_version),
+            _ => {
+                let recent = |least: &String| text("bundle_version").is_some_and(|said| is_at_least(said, least));
+                let of_kind = |kinds: &Vec<IosBuild>| text("build").is_some_and(|said| kinds.iter().any(|it| it.as_str() == said));
+                self.least_ios_version.as_ref().is_none_or(recent) && self.builds.as_ref().is_none_or(of_kind)
+            }
+        }
+    }
+
+    /// What is wrong with its rules about app and device by themselves.
+    pub fn problem(&self, is_ours: bool) -> Option<&'static str> {
+        if self.judges_facts() && !is_ours {
+            return Some("least_patch, least_android_version, least_ios_version and builds are judged where this server attests");
+        }
+        if self.least_ios_version.as_ref().is_some_and(|it| version(it).is_none()) {
+            return Some("least_ios_version: numbers with dots between them, such as 42 or 4.2.1");
+        }
+        None
     }
 
     /// A tier that was given less than the client in scopes has no details beside them that nobody named.

@@ -197,7 +197,7 @@ impl Grant {
             // RFC 8705 4, by its key: a certificate that is renewed for the same key goes on.
             "certificate" => caller.certificate.as_ref().is_some_and(|it| it.key == self.holder),
             // Of a client that also takes devices that cannot attest: whoever exchanges the code holds it.
-            "open" => caller.jkt().is_some(),
+            "open" => caller.jkt().is_some() || caller.instance.is_some(),
             // Bound at PAR, or else by the code exchange.
             "instance" => caller.instance.as_ref().is_some_and(|it| self.holder.is_empty() || it.jkt == self.holder),
             _ => false,
@@ -237,6 +237,10 @@ impl Grant {
     /// Who holds what is issued now: a public client's proof binds its grant (RFC 9449 5), an installation's key always does.
     /// `generation`: of the refresh token that comes with it; the first is the code's.
     pub fn holder_after(&self, caller: &Caller, generation: u32) -> (&str, String) {
+        // Whatever held it before: what an attested installation gets, it alone can use from then on.
+        if let Some(instance) = caller.instance.as_ref().filter(|it| it.attested_ms.is_some()) {
+            return ("instance", instance.jkt.clone());
+        }
         if let ("bearer", Some(shown)) = (self.holder_kind.as_str(), &caller.certificate)
             && generation == 1
         {

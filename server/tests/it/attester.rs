@@ -139,15 +139,7 @@ impl<'a> Phone<'a> {
     async fn attest_android(&mut self, lie: impl FnOnce(&mut Android<'_>), key: Option<&PrivateKey>) -> Answer {
         let (text, challenge) = self.challenge().await;
         let hash = binding::leaf(&challenge, "genuine");
-        let mut phone = Android {
-            challenge: &hash,
-            package: PACKAGE,
-            signing_digest: [7; 32],
-            level: 1,
-            locked: true,
-            patch: 202_610,
-            own_system: None,
-        };
+        let mut phone = Android::genuine(PACKAGE, [7; 32], &hash);
         lie(&mut phone);
         let chain = self.scene.maker.android(key.unwrap_or(&self.key), &phone).unwrap();
         let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
@@ -243,15 +235,7 @@ async fn impostors_stay_out() {
         // A challenge is for one attestation, of one client, for five minutes.
         let (text, challenge) = phone.challenge().await;
         let hash = binding::leaf(&challenge, "genuine");
-        let good = Android {
-            challenge: &hash,
-            package: PACKAGE,
-            signing_digest: [7; 32],
-            level: 2,
-            locked: true,
-            patch: 202_610,
-            own_system: None,
-        };
+        let good = Android { level: 2, ..Android::genuine(PACKAGE, [7; 32], &hash) };
         let chain = scene.maker.android(&phone.key, &good).unwrap();
         let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
         let evidence = [("chain", chain.join("."))];
@@ -430,15 +414,7 @@ async fn too_much_evidence_at_once_is_shed() {
         }
         let (text, challenge) = late.challenge().await;
         let hash = binding::leaf(&challenge, "genuine");
-        let phone = Android {
-            challenge: &hash,
-            package: PACKAGE,
-            signing_digest: [7; 32],
-            level: 1,
-            locked: true,
-            patch: 202_610,
-            own_system: None,
-        };
+        let phone = Android::genuine(PACKAGE, [7; 32], &hash);
         let chain = scene.maker.android(&late.key, &phone).unwrap();
         let evidence = [("chain", chain.iter().map(|it| base64url::encode(it)).collect::<Vec<_>>().join("."))];
         let shed = late.send("android-key", &text, &evidence).await;

@@ -115,7 +115,7 @@ async fn recovering_takes_away_again_what_was_taken_away() {
     let world = world.restarted(keep).await;
     let store = world.running.shared.now().store.clone();
     let mut later = symbolon::store::Change::new(world.running.shared.now().now_ms());
-    later.audit(symbolon::audit::Entry::ok("instance_revoked").with("jkt", "attested-later"));
+    later.audit(symbolon::audit::Entry::ok("instance_revoked").client("leaked").with("jkt", "attested-later"));
     store.apply(later).await.unwrap();
     drop(store);
     for words in [&["client", "disable", "leaked"][..], &["instance", "revoke", "stolen"], &["user", "disable", "bob"]] {

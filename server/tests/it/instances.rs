@@ -252,7 +252,7 @@ async fn an_installation_is_shown_with_its_history_and_last_use() {
         assert!(attested[0].starts_with(&at[0]) && attested[1].starts_with(&at[1]), "{said}");
         assert_eq!(of("instance_revoked").len(), 1, "{said}");
         let (_, said) = run(&scene.world, &["show", "--", other.key.kid()]).await;
-        assert!(said.contains("environment") && !said.contains("renewal") && !said.contains("instance_revoked"), "{said}");
+        assert!(said.contains("build") && !said.contains("renewal") && !said.contains("instance_revoked"), "{said}");
         scene.world.stop().await;
     }
 }

@@ -83,6 +83,8 @@ pub enum Lie {
     MismatchedKey,
     UnknownMaker,
     Development,
+    /// In the environment of the store's builds.
+    DevelopersSignature,
 }
 
 pub type Answer = (u16, Json);
@@ -178,13 +180,10 @@ impl<'a> Phone<'a> {
     /// First evidence of an iPhone, perhaps about an App Attest key that was shown before.
     pub async fn iphone(&mut self, lie: Lie, known: Option<&IosKey>) -> Answer {
         let (text, challenge) = self.challenged(lie, false).await;
-        let phone = Ios {
-            app_id: if lie == Lie::WrongApp { "EVIL123456.com.example.shop" } else { APP },
-            client_data_hash: &self.named(Purpose::First, &challenge),
-            development: lie == Lie::Development,
-            version: None,
-            made: None,
-        };
+        let (app_id, hash) =
+            (if lie == Lie::WrongApp { "EVIL123456.com.example.shop" } else { APP }, self.named(Purpose::First, &challenge));
+        let category = (lie == Lie::DevelopersSignature).then_some(3);
+        let phone = Ios { development: lie == Lie::Development, category, ..Ios::genuine(app_id, &hash) };
         let forgery = match lie {
             Lie::HigherExtension => Forgery::HigherExtension,
             Lie::MismatchedKey => Forgery::AnotherKey,
@@ -205,7 +204,7 @@ impl<'a> Phone<'a> {
         let other = self.scene.maker.ios(APP, &hash).unwrap().0;
         enclave.app_id = if lie == Lie::WrongApp { "EVIL123456.com.example.shop" } else { APP }.to_owned();
         let signs = if lie == Lie::MismatchedKey { &other } else { &enclave };
-        let made = signs.assertion_of(&hash, counter, version).unwrap();
+        let made = signs.assertion_of(&hash, counter, version, None).unwrap();
         self.enclave = Some(enclave);
         let evidence = BTreeMap::from([("assertion", base64url::encode(&made))]);
         if lie == Lie::AtOnce {
@@ -234,14 +233,16 @@ impl<'a> Phone<'a> {
     }
 
     async fn keystore(&mut self, format: &str, lie: Lie, (text, hash): (&str, [u8; 32]), patch: Option<u32>) -> Answer {
+        let genuine = Android::genuine(
+            if lie == Lie::WrongApp { "com.evil" } else { PACKAGE },
+            [if lie == Lie::WrongSigner { 8 } else { 7 }; 32],
+            &hash,
+        );
         let phone = Android {
-            challenge: &hash,
-            package: if lie == Lie::WrongApp { "com.evil" } else { PACKAGE },
-            signing_digest: [if lie == Lie::WrongSigner { 8 } else { 7 }; 32],
             level: if lie == Lie::Software { 0 } else { 1 },
             locked: lie != Lie::Unlocked,
             patch: if lie == Lie::OldPatch { 202_512 } else { patch.unwrap_or(202_610) },
-            own_system: None,
+            ..genuine
         };
         let witness = PrivateKey::generate(Algorithm::ES256).unwrap();
         let key = if format == "android-key" { &self.key } else { &witness };
@@ -326,7 +327,8 @@ async fn every_lie_of_an_iphone() {
             (Lie::HigherExtension, "nonce_place"),
             (Lie::MismatchedKey, "credential_key"),
             (Lie::UnknownMaker, "chain_root"),
-            (Lie::Development, "environment"),
+            (Lie::Development, "build"),
+            (Lie::DevelopersSignature, "build"),
         ] {
             let mut phone = Phone::new(&scene, "app");
             let said = phone.iphone(lie, None).await;

@@ -252,15 +252,7 @@ impl<'a> Phone<'a> {
             "android-key" => binding::leaf(&challenge, "shop"),
             _ => binding::named(Purpose::Renewal, "shop", &challenge, &self.thumbprint()),
         };
-        let mut phone = Android {
-            challenge: &hash,
-            package: PACKAGE,
-            signing_digest: [7; 32],
-            level: 1,
-            locked: true,
-            patch: 202_610,
-            own_system: None,
-        };
+        let mut phone = Android::genuine(PACKAGE, [7; 32], &hash);
         lie(&mut phone);
         let chain = self.scene.maker.android(key.unwrap_or(&self.key), &phone).unwrap();
         let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
@@ -387,15 +379,7 @@ async fn a_witness_renews_for_the_same_key() {
         assert_eq!(other.keystore("android-key", None, |_| {}).await, good("hardware"));
         let (text, challenge) = phone.challenge().await;
         let hash = binding::named(Purpose::Renewal, "shop", &challenge, &phone.thumbprint());
-        let about = Android {
-            challenge: &hash,
-            package: PACKAGE,
-            signing_digest: [7; 32],
-            level: 1,
-            locked: true,
-            patch: 202_610,
-            own_system: None,
-        };
+        let about = Android::genuine(PACKAGE, [7; 32], &hash);
         let chain: Vec<String> = scene.maker.android(&witness, &about).unwrap().iter().map(|it| base64url::encode(it)).collect();
         assert_eq!(other.attest("android-witness", &text, "chain", &chain.join(".")).await, refused());
         // Play renews what the Keystore proved, and the tier stays; what it says of the app is known from then on.

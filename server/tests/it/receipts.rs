@@ -94,7 +94,7 @@ impl Scene {
             ("risky", format!("ios = {{ {ios}, receipts = {{ {receipts} }} }}")),
             ("versioned", format!("ios = {{ {ios}, least_version = \"4.2\" }}\nandroid = {{ {android}, least_version = 2 }}")),
             ("lax", format!("ios = {{ {ios}, least_version = \"4.2\", allow_without_version = true }}")),
-            ("developers", format!("ios = {{ {ios}, development = true }}")),
+            ("developers", format!("ios = {{ {ios}, builds = [\"development\"] }}")),
             ("owners", format!("android = {{ {android}, own_boot_keys = [\"{}\"] }}", base64url::encode(&OWN_SYSTEM))),
             ("strongbox", format!("android = {{ {android}, strongbox = true, least_patch = 202610 }}")),
         ] {
@@ -179,7 +179,7 @@ impl<'a> Phone<'a> {
         let hash = self.named(Purpose::First, &challenge);
         let times = age_s.map(|it| self.scene.times(it));
         let made = times.as_ref().map(|it| [it[0].as_str(), &it[1], &it[2]]);
-        let (key, object) = self.scene.maker.ios_as(&Ios { app_id: APP, client_data_hash: &hash, development, version, made }).unwrap();
+        let (key, object) = self.scene.maker.ios_as(&Ios { development, version, made, ..Ios::genuine(APP, &hash) }).unwrap();
         let evidence = [("attestation", base64url::encode(&object)), ("key_id", base64url::encode(&key.key_id))];
         (self.ios, self.counter) = (Some(key), 0);
         self.send("apple-appattest", &text, &evidence).await
@@ -189,22 +189,14 @@ impl<'a> Phone<'a> {
         let (text, challenge) = self.challenge().await;
         let hash = self.named(Purpose::Renewal, &challenge);
         self.counter += 1;
-        let made = self.ios.as_ref().unwrap().assertion_of(&hash, self.counter, version).unwrap();
+        let made = self.ios.as_ref().unwrap().assertion_of(&hash, self.counter, version, None).unwrap();
         self.send("apple-assertion", &text, &[("assertion", base64url::encode(&made))]).await
     }
 
     async fn attest_android(&mut self, lie: impl FnOnce(&mut Android<'_>)) -> Answer {
         let (text, challenge) = self.challenge().await;
         let hash = binding::leaf(&challenge, self.client);
-        let mut phone = Android {
-            challenge: &hash,
-            package: PACKAGE,
-            signing_digest: [7; 32],
-            level: 1,
-            locked: true,
-            patch: 202_610,
-            own_system: None,
-        };
+        let mut phone = Android::genuine(PACKAGE, [7; 32], &hash);
         lie(&mut phone);
         let chain = self.scene.maker.android(&self.key, &phone).unwrap();
         let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
