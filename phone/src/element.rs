@@ -55,11 +55,11 @@ impl Maker {
         Ok(parsed.tbs_certificate.serial.to_str_radix(16))
     }
 
-    fn leaf(&self, key: &KeyPair, extension: Option<CustomExtension>) -> Result<Vec<u8>, Trouble> {
+    fn leaf(&self, key: &KeyPair, extension: impl IntoIterator<Item = CustomExtension>) -> Result<Vec<u8>, Trouble> {
         Self::leaf_by(&self.middle, key, extension)
     }
 
-    fn leaf_by(signer: &KeyPair, key: &KeyPair, extension: Option<CustomExtension>) -> Result<Vec<u8>, Trouble> {
+    fn leaf_by(signer: &KeyPair, key: &KeyPair, extension: impl IntoIterator<Item = CustomExtension>) -> Result<Vec<u8>, Trouble> {
         let mut leaf = params("Simulated Key", false);
         leaf.custom_extensions.extend(extension);
         let by_middle = Issuer::new(params("Simulated Intermediate", true), signer);
@@ -114,7 +114,9 @@ impl Maker {
             Forgery::HigherExtension => (self.leaf(&key, None)?, self.middle_with(nonce)?),
             Forgery::AnotherKey => (self.leaf(&KeyPair::generate().map_err(trouble)?, Some(nonce))?, self.middle_der.clone()),
             Forgery::LeakedKeybox => (Self::leaf_by(&self.leaked, &key, Some(nonce))?, self.leaked_der.clone()),
-            Forgery::None | Forgery::Again(_) => (self.leaf(&key, Some(nonce))?, self.middle_der.clone()),
+            Forgery::None | Forgery::Again(_) => {
+                (self.leaf(&key, [nonce].into_iter().chain(phone.mac.then(protected_mac)))?, self.middle_der.clone())
+            }
         };
         let receipt = match phone.made {
             Some(made) => self.receipt(&Receipt {
@@ -201,6 +203,16 @@ impl Maker {
     }
 }
 
+/// Who may do what with a key of a Mac with System Integrity Protection and Full Security, as Apple's guide has it.
+fn protected_mac() -> CustomExtension {
+    let named = |name: &str, value: &[u8]| tlv(&[0x30], &[&tlv(&[0x0c], name.as_bytes()), value].concat());
+    let (all, mode) = (tagged(1, &[1, 1, 0xff]), [tagged(0, &tlv(&[0x0c], b"rsec")), tlv(&[0x30], &tagged(6, &[2, 1, 1]))].concat());
+    let entries = [named("ok", &all), named("oa", &all), named("odel", &all), named("osgn", &mode)].concat();
+    let access = tlv(&[0x30], &[tlv(&[0x0c], b"11"), tlv(&[0x30], &entries)].concat());
+    let value = tlv(&[0x30], &tagged(3, &tlv(&[4], &access)));
+    CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 6], value)
+}
+
 /// The certificate of an attesting key that was provisioned remotely, to a trusted environment.
 fn over_the_air() -> CertificateParams {
     let mut it = params("Simulated Remote", true);
@@ -235,6 +247,8 @@ pub struct Ios<'a> {
     pub version: Option<&'a str>,
     /// The validation category of the app's signature, likewise: 2 TestFlight, 3 a developer's, 4 the store's, and so on.
     pub category: Option<u32>,
+    /// It is a Mac that protects its system.
+    pub mac: bool,
     /// When the receipt was made, gives the next one, and expires; absent: there is none.
     pub made: Option<[&'a str; 3]>,
 }
@@ -242,7 +256,7 @@ pub struct Ios<'a> {
 impl<'a> Ios<'a> {
     /// Nothing is wrong with it; its system is older than iOS 27.
     pub fn genuine(app_id: &'a str, client_data_hash: &'a [u8]) -> Self {
-        Self { app_id, client_data_hash, development: false, version: None, category: None, made: None }
+        Self { app_id, client_data_hash, development: false, version: None, category: None, mac: false, made: None }
     }
 }
 

@@ -178,13 +178,14 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
     // Counted by what was proved, so that nobody uses up another's.
     within(&app.limits.attests_of_instance, &["attest", &client_id, &held.jkt])?;
     match attested(app, incoming, &client_id, rules, &held).await {
-        Err(Error::Refused(it)) if it.code == INVALID => {
+        Err(Error::Refused(it)) if it.code == INVALID || is_not_judged(&it) => {
             // Nobody has proved who this is: the log has every refusal, the audit a bounded number.
             if app.limits.refusals.check_key(&Limits::place(&["evidence", &client_id, &Limits::line(incoming.address)])).is_err() {
                 return Err(it.audited().into());
             }
             let why = if it.private.is_empty() { it.hint } else { it.private.as_str() };
-            let entry = audit::Entry::refused("evidence_refused", why).client(client_id).address(incoming.address.to_string());
+            let event = if it.code == INVALID { "evidence_refused" } else { "evidence_not_judged" };
+            let entry = audit::Entry::refused(event, why).client(client_id).address(incoming.address.to_string());
             let mut change = Change::new(incoming.now_ms);
             change.audit(entry.with("jkt", held.jkt.as_str()));
             app.store.apply(change).await?;
@@ -192,6 +193,11 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         other => other,
     }
+}
+
+/// "Try again": Google was down or did not look, or something came at the same moment (271-N). Load that is shed has no reason of its own.
+fn is_not_judged(refused: &Refused) -> bool {
+    refused.status == 503 && !refused.private.is_empty()
 }
 
 async fn attested(app: &App, incoming: &Incoming, client_id: &str, rules: AttestationRules, held: &dpop::Held) -> Result<Reply> {

@@ -109,6 +109,10 @@ async fn exchanged(app: &App, case: &Arc<Case>, apple: &Apple, row: &Row, facts:
         Ok(None) => return Ok(None),
         Err(why) => {
             tracing::warn!(why, client = case.client_id, "Apple gave no new receipt; the installation's risk metric stays as it was");
+            let mut change = Change::new(now_ms);
+            let entry = audit::Entry::refused("receipt_not_exchanged", why).client(case.client_id.as_str());
+            change.audit(entry.with("jkt", case.jkt.as_str()));
+            app.store.apply(change).await?;
             return Ok(None);
         }
     };

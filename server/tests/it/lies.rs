@@ -45,9 +45,26 @@ impl Scene {
                 base64url::encode(&[7; 32]),
             );
         }
+        text += &format!("{}\n", OPEN.replace("BACK", BACK).replace("APP", APP).replace("DIGEST", &base64url::encode(&[7; 32])));
         Self { world: World::with(&text, port).await, maker, unknown }
     }
 }
+
+/// A client of the same app that also takes phones that cannot attest.
+const OPEN: &str = r#"
+[client.open]
+kind = "native"
+first_party = true
+authentication = "attest_jwt_client_auth_dpop"
+apis = { orders = ["orders:read"] }
+redirect_uris = ["BACK"]
+[client.open.attestation]
+ios = { app_ids = ["APP"] }
+android = { packages = ["com.example.shop"], signing_digests = ["DIGEST"] }
+[client.open.attestation.tier.hardware]
+[client.open.attestation.tier.hardware_claimed]
+[client.open.attestation.tier.none]
+"#;
 
 /// One installation of one client.
 pub struct Phone<'a> {
@@ -260,6 +277,14 @@ impl<'a> Phone<'a> {
 
     /// The whole way to a refresh token.
     pub async fn token(&mut self) -> String {
+        let (code, verifier) = self.code().await;
+        let answer = self.exchange(&code, &verifier).await;
+        assert_eq!(answer.0, 200, "{}", answer.1);
+        answer.1["refresh_token"].as_str().unwrap().to_owned()
+    }
+
+    /// A code and its verifier.
+    pub async fn code(&mut self) -> (String, String) {
         let ask = Ask::new(self.client, BACK, "openid orders:read");
         let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
         let pushed = self.post("/par", &form).await;
@@ -268,16 +293,27 @@ impl<'a> Phone<'a> {
         let pair = [("client_id", self.client), ("request_uri", pushed.1["request_uri"].as_str().unwrap())];
         opened.parameters = pair.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         let back = Browser::default().sign_in(&self.scene.world, &opened, "alice").await;
+        (back["code"].clone(), ask.verifier)
+    }
+
+    pub async fn exchange(&mut self, code: &str, verifier: &str) -> Answer {
         let form = [
             ("grant_type", "authorization_code"),
             ("client_id", self.client),
-            ("code", back["code"].as_str()),
-            ("code_verifier", &ask.verifier),
+            ("code", code),
+            ("code_verifier", verifier),
             ("redirect_uri", BACK),
         ];
-        let answer = self.post("/token", &form).await;
-        assert_eq!(answer.0, 200, "{}", answer.1);
-        answer.1["refresh_token"].as_str().unwrap().to_owned()
+        self.post("/token", &form).await
+    }
+
+    /// Leaves the attestation out from now on.
+    pub fn forget(&mut self) -> Option<String> {
+        self.attestation.take()
+    }
+
+    pub fn remember(&mut self, attestation: Option<String>) {
+        self.attestation = attestation;
     }
 
     pub async fn refresh(&mut self, token: &str) -> Answer {

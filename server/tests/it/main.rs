@@ -42,6 +42,7 @@ mod races;
 mod receipts;
 mod refresh;
 mod refusals;
+mod rules;
 mod signal;
 mod signed;
 mod stale;

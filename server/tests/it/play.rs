@@ -101,21 +101,21 @@ async fn google() -> Google {
     it
 }
 
-struct Scene {
-    world: World,
+pub struct Scene {
+    pub world: World,
     play: Play,
     /// The console of the second app.
     second: Play,
-    maker: Maker,
+    pub maker: Maker,
     google: Google,
 }
 
 impl Scene {
-    async fn start(engine: Engine) -> Self {
+    pub async fn start(engine: Engine) -> Self {
         Self::with(engine, |it| it).await
     }
 
-    async fn with(engine: Engine, change: impl Fn(String) -> String) -> Self {
+    pub async fn with(engine: Engine, change: impl Fn(String) -> String) -> Self {
         let (port, play, second, maker, google) =
             (free_port(), Play::new().unwrap(), Play::new().unwrap(), Maker::new().unwrap(), google().await);
         let key = std::env::temp_dir().join(format!("symbolon-play-{}-{port}.key", std::process::id()));
@@ -162,14 +162,14 @@ impl Scene {
     }
 }
 
-struct Phone<'a> {
+pub struct Phone<'a> {
     scene: &'a Scene,
-    key: PrivateKey,
+    pub key: PrivateKey,
     nonce: Option<String>,
 }
 
 impl<'a> Phone<'a> {
-    fn new(scene: &'a Scene) -> Self {
+    pub fn new(scene: &'a Scene) -> Self {
         Self { scene, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None }
     }
 
@@ -184,7 +184,7 @@ impl<'a> Phone<'a> {
     }
 
     /// For this phone's key alone.
-    async fn challenge(&mut self) -> (String, [u8; 32]) {
+    pub async fn challenge(&mut self) -> (String, [u8; 32]) {
         Self::read(&self.post("/attest/challenge", &[("client_id", "shop")]).await.1)
     }
 
@@ -195,13 +195,13 @@ impl<'a> Phone<'a> {
     }
 
     /// What is kept of it.
-    async fn facts(&self) -> Json {
+    pub async fn facts(&self) -> Json {
         let app = self.scene.world.running.shared.now();
         let row = app.store.one("SELECT facts FROM instance WHERE jkt = $1", &[self.key.kid().into()]).await.unwrap().unwrap();
         serde_json::from_str(row.text(0).unwrap()).unwrap()
     }
 
-    async fn attest(&mut self, format: &str, challenge: &str, name: &str, evidence: &str) -> (u16, String) {
+    pub async fn attest(&mut self, format: &str, challenge: &str, name: &str, evidence: &str) -> (u16, String) {
         self.attest_as(format, challenge, &[(name, evidence)]).await
     }
 
@@ -212,7 +212,7 @@ impl<'a> Phone<'a> {
         (status, body["error"].as_str().or(body["tier"].as_str()).unwrap_or_default().to_owned())
     }
 
-    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
+    pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
         for _ in 0..2 {
             let url = self.scene.world.url(path);
             let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
@@ -228,7 +228,7 @@ impl<'a> Phone<'a> {
     }
 
     /// A classic token about this phone, perhaps with a lie in it.
-    async fn classic(&mut self, purpose: Purpose, lie: impl FnOnce(&mut Verdict<'_>)) -> (u16, String) {
+    pub async fn classic(&mut self, purpose: Purpose, lie: impl FnOnce(&mut Verdict<'_>)) -> (u16, String) {
         let (text, challenge) = self.challenge().await;
         let mut verdict = self.scene.verdict("nonce", &binding::named(purpose, "shop", &challenge, &self.thumbprint()));
         lie(&mut verdict);
@@ -246,7 +246,7 @@ impl<'a> Phone<'a> {
         self.attest("play-standard", &text, "token", &token).await
     }
 
-    async fn keystore(&mut self, format: &str, key: Option<&PrivateKey>, lie: impl FnOnce(&mut Android<'_>)) -> (u16, String) {
+    pub async fn keystore(&mut self, format: &str, key: Option<&PrivateKey>, lie: impl FnOnce(&mut Android<'_>)) -> (u16, String) {
         let (text, challenge) = self.challenge().await;
         let hash = match format {
             "android-key" => binding::leaf(&challenge, "shop"),
@@ -260,11 +260,11 @@ impl<'a> Phone<'a> {
     }
 }
 
-fn good(tier: &str) -> (u16, String) {
+pub fn good(tier: &str) -> (u16, String) {
     (200, tier.to_owned())
 }
 
-fn refused() -> (u16, String) {
+pub fn refused() -> (u16, String) {
     (400, "invalid_client_attestation".to_owned())
 }
 
@@ -337,12 +337,13 @@ async fn play_renews_only_about_a_challenge_of_its_key() {
 async fn an_outage_of_google_is_no_refusal() {
     let scene = Scene::start(Engine::Sqlite).await;
     let mut phone = Phone::new(&scene);
-    for outage in [500, 429, 403, HTML, SILENCE] {
+    for (at, outage) in [500, 429, 403, HTML, SILENCE].into_iter().enumerate() {
         scene.google.status.store(outage, Ordering::Relaxed);
         assert_eq!(phone.standard(Purpose::First, |_| {}).await, (503, "temporarily_unavailable".to_owned()), "{outage}");
         let app = scene.world.running.shared.now();
         let row = app.store.one("SELECT jkt FROM instance WHERE jkt = $1", &[phone.key.kid().into()]).await.unwrap();
         assert!(row.is_none(), "{outage}: never a silent pass");
+        assert_eq!(scene.world.audited("evidence_not_judged").await, at + 1, "{outage}");
     }
     scene.google.status.store(200, Ordering::Relaxed);
     assert_eq!(phone.standard(Purpose::First, |_| {}).await, good("hardware_claimed"));

@@ -66,14 +66,19 @@ async fn apple(key: &PrivateKey) -> (String, Arc<Mutex<Apple>>) {
     (url, state)
 }
 
-struct Scene {
-    world: World,
-    maker: Maker,
+pub struct Scene {
+    pub world: World,
+    pub maker: Maker,
     apple: Arc<Mutex<Apple>>,
 }
 
 impl Scene {
-    async fn start(engine: Engine) -> Self {
+    pub async fn start(engine: Engine) -> Self {
+        Self::with(engine, &[]).await
+    }
+
+    /// With these clients besides, and their rules.
+    pub async fn with(engine: Engine, more: &[(&str, &str)]) -> Self {
         let (port, maker, key) = (free_port(), Maker::new().unwrap(), PrivateKey::generate(Algorithm::ES256).unwrap());
         let (url, apple) = apple(&key).await;
         let file = std::env::temp_dir().join(format!("symbolon-p8-{}-{port}.p8", std::process::id()));
@@ -89,7 +94,7 @@ impl Scene {
         );
         let mut text =
             format!("{}\n[attestation]\nsimulated_roots = [\"{}\"]\n", configuration(port, &database(engine).await), maker.root_spki);
-        for (client, rules) in [
+        let of_this_file = [
             ("plain", format!("ios = {{ {ios} }}\nandroid = {{ {android}, least_version = 1 }}")),
             ("risky", format!("ios = {{ {ios}, receipts = {{ {receipts} }} }}")),
             ("versioned", format!("ios = {{ {ios}, least_version = \"4.2\" }}\nandroid = {{ {android}, least_version = 2 }}")),
@@ -97,7 +102,9 @@ impl Scene {
             ("developers", format!("ios = {{ {ios}, builds = [\"development\"] }}")),
             ("owners", format!("android = {{ {android}, own_boot_keys = [\"{}\"] }}", base64url::encode(&OWN_SYSTEM))),
             ("strongbox", format!("android = {{ {android}, strongbox = true, least_patch = 202610 }}")),
-        ] {
+        ];
+        let more = more.iter().map(|(client, rules)| (*client, rules.replace("IOS", &ios).replace("ANDROID", &android)));
+        for (client, rules) in of_this_file.into_iter().chain(more) {
             text += &format!(
                 "[client.{client}]\nkind = \"native\"\nauthentication = \"attest_jwt_client_auth_dpop\"\n\
                  redirect_uris = [\"https://app.example.com/cb\"]\n[client.{client}.attestation]\n{rules}\n"
@@ -124,7 +131,7 @@ impl Scene {
     }
 }
 
-struct Phone<'a> {
+pub struct Phone<'a> {
     scene: &'a Scene,
     client: &'static str,
     key: PrivateKey,
@@ -133,10 +140,10 @@ struct Phone<'a> {
     counter: u32,
 }
 
-type Answer = (u16, String);
+pub type Answer = (u16, String);
 
 impl<'a> Phone<'a> {
-    fn new(scene: &'a Scene, client: &'static str) -> Self {
+    pub fn new(scene: &'a Scene, client: &'static str) -> Self {
         Self { scene, client, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None, ios: None, counter: 0 }
     }
 
@@ -174,26 +181,36 @@ impl<'a> Phone<'a> {
         binding::named(purpose, self.client, challenge, &thumbprint)
     }
 
-    async fn attest_ios(&mut self, development: bool, version: Option<&str>, age_s: Option<i64>) -> Answer {
+    pub async fn attest_ios(&mut self, development: bool, version: Option<&'static str>, age_s: Option<i64>) -> Answer {
+        self.attest_iphone(|it| (it.development, it.version) = (development, version), age_s).await
+    }
+
+    pub async fn attest_iphone(&mut self, lie: impl FnOnce(&mut Ios<'_>), age_s: Option<i64>) -> Answer {
         let (text, challenge) = self.challenge().await;
         let hash = self.named(Purpose::First, &challenge);
         let times = age_s.map(|it| self.scene.times(it));
         let made = times.as_ref().map(|it| [it[0].as_str(), &it[1], &it[2]]);
-        let (key, object) = self.scene.maker.ios_as(&Ios { development, version, made, ..Ios::genuine(APP, &hash) }).unwrap();
+        let mut phone = Ios { made, ..Ios::genuine(APP, &hash) };
+        lie(&mut phone);
+        let (key, object) = self.scene.maker.ios_as(&phone).unwrap();
         let evidence = [("attestation", base64url::encode(&object)), ("key_id", base64url::encode(&key.key_id))];
         (self.ios, self.counter) = (Some(key), 0);
         self.send("apple-appattest", &text, &evidence).await
     }
 
-    async fn renew_ios(&mut self, version: Option<&str>) -> Answer {
+    pub async fn renew_ios(&mut self, version: Option<&str>) -> Answer {
+        self.renew_iphone(version, None).await
+    }
+
+    pub async fn renew_iphone(&mut self, version: Option<&str>, category: Option<u32>) -> Answer {
         let (text, challenge) = self.challenge().await;
         let hash = self.named(Purpose::Renewal, &challenge);
         self.counter += 1;
-        let made = self.ios.as_ref().unwrap().assertion_of(&hash, self.counter, version, None).unwrap();
+        let made = self.ios.as_ref().unwrap().assertion_of(&hash, self.counter, version, category).unwrap();
         self.send("apple-assertion", &text, &[("assertion", base64url::encode(&made))]).await
     }
 
-    async fn attest_android(&mut self, lie: impl FnOnce(&mut Android<'_>)) -> Answer {
+    pub async fn attest_android(&mut self, lie: impl FnOnce(&mut Android<'_>)) -> Answer {
         let (text, challenge) = self.challenge().await;
         let hash = binding::leaf(&challenge, self.client);
         let mut phone = Android::genuine(PACKAGE, [7; 32], &hash);
@@ -220,22 +237,22 @@ impl<'a> Phone<'a> {
         answer
     }
 
-    async fn facts(&self) -> Json {
+    pub async fn facts(&self) -> Json {
         let app = self.scene.world.running.shared.now();
         let row = app.store.one("SELECT facts FROM instance WHERE jkt = $1", &[self.key.kid().into()]).await.unwrap().unwrap();
         serde_json::from_str(row.text(0).unwrap()).unwrap()
     }
 }
 
-fn ios() -> Answer {
+pub fn ios() -> Answer {
     (200, "hardware_claimed".to_owned())
 }
 
-fn android() -> Answer {
+pub fn android() -> Answer {
     (200, "hardware".to_owned())
 }
 
-fn refused() -> Answer {
+pub fn refused() -> Answer {
     (400, "invalid_client_attestation".to_owned())
 }
 
@@ -288,10 +305,17 @@ async fn apple_says_how_many_keys_a_device_has_had() {
         scene.apple.lock().unwrap().status = 500;
         hour();
         assert_eq!(phone.renew_ios(None).await, refused(), "and that stays known while Apple is down");
+        // Nor is it forgotten because a new key comes for the same installation.
+        let kept = phone.ios.take();
+        assert_eq!(phone.attest_ios(false, None, Some(1)).await, refused());
+        phone.ios = kept;
+        phone.counter = 100;
         hour();
         phone.apple_says("2", APP, &certificate, &scene.maker);
         assert_eq!(phone.renew_ios(None).await, ios());
-        assert_eq!(scene.world.audited("evidence_refused").await, 2);
+        assert_eq!(phone.attest_ios(false, None, Some(1)).await, ios());
+        assert_eq!(phone.facts().await["risk_metric"], 2);
+        assert_eq!(scene.world.audited("evidence_refused").await, 3);
         assert_eq!(scene.world.audited("receipt_exchanged").await, 6);
         let (file, jkt) = (scene.world.file(), phone.key.kid().to_owned());
         let run = move || {
