@@ -6,6 +6,7 @@ use super::{ORDERS, text};
 use crate::print::Printer;
 use crate::{NAME, PASSWORD};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use symbolon_attest::binding::{self, Purpose};
 use symbolon_client::SignIn;
@@ -60,12 +61,14 @@ pub async fn genuine(issuer: &str, api: &str, maker: &Arc<Maker>, printer: &mut 
     let called = phone.client.call(ORDERS, Request::get(&format!("{api}/orders"))).await?;
     printer.act("And calls the API", phone.last().as_ref(), status(&called) == 200, "The API needs no change for any of this.");
     tokio::time::sleep(Duration::from_secs(6)).await;
+    // Otherwise the client would renew the attestation by itself before it is asked to.
+    phone.clock.ahead_s.store(-10, Ordering::Relaxed);
     let before = phone.refresh_token();
     phone.restarted().client.access_token(ORDERS).await?;
     let stale = phone.net.newest(|it| text(&it.body, "error") == "use_fresh_attestation");
     let told = stale.is_some();
     printer.act(
-        "Later the app refreshes; the policy wants fresh evidence",
+        "Later the app refreshes, its clock a little behind; the policy wants fresh evidence",
         stale.as_ref(),
         told,
         "Nothing is consumed: the answer says what to do.",

@@ -46,6 +46,14 @@ pub async fn all(issuer: &str, maker: &Maker, printer: &mut Printer) -> Result<(
         (first, second) == (200, 400),
         "Nothing was held against it; and a challenge is good for one attestation.",
     );
+    let (_, old) = attested(&mut app, maker, |it| it.patch = 202_603, Forgery::None).await?;
+    let (_, updated) = attested(&mut app, maker, |_| {}, Forgery::None).await?;
+    printer.act(
+        "It had not been updated since spring, and then it is",
+        None,
+        (&old["tier"], &updated["tier"]) == (&"software".into(), &"hardware".into()),
+        "Genuine, but what attackers know of it is old: it gets the lesser tier until it is updated.",
+    );
     iphones(issuer, maker, &stranger, printer).await
 }
 
@@ -72,12 +80,22 @@ fn chain(app: &App, maker: &Maker, challenge: &[u8; 32], change: fn(&mut Android
 }
 
 async fn android(app: &mut App, maker: &Maker, change: fn(&mut Android<'_>), forgery: Forgery<'_>) -> Result<u16, Trouble> {
-    let (challenge, bytes) = app.attestation_challenge().await?;
-    let chain = chain(app, maker, &bytes, change, forgery)?;
-    Ok(app.attest("android-key", &challenge, &[("chain", &chain)]).await?.0)
+    Ok(attested(app, maker, change, forgery).await?.0)
 }
 
-const IOS: [Lie<fn(&mut Ios<'_>)>; 5] = [
+/// Status and answer.
+async fn attested(
+    app: &mut App,
+    maker: &Maker,
+    change: fn(&mut Android<'_>),
+    forgery: Forgery<'_>,
+) -> Result<(u16, serde_json::Value), Trouble> {
+    let (challenge, bytes) = app.attestation_challenge().await?;
+    let chain = chain(app, maker, &bytes, change, forgery)?;
+    app.attest("android-key", &challenge, &[("chain", &chain)]).await
+}
+
+const IOS: [Lie<fn(&mut Ios<'_>)>; 6] = [
     ("another app", |it| it.app_id = "EVIL123456.com.example.shop", Forgery::None, "Apple says which app asked."),
     ("about another challenge", |it| it.client_data_hash = b"yesterday", Forgery::None, "Old evidence is worth nothing."),
     (
@@ -85,6 +103,12 @@ const IOS: [Lie<fn(&mut Ios<'_>)>; 5] = [
         |it| it.development = true,
         Forgery::None,
         "Only what came from the store counts, unless the policy says otherwise.",
+    ),
+    (
+        "built for the store, signed by a developer",
+        |it| it.category = Some(3),
+        Forgery::None,
+        "From iOS 27 on the system says who signed the app.",
     ),
     ("the nonce in a higher certificate", |_| {}, Forgery::HigherExtension, "Only the certificate of the key may have it."),
     ("another key than the certificate's", |_| {}, Forgery::AnotherKey, "Three places name the key, and they have to agree."),
