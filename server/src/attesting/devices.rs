@@ -1,38 +1,56 @@
-//! Managed devices: an organisation's device management gave each its certificate (RFC 8705), and each is an installation of
-//! its own, listed and revoked like the attested ones.
+//! Installations that this server does not attest itself: managed devices, to each of which an organisation's device management gave
+//! its certificate (RFC 8705), and those that a customer's own attester vouches for. They are written down when they come for the
+//! first time, and listed and revoked like the others.
 
 use super::Instance;
 use crate::app::App;
 use crate::audit;
 use crate::error::{Refused, Result};
 use crate::http::Incoming;
-use crate::store::{Change, Expect};
+use crate::store::{Change, Expect, Row, Value};
 use serde_json::Value as Json;
 
-const KNOWN: &str = "SELECT state FROM instance WHERE client = $1 AND jkt = $2";
+const KNOWN: &str = "SELECT state, tier, attested_ms FROM instance WHERE client = $1 AND jkt = $2";
 const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms) \
-    VALUES ($1, $2, 'active', 'managed', 'certificate', $3, 0, $4, $5, $5) ON CONFLICT (client, jkt) DO NOTHING";
+    VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $8) ON CONFLICT (client, jkt) DO NOTHING";
+/// A newer word of the attester's about the same key.
+const AGAIN: &str =
+    "UPDATE instance SET tier = $3, attested_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND attested_ms < $4";
 
-/// Refuses a device that was revoked; one that comes for the first time is written down.
-pub async fn must_be_welcome(app: &App, incoming: &Incoming, client_id: &str, device: &Instance) -> Result<()> {
-    match app.store.one(KNOWN, &[client_id.into(), device.jkt.as_str().into()]).await? {
-        Some(row) if row.text(0)? == "active" => Ok(()),
+/// Refuses one that was revoked; one that comes for the first time is written down, and so is what its attester says of it by now.
+pub async fn must_be_welcome(app: &App, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
+    match app.store.one(KNOWN, &[client_id.into(), instance.jkt.as_str().into()]).await? {
+        Some(row) if row.text(0)? == "active" => again(app, incoming, client_id, instance, &row).await,
         Some(_) => {
-            let why = format!("device {}", device.jkt);
-            Err(Refused::new(401, "invalid_client", "This device has been revoked.").because(why).into())
+            let hint = "This installation or device has been revoked.";
+            Err(Refused::new(401, "invalid_client", hint).because(format!("instance {}", instance.jkt)).into())
         }
-        None => enrol(app, incoming, client_id, device).await,
+        None => enrol(app, incoming, client_id, instance).await,
     }
 }
 
-async fn enrol(app: &App, incoming: &Incoming, client_id: &str, device: &Instance) -> Result<()> {
+async fn again(app: &App, incoming: &Incoming, client_id: &str, instance: &Instance, row: &Row) -> Result<()> {
+    let Some(attested_ms) = instance.attested_ms.filter(|it| row.int(2).is_ok_and(|known| known < *it)) else { return Ok(()) };
     let mut change = Change::new(incoming.now_ms);
-    let facts = Json::Object(device.claims.clone()).to_string();
-    let values =
-        vec![client_id.into(), device.jkt.as_str().into(), crate::store::Value::from(&[][..]), facts.into(), incoming.now_ms.into()];
-    change.run_expecting(ENROL, values, Expect::Any);
-    let entry = audit::Entry::ok("device_enrolled").client(client_id).address(incoming.address.to_string());
-    change.audit(entry.with("jkt", device.jkt.as_str()).with("subject", device.claims["subject"].as_str().unwrap_or_default()));
+    let values = vec![client_id.into(), instance.jkt.as_str().into(), instance.tier.as_str().into(), attested_ms.into()];
+    change.run_expecting(AGAIN, values, Expect::Any);
+    app.store.apply(change).await?;
+    Ok(())
+}
+
+async fn enrol(app: &App, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
+    let mut change = Change::new(incoming.now_ms);
+    let subject = instance.claims.get("subject").filter(|_| instance.attested_ms.is_none());
+    let (platform, tier, event) = match instance.attested_ms {
+        Some(_) => ("attester", instance.tier.as_str(), "instance_vouched_for"),
+        None => ("managed", "certificate", "device_enrolled"),
+    };
+    let facts = subject.map_or_else(|| "{}".to_owned(), |it| serde_json::json!({ "subject": it }).to_string());
+    let attested_ms = instance.attested_ms.unwrap_or(incoming.now_ms);
+    let what = vec![platform.into(), tier.into(), Value::from(&[][..]), facts.into(), incoming.now_ms.into(), attested_ms.into()];
+    change.run_expecting(ENROL, [vec![client_id.into(), instance.jkt.as_str().into()], what].concat(), Expect::Any);
+    let entry = audit::Entry::ok(event).client(client_id).address(incoming.address.to_string());
+    change.audit(entry.with("jkt", instance.jkt.as_str()).with("subject", subject.and_then(Json::as_str)));
     app.store.apply(change).await?;
     Ok(())
 }

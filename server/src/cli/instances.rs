@@ -1,4 +1,4 @@
-//! `symbolon instance`: installations of apps that this server attested.
+//! `symbolon instance`: installations of apps, and managed devices.
 
 use super::{Desk, Out, shown};
 use crate::attesting::android;
@@ -34,7 +34,7 @@ pub enum Instance {
         /// All of this client's whose app is older: versionCode on Android, CFBundleVersion on iOS.
         #[arg(long, conflicts_with = "jkt", requires = "client")]
         app_version_below: Option<String>,
-        /// Only of this platform: android, ios or managed.
+        /// Only of this platform: android, ios, managed (devices) or attester (vouched for by your own).
         #[arg(long, conflicts_with = "jkt")]
         platform: Option<String>,
         /// Only of this client.

@@ -222,6 +222,42 @@ async fn each_tier_gets_its_own() {
     }
 }
 
+/// An installation that the customer's own attester vouches for is listed, with what it says by now, and ended alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn installations_of_your_own_attester_are_listed_and_ended() {
+    for engine in engines() {
+        let scene = Scene::start(engine, |it| it).await;
+        let (mut one, mut other) = (Phone::new(&scene, Some("software")), Phone::new(&scene, Some("software")));
+        let (tokens, others) = (one.tokens("orders:read").await.1, other.tokens("orders:read").await.1);
+        let (code, verifier) = one.code("orders:read").await.unwrap();
+        let run = async |words: &[&str]| {
+            let (file, words) = (scene.world.file(), words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
+            let run =
+                move || std::process::Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(file).arg("instance").args(words).output();
+            let output = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+        };
+        let line = async |phone: &Phone<'_>| {
+            run(&["list", "--client", "tiered"]).await.lines().find(|it| it.starts_with(phone.key.kid())).map(str::to_owned).unwrap()
+        };
+        assert!(line(&one).await.contains("attester software"), "{}", line(&one).await);
+        scene.world.advance_s(60);
+        one.attest(Some("hardware"));
+        let (status, tokens) = one.refresh(&tokens).await;
+        assert_eq!(status, 200, "{tokens}");
+        assert!(line(&one).await.contains("attester hardware") && line(&other).await.contains("attester software"));
+        assert!(run(&["revoke", "--", one.key.kid()]).await.contains("2 grants ended"));
+        assert_eq!(error(&one.refresh(&tokens).await), (401, "invalid_client"));
+        assert_eq!(error(&one.exchange(&code, &verifier).await), (401, "invalid_client"));
+        one.attest(Some("hardware"));
+        assert_eq!(error(&one.tokens("orders:read").await), (401, "invalid_client"), "whatever the attester says of it");
+        let text = tokens["access_token"].as_str().unwrap();
+        assert_eq!(scene.world.post("/introspect", &[("token", text)], Some("orders")).await.1["active"], false);
+        assert_eq!(other.refresh(&others).await.0, 200);
+        scene.world.stop().await;
+    }
+}
+
 /// 144-F: leaving the attestation out never gets more than the tier that has none; a tier that is not named is not let in.
 #[tokio::test(flavor = "multi_thread")]
 async fn leaving_the_attestation_out_is_no_way_round() {
