@@ -8,7 +8,7 @@ use crate::config::{Client, ClientAuthentication, Dpop, Secret, Tier, TierName};
 use crate::dpop::{self, Held};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::Incoming;
-use crate::store::Change;
+use crate::store::{Applied, Change, NotApplied};
 use http::HeaderMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -58,6 +58,15 @@ impl Burnt {
             return Some(attesting::use_challenge().because("this PoP was used before"));
         }
         (self.proof == Some(at)).then(|| dpop::use_nonce().because("this proof was used before"))
+    }
+
+    /// The outcome of a change that spends what the caller may use once: spent before, the caller hears it, and nothing happened.
+    pub fn applied(&self, outcome: std::result::Result<Applied, NotApplied>) -> Result<()> {
+        match outcome {
+            Ok(_) => Ok(()),
+            Err(NotApplied::Conflict(at)) if self.refusal(at).is_some() => Err(self.refused(at)),
+            Err(other) => Err(other.into()),
+        }
     }
 
     /// The same as an error, for the arm of a match that knows there is one.

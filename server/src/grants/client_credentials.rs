@@ -5,7 +5,7 @@ use crate::audit;
 use crate::caller::Caller;
 use crate::error::{Refused, Result};
 use crate::http::reply::{self, Reply};
-use crate::store::{Change, NotApplied};
+use crate::store::Change;
 use crate::tokens::issue;
 use symbolon_oauth::form::Form;
 
@@ -36,9 +36,6 @@ pub async fn issue(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
         audit::Entry::ok("client_token_issued").client(caller.client_id.as_str()).with("api", api).with("jti", answer.jti.as_str());
     entry.security = false;
     change.audit(entry.address(caller.address.to_string()));
-    match app.store.apply(change).await {
-        Ok(_) => Ok(reply::json(200, &answer.body)),
-        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
-        Err(other) => Err(other.into()),
-    }
+    burnt.applied(app.store.apply(change).await)?;
+    Ok(reply::json(200, &answer.body))
 }

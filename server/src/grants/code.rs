@@ -211,18 +211,17 @@ async fn retried(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Resu
     let burnt = caller.burn(&mut change);
     let answer = issue::for_grant(app, caller, grant, form, 1, &grant.scope)?;
     change.audit(grant.entry(app, audit::Entry::ok("code_retried"), caller).with("jti", answer.jti.as_str()));
-    match app.store.apply(change).await {
-        Ok(_) => Ok(reply::json(200, &answer.body)),
-        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
-        Err(other) => Err(other.into()),
-    }
+    burnt.applied(app.store.apply(change).await)?;
+    Ok(reply::json(200, &answer.body))
 }
 
-/// A second redemption that is right in every other way ends the grant: one of the two is not the app.
+/// A second redemption that is right in every other way ends the grant: one of the two is not the app. The very same request once
+/// more, its proof spent with the first, is a network's doing and ends nothing.
 async fn used_twice(app: &App, caller: &Caller, grant: &Grant) -> Result<Error> {
     let mut change = Change::new(caller.now_ms);
+    let burnt = caller.burn(&mut change);
     grant.end(&mut change);
     change.audit(grant.entry(app, audit::Entry::refused("code_used_twice", "the grant has been ended"), caller));
-    app.store.apply(change).await?;
+    burnt.applied(app.store.apply(change).await)?;
     Ok(invalid_grant("This code was used before; everything issued from it has been ended.").because("used twice").audited().into())
 }

@@ -6,7 +6,7 @@ use crate::audit;
 use crate::caller::Caller;
 use crate::error::{Refused, Result};
 use crate::http::reply::{self, Reply};
-use crate::store::{Change, NotApplied};
+use crate::store::Change;
 use crate::tokens::issue::{self, Accepted};
 use serde_json::Value as Json;
 use symbolon_oauth::form::Form;
@@ -43,11 +43,8 @@ pub async fn exchange(app: &App, caller: &Caller, form: &Form) -> Result<Reply> 
     entry.security = false;
     let entry = entry.address(caller.address.to_string()).with("api", api).with("jti", answer.jti.as_str());
     change.audit(entry.with("from", accepted.token.aud.as_str()).with("subject_jti", accepted.token.jti.as_str()));
-    match app.store.apply(change).await {
-        Ok(_) => Ok(reply::json(200, &answer.body)),
-        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
-        Err(other) => Err(other.into()),
-    }
+    burnt.applied(app.store.apply(change).await)?;
+    Ok(reply::json(200, &answer.body))
 }
 
 /// RFC 8693 2.1. Who acts is the authenticated client; nobody else's word for it is taken.

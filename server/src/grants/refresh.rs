@@ -229,23 +229,21 @@ async fn repeated(app: &App, caller: &Caller, form: &Form, grant: &Grant, scope:
     let burnt = caller.burn(&mut change);
     let answer = issue::for_grant(app, caller, grant, form, grant.generation, scope)?;
     change.audit(grant.entry(app, audit::Entry::ok("refresh_repeated").with("jti", answer.jti.as_str()), caller));
-    match app.store.apply(change).await {
-        Ok(_) => Ok(reply::json(200, &answer.body)),
-        Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
-        Err(other) => Err(other.into()),
-    }
+    burnt.applied(app.store.apply(change).await)?;
+    Ok(reply::json(200, &answer.body))
 }
 
 /// An old token. Unbound: thief and owner look alike, so the grant ends. Bound: whoever sends it proved the key, so it
-/// is an old copy and not a theft; it is refused and reported.
+/// is an old copy and not a theft; it is refused and reported. A request that comes twice, its proof spent, ends nothing.
 async fn spent(app: &App, caller: &Caller, grant: &Grant, ends: bool) -> Result<Refused> {
     let mut change = Change::new(caller.now_ms);
     if ends {
         grant.end(&mut change);
     }
     let what = if ends { "an old token was replayed; the grant has been ended" } else { "an old token of the same holder" };
+    let burnt = caller.burn(&mut change);
     change.audit(grant.entry(app, audit::Entry::refused("refresh_replayed", what), caller));
-    app.store.apply(change).await?;
+    burnt.applied(app.store.apply(change).await)?;
     let hint = if ends {
         "This refresh token was replaced long ago; the session has been ended. Keep only the newest one."
     } else {

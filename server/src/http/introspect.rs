@@ -7,7 +7,7 @@ use crate::app::App;
 use crate::caller::{self, Caller};
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, refresh};
-use crate::store::{Change, NotApplied};
+use crate::store::Change;
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
 use serde_json::{Value as Json, json};
@@ -78,11 +78,7 @@ async fn asker(app: &App, incoming: &Incoming) -> Result<Asker> {
     let mut change = Change::new(incoming.now_ms);
     let burnt = caller.burn(&mut change);
     if !burnt.is_empty() {
-        match app.store.apply(change).await {
-            Ok(_) => {}
-            Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
-            Err(other) => return Err(other.into()),
-        }
+        burnt.applied(app.store.apply(change).await)?;
     }
     Ok(Asker::Client(Box::new(caller)))
 }

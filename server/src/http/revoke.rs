@@ -9,7 +9,7 @@ use crate::audit;
 use crate::caller::{self, Caller};
 use crate::error::{Refused, Result};
 use crate::grants::{self, Grant, State};
-use crate::store::{Change, Expect, NotApplied};
+use crate::store::{Change, Expect};
 use crate::tokens::handles::{Handle, Kind};
 use crate::tokens::issue;
 
@@ -25,11 +25,7 @@ pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
     };
     let burnt = caller.burn(&mut change);
     if found || !burnt.is_empty() {
-        match app.store.apply(change).await {
-            Ok(_) => {}
-            Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
-            Err(other) => return Err(other.into()),
-        }
+        burnt.applied(app.store.apply(change).await)?;
     }
     Ok(reply::empty(200))
 }

@@ -253,3 +253,34 @@ async fn introspection_is_signed_for_who_asks() {
     })
     .await;
 }
+
+/// 042-C, 103-T: an exchange that comes twice with one assertion ends nothing; the same code with a new assertion ends the grant.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_that_comes_twice_ends_nothing() {
+    for engine in engines() {
+        let it = Signer::start(engine, "").await;
+        let ask = Ask::new("signer", BACK, "openid orders:read");
+        let page = it.sign_in(&mut Browser::default(), &it.at_authorize(&request(&ask))).await;
+        let code = parameters(page.location.as_deref().unwrap())["code"].clone();
+        let exchange = [("grant_type", "authorization_code"), ("code", &code), ("code_verifier", &ask.verifier), ("redirect_uri", BACK)];
+        let send = async |form: &[(&str, &str)], assertion: &str| {
+            let own =
+                [("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", assertion)];
+            it.world.post("/token", &form.iter().copied().chain(own).collect::<Vec<_>>(), None).await
+        };
+        let assertion = it.assertion();
+        let (status, tokens) = send(&exchange, &assertion).await;
+        assert_eq!(status, 200, "{tokens}");
+        let (status, answer) = send(&exchange, &assertion).await;
+        assert_eq!((status, answer["error"].as_str()), (401, Some("invalid_client")));
+        let refresh = async |token: &Json| {
+            send(&[("grant_type", "refresh_token"), ("refresh_token", token["refresh_token"].as_str().unwrap())], &it.assertion()).await
+        };
+        let (status, tokens) = refresh(&tokens).await;
+        assert_eq!(status, 200, "{tokens}");
+        let (status, answer) = send(&exchange, &it.assertion()).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
+        assert_eq!(refresh(&tokens).await.1["error"], "invalid_grant", "the grant has ended");
+        it.world.stop().await;
+    }
+}
