@@ -376,14 +376,22 @@ async fn must_consent(app: &App, client: &Client, request: &AuthorizationRequest
     Ok(row.is_none() || !request.asked_scope().is_subset_of(&given))
 }
 
-/// What the consent page shows: each scope with the words of its API, in the configuration's own order.
+/// What a scope says to a person: the words of every API of which this client may have it, and ours for OpenID's own.
+fn words_of(app: &App, client: &Client, scope: &str) -> Vec<String> {
+    let own = client.apis.iter().filter(|(_, allowed)| allowed.iter().any(|it| it == scope));
+    let mut words: Vec<String> = own.filter_map(|(api, _)| Some(app.config.api.get(api)?.scope.get(scope)?.text.clone())).collect();
+    if grants::OPENID_SCOPES.contains(&scope) || words.is_empty() {
+        words.push(format!("scope-{scope}"));
+    }
+    words
+}
+
 fn consent_ask(app: &App, client: &Client, request: &AuthorizationRequest) -> ConsentAsk {
-    let (config, scope) = (&app.config, request.asked_scope());
-    let text =
-        |word: &str| config.api.values().find_map(|api| api.scope.get(word)).map_or_else(|| format!("scope-{word}"), |it| it.text.clone());
+    let scope = request.asked_scope();
+    let with_words = |it: &str| words_of(app, client, it).into_iter().map(|words| (it.to_owned(), words)).collect::<Vec<_>>();
     ConsentAsk {
         client_name: client.display_name(&request.client_id).to_owned(),
-        scopes: scope.iter().map(|it| (it.to_owned(), text(it))).collect(),
+        scopes: scope.iter().flat_map(with_words).collect(),
         details: request.authorization_details.iter().map(|it| app.details.shown(it)).collect(),
     }
 }

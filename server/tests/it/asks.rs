@@ -314,3 +314,40 @@ async fn another_account_can_be_selected() {
         world.stop().await;
     }
 }
+
+/// Two APIs may have a scope of one word. The person reads what it says at the API of which the client may have it, and at each of them
+/// where the client may have it at both.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_is_shown_in_the_words_of_the_clients_own_apis() {
+    let api = |name: &str, text: &str| {
+        format!(
+            "[api.{name}]\naudience = \"https://api.example.com/{name}\"\n[api.{name}.scope.read]\ntext = \"{text}\"\n\
+             [api.{name}.scope.other]\ntext = \"Other\"\n"
+        )
+    };
+    let client = |name: &str, apis: &str| {
+        format!("[client.{name}]\nkind = \"native\"\napis = {{ {apis} }}\nredirect_uris = [\"https://{name}.example.com/callback\"]\n")
+    };
+    let more = [
+        api("a-weather", "See the weather"),
+        api("bank", "See your balance and every payment"),
+        client("reader", "bank = [\"read\"]"),
+        client("half", "a-weather = [\"other\"], bank = [\"read\"]"),
+        client("both", "a-weather = [\"read\"], bank = [\"read\"]"),
+    ];
+    let world = world(Engine::Sqlite, &more.concat()).await;
+    for (name, weather) in [("reader", false), ("half", false), ("both", true)] {
+        let mut browser = Browser::default();
+        let mut page = open(&world, &mut browser, &Ask::new(name, &format!("https://{name}.example.com/callback"), "openid read")).await;
+        while !page.html.contains("class=\"scopes\"") {
+            assert_eq!(page.status, 200, "{}", page.html);
+            let fill = [("username", "alice"), ("login_name", "alice"), ("password", PASSWORD)];
+            let fill: Vec<(&str, &str)> = fill.into_iter().filter(|it| inputs(&page.html).contains_key(it.0)).collect();
+            let action = first_action(&page.html);
+            page = browser.submit(&world, &page, &fill, &action).await;
+        }
+        assert!(page.html.contains("See your balance and every payment"), "{name}: {}", page.html);
+        assert_eq!(page.html.contains("See the weather"), weather, "{name}: {}", page.html);
+    }
+    world.stop().await;
+}
