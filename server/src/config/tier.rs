@@ -112,11 +112,6 @@ impl Default for Tier {
 }
 
 impl Tier {
-    /// Is there anything that the client may have and this tier may not?
-    pub fn narrows(&self) -> bool {
-        self.scopes.is_some() || self.authorization_details_types.is_some()
-    }
-
     /// Is there a rule about app or device, which only an attester that has seen the evidence can judge?
     pub fn judges_facts(&self) -> bool {
         self.least_patch.is_some() || self.least_android_version.is_some() || self.least_ios_version.is_some() || self.builds.is_some()

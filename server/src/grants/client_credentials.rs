@@ -29,6 +29,8 @@ pub async fn issue(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
     let scope = allowed;
     let api = super::target(&app.config, &caller.client, &scope, &[], &form.all("resource"), &[])?
         .ok_or_else(|| Refused::bad_request("invalid_target", "The client has no API to get a token for."))?;
+    // Each API sees its own.
+    let scope = super::scope_for(&caller.client, Some(api), &scope);
     let answer = issue::for_client(app, caller, api, &scope)?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);

@@ -137,8 +137,7 @@ fn check(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<()> {
         (None, Some(_)) => return Err(invalid_grant("The authorization request carried no code_challenge.").into()),
         (None, None) => {}
     }
-    let details = super::details::narrowed(&grant.asked.authorization_details, form)?;
-    super::target(&app.config, &caller.client, &grant.scope, &details, &form.all("resource"), &grant.resource)?;
+    super::addressed(app, caller, grant, form, &grant.scope)?;
     Ok(())
 }
 
@@ -219,8 +218,8 @@ async fn retried(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Resu
 /// more, its proof spent with the first, is a network's doing and ends nothing.
 async fn used_twice(app: &App, caller: &Caller, grant: &Grant) -> Result<Error> {
     let mut change = Change::new(caller.now_ms);
-    let burnt = caller.burn(&mut change);
     grant.end(&mut change);
+    let burnt = caller.burn(&mut change);
     change.audit(grant.entry(app, audit::Entry::refused("code_used_twice", "the grant has been ended"), caller));
     burnt.applied(app.store.apply(change).await)?;
     Ok(invalid_grant("This code was used before; everything issued from it has been ended.").because("used twice").audited().into())

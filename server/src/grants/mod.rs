@@ -9,12 +9,13 @@ pub mod refresh;
 use crate::app::{App, Limits};
 use crate::audit;
 use crate::caller::Caller;
-use crate::config::{Api, Client, Config};
+use crate::config::{Client, Config};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::store::{Change, Expect, Value};
 use crate::tokens::handles::Handle;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use symbolon_oauth::form::Form;
 use symbolon_oauth::scope::Scope;
 
 /// What the authorization request left behind for the exchange and for every later token.
@@ -361,8 +362,33 @@ fn default_scope(client: &Client) -> Result<Scope> {
     }
 }
 
+/// What a token of a grant is for.
+pub struct Addressed<'a> {
+    pub api: Option<&'a str>,
+    /// What is left of the scope to an installation of this tier, whichever API it is of.
+    pub scope: Scope,
+    /// The details that this API sees.
+    pub details: Vec<Json>,
+}
+
+/// What a request with this much of a grant's scope gets a token for, and what is in it. The tier comes first: what it takes away
+/// names no API.
+pub fn addressed<'a>(app: &'a App, caller: &Caller, grant: &Grant, form: &Form, scope: &Scope) -> Result<Addressed<'a>> {
+    let mut details = details::narrowed(&grant.asked.authorization_details, form)?;
+    let something = !scope.is_empty() || !details.is_empty();
+    let scope = within_tier(caller, scope);
+    details.retain(|it| may_have_detail(caller, it));
+    if something && scope.is_empty() && details.is_empty() {
+        return Err(nothing_left().into());
+    }
+    let api = target(&app.config, &caller.client, &scope, &details, &form.all("resource"), &grant.resource)?;
+    details.retain(|it| app.details.api(it) == api);
+    Ok(Addressed { api, scope, details })
+}
+
 /// The one API an access token is for. `None`: only OpenID scopes, so the token is for the userinfo endpoint.
-/// RFC 8707: `resource` names it; without one the scopes must point to a single API.
+/// RFC 8707: `resource` names it; without one the scopes must point to a single API. Of an API of which there is nothing there is
+/// no token, named or not.
 /// `details`: accepted authorization details, which point to their API as scopes do.
 pub fn target<'a>(
     config: &'a Config,
@@ -383,16 +409,13 @@ pub fn target<'a>(
         if !granted.is_empty() && !granted.iter().any(|it| it == wanted) {
             return Err(invalid("That resource is not part of this grant.").into());
         }
-        return config
-            .api
-            .iter()
-            .find(|(name, it)| it.audience == *wanted && (client.apis.contains_key(*name) || may_detail(client, it)))
-            .map(|(name, _)| Some(name.as_str()))
-            .ok_or_else(|| invalid("The client has no API with that resource identifier.").into());
     }
     let mut found = None;
     for (name, api) in &config.api {
-        let named = granted.is_empty() || granted.contains(&api.audience);
+        let named = match resource.first() {
+            Some(wanted) => api.audience == *wanted,
+            None => granted.is_empty() || granted.contains(&api.audience),
+        };
         let by_scope = client.apis.get(name).is_some_and(|allowed| allowed.iter().any(|it| scope.contains(it)));
         let by_detail = details.iter().any(|it| it["type"].as_str().is_some_and(|it| api.authorization_details.contains_key(it)));
         if named && (by_scope || by_detail) {
@@ -402,12 +425,10 @@ pub fn target<'a>(
             found = Some(name.as_str());
         }
     }
+    if !resource.is_empty() && found.is_none() {
+        return Err(invalid("Nothing of the scope or the authorization details is of an API with that resource identifier.").into());
+    }
     Ok(found)
-}
-
-/// May the client ask for details of one of this API's types?
-fn may_detail(client: &Client, api: &Api) -> bool {
-    client.authorization_details_types.iter().any(|it| api.authorization_details.contains_key(it))
 }
 
 /// The part of a grant's scope that an access token for this API carries.

@@ -3,9 +3,9 @@
 
 use crate::app::App;
 use crate::caller::Caller;
-use crate::config::{Api, Config, Dpop, Tier, TierName, TokenFormat};
+use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
 use crate::error::{Fault, Refused, Result};
-use crate::grants::{self, Grant, Person, details};
+use crate::grants::{self, Addressed, Grant, Person};
 use crate::store::Value;
 use crate::tokens::claims::{self, Place};
 use crate::tokens::handles::Kind;
@@ -66,22 +66,8 @@ impl<'a> Bound<'a> {
 
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
 pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
-    let mut details = details::narrowed(&grant.asked.authorization_details, form)?;
-    let something = !scope.is_empty() || !details.is_empty();
-    let scope = &grants::within_tier(caller, scope);
-    details.retain(|it| grants::may_have_detail(caller, it));
-    if something && scope.is_empty() && details.is_empty() {
-        return Err(grants::nothing_left().into());
-    }
-    let api = grants::target(&app.config, &caller.client, scope, &details, &form.all("resource"), &grant.resource)?;
-    // Each API sees its own.
-    details.retain(|it| app.details.api(it) == api);
-    let narrowed = grants::scope_for(&caller.client, api, scope);
-    // Of an API of which the tier has neither scopes nor details there is no token either.
-    let of_api = !details.is_empty() || narrowed.iter().any(|it| !grants::OPENID_SCOPES.contains(&it));
-    if caller.tier_rules().is_some_and(Tier::narrows) && api.is_some() && !of_api {
-        return Err(grants::nothing_left().into());
-    }
+    let Addressed { api, scope, details } = grants::addressed(app, caller, grant, form, scope)?;
+    let narrowed = grants::scope_for(&caller.client, api, &scope);
     must_be_bound(app, api, caller)?;
     let content = Content {
         api,

@@ -99,6 +99,7 @@ async fn a_wrong_request_is_answered_at_the_redirect_uri_with_the_rfcs_code() {
         (good.clone().with("scope", "orders"), "invalid_scope"),
         (good.clone().with("scope", "Orders:read"), "invalid_scope"),
         (good.clone().with("resource", "https://api.example.com/other"), "invalid_target"),
+        (good.clone().with("resource", "https://api.example.com/ledger"), "invalid_target"),
         (good.clone().with("prompt", "none login"), "invalid_request"),
         (good.clone().with("max_age", "-1"), "invalid_request"),
         (good.clone().with("prompt", "none"), "login_required"),

@@ -186,3 +186,50 @@ async fn introspection_of_a_refresh_token_is_what_a_refresh_would_find() {
     })
     .await;
 }
+
+/// 115-T: an API of which the person granted nothing gets no token, at the exchange, at a refresh that narrows, or for the client
+/// itself; and what two APIs have of a client's own scope stays apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn there_is_no_token_for_an_api_of_which_nothing_was_granted() {
+    for engine in engines() {
+        let port = free_port();
+        let (head, robot) = ("[client.robot]\n", "kind = \"service\"\nauthentication = \"client_secret_basic\"\n");
+        let more = format!("{head}apis = {{ orders = [\"orders:read\"], ledger = [\"ledger:read\"] }}\n{robot}");
+        let configuration = configuration(port, &database(engine).await);
+        let (before, own) = configuration.split_once(&format!("{head}{robot}")).unwrap();
+        let world = World::with(&format!("{before}{more}{}", own.replacen("apis", "# apis", 1)), port).await;
+        let (orders, ledger) = ("https://api.example.com/orders", "https://api.example.com/ledger");
+        let (code, verifier) = world.code("openid orders:read").await;
+        let exchange = [
+            ("grant_type", "authorization_code"),
+            ("client_id", "shop-ios"),
+            ("code", &code),
+            ("code_verifier", &verifier),
+            ("redirect_uri", NATIVE_BACK),
+            ("resource", ledger),
+        ];
+        let (status, body) = world.post("/token", &exchange, None).await;
+        assert_eq!((status, body["error"].as_str()), (400, Some("invalid_target")), "{body}");
+        let (status, tokens) = world.exchange(&code, &verifier).await;
+        assert_eq!(status, 200, "{tokens}");
+        let token = text(&tokens, "refresh_token").to_owned();
+        let refresh = async |more: &[(&str, &str)]| {
+            let mut form = vec![("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
+            form.extend_from_slice(more);
+            let (status, body) = world.post("/token", &form, None).await;
+            (status, body["error"].as_str().or(body["scope"].as_str()).unwrap_or_default().to_owned())
+        };
+        assert_eq!(refresh(&[("resource", ledger)]).await, (400, "invalid_target".to_owned()));
+        assert_eq!(refresh(&[("resource", orders), ("scope", "openid")]).await, (400, "invalid_target".to_owned()));
+        assert_eq!(refresh(&[("resource", orders)]).await, (200, "orders:read".to_owned()));
+        assert_eq!(refresh(&[("scope", "openid")]).await, (200, "openid".to_owned()));
+        let own = async |scope: &str, resource: &str| {
+            let form = [("grant_type", "client_credentials"), ("scope", scope), ("resource", resource)];
+            let (status, body) = world.post("/token", &form, Some("robot")).await;
+            (status, body["error"].as_str().or(body["scope"].as_str()).unwrap_or_default().to_owned())
+        };
+        assert_eq!(own("orders:read", ledger).await, (400, "invalid_target".to_owned()));
+        assert_eq!(own("orders:read ledger:read", ledger).await, (200, "ledger:read".to_owned()));
+        world.stop().await;
+    }
+}
