@@ -9,6 +9,7 @@ use crate::grants::{self, Addressed, Grant, Person};
 use crate::store::Value;
 use crate::tokens::claims::{self, Place};
 use crate::tokens::handles::Kind;
+use crate::tokens::jti::{self, Behind};
 use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::access_token::{self, AccessToken};
 use symbolon_oauth::form::Form;
@@ -38,6 +39,8 @@ pub(super) struct Content<'a> {
     /// What the installation proved, and the longest life its tokens may have.
     pub tier: Option<TierName>,
     pub most_s: Option<i64>,
+    /// The installation that gets the token for its client.
+    pub instance: Option<&'a str>,
     /// The token this one comes from, and who acts (RFC 8693 4.1).
     pub from: Option<(&'a AccessToken, Json)>,
     /// RFC 9396 9.1.
@@ -78,6 +81,7 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
         bound: Bound::to(caller),
         tier: caller.tier.as_ref().map(|it| it.0),
         most_s: most_s(caller),
+        instance: None,
         from: None,
         details: &details,
         now_ms: caller.now_ms,
@@ -116,6 +120,7 @@ pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Resul
         bound,
         tier: caller.tier.as_ref().map(|it| it.0),
         most_s: most_s(caller),
+        instance: caller.instance.as_ref().map(|it| it.jkt.as_str()),
         from: None,
         details: &[],
         now_ms: caller.now_ms,
@@ -141,6 +146,7 @@ pub fn for_exchange(app: &App, caller: &Caller, api: &str, scope: &Scope, subjec
         bound: Bound::to(caller),
         tier: subject.tier,
         most_s: None,
+        instance: None,
         from: Some((&subject.token, act)),
         details: &[],
         now_ms: caller.now_ms,
@@ -172,7 +178,13 @@ fn must_be_bound(app: &App, api: Option<&str>, caller: &Caller) -> Result<()> {
 fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
     let api = it.api.and_then(|name| app.config.api.get(name));
     let audience = audience(&app.config, api);
-    let jti = make_jti(app, it.grant, it.tier)?;
+    let behind = Behind {
+        grant: it.grant.map(|it| (it.session, it.number)),
+        tier: it.tier,
+        instance: it.instance.unwrap_or_default().to_owned(),
+        from: it.from.as_ref().map(|(token, _)| token.jti.clone()),
+    };
+    let jti = behind.seal(&app.keyring)?;
     let names = Names {
         jti: jti.clone(),
         sid: it.grant.map(|grant| crate::sessions::sid(app, audience, &grant.session)),
@@ -251,19 +263,6 @@ fn extra(api: Option<&Api>, it: &Content<'_>, grant_id: Option<String>) -> Map<S
 }
 
 const OPAQUE: &str = "access token";
-const JTI: &str = "jti";
-
-/// A `jti` nobody can guess that names its grant to us alone: introspection finds the session behind a JWT by it.
-fn make_jti(app: &App, grant: Option<&Grant>, tier: Option<TierName>) -> Result<String> {
-    let mut plain = [0; 21];
-    plain[20] = tier.map_or(0, TierName::code);
-    if let Some(grant) = grant {
-        plain[..16].copy_from_slice(&grant.session);
-        plain[16..20].copy_from_slice(&grant.number.to_be_bytes());
-    }
-    Ok(base64url::encode(&app.keyring.seal(JTI, &plain)?))
-}
-
 /// The claims an API gets for this scope: its own list, from the person's profile, and never a reserved name.
 fn api_claims(api: &Api, scope: &Scope, person: &Person) -> Map<String, Json> {
     let wanted = api.claims.iter().chain(api.scope.iter().filter(|(name, _)| scope.contains(name)).flat_map(|(_, it)| &it.claims));
@@ -300,29 +299,33 @@ pub struct Accepted {
     pub tier: Option<TierName>,
 }
 
-/// Ended alone, or with everything its client had got until then.
-const OVER: &str = "SELECT until_ms FROM revoked WHERE jti = $1 \
-    UNION ALL SELECT before_ms FROM cutoff WHERE kind = 'client' AND key = $2 AND before_ms > $3";
+/// Ended alone, or with a token it came from; with all that one of its clients had got until then; with the device that got the
+/// first of them. A token is only exchanged while all of that lives, so that its own `iat` is late enough for every one.
+const OVER: &str = "SELECT until_ms FROM revoked WHERE jti IN ($1, $2, $3, $4, $5) \
+    UNION ALL SELECT before_ms FROM cutoff WHERE kind = 'client' AND key IN ($6, $7, $8, $9, $10) AND before_ms > $11 \
+    UNION ALL SELECT attested_ms FROM instance WHERE client = $12 AND jkt = $13 AND state = 'revoked'";
 
-/// Is this an access token of ours, and is everything behind it alive? The one road for introspection, revocation and
+/// Is this an access token of ours, and is everything behind it alive? The one road for introspection, revocation, exchange and
 /// userinfo. `None` for every kind of no.
 pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepted>> {
     let Some(token) = read(app, text, now_ms) else { return Ok(None) };
     if now_ms / 1000 >= token.exp {
         return Ok(None);
     }
+    let Some(chain) = jti::chain(&app.keyring, &token.jti) else { return Ok(None) };
+    let (Some((_, Behind { grant, tier, .. })), Some((_, first))) = (chain.first(), chain.last()) else { return Ok(None) };
+    let clients = clients(&token, grant.is_some());
     // A disabled client's tokens are dead at once (123-T).
-    if app.client(&token.client_id).is_none() {
+    if clients.len() > jti::MOST || clients.iter().any(|it| app.client(it).is_none()) {
         return Ok(None);
     }
-    let over = [Value::from(token.jti.as_str()), token.client_id.as_str().into(), (token.iat * 1000).into()];
+    let tokens: Vec<&str> = chain.iter().map(|it| it.0.as_str()).collect();
+    let device = [token.sub.as_str().into(), first.instance.as_str().into()];
+    let over: Vec<Value> = filled(&tokens).chain(filled(&clients)).chain([(token.iat * 1000).into()]).chain(device).collect();
     if app.store.one(OVER, &over).await?.is_some() {
         return Ok(None);
     }
-    let Some((session, number, tier)) = open_jti(app, &token.jti) else { return Ok(None) };
-    if session == [0; 16] {
-        return Ok(Some(Accepted { token, grant: None, tier }));
-    }
+    let Some((session, number)) = *grant else { return Ok(Some(Accepted { grant: None, tier: *tier, token })) };
     let Some(grant) = grants::read(app, &session, number).await? else { return Ok(None) };
     // An exchanged token also ends with the client that the person signed in to.
     if app.client(&grant.client).is_none() {
@@ -331,7 +334,7 @@ pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepte
     if grant.must_be_alive(now_ms).is_err() || grant.state != grants::State::Active {
         return Ok(None);
     }
-    Ok(Some(Accepted { token, grant: Some(grant), tier }))
+    Ok(Some(Accepted { grant: Some(grant), tier: *tier, token }))
 }
 
 fn read(app: &App, text: &str, now_ms: i64) -> Option<AccessToken> {
@@ -348,9 +351,20 @@ fn read(app: &App, text: &str, now_ms: i64) -> Option<AccessToken> {
     access_token::check(text, &app.keys.verifiers(now_ms), expected).ok().filter(|_| ours)
 }
 
-/// Session and number of the grant, and what the installation had proved.
-fn open_jti(app: &App, jti: &str) -> Option<([u8; 16], u32, Option<TierName>)> {
-    let plain = app.keyring.open(JTI, &base64url::decode(jti)?)?;
-    let number = u32::from_be_bytes(plain.get(16..20)?.try_into().ok()?);
-    Some((plain.get(..16)?.try_into().ok()?, number, plain.get(20).and_then(|it| TierName::of_code(*it))))
+/// Every client whose word a token is: the one it was issued to, those it came through (`act`), and the one that got the first for itself.
+fn clients<'a>(token: &'a AccessToken, person: bool) -> Vec<&'a str> {
+    let through = std::iter::successors(token.act.as_ref(), |it| it.get("act")).filter_map(|it| it["sub"].as_str());
+    let mut all: Vec<&str> = [token.client_id.as_str()].into_iter().chain(through).collect();
+    if !person {
+        all.push(&token.sub);
+    }
+    all.dedup();
+    all
+}
+
+/// As many values as the statement has places.
+fn filled(all: &[&str]) -> impl Iterator<Item = Value> {
+    let last = all.last().copied().unwrap_or_default();
+    let more = std::iter::repeat_n(last, jti::MOST.saturating_sub(all.len()));
+    all.iter().copied().chain(more).map(Value::from).collect::<Vec<_>>().into_iter()
 }

@@ -3,5 +3,6 @@
 pub mod claims;
 pub mod handles;
 pub mod issue;
+pub mod jti;
 pub mod keys;
 pub mod preview;

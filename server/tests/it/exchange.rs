@@ -1,5 +1,6 @@
 //! Token exchange (RFC 8693): an API calls the next one for the same person, with less. Each refusal with its twin.
 
+use crate::commands::symbolon;
 use crate::world::*;
 use serde_json::Value as Json;
 
@@ -20,7 +21,8 @@ async fn world(engine: Engine) -> World {
     let text = format!(
         "{text}\n[client.orders-api]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"orders\"]\n\
          apis = {{ ledger = [\"ledger:read\", \"ledger:write\"], orders = [\"orders:read\"] }}\n\
-         [client.ledger-api]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"ledger\"]\napis = {{ ledger = [\"ledger:read\"] }}\n"
+         [client.ledger-api]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"ledger\"]\napis = {{ ledger = [\"ledger:read\"] }}\n\
+         [client.writer]\nkind = \"service\"\nsecret = '{digest}'\napis = {{ orders = [\"orders:write\"] }}\n"
     );
     World::with(&text, port).await
 }
@@ -116,6 +118,59 @@ async fn an_exchange_never_gives_more() {
         assert_eq!(refused("orders-api", signed_in["id_token"].as_str().unwrap(), &to_ledger).await, (400, "invalid_request".into()));
         world.advance_s(901);
         assert_eq!(refused("orders-api", &write, &to_ledger).await, (400, "invalid_request".into()), "expired");
+        world.stop().await;
+    }
+}
+
+/// 117-T, 118-T: what came from a token ends with it, over several exchanges: with the token that was revoked alone, with any client on
+/// the way that is cut off or disabled, and with a client that had it for itself. The twin is what came from another token.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_exchanged_ends_with_what_it_came_from() {
+    for engine in engines() {
+        let world = world(engine).await;
+        let own = async || {
+            let form = [("grant_type", "client_credentials"), ("scope", "orders:write")];
+            world.post("/token", &form, Some("writer")).await.1["access_token"].as_str().unwrap().to_owned()
+        };
+        // The first token, what the orders API gets for it at the ledger, and what the ledger API makes of that.
+        let chain = async |first: String| {
+            let (_, second) = exchange(&world, "orders-api", &first, &[("resource", LEDGER)]).await;
+            let second = second["access_token"].as_str().unwrap_or_else(|| panic!("{second}")).to_owned();
+            let (_, third) = exchange(&world, "ledger-api", &second, &[("resource", LEDGER)]).await;
+            [first, second, third["access_token"].as_str().unwrap_or_else(|| panic!("{third}")).to_owned()]
+        };
+        let alive = async |[first, second, third]: &[String; 3]| {
+            let active = async |api: &str, token: &str| introspected(&world, api, token).await["active"] == true;
+            let further = exchange(&world, "ledger-api", third, &[("resource", LEDGER)]).await.0 == 200;
+            let seen = [active("orders", first).await, active("ledger", second).await, active("ledger", third).await];
+            assert_eq!(further, seen[2], "a further exchange is as good as the token");
+            seen
+        };
+        let person = async || world.tokens("orders:read orders:write").await["access_token"].as_str().unwrap().to_owned();
+        let (one, two, other) = (chain(person().await).await, chain(own().await).await, chain(own().await).await);
+        for all in [&one, &two, &other] {
+            assert_eq!(alive(all).await, [true; 3]);
+        }
+        assert_eq!(world.post("/revoke", &[("client_id", "shop-ios"), ("token", &one[0])], None).await.0, 200);
+        assert_eq!(alive(&one).await, [false; 3], "the person's token");
+        assert_eq!(world.post("/revoke", &[("token", &two[1])], Some("orders-api")).await.0, 200);
+        assert_eq!(alive(&two).await, [true, false, false], "the one between");
+        assert_eq!(alive(&other).await, [true; 3]);
+        let command = async |words: &[&str]| symbolon(&world.file(), words, "").await.0;
+        assert_eq!(command(&["client", "end-sessions", "writer"]).await, Some(0));
+        assert_eq!(alive(&other).await, [false; 3], "the client that had it for itself");
+        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        let (after, last) = (chain(own().await).await, chain(person().await).await);
+        assert_eq!(alive(&after).await, [true; 3]);
+        assert_eq!(command(&["client", "end-sessions", "orders-api"]).await, Some(0));
+        assert_eq!((alive(&after).await, alive(&last).await), ([true, false, false], [true, false, false]), "the client between");
+        tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+        let last = chain(own().await).await;
+        assert_eq!(alive(&last).await, [true; 3]);
+        let text = std::fs::read_to_string(world.file()).unwrap();
+        std::fs::write(world.file(), text.replacen("[client.writer]\n", "[client.writer]\ndisabled = true\n", 1)).unwrap();
+        symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
+        assert_eq!(alive(&last).await, [false; 3], "the client is disabled");
         world.stop().await;
     }
 }

@@ -133,6 +133,7 @@ async fn fleet(engine: Engine) -> Fleet {
     };
     let text = format!(
         "{text}\n{}{}[client.fleet]\nkind = \"native\"\nfirst_party = true\nauthentication = \"tls_client_auth\"\n\
+         grants = [\"authorization_code\", \"refresh_token\", \"client_credentials\"]\n\
          redirect_uris = [\"https://fleet.example.com/cb\"]\napis = {{ orders = [\"orders:read\"] }}\n\
          tls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', devices = true }}\n\
          [client.bound]\nkind = \"native\"\nfirst_party = true\nredirect_uris = [\"https://bound.example.com/cb\"]\n\
@@ -365,6 +366,11 @@ async fn every_managed_device_is_its_own() {
         assert_eq!(refreshed(&it, "fleet", &tokens, None).await.1["error"], "invalid_client");
         let (status, tokens) = refreshed(&it, "fleet", &tokens, Some(&renewed.der)).await;
         assert_eq!(status, 200, "{tokens}");
+        // Tokens that a device gets for itself are its own as well.
+        let own = async |der: &[u8]| it.robot("fleet", der).await.1["access_token"].as_str().unwrap().to_owned();
+        let (by_phone, by_other) = (own(&phone.der).await, own(&other.der).await);
+        let active = async |token: &str| it.world.post("/introspect", &[("token", token)], Some("orders")).await.1["active"] == true;
+        assert!(active(&by_phone).await && active(&by_other).await);
         // The operator sees both, and ends one.
         let app = it.world.running.shared.now();
         let rows = app.store.all("SELECT jkt, facts, platform FROM instance WHERE client = 'fleet'", &[]).await.unwrap();
@@ -376,6 +382,7 @@ async fn every_managed_device_is_its_own() {
         let said = command.args(["--config"]).arg(&file).args(["instance", "revoke", "--", &of("phone-1")]).output().unwrap();
         let said = String::from_utf8(said.stdout).unwrap();
         assert!(said.contains("1 grant ended"), "{said}");
+        assert!(!active(&by_phone).await && active(&by_other).await);
         assert_eq!(refreshed(&it, "fleet", &tokens, Some(&renewed.der)).await.0, 401);
         assert_eq!(refreshed(&it, "fleet", &others, Some(&other.der)).await.0, 200);
         it.stop().await;
