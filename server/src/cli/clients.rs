@@ -1,7 +1,7 @@
 //! `symbolon client`: applications. Import reads client metadata (RFC 7591 2, OpenID Connect Registration 1.0 2), one object
 //! or an array, holds each to the rules of the configuration file, and says for each what was accepted or why not.
 
-use super::{Desk, Out, shown};
+use super::{Desk, Out, cutoff, shown};
 use crate::audit;
 use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, USER_SCOPES};
 use crate::error::{Error, Fault};
@@ -79,7 +79,7 @@ pub async fn client(desk: &Desk, action: Client, input: &str, out: &Out) -> Resu
         }
         Client::Disable { id } => set_state(desk, &id, "disabled", out).await?,
         Client::Enable { id } => set_state(desk, &id, "active", out).await?,
-        Client::EndSessions { id, preview } => super::cutoff::end_sessions(desk, &id, preview, out).await?,
+        Client::EndSessions { id, preview } => cutoff::end_sessions(desk, &id, preview, out).await?,
     }
     Ok(0)
 }
@@ -123,6 +123,10 @@ async fn set_state(desk: &Desk, id: &str, state: &'static str, out: &Out) -> Res
     }
     let mut change = Change::new(desk.now_ms());
     change.run(SET_STATE, vec![id.into(), state.into()]);
+    // APIs that check tokens themselves do not ask who is disabled: they are told that all of it has ended.
+    if state != "active" {
+        cutoff::cut(&mut change, id);
+    }
     let event = if state == "active" { "client_enabled" } else { "client_disabled" };
     change.audit(audit::Entry::ok(event).client(id).with("by", "command line"));
     match desk.store.apply(change).await {

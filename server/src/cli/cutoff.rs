@@ -1,4 +1,4 @@
-//! `symbolon client end-sessions`: one row ends everything that a client has got so far, and nothing that it gets from now on. It is
+//! `symbolon client end-sessions`, and part of `client disable`: one row ends everything that a client has got so far, and nothing that it gets from now on. It is
 //! read at every use of a grant or token, and told to the APIs that check tokens themselves.
 
 use super::{Desk, Out, clients};
@@ -10,8 +10,14 @@ const GRANTS: &str = "SELECT COUNT(*), COUNT(DISTINCT g.account) FROM app_grant 
     LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client WHERE g.client = $1 AND g.state <> 'ended' AND g.ends_ms > $2 \
     AND s.state = 'active' AND (c.before_ms IS NULL OR g.created_ms >= c.before_ms)";
 /// A clock that stepped back takes no end back.
-pub const CUT: &str = "INSERT INTO cutoff (kind, key, before_ms) VALUES ('client', $1, $2) ON CONFLICT (kind, key) \
+const CUT: &str = "INSERT INTO cutoff (kind, key, before_ms) VALUES ('client', $1, $2) ON CONFLICT (kind, key) \
     DO UPDATE SET before_ms = excluded.before_ms WHERE cutoff.before_ms < excluded.before_ms";
+
+/// Adds the row to `change`: everything of this client until now.
+pub fn cut(change: &mut Change, client: &str) {
+    let before_ms = change.now_ms() + 1;
+    change.run_expecting(CUT, vec![client.into(), before_ms.into()], Expect::Any);
+}
 
 pub async fn end_sessions(desk: &Desk, id: &str, preview: bool, out: &Out) -> Result<(), Error> {
     let now_ms = desk.now_ms();
@@ -28,7 +34,7 @@ pub async fn end_sessions(desk: &Desk, id: &str, preview: bool, out: &Out) -> Re
         return Ok(());
     }
     let mut change = Change::new(now_ms);
-    change.run_expecting(CUT, vec![id.into(), (now_ms + 1).into()], Expect::Any);
+    cut(&mut change, id);
     change.audit(audit::Entry::ok("client_sessions_ended").client(id).with("grants", grants).with("by", "command line"));
     desk.store.apply(change).await?;
     out.line(format!("{what} ended, and every token the client has got for itself"));

@@ -137,7 +137,7 @@ fn again(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, 
             change.run_expecting(END_ACCOUNT, vec![account.into(), change.now_ms().into()], Expect::Any);
         }
         "account_deleted" => super::users::forget(change, account),
-        "client_sessions_ended" => change.run_expecting(cutoff::CUT, vec![client.into(), (change.now_ms() + 1).into()], Expect::Any),
+        "client_sessions_ended" => cutoff::cut(change, client),
         "account_enabled" => change.run_expecting(SET_STATE, vec![account.into(), "active".into()], Expect::Any),
         "client_disabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "disabled".into()], Expect::Any),
         "client_enabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "active".into()], Expect::Any),

@@ -225,6 +225,38 @@ async fn more_endings_than_are_kept_are_a_gap_and_no_hole() {
     .await;
 }
 
+/// A client that is disabled by command has ended at JWT APIs as well, for good: enabled again it begins anew. Other clients go on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disabled_clients_tokens_end_at_jwt_apis() {
+    on_every_engine(|world| async move {
+        let guard = guard(&world);
+        let list = world.directory.join("clients.json");
+        let secret = SECRET;
+        let client =
+            |id: &str| json!({ "client_id": id, "client_secret": secret, "grant_types": ["client_credentials"], "scope": "orders:read" });
+        std::fs::write(&list, json!([client("leaked"), client("kept")]).to_string()).unwrap();
+        let command = async |words: &[&str]| symbolon(&world.file(), words, "").await;
+        let (code, said, _) = command(&["client", "import", list.to_str().unwrap()]).await;
+        assert_eq!(code, Some(0), "{said}");
+        let token = async |id: &str| {
+            let form = [("grant_type", "client_credentials"), ("scope", "orders:read")];
+            world.post("/token", &form, Some(id)).await.1
+        };
+        let (leaked, kept) = (token("leaked").await, token("kept").await);
+        assert!(accepted(&guard, &leaked).await && accepted(&guard, &kept).await);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(command(&["client", "disable", "leaked"]).await.0, Some(0));
+        assert!(refused_after(&guard, &leaked).await < Duration::from_secs(3));
+        assert!(accepted(&guard, &kept).await);
+        assert_eq!(command(&["client", "enable", "leaked"]).await.0, Some(0));
+        assert!(!accepted(&guard, &leaked).await, "what it had stays over");
+        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        assert!(accepted(&guard, &token("leaked").await).await);
+        world.stop().await;
+    })
+    .await;
+}
+
 /// One row ends everything a client has got, at every place that looks, and nothing it gets from now on; other clients go on.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clients_sessions_end_at_once() {
