@@ -86,6 +86,10 @@ async fn what_was_granted_is_what_the_api_sees() {
         let more = json!([payment("9999.00 EUR")]).to_string();
         let (status, answer) = refresh(&tokens, &[("resource", PAYMENTS), ("authorization_details", &more)]).await;
         assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_authorization_details")));
+        // What was granted once is there once, however often it is asked for.
+        let twice = json!([payment("3.00 EUR"), payment("3.00 EUR")]).to_string();
+        let (status, answer) = refresh(&tokens, &[("resource", PAYMENTS), ("authorization_details", &twice)]).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_authorization_details")));
         // Another API's token of the same grant says nothing of it.
         let (status, tokens) = refresh(&tokens, &[("resource", "https://api.example.com/orders")]).await;
         assert_eq!(status, 200, "{tokens}");
