@@ -87,13 +87,24 @@ const fn route(path: &'static str, endpoint: Endpoint, methods: &str, of: For, c
 }
 
 impl Route {
-    /// RFC 9110 15.5.6.
-    fn allow(&self) -> &'static str {
-        match (self.get, self.post) {
-            (true, true) => "GET, HEAD, POST",
-            (true, false) => "GET, HEAD",
-            _ => "POST",
+    /// HEAD is GET without effects (RFC 9110 9.3.2). Pages for people begin a sign-in, spend a request or sign out (568-V); only the
+    /// first one does nothing.
+    fn head(&self) -> bool {
+        self.get && (self.of == For::Programs || self.endpoint == Endpoint::Home)
+    }
+
+    fn answers(&self, method: &Method) -> bool {
+        match *method {
+            Method::POST => self.post,
+            Method::GET => self.get,
+            Method::HEAD => self.head(),
+            _ => false,
         }
+    }
+
+    /// RFC 9110 15.5.6.
+    fn allow(&self) -> String {
+        [Method::GET, Method::HEAD, Method::POST].iter().filter(|it| self.answers(it)).map(Method::as_str).collect::<Vec<_>>().join(", ")
     }
 }
 
@@ -273,7 +284,7 @@ where
         Err(error) => {
             let mut reply = failed(app, None, browser, &error, record).await;
             if reply.status() == 405 {
-                reply::set(&mut reply, header::ALLOW, route.allow());
+                reply::set(&mut reply, header::ALLOW, &route.allow());
             }
             return reply;
         }
@@ -386,8 +397,7 @@ where
 {
     let (parts, body) = request.into_parts();
     let posted = parts.method == Method::POST;
-    let allowed = if posted { route.post } else { route.get && (parts.method == Method::GET || parts.method == Method::HEAD) };
-    if !allowed {
+    if !route.answers(&parts.method) {
         return Err(Refused::new(405, "invalid_request", "This address does not answer that HTTP method.").into());
     }
     let mut form = Form::default();

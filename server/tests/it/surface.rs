@@ -207,3 +207,41 @@ async fn a_stream_is_for_whom_it_is_meant() {
     }
     world.stop().await;
 }
+
+/// 568-V: HEAD is GET without its body and without effects: an address that does something for GET refuses it, and a pushed request
+/// that a scanner looked at still works.
+#[tokio::test(flavor = "multi_thread")]
+async fn head_does_nothing() {
+    on_every_engine(|world| async move {
+        let head = async |path: &str, cookie: &str| {
+            let request = world.http.head(world.url(path)).header("cookie", cookie);
+            let answer = request.send().await.unwrap();
+            (answer.status().as_u16(), answer.headers().get("allow").map(|it| it.to_str().unwrap().to_owned()).unwrap_or_default())
+        };
+        let mut browser = Browser::default();
+        let ask = Ask::native("openid");
+        browser.sign_in(&world, &ask, "alice").await;
+        let cookie = format!("symbolon-session={}", browser.cookies["symbolon-session"]);
+        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let (_, pushed) = world.post("/par", &form, None).await;
+        let query: String = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("client_id", "shop-ios"), ("request_uri", pushed["request_uri"].as_str().unwrap())])
+            .finish();
+        let codes = world.audited("code_issued").await;
+        let refused = (405, "GET, POST".to_owned());
+        for path in [&format!("/authorize?{query}"), &format!("/authorize?{}", ask.query()), "/logout", "/account"] {
+            assert_eq!(head(path, &cookie).await, refused, "{path}");
+        }
+        for path in ["/register", "/reset"] {
+            assert_eq!(head(path, "").await, (405, "GET".to_owned()), "{path}");
+        }
+        for path in ["/", "/jwks", "/health", "/.well-known/openid-configuration"] {
+            assert_eq!(head(path, "").await.0, 200, "{path}");
+        }
+        assert_eq!(world.audited("code_issued").await, codes);
+        let page = browser.get(&world, &world.url(&format!("/authorize?{query}"))).await;
+        assert!(parameters(page.location.as_deref().unwrap_or_else(|| panic!("{}", page.html))).contains_key("code"));
+        world.stop().await;
+    })
+    .await;
+}
