@@ -79,13 +79,14 @@ impl Issuer {
         &self.0.name
     }
 
-    fn cached(&self) -> Option<Known> {
-        self.0.known.lock().ok()?.clone()
+    /// What is known and may still be believed.
+    fn cached(&self, now_s: i64) -> Option<Known> {
+        self.0.known.lock().ok()?.clone().filter(|it| now_s - it.at_s < LAST_RESORT_S)
     }
 
     /// The keys; fetched when there are none, when they are old, or when a token names one we do not know.
     pub async fn keys(&self, kid: Option<&str>, now_s: i64) -> Option<Arc<KeySet>> {
-        let cached = self.cached().filter(|it| now_s - it.at_s < LAST_RESORT_S);
+        let cached = self.cached(now_s);
         let named = |it: &Known| kid.is_none_or(|kid| it.keys.keys.iter().any(|key| key.kid() == Some(kid)));
         match cached {
             Some(it) if named(&it) && now_s - it.at_s < FRESH_S => Some(it.keys),
@@ -101,7 +102,7 @@ impl Issuer {
     async fn fetch(&self, now_s: i64) -> Option<Known> {
         let mut last = self.0.fetching.lock().await;
         if now_s.saturating_sub(*last) < PAUSE_S {
-            return self.cached();
+            return self.cached(now_s);
         }
         *last = now_s;
         match self.read(now_s).await {
@@ -153,7 +154,7 @@ impl Issuer {
     /// What ended after `after`, which is `next` of the answer before: waits until there is something, at most half a minute.
     pub async fn endings(&self, after: Option<&str>, now_s: i64) -> Result<Value, String> {
         let (name, secret) = self.0.credentials.as_ref().ok_or("no credentials")?;
-        let known = match self.cached() {
+        let known = match self.cached(now_s) {
             Some(it) => it,
             None => self.fetch(now_s).await.ok_or("the issuer cannot be reached")?,
         };
@@ -174,7 +175,7 @@ impl Issuer {
         {
             return Ok(answer);
         }
-        let known = match self.cached() {
+        let known = match self.cached(now_s) {
             Some(it) => it,
             None => self.fetch(now_s).await.ok_or(Unanswered::Unreachable)?,
         };
