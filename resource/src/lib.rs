@@ -182,8 +182,8 @@ impl Guard {
         self.with(|it| it.issuer = it.issuer.clone().introspecting_as(name, secret))
     }
 
-    /// Follows what ends before its time (a person signs out, an operator revokes a device), so that a JWT of it is refused here
-    /// within a second. Needs the API's name and introspection secret, and a tokio runtime. While the issuer cannot be
+    /// Follows what ends before its time (a person signs out, an operator revokes a device), so that a token of it is refused here
+    /// within a second, a JWT or an opaque one, whose introspection is believed for five. Needs the API's name and introspection secret, and a tokio runtime. While the issuer cannot be
     /// reached, tokens are good until they expire.
     pub fn follow_endings_as(self, name: &str, secret: &str) -> Self {
         let clock = Arc::clone(&self.0.clock);
@@ -279,7 +279,13 @@ impl Guard {
     }
 
     async fn token(&self, text: &str) -> Result<Token, Refusal> {
-        if text.starts_with("sa_") { self.opaque(text).await } else { self.jwt(text).await }
+        let token = if text.starts_with("sa_") { self.opaque(text).await } else { self.jwt(text).await }?;
+        if let Some(ended) = &self.0.ended
+            && ended.has(&token, text, (self.0.clock)()).await
+        {
+            return Err(refuse("The session of this token has ended. Sign in again."));
+        }
+        Ok(token)
     }
 
     async fn jwt(&self, text: &str) -> Result<Token, Refusal> {
@@ -290,13 +296,7 @@ impl Guard {
         let expected = access_token::Expected { issuer: self.0.issuer.name(), audience: &self.0.audience, now_s, leeway_s: 5 };
         let kid = Unverified::parse(text).ok().and_then(|it| it.kid().map(str::to_owned));
         let keys = self.0.issuer.keys(kid.as_deref(), now_s).await.ok_or(Refusal::Unavailable)?;
-        let token = access_token::check(text, &keys, expected).map_err(|why| refuse(&self.explain(&why)))?;
-        if let Some(ended) = &self.0.ended
-            && ended.has(&token, text, now_s).await
-        {
-            return Err(refuse("The session of this token has ended. Sign in again."));
-        }
-        Ok(token)
+        access_token::check(text, &keys, expected).map_err(|why| refuse(&self.explain(&why)))
     }
 
     async fn opaque(&self, text: &str) -> Result<Token, Refusal> {

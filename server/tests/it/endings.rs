@@ -1,4 +1,5 @@
-//! An API that checks JWTs itself hears within a second what has ended, whoever ended it and on whichever node.
+//! An API that checks JWTs itself hears within a second what has ended, whoever ended it and on whichever node. The second is measured
+//! once, on a quiet path; elsewhere three are allowed, and ten for a gap, which is looked for every ten seconds.
 
 use crate::commands::symbolon;
 use crate::world::*;
@@ -37,15 +38,24 @@ async fn an_ended_session_is_refused_by_a_jwt_api() {
     on_every_engine(|world| async move {
         world.person("bob").await;
         let guard = guard(&world);
-        let (one, two, other) = (world.tokens("orders:read").await, world.tokens("orders:read").await, world.tokens("orders:read").await);
-        for token in [&one, &two, &other] {
+        let (two, other) = (world.tokens("orders:read").await, world.tokens("orders:read").await);
+        for token in [&two, &other] {
             assert!(accepted(&guard, token).await);
         }
         // The follower has asked once before anything ends, as in a process that runs.
         tokio::time::sleep(Duration::from_millis(500)).await;
         let revoke = async |token: &str| world.post("/revoke", &[("client_id", "shop-ios"), ("token", token)], None).await.0;
-        assert_eq!(revoke(one["refresh_token"].as_str().unwrap()).await, 200);
-        assert!(refused_after(&guard, &one).await < Duration::from_secs(3), "the grant");
+        // The best of three: the machine of a test does other things as well, and the second is for one that does not.
+        let mut best = Duration::MAX;
+        for _ in 0..3 {
+            let one = world.tokens("orders:read").await;
+            assert!(accepted(&guard, &one).await);
+            assert_eq!(revoke(one["refresh_token"].as_str().unwrap()).await, 200);
+            let after = refused_after(&guard, &one).await;
+            assert!(after < Duration::from_secs(3), "the grant");
+            best = best.min(after);
+        }
+        assert!(best < Duration::from_secs(1), "{best:?}");
         assert_eq!(revoke(two["access_token"].as_str().unwrap()).await, 200);
         assert!(refused_after(&guard, &two).await < Duration::from_secs(3), "the token");
         let (_, fresh) = world.refresh(two["refresh_token"].as_str().unwrap()).await;
@@ -220,6 +230,34 @@ async fn more_endings_than_are_kept_are_a_gap_and_no_hole() {
         assert_eq!(hear(&world, &mut after, 15).await, (vec!["next".to_owned()], false), "who has heard all that is kept has no gap");
         let (_, gap) = hear(&world, &mut None, 15).await;
         assert!(gap, "who comes later has one");
+        world.stop().await;
+    })
+    .await;
+}
+
+/// An opaque token is introspected, and the answer is believed for some seconds; an API that follows what ends does not wait for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_opaque_token_ends_within_a_second_too() {
+    on_every_engine(|world| async move {
+        let ledger = Guard::new(&world.issuer, "https://api.example.com/ledger").introspect_as("ledger", SECRET);
+        let follows = ledger.clone().follow_endings_as("ledger", SECRET);
+        let lets_in = async |guard: &Guard, token: &Json| {
+            let mut headers = HeaderMap::new();
+            headers.append("authorization", format!("Bearer {}", token["access_token"].as_str().unwrap()).parse().unwrap());
+            let call = Call { method: "GET", path: "/ledger", query: None, headers: &headers, peer: None };
+            guard.check(&call, &Needs::scope("ledger:read")).await.is_ok()
+        };
+        let (token, other) = (world.tokens("ledger:read").await, world.tokens("ledger:read").await);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(lets_in(&follows, &token).await && lets_in(&follows, &other).await);
+        let form = [("client_id", "shop-ios"), ("token", token["refresh_token"].as_str().unwrap())];
+        assert_eq!(world.post("/revoke", &form, None).await.0, 200);
+        let began = Instant::now();
+        while lets_in(&follows, &token).await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+        assert!(lets_in(&follows, &other).await);
         world.stop().await;
     })
     .await;
