@@ -23,15 +23,20 @@ pub struct RequestObject {
     pub exp_s: i64,
 }
 
-/// `algorithm`: the one the client registered (request_object_signing_alg), if it did.
-pub fn check(
-    text: &str,
-    keys: &KeySet,
-    client_id: &str,
-    issuer: &str,
-    algorithm: Option<Algorithm>,
-    now_s: i64,
-) -> Result<RequestObject, &'static str> {
+/// What the checker knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    pub client_id: &'a str,
+    pub issuer: &'a str,
+    /// The one the client registered (request_object_signing_alg), if it did.
+    pub algorithm: Option<Algorithm>,
+    /// FAPI 2.0 Message Signing 5.3.1: "shall require the request object to contain an nbf claim".
+    pub wants_nbf: bool,
+    pub now_s: i64,
+}
+
+pub fn check(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<RequestObject, &'static str> {
+    let Expected { client_id, issuer, algorithm, wants_nbf, now_s } = *expected;
     let unverified = Unverified::parse(text).map_err(|_| "not a signed JWT in compact form")?;
     // Untyped objects are common and allowed (RFC 9101 10.8); one typed as something else is something else.
     if unverified.typ().is_some_and(|it| !["jwt", TYP].contains(&it.to_ascii_lowercase().as_str())) {
@@ -51,6 +56,9 @@ pub fn check(
     }
     if !claims::audience(&claims)?.iter().any(|it| it == issuer) {
         return Err("aud does not name this issuer");
+    }
+    if wants_nbf && !claims.contains_key("nbf") {
+        return Err("nbf is missing");
     }
     let exp_s = lives(&claims, now_s)?;
     let jti = match claims::string(&claims, "jti")? {
@@ -131,7 +139,8 @@ mod tests {
         let now = 10_000;
         let good = json!({ "iss": "k1", "client_id": "k1", "aud": ["https://as"], "exp": now + 300, "nbf": now, "scope": "a", "max_age": 5,
             "resource": ["https://a", "https://b"], "claims": { "id_token": {} } });
-        let read = |claims: &Value, typ: &str| check(&jws::sign(&key, typ, claims).unwrap(), &keys, "k1", "https://as", None, now);
+        let expected = Expected { client_id: "k1", issuer: "https://as", algorithm: None, wants_nbf: true, now_s: now };
+        let read = |claims: &Value, typ: &str| check(&jws::sign(&key, typ, claims).unwrap(), &keys, &expected);
         let form = read(&good, TYP).unwrap().parameters;
         assert_eq!((form.get("scope"), form.get("max_age"), form.all("resource").len()), (Some("a"), Some("5"), 2));
         assert_eq!((form.get("claims"), form.get("exp")), (Some("{\"id_token\":{}}"), None));
@@ -148,6 +157,8 @@ mod tests {
             ("exp", json!(now + 4200)),
             ("nbf", json!(now + 600)),
             ("nbf", json!(now - 3601)),
+            ("nbf", json!(now - 3400)),
+            ("nbf", Value::Null),
             ("jti", json!("")),
             ("request", json!("x")),
             ("request_uri", json!("x")),
@@ -159,9 +170,15 @@ mod tests {
             assert!(read(&bad, TYP).is_err(), "{name}");
         }
         let signed = jws::sign(&key, TYP, &good).unwrap();
-        assert!(check(&signed, &keys, "k1", "https://as", Some(Algorithm::ES256), now).is_ok());
-        assert!(check(&signed, &keys, "k1", "https://as", Some(Algorithm::PS256), now).is_err());
+        let by = |algorithm| check(&signed, &keys, &Expected { algorithm: Some(algorithm), ..expected });
+        assert!(by(Algorithm::ES256).is_ok());
+        assert!(by(Algorithm::PS256).is_err());
         let other = KeySet { keys: vec![PrivateKey::generate(Algorithm::ES256).unwrap().public().clone()] };
-        assert!(check(&signed, &other, "k1", "https://as", None, now).is_err());
+        assert!(check(&signed, &other, &expected).is_err());
+        let mut without = good;
+        without.as_object_mut().unwrap().remove("nbf");
+        assert_eq!(read(&without, TYP).unwrap_err(), "nbf is missing");
+        let text = jws::sign(&key, TYP, &without).unwrap();
+        assert!(check(&text, &keys, &Expected { wants_nbf: false, ..expected }).is_ok(), "RFC 9101 alone does not want it");
     }
 }

@@ -4,7 +4,7 @@
 use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::config::{Client, ClientKind};
+use crate::config::{Client, ClientKind, Profile};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants;
 use crate::http::{login, par};
@@ -173,9 +173,15 @@ fn opened(app: &App, client_id: &str, client: &Client, form: &Form) -> std::resu
     if !client.may_sign_with(jws::Unverified::parse(text).ok().and_then(|it| it.alg())) {
         return Err(failed("invalid_request_object", "This client's profile does not allow RS256.", ""));
     }
-    let now_s = app.now_ms() / 1000;
-    request_object::check(text, keys, client_id, &app.config.issuer, client.request_object_signing_alg, now_s).map_err(|why| {
-        let hint = "The request object is refused: signed by the client, aud this issuer, exp within the hour, client_id inside.";
+    let expected = request_object::Expected {
+        client_id,
+        issuer: &app.config.issuer,
+        algorithm: client.request_object_signing_alg,
+        wants_nbf: client.profile == Some(Profile::Fapi2) || client.require_signed_request_object,
+        now_s: app.now_ms() / 1000,
+    };
+    request_object::check(text, keys, &expected).map_err(|why| {
+        let hint = "The request object is refused: signed by the client, aud this issuer, nbf and exp within the hour, client_id inside.";
         failed("invalid_request_object", hint, why)
     })
 }

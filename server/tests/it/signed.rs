@@ -284,3 +284,27 @@ async fn an_exchange_that_comes_twice_ends_nothing() {
         it.world.stop().await;
     }
 }
+
+/// 093-A, FAPI 2.0 Message Signing 5.3.1: of a client of the profile, or one that must sign, an object says from when on it is good.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_object_says_from_when_on_it_is_good() {
+    let fapi = "profile = \"fapi2\"\ndpop = \"required\"\nlogin = \"strong\"\n[login.strong]\nrequire = [\"password + totp\"]";
+    for (lines, wanted) in [("", false), ("require_signed_request_object = true", true), (fapi, true)] {
+        let it = Signer::start(Engine::Sqlite, lines).await;
+        let ask = Ask::new("signer", BACK, "openid");
+        let object = |nbf: Option<i64>, jti: &str| {
+            let mut claims: Json = ask.parameters.iter().map(|(k, v)| (k.clone(), Json::from(v.as_str()))).collect();
+            let now_s = it.now_s();
+            (claims["iss"], claims["aud"], claims["jti"]) = ("signer".into(), it.world.issuer.clone().into(), jti.into());
+            claims["exp"] = (now_s + 300).into();
+            nbf.into_iter().for_each(|ago_s| claims["nbf"] = (now_s - ago_s).into());
+            symbolon_oauth::jws::sign(&it.key, request_object::TYP, &claims).unwrap()
+        };
+        assert_eq!(it.push(&[("request", &object(Some(60), "1"))]).await.0, 201, "{lines}");
+        let (status, answer) = it.push(&[("request", &object(None, "2"))]).await;
+        let expected = if wanted { (400, Some("invalid_request_object")) } else { (201, None) };
+        assert_eq!((status, answer["error"].as_str()), expected, "{lines}");
+        assert_eq!(it.push(&[("request", &object(Some(3400), "3"))]).await.1["error"], "invalid_request_object", "{lines}");
+        it.world.stop().await;
+    }
+}
