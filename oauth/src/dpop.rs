@@ -356,10 +356,16 @@ mod tests {
             header["jwk"] = jwk;
             assert!(matches!(judged(&header, &claims(), &key), Err(Rejected::Key(_))));
         }
-        let weak = json!({ "kty": "RSA", "n": base64url::encode(&[0xc1; 128]), "e": "AQAB" });
-        let mut rsa = good.clone();
-        (rsa["jwk"], rsa["alg"]) = (weak, json!("PS256"));
-        assert!(matches!(judged(&rsa, &claims(), &key), Err(Rejected::Key(_))));
+        let beside = json!({ "kty": "EC", "crv": "P-256", "x": good["jwk"]["x"], "y": good["jwk"]["x"] });
+        let rsa = |bytes: usize, e: &str| json!({ "kty": "RSA", "n": base64url::encode(&vec![0xc1; bytes]), "e": e });
+        let low = json!({ "kty": "OKP", "crv": "Ed25519", "x": "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" });
+        for (alg, jwk) in
+            [("ES256", beside), ("PS256", rsa(64, "AQAB")), ("PS256", rsa(128, "AQAB")), ("PS256", rsa(256, "AQ")), ("EdDSA", low)]
+        {
+            let mut header = good.clone();
+            (header["jwk"], header["alg"]) = (jwk, json!(alg));
+            assert!(matches!(judged(&header, &claims(), &key), Err(Rejected::Key(_))), "{header}");
+        }
         let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();
         assert_eq!(judged(&good, &claims(), &stranger), Err(Rejected::Signature));
     }

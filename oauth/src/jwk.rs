@@ -70,14 +70,15 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// Points of small order on edwards25519: a signature under one of them says nothing (213-J).
+/// What y is, without the sign of x, in the points of small order on edwards25519: 0, 1, p - 1 and two values of order eight; 0 and 1 can
+/// also be written as p and p + 1. A signature under such a point says nothing (213-J).
 const LOW_ORDER: [&str; 7] = [
+    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "7P_______________________________________38",
-    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-    "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAIA",
+    "7f_______________________________________38",
+    "7v_______________________________________38",
     "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
-    "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o",
     "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
 ];
 
@@ -89,8 +90,9 @@ impl PublicKey {
         if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|it| object.contains_key(*it)) {
             return Err(KeyError("the JWK carries private members"));
         }
-        if object.get("use").is_some_and(|it| it != "sig") {
-            return Err(KeyError("the JWK is not for signatures"));
+        let signs = |it: &Value| it.as_array().is_some_and(|all| all.iter().all(|it| it == "verify" || it == "sign"));
+        if object.get("use").is_some_and(|it| it != "sig") || object.get("key_ops").is_some_and(|it| !signs(it)) {
+            return Err(KeyError("the JWK is not for signatures alone"));
         }
         let text = |name: &str| object.get(name).and_then(Value::as_str).ok_or(KeyError("the JWK lacks a required member"));
         let bytes = |name: &str| text(name).and_then(|it| base64url::decode(it).ok_or(KeyError("a JWK member is not canonical base64url")));
@@ -171,12 +173,13 @@ fn ed(crv: &str, x: &[u8]) -> Result<(Parsed, Value), KeyError> {
     if crv != "Ed25519" || x.len() != 32 {
         return Err(KeyError("an OKP key is Ed25519 with 32 bytes"));
     }
-    let text = base64url::encode(x);
-    if LOW_ORDER.contains(&text.as_str()) {
+    let mut y = x.to_vec();
+    y[31] &= 0x7f;
+    if LOW_ORDER.contains(&base64url::encode(&y).as_str()) {
         return Err(KeyError("the Ed25519 point has low order"));
     }
     let key = ParsedPublicKey::new(&signature::ED25519, x).map_err(|_| KeyError("the Ed25519 key is not usable"))?;
-    Ok((Parsed::Ed(key), json!({ "crv": "Ed25519", "kty": "OKP", "x": text })))
+    Ok((Parsed::Ed(key), json!({ "crv": "Ed25519", "kty": "OKP", "x": base64url::encode(x) })))
 }
 
 fn rsa(n: &[u8], e: &[u8]) -> Result<(Parsed, Value), KeyError> {
@@ -207,11 +210,14 @@ impl KeySet {
         if list.len() > 50 {
             return Err(KeyError("a key set has at most 50 keys"));
         }
-        let mut keys: Vec<PublicKey> = Vec::new();
+        let (mut keys, mut encrypting): (Vec<PublicKey>, Vec<PublicKey>) = (Vec::new(), Vec::new());
         for jwk in list {
             let known = matches!(jwk["kty"].as_str(), Some("EC" | "RSA" | "OKP"));
             let enc = jwk.get("use").is_some_and(|it| it == "enc");
             let curve = jwk.get("crv").is_none_or(|it| it == "P-256" || it == "Ed25519");
+            if enc {
+                encrypting.extend(without_purpose(jwk));
+            }
             if (!known && jwk.get("k").is_none()) || enc || !curve {
                 continue;
             }
@@ -221,6 +227,10 @@ impl KeySet {
             }
             keys.push(key);
         }
+        // RFC 8725 3.5, RFC 7517 4.3: one key for two purposes is weak in both.
+        if keys.iter().any(|it| encrypting.iter().any(|other| other.thumbprint() == it.thumbprint())) {
+            return Err(KeyError("a key of the set is for signatures and for encryption"));
+        }
         Ok(Self { keys })
     }
 
@@ -228,6 +238,12 @@ impl KeySet {
     pub fn candidates(&self, kid: Option<&str>, alg: Algorithm) -> Vec<&PublicKey> {
         self.keys.iter().filter(|it| it.supports(alg) && (kid.is_none() || it.kid() == kid || it.kid().is_none())).take(4).collect()
     }
+}
+
+/// The key itself, whatever is said to be its use.
+fn without_purpose(jwk: &Value) -> Option<PublicKey> {
+    let members = ["kty", "crv", "x", "y", "n", "e"].into_iter().filter_map(|it| Some((it.to_owned(), jwk.get(it)?.clone())));
+    PublicKey::from_jwk(&members.collect()).ok()
 }
 
 enum Pair {
@@ -330,5 +346,98 @@ impl PrivateKey {
                 Ok(out)
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn okp(x: &[u8]) -> Result<PublicKey, KeyError> {
+        PublicKey::from_jwk(&json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url::encode(x) }))
+    }
+
+    /// 213-J: the eight points of small order in every spelling of theirs, canonical or not, with either sign.
+    #[test]
+    fn a_point_of_low_order_is_no_key() {
+        assert_eq!(LOW_ORDER.len(), 7, "y is one of five values, of which 0 and 1 have a second spelling: p and p + 1");
+        for text in LOW_ORDER {
+            for sign in [0, 0x80] {
+                let mut point = base64url::decode(text).unwrap();
+                point[31] |= sign;
+                assert_eq!(okp(&point).unwrap_err(), KeyError("the Ed25519 point has low order"), "{text} {sign}");
+            }
+        }
+        let good = PrivateKey::generate(Algorithm::EdDSA).unwrap().public().to_jwk();
+        assert!(okp(&base64url::decode(good["x"].as_str().unwrap()).unwrap()).is_ok());
+    }
+
+    /// 213-J: S and S + L are the same number to the equation; only the smaller one is a signature (RFC 8032 5.1.7).
+    #[test]
+    fn a_signature_has_one_spelling() {
+        const L: [u8; 32] = [
+            0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+            0, 0, 0, 0, 0, 0x10,
+        ];
+        let key = PrivateKey::generate(Algorithm::EdDSA).unwrap();
+        let mut signature = key.sign(b"message").unwrap();
+        assert!(key.public().verify(Algorithm::EdDSA, b"message", &signature));
+        let mut carry = 0;
+        for (s, l) in signature[32..].iter_mut().zip(L) {
+            carry += u16::from(*s) + u16::from(l);
+            *s = u8::try_from(carry % 256).unwrap();
+            carry /= 256;
+        }
+        assert_eq!(carry, 0);
+        assert!(!key.public().verify(Algorithm::EdDSA, b"message", &signature));
+    }
+
+    /// 176-D, 231-J: RSA of 512 and 1024 bits, with the exponents 1, 3 and an even one; a point of 32-byte coordinates beside the
+    /// curve; a secret; a key for more than signatures. The twins differ in the one number.
+    #[test]
+    fn a_weak_key_is_no_key() {
+        let rsa = PrivateKey::generate(Algorithm::PS256).unwrap().public().to_jwk();
+        let ec = PrivateKey::generate(Algorithm::ES256).unwrap().public().to_jwk();
+        let with = |jwk: &Value, name: &str, value: Value| {
+            let mut jwk = jwk.clone();
+            jwk[name] = value;
+            PublicKey::from_jwk(&jwk)
+        };
+        assert!(PublicKey::from_jwk(&rsa).is_ok() && PublicKey::from_jwk(&ec).is_ok());
+        let n = base64url::decode(rsa["n"].as_str().unwrap()).unwrap();
+        for bytes in [64, 128, 255] {
+            assert!(with(&rsa, "n", base64url::encode(&n[..bytes]).into()).is_err(), "{bytes}");
+        }
+        for e in [&[1][..], &[3], &[1, 0, 0], &[0, 1, 0, 1]] {
+            assert!(with(&rsa, "e", base64url::encode(e).into()).is_err(), "{e:?}");
+        }
+        let mut y = base64url::decode(ec["y"].as_str().unwrap()).unwrap();
+        y[31] ^= 1;
+        assert_eq!(with(&ec, "y", base64url::encode(&y).into()).unwrap_err(), KeyError("the point is not on P-256"));
+        assert!(PublicKey::from_jwk(&json!({ "kty": "oct", "k": "c2Vj" })).is_err());
+        for (name, bad) in [("use", json!("enc")), ("key_ops", json!(["verify", "encrypt"])), ("key_ops", json!("verify"))] {
+            assert!(with(&ec, name, bad).is_err(), "{name}");
+        }
+        assert!(with(&ec, "use", json!("sig")).is_ok() && with(&ec, "key_ops", json!(["verify"])).is_ok());
+    }
+
+    /// 231-J: one key for signatures and for encryption, in either order; two keys for the two are fine.
+    #[test]
+    fn a_key_is_for_one_thing() {
+        let (one, other) = (PrivateKey::generate(Algorithm::ES256).unwrap(), PrivateKey::generate(Algorithm::ES256).unwrap());
+        let jwk = |key: &PrivateKey, of: &str| {
+            let mut jwk = key.public().to_jwk();
+            (jwk["use"], jwk["kid"]) = (of.into(), of.into());
+            if of == "enc" {
+                jwk["alg"] = "ECDH-ES".into();
+            }
+            jwk
+        };
+        let parse = |keys: [Value; 2]| KeySet::parse(&json!({ "keys": keys })).map(|it| it.keys.len());
+        assert_eq!(parse([jwk(&one, "sig"), jwk(&other, "enc")]), Ok(1));
+        let twice = Err(KeyError("a key of the set is for signatures and for encryption"));
+        assert_eq!(parse([jwk(&one, "sig"), jwk(&one, "enc")]), twice);
+        assert_eq!(parse([jwk(&one, "enc"), jwk(&one, "sig")]), twice);
     }
 }

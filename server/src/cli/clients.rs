@@ -463,6 +463,14 @@ mod tests {
         ] {
             assert!(with(name, value.clone()).contains(says), "{name} {value}: {}", with(name, value.clone()));
         }
+        let ec = symbolon_oauth::jwk::PrivateKey::generate(Algorithm::ES256).unwrap().public().to_jwk();
+        let rsa = |bytes: usize, e: &str| json!({ "kty": "RSA", "n": base64url::encode(&vec![0xc1; bytes]), "e": e });
+        let enc = json!({ "kty": "EC", "crv": "P-256", "x": ec["x"], "y": ec["y"], "use": "enc" });
+        let oct = json!({ "kty": "oct", "k": "c2Vj" });
+        for keys in [json!([rsa(64, "AQAB")]), json!([rsa(256, "AQ")]), json!([oct]), json!([ec, enc])] {
+            assert!(with("jwks", json!({ "keys": keys })).contains("not a key set we accept"), "{keys}");
+        }
+        assert_eq!(with("jwks", json!({ "keys": [ec] })), "");
         let mut bound = good.clone();
         bound["dpop_bound_access_tokens"] = true.into();
         assert_eq!(read(&config(), &bound).unwrap_or_else(|it| panic!("{it:?}")).client.dpop, Dpop::Required);

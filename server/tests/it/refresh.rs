@@ -1,5 +1,6 @@
 //! Codes and refresh tokens: once means once, and nobody is logged out by a lost answer.
 
+use crate::dpop::App;
 use crate::world::*;
 use serde_json::Value as Json;
 
@@ -303,5 +304,56 @@ async fn a_grant_can_end_with_the_browsers_session() {
             assert_eq!(refreshed(&mut token).await, is(after(200)), "absolute end");
             world.stop().await;
         }
+    }
+}
+
+/// 042-C, 166-D: the same bytes twice, one after the other or at once, are one request that a network repeated: they end nothing. The
+/// twin, a new proof with what is spent, does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_comes_twice_ends_nothing() {
+    for engine in engines() {
+        let port = free_port();
+        let stale = "[client.shop-ios]\nrefresh = { on_stale = \"end\" }\n";
+        let text = configuration(port, &database(engine).await).replacen("[client.shop-ios]\n", stale, 1);
+        let world = World::with(&text, port).await;
+        for at_once in [false, true] {
+            let mut app = App::new(&world);
+            let ask = Ask::native("openid orders:read");
+            let code = Browser::default().sign_in(&world, &ask, "alice").await["code"].clone();
+            app.exchange("sc_x", &ask).await;
+            let form = [
+                ("grant_type", "authorization_code"),
+                ("client_id", "shop-ios"),
+                ("code", code.as_str()),
+                ("code_verifier", &ask.verifier),
+                ("redirect_uri", NATIVE_BACK),
+            ];
+            let proof = app.proof("POST", "/token", None);
+            let proofs = [proof.as_str()];
+            let (one, two) = if at_once {
+                tokio::join!(app.send("/token", &form, &proofs), app.send("/token", &form, &proofs))
+            } else {
+                (app.send("/token", &form, &proofs).await, app.send("/token", &form, &proofs).await)
+            };
+            let (good, repeated) = if one.status == 200 { (one, two) } else { (two, one) };
+            assert_eq!((good.status, repeated.error()), (200, (400, "use_dpop_nonce")), "{at_once} {}", repeated.body);
+            // The same with a refresh token that was replaced twice: here too the old bytes end nothing, and a new proof does.
+            let first = good.text("refresh_token");
+            let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", first.as_str())];
+            let proof = app.proof("POST", "/token", None);
+            let second = app.send("/token", &form, &[&proof]).await.text("refresh_token");
+            let third = app.refresh(&second).await.text("refresh_token");
+            assert_eq!(app.send("/token", &form, &[&proof]).await.error(), (400, "use_dpop_nonce"));
+            let fourth = app.refresh(&third).await;
+            assert_eq!(fourth.status, 200, "{}", fourth.body);
+            if at_once {
+                assert_eq!(app.exchange(&code, &ask).await.error(), (400, "invalid_grant"));
+            } else {
+                assert_eq!(app.refresh(&first).await.error(), (400, "invalid_grant"));
+            }
+            assert_eq!(app.refresh(&fourth.text("refresh_token")).await.error(), (400, "invalid_grant"), "the grant has ended");
+        }
+        assert_eq!((world.audited("code_used_twice").await, world.audited("refresh_replayed").await), (1, 1));
+        world.stop().await;
     }
 }
