@@ -139,7 +139,10 @@ fn again(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, 
         "account_deleted" => super::users::forget(change, account),
         "client_sessions_ended" => cutoff::cut(change, client),
         "account_enabled" => change.run_expecting(SET_STATE, vec![account.into(), "active".into()], Expect::Any),
-        "client_disabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "disabled".into()], Expect::Any),
+        "client_disabled" => {
+            change.run_expecting(SET_CLIENT, vec![client.into(), "disabled".into()], Expect::Any);
+            cutoff::cut(change, client);
+        }
         "client_enabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "active".into()], Expect::Any),
         "instance_revoked" => {
             if let Some(jkt) = entry["detail"]["jkt"].as_str() {

@@ -133,6 +133,8 @@ async fn recovering_takes_away_again_what_was_taken_away() {
     let shown = |words: &[&str]| command(&world, words);
     assert!(shown(&["client", "list"]).lines().any(|it| it.starts_with("leaked ") && it.contains("disabled")));
     assert!(shown(&["client", "list"]).lines().any(|it| it.starts_with("sound ") && it.contains("import")));
+    let cut = world.running.shared.now().store.all("SELECT key FROM cutoff WHERE kind = 'client'", &[]).await.unwrap();
+    assert_eq!(cut.iter().map(|it| it.text(0).unwrap()).collect::<Vec<_>>(), ["leaked"]);
     assert!(shown(&["instance", "show", "stolen"]).contains("revoked") && shown(&["instance", "show", "kept"]).contains("active"));
     assert!(shown(&["user", "show", "bob"]).contains("disabled") && shown(&["user", "show", "alice"]).contains("active"));
     world.stop().await;
