@@ -229,10 +229,15 @@ impl Grant {
         if now_ms >= self.ends_ms {
             return Err(invalid_grant(hint).because("absolute lifetime").into());
         }
-        if self.session_idles_ms.is_some_and(|it| now_ms >= it) {
+        if now_ms >= self.lives_until_ms() {
             return Err(invalid_grant(hint).because("ends with its session, which was idle for too long").into());
         }
         Ok(())
+    }
+
+    /// If nobody does anything any more; no access token outlives it, so that an API needs no word of an end that time alone brings.
+    pub fn lives_until_ms(&self) -> i64 {
+        self.session_idles_ms.map_or(self.ends_ms, |it| it.min(self.ends_ms))
     }
 
     /// Who holds what is issued now: a public client's proof binds its grant (RFC 9449 5), an installation's key always does.

@@ -97,8 +97,7 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
     if stays && caller.client.allows_grant("refresh_token") {
         body["refresh_token"] = app.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
         let idle_s = caller.tier_rules().and_then(|it| it.idle).map_or(i64::MAX, |it| it.0).min(caller.client.refresh.idle.0);
-        let ends_ms = grant.session_idles_ms.map_or(grant.ends_ms, |it| it.min(grant.ends_ms));
-        body["refresh_token_timeout"] = idle_s.min((ends_ms - caller.now_ms) / 1000).into();
+        body["refresh_token_timeout"] = idle_s.min((grant.lives_until_ms() - caller.now_ms) / 1000).into();
         body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
     }
     if scope.contains("openid") {
@@ -225,7 +224,7 @@ pub(super) fn said(config: &Config, it: &Content<'_>, names: Names) -> AccessTok
     let iat = it.now_ms / 1000;
     let mut lifetime_s = api.map_or(USERINFO_LIFETIME_S, |it| it.lifetime.0);
     if let Some(grant) = it.grant {
-        lifetime_s = lifetime_s.min((grant.ends_ms - it.now_ms) / 1000);
+        lifetime_s = lifetime_s.min((grant.lives_until_ms() - it.now_ms) / 1000);
     }
     lifetime_s = lifetime_s.min(it.most_s.unwrap_or(i64::MAX));
     if let Some((from, _)) = &it.from {
