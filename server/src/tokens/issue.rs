@@ -351,7 +351,7 @@ fn read(app: &App, text: &str, now_ms: i64) -> Option<AccessToken> {
 }
 
 /// Every client whose word a token is: the one it was issued to, those it came through (`act`), and the one that got the first for itself.
-fn clients<'a>(token: &'a AccessToken, person: bool) -> Vec<&'a str> {
+fn clients(token: &AccessToken, person: bool) -> Vec<&str> {
     let through = std::iter::successors(token.act.as_ref(), |it| it.get("act")).filter_map(|it| it["sub"].as_str());
     let mut all: Vec<&str> = [token.client_id.as_str()].into_iter().chain(through).collect();
     if !person {
