@@ -1,12 +1,15 @@
 //! What operators see beside the audit: logs on standard error, metrics for Prometheus, and, with the feature `otel`,
 //! traces over OTLP. Nothing in any of them names a person, a token or a code.
 
+mod lines;
+
 use crate::error::Fault;
 use crate::http::reply::Reply;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use lines::Lines;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::convert::Infallible;
 use std::sync::OnceLock;
@@ -21,6 +24,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 const BUCKETS: [f64; 11] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
 
 static RECORDER: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+static LINES: OnceLock<Lines> = OnceLock::new();
 
 /// The process has one recorder, however many servers run in it.
 fn recorder() -> Option<&'static PrometheusHandle> {
@@ -81,17 +85,23 @@ fn describe() {
 
 /// Logs as JSON lines on standard error; RUST_LOG says how much. With the feature `otel` and OTEL_EXPORTER_OTLP_ENDPOINT set,
 /// spans go to that collector as well.
-pub fn logs(level: &str) {
+pub fn logs(level: &str) -> std::io::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).json().flatten_event(true).with_current_span(false);
+    let lines = Lines::to(std::io::stderr())?;
+    let _ = LINES.set(lines.clone());
+    let lines = tracing_subscriber::fmt::layer().with_writer(lines).json().flatten_event(true).with_current_span(false);
     let registry = tracing_subscriber::registry().with(filter).with(lines.with_span_list(false));
     #[cfg(feature = "otel")]
     let registry = registry.with(otel::layer());
     registry.init();
+    Ok(())
 }
 
-/// Sends what is left to the collector before the process ends.
+/// What is left goes to the log and to the collector before the process ends.
 pub fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush();
+    }
     #[cfg(feature = "otel")]
     otel::flush();
 }

@@ -204,8 +204,8 @@ impl Desk {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let level = if matches!(cli.command, Command::Serve) { "info" } else { "warn" };
-    crate::telemetry::logs(level);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let ready = crate::telemetry::logs(level).and_then(|()| tokio::runtime::Builder::new_multi_thread().enable_all().build());
+    let runtime = match ready {
         Ok(it) => it,
         Err(error) => {
             eprintln!("symbolon: cannot start: {error}");
@@ -216,6 +216,8 @@ pub fn run() -> ExitCode {
         eprintln!("symbolon: {}", in_words(&error));
         ExitCode::FAILURE
     });
+    // Its tasks may have something to say until the last moment.
+    drop(runtime);
     crate::telemetry::flush();
     end
 }
