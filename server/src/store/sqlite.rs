@@ -276,7 +276,7 @@ fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement
         return;
     }
     let mut outcomes: Vec<Answer> = Vec::with_capacity(batch.len());
-    let begun = connection.execute_batch("BEGIN IMMEDIATE");
+    let begun = control(connection, "BEGIN IMMEDIATE");
     // Another process, such as an operator's own shell, holds the file for longer than we wait (637-Q).
     if begun.as_ref().err().and_then(rusqlite::Error::sqlite_error_code) == Some(ErrorCode::DatabaseBusy) {
         for (_, answer) in batch {
@@ -295,7 +295,7 @@ fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement
         }
     }
     if broken.is_none() {
-        broken = connection.execute_batch("COMMIT").err().map(|it| fault(&it));
+        broken = control(connection, "COMMIT").err().map(|it| fault(&it));
     }
     let Some(why) = broken else {
         for ((_, answer), outcome) in batch.into_iter().zip(outcomes) {
@@ -315,13 +315,18 @@ fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement
     }
 }
 
+/// Begins or ends something.
+fn control(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(|_| ())
+}
+
 /// One change inside the batch. `Err`: the transaction itself is gone, and with it the batch.
 fn savepoint(connection: &Connection, statements: &[Statement]) -> Result<Answer, Fault> {
     let gone = || connection.is_autocommit();
     if gone() {
         return Err(Fault::new("the transaction ended inside a batch"));
     }
-    let control = |sql: &str| connection.prepare_cached(sql).and_then(|mut it| it.execute([])).map_err(|it| fault(&it));
+    let control = |sql: &str| control(connection, sql).map_err(|it| fault(&it));
     control("SAVEPOINT one")?;
     let mut applied = Vec::with_capacity(statements.len());
     for (at, statement) in statements.iter().enumerate() {
