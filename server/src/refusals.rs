@@ -6,18 +6,33 @@
 use crate::app::{App, Limits};
 use crate::audit::Entry;
 use crate::error::Refused;
-use crate::grants;
+use crate::grants::{self, Grant};
 use crate::http::Incoming;
 use crate::sessions;
 use crate::store::Change;
 use crate::tokens::handles::Kind;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 /// Who a request turned out to be from, once that was proved.
 #[derive(Default)]
 pub struct Known {
     pub client: OnceLock<String>,
     pub instance: OnceLock<String>,
+    /// The grant that its refresh token names, read on the way and not looked at yet.
+    grant: Mutex<Option<Box<Grant>>>,
+}
+
+impl Known {
+    pub fn keep(&self, grant: Grant) {
+        if let Ok(mut slot) = self.grant.lock() {
+            *slot = Some(Box::new(grant));
+        }
+    }
+
+    /// Once: whoever tries again reads again.
+    pub fn take(&self) -> Option<Grant> {
+        self.grant.lock().ok()?.take().map(|it| *it)
+    }
 }
 
 /// Where a form may carry something of ours.
@@ -67,7 +82,7 @@ async fn entry(app: &App, incoming: &Incoming, refused: &Refused) -> Option<Entr
 }
 
 /// The grant of a genuine code or refresh token in the form.
-async fn issued(app: &App, incoming: &Incoming) -> Option<grants::Grant> {
+async fn issued(app: &App, incoming: &Incoming) -> Option<Grant> {
     for (name, kind) in HANDLES {
         let Some(handle) = incoming.form.get(name).and_then(|it| app.handles.read(kind, it)) else { continue };
         let grant = grants::read(app, &handle.id, handle.number).await.ok()??;

@@ -9,9 +9,11 @@ use crate::audit;
 use crate::config::{AttestationRules, TierName};
 use crate::dpop;
 use crate::error::{Error, Fault, Refused, Result};
+use crate::grants;
 use crate::http::Incoming;
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, NotApplied, Value};
+use crate::tokens::handles::Kind;
 use governor::DefaultKeyedRateLimiter;
 use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
@@ -348,10 +350,24 @@ async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &dpop::H
     }
 }
 
-/// Is this installation still welcome? Asked at every authentication of a client that this server attests.
-pub async fn must_be_welcome(app: &App, client_id: &str, jkt: &str) -> Result<()> {
-    match app.store.one(STATE, &[client_id.into(), jkt.into()]).await? {
-        Some(row) if row.text(0)? == "active" => Ok(()),
-        _ => Err(Refused::new(401, "invalid_client", "This installation has been revoked.").because(format!("instance {jkt}")).into()),
+/// Is this installation still welcome? Asked at every authentication of a client that this server attests. At a refresh the answer
+/// comes with the grant, which waits in `known` for whoever refreshes.
+pub async fn must_be_welcome(app: &App, incoming: &Incoming, client_id: &str, jkt: &str) -> Result<()> {
+    let handle = incoming.form.get("refresh_token").and_then(|it| app.handles.read(Kind::Refresh, it));
+    let whose = [client_id.into(), jkt.into()];
+    let along = match handle.filter(|_| incoming.form.get("grant_type") == Some("refresh_token")) {
+        Some(it) => grants::read_along(app, grants::WITH_INSTANCE, (&it.id, it.number), &whose).await?,
+        None => None,
+    };
+    let state = match along {
+        Some((grant, row)) => {
+            incoming.known.keep(grant);
+            row.opt_text(grants::ALONG)?.map(str::to_owned)
+        }
+        None => app.store.one(STATE, &whose).await?.map(|it| it.text(0).map(str::to_owned)).transpose()?,
+    };
+    if state.as_deref() == Some("active") {
+        return Ok(());
     }
+    Err(Refused::new(401, "invalid_client", "This installation has been revoked.").because(format!("instance {jkt}")).into())
 }

@@ -102,7 +102,7 @@ pub async fn of_request(app: &App, incoming: &Incoming, client_id: &str, client:
     }
     let proved = prove(app, incoming, client_id, client, key)?;
     if rules.is_ours() {
-        attester::must_be_welcome(app, client_id, &proved.jkt).await?;
+        attester::must_be_welcome(app, incoming, client_id, &proved.jkt).await?;
     } else {
         devices::must_be_welcome(app, incoming, client_id, &proved).await?;
     }

@@ -11,7 +11,7 @@ use crate::audit;
 use crate::caller::Caller;
 use crate::config::{Client, Config};
 use crate::error::{Error, Fault, Refused, Result};
-use crate::store::{Change, Expect, Value};
+use crate::store::{Change, Expect, Row, Value};
 use crate::tokens::handles::Handle;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
@@ -105,17 +105,68 @@ pub struct Grant {
     pub parents_live: bool,
 }
 
-pub const READ: &str = "SELECT g.account, g.client, g.holder_kind, g.holder, g.scope, g.resource, g.request, g.state, g.generation, g.salt, \
-    g.code_failures, g.created_ms, g.issued_ms, g.used_ms, g.ends_ms, s.state, s.created_ms, a.state, a.sessions_from_ms, \
-    a.email, a.email_verified, a.name, a.locale, a.claims, c.before_ms, s.used_ms, s.ends_ms, \
-    g.late_generation, g.late_in_a_row, g.suspected_ms \
-    FROM app_grant g JOIN session s ON s.id = g.session JOIN account a ON a.id = g.account \
-    LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client WHERE g.session = $1 AND g.number = $2";
+/// One statement reads a grant; what else is wanted at that moment rides along as its last column.
+macro_rules! read {
+    ($along:expr, $of:expr) => {
+        concat!(
+            "SELECT g.account, g.client, g.holder_kind, g.holder, g.scope, g.resource, g.request, g.state, g.generation, g.salt, \
+            g.code_failures, g.created_ms, g.issued_ms, g.used_ms, g.ends_ms, s.state, s.created_ms, a.state, a.sessions_from_ms, \
+            a.email, a.email_verified, a.name, a.locale, a.claims, c.before_ms, s.used_ms, s.ends_ms, \
+            g.late_generation, g.late_in_a_row, g.suspected_ms",
+            $along,
+            " FROM app_grant g JOIN session s ON s.id = g.session JOIN account a ON a.id = g.account \
+            LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client",
+            $of,
+            " WHERE g.session = $1 AND g.number = $2"
+        )
+    };
+}
+
+/// Is an access token over before its time? Ended alone, or with a token it came from; with all that one of its clients had got until
+/// then; with the device that got the first of them. A token is only exchanged while all of that lives, so that its own `iat` is late
+/// enough for every one. The places are those of five tokens, of five clients, of `iat`, and of the device's client and name.
+macro_rules! over {
+    ($jtis:literal, $clients:literal, $issued_ms:literal, $client:literal, $device:literal) => {
+        concat!(
+            "(SELECT count(*) FROM revoked WHERE jti IN (",
+            $jtis,
+            ")) + (SELECT count(*) FROM cutoff WHERE kind = 'client' AND key IN (",
+            $clients,
+            ") AND before_ms > ",
+            $issued_ms,
+            ") + (SELECT count(*) FROM instance WHERE state = 'revoked' AND client = ",
+            $client,
+            " AND jkt = ",
+            $device,
+            ")"
+        )
+    };
+}
+
+pub const READ: &str = read!("", "");
+/// Along: the state of the installation ($3: client, $4: key).
+pub const WITH_INSTANCE: &str = read!(", i.state", " LEFT JOIN instance i ON i.client = $3 AND i.jkt = $4");
+/// Along: how much ends an access token before its time ($3 to $15).
+pub const WITH_TOKEN: &str = read!(concat!(", ", over!("$3, $4, $5, $6, $7", "$8, $9, $10, $11, $12", "$13", "$14", "$15")), "");
+/// The same of a token that has no grant.
+pub const TOKEN: &str = concat!("SELECT ", over!("$1, $2, $3, $4, $5", "$6, $7, $8, $9, $10", "$11", "$12", "$13"));
+/// The column that rides along.
+pub const ALONG: usize = 30;
 const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
 
 /// Reads a grant with its session, its account and the cut-offs that name it, in one statement.
 pub async fn read(app: &App, session: &[u8; 16], number: u32) -> Result<Option<Grant>> {
-    let Some(row) = app.store.one(READ, &[Value::from(&session[..]), i64::from(number).into()]).await? else { return Ok(None) };
+    Ok(read_along(app, READ, (session, number), &[]).await?.map(|it| it.0))
+}
+
+/// The same with one of the statements above, and the row for what rode along.
+pub async fn read_along(app: &App, sql: &'static str, id: (&[u8; 16], u32), more: &[Value]) -> Result<Option<(Grant, Row)>> {
+    let values = [&[Value::from(&id.0[..]), i64::from(id.1).into()], more].concat();
+    let Some(row) = app.store.one(sql, &values).await? else { return Ok(None) };
+    Ok(Some((from_row(app, id.0, id.1, &row)?, row)))
+}
+
+fn from_row(app: &App, session: &[u8; 16], number: u32, row: &Row) -> Result<Grant> {
     let json = |it: serde_json::Error| Fault::new(format!("a grant row does not parse: {it}"));
     let created_ms = row.int(11)?;
     let state = match row.text(7)? {
@@ -132,7 +183,7 @@ pub async fn read(app: &App, session: &[u8; 16], number: u32) -> Result<Option<G
     }
     let cut = row.opt_int(24)?.is_some_and(|before| created_ms < before);
     let lives = row.text(15)? == "active" && row.text(17)? == "active" && row.int(16)? >= row.int(18)? && !cut;
-    Ok(Some(Grant {
+    Ok(Grant {
         session: *session,
         number,
         account: row.text(0)?.to_owned(),
@@ -160,13 +211,18 @@ pub async fn read(app: &App, session: &[u8; 16], number: u32) -> Result<Option<G
             claims: serde_json::from_str(row.text(23)?).map_err(json)?,
         },
         parents_live: lives,
-    }))
+    })
 }
 
 /// The grant a genuine handle names, after its second tag; the same answer for every kind of "no".
 pub async fn of_handle(app: &App, handle: &Handle) -> Result<Grant> {
+    named(handle, read(app, &handle.id, handle.number).await?)
+}
+
+/// The same of a row that was read already.
+fn named(handle: &Handle, grant: Option<Grant>) -> Result<Grant> {
     let unknown = || invalid_grant("This code or token is not known here.");
-    let grant = read(app, &handle.id, handle.number).await?.ok_or_else(|| unknown().because("no such grant"))?;
+    let grant = grant.ok_or_else(|| unknown().because("no such grant"))?;
     if !handle.belongs_to(&grant.salt) {
         return Err(unknown().because("the row tag differs: forged with a stolen master key, or another store").into());
     }

@@ -8,6 +8,7 @@ use crate::audit;
 use crate::caller::Caller;
 use crate::config::{OnStale, RefreshMode};
 use crate::error::{Refused, Result};
+use crate::http::Incoming;
 use crate::http::reply::{self, Reply};
 use crate::store::{Change, Expect, NotApplied, Value};
 use crate::tokens::handles::Kind;
@@ -53,13 +54,17 @@ const PROVE_AGAIN: &str = "UPDATE session SET proofs = '[]', acr = '', amr = '',
 const SUSPICIOUS: i64 = 6;
 
 /// Tries again when another request moved the grant between our read and our write: the second look finds `Previous`.
-pub async fn refresh(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
+pub async fn refresh(app: &App, caller: &Caller, incoming: &Incoming) -> Result<Reply> {
+    let form = &incoming.form;
     let text =
         form.get("refresh_token").ok_or_else(|| Refused::bad_request("invalid_request", "The refresh_token parameter is missing."))?;
     let handle =
         app.handles.read(Kind::Refresh, text).ok_or_else(|| invalid_grant("This is not a refresh token of this server.").because("tag"))?;
     for _ in 0..3 {
-        let grant = super::of_handle(app, &handle).await?;
+        let grant = match incoming.known.take() {
+            Some(it) => super::named(&handle, Some(it))?,
+            None => super::of_handle(app, &handle).await?,
+        };
         if let Some(answer) = attempt(app, caller, form, &grant, handle.generation).await? {
             return Ok(answer);
         }

@@ -19,7 +19,7 @@ pub async fn token(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         "refresh_token" => {
             caller.must_allow(grant_type)?;
-            refresh::refresh(app, &caller, form).await
+            refresh::refresh(app, &caller, incoming).await
         }
         "client_credentials" => {
             caller.must_allow(grant_type)?;

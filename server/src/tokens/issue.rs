@@ -298,12 +298,6 @@ pub struct Accepted {
     pub tier: Option<TierName>,
 }
 
-/// Ended alone, or with a token it came from; with all that one of its clients had got until then; with the device that got the
-/// first of them. A token is only exchanged while all of that lives, so that its own `iat` is late enough for every one.
-const OVER: &str = "SELECT until_ms FROM revoked WHERE jti IN ($1, $2, $3, $4, $5) \
-    UNION ALL SELECT before_ms FROM cutoff WHERE kind = 'client' AND key IN ($6, $7, $8, $9, $10) AND before_ms > $11 \
-    UNION ALL SELECT attested_ms FROM instance WHERE client = $12 AND jkt = $13 AND state = 'revoked'";
-
 /// Is this an access token of ours, and is everything behind it alive? The one road for introspection, revocation, exchange and
 /// userinfo. `None` for every kind of no.
 pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepted>> {
@@ -320,12 +314,15 @@ pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepte
     }
     let tokens: Vec<&str> = chain.iter().map(|it| it.0.as_str()).collect();
     let device = [token.sub.as_str().into(), first.instance.as_str().into()];
-    let over: Vec<Value> = filled(&tokens).chain(filled(&clients)).chain([(token.iat * 1000).into()]).chain(device).collect();
-    if app.store.one(OVER, &over).await?.is_some() {
+    let this: Vec<Value> = filled(&tokens).chain(filled(&clients)).chain([(token.iat * 1000).into()]).chain(device).collect();
+    let Some((session, number)) = *grant else {
+        let row = app.store.one(grants::TOKEN, &this).await?.ok_or_else(|| Fault::new("a count without a row"))?;
+        return Ok((row.int(0)? == 0).then_some(Accepted { grant: None, tier: *tier, token }));
+    };
+    let Some((grant, row)) = grants::read_along(app, grants::WITH_TOKEN, (&session, number), &this).await? else { return Ok(None) };
+    if row.int(grants::ALONG)? != 0 {
         return Ok(None);
     }
-    let Some((session, number)) = *grant else { return Ok(Some(Accepted { grant: None, tier: *tier, token })) };
-    let Some(grant) = grants::read(app, &session, number).await? else { return Ok(None) };
     // An exchanged token also ends with the client that the person signed in to.
     if app.client(&grant.client).is_none() {
         return Ok(None);

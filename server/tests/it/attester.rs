@@ -276,7 +276,10 @@ async fn an_installation_is_revoked_alone() {
         .await
         .unwrap();
         assert!(said.contains("1 grant ended"), "{said}");
-        assert_eq!(error(&lost.refresh(&tokens[0]).await), (401, "invalid_client"));
+        for token in [tokens[0].as_str(), &tokens[1], "sr_x"] {
+            assert_eq!(error(&lost.refresh(token).await), (401, "invalid_client"), "whether or not there is a grant to read beside it");
+        }
+        assert_eq!(error(&kept.refresh("sr_x").await), (400, "invalid_grant"));
         assert_eq!(error(&lost.attest_android(|_| {}, None).await), (400, "invalid_client_attestation"));
         assert_eq!(kept.refresh(&tokens[1]).await.0, 200);
         scene.world.stop().await;
