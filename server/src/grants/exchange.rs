@@ -101,6 +101,7 @@ fn less(app: &App, caller: &Caller, api: &str, accepted: &Accepted, form: &Form)
         })
         .cloned()
         .collect();
+    let worth = super::within_tier(caller, &worth);
     let invalid = |hint| Refused::bad_request("invalid_scope", hint);
     let asked = match form.get("scope") {
         None => worth.clone(),

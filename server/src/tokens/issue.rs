@@ -143,8 +143,9 @@ pub fn for_exchange(app: &App, caller: &Caller, api: &str, scope: &Scope, subjec
         scope,
         grant: subject.grant.as_ref(),
         bound: Bound::to(caller),
-        tier: subject.tier,
-        most_s: None,
+        // What the app proved, and what the API that exchanges did, if that is an installation itself: the lower one.
+        tier: [subject.tier, caller.tier.as_ref().map(|it| it.0)].into_iter().flatten().min(),
+        most_s: most_s(caller),
         instance: None,
         from: Some((&subject.token, act)),
         details: &[],

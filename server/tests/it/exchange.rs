@@ -3,6 +3,8 @@
 use crate::commands::symbolon;
 use crate::world::*;
 use serde_json::Value as Json;
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{base64url, client_attestation, dpop};
 
 const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
 const LEDGER: &str = "https://api.example.com/ledger";
@@ -68,6 +70,57 @@ async fn the_next_api_is_called_for_the_same_person() {
         assert_eq!(exchange(&world, "orders-api", token, &[("resource", LEDGER)]).await.1["error"], "invalid_request");
         world.stop().await;
     }
+}
+
+/// 144-F: an exchanging client that is an installation itself gets what its tier may have, for as long, and says the lower tier.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_exchange_is_within_the_tier_of_who_asks() {
+    let attester = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let jwk = attester.public().to_jwk();
+    let (port, rules) = (free_port(), "[client.hub.attestation.tier.hardware]\n[client.hub.attestation.tier.none]\n");
+    let text = configuration(port, &database(Engine::Sqlite).await);
+    let digest = text.split("secret = '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
+    let text = format!(
+        "{text}\n[client.hub]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"orders\"]\n\
+         apis = {{ orders = [\"orders:read\", \"orders:write\"] }}\n[client.hub.attestation]\n\
+         attester_jwks = {{ keys = [{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {} }}] }}\n{rules}scopes = [\"orders:read\"]\nlifetime = \"1m\"\n",
+        jwk["x"], jwk["y"]
+    );
+    let world = World::with(&text, port).await;
+    let tokens = world.tokens("orders:read orders:write").await;
+    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let now_s = world.running.shared.now().now_ms() / 1000;
+    let claims = serde_json::Map::from_iter([("tier".to_owned(), Json::from("hardware"))]);
+    let attestation = client_attestation::make(&attester, "hub", &key.public().to_jwk(), now_s, now_s + 3600, &claims).unwrap();
+    let mut nonce: Option<String> = None;
+    for (attested, scope, expires_in) in [(true, "orders:read orders:write", 900), (false, "orders:read", 60)] {
+        let mut answer = (0, Json::Null);
+        for _ in 0..2 {
+            let (url, jti) = (world.url("/token"), base64url::encode(&symbolon::seal::random::<16>().unwrap()));
+            let proof = dpop::make(&key, "POST", &url, nonce.as_deref(), None, &jti, now_s).unwrap();
+            let form = [
+                ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                ("subject_token", tokens["access_token"].as_str().unwrap()),
+                ("subject_token_type", ACCESS),
+                ("resource", ORDERS),
+            ];
+            let mut request = world.http.post(url).form(&form).basic_auth("hub", Some(SECRET)).header("dpop", proof);
+            if attested {
+                request = request.header("oauth-client-attestation", &attestation);
+            }
+            let reply = request.send().await.unwrap();
+            nonce = reply.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
+            answer = (reply.status().as_u16(), reply.json::<Json>().await.unwrap());
+            if answer.1["error"] != "use_dpop_nonce" {
+                break;
+            }
+        }
+        assert_eq!((answer.0, answer.1["scope"].as_str()), (200, Some(scope)), "{}", answer.1);
+        assert!(answer.1["expires_in"].as_i64().unwrap() <= expires_in && answer.1["expires_in"].as_i64().unwrap() > expires_in - 30);
+        let seen = introspected(&world, "orders", answer.1["access_token"].as_str().unwrap()).await;
+        assert_eq!(seen["tier"], if attested { "hardware" } else { "none" });
+    }
+    world.stop().await;
 }
 
 /// 117-T, 118-T: never more: not a scope the first token does not stretch to, not another API's token, not a client that is no API.
