@@ -4,7 +4,7 @@
 //! credential follows where none does, and on iOS 27, which appends a map without saying so. What a receipt says: [`crate::receipt`].
 
 use crate::der::{CONSTRUCTED, CONTEXT, Reader};
-use crate::x509::{Chain, Dates, extension, verifies};
+use crate::x509::{Chain, Dates, carries, extension, verifies};
 use crate::{Failed, MAX_BYTES, Unreadable, Verdict};
 use minicbor::Decoder;
 use minicbor::data::Type;
@@ -136,7 +136,7 @@ pub fn attestation(bytes: &[u8], expected: &Expected<'_>) -> Result<Verdict<Fact
     rule(object.format == "apple-appattest", "format", "fmt is not apple-appattest");
     let nonce = sha256(&[object.authenticator_data, expected.client_data_hash].concat());
     rule(nonce_of(leaf).is_some_and(|it| equal(it, &nonce)), "nonce", "the leaf is about other data: another challenge, key or app");
-    let elsewhere = chain.certificates.iter().skip(1).any(|it| extension(it, NONCE_EXTENSION).is_some());
+    let elsewhere = chain.certificates.iter().skip(1).any(|it| carries(it, NONCE_EXTENSION));
     rule(!elsewhere, "nonce_place", "a nonce stands in a certificate that is not the leaf");
     let point = leaf.public_key().subject_public_key.data.to_vec();
     let spki = [P256_PREFIX.as_slice(), &point].concat();

@@ -4,7 +4,7 @@
 
 use crate::der::{CONSTRUCTED, CONTEXT, Reader};
 pub use crate::status_list::Status;
-use crate::x509::{Chain, Dates, extension};
+use crate::x509::{Chain, Dates, carries, extension};
 use crate::{Failed, MAX_BYTES, Unreadable, Verdict, status_list};
 use x509_parser::oid_registry::OID_X509_SERIALNUMBER;
 use x509_parser::prelude::*;
@@ -146,7 +146,7 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
     let serials: Vec<String> = chain.certificates.iter().map(|it| status_list::serial(it.raw_serial())).collect();
     failed.extend(status_list::failed(serials.iter().map(String::as_str), expected.status));
     // Where several certificates describe a key, a software key has extended a genuine chain: only the leaf may.
-    let places: Vec<usize> = chain.certificates.iter().enumerate().filter(|(_, it)| describes(it)).map(|(at, _)| at).collect();
+    let places: Vec<usize> = chain.certificates.iter().enumerate().filter(|(_, it)| carries(it, DESCRIPTION)).map(|(at, _)| at).collect();
     if places.iter().any(|at| *at != 0) {
         failed.push(Failed::new("extension_place", format!("certificates {places:?} describe a key; only the leaf may")));
     }
@@ -182,10 +182,6 @@ fn provisioned(certificate: &X509Certificate<'_>) -> Option<Level> {
         ("StrongBox", None) => Some(Level::StrongBox),
         _ => None,
     }
-}
-
-fn describes(certificate: &X509Certificate<'_>) -> bool {
-    certificate.extensions().iter().any(|it| it.oid.to_id_string() == DESCRIPTION)
 }
 
 fn rules(facts: &Facts, expected: &Expected<'_>, failed: &mut Vec<Failed>) {

@@ -130,6 +130,11 @@ pub fn extension<'a>(certificate: &'a X509Certificate<'_>, name: &str) -> Option
     all.next().is_none().then_some(first.value)
 }
 
+/// Once, or more often.
+pub fn carries(certificate: &X509Certificate<'_>, name: &str) -> bool {
+    certificate.extensions().iter().any(|it| it.oid.to_id_string() == name)
+}
+
 /// The algorithm beside the signature is not signed: byte for byte it must be the one inside (RFC 5280 4.1.1.2).
 fn same_algorithm(certificate: &[u8], tbs: &[u8]) -> bool {
     let Some(behind) = (0..8).find_map(|at| certificate.get(at..)?.strip_prefix(tbs)) else { return false };
@@ -148,7 +153,8 @@ fn judge_issuer(parent: &X509Certificate<'_>, at: usize, failed: &mut Vec<Failed
     if constraints.and_then(|it| it.value.path_len_constraint).is_some_and(|it| (it as usize) < at) {
         failed.push(Failed::new("chain_path_length", format!("certificate {} may not issue so deep a chain", at + 1)));
     }
-    let may_sign = parent.key_usage().ok().flatten().is_none_or(|it| it.value.key_cert_sign());
+    // Twice, or not as it should be, is not the same as not there.
+    let may_sign = parent.key_usage().is_ok_and(|it| it.is_none_or(|it| it.value.key_cert_sign()));
     if !may_sign {
         failed.push(Failed::new("chain_ca", format!("certificate {} may not sign certificates", at + 1)));
     }

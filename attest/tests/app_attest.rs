@@ -1,13 +1,14 @@
 //! App Attest on evidence from real devices, with every stated change, and on evidence of our own making with every lie.
-//! Area N: 234-N and 236-N to 251-N, as far as they concern the evidence.
+//! Area N, as far as it concerns the evidence.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+mod made;
+
+use made::apple::{APP, Device, Lie, MAC, Machine, NOW, PHONE, object};
 use minicbor::Encoder;
-use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair};
 use serde_json::Value as Json;
 use std::path::PathBuf;
+use symbolon_attest::Unreadable;
 use symbolon_attest::app_attest::{APPLE_ROOT, Build, Environment, Expected, ExpectedAssertion, assertion, attestation};
 use symbolon_oauth::base64url;
 use symbolon_oauth::digest::sha256;
@@ -177,151 +178,7 @@ fn spki(name: &str) -> Option<Vec<u8>> {
     Some(pem.parse_x509().ok()?.public_key().raw.to_vec())
 }
 
-/// A device of our own making, under a root of its own.
-struct Device {
-    root: Vec<u8>,
-    point: Vec<u8>,
-    signer: EcdsaKeyPair,
-    lie: Lie,
-}
-
-#[derive(Clone, Copy, PartialEq, Default)]
-struct Lie {
-    counter: u32,
-    development: bool,
-    app: bool,
-    no_flag: bool,
-    nonce_in_intermediate: bool,
-    other_credential: bool,
-    extra: bool,
-    category: Option<u32>,
-    /// 1.2.840.113635.100.8.6, between the tags around it.
-    access: Option<&'static str>,
-    machine: Machine,
-}
-
-/// What the app is listed for.
-#[derive(Clone, Copy, PartialEq, Default)]
-enum Machine {
-    #[default]
-    Phone,
-    Mac,
-    Both,
-}
-
-/// As an iPhone with iOS 26 says it.
-const PHONE: &str = "30430c023131303d300a0c036f6b64a1030101ff30090c026f61a1030101ff300b0c046f73676ea1030101ff300b0c046f64656ca1030101ff300a0c036f636ba1030101ff";
-/// As Apple's guide says that a Mac with System Integrity Protection and Full Security says it.
-const MAC: &str = "MEAMAjExMDowCQwCb2uhAwEB/zAJDAJvYaEDAQH/MAsMBG9kZWyhAwEB/zAVDARvc2duoAYMBHJzZWMwBaYDAgEB";
-
-fn access(it: &str) -> Vec<u8> {
-    let value = match it {
-        PHONE => (0..it.len() / 2).map(|at| u8::from_str_radix(&it[2 * at..2 * at + 2], 16).unwrap()).collect(),
-        it => base64(&it.into()),
-    };
-    let length = value.len() as u8;
-    [&[0x30, length + 4, 0xa3, length + 2, 0x04, length][..], &value].concat()
-}
-
-const APP: &str = "ABCDE12345.com.example.shop";
-const NOW: i64 = 1_700_000_000;
-
-impl Device {
-    /// The attestation object for this client data hash.
-    fn attest(hash: &[u8], lie: Lie) -> (Self, Vec<u8>) {
-        let keys: Vec<KeyPair> = (0..3).map(|_| KeyPair::generate().unwrap()).collect();
-        let point = keys[2].public_key_raw().to_vec();
-        let data = authenticator_data(&point, lie);
-        let nonce = sha256(&[data.as_slice(), hash].concat());
-        let extension = || {
-            let value = [[0x30, 0x24, 0xa1, 0x22, 0x04, 0x20].as_slice(), &nonce].concat();
-            CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 2], value)
-        };
-        let params = |name: &str, ca: bool| {
-            let mut it = CertificateParams::default();
-            it.distinguished_name.push(DnType::CommonName, name);
-            if ca {
-                it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-            }
-            it
-        };
-        let root = params("root", true).self_signed(&keys[0]).unwrap();
-        let mut middle = params("middle", true);
-        let mut leaf = params("leaf", false);
-        let place = if lie.nonce_in_intermediate { &mut middle } else { &mut leaf };
-        place.custom_extensions.push(extension());
-        if let Some(it) = lie.access {
-            leaf.custom_extensions.push(CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 6], access(it)));
-        }
-        let middle_made = middle.signed_by(&keys[1], &Issuer::new(params("root", true), &keys[0])).unwrap();
-        let leaf = leaf.signed_by(&keys[2], &Issuer::new(params("middle", true), &keys[1])).unwrap();
-        let (_, parsed) = x509_parser::parse_x509_certificate(root.der()).unwrap();
-        let spki = parsed.public_key().raw.to_vec();
-        let pkcs8 = keys[2].serialize_der();
-        let signer = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &pkcs8).unwrap();
-        let object = object(&[leaf.der(), middle_made.der()], &data);
-        (Self { root: spki, point, signer, lie }, object)
-    }
-
-    fn judged(&self, object: &[u8], hash: &[u8]) -> Vec<&'static str> {
-        let key_id = sha256(&self.point);
-        let expected = Expected {
-            app_ids: if self.lie.machine == Machine::Mac { &["OTHER.app"] } else { &["OTHER.app", APP] },
-            mac_app_ids: if self.lie.machine == Machine::Phone { &[] } else { &[APP] },
-            client_data_hash: hash,
-            key_id: &key_id,
-            builds: &[Build::Unsaid, Build::AppStore],
-            roots: &[&self.root],
-            now_s: NOW,
-        };
-        attestation(object, &expected).unwrap().failed.into_iter().map(|it| it.name).collect()
-    }
-
-    fn assert(&self, hash: &[u8], counter: u32) -> Vec<u8> {
-        let data = [&sha256(APP.as_bytes())[..], &[0x40], &counter.to_be_bytes()].concat();
-        let nonce = sha256(&[data.as_slice(), hash].concat());
-        let signature = self.signer.sign(&SystemRandom::new(), &nonce).unwrap();
-        let mut out = Encoder::new(Vec::new());
-        out.map(2).unwrap().str("signature").unwrap().bytes(signature.as_ref()).unwrap();
-        out.str("authenticatorData").unwrap().bytes(&data).unwrap();
-        out.into_writer()
-    }
-}
-
-fn authenticator_data(point: &[u8], lie: Lie) -> Vec<u8> {
-    let app = if lie.app { "EVIL.app" } else { APP };
-    let aaguid: &[u8] = if lie.development { b"appattestdevelop" } else { b"appattest\0\0\0\0\0\0\0" };
-    let id = if lie.other_credential { sha256(b"another") } else { sha256(point) };
-    let mut key = Encoder::new(Vec::new());
-    key.map(5).unwrap().i8(1).unwrap().i8(2).unwrap().i8(3).unwrap().i8(-7).unwrap().i8(-1).unwrap().i8(1).unwrap();
-    key.i8(-2).unwrap().bytes(&point[1..33]).unwrap().i8(-3).unwrap().bytes(&point[33..]).unwrap();
-    let mut tail = key.into_writer();
-    if lie.extra {
-        let mut map = Encoder::new(tail);
-        map.map(1).unwrap().str("apple_bundle_version_01").unwrap().str("42").unwrap();
-        tail = map.into_writer();
-    }
-    if let Some(it) = lie.category {
-        let mut map = Encoder::new(tail);
-        map.map(1).unwrap().str("apple_validation_category_01").unwrap().bytes(&it.to_le_bytes()).unwrap();
-        tail = map.into_writer();
-    }
-    let flags = if lie.no_flag { 0 } else { 0x40 };
-    [&sha256(app.as_bytes())[..], &[flags], &lie.counter.to_be_bytes(), aaguid, &[0, 32], &id, &tail].concat()
-}
-
-fn object(chain: &[&[u8]], data: &[u8]) -> Vec<u8> {
-    let mut out = Encoder::new(Vec::new());
-    out.map(3).unwrap().str("fmt").unwrap().str("apple-appattest").unwrap().str("attStmt").unwrap().map(2).unwrap();
-    out.str("x5c").unwrap().array(chain.len() as u64).unwrap();
-    for one in chain {
-        out.bytes(one).unwrap();
-    }
-    out.str("receipt").unwrap().bytes(b"receipt").unwrap().str("authData").unwrap().bytes(data).unwrap();
-    out.into_writer()
-}
-
-/// 237-N, 240-N, 241-N, 244-N, 246-N, 263-N: each lie breaks its rule, and without it nothing is broken.
+/// 236-N, 237-N, 240-N, 241-N, 244-N, 246-N: each lie breaks its rule, and without it nothing is broken.
 #[test]
 fn every_lie_breaks_its_rule() {
     let hash = sha256(b"challenge");
@@ -341,7 +198,18 @@ fn every_lie_breaks_its_rule() {
     ] {
         assert_eq!(judged(lie), [rule]);
     }
-    assert_eq!(judged(Lie { nonce_in_intermediate: true, ..Lie::default() }), ["nonce", "nonce_place"]);
+    let nonces = |leaf: usize, intermediate: usize| judged(Lie { nonces: Some([leaf, intermediate]), ..Lie::default() });
+    assert!(nonces(1, 0).is_empty());
+    for (leaf, intermediate, rules) in [
+        (0, 0, &["nonce"][..]),
+        (0, 1, &["nonce", "nonce_place"]),
+        (2, 0, &["nonce"]),
+        (1, 1, &["nonce_place"]),
+        (1, 2, &["nonce_place"]),
+        (2, 1, &["nonce", "nonce_place"]),
+    ] {
+        assert_eq!(nonces(leaf, intermediate), rules, "244-N: {leaf} in the leaf, {intermediate} in the intermediate");
+    }
     let (device, object) = Device::attest(&hash, Lie::default());
     assert_eq!(device.judged(&object, &sha256(b"another challenge")), ["nonce"], "236-N");
     let (other, _) = Device::attest(&hash, Lie::default());
@@ -349,6 +217,74 @@ fn every_lie_breaks_its_rule() {
     assert_eq!(mixed.judged(&object, &hash), ["chain_root"], "237-N");
     let stranger = Device { point: other.point.clone(), ..mixed };
     assert!(stranger.judged(&object, &hash).contains(&"key_id"));
+}
+
+/// 243-N: the leaf and the intermediate, in this order, and perhaps the root; nothing else, nothing less.
+#[test]
+fn a_chain_is_whole_and_in_order() {
+    let hash = sha256(b"challenge");
+    let (device, _) = Device::attest(&hash, Lie::default());
+    let (other, _) = Device::attest(&hash, Lie::default());
+    let [leaf, middle, root] = [0, 1, 2].map(|at| device.chain[at].as_slice());
+    let [stranger, _, foreign] = [0, 1, 2].map(|at| other.chain[at].as_slice());
+    let judged = |chain: &[&[u8]]| device.judged(&object(chain, &device.data), &hash);
+    for whole in [&[leaf, middle][..], &[leaf, middle, root]] {
+        assert!(judged(whole).is_empty(), "{:?}", judged(whole));
+    }
+    let unlinked = ["chain_names", "chain_signature"];
+    let another_leaf = ["nonce", "key_id", "credential_id", "credential_key"];
+    for (what, chain, rules) in [
+        ("swapped", &[middle, leaf][..], &[&unlinked[..], &["chain_ca", "chain_root", "nonce", "nonce_place"], &another_leaf[1..]][..]),
+        ("the root before the intermediate", &[leaf, root, middle], &[&unlinked, &unlinked]),
+        ("no intermediate", &[leaf], &[&["chain_root", "chain_length"]]),
+        ("no intermediate", &[leaf, root], &[&unlinked]),
+        ("no leaf", &[middle], &[&["chain_length"], &another_leaf]),
+        ("no leaf", &[middle, root], &[&another_leaf]),
+        ("the intermediate twice", &[leaf, middle, middle], &[&unlinked]),
+        ("another leaf in front", &[stranger, leaf, middle], &[&unlinked, &["chain_ca", "nonce", "nonce_place"], &another_leaf[1..]]),
+        ("another leaf behind", &[leaf, middle, stranger], &[&unlinked, &["chain_ca", "chain_root", "nonce_place"]]),
+        ("a fourth, which is the root", &[leaf, middle, root, root], &[&["chain_length"]]),
+        ("a fourth, of another root", &[leaf, middle, root, foreign], &[&["chain_signature", "chain_root", "chain_length"]]),
+        (
+            "a fourth, which is the leaf",
+            &[leaf, middle, root, leaf],
+            &[&unlinked, &["chain_ca", "chain_root", "chain_length", "nonce_place"]],
+        ),
+    ] {
+        assert_eq!(judged(chain), rules.concat(), "{what}");
+    }
+    for none in [&[][..], &[leaf, middle, root, root, root, root]] {
+        let read = device.read(&object(none, &device.data), &hash);
+        assert_eq!(read, Err(Unreadable("the CBOR is not of the shape Apple documents")), "{} certificates", none.len());
+    }
+}
+
+/// 246-N: behind the credential stands nothing, or the one map of iOS 27, and nothing behind that. The nonce is about all of it.
+#[test]
+fn nothing_stands_behind_the_authenticator_data() {
+    let hash = sha256(b"challenge");
+    let judged = |behind: &'static [u8], extra: bool| {
+        let (device, object) = Device::attest(&hash, Lie { behind, extra, ..Lie::default() });
+        device.read(&object, &hash)
+    };
+    for good in [false, true] {
+        assert_eq!(judged(b"", good), Ok(vec![]));
+    }
+    let cut = Err(Unreadable("the authenticator data are cut off or too long"));
+    for bad in
+        [&b"\0"[..], b"\xff", b"\x80", b"\x40", b"\xa1", b"\xa0\0", b"\xbf\xff", b"\xf6", b"\xa1\x61a\x81\x01", b"\xa2\x61a\x01\x61a\x01"]
+    {
+        assert_eq!(judged(bad, false), cut, "{bad:02x?}");
+        assert_eq!(judged(bad, true), cut, "{bad:02x?} behind the map");
+    }
+    assert_eq!(judged(b"\xa0", true), cut, "a second map");
+    // What somebody put behind what Apple signed.
+    let (device, _) = Device::attest(&hash, Lie::default());
+    let chain = [device.chain[0].as_slice(), &device.chain[1]];
+    let longer = |behind: &[u8]| device.read(&object(&chain, &[&device.data, behind].concat()), &hash);
+    assert_eq!(longer(b""), Ok(vec![]));
+    assert_eq!(longer(b"\0"), cut);
+    assert_eq!(longer(b"\xa1\x61a\x01"), Ok(vec!["nonce"]));
 }
 
 /// 240-N: whose build it is, from iOS 27 on by what the system says; a developer's is one in either environment.
@@ -425,7 +361,7 @@ fn an_assertion_is_for_one_request_and_one_key() {
     assert_eq!(judged(&made, &hash, b"no key", 4), ["signature"]);
 }
 
-/// 247-N, 285-N: hostile bytes are unreadable or refused, and nothing panics.
+/// 247-N: hostile bytes are unreadable or refused, and nothing panics.
 #[test]
 fn hostile_bytes_cost_little_and_pass_never() {
     let hash = sha256(b"challenge");
@@ -454,6 +390,12 @@ fn hostile_bytes_cost_little_and_pass_never() {
         assert!(!passes(&edited) || in_receipt, "edited at {at}: {:02x?}", &good[at.saturating_sub(12)..at + 8]);
     }
     assert!(!passes(&[good.as_slice(), &[0]].concat()), "bytes behind");
+    assert!(!passes(&[good.as_slice(), &good].concat()), "two objects");
+    let member = good.windows(7).position(|it| it == b"receipt").unwrap() + 7;
+    let long = [&good[..member], &[0x5a, 0x00, 0x98, 0x96, 0x80], &vec![0; 10_000_000], &good[member + 8..]].concat();
+    assert!(!passes(&long), "a string of 10 MB");
+    let short = [&good[..member], &[0x58, 8], &[0; 8], &good[member + 8..]].concat();
+    assert!(passes(&short), "the same string, shorter: nobody looks into a receipt here");
     assert!(!passes(&vec![0x81; 60_000]), "deep nesting");
     assert!(!passes(&vec![0xa3; 70_000]), "too large");
     let indefinite = [&[0xbf], &good[1..], &[0xff]].concat();

@@ -1,13 +1,16 @@
-//! Android Key Attestation on chains from real devices, and on chains of our own making with every lie. Area N: 237-N, 243-N, 254-N
-//! to 268-N, as far as they concern the evidence.
+//! Android Key Attestation on chains from real devices, and on chains of our own making with every lie. Area N, as far as it
+//! concerns the evidence.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
-use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair};
+mod made;
+
+use made::android::{Bend, GOOD, Made, broken, broken_by, chain, expected, linked};
 use serde_json::Value as Json;
 use std::path::PathBuf;
+use symbolon_attest::Unreadable;
 use symbolon_attest::app_attest::APPLE_ROOT;
 use symbolon_attest::key_attestation::{
-    App, BIOMETRIC, BootState, Expected, Facts, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, PASSWORD, Person, Status, judge,
+    App, BIOMETRIC, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, PASSWORD, Person, Status, judge,
 };
 use symbolon_attest::status_list::{self, StatusList};
 use symbolon_oauth::base64url;
@@ -29,23 +32,6 @@ fn der(pem: &str) -> Vec<u8> {
 
 fn hex(text: &str) -> Vec<u8> {
     (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
-}
-
-fn expected<'a>(challenge: &'a [u8], roots: &'a [&'a [u8]], now_s: i64) -> Expected<'a> {
-    Expected {
-        challenge,
-        app: None,
-        roots,
-        now_s,
-        status: &|_| None,
-        own_boot_keys: &[],
-        least_level: Level::TrustedEnvironment,
-        sign_only: false,
-        strict: false,
-        person: None,
-        remotely_provisioned: false,
-        least_patch: None,
-    }
 }
 
 #[test]
@@ -108,175 +94,6 @@ fn the_status_list_names_a_certificate() {
     assert_eq!(serial.trim_start_matches('0'), file["serial_hex"].as_str().unwrap());
 }
 
-/// A key of our own making.
-#[derive(Clone, Copy)]
-struct Made {
-    challenge: &'static [u8],
-    package: &'static [u8],
-    digest: u8,
-    level: u8,
-    key_level: u8,
-    locked: bool,
-    state: u8,
-    patch: u32,
-    origin: u8,
-    purpose: u8,
-    in_leaf: bool,
-    in_intermediate: bool,
-    root_in_software: bool,
-    /// The intermediate names a batch of devices, as the factory's do.
-    of_the_factory: bool,
-    /// Its last year.
-    until: i32,
-    /// Organization of an intermediate that was provisioned over the air.
-    provisioned: Option<&'static str>,
-    /// In the hardware's list: ways in which the person is recognised, and for how many seconds.
-    person: Option<(u32, Option<u32>)>,
-    no_auth_required: bool,
-    /// The hardware's list does not ascend.
-    unordered: bool,
-}
-
-const GOOD: Made = Made {
-    challenge: b"challenge",
-    package: b"com.example.shop",
-    digest: 7,
-    level: 1,
-    key_level: 1,
-    locked: true,
-    state: 0,
-    patch: 202_610,
-    origin: 0,
-    purpose: 2,
-    in_leaf: true,
-    in_intermediate: false,
-    root_in_software: false,
-    of_the_factory: false,
-    until: 4000,
-    provisioned: None,
-    person: None,
-    no_auth_required: false,
-    unordered: false,
-};
-
-fn tlv(tag: &[u8], content: &[u8]) -> Vec<u8> {
-    let length = content.len();
-    let head: Vec<u8> = match length {
-        0..=0x7f => vec![length as u8],
-        0x80..=0xff => vec![0x81, length as u8],
-        _ => vec![0x82, (length >> 8) as u8, length as u8],
-    };
-    [tag, &head, content].concat()
-}
-
-fn integer(value: u32) -> Vec<u8> {
-    let bytes = value.to_be_bytes();
-    let start = bytes.iter().position(|it| *it != 0).unwrap_or(3);
-    let padded = if bytes[start] >= 0x80 { [&[0][..], &bytes[start..]].concat() } else { bytes[start..].to_vec() };
-    tlv(&[2], &padded)
-}
-
-/// An explicit context tag.
-fn tagged(number: u32, content: &[u8]) -> Vec<u8> {
-    let tag = match number {
-        0..31 => vec![0xa0 | number as u8],
-        _ => vec![0xbf, 0x80 | (number >> 7) as u8, (number & 0x7f) as u8],
-    };
-    tlv(&tag, content)
-}
-
-fn description(it: &Made) -> Vec<u8> {
-    let package = tlv(&[0x30], &[tlv(&[4], it.package), integer(1)].concat());
-    let app = tlv(&[0x30], &[tlv(&[0x31], &package), tlv(&[0x31], &tlv(&[4], &[it.digest; 32]))].concat());
-    let root = tlv(&[0x30], &[tlv(&[4], &[9; 32]), tlv(&[1], &[if it.locked { 0xff } else { 0 }]), tlv(&[10], &[it.state])].concat());
-    let root = tagged(704, &root);
-    let mut software = tagged(709, &tlv(&[4], &app));
-    let key = [
-        tagged(1, &tlv(&[0x31], &integer(it.purpose.into()))),
-        tagged(2, &integer(3)),
-        tagged(3, &integer(256)),
-        tagged(5, &tlv(&[0x31], &integer(4))),
-        tagged(10, &integer(1)),
-    ];
-    let mut hardware = key.concat();
-    if it.no_auth_required {
-        hardware.extend(tagged(503, &[5, 0]));
-    }
-    if let Some((ways, for_s)) = it.person {
-        hardware.extend(tagged(504, &integer(ways)));
-        hardware.extend(for_s.map(|it| tagged(505, &integer(it))).unwrap_or_default());
-        hardware.extend(tagged(509, &[5, 0]));
-    }
-    hardware.extend(tagged(702, &integer(it.origin.into())));
-    if it.root_in_software {
-        software = [software, root].concat();
-    } else {
-        hardware = [hardware, root].concat();
-    }
-    let patch = tagged(706, &integer(it.patch));
-    let hardware = if it.unordered { [patch, hardware] } else { [hardware, patch] }.concat();
-    let fields = [
-        integer(300),
-        tlv(&[10], &[it.level]),
-        integer(300),
-        tlv(&[10], &[it.key_level]),
-        tlv(&[4], it.challenge),
-        tlv(&[4], &[]),
-        tlv(&[0x30], &software),
-        tlv(&[0x30], &hardware),
-    ];
-    tlv(&[0x30], &fields.concat())
-}
-
-/// Leaf and intermediate in DER, and the key of their root.
-fn chain(made: &Made) -> (Vec<Vec<u8>>, Vec<u8>) {
-    let keys: Vec<KeyPair> = (0..3).map(|_| KeyPair::generate().unwrap()).collect();
-    let params = |name: &str, ca: bool, describes: bool| {
-        let mut it = CertificateParams::default();
-        it.distinguished_name.push(DnType::CommonName, name);
-        if ca {
-            it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        }
-        if describes {
-            it.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 17], description(made)));
-        }
-        it
-    };
-    let root = params("root", true, false).self_signed(&keys[0]).unwrap();
-    let mut between = params("middle", true, made.in_intermediate);
-    between.not_after = rcgen::date_time_ymd(made.until, 1, 1);
-    if made.of_the_factory {
-        between.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 5]), "5449d2cdb6b896e6");
-    }
-    if let Some(organization) = made.provisioned {
-        between.distinguished_name.push(DnType::OrganizationName, organization);
-        // A CBOR map without members.
-        between.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 30], vec![0xa0]));
-    }
-    let issuer = between.clone();
-    let middle = between.signed_by(&keys[1], &Issuer::new(params("root", true, false), &keys[0])).unwrap();
-    let leaf = params("leaf", false, made.in_leaf).signed_by(&keys[2], &Issuer::new(issuer, &keys[1])).unwrap();
-    let (_, parsed) = x509_parser::parse_x509_certificate(root.der()).unwrap();
-    (vec![leaf.der().to_vec(), middle.der().to_vec()], parsed.public_key().raw.to_vec())
-}
-
-fn broken(made: &Made) -> Vec<&'static str> {
-    broken_by(made, &|_| ()).0
-}
-
-/// By stricter rules.
-fn broken_by(made: &Made, stricter: &dyn Fn(&mut Expected<'_>)) -> (Vec<&'static str>, Facts) {
-    let (chain, root) = chain(made);
-    let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-    let roots = [root.as_slice()];
-    let app = App { packages: &["com.example.shop"], signing_digests: &[[7; 32]] };
-    let mut expected =
-        Expected { app: Some(app), least_patch: Some(202_601), sign_only: true, ..expected(b"challenge", &roots, 1_700_000_000) };
-    stricter(&mut expected);
-    let verdict = judge(&slices, &expected).unwrap();
-    (verdict.failed.into_iter().map(|it| it.name).collect(), verdict.facts)
-}
-
 /// 264-N: a key that signs without the person, or asks for less than is wanted, where the person has to be there.
 #[test]
 fn the_hardware_asks_for_the_person() {
@@ -330,8 +147,8 @@ fn every_lie_breaks_its_rule() {
     assert!(broken(&GOOD).is_empty(), "{:?}", broken(&GOOD));
     for (made, rules) in [
         (Made { challenge: b"another", ..GOOD }, vec!["challenge"]),
-        (Made { package: b"com.evil", ..GOOD }, vec!["package"]),
-        (Made { digest: 8, ..GOOD }, vec!["signer"]),
+        (Made { packages: &[b"com.evil"], ..GOOD }, vec!["package"]),
+        (Made { digests: &[8], ..GOOD }, vec!["signer"]),
         (Made { level: 0, key_level: 0, ..GOOD }, vec!["attestation_level", "key_level"]),
         (Made { key_level: 0, ..GOOD }, vec!["key_level", "levels_differ"]),
         (Made { level: 9, ..GOOD }, vec!["attestation_level", "levels_differ"]),
@@ -342,9 +159,9 @@ fn every_lie_breaks_its_rule() {
         (Made { patch: 202_512, ..GOOD }, vec!["patch"]),
         (Made { origin: 2, ..GOOD }, vec!["origin"]),
         (Made { purpose: 0, ..GOOD }, vec!["purpose"]),
-        (Made { in_leaf: false, ..GOOD }, vec!["extension"]),
-        (Made { in_leaf: false, in_intermediate: true, ..GOOD }, vec!["extension_place", "extension"]),
-        (Made { in_intermediate: true, ..GOOD }, vec!["extension_place"]),
+        (Made { in_leaf: 0, ..GOOD }, vec!["extension"]),
+        (Made { in_leaf: 0, in_intermediate: 1, ..GOOD }, vec!["extension_place", "extension"]),
+        (Made { in_intermediate: 1, ..GOOD }, vec!["extension_place"]),
         (Made { root_in_software: true, ..GOOD }, vec!["boot_state", "unlocked"]),
         (Made { provisioned: Some("TEE"), ..GOOD }, vec![]),
         (Made { provisioned: Some("StrongBox"), level: 2, key_level: 2, ..GOOD }, vec![]),
@@ -354,6 +171,120 @@ fn every_lie_breaks_its_rule() {
     ] {
         assert_eq!(broken(&made), rules);
     }
+}
+
+/// 260-N: one app alone, whatever else shares its user id, and signed by nobody but us.
+#[test]
+fn one_app_alone_made_the_key() {
+    const SHOP: &[u8] = b"com.example.shop";
+    const KIOSK: &[u8] = b"com.example.kiosk";
+    let ours = App { packages: &["com.example.shop", "com.example.kiosk"], signing_digests: &[[7; 32], [6; 32]] };
+    for (packages, digests, rules) in [
+        (&[SHOP][..], &[7][..], &[][..]),
+        (&[KIOSK], &[6], &[]),
+        (&[SHOP], &[7, 6], &[]),
+        (&[SHOP, b"com.evil"], &[7], &["package"]),
+        (&[b"com.evil", SHOP], &[7], &["package"]),
+        (&[SHOP, KIOSK], &[7], &["package"]),
+        (&[SHOP, SHOP], &[7], &["package"]),
+        (&[], &[7], &["package"]),
+        (&[b""], &[7], &["package"]),
+        (&[SHOP], &[7, 8], &["signer"]),
+        (&[SHOP], &[8, 7], &["signer"]),
+        (&[SHOP], &[7, 6, 8], &["signer"]),
+        (&[SHOP], &[], &["signer"]),
+        (&[SHOP, b"com.evil"], &[7, 8], &["package", "signer"]),
+    ] {
+        assert_eq!(broken_by(&Made { packages, digests, ..GOOD }, &|it| it.app = Some(ours)).0, rules, "{packages:?} {digests:?}");
+    }
+}
+
+/// What a chain breaks, by the default rules.
+fn judged(chain: &[&[u8]], root: &[u8]) -> Result<Vec<&'static str>, Unreadable> {
+    let verdict = judge(chain, &expected(b"challenge", &[root], 1_700_000_000))?;
+    Ok(verdict.failed.into_iter().map(|it| it.name).collect())
+}
+
+/// 243-N: every certificate, in order, and no other.
+#[test]
+fn a_chain_is_whole_and_in_order() {
+    let (four, root) = linked(None);
+    let (others, _) = linked(None);
+    let [leaf, lower, upper, last] = [0, 1, 2, 3].map(|at| four[at].as_slice());
+    let [stranger, _, _, foreign] = [0, 1, 2, 3].map(|at| others[at].as_slice());
+    for whole in [&[leaf, lower, upper, last][..], &[leaf, lower, upper]] {
+        assert_eq!(judged(whole, &root), Ok(vec![]));
+    }
+    let unlinked = ["chain_names", "chain_signature"];
+    // What was the leaf stands higher, and what leads describes no key.
+    let led = ["extension_place", "extension"];
+    for (what, chain, rules) in [
+        ("two swapped", &[leaf, upper, lower, last][..], &[&unlinked[..], &unlinked, &unlinked][..]),
+        ("the leaf swapped", &[lower, leaf, upper, last], &[&unlinked, &["chain_ca"], &unlinked, &led]),
+        ("the root first", &[last, upper, lower, leaf], &[&unlinked, &unlinked, &unlinked, &["chain_ca", "chain_root"], &led]),
+        ("no upper", &[leaf, lower, last], &[&unlinked]),
+        ("no lower", &[leaf, upper, last], &[&unlinked]),
+        ("nothing above", &[leaf, lower], &[&["chain_root"]]),
+        ("nothing but the leaf", &[leaf], &[&["chain_root"]]),
+        ("no leaf", &[lower, upper, last], &[&["extension"]]),
+        ("one twice", &[leaf, lower, lower, upper, last], &[&unlinked]),
+        ("the leaf twice", &[leaf, leaf, lower, upper, last], &[&unlinked, &["chain_ca", "extension_place"]]),
+        ("the leaf behind", &[leaf, lower, upper, last, leaf], &[&unlinked, &["chain_ca", "chain_root", "extension_place"]]),
+        ("another leaf in front", &[stranger, leaf, lower, upper, last], &[&unlinked, &["chain_ca", "extension_place"]]),
+        ("another leaf between", &[leaf, stranger, lower, upper, last], &[&unlinked, &["chain_ca", "chain_signature", "extension_place"]]),
+        ("another root behind", &[leaf, lower, upper, last, foreign], &[&["chain_signature", "chain_root"]]),
+    ] {
+        assert_eq!(judged(chain, &root), Ok(rules.concat()), "{what}");
+    }
+    let many = vec![last; 8];
+    assert_eq!(judged(&[&[leaf, lower, upper][..], &many[..7]].concat(), &root), Ok(vec![]), "the root once more says nothing new");
+    let why = Unreadable("a chain has one to ten certificates");
+    assert_eq!(judged(&[&[leaf, lower, upper][..], &many].concat(), &root), Err(why.clone()));
+    assert_eq!(judged(&[], &root), Err(why));
+}
+
+/// 244-N: the description of the key stands once, in the leaf.
+#[test]
+fn a_key_is_described_once() {
+    for (in_leaf, in_intermediate, rules) in [
+        (1, 0, &[][..]),
+        (0, 0, &["extension"]),
+        (2, 0, &["extension"]),
+        (0, 1, &["extension_place", "extension"]),
+        (1, 1, &["extension_place"]),
+        (1, 2, &["extension_place"]),
+        (2, 1, &["extension_place", "extension"]),
+    ] {
+        assert_eq!(broken(&Made { in_leaf, in_intermediate, ..GOOD }), rules, "{in_leaf} in the leaf, {in_intermediate} above");
+    }
+}
+
+/// 268-N: each link in turn: the signature, who signed, who it says has signed, and how.
+#[test]
+fn no_link_of_a_chain_is_broken() {
+    let broken = |at: usize, bend: Bend, length: usize| {
+        let (four, root) = linked(Some((at, bend)));
+        let slices: Vec<&[u8]> = four.iter().take(length).map(Vec::as_slice).collect();
+        judged(&slices, &root)
+    };
+    let both = |inside: bool, beside: bool| Bend::Algorithm { inside, beside };
+    for at in 0..3 {
+        for length in [3, 4] {
+            assert_eq!(broken(at, both(false, false), length), Ok(vec![]), "the twin");
+            // The last certificate before the root that is not there is held against the root's key alone.
+            let signature = if at == 2 && length == 3 { "chain_root" } else { "chain_signature" };
+            for bend in [Bend::Signature, Bend::Signer, both(true, true)] {
+                assert_eq!(broken(at, bend, length), Ok(vec![signature]), "{at} of {length}: {bend:?}");
+            }
+            for bend in [both(true, false), both(false, true)] {
+                let why = Unreadable("the two signature algorithms of a certificate differ");
+                assert_eq!(broken(at, bend, length), Err(why), "{at} of {length}: {bend:?}");
+            }
+            let names = if at == 2 && length == 3 { vec![] } else { vec!["chain_names"] };
+            assert_eq!(broken(at, Bend::IssuerName, length), Ok(names), "{at} of {length}: a root is a key and has no name");
+        }
+    }
+    assert_eq!(broken(3, Bend::Signature, 4), Ok(vec![]), "nor has its own signature anything to say");
 }
 
 /// 266-N: certificates that the factory put in do not expire with the phone; all others do, by the server's own clock.
@@ -409,7 +340,7 @@ fn an_own_system_is_welcome_by_its_boot_key() {
     assert!(!judged(&[[8; 32]]));
 }
 
-/// 267-N, 268-N, 285-N: hostile bytes are unreadable or refused, and nothing panics.
+/// 267-N, 268-N: hostile bytes are unreadable or refused, and nothing panics.
 #[test]
 fn hostile_bytes_pass_never() {
     let (chain, root) = chain(&GOOD);

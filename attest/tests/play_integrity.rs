@@ -255,7 +255,6 @@ fn a_build_play_does_not_know_passes_only_by_policy() {
     );
 }
 
-/// 254-N, 255-N
 #[test]
 fn a_lesser_device_does_not_pass() {
     let labels = "/deviceIntegrity/deviceRecognitionVerdict";
@@ -288,7 +287,6 @@ fn licensing_counts_where_it_is_asked_for() {
     }
 }
 
-/// 240-N
 #[test]
 fn an_answer_made_up_for_testers_does_not_pass() {
     let details = "/testingDetails";
@@ -367,7 +365,7 @@ fn another_key_does_not_open_and_it_is_said_which() {
     }
 }
 
-/// 276-N, and the algorithm rows of area J.
+/// As the algorithm rows of area J want it.
 #[test]
 fn only_one_set_of_algorithms_is_agreed_to() {
     let key = PrivateKey::generate(Algorithm::ES256).unwrap();
@@ -424,7 +422,7 @@ fn only_one_set_of_algorithms_is_agreed_to() {
     }
 }
 
-/// 247-N, 285-N
+/// 285-N
 #[test]
 fn a_token_that_was_changed_cut_off_or_blown_up_does_not_open() {
     let key = PrivateKey::generate(Algorithm::ES256).unwrap();

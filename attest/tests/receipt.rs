@@ -1,6 +1,6 @@
 //! App Attest receipts: those that real devices got (`SYMBOLON_VECTORS`, or `../shared/vectors` beside the workspace), each with
 //! every change, and receipts of our own making with every lie, each bad one next to the good one it differs from in one thing.
-//! Area N: 237-N, 238-N, 240-N, 268-N, 285-N, as far as they concern receipts.
+//! Area N, as far as it concerns receipts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use aws_lc_rs::rand::SystemRandom;
