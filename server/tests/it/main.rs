@@ -46,6 +46,7 @@ mod rules;
 mod signal;
 mod signed;
 mod stale;
+mod status;
 mod store;
 mod surface;
 mod tidy;
