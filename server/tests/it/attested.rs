@@ -35,13 +35,13 @@ ios = { app_ids = ["ABCDE12345.com.example.shop"] }
 "#;
 const BACK: &str = "https://attested.example.com/cb";
 
-struct Scene {
-    world: World,
+pub struct Scene {
+    pub world: World,
     attester: PrivateKey,
 }
 
 impl Scene {
-    async fn start(engine: Engine) -> Self {
+    pub async fn start(engine: Engine) -> Self {
         let attester = PrivateKey::generate(Algorithm::ES256).unwrap();
         let jwk = attester.public().to_jwk();
         let jwks = format!(
@@ -57,24 +57,24 @@ impl Scene {
 }
 
 /// One installation.
-struct Phone<'a> {
+pub struct Phone<'a> {
     scene: &'a Scene,
     client: &'static str,
     key: PrivateKey,
     attestation: String,
     nonce: Option<String>,
-    challenge: Option<String>,
+    pub challenge: Option<String>,
 }
 
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     body: Json,
     nonce: Option<String>,
-    challenge: Option<String>,
+    pub challenge: Option<String>,
 }
 
 impl Answer {
-    fn error(&self) -> (u16, &str) {
+    pub fn error(&self) -> (u16, &str) {
         (self.status, self.body["error"].as_str().unwrap_or_default())
     }
     fn text(&self, name: &str) -> String {
@@ -87,7 +87,7 @@ fn fresh() -> String {
 }
 
 impl<'a> Phone<'a> {
-    fn new(scene: &'a Scene, client: &'static str) -> Self {
+    pub fn new(scene: &'a Scene, client: &'static str) -> Self {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let mut phone = Self { scene, client, key, attestation: String::new(), nonce: None, challenge: None };
         phone.attest(3600);
@@ -112,7 +112,7 @@ impl<'a> Phone<'a> {
         jws::sign_with_header(&self.scene.attester, header, &claims).unwrap()
     }
 
-    fn headers(&self, path: &str) -> Vec<(&'static str, String)> {
+    pub fn headers(&self, path: &str) -> Vec<(&'static str, String)> {
         let mut headers = vec![("oauth-client-attestation", self.attestation.clone())];
         let issuer = &self.scene.world.issuer;
         if self.client == "attested" {
@@ -126,7 +126,12 @@ impl<'a> Phone<'a> {
     }
 
     async fn send(&self, path: &str, form: &[(&str, &str)], headers: &[(&'static str, String)]) -> Answer {
-        let mut request = self.scene.world.http.post(self.scene.world.url(path)).form(form);
+        self.send_to(&self.scene.world, path, form, headers).await
+    }
+
+    /// To this node.
+    pub async fn send_to(&self, node: &World, path: &str, form: &[(&str, &str)], headers: &[(&'static str, String)]) -> Answer {
+        let mut request = node.http.post(node.url(path)).form(form);
         for (name, value) in headers {
             request = request.header(*name, value);
         }

@@ -202,7 +202,7 @@ async fn the_genuine_app_on_a_genuine_device() {
         assert_eq!(iphone.renew_ios(1).await.0, 200);
         assert_eq!(iphone.refresh(&tokens[0]).await.0, 200, "nothing was consumed by the refused attempt");
         assert_eq!(error(&android.refresh(&tokens[1]).await), (400, "use_fresh_attestation"));
-        // 250-N: the counter only rises.
+        // The counter only rises.
         assert_eq!(error(&iphone.renew_ios(1).await), (400, "invalid_client_attestation"));
         assert_eq!(iphone.renew_ios(2).await.0, 200);
         assert_eq!(scene.world.audited("instance_attested").await, 4);
@@ -211,7 +211,7 @@ async fn the_genuine_app_on_a_genuine_device() {
     .await;
 }
 
-/// 234-N, 236-N, 237-N, 251-N, 254-N, 256-N, 260-N, 263-N, 284-N: one public answer for every impostor; the rule is in the audit.
+/// 234-N, 236-N, 237-N, 254-N, 256-N, 260-N, 263-N, 284-N: one public answer for every impostor; the rule is in the audit.
 #[tokio::test(flavor = "multi_thread")]
 async fn impostors_stay_out() {
     on_every_engine(|scene| async move {
@@ -480,4 +480,51 @@ async fn a_counter_that_is_used_up_stays_used_up() {
         scene.world.stop().await;
     })
     .await;
+}
+
+/// 234-N, 236-N: the same evidence about the same challenge, beyond the hour in which it was spent.
+#[tokio::test(flavor = "multi_thread")]
+async fn evidence_is_spent_beyond_the_hour() {
+    on_every_engine(|scene| async move {
+        let mut phone = Phone::new(&scene);
+        assert_eq!(phone.attest_android(|_| {}, None).await.0, 200);
+        scene.world.stand_at(54 * 60 + 59);
+        let (text, challenge) = phone.challenge().await;
+        let hash = binding::leaf(&challenge, "genuine");
+        let chain = scene.maker.android(&phone.key, &Android::genuine(PACKAGE, [7; 32], &hash)).unwrap();
+        let evidence = [("chain", chain.iter().map(|it| base64url::encode(it)).collect::<Vec<_>>().join("."))];
+        assert_eq!(phone.send("android-key", &text, &evidence).await.0, 200);
+        scene.world.advance_s(2);
+        assert_eq!(error(&phone.send("android-key", &text, &evidence).await), (400, "invalid_client_attestation"));
+        assert_eq!(scene.world.entries("evidence_refused").await.last().unwrap()["reason"], "challenge_used");
+        assert_eq!(phone.attest_android(|_| {}, None).await.0, 200, "a new challenge is as good as before");
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// 282-N: what is there and is no evidence is not the same as none being asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_evidence_is_refused() {
+    let scene = Scene::start(Engine::Sqlite).await;
+    for (format, name) in [("apple-appattest", "attestation"), ("apple-assertion", "assertion"), ("android-key", "chain")] {
+        let mut phone = Phone::new(&scene);
+        for value in ["", "{}", "[]", "true", "null", "0", "e30", "W10", "dHJ1ZQ", "."] {
+            let (challenge, _) = phone.challenge().await;
+            let answer = phone.send(format, &challenge, &[(name, value.to_owned()), ("key_id", base64url::encode(&[7; 32]))]).await;
+            assert_eq!(error(&answer), (400, "invalid_client_attestation"), "{format} {value:?}");
+        }
+        let (challenge, _) = phone.challenge().await;
+        let answer = phone.send(format, &challenge, &[(name, "A".repeat(1 << 20))]).await;
+        assert_eq!(error(&answer), (413, "invalid_request"), "{format}");
+    }
+    let mut phone = Phone::new(&scene);
+    for format in ["", "{}", "none", "true"] {
+        let (challenge, _) = phone.challenge().await;
+        assert_eq!(error(&phone.send(format, &challenge, &[]).await), (400, "invalid_client_attestation"), "{format:?}");
+    }
+    assert_eq!(error(&phone.tokens().await), (401, "invalid_client"), "nothing was got by any of it");
+    assert_eq!(phone.attest_android(|_| {}, None).await.0, 200);
+    assert_eq!(phone.tokens().await.0, 200);
+    scene.world.stop().await;
 }

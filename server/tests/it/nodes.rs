@@ -1,6 +1,8 @@
 //! Two processes on one PostgreSQL: what one begins the other ends, once is once on both, and a disagreement is seen.
-//! 166-D, 609-Q.
+//! Areas D, N and Q, as far as they concern two nodes.
 
+use crate::attested;
+use crate::dpop::App;
 use crate::world::*;
 use serde_json::Value as Json;
 
@@ -36,6 +38,7 @@ async fn what_one_node_begins_the_other_ends() {
     end(first, second).await;
 }
 
+/// 625-Q
 #[tokio::test(flavor = "multi_thread")]
 async fn sixty_four_redemptions_on_two_nodes_give_one_grant() {
     let Some((first, second)) = two().await else { return };
@@ -49,6 +52,51 @@ async fn sixty_four_redemptions_on_two_nodes_give_one_grant() {
         assert!(answers.iter().filter(|it| it.0 == 200).count() <= 1, "{answers:?}");
     }
     end(first, second).await;
+}
+
+/// 166-D: a proof of possession that one node has seen is refused by the other, in either order; and a new one is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_used_at_one_node_is_used_at_the_other() {
+    let Some((first, second)) = two().await else { return };
+    let mut app = App::new(&first);
+    let token = app.tokens("openid orders:read").await.text("refresh_token");
+    let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
+    for (one, other) in [(&first, &second), (&second, &first)] {
+        let proof = app.proof("POST", "/token", None);
+        assert_eq!(app.send_to(one, "/token", &form, &[&proof]).await.status, 200);
+        assert_eq!(app.send_to(other, "/token", &form, &[&proof]).await.error(), (400, "use_dpop_nonce"));
+        assert_eq!(app.send_to(one, "/token", &form, &[&proof]).await.error(), (400, "use_dpop_nonce"));
+        assert_eq!(app.send_to(other, "/token", &form, &[&app.proof("POST", "/token", None)]).await.status, 200);
+    }
+    end(first, second).await;
+}
+
+/// 273-N: a PoP of an attested key likewise; the challenge that it answers is good at either node.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pop_used_at_one_node_is_used_at_the_other() {
+    if std::env::var("SYMBOLON_TEST_POSTGRES").is_err() {
+        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+        return;
+    }
+    let scene = attested::Scene::start(Engine::Postgres).await;
+    let (first, second) = (&scene.world, scene.world.another("").await);
+    let ask = Ask::new("popping", "https://attested.example.com/cb", "openid orders:read");
+    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let mut phone = attested::Phone::new(&scene, "popping");
+    for (one, other) in [(first, &second), (&second, first)] {
+        let (_, handed) = one.post("/challenge", &[], None).await;
+        phone.challenge = handed["attestation_challenge"].as_str().map(str::to_owned);
+        let headers = phone.headers("/par");
+        assert_eq!(phone.send_to(one, "/par", &form, &headers).await.status, 201);
+        for node in [other, one] {
+            let replayed = phone.send_to(node, "/par", &form, &headers).await;
+            assert_eq!(replayed.error(), (400, "use_attestation_challenge"));
+            assert!(replayed.challenge.is_some());
+        }
+        assert_eq!(phone.send_to(other, "/par", &form, &phone.headers("/par")).await.status, 201, "a new PoP, the same challenge");
+    }
+    second.running.stop().await;
+    scene.world.stop().await;
 }
 
 /// All at once.
@@ -87,7 +135,7 @@ async fn nodes_that_are_configured_otherwise_are_seen() {
     first.stop().await;
 }
 
-/// 630-Q: nodes elsewhere would keep the old epoch.
+/// Nodes elsewhere would keep the old epoch.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_some_node_serves_is_not_recovered() {
     let Some((first, second)) = two().await else { return };

@@ -268,7 +268,7 @@ pub fn refused() -> (u16, String) {
     (400, "invalid_client_attestation".to_owned())
 }
 
-/// 250-N, 282-N, 284-N: first evidence and renewal by Play, both kinds; every lie refused with one public answer.
+/// 250-N, 284-N: first evidence and renewal by Play, both kinds; every lie refused with one public answer.
 #[tokio::test(flavor = "multi_thread")]
 async fn play_speaks_for_the_genuine_app() {
     for engine in engines() {
@@ -378,11 +378,14 @@ async fn a_witness_renews_for_the_same_key() {
         // Its witness speaks for nobody else.
         let mut other = Phone::new(&scene);
         assert_eq!(other.keystore("android-key", None, |_| {}).await, good("hardware"));
-        let (text, challenge) = phone.challenge().await;
-        let hash = binding::named(Purpose::Renewal, "shop", &challenge, &phone.thumbprint());
-        let about = Android::genuine(PACKAGE, [7; 32], &hash);
-        let chain: Vec<String> = scene.maker.android(&witness, &about).unwrap().iter().map(|it| base64url::encode(it)).collect();
-        assert_eq!(other.attest("android-witness", &text, "chain", &chain.join(".")).await, refused());
+        for (whose, answer) in [(phone.thumbprint(), refused()), (other.thumbprint(), good("hardware"))] {
+            let (text, challenge) = other.challenge().await;
+            let hash = binding::named(Purpose::Renewal, "shop", &challenge, &whose);
+            let about = Android::genuine(PACKAGE, [7; 32], &hash);
+            let chain: Vec<String> = scene.maker.android(&witness, &about).unwrap().iter().map(|it| base64url::encode(it)).collect();
+            assert_eq!(other.attest("android-witness", &text, "chain", &chain.join(".")).await, answer);
+        }
+        assert_eq!(scene.world.entries("evidence_refused").await.last().unwrap()["reason"], "challenge", "the key that it names");
         // Play renews what the Keystore proved, and the tier stays; what it says of the app is known from then on.
         let before = phone.facts().await;
         assert_eq!(phone.classic(Purpose::Renewal, |it| it.version = 43).await, good("hardware"));
@@ -477,4 +480,24 @@ async fn surroundings_are_judged_where_there_is_a_rule() {
     assert_eq!(tell(&mut phone, protect.clone(), apps.clone(), json!("LEVEL_4")).await, refused());
     assert_eq!(tell(&mut phone, protect, apps, level).await, good("hardware_claimed"));
     scene.world.stop().await;
+}
+
+/// 236-N, 250-N: a challenge and a token that were spent in the last second of their hour stay spent in the next one.
+#[tokio::test(flavor = "multi_thread")]
+async fn play_is_spent_beyond_the_hour() {
+    for engine in engines() {
+        let scene = Scene::start(engine).await;
+        let mut phone = Phone::new(&scene);
+        assert_eq!(phone.classic(Purpose::First, |_| {}).await, good("hardware_claimed"));
+        scene.world.stand_at(54 * 60 + 59);
+        let (text, challenge) = phone.challenge().await;
+        let hash = binding::named(Purpose::Renewal, "shop", &challenge, &phone.thumbprint());
+        let token = scene.play.token(&scene.verdict("nonce", &hash)).unwrap();
+        assert_eq!(phone.attest("play-classic", &text, "token", &token).await, good("hardware_claimed"));
+        scene.world.advance_s(2);
+        assert_eq!(phone.attest("play-classic", &text, "token", &token).await, refused());
+        assert_eq!(scene.world.entries("evidence_refused").await.last().unwrap()["reason"], "challenge_used");
+        assert_eq!(phone.classic(Purpose::Renewal, |_| {}).await, good("hardware_claimed"), "a new one is as good as before");
+        scene.world.stop().await;
+    }
 }

@@ -234,6 +234,12 @@ impl World {
         self.frozen_ms.store(system_clock()(), Ordering::Relaxed);
     }
 
+    /// The clock stands still at the next time that an hour is so many seconds old.
+    pub fn stand_at(&self, second: i64) {
+        self.freeze();
+        self.advance_s((second - self.running.shared.now().now_ms() / 1000).rem_euclid(3600));
+    }
+
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.issuer)
     }
