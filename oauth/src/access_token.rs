@@ -139,7 +139,20 @@ mod tests {
             claims[name] = value;
             check_claims(&claims).unwrap_err()
         };
-        assert_eq!(with("iss", json!("https://as/")), Rejected::WrongIssuer);
+        for near in [
+            "https://as/",
+            "https://as.",
+            "https://AS",
+            "HTTPS://as",
+            "http://as",
+            "https://as/other",
+            "https://as:443",
+            " https://as",
+            "as",
+            "",
+        ] {
+            assert_eq!(with("iss", json!(near)), Rejected::WrongIssuer, "{near:?}");
+        }
         assert_eq!(with("aud", json!("https://api/")), Rejected::WrongAudience);
         assert_eq!(with("aud", json!(null)), Rejected::WrongAudience);
         assert_eq!(with("exp", json!(950)), Rejected::Expired);

@@ -218,9 +218,15 @@ mod tests {
         let token = |header: &Value| sign_with_header(&mine, header, &json!({})).unwrap();
         let refused = |text: &str| Unverified::parse(text).and_then(|it| it.verify(mine.public())).is_err();
         assert!(!refused(&token(&good)));
-        for alg in ["none", "None", "nOnE", "HS256", "es256", "ES384", ""] {
-            assert!(refused(&token(&json!({ "alg": alg }))), "{alg}");
+        for alg in ["none", "None", "NONE", "nOnE", "HS256", "es256", "ES384", ""] {
+            let odd = token(&json!({ "alg": alg }));
+            assert!(refused(&odd), "{alg}");
+            let (unsigned, _) = odd.rsplit_once('.').unwrap();
+            assert!(refused(&format!("{unsigned}.")), "{alg} without a signature");
         }
+        let (unsigned, signature) = token(&good).rsplit_once('.').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        assert!(!refused(&format!("{unsigned}.{signature}")));
+        assert!(refused(&format!("{unsigned}.")) && refused(&unsigned));
         for (name, value) in [
             ("crit", json!(["exp"])),
             ("b64", json!(false)),

@@ -145,7 +145,7 @@ fn refused() -> (u16, String) {
     (400, "invalid_client_attestation".to_owned())
 }
 
-/// 237-N, 243-N, 268-N, 276-N: the chain from the attester's certificate to the configured CA, whole, in order and in force.
+/// 237-N, 243-N, 276-N: the chain from the attester's certificate to the configured CA, whole, in order and in force.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attester_is_known_by_its_certificate() {
     for engine in engines() {
@@ -178,7 +178,7 @@ async fn an_attester_is_known_by_its_certificate() {
     }
 }
 
-/// 189-M, 244-N, 266-N: what the certificates say of themselves: name, purpose, dates, and limits that are not understood.
+/// What the certificates say of themselves: name, purpose, dates, and limits that are not understood.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_attesters_certificate_says_what_it_is_for() {
     let scene = Scene::start(Engine::Sqlite).await;
@@ -221,7 +221,7 @@ async fn an_attesters_certificate_says_what_it_is_for() {
     scene.world.stop().await;
 }
 
-/// 280-N: a chain that was found good is good as long as its certificates are, and no longer.
+/// A chain that was found good is good as long as its certificates are, and no longer.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_known_chain_ends_with_its_certificates() {
     let scene = Scene::start(Engine::Sqlite).await;

@@ -106,7 +106,7 @@ async fn renewals_are_written_down() {
     }
 }
 
-/// 259-N: a keybox that leaks after it attested an installation ends it at the next renewal, whatever renews.
+/// A keybox that leaks after it attested an installation ends it at the next renewal, whatever renews.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_keybox_that_leaks_later_ends_its_installations() {
     let list = std::env::temp_dir().join(format!("symbolon-later-{}-{}.json", std::process::id(), free_port()));

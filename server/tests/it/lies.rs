@@ -395,7 +395,7 @@ async fn every_lie_of_an_iphone() {
     }
 }
 
-/// 234-N, 236-N, 237-N, 243-N, 254-N, 256-N, 259-N, 260-N, 263-N, 284-N: the same of an Android phone.
+/// 234-N, 236-N, 237-N, 243-N, 254-N, 256-N, 260-N, 263-N, 284-N: the same of an Android phone.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_lie_of_an_android_phone() {
     for engine in engines() {

@@ -176,7 +176,7 @@ fn robot_name() -> Vec<(DnType, &'static str)> {
     vec![(DnType::OrganizationName, "Example, Inc."), (DnType::CommonName, "robot")]
 }
 
-/// 188-M, 189-M, 195-M, 197-M: exactly the registered name, from this CA, for this purpose; and the token is bound to it.
+/// 189-M, 195-M, 197-M: exactly the registered name, from this CA, for this purpose; and the token is bound to it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_is_known_by_its_certificate() {
     let it = fleet(Engine::Sqlite).await;
@@ -512,6 +512,11 @@ async fn the_key_is_proved_in_the_handshake() {
     assert_eq!(token["cnf"]["x5t#S256"], certificate::thumbprint(made.der()));
     assert_eq!(post(&plain, &endpoint).await.0, 401, "no certificate");
     assert_eq!(post(&mine, metadata["token_endpoint"].as_str().unwrap()).await.0, 401, "the usual address asks for none");
+    for url in [endpoint.as_str(), metadata["token_endpoint"].as_str().unwrap()] {
+        let text = plain.post(url).form(&form).header("client-cert", certificate::to_header(made.der())).send().await.unwrap();
+        let (status, answer) = (text.status().as_u16(), text.json::<Json>().await.unwrap());
+        assert_eq!((status, answer["error"].as_str()), (401, Some("invalid_client")), "its text alone, at {url}");
+    }
     let stranger = KeyPair::generate().unwrap();
     let copy = CertificateParams::new(vec!["robot".to_owned()]).unwrap().self_signed(&stranger).unwrap();
     assert_eq!(

@@ -79,7 +79,7 @@ async fn a_lost_authenticator_is_taken_away() {
     .await;
 }
 
-/// 050-C, 374-Z
+/// 050-C, 135-F, 374-Z
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_person_leaves_nothing_that_works() {
     on_every_engine(|world| async move {

@@ -199,7 +199,8 @@ async fn a_disabled_person_is_refused_at_the_next_refresh() {
         app.store.apply(change).await.unwrap();
     };
     set("disabled").await;
-    assert_eq!(world.refresh(&token).await.1["error"], "invalid_grant");
+    let (status, answer) = world.refresh(&token).await;
+    assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
     set("active").await;
     assert_eq!(world.refresh(&token).await.0, 200);
     drop(app);

@@ -162,7 +162,7 @@ impl<'a> Phone<'a> {
     }
 }
 
-/// 251-N, 263-N, 272-N, 273-N, 276-N, 279-N: beside private_key_jwt, by DPoP, by a PoP, and by a PoP with DPoP of its own: what one
+/// 251-N, 263-N, 273-N, 276-N, 279-N: beside private_key_jwt, by DPoP, by a PoP, and by a PoP with DPoP of its own: what one
 /// installation got is of no use to the client itself, to another of its installations, or to nobody's.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_authenticates_is_attested_besides() {
