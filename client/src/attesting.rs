@@ -23,14 +23,15 @@ pub(crate) fn margin_s(lifetime_s: i64) -> i64 {
 }
 
 impl Server {
-    /// The attestation to send. One attests at a time, and whoever waited gets what came of it. `stale`: the one that the server found too old.
-    pub(crate) async fn attestation(&self, stale: Option<&str>) -> Result<Option<String>, Trouble> {
+    /// The attestation to send. One attests at a time, and whoever waited gets what came of it. `refused`: what the server
+    /// found too old, or missed.
+    pub(crate) async fn attestation(&self, refused: Option<Option<&str>>) -> Result<Option<String>, Trouble> {
         let mut held = self.attestation.lock().await;
         let Some(attester) = &self.platform.attester else { return Ok(held.as_ref().and_then(|it| it.jwt.clone())) };
         if held.is_none() {
             *held = self.kept(NAME).await?;
         }
-        if let Some(it) = held.as_ref().filter(|it| self.now_s() < it.until_s && (stale.is_none() || it.jwt.as_deref() != stale)) {
+        if let Some(it) = held.as_ref().filter(|it| self.now_s() < it.until_s && refused.is_none_or(|used| it.jwt.as_deref() != used)) {
             return Ok(it.jwt.clone());
         }
         let again = held.as_ref().is_some_and(|it| it.jwt.is_some());

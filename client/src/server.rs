@@ -217,7 +217,7 @@ impl Server {
         if reply.error() != "use_fresh_attestation" || self.platform.attester.is_none() {
             return Ok(reply);
         }
-        let fresh = self.attestation(used.as_deref()).await?;
+        let fresh = self.attestation(Some(used.as_deref())).await?;
         self.form(url, form, fresh.as_deref(), resend).await
     }
 

@@ -213,7 +213,8 @@ impl KeySet {
         let (mut keys, mut encrypting): (Vec<PublicKey>, Vec<PublicKey>) = (Vec::new(), Vec::new());
         for jwk in list {
             let known = matches!(jwk["kty"].as_str(), Some("EC" | "RSA" | "OKP"));
-            let enc = jwk.get("use").is_some_and(|it| it == "enc");
+            let only = |it: &Value| it.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(|it| it != "sign" && it != "verify"));
+            let enc = jwk.get("use").is_some_and(|it| it == "enc") || (jwk.get("use").is_none() && jwk.get("key_ops").is_some_and(only));
             let curve = jwk.get("crv").is_none_or(|it| it == "P-256" || it == "Ed25519");
             if enc {
                 encrypting.extend(without_purpose(jwk));
@@ -439,5 +440,14 @@ mod tests {
         let twice = Err(KeyError("a key of the set is for signatures and for encryption"));
         assert_eq!(parse([jwk(&one, "sig"), jwk(&one, "enc")]), twice);
         assert_eq!(parse([jwk(&one, "enc"), jwk(&one, "sig")]), twice);
+        // Likewise where the operations say it.
+        let by_operations = |key: &PrivateKey, operations: Value| {
+            let mut jwk = key.public().to_jwk();
+            jwk["key_ops"] = operations;
+            jwk
+        };
+        assert_eq!(parse([jwk(&one, "sig"), by_operations(&other, json!(["wrapKey"]))]), Ok(1));
+        assert_eq!(parse([jwk(&one, "sig"), by_operations(&one, json!(["wrapKey"]))]), twice);
+        assert!(parse([jwk(&one, "sig"), by_operations(&other, json!(["verify", "encrypt"]))]).is_err());
     }
 }

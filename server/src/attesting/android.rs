@@ -154,9 +154,15 @@ impl Known {
 pub async fn known(app: &App, case: &Case) -> Result<Option<Known>> {
     let known = app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
     let Some(row) = known else { return Ok(None) };
-    if row.text(0)? != "active" || row.text(4)? != "android" {
-        let hint = "This installation is revoked, or its key belongs to another platform.";
-        return Err(invalid(hint).because("installation_revoked").into());
+    let why = match (row.text(0)?, row.text(4)?) {
+        // Somebody else's attester vouched for it until now; here it comes for the first time.
+        ("active", "attester") => return Ok(None),
+        ("active", "android") => None,
+        ("active", _) => Some("another_platform"),
+        _ => Some("installation_revoked"),
+    };
+    if let Some(why) = why {
+        return Err(invalid("This installation is revoked, or its key belongs to another platform.").because(why).into());
     }
     let facts = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
     Ok(Some(Known { proved: proved(row.text(1)?, &facts), facts, written: row.text(5)?.to_owned() }))

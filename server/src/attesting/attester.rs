@@ -31,13 +31,13 @@ const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, e
     WHERE instance.state = 'active'";
 /// Assertions count upwards; whoever comes with a lower number is late or a copy.
 const RENEW: &str = "UPDATE instance SET counter = $7, assertion = $8, attested_ms = $3, facts = $4, tier = $5 WHERE client = $1 AND jkt = $2 \
-    AND state = 'active' AND facts = $6 AND counter < $7";
+    AND state = 'active' AND facts = $6 AND counter < $7 AND evidence_key = $9";
 /// `facts`: as they were read, so that nothing is forgotten that somebody else wrote in the meantime.
 const AGAIN: &str = "UPDATE instance SET attested_ms = $3, facts = $4, tier = $5 WHERE client = $1 AND jkt = $2 AND state = 'active' \
     AND facts = $6";
 pub const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms, assertion \
     FROM instance WHERE client = $1 AND jkt = $2";
-const STATE: &str = "SELECT state FROM instance WHERE client = $1 AND jkt = $2";
+const STANDING: &str = "SELECT state, tier, attested_ms FROM instance WHERE client = $1 AND jkt = $2";
 
 const INVALID: &str = "invalid_client_attestation";
 
@@ -197,7 +197,8 @@ pub async fn attest(app: &App, incoming: &Incoming) -> Result<Reply> {
     }
 }
 
-/// "Try again": Google was down or did not look, or something came at the same moment (271-N). Load that is shed has no reason of its own.
+/// "Try again": Google was down or did not look (271-N). What is no news for an auditor (load that is shed, an answer that was lost) gives no
+/// reason of its own.
 fn is_not_judged(refused: &Refused) -> bool {
     refused.status == 503 && !refused.private.is_empty()
 }
@@ -248,7 +249,8 @@ async fn keep(app: &App, incoming: &Incoming, case: &Case, held: &dpop::Held, (m
     let before = || vec![Value::from(judged.before.clone())];
     match &judged.assertion {
         Some((counter, digest)) => {
-            change.run(RENEW, [id(), now(), before(), vec![i64::from(*counter).into(), digest[..].into()]].concat());
+            let shown = vec![i64::from(*counter).into(), digest[..].into(), Value::from(judged.evidence_key.clone())];
+            change.run(RENEW, [id(), now(), before(), shown].concat());
         }
         None if judged.renews => change.run(AGAIN, [id(), now(), before()].concat()),
         None => {
@@ -294,10 +296,10 @@ async fn guarded(app: &App, case: &Case, judged: &Judged) -> Result<Refused> {
         return Ok(ios::repeated());
     }
     if let (false, Some(row), Some(before)) = (revoked, &known, &judged.before)
-        && row.text(5)? != before
+        && (row.text(5)? != before || (judged.assertion.is_some() && row.bytes(2)? != judged.evidence_key))
     {
         let hint = "Something else was learned of this installation at this moment. Get a new challenge and new evidence about it.";
-        return Ok(Refused::new(503, "temporarily_unavailable", hint).retry_after(1).because("facts_changed"));
+        return Ok(Refused::new(503, "temporarily_unavailable", hint).retry_after(1));
     }
     let why = match (revoked, judged.is_renewal()) {
         (true, _) => "installation_revoked",
@@ -350,23 +352,37 @@ async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &dpop::H
     }
 }
 
-/// Is this installation still welcome? Asked at every authentication of a client that this server attests. At a refresh the answer
-/// comes with the grant, which waits in `known` for whoever refreshes.
-pub async fn must_be_welcome(app: &App, incoming: &Incoming, client_id: &str, jkt: &str) -> Result<()> {
+/// What is known of an installation at this moment.
+pub struct Standing {
+    pub active: bool,
+    pub tier: String,
+    pub attested_ms: i64,
+}
+
+/// Asked at every authentication of an installation; `None`: it is not known. At a refresh the answer comes with the grant, which waits
+/// in `known` for whoever refreshes.
+pub async fn standing(app: &App, incoming: &Incoming, client_id: &str, jkt: &str) -> Result<Option<Standing>> {
     let handle = incoming.form.get("refresh_token").and_then(|it| app.handles.read(Kind::Refresh, it));
     let whose = [client_id.into(), jkt.into()];
     let along = match handle.filter(|_| incoming.form.get("grant_type") == Some("refresh_token")) {
         Some(it) => grants::read_along(app, grants::WITH_INSTANCE, (&it.id, it.number), &whose).await?,
         None => None,
     };
-    let state = match along {
+    let (row, at) = match along {
         Some((grant, row)) => {
             incoming.known.keep(grant);
-            row.opt_text(grants::ALONG)?.map(str::to_owned)
+            (Some(row), grants::ALONG)
         }
-        None => app.store.one(STATE, &whose).await?.map(|it| it.text(0).map(str::to_owned)).transpose()?,
+        None => (app.store.one(STANDING, &whose).await?, 0),
     };
-    if state.as_deref() == Some("active") {
+    let Some(row) = row else { return Ok(None) };
+    let Some(state) = row.opt_text(at)? else { return Ok(None) };
+    Ok(Some(Standing { active: state == "active", tier: row.text(at + 1)?.to_owned(), attested_ms: row.int(at + 2)? }))
+}
+
+/// Is this installation, which this server attested, still welcome?
+pub async fn must_be_welcome(app: &App, incoming: &Incoming, client_id: &str, jkt: &str) -> Result<()> {
+    if standing(app, incoming, client_id, jkt).await?.is_some_and(|it| it.active) {
         return Ok(());
     }
     Err(Refused::new(401, "invalid_client", "This installation has been revoked.").because(format!("instance {jkt}")).into())

@@ -3,14 +3,15 @@
 //! first time, and listed and revoked like the others.
 
 use super::Instance;
+use super::attester::{self, Standing};
 use crate::app::App;
 use crate::audit;
 use crate::error::{Refused, Result};
 use crate::http::Incoming;
-use crate::store::{Change, Expect, Row, Value};
+use crate::store::{Change, Expect, Value};
 use serde_json::Value as Json;
 
-const KNOWN: &str = "SELECT state, tier, attested_ms FROM instance WHERE client = $1 AND jkt = $2";
+const HOUR_MS: i64 = 3_600_000;
 const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms) \
     VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $8) ON CONFLICT (client, jkt) DO NOTHING";
 /// A newer word of the attester's about the same key.
@@ -19,8 +20,8 @@ const AGAIN: &str =
 
 /// Refuses one that was revoked; one that comes for the first time is written down, and so is what its attester says of it by now.
 pub async fn must_be_welcome(app: &App, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
-    match app.store.one(KNOWN, &[client_id.into(), instance.jkt.as_str().into()]).await? {
-        Some(row) if row.text(0)? == "active" => again(app, incoming, client_id, instance, &row).await,
+    match attester::standing(app, incoming, client_id, &instance.jkt).await? {
+        Some(it) if it.active => again(app, incoming, client_id, instance, &it).await,
         Some(_) => {
             let hint = "This installation or device has been revoked.";
             Err(Refused::new(401, "invalid_client", hint).because(format!("instance {}", instance.jkt)).into())
@@ -29,8 +30,10 @@ pub async fn must_be_welcome(app: &App, incoming: &Incoming, client_id: &str, in
     }
 }
 
-async fn again(app: &App, incoming: &Incoming, client_id: &str, instance: &Instance, row: &Row) -> Result<()> {
-    let Some(attested_ms) = instance.attested_ms.filter(|it| row.int(2).is_ok_and(|known| known < *it)) else { return Ok(()) };
+/// Not at every attestation: an attester may make one for every request.
+async fn again(app: &App, incoming: &Incoming, client_id: &str, instance: &Instance, known: &Standing) -> Result<()> {
+    let news = |it: &i64| *it >= known.attested_ms + HOUR_MS || (*it > known.attested_ms && instance.tier.as_str() != known.tier);
+    let Some(attested_ms) = instance.attested_ms.filter(news) else { return Ok(()) };
     let mut change = Change::new(incoming.now_ms);
     let values = vec![client_id.into(), instance.jkt.as_str().into(), instance.tier.as_str().into(), attested_ms.into()];
     change.run_expecting(AGAIN, values, Expect::Any);

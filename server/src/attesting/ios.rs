@@ -105,7 +105,7 @@ pub fn is_repeated(known: &Row, (counter, digest): &(u32, [u8; 32])) -> Result<b
 /// "`retry` without alarm": nothing is wrong with whoever sent it.
 pub fn repeated() -> Refused {
     let hint = "This assertion was accepted before. Get a new challenge and a new assertion about it.";
-    Refused::new(503, "temporarily_unavailable", hint).retry_after(1).because("assertion_repeated")
+    Refused::new(503, "temporarily_unavailable", hint).retry_after(1)
 }
 
 /// Renewal for a key that is known: the same App Attest key signs again.
@@ -154,5 +154,6 @@ pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<J
     }
     let proved = proved(row.text(1)?, &facts);
     let before = Some(before);
-    Ok(Judged { platform: "ios", proved, assertion: Some(assertion), facts, failed, before, ..Judged::default() })
+    let evidence_key = row.bytes(2)?.to_vec();
+    Ok(Judged { platform: "ios", proved, evidence_key, assertion: Some(assertion), facts, failed, before, ..Judged::default() })
 }

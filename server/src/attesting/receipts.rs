@@ -30,7 +30,9 @@ const MAX_ANSWER: usize = 64 * 1024;
 
 /// One request of many asks.
 const CLAIM: &str = "UPDATE instance SET receipt_due_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND receipt_due_ms <= $3";
-const KEEP: &str = "UPDATE instance SET receipt = $3, receipt_due_ms = $4, facts = $5 WHERE client = $1 AND jkt = $2 AND state = 'active'";
+/// Of the key that the receipt is of, and with nothing forgotten that somebody else wrote in the meantime.
+const KEEP: &str = "UPDATE instance SET receipt = $3, receipt_due_ms = $4, facts = $5 WHERE client = $1 AND jkt = $2 AND state = 'active' \
+    AND evidence_key = $6 AND facts = $7";
 
 /// A receipt and when the next one is to be had, or the rules it breaks.
 type Held = std::result::Result<(Vec<u8>, i64), String>;
@@ -143,11 +145,15 @@ async fn exchanged(app: &App, case: &Arc<Case>, apple: &Apple, row: &Row, facts:
         (newer, it.not_before_ms.unwrap_or(0).max(now_ms + AGAIN_MS))
     });
     if let Some((newer, due_ms)) = &newer {
-        change.run(KEEP, [id(), vec![sealed(app, case, &fresh)?.into(), (*due_ms).into(), newer.to_string().into()]].concat());
+        let kept = vec![sealed(app, case, &fresh)?.into(), (*due_ms).into(), newer.to_string().into()];
+        change.run(KEEP, [id(), kept, vec![row.bytes(2)?.into(), row.text(5)?.into()]].concat());
     }
     change.audit(entry.client(case.client_id.as_str()).with("jkt", case.jkt.as_str()));
-    app.store.apply(change).await?;
-    Ok(newer.map(|it| it.0))
+    match app.store.apply(change).await {
+        Ok(_) => Ok(newer.map(|it| it.0)),
+        Err(NotApplied::Conflict(_)) => Ok(None),
+        Err(other) => Err(other.into()),
+    }
 }
 
 /// Apple's server, asked as the developer ("Assessing fraud risk").

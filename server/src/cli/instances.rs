@@ -89,6 +89,13 @@ pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Er
         }
         Instance::Revoke { jkt, serial, app_version_below, platform, client, preview } => {
             let of = client.clone().unwrap_or_default();
+            let both = client.as_ref().and_then(|it| desk.config.client.get(it)?.attestation.as_ref());
+            if app_version_below.is_some() && platform.is_none() && both.is_some_and(|it| it.ios.is_some() && it.android.is_some()) {
+                return Err(Fault::new(
+                    "--app-version-below: this client's apps count their versions apart; add --platform android or ios",
+                )
+                .into());
+            }
             let wanted = Wanted { jkt, serial, app_version_below, platform, client }.checked()?;
             let mut found = Vec::new();
             for row in desk.store.all(ACTIVE, &[of.into()]).await? {

@@ -196,7 +196,10 @@ fn is_retry(caller: &Caller, grant: &Grant) -> bool {
     if caller.client.profile == Some(Profile::Fapi2) {
         return false;
     }
-    let by_key = grant.holder_kind == "jkt" && grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() == caller.jkt();
+    // Bound by then to the installation, if it attested while the browser was open.
+    let by_key = matches!(grant.holder_kind.as_str(), "jkt" | "instance")
+        && grant.asked.dpop_jkt.is_some()
+        && grant.asked.dpop_jkt.as_deref() == caller.jkt();
     let instance = caller.instance.as_ref().map(|it| it.jkt.as_str());
     let by_instance = grant.holder_kind == "instance" && grant.asked.instance.is_some() && grant.asked.instance.as_deref() == instance;
     let named = by_key || by_instance;

@@ -7,6 +7,7 @@ pub mod exchange;
 pub mod refresh;
 
 use crate::app::{App, Limits};
+use crate::attesting;
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{Client, Config};
@@ -105,7 +106,7 @@ pub struct Grant {
     pub parents_live: bool,
 }
 
-/// One statement reads a grant; what else is wanted at that moment rides along as its last column.
+/// One statement reads a grant; what else is wanted at that moment rides along in its last columns.
 macro_rules! read {
     ($along:expr, $of:expr) => {
         concat!(
@@ -144,13 +145,13 @@ macro_rules! over {
 }
 
 pub const READ: &str = read!("", "");
-/// Along: the state of the installation ($3: client, $4: key).
-pub const WITH_INSTANCE: &str = read!(", i.state", " LEFT JOIN instance i ON i.client = $3 AND i.jkt = $4");
+/// Along: state, tier and last attestation of the installation ($3: client, $4: key).
+pub const WITH_INSTANCE: &str = read!(", i.state, i.tier, i.attested_ms", " LEFT JOIN instance i ON i.client = $3 AND i.jkt = $4");
 /// Along: how much ends an access token before its time ($3 to $15).
 pub const WITH_TOKEN: &str = read!(concat!(", ", over!("$3, $4, $5, $6, $7", "$8, $9, $10, $11, $12", "$13", "$14", "$15")), "");
 /// The same of a token that has no grant.
 pub const TOKEN: &str = concat!("SELECT ", over!("$1, $2, $3, $4, $5", "$6, $7, $8, $9, $10", "$11", "$12", "$13"));
-/// The column that rides along.
+/// The first column that rides along.
 pub const ALONG: usize = 30;
 const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
 
@@ -250,15 +251,19 @@ impl Grant {
             "bearer" => true,
             "client" => caller.authenticated,
             "jkt" => caller.jkt() == Some(&self.holder),
-            "learned" => caller.jkt().is_some() && caller.jkt() == self.learned().map(|it| it.0),
+            "learned" => caller.jkt() == Some(self.key()),
             // RFC 8705 4, by its key: a certificate that is renewed for the same key goes on.
             "certificate" => caller.certificate.as_ref().is_some_and(|it| it.key == self.holder),
             // Of a client that also takes devices that cannot attest: whoever exchanges the code holds it.
             "open" => caller.jkt().is_some() || caller.instance.is_some(),
             // Bound at PAR, or else by the code exchange.
-            "instance" => caller.instance.as_ref().is_some_and(|it| self.holder.is_empty() || it.jkt == self.holder),
+            "instance" => caller.instance.as_ref().is_some_and(|it| self.holder.is_empty() || it.jkt == self.key()),
             _ => false,
         };
+        // The right key, and no attestation this time: a phone that cannot be attested today is not signed out for that.
+        if self.holder_kind == "instance" && caller.instance.is_none() && caller.jkt() == Some(self.key()) {
+            return Err(attesting::use_fresh().because("the installation left its attestation out").into());
+        }
         if held { Ok(()) } else { Err(invalid_grant("This token is bound to a key the request does not prove.").because("holder").into()) }
     }
 
@@ -301,7 +306,8 @@ impl Grant {
     pub fn holder_after(&self, caller: &Caller, generation: u32) -> (&str, String) {
         // Whatever held it before: what an attested installation gets, it alone can use from then on.
         if let Some(instance) = caller.instance.as_ref().filter(|it| it.attested_ms.is_some()) {
-            return ("instance", instance.jkt.clone());
+            let since = if self.holder_kind == "bearer" { Some(generation).filter(|it| *it > 1) } else { self.learned().map(|it| it.1) };
+            return ("instance", since.map_or_else(|| instance.jkt.clone(), |it| format!("{}@{it}", instance.jkt)));
         }
         if let ("bearer", Some(shown)) = (self.holder_kind.as_str(), &caller.certificate)
             && generation == 1
@@ -318,15 +324,21 @@ impl Grant {
         }
     }
 
-    /// Of a grant that was bound to a key while it lived: the key, and the first generation that is bound.
+    /// Of a grant that was bound to a key, or to an installation, while it lived: the key, and the first generation that is bound.
     fn learned(&self) -> Option<(&str, u32)> {
-        let (jkt, generation) = self.holder.split_once('@').filter(|_| self.holder_kind == "learned")?;
+        let (jkt, generation) = self.holder.split_once('@')?;
         Some((jkt, generation.parse().ok()?))
+    }
+
+    /// The key that holds it.
+    fn key(&self) -> &str {
+        self.learned().map_or(&self.holder, |it| it.0)
     }
 
     /// A token from before the key was learned, without the key: thief and owner look alike, as with any unbound token.
     pub fn is_from_before_the_key(&self, caller: &Caller, presented: u32) -> bool {
-        self.learned().is_some_and(|(jkt, first)| presented < first && caller.jkt() != Some(jkt))
+        let proves = |jkt: &str| caller.jkt() == Some(jkt) || caller.instance.as_ref().is_some_and(|it| it.jkt == jkt);
+        self.learned().is_some_and(|(jkt, first)| presented < first && !proves(jkt))
     }
 
     pub fn is_key_bound(&self) -> bool {
@@ -343,7 +355,7 @@ impl Grant {
     /// anything (146-F).
     pub async fn alarm(&self, app: &App, caller: &Caller, event: &'static str, error: Error) -> Result<Error> {
         match error {
-            Error::Refused(it) if self.state == State::Active => {
+            Error::Refused(it) if self.state == State::Active && it.code == "invalid_grant" => {
                 self.say_once(app, caller, event, "the token is genuine, and what holds it was not proved").await?;
                 Ok(it.audited().into())
             }

@@ -263,6 +263,7 @@ fn extra(api: Option<&Api>, it: &Content<'_>, grant_id: Option<String>) -> Map<S
 }
 
 const OPAQUE: &str = "access token";
+
 /// The claims an API gets for this scope: its own list, from the person's profile, and never a reserved name.
 fn api_claims(api: &Api, scope: &Scope, person: &Person) -> Map<String, Json> {
     let wanted = api.claims.iter().chain(api.scope.iter().filter(|(name, _)| scope.contains(name)).flat_map(|(_, it)| &it.claims));

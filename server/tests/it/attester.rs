@@ -351,14 +351,14 @@ async fn many_are_revoked_at_once_and_counted_before() {
         };
         let said = run(&["--serial", &shared, "--preview"]).await;
         assert!(said.contains("2 installations would be revoked; 2 grants would end") && said.contains(one.key.kid()), "{said}");
-        let said = run(&["--client", "genuine", "--app-version-below", "1", "--preview"]).await;
+        let said = run(&["--client", "genuine", "--app-version-below", "1", "--platform", "android", "--preview"]).await;
         assert!(said.contains("0 installations would be revoked"), "{said}");
         assert!(run(&[]).await.contains("name an installation"));
         assert_eq!(one.refresh(&tokens[0]).await.0, 200, "a preview does nothing");
         let said = run(&["--serial", &format!("00{}", leaf.to_uppercase())]).await;
         assert!(said.contains("is revoked; 1 grant ended"), "{said}");
         assert_eq!(error(&one.refresh(&tokens[0]).await), (401, "invalid_client"));
-        let said = run(&["--client", "genuine", "--app-version-below", "2"]).await;
+        let said = run(&["--client", "genuine", "--app-version-below", "2", "--platform", "android"]).await;
         assert!(said.contains("1 grant ended"), "{said}");
         assert_eq!(error(&two.refresh(&tokens[1]).await), (401, "invalid_client"));
         assert_eq!(iphone.refresh(&tokens[2]).await.0, 200);

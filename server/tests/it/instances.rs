@@ -181,6 +181,7 @@ async fn an_assertion_that_comes_twice_is_no_alarm_and_another_with_its_counter_
             assert_eq!(error(&said), (503, "temporarily_unavailable"), "{counter}");
         }
         assert!(phone.refusals().await.is_empty());
+        assert_eq!(scene.world.audited("evidence_not_judged").await, 0);
         for counter in [8, 7] {
             assert_eq!(error(&phone.asserts(Lie::Nothing, counter, None).await), refused, "{counter}");
         }

@@ -119,6 +119,15 @@ async fn a_rule_holds_for_every_kind_of_evidence() {
             reload(&scene.world, |text| text.replace(&format!("\n{rule}"), "")).await;
             assert_eq!(phone.classic(Purpose::Renewal, |_| {}).await, good("hardware"), "{rule}");
         }
+        // What another attester vouched for until now comes here for the first time.
+        let mut moved = play::Phone::new(&scene);
+        let mut change = symbolon::store::Change::new(0);
+        let row = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms) \
+            VALUES ('shop', $1, 'active', 'attester', 'software', $2, 0, '{}', 0, 0)";
+        change.run(row, vec![moved.key.kid().into(), symbolon::store::Value::from(&[][..])]);
+        scene.world.running.shared.now().store.apply(change).await.unwrap();
+        assert_eq!(moved.classic(Purpose::First, |_| {}).await, good("hardware_claimed"));
+        assert_eq!(moved.classic(Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
         // The app's least version is one for Play too.
         reload(&scene.world, |text| text.replace("least_version = 1\n", "least_version = 43\n")).await;
         assert_eq!(phone.classic(Purpose::Renewal, |_| {}).await, play::refused());
@@ -185,14 +194,21 @@ async fn what_an_attested_installation_gets_is_its_own() {
         let answer = phone.exchange(&code, &verifier).await;
         assert_eq!(answer.0, 200, "{}", answer.1);
         let token = answer.1["refresh_token"].as_str().unwrap().to_owned();
+        // The answer was lost on the way: asked again, it is given again.
+        let again = phone.exchange(&code, &verifier).await;
+        assert_eq!((again.0, again.1["refresh_token"].as_str()), (200, Some(token.as_str())), "{}", again.1);
         let attestation = phone.forget();
-        assert_eq!(lies::error(&phone.refresh(&token).await), (400, "invalid_grant"), "not without it");
+        assert_eq!(lies::error(&phone.refresh(&token).await), (400, "use_fresh_attestation"), "not without it, and nothing is lost");
+        let mut thief = lies::Phone::new(&scene, "open");
+        assert_eq!(lies::error(&thief.refresh(&token).await), (400, "invalid_grant"));
+        assert_eq!(thief.android(Lie::Nothing).await.0, 200);
+        assert_eq!(lies::error(&thief.refresh(&token).await), (400, "invalid_grant"), "nor with an installation of his own");
         phone.remember(attestation);
         assert_eq!(phone.refresh(&token).await.0, 200);
         // A phone that never attested is what it was.
         let mut other = lies::Phone::new(&scene, "open");
         let others = other.token().await;
-        assert_eq!(other.refresh(&others).await.0, 200);
+        let others = other.refresh(&others).await.1["refresh_token"].as_str().unwrap().to_owned();
         // One that attests in the middle of its session takes the session along.
         assert_eq!(other.android(Lie::Nothing).await.0, 200);
         let answer = other.refresh(&others).await;
@@ -203,7 +219,9 @@ async fn what_an_attested_installation_gets_is_its_own() {
         }
         assert_eq!(lies::error(&phone.refresh(&token).await), (401, "invalid_client"));
         other.forget();
-        assert_eq!(lies::error(&other.refresh(answer.1["refresh_token"].as_str().unwrap()).await), (400, "invalid_grant"));
+        let others = answer.1["refresh_token"].as_str().unwrap();
+        assert_eq!(lies::error(&other.refresh(others).await), (400, "use_fresh_attestation"));
+        assert_eq!(scene.world.audited("refresh_in_wrong_hands").await, 1);
         scene.world.stop().await;
     }
 }
@@ -220,13 +238,20 @@ async fn a_bad_version_is_ended() {
     assert_eq!(Phone::new(&scene, "plain").attest_android(|_| {}).await, android());
     let revoke = async |words: &[&str]| command(&scene.world, &[&["instance", "revoke"], words].concat()).await;
     for (version, said) in [("1", "0 installations would be"), ("2", "1 installation would be")] {
-        let (done, all) = revoke(&["--client", "plain", "--app-version-below", version, "--preview"]).await;
+        let words = ["--client", "plain", "--app-version-below", version, "--platform", "android", "--preview"];
+        let (done, all) = revoke(&words).await;
         assert!(done && all.contains(said), "{all}");
     }
     let (done, said) = revoke(&["--client", "lax", "--app-version-below", "4.10", "--preview"]).await;
     assert!(done && said.contains("3 installations would be revoked"), "{said}");
     let (done, said) = revoke(&["--client", "lax", "--app-version-below", "4.10", "--platform", "android", "--preview"]).await;
     assert!(done && said.contains("0 installations would be revoked"), "{said}");
+    assert_eq!(Phone::new(&scene, "versioned").attest_ios(false, Some("4.2"), None).await, ios());
+    assert_eq!(Phone::new(&scene, "versioned").attest_android(|it| it.version = 2).await, android());
+    let (done, said) = revoke(&["--client", "versioned", "--app-version-below", "42"]).await;
+    assert!(!done && said.contains("add --platform"), "{said}");
+    let (done, said) = revoke(&["--client", "versioned", "--app-version-below", "42", "--platform", "android"]).await;
+    assert!(done && said.contains(" is revoked; 0 grants ended"), "one, and no iPhone: {said}");
     let (done, said) = revoke(&["--client", "lax", "--app-version-below", "next"]).await;
     assert!(!done && said.contains("CFBundleVersion"), "{said}");
     let (done, said) = revoke(&["--client", "lax", "--app-version-below", "4.9"]).await;

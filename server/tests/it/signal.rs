@@ -225,7 +225,7 @@ async fn a_public_client_gets_more_with_an_attestation() {
         assert_eq!((status, less["scope"].as_str(), less["expires_in"].as_i64()), (200, Some("orders:read"), Some(60)), "{less}");
         assert_eq!(bare.refresh(&less).await.0, 200);
         genuine.mode = Mode::Unattested;
-        assert_eq!(error(&genuine.refresh(&tokens).await), (400, "invalid_grant"), "the right key without its attestation");
+        assert_eq!(error(&genuine.refresh(&tokens).await), (400, "use_fresh_attestation"), "the right key without its attestation");
         genuine.mode = Mode::Combined;
         assert_eq!(genuine.refresh(&tokens).await.0, 200);
         // Neither: no attestation, no key.

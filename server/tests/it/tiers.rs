@@ -222,6 +222,55 @@ async fn each_tier_gets_its_own() {
     }
 }
 
+/// 129-F, 144-F: an app that adopts attestation takes its sessions along; of a token that a string was enough for until now, owner and
+/// thief look alike, attested or not, and a replay ends it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_from_before_attestation_is_taken_along() {
+    for engine in engines() {
+        let before = |text: String| {
+            let (head, rules) = text.split_once("[client.tiered.attestation]").unwrap();
+            let head = head.replace("authentication = \"attest_jwt_client_auth_dpop\"", "authentication = \"none\"");
+            format!("{head}# [client.tiered.attestation]{}", rules.replace('\n', "\n# "))
+        };
+        let scene = Scene::start(engine, before).await;
+        let bearer = async |token: &str| {
+            let form = [("grant_type", "refresh_token"), ("client_id", "tiered"), ("refresh_token", token)];
+            scene.world.post("/token", &form, None).await
+        };
+        let mut sessions = Vec::new();
+        for _ in 0..2 {
+            let ask = Ask::new("tiered", BACK, "orders:read");
+            let code = Browser::default().sign_in(&scene.world, &ask, "alice").await["code"].clone();
+            let form = [
+                ("grant_type", "authorization_code"),
+                ("client_id", "tiered"),
+                ("code", code.as_str()),
+                ("code_verifier", ask.verifier.as_str()),
+                ("redirect_uri", BACK),
+            ];
+            let (status, tokens) = scene.world.post("/token", &form, None).await;
+            assert_eq!(status, 200, "{tokens}");
+            sessions.push(bearer(tokens["refresh_token"].as_str().unwrap()).await.1);
+        }
+        let text = std::fs::read_to_string(scene.world.file()).unwrap().replace("\n# ", "\n").replace("# [client.", "[client.");
+        std::fs::write(scene.world.file(), text).unwrap();
+        symbolon::serve::reload(&scene.world.running.shared, &scene.world.file()).await.unwrap();
+        let (mut owner, mut thief) = (Phone::new(&scene, Some("software")), Phone::new(&scene, Some("software")));
+        // Nobody else has it: it goes on, repeats and all, and is the installation's.
+        let (status, next) = owner.refresh(&sessions[0]).await;
+        assert_eq!((status, next["token_type"].as_str()), (200, Some("DPoP")), "{next}");
+        assert_eq!(owner.refresh(&sessions[0]).await.1["refresh_token"], next["refresh_token"]);
+        assert_eq!(error(&thief.refresh(&next).await), (400, "invalid_grant"));
+        assert_eq!(owner.refresh(&next).await.0, 200, "and nothing ended by that");
+        // Stolen before: whoever comes second ends it.
+        let (status, stolen) = thief.refresh(&sessions[1]).await;
+        assert_eq!(status, 200, "{stolen}");
+        assert_eq!(error(&owner.refresh(&sessions[1]).await), (400, "invalid_grant"));
+        assert_eq!(error(&thief.refresh(&stolen).await), (400, "invalid_grant"));
+        scene.world.stop().await;
+    }
+}
+
 /// An installation that the customer's own attester vouches for is listed, with what it says by now, and ended alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn installations_of_your_own_attester_are_listed_and_ended() {
@@ -266,7 +315,7 @@ async fn leaving_the_attestation_out_is_no_way_round() {
         let mut hard = Phone::new(&scene, Some("hardware"));
         let (_, tokens) = hard.tokens("orders:read orders:write").await;
         let kept = hard.attestation.take();
-        assert_eq!(error(&hard.refresh(&tokens).await), (400, "invalid_grant"), "an installation's token without its attestation");
+        assert_eq!(error(&hard.refresh(&tokens).await), (400, "use_fresh_attestation"), "an installation's token without its attestation");
         hard.attestation = kept;
         assert_eq!(hard.refresh(&tokens).await.0, 200);
         // Without a proof of a key not even the least.
