@@ -358,6 +358,6 @@ mod tests {
             let rules = format!("attestation = {{ ios = {{ app_ids = [\"ABCDE12345.com.example\"]{more} }} }}\n");
             weak(&(BASE.replace("URI", "https://app.example.com/cb") + &rules)).len()
         };
-        assert_eq!((ios(""), ios(", development = true")), (0, 1), "240-N");
+        assert_eq!((ios(""), ios(", builds = [\"unsaid\", \"development\"]")), (0, 1), "240-N");
     }
 }
