@@ -159,6 +159,9 @@ impl Config {
             for scope in scopes.iter().filter(|it| !api.scope.contains_key(*it)) {
                 found.push(format!("[api.{name}] has no scope {scope:?}"));
             }
+            if scopes.is_empty() && !client.authorization_details_types.iter().any(|it| api.authorization_details.contains_key(it)) {
+                found.push(format!("apis.{name} names no scope: there is no token for an API of which a client may have nothing"));
+            }
         }
         for kind in &client.authorization_details_types {
             if !self.api.values().any(|it| it.authorization_details.contains_key(kind)) {

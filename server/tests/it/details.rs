@@ -132,3 +132,20 @@ async fn only_what_the_schema_names() {
     assert_eq!((status, answer["error"].as_str()), (400, Some(wrong)));
     world.stop().await;
 }
+
+/// A client that may have nothing of an API that it lists would never get a token for it: that is said when the configuration is read.
+#[test]
+fn an_api_is_listed_with_something_of_it() {
+    let text = configuration(1, "sqlite:test.db");
+    let read = |more: &str| {
+        let client = "[client.x]\nkind = \"native\"\nredirect_uris = [\"https://x.example.com/cb\"]\n";
+        let payments =
+            "[api.pay]\naudience = \"https://pay.example.com\"\n[api.pay.authorization_details.payment]\ntext = \"Pay\"\nschema = { }\n";
+        let read = symbolon::config::Config::from_text(&format!("{text}\n{payments}{client}{more}\n"), "test.toml", &|_| None);
+        read.err().map(|it| it.to_string()).unwrap_or_default()
+    };
+    assert!(read("apis = { orders = [] }").contains("apis.orders names no scope"));
+    assert_eq!(read("apis = { orders = [\"orders:read\"] }"), "");
+    assert!(read("apis = { pay = [] }").contains("apis.pay names no scope"));
+    assert_eq!(read("apis = { pay = [] }\nauthorization_details_types = [\"payment\"]"), "");
+}
