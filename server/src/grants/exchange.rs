@@ -8,14 +8,15 @@ use crate::error::{Refused, Result};
 use crate::http::reply::{self, Reply};
 use crate::store::Change;
 use crate::tokens::issue::{self, Accepted};
+use crate::tokens::jti;
 use serde_json::Value as Json;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::scope::Scope;
 
 pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
-/// APIs one behind the other.
-const DEPTH: usize = 4;
+/// APIs one behind the other: as many as a `jti` remembers tokens before its own.
+const DEPTH: usize = jti::MOST - 1;
 
 fn invalid(hint: &'static str) -> Refused {
     Refused::bad_request("invalid_request", hint)
