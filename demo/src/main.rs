@@ -13,6 +13,7 @@ use symbolon::login::accounts::{self, NewAccount};
 use symbolon::serve;
 use symbolon_phone::element::Maker;
 use symbolon_phone::mailbox::Mailbox;
+use symbolon_phone::net::free_port;
 use symbolon_phone::play::Play;
 use tokio::net::TcpListener;
 
@@ -80,13 +81,8 @@ fn write_private(path: &std::path::Path, text: &str) -> std::io::Result<()> {
     std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
 }
 
-/// A port that is free now.
-async fn free_port(wanted: u16) -> Result<u16, Failure> {
-    Ok(TcpListener::bind(("127.0.0.1", wanted)).await?.local_addr()?.port())
-}
-
 async fn run(arguments: Arguments) -> Result<bool, Failure> {
-    let port = free_port(arguments.port).await?;
+    let port = if arguments.port == 0 { free_port() } else { arguments.port };
     let shop_listener = TcpListener::bind("127.0.0.1:0").await?;
     let shop_address = shop_listener.local_addr()?;
     let issuer = format!("http://127.0.0.1:{port}");

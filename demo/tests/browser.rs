@@ -129,7 +129,7 @@ async fn code(printed: &Printed, to: &str) -> String {
 }
 
 async fn driver() -> Option<(Killed, Driver)> {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = symbolon_phone::net::free_port();
     let child = Command::new("chromedriver").arg(format!("--port={port}")).stdin(Stdio::null()).stdout(Stdio::null()).spawn().ok()?;
     let child = Killed(child);
     let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();

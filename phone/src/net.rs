@@ -6,6 +6,20 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use symbolon_client::platform::{Answer, Http, Request, Soon, Unavailable};
 
+/// A port to listen at in a moment: below those that systems give to connections that go out, and to every caller another one.
+pub fn free_port() -> u16 {
+    const FIRST: u16 = 10_000;
+    const COUNT: u16 = 22_000;
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id().wrapping_mul(977).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+        let port = FIRST + (number % u32::from(COUNT)) as u16;
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 pub struct Net {
     pub http: reqwest::Client,
     log: Mutex<Vec<Exchange>>,

@@ -9,6 +9,7 @@ use symbolon::config::Config;
 use symbolon::serve::{Running, start_on, system_clock};
 use symbolon::store::{Store, StoreOptions};
 use symbolon_oauth::{base64url, pkce};
+pub use symbolon_phone::net::free_port;
 
 /// Which store a world stands on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,20 +57,6 @@ pub fn engines() -> Vec<Engine> {
     }
     println!("PostgreSQL skipped: SYMBOLON_TEST_POSTGRES names no server");
     vec![Engine::Sqlite]
-}
-
-/// A port to listen at in a moment: below those that systems give to connections that go out, and to every caller another one.
-pub fn free_port() -> u16 {
-    const FIRST: u32 = 10_000;
-    const COUNT: u32 = 22_000;
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    loop {
-        let number = std::process::id().wrapping_mul(977).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = u16::try_from(FIRST + number % COUNT).unwrap();
-        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 pub async fn database(engine: Engine) -> String {

@@ -23,7 +23,7 @@ const BACK: &str = "https://web.example.com/callback";
 const PASSWORD: &str = "correct horse battery staple";
 
 async fn start() -> (String, Running, std::path::PathBuf) {
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = symbolon_phone::net::free_port();
     let directory = std::env::temp_dir().join(format!("symbolon-openidconnect-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let key = directory.join("symbolon.key");
