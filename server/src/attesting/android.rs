@@ -1,9 +1,9 @@
 //! Android Key Attestation at our attester: the installation's own key first, and a witness afterwards.
 
-use super::attester::{self, Case, Judged, KNOWN, invalid, on_pool, proved};
+use super::attester::{self, Case, Judged, invalid, on_pool, proved};
 use crate::app::App;
 use crate::config::{AndroidApp, TierName, UserAuth};
-use crate::error::{Fault, Result};
+use crate::error::Result;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use symbolon_attest::binding::{self, Purpose};
@@ -55,7 +55,7 @@ pub async fn witness(app: &App, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result
     let facts = known.facts_with(now);
     failed.extend(broken(rules(case)?, &facts));
     let (proved, before) = (known.proved, Some(known.written));
-    Ok(Judged { platform: "android", proved, facts, renews: true, failed, before, ..Judged::default() })
+    Ok(Judged { platform: "android", proved, facts, failed, before, ..Judged::default() })
 }
 
 fn android_facts(facts: &key_attestation::Facts) -> Json {
@@ -152,8 +152,7 @@ impl Known {
 
 /// `None`: it comes for the first time.
 pub async fn known(app: &App, case: &Case) -> Result<Option<Known>> {
-    let known = app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
-    let Some(row) = known else { return Ok(None) };
+    let Some(row) = attester::row_of(app, case).await? else { return Ok(None) };
     let why = match (row.text(0)?, row.text(4)?) {
         // Somebody else's attester vouched for it until now; here it comes for the first time.
         ("active", "attester") => return Ok(None),
@@ -164,7 +163,7 @@ pub async fn known(app: &App, case: &Case) -> Result<Option<Known>> {
     if let Some(why) = why {
         return Err(invalid("This installation is revoked, or its key belongs to another platform.").because(why).into());
     }
-    let facts = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+    let facts = attester::facts(row.text(5)?)?;
     Ok(Some(Known { proved: proved(row.text(1)?, &facts), facts, written: row.text(5)?.to_owned() }))
 }
 

@@ -12,7 +12,7 @@ use crate::error::{Error, Fault, Refused, Result};
 use crate::grants;
 use crate::http::Incoming;
 use crate::http::reply::{self, Reply};
-use crate::store::{Change, NotApplied, Value};
+use crate::store::{Change, NotApplied, Row, Value};
 use crate::tokens::handles::Kind;
 use governor::DefaultKeyedRateLimiter;
 use serde_json::{Map, Value as Json, json};
@@ -35,7 +35,7 @@ const RENEW: &str = "UPDATE instance SET counter = $7, assertion = $8, attested_
 /// `facts`: as they were read, so that nothing is forgotten that somebody else wrote in the meantime.
 const AGAIN: &str = "UPDATE instance SET attested_ms = $3, facts = $4, tier = $5 WHERE client = $1 AND jkt = $2 AND state = 'active' \
     AND facts = $6";
-pub const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms, assertion \
+const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms, assertion \
     FROM instance WHERE client = $1 AND jkt = $2";
 const STANDING: &str = "SELECT state, tier, attested_ms FROM instance WHERE client = $1 AND jkt = $2";
 
@@ -117,9 +117,7 @@ pub struct Judged {
     pub receipt: Option<(Vec<u8>, i64)>,
     /// Of an assertion: its counter, and the digest of its bytes.
     pub assertion: Option<(u32, [u8; 32])>,
-    /// For a key that is known already; `facts` are what is known by now.
-    pub renews: bool,
-    /// Of a renewal: the facts that the store had.
+    /// Of a key that is known already: the facts that the store had, where `facts` are what is known by now.
     pub before: Option<String>,
     /// Proof and challenge were spent before the evidence was looked at.
     pub spent: bool,
@@ -128,7 +126,7 @@ pub struct Judged {
 
 impl Judged {
     fn is_renewal(&self) -> bool {
-        self.renews || self.assertion.is_some()
+        self.before.is_some()
     }
 }
 
@@ -170,6 +168,16 @@ impl Case {
 pub async fn on_pool<T: Send + 'static>(app: &App, case: &Arc<Case>, work: impl FnOnce(&Case) -> Result<T> + Send + 'static) -> Result<T> {
     let case = Arc::clone(case);
     app.limits.evidence.run(move || work(&case)).await?
+}
+
+/// The row of the installation that the case is about, as [`KNOWN`] has it.
+pub async fn row_of(app: &App, case: &Case) -> Result<Option<Row>> {
+    Ok(app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?)
+}
+
+/// What is kept of an installation.
+pub fn facts(text: &str) -> std::result::Result<Json, Fault> {
+    serde_json::from_str(text).map_err(|it| Fault::new(format!("an installation's facts: {it}")))
 }
 
 /// POST /attest. Whatever is wrong with the evidence goes to the audit, with the rules it broke (284-N).
@@ -252,7 +260,7 @@ async fn keep(app: &App, incoming: &Incoming, case: &Case, held: &dpop::Held, (m
             let shown = vec![i64::from(*counter).into(), digest[..].into(), Value::from(judged.evidence_key.clone())];
             change.run(RENEW, [id(), now(), before(), shown].concat());
         }
-        None if judged.renews => change.run(AGAIN, [id(), now(), before()].concat()),
+        None if judged.is_renewal() => change.run(AGAIN, [id(), now(), before()].concat()),
         None => {
             let (receipt, due_ms) = judged.receipt.take().unzip();
             let (facts, due_ms) = (judged.facts.to_string().into(), due_ms.unwrap_or_default().into());
@@ -285,7 +293,7 @@ async fn keep(app: &App, incoming: &Incoming, case: &Case, held: &dpop::Held, (m
 
 /// Why the row of an installation did not take what was proved.
 async fn guarded(app: &App, case: &Case, judged: &Judged) -> Result<Refused> {
-    let known = app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
+    let known = row_of(app, case).await?;
     let revoked = match &known {
         Some(row) => row.text(0)? != "active",
         None => false,

@@ -1,10 +1,10 @@
 //! App Attest at our attester: the evidence of a new key, and its assertions afterwards.
 
-use super::attester::{self, Case, Judged, KNOWN, invalid, on_pool, proved};
+use super::attester::{self, Case, Judged, invalid, on_pool, proved};
 use super::receipts;
 use crate::app::App;
 use crate::config::{IosApp, IosBuild, TierName};
-use crate::error::{Fault, Refused, Result};
+use crate::error::{Refused, Result};
 use crate::store::Row;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -76,9 +76,8 @@ pub async fn attestation(app: &App, case: &Arc<Case>, object: Vec<u8>, key_id: V
         "environment": verdict.facts.environment.map(word), "build": build_word(verdict.facts.build),
     });
     // What Apple said of the device is not forgotten because a new key comes for the same installation.
-    let known = app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
-    if let Some(row) = known.filter(|it| it.text(4).is_ok_and(|it| it == "ios")) {
-        let before: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+    if let Some(row) = attester::row_of(app, case).await?.filter(|it| it.text(4).is_ok_and(|it| it == "ios")) {
+        let before = attester::facts(row.text(5)?)?;
         ["risk_metric", "risk_ms"].iter().for_each(|it| facts[*it] = before[*it].clone());
         if !receipts::takes(rules, &facts) {
             failed.push("risk_metric");
@@ -111,8 +110,7 @@ pub fn repeated() -> Refused {
 /// Renewal for a key that is known: the same App Attest key signs again.
 pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<Judged> {
     let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
-    let known = app.store.one(KNOWN, &[case.client_id.as_str().into(), case.jkt.as_str().into()]).await?;
-    let row = known.ok_or_else(unknown)?;
+    let row = attester::row_of(app, case).await?.ok_or_else(unknown)?;
     if row.text(0)? != "active" || row.text(4)? != "ios" {
         return Err(unknown().into());
     }
@@ -136,7 +134,7 @@ pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<J
     if !rules(case)?.is_recent(verdict.facts.bundle_version.as_deref()) {
         failed.push("version");
     }
-    let mut facts: Json = serde_json::from_str(row.text(5)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+    let mut facts = attester::facts(row.text(5)?)?;
     let build = environment(&facts).and_then(|it| Build::of(it, verdict.facts.category));
     if !build.is_some_and(|it| rules(case).is_ok_and(|own| own.builds().contains(&it))) {
         failed.push("build");

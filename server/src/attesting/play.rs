@@ -99,7 +99,7 @@ pub async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &Hel
         attester::within_the_clients(app, case)?;
     }
     let before = known.as_ref().map(|it| it.written.clone());
-    let mut judged = Judged { platform: "android", proved, failed, spent: true, renews: known.is_some(), before, ..Judged::default() };
+    let mut judged = Judged { platform: "android", proved, failed, spent: true, before, ..Judged::default() };
     let opened = match &play.google {
         Some(google) if standard => google.decode(case, package, token).await?,
         _ => match play.open(app, case, token).await? {

@@ -1,5 +1,5 @@
-//! `symbolon client end-sessions`, and part of `client disable`: one row ends everything that a client has got so far, and nothing that it gets from now on. It is
-//! read at every use of a grant or token, and told to the APIs that check tokens themselves.
+//! `symbolon client end-sessions`, and part of `client disable`: one row ends everything that a client has got so far, and nothing
+//! that it gets from now on. It is read at every use of a grant or token, and told to the APIs that check tokens themselves.
 
 use super::{Desk, Out, clients};
 use crate::audit;

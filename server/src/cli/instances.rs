@@ -1,13 +1,12 @@
 //! `symbolon instance`: installations of apps, and managed devices.
 
 use super::{Desk, Out, shown};
-use crate::attesting::android;
+use crate::attesting::{android, attester};
 use crate::audit;
 use crate::config::{is_at_least, version};
 use crate::error::{Error, Fault};
 use crate::store::{Change, Expect, Row};
 use clap::Subcommand;
-use serde_json::Value as Json;
 use symbolon_attest::status_list;
 
 #[derive(Subcommand)]
@@ -50,15 +49,19 @@ const LIST: &str = "SELECT jkt, client, platform, tier, state, attested_ms FROM 
 const ACTIVE: &str = "SELECT jkt, client, facts, platform FROM instance WHERE state = 'active' AND ($1 = '' OR client = $1)";
 const SHOW: &str = "SELECT client, platform, tier, state, facts, created_ms, attested_ms, counter FROM instance WHERE jkt = $1 \
     ORDER BY client";
-/// Each use of a grant is written at the grant: that is the installation's last use, without another write. Its key may also hold
-/// grants from before it was attested; a holder that was learned is written as the key and a generation.
-const USED: &str = "SELECT MAX(used_ms) FROM app_grant WHERE client = $1 AND holder_kind IN ('instance', 'jkt', 'learned') \
-    AND substr(holder, 1, 43) = $2";
+/// A statement about the grants of an installation ($1: client, $2: key). Its key may also hold grants from before it was attested; a
+/// holder that was learned is written as the key and a generation.
+macro_rules! of_installation {
+    ($begins:literal, $ends:literal) => {
+        concat!($begins, " WHERE client = $1 AND holder_kind IN ('instance', 'jkt', 'learned') AND substr(holder, 1, 43) = $2", $ends)
+    };
+}
+
+/// Each use of a grant is written at the grant: that is the installation's last use, without another write.
+const USED: &str = of_installation!("SELECT MAX(used_ms) FROM app_grant", "");
 pub const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE client = $1 AND jkt = $2 AND state = 'active'";
-const GRANTS: &str = "SELECT number FROM app_grant WHERE client = $1 AND holder_kind IN ('instance', 'jkt', 'learned') \
-    AND substr(holder, 1, 43) = $2 AND state <> 'ended'";
-pub const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE client = $1 \
-    AND holder_kind IN ('instance', 'jkt', 'learned') AND substr(holder, 1, 43) = $2 AND state <> 'ended'";
+const GRANTS: &str = of_installation!("SELECT number FROM app_grant", " AND state <> 'ended'");
+pub const END: &str = of_installation!("UPDATE app_grant SET state = 'ended', ended_ms = $3", " AND state <> 'ended'");
 
 /// How much of its history is shown.
 const MOST_SHOWN: usize = 50;
@@ -138,7 +141,7 @@ impl Wanted {
     }
 
     fn names(&self, row: &Row) -> Result<bool, Fault> {
-        let facts: Json = serde_json::from_str(row.text(2)?).map_err(|it| Fault::new(format!("an installation's facts: {it}")))?;
+        let facts = attester::facts(row.text(2)?)?;
         let (jkt, platform) = (row.text(0)?, row.text(3)?);
         // A version that is not known is not old: such installations are named by other means.
         let said = facts["version"].as_i64().map(|it| it.to_string()).or_else(|| facts["bundle_version"].as_str().map(str::to_owned));

@@ -315,8 +315,8 @@ pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepte
         return Ok(None);
     }
     let tokens: Vec<&str> = chain.iter().map(|it| it.0.as_str()).collect();
-    let device = [token.sub.as_str().into(), first.instance.as_str().into()];
-    let this: Vec<Value> = filled(&tokens).chain(filled(&clients)).chain([(token.iat * 1000).into()]).chain(device).collect();
+    let rest = vec![(token.iat * 1000).into(), token.sub.as_str().into(), first.instance.as_str().into()];
+    let this = [filled(&tokens), filled(&clients), rest].concat();
     let Some((session, number)) = *grant else {
         let row = app.store.one(grants::TOKEN, &this).await?.ok_or_else(|| Fault::new("a count without a row"))?;
         return Ok((row.int(0)? == 0).then_some(Accepted { grant: None, tier: *tier, token }));
@@ -361,8 +361,7 @@ fn clients(token: &AccessToken, person: bool) -> Vec<&str> {
 }
 
 /// As many values as the statement has places.
-fn filled(all: &[&str]) -> impl Iterator<Item = Value> {
+fn filled(all: &[&str]) -> Vec<Value> {
     let last = all.last().copied().unwrap_or_default();
-    let more = std::iter::repeat_n(last, jti::MOST.saturating_sub(all.len()));
-    all.iter().copied().chain(more).map(Value::from).collect::<Vec<_>>().into_iter()
+    all.iter().copied().chain(std::iter::repeat(last)).take(jti::MOST).map(Value::from).collect()
 }
