@@ -28,6 +28,12 @@ pub async fn symbolon(config: &Path, words: &[&str], input: &str) -> (Option<i32
     (output.status.code(), text(output.stdout), text(output.stderr))
 }
 
+/// Did it succeed, and all that it said.
+pub async fn told(world: &World, words: &[&str]) -> (bool, String) {
+    let (code, said, complained) = symbolon(&world.file(), words, "").await;
+    (code == Some(0), said + &complained)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_running_server_carries_out_commands() {
     on_every_engine(|world| async move {

@@ -30,16 +30,20 @@ impl Ca {
     fn acceptor(&self, name: &str) -> tokio_rustls::TlsAcceptor {
         let key = KeyPair::generate().unwrap();
         let made = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &self.issuer).unwrap();
-        let private = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = rustls::ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![made.der().clone()], private)
-            .unwrap();
-        Arc::new(config).into()
+        accepting(&made, &key)
     }
+}
+
+/// A server that shows this certificate.
+pub fn accepting(certificate: &rcgen::Certificate, key: &KeyPair) -> tokio_rustls::TlsAcceptor {
+    let private = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.der().clone()], private)
+        .unwrap();
+    Arc::new(config).into()
 }
 
 /// Answers SSLRequest with S and TLS, or with N where there is none.

@@ -1,16 +1,12 @@
 //! Installations over time: one key is one installation of one client, what renewals say is kept, and what leaks later ends them.
 
+use crate::commands::told;
 use crate::lies::{Lie, Phone, Scene, error};
 use crate::world::*;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 
 async fn run(world: &World, words: &[&str]) -> (bool, String) {
-    let (file, words) = (world.file(), words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
-    let done = tokio::task::spawn_blocking(move || {
-        std::process::Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(&file).arg("instance").args(words).output()
-    });
-    let output = done.await.unwrap().unwrap();
-    (output.status.success(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
+    told(world, &[&["instance"], words].concat()).await
 }
 
 /// 234-N: what a platform attested proves one installation of one client; for another one, and for another client, it is refused, also

@@ -1,6 +1,7 @@
 //! What a client asks of app, device and key, by whatever evidence an installation comes: what each rule refuses and lets in, and that
 //! none is escaped by evidence that does not speak of it.
 
+use crate::commands::told;
 use crate::lies::{self, Lie};
 use crate::play::{self, good};
 use crate::receipts::{Phone, Scene, android, ios, refused};
@@ -9,13 +10,6 @@ use std::num::NonZeroU32;
 use symbolon::app::Limits;
 use symbolon_attest::binding::Purpose;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-
-async fn command(world: &World, words: &[&str]) -> (bool, String) {
-    let (file, words) = (world.file(), words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
-    let run = move || std::process::Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(file).args(words).output();
-    let output = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
-    (output.status.success(), format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr)))
-}
 
 async fn reload(world: &World, change: impl FnOnce(String) -> String) {
     let text = std::fs::read_to_string(world.file()).unwrap();
@@ -47,7 +41,7 @@ async fn builds_are_let_in_by_name() {
     assert_eq!(Phone::new(&scene, "macs").attest_iphone(|it| it.mac = true, None).await, ios());
     assert_eq!(Phone::new(&scene, "macs").attest_iphone(|_| {}, None).await, refused(), "a Mac that does not say that it is protected");
     assert_eq!(Phone::new(&scene, "plain").attest_iphone(|it| it.mac = true, None).await, refused(), "a Mac, of an app for phones");
-    let (_, said) = command(&scene.world, &["check"]).await;
+    let (_, said) = told(&scene.world, &["check"]).await;
     assert!(said.contains("attestation.ios.builds: development"), "{said}");
     scene.world.stop().await;
 }
@@ -150,9 +144,9 @@ async fn an_old_phone_gets_the_lower_tier() {
         for (patch, tier) in [(202_611, "hardware_claimed"), (202_612, "hardware"), (202_701, "hardware")] {
             assert_eq!(phone.keystore("android-witness", Some(&witness), |it| it.patch = patch).await, good(tier), "{patch}");
         }
-        let (_, said) = command(&scene.world, &["instance", "list", "--client", "shop"]).await;
+        let (_, said) = told(&scene.world, &["instance", "list", "--client", "shop"]).await;
         assert!(said.contains(phone.key.kid()) && said.contains("hardware "), "{said}");
-        assert!(!command(&scene.world, &["instance", "list", "--client", "other"]).await.1.contains(phone.key.kid()));
+        assert!(!told(&scene.world, &["instance", "list", "--client", "other"]).await.1.contains(phone.key.kid()));
         // What is not known does not come up to it.
         assert_eq!(play::Phone::new(&scene).classic(Purpose::First, |_| {}).await, good("software"));
         // Without a tier that takes it, it is not let in.
@@ -214,7 +208,7 @@ async fn what_an_attested_installation_gets_is_its_own() {
         let answer = other.refresh(&others).await;
         assert_eq!(answer.0, 200, "{}", answer.1);
         for it in [&phone, &other] {
-            let (done, said) = command(&scene.world, &["instance", "revoke", "--", it.key.kid()]).await;
+            let (done, said) = told(&scene.world, &["instance", "revoke", "--", it.key.kid()]).await;
             assert!(done && said.contains("1 grant ended"), "{said}");
         }
         assert_eq!(lies::error(&phone.refresh(&token).await), (401, "invalid_client"));
@@ -236,7 +230,7 @@ async fn a_bad_version_is_ended() {
     }
     assert_eq!(old.attest_ios(false, Some("4.3"), None).await, ios());
     assert_eq!(Phone::new(&scene, "plain").attest_android(|_| {}).await, android());
-    let revoke = async |words: &[&str]| command(&scene.world, &[&["instance", "revoke"], words].concat()).await;
+    let revoke = async |words: &[&str]| told(&scene.world, &[&["instance", "revoke"], words].concat()).await;
     for (version, said) in [("1", "0 installations would be"), ("2", "1 installation would be")] {
         let words = ["--client", "plain", "--app-version-below", version, "--platform", "android", "--preview"];
         let (done, all) = revoke(&words).await;

@@ -1,11 +1,11 @@
 //! The status list of Android's attestation keys, fetched over TLS from a stand-in for Google: what goes wrong on the way there and
 //! back changes nothing for as long as the last good list is young enough, and then nobody gets in. Area N.
 
+use crate::database_tls::accepting;
 use crate::lies::{Lie, Phone, Scene, error};
 use crate::world::*;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use symbolon_attest::status_list::MAX_BYTES;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -41,14 +41,7 @@ fn acceptor(name: &str, ca: Option<&Issuer<'_, KeyPair>>) -> TlsAcceptor {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     let made = ca.map_or_else(|| params.self_signed(&key), |it| params.signed_by(&key, it)).unwrap();
-    let private = rustls_pki_types::PrivateKeyDer::try_from(key.serialize_der()).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![made.der().clone()], private)
-        .unwrap();
-    Arc::new(config).into()
+    accepting(&made, &key)
 }
 
 /// A server at one port, which is stopped and started again for each way of behaving.

@@ -1,5 +1,6 @@
 //! What an app may have, by what its installation proved: each tier gets its own and nothing of the next one's.
 
+use crate::commands::told;
 use crate::world::*;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
@@ -279,13 +280,7 @@ async fn installations_of_your_own_attester_are_listed_and_ended() {
         let (mut one, mut other) = (Phone::new(&scene, Some("software")), Phone::new(&scene, Some("software")));
         let (tokens, others) = (one.tokens("orders:read").await.1, other.tokens("orders:read").await.1);
         let (code, verifier) = one.code("orders:read").await.unwrap();
-        let run = async |words: &[&str]| {
-            let (file, words) = (scene.world.file(), words.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>());
-            let run =
-                move || std::process::Command::new(env!("CARGO_BIN_EXE_symbolon")).arg("-c").arg(file).arg("instance").args(words).output();
-            let output = tokio::task::spawn_blocking(run).await.unwrap().unwrap();
-            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
-        };
+        let run = async |words: &[&str]| told(&scene.world, &[&["instance"], words].concat()).await.1;
         let line = async |phone: &Phone<'_>| {
             run(&["list", "--client", "tiered"]).await.lines().find(|it| it.starts_with(phone.key.kid())).map(str::to_owned).unwrap()
         };
