@@ -183,8 +183,8 @@ impl Guard {
     }
 
     /// Follows what ends before its time (a person signs out, an operator revokes a device), so that a token of it is refused here
-    /// within a second, a JWT or an opaque one, whose introspection is believed for five. Needs the API's name and introspection secret, and a tokio runtime. While the issuer cannot be
-    /// reached, tokens are good until they expire.
+    /// within a second, a JWT or an opaque one, whose introspection is believed for five. Needs the API's name and introspection
+    /// secret, and a tokio runtime. While the issuer cannot be reached, tokens are good until they expire.
     pub fn follow_endings_as(self, name: &str, secret: &str) -> Self {
         let clock = Arc::clone(&self.0.clock);
         self.with(|it| it.ended = Some(ended::start(Issuer::new(it.issuer.name()).introspecting_as(name, secret), clock)))
