@@ -9,15 +9,6 @@ async fn world(engine: Engine, more: &str) -> World {
     World::with(&text, port).await
 }
 
-async fn open(world: &World, browser: &mut Browser, ask: &Ask) -> Page {
-    browser.get(world, &world.url(&format!("/authorize?{}", ask.query()))).await
-}
-
-/// The error at the redirect URI; none if there is a page or a code.
-fn error(page: &Page) -> Option<String> {
-    page.location.as_deref().and_then(|it| parameters(it).remove("error"))
-}
-
 const POLICIES: &str = r#"
 [login.default]
 require = ["password"]
@@ -54,13 +45,13 @@ async fn a_request_raises_the_sign_in_and_never_lowers_it() {
             (Ask::native("openid").with("acr_values", "urn:two"), false),
         ] {
             let mut browser = Browser::default();
-            let page = open(&world, &mut browser, &ask).await;
+            let page = browser.open(&world, &ask).await;
             let page = browser.submit(&world, &page, &fill, "continue").await;
-            assert_eq!(page.location.as_deref().is_some_and(|it| parameters(it).contains_key("code")), ends, "{:?}", ask.parameters);
-            assert_eq!(page.html.contains("authenticator app"), !ends, "{:?}: {}", ask.parameters, page.html);
+            assert_eq!(page.has_code(), ends, "{:?}", ask.parameters);
+            assert_eq!(page.says("authenticator app"), !ends, "{:?}: {}", ask.parameters, page.html);
         }
-        let page = open(&world, &mut Browser::default(), &bank.with("claims", &essential("urn:weak"))).await;
-        assert_eq!((page.status, error(&page).as_deref()), (303, Some("unmet_authentication_requirements")));
+        let page = Browser::default().open(&world, &bank.with("claims", &essential("urn:weak"))).await;
+        assert_eq!((page.status, page.error().as_deref()), (303, Some("unmet_authentication_requirements")));
         let ask = Ask::native("openid").with("acr_values", "urn:weak");
         let back = Browser::default().sign_in(&world, &ask, "alice").await;
         let tokens = world.exchange(&back["code"], &ask.verifier).await.1;
@@ -164,17 +155,17 @@ async fn claims_by_name_are_consented_to() {
         let mut browser = Browser::default();
         let plain = Ask::new("third-party", "https://third.example.com/callback", "openid");
         assert!(browser.sign_in(&world, &plain, "alice").await.contains_key("code"));
-        assert!(open(&world, &mut browser, &plain).await.location.is_some(), "remembered");
+        assert!(browser.open(&world, &plain).await.location.is_some(), "remembered");
         let more = plain.clone().with("claims", EVERYTHING);
-        let page = open(&world, &mut browser, &more).await;
+        let page = browser.open(&world, &more).await;
         for words in ["See your e-mail address", "See your orders", "See your name and language"] {
-            assert!(page.html.contains(words), "{words}: {}", page.html);
+            assert!(page.says(words), "{words}: {}", page.html);
         }
-        let silent = open(&world, &mut browser, &more.clone().with("prompt", "none")).await;
-        assert_eq!(error(&silent).as_deref(), Some("consent_required"));
-        let given = browser.submit(&world, &page, &[], &first_action(&page.html)).await;
-        assert!(parameters(&given.location.unwrap()).contains_key("code"));
-        assert!(open(&world, &mut browser, &more).await.location.is_some(), "remembered as well");
+        let silent = browser.open(&world, &more.clone().with("prompt", "none")).await;
+        assert_eq!(silent.error().as_deref(), Some("consent_required"));
+        let given = browser.submit(&world, &page, &[], &page.first_action()).await;
+        assert!(given.has_code());
+        assert!(browser.open(&world, &more).await.location.is_some(), "remembered as well");
         world.stop().await;
     }
 }
@@ -198,8 +189,8 @@ async fn a_wish_of_the_wrong_type_is_refused() {
         good.clone().with("prompt", "login login login login login login login login login login none"),
         good.clone().with("prompt", " "),
     ] {
-        let page = open(&world, &mut Browser::default(), &wrong).await;
-        assert_eq!((page.status, error(&page).as_deref()), (303, Some("invalid_request")), "{:?}", wrong.parameters);
+        let page = Browser::default().open(&world, &wrong).await;
+        assert_eq!((page.status, page.error().as_deref()), (303, Some("invalid_request")), "{:?}", wrong.parameters);
     }
     for right in [
         good.clone().with("claims", &of(&sub)).with("id_token_hint", hint),
@@ -219,8 +210,8 @@ async fn without_pkce_there_is_a_nonce() {
     let world = askers(Engine::Sqlite).await;
     let bare = Ask::new("old-web", "https://old.example.com/callback", "openid").without("code_challenge").without("code_challenge_method");
     for wrong in [bare.clone(), bare.clone().with("nonce", ""), bare.clone().with("nonce", "n-1").with("scope", "email")] {
-        let page = open(&world, &mut Browser::default(), &wrong).await;
-        assert_eq!((page.status, error(&page).as_deref()), (303, Some("invalid_request")), "{:?}", wrong.parameters);
+        let page = Browser::default().open(&world, &wrong).await;
+        assert_eq!((page.status, page.error().as_deref()), (303, Some("invalid_request")), "{:?}", wrong.parameters);
     }
     let back = Browser::default().sign_in(&world, &bare.with("nonce", "n-1"), "alice").await;
     let form = [("grant_type", "authorization_code"), ("code", &*back["code"]), ("redirect_uri", "https://old.example.com/callback")];
@@ -239,11 +230,11 @@ async fn refusals_of_the_known_are_entries() {
         let world = world(engine, POLICIES).await;
         let third = Ask::new("third-party", "https://third.example.com/callback", "openid");
         let mut stranger = Browser::default();
-        let page = open(&world, &mut stranger, &third.clone().with("prompt", "none")).await;
-        assert_eq!(error(&page).as_deref(), Some("login_required"));
-        let page = open(&world, &mut stranger, &third).await;
+        let page = stranger.open(&world, &third.clone().with("prompt", "none")).await;
+        assert_eq!(page.error().as_deref(), Some("login_required"));
+        let page = stranger.open(&world, &third).await;
         let page = stranger.submit(&world, &page, &[], "cancel").await;
-        assert_eq!(error(&page).as_deref(), Some("access_denied"));
+        assert_eq!(page.error().as_deref(), Some("access_denied"));
         assert!(world.entries("authorization_refused").await.is_empty());
 
         let mut alice = Browser::default();
@@ -257,11 +248,11 @@ async fn refusals_of_the_known_are_entries() {
             (Ask::native("openid").with("acr_values", "urn:two"), Some("cancel"), "access_denied", "the person cancelled the sign-in"),
         ] {
             let before = world.entries("authorization_refused").await.len();
-            let mut page = open(&world, &mut alice, &ask).await;
+            let mut page = alice.open(&world, &ask).await;
             if let Some(button) = button {
                 page = alice.submit(&world, &page, &[], button).await;
             }
-            assert_eq!(error(&page).as_deref(), Some(code), "{}", page.html);
+            assert_eq!(page.error().as_deref(), Some(code), "{}", page.html);
             let entries = world.entries("authorization_refused").await;
             let entry = &entries[before];
             assert_eq!((entries.len(), entry["detail"]["error"].as_str()), (before + 1, Some(code)), "{entry}");
@@ -272,11 +263,11 @@ async fn refusals_of_the_known_are_entries() {
 
         // A client that has proved itself is known as well, whoever the person is.
         let ask = Ask::new("shop-web", WEB_BACK, "openid").with("prompt", "none");
-        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = ask.form();
         let pushed = world.post("/par", &form, Some("shop-web")).await.1;
         let query = format!("/authorize?client_id=shop-web&request_uri={}", pushed["request_uri"].as_str().unwrap());
-        let page = Browser::default().get(&world, &world.url(&query)).await;
-        assert_eq!(error(&page).as_deref(), Some("login_required"));
+        let page = Browser::default().visit(&world, &query).await;
+        assert_eq!(page.error().as_deref(), Some("login_required"));
         let entry = world.entries("authorization_refused").await.pop().unwrap();
         assert_eq!((entry["client"].as_str(), entry.get("account")), (Some("shop-web"), None), "{entry}");
         // Steps of a sign-in say whose it is.
@@ -296,18 +287,18 @@ async fn another_account_can_be_selected() {
         world.person("bob").await;
         let mut browser = Browser::default();
         let ask = Ask::native("openid");
-        let page = open(&world, &mut browser, &ask).await;
+        let page = browser.open(&world, &ask).await;
         let page = browser.submit(&world, &page, &[], "use_password").await;
-        let page = browser.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        let page = browser.submit_password(&world, &page, "alice", PASSWORD).await;
         assert!(page.location.is_some(), "{}", page.html);
-        let again = open(&world, &mut browser, &ask.clone().with("prompt", "login")).await;
-        assert!(!again.html.contains("name=\"username\""), "the twin asks the same person again: {}", again.html);
+        let again = browser.open(&world, &ask.clone().with("prompt", "login")).await;
+        assert!(!again.asks_for("username"), "the twin asks the same person again: {}", again.html);
         let select = ask.clone().with("prompt", "select_account");
-        let page = open(&world, &mut browser, &select).await;
-        assert!(page.html.contains("name=\"username\"") && !page.html.contains("example.com"), "{}", page.html);
+        let page = browser.open(&world, &select).await;
+        assert!(page.asks_for("username") && !page.html.contains("example.com"), "{}", page.html);
         let page = browser.submit(&world, &page, &[], "use_password").await;
-        let page = browser.submit(&world, &page, &[("username", "bob"), ("password", PASSWORD)], "continue").await;
-        let code = parameters(page.location.as_deref().unwrap())["code"].clone();
+        let page = browser.submit_password(&world, &page, "bob", PASSWORD).await;
+        let code = page.code();
         let tokens = world.exchange(&code, &select.verifier).await.1;
         let bob = world.running.shared.now().store.one("SELECT account FROM login_name WHERE name = $1", &["bob".into()]).await;
         assert_eq!(claims(tokens["id_token"].as_str().unwrap())["sub"], bob.unwrap().unwrap().text(0).unwrap());
@@ -338,16 +329,13 @@ async fn a_scope_is_shown_in_the_words_of_the_clients_own_apis() {
     let world = world(Engine::Sqlite, &more.concat()).await;
     for (name, weather) in [("reader", false), ("half", false), ("both", true)] {
         let mut browser = Browser::default();
-        let mut page = open(&world, &mut browser, &Ask::new(name, &format!("https://{name}.example.com/callback"), "openid read")).await;
-        while !page.html.contains("class=\"scopes\"") {
+        let mut page = browser.open(&world, &Ask::new(name, &format!("https://{name}.example.com/callback"), "openid read")).await;
+        while !page.lists_scopes() {
             assert_eq!(page.status, 200, "{}", page.html);
-            let fill = [("username", "alice"), ("login_name", "alice"), ("password", PASSWORD)];
-            let fill: Vec<(&str, &str)> = fill.into_iter().filter(|it| inputs(&page.html).contains_key(it.0)).collect();
-            let action = first_action(&page.html);
-            page = browser.submit(&world, &page, &fill, &action).await;
+            page = browser.answer(&world, &page, "alice").await;
         }
-        assert!(page.html.contains("See your balance and every payment"), "{name}: {}", page.html);
-        assert_eq!(page.html.contains("See the weather"), weather, "{name}: {}", page.html);
+        assert!(page.says("See your balance and every payment"), "{name}: {}", page.html);
+        assert_eq!(page.says("See the weather"), weather, "{name}: {}", page.html);
     }
     world.stop().await;
 }

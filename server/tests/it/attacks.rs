@@ -5,10 +5,6 @@ use crate::world::*;
 use serde_json::Value as Json;
 use symbolon_oauth::base64url;
 
-fn back(page: &Page) -> std::collections::BTreeMap<String, String> {
-    parameters(page.location.as_deref().unwrap_or_else(|| panic!("no redirect: {}", page.html)))
-}
-
 fn authorize(world: &World, ask: &Ask) -> String {
     world.url(&format!("/authorize?{}", ask.query()))
 }
@@ -36,7 +32,7 @@ async fn a_disabled_client_is_nobody() {
         assert_eq!(world.exchange(&code, &verifier).await.0, 401);
         assert_eq!(world.refresh(&kept).await.0, 401);
         assert_eq!(world.post("/revoke", &[("client_id", "shop-ios"), ("token", &kept)], None).await.0, 401);
-        let page = Browser::default().get(&world, &authorize(&world, &Ask::native("openid"))).await;
+        let page = Browser::default().open(&world, &Ask::native("openid")).await;
         assert_eq!((page.status, page.location), (400, None));
         reload(&world, "disabled = true\n", "").await;
         assert_eq!(world.refresh(&kept).await.0, 200, "and it is somebody again");
@@ -79,13 +75,13 @@ async fn who_must_push_pushes() {
     );
     let world = World::with(&text, port).await;
     let ask = Ask::native("openid").with("nonce", "a-secret-nonce");
-    let page = Browser::default().get(&world, &authorize(&world, &ask)).await;
+    let page = Browser::default().open(&world, &ask).await;
     assert_eq!((page.status, page.location), (400, None));
-    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let form = ask.form();
     let (_, pushed) = world.post("/par", &form, None).await;
     let mut browser = Browser::default();
     let query = format!("/authorize?client_id=shop-ios&request_uri={}", pushed["request_uri"].as_str().unwrap());
-    let page = browser.get(&world, &world.url(&query)).await;
+    let page = browser.visit(&world, &query).await;
     assert_eq!(page.status, 200);
     assert!(!page.html.contains("a-secret-nonce") && !browser.cookies.values().any(|it| it.contains("a-secret-nonce")));
     world.stop().await;
@@ -119,10 +115,10 @@ async fn what_a_person_ends_has_ended() {
         let first = phone.sign_in(&world, &ask, "alice").await["code"].clone();
         let first = refresh_token(&world.exchange(&first, &ask.verifier).await.1);
         let mut desk = Browser::default();
-        let page = desk.get(&world, &world.url("/account")).await;
-        let page = desk.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+        let page = desk.visit(&world, "/account").await;
+        let page = desk.submit_password(&world, &page, "alice", PASSWORD).await;
         assert_eq!(page.status, 303, "a password form is never sent on");
-        let account = desk.get(&world, &world.url("/account")).await;
+        let account = desk.visit(&world, "/account").await;
         let revoke = desk.submit(&world, &account, &[], "revoke_app:shop-ios").await;
         assert_eq!(revoke.status, 303);
         assert_eq!(world.refresh(&first).await.0, 400, "136-F");
@@ -130,15 +126,15 @@ async fn what_a_person_ends_has_ended() {
         let again = phone.sign_in(&world, &ask, "alice").await["code"].clone();
         let second = refresh_token(&world.exchange(&again, &ask.verifier).await.1);
         let second = refresh_token(&world.refresh(&second).await.1);
-        let account = desk.get(&world, &world.url("/account")).await;
+        let account = desk.visit(&world, "/account").await;
         desk.submit(&world, &account, &[], "sign_out_others").await;
         assert_eq!(world.refresh(&second).await.0, 400, "152-F, 346-L");
-        let silent = phone.get(&world, &authorize(&world, &ask.clone().with("prompt", "none"))).await;
-        assert_eq!(back(&silent)["error"], "login_required");
+        let silent = phone.open(&world, &ask.clone().with("prompt", "none")).await;
+        assert_eq!(silent.parameters()["error"], "login_required");
 
         let own = desk.sign_in(&world, &ask, "alice").await["code"].clone();
         let third = refresh_token(&world.exchange(&own, &ask.verifier).await.1);
-        let page = desk.get(&world, &world.url("/logout")).await;
+        let page = desk.visit(&world, "/logout").await;
         desk.submit(&world, &page, &[], "logout").await;
         assert_eq!(world.refresh(&third).await.0, 400, "151-F");
         world.stop().await;
@@ -159,21 +155,21 @@ async fn silence_is_for_the_same_person_in_time() {
         let bob = bobs.sign_in(&world, &ask, "bob").await["code"].clone();
         let bob = world.exchange(&bob, &ask.verifier).await.1["id_token"].as_str().unwrap().to_owned();
         let silent = |hint: &str| authorize(&world, &ask.clone().with("prompt", "none").with("id_token_hint", hint));
-        assert!(back(&browser.get(&world, &silent(&alices)).await).contains_key("code"));
-        assert_eq!(back(&browser.get(&world, &silent(&bob)).await)["error"], "login_required");
+        assert!(browser.get(&world, &silent(&alices)).await.has_code());
+        assert_eq!(browser.get(&world, &silent(&bob)).await.parameters()["error"], "login_required");
         let none = authorize(&world, &ask.clone().with("prompt", "none"));
         world.advance_s(2 * 3600 - 60);
-        assert!(back(&browser.get(&world, &none).await).contains_key("code"), "within the idle limit");
+        assert!(browser.get(&world, &none).await.has_code(), "within the idle limit");
         world.advance_s(2 * 3600 + 60);
-        assert_eq!(back(&browser.get(&world, &none).await)["error"], "login_required", "idle");
+        assert_eq!(browser.get(&world, &none).await.parameters()["error"], "login_required", "idle");
         let mut lasting = Browser::default();
         lasting.sign_in(&world, &ask, "alice").await;
         for hour in 1..12 {
             world.advance_s(3600);
-            assert!(back(&lasting.get(&world, &none).await).contains_key("code"), "hour {hour}");
+            assert!(lasting.get(&world, &none).await.has_code(), "hour {hour}");
         }
         world.advance_s(3600 + 60);
-        assert_eq!(back(&lasting.get(&world, &none).await)["error"], "login_required", "absolute");
+        assert_eq!(lasting.get(&world, &none).await.parameters()["error"], "login_required", "absolute");
         world.stop().await;
     })
     .await;
@@ -190,28 +186,23 @@ async fn ten_guesses_are_ten() {
         let mut tries = Vec::new();
         for at in 0..40 {
             let mut browser = Browser::default();
-            let page = browser.get(&world, &authorize(&world, &Ask::native("openid"))).await;
-            let mut form = inputs(&page.html);
-            form.insert("username".to_owned(), names[at % names.len()].to_owned());
-            form.insert("password".to_owned(), format!("guess number {at}"));
-            form.insert("action".to_owned(), "continue".to_owned());
-            let cookies: Vec<String> = browser.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            let request = world.http.post(world.url("/login")).header("cookie", cookies.join("; ")).form(&form);
-            tries.push(tokio::spawn(async move { request.send().await.unwrap().text().await.unwrap() }));
+            let page = browser.open(&world, &Ask::native("openid")).await;
+            let (node, name) = (world.node.clone(), names[at % names.len()]);
+            tries.push(tokio::spawn(async move { browser.submit_password(&node, &page, name, &format!("guess number {at}")).await }));
         }
         let mut wrong = 0;
         for one in tries {
-            wrong += usize::from(one.await.unwrap().contains("The name or the password is not right"));
+            wrong += usize::from(one.await.unwrap().says("The name or the password is not right"));
         }
         assert!(wrong <= 10, "{wrong} guesses were judged");
         let fill = [("username", "alice"), ("password", PASSWORD)];
         let mut stranger = Browser::default();
-        let page = stranger.get(&world, &authorize(&world, &Ask::native("openid"))).await;
+        let page = stranger.open(&world, &Ask::native("openid")).await;
         let page = stranger.submit(&world, &page, &fill, "continue").await;
-        assert!(page.html.contains("Too many attempts"), "{}", page.html);
-        let page = known.get(&world, &authorize(&world, &Ask::native("openid").with("prompt", "login"))).await;
+        assert!(page.says("Too many attempts"), "{}", page.html);
+        let page = known.open(&world, &Ask::native("openid").with("prompt", "login")).await;
         let page = known.submit(&world, &page, &fill, "continue").await;
-        assert!(back(&page).contains_key("code"), "the owner's browser is served");
+        assert!(page.has_code(), "the owner's browser is served");
         world.stop().await;
     })
     .await;
@@ -222,7 +213,7 @@ async fn ten_guesses_are_ten() {
 async fn hostile_forms_and_headers() {
     on_every_engine(|world| async move {
         let mut browser = Browser::default();
-        let page = browser.get(&world, &authorize(&world, &Ask::native("openid"))).await;
+        let page = browser.open(&world, &Ask::native("openid")).await;
         let extra =
             [("username", "alice"), ("password", "wrong"), ("verified", "true"), ("acr", "high"), ("account", "x"), ("proofs", "[]")];
         let refused = browser.submit(&world, &page, &extra, "continue").await;
@@ -230,9 +221,9 @@ async fn hostile_forms_and_headers() {
         let secret = "/login?username=alice&password=".to_owned() + "x";
         assert_eq!(world.get(&secret).await.status(), 405, "a password never comes in a URL");
         let long = "p".repeat(60_000);
-        let long = browser.submit(&world, &page, &[("username", "alice"), ("password", &long)], "continue").await;
+        let long = browser.submit_password(&world, &page, "alice", &long).await;
         assert_eq!((long.status, long.location), (200, None));
-        let forged = browser.submit(&world, &page, &[("username", "a\r\nlevel=error\u{1b}[2J"), ("password", "x")], "continue").await;
+        let forged = browser.submit_password(&world, &page, "a\r\nlevel=error\u{1b}[2J", "x").await;
         assert_eq!(forged.status, 200);
         let state = "s\r\nSet-Cookie: evil=1";
         let split = Browser::default().sign_in(&world, &Ask::native("openid").with("state", state), "alice").await;
@@ -241,8 +232,8 @@ async fn hostile_forms_and_headers() {
         assert_eq!(world.http.get(world.url("/health")).header("cookie", cookies).send().await.unwrap().status(), 200);
         let huge = world.http.get(world.url("/health")).header("x-huge", "h".repeat(64 * 1024)).send().await;
         assert!(huge.is_err() || huge.is_ok_and(|it| it.status() == 431 || it.status() == 400));
-        let done = browser.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
-        assert!(back(&done).contains_key("code"), "the twin");
+        let done = browser.submit_password(&world, &page, "alice", PASSWORD).await;
+        assert!(done.has_code(), "the twin");
         world.stop().await;
     })
     .await;
@@ -280,7 +271,7 @@ async fn one_name_is_one_person() {
 async fn handles_are_not_guessed() {
     let world = World::start(Engine::Sqlite).await;
     let ask = Ask::native("openid");
-    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let form = ask.form();
     let mut seen = std::collections::BTreeSet::new();
     for _ in 0..50 {
         let uri = world.post("/par", &form, None).await.1["request_uri"].as_str().unwrap().to_owned();
@@ -290,9 +281,9 @@ async fn handles_are_not_guessed() {
     let mut near = last.clone();
     let end = near.pop().unwrap();
     near.push(if end == 'A' { 'Q' } else { 'A' });
-    let page = Browser::default().get(&world, &world.url(&format!("/authorize?client_id=shop-ios&request_uri={near}"))).await;
+    let page = Browser::default().visit(&world, &format!("/authorize?client_id=shop-ios&request_uri={near}")).await;
     assert_eq!(page.status, 400);
-    let page = Browser::default().get(&world, &world.url(&format!("/authorize?client_id=shop-ios&request_uri={last}"))).await;
+    let page = Browser::default().visit(&world, &format!("/authorize?client_id=shop-ios&request_uri={last}")).await;
     assert_eq!(page.status, 200);
     world.stop().await;
 }
@@ -381,7 +372,7 @@ async fn a_logout_leads_to_an_address_and_runs_nothing() {
         url.to_string()
     };
     let bad = browser.get(&world, &url("javascript:alert(1)", "s")).await;
-    assert_eq!((bad.status, bad.location, bad.html.contains("invalid_request")), (400, None, true));
+    assert_eq!((bad.status, &bad.location, bad.says("invalid_request")), (400, &None, true));
     let state = "\"><script>alert(1)</script>";
     let csp = world.get("/logout").await.headers()["content-security-policy"].to_str().unwrap().to_owned();
     assert!(csp.contains("script-src 'none'") && !csp.contains("unsafe"), "{csp}");
@@ -397,7 +388,7 @@ async fn a_logout_leads_to_an_address_and_runs_nothing() {
 /// code, refresh, userinfo, introspection. Enabled again, the password is good, and what was open stays ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_person_is_nobody_on_every_way() {
-    crate::mail::on_every_engine(|it| async move {
+    crate::world::mail::on_every_engine(|it| async move {
         let world = &it.world;
         let mut browser = Browser::default();
         let ask = Ask::native("openid profile");
@@ -417,7 +408,7 @@ async fn a_disabled_person_is_nobody_on_every_way() {
         let (page, mailed) = it.asked(&mut Browser::default(), "/reset", &[("username", "alice")], "alice@example.com").await;
         drop(page);
         let mut by_mail = Browser::default();
-        let ways = by_mail.get(world, &authorize(world, &ask)).await;
+        let ways = by_mail.open(world, &ask).await;
         let ways = by_mail.submit(world, &ways, &[], "use_email").await;
         let seen = it.seen();
         let sent = by_mail.submit(world, &ways, &[("username", "alice")], "continue").await;
@@ -429,19 +420,19 @@ async fn a_disabled_person_is_nobody_on_every_way() {
         assert_eq!((profile(&own).await, active().await), (401, Json::Bool(false)));
         assert_eq!(world.exchange(&code, &verifier).await.1["error"], "invalid_grant");
         assert_eq!(world.refresh(&refresh_token(&own)).await.1["error"], "invalid_grant");
-        let silent = browser.get(world, &authorize(world, &ask.clone().with("prompt", "none"))).await;
-        assert_eq!(back(&silent)["error"], "login_required");
+        let silent = browser.open(world, &ask.clone().with("prompt", "none")).await;
+        assert_eq!(silent.parameters()["error"], "login_required");
         let mut known = browser.clone();
-        let page = known.get(world, &authorize(world, &ask)).await;
-        let page = known.submit(world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
-        assert!(page.location.is_none() && page.html.contains("The name or the password is not right"), "{}", page.html);
+        let page = known.open(world, &ask).await;
+        let page = known.submit_password(world, &page, "alice", PASSWORD).await;
+        assert!(page.location.is_none() && page.says("The name or the password is not right"), "{}", page.html);
         let page = by_mail.submit(world, &sent, &[("email_code", &good)], "continue").await;
-        assert!(page.location.is_none() && page.html.contains("no longer good"), "{}", page.html);
+        assert!(page.location.is_none() && page.says("no longer good"), "{}", page.html);
         let seen = it.seen();
         let mut forgetful = Browser::default();
-        let page = forgetful.get(world, &world.url("/reset")).await;
+        let page = forgetful.visit(world, "/reset").await;
         let page = forgetful.submit(world, &page, &[("username", "alice")], "continue").await;
-        assert!(page.html.contains("Read your e-mail"), "{}", page.html);
+        assert_eq!(page.kind(), "email_code", "{}", page.html);
         assert!(it.mailbox.letters().len() == seen, "nobody is written to");
 
         crate::commands::symbolon(&world.file(), &["user", "enable", "alice"], "").await;

@@ -211,11 +211,11 @@ async fn failures_tell_nothing_of_the_inside() {
     let mut browser = Browser::default();
     browser.sign_in(&world, &Ask::native("openid"), "alice").await;
     for query in ["action=sign_out_others", "action=end_session:x", "action=revoke_app:shop-ios"] {
-        assert_eq!(browser.get(&world, &world.url(&format!("/account?{query}"))).await.status, 200, "shown, and nothing done");
+        assert_eq!(browser.visit(&world, &format!("/account?{query}")).await.status, 200, "shown, and nothing done");
     }
     let silent = Ask::native("openid").with("prompt", "none");
-    let page = browser.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
-    assert!(parameters(page.location.as_deref().unwrap()).contains_key("code"), "still signed in");
+    let page = browser.open(&world, &silent).await;
+    assert!(page.has_code(), "still signed in");
     world.stop().await;
 }
 
@@ -240,28 +240,18 @@ async fn a_sign_in_cannot_be_handed_to_a_victim() {
     let world = World::start(Engine::Sqlite).await;
     let mut thief = Browser::default();
     let ask = Ask::native("orders:read").with("state", "the thief's");
-    let begun = thief.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
-    let (handle, form_token, login) =
-        (inputs(&begun.html)["handle"].clone(), inputs(&begun.html)["form_token"].clone(), inputs(&begun.html)["login"].clone());
+    let begun = thief.open(&world, &ask).await;
     // The victim, signed in or not, is made to send the thief's form.
     let mut victim = Browser::default();
     victim.sign_in(&world, &Ask::native("openid"), "alice").await;
-    let form = [
-        ("handle", handle.as_str()),
-        ("form_token", &form_token),
-        ("login", &login),
-        ("username", "alice"),
-        ("password", PASSWORD),
-        ("action", "continue"),
-    ];
-    let answer = victim.send(world.http.post(world.url("/login")).form(&form)).await;
+    let answer = victim.submit_password(&world, &begun, "alice", PASSWORD).await;
     assert_eq!((answer.status, answer.location), (400, None));
     // The thief's own browser is not signed in by it.
     let silent = Ask::native("openid").with("prompt", "none");
-    let page = thief.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
-    assert_eq!(parameters(page.location.as_deref().unwrap())["error"], "login_required");
+    let page = thief.open(&world, &silent).await;
+    assert_eq!(page.parameters()["error"], "login_required");
     // And the thief, who knows a password, goes on where they were.
-    assert!(thief.submit(&world, &begun, &[("username", "alice"), ("password", PASSWORD)], "continue").await.location.is_some());
+    assert!(thief.submit_password(&world, &begun, "alice", PASSWORD).await.location.is_some());
     world.stop().await;
 }
 
@@ -271,15 +261,14 @@ async fn a_made_up_session_cookie_is_nothing() {
     on_every_engine(|world| async move {
         let mut browser = Browser::default();
         browser.sign_in(&world, &Ask::native("openid"), "alice").await;
-        let (name, value) = browser.cookies.iter().find(|it| it.0.contains("session")).map(|(k, v)| (k.clone(), v.clone())).unwrap();
+        let (name, value) = browser.session_cookie();
         let signed_in = async |value: &str| {
-            let mut other = Browser::default();
-            other.cookies.insert(name.clone(), value.to_owned());
+            let mut other = Browser::with_cookie(name, value);
             let silent = Ask::native("openid").with("prompt", "none");
-            let page = other.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
-            parameters(page.location.as_deref().unwrap()).contains_key("code")
+            let page = other.open(&world, &silent).await;
+            page.has_code()
         };
-        let bytes = base64url::decode(&value).unwrap();
+        let bytes = base64url::decode(value).unwrap();
         for at in [0, 15, 16, bytes.len() - 1] {
             let mut edited = bytes.clone();
             edited[at] ^= 1;
@@ -291,9 +280,9 @@ async fn a_made_up_session_cookie_is_nothing() {
         let other = World::start(Engine::Sqlite).await;
         let mut elsewhere = Browser::default();
         elsewhere.sign_in(&other, &Ask::native("openid"), "alice").await;
-        assert!(!signed_in(elsewhere.cookies.iter().find(|it| it.0.contains("session")).unwrap().1).await, "another server's");
+        assert!(!signed_in(elsewhere.session()).await, "another server's");
         other.stop().await;
-        assert!(signed_in(&value).await);
+        assert!(signed_in(value).await);
         world.stop().await;
     })
     .await;
@@ -319,8 +308,8 @@ async fn two_people_on_one_browser() {
         let (_, refreshed) = world.refresh(his["refresh_token"].as_str().unwrap()).await;
         assert_eq!(claims(refreshed["id_token"].as_str().unwrap())["sub"], bob);
         let silent = Ask::native("openid").with("prompt", "none");
-        let page = browser.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
-        let code = parameters(page.location.as_deref().unwrap())["code"].clone();
+        let page = browser.open(&world, &silent).await;
+        let code = page.code();
         let (_, now) = world.exchange(&code, &silent.verifier).await;
         assert_eq!(claims(now["id_token"].as_str().unwrap())["sub"], bob);
         world.stop().await;
@@ -379,15 +368,15 @@ async fn a_hint_of_somebody_else_ends_nothing() {
         };
         let (mut hers, mut his) = (Browser::default(), Browser::default());
         let (own, other) = (id_token("alice", &mut hers).await, id_token("bob", &mut his).await);
-        let page = hers.get(&world, &world.url(&format!("/logout?id_token_hint={other}"))).await;
-        assert!(page.status == 200 && page.html.contains("<form"), "it asks: {}", page.html);
+        let page = hers.visit(&world, &format!("/logout?id_token_hint={other}")).await;
+        assert!(page.status == 200 && page.has_form(), "it asks: {}", page.html);
         let silent = Ask::native("openid").with("prompt", "none");
-        let still = hers.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
-        assert!(parameters(still.location.as_deref().unwrap()).contains_key("code"));
-        let page = hers.get(&world, &world.url(&format!("/logout?id_token_hint={own}"))).await;
-        assert!(!page.html.contains("<form"), "her own hint needs no question");
-        let gone = hers.get(&world, &world.url(&format!("/authorize?{}", silent.query()))).await;
-        assert_eq!(parameters(gone.location.as_deref().unwrap())["error"], "login_required");
+        let still = hers.open(&world, &silent).await;
+        assert!(still.has_code());
+        let page = hers.visit(&world, &format!("/logout?id_token_hint={own}")).await;
+        assert!(!page.has_form(), "her own hint needs no question");
+        let gone = hers.open(&world, &silent).await;
+        assert_eq!(gone.parameters()["error"], "login_required");
         world.stop().await;
     })
     .await;

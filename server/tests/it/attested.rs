@@ -154,7 +154,7 @@ impl<'a> Phone<'a> {
 
     async fn push(&mut self) -> (String, String) {
         let ask = Ask::new(self.client, BACK, "openid orders:read");
-        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = ask.form();
         let answer = self.post("/par", &form).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
         (answer.text("request_uri"), ask.verifier)
@@ -366,7 +366,7 @@ async fn a_pop_answers_a_challenge_of_ours_once() {
         assert_eq!(once.error(), (400, "unauthorized_client"), "authenticated, but not for this grant");
         // A PoP is burnt by what it changes.
         let ask = Ask::new("popping", BACK, "openid orders:read");
-        let pushed: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let pushed: Vec<(&str, &str)> = ask.form();
         assert_eq!(phone.send("/par", &pushed, &good).await.status, 201);
         let replayed = phone.send("/par", &pushed, &good).await;
         assert_eq!(replayed.error(), (400, "use_attestation_challenge"));

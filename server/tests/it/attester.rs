@@ -153,7 +153,7 @@ impl<'a> Phone<'a> {
 
     async fn tokens_of(&mut self, person: &str) -> Answer {
         let ask = Ask::new("genuine", BACK, "openid orders:read");
-        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = ask.form();
         let pushed = self.post("/par", &form).await;
         let Some(uri) = pushed.1["request_uri"].as_str() else { return pushed };
         let mut opened = ask.clone();

@@ -18,7 +18,7 @@ async fn a_person_signs_in_and_the_app_gets_a_code_with_state_and_issuer() {
         assert_eq!(access["customer_id"], "c-alice");
         assert_eq!(claims(tokens["id_token"].as_str().unwrap())["aud"], "shop-ios");
         // Single sign-on: the same browser is not asked again.
-        let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        let page = browser.open(&world, &ask).await;
         assert_eq!(page.status, 303);
         assert!(page.location.unwrap().starts_with(NATIVE_BACK));
         world.stop().await;
@@ -52,10 +52,9 @@ async fn a_redirect_uri_that_differs_by_a_byte_is_a_page_and_never_a_redirect() 
         "http://localhost:61234/callback",
     ];
     for uri in bad {
-        let page =
-            Browser::default().get(&world, &world.url(&format!("/authorize?{}", Ask::new("shop-ios", uri, "orders:read").query()))).await;
+        let page = Browser::default().open(&world, &Ask::new("shop-ios", uri, "orders:read")).await;
         assert_eq!((page.status, &page.location), (400, &None), "{uri}");
-        assert!(page.html.contains("invalid_request"), "{uri}: {}", page.html);
+        assert!(page.says("invalid_request"), "{uri}: {}", page.html);
     }
     for uri in [NATIVE_BACK, "com.example.shop:/callback", "http://127.0.0.1:61234/callback", "http://127.0.0.1/callback"] {
         let back = Browser::default().sign_in(&world, &Ask::new("shop-ios", uri, "orders:read"), "alice").await;
@@ -71,11 +70,11 @@ async fn a_parameter_given_twice_is_refused() {
     let good = Ask::native("orders:read");
     for (name, value) in &good.parameters {
         for query in [format!("{}&{name}=other", good.query()), format!("{name}=other&{}", good.query())] {
-            let page = Browser::default().get(&world, &world.url(&format!("/authorize?{query}"))).await;
+            let page = Browser::default().visit(&world, &format!("/authorize?{query}")).await;
             assert_eq!((page.status, page.location), (400, None), "{name}={value}");
         }
     }
-    assert_eq!(Browser::default().get(&world, &world.url(&format!("/authorize?{}", good.query()))).await.status, 200);
+    assert_eq!(Browser::default().open(&world, &good).await.status, 200);
     world.stop().await;
 }
 
@@ -105,9 +104,9 @@ async fn a_wrong_request_is_answered_at_the_redirect_uri_with_the_rfcs_code() {
         (good.clone().with("prompt", "none"), "login_required"),
     ];
     for (ask, code) in wrong {
-        let page = Browser::default().get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        let page = Browser::default().open(&world, &ask).await;
         assert_eq!(page.status, 303, "{:?}: {}", ask.parameters, page.html);
-        let back = parameters(&page.location.unwrap());
+        let back = page.parameters();
         assert_eq!(back["error"], code, "{:?}", ask.parameters);
         assert_eq!((back["state"].as_str(), back["iss"].as_str()), ("s-1", world.issuer.as_str()));
         assert!(!back.contains_key("code"));
@@ -117,7 +116,7 @@ async fn a_wrong_request_is_answered_at_the_redirect_uri_with_the_rfcs_code() {
 }
 
 async fn push(world: &World, ask: &Ask) -> (u16, serde_json::Value) {
-    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let form = ask.form();
     world.post("/par", &form, None).await
 }
 
@@ -136,19 +135,19 @@ async fn a_pushed_request_works_once_for_its_client_and_in_time() {
         };
         // A reload before the person signs in costs nothing; a challenge beside it is ignored.
         let beside = named("shop-ios").with("code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
-        assert_eq!(Browser::default().get(&world, &world.url(&format!("/authorize?{}", beside.query()))).await.status, 200);
-        let stranger = Browser::default().get(&world, &world.url(&format!("/authorize?{}", named("other-ios").query()))).await;
+        assert_eq!(Browser::default().open(&world, &beside).await.status, 200);
+        let stranger = Browser::default().open(&world, &named("other-ios")).await;
         assert_eq!((stranger.status, stranger.location), (400, None));
         let back = Browser::default().sign_in(&world, &beside, "alice").await;
         assert_eq!(world.exchange(&back["code"], &ask.verifier).await.0, 200);
-        let again = Browser::default().get(&world, &world.url(&format!("/authorize?{}", named("shop-ios").query()))).await;
-        assert_eq!((again.status, again.location), (400, None));
-        assert!(again.html.contains("invalid_request_uri"));
+        let again = Browser::default().open(&world, &named("shop-ios")).await;
+        assert_eq!((again.status, &again.location), (400, &None));
+        assert!(again.says("invalid_request_uri"));
         // In time: the next one waits too long.
         let (_, late) = push(&world, &ask).await;
         world.advance_s(91);
         let query = format!("client_id=shop-ios&request_uri={}", late["request_uri"].as_str().unwrap());
-        assert_eq!(Browser::default().get(&world, &world.url(&format!("/authorize?{query}"))).await.status, 400);
+        assert_eq!(Browser::default().visit(&world, &format!("/authorize?{query}")).await.status, 400);
         world.stop().await;
     })
     .await;
@@ -161,12 +160,12 @@ async fn a_push_authenticates_and_names_no_other_push() {
     let ask = Ask::new("shop-web", WEB_BACK, "openid");
     let (status, body) = push(&world, &ask).await;
     assert_eq!((status, body["error"].as_str()), (401, Some("invalid_client")));
-    let mut form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let mut form: Vec<(&str, &str)> = ask.form();
     assert_eq!(world.post("/par", &form, Some("shop-web")).await.0, 201);
     form.push(("request_uri", "urn:ietf:params:oauth:request_uri:x"));
     let (status, body) = world.post("/par", &form, Some("shop-web")).await;
     assert_eq!((status, body["error"].as_str()), (400, Some("invalid_request")));
-    let page = Browser::default().get(&world, &world.url("/authorize?client_id=shop-ios&request_uri=https://127.0.0.1:1/x")).await;
+    let page = Browser::default().visit(&world, "/authorize?client_id=shop-ios&request_uri=https://127.0.0.1:1/x").await;
     assert_eq!((page.status, page.location), (400, None));
     world.stop().await;
 }
@@ -179,22 +178,22 @@ async fn consent_is_asked_remembered_and_asked_again_for_more() {
         let ask = Ask::new("third-party", "https://third.example.com/callback", "openid");
         let back = browser.sign_in(&world, &ask, "alice").await;
         assert!(back.contains_key("code"), "{back:?}");
-        let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        let page = browser.open(&world, &ask).await;
         assert_eq!(page.status, 303, "remembered: {}", page.html);
         let more = Ask::new("third-party", "https://third.example.com/callback", "openid orders:read");
-        let page = browser.get(&world, &world.url(&format!("/authorize?{}", more.query()))).await;
+        let page = browser.open(&world, &more).await;
         assert_eq!(page.status, 200);
-        assert!(page.html.contains("See your orders"), "{}", page.html);
-        let silent = browser.get(&world, &world.url(&format!("/authorize?{}", more.clone().with("prompt", "none").query()))).await;
-        assert_eq!(parameters(&silent.location.unwrap())["error"], "consent_required");
+        assert!(page.says("See your orders"), "{}", page.html);
+        let silent = browser.open(&world, &more.clone().with("prompt", "none")).await;
+        assert_eq!(silent.parameters()["error"], "consent_required");
         // A forged approval: the right form with another browser's cookies.
-        let forged = Browser::default().submit(&world, &page, &[], &first_action(&page.html)).await;
+        let forged = Browser::default().submit(&world, &page, &[], &page.first_action()).await;
         assert_eq!((forged.status, forged.location), (400, None));
-        let given = browser.submit(&world, &page, &[], &first_action(&page.html)).await;
-        assert!(parameters(&given.location.unwrap()).contains_key("code"));
+        let given = browser.submit(&world, &page, &[], &page.first_action()).await;
+        assert!(given.has_code());
         // A private scheme can be taken by any app: no silent answer, first party or not.
         let scheme = Ask::new("shop-ios", "com.example.shop:/callback", "orders:read");
-        assert_eq!(browser.get(&world, &world.url(&format!("/authorize?{}", scheme.query()))).await.status, 200);
+        assert_eq!(browser.open(&world, &scheme).await.status, 200);
         world.stop().await;
     })
     .await;
@@ -207,25 +206,24 @@ async fn the_session_cookie_is_new_after_login_dead_after_logout_and_bounded_by_
     let mut browser = Browser::default();
     let ask = Ask::native("openid");
     browser.sign_in(&world, &ask, "alice").await;
-    let first = browser.cookies["symbolon-session"].clone();
-    let again = browser.get(&world, &world.url(&format!("/authorize?{}", ask.clone().with("prompt", "login").query()))).await;
+    let first = browser.session().to_owned();
+    let again = browser.open(&world, &ask.clone().with("prompt", "login")).await;
     assert_eq!(again.status, 200, "prompt=login asks");
     world.advance_s(5);
-    let aged = browser.get(&world, &world.url(&format!("/authorize?{}", ask.clone().with("max_age", "1").query()))).await;
+    let aged = browser.open(&world, &ask.clone().with("max_age", "1")).await;
     assert_eq!(aged.status, 200, "max_age asks");
     let fresh = ask.clone().with("max_age", "1");
     let back = browser.sign_in(&world, &fresh, "alice").await;
     assert!(back.contains_key("code"));
-    assert_ne!(browser.cookies["symbolon-session"], first);
-    let mut old = Browser::default();
-    old.cookies.insert("symbolon-session".to_owned(), first);
-    assert_eq!(old.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await.status, 200, "the old cookie is powerless");
+    assert_ne!(browser.session(), first);
+    let mut old = Browser::with_cookie("symbolon-session", &first);
+    assert_eq!(old.open(&world, &ask).await.status, 200, "the old cookie is powerless");
     let copy = browser.clone();
-    let page = browser.get(&world, &world.url("/logout")).await;
+    let page = browser.visit(&world, "/logout").await;
     assert_eq!(page.status, 200, "a logout without a hint asks first (491-O)");
     assert_eq!(browser.submit(&world, &page, &[], "logout").await.status, 200);
     let mut copy = copy;
-    assert_eq!(copy.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await.status, 200, "a copied cookie is dead");
+    assert_eq!(copy.open(&world, &ask).await.status, 200, "a copied cookie is dead");
     world.stop().await;
 }
 
@@ -250,7 +248,7 @@ async fn the_front_channel_carries_a_code_and_nothing_else() {
     let world = World::with(&text, port).await;
     let ask = Ask::native("openid orders:read").with("nonce", "n-1");
     let mut browser = Browser::default();
-    let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+    let page = browser.open(&world, &ask).await;
     browser.cookies.insert("response_type".to_owned(), "token".to_owned());
     let smuggled = [
         ("username", "alice"),
@@ -274,8 +272,8 @@ async fn the_front_channel_carries_a_code_and_nothing_else() {
     for kind in ["token", "id_token", "code token", "code id_token", "id_token token", "code id_token token", "none", "code code", "CODE"] {
         for mode in ["query", "fragment"] {
             let other = ask.clone().with("response_type", kind).with("response_mode", mode);
-            let page = browser.get(&world, &world.url(&format!("/authorize?{}", other.query()))).await;
-            let back = parameters(&page.location.expect(&page.html).replacen('#', "?", 1));
+            let page = browser.open(&world, &other).await;
+            let back = page.fragment();
             assert_eq!((page.status, back["error"].as_str()), (303, "unsupported_response_type"), "{kind} {mode}");
             assert!(["code", "access_token", "id_token"].iter().all(|it| !back.contains_key(*it)), "{kind} {mode}: {back:?}");
         }
@@ -293,14 +291,14 @@ async fn an_answer_goes_to_the_redirect_uri_only() {
     for mode in ["web_message", "web_message.jwt", "okpostmessage", "Query", "query fragment"] {
         let page = browser.get(&world, &url(mode)).await;
         assert_eq!((page.status, &page.location), (400, &None), "{mode}");
-        assert!(page.html.contains("invalid_request") && !page.html.contains("postMessage"), "{mode}: {}", page.html);
+        assert!(page.says("invalid_request") && !page.html.contains("postMessage"), "{mode}: {}", page.html);
     }
     for mode in ["query", "fragment"] {
         let page = browser.get(&world, &url(mode)).await;
-        assert!(parameters(&page.location.expect(&page.html).replacen('#', "?", 1)).contains_key("code"), "{mode}");
+        assert!(page.fragment().contains_key("code"), "{mode}");
     }
     let page = browser.get(&world, &url("form_post")).await;
-    assert!(inputs(&page.html).contains_key("code") && page.html.contains("app.example.com"), "{}", page.html);
+    assert!(page.asks_for("code") && page.form_action().unwrap().contains("app.example.com"), "{}", page.html);
     world.stop().await;
 }
 
@@ -314,20 +312,20 @@ async fn only_a_click_consents() {
         let page = browser.get(&world, &url(&ask)).await;
         let fill = [("username", "alice"), ("password", PASSWORD), ("consent", "true"), ("consented", "true")];
         let consent = browser.submit(&world, &page, &fill, "allow").await;
-        assert!(consent.location.is_none() && consent.html.contains("See your orders"), "{}", consent.html);
+        assert!(consent.location.is_none() && consent.says("See your orders"), "{}", consent.html);
         for action in ["", "continue", "yes", "send", "use_password"] {
             let asked = browser.submit(&world, &consent, &[("consent", "true"), ("scope", "orders:read")], action).await;
-            assert!(asked.location.is_none() && asked.html.contains("See your orders"), "{action}: {}", asked.html);
+            assert!(asked.location.is_none() && asked.says("See your orders"), "{action}: {}", asked.html);
         }
         for (name, value) in [("action", "allow"), ("approval_prompt", "auto"), ("consent", "true"), ("skip_consent", "1")] {
             let asked = browser.get(&world, &url(&ask.clone().with(name, value))).await;
-            assert!(asked.location.is_none() && asked.html.contains("<form"), "{name}: {}", asked.html);
+            assert!(asked.location.is_none() && asked.has_form(), "{name}: {}", asked.html);
         }
         assert_eq!(world.audited("code_issued").await, 0);
         let denied = browser.clone().submit(&world, &consent, &[], "deny").await;
-        assert_eq!(parameters(&denied.location.unwrap())["error"], "access_denied");
+        assert_eq!(denied.parameters()["error"], "access_denied");
         let given = browser.submit(&world, &consent, &[], "allow").await;
-        assert!(parameters(&given.location.unwrap()).contains_key("code"));
+        assert!(given.has_code());
         assert_eq!(world.audited("code_issued").await, 1);
         world.stop().await;
     })
@@ -361,15 +359,15 @@ async fn a_demand_is_met_or_refused() {
         (native(r#"{"id_token":{"sub":{"value":5}}}"#), "invalid_request"),
         (other.clone().with("claims", r#"{"id_token":{"acr":{"essential":true,"value":"urn:one"}}}"#), unmet),
     ] {
-        let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
-        let back = parameters(&page.location.unwrap_or_else(|| panic!("{:?}: {}", ask.parameters, page.html)));
+        let page = browser.open(&world, &ask).await;
+        let back = page.parameters();
         assert_eq!((page.status, back.get("error").map(String::as_str)), (303, Some(error)), "{:?}", ask.parameters["claims"]);
     }
     let somebody = native(r#"{"id_token":{"sub":{"value":"somebody"}},"userinfo":{"sub":null}}"#).with("prompt", "none");
-    let page = browser.get(&world, &world.url(&format!("/authorize?{}", somebody.query()))).await;
-    assert_eq!(parameters(&page.location.unwrap())["error"], "login_required");
-    let weaker = browser.get(&world, &world.url(&format!("/authorize?{}", other.with("acr_values", "urn:one").query()))).await;
-    assert!(weaker.location.is_none() && inputs(&weaker.html).contains_key("code"), "{}", weaker.html);
+    let page = browser.open(&world, &somebody).await;
+    assert_eq!(page.parameters()["error"], "login_required");
+    let weaker = browser.open(&world, &other.with("acr_values", "urn:one")).await;
+    assert!(weaker.location.is_none() && weaker.asks_for("code"), "{}", weaker.html);
     let met = native(r#"{"id_token":{"acr":{"essential":true,"values":["urn:nope","urn:one"]},"sub":null}}"#);
     let back = browser.sign_in(&world, &met, "alice").await;
     let tokens = world.exchange(&back["code"], &met.verifier).await.1;

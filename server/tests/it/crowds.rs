@@ -30,25 +30,19 @@ async fn a_flood_of_passwords_holds_up_nobody_else() {
     let world = behind_a_proxy("").await;
     let mut token = world.tokens("orders:read").await["refresh_token"].as_str().unwrap().to_owned();
     let mut browser = Browser::default();
-    let page = browser.get(&world, &world.url(&format!("/authorize?{}", Ask::native("openid").query()))).await;
-    let cookies: Vec<String> = browser.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let page = browser.open(&world, &Ask::native("openid")).await;
     // How long it takes on this machine when nothing else is asked.
     let began = Instant::now();
     token = world.refresh(&token).await.1["refresh_token"].as_str().unwrap().to_owned();
     let alone = began.elapsed();
     let flood: Vec<_> = (0..200)
         .map(|at| {
-            let mut form = inputs(&page.html);
-            form.insert("username".to_owned(), format!("nobody-{at}"));
-            form.insert("password".to_owned(), format!("guess number {at}"));
-            form.insert("action".to_owned(), "continue".to_owned());
-            let request = world.http.post(world.url("/login")).header("cookie", cookies.join("; ")).form(&form);
-            let request = request.header("x-forwarded-for", format!("10.7.{}.{}", at / 250, at % 250));
-            tokio::spawn(async move {
-                let answer = request.send().await.unwrap();
-                let again = answer.headers().contains_key("retry-after");
-                (answer.status().as_u16(), again, answer.text().await.unwrap())
-            })
+            let mut stranger = browser.clone();
+            stranger.address = Some(format!("10.7.{}.{}", at / 250, at % 250));
+            let (node, page) = (world.node.clone(), page.clone());
+            tokio::spawn(
+                async move { stranger.submit_password(&node, &page, &format!("nobody-{at}"), &format!("guess number {at}")).await },
+            )
         })
         .collect();
     let (mut slowest, mut probes) = (Duration::ZERO, 0);
@@ -63,14 +57,15 @@ async fn a_flood_of_passwords_holds_up_nobody_else() {
     assert!(slowest < PATIENCE.max(alone * 50), "{slowest:?}, alone {alone:?}");
     let (mut judged, mut busy) = (0, 0);
     for one in flood {
-        match one.await.unwrap() {
-            (200, _, html) if html.contains("The name or the password is not right") => judged += 1,
-            (503, true, _) => busy += 1,
+        let page = one.await.unwrap();
+        match (page.status, page.header("retry-after")) {
+            (200, _) if page.says("The name or the password is not right") => judged += 1,
+            (503, Some(_)) => busy += 1,
             other => panic!("{other:?}"),
         }
     }
     assert!(judged > 0 && busy > 0, "{judged} judged, {busy} told to come again");
-    let done = browser.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+    let done = browser.submit_password(&world, &page, "alice", PASSWORD).await;
     assert!(done.location.is_some(), "the flood is over: {}", done.html);
     world.stop().await;
 }
@@ -335,11 +330,11 @@ async fn the_worst_text_is_read_in_linear_time() {
         assert!(refused.is_err() || refused.is_ok_and(|it| it.status() == 431), "{header}: longer than all headers may be");
         assert_eq!(world.get("/health").await.status(), 200);
     }
-    let page = Browser::default().get(&world, &world.url(&format!("/authorize?{}", Ask::native("openid").query()))).await;
+    let page = Browser::default().open(&world, &Ask::native("openid")).await;
     for name in [format!("{}@x", many("a@a.", 15_000)), many("\u{e9}", 15_000), many("(a", 15_000)] {
-        let mut form = inputs(&page.html);
-        form.extend([("username", name.as_str()), ("password", "p"), ("action", "continue")].map(|(k, v)| (k.to_owned(), v.to_owned())));
-        assert_eq!(timed("name", world.http.post(world.url("/login")).form(&form)).await.0, 400, "no cookie, and soon");
+        let fill = [("username", name.as_str()), ("password", "p")];
+        let request = Browser::default().submission_with_cookies(&world, &page, &fill, "continue");
+        assert_eq!(timed("name", request).await.0, 400, "no cookie, and soon");
         let began = Instant::now();
         assert!(symbolon::login::accounts::email_address(&name).is_none() && symbolon::login::accounts::canonical(&name).is_none());
         assert!(began.elapsed() < PATIENCE);

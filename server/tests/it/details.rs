@@ -32,8 +32,8 @@ fn ask(details: &Json) -> Ask {
 
 async fn refused(world: &World, details: &str) -> String {
     let ask = Ask::native("openid").with("authorization_details", details);
-    let page = Browser::default().get(world, &world.url(&format!("/authorize?{}", ask.query()))).await;
-    page.location.map(|it| parameters(&it)["error"].clone()).unwrap_or_else(|| format!("{} {}", page.status, page.html.len()))
+    let page = Browser::default().open(world, &ask).await;
+    page.error().unwrap_or_else(|| format!("{} {}", page.status, page.html.len()))
 }
 
 /// RFC 9396 2, 6, 7, 9: seen and granted, in the answer and in the token for that API alone, never widened at refresh.
@@ -44,21 +44,18 @@ async fn what_was_granted_is_what_the_api_sees() {
         let granted = json!([payment("12.50 EUR"), payment("3.00 EUR")]);
         let ask = ask(&granted).with("scope", "openid orders:read");
         let mut browser = Browser::default();
-        let mut page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        let mut page = browser.open(&world, &ask).await;
         // A first-party client, and still the person sees what is asked for, with the values as text.
         let mut seen = String::new();
         while page.location.is_none() {
             assert_eq!(page.status, 200, "{}", page.html);
-            if page.html.contains("Pay once") {
+            if page.says("Pay once") {
                 seen = page.html.clone();
             }
-            let fill = [("username", "alice"), ("login_name", "alice"), ("password", PASSWORD)];
-            let fill: Vec<(&str, &str)> = fill.into_iter().filter(|it| inputs(&page.html).contains_key(it.0)).collect();
-            let action = first_action(&page.html);
-            page = browser.submit(&world, &page, &fill, &action).await;
+            page = browser.answer(&world, &page, "alice").await;
         }
         assert!(seen.contains("12.50 EUR") && seen.contains("3.00 EUR") && !seen.contains("<b>Shop"), "{seen}");
-        let code = parameters(page.location.as_deref().unwrap())["code"].clone();
+        let code = page.code();
         let post = async |more: &[(&str, &str)]| {
             let mut form = vec![("client_id", "shop-ios")];
             form.extend_from_slice(more);
@@ -126,7 +123,7 @@ async fn only_what_the_schema_names() {
         assert_eq!(refused(&world, bad).await, wrong, "{bad}");
     }
     let good = ask(&json!([payment("1.00 EUR")]));
-    assert_eq!(Browser::default().get(&world, &world.url(&format!("/authorize?{}", good.query()))).await.status, 200);
+    assert_eq!(Browser::default().open(&world, &good).await.status, 200);
     let (status, answer) =
         world.post("/token", &[("grant_type", "client_credentials"), ("authorization_details", "[]")], Some("robot")).await;
     assert_eq!((status, answer["error"].as_str()), (400, Some(wrong)));

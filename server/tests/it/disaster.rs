@@ -65,7 +65,7 @@ async fn recovering_voids_what_was_in_flight_and_ends_what_had_ended() {
     let (code, verifier) = world.code("openid").await;
     let ask = Ask::native("openid");
     let mut waiting = Browser::default();
-    let page = waiting.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+    let page = waiting.open(&world, &ask).await;
     let world = world.restarted(keep).await;
     command(&world, &["user", "end-sessions", "alice"]);
     assert_eq!(world.refresh(&ended).await.0, 400);
@@ -83,7 +83,7 @@ async fn recovering_voids_what_was_in_flight_and_ends_what_had_ended() {
     assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
     assert_eq!(world.refresh(&kept).await.0, 200, "what had not ended goes on");
     assert_eq!(world.exchange(&code, &verifier).await.0, 400, "codes are void");
-    let late = waiting.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
+    let late = waiting.submit_password(&world, &page, "alice", PASSWORD).await;
     assert_eq!(late.status, 400, "sign-ins under way are void");
     let anew = waiting.sign_in(&world, &ask, "alice").await;
     assert!(anew.contains_key("code"), "a new one works");
@@ -175,13 +175,13 @@ async fn a_commit_whose_answer_is_lost_costs_nobody_anything() {
         // A sign-in whose last change is lost: the same answer of the browser gets the code that was made.
         let ask = Ask::native("openid");
         let mut browser = Browser::default();
-        let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        let page = browser.open(&world, &ask).await;
         let fill = [("username", "alice"), ("password", PASSWORD)];
         plan.after(1, Fate::LoseAnswer);
         let lost = browser.submit(&world, &page, &fill, "continue").await;
         assert_eq!(lost.status, 503, "{}", lost.html);
         let again = browser.submit(&world, &page, &fill, "continue").await;
-        let code = parameters(again.location.as_deref().expect(&again.html))["code"].clone();
+        let code = again.code();
         assert_eq!(world.exchange(&code, &ask.verifier).await.0, 200);
         world.stop().await;
     }

@@ -221,7 +221,7 @@ async fn two_holders_of_one_key_are_suspected() {
             turn(late).await;
         }
         let signed_in = async |browser: &mut Browser| {
-            let page = browser.get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+            let page = browser.open(&world, &ask).await;
             (page.status, page.location.is_some())
         };
         assert_eq!((world.audited("suspected_two_holders").await, signed_in(&mut browser).await), (0, (303, true)));
@@ -302,7 +302,7 @@ async fn a_code_is_for_the_key_it_was_asked_for() {
         assert_eq!(app.exchange(&code, &named).await.status, 200);
 
         let pushed = Ask::native("openid orders:read");
-        let form: Vec<(&str, &str)> = pushed.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = pushed.form();
         let uri = app.post("/par", &form).await.text("request_uri");
         let ask = Ask {
             parameters: [("client_id", "shop-ios"), ("request_uri", &uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
@@ -313,12 +313,12 @@ async fn a_code_is_for_the_key_it_was_asked_for() {
         assert_eq!(app.exchange(&code, &pushed).await.status, 200);
 
         let differs = Ask::native("openid").with("dpop_jkt", thief.key.kid());
-        let form: Vec<(&str, &str)> = differs.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = differs.form();
         assert_eq!(app.post("/par", &form).await.error(), (400, "invalid_dpop_proof"));
         for bad in ["", "short", &"A".repeat(44)] {
             let ask = Ask::native("openid").with("dpop_jkt", bad);
-            let page = Browser::default().get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
-            assert_eq!(parameters(page.location.as_deref().expect(bad))["error"], "invalid_request", "{bad:?}");
+            let page = Browser::default().open(&world, &ask).await;
+            assert_eq!(page.parameters()["error"], "invalid_request", "{bad:?}");
         }
         world.stop().await;
     })

@@ -527,7 +527,7 @@ async fn logs_hold_no_secret() {
     for level in ["info", "debug"] {
         let world = World::start(Engine::Sqlite).await;
         let (issuer, directory, config) = (world.issuer.clone(), world.directory.clone(), world.file());
-        let World { running, http, .. } = world;
+        let World { running, http, node, .. } = world;
         running.stop().await;
         let log = directory.join("log.jsonl");
         let mut command = Server::command(&config);
@@ -541,17 +541,15 @@ async fn logs_hold_no_secret() {
         };
         let mut secrets = vec![PASSWORD.to_owned(), SECRET.to_owned(), "a-wrong-password-of-alice".to_owned()];
         let ask = Ask::native("openid orders:read").with("state", "the-state-of-this-flow").with("nonce", "the-nonce-of-this-flow");
-        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = ask.form();
         let uri = send("/par", &form, None).await.1["request_uri"].as_str().unwrap().to_owned();
         let mut browser = Browser::default();
-        let mut page = browser.send(http.get(format!("{issuer}/authorize?client_id=shop-ios&request_uri={uri}"))).await;
+        let mut page = browser.visit(&node, &format!("/authorize?client_id=shop-ios&request_uri={uri}")).await;
         for password in ["a-wrong-password-of-alice", PASSWORD] {
-            let mut form = inputs(&page.html);
-            secrets.extend([form["form_token"].clone(), form["handle"].clone()]);
-            form.extend([("username", "alice"), ("password", password), ("action", "continue")].map(|(k, v)| (k.to_owned(), v.to_owned())));
-            page = browser.send(http.post(format!("{issuer}/login")).form(&form)).await;
+            secrets.extend([page.field("form_token"), page.field("handle")]);
+            page = browser.submit_password(&node, &page, "alice", password).await;
         }
-        let code = parameters(page.location.as_deref().unwrap())["code"].clone();
+        let code = page.code();
         let exchange = [
             ("grant_type", "authorization_code"),
             ("client_id", "shop-ios"),
@@ -570,8 +568,8 @@ async fn logs_hold_no_secret() {
         assert_eq!(send("/token", &[("grant_type", "client_credentials")], Some("robot")).await.0, 200);
         assert_eq!(send("/token", &exchange, None).await.0, 400, "used twice");
         assert_eq!(send("/revoke", &[("client_id", "shop-ios"), ("token", &next)], None).await.0, 200);
-        browser.send(http.get(format!("{issuer}/logout?id_token_hint={id}"))).await;
-        browser.send(http.get(format!("{issuer}/nothing/{code}?code={code}"))).await;
+        browser.visit(&node, &format!("/logout?id_token_hint={id}")).await;
+        browser.visit(&node, &format!("/nothing/{code}?code={code}")).await;
         secrets.extend([uri, code, ask.verifier.clone(), refresh, access, id, next]);
         secrets.extend(["the-state-of-this-flow".to_owned(), "the-nonce-of-this-flow".to_owned()]);
         secrets.extend(browser.cookies.into_values());

@@ -1,15 +1,15 @@
 //! Second factors: a code works once, a password alone changes none of them, and only the question that is asked is answered.
 
-use crate::mail::{arrived, authorize, on_every_engine, problem};
-use crate::world::{Ask, Browser, PASSWORD, Page, World, inputs, totp};
+use crate::world::mail::on_every_engine;
+use crate::world::{Ask, Browser, PASSWORD, Page, World, totp};
 
 const RIGHT: [(&str, &str); 2] = [("username", "alice"), ("password", PASSWORD)];
 
 /// A browser nobody knows gets as far as the question for a code.
 async fn asked_for_a_code(world: &World, browser: &mut Browser) -> Page {
-    let page = browser.get(world, &authorize(world, &Ask::native("openid"))).await;
+    let page = browser.open(world, &Ask::native("openid")).await;
     let page = browser.submit(world, &page, &RIGHT, "continue").await;
-    assert!(inputs(&page.html).contains_key("code"), "{}", page.html);
+    assert!(page.asks_for("code"), "{}", page.html);
     page
 }
 
@@ -25,14 +25,14 @@ async fn a_code_works_once_and_no_older_one_after_it() {
             let page = asked_for_a_code(&it.world, &mut browser).await;
             browser.submit(&it.world, &page, &[("code", code)], "continue").await
         };
-        assert!(arrived(&tried(&current).await));
+        assert!(tried(&current).await.has_code());
         for code in [&current, &older] {
             let refused = tried(code).await;
-            assert_eq!((refused.status, problem(&refused).contains("used before"), refused.location), (200, true, None));
+            assert_eq!((refused.status, refused.problem().contains("used before"), refused.location), (200, true, None));
         }
         assert_eq!(it.world.audited("totp_refused").await, 2);
         it.world.advance_s(30);
-        assert!(arrived(&tried(&totp(&secret, it.now_ms())).await));
+        assert!(tried(&totp(&secret, it.now_ms())).await.has_code());
         it.world.stop().await;
     })
     .await;
@@ -47,16 +47,12 @@ async fn a_password_alone_changes_no_factor() {
         it.account(&mut weak).await;
         let (secret, _) = it.enrol(&mut Browser::default()).await;
         for wish in ["enrol_totp", "remove_totp", "recovery_codes", "change_password", "change_email"] {
-            let account = weak.get(&it.world, &it.world.url("/account")).await;
+            let account = weak.visit(&it.world, "/account").await;
             let page = weak.submit(&it.world, &account, &[], wish).await;
-            assert!(
-                page.status == 200 && inputs(&page.html).contains_key("code") && !page.html.contains("<code>"),
-                "{wish}: {}",
-                page.html
-            );
+            assert!(page.status == 200 && page.asks_for("code") && page.codes().is_empty(), "{wish}: {}", page.html);
             let guess = [("code", "000000"), ("new_password", "x"), ("email", "alice@evil.example.com")];
             let refused = weak.submit(&it.world, &page, &guess, "continue").await;
-            assert_eq!((refused.status, problem(&refused).contains("not right"), refused.location), (200, true, None), "{wish}");
+            assert_eq!((refused.status, refused.problem().contains("not right"), refused.location), (200, true, None), "{wish}");
         }
         for (event, times) in
             [("totp_enrolled", 1), ("recovery_codes_made", 1), ("totp_removed", 0), ("password_changed", 0), ("totp_refused", 5)]
@@ -64,7 +60,7 @@ async fn a_password_alone_changes_no_factor() {
             assert_eq!(it.world.audited(event).await, times, "{event}");
         }
         it.world.advance_s(60);
-        let account = weak.get(&it.world, &it.world.url("/account")).await;
+        let account = weak.visit(&it.world, "/account").await;
         let page = weak.submit(&it.world, &account, &[], "remove_totp").await;
         let done = weak.submit(&it.world, &page, &[("code", &totp(&secret, it.now_ms()))], "continue").await;
         assert!(done.location.is_some_and(|it| it.ends_with("/account")), "{}", done.html);
@@ -79,29 +75,29 @@ async fn a_password_alone_changes_no_factor() {
 async fn only_the_question_that_is_asked_is_answered() {
     on_every_engine(|it| async move {
         let mut browser = Browser::default();
-        let page = browser.get(&it.world, &authorize(&it.world, &Ask::native("openid"))).await;
+        let page = browser.open(&it.world, &Ask::native("openid")).await;
         let identify = browser.submit(&it.world, &page, &[], "use_email").await;
         let sent = browser.submit(&it.world, &identify, &RIGHT, "continue").await;
-        assert!(sent.html.contains("If there is an account"), "a password beside a name is none: {}", sent.html);
+        assert!(sent.says("If there is an account"), "a password beside a name is none: {}", sent.html);
         let code = it.code("alice@example.com", 0).await;
         let both = [("email_code", code.as_str()), ("username", "alice"), ("password", "")];
         let beside = browser.submit(&it.world, &page, &both, "continue").await;
-        assert_eq!((beside.status, problem(&beside).contains("password is not right")), (200, true), "{}", beside.html);
+        assert_eq!((beside.status, beside.problem().contains("password is not right")), (200, true), "{}", beside.html);
         let beside = browser.submit(&it.world, &sent, &RIGHT, "continue").await;
-        assert_eq!((beside.status, problem(&beside).contains("not right"), beside.location), (200, true, None));
+        assert_eq!((beside.status, beside.problem().contains("not right"), beside.location), (200, true, None));
         let back = browser.submit(&it.world, &sent, &[], "use_password").await;
         let stale = browser.submit(&it.world, &back, &[("email_code", &code)], "continue").await;
-        assert_eq!((stale.status, problem(&stale).contains("password is not right"), stale.location), (200, true, None));
+        assert_eq!((stale.status, stale.problem().contains("password is not right"), stale.location), (200, true, None));
         let done = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
-        assert!(arrived(&done), "the question itself is answered by it: {}", done.html);
+        assert!(done.has_code(), "the question itself is answered by it: {}", done.html);
         // Where both are asked for, the first one twice is not the second.
         let mut other = Browser::default();
         let seen = it.seen();
-        let page = other.get(&it.world, &authorize(&it.world, &Ask::native("openid").with("acr_values", "urn:strong"))).await;
+        let page = other.open(&it.world, &Ask::native("openid").with("acr_values", "urn:strong")).await;
         let sent = other.submit(&it.world, &page, &RIGHT, "continue").await;
         let code = it.code("alice@example.com", seen).await;
         let again = other.submit(&it.world, &sent, &RIGHT, "use_password").await;
-        assert!(again.location.is_none() && !inputs(&again.html).contains_key("password"), "{}", again.html);
+        assert!(again.location.is_none() && !again.asks_for("password"), "{}", again.html);
         let again = other.submit(&it.world, &again, &[RIGHT[0], RIGHT[1], ("email_code", &code)], "continue").await;
         assert!(again.location.is_none(), "that page asked whether to send a code");
         it.world.stop().await;

@@ -38,7 +38,7 @@ impl Bank<'_> {
 
     /// Pushes a request and signs alice in; answers what came back.
     async fn sign_in(&mut self, ask: &Ask) -> std::collections::BTreeMap<String, String> {
-        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = ask.form();
         let pushed = self.post("/par", &form).await;
         assert_eq!(pushed.status, 201, "{}", pushed.body);
         assert!(pushed.body["expires_in"].as_i64().unwrap() < 600, "30");
@@ -65,9 +65,9 @@ async fn a_client_of_the_profile() {
         // A long state (19 NOTE) and a nonce of 64 characters (32).
         let ask = Ask::new("bank", BACK, "openid orders:read").with("state", &"s".repeat(1200)).with("nonce", &"n".repeat(64));
         // 21: not pushed. 22: pushed by nobody. 24: pushed without redirect_uri. 23: without PKCE. 19: another response type.
-        let page = Browser::default().get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        let page = Browser::default().open(&world, &ask).await;
         assert_eq!((page.status, page.location), (400, None));
-        let plain: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let plain: Vec<(&str, &str)> = ask.form();
         assert_eq!(bank.app.post("/par", &plain).await.error(), (401, "invalid_client"));
         for missing in ["redirect_uri", "code_challenge"] {
             let rest: Vec<(&str, &str)> = plain.iter().copied().filter(|it| it.0 != missing).collect();
@@ -128,7 +128,7 @@ async fn what_the_client_signs() {
         let now_s = world.running.shared.now().now_ms() / 1000;
         let jti = base64url::encode(&symbolon::seal::random::<9>().unwrap());
         let assertion = client_assertion::make(key, "bank", audience, &jti, now_s).unwrap();
-        let mut form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let mut form: Vec<(&str, &str)> = ask.form();
         form.extend([
             ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
             ("client_assertion", &assertion),

@@ -18,11 +18,8 @@ fn refresh_token(tokens: &Json) -> String {
 
 /// A sign-in at this very node: pages name the issuer, behind which all of them stand.
 async fn code_at(node: &World, browser: &mut Browser, ask: &Ask) -> String {
-    let page = browser.get(node, &node.url(&format!("/authorize?{}", ask.query()))).await;
-    let mut form = inputs(&page.html);
-    form.extend([("username", "alice"), ("password", PASSWORD), ("action", "continue")].map(|(k, v)| (k.to_owned(), v.to_owned())));
-    let page = browser.send(node.http.post(node.url("/login")).form(&form)).await;
-    parameters(page.location.as_deref().expect(&page.html))["code"].clone()
+    let page = browser.open(node, ask).await;
+    browser.submit_password(node, &page, "alice", PASSWORD).await.code()
 }
 
 /// 620-Q: one node is ninety seconds ahead, the other ninety behind. Nothing is good twice; windows are those of the node that judges;
@@ -107,9 +104,9 @@ async fn events_of_one_instant_have_their_order() {
         let ask = Ask::native("openid orders:read");
         let olds = old.sign_in(&world, &ask, "alice").await["code"].clone();
         let olds = refresh_token(&world.exchange(&olds, &ask.verifier).await.1);
-        let page = new.get(&world, &world.url("/account")).await;
-        new.submit(&world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await;
-        let account = new.get(&world, &world.url("/account")).await;
+        let page = new.visit(&world, "/account").await;
+        new.submit_password(&world, &page, "alice", PASSWORD).await;
+        let account = new.visit(&world, "/account").await;
         new.submit(&world, &account, &[], "sign_out_others").await;
         assert_eq!(world.refresh(&olds).await.0, 400);
         let news = new.sign_in(&world, &ask, "alice").await["code"].clone();
@@ -235,16 +232,16 @@ async fn a_restart_forgets_nothing_that_protects() {
         assert_eq!(world.exchange(&code, &verifier).await.0, 200);
         let guess = async |world: &World, password: &str| {
             let mut stranger = Browser::default();
-            let page = stranger.get(world, &world.url(&format!("/authorize?{}", Ask::native("openid").query()))).await;
-            stranger.submit(world, &page, &[("username", "alice"), ("password", password)], "continue").await
+            let page = stranger.open(world, &Ask::native("openid")).await;
+            stranger.submit_password(world, &page, "alice", password).await
         };
         for at in 0..10 {
-            assert!(guess(&world, &format!("guess {at}")).await.html.contains("The name or the password is not right"), "{at}");
+            assert!(guess(&world, &format!("guess {at}")).await.says("The name or the password is not right"), "{at}");
         }
         let (key, nonce) = (app.key.clone(), app.nonce.clone());
         let world = world.restarted(|_| {}).await;
         let app = App { world: &world, key, nonce };
-        assert!(guess(&world, PASSWORD).await.html.contains("Too many attempts"), "guesses stay counted");
+        assert!(guess(&world, PASSWORD).await.says("Too many attempts"), "guesses stay counted");
         assert_eq!(app.send("/token", &form, &[&proof]).await.error(), (400, "use_dpop_nonce"), "a proof stays spent");
         assert_eq!(read(&world, &at_userinfo).await.unwrap().status(), 401, "everywhere");
         assert_eq!(world.exchange(&code, &verifier).await.0, 400, "a code stays spent");
@@ -308,12 +305,12 @@ async fn copies_of_a_machine_do_not_repeat_each_other() {
             let code = code_at(node, &mut browser, &ask).await;
             let (status, tokens) = node.exchange(&code, &ask.verifier).await;
             assert_eq!(status, 200, "{tokens}");
-            let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            let form = ask.form();
             keep(code);
             keep(node.post("/par", &form, None).await.1["request_uri"].as_str().unwrap().to_owned());
             keep(refresh_token(&tokens));
             keep(claims(tokens["access_token"].as_str().unwrap())["jti"].as_str().unwrap().to_owned());
-            keep(browser.cookies.iter().find(|it| it.0.contains("session")).unwrap().1.clone());
+            keep(browser.session().to_owned());
             let kid = symbolon::tokens::keys::rotate(
                 &app.store,
                 &app.keyring,

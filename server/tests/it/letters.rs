@@ -1,12 +1,12 @@
 //! What letters can be used for, and what can be put into them: a code is for one question of one person, and a letter goes to one.
 
-use crate::mail::{NEW_PASSWORD, Post, arrived, authorize, on_every_engine, problem};
-use crate::world::{Ask, Browser, PASSWORD, World, parameters};
+use crate::world::mail::{NEW_PASSWORD, Post, on_every_engine};
+use crate::world::{Ask, Browser, PASSWORD, World};
 
 async fn signs_in(world: &World, name: &str, password: &str) -> bool {
     let mut browser = Browser::default();
-    let page = browser.get(world, &authorize(world, &Ask::native("openid"))).await;
-    arrived(&browser.submit(world, &page, &[("username", name), ("password", password)], "continue").await)
+    let page = browser.open(world, &Ask::native("openid")).await;
+    browser.submit_password(world, &page, name, password).await.has_code()
 }
 
 /// 406-U: a code that was sent for signing in, for registering or for another address opens no reset; the reset's own does.
@@ -17,7 +17,7 @@ async fn only_the_code_of_a_reset_resets() {
         let (page, own) = it.asked(&mut browser, "/reset", &[("username", "alice")], "alice@example.com").await;
         let mut other = Browser::default();
         let seen = it.seen();
-        let ways = other.get(&it.world, &authorize(&it.world, &Ask::native("openid"))).await;
+        let ways = other.open(&it.world, &Ask::native("openid")).await;
         let ways = other.submit(&it.world, &ways, &[], "use_email").await;
         other.submit(&it.world, &ways, &[("username", "alice")], "continue").await;
         let signing_in = it.code("alice@example.com", seen).await;
@@ -30,11 +30,11 @@ async fn only_the_code_of_a_reset_resets() {
         let changing = it.code("alice@new.example.com", seen).await;
         for code in [&signing_in, &registering, &changing] {
             let refused = browser.submit(&it.world, &page, &[("email_code", code)], "continue").await;
-            assert_eq!((refused.status, problem(&refused).contains("not right"), refused.location), (200, true, None));
+            assert_eq!((refused.status, refused.problem().contains("not right"), refused.location), (200, true, None));
         }
         assert_eq!(it.world.audited("email_code_refused").await, 3);
         let done = browser.submit(&it.world, &page, &[("email_code", &own)], "continue").await;
-        assert!(done.html.contains("Choose a new password"), "{}", done.html);
+        assert_eq!(done.kind(), "new_password", "{}", done.html);
         it.world.stop().await;
     })
     .await;
@@ -49,7 +49,7 @@ async fn a_code_is_for_the_person_it_was_sent_to() {
         let (page, code) = it.asked(&mut browser, "/reset", &[("username", "mallory")], "mallory@example.com").await;
         let (hers, _) = it.asked(&mut browser, "/reset", &[("username", "alice")], "alice@example.com").await;
         let refused = browser.submit(&it.world, &hers, &[("email_code", &code)], "continue").await;
-        assert_eq!((refused.status, problem(&refused).contains("not right"), refused.location), (200, true, None));
+        assert_eq!((refused.status, refused.problem().contains("not right"), refused.location), (200, true, None));
         let names = [("username", "alice"), ("account", "alice"), ("user", "alice"), ("email", "alice@example.com")];
         let fill: Vec<(&str, &str)> = [("email_code", code.as_str())].into_iter().chain(names).collect();
         let page = browser.submit(&it.world, &page, &fill, "continue").await;
@@ -70,7 +70,7 @@ async fn a_letter_has_one_recipient_and_our_headers() {
     on_every_engine(|it| async move {
         let mut browser = Browser::default();
         let ask = Ask::native("openid profile").with("prompt", "create");
-        let page = browser.get(&it.world, &authorize(&it.world, &ask)).await;
+        let page = browser.open(&it.world, &ask).await;
         for bad in [
             "bob@example.com\r\nBcc: victim@evil.test",
             "bob@example.com\nRCPT TO:<victim@evil.test>",
@@ -79,10 +79,10 @@ async fn a_letter_has_one_recipient_and_our_headers() {
             "bob@example.com> NOTIFY=SUCCESS\r\nDATA",
         ] {
             let refused = browser.submit(&it.world, &page, &[("email", bad), ("new_password", NEW_PASSWORD)], "continue").await;
-            assert_eq!((refused.status, problem(&refused).contains("not an e-mail address")), (200, true), "{bad:?}: {}", refused.html);
-            let reset = browser.get(&it.world, &it.world.url("/reset")).await;
+            assert_eq!((refused.status, refused.problem().contains("not an e-mail address")), (200, true), "{bad:?}: {}", refused.html);
+            let reset = browser.visit(&it.world, "/reset").await;
             let nobody = browser.submit(&it.world, &reset, &[("username", bad)], "continue").await;
-            assert!(nobody.html.contains("Read your e-mail"), "{bad:?}: {}", nobody.html);
+            assert_eq!(nobody.kind(), "email_code", "{bad:?}: {}", nobody.html);
         }
         let name = "Bob\r\nBcc: victim@evil.test\r\n.\r\nMAIL FROM:<x@evil.test>\u{1b}[2J";
         let fill = [("email", "bob@example.com"), ("new_password", NEW_PASSWORD), ("name", name), ("locale", "en\r\nX-Evil: 1")];
@@ -92,7 +92,7 @@ async fn a_letter_has_one_recipient_and_our_headers() {
         assert_eq!((letters.len(), &letters[0].to[..]), (1, &["bob@example.com".to_owned()][..]));
         assert!(!letters[0].text.contains("evil") && !letters[0].text.contains("X-Evil"), "{}", letters[0].text);
         let done = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
-        let tokens = it.world.exchange(&parameters(done.location.as_deref().expect(&done.html))["code"], &ask.verifier).await.1;
+        let tokens = it.world.exchange(&done.code(), &ask.verifier).await.1;
         let request = it.world.http.get(it.world.url("/userinfo")).bearer_auth(tokens["access_token"].as_str().unwrap());
         let profile: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
         let name = profile["name"].as_str().unwrap();
@@ -118,17 +118,14 @@ async fn a_scanner_spends_nothing_and_one_of_many_wins() {
         }
         let mut tries = Vec::new();
         for at in 0..8 {
-            let mut form = crate::world::inputs(&page.html);
-            form.extend(
-                [("email_code", code.as_str()), ("action", "continue"), ("n", &at.to_string())].map(|(k, v)| (k.to_owned(), v.to_owned())),
-            );
-            let cookies: Vec<String> = browser.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            let request = it.world.http.post(it.world.url("/login")).header("cookie", cookies.join("; ")).form(&form);
-            tries.push(tokio::spawn(async move { request.send().await.unwrap().text().await.unwrap() }));
+            let (mut browser, node, page, code) = (browser.clone(), it.world.node.clone(), page.clone(), code.clone());
+            tries.push(tokio::spawn(async move {
+                browser.submit(&node, &page, &[("email_code", &code), ("n", &at.to_string())], "continue").await
+            }));
         }
         let mut won = 0;
         for one in tries {
-            won += usize::from(one.await.unwrap().contains("Choose a new password"));
+            won += usize::from(one.await.unwrap().says("Choose a new password"));
         }
         assert_eq!((won, it.world.audited("email_proved").await), (1, 1));
         it.world.stop().await;

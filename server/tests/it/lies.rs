@@ -286,7 +286,7 @@ impl<'a> Phone<'a> {
     /// A code and its verifier.
     pub async fn code(&mut self) -> (String, String) {
         let ask = Ask::new(self.client, BACK, "openid orders:read");
-        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = ask.form();
         let pushed = self.post("/par", &form).await;
         assert_eq!(pushed.0, 201, "{}", pushed.1);
         let mut opened = ask.clone();

@@ -4,11 +4,11 @@ use crate::world::*;
 
 async fn start(world: &World, browser: &mut Browser) -> Page {
     let again = Ask::native("orders:read").with("prompt", "login");
-    browser.get(world, &world.url(&format!("/authorize?{}", again.query()))).await
+    browser.open(world, &again).await
 }
 
 async fn guess(world: &World, browser: &mut Browser, page: &Page, name: &str, password: &str) -> Page {
-    browser.submit(world, page, &[("username", name), ("password", password)], "continue").await
+    browser.submit_password(world, page, name, password).await
 }
 
 /// A world behind a proxy that says where browsers are.
@@ -31,7 +31,7 @@ async fn guess_at(world: &World, address: &str, name: &str, password: &str) -> P
 
 fn throttled(page: &Page) -> bool {
     assert!(page.status == 200 || page.status == 303, "{}", page.html);
-    page.html.contains("Too many attempts")
+    page.says("Too many attempts")
 }
 
 /// 298-H, 300-H, 356-Z: restarting the flow gives no new guesses, and the limit, which ends at the same moment, does not tell which names
@@ -99,8 +99,8 @@ const TWO: &str = "[login.default]\nrequire = [\"password\"]\n[login.two]\nrequi
 /// A browser with the password proved, at the question for the authenticator's code.
 async fn at_the_code(world: &World, browser: &mut Browser) -> Page {
     let ask = Ask::native("openid").with("acr_values", "urn:two").with("prompt", "login");
-    let page = browser.get(world, &world.url(&format!("/authorize?{}", ask.query()))).await;
-    browser.submit(world, &page, &[("username", "alice"), ("password", PASSWORD)], "continue").await
+    let page = browser.open(world, &ask).await;
+    browser.submit_password(world, &page, "alice", PASSWORD).await
 }
 
 /// 352-Z, 356-Z: guesses at codes are counted like those at passwords, in the store; recovery codes share the budget; what is refused
@@ -111,10 +111,10 @@ async fn guesses_at_codes_are_counted_like_those_at_passwords() {
         let world = behind_a_proxy(engine, TWO).await;
         let mut owner = Browser::at(STRANGER);
         let page = at_the_code(&world, &mut owner).await;
-        let secret = page.html.split("<code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
+        let secret = page.codes().remove(0);
         let now = |world: &World| totp(&secret, world.running.shared.now().now_ms());
         let page = owner.submit(&world, &page, &[("code", &now(&world))], "continue").await;
-        let spare: Vec<String> = page.html.split("<code>").skip(1).map(|it| it.split('<').next().unwrap().to_owned()).collect();
+        let spare = page.codes();
         assert!(owner.submit(&world, &page, &[], "continue").await.location.is_some());
         world.advance_s(60);
 
@@ -122,7 +122,7 @@ async fn guesses_at_codes_are_counted_like_those_at_passwords() {
         let mut page = at_the_code(&world, &mut thief).await;
         for _ in 0..10 {
             page = thief.submit(&world, &page, &[("code", "000000")], "continue").await;
-            assert!(page.html.contains("The code is not right"), "{}", page.html);
+            assert!(page.says("The code is not right"), "{}", page.html);
         }
         for code in ["000000", &now(&world)] {
             let page = thief.submit(&world, &page, &[("code", code)], "continue").await;
@@ -145,7 +145,7 @@ async fn guesses_at_codes_are_counted_like_those_at_passwords() {
         let mut elsewhere = Browser::at(ELSEWHERE);
         let page = at_the_code(&world, &mut elsewhere).await;
         let page = elsewhere.submit(&world, &page, &[("code", &used)], "continue").await;
-        assert!(page.html.contains("The code is not right"), "a code works once (352-Z): {}", page.html);
+        assert!(page.says("The code is not right"), "a code works once (352-Z): {}", page.html);
         let page = elsewhere.submit(&world, &page, &[], "use_recovery").await;
         let page = elsewhere.submit(&world, &page, &[("recovery_code", &spare[0])], "continue").await;
         assert!(page.location.is_some(), "another network; the refused try spent nothing: {}", page.html);
@@ -159,7 +159,7 @@ async fn an_edited_login_is_over() {
     let world = World::start(Engine::Sqlite).await;
     let mut browser = Browser::default();
     let page = start(&world, &mut browser).await;
-    let handle = inputs(&page.html)["handle"].clone();
+    let handle = page.field("handle");
     let right = [("username", "alice"), ("password", PASSWORD)];
     for at in [0, 10, handle.len() / 2, handle.len() - 1] {
         let mut edited = handle.clone().into_bytes();
@@ -188,16 +188,9 @@ async fn a_password_that_is_sprayed_is_judged_no_more() {
         let world =
             World::with(&text.replacen("development = true\n", "development = true\ntrusted_proxies = [\"127.0.0.1\"]\n", 1), port).await;
         let tried = async |at: usize, name: &str| {
-            let mut thief = Browser::default();
-            let page = start(&world, &mut thief).await;
-            let mut form = inputs(&page.html);
-            form.extend(
-                [("username", name), ("password", "Winter2026!"), ("action", "continue")].map(|(k, v)| (k.to_owned(), v.to_owned())),
-            );
-            let request = world.http.post(world.url("/login")).header("x-forwarded-for", format!("192.0.2.{}", at % 100));
-            let page = thief.send(request.form(&form)).await;
+            let page = guess_at(&world, &format!("192.0.2.{}", at % 100), name, "Winter2026!").await;
             assert_eq!((page.status, &page.location), (200, &None));
-            page.html.contains("Too many attempts")
+            page.says("Too many attempts")
         };
         for at in 0..50 {
             assert!(!tried(at, &format!("person-{at}")).await, "{at}");

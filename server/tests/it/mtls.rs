@@ -552,9 +552,9 @@ async fn a_client_of_fapi_by_certificate() {
             ("fleet", "https://fleet.example.com/cb", false),
         ] {
             let ask = Ask::new(client, back, "openid orders:read");
-            let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+            let form = ask.form();
             assert_eq!(error(it.post("/par", &form, &[]).await), is(401, "invalid_client"), "{client}: 22");
-            let direct = Browser::default().get(&it.world, &it.world.url(&format!("/authorize?{}", ask.query()))).await;
+            let direct = Browser::default().open(&it.world, &ask).await;
             assert_eq!(direct.status, if profiled { 400 } else { 200 }, "{client}: 21");
             let (status, pushed) = it.post("/par", &form, &[("client-cert", &mine)]).await;
             assert_eq!(status, 201, "{client}: {pushed}");

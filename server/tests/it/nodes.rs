@@ -81,7 +81,7 @@ async fn a_pop_used_at_one_node_is_used_at_the_other() {
     let scene = attested::Scene::start(Engine::Postgres).await;
     let (first, second) = (&scene.world, scene.world.another("").await);
     let ask = Ask::new("popping", "https://attested.example.com/cb", "openid orders:read");
-    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let form = ask.form();
     let mut phone = attested::Phone::new(&scene, "popping");
     for (one, other) in [(first, &second), (&second, first)] {
         let (_, handed) = one.post("/challenge", &[], None).await;

@@ -35,8 +35,8 @@ async fn sub(world: &World, name: &str) -> String {
 /// Can this name sign in with the password alone?
 async fn signs_in(world: &World, name: &str) -> bool {
     let mut browser = Browser::default();
-    let page = browser.get(world, &world.url("/account")).await;
-    browser.submit(world, &page, &[("username", name), ("password", PASSWORD)], "continue").await.status == 303
+    let page = browser.visit(world, "/account").await;
+    browser.submit_password(world, &page, name, PASSWORD).await.status == 303
 }
 
 #[tokio::test(flavor = "multi_thread")]

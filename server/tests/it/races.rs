@@ -180,25 +180,22 @@ async fn bearer(nodes: &Nodes) {
 async fn request_uri(nodes: &Nodes) {
     let (mut browser, ask) = (Browser::default(), Ask::native("openid orders:read"));
     browser.sign_in(&nodes.first, &Ask::native("openid"), "alice").await;
-    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let form = ask.form();
     let uri = nodes.first.post("/par", &form, None).await.1["request_uri"].as_str().unwrap().to_owned();
-    let cookies: Vec<String> = browser.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let racing: Vec<_> = (0..AT_ONCE)
         .map(|at| {
             let url = nodes.url(at, &format!("/authorize?client_id=shop-ios&request_uri={uri}"));
-            tokio::spawn(nodes.first.http.get(url).header("cookie", cookies.join("; ")).send())
+            let (mut window, node) = (browser.clone(), nodes.first.node.clone());
+            tokio::spawn(async move { window.get(&node, &url).await })
         })
         .collect();
     let mut codes = Vec::new();
     for one in racing {
-        let answer = one.await.unwrap().unwrap();
-        match answer.headers().get("location") {
-            Some(it) => codes.push(parameters(it.to_str().unwrap())["code"].clone()),
-            None => {
-                let status = answer.status();
-                let page = answer.text().await.unwrap();
-                assert!(status == 400 && page.contains("invalid_request_uri"), "{status} {page}");
-            }
+        let page = one.await.unwrap();
+        if page.location.is_some() {
+            codes.push(page.code());
+        } else {
+            assert!(page.status == 400 && page.says("invalid_request_uri"), "{} {}", page.status, page.html);
         }
     }
     assert_eq!(codes.len(), 1, "one request_uri, one code");

@@ -231,7 +231,7 @@ async fn a_refresh_leaves_no_address_to_call() {
         ];
         let (status, tokens) = world.post("/token", &form, None).await;
         assert_eq!(status, 200, "{tokens}");
-        let page = browser.get(&world, &world.url("/logout")).await;
+        let page = browser.visit(&world, "/logout").await;
         assert_eq!(browser.submit(&world, &page, &[], "logout").await.status, 200);
         assert_eq!(world.refresh(&refresh_token(&tokens)).await.0, 400, "the session is over");
         let called = tokio::time::timeout(std::time::Duration::from_millis(300), listener.accept()).await;
@@ -299,7 +299,7 @@ async fn a_grant_can_end_with_the_browsers_session() {
             let mut token = refresh_token(&tokens);
             for _ in 0..11 {
                 world.advance_s(3_600);
-                let visit = browser.get(&world, &world.url(&format!("/authorize?{}", Ask::native("openid").query()))).await;
+                let visit = browser.open(&world, &Ask::native("openid")).await;
                 assert_eq!(visit.status, 303);
                 assert_eq!(refreshed(&mut token).await, is((200, "")));
             }

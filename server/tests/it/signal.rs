@@ -142,7 +142,7 @@ impl<'a> Phone<'a> {
     /// Pushes, signs in and exchanges.
     async fn tokens(&mut self, scope: &str) -> Answer {
         let ask = Ask::new(self.client, BACK, scope).without("client_id");
-        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = ask.form();
         let pushed = self.post("/par", &form).await;
         let Some(uri) = pushed.1["request_uri"].as_str() else { return pushed };
         let mut short = ask.clone();

@@ -56,19 +56,7 @@ impl Signer {
 
     /// Through the sign-in that begins at this address.
     async fn sign_in(&self, browser: &mut Browser, url: &str) -> Page {
-        let mut page = browser.get(&self.world, url).await;
-        for _ in 0..4 {
-            if page.location.is_some() || page.status != 200 || !page.html.contains("<form") {
-                break;
-            }
-            let fill: Vec<(&str, &str)> = [("username", "alice"), ("login_name", "alice"), ("password", PASSWORD)]
-                .into_iter()
-                .filter(|(name, _)| inputs(&page.html).contains_key(*name))
-                .collect();
-            let action = first_action(&page.html);
-            page = browser.submit(&self.world, &page, &fill, &action).await;
-        }
-        page
+        browser.sign_in_at(&self.world, url, "alice").await
     }
 
     /// A signed answer, checked as a client does.
@@ -81,7 +69,7 @@ impl Signer {
 }
 
 fn request(ask: &Ask) -> Vec<(&str, &str)> {
-    ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect()
+    ask.form()
 }
 
 /// 072-P, 092-A, 094-A: what is signed counts and nothing beside it; an object works once, pushed or not.
@@ -100,7 +88,7 @@ async fn what_is_signed_is_what_counts() {
             ("code_challenge", &other.parameters["code_challenge"]),
         ]);
         let page = it.sign_in(&mut Browser::default(), &url).await;
-        let back = parameters(page.location.as_deref().unwrap());
+        let back = page.parameters();
         assert_eq!(back["state"], "inside");
         let assertion = it.assertion();
         let form = |verifier: &str| {
@@ -169,8 +157,8 @@ async fn an_object_is_the_clients_own_and_for_us() {
     assert_eq!(Browser::default().get(&it.world, &both).await.status, 400);
     let ask = Ask::native("openid");
     let keyless = format!("/authorize?{}&request={good}", ask.query());
-    let page = Browser::default().get(&it.world, &it.world.url(&keyless)).await;
-    assert!(page.status == 400 && page.html.contains("request_not_supported"), "{}", page.html);
+    let page = Browser::default().visit(&it.world, &keyless).await;
+    assert!(page.status == 400 && page.says("request_not_supported"), "{}", page.html);
     it.world.stop().await;
 }
 
@@ -196,7 +184,7 @@ async fn answers_are_signed_for_the_client() {
     let signed = ask.clone().with("response_mode", "jwt");
     let mut browser = Browser::default();
     let page = it.sign_in(&mut browser, &it.at_authorize(&request(&signed))).await;
-    let back = parameters(page.location.as_deref().unwrap());
+    let back = page.parameters();
     assert_eq!(back.keys().collect::<Vec<_>>(), ["response"], "nothing stands outside the signature");
     let claims = it.opened(&back["response"]).await;
     assert_eq!(
@@ -206,11 +194,11 @@ async fn answers_are_signed_for_the_client() {
     assert!(claims["code"].as_str().unwrap().starts_with("sc_") && claims["exp"].as_i64().unwrap() > it.now_s());
     let silent = signed.clone().with("prompt", "none").with("max_age", "0");
     let page = Browser::default().get(&it.world, &it.at_authorize(&request(&silent))).await;
-    let claims = it.opened(&parameters(page.location.as_deref().unwrap())["response"]).await;
+    let claims = it.opened(&page.parameters()["response"]).await;
     assert_eq!(claims["error"], "login_required");
     let posted = ask.with("response_mode", "form_post.jwt");
     let page = browser.get(&it.world, &it.at_authorize(&request(&posted))).await;
-    let fields = inputs(&page.html);
+    let fields = page.fields();
     assert_eq!(fields.keys().collect::<Vec<_>>(), ["response"]);
     assert!(it.opened(&fields["response"]).await.contains_key("code"));
     it.world.stop().await;
@@ -261,7 +249,7 @@ async fn an_exchange_that_comes_twice_ends_nothing() {
         let it = Signer::start(engine, "").await;
         let ask = Ask::new("signer", BACK, "openid orders:read");
         let page = it.sign_in(&mut Browser::default(), &it.at_authorize(&request(&ask))).await;
-        let code = parameters(page.location.as_deref().unwrap())["code"].clone();
+        let code = page.code();
         let exchange = [("grant_type", "authorization_code"), ("code", &code), ("code_verifier", &ask.verifier), ("redirect_uri", BACK)];
         let send = async |form: &[(&str, &str)], assertion: &str| {
             let own =

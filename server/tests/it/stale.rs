@@ -6,20 +6,12 @@ use symbolon::store::Change;
 
 const THIRD: &str = "https://third.example.com/callback";
 
-async fn open(world: &World, browser: &mut Browser, ask: &Ask) -> Page {
-    browser.get(world, &world.url(&format!("/authorize?{}", ask.query()))).await
-}
-
-fn has_code(page: &Page) -> bool {
-    page.location.as_deref().is_some_and(|it| parameters(it).contains_key("code"))
-}
-
 /// A browser with the password proved and the consent page open; no session yet.
 async fn before_consent(world: &World, name: &str) -> (Browser, Page) {
     let mut browser = Browser::default();
-    let page = open(world, &mut browser, &Ask::new("third-party", THIRD, "openid")).await;
-    let page = browser.submit(world, &page, &[("username", name), ("password", PASSWORD)], "continue").await;
-    assert!(page.html.contains("value=\"allow\""), "{}", page.html);
+    let page = browser.open(world, &Ask::new("third-party", THIRD, "openid")).await;
+    let page = browser.submit_password(world, &page, name, PASSWORD).await;
+    assert!(page.action("allow"), "{}", page.html);
     (browser, page)
 }
 
@@ -47,18 +39,18 @@ async fn a_login_under_way_dies_with_the_sessions() {
                 "sessions ended" => apply(&world, |it| accounts::end_sessions(it, &id)).await,
                 "disabled and enabled" => apply(&world, |it| accounts::raise(it, &id)).await,
                 "others signed out" => {
-                    let account = owner.get(&world, &world.url("/account")).await;
+                    let account = owner.visit(&world, "/account").await;
                     assert_eq!(owner.submit(&world, &account, &[], "sign_out_others").await.status, 303);
                 }
                 _ => {}
             }
             let answer = thief.submit(&world, &page, &[], "allow").await;
             if event == "nothing" {
-                assert!(has_code(&answer), "{}", answer.html);
+                assert!(answer.has_code(), "{}", answer.html);
                 continue;
             }
             assert_eq!((answer.status, &answer.location), (400, &None), "{event}: {}", answer.html);
-            assert!(answer.html.contains("invalid_session"), "{event}: {}", answer.html);
+            assert!(answer.says("invalid_session"), "{event}: {}", answer.html);
             assert!(!thief.cookies.contains_key("symbolon-session"), "{event}");
         }
         world.stop().await;
@@ -74,14 +66,14 @@ async fn a_logout_takes_the_logins_seeded_by_the_session_along() {
             let mut browser = Browser::default();
             browser.sign_in(&world, &Ask::native("openid"), "alice").await;
             let consent = Ask::new("third-party", THIRD, "openid").with("prompt", "consent");
-            let page = open(&world, &mut browser, &consent).await;
-            assert!(page.html.contains("value=\"allow\""), "{}", page.html);
+            let page = browser.open(&world, &consent).await;
+            assert!(page.action("allow"), "{}", page.html);
             if logs_out {
-                let logout = browser.get(&world, &world.url("/logout")).await;
+                let logout = browser.visit(&world, "/logout").await;
                 assert_eq!(browser.submit(&world, &logout, &[], "logout").await.status, 200);
             }
             let answer = browser.submit(&world, &page, &[], "allow").await;
-            assert_eq!(has_code(&answer), !logs_out, "{}", answer.html);
+            assert_eq!(answer.has_code(), !logs_out, "{}", answer.html);
             assert_eq!(answer.status, if logs_out { 400 } else { 303 });
         }
         world.stop().await;

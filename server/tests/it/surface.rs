@@ -59,7 +59,7 @@ async fn input_never_becomes_markup() {
     let payload = "\"><script>alert(1)</script>{{7*7}}";
     for name in ["client_id", "redirect_uri", "state", "nonce", "login_hint", "ui_locales", "display", "error_description"] {
         let ask = Ask::native("orders:read").with(name, payload);
-        let page = Browser::default().get(&world, &world.url(&format!("/authorize?{}", ask.query()))).await;
+        let page = Browser::default().open(&world, &ask).await;
         assert!(!page.html.contains("<script>alert"), "{name}");
         assert!(!page.html.contains(">49<"), "{name}");
     }
@@ -222,8 +222,8 @@ async fn head_does_nothing() {
         let mut browser = Browser::default();
         let ask = Ask::native("openid");
         browser.sign_in(&world, &ask, "alice").await;
-        let cookie = format!("symbolon-session={}", browser.cookies["symbolon-session"]);
-        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let cookie = format!("symbolon-session={}", browser.session());
+        let form = ask.form();
         let (_, pushed) = world.post("/par", &form, None).await;
         let query: String = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([("client_id", "shop-ios"), ("request_uri", pushed["request_uri"].as_str().unwrap())])
@@ -240,8 +240,8 @@ async fn head_does_nothing() {
             assert_eq!(head(path, "").await.0, 200, "{path}");
         }
         assert_eq!(world.audited("code_issued").await, codes);
-        let page = browser.get(&world, &world.url(&format!("/authorize?{query}"))).await;
-        assert!(parameters(page.location.as_deref().unwrap_or_else(|| panic!("{}", page.html))).contains_key("code"));
+        let page = browser.visit(&world, &format!("/authorize?{query}")).await;
+        assert!(page.has_code());
         world.stop().await;
     })
     .await;

@@ -137,7 +137,7 @@ impl<'a> Phone<'a> {
     }
 
     async fn code_for(&mut self, ask: Ask) -> Result<(String, String), (u16, Json)> {
-        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = ask.form();
         let (status, pushed) = self.post("/par", &form).await;
         if status != 201 {
             return Err((status, pushed));
@@ -315,7 +315,7 @@ async fn leaving_the_attestation_out_is_no_way_round() {
         assert_eq!(hard.refresh(&tokens).await.0, 200);
         // Without a proof of a key not even the least.
         let ask = Ask::new("tiered", BACK, "orders:read");
-        let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let form = ask.form();
         let (status, answer) = scene.world.post("/par", &form, None).await;
         assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_dpop_proof")));
         // A code that was not pushed is whoever's exchanges it: by a key, with the least; and then it is that key's.
@@ -373,11 +373,11 @@ async fn a_tier_can_need_a_better_sign_in() {
     let scene = Scene::start(Engine::Sqlite, with_acr).await;
     let (mut soft, mut hard) = (Phone::new(&scene, Some("software")), Phone::new(&scene, Some("hardware")));
     let ask = Ask::new("tiered", BACK, "orders:read");
-    let form: Vec<(&str, &str)> = ask.parameters.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let form = ask.form();
     let (_, pushed) = soft.post("/par", &form).await;
     let query = format!("/authorize?client_id=tiered&request_uri={}", pushed["request_uri"].as_str().unwrap());
     let mut browser = Browser::default();
-    let page = browser.get(&scene.world, &scene.world.url(&query)).await;
+    let page = browser.visit(&scene.world, &query).await;
     let page =
         browser.submit(&scene.world, &page, &[("username", "alice"), ("login_name", "alice"), ("password", PASSWORD)], "continue").await;
     assert!(page.location.is_none(), "a password alone is not enough: {}", page.html);

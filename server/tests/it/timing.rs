@@ -101,26 +101,20 @@ async fn who_exists_is_not_heard_in_the_time() {
         for at in 0..12 {
             world.person(&format!("person-{at}")).await;
             let mut browser = Browser::default();
-            let page = browser.get(&world, &world.url(&format!("/authorize?{}", Ask::native("openid").query()))).await;
-            let cookies: Vec<String> = browser.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
-            forms.push((inputs(&page.html), cookies.join("; ")));
+            let page = browser.open(&world, &Ask::native("openid")).await;
+            forms.push((browser, page));
         }
         let guess = |who: &'static str, password: &'static str| {
             let (world, forms) = (&world, &forms);
             move |at: usize| {
-                let (form, cookies) = &forms[at % 12];
-                let mut form = form.clone();
+                let (browser, page) = &forms[at % 12];
                 let (name, password) =
                     (format!("{who}-{}", at % 12), if password.is_empty() { String::new() } else { format!("{password} {who} {at}") });
-                form.extend(
-                    [("username", name.as_str()), ("password", &password), ("action", "continue")]
-                        .map(|(k, v)| (k.to_owned(), v.to_owned())),
-                );
-                world.http.post(world.url("/login")).header("cookie", cookies).form(&form)
+                browser.submission_with_cookies(world, page, &[("username", &name), ("password", &password)], "continue")
             }
         };
-        alike("names", 200, 12, [&guess("person", "a guess"), &guess("nobody", "a guess")]).await;
-        alike("names without a password", 200, 12, [&guess("person", ""), &guess("nobody", "")]).await;
+        alike("names", FORM_ANSWERED, 12, [&guess("person", "a guess"), &guess("nobody", "a guess")]).await;
+        alike("names without a password", FORM_ANSWERED, 12, [&guess("person", ""), &guess("nobody", "")]).await;
         world.stop().await;
     })
     .await;

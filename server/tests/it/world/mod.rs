@@ -1,14 +1,22 @@
 //! A world for one test: a server of its own on a store of its own, a clock the test moves, people, clients, browsers.
 
+mod ask;
+mod browser;
+mod config;
+pub mod mail;
+
+pub use ask::Ask;
+pub use browser::{Browser, FORM_ANSWERED, Node, Page, parameters};
+pub use config::configuration;
+
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use symbolon::config::Config;
 use symbolon::serve::{Running, start_on, system_clock};
 use symbolon::store::{Store, StoreOptions};
-use symbolon_oauth::{base64url, pkce};
+use symbolon_oauth::base64url;
 pub use symbolon_phone::net::free_port;
 
 /// Which store a world stands on.
@@ -27,6 +35,14 @@ pub struct World {
     pub directory: PathBuf,
     pub text: String,
     pub http: reqwest::Client,
+    /// How a browser reaches this server.
+    pub node: Node,
+}
+
+impl AsRef<Node> for World {
+    fn as_ref(&self) -> &Node {
+        &self.node
+    }
 }
 
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -78,72 +94,6 @@ pub async fn database(engine: Engine) -> String {
     }
 }
 
-/// The configuration every world starts from.
-pub fn configuration(port: u16, database: &str) -> String {
-    let digest = secret_digest();
-    format!(
-        r#"
-issuer = "http://127.0.0.1:{port}"
-listen = "127.0.0.1:{port}"
-database = "{database}"
-development = true
-
-[api.orders]
-audience = "https://api.example.com/orders"
-lifetime = "15m"
-introspection_secret = '{digest}'
-[api.orders.scope."orders:read"]
-text = "See your orders"
-claims = ["customer_id"]
-[api.orders.scope."orders:write"]
-text = "Change your orders"
-
-[api.ledger]
-audience = "https://api.example.com/ledger"
-token = "opaque"
-introspection_secret = '{digest}'
-[api.ledger.scope."ledger:read"]
-text = "See your balance"
-
-[client.shop-ios]
-kind = "native"
-name = "Shop"
-first_party = true
-apis = {{ orders = ["orders:read", "orders:write"], ledger = ["ledger:read"] }}
-redirect_uris = ["{NATIVE_BACK}", "com.example.shop:/callback", "http://127.0.0.1/callback"]
-post_logout_redirect_uris = ["{NATIVE_BACK}"]
-
-[client.other-ios]
-kind = "native"
-first_party = true
-apis = {{ orders = ["orders:read"] }}
-redirect_uris = ["https://other.example.com/callback"]
-
-[client.shop-web]
-kind = "web"
-first_party = true
-authentication = "client_secret_basic"
-secret = '{digest}'
-apis = {{ orders = ["orders:read"] }}
-redirect_uris = ["{WEB_BACK}"]
-
-[client.third-party]
-kind = "web"
-name = "Budget planner"
-authentication = "client_secret_post"
-secret = '{digest}'
-apis = {{ orders = ["orders:read"] }}
-redirect_uris = ["https://third.example.com/callback"]
-
-[client.robot]
-kind = "service"
-authentication = "client_secret_basic"
-secret = '{digest}'
-apis = {{ orders = ["orders:read"] }}
-"#
-    )
-}
-
 /// The system's clock, moved, unless it stands still.
 fn clock(skew_ms: &Arc<AtomicI64>, frozen_ms: &Arc<AtomicI64>) -> symbolon::app::Clock {
     let (skew, frozen, system) = (Arc::clone(skew_ms), Arc::clone(frozen_ms), system_clock());
@@ -151,13 +101,6 @@ fn clock(skew_ms: &Arc<AtomicI64>, frozen_ms: &Arc<AtomicI64>) -> symbolon::app:
         0 => system() + skew.load(Ordering::Relaxed),
         still => still + skew.load(Ordering::Relaxed),
     })
-}
-
-/// argon2id of `SECRET`, made once.
-fn secret_digest() -> String {
-    use std::sync::OnceLock;
-    static DIGEST: OnceLock<String> = OnceLock::new();
-    DIGEST.get_or_init(|| symbolon::login::accounts::hash_password_blocking(SECRET).unwrap()).clone()
 }
 
 impl World {
@@ -188,7 +131,9 @@ impl World {
         let store = Store::open(&symbolon::serve::database(&config, &directory), StoreOptions::default()).await.unwrap();
         let running = start_on(config, &directory, clock(&skew_ms, &frozen_ms), wrap(store)).await.unwrap();
         let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
-        let world = Self { issuer: format!("http://127.0.0.1:{port}"), running, skew_ms, frozen_ms, directory, text, http };
+        let issuer = format!("http://127.0.0.1:{port}");
+        let node = Node { http: http.clone(), url: issuer.clone(), issuer: issuer.clone() };
+        let world = Self { issuer, running, skew_ms, frozen_ms, directory, text, http, node };
         world.person("alice").await;
         world
     }
@@ -209,7 +154,9 @@ impl World {
         let store = Store::open(&symbolon::serve::database(&config, &directory), StoreOptions::default()).await.unwrap();
         let frozen_ms = Arc::clone(&self.frozen_ms);
         let running = start_on(config, &directory, clock(&skew_ms, &frozen_ms), store).await.unwrap();
-        World { issuer: format!("http://127.0.0.1:{port}"), running, skew_ms, frozen_ms, directory, text, http: self.http.clone() }
+        let (url, http) = (format!("http://127.0.0.1:{port}"), self.http.clone());
+        let node = Node { http: http.clone(), url: url.clone(), issuer: self.node.issuer.clone() };
+        World { issuer: url, running, skew_ms, frozen_ms, directory, text, http, node }
     }
 
     pub fn advance_s(&self, seconds: i64) {
@@ -336,158 +283,6 @@ impl World {
         self.running.stop().await;
         let _ = std::fs::remove_dir_all(&self.directory);
     }
-}
-
-/// An authorization request under construction.
-#[derive(Clone)]
-pub struct Ask {
-    pub parameters: BTreeMap<String, String>,
-    pub verifier: String,
-}
-
-impl Ask {
-    pub fn new(client: &str, redirect_uri: &str, scope: &str) -> Self {
-        let verifier = pkce::verifier(symbolon::seal::random().unwrap());
-        let pairs = [
-            ("client_id", client),
-            ("redirect_uri", redirect_uri),
-            ("response_type", "code"),
-            ("scope", scope),
-            ("state", "s-1"),
-            ("code_challenge_method", "S256"),
-        ];
-        let mut parameters: BTreeMap<String, String> = pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        parameters.insert("code_challenge".to_owned(), pkce::challenge(&verifier));
-        Self { parameters, verifier }
-    }
-
-    pub fn native(scope: &str) -> Self {
-        Self::new("shop-ios", NATIVE_BACK, scope)
-    }
-
-    pub fn with(mut self, name: &str, value: &str) -> Self {
-        self.parameters.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
-    pub fn without(mut self, name: &str) -> Self {
-        self.parameters.remove(name);
-        self
-    }
-
-    pub fn query(&self) -> String {
-        url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.parameters).finish()
-    }
-}
-
-/// A browser: cookies and forms, no scripts.
-#[derive(Default, Clone)]
-pub struct Browser {
-    /// Where it seems to be, to a world that trusts the proxy 127.0.0.1.
-    pub address: Option<String>,
-    pub cookies: BTreeMap<String, String>,
-}
-
-/// A page as the browser sees it.
-pub struct Page {
-    pub status: u16,
-    pub location: Option<String>,
-    pub html: String,
-}
-
-impl Browser {
-    pub fn at(address: &str) -> Self {
-        Self { address: Some(address.to_owned()), ..Self::default() }
-    }
-
-    pub async fn get(&mut self, world: &World, url: &str) -> Page {
-        self.send(world.http.get(url)).await
-    }
-
-    pub async fn send(&mut self, request: reqwest::RequestBuilder) -> Page {
-        let cookies: Vec<String> = self.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
-        let request = if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) };
-        let request = match &self.address {
-            Some(it) => request.header("x-forwarded-for", it),
-            None => request,
-        };
-        let answer = request.send().await.unwrap();
-        for line in answer.headers().get_all("set-cookie") {
-            let line = line.to_str().unwrap();
-            let (pair, rest) = line.split_once(';').unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            if rest.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
-        let location = answer.headers().get("location").map(|it| it.to_str().unwrap().to_owned());
-        Page { status: answer.status().as_u16(), location, html: answer.text().await.unwrap() }
-    }
-
-    /// Fills the page's form by field name and presses a button.
-    pub async fn submit(&mut self, world: &World, page: &Page, fill: &[(&str, &str)], action: &str) -> Page {
-        let mut form = inputs(&page.html);
-        for (name, value) in fill {
-            form.insert((*name).to_owned(), (*value).to_owned());
-        }
-        form.insert("action".to_owned(), action.to_owned());
-        let target = attribute(page.html.split("<form").nth(1).expect(&page.html), "action").unwrap();
-        self.send(world.http.post(target).form(&form)).await
-    }
-
-    /// Goes through the whole sign-in with name and password; answers what came back at the redirect URI.
-    pub async fn sign_in(&mut self, world: &World, ask: &Ask, name: &str) -> BTreeMap<String, String> {
-        let mut page = self.get(world, &world.url(&format!("/authorize?{}", ask.query()))).await;
-        for _ in 0..6 {
-            if let Some(location) = &page.location {
-                return parameters(location);
-            }
-            assert_eq!(page.status, 200, "{}", page.html);
-            let action = first_action(&page.html);
-            let fields = inputs(&page.html);
-            let mut fill = Vec::new();
-            for field in fields.keys() {
-                match field.as_str() {
-                    "username" | "login_name" => fill.push((field.as_str(), name)),
-                    "password" => fill.push((field.as_str(), PASSWORD)),
-                    _ => {}
-                }
-            }
-            page = self.submit(world, &page, &fill, &action).await;
-        }
-        panic!("the sign-in does not end: {}", page.html);
-    }
-}
-
-pub fn parameters(location: &str) -> BTreeMap<String, String> {
-    url::Url::parse(location).unwrap().query_pairs().into_owned().collect()
-}
-
-/// The name of the page's first button.
-pub fn first_action(html: &str) -> String {
-    let button = html.split("<button").nth(1).unwrap_or_else(|| panic!("no button: {html}"));
-    attribute(button, "value").unwrap_or_default()
-}
-
-/// Every input of the page's first form.
-pub fn inputs(html: &str) -> BTreeMap<String, String> {
-    let form = html.split("<form").nth(1).unwrap_or_default().split("</form>").next().unwrap_or_default();
-    form.split("<input")
-        .skip(1)
-        .filter_map(|it| {
-            let tag = it.split('>').next()?;
-            Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()))
-        })
-        .collect()
-}
-
-fn attribute(tag: &str, name: &str) -> Option<String> {
-    let tag = tag.split('>').next()?;
-    let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
-    let value = rest.split('"').next()?;
-    Some(value.replace("&amp;", "&").replace("&#x2f;", "/").replace("&#x2F;", "/").replace("&#x3d;", "=").replace("&quot;", "\""))
 }
 
 /// The code an authenticator app shows now.

@@ -1,0 +1,361 @@
+//! A browser: cookies, forms and redirects between our own pages, no scripts. And a page as it shows it.
+//! Only this file knows what the HTML looks like.
+
+use super::{Ask, PASSWORD};
+use reqwest::RequestBuilder;
+use reqwest::header::HeaderMap;
+use std::collections::BTreeMap;
+
+/// One process of the server, as a browser reaches it.
+#[derive(Clone)]
+pub struct Node {
+    pub http: reqwest::Client,
+    /// Where this process listens.
+    pub url: String,
+    /// What its pages and redirects call it. Several processes share one issuer.
+    pub issuer: String,
+}
+
+impl Node {
+    /// The address at this process that an address on a page means. None for an address of somebody else.
+    fn own_address(&self, address: &str) -> Option<String> {
+        let path = match address.strip_prefix(&self.issuer).or_else(|| address.strip_prefix(&self.url)) {
+            Some(path) => path,
+            None => address,
+        };
+        (path.starts_with('/') && !path.starts_with("//")).then(|| format!("{}{path}", self.url))
+    }
+
+    /// The address of a sign-in's present step, if the redirect leads to one.
+    fn login_step(&self, location: &str) -> Option<String> {
+        self.own_address(location).filter(|address| address.starts_with(&format!("{}/login/", self.url)))
+    }
+}
+
+impl AsRef<Node> for Node {
+    fn as_ref(&self) -> &Node {
+        self
+    }
+}
+
+/// The status of the answer to a form that asks again, before any redirect is followed.
+pub const FORM_ANSWERED: u16 = 200;
+
+#[derive(Default, Clone)]
+pub struct Browser {
+    /// Where it seems to be, to a world that trusts the proxy 127.0.0.1.
+    pub address: Option<String>,
+    pub cookies: BTreeMap<String, String>,
+}
+
+impl Browser {
+    pub fn at(address: &str) -> Self {
+        Self { address: Some(address.to_owned()), ..Self::default() }
+    }
+
+    /// A browser with one cookie.
+    pub fn with_cookie(name: &str, value: &str) -> Self {
+        Self { address: None, cookies: BTreeMap::from([(name.to_owned(), value.to_owned())]) }
+    }
+
+    /// The value of the session cookie.
+    pub fn session(&self) -> &str {
+        self.session_cookie().1
+    }
+
+    /// Name and value of the session cookie.
+    pub fn session_cookie(&self) -> (&str, &str) {
+        let (name, value) = self.cookies.iter().find(|(name, _)| name.contains("session")).expect("a session cookie");
+        (name, value)
+    }
+
+    /// What it sends as `Cookie`.
+    pub fn cookie_line(&self) -> String {
+        self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Adds the browser's cookies and its address to a request.
+    pub fn dress(&self, request: RequestBuilder) -> RequestBuilder {
+        let request = if self.cookies.is_empty() { request } else { request.header("cookie", self.cookie_line()) };
+        match &self.address {
+            Some(address) => request.header("x-forwarded-for", address),
+            None => request,
+        }
+    }
+
+    /// Sends one request and keeps the cookies of the answer. Follows nothing.
+    pub async fn send(&mut self, request: RequestBuilder) -> Page {
+        let answer = self.dress(request).send().await.unwrap();
+        for line in answer.headers().get_all("set-cookie") {
+            let line = line.to_str().unwrap();
+            let (pair, rest) = line.split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            if rest.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+        let headers = answer.headers().clone();
+        let location = headers.get("location").map(|value| value.to_str().unwrap().to_owned());
+        Page { status: answer.status().as_u16(), location, headers, html: answer.text().await.unwrap() }
+    }
+
+    /// Opens an address. A redirect to a step of a sign-in is followed; any other is returned.
+    pub async fn get(&mut self, node: &impl AsRef<Node>, url: &str) -> Page {
+        let node = node.as_ref();
+        let page = self.send(node.http.get(url)).await;
+        self.follow(node, page).await
+    }
+
+    /// Opens the authorization request.
+    pub async fn open(&mut self, node: &impl AsRef<Node>, ask: &Ask) -> Page {
+        let node = node.as_ref();
+        self.get(node, &format!("{}{}", node.url, ask.path())).await
+    }
+
+    /// Opens a path of the server.
+    pub async fn visit(&mut self, node: &impl AsRef<Node>, path: &str) -> Page {
+        let node = node.as_ref();
+        self.get(node, &format!("{}{path}", node.url)).await
+    }
+
+    async fn follow(&mut self, node: &Node, mut page: Page) -> Page {
+        for _ in 0..4 {
+            let Some(url) = page.location.as_deref().and_then(|location| node.login_step(location)) else { return page };
+            page = self.send(node.http.get(url)).await;
+        }
+        panic!("sent round in circles: {:?}", page.location);
+    }
+
+    /// The request that pressing a button sends, without cookies: the fields of the page, some of them filled in or added.
+    fn submission(node: &Node, page: &Page, fill: &[(&str, &str)], action: &str) -> RequestBuilder {
+        let mut form = page.fields();
+        form.extend(fill.iter().chain(&[("action", action)]).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        let target = page.form_action().unwrap_or_else(|| panic!("no form: {}", page.html));
+        node.http.post(node.own_address(&target).unwrap_or(target)).form(&form)
+    }
+
+    /// The same with the browser's cookies, for tests that measure or repeat the request.
+    pub fn submission_with_cookies(&self, node: &impl AsRef<Node>, page: &Page, fill: &[(&str, &str)], action: &str) -> RequestBuilder {
+        self.dress(Self::submission(node.as_ref(), page, fill, action))
+    }
+
+    /// Fills the page's form by field name and presses a button. Redirects are followed as by `get`.
+    pub async fn submit(&mut self, node: &impl AsRef<Node>, page: &Page, fill: &[(&str, &str)], action: &str) -> Page {
+        let page = self.submit_raw(node, page, fill, action).await;
+        self.follow(node.as_ref(), page).await
+    }
+
+    /// The same, with the first answer as it is.
+    pub async fn submit_raw(&mut self, node: &impl AsRef<Node>, page: &Page, fill: &[(&str, &str)], action: &str) -> Page {
+        self.send(Self::submission(node.as_ref(), page, fill, action)).await
+    }
+
+    /// Name and password, and the button that goes on.
+    pub async fn submit_password(&mut self, node: &impl AsRef<Node>, page: &Page, name: &str, password: &str) -> Page {
+        self.submit(node, page, &[("username", name), ("password", password)], "continue").await
+    }
+
+    /// Answers one page as this person does: fills in name and password where they are asked for, and presses the first button.
+    pub async fn answer(&mut self, node: &impl AsRef<Node>, page: &Page, name: &str) -> Page {
+        let known = [("username", name), ("login_name", name), ("password", PASSWORD)];
+        let fill: Vec<(&str, &str)> = known.into_iter().filter(|(field, _)| page.asks_for(field)).collect();
+        self.submit(node, page, &fill, &page.first_action()).await
+    }
+
+    /// Opens an address and answers our pages until something else comes: a redirect, an error, a page without a form of ours.
+    pub async fn sign_in_at(&mut self, node: &impl AsRef<Node>, url: &str, name: &str) -> Page {
+        let node = node.as_ref();
+        let mut page = self.get(node, url).await;
+        for _ in 0..6 {
+            let ours = page.form_action().is_some_and(|target| node.own_address(&target).is_some());
+            if page.location.is_some() || page.status != 200 || !ours {
+                return page;
+            }
+            page = self.answer(node, &page, name).await;
+        }
+        assert!(page.location.is_some(), "the sign-in does not end: {}", page.html);
+        page
+    }
+
+    /// Goes through the whole sign-in with name and password; answers what came back at the redirect URI.
+    pub async fn sign_in(&mut self, node: &impl AsRef<Node>, ask: &Ask, name: &str) -> BTreeMap<String, String> {
+        let node = node.as_ref();
+        self.sign_in_at(node, &format!("{}{}", node.url, ask.path()), name).await.parameters()
+    }
+}
+
+/// A page as the browser sees it.
+#[derive(Clone, Debug)]
+pub struct Page {
+    pub status: u16,
+    /// Where the answer sends the browser.
+    pub location: Option<String>,
+    pub headers: HeaderMap,
+    pub html: String,
+}
+
+/// What the heading of a page says, and the kind of step it belongs to.
+const KINDS: &[(&str, &str)] = &[
+    ("Forgot your password?", "reset"),
+    ("Confirm that it is you", "email_send"),
+    ("Read your e-mail", "email_code"),
+    ("Create an account", "register"),
+    ("Your new e-mail address", "new_email"),
+    ("Use a recovery code", "recovery_code"),
+    ("Keep these recovery codes", "recovery_codes"),
+    ("Enter your code", "totp"),
+    ("Add an authenticator app", "enrol_totp"),
+    ("Choose a new password", "new_password"),
+    ("Sign out?", "logout"),
+    ("You are signed out", "signed_out"),
+    ("This did not work", "error"),
+    ("This is a sign-in server", "home"),
+    ("Your account", "account"),
+    ("One moment", "form_post"),
+];
+
+impl Page {
+    /// The kind of step the page shows; empty for a page nobody has named.
+    pub fn kind(&self) -> &'static str {
+        let title = self.title();
+        if let Some((_, kind)) = KINDS.iter().find(|(heading, _)| *heading == title) {
+            return kind;
+        }
+        match title.as_str() {
+            "Sign in" if self.asks_for("password") => "password",
+            "Sign in" => "identify",
+            other if other.starts_with("Allow ") => "consent",
+            _ => "",
+        }
+    }
+
+    /// The heading.
+    pub fn title(&self) -> String {
+        text_of(between(&self.html, "<h1>", "</h1>").unwrap_or_default())
+    }
+
+    /// What was wrong with the last answer, in the words of the page; empty if nothing was.
+    pub fn problem(&self) -> String {
+        text_of(between(&self.html, "role=\"alert\">", "</").unwrap_or_default())
+    }
+
+    /// What a person can read on the page.
+    pub fn text(&self) -> String {
+        text_of(self.html.split_once("<body>").map_or(self.html.as_str(), |(_, body)| body))
+    }
+
+    pub fn says(&self, words: &str) -> bool {
+        self.text().contains(words)
+    }
+
+    /// Where the form of the page goes.
+    pub fn form_action(&self) -> Option<String> {
+        attribute(self.html.split("<form").nth(1)?, "action")
+    }
+
+    pub fn has_form(&self) -> bool {
+        self.form_action().is_some()
+    }
+
+    fn form(&self) -> &str {
+        self.html.split("<form").nth(1).unwrap_or_default().split("</form>").next().unwrap_or_default()
+    }
+
+    /// Every input of the form with its value, hidden ones too.
+    pub fn fields(&self) -> BTreeMap<String, String> {
+        let tags = self.form().split("<input").skip(1);
+        tags.filter_map(|tag| Some((attribute(tag, "name")?, attribute(tag, "value").unwrap_or_default()))).collect()
+    }
+
+    /// The value of an input of the form.
+    pub fn field(&self, name: &str) -> String {
+        self.fields().remove(name).unwrap_or_else(|| panic!("no field {name}: {}", self.html))
+    }
+
+    pub fn asks_for(&self, name: &str) -> bool {
+        self.fields().contains_key(name)
+    }
+
+    /// The names of the buttons, in order.
+    pub fn actions(&self) -> Vec<String> {
+        self.html.split("<button").skip(1).filter_map(|tag| attribute(tag, "value")).collect()
+    }
+
+    pub fn first_action(&self) -> String {
+        self.html.split("<button").nth(1).unwrap_or_else(|| panic!("no button: {}", self.html));
+        self.actions().into_iter().next().unwrap_or_default()
+    }
+
+    /// Is there a button of that name?
+    pub fn action(&self, name: &str) -> bool {
+        self.actions().iter().any(|action| action == name)
+    }
+
+    /// What the page shows for copying: the secret of an authenticator, recovery codes.
+    pub fn codes(&self) -> Vec<String> {
+        self.html.split("<code>").skip(1).map(|rest| text_of(rest.split('<').next().unwrap_or_default())).collect()
+    }
+
+    /// Does the page list scopes to consent to?
+    pub fn lists_scopes(&self) -> bool {
+        self.html.contains("class=\"scopes\"")
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// The parameters of the redirect.
+    pub fn parameters(&self) -> BTreeMap<String, String> {
+        parameters(self.location.as_deref().unwrap_or_else(|| panic!("no redirect, but {}: {}", self.status, self.html)))
+    }
+
+    /// The parameters in the fragment of the redirect.
+    pub fn fragment(&self) -> BTreeMap<String, String> {
+        let location = self.location.as_deref().unwrap_or_else(|| panic!("no redirect, but {}: {}", self.status, self.html));
+        parameters(&location.replacen('#', "?", 1))
+    }
+
+    /// The code of the redirect.
+    pub fn code(&self) -> String {
+        self.parameters().remove("code").unwrap_or_else(|| panic!("no code: {:?}", self.location))
+    }
+
+    pub fn has_code(&self) -> bool {
+        self.location.as_deref().is_some_and(|location| parameters(location).contains_key("code"))
+    }
+
+    /// The error of the redirect; none if there is a page or a code.
+    pub fn error(&self) -> Option<String> {
+        self.location.as_deref().and_then(|location| parameters(location).remove("error"))
+    }
+}
+
+pub fn parameters(location: &str) -> BTreeMap<String, String> {
+    url::Url::parse(location).unwrap().query_pairs().into_owned().collect()
+}
+
+fn between<'a>(text: &'a str, from: &str, to: &str) -> Option<&'a str> {
+    text.split_once(from)?.1.split_once(to).map(|(found, _)| found)
+}
+
+fn attribute(tag: &str, name: &str) -> Option<String> {
+    between(tag.split('>').next()?, &format!(" {name}=\""), "\"").map(unescape)
+}
+
+/// A piece of HTML without its tags.
+fn text_of(html: &str) -> String {
+    let mut text = String::new();
+    for (at, part) in html.split('<').enumerate() {
+        let words = if at == 0 { part } else { part.split_once('>').map_or("", |(_, words)| words) };
+        text.push_str(words);
+    }
+    unescape(&text)
+}
+
+fn unescape(text: &str) -> String {
+    let entities = [("&#x2f;", "/"), ("&#x2F;", "/"), ("&#x3d;", "="), ("&#x27;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\"")];
+    entities.iter().fold(text.to_owned(), |text, (entity, sign)| text.replace(entity, sign)).replace("&amp;", "&")
+}
