@@ -48,6 +48,14 @@ impl Browser {
             }
             let status = answer.status();
             let html = answer.text().await?;
+            // A page that leads on by itself.
+            if let Some(onward) = between(&html, "http-equiv=\"refresh\" content=\"0;url=", "\"").map(unescape) {
+                if onward.starts_with(claimed) {
+                    return Ok(onward);
+                }
+                request = http.get(onward);
+                continue;
+            }
             let title = between(&html, "<h1>", "</h1>").unwrap_or("(no heading)").to_owned();
             self.seen.push(unescape(&title));
             if !status.is_success() {

@@ -11,7 +11,7 @@ use crate::config::{Api, Client, Config};
 use crate::endings::Endings;
 use crate::error::Fault;
 use crate::grants::details::Types;
-use crate::login::flow::Machine;
+use crate::login::machine::Machine;
 use crate::mail::Mailer;
 use crate::pages::Pages;
 use crate::pool::Pool;
@@ -169,7 +169,8 @@ impl App {
             play,
             details: Types::new(&config)?,
             pages: Pages::new(&config.brand, templates.as_deref(), base)?,
-            machine: Machine::new(store.clone(), keyring.clone(), Arc::clone(&config), epoch(&store).await?, before.map(|it| &it.machine)),
+            machine: Machine::new(store.clone(), keyring.clone(), Arc::clone(&config), &epoch(&store).await?, before.map(|it| &it.machine))
+                .map_err(as_fault)?,
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
             handles: Handles::new(keyring.clone(), &config.issuer),
             node: match before {

@@ -4,6 +4,7 @@
 pub mod app;
 pub mod attesting;
 pub mod audit;
+pub mod authorization;
 pub mod caller;
 pub mod certificates;
 pub mod cli;

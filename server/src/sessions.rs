@@ -6,7 +6,7 @@ use crate::audit;
 use crate::error::{Fault, Result};
 use crate::http::Incoming;
 use crate::http::reply::{Reply, add_cookie};
-use crate::login::policy::Proof;
+use crate::login::proof::Proof;
 use crate::seal::KeyRing;
 use crate::store::{Change, Expect, Value};
 use symbolon_oauth::{base64url, digest};
@@ -104,9 +104,14 @@ pub fn hold(change: &mut Change, id: &[u8; 16]) {
 }
 
 /// Opens a session, or raises the present one, in `change`. The browser always gets a new cookie, so that one seen
-/// before the login is powerless (327-L). Answers the session's id and the cookie's value.
-pub fn open(app: &App, change: &mut Change, present: Option<&Session>, it: &Authenticated<'_>) -> Result<([u8; 16], String)> {
-    let secret = crate::seal::random::<32>()?;
+/// before the login is powerless (327-L). `secret`: 32 bytes that nobody else can know. Answers the session's id and the cookie's value.
+pub fn open(
+    app: &App,
+    change: &mut Change,
+    present: Option<&Session>,
+    it: &Authenticated<'_>,
+    secret: [u8; 32],
+) -> Result<([u8; 16], String)> {
     let proofs = serde_json::to_string(it.proofs).map_err(|it| Fault::new(it.to_string()))?;
     let now_ms = change.now_ms();
     let cookie_digest = digest::sha256(&secret);
@@ -138,9 +143,12 @@ pub fn open(app: &App, change: &mut Change, present: Option<&Session>, it: &Auth
             id
         }
     };
-    let mut value = id.to_vec();
-    value.extend_from_slice(&secret);
-    Ok((id, base64url::encode(&value)))
+    Ok((id, cookie_value(&id, &secret)))
+}
+
+/// What the browser keeps of a session.
+pub fn cookie_value(id: &[u8; 16], secret: &[u8; 32]) -> String {
+    base64url::encode(&[&id[..], &secret[..]].concat())
 }
 
 /// Sets the session cookie on a reply.
@@ -149,12 +157,10 @@ pub fn remember(app: &App, reply: &mut Reply, value: &str) {
 }
 
 /// Ends a session and with it every grant that hangs below it.
-pub async fn end(app: &App, id: &[u8; 16], account: &str, why: &'static str, now_ms: i64) -> Result<()> {
-    let mut change = Change::new(now_ms);
+pub fn end(app: &App, change: &mut Change, id: &[u8; 16], account: &str, why: &'static str) {
+    let now_ms = change.now_ms();
     change.run_expecting(END, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
     change.audit(audit::Entry::ok("session_ended").account(account).session(public_id(app, id)).with("why", why));
-    app.store.apply(change).await?;
-    Ok(())
 }
 
 /// The name of a session in audit entries and in lists: never the id itself.

@@ -199,8 +199,14 @@ fn redirect_lines(client: &Client, lines: &mut Vec<String>) {
 
 /// A policy is a client's own, or it has an acr and asks for no less than that does.
 fn reached(config: &Config, clients: &[&Client], name: &str) -> bool {
-    let policy = |name: &str| Policy::named(config, name);
-    let raises = |own: &str| policy(name).acr.is_some() && policy(name).is_no_weaker_than(&policy(own));
+    let policy = |name: &str| match config.login.get(name) {
+        Some(login) => Policy::parse(&login.require, login.acr.as_deref()).ok(),
+        None => (name == "default").then(Policy::password_alone),
+    };
+    let raises = |own: &str| match (policy(name), policy(own)) {
+        (Some(higher), Some(own)) => higher.acr.is_some() && higher.is_no_weaker_than(&own),
+        _ => false,
+    };
     name == "default" || clients.iter().map(|it| it.login_policy()).any(|own| own == name || raises(own))
 }
 

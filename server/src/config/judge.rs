@@ -5,7 +5,8 @@ use super::{
     USER_SCOPES, fapi,
 };
 use crate::grants::details::judge_schema;
-use crate::login::policy::Method;
+use crate::login::policy::Policy;
+use crate::login::proof::MethodName;
 use symbolon_oauth::redirect;
 
 /// A URL as it will stand in headers, pages and tokens: what the URL parser would take away in silence, a line break above all,
@@ -46,18 +47,12 @@ impl Config {
             }
         }
         for (name, policy) in &self.login {
-            let words = policy.require.iter().flat_map(|it| it.split('+')).map(str::trim);
-            for word in words {
-                match Method::parse(word) {
-                    None => found.push(format!("[login.{name}]: there is no method {word:?}; use password, email, totp")),
-                    Some(Method::Email) if self.mail.is_none() => {
-                        found.push(format!("[login.{name}]: the method email needs the table [mail]"));
-                    }
-                    Some(_) => {}
+            match Policy::parse(&policy.require, None) {
+                Err(why) => found.push(format!("[login.{name}]: {why}")),
+                Ok(policy) if self.mail.is_none() && policy.names(&MethodName::EMAIL) => {
+                    found.push(format!("[login.{name}]: the method email needs the table [mail]"));
                 }
-            }
-            if policy.require.is_empty() {
-                found.push(format!("[login.{name}]: require names no chain of methods"));
+                Ok(_) => {}
             }
         }
         if !self.attestation.simulated_roots.is_empty() && !self.development {

@@ -47,11 +47,11 @@ pub struct Granting<'a> {
     pub scope: &'a Scope,
     pub resource: &'a [String],
     pub asked: &'a Asked,
-    pub ends_ms: i64,
+    pub lifetime_ms: i64,
 }
 
-/// Adds the grant to `change` and answers its code.
-pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<String> {
+/// Adds the grant to `change`. Answers its number and its code.
+pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<(u32, String)> {
     let salt = crate::seal::random::<16>()?;
     let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
     // A confidential client holds what it gets by its authentication; its DPoP key may change (RFC 9449 5).
@@ -83,10 +83,17 @@ pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<String
             serde_json::to_string(it.asked).map_err(json)?.into(),
             Value::from(&salt[..]),
             change.now_ms().into(),
-            it.ends_ms.into(),
+            (now_ms + it.lifetime_ms).into(),
         ],
     );
-    Ok(app.handles.make(Kind::Code, it.session, number, 0, &salt))
+    Ok((number, app.handles.make(Kind::Code, it.session, number, 0, &salt)))
+}
+
+/// The code of a grant that nobody has redeemed yet, for the page that leads back to the client. It is stored nowhere.
+pub async fn of_row(app: &App, session: &[u8; 16], number: u32, now_ms: i64) -> Result<Option<String>> {
+    let grant = super::read(app, session, number).await?;
+    let waiting = grant.filter(|grant| grant.state == State::Code && grant.parents_live && now_ms < grant.asked.code_expires_ms);
+    Ok(waiting.map(|grant| app.handles.make(Kind::Code, session, number, 0, &grant.salt)))
 }
 
 /// Redeems a code: everything about the request is checked before the state, and only then is the code spent.

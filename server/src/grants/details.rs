@@ -59,7 +59,13 @@ impl Types {
             return Ok(Vec::new());
         }
         let all = array(form.get("authorization_details").unwrap_or_default())?;
-        for one in &all {
+        self.allowed(client, &all)?;
+        Ok(all)
+    }
+
+    /// Details of a request, against the types and the client as they are now.
+    pub fn allowed(&self, client: &Client, details: &[Json]) -> Result<()> {
+        for one in details {
             let name = one["type"].as_str().ok_or_else(|| invalid("An authorization detail has no type."))?;
             let known = self.0.get(name).filter(|_| client.authorization_details_types.iter().any(|it| it == name));
             let known = known.ok_or_else(|| invalid("The client may not ask for authorization details of this type."))?;
@@ -68,7 +74,7 @@ impl Types {
                 return Err(invalid("An authorization detail is not as its type's schema wants it.").because(why).into());
             }
         }
-        Ok(all)
+        Ok(())
     }
 }
 

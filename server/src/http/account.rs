@@ -1,14 +1,15 @@
 //! GET and POST /account: what a signed-in person sees and may end. Changes of password, e-mail address and second
-//! factor are logins of their own (`Purpose`), so that every one of them passes the machine's rules.
+//! factor are logins of their own (`Journey`), so that every one of them passes the machine's rules.
 
 use super::Incoming;
+use super::browser::{form_token, form_token_fits};
 use super::login;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::audit;
 use crate::error::{Refused, Result};
 use crate::login::accounts;
-use crate::login::flow::{Change as Wish, Purpose};
+use crate::login::state::Journey;
 use crate::pages::{AccountView, AppView, SessionView};
 use crate::sessions::{self, Session};
 use crate::store::{Change, Expect, Value};
@@ -27,7 +28,7 @@ const FORGET: &str = "DELETE FROM consent WHERE account = $1 AND client = $2";
 
 pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
     let Some(session) = sessions::of_browser(app, incoming).await? else {
-        return login::own(app, incoming, Purpose::SignIn, None).await;
+        return login::own(app, incoming, Journey::SignIn, None).await;
     };
     if incoming.method == Method::POST {
         return act(app, incoming, &session).await;
@@ -78,10 +79,10 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         sessions: open,
         apps,
         form_action: app.url("/account"),
-        form_token: login::form_token(app, &session.id, "account"),
+        form_token: form_token(app, &session.id, "account"),
     };
     let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
-    Ok(reply::page(200, app.pages.account(&locale, &view)?, None))
+    Ok(reply::page(200, app.pages.account(&locale, &view, &app.config.issuer)?, None))
 }
 
 fn instant(ms: i64) -> String {
@@ -90,12 +91,12 @@ fn instant(ms: i64) -> String {
 
 async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
     let form = &incoming.form;
-    if !login::form_token_fits(app, &session.id, "account", form.get("form_token")) {
+    if !form_token_fits(app, &session.id, "account", form.get("form_token")) {
         return Err(Refused::bad_request("invalid_session", "This form is too old. Open the account page again.").into());
     }
     let (action, target) = form.get("action").unwrap_or_default().split_once(':').unwrap_or((form.get("action").unwrap_or_default(), ""));
-    if let Some(wish) = Wish::parse(action) {
-        return login::own(app, incoming, Purpose::Account(wish), Some(session.clone())).await;
+    if let Some(journey) = Journey::of_account(action) {
+        return login::own(app, incoming, journey, Some(session.clone())).await;
     }
     let mut change = Change::new(incoming.now_ms);
     let account = || Value::from(session.account.as_str());

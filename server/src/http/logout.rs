@@ -2,13 +2,14 @@
 //! this very session; a redirect happens only to a registered URI and only after a logout that was asked for (491-O).
 
 use super::Incoming;
-use super::login;
+use super::browser::{self, form_token, form_token_fits};
 use super::reply::{self, Reply, add_cookie};
 use crate::app::App;
 use crate::error::{Refused, Result};
 use crate::login::step::Step;
 use crate::pages::PageContext;
 use crate::sessions::{self, Session};
+use crate::store::Change;
 use http::Method;
 use serde_json::Value as Json;
 use symbolon_oauth::id_token;
@@ -27,11 +28,14 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     let Some(session) = session else { return done(app, incoming, &asked) };
     let confirmed = incoming.method == Method::POST
         && incoming.form.get("action") == Some("logout")
-        && login::form_token_fits(app, &session.id, &state(&asked), incoming.form.get("form_token"));
+        && form_token_fits(app, &session.id, &state(&asked), incoming.form.get("form_token"));
     if !asked.of_this_session && !confirmed {
         return confirm(app, incoming, &session, &asked);
     }
-    sessions::end(app, &session.id, &session.account, "logout", incoming.now_ms).await?;
+    let mut change = Change::new(incoming.now_ms);
+    sessions::end(app, &mut change, &session.id, &session.account, "logout");
+    browser::void_sign_ins(app, incoming, &mut change, None);
+    app.store.apply(change).await?;
     done(app, incoming, &asked)
 }
 
@@ -70,10 +74,6 @@ fn asked(app: &App, incoming: &Incoming, session: Option<&Session>) -> Result<As
     Ok(Asked { of_this_session, client_id, back })
 }
 
-fn step(kind: &str, actions: &[(&str, &str)]) -> Step {
-    actions.iter().fold(Step::new(kind), |step, (name, kind)| step.action(name, kind))
-}
-
 fn confirm(app: &App, incoming: &Incoming, session: &Session, asked: &Asked) -> Result<Reply> {
     let mut hidden = Vec::new();
     for (name, value) in [("client_id", &asked.client_id), ("post_logout_redirect_uri", &asked.back)] {
@@ -87,12 +87,12 @@ fn confirm(app: &App, incoming: &Incoming, session: &Session, asked: &Asked) -> 
     let context = PageContext {
         locale: locale(app, incoming),
         form_action: app.url("/logout"),
-        form_token: login::form_token(app, &session.id, &state(asked)),
-        client_name: None,
+        form_token: form_token(app, &session.id, &state(asked)),
+        base: app.config.issuer.clone(),
         hidden,
     };
-    let extra = asked.back.as_deref().map(super::authorize::origin);
-    Ok(reply::page(200, app.pages.step(&step("logout", &[("logout", "primary")]), &context)?, extra.as_deref()))
+    let extra = asked.back.as_deref().map(crate::authorization::delivery::origin);
+    Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout"), &context)?, extra.as_deref()))
 }
 
 fn done(app: &App, incoming: &Incoming, asked: &Asked) -> Result<Reply> {
@@ -112,17 +112,12 @@ fn done(app: &App, incoming: &Incoming, asked: &Asked) -> Result<Reply> {
             reply::see_other(&format!("{uri}{join}{query}"))
         }
         None => {
-            let context = PageContext {
-                locale: locale(app, incoming),
-                form_action: app.url("/"),
-                form_token: String::new(),
-                client_name: None,
-                hidden: Vec::new(),
-            };
-            reply::page(200, app.pages.step(&step("signed_out", &[]), &context)?, None)
+            let step = Step::new("signed_out");
+            reply::page(200, app.pages.alone(&step, &locale(app, incoming), &app.config.issuer, None)?, None)
         }
     };
     add_cookie(&mut answer, &sessions::cookie(app, &sessions::cookie_name(app, "session"), "", 0));
+    browser::forget_sign_ins(app, incoming, &mut answer, None);
     Ok(answer)
 }
 

@@ -12,15 +12,17 @@
 
 pub mod account;
 pub mod authorize;
+pub mod browser;
 pub mod endings;
 pub mod introspect;
 pub mod login;
 pub mod logout;
 pub mod metadata;
+pub mod pages;
 pub mod par;
-pub mod replay;
 pub mod reply;
 pub mod revoke;
+pub mod settle;
 pub mod token;
 pub mod userinfo;
 
@@ -28,7 +30,7 @@ use crate::app::App;
 use crate::attesting;
 use crate::certificates::{self, Shown};
 use crate::error::{Error, Refused, Result};
-use crate::login::flow::Purpose;
+use crate::login::state::Journey;
 use crate::refusals::{self, Known};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, header};
@@ -60,6 +62,7 @@ enum Endpoint {
     Introspect,
     Jwks,
     Login,
+    LoginPage,
     Logout,
     Metadata,
     Par,
@@ -123,6 +126,7 @@ const ROUTES: &[Route] = &[
     route("/introspect", Endpoint::Introspect, "POST", For::Programs, false),
     route("/jwks", Endpoint::Jwks, "GET", For::Programs, true),
     route("/login", Endpoint::Login, "POST", For::Browsers, false),
+    route("/login/{address}", Endpoint::LoginPage, "GET+POST", For::Browsers, false),
     route("/logout", Endpoint::Logout, "GET+POST", For::Browsers, false),
     route("/par", Endpoint::Par, "POST", For::Programs, false),
     route("/register", Endpoint::Register, "GET", For::Browsers, false),
@@ -153,6 +157,8 @@ pub struct Incoming {
     pub method: Method,
     /// The path of the route table, below the issuer.
     pub route: &'static str,
+    /// The last segment of the path, where the route has a parameter there.
+    pub parameter: String,
     pub query: Form,
     pub form: Form,
     pub headers: HeaderMap,
@@ -188,6 +194,13 @@ impl Incoming {
             }
         }
         found
+    }
+
+    /// The names of all cookies.
+    pub fn cookie_names(&self) -> Vec<String> {
+        let lines = self.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+        let names = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        names.map(|(name, _)| name.to_owned()).collect()
     }
 
     /// Parameters of the request whichever way they came: the body of a POST, else the query.
@@ -340,12 +353,13 @@ async fn run(app: &Arc<App>, endpoint: Endpoint, incoming: &Incoming) -> Result<
         Endpoint::Home => metadata::home(app, incoming),
         Endpoint::Introspect => Box::pin(introspect::introspect(app, incoming)).await,
         Endpoint::Jwks => Ok(metadata::jwks(app, incoming.now_ms)),
-        Endpoint::Login => Box::pin(login::login(app, incoming)).await,
+        Endpoint::Login => Box::pin(login::answer_first(app, incoming)).await,
+        Endpoint::LoginPage => Box::pin(login::page(app, incoming)).await,
         Endpoint::Logout => Box::pin(logout::logout(app, incoming)).await,
         Endpoint::Metadata => Ok(metadata::metadata(app)),
         Endpoint::Par => Box::pin(par::par(app, incoming)).await,
-        Endpoint::Register => Box::pin(login::journey(app, incoming, Purpose::Register)).await,
-        Endpoint::Reset => Box::pin(login::journey(app, incoming, Purpose::Reset)).await,
+        Endpoint::Register => Box::pin(login::own(app, incoming, Journey::Register { draft: None }, None)).await,
+        Endpoint::Reset => Box::pin(login::own(app, incoming, Journey::Reset, None)).await,
         Endpoint::Revoke => Box::pin(revoke::revoke(app, incoming)).await,
         Endpoint::Token => Box::pin(token::token(app, incoming)).await,
         Endpoint::Userinfo => Box::pin(userinfo::userinfo(app, incoming)).await,
@@ -366,6 +380,9 @@ fn find(app: &App, path: &str) -> Option<&'static Route> {
             inserted
         }
     };
+    if below.starts_with("/login/") {
+        return ROUTES.iter().find(|it| it.endpoint == Endpoint::LoginPage);
+    }
     ROUTES.iter().find(|it| it.path == below)
 }
 
@@ -396,6 +413,8 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let (parts, body) = request.into_parts();
+    let parameter =
+        if route.path.ends_with('}') { parts.uri.path().rsplit('/').next().unwrap_or_default().to_owned() } else { String::new() };
     let posted = parts.method == Method::POST;
     if !route.answers(&parts.method) {
         return Err(Refused::new(405, "invalid_request", "This address does not answer that HTTP method.").into());
@@ -419,7 +438,18 @@ where
     let address = crate::caller::address(&parts.headers, peer.address, &app.config.trusted_proxies);
     let certificate = certificates::of_request(app, &parts.headers, peer);
     let (method, headers) = (parts.method, parts.headers);
-    Ok(Incoming { method, route: route.path, query, form, headers, address, certificate, now_ms: app.now_ms(), known: Known::default() })
+    Ok(Incoming {
+        method,
+        route: route.path,
+        parameter,
+        query,
+        form,
+        headers,
+        address,
+        certificate,
+        now_ms: app.now_ms(),
+        known: Known::default(),
+    })
 }
 
 fn check_coding(headers: &HeaderMap) -> Result<()> {

@@ -3,7 +3,7 @@
 use crate::audit;
 use crate::error::{Fault, Refused, Result};
 use crate::pool::Pool;
-use crate::store::{Change, Expect, NotApplied, Store, Value};
+use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
@@ -28,7 +28,12 @@ const END_SESSIONS: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WH
 const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE id = $1";
 const STANDS: &str = "SELECT a.version, s.state FROM account a LEFT JOIN session s ON s.id = $2 AND s.account = a.id \
     WHERE a.id = $1 AND a.state = 'active'";
-const PERSON: &str = "SELECT state, email, email_verified, locale FROM account WHERE id = $1";
+const BY_ID: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret FROM account a \
+    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE a.id = $1";
+const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret FROM login_name n \
+    JOIN account a ON a.id = n.account \
+    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE n.name = $1";
+const FACTORS: &str = "SELECT kind, id FROM credential WHERE account = $1";
 const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1 AND state = 'active'";
 const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
 const FIND: &str = "SELECT a.id, a.state, c.secret, a.version FROM login_name n JOIN account a ON a.id = n.account \
@@ -55,25 +60,56 @@ pub struct Found {
     pub version: i64,
 }
 
-/// What the machine needs of an account beside its password.
-#[derive(Debug, Default, Clone)]
-pub struct Person {
+/// An account as a sign-in needs it.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    pub id: String,
     pub active: bool,
+    pub version: i64,
+    /// argon2id in PHC form.
+    pub password: Option<String>,
     /// The address, if it is proved.
     pub email: Option<String>,
     pub any_email: Option<String>,
     pub locale: Option<String>,
+    pub has_totp: bool,
+    /// What the store knows the unused recovery codes by.
+    pub recovery: Vec<String>,
 }
 
-pub async fn person(store: &Store, account: &str) -> Result<Option<Person>> {
-    let Some(row) = store.one(PERSON, &[account.into()]).await? else { return Ok(None) };
-    let any_email = row.opt_text(1)?.map(str::to_owned);
-    Ok(Some(Person {
-        active: row.text(0)? == "active",
-        email: any_email.clone().filter(|_| row.int(2).is_ok_and(|it| it == 1)),
+/// Reads an account by its id.
+pub async fn by_id(store: &Store, id: &str) -> std::result::Result<Option<Account>, Fault> {
+    account(store, store.one(BY_ID, &[id.into()]).await?).await
+}
+
+/// Reads the account that a login name belongs to. `name` is canonical.
+pub async fn by_name(store: &Store, name: &str) -> std::result::Result<Option<Account>, Fault> {
+    account(store, store.one(BY_NAME, &[name.into()]).await?).await
+}
+
+async fn account(store: &Store, row: Option<Row>) -> std::result::Result<Option<Account>, Fault> {
+    let Some(row) = row else { return Ok(None) };
+    let any_email = row.opt_text(3)?.map(str::to_owned);
+    let is_proved = row.int(4)? == 1;
+    let mut found = Account {
+        id: row.text(0)?.to_owned(),
+        active: row.text(1)? == "active",
+        version: row.int(2)?,
+        password: row.bytes(6).ok().and_then(|secret| String::from_utf8(secret.to_vec()).ok()),
+        email: any_email.clone().filter(|_| is_proved),
         any_email,
-        locale: row.opt_text(3)?.map(str::to_owned),
-    }))
+        locale: row.opt_text(5)?.map(str::to_owned),
+        has_totp: false,
+        recovery: Vec::new(),
+    };
+    for row in store.all(FACTORS, &[found.id.as_str().into()]).await? {
+        match row.text(0)? {
+            "totp" => found.has_totp = true,
+            "recovery" => found.recovery.push(row.text(1)?.to_owned()),
+            _ => {}
+        }
+    }
+    Ok(Some(found))
 }
 
 /// An address mail can be sent to and a person can sign in with, as typed but for its edges. RFC 5321 4.1.2, without comments,
@@ -118,8 +154,22 @@ pub async fn create(store: &Store, hashers: &Hashers, new: NewAccount, now_ms: i
 
 /// The change that makes a person, whose password is hashed already.
 pub fn prepare(new: NewAccount, digest: Option<String>, now_ms: i64) -> Result<(String, Change)> {
+    let id = new_id()?;
+    let mut change = Change::new(now_ms);
+    insert(&mut change, &id, new, digest)?;
+    Ok((id, change))
+}
+
+/// The id of an account to be: the `sub` of tokens, never used again.
+pub fn new_id() -> std::result::Result<String, Fault> {
+    Ok(base64url::encode(&crate::seal::random::<16>()?))
+}
+
+/// Adds the statements that make a person, whose password is hashed already. Answers where the names begin: a conflict from there
+/// on means that somebody has one of them.
+pub fn insert(change: &mut Change, id: &str, new: NewAccount, digest: Option<String>) -> Result<usize> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
-    let id = base64url::encode(&crate::seal::random::<16>()?);
+    let now_ms = change.now_ms();
     let mut names = Vec::new();
     for name in new.login_names.iter().chain(&new.email) {
         let name = canonical(name).ok_or_else(|| invalid("A login name is a plain word or an e-mail address in normal characters."))?;
@@ -127,28 +177,20 @@ pub fn prepare(new: NewAccount, digest: Option<String>, now_ms: i64) -> Result<(
             names.push(name);
         }
     }
-    let mut change = Change::new(now_ms);
     let claims = Json::Object(new.claims).to_string();
     change.run(
         INSERT,
-        vec![
-            id.as_str().into(),
-            new.email.into(),
-            new.email_verified.into(),
-            new.name.into(),
-            new.locale.into(),
-            claims.into(),
-            now_ms.into(),
-        ],
+        vec![id.into(), new.email.into(), new.email_verified.into(), new.name.into(), new.locale.into(), claims.into(), now_ms.into()],
     );
+    let first_name = change.len();
     for name in names {
-        change.run(NAME, vec![name.into(), id.as_str().into()]);
+        change.run(NAME, vec![name.into(), id.into()]);
     }
     if let Some(digest) = digest {
-        change.run(PASSWORD, vec![id.as_str().into(), Value::from(digest.into_bytes()), now_ms.into()]);
+        change.run(PASSWORD, vec![id.into(), Value::from(digest.into_bytes()), now_ms.into()]);
     }
-    change.audit(audit::Entry::ok("account_created").account(id.as_str()));
-    Ok((id, change))
+    change.audit(audit::Entry::ok("account_created").account(id));
+    Ok(first_name)
 }
 
 /// Another address, proved: it becomes a login name, the old one stops being one. The code that proved it has raised the version.
@@ -201,8 +243,13 @@ pub fn end_sessions(change: &mut Change, account: &str) {
 
 /// A new password ends every session of the person (420-U).
 pub fn set_password(change: &mut Change, account: &str, digest: String) {
-    let now_ms = change.now_ms();
     end_sessions(change, account);
+    replace_password(change, account, digest);
+}
+
+/// Writes the digest alone.
+pub fn replace_password(change: &mut Change, account: &str, digest: String) {
+    let now_ms = change.now_ms();
     change.run(SET_PASSWORD, vec![account.into(), Value::from(digest.into_bytes()), now_ms.into()]);
 }
 

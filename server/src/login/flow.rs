@@ -1,556 +1,698 @@
-//! The login machine. A login is a sealed value the face carries from step to step (a GET writes nothing); what must
-//! not happen twice or too often is kept in the store: attempts, spent codes, the finished login. Its types: `state`.
+//! One move of a sign-in: an answer is judged, and the next question is found. Nothing is written here but charges; what an answer
+//! comes to is a `Moved`, which `commit` writes in one change.
 
-use super::accounts::{self, Hashers};
-use super::methods::email::{self, Question, Why};
-use super::methods::{password, totp};
-use super::policy::{self, Context, Method, Next, Policy, Proof};
-use super::rates::Rates;
-use super::recovery;
-pub use super::state::{Answer, Begin, By, Change, ConsentAsk, Done, Existing, Outcome, Purpose};
-pub(super) use super::state::{Draft, Pending, Problem, State};
-use super::step::Step;
-use crate::audit;
-use crate::config::Config;
+use super::accounts::{self, NewAccount};
+use super::budgets::{Budget, Charge, Charged, Purse};
+use super::context::{Answer, Checked, Mailbox, Move, Person, Verdict, Visitor};
+use super::effect::{Creation, Effect, Source, Update, is_allowed};
+use super::forms::{self, Filled, Filling};
+use super::machine::{Answering, LIFETIME_MS, Machine};
+use super::methods::{self, email};
+use super::policy::{self, Conditions, Policy, Satisfied};
+use super::proof::{Facts, MethodName, Proof};
+use super::state::{Candidate, Ended, Form, Journey, Pending, Question, Rules, State, Subject};
+use super::step::{FieldKind, Problem, Step};
+use crate::audit::Entry;
 use crate::error::{Error, Fault, Refused, Result};
-use crate::seal::KeyRing;
-use crate::store::{Change as StoreChange, NotApplied, Store, Value};
 use serde_json::Value as Json;
-use std::sync::Arc;
-use std::time::Duration;
-use symbolon_oauth::{base64url, digest};
-use tokio::sync::Notify;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
-const LIFETIME_MS: i64 = 30 * 60_000;
+/// Changes of an account want proofs that are at most this old (361-Z, 362-Z).
 const STEP_UP_MS: i64 = 5 * 60_000;
-/// What was wrong is said no sooner than this after the answer came, so that what the store writes about somebody who exists is
-/// not heard in the time (458-E).
-const REFUSED_AFTER: Duration = Duration::from_millis(100);
-const ONCE: &str = "INSERT INTO once (bucket, kind, key) VALUES ($1, $2, $3)";
 
-#[derive(Clone)]
-pub struct Machine {
-    store: Store,
-    keyring: KeyRing,
-    config: Arc<Config>,
-    hashers: Hashers,
-    rates: Arc<Rates>,
-    outbox: Arc<Notify>,
-    /// Where a login is sealed to: names the store's epoch.
-    place: String,
+/// How a sign-in begins.
+pub struct Begin {
+    pub journey: Journey,
+    pub client: Option<String>,
+    pub hint: Option<String>,
+    /// Opaque to the machine.
+    pub request: Json,
+    pub existing: Option<Existing>,
+}
+
+/// Proofs from before that may count.
+#[derive(Clone, Debug)]
+pub struct Existing {
+    pub subject: Subject,
+    pub proofs: Vec<Proof>,
+}
+
+/// A person who has proved all that the rules ask for.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    pub account: String,
+    pub proofs: Vec<Proof>,
+    pub satisfied: Satisfied,
+    pub consented: bool,
+}
+
+/// What a move comes to, before it is written.
+pub struct Moved {
+    pub state: State,
+    /// Nothing is left to ask. None: `state.pending` is the question, or `state.ended` the end.
+    pub proven: Option<Proven>,
+    pub(super) before: Option<Answering>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) person: Person,
+    /// The account as it was when it was judged, which the writing change holds.
+    pub(super) held: Option<Subject>,
+    /// Given back when it is written. Empty: the answer was wrong.
+    pub(super) charged: Vec<Charged>,
+    pub(super) touched: Vec<Budget>,
+    pub(super) taken_ms: i64,
+    /// The step says that something was wrong.
+    pub(super) is_refused: bool,
+    pub(super) came: Instant,
+}
+
+pub enum Judged {
+    Moved(Box<Moved>),
+    /// Another answer has the question.
+    Late,
+}
+
+/// Why a move stops half-way.
+enum Stop {
+    Late,
+    Error(Error),
+}
+
+impl<E: Into<Error>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Error(error.into())
+    }
+}
+
+type Go<T> = std::result::Result<T, Stop>;
+
+/// One move while it is made.
+struct Run<'a> {
+    machine: &'a Machine,
+    rules: &'a Rules,
+    visitor: &'a Visitor<'a>,
+    before: Option<&'a Answering>,
+    state: State,
+    person: Person,
+    effects: Vec<Effect>,
+    charged: Vec<Charged>,
+    touched: Vec<Budget>,
+    taken_ms: i64,
+    /// How often the effects raise the account's version.
+    raises: i64,
+    problem: Option<Problem>,
+    proven: Option<Proven>,
 }
 
 impl Machine {
-    pub fn new(store: Store, keyring: KeyRing, config: Arc<Config>, epoch: String, before: Option<&Machine>) -> Self {
-        let (hashers, rates, outbox) = match before {
-            Some(old) => (old.hashers.clone(), Arc::clone(&old.rates), Arc::clone(&old.outbox)),
-            None => Default::default(),
-        };
-        Self { store, keyring, config, hashers, rates, outbox, place: format!("login/{epoch}") }
-    }
-
-    pub fn hashers(&self) -> &Hashers {
-        &self.hashers
-    }
-    /// Rings when a letter was written.
-    pub fn outbox(&self) -> Arc<Notify> {
-        Arc::clone(&self.outbox)
-    }
-    pub(super) fn wake_outbox(&self) {
-        self.outbox.notify_one();
-    }
-    pub(super) fn store(&self) -> &Store {
-        &self.store
-    }
-    pub(super) fn keyring(&self) -> &KeyRing {
-        &self.keyring
-    }
-    pub(super) fn config(&self) -> &Config {
-        &self.config
-    }
-    pub(super) fn rates(&self) -> &Rates {
-        &self.rates
-    }
-
-    pub(super) async fn person(&self, account: &str) -> Result<accounts::Person> {
-        Ok(accounts::person(&self.store, account).await?.unwrap_or_default())
-    }
-
-    /// The name of a browser in which this person signed in before: it tries on its own budget, which a stranger cannot use up.
-    pub(super) fn known_device(&self, account: &str, device: Option<&str>, now_ms: i64) -> Option<String> {
-        let plain = device.and_then(base64url::decode).and_then(|it| self.keyring.open("device", &it))?;
-        let known = String::from_utf8(plain).ok()?;
-        let mut pieces = known.splitn(3, ' ');
-        let (owner, until, id) = (pieces.next(), pieces.next().and_then(|it| it.parse::<i64>().ok()), pieces.next());
-        match (owner, until, id) {
-            (Some(owner), Some(until), Some(id)) if owner == account && now_ms < until => Some(id.to_owned()),
-            _ => None,
-        }
-    }
-
-    /// What a browser keeps to be known again: sealed, names its account, lasts a year.
-    pub fn device_cookie(&self, account: &str, now_ms: i64) -> Result<String> {
-        let id = base64url::encode(&crate::seal::random::<12>()?);
-        let text = format!("{account} {} {id}", now_ms + 365 * 86_400_000);
-        Ok(base64url::encode(&self.keyring.seal("device", text.as_bytes())?))
-    }
-
-    /// Starts a login. Nothing is written.
-    pub async fn begin(&self, it: Begin, now_ms: i64) -> Result<Outcome> {
-        let policy = self.policy_name(&it)?;
-        let mut not_before_ms = it.max_age_s.map_or(0, |age| now_ms - age * 1000);
-        if it.force || it.max_age_s == Some(0) || it.purpose == Purpose::Reset {
-            not_before_ms = now_ms;
-        }
-        if matches!(it.purpose, Purpose::Account(_)) {
-            not_before_ms = not_before_ms.max(now_ms - STEP_UP_MS);
-        }
-        if it.purpose == Purpose::Register && self.config.registration.is_none() {
-            return Err(Refused::new(404, "not_found", "Accounts are made by the operator here, not by oneself.").into());
-        }
-        if it.purpose == Purpose::Reset && self.config.mail.is_none() {
-            return Err(Refused::new(404, "not_found", "This server sends no mail; ask its operator for a new password.").into());
-        }
-        let (account, version, session, proofs) = match it.existing {
-            Some(it) => (Some(it.account), it.version, it.session, it.proofs),
-            None => Default::default(),
-        };
-        let state = State {
-            id: crate::seal::random()?,
-            purpose: it.purpose,
-            client: it.client.clone(),
-            policy,
-            login_hint: it.login_hint,
-            not_before_ms,
-            request: it.request,
-            account,
-            version,
-            session,
-            proofs,
-            consent: it.consent,
-            pending: Pending::Nothing,
-            prefer: None,
-            sent: None,
-            draft: None,
-            new_email: None,
-            totp_secret: None,
-            recovery_seed: None,
-            expires_ms: now_ms + LIFETIME_MS,
-        };
-        self.advance(state, None, None, By { client: it.client.as_deref(), address: it.address, now_ms }).await
-    }
-
-    /// A policy that gives a wanted `acr` and asks for no less than the client's own, which is what is left otherwise: a request
-    /// raises the sign-in and never lowers it. Essential and nowhere to be had: an error, never a weaker token (368-Z).
-    fn policy_name(&self, it: &Begin) -> Result<String> {
-        let own = self.policy(&it.policy);
-        for wanted in &it.acr_values {
-            let gives = |name: &&String| {
-                let policy = self.policy(name);
-                policy.acr.as_ref() == Some(wanted) && policy.is_no_weaker_than(&own)
-            };
-            // Several may give it: the client's own comes first.
-            if let Some(name) = std::iter::once(&it.policy).chain(self.config.login.keys()).find(gives) {
-                return Ok(name.clone());
-            }
-        }
-        if it.essential_acr && !it.acr_values.is_empty() {
-            let refused = Refused::bad_request("unmet_authentication_requirements", "No way of signing in here gives that acr.");
-            return Err(refused.because("no policy with that acr asks for as much as the client's own").into());
-        }
-        Ok(it.policy.clone())
-    }
-
-    pub(super) fn policy(&self, name: &str) -> Policy {
-        Policy::named(&self.config, name)
-    }
-
-    /// What this login has to prove. Whoever has a second factor is asked for it, whatever the policy makes do with (365-Z).
-    fn demanded(&self, state: &State, enrolled: bool) -> Policy {
-        let mut policy = match state.purpose {
-            Purpose::Reset => Policy { chains: vec![vec![Method::Email]], acr: None },
-            _ => self.policy(&state.policy),
-        };
-        if enrolled {
-            for chain in policy.chains.iter_mut().filter(|it| !it.contains(&Method::Totp)) {
-                chain.push(Method::Totp);
-            }
-        }
-        policy
-    }
-
-    /// One answer to the pending question.
-    pub async fn answer(&self, answer: &Answer<'_>) -> Result<Outcome> {
+    /// Starts a sign-in. Nothing is written.
+    pub async fn begin(&self, begin: Begin, rules: &Rules, visitor: &Visitor<'_>) -> Result<Moved> {
         let came = Instant::now();
-        let over = || Refused::bad_request("invalid_session", "This sign-in is too old. Go back to the app and start again.");
-        let plain =
-            base64url::decode(answer.handle).and_then(|it| self.keyring.open(&self.place, &it)).ok_or_else(|| over().because("seal"))?;
-        let mut state: State = serde_json::from_slice(&plain).map_err(|it| Fault::new(format!("a login's state: {it}")))?;
-        if answer.now_ms >= state.expires_ms {
-            return Err(over().because("expired").into());
+        let nothing = |hint| Error::from(Refused::new(404, "not_found", hint));
+        if matches!(begin.journey, Journey::Register { .. }) && self.config.registration.is_none() {
+            return Err(nothing("Accounts are made by the operator here, not by oneself."));
         }
-        if answer.action == "cancel" || answer.action == "deny" {
-            let denied = state.pending == Pending::Consent;
-            return Ok(Outcome::Abandoned { request: state.request, account: state.account, denied });
+        if begin.journey == Journey::Reset && self.config.mail.is_none() {
+            return Err(nothing("This server sends no mail; ask its operator for a new password."));
         }
-        let client = state.client.clone();
-        let answer = &Answer { client: client.as_deref(), ..*answer };
-        self.must_stand(&state).await?;
-        if self.turn(&mut state, answer.action) {
-            return self.advance(state, None, None, answer.by()).await;
+        let state = begin.state(rules, visitor.now_ms)?;
+        let person = self.person(&state, None, visitor).await?;
+        let mut run = Run::new(self, rules, visitor, (state, person), None);
+        match run.find_question().await {
+            Ok(()) => run.finish(came),
+            Err(Stop::Error(error)) => Err(error),
+            Err(Stop::Late) => Err(Fault::new("a sign-in that has not begun was overtaken").into()),
         }
-        let problem = match state.pending {
-            Pending::Password => self.check_password(&mut state, answer).await?,
-            Pending::Identify => self.check_identity(&mut state, answer).await?,
-            Pending::EmailCode => self.check_email_code(&mut state, answer).await?,
-            Pending::Totp => self.check_totp(&mut state, answer).await?,
-            Pending::RecoveryCode => self.check_recovery_code(&mut state, answer).await?,
-            Pending::Enrol => self.check_enrolment(&mut state, answer).await?,
-            Pending::NewPassword => self.check_new_password(&mut state, answer).await?,
-            Pending::Register => self.check_registration(&mut state, answer).await?,
-            Pending::NewEmail => self.check_new_email(&mut state, answer).await?,
-            Pending::ShowRecovery => {
-                state.recovery_seed = None;
-                None
-            }
-            Pending::Consent if answer.action == "allow" => return self.done(state, true, answer.now_ms),
-            Pending::Consent | Pending::Nothing => None,
-        };
-        if problem.is_some() {
-            sleep_until(came + REFUSED_AFTER).await;
-        }
-        self.advance(state, problem, Some(answer), answer.by()).await
     }
 
-    /// Is the person still who the proofs of this login are of? A sealed login lives half an hour, and a password, a session or the
-    /// whole account may be gone since.
-    async fn must_stand(&self, state: &State) -> Result<()> {
-        let Some(account) = &state.account else { return Ok(()) };
-        if accounts::stands(&self.store, account, state.version, state.session.as_ref()).await? {
+    /// Judges an answer. Charges are written; what it comes to is not.
+    pub async fn judge(&self, answering: &Answering, rules: &Rules, answer: &Answer<'_>, visitor: &Visitor<'_>) -> Result<Judged> {
+        let came = Instant::now();
+        self.must_stand(&answering.state).await?;
+        let person = self.person(&answering.state, Some(answer), visitor).await?;
+        let mut run = Run::new(self, rules, visitor, (answering.state.clone(), person), Some(answering));
+        match run.judge(answer).await {
+            Ok(()) => Ok(Judged::Moved(Box::new(run.finish(came)?))),
+            Err(Stop::Late) => Ok(Judged::Late),
+            Err(Stop::Error(error)) => Err(error),
+        }
+    }
+}
+
+impl Begin {
+    fn state(self, rules: &Rules, now_ms: i64) -> Result<State> {
+        let (subject, proofs) = self.existing.map_or((None, Vec::new()), |existing| (Some(existing.subject), existing.proofs));
+        let mut state = State {
+            id: crate::seal::time_ordered_id(now_ms)?,
+            started_ms: now_ms,
+            expires_ms: now_ms + LIFETIME_MS,
+            version: 0,
+            client: self.client,
+            request: self.request,
+            journey: self.journey,
+            hint: self.hint,
+            candidate: None,
+            subject,
+            proofs,
+            prefer: None,
+            pending: None,
+            ended: None,
+        };
+        // Whose proofs are all too old is nobody yet, so that another person may sign in; an account's own changes stay its own.
+        let not_before_ms = not_before_ms(&state, rules);
+        if !state.journey.is_of_account() && !state.proofs.iter().any(|proof| proof.at_ms >= not_before_ms) {
+            (state.subject, state.proofs) = (None, Vec::new());
+        }
+        Ok(state)
+    }
+}
+
+/// Older proofs do not count.
+fn not_before_ms(state: &State, rules: &Rules) -> i64 {
+    let by_age = rules.max_age_s.map_or(0, |age_s| state.started_ms - age_s * 1000);
+    if rules.force || rules.max_age_s == Some(0) || state.journey == Journey::Reset {
+        return state.started_ms;
+    }
+    if state.journey.is_of_account() { by_age.max(state.started_ms - STEP_UP_MS) } else { by_age }
+}
+
+/// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z).
+fn demanded(state: &State, rules: &Rules, person: &Person) -> Policy {
+    let policy = match state.journey {
+        Journey::Reset => Policy::of(&[&[MethodName::EMAIL]]),
+        _ => rules.policy.clone(),
+    };
+    let has_second = state.subject.is_some() && person.account.as_ref().is_some_and(|account| account.has_totp);
+    if has_second { policy.with(&methods::SECOND_FACTOR) } else { policy }
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        machine: &'a Machine,
+        rules: &'a Rules,
+        visitor: &'a Visitor<'a>,
+        (state, person): (State, Person),
+        before: Option<&'a Answering>,
+    ) -> Self {
+        Self {
+            machine,
+            rules,
+            visitor,
+            before,
+            state,
+            person,
+            effects: Vec::new(),
+            charged: Vec::new(),
+            touched: Vec::new(),
+            taken_ms: 0,
+            raises: 0,
+            problem: None,
+            proven: None,
+        }
+    }
+
+    fn finish(mut self, came: Instant) -> Result<Moved> {
+        let held = self.held();
+        if self.before.is_none() && !self.effects.is_empty() {
+            return Err(Fault::new("a sign-in that only begins wants an effect").into());
+        }
+        if let Some(subject) = &mut self.state.subject {
+            subject.version += self.raises;
+            if self.raises > 0 && self.effects.iter().any(|effect| matches!(effect, Effect::EndSessions)) {
+                // The session that was signed in with is among those that ended.
+                subject.session = None;
+            }
+        }
+        if let (Some(problem), Some(pending)) = (&self.problem, &mut self.state.pending) {
+            pending.step = pending.step.clone().with_problem(Some(problem.clone()));
+        }
+        Ok(Moved {
+            before: self.before.cloned(),
+            charged: if self.problem.is_none() { self.charged } else { Vec::new() },
+            state: self.state,
+            proven: self.proven,
+            effects: self.effects,
+            person: self.person,
+            held,
+            touched: self.touched,
+            taken_ms: self.taken_ms,
+            is_refused: self.problem.is_some(),
+            came,
+        })
+    }
+
+    /// The account that the writing change must find unchanged: the sign-in's own, or the one whose version an effect raises. Not one
+    /// that the change itself makes.
+    fn held(&self) -> Option<Subject> {
+        if self.effects.iter().any(|effect| matches!(effect, Effect::CreateAccount(_))) {
+            return None;
+        }
+        let of_person = || {
+            let account = self.person.account.as_ref().filter(|_| self.raises > 0)?;
+            Some(Subject { account: account.id.clone(), version: account.version, session: None })
+        };
+        self.state.subject.clone().or_else(of_person)
+    }
+
+    /// Takes effects in, if the journey allows them to this source.
+    fn want(&mut self, source: Source<'_>, effects: Vec<Effect>) -> std::result::Result<(), Fault> {
+        for effect in effects {
+            if !is_allowed(&self.state.journey, source, &effect) {
+                return Err(Fault::new(format!("{source:?} wants {effect:?} in {:?}", self.state.journey)));
+            }
+            self.raises += i64::from(matches!(effect, Effect::Raise | Effect::EndSessions));
+            self.effects.push(effect);
+        }
+        Ok(())
+    }
+
+    async fn judge(&mut self, answer: &Answer<'_>) -> Go<()> {
+        if matches!(answer.action, "cancel" | "deny") {
+            let hint = "The person did not go on.".to_owned();
+            self.state.ended = Some(Ended::Refused { code: "access_denied".to_owned(), hint });
+            self.state.pending = None;
             return Ok(());
         }
-        Err(Self::changed())
+        if self.turn(answer.action) {
+            return self.find_question().await;
+        }
+        let Some(pending) = self.state.pending.clone() else { return self.find_question().await };
+        match &pending.question {
+            Question::Method(method) if answer.action == "resend" && self.state.offers("resend") => self.enter(&method.clone()).await,
+            Question::Method(method) => self.check_method(method, &pending, answer).await,
+            Question::Identify(method) => self.identify(&method.clone()).await,
+            Question::Begin(method) => self.enter(&method.clone()).await,
+            Question::Form(form) => self.check_form(*form, &pending, answer).await,
+            Question::Consent if answer.action == "allow" => {
+                self.find_question().await?;
+                if let Some(proven) = &mut self.proven {
+                    proven.consented = true;
+                }
+                Ok(())
+            }
+            Question::Consent => self.find_question().await,
+        }
     }
 
-    pub(super) fn changed() -> Error {
-        let hint = "Your account was changed since this sign-in began. Go back to the app and start again.";
-        Refused::bad_request("invalid_session", hint).because("the account's version or the session behind the proofs").into()
-    }
-
-    /// Links that lead to another question instead of answering this one. True if it was one.
-    fn turn(&self, state: &mut State, action: &str) -> bool {
-        let signing_in = matches!(state.pending, Pending::Password | Pending::Identify | Pending::EmailCode | Pending::Register);
+    /// Links that lead to another question instead of answering this one. Only what the page offered is followed.
+    fn turn(&mut self, action: &str) -> bool {
+        if !self.state.offers(action) {
+            return false;
+        }
         match action {
-            "reset" if signing_in && self.config.mail.is_some() => {
-                state.purpose = Purpose::Reset;
-                state.forget();
+            "not_you" => self.state.forget_person(),
+            "reset" | "register" | "sign_in" => {
+                let hint = self.state.hint.take().or_else(|| Some(self.person.name.clone()).filter(|name| !name.is_empty()));
+                self.state.forget_person();
+                self.state.hint = hint;
+                self.state.journey = match action {
+                    "reset" => Journey::Reset,
+                    "register" => Journey::Register { draft: None },
+                    _ => Journey::SignIn,
+                };
             }
-            "register" if signing_in && self.config.registration.is_some() => {
-                state.purpose = Purpose::Register;
-                state.forget();
-            }
-            "sign_in" if signing_in => {
-                state.purpose = Purpose::SignIn;
-                (state.sent, state.draft) = (None, None);
-            }
-            "use_password" if state.pending != Pending::Consent => (state.prefer, state.sent) = (Some(Method::Password), None),
-            "use_email" if state.pending != Pending::Consent => (state.prefer, state.sent) = (Some(Method::Email), None),
-            "use_totp" if state.pending == Pending::RecoveryCode => state.pending = Pending::Nothing,
-            "use_recovery" if state.pending == Pending::Totp => state.pending = Pending::RecoveryCode,
-            _ => return false,
+            other => match other.strip_prefix("use_") {
+                Some(method) => (self.state.prefer, self.state.pending) = (Some(MethodName::new(method)), None),
+                None => return false,
+            },
+        }
+        if self.state.subject.is_none() && self.state.candidate.is_none() {
+            self.person = Person { name: self.state.hint.clone().unwrap_or_default(), ..Person::default() };
         }
         true
     }
 
-    /// `account`: who was proved, and the version that was read with the proof.
-    pub(super) fn proved(&self, state: &mut State, (account, version): (String, i64), method: Method, now_ms: i64) -> Problem {
-        let proof = Proof { method, subject: account.clone(), at_ms: now_ms };
-        state.prove(account, version, proof);
-        None
+    /// A name was given, before a method that does not ask for one. Whether anybody has it decides nothing.
+    async fn identify(&mut self, method: &MethodName) -> Go<()> {
+        if self.person.name.is_empty() {
+            self.problem = Some(Problem::in_field("no_name", "username"));
+            return Ok(());
+        }
+        let account = self.person.account.as_ref().map(|account| account.id.clone());
+        self.state.candidate = Some(Candidate { name: self.person.name.clone(), account });
+        self.enter(method).await
     }
 
-    async fn check_password(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
-        match password::check(self, answer).await? {
-            password::Outcome::Proved(account, version) => Ok(self.proved(state, (account, version), Method::Password, answer.now_ms)),
-            password::Outcome::Wrong(key) => {
-                state.login_hint = Some(answer.text("username").to_owned());
-                Ok(Some(key))
+    async fn check_method(&mut self, method: &MethodName, pending: &Pending, answer: &Answer<'_>) -> Go<()> {
+        if *method == MethodName::EMAIL {
+            self.person.mailbox = self.mailbox(false).await?;
+        }
+        let price = methods::price(method, &self.person, &Move::Answer { answer, question: pending.id });
+        if !self.pay(&price).await? {
+            return Ok(());
+        }
+        let context = self.machine.context(pending.id, self.visitor.now_ms);
+        let Verdict { checked, effects } = methods::check(method, &context, &self.person, &pending.secret, answer).await?;
+        self.want(Source::Method(method), effects)?;
+        match checked {
+            Checked::Wrong(problem) => {
+                self.keep_what_was_typed(answer);
+                self.touched = price;
+                self.problem = Some(problem);
+                Ok(())
+            }
+            Checked::Proved(facts) => {
+                self.prove(method, facts)?;
+                self.find_question().await
             }
         }
     }
 
-    async fn check_identity(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
-        if state.account.is_none() {
-            state.login_hint = Some(answer.text("username").to_owned()).filter(|it| !it.is_empty());
-            if state.login_hint.is_none() {
-                return Ok(Some("no_name"));
-            }
-        }
-        self.send_proof(state, answer).await
-    }
-
-    /// A name was given, or a known person asks for a code: write to the address, or pretend to.
-    async fn send_proof(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
-        let known = match &state.account {
-            Some(account) => Some(account.clone()),
-            None => {
-                let name = state.login_hint.as_deref().unwrap_or_default();
-                accounts::find_by_login_name(&self.store, name).await?.map(|it| it.id)
-            }
+    /// Charges a price. False: it was refused, and the step says so.
+    async fn pay(&mut self, price: &[Budget]) -> Go<bool> {
+        let machine = self.machine;
+        let purse = self.purse();
+        let moving = self.before.map(Answering::moving);
+        let take = |change: &mut crate::store::Change| match moving.as_ref().filter(|_| self.taken_ms == 0) {
+            Some(moving) => moving.take(&machine.keyring, change),
+            None => Ok(()),
         };
-        let found = match known {
-            Some(id) => Some((id.clone(), self.person(&id).await?)),
-            None => None,
-        };
-        let template = if state.purpose == Purpose::Reset { "reset" } else { "code" };
-        let to = found.as_ref().filter(|(_, person)| person.active).and_then(|(_, person)| person.email.as_deref());
-        let shown = if state.account.is_some() { to.map(email::masked) } else { None };
-        let account = found.as_ref().map(|(id, _)| id.as_str());
-        let question =
-            Question { why: Why::Prove, account, to, shown, template, answerable: true, before: state.sent.as_ref().map(|it| it.id) };
-        self.send(state, question, answer).await
-    }
-
-    pub(super) async fn send(&self, state: &mut State, question: Question<'_>, answer: &Answer<'_>) -> Result<Problem> {
-        match email::send(self, question, answer).await? {
-            Some(sent) => {
-                state.sent = Some(sent);
-                Ok(None)
-            }
-            None => Ok(Some("too_many_mails")),
-        }
-    }
-
-    async fn check_email_code(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
-        let Some(sent) = state.sent.clone() else { return Ok(Some("code_over")) };
-        if answer.action == "resend" {
-            return match sent.why {
-                Why::Prove => self.send_proof(state, answer).await,
-                Why::Register => self.send_registration(state, answer).await,
-                Why::ChangeEmail => self.send_change(state, answer).await,
-            };
-        }
-        let account = match sent.why {
-            Why::Prove => Some(sent.account.as_str()),
-            Why::ChangeEmail => state.account.as_deref(),
-            Why::Register => None,
-        };
-        let spending = match email::check(self, &sent, account, answer).await? {
-            email::Checked::Wrong => return Ok(Some("wrong_code")),
-            email::Checked::Over => {
-                state.sent = None;
-                return Ok(Some("code_over"));
-            }
-            email::Checked::Right(it) => it,
-        };
-        state.sent = None;
-        match sent.why {
-            Why::Register => self.register(state, &spending, answer).await,
-            Why::ChangeEmail => self.change_email(state, &spending, answer).await,
-            Why::Prove => {
-                if !self.person(&sent.account).await?.active {
-                    return Ok(Some("code_over"));
+        match purse.charge(price, take).await? {
+            Charge::Taken(charged) => {
+                if self.before.is_some() && !price.is_empty() && self.taken_ms == 0 {
+                    self.taken_ms = self.visitor.now_ms;
                 }
-                let mut change = StoreChange::new(answer.now_ms);
-                email::spend(&mut change, &spending, &sent.account);
-                change.audit(answer.entry(audit::Entry::ok("email_proved").account(sent.account.as_str())));
-                match self.store.apply(change).await {
-                    Ok(_) => {
-                        // The code raised the version; what was proved of the one before stays.
-                        let before = spending.account_version.unwrap_or_default();
-                        if state.version == before {
-                            state.version += 1;
-                        }
-                        Ok(self.proved(state, (sent.account, before + 1), Method::Email, answer.now_ms))
-                    }
-                    Err(NotApplied::Conflict(_)) => Ok(Some("code_over")),
-                    Err(other) => Err(other.into()),
-                }
+                self.charged.extend(charged);
+                Ok(true)
+            }
+            Charge::Late => Err(Stop::Late),
+            Charge::Refused { budget, problem, why } => {
+                let event = price.get(budget).map_or("sign_in_refused", Budget::event);
+                self.effects.push(Effect::Audit(Box::new(Entry::refused(event, why))));
+                self.touched = price.to_vec();
+                self.problem = Some(Problem::new(problem));
+                Ok(false)
             }
         }
     }
 
-    async fn check_totp(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
-        let Some(account) = state.account.clone() else { return Ok(Some("wrong_code")) };
-        let problem = totp::check(self, &account, answer).await?;
-        if problem.is_none() {
-            return Ok(self.proved(state, (account, state.version), Method::Totp, answer.now_ms));
+    fn purse(&self) -> Purse<'a> {
+        let machine = self.machine;
+        Purse {
+            store: &machine.store,
+            keyring: &machine.keyring,
+            rates: &machine.rates,
+            device: self.person.device.clone(),
+            address: self.visitor.address,
+            now_ms: self.visitor.now_ms,
         }
-        Ok(problem)
     }
 
-    async fn check_recovery_code(&self, state: &mut State, answer: &Answer<'_>) -> Result<Problem> {
-        let Some(account) = state.account.clone() else { return Ok(Some("wrong_recovery_code")) };
-        let problem = recovery::check(self, &account, answer).await?;
-        if problem.is_none() {
-            state.pending = Pending::Nothing;
-            return Ok(self.proved(state, (account, state.version), Method::Totp, answer.now_ms));
+    /// The page shows again what the person typed, but for secrets.
+    fn keep_what_was_typed(&mut self, answer: &Answer<'_>) {
+        let Some(pending) = &mut self.state.pending else { return };
+        for field in pending.step.fields.iter_mut().filter(|field| matches!(field.kind, FieldKind::Text | FieldKind::Email)) {
+            if field.name != "recovery_code" {
+                field.value = answer.fields.get(&field.name).map(|text| text.chars().take(256).collect());
+            }
         }
-        Ok(problem)
+    }
+
+    /// What a proof means to the journey: an account to be made, another address, or a person who is now known.
+    fn prove(&mut self, method: &MethodName, facts: Facts) -> std::result::Result<(), Fault> {
+        let now_ms = self.visitor.now_ms;
+        match self.state.journey.clone() {
+            Journey::Register { draft: Some(draft) } if *method == MethodName::EMAIL => {
+                let id = accounts::new_id()?;
+                let by_password = draft.password.is_some();
+                let new = NewAccount {
+                    login_names: vec![draft.email.clone()],
+                    email: Some(draft.email),
+                    email_verified: true,
+                    name: draft.name,
+                    locale: Some(draft.locale),
+                    claims: serde_json::Map::new(),
+                    password: None,
+                };
+                let creation = Creation { id: id.clone(), new, password_digest: draft.password };
+                self.want(
+                    Source::Journey,
+                    vec![Effect::CreateAccount(Box::new(creation)), Effect::Audit(Box::new(Entry::ok("registered")))],
+                )?;
+                let account = accounts::Account { id: id.clone(), active: true, version: 1, ..Default::default() };
+                self.person = Person { account: Some(account), is_subject: true, ..Person::default() };
+                if by_password {
+                    self.state.prove(&id, 1, proof(&id, MethodName::PASSWORD, Facts::default(), now_ms));
+                }
+                self.state.prove(&id, 1, proof(&id, method.clone(), facts, now_ms));
+                self.state.journey = Journey::SignIn;
+                Ok(())
+            }
+            Journey::ChangeEmail { new: Some(email) } if *method == MethodName::EMAIL => {
+                let changed = Effect::Audit(Box::new(Entry::ok("email_changed")));
+                self.want(Source::Journey, vec![Effect::Update(Update::Email(email)), Effect::Notice("email_changed"), changed])?;
+                self.state.journey = Journey::SignIn;
+                Ok(())
+            }
+            _ => {
+                let account = self.person.account.as_ref().ok_or_else(|| Fault::new("a proof of nobody"))?;
+                let (id, version) = (account.id.clone(), account.version);
+                self.state.prove(&id, version, proof(&id, method.clone(), facts, now_ms));
+                self.person.is_subject = true;
+                Ok(())
+            }
+        }
+    }
+
+    async fn check_form(&mut self, form: Form, pending: &Pending, answer: &Answer<'_>) -> Go<()> {
+        let context = self.machine.context(pending.id, self.visitor.now_ms);
+        let registration = self.machine.config.registration.as_ref();
+        let allows = |email: &str| registration.is_some_and(|settings| settings.allows(email));
+        let filling = Filling {
+            context: &context,
+            person: &self.person,
+            state: &self.state,
+            policy: &self.rules.policy,
+            secret: &pending.secret,
+            locale: self.visitor.locale,
+            may_register: registration.map(|_| &allows as &(dyn Fn(&str) -> bool + Sync)),
+        };
+        let done = match forms::check(form, &filling, answer).await? {
+            Filled::Wrong(problem) => {
+                self.keep_what_was_typed(answer);
+                self.problem = Some(problem);
+                return Ok(());
+            }
+            Filled::Done(done) => *done,
+        };
+        self.want(Source::Form(form), done.effects)?;
+        self.keep_what_was_typed(answer);
+        self.state.journey = done.journey;
+        if form == Form::RemoveTotp {
+            self.state.proofs.retain(|proof| proof.method != MethodName::TOTP && proof.method != MethodName::RECOVERY);
+        }
+        if let (Some(method), Some(subject)) = (done.proved, self.state.subject.clone()) {
+            let proof = proof(&subject.account, method, Facts::default(), self.visitor.now_ms);
+            self.state.prove(&subject.account, subject.version, proof);
+        }
+        self.note_enrolment(form);
+        match done.then {
+            Some(next) => self.ask_form(next),
+            None => self.find_question().await,
+        }
+    }
+
+    /// The account as it will be once the effects are written.
+    fn note_enrolment(&mut self, form: Form) {
+        if let Some(account) = &mut self.person.account {
+            match form {
+                Form::EnrolTotp => account.has_totp = true,
+                Form::RemoveTotp => (account.has_totp, account.recovery) = (false, Vec::new()),
+                _ => {}
+            }
+        }
     }
 
     /// What comes next: a question, or the end.
-    async fn advance(&self, mut state: State, problem: Problem, answer: Option<&Answer<'_>>, by: By<'_>) -> Result<Outcome> {
-        let enrolled = match &state.account {
-            Some(account) => totp::is_enrolled(self, account).await?,
-            None => false,
-        };
-        let step = match self.question(&mut state, enrolled, problem, answer, by).await? {
-            Some(step) => step,
-            None => return self.done(state, false, by.now_ms),
-        };
-        let plain = serde_json::to_vec(&state).map_err(|it| Fault::new(it.to_string()))?;
-        Ok(Outcome::Ask {
-            step: Box::new(step),
-            handle: base64url::encode(&self.keyring.seal(&self.place, &plain)?),
-            request: state.request,
-        })
+    async fn find_question(&mut self) -> Go<()> {
+        if let Journey::Register { draft } = &self.state.journey {
+            return match draft {
+                None => self.ask_form(Form::Register),
+                Some(_) => self.enter(&MethodName::EMAIL).await,
+            };
+        }
+        let policy = demanded(&self.state, self.rules, &self.person);
+        let conditions = self.conditions();
+        let next = policy::next(&policy, &conditions, &self.state.proofs);
+        match next {
+            None => Err(Fault::new("a login policy without a chain").into()),
+            Some(policy::Next::Satisfied(_)) => self.after_proofs().await,
+            Some(policy::Next::Ask(method)) => {
+                let method = match &self.state.prefer {
+                    Some(preferred) if methods::stands_in(preferred, &method) && methods::can_use(preferred, &self.person) => {
+                        preferred.clone()
+                    }
+                    _ => method,
+                };
+                self.ask_method(method).await
+            }
+        }
     }
 
-    /// The next question; none when nothing is missing.
-    async fn question(
-        &self,
-        state: &mut State,
-        enrolled: bool,
-        problem: Problem,
-        answer: Option<&Answer<'_>>,
-        by: By<'_>,
-    ) -> Result<Option<Step>> {
-        if let (Some(seed), Some(account)) = (state.recovery_seed, &state.account) {
-            let step = recovery::show(self, account, &seed);
-            state.pending = Pending::ShowRecovery;
-            return Ok(Some(step));
-        }
-        if let Some(sent) = &state.sent {
-            let step = email::ask(sent, problem);
-            state.pending = Pending::EmailCode;
-            return Ok(Some(step));
-        }
-        if state.purpose == Purpose::Register {
-            return Ok(Some(self.ask_registration(state, problem)));
-        }
-        let policy = self.demanded(state, enrolled);
-        let context = Context { now_ms: by.now_ms, not_before_ms: state.not_before_ms, prefer: state.prefer };
-        let asked = match policy::next(&policy, &context, &state.proofs) {
-            Next::Impossible => return Err(Fault::new(format!("the login policy {:?} names no chain", state.policy)).into()),
-            Next::Done { .. } => return self.after_proofs(state, enrolled, problem, by).await,
-            Next::Ask(method) => method,
-        };
-        let others = policy::alternatives(&policy, &context, &state.proofs, asked);
-        let step = match asked {
-            Method::Password => {
-                state.pending = Pending::Password;
-                self.doors(password::ask(state.login_hint.as_deref(), problem), &others)
-            }
-            Method::Email => return self.ask_email(state, &others, problem, answer).await.map(Some),
-            Method::Totp if enrolled && state.pending == Pending::RecoveryCode => recovery::ask(problem),
-            Method::Totp if enrolled => {
-                state.pending = Pending::Totp;
-                let left = recovery::left(self, state.account.as_deref().unwrap_or_default()).await?;
-                totp::ask(problem, left > 0)
-            }
-            // The policy wants a code and the person has no authenticator yet: this is when it is added.
-            Method::Totp => self.ask_enrolment(state, problem)?,
-        };
-        Ok(Some(step))
+    fn conditions(&self) -> Conditions<'_> {
+        let not_before_ms = not_before_ms(&self.state, self.rules);
+        Conditions { now_ms: self.visitor.now_ms, not_before_ms, prefer: self.state.prefer.as_ref() }
     }
 
-    /// The ways out of a sign-in page: other methods, a forgotten password, a new account, the way back.
-    pub(super) fn doors(&self, mut step: Step, others: &[Method]) -> Step {
-        for other in others.iter().filter(|it| **it != Method::Totp) {
-            step = step.action(if *other == Method::Email { "use_email" } else { "use_password" }, "secondary");
+    async fn ask_method(&mut self, method: MethodName) -> Go<()> {
+        let is_known = self.state.subject.is_some() || self.state.candidate.is_some();
+        if self.state.subject.is_some() && !methods::can_use(&method, &self.person) {
+            // The policy wants it and the person has none yet: this is when it is added.
+            return match methods::enrolment(&method) {
+                Some(form) => self.ask_form(form),
+                None => Err(Refused::bad_request("access_denied", "Your account lacks what this sign-in needs. Ask the operator.").into()),
+            };
         }
-        if step.kind == "password" && self.config.mail.is_some() {
-            step = step.action("reset", "link");
+        if !is_known && !methods::asks_who(&method) {
+            let kind = if self.state.journey == Journey::Reset { "reset" } else { "identify" };
+            let step = Step::new(kind).field("username", FieldKind::Text, "username", self.state.hint.as_deref()).primary("continue");
+            self.set_question(Question::Identify(method), [0; 16], step, Json::Null);
+            return Ok(());
         }
-        if self.config.registration.is_some() {
-            step = step.action("register", "link");
-        }
-        step.action("cancel", "link")
+        self.enter(&method).await
     }
 
-    async fn ask_email(&self, state: &mut State, others: &[Method], problem: Problem, answer: Option<&Answer<'_>>) -> Result<Step> {
-        let reset = state.purpose == Purpose::Reset;
-        if let Some(account) = state.account.clone() {
-            let person = self.person(&account).await?;
-            if person.email.is_none() {
-                let hint = "Your account has no proved e-mail address, which this sign-in needs. Ask the operator to add one.";
-                return Err(Refused::bad_request("access_denied", hint).because(format!("{account} has no verified address")).into());
+    /// Asks a method's question. What it costs is charged first; what asking does needs an answer that asked for it.
+    async fn enter(&mut self, method: &MethodName) -> Go<()> {
+        if *method == MethodName::EMAIL {
+            self.person.mailbox = self.mailbox(true).await?;
+        }
+        let price = methods::price(method, &self.person, &Move::Enter);
+        if !price.is_empty() && self.before.is_none() {
+            self.ask_to_begin(method);
+            return Ok(());
+        }
+        if !self.pay(&price).await? {
+            // The proof stands; the question is asked as soon as it may be.
+            let is_waiting = self.state.pending.as_ref().is_some_and(|pending| match &pending.question {
+                Question::Method(asked) => asked == method,
+                Question::Identify(_) | Question::Begin(_) | Question::Form(_) => true,
+                Question::Consent => false,
+            });
+            if let Journey::Register { draft } = &mut self.state.journey {
+                *draft = None;
             }
-            // After an answer the code is sent at once; a page that was merely opened sends nothing.
-            if let (Some(answer), None) = (answer, problem)
-                && self.send_proof(state, answer).await?.is_none()
-                && let Some(sent) = &state.sent
-            {
-                state.pending = Pending::EmailCode;
-                return Ok(email::ask(sent, None));
+            if !is_waiting {
+                self.ask_to_begin(method);
+            }
+            return Ok(());
+        }
+        let question = crate::seal::random::<16>()?;
+        let asked = methods::ask(method, &self.machine.context(question, self.visitor.now_ms), &self.person).await.map_err(Error::from)?;
+        self.want(Source::Method(method), asked.effects)?;
+        self.set_question(Question::Method(method.clone()), question, asked.step, asked.secret);
+        Ok(())
+    }
+
+    fn ask_to_begin(&mut self, method: &MethodName) {
+        let step = Step::new(&format!("{method}_send")).primary("send");
+        self.set_question(Question::Begin(method.clone()), [0; 16], step, Json::Null);
+    }
+
+    fn ask_form(&mut self, form: Form) -> Go<()> {
+        let question = crate::seal::random::<16>()?;
+        let context = self.machine.context(question, self.visitor.now_ms);
+        let (step, secret) = forms::ask(form, &context, &self.state, &self.rules.policy)?;
+        self.set_question(Question::Form(form), question, step, secret);
+        Ok(())
+    }
+
+    fn set_question(&mut self, question: Question, id: [u8; 16], step: Step, secret: Json) {
+        let step = self.with_doors(&question, step);
+        self.state.pending = Some(Pending { id, question, step, secret });
+    }
+
+    /// The ways out of a page: other methods, a forgotten password, a new account, another person, the way back.
+    fn with_doors(&self, question: &Question, mut step: Step) -> Step {
+        let asked = match question {
+            Question::Method(method) | Question::Identify(method) | Question::Begin(method) => method,
+            // Codes that nobody keeps are void: there is no way past them.
+            Question::Form(Form::RecoveryCodes) | Question::Consent => return step,
+            Question::Form(_) => return step.link("cancel"),
+        };
+        let journey = &self.state.journey;
+        if matches!(question, Question::Identify(_)) && *journey == Journey::Reset {
+            return step.link("sign_in").link("cancel");
+        }
+        if *journey == Journey::SignIn {
+            let policy = demanded(&self.state, self.rules, &self.person);
+            for other in policy::alternatives(&policy, &self.conditions(), &self.state.proofs, asked) {
+                let is_offered = other != methods::SECOND_FACTOR && methods::can_use(&other, &self.person);
+                if is_offered && !step.offers(&format!("use_{other}")) && step.kind != "email_code" {
+                    step = step.secondary(&format!("use_{other}"));
+                }
+            }
+            let is_somebody = self.state.subject.is_some();
+            if step.kind == "password" && self.machine.config.mail.is_some() {
+                step = step.link("reset");
+            }
+            if self.machine.config.registration.is_some() && !is_somebody && step.kind != "email_code" {
+                step = step.link("register");
+            }
+            if is_somebody {
+                step = step.link("not_you");
             }
         }
-        state.pending = Pending::Identify;
-        let step = match &state.account {
-            Some(_) => Step::new("email_send").action("send", "primary"),
-            None => email::identify(if reset { "reset" } else { "identify" }, state.login_hint.as_deref()),
+        step.link("cancel")
+    }
+
+    /// Where a code by e-mail goes. `entering`: a letter is about to be written.
+    async fn mailbox(&self, entering: bool) -> Result<Option<Mailbox>> {
+        let store = &self.machine.store;
+        let subject = self.state.subject.as_ref();
+        let becoming = async |email: &str, template| -> Result<Option<Mailbox>> {
+            let name = accounts::canonical(email).unwrap_or_default();
+            let owner = if entering { accounts::by_name(store, &name).await? } else { None };
+            let is_taken = owner.is_some_and(|owner| subject.is_none_or(|subject| subject.account != owner.id));
+            let template = if is_taken { "taken" } else { template };
+            let to = Some(email.to_owned());
+            Ok(Some(Mailbox { to: to.clone(), shown: to, template, answerable: !is_taken, of_account: false }))
         };
-        let step = step.problem(problem);
-        Ok(if reset { step.action("sign_in", "link").action("cancel", "link") } else { self.doors(step, others) })
+        match &self.state.journey {
+            Journey::Register { draft: Some(draft) } => return becoming(&draft.email, "register").await,
+            Journey::ChangeEmail { new: Some(email) } => return becoming(email, "change").await,
+            _ => {}
+        }
+        let template = if self.state.journey == Journey::Reset { "reset" } else { "code" };
+        let to = self.person.account.as_ref().filter(|account| account.active).and_then(|account| account.email.clone());
+        if subject.is_some() && to.is_none() {
+            return Ok(None);
+        }
+        let shown = to.as_deref().filter(|_| subject.is_some()).map(email::masked);
+        Ok(Some(Mailbox { to, shown, template, answerable: true, of_account: true }))
     }
 
     /// The person is proved; is there anything left to ask?
-    async fn after_proofs(&self, state: &mut State, enrolled: bool, problem: Problem, by: By<'_>) -> Result<Option<Step>> {
-        match state.purpose {
-            Purpose::Reset | Purpose::Account(Change::Password) => Ok(Some(self.ask_new_password(state, problem))),
-            Purpose::Account(Change::Email) => Ok(Some(self.ask_new_email(state, problem))),
-            Purpose::Account(Change::EnrolTotp) if !enrolled => self.ask_enrolment(state, problem).map(Some),
-            Purpose::Account(Change::RemoveTotp) if enrolled => self.remove_totp(state, by).await.map(|()| None),
-            Purpose::Account(Change::RecoveryCodes) if enrolled => self.new_recovery_codes(state, by).await.map(Some),
-            _ => Ok(state.consent.clone().map(|ask| {
-                state.pending = Pending::Consent;
-                let scopes: Vec<Json> = ask.scopes.iter().map(|(name, text)| serde_json::json!({ "name": name, "text": text })).collect();
-                let of = |(text, lines): &(String, Vec<(String, String)>)| serde_json::json!({ "text": text, "lines": lines });
-                let details: Vec<Json> = ask.details.iter().map(of).collect();
-                Step::new("consent")
-                    .action("allow", "primary")
-                    .action("deny", "secondary")
-                    .fact("client_name", ask.client_name)
-                    .fact("scopes", scopes)
-                    .fact("details", details)
-            })),
+    async fn after_proofs(&mut self) -> Go<()> {
+        let has_totp = self.person.account.as_ref().is_some_and(|account| account.has_totp);
+        match &self.state.journey {
+            Journey::Reset | Journey::ChangePassword => return self.ask_form(Form::NewPassword),
+            Journey::ChangeEmail { new: None } => return self.ask_form(Form::NewEmail),
+            Journey::ChangeEmail { new: Some(_) } => return self.enter(&MethodName::EMAIL).await,
+            Journey::EnrolTotp if !has_totp => return self.ask_form(Form::EnrolTotp),
+            Journey::RemoveTotp if has_totp => return self.ask_form(Form::RemoveTotp),
+            Journey::RecoveryCodes if has_totp => return self.ask_form(Form::RecoveryCodes),
+            _ => {}
         }
-    }
-
-    fn done(&self, state: State, consented: bool, now_ms: i64) -> Result<Outcome> {
-        let policy = self.policy(&state.policy);
-        let context = Context { now_ms, not_before_ms: state.not_before_ms, prefer: None };
-        let Next::Done { mut amr, auth_time_ms } = policy::next(&policy, &context, &state.proofs) else {
-            return Err(Refused::bad_request("invalid_session", "This sign-in is too old. Start again.").because("a proof aged").into());
-        };
-        let account = state.account.ok_or_else(|| Fault::new("a login without a person"))?;
-        if state.proofs.iter().any(|it| it.subject != account) {
-            return Err(Fault::new("the proofs of a login have two subjects").into());
-        }
-        for proof in &state.proofs {
-            if !amr.iter().any(|it| it == proof.method.amr()) {
-                amr.push(proof.method.amr().to_owned());
+        // The second factor is asked for; what the proofs are worth is what the policy says.
+        let satisfied = match policy::next(&self.rules.policy, &self.conditions(), &self.state.proofs) {
+            Some(policy::Next::Satisfied(satisfied)) => satisfied,
+            _ => {
+                return Err(Refused::bad_request("invalid_session", "This sign-in is too old. Start again.")
+                    .because("a proof aged")
+                    .into());
             }
+        };
+        let account =
+            self.state.subject.as_ref().map(|subject| subject.account.clone()).ok_or_else(|| Fault::new("a sign-in without a person"))?;
+        if self.state.proofs.iter().any(|proof| proof.subject != account) {
+            return Err(Fault::new("the proofs of a sign-in have two subjects").into());
         }
-        if amr.len() > 1 && !amr.iter().any(|it| it == "mfa") {
-            amr.push("mfa".to_owned());
-        }
-        let bucket = state.expires_ms / 3_600_000;
-        let persist = vec![(ONCE, vec![bucket.into(), "login".into(), Value::from(&digest::sha256(&state.id)[..])])];
-        let acr = policy.acr.unwrap_or_default();
-        Ok(Outcome::Done(Box::new(Done {
-            account,
-            version: state.version,
-            session: state.session,
-            proofs: state.proofs,
-            acr,
-            amr,
-            auth_time_ms,
-            consented,
-            request: state.request,
-            persist,
-        })))
+        self.state.pending = None;
+        self.proven = Some(Proven { account, proofs: self.state.proofs.clone(), satisfied, consented: false });
+        Ok(())
     }
+}
+
+fn proof(subject: &str, method: MethodName, facts: Facts, at_ms: i64) -> Proof {
+    Proof { method, subject: subject.to_owned(), at_ms, facts }
 }

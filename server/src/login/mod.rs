@@ -1,12 +1,17 @@
-//! Signing in: one machine for every face. `docs/ARCHITECTURE.md` draws it.
+//! Signing in: one machine for every face. `docs/ARCHITECTURE.md` walks through it.
 
 pub mod accounts;
-pub mod attempts;
+pub mod budgets;
+pub mod commit;
+pub mod context;
+pub mod effect;
 pub mod flow;
-mod journeys;
+pub mod forms;
+pub mod machine;
 pub mod methods;
 pub mod policy;
+pub mod proof;
 pub mod rates;
-pub mod recovery;
-mod state;
+pub mod row;
+pub mod state;
 pub mod step;

@@ -1,183 +1,241 @@
 //! What is still missing for a person to be signed in. Pure: a policy, the proofs so far, the clock.
 
-use crate::config::Config;
-use serde::{Deserialize, Serialize};
+use super::methods;
+use super::proof::{MethodName, Proof};
+use std::collections::BTreeSet;
 
-#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[serde(rename_all = "snake_case")]
-pub enum Method {
-    Password,
-    /// A one-time code sent to the account's verified address.
-    Email,
-    Totp,
-}
-
-impl Method {
-    pub fn parse(name: &str) -> Option<Self> {
-        match name {
-            "password" => Some(Self::Password),
-            "email" => Some(Self::Email),
-            "totp" => Some(Self::Totp),
-            _ => None,
-        }
-    }
-
-    /// RFC 8176.
-    pub fn amr(self) -> &'static str {
-        match self {
-            Self::Password => "pwd",
-            Self::Email | Self::Totp => "otp",
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Password => "password",
-            Self::Email => "email",
-            Self::Totp => "totp",
-        }
-    }
-}
-
-/// A person was proved by a method at an instant. All proofs of a login have one subject.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct Proof {
-    pub method: Method,
-    pub subject: String,
-    pub at_ms: i64,
-}
-
-/// Chains of methods, any one of which is enough, the first preferred.
+/// Chains of methods, any one of which is enough, the first preferred. No chain is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    pub chains: Vec<Vec<Method>>,
+    pub chains: Vec<Vec<MethodName>>,
     pub acr: Option<String>,
 }
 
 impl Policy {
-    pub fn parse(require: &[String], acr: Option<&str>) -> Self {
-        let chain = |text: &String| text.split('+').filter_map(|it| Method::parse(it.trim())).collect();
-        Self { chains: require.iter().map(chain).collect(), acr: acr.map(str::to_owned) }
-    }
-
-    /// A policy of the configuration; who names none, and finds none, signs in with a password.
-    pub fn named(config: &Config, name: &str) -> Self {
-        match config.login.get(name) {
-            Some(it) => Self::parse(&it.require, it.acr.as_deref()),
-            None => Self::parse(&["password".to_owned()], None),
+    /// Reads chains such as `password + totp`. The error says which word is wrong; an unknown word is never skipped.
+    pub fn parse(require: &[String], acr: Option<&str>) -> Result<Self, String> {
+        if require.is_empty() {
+            return Err("require names no chain of methods".to_owned());
         }
+        let chains = require.iter().map(|text| chain(text)).collect::<Result<_, _>>()?;
+        Ok(Self { chains, acr: acr.map(str::to_owned) })
     }
 
-    /// Whoever satisfies this one has satisfied the other as well: each of its chains contains one of the other's.
+    /// The policy `default` of a configuration that has none.
+    pub fn password_alone() -> Self {
+        Self::of(&[&[MethodName::PASSWORD]])
+    }
+
+    pub fn of(chains: &[&[MethodName]]) -> Self {
+        Self { chains: chains.iter().map(|chain| chain.to_vec()).collect(), acr: None }
+    }
+
+    /// Whoever satisfies this policy has satisfied the other as well: each of its chains contains one of the other's.
     pub fn is_no_weaker_than(&self, other: &Self) -> bool {
-        let own = || other.chains.iter().filter(|it| !it.is_empty());
-        let contains_one = |chain: &Vec<Method>| own().any(|own| own.iter().all(|it| chain.contains(it)));
-        self.chains.iter().filter(|it| !it.is_empty()).all(contains_one) && self.chains.iter().any(|it| !it.is_empty())
+        let contains_one = |chain: &Vec<MethodName>| other.chains.iter().any(|weaker| weaker.iter().all(|method| chain.contains(method)));
+        self.chains.iter().all(contains_one)
+    }
+
+    pub fn names(&self, method: &MethodName) -> bool {
+        self.chains.iter().any(|chain| chain.contains(method))
+    }
+
+    /// The same, with one more method in every chain that lacks it.
+    pub fn with(mut self, method: &MethodName) -> Self {
+        for chain in self.chains.iter_mut().filter(|chain| !chain.contains(method)) {
+            chain.push(method.clone());
+        }
+        self
     }
 }
 
-pub struct Context {
+fn chain(text: &str) -> Result<Vec<MethodName>, String> {
+    let mut methods: Vec<MethodName> = Vec::new();
+    for word in text.split('+').map(str::trim) {
+        let name = MethodName::new(word);
+        if !methods::is_known(&name) {
+            return Err(format!("there is no method {word:?}; use {}", methods::names().join(", ")));
+        }
+        if methods.contains(&name) {
+            return Err(format!("the chain {text:?} names {word} twice"));
+        }
+        methods.push(name);
+    }
+    Ok(methods)
+}
+
+/// What proofs are weighed against.
+pub struct Conditions<'a> {
     pub now_ms: i64,
     /// Older proofs do not count (max_age).
     pub not_before_ms: i64,
-    /// The way a person chose where the policy leaves a choice.
-    pub prefer: Option<Method>,
+    /// The method that the person chose where the policy leaves a choice.
+    pub prefer: Option<&'a MethodName>,
 }
 
-impl Context {
-    fn fresh<'a>(&self, proofs: &'a [Proof], method: Method) -> Option<&'a Proof> {
-        proofs.iter().rev().find(|it| it.method == method && it.at_ms >= self.not_before_ms && it.at_ms <= self.now_ms)
+impl Conditions<'_> {
+    pub fn is_fresh(&self, proof: &Proof) -> bool {
+        (self.not_before_ms..=self.now_ms).contains(&proof.at_ms)
+    }
+
+    /// The proof that meets one word of a chain. A recovery code gets a person in where a chain wants the authenticator.
+    fn proof_of<'a>(&self, proofs: &'a [Proof], chain: &[MethodName], word: &MethodName) -> Option<&'a Proof> {
+        let fresh = |method: &MethodName| proofs.iter().rev().find(|proof| proof.method == *method && self.is_fresh(proof));
+        let may_recover = *word == MethodName::TOTP && !chain.contains(&MethodName::RECOVERY);
+        fresh(word).or_else(|| fresh(&MethodName::RECOVERY).filter(|_| may_recover))
     }
 
     /// What a chain asks for first that is not proved yet.
-    fn first_missing(&self, proofs: &[Proof], chain: &[Method]) -> Option<Method> {
-        chain.iter().copied().find(|it| self.fresh(proofs, *it).is_none())
+    fn first_missing<'a>(&self, proofs: &[Proof], chain: &'a [MethodName]) -> Option<&'a MethodName> {
+        chain.iter().find(|word| self.proof_of(proofs, chain, word).is_none())
     }
 }
 
 #[derive(Debug, PartialEq, Eq, Clone)]
 pub enum Next {
-    Ask(Method),
-    Done {
-        amr: Vec<String>,
-        auth_time_ms: i64,
-    },
-    /// The policy names no chain: nobody can satisfy it, so nobody gets in.
-    Impossible,
+    Ask(MethodName),
+    Satisfied(Satisfied),
+}
+
+/// A whole chain.
+#[derive(Debug, PartialEq, Eq, Clone)]
+pub struct Satisfied {
+    /// RFC 8176, of every fresh proof; `mfa` where two factors of different kinds are among them.
+    pub amr: Vec<String>,
+    pub auth_time_ms: i64,
+    /// The policy's own. None where a recovery code stands in for the authenticator.
+    pub acr: Option<String>,
 }
 
 /// Done when one chain is whole; else the first missing method of the chain of which most is proved, the first of equals,
 /// unless the person prefers another.
-pub fn next(policy: &Policy, context: &Context, proofs: &[Proof]) -> Next {
-    for chain in policy.chains.iter().filter(|it| !it.is_empty()) {
-        let used: Vec<&Proof> = chain.iter().filter_map(|it| context.fresh(proofs, *it)).collect();
-        if used.len() == chain.len() {
-            let mut amr: Vec<String> = chain.iter().map(|it| it.amr().to_owned()).collect();
-            amr.dedup();
-            if chain.len() > 1 {
-                amr.push("mfa".to_owned());
-            }
-            return Next::Done { amr, auth_time_ms: used.iter().map(|it| it.at_ms).min().unwrap_or(context.now_ms) };
+pub fn next(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Proof]) -> Option<Next> {
+    let whole = policy.chains.iter().filter_map(|chain| satisfied(policy, conditions, chain, proofs));
+    // A chain that gives the policy's acr comes before one that a recovery code made whole.
+    if let Some(found) = whole.min_by_key(|found| found.acr.is_none()) {
+        return Some(Next::Satisfied(found));
+    }
+    let rank = |chain: &&Vec<MethodName>| {
+        let missing = chain.iter().filter(|word| conditions.proof_of(proofs, chain, word).is_none()).count();
+        let is_wanted = conditions.prefer.is_some() && conditions.first_missing(proofs, chain) == conditions.prefer;
+        (!is_wanted, missing)
+    };
+    let chain = policy.chains.iter().filter(|chain| !chain.is_empty()).min_by_key(rank)?;
+    conditions.first_missing(proofs, chain).cloned().map(Next::Ask)
+}
+
+fn satisfied(policy: &Policy, conditions: &Conditions<'_>, chain: &[MethodName], proofs: &[Proof]) -> Option<Satisfied> {
+    let used: Vec<&Proof> = chain.iter().filter_map(|word| conditions.proof_of(proofs, chain, word)).collect();
+    if chain.is_empty() || used.len() < chain.len() {
+        return None;
+    }
+    let others = proofs.iter().filter(|proof| conditions.is_fresh(proof) && !used.contains(proof));
+    let all: Vec<&Proof> = used.iter().copied().chain(others).collect();
+    let mut amr: Vec<String> = Vec::new();
+    for proof in &all {
+        let word = methods::amr(&proof.method);
+        if !amr.iter().any(|known| known == word) {
+            amr.push(word.to_owned());
         }
     }
-    let rank = |chain: &&Vec<Method>| {
-        let missing = chain.iter().filter(|it| context.fresh(proofs, **it).is_none()).count();
-        let wanted = context.prefer.is_some() && context.first_missing(proofs, chain) == context.prefer;
-        (!wanted, missing)
-    };
-    let chain = policy.chains.iter().filter(|it| !it.is_empty()).min_by_key(rank);
-    chain.and_then(|it| context.first_missing(proofs, it)).map_or(Next::Impossible, Next::Ask)
+    let kinds: BTreeSet<_> = all.iter().filter_map(|proof| methods::factor(&proof.method)).collect();
+    if kinds.len() > 1 {
+        amr.push("mfa".to_owned());
+    }
+    let as_named = chain.iter().all(|word| used.iter().any(|proof| proof.method == *word));
+    let auth_time_ms = used.iter().map(|proof| proof.at_ms).min().unwrap_or(conditions.now_ms);
+    Some(Satisfied { amr, auth_time_ms, acr: policy.acr.clone().filter(|_| as_named) })
 }
 
 /// What else could be asked instead of `asked`.
-pub fn alternatives(policy: &Policy, context: &Context, proofs: &[Proof], asked: Method) -> Vec<Method> {
-    let mut found: Vec<Method> =
-        policy.chains.iter().filter_map(|it| context.first_missing(proofs, it)).filter(|it| *it != asked).collect();
-    found.sort();
-    found.dedup();
-    found
+pub fn alternatives(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Proof], asked: &MethodName) -> Vec<MethodName> {
+    let missing = policy.chains.iter().filter_map(|chain| conditions.first_missing(proofs, chain));
+    let found: BTreeSet<&MethodName> = missing.filter(|method| *method != asked).collect();
+    found.into_iter().cloned().collect()
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::login::proof::Facts;
 
-    fn proof(method: Method, at_ms: i64) -> Proof {
-        Proof { method, subject: "a".to_owned(), at_ms }
+    fn proof(method: MethodName, at_ms: i64) -> Proof {
+        Proof { method, subject: "a".to_owned(), at_ms, facts: Facts::default() }
+    }
+
+    fn policy(require: &[&str]) -> Policy {
+        let require: Vec<String> = require.iter().map(|text| (*text).to_owned()).collect();
+        Policy::parse(&require, Some("urn:acr")).unwrap()
+    }
+
+    fn since(not_before_ms: i64) -> Conditions<'static> {
+        Conditions { now_ms: 100, not_before_ms, prefer: None }
+    }
+
+    fn done(amr: &[&str], auth_time_ms: i64, acr: Option<&str>) -> Option<Next> {
+        let amr = amr.iter().map(|word| (*word).to_owned()).collect();
+        Some(Next::Satisfied(Satisfied { amr, auth_time_ms, acr: acr.map(str::to_owned) }))
+    }
+
+    #[test]
+    fn a_word_that_is_no_method_is_an_error_and_never_skipped() {
+        assert!(Policy::parse(&["password + totp".to_owned()], None).is_ok());
+        for bad in [&["password + pasword"][..], &[""], &["password +"], &["password + password"], &[]] {
+            let require: Vec<String> = bad.iter().map(|text| (*text).to_owned()).collect();
+            assert!(Policy::parse(&require, None).is_err(), "{bad:?}");
+        }
     }
 
     #[test]
     fn no_weaker_means_that_every_chain_contains_one() {
-        let policy = |require: &[&str]| Policy::parse(&require.iter().map(|it| (*it).to_owned()).collect::<Vec<_>>(), None);
         let no_weaker = |one: &[&str], other: &[&str]| policy(one).is_no_weaker_than(&policy(other));
         assert!(no_weaker(&["password"], &["password"]));
         assert!(no_weaker(&["totp + password", "email + totp"], &["password", "email"]));
         assert!(!no_weaker(&["password"], &["password + totp"]));
         assert!(!no_weaker(&["password + totp", "email"], &["password"]), "one weak chain is enough");
         assert!(!no_weaker(&["email"], &["password"]), "another method is not the same");
-        for none in [&[][..], &[""][..]] {
-            assert!(!no_weaker(none, &["password"]) && !no_weaker(&["password"], none));
-        }
     }
 
     #[test]
-    fn every_case() {
-        let both = Policy::parse(&["password + totp".to_owned()], None);
-        let context = |not_before_ms| Context { now_ms: 100, not_before_ms, prefer: None };
-        assert_eq!(next(&both, &context(0), &[]), Next::Ask(Method::Password));
-        assert_eq!(next(&both, &context(0), &[proof(Method::Password, 50)]), Next::Ask(Method::Totp));
-        let done = next(&both, &context(0), &[proof(Method::Password, 50), proof(Method::Totp, 60)]);
-        assert_eq!(done, Next::Done { amr: vec!["pwd".into(), "otp".into(), "mfa".into()], auth_time_ms: 50 });
-        assert_eq!(next(&both, &context(55), &[proof(Method::Password, 50), proof(Method::Totp, 60)]), Next::Ask(Method::Password));
-        assert_eq!(next(&both, &context(0), &[proof(Method::Password, 101)]), Next::Ask(Method::Password), "a proof from the future");
-        let either = Policy::parse(&["password".to_owned(), "email".to_owned()], None);
-        assert_eq!(next(&either, &context(0), &[]), Next::Ask(Method::Password));
-        assert_eq!(alternatives(&either, &context(0), &[], Method::Password), [Method::Email]);
-        assert_eq!(next(&either, &Context { prefer: Some(Method::Email), ..context(0) }, &[]), Next::Ask(Method::Email));
-        let both_ways = Policy::parse(&["password + totp".to_owned(), "email + totp".to_owned()], None);
-        assert_eq!(next(&both_ways, &context(0), &[proof(Method::Email, 50)]), Next::Ask(Method::Totp));
-        for none in [Policy::parse(&[], None), Policy::parse(&[String::new()], None)] {
-            assert_eq!(next(&none, &context(0), &[proof(Method::Password, 50)]), Next::Impossible);
-        }
+    fn a_chain_is_asked_for_until_it_is_whole() {
+        let both = policy(&["password + totp"]);
+        let (password, totp) = (proof(MethodName::PASSWORD, 50), proof(MethodName::TOTP, 60));
+        assert_eq!(next(&both, &since(0), &[]), Some(Next::Ask(MethodName::PASSWORD)));
+        assert_eq!(next(&both, &since(0), std::slice::from_ref(&password)), Some(Next::Ask(MethodName::TOTP)));
+        let whole = [password, totp];
+        assert_eq!(next(&both, &since(0), &whole), done(&["pwd", "otp", "mfa"], 50, Some("urn:acr")));
+        assert_eq!(next(&both, &since(55), &whole), Some(Next::Ask(MethodName::PASSWORD)), "too old");
+        let future = [proof(MethodName::PASSWORD, 101)];
+        assert_eq!(next(&both, &since(0), &future), Some(Next::Ask(MethodName::PASSWORD)), "a proof from the future");
+        assert_eq!(next(&Policy { chains: Vec::new(), acr: None }, &since(0), &whole), None);
+    }
+
+    #[test]
+    fn two_factors_of_one_kind_are_one_factor() {
+        let codes = policy(&["email + totp"]);
+        let proofs = [proof(MethodName::EMAIL, 50), proof(MethodName::TOTP, 60)];
+        assert_eq!(next(&codes, &since(0), &proofs), done(&["otp"], 50, Some("urn:acr")));
+    }
+
+    #[test]
+    fn a_person_chooses_where_the_policy_leaves_a_choice() {
+        let either = policy(&["password", "email"]);
+        assert_eq!(next(&either, &since(0), &[]), Some(Next::Ask(MethodName::PASSWORD)));
+        assert_eq!(alternatives(&either, &since(0), &[], &MethodName::PASSWORD), [MethodName::EMAIL]);
+        let wanting = Conditions { prefer: Some(&MethodName::EMAIL), ..since(0) };
+        assert_eq!(next(&either, &wanting, &[]), Some(Next::Ask(MethodName::EMAIL)));
+        let both_ways = policy(&["password + totp", "email + totp"]);
+        assert_eq!(next(&both_ways, &since(0), &[proof(MethodName::EMAIL, 50)]), Some(Next::Ask(MethodName::TOTP)));
+    }
+
+    /// A recovery code gets a person in, without the acr, unless the policy names it.
+    #[test]
+    fn a_recovery_code_stands_in_for_the_authenticator() {
+        let proofs = [proof(MethodName::PASSWORD, 50), proof(MethodName::RECOVERY, 60)];
+        assert_eq!(next(&policy(&["password + totp"]), &since(0), &proofs), done(&["pwd", "otp", "mfa"], 50, None));
+        let named = policy(&["password + totp", "password + recovery"]);
+        assert_eq!(next(&named, &since(0), &proofs), done(&["pwd", "otp", "mfa"], 50, Some("urn:acr")));
+        assert_eq!(next(&policy(&["totp + recovery"]), &since(0), &proofs), Some(Next::Ask(MethodName::TOTP)));
     }
 }

@@ -1,13 +1,17 @@
 //! How fast one address may ask for work that costs: in memory and in bounded space, keys are hashed into 65,536 places. It bounds
-//! the load and decides nothing about a person; what does is `attempts`.
+//! the load and decides nothing about a person; what does is `budgets`.
 
-use super::attempts::network;
 use crate::app::Limits;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Mutex;
+
+/// An address as one line counts: IPv4 as it is, IPv6 by its /64, so that one line cannot count as millions (607-K).
+pub fn network(address: Option<IpAddr>) -> String {
+    address.map(Limits::line).unwrap_or_default()
+}
 
 /// So often may one password be wrong, for whomever, before it counts as sprayed.
 const SPRAY: u32 = 50;

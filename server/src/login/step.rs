@@ -1,4 +1,5 @@
-//! A `Step`: one question to a person, which a browser sees as a page and an app will see as JSON.
+//! A `Step`: one question to a person. Its texts are keys of messages; one function words them in a language
+//! (`pages::word`), so that a page and a JSON document say the same.
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -6,20 +7,56 @@ use std::collections::BTreeMap;
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Step {
     pub kind: String,
+    pub title: Text,
+    pub text: Vec<Text>,
+    pub content: Vec<Content>,
     pub fields: Vec<Field>,
     pub actions: Vec<Action>,
-    /// Message key of what was wrong with the last answer.
-    pub problem: Option<String>,
-    /// The field it was wrong in, if it was one.
-    pub problem_field: Option<String>,
-    pub facts: BTreeMap<String, serde_json::Value>,
+    pub problem: Option<Problem>,
+}
+
+/// A message: its key and what stands in its places.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Text {
+    pub key: String,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, String>,
+}
+
+impl Text {
+    pub fn new(key: impl Into<String>) -> Self {
+        Self { key: key.into(), args: BTreeMap::new() }
+    }
+
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.args.insert(name.to_owned(), value.into());
+        self
+    }
+}
+
+/// What a person reads beside the texts.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum Content {
+    List(Vec<Text>),
+    /// A heading and lines of a name and a value (RFC 9396).
+    Details {
+        heading: String,
+        lines: Vec<(String, String)>,
+    },
+    Codes(Vec<String>),
+    /// The address of a new authenticator (`otpauth:`) and its secret in base32. The picture is drawn when the page is.
+    Authenticator {
+        uri: String,
+        secret: String,
+    },
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Field {
     pub name: String,
     pub kind: FieldKind,
-    pub autocomplete: Option<String>,
+    pub autocomplete: String,
     pub value: Option<String>,
     pub required: bool,
     pub max_length: u32,
@@ -39,20 +76,49 @@ pub enum FieldKind {
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Action {
     pub name: String,
-    /// "primary", "secondary" or "link".
-    pub kind: String,
+    pub kind: ActionKind,
+}
+
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionKind {
+    Primary,
+    Secondary,
+    Link,
+}
+
+/// What was wrong with the last answer: the key of a message, and the field it was wrong in, if it was one.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Problem {
+    pub key: String,
+    pub field: Option<String>,
 }
 
 impl Step {
+    /// A step whose title and text are the messages `KIND-title` and `KIND-lead`.
     pub fn new(kind: &str) -> Self {
-        Self { kind: kind.to_owned(), fields: Vec::new(), actions: Vec::new(), problem: None, problem_field: None, facts: BTreeMap::new() }
+        Self {
+            kind: kind.to_owned(),
+            title: Text::new(format!("{kind}-title")),
+            text: vec![Text::new(format!("{kind}-lead"))],
+            content: Vec::new(),
+            fields: Vec::new(),
+            actions: Vec::new(),
+            problem: None,
+        }
+    }
+
+    /// Replaces the lead by another message.
+    pub fn lead(mut self, text: Text) -> Self {
+        self.text = vec![text];
+        self
     }
 
     pub fn field(mut self, name: &str, kind: FieldKind, autocomplete: &str, value: Option<&str>) -> Self {
         self.fields.push(Field {
             name: name.to_owned(),
             kind,
-            autocomplete: Some(autocomplete.to_owned()),
+            autocomplete: autocomplete.to_owned(),
             value: value.map(str::to_owned),
             required: true,
             max_length: 256,
@@ -68,29 +134,45 @@ impl Step {
         step
     }
 
-    pub fn action(mut self, name: &str, kind: &str) -> Self {
-        self.actions.push(Action { name: name.to_owned(), kind: kind.to_owned() });
+    pub fn primary(self, name: &str) -> Self {
+        self.action(name, ActionKind::Primary)
+    }
+    pub fn secondary(self, name: &str) -> Self {
+        self.action(name, ActionKind::Secondary)
+    }
+    pub fn link(self, name: &str) -> Self {
+        self.action(name, ActionKind::Link)
+    }
+
+    fn action(mut self, name: &str, kind: ActionKind) -> Self {
+        self.actions.push(Action { name: name.to_owned(), kind });
         self
     }
 
-    pub fn fact(mut self, name: &str, value: impl Into<serde_json::Value>) -> Self {
-        self.facts.insert(name.to_owned(), value.into());
+    pub fn show(mut self, content: Content) -> Self {
+        self.content.push(content);
         self
     }
 
-    pub fn problem(mut self, key: Option<&str>) -> Self {
-        self.problem = key.map(str::to_owned);
-        let fields: &[&str] = match key {
-            Some("wrong_password") => &["password"],
-            Some("wrong_code") => &["code", "email_code"],
-            Some("wrong_recovery_code") => &["recovery_code"],
-            Some("weak_password") => &["new_password"],
-            Some("passwords_differ") => &["new_password_again"],
-            Some("bad_email" | "email_domain") => &["email"],
-            Some("no_name") => &["username"],
-            _ => &[],
-        };
-        self.problem_field = self.fields.iter().map(|it| it.name.clone()).find(|it| fields.contains(&it.as_str()));
+    /// Says what was wrong. A field that the step does not have is left out.
+    pub fn with_problem(mut self, problem: Option<Problem>) -> Self {
+        let has = |name: &String| self.fields.iter().any(|field| field.name == *name);
+        self.problem = problem.map(|problem| Problem { field: problem.field.filter(has), ..problem });
         self
+    }
+
+    /// Does the step offer this action?
+    pub fn offers(&self, action: &str) -> bool {
+        self.actions.iter().any(|offered| offered.name == action)
+    }
+}
+
+impl Problem {
+    pub fn new(key: &str) -> Self {
+        Self { key: key.to_owned(), field: None }
+    }
+
+    pub fn in_field(key: &str, field: &str) -> Self {
+        Self { key: key.to_owned(), field: Some(field.to_owned()) }
     }
 }

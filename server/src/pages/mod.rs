@@ -3,6 +3,7 @@
 
 mod assets;
 mod locales;
+pub mod words;
 
 use crate::config::Brand;
 use crate::error::Fault;
@@ -24,15 +25,17 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("home.html", include_str!("templates/home.html")),
     ("account.html", include_str!("templates/account.html")),
     ("form_post.html", include_str!("templates/form_post.html")),
+    ("leave.html", include_str!("templates/leave.html")),
 ];
 /// The whole of our JavaScript; its digest is in the policy of the one page that has it.
 const SUBMIT: &str = "document.forms[0].submit()";
 
 pub struct PageContext {
     pub locale: String,
+    /// Our issuer.
+    pub base: String,
     pub form_action: String,
     pub form_token: String,
-    pub client_name: Option<String>,
     pub hidden: Vec<(String, String)>,
 }
 
@@ -107,7 +110,7 @@ impl Pages {
         let known = Arc::clone(&locales);
         environment.add_function("t", move |locale: &str, key: &str, args: Option<Value>| known.message(locale, key, &arguments(args)));
         environment.add_filter("plain", |text: &str| plain(text, SENTENCE));
-        environment.add_filter("base64", |text: &str| standard_base64(text.as_bytes()));
+        environment.add_filter("qr", |uri: &str| qr(uri).unwrap_or_default());
         let assets = Assets::read(brand, own, base)?;
         let brand = BrandView {
             name: plain(&brand.name, NAME),
@@ -128,10 +131,28 @@ impl Pages {
 
     pub fn step(&self, step: &Step, page: &PageContext) -> Result<String, Fault> {
         let values = context! {
-            step => Value::from(Serde(step)), form_action => page.form_action.as_str(), form_token => page.form_token.as_str(),
-            client_name => page.client_name.as_deref(), hidden => Value::from(Serde(&page.hidden)), base => base_of(&page.form_action),
+            step => self.worded(step, &page.locale), form_action => page.form_action.as_str(), form_token => page.form_token.as_str(),
+            hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => None::<&str>,
         };
         self.render("step.html", &page.locale, values)
+    }
+
+    fn worded(&self, step: &Step, locale: &str) -> Value {
+        Value::from(Serde(&words::word(&self.locales, locale, step)))
+    }
+
+    /// A step that asks nothing. `onward`: where its link leads.
+    pub fn alone(&self, step: &Step, locale: &str, base: &str, onward: Option<&str>) -> Result<String, Fault> {
+        let values = context! {
+            step => self.worded(step, locale), form_action => "", form_token => "", hidden => Vec::<String>::new(), base => base,
+            onward => onward,
+        };
+        self.render("step.html", locale, values)
+    }
+
+    /// A page that leads on by itself, and by a link.
+    pub fn leave(&self, step: &Step, locale: &str, base: &str, onward: &str) -> Result<String, Fault> {
+        self.render("leave.html", locale, context! { step => self.worded(step, locale), base => base, onward => onward })
     }
 
     pub fn error(&self, error: &ErrorPage, locale: &str, base: &str) -> Result<String, Fault> {
@@ -143,8 +164,8 @@ impl Pages {
         self.render("home.html", locale, context! { base => base, registration => registration })
     }
 
-    pub fn account(&self, locale: &str, view: &AccountView) -> Result<String, Fault> {
-        self.render("account.html", locale, context! { view => Value::from(Serde(view)), base => base_of(&view.form_action) })
+    pub fn account(&self, locale: &str, view: &AccountView, base: &str) -> Result<String, Fault> {
+        self.render("account.html", locale, context! { view => Value::from(Serde(view)), base => base })
     }
 
     pub fn form_post(&self, action: &str, pairs: &[(String, String)], locale: &str, base: &str) -> Result<String, Fault> {
@@ -176,8 +197,11 @@ impl Pages {
     }
 }
 
-fn base_of(form_action: &str) -> String {
-    form_action.rsplit_once('/').map_or_else(String::new, |(base, _)| base.to_owned())
+/// The picture of an address, as an SVG in base64.
+fn qr(uri: &str) -> Option<String> {
+    let code = qrcode::QrCode::new(uri.as_bytes()).ok()?;
+    let svg = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(200, 200).build();
+    Some(standard_base64(svg.as_bytes()))
 }
 
 /// The operator's file of that name, if there is one.
@@ -244,7 +268,7 @@ fn standard_base64(bytes: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::login::step::FieldKind;
+    use crate::login::step::{Content, FieldKind, Problem, Text};
 
     fn pages() -> Pages {
         Pages::new(&Brand::default(), None, Path::new(".")).unwrap()
@@ -253,14 +277,7 @@ mod tests {
     /// 351-L, 552-V, 555-V, 556-V
     #[test]
     fn names_are_text_and_nothing_else() {
-        let context = PageContext {
-            locale: "en".into(),
-            form_action: "https://as/login".into(),
-            form_token: "t".into(),
-            client_name: Some("<b>{{7*7}}\u{202e}evil".into()),
-            hidden: vec![("a\"b".into(), "<script>".into())],
-        };
-        for kind in [
+        let kinds = [
             "password",
             "identify",
             "reset",
@@ -274,30 +291,33 @@ mod tests {
             "consent",
             "new_password",
             "enrol_totp",
+            "remove_totp",
             "logout",
             "signed_out",
-        ] {
+            "over",
+            "elsewhere",
+            "done",
+            "leave",
+        ];
+        for kind in kinds {
             let step = Step::new(kind)
                 .field("username", FieldKind::Text, "username", Some("\"><script>"))
-                .action("continue", "primary")
-                .problem(Some("wrong_password"))
-                .fact("client_name", "<b>x")
-                .fact("scopes", vec![serde_json::json!({ "name": "n", "text": "<i>" })])
-                .fact("secret", "ABC")
-                .fact("qr_svg", "<svg></svg>");
+                .primary("continue")
+                .link("not_you")
+                .with_problem(Some(Problem::new("wrong_password")))
+                .show(Content::List(vec![Text::new("<i>")]))
+                .show(Content::Details { heading: "<b>x".to_owned(), lines: vec![("<b>".to_owned(), "<i>".to_owned())] })
+                .show(Content::Authenticator { uri: "otpauth://totp/x?secret=ABC".to_owned(), secret: "ABC".to_owned() });
+            let step = Step { title: step.title.clone().with("client", "<b>{{7*7}}\u{202e}evil"), ..step };
             for locale in ["en", "de"] {
-                let html = pages()
-                    .step(
-                        &step,
-                        &PageContext {
-                            locale: locale.into(),
-                            client_name: context.client_name.clone(),
-                            form_action: context.form_action.clone(),
-                            form_token: context.form_token.clone(),
-                            hidden: context.hidden.clone(),
-                        },
-                    )
-                    .unwrap();
+                let context = PageContext {
+                    locale: locale.into(),
+                    base: "https://as".into(),
+                    form_action: "https://as/login".into(),
+                    form_token: "t".into(),
+                    hidden: vec![("a\"b".into(), "<script>".into())],
+                };
+                let html = pages().step(&step, &context).unwrap();
                 for bad in ["<script>", "<b>", "<i>", "49", "\u{202e}", "-title", "-lead", "field-", "action-"] {
                     assert!(!html.contains(bad), "{kind} {locale}: {bad} in {html}");
                 }

@@ -13,6 +13,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0007_receipts", include_str!("../../schema/0007_receipts.sql")),
     ("0008_evidence_keys", include_str!("../../schema/0008_evidence_keys.sql")),
     ("0009_assertions", include_str!("../../schema/0009_assertions.sql")),
+    ("0010_sign_in", include_str!("../../schema/0010_sign_in.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

@@ -18,9 +18,10 @@ const DAY_MS: i64 = 86_400_000;
 /// What finds the keys of old rows, and what deletes one of them.
 type Old = (&'static str, &'static str);
 
-const PAST: [Old; 4] = [
+const PAST: [Old; 5] = [
     ("SELECT id FROM pushed_request WHERE expires_ms < $1 LIMIT 500", "DELETE FROM pushed_request WHERE id = $1"),
     ("SELECT id FROM login WHERE expires_ms < $1 LIMIT 500", "DELETE FROM login WHERE id = $1"),
+    ("SELECT id FROM sign_in WHERE expires_ms < $1 LIMIT 500", "DELETE FROM sign_in WHERE id = $1"),
     ("SELECT jti FROM revoked WHERE until_ms < $1 LIMIT 500", "DELETE FROM revoked WHERE jti = $1"),
     // One that was counted on meanwhile stays.
     ("SELECT key, until_ms FROM attempt WHERE until_ms < $1 LIMIT 500", "DELETE FROM attempt WHERE key = $1 AND until_ms = $2"),

@@ -5,7 +5,8 @@ use super::issue::{Bound, Content, Names, algorithm, said};
 use crate::config::{Client, ClientAuthentication, Config, Dpop, TierName, TokenFormat};
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, Asked, Grant, Late, Person, State};
-use crate::login::policy::{self, Context, Next, Policy, Proof};
+use crate::login::policy::{self, Conditions, Next, Policy};
+use crate::login::proof::{Facts, MethodName, Proof};
 use serde::Serialize;
 use serde_json::{Value as Json, json};
 use symbolon_oauth::jwk::Algorithm;
@@ -82,14 +83,12 @@ pub fn preview(config: &Config, wish: &Wish<'_>, kid: impl FnOnce(Algorithm) -> 
 /// The grant of a sign-in at this instant, by the first chain of the client's policy.
 fn imagined(config: &Config, wish: &Wish<'_>, sub: &str, person: &Person, scope: &Scope) -> Grant {
     let now_ms = wish.now_ms;
-    let policy = match config.login.get(wish.client.login.as_deref().unwrap_or("default")) {
-        Some(it) => Policy::parse(&it.require, it.acr.as_deref()),
-        None => Policy::parse(&["password".to_owned()], None),
-    };
-    let proof = |method: &policy::Method| Proof { method: *method, subject: sub.to_owned(), at_ms: now_ms };
+    let policy = config.login.get(wish.client.login_policy()).and_then(|login| Policy::parse(&login.require, login.acr.as_deref()).ok());
+    let policy = policy.unwrap_or_else(Policy::password_alone);
+    let proof = |method: &MethodName| Proof { method: method.clone(), subject: sub.to_owned(), at_ms: now_ms, facts: Facts::default() };
     let proofs: Vec<Proof> = policy.chains.first().into_iter().flatten().map(proof).collect();
-    let amr = match policy::next(&policy, &Context { now_ms, not_before_ms: 0, prefer: None }, &proofs) {
-        Next::Done { amr, .. } => amr,
+    let amr = match policy::next(&policy, &Conditions { now_ms, not_before_ms: 0, prefer: None }, &proofs) {
+        Some(Next::Satisfied(satisfied)) => satisfied.amr,
         _ => Vec::new(),
     };
     Grant {

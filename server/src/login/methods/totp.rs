@@ -1,33 +1,89 @@
-//! Time-based one-time codes. RFC 6238, by `totp-rs`; a step works once (352-Z) because spending it is one guarded
-//! statement, and guesses are charged as those of passwords are (`attempts`).
+//! Time-based one-time codes. RFC 6238, by `totp-rs`; a step works once (352-Z) because spending it is one guarded statement.
 
-use crate::audit;
+use crate::audit::Entry;
 use crate::error::{Fault, Result};
-use crate::login::accounts;
-use crate::login::attempts::{self, Taken, What, Whom};
-use crate::login::flow::{Answer, By, Machine};
-use crate::login::recovery;
-use crate::login::step::{FieldKind, Step};
-use crate::mail;
-use crate::store::{Change, NotApplied, Value};
+use crate::login::budgets::{Budget, What, Whom};
+use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
+use crate::login::effect::{Effect, Spend};
+use crate::login::proof::Factor;
+use crate::login::step::{FieldKind, Problem, Step};
+use serde_json::Value as Json;
+
+pub const AMR: &str = "otp";
+pub const FACTOR: Factor = Factor::Possession;
+pub const ASKS_WHO: bool = false;
+const REFUSED: &str = "totp_refused";
 
 const READ: &str = "SELECT secret, used_ms FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";
-const SPEND: &str = "UPDATE credential SET used_ms = $2 WHERE account = $1 AND kind = 'totp' AND id = '' AND used_ms < $2";
-const ENROL: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'totp', '', $2, $3, $4)";
-const REMOVE: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";
 const STEP_S: i64 = 30;
 
-pub fn ask(problem: Option<&str>, has_recovery_codes: bool) -> Step {
-    let step = Step::new("totp").field("code", FieldKind::Code, "one-time-code", None).action("continue", "primary");
-    let step = if has_recovery_codes { step.action("use_recovery", "link") } else { step };
-    step.action("cancel", "link").problem(problem)
+/// A person who is not proved yet is asked whoever they are (300-H); whoever is proved needs an authenticator.
+pub fn can_use(person: &Person) -> bool {
+    !person.is_subject || person.account.as_ref().is_some_and(|account| account.has_totp)
 }
 
+pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
+    price_of_code(person, step, "code", REFUSED)
+}
+
+/// Codes of the authenticator and recovery codes draw on one budget.
+pub fn price_of_code(person: &Person, step: &Move<'_>, field: &str, event: &'static str) -> Vec<Budget> {
+    let Move::Answer { answer, .. } = step else { return Vec::new() };
+    if answer.text(field).is_empty() {
+        return Vec::new();
+    }
+    let whom = match &person.account {
+        Some(account) => Whom::Account(account.id.clone()),
+        None => Whom::Name(person.name.clone()),
+    };
+    vec![Budget::Stored { what: What::Code, whom, event }]
+}
+
+pub async fn ask(_context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
+    let step = Step::new("totp").field("code", FieldKind::Code, "one-time-code", None).primary("continue");
+    let has_codes = person.is_subject && person.account.as_ref().is_some_and(|account| !account.recovery.is_empty());
+    Ok(Asked::step(if has_codes { step.link("use_recovery") } else { step }))
+}
+
+/// Is the code right, and was its step never used? The change that spends the step says no where another did so meanwhile.
+pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
+    let wrong = |why: &str| {
+        let refused = Effect::Audit(Box::new(Entry::refused(REFUSED, why)));
+        Ok(Verdict::wrong(Problem::in_field("wrong_code", "code"), vec![refused]))
+    };
+    if answer.text("code").is_empty() {
+        return Ok(Verdict::wrong(Problem::in_field("no_code", "code"), Vec::new()));
+    }
+    let Some(account) = person.account.as_ref().filter(|account| account.active) else { return wrong("no such account, or it is disabled") };
+    let Some(row) = context.store.one(READ, &[account.id.as_str().into()]).await? else { return wrong("no authenticator") };
+    let secret = context.keyring.open(&place(&account.id), row.bytes(0)?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
+    match step_ms(&secret, answer.text("code"), context.now_ms)? {
+        None => wrong("wrong code"),
+        Some(step_ms) if step_ms <= row.int(1)? => wrong("this or a later code was used before"),
+        Some(step_ms) => {
+            let what = Spend::TotpStep(step_ms);
+            let spend = Effect::Spend { what, event: REFUSED, problem: Problem::in_field("wrong_code", "code") };
+            Ok(Verdict::proved(vec![spend, Effect::Audit(Box::new(Entry::ok("totp_proved")))]))
+        }
+    }
+}
+
+/// Where the secret of an account is sealed to.
 pub fn place(account: &str) -> String {
     format!("credential/totp/{account}")
 }
 
-fn generator(secret: &[u8]) -> Result<totp_rs::Totp> {
+/// The instant at which the step of a code begins: six ASCII digits, one step of clock difference (355-Z).
+pub fn step_ms(secret: &[u8], code: &str, now_ms: i64) -> std::result::Result<Option<i64>, Fault> {
+    if code.len() != 6 || !code.bytes().all(|digit| digit.is_ascii_digit()) {
+        return Ok(None);
+    }
+    let now_s = u64::try_from(now_ms / 1000).unwrap_or_default();
+    let step = generator(secret)?.check(code, now_s).and_then(|step| i64::try_from(step).ok());
+    Ok(step.map(|step| step * STEP_S * 1000))
+}
+
+fn generator(secret: &[u8]) -> std::result::Result<totp_rs::Totp, Fault> {
     let secret: [u8; 20] = secret.try_into().map_err(|_| Fault::new("a TOTP secret has 20 bytes"))?;
     let built = totp_rs::Builder::new()
         .with_algorithm(totp_rs::Algorithm::SHA1)
@@ -36,123 +92,7 @@ fn generator(secret: &[u8]) -> Result<totp_rs::Totp> {
         .with_step_duration(30)
         .with_secret(secret)
         .build();
-    Ok(built.map_err(|it| Fault::new(format!("TOTP: {it}")))?)
-}
-
-/// The step a code belongs to: six ASCII digits, one step of clock difference (355-Z).
-fn step_of(secret: &[u8], code: &str, now_ms: i64) -> Result<Option<i64>> {
-    if code.len() != 6 || !code.bytes().all(|it| it.is_ascii_digit()) {
-        return Ok(None);
-    }
-    let now_s = u64::try_from(now_ms / 1000).unwrap_or_default();
-    Ok(generator(secret)?.check(code, now_s).and_then(|it| i64::try_from(it).ok()))
-}
-
-/// Is the code right, and was its step never used? Spending the step and saying yes are one statement. Answers what is wrong.
-pub async fn check(machine: &Machine, account: &str, answer: &Answer<'_>) -> Result<Option<&'static str>> {
-    let now_ms = answer.now_ms;
-    let charged = match attempts::charge(machine, What::Code, Whom::Account(account), answer).await? {
-        Taken::Yes(it) => it,
-        Taken::No(why) => {
-            refused(machine, account, answer, why).await?;
-            return Ok(Some("too_many_attempts"));
-        }
-    };
-    let Some(row) = machine.store().one(READ, &[account.into()]).await? else { return Ok(Some("wrong_code")) };
-    let secret = machine.keyring().open(&place(account), row.bytes(0)?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
-    let Some(step) = step_of(&secret, answer.text("code"), now_ms)? else {
-        refused(machine, account, answer, "wrong code").await?;
-        return Ok(Some("wrong_code"));
-    };
-    let mut change = Change::new(now_ms);
-    change.run(SPEND, vec![account.into(), (step * STEP_S * 1000).into()]);
-    attempts::give_back(&mut change, &charged);
-    change.audit(answer.entry(audit::Entry::ok("totp_proved").account(account)));
-    match machine.store().apply(change).await {
-        Ok(_) => Ok(None),
-        Err(NotApplied::Conflict(_)) => {
-            refused(machine, account, answer, "this or a later code was used before").await?;
-            Ok(Some("wrong_code"))
-        }
-        Err(other) => Err(other.into()),
-    }
-}
-
-async fn refused(machine: &Machine, account: &str, answer: &Answer<'_>, why: &'static str) -> Result<()> {
-    let mut change = Change::new(answer.now_ms);
-    change.audit(answer.entry(audit::Entry::refused("totp_refused", why).account(account)));
-    machine.store().apply(change).await?;
-    Ok(())
-}
-
-pub async fn is_enrolled(machine: &Machine, account: &str) -> Result<bool> {
-    Ok(machine.store().one(READ, &[account.into()]).await?.is_some())
-}
-
-/// The page on which a person adds an authenticator app: the secret as text and as a QR code.
-pub fn ask_enrolment(issuer: &str, secret: &[u8; 20], problem: Option<&str>) -> Result<Step> {
-    let text = base32(secret);
-    let label = url::form_urlencoded::byte_serialize(issuer.as_bytes()).collect::<String>().replace('+', "%20");
-    let uri = format!("otpauth://totp/{label}?secret={text}&issuer={label}");
-    let code = qrcode::QrCode::new(uri.as_bytes()).map_err(|it| Fault::new(format!("QR: {it}")))?;
-    let svg = code.render::<qrcode::render::svg::Color<'_>>().min_dimensions(200, 200).build();
-    Ok(Step::new("enrol_totp")
-        .field("code", FieldKind::Code, "one-time-code", None)
-        .action("continue", "primary")
-        .action("cancel", "link")
-        .fact("secret", text)
-        .fact("qr_svg", svg)
-        .problem(problem))
-}
-
-/// An authenticator about to be added, with the seed of its recovery codes.
-pub struct Enrolment<'a> {
-    pub account: &'a str,
-    /// As the proofs of the login saw it.
-    pub version: i64,
-    pub secret: &'a [u8; 20],
-    pub seed: &'a [u8; 16],
-}
-
-/// Adds the authenticator, once its first code proves that it works.
-pub async fn enrol(machine: &Machine, it: &Enrolment<'_>, answer: &Answer<'_>) -> Result<bool> {
-    let now_ms = answer.now_ms;
-    let Some(step) = step_of(it.secret, answer.text("code"), now_ms)? else { return Ok(false) };
-    let sealed = machine.keyring().seal(&place(it.account), it.secret)?;
-    let person = machine.person(it.account).await?;
-    let mut change = Change::new(now_ms);
-    accounts::hold(&mut change, it.account, it.version);
-    // A login that has proved one factor must not finish as if there were no second.
-    accounts::raise(&mut change, it.account);
-    change.run(ENROL, vec![it.account.into(), Value::from(sealed), now_ms.into(), (step * STEP_S * 1000).into()]);
-    recovery::replace(machine, &mut change, (it.account, it.seed), answer.by());
-    mail::notice(&mut change, machine.config(), machine.keyring(), person.email.as_deref(), "factor_added", answer.locale)?;
-    change.audit(answer.entry(audit::Entry::ok("totp_enrolled").account(it.account)));
-    match machine.store().apply(change).await {
-        Ok(_) => Ok(true),
-        Err(NotApplied::Conflict(_)) => Ok(false),
-        Err(other) => Err(other.into()),
-    }
-}
-
-pub fn remove(change: &mut Change, account: &str, by: By<'_>) {
-    change.run(REMOVE, vec![account.into()]);
-    change.audit(by.entry(audit::Entry::ok("totp_removed").account(account)));
-}
-
-/// RFC 4648 6, without padding, as authenticator apps read it.
-fn base32(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
-    let (mut out, mut group, mut bits) = (String::new(), 0_u32, 0);
-    for byte in bytes {
-        group = group << 8 | u32::from(*byte);
-        bits += 8;
-        while bits >= 5 {
-            bits -= 5;
-            out.push(char::from(ALPHABET[(group >> bits & 31) as usize]));
-        }
-    }
-    out
+    built.map_err(|error| Fault::new(format!("TOTP: {error}")))
 }
 
 #[cfg(test)]
@@ -164,12 +104,11 @@ mod tests {
     #[test]
     fn the_rfcs_codes_and_no_other_spelling() {
         let secret = b"12345678901234567890";
-        assert_eq!(step_of(secret, "287082", 59_000).unwrap(), Some(1));
-        assert_eq!(step_of(secret, "081804", 1_111_111_109_000).unwrap(), Some(37_037_036));
+        assert_eq!(step_ms(secret, "287082", 59_000).unwrap(), Some(30_000));
+        assert_eq!(step_ms(secret, "081804", 1_111_111_109_000).unwrap(), Some(37_037_036 * 30_000));
         for bad in ["287 082", "287-082", "0287082", "28708", "\u{ff12}87082", ""] {
-            assert_eq!(step_of(secret, bad, 59_000).unwrap(), None, "{bad}");
+            assert_eq!(step_ms(secret, bad, 59_000).unwrap(), None, "{bad}");
         }
-        assert_eq!(base32(b"12345678901234567890"), "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ");
     }
 
     /// 372-Z: five right digits take no longer, and no shorter, than none.
@@ -179,12 +118,12 @@ mod tests {
         let quickest = |code: &str| {
             let one = || {
                 let start = std::time::Instant::now();
-                assert_eq!(step_of(secret, code, 59_000).unwrap(), None);
+                assert_eq!(step_ms(secret, code, 59_000).unwrap(), None);
                 start.elapsed()
             };
             (0..300).map(|_| one()).min().unwrap()
         };
-        assert!(step_of(secret, "287082", 59_000).unwrap().is_some());
+        assert!(step_ms(secret, "287082", 59_000).unwrap().is_some());
         let (near, far) = (quickest("287083"), quickest("912345"));
         assert!(near.abs_diff(far) < near / 5, "{near:?} and {far:?}");
     }

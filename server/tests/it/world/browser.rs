@@ -39,7 +39,7 @@ impl AsRef<Node> for Node {
 }
 
 /// The status of the answer to a form that asks again, before any redirect is followed.
-pub const FORM_ANSWERED: u16 = 200;
+pub const FORM_ANSWERED: u16 = 303;
 
 #[derive(Default, Clone)]
 pub struct Browser {
@@ -123,7 +123,7 @@ impl Browser {
     async fn follow(&mut self, node: &Node, mut page: Page) -> Page {
         for _ in 0..4 {
             let Some(url) = page.location.as_deref().and_then(|location| node.login_step(location)) else { return page };
-            page = self.send(node.http.get(url)).await;
+            page = self.send(node.http.get(url)).await.led_on();
         }
         panic!("sent round in circles: {:?}", page.location);
     }
@@ -214,9 +214,23 @@ const KINDS: &[(&str, &str)] = &[
     ("This is a sign-in server", "home"),
     ("Your account", "account"),
     ("One moment", "form_post"),
+    ("Remove the authenticator app?", "remove_totp"),
+    ("This sign-in is over", "over"),
+    ("This sign-in went on elsewhere", "elsewhere"),
+    ("You are signed in", "done"),
+    ("You are done here", "leave"),
 ];
 
 impl Page {
+    /// A page that leads on by itself counts as the redirect that it takes the place of.
+    fn led_on(mut self) -> Self {
+        if let Some(rest) = self.html.split("http-equiv=\"refresh\" content=\"0;url=").nth(1) {
+            self.location = rest.split('"').next().map(text_of);
+            self.status = 303;
+        }
+        self
+    }
+
     /// The kind of step the page shows; empty for a page nobody has named.
     pub fn kind(&self) -> &'static str {
         let title = self.title();

@@ -1,0 +1,159 @@
+//! The end of an authorization: a person is proved, and the client gets a grant, the person is asked, or the client is refused.
+//! It adds to one change and answers a value; whoever called dresses it.
+
+use super::consent::{self, Assured};
+use super::pushed;
+use super::request::{self, AuthorizationRequest};
+use crate::app::App;
+use crate::audit::Entry;
+use crate::config::{Client, ClientAuthentication};
+use crate::error::{Error, Refused, Result};
+use crate::grants::{self, Asked, code};
+use crate::login::flow::Proven;
+use crate::login::step::Step;
+use crate::sessions::{self, Authenticated, Session};
+use crate::store::Change;
+use std::net::IpAddr;
+
+/// What completes an authorization, whatever face asked the person.
+pub struct Completing<'a> {
+    pub client: &'a Client,
+    pub request: &'a AuthorizationRequest,
+    pub proven: &'a Proven,
+    /// The browser's present session.
+    pub session: Option<&'a Session>,
+    /// What the cookie of a new session is made of.
+    pub session_secret: [u8; 32],
+    pub assured: Assured,
+    pub address: Option<IpAddr>,
+}
+
+pub enum Completion {
+    Granted(Granted),
+    /// The person has to agree first.
+    Consent(Box<Step>),
+    /// The client is told so.
+    Refused(Refused),
+}
+
+/// A grant whose code can be derived from its session and number.
+pub struct Granted {
+    pub session: [u8; 16],
+    pub number: u32,
+    /// The value of the new session cookie. None: the session goes on as it was.
+    pub cookie: Option<String>,
+    pub code: String,
+    burnt: Burnt,
+}
+
+/// The statements that spend what brought the request.
+#[derive(Default)]
+struct Burnt {
+    pushed: Option<usize>,
+    object: Option<usize>,
+}
+
+impl Granted {
+    /// What a conflict in one of our statements means.
+    pub fn refusal(&self, at: usize) -> Error {
+        if self.burnt.object == Some(at) {
+            return request::used_object();
+        }
+        if self.burnt.pushed == Some(at) {
+            let hint = "This request_uri is already used. Go back to the app and start again.";
+            return Refused::bad_request("invalid_request_uri", hint).into();
+        }
+        let hint = "This sign-in was completed already, or the account was changed meanwhile. Go back to the app and start again.";
+        Refused::bad_request("invalid_session", hint).because("a guard of the completing change failed").into()
+    }
+}
+
+/// Adds session, grant, consent, what is burnt and the audit entry to `change`, which already holds what the proofs build on.
+pub async fn complete(app: &App, change: &mut Change, completing: &Completing<'_>) -> Result<Completion> {
+    let Completing { client, request, proven, assured, .. } = completing;
+    if request.sub.as_ref().is_some_and(|wanted| *wanted != proven.account) {
+        return Ok(Completion::Refused(Refused::bad_request("login_required", "Another person signed in than was asked for.")));
+    }
+    if !proven.consented && consent::is_needed(app, client, request, &proven.account, *assured).await? {
+        if request.prompt.iter().any(|word| word == "none") {
+            return Ok(Completion::Refused(Refused::bad_request("consent_required", "The person has to consent first.")));
+        }
+        return Ok(Completion::Consent(Box::new(consent::step(app, client, request))));
+    }
+    let (session, cookie) = session_of(app, change, completing)?;
+    let asked = asked(request, proven, change.now_ms());
+    let (number, code) = code::grant(app, change, &granting(completing, &session, &asked))?;
+    let burnt = Burnt {
+        pushed: request.pushed.as_deref().and_then(|handle| pushed::burn(app, change, handle)),
+        object: request::burn_object(change, request),
+    };
+    if proven.consented {
+        consent::remember(change, request, &proven.account, *assured);
+    }
+    let mut entry = Entry::ok("code_issued").account(proven.account.as_str()).client(request.client_id.as_str());
+    entry = entry.session(sessions::public_id(app, &session)).with("scope", request.scope.to_string());
+    entry.address = completing.address.map(|address| address.to_string());
+    change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));
+    Ok(Completion::Granted(Granted { session, number, cookie, code, burnt }))
+}
+
+fn acr(proven: &Proven) -> &str {
+    proven.satisfied.acr.as_deref().unwrap_or_default()
+}
+
+fn granting<'a>(completing: &'a Completing<'_>, session: &'a [u8; 16], asked: &'a Asked) -> code::Granting<'a> {
+    let (client, request) = (completing.client, completing.request);
+    code::Granting {
+        session,
+        account: &completing.proven.account,
+        client_id: &request.client_id,
+        confidential: client.authentication != ClientAuthentication::None,
+        instances: client.has_instances(),
+        unattested: client.takes_unattested(),
+        most: client.refresh.most_per_person,
+        scope: &request.scope,
+        resource: &request.resource,
+        asked,
+        lifetime_ms: client.refresh.absolute.0 * 1000,
+    }
+}
+
+/// The session of the proofs: the present one if nothing was proved anew.
+fn session_of(app: &App, change: &mut Change, completing: &Completing<'_>) -> Result<([u8; 16], Option<String>)> {
+    let proven = completing.proven;
+    let unchanged = completing.session.filter(|session| session.account == proven.account && session.proofs == proven.proofs);
+    if let Some(session) = unchanged {
+        return Ok((session.id, None));
+    }
+    let (id, cookie) = sessions::open(app, change, completing.session, &authenticated(proven), completing.session_secret)?;
+    Ok((id, Some(cookie)))
+}
+
+pub fn authenticated(proven: &Proven) -> Authenticated<'_> {
+    Authenticated {
+        account: &proven.account,
+        proofs: &proven.proofs,
+        acr: acr(proven),
+        amr: &proven.satisfied.amr,
+        auth_time_ms: proven.satisfied.auth_time_ms,
+    }
+}
+
+fn asked(request: &AuthorizationRequest, proven: &Proven, now_ms: i64) -> Asked {
+    Asked {
+        redirect_uri: request.back.redirect_uri.clone(),
+        code_challenge: request.code_challenge.clone(),
+        dpop_jkt: request.dpop_jkt.clone(),
+        instance: request.instance.clone(),
+        nonce: request.nonce.clone(),
+        acr: acr(proven).to_owned(),
+        amr: proven.satisfied.amr.clone(),
+        auth_time_ms: proven.satisfied.auth_time_ms,
+        code_expires_ms: now_ms + grants::code::CODE_LIFETIME_MS,
+        id_token_claims: request.id_token_claims.clone(),
+        userinfo_claims: request.userinfo_claims.clone(),
+        claims_scope: request.claims_scope.clone(),
+        authorization_details: request.authorization_details.clone(),
+        wants_auth_time: request.max_age_s.is_some(),
+    }
+}

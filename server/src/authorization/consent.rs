@@ -1,0 +1,96 @@
+//! What a person agrees to. RFC 8252 8.6, RFC 9396 2, OpenID Connect Core 3.1.2.4.
+
+use super::request::AuthorizationRequest;
+use crate::app::App;
+use crate::config::{Client, TierName};
+use crate::error::Result;
+use crate::grants;
+use crate::login::step::{Content, Step, Text};
+use crate::store::Change;
+use symbolon_oauth::redirect::{self, RedirectKind};
+use symbolon_oauth::scope::Scope;
+
+const READ: &str = "SELECT scope FROM consent WHERE account = $1 AND client = $2";
+const WRITE: &str = "INSERT INTO consent (account, client, scope, at_ms) VALUES ($1, $2, $3, $4) \
+    ON CONFLICT (account, client) DO UPDATE SET scope = excluded.scope, at_ms = excluded.at_ms";
+
+/// What assures that the client is who it says it is. The face knows; consent is decided from it, never from the shape of an address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assured {
+    /// The answer goes to a claimed https redirect URI (RFC 8252 7.2).
+    ClaimedHttps,
+    /// The request came with the attestation of a genuine installation.
+    Attested(TierName),
+    /// The client authenticated with the request.
+    ClientAuthentication,
+    /// A private scheme or a loopback port can be taken by any app: the person is asked every time (RFC 8252 8.6).
+    Nothing,
+}
+
+impl Assured {
+    /// What a redirect through the browser assures.
+    pub fn by_redirect(uri: &str) -> Self {
+        match redirect::kind_of(uri) {
+            Some(RedirectKind::ClaimedHttps) => Self::ClaimedHttps,
+            _ => Self::Nothing,
+        }
+    }
+}
+
+/// Must this person be asked?
+pub async fn is_needed(app: &App, client: &Client, request: &AuthorizationRequest, account: &str, assured: Assured) -> Result<bool> {
+    let row = match decided(client, request, assured) {
+        Some(needed) => return Ok(needed),
+        None => app.store.one(READ, &[account.into(), request.client_id.as_str().into()]).await?,
+    };
+    let given = match &row {
+        Some(row) => Scope::parse(row.text(0)?).unwrap_or_default(),
+        None => Scope::default(),
+    };
+    Ok(row.is_none() || !request.asked_scope().is_subset_of(&given))
+}
+
+/// What needs no look at what was agreed to before. `None`: that decides.
+fn decided(client: &Client, request: &AuthorizationRequest, assured: Assured) -> Option<bool> {
+    // What is granted in detail is granted once: the person sees it every time (RFC 9396 2).
+    let is_detailed = !request.authorization_details.is_empty();
+    let is_wanted = request.prompt.iter().any(|word| word == "consent") || client.require_consent == Some(true);
+    if is_detailed || is_wanted || assured == Assured::Nothing {
+        return Some(true);
+    }
+    (client.first_party || client.require_consent == Some(false)).then_some(false)
+}
+
+/// What was agreed to is remembered, where something assures that the next one who asks is the same client.
+pub fn remember(change: &mut Change, request: &AuthorizationRequest, account: &str, assured: Assured) {
+    if assured == Assured::Nothing {
+        return;
+    }
+    let values = vec![account.into(), request.client_id.as_str().into(), request.asked_scope().to_string().into(), change.now_ms().into()];
+    change.run(WRITE, values);
+}
+
+/// The question: the client, every scope in the API's words, every detail whole.
+pub fn step(app: &App, client: &Client, request: &AuthorizationRequest) -> Step {
+    let name = client.display_name(&request.client_id);
+    let mut step = Step::new("consent");
+    step.title = step.title.with("client", name);
+    step.text = vec![Text::new("consent-lead").with("client", name)];
+    let scope = request.asked_scope();
+    let words: Vec<Text> = scope.iter().flat_map(|word| words_of(app, client, word)).map(Text::new).collect();
+    let step = if words.is_empty() { step } else { step.show(Content::List(words)) };
+    request.authorization_details.iter().fold(step, |step, detail| {
+        let (heading, lines) = app.details.shown(detail);
+        step.show(Content::Details { heading, lines })
+    })
+}
+
+/// What a scope says to a person: the words of every API of which this client may have it, and ours for OpenID's own.
+fn words_of(app: &App, client: &Client, scope: &str) -> Vec<String> {
+    let own = client.apis.iter().filter(|(_, allowed)| allowed.iter().any(|word| word == scope));
+    let mut words: Vec<String> = own.filter_map(|(api, _)| Some(app.config.api.get(api)?.scope.get(scope)?.text.clone())).collect();
+    if grants::OPENID_SCOPES.contains(&scope) || words.is_empty() {
+        words.push(format!("scope-{scope}"));
+    }
+    words
+}

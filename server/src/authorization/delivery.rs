@@ -1,0 +1,82 @@
+//! How a finished authorization reaches whoever asked for it. RFC 6749 4.1.2, RFC 9207, JARM.
+
+use super::request::{AuthorizationRequest, Back, ResponseMode};
+use crate::app::App;
+use crate::error::{Fault, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use symbolon_oauth::jws;
+
+/// Whose sign-in it is, and where its result goes.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// A client's, which is answered at its redirect URI.
+    Redirect(Box<AuthorizationRequest>),
+    /// Of our own pages: a session and nothing else.
+    OwnPage,
+}
+
+impl Delivery {
+    pub fn as_json(&self) -> std::result::Result<Json, Fault> {
+        serde_json::to_value(self).map_err(|error| Fault::new(error.to_string()))
+    }
+
+    pub fn from_json(request: Json) -> std::result::Result<Self, Fault> {
+        serde_json::from_value(request).map_err(|error| Fault::new(format!("the request of a sign-in: {error}")))
+    }
+}
+
+/// An authorization response, ready to be sent.
+#[derive(Clone, Debug)]
+pub enum Response {
+    /// The redirect URI with the parameters.
+    Address(String),
+    /// A form that the browser posts to the redirect URI.
+    FormPost { action: String, fields: Vec<(String, String)> },
+}
+
+/// The authorization response in the mode that was asked for, with `iss` (RFC 9207) and `state` as it came.
+pub fn respond(app: &App, back: &Back, parameters: &[(&str, &str)], now_ms: i64) -> Result<Response> {
+    let mut all: Vec<(&str, &str)> = parameters.to_vec();
+    if let Some(state) = &back.state {
+        all.push(("state", state));
+    }
+    all.push(("iss", &app.config.issuer));
+    let signed;
+    if let Some(client_id) = &back.signed_for {
+        signed = signed_response(app, client_id, &all, now_ms)?;
+        all = vec![("response", &signed)];
+    }
+    let encoded: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&all).finish();
+    let uri = &back.redirect_uri;
+    Ok(match back.mode {
+        ResponseMode::Query => Response::Address(format!("{uri}{}{encoded}", if uri.contains('?') { '&' } else { '?' })),
+        ResponseMode::Fragment => Response::Address(format!("{uri}#{encoded}")),
+        ResponseMode::FormPost => {
+            let fields = all.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            Response::FormPost { action: uri.clone(), fields }
+        }
+    })
+}
+
+/// JARM 2.1: the parameters as claims, with `aud` and `exp`; `iss` is among them already. Typed, so that it is nothing else.
+fn signed_response(app: &App, client_id: &str, parameters: &[(&str, &str)], now_ms: i64) -> Result<String> {
+    let client = app.client(client_id).ok_or_else(|| Fault::new("the client vanished"))?;
+    let alg = client.authorization_signed_response_alg.unwrap_or(app.config.signing.alg);
+    let mut claims: serde_json::Map<String, Json> =
+        parameters.iter().map(|(name, value)| ((*name).to_owned(), Json::from(*value))).collect();
+    claims.insert("aud".to_owned(), client_id.into());
+    claims.insert("exp".to_owned(), (now_ms / 1000 + 600).into());
+    let key = app.keys.signer(alg, now_ms)?;
+    Ok(jws::sign(&key, "oauth-authz-resp+jwt", &claims).map_err(|error| Fault::new(format!("signing an answer: {error:?}")))?)
+}
+
+/// Scheme and host of a redirect URI. A private scheme is named alone.
+pub fn origin(uri: &str) -> String {
+    match url::Url::parse(uri) {
+        Ok(parsed) if parsed.origin().is_tuple() => parsed.origin().ascii_serialization(),
+        Ok(parsed) => format!("{}:", parsed.scheme()),
+        Err(_) => "'none'".to_owned(),
+    }
+}

@@ -1,0 +1,423 @@
+//! What an authorization request may ask. RFC 6749 4.1.1, RFC 7636, RFC 9126 4, OpenID Connect Core 3.1.2. `check` is the one judge:
+//! the pushed and the plain way both pass it, and `still_allowed` asks the same rules again for every answer of a sign-in.
+
+use crate::app::App;
+use crate::config::{Client, ClientKind, Profile};
+use crate::error::{Error, Refused, Result};
+use crate::grants;
+use crate::login::state::Rules;
+use crate::store::Change;
+use crate::tokens::claims;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use symbolon_oauth::claims_parameter::ClaimsParameter;
+use symbolon_oauth::form::Form;
+use symbolon_oauth::pkce::Challenge;
+use symbolon_oauth::request_object::{self, RequestObject};
+use symbolon_oauth::scope::Scope;
+use symbolon_oauth::{base64url, digest, id_token, jws, redirect};
+
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum ResponseMode {
+    Query,
+    Fragment,
+    FormPost,
+}
+
+/// Where and how an answer goes back. Only built from a checked redirect URI.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct Back {
+    pub redirect_uri: String,
+    pub mode: ResponseMode,
+    pub state: Option<String>,
+    /// JARM: the client the answer is signed for.
+    #[serde(default)]
+    pub signed_for: Option<String>,
+}
+
+impl Back {
+    /// The response mode in each spelling that a client can register.
+    fn mode_names(&self) -> &'static [&'static str] {
+        match (self.mode, self.signed_for.is_some()) {
+            (ResponseMode::Query, false) => &["query"],
+            (ResponseMode::Fragment, false) => &["fragment"],
+            (ResponseMode::FormPost, false) => &["form_post"],
+            (ResponseMode::Query, true) => &["jwt", "query.jwt"],
+            (ResponseMode::Fragment, true) => &["fragment.jwt"],
+            (ResponseMode::FormPost, true) => &["form_post.jwt"],
+        }
+    }
+}
+
+/// A checked authorization request; what a sign-in carries until it is done.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct AuthorizationRequest {
+    pub client_id: String,
+    pub back: Back,
+    pub scope: Scope,
+    pub resource: Vec<String>,
+    pub code_challenge: Option<String>,
+    /// RFC 9449 10: the key the code is for.
+    #[serde(default)]
+    pub dpop_jkt: Option<String>,
+    /// The installation that pushed the request; never from a parameter.
+    #[serde(default)]
+    pub instance: Option<String>,
+    pub nonce: Option<String>,
+    pub prompt: Vec<String>,
+    pub max_age_s: Option<i64>,
+    pub acr_values: Vec<String>,
+    pub essential_acr: bool,
+    pub login_hint: Option<String>,
+    pub ui_locales: Option<String>,
+    /// The person this request insists on (id_token_hint, or `sub` in the claims parameter).
+    pub sub: Option<String>,
+    pub id_token_claims: Vec<String>,
+    pub userinfo_claims: Vec<String>,
+    /// The scopes that carry those of them which `scope` does not.
+    #[serde(default)]
+    pub claims_scope: Scope,
+    /// RFC 9396, checked.
+    #[serde(default)]
+    pub authorization_details: Vec<Json>,
+    /// The handle of the pushed request, burnt by the change that issues the code.
+    #[serde(default)]
+    pub pushed: Option<String>,
+    /// By what a request object sent by value is known, and its `exp`: burnt by the change that issues the code (092-A).
+    #[serde(default)]
+    pub object: Option<(String, i64)>,
+}
+
+impl AuthorizationRequest {
+    /// All that the person is asked for: the scope, and what claims asked for one by one come to.
+    pub fn asked_scope(&self) -> Scope {
+        self.scope.iter().chain(self.claims_scope.iter()).map(str::to_owned).collect()
+    }
+}
+
+/// Why a request is not carried out, and whether the client may be told by a redirect.
+pub enum Problem {
+    Page(Error),
+    Redirect(Refused, Back),
+}
+
+impl Problem {
+    /// For PAR and for faults: the same failure as a plain answer.
+    pub fn into_error(self) -> Error {
+        match self {
+            Self::Page(it) => it,
+            Self::Redirect(it, _) => it.into(),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(it: Error) -> Self {
+        Self::Page(it)
+    }
+}
+
+fn page(hint: &'static str) -> Problem {
+    Problem::Page(Refused::bad_request("invalid_request", hint).into())
+}
+
+/// What an authorization request may ask, signed or plain, pushed or not.
+pub fn check(app: &App, client_id: &str, client: &Client, form: &Form) -> std::result::Result<AuthorizationRequest, Problem> {
+    if !form.contains("request") {
+        if client.require_signed_request_object {
+            return Err(page("This client must sign its authorization requests (RFC 9101): send a request object."));
+        }
+        return check_parameters(app, client_id, client, form);
+    }
+    let object = opened(app, client_id, client, form)?;
+    let mut request = check_parameters(app, client_id, client, &object.parameters)?;
+    let text = form.get("request").unwrap_or_default();
+    request.object = Some((object.jti.unwrap_or_else(|| base64url::encode(&digest::sha256(text.as_bytes()))), object.exp_s));
+    Ok(request)
+}
+
+/// The statement that spends a request object, so that it works once (092-A).
+pub fn burn_object(change: &mut Change, request: &AuthorizationRequest) -> Option<usize> {
+    let (id, exp_s) = request.object.as_ref()?;
+    Some(change.once("request_object", &request.client_id, id, exp_s * 1000))
+}
+
+pub fn used_object() -> Error {
+    let hint = "This request object was used before; sign a new one for every request.";
+    Refused::bad_request("invalid_request_object", hint).into()
+}
+
+/// The request object (RFC 9101 6). Only the client's own keys count, and nothing is fetched.
+fn opened(app: &App, client_id: &str, client: &Client, form: &Form) -> std::result::Result<RequestObject, Problem> {
+    let failed = |code, hint, why: &str| Problem::Page(Refused::bad_request(code, hint).because(why).into());
+    let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
+    let keys = keys.ok_or_else(|| failed("request_not_supported", "This client registered no keys (jwks) to sign requests with.", ""))?;
+    let text = form.get("request").unwrap_or_default();
+    if !client.may_sign_with(jws::Unverified::parse(text).ok().and_then(|it| it.alg())) {
+        return Err(failed("invalid_request_object", "This client's profile does not allow RS256.", ""));
+    }
+    let expected = request_object::Expected {
+        client_id,
+        issuer: &app.config.issuer,
+        algorithm: client.request_object_signing_alg,
+        wants_nbf: client.profile == Some(Profile::Fapi2) || client.require_signed_request_object,
+        now_s: app.now_ms() / 1000,
+    };
+    request_object::check(text, keys, &expected).map_err(|why| {
+        let hint = "The request object is refused: signed by the client, aud this issuer, nbf and exp within the hour, client_id inside.";
+        failed("invalid_request_object", hint, why)
+    })
+}
+
+/// Where and how the answer goes. An unknown mode cannot be answered in that mode, so it is a page (Core 3.1.2.6).
+fn checked_back(client_id: &str, client: &Client, form: &Form) -> std::result::Result<Back, Problem> {
+    let redirect_uri = checked_redirect(client, form)?;
+    let asked = form.get("response_mode").unwrap_or("query");
+    let (mode, signed) = match asked {
+        "query" => (ResponseMode::Query, false),
+        "fragment" => (ResponseMode::Fragment, false),
+        "form_post" => (ResponseMode::FormPost, false),
+        "jwt" | "query.jwt" => (ResponseMode::Query, true),
+        "fragment.jwt" => (ResponseMode::Fragment, true),
+        "form_post.jwt" => (ResponseMode::FormPost, true),
+        _ => return Err(page("This response_mode is not supported; use query, fragment, form_post or one of them with .jwt.")),
+    };
+    if !mode_is_registered(client, &[asked]) {
+        return Err(page("This client is registered for other response modes (response_modes)."));
+    }
+    Ok(Back { redirect_uri, mode, state: form.get("state").map(str::to_owned), signed_for: signed.then(|| client_id.to_owned()) })
+}
+
+/// 096-A: who registered signed answers gets no others. `names`: the mode in each of its spellings.
+fn mode_is_registered(client: &Client, names: &[&str]) -> bool {
+    client.response_modes.is_empty() || client.response_modes.iter().any(|registered| names.contains(&registered.as_str()))
+}
+
+/// First what decides where an answer may go; from then on the client is told.
+fn check_parameters(app: &App, client_id: &str, client: &Client, form: &Form) -> std::result::Result<AuthorizationRequest, Problem> {
+    let back = checked_back(client_id, client, form)?;
+    match asked(app, client_id, client, form, &back) {
+        Ok(it) => Ok(it),
+        Err(Error::Refused(it)) => Err(Problem::Redirect(*it, back)),
+        Err(fault) => Err(Problem::Page(fault)),
+    }
+}
+
+/// RFC 9700 2.1: byte-exact, loopback ports excepted. A bad one is a page, never a redirect.
+fn checked_redirect(client: &Client, form: &Form) -> std::result::Result<String, Problem> {
+    let Some(asked) = form.get("redirect_uri") else {
+        return match client.redirect_uris.as_slice() {
+            // FAPI 2.0 5.3.2.2 6: it is always said.
+            [only] if !form.contains("redirect_uri") && client.profile.is_none() => Ok(only.clone()),
+            _ => Err(page("The redirect_uri parameter is missing.")),
+        };
+    };
+    if redirect_is_registered(client, asked) {
+        return Ok(asked.to_owned());
+    }
+    Err(page("The redirect_uri is not one the client registered; it must match byte for byte."))
+}
+
+/// RFC 9700 2.1: byte-exact, loopback ports excepted.
+pub fn redirect_is_registered(client: &Client, uri: &str) -> bool {
+    client.redirect_uris.iter().any(|registered| redirect::matches(registered, uri))
+}
+
+/// The rules of an accepted request under the present configuration: a client that was disabled, or lost a redirect URI, a scope or an
+/// API since the sign-in began, gets nothing for it. The error is for a page: its redirect URI may be the one that is gone.
+pub fn still_allowed(app: &App, client: &Client, request: &AuthorizationRequest) -> Result<()> {
+    let gone = |why: &str| {
+        let hint = "What the app asked for is no longer allowed. Go back to the app and start again.";
+        Error::from(Refused::bad_request("invalid_session", hint).because(why))
+    };
+    if !redirect_is_registered(client, &request.back.redirect_uri) {
+        return Err(gone("the redirect URI is no longer registered"));
+    }
+    if !mode_is_registered(client, request.back.mode_names()) {
+        return Err(gone("the response mode is no longer registered"));
+    }
+    if !client.allows_grant("authorization_code") {
+        return Err(gone("the client may no longer use the code flow"));
+    }
+    if client.require_pushed_authorization_requests && request.pushed.is_none() {
+        return Err(gone("the client must push its requests now"));
+    }
+    if client.require_signed_request_object && request.object.is_none() && request.pushed.is_none() {
+        return Err(gone("the client must sign its requests now"));
+    }
+    if request.code_challenge.is_none() && !may_go_without_pkce(client, request.nonce.is_some(), &request.scope) {
+        return Err(gone("the client must use PKCE now"));
+    }
+    let asked = request.asked_scope().to_string();
+    if !asked.is_empty() {
+        grants::allowed_scope(client, Some(&asked)).map_err(|_| gone("a scope is no longer allowed"))?;
+    }
+    app.details.allowed(client, &request.authorization_details).map_err(|_| gone("an authorization detail is no longer allowed"))?;
+    for one in &request.resource {
+        let target = grants::target(&app.config, client, &request.scope, &request.authorization_details, &[one], &[]);
+        target.map_err(|_| gone("a resource is no longer allowed"))?;
+    }
+    Ok(())
+}
+
+/// What the request asks of the sign-in, under the present configuration. A wanted `acr` raises the sign-in and never lowers it; essential
+/// and nowhere to be had, it is an error and never a weaker token (368-Z).
+pub fn sign_in_rules(app: &App, client: &Client, request: &AuthorizationRequest) -> Result<Rules> {
+    let name = client.login_policy();
+    let unknown = || Refused::bad_request("invalid_session", "This app cannot sign you in now. Go back to the app and start again.");
+    let own = app.machine.policy(name).ok_or_else(|| unknown().because(format!("there is no [login.{name}]")))?;
+    let rules = |policy| Rules { policy, max_age_s: request.max_age_s, force: request.prompt.iter().any(|word| word == "login") };
+    for wanted in &request.acr_values {
+        // Several policies may give it: the client's own comes first.
+        let all = std::iter::once(own).chain(app.machine.policies().map(|(_, policy)| policy));
+        if let Some(found) = all.into_iter().find(|policy| policy.acr.as_ref() == Some(wanted) && policy.is_no_weaker_than(own)) {
+            return Ok(rules(found.clone()));
+        }
+    }
+    if request.essential_acr && !request.acr_values.is_empty() {
+        let refused = Refused::bad_request("unmet_authentication_requirements", "No way of signing in here gives that acr.");
+        return Err(refused.because("no policy with that acr asks for as much as the client's own").into());
+    }
+    Ok(rules(own.clone()))
+}
+
+fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) -> Result<AuthorizationRequest> {
+    let invalid = |hint| Refused::bad_request("invalid_request", hint);
+    match form.get("response_type") {
+        Some("code") => {}
+        None => return Err(invalid("The response_type parameter is missing.").into()),
+        Some(_) => return Err(Refused::bad_request("unsupported_response_type", "Only response_type=code is supported.").into()),
+    }
+    if !client.allows_grant("authorization_code") {
+        return Err(Refused::bad_request("unauthorized_client", "This client may not use the authorization code flow.").into());
+    }
+    let code_challenge = checked_challenge(client, form)?;
+    // RFC 9396 3: a request may consist of details alone.
+    let scope = match form.get("scope") {
+        None if form.contains("authorization_details") => Scope::default(),
+        asked => grants::allowed_scope(client, asked)?,
+    };
+    let nonce = bounded(form, "nonce")?;
+    if code_challenge.is_none() && !may_go_without_pkce(client, nonce.is_some(), &scope) {
+        return Err(invalid("Without PKCE a request needs a nonce, and the scope openid whose ID token carries it back.").into());
+    }
+    let resource: Vec<String> = form.all("resource").into_iter().map(str::to_owned).collect();
+    let authorization_details = app.details.parse(client, form)?;
+    for one in &resource {
+        grants::target(&app.config, client, &scope, &authorization_details, &[one], &[])?;
+    }
+    let wanted = checked_claims(form)?;
+    let sub = checked_sub(app, form, wanted.sub.clone())?;
+    let acr_values = if wanted.acr_values.is_empty() { words(form, "acr_values") } else { wanted.acr_values.clone() };
+    let essential_acr = wanted.essential_acr;
+    let claims = claims::allowed(&app.config, client, &scope, wanted);
+    Ok(AuthorizationRequest {
+        client_id: client_id.to_owned(),
+        back: back.clone(),
+        scope,
+        resource,
+        code_challenge,
+        dpop_jkt: checked_jkt(form)?,
+        instance: None,
+        nonce,
+        prompt: checked_prompt(form, app.config.registration.is_some())?,
+        max_age_s: checked_max_age(form)?.or(client.default_max_age.map(|it| it.0)),
+        acr_values,
+        essential_acr,
+        login_hint: bounded(form, "login_hint")?,
+        ui_locales: form.get("ui_locales").filter(|it| it.len() <= 64).map(str::to_owned),
+        sub,
+        id_token_claims: claims.id_token,
+        userinfo_claims: claims.userinfo,
+        claims_scope: claims.scope,
+        authorization_details,
+        pushed: None,
+        object: None,
+    })
+}
+
+/// RFC 9449 10: a SHA-256 thumbprint in base64url. Given wrongly it is an error, never no binding.
+fn checked_jkt(form: &Form) -> Result<Option<String>> {
+    if !form.contains("dpop_jkt") && !form.was_empty("dpop_jkt") {
+        return Ok(None);
+    }
+    let given = form.get("dpop_jkt").filter(|it| base64url::decode(it).is_some_and(|it| it.len() == 32));
+    let hint = "dpop_jkt is not the SHA-256 thumbprint of a key in base64url.";
+    given.map(|it| Some(it.to_owned())).ok_or_else(|| Refused::bad_request("invalid_request", hint).into())
+}
+
+fn bounded(form: &Form, name: &str) -> Result<Option<String>> {
+    match form.get(name) {
+        Some(it) if it.len() > 512 => Err(Refused::bad_request("invalid_request", "nonce or login_hint is longer than 512 bytes.").into()),
+        other => Ok(other.map(str::to_owned)),
+    }
+}
+
+fn words(form: &Form, name: &str) -> Vec<String> {
+    form.get(name).map(|it| it.split(' ').filter(|it| !it.is_empty()).take(10).map(str::to_owned).collect()).unwrap_or_default()
+}
+
+/// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration; what ties the code to the
+/// browser is then the nonce, which only an ID token can carry back (RFC 9700 2.1.1).
+fn checked_challenge(client: &Client, form: &Form) -> Result<Option<String>> {
+    let invalid = |hint| Refused::bad_request("invalid_request", hint);
+    let Some(challenge) = form.get("code_challenge") else {
+        if form.contains("code_challenge") || form.contains("code_challenge_method") || !is_exempt_from_pkce(client) {
+            return Err(invalid("PKCE is required: send code_challenge with code_challenge_method=S256.").into());
+        }
+        return Ok(None);
+    };
+    let challenge = Challenge::parse(challenge, form.get("code_challenge_method")).map_err(|why| {
+        invalid("code_challenge must be an S256 challenge: 43 characters of base64url, code_challenge_method=S256.").because(why)
+    })?;
+    Ok(Some(challenge.as_str().to_owned()))
+}
+
+fn is_exempt_from_pkce(client: &Client) -> bool {
+    client.without_pkce && client.kind == ClientKind::Web
+}
+
+/// What ties the code to the browser then is the nonce, which only an ID token can carry back (RFC 9700 2.1.1).
+fn may_go_without_pkce(client: &Client, has_nonce: bool, scope: &Scope) -> bool {
+    is_exempt_from_pkce(client) && has_nonce && scope.contains("openid")
+}
+
+/// Core 3.1.2.1: `none` stands alone; an unknown value is refused rather than skipped, and so is one too many. Also `create` (OpenID Connect Initiating User Registration 1.0) where people may register.
+fn checked_prompt(form: &Form, registration: bool) -> Result<Vec<String>> {
+    let prompt: Vec<String> = form.get("prompt").into_iter().flat_map(|it| it.split(' ')).map(str::to_owned).collect();
+    let known = |it: &String| ["none", "login", "consent", "select_account"].contains(&it.as_str()) || (registration && it == "create");
+    if !prompt.iter().all(known) || prompt.len() > 10 || (prompt.len() > 1 && prompt.iter().any(|it| it == "none")) {
+        let hint = "prompt may be none alone, or login, consent, select_account; create only where people may register.";
+        return Err(Refused::bad_request("invalid_request", hint).into());
+    }
+    Ok(prompt)
+}
+
+fn checked_max_age(form: &Form) -> Result<Option<i64>> {
+    let Some(text) = form.get("max_age") else { return Ok(None) };
+    match text.parse::<u32>() {
+        Ok(it) if text.bytes().all(|it| it.is_ascii_digit()) => Ok(Some(i64::from(it))),
+        _ => Err(Refused::bad_request("invalid_request", "max_age must be a whole number of seconds.").into()),
+    }
+}
+
+/// OpenID Connect Core 5.5.
+fn checked_claims(form: &Form) -> Result<ClaimsParameter> {
+    let Some(text) = form.get("claims") else { return Ok(ClaimsParameter::default()) };
+    let hint = "The claims parameter is not the JSON object of OpenID Connect Core 5.5.";
+    ClaimsParameter::parse(text).map_err(|why| Refused::bad_request("invalid_request", hint).because(why).into())
+}
+
+/// The person the request insists on: by id_token_hint, by `sub` in the claims parameter, or by both alike.
+fn checked_sub(app: &App, form: &Form, claimed: Option<String>) -> Result<Option<String>> {
+    let Some(hint) = form.get("id_token_hint") else { return Ok(claimed) };
+    let invalid = |hint| Refused::bad_request("invalid_request", hint);
+    let hinted = id_token::check_hint(hint, &app.keys.verifiers(app.now_ms()), &app.config.issuer);
+    let hinted = hinted.ok().and_then(|it| it.get("sub").and_then(Json::as_str).map(str::to_owned));
+    let sub = hinted.ok_or_else(|| invalid("id_token_hint is not an ID token of this server."))?;
+    if claimed.is_some_and(|it| it != sub) {
+        return Err(invalid("id_token_hint and the claims parameter name different people.").into());
+    }
+    Ok(Some(sub))
+}

@@ -1,0 +1,89 @@
+//! What a browser keeps of us beside the session, and the token of our forms.
+
+use super::Incoming;
+use super::reply::{Reply, add_cookie};
+use crate::app::App;
+use crate::login::row;
+use crate::sessions;
+use crate::store::Change;
+use symbolon_oauth::{base64url, digest};
+
+/// Sign-ins under way in one browser: an older one than the newest eight is forgotten.
+const MOST_SIGN_INS: usize = 8;
+/// A little longer than a sign-in lives.
+const SIGN_IN_S: i64 = 32 * 60;
+
+/// The token every form of ours carries: a MAC over the browser's secret and the state the form belongs to (341-L).
+pub fn form_token(app: &App, secret: &[u8], state: &str) -> String {
+    let (version, tag) = app.keyring.mac("form", &[secret, state.as_bytes()]);
+    let mut bytes = vec![version];
+    bytes.extend_from_slice(&tag);
+    base64url::encode(&bytes)
+}
+
+pub fn form_token_fits(app: &App, secret: &[u8], state: &str, token: Option<&str>) -> bool {
+    let Some(bytes) = token.and_then(base64url::decode).filter(|bytes| bytes.len() == 33) else { return false };
+    app.keyring.mac_with(bytes[0], "form", &[secret, state.as_bytes()]).is_some_and(|made| digest::equal(&made, &bytes[1..]))
+}
+
+/// The cookie of one sign-in. Its name has the sign-in's id, its value the secret and nothing else.
+pub struct SignInCookie {
+    pub id: [u8; 16],
+    pub secret: [u8; 32],
+}
+
+impl SignInCookie {
+    fn name(app: &App, id: &[u8; 16]) -> String {
+        format!("{}{}", prefix(app), base64url::encode(id))
+    }
+
+    /// The one of a sign-in. None: its address was carried to another browser (328-L).
+    pub fn of(app: &App, incoming: &Incoming, id: &[u8; 16]) -> Option<Self> {
+        let secret = base64url::decode(incoming.cookie(&Self::name(app, id))?)?.try_into().ok()?;
+        Some(Self { id: *id, secret })
+    }
+
+    /// All of them, oldest first: ids are ordered by time.
+    pub fn all(app: &App, incoming: &Incoming) -> Vec<Self> {
+        let prefix = prefix(app);
+        let ids = incoming.cookie_names().into_iter().filter_map(|name| {
+            let id: [u8; 16] = base64url::decode(name.strip_prefix(&prefix)?)?.try_into().ok()?;
+            Self::of(app, incoming, &id)
+        });
+        let mut found: Vec<Self> = ids.collect();
+        found.sort_by_key(|cookie| cookie.id);
+        found
+    }
+
+    /// Sets it on a reply. The oldest of too many go, so that the session and the known browser always have room.
+    pub fn set(&self, app: &App, incoming: &Incoming, reply: &mut Reply) {
+        let others: Vec<Self> = Self::all(app, incoming).into_iter().filter(|other| other.id != self.id).collect();
+        let too_many = (others.len() + 1).saturating_sub(MOST_SIGN_INS);
+        for old in others.iter().take(too_many) {
+            old.forget(app, reply);
+        }
+        add_cookie(reply, &sessions::cookie(app, &Self::name(app, &self.id), &base64url::encode(&self.secret), SIGN_IN_S));
+    }
+
+    pub fn forget(&self, app: &App, reply: &mut Reply) {
+        add_cookie(reply, &sessions::cookie(app, &Self::name(app, &self.id), "", 0));
+    }
+}
+
+fn prefix(app: &App) -> String {
+    format!("{}-", sessions::cookie_name(app, "login"))
+}
+
+/// Ends every sign-in that this browser has under way: somebody signed out, or somebody else signed in.
+pub fn void_sign_ins(app: &App, incoming: &Incoming, change: &mut Change, but: Option<&[u8; 16]>) {
+    for cookie in SignInCookie::all(app, incoming).iter().filter(|cookie| Some(&cookie.id) != but) {
+        row::void(change, &cookie.id, &cookie.secret);
+    }
+}
+
+/// Deletes the cookies of those sign-ins.
+pub fn forget_sign_ins(app: &App, incoming: &Incoming, reply: &mut Reply, but: Option<&[u8; 16]>) {
+    for cookie in SignInCookie::all(app, incoming).iter().filter(|cookie| Some(&cookie.id) != but) {
+        cookie.forget(app, reply);
+    }
+}

@@ -1,0 +1,123 @@
+//! The pages of a sign-in: which address each has, and what surrounds its step.
+
+use super::Incoming;
+use super::reply::{self, Reply};
+use crate::app::App;
+use crate::authorization::delivery::{Delivery, origin};
+use crate::error::Result;
+use crate::login::state::{Ended, State};
+use crate::login::step::{Problem, Step, Text};
+use crate::pages::PageContext;
+use http::header;
+use symbolon_oauth::{base64url, digest};
+
+/// Where a page's form leads, and what it carries unseen.
+pub struct Target {
+    /// Below the issuer.
+    pub path: String,
+    pub token: String,
+    pub hidden: Vec<(String, String)>,
+}
+
+pub fn locale(app: &App, incoming: &Incoming, asked: Option<&str>) -> String {
+    app.pages.pick_locale(asked.or(incoming.query.get("ui_locales")), incoming.header("accept-language"))
+}
+
+/// The language of a sign-in's page: as its request asked, else as the browser does.
+fn locale_of(app: &App, incoming: &Incoming, state: &State) -> String {
+    let asked = match Delivery::from_json(state.request.clone()) {
+        Ok(Delivery::Redirect(request)) => request.ui_locales,
+        _ => None,
+    };
+    locale(app, incoming, incoming.form.get("locale").or(asked.as_deref()))
+}
+
+/// The address of a sign-in's page. It names the client, so that a dead page can say which app to go back to.
+pub fn address(app: &App, state: &State) -> String {
+    let client = state.client.as_deref().unwrap_or_default();
+    let (version, tag) = app.keyring.mac("sign-in address", &[&state.id, client.as_bytes()]);
+    let mut bytes = vec![version];
+    bytes.extend_from_slice(&state.id);
+    bytes.extend_from_slice(&tag[..16]);
+    bytes.extend_from_slice(client.as_bytes());
+    app.url(&format!("/login/{}", base64url::encode(&bytes)))
+}
+
+/// The sign-in and the client of an address that we made.
+pub fn read_address(app: &App, text: &str) -> Option<([u8; 16], Option<String>)> {
+    let bytes = base64url::decode(text)?;
+    let (version, rest) = bytes.split_first()?;
+    let (id, rest) = rest.split_first_chunk::<16>()?;
+    let (tag, client) = rest.split_first_chunk::<16>()?;
+    let made = app.keyring.mac_with(*version, "sign-in address", &[id, client])?;
+    let client = std::str::from_utf8(client).ok()?;
+    digest::equal(&made[..16], tag).then(|| (*id, Some(client.to_owned()).filter(|client| !client.is_empty())))
+}
+
+/// The page of the open question.
+pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Result<Reply> {
+    let Some(pending) = &state.pending else { return done(app, incoming, state) };
+    let locale = locale_of(app, incoming, state);
+    let mut hidden = target.hidden;
+    hidden.push(("locale".to_owned(), locale.clone()));
+    let base = app.config.issuer.clone();
+    let context = PageContext { locale, base, form_action: app.url(&target.path), form_token: target.token, hidden };
+    Ok(reply::page(200, app.pages.step(&pending.step, &context)?, None))
+}
+
+/// Another answer to the same question is being judged: the question again, with a line that says so.
+pub fn busy(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
+    let Some(pending) = &state.pending else { return Ok(reply::see_other(&address(app, state))) };
+    let mut step = pending.step.clone().with_problem(Some(Problem::new("busy")));
+    // Nothing can be answered here; the way on is the page of the present question.
+    (step.fields, step.actions) = (Vec::new(), Vec::new());
+    let mut page = alone(app, 409, &step, &locale_of(app, incoming, state), Some(&address(app, state)))?;
+    reply::set(&mut page, header::RETRY_AFTER, "1");
+    Ok(page)
+}
+
+/// There is no such sign-in, it is over, or it belongs to another browser.
+pub fn dead(app: &App, incoming: &Incoming, client: Option<&str>) -> Result<Reply> {
+    let step = with_client(app, Step::new("over"), client);
+    alone(app, 404, &step, &locale(app, incoming, None), None)
+}
+
+/// The sign-in went on in another tab, or by a later answer.
+pub fn elsewhere(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
+    let step = with_client(app, Step::new("elsewhere"), state.client.as_deref());
+    alone(app, 409, &step, &locale_of(app, incoming, state), None)
+}
+
+/// The sign-in is finished and its code was used, or is too old.
+pub fn done(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
+    let kind = if matches!(state.ended, Some(Ended::Refused { .. })) { "over" } else { "done" };
+    let step = with_client(app, Step::new(kind), state.client.as_deref());
+    alone(app, 200, &step, &locale_of(app, incoming, state), Some(&app.url("/account")))
+}
+
+/// Leads on to the client: by itself, and by a link for whom that does not work.
+pub fn leave(app: &App, incoming: &Incoming, state: &State, to: &str) -> Result<Reply> {
+    let step = with_client(app, Step::new("leave"), state.client.as_deref());
+    let html = app.pages.leave(&step, &locale_of(app, incoming, state), &app.config.issuer, to)?;
+    Ok(reply::page(200, html, None))
+}
+
+/// The form that posts an answer to the client.
+pub fn form_post(app: &App, incoming: &Incoming, action: &str, fields: &[(String, String)]) -> Result<Reply> {
+    let html = app.pages.form_post(action, fields, &locale(app, incoming, None), &app.config.issuer)?;
+    Ok(reply::form_post_page(html, &origin(action)))
+}
+
+fn with_client(app: &App, mut step: Step, client: Option<&str>) -> Step {
+    if let Some(id) = client {
+        let name = app.client(id).map_or_else(|| id.to_owned(), |client| client.display_name(id).to_owned());
+        step.text = vec![Text::new(format!("{}-lead-to", step.kind)).with("client", name)];
+    }
+    step
+}
+
+/// A page without a form. `onward`: where its link leads.
+fn alone(app: &App, status: u16, step: &Step, locale: &str, onward: Option<&str>) -> Result<Reply> {
+    let html = app.pages.alone(step, locale, &app.config.issuer, onward)?;
+    Ok(reply::page(status, html, None))
+}

@@ -1,0 +1,217 @@
+//! Writing what a move came to: the effects as statements for the sign-in's own subject, and the row, in one change.
+
+use super::accounts;
+use super::budgets::{Purse, give_back};
+use super::context::Visitor;
+use super::effect::{Credential, Effect, Letter, Spend, Update};
+use super::flow::Moved;
+use super::machine::{Machine, changed};
+use super::state::{Pending, Question};
+use super::step::{Problem, Step};
+use crate::audit::Entry;
+use crate::error::{Fault, Result};
+use crate::mail;
+use crate::sessions;
+use crate::store::{Change, Expect, NotApplied, Value};
+use serde_json::Value as Json;
+use std::time::Duration;
+use tokio::time::sleep_until;
+
+/// What was wrong is said no sooner than this after the answer came, so that what the store writes about somebody who exists is
+/// not heard in the time (458-E).
+const REFUSED_AFTER: Duration = Duration::from_millis(100);
+
+const SPEND_STEP: &str = "UPDATE credential SET used_ms = $2 WHERE account = $1 AND kind = 'totp' AND id = '' AND used_ms < $2";
+const SPEND_CODE: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'recovery' AND id = $2";
+const ENROL: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, $2, $3, $4, $5, $6)";
+const REMOVE: &str = "DELETE FROM credential WHERE account = $1 AND kind = $2";
+
+/// A change under construction, which knows what a conflict in it means.
+pub struct Draft {
+    pub change: Change,
+    /// Statements that hold the account and the session.
+    guards: usize,
+    /// Statements that spend something or claim a name: audit event and problem, for the case that another was quicker.
+    contested: Vec<(usize, &'static str, Problem)>,
+}
+
+pub enum Committed {
+    Yes,
+    /// Another answer moved the sign-in first.
+    Late,
+    /// What the answer would have spent was spent meanwhile.
+    TurnedDown {
+        event: &'static str,
+        problem: Problem,
+    },
+    /// A statement that the caller added.
+    Conflict(usize),
+}
+
+impl Machine {
+    /// Begins the change of a move: what it builds on is held, then come its effects. The caller may add to it.
+    pub fn draft(&self, moved: &Moved, visitor: &Visitor<'_>) -> Result<Draft> {
+        let mut change = Change::new(visitor.now_ms);
+        if let Some(held) = &moved.held {
+            accounts::hold(&mut change, &held.account, held.version);
+            if let Some(session) = &held.session {
+                sessions::hold(&mut change, session);
+            }
+        }
+        let mut draft = Draft { guards: change.len(), change, contested: Vec::new() };
+        for effect in &moved.effects {
+            self.write(&mut draft, moved, effect, visitor)?;
+        }
+        Ok(draft)
+    }
+
+    /// The account that effects are for. They name none themselves.
+    fn target(moved: &Moved) -> Option<&str> {
+        let of_subject = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
+        of_subject.or_else(|| moved.person.account.as_ref().map(|account| account.id.as_str()))
+    }
+
+    fn write(&self, draft: &mut Draft, moved: &Moved, effect: &Effect, visitor: &Visitor<'_>) -> Result<()> {
+        let change = &mut draft.change;
+        let account = Self::target(moved).unwrap_or_default();
+        match effect {
+            Effect::Letter(letter) => self.post(change, letter, visitor.locale)?,
+            Effect::Notice(template) => {
+                let person = moved.person.account.as_ref();
+                let locale = person.and_then(|account| account.locale.as_deref()).unwrap_or(visitor.locale);
+                let to = person.and_then(|account| account.email.as_deref());
+                mail::notice(change, &self.config, &self.keyring, to, template, locale)?;
+            }
+            Effect::Spend { what, event, problem } => {
+                draft.contested.push((change.len(), event, problem.clone()));
+                match what {
+                    Spend::TotpStep(step_ms) => change.run(SPEND_STEP, vec![account.into(), (*step_ms).into()]),
+                    Spend::RecoveryCode(name) => change.run(SPEND_CODE, vec![account.into(), name.as_str().into()]),
+                }
+            }
+            Effect::Enrol(new) => enrol(change, account, new),
+            Effect::Remove(kind) => change.run_expecting(REMOVE, vec![account.into(), (*kind).into()], Expect::Any),
+            Effect::Raise => accounts::raise(change, account),
+            Effect::EndSessions => accounts::end_sessions(change, account),
+            Effect::CreateAccount(creation) => {
+                let first_name = accounts::insert(change, &creation.id, creation.new.clone(), creation.password_digest.clone())?;
+                let taken = |at| (at, "registration_refused", Problem::new("code_over"));
+                draft.contested.extend((first_name..change.len()).map(taken));
+            }
+            Effect::Update(Update::Password(digest)) => accounts::replace_password(change, account, digest.clone()),
+            Effect::Update(Update::Email(email)) => {
+                let first = change.len();
+                let old = moved.person.account.as_ref().and_then(|account| account.any_email.as_deref());
+                accounts::set_email(change, account, old, email);
+                let taken = |at| (at, "email_change_refused", Problem::new("code_over"));
+                draft.contested.extend((first..change.len()).map(taken));
+            }
+            Effect::Audit(entry) => self.audit(change, moved, (**entry).clone(), visitor),
+        }
+        Ok(())
+    }
+
+    fn post(&self, change: &mut Change, letter: &Letter, locale: &str) -> std::result::Result<(), Fault> {
+        let letter = mail::Letter {
+            to: letter.to.clone(),
+            template: letter.template.clone(),
+            locale: locale.to_owned(),
+            values: letter.values.clone(),
+            give_up_ms: letter.give_up_ms,
+        };
+        mail::post(change, &self.keyring, &letter)
+    }
+
+    /// An entry about a person; of a name that nobody has, a log record and a write that takes as long (300-H).
+    fn audit(&self, change: &mut Change, moved: &Moved, mut entry: Entry, visitor: &Visitor<'_>) {
+        entry.client = moved.state.client.clone();
+        entry.address = visitor.address.map(|address| address.to_string());
+        match Self::target(moved) {
+            Some(account) => change.audit(entry.account(account)),
+            None => {
+                tracing::info!(
+                    event = entry.event,
+                    reason = entry.reason.as_deref().unwrap_or_default(),
+                    "a step of a sign-in by nobody we know"
+                );
+                let purse = Purse {
+                    store: &self.store,
+                    keyring: &self.keyring,
+                    rates: &self.rates,
+                    device: None,
+                    address: visitor.address,
+                    now_ms: visitor.now_ms,
+                };
+                purse.touch(change, &moved.touched);
+            }
+        }
+    }
+
+    /// Applies the change, with the row at its end.
+    pub async fn commit(&self, moved: &Moved, draft: Draft) -> Result<Committed> {
+        let Draft { mut change, guards, contested } = draft;
+        let mut row = None;
+        if let Some(before) = &moved.before {
+            let moving = before.moving();
+            row = Some(moving.write(&self.keyring, &mut change, &moved.state, moved.taken_ms)?);
+        }
+        give_back(&mut change, &moved.charged);
+        let has_letters = moved.effects.iter().any(|effect| matches!(effect, Effect::Letter(_) | Effect::Notice(_)));
+        let applied = self.store.apply(change).await;
+        if moved.is_refused {
+            sleep_until(moved.came + REFUSED_AFTER).await;
+        }
+        match applied {
+            Ok(_) => {
+                if has_letters {
+                    self.wake_outbox();
+                }
+                Ok(Committed::Yes)
+            }
+            Err(NotApplied::Conflict(at)) if at < guards => Err(changed()),
+            Err(NotApplied::Conflict(at)) if Some(at) == row => Ok(Committed::Late),
+            Err(NotApplied::Conflict(at)) => Ok(match contested.into_iter().find(|(statement, _, _)| *statement == at) {
+                Some((_, event, problem)) => Committed::TurnedDown { event, problem },
+                None => Committed::Conflict(at),
+            }),
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// The same move, turned down: the question stays, the charge too, and the step says what was wrong.
+    pub fn turn_down(&self, moved: Moved, event: &'static str, problem: Problem) -> Moved {
+        let mut state = moved.before.as_ref().map_or_else(|| moved.state.clone(), |before| before.state.clone());
+        if let Some(pending) = &mut state.pending {
+            pending.step = pending.step.clone().with_problem(Some(problem));
+        }
+        let held = state.subject.clone();
+        let refused = Entry::refused(event, "another request was quicker");
+        Moved { state, held, proven: None, effects: vec![Effect::Audit(Box::new(refused))], charged: Vec::new(), is_refused: true, ..moved }
+    }
+}
+
+impl Moved {
+    /// Nothing was answered yet, so that there is no row to write.
+    pub fn is_only_begun(&self) -> bool {
+        self.before.is_none()
+    }
+
+    /// The effects end every session of the person, the one at hand too.
+    pub fn ends_sessions(&self) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::EndSessions))
+    }
+
+    /// Asks for consent: the person is proved, and what is granted is shown whole.
+    pub fn ask_consent(&mut self, step: Step) {
+        let step = step.primary("allow").secondary("deny");
+        self.proven = None;
+        self.state.pending = Some(Pending { id: [0; 16], question: Question::Consent, step, secret: Json::Null });
+    }
+}
+
+fn enrol(change: &mut Change, account: &str, new: &Credential) {
+    let now_ms = change.now_ms();
+    let values =
+        vec![account.into(), new.kind.into(), new.id.as_str().into(), Value::from(new.secret.clone()), now_ms.into(), new.used_ms.into()];
+    change.run(ENROL, values);
+}

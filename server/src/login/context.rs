@@ -1,0 +1,159 @@
+//! What a login method may see: a store it can only read, the clock, the language, and who the sign-in is about.
+
+use super::accounts::{Account, Hashers};
+use super::effect::Effect;
+use super::proof::Facts;
+use super::rates::Rates;
+use super::step::{Problem, Step};
+use crate::error::{Error, Fault, Refused};
+use crate::seal::KeyRing;
+use crate::store::{Row, Store, Value};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+/// A store that can be read and not written.
+#[derive(Clone, Copy)]
+pub struct Reader<'a>(&'a Store);
+
+impl<'a> Reader<'a> {
+    pub fn new(store: &'a Store) -> Self {
+        Self(store)
+    }
+
+    pub async fn one(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, Fault> {
+        self.0.one(sql, values).await
+    }
+}
+
+pub struct Context<'a> {
+    pub store: Reader<'a>,
+    pub keyring: &'a KeyRing,
+    pub hashers: &'a Hashers,
+    pub rates: &'a Rates,
+    /// The name that an authenticator app shows.
+    pub brand: &'a str,
+    /// Names the question: a secret made for it fits no other.
+    pub question: [u8; 16],
+    pub now_ms: i64,
+}
+
+/// Who the sign-in is about, as far as is known.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    /// In the one spelling that counts; empty if nobody said a name.
+    pub name: String,
+    /// None: nobody has that name, or none was said.
+    pub account: Option<Account>,
+    /// A proof of this sign-in names the account.
+    pub is_subject: bool,
+    /// Where a code goes. None: there is no such place.
+    pub mailbox: Option<Mailbox>,
+    /// This browser signed the person in before: the name it is known by.
+    pub device: Option<String>,
+}
+
+/// Where a code by e-mail goes in this journey.
+#[derive(Clone, Debug)]
+pub struct Mailbox {
+    /// None: a letter to nobody.
+    pub to: Option<String>,
+    /// The address as the page may show it.
+    pub shown: Option<String>,
+    pub template: &'static str,
+    /// False: the letter has no code, and no code is right.
+    pub answerable: bool,
+    /// The code proves the person. False: it proves an address that is to become one of the person's.
+    pub of_account: bool,
+}
+
+/// One answer, as the face heard it.
+#[derive(Clone, Copy)]
+pub struct Answer<'a> {
+    /// The button.
+    pub action: &'a str,
+    pub fields: &'a BTreeMap<String, String>,
+}
+
+impl Answer<'_> {
+    pub fn text(&self, name: &str) -> &str {
+        self.fields.get(name).map(String::as_str).unwrap_or_default()
+    }
+}
+
+/// Where the person is and how the face knows them.
+#[derive(Clone, Copy)]
+pub struct Visitor<'a> {
+    /// What the browser keeps to be known again.
+    pub device: Option<&'a str>,
+    pub address: Option<IpAddr>,
+    pub locale: &'a str,
+    pub now_ms: i64,
+}
+
+/// What is about to happen, and has its price.
+pub enum Move<'a> {
+    /// The question is entered.
+    Enter,
+    /// It is answered. `question` names it.
+    Answer { answer: &'a Answer<'a>, question: [u8; 16] },
+}
+
+/// A question: what is asked, what its answer is compared with, and what asking it does.
+pub struct Asked {
+    pub step: Step,
+    pub secret: Json,
+    pub effects: Vec<Effect>,
+}
+
+impl Asked {
+    pub fn step(step: Step) -> Self {
+        Self { step, secret: Json::Null, effects: Vec::new() }
+    }
+}
+
+/// Why a method cannot be asked.
+pub enum Unavailable {
+    /// This person cannot use it.
+    Person {
+        hint: &'static str,
+        private: String,
+    },
+    Broken(Fault),
+}
+
+impl From<Fault> for Unavailable {
+    fn from(fault: Fault) -> Self {
+        Self::Broken(fault)
+    }
+}
+
+impl From<Unavailable> for Error {
+    fn from(why: Unavailable) -> Self {
+        match why {
+            Unavailable::Person { hint, private } => Refused::bad_request("access_denied", hint).because(private).into(),
+            Unavailable::Broken(fault) => fault.into(),
+        }
+    }
+}
+
+pub enum Checked {
+    Proved(Facts),
+    Wrong(Problem),
+}
+
+/// What a method says of an answer, and what it wants done.
+pub struct Verdict {
+    pub checked: Checked,
+    pub effects: Vec<Effect>,
+}
+
+impl Verdict {
+    pub fn proved(effects: Vec<Effect>) -> Self {
+        Self { checked: Checked::Proved(Facts::default()), effects }
+    }
+
+    pub fn wrong(problem: Problem, effects: Vec<Effect>) -> Self {
+        Self { checked: Checked::Wrong(problem), effects }
+    }
+}

@@ -1,0 +1,142 @@
+//! What a method or a form wants done, as values. An effect names no account: `commit` turns it into statements for the
+//! sign-in's own subject, and only what the table here allows.
+
+use super::accounts::NewAccount;
+use super::proof::MethodName;
+use super::state::{Form, Journey};
+use super::step::Problem;
+use crate::audit::Entry;
+use std::collections::BTreeMap;
+
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// A letter with a code, or to nobody, so that a name that nobody has costs what a real one does.
+    Letter(Letter),
+    /// A word about the account to its proved address: the template's name.
+    Notice(&'static str),
+    /// What works once. `event` and `problem`: for the case that it was spent meanwhile.
+    Spend {
+        what: Spend,
+        event: &'static str,
+        problem: Problem,
+    },
+    Enrol(Credential),
+    /// Every credential of a kind.
+    Remove(&'static str),
+    /// What was proved or sent before this is void: codes by mail and other sign-ins under way.
+    Raise,
+    EndSessions,
+    CreateAccount(Box<Creation>),
+    Update(Update),
+    Audit(Box<Entry>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Letter {
+    pub to: Option<String>,
+    pub template: String,
+    pub values: BTreeMap<String, String>,
+    pub give_up_ms: i64,
+}
+
+/// An account to be made.
+#[derive(Clone, Debug)]
+pub struct Creation {
+    pub id: String,
+    pub new: NewAccount,
+    /// argon2id in PHC form.
+    pub password_digest: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Spend {
+    /// The instant at which a TOTP step begins; an earlier or equal one is spent.
+    TotpStep(i64),
+    /// The name of a recovery code in the store.
+    RecoveryCode(String),
+}
+
+#[derive(Clone, Debug)]
+pub struct Credential {
+    pub kind: &'static str,
+    pub id: String,
+    /// Sealed to its place, or empty.
+    pub secret: Vec<u8>,
+    pub used_ms: i64,
+}
+
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// argon2id in PHC form.
+    Password(String),
+    /// Another address, proved.
+    Email(String),
+}
+
+/// Who asked for an effect.
+#[derive(Clone, Copy, Debug)]
+pub enum Source<'a> {
+    Method(&'a MethodName),
+    Form(Form),
+    /// The machine itself, when a proof ends a journey.
+    Journey,
+}
+
+/// Which effects each journey and source may ask for. Anything else is a fault of ours.
+pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> bool {
+    match (source, effect) {
+        (_, Effect::Audit(_)) => true,
+        (Source::Method(_), Effect::Letter(_) | Effect::Spend { .. } | Effect::Raise | Effect::Notice(_)) => true,
+        (Source::Method(_), _) => false,
+        (Source::Journey, Effect::CreateAccount(_)) => matches!(journey, Journey::Register { .. }),
+        (Source::Journey, Effect::Update(Update::Email(_)) | Effect::Notice(_)) => matches!(journey, Journey::ChangeEmail { .. }),
+        (Source::Journey, _) => false,
+        (Source::Form(Form::NewPassword), Effect::EndSessions | Effect::Update(Update::Password(_)) | Effect::Notice(_)) => {
+            matches!(journey, Journey::Reset | Journey::ChangePassword)
+        }
+        (Source::Form(Form::EnrolTotp), Effect::Raise | Effect::Notice(_)) => true,
+        (Source::Form(Form::EnrolTotp), Effect::Enrol(new)) => new.kind == "totp",
+        (Source::Form(Form::RecoveryCodes), Effect::Raise) => true,
+        (Source::Form(Form::RecoveryCodes), Effect::Enrol(new)) => new.kind == "recovery",
+        (Source::Form(Form::RecoveryCodes), Effect::Remove(kind)) => *kind == "recovery",
+        (Source::Form(Form::RemoveTotp), Effect::Raise | Effect::Notice(_) | Effect::Remove("totp" | "recovery")) => {
+            matches!(journey, Journey::RemoveTotp)
+        }
+        (Source::Form(_), _) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A method proves; it never changes what a person signs in with.
+    #[test]
+    fn a_method_changes_no_credential() {
+        let credential = Credential { kind: "totp", id: String::new(), secret: Vec::new(), used_ms: 0 };
+        let method = MethodName::PASSWORD;
+        for effect in [
+            Effect::Enrol(credential.clone()),
+            Effect::Remove("totp"),
+            Effect::Update(Update::Password("x".to_owned())),
+            Effect::Update(Update::Email("x".to_owned())),
+            Effect::EndSessions,
+        ] {
+            assert!(!is_allowed(&Journey::SignIn, Source::Method(&method), &effect), "{effect:?}");
+        }
+        assert!(is_allowed(&Journey::SignIn, Source::Method(&method), &Effect::Raise));
+    }
+
+    /// A form acts within its own journey.
+    #[test]
+    fn a_form_acts_within_its_journey() {
+        let password = Effect::Update(Update::Password("x".to_owned()));
+        assert!(is_allowed(&Journey::Reset, Source::Form(Form::NewPassword), &password));
+        assert!(!is_allowed(&Journey::SignIn, Source::Form(Form::NewPassword), &password));
+        assert!(!is_allowed(&Journey::Reset, Source::Form(Form::Register), &password));
+        let removal = Effect::Remove("totp");
+        assert!(is_allowed(&Journey::RemoveTotp, Source::Form(Form::RemoveTotp), &removal));
+        assert!(!is_allowed(&Journey::SignIn, Source::Form(Form::RemoveTotp), &removal));
+        assert!(!is_allowed(&Journey::RemoveTotp, Source::Form(Form::RemoveTotp), &Effect::Remove("password")));
+    }
+}

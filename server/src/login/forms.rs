@@ -1,0 +1,214 @@
+//! The forms of the longer ways: an account, a new password, another address, an authenticator. A form proves nothing; what it
+//! wants done are effects, which its journey must allow.
+
+use super::accounts;
+use super::context::{Answer, Context, Person};
+use super::effect::{Credential, Effect, Update};
+use super::methods::{recovery, totp};
+use super::policy::Policy;
+use super::proof::MethodName;
+use super::state::{Draft, Form, Journey, State};
+use super::step::{Content, FieldKind, Problem, Step};
+use crate::audit::Entry;
+use crate::error::{Fault, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// What a form says of an answer.
+pub enum Filled {
+    Wrong(Problem),
+    Done(Box<Outcome>),
+}
+
+/// Where the sign-in goes on.
+pub struct Outcome {
+    pub journey: Journey,
+    pub effects: Vec<Effect>,
+    /// The answer proves the person by this method: who chose a password knows it.
+    pub proved: Option<MethodName>,
+    /// The form that comes next, whatever the policy says.
+    pub then: Option<Form>,
+}
+
+impl Outcome {
+    fn end(effects: Vec<Effect>) -> Self {
+        Self { journey: Journey::SignIn, effects, proved: None, then: None }
+    }
+
+    fn go_on(journey: Journey) -> Filled {
+        Filled::Done(Box::new(Self { journey, effects: Vec::new(), proved: None, then: None }))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct NewTotp {
+    secret: [u8; 20],
+}
+
+#[derive(Serialize, Deserialize)]
+struct NewCodes {
+    seed: [u8; 16],
+}
+
+fn as_json(value: &impl Serialize) -> std::result::Result<Json, Fault> {
+    serde_json::to_value(value).map_err(|error| Fault::new(error.to_string()))
+}
+
+fn from_json<T: for<'de> Deserialize<'de>>(secret: &Json) -> std::result::Result<T, Fault> {
+    serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a form: {error}")))
+}
+
+/// The step of a form and the secret behind it.
+pub fn ask(form: Form, context: &Context<'_>, state: &State, policy: &Policy) -> std::result::Result<(Step, Json), Fault> {
+    let account = state.subject.as_ref().map(|subject| subject.account.as_str()).unwrap_or_default();
+    match form {
+        Form::Register => Ok((ask_registration(state, policy), Json::Null)),
+        Form::NewPassword => {
+            let step = Step::new("new_password").field("new_password", FieldKind::NewPassword, "new-password", None);
+            Ok((step.field("new_password_again", FieldKind::NewPassword, "new-password", None).primary("continue"), Json::Null))
+        }
+        Form::NewEmail => Ok((Step::new("new_email").field("email", FieldKind::Email, "email", None).primary("continue"), Json::Null)),
+        Form::RemoveTotp => Ok((Step::new("remove_totp").primary("continue"), Json::Null)),
+        Form::EnrolTotp => {
+            let secret = crate::seal::random::<20>()?;
+            Ok((ask_enrolment(context.brand, &secret), as_json(&NewTotp { secret })?))
+        }
+        Form::RecoveryCodes => {
+            let seed = crate::seal::random::<16>()?;
+            let codes = recovery::codes(context.keyring, account, &seed);
+            Ok((Step::new("recovery_codes").show(Content::Codes(codes)).primary("continue"), as_json(&NewCodes { seed })?))
+        }
+    }
+}
+
+fn ask_registration(state: &State, policy: &Policy) -> Step {
+    let draft = match &state.journey {
+        Journey::Register { draft } => draft.as_ref(),
+        _ => None,
+    };
+    let email = draft.map(|draft| draft.email.as_str()).or(state.hint.as_deref());
+    let step = Step::new("register").field("email", FieldKind::Email, "email", email);
+    let step = step.optional_field("name", FieldKind::Text, "name", draft.and_then(|draft| draft.name.as_deref()));
+    let step = match policy.names(&MethodName::PASSWORD) {
+        true => step.field("new_password", FieldKind::NewPassword, "new-password", None),
+        false => step,
+    };
+    step.primary("continue").link("sign_in")
+}
+
+/// The page on which a person adds an authenticator app: the secret as text and as a picture.
+fn ask_enrolment(brand: &str, secret: &[u8; 20]) -> Step {
+    let text = data_encoding::BASE32_NOPAD.encode(secret);
+    let label = url::form_urlencoded::byte_serialize(brand.as_bytes()).collect::<String>().replace('+', "%20");
+    let uri = format!("otpauth://totp/{label}?secret={text}&issuer={label}");
+    Step::new("enrol_totp")
+        .show(Content::Authenticator { uri, secret: text })
+        .field("code", FieldKind::Code, "one-time-code", None)
+        .primary("continue")
+}
+
+/// Who may register: absent, accounts are made by the operator alone.
+pub type MayRegister<'a> = Option<&'a (dyn Fn(&str) -> bool + Sync)>;
+
+/// What a form needs beside the sign-in.
+pub struct Filling<'a> {
+    pub context: &'a Context<'a>,
+    pub person: &'a Person,
+    pub state: &'a State,
+    pub policy: &'a Policy,
+    pub secret: &'a Json,
+    pub locale: &'a str,
+    pub may_register: MayRegister<'a>,
+}
+
+pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
+    match form {
+        Form::Register => check_registration(filling, answer).await,
+        Form::NewPassword => check_new_password(filling, answer).await,
+        Form::NewEmail => Ok(match accounts::email_address(answer.text("email")) {
+            Some(email) => Outcome::go_on(Journey::ChangeEmail { new: Some(email) }),
+            None => Filled::Wrong(Problem::in_field("bad_email", "email")),
+        }),
+        Form::EnrolTotp => check_enrolment(filling, answer),
+        Form::RemoveTotp => {
+            let removed = Effect::Audit(Box::new(Entry::ok("totp_removed")));
+            let effects =
+                vec![Effect::Raise, Effect::Remove("totp"), Effect::Remove("recovery"), Effect::Notice("factor_removed"), removed];
+            Ok(Filled::Done(Box::new(Outcome::end(effects))))
+        }
+        Form::RecoveryCodes => keep_codes(filling),
+    }
+}
+
+/// The address decides nothing yet: whether it is free or taken, the same page follows, and only the letter differs.
+async fn check_registration(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
+    let Some(may_register) = filling.may_register else { return Ok(Filled::Wrong(Problem::in_field("bad_email", "email"))) };
+    let Some(email) = accounts::email_address(answer.text("email")) else {
+        return Ok(Filled::Wrong(Problem::in_field("bad_email", "email")));
+    };
+    if !may_register(&email) {
+        return Ok(Filled::Wrong(Problem::in_field("email_domain", "email")));
+    }
+    let mut password = None;
+    if filling.policy.names(&MethodName::PASSWORD) {
+        if !accounts::is_good_password(answer.text("new_password")) {
+            return Ok(Filled::Wrong(Problem::in_field("weak_password", "new_password")));
+        }
+        password = Some(filling.context.hashers.hash(answer.text("new_password")).await?);
+    }
+    let draft = Draft { email, name: shown_name(answer.text("name")), locale: filling.locale.to_owned(), password };
+    Ok(Outcome::go_on(Journey::Register { draft: Some(draft) }))
+}
+
+/// A name is shown on pages, in tokens and on the operator's terminal: one line, and no more than a name (425-U).
+fn shown_name(text: &str) -> Option<String> {
+    let name: String = text.trim().chars().filter(|letter| !letter.is_control()).take(200).collect();
+    Some(name).filter(|name| !name.is_empty())
+}
+
+/// A new password ends every session of the person (420-U); the one at hand is opened anew behind it.
+async fn check_new_password(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
+    let new = answer.text("new_password");
+    if !accounts::is_good_password(new) {
+        return Ok(Filled::Wrong(Problem::in_field("weak_password", "new_password")));
+    }
+    if new != answer.text("new_password_again") {
+        return Ok(Filled::Wrong(Problem::in_field("passwords_differ", "new_password_again")));
+    }
+    let digest = filling.context.hashers.hash(new).await?;
+    let by = if filling.state.journey == Journey::Reset { "reset by mail" } else { "the person" };
+    let changed = Effect::Audit(Box::new(Entry::ok("password_changed").with("by", by)));
+    let effects = vec![Effect::EndSessions, Effect::Update(Update::Password(digest)), Effect::Notice("password_changed"), changed];
+    Ok(Filled::Done(Box::new(Outcome { proved: Some(MethodName::PASSWORD), ..Outcome::end(effects) })))
+}
+
+/// Adds the authenticator, once its first code proves that it works.
+fn check_enrolment(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
+    let (context, account) = (filling.context, filling.person.account.as_ref().ok_or_else(|| Fault::new("an enrolment without a person"))?);
+    let new: NewTotp = from_json(filling.secret)?;
+    let Some(step_ms) = totp::step_ms(&new.secret, answer.text("code"), context.now_ms)? else {
+        return Ok(Filled::Wrong(Problem::in_field("wrong_code", "code")));
+    };
+    let secret = context.keyring.seal(&totp::place(&account.id), &new.secret)?;
+    let credential = Credential { kind: "totp", id: String::new(), secret, used_ms: step_ms };
+    let enrolled = Effect::Audit(Box::new(Entry::ok("totp_enrolled")));
+    // A sign-in that has proved one factor must not finish as if there were no second.
+    let effects = vec![Effect::Raise, Effect::Enrol(credential), Effect::Notice("factor_added"), enrolled];
+    let then = Some(Form::RecoveryCodes);
+    Ok(Filled::Done(Box::new(Outcome { proved: Some(MethodName::TOTP), then, ..Outcome::end(effects) })))
+}
+
+/// The person has kept the new codes: now they count, and the old ones are void.
+fn keep_codes(filling: &Filling<'_>) -> Result<Filled> {
+    let account = filling.person.account.as_ref().ok_or_else(|| Fault::new("recovery codes without a person"))?;
+    let new: NewCodes = from_json(filling.secret)?;
+    let keyring = filling.context.keyring;
+    let mut effects = vec![Effect::Raise, Effect::Remove("recovery")];
+    for code in recovery::codes(keyring, &account.id, &new.seed) {
+        if let Some(id) = recovery::names(keyring, &account.id, &code).into_iter().next() {
+            effects.push(Effect::Enrol(Credential { kind: "recovery", id, secret: Vec::new(), used_ms: 0 }));
+        }
+    }
+    effects.push(Effect::Audit(Box::new(Entry::ok("recovery_codes_made"))));
+    Ok(Filled::Done(Box::new(Outcome::end(effects))))
+}

@@ -1,0 +1,307 @@
+//! The login machine: what it works with, and what comes in. `flow` judges an answer, `commit` writes what came of it.
+
+use super::accounts::{self, Hashers};
+use super::context::{Answer, Context, Person, Reader, Visitor};
+use super::policy::Policy;
+use super::rates::Rates;
+use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
+use super::state::State;
+use crate::config::Config;
+use crate::error::{Error, Fault, Refused, Result};
+use crate::seal::KeyRing;
+use crate::store::Store;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use symbolon_oauth::base64url;
+use tokio::sync::Notify;
+
+/// How long a person has from the first page to the last answer.
+pub const LIFETIME_MS: i64 = 30 * 60_000;
+/// How long the same answer waits for the first of its kind to be judged.
+const PATIENCE: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+#[derive(Clone)]
+pub struct Machine {
+    pub(super) store: Store,
+    pub(super) keyring: KeyRing,
+    pub(super) config: Arc<Config>,
+    hashers: Hashers,
+    pub(super) rates: Arc<Rates>,
+    outbox: Arc<Notify>,
+    policies: BTreeMap<String, Policy>,
+    /// Where a start is sealed to: names the store's epoch.
+    place: String,
+}
+
+/// An answer that is to be judged.
+#[derive(Clone)]
+pub struct Answering {
+    pub state: State,
+    pub(super) is_stored: bool,
+    pub(super) secret: Vec<u8>,
+    pub(super) mac: Vec<u8>,
+}
+
+impl Answering {
+    /// The browser's secret after this answer.
+    pub fn next_secret(&self, keyring: &KeyRing) -> Secret {
+        self.moving().next_secret(keyring)
+    }
+
+    pub(super) fn moving(&self) -> Moving<'_> {
+        Moving { state: &self.state, is_stored: self.is_stored, secret: &self.secret, mac: &self.mac }
+    }
+}
+
+/// What an answer is to the sign-in it came for.
+pub enum Received {
+    Fresh(Box<Answering>),
+    /// The same answer once more: it gets the same result. With the secret that it set.
+    Again(Box<State>, Secret),
+    /// The sign-in has moved on since the page was shown.
+    Outdated(Box<State>),
+    /// Another answer is being judged.
+    Busy(Box<State>),
+}
+
+/// What a browser may see of a sign-in.
+pub enum Shown {
+    Open(Box<State>),
+    Ended(Box<State>),
+    /// It went on with a later secret, in another tab or by a later answer.
+    Elsewhere(Box<State>),
+    Nothing,
+}
+
+impl Machine {
+    pub fn new(store: Store, keyring: KeyRing, config: Arc<Config>, epoch: &str, before: Option<&Machine>) -> Result<Self> {
+        let (hashers, rates, outbox) = match before {
+            Some(old) => (old.hashers.clone(), Arc::clone(&old.rates), Arc::clone(&old.outbox)),
+            None => Default::default(),
+        };
+        let mut policies = BTreeMap::new();
+        for (name, login) in &config.login {
+            let policy = Policy::parse(&login.require, login.acr.as_deref()).map_err(|why| Fault::new(format!("[login.{name}]: {why}")))?;
+            policies.insert(name.clone(), policy);
+        }
+        policies.entry("default".to_owned()).or_insert_with(Policy::password_alone);
+        Ok(Self { store, keyring, config, hashers, rates, outbox, policies, place: format!("sign_in/{epoch}") })
+    }
+
+    pub fn hashers(&self) -> &Hashers {
+        &self.hashers
+    }
+
+    pub fn keyring(&self) -> &KeyRing {
+        &self.keyring
+    }
+
+    /// Rings when a letter was written.
+    pub fn outbox(&self) -> Arc<Notify> {
+        Arc::clone(&self.outbox)
+    }
+
+    pub(super) fn wake_outbox(&self) {
+        self.outbox.notify_one();
+    }
+
+    /// A policy of the present configuration. None: there is no such policy, which is never another one.
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        self.policies.get(name)
+    }
+
+    pub fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
+        self.policies.iter().map(|(name, policy)| (name.as_str(), policy))
+    }
+
+    pub(super) fn context(&self, question: [u8; 16], now_ms: i64) -> Context<'_> {
+        Context {
+            store: Reader::new(&self.store),
+            keyring: &self.keyring,
+            hashers: &self.hashers,
+            rates: &self.rates,
+            brand: &self.config.brand.name,
+            question,
+            now_ms,
+        }
+    }
+
+    /// Who the sign-in is about: the person its proofs name, else whom the answer or an earlier one named.
+    pub(super) async fn person(&self, state: &State, answer: Option<&Answer<'_>>, visitor: &Visitor<'_>) -> Result<Person> {
+        let said = answer.map(|answer| answer.text("username")).filter(|name| !name.is_empty());
+        let (name, account) = match (&state.subject, said, &state.candidate) {
+            (Some(subject), _, _) => (String::new(), accounts::by_id(&self.store, &subject.account).await?),
+            (None, Some(said), _) => self.named(said).await?,
+            (None, None, Some(candidate)) => {
+                let account = match &candidate.account {
+                    Some(id) => accounts::by_id(&self.store, id).await?,
+                    None => None,
+                };
+                (candidate.name.clone(), account)
+            }
+            (None, None, None) => (state.hint.clone().unwrap_or_default(), None),
+        };
+        let device = account.as_ref().and_then(|account| self.known_device(&account.id, visitor));
+        Ok(Person { name, account, is_subject: state.subject.is_some(), mailbox: None, device })
+    }
+
+    /// A name that nobody can have is a name like any other: it has its own limits and its own nobody.
+    async fn named(&self, said: &str) -> Result<(String, Option<accounts::Account>)> {
+        match accounts::canonical(said) {
+            Some(name) => {
+                let account = accounts::by_name(&self.store, &name).await?;
+                Ok((name, account))
+            }
+            None => Ok((said.trim().chars().take(200).collect::<String>().to_lowercase(), None)),
+        }
+    }
+
+    /// The name of a browser in which this person signed in before: it tries on its own budget, which a stranger cannot use up.
+    fn known_device(&self, account: &str, visitor: &Visitor<'_>) -> Option<String> {
+        let plain = visitor.device.and_then(base64url::decode).and_then(|sealed| self.keyring.open("device", &sealed))?;
+        let known = String::from_utf8(plain).ok()?;
+        let mut pieces = known.splitn(3, ' ');
+        let (owner, until, id) = (pieces.next(), pieces.next().and_then(|text| text.parse::<i64>().ok()), pieces.next());
+        match (owner, until, id) {
+            (Some(owner), Some(until), Some(id)) if owner == account && visitor.now_ms < until => Some(id.to_owned()),
+            _ => None,
+        }
+    }
+
+    /// What a browser keeps to be known again: sealed, names its account, lasts a year.
+    pub fn device_cookie(&self, account: &str, now_ms: i64) -> Result<String> {
+        let id = base64url::encode(&crate::seal::random::<12>()?);
+        let text = format!("{account} {} {id}", now_ms + 365 * 86_400_000);
+        Ok(base64url::encode(&self.keyring.seal("device", text.as_bytes())?))
+    }
+
+    /// The start of a sign-in as the page carries it. Nothing is written until it is answered.
+    pub fn seal_start(&self, state: &State) -> Result<String> {
+        let plain = serde_json::to_vec(state).map_err(|error| Fault::new(error.to_string()))?;
+        Ok(base64url::encode(&self.keyring.seal(&self.place, &plain)?))
+    }
+
+    /// Reads a start, however often it is sent.
+    pub fn open_start(&self, handle: &str, now_ms: i64) -> Result<State> {
+        let plain = base64url::decode(handle).and_then(|sealed| self.keyring.open(&self.place, &sealed));
+        let plain = plain.ok_or_else(|| over().because("seal"))?;
+        let state: State =
+            serde_json::from_slice(&plain).map_err(|error| over().because(format!("a start of another version: {error}")))?;
+        if now_ms >= state.expires_ms {
+            return Err(over().because("expired").into());
+        }
+        Ok(state)
+    }
+
+    /// The first answer to a start: it may have been given already.
+    pub async fn receive_start(&self, state: State, secret: &[u8], answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
+        match row::read(&self.store, &self.keyring, &state.id).await? {
+            Some(stored) => self.receive(stored, (secret, 0), answer, now_ms).await,
+            None => {
+                let parts = AnswerParts { id: &state.id, version: 0, action: answer.action, fields: answer.fields };
+                let mac = parts.mac(&self.keyring);
+                Ok(Received::Fresh(Box::new(Answering { state, is_stored: false, secret: secret.to_vec(), mac })))
+            }
+        }
+    }
+
+    /// A later answer, to the question of the page whose `version` it says.
+    pub async fn receive_answer(&self, id: &[u8; 16], held: (&[u8], i64), answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
+        match row::read(&self.store, &self.keyring, id).await? {
+            Some(stored) => self.receive(stored, held, answer, now_ms).await,
+            None => Err(over().because("no row").into()),
+        }
+    }
+
+    async fn receive(&self, stored: Stored, (secret, version): (&[u8], i64), answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
+        let holds = stored.holds(secret);
+        if holds == Holds::Nothing || stored.life() == Life::Void {
+            return Err(over().because("another browser's sign-in, or one that was ended").into());
+        }
+        let id = stored.state.id;
+        let parts = AnswerParts { id: &id, version, action: answer.action, fields: answer.fields };
+        if version + 1 == stored.state.version && stored.was_answered_by(&self.keyring, &parts) {
+            let present = stored.present_secret(&self.keyring, secret, holds);
+            return Ok(Received::Again(Box::new(stored.state), present));
+        }
+        // The secret before is good for the same answer and nothing else.
+        if holds == Holds::Before {
+            return Err(over().because("the secret of an earlier answer").into());
+        }
+        if stored.life() == Life::Ended || version != stored.state.version {
+            return Ok(Received::Outdated(Box::new(stored.state)));
+        }
+        if now_ms >= stored.state.expires_ms {
+            return Err(over().because("expired").into());
+        }
+        if stored.is_taken(now_ms) {
+            return self.wait(stored, secret, &parts).await;
+        }
+        let mac = parts.mac(&self.keyring);
+        Ok(Received::Fresh(Box::new(Answering { state: stored.state, is_stored: true, secret: secret.to_vec(), mac })))
+    }
+
+    /// After a lost race: what became of the question.
+    pub async fn receive_again(&self, lost: &Answering, answer: &Answer<'_>) -> Result<Received> {
+        let Some(stored) = row::read(&self.store, &self.keyring, &lost.state.id).await? else {
+            return Err(over().because("no row").into());
+        };
+        let parts = AnswerParts { id: &lost.state.id, version: lost.state.version, action: answer.action, fields: answer.fields };
+        self.wait(stored, &lost.secret, &parts).await
+    }
+
+    /// The same answer waits for the result of the first of its kind; another one is told that the sign-in is busy.
+    async fn wait(&self, mut stored: Stored, secret: &[u8], parts: &AnswerParts<'_>) -> Result<Received> {
+        let until = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let holds = stored.holds(secret);
+            if parts.version + 1 == stored.state.version && stored.was_answered_by(&self.keyring, parts) && holds != Holds::Nothing {
+                let present = stored.present_secret(&self.keyring, secret, holds);
+                return Ok(Received::Again(Box::new(stored.state), present));
+            }
+            if !stored.is_taken_by(&self.keyring, parts) || tokio::time::Instant::now() >= until {
+                return Ok(Received::Busy(Box::new(stored.state)));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+            stored = row::read(&self.store, &self.keyring, parts.id).await?.ok_or_else(|| over().because("no row"))?;
+        }
+    }
+
+    /// What the page of a sign-in shows. It writes nothing and sends nothing.
+    pub async fn show(&self, id: &[u8; 16], secret: &[u8], now_ms: i64) -> Result<Shown> {
+        let Some(stored) = row::read(&self.store, &self.keyring, id).await? else { return Ok(Shown::Nothing) };
+        let (holds, life) = (stored.holds(secret), stored.life());
+        let state = Box::new(stored.state);
+        Ok(match (holds, life) {
+            (Holds::Nothing, _) | (_, Life::Void) => Shown::Nothing,
+            (Holds::Before, _) => Shown::Elsewhere(state),
+            (Holds::Present, Life::Ended) => Shown::Ended(state),
+            (Holds::Present, Life::Open) if now_ms >= state.expires_ms => Shown::Nothing,
+            (Holds::Present, Life::Open) => Shown::Open(state),
+        })
+    }
+
+    /// Is the person still who the proofs are of? A password, a session or the whole account may be gone since.
+    pub(super) async fn must_stand(&self, state: &State) -> Result<()> {
+        let Some(subject) = &state.subject else { return Ok(()) };
+        if accounts::stands(&self.store, &subject.account, subject.version, subject.session.as_ref()).await? {
+            return Ok(());
+        }
+        Err(changed())
+    }
+}
+
+pub fn over() -> Refused {
+    Refused::bad_request(
+        "invalid_session",
+        "This sign-in is too old, or belongs to another browser window. Go back to the app and start again.",
+    )
+}
+
+/// The account is no longer what the proofs were made of.
+pub fn changed() -> Error {
+    let hint = "Your account was changed since this sign-in began. Go back to the app and start again.";
+    Refused::bad_request("invalid_session", hint).because("the account's version or the session behind the proofs").into()
+}

@@ -1,0 +1,59 @@
+//! What a sign-in has proved: facts, never what they are worth. Their worth follows from the policy in force at each evaluation.
+
+use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::fmt;
+
+/// The word by which a policy names a method, such as `password` or `upstream:google`.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[serde(transparent)]
+pub struct MethodName(Cow<'static, str>);
+
+impl MethodName {
+    pub const PASSWORD: Self = Self(Cow::Borrowed("password"));
+    pub const EMAIL: Self = Self(Cow::Borrowed("email"));
+    pub const TOTP: Self = Self(Cow::Borrowed("totp"));
+    pub const RECOVERY: Self = Self(Cow::Borrowed("recovery"));
+
+    pub fn new(name: impl Into<String>) -> Self {
+        Self(Cow::Owned(name.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for MethodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What a method found out beside the person.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// The credential that was used, where a person can have several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+    /// The authenticator verified the person (WebAuthn Level 3, 6.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_verified: Option<bool>,
+}
+
+/// A person was proved by a method at an instant. All proofs of a sign-in have one subject.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Proof {
+    pub method: MethodName,
+    pub subject: String,
+    pub at_ms: i64,
+    #[serde(flatten)]
+    pub facts: Facts,
+}
+
+/// What a factor rests on (NIST SP 800-63B). Two factors count as several only if they are of different kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Factor {
+    Knowledge,
+    Possession,
+}

@@ -1,0 +1,251 @@
+//! The row of a sign-in, and the secret that its browser holds. The secret changes with every answer that moves the sign-in; the one
+//! before is good for the same answer once more and for nothing else.
+
+use super::state::State;
+use crate::error::{Fault, Result};
+use crate::seal::KeyRing;
+use crate::store::{Change, Expect, Row, Store, Value};
+use symbolon_oauth::{base64url, digest};
+
+const READ: &str =
+    "SELECT body, version, secret, secret_before, answered, taken_by, taken_ms, state, expires_ms FROM sign_in WHERE id = $1";
+/// The first answer makes the row. Its id is the start's, so that one start makes one row.
+const INSERT: &str = "INSERT INTO sign_in (id, body, version, secret, secret_before, answered, taken_by, taken_ms, state, expires_ms) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+/// Only the winner of a question goes on. A question that was taken and not answered within half a minute is open again.
+const TAKE: &str = "UPDATE sign_in SET taken_by = $3, taken_ms = $4 WHERE id = $1 AND version = $2 AND state = 'open' AND taken_ms <= $5";
+const MOVE: &str = "UPDATE sign_in SET body = $4, version = version + 1, secret_before = secret, secret = $5, answered = $6, \
+    taken_by = $7, taken_ms = 0, state = $8 WHERE id = $1 AND version = $2 AND state = 'open' AND (taken_ms = $3 OR taken_ms <= $9)";
+/// Whoever signs out, or gives the browser to somebody else, ends what the browser had begun.
+const VOID: &str = "UPDATE sign_in SET state = 'void' WHERE id = $1 AND secret = $2 AND state = 'open'";
+
+/// How long a crash keeps a question closed.
+const TAKEN_MS: i64 = 30_000;
+
+pub type Secret = [u8; 32];
+
+/// A row as it was read.
+pub struct Stored {
+    pub state: State,
+    secret: Vec<u8>,
+    secret_before: Vec<u8>,
+    answered: Vec<u8>,
+    taken_by: Vec<u8>,
+    taken_ms: i64,
+    life: Life,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Life {
+    Open,
+    Ended,
+    Void,
+}
+
+/// What a browser's secret is to a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Holds {
+    Present,
+    Before,
+    Nothing,
+}
+
+impl Stored {
+    pub fn holds(&self, secret: &[u8]) -> Holds {
+        let given = digest::sha256(secret);
+        if digest::equal(&given, &self.secret) {
+            Holds::Present
+        } else if digest::equal(&given, &self.secret_before) {
+            Holds::Before
+        } else {
+            Holds::Nothing
+        }
+    }
+
+    pub fn life(&self) -> Life {
+        self.life
+    }
+
+    /// Was this the answer that made the row what it is?
+    pub fn was_answered_by(&self, keyring: &KeyRing, answer: &AnswerParts<'_>) -> bool {
+        let Some((version, tag)) = self.answered.split_first() else { return false };
+        answer.mac_with(keyring, *version).is_some_and(|made| digest::equal(&made, tag))
+    }
+
+    /// The secret that the last answer set, for a browser that gave it and did not hear of it.
+    pub fn present_secret(&self, keyring: &KeyRing, held: &[u8], holds: Holds) -> Secret {
+        if holds == Holds::Present {
+            return held.try_into().unwrap_or_default();
+        }
+        next_secret(keyring, (&self.state.id, self.state.version - 1), held, &self.answered)
+    }
+
+    /// Is this answer being judged right now, here or on another node?
+    pub fn is_taken(&self, now_ms: i64) -> bool {
+        self.taken_ms > now_ms - TAKEN_MS && !self.taken_by.is_empty()
+    }
+
+    pub fn is_taken_by(&self, keyring: &KeyRing, answer: &AnswerParts<'_>) -> bool {
+        let Some((version, tag)) = self.taken_by.split_first() else { return false };
+        answer.mac_with(keyring, *version).is_some_and(|made| digest::equal(&made, tag))
+    }
+}
+
+/// All that makes an answer the same answer. A MAC names it: a plain digest would be a fast hash of the password in it.
+pub struct AnswerParts<'a> {
+    pub id: &'a [u8; 16],
+    pub version: i64,
+    pub action: &'a str,
+    pub fields: &'a std::collections::BTreeMap<String, String>,
+}
+
+impl AnswerParts<'_> {
+    fn mac_with(&self, keyring: &KeyRing, version: u8) -> Option<[u8; 32]> {
+        let number = self.version.to_be_bytes();
+        let mut parts = vec![&self.id[..], &number[..], self.action.as_bytes()];
+        for (name, value) in self.fields {
+            parts.extend([name.as_bytes(), value.as_bytes()]);
+        }
+        keyring.mac_with(version, "answer", &parts)
+    }
+
+    /// The MAC under the newest master key, behind its version.
+    pub fn mac(&self, keyring: &KeyRing) -> Vec<u8> {
+        let version = keyring.versions().first().copied().unwrap_or_default();
+        let mut out = vec![version];
+        out.extend(self.mac_with(keyring, version).unwrap_or_default());
+        out
+    }
+}
+
+fn place(id: &[u8; 16]) -> String {
+    format!("sign_in/body/{}", base64url::encode(id))
+}
+
+/// The browser's secret after an answer: a function of the secret before it, so that the same answer once more gets the same one.
+fn next_secret(keyring: &KeyRing, (id, version): (&[u8; 16], i64), before: &[u8], answer_mac: &[u8]) -> Secret {
+    let number = version.to_be_bytes();
+    let key_version = answer_mac.first().copied().unwrap_or_default();
+    keyring.mac_with(key_version, "sign-in secret", &[id, &number, before, answer_mac]).unwrap_or_default()
+}
+
+pub async fn read(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<Stored>> {
+    let Some(row) = store.one(READ, &[Value::from(&id[..])]).await? else { return Ok(None) };
+    Ok(Some(stored(keyring, id, &row)?))
+}
+
+fn stored(keyring: &KeyRing, id: &[u8; 16], row: &Row) -> std::result::Result<Stored, Fault> {
+    let plain = keyring.open(&place(id), row.bytes(0)?).ok_or_else(|| Fault::new("a sign-in cannot be opened"))?;
+    let mut state: State = serde_json::from_slice(&plain).map_err(|error| Fault::new(format!("a sign-in: {error}")))?;
+    state.version = row.int(1)?;
+    let life = match row.text(7)? {
+        "open" => Life::Open,
+        "ended" => Life::Ended,
+        _ => Life::Void,
+    };
+    let bytes = |at: usize| row.bytes(at).map(<[u8]>::to_vec);
+    let (secret, secret_before, answered, taken_by) = (bytes(2)?, bytes(3)?, bytes(4)?, bytes(5)?);
+    Ok(Stored { state, secret, secret_before, answered, taken_by, taken_ms: row.int(6)?, life })
+}
+
+/// What an answer does to the row, beside its effects.
+pub struct Moving<'a> {
+    /// The state before the answer.
+    pub state: &'a State,
+    /// There is a row already.
+    pub is_stored: bool,
+    /// The browser's secret before the answer.
+    pub secret: &'a [u8],
+    pub mac: &'a [u8],
+}
+
+impl Moving<'_> {
+    /// Takes the question for this answer. Conflicts where another answer has it, or the row moved on.
+    pub fn take(&self, keyring: &KeyRing, change: &mut Change) -> std::result::Result<(), Fault> {
+        let now_ms = change.now_ms();
+        if self.is_stored {
+            let values = vec![
+                Value::from(&self.state.id[..]),
+                self.state.version.into(),
+                Value::from(self.mac),
+                now_ms.into(),
+                (now_ms - TAKEN_MS).into(),
+            ];
+            change.run(TAKE, values);
+            return Ok(());
+        }
+        let sealed = seal(keyring, self.state)?;
+        self.insert(change, Written { body: sealed, version: 0, secret: digest::sha256(self.secret).to_vec(), before: Vec::new() }, "open");
+        Ok(())
+    }
+
+    /// Writes the outcome. `taken_ms`: when this answer took the question; 0: it did not have to.
+    pub fn write(&self, keyring: &KeyRing, change: &mut Change, after: &State, taken_ms: i64) -> std::result::Result<usize, Fault> {
+        let body = seal(keyring, after)?;
+        let secret = digest::sha256(&self.next_secret(keyring)).to_vec();
+        let life = if after.ended.is_some() { "ended" } else { "open" };
+        let at = change.len();
+        if self.is_stored || taken_ms > 0 {
+            change.run(
+                MOVE,
+                vec![
+                    Value::from(&self.state.id[..]),
+                    self.state.version.into(),
+                    taken_ms.into(),
+                    Value::from(body),
+                    Value::from(secret),
+                    Value::from(self.mac),
+                    Value::from(&b""[..]),
+                    life.into(),
+                    (change.now_ms() - TAKEN_MS).into(),
+                ],
+            );
+        } else {
+            let before = digest::sha256(self.secret).to_vec();
+            self.insert(change, Written { body, version: 1, secret, before }, life);
+        }
+        Ok(at)
+    }
+
+    /// The browser's secret after this answer.
+    pub fn next_secret(&self, keyring: &KeyRing) -> Secret {
+        next_secret(keyring, (&self.state.id, self.state.version), self.secret, self.mac)
+    }
+
+    fn insert(&self, change: &mut Change, written: Written, life: &str) {
+        let is_taken = written.version == 0;
+        let (answered, taken_by) = if is_taken { (&b""[..], self.mac) } else { (self.mac, &b""[..]) };
+        change.run(
+            INSERT,
+            vec![
+                Value::from(&self.state.id[..]),
+                Value::from(written.body),
+                written.version.into(),
+                Value::from(written.secret),
+                Value::from(written.before),
+                Value::from(answered),
+                Value::from(taken_by),
+                if is_taken { change.now_ms() } else { 0 }.into(),
+                life.into(),
+                self.state.expires_ms.into(),
+            ],
+        );
+    }
+}
+
+struct Written {
+    body: Vec<u8>,
+    version: i64,
+    secret: Vec<u8>,
+    before: Vec<u8>,
+}
+
+fn seal(keyring: &KeyRing, state: &State) -> std::result::Result<Vec<u8>, Fault> {
+    let plain = serde_json::to_vec(state).map_err(|error| Fault::new(error.to_string()))?;
+    keyring.seal(&place(&state.id), &plain)
+}
+
+/// Ends a sign-in that a browser had begun, if the browser proves it.
+pub fn void(change: &mut Change, id: &[u8; 16], secret: &[u8]) {
+    change.run_expecting(VOID, vec![Value::from(&id[..]), Value::from(&digest::sha256(secret)[..])], Expect::Any);
+}

@@ -1,0 +1,97 @@
+//! Words a step in a language. The page and any other rendering are made from the worded step alone, so that no text lives in a template.
+
+use super::locales::Locales;
+use crate::login::step::{Content, FieldKind, Step, Text};
+use serde::Serialize;
+
+/// A step as a person reads it.
+#[derive(Serialize, Debug, PartialEq)]
+pub struct Worded {
+    pub kind: String,
+    pub title: String,
+    pub text: Vec<String>,
+    pub content: Vec<WordedContent>,
+    pub fields: Vec<WordedField>,
+    pub actions: Vec<WordedAction>,
+    pub problem: Option<WordedProblem>,
+}
+
+#[derive(Serialize, Debug, PartialEq)]
+pub struct WordedField {
+    pub name: String,
+    pub kind: FieldKind,
+    pub label: String,
+    pub autocomplete: String,
+    pub value: Option<String>,
+    pub required: bool,
+    pub max_length: u32,
+}
+
+#[derive(Serialize, Debug, PartialEq)]
+pub struct WordedAction {
+    pub name: String,
+    pub kind: crate::login::step::ActionKind,
+    pub label: String,
+}
+
+#[derive(Serialize, Debug, PartialEq)]
+pub struct WordedProblem {
+    pub key: String,
+    pub text: String,
+    pub field: Option<String>,
+}
+
+#[derive(Serialize, Debug, PartialEq)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum WordedContent {
+    List { items: Vec<String> },
+    Details { heading: String, lines: Vec<(String, String)> },
+    Codes { codes: Vec<String> },
+    Authenticator { label: String, uri: String, secret: String },
+}
+
+/// The one function that words a step.
+pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
+    let say = |text: &Text| locales.message(locale, &text.key, &text.args);
+    let by_key = |key: String| say(&Text::new(key));
+    Worded {
+        kind: step.kind.clone(),
+        title: say(&step.title),
+        text: step.text.iter().map(say).collect(),
+        content: step.content.iter().map(|content| word_content(content, &say)).collect(),
+        fields: step
+            .fields
+            .iter()
+            .map(|field| WordedField {
+                name: field.name.clone(),
+                kind: field.kind,
+                label: by_key(format!("field-{}", field.name)),
+                autocomplete: field.autocomplete.clone(),
+                value: field.value.clone(),
+                required: field.required,
+                max_length: field.max_length,
+            })
+            .collect(),
+        actions: step
+            .actions
+            .iter()
+            .map(|action| WordedAction { name: action.name.clone(), kind: action.kind, label: by_key(format!("action-{}", action.name)) })
+            .collect(),
+        problem: step.problem.as_ref().map(|problem| WordedProblem {
+            key: problem.key.clone(),
+            text: by_key(format!("problem-{}", problem.key)),
+            field: problem.field.clone(),
+        }),
+    }
+}
+
+fn word_content(content: &Content, say: &dyn Fn(&Text) -> String) -> WordedContent {
+    match content {
+        Content::List(items) => WordedContent::List { items: items.iter().map(say).collect() },
+        Content::Details { heading, lines } => WordedContent::Details { heading: heading.clone(), lines: lines.clone() },
+        Content::Codes(codes) => WordedContent::Codes { codes: codes.clone() },
+        Content::Authenticator { uri, secret } => {
+            WordedContent::Authenticator { label: say(&Text::new("qr")), uri: uri.clone(), secret: secret.clone() }
+        }
+    }
+}
