@@ -12,7 +12,6 @@ mod value;
 
 pub use change::{Applied, Change, Expect, NotApplied, Statement};
 pub use postgres::weakness;
-pub use retention::sweep;
 pub use value::{Row, Value};
 
 use crate::error::Fault;
@@ -141,7 +140,7 @@ impl Store {
     }
 
     /// Compares our clock with the database's; nodes agree with each other as far as each agrees with it.
-    pub async fn compare_clocks(&self, clock: &crate::app::Clock) -> Result<(), Fault> {
+    pub async fn compare_clocks(&self, clock: &crate::clock::Clock) -> Result<(), Fault> {
         let Engine::Postgres(it) = &self.0.engine else { return Ok(()) };
         let before_ms = clock();
         let rows = it.all("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[]).await?;

@@ -395,7 +395,12 @@ mod tests {
         let path = directory.join("test.db");
         migrate_schema(&mut connect(&path).unwrap()).unwrap();
         let reader = reader(&path).unwrap();
-        for sql in [crate::grants::READ, crate::grants::WITH_INSTANCE, crate::grants::WITH_TOKEN, crate::sessions::READ] {
+        for sql in [
+            crate::grants::statements::READ,
+            crate::grants::statements::WITH_INSTANCE,
+            crate::grants::statements::WITH_TOKEN,
+            crate::sessions::READ,
+        ] {
             let sql = placed(sql);
             for round in 0_u8..3 {
                 let values: Vec<Value> = (0..sql.matches('?').count()).map(|_| Value::from(&[round; 16][..])).collect();

@@ -1,0 +1,5 @@
+//! HTTP without endpoints: requests, answers, and the certificate behind a connection. Knows no page and no application.
+
+pub mod certificate;
+pub mod reply;
+pub mod request;
