@@ -2,8 +2,9 @@
 //! after its COMMIT reached the disk.
 
 use super::change::{Applied, Expect, NotApplied, Statement};
+use super::migrate;
+use super::options::StoreOptions;
 use super::value::{Row, Value};
-use super::{StoreOptions, migrate};
 use crate::error::Fault;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
