@@ -9,6 +9,7 @@
 use crate::config::Config;
 use crate::core::Core;
 use crate::error::{Fault, Result};
+use crate::seal::KeyRing;
 use crate::store::Value;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -162,7 +163,7 @@ impl Endings {
 fn named(core: &Core, audience: &str, (at_ms, what): &Ending) -> Json {
     match what {
         What::Session(id) => json!({ "sid": crate::sessions::sid(core, audience, id) }),
-        What::Grant(session, number) => json!({ "grant_id": grant_id(core, audience, session, *number) }),
+        What::Grant(session, number) => json!({ "grant_id": grant_id(&core.keyring, audience, session, *number) }),
         What::Token(jti) => json!({ "jti": jti }),
         What::Client(id) => json!({ "client_id": id, "before": cut_s(*at_ms) }),
     }
@@ -254,8 +255,8 @@ impl Known {
 }
 
 /// The name of a grant in the tokens of one audience; another one for each, as with `sid`.
-pub fn grant_id(core: &Core, audience: &str, session: &[u8; 16], number: u32) -> String {
-    let (_, tag) = core.keyring.mac("grant_id", &[audience.as_bytes(), session, &number.to_be_bytes()]);
+pub fn grant_id(keyring: &KeyRing, audience: &str, session: &[u8; 16], number: u32) -> String {
+    let (_, tag) = keyring.mac("grant_id", &[audience.as_bytes(), session, &number.to_be_bytes()]);
     base64url::encode(&tag[..16])
 }
 

@@ -101,11 +101,12 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         let [c, d] = low.to_be_bytes();
         return is_public_v4(Ipv4Addr::new(a, b, c, d));
     }
-    let special = (segments[0] == 0x2001 && segments[1] < 0x200)
-        || (segments[0] == 0x2001 && segments[1] == 0xdb8)
-        || segments[0] == 0x2002
-        || (segments[0] == 0x3fff && segments[1] < 0x1000);
-    segments[0] & 0xe000 == 0x2000 && !special
+    match segments[0] {
+        0x2001 => segments[1] >= 0x200 && segments[1] != 0xdb8,
+        0x2002 => false,
+        0x3fff => segments[1] >= 0x1000,
+        first => first & 0xe000 == 0x2000,
+    }
 }
 
 type LookUp = dyn Fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync;

@@ -5,7 +5,7 @@
 //! | method, content type, coding | `ROUTES` and `read`, for every endpoint           |
 //! | size of header, body, time   | `serve` and `read`                                |
 //! | parameter given twice        | `symbolon_oauth::form`, for every endpoint        |
-//! | who is calling               | `caller::identify`: token, par, introspect, revoke |
+//! | who is calling               | `Callers::identify`: token, par, introspect, revoke |
 //! | a person's session           | `sessions::of_browser`: authorize, account, logout |
 //! | a form of ours               | `login::form_token`: login, account, logout       |
 //! | what an authorization may ask | `authorize::check`: authorize and par alike      |
@@ -29,11 +29,13 @@ use crate::attesting::{attester, authentication, challenge};
 use crate::error::{Error, Refused, Result};
 use crate::login::flow::Purpose;
 use crate::refusals;
+use crate::web::body::{Body, Takes, parse_form};
 use crate::web::certificate;
 use crate::web::reply::Reply;
 use crate::web::request::{self, Incoming, Known, Peer};
 use bytes::Bytes;
 use http::{Method, Request, header};
+use serde_json::Map;
 use std::net::IpAddr;
 use std::sync::Arc;
 use symbolon_oauth::form::Form;
@@ -339,17 +341,33 @@ where
     if !route.answers(&parts.method) {
         return Err(Refused::new(405, "invalid_request", "This address does not answer that HTTP method.").into());
     }
-    let mut form = Form::default();
+    let (mut form, mut json) = (Form::default(), Map::new());
     if posted {
         let empty_is_fine = matches!(route.endpoint, Endpoint::Userinfo | Endpoint::Challenge | Endpoint::Endings);
-        form = request::read_form(&parts.headers, body, empty_is_fine).await?;
+        let takes = if empty_is_fine { Takes::FormOrNothing } else { Takes::Form };
+        match Body::read(&parts.headers, body, takes).await? {
+            Body::Form(read) => form = read,
+            Body::Json(read) => json = read,
+            Body::Empty => {}
+        }
     }
-    let query = request::parse_form(parts.uri.query().unwrap_or_default().as_bytes())?;
+    let query = parse_form(parts.uri.query().unwrap_or_default().as_bytes())?;
     let address = request::address(&parts.headers, peer.address, &app.config.trusted_proxies);
     let proxies = app.config.mtls.as_ref().map(|it| it.client_cert_from.as_slice()).unwrap_or_default();
     let certificate = certificate::of_request(&parts.headers, peer.address, peer.certificates.as_ref(), proxies);
     let (method, headers) = (parts.method, parts.headers);
-    Ok(Incoming { method, route: route.path, query, form, headers, address, certificate, now_ms: app.now_ms(), known: Known::default() })
+    Ok(Incoming {
+        method,
+        route: route.path,
+        query,
+        form,
+        json,
+        headers,
+        address,
+        certificate,
+        now_ms: app.now_ms(),
+        known: Known::default(),
+    })
 }
 
 fn preflight() -> Reply {

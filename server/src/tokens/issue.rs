@@ -188,7 +188,7 @@ fn access_token(core: &Core, it: &Content<'_>) -> Result<(String, i64, String)> 
     let names = Names {
         jti: jti.clone(),
         sid: it.grant.map(|grant| crate::sessions::sid(core, audience, &grant.session)),
-        grant_id: it.grant.map(|grant| crate::endings::grant_id(core, audience, &grant.session, grant.number)),
+        grant_id: it.grant.map(|grant| crate::endings::grant_id(&core.keyring, audience, &grant.session, grant.number)),
     };
     let token = said(&core.config, it, names);
     let text = match api.map(|it| it.token) {

@@ -1,19 +1,13 @@
 //! A request as every endpoint gets it: who is connected, what came, and who was found to have sent it.
 
-use crate::error::{Error, Refused, Result};
 use crate::store::Row;
 use crate::web::certificate::{Chain, Shown};
-use bytes::Bytes;
 use http::{HeaderMap, Method, header};
-use http_body_util::{BodyExt, Limited};
+use serde_json::{Map, Value as Json};
 use std::net::IpAddr;
 use std::sync::{Mutex, OnceLock};
-use std::time::Duration;
 use symbolon_oauth::certificate;
-use symbolon_oauth::form::{Form, FormError};
-
-const BODY_LIMIT: usize = 64 * 1024;
-const BODY_TIME: Duration = Duration::from_secs(10);
+use symbolon_oauth::form::Form;
 
 /// Who is connected.
 #[derive(Clone)]
@@ -29,7 +23,10 @@ pub struct Incoming {
     /// The path of the route table, below the issuer.
     pub route: &'static str,
     pub query: Form,
+    /// The body, where the endpoint takes a form; else it is empty.
     pub form: Form,
+    /// The body, where the endpoint takes a JSON object; else it is empty.
+    pub json: Map<String, Json>,
     pub headers: HeaderMap,
     /// The caller's address; a proxy's word for it only where the proxy is configured.
     pub address: IpAddr,
@@ -90,66 +87,6 @@ impl Known {
     /// Once: whoever tries again reads again.
     pub fn take_grant(&self) -> Option<Row> {
         self.grant.lock().ok()?.take()
-    }
-}
-
-/// The form of a POST: coding, content type, size, time, parameters given twice.
-pub async fn read_form<B>(headers: &HeaderMap, body: B, empty_is_fine: bool) -> Result<Form>
-where
-    B: hyper::body::Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-    check_coding(headers)?;
-    let limited = Limited::new(body, BODY_LIMIT);
-    let bytes = tokio::time::timeout(BODY_TIME, limited.collect())
-        .await
-        .map_err(|_| Refused::new(408, "invalid_request", "The request body took too long to arrive."))?
-        .map_err(|_| Refused::new(413, "invalid_request", "The request body is larger than 64 KiB or was cut off."))?
-        .to_bytes();
-    if !(bytes.is_empty() && empty_is_fine) {
-        check_content_type(headers)?;
-    }
-    parse_form(&bytes)
-}
-
-pub fn parse_form(bytes: &[u8]) -> Result<Form> {
-    Form::parse(bytes).map_err(unreadable)
-}
-
-fn check_coding(headers: &HeaderMap) -> Result<()> {
-    match headers.get(header::CONTENT_ENCODING) {
-        None => Ok(()),
-        Some(_) => Err(Refused::new(415, "invalid_request", "Send the body without Content-Encoding.").into()),
-    }
-}
-
-/// RFC 6749 3.2: parameters come as a form. A charset, if named, is UTF-8.
-fn check_content_type(headers: &HeaderMap) -> Result<()> {
-    let wrong = || Refused::new(415, "invalid_request", "Send the parameters as application/x-www-form-urlencoded in UTF-8.");
-    let mut all = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(only), None) = (all.next(), all.next()) else { return Err(wrong().into()) };
-    let text = only.to_str().map_err(|_| wrong())?.to_ascii_lowercase();
-    let mut pieces = text.split(';').map(str::trim);
-    if pieces.next() != Some("application/x-www-form-urlencoded") {
-        return Err(wrong().because("content type").into());
-    }
-    for piece in pieces {
-        if let Some(charset) = piece.strip_prefix("charset=")
-            && charset.trim_matches('"') != "utf-8"
-        {
-            return Err(wrong().because("charset").into());
-        }
-    }
-    Ok(())
-}
-
-fn unreadable(error: FormError) -> Error {
-    match error {
-        FormError::Repeated(name) => {
-            Refused::bad_request("invalid_request", "A parameter was given twice.").because(format!("twice: {name:?}")).into()
-        }
-        FormError::TooLarge => Refused::new(413, "invalid_request", "There are too many parameters or they are too long.").into(),
-        FormError::Malformed => Refused::bad_request("invalid_request", "The parameters are not valid form encoding in UTF-8.").into(),
     }
 }
 
