@@ -136,7 +136,7 @@ impl Clients {
         Arc::clone(&self.needs.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Reads the needs again: those that other nodes have written, too.
+    /// Reads the needs again, with those that other nodes have written.
     pub async fn refresh_needs(&self) -> Result<(), Fault> {
         let (fresh, _) = read_needs(&self.store).await?;
         if *self.needs() != fresh {

@@ -94,8 +94,10 @@ impl Core {
         algorithms(&self.config, &self.clients)
     }
 
-    /// Makes the keys that are missing or due, and reads those of other nodes.
+    /// Makes the keys that are missing or due, and reads those of other nodes. What clients need is read before, so that whoever
+    /// was imported with an algorithm of its own gets a key of it.
     pub async fn refresh_keys(&self) -> Result<(), Fault> {
+        self.clients.refresh_needs().await?;
         let schedule = schedule(&self.config);
         self.keys.refresh(&self.store, &self.keyring, &self.algorithms(), schedule, self.now_ms()).await.map_err(as_fault)
     }
@@ -103,15 +105,7 @@ impl Core {
     /// After an import here: it counts from now on.
     pub async fn refresh_registered(&self) -> Result<(), Fault> {
         self.clients.forget();
-        self.refresh_needs().await
-    }
-
-    /// Every minute, for imports of other nodes.
-    pub async fn refresh_needs(&self) -> Result<(), Fault> {
-        let before = self.clients.needs();
-        self.clients.refresh_needs().await?;
-        // Whoever was imported with an algorithm of its own gets a key of it now, not at the next round.
-        if self.clients.needs().algorithms == before.algorithms { Ok(()) } else { self.refresh_keys().await }
+        self.refresh_keys().await
     }
 
     /// Deletes rows that have had their time.

@@ -222,7 +222,6 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
                     match name {
                         "sweep" => crate::store::retention::sweep(&app.store, app.now_ms()).await.map(|_| ()),
                         "old" => app.sweep_old(app.now_ms()).await.map(|_| ()),
-                        "clients" => app.refresh_needs().await,
                         "node" => crate::nodes::announce(&app).await,
                         _ => app.refresh_keys().await,
                     }
@@ -243,7 +242,6 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
         every("sweep", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("old", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("node", Duration::from_secs(30), shared.clone(), stopped.clone()),
-        every("clients", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("keys", Duration::from_secs(10), shared.clone(), stopped.clone()),
     ]
 }
