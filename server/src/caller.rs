@@ -184,7 +184,7 @@ impl Callers {
         Ok(Caller { client_id, client, authenticated, address, now_ms, key, instance, tier, certificate, assertion })
     }
 
-    /// The client's own proof. That of an installation (`attesting::of_request`) is judged beside every method alike.
+    /// The client's own proof. That of an installation (`authentication::of_request`) is judged beside every method alike.
     async fn authenticate(&self, core: &Core, incoming: &Incoming, (client_id, client): (&str, &Client), proof: Proof) -> Result<Own> {
         use ClientAuthentication as Method;
         let proved = Own { proved: true, ..Own::default() };
