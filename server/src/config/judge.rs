@@ -2,9 +2,8 @@
 
 use super::{
     Client, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Jwks, Mail, Profile, RESPONSE_MODES, RefreshMode, TierName,
-    USER_SCOPES, fapi,
+    USER_SCOPES, fapi, schema::judge_schema,
 };
-use crate::grants::details::judge_schema;
 use crate::login::policy::Method;
 use symbolon_oauth::redirect;
 

@@ -7,6 +7,7 @@ pub mod fapi;
 mod judge;
 mod keys;
 mod mail;
+pub mod schema;
 mod secret;
 mod span;
 mod tier;
@@ -233,6 +234,8 @@ impl Default for Attesting {
     }
 }
 
+const GOOGLE_STATUS_LIST: &str = "https://android.googleapis.com/attestation/status";
+
 /// Where the status list comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StatusListSource {
@@ -250,7 +253,7 @@ impl Attesting {
                 None => StatusListSource::Url(text.to_owned()),
             }),
             None if development => None,
-            None => Some(StatusListSource::Url(crate::attesting::status::GOOGLE.to_owned())),
+            None => Some(StatusListSource::Url(GOOGLE_STATUS_LIST.to_owned())),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! GET and POST /authorize. RFC 6749 4.1.1, RFC 7636, RFC 9126 4, RFC 9207, OpenID Connect Core 3.1.2.
 //! `check` is the one judge of what an authorization request may ask: the pushed and the plain way both pass it.
 
-use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::config::{Client, ClientKind, Profile};
@@ -11,6 +10,7 @@ use crate::http::{login, par};
 use crate::sessions;
 use crate::store::Change;
 use crate::tokens::claims;
+use crate::web::request::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use symbolon_oauth::claims_parameter::ClaimsParameter;
@@ -101,6 +101,12 @@ impl Problem {
     }
 }
 
+impl From<Fault> for Problem {
+    fn from(it: Fault) -> Self {
+        Self::Page(it.into())
+    }
+}
+
 impl From<Error> for Problem {
     fn from(it: Error) -> Self {
         Self::Page(it)
@@ -115,7 +121,7 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
     let request = match resolve(app, incoming).await {
         Ok(it) => it,
         Err(Problem::Page(error)) => return Err(error),
-        Err(Problem::Redirect(refused, back)) => return refuse(app, incoming, &back, refused.code, refused.hint),
+        Err(Problem::Redirect(refused, back)) => return refuse(app, incoming, &back, refused.code, refused.hint).await,
     };
     let session = sessions::of_browser(app, incoming).await?;
     login::begin(app, incoming, request, session).await
@@ -125,7 +131,7 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
 async fn resolve(app: &App, incoming: &Incoming) -> std::result::Result<AuthorizationRequest, Problem> {
     let form = incoming.parameters();
     let client_id = form.get("client_id").ok_or_else(|| page("The client_id parameter is missing."))?;
-    let client = app.client(client_id).ok_or_else(|| page("There is no such client here, or it is disabled."))?;
+    let client = app.clients.get(client_id).await?.ok_or_else(|| page("There is no such client here, or it is disabled."))?;
     if form.contains("request_uri") && form.contains("request") {
         return Err(page("Send request or request_uri, not both (RFC 9101 5)."));
     }
@@ -373,12 +379,12 @@ pub fn identity_assured(redirect_uri: &str) -> bool {
 }
 
 /// An error at the redirect URI, with `iss` (RFC 9207) and `state` as it came.
-pub fn refuse(app: &App, incoming: &Incoming, back: &Back, code: &str, hint: &str) -> Result<Reply> {
-    respond(app, incoming, back, &[("error", code), ("error_description", hint)])
+pub async fn refuse(app: &App, incoming: &Incoming, back: &Back, code: &str, hint: &str) -> Result<Reply> {
+    respond(app, incoming, back, &[("error", code), ("error_description", hint)]).await
 }
 
 /// The authorization response in the mode that was asked for.
-pub fn respond(app: &App, incoming: &Incoming, back: &Back, parameters: &[(&str, &str)]) -> Result<Reply> {
+pub async fn respond(app: &App, incoming: &Incoming, back: &Back, parameters: &[(&str, &str)]) -> Result<Reply> {
     let mut all: Vec<(&str, &str)> = parameters.to_vec();
     if let Some(state) = &back.state {
         all.push(("state", state));
@@ -386,7 +392,7 @@ pub fn respond(app: &App, incoming: &Incoming, back: &Back, parameters: &[(&str,
     all.push(("iss", &app.config.issuer));
     let signed;
     if let Some(client_id) = &back.signed_for {
-        signed = signed_response(app, client_id, &all, incoming.now_ms)?;
+        signed = signed_response(app, client_id, &all, incoming.now_ms).await?;
         all = vec![("response", &signed)];
     }
     let encoded: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&all).finish();
@@ -404,8 +410,8 @@ pub fn respond(app: &App, incoming: &Incoming, back: &Back, parameters: &[(&str,
 }
 
 /// JARM 2.1: the parameters as claims, with `aud` and `exp`; `iss` is among them already. Typed, so that it is nothing else.
-fn signed_response(app: &App, client_id: &str, parameters: &[(&str, &str)], now_ms: i64) -> Result<String> {
-    let client = app.client(client_id).ok_or_else(|| Fault::new("the client vanished"))?;
+async fn signed_response(app: &App, client_id: &str, parameters: &[(&str, &str)], now_ms: i64) -> Result<String> {
+    let client = app.clients.get(client_id).await?.ok_or_else(|| Fault::new("the client vanished"))?;
     let alg = client.authorization_signed_response_alg.unwrap_or(app.config.signing.alg);
     let mut claims: serde_json::Map<String, Json> = parameters.iter().map(|(k, v)| ((*k).to_owned(), Json::from(*v))).collect();
     claims.insert("aud".to_owned(), client_id.into());

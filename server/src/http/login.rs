@@ -1,7 +1,6 @@
 //! The browser's face of the login machine: cookies, form tokens and pages on this side, `Step`s on the other.
 //! It starts logins for /authorize, /account, /register and /reset, and ends them in a session and, perhaps, a code.
 
-use super::Incoming;
 use super::authorize::{self, AuthorizationRequest};
 use super::par;
 use super::replay;
@@ -17,6 +16,7 @@ use crate::login::step::Step;
 use crate::pages::PageContext;
 use crate::sessions::{self, Authenticated, Session};
 use crate::store::{Change, NotApplied};
+use crate::web::request::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
     let session = session.filter(|it| !nobody && request.sub.as_ref().is_none_or(|sub| *sub == it.account));
     let silent = request.prompt.iter().any(|it| it == "none");
     let force = request.prompt.iter().any(|it| it == "login");
-    let client = app.client(&request.client_id).ok_or_else(|| Fault::new("the client vanished"))?;
+    let client = app.clients.get(&request.client_id).await?.ok_or_else(|| Fault::new("the client vanished"))?;
     let begin = Begin {
         purpose: if creates { Purpose::Register } else { Purpose::SignIn },
         client: Some(request.client_id.clone()),
@@ -230,8 +230,8 @@ async fn advance(app: &App, incoming: &Incoming, binding: Binding, outcome: Outc
 /// A refusal at the redirect URI. Of a person who is known, or a client that has proved itself, it is an entry; what anybody could
 /// repeat without being either is a log record.
 async fn refuse(app: &App, incoming: &Incoming, request: &AuthorizationRequest, account: Option<&str>, refused: Refused) -> Result<Reply> {
-    let confidential = || app.client(&request.client_id).is_some_and(|it| it.is_confidential());
-    let proved = request.object.is_some() || (request.pushed.is_some() && confidential());
+    let confidential = app.clients.get(&request.client_id).await?.is_some_and(|it| it.is_confidential());
+    let proved = request.object.is_some() || (request.pushed.is_some() && confidential);
     let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
     if account.is_some() || proved {
         let mut entry = audit::Entry::refused("authorization_refused", reason).client(request.client_id.as_str());
@@ -242,7 +242,7 @@ async fn refuse(app: &App, incoming: &Incoming, request: &AuthorizationRequest, 
     } else {
         tracing::info!(client = request.client_id, error = refused.code, reason, "an authorization request was refused");
     }
-    authorize::refuse(app, incoming, &request.back, refused.code, refused.hint)
+    authorize::refuse(app, incoming, &request.back, refused.code, refused.hint).await
 }
 
 fn then(request: Json) -> Result<Then> {
@@ -405,7 +405,8 @@ async fn authorized(
     mut done: Done,
     session: Option<Session>,
 ) -> Result<Reply> {
-    let client = app.client(&request.client_id).ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
+    let client =
+        app.clients.get(&request.client_id).await?.ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
     if request.sub.as_ref().is_some_and(|it| *it != done.account) {
         let refused = Refused::bad_request("login_required", "Another person signed in than was asked for.");
         return refuse(app, incoming, &request, Some(&done.account), refused).await;
@@ -510,7 +511,7 @@ async fn answer(
     let entry = audit::Entry::ok("code_issued").account(done.account.as_str()).client(request.client_id.as_str());
     let entry = entry.session(sessions::public_id(app, &id)).address(incoming.address.to_string());
     change.audit(entry.with("scope", request.scope.to_string()).with("acr", done.acr.as_str()).with("consented", done.consented));
-    let mut reply = authorize::respond(app, incoming, &request.back, &[("code", &code)])?;
+    let mut reply = authorize::respond(app, incoming, &request.back, &[("code", &code)]).await?;
     finish(app, &mut reply, binding, cookie.as_deref(), &done.account, incoming.now_ms)?;
     complete(app, change, binding, reply, burnt).await
 }

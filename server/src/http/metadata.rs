@@ -1,13 +1,13 @@
 //! Metadata (RFC 8414, OpenID Connect Discovery), the key set, health, and the page at the root.
 //! Built from configuration alone: no header of the request can change a byte (561-V, 562-V).
 
-use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::config::{GRANTS, RESPONSE_MODES};
 use crate::error::Result;
 use crate::grants::OPENID_SCOPES;
 use crate::store::MOST_OFFSET_MS;
+use crate::web::request::Incoming;
 use bytes::Bytes;
 use http::header;
 use serde_json::{Value as Json, json};

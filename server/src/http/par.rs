@@ -1,16 +1,16 @@
 //! POST /par. RFC 9126: the client pushes its request and gets a reference. The reference is burnt by the change that
 //! issues the code, not at page load, so that a reload or a link preview costs nothing.
 
-use super::Incoming;
 use super::authorize::{self, AuthorizationRequest, Problem};
 use super::reply::{self, Reply};
-use crate::app::{App, Limits};
+use crate::app::App;
 use crate::audit;
-use crate::caller;
 use crate::config::Client;
 use crate::error::{Error, Fault, Refused, Result};
+use crate::limits::Limits;
 use crate::store::{Change, Expect, NotApplied, Value};
 use crate::tokens::handles::Kind;
+use crate::web::request::Incoming;
 
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 const LIFETIME_S: i64 = 90;
@@ -21,7 +21,7 @@ const READ: &str = "SELECT client, body, expires_ms FROM pushed_request WHERE id
 const DELETE: &str = "DELETE FROM pushed_request WHERE id = $1";
 
 pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let caller = caller::identify(app, incoming).await?;
+    let caller = app.callers.identify(app, incoming).await?;
     let form = &incoming.form;
     if form.contains("request_uri") {
         return Err(Refused::bad_request("invalid_request", "A pushed request may not contain request_uri.").into());

@@ -6,8 +6,8 @@
 //! strangers share. Names nobody has are charged in the same way, with the same writes.
 
 use super::flow::{Answer, Machine};
-use crate::app::Limits;
 use crate::error::Result;
+use crate::limits::Limits;
 use crate::store::{Change, Expect, NotApplied, Value};
 use std::net::IpAddr;
 

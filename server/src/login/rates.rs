@@ -2,7 +2,7 @@
 //! the load and decides nothing about a person; what does is `attempts`.
 
 use super::attempts::network;
-use crate::app::Limits;
+use crate::limits::Limits;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
