@@ -4,7 +4,7 @@
 use crate::app::{App, Limits};
 use crate::attesting::{self, Instance};
 use crate::certificates;
-use crate::config::{Client, ClientAuthentication, Dpop, Secret, Tier, TierName};
+use crate::config::{Client, ClientAuthentication, Dpop, Networks, Secret, Tier, TierName};
 use crate::dpop::{self, Held};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::http::Incoming;
@@ -15,7 +15,7 @@ use std::sync::Arc;
 use symbolon_oauth::client_assertion::{self, Assertion};
 use symbolon_oauth::form::Form;
 use symbolon_oauth::jws::Unverified;
-use symbolon_oauth::{base64url, certificate, digest};
+use symbolon_oauth::{base64url, digest};
 
 /// The caller of a request, identified; authenticated as far as its registration asks.
 pub struct Caller {
@@ -343,9 +343,9 @@ async fn fits(app: &App, incoming: &Incoming, name: &str, stored: &Secret, secre
 
 /// The caller's address: the peer's own, or, when the peer is a configured proxy, the last entry of X-Forwarded-For
 /// that is not itself a configured proxy. Anybody else's header is ignored.
-pub fn address(headers: &HeaderMap, peer: IpAddr, proxies: &[String]) -> IpAddr {
+pub fn address(headers: &HeaderMap, peer: IpAddr, proxies: &Networks) -> IpAddr {
     let peer = peer.to_canonical();
-    let trusted = |it: &IpAddr| certificate::is_one_of(proxies, *it);
+    let trusted = |it: &IpAddr| proxies.contains(*it);
     if !trusted(&peer) {
         return peer;
     }
@@ -370,9 +370,9 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse().unwrap());
         let peer: IpAddr = "10.0.0.2".parse().unwrap();
-        assert_eq!(address(&headers, peer, &[]), peer);
-        assert_eq!(address(&headers, peer, &["10.0.0.0/8".into()]).to_string(), "198.51.100.7");
-        assert_eq!(address(&headers, peer, &["10.0.0.2".into(), "198.51.100.7".into()]).to_string(), "203.0.113.9");
+        assert_eq!(address(&headers, peer, &Networks::default()), peer);
+        assert_eq!(address(&headers, peer, &Networks::parse(&["10.0.0.0/8"]).unwrap()).to_string(), "198.51.100.7");
+        assert_eq!(address(&headers, peer, &Networks::parse(&["10.0.0.2", "198.51.100.7"]).unwrap()).to_string(), "203.0.113.9");
     }
 
     /// 108-T

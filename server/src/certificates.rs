@@ -60,8 +60,7 @@ pub struct Binding {
 /// The certificate behind a request: of the connection, or, from a proxy that is configured for it, of its `Client-Cert`
 /// header (RFC 9440). Under any other name, from anybody else, or twice, a header is no certificate (187-M, 188-M).
 pub fn of_request(app: &App, headers: &HeaderMap, peer: &Peer) -> Option<Shown> {
-    let proxies = app.config.mtls.as_ref().map(|it| it.client_cert_from.as_slice()).unwrap_or_default();
-    if !certificate::is_one_of(proxies, peer.address) {
+    if !app.config.mtls.as_ref().is_some_and(|it| it.client_cert_from.contains(peer.address)) {
         return peer.certificates.clone().filter(|it| !it.is_empty()).map(Shown);
     }
     let mut all = headers.get_all("client-cert").iter();

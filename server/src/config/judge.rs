@@ -5,7 +5,6 @@ use super::{
     USER_SCOPES, fapi,
 };
 use crate::grants::details::judge_schema;
-use crate::login::policy::Method;
 use symbolon_oauth::redirect;
 
 /// A URL as it will stand in headers, pages and tokens: what the URL parser would take away in silence, a line break above all,
@@ -46,19 +45,7 @@ impl Config {
             }
         }
         for (name, policy) in &self.login {
-            let words = policy.require.iter().flat_map(|it| it.split('+')).map(str::trim);
-            for word in words {
-                match Method::parse(word) {
-                    None => found.push(format!("[login.{name}]: there is no method {word:?}; use password, email, totp")),
-                    Some(Method::Email) if self.mail.is_none() => {
-                        found.push(format!("[login.{name}]: the method email needs the table [mail]"));
-                    }
-                    Some(_) => {}
-                }
-            }
-            if policy.require.is_empty() {
-                found.push(format!("[login.{name}]: require names no chain of methods"));
-            }
+            found.extend(policy.problems(self.mail.is_some()).into_iter().map(|it| format!("[login.{name}]: {it}")));
         }
         if !self.attestation.simulated_roots.is_empty() && !self.development {
             found.push("[attestation] simulated_roots: simulated phones are trusted only with development = true".to_owned());

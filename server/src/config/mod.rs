@@ -6,7 +6,9 @@ mod client;
 pub mod fapi;
 mod judge;
 mod keys;
+mod login;
 mod mail;
+mod networks;
 mod secret;
 mod span;
 mod tier;
@@ -19,7 +21,9 @@ pub use client::{
     TlsClientAuth, USER_SCOPES,
 };
 pub use keys::Jwks;
+pub use login::{LoginPolicy, METHODS};
 pub use mail::{Mail, MailSecurity, Registration};
+pub use networks::Networks;
 pub use secret::{MasterKey, Secret, SecretSource};
 pub use span::Span;
 pub use tier::{Tier, TierName};
@@ -27,6 +31,7 @@ pub use tier::{Tier, TierName};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use symbolon_oauth::jwk::Algorithm;
@@ -59,7 +64,7 @@ pub struct Config {
     pub database: String,
     /// Proxies whose X-Forwarded-For is believed: addresses or CIDR blocks.
     #[serde(default)]
-    pub trusted_proxies: Vec<String>,
+    pub trusted_proxies: Networks,
     /// What one address (IPv6: a /64) may hold at a time; `trusted_proxies` are not counted.
     #[serde(default = "connections_per_address")]
     pub connections_per_address: NonZeroU32,
@@ -139,7 +144,7 @@ pub struct Mtls {
     /// Proxies that end TLS and whose Client-Cert header is believed (RFC 9440): addresses or CIDR blocks. They must take away
     /// what a caller sends under that name.
     #[serde(default)]
-    pub client_cert_from: Vec<String>,
+    pub client_cert_from: Networks,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -335,15 +340,6 @@ pub struct DetailType {
     pub schema: serde_json::Value,
 }
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LoginPolicy {
-    /// Chains of methods; any one of them is enough.
-    pub require: Vec<String>,
-    #[serde(default)]
-    pub acr: Option<String>,
-}
-
 /// Adds the nearest name to "unknown field `a`, expected one of `b`, `c`".
 fn with_nearest(error: &str) -> String {
     let mut names = error.split("unknown field `").nth(1).unwrap_or_default().split('`').step_by(2);
@@ -388,6 +384,16 @@ impl Config {
         }
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }
+    }
+
+    /// The policy of this name. `default` is a password alone where the file does not say otherwise; no other name has a fallback.
+    pub fn policy(&self, name: &str) -> Option<&LoginPolicy> {
+        self.login.get(name).or_else(|| (name == login::DEFAULT).then(LoginPolicy::password))
+    }
+
+    /// Does this peer stand for many callers?
+    pub fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.contains(peer) || self.mtls.as_ref().is_some_and(|it| it.client_cert_from.contains(peer))
     }
 
     /// "" or "/tenant".
