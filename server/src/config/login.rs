@@ -1,7 +1,40 @@
 //! `[login.NAME]`: ways of signing in. A policy is parsed once, when the configuration is read.
 
+use super::docs::{Kind, Presence, Section, optional, required};
 use serde::Deserialize;
 use std::sync::LazyLock;
+
+pub(super) const SECTION: Section = Section {
+    path: "login.NAME",
+    title: "Ways of signing in",
+    text: "A login policy. Clients name one with `login`; all others use `[login.default]`, which is a password alone where the file does not say \
+           otherwise. [signing-in.md](signing-in.md) explains the methods and their limits.",
+    presence: Presence::Absent,
+    keys: &[
+        required(
+            "require",
+            Kind::Texts,
+            r#"["password + totp"]"#,
+            "Chains of methods; any one of the chains is enough. The methods are `password`, `email` (a code, needs `[mail]`) and `totp` (an \
+             authenticator app).",
+        ),
+        optional(
+            "acr",
+            Kind::Text,
+            "none",
+            r#""urn:example:two-factor""#,
+            "What `acr_values` of a request ask for and tokens say. A client gets it only if each chain contains a chain of the client's own policy.",
+        ),
+    ],
+    example: r#"
+[login.default]
+require = ["password", "email"]
+
+[login.two-factor]
+require = ["password + totp"]
+acr = "urn:example:two-factor"
+"#,
+};
 
 /// The words that a chain is made of.
 pub const METHODS: &[&str] = &["password", "email", "totp"];
