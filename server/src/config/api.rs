@@ -1,8 +1,9 @@
 //! `[api.NAME]`: an API, its scopes and its types of authorization details.
 
 use super::docs::{ALGORITHMS, Key, Kind, Presence, Section, defaulted, optional, required};
+use super::schema::judge_schema;
 use super::{Config, Dpop, Secret, Span, read_url};
-use crate::grants::details::judge_schema;
+
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use symbolon_oauth::jwk::Algorithm;

@@ -1,5 +1,7 @@
 //! How a section of the configuration is documented: one definition beside its type, printed as commented TOML by
 //! `symbolon config` and as Markdown in docs/configuration.md. The tests hold the definitions to the types.
+//!
+//! To add a key: a field of the section's struct, its entry in the section's keys, `cargo xtask docs`.
 
 use std::fmt::{self, Write};
 

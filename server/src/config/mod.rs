@@ -13,6 +13,7 @@ mod mtls;
 mod networks;
 mod registration;
 mod retention;
+pub mod schema;
 mod secret;
 mod server;
 mod session;
