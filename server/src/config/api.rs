@@ -3,7 +3,6 @@
 use super::docs::{ALGORITHMS, Key, Kind, Presence, Section, defaulted, optional, required};
 use super::schema::judge_schema;
 use super::{Config, Dpop, Secret, Span, read_url};
-
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use symbolon_oauth::jwk::Algorithm;
