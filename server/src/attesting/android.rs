@@ -90,8 +90,8 @@ pub fn broken(rules: &AndroidApp, facts: &Json) -> Vec<&'static str> {
 fn keystore(case: &Case, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verdict<key_attestation::Facts>> {
     let rules = rules(case)?;
     let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
-    let digests: Vec<[u8; 32]> = rules.signing_digests.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
-    let own: Vec<[u8; 32]> = rules.own_boot_keys.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
+    let digests: Vec<[u8; 32]> = rules.signing_digests.iter().map(|it| it.0).collect();
+    let own: Vec<[u8; 32]> = rules.own_boot_keys.iter().map(|it| it.0).collect();
     let expected = key_attestation::Expected {
         challenge,
         app: Some(key_attestation::App { packages: &packages, signing_digests: &digests }),

@@ -136,7 +136,8 @@ fn package<'a>(rules: &'a AndroidApp, named: Option<&str>) -> Result<&'a str> {
 
 fn judge(verdict: &Json, rules: &AndroidApp, wanted: &PlayRules, binding: Binding<'_>, now_ms: i64) -> Result<(Json, Vec<&'static str>)> {
     let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
-    let digests: Vec<&str> = rules.signing_digests.iter().map(String::as_str).collect();
+    let digests: Vec<String> = rules.signing_digests.iter().map(ToString::to_string).collect();
+    let digests: Vec<&str> = digests.iter().map(String::as_str).collect();
     let expected = Expected {
         packages: &packages,
         binding,

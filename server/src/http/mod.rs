@@ -353,7 +353,7 @@ where
     }
     let query = parse_form(parts.uri.query().unwrap_or_default().as_bytes())?;
     let address = request::address(&parts.headers, peer.address, &app.config.trusted_proxies);
-    let proxies = app.config.mtls.as_ref().map(|it| it.client_cert_from.as_slice()).unwrap_or_default();
+    let proxies = app.config.mtls.as_ref().map(|mtls| &mtls.client_cert_from);
     let certificate = certificate::of_request(&parts.headers, peer.address, peer.certificates.as_ref(), proxies);
     let (method, headers) = (parts.method, parts.headers);
     Ok(Incoming {

@@ -5,7 +5,6 @@ use crate::config::Config;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use symbolon_oauth::certificate;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Of one listener.
@@ -32,9 +31,7 @@ impl Places {
     /// `None`: there is no place, or this caller has its share.
     pub fn take(&self, config: &Config, peer: IpAddr) -> Option<Place> {
         let one = Arc::clone(&self.all).try_acquire_owned().ok()?;
-        let certifying = config.mtls.iter().flat_map(|it| &it.client_cert_from);
-        let proxies: Vec<String> = config.trusted_proxies.iter().chain(certifying).cloned().collect();
-        if certificate::is_one_of(&proxies, peer.to_canonical()) {
+        if config.is_proxy(peer) {
             return Some(Place { _one: one, counted: None });
         }
         let address = share_of(peer);

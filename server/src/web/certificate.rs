@@ -1,5 +1,6 @@
 //! The client certificate behind a request, whoever's it is. RFC 8705, RFC 9440.
 
+use crate::config::Networks;
 use crate::error::{Refused, Result};
 use http::HeaderMap;
 use rustls_pki_types::CertificateDer;
@@ -48,8 +49,8 @@ pub struct Binding {
 
 /// The certificate behind a request: of the connection, or, from a proxy that is configured for it, of its `Client-Cert`
 /// header (RFC 9440). Under any other name, from anybody else, or twice, a header is no certificate (187-M, 188-M).
-pub fn of_request(headers: &HeaderMap, peer: IpAddr, of_connection: Option<&Chain>, proxies: &[String]) -> Option<Shown> {
-    if !certificate::is_one_of(proxies, peer) {
+pub fn of_request(headers: &HeaderMap, peer: IpAddr, of_connection: Option<&Chain>, proxies: Option<&Networks>) -> Option<Shown> {
+    if !proxies.is_some_and(|proxies| proxies.contains(peer)) {
         return of_connection.cloned().filter(|it| !it.is_empty()).map(Shown);
     }
     let mut all = headers.get_all("client-cert").iter();

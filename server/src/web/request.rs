@@ -1,12 +1,12 @@
 //! A request as every endpoint gets it: who is connected, what came, and who was found to have sent it.
 
+use crate::config::Networks;
 use crate::store::Row;
 use crate::web::certificate::{Chain, Shown};
 use http::{HeaderMap, Method, header};
 use serde_json::{Map, Value as Json};
 use std::net::IpAddr;
 use std::sync::{Mutex, OnceLock};
-use symbolon_oauth::certificate;
 use symbolon_oauth::form::Form;
 
 /// Who is connected.
@@ -92,9 +92,9 @@ impl Known {
 
 /// The caller's address: the peer's own, or, when the peer is a configured proxy, the last entry of X-Forwarded-For
 /// that is not itself a configured proxy. Anybody else's header is ignored.
-pub fn address(headers: &HeaderMap, peer: IpAddr, proxies: &[String]) -> IpAddr {
+pub fn address(headers: &HeaderMap, peer: IpAddr, proxies: &Networks) -> IpAddr {
     let peer = peer.to_canonical();
-    let trusted = |it: &IpAddr| certificate::is_one_of(proxies, *it);
+    let trusted = |it: &IpAddr| proxies.contains(*it);
     if !trusted(&peer) {
         return peer;
     }
@@ -119,8 +119,8 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse().unwrap());
         let peer: IpAddr = "10.0.0.2".parse().unwrap();
-        assert_eq!(address(&headers, peer, &[]), peer);
-        assert_eq!(address(&headers, peer, &["10.0.0.0/8".into()]).to_string(), "198.51.100.7");
-        assert_eq!(address(&headers, peer, &["10.0.0.2".into(), "198.51.100.7".into()]).to_string(), "203.0.113.9");
+        assert_eq!(address(&headers, peer, &Networks::default()), peer);
+        assert_eq!(address(&headers, peer, &Networks::parse(&["10.0.0.0/8"]).unwrap()).to_string(), "198.51.100.7");
+        assert_eq!(address(&headers, peer, &Networks::parse(&["10.0.0.2", "198.51.100.7"]).unwrap()).to_string(), "203.0.113.9");
     }
 }
