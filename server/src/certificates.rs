@@ -1,18 +1,18 @@
 //! Client certificates. RFC 8705: who shows one, what it proves, and what gets bound to it. The TLS handshake proves that the
 //! caller has the key (`serve::tls`); whether the certificate is anybody's is decided here, in one place.
 
-use crate::app::App;
-use crate::attesting::Instance;
-use crate::config::{CertificateName, Client, ClientAuthentication, TlsClientAuth};
+use crate::attesting::instance::Instance;
+use crate::config::{CertificateName, Client, ClientAuthentication, Config, TlsClientAuth};
 use crate::error::{Fault, Refused, Result};
-use crate::http::{Incoming, Peer};
-use http::HeaderMap;
+use crate::web::certificate::{Shown, refused};
+use crate::web::request::Incoming;
 use rustls::RootCertStore;
 use rustls::crypto::aws_lc_rs;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
@@ -20,73 +20,21 @@ use std::time::{Duration, SystemTime};
 use symbolon_oauth::distinguished_name::{self, Rdn};
 use symbolon_oauth::{base64url, certificate, digest};
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
-
-/// Certificates a caller showed, its own first.
-#[derive(Clone, Debug)]
-pub struct Shown(pub Arc<Vec<CertificateDer<'static>>>);
-
-impl Shown {
-    fn leaf(&self) -> &CertificateDer<'static> {
-        &self.0[0]
-    }
-
-    /// `x5t#S256`.
-    pub fn thumbprint(&self) -> String {
-        certificate::thumbprint(self.leaf())
-    }
-
-    /// What tokens and grants are bound to.
-    pub fn binding(&self) -> Result<Binding> {
-        let key = base64url::encode(&digest::sha256(self.parsed()?.public_key().raw));
-        Ok(Binding { thumbprint: self.thumbprint(), key })
-    }
-
-    fn parsed(&self) -> std::result::Result<X509Certificate<'_>, Refused> {
-        let (rest, leaf) = X509Certificate::from_der(self.leaf()).map_err(|_| refused("not a certificate"))?;
-        if rest.is_empty() { Ok(leaf) } else { Err(refused("bytes behind the certificate")) }
-    }
-}
-
-/// A shown certificate, as something to bind to.
-#[derive(Clone, Debug)]
-pub struct Binding {
-    /// `x5t#S256`, of this very certificate (RFC 8705 3.1): for access tokens, which live for minutes.
-    pub thumbprint: String,
-    /// Digest of its public key: for what outlives a certificate. A name in it would not do, where no CA vouches for it.
-    pub key: String,
-}
-
-/// The certificate behind a request: of the connection, or, from a proxy that is configured for it, of its `Client-Cert`
-/// header (RFC 9440). Under any other name, from anybody else, or twice, a header is no certificate (187-M, 188-M).
-pub fn of_request(app: &App, headers: &HeaderMap, peer: &Peer) -> Option<Shown> {
-    let proxies = app.config.mtls.as_ref().map(|it| it.client_cert_from.as_slice()).unwrap_or_default();
-    if !certificate::is_one_of(proxies, peer.address) {
-        return peer.certificates.clone().filter(|it| !it.is_empty()).map(Shown);
-    }
-    let mut all = headers.get_all("client-cert").iter();
-    let first = all.next().filter(|_| all.next().is_none())?;
-    let mut chain = vec![certificate::from_header(first.to_str().ok()?)?];
-    for line in headers.get_all("client-cert-chain") {
-        for one in line.to_str().ok()?.split(',').take(8) {
-            chain.push(certificate::from_header(one)?);
-        }
-    }
-    Some(Shown(Arc::new(chain.into_iter().map(CertificateDer::from).collect())))
-}
-
-fn refused(why: impl Into<String>) -> Refused {
-    Refused::new(401, "invalid_client", "The client certificate is missing or is not this client's.").because(why)
-}
+use x509_parser::prelude::X509Certificate;
 
 /// Authenticates a client by its certificate. Answers the device, where every device of the client has its own.
-pub fn authenticate(app: &App, incoming: &Incoming, client_id: &str, client: &Client) -> Result<Option<Instance>> {
+pub fn authenticate(
+    anchors: &BTreeMap<String, Anchors>,
+    incoming: &Incoming,
+    client_id: &str,
+    client: &Client,
+) -> Result<Option<Instance>> {
     let shown = incoming.certificate.as_ref().ok_or_else(|| refused("no certificate"))?;
     if client.authentication == ClientAuthentication::SelfSignedTlsClientAuth {
         return self_signed(client, shown).map(|()| None).map_err(Into::into);
     }
     let rules = client.tls_client_auth.as_ref().ok_or_else(|| Fault::new(format!("client {client_id} has no tls_client_auth")))?;
-    let anchors = app.anchors.get(client_id).ok_or_else(|| Fault::new(format!("client {client_id} has no CA")))?;
+    let anchors = anchors.get(client_id).ok_or_else(|| Fault::new(format!("client {client_id} has no CA")))?;
     anchors.verify(shown, incoming.now_ms)?;
     let leaf = shown.parsed()?;
     if rules.devices {
@@ -203,6 +151,12 @@ impl Anchors {
         let checked = self.current().verify_client_cert(shown.leaf(), &shown.0[1..], now);
         checked.map(|_| ()).map_err(|it| refused(it.to_string()))
     }
+}
+
+/// The CAs of clients that show certificates, by client.
+pub fn load_anchors(config: &Config, base: &Path) -> std::result::Result<BTreeMap<String, Anchors>, Fault> {
+    let showing = config.client.iter().filter_map(|(id, client)| Some((id, client.tls_client_auth.as_ref()?)));
+    showing.map(|(id, rules)| Ok((id.clone(), Anchors::load(rules, base)?))).collect()
 }
 
 fn stamp(ca: &Path, crl: Option<&Path>) -> Stamp {

@@ -1,10 +1,10 @@
 //! Proof of possession at this server: RFC 9449 at PAR, the token endpoint and userinfo. The proof's rules are
 //! `symbolon_oauth::dpop`; here are our URL, our nonces and once-ness.
 
-use crate::app::App;
+use crate::core::Core;
 use crate::error::{Refused, Result};
-use crate::http::Incoming;
 use crate::store::Change;
+use crate::web::request::Incoming;
 use symbolon_oauth::base64url;
 use symbolon_oauth::dpop::{self, Expected, Rejected, WINDOW_S};
 use symbolon_oauth::dpop_nonce::NonceKey;
@@ -26,7 +26,7 @@ impl Held {
 }
 
 /// The key behind the request's `DPoP` header. `None`: there is no such header. `access_token`: the token sent along.
-pub fn of_request(app: &App, incoming: &Incoming, access_token: Option<&str>) -> Result<Option<Held>> {
+pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) -> Result<Option<Held>> {
     let mut headers = incoming.headers.get_all("dpop").iter();
     let Some(header) = headers.next() else { return Ok(None) };
     let refused = |hint| Refused::bad_request("invalid_dpop_proof", hint);
@@ -41,24 +41,24 @@ pub fn of_request(app: &App, incoming: &Incoming, access_token: Option<&str>) ->
             access_token,
             now_s: incoming.now_ms / 1000,
             window_s: WINDOW_S,
-            algorithms: &app.config.dpop.algorithms,
+            algorithms: &core.config.dpop.algorithms,
         };
         dpop::check(text, &expected)
     };
-    let proof = match (check(&app.url(incoming.route)), alias(app, incoming)) {
+    let proof = match (check(&core.url(incoming.route)), alias(core, incoming)) {
         (Err(Rejected::Url), Some(alias)) => check(&alias),
         (checked, _) => checked,
     };
     let proof = proof.map_err(|it| refused(it.reason()))?;
-    if app.config.dpop.nonce && !proof.nonce.as_deref().is_some_and(|it| nonce_fits(app, it, incoming.now_ms)) {
+    if core.config.dpop.nonce && !proof.nonce.as_deref().is_some_and(|it| nonce_fits(core, it, incoming.now_ms)) {
         return Err(use_nonce().because(if proof.nonce.is_some() { "a nonce that is old or not ours" } else { "no nonce" }).into());
     }
     Ok(Some(Held { jkt: proof.jkt.clone(), once: proof.once(), last_ms: proof.last_s(WINDOW_S) * 1000 }))
 }
 
 /// RFC 8705 5: who shows a certificate calls the endpoint by its name in `mtls_endpoint_aliases`, and the proof names that.
-fn alias(app: &App, incoming: &Incoming) -> Option<String> {
-    let mtls = app.config.mtls.as_ref().filter(|_| incoming.certificate.is_some())?;
+fn alias(core: &Core, incoming: &Incoming) -> Option<String> {
+    let mtls = core.config.mtls.as_ref().filter(|_| incoming.certificate.is_some())?;
     Some(format!("{}{}", mtls.url, incoming.route))
 }
 
@@ -68,19 +68,19 @@ pub fn use_nonce() -> Refused {
 }
 
 /// The nonce of this moment, for the `DPoP-Nonce` header.
-pub fn nonce(app: &App, now_ms: i64) -> Option<String> {
-    let version = app.keyring.versions().first().copied()?;
-    Some(key(app, version)?.make(now_ms / 1000))
+pub fn nonce(core: &Core, now_ms: i64) -> Option<String> {
+    let version = core.keyring.versions().first().copied()?;
+    Some(key(core, version)?.make(now_ms / 1000))
 }
 
 /// The key comes from the master key, so that every node knows every other node's nonces.
-fn key(app: &App, version: u8) -> Option<NonceKey> {
-    Some(NonceKey::new(&app.keyring.mac_with(version, "dpop nonce", &[])?, &app.config.issuer))
+fn key(core: &Core, version: u8) -> Option<NonceKey> {
+    Some(NonceKey::new(&core.keyring.mac_with(version, "dpop nonce", &[])?, &core.config.issuer))
 }
 
 /// Good for twice the longest access token, so that a refresh with the nonce of the last answer needs one round trip.
-fn nonce_fits(app: &App, nonce: &str, now_ms: i64) -> bool {
-    let longest_s = app.config.api.values().map(|it| it.lifetime.0).max().unwrap_or(0);
+fn nonce_fits(core: &Core, nonce: &str, now_ms: i64) -> bool {
+    let longest_s = core.config.api.values().map(|it| it.lifetime.0).max().unwrap_or(0);
     let max_age_s = (2 * longest_s).max(1800);
-    app.keyring.versions().into_iter().filter_map(|it| key(app, it)).any(|it| it.check(nonce, now_ms / 1000, max_age_s))
+    core.keyring.versions().into_iter().filter_map(|it| key(core, it)).any(|it| it.check(nonce, now_ms / 1000, max_age_s))
 }

@@ -6,8 +6,10 @@
 //! API has heard. What a process does not remember it says: `gap`. Only the choice of rows looks at time: often a short look
 //! back, and now and then one over everything that still matters.
 
-use crate::app::App;
+use crate::config::Config;
+use crate::core::Core;
 use crate::error::{Fault, Result};
+use crate::seal::KeyRing;
 use crate::store::Value;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -125,8 +127,8 @@ impl Endings {
 }
 
 /// For how long an API has to remember: the life of the longest access token, in milliseconds.
-pub fn horizon_ms(app: &App) -> i64 {
-    app.config.api.values().map(|it| it.lifetime.0).max().unwrap_or(900).max(900) * 1000
+pub fn horizon_ms(config: &Config) -> i64 {
+    config.api.values().map(|it| it.lifetime.0).max().unwrap_or(900).max(900) * 1000
 }
 
 /// An answer to one API.
@@ -139,27 +141,29 @@ pub struct News {
     pub first: bool,
 }
 
-/// What ended after `after`, named as this audience's tokens name it, and where to go on.
-pub async fn since(app: &App, audience: &str, after: &Position, now_ms: i64) -> Result<News> {
-    let mut known = app.endings.known.lock().await;
-    if known.asked.is_none_or(|it| it.elapsed() >= PAUSE) {
-        known.look(app, now_ms).await?;
+impl Endings {
+    /// What ended after `after`, named as this audience's tokens name it, and where to go on.
+    pub async fn since(&self, core: &Core, audience: &str, after: &Position, now_ms: i64) -> Result<News> {
+        let mut known = self.known.lock().await;
+        if known.asked.is_none_or(|it| it.elapsed() >= PAUSE) {
+            known.look(core, now_ms).await?;
+        }
+        let heard = after.of(&core.node);
+        let from = heard.unwrap_or(0);
+        let page: Vec<(&u64, &Ending)> = known.order.range(from.saturating_add(1)..).take(PAGE).collect();
+        // The end of a full page is where the next one begins.
+        let upto = if page.len() < PAGE { known.last.max(from) } else { page.last().map_or(from, |it| *it.0) };
+        let ended = page.into_iter().map(|(_, it)| named(core, audience, it)).collect();
+        // What was let go matters while there are tokens from before it ended.
+        let gap = from < known.dropped && known.floor_ms > now_ms - horizon_ms(&core.config);
+        Ok(News { ended, next: after.at(&core.node, upto), gap, first: heard.is_none() })
     }
-    let heard = after.of(&app.node);
-    let from = heard.unwrap_or(0);
-    let page: Vec<(&u64, &Ending)> = known.order.range(from.saturating_add(1)..).take(PAGE).collect();
-    // The end of a full page is where the next one begins.
-    let upto = if page.len() < PAGE { known.last.max(from) } else { page.last().map_or(from, |it| *it.0) };
-    let ended = page.into_iter().map(|(_, it)| named(app, audience, it)).collect();
-    // What was let go matters while there are tokens from before it ended.
-    let gap = from < known.dropped && known.floor_ms > now_ms - horizon_ms(app);
-    Ok(News { ended, next: after.at(&app.node, upto), gap, first: heard.is_none() })
 }
 
-fn named(app: &App, audience: &str, (at_ms, what): &Ending) -> Json {
+fn named(core: &Core, audience: &str, (at_ms, what): &Ending) -> Json {
     match what {
-        What::Session(id) => json!({ "sid": crate::sessions::sid(app, audience, id) }),
-        What::Grant(session, number) => json!({ "grant_id": grant_id(app, audience, session, *number) }),
+        What::Session(id) => json!({ "sid": crate::sessions::sid(core, audience, id) }),
+        What::Grant(session, number) => json!({ "grant_id": grant_id(&core.keyring, audience, session, *number) }),
         What::Token(jti) => json!({ "jti": jti }),
         What::Client(id) => json!({ "client_id": id, "before": cut_s(*at_ms) }),
     }
@@ -171,14 +175,14 @@ fn cut_s(before_ms: i64) -> i64 {
 }
 
 impl Known {
-    async fn look(&mut self, app: &App, now_ms: i64) -> std::result::Result<(), Fault> {
-        let oldest = now_ms - horizon_ms(app);
+    async fn look(&mut self, core: &Core, now_ms: i64) -> std::result::Result<(), Fault> {
+        let oldest = now_ms - horizon_ms(&core.config);
         let deep = self.asked_all.is_none_or(|it| it.elapsed() >= DEEP);
         // A row of the future must not hide those of the present.
         let recent = self.latest_ms.min(now_ms) - OVERLAP_MS;
         let from = oldest.max(self.floor_ms).max(if deep { i64::MIN } else { recent }) + 1;
         for sql in [SESSIONS, GRANTS, REVOKED, CUTOFFS] {
-            self.read(app, sql, from).await?;
+            self.read(core, sql, from).await?;
         }
         while let Some(first) = self.numbers.first_entry().filter(|it| it.key().0 <= oldest) {
             self.order.remove(&first.remove());
@@ -193,11 +197,11 @@ impl Known {
 
     /// Page by page. A page ends somewhere in a millisecond, so the next one begins with it; one that is nothing but that
     /// millisecond is asked for again, twice as long.
-    async fn read(&mut self, app: &App, sql: &'static str, mut from: i64) -> std::result::Result<(), Fault> {
+    async fn read(&mut self, core: &Core, sql: &'static str, mut from: i64) -> std::result::Result<(), Fault> {
         let id = |it: &[u8]| it.try_into().map_err(|_| Fault::new("a session's id has 16 bytes"));
         let mut limit = PAGE;
         loop {
-            let rows = app.store.all(sql, &[from.into(), Value::from(i64::try_from(limit).unwrap_or(i64::MAX))]).await?;
+            let rows = core.store.all(sql, &[from.into(), Value::from(i64::try_from(limit).unwrap_or(i64::MAX))]).await?;
             let mut last_ms = from;
             for row in &rows {
                 last_ms = row.int(0)?;
@@ -251,8 +255,8 @@ impl Known {
 }
 
 /// The name of a grant in the tokens of one audience; another one for each, as with `sid`.
-pub fn grant_id(app: &App, audience: &str, session: &[u8; 16], number: u32) -> String {
-    let (_, tag) = app.keyring.mac("grant_id", &[audience.as_bytes(), session, &number.to_be_bytes()]);
+pub fn grant_id(keyring: &KeyRing, audience: &str, session: &[u8; 16], number: u32) -> String {
+    let (_, tag) = keyring.mac("grant_id", &[audience.as_bytes(), session, &number.to_be_bytes()]);
     base64url::encode(&tag[..16])
 }
 

@@ -1,9 +1,10 @@
 //! Mail: letters are written into the outbox by the change that causes them, and carried out at least once by a worker.
 //! RFC 5321 by `lettre`. A letter is plain text from the message files; nothing in it is a link a stranger could choose.
 
-use crate::app::App;
 use crate::config::{Config, Mail, MailSecurity};
+use crate::core::Core;
 use crate::error::Fault;
+use crate::pages::Pages;
 use crate::seal::{KeyRing, time_ordered_id};
 use crate::store::{Change, NotApplied, Store, Value};
 use lettre::message::{Mailbox, header::ContentType};
@@ -111,57 +112,58 @@ impl Mailer {
     }
 }
 
-/// Carries out what is due; answers how many letters left. One letter's trouble is not another's.
-pub async fn deliver(app: &App) -> Result<usize, Fault> {
-    let Some(mailer) = &app.mailer else { return Ok(0) };
-    let now_ms = app.now_ms();
-    let mut sent = 0;
-    for row in app.store.all(DUE, &[now_ms.into()]).await? {
-        let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("an outbox id has 16 bytes"))?;
-        let (attempts, next_ms) = (row.int(2)?, row.int(3)?);
-        let mut claim = Change::new(now_ms);
-        // Waits longer after every failure: one minute, two, four, up to an hour.
-        let wait_ms = LEASE_MS << attempts.clamp(0, 6);
-        claim.run(CLAIM, vec![Value::from(&id[..]), (now_ms + wait_ms).into(), next_ms.into()]);
-        match app.store.apply(claim).await {
-            Ok(_) => {}
-            Err(NotApplied::Conflict(_)) => continue,
-            Err(other) => return Err(Fault::new(format!("claiming a letter: {other:?}"))),
+impl Mailer {
+    /// Carries out what is due; answers how many letters left. One letter's trouble is not another's.
+    pub async fn deliver(&self, core: &Core, pages: &Pages) -> Result<usize, Fault> {
+        let now_ms = core.now_ms();
+        let mut sent = 0;
+        for row in core.store.all(DUE, &[now_ms.into()]).await? {
+            let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("an outbox id has 16 bytes"))?;
+            let (attempts, next_ms) = (row.int(2)?, row.int(3)?);
+            let mut claim = Change::new(now_ms);
+            // Waits longer after every failure: one minute, two, four, up to an hour.
+            let wait_ms = LEASE_MS << attempts.clamp(0, 6);
+            claim.run(CLAIM, vec![Value::from(&id[..]), (now_ms + wait_ms).into(), next_ms.into()]);
+            match core.store.apply(claim).await {
+                Ok(_) => {}
+                Err(NotApplied::Conflict(_)) => continue,
+                Err(other) => return Err(Fault::new(format!("claiming a letter: {other:?}"))),
+            }
+            let letter = core.keyring.open(&place(&id), row.bytes(1)?).and_then(|it| serde_json::from_slice::<Letter>(&it).ok());
+            let Some(letter) = letter else {
+                tracing::error!("a letter in the outbox cannot be opened and is dropped");
+                remove(&core.store, &id, now_ms).await?;
+                continue;
+            };
+            sent += usize::from(self.carry(core, pages, (&id, &letter), now_ms).await?);
         }
-        let letter = app.keyring.open(&place(&id), row.bytes(1)?).and_then(|it| serde_json::from_slice::<Letter>(&it).ok());
-        let Some(letter) = letter else {
-            tracing::error!("a letter in the outbox cannot be opened and is dropped");
-            remove(&app.store, &id, now_ms).await?;
-            continue;
-        };
-        sent += usize::from(carry(app, mailer, &id, &letter, now_ms).await?);
+        Ok(sent)
     }
-    Ok(sent)
-}
 
-async fn carry(app: &App, mailer: &Mailer, id: &[u8; 16], letter: &Letter, now_ms: i64) -> Result<bool, Fault> {
-    let Some(to) = &letter.to else {
-        remove(&app.store, id, now_ms).await?;
-        return Ok(false);
-    };
-    if now_ms >= letter.give_up_ms {
-        tracing::warn!(template = letter.template, "a letter could not be delivered in time and was given up");
-        remove(&app.store, id, now_ms).await?;
-        return Ok(false);
-    }
-    let mut values = letter.values.clone();
-    values.insert("brand".to_owned(), app.config.brand.name.clone());
-    let text = |part: &str| app.pages.text(&letter.locale, &format!("mail-{}-{part}", letter.template), &values);
-    match mailer.send(to, text("subject"), text("body")).await {
-        Ok(()) => {
-            metrics::counter!("symbolon_letters_total", "outcome" => "sent").increment(1);
-            remove(&app.store, id, now_ms).await?;
-            Ok(true)
+    async fn carry(&self, core: &Core, pages: &Pages, (id, letter): (&[u8; 16], &Letter), now_ms: i64) -> Result<bool, Fault> {
+        let Some(to) = &letter.to else {
+            remove(&core.store, id, now_ms).await?;
+            return Ok(false);
+        };
+        if now_ms >= letter.give_up_ms {
+            tracing::warn!(template = letter.template, "a letter could not be delivered in time and was given up");
+            remove(&core.store, id, now_ms).await?;
+            return Ok(false);
         }
-        Err(error) => {
-            metrics::counter!("symbolon_letters_total", "outcome" => "failed").increment(1);
-            tracing::warn!(template = letter.template, error, "a letter did not leave; it will be tried again");
-            Ok(false)
+        let mut values = letter.values.clone();
+        values.insert("brand".to_owned(), core.config.brand.name.clone());
+        let text = |part: &str| pages.text(&letter.locale, &format!("mail-{}-{part}", letter.template), &values);
+        match self.send(to, text("subject"), text("body")).await {
+            Ok(()) => {
+                metrics::counter!("symbolon_letters_total", "outcome" => "sent").increment(1);
+                remove(&core.store, id, now_ms).await?;
+                Ok(true)
+            }
+            Err(error) => {
+                metrics::counter!("symbolon_letters_total", "outcome" => "failed").increment(1);
+                tracing::warn!(template = letter.template, error, "a letter did not leave; it will be tried again");
+                Ok(false)
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The processes that serve one issuer. Each says every half minute that it is there and what it is configured as; /health
 //! tells whether they agree. Nothing else depends on it.
 
-use crate::app::App;
+use crate::core::Core;
 use crate::error::Fault;
 use crate::store::{Change, Expect, Store};
 use std::collections::BTreeSet;
@@ -14,20 +14,20 @@ const SEEN: &str = "SELECT configuration FROM node WHERE seen_ms > $1";
 /// A process that was silent for this long is gone.
 const SILENT_MS: i64 = 120_000;
 
-pub async fn announce(app: &App) -> Result<(), Fault> {
-    app.store.compare_clocks(&app.clock).await?;
-    let now_ms = app.now_ms();
+pub async fn announce(core: &Core) -> Result<(), Fault> {
+    core.store.compare_clocks(&core.clock).await?;
+    let now_ms = core.now_ms();
     let mut change = Change::new(now_ms);
-    change.run(SAY, vec![app.node.as_str().into(), app.config.digest().into(), now_ms.into()]);
+    change.run(SAY, vec![core.node.as_str().into(), core.config.digest().into(), now_ms.into()]);
     change.run_expecting(FORGET, vec![(now_ms - 10 * SILENT_MS).into()], Expect::Any);
-    app.store.apply(change).await.map(|_| ()).map_err(|it| Fault::new(format!("announcing this node: {it:?}")))
+    core.store.apply(change).await.map(|_| ()).map_err(|it| Fault::new(format!("announcing this node: {it:?}")))
 }
 
 /// A stop that was asked for.
-pub async fn leave(app: &App) {
-    let mut change = Change::new(app.now_ms());
-    change.run_expecting(LEAVE, vec![app.node.as_str().into()], Expect::Any);
-    if let Err(error) = app.store.apply(change).await {
+pub async fn leave(core: &Core) {
+    let mut change = Change::new(core.now_ms());
+    change.run_expecting(LEAVE, vec![core.node.as_str().into()], Expect::Any);
+    if let Err(error) = core.store.apply(change).await {
         tracing::warn!(?error, "this node could not sign off");
     }
 }
@@ -44,9 +44,9 @@ pub async fn configurations(store: &Store, now_ms: i64) -> Result<BTreeSet<Strin
 }
 
 /// How many processes there are, and how many of them are configured otherwise than this one.
-pub async fn others(app: &App) -> Result<(usize, usize), Fault> {
-    let rows = app.store.all_stale(SEEN, &[(app.now_ms() - SILENT_MS).into()]).await?;
-    let own = app.config.digest();
+pub async fn others(core: &Core) -> Result<(usize, usize), Fault> {
+    let rows = core.store.all_stale(SEEN, &[(core.now_ms() - SILENT_MS).into()]).await?;
+    let own = core.config.digest();
     let differ = rows.iter().filter(|it| it.text(0).is_ok_and(|it| it != own)).count();
     Ok((rows.len(), differ))
 }

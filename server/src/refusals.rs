@@ -3,56 +3,34 @@
 //! code or token that this server issued. The rest is in the log and the counters, because an anonymous caller must not fill
 //! the audit.
 
-use crate::app::{App, Limits};
 use crate::audit::Entry;
+use crate::core::Core;
 use crate::error::Refused;
 use crate::grants::{self, Grant};
-use crate::http::Incoming;
+use crate::limits::Limits;
 use crate::sessions;
 use crate::store::Change;
 use crate::tokens::handles::Kind;
-use std::sync::{Mutex, OnceLock};
-
-/// Who a request turned out to be from, once that was proved.
-#[derive(Default)]
-pub struct Known {
-    pub client: OnceLock<String>,
-    pub instance: OnceLock<String>,
-    /// The grant that its refresh token names, read on the way and not looked at yet.
-    grant: Mutex<Option<Box<Grant>>>,
-}
-
-impl Known {
-    pub fn keep(&self, grant: Grant) {
-        if let Ok(mut slot) = self.grant.lock() {
-            *slot = Some(Box::new(grant));
-        }
-    }
-
-    /// Once: whoever tries again reads again.
-    pub fn take(&self) -> Option<Grant> {
-        self.grant.lock().ok()?.take().map(|it| *it)
-    }
-}
+use crate::web::request::Incoming;
 
 /// Where a form may carry something of ours.
 const HANDLES: [(&str, Kind); 3] = [("code", Kind::Code), ("refresh_token", Kind::Refresh), ("token", Kind::Refresh)];
 
 /// Writes the entry. Nothing here changes the answer: a store that is down has its own alarms.
-pub async fn record(app: &App, incoming: &Incoming, refused: &Refused) {
+pub async fn record(core: &Core, incoming: &Incoming, refused: &Refused) {
     if refused.audited || is_a_step(refused) {
         return;
     }
-    let Some(entry) = entry(app, incoming, refused).await else { return };
+    let Some(entry) = entry(core, incoming, refused).await else { return };
     let whose = entry.session.as_ref().or(entry.instance.as_ref()).or(entry.client.as_ref());
     let place = Limits::place(&["refusal", whose.map_or("", String::as_str), refused.code]);
-    if app.limits.refusals.check_key(&place).is_err() {
+    if core.limits.refusals.check_key(&place).is_err() {
         metrics::counter!("symbolon_refusals_not_audited_total", "route" => incoming.route).increment(1);
         return;
     }
     let mut change = Change::new(incoming.now_ms);
     change.audit(entry);
-    if let Err(why) = app.store.apply(change).await {
+    if let Err(why) = core.store.apply(change).await {
         tracing::error!(?why, "a refusal could not be written to the audit");
     }
 }
@@ -62,13 +40,13 @@ fn is_a_step(refused: &Refused) -> bool {
     matches!(refused.code, "use_dpop_nonce" | "use_attestation_challenge") || matches!(refused.status, 429 | 503)
 }
 
-async fn entry(app: &App, incoming: &Incoming, refused: &Refused) -> Option<Entry> {
+async fn entry(core: &Core, incoming: &Incoming, refused: &Refused) -> Option<Entry> {
     let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
     let entry = Entry::refused(event(incoming.route), reason).address(incoming.address.to_string()).with("error", refused.code);
     let client = incoming.known.client.get();
-    let mut entry = match (issued(app, incoming).await, client) {
+    let mut entry = match (issued(core, incoming).await, client) {
         (Some(grant), _) => {
-            let entry = entry.account(grant.account).session(sessions::public_id(app, &grant.session));
+            let entry = entry.account(grant.account).session(sessions::public_id(core, &grant.session));
             match client.filter(|it| **it != grant.client) {
                 Some(other) => entry.client(grant.client).with("sent_by", other.as_str()),
                 None => entry.client(grant.client),
@@ -82,10 +60,10 @@ async fn entry(app: &App, incoming: &Incoming, refused: &Refused) -> Option<Entr
 }
 
 /// The grant of a genuine code or refresh token in the form.
-async fn issued(app: &App, incoming: &Incoming) -> Option<Grant> {
+async fn issued(core: &Core, incoming: &Incoming) -> Option<Grant> {
     for (name, kind) in HANDLES {
-        let Some(handle) = incoming.form.get(name).and_then(|it| app.handles.read(kind, it)) else { continue };
-        let grant = grants::read(app, &handle.id, handle.number).await.ok()??;
+        let Some(handle) = incoming.form.get(name).and_then(|it| core.handles.read(kind, it)) else { continue };
+        let grant = grants::read(core, &handle.id, handle.number).await.ok()??;
         return handle.belongs_to(&grant.salt).then_some(grant);
     }
     None

@@ -4,12 +4,15 @@
 mod places;
 mod tls;
 
-use crate::app::{App, Clock, Shared};
+use crate::app::{App, Shared};
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::core::Parts;
 use crate::error::Fault;
-use crate::http::{self, Peer};
+use crate::http;
 use crate::seal::KeyRing;
 use crate::store::{Store, StoreOptions};
+use crate::web::request::Peer;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::service::service_fn;
@@ -81,7 +84,7 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
     let keyring = KeyRing::new(config.master_key.read()?)?;
     let listen = config.listen.clone();
     let config = Arc::new(config);
-    let app = App::build(Arc::clone(&config), base, store, keyring, clock, None).await?;
+    let app = App::build(Parts { config: Arc::clone(&config), base: base.to_owned(), store, keyring, clock }, None).await?;
     let listener = TcpListener::bind(&listen)
         .await
         .map_err(|it| Fault::new(format!("cannot listen on {listen}: {it}. Is another server running there?")))?;
@@ -133,7 +136,7 @@ async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certific
                 }
             },
         };
-        let Some(place) = places.take(&shared.now(), peer.ip()) else {
+        let Some(place) = places.take(&shared.now().config, peer.ip()) else {
             metrics::counter!("symbolon_connections_refused_total").increment(1);
             tracing::warn!(address = %peer.ip(), "too many connections; one was closed");
             continue;
@@ -217,9 +220,8 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
                 let app = shared.now();
                 let work = async {
                     match name {
-                        "sweep" => crate::store::sweep(&app.store, app.now_ms()).await.map(|_| ()),
+                        "sweep" => crate::store::retention::sweep(&app.store, app.now_ms()).await.map(|_| ()),
                         "old" => app.sweep_old(app.now_ms()).await.map(|_| ()),
-                        "clients" => app.refresh_registered().await,
                         "node" => crate::nodes::announce(&app).await,
                         _ => app.refresh_keys().await,
                     }
@@ -240,7 +242,6 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
         every("sweep", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("old", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("node", Duration::from_secs(30), shared.clone(), stopped.clone()),
-        every("clients", Duration::from_secs(60), shared.clone(), stopped.clone()),
         every("keys", Duration::from_secs(10), shared.clone(), stopped.clone()),
     ]
 }
@@ -249,7 +250,7 @@ fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandl
 async fn status_list(shared: Shared, mut stopped: watch::Receiver<bool>) {
     loop {
         let app = shared.now();
-        let next = crate::attesting::status::refresh(&app).await;
+        let next = crate::attesting::status::refresh(&app.callers.attesting.status, &app).await;
         drop(app);
         tokio::select! {
             _ = stopped.changed() => return,
@@ -262,7 +263,9 @@ async fn status_list(shared: Shared, mut stopped: watch::Receiver<bool>) {
 async fn letters(shared: Shared, mut stopped: watch::Receiver<bool>) {
     loop {
         let app = shared.now();
-        if let Err(fault) = crate::mail::deliver(&app).await {
+        if let Some(mailer) = &app.mailer
+            && let Err(fault) = mailer.deliver(&app, &app.pages).await
+        {
             tracing::error!(error = %fault, "the outbox could not be read");
         }
         let bell = app.machine.outbox();
@@ -298,7 +301,8 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
         }
     }
     let (store, keyring, clock) = (old.store.clone(), old.keyring.clone(), Arc::clone(&old.clock));
-    let app = App::build(Arc::new(config), base_of(path), store, keyring, clock, Some(&old)).await?;
+    let parts = Parts { config: Arc::new(config), base: base_of(path).to_owned(), store, keyring, clock };
+    let app = App::build(parts, Some(&old)).await?;
     // Its first key is published from now on; APIs that keep the key set for long must see it before it signs.
     let before = old.algorithms();
     for alg in app.algorithms().into_iter().filter(|it| !before.contains(it)) {

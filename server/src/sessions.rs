@@ -1,14 +1,14 @@
 //! The session of a browser: one person authenticated on one browser, with idle and absolute limits of its own.
 //! Grants hang below the session row: ending the row ends them, while the cookie's limits end only the single sign-on.
 
-use crate::app::App;
 use crate::audit;
+use crate::core::Core;
 use crate::error::{Fault, Result};
-use crate::http::Incoming;
-use crate::http::reply::{Reply, add_cookie};
 use crate::login::proof::Proof;
 use crate::seal::KeyRing;
 use crate::store::{Change, Expect, Value};
+use crate::web::reply::{Reply, add_cookie};
+use crate::web::request::Incoming;
 use symbolon_oauth::{base64url, digest};
 
 /// A live session, proved by its cookie.
@@ -38,32 +38,32 @@ const RAISE: &str = "UPDATE session SET cookie = $3, proofs = $4, acr = $5, amr 
                      WHERE id = $1 AND version = $2 AND state = 'active'";
 
 /// Cookie names: `__Host-` where there is TLS; one per issuer path, so that tenants on one host do not meet (332-L).
-pub fn cookie_name(app: &App, purpose: &str) -> String {
-    let host = if app.config.issuer.starts_with("https://") { "__Host-" } else { "" };
-    match app.config.issuer_path() {
+pub fn cookie_name(core: &Core, purpose: &str) -> String {
+    let host = if core.config.issuer.starts_with("https://") { "__Host-" } else { "" };
+    match core.config.issuer_path() {
         "" => format!("{host}symbolon-{purpose}"),
         path => format!("{host}symbolon-{purpose}-{}", &base64url::encode(&digest::sha256(path.as_bytes()))[..8]),
     }
 }
 
 /// A `Set-Cookie` value. `max_age_s` of 0 deletes it.
-pub fn cookie(app: &App, name: &str, value: &str, max_age_s: i64) -> String {
-    let secure = if app.config.issuer.starts_with("https://") { "; Secure" } else { "" };
+pub fn cookie(core: &Core, name: &str, value: &str, max_age_s: i64) -> String {
+    let secure = if core.config.issuer.starts_with("https://") { "; Secure" } else { "" };
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}")
 }
 
 /// The session that this browser's cookie proves, within its limits. `None` for every kind of "no".
-pub async fn of_browser(app: &App, incoming: &Incoming) -> Result<Option<Session>> {
-    let Some(value) = incoming.cookie(&cookie_name(app, "session")) else { return Ok(None) };
+pub async fn of_browser(core: &Core, incoming: &Incoming) -> Result<Option<Session>> {
+    let Some(value) = incoming.cookie(&cookie_name(core, "session")) else { return Ok(None) };
     let Some(bytes) = base64url::decode(value).filter(|it| it.len() == 48) else { return Ok(None) };
     let (id, secret) = bytes.split_at(16);
-    let Some(row) = app.store.one(READ, &[Value::from(id)]).await? else { return Ok(None) };
+    let Some(row) = core.store.one(READ, &[Value::from(id)]).await? else { return Ok(None) };
     if !digest::equal(row.bytes(1)?, &digest::sha256(secret)) {
         return Ok(None);
     }
     let now_ms = incoming.now_ms;
     let (used_ms, ends_ms) = (row.int(6)?, row.int(7)?);
-    let idle_ms = app.config.session.idle.0 * 1000;
+    let idle_ms = core.config.session.idle.0 * 1000;
     if now_ms >= ends_ms || now_ms >= used_ms + idle_ms || row.int(9)? < row.int(10)? {
         return Ok(None);
     }
@@ -84,7 +84,7 @@ pub async fn of_browser(app: &App, incoming: &Incoming) -> Result<Option<Session
     if now_ms - used_ms > 60_000 {
         let mut change = Change::new(now_ms);
         change.run_expecting(TOUCH, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
-        app.store.apply(change).await?;
+        core.store.apply(change).await?;
     }
     Ok(Some(session))
 }
@@ -106,7 +106,7 @@ pub fn hold(change: &mut Change, id: &[u8; 16]) {
 /// Opens a session, or raises the present one, in `change`. The browser always gets a new cookie, so that one seen
 /// before the login is powerless (327-L). `secret`: 32 bytes that nobody else can know. Answers the session's id and the cookie's value.
 pub fn open(
-    app: &App,
+    core: &Core,
     change: &mut Change,
     present: Option<&Session>,
     it: &Authenticated<'_>,
@@ -138,7 +138,7 @@ pub fn open(
             }
             let id = crate::seal::time_ordered_id(now_ms)?;
             let mut values = common(vec![Value::from(&id[..]), it.account.into()]);
-            values.push((now_ms + app.config.session.absolute.0 * 1000).into());
+            values.push((now_ms + core.config.session.absolute.0 * 1000).into());
             change.run(INSERT, values);
             id
         }
@@ -152,20 +152,20 @@ pub fn cookie_value(id: &[u8; 16], secret: &[u8; 32]) -> String {
 }
 
 /// Sets the session cookie on a reply.
-pub fn remember(app: &App, reply: &mut Reply, value: &str) {
-    add_cookie(reply, &cookie(app, &cookie_name(app, "session"), value, app.config.session.absolute.0));
+pub fn remember(core: &Core, reply: &mut Reply, value: &str) {
+    add_cookie(reply, &cookie(core, &cookie_name(core, "session"), value, core.config.session.absolute.0));
 }
 
 /// Ends a session and with it every grant that hangs below it.
-pub fn end(app: &App, change: &mut Change, id: &[u8; 16], account: &str, why: &'static str) {
+pub fn end(core: &Core, change: &mut Change, id: &[u8; 16], account: &str, why: &'static str) {
     let now_ms = change.now_ms();
     change.run_expecting(END, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
-    change.audit(audit::Entry::ok("session_ended").account(account).session(public_id(app, id)).with("why", why));
+    change.audit(audit::Entry::ok("session_ended").account(account).session(public_id(core, id)).with("why", why));
 }
 
 /// The name of a session in audit entries and in lists: never the id itself.
-pub fn public_id(app: &App, id: &[u8; 16]) -> String {
-    public_name(&app.keyring, id)
+pub fn public_id(core: &Core, id: &[u8; 16]) -> String {
+    public_name(&core.keyring, id)
 }
 
 pub fn public_name(keyring: &KeyRing, id: &[u8; 16]) -> String {
@@ -174,7 +174,7 @@ pub fn public_name(keyring: &KeyRing, id: &[u8; 16]) -> String {
 }
 
 /// The `sid` a party sees: another one for each party, so that they cannot link a person's sessions.
-pub fn sid(app: &App, party: &str, id: &[u8; 16]) -> String {
-    let (_, tag) = app.keyring.mac("sid", &[party.as_bytes(), id]);
+pub fn sid(core: &Core, party: &str, id: &[u8; 16]) -> String {
+    let (_, tag) = core.keyring.mac("sid", &[party.as_bytes(), id]);
     base64url::encode(&tag[..16])
 }

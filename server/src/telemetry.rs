@@ -4,7 +4,7 @@
 mod lines;
 
 use crate::error::Fault;
-use crate::http::reply::Reply;
+use crate::web::reply::Reply;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::service::service_fn;
@@ -66,9 +66,9 @@ pub async fn serve_metrics(address: &str, mut stopped: watch::Receiver<bool>) ->
 
 fn answer<B>(handle: &PrometheusHandle, request: &http::Request<B>) -> Reply {
     if request.uri().path() == "/metrics" && request.method() == http::Method::GET {
-        return crate::http::reply::body(200, "text/plain; version=0.0.4", handle.render());
+        return crate::web::reply::body(200, "text/plain; version=0.0.4", handle.render());
     }
-    crate::http::reply::empty(404)
+    crate::web::reply::empty(404)
 }
 
 fn describe() {

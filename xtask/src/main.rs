@@ -25,13 +25,15 @@ fn main() -> ExitCode {
         "fuzz" => end(fuzz::fuzz()),
         "simulate" => end(simulate()),
         "licences" => end(licences::check()),
+        "docs" => end(docs()),
         _ => {
             eprintln!(
                 "cargo xtask test       everything a change must pass, on both engines\n\
                  cargo xtask bench      how fast, beside the machine's limits; --seconds N, --connections N, --profile\n\
                  cargo xtask fuzz       what strangers may send, by the million, to every parser of attest/; TARGET, --seconds N\n\
                  cargo xtask simulate   a month of a million phones on bad networks; writes docs/refresh.md and its plot\n\
-                 cargo xtask licences   licences and sources of all dependencies"
+                 cargo xtask licences   licences and sources of all dependencies\n\
+                 cargo xtask docs       writes docs/configuration.md from the program's own sections"
             );
             ExitCode::FAILURE
         }
@@ -66,6 +68,18 @@ fn simulate() -> Result<String, String> {
     let table = String::from_utf8_lossy(&output.stdout);
     std::fs::write(REPORT, format!("{head}{begin}\n{}\n\n{end}{tail}", table.trim_end())).map_err(|it| it.to_string())?;
     Ok(format!("{REPORT} has this table:\n{table}"))
+}
+
+/// The page of all configuration keys. A test of the server fails where it is not what the program says.
+fn docs() -> Result<String, String> {
+    const PAGE: &str = "docs/configuration.md";
+    let words = ["run", "--quiet", "--package", "symbolon", "--example", "configuration"];
+    let output = cargo(&words).stderr(Stdio::inherit()).output().map_err(|it| it.to_string())?;
+    if !output.status.success() {
+        return Err("the page could not be made".to_owned());
+    }
+    std::fs::write(PAGE, output.stdout).map_err(|it| format!("{PAGE}: {it}"))?;
+    Ok(format!("{PAGE} is written."))
 }
 
 fn cargo(words: &[&str]) -> Command {

@@ -1,8 +1,8 @@
 //! Android Key Attestation at our attester: the installation's own key first, and a witness afterwards.
 
-use super::attester::{self, Case, Judged, invalid, on_pool, proved};
-use crate::app::App;
+use super::case::{self, Case, Judged, invalid, on_pool, proved};
 use crate::config::{AndroidApp, TierName, UserAuth};
+use crate::core::Core;
 use crate::error::Result;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::PublicKey;
 
 /// The attested key is the installation's key itself.
-pub async fn key(app: &App, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Judged> {
-    attester::within_the_clients(app, case)?;
-    let verdict = on_pool(app, case, move |case| keystore(case, &chain, &binding::leaf(&case.challenge, &case.client_id))).await?;
+pub async fn key(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Judged> {
+    case::within_the_clients(core, case)?;
+    let verdict = on_pool(core, case, move |case| keystore(case, &chain, &binding::leaf(&case.challenge, &case.client_id))).await?;
     let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
     // 263-N: the key that proves the request is the key in the leaf.
     if jkt_of(&verdict.facts.public_key).as_deref() != Some(&case.jkt) {
@@ -35,10 +35,10 @@ pub async fn key(app: &App, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Jud
 
 /// Renewal on Android without Play: a key cannot be attested twice, so a throw-away key is attested whose challenge names the
 /// installation's. The device must not have become worse since.
-pub async fn witness(app: &App, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Judged> {
+pub async fn witness(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Judged> {
     let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
-    let known = known(app, case).await?.ok_or_else(unknown)?;
-    let verdict = on_pool(app, case, move |case| keystore(case, &chain, &case.named(Purpose::Renewal)?)).await?;
+    let known = known(core, case).await?.ok_or_else(unknown)?;
+    let verdict = on_pool(core, case, move |case| keystore(case, &chain, &case.named(Purpose::Renewal)?)).await?;
     let mut failed: Vec<&'static str> = verdict.failed.iter().map(|it| it.name).collect();
     failed.extend(known.failed(case));
     let (before, mut now) = (&known.facts, android_facts(&verdict.facts));
@@ -90,8 +90,8 @@ pub fn broken(rules: &AndroidApp, facts: &Json) -> Vec<&'static str> {
 fn keystore(case: &Case, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verdict<key_attestation::Facts>> {
     let rules = rules(case)?;
     let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
-    let digests: Vec<[u8; 32]> = rules.signing_digests.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
-    let own: Vec<[u8; 32]> = rules.own_boot_keys.iter().filter_map(|it| base64url::decode(it)?.try_into().ok()).collect();
+    let digests: Vec<[u8; 32]> = rules.signing_digests.iter().map(|it| it.0).collect();
+    let own: Vec<[u8; 32]> = rules.own_boot_keys.iter().map(|it| it.0).collect();
     let expected = key_attestation::Expected {
         challenge,
         app: Some(key_attestation::App { packages: &packages, signing_digests: &digests }),
@@ -151,8 +151,8 @@ impl Known {
 }
 
 /// `None`: it comes for the first time.
-pub async fn known(app: &App, case: &Case) -> Result<Option<Known>> {
-    let Some(row) = attester::row_of(app, case).await? else { return Ok(None) };
+pub async fn known(core: &Core, case: &Case) -> Result<Option<Known>> {
+    let Some(row) = case::row_of(core, case).await? else { return Ok(None) };
     let why = match (row.text(0)?, row.text(4)?) {
         // Somebody else's attester vouched for it until now; here it comes for the first time.
         ("active", "attester") => return Ok(None),
@@ -163,7 +163,7 @@ pub async fn known(app: &App, case: &Case) -> Result<Option<Known>> {
     if let Some(why) = why {
         return Err(invalid("This installation is revoked, or its key belongs to another platform.").because(why).into());
     }
-    let facts = attester::facts(row.text(5)?)?;
+    let facts = case::facts(row.text(5)?)?;
     Ok(Some(Known { proved: proved(row.text(1)?, &facts), facts, written: row.text(5)?.to_owned() }))
 }
 

@@ -2,13 +2,13 @@
 //! its certificate (RFC 8705), and those that a customer's own attester vouches for. They are written down when they come for the
 //! first time, and listed and revoked like the others.
 
-use super::Instance;
-use super::attester::{self, Standing};
-use crate::app::App;
+use super::instance::Instance;
+use super::standing::{self, Standing};
 use crate::audit;
+use crate::core::Core;
 use crate::error::{Refused, Result};
-use crate::http::Incoming;
 use crate::store::{Change, Expect, Value};
+use crate::web::request::Incoming;
 use serde_json::Value as Json;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -19,29 +19,29 @@ const AGAIN: &str =
     "UPDATE instance SET tier = $3, attested_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND attested_ms < $4";
 
 /// Refuses one that was revoked; one that comes for the first time is written down, and so is what its attester says of it by now.
-pub async fn must_be_welcome(app: &App, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
-    match attester::standing(app, incoming, client_id, &instance.jkt).await? {
-        Some(it) if it.active => again(app, incoming, client_id, instance, &it).await,
+pub async fn must_be_welcome(core: &Core, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
+    match standing::standing(core, incoming, client_id, &instance.jkt).await? {
+        Some(it) if it.active => again(core, incoming, client_id, instance, &it).await,
         Some(_) => {
             let hint = "This installation or device has been revoked.";
             Err(Refused::new(401, "invalid_client", hint).because(format!("instance {}", instance.jkt)).into())
         }
-        None => enrol(app, incoming, client_id, instance).await,
+        None => enrol(core, incoming, client_id, instance).await,
     }
 }
 
 /// Not at every attestation: an attester may make one for every request.
-async fn again(app: &App, incoming: &Incoming, client_id: &str, instance: &Instance, known: &Standing) -> Result<()> {
+async fn again(core: &Core, incoming: &Incoming, client_id: &str, instance: &Instance, known: &Standing) -> Result<()> {
     let news = |it: &i64| *it >= known.attested_ms + HOUR_MS || (*it > known.attested_ms && instance.tier.as_str() != known.tier);
     let Some(attested_ms) = instance.attested_ms.filter(news) else { return Ok(()) };
     let mut change = Change::new(incoming.now_ms);
     let values = vec![client_id.into(), instance.jkt.as_str().into(), instance.tier.as_str().into(), attested_ms.into()];
     change.run_expecting(AGAIN, values, Expect::Any);
-    app.store.apply(change).await?;
+    core.store.apply(change).await?;
     Ok(())
 }
 
-async fn enrol(app: &App, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
+async fn enrol(core: &Core, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
     let mut change = Change::new(incoming.now_ms);
     let subject = instance.claims.get("subject").filter(|_| instance.attested_ms.is_none());
     let (platform, tier, event) = match instance.attested_ms {
@@ -54,6 +54,6 @@ async fn enrol(app: &App, incoming: &Incoming, client_id: &str, instance: &Insta
     change.run_expecting(ENROL, [vec![client_id.into(), instance.jkt.as_str().into()], what].concat(), Expect::Any);
     let entry = audit::Entry::ok(event).client(client_id).address(incoming.address.to_string());
     change.audit(entry.with("jkt", instance.jkt.as_str()).with("subject", subject.and_then(Json::as_str)));
-    app.store.apply(change).await?;
+    core.store.apply(change).await?;
     Ok(())
 }

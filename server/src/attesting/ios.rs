@@ -1,14 +1,14 @@
 //! App Attest at our attester: the evidence of a new key, and its assertions afterwards.
 
-use super::attester::{self, Case, Judged, invalid, on_pool, proved};
-use super::receipts;
-use crate::app::App;
+use super::case::{self, Case, Judged, invalid, on_pool, proved};
+use super::receipts::{self, Apple, environment, word};
 use crate::config::{IosApp, IosBuild, TierName};
+use crate::core::Core;
 use crate::error::{Refused, Result};
 use crate::store::Row;
-use serde_json::{Value as Json, json};
+use serde_json::json;
 use std::sync::Arc;
-use symbolon_attest::app_attest::{self, APPLE_ROOT, Build, Environment};
+use symbolon_attest::app_attest::{self, APPLE_ROOT, Build};
 use symbolon_attest::binding::Purpose;
 use symbolon_oauth::digest;
 
@@ -16,27 +16,14 @@ fn rules(case: &Case) -> Result<&IosApp> {
     Ok(case.rules.ios.as_ref().ok_or_else(|| invalid("This client has no iOS app."))?)
 }
 
-/// As it is kept among the facts of an installation.
-fn word(environment: Environment) -> &'static str {
-    match environment {
-        Environment::Production => "production",
-        Environment::Development => "development",
-    }
-}
-
 fn build_word(build: Option<Build>) -> Option<&'static str> {
     build.and_then(IosBuild::of).map(IosBuild::as_str)
 }
 
-/// Which of Apple's environments an installation's key is for.
-pub fn environment(facts: &Json) -> Option<Environment> {
-    [Environment::Production, Environment::Development].into_iter().find(|it| facts["environment"] == word(*it))
-}
-
 /// Apple's word for a new key, which is not the installation's own.
-pub async fn attestation(app: &App, case: &Arc<Case>, object: Vec<u8>, key_id: Vec<u8>) -> Result<Judged> {
-    attester::within_the_clients(app, case)?;
-    let judging = on_pool(app, case, move |case| {
+pub async fn attestation(core: &Core, case: &Arc<Case>, object: Vec<u8>, key_id: Vec<u8>) -> Result<Judged> {
+    case::within_the_clients(core, case)?;
+    let judging = on_pool(core, case, move |case| {
         let rules = rules(case)?;
         let app_ids: Vec<&str> = rules.app_ids.iter().map(String::as_str).collect();
         let mac_app_ids: Vec<&str> = rules.mac_app_ids.iter().map(String::as_str).collect();
@@ -62,7 +49,7 @@ pub async fn attestation(app: &App, case: &Arc<Case>, object: Vec<u8>, key_id: V
     }
     let receipt = match receipt {
         None => None,
-        Some(Ok((bytes, due_ms))) => Some((receipts::sealed(app, case, &bytes)?, due_ms)),
+        Some(Ok((bytes, due_ms))) => Some((receipts::sealed(core, case, &bytes)?, due_ms)),
         Some(Err(why)) => {
             tracing::info!(why, "the receipt of an App Attest key is not kept");
             if rules.receipts.is_some() {
@@ -76,8 +63,8 @@ pub async fn attestation(app: &App, case: &Arc<Case>, object: Vec<u8>, key_id: V
         "environment": verdict.facts.environment.map(word), "build": build_word(verdict.facts.build),
     });
     // What Apple said of the device is not forgotten because a new key comes for the same installation.
-    if let Some(row) = attester::row_of(app, case).await?.filter(|it| it.text(4).is_ok_and(|it| it == "ios")) {
-        let before = attester::facts(row.text(5)?)?;
+    if let Some(row) = case::row_of(core, case).await?.filter(|it| it.text(4).is_ok_and(|it| it == "ios")) {
+        let before = case::facts(row.text(5)?)?;
         ["risk_metric", "risk_ms"].iter().for_each(|it| facts[*it] = before[*it].clone());
         if !receipts::takes(rules, &facts) {
             failed.push("risk_metric");
@@ -108,15 +95,15 @@ pub fn repeated() -> Refused {
 }
 
 /// Renewal for a key that is known: the same App Attest key signs again.
-pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<Judged> {
+pub async fn assertion(core: &Core, apple: Option<&Apple>, case: &Arc<Case>, object: Vec<u8>) -> Result<Judged> {
     let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
-    let row = attester::row_of(app, case).await?.ok_or_else(unknown)?;
+    let row = case::row_of(core, case).await?.ok_or_else(unknown)?;
     if row.text(0)? != "active" || row.text(4)? != "ios" {
         return Err(unknown().into());
     }
     let (key, counter) = (row.bytes(2)?.to_vec(), u32::try_from(row.int(3)?).unwrap_or(u32::MAX));
     let digest = digest::sha256(&object);
-    let judging = on_pool(app, case, move |case| {
+    let judging = on_pool(core, case, move |case| {
         let expected = app_attest::ExpectedAssertion {
             app_ids: &rules(case)?.all_app_ids(),
             client_data_hash: &case.named(Purpose::Renewal)?,
@@ -134,7 +121,7 @@ pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<J
     if !rules(case)?.is_recent(verdict.facts.bundle_version.as_deref()) {
         failed.push("version");
     }
-    let mut facts = attester::facts(row.text(5)?)?;
+    let mut facts = case::facts(row.text(5)?)?;
     let build = environment(&facts).and_then(|it| Build::of(it, verdict.facts.category));
     if !build.is_some_and(|it| rules(case).is_ok_and(|own| own.builds().contains(&it))) {
         failed.push("build");
@@ -146,7 +133,7 @@ pub async fn assertion(app: &App, case: &Arc<Case>, object: Vec<u8>) -> Result<J
     // Apple is asked only about an installation that is right so far.
     let mut before = row.text(5)?.to_owned();
     if failed.is_empty()
-        && let Some(why) = receipts::problem(app, case, &row, (&mut facts, &mut before)).await?
+        && let Some(why) = receipts::problem(core, apple, case, &row, (&mut facts, &mut before)).await?
     {
         failed.push(why);
     }

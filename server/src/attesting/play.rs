@@ -3,12 +3,11 @@
 //! `symbolon_attest::play_integrity`, and speaks for the one request that its nonce or hash names.
 
 use super::android::{broken, known};
-use super::attester::{self, Case, Judged, invalid, on_pool, refused};
-use crate::app::App;
+use super::case::{self, Case, Judged, Sent, invalid, on_pool, refused};
 use crate::config::{AndroidApp, PlayDevice, PlayRules, TierName};
-use crate::dpop::Held;
+use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::http::Incoming;
+use crate::outgoing::{Answer, Outgoing, Target};
 use crate::store::{Change, NotApplied};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -26,6 +25,7 @@ const MAX_AGE_MS: i64 = 5 * 60_000;
 /// The largest token and the largest answer that are looked at.
 const MAX_TOKEN: usize = 24 * 1024;
 const MAX_ANSWER: usize = 64 * 1024;
+const WITHIN: Duration = Duration::from_secs(8);
 const GOOGLE: &str = "https://playintegrity.googleapis.com";
 const SCOPE: &str = "https://www.googleapis.com/auth/playintegrity";
 
@@ -41,7 +41,7 @@ fn console_base64(text: &str) -> Option<Vec<u8>> {
 }
 
 impl Play {
-    pub fn load(rules: &PlayRules, base: &Path) -> std::result::Result<Self, Fault> {
+    pub fn load(rules: &PlayRules, base: &Path, outgoing: &Outgoing) -> std::result::Result<Self, Fault> {
         let mut classic = Vec::new();
         for pair in &rules.keys {
             let text = pair.decryption_key.clone().below(base).text("play.keys.decryption_key")?;
@@ -53,16 +53,19 @@ impl Play {
             });
         }
         let google = match &rules.service_account {
-            Some(source) => Some(Google::new(&source.clone().below(base).text("play.service_account")?, rules.decode_url.as_deref())?),
+            Some(source) => {
+                let account = source.clone().below(base).text("play.service_account")?;
+                Some(Google::new(&account, rules.decode_url.as_deref(), outgoing)?)
+            }
             None => None,
         };
         Ok(Self { classic, google })
     }
 
     /// What is in a classic token, or the rule it breaks.
-    async fn open(self: &Arc<Self>, app: &App, case: &Arc<Case>, token: &str) -> Result<std::result::Result<Json, &'static str>> {
+    async fn open(self: &Arc<Self>, core: &Core, case: &Arc<Case>, token: &str) -> Result<std::result::Result<Json, &'static str>> {
         let (play, token) = (Arc::clone(self), token.to_owned());
-        let opened = on_pool(app, case, move |_| {
+        let opened = on_pool(core, case, move |_| {
             let mut opened = Err("decryption");
             for keys in &play.classic {
                 opened = play_integrity::open(&token, keys).map_err(|it| it.name());
@@ -78,9 +81,10 @@ impl Play {
 
 /// Judges the token of a request. Challenge, proof and token are spent in a change of their own before anything else happens: a
 /// token that Google decodes twice loses its verdicts (design: burn before the outside call).
-pub async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &Held, text: &str) -> Result<Judged> {
+pub async fn judged(core: &Core, play: Option<&Arc<Play>>, case: &Arc<Case>, sent: Sent<'_>) -> Result<Judged> {
+    let incoming = sent.incoming;
     let rules = case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?;
-    let (Some(wanted), Some(play)) = (&rules.play, app.play.get(&case.client_id)) else {
+    let (Some(wanted), Some(play)) = (&rules.play, play) else {
         return Err(invalid("This client takes no Play Integrity tokens.").into());
     };
     let token = incoming.form.get("token").filter(|it| it.len() <= MAX_TOKEN);
@@ -90,19 +94,19 @@ pub async fn judged(app: &App, incoming: &Incoming, case: &Arc<Case>, held: &Hel
         return Err(invalid("This client takes Play Integrity tokens of the other kind.").into());
     }
     let package = package(rules, incoming.form.get("package"))?;
-    let known = known(app, case).await?;
+    let known = known(core, case).await?;
     let hash = case.named(if known.is_some() { Purpose::Renewal } else { Purpose::First })?;
-    burn(app, incoming, case, held, text, token).await?;
+    burn(core, case, sent, token).await?;
     let proved = known.as_ref().map_or(Some(TierName::HardwareClaimed), |it| it.proved);
     let failed = known.as_ref().map(|it| it.failed(case)).unwrap_or_default();
     if known.is_none() {
-        attester::within_the_clients(app, case)?;
+        case::within_the_clients(core, case)?;
     }
     let before = known.as_ref().map(|it| it.written.clone());
     let mut judged = Judged { platform: "android", proved, failed, spent: true, before, ..Judged::default() };
     let opened = match &play.google {
         Some(google) if standard => google.decode(case, package, token).await?,
-        _ => match play.open(app, case, token).await? {
+        _ => match play.open(core, case, token).await? {
             Ok(it) => it,
             Err(why) => {
                 judged.failed.push(why);
@@ -132,7 +136,8 @@ fn package<'a>(rules: &'a AndroidApp, named: Option<&str>) -> Result<&'a str> {
 
 fn judge(verdict: &Json, rules: &AndroidApp, wanted: &PlayRules, binding: Binding<'_>, now_ms: i64) -> Result<(Json, Vec<&'static str>)> {
     let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
-    let digests: Vec<&str> = rules.signing_digests.iter().map(String::as_str).collect();
+    let digests: Vec<String> = rules.signing_digests.iter().map(ToString::to_string).collect();
+    let digests: Vec<&str> = digests.iter().map(String::as_str).collect();
     let expected = Expected {
         packages: &packages,
         binding,
@@ -184,13 +189,13 @@ fn is_unevaluated(facts: &Facts, failed: &[&str]) -> bool {
     !failed.is_empty() && failed.iter().all(open)
 }
 
-async fn burn(app: &App, incoming: &Incoming, case: &Case, held: &Held, challenge: &str, token: &str) -> Result<()> {
-    let mut change = Change::new(incoming.now_ms);
-    let proof = held.burn(&mut change);
+async fn burn(core: &Core, case: &Case, sent: Sent<'_>, token: &str) -> Result<()> {
+    let mut change = Change::new(sent.incoming.now_ms);
+    let proof = sent.held.burn(&mut change);
     // A token is about a challenge, and as good as it for as long.
-    change.once("evidence_challenge", &case.client_id, challenge, case.ends_ms);
+    change.once("evidence_challenge", &case.client_id, sent.challenge, case.ends_ms);
     change.once("play_token", &case.client_id, &base64url::encode(&digest::sha256(token.as_bytes())), case.ends_ms);
-    match app.store.apply(change).await {
+    match core.store.apply(change).await {
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if at == proof => Err(crate::dpop::use_nonce().into()),
         Err(NotApplied::Conflict(_)) => {
@@ -206,26 +211,28 @@ struct Google {
     key: PrivateKey,
     token_uri: String,
     url: String,
-    http: reqwest::Client,
+    outgoing: Outgoing,
     /// An access token of the service account, and until when it is used.
     access: Mutex<Option<(String, i64)>>,
 }
 
 impl Google {
-    fn new(account: &str, url: Option<&str>) -> std::result::Result<Self, Fault> {
+    fn new(account: &str, url: Option<&str>, outgoing: &Outgoing) -> std::result::Result<Self, Fault> {
         let wrong = |what: &str| Fault::new(format!("play.service_account: {what}; expected the JSON file that Google made"));
         let json: Json = serde_json::from_str(account).map_err(|_| wrong("not JSON"))?;
         let text = |name: &str| json[name].as_str().map(str::to_owned).ok_or_else(|| wrong(&format!("no {name}")));
         let pem = text("private_key")?;
         let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| wrong("private_key is no PKCS#8 in PEM"))?;
         let key = PrivateKey::from_pkcs8(Algorithm::RS256, der.secret_pkcs8_der()).map_err(|it| wrong(it.0))?;
-        let http = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(Duration::from_secs(8))
-            .build()
-            .map_err(|it| Fault::new(it.to_string()))?;
         let url = url.unwrap_or(GOOGLE).trim_end_matches('/').to_owned();
-        Ok(Self { email: text("client_email")?, key, token_uri: text("token_uri")?, url, http, access: Mutex::default() })
+        Ok(Self {
+            email: text("client_email")?,
+            key,
+            token_uri: text("token_uri")?,
+            url,
+            outgoing: outgoing.clone(),
+            access: Mutex::default(),
+        })
     }
 
     /// The verdict's payload. Whatever is wrong on Google's side is no fault of the app: it tries again with a new challenge.
@@ -236,8 +243,9 @@ impl Google {
         };
         let access = self.access(case.now_s).await.map_err(outage)?;
         let address = format!("{}/v1/{package}:decodeIntegrityToken", self.url);
-        let request = self.http.post(address).bearer_auth(access).json(&json!({ "integrity_token": token }));
-        let (status, body) = answer(request).await.map_err(outage)?;
+        let target = Target::of_operator(&address).map_err(outage)?;
+        let request = self.outgoing.post(&target).bearer_auth(&access).json(&json!({ "integrity_token": token }));
+        let Answer { status, body } = request.at_most(MAX_ANSWER).within(WITHIN).send().await.map_err(outage)?;
         match status {
             200 => {}
             // Google does not know the token: that is the app's.
@@ -259,7 +267,8 @@ impl Google {
         let claims = json!({ "iss": self.email, "scope": SCOPE, "aud": self.token_uri, "iat": now_s, "exp": now_s + 3600 });
         let assertion = jws::sign(&self.key, "JWT", &claims).map_err(|it| format!("signing: {it:?}"))?;
         let form = [("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", &assertion)];
-        let (status, body) = answer(self.http.post(&self.token_uri).form(&form)).await?;
+        let request = self.outgoing.post(&Target::of_operator(&self.token_uri)?).form(&form);
+        let Answer { status, body } = request.at_most(MAX_ANSWER).within(WITHIN).send().await?;
         let json: Json = serde_json::from_slice(&body).map_err(|it| it.to_string())?;
         let token = json["access_token"].as_str().filter(|_| status == 200).ok_or(format!("the service account's token: {status}"))?;
         let life_s = json["expires_in"].as_i64().unwrap_or(600).clamp(60, 3600);
@@ -268,17 +277,4 @@ impl Google {
         }
         Ok(token.to_owned())
     }
-}
-
-/// Status and body of an answer that is not too large.
-pub async fn answer(request: reqwest::RequestBuilder) -> std::result::Result<(u16, Vec<u8>), String> {
-    let mut answer = request.send().await.map_err(|it| it.without_url().to_string())?;
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|it| it.without_url().to_string())? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err("the answer is too large".to_owned());
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok((answer.status().as_u16(), body))
 }

@@ -2,12 +2,12 @@
 //! Apple's next one, which says how many keys of the app Apple has seen on the device of late: the risk metric, a fact of the
 //! installation. Apple's being down refuses nobody: the fact is older then.
 
-use super::attester::{Case, on_pool};
-use super::ios;
-use crate::app::App;
+use super::case::{Case, on_pool};
 use crate::audit;
 use crate::config::IosApp;
+use crate::core::Core;
 use crate::error::{Fault, Result};
+use crate::outgoing::{Answer, Outgoing, Target};
 use crate::store::{Change, NotApplied, Row};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
@@ -27,6 +27,7 @@ const EVERY_MS: i64 = 86_400_000;
 /// After Apple was asked in vain.
 const AGAIN_MS: i64 = 3_600_000;
 const MAX_ANSWER: usize = 64 * 1024;
+const WITHIN: Duration = Duration::from_secs(5);
 
 /// One request of many asks.
 const CLAIM: &str = "UPDATE instance SET receipt_due_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND receipt_due_ms <= $3";
@@ -36,6 +37,19 @@ const KEEP: &str = "UPDATE instance SET receipt = $3, receipt_due_ms = $4, facts
 
 /// A receipt and when the next one is to be had, or the rules it breaks.
 type Held = std::result::Result<(Vec<u8>, i64), String>;
+
+/// As it is kept among the facts of an installation.
+pub fn word(environment: Environment) -> &'static str {
+    match environment {
+        Environment::Production => "production",
+        Environment::Development => "development",
+    }
+}
+
+/// Which of Apple's environments an installation's key is for.
+pub fn environment(facts: &Json) -> Option<Environment> {
+    [Environment::Production, Environment::Development].into_iter().find(|it| facts["environment"] == word(*it))
+}
 
 fn judged(bytes: &[u8], expected: &Expected<'_>) -> std::result::Result<Facts, String> {
     let verdict = receipt::judge(bytes, expected).map_err(|it| it.0.to_owned())?;
@@ -66,8 +80,8 @@ fn place(case: &Case) -> String {
     format!("instance/receipt/{}/{}", case.client_id, case.jkt)
 }
 
-pub fn sealed(app: &App, case: &Case, receipt: &[u8]) -> Result<Vec<u8>> {
-    Ok(app.keyring.seal(&place(case), receipt)?)
+pub fn sealed(core: &Core, case: &Case, receipt: &[u8]) -> Result<Vec<u8>> {
+    Ok(core.keyring.seal(&place(case), receipt)?)
 }
 
 /// Is the risk metric among these facts one that the client takes? An installation of which Apple has said nothing yet is taken.
@@ -78,14 +92,20 @@ pub fn takes(rules: &IosApp, facts: &Json) -> bool {
 
 /// What is wrong with an installation by what Apple says of its device, if the client asks for that. Asks Apple for the newest receipt
 /// first, where it is due. `facts`: the installation's, to which the metric comes, and as they stand in the store.
-pub async fn problem(app: &App, case: &Arc<Case>, row: &Row, facts: (&mut Json, &mut String)) -> Result<Option<&'static str>> {
+pub async fn problem(
+    core: &Core,
+    apple: Option<&Apple>,
+    case: &Arc<Case>,
+    row: &Row,
+    facts: (&mut Json, &mut String),
+) -> Result<Option<&'static str>> {
     let Some(rules) = case.rules.ios.as_ref().filter(|it| it.receipts.is_some()) else { return Ok(None) };
     // Enrolled before the client asked for receipts: its next first evidence brings one.
     if row.opt_bytes(6)?.is_none() {
         return Ok(Some("receipt"));
     }
-    if let Some(apple) = app.apple.get(&case.client_id)
-        && let Some(newer) = exchanged(app, case, apple, row, facts.0).await?
+    if let Some(apple) = apple
+        && let Some(newer) = exchanged(core, case, apple, row, facts.0).await?
     {
         *facts.1 = newer.to_string();
         *facts.0 = newer;
@@ -94,14 +114,14 @@ pub async fn problem(app: &App, case: &Arc<Case>, row: &Row, facts: (&mut Json, 
 }
 
 /// The facts with what a new receipt says. `None`: there is none to be had now.
-async fn exchanged(app: &App, case: &Arc<Case>, apple: &Apple, row: &Row, facts: &Json) -> Result<Option<Json>> {
+async fn exchanged(core: &Core, case: &Arc<Case>, apple: &Apple, row: &Row, facts: &Json) -> Result<Option<Json>> {
     let now_ms = case.now_s * 1000;
-    let Some(old) = row.bytes(6).ok().and_then(|it| app.keyring.open(&place(case), it)) else { return Ok(None) };
-    let Some(environment) = ios::environment(facts).filter(|_| row.int(7).is_ok_and(|due_ms| due_ms <= now_ms)) else { return Ok(None) };
+    let Some(old) = row.bytes(6).ok().and_then(|it| core.keyring.open(&place(case), it)) else { return Ok(None) };
+    let Some(environment) = environment(facts).filter(|_| row.int(7).is_ok_and(|due_ms| due_ms <= now_ms)) else { return Ok(None) };
     let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
     let mut change = Change::new(now_ms);
     change.run(CLAIM, [id(), vec![now_ms.into(), (now_ms + AGAIN_MS).into()]].concat());
-    match app.store.apply(change).await {
+    match core.store.apply(change).await {
         Ok(_) => {}
         Err(NotApplied::Conflict(_)) => return Ok(None),
         Err(other) => return Err(other.into()),
@@ -114,12 +134,12 @@ async fn exchanged(app: &App, case: &Arc<Case>, apple: &Apple, row: &Row, facts:
             let mut change = Change::new(now_ms);
             let entry = audit::Entry::refused("receipt_not_exchanged", why).client(case.client_id.as_str());
             change.audit(entry.with("jkt", case.jkt.as_str()));
-            app.store.apply(change).await?;
+            core.store.apply(change).await?;
             return Ok(None);
         }
     };
     let (key, bytes) = (row.bytes(2)?.to_vec(), fresh.clone());
-    let judging = on_pool(app, case, move |case| {
+    let judging = on_pool(core, case, move |case| {
         let Some(rules) = &case.rules.ios else { return Err(Fault::new("a receipt of a client without an iOS app").into()) };
         let expected = Expected {
             app_ids: &rules.all_app_ids(),
@@ -145,11 +165,11 @@ async fn exchanged(app: &App, case: &Arc<Case>, apple: &Apple, row: &Row, facts:
         (newer, it.not_before_ms.unwrap_or(0).max(now_ms + AGAIN_MS))
     });
     if let Some((newer, due_ms)) = &newer {
-        let kept = vec![sealed(app, case, &fresh)?.into(), (*due_ms).into(), newer.to_string().into()];
+        let kept = vec![sealed(core, case, &fresh)?.into(), (*due_ms).into(), newer.to_string().into()];
         change.run(KEEP, [id(), kept, vec![row.bytes(2)?.into(), row.text(5)?.into()]].concat());
     }
     change.audit(entry.client(case.client_id.as_str()).with("jkt", case.jkt.as_str()));
-    match app.store.apply(change).await {
+    match core.store.apply(change).await {
         Ok(_) => Ok(newer.map(|it| it.0)),
         Err(NotApplied::Conflict(_)) => Ok(None),
         Err(other) => Err(other.into()),
@@ -163,19 +183,18 @@ pub struct Apple {
     key: PrivateKey,
     /// Somebody else than Apple.
     url: Option<String>,
-    http: reqwest::Client,
+    outgoing: Outgoing,
 }
 
 impl Apple {
-    pub fn load(ios: &IosApp, base: &Path) -> std::result::Result<Self, Fault> {
+    pub fn load(ios: &IosApp, base: &Path, outgoing: &Outgoing) -> std::result::Result<Self, Fault> {
         let rules = ios.receipts.as_ref().ok_or_else(|| Fault::new("an iOS app without receipts"))?;
         let text = rules.private_key.clone().below(base).text("receipts.private_key")?;
         let wrong = || Fault::new("receipts.private_key: expected the .p8 file that Apple made");
         let der = PrivatePkcs8KeyDer::from_pem_slice(text.as_bytes()).map_err(|_| wrong())?;
         let key = PrivateKey::from_pkcs8(Algorithm::ES256, der.secret_pkcs8_der()).map_err(|_| wrong())?;
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(5)).build();
-        let http = http.map_err(|it| Fault::new(it.to_string()))?;
-        Ok(Self { team_id: rules.team_id.clone(), key_id: rules.key_id.clone(), key, url: rules.exchange_url.clone(), http })
+        let (team_id, key_id, url) = (rules.team_id.clone(), rules.key_id.clone(), rules.exchange_url.clone());
+        Ok(Self { team_id, key_id, key, url, outgoing: outgoing.clone() })
     }
 
     /// The next receipt. `None`: it is too early for one.
@@ -189,7 +208,8 @@ impl Apple {
         let token = jws::sign_with_header(&self.key, &header, &json!({ "iss": self.team_id, "iat": now_s }));
         let token = token.map_err(|it| format!("signing: {it:?}"))?;
         let body = certificate::to_header(receipt).trim_matches(':').to_owned();
-        let (status, answer) = super::play::answer(self.http.post(url).header("authorization", token).body(body)).await?;
+        let call = self.outgoing.post(&Target::of_operator(&url)?).header("authorization", &token).body(body);
+        let Answer { status, body: answer } = call.at_most(MAX_ANSWER).within(WITHIN).send().await?;
         match status {
             200 => {}
             304 => return Ok(None),

@@ -1,8 +1,8 @@
 //! Attestations that were verified before: an installation shows the same one for hours, and each costs its signature once. What
 //! is kept is what the signature said; age, attester key, tier and the installation's state are asked at every use.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use crate::bounded::BoundedMap;
+use std::sync::Arc;
 use symbolon_oauth::client_attestation::{self, Attestation, Rejected};
 use symbolon_oauth::digest;
 use symbolon_oauth::jwk::KeySet;
@@ -12,18 +12,12 @@ const MANY: usize = 8192;
 /// A larger one is verified every time: of many certificates, or with many claims.
 const MAX_BYTES: usize = 8192;
 
-type Kept = HashMap<[u8; 32], Arc<Attestation>>;
-
-/// By the SHA-256 of the whole JWT, signature included. When the younger half is full, the older one is forgotten; what is used
-/// moves to the younger.
-pub struct Seen {
-    halves: Mutex<(Kept, Kept)>,
-    many: usize,
-}
+/// By the SHA-256 of the whole JWT, signature included.
+pub struct Seen(BoundedMap<[u8; 32], Arc<Attestation>>);
 
 impl Default for Seen {
     fn default() -> Self {
-        Self { halves: Mutex::default(), many: MANY }
+        Self(BoundedMap::new(MANY))
     }
 }
 
@@ -34,32 +28,12 @@ impl Seen {
             return client_attestation::verify(text, attesters).map(Arc::new);
         }
         let digest = digest::sha256(text.as_bytes());
-        if let Some(known) = self.known(&digest).filter(|it| it.is_vouched_for_by(attesters)) {
+        if let Some(known) = self.0.get(&digest).filter(|it| it.is_vouched_for_by(attesters)) {
             return Ok(known);
         }
         let found = Arc::new(client_attestation::verify(text, attesters)?);
-        self.keep(digest, Arc::clone(&found));
+        self.0.insert(digest, Arc::clone(&found));
         Ok(found)
-    }
-
-    fn known(&self, digest: &[u8; 32]) -> Option<Arc<Attestation>> {
-        let older = {
-            let halves = self.halves.lock().ok()?;
-            match halves.0.get(digest) {
-                Some(it) => return Some(Arc::clone(it)),
-                None => Arc::clone(halves.1.get(digest)?),
-            }
-        };
-        self.keep(*digest, Arc::clone(&older));
-        Some(older)
-    }
-
-    fn keep(&self, digest: [u8; 32], attestation: Arc<Attestation>) {
-        let Ok(mut halves) = self.halves.lock() else { return };
-        if halves.0.len() >= self.many {
-            halves.1 = std::mem::take(&mut halves.0);
-        }
-        halves.0.insert(digest, attestation);
     }
 }
 
@@ -100,12 +74,12 @@ mod tests {
         assert!(seen.verified(&text, &KeySet::default()).is_err());
         assert!(seen.verified(&text, &trusted).is_ok());
         assert!(seen.verified(&attestation(&stranger, ""), &trusted).is_err());
-        assert_eq!(seen.halves.lock().unwrap().0.len(), 1, "what was refused is not kept");
+        assert_eq!(seen.0.sizes().0, 1, "what was refused is not kept");
     }
 
     #[test]
     fn what_is_kept_is_bounded_and_what_is_used_stays() {
-        let (seen, attester) = (Seen { many: 4, ..Seen::default() }, PrivateKey::generate(Algorithm::ES256).unwrap());
+        let (seen, attester) = (Seen(BoundedMap::new(4)), PrivateKey::generate(Algorithm::ES256).unwrap());
         let trusted = keys(&attester);
         let text = attestation(&attester, "");
         let first = seen.verified(&text, &trusted).unwrap();
@@ -113,9 +87,8 @@ mod tests {
             seen.verified(&attestation(&attester, ""), &trusted).unwrap();
             assert!(Arc::ptr_eq(&first, &seen.verified(&text, &trusted).unwrap()));
         }
-        let halves = seen.halves.lock().unwrap();
-        assert!(halves.0.len() <= 4 && halves.1.len() <= 4, "{} {}", halves.0.len(), halves.1.len());
-        drop(halves);
+        let (younger, older) = seen.0.sizes();
+        assert!(younger <= 4 && older <= 4, "{younger} {older}");
         let long = attestation(&attester, &"x".repeat(MAX_BYTES));
         let once = seen.verified(&long, &trusted).unwrap();
         assert!(!Arc::ptr_eq(&once, &seen.verified(&long, &trusted).unwrap()), "too large to be kept");

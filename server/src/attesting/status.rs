@@ -1,16 +1,17 @@
 //! The status list of Android's attestation keys, as this server holds it: fetched every hour from Google, or read from a file that
 //! the operator keeps. Without a list that is young enough no Android chain is accepted.
 
-use crate::app::App;
-use crate::config::StatusListSource;
+use crate::config::{Config, StatusListSource};
+use crate::core::Core;
+use crate::outgoing::{Answer, Outgoing, Target};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 use symbolon_attest::status_list::{self, MAX_BYTES, Status, StatusList};
 
-pub const GOOGLE: &str = "https://android.googleapis.com/attestation/status";
 const EVERY_S: i64 = 3600;
 /// After a failure.
 const AGAIN_S: i64 = 60;
+const WITHIN: Duration = Duration::from_secs(20);
 
 /// Lives beyond a reload.
 #[derive(Default)]
@@ -30,11 +31,11 @@ pub struct Listed {
 }
 
 impl Listed {
-    pub fn now(app: &App) -> Self {
+    pub fn now(held: &Held, config: &Config) -> Self {
         Self {
-            list: app.status.now(),
-            needed: app.config.attestation.status_source(app.config.development).is_some(),
-            max_age_s: app.config.attestation.status_max_age.0,
+            list: held.now(),
+            needed: config.attestation.status_source(config.development).is_some(),
+            max_age_s: config.attestation.status_max_age.0,
         }
     }
 
@@ -52,28 +53,28 @@ impl Listed {
 }
 
 /// Is there any client that needs the list?
-fn is_wanted(app: &App) -> bool {
-    app.config.client.values().any(|it| it.attestation.as_ref().is_some_and(|it| it.android.is_some()))
+fn is_wanted(config: &Config) -> bool {
+    config.client.values().any(|it| it.attestation.as_ref().is_some_and(|it| it.android.is_some()))
 }
 
 /// One turn of the background work; answers when the next is due.
-pub async fn refresh(app: &App) -> Duration {
-    let Some(source) = app.config.attestation.status_source(app.config.development).filter(|_| is_wanted(app)) else {
+pub async fn refresh(held: &Held, core: &Core) -> Duration {
+    let Some(source) = core.config.attestation.status_source(core.config.development).filter(|_| is_wanted(&core.config)) else {
         return Duration::from_secs(60);
     };
-    let now_s = app.now_ms() / 1000;
-    if app.status.now().is_some_and(|it| it.age_s(now_s) < EVERY_S) && matches!(source, StatusListSource::Url(_)) {
+    let now_s = core.now_ms() / 1000;
+    if held.now().is_some_and(|it| it.age_s(now_s) < EVERY_S) && matches!(source, StatusListSource::Url(_)) {
         return Duration::from_secs(60);
     }
     let read = match &source {
-        StatusListSource::Url(url) => fetch(url).await.map(|it| (it, now_s)),
-        StatusListSource::File(path) => file(&app.base.join(path)),
+        StatusListSource::Url(url) => fetch(&core.outgoing, url).await.map(|it| (it, now_s)),
+        StatusListSource::File(path) => file(&core.base.join(path)),
     };
     let parsed = read.and_then(|(bytes, at_s)| StatusList::parse(&bytes, at_s).map_err(|it| it.0.to_owned()));
     match parsed {
         Ok(list) => {
             tracing::debug!(entries = list.len(), "the status list of attestation keys was read");
-            if let Ok(mut slot) = app.status.0.write() {
+            if let Ok(mut slot) = held.0.write() {
                 *slot = Some(Arc::new(list));
             }
             Duration::from_secs(60)
@@ -96,18 +97,10 @@ fn file(path: &std::path::Path) -> Result<(Vec<u8>, i64), String> {
     Ok((std::fs::read(path).map_err(named)?, i64::try_from(changed.as_secs()).unwrap_or(0)))
 }
 
-async fn fetch(url: &str) -> Result<Vec<u8>, String> {
-    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(20)).build();
-    let mut answer = http.map_err(|it| it.to_string())?.get(url).send().await.map_err(|it| it.to_string())?;
-    if answer.status() != 200 {
-        return Err(format!("{url} answered {}", answer.status()));
+async fn fetch(outgoing: &Outgoing, url: &str) -> Result<Vec<u8>, String> {
+    let call = outgoing.get(&Target::of_operator(url)?).at_most(MAX_BYTES).within(WITHIN);
+    match call.send().await.map_err(|it| format!("{url}: {it}"))? {
+        Answer { status: 200, body } => Ok(body),
+        Answer { status, .. } => Err(format!("{url} answered {status}")),
     }
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(|it| it.to_string())? {
-        if body.len() + chunk.len() > MAX_BYTES {
-            return Err(format!("{url} is larger than {MAX_BYTES} bytes"));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }

@@ -1,10 +1,10 @@
 //! The end of an authorization: a person is proved, and the client gets a grant, the person is asked, or the client is refused.
 //! It adds to one change and answers a value; whoever called dresses it.
 
+use super::Authority;
 use super::consent::{self, Assured};
 use super::pushed;
 use super::request::{self, AuthorizationRequest};
-use crate::app::App;
 use crate::audit::Entry;
 use crate::config::{Client, ClientAuthentication};
 use crate::error::{Error, Refused, Result};
@@ -69,29 +69,29 @@ impl Granted {
 }
 
 /// Adds session, grant, consent, what is burnt and the audit entry to `change`, which already holds what the proofs build on.
-pub async fn complete(app: &App, change: &mut Change, completing: &Completing<'_>) -> Result<Completion> {
+pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing: &Completing<'_>) -> Result<Completion> {
     let Completing { client, request, proven, assured, .. } = completing;
     if request.sub.as_ref().is_some_and(|wanted| *wanted != proven.account) {
         return Ok(Completion::Refused(Refused::bad_request("login_required", "Another person signed in than was asked for.")));
     }
-    if !proven.consented && consent::is_needed(app, client, request, &proven.account, *assured).await? {
+    if !proven.consented && consent::is_needed(authority, client, request, &proven.account, *assured).await? {
         if request.prompt.iter().any(|word| word == "none") {
             return Ok(Completion::Refused(Refused::bad_request("consent_required", "The person has to consent first.")));
         }
-        return Ok(Completion::Consent(Box::new(consent::step(app, client, request))));
+        return Ok(Completion::Consent(Box::new(consent::step(authority, client, request))));
     }
-    let (session, cookie) = session_of(app, change, completing)?;
+    let (session, cookie) = session_of(authority, change, completing)?;
     let asked = asked(request, proven, change.now_ms());
-    let (number, code) = code::grant(app, change, &granting(completing, &session, &asked))?;
+    let (number, code) = code::grant(authority, change, &granting(completing, &session, &asked))?;
     let burnt = Burnt {
-        pushed: request.pushed.as_deref().and_then(|handle| pushed::burn(app, change, handle)),
+        pushed: request.pushed.as_deref().and_then(|handle| pushed::burn(authority, change, handle)),
         object: request::burn_object(change, request),
     };
     if proven.consented {
         consent::remember(change, request, &proven.account, *assured);
     }
     let mut entry = Entry::ok("code_issued").account(proven.account.as_str()).client(request.client_id.as_str());
-    entry = entry.session(sessions::public_id(app, &session)).with("scope", request.scope.to_string());
+    entry = entry.session(sessions::public_id(authority, &session)).with("scope", request.scope.to_string());
     entry.address = completing.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));
     Ok(Completion::Granted(Granted { session, number, cookie, code, burnt }))
@@ -119,13 +119,13 @@ fn granting<'a>(completing: &'a Completing<'_>, session: &'a [u8; 16], asked: &'
 }
 
 /// The session of the proofs: the present one if nothing was proved anew.
-fn session_of(app: &App, change: &mut Change, completing: &Completing<'_>) -> Result<([u8; 16], Option<String>)> {
+fn session_of(authority: &Authority<'_>, change: &mut Change, completing: &Completing<'_>) -> Result<([u8; 16], Option<String>)> {
     let proven = completing.proven;
     let unchanged = completing.session.filter(|session| session.account == proven.account && session.proofs == proven.proofs);
     if let Some(session) = unchanged {
         return Ok((session.id, None));
     }
-    let (id, cookie) = sessions::open(app, change, completing.session, &authenticated(proven), completing.session_secret)?;
+    let (id, cookie) = sessions::open(authority, change, completing.session, &authenticated(proven), completing.session_secret)?;
     Ok((id, Some(cookie)))
 }
 

@@ -1,7 +1,7 @@
 //! What a person agrees to. RFC 8252 8.6, RFC 9396 2, OpenID Connect Core 3.1.2.4.
 
+use super::Authority;
 use super::request::AuthorizationRequest;
-use crate::app::App;
 use crate::config::{Client, TierName};
 use crate::error::Result;
 use crate::grants;
@@ -38,10 +38,16 @@ impl Assured {
 }
 
 /// Must this person be asked?
-pub async fn is_needed(app: &App, client: &Client, request: &AuthorizationRequest, account: &str, assured: Assured) -> Result<bool> {
+pub async fn is_needed(
+    authority: &Authority<'_>,
+    client: &Client,
+    request: &AuthorizationRequest,
+    account: &str,
+    assured: Assured,
+) -> Result<bool> {
     let row = match decided(client, request, assured) {
         Some(needed) => return Ok(needed),
-        None => app.store.one(READ, &[account.into(), request.client_id.as_str().into()]).await?,
+        None => authority.store.one(READ, &[account.into(), request.client_id.as_str().into()]).await?,
     };
     let given = match &row {
         Some(row) => Scope::parse(row.text(0)?).unwrap_or_default(),
@@ -71,24 +77,24 @@ pub fn remember(change: &mut Change, request: &AuthorizationRequest, account: &s
 }
 
 /// The question: the client, every scope in the API's words, every detail whole.
-pub fn step(app: &App, client: &Client, request: &AuthorizationRequest) -> Step {
+pub fn step(authority: &Authority<'_>, client: &Client, request: &AuthorizationRequest) -> Step {
     let name = client.display_name(&request.client_id);
     let mut step = Step::new("consent");
     step.title = step.title.with("client", name);
     step.text = vec![Text::new("consent-lead").with("client", name)];
     let scope = request.asked_scope();
-    let words: Vec<Text> = scope.iter().flat_map(|word| words_of(app, client, word)).map(Text::new).collect();
+    let words: Vec<Text> = scope.iter().flat_map(|word| words_of(authority, client, word)).map(Text::new).collect();
     let step = if words.is_empty() { step } else { step.show(Content::List(words)) };
     request.authorization_details.iter().fold(step, |step, detail| {
-        let (heading, lines) = app.details.shown(detail);
+        let (heading, lines) = authority.details.shown(detail);
         step.show(Content::Details { heading, lines })
     })
 }
 
 /// What a scope says to a person: the words of every API of which this client may have it, and ours for OpenID's own.
-fn words_of(app: &App, client: &Client, scope: &str) -> Vec<String> {
+fn words_of(authority: &Authority<'_>, client: &Client, scope: &str) -> Vec<String> {
     let own = client.apis.iter().filter(|(_, allowed)| allowed.iter().any(|word| word == scope));
-    let mut words: Vec<String> = own.filter_map(|(api, _)| Some(app.config.api.get(api)?.scope.get(scope)?.text.clone())).collect();
+    let mut words: Vec<String> = own.filter_map(|(api, _)| Some(authority.config.api.get(api)?.scope.get(scope)?.text.clone())).collect();
     if grants::OPENID_SCOPES.contains(&scope) || words.is_empty() {
         words.push(format!("scope-{scope}"));
     }

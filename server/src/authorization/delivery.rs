@@ -1,7 +1,7 @@
 //! How a finished authorization reaches whoever asked for it. RFC 6749 4.1.2, RFC 9207, JARM.
 
+use super::Authority;
 use super::request::{AuthorizationRequest, Back, ResponseMode};
-use crate::app::App;
 use crate::error::{Fault, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -37,15 +37,15 @@ pub enum Response {
 }
 
 /// The authorization response in the mode that was asked for, with `iss` (RFC 9207) and `state` as it came.
-pub fn respond(app: &App, back: &Back, parameters: &[(&str, &str)], now_ms: i64) -> Result<Response> {
+pub async fn respond(authority: &Authority<'_>, back: &Back, parameters: &[(&str, &str)], now_ms: i64) -> Result<Response> {
     let mut all: Vec<(&str, &str)> = parameters.to_vec();
     if let Some(state) = &back.state {
         all.push(("state", state));
     }
-    all.push(("iss", &app.config.issuer));
+    all.push(("iss", &authority.config.issuer));
     let signed;
     if let Some(client_id) = &back.signed_for {
-        signed = signed_response(app, client_id, &all, now_ms)?;
+        signed = signed_response(authority, client_id, &all, now_ms).await?;
         all = vec![("response", &signed)];
     }
     let encoded: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&all).finish();
@@ -61,14 +61,14 @@ pub fn respond(app: &App, back: &Back, parameters: &[(&str, &str)], now_ms: i64)
 }
 
 /// JARM 2.1: the parameters as claims, with `aud` and `exp`; `iss` is among them already. Typed, so that it is nothing else.
-fn signed_response(app: &App, client_id: &str, parameters: &[(&str, &str)], now_ms: i64) -> Result<String> {
-    let client = app.client(client_id).ok_or_else(|| Fault::new("the client vanished"))?;
-    let alg = client.authorization_signed_response_alg.unwrap_or(app.config.signing.alg);
+async fn signed_response(authority: &Authority<'_>, client_id: &str, parameters: &[(&str, &str)], now_ms: i64) -> Result<String> {
+    let client = authority.clients.get(client_id).await?.ok_or_else(|| Fault::new("the client vanished"))?;
+    let alg = client.authorization_signed_response_alg.unwrap_or(authority.config.signing.alg);
     let mut claims: serde_json::Map<String, Json> =
         parameters.iter().map(|(name, value)| ((*name).to_owned(), Json::from(*value))).collect();
     claims.insert("aud".to_owned(), client_id.into());
     claims.insert("exp".to_owned(), (now_ms / 1000 + 600).into());
-    let key = app.keys.signer(alg, now_ms)?;
+    let key = authority.keys.signer(alg, now_ms)?;
     Ok(jws::sign(&key, "oauth-authz-resp+jwt", &claims).map_err(|error| Fault::new(format!("signing an answer: {error:?}")))?)
 }
 

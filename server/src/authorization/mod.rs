@@ -5,3 +5,22 @@ pub mod consent;
 pub mod delivery;
 pub mod pushed;
 pub mod request;
+
+use crate::core::Core;
+use crate::grants::details::Types;
+use std::ops::Deref;
+
+/// What an authorization is judged with.
+#[derive(Clone, Copy)]
+pub struct Authority<'a> {
+    pub core: &'a Core,
+    pub details: &'a Types,
+}
+
+impl Deref for Authority<'_> {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        self.core
+    }
+}

@@ -1,8 +1,8 @@
 //! Pushed authorization requests (RFC 9126) in the store: one row, burnt by the change that issues the code and not at page load, so that
 //! a reload or a link preview costs nothing.
 
+use super::Authority;
 use super::request::{AuthorizationRequest, Problem, redirect_is_registered};
-use crate::app::App;
 use crate::config::Client;
 use crate::error::{Error, Fault, Refused};
 use crate::store::{Change, Expect, Value};
@@ -17,19 +17,19 @@ const READ: &str = "SELECT client, body, expires_ms FROM pushed_request WHERE id
 const DELETE: &str = "DELETE FROM pushed_request WHERE id = $1";
 
 /// Adds the request to a change. Answers its `request_uri`.
-pub fn push(app: &App, change: &mut Change, client_id: &str, request: &AuthorizationRequest) -> Result<String, Fault> {
+pub fn push(authority: &Authority<'_>, change: &mut Change, client_id: &str, request: &AuthorizationRequest) -> Result<String, Fault> {
     let id = crate::seal::time_ordered_id(change.now_ms())?;
     // A request object is spent by the push itself.
     let stored = AuthorizationRequest { object: None, ..request.clone() };
     let body = serde_json::to_string(&stored).map_err(|error| Fault::new(error.to_string()))?;
     let expires_ms = change.now_ms() + LIFETIME_S * 1000;
     change.run(INSERT, vec![Value::from(&id[..]), client_id.into(), body.into(), expires_ms.into()]);
-    Ok(format!("{PREFIX}{}", app.handles.make(Kind::RequestUri, &id, 0, 0, b"")))
+    Ok(format!("{PREFIX}{}", authority.handles.make(Kind::RequestUri, &id, 0, 0, b"")))
 }
 
 /// The request behind a `request_uri`. Whatever is wrong with it is a page: there is no redirect URI to trust.
 pub async fn open(
-    app: &App,
+    authority: &Authority<'_>,
     client_id: &str,
     client: &Client,
     uri: &str,
@@ -43,8 +43,8 @@ pub async fn open(
         let hint = "Only request_uri values of our own PAR endpoint are accepted; nothing is fetched.";
         Problem::Page(Refused::bad_request("request_uri_not_supported", hint).into())
     })?;
-    let read = app.handles.read(Kind::RequestUri, handle).ok_or_else(|| wrong("tag"))?;
-    let row = app.store.one(READ, &[Value::from(&read.id[..])]).await.map_err(Error::from)?.ok_or_else(|| wrong("no row"))?;
+    let read = authority.handles.read(Kind::RequestUri, handle).ok_or_else(|| wrong("tag"))?;
+    let row = authority.store.one(READ, &[Value::from(&read.id[..])]).await.map_err(Error::from)?.ok_or_else(|| wrong("no row"))?;
     let text = |it: std::result::Result<&str, Fault>| it.map(str::to_owned).map_err(Error::from);
     if text(row.text(0))? != client_id {
         return Err(wrong("pushed by another client"));
@@ -63,8 +63,8 @@ pub async fn open(
 }
 
 /// The statement that burns a pushed request; used twice, it conflicts.
-pub fn burn(app: &App, change: &mut Change, handle: &str) -> Option<usize> {
-    let read = app.handles.read(Kind::RequestUri, handle)?;
+pub fn burn(authority: &Authority<'_>, change: &mut Change, handle: &str) -> Option<usize> {
+    let read = authority.handles.read(Kind::RequestUri, handle)?;
     let at = change.len();
     change.run_expecting(DELETE, vec![Value::from(&read.id[..])], Expect::Exactly(1));
     Some(at)

@@ -1,9 +1,9 @@
 //! What an authorization request may ask. RFC 6749 4.1.1, RFC 7636, RFC 9126 4, OpenID Connect Core 3.1.2. `check` is the one judge:
 //! the pushed and the plain way both pass it, and `still_allowed` asks the same rules again for every answer of a sign-in.
 
-use crate::app::App;
+use super::Authority;
 use crate::config::{Client, ClientKind, Profile};
-use crate::error::{Error, Refused, Result};
+use crate::error::{Error, Fault, Refused, Result};
 use crate::grants;
 use crate::login::state::Rules;
 use crate::store::Change;
@@ -112,6 +112,12 @@ impl Problem {
     }
 }
 
+impl From<Fault> for Problem {
+    fn from(fault: Fault) -> Self {
+        Self::Page(fault.into())
+    }
+}
+
 impl From<Error> for Problem {
     fn from(it: Error) -> Self {
         Self::Page(it)
@@ -123,15 +129,20 @@ fn page(hint: &'static str) -> Problem {
 }
 
 /// What an authorization request may ask, signed or plain, pushed or not.
-pub fn check(app: &App, client_id: &str, client: &Client, form: &Form) -> std::result::Result<AuthorizationRequest, Problem> {
+pub fn check(
+    authority: &Authority<'_>,
+    client_id: &str,
+    client: &Client,
+    form: &Form,
+) -> std::result::Result<AuthorizationRequest, Problem> {
     if !form.contains("request") {
         if client.require_signed_request_object {
             return Err(page("This client must sign its authorization requests (RFC 9101): send a request object."));
         }
-        return check_parameters(app, client_id, client, form);
+        return check_parameters(authority, client_id, client, form);
     }
-    let object = opened(app, client_id, client, form)?;
-    let mut request = check_parameters(app, client_id, client, &object.parameters)?;
+    let object = opened(authority, client_id, client, form)?;
+    let mut request = check_parameters(authority, client_id, client, &object.parameters)?;
     let text = form.get("request").unwrap_or_default();
     request.object = Some((object.jti.unwrap_or_else(|| base64url::encode(&digest::sha256(text.as_bytes()))), object.exp_s));
     Ok(request)
@@ -149,7 +160,7 @@ pub fn used_object() -> Error {
 }
 
 /// The request object (RFC 9101 6). Only the client's own keys count, and nothing is fetched.
-fn opened(app: &App, client_id: &str, client: &Client, form: &Form) -> std::result::Result<RequestObject, Problem> {
+fn opened(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form) -> std::result::Result<RequestObject, Problem> {
     let failed = |code, hint, why: &str| Problem::Page(Refused::bad_request(code, hint).because(why).into());
     let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
     let keys = keys.ok_or_else(|| failed("request_not_supported", "This client registered no keys (jwks) to sign requests with.", ""))?;
@@ -159,10 +170,10 @@ fn opened(app: &App, client_id: &str, client: &Client, form: &Form) -> std::resu
     }
     let expected = request_object::Expected {
         client_id,
-        issuer: &app.config.issuer,
+        issuer: &authority.config.issuer,
         algorithm: client.request_object_signing_alg,
         wants_nbf: client.profile == Some(Profile::Fapi2) || client.require_signed_request_object,
-        now_s: app.now_ms() / 1000,
+        now_s: authority.now_ms() / 1000,
     };
     request_object::check(text, keys, &expected).map_err(|why| {
         let hint = "The request object is refused: signed by the client, aud this issuer, nbf and exp within the hour, client_id inside.";
@@ -195,9 +206,14 @@ fn mode_is_registered(client: &Client, names: &[&str]) -> bool {
 }
 
 /// First what decides where an answer may go; from then on the client is told.
-fn check_parameters(app: &App, client_id: &str, client: &Client, form: &Form) -> std::result::Result<AuthorizationRequest, Problem> {
+fn check_parameters(
+    authority: &Authority<'_>,
+    client_id: &str,
+    client: &Client,
+    form: &Form,
+) -> std::result::Result<AuthorizationRequest, Problem> {
     let back = checked_back(client_id, client, form)?;
-    match asked(app, client_id, client, form, &back) {
+    match asked(authority, client_id, client, form, &back) {
         Ok(it) => Ok(it),
         Err(Error::Refused(it)) => Err(Problem::Redirect(*it, back)),
         Err(fault) => Err(Problem::Page(fault)),
@@ -226,7 +242,7 @@ pub fn redirect_is_registered(client: &Client, uri: &str) -> bool {
 
 /// The rules of an accepted request under the present configuration: a client that was disabled, or lost a redirect URI, a scope or an
 /// API since the sign-in began, gets nothing for it. The error is for a page: its redirect URI may be the one that is gone.
-pub fn still_allowed(app: &App, client: &Client, request: &AuthorizationRequest) -> Result<()> {
+pub fn still_allowed(authority: &Authority<'_>, client: &Client, request: &AuthorizationRequest) -> Result<()> {
     let gone = |why: &str| {
         let hint = "What the app asked for is no longer allowed. Go back to the app and start again.";
         Error::from(Refused::bad_request("invalid_session", hint).because(why))
@@ -253,9 +269,9 @@ pub fn still_allowed(app: &App, client: &Client, request: &AuthorizationRequest)
     if !asked.is_empty() {
         grants::allowed_scope(client, Some(&asked)).map_err(|_| gone("a scope is no longer allowed"))?;
     }
-    app.details.allowed(client, &request.authorization_details).map_err(|_| gone("an authorization detail is no longer allowed"))?;
+    authority.details.allowed(client, &request.authorization_details).map_err(|_| gone("an authorization detail is no longer allowed"))?;
     for one in &request.resource {
-        let target = grants::target(&app.config, client, &request.scope, &request.authorization_details, &[one], &[]);
+        let target = grants::target(&authority.config, client, &request.scope, &request.authorization_details, &[one], &[]);
         target.map_err(|_| gone("a resource is no longer allowed"))?;
     }
     Ok(())
@@ -263,14 +279,14 @@ pub fn still_allowed(app: &App, client: &Client, request: &AuthorizationRequest)
 
 /// What the request asks of the sign-in, under the present configuration. A wanted `acr` raises the sign-in and never lowers it; essential
 /// and nowhere to be had, it is an error and never a weaker token (368-Z).
-pub fn sign_in_rules(app: &App, client: &Client, request: &AuthorizationRequest) -> Result<Rules> {
+pub fn sign_in_rules(authority: &Authority<'_>, client: &Client, request: &AuthorizationRequest) -> Result<Rules> {
     let name = client.login_policy();
     let unknown = || Refused::bad_request("invalid_session", "This app cannot sign you in now. Go back to the app and start again.");
-    let own = app.machine.policy(name).ok_or_else(|| unknown().because(format!("there is no [login.{name}]")))?;
+    let own = authority.config.policy(name).ok_or_else(|| unknown().because(format!("there is no [login.{name}]")))?;
     let rules = |policy| Rules { policy, max_age_s: request.max_age_s, force: request.prompt.iter().any(|word| word == "login") };
     for wanted in &request.acr_values {
         // Several policies may give it: the client's own comes first.
-        let all = std::iter::once(own).chain(app.machine.policies().map(|(_, policy)| policy));
+        let all = std::iter::once(own).chain(authority.config.login.values().map(|login| &login.0));
         if let Some(found) = all.into_iter().find(|policy| policy.acr.as_ref() == Some(wanted) && policy.is_no_weaker_than(own)) {
             return Ok(rules(found.clone()));
         }
@@ -282,7 +298,7 @@ pub fn sign_in_rules(app: &App, client: &Client, request: &AuthorizationRequest)
     Ok(rules(own.clone()))
 }
 
-fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) -> Result<AuthorizationRequest> {
+fn asked(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form, back: &Back) -> Result<AuthorizationRequest> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     match form.get("response_type") {
         Some("code") => {}
@@ -303,15 +319,15 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         return Err(invalid("Without PKCE a request needs a nonce, and the scope openid whose ID token carries it back.").into());
     }
     let resource: Vec<String> = form.all("resource").into_iter().map(str::to_owned).collect();
-    let authorization_details = app.details.parse(client, form)?;
+    let authorization_details = authority.details.parse(client, form)?;
     for one in &resource {
-        grants::target(&app.config, client, &scope, &authorization_details, &[one], &[])?;
+        grants::target(&authority.config, client, &scope, &authorization_details, &[one], &[])?;
     }
     let wanted = checked_claims(form)?;
-    let sub = checked_sub(app, form, wanted.sub.clone())?;
+    let sub = checked_sub(authority, form, wanted.sub.clone())?;
     let acr_values = if wanted.acr_values.is_empty() { words(form, "acr_values") } else { wanted.acr_values.clone() };
     let essential_acr = wanted.essential_acr;
-    let claims = claims::allowed(&app.config, client, &scope, wanted);
+    let claims = claims::allowed(&authority.config, client, &scope, wanted);
     Ok(AuthorizationRequest {
         client_id: client_id.to_owned(),
         back: back.clone(),
@@ -321,7 +337,7 @@ fn asked(app: &App, client_id: &str, client: &Client, form: &Form, back: &Back) 
         dpop_jkt: checked_jkt(form)?,
         instance: None,
         nonce,
-        prompt: checked_prompt(form, app.config.registration.is_some())?,
+        prompt: checked_prompt(form, authority.config.registration.is_some())?,
         max_age_s: checked_max_age(form)?.or(client.default_max_age.map(|it| it.0)),
         acr_values,
         essential_acr,
@@ -410,10 +426,10 @@ fn checked_claims(form: &Form) -> Result<ClaimsParameter> {
 }
 
 /// The person the request insists on: by id_token_hint, by `sub` in the claims parameter, or by both alike.
-fn checked_sub(app: &App, form: &Form, claimed: Option<String>) -> Result<Option<String>> {
+fn checked_sub(authority: &Authority<'_>, form: &Form, claimed: Option<String>) -> Result<Option<String>> {
     let Some(hint) = form.get("id_token_hint") else { return Ok(claimed) };
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
-    let hinted = id_token::check_hint(hint, &app.keys.verifiers(app.now_ms()), &app.config.issuer);
+    let hinted = id_token::check_hint(hint, &authority.keys.verifiers(authority.now_ms()), &authority.config.issuer);
     let hinted = hinted.ok().and_then(|it| it.get("sub").and_then(Json::as_str).map(str::to_owned));
     let sub = hinted.ok_or_else(|| invalid("id_token_hint is not an ID token of this server."))?;
     if claimed.is_some_and(|it| it != sub) {

@@ -4,7 +4,7 @@
 use super::{Desk, Out};
 use crate::config::{Client, ClientAuthentication, ClientKind, Config, IosBuild, Most, TokenFormat, fapi};
 use crate::error::Error;
-use crate::login::policy::Policy;
+use crate::login::proof::MethodName;
 use crate::store::MOST_OFFSET_MS;
 use std::collections::BTreeMap;
 use symbolon_oauth::redirect::{self, RedirectKind};
@@ -74,8 +74,7 @@ fn review(config: &Config, stored: Option<&Stored>) -> (usize, Vec<String>) {
     issuer_lines(config, &mut lines);
     lines.extend(stored.iter().flat_map(|it| it.lines.iter().cloned()));
     for (name, policy) in &config.login {
-        let chains = policy.require.iter().map(|it| it.split('+').map(str::trim).collect::<Vec<_>>());
-        if chains.into_iter().any(|it| it == ["password"]) {
+        if policy.0.chains.iter().any(|chain| *chain == [MethodName::PASSWORD]) {
             lines.push(format!(
                 "  ! [login.{name}]: a password alone signs in; whoever fishes for it, or finds it elsewhere, is the person"
             ));
@@ -199,12 +198,8 @@ fn redirect_lines(client: &Client, lines: &mut Vec<String>) {
 
 /// A policy is a client's own, or it has an acr and asks for no less than that does.
 fn reached(config: &Config, clients: &[&Client], name: &str) -> bool {
-    let policy = |name: &str| match config.login.get(name) {
-        Some(login) => Policy::parse(&login.require, login.acr.as_deref()).ok(),
-        None => (name == "default").then(Policy::password_alone),
-    };
-    let raises = |own: &str| match (policy(name), policy(own)) {
-        (Some(higher), Some(own)) => higher.acr.is_some() && higher.is_no_weaker_than(&own),
+    let raises = |own: &str| match (config.policy(name), config.policy(own)) {
+        (Some(higher), Some(own)) => higher.acr.is_some() && higher.is_no_weaker_than(own),
         _ => false,
     };
     name == "default" || clients.iter().map(|it| it.login_policy()).any(|own| own == name || raises(own))

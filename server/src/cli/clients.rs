@@ -195,6 +195,7 @@ async fn store(desk: &Desk, it: Read, replace: bool) -> Result<Result<Read, Vec<
     } else {
         change.run(ADD, vec![it.id.as_str().into(), body.into(), desk.now_ms().into()]);
     }
+    crate::clients::add_needs(&mut change, &it.client);
     change.audit(
         audit::Entry::ok(if exists { "client_replaced" } else { "client_registered" }).client(it.id.as_str()).with("by", "command line"),
     );

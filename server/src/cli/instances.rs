@@ -1,7 +1,7 @@
 //! `symbolon instance`: installations of apps, and managed devices.
 
 use super::{Desk, Out, shown};
-use crate::attesting::{android, attester};
+use crate::attesting::{android, case};
 use crate::audit;
 use crate::config::{is_at_least, version};
 use crate::error::{Error, Fault};
@@ -141,7 +141,7 @@ impl Wanted {
     }
 
     fn names(&self, row: &Row) -> Result<bool, Fault> {
-        let facts = attester::facts(row.text(2)?)?;
+        let facts = case::facts(row.text(2)?)?;
         let (jkt, platform) = (row.text(0)?, row.text(3)?);
         // A version that is not known is not old: such installations are named by other means.
         let said = facts["version"].as_i64().map(|it| it.to_string()).or_else(|| facts["bundle_version"].as_str().map(str::to_owned));

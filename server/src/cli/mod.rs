@@ -235,7 +235,7 @@ async fn start(cli: Cli) -> Result<ExitCode, Error> {
     match cli.command {
         Command::Serve => serve::serve(path).await?,
         Command::Init { dir } => init::init(&dir)?,
-        Command::Config => print!("{}", reference::REFERENCE),
+        Command::Config => print!("{}", reference::reference()),
         Command::Client { action: clients::Client::Secret { hmac: false } } => clients::secret(None)?,
         Command::Client { action: clients::Client::Secret { hmac: true } } => {
             clients::secret(Some(&KeyRing::new(load(&path)?.master_key.read()?)?))?;

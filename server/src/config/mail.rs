@@ -1,8 +1,45 @@
-//! How mail leaves the house, and who may register.
+//! `[mail]`: the SMTP server that takes our mail. RFC 5321.
 
 use super::SecretSource;
+use super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
 use serde::Deserialize;
 use std::net::IpAddr;
+
+pub(super) const SECTION: Section = Section {
+    path: "mail",
+    title: "Mail",
+    text: "The SMTP server that takes the server's letters. Without this table no mail is sent; codes by e-mail, password reset and registration \
+           are off. [signing-in.md](signing-in.md) says what is sent when.",
+    presence: Presence::Absent,
+    keys: KEYS,
+    example: r#"
+[mail]
+server = "smtp.example.com"
+from = "Example Shop <no-reply@example.com>"
+username = "symbolon"
+password = { file = "smtp.password" }
+"#,
+};
+
+const KEYS: &[Key] = &[
+    required("server", Kind::Text, r#""smtp.example.com""#, "Name or address of the mail server."),
+    optional("port", Kind::Number, "465, 587 or 25, as `security` is `tls`, `starttls` or `none`", "465", "Its port."),
+    defaulted(
+        "security",
+        Kind::OneOf(&["tls", "starttls", "none"]),
+        r#""tls""#,
+        "TLS from the first byte, or STARTTLS and no mail without it. `none` is only for a server on this machine.",
+    ),
+    required("from", Kind::Text, r#""Example Shop <no-reply@example.com>""#, "Who the letters come from."),
+    optional("username", Kind::Text, "no authentication", r#""symbolon""#, "The name to authenticate with."),
+    optional(
+        "password",
+        Kind::Secret,
+        "no authentication",
+        r#"{ file = "smtp.password" }"#,
+        "The password that goes with it. The variable SYMBOLON_MAIL_PASSWORD comes first.",
+    ),
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -16,7 +53,6 @@ pub enum MailSecurity {
     None,
 }
 
-/// The SMTP server that takes our mail. RFC 5321.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Mail {
@@ -25,11 +61,9 @@ pub struct Mail {
     pub port: Option<u16>,
     #[serde(default)]
     pub security: MailSecurity,
-    /// `Example Shop <no-reply@example.com>`.
     pub from: String,
     #[serde(default)]
     pub username: Option<String>,
-    /// The variable SYMBOLON_MAIL_PASSWORD comes first.
     #[serde(default)]
     pub password: Option<SecretSource>,
 }
@@ -59,23 +93,6 @@ impl Mail {
     }
 }
 
-/// People who make their own account. Off unless the table is there.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Registration {
-    /// Only addresses of these domains; empty: of any.
-    #[serde(default)]
-    pub email_domains: Vec<String>,
-}
-
-impl Registration {
-    /// May an address of this domain register?
-    pub fn allows(&self, email: &str) -> bool {
-        let domain = email.rsplit_once('@').map_or("", |it| it.1);
-        self.email_domains.is_empty() || self.email_domains.iter().any(|it| it.eq_ignore_ascii_case(domain))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -91,14 +108,5 @@ mod tests {
         assert_eq!(of("mail.example.com", "none", "no-reply@example.com"), 1);
         assert_eq!(of("mail.example.com", "starttls", "no-reply@example.com"), 0);
         assert_eq!(of("mail.example.com", "tls", "nobody"), 1);
-    }
-
-    #[test]
-    fn a_domain_is_compared_whole() {
-        let some = Registration { email_domains: vec!["Example.com".into()] };
-        assert!(some.allows("a@example.com"));
-        for other in ["a@evil-example.com", "a@example.com.evil.com", "a@sub.example.com", "example.com"] {
-            assert!(!some.allows(other), "{other}");
-        }
     }
 }

@@ -1,35 +1,54 @@
 //! The configuration: one TOML file, the API first. Unknown keys, dangling names and plain secrets are errors that say
 //! where they are.
 
+mod api;
 mod attestation;
+mod brand;
 mod client;
-pub mod fapi;
-mod judge;
-mod keys;
+pub mod docs;
+mod dpop;
+mod login;
 mod mail;
+mod mtls;
+mod networks;
+mod registration;
+mod retention;
+pub mod schema;
 mod secret;
+mod server;
+mod session;
+mod signing;
 mod span;
-mod tier;
+mod tls;
 
-pub use attestation::{
-    AndroidApp, AttestationRules, AttesterX5c, IosApp, IosBuild, PlayDevice, PlayRules, Receipts, UserAuth, is_at_least, version,
-};
+pub use api::{Api, ApiScope, DetailType, TokenFormat};
+pub use attestation::{Attesting, StatusList, StatusListSource};
+pub use brand::Brand;
 pub use client::{
-    CertificateName, Client, ClientAuthentication, ClientKind, Dpop, GRANTS, Most, OnStale, Profile, RESPONSE_MODES, Refresh, RefreshMode,
-    TlsClientAuth, USER_SCOPES,
+    AndroidApp, AttestationRules, AttesterX5c, CertificateName, Client, ClientAuthentication, ClientKind, Fingerprint, GRANTS, IosApp,
+    IosBuild, Jwks, Most, OnStale, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Tier, TierName,
+    TlsClientAuth, USER_SCOPES, UserAuth, fapi, is_at_least, version,
 };
-pub use keys::Jwks;
-pub use mail::{Mail, MailSecurity, Registration};
+pub use dpop::{Dpop, DpopRules};
+pub use login::{DEFAULT as DEFAULT_POLICY, LoginPolicy};
+pub use mail::{Mail, MailSecurity};
+pub use mtls::Mtls;
+pub use networks::Networks;
+pub use registration::Registration;
+pub use retention::Retention;
 pub use secret::{MasterKey, Secret, SecretSource};
+pub use session::Session;
+pub use signing::Signing;
 pub use span::Span;
-pub use tier::{Tier, TierName};
+pub use tls::Tls;
 
-use serde::{Deserialize, Serialize};
+use crate::login::policy::Policy;
+use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::{base64url, digest};
 
 /// What is wrong with a configuration, and where.
@@ -49,19 +68,47 @@ impl fmt::Display for ConfigError {
 }
 impl std::error::Error for ConfigError {}
 
+/// All sections, in the order in which they are shown.
+pub fn sections() -> Vec<&'static docs::Section> {
+    let mut all = vec![
+        &server::SECTION,
+        &tls::SECTION,
+        &mtls::SECTION,
+        &brand::SECTION,
+        &mail::SECTION,
+        &registration::SECTION,
+        &session::SECTION,
+        &signing::SECTION,
+        &retention::SECTION,
+        &dpop::SECTION,
+        &attestation::SECTION,
+        &login::SECTION,
+        &api::API,
+        &api::SCOPE,
+        &api::DETAIL,
+    ];
+    all.extend(client::SECTIONS);
+    all
+}
+
+/// A URL as it will stand in headers, pages and tokens: what the URL parser would take away in silence, a line break above all,
+/// is no URL here (571-V).
+fn read_url(text: &str) -> Option<url::Url> {
+    text.bytes().all(|it| it.is_ascii_graphic()).then(|| url::Url::parse(text).ok())?
+}
+
+/// The whole file. Values are read into what the server works with; what is wrong only beside other values, `problems` finds.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     pub issuer: String,
-    #[serde(default = "listen")]
+    #[serde(default = "server::listen")]
     pub listen: String,
-    #[serde(default = "database")]
+    #[serde(default = "server::database")]
     pub database: String,
-    /// Proxies whose X-Forwarded-For is believed: addresses or CIDR blocks.
     #[serde(default)]
-    pub trusted_proxies: Vec<String>,
-    /// What one address (IPv6: a /64) may hold at a time; `trusted_proxies` are not counted.
-    #[serde(default = "connections_per_address")]
+    pub trusted_proxies: Networks,
+    #[serde(default = "server::connections_per_address")]
     pub connections_per_address: NonZeroU32,
     #[serde(default)]
     pub tls: Option<Tls>,
@@ -91,257 +138,14 @@ pub struct Config {
     pub client: BTreeMap<String, Client>,
     #[serde(default)]
     pub login: BTreeMap<String, LoginPolicy>,
-    /// Where a running server listens to `symbolon` commands, for its own user only.
-    #[serde(default = "admin_socket")]
+    #[serde(default = "server::admin_socket")]
     pub admin_socket: Option<PathBuf>,
-    /// Address and port of /metrics; absent: there is none.
     #[serde(default)]
     pub metrics: Option<String>,
-    /// Templates of the operator's that replace ours.
     #[serde(default)]
     pub templates: Option<PathBuf>,
-    /// UNSAFE: an http issuer on a loopback address.
     #[serde(default)]
     pub development: bool,
-}
-
-fn listen() -> String {
-    "127.0.0.1:8080".to_owned()
-}
-#[expect(clippy::unnecessary_wraps, reason = "a default of serde's")]
-fn admin_socket() -> Option<PathBuf> {
-    Some(PathBuf::from("symbolon.sock"))
-}
-/// Many phones can stand behind one address of a carrier.
-fn connections_per_address() -> NonZeroU32 {
-    NonZeroU32::MIN.saturating_add(999)
-}
-fn database() -> String {
-    "sqlite:symbolon.db".to_owned()
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    pub certificate: PathBuf,
-    pub key: PathBuf,
-}
-
-/// Client certificates. RFC 8705.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Mtls {
-    /// What stands in front of the paths of `mtls_endpoint_aliases`, the issuer's path included.
-    pub url: String,
-    /// Address and port of a listener of its own, which asks for certificates; with the files of [tls].
-    #[serde(default)]
-    pub listen: Option<String>,
-    /// Proxies that end TLS and whose Client-Cert header is believed (RFC 9440): addresses or CIDR blocks. They must take away
-    /// what a caller sends under that name.
-    #[serde(default)]
-    pub client_cert_from: Vec<String>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Brand {
-    pub name: String,
-    pub privacy_url: Option<String>,
-    pub terms_url: Option<String>,
-    pub support_url: Option<String>,
-    /// A .svg or .png file.
-    pub logo: Option<PathBuf>,
-    /// `#rrggbb`: buttons and links.
-    pub accent: Option<String>,
-    /// The same where it is dark; absent: made from `accent`.
-    pub accent_dark: Option<String>,
-}
-
-impl Default for Brand {
-    fn default() -> Self {
-        Self {
-            name: "Symbolon".to_owned(),
-            privacy_url: None,
-            terms_url: None,
-            support_url: None,
-            logo: None,
-            accent: None,
-            accent_dark: None,
-        }
-    }
-}
-
-/// Limits of the browser's single sign-on.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Session {
-    pub idle: Span,
-    pub absolute: Span,
-}
-
-impl Default for Session {
-    fn default() -> Self {
-        Self { idle: Span::hours(2), absolute: Span::hours(12) }
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Signing {
-    pub alg: Algorithm,
-    pub rotate_every: Span,
-    pub publish_ahead: Span,
-}
-
-impl Default for Signing {
-    fn default() -> Self {
-        Self { alg: Algorithm::ES256, rotate_every: Span::days(90), publish_ahead: Span::days(1) }
-    }
-}
-
-/// How long audit entries are kept.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Retention {
-    /// Sign-ins, refusals, ends, what operators did.
-    pub audit_security: Span,
-    /// Tokens that were issued and refreshed as always.
-    pub audit_routine: Span,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { audit_security: Span::days(400), audit_routine: Span::days(30) }
-    }
-}
-
-/// Our own attester.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Attesting {
-    /// UNSAFE, and only with `development = true`: roots of simulated phones (SubjectPublicKeyInfo in base64url).
-    pub simulated_roots: Vec<String>,
-    /// Android's status list: an https URL, `file:PATH`, or "off" (UNSAFE). Absent: Google's; with `development = true` off.
-    pub status_list: Option<String>,
-    /// An older list refuses every chain.
-    pub status_max_age: Span,
-}
-
-impl Default for Attesting {
-    fn default() -> Self {
-        Self { simulated_roots: Vec::new(), status_list: None, status_max_age: Span::days(3) }
-    }
-}
-
-/// Where the status list comes from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum StatusListSource {
-    Url(String),
-    File(PathBuf),
-}
-
-impl Attesting {
-    /// `None`: no list is asked.
-    pub fn status_source(&self, development: bool) -> Option<StatusListSource> {
-        match self.status_list.as_deref() {
-            Some("off") => None,
-            Some(text) => Some(match text.strip_prefix("file:") {
-                Some(path) => StatusListSource::File(PathBuf::from(path)),
-                None => StatusListSource::Url(text.to_owned()),
-            }),
-            None if development => None,
-            None => Some(StatusListSource::Url(crate::attesting::status::GOOGLE.to_owned())),
-        }
-    }
-}
-
-/// Proofs of possession. RFC 9449.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct DpopRules {
-    pub algorithms: Vec<Algorithm>,
-    /// Proofs must carry a nonce of ours, so that none can be made ahead of time.
-    pub nonce: bool,
-}
-
-impl Default for DpopRules {
-    fn default() -> Self {
-        Self { algorithms: vec![Algorithm::ES256, Algorithm::EdDSA], nonce: true }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TokenFormat {
-    #[default]
-    Jwt,
-    Opaque,
-}
-
-/// An API: the message credential is designed here, before any client.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Api {
-    pub audience: String,
-    #[serde(default)]
-    pub token: TokenFormat,
-    #[serde(default = "lifetime")]
-    pub lifetime: Span,
-    #[serde(default)]
-    pub signing_alg: Option<Algorithm>,
-    /// "required": no token for this API without a key.
-    #[serde(default)]
-    pub dpop: Dpop,
-    /// Tokens say in `tier` what the installation proved.
-    #[serde(default)]
-    pub tier_claim: bool,
-    /// Claims every token for this API carries.
-    #[serde(default)]
-    pub claims: Vec<String>,
-    #[serde(default)]
-    pub introspection_secret: Option<Secret>,
-    /// RFC 9701 6; absent: `signing.alg`.
-    #[serde(default)]
-    pub introspection_signed_response_alg: Option<Algorithm>,
-    #[serde(default)]
-    pub scope: BTreeMap<String, ApiScope>,
-    /// RFC 9396: the types of authorization details this API understands.
-    #[serde(default)]
-    pub authorization_details: BTreeMap<String, DetailType>,
-}
-
-fn lifetime() -> Span {
-    Span::minutes(15)
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiScope {
-    /// What the consent page says.
-    pub text: String,
-    #[serde(default)]
-    pub claims: Vec<String>,
-    /// API name to scopes of it: a token for that API with one of them may be exchanged for this scope (RFC 8693).
-    #[serde(default)]
-    pub exchange_from: BTreeMap<String, Vec<String>>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DetailType {
-    /// What the consent page says above the values.
-    pub text: String,
-    /// JSON Schema of one object; `type` is added, and what it does not name is refused.
-    pub schema: serde_json::Value,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LoginPolicy {
-    /// Chains of methods; any one of them is enough.
-    pub require: Vec<String>,
-    #[serde(default)]
-    pub acr: Option<String>,
 }
 
 /// Adds the nearest name to "unknown field `a`, expected one of `b`, `c`".
@@ -367,6 +171,26 @@ impl Config {
         })
     }
 
+    /// What is wrong with a configuration that could be read: mistakes, each with where it is. Weak spots are `symbolon check`'s.
+    fn problems(&self) -> Vec<String> {
+        let mut found = server::problems(self);
+        found.extend(self.api.iter().flat_map(|(name, it)| it.problems(name, self)));
+        for (id, client) in &self.client {
+            found.extend(self.judge_client(client).into_iter().map(|it| format!("[client.{id}]: {it}")));
+        }
+        for (name, policy) in &self.login {
+            found.extend(policy.problems(self.mail.is_some()).into_iter().map(|it| format!("[login.{name}]: {it}")));
+        }
+        found.extend(self.attestation.problems(self.development));
+        found.extend(self.brand.problems());
+        found.extend(self.mtls.iter().flat_map(|it| it.problems(self.tls.is_some())));
+        found.extend(self.mail.iter().flat_map(Mail::problems));
+        if self.registration.is_some() && self.mail.is_none() {
+            found.push("[registration]: an address is proved by mail, which needs the table [mail]".to_owned());
+        }
+        found
+    }
+
     /// Secrets in files: relative paths begin at the configuration's directory.
     pub fn below(mut self, base: &Path) -> Self {
         self.master_key = self.master_key.below(base);
@@ -388,6 +212,17 @@ impl Config {
         }
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }
+    }
+
+    /// The policy of this name. `default` is a password alone where the file does not say otherwise; no other name has a fallback.
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        let own = self.login.get(name).map(|login| &login.0);
+        own.or_else(|| (name == login::DEFAULT).then(|| &*login::PASSWORD))
+    }
+
+    /// Does this peer stand for many callers?
+    pub fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.contains(peer) || self.mtls.as_ref().is_some_and(|it| it.client_cert_from.contains(peer))
     }
 
     /// "" or "/tenant".

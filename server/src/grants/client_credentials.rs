@@ -1,15 +1,15 @@
 //! grant_type=client_credentials. RFC 6749 4.4: confidential clients only, API scopes only. No row: the token is all.
 
-use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
+use crate::core::Core;
 use crate::error::{Refused, Result};
-use crate::http::reply::{self, Reply};
 use crate::store::Change;
 use crate::tokens::issue;
+use crate::web::reply::{self, Reply};
 use symbolon_oauth::form::Form;
 
-pub async fn issue(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
+pub async fn issue(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
     if !caller.authenticated {
         return Err(Refused::bad_request("unauthorized_client", "Only a client that authenticates may use client_credentials.").into());
     }
@@ -27,17 +27,17 @@ pub async fn issue(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
         return Err(super::nothing_left().into());
     }
     let scope = allowed;
-    let api = super::target(&app.config, &caller.client, &scope, &[], &form.all("resource"), &[])?
+    let api = super::target(&core.config, &caller.client, &scope, &[], &form.all("resource"), &[])?
         .ok_or_else(|| Refused::bad_request("invalid_target", "The client has no API to get a token for."))?;
     // Each API sees its own.
     let scope = super::scope_for(&caller.client, Some(api), &scope);
-    let answer = issue::for_client(app, caller, api, &scope)?;
+    let answer = issue::for_client(core, caller, api, &scope)?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
     let mut entry =
         audit::Entry::ok("client_token_issued").client(caller.client_id.as_str()).with("api", api).with("jti", answer.jti.as_str());
     entry.security = false;
     change.audit(entry.address(caller.address.to_string()));
-    burnt.applied(app.store.apply(change).await)?;
+    burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))
 }

@@ -1,15 +1,15 @@
 //! grant_type=authorization_code. RFC 6749 4.1.3, RFC 7636 4.5; the order of checks is argued in docs/decisions/refresh.md.
 
 use super::{Asked, Grant, State, invalid_grant};
-use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{Most, Profile};
+use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
-use crate::http::reply::{self, Reply};
 use crate::store::{Change, Expect, NotApplied, Value};
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
+use crate::web::reply::{self, Reply};
 use symbolon_oauth::form::Form;
 use symbolon_oauth::pkce::Challenge;
 use symbolon_oauth::scope::Scope;
@@ -51,7 +51,7 @@ pub struct Granting<'a> {
 }
 
 /// Adds the grant to `change`. Answers its number and its code.
-pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<(u32, String)> {
+pub fn grant(core: &Core, change: &mut Change, it: &Granting<'_>) -> Result<(u32, String)> {
     let salt = crate::seal::random::<16>()?;
     let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
     // A confidential client holds what it gets by its authentication; its DPoP key may change (RFC 9449 5).
@@ -86,37 +86,37 @@ pub fn grant(app: &App, change: &mut Change, it: &Granting<'_>) -> Result<(u32, 
             (now_ms + it.lifetime_ms).into(),
         ],
     );
-    Ok((number, app.handles.make(Kind::Code, it.session, number, 0, &salt)))
+    Ok((number, core.handles.make(Kind::Code, it.session, number, 0, &salt)))
 }
 
 /// The code of a grant that nobody has redeemed yet, for the page that leads back to the client. It is stored nowhere.
-pub async fn of_row(app: &App, session: &[u8; 16], number: u32, now_ms: i64) -> Result<Option<String>> {
-    let grant = super::read(app, session, number).await?;
+pub async fn of_row(core: &Core, session: &[u8; 16], number: u32, now_ms: i64) -> Result<Option<String>> {
+    let grant = super::read(core, session, number).await?;
     let waiting = grant.filter(|grant| grant.state == State::Code && grant.parents_live && now_ms < grant.asked.code_expires_ms);
-    Ok(waiting.map(|grant| app.handles.make(Kind::Code, session, number, 0, &grant.salt)))
+    Ok(waiting.map(|grant| core.handles.make(Kind::Code, session, number, 0, &grant.salt)))
 }
 
 /// Redeems a code: everything about the request is checked before the state, and only then is the code spent.
-pub async fn redeem(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
+pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
     let text = form.get("code").ok_or_else(|| Refused::bad_request("invalid_request", "The code parameter is missing."))?;
-    let handle = app
+    let handle = core
         .handles
         .read(Kind::Code, text)
         .ok_or_else(|| invalid_grant("This is not an authorization code of this server.").because("tag"))?;
-    let grant = super::of_handle(app, &handle).await?;
-    if let Err(error) = check(app, caller, &grant, form) {
-        return Err(counted(app, caller, &grant, error).await?);
+    let grant = super::of_handle(core, &handle).await?;
+    if let Err(error) = check(core, caller, &grant, form) {
+        return Err(counted(core, caller, &grant, error).await?);
     }
     match grant.state {
-        State::Code => exchange(app, caller, &grant, form).await,
+        State::Code => exchange(core, caller, &grant, form).await,
         State::Ended => Err(invalid_grant("This code was used before or has been withdrawn.").because("ended").into()),
-        State::Active if is_retry(caller, &grant) => retried(app, caller, &grant, form).await,
-        State::Active => Err(used_twice(app, caller, &grant).await?),
+        State::Active if is_retry(caller, &grant) => retried(core, caller, &grant, form).await,
+        State::Active => Err(used_twice(core, caller, &grant).await?),
     }
 }
 
 /// Client, holder, redirect URI, verifier: what only the rightful app can get right.
-fn check(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<()> {
+fn check(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<()> {
     grant.must_belong_to(caller)?;
     grant.must_be_held_by(caller)?;
     // RFC 9449 10: the code was asked for one key.
@@ -144,11 +144,11 @@ fn check(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<()> {
         (None, Some(_)) => return Err(invalid_grant("The authorization request carried no code_challenge.").into()),
         (None, None) => {}
     }
-    super::addressed(app, caller, grant, form, &grant.scope)?;
+    super::addressed(core, caller, grant, form, &grant.scope)?;
     Ok(())
 }
 
-async fn counted(app: &App, caller: &Caller, grant: &Grant, error: Error) -> Result<Error> {
+async fn counted(core: &Core, caller: &Caller, grant: &Grant, error: Error) -> Result<Error> {
     let Error::Refused(refused) = error else { return Ok(error) };
     if grant.state != State::Code {
         return Ok((*refused).into());
@@ -161,8 +161,8 @@ async fn counted(app: &App, caller: &Caller, grant: &Grant, error: Error) -> Res
         change.run_expecting(COUNT, values, Expect::Any);
     }
     let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
-    change.audit(grant.entry(app, audit::Entry::refused("code_refused", reason), caller).with("sent_by", caller.client_id.as_str()));
-    app.store.apply(change).await?;
+    change.audit(grant.entry(core, audit::Entry::refused("code_refused", reason), caller).with("sent_by", caller.client_id.as_str()));
+    core.store.apply(change).await?;
     Ok(refused.audited().into())
 }
 
@@ -172,7 +172,7 @@ fn must_be_good(grant: &Grant, caller: &Caller) -> Result<()> {
     grant.must_suit_the_tier(caller)
 }
 
-async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+async fn exchange(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
     must_be_good(grant, caller)?;
     if caller.now_ms >= grant.asked.code_expires_ms {
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
@@ -182,15 +182,15 @@ async fn exchange(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Res
     let row = [Value::from(&grant.session[..]), i64::from(grant.number).into()];
     change.run(ACTIVATE, row.into_iter().chain([caller.now_ms.into(), holder_kind.into(), holder.into()]).collect());
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(app, caller, grant, form, 1, &grant.scope)?;
-    change.audit(grant.entry(app, audit::Entry::ok("code_exchanged"), caller).with("jti", answer.jti.as_str()));
-    match app.store.apply(change).await {
+    let answer = issue::for_grant(core, caller, grant, form, 1, &grant.scope)?;
+    change.audit(grant.entry(core, audit::Entry::ok("code_exchanged"), caller).with("jti", answer.jti.as_str()));
+    match core.store.apply(change).await {
         Ok(_) => Ok(reply::json(200, &answer.body)),
         Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         // Another request redeemed the code between our read and our write: that is a second use (RFC 6749 4.1.2).
-        Err(NotApplied::Conflict(_)) => match super::read(app, &grant.session, grant.number).await? {
-            Some(now) if is_retry(caller, &now) => retried(app, caller, &now, form).await,
-            _ => Err(used_twice(app, caller, grant).await?),
+        Err(NotApplied::Conflict(_)) => match super::read(core, &grant.session, grant.number).await? {
+            Some(now) if is_retry(caller, &now) => retried(core, caller, &now, form).await,
+            _ => Err(used_twice(core, caller, grant).await?),
         },
         Err(other) => Err(other.into()),
     }
@@ -214,23 +214,23 @@ fn is_retry(caller: &Caller, grant: &Grant) -> bool {
     named && held && caller.now_ms < grant.asked.code_expires_ms
 }
 
-async fn retried(app: &App, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+async fn retried(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
     must_be_good(grant, caller)?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(app, caller, grant, form, 1, &grant.scope)?;
-    change.audit(grant.entry(app, audit::Entry::ok("code_retried"), caller).with("jti", answer.jti.as_str()));
-    burnt.applied(app.store.apply(change).await)?;
+    let answer = issue::for_grant(core, caller, grant, form, 1, &grant.scope)?;
+    change.audit(grant.entry(core, audit::Entry::ok("code_retried"), caller).with("jti", answer.jti.as_str()));
+    burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))
 }
 
 /// A second redemption that is right in every other way ends the grant: one of the two is not the app. The very same request once
 /// more, its proof spent with the first, is a network's doing and ends nothing.
-async fn used_twice(app: &App, caller: &Caller, grant: &Grant) -> Result<Error> {
+async fn used_twice(core: &Core, caller: &Caller, grant: &Grant) -> Result<Error> {
     let mut change = Change::new(caller.now_ms);
     grant.end(&mut change);
     let burnt = caller.burn(&mut change);
-    change.audit(grant.entry(app, audit::Entry::refused("code_used_twice", "the grant has been ended"), caller));
-    burnt.applied(app.store.apply(change).await)?;
+    change.audit(grant.entry(core, audit::Entry::refused("code_used_twice", "the grant has been ended"), caller));
+    burnt.applied(core.store.apply(change).await)?;
     Ok(invalid_grant("This code was used before; everything issued from it has been ended.").because("used twice").audited().into())
 }

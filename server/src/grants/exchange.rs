@@ -1,14 +1,14 @@
 //! grant_type=token-exchange. RFC 8693, for one purpose: an API that received a call calls the next API for the same
 //! person, with less. What a token may become is written at the scopes of the API it is exchanged for (`exchange_from`).
 
-use crate::app::App;
 use crate::audit;
 use crate::caller::Caller;
+use crate::core::Core;
 use crate::error::{Refused, Result};
-use crate::http::reply::{self, Reply};
 use crate::store::Change;
 use crate::tokens::issue::{self, Accepted};
 use crate::tokens::jti;
+use crate::web::reply::{self, Reply};
 use serde_json::Value as Json;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::scope::Scope;
@@ -22,21 +22,21 @@ fn invalid(hint: &'static str) -> Refused {
     Refused::bad_request("invalid_request", hint)
 }
 
-pub async fn exchange(app: &App, caller: &Caller, form: &Form) -> Result<Reply> {
+pub async fn exchange(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
     if !caller.authenticated {
         return Err(Refused::bad_request("unauthorized_client", "Only a client that authenticates may exchange tokens.").into());
     }
     must_ask_for_access_tokens(form)?;
     let subject = form.get("subject_token").ok_or_else(|| invalid("The subject_token parameter is missing."))?;
     let dead = "subject_token is no living access token of this server.";
-    let accepted = issue::accept(app, subject, caller.now_ms).await?.ok_or_else(|| invalid(dead))?;
-    must_be_addressed_to(app, caller, &accepted)?;
+    let accepted = issue::accept(core, subject, caller.now_ms).await?.ok_or_else(|| invalid(dead))?;
+    must_be_addressed_to(core, caller, &accepted)?;
     if depth(accepted.token.act.as_ref()) >= DEPTH {
         return Err(invalid("The token was exchanged too often already.").into());
     }
-    let api = target(app, caller, form)?;
-    let scope = less(app, caller, api, &accepted, form)?;
-    let mut answer = issue::for_exchange(app, caller, api, &scope, &accepted)?;
+    let api = target(core, caller, form)?;
+    let scope = less(core, caller, api, &accepted, form)?;
+    let mut answer = issue::for_exchange(core, caller, api, &scope, &accepted)?;
     answer.body["issued_token_type"] = ACCESS_TOKEN.into();
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
@@ -44,7 +44,7 @@ pub async fn exchange(app: &App, caller: &Caller, form: &Form) -> Result<Reply> 
     entry.security = false;
     let entry = entry.address(caller.address.to_string()).with("api", api).with("jti", answer.jti.as_str());
     change.audit(entry.with("from", accepted.token.aud.as_str()).with("subject_jti", accepted.token.jti.as_str()));
-    burnt.applied(app.store.apply(change).await)?;
+    burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))
 }
 
@@ -63,8 +63,8 @@ fn must_ask_for_access_tokens(form: &Form) -> Result<()> {
 }
 
 /// Only the API a token was sent to may exchange it; a token that somebody found elsewhere is of no use here.
-fn must_be_addressed_to(app: &App, caller: &Caller, accepted: &Accepted) -> Result<()> {
-    let own = caller.client.exchanges.iter().filter_map(|it| app.config.api.get(it));
+fn must_be_addressed_to(core: &Core, caller: &Caller, accepted: &Accepted) -> Result<()> {
+    let own = caller.client.exchanges.iter().filter_map(|it| core.config.api.get(it));
     if own.into_iter().any(|it| it.audience == accepted.token.aud) {
         return Ok(());
     }
@@ -76,24 +76,24 @@ fn depth(act: Option<&Json>) -> usize {
 }
 
 /// The one API named by `resource` or `audience` (RFC 8693 2.1), among the client's own.
-fn target<'a>(app: &'a App, caller: &Caller, form: &Form) -> Result<&'a str> {
+fn target<'a>(core: &'a Core, caller: &Caller, form: &Form) -> Result<&'a str> {
     let invalid = |hint| Refused::bad_request("invalid_target", hint);
     let mut named: Vec<&str> = form.all("resource").into_iter().chain(form.all("audience")).collect();
     named.dedup();
     let [wanted] = named.as_slice() else {
         return Err(invalid("Name the one API the new token is for, as resource or audience.").into());
     };
-    let found = app.config.api.iter().find(|(name, it)| it.audience == *wanted && caller.client.apis.contains_key(*name));
+    let found = core.config.api.iter().find(|(name, it)| it.audience == *wanted && caller.client.apis.contains_key(*name));
     found.map(|(name, _)| name.as_str()).ok_or_else(|| invalid("This client may not call an API of that identifier.").into())
 }
 
 /// What the subject token is worth at this API: each scope says from which scopes of which API it may come, and what the token
 /// has at this very API stays; of that the client gets what it is allowed and asks for. Scopes of two APIs may share a name, so
 /// a scope always counts together with its API.
-fn less(app: &App, caller: &Caller, api: &str, accepted: &Accepted, form: &Form) -> Result<Scope> {
+fn less(core: &Core, caller: &Caller, api: &str, accepted: &Accepted, form: &Form) -> Result<Scope> {
     let had = accepted.token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
-    let from_api = app.api_by_audience(&accepted.token.aud).map(|it| it.0).unwrap_or_default();
-    let scopes = app.config.api.get(api).map(|it| &it.scope);
+    let from_api = core.api_by_audience(&accepted.token.aud).map(|it| it.0).unwrap_or_default();
+    let scopes = core.config.api.get(api).map(|it| &it.scope);
     let allowed = caller.client.apis.get(api).into_iter().flatten();
     let worth: Scope = allowed
         .filter(|word| {

@@ -5,13 +5,15 @@ pub mod code;
 pub mod details;
 pub mod exchange;
 pub mod refresh;
+pub mod statements;
 
-use crate::app::{App, Limits};
-use crate::attesting;
+use crate::attesting::instance::use_fresh;
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{Client, Config};
+use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
+use crate::limits::Limits;
 use crate::store::{Change, Expect, Row, Value};
 use crate::tokens::handles::Handle;
 use serde::{Deserialize, Serialize};
@@ -106,68 +108,22 @@ pub struct Grant {
     pub parents_live: bool,
 }
 
-/// One statement reads a grant; what else is wanted at that moment rides along in its last columns.
-macro_rules! read {
-    ($along:expr, $of:expr) => {
-        concat!(
-            "SELECT g.account, g.client, g.holder_kind, g.holder, g.scope, g.resource, g.request, g.state, g.generation, g.salt, \
-            g.code_failures, g.created_ms, g.issued_ms, g.used_ms, g.ends_ms, s.state, s.created_ms, a.state, a.sessions_from_ms, \
-            a.email, a.email_verified, a.name, a.locale, a.claims, c.before_ms, s.used_ms, s.ends_ms, \
-            g.late_generation, g.late_in_a_row, g.suspected_ms",
-            $along,
-            " FROM app_grant g JOIN session s ON s.id = g.session JOIN account a ON a.id = g.account \
-            LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client",
-            $of,
-            " WHERE g.session = $1 AND g.number = $2"
-        )
-    };
-}
-
-/// Is an access token over before its time? Ended alone, or with a token it came from; with all that one of its clients had got until
-/// then; with the device that got the first of them. A token is only exchanged while all of that lives, so that its own `iat` is late
-/// enough for every one. The places are those of five tokens, of five clients, of `iat`, and of the device's client and name.
-macro_rules! over {
-    ($jtis:literal, $clients:literal, $issued_ms:literal, $client:literal, $device:literal) => {
-        concat!(
-            "(SELECT count(*) FROM revoked WHERE jti IN (",
-            $jtis,
-            ")) + (SELECT count(*) FROM cutoff WHERE kind = 'client' AND key IN (",
-            $clients,
-            ") AND before_ms > ",
-            $issued_ms,
-            ") + (SELECT count(*) FROM instance WHERE state = 'revoked' AND client = ",
-            $client,
-            " AND jkt = ",
-            $device,
-            ")"
-        )
-    };
-}
-
-pub const READ: &str = read!("", "");
-/// Along: state, tier and last attestation of the installation ($3: client, $4: key).
-pub const WITH_INSTANCE: &str = read!(", i.state, i.tier, i.attested_ms", " LEFT JOIN instance i ON i.client = $3 AND i.jkt = $4");
-/// Along: how much ends an access token before its time ($3 to $15).
-pub const WITH_TOKEN: &str = read!(concat!(", ", over!("$3, $4, $5, $6, $7", "$8, $9, $10, $11, $12", "$13", "$14", "$15")), "");
-/// The same of a token that has no grant.
-pub const TOKEN: &str = concat!("SELECT ", over!("$1, $2, $3, $4, $5", "$6, $7, $8, $9, $10", "$11", "$12", "$13"));
-/// The first column that rides along.
-pub const ALONG: usize = 30;
 const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
 
 /// Reads a grant with its session, its account and the cut-offs that name it, in one statement.
-pub async fn read(app: &App, session: &[u8; 16], number: u32) -> Result<Option<Grant>> {
-    Ok(read_along(app, READ, (session, number), &[]).await?.map(|it| it.0))
+pub async fn read(core: &Core, session: &[u8; 16], number: u32) -> Result<Option<Grant>> {
+    Ok(read_along(core, statements::READ, (session, number), &[]).await?.map(|it| it.0))
 }
 
 /// The same with one of the statements above, and the row for what rode along.
-pub async fn read_along(app: &App, sql: &'static str, id: (&[u8; 16], u32), more: &[Value]) -> Result<Option<(Grant, Row)>> {
+pub async fn read_along(core: &Core, sql: &'static str, id: (&[u8; 16], u32), more: &[Value]) -> Result<Option<(Grant, Row)>> {
     let values = [&[Value::from(&id.0[..]), i64::from(id.1).into()], more].concat();
-    let Some(row) = app.store.one(sql, &values).await? else { return Ok(None) };
-    Ok(Some((from_row(app, id.0, id.1, &row)?, row)))
+    let Some(row) = core.store.one(sql, &values).await? else { return Ok(None) };
+    Ok(Some((from_row(core, id.0, id.1, &row).await?, row)))
 }
 
-fn from_row(app: &App, session: &[u8; 16], number: u32, row: &Row) -> Result<Grant> {
+/// The grant of a row that one of the statements has read.
+async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Result<Grant> {
     let json = |it: serde_json::Error| Fault::new(format!("a grant row does not parse: {it}"));
     let created_ms = row.int(11)?;
     let state = match row.text(7)? {
@@ -178,9 +134,9 @@ fn from_row(app: &App, session: &[u8; 16], number: u32, row: &Row) -> Result<Gra
     };
     let generation = |at| row.int(at).and_then(|it| u32::try_from(it).map_err(|_| Fault::new("a grant's generation is out of range")));
     let (mut ends_ms, mut session_idles_ms) = (row.int(14)?, None);
-    if app.client(row.text(1)?).is_some_and(|it| it.refresh.ends_with_session) {
+    if core.clients.get(row.text(1)?).await?.is_some_and(|it| it.refresh.ends_with_session) {
         ends_ms = ends_ms.min(row.int(26)?);
-        session_idles_ms = Some(row.int(25)? + app.config.session.idle.0 * 1000);
+        session_idles_ms = Some(row.int(25)? + core.config.session.idle.0 * 1000);
     }
     let cut = row.opt_int(24)?.is_some_and(|before| created_ms < before);
     let lives = row.text(15)? == "active" && row.text(17)? == "active" && row.int(16)? >= row.int(18)? && !cut;
@@ -216,8 +172,8 @@ fn from_row(app: &App, session: &[u8; 16], number: u32, row: &Row) -> Result<Gra
 }
 
 /// The grant a genuine handle names, after its second tag; the same answer for every kind of "no".
-pub async fn of_handle(app: &App, handle: &Handle) -> Result<Grant> {
-    named(handle, read(app, &handle.id, handle.number).await?)
+pub async fn of_handle(core: &Core, handle: &Handle) -> Result<Grant> {
+    named(handle, read(core, &handle.id, handle.number).await?)
 }
 
 /// The same of a row that was read already.
@@ -262,7 +218,7 @@ impl Grant {
         };
         // The right key, and no attestation this time: a phone that cannot be attested today is not signed out for that.
         if self.holder_kind == "instance" && caller.instance.is_none() && caller.jkt() == Some(self.key()) {
-            return Err(attesting::use_fresh().because("the installation left its attestation out").into());
+            return Err(use_fresh().because("the installation left its attestation out").into());
         }
         if held { Ok(()) } else { Err(invalid_grant("This token is bound to a key the request does not prove.").because("holder").into()) }
     }
@@ -353,10 +309,10 @@ impl Grant {
 
     /// Somebody has a genuine token and not what holds it. Nothing ends, because possession of a string alone never ends
     /// anything (146-F).
-    pub async fn alarm(&self, app: &App, caller: &Caller, event: &'static str, error: Error) -> Result<Error> {
+    pub async fn alarm(&self, core: &Core, caller: &Caller, event: &'static str, error: Error) -> Result<Error> {
         match error {
             Error::Refused(it) if self.state == State::Active && it.code == "invalid_grant" => {
-                self.say_once(app, caller, event, "the token is genuine, and what holds it was not proved").await?;
+                self.say_once(core, caller, event, "the token is genuine, and what holds it was not proved").await?;
                 Ok(it.audited().into())
             }
             other => Ok(other),
@@ -364,24 +320,24 @@ impl Grant {
     }
 
     /// An entry, once a minute for each grant and event.
-    pub async fn say_once(&self, app: &App, caller: &Caller, event: &'static str, why: &str) -> Result<()> {
-        let name = crate::sessions::public_id(app, &self.session);
+    pub async fn say_once(&self, core: &Core, caller: &Caller, event: &'static str, why: &str) -> Result<()> {
+        let name = crate::sessions::public_id(core, &self.session);
         let place = Limits::place(&["alarm", event, &name, &self.number.to_string()]);
-        if app.limits.alarms.check_key(&place).is_err() {
+        if core.limits.alarms.check_key(&place).is_err() {
             return Ok(());
         }
         let mut change = Change::new(caller.now_ms);
         let entry = audit::Entry::refused(event, why).with("sent_by", caller.client_id.as_str());
-        change.audit(self.entry(app, entry, caller));
-        app.store.apply(change).await?;
+        change.audit(self.entry(core, entry, caller));
+        core.store.apply(change).await?;
         Ok(())
     }
 
-    pub fn entry(&self, app: &App, entry: audit::Entry, caller: &Caller) -> audit::Entry {
+    pub fn entry(&self, core: &Core, entry: audit::Entry, caller: &Caller) -> audit::Entry {
         entry
             .account(self.account.as_str())
             .client(self.client.as_str())
-            .session(crate::sessions::public_id(app, &self.session))
+            .session(crate::sessions::public_id(core, &self.session))
             .address(caller.address.to_string())
     }
 }
@@ -446,7 +402,7 @@ pub struct Addressed<'a> {
 
 /// What a request with this much of a grant's scope gets a token for, and what is in it. The tier comes first: what it takes away
 /// names no API.
-pub fn addressed<'a>(app: &'a App, caller: &Caller, grant: &Grant, form: &Form, scope: &Scope) -> Result<Addressed<'a>> {
+pub fn addressed<'a>(core: &'a Core, caller: &Caller, grant: &Grant, form: &Form, scope: &Scope) -> Result<Addressed<'a>> {
     let mut details = details::narrowed(&grant.asked.authorization_details, form)?;
     let something = !scope.is_empty() || !details.is_empty();
     let scope = within_tier(caller, scope);
@@ -454,8 +410,8 @@ pub fn addressed<'a>(app: &'a App, caller: &Caller, grant: &Grant, form: &Form, 
     if something && scope.is_empty() && details.is_empty() {
         return Err(nothing_left().into());
     }
-    let api = target(&app.config, &caller.client, &scope, &details, &form.all("resource"), &grant.resource)?;
-    details.retain(|it| app.details.api(it) == api);
+    let api = target(&core.config, &caller.client, &scope, &details, &form.all("resource"), &grant.resource)?;
+    details.retain(|it| details::api_of(&core.config, it) == api);
     Ok(Addressed { api, scope, details })
 }
 

@@ -2,17 +2,18 @@
 //! of an unbound token ends the grant. `turn` is the whole of it; docs/decisions/refresh.md argues it.
 
 use super::{Grant, State, invalid_grant};
-use crate::app::{App, Limits};
-use crate::attesting;
+use crate::attesting::instance::use_fresh;
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{OnStale, RefreshMode};
+use crate::core::Core;
 use crate::error::{Refused, Result};
-use crate::http::Incoming;
-use crate::http::reply::{self, Reply};
+use crate::limits::Limits;
 use crate::store::{Change, Expect, NotApplied, Value};
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
+use crate::web::reply::{self, Reply};
+use crate::web::request::Incoming;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::scope::Scope;
 
@@ -54,18 +55,20 @@ const PROVE_AGAIN: &str = "UPDATE session SET proofs = '[]', acr = '', amr = '',
 const SUSPICIOUS: i64 = 6;
 
 /// Tries again when another request moved the grant between our read and our write: the second look finds `Previous`.
-pub async fn refresh(app: &App, caller: &Caller, incoming: &Incoming) -> Result<Reply> {
+pub async fn refresh(core: &Core, caller: &Caller, incoming: &Incoming) -> Result<Reply> {
     let form = &incoming.form;
     let text =
         form.get("refresh_token").ok_or_else(|| Refused::bad_request("invalid_request", "The refresh_token parameter is missing."))?;
-    let handle =
-        app.handles.read(Kind::Refresh, text).ok_or_else(|| invalid_grant("This is not a refresh token of this server.").because("tag"))?;
+    let handle = core
+        .handles
+        .read(Kind::Refresh, text)
+        .ok_or_else(|| invalid_grant("This is not a refresh token of this server.").because("tag"))?;
     for _ in 0..3 {
-        let grant = match incoming.known.take() {
-            Some(it) => super::named(&handle, Some(it))?,
-            None => super::of_handle(app, &handle).await?,
+        let grant = match incoming.known.take_grant() {
+            Some(row) => super::named(&handle, Some(super::from_row(core, &handle.id, handle.number, &row).await?))?,
+            None => super::of_handle(core, &handle).await?,
         };
-        if let Some(answer) = attempt(app, caller, form, &grant, handle.generation).await? {
+        if let Some(answer) = attempt(core, caller, form, &grant, handle.generation).await? {
             return Ok(answer);
         }
     }
@@ -73,13 +76,13 @@ pub async fn refresh(app: &App, caller: &Caller, incoming: &Incoming) -> Result<
 }
 
 /// `None`: lost a race; read again.
-async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, presented: u32) -> Result<Option<Reply>> {
+async fn attempt(core: &Core, caller: &Caller, form: &Form, grant: &Grant, presented: u32) -> Result<Option<Reply>> {
     grant.must_belong_to(caller)?;
     if grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
-        return Err(spent(app, caller, grant, true).await?.into());
+        return Err(spent(core, caller, grant, true).await?.into());
     }
     if let Err(error) = grant.must_be_held_by(caller) {
-        return Err(grant.alarm(app, caller, "refresh_in_wrong_hands", error).await?);
+        return Err(grant.alarm(core, caller, "refresh_in_wrong_hands", error).await?);
     }
     must_be_good(grant, caller)?;
     let scope = narrowed(grant, caller, form)?;
@@ -93,12 +96,12 @@ async fn attempt(app: &App, caller: &Caller, form: &Form, grant: &Grant, present
     };
     let next = if keeps { presented } else { presented.checked_add(1).ok_or_else(last)? };
     match turn_of(grant, caller, presented) {
-        Turn::Current => moved(app, caller, form, grant, &scope, next, "refreshed").await,
-        Turn::Ahead => moved(app, caller, form, grant, &scope, next, "store_behind").await,
-        Turn::Previous => repeated(app, caller, form, grant, &scope).await.map(Some),
+        Turn::Current => moved(core, caller, form, grant, &scope, next, "refreshed").await,
+        Turn::Ahead => moved(core, caller, form, grant, &scope, next, "store_behind").await,
+        Turn::Previous => repeated(core, caller, form, grant, &scope).await.map(Some),
         Turn::Spent => {
             let ends = !grant.is_key_bound() || rules.on_stale == OnStale::End;
-            Err(spent(app, caller, grant, ends).await?.into())
+            Err(spent(core, caller, grant, ends).await?.into())
         }
     }
 }
@@ -147,13 +150,13 @@ fn still(grant: &Grant, caller: &Caller) -> Scope {
 fn must_answer_suspicion(grant: &Grant, caller: &Caller) -> Result<()> {
     let attested_ms = caller.instance.as_ref().and_then(|it| it.attested_ms);
     if attested_ms.is_some_and(|it| it <= grant.late.suspected_ms) {
-        return Err(attesting::use_fresh().because("two holders are suspected").into());
+        return Err(use_fresh().because("two holders are suspected").into());
     }
     Ok(())
 }
 
 /// Counts a repeat that came late, once for each generation, beside the repeat's own audit entry.
-fn count_late(app: &App, caller: &Caller, grant: &Grant, change: &mut Change) {
+fn count_late(core: &Core, caller: &Caller, grant: &Grant, change: &mut Change) {
     let late = &grant.late;
     if caller.now_ms - grant.issued_ms <= caller.client.refresh.grace.0 * 1000 || late.generation >= grant.generation {
         return;
@@ -165,7 +168,7 @@ fn count_late(app: &App, caller: &Caller, grant: &Grant, change: &mut Change) {
             change.run_expecting(PROVE_AGAIN, vec![Value::from(&grant.session[..])], Expect::Any);
         }
         let why = "generation after generation was asked for twice: two may hold the key";
-        change.audit(grant.entry(app, audit::Entry::refused("suspected_two_holders", why), caller));
+        change.audit(grant.entry(core, audit::Entry::refused("suspected_two_holders", why), caller));
     }
     let suspected_ms = if suspicious { caller.now_ms } else { late.suspected_ms };
     let row = [Value::from(&grant.session[..]), i64::from(grant.number).into(), i64::from(grant.generation).into()];
@@ -184,7 +187,7 @@ fn narrowed(grant: &Grant, caller: &Caller, form: &Form) -> Result<Scope> {
 }
 
 async fn moved(
-    app: &App,
+    core: &Core,
     caller: &Caller,
     form: &Form,
     grant: &Grant,
@@ -211,11 +214,11 @@ async fn moved(
         ],
     );
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(app, caller, grant, form, to, scope)?;
+    let answer = issue::for_grant(core, caller, grant, form, to, scope)?;
     let mut entry = audit::Entry::ok(event).with("jti", answer.jti.as_str()).with("generation", i64::from(to));
     entry.security = event != "refreshed";
-    change.audit(grant.entry(app, entry, caller));
-    match app.store.apply(change).await {
+    change.audit(grant.entry(core, entry, caller));
+    match core.store.apply(change).await {
         Ok(_) => Ok(Some(reply::json(200, &answer.body))),
         Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         Err(NotApplied::Conflict(_)) => Ok(None),
@@ -224,31 +227,31 @@ async fn moved(
 }
 
 /// The same successor again. It does not move idle time, and a storm of repeats is slowed down, never punished.
-async fn repeated(app: &App, caller: &Caller, form: &Form, grant: &Grant, scope: &Scope) -> Result<Reply> {
-    let name = crate::sessions::public_id(app, &grant.session);
-    if app.limits.repeats.check_key(&Limits::place(&["repeat", &name])).is_err() {
+async fn repeated(core: &Core, caller: &Caller, form: &Form, grant: &Grant, scope: &Scope) -> Result<Reply> {
+    let name = crate::sessions::public_id(core, &grant.session);
+    if core.limits.repeats.check_key(&Limits::place(&["repeat", &name])).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "This refresh was repeated too often; wait.").retry_after(5).into());
     }
     let mut change = Change::new(caller.now_ms);
-    count_late(app, caller, grant, &mut change);
+    count_late(core, caller, grant, &mut change);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(app, caller, grant, form, grant.generation, scope)?;
-    change.audit(grant.entry(app, audit::Entry::ok("refresh_repeated").with("jti", answer.jti.as_str()), caller));
-    burnt.applied(app.store.apply(change).await)?;
+    let answer = issue::for_grant(core, caller, grant, form, grant.generation, scope)?;
+    change.audit(grant.entry(core, audit::Entry::ok("refresh_repeated").with("jti", answer.jti.as_str()), caller));
+    burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))
 }
 
 /// An old token. Unbound: thief and owner look alike, so the grant ends. Bound: whoever sends it proved the key, so it
 /// is an old copy and not a theft; it is refused and reported. A request that comes twice, its proof spent, ends nothing.
-async fn spent(app: &App, caller: &Caller, grant: &Grant, ends: bool) -> Result<Refused> {
+async fn spent(core: &Core, caller: &Caller, grant: &Grant, ends: bool) -> Result<Refused> {
     let mut change = Change::new(caller.now_ms);
     if ends {
         grant.end(&mut change);
     }
     let what = if ends { "an old token was replayed; the grant has been ended" } else { "an old token of the same holder" };
     let burnt = caller.burn(&mut change);
-    change.audit(grant.entry(app, audit::Entry::refused("refresh_replayed", what), caller));
-    burnt.applied(app.store.apply(change).await)?;
+    change.audit(grant.entry(core, audit::Entry::refused("refresh_replayed", what), caller));
+    burnt.applied(core.store.apply(change).await)?;
     let hint = if ends {
         "This refresh token was replaced long ago; the session has been ended. Keep only the newest one."
     } else {

@@ -1,7 +1,6 @@
 //! GET and POST /account: what a signed-in person sees and may end. Changes of password, e-mail address and second
 //! factor are logins of their own (`Journey`), so that every one of them passes the machine's rules.
 
-use super::Incoming;
 use super::browser::{form_token, form_token_fits};
 use super::login;
 use super::reply::{self, Reply};
@@ -13,6 +12,7 @@ use crate::login::state::Journey;
 use crate::pages::{AccountView, AppView, SessionView};
 use crate::sessions::{self, Session};
 use crate::store::{Change, Expect, Value};
+use crate::web::request::Incoming;
 use http::Method;
 
 const PERSON: &str = "SELECT name, email, email_verified FROM account WHERE id = $1";
@@ -65,7 +65,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         if apps.iter().any(|it| it.client == client) {
             continue;
         }
-        let name = app.client(client).and_then(|it| it.name.clone()).unwrap_or_else(|| client.to_owned());
+        let name = app.clients.get(client).await?.and_then(|it| it.name.clone()).unwrap_or_else(|| client.to_owned());
         let scopes = row.text(1)?.split(' ').map(str::to_owned).collect();
         apps.push(AppView { client: client.to_owned(), name, scopes, since: instant(row.int(2)?) });
     }

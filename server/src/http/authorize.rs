@@ -1,6 +1,5 @@
 //! GET and POST /authorize. RFC 6749 4.1.1, RFC 9126 4, RFC 9207, OpenID Connect Core 3.1.2.
 
-use super::Incoming;
 use super::login;
 use super::reply::Reply;
 use crate::app::App;
@@ -8,6 +7,7 @@ use crate::authorization::request::{self, AuthorizationRequest, Problem};
 use crate::authorization::{delivery, pushed};
 use crate::error::{Refused, Result};
 use crate::sessions;
+use crate::web::request::Incoming;
 
 pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
     match resolve(app, incoming).await {
@@ -18,7 +18,7 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
         Err(Problem::Page(error)) => Err(error),
         Err(Problem::Redirect(refused, back)) => {
             let error = [("error", refused.code), ("error_description", refused.hint)];
-            login::send(app, incoming, delivery::respond(app, &back, &error, incoming.now_ms)?)
+            login::send(app, incoming, delivery::respond(&app.authority(), &back, &error, incoming.now_ms).await?)
         }
     }
 }
@@ -28,15 +28,15 @@ async fn resolve(app: &App, incoming: &Incoming) -> std::result::Result<Authoriz
     let page = |hint| Problem::Page(Refused::bad_request("invalid_request", hint).into());
     let form = incoming.parameters();
     let client_id = form.get("client_id").ok_or_else(|| page("The client_id parameter is missing."))?;
-    let client = app.client(client_id).ok_or_else(|| page("There is no such client here, or it is disabled."))?;
+    let client = app.clients.get(client_id).await?.ok_or_else(|| page("There is no such client here, or it is disabled."))?;
     if form.contains("request_uri") && form.contains("request") {
         return Err(page("Send request or request_uri, not both (RFC 9101 5)."));
     }
     if let Some(uri) = form.get("request_uri") {
-        return pushed::open(app, client_id, &client, uri, incoming.now_ms).await;
+        return pushed::open(&app.authority(), client_id, &client, uri, incoming.now_ms).await;
     }
     if client.require_pushed_authorization_requests {
         return Err(page("This client must push its authorization requests (RFC 9126)."));
     }
-    request::check(app, client_id, &client, form)
+    request::check(&app.authority(), client_id, &client, form)
 }

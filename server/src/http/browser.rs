@@ -1,11 +1,11 @@
 //! What a browser keeps of us beside the session, and the token of our forms.
 
-use super::Incoming;
 use super::reply::{Reply, add_cookie};
 use crate::app::App;
 use crate::login::row;
 use crate::sessions;
 use crate::store::Change;
+use crate::web::request::Incoming;
 use symbolon_oauth::{base64url, digest};
 
 /// Sign-ins under way in one browser: an older one than the newest eight is forgotten.

@@ -2,16 +2,15 @@
 //! is asked again at once; `after` says what was heard already. `gap`: something cannot be told any more, and the API asks about
 //! each token that was issued until now. Our own protocol; `symbolon-resource` speaks it.
 
-use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::caller;
 use crate::endings::{self, Position};
 use crate::error::{Refused, Result};
+use crate::web::request::Incoming;
 use serde_json::json;
 
 pub async fn endings(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let name = caller::api(app, incoming).await?;
+    let name = app.callers.api(app, incoming).await?;
     let hint = "Only an API may ask what has ended: send its name and introspection secret by HTTP Basic.";
     let name = name.ok_or_else(|| Refused::new(401, "invalid_client", hint))?;
     let audience = app.config.api.get(&name).map(|it| it.audience.clone()).unwrap_or_default();
@@ -23,11 +22,11 @@ pub async fn endings(app: &App, incoming: &Incoming) -> Result<Reply> {
     let mut closing = app.endings.closing();
     let until = tokio::time::Instant::now() + endings::WAIT;
     loop {
-        let news = endings::since(app, &audience, &after, app.now_ms()).await?;
+        let news = app.endings.since(app, &audience, &after, app.now_ms()).await?;
         let over = *closing.borrow_and_update() || tokio::time::Instant::now() >= until;
         // The first answer comes at once, so that an API knows that it follows.
         if !news.ended.is_empty() || news.gap || news.first || over {
-            let (next, keep_s) = (news.next.to_string(), endings::horizon_ms(app) / 1000);
+            let (next, keep_s) = (news.next.to_string(), endings::horizon_ms(&app.config) / 1000);
             return Ok(reply::json(200, &json!({ "ended": news.ended, "next": next, "keep": keep_s, "gap": news.gap })));
         }
         tokio::select! {

@@ -1,15 +1,15 @@
 //! POST /introspect. RFC 7662, and RFC 9701 for who wants the answer signed. Only an API or a confidential client may ask, and each only about what concerns it:
 //! an API about tokens for its audience, a client about its own.
 
-use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::caller::{self, Caller};
+use crate::caller::Caller;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::{self, refresh};
 use crate::store::Change;
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
+use crate::web::request::Incoming;
 use serde_json::{Value as Json, json};
 use symbolon_oauth::jws;
 
@@ -67,11 +67,11 @@ async fn access_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str
 }
 
 async fn asker(app: &App, incoming: &Incoming) -> Result<Asker> {
-    if let Some(name) = caller::api(app, incoming).await? {
+    if let Some(name) = app.callers.api(app, incoming).await? {
         let audience = app.config.api.get(&name).map(|it| it.audience.clone()).unwrap_or_default();
         return Ok(Asker::Api { name, audience });
     }
-    let caller = caller::identify(app, incoming).await?;
+    let caller = app.callers.identify(app, incoming).await?;
     if !caller.authenticated {
         return Err(Refused::new(401, "invalid_client", "Introspection needs an API or a client that authenticates.").into());
     }

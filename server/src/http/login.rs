@@ -1,7 +1,6 @@
 //! The browser's face of the login machine: cookies, form tokens and pages on this side, `Step`s on the other.
 //! A form is answered by 303 to the page of the sign-in, `/login/{address}`, which can be fetched again.
 
-use super::Incoming;
 use super::browser::{SignInCookie, form_token, form_token_fits};
 use super::pages as views;
 use super::reply::{self, Reply};
@@ -9,14 +8,15 @@ use super::settle::{self, Settled, Settling};
 use crate::app::App;
 use crate::authorization::delivery::{self, Delivery, Response};
 use crate::authorization::request::{self, AuthorizationRequest};
+use crate::config::DEFAULT_POLICY;
 use crate::error::{Error, Refused, Result};
 use crate::grants::code;
 use crate::login::context::{Answer, Visitor};
 use crate::login::flow::{Begin, Existing, Judged, Moved};
 use crate::login::machine::{Answering, Received, Shown, over};
-use crate::login::policy::Policy;
 use crate::login::state::{Ended, Journey, Rules, State, Subject};
 use crate::sessions::{self, Session};
+use crate::web::request::Incoming;
 use std::collections::BTreeMap;
 
 /// Fields of our forms that are no answer.
@@ -25,9 +25,10 @@ const OURS: [&str; 5] = ["form_token", "handle", "version", "locale", "action"];
 /// From /authorize: signs the person in as far as the request and the client's policy ask.
 pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest, session: Option<Session>) -> Result<Reply> {
     let says = |word: &str| request.prompt.iter().any(|prompt| prompt == word);
-    let client = app.client(&request.client_id).ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
+    let client =
+        app.clients.get(&request.client_id).await?.ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
     let account = session.as_ref().map(|session| session.account.clone());
-    let rules = match request::sign_in_rules(app, &client, &request) {
+    let rules = match request::sign_in_rules(&app.authority(), &client, &request) {
         Ok(rules) => rules,
         Err(Error::Refused(refused)) => return settle::refuse(app, incoming, &request, account.as_deref(), *refused).await,
         Err(fault) => return Err(fault),
@@ -68,7 +69,7 @@ pub async fn own(app: &App, incoming: &Incoming, journey: Journey, session: Opti
     let begin =
         Begin { journey, client: None, hint: None, request: Delivery::OwnPage.as_json()?, existing: session.as_ref().map(existing) };
     let locale = views::locale(app, incoming, None);
-    let rules = rules(app, &Delivery::OwnPage)?;
+    let rules = rules(app, &Delivery::OwnPage).await?;
     let moved = app.machine.begin(begin, &rules, &visitor(app, incoming, &locale)).await?;
     start(app, incoming, moved, session, &locale).await
 }
@@ -80,17 +81,17 @@ fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visitor<'a
 
 /// What the sign-in has to prove under the present configuration. The client, its redirect URI, its scopes and its policy are chosen
 /// again for every answer, as at the beginning; what can no longer be chosen ends here.
-fn rules(app: &App, delivery: &Delivery) -> Result<Rules> {
+async fn rules(app: &App, delivery: &Delivery) -> Result<Rules> {
     match delivery {
         Delivery::OwnPage => {
-            let policy = app.machine.policy("default").cloned().unwrap_or_else(Policy::password_alone);
+            let policy = app.config.policy(DEFAULT_POLICY).cloned().ok_or_else(|| over().because("no default policy"))?;
             Ok(Rules { policy, max_age_s: None, force: false })
         }
         Delivery::Redirect(request) => {
             let gone = || over().because("the client is gone or disabled");
-            let client = app.client(&request.client_id).ok_or_else(gone)?;
-            request::still_allowed(app, &client, request)?;
-            request::sign_in_rules(app, &client, request)
+            let client = app.clients.get(&request.client_id).await?.ok_or_else(gone)?;
+            request::still_allowed(&app.authority(), &client, request)?;
+            request::sign_in_rules(&app.authority(), &client, request)
         }
     }
 }
@@ -199,7 +200,7 @@ async fn go_on(app: &App, incoming: &Incoming, answer: &Answer<'_>, received: Re
 
 async fn judge(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: Answering) -> Result<Reply> {
     let delivery = Delivery::from_json(answering.state.request.clone())?;
-    let rules = rules(app, &delivery)?;
+    let rules = rules(app, &delivery).await?;
     let locale = views::locale(app, incoming, incoming.form.get("locale"));
     let visitor = visitor(app, incoming, &locale);
     let moved = match app.machine.judge(&answering, &rules, answer, &visitor).await? {
@@ -242,11 +243,11 @@ fn again(app: &App, incoming: &Incoming, state: &State, secret: [u8; 32]) -> Res
 
 /// GET /login/{address}: what the sign-in asks now, or how it ended. Sends nothing and writes nothing.
 async fn show(app: &App, incoming: &Incoming, address: &str) -> Result<Reply> {
-    let Some((id, client)) = views::read_address(app, address) else { return views::dead(app, incoming, None) };
-    let Some(cookie) = SignInCookie::of(app, incoming, &id) else { return views::dead(app, incoming, client.as_deref()) };
+    let Some((id, client)) = views::read_address(app, address) else { return views::dead(app, incoming, None).await };
+    let Some(cookie) = SignInCookie::of(app, incoming, &id) else { return views::dead(app, incoming, client.as_deref()).await };
     match app.machine.show(&id, &cookie.secret, incoming.now_ms).await? {
-        Shown::Nothing => views::dead(app, incoming, client.as_deref()),
-        Shown::Elsewhere(state) => views::elsewhere(app, incoming, &state),
+        Shown::Nothing => views::dead(app, incoming, client.as_deref()).await,
+        Shown::Elsewhere(state) => views::elsewhere(app, incoming, &state).await,
         Shown::Open(state) => {
             let token = form_token(app, &id, &format!("sign-in {}", state.version));
             let hidden = vec![("version".to_owned(), state.version.to_string())];
@@ -263,17 +264,17 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     };
     let response = match ended {
         Ended::Granted { session, number, .. } => match code::of_row(app, session, *number, incoming.now_ms).await? {
-            Some(code) => delivery::respond(app, &request.back, &[("code", &code)], incoming.now_ms)?,
-            None => return views::done(app, incoming, state),
+            Some(code) => delivery::respond(&app.authority(), &request.back, &[("code", &code)], incoming.now_ms).await?,
+            None => return views::done(app, incoming, state).await,
         },
         Ended::Refused { code, hint } => {
             let error = [("error", code.as_str()), ("error_description", hint.as_str())];
-            delivery::respond(app, &request.back, &error, incoming.now_ms)?
+            delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?
         }
-        Ended::SignedIn { .. } => return views::done(app, incoming, state),
+        Ended::SignedIn { .. } => return views::done(app, incoming, state).await,
     };
     match response {
-        Response::Address(address) => views::leave(app, incoming, state, &address),
+        Response::Address(address) => views::leave(app, incoming, state, &address).await,
         Response::FormPost { action, fields } => views::form_post(app, incoming, &action, &fields),
     }
 }

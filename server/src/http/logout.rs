@@ -1,7 +1,6 @@
 //! GET and POST /logout. OpenID Connect RP-Initiated Logout 1.0. The person is asked unless the hint is an ID token of
 //! this very session; a redirect happens only to a registered URI and only after a logout that was asked for (491-O).
 
-use super::Incoming;
 use super::browser::{self, form_token, form_token_fits};
 use super::reply::{self, Reply, add_cookie};
 use crate::app::App;
@@ -10,6 +9,7 @@ use crate::login::step::Step;
 use crate::pages::PageContext;
 use crate::sessions::{self, Session};
 use crate::store::Change;
+use crate::web::request::Incoming;
 use http::Method;
 use serde_json::Value as Json;
 use symbolon_oauth::id_token;
@@ -24,7 +24,7 @@ struct Asked {
 
 pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     let session = sessions::of_browser(app, incoming).await?;
-    let asked = asked(app, incoming, session.as_ref())?;
+    let asked = asked(app, incoming, session.as_ref()).await?;
     let Some(session) = session else { return done(app, incoming, &asked) };
     let confirmed = incoming.method == Method::POST
         && incoming.form.get("action") == Some("logout")
@@ -44,7 +44,7 @@ fn state(asked: &Asked) -> String {
     format!("logout {} {}", asked.client_id.as_deref().unwrap_or_default(), asked.back.as_deref().unwrap_or_default())
 }
 
-fn asked(app: &App, incoming: &Incoming, session: Option<&Session>) -> Result<Asked> {
+async fn asked(app: &App, incoming: &Incoming, session: Option<&Session>) -> Result<Asked> {
     let form = incoming.parameters();
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     let mut client_id = form.get("client_id").map(str::to_owned);
@@ -63,7 +63,10 @@ fn asked(app: &App, incoming: &Incoming, session: Option<&Session>) -> Result<As
     let back = match form.get("post_logout_redirect_uri") {
         None => None,
         Some(uri) => {
-            let client = client_id.as_deref().and_then(|it| app.client(it));
+            let client = match client_id.as_deref() {
+                Some(id) => app.clients.get(id).await?,
+                None => None,
+            };
             let registered = client.is_some_and(|it| it.post_logout_redirect_uris.iter().any(|it| it == uri));
             if !registered {
                 return Err(invalid("post_logout_redirect_uri is not registered for the client; send client_id or id_token_hint.").into());

@@ -1,13 +1,13 @@
 //! Metadata (RFC 8414, OpenID Connect Discovery), the key set, health, and the page at the root.
 //! Built from configuration alone: no header of the request can change a byte (561-V, 562-V).
 
-use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::config::{GRANTS, RESPONSE_MODES};
 use crate::error::Result;
 use crate::grants::OPENID_SCOPES;
 use crate::store::MOST_OFFSET_MS;
+use crate::web::request::Incoming;
 use bytes::Bytes;
 use http::header;
 use serde_json::{Value as Json, json};
@@ -46,7 +46,7 @@ fn document(app: &App) -> Json {
         methods.extend(["tls_client_auth", "self_signed_tls_client_auth"]);
     }
     let proving = &methods[1..];
-    let acr: BTreeSet<&str> = config.login.values().filter_map(|it| it.acr.as_deref()).collect();
+    let acr: BTreeSet<&str> = config.login.values().filter_map(|it| it.0.acr.as_deref()).collect();
     let mut prompts = vec!["none", "login", "consent", "select_account"];
     if config.registration.is_some() {
         prompts.push("create");

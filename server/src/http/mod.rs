@@ -5,7 +5,7 @@
 //! | method, content type, coding | `ROUTES` and `read`, for every endpoint           |
 //! | size of header, body, time   | `serve` and `read`                                |
 //! | parameter given twice        | `symbolon_oauth::form`, for every endpoint        |
-//! | who is calling               | `caller::identify`: token, par, introspect, revoke |
+//! | who is calling               | `Callers::identify`: token, par, introspect, revoke |
 //! | a person's session           | `sessions::of_browser`: authorize, account, logout |
 //! | a form of ours               | `login::form_token`: login, account, logout       |
 //! | what an authorization may ask | `authorize::check`: authorize and par alike      |
@@ -27,20 +27,20 @@ pub mod token;
 pub mod userinfo;
 
 use crate::app::App;
-use crate::attesting;
-use crate::certificates::{self, Shown};
+use crate::attesting::{attester, authentication, challenge};
 use crate::error::{Error, Refused, Result};
 use crate::login::state::Journey;
-use crate::refusals::{self, Known};
+use crate::refusals;
+use crate::web::body::{Body, Takes, parse_form};
+use crate::web::certificate;
+use crate::web::reply::Reply;
+use crate::web::request::{self, Incoming, Known, Peer};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, header};
-use http_body_util::{BodyExt, Limited};
-use reply::Reply;
-use rustls_pki_types::CertificateDer;
+use http::{Method, Request, header};
+use serde_json::Map;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
-use symbolon_oauth::form::{Form, FormError};
+use symbolon_oauth::form::Form;
 
 /// Who a route is for; it decides how a failure looks.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -139,74 +139,6 @@ const ROUTES: &[Route] = &[
 /// Every path of the table, for the test that keeps `docs/specs.md` true.
 pub fn paths() -> impl Iterator<Item = &'static str> {
     ROUTES.iter().map(|it| it.path)
-}
-
-const BODY_LIMIT: usize = 64 * 1024;
-const BODY_TIME: Duration = Duration::from_secs(10);
-
-/// Who is connected.
-#[derive(Clone)]
-pub struct Peer {
-    pub address: IpAddr,
-    /// What it showed in the TLS handshake, its own certificate first.
-    pub certificates: Option<Arc<Vec<CertificateDer<'static>>>>,
-}
-
-/// A request that passed the checks every endpoint shares.
-pub struct Incoming {
-    pub method: Method,
-    /// The path of the route table, below the issuer.
-    pub route: &'static str,
-    /// The last segment of the path, where the route has a parameter there.
-    pub parameter: String,
-    pub query: Form,
-    pub form: Form,
-    pub headers: HeaderMap,
-    /// The caller's address; a proxy's word for it only where the proxy is configured.
-    pub address: IpAddr,
-    /// The client certificate, proved by the handshake or passed on by a configured proxy.
-    pub certificate: Option<Shown>,
-    pub now_ms: i64,
-    /// Filled in by whoever proves it; for the audit.
-    pub known: Known,
-}
-
-impl Incoming {
-    /// A header that may be given once; twice counts as absent text, never as the first.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut all = self.headers.get_all(name).iter();
-        let first = all.next()?;
-        all.next().is_none().then(|| first.to_str().ok())?
-    }
-
-    /// A cookie's value; sent twice, it is not believed.
-    pub fn cookie(&self, name: &str) -> Option<&str> {
-        let mut found = None;
-        for line in self.headers.get_all(header::COOKIE) {
-            for pair in line.to_str().ok()?.split(';') {
-                let Some((key, value)) = pair.trim().split_once('=') else { continue };
-                if key == name {
-                    if found.is_some() {
-                        return None;
-                    }
-                    found = Some(value);
-                }
-            }
-        }
-        found
-    }
-
-    /// The names of all cookies.
-    pub fn cookie_names(&self) -> Vec<String> {
-        let lines = self.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let names = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        names.map(|(name, _)| name.to_owned()).collect()
-    }
-
-    /// Parameters of the request whichever way they came: the body of a POST, else the query.
-    pub fn parameters(&self) -> &Form {
-        if self.method == Method::POST { &self.form } else { &self.query }
-    }
 }
 
 /// Answers one request. Nothing here panics or waits without a limit.
@@ -314,10 +246,10 @@ where
         reply::set(&mut reply, header::HeaderName::from_static("dpop-nonce"), &nonce);
     }
     // The same for whoever is attested: with the error that asks for a challenge it must come, with others it may.
-    if incoming.headers.contains_key(attesting::ATTESTATION)
-        && let Some(challenge) = attesting::challenge(app, incoming.now_ms)
+    if incoming.headers.contains_key(authentication::ATTESTATION)
+        && let Some(challenge) = challenge::challenge(app, incoming.now_ms)
     {
-        reply::set(&mut reply, header::HeaderName::from_static(attesting::CHALLENGE), &challenge);
+        reply::set(&mut reply, header::HeaderName::from_static(challenge::CHALLENGE), &challenge);
     }
     if cors {
         reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
@@ -344,10 +276,10 @@ async fn failed(app: &App, incoming: Option<&Incoming>, browser: bool, error: &E
 async fn run(app: &Arc<App>, endpoint: Endpoint, incoming: &Incoming) -> Result<Reply> {
     match endpoint {
         Endpoint::Account => Box::pin(account::account(app, incoming)).await,
-        Endpoint::Attest => Box::pin(attesting::attester::attest(app, incoming)).await,
-        Endpoint::AttestChallenge => attesting::attester::challenge(app, incoming),
+        Endpoint::Attest => Box::pin(attester::attest(&app.callers.attesting, app, incoming)).await,
+        Endpoint::AttestChallenge => Box::pin(attester::challenge(app, incoming)).await,
         Endpoint::Authorize => Box::pin(authorize::authorize(app, incoming)).await,
-        Endpoint::Challenge => Ok(attesting::challenge_endpoint(app, incoming)),
+        Endpoint::Challenge => Ok(challenge::challenge_endpoint(app, incoming)),
         Endpoint::Endings => Box::pin(endings::endings(app, incoming)).await,
         Endpoint::Health => metadata::health(app).await,
         Endpoint::Home => metadata::home(app, incoming),
@@ -419,24 +351,20 @@ where
     if !route.answers(&parts.method) {
         return Err(Refused::new(405, "invalid_request", "This address does not answer that HTTP method.").into());
     }
-    let mut form = Form::default();
+    let (mut form, mut json) = (Form::default(), Map::new());
     if posted {
-        check_coding(&parts.headers)?;
-        let limited = Limited::new(body, BODY_LIMIT);
-        let bytes = tokio::time::timeout(BODY_TIME, limited.collect())
-            .await
-            .map_err(|_| Refused::new(408, "invalid_request", "The request body took too long to arrive."))?
-            .map_err(|_| Refused::new(413, "invalid_request", "The request body is larger than 64 KiB or was cut off."))?
-            .to_bytes();
         let empty_is_fine = matches!(route.endpoint, Endpoint::Userinfo | Endpoint::Challenge | Endpoint::Endings);
-        if !(bytes.is_empty() && empty_is_fine) {
-            check_content_type(&parts.headers)?;
+        let takes = if empty_is_fine { Takes::FormOrNothing } else { Takes::Form };
+        match Body::read(&parts.headers, body, takes).await? {
+            Body::Form(read) => form = read,
+            Body::Json(read) => json = read,
+            Body::Empty => {}
         }
-        form = Form::parse(&bytes).map_err(unreadable)?;
     }
-    let query = Form::parse(parts.uri.query().unwrap_or_default().as_bytes()).map_err(unreadable)?;
-    let address = crate::caller::address(&parts.headers, peer.address, &app.config.trusted_proxies);
-    let certificate = certificates::of_request(app, &parts.headers, peer);
+    let query = parse_form(parts.uri.query().unwrap_or_default().as_bytes())?;
+    let address = request::address(&parts.headers, peer.address, &app.config.trusted_proxies);
+    let proxies = app.config.mtls.as_ref().map(|mtls| &mtls.client_cert_from);
+    let certificate = certificate::of_request(&parts.headers, peer.address, peer.certificates.as_ref(), proxies);
     let (method, headers) = (parts.method, parts.headers);
     Ok(Incoming {
         method,
@@ -444,49 +372,13 @@ where
         parameter,
         query,
         form,
+        json,
         headers,
         address,
         certificate,
         now_ms: app.now_ms(),
         known: Known::default(),
     })
-}
-
-fn check_coding(headers: &HeaderMap) -> Result<()> {
-    match headers.get(header::CONTENT_ENCODING) {
-        None => Ok(()),
-        Some(_) => Err(Refused::new(415, "invalid_request", "Send the body without Content-Encoding.").into()),
-    }
-}
-
-/// RFC 6749 3.2: parameters come as a form. A charset, if named, is UTF-8.
-fn check_content_type(headers: &HeaderMap) -> Result<()> {
-    let wrong = || Refused::new(415, "invalid_request", "Send the parameters as application/x-www-form-urlencoded in UTF-8.");
-    let mut all = headers.get_all(header::CONTENT_TYPE).iter();
-    let (Some(only), None) = (all.next(), all.next()) else { return Err(wrong().into()) };
-    let text = only.to_str().map_err(|_| wrong())?.to_ascii_lowercase();
-    let mut pieces = text.split(';').map(str::trim);
-    if pieces.next() != Some("application/x-www-form-urlencoded") {
-        return Err(wrong().because("content type").into());
-    }
-    for piece in pieces {
-        if let Some(charset) = piece.strip_prefix("charset=")
-            && charset.trim_matches('"') != "utf-8"
-        {
-            return Err(wrong().because("charset").into());
-        }
-    }
-    Ok(())
-}
-
-fn unreadable(error: FormError) -> Error {
-    match error {
-        FormError::Repeated(name) => {
-            Refused::bad_request("invalid_request", "A parameter was given twice.").because(format!("twice: {name:?}")).into()
-        }
-        FormError::TooLarge => Refused::new(413, "invalid_request", "There are too many parameters or they are too long.").into(),
-        FormError::Malformed => Refused::bad_request("invalid_request", "The parameters are not valid form encoding in UTF-8.").into(),
-    }
 }
 
 fn preflight() -> Reply {

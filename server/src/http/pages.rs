@@ -1,6 +1,5 @@
 //! The pages of a sign-in: which address each has, and what surrounds its step.
 
-use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::authorization::delivery::{Delivery, origin};
@@ -8,6 +7,7 @@ use crate::error::Result;
 use crate::login::state::{Ended, State};
 use crate::login::step::{Problem, Step, Text};
 use crate::pages::PageContext;
+use crate::web::request::Incoming;
 use http::header;
 use symbolon_oauth::{base64url, digest};
 
@@ -56,7 +56,7 @@ pub fn read_address(app: &App, text: &str) -> Option<([u8; 16], Option<String>)>
 
 /// The page of the open question.
 pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Result<Reply> {
-    let Some(pending) = &state.pending else { return done(app, incoming, state) };
+    let Some(pending) = &state.pending else { return Ok(reply::see_other(&app.url("/account"))) };
     let locale = locale_of(app, incoming, state);
     let mut hidden = target.hidden;
     hidden.push(("locale".to_owned(), locale.clone()));
@@ -77,27 +77,27 @@ pub fn busy(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
 }
 
 /// There is no such sign-in, it is over, or it belongs to another browser.
-pub fn dead(app: &App, incoming: &Incoming, client: Option<&str>) -> Result<Reply> {
-    let step = with_client(app, Step::new("over"), client);
+pub async fn dead(app: &App, incoming: &Incoming, client: Option<&str>) -> Result<Reply> {
+    let step = with_client(app, Step::new("over"), client).await?;
     alone(app, 404, &step, &locale(app, incoming, None), None)
 }
 
 /// The sign-in went on in another tab, or by a later answer.
-pub fn elsewhere(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
-    let step = with_client(app, Step::new("elsewhere"), state.client.as_deref());
+pub async fn elsewhere(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
+    let step = with_client(app, Step::new("elsewhere"), state.client.as_deref()).await?;
     alone(app, 409, &step, &locale_of(app, incoming, state), None)
 }
 
 /// The sign-in is finished and its code was used, or is too old.
-pub fn done(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
+pub async fn done(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     let kind = if matches!(state.ended, Some(Ended::Refused { .. })) { "over" } else { "done" };
-    let step = with_client(app, Step::new(kind), state.client.as_deref());
+    let step = with_client(app, Step::new(kind), state.client.as_deref()).await?;
     alone(app, 200, &step, &locale_of(app, incoming, state), Some(&app.url("/account")))
 }
 
 /// Leads on to the client: by itself, and by a link for whom that does not work.
-pub fn leave(app: &App, incoming: &Incoming, state: &State, to: &str) -> Result<Reply> {
-    let step = with_client(app, Step::new("leave"), state.client.as_deref());
+pub async fn leave(app: &App, incoming: &Incoming, state: &State, to: &str) -> Result<Reply> {
+    let step = with_client(app, Step::new("leave"), state.client.as_deref()).await?;
     let html = app.pages.leave(&step, &locale_of(app, incoming, state), &app.config.issuer, to)?;
     Ok(reply::page(200, html, None))
 }
@@ -108,12 +108,13 @@ pub fn form_post(app: &App, incoming: &Incoming, action: &str, fields: &[(String
     Ok(reply::form_post_page(html, &origin(action)))
 }
 
-fn with_client(app: &App, mut step: Step, client: Option<&str>) -> Step {
+async fn with_client(app: &App, mut step: Step, client: Option<&str>) -> Result<Step> {
     if let Some(id) = client {
-        let name = app.client(id).map_or_else(|| id.to_owned(), |client| client.display_name(id).to_owned());
+        let known = app.clients.get(id).await?;
+        let name = known.map_or_else(|| id.to_owned(), |client| client.display_name(id).to_owned());
         step.text = vec![Text::new(format!("{}-lead-to", step.kind)).with("client", name)];
     }
-    step
+    Ok(step)
 }
 
 /// A page without a form. `onward`: where its link leads.

@@ -1,19 +1,19 @@
 //! POST /par. RFC 9126: the client pushes its request and gets a reference.
 
-use super::Incoming;
 use super::reply::{self, Reply};
-use crate::app::{App, Limits};
+use crate::app::App;
 use crate::audit;
 use crate::authorization::pushed;
 use crate::authorization::request::{self, Problem};
-use crate::caller;
 use crate::error::{Refused, Result};
+use crate::limits::Limits;
 use crate::store::{Change, NotApplied};
+use crate::web::request::Incoming;
 
 const BESIDE: [&str; 5] = ["client_id", "client_secret", "client_assertion", "client_assertion_type", "request"];
 
 pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let caller = caller::identify(app, incoming).await?;
+    let caller = app.callers.identify(app, incoming).await?;
     let form = &incoming.form;
     if form.contains("request_uri") {
         return Err(Refused::bad_request("invalid_request", "A pushed request may not contain request_uri.").into());
@@ -27,7 +27,7 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
         let hint = "Beside a request object send only client_id and what authenticates the client; the rest belongs inside.";
         return Err(Refused::bad_request("invalid_request", hint).into());
     }
-    let mut asked = request::check(app, &caller.client_id, &caller.client, form).map_err(Problem::into_error)?;
+    let mut asked = request::check(&app.authority(), &caller.client_id, &caller.client, form).map_err(Problem::into_error)?;
     // RFC 9449 10.1: a proof here names the key as dpop_jkt would; both, and they differ: refused.
     if let Some(jkt) = caller.jkt() {
         if asked.dpop_jkt.as_deref().is_some_and(|it| it != jkt) {
@@ -46,7 +46,7 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
     }
     asked.instance = caller.instance.as_ref().map(|it| it.jkt.clone());
     let mut change = Change::new(incoming.now_ms);
-    let request_uri = pushed::push(app, &mut change, &caller.client_id, &asked)?;
+    let request_uri = pushed::push(&app.authority(), &mut change, &caller.client_id, &asked)?;
     let burnt = caller.burn(&mut change);
     let object = request::burn_object(&mut change, &asked);
     let mut entry = audit::Entry::ok("request_pushed").client(caller.client_id.as_str()).address(incoming.address.to_string());

@@ -1,36 +1,13 @@
-//! Answers: one function per shape, and the one place where a failure becomes HTTP.
+//! Answers that need pages: a page itself, and the one place where a failure becomes HTTP.
 
 use crate::app::App;
 use crate::error::{Error, Refused};
-use crate::http::Incoming;
 use crate::pages::{self, ErrorPage};
-use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
-use http::{Response, StatusCode};
-use serde::Serialize;
+use crate::web::request::Incoming;
+use http::header;
 use symbolon_oauth::{base64url, dpop};
 
-pub type Reply = Response<Bytes>;
-
-pub fn empty(status: u16) -> Reply {
-    let mut reply = Response::new(Bytes::new());
-    *reply.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    reply
-}
-
-pub fn body(status: u16, mime: &'static str, bytes: impl Into<Bytes>) -> Reply {
-    let mut reply = empty(status);
-    *reply.body_mut() = bytes.into();
-    reply.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(mime));
-    reply
-}
-
-pub fn json(status: u16, value: &impl Serialize) -> Reply {
-    match serde_json::to_vec(value) {
-        Ok(bytes) => body(status, "application/json", bytes),
-        Err(_) => empty(500),
-    }
-}
+pub use crate::web::reply::{Reply, add_cookie, body, empty, json, see_other, set};
 
 /// A page. `form_action` is an origin beside ourselves that a form of the page may lead to (the client's redirect URI).
 pub fn page(status: u16, html: String, form_action: Option<&str>) -> Reply {
@@ -45,29 +22,6 @@ pub fn form_post_page(html: String, form_action: &str) -> Reply {
     let policy = pages::content_security_policy(Some(form_action), pages::Script::Submit);
     set(&mut reply, header::CONTENT_SECURITY_POLICY, &policy);
     reply
-}
-
-/// 303, so that a browser never sends a password form on (RFC 9700 4.12).
-pub fn see_other(location: &str) -> Reply {
-    let mut reply = empty(303);
-    set(&mut reply, header::LOCATION, location);
-    reply
-}
-
-/// Sets a header; a value that HTTP does not allow is dropped and logged rather than split (566-V).
-pub fn set(reply: &mut Reply, name: HeaderName, value: &str) {
-    match HeaderValue::from_str(value) {
-        Ok(it) => {
-            reply.headers_mut().insert(name, it);
-        }
-        Err(_) => tracing::error!(header = %name, "a header value was not allowed and was left out"),
-    }
-}
-
-pub fn add_cookie(reply: &mut Reply, cookie: &str) {
-    if let Ok(it) = HeaderValue::from_str(cookie) {
-        reply.headers_mut().append(header::SET_COOKIE, it);
-    }
 }
 
 /// A failure as JSON (RFC 6749 5.2) or, for a browser, as a page. Only code and hint leave the house.

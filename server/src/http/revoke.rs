@@ -2,21 +2,21 @@
 //! A refresh token takes its grant with it, and so every access token of the grant (483-O). Possession of a string alone never
 //! ends anything: the token is the newest or the one before, and what holds it is proved as at the token endpoint.
 
-use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::audit;
-use crate::caller::{self, Caller};
+use crate::caller::Caller;
 use crate::error::{Refused, Result};
 use crate::grants::{self, Grant, State};
 use crate::store::{Change, Expect};
 use crate::tokens::handles::{Handle, Kind};
 use crate::tokens::issue;
+use crate::web::request::Incoming;
 
 const REVOKE: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
 
 pub async fn revoke(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let caller = caller::identify(app, incoming).await?;
+    let caller = app.callers.identify(app, incoming).await?;
     let token = incoming.form.get("token").ok_or_else(|| Refused::bad_request("invalid_request", "The token parameter is missing."))?;
     let mut change = Change::new(incoming.now_ms);
     let found = match app.handles.read(Kind::Refresh, token) {

@@ -1,6 +1,5 @@
 //! What a browser's sign-in comes to: one change with the effects of the answer, the session, the grant and the row.
 
-use super::Incoming;
 use super::browser;
 use super::login;
 use super::reply::{Reply, add_cookie};
@@ -19,6 +18,7 @@ use crate::login::state::{Ended, State};
 use crate::login::step::Problem;
 use crate::sessions::{self, Session};
 use crate::store::Change;
+use crate::web::request::Incoming;
 
 pub enum Settled {
     /// There is a question left.
@@ -141,7 +141,7 @@ impl Settling<'_> {
         let refused =
             Refused::bad_request("access_denied", "The person did not go on.").because("the person cancelled, or did not consent");
         let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
-        note_refusal(self.app, self.incoming, &mut draft.change, Refusal { request, account, refused: &refused });
+        note_refusal(self.app, self.incoming, &mut draft.change, Refusal { request, account, refused: &refused }).await?;
         Ok(Some(End::default()))
     }
 
@@ -164,7 +164,7 @@ impl Settling<'_> {
         proven: &Proven,
     ) -> Result<Option<End>> {
         let app = self.app;
-        let client = app.client(&request.client_id).ok_or_else(|| over().because("the client is gone or disabled"))?;
+        let client = app.clients.get(&request.client_id).await?.ok_or_else(|| over().because("the client is gone or disabled"))?;
         let completing = Completing {
             client: &client,
             request,
@@ -174,14 +174,14 @@ impl Settling<'_> {
             assured: Assured::by_redirect(&request.back.redirect_uri),
             address: Some(self.incoming.address),
         };
-        match complete(app, change, &completing).await? {
+        match complete(&app.authority(), change, &completing).await? {
             Completion::Consent(step) => {
                 moved.ask_consent(*step);
                 Ok(None)
             }
             Completion::Refused(refused) => {
-                note_refusal(app, self.incoming, change, Refusal { request, account: Some(&proven.account), refused: &refused });
-                let response = self.response(moved, request, &[("error", refused.code), ("error_description", refused.hint)])?;
+                note_refusal(app, self.incoming, change, Refusal { request, account: Some(&proven.account), refused: &refused }).await?;
+                let response = self.response(moved, request, &[("error", refused.code), ("error_description", refused.hint)]).await?;
                 moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned() });
                 Ok(Some(End { response, ..End::default() }))
             }
@@ -190,18 +190,18 @@ impl Settling<'_> {
                 let account = proven.account.clone();
                 moved.state.ended =
                     Some(Ended::Granted { session: granted.session, number: granted.number, account: account.clone(), opened });
-                let response = self.response(moved, request, &[("code", &granted.code)])?;
+                let response = self.response(moved, request, &[("code", &granted.code)]).await?;
                 Ok(Some(End { response, cookie: granted.cookie.clone().map(|cookie| (cookie, account)), granted: Some(granted) }))
             }
         }
     }
 
     /// The answer to the client, where no page of the sign-in gives it later.
-    fn response(&self, moved: &Moved, request: &AuthorizationRequest, parameters: &[(&str, &str)]) -> Result<Option<Response>> {
+    async fn response(&self, moved: &Moved, request: &AuthorizationRequest, parameters: &[(&str, &str)]) -> Result<Option<Response>> {
         if !moved.is_only_begun() {
             return Ok(None);
         }
-        delivery::respond(self.app, &request.back, parameters, self.incoming.now_ms).map(Some)
+        delivery::respond(&self.app.authority(), &request.back, parameters, self.incoming.now_ms).await.map(Some)
     }
 }
 
@@ -214,18 +214,19 @@ struct Refusal<'a> {
 
 /// Of a person who is known, or a client that has proved itself, it is an entry; what anybody could repeat without being either is a log
 /// record.
-fn note_refusal(app: &App, incoming: &Incoming, change: &mut Change, refusal: Refusal<'_>) {
+async fn note_refusal(app: &App, incoming: &Incoming, change: &mut Change, refusal: Refusal<'_>) -> Result<()> {
     let Refusal { request, account, refused } = refusal;
-    let is_confidential = || app.client(&request.client_id).is_some_and(|client| client.is_confidential());
-    let is_proved = request.object.is_some() || (request.pushed.is_some() && is_confidential());
+    let is_confidential = app.clients.get(&request.client_id).await?.is_some_and(|client| client.is_confidential());
+    let is_proved = request.object.is_some() || (request.pushed.is_some() && is_confidential);
     let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
     if account.is_none() && !is_proved {
         tracing::info!(client = request.client_id, error = refused.code, reason, "an authorization request was refused");
-        return;
+        return Ok(());
     }
     let mut entry = Entry::refused("authorization_refused", reason).client(request.client_id.as_str());
     entry.account = account.map(str::to_owned);
     change.audit(entry.address(incoming.address.to_string()).with("error", refused.code));
+    Ok(())
 }
 
 /// A refusal before the sign-in began.
@@ -237,10 +238,10 @@ pub async fn refuse(
     refused: Refused,
 ) -> Result<Reply> {
     let mut change = Change::new(incoming.now_ms);
-    note_refusal(app, incoming, &mut change, Refusal { request, account, refused: &refused });
+    note_refusal(app, incoming, &mut change, Refusal { request, account, refused: &refused }).await?;
     if !change.is_empty() {
         app.store.apply(change).await?;
     }
     let error = [("error", refused.code), ("error_description", refused.hint)];
-    login::send(app, incoming, delivery::respond(app, &request.back, &error, incoming.now_ms)?)
+    login::send(app, incoming, delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?)
 }

@@ -1,15 +1,14 @@
 //! POST /token. RFC 6749 3.2. Every grant takes the same road: who is calling, what do they ask for.
 
 use crate::app::App;
-use crate::caller;
 use crate::error::{Refused, Result};
 use crate::grants::{client_credentials, code, exchange, refresh};
-use crate::http::Incoming;
 use crate::http::reply::Reply;
+use crate::web::request::Incoming;
 
 pub async fn token(app: &App, incoming: &Incoming) -> Result<Reply> {
     let form = &incoming.form;
-    let caller = caller::identify(app, incoming).await?;
+    let caller = app.callers.identify(app, incoming).await?;
     let grant_type =
         form.get("grant_type").ok_or_else(|| Refused::bad_request("invalid_request", "The grant_type parameter is missing."))?;
     match grant_type {

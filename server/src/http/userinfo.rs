@@ -1,16 +1,16 @@
 //! GET and POST /userinfo. OpenID Connect Core 5.3, RFC 6750. The token must be for this endpoint: a token made for an
 //! API does not open it (220-J), so an API cannot turn round and read its caller's profile.
 
-use super::Incoming;
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::certificates::Shown;
 use crate::config::Tier;
 use crate::dpop;
 use crate::error::{Error, Refused, Result};
 use crate::store::{Change, NotApplied};
 use crate::tokens::claims::{self, Place};
 use crate::tokens::issue;
+use crate::web::certificate::Shown;
+use crate::web::request::Incoming;
 use symbolon_oauth::access_token::AccessToken;
 use symbolon_oauth::scope::Scope;
 
@@ -41,7 +41,7 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
     if !scope.contains("openid") {
         return Err(Refused::new(403, "insufficient_scope", "The token needs the openid scope.").into());
     }
-    let client = app.client(&grant.client).ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
+    let client = app.clients.get(&grant.client).await?.ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
     // A tier that is let in no more has no API's scopes.
     let rules = accepted.tier.map(|name| client.attestation.as_ref().and_then(|it| it.tier(name)));
     let tier = rules.map(|it| it.unwrap_or_else(|| Tier { scopes: Some(Vec::new()), ..Tier::default() }));

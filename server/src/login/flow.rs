@@ -14,6 +14,7 @@ use super::state::{Candidate, Ended, Form, Journey, Pending, Question, Rules, St
 use super::step::{FieldKind, Problem, Step};
 use crate::audit::Entry;
 use crate::error::{Error, Fault, Refused, Result};
+use crate::store::Change;
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
@@ -133,7 +134,23 @@ impl Machine {
         match run.judge(answer).await {
             Ok(()) => Ok(Judged::Moved(Box::new(run.finish(came)?))),
             Err(Stop::Late) => Ok(Judged::Late),
-            Err(Stop::Error(error)) => Err(error),
+            Err(Stop::Error(error)) => {
+                let taken_ms = run.taken_ms;
+                self.let_go(answering, taken_ms, visitor.now_ms).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// An answer that could not be judged gives the question free again. The charge stays.
+    async fn let_go(&self, answering: &Answering, taken_ms: i64, now_ms: i64) {
+        if taken_ms == 0 {
+            return;
+        }
+        let mut change = Change::new(now_ms);
+        answering.moving().let_go(&mut change, taken_ms);
+        if let Err(error) = self.store.apply(change).await {
+            tracing::warn!(?error, "a question stays taken for half a minute");
         }
     }
 }
@@ -362,7 +379,7 @@ impl<'a> Run<'a> {
         let machine = self.machine;
         let purse = self.purse();
         let moving = self.before.map(Answering::moving);
-        let take = |change: &mut crate::store::Change| match moving.as_ref().filter(|_| self.taken_ms == 0) {
+        let take = |change: &mut Change| match moving.as_ref().filter(|_| self.taken_ms == 0) {
             Some(moving) => moving.take(&machine.keyring, change),
             None => Ok(()),
         };

@@ -2,7 +2,6 @@
 
 use super::accounts::{self, Hashers};
 use super::context::{Answer, Context, Person, Reader, Visitor};
-use super::policy::Policy;
 use super::rates::Rates;
 use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
 use super::state::State;
@@ -10,7 +9,6 @@ use crate::config::Config;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::seal::KeyRing;
 use crate::store::Store;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_oauth::base64url;
@@ -30,7 +28,6 @@ pub struct Machine {
     hashers: Hashers,
     pub(super) rates: Arc<Rates>,
     outbox: Arc<Notify>,
-    policies: BTreeMap<String, Policy>,
     /// Where a start is sealed to: names the store's epoch.
     place: String,
 }
@@ -76,18 +73,12 @@ pub enum Shown {
 }
 
 impl Machine {
-    pub fn new(store: Store, keyring: KeyRing, config: Arc<Config>, epoch: &str, before: Option<&Machine>) -> Result<Self> {
+    pub fn new(store: Store, keyring: KeyRing, config: Arc<Config>, epoch: &str, before: Option<&Machine>) -> Self {
         let (hashers, rates, outbox) = match before {
             Some(old) => (old.hashers.clone(), Arc::clone(&old.rates), Arc::clone(&old.outbox)),
             None => Default::default(),
         };
-        let mut policies = BTreeMap::new();
-        for (name, login) in &config.login {
-            let policy = Policy::parse(&login.require, login.acr.as_deref()).map_err(|why| Fault::new(format!("[login.{name}]: {why}")))?;
-            policies.insert(name.clone(), policy);
-        }
-        policies.entry("default".to_owned()).or_insert_with(Policy::password_alone);
-        Ok(Self { store, keyring, config, hashers, rates, outbox, policies, place: format!("sign_in/{epoch}") })
+        Self { store, keyring, config, hashers, rates, outbox, place: format!("sign_in/{epoch}") }
     }
 
     pub fn hashers(&self) -> &Hashers {
@@ -105,15 +96,6 @@ impl Machine {
 
     pub(super) fn wake_outbox(&self) {
         self.outbox.notify_one();
-    }
-
-    /// A policy of the present configuration. None: there is no such policy, which is never another one.
-    pub fn policy(&self, name: &str) -> Option<&Policy> {
-        self.policies.get(name)
-    }
-
-    pub fn policies(&self) -> impl Iterator<Item = (&str, &Policy)> {
-        self.policies.iter().map(|(name, policy)| (name.as_str(), policy))
     }
 
     pub(super) fn context(&self, question: [u8; 16], now_ms: i64) -> Context<'_> {

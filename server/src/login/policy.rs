@@ -12,13 +12,18 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Reads chains such as `password + totp`. The error says which word is wrong; an unknown word is never skipped.
-    pub fn parse(require: &[String], acr: Option<&str>) -> Result<Self, String> {
-        if require.is_empty() {
-            return Err("require names no chain of methods".to_owned());
+    /// Reads chains such as `password + totp`. Every word is kept: a chain with an unknown one is satisfied by nobody.
+    pub fn read(require: &[String], acr: Option<String>) -> Self {
+        let chain = |text: &String| text.split('+').map(|word| MethodName::new(word.trim())).collect();
+        Self { chains: require.iter().map(chain).collect(), acr }
+    }
+
+    /// What cannot be meant, for the operator. A policy with a problem is never put in force.
+    pub fn problems(&self) -> Vec<String> {
+        if self.chains.is_empty() {
+            return vec!["require names no chain of methods".to_owned()];
         }
-        let chains = require.iter().map(|text| chain(text)).collect::<Result<_, _>>()?;
-        Ok(Self { chains, acr: acr.map(str::to_owned) })
+        self.chains.iter().flat_map(|chain| problems(chain)).collect()
     }
 
     /// The policy `default` of a configuration that has none.
@@ -28,6 +33,11 @@ impl Policy {
 
     pub fn of(chains: &[&[MethodName]]) -> Self {
         Self { chains: chains.iter().map(|chain| chain.to_vec()).collect(), acr: None }
+    }
+
+    pub fn with_acr(mut self, acr: &str) -> Self {
+        self.acr = Some(acr.to_owned());
+        self
     }
 
     /// Whoever satisfies this policy has satisfied the other as well: each of its chains contains one of the other's.
@@ -49,19 +59,20 @@ impl Policy {
     }
 }
 
-fn chain(text: &str) -> Result<Vec<MethodName>, String> {
-    let mut methods: Vec<MethodName> = Vec::new();
-    for word in text.split('+').map(str::trim) {
-        let name = MethodName::new(word);
-        if !methods::is_known(&name) {
-            return Err(format!("there is no method {word:?}; use {}", methods::names().join(", ")));
-        }
-        if methods.contains(&name) {
-            return Err(format!("the chain {text:?} names {word} twice"));
-        }
-        methods.push(name);
+fn problems(chain: &[MethodName]) -> Vec<String> {
+    let text = chain.iter().map(MethodName::as_str).collect::<Vec<_>>().join(" + ");
+    if chain.iter().all(|word| word.as_str().is_empty()) {
+        return vec![format!("require has an empty chain, {text:?}: it would let everybody in")];
     }
-    Ok(methods)
+    let mut found = Vec::new();
+    for (at, word) in chain.iter().enumerate() {
+        if !methods::is_known(word) {
+            found.push(format!("there is no method {:?}; use {}", word.as_str(), methods::names().join(", ")));
+        } else if chain[..at].contains(word) {
+            found.push(format!("the chain {text:?} names {word} twice"));
+        }
+    }
+    found
 }
 
 /// What proofs are weighed against.
@@ -166,7 +177,7 @@ mod tests {
 
     fn policy(require: &[&str]) -> Policy {
         let require: Vec<String> = require.iter().map(|text| (*text).to_owned()).collect();
-        Policy::parse(&require, Some("urn:acr")).unwrap()
+        Policy::read(&require, Some("urn:acr".to_owned()))
     }
 
     fn since(not_before_ms: i64) -> Conditions<'static> {
@@ -179,12 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_no_method_is_an_error_and_never_skipped() {
-        assert!(Policy::parse(&["password + totp".to_owned()], None).is_ok());
+    fn a_word_that_is_no_method_is_a_problem_and_never_skipped() {
+        assert_eq!(policy(&["password + totp"]).problems(), Vec::<String>::new());
         for bad in [&["password + pasword"][..], &[""], &["password +"], &["password + password"], &[]] {
-            let require: Vec<String> = bad.iter().map(|text| (*text).to_owned()).collect();
-            assert!(Policy::parse(&require, None).is_err(), "{bad:?}");
+            assert!(!policy(bad).problems().is_empty(), "{bad:?}");
         }
+        let proofs = [proof(MethodName::PASSWORD, 50)];
+        let asked = next(&policy(&["password + pasword"]), &since(0), &proofs);
+        assert_eq!(asked, Some(Next::Ask(MethodName::new("pasword"))), "a chain with an unknown word is not whole");
     }
 
     #[test]

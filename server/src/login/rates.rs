@@ -1,7 +1,7 @@
 //! How fast one address may ask for work that costs: in memory and in bounded space, keys are hashed into 65,536 places. It bounds
 //! the load and decides nothing about a person; what does is `budgets`.
 
-use crate::app::Limits;
+use crate::limits::Limits;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::collections::BTreeMap;
 use std::net::IpAddr;

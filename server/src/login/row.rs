@@ -16,6 +16,7 @@ const INSERT: &str = "INSERT INTO sign_in (id, body, version, secret, secret_bef
 const TAKE: &str = "UPDATE sign_in SET taken_by = $3, taken_ms = $4 WHERE id = $1 AND version = $2 AND state = 'open' AND taken_ms <= $5";
 const MOVE: &str = "UPDATE sign_in SET body = $4, version = version + 1, secret_before = secret, secret = $5, answered = $6, \
     taken_by = $7, taken_ms = 0, state = $8 WHERE id = $1 AND version = $2 AND state = 'open' AND (taken_ms = $3 OR taken_ms <= $9)";
+const LET_GO: &str = "UPDATE sign_in SET taken_ms = 0 WHERE id = $1 AND version = $2 AND taken_ms = $3";
 /// Whoever signs out, or gives the browser to somebody else, ends what the browser had begun.
 const VOID: &str = "UPDATE sign_in SET state = 'void' WHERE id = $1 AND secret = $2 AND state = 'open'";
 
@@ -177,6 +178,11 @@ impl Moving<'_> {
         let sealed = seal(keyring, self.state)?;
         self.insert(change, Written { body: sealed, version: 0, secret: digest::sha256(self.secret).to_vec(), before: Vec::new() }, "open");
         Ok(())
+    }
+
+    /// Gives the question free again.
+    pub fn let_go(&self, change: &mut Change, taken_ms: i64) {
+        change.run_expecting(LET_GO, vec![Value::from(&self.state.id[..]), self.state.version.into(), taken_ms.into()], Expect::Any);
     }
 
     /// Writes the outcome. `taken_ms`: when this answer took the question; 0: it did not have to.

@@ -4,6 +4,7 @@ use super::{SENTENCE, plain};
 use crate::error::Fault;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
+use fluent_langneg::{NegotiationStrategy, convert_vec_str_to_langids_lossy, negotiate_languages};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -50,30 +51,33 @@ impl Locales {
         bundle.format_pattern(pattern, Some(&args), &mut Vec::new()).into_owned()
     }
 
-    /// The first language we have: of the request, then of the browser by its weights, else English. Anything odd is
-    /// skipped (586-K).
+    /// The language of ours that fits best: first what the request asks for, then the browser by its weights, else English.
+    /// What is no language is skipped (586-K).
     pub fn pick(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> String {
-        let asked = ui_locales.unwrap_or_default().split(' ').take(8).map(str::to_owned);
-        let mut accepted: Vec<(u16, String)> = accept_language.unwrap_or_default().split(',').take(16).filter_map(weighed).collect();
+        let mut accepted: Vec<(u16, &str)> = accept_language.unwrap_or_default().split(',').take(16).filter_map(weighed).collect();
         accepted.sort_by_key(|it| std::cmp::Reverse(it.0));
-        for tag in asked.chain(accepted.into_iter().map(|it| it.1)) {
-            let language = tag.trim().split('-').next().unwrap_or_default().to_ascii_lowercase();
-            if self.0.contains_key(&language) {
-                return language;
-            }
-        }
-        "en".to_owned()
+        let asked = ui_locales.unwrap_or_default().split(' ').take(8).chain(accepted.into_iter().map(|it| it.1));
+        let requested = convert_vec_str_to_langids_lossy(asked.flat_map(|it| [it, primary(it)]));
+        let available: Vec<_> = self.0.values().flat_map(|it| &it.locales).collect();
+        let found = negotiate_languages(&requested, &available, None, NegotiationStrategy::Lookup);
+        let is_found = |bundle: &Bundle| found.first().is_some_and(|it| bundle.locales.contains(it));
+        self.0.iter().find(|(_, it)| is_found(it)).map_or_else(|| "en".to_owned(), |(name, _)| name.clone())
     }
 }
 
+/// The language of a tag without region and extensions, which the negotiation does not read.
+fn primary(tag: &str) -> &str {
+    tag.split('-').next().unwrap_or_default()
+}
+
 /// One entry of Accept-Language with its weight in thousandths; nothing for a weight of zero.
-fn weighed(entry: &str) -> Option<(u16, String)> {
+fn weighed(entry: &str) -> Option<(u16, &str)> {
     let (tag, rest) = entry.split_once(';').unwrap_or((entry, ""));
     let weight = match rest.trim().strip_prefix("q=") {
         Some(text) => (text.trim().parse::<f32>().ok().filter(|it| (0.0..=1.0).contains(it))? * 1000.0) as u16,
         None => 1000,
     };
-    (weight > 0).then(|| (weight, tag.trim().to_owned()))
+    (weight > 0).then(|| (weight, tag.trim()))
 }
 
 fn resource(name: &str, text: &str) -> Result<FluentResource, Fault> {
@@ -90,6 +94,7 @@ fn bundle(name: &str, text: &str) -> Result<Bundle, Fault> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
@@ -99,6 +104,24 @@ mod tests {
         };
         for (name, text) in LOCALES {
             assert_eq!(keys(text), keys(LOCALES[0].1), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_language_is_picked() {
+        let mut locales = Locales::read(None).unwrap();
+        for name in ["pt-br", "zh-hant"] {
+            locales.0.insert(name.to_owned(), bundle(name, "").unwrap());
+        }
+        let pick = |asked: &str| locales.pick(Some(asked), None);
+        for (asked, found) in
+            [("pt-BR", "pt-br"), ("pt-PT", "pt-br"), ("PT", "pt-br"), ("de-DE-x-private", "de"), ("fr de-CH", "de"), ("fr", "en")]
+        {
+            assert_eq!(pick(asked), found, "{asked}");
+        }
+        assert_eq!(locales.pick(Some("de"), Some("en")), "de", "the request comes before the browser");
+        for odd in ["", "*", "-", "und", "../../etc", "a", "\u{0}", "de\n"] {
+            assert_eq!(pick(odd), "en", "{odd:?}");
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Who may hold how many connections. One caller cannot take all places: an address has a share, and with IPv6 an address is
 //! what one household has, a /64. Proxies that are believed stand for many callers and are not counted.
 
-use crate::app::App;
+use crate::config::Config;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use symbolon_oauth::certificate;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Of one listener.
@@ -30,17 +29,15 @@ impl Places {
     }
 
     /// `None`: there is no place, or this caller has its share.
-    pub fn take(&self, app: &App, peer: IpAddr) -> Option<Place> {
+    pub fn take(&self, config: &Config, peer: IpAddr) -> Option<Place> {
         let one = Arc::clone(&self.all).try_acquire_owned().ok()?;
-        let certifying = app.config.mtls.iter().flat_map(|it| &it.client_cert_from);
-        let proxies: Vec<String> = app.config.trusted_proxies.iter().chain(certifying).cloned().collect();
-        if certificate::is_one_of(&proxies, peer.to_canonical()) {
+        if config.is_proxy(peer) {
             return Some(Place { _one: one, counted: None });
         }
         let address = share_of(peer);
         let mut taken = self.taken();
         let count = taken.entry(address).or_insert(0);
-        if *count >= app.config.connections_per_address.get() {
+        if *count >= config.connections_per_address.get() {
             return None;
         }
         *count += 1;

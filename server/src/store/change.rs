@@ -1,7 +1,7 @@
 //! A change: guarded statements and audit entries, applied whole or not at all.
 
 use super::value::{Row, Value};
-use crate::audit::Entry;
+use crate::audit::entry::Entry;
 use crate::error::{Error, Fault, Refused};
 use symbolon_oauth::digest;
 

@@ -1,6 +1,5 @@
 //! A third engine for tests: it applies, loses, delays or refuses, as its plan says.
 
-use super::{Applied, Change, NotApplied, Store};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -56,17 +55,8 @@ impl Plan {
         fates.push_back(fate);
     }
 
-    pub(super) async fn apply(&self, store: &Store, change: Change) -> Result<Applied, NotApplied> {
-        let fate = self.fates().pop_front().unwrap_or(Fate::Apply);
-        match fate {
-            Fate::Apply => store.apply(change).await,
-            Fate::LoseAnswer => store.apply(change).await.and(Err(NotApplied::Unknown)),
-            Fate::Lose => Err(NotApplied::Unknown),
-            Fate::Delay(ms) => {
-                tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
-                store.apply(change).await
-            }
-            Fate::Refuse => Err(NotApplied::Busy),
-        }
+    /// What the next change meets.
+    pub(super) fn next_fate(&self) -> Fate {
+        self.fates().pop_front().unwrap_or(Fate::Apply)
     }
 }

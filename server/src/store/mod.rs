@@ -5,14 +5,15 @@ mod change;
 #[cfg(feature = "faults")]
 pub mod faults;
 mod migrate;
+mod options;
 mod postgres;
 pub mod retention;
 mod sqlite;
 mod value;
 
 pub use change::{Applied, Change, Expect, NotApplied, Statement};
+pub use options::StoreOptions;
 pub use postgres::weakness;
-pub use retention::sweep;
 pub use value::{Row, Value};
 
 use crate::error::Fault;
@@ -20,20 +21,6 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
-
-/// Sizes of pools and queues.
-#[derive(Clone, Debug)]
-pub struct StoreOptions {
-    pub readers: usize,
-    pub queue: usize,
-    pub connections: usize,
-}
-
-impl Default for StoreOptions {
-    fn default() -> Self {
-        Self { readers: 4, queue: 4096, connections: 8 }
-    }
-}
 
 enum Engine {
     Sqlite(sqlite::Sqlite),
@@ -54,6 +41,21 @@ struct Inner {
 
 /// Beyond this, what one node writes another may judge wrongly.
 pub const MOST_OFFSET_MS: i64 = 2000;
+
+/// A change meets what the plan has for it.
+#[cfg(feature = "faults")]
+async fn apply_with_fate(store: &Store, fate: faults::Fate, change: Change) -> Result<Applied, NotApplied> {
+    match fate {
+        faults::Fate::Apply => store.apply(change).await,
+        faults::Fate::LoseAnswer => store.apply(change).await.and(Err(NotApplied::Unknown)),
+        faults::Fate::Lose => Err(NotApplied::Unknown),
+        faults::Fate::Delay(ms) => {
+            tokio::time::sleep(std::time::Duration::from_millis(ms)).await;
+            store.apply(change).await
+        }
+        faults::Fate::Refuse => Err(NotApplied::Busy),
+    }
+}
 
 impl Store {
     /// `sqlite:PATH` or `postgres://...`. Checks the engine's settings and brings the schema up to date.
@@ -125,7 +127,7 @@ impl Store {
             Engine::Sqlite(it) => it.apply(change.into_statements(&mut |now| self.0.ids.next(now)).0).await,
             Engine::Postgres(it) => it.apply(|| change.into_statements(&mut |now| self.0.ids.next(now))).await,
             #[cfg(feature = "faults")]
-            Engine::Faulty(it, plan) => Box::pin(plan.apply(it, change)).await,
+            Engine::Faulty(it, plan) => Box::pin(apply_with_fate(it, plan.next_fate(), change)).await,
         }
     }
 
@@ -141,7 +143,7 @@ impl Store {
     }
 
     /// Compares our clock with the database's; nodes agree with each other as far as each agrees with it.
-    pub async fn compare_clocks(&self, clock: &crate::app::Clock) -> Result<(), Fault> {
+    pub async fn compare_clocks(&self, clock: &crate::clock::Clock) -> Result<(), Fault> {
         let Engine::Postgres(it) = &self.0.engine else { return Ok(()) };
         let before_ms = clock();
         let rows = it.all("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[]).await?;

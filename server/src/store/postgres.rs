@@ -6,8 +6,9 @@ mod connect;
 pub use connect::weakness;
 
 use super::change::{Applied, Expect, Marker, NotApplied, Statement};
+use super::migrate;
+use super::options::StoreOptions;
 use super::value::{Row, Value};
-use super::{StoreOptions, migrate};
 use crate::error::Fault;
 use bytes::BytesMut;
 use connect::Address;

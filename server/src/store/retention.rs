@@ -1,9 +1,9 @@
 //! Rows that have had their time: what is spent or past, audit entries, sessions with their grants. Each table is eaten in small
 //! bites, by whole keys, until a bite is short, so that no sweep holds up a sign-in and none falls behind the load.
 
-use super::{Change, Expect, Store, Value};
 use crate::config::Config;
 use crate::error::Fault;
+use crate::store::{Change, Expect, Store, Value};
 use std::time::Duration;
 
 /// As the statements below say.
@@ -46,11 +46,12 @@ pub async fn sweep(store: &Store, now_ms: i64) -> Result<u64, Fault> {
     Ok(gone + eat(store, SPENT, (now_ms / HOUR_MS - 1).into(), now_ms).await?)
 }
 
-/// What was kept as long as the configuration says. `registered`: absolute lifetimes of clients that are not in the
-/// configuration, in seconds. Keys begin with an instant, so that each sweep is a range at the beginning of its table.
-pub async fn sweep_old(store: &Store, config: &Config, registered: impl Iterator<Item = i64>, now_ms: i64) -> Result<u64, Fault> {
+/// What was kept as long as the configuration says. `longest_refresh_s`: the
+/// longest absolute lifetime of any client's grants. Keys begin with an instant, so that each sweep is a range at the beginning of its table.
+pub async fn sweep_old(store: &Store, config: &Config, longest_refresh_s: i64, now_ms: i64) -> Result<u64, Fault> {
     let younger = |keep_ms: i64| Value::from(&key_at(now_ms - keep_ms)[..]);
-    let sessions_ms = sessions_live_ms(config, registered);
+    // A session can hold living grants until the longest-lived client's absolute limit has passed since its own end.
+    let sessions_ms = (longest_refresh_s + config.session.absolute.0) * 1000 + DAY_MS;
     let mut gone = 0;
     for old in SESSIONS {
         gone += eat(store, old, younger(sessions_ms), now_ms).await?;
@@ -88,10 +89,4 @@ fn key_at(ms: i64) -> Vec<u8> {
     let mut key = ms.max(0).to_be_bytes()[2..].to_vec();
     key.resize(16, 0);
     key
-}
-
-/// A session can hold living grants until the longest-lived client's absolute limit has passed since its own end.
-fn sessions_live_ms(config: &Config, registered: impl Iterator<Item = i64>) -> i64 {
-    let longest_s = config.client.values().map(|it| it.refresh.absolute.0).chain(registered).max().unwrap_or(0);
-    (longest_s + config.session.absolute.0) * 1000 + DAY_MS
 }

@@ -2,8 +2,9 @@
 //! after its COMMIT reached the disk.
 
 use super::change::{Applied, Expect, NotApplied, Statement};
+use super::migrate;
+use super::options::StoreOptions;
 use super::value::{Row, Value};
-use super::{StoreOptions, migrate};
 use crate::error::Fault;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
@@ -395,7 +396,12 @@ mod tests {
         let path = directory.join("test.db");
         migrate_schema(&mut connect(&path).unwrap()).unwrap();
         let reader = reader(&path).unwrap();
-        for sql in [crate::grants::READ, crate::grants::WITH_INSTANCE, crate::grants::WITH_TOKEN, crate::sessions::READ] {
+        for sql in [
+            crate::grants::statements::READ,
+            crate::grants::statements::WITH_INSTANCE,
+            crate::grants::statements::WITH_TOKEN,
+            crate::sessions::READ,
+        ] {
             let sql = placed(sql);
             for round in 0_u8..3 {
                 let values: Vec<Value> = (0..sql.matches('?').count()).map(|_| Value::from(&[round; 16][..])).collect();

@@ -1,11 +1,11 @@
 //! Access tokens and ID tokens: what goes into them, and how one of ours is recognised again.
 //! RFC 9068 (JWT access tokens), OpenID Connect Core 2 and 5.4, RFC 7662 (what introspection may say).
 
-use crate::app::App;
 use crate::caller::Caller;
 use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
+use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::grants::{self, Addressed, Grant, Person};
+use crate::grants::{self, Addressed, Grant, Person, statements};
 use crate::store::Value;
 use crate::tokens::claims::{self, Place};
 use crate::tokens::handles::Kind;
@@ -68,10 +68,10 @@ impl<'a> Bound<'a> {
 }
 
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
-pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
-    let Addressed { api, scope, details } = grants::addressed(app, caller, grant, form, scope)?;
+pub fn for_grant(core: &Core, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
+    let Addressed { api, scope, details } = grants::addressed(core, caller, grant, form, scope)?;
     let narrowed = grants::scope_for(&caller.client, api, &scope);
-    must_be_bound(app, api, caller)?;
+    must_be_bound(core, api, caller)?;
     let content = Content {
         api,
         sub: &grant.account,
@@ -86,7 +86,7 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
         details: &details,
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(app, &content)?;
+    let (token, expires_in, jti) = access_token(core, &content)?;
     let mut body = json!({
         "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": narrowed.to_string(),
     });
@@ -95,20 +95,20 @@ pub fn for_grant(app: &App, caller: &Caller, grant: &Grant, form: &Form, generat
     }
     let stays = caller.tier_rules().is_none_or(|it| it.refresh);
     if stays && caller.client.allows_grant("refresh_token") {
-        body["refresh_token"] = app.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
+        body["refresh_token"] = core.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
         let idle_s = caller.tier_rules().and_then(|it| it.idle).map_or(i64::MAX, |it| it.0).min(caller.client.refresh.idle.0);
         body["refresh_token_timeout"] = idle_s.min((grant.lives_until_ms() - caller.now_ms) / 1000).into();
         body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
     }
     if scope.contains("openid") {
-        body["id_token"] = id_token(app, caller, grant, &token, generation == 1)?.into();
+        body["id_token"] = id_token(core, caller, grant, &token, generation == 1)?.into();
     }
     Ok(Answer { body, jti })
 }
 
 /// The answer of client_credentials. Its `sub` is the client, which is no person's id: those are 128 random bits.
-pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
-    must_be_bound(app, Some(api), caller)?;
+pub fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
+    must_be_bound(core, Some(api), caller)?;
     let (id, bound) = (&caller.client_id, Bound::to(caller));
     let content = Content {
         api: Some(api),
@@ -124,14 +124,14 @@ pub fn for_client(app: &App, caller: &Caller, api: &str, scope: &Scope) -> Resul
         details: &[],
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(app, &content)?;
+    let (token, expires_in, jti) = access_token(core, &content)?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
 }
 
 /// The answer of a token exchange: for the same person and session, not beyond the first token's end, and it says who acts.
-pub fn for_exchange(app: &App, caller: &Caller, api: &str, scope: &Scope, subject: &Accepted) -> Result<Answer> {
-    must_be_bound(app, Some(api), caller)?;
+pub fn for_exchange(core: &Core, caller: &Caller, api: &str, scope: &Scope, subject: &Accepted) -> Result<Answer> {
+    must_be_bound(core, Some(api), caller)?;
     let mut act = json!({ "sub": caller.client_id });
     if let Some(before) = &subject.token.act {
         act["act"] = before.clone();
@@ -151,7 +151,7 @@ pub fn for_exchange(app: &App, caller: &Caller, api: &str, scope: &Scope, subjec
         details: &[],
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(app, &content)?;
+    let (token, expires_in, jti) = access_token(core, &content)?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
 }
@@ -166,8 +166,8 @@ fn token_type(caller: &Caller) -> &'static str {
 }
 
 /// An API may insist that its tokens are bound to a key.
-fn must_be_bound(app: &App, api: Option<&str>, caller: &Caller) -> Result<()> {
-    let required = api.and_then(|it| app.config.api.get(it)).is_some_and(|it| it.dpop == Dpop::Required);
+fn must_be_bound(core: &Core, api: Option<&str>, caller: &Caller) -> Result<()> {
+    let required = api.and_then(|it| core.config.api.get(it)).is_some_and(|it| it.dpop == Dpop::Required);
     if required && caller.key.is_none() && caller.certificate.is_none() {
         let hint = "Tokens for this API are bound to a key: send a DPoP header (RFC 9449).";
         return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
@@ -175,29 +175,29 @@ fn must_be_bound(app: &App, api: Option<&str>, caller: &Caller) -> Result<()> {
     Ok(())
 }
 
-fn access_token(app: &App, it: &Content<'_>) -> Result<(String, i64, String)> {
-    let api = it.api.and_then(|name| app.config.api.get(name));
-    let audience = audience(&app.config, api);
+fn access_token(core: &Core, it: &Content<'_>) -> Result<(String, i64, String)> {
+    let api = it.api.and_then(|name| core.config.api.get(name));
+    let audience = audience(&core.config, api);
     let behind = Behind {
         grant: it.grant.map(|it| (it.session, it.number)),
         tier: it.tier,
         instance: it.instance.unwrap_or_default().to_owned(),
         from: it.from.as_ref().map(|(token, _)| token.jti.clone()),
     };
-    let jti = behind.seal(&app.keyring)?;
+    let jti = behind.seal(&core.keyring)?;
     let names = Names {
         jti: jti.clone(),
-        sid: it.grant.map(|grant| crate::sessions::sid(app, audience, &grant.session)),
-        grant_id: it.grant.map(|grant| crate::endings::grant_id(app, audience, &grant.session, grant.number)),
+        sid: it.grant.map(|grant| crate::sessions::sid(core, audience, &grant.session)),
+        grant_id: it.grant.map(|grant| crate::endings::grant_id(&core.keyring, audience, &grant.session, grant.number)),
     };
-    let token = said(&app.config, it, names);
+    let token = said(&core.config, it, names);
     let text = match api.map(|it| it.token) {
         Some(TokenFormat::Opaque) => {
             let plain = serde_json::to_vec(&token).map_err(|it| Fault::new(it.to_string()))?;
-            format!("sa_{}", base64url::encode(&app.keyring.seal(OPAQUE, &plain)?))
+            format!("sa_{}", base64url::encode(&core.keyring.seal(OPAQUE, &plain)?))
         }
         _ => {
-            let key = app.keys.signer(algorithm(&app.config, api), it.now_ms)?;
+            let key = core.keys.signer(algorithm(&core.config, api), it.now_ms)?;
             access_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an access token: {it:?}")))?
         }
     };
@@ -270,11 +270,11 @@ fn api_claims(api: &Api, scope: &Scope, person: &Person) -> Map<String, Json> {
     wanted.filter_map(|name| Some((name.clone(), claims::claim(person, name)?))).collect()
 }
 
-fn id_token(app: &App, caller: &Caller, grant: &Grant, access_token: &str, first: bool) -> Result<String> {
-    let alg = caller.client.id_token_signed_response_alg.unwrap_or(app.config.signing.alg);
+fn id_token(core: &Core, caller: &Caller, grant: &Grant, access_token: &str, first: bool) -> Result<String> {
+    let alg = caller.client.id_token_signed_response_alg.unwrap_or(core.config.signing.alg);
     let iat = caller.now_ms / 1000;
     let token = IdToken {
-        iss: app.config.issuer.clone(),
+        iss: core.config.issuer.clone(),
         sub: grant.account.clone(),
         aud: caller.client_id.clone(),
         exp: iat + 600,
@@ -285,10 +285,10 @@ fn id_token(app: &App, caller: &Caller, grant: &Grant, access_token: &str, first
         acr: Some(grant.asked.acr.clone()).filter(|it| !it.is_empty()),
         amr: Some(grant.asked.amr.clone()).filter(|it| !it.is_empty()),
         at_hash: Some(id_token::at_hash(alg, access_token)),
-        sid: Some(crate::sessions::sid(app, &caller.client_id, &grant.session)),
-        extra: claims::told(&app.config, &caller.client, caller.tier_rules(), grant, Place::IdToken),
+        sid: Some(crate::sessions::sid(core, &caller.client_id, &grant.session)),
+        extra: claims::told(&core.config, &caller.client, caller.tier_rules(), grant, Place::IdToken),
     };
-    let key = app.keys.signer(alg, caller.now_ms)?;
+    let key = core.keys.signer(alg, caller.now_ms)?;
     Ok(id_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an ID token: {it:?}")))?)
 }
 
@@ -302,31 +302,31 @@ pub struct Accepted {
 
 /// Is this an access token of ours, and is everything behind it alive? The one road for introspection, revocation, exchange and
 /// userinfo. `None` for every kind of no.
-pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepted>> {
-    let Some(token) = read(app, text, now_ms) else { return Ok(None) };
+pub async fn accept(core: &Core, text: &str, now_ms: i64) -> Result<Option<Accepted>> {
+    let Some(token) = read(core, text, now_ms) else { return Ok(None) };
     if now_ms / 1000 >= token.exp {
         return Ok(None);
     }
-    let Some(chain) = jti::chain(&app.keyring, &token.jti) else { return Ok(None) };
+    let Some(chain) = jti::chain(&core.keyring, &token.jti) else { return Ok(None) };
     let (Some((_, Behind { grant, tier, .. })), Some((_, first))) = (chain.first(), chain.last()) else { return Ok(None) };
     let clients = clients(&token, grant.is_some());
     // A disabled client's tokens are dead at once (123-T).
-    if clients.len() > jti::MOST || clients.iter().any(|it| app.client(it).is_none()) {
+    if clients.len() > jti::MOST || !all_live(core, &clients).await? {
         return Ok(None);
     }
     let tokens: Vec<&str> = chain.iter().map(|it| it.0.as_str()).collect();
     let rest = vec![(token.iat * 1000).into(), token.sub.as_str().into(), first.instance.as_str().into()];
     let this = [filled(&tokens), filled(&clients), rest].concat();
     let Some((session, number)) = *grant else {
-        let row = app.store.one(grants::TOKEN, &this).await?.ok_or_else(|| Fault::new("a count without a row"))?;
+        let row = core.store.one(statements::TOKEN, &this).await?.ok_or_else(|| Fault::new("a count without a row"))?;
         return Ok((row.int(0)? == 0).then_some(Accepted { grant: None, tier: *tier, token }));
     };
-    let Some((grant, row)) = grants::read_along(app, grants::WITH_TOKEN, (&session, number), &this).await? else { return Ok(None) };
-    if row.int(grants::ALONG)? != 0 {
+    let Some((grant, row)) = grants::read_along(core, statements::WITH_TOKEN, (&session, number), &this).await? else { return Ok(None) };
+    if row.int(statements::ALONG)? != 0 {
         return Ok(None);
     }
     // An exchanged token also ends with the client that the person signed in to.
-    if app.client(&grant.client).is_none() {
+    if core.clients.get(&grant.client).await?.is_none() {
         return Ok(None);
     }
     if grant.must_be_alive(now_ms).is_err() || grant.state != grants::State::Active {
@@ -335,18 +335,18 @@ pub async fn accept(app: &App, text: &str, now_ms: i64) -> Result<Option<Accepte
     Ok(Some(Accepted { grant: Some(grant), tier: *tier, token }))
 }
 
-fn read(app: &App, text: &str, now_ms: i64) -> Option<AccessToken> {
+fn read(core: &Core, text: &str, now_ms: i64) -> Option<AccessToken> {
     if let Some(sealed) = text.strip_prefix("sa_") {
-        return serde_json::from_slice(&app.keyring.open(OPAQUE, &base64url::decode(sealed)?)?).ok();
+        return serde_json::from_slice(&core.keyring.open(OPAQUE, &base64url::decode(sealed)?)?).ok();
     }
     let unverified = jws::Unverified::parse(text).ok()?;
     if unverified.typ() != Some("at+jwt") {
         return None;
     }
     let audience = unverified.unverified_claims().get("aud")?.as_str()?.to_owned();
-    let ours = audience == app.config.issuer || app.api_by_audience(&audience).is_some();
-    let expected = access_token::Expected { issuer: &app.config.issuer, audience: &audience, now_s: now_ms / 1000, leeway_s: 0 };
-    access_token::check(text, &app.keys.verifiers(now_ms), expected).ok().filter(|_| ours)
+    let ours = audience == core.config.issuer || core.api_by_audience(&audience).is_some();
+    let expected = access_token::Expected { issuer: &core.config.issuer, audience: &audience, now_s: now_ms / 1000, leeway_s: 0 };
+    access_token::check(text, &core.keys.verifiers(now_ms), expected).ok().filter(|_| ours)
 }
 
 /// Every client whose word a token is: the one it was issued to, those it came through (`act`), and the one that got the first for itself.
@@ -358,6 +358,16 @@ fn clients(token: &AccessToken, person: bool) -> Vec<&str> {
     }
     all.dedup();
     all
+}
+
+/// Is every one of these clients there, and none disabled?
+async fn all_live(core: &Core, clients: &[&str]) -> Result<bool> {
+    for client in clients {
+        if core.clients.get(client).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// As many values as the statement has places.

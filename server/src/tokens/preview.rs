@@ -83,8 +83,7 @@ pub fn preview(config: &Config, wish: &Wish<'_>, kid: impl FnOnce(Algorithm) -> 
 /// The grant of a sign-in at this instant, by the first chain of the client's policy.
 fn imagined(config: &Config, wish: &Wish<'_>, sub: &str, person: &Person, scope: &Scope) -> Grant {
     let now_ms = wish.now_ms;
-    let policy = config.login.get(wish.client.login_policy()).and_then(|login| Policy::parse(&login.require, login.acr.as_deref()).ok());
-    let policy = policy.unwrap_or_else(Policy::password_alone);
+    let policy = config.policy(wish.client.login_policy()).cloned().unwrap_or_else(Policy::password_alone);
     let proof = |method: &MethodName| Proof { method: method.clone(), subject: sub.to_owned(), at_ms: now_ms, facts: Facts::default() };
     let proofs: Vec<Proof> = policy.chains.first().into_iter().flatten().map(proof).collect();
     let amr = match policy::next(&policy, &Conditions { now_ms, not_before_ms: 0, prefer: None }, &proofs) {

@@ -295,7 +295,7 @@ async fn the_status_list_is_asked() {
     let app = scene.world.running.shared.now();
     let write = async |text: &str| {
         std::fs::write(&list, text).unwrap();
-        symbolon::attesting::status::refresh(&app).await;
+        symbolon::attesting::status::refresh(&app.callers.attesting.status, &app).await;
     };
     let refused = (400, "invalid_client_attestation");
     let mut phone = Phone::new(&scene);

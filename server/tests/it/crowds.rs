@@ -6,7 +6,7 @@ use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
-use symbolon::app::Limits;
+use symbolon::limits::Limits;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::{client_assertion, dpop, jws, request_object};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -122,7 +122,7 @@ async fn nobody_chooses_how_long_a_replay_is_remembered() {
     let row = app.store.one("SELECT count(*), max(bucket) FROM once WHERE kind <> 'login'", &[]).await.unwrap().unwrap();
     let hour = now_s / 3600;
     assert!(row.int(0).unwrap() >= 12 && row.int(1).unwrap() <= hour + 1, "{row:?} at hour {hour}");
-    while symbolon::store::sweep(&app.store, (now_s + 3 * 3600) * 1000).await.unwrap() > 0 {}
+    while symbolon::store::retention::sweep(&app.store, (now_s + 3 * 3600) * 1000).await.unwrap() > 0 {}
     let row = app.store.one("SELECT count(*) FROM once", &[]).await.unwrap().unwrap();
     assert_eq!(row.int(0).unwrap(), 0, "three hours later nothing of it is left");
     drop(app);

@@ -110,7 +110,7 @@ async fn a_keybox_that_leaks_later_ends_its_installations() {
     let app = scene.world.running.shared.now();
     let write = async |text: String| {
         std::fs::write(&list, text).unwrap();
-        symbolon::attesting::status::refresh(&app).await;
+        symbolon::attesting::status::refresh(&app.callers.attesting.status, &app).await;
     };
     write("{\"entries\":{}}".to_owned()).await;
     let mut phone = Phone::new(&scene, "app");

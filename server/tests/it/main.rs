@@ -42,6 +42,7 @@ mod races;
 mod receipts;
 mod refresh;
 mod refusals;
+mod registered;
 mod rules;
 mod signal;
 mod signed;

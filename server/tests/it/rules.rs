@@ -7,7 +7,7 @@ use crate::play::{self, good};
 use crate::receipts::{Phone, Scene, android, ios, refused};
 use crate::world::{Engine, World, engines};
 use std::num::NonZeroU32;
-use symbolon::app::Limits;
+use symbolon::limits::Limits;
 use symbolon_attest::binding::Purpose;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 

@@ -148,7 +148,7 @@ async fn the_list_is_the_last_good_one_until_it_is_too_old() {
     let scene = Scene::with(Engine::Sqlite, &line).await;
     let app = scene.world.running.shared.now();
     let refresh = async || {
-        symbolon::attesting::status::refresh(&app).await;
+        symbolon::attesting::status::refresh(&app.callers.attesting.status, &app).await;
     };
     let refused = (400, "invalid_client_attestation");
     let empty = "{\"entries\":{}}";

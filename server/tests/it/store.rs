@@ -181,7 +181,7 @@ async fn a_swept_database_gets_smaller() {
     let full = pages().await;
     let config = symbolon::config::Config::from_text("issuer = \"https://a.example\"", "x", &|_| None).unwrap();
     let now = 40 * 86_400_000;
-    assert_eq!(symbolon::store::retention::sweep_old(&store, &config, std::iter::empty(), now).await.unwrap(), 2_000);
+    assert_eq!(symbolon::store::retention::sweep_old(&store, &config, 0, now).await.unwrap(), 2_000);
     // The writer shrinks behind the batch it has at hand; when it has answered a second one, that is done.
     store.apply(put(&["after"])).await.unwrap();
     store.apply(put(&["and again"])).await.unwrap();
@@ -199,9 +199,9 @@ async fn a_sweep_keeps_replay_memory_until_it_is_useless() {
             store.apply(change).await.is_ok()
         };
         assert!(spend(10 * hour - 5).await);
-        symbolon::store::sweep(&store, 10 * hour + 60_000).await.unwrap();
+        symbolon::store::retention::sweep(&store, 10 * hour + 60_000).await.unwrap();
         assert!(!spend(10 * hour + 60_000).await);
-        symbolon::store::sweep(&store, 13 * hour).await.unwrap();
+        symbolon::store::retention::sweep(&store, 13 * hour).await.unwrap();
         assert!(spend(13 * hour).await, "long after it could have been accepted the row is gone");
     })
     .await;
@@ -229,10 +229,10 @@ async fn a_backlog_of_thousands_is_swept_in_one_round() {
         young.run("INSERT INTO revoked (jti, until_ms) VALUES ($1, $2)", vec!["young".into(), now.into()]);
         young.run("INSERT INTO audit_routine (id, body) VALUES ($1, $2)", vec![key(now, 0), "{}".into()]);
         store.apply(young).await.unwrap();
-        assert_eq!(symbolon::store::sweep(&store, now).await.unwrap(), 2 * old);
+        assert_eq!(symbolon::store::retention::sweep(&store, now).await.unwrap(), 2 * old);
         let config =
             symbolon::config::Config::from_text("issuer = \"https://a.example\"\n[retention]\naudit_routine = \"30h\"", "x", &|_| None);
-        let gone = symbolon::store::retention::sweep_old(&store, &config.unwrap(), std::iter::empty(), now).await.unwrap();
+        let gone = symbolon::store::retention::sweep_old(&store, &config.unwrap(), 0, now).await.unwrap();
         assert_eq!(gone, old);
         for sql in ["SELECT count(*) FROM once", "SELECT count(*) FROM revoked", "SELECT count(*) FROM audit_routine"] {
             assert_eq!(store.one(sql, &[]).await.unwrap().unwrap().int(0).unwrap(), 1, "{sql}: the young one stays");

@@ -1,13 +1,251 @@
-//! A client: an application that may ask for tokens. The words follow RFC 7591 where it has one.
+//! `[client.ID]`: an application that may ask for tokens. The words follow RFC 7591 where it has one.
 
-use super::{AttestationRules, Jwks, Secret, Span, TierName};
+mod android;
+mod attestation;
+pub mod fapi;
+mod fingerprint;
+mod ios;
+mod keys;
+mod play;
+mod refresh;
+mod rules;
+mod tier;
+mod tls_client_auth;
+
+pub use android::{AndroidApp, UserAuth};
+pub use attestation::{AttestationRules, AttesterX5c};
+pub use fingerprint::Fingerprint;
+pub use ios::{IosApp, IosBuild, Receipts, is_at_least, version};
+pub use keys::Jwks;
+pub use play::{PlayDevice, PlayRules};
+pub use refresh::{Most, OnStale, Refresh, RefreshMode};
+pub use tier::{Tier, TierName};
+pub use tls_client_auth::{CertificateName, TlsClientAuth};
+
+use super::docs::{ALGORITHMS, Key, Kind, Presence, Section, defaulted, optional, required};
+use super::{Dpop, Secret, Span};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
-use std::net::IpAddr;
-use std::num::NonZeroU32;
-use std::path::PathBuf;
 use symbolon_oauth::jwk::Algorithm;
-use symbolon_oauth::{distinguished_name, redirect};
+use symbolon_oauth::redirect;
+
+pub(super) const SECTIONS: &[&Section] = &[
+    &SECTION,
+    &refresh::SECTION,
+    &tls_client_auth::SECTION,
+    &attestation::SECTION,
+    &attestation::X5C,
+    &tier::SECTION,
+    &ios::IOS,
+    &ios::RECEIPTS,
+    &android::SECTION,
+    &play::PLAY,
+    &play::KEYS,
+];
+
+const SECTION: Section = Section {
+    path: "client.ID",
+    title: "Clients",
+    text: "An application that may ask for tokens. Its name in the header is its client_id. Clients can also be registered in the store: `symbolon client \
+           import`; the same rules hold for both.",
+    presence: Presence::Absent,
+    keys: KEYS,
+    example: r#"
+# An app. It cannot keep a secret, so it binds its tokens to a key.
+[client.shop-ios]
+kind = "native"
+name = "Example Shop for iOS"
+first_party = true
+apis = { orders = ["orders:read"] }
+redirect_uris = ["https://app.example.com/callback"]
+login = "two-factor"
+dpop = "required"
+
+# A site with a server behind it.
+[client.shop-web]
+kind = "web"
+redirect_uris = ["https://shop.example.com/callback"]
+secret = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'
+
+# A program that signs with a key of its own.
+[client.robot]
+kind = "service"
+apis = { orders = ["orders:read"] }
+jwks = { keys = [{ kty = "OKP", crv = "Ed25519", alg = "EdDSA", use = "sig", kid = "1", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] }
+
+# The basket's API as a client of the next API: it exchanges the tokens that were sent to it (RFC 8693).
+[client.basket-api]
+kind = "service"
+apis = { orders = ["orders:read"] }
+exchanges = ["basket"]
+secret = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'
+
+# A client that is held to FAPI 2.0.
+[client.bank]
+kind = "web"
+redirect_uris = ["https://bank.example.com/callback"]
+profile = "fapi2"
+dpop = "required"
+jwks = { keys = [{ kty = "OKP", crv = "Ed25519", alg = "EdDSA", use = "sig", kid = "1", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] }
+"#,
+};
+
+const METHODS: &[&str] = &[
+    "none",
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+    "attest_jwt_client_auth",
+    "attest_jwt_client_auth_dpop",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+];
+
+const KEYS: &[Key] = &[
+    required(
+        "kind",
+        Kind::OneOf(&["native", "web", "service"]),
+        r#""native""#,
+        "An app on a phone or a desktop, which cannot keep a secret; a site; or a program without a person.",
+    ),
+    optional("name", Kind::Text, "the client's ID", r#""Example Shop for iOS""#, "What people read on pages."),
+    defaulted(
+        "first_party",
+        Kind::Flag,
+        "false",
+        "The client is your own: people are not asked whether they trust it, unless nothing assures its identity.",
+    ),
+    defaulted("disabled", Kind::Flag, "false", "The client gets nothing."),
+    defaulted(
+        "apis",
+        Kind::Table("API names with lists of their scopes"),
+        "{}",
+        "The APIs that the client may call, with the scopes it may ask for.",
+    ),
+    optional(
+        "scopes",
+        Kind::SomeOf(&USER_SCOPES),
+        "all of these; none for a service",
+        r#"["openid", "profile", "email", "offline_access"]"#,
+        "The OpenID Connect scopes it may ask for.",
+    ),
+    optional(
+        "redirect_uris",
+        Kind::Texts,
+        "none",
+        r#"["https://app.example.com/callback"]"#,
+        "Where people are sent back to after a sign-in. Compared exactly; only the port of a loopback address is free.",
+    ),
+    defaulted("post_logout_redirect_uris", Kind::Texts, "[]", "Where people may be sent after a sign-out."),
+    optional("login", Kind::Text, "`default`", r#""two-factor""#, "The policy by which people sign in: the name of a `[login.NAME]`."),
+    optional(
+        "authentication",
+        Kind::OneOf(METHODS),
+        "`private_key_jwt` with `jwks`, else `client_secret_basic` with `secret`, else `none`",
+        r#""private_key_jwt""#,
+        "How the client proves itself at the token endpoint.",
+    ),
+    optional(
+        "secret",
+        Kind::Digest,
+        "none",
+        "'$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g'",
+        "The digest of its secret, which `symbolon client secret` prints: argon2id, or with `--hmac` a MAC under the master key.",
+    ),
+    optional(
+        "jwks",
+        Kind::Table("JWK set (RFC 7517)"),
+        "none",
+        r#"{ keys = [{ kty = "OKP", crv = "Ed25519", alg = "EdDSA", use = "sig", kid = "1", x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] }"#,
+        "Its public keys. With `self_signed_tls_client_auth` they carry the certificate as `x5c`.",
+    ),
+    optional(
+        "grants",
+        Kind::SomeOf(&GRANTS),
+        "`authorization_code` and `refresh_token`; for a service `client_credentials`; and token exchange with `exchanges`",
+        r#"["authorization_code", "refresh_token"]"#,
+        "The grants it may use.",
+    ),
+    defaulted(
+        "exchanges",
+        Kind::Texts,
+        "[]",
+        "The APIs that this client speaks for. It may exchange tokens that were sent to them for tokens of the APIs it calls (RFC 8693).",
+    ),
+    defaulted("authorization_details_types", Kind::Texts, "[]", "The types of authorization details it may ask for (RFC 9396)."),
+    optional(
+        "profile",
+        Kind::OneOf(&["fapi2"]),
+        "no profile",
+        r#""fapi2""#,
+        "Holds the client to FAPI 2.0: what it lacks is an error, and what it may not do is refused. [fapi.md](fapi.md) has the list.",
+    ),
+    defaulted(
+        "dpop",
+        Kind::OneOf(&["optional", "required"]),
+        r#""optional""#,
+        "With `required` every token of this client is bound to a key.",
+    ),
+    defaulted(
+        "tls_client_certificate_bound_access_tokens",
+        Kind::Flag,
+        "false",
+        "Every token is bound to the certificate that the client shows (RFC 8705 3). It needs the table `[mtls]`.",
+    ),
+    defaulted(
+        "require_pushed_authorization_requests",
+        Kind::Flag,
+        "false",
+        "Authorization requests must be pushed (RFC 9126). It is always true with `profile = \"fapi2\"`.",
+    ),
+    defaulted(
+        "require_signed_request_object",
+        Kind::Flag,
+        "false",
+        "Authorization requests must be signed (RFC 9101), with the keys of `jwks`.",
+    ),
+    optional("request_object_signing_alg", Kind::OneOf(ALGORITHMS), "any", r#""ES256""#, "The only algorithm of signed requests."),
+    defaulted(
+        "response_modes",
+        Kind::SomeOf(&RESPONSE_MODES),
+        "[]",
+        "The only response modes it may ask for; those with `jwt` are signed (JARM). An empty list allows all.",
+    ),
+    optional(
+        "authorization_signed_response_alg",
+        Kind::OneOf(ALGORITHMS),
+        "`alg` of `[signing]`",
+        r#""ES256""#,
+        "The algorithm of signed authorization responses (JARM).",
+    ),
+    optional(
+        "id_token_signed_response_alg",
+        Kind::OneOf(ALGORITHMS),
+        "`alg` of `[signing]`",
+        r#""ES256""#,
+        "The algorithm of its ID tokens.",
+    ),
+    defaulted(
+        "without_pkce",
+        Kind::Flag,
+        "false",
+        "**UNSAFE.** A code without PKCE, for old web clients that authenticate and cannot be changed. They must send a nonce then.",
+    ),
+    optional(
+        "require_consent",
+        Kind::Flag,
+        "people are asked unless the client is `first_party`",
+        "false",
+        "Are people asked whether they trust the client?",
+    ),
+    optional(
+        "default_max_age",
+        Kind::Time,
+        "any time ago",
+        r#""1h""#,
+        "A person who signed in longer ago than this signs in again, where the request does not say.",
+    ),
+];
 
 /// What runs the client: it decides what the client can keep secret. RFC 6749 2.1, RFC 8252.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,86 +269,12 @@ impl From<ClientKind> for redirect::ClientKind {
     }
 }
 
-/// Which certificates are the client's. RFC 8705 2.1.2: exactly one of the five names, or `devices`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TlsClientAuth {
-    /// The CA's certificates, in PEM.
-    pub ca: PathBuf,
-    /// Its revocation lists, in PEM; read again when the file changes. An overdue list refuses everybody.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub crl: Option<PathBuf>,
-    /// RFC 4514, compared exactly.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub subject_dn: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub san_dns: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub san_uri: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub san_ip: Option<IpAddr>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub san_email: Option<String>,
-    /// The CA is an organisation's device management: every certificate is a device with sessions of its own.
-    #[serde(default)]
-    pub devices: bool,
-}
-
-/// A name a certificate must have, in one of the places where certificates have names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CertificateName<'a> {
-    /// RFC 4514, compared exactly.
-    SubjectDn(&'a str),
-    Dns(&'a str),
-    Uri(&'a str),
-    Email(&'a str),
-    Ip(IpAddr),
-}
-
-impl CertificateName<'_> {
-    pub(super) fn problem(&self) -> Option<String> {
-        let Self::SubjectDn(dn) = self else { return None };
-        distinguished_name::parse(dn).is_none().then(|| format!("subject_dn: {dn:?} is no name of RFC 4514"))
-    }
-}
-
-impl TlsClientAuth {
-    pub fn names(&self) -> Vec<CertificateName<'_>> {
-        let names = [
-            self.subject_dn.as_deref().map(CertificateName::SubjectDn),
-            self.san_dns.as_deref().map(CertificateName::Dns),
-            self.san_uri.as_deref().map(CertificateName::Uri),
-            self.san_email.as_deref().map(CertificateName::Email),
-            self.san_ip.map(CertificateName::Ip),
-        ];
-        names.into_iter().flatten().collect()
-    }
-
-    pub fn problems(&self) -> Option<String> {
-        let names = self.names();
-        if names.len() + usize::from(self.devices) != 1 {
-            return Some("tls_client_auth needs one of subject_dn, san_dns, san_uri, san_ip, san_email, or devices = true".to_owned());
-        }
-        names.iter().find_map(CertificateName::problem).map(|it| format!("tls_client_auth.{it}"))
-    }
-}
-
 /// A profile of OAuth that a client is held to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Profile {
     /// FAPI 2.0 Security Profile.
     Fapi2,
-}
-
-/// Must tokens be bound to a key that every request proves (RFC 9449)?
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Dpop {
-    /// As the client likes: with a proof tokens are bound, without they are not.
-    #[default]
-    Optional,
-    Required,
 }
 
 /// How a client proves itself at the token endpoint.
@@ -160,77 +324,6 @@ impl ClientAuthentication {
     }
 }
 
-/// What happens when a spent refresh token of a key-bound grant comes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum OnStale {
-    #[default]
-    Keep,
-    End,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum RefreshMode {
-    /// A new refresh token at every use. RFC 9700 4.14.2.
-    #[default]
-    Rotate,
-    /// The same refresh token for the life of the grant; only where every token is bound.
-    Static,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Refresh {
-    /// A grant not used for this long is over.
-    pub idle: Span,
-    /// A grant is over this long after the person signed in, used or not.
-    pub absolute: Span,
-    /// For this long after a rotation the previous token gets the same successor again.
-    pub grace: Span,
-    pub on_stale: OnStale,
-    pub mode: RefreshMode,
-    /// The grant is over when the browser's session is, by sign-out, idle or absolute end: `[session]`.
-    pub ends_with_session: bool,
-    /// The most grants a person can have with this client; beyond that the oldest gives way.
-    pub most_per_person: Most,
-}
-
-/// A bound that can be taken away, by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub enum Most {
-    Grants(NonZeroU32),
-    /// UNSAFE: sign-ins pile up grants without end.
-    Word(Unlimited),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Unlimited {
-    Unlimited,
-}
-
-impl Default for Most {
-    fn default() -> Self {
-        Self::Grants(NonZeroU32::MIN.saturating_add(99))
-    }
-}
-
-impl Default for Refresh {
-    fn default() -> Self {
-        Self {
-            idle: Span::days(30),
-            absolute: Span::days(180),
-            grace: Span(10),
-            on_stale: OnStale::Keep,
-            mode: RefreshMode::Rotate,
-            ends_with_session: false,
-            most_per_person: Most::default(),
-        }
-    }
-}
-
 /// One client. Read from the configuration file (TOML) or from the table `client` (JSON); the same rules hold for both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
@@ -238,12 +331,10 @@ pub struct Client {
     pub kind: ClientKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Ours: people are not asked whether they trust it.
     #[serde(default)]
     pub first_party: bool,
     #[serde(default)]
     pub disabled: bool,
-    /// API name to the scopes this client may ask of it.
     #[serde(default)]
     pub apis: BTreeMap<String, Vec<String>>,
     /// The APIs this client speaks for: tokens sent to them it may exchange for tokens of the APIs it calls (RFC 8693).
@@ -252,20 +343,17 @@ pub struct Client {
     /// RFC 9396 10: the types of authorization details the client may ask for.
     #[serde(default)]
     pub authorization_details_types: Vec<String>,
-    /// Holds the client to a profile: what it lacks is an error, and what it may not do is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// OpenID Connect scopes; `UNSET` until `fill` has seen the kind.
+    /// OpenID Connect scopes; `unset` until `fill` has seen the kind.
     #[serde(default = "unset")]
     pub scopes: Vec<String>,
     #[serde(default)]
     pub redirect_uris: Vec<String>,
     #[serde(default)]
     pub post_logout_redirect_uris: Vec<String>,
-    /// Name of the login policy; "default" if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
-    /// Absent: what the client has. A key set: private_key_jwt; a secret: client_secret_basic; neither: none.
     #[serde(default)]
     pub authentication: ClientAuthentication,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -290,13 +378,11 @@ pub struct Client {
     pub require_signed_request_object: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_object_signing_alg: Option<Algorithm>,
-    /// The only response modes the client may ask for; empty: any.
     #[serde(default)]
     pub response_modes: Vec<String>,
     /// JARM: the algorithm of signed authorization responses; absent: `signing.alg`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub authorization_signed_response_alg: Option<Algorithm>,
-    /// UNSAFE: a code without PKCE. For old confidential web clients that cannot be changed, which then must send a nonce.
     #[serde(default)]
     pub without_pkce: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]

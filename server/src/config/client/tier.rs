@@ -1,8 +1,64 @@
 //! Tiers: what an app may have, by what its installation proved. docs/attestation.md says what each proves and what it does not.
 
-use super::{IosBuild, Span, is_at_least, version};
+use super::super::Span;
+use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional};
+use super::ios::BUILDS;
+use super::{IosBuild, is_at_least, version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+
+pub(in crate::config) const SECTION: Section = Section {
+    path: "client.ID.attestation.tier.hardware",
+    title: "Tiers",
+    text: "What an installation may have, by what it proved. The tiers are `hardware`, `hardware_claimed`, `software` and `none`, from the highest to \
+           the lowest. Only the tiers that are named are let in; where none is named, each but `none` is.\n\n\
+           A key can only give less than the client has. An installation that does not meet `least_patch`, `least_android_version`, \
+           `least_ios_version` or `builds`, or of which that is not known, gets the next lower tier that is named. These four need this server's \
+           own attester.",
+    presence: Presence::Absent,
+    keys: KEYS,
+    example: r#"
+[client.shop-android.attestation.tier.hardware]
+least_patch = 202601
+
+[client.shop-android.attestation.tier.none]
+scopes = ["orders:read"]
+lifetime = "2m"
+refresh = false
+"#,
+};
+
+const KEYS: &[Key] = &[
+    optional(
+        "scopes",
+        Kind::Texts,
+        "all of the client's",
+        r#"["orders:read"]"#,
+        "The API scopes it may have of those that the client may have.",
+    ),
+    optional(
+        "authorization_details_types",
+        Kind::Texts,
+        "all of the client's, or none where `scopes` is given",
+        "[]",
+        "The types of authorization details it may have of those that the client may have.",
+    ),
+    optional("lifetime", Kind::Time, "the API's", r#""5m""#, "The longest life of an access token."),
+    defaulted("refresh", Kind::Flag, "true", "Does the app stay signed in? With `false` it gets no refresh token."),
+    optional("idle", Kind::Time, "the client's", r#""1d""#, "The longest pause between two refreshes."),
+    optional(
+        "acr",
+        Kind::Text,
+        "the client's policy",
+        r#""urn:example:two-factor""#,
+        "How the person must have signed in: the `acr` of a `[login.NAME]`.",
+    ),
+    optional("max_age", Kind::Time, "the client's", r#""1h""#, "An older attestation is answered with `use_fresh_attestation`."),
+    optional("least_patch", Kind::Number, "any", "202601", "The oldest patch level of an Android device, as YYYYMM."),
+    optional("least_android_version", Kind::Number, "any", "42", "The oldest version of the app on Android (versionCode)."),
+    optional("least_ios_version", Kind::Text, "any", r#""4.2""#, "The oldest version of the app on iOS (CFBundleVersion)."),
+    optional("builds", Kind::SomeOf(BUILDS), "those of `ios.builds`", r#"["app_store"]"#, "Whose builds of the app on iOS."),
+];
 
 /// What is known of the installation's key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -59,36 +115,25 @@ impl TierName {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Tier {
-    /// The API scopes it may have of those the client may have.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
-    /// The types of authorization details it may have of those the client may have. Absent: all, or none where `scopes` are named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorization_details_types: Option<Vec<String>>,
-    /// The longest life of an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lifetime: Option<Span>,
-    /// Does it stay signed in?
     pub refresh: bool,
-    /// The longest pause between two refreshes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idle: Option<Span>,
-    /// How the person must have signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
-    /// An older attestation is answered with use_fresh_attestation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Span>,
-    /// Android, `YYYYMM`: installations on devices with an older patch level, or of which it is not known, get the next lower tier ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least_patch: Option<i64>,
-    /// ... so do older apps on Android (versionCode) ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least_android_version: Option<i64>,
-    /// ... and on iOS (CFBundleVersion) ...
     #[serde(skip_serializing_if = "Option::is_none")]
     pub least_ios_version: Option<String>,
-    /// ... and builds for iOS of another kind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub builds: Option<Vec<IosBuild>>,
 }

@@ -1,0 +1,54 @@
+//! Is an installation still welcome?
+
+use crate::core::Core;
+use crate::error::{Fault, Refused, Result};
+use crate::grants::statements;
+use crate::store::{Row, Value};
+use crate::tokens::handles::Kind;
+use crate::web::request::Incoming;
+
+const STANDING: &str = "SELECT state, tier, attested_ms FROM instance WHERE client = $1 AND jkt = $2";
+
+/// What is known of an installation at this moment.
+pub struct Standing {
+    pub active: bool,
+    pub tier: String,
+    pub attested_ms: i64,
+}
+
+/// Asked at every authentication of an installation; `None`: it is not known. At a refresh the answer comes with the grant, which waits
+/// in `known` for whoever refreshes.
+pub async fn standing(core: &Core, incoming: &Incoming, client_id: &str, jkt: &str) -> Result<Option<Standing>> {
+    let handle = incoming.form.get("refresh_token").and_then(|it| core.handles.read(Kind::Refresh, it));
+    let whose = [client_id.into(), jkt.into()];
+    let along = match handle.filter(|_| incoming.form.get("grant_type") == Some("refresh_token")) {
+        Some(it) => {
+            let of_grant = [Value::from(&it.id[..]), i64::from(it.number).into()];
+            core.store.one(statements::WITH_INSTANCE, &[&of_grant[..], &whose[..]].concat()).await?
+        }
+        None => None,
+    };
+    if let Some(row) = along {
+        let found = read(&row, statements::ALONG);
+        incoming.known.keep_grant(row);
+        return Ok(found?);
+    }
+    match core.store.one(STANDING, &whose).await? {
+        Some(row) => Ok(read(&row, 0)?),
+        None => Ok(None),
+    }
+}
+
+/// From state, tier and last attestation, the first of them in column `at`.
+fn read(row: &Row, at: usize) -> std::result::Result<Option<Standing>, Fault> {
+    let Some(state) = row.opt_text(at)? else { return Ok(None) };
+    Ok(Some(Standing { active: state == "active", tier: row.text(at + 1)?.to_owned(), attested_ms: row.int(at + 2)? }))
+}
+
+/// Is this installation, which this server attested, still welcome?
+pub async fn must_be_welcome(core: &Core, incoming: &Incoming, client_id: &str, jkt: &str) -> Result<()> {
+    if standing(core, incoming, client_id, jkt).await?.is_some_and(|it| it.active) {
+        return Ok(());
+    }
+    Err(Refused::new(401, "invalid_client", "This installation has been revoked.").because(format!("instance {jkt}")).into())
+}

@@ -1,0 +1,169 @@
+//! The rules that every client obeys, whether it comes from the file or from `symbolon client import`. Mistakes alone; weak spots
+//! are `symbolon check`'s.
+
+use super::super::{Config, Dpop};
+use super::{Client, ClientAuthentication, ClientKind, GRANTS, Jwks, Profile, RESPONSE_MODES, RefreshMode, TierName, USER_SCOPES, fapi};
+use symbolon_oauth::redirect;
+
+impl Config {
+    /// Those of a client that is a row of the store: what needs files or secrets of this machine is the configuration file's.
+    pub fn judge_registered(&self, client: &Client) -> Vec<String> {
+        let mut found = self.judge_client(client);
+        if client.tls_client_auth.is_some() {
+            found.push("tls_client_auth names files: such a client belongs in the configuration file".to_owned());
+        }
+        if client.attestation.is_some() {
+            found.push(
+                "attestation names keys of Google's, Apple's or your attester's: such a client belongs in the configuration file"
+                    .to_owned(),
+            );
+        }
+        found
+    }
+
+    /// What is wrong with a client in this configuration.
+    pub fn judge_client(&self, client: &Client) -> Vec<String> {
+        let mut found = Vec::new();
+        judge_apis(self, client, &mut found);
+        judge_addresses(client, &mut found);
+        if let Some(policy) = &client.login
+            && !self.login.contains_key(policy)
+        {
+            found.push(format!("there is no [login.{policy}]"));
+        }
+        judge_authentication(client, &mut found);
+        judge_certificates(self, client, &mut found);
+        if client.profile == Some(Profile::Fapi2) {
+            found.extend(fapi::lacks(self, client).into_iter().map(|it| format!("profile = \"fapi2\": {it}")));
+        }
+        judge_requests(client, &mut found);
+        judge_attestation(self, client, &mut found);
+        found
+    }
+}
+
+/// What it may ask for.
+fn judge_apis(config: &Config, client: &Client, found: &mut Vec<String>) {
+    for (name, scopes) in &client.apis {
+        let Some(api) = config.api.get(name) else {
+            found.push(format!("there is no [api.{name}]"));
+            continue;
+        };
+        for scope in scopes.iter().filter(|it| !api.scope.contains_key(*it)) {
+            found.push(format!("[api.{name}] has no scope {scope:?}"));
+        }
+        if scopes.is_empty() && !client.authorization_details_types.iter().any(|it| api.authorization_details.contains_key(it)) {
+            found.push(format!("apis.{name} names no scope: there is no token for an API of which a client may have nothing"));
+        }
+    }
+    for kind in &client.authorization_details_types {
+        if !config.api.values().any(|it| it.authorization_details.contains_key(kind)) {
+            found.push(format!("authorization_details_types: no API has the type {kind:?}"));
+        }
+    }
+    for name in client.exchanges.iter().filter(|it| !config.api.contains_key(*it)) {
+        found.push(format!("exchanges: there is no [api.{name}]"));
+    }
+    if !client.exchanges.is_empty() && !client.is_confidential() {
+        found.push("exchanges is only for clients that authenticate: an API's own".to_owned());
+    }
+    for scope in client.scopes.iter().filter(|it| !USER_SCOPES.contains(&it.as_str())) {
+        found.push(format!("{scope:?} is no OpenID Connect scope; API scopes belong under `apis`"));
+    }
+    for grant in client.grants.iter().flatten().filter(|it| !GRANTS.contains(&it.as_str())) {
+        found.push(format!("there is no grant {grant:?}"));
+    }
+}
+
+/// Where it has people sent.
+fn judge_addresses(client: &Client, found: &mut Vec<String>) {
+    let backs = client.redirect_uris.iter().map(|it| ("redirect_uris", it));
+    for (name, uri) in backs.chain(client.post_logout_redirect_uris.iter().map(|it| ("post_logout_redirect_uris", it))) {
+        if let Err(why) = redirect::register(uri, client.kind.into()) {
+            found.push(format!("{name}: {uri:?}: {why}"));
+        }
+    }
+    if client.redirect_uris.is_empty() && client.allows_grant("authorization_code") {
+        found.push("redirect_uris is empty".to_owned());
+    }
+}
+
+/// How it proves itself, but for certificates.
+fn judge_authentication(client: &Client, found: &mut Vec<String>) {
+    if client.kind == ClientKind::Native && client.authentication.uses_secret() {
+        found.push("an app cannot keep a secret (RFC 8252 8.5); use authentication = \"none\"".to_owned());
+    }
+    if client.authentication.uses_secret() && client.secret.is_none() {
+        found.push("secret is missing; `symbolon client secret` makes one".to_owned());
+    }
+    if client.authentication == ClientAuthentication::PrivateKeyJwt && client.jwks.is_none() {
+        found.push("jwks is missing".to_owned());
+    }
+    if let Some(Err(why)) = client.jwks.as_ref().map(Jwks::keys) {
+        found.push(format!("jwks is not a key set we accept: {why}"));
+    }
+}
+
+fn judge_certificates(config: &Config, client: &Client, found: &mut Vec<String>) {
+    let by_certificate = client.authentication.uses_certificate();
+    if (by_certificate || client.tls_client_certificate_bound_access_tokens) && config.mtls.is_none() {
+        found.push("client certificates need the table [mtls]".to_owned());
+    }
+    let by_ca = client.authentication == ClientAuthentication::TlsClientAuth;
+    match &client.tls_client_auth {
+        None if by_ca => found.push("authentication = \"tls_client_auth\" needs the table tls_client_auth".to_owned()),
+        Some(_) if !by_ca => found.push("tls_client_auth needs authentication = \"tls_client_auth\"".to_owned()),
+        Some(rules) => found.extend(rules.problems()),
+        None => {}
+    }
+    let registered = client.jwks.as_ref().and_then(|it| it.document()["keys"].as_array());
+    let with_certificates = registered.is_some_and(|it| it.iter().any(|it| it["x5c"][0].is_string()));
+    if client.authentication == ClientAuthentication::SelfSignedTlsClientAuth && !with_certificates {
+        found.push("authentication = \"self_signed_tls_client_auth\" needs jwks whose keys have x5c (RFC 8705 2.2.2)".to_owned());
+    }
+}
+
+/// What it asks in which form, and what its refresh tokens are.
+fn judge_requests(client: &Client, found: &mut Vec<String>) {
+    let bound = client.is_confidential() || client.dpop == Dpop::Required || client.tls_client_certificate_bound_access_tokens;
+    if client.refresh.mode == RefreshMode::Static && !bound {
+        let needs = "authentication, dpop = \"required\" or tls_client_certificate_bound_access_tokens = true";
+        found.push(format!("refresh.mode = \"static\" needs {needs}: else a stolen refresh token works as long as the grant"));
+    }
+    if client.require_signed_request_object && client.jwks.is_none() {
+        found.push("require_signed_request_object needs jwks: the keys the client signs with".to_owned());
+    }
+    for mode in client.response_modes.iter().filter(|it| !RESPONSE_MODES.contains(&it.as_str())) {
+        found.push(format!("there is no response mode {mode:?}; use {}", RESPONSE_MODES.join(", ")));
+    }
+    if client.without_pkce && (client.kind != ClientKind::Web || !client.is_confidential()) {
+        found.push("without_pkce is only for web clients that authenticate".to_owned());
+    }
+}
+
+/// Who vouches for its installations, and what they may have.
+fn judge_attestation(config: &Config, client: &Client, found: &mut Vec<String>) {
+    if client.authentication.attests() && client.attestation.is_none() {
+        found.push("attestation is missing: who vouches for the app's installations?".to_owned());
+    }
+    let Some(rules) = &client.attestation else { return };
+    found.extend(rules.problems(config.development));
+    for (name, tier) in &rules.tier {
+        let place = format!("attestation.tier.{}", name.as_str());
+        if let Some(problem) = tier.problem(rules.is_ours() && *name != TierName::None) {
+            found.push(format!("{place}: {problem}"));
+        }
+        for scope in tier.scopes.iter().flatten().filter(|it| !client.apis.values().flatten().any(|own| own == *it)) {
+            found.push(format!("{place}: the client itself may not ask for {scope:?}"));
+        }
+        for kind in tier.authorization_details_types.iter().flatten().filter(|it| !client.authorization_details_types.contains(it)) {
+            found.push(format!("{place}: the client itself may not ask for {kind:?}"));
+        }
+        if tier.acr.as_ref().is_some_and(|it| !config.login.values().any(|login| login.0.acr.as_ref() == Some(it))) {
+            found.push(format!("{place}: no [login] has that acr"));
+        }
+    }
+    if client.tls_client_auth.as_ref().is_some_and(|it| it.devices) {
+        found.push("attestation beside tls_client_auth.devices: an installation is known by its key or by its certificate".to_owned());
+    }
+}

@@ -1,0 +1,113 @@
+//! The keys above the first table: who the server is, where it listens and where it keeps things.
+
+use super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
+use super::{Config, read_url};
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
+pub(super) const SECTION: Section = Section {
+    path: "",
+    title: "The server",
+    text: "Who the server is, where it listens and where it keeps things. These keys stand above the first table.",
+    presence: Presence::Defaults,
+    keys: KEYS,
+    example: r#"
+issuer = "https://login.example.com"
+listen = "0.0.0.0:443"
+database = "sqlite:/var/lib/symbolon/symbolon.db"
+"#,
+};
+
+const KEYS: &[Key] = &[
+    required(
+        "issuer",
+        Kind::Text,
+        r#""https://login.example.com""#,
+        "The URL that clients and APIs know this server by. It begins with https, may have a path and has no slash at its end.",
+    ),
+    defaulted("listen", Kind::Text, r#""127.0.0.1:8080""#, "Address and port to listen on."),
+    defaulted(
+        "database",
+        Kind::Text,
+        r#""sqlite:symbolon.db""#,
+        "`sqlite:PATH`, or `postgres://user:password@host/name?sslmode=verify-full&sslrootcert=/path/to/ca.pem`. On another machine `sslmode` is \
+         required: [deployment.md](deployment.md). The variable SYMBOLON_DATABASE comes first.",
+    ),
+    defaulted(
+        "master_key",
+        Kind::Secret,
+        r#"{ file = "symbolon.key" }"#,
+        "The key under which everything secret in the store is sealed. Its lines are VERSION:KEY, newest first. The variable \
+         SYMBOLON_MASTER_KEY comes first.",
+    ),
+    optional(
+        "trusted_proxies",
+        Kind::Networks,
+        "none",
+        r#"["10.0.0.0/8"]"#,
+        "Proxies whose X-Forwarded-For header is believed. Name the proxies and nothing else.",
+    ),
+    defaulted(
+        "connections_per_address",
+        Kind::Number,
+        "1000",
+        "How many connections one address may hold at a time. With IPv6, a /64 network counts as one address. Proxies are not counted.",
+    ),
+    defaulted(
+        "admin_socket",
+        Kind::Path,
+        r#""symbolon.sock""#,
+        "Where a running server listens to `symbolon` commands. Only the server's own user can open it.",
+    ),
+    optional(
+        "metrics",
+        Kind::Text,
+        "none",
+        r#""127.0.0.1:9464""#,
+        "Address and port of /metrics, for Prometheus. Take a port that nobody outside can reach.",
+    ),
+    optional(
+        "templates",
+        Kind::Path,
+        "our own pages",
+        r#""pages""#,
+        "A directory with page templates, styles and messages of your own: [branding.md](branding.md).",
+    ),
+    defaulted("development", Kind::Flag, "false", "**UNSAFE.** Allows an http issuer on a loopback address, for your own machine."),
+];
+
+pub(super) fn listen() -> String {
+    "127.0.0.1:8080".to_owned()
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "a default of serde's")]
+pub(super) fn admin_socket() -> Option<PathBuf> {
+    Some(PathBuf::from("symbolon.sock"))
+}
+
+/// Many phones can stand behind one address of a carrier.
+pub(super) fn connections_per_address() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(999)
+}
+
+pub(super) fn database() -> String {
+    "sqlite:symbolon.db".to_owned()
+}
+
+pub(super) fn problems(config: &Config) -> Vec<String> {
+    let Some(issuer) = read_url(&config.issuer) else {
+        return vec!["issuer is not a URL".to_owned()];
+    };
+    let mut found = Vec::new();
+    if issuer.query().is_some() || issuer.fragment().is_some() || config.issuer.ends_with('/') {
+        found.push("issuer has no query, no fragment and no slash at its end (RFC 8414 2)".to_owned());
+    }
+    let loopback = matches!(issuer.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+    match issuer.scheme() {
+        "https" => {}
+        "http" if loopback && config.development => {}
+        "http" if loopback => found.push("an http issuer needs development = true, which is for your own machine only".to_owned()),
+        _ => found.push("issuer must begin with https://".to_owned()),
+    }
+    found
+}

@@ -1,0 +1,169 @@
+//! What every room needs: configuration, store, keys, clients, limits, time. It knows no endpoint, no page, no login.
+
+use crate::clients::{Clients, algorithms_of};
+use crate::clock::Clock;
+use crate::config::{Api, Config};
+use crate::error::{Error, Fault};
+use crate::limits::Limits;
+use crate::outgoing::Outgoing;
+use crate::seal::KeyRing;
+use crate::store::{Store, retention};
+use crate::tokens::handles::Handles;
+use crate::tokens::keys::{Keys, Schedule};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use symbolon_oauth::base64url;
+use symbolon_oauth::jwk::Algorithm;
+
+/// What a server is made of.
+pub struct Parts {
+    pub config: Arc<Config>,
+    /// Where relative paths of the configuration begin.
+    pub base: PathBuf,
+    pub store: Store,
+    pub keyring: KeyRing,
+    pub clock: Clock,
+}
+
+/// Immutable but for what is behind `keys`, `clients` and `limits`; a reload makes a new one.
+pub struct Core {
+    pub config: Arc<Config>,
+    pub store: Store,
+    pub keyring: KeyRing,
+    pub keys: Keys,
+    pub handles: Handles,
+    pub clients: Clients,
+    pub limits: Arc<Limits>,
+    pub outgoing: Outgoing,
+    pub clock: Clock,
+    /// Where relative paths of the configuration begin.
+    pub base: PathBuf,
+    /// Names this process among those of the issuer.
+    pub node: String,
+}
+
+impl Core {
+    /// `before`: what a reload replaces. Keys, limits and the name of the process outlive it.
+    pub async fn build(parts: Parts, before: Option<&Self>) -> Result<Self, Fault> {
+        let Parts { config, base, store, keyring, clock } = parts;
+        let clients = Clients::open(&config, &store, &clock).await?;
+        let (wanted, schedule, now_ms) = (algorithms(&config, &clients), schedule(&config), clock());
+        let keys = match before {
+            Some(old) => {
+                old.keys.refresh(&store, &keyring, &wanted, schedule, now_ms).await.map_err(as_fault)?;
+                old.keys.clone()
+            }
+            None => Keys::open(&store, &keyring, &wanted, schedule, now_ms).await.map_err(as_fault)?,
+        };
+        let node = match before {
+            Some(old) => old.node.clone(),
+            None => base64url::encode(&crate::seal::random::<9>()?),
+        };
+        Ok(Self {
+            keys,
+            handles: Handles::new(keyring.clone(), &config.issuer),
+            clients,
+            limits: before.map_or_else(Arc::default, |it| Arc::clone(&it.limits)),
+            outgoing: before.map_or_else(Outgoing::default, |it| it.outgoing.clone()),
+            node,
+            config,
+            store,
+            keyring,
+            clock,
+            base,
+        })
+    }
+
+    pub fn now_ms(&self) -> i64 {
+        (self.clock)()
+    }
+
+    /// Absolute URL of one of our endpoints; the issuer is configuration, never a request header (561-V).
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.config.issuer)
+    }
+
+    /// The API whose audience or name this is.
+    pub fn api_by_audience(&self, audience: &str) -> Option<(&str, &Api)> {
+        self.config.api.iter().find(|(_, it)| it.audience == audience).map(|(name, it)| (name.as_str(), it))
+    }
+
+    /// Every algorithm that somebody wants this server to sign with.
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        algorithms(&self.config, &self.clients)
+    }
+
+    /// Makes the keys that are missing or due, and reads those of other nodes. What clients need is read before, so that whoever
+    /// was imported with an algorithm of its own gets a key of it.
+    pub async fn refresh_keys(&self) -> Result<(), Fault> {
+        self.clients.refresh_needs().await?;
+        let schedule = schedule(&self.config);
+        self.keys.refresh(&self.store, &self.keyring, &self.algorithms(), schedule, self.now_ms()).await.map_err(as_fault)
+    }
+
+    /// After an import here: it counts from now on.
+    pub async fn refresh_registered(&self) -> Result<(), Fault> {
+        self.clients.forget();
+        self.refresh_keys().await
+    }
+
+    /// Deletes rows that have had their time.
+    pub async fn sweep_old(&self, now_ms: i64) -> Result<u64, Fault> {
+        retention::sweep_old(&self.store, &self.config, self.clients.longest_refresh_s(), now_ms).await
+    }
+}
+
+fn as_fault(error: Error) -> Fault {
+    match error {
+        Error::Fault(it) => it,
+        Error::Refused(it) => Fault::new(format!("{}: {}", it.code, it.private)),
+    }
+}
+
+/// Every algorithm that some API or client asks for; ES256 always.
+fn algorithms(config: &Config, clients: &Clients) -> Vec<Algorithm> {
+    let mut wanted = BTreeSet::from([Algorithm::ES256, config.signing.alg]);
+    wanted.extend(config.api.values().flat_map(|it| [it.signing_alg, it.introspection_signed_response_alg]).flatten());
+    wanted.extend(config.client.values().flat_map(algorithms_of));
+    wanted.extend(&clients.needs().algorithms);
+    wanted.into_iter().collect()
+}
+
+/// How long keys live, from the configuration; a key outlives the longest token, and the longest attestation of an installation,
+/// that it may have signed.
+pub fn schedule(config: &Config) -> Schedule {
+    let attestations = config.client.values().filter_map(|it| it.attestation.as_ref()).filter(|it| it.is_ours());
+    let longest_s = config.api.values().map(|it| it.lifetime.0).chain(attestations.map(|it| it.max_age.0)).max().unwrap_or(0).max(3600);
+    Schedule {
+        signs_ms: config.signing.rotate_every.0 * 1000,
+        ahead_ms: config.signing.publish_ahead.0 * 1000,
+        after_ms: (longest_s + 300) * 1000,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// A rotation must not break what the key before has signed and apps still hold.
+    #[test]
+    fn a_key_outlives_the_attestations_it_signed() {
+        let read = |rules: &str| {
+            let text = format!(
+                "issuer = \"https://a.example\"\n[client.app]\nkind = \"native\"\nredirect_uris = [\"https://app.example.com/cb\"]\n\
+                 authentication = \"attest_jwt_client_auth_dpop\"\n[client.app.attestation]\n{rules}"
+            );
+            Config::from_text(&text, "x", &|_| None)
+        };
+        let after_s = |rules: &str| schedule(&read(rules).unwrap()).after_ms / 1000;
+        let ours = |rules: &str| format!("ios = {{ app_ids = [\"ABCDE12345.com.example\"] }}\n{rules}");
+        let lives = ["", "max_age = \"31d\"", "max_age = \"10m\""].map(|it| after_s(&ours(it)));
+        assert_eq!(lives, [86_700, 31 * 86_400 + 300, 3900]);
+        assert!(read(&ours("max_age = \"32d\"")).unwrap_err().to_string().contains("at most 31d"));
+        let foreign =
+            "attester_jwks = { keys = [{ kty = \"OKP\", crv = \"Ed25519\", x = \"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\" }] }";
+        assert_eq!(after_s(foreign), 3900, "somebody else's attestations need no key of ours");
+    }
+}

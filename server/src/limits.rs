@@ -1,0 +1,71 @@
+//! Rate limits of this process, and what else bounds the work of callers.
+
+use crate::bounded::BoundedMap;
+use crate::pool::Pool;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::LazyLock;
+use tokio::sync::Semaphore;
+
+/// A secret that was forgotten is hashed once more.
+const PROVEN_SECRETS: usize = 16_384;
+
+/// Rate limits live beyond a reload, in bounded space: keys are hashed into 65,536 places.
+pub struct Limits {
+    pub wrong_secrets: DefaultKeyedRateLimiter<u16>,
+    pub repeats: DefaultKeyedRateLimiter<u16>,
+    /// Audit entries about genuine tokens in wrong hands.
+    pub alarms: DefaultKeyedRateLimiter<u16>,
+    pub pushes: DefaultKeyedRateLimiter<u16>,
+    /// Evidence and challenges: by client and address, by client, and by the installation's key.
+    pub attests: DefaultKeyedRateLimiter<u16>,
+    pub attests_of_client: DefaultKeyedRateLimiter<u16>,
+    pub attests_of_instance: DefaultKeyedRateLimiter<u16>,
+    /// Audit entries about refused requests, by whom they are about.
+    pub refusals: DefaultKeyedRateLimiter<u16>,
+    /// Where evidence is verified.
+    pub evidence: Pool,
+    /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
+    /// By whom they belong to.
+    pub proven_secrets: BoundedMap<String, [u8; 32]>,
+    /// One unproved secret at a time.
+    pub proving: Semaphore,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let per_minute = |n: u32| RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN)));
+        Self {
+            wrong_secrets: per_minute(20),
+            repeats: per_minute(120),
+            alarms: per_minute(1),
+            pushes: per_minute(6000),
+            attests: per_minute(600),
+            attests_of_client: per_minute(6000),
+            attests_of_instance: per_minute(30),
+            refusals: per_minute(30),
+            evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),
+            proven_secrets: BoundedMap::new(PROVEN_SECRETS),
+            proving: Semaphore::new(1),
+        }
+    }
+}
+
+impl Limits {
+    /// An address as a key of limits; IPv6 by its /64, so that one line cannot count as millions (607-K).
+    pub fn line(address: IpAddr) -> String {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("{:x?}", &v6.segments()[..4]),
+        }
+    }
+
+    /// The place of a key: hashed, so that hostile keys cannot grow the map, and with a secret of this process, so that nobody
+    /// can choose a key that shares another's place.
+    pub fn place(parts: &[&str]) -> u16 {
+        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        (SECRET.hash_one(parts) >> 48) as u16
+    }
+}

@@ -1,0 +1,471 @@
+//! The one HTTP client of this server, for whatever it asks of others. Every call is bounded: scheme, address, size, time, number.
+//! It follows no redirect: a redirect could lead where the first address may not.
+//!
+//! An address that the operator wrote may be of the private network. One that comes from a document may not: whoever writes the
+//! document could otherwise reach what only this machine can reach. [`Target`] says which of the two it is.
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use serde::Serialize;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use url::{Host, Url};
+
+/// Calls under way at a time; others wait, within their own time.
+const CALLS: usize = 64;
+const MOST_BYTES: usize = 64 * 1024;
+const WITHIN: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum WrittenBy {
+    Operator,
+    Document,
+}
+
+/// Where a call goes, and who wrote that address.
+#[derive(Clone, Debug)]
+pub struct Target {
+    url: Url,
+    written_by: WrittenBy,
+}
+
+impl Target {
+    /// From the configuration, or from a file that it names.
+    pub fn of_operator(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|_| "the address is no URL".to_owned())?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err("the address is neither http nor https".to_owned());
+        }
+        Ok(Self { url, written_by: WrittenBy::Operator })
+    }
+
+    /// From a document that somebody else wrote: https to a public address, and no credentials in it.
+    pub fn of_document(text: &str) -> Result<Self, String> {
+        let url = Url::parse(text).map_err(|_| "the address is no URL".to_owned())?;
+        if url.scheme() != "https" {
+            return Err("the address is not https".to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("the address has credentials in it".to_owned());
+        }
+        // A name is looked up and judged by `PublicOnly`; an address in the URL is never looked up.
+        let public = match url.host() {
+            Some(Host::Domain(_)) => true,
+            Some(Host::Ipv4(it)) => is_public(it.into()),
+            Some(Host::Ipv6(it)) => is_public(it.into()),
+            None => false,
+        };
+        if !public {
+            return Err(NOT_PUBLIC.to_owned());
+        }
+        Ok(Self { url, written_by: WrittenBy::Document })
+    }
+}
+
+const NOT_PUBLIC: &str = "the address is not a public one";
+
+/// Can everybody on the Internet be meant by this address?
+fn is_public(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(it) => is_public_v4(it),
+        IpAddr::V6(it) => is_public_v6(it),
+    }
+}
+
+/// Not those of the IANA registry of special-purpose addresses (RFC 6890).
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let special = address.is_private()
+        || address.is_loopback()
+        || address.is_link_local()
+        || address.is_documentation()
+        || a == 0
+        || (a == 100 && (64..128).contains(&b))
+        || (a == 192 && b == 0 && c == 0)
+        || (a == 192 && b == 88 && c == 99)
+        || (a == 198 && (18..20).contains(&b))
+        // Multicast and reserved.
+        || a >= 224;
+    !special
+}
+
+/// Global unicast is 2000::/3, without what is set aside in it (RFC 6890, RFC 9637). 64:ff9b::/96 leads to an IPv4 address (RFC 6052).
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
+    let [.., high, low] = segments;
+    if segments[..6] == [0x64, 0xff9b, 0, 0, 0, 0] {
+        let [a, b] = high.to_be_bytes();
+        let [c, d] = low.to_be_bytes();
+        return is_public_v4(Ipv4Addr::new(a, b, c, d));
+    }
+    match segments[0] {
+        0x2001 => segments[1] >= 0x200 && segments[1] != 0xdb8,
+        0x2002 => false,
+        0x3fff => segments[1] >= 0x1000,
+        first => first & 0xe000 == 0x2000,
+    }
+}
+
+type LookUp = dyn Fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync;
+
+/// Looks names up, and refuses one that leads to any address that is not public. The connection goes to what was judged.
+struct PublicOnly(Arc<LookUp>);
+
+impl PublicOnly {
+    fn of_system() -> Self {
+        Self(Arc::new(|name| Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })))
+    }
+}
+
+impl Resolve for PublicOnly {
+    fn resolve(&self, name: Name) -> Resolving {
+        let found = (self.0)(name.as_str().to_owned());
+        Box::pin(async move {
+            let found = found.await?;
+            if found.is_empty() || !found.iter().all(|it| is_public(it.ip())) {
+                return Err(NOT_PUBLIC.into());
+            }
+            Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+type Built = OnceLock<Result<reqwest::Client, String>>;
+
+/// Cheap to clone; all clones share one number of calls.
+#[derive(Clone)]
+pub struct Outgoing(Arc<Inner>);
+
+struct Inner {
+    for_operator: Built,
+    for_documents: Built,
+    resolver: Arc<dyn Resolve>,
+    calls: Semaphore,
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self::with(Arc::new(PublicOnly::of_system()), CALLS)
+    }
+}
+
+impl Outgoing {
+    fn with(resolver: Arc<dyn Resolve>, calls: usize) -> Self {
+        let calls = Semaphore::new(calls);
+        Self(Arc::new(Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, calls }))
+    }
+
+    /// Built at the first call: a server that asks nobody needs no certificates of CAs.
+    fn client(&self, written_by: WrittenBy) -> Result<&reqwest::Client, String> {
+        let builder = || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let built = match written_by {
+            WrittenBy::Operator => self.0.for_operator.get_or_init(|| builder().build().map_err(|it| it.to_string())),
+            WrittenBy::Document => self.0.for_documents.get_or_init(|| {
+                // A proxy would look names up by itself, and nobody would judge what it finds.
+                let guarded = builder().no_proxy().dns_resolver(Arc::clone(&self.0.resolver));
+                guarded.build().map_err(|it| it.to_string())
+            }),
+        };
+        built.as_ref().map_err(Clone::clone)
+    }
+
+    pub fn get(&self, target: &Target) -> Call {
+        self.call(reqwest::Method::GET, target)
+    }
+
+    pub fn post(&self, target: &Target) -> Call {
+        self.call(reqwest::Method::POST, target)
+    }
+
+    fn call(&self, method: reqwest::Method, target: &Target) -> Call {
+        let request = self.client(target.written_by).map(|it| it.request(method, target.url.clone()));
+        Call { outgoing: self.clone(), request, most_bytes: MOST_BYTES, within: WITHIN }
+    }
+}
+
+/// One request, before it is sent.
+#[must_use = "a call does nothing until it is sent"]
+pub struct Call {
+    outgoing: Outgoing,
+    request: Result<reqwest::RequestBuilder, String>,
+    most_bytes: usize,
+    within: Duration,
+}
+
+/// What came back, whatever its status.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub body: Vec<u8>,
+}
+
+impl Call {
+    fn with(mut self, change: impl FnOnce(reqwest::RequestBuilder) -> reqwest::RequestBuilder) -> Self {
+        self.request = self.request.map(change);
+        self
+    }
+
+    pub fn header(self, name: &'static str, value: &str) -> Self {
+        self.with(|it| it.header(name, value))
+    }
+
+    pub fn bearer_auth(self, token: &str) -> Self {
+        self.with(|it| it.bearer_auth(token))
+    }
+
+    pub fn body(self, body: String) -> Self {
+        self.with(|it| it.body(body))
+    }
+
+    pub fn json(self, body: &impl Serialize) -> Self {
+        self.with(|it| it.json(body))
+    }
+
+    pub fn form(self, fields: &impl Serialize) -> Self {
+        self.with(|it| it.form(fields))
+    }
+
+    /// The largest body that is read.
+    pub fn at_most(mut self, bytes: usize) -> Self {
+        self.most_bytes = bytes;
+        self
+    }
+
+    /// The time for all of it: waiting for a turn, connecting, and reading.
+    pub fn within(mut self, time: Duration) -> Self {
+        self.within = time;
+        self
+    }
+
+    /// The error says what failed, and never the URL, which may hold a secret.
+    pub async fn send(self) -> Result<Answer, String> {
+        let (outgoing, request, most_bytes) = (self.outgoing, self.request?, self.most_bytes);
+        let work = async {
+            let _turn = outgoing.0.calls.acquire().await.map_err(|it| it.to_string())?;
+            read(request, most_bytes).await
+        };
+        tokio::time::timeout(self.within, work).await.map_err(|_| "no answer in time".to_owned())?
+    }
+}
+
+async fn read(request: reqwest::RequestBuilder, most_bytes: usize) -> Result<Answer, String> {
+    let failed = |it: reqwest::Error| said(&it.without_url());
+    let mut answer = request.send().await.map_err(failed)?;
+    let status = answer.status().as_u16();
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(failed)? {
+        if body.len() + chunk.len() > most_bytes {
+            return Err("the answer is too large".to_owned());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body })
+}
+
+/// An error and what caused it: alone it says no more than that sending failed.
+fn said(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |it| it.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    const GOOD: &str = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+
+    /// Answers every connection with this text, or never; counts them.
+    async fn server(text: Option<String>) -> (SocketAddr, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (address, count) = (listener.local_addr().unwrap(), Arc::new(AtomicUsize::new(0)));
+        let counted = Arc::clone(&count);
+        tokio::spawn(async move {
+            loop {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                counted.fetch_add(1, Ordering::Relaxed);
+                let text = text.clone();
+                tokio::spawn(async move {
+                    let _ = stream.read(&mut [0; 2048]).await;
+                    match text {
+                        Some(it) => stream.write_all(it.as_bytes()).await.unwrap(),
+                        None => tokio::time::sleep(Duration::from_secs(60)).await,
+                    }
+                });
+            }
+        });
+        (address, count)
+    }
+
+    /// Judges as the real one does, and connects to the test's own server.
+    struct Diverted(PublicOnly);
+
+    impl Resolve for Diverted {
+        fn resolve(&self, name: Name) -> Resolving {
+            let judged = self.0.resolve(name);
+            Box::pin(async move {
+                let _ = judged.await?;
+                Ok(Box::new(std::iter::once(SocketAddr::from(([127, 0, 0, 1], 0)))) as Addrs)
+            })
+        }
+    }
+
+    fn answering(found: &[&str]) -> Outgoing {
+        let found: Vec<SocketAddr> = found.iter().map(|it| SocketAddr::new(it.parse().unwrap(), 0)).collect();
+        let look_up = move |_| -> Pin<Box<dyn Future<Output = _> + Send>> {
+            let found = found.clone();
+            Box::pin(async move { Ok(found) })
+        };
+        Outgoing::with(Arc::new(Diverted(PublicOnly(Arc::new(look_up)))), 4)
+    }
+
+    fn written_by(written_by: WrittenBy, host: &str, server: SocketAddr) -> Target {
+        Target { url: Url::parse(&format!("http://{host}:{}/", server.port())).unwrap(), written_by }
+    }
+
+    #[test]
+    fn a_document_names_https_at_a_public_address() {
+        for good in ["https://keys.example/a", "https://93.184.215.14/", "https://[2606:4700::1111]/", "https://[64:ff9b::5db8:d70e]/"] {
+            assert!(Target::of_document(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://keys.example/a",
+            "file:///etc/passwd",
+            "gopher://keys.example/",
+            "keys.example",
+            "https://me:secret@keys.example/",
+            "https://me@keys.example/",
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://10.0.0.1/",
+            "https://172.16.0.1/",
+            "https://192.168.0.1/",
+            "https://169.254.169.254/",
+            "https://100.64.0.1/",
+            "https://0.0.0.0/",
+            "https://198.18.0.1/",
+            "https://192.0.0.8/",
+            "https://224.0.0.1/",
+            "https://255.255.255.255/",
+            "https://[::1]/",
+            "https://[::]/",
+            "https://[fe80::1]/",
+            "https://[fc00::1]/",
+            "https://[fd12::1]/",
+            "https://[ff02::1]/",
+            "https://[::ffff:127.0.0.1]/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://[::7f00:1]/",
+            "https://[64:ff9b::7f00:1]/",
+            "https://[64:ff9b::a9fe:a9fe]/",
+            "https://[2002:7f00:1::]/",
+            "https://[2001::1]/",
+            "https://[2001:db8::1]/",
+        ] {
+            assert!(Target::of_document(bad).is_err(), "{bad}");
+        }
+        for operators in ["https://127.0.0.1/", "http://10.0.0.1:8080/x", "https://keys.example"] {
+            assert!(Target::of_operator(operators).is_ok(), "{operators}");
+        }
+        assert!(Target::of_operator("file:///etc/passwd").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_name_of_a_document_leads_to_public_addresses_alone() {
+        let (address, count) = server(Some(GOOD.to_owned())).await;
+        let target = written_by(WrittenBy::Document, "keys.example", address);
+        for good in [&["93.184.215.14"][..], &["93.184.215.14", "2606:4700::1111"]] {
+            assert_eq!(answering(good).get(&target).send().await.unwrap().body, b"hello", "{good:?}");
+        }
+        assert_eq!(count.swap(0, Ordering::Relaxed), 2);
+        for bad in [
+            &["127.0.0.1"][..],
+            &["10.1.2.3"],
+            &["169.254.169.254"],
+            &["::ffff:192.168.1.1"],
+            &["fe80::1"],
+            &["93.184.215.14", "10.0.0.1"],
+            &["10.0.0.1", "93.184.215.14"],
+            &["2606:4700::1111", "::1"],
+            &[],
+        ] {
+            let error = answering(bad).get(&target).send().await.unwrap_err();
+            assert!(error.contains(NOT_PUBLIC), "{bad:?}: {error}");
+            assert!(!error.contains("http://"), "{error}");
+        }
+        assert_eq!(count.load(Ordering::Relaxed), 0, "nobody was called");
+    }
+
+    #[tokio::test]
+    async fn an_operator_may_name_the_private_network() {
+        let (address, _) = server(Some(GOOD.to_owned())).await;
+        let target = Target::of_operator(&format!("http://{address}/")).unwrap();
+        let Answer { status, body } = Outgoing::default().get(&target).send().await.unwrap();
+        assert_eq!((status, &body[..]), (200, &b"hello"[..]));
+        let named = written_by(WrittenBy::Operator, "localhost", address);
+        assert_eq!(Outgoing::default().get(&named).send().await.unwrap().status, 200);
+        let same = Target { written_by: WrittenBy::Document, ..named };
+        let error = Outgoing::default().get(&same).send().await.unwrap_err();
+        assert!(error.contains(NOT_PUBLIC), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_not_followed() {
+        let (private, count) = server(Some(GOOD.to_owned())).await;
+        let (address, _) =
+            server(Some(format!("HTTP/1.1 302 Found\r\nlocation: http://{private}/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")))
+                .await;
+        for who in [WrittenBy::Document, WrittenBy::Operator] {
+            let target = match who {
+                WrittenBy::Document => written_by(who, "keys.example", address),
+                WrittenBy::Operator => written_by(who, "127.0.0.1", address),
+            };
+            assert_eq!(answering(&["93.184.215.14"]).get(&target).send().await.unwrap().status, 302);
+            assert_eq!(count.load(Ordering::Relaxed), 0);
+        }
+        let direct = written_by(WrittenBy::Operator, "127.0.0.1", private);
+        assert_eq!(answering(&[]).get(&direct).send().await.unwrap().status, 200);
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn an_answer_has_a_size_and_a_time() {
+        let (address, _) = server(Some(GOOD.to_owned())).await;
+        let target = written_by(WrittenBy::Document, "keys.example", address);
+        let outgoing = answering(&["93.184.215.14"]);
+        assert_eq!(outgoing.get(&target).at_most(5).send().await.unwrap().body.len(), 5);
+        assert_eq!(outgoing.get(&target).at_most(4).send().await.unwrap_err(), "the answer is too large");
+        let endless = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n".to_owned() + &"x".repeat(100_000);
+        let (large, _) = server(Some(endless)).await;
+        let large = written_by(WrittenBy::Document, "keys.example", large);
+        assert_eq!(outgoing.get(&large).send().await.unwrap_err(), "the answer is too large");
+        assert_eq!(outgoing.get(&large).at_most(100_000).send().await.unwrap().body.len(), 100_000);
+        let (silent, _) = server(None).await;
+        let silent = written_by(WrittenBy::Document, "keys.example", silent);
+        assert_eq!(outgoing.get(&silent).within(Duration::from_millis(200)).send().await.unwrap_err(), "no answer in time");
+        assert_eq!(outgoing.get(&target).within(Duration::from_secs(5)).send().await.unwrap().status, 200);
+    }
+
+    #[tokio::test]
+    async fn so_many_calls_are_under_way_and_no_more() {
+        let ((silent, count), (address, _)) = (server(None).await, server(Some(GOOD.to_owned())).await);
+        let outgoing = answering(&["93.184.215.14"]);
+        let silent = written_by(WrittenBy::Document, "keys.example", silent);
+        let waiting: Vec<_> = (0..4).map(|_| tokio::spawn(outgoing.get(&silent).within(Duration::from_secs(30)).send())).collect();
+        while count.load(Ordering::Relaxed) < 4 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let target = written_by(WrittenBy::Document, "keys.example", address);
+        let next = outgoing.get(&target).within(Duration::from_millis(200)).send();
+        assert_eq!(next.await.unwrap_err(), "no answer in time");
+        waiting.iter().for_each(tokio::task::JoinHandle::abort);
+        assert_eq!(outgoing.get(&target).within(Duration::from_secs(5)).send().await.unwrap().status, 200);
+    }
+}

@@ -1,0 +1,140 @@
+//! The body of a request: coding, content type, size, time, and members given twice.
+
+use crate::error::{Error, Refused, Result};
+use bytes::Bytes;
+use http::{HeaderMap, header};
+use http_body_util::{BodyExt, Limited};
+use serde_json::{Map, Value as Json};
+use std::time::Duration;
+use symbolon_oauth::form::{Form, FormError};
+use symbolon_oauth::jws;
+
+const BODY_LIMIT: usize = 64 * 1024;
+const BODY_TIME: Duration = Duration::from_secs(10);
+
+/// What an endpoint takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Takes {
+    /// RFC 6749 3.2: parameters as a form.
+    Form,
+    /// The same, and nothing at all is as good as a form without parameters.
+    FormOrNothing,
+    /// One JSON object.
+    Json,
+}
+
+/// What came.
+#[derive(Debug)]
+pub enum Body {
+    Form(Form),
+    Json(Map<String, Json>),
+    Empty,
+}
+
+impl Body {
+    pub async fn read<B>(headers: &HeaderMap, body: B, takes: Takes) -> Result<Self>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if headers.contains_key(header::CONTENT_ENCODING) {
+            return Err(Refused::new(415, "invalid_request", "Send the body without Content-Encoding.").into());
+        }
+        let limited = Limited::new(body, BODY_LIMIT);
+        let bytes = tokio::time::timeout(BODY_TIME, limited.collect())
+            .await
+            .map_err(|_| Refused::new(408, "invalid_request", "The request body took too long to arrive."))?
+            .map_err(|_| Refused::new(413, "invalid_request", "The request body is larger than 64 KiB or was cut off."))?
+            .to_bytes();
+        match takes {
+            Takes::FormOrNothing if bytes.is_empty() => Ok(Self::Empty),
+            Takes::Form | Takes::FormOrNothing => {
+                let hint = "Send the parameters as application/x-www-form-urlencoded in UTF-8.";
+                check_content_type(headers, "application/x-www-form-urlencoded", hint)?;
+                parse_form(&bytes).map(Self::Form)
+            }
+            Takes::Json => {
+                check_content_type(headers, "application/json", "Send one object as application/json in UTF-8.")?;
+                let malformed = "The body is not one JSON object, or a member of it is there twice.";
+                let object = jws::parse_object(&bytes).ok_or_else(|| Refused::bad_request("invalid_request", malformed))?;
+                Ok(Self::Json(object))
+            }
+        }
+    }
+}
+
+pub fn parse_form(bytes: &[u8]) -> Result<Form> {
+    Form::parse(bytes).map_err(unreadable)
+}
+
+/// There once, and of this kind. A charset, if named, is UTF-8.
+fn check_content_type(headers: &HeaderMap, kind: &str, hint: &'static str) -> Result<()> {
+    let wrong = || Refused::new(415, "invalid_request", hint);
+    let mut all = headers.get_all(header::CONTENT_TYPE).iter();
+    let (Some(only), None) = (all.next(), all.next()) else { return Err(wrong().into()) };
+    let text = only.to_str().map_err(|_| wrong())?.to_ascii_lowercase();
+    let mut pieces = text.split(';').map(str::trim);
+    if pieces.next() != Some(kind) {
+        return Err(wrong().because("content type").into());
+    }
+    for piece in pieces {
+        if let Some(charset) = piece.strip_prefix("charset=")
+            && charset.trim_matches('"') != "utf-8"
+        {
+            return Err(wrong().because("charset").into());
+        }
+    }
+    Ok(())
+}
+
+fn unreadable(error: FormError) -> Error {
+    match error {
+        FormError::Repeated(name) => {
+            Refused::bad_request("invalid_request", "A parameter was given twice.").because(format!("twice: {name:?}")).into()
+        }
+        FormError::TooLarge => Refused::new(413, "invalid_request", "There are too many parameters or they are too long.").into(),
+        FormError::Malformed => Refused::bad_request("invalid_request", "The parameters are not valid form encoding in UTF-8.").into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use http_body_util::Full;
+
+    async fn read(kind: &str, text: &str, takes: Takes) -> std::result::Result<Body, (u16, &'static str)> {
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]);
+        Body::read(&headers, Full::new(Bytes::from(text.to_owned())), takes).await.map_err(|error| match error {
+            Error::Refused(it) => (it.status, it.code),
+            Error::Fault(_) => (500, ""),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_json_body_is_one_object_without_doubled_members() {
+        for (kind, text) in [("application/json", "{\"a\":1}"), ("Application/JSON; charset=\"UTF-8\"", " {\"a\":1}")] {
+            assert!(matches!(read(kind, text, Takes::Json).await, Ok(Body::Json(it)) if it["a"] == 1), "{kind}");
+        }
+        for text in ["", "[]", "1", "null", "{\"a\":1", "{\"a\":1,\"a\":1}", "{\"a\":{\"b\":1,\"b\":2}}", "{} {}"] {
+            assert_eq!(read("application/json", text, Takes::Json).await.unwrap_err(), (400, "invalid_request"), "{text}");
+        }
+        for kind in ["text/plain", "application/x-www-form-urlencoded", "application/json; charset=utf-16", "application/jsonp"] {
+            assert_eq!(read(kind, "{\"a\":1}", Takes::Json).await.unwrap_err(), (415, "invalid_request"), "{kind}");
+        }
+        let large = format!("{{\"a\":\"{}\"}}", "x".repeat(BODY_LIMIT));
+        assert_eq!(read("application/json", &large, Takes::Json).await.unwrap_err(), (413, "invalid_request"));
+    }
+
+    #[tokio::test]
+    async fn a_form_is_a_form_and_nothing_is_taken_where_it_may_be() {
+        let form = "application/x-www-form-urlencoded";
+        for takes in [Takes::Form, Takes::FormOrNothing] {
+            assert!(matches!(read(form, "a=1", takes).await, Ok(Body::Form(it)) if it.get("a") == Some("1")));
+            assert_eq!(read("application/json", "{}", takes).await.unwrap_err(), (415, "invalid_request"));
+            assert_eq!(read(form, "a=1&a=1", takes).await.unwrap_err(), (400, "invalid_request"));
+        }
+        assert!(matches!(read("text/plain", "", Takes::FormOrNothing).await, Ok(Body::Empty)));
+        assert_eq!(read("text/plain", "", Takes::Form).await.unwrap_err(), (415, "invalid_request"));
+    }
+}

@@ -1,0 +1,325 @@
+//! Files of the server import each other in one direction. A test reads `server/src`, computes which file imports which, and fails on
+//! any circle, and on any file of a lower floor that imports the upper ones.
+
+use super::{of, root, text};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// Rooms that are being rebuilt: circles inside one of these groups are not counted yet. Every line is to be removed.
+const NOT_UNTIED_YET: &[&[&str]] =
+    &[&["cli", "serve"], &["config"], &["http::authorize", "http::login", "http::par"], &["login"], &["pages"]];
+
+/// The upper floor. Nothing below it may import `http` or `app`.
+const UPPER: &[&str] = &["app", "cli", "http", "serve"];
+
+/// One file imports another: where, and by which path.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Import {
+    from: String,
+    to: String,
+    line: usize,
+    path: String,
+}
+
+/// Is this the module, or one inside it?
+fn is_within(module: &str, outer: &str) -> bool {
+    module.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
+}
+
+/// Every module of the server that is a file: its path, such as `store::change`, and its text.
+fn sources() -> BTreeMap<String, String> {
+    let source = root().join("server/src");
+    let mut found = BTreeMap::new();
+    for file in of("rs") {
+        let Ok(below) = file.strip_prefix(&source) else { continue };
+        let name = below.with_extension("").to_str().unwrap().replace('/', "::");
+        let name = name.strip_suffix("::mod").unwrap_or(&name);
+        if !matches!(name, "lib" | "main") {
+            found.insert(name.to_owned(), text(&file));
+        }
+    }
+    found
+}
+
+/// A word, or one other character; with its line.
+type Token = (String, usize);
+
+/// The code without comments, texts and characters.
+fn tokens(source: &str) -> Vec<Token> {
+    let (chars, mut at, mut line) = (source.chars().collect::<Vec<_>>(), 0, 1);
+    let mut found = Vec::new();
+    let is_word = |it: char| it.is_alphanumeric() || it == '_';
+    while at < chars.len() {
+        let start = at;
+        match chars[at] {
+            '/' if chars.get(at + 1) == Some(&'/') => at += chars[at..].iter().take_while(|it| **it != '\n').count(),
+            '"' => at += length_of_text(&chars[at..]),
+            // A character; a lifetime has no second quote.
+            '\'' if chars.get(at + 1) == Some(&'\\') => at += 4 + chars[at + 3..].iter().take_while(|it| **it != '\'').count(),
+            '\'' if chars.get(at + 2) == Some(&'\'') => at += 3,
+            it if is_word(it) => {
+                at += chars[at..].iter().take_while(|it| is_word(**it)).count();
+                found.push((chars[start..at].iter().collect(), line));
+                continue;
+            }
+            ':' if chars.get(at + 1) == Some(&':') => {
+                found.push(("::".to_owned(), line));
+                at += 2;
+            }
+            it => {
+                if !it.is_whitespace() {
+                    found.push((it.to_string(), line));
+                }
+                at += 1;
+            }
+        }
+        line += chars[start..at.min(chars.len())].iter().filter(|it| **it == '\n').count();
+    }
+    found
+}
+
+fn length_of_text(chars: &[char]) -> usize {
+    let mut at = 1;
+    while at < chars.len() && chars[at] != '"' {
+        at += if chars[at] == '\\' { 2 } else { 1 };
+    }
+    at + 1
+}
+
+/// Without the modules of unit tests, which may import what they like.
+fn without_tests(tokens: Vec<Token>) -> Vec<Token> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    let opening = ["#", "[", "cfg", "(", "test", ")", "]", "mod"];
+    while at < tokens.len() {
+        if tokens[at..].len() > opening.len() && tokens[at..].iter().zip(opening).all(|(token, wanted)| token.0 == wanted) {
+            let mut depth = 0;
+            while at < tokens.len() {
+                depth += i32::from(tokens[at].0 == "{") - i32::from(tokens[at].0 == "}");
+                at += 1;
+                if tokens[at - 1].0 == "}" && depth == 0 {
+                    break;
+                }
+            }
+            continue;
+        }
+        found.push(tokens[at].clone());
+        at += 1;
+    }
+    found
+}
+
+/// A path of the code, its line, and the name that a `use` gives it.
+struct Path {
+    words: Vec<String>,
+    line: usize,
+    named: Option<String>,
+}
+
+/// The paths of one `use`, from its first word on; answers where the tree ended.
+fn use_tree(tokens: &[Token], mut at: usize, before: &[String], found: &mut Vec<Path>) -> usize {
+    let (mut words, line) = (before.to_vec(), tokens[at].1);
+    loop {
+        match tokens[at].0.as_str() {
+            "{" => {
+                at += 1;
+                while tokens[at].0 != "}" {
+                    at = use_tree(tokens, at, &words, found);
+                    at += usize::from(tokens[at].0 == ",");
+                }
+                return at + 1;
+            }
+            "::" => at += 1,
+            "self" if !words.is_empty() => at += 1,
+            "," | ";" | "}" => {
+                let named = words.last().cloned();
+                found.push(Path { words, line, named });
+                return at;
+            }
+            "as" => {
+                let named = Some(tokens[at + 1].0.clone());
+                found.push(Path { words, line, named });
+                return at + 2;
+            }
+            word => {
+                words.push(word.to_owned());
+                at += 1;
+            }
+        }
+    }
+}
+
+/// Paths of `use` lines, and paths in code. `mod x;` is neither.
+fn paths(tokens: &[Token]) -> Vec<Path> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    let is_word = |at: usize| tokens.get(at).is_some_and(|it: &Token| it.0.starts_with(|it: char| it.is_alphabetic() || it == '_'));
+    while at < tokens.len() {
+        if tokens[at].0 == "use" && is_word(at + 1) {
+            at = use_tree(tokens, at + 1, &[], &mut found);
+        } else if is_word(at) && (at == 0 || !matches!(tokens[at - 1].0.as_str(), "::" | ".")) {
+            let (mut words, line) = (vec![tokens[at].0.clone()], tokens[at].1);
+            while tokens.get(at + 1).is_some_and(|it| it.0 == "::") && is_word(at + 2) {
+                words.push(tokens[at + 2].0.clone());
+                at += 2;
+            }
+            if words.len() > 1 {
+                found.push(Path { words, line, named: None });
+            }
+            at += 1;
+        } else {
+            at += 1;
+        }
+    }
+    found
+}
+
+/// Where a path leads, seen from a module: the whole path from the root of the crate. `None`: to another crate.
+fn absolute(from: &str, words: &[String], modules: &BTreeMap<String, String>, named: &BTreeMap<String, String>) -> Option<Vec<String>> {
+    let mut base: Vec<String> = from.split("::").map(str::to_owned).collect();
+    let mut rest = words.iter().peekable();
+    match words.first()?.as_str() {
+        "crate" => {
+            rest.next();
+            base.clear();
+        }
+        "self" => {
+            rest.next();
+        }
+        "super" => {
+            while rest.next_if(|it| *it == "super").is_some() {
+                base.pop();
+            }
+        }
+        first if modules.contains_key(&format!("{from}::{first}")) => {}
+        first => {
+            base = named.get(first)?.split("::").map(str::to_owned).collect();
+            rest.next();
+        }
+    }
+    base.extend(rest.cloned());
+    Some(base)
+}
+
+fn imports(modules: &BTreeMap<String, String>) -> Vec<Import> {
+    let mut found = BTreeSet::new();
+    for (from, source) in modules {
+        let paths = paths(&without_tests(tokens(source)));
+        // Names of modules that `use` brings in; paths in code begin with them.
+        let mut named = BTreeMap::new();
+        for path in paths.iter().filter(|it| it.named.is_some()) {
+            let whole = absolute(from, &path.words, modules, &BTreeMap::new()).map(|it| it.join("::"));
+            if let (Some(name), Some(whole)) = (path.named.clone(), whole.filter(|it| modules.contains_key(it))) {
+                named.insert(name, whole);
+            }
+        }
+        for path in paths {
+            let Some(mut whole) = absolute(from, &path.words, modules, &named) else { continue };
+            while !whole.is_empty() && !modules.contains_key(&whole.join("::")) {
+                whole.pop();
+            }
+            let to = whole.join("::");
+            if !to.is_empty() && to != *from {
+                found.insert(Import { from: from.clone(), to, line: path.line, path: path.words.join("::") });
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// The shortest way from one module to another.
+fn way<'a>(from: &str, to: &str, imports: &BTreeMap<&str, Vec<&'a Import>>) -> Option<Vec<&'a Import>> {
+    let (mut came_by, mut open) = (BTreeMap::<&str, &Import>::new(), VecDeque::from([from.to_owned()]));
+    while let Some(here) = open.pop_front() {
+        for import in imports.get(here.as_str()).into_iter().flatten() {
+            if import.to != from && !came_by.contains_key(import.to.as_str()) {
+                came_by.insert(&import.to, import);
+                open.push_back(import.to.clone());
+            }
+        }
+    }
+    let (mut steps, mut here) = (Vec::new(), to);
+    while here != from {
+        let step = *came_by.get(here)?;
+        steps.push(step);
+        here = &step.from;
+    }
+    steps.reverse();
+    Some(steps)
+}
+
+/// The shortest circle through each file that is in one, each said once: its files, and the lines that tie it.
+fn circles(imports: &[&Import]) -> Vec<String> {
+    let mut by_file = BTreeMap::<&str, Vec<&Import>>::new();
+    imports.iter().for_each(|it| by_file.entry(&it.from).or_default().push(it));
+    let (mut said, mut seen) = (Vec::new(), BTreeSet::new());
+    for import in imports {
+        let Some(back) = way(&import.to, &import.from, &by_file) else { continue };
+        let all: Vec<&Import> = std::iter::once(*import).chain(back).collect();
+        let files: BTreeSet<&str> = all.iter().map(|it| it.from.as_str()).collect();
+        if seen.insert(files) {
+            let lines: Vec<String> =
+                all.iter().map(|it| format!("  {} line {} imports {} ({})", it.from, it.line, it.to, it.path)).collect();
+            said.push(format!("a circle of {} files:\n{}", all.len(), lines.join("\n")));
+        }
+    }
+    said
+}
+
+fn from_below(imports: &[Import]) -> Vec<String> {
+    let is_upper = |module: &str| UPPER.iter().any(|it| is_within(module, it));
+    let wrong = imports.iter().filter(|it| !is_upper(&it.from) && (is_within(&it.to, "http") || is_within(&it.to, "app")));
+    wrong.map(|it| format!("{} line {} imports {} ({})", it.from, it.line, it.to, it.path)).collect()
+}
+
+#[test]
+fn no_file_of_the_server_is_in_a_circle_of_imports() {
+    let modules = sources();
+    assert!(modules.len() > 80, "the sources were found");
+    let imports = imports(&modules);
+    assert!(imports.len() > 400, "{} imports were found", imports.len());
+    let is_waived = |it: &Import| {
+        let within = |module: &str, group: &[&str]| group.iter().any(|outer| is_within(module, outer));
+        NOT_UNTIED_YET.iter().any(|group| within(&it.from, group) && within(&it.to, group))
+    };
+    let counted: Vec<&Import> = imports.iter().filter(|it| !is_waived(it)).collect();
+    let circles = circles(&counted);
+    assert!(circles.is_empty(), "{}", circles.join("\n"));
+}
+
+#[test]
+fn no_file_of_a_lower_floor_imports_the_upper_one() {
+    let wrong = from_below(&imports(&sources()));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What the two tests above rely on, tried on small sources: each circle with the twin that has none.
+#[test]
+fn a_circle_is_found_however_it_is_tied() {
+    let read = |files: &[(&str, &str)]| imports(&files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect());
+    let tied = |files: &[(&str, &str)]| circles(&read(files).iter().collect::<Vec<_>>());
+    for (files, why) in [
+        (&[("a", "use crate::b::B;"), ("b", "use crate::a::A;")][..], "two use lines"),
+        (&[("a", "use crate::b::B;"), ("b", "fn f() -> crate::a::A {}")], "a path in code"),
+        (&[("a", "use crate::{b::{self, B}};"), ("b", "use super::a;")], "a tree, and super"),
+        (&[("a", "pub mod c; pub use c::C;"), ("a::c", "use super::A;")], "a parent that exports its child"),
+        (&[("a", "mod c; fn f() { c::g() }"), ("a::c", "use super::A;")], "a parent that calls its child"),
+        (&[("a", "use crate::b; fn f() { b::c::g() }"), ("b", "pub mod c;"), ("b::c", "use crate::a::A;")], "by a module's name"),
+        (&[("a", "use crate::b as z; fn f() { z::c::g() }"), ("b", "pub mod c;"), ("b::c", "use crate::a::A;")], "under another name"),
+        (&[("a", "use crate::b::B;"), ("b", "use crate::c::C;"), ("c", "use crate::a::A;")], "three files"),
+    ] {
+        assert_eq!(tied(files).len(), 1, "{why}: {:?}", tied(files));
+    }
+    for (files, why) in [
+        (&[("a", "use crate::b::B;"), ("b", "use crate::c::C;"), ("c", "")][..], "a line"),
+        (&[("a", "pub mod c;"), ("a::c", "use super::A;")], "a parent that only declares its child"),
+        (&[("a", "use crate::b::B;"), ("b", "// crate::a::A\nconst T: &str = \"\\\"crate::a::A\";")], "comments and texts"),
+        (&[("a", "use crate::b::B;"), ("b", "#[cfg(test)]\nmod tests { use crate::a::A; }")], "unit tests"),
+        (&[("a", "use crate::b::B;"), ("b", "use other::a::A; fn f(c: char) { c == '\"'; a.b::<u8>() }")], "another crate"),
+    ] {
+        assert_eq!(tied(files), Vec::<String>::new(), "{why}");
+    }
+    let said = tied(&[("a", "\nuse crate::b::B;"), ("b", "\n\nuse crate::a::A;")]);
+    assert_eq!(said, ["a circle of 2 files:\n  a line 2 imports b (crate::b::B)\n  b line 3 imports a (crate::a::A)"]);
+    let below = |from: &str| from_below(&read(&[(from, "use crate::app::App;"), ("app", "")]));
+    assert_eq!(below("grants::code"), ["grants::code line 1 imports app (crate::app::App)"]);
+    assert_eq!(below("http::token"), Vec::<String>::new());
+    assert_eq!(below("server").len(), 1, "a name that begins alike is another room");
+}
