@@ -1,7 +1,7 @@
 //! GET and POST /authorize. RFC 6749 4.1.1, RFC 9126 4, RFC 9207, OpenID Connect Core 3.1.2.
 
-use super::login;
 use super::reply::Reply;
+use super::{login, pages};
 use crate::app::App;
 use crate::authorization::request::{self, AuthorizationRequest, Problem};
 use crate::authorization::{delivery, pushed};
@@ -18,7 +18,7 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
         Err(Problem::Page(error)) => Err(error),
         Err(Problem::Redirect(refused, back)) => {
             let error = [("error", refused.code), ("error_description", refused.hint)];
-            login::send(app, incoming, delivery::respond(&app.authority(), &back, &error, incoming.now_ms).await?)
+            pages::send(app, incoming, delivery::respond(&app.authority(), &back, &error, incoming.now_ms).await?)
         }
     }
 }

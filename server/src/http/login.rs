@@ -6,14 +6,13 @@ use super::pages as views;
 use super::reply::{self, Reply};
 use super::settle::{self, Settled, Settling};
 use crate::app::App;
-use crate::authorization::delivery::{self, Delivery, Response};
+use crate::authorization::delivery::Delivery;
 use crate::authorization::request::{self, AuthorizationRequest};
 use crate::config::DEFAULT_POLICY;
 use crate::error::{Error, Refused, Result};
-use crate::grants::code;
 use crate::login::context::{Answer, Visitor};
 use crate::login::flow::{Begin, Existing, Judged, Moved};
-use crate::login::machine::{Answering, Received, Shown, over};
+use crate::login::machine::{Answering, Received, over};
 use crate::login::state::{Ended, Journey, Rules, State, Subject};
 use crate::sessions::{self, Session};
 use crate::web::request::Incoming;
@@ -113,7 +112,7 @@ async fn start(app: &App, incoming: &Incoming, moved: Moved, session: Option<Ses
         }
         Settled::Ended(ended) => {
             let mut reply = match ended.response.clone() {
-                Some(response) => send(app, incoming, response)?,
+                Some(response) => views::send(app, incoming, response)?,
                 None => reply::see_other(&app.url("/account")),
             };
             ended.remember(app, &mut reply, incoming.now_ms)?;
@@ -121,14 +120,6 @@ async fn start(app: &App, incoming: &Incoming, moved: Moved, session: Option<Ses
             Ok(reply)
         }
         Settled::Late => Err(over().because("a sign-in that has not begun was overtaken").into()),
-    }
-}
-
-/// An authorization response where no form leads to it.
-pub fn send(app: &App, incoming: &Incoming, response: Response) -> Result<Reply> {
-    match response {
-        Response::Address(address) => Ok(reply::see_other(&address)),
-        Response::FormPost { action, fields } => views::form_post(app, incoming, &action, &fields),
     }
 }
 
@@ -150,17 +141,8 @@ pub async fn answer_first(app: &App, incoming: &Incoming) -> Result<Reply> {
     go_on(app, incoming, &answer, received).await
 }
 
-/// GET and POST /login/{address}.
-pub async fn page(app: &App, incoming: &Incoming) -> Result<Reply> {
-    if incoming.method == http::Method::POST {
-        answer(app, incoming, &incoming.parameter).await
-    } else {
-        show(app, incoming, &incoming.parameter).await
-    }
-}
-
 /// POST /login/{address}: a later answer, to a page that says which version it shows.
-async fn answer(app: &App, incoming: &Incoming, address: &str) -> Result<Reply> {
+pub async fn answer(app: &App, incoming: &Incoming, address: &str) -> Result<Reply> {
     must_be_our_page(incoming)?;
     let form = &incoming.form;
     let (id, _) = views::read_address(app, address).ok_or_else(|| over().because("address"))?;
@@ -239,42 +221,4 @@ fn again(app: &App, incoming: &Incoming, state: &State, secret: [u8; 32]) -> Res
         settle::remember(app, &mut reply, &value, account, incoming.now_ms)?;
     }
     Ok(reply)
-}
-
-/// GET /login/{address}: what the sign-in asks now, or how it ended. Sends nothing and writes nothing.
-async fn show(app: &App, incoming: &Incoming, address: &str) -> Result<Reply> {
-    let Some((id, client)) = views::read_address(app, address) else { return views::dead(app, incoming, None).await };
-    let Some(cookie) = SignInCookie::of(app, incoming, &id) else { return views::dead(app, incoming, client.as_deref()).await };
-    match app.machine.show(&id, &cookie.secret, incoming.now_ms).await? {
-        Shown::Nothing => views::dead(app, incoming, client.as_deref()).await,
-        Shown::Elsewhere(state) => views::elsewhere(app, incoming, &state).await,
-        Shown::Open(state) => {
-            let token = form_token(app, &id, &format!("sign-in {}", state.version));
-            let hidden = vec![("version".to_owned(), state.version.to_string())];
-            views::step(app, incoming, &state, views::Target { path: format!("/login/{address}"), token, hidden })
-        }
-        Shown::Ended(state) => leave(app, incoming, &state).await,
-    }
-}
-
-/// The last page: it leads on to the client, as long as the code is good.
-async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
-    let (Delivery::Redirect(request), Some(ended)) = (Delivery::from_json(state.request.clone())?, &state.ended) else {
-        return Ok(reply::see_other(&app.url("/account")));
-    };
-    let response = match ended {
-        Ended::Granted { session, number, .. } => match code::of_row(app, session, *number, incoming.now_ms).await? {
-            Some(code) => delivery::respond(&app.authority(), &request.back, &[("code", &code)], incoming.now_ms).await?,
-            None => return views::done(app, incoming, state).await,
-        },
-        Ended::Refused { code, hint } => {
-            let error = [("error", code.as_str()), ("error_description", hint.as_str())];
-            delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?
-        }
-        Ended::SignedIn { .. } => return views::done(app, incoming, state).await,
-    };
-    match response {
-        Response::Address(address) => views::leave(app, incoming, state, &address).await,
-        Response::FormPost { action, fields } => views::form_post(app, incoming, &action, &fields),
-    }
 }

@@ -16,6 +16,7 @@ pub mod browser;
 pub mod endings;
 pub mod introspect;
 pub mod login;
+pub mod login_page;
 pub mod logout;
 pub mod metadata;
 pub mod pages;
@@ -286,7 +287,7 @@ async fn run(app: &Arc<App>, endpoint: Endpoint, incoming: &Incoming) -> Result<
         Endpoint::Introspect => Box::pin(introspect::introspect(app, incoming)).await,
         Endpoint::Jwks => Ok(metadata::jwks(app, incoming.now_ms)),
         Endpoint::Login => Box::pin(login::answer_first(app, incoming)).await,
-        Endpoint::LoginPage => Box::pin(login::page(app, incoming)).await,
+        Endpoint::LoginPage => Box::pin(login_page::page(app, incoming)).await,
         Endpoint::Logout => Box::pin(logout::logout(app, incoming)).await,
         Endpoint::Metadata => Ok(metadata::metadata(app)),
         Endpoint::Par => Box::pin(par::par(app, incoming)).await,

@@ -2,7 +2,7 @@
 
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::authorization::delivery::{Delivery, origin};
+use crate::authorization::delivery::{Delivery, Response, origin};
 use crate::error::Result;
 use crate::login::state::{Ended, State};
 use crate::login::step::{Problem, Step, Text};
@@ -100,6 +100,14 @@ pub async fn leave(app: &App, incoming: &Incoming, state: &State, to: &str) -> R
     let step = with_client(app, Step::new("leave"), state.client.as_deref()).await?;
     let html = app.pages.leave(&step, &locale_of(app, incoming, state), &app.config.issuer, to)?;
     Ok(reply::page(200, html, None))
+}
+
+/// An authorization response where no form leads to it.
+pub fn send(app: &App, incoming: &Incoming, response: Response) -> Result<Reply> {
+    match response {
+        Response::Address(address) => Ok(reply::see_other(&address)),
+        Response::FormPost { action, fields } => form_post(app, incoming, &action, &fields),
+    }
 }
 
 /// The form that posts an answer to the client.

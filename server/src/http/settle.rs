@@ -1,7 +1,7 @@
 //! What a browser's sign-in comes to: one change with the effects of the answer, the session, the grant and the row.
 
 use super::browser;
-use super::login;
+use super::pages;
 use super::reply::{Reply, add_cookie};
 use crate::app::App;
 use crate::audit::Entry;
@@ -138,8 +138,8 @@ impl Settling<'_> {
         }
         let Some(Ended::Refused { .. }) = &moved.state.ended else { return Ok(None) };
         let Delivery::Redirect(request) = self.delivery else { return Ok(Some(End::default())) };
-        let refused =
-            Refused::bad_request("access_denied", "The person did not go on.").because("the person cancelled, or did not consent");
+        let why = if moved.was_asked_for_consent() { "the person did not consent" } else { "the person cancelled the sign-in" };
+        let refused = Refused::bad_request("access_denied", "The person did not go on.").because(why);
         let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
         note_refusal(self.app, self.incoming, &mut draft.change, Refusal { request, account, refused: &refused }).await?;
         Ok(Some(End::default()))
@@ -243,5 +243,5 @@ pub async fn refuse(
         app.store.apply(change).await?;
     }
     let error = [("error", refused.code), ("error_description", refused.hint)];
-    login::send(app, incoming, delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?)
+    pages::send(app, incoming, delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?)
 }

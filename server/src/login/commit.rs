@@ -196,6 +196,12 @@ impl Moved {
         self.before.is_none()
     }
 
+    /// The person was asked for consent and did not give it.
+    pub fn was_asked_for_consent(&self) -> bool {
+        let pending = self.before.as_ref().and_then(|before| before.state.pending.as_ref());
+        pending.is_some_and(|pending| pending.question == Question::Consent)
+    }
+
     /// The effects end every session of the person, the one at hand too.
     pub fn ends_sessions(&self) -> bool {
         self.effects.iter().any(|effect| matches!(effect, Effect::EndSessions))

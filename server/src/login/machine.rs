@@ -112,7 +112,9 @@ impl Machine {
 
     /// Who the sign-in is about: the person its proofs name, else whom the answer or an earlier one named.
     pub(super) async fn person(&self, state: &State, answer: Option<&Answer<'_>>, visitor: &Visitor<'_>) -> Result<Person> {
-        let said = answer.map(|answer| answer.text("username")).filter(|name| !name.is_empty());
+        // A name counts where the question asks for one; beside another question it is nobody's.
+        let asks_who = state.pending.as_ref().is_some_and(|pending| pending.step.asks_for("username"));
+        let said = answer.filter(|_| asks_who).map(|answer| answer.text("username")).filter(|name| !name.is_empty());
         let (name, account) = match (&state.subject, said, &state.candidate) {
             (Some(subject), _, _) => (String::new(), accounts::by_id(&self.store, &subject.account).await?),
             (None, Some(said), _) => self.named(said).await?,

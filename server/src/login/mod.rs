@@ -11,6 +11,7 @@ pub mod machine;
 pub mod methods;
 pub mod policy;
 pub mod proof;
+mod questions;
 pub mod rates;
 pub mod row;
 pub mod state;

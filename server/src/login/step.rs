@@ -161,6 +161,10 @@ impl Step {
         self
     }
 
+    pub fn asks_for(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name == name)
+    }
+
     /// Does the step offer this action?
     pub fn offers(&self, action: &str) -> bool {
         self.actions.iter().any(|offered| offered.name == action)

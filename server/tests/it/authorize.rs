@@ -311,18 +311,19 @@ async fn only_a_click_consents() {
         let mut browser = Browser::default();
         let page = browser.get(&world, &url(&ask)).await;
         let fill = [("username", "alice"), ("password", PASSWORD), ("consent", "true"), ("consented", "true")];
-        let consent = browser.submit(&world, &page, &fill, "allow").await;
+        let mut consent = browser.submit(&world, &page, &fill, "allow").await;
         assert!(consent.location.is_none() && consent.says("See your orders"), "{}", consent.html);
         for action in ["", "continue", "yes", "send", "use_password"] {
-            let asked = browser.submit(&world, &consent, &[("consent", "true"), ("scope", "orders:read")], action).await;
-            assert!(asked.location.is_none() && asked.says("See your orders"), "{action}: {}", asked.html);
+            consent = browser.submit(&world, &consent, &[("consent", "true"), ("scope", "orders:read")], action).await;
+            assert!(consent.location.is_none() && consent.says("See your orders"), "{action}: {}", consent.html);
         }
         for (name, value) in [("action", "allow"), ("approval_prompt", "auto"), ("consent", "true"), ("skip_consent", "1")] {
             let asked = browser.get(&world, &url(&ask.clone().with(name, value))).await;
             assert!(asked.location.is_none() && asked.has_form(), "{name}: {}", asked.html);
         }
         assert_eq!(world.audited("code_issued").await, 0);
-        let denied = browser.clone().submit(&world, &consent, &[], "deny").await;
+        let other = browser.get(&world, &url(&ask)).await;
+        let denied = browser.submit(&world, &other, &[], "deny").await;
         assert_eq!(denied.parameters()["error"], "access_denied");
         let given = browser.submit(&world, &consent, &[], "allow").await;
         assert!(given.has_code());

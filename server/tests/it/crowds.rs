@@ -35,11 +35,18 @@ async fn a_flood_of_passwords_holds_up_nobody_else() {
     let began = Instant::now();
     token = world.refresh(&token).await.1["refresh_token"].as_str().unwrap().to_owned();
     let alone = began.elapsed();
-    let flood: Vec<_> = (0..200)
-        .map(|at| {
-            let mut stranger = browser.clone();
+    let mut strangers = Vec::new();
+    for _ in 0..200 {
+        let mut stranger = Browser::default();
+        let page = stranger.open(&world, &Ask::native("openid")).await;
+        strangers.push((stranger, page));
+    }
+    let flood: Vec<_> = strangers
+        .into_iter()
+        .enumerate()
+        .map(|(at, (mut stranger, page))| {
             stranger.address = Some(format!("10.7.{}.{}", at / 250, at % 250));
-            let (node, page) = (world.node.clone(), page.clone());
+            let node = world.node.clone();
             tokio::spawn(
                 async move { stranger.submit_password(&node, &page, &format!("nobody-{at}"), &format!("guess number {at}")).await },
             )

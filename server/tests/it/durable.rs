@@ -546,7 +546,8 @@ async fn logs_hold_no_secret() {
         let mut browser = Browser::default();
         let mut page = browser.visit(&node, &format!("/authorize?client_id=shop-ios&request_uri={uri}")).await;
         for password in ["a-wrong-password-of-alice", PASSWORD] {
-            secrets.extend([page.field("form_token"), page.field("handle")]);
+            secrets.push(page.field("form_token"));
+            secrets.extend(page.fields().remove("handle"));
             page = browser.submit_password(&node, &page, "alice", password).await;
         }
         let code = page.code();

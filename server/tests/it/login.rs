@@ -125,7 +125,7 @@ async fn guesses_at_codes_are_counted_like_those_at_passwords() {
             assert!(page.says("The code is not right"), "{}", page.html);
         }
         for code in ["000000", &now(&world)] {
-            let page = thief.submit(&world, &page, &[("code", code)], "continue").await;
+            page = thief.submit(&world, &page, &[("code", code)], "continue").await;
             assert!(throttled(&page) && !page.html.contains("The code is not right"), "{}", page.html);
         }
         let world = world.restarted(|_| {}).await;
@@ -172,9 +172,16 @@ async fn an_edited_login_is_over() {
     assert_eq!((answer.status, answer.location), (400, None));
     let answer = Browser::default().submit(&world, &page, &right, "continue").await;
     assert_eq!((answer.status, answer.location), (400, None), "another browser");
-    assert!(browser.submit(&world, &page, &right, "continue").await.location.is_some());
+    let done = browser.submit(&world, &page, &right, "continue").await;
+    assert!(done.has_code(), "{}", done.html);
+    // The same answer once more is a lost answer: it gets the same code, and none once that is redeemed or its minute is over.
     let again = browser.submit(&world, &page, &right, "continue").await;
-    assert_eq!((again.status, again.location), (400, None), "a finished login is over (295-H)");
+    assert_eq!(again.location, done.location);
+    world.advance_s(61);
+    for answer in [&right, &[("username", "alice"), ("password", "another")]] {
+        let late = browser.submit(&world, &page, answer, "continue").await;
+        assert_eq!((late.status, late.kind(), late.location), (200, "done", None), "a finished login is over (295-H)");
+    }
     world.stop().await;
 }
 

@@ -44,6 +44,7 @@ mod refresh;
 mod refusals;
 mod registered;
 mod rules;
+mod sign_ins;
 mod signal;
 mod signed;
 mod stale;

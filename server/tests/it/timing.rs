@@ -2,6 +2,7 @@
 //! measured in turn, so that the machine's mood hits both alike, and the quickest are compared, since noise only adds.
 
 use crate::world::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use symbolon_oauth::base64url;
 
@@ -100,14 +101,18 @@ async fn who_exists_is_not_heard_in_the_time() {
         let mut forms = Vec::new();
         for at in 0..12 {
             world.person(&format!("person-{at}")).await;
+        }
+        // Each answer moves its sign-in on, so that each guess has one of its own.
+        for _ in 0..2 * 4 * 4 * 12 {
             let mut browser = Browser::default();
             let page = browser.open(&world, &Ask::native("openid")).await;
             forms.push((browser, page));
         }
+        let next = AtomicUsize::new(0);
         let guess = |who: &'static str, password: &'static str| {
-            let (world, forms) = (&world, &forms);
+            let (world, forms, next) = (&world, &forms, &next);
             move |at: usize| {
-                let (browser, page) = &forms[at % 12];
+                let (browser, page) = &forms[next.fetch_add(1, Ordering::Relaxed)];
                 let (name, password) =
                     (format!("{who}-{}", at % 12), if password.is_empty() { String::new() } else { format!("{password} {who} {at}") });
                 browser.submission_with_cookies(world, page, &[("username", &name), ("password", &password)], "continue")

@@ -25,8 +25,9 @@ const LIFETIME_MS: i64 = 15 * 60_000;
 struct Secret {
     /// Version of the master key and the MAC of the code. None: no code is right.
     code: Option<(u8, [u8; 32])>,
-    /// The account as it was: after a change of password or address the code is void (404-U, 405-U).
-    account_version: Option<i64>,
+    /// The account that the code was made for, as it was: the code is nobody else's (408-U), and void after a change of password or
+    /// address (404-U, 405-U).
+    account: Option<(String, i64)>,
     expires_ms: i64,
 }
 
@@ -36,8 +37,8 @@ pub fn can_use(_person: &Person) -> bool {
 }
 
 /// The account whose state the code depends on.
-fn version(person: &Person) -> Option<i64> {
-    person.account.as_ref().filter(|account| account.active).map(|account| account.version)
+fn account(person: &Person) -> Option<(String, i64)> {
+    person.account.as_ref().filter(|account| account.active).map(|account| (account.id.clone(), account.version))
 }
 
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
@@ -65,7 +66,7 @@ pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<
     let tag = context.keyring.mac("email code", &[&context.question, code.as_bytes()]);
     let is_right = mailbox.answerable && mailbox.to.is_some();
     let expires_ms = context.now_ms + LIFETIME_MS;
-    let secret = Secret { code: is_right.then_some(tag), account_version: version(person), expires_ms };
+    let secret = Secret { code: is_right.then_some(tag), account: account(person), expires_ms };
     let spaced = format!("{} {}", &code[..4], &code[4..]);
     let code = if mailbox.answerable { spaced } else { String::new() };
     let letter = Letter {
@@ -108,12 +109,12 @@ pub async fn check(context: &Context<'_>, person: &Person, secret: &Json, answer
     if !is_right {
         return Ok(Verdict::wrong(Problem::in_field("wrong_email_code", "email_code"), vec![refused("wrong code")]));
     }
-    if version(person) != secret.account_version {
+    if account(person) != secret.account {
         return Ok(Verdict::wrong(over(), vec![refused("the account changed since this code was sent")]));
     }
     // Everything else that was sent for this account dies with the use of one code (404-U, 405-U).
     let mut effects = Vec::new();
-    if secret.account_version.is_some() {
+    if secret.account.is_some() {
         effects.push(Effect::Raise);
     }
     if person.mailbox.as_ref().is_some_and(|mailbox| mailbox.of_account) {

@@ -104,7 +104,7 @@ impl Browser {
     /// Opens an address. A redirect to a step of a sign-in is followed; any other is returned.
     pub async fn get(&mut self, node: &impl AsRef<Node>, url: &str) -> Page {
         let node = node.as_ref();
-        let page = self.send(node.http.get(url)).await;
+        let page = self.send(node.http.get(url)).await.led_on();
         self.follow(node, page).await
     }
 

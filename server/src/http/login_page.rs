@@ -1,0 +1,60 @@
+//! GET and POST /login/{address}: the page of a sign-in. It can be fetched again: GET sends nothing and writes nothing.
+
+use super::browser::{SignInCookie, form_token};
+use super::login;
+use super::pages as views;
+use super::reply::{self, Reply};
+use crate::app::App;
+use crate::authorization::delivery::{self, Delivery, Response};
+use crate::error::Result;
+use crate::grants::code;
+use crate::login::machine::Shown;
+use crate::login::state::{Ended, State};
+use crate::web::request::Incoming;
+use http::Method;
+
+pub async fn page(app: &App, incoming: &Incoming) -> Result<Reply> {
+    if incoming.method == Method::POST {
+        login::answer(app, incoming, &incoming.parameter).await
+    } else {
+        show(app, incoming, &incoming.parameter).await
+    }
+}
+
+/// What the sign-in asks now, or how it ended.
+async fn show(app: &App, incoming: &Incoming, address: &str) -> Result<Reply> {
+    let Some((id, client)) = views::read_address(app, address) else { return views::dead(app, incoming, None).await };
+    let Some(cookie) = SignInCookie::of(app, incoming, &id) else { return views::dead(app, incoming, client.as_deref()).await };
+    match app.machine.show(&id, &cookie.secret, incoming.now_ms).await? {
+        Shown::Nothing => views::dead(app, incoming, client.as_deref()).await,
+        Shown::Elsewhere(state) => views::elsewhere(app, incoming, &state).await,
+        Shown::Open(state) => {
+            let token = form_token(app, &id, &format!("sign-in {}", state.version));
+            let hidden = vec![("version".to_owned(), state.version.to_string())];
+            views::step(app, incoming, &state, views::Target { path: format!("/login/{address}"), token, hidden })
+        }
+        Shown::Ended(state) => leave(app, incoming, &state).await,
+    }
+}
+
+/// The last page: it leads on to the client, as long as the code is good.
+async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
+    let (Delivery::Redirect(request), Some(ended)) = (Delivery::from_json(state.request.clone())?, &state.ended) else {
+        return Ok(reply::see_other(&app.url("/account")));
+    };
+    let response = match ended {
+        Ended::Granted { session, number, .. } => match code::of_row(app, session, *number, incoming.now_ms).await? {
+            Some(code) => delivery::respond(&app.authority(), &request.back, &[("code", &code)], incoming.now_ms).await?,
+            None => return views::done(app, incoming, state).await,
+        },
+        Ended::Refused { code, hint } => {
+            let error = [("error", code.as_str()), ("error_description", hint.as_str())];
+            delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?
+        }
+        Ended::SignedIn { .. } => return views::done(app, incoming, state).await,
+    };
+    match response {
+        Response::Address(address) => views::leave(app, incoming, state, &address).await,
+        Response::FormPost { action, fields } => views::form_post(app, incoming, &action, &fields),
+    }
+}

@@ -1,0 +1,206 @@
+//! The next question of a sign-in, and the ways out of its page.
+
+use super::accounts;
+use super::context::{Mailbox, Move};
+use super::effect::Source;
+use super::flow::{Go, Proven, Run, demanded, not_before_ms};
+use super::forms;
+use super::methods::{self, email};
+use super::policy::{self, Conditions};
+use super::proof::MethodName;
+use super::state::{Form, Journey, Pending, Question};
+use super::step::{FieldKind, Step};
+use crate::error::{Error, Fault, Refused, Result};
+use serde_json::Value as Json;
+
+impl Run<'_> {
+    /// What comes next: a question, or the end.
+    pub(super) async fn find_question(&mut self) -> Go<()> {
+        if let Journey::Register { draft } = &self.state.journey {
+            return match draft {
+                None => self.ask_form(Form::Register),
+                Some(_) => self.enter(&MethodName::EMAIL).await,
+            };
+        }
+        let policy = demanded(&self.state, self.rules, &self.person);
+        let conditions = self.conditions();
+        let next = policy::next(&policy, &conditions, &self.state.proofs);
+        match next {
+            None => Err(Fault::new("a login policy without a chain").into()),
+            Some(policy::Next::Satisfied(_)) => self.after_proofs().await,
+            Some(policy::Next::Ask(method)) => {
+                let method = match &self.state.prefer {
+                    Some(preferred) if methods::stands_in(preferred, &method) && methods::can_use(preferred, &self.person) => {
+                        preferred.clone()
+                    }
+                    _ => method,
+                };
+                self.ask_method(method).await
+            }
+        }
+    }
+
+    fn conditions(&self) -> Conditions<'_> {
+        let not_before_ms = not_before_ms(&self.state, self.rules);
+        Conditions { now_ms: self.visitor.now_ms, not_before_ms, prefer: self.state.prefer.as_ref() }
+    }
+
+    async fn ask_method(&mut self, method: MethodName) -> Go<()> {
+        let is_known = self.state.subject.is_some() || self.state.candidate.is_some();
+        if self.state.subject.is_some() && !methods::can_use(&method, &self.person) {
+            // The policy wants it and the person has none yet: this is when it is added.
+            return match methods::enrolment(&method) {
+                Some(form) => self.ask_form(form),
+                None => Err(Refused::bad_request("access_denied", "Your account lacks what this sign-in needs. Ask the operator.").into()),
+            };
+        }
+        if !is_known && !methods::asks_who(&method) {
+            let kind = if self.state.journey == Journey::Reset { "reset" } else { "identify" };
+            let step = Step::new(kind).field("username", FieldKind::Text, "username", self.state.hint.as_deref()).primary("continue");
+            self.set_question(Question::Identify(method), [0; 16], step, Json::Null);
+            return Ok(());
+        }
+        self.enter(&method).await
+    }
+
+    /// Asks a method's question. What it costs is charged first; what asking does needs an answer that asked for it.
+    pub(super) async fn enter(&mut self, method: &MethodName) -> Go<()> {
+        if *method == MethodName::EMAIL {
+            self.person.mailbox = self.mailbox(true).await?;
+        }
+        let price = methods::price(method, &self.person, &Move::Enter);
+        if !price.is_empty() && self.before.is_none() {
+            self.ask_to_begin(method);
+            return Ok(());
+        }
+        if !self.pay(&price).await? {
+            // The proof stands; the question is asked as soon as it may be.
+            let is_waiting = self.state.pending.as_ref().is_some_and(|pending| match &pending.question {
+                Question::Method(asked) => asked == method,
+                Question::Identify(_) | Question::Begin(_) | Question::Form(_) => true,
+                Question::Consent => false,
+            });
+            if let Journey::Register { draft } = &mut self.state.journey {
+                *draft = None;
+            }
+            if !is_waiting {
+                self.ask_to_begin(method);
+            }
+            return Ok(());
+        }
+        let question = crate::seal::random::<16>()?;
+        let asked = methods::ask(method, &self.machine.context(question, self.visitor.now_ms), &self.person).await.map_err(Error::from)?;
+        self.want(Source::Method(method), asked.effects)?;
+        self.set_question(Question::Method(method.clone()), question, asked.step, asked.secret);
+        Ok(())
+    }
+
+    fn ask_to_begin(&mut self, method: &MethodName) {
+        let step = Step::new(&format!("{method}_send")).primary("send");
+        self.set_question(Question::Begin(method.clone()), [0; 16], step, Json::Null);
+    }
+
+    pub(super) fn ask_form(&mut self, form: Form) -> Go<()> {
+        let question = crate::seal::random::<16>()?;
+        let context = self.machine.context(question, self.visitor.now_ms);
+        let (step, secret) = forms::ask(form, &context, &self.state, &self.rules.policy)?;
+        self.set_question(Question::Form(form), question, step, secret);
+        Ok(())
+    }
+
+    fn set_question(&mut self, question: Question, id: [u8; 16], step: Step, secret: Json) {
+        let step = self.with_doors(&question, step);
+        self.state.pending = Some(Pending { id, question, step, secret });
+    }
+
+    /// The ways out of a page: other methods, a forgotten password, a new account, another person, the way back.
+    fn with_doors(&self, question: &Question, mut step: Step) -> Step {
+        let asked = match question {
+            Question::Method(method) | Question::Identify(method) | Question::Begin(method) => method,
+            // Codes that nobody keeps are void: there is no way past them.
+            Question::Form(Form::RecoveryCodes) | Question::Consent => return step,
+            Question::Form(_) => return step.link("cancel"),
+        };
+        let journey = &self.state.journey;
+        if matches!(question, Question::Identify(_)) && *journey == Journey::Reset {
+            return step.link("sign_in").link("cancel");
+        }
+        if *journey == Journey::SignIn {
+            let policy = demanded(&self.state, self.rules, &self.person);
+            for other in policy::alternatives(&policy, &self.conditions(), &self.state.proofs, asked) {
+                let is_offered = other != methods::SECOND_FACTOR && methods::can_use(&other, &self.person);
+                if is_offered && !step.offers(&format!("use_{other}")) {
+                    step = step.secondary(&format!("use_{other}"));
+                }
+            }
+            let is_somebody = self.state.subject.is_some();
+            if step.kind == "password" && self.machine.config.mail.is_some() {
+                step = step.link("reset");
+            }
+            if self.machine.config.registration.is_some() && !is_somebody && step.kind != "email_code" {
+                step = step.link("register");
+            }
+            if is_somebody || self.state.candidate.is_some() {
+                step = step.link("not_you");
+            }
+        }
+        step.link("cancel")
+    }
+
+    /// Where a code by e-mail goes. `entering`: a letter is about to be written.
+    pub(super) async fn mailbox(&self, entering: bool) -> Result<Option<Mailbox>> {
+        let store = &self.machine.store;
+        let subject = self.state.subject.as_ref();
+        let becoming = async |email: &str, template| -> Result<Option<Mailbox>> {
+            let name = accounts::canonical(email).unwrap_or_default();
+            let owner = if entering { accounts::by_name(store, &name).await? } else { None };
+            let is_taken = owner.is_some_and(|owner| subject.is_none_or(|subject| subject.account != owner.id));
+            let template = if is_taken { "taken" } else { template };
+            let to = Some(email.to_owned());
+            Ok(Some(Mailbox { to: to.clone(), shown: to, template, answerable: !is_taken, of_account: false }))
+        };
+        match &self.state.journey {
+            Journey::Register { draft: Some(draft) } => return becoming(&draft.email, "register").await,
+            Journey::ChangeEmail { new: Some(email) } => return becoming(email, "change").await,
+            _ => {}
+        }
+        let template = if self.state.journey == Journey::Reset { "reset" } else { "code" };
+        let to = self.person.account.as_ref().filter(|account| account.active).and_then(|account| account.email.clone());
+        if subject.is_some() && to.is_none() {
+            return Ok(None);
+        }
+        let shown = to.as_deref().filter(|_| subject.is_some()).map(email::masked);
+        Ok(Some(Mailbox { to, shown, template, answerable: true, of_account: true }))
+    }
+
+    /// The person is proved; is there anything left to ask?
+    async fn after_proofs(&mut self) -> Go<()> {
+        let has_totp = self.person.account.as_ref().is_some_and(|account| account.has_totp);
+        match &self.state.journey {
+            Journey::Reset | Journey::ChangePassword => return self.ask_form(Form::NewPassword),
+            Journey::ChangeEmail { new: None } => return self.ask_form(Form::NewEmail),
+            Journey::ChangeEmail { new: Some(_) } => return self.enter(&MethodName::EMAIL).await,
+            Journey::EnrolTotp if !has_totp => return self.ask_form(Form::EnrolTotp),
+            Journey::RemoveTotp if has_totp => return self.ask_form(Form::RemoveTotp),
+            Journey::RecoveryCodes if has_totp => return self.ask_form(Form::RecoveryCodes),
+            _ => {}
+        }
+        // The second factor is asked for; what the proofs are worth is what the policy says.
+        let satisfied = match policy::next(&self.rules.policy, &self.conditions(), &self.state.proofs) {
+            Some(policy::Next::Satisfied(satisfied)) => satisfied,
+            _ => {
+                return Err(Refused::bad_request("invalid_session", "This sign-in is too old. Start again.")
+                    .because("a proof aged")
+                    .into());
+            }
+        };
+        let account =
+            self.state.subject.as_ref().map(|subject| subject.account.clone()).ok_or_else(|| Fault::new("a sign-in without a person"))?;
+        if self.state.proofs.iter().any(|proof| proof.subject != account) {
+            return Err(Fault::new("the proofs of a sign-in have two subjects").into());
+        }
+        self.state.pending = None;
+        self.proven = Some(Proven { account, proofs: self.state.proofs.clone(), satisfied, consented: false });
+        Ok(())
+    }
+}
