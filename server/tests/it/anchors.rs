@@ -7,15 +7,11 @@ use rcgen::{
     SanType, date_time_ymd,
 };
 use serde_json::{Value as Json, json};
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::{base64url, certificate, client_attestation, dpop, jws};
+use symbolon_oauth::jwk::PrivateKey;
+use symbolon_oauth::{certificate, client_attestation, jws};
 
 const BACK: &str = "https://x5c.example.com/cb";
 const NAME: &str = "attester.example.com";
-
-fn key() -> PrivateKey {
-    PrivateKey::generate(Algorithm::ES256).unwrap()
-}
 
 fn pair(key: &PrivateKey) -> KeyPair {
     KeyPair::try_from(key.to_pkcs8()).unwrap()
@@ -79,7 +75,7 @@ struct Scene {
 
 impl Scene {
     async fn start(engine: Engine) -> Self {
-        let (ca, attester, port) = (Ca::new(), key(), free_port());
+        let (ca, attester, port) = (Ca::new(), new_key(), free_port());
         let file = std::env::temp_dir().join(format!("symbolon-x5c-{}-{port}.pem", std::process::id()));
         std::fs::write(&file, ca.issue(&attester, |_| {}, |_| {}).root_pem).unwrap();
         let text = format!(
@@ -91,7 +87,7 @@ impl Scene {
         );
         let world = World::with(&text, port).await;
         std::fs::remove_file(file).unwrap();
-        Self { world, ca, attester, phone: key() }
+        Self { world, ca, attester, phone: new_key() }
     }
 
     fn now_s(&self) -> i64 {
@@ -112,20 +108,10 @@ impl Scene {
 
     /// Pushes a request with this attestation.
     async fn push(&self, attestation: &str) -> (u16, String) {
-        let ask = Ask::new("vouched", BACK, "openid orders:read");
-        let mut nonce = None;
-        for _ in 0..2 {
-            let (url, jti) = (self.world.url("/par"), base64url::encode(&symbolon::seal::random::<16>().unwrap()));
-            let proof = dpop::make(&self.phone, "POST", &url, nonce.as_deref(), None, &jti, self.now_s()).unwrap();
-            let request = self.world.http.post(url).form(&ask.parameters).header("dpop", proof);
-            let answer = request.header("oauth-client-attestation", attestation).send().await.unwrap();
-            nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
-            let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
-            if body["error"] != "use_dpop_nonce" {
-                return (status, body["error"].as_str().unwrap_or_default().to_owned());
-            }
-        }
-        panic!("the nonce is never good");
+        let mut phone = Phone::new(&self.world, "vouched", BACK).with_key(self.phone.clone());
+        phone.attestation = Some(attestation.to_owned());
+        let answer = phone.post("/par", &phone.ask("openid orders:read").form()).await;
+        (answer.status, answer.text("error"))
     }
 
     async fn with(&self, x5c: &[&[u8]]) -> (u16, String) {
@@ -168,7 +154,7 @@ async fn an_attester_is_known_by_its_certificate() {
         assert_eq!(scene.with(&[&theirs.leaf, &theirs.middle, &theirs.root]).await, refused());
         assert_eq!(scene.with(&[&theirs.leaf, &it.middle]).await, refused(), "a leaf that the intermediate did not sign");
         // The right chain, and a signature by somebody else.
-        let (stranger, chain) = (key(), list(&[&it.leaf, &it.middle]));
+        let (stranger, chain) = (new_key(), list(&[&it.leaf, &it.middle]));
         assert_eq!(scene.push(&scene.attestation(chain.clone(), &stranger)).await, refused());
         for bad in [json!(null), json!("MIIB"), json!([1]), json!(["MIIB"]), json!([["MIIB"]]), json!({})] {
             assert_eq!(scene.push(&scene.attestation(bad.clone(), &scene.attester)).await, refused(), "{bad}");

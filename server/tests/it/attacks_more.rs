@@ -6,13 +6,13 @@ use serde_json::{Value as Json, json};
 use std::time::Duration;
 use symbolon::store::Store;
 use symbolon::store::faults::{Fate, Plan};
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::jwk::PrivateKey;
 use symbolon_oauth::{base64url, client_assertion, jws};
 
 /// A world with a client that signs its assertions.
 async fn signing(engine: Engine) -> (World, PrivateKey) {
     let port = free_port();
-    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let key = new_key();
     let jwk = key.public().to_jwk();
     let text = format!(
         "{}\n[client.signer]\nkind = \"service\"\njwks = {{ keys = [{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {}, kid = \"{}\" }}] }}\n\

@@ -266,7 +266,7 @@ async fn the_front_channel_carries_a_code_and_nothing_else() {
     assert_eq!(back.keys().collect::<Vec<_>>(), ["code", "iss", "state"]);
     let (status, refused) = world.exchange(&back["code"], &ask.verifier).await;
     assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_dpop_proof")));
-    let tokens = crate::dpop::App::new(&world).exchange(&back["code"], &ask).await;
+    let tokens = world.phone().exchange(&back["code"], &ask.verifier).await;
     assert_eq!((tokens.status, tokens.text("token_type").as_str()), (200, "DPoP"), "{}", tokens.body);
     // Signed in, the browser would be answered at once.
     for kind in ["token", "id_token", "code token", "code id_token", "id_token token", "code id_token token", "none", "code code", "CODE"] {

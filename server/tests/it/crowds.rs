@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use symbolon::app::Limits;
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+
 use symbolon_oauth::{client_assertion, dpop, jws, request_object};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -73,7 +73,7 @@ async fn a_flood_of_passwords_holds_up_nobody_else() {
 /// 587-K: what a caller signs is remembered for as long as it is good, and that is an hour at most, whatever `exp` it writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_chooses_how_long_a_replay_is_remembered() {
-    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let key = new_key();
     let jwk = key.public().to_jwk();
     let back = "https://signer.example.com/callback";
     let world = behind_a_proxy(&format!(

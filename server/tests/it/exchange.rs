@@ -3,7 +3,7 @@
 use crate::commands::symbolon;
 use crate::world::*;
 use serde_json::Value as Json;
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+
 use symbolon_oauth::{base64url, client_attestation, dpop};
 
 const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -75,7 +75,7 @@ async fn the_next_api_is_called_for_the_same_person() {
 /// 144-F: an exchanging client that is an installation itself gets what its tier may have, for as long, and says the lower tier.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_is_within_the_tier_of_who_asks() {
-    let attester = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let attester = new_key();
     let jwk = attester.public().to_jwk();
     let (port, rules) = (free_port(), "[client.hub.attestation.tier.hardware]\n[client.hub.attestation.tier.none]\n");
     let text = configuration(port, &database(Engine::Sqlite).await);
@@ -88,7 +88,7 @@ async fn an_exchange_is_within_the_tier_of_who_asks() {
     );
     let world = World::with(&text, port).await;
     let tokens = world.tokens("orders:read orders:write").await;
-    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let key = new_key();
     let now_s = world.running.shared.now().now_ms() / 1000;
     let claims = serde_json::Map::from_iter([("tier".to_owned(), Json::from("hardware"))]);
     let attestation = client_attestation::make(&attester, "hub", &key.public().to_jwk(), now_s, now_s + 3600, &claims).unwrap();

@@ -1,7 +1,6 @@
 //! Clocks that differ, events of one instant, keys that retire, restarts, replicas, numbers that end, copies of a machine. Each with
 //! its twin.
 
-use crate::dpop::App;
 use crate::world::*;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
@@ -53,7 +52,7 @@ async fn nodes_whose_clocks_differ_agree_on_once() {
     let third = ahead.refresh(&refresh_token(&one)).await.1;
     assert_eq!(behind.refresh(&refresh_token(&one)).await.1["refresh_token"], third["refresh_token"], "a race over both converges");
     // A proof of the right time is outside the window of both; one that suits a node is good there, and then nowhere.
-    let mut app = App::new(&ahead);
+    let mut app = ahead.phone();
     let token = app.tokens("openid orders:read").await.text("refresh_token");
     let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
     let now_s = ahead.running.shared.now().now_ms() / 1000;
@@ -217,7 +216,7 @@ async fn nothing_is_decided_by_a_replica() {
 async fn a_restart_forgets_nothing_that_protects() {
     for engine in engines() {
         let world = World::start(engine).await;
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let tokens = app.tokens("openid orders:read").await;
         let (token, userinfo) = (tokens.text("refresh_token"), app.tokens("openid").await.text("access_token"));
         let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
@@ -240,7 +239,7 @@ async fn a_restart_forgets_nothing_that_protects() {
         }
         let (key, nonce) = (app.key.clone(), app.nonce.clone());
         let world = world.restarted(|_| {}).await;
-        let app = App { world: &world, key, nonce };
+        let app = Phone { nonce, ..world.phone().with_key(key) };
         assert!(guess(&world, PASSWORD).await.says("Too many attempts"), "guesses stay counted");
         assert_eq!(app.send("/token", &form, &[&proof]).await.error(), (400, "use_dpop_nonce"), "a proof stays spent");
         assert_eq!(read(&world, &at_userinfo).await.unwrap().status(), 401, "everywhere");

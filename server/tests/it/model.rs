@@ -3,12 +3,11 @@
 //! a restart, a store that was put back from an older copy, time. Unbound and key-bound; on PostgreSQL at two processes in turn.
 //! A failure prints its seed; `SYMBOLON_MODEL_SEEDS` says how many seeds there are, `SYMBOLON_MODEL_SEED` which is the first.
 
-use crate::dpop::App;
 use crate::world::*;
 use std::cell::RefCell;
 use symbolon::store::Store;
 use symbolon::store::faults::{Fate, Plan};
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::jwk::PrivateKey;
 
 const STEPS: usize = 60;
 
@@ -157,7 +156,7 @@ struct Session {
 
 impl Session {
     async fn start(stage: &Stage, bound: bool) -> Self {
-        let mut app = App::new(&stage.first);
+        let mut app = stage.first.phone();
         let (code, verifier) = stage.first.code("openid orders:read ledger:read").await;
         let form = [
             ("grant_type", "authorization_code"),
@@ -171,7 +170,7 @@ impl Session {
         let behind = stage.first.audited("store_behind").await;
         let now_ms = stage.now_ms();
         let model = Model { bound, generation: 1, began_ms: now_ms, issued_ms: now_ms, ended: false, behind };
-        let keys = [app.key, PrivateKey::generate(Algorithm::ES256).unwrap()];
+        let keys = [app.key, new_key()];
         // The list begins at generation 1.
         Self { keys, nonce: RefCell::default(), tokens: vec![String::new(), first], model, kept: model }
     }
@@ -188,7 +187,7 @@ impl Session {
             let mut request = stage.first.http.post(stage.url(node)).form(&form);
             if self.model.bound {
                 let key = self.keys[usize::from(who == Who::Stranger)].clone();
-                let app = App { world: &stage.first, key, nonce: self.nonce.borrow().clone() };
+                let app = Phone { nonce: self.nonce.borrow().clone(), ..stage.first.phone().with_key(key) };
                 request = request.header("dpop", app.proof("POST", "/token", None));
             }
             let answer = request.send().await.unwrap();
@@ -251,7 +250,7 @@ async fn history(stage: &mut Stage, bound: bool, seed: u64) {
             82 => {
                 let form = [("client_id", "shop-ios"), ("token", it.tokens[newest].as_str())];
                 let status = if it.model.bound {
-                    let mut app = App { world: &stage.first, key: it.keys[0].clone(), nonce: it.nonce.borrow().clone() };
+                    let mut app = Phone { nonce: it.nonce.borrow().clone(), ..stage.first.phone().with_key(it.keys[0].clone()) };
                     app.post("/revoke", &form).await.status
                 } else {
                     stage.first.post("/revoke", &form, None).await.0

@@ -7,7 +7,7 @@ use rcgen::{
 };
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+
 use symbolon_oauth::{base64url, certificate, dpop};
 
 /// A CA with what it issued.
@@ -229,7 +229,7 @@ async fn a_client_is_known_by_its_certificate() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_names_the_alias() {
     let it = fleet(Engine::Sqlite).await;
-    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let key = new_key();
     let header = certificate::to_header(&it.ca.issue(1, &robot_name(), |_| {}).der);
     let mut nonce: Option<String> = None;
     let mut post = async |client: &str, url: &str, shown: bool| {
@@ -461,7 +461,7 @@ async fn the_key_is_proved_in_the_handshake() {
     let directory = std::env::temp_dir().join(format!("symbolon-mtls-tls-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let server = self_signed(&directory, "localhost");
-    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let key = new_key();
     let own = KeyPair::try_from(key.to_pkcs8()).unwrap();
     let made = CertificateParams::new(vec!["robot".to_owned()]).unwrap().self_signed(&own).unwrap();
     let mut jwk = key.public().to_jwk();

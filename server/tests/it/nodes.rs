@@ -2,7 +2,6 @@
 //! Areas D, N and Q, as far as they concern two nodes.
 
 use crate::attested;
-use crate::dpop::App;
 use crate::world::*;
 use serde_json::Value as Json;
 
@@ -58,7 +57,7 @@ async fn sixty_four_redemptions_on_two_nodes_give_one_grant() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_used_at_one_node_is_used_at_the_other() {
     let Some((first, second)) = two().await else { return };
-    let mut app = App::new(&first);
+    let mut app = first.phone();
     let token = app.tokens("openid orders:read").await.text("refresh_token");
     let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
     for (one, other) in [(&first, &second), (&second, &first)] {
@@ -82,18 +81,18 @@ async fn a_pop_used_at_one_node_is_used_at_the_other() {
     let (first, second) = (&scene.world, scene.world.another("").await);
     let ask = Ask::new("popping", "https://attested.example.com/cb", "openid orders:read");
     let form = ask.form();
-    let mut phone = attested::Phone::new(&scene, "popping");
+    let mut phone = scene.phone("popping");
     for (one, other) in [(first, &second), (&second, first)] {
         let (_, handed) = one.post("/challenge", &[], None).await;
         phone.challenge = handed["attestation_challenge"].as_str().map(str::to_owned);
         let headers = phone.headers("/par");
-        assert_eq!(phone.send_to(one, "/par", &form, &headers).await.status, 201);
+        assert_eq!(phone.send_headers(one, "/par", &form, &headers).await.status, 201);
         for node in [other, one] {
-            let replayed = phone.send_to(node, "/par", &form, &headers).await;
+            let replayed = phone.send_headers(node, "/par", &form, &headers).await;
             assert_eq!(replayed.error(), (400, "use_attestation_challenge"));
-            assert!(replayed.challenge.is_some());
+            assert!(replayed.challenge().is_some());
         }
-        assert_eq!(phone.send_to(other, "/par", &form, &phone.headers("/par")).await.status, 201, "a new PoP, the same challenge");
+        assert_eq!(phone.send_headers(other, "/par", &form, &phone.headers("/par")).await.status, 201, "a new PoP, the same challenge");
     }
     second.running.stop().await;
     scene.world.stop().await;

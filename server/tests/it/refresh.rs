@@ -1,6 +1,5 @@
 //! Codes and refresh tokens: once means once, and nobody is logged out by a lost answer.
 
-use crate::dpop::App;
 use crate::world::*;
 use serde_json::Value as Json;
 
@@ -320,10 +319,10 @@ async fn a_request_that_comes_twice_ends_nothing() {
         let text = configuration(port, &database(engine).await).replacen("[client.shop-ios]\n", stale, 1);
         let world = World::with(&text, port).await;
         for at_once in [false, true] {
-            let mut app = App::new(&world);
+            let mut app = world.phone();
             let ask = Ask::native("openid orders:read");
             let code = Browser::default().sign_in(&world, &ask, "alice").await["code"].clone();
-            app.exchange("sc_x", &ask).await;
+            app.exchange("sc_x", &ask.verifier).await;
             let form = [
                 ("grant_type", "authorization_code"),
                 ("client_id", "shop-ios"),
@@ -350,7 +349,7 @@ async fn a_request_that_comes_twice_ends_nothing() {
             let fourth = app.refresh(&third).await;
             assert_eq!(fourth.status, 200, "{}", fourth.body);
             if at_once {
-                assert_eq!(app.exchange(&code, &ask).await.error(), (400, "invalid_grant"));
+                assert_eq!(app.exchange(&code, &ask.verifier).await.error(), (400, "invalid_grant"));
             } else {
                 assert_eq!(app.refresh(&first).await.error(), (400, "invalid_grant"));
             }

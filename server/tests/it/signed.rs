@@ -3,7 +3,7 @@
 use crate::world::*;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
+use symbolon_oauth::jwk::{KeySet, PrivateKey};
 use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::{client_assertion, request_object};
 
@@ -19,7 +19,7 @@ impl Signer {
     async fn start(engine: Engine, lines: &str) -> Self {
         let port = free_port();
         let database = database(engine).await;
-        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let key = new_key();
         let jwk = key.public().to_jwk();
         let jwk = format!("{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {} }}", jwk["x"], jwk["y"]);
         let text = format!(
@@ -129,7 +129,7 @@ async fn an_object_is_the_clients_own_and_for_us() {
         (status, answer["error"].as_str().unwrap_or_default().to_owned())
     };
     let invalid = (400, "invalid_request_object".to_owned());
-    let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let stranger = new_key();
     let forged = request_object::make(&stranger, "signer", &it.world.issuer, &request(&ask), "a", it.now_s()).unwrap();
     assert_eq!(refused(&forged).await, invalid);
     let elsewhere = request_object::make(&it.key, "signer", "https://other.example", &request(&ask), "b", it.now_s()).unwrap();

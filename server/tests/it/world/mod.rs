@@ -3,11 +3,15 @@
 mod ask;
 mod browser;
 mod config;
+mod evidence;
 pub mod mail;
+mod phone;
 
 pub use ask::Ask;
 pub use browser::{Browser, FORM_ANSWERED, Node, Page, parameters};
 pub use config::configuration;
+pub use evidence::{APP, PACKAGE, chain};
+pub use phone::{Answer, Mode, Phone, fresh, jwks, named_jwks, new_key};
 
 use serde_json::Value as Json;
 use std::path::PathBuf;
@@ -305,4 +309,9 @@ pub fn totp(secret: &str, now_ms: i64) -> String {
 /// The claims of a JWT, unverified.
 pub fn claims(jwt: &str) -> Json {
     serde_json::from_slice(&base64url::decode(jwt.split('.').nth(1).unwrap()).unwrap()).unwrap()
+}
+
+/// The refresh token of an answer.
+pub fn refresh_token(tokens: &Json) -> &str {
+    tokens["refresh_token"].as_str().unwrap_or_else(|| panic!("no refresh token: {tokens}"))
 }
