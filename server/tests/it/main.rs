@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 mod anchors;
+mod answers;
 mod asks;
 mod attacks;
 mod attacks_more;

@@ -6,10 +6,11 @@ mod config;
 mod evidence;
 pub mod mail;
 mod phone;
+mod shown;
 
 pub use ask::Ask;
 pub use browser::{Browser, FORM_ANSWERED, Node, Page, parameters};
-pub use config::configuration;
+pub use config::{Configuration, configuration, secret_digest};
 pub use evidence::{APP, PACKAGE, chain};
 pub use phone::{Answer, Mode, Phone, fresh, jwks, named_jwks, new_key};
 
@@ -255,6 +256,13 @@ impl World {
         between(&self);
         self.start_again(|it| it).await;
         self
+    }
+
+    /// Changes the configuration file and reads it again as SIGHUP does.
+    pub async fn reload(&self, change: impl FnOnce(Configuration) -> Configuration) {
+        let text = std::fs::read_to_string(self.file()).unwrap();
+        std::fs::write(self.file(), change(Configuration::from_text(0, &text)).text()).unwrap();
+        symbolon::serve::reload(&self.running.shared, &self.file()).await.unwrap();
     }
 
     /// A server that was stopped.
