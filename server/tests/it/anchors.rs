@@ -78,14 +78,13 @@ impl Scene {
         let (ca, attester, port) = (Ca::new(), new_key(), free_port());
         let file = std::env::temp_dir().join(format!("symbolon-x5c-{}-{port}.pem", std::process::id()));
         std::fs::write(&file, ca.issue(&attester, |_| {}, |_| {}).root_pem).unwrap();
-        let text = format!(
-            "{}\n[client.vouched]\nkind = \"native\"\nfirst_party = true\nauthentication = \"attest_jwt_client_auth_dpop\"\n\
+        let client = format!(
+            "[client.vouched]\nkind = \"native\"\nfirst_party = true\nauthentication = \"attest_jwt_client_auth_dpop\"\n\
              apis = {{ orders = [\"orders:read\"] }}\nredirect_uris = [\"{BACK}\"]\n\
              attestation = {{ attester_x5c = {{ ca = '{}', san_dns = \"{NAME}\" }} }}\n",
-            configuration(port, &database(engine).await),
             file.display()
         );
-        let world = World::with(&text, port).await;
+        let world = Configuration::on(engine).await.with(&client).start().await;
         std::fs::remove_file(file).unwrap();
         Self { world, ca, attester, phone: new_key() }
     }

@@ -4,9 +4,7 @@ use crate::world::*;
 
 /// A world with clients and policies of its own at the end of the configuration.
 async fn world(engine: Engine, more: &str) -> World {
-    let port = free_port();
-    let text = configuration(port, &database(engine).await) + more;
-    World::with(&text, port).await
+    Configuration::on(engine).await.with(more).start().await
 }
 
 const POLICIES: &str = r#"
@@ -76,7 +74,6 @@ redirect_uris = ["https://wide.example.com/callback"]
 kind = "web"
 first_party = true
 authentication = "client_secret_basic"
-secret = 'SECRET'
 without_pkce = true
 redirect_uris = ["https://old.example.com/callback"]
 "#;
@@ -86,8 +83,7 @@ const EVERYTHING: &str =
     r#"{"id_token":{"email":null,"customer_id":{"essential":true},"name":null},"userinfo":{"email":null,"customer_id":null,"name":null}}"#;
 
 async fn askers(engine: Engine) -> World {
-    let secret = symbolon::login::accounts::hash_password_blocking(SECRET).unwrap();
-    world(engine, &ASKERS.replace("SECRET", &secret)).await
+    Configuration::on(engine).await.with(ASKERS).set("client.old-web.secret", secret_digest()).start().await
 }
 
 /// What a token response's ID token and userinfo tell of the person.
@@ -133,7 +129,7 @@ async fn a_claim_by_name_is_had_as_its_scope_is() {
         }
         assert_eq!(tokens["scope"], "openid", "the access token has what was asked for as scope");
         // The operator takes a scope away: the next refresh and the old token's userinfo say nothing of it.
-        world.text = world.text.replace("scopes = [\"openid\", \"email\"]", "scopes = [\"openid\"]");
+        world.change(|it| it.set("client.wide.scopes", vec!["openid"]));
         let world = world.restarted(|_| {}).await;
         let form = [("grant_type", "refresh_token"), ("client_id", "wide"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
         let (status, fresh) = world.post("/token", &form, None).await;

@@ -13,14 +13,6 @@ fn refresh_token(tokens: &Json) -> String {
     tokens["refresh_token"].as_str().unwrap().to_owned()
 }
 
-/// Writes the configuration with this replaced, and reads it again as SIGHUP does.
-async fn reload(world: &World, from: &str, to: &str) {
-    let text = std::fs::read_to_string(world.file()).unwrap();
-    assert!(text.contains(from), "{from}");
-    std::fs::write(world.file(), text.replacen(from, to, 1)).unwrap();
-    symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
-}
-
 /// 052-C, 123-T: a client that is disabled gets nothing any more, at any endpoint, for anything it holds.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disabled_client_is_nobody() {
@@ -28,13 +20,13 @@ async fn a_disabled_client_is_nobody() {
         let (code, verifier) = world.code("openid orders:read").await;
         let token = refresh_token(&world.tokens("openid orders:read").await);
         let kept = refresh_token(&world.refresh(&token).await.1);
-        reload(&world, "[client.shop-ios]\n", "[client.shop-ios]\ndisabled = true\n").await;
+        world.reload(|it| it.set("client.shop-ios.disabled", true)).await;
         assert_eq!(world.exchange(&code, &verifier).await.0, 401);
         assert_eq!(world.refresh(&kept).await.0, 401);
         assert_eq!(world.post("/revoke", &[("client_id", "shop-ios"), ("token", &kept)], None).await.0, 401);
         let page = Browser::default().open(&world, &Ask::native("openid")).await;
         assert_eq!((page.status, page.location), (400, None));
-        reload(&world, "disabled = true\n", "").await;
+        world.reload(|it| it.without("client.shop-ios.disabled")).await;
         assert_eq!(world.refresh(&kept).await.0, 200, "and it is somebody again");
         world.stop().await;
     })
@@ -48,7 +40,7 @@ async fn a_scope_that_was_taken_away_does_not_come_back() {
         let token = refresh_token(&world.tokens("openid orders:read orders:write").await);
         let (_, before) = world.refresh(&token).await;
         assert!(before["scope"].as_str().unwrap().contains("orders:write"), "{before}");
-        reload(&world, "orders = [\"orders:read\", \"orders:write\"]", "orders = [\"orders:read\"]").await;
+        world.reload(|it| it.set("client.shop-ios.apis.orders", vec!["orders:read"])).await;
         let (status, after) = world.refresh(&refresh_token(&before)).await;
         assert_eq!((status, after["scope"].as_str()), (200, Some("orders:read")));
         let form = [
@@ -67,13 +59,8 @@ async fn a_scope_that_was_taken_away_does_not_come_back() {
 /// 083-A, 088-A: a client that must push cannot come with plain parameters; what it pushed is on no page and in no cookie.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_must_push_pushes() {
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db").replacen(
-        "[client.shop-ios]\n",
-        "[client.shop-ios]\nrequire_pushed_authorization_requests = true\n",
-        1,
-    );
-    let world = World::with(&text, port).await;
+    let pushing = Configuration::on(Engine::Sqlite).await.set("client.shop-ios.require_pushed_authorization_requests", true);
+    let world = pushing.start().await;
     let ask = Ask::native("openid").with("nonce", "a-secret-nonce");
     let page = Browser::default().open(&world, &ask).await;
     assert_eq!((page.status, page.location), (400, None));
@@ -342,11 +329,7 @@ async fn right_secrets_are_never_counted_as_guesses() {
 /// logout page stands there as text, and no script runs on it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_logout_leads_to_an_address_and_runs_nothing() {
-    let registered = format!("post_logout_redirect_uris = [\"{NATIVE_BACK}\"]");
-    let read = |uri: &str| {
-        let text = configuration(1, "sqlite:x.db").replacen(&registered, &format!("post_logout_redirect_uris = ['{uri}']"), 1);
-        symbolon::config::Config::from_text(&text, "test.toml", &|_| None).map(|_| ()).map_err(|it| it.to_string())
-    };
+    let read = |uri: &str| Configuration::to_read().set("client.shop-ios.post_logout_redirect_uris", vec![uri]).read();
     for bad in [
         "javascript:alert(1)",
         "JaVaScRiPt:alert(1)",

@@ -43,9 +43,8 @@ pub struct Scene {
 impl Scene {
     pub async fn start(engine: Engine) -> Self {
         let attester = new_key();
-        let port = free_port();
-        let text = configuration(port, &database(engine).await) + &CLIENTS.replace("JWKS", &named_jwks(&attester));
-        Self { world: World::with(&text, port).await, attester }
+        let world = Configuration::on(engine).await.with(&CLIENTS.replace("JWKS", &named_jwks(&attester))).start().await;
+        Self { world, attester }
     }
 
     /// An installation that the attester vouches for.
@@ -296,17 +295,13 @@ async fn an_attestation_already_seen_dies_with_its_attesters_key() {
             let mut phone = scene.phone(client);
             let (code, verifier) = phone.code("openid orders:read").await;
             let mut token = phone.exchange(&code, &verifier).await.text("refresh_token");
-            let reload = async |text: &str| {
-                std::fs::write(scene.world.file(), text).unwrap();
-                symbolon::serve::reload(&scene.world.running.shared, &scene.world.file()).await.unwrap();
+            let known = async |attester: &PrivateKey| {
+                let key = format!("client.{client}.attestation.attester_jwks = {}", jwks_with_kid(attester, scene.attester.kid()));
+                scene.world.reload(|it| it.with(&key)).await;
             };
-            let other = new_key();
-            let (mine, theirs) = (scene.attester.public().to_jwk(), other.public().to_jwk());
-            let text = scene.world.text.clone();
-            let text_of_theirs = text.replace(&mine["x"].to_string(), &theirs["x"].to_string());
-            reload(&text_of_theirs.replace(&mine["y"].to_string(), &theirs["y"].to_string())).await;
+            known(&new_key()).await;
             assert_eq!(phone.refresh(&token).await.error(), (400, "invalid_client_attestation"), "{client}: its key is gone");
-            reload(&text).await;
+            known(&scene.attester).await;
             for _ in 0..3 {
                 token = phone.refresh(&token).await.text("refresh_token");
                 assert!(!token.is_empty(), "{client}: the same attestation, with its key again");

@@ -21,10 +21,10 @@ impl Scene {
 
     /// With these further lines of [attestation].
     async fn with(engine: Engine, lines: &str) -> Self {
-        let (port, maker) = (free_port(), Maker::new().unwrap());
+        let maker = Maker::new().unwrap();
         let digest = base64url::encode(&[7; 32]);
         let text = format!(
-            r#"{}
+            r#"
 [attestation]
 simulated_roots = ["{}"]
 {lines}
@@ -39,10 +39,9 @@ max_age = "1h"
 ios = {{ app_ids = ["{APP}"] }}
 android = {{ packages = ["{PACKAGE}"], signing_digests = ["{digest}"], least_patch = 202601 }}
 "#,
-            configuration(port, &database(engine).await),
             maker.root_spki
         );
-        Self { world: World::with(&text, port).await, maker }
+        Self { world: Configuration::on(engine).await.with(&text).start().await, maker }
     }
 
     fn phone(&self) -> Phone<'_> {

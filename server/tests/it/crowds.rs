@@ -17,10 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A world behind a proxy, so that a test can come from any address.
 async fn behind_a_proxy(more: &str) -> World {
-    let port = free_port();
-    let text =
-        configuration(port, "sqlite:test.db").replacen("development = true", "development = true\ntrusted_proxies = [\"127.0.0.1\"]", 1);
-    World::with(&format!("{text}\n{more}\n"), port).await
+    Configuration::on(Engine::Sqlite).await.behind_a_proxy().with(more).start().await
 }
 
 /// 580-K: two hundred sign-ins at once of names nobody has. A few are judged, the others are told to come again; keys and refreshes
@@ -289,13 +286,8 @@ async fn abuse_of_http2_ends_its_own_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worst_text_is_read_in_linear_time() {
     let schema = "[api.orders.authorization_details.pay]\ntext = \"Pay\"\nschema = { properties = { to = { type = \"string\", pattern = \"^(a|a)*$\" } } }";
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db").replacen(
-        "[client.shop-ios]\n",
-        "[client.shop-ios]\nauthorization_details_types = [\"pay\"]\n",
-        1,
-    );
-    let world = World::with(&format!("{text}\n{schema}\n"), port).await;
+    let paying = Configuration::on(Engine::Sqlite).await.set("client.shop-ios.authorization_details_types", vec!["pay"]);
+    let world = paying.clone().with(schema).start().await;
     let timed = async |name: &str, request: reqwest::RequestBuilder| {
         let began = Instant::now();
         let answer = request.send().await.unwrap();
@@ -346,8 +338,7 @@ async fn the_worst_text_is_read_in_linear_time() {
     let (status, refused) = timed("pattern", push(&format!("{}!", many("a", 15_000)))).await;
     assert!(status == 400 && refused.contains("invalid_authorization_details"), "{status} {refused}");
     let backtracking = schema.replace("^(a|a)*$", "^(a+)+\\\\1$");
-    let read = symbolon::config::Config::from_text(&format!("{text}\n{backtracking}\n"), "test.toml", &|_| None);
-    assert!(read.is_err_and(|it| it.to_string().contains("pay")), "a pattern that needs backtracking is no pattern here");
+    assert!(paying.with(&backtracking).read().is_err_and(|it| it.contains("pay")), "a pattern that needs backtracking is no pattern here");
     world.stop().await;
 }
 

@@ -145,20 +145,14 @@ async fn two_holders_of_one_key_are_suspected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_mode_keeps_the_session() {
     for engine in engines() {
-        let port = free_port();
-        let bound = "[client.shop-ios]\ndpop = \"required\"\n";
-        let text = configuration(port, &database(engine).await).replacen("[client.shop-ios]\n", bound, 1);
-        let world = World::with(&format!("{text}\n[client.shop-ios.refresh]\nmode = \"rotate\"\n"), port).await;
-        let mode = async |from: &str, to: &str| {
-            let text = std::fs::read_to_string(world.file()).unwrap();
-            std::fs::write(world.file(), text.replacen(&format!("mode = \"{from}\""), &format!("mode = \"{to}\""), 1)).unwrap();
-            symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
-        };
+        let bound = Configuration::on(engine).await.set("client.shop-ios.dpop", "required");
+        let world = bound.set("client.shop-ios.refresh.mode", "rotate").start().await;
+        let mode = async |mode: &str| world.reload(|it| it.set("client.shop-ios.refresh.mode", mode)).await;
         let mut app = world.phone();
         let first = app.tokens("orders:read").await.text("refresh_token");
         let second = app.refresh(&first).await.text("refresh_token");
         assert_ne!(first, second);
-        mode("rotate", "static").await;
+        mode("static").await;
         for presented in [&second, &first, &second] {
             let answer = app.refresh(presented).await;
             assert_eq!((answer.status, answer.text("refresh_token")), (200, second.clone()));
@@ -170,7 +164,7 @@ async fn a_change_of_mode_keeps_the_session() {
         let ahead = app.refresh(&second).await;
         assert_eq!((ahead.status, ahead.text("refresh_token")), (200, second.clone()));
         assert_eq!(world.audited("store_behind").await, 1);
-        mode("static", "rotate").await;
+        mode("rotate").await;
         let third = app.refresh(&second).await.text("refresh_token");
         assert_ne!(second, third);
         assert_eq!(app.refresh(&third).await.status, 200);
@@ -181,12 +175,11 @@ async fn a_change_of_mode_keeps_the_session() {
 /// A refresh token that stays needs something that holds it: else the configuration is refused, and says what would do.
 #[test]
 fn static_mode_without_a_holder_is_a_mistake() {
-    let text = format!("{}\n[client.shop-ios.refresh]\nmode = \"static\"\n", configuration(1, "sqlite:x.db"));
-    let read = |text: &str| symbolon::config::Config::from_text(text, "x", &|_| None).map(|_| ()).map_err(|it| it.to_string());
-    let said = read(&text).unwrap_err();
+    let stays = Configuration::to_read().set("client.shop-ios.refresh.mode", "static");
+    let said = stays.read().unwrap_err();
     assert!(said.contains("[client.shop-ios]") && said.contains("refresh.mode = \"static\" needs"), "{said}");
-    assert_eq!(read(&text.replacen("[client.shop-ios]\n", "[client.shop-ios]\ndpop = \"required\"\n", 1)), Ok(()));
-    assert_eq!(read(&text.replacen("[client.shop-ios.refresh]", "[client.shop-web.refresh]", 1)), Ok(()));
+    assert_eq!(stays.set("client.shop-ios.dpop", "required").read(), Ok(()));
+    assert_eq!(Configuration::to_read().set("client.shop-web.refresh.mode", "static").read(), Ok(()));
 }
 
 /// 180-D, 181-D: the key is named by dpop_jkt or by a proof at PAR; the code is then for that key alone.
@@ -385,11 +378,8 @@ async fn userinfo_is_a_resource_like_any_other() {
 /// 141-F: where a client or an API requires a key, there is no token without one.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_must_prove_a_key_and_who_learns_to() {
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db")
-        .replacen("[client.other-ios]\n", "[client.other-ios]\ndpop = \"required\"\n", 1)
-        .replacen("[api.ledger]\n", "[api.ledger]\ndpop = \"required\"\n", 1);
-    let world = World::with(&text, port).await;
+    let configuration = Configuration::on(Engine::Sqlite).await;
+    let world = configuration.set("client.other-ios.dpop", "required").set("api.ledger.dpop", "required").start().await;
     let mut app = world.phone();
     let ask = Ask::new("other-ios", "https://other.example.com/callback", "openid orders:read");
     let code = app.code_for(&ask, "alice").await.unwrap();

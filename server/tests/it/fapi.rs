@@ -2,17 +2,16 @@
 //! client have their tests elsewhere, and docs/fapi.md says where.
 
 use crate::world::*;
-use symbolon::config::Config;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::{base64url, client_assertion};
 
 const BACK: &str = "https://bank.example.com/callback";
 
-fn client(jwk: &serde_json::Value, lines: &str) -> String {
+fn client(jwk: &serde_json::Value) -> String {
     let members: Vec<String> = jwk.as_object().unwrap().iter().map(|(k, v)| format!("{k} = {v}")).collect();
     format!(
         "\n[client.bank]\nkind = \"web\"\nfirst_party = true\nprofile = \"fapi2\"\ndpop = \"required\"\n\
-         jwks = {{ keys = [{{ {} }}] }}\nredirect_uris = [\"{BACK}\"]\napis = {{ orders = [\"orders:read\"] }}\n{lines}\n",
+         jwks = {{ keys = [{{ {} }}] }}\nredirect_uris = [\"{BACK}\"]\napis = {{ orders = [\"orders:read\"] }}\n",
         members.join(", ")
     )
 }
@@ -42,9 +41,7 @@ fn form<'a>(code: &'a str, verifier: &'a str) -> Vec<(&'a str, &'a str)> {
 async fn a_client_of_the_profile() {
     for engine in engines() {
         let key = new_key();
-        let port = free_port();
-        let text = format!("{}{}", configuration(port, &database(engine).await), client(&key.public().to_jwk(), ""));
-        let world = World::with(&text, port).await;
+        let world = Configuration::on(engine).await.with(&client(&key.public().to_jwk())).start().await;
         let mut bank = bank(&world, &key);
         // A long state (19 NOTE) and a nonce of 64 characters (32).
         let ask = Ask::new("bank", BACK, "openid orders:read").with("state", &"s".repeat(1200)).with("nonce", &"n".repeat(64));
@@ -105,9 +102,7 @@ async fn a_client_of_the_profile() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_client_signs() {
     let rsa = PrivateKey::generate(Algorithm::RS256).unwrap();
-    let port = free_port();
-    let text = format!("{}{}", configuration(port, "sqlite:test.db"), client(&rsa.public().to_jwk(), ""));
-    let world = World::with(&text, port).await;
+    let world = Configuration::on(Engine::Sqlite).await.with(&client(&rsa.public().to_jwk())).start().await;
     let ask = Ask::new("bank", BACK, "openid");
     let mut app = world.phone();
     let mut push = async |key: &PrivateKey, audience: &str| {
@@ -134,37 +129,25 @@ async fn what_the_client_signs() {
 #[tokio::test]
 async fn what_the_profile_does_not_allow_is_said() {
     let jwk = new_key().public().to_jwk();
-    let read = |text: &str| Config::from_text(text, "test.toml", &|_| None).map(|_| ()).map_err(|it| it.to_string());
-    let text = format!("{}{}", configuration(1, "sqlite:x.db"), client(&jwk, ""));
-    assert_eq!(read(&text), Ok(()));
-    for (from, to, says) in [
-        ("dpop = \"required\"\njwks", "jwks", "tokens must be bound"),
-        (BACK, "http://127.0.0.1/cb", "redirect_uris must be https"),
-        (BACK, "http://bank.example.com/cb", "redirect_uris"),
-        ("profile = \"fapi2\"", "profile = \"fapi2\"\nwithout_pkce = true", "PKCE cannot be left out"),
-        (
-            "profile = \"fapi2\"",
-            "profile = \"fapi2\"\nid_token_signed_response_alg = \"RS256\"",
-            "RS256 is not allowed for what this server signs",
-        ),
-        (
-            "profile = \"fapi2\"",
-            "profile = \"fapi2\"\nrequest_object_signing_alg = \"RS256\"",
-            "RS256 is not allowed for what the client signs",
-        ),
-        ("[api.orders]\n", "[dpop]\nalgorithms = [\"RS256\", \"ES256\"]\n[api.orders]\n", "RS256 is not allowed for what the client signs"),
-        ("lifetime = \"15m\"", "lifetime = \"15m\"\nsigning_alg = \"RS256\"", "RS256 is not allowed for what this server signs"),
-        ("jwks = {", "authentication = \"none\"\n#", "authentication must be"),
+    let good = Configuration::to_read().with(&client(&jwk));
+    assert_eq!(good.read(), Ok(()));
+    let set = |path: &str, value: &str| good.clone().set(path, value);
+    let back = |uri: &str| good.clone().set("client.bank.redirect_uris", vec![uri]);
+    for (bad, says) in [
+        (good.clone().without("client.bank.dpop"), "tokens must be bound"),
+        (back("http://127.0.0.1/cb"), "redirect_uris must be https"),
+        (back("http://bank.example.com/cb"), "redirect_uris"),
+        (good.clone().set("client.bank.without_pkce", true), "PKCE cannot be left out"),
+        (set("client.bank.id_token_signed_response_alg", "RS256"), "RS256 is not allowed for what this server signs"),
+        (set("client.bank.request_object_signing_alg", "RS256"), "RS256 is not allowed for what the client signs"),
+        (good.clone().set("dpop.algorithms", vec!["RS256", "ES256"]), "RS256 is not allowed for what the client signs"),
+        (set("api.orders.signing_alg", "RS256"), "RS256 is not allowed for what this server signs"),
+        (set("client.bank.authentication", "none").without("client.bank.jwks"), "authentication must be"),
     ] {
-        assert!(text.contains(from), "{from}");
-        let said = read(&text.replacen(from, to, 1)).unwrap_err();
-        assert!(said.contains(says) && said.contains("client.bank"), "{from}: {said}");
+        let said = bad.read().unwrap_err();
+        assert!(said.contains(says) && said.contains("client.bank"), "{says}: {said}");
     }
-    assert_eq!(read(&text.replacen("profile = \"fapi2\"", "", 1)), Ok(()));
-    let loopback = text.replacen(BACK, "http://127.0.0.1/cb", 1).replacen(
-        "kind = \"web\"\nfirst_party = true\nprofile",
-        "kind = \"native\"\nprofile",
-        1,
-    );
-    assert_eq!(read(&loopback), Ok(()), "26: the exception for apps");
+    assert_eq!(good.clone().without("client.bank.profile").read(), Ok(()));
+    let loopback = back("http://127.0.0.1/cb").set("client.bank.kind", "native").without("client.bank.first_party");
+    assert_eq!(loopback.read(), Ok(()), "26: the exception for apps");
 }

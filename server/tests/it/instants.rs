@@ -138,9 +138,8 @@ async fn events_of_one_instant_have_their_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_retires_after_its_last_token() {
     for engine in engines() {
-        let port = free_port();
-        let text = configuration(port, &database(engine).await);
-        let world = World::with(&format!("{text}\n[signing]\nrotate_every = \"30d\"\npublish_ahead = \"1d\"\n"), port).await;
+        let rotating = Configuration::on(engine).await.with("signing = { rotate_every = \"30d\", publish_ahead = \"1d\" }");
+        let world = rotating.start().await;
         world.freeze();
         let published = async || {
             let set: Json = world.get("/jwks").await.json().await.unwrap();
@@ -183,9 +182,8 @@ async fn a_key_retires_after_its_last_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_decided_by_a_replica() {
     for engine in engines() {
-        let (port, plan) = (free_port(), Plan::new(Vec::new()));
-        let text = configuration(port, &database(engine).await);
-        let world = World::on(&text, port, |it| Store::faulty(it, plan.clone()).unwrap()).await;
+        let plan = Plan::new(Vec::new());
+        let world = Configuration::on(engine).await.start_on(|it| Store::faulty(it, plan.clone()).unwrap()).await;
         plan.lag();
         let app = world.running.shared.now();
         let (code, verifier) = world.code("openid orders:read").await;

@@ -25,12 +25,7 @@ impl Scene {
         let maker = Maker::new().unwrap();
         // As somebody copies it from a report.
         let serial = format!("00:{}", maker.leaked_serial().unwrap().to_uppercase());
-        let port = free_port();
-        let mut text = format!(
-            "{}\n[attestation]\nsimulated_roots = [\"{}\"]\n{lines}\n",
-            configuration(port, &database(engine).await),
-            maker.root_spki,
-        );
+        let mut text = format!("[attestation]\nsimulated_roots = [\"{}\"]\n{lines}\n", maker.root_spki);
         for client in ["app", "kiosk"] {
             text += &format!(
                 "[client.{client}]\nkind = \"native\"\nfirst_party = true\nauthentication = \"attest_jwt_client_auth_dpop\"\n\
@@ -41,7 +36,7 @@ impl Scene {
             );
         }
         text += &format!("{}\n", OPEN.replace("BACK", BACK).replace("APP", APP).replace("DIGEST", &base64url::encode(&[7; 32])));
-        Self { world: World::with(&text, port).await, maker }
+        Self { world: Configuration::on(engine).await.with(&text).start().await, maker }
     }
 
     /// One installation of one client.

@@ -82,9 +82,9 @@ enum Between {
 
 impl Stage {
     async fn start(engine: Engine) -> Self {
-        let (port, plan) = (free_port(), Plan::new(Vec::new()));
-        let text = format!("{}\n[signing]\nrotate_every = \"10000d\"\n", configuration(port, &database(engine).await));
-        let first = World::on(&text, port, |it| Store::faulty(it, plan.clone()).unwrap()).await;
+        let plan = Plan::new(Vec::new());
+        let configuration = Configuration::on(engine).await.set("signing.rotate_every", "10000d");
+        let first = configuration.start_on(|it| Store::faulty(it, plan.clone()).unwrap()).await;
         // A step takes no time of its own, so that the model knows the instants exactly.
         first.freeze();
         let second = if engine == Engine::Postgres { Some(first.another("").await) } else { None };

@@ -110,12 +110,6 @@ async fn fleet(engine: Engine) -> Fleet {
     let ca = Ca::new("Fleet CA");
     std::fs::write(directory.join("ca.pem"), &ca.pem).unwrap();
     std::fs::write(directory.join("fleet.crl"), ca.crl(&[], 30)).unwrap();
-    let port = free_port();
-    let text = configuration(port, &database(engine).await).replacen(
-        "[api.orders]\n",
-        "[mtls]\nurl = \"https://mtls.example.com\"\nclient_cert_from = [\"127.0.0.1\"]\n[api.orders]\n",
-        1,
-    );
     let (ca_file, crl) = (directory.join("ca.pem"), directory.join("fleet.crl"));
     let (ca_file, crl) = (ca_file.display(), crl.display());
     let robot = |id: &str, rule: &str| {
@@ -131,8 +125,8 @@ async fn fleet(engine: Engine) -> Fleet {
              tls_client_certificate_bound_access_tokens = true\ntls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', {rule} }}\n"
         )
     };
-    let text = format!(
-        "{text}\n{}{}[client.fleet]\nkind = \"native\"\nfirst_party = true\nauthentication = \"tls_client_auth\"\n\
+    let more = format!(
+        "[mtls]\nurl = \"https://mtls.example.com\"\nclient_cert_from = [\"127.0.0.1\"]\n{}{}[client.fleet]\nkind = \"native\"\nfirst_party = true\nauthentication = \"tls_client_auth\"\n\
          grants = [\"authorization_code\", \"refresh_token\", \"client_credentials\"]\n\
          redirect_uris = [\"https://fleet.example.com/cb\"]\napis = {{ orders = [\"orders:read\"] }}\n\
          tls_client_auth = {{ ca = '{ca_file}', crl = '{crl}', devices = true }}\n\
@@ -143,7 +137,7 @@ async fn fleet(engine: Engine) -> Fleet {
         bank("bank", "web", "subject_dn = \"CN=robot,O=Example\\\\, Inc.\""),
         bank("bank-fleet", "native", "devices = true"),
     );
-    Fleet { world: World::with(&text, port).await, ca, directory }
+    Fleet { world: Configuration::on(engine).await.with(&more).start().await, ca, directory }
 }
 
 impl Fleet {
@@ -272,9 +266,7 @@ async fn the_header_of_a_stranger_is_air() {
     let it = fleet(Engine::Sqlite).await;
     let good = it.ca.issue(1, &robot_name(), |_| {});
     assert_eq!(it.robot("by-name", &good.der).await.0, 200);
-    let text = std::fs::read_to_string(it.world.file()).unwrap();
-    std::fs::write(it.world.file(), text.replacen("[\"127.0.0.1\"]", "[\"127.0.0.2\"]", 1)).unwrap();
-    symbolon::serve::reload(&it.world.running.shared, &it.world.file()).await.unwrap();
+    it.world.reload(|it| it.set("mtls.client_cert_from", vec!["127.0.0.2"])).await;
     assert_eq!(it.robot("by-name", &good.der).await.0, 401);
     it.stop().await;
 }
@@ -467,24 +459,16 @@ async fn the_key_is_proved_in_the_handshake() {
     let mut jwk = key.public().to_jwk();
     let x5c = certificate::to_header(made.der());
     jwk["x5c"] = json!([x5c.trim_matches(':')]);
-    let (port, mtls) = (free_port(), free_port());
-    let text = configuration(port, "sqlite:test.db")
-        .replacen(&format!("http://127.0.0.1:{port}"), &format!("https://localhost:{port}"), 1)
-        .replacen(
-            "[api.orders]\n",
-            &format!(
-                "[tls]\ncertificate = '{0}/cert.pem'\nkey = '{0}/key.pem'\n[mtls]\nurl = \"https://localhost:{mtls}\"\n\
-                 listen = \"127.0.0.1:{mtls}\"\n[api.orders]\n",
-                directory.display()
-            ),
-            1,
-        );
+    let mtls = free_port();
+    let ports = format!("mtls = {{ url = \"https://localhost:{mtls}\", listen = \"127.0.0.1:{mtls}\" }}");
+    let configuration = Configuration::on(Engine::Sqlite).await.with_tls(&directory).with(&ports);
+    let port = configuration.port;
     let jwk = format!("{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {}, x5c = {} }}", jwk["x"], jwk["y"], jwk["x5c"]);
-    let text = format!(
-        "{text}\n[client.pinned]\nkind = \"service\"\nauthentication = \"self_signed_tls_client_auth\"\njwks = {{ keys = [{jwk}] }}\n\
+    let pinned = format!(
+        "[client.pinned]\nkind = \"service\"\nauthentication = \"self_signed_tls_client_auth\"\njwks = {{ keys = [{jwk}] }}\n\
          apis = {{ orders = [\"orders:read\"] }}\ntls_client_certificate_bound_access_tokens = true\n"
     );
-    let world = World::with(&text, port).await;
+    let world = configuration.with(&pinned).start().await;
     let root = reqwest::Certificate::from_pem(server.as_bytes()).unwrap();
     let client = |identity: Option<String>| {
         let builder = reqwest::Client::builder().tls_certs_only([root.clone()]);

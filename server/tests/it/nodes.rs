@@ -140,7 +140,7 @@ async fn a_database_that_some_node_serves_is_not_recovered() {
     let Some((first, second)) = two().await else { return };
     second.running.stop().await;
     let elsewhere = first.directory.join("elsewhere.toml");
-    let text = first.text.replacen("development = true", "development = true\nadmin_socket = \"elsewhere.sock\"", 1);
+    let text = Configuration::from_text(0, &first.text).set("admin_socket", "elsewhere.sock").text();
     std::fs::write(&elsewhere, text).unwrap();
     let (code, _, error) = crate::commands::symbolon(&elsewhere, &["recover"], "").await;
     assert!(code == Some(1) && error.contains("1 nodes serve on this database"), "{error}");

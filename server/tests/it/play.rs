@@ -114,7 +114,7 @@ impl Scene {
         Self::with(engine, |it| it).await
     }
 
-    pub async fn with(engine: Engine, change: impl Fn(String) -> String) -> Self {
+    pub async fn with(engine: Engine, change: impl Fn(Configuration) -> Configuration) -> Self {
         let (port, play, second, maker, google) =
             (free_port(), Play::new().unwrap(), Play::new().unwrap(), Maker::new().unwrap(), google().await);
         let key = std::env::temp_dir().join(format!("symbolon-play-{}-{port}.key", std::process::id()));
@@ -125,13 +125,12 @@ impl Scene {
             std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
         let text = format!(
-            "{}\n[attestation]\nsimulated_roots = [\"{}\"]\n[client.shop]\nkind = \"native\"\nfirst_party = true\n\
+            "[attestation]\nsimulated_roots = [\"{}\"]\n[client.shop]\nkind = \"native\"\nfirst_party = true\n\
              authentication = \"attest_jwt_client_auth_dpop\"\napis = {{ orders = [\"orders:read\"] }}\n\
              redirect_uris = [\"https://play.example.com/cb\"]\n[client.shop.attestation.android]\npackages = [\"{PACKAGE}\"]\n\
              signing_digests = [\"{}\"]\nleast_version = 1\n[client.shop.attestation.android.play]\nminimum_version = 42\n\
              keys = [{{ decryption_key = {{ file = '{}' }}, verification_key = '{}' }}, \
              {{ decryption_key = {{ file = '{}' }}, verification_key = '{}' }}]\nservice_account = {{ file = '{}' }}\ndecode_url = '{}'\n",
-            configuration(port, &database(engine).await),
             maker.root_spki,
             base64url::encode(&[7; 32]),
             key.display(),
@@ -141,7 +140,8 @@ impl Scene {
             google.account.display(),
             google.url,
         );
-        Self { world: World::with(&change(text), port).await, play, second, maker, google }
+        let world = change(Configuration::on(engine).await.with(&text)).start().await;
+        Self { world, play, second, maker, google }
     }
 
     pub fn phone(&self) -> Phone<'_> {
@@ -336,7 +336,7 @@ async fn a_witness_renews_for_the_same_key() {
 /// the request names, of those that the configuration names.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_apps_of_one_client() {
-    let two = |it: String| it.replacen(&format!("packages = [\"{PACKAGE}\"]"), &format!("packages = [\"{PACKAGE}\", \"{SECOND}\"]"), 1);
+    let two = |it: Configuration| it.set("client.shop.attestation.android.packages", vec![PACKAGE, SECOND]);
     let scene = Scene::with(Engine::Sqlite, two).await;
     let mut phone = scene.phone();
     let classic = async |phone: &mut Phone<'_>, console: &Play| {
@@ -385,9 +385,9 @@ async fn what_google_did_not_evaluate_is_asked_again() {
 /// What Google says of the device's surroundings, where the client has rules for it: what is accepted is named, and silence is not.
 #[tokio::test(flavor = "multi_thread")]
 async fn surroundings_are_judged_where_there_is_a_rule() {
-    let rules =
-        "minimum_version = 42\nplay_protect = [\"NO_ISSUES\"]\napp_access_risk = [\"KNOWN_INSTALLED\"]\nrecent_activity = [\"LEVEL_1\"]\n";
-    let scene = Scene::with(Engine::Sqlite, |it| it.replacen("minimum_version = 42\n", rules, 1)).await;
+    let rules = "[client.shop.attestation.android.play]\nplay_protect = [\"NO_ISSUES\"]\napp_access_risk = [\"KNOWN_INSTALLED\"]\n\
+                 recent_activity = [\"LEVEL_1\"]\n";
+    let scene = Scene::with(Engine::Sqlite, |it| it.with(rules)).await;
     let mut phone = scene.phone();
     let tell = async |phone: &mut Phone<'_>, protect: Json, apps: Json, level: Json| {
         let (text, challenge) = phone.own_challenge("shop").await;

@@ -22,20 +22,9 @@ type Answer = (u16, String, Json);
 
 impl Nodes {
     async fn start(engine: Engine) -> Self {
-        let (port, signer) = (free_port(), new_key());
-        let jwk = signer.public().to_jwk();
-        let text = format!(
-            "{}\n[client.signer]\nkind = \"service\"\njwks = {{ keys = [{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {} }}] }}\n\
-             apis = {{ orders = [\"orders:read\"] }}\n",
-            configuration(port, &database(engine).await).replacen(
-                "development = true",
-                "development = true\ntrusted_proxies = [\"127.0.0.1\"]",
-                1
-            ),
-            jwk["x"],
-            jwk["y"]
-        );
-        let first = World::with(&text, port).await;
+        let signer = new_key();
+        let client = format!("[client.signer]\nkind = \"service\"\njwks = {}\napis = {{ orders = [\"orders:read\"] }}\n", jwks(&signer));
+        let first = Configuration::on(engine).await.behind_a_proxy().with(&client).start().await;
         let second = if engine == Engine::Postgres { Some(first.another("").await) } else { None };
         Self { first, second, signer }
     }

@@ -75,9 +75,9 @@ impl Scene {
 
     /// With these clients besides, and their rules.
     pub async fn with(engine: Engine, more: &[(&str, &str)]) -> Self {
-        let (port, maker, key) = (free_port(), Maker::new().unwrap(), new_key());
+        let (maker, key) = (Maker::new().unwrap(), new_key());
         let (url, apple) = apple(&key).await;
-        let file = std::env::temp_dir().join(format!("symbolon-p8-{}-{port}.p8", std::process::id()));
+        let file = std::env::temp_dir().join(format!("symbolon-p8-{}.p8", fresh()));
         std::fs::write(&file, format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64(key.to_pkcs8()))).unwrap();
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -88,8 +88,7 @@ impl Scene {
             "team_id = \"ABCDE12345\", key_id = \"KEY1234567\", private_key = {{ file = '{}' }}, risk_metric_max = 5, exchange_url = '{url}'",
             file.display()
         );
-        let mut text =
-            format!("{}\n[attestation]\nsimulated_roots = [\"{}\"]\n", configuration(port, &database(engine).await), maker.root_spki);
+        let mut text = format!("[attestation]\nsimulated_roots = [\"{}\"]\n", maker.root_spki);
         let of_this_file = [
             ("plain", format!("ios = {{ {ios} }}\nandroid = {{ {android}, least_version = 1 }}")),
             ("risky", format!("ios = {{ {ios}, receipts = {{ {receipts} }} }}")),
@@ -106,7 +105,7 @@ impl Scene {
                  redirect_uris = [\"https://app.example.com/cb\"]\n[client.{client}.attestation]\n{rules}\n"
             );
         }
-        let world = World::with(&text, port).await;
+        let world = Configuration::on(engine).await.with(&text).start().await;
         std::fs::remove_file(file).unwrap();
         Self { world, maker, apple }
     }

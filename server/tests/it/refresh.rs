@@ -265,9 +265,7 @@ async fn an_old_refresh_token_revokes_nothing() {
 async fn a_grant_can_end_with_the_browsers_session() {
     for engine in engines() {
         for ends in [true, false] {
-            let port = free_port();
-            let text = configuration(port, &database(engine).await);
-            let world = World::with(&format!("{text}\n[client.shop-ios.refresh]\nends_with_session = {ends}\n"), port).await;
+            let world = Configuration::on(engine).await.set("client.shop-ios.refresh.ends_with_session", ends).start().await;
             let sign_in = async || {
                 let (mut browser, ask) = (Browser::default(), Ask::native("openid orders:read"));
                 let code = browser.sign_in(&world, &ask, "alice").await["code"].clone();
@@ -314,10 +312,7 @@ async fn a_grant_can_end_with_the_browsers_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_comes_twice_ends_nothing() {
     for engine in engines() {
-        let port = free_port();
-        let stale = "[client.shop-ios]\nrefresh = { on_stale = \"end\" }\n";
-        let text = configuration(port, &database(engine).await).replacen("[client.shop-ios]\n", stale, 1);
-        let world = World::with(&text, port).await;
+        let world = Configuration::on(engine).await.set("client.shop-ios.refresh.on_stale", "end").start().await;
         for at_once in [false, true] {
             let mut app = world.phone();
             let ask = Ask::native("openid orders:read");

@@ -5,17 +5,11 @@ use crate::commands::told;
 use crate::lies::{self, Lie};
 use crate::play::{self, good};
 use crate::receipts::{Scene, android, ios, refused};
-use crate::world::{Engine, World, engines};
+use crate::world::{Configuration, Engine, engines};
 use std::num::NonZeroU32;
 use symbolon::app::Limits;
 use symbolon_attest::binding::Purpose;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-
-async fn reload(world: &World, change: impl FnOnce(String) -> String) {
-    let text = std::fs::read_to_string(world.file()).unwrap();
-    std::fs::write(world.file(), change(text)).unwrap();
-    symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
-}
 
 /// 240-N: whose build it is, from iOS 27 on by what the system says, at first and at every renewal; and Macs by name.
 #[tokio::test(flavor = "multi_thread")]
@@ -76,13 +70,11 @@ async fn keys_are_of_the_kind_that_is_asked_for() {
         assert_eq!(scene.phone(client).attest_android(|_| {}).await, answer, "{client}");
         assert_eq!(scene.phone(client).attest_android(|it| it.over_the_air = true).await, android(), "{client}");
     }
-    let wrong = |rules: &str| {
-        let text = std::fs::read_to_string(scene.world.file()).unwrap().replace("user_auth = [\"biometric\"] }", rules);
-        symbolon::config::Config::from_text(&text, "test.toml", &|_| None).err().map(|it| it.to_string()).unwrap_or_default()
-    };
-    assert!(wrong("user_auth = [] }").contains("user_auth is empty"));
-    assert!(wrong("user_auth_timeout = \"30s\" }").contains("user_auth_timeout says nothing without user_auth"));
-    assert!(wrong("user_auth = [\"password\"] }").is_empty());
+    let person = Configuration::from_text(0, &scene.world.text).without("client.person.attestation.android.user_auth");
+    let wrong = |rule: &str| person.clone().with(&format!("client.person.attestation.android.{rule}")).read().err().unwrap_or_default();
+    assert!(wrong("user_auth = []").contains("user_auth is empty"));
+    assert!(wrong("user_auth_timeout = \"30s\"").contains("user_auth_timeout says nothing without user_auth"));
+    assert!(wrong("user_auth = [\"password\"]").is_empty());
     scene.world.stop().await;
 }
 
@@ -102,15 +94,16 @@ async fn a_rule_holds_for_every_kind_of_evidence() {
         assert_eq!(second.attest_key("android-witness", Some(&witness), |_| {}).await, good("hardware_claimed"));
         assert_eq!(second.attest_key("android-witness", Some(&witness), |it| it.own_system = Some([6; 32])).await, play::refused());
         for rule in ["least_patch = 202612", "strongbox = true", "require_rkp = true", "user_auth = [\"biometric\"]"] {
-            reload(&scene.world, |text| text.replace("least_version = 1", &format!("least_version = 1\n{rule}"))).await;
+            let rule = format!("client.shop.attestation.android.{rule}");
+            scene.world.reload(|it| it.with(&rule)).await;
             assert_eq!(scene.classic(&mut phone, Purpose::Renewal, |_| {}).await, play::refused(), "{rule}");
             assert_eq!(scene.classic(&mut second, Purpose::Renewal, |_| {}).await, play::refused(), "{rule}");
             assert_eq!(scene.classic(&mut scene.phone(), Purpose::First, |_| {}).await, play::refused(), "{rule}");
-            if rule.starts_with("least_patch") {
+            if rule.contains("least_patch") {
                 assert_eq!(phone.attest_key("android-witness", Some(&witness), |it| it.patch = 202_612).await, good("hardware"));
                 assert_eq!(scene.classic(&mut phone, Purpose::Renewal, |_| {}).await, good("hardware"), "it has been updated");
             }
-            reload(&scene.world, |text| text.replace(&format!("\n{rule}"), "")).await;
+            scene.world.reload(|it| it.without(rule.split(" = ").next().unwrap())).await;
             assert_eq!(scene.classic(&mut phone, Purpose::Renewal, |_| {}).await, good("hardware"), "{rule}");
         }
         // What another attester vouched for until now comes here for the first time.
@@ -123,7 +116,7 @@ async fn a_rule_holds_for_every_kind_of_evidence() {
         assert_eq!(scene.classic(&mut moved, Purpose::First, |_| {}).await, good("hardware_claimed"));
         assert_eq!(scene.classic(&mut moved, Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
         // The app's least version is one for Play too.
-        reload(&scene.world, |text| text.replace("least_version = 1\n", "least_version = 43\n")).await;
+        scene.world.reload(|it| it.set("client.shop.attestation.android.least_version", 43)).await;
         assert_eq!(scene.classic(&mut phone, Purpose::Renewal, |_| {}).await, play::refused());
         assert_eq!(scene.classic(&mut phone, Purpose::Renewal, |it| it.version = 43).await, good("hardware"));
         scene.world.stop().await;
@@ -137,7 +130,7 @@ async fn an_old_phone_gets_the_lower_tier() {
     for engine in engines() {
         let tiers = "[client.shop.attestation.tier.hardware]\nleast_patch = 202612\nleast_android_version = 1\n\
             [client.shop.attestation.tier.hardware_claimed]\nleast_patch = 202611\n[client.shop.attestation.tier.software]\nmax_age = \"1h\"\n";
-        let scene = play::Scene::with(engine, |text| text + tiers).await;
+        let scene = play::Scene::with(engine, |it| it.with(tiers)).await;
         let witness = PrivateKey::generate(Algorithm::ES256).unwrap();
         let mut phone = scene.phone();
         assert_eq!(phone.attest_key("android-key", None, |_| {}).await, good("software"), "202610");
@@ -150,7 +143,7 @@ async fn an_old_phone_gets_the_lower_tier() {
         // What is not known does not come up to it.
         assert_eq!(scene.classic(&mut scene.phone(), Purpose::First, |_| {}).await, good("software"));
         // Without a tier that takes it, it is not let in.
-        reload(&scene.world, |text| text.replace("[client.shop.attestation.tier.software]\nmax_age = \"1h\"\n", "")).await;
+        scene.world.reload(|it| it.without("client.shop.attestation.tier.software")).await;
         assert_eq!(scene.phone().attest_key("android-key", None, |_| {}).await, play::refused());
         assert_eq!(scene.phone().attest_key("android-key", None, |it| it.patch = 202_611).await, good("hardware_claimed"));
         scene.world.stop().await;
@@ -171,8 +164,7 @@ async fn an_old_phone_gets_the_lower_tier() {
     }
     let elsewhere = "[client.x]\nkind = \"native\"\nauthentication = \"attest_jwt_client_auth\"\nredirect_uris = [\"https://a.example/b\"]\n\
         [client.x.attestation]\nattester_x5c = { ca = \"ca.pem\", san_dns = \"a.example\" }\ntier = { software = { least_patch = 202601 } }\n";
-    let text = std::fs::read_to_string(scene.world.file()).unwrap() + elsewhere;
-    let wrong = symbolon::config::Config::from_text(&text, "test.toml", &|_| None).err().map(|it| it.to_string()).unwrap_or_default();
+    let wrong = Configuration::from_text(0, &scene.world.text).with(elsewhere).read().err().unwrap_or_default();
     assert!(wrong.contains("judged where this server attests"), "{wrong}");
     scene.world.stop().await;
 }

@@ -38,9 +38,9 @@ struct Scene {
 
 impl Scene {
     async fn start(engine: Engine) -> Self {
-        let (attester, own, port) = (new_key(), new_key(), free_port());
+        let (attester, own) = (new_key(), new_key());
         let clients = CLIENTS.replace("ATTESTER", &jwks(&attester)).replace("OWN", &jwks(&own));
-        Self { world: World::with(&(configuration(port, &database(engine).await) + &clients), port).await, attester, own }
+        Self { world: Configuration::on(engine).await.with(&clients).start().await, attester, own }
     }
 
     /// An installation that the attester vouches for.

@@ -17,17 +17,13 @@ struct Signer {
 impl Signer {
     /// A world with a client that has keys, registered with these further lines.
     async fn start(engine: Engine, lines: &str) -> Self {
-        let port = free_port();
-        let database = database(engine).await;
         let key = new_key();
-        let jwk = key.public().to_jwk();
-        let jwk = format!("{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {} }}", jwk["x"], jwk["y"]);
-        let text = format!(
-            "{}\n[client.signer]\nkind = \"web\"\nfirst_party = true\njwks = {{ keys = [{jwk}] }}\nredirect_uris = [\"{BACK}\"]\n\
+        let client = format!(
+            "[client.signer]\nkind = \"web\"\nfirst_party = true\njwks = {}\nredirect_uris = [\"{BACK}\"]\n\
              apis = {{ orders = [\"orders:read\"] }}\n{lines}\n",
-            configuration(port, &database)
+            jwks(&key)
         );
-        Self { world: World::with(&text, port).await, key }
+        Self { world: Configuration::on(engine).await.with(&client).start().await, key }
     }
 
     fn now_s(&self) -> i64 {

@@ -38,12 +38,11 @@ struct Scene {
 }
 
 impl Scene {
-    async fn start(engine: Engine, change: impl Fn(String) -> String) -> Self {
+    async fn start(engine: Engine, change: impl Fn(Configuration) -> Configuration) -> Self {
         let attester = new_key();
-        let port = free_port();
-        let base = configuration(port, &database(engine).await).replacen("[api.orders]\n", "[api.orders]\ntier_claim = true\n", 1);
-        let text = change(base + &CLIENT.replace("JWKS", &jwks(&attester)));
-        Self { world: World::with(&text, port).await, attester }
+        let tiered = Configuration::on(engine).await.set("api.orders.tier_claim", true);
+        let tiered = change(tiered.with(&CLIENT.replace("JWKS", &jwks(&attester))));
+        Self { world: tiered.start().await, attester }
     }
 
     /// An installation of a tier, or one without any attestation.
@@ -121,11 +120,7 @@ async fn each_tier_gets_its_own() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_from_before_attestation_is_taken_along() {
     for engine in engines() {
-        let before = |text: String| {
-            let (head, rules) = text.split_once("[client.tiered.attestation]").unwrap();
-            let head = head.replace("authentication = \"attest_jwt_client_auth_dpop\"", "authentication = \"none\"");
-            format!("{head}# [client.tiered.attestation]{}", rules.replace('\n', "\n# "))
-        };
+        let before = |it: Configuration| it.set("client.tiered.authentication", "none").without("client.tiered.attestation");
         let scene = Scene::start(engine, before).await;
         let bearer = async |token: &str| {
             let form = [("grant_type", "refresh_token"), ("client_id", "tiered"), ("refresh_token", token)];
@@ -146,9 +141,8 @@ async fn a_session_from_before_attestation_is_taken_along() {
             assert_eq!(status, 200, "{tokens}");
             sessions.push(bearer(tokens["refresh_token"].as_str().unwrap()).await.1);
         }
-        let text = std::fs::read_to_string(scene.world.file()).unwrap().replace("\n# ", "\n").replace("# [client.", "[client.");
-        std::fs::write(scene.world.file(), text).unwrap();
-        symbolon::serve::reload(&scene.world.running.shared, &scene.world.file()).await.unwrap();
+        let rules = CLIENT.replace("JWKS", &jwks(&scene.attester));
+        scene.world.reload(|it| it.with(&rules).set("client.tiered.authentication", "none")).await;
         let (mut owner, mut thief) = (scene.phone(Some("software")), scene.phone(Some("software")));
         // Nobody else has it: it goes on, repeats and all, and is the installation's.
         let (status, next) = owner.refresh(refresh_token(&sessions[0])).await.parts();
@@ -231,10 +225,8 @@ async fn leaving_the_attestation_out_is_no_way_round() {
         assert_eq!(scene.phone(Some("hardware_claimed")).try_tokens("orders:read").await.error(), (401, "invalid_client"));
         scene.world.stop().await;
         // The same client without the tier `none`: no attestation, no client.
-        let strict = Scene::start(engine, |it| {
-            it.replacen("[client.tiered.attestation.tier.none]", "[client.tiered.attestation.tier.hardware_claimed]", 1)
-        })
-        .await;
+        let tiers = "[client.tiered.attestation.tier.hardware_claimed]\nscopes = [\"orders:read\"]\nlifetime = \"1m\"\nrefresh = false\n";
+        let strict = Scene::start(engine, |it| it.without("client.tiered.attestation.tier.none").with(tiers)).await;
         assert_eq!(strict.phone(None).try_tokens("orders:read").await.error(), (401, "invalid_client"));
         assert_eq!(strict.phone(Some("hardware_claimed")).try_tokens("orders:read").await.status, 200);
         strict.world.stop().await;
@@ -245,7 +237,7 @@ async fn leaving_the_attestation_out_is_no_way_round() {
 /// and at userinfo. The twin is the tier that has the scope.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claim_by_name_is_within_the_tier() {
-    let without = |it: String| it.replacen("scopes = [\"orders:read\"]\nlifetime", "scopes = [\"orders:write\"]\nlifetime", 1);
+    let without = |it: Configuration| it.set("client.tiered.attestation.tier.software.scopes", vec!["orders:write"]);
     let scene = Scene::start(Engine::Sqlite, without).await;
     let wanted = r#"{"id_token":{"customer_id":null,"email":null},"userinfo":{"customer_id":null,"email":null}}"#;
     for (tier, has) in [("software", false), ("hardware", true)] {
@@ -266,7 +258,7 @@ async fn a_claim_by_name_is_within_the_tier() {
 /// A tier that needs a better sign-in: the server asks for it where the app pushes, and no code of a weaker one gets through.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tier_can_need_a_better_sign_in() {
-    let with_acr = |it: String| it.replacen("lifetime = \"2m\"", "lifetime = \"2m\"\nacr = \"urn:example:strong\"", 1);
+    let with_acr = |it: Configuration| it.set("client.tiered.attestation.tier.software.acr", "urn:example:strong");
     let scene = Scene::start(Engine::Sqlite, with_acr).await;
     let (mut soft, mut hard) = (scene.phone(Some("software")), scene.phone(Some("hardware")));
     let ask = Ask::new("tiered", BACK, "orders:read");
@@ -296,7 +288,7 @@ async fn a_tier_can_need_a_better_sign_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_attests_nothing_revokes_nothing_of_an_attested_one() {
     for engine in engines() {
-        let scene = Scene::start(engine, |it| it.replacen("refresh = false", "", 1)).await;
+        let scene = Scene::start(engine, |it| it.without("client.tiered.attestation.tier.none.refresh")).await;
         let mut phone = scene.phone(Some("hardware"));
         let (status, tokens) = phone.try_tokens("orders:read").await.parts();
         assert_eq!(status, 200, "{tokens}");
@@ -330,14 +322,13 @@ const PAYMENTS: &str = "https://api.example.com/payments";
 #[tokio::test(flavor = "multi_thread")]
 async fn details_follow_the_tier() {
     let with = |line: &'static str| {
-        move |it: String| {
+        move |it: Configuration| {
             let api = format!(
                 "[api.payments]\naudience = \"{PAYMENTS}\"\n[api.payments.authorization_details.payment]\ntext = \"Pay once\"\n\
                  schema = {{ properties = {{ amount = {{ type = \"string\" }} }} }}\n\
                  [client.tiered]\nauthorization_details_types = [\"payment\"]\n"
             );
-            let it = it.replacen("[client.tiered]\n", &api, 1);
-            it.replacen("lifetime = \"2m\"", &format!("lifetime = \"2m\"\n{line}"), 1)
+            it.with(&api).with(&format!("[client.tiered.attestation.tier.software]\n{line}"))
         }
     };
     let details = serde_json::json!([{ "type": "payment", "amount": "12.50 EUR" }]);
@@ -377,8 +368,7 @@ async fn details_follow_the_tier() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_exchange_suits_the_tier_too() {
     for engine in engines() {
-        let software = "[client.tiered.attestation.tier.software]\n";
-        let strong = |it: String| it.replacen(software, &format!("{software}acr = \"urn:example:strong\"\n"), 1);
+        let strong = |it: Configuration| it.set("client.tiered.attestation.tier.software.acr", "urn:example:strong");
         let scene = Scene::start(engine, strong).await;
         let mut phone = scene.phone(Some("hardware"));
         let (code, verifier) = phone.code("orders:read").await;
@@ -397,14 +387,8 @@ async fn a_repeated_exchange_suits_the_tier_too() {
 /// A token of the client's own, without a person: the tier's scopes and lifetime, and the tier is said.
 #[tokio::test(flavor = "multi_thread")]
 async fn client_credentials_follow_the_tier() {
-    let scene = Scene::start(Engine::Sqlite, |it| {
-        it.replacen(
-            "[client.tiered]\n",
-            "[client.tiered]\ngrants = [\"authorization_code\", \"refresh_token\", \"client_credentials\"]\n",
-            1,
-        )
-    })
-    .await;
+    let grants = vec!["authorization_code", "refresh_token", "client_credentials"];
+    let scene = Scene::start(Engine::Sqlite, |it| it.set("client.tiered.grants", grants.clone())).await;
     let ask = async |phone: &mut Phone<'_>, scope: &str| {
         phone.post("/token", &[("grant_type", "client_credentials"), ("client_id", "tiered"), ("scope", scope)]).await
     };

@@ -1,18 +1,25 @@
 //! Configurations under construction: the one every world starts from, and what a test changes in it.
 
 use super::{Engine, NATIVE_BACK, SECRET, WEB_BACK, World, database, free_port};
+use std::path::Path;
 use std::sync::OnceLock;
+use symbolon::store::Store;
 use toml::{Table, Value};
 
 #[derive(Clone)]
 pub struct Configuration {
-    port: u16,
+    pub port: u16,
     table: Table,
 }
 
 impl Configuration {
     pub fn new(port: u16, database: &str) -> Self {
         Self::from_text(port, &configuration(port, database))
+    }
+
+    /// For reading alone: nothing listens and nothing is stored.
+    pub fn to_read() -> Self {
+        Self::new(1, "sqlite:x.db")
     }
 
     /// With a port and a store of its own.
@@ -51,6 +58,12 @@ impl Configuration {
         self.with("trusted_proxies = [\"127.0.0.1\"]")
     }
 
+    /// Serves TLS at the name localhost, with the certificate in this directory.
+    pub fn with_tls(self, directory: &Path) -> Self {
+        let (issuer, files) = (format!("https://localhost:{}", self.port), directory.display());
+        self.set("issuer", issuer).with(&format!("tls = {{ certificate = '{files}/cert.pem', key = '{files}/key.pem' }}"))
+    }
+
     fn at(&mut self, path: &str, names: &[String]) -> &mut Table {
         let tables = names.iter().try_fold(&mut self.table, |table, name| {
             table.entry(name.as_str()).or_insert_with(|| Value::Table(Table::new())).as_table_mut()
@@ -68,7 +81,12 @@ impl Configuration {
     }
 
     pub async fn start(&self) -> World {
-        World::with(&self.text(), self.port).await
+        self.start_on(|store| store).await
+    }
+
+    /// On a store that is wrapped, to lose answers.
+    pub async fn start_on(&self, wrap: impl FnOnce(Store) -> Store) -> World {
+        World::on(&self.text(), self.port, wrap).await
     }
 }
 

@@ -12,7 +12,7 @@ pub use ask::Ask;
 pub use browser::{Browser, FORM_ANSWERED, Node, Page, parameters};
 pub use config::{Configuration, configuration, secret_digest};
 pub use evidence::{APP, PACKAGE, chain};
-pub use phone::{Answer, Mode, Phone, fresh, jwks, named_jwks, new_key};
+pub use phone::{Answer, Mode, Phone, fresh, jwks, jwks_with_kid, named_jwks, new_key};
 
 use serde_json::Value as Json;
 use std::path::PathBuf;
@@ -256,6 +256,11 @@ impl World {
         between(&self);
         self.start_again(|it| it).await;
         self
+    }
+
+    /// Changes the configuration that the next start reads.
+    pub fn change(&mut self, change: impl FnOnce(Configuration) -> Configuration) {
+        self.text = change(Configuration::from_text(0, &self.text)).text();
     }
 
     /// Changes the configuration file and reads it again as SIGHUP does.

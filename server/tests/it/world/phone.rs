@@ -24,7 +24,12 @@ pub fn jwks(key: &PrivateKey) -> String {
 
 /// The same with its name and algorithm.
 pub fn named_jwks(key: &PrivateKey) -> String {
-    jwks_with(key, &format!(", kid = \"{}\", alg = \"ES256\"", key.kid()))
+    jwks_with_kid(key, key.kid())
+}
+
+/// The same with this name, whosever it is.
+pub fn jwks_with_kid(key: &PrivateKey, kid: &str) -> String {
+    jwks_with(key, &format!(", kid = \"{kid}\", alg = \"ES256\""))
 }
 
 fn jwks_with(key: &PrivateKey, more: &str) -> String {
