@@ -1,7 +1,7 @@
 //! What was acknowledged survives power failures, torn files, a database that goes away at COMMIT, callers who go away, a stop under
 //! load and other people's locks. Each with its twin.
 
-use crate::kill::{Server, live, post};
+use crate::killed_processes::{Server, live, post};
 use crate::world::*;
 use serde_json::Value as Json;
 use std::path::Path;

@@ -1,7 +1,7 @@
 //! Installations over time: one key is one installation of one client, what renewals say is kept, and what leaks later ends them.
 
 use crate::commands::told;
-use crate::lies::{Lie, Scene};
+use crate::forged_evidence::{Lie, Scene};
 use crate::world::*;
 
 async fn run(world: &World, words: &[&str]) -> (bool, String) {

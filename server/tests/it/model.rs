@@ -101,8 +101,8 @@ impl Stage {
             Between::Nothing => {}
             Between::Copy if two => copy_database(&self.first.text, true).await,
             Between::PutBack if two => copy_database(&self.first.text, false).await,
-            Between::Copy => crate::disaster::keep(&self.first),
-            Between::PutBack => crate::disaster::restore(&self.first),
+            Between::Copy => crate::restored_store::keep(&self.first),
+            Between::PutBack => crate::restored_store::restore(&self.first),
         }
         let plan = self.plan.clone();
         self.first.start_again(|it| Store::faulty(it, plan).unwrap()).await;

@@ -2,7 +2,7 @@
 //! back changes nothing for as long as the last good list is young enough, and then nobody gets in. Area N.
 
 use crate::database_tls::accepting;
-use crate::lies::{Lie, Scene};
+use crate::forged_evidence::{Lie, Scene};
 use crate::world::*;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::path::{Path, PathBuf};

@@ -2,7 +2,7 @@
 //! none is escaped by evidence that does not speak of it.
 
 use crate::commands::told;
-use crate::lies::{self, Lie};
+use crate::forged_evidence::{self, Lie};
 use crate::play::{self, good};
 use crate::receipts::{Scene, android, ios, refused};
 use crate::world::{Configuration, Engine, engines};
@@ -173,7 +173,7 @@ async fn an_old_phone_gets_the_lower_tier() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_attested_installation_gets_is_its_own() {
     for engine in engines() {
-        let scene = lies::Scene::start(engine).await;
+        let scene = forged_evidence::Scene::start(engine).await;
         let mut phone = scene.phone("open");
         let (code, verifier) = phone.code("openid orders:read").await;
         assert_eq!(phone.android(Lie::Nothing).await.status, 200);

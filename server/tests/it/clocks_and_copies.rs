@@ -282,7 +282,7 @@ async fn a_generation_does_not_wrap() {
 /// 632-Q: two copies of one machine, at the same instant, with the same keys and the same store, make nothing twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_of_a_machine_do_not_repeat_each_other() {
-    let world = World::start(Engine::Sqlite).await.restarted(crate::disaster::keep).await;
+    let world = World::start(Engine::Sqlite).await.restarted(crate::restored_store::keep).await;
     let directory = world.directory.join("copy");
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::copy(world.directory.join("kept.db"), directory.join("test.db")).unwrap();
