@@ -18,12 +18,12 @@ fn pair(key: &PrivateKey) -> KeyPair {
 }
 
 fn params(name: &str, ca: bool) -> CertificateParams {
-    let mut it = CertificateParams::default();
-    it.distinguished_name.push(DnType::CommonName, name);
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
     if ca {
-        it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
-    it
+    params
 }
 
 /// A CA, its intermediate, and the attester's certificate; each of the two lower ones perhaps bent.
@@ -135,25 +135,25 @@ fn refused() -> (u16, String) {
 async fn an_attester_is_known_by_its_certificate() {
     for engine in engines() {
         let scene = Scene::start(engine).await;
-        let it = scene.ca.issue(&scene.attester, |_| {}, |_| {});
-        assert_eq!(scene.with(&[&it.leaf, &it.middle]).await, good());
-        assert_eq!(scene.with(&[&it.leaf, &it.middle]).await, good(), "again, now that the chain is known");
-        assert_eq!(scene.with(&[&it.leaf, &it.middle, &it.root]).await, good(), "the anchor may be there");
-        assert_eq!(scene.with(&[&it.leaf]).await, refused(), "no way to the anchor");
-        assert_eq!(scene.with(&[&it.middle, &it.leaf]).await, refused(), "the wrong order");
-        assert_eq!(scene.with(&[&it.leaf, &it.middle, &it.middle]).await, refused(), "one too many");
-        assert_eq!(scene.with(&[&it.middle]).await, refused(), "a CA is no attester");
-        assert_eq!(scene.with(&[&it.root]).await, refused(), "the anchor itself is no attester");
+        let issued = scene.ca.issue(&scene.attester, |_| {}, |_| {});
+        assert_eq!(scene.with(&[&issued.leaf, &issued.middle]).await, good());
+        assert_eq!(scene.with(&[&issued.leaf, &issued.middle]).await, good(), "again, now that the chain is known");
+        assert_eq!(scene.with(&[&issued.leaf, &issued.middle, &issued.root]).await, good(), "the anchor may be there");
+        assert_eq!(scene.with(&[&issued.leaf]).await, refused(), "no way to the anchor");
+        assert_eq!(scene.with(&[&issued.middle, &issued.leaf]).await, refused(), "the wrong order");
+        assert_eq!(scene.with(&[&issued.leaf, &issued.middle, &issued.middle]).await, refused(), "one too many");
+        assert_eq!(scene.with(&[&issued.middle]).await, refused(), "a CA is no attester");
+        assert_eq!(scene.with(&[&issued.root]).await, refused(), "the anchor itself is no attester");
         assert_eq!(scene.with(&[]).await, refused());
-        let twice = it.root.as_slice();
-        assert_eq!(scene.with(&[&it.leaf, &it.middle, twice, twice, twice]).await, refused(), "longer than anybody's");
+        let twice = issued.root.as_slice();
+        assert_eq!(scene.with(&[&issued.leaf, &issued.middle, twice, twice, twice]).await, refused(), "longer than anybody's");
         // The same names under a CA of one's own.
         let theirs = Ca::new().issue(&scene.attester, |_| {}, |_| {});
         assert_eq!(scene.with(&[&theirs.leaf, &theirs.middle]).await, refused());
         assert_eq!(scene.with(&[&theirs.leaf, &theirs.middle, &theirs.root]).await, refused());
-        assert_eq!(scene.with(&[&theirs.leaf, &it.middle]).await, refused(), "a leaf that the intermediate did not sign");
+        assert_eq!(scene.with(&[&theirs.leaf, &issued.middle]).await, refused(), "a leaf that the intermediate did not sign");
         // The right chain, and a signature by somebody else.
-        let (stranger, chain) = (new_key(), list(&[&it.leaf, &it.middle]));
+        let (stranger, chain) = (new_key(), list(&[&issued.leaf, &issued.middle]));
         assert_eq!(scene.push(&scene.attestation(chain.clone(), &stranger)).await, refused());
         for bad in [json!(null), json!("MIIB"), json!([1]), json!(["MIIB"]), json!([["MIIB"]]), json!({})] {
             assert_eq!(scene.push(&scene.attestation(bad.clone(), &scene.attester)).await, refused(), "{bad}");
@@ -168,12 +168,12 @@ async fn an_attester_is_known_by_its_certificate() {
 async fn an_attesters_certificate_says_what_it_is_for() {
     let scene = Scene::start(Engine::Sqlite).await;
     let leaf = async |bend: &dyn Fn(&mut CertificateParams)| {
-        let it = scene.ca.issue(&scene.attester, |_| {}, |it| bend(it));
-        scene.with(&[&it.leaf, &it.middle]).await
+        let issued = scene.ca.issue(&scene.attester, |_| {}, |it| bend(it));
+        scene.with(&[&issued.leaf, &issued.middle]).await
     };
     let middle = async |bend: &dyn Fn(&mut CertificateParams)| {
-        let it = scene.ca.issue(&scene.attester, |it| bend(it), |_| {});
-        scene.with(&[&it.leaf, &it.middle]).await
+        let issued = scene.ca.issue(&scene.attester, |it| bend(it), |_| {});
+        scene.with(&[&issued.leaf, &issued.middle]).await
     };
     assert_eq!(leaf(&|_| {}).await, good());
     assert_eq!(leaf(&|it| it.key_usages.clear()).await, good(), "a certificate that does not limit its key");
@@ -190,9 +190,9 @@ async fn an_attesters_certificate_says_what_it_is_for() {
     assert_eq!(leaf(&|it| it.not_after = date_time_ymd(2024, 1, 1)).await, refused());
     assert_eq!(leaf(&|it| it.not_before = date_time_ymd(2400, 1, 1)).await, refused());
     let extension = |critical: bool| {
-        let mut it = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 55555, 1], vec![5, 0]);
-        it.set_criticality(critical);
-        it
+        let mut extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 55555, 1], vec![5, 0]);
+        extension.set_criticality(critical);
+        extension
     };
     assert_eq!(leaf(&|it| it.custom_extensions.push(extension(false))).await, good());
     assert_eq!(leaf(&|it| it.custom_extensions.push(extension(true))).await, refused());
@@ -211,12 +211,12 @@ async fn an_attesters_certificate_says_what_it_is_for() {
 async fn a_known_chain_ends_with_its_certificates() {
     let scene = Scene::start(Engine::Sqlite).await;
     let ends = |it: &mut CertificateParams| it.not_after = date_time_ymd(2090, 1, 1);
-    let it = scene.ca.issue(&scene.attester, |_| {}, ends);
+    let issued = scene.ca.issue(&scene.attester, |_| {}, ends);
     let long = scene.ca.issue(&scene.attester, |_| {}, |_| {});
-    assert_eq!(scene.with(&[&it.leaf, &it.middle]).await, good());
+    assert_eq!(scene.with(&[&issued.leaf, &issued.middle]).await, good());
     // 1 January 2090.
     scene.world.advance_s(3_786_912_000 - scene.now_s() + 60);
-    assert_eq!(scene.with(&[&it.leaf, &it.middle]).await, refused());
+    assert_eq!(scene.with(&[&issued.leaf, &issued.middle]).await, refused());
     assert_eq!(scene.with(&[&long.leaf, &long.middle]).await, good());
     scene.world.stop().await;
 }

@@ -50,7 +50,7 @@ async fn signed_in(world: &World) -> Browser {
 
 /// What anybody may read.
 #[tokio::test(flavor = "multi_thread")]
-async fn documents() {
+async fn public_documents_answer_as_recorded() {
     let world = frozen(Configuration::on(Engine::Sqlite).await).await;
     for (name, path) in [
         ("home", "/"),
@@ -73,7 +73,7 @@ async fn documents() {
 
 /// From the authorization request to the code.
 #[tokio::test(flavor = "multi_thread")]
-async fn signing_in() {
+async fn a_sign_in_answers_as_recorded() {
     let world = frozen(Configuration::on(Engine::Sqlite).await).await;
     let mut browser = Browser::default();
     let ask = Ask::native("openid orders:read");
@@ -99,27 +99,27 @@ async fn signing_in() {
 
 /// Pages of somebody whom no app sent.
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_of_our_own() {
-    let it = Post::start(Engine::Sqlite).await;
-    let world = &it.world;
+async fn our_own_pages_answer_as_recorded() {
+    let post = Post::start(Engine::Sqlite).await;
+    let world = &post.world;
     world.freeze();
     same("register", &world.shown(get(world, "/register")).await);
     same("reset", &world.shown(get(world, "/reset")).await);
     same("account_signed_out", &world.shown(get(world, "/account")).await);
     let mut browser = Browser::default();
-    it.account(&mut browser).await;
+    post.account(&mut browser).await;
     let account = world.shown_to(&browser, get(world, "/account")).await;
-    let day = jiff::Timestamp::from_millisecond(it.now_ms()).unwrap().to_string()[..10].to_owned();
+    let day = jiff::Timestamp::from_millisecond(post.now_ms()).unwrap().to_string()[..10].to_owned();
     same("account", &account.lines().map(|it| if it.contains(&day) { "[sessions]" } else { it }).collect::<Vec<_>>().join("\n"));
     let page = browser.visit(world, "/logout").await;
     same("logout", &world.shown_to(&browser, get(world, "/logout")).await);
     same("logout_done", &world.shown(browser.submission_with_cookies(world, &page, &[], "logout")).await);
-    it.world.stop().await;
+    post.world.stop().await;
 }
 
 /// Grants, and what can be asked about a token.
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_and_what_they_are() {
+async fn grants_and_questions_about_tokens_answer_as_recorded() {
     let exchanging = format!(
         "client = {{ orders-api = {{ kind = \"service\", secret = '{}', exchanges = [\"orders\"], apis = {{ ledger = [\"ledger:read\"] }} }} }}",
         secret_digest()
@@ -163,7 +163,7 @@ async fn tokens_and_what_they_are() {
 
 /// Challenges and attestations.
 #[tokio::test(flavor = "multi_thread")]
-async fn attested_clients() {
+async fn attestation_endpoints_answer_as_recorded() {
     let maker = Maker::new().unwrap();
     let client = format!(
         "[attestation]\nsimulated_roots = [\"{}\"]\n[client.app]\nkind = \"native\"\nfirst_party = true\n\
@@ -195,7 +195,7 @@ async fn attested_clients() {
 
 /// One refused request of each kind.
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals() {
+async fn refusals_answer_as_recorded() {
     let world = frozen(Configuration::on(Engine::Sqlite).await.set("client.other-ios.dpop", "required")).await;
     let refresh = |token| [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token)];
     let robot = [("grant_type", "client_credentials")];

@@ -199,8 +199,8 @@ async fn what_an_attested_installation_gets_is_its_own() {
         assert_eq!(other.android(Lie::Nothing).await.status, 200);
         let answer = other.refresh(&others).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
-        for it in [&phone, &other] {
-            let (done, said) = told(&scene.world, &["instance", "revoke", "--", it.key.kid()]).await;
+        for phone in [&phone, &other] {
+            let (done, said) = told(&scene.world, &["instance", "revoke", "--", phone.key.kid()]).await;
             assert!(done && said.contains("1 grant ended"), "{said}");
         }
         assert_eq!(phone.refresh(&token).await.error(), (401, "invalid_client"));

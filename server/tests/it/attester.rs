@@ -318,8 +318,8 @@ async fn too_much_evidence_at_once_is_shed() {
             "an installation that is attested goes on"
         );
         drop(open);
-        for it in work {
-            assert!(it.await.unwrap(), "whoever had a place was served");
+        for place in work {
+            assert!(place.await.unwrap(), "whoever had a place was served");
         }
         assert_eq!(late.attest("android-key", &text, &evidence).await.status, 200, "the very same evidence: nothing was spent");
         scene.world.stop().await;

@@ -168,7 +168,7 @@ async fn claims_by_name_are_consented_to() {
 
 /// 021-R: a wish of the wrong type is an error, not a wish that nobody had; two wishes for two people are one too.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wish_of_the_wrong_type_is_refused() {
+async fn a_claims_request_of_the_wrong_type_is_refused() {
     let world = askers(Engine::Sqlite).await;
     let tokens = world.tokens("openid orders:read").await;
     let hint = tokens["id_token"].as_str().unwrap();
@@ -221,7 +221,7 @@ async fn without_pkce_there_is_a_nonce() {
 
 /// Whoever is known, the person or the client, leaves an entry with the private reason when a request is refused. The twin is the same refusal of somebody who is neither, which anybody could repeat without end.
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_of_the_known_are_entries() {
+async fn a_refusal_of_a_known_person_or_client_is_audited() {
     for engine in engines() {
         let world = world(engine, POLICIES).await;
         let third = Ask::new("third-party", "https://third.example.com/callback", "openid");

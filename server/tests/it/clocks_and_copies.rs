@@ -1,5 +1,5 @@
-//! Clocks that differ, events of one instant, keys that retire, restarts, replicas, numbers that end, copies of a machine. Each with
-//! its twin.
+//! Clocks that differ, events of one instant, keys that retire, restarts, replicas, counters at their end, copies of a machine. Each
+//! test has its twin.
 
 use crate::world::*;
 use serde_json::{Value as Json, json};

@@ -1,5 +1,5 @@
-//! Every kind of lie that a phone can tell, in the formats of both platforms, over HTTP: each is refused with one public answer and
-//! the rule that it breaks in the audit, and the same phone without the lie gets in. Area N.
+//! Evidence with one false statement, in the formats of both platforms, over HTTP. Each is refused with the same public answer, and
+//! the audit names the rule that it breaks. The same phone without the false statement is let in. Area N.
 
 use crate::world::*;
 use symbolon_attest::binding::{self, Purpose};
@@ -89,8 +89,8 @@ pub enum Lie {
 impl Phone<'_> {
     /// The challenge that is sent, and the one that the evidence is about.
     async fn challenged(&mut self, lie: Lie, renewal: bool) -> (String, [u8; 32]) {
-        if let Some(it) = self.given.take() {
-            return it;
+        if let Some(given) = self.given.take() {
+            return given;
         }
         let client = if lie == Lie::AnothersChallenge { "kiosk" } else { self.client };
         let (text, bytes) = if renewal { self.own_challenge(client).await } else { self.any_challenge(client).await };

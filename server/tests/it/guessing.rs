@@ -1,4 +1,4 @@
-//! Guessing: a few tries and no more, the same for names that exist and names that do not, and the owner is not locked out.
+//! Guessing passwords and codes: a few tries, the same for names that exist and names that do not. The owner is not locked out.
 
 use crate::world::*;
 

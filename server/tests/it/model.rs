@@ -17,9 +17,9 @@ struct Dice(u64);
 impl Dice {
     fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let it = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (it ^ (it >> 31)) % n
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % n
     }
 }
 
@@ -229,10 +229,10 @@ impl Session {
 
 async fn history(stage: &mut Stage, bound: bool, seed: u64) {
     let mut dice = Dice(seed);
-    let mut it = Session::start(stage, bound).await;
+    let mut session = Session::start(stage, bound).await;
     stage.restart(Between::Copy).await;
     for step in 0..STEPS {
-        let newest = it.tokens.len() - 1;
+        let newest = session.tokens.len() - 1;
         let old = 1 + dice.below(newest as u64) as usize;
         let previous = newest.saturating_sub(1).max(1);
         let (act, mut told) = (dice.below(100), format!("seed {seed} step {step}"));
@@ -248,44 +248,44 @@ async fn history(stage: &mut Stage, bound: bool, seed: u64) {
             75..78 => (Who::Holder, old, 1, 0),
             78..82 => (Who::Stranger, old, 1, 0),
             82 => {
-                let form = [("client_id", "shop-ios"), ("token", it.tokens[newest].as_str())];
-                let status = if it.model.bound {
-                    let mut app = Phone { nonce: it.nonce.borrow().clone(), ..stage.first.phone().with_key(it.keys[0].clone()) };
+                let form = [("client_id", "shop-ios"), ("token", session.tokens[newest].as_str())];
+                let status = if session.model.bound {
+                    let mut app = Phone { nonce: session.nonce.borrow().clone(), ..stage.first.phone().with_key(session.keys[0].clone()) };
                     app.post("/revoke", &form).await.status
                 } else {
                     stage.first.post("/revoke", &form, None).await.0
                 };
                 assert_eq!(status, 200, "{told}");
-                it.model.ended = true;
+                session.model.ended = true;
                 (Who::Holder, newest, 1, 0)
             }
             83..86 => {
                 let copied = dice.below(2) == 0;
                 stage.restart(if copied { Between::Copy } else { Between::Nothing }).await;
-                it.kept = if copied { it.model } else { it.kept };
+                session.kept = if copied { session.model } else { session.kept };
                 (Who::Holder, newest, 1, 0)
             }
             86..89 => {
                 stage.restart(Between::PutBack).await;
-                it.model = it.kept;
+                session.model = session.kept;
                 (Who::Holder, [newest, previous][dice.below(2) as usize], 1, 0)
             }
             _ => {
-                let live = stage.now_ms() - it.model.issued_ms < IDLE_MS && stage.now_ms() - it.model.began_ms < ABSOLUTE_MS;
-                if live && !it.model.ended && newest >= it.model.generation {
+                let live = stage.now_ms() - session.model.issued_ms < IDLE_MS && stage.now_ms() - session.model.began_ms < ABSOLUTE_MS;
+                if live && !session.model.ended && newest >= session.model.generation {
                     // The store commits and nobody hears of it; the same request follows.
                     stage.plan.next(Fate::LoseAnswer);
-                    assert_eq!(it.refresh(stage, 0, Who::Holder, newest, &stage.first.issuer).await.0, 503, "{told}");
-                    it.model.refresh(Who::Holder, newest, stage.now_ms());
+                    assert_eq!(session.refresh(stage, 0, Who::Holder, newest, &stage.first.issuer).await.0, 503, "{told}");
+                    session.model.refresh(Who::Holder, newest, stage.now_ms());
                     told += " (lost)";
                 }
                 (Who::Holder, newest, 1, 0)
             }
         };
         stage.first.advance_s(pause_s);
-        it.act(stage, &mut dice, who, presented, at_once, &told).await;
+        session.act(stage, &mut dice, who, presented, at_once, &told).await;
     }
-    assert_eq!(stage.first.audited("store_behind").await, it.model.behind, "seed {seed}: every loss is said");
+    assert_eq!(stage.first.audited("store_behind").await, session.model.behind, "seed {seed}: every loss is said");
 }
 
 #[tokio::test(flavor = "multi_thread")]

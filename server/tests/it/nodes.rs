@@ -104,8 +104,8 @@ pub async fn futures<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> V
     let mut done: Vec<Option<T>> = pending.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
         for (at, one) in pending.iter_mut().enumerate().filter(|(at, _)| done[*at].is_none()).collect::<Vec<_>>() {
-            if let std::task::Poll::Ready(it) = one.as_mut().poll(context) {
-                done[at] = Some(it);
+            if let std::task::Poll::Ready(value) = one.as_mut().poll(context) {
+                done[at] = Some(value);
             }
         }
         if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }

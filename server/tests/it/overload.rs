@@ -1,5 +1,5 @@
-//! Floods and worst cases: whatever many or large requests there are, they are bounded, the excess is told so, and everybody else is
-//! served meanwhile. Each with its twin.
+//! Overload: many requests at once, and requests that are slow to read. Their cost is bounded, the excess is refused with a word, and
+//! everybody else is served meanwhile. Each test has its twin.
 
 use crate::world::*;
 use serde_json::json;

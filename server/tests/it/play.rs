@@ -42,8 +42,9 @@ async fn google() -> Google {
     std::fs::write(&account, text.to_string()).unwrap();
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(&account, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let it = Google { url: url.clone(), account, verdicts: Arc::default(), status: Arc::new(AtomicU16::new(200)), logins: Arc::default() };
-    let (verdicts, status, logins) = (Arc::clone(&it.verdicts), Arc::clone(&it.status), Arc::clone(&it.logins));
+    let google =
+        Google { url: url.clone(), account, verdicts: Arc::default(), status: Arc::new(AtomicU16::new(200)), logins: Arc::default() };
+    let (verdicts, status, logins) = (Arc::clone(&google.verdicts), Arc::clone(&google.status), Arc::clone(&google.logins));
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -97,7 +98,7 @@ async fn google() -> Google {
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
-    it
+    google
 }
 
 pub struct Scene {

@@ -1,5 +1,5 @@
-//! More rows of the catalogue that no other file tries: what clients sign, what the store does when it cannot, what pages and logs
-//! say, what a crowd may do. Each with its twin.
+//! What comes from outside is not believed: assertions, addresses in headers, cookies, profiles, hints, links. And what pages and
+//! failures may say to strangers. Each test has its twin.
 
 use crate::world::*;
 use serde_json::{Value as Json, json};
@@ -147,7 +147,7 @@ async fn an_address_is_not_what_a_header_says() {
 
 /// 472-E: whoever is not the client learns one thing, whatever is wrong.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_is_nobody_learns_nothing() {
+async fn a_failed_authentication_says_one_thing_whatever_is_wrong() {
     let world = World::start(Engine::Sqlite).await;
     let grant = ("grant_type", "client_credentials");
     let wrong = async |id: &str, secret: &str| {
@@ -166,7 +166,7 @@ async fn who_is_nobody_learns_nothing() {
 
 /// 573-V, 344-L: provoked failures show an id and no more; what changes something is no GET.
 #[tokio::test(flavor = "multi_thread")]
-async fn failures_tell_nothing_of_the_inside() {
+async fn a_failure_shows_an_id_and_no_more() {
     let plan = Plan::new(Vec::new());
     let world = Configuration::on(Engine::Sqlite).await.start_on(|it| Store::faulty(it, plan.clone()).unwrap()).await;
     let tokens = world.tokens("orders:read").await;
@@ -237,7 +237,7 @@ async fn a_sign_in_cannot_be_handed_to_a_victim() {
 
 /// 331-L: a session cookie that is cut, edited or made up signs nobody in.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_made_up_session_cookie_is_nothing() {
+async fn a_made_up_session_cookie_signs_nobody_in() {
     on_every_engine(|world| async move {
         let mut browser = Browser::default();
         browser.sign_in(&world, &Ask::native("openid"), "alice").await;
@@ -270,7 +270,7 @@ async fn a_made_up_session_cookie_is_nothing() {
 
 /// 334-L: a second person on the same browser gets nothing of the first one's, and the first one's apps keep their own person.
 #[tokio::test(flavor = "multi_thread")]
-async fn two_people_on_one_browser() {
+async fn the_second_person_on_a_browser_gets_nothing_of_the_first() {
     on_every_engine(|world| async move {
         world.person("bob").await;
         let mut browser = Browser::default();

@@ -306,8 +306,8 @@ impl World {
 pub fn totp(secret: &str, now_ms: i64) -> String {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let (mut bytes, mut group, mut bits) = (Vec::new(), 0_u32, 0);
-    for it in secret.bytes() {
-        group = group << 5 | alphabet.iter().position(|one| *one == it).unwrap() as u32;
+    for sign in secret.bytes() {
+        group = group << 5 | alphabet.iter().position(|one| *one == sign).unwrap() as u32;
         bits += 5;
         if bits >= 8 {
             bits -= 8;
