@@ -7,27 +7,23 @@ use rcgen::{
     SanType, date_time_ymd,
 };
 use serde_json::{Value as Json, json};
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::{base64url, certificate, client_attestation, dpop, jws};
+use symbolon_oauth::jwk::PrivateKey;
+use symbolon_oauth::{certificate, client_attestation, jws};
 
 const BACK: &str = "https://x5c.example.com/cb";
 const NAME: &str = "attester.example.com";
-
-fn key() -> PrivateKey {
-    PrivateKey::generate(Algorithm::ES256).unwrap()
-}
 
 fn pair(key: &PrivateKey) -> KeyPair {
     KeyPair::try_from(key.to_pkcs8()).unwrap()
 }
 
 fn params(name: &str, ca: bool) -> CertificateParams {
-    let mut it = CertificateParams::default();
-    it.distinguished_name.push(DnType::CommonName, name);
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
     if ca {
-        it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
-    it
+    params
 }
 
 /// A CA, its intermediate, and the attester's certificate; each of the two lower ones perhaps bent.
@@ -79,19 +75,18 @@ struct Scene {
 
 impl Scene {
     async fn start(engine: Engine) -> Self {
-        let (ca, attester, port) = (Ca::new(), key(), free_port());
+        let (ca, attester, port) = (Ca::new(), new_key(), free_port());
         let file = std::env::temp_dir().join(format!("symbolon-x5c-{}-{port}.pem", std::process::id()));
         std::fs::write(&file, ca.issue(&attester, |_| {}, |_| {}).root_pem).unwrap();
-        let text = format!(
-            "{}\n[client.vouched]\nkind = \"native\"\nfirst_party = true\nauthentication = \"attest_jwt_client_auth_dpop\"\n\
+        let client = format!(
+            "[client.vouched]\nkind = \"native\"\nfirst_party = true\nauthentication = \"attest_jwt_client_auth_dpop\"\n\
              apis = {{ orders = [\"orders:read\"] }}\nredirect_uris = [\"{BACK}\"]\n\
              attestation = {{ attester_x5c = {{ ca = '{}', san_dns = \"{NAME}\" }} }}\n",
-            configuration(port, &database(engine).await),
             file.display()
         );
-        let world = World::with(&text, port).await;
+        let world = Configuration::on(engine).await.with(&client).start().await;
         std::fs::remove_file(file).unwrap();
-        Self { world, ca, attester, phone: key() }
+        Self { world, ca, attester, phone: new_key() }
     }
 
     fn now_s(&self) -> i64 {
@@ -112,20 +107,10 @@ impl Scene {
 
     /// Pushes a request with this attestation.
     async fn push(&self, attestation: &str) -> (u16, String) {
-        let ask = Ask::new("vouched", BACK, "openid orders:read");
-        let mut nonce = None;
-        for _ in 0..2 {
-            let (url, jti) = (self.world.url("/par"), base64url::encode(&symbolon::seal::random::<16>().unwrap()));
-            let proof = dpop::make(&self.phone, "POST", &url, nonce.as_deref(), None, &jti, self.now_s()).unwrap();
-            let request = self.world.http.post(url).form(&ask.parameters).header("dpop", proof);
-            let answer = request.header("oauth-client-attestation", attestation).send().await.unwrap();
-            nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
-            let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
-            if body["error"] != "use_dpop_nonce" {
-                return (status, body["error"].as_str().unwrap_or_default().to_owned());
-            }
-        }
-        panic!("the nonce is never good");
+        let mut phone = Phone::new(&self.world, "vouched", BACK).with_key(self.phone.clone());
+        phone.attestation = Some(attestation.to_owned());
+        let answer = phone.post("/par", &phone.ask("openid orders:read").form()).await;
+        (answer.status, answer.text("error"))
     }
 
     async fn with(&self, x5c: &[&[u8]]) -> (u16, String) {
@@ -150,25 +135,25 @@ fn refused() -> (u16, String) {
 async fn an_attester_is_known_by_its_certificate() {
     for engine in engines() {
         let scene = Scene::start(engine).await;
-        let it = scene.ca.issue(&scene.attester, |_| {}, |_| {});
-        assert_eq!(scene.with(&[&it.leaf, &it.middle]).await, good());
-        assert_eq!(scene.with(&[&it.leaf, &it.middle]).await, good(), "again, now that the chain is known");
-        assert_eq!(scene.with(&[&it.leaf, &it.middle, &it.root]).await, good(), "the anchor may be there");
-        assert_eq!(scene.with(&[&it.leaf]).await, refused(), "no way to the anchor");
-        assert_eq!(scene.with(&[&it.middle, &it.leaf]).await, refused(), "the wrong order");
-        assert_eq!(scene.with(&[&it.leaf, &it.middle, &it.middle]).await, refused(), "one too many");
-        assert_eq!(scene.with(&[&it.middle]).await, refused(), "a CA is no attester");
-        assert_eq!(scene.with(&[&it.root]).await, refused(), "the anchor itself is no attester");
+        let issued = scene.ca.issue(&scene.attester, |_| {}, |_| {});
+        assert_eq!(scene.with(&[&issued.leaf, &issued.middle]).await, good());
+        assert_eq!(scene.with(&[&issued.leaf, &issued.middle]).await, good(), "again, now that the chain is known");
+        assert_eq!(scene.with(&[&issued.leaf, &issued.middle, &issued.root]).await, good(), "the anchor may be there");
+        assert_eq!(scene.with(&[&issued.leaf]).await, refused(), "no way to the anchor");
+        assert_eq!(scene.with(&[&issued.middle, &issued.leaf]).await, refused(), "the wrong order");
+        assert_eq!(scene.with(&[&issued.leaf, &issued.middle, &issued.middle]).await, refused(), "one too many");
+        assert_eq!(scene.with(&[&issued.middle]).await, refused(), "a CA is no attester");
+        assert_eq!(scene.with(&[&issued.root]).await, refused(), "the anchor itself is no attester");
         assert_eq!(scene.with(&[]).await, refused());
-        let twice = it.root.as_slice();
-        assert_eq!(scene.with(&[&it.leaf, &it.middle, twice, twice, twice]).await, refused(), "longer than anybody's");
+        let twice = issued.root.as_slice();
+        assert_eq!(scene.with(&[&issued.leaf, &issued.middle, twice, twice, twice]).await, refused(), "longer than anybody's");
         // The same names under a CA of one's own.
         let theirs = Ca::new().issue(&scene.attester, |_| {}, |_| {});
         assert_eq!(scene.with(&[&theirs.leaf, &theirs.middle]).await, refused());
         assert_eq!(scene.with(&[&theirs.leaf, &theirs.middle, &theirs.root]).await, refused());
-        assert_eq!(scene.with(&[&theirs.leaf, &it.middle]).await, refused(), "a leaf that the intermediate did not sign");
+        assert_eq!(scene.with(&[&theirs.leaf, &issued.middle]).await, refused(), "a leaf that the intermediate did not sign");
         // The right chain, and a signature by somebody else.
-        let (stranger, chain) = (key(), list(&[&it.leaf, &it.middle]));
+        let (stranger, chain) = (new_key(), list(&[&issued.leaf, &issued.middle]));
         assert_eq!(scene.push(&scene.attestation(chain.clone(), &stranger)).await, refused());
         for bad in [json!(null), json!("MIIB"), json!([1]), json!(["MIIB"]), json!([["MIIB"]]), json!({})] {
             assert_eq!(scene.push(&scene.attestation(bad.clone(), &scene.attester)).await, refused(), "{bad}");
@@ -183,12 +168,12 @@ async fn an_attester_is_known_by_its_certificate() {
 async fn an_attesters_certificate_says_what_it_is_for() {
     let scene = Scene::start(Engine::Sqlite).await;
     let leaf = async |bend: &dyn Fn(&mut CertificateParams)| {
-        let it = scene.ca.issue(&scene.attester, |_| {}, |it| bend(it));
-        scene.with(&[&it.leaf, &it.middle]).await
+        let issued = scene.ca.issue(&scene.attester, |_| {}, |it| bend(it));
+        scene.with(&[&issued.leaf, &issued.middle]).await
     };
     let middle = async |bend: &dyn Fn(&mut CertificateParams)| {
-        let it = scene.ca.issue(&scene.attester, |it| bend(it), |_| {});
-        scene.with(&[&it.leaf, &it.middle]).await
+        let issued = scene.ca.issue(&scene.attester, |it| bend(it), |_| {});
+        scene.with(&[&issued.leaf, &issued.middle]).await
     };
     assert_eq!(leaf(&|_| {}).await, good());
     assert_eq!(leaf(&|it| it.key_usages.clear()).await, good(), "a certificate that does not limit its key");
@@ -205,9 +190,9 @@ async fn an_attesters_certificate_says_what_it_is_for() {
     assert_eq!(leaf(&|it| it.not_after = date_time_ymd(2024, 1, 1)).await, refused());
     assert_eq!(leaf(&|it| it.not_before = date_time_ymd(2400, 1, 1)).await, refused());
     let extension = |critical: bool| {
-        let mut it = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 55555, 1], vec![5, 0]);
-        it.set_criticality(critical);
-        it
+        let mut extension = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 55555, 1], vec![5, 0]);
+        extension.set_criticality(critical);
+        extension
     };
     assert_eq!(leaf(&|it| it.custom_extensions.push(extension(false))).await, good());
     assert_eq!(leaf(&|it| it.custom_extensions.push(extension(true))).await, refused());
@@ -226,12 +211,12 @@ async fn an_attesters_certificate_says_what_it_is_for() {
 async fn a_known_chain_ends_with_its_certificates() {
     let scene = Scene::start(Engine::Sqlite).await;
     let ends = |it: &mut CertificateParams| it.not_after = date_time_ymd(2090, 1, 1);
-    let it = scene.ca.issue(&scene.attester, |_| {}, ends);
+    let issued = scene.ca.issue(&scene.attester, |_| {}, ends);
     let long = scene.ca.issue(&scene.attester, |_| {}, |_| {});
-    assert_eq!(scene.with(&[&it.leaf, &it.middle]).await, good());
+    assert_eq!(scene.with(&[&issued.leaf, &issued.middle]).await, good());
     // 1 January 2090.
     scene.world.advance_s(3_786_912_000 - scene.now_s() + 60);
-    assert_eq!(scene.with(&[&it.leaf, &it.middle]).await, refused());
+    assert_eq!(scene.with(&[&issued.leaf, &issued.middle]).await, refused());
     assert_eq!(scene.with(&[&long.leaf, &long.middle]).await, good());
     scene.world.stop().await;
 }

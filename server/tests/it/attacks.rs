@@ -1,5 +1,5 @@
-//! Rows of the catalogue that no other file tries: what a client, a person or a browser must not get by a detour. Each with its
-//! twin, the same road without the one defect.
+//! What a client, a person or a browser must not get by another way: after the client or the person is disabled, after a session has
+//! ended, by guessing, by hostile forms and headers. Each test has its twin: the same requests without the one defect.
 
 use crate::world::*;
 use serde_json::Value as Json;
@@ -13,28 +13,20 @@ fn refresh_token(tokens: &Json) -> String {
     tokens["refresh_token"].as_str().unwrap().to_owned()
 }
 
-/// Writes the configuration with this replaced, and reads it again as SIGHUP does.
-async fn reload(world: &World, from: &str, to: &str) {
-    let text = std::fs::read_to_string(world.file()).unwrap();
-    assert!(text.contains(from), "{from}");
-    std::fs::write(world.file(), text.replacen(from, to, 1)).unwrap();
-    symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
-}
-
 /// 052-C, 123-T: a client that is disabled gets nothing any more, at any endpoint, for anything it holds.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disabled_client_is_nobody() {
+async fn a_disabled_client_gets_nothing() {
     on_every_engine(|world| async move {
         let (code, verifier) = world.code("openid orders:read").await;
         let token = refresh_token(&world.tokens("openid orders:read").await);
         let kept = refresh_token(&world.refresh(&token).await.1);
-        reload(&world, "[client.shop-ios]\n", "[client.shop-ios]\ndisabled = true\n").await;
+        world.reload(|it| it.set("client.shop-ios.disabled", true)).await;
         assert_eq!(world.exchange(&code, &verifier).await.0, 401);
         assert_eq!(world.refresh(&kept).await.0, 401);
         assert_eq!(world.post("/revoke", &[("client_id", "shop-ios"), ("token", &kept)], None).await.0, 401);
         let page = Browser::default().open(&world, &Ask::native("openid")).await;
         assert_eq!((page.status, page.location), (400, None));
-        reload(&world, "disabled = true\n", "").await;
+        world.reload(|it| it.without("client.shop-ios.disabled")).await;
         assert_eq!(world.refresh(&kept).await.0, 200, "and it is somebody again");
         world.stop().await;
     })
@@ -48,7 +40,7 @@ async fn a_scope_that_was_taken_away_does_not_come_back() {
         let token = refresh_token(&world.tokens("openid orders:read orders:write").await);
         let (_, before) = world.refresh(&token).await;
         assert!(before["scope"].as_str().unwrap().contains("orders:write"), "{before}");
-        reload(&world, "orders = [\"orders:read\", \"orders:write\"]", "orders = [\"orders:read\"]").await;
+        world.reload(|it| it.set("client.shop-ios.apis.orders", vec!["orders:read"])).await;
         let (status, after) = world.refresh(&refresh_token(&before)).await;
         assert_eq!((status, after["scope"].as_str()), (200, Some("orders:read")));
         let form = [
@@ -66,14 +58,9 @@ async fn a_scope_that_was_taken_away_does_not_come_back() {
 
 /// 083-A, 088-A: a client that must push cannot come with plain parameters; what it pushed is on no page and in no cookie.
 #[tokio::test(flavor = "multi_thread")]
-async fn who_must_push_pushes() {
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db").replacen(
-        "[client.shop-ios]\n",
-        "[client.shop-ios]\nrequire_pushed_authorization_requests = true\n",
-        1,
-    );
-    let world = World::with(&text, port).await;
+async fn a_client_that_must_push_cannot_send_plain_parameters() {
+    let pushing = Configuration::on(Engine::Sqlite).await.set("client.shop-ios.require_pushed_authorization_requests", true);
+    let world = pushing.start().await;
     let ask = Ask::native("openid").with("nonce", "a-secret-nonce");
     let page = Browser::default().open(&world, &ask).await;
     assert_eq!((page.status, page.location), (400, None));
@@ -144,7 +131,7 @@ async fn what_a_person_ends_has_ended() {
 
 /// 337-L, 350-L: nobody is signed in silently for somebody else, nor after the session's limits.
 #[tokio::test(flavor = "multi_thread")]
-async fn silence_is_for_the_same_person_in_time() {
+async fn prompt_none_answers_for_the_same_person_within_the_limits_of_the_session() {
     on_every_engine(|world| async move {
         world.person("bob").await;
         let mut browser = Browser::default();
@@ -342,11 +329,7 @@ async fn right_secrets_are_never_counted_as_guesses() {
 /// logout page stands there as text, and no script runs on it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_logout_leads_to_an_address_and_runs_nothing() {
-    let registered = format!("post_logout_redirect_uris = [\"{NATIVE_BACK}\"]");
-    let read = |uri: &str| {
-        let text = configuration(1, "sqlite:x.db").replacen(&registered, &format!("post_logout_redirect_uris = ['{uri}']"), 1);
-        symbolon::config::Config::from_text(&text, "test.toml", &|_| None).map(|_| ()).map_err(|it| it.to_string())
-    };
+    let read = |uri: &str| Configuration::to_read().set("client.shop-ios.post_logout_redirect_uris", vec![uri]).read();
     for bad in [
         "javascript:alert(1)",
         "JaVaScRiPt:alert(1)",
@@ -387,9 +370,9 @@ async fn a_logout_leads_to_an_address_and_runs_nothing() {
 /// 469-E: a person who is disabled is nobody on every way there is: password, code by mail, forgotten password, open session,
 /// code, refresh, userinfo, introspection. Enabled again, the password is good, and what was open stays ended.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_disabled_person_is_nobody_on_every_way() {
-    crate::world::mail::on_every_engine(|it| async move {
-        let world = &it.world;
+async fn a_disabled_person_gets_nothing_by_any_way() {
+    crate::world::mail::on_every_engine(|post| async move {
+        let world = &post.world;
         let mut browser = Browser::default();
         let ask = Ask::native("openid profile");
         let tokens = async |browser: &mut Browser| {
@@ -405,14 +388,14 @@ async fn a_disabled_person_is_nobody_on_every_way() {
         };
         let active = async || world.post("/introspect", &[("token", opaque.as_str())], Some("ledger")).await.1["active"].clone();
         assert_eq!((profile(&own).await, active().await), (200, Json::Bool(true)));
-        let (page, mailed) = it.asked(&mut Browser::default(), "/reset", &[("username", "alice")], "alice@example.com").await;
+        let (page, mailed) = post.asked(&mut Browser::default(), "/reset", &[("username", "alice")], "alice@example.com").await;
         drop(page);
         let mut by_mail = Browser::default();
         let ways = by_mail.open(world, &ask).await;
         let ways = by_mail.submit(world, &ways, &[], "use_email").await;
-        let seen = it.seen();
+        let seen = post.seen();
         let sent = by_mail.submit(world, &ways, &[("username", "alice")], "continue").await;
-        let good = it.code("alice@example.com", seen).await;
+        let good = post.code("alice@example.com", seen).await;
         assert_ne!(mailed, good);
 
         let (status, said, _) = crate::commands::symbolon(&world.file(), &["user", "disable", "alice"], "").await;
@@ -428,17 +411,17 @@ async fn a_disabled_person_is_nobody_on_every_way() {
         assert!(page.location.is_none() && page.says("The name or the password is not right"), "{}", page.html);
         let page = by_mail.submit(world, &sent, &[("email_code", &good)], "continue").await;
         assert!(page.location.is_none() && page.says("no longer good"), "{}", page.html);
-        let seen = it.seen();
+        let seen = post.seen();
         let mut forgetful = Browser::default();
         let page = forgetful.visit(world, "/reset").await;
         let page = forgetful.submit(world, &page, &[("username", "alice")], "continue").await;
         assert_eq!(page.kind(), "email_code", "{}", page.html);
-        assert!(it.mailbox.letters().len() == seen, "nobody is written to");
+        assert!(post.mailbox.letters().len() == seen, "nobody is written to");
 
         crate::commands::symbolon(&world.file(), &["user", "enable", "alice"], "").await;
         assert_eq!(world.refresh(&refresh_token(&own)).await.0, 400);
         assert_eq!(profile(&tokens(&mut Browser::default()).await).await, 200);
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }

@@ -2,9 +2,9 @@
 //! modes. Area N of the catalogue, as far as it concerns the protocol and not the evidence.
 
 use crate::world::*;
-use serde_json::{Map, Value as Json, json};
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::{base64url, client_attestation, dpop, jws};
+use serde_json::{Value as Json, json};
+use symbolon_oauth::jwk::PrivateKey;
+use symbolon_oauth::{base64url, client_attestation, jws};
 
 const CLIENTS: &str = r#"
 [client.attested]
@@ -42,146 +42,25 @@ pub struct Scene {
 
 impl Scene {
     pub async fn start(engine: Engine) -> Self {
-        let attester = PrivateKey::generate(Algorithm::ES256).unwrap();
-        let jwk = attester.public().to_jwk();
-        let jwks = format!(
-            "{{ keys = [{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {}, kid = \"{}\", alg = \"ES256\" }}] }}",
-            jwk["x"],
-            jwk["y"],
-            attester.kid()
-        );
-        let port = free_port();
-        let text = configuration(port, &database(engine).await) + &CLIENTS.replace("JWKS", &jwks);
-        Self { world: World::with(&text, port).await, attester }
+        let attester = new_key();
+        let world = Configuration::on(engine).await.with(&CLIENTS.replace("JWKS", &named_jwks(&attester))).start().await;
+        Self { world, attester }
     }
-}
 
-/// One installation.
-pub struct Phone<'a> {
-    scene: &'a Scene,
-    client: &'static str,
-    key: PrivateKey,
-    attestation: String,
-    nonce: Option<String>,
-    pub challenge: Option<String>,
-}
-
-pub struct Answer {
-    pub status: u16,
-    body: Json,
-    nonce: Option<String>,
-    pub challenge: Option<String>,
-}
-
-impl Answer {
-    pub fn error(&self) -> (u16, &str) {
-        (self.status, self.body["error"].as_str().unwrap_or_default())
-    }
-    fn text(&self, name: &str) -> String {
-        self.body[name].as_str().unwrap_or_default().to_owned()
-    }
-}
-
-fn fresh() -> String {
-    symbolon_oauth::base64url::encode(&symbolon::seal::random::<16>().unwrap())
-}
-
-impl<'a> Phone<'a> {
-    pub fn new(scene: &'a Scene, client: &'static str) -> Self {
-        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
-        let mut phone = Self { scene, client, key, attestation: String::new(), nonce: None, challenge: None };
-        phone.attest(3600);
+    /// An installation that the attester vouches for.
+    pub fn phone(&self, client: &'static str) -> Phone<'_> {
+        let mode = if client == "attested" { Mode::Combined } else { Mode::Pop };
+        let mut phone = Phone { mode, attester: Some(&self.attester), ..Phone::new(&self.world, client, BACK) };
+        phone.attest_for(3600);
         phone
     }
+}
 
-    fn now_s(&self) -> i64 {
-        self.scene.world.running.shared.now().now_ms() / 1000
-    }
-
-    /// The attester vouches for the key, for so many seconds.
-    fn attest(&mut self, seconds: i64) {
-        let now_s = self.now_s();
-        let jwk = self.key.public().to_jwk();
-        self.attestation = client_attestation::make(&self.scene.attester, self.client, &jwk, now_s, now_s + seconds, &Map::new()).unwrap();
-    }
-
-    /// An attestation with this header, for this key.
-    fn vouched(&self, header: &Json, jwk: &Json) -> String {
-        let now_s = self.now_s();
-        let claims = json!({ "sub": self.client, "iat": now_s, "exp": now_s + 3600, "cnf": { "jwk": jwk } });
-        jws::sign_with_header(&self.scene.attester, header, &claims).unwrap()
-    }
-
-    pub fn headers(&self, path: &str) -> Vec<(&'static str, String)> {
-        let mut headers = vec![("oauth-client-attestation", self.attestation.clone())];
-        let issuer = &self.scene.world.issuer;
-        if self.client == "attested" {
-            let url = self.scene.world.url(path);
-            headers.push(("dpop", dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &fresh(), self.now_s()).unwrap()));
-        } else {
-            let pop = client_attestation::make_pop(&self.key, issuer, &fresh(), self.challenge.as_deref(), self.now_s()).unwrap();
-            headers.push(("oauth-client-attestation-pop", pop));
-        }
-        headers
-    }
-
-    async fn send(&self, path: &str, form: &[(&str, &str)], headers: &[(&'static str, String)]) -> Answer {
-        self.send_to(&self.scene.world, path, form, headers).await
-    }
-
-    /// To this node.
-    pub async fn send_to(&self, node: &World, path: &str, form: &[(&str, &str)], headers: &[(&'static str, String)]) -> Answer {
-        let mut request = node.http.post(node.url(path)).form(form);
-        for (name, value) in headers {
-            request = request.header(*name, value);
-        }
-        let answer = request.send().await.unwrap();
-        let text = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
-        let (nonce, challenge) = (text("dpop-nonce"), text("oauth-client-attestation-challenge"));
-        Answer { status: answer.status().as_u16(), nonce, challenge, body: answer.json().await.unwrap_or(Json::Null) }
-    }
-
-    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
-        for _ in 0..2 {
-            let answer = self.send(path, form, &self.headers(path)).await;
-            (self.nonce, self.challenge) = (answer.nonce.clone(), answer.challenge.clone());
-            if !["use_dpop_nonce", "use_attestation_challenge"].contains(&answer.error().1) {
-                return answer;
-            }
-        }
-        panic!("the server is never content");
-    }
-
-    async fn push(&mut self) -> (String, String) {
-        let ask = Ask::new(self.client, BACK, "openid orders:read");
-        let form = ask.form();
-        let answer = self.post("/par", &form).await;
-        assert_eq!(answer.status, 201, "{}", answer.body);
-        (answer.text("request_uri"), ask.verifier)
-    }
-
-    /// A code for what was pushed, with its verifier.
-    async fn code(&mut self) -> (String, String) {
-        let (uri, verifier) = self.push().await;
-        let mut ask = Ask::new(self.client, BACK, "openid");
-        ask.parameters = [("client_id", self.client), ("request_uri", &uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        (Browser::default().sign_in(&self.scene.world, &ask, "alice").await["code"].clone(), verifier)
-    }
-
-    async fn exchange(&mut self, code: &str, verifier: &str) -> Answer {
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("client_id", self.client),
-            ("code", code),
-            ("code_verifier", verifier),
-            ("redirect_uri", BACK),
-        ];
-        self.post("/token", &form).await
-    }
-
-    async fn refresh(&mut self, token: &str) -> Answer {
-        self.post("/token", &[("grant_type", "refresh_token"), ("client_id", self.client), ("refresh_token", token)]).await
-    }
+/// An attestation with this header, for this key.
+fn vouched(scene: &Scene, phone: &Phone<'_>, header: &Json, jwk: &Json) -> String {
+    let now_s = phone.now_s();
+    let claims = json!({ "sub": phone.client, "iat": now_s, "exp": now_s + 3600, "cnf": { "jwk": jwk } });
+    jws::sign_with_header(&scene.attester, header, &claims).unwrap()
 }
 
 async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
@@ -197,9 +76,9 @@ async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
 async fn an_installation_holds_what_it_got() {
     on_every_engine(|scene| async move {
         for client in ["attested", "popping"] {
-            let mut phone = Phone::new(&scene, client);
-            let mut other = Phone::new(&scene, client);
-            let (code, verifier) = phone.code().await;
+            let mut phone = scene.phone(client);
+            let mut other = scene.phone(client);
+            let (code, verifier) = phone.code("openid orders:read").await;
             assert_eq!(other.exchange(&code, &verifier).await.error(), (400, "invalid_grant"), "{client}");
             let tokens = phone.exchange(&code, &verifier).await;
             assert_eq!(tokens.status, 200, "{client}: {}", tokens.body);
@@ -226,18 +105,18 @@ async fn an_installation_holds_what_it_got() {
 async fn an_old_attestation_is_renewed_and_nothing_is_lost() {
     on_every_engine(|scene| async move {
         for client in ["attested", "popping"] {
-            let mut phone = Phone::new(&scene, client);
-            let (code, verifier) = phone.code().await;
+            let mut phone = scene.phone(client);
+            let (code, verifier) = phone.code("openid orders:read").await;
             let token = phone.exchange(&code, &verifier).await.text("refresh_token");
             scene.world.advance_s(3601);
             assert_eq!(phone.refresh(&token).await.error(), (400, "use_fresh_attestation"), "{client}");
-            phone.attest(90_000);
+            phone.attest_for(90_000);
             let next = phone.refresh(&token).await;
             assert_eq!(next.status, 200, "{client}: {}", next.body);
             // Not over by exp, but older than max_age.
             scene.world.advance_s(86_401);
             assert_eq!(phone.refresh(&next.text("refresh_token")).await.error(), (400, "use_fresh_attestation"), "{client}");
-            phone.attest(3600);
+            phone.attest_for(3600);
             assert_eq!(phone.refresh(&next.text("refresh_token")).await.status, 200);
         }
         scene.world.stop().await;
@@ -251,8 +130,8 @@ async fn an_old_attestation_is_renewed_and_nothing_is_lost() {
 async fn suspicion_asks_an_installation_for_fresh_evidence() {
     on_every_engine(|scene| async move {
         for (at, client) in ["attested", "popping"].into_iter().enumerate() {
-            let mut phone = Phone::new(&scene, client);
-            let (code, verifier) = phone.code().await;
+            let mut phone = scene.phone(client);
+            let (code, verifier) = phone.code("openid orders:read").await;
             let mut newest = phone.exchange(&code, &verifier).await.text("refresh_token");
             for turn in 0..6 {
                 assert_eq!(scene.world.audited("suspected_two_holders").await, at, "{client} {turn}");
@@ -264,7 +143,7 @@ async fn suspicion_asks_an_installation_for_fresh_evidence() {
             assert_eq!(scene.world.audited("suspected_two_holders").await, at + 1);
             scene.world.advance_s(2);
             assert_eq!(phone.refresh(&newest).await.error(), (400, "use_fresh_attestation"), "{client}");
-            phone.attest(3600);
+            phone.attest_for(3600);
             for _ in 0..2 {
                 let next = phone.refresh(&newest).await;
                 assert_eq!(next.status, 200, "{client}: {}", next.body);
@@ -283,20 +162,21 @@ async fn no_proof_no_client() {
         let form = |client: &'static str| [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", "sr_x")];
         // The twin: with all in order the request gets as far as the token itself.
         for client in ["attested", "popping"] {
-            let mut phone = Phone::new(&scene, client);
+            let mut phone = scene.phone(client);
             assert_eq!(phone.post("/token", &form(client)).await.error(), (400, "invalid_grant"), "{client}");
             let good = phone.headers("/token");
-            let mut stranger = Phone::new(&scene, client);
+            let mut stranger = scene.phone(client);
             (stranger.nonce, stranger.challenge) = (phone.nonce.clone(), phone.challenge.clone());
-            let unknown = Scene { world: World::start(Engine::Sqlite).await, attester: PrivateKey::generate(Algorithm::ES256).unwrap() };
-            let forged = Phone::new(&unknown, client).attestation;
+            let unknown = Scene { world: World::start(Engine::Sqlite).await, attester: new_key() };
+            let forged = unknown.phone(client).attestation.unwrap();
             let theirs = stranger.headers("/token")[1].clone();
             let both = format!("{},{}", good[0].1, good[0].1);
             let mut private = phone.key.public().to_jwk();
             private["d"] = "AAAA".into();
-            let leaking = phone.vouched(&json!({ "alg": "ES256", "typ": "oauth-client-attestation+jwt" }), &private);
-            let twin = phone.vouched(&json!({ "alg": "ES256", "typ": "oauth-client-attestation+jwt" }), &phone.key.public().to_jwk());
-            let answer = phone.send("/token", &form(client), &[(good[0].0, twin.clone()), good[1].clone()]).await;
+            let leaking = vouched(&scene, &phone, &json!({ "alg": "ES256", "typ": "oauth-client-attestation+jwt" }), &private);
+            let twin =
+                vouched(&scene, &phone, &json!({ "alg": "ES256", "typ": "oauth-client-attestation+jwt" }), &phone.key.public().to_jwk());
+            let answer = phone.send_headers(&scene.world, "/token", &form(client), &[(good[0].0, twin.clone()), good[1].clone()]).await;
             assert_ne!(answer.error().1, "invalid_client_attestation", "{client}: the same without the private member");
             let body = twin.split('.').nth(1).unwrap().to_owned();
             let none = format!("{}.{body}.", base64url::encode(br#"{"alg":"none","typ":"oauth-client-attestation+jwt"}"#));
@@ -312,7 +192,7 @@ async fn no_proof_no_client() {
                 bad("attestation twice", vec![good[0].clone(), good[0].clone(), good[1].clone()], (400, "invalid_client_attestation")),
                 bad(
                     "another's attestation",
-                    vec![(good[0].0, stranger.attestation.clone()), good[1].clone()],
+                    vec![(good[0].0, stranger.attestation.clone().unwrap()), good[1].clone()],
                     (400, "invalid_client_attestation"),
                 ),
                 bad("unknown attester", vec![(good[0].0, forged), good[1].clone()], (400, "invalid_client_attestation")),
@@ -322,30 +202,35 @@ async fn no_proof_no_client() {
                 bad("a private key in cnf", vec![(good[0].0, leaking), good[1].clone()], (400, "invalid_client_attestation")),
                 bad("not a JWT", vec![(good[0].0, "{}".to_owned()), good[1].clone()], (400, "invalid_client_attestation")),
             ] {
-                let answer = phone.send("/token", &form(client), &headers).await;
+                let answer = phone.send_headers(&scene.world, "/token", &form(client), &headers).await;
                 assert_eq!(answer.error(), wanted, "{client} {name}");
             }
             unknown.world.stop().await;
             // Leaving it out is no way round at any endpoint.
             for path in ["/par", "/revoke", "/token"] {
-                let answer = phone.send(path, &[("client_id", client), ("token", "sr_x"), ("grant_type", "refresh_token")], &[]).await;
+                let answer = phone
+                    .send_headers(&scene.world, path, &[("client_id", client), ("token", "sr_x"), ("grant_type", "refresh_token")], &[])
+                    .await;
                 assert_eq!(answer.error(), (401, "invalid_client"), "{client} {path}");
             }
             let revoked = phone.post("/revoke", &[("client_id", client), ("token", "sr_x")]).await;
             assert_eq!(revoked.status, 200, "{client}: with it the request is served: {}", revoked.body);
         }
         // Combined mode has no PoP header, not even a good one.
-        let mut combined = Phone::new(&scene, "attested");
+        let mut combined = scene.phone("attested");
         assert_eq!(combined.post("/token", &form("attested")).await.error(), (400, "invalid_grant"));
         let challenge = scene.world.http.post(scene.world.url("/challenge")).send().await.unwrap().json::<Json>().await.unwrap();
         let challenge = challenge["attestation_challenge"].as_str();
         let pop = client_attestation::make_pop(&combined.key, &scene.world.issuer, &fresh(), challenge, combined.now_s()).unwrap();
         let mut headers = combined.headers("/token");
         headers.push(("oauth-client-attestation-pop", pop));
-        assert_eq!(combined.send("/token", &form("attested"), &headers).await.error(), (400, "invalid_client_attestation"));
+        assert_eq!(
+            combined.send_headers(&scene.world, "/token", &form("attested"), &headers).await.error(),
+            (400, "invalid_client_attestation")
+        );
         // An attestation for one client is none for another; a client that is not attested ignores the headers.
-        let phone = Phone::new(&scene, "attested");
-        let other = phone.send("/token", &form("popping"), &phone.headers("/token")).await;
+        let phone = scene.phone("attested");
+        let other = phone.send_headers(&scene.world, "/token", &form("popping"), &phone.headers("/token")).await;
         assert_eq!(other.error(), (400, "invalid_request"));
         scene.world.stop().await;
     })
@@ -356,37 +241,47 @@ async fn no_proof_no_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pop_answers_a_challenge_of_ours_once() {
     on_every_engine(|scene| async move {
-        let mut phone = Phone::new(&scene, "popping");
+        let mut phone = scene.phone("popping");
         let handed = scene.world.http.post(scene.world.url("/challenge")).send().await.unwrap();
         assert!(handed.headers().contains_key("dpop-nonce") && handed.headers()["cache-control"] == "no-store");
         phone.challenge = handed.json::<Json>().await.unwrap()["attestation_challenge"].as_str().map(str::to_owned);
         let form = [("grant_type", "client_credentials"), ("client_id", "popping")];
         let good = phone.headers("/token");
-        let once = phone.send("/token", &form, &good).await;
+        let once = phone.send_headers(&scene.world, "/token", &form, &good).await;
         assert_eq!(once.error(), (400, "unauthorized_client"), "authenticated, but not for this grant");
         // A PoP is burnt by what it changes.
         let ask = Ask::new("popping", BACK, "openid orders:read");
         let pushed: Vec<(&str, &str)> = ask.form();
-        assert_eq!(phone.send("/par", &pushed, &good).await.status, 201);
-        let replayed = phone.send("/par", &pushed, &good).await;
+        assert_eq!(phone.send_headers(&scene.world, "/par", &pushed, &good).await.status, 201);
+        let replayed = phone.send_headers(&scene.world, "/par", &pushed, &good).await;
         assert_eq!(replayed.error(), (400, "use_attestation_challenge"));
-        assert!(replayed.challenge.is_some());
+        assert!(replayed.challenge().is_some());
         for (name, challenge) in [("none", None), ("made up", Some("AAAA".to_owned()))] {
             phone.challenge = challenge;
-            assert_eq!(phone.send("/par", &pushed, &phone.headers("/par")).await.error(), (400, "use_attestation_challenge"), "{name}");
+            assert_eq!(
+                phone.send_headers(&scene.world, "/par", &pushed, &phone.headers("/par")).await.error(),
+                (400, "use_attestation_challenge"),
+                "{name}"
+            );
         }
         // A challenge for evidence is none for a PoP, nor the other way round.
         let (_, evidence) = scene.world.post("/attest/challenge", &[("client_id", "ours")], None).await;
         phone.challenge = Some(evidence["challenge"].as_str().unwrap().to_owned());
-        assert_eq!(phone.send("/par", &pushed, &phone.headers("/par")).await.error(), (400, "use_attestation_challenge"));
-        phone.challenge = replayed.challenge;
+        assert_eq!(
+            phone.send_headers(&scene.world, "/par", &pushed, &phone.headers("/par")).await.error(),
+            (400, "use_attestation_challenge")
+        );
+        phone.challenge = replayed.challenge();
         let elsewhere =
             client_attestation::make_pop(&phone.key, "https://evil.test", &fresh(), phone.challenge.as_deref(), phone.now_s()).unwrap();
-        let headers = vec![("oauth-client-attestation", phone.attestation.clone()), ("oauth-client-attestation-pop", elsewhere)];
-        assert_eq!(phone.send("/par", &pushed, &headers).await.error(), (400, "invalid_client_attestation"));
-        assert_eq!(phone.send("/par", &pushed, &phone.headers("/par")).await.status, 201);
+        let headers = vec![("oauth-client-attestation", phone.attestation.clone().unwrap()), ("oauth-client-attestation-pop", elsewhere)];
+        assert_eq!(phone.send_headers(&scene.world, "/par", &pushed, &headers).await.error(), (400, "invalid_client_attestation"));
+        assert_eq!(phone.send_headers(&scene.world, "/par", &pushed, &phone.headers("/par")).await.status, 201);
         scene.world.advance_s(400);
-        assert_eq!(phone.send("/par", &pushed, &phone.headers("/par")).await.error(), (400, "use_attestation_challenge"));
+        assert_eq!(
+            phone.send_headers(&scene.world, "/par", &pushed, &phone.headers("/par")).await.error(),
+            (400, "use_attestation_challenge")
+        );
         scene.world.stop().await;
     })
     .await;
@@ -397,20 +292,16 @@ async fn a_pop_answers_a_challenge_of_ours_once() {
 async fn an_attestation_already_seen_dies_with_its_attesters_key() {
     on_every_engine(|scene| async move {
         for client in ["attested", "popping"] {
-            let mut phone = Phone::new(&scene, client);
-            let (code, verifier) = phone.code().await;
+            let mut phone = scene.phone(client);
+            let (code, verifier) = phone.code("openid orders:read").await;
             let mut token = phone.exchange(&code, &verifier).await.text("refresh_token");
-            let reload = async |text: &str| {
-                std::fs::write(scene.world.file(), text).unwrap();
-                symbolon::serve::reload(&scene.world.running.shared, &scene.world.file()).await.unwrap();
+            let known = async |attester: &PrivateKey| {
+                let key = format!("client.{client}.attestation.attester_jwks = {}", jwks_with_kid(attester, scene.attester.kid()));
+                scene.world.reload(|it| it.with(&key)).await;
             };
-            let other = PrivateKey::generate(Algorithm::ES256).unwrap();
-            let (mine, theirs) = (scene.attester.public().to_jwk(), other.public().to_jwk());
-            let text = scene.world.text.clone();
-            let text_of_theirs = text.replace(&mine["x"].to_string(), &theirs["x"].to_string());
-            reload(&text_of_theirs.replace(&mine["y"].to_string(), &theirs["y"].to_string())).await;
+            known(&new_key()).await;
             assert_eq!(phone.refresh(&token).await.error(), (400, "invalid_client_attestation"), "{client}: its key is gone");
-            reload(&text).await;
+            known(&scene.attester).await;
             for _ in 0..3 {
                 token = phone.refresh(&token).await.text("refresh_token");
                 assert!(!token.is_empty(), "{client}: the same attestation, with its key again");
@@ -431,12 +322,12 @@ async fn a_jku_is_not_fetched() {
     let url = format!("http://{}/jwks", trap.local_addr().unwrap());
     let header = json!({ "alg": "ES256", "typ": "oauth-client-attestation+jwt", "jku": url });
     let form = [("grant_type", "refresh_token"), ("client_id", "attested"), ("refresh_token", "sr_x")];
-    let mut phone = Phone::new(&scene, "attested");
+    let mut phone = scene.phone("attested");
     assert_eq!(phone.post("/token", &form).await.error(), (400, "invalid_grant"));
     let claims =
         json!({ "sub": "attested", "iat": phone.now_s(), "exp": phone.now_s() + 3600, "cnf": { "jwk": phone.key.public().to_jwk() } });
-    let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();
-    let kept = std::mem::replace(&mut phone.attestation, jws::sign_with_header(&stranger, &header, &claims).unwrap());
+    let stranger = new_key();
+    let kept = phone.attestation.replace(jws::sign_with_header(&stranger, &header, &claims).unwrap());
     assert_eq!(phone.post("/token", &form).await.error(), (400, "invalid_client_attestation"));
     let asked = tokio::time::timeout(std::time::Duration::from_millis(200), trap.accept()).await;
     assert!(asked.is_err(), "nobody may come");
@@ -450,7 +341,7 @@ async fn a_jku_is_not_fetched() {
 async fn the_challenge_is_exposed_to_pages() {
     let scene = Scene::start(Engine::Sqlite).await;
     let form = [("grant_type", "refresh_token"), ("client_id", "popping"), ("refresh_token", "sr_x")];
-    let phone = Phone::new(&scene, "popping");
+    let phone = scene.phone("popping");
     let mut request = scene.world.http.post(scene.world.url("/token")).form(&form).header("origin", "https://app.example.com");
     for (name, value) in phone.headers("/token") {
         request = request.header(name, value);

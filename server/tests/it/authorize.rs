@@ -243,9 +243,7 @@ async fn state_comes_back_unchanged_and_splits_nothing() {
 /// code; and the code is worth nothing without the key that its client must prove.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_front_channel_carries_a_code_and_nothing_else() {
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db").replacen("[client.shop-ios]\n", "[client.shop-ios]\ndpop = \"required\"\n", 1);
-    let world = World::with(&text, port).await;
+    let world = Configuration::on(Engine::Sqlite).await.set("client.shop-ios.dpop", "required").start().await;
     let ask = Ask::native("openid orders:read").with("nonce", "n-1");
     let mut browser = Browser::default();
     let page = browser.open(&world, &ask).await;
@@ -266,7 +264,7 @@ async fn the_front_channel_carries_a_code_and_nothing_else() {
     assert_eq!(back.keys().collect::<Vec<_>>(), ["code", "iss", "state"]);
     let (status, refused) = world.exchange(&back["code"], &ask.verifier).await;
     assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_dpop_proof")));
-    let tokens = crate::dpop::App::new(&world).exchange(&back["code"], &ask).await;
+    let tokens = world.phone().exchange(&back["code"], &ask.verifier).await;
     assert_eq!((tokens.status, tokens.text("token_type").as_str()), (200, "DPoP"), "{}", tokens.body);
     // Signed in, the browser would be answered at once.
     for kind in ["token", "id_token", "code token", "code id_token", "id_token token", "code id_token token", "none", "code code", "CODE"] {
@@ -337,10 +335,9 @@ async fn only_a_click_consents() {
 /// not forgotten; and asking for an acr never makes do with fewer proofs than the client's own sign-in.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_demand_is_met_or_refused() {
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db").replacen("[client.other-ios]\n", "[client.other-ios]\nlogin = \"two\"\n", 1)
-        + "[login.default]\nrequire = [\"password\"]\nacr = \"urn:one\"\n[login.two]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n";
-    let world = World::with(&text, port).await;
+    let policies =
+        "[login.default]\nrequire = [\"password\"]\nacr = \"urn:one\"\n[login.two]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n";
+    let world = Configuration::on(Engine::Sqlite).await.with(policies).set("client.other-ios.login", "two").start().await;
     let mut browser = Browser::default();
     let signed_in = browser.sign_in(&world, &Ask::native("openid"), "alice").await;
     assert!(signed_in.contains_key("code"));

@@ -8,9 +8,8 @@ use tokio::net::{TcpSocket, TcpStream};
 const ASK: &[u8] = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
 
 async fn limited(line: &str) -> (World, u16) {
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db").replacen("development = true", &format!("development = true\n{line}"), 1);
-    (World::with(&text, port).await, port)
+    let configuration = Configuration::on(Engine::Sqlite).await.with(line);
+    (configuration.start().await, configuration.port)
 }
 
 /// From an address of its own, so that nothing else counts.

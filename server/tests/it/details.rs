@@ -6,20 +6,15 @@ use serde_json::{Value as Json, json};
 const PAYMENTS: &str = "https://api.example.com/payments";
 
 async fn world(engine: Engine) -> World {
-    let port = free_port();
-    let text = configuration(port, &database(engine).await).replacen(
-        "[client.shop-ios]\n",
-        "[client.shop-ios]\nauthorization_details_types = [\"payment\"]\n",
-        1,
-    );
-    let text = format!(
-        "{text}\n[api.payments]\naudience = \"{PAYMENTS}\"\n[api.payments.authorization_details.payment]\ntext = \"Pay once\"\n\
+    let payments = format!(
+        "[api.payments]\naudience = \"{PAYMENTS}\"\n[api.payments.authorization_details.payment]\ntext = \"Pay once\"\n\
          [api.payments.authorization_details.payment.schema]\nrequired = [\"amount\", \"to\"]\n\
          [api.payments.authorization_details.payment.schema.properties]\namount = {{ type = \"string\", pattern = \"^[0-9]+[.][0-9]{{2}} EUR$\" }}\n\
          to = {{ type = \"string\", maxLength = 100 }}\n\
          [api.payments.authorization_details.other]\ntext = \"Other\"\nschema = {{ properties = {{ a = {{ type = \"string\" }} }} }}\n"
     );
-    World::with(&text, port).await
+    let configuration = Configuration::on(engine).await.with(&payments);
+    configuration.set("client.shop-ios.authorization_details_types", vec!["payment"]).start().await
 }
 
 fn payment(amount: &str) -> Json {
@@ -133,13 +128,11 @@ async fn only_what_the_schema_names() {
 /// A client that may have nothing of an API that it lists would never get a token for it: that is said when the configuration is read.
 #[test]
 fn an_api_is_listed_with_something_of_it() {
-    let text = configuration(1, "sqlite:test.db");
     let read = |more: &str| {
         let client = "[client.x]\nkind = \"native\"\nredirect_uris = [\"https://x.example.com/cb\"]\n";
         let payments =
             "[api.pay]\naudience = \"https://pay.example.com\"\n[api.pay.authorization_details.payment]\ntext = \"Pay\"\nschema = { }\n";
-        let read = symbolon::config::Config::from_text(&format!("{text}\n{payments}{client}{more}\n"), "test.toml", &|_| None);
-        read.err().map(|it| it.to_string()).unwrap_or_default()
+        Configuration::to_read().with(&format!("{payments}{client}{more}")).read().err().unwrap_or_default()
     };
     assert!(read("apis = { orders = [] }").contains("apis.orders names no scope"));
     assert_eq!(read("apis = { orders = [\"orders:read\"] }"), "");

@@ -2,120 +2,20 @@
 
 use crate::world::*;
 use serde_json::{Value as Json, json};
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+
 use symbolon_oauth::{dpop, jws};
-
-/// An app with a key.
-pub struct App<'a> {
-    pub world: &'a World,
-    pub key: PrivateKey,
-    pub nonce: Option<String>,
-}
-
-pub struct Answer {
-    pub status: u16,
-    pub nonce: Option<String>,
-    pub challenge: String,
-    pub body: Json,
-}
-
-impl Answer {
-    pub fn error(&self) -> (u16, &str) {
-        (self.status, self.body["error"].as_str().unwrap_or_default())
-    }
-    pub fn text(&self, name: &str) -> String {
-        self.body[name].as_str().unwrap_or_default().to_owned()
-    }
-}
-
-fn fresh() -> String {
-    symbolon_oauth::base64url::encode(&symbolon::seal::random::<16>().unwrap())
-}
-
-impl<'a> App<'a> {
-    pub fn new(world: &'a World) -> Self {
-        Self { world, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None }
-    }
-
-    fn now_s(&self) -> i64 {
-        self.world.running.shared.now().now_ms() / 1000
-    }
-
-    pub fn proof(&self, method: &str, path: &str, token: Option<&str>) -> String {
-        dpop::make(&self.key, method, &self.world.url(path), self.nonce.as_deref(), token, &fresh(), self.now_s()).unwrap()
-    }
-
-    pub async fn send(&self, path: &str, form: &[(&str, &str)], proofs: &[&str]) -> Answer {
-        self.send_to(self.world, path, form, proofs).await
-    }
-
-    /// To this node; proofs name the issuer, behind which all of them stand.
-    pub async fn send_to(&self, node: &World, path: &str, form: &[(&str, &str)], proofs: &[&str]) -> Answer {
-        let mut request = node.http.post(node.url(path)).form(form);
-        for proof in proofs {
-            request = request.header("dpop", *proof);
-        }
-        answered(request).await
-    }
-
-    /// Sends a form with a proof; learns the nonce.
-    pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
-        for _ in 0..2 {
-            let answer = self.send(path, form, &[&self.proof("POST", path, None)]).await;
-            self.nonce = answer.nonce.clone();
-            if answer.error() != (400, "use_dpop_nonce") {
-                return answer;
-            }
-        }
-        panic!("the nonce is never good");
-    }
-
-    async fn code(&self, ask: &Ask) -> String {
-        Browser::default().sign_in(self.world, ask, "alice").await["code"].clone()
-    }
-
-    pub async fn exchange(&mut self, code: &str, ask: &Ask) -> Answer {
-        let form = [
-            ("grant_type", "authorization_code"),
-            ("client_id", "shop-ios"),
-            ("code", code),
-            ("code_verifier", &ask.verifier),
-            ("redirect_uri", NATIVE_BACK),
-        ];
-        self.post("/token", &form).await
-    }
-
-    pub async fn tokens(&mut self, scope: &str) -> Answer {
-        let ask = Ask::native(scope);
-        let code = self.code(&ask).await;
-        let answer = self.exchange(&code, &ask).await;
-        assert_eq!(answer.status, 200, "{}", answer.body);
-        answer
-    }
-
-    pub async fn refresh(&mut self, token: &str) -> Answer {
-        self.post("/token", &[("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token)]).await
-    }
-}
-
-async fn answered(request: reqwest::RequestBuilder) -> Answer {
-    let answer = request.send().await.unwrap();
-    let text = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned());
-    let (status, nonce, challenge) = (answer.status().as_u16(), text("dpop-nonce"), text("www-authenticate").unwrap_or_default());
-    Answer { status, nonce, challenge, body: answer.json().await.unwrap_or(Json::Null) }
-}
 
 /// 141-F, 146-F: a bound token says so, refreshes converge at any age; another key, or none, gets nothing, not even at once after the
 /// owner's refresh, and ends nothing: it raises an alarm.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_holds_its_session() {
     on_every_engine(|world| async move {
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let tokens = app.tokens("openid orders:read").await;
         assert_eq!(tokens.text("token_type"), "DPoP");
         assert_eq!(claims(&tokens.text("access_token"))["cnf"], json!({ "jkt": app.key.kid() }));
         let first = tokens.text("refresh_token");
-        let mut thief = App::new(&world);
+        let mut thief = world.phone();
         assert_eq!(thief.refresh(&first).await.error(), (400, "invalid_grant"));
         let (status, bare) = world.refresh(&first).await;
         assert_eq!((status, bare["error"].as_str()), (400, Some("invalid_grant")), "without any proof");
@@ -140,12 +40,12 @@ async fn a_key_holds_its_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn only_who_holds_a_session_revokes_it() {
     on_every_engine(|world| async move {
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let tokens = app.tokens("openid orders:read").await;
         let (first, access) = (tokens.text("refresh_token"), tokens.text("access_token"));
         let second = app.refresh(&first).await.text("refresh_token");
         let third = app.refresh(&second).await.text("refresh_token");
-        let mut thief = App::new(&world);
+        let mut thief = world.phone();
         for token in [&first, &second, &third, &access] {
             let form = [("client_id", "shop-ios"), ("token", token.as_str())];
             assert_eq!(app.send("/revoke", &form, &[]).await.error(), (400, "invalid_grant"), "without a proof");
@@ -154,7 +54,7 @@ async fn only_who_holds_a_session_revokes_it() {
         assert_eq!(world.audited("revocation_refused").await, 1, "one alarm a minute");
         // RFC 7009 2.2: an invalid token is no error, and ends nothing.
         let form = |token: &str| [("client_id", "shop-ios".to_owned()), ("token", token.to_owned())];
-        let revoke = async |app: &mut App, token: &str| {
+        let revoke = async |app: &mut Phone<'_>, token: &str| {
             let form = form(token);
             app.post("/revoke", &[("client_id", &form[0].1), ("token", &form[1].1)]).await.status
         };
@@ -177,11 +77,11 @@ async fn only_who_holds_a_session_revokes_it() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stolen_token_without_its_key_raises_an_alarm() {
     on_every_engine(|world| async move {
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let first = app.tokens("orders:read").await.text("refresh_token");
         let second = app.refresh(&first).await.text("refresh_token");
         assert_eq!(world.audited("refresh_in_wrong_hands").await, 0);
-        let mut thief = App::new(&world);
+        let mut thief = world.phone();
         // Within the window of a retry and after it, with another key, without one, as another client (which is an entry of its own).
         for token in [&first, &second] {
             assert_eq!(thief.refresh(token).await.error(), (400, "invalid_grant"));
@@ -205,11 +105,11 @@ async fn a_stolen_token_without_its_key_raises_an_alarm() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_holders_of_one_key_are_suspected() {
     on_every_engine(|world| async move {
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let mut browser = Browser::default();
         let ask = Ask::native("openid orders:read");
         let code = browser.sign_in(&world, &ask, "alice").await["code"].clone();
-        let mut newest = app.exchange(&code, &ask).await.text("refresh_token");
+        let mut newest = app.exchange(&code, &ask.verifier).await.text("refresh_token");
         let mut turn = async |late: bool| {
             let next = app.refresh(&newest).await.text("refresh_token");
             world.advance_s(if late { 20 } else { 2 });
@@ -245,20 +145,14 @@ async fn two_holders_of_one_key_are_suspected() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_of_mode_keeps_the_session() {
     for engine in engines() {
-        let port = free_port();
-        let bound = "[client.shop-ios]\ndpop = \"required\"\n";
-        let text = configuration(port, &database(engine).await).replacen("[client.shop-ios]\n", bound, 1);
-        let world = World::with(&format!("{text}\n[client.shop-ios.refresh]\nmode = \"rotate\"\n"), port).await;
-        let mode = async |from: &str, to: &str| {
-            let text = std::fs::read_to_string(world.file()).unwrap();
-            std::fs::write(world.file(), text.replacen(&format!("mode = \"{from}\""), &format!("mode = \"{to}\""), 1)).unwrap();
-            symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
-        };
-        let mut app = App::new(&world);
+        let bound = Configuration::on(engine).await.set("client.shop-ios.dpop", "required");
+        let world = bound.set("client.shop-ios.refresh.mode", "rotate").start().await;
+        let mode = async |mode: &str| world.reload(|it| it.set("client.shop-ios.refresh.mode", mode)).await;
+        let mut app = world.phone();
         let first = app.tokens("orders:read").await.text("refresh_token");
         let second = app.refresh(&first).await.text("refresh_token");
         assert_ne!(first, second);
-        mode("rotate", "static").await;
+        mode("static").await;
         for presented in [&second, &first, &second] {
             let answer = app.refresh(presented).await;
             assert_eq!((answer.status, answer.text("refresh_token")), (200, second.clone()));
@@ -270,7 +164,7 @@ async fn a_change_of_mode_keeps_the_session() {
         let ahead = app.refresh(&second).await;
         assert_eq!((ahead.status, ahead.text("refresh_token")), (200, second.clone()));
         assert_eq!(world.audited("store_behind").await, 1);
-        mode("static", "rotate").await;
+        mode("rotate").await;
         let third = app.refresh(&second).await.text("refresh_token");
         assert_ne!(second, third);
         assert_eq!(app.refresh(&third).await.status, 200);
@@ -281,25 +175,24 @@ async fn a_change_of_mode_keeps_the_session() {
 /// A refresh token that stays needs something that holds it: else the configuration is refused, and says what would do.
 #[test]
 fn static_mode_without_a_holder_is_a_mistake() {
-    let text = format!("{}\n[client.shop-ios.refresh]\nmode = \"static\"\n", configuration(1, "sqlite:x.db"));
-    let read = |text: &str| symbolon::config::Config::from_text(text, "x", &|_| None).map(|_| ()).map_err(|it| it.to_string());
-    let said = read(&text).unwrap_err();
+    let stays = Configuration::to_read().set("client.shop-ios.refresh.mode", "static");
+    let said = stays.read().unwrap_err();
     assert!(said.contains("[client.shop-ios]") && said.contains("refresh.mode = \"static\" needs"), "{said}");
-    assert_eq!(read(&text.replacen("[client.shop-ios]\n", "[client.shop-ios]\ndpop = \"required\"\n", 1)), Ok(()));
-    assert_eq!(read(&text.replacen("[client.shop-ios.refresh]", "[client.shop-web.refresh]", 1)), Ok(()));
+    assert_eq!(stays.set("client.shop-ios.dpop", "required").read(), Ok(()));
+    assert_eq!(Configuration::to_read().set("client.shop-web.refresh.mode", "static").read(), Ok(()));
 }
 
 /// 180-D, 181-D: the key is named by dpop_jkt or by a proof at PAR; the code is then for that key alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_for_the_key_it_was_asked_for() {
     on_every_engine(|world| async move {
-        let mut app = App::new(&world);
-        let mut thief = App::new(&world);
+        let mut app = world.phone();
+        let mut thief = world.phone();
         let named = Ask::native("openid orders:read").with("dpop_jkt", app.key.kid());
-        let code = app.code(&named).await;
-        assert_eq!(thief.exchange(&code, &named).await.error(), (400, "invalid_grant"));
+        let code = app.code_for(&named, "alice").await.unwrap();
+        assert_eq!(thief.exchange(&code, &named.verifier).await.error(), (400, "invalid_grant"));
         assert_eq!(world.exchange(&code, &named.verifier).await.1["error"], "invalid_grant");
-        assert_eq!(app.exchange(&code, &named).await.status, 200);
+        assert_eq!(app.exchange(&code, &named.verifier).await.status, 200);
 
         let pushed = Ask::native("openid orders:read");
         let form = pushed.form();
@@ -308,9 +201,9 @@ async fn a_code_is_for_the_key_it_was_asked_for() {
             parameters: [("client_id", "shop-ios"), ("request_uri", &uri)].map(|(k, v)| (k.to_owned(), v.to_owned())).into(),
             ..pushed.clone()
         };
-        let code = app.code(&ask).await;
-        assert_eq!(thief.exchange(&code, &pushed).await.error(), (400, "invalid_grant"));
-        assert_eq!(app.exchange(&code, &pushed).await.status, 200);
+        let code = app.code_for(&ask, "alice").await.unwrap();
+        assert_eq!(thief.exchange(&code, &pushed.verifier).await.error(), (400, "invalid_grant"));
+        assert_eq!(app.exchange(&code, &pushed.verifier).await.status, 200);
 
         let differs = Ask::native("openid").with("dpop_jkt", thief.key.kid());
         let form = differs.form();
@@ -330,22 +223,22 @@ async fn a_code_is_for_the_key_it_was_asked_for() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_exchange_is_answered_again() {
     on_every_engine(|world| async move {
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let ask = Ask::native("openid orders:read").with("dpop_jkt", app.key.kid());
-        let code = app.code(&ask).await;
-        let one = app.exchange(&code, &ask).await;
-        let two = app.exchange(&code, &ask).await;
+        let code = app.code_for(&ask, "alice").await.unwrap();
+        let one = app.exchange(&code, &ask.verifier).await;
+        let two = app.exchange(&code, &ask.verifier).await;
         assert_eq!((two.status, two.text("refresh_token")), (200, one.text("refresh_token")));
         assert_eq!(world.audited("code_retried").await, 1);
         let next = app.refresh(&two.text("refresh_token")).await;
         assert_eq!(next.status, 200);
-        assert_eq!(app.exchange(&code, &ask).await.error(), (400, "invalid_grant"), "it was used since");
+        assert_eq!(app.exchange(&code, &ask.verifier).await.error(), (400, "invalid_grant"), "it was used since");
         assert_eq!(app.refresh(&next.text("refresh_token")).await.error(), (400, "invalid_grant"), "and so all of it has ended");
 
-        let code = app.code(&ask).await;
-        assert_eq!(app.exchange(&code, &ask).await.status, 200);
+        let code = app.code_for(&ask, "alice").await.unwrap();
+        assert_eq!(app.exchange(&code, &ask.verifier).await.status, 200);
         world.advance_s(61);
-        assert_eq!(app.exchange(&code, &ask).await.error(), (400, "invalid_grant"), "the minute is over");
+        assert_eq!(app.exchange(&code, &ask.verifier).await.error(), (400, "invalid_grant"), "the minute is over");
         world.stop().await;
     })
     .await;
@@ -355,7 +248,7 @@ async fn a_lost_exchange_is_answered_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_is_for_one_request() {
     on_every_engine(|world| async move {
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let token = app.tokens("openid orders:read").await.text("refresh_token");
         let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
         let now_s = app.now_s();
@@ -379,7 +272,7 @@ async fn a_proof_is_for_one_request() {
         ] {
             let answer = app.send("/token", &form, &[&proof]).await;
             assert_eq!(answer.error(), (400, wanted), "{name}: {}", answer.body);
-            assert!(answer.nonce.is_some(), "{name}");
+            assert!(answer.nonce().is_some(), "{name}");
         }
         // 174-D, 176-D: what the header says of itself and of the key; a further member is no defect.
         let jwk = app.key.public().to_jwk();
@@ -403,16 +296,16 @@ async fn a_proof_is_for_one_request() {
         let twice = made("POST", &good_url, nonce, "j8", now_s);
         assert_eq!(app.send("/token", &form, &[&twice, &twice]).await.error(), (400, "invalid_dpop_proof"), "two headers");
         let spoofed = world.http.post(&good_url).form(&form).header("x-forwarded-host", "evil.test");
-        let spoofed = answered(spoofed.header("dpop", made("POST", "https://evil.test/token", nonce, "j9", now_s))).await;
+        let spoofed = Answer::to(spoofed.header("dpop", made("POST", "https://evil.test/token", nonce, "j9", now_s))).await;
         assert_eq!(spoofed.error(), (400, "invalid_dpop_proof"));
         let good = made("POST", &good_url, nonce, "j10", now_s);
         assert_eq!(app.send("/token", &form, &[&good]).await.status, 200);
         let replayed = app.send("/token", &form, &[&good]).await;
         assert_eq!(replayed.error(), (400, "use_dpop_nonce"), "a proof works once; a request sent twice heals itself");
-        let healed = app.send("/token", &form, &[&made("POST", &good_url, replayed.nonce.as_deref(), "j11", now_s)]).await;
+        let healed = app.send("/token", &form, &[&made("POST", &good_url, replayed.nonce().as_deref(), "j11", now_s)]).await;
         assert_eq!(healed.status, 200);
         // 168-D: the same jti under another key is another proof.
-        let other = App::new(&world);
+        let other = world.phone();
         let theirs = dpop::make(&other.key, "POST", &good_url, nonce, None, "j12", now_s).unwrap();
         assert_eq!(app.send("/token", &form, &[&theirs]).await.error(), (400, "invalid_grant"));
         assert_eq!(app.send("/token", &form, &[&made("POST", &good_url, nonce, "j12", now_s)]).await.status, 200);
@@ -432,13 +325,13 @@ async fn a_proof_is_for_one_request() {
 #[tokio::test(flavor = "multi_thread")]
 async fn userinfo_is_a_resource_like_any_other() {
     on_every_engine(|world| async move {
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let tokens = app.tokens("openid profile").await;
         let (bound, unbound) =
             (tokens.text("access_token"), world.tokens("openid profile").await["access_token"].as_str().unwrap().to_owned());
         let get = |scheme: &str, token: &str, proof: Option<String>| {
             let request = world.http.get(world.url("/userinfo")).header("authorization", format!("{scheme} {token}"));
-            answered(match proof {
+            Answer::to(match proof {
                 Some(it) => request.header("dpop", it),
                 None => request,
             })
@@ -447,11 +340,16 @@ async fn userinfo_is_a_resource_like_any_other() {
         assert_eq!(get("Bearer", &bound, None).await.error(), (401, "invalid_token"));
         let bare = get("DPoP", &bound, None).await;
         assert_eq!(bare.error(), (401, "invalid_dpop_proof"));
-        assert!(bare.challenge.starts_with("DPoP ") && bare.challenge.contains("algs=\"ES256 EdDSA\""), "{}", bare.challenge);
+        assert!(
+            bare.header("www-authenticate").unwrap().starts_with("DPoP ")
+                && bare.header("www-authenticate").unwrap().contains("algs=\"ES256 EdDSA\""),
+            "{}",
+            bare.header("www-authenticate").unwrap()
+        );
         assert_eq!(get("DPoP", &unbound, Some(proof(&unbound))).await.error(), (401, "invalid_token"));
         assert_eq!(get("DPoP", &bound, Some(proof(&unbound))).await.error(), (401, "invalid_dpop_proof"), "ath of another token");
         assert_eq!(get("DPoP", &bound, Some(app.proof("POST", "/userinfo", Some(&bound)))).await.error(), (401, "invalid_dpop_proof"));
-        let other = App { world: &world, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: app.nonce.clone() };
+        let other = Phone { nonce: app.nonce.clone(), ..world.phone().with_key(new_key()) };
         assert_eq!(get("DPoP", &bound, Some(other.proof("GET", "/userinfo", Some(&bound)))).await.error(), (401, "invalid_token"));
         let good = proof(&bound);
         for (one, two) in
@@ -461,12 +359,16 @@ async fn userinfo_is_a_resource_like_any_other() {
             for (scheme, token) in [one, two] {
                 request = request.header("authorization", format!("{scheme} {token}"));
             }
-            assert_eq!(answered(request).await.error(), (400, "invalid_request"), "two headers: {} {}", one.0, two.0);
+            assert_eq!(Answer::to(request).await.error(), (400, "invalid_request"), "two headers: {} {}", one.0, two.0);
         }
         assert_eq!(get("DPoP", &bound, Some(good.clone())).await.status, 200);
         let replayed = get("DPoP", &bound, Some(good)).await;
         assert_eq!(replayed.error(), (401, "use_dpop_nonce"));
-        assert!(replayed.challenge.contains("use_dpop_nonce"), "{}", replayed.challenge);
+        assert!(
+            replayed.header("www-authenticate").unwrap().contains("use_dpop_nonce"),
+            "{}",
+            replayed.header("www-authenticate").unwrap()
+        );
         assert_eq!(get("Bearer", &unbound, None).await.status, 200);
         world.stop().await;
     })
@@ -476,14 +378,11 @@ async fn userinfo_is_a_resource_like_any_other() {
 /// 141-F: where a client or an API requires a key, there is no token without one.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_must_prove_a_key_and_who_learns_to() {
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db")
-        .replacen("[client.other-ios]\n", "[client.other-ios]\ndpop = \"required\"\n", 1)
-        .replacen("[api.ledger]\n", "[api.ledger]\ndpop = \"required\"\n", 1);
-    let world = World::with(&text, port).await;
-    let mut app = App::new(&world);
+    let configuration = Configuration::on(Engine::Sqlite).await;
+    let world = configuration.set("client.other-ios.dpop", "required").set("api.ledger.dpop", "required").start().await;
+    let mut app = world.phone();
     let ask = Ask::new("other-ios", "https://other.example.com/callback", "openid orders:read");
-    let code = app.code(&ask).await;
+    let code = app.code_for(&ask, "alice").await.unwrap();
     let form = [
         ("grant_type", "authorization_code"),
         ("client_id", "other-ios"),
@@ -512,7 +411,7 @@ async fn who_must_prove_a_key_and_who_learns_to() {
 async fn an_app_that_learns_to_prove_a_key_stays_signed_in() {
     on_every_engine(|world| async move {
         let bearer = world.tokens("openid orders:read").await["refresh_token"].as_str().unwrap().to_owned();
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let bound = app.refresh(&bearer).await;
         assert_eq!((bound.status, bound.text("token_type").as_str()), (200, "DPoP"));
         let next = bound.text("refresh_token");
@@ -524,11 +423,11 @@ async fn an_app_that_learns_to_prove_a_key_stays_signed_in() {
         assert_eq!(app.refresh(&later.text("refresh_token")).await.error(), (400, "invalid_grant"));
         let robot = [("grant_type", "client_credentials"), ("scope", "orders:read")];
         for _ in 0..2 {
-            let mut other = App::new(&world);
+            let mut other = world.phone();
             let request = |proof: String| {
-                answered(world.http.post(world.url("/token")).form(&robot).basic_auth("robot", Some(SECRET)).header("dpop", proof))
+                Answer::to(world.http.post(world.url("/token")).form(&robot).basic_auth("robot", Some(SECRET)).header("dpop", proof))
             };
-            other.nonce = request(other.proof("POST", "/token", None)).await.nonce;
+            other.nonce = request(other.proof("POST", "/token", None)).await.nonce();
             let answer = request(other.proof("POST", "/token", None)).await;
             assert_eq!(claims(&answer.text("access_token"))["cnf"]["jkt"], other.key.kid(), "{}", answer.body);
         }
@@ -541,12 +440,12 @@ async fn an_app_that_learns_to_prove_a_key_stays_signed_in() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_proof_sixty_four_times_is_one_proof() {
     on_every_engine(|world| async move {
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let token = app.tokens("openid orders:read").await.text("refresh_token");
         let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
         let proof = app.proof("POST", "/token", None);
         let requests: Vec<_> =
-            (0..64).map(|_| tokio::spawn(answered(world.http.post(world.url("/token")).form(&form).header("dpop", &proof)))).collect();
+            (0..64).map(|_| tokio::spawn(Answer::to(world.http.post(world.url("/token")).form(&form).header("dpop", &proof)))).collect();
         let (mut good, mut healing) = (0, 0);
         for request in requests {
             let answer = request.await.unwrap();

@@ -1,7 +1,7 @@
 //! What was acknowledged survives power failures, torn files, a database that goes away at COMMIT, callers who go away, a stop under
 //! load and other people's locks. Each with its twin.
 
-use crate::kill::{Server, live, post};
+use crate::killed_processes::{Server, live, post};
 use crate::world::*;
 use serde_json::Value as Json;
 use std::path::Path;
@@ -310,7 +310,7 @@ async fn a_database_that_goes_away_at_commit_leaves_no_doubt() {
         None => far.username().to_owned(),
     };
     let port = free_port();
-    let world = World::with(&configuration(port, &format!("postgres://{login}@127.0.0.1:{near}/{name}")), port).await;
+    let world = Configuration::new(port, &format!("postgres://{login}@127.0.0.1:{near}/{name}")).start().await;
     for how in [Cut::Before, Cut::Within, Cut::After] {
         let wanted = if how == Cut::After { (200, 201) } else { (503, 503) };
         let arm = || cut.store(how as u8, Ordering::SeqCst);

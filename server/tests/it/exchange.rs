@@ -3,7 +3,7 @@
 use crate::commands::symbolon;
 use crate::world::*;
 use serde_json::Value as Json;
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+
 use symbolon_oauth::{base64url, client_attestation, dpop};
 
 const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -12,21 +12,15 @@ const ORDERS: &str = "https://api.example.com/orders";
 
 /// The orders API as a client that may call the ledger; what an orders token is worth there is written at the ledger's scope.
 async fn world(engine: Engine) -> World {
-    let port = free_port();
-    let text = configuration(port, &database(engine).await);
-    let digest = text.split("secret = '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
-    let text = text.replacen(
-        "text = \"See your balance\"\n",
-        "text = \"See your balance\"\nexchange_from = { orders = [\"orders:write\"] }\n[api.ledger.scope.\"ledger:write\"]\ntext = \"Book\"\n",
-        1,
-    );
-    let text = format!(
-        "{text}\n[client.orders-api]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"orders\"]\n\
+    let digest = secret_digest();
+    let more = format!(
+        "[api.ledger.scope]\n\"ledger:read\" = {{ exchange_from = {{ orders = [\"orders:write\"] }} }}\n\"ledger:write\" = {{ text = \"Book\" }}\n\
+         [client.orders-api]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"orders\"]\n\
          apis = {{ ledger = [\"ledger:read\", \"ledger:write\"], orders = [\"orders:read\"] }}\n\
          [client.ledger-api]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"ledger\"]\napis = {{ ledger = [\"ledger:read\"] }}\n\
          [client.writer]\nkind = \"service\"\nsecret = '{digest}'\napis = {{ orders = [\"orders:write\"] }}\n"
     );
-    World::with(&text, port).await
+    Configuration::on(engine).await.with(&more).start().await
 }
 
 async fn exchange(world: &World, who: &str, token: &str, more: &[(&str, &str)]) -> (u16, Json) {
@@ -75,20 +69,17 @@ async fn the_next_api_is_called_for_the_same_person() {
 /// 144-F: an exchanging client that is an installation itself gets what its tier may have, for as long, and says the lower tier.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_is_within_the_tier_of_who_asks() {
-    let attester = PrivateKey::generate(Algorithm::ES256).unwrap();
-    let jwk = attester.public().to_jwk();
-    let (port, rules) = (free_port(), "[client.hub.attestation.tier.hardware]\n[client.hub.attestation.tier.none]\n");
-    let text = configuration(port, &database(Engine::Sqlite).await);
-    let digest = text.split("secret = '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
-    let text = format!(
-        "{text}\n[client.hub]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"orders\"]\n\
-         apis = {{ orders = [\"orders:read\", \"orders:write\"] }}\n[client.hub.attestation]\n\
-         attester_jwks = {{ keys = [{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {} }}] }}\n{rules}scopes = [\"orders:read\"]\nlifetime = \"1m\"\n",
-        jwk["x"], jwk["y"]
+    let attester = new_key();
+    let rules = "[client.hub.attestation.tier.hardware]\n[client.hub.attestation.tier.none]\n";
+    let hub = format!(
+        "[client.hub]\nkind = \"service\"\nsecret = '{}'\nexchanges = [\"orders\"]\n\
+         apis = {{ orders = [\"orders:read\", \"orders:write\"] }}\n[client.hub.attestation]\nattester_jwks = {}\n{rules}scopes = [\"orders:read\"]\nlifetime = \"1m\"\n",
+        secret_digest(),
+        jwks(&attester)
     );
-    let world = World::with(&text, port).await;
+    let world = Configuration::on(Engine::Sqlite).await.with(&hub).start().await;
     let tokens = world.tokens("orders:read orders:write").await;
-    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let key = new_key();
     let now_s = world.running.shared.now().now_ms() / 1000;
     let claims = serde_json::Map::from_iter([("tier".to_owned(), Json::from("hardware"))]);
     let attestation = client_attestation::make(&attester, "hub", &key.public().to_jwk(), now_s, now_s + 3600, &claims).unwrap();
@@ -220,9 +211,7 @@ async fn what_was_exchanged_ends_with_what_it_came_from() {
         tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
         let last = chain(own().await).await;
         assert_eq!(alive(&last).await, [true; 3]);
-        let text = std::fs::read_to_string(world.file()).unwrap();
-        std::fs::write(world.file(), text.replacen("[client.writer]\n", "[client.writer]\ndisabled = true\n", 1)).unwrap();
-        symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
+        world.reload(|it| it.set("client.writer.disabled", true)).await;
         assert_eq!(alive(&last).await, [false; 3], "the client is disabled");
         world.stop().await;
     }

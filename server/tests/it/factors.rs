@@ -16,24 +16,24 @@ async fn asked_for_a_code(world: &World, browser: &mut Browser) -> Page {
 /// 352-Z: the same code in another sign-in is refused, and so is an older one that was never used; the next one is good.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_works_once_and_no_older_one_after_it() {
-    on_every_engine(|it| async move {
-        let (secret, _) = it.enrol(&mut Browser::default()).await;
-        it.world.advance_s(90);
-        let (older, current) = (totp(&secret, it.now_ms() - 30_000), totp(&secret, it.now_ms()));
+    on_every_engine(|post| async move {
+        let (secret, _) = post.enrol(&mut Browser::default()).await;
+        post.world.advance_s(90);
+        let (older, current) = (totp(&secret, post.now_ms() - 30_000), totp(&secret, post.now_ms()));
         let tried = async |code: &str| {
             let mut browser = Browser::default();
-            let page = asked_for_a_code(&it.world, &mut browser).await;
-            browser.submit(&it.world, &page, &[("code", code)], "continue").await
+            let page = asked_for_a_code(&post.world, &mut browser).await;
+            browser.submit(&post.world, &page, &[("code", code)], "continue").await
         };
         assert!(tried(&current).await.has_code());
         for code in [&current, &older] {
             let refused = tried(code).await;
             assert_eq!((refused.status, refused.problem().contains("used before"), refused.location), (200, true, None));
         }
-        assert_eq!(it.world.audited("totp_refused").await, 2);
-        it.world.advance_s(30);
-        assert!(tried(&totp(&secret, it.now_ms())).await.has_code());
-        it.world.stop().await;
+        assert_eq!(post.world.audited("totp_refused").await, 2);
+        post.world.advance_s(30);
+        assert!(tried(&totp(&secret, post.now_ms())).await.has_code());
+        post.world.stop().await;
     })
     .await;
 }
@@ -42,32 +42,32 @@ async fn a_code_works_once_and_no_older_one_after_it() {
 /// change password or address: it is asked for the factor first. With the factor it may.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_alone_changes_no_factor() {
-    on_every_engine(|it| async move {
+    on_every_engine(|post| async move {
         let mut weak = Browser::default();
-        it.account(&mut weak).await;
-        let (secret, _) = it.enrol(&mut Browser::default()).await;
+        post.account(&mut weak).await;
+        let (secret, _) = post.enrol(&mut Browser::default()).await;
         for wish in ["enrol_totp", "remove_totp", "recovery_codes", "change_password", "change_email"] {
-            let account = weak.visit(&it.world, "/account").await;
-            let page = weak.submit(&it.world, &account, &[], wish).await;
+            let account = weak.visit(&post.world, "/account").await;
+            let page = weak.submit(&post.world, &account, &[], wish).await;
             assert!(page.status == 200 && page.asks_for("code") && page.codes().is_empty(), "{wish}: {}", page.html);
             let guess = [("code", "000000"), ("new_password", "x"), ("email", "alice@evil.example.com")];
-            let refused = weak.submit(&it.world, &page, &guess, "continue").await;
+            let refused = weak.submit(&post.world, &page, &guess, "continue").await;
             assert_eq!((refused.status, refused.problem().contains("not right"), refused.location), (200, true, None), "{wish}");
         }
         for (event, times) in
             [("totp_enrolled", 1), ("recovery_codes_made", 1), ("totp_removed", 0), ("password_changed", 0), ("totp_refused", 5)]
         {
-            assert_eq!(it.world.audited(event).await, times, "{event}");
+            assert_eq!(post.world.audited(event).await, times, "{event}");
         }
-        it.world.advance_s(60);
-        let account = weak.visit(&it.world, "/account").await;
-        let page = weak.submit(&it.world, &account, &[], "remove_totp").await;
-        let sure = weak.submit(&it.world, &page, &[("code", &totp(&secret, it.now_ms()))], "continue").await;
-        assert_eq!((sure.kind(), it.world.audited("totp_removed").await), ("remove_totp", 0), "{}", sure.html);
-        let done = weak.submit(&it.world, &sure, &[], "continue").await;
+        post.world.advance_s(60);
+        let account = weak.visit(&post.world, "/account").await;
+        let page = weak.submit(&post.world, &account, &[], "remove_totp").await;
+        let sure = weak.submit(&post.world, &page, &[("code", &totp(&secret, post.now_ms()))], "continue").await;
+        assert_eq!((sure.kind(), post.world.audited("totp_removed").await), ("remove_totp", 0), "{}", sure.html);
+        let done = weak.submit(&post.world, &sure, &[], "continue").await;
         assert!(done.location.is_some_and(|it| it.ends_with("/account")), "{}", done.html);
-        assert_eq!(it.world.audited("totp_removed").await, 1);
-        it.world.stop().await;
+        assert_eq!(post.world.audited("totp_removed").await, 1);
+        post.world.stop().await;
     })
     .await;
 }
@@ -75,50 +75,50 @@ async fn a_password_alone_changes_no_factor() {
 /// 370-Z: after "try another way" the answer to the former question answers nothing; neither does it beside the present one.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_question_that_is_asked_is_answered() {
-    on_every_engine(|it| async move {
+    on_every_engine(|post| async move {
         let mut browser = Browser::default();
-        let page = browser.open(&it.world, &Ask::native("openid")).await;
-        let identify = browser.submit(&it.world, &page, &[], "use_email").await;
-        let sent = browser.submit(&it.world, &identify, &RIGHT, "continue").await;
+        let page = browser.open(&post.world, &Ask::native("openid")).await;
+        let identify = browser.submit(&post.world, &page, &[], "use_email").await;
+        let sent = browser.submit(&post.world, &identify, &RIGHT, "continue").await;
         assert!(sent.says("If there is an account"), "a password beside a name is none: {}", sent.html);
-        let code = it.code("alice@example.com", 0).await;
+        let code = post.code("alice@example.com", 0).await;
         let both = [("email_code", code.as_str()), ("username", "alice"), ("password", "")];
         // A page of before answers nothing: the present question is shown.
-        let before = browser.submit(&it.world, &page, &both, "continue").await;
+        let before = browser.submit(&post.world, &page, &both, "continue").await;
         assert_eq!((before.status, before.kind(), before.location), (200, "email_code", None), "{}", before.html);
-        let beside = browser.submit(&it.world, &sent, &RIGHT, "continue").await;
+        let beside = browser.submit(&post.world, &sent, &RIGHT, "continue").await;
         assert_eq!((beside.status, beside.problem().contains("code first"), &beside.location), (200, true, &None), "{}", beside.html);
         let mut other = browser.clone();
-        let done = browser.submit(&it.world, &beside, &[("email_code", &code)], "continue").await;
+        let done = browser.submit(&post.world, &beside, &[("email_code", &code)], "continue").await;
         assert!(done.has_code(), "the question itself is answered by it: {}", done.html);
-        let late = other.submit(&it.world, &beside, &[], "use_password").await;
+        let late = other.submit(&post.world, &beside, &[], "use_password").await;
         assert_eq!((late.status, late.location), (400, None), "the sign-in is over for the browser's older secret");
         // A code beside another question is none.
         let mut turned = Browser::default();
-        let page = turned.open(&it.world, &Ask::native("openid")).await;
-        let password = turned.submit(&it.world, &page, &[("email_code", &code), ("username", "alice")], "continue").await;
+        let page = turned.open(&post.world, &Ask::native("openid")).await;
+        let password = turned.submit(&post.world, &page, &[("email_code", &code), ("username", "alice")], "continue").await;
         assert_eq!((password.status, password.problem().contains("password first"), &password.location), (200, true, &None));
-        let identify = turned.submit(&it.world, &password, &[], "use_email").await;
-        let seen = it.seen();
-        let asked = turned.submit(&it.world, &identify, &[("username", "alice")], "continue").await;
-        let code = it.code("alice@example.com", seen).await;
-        let password = turned.submit(&it.world, &asked, &[], "use_password").await;
-        let stale = turned.submit(&it.world, &password, &[("email_code", &code)], "continue").await;
+        let identify = turned.submit(&post.world, &password, &[], "use_email").await;
+        let seen = post.seen();
+        let asked = turned.submit(&post.world, &identify, &[("username", "alice")], "continue").await;
+        let code = post.code("alice@example.com", seen).await;
+        let password = turned.submit(&post.world, &asked, &[], "use_password").await;
+        let stale = turned.submit(&post.world, &password, &[("email_code", &code)], "continue").await;
         assert_eq!((stale.status, stale.problem().contains("password first"), stale.location), (200, true, None));
-        assert!(turned.submit(&it.world, &password, &RIGHT, "continue").await.location.is_none(), "a page of before");
-        let page = turned.open(&it.world, &Ask::native("openid")).await;
-        assert!(turned.submit(&it.world, &page, &RIGHT, "continue").await.has_code(), "the twin");
+        assert!(turned.submit(&post.world, &password, &RIGHT, "continue").await.location.is_none(), "a page of before");
+        let page = turned.open(&post.world, &Ask::native("openid")).await;
+        assert!(turned.submit(&post.world, &page, &RIGHT, "continue").await.has_code(), "the twin");
         // Where both are asked for, the first one twice is not the second.
         let mut other = Browser::default();
-        let seen = it.seen();
-        let page = other.open(&it.world, &Ask::native("openid").with("acr_values", "urn:strong")).await;
-        let sent = other.submit(&it.world, &page, &RIGHT, "continue").await;
-        let code = it.code("alice@example.com", seen).await;
-        let again = other.submit(&it.world, &sent, &RIGHT, "use_password").await;
+        let seen = post.seen();
+        let page = other.open(&post.world, &Ask::native("openid").with("acr_values", "urn:strong")).await;
+        let sent = other.submit(&post.world, &page, &RIGHT, "continue").await;
+        let code = post.code("alice@example.com", seen).await;
+        let again = other.submit(&post.world, &sent, &RIGHT, "use_password").await;
         assert_eq!((again.kind(), &again.location), ("email_code", &None), "there is no way around the code: {}", again.html);
-        let again = other.submit(&it.world, &again, &[RIGHT[0], RIGHT[1], ("email_code", &code)], "continue").await;
+        let again = other.submit(&post.world, &again, &[RIGHT[0], RIGHT[1], ("email_code", &code)], "continue").await;
         assert!(again.has_code(), "the second proof is the code: {}", again.html);
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }

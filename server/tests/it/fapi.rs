@@ -1,52 +1,35 @@
 //! FAPI 2.0 Security Profile as a client's profile. The numbers are the points of docs/fapi.md; the points that hold for every
 //! client have their tests elsewhere, and docs/fapi.md says where.
 
-use crate::dpop::{Answer, App};
 use crate::world::*;
-use symbolon::config::Config;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::{base64url, client_assertion};
 
 const BACK: &str = "https://bank.example.com/callback";
 
-fn client(jwk: &serde_json::Value, lines: &str) -> String {
+fn client(jwk: &serde_json::Value) -> String {
     let members: Vec<String> = jwk.as_object().unwrap().iter().map(|(k, v)| format!("{k} = {v}")).collect();
     format!(
         "\n[client.bank]\nkind = \"web\"\nfirst_party = true\nprofile = \"fapi2\"\ndpop = \"required\"\n\
-         jwks = {{ keys = [{{ {} }}] }}\nredirect_uris = [\"{BACK}\"]\napis = {{ orders = [\"orders:read\"] }}\n{lines}\n",
+         jwks = {{ keys = [{{ {} }}] }}\nredirect_uris = [\"{BACK}\"]\napis = {{ orders = [\"orders:read\"] }}\n",
         members.join(", ")
     )
 }
 
-struct Bank<'a> {
-    app: App<'a>,
-    key: PrivateKey,
+/// An app of the bank's, which authenticates by this key.
+fn bank<'a>(world: &'a World, key: &'a PrivateKey) -> Phone<'a> {
+    Phone { client_key: Some(key), ..Phone::new(world, "bank", BACK) }
 }
 
-impl Bank<'_> {
-    fn assertion(&self) -> String {
-        let jti = base64url::encode(&symbolon::seal::random::<9>().unwrap());
-        let world = self.app.world;
-        client_assertion::make(&self.key, "bank", &world.issuer, &jti, world.running.shared.now().now_ms() / 1000).unwrap()
-    }
-
-    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
-        let assertion = self.assertion();
-        let own = [("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", &assertion)];
-        self.app.post(path, &form.iter().copied().chain(own).collect::<Vec<_>>()).await
-    }
-
-    /// Pushes a request and signs alice in; answers what came back.
-    async fn sign_in(&mut self, ask: &Ask) -> std::collections::BTreeMap<String, String> {
-        let form = ask.form();
-        let pushed = self.post("/par", &form).await;
-        assert_eq!(pushed.status, 201, "{}", pushed.body);
-        assert!(pushed.body["expires_in"].as_i64().unwrap() < 600, "30");
-        let mut ask = ask.clone();
-        ask.parameters =
-            [("client_id", "bank"), ("request_uri", &pushed.text("request_uri"))].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
-        Browser::default().sign_in(self.app.world, &ask, "alice").await
-    }
+/// Pushes a request and signs alice in; answers what came back.
+async fn sign_in(bank: &mut Phone<'_>, ask: &Ask) -> std::collections::BTreeMap<String, String> {
+    let pushed = bank.post("/par", &ask.form()).await;
+    assert_eq!(pushed.status, 201, "{}", pushed.body);
+    assert!(pushed.body["expires_in"].as_i64().unwrap() < 600, "30");
+    let mut ask = ask.clone();
+    ask.parameters =
+        [("client_id", "bank"), ("request_uri", &pushed.text("request_uri"))].map(|(k, v)| (k.to_owned(), v.to_owned())).into();
+    Browser::default().sign_in(bank.world, &ask, "alice").await
 }
 
 fn form<'a>(code: &'a str, verifier: &'a str) -> Vec<(&'a str, &'a str)> {
@@ -57,18 +40,18 @@ fn form<'a>(code: &'a str, verifier: &'a str) -> Vec<(&'a str, &'a str)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_of_the_profile() {
     for engine in engines() {
-        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
-        let port = free_port();
-        let text = format!("{}{}", configuration(port, &database(engine).await), client(&key.public().to_jwk(), ""));
-        let world = World::with(&text, port).await;
-        let mut bank = Bank { app: App::new(&world), key };
+        let key = new_key();
+        let world = Configuration::on(engine).await.with(&client(&key.public().to_jwk())).start().await;
+        let mut bank = bank(&world, &key);
         // A long state (19 NOTE) and a nonce of 64 characters (32).
         let ask = Ask::new("bank", BACK, "openid orders:read").with("state", &"s".repeat(1200)).with("nonce", &"n".repeat(64));
         // 21: not pushed. 22: pushed by nobody. 24: pushed without redirect_uri. 23: without PKCE. 19: another response type.
         let page = Browser::default().open(&world, &ask).await;
         assert_eq!((page.status, page.location), (400, None));
         let plain: Vec<(&str, &str)> = ask.form();
-        assert_eq!(bank.app.post("/par", &plain).await.error(), (401, "invalid_client"));
+        bank.client_key = None;
+        assert_eq!(bank.post("/par", &plain).await.error(), (401, "invalid_client"));
+        bank.client_key = Some(&key);
         for missing in ["redirect_uri", "code_challenge"] {
             let rest: Vec<(&str, &str)> = plain.iter().copied().filter(|it| it.0 != missing).collect();
             assert_eq!(bank.post("/par", &rest).await.error(), (400, "invalid_request"), "{missing}");
@@ -76,17 +59,17 @@ async fn a_client_of_the_profile() {
         let token: Vec<(&str, &str)> =
             plain.iter().copied().map(|it| if it.0 == "response_type" { ("response_type", "token") } else { it }).collect();
         assert_eq!(bank.post("/par", &token).await.error(), (400, "unsupported_response_type"));
-        let back = bank.sign_in(&ask).await;
+        let back = sign_in(&mut bank, &ask).await;
         assert_eq!((back["iss"].as_str(), back["state"].len()), (world.issuer.as_str(), 1200), "25");
         // 4: without a proof of a key there is no token, and the code is still good with one; 16: of the key that was pushed.
-        let assertion = bank.assertion();
+        let assertion = bank.assertion().unwrap();
         let mut bare = form(&back["code"], &ask.verifier);
         bare.extend([
             ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
             ("client_assertion", &assertion),
         ]);
         assert_eq!(world.post("/token", &bare, None).await.1["error"], "invalid_dpop_proof");
-        let mut thief = Bank { app: App::new(&world), key: bank.key.clone() };
+        let mut thief = self::bank(&world, &key);
         assert_eq!(thief.post("/token", &form(&back["code"], &ask.verifier)).await.error(), (400, "invalid_grant"));
         let tokens = bank.post("/token", &form(&back["code"], &ask.verifier)).await;
         assert_eq!((tokens.status, tokens.text("token_type")), (200, "DPoP".to_owned()), "{}", tokens.body);
@@ -98,9 +81,9 @@ async fn a_client_of_the_profile() {
             let again = bank.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &refresh)]).await;
             assert_eq!((again.status, again.text("refresh_token")), (200, refresh.clone()));
         }
-        let unauthenticated =
-            bank.app.post("/token", &[("grant_type", "refresh_token"), ("refresh_token", &refresh), ("client_id", "bank")]).await;
-        assert_eq!(unauthenticated.error(), (401, "invalid_client"));
+        bank.client_key = None;
+        assert_eq!(bank.refresh(&refresh).await.error(), (401, "invalid_client"));
+        bank.client_key = Some(&key);
         // 6: no password grant. 27: a code works once.
         assert_eq!(
             bank.post("/token", &[("grant_type", "password"), ("username", "alice")]).await.error(),
@@ -108,7 +91,7 @@ async fn a_client_of_the_profile() {
         );
         assert_eq!(bank.post("/token", &form(&back["code"], &ask.verifier)).await.error(), (400, "invalid_grant"));
         // 15: a code is over after a minute.
-        let back = bank.sign_in(&ask).await;
+        let back = sign_in(&mut bank, &ask).await;
         world.advance_s(61);
         assert_eq!(bank.post("/token", &form(&back["code"], &ask.verifier)).await.error(), (400, "invalid_grant"));
         world.stop().await;
@@ -119,11 +102,9 @@ async fn a_client_of_the_profile() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_client_signs() {
     let rsa = PrivateKey::generate(Algorithm::RS256).unwrap();
-    let port = free_port();
-    let text = format!("{}{}", configuration(port, "sqlite:test.db"), client(&rsa.public().to_jwk(), ""));
-    let world = World::with(&text, port).await;
+    let world = Configuration::on(Engine::Sqlite).await.with(&client(&rsa.public().to_jwk())).start().await;
     let ask = Ask::new("bank", BACK, "openid");
-    let mut app = App::new(&world);
+    let mut app = world.phone();
     let mut push = async |key: &PrivateKey, audience: &str| {
         let now_s = world.running.shared.now().now_ms() / 1000;
         let jti = base64url::encode(&symbolon::seal::random::<9>().unwrap());
@@ -147,38 +128,26 @@ async fn what_the_client_signs() {
 /// What the profile does not allow is an error of the configuration that names the point; without it the file is read.
 #[tokio::test]
 async fn what_the_profile_does_not_allow_is_said() {
-    let jwk = PrivateKey::generate(Algorithm::ES256).unwrap().public().to_jwk();
-    let read = |text: &str| Config::from_text(text, "test.toml", &|_| None).map(|_| ()).map_err(|it| it.to_string());
-    let text = format!("{}{}", configuration(1, "sqlite:x.db"), client(&jwk, ""));
-    assert_eq!(read(&text), Ok(()));
-    for (from, to, says) in [
-        ("dpop = \"required\"\njwks", "jwks", "tokens must be bound"),
-        (BACK, "http://127.0.0.1/cb", "redirect_uris must be https"),
-        (BACK, "http://bank.example.com/cb", "redirect_uris"),
-        ("profile = \"fapi2\"", "profile = \"fapi2\"\nwithout_pkce = true", "PKCE cannot be left out"),
-        (
-            "profile = \"fapi2\"",
-            "profile = \"fapi2\"\nid_token_signed_response_alg = \"RS256\"",
-            "RS256 is not allowed for what this server signs",
-        ),
-        (
-            "profile = \"fapi2\"",
-            "profile = \"fapi2\"\nrequest_object_signing_alg = \"RS256\"",
-            "RS256 is not allowed for what the client signs",
-        ),
-        ("[api.orders]\n", "[dpop]\nalgorithms = [\"RS256\", \"ES256\"]\n[api.orders]\n", "RS256 is not allowed for what the client signs"),
-        ("lifetime = \"15m\"", "lifetime = \"15m\"\nsigning_alg = \"RS256\"", "RS256 is not allowed for what this server signs"),
-        ("jwks = {", "authentication = \"none\"\n#", "authentication must be"),
+    let jwk = new_key().public().to_jwk();
+    let good = Configuration::to_read().with(&client(&jwk));
+    assert_eq!(good.read(), Ok(()));
+    let set = |path: &str, value: &str| good.clone().set(path, value);
+    let back = |uri: &str| good.clone().set("client.bank.redirect_uris", vec![uri]);
+    for (bad, says) in [
+        (good.clone().without("client.bank.dpop"), "tokens must be bound"),
+        (back("http://127.0.0.1/cb"), "redirect_uris must be https"),
+        (back("http://bank.example.com/cb"), "redirect_uris"),
+        (good.clone().set("client.bank.without_pkce", true), "PKCE cannot be left out"),
+        (set("client.bank.id_token_signed_response_alg", "RS256"), "RS256 is not allowed for what this server signs"),
+        (set("client.bank.request_object_signing_alg", "RS256"), "RS256 is not allowed for what the client signs"),
+        (good.clone().set("dpop.algorithms", vec!["RS256", "ES256"]), "RS256 is not allowed for what the client signs"),
+        (set("api.orders.signing_alg", "RS256"), "RS256 is not allowed for what this server signs"),
+        (set("client.bank.authentication", "none").without("client.bank.jwks"), "authentication must be"),
     ] {
-        assert!(text.contains(from), "{from}");
-        let said = read(&text.replacen(from, to, 1)).unwrap_err();
-        assert!(said.contains(says) && said.contains("client.bank"), "{from}: {said}");
+        let said = bad.read().unwrap_err();
+        assert!(said.contains(says) && said.contains("client.bank"), "{says}: {said}");
     }
-    assert_eq!(read(&text.replacen("profile = \"fapi2\"", "", 1)), Ok(()));
-    let loopback = text.replacen(BACK, "http://127.0.0.1/cb", 1).replacen(
-        "kind = \"web\"\nfirst_party = true\nprofile",
-        "kind = \"native\"\nprofile",
-        1,
-    );
-    assert_eq!(read(&loopback), Ok(()), "26: the exception for apps");
+    assert_eq!(good.clone().without("client.bank.profile").read(), Ok(()));
+    let loopback = back("http://127.0.0.1/cb").set("client.bank.kind", "native").without("client.bank.first_party");
+    assert_eq!(loopback.read(), Ok(()), "26: the exception for apps");
 }

@@ -12,31 +12,31 @@ async fn signs_in(world: &World, name: &str, password: &str) -> bool {
 /// 406-U: a code that was sent for signing in, for registering or for another address opens no reset; the reset's own does.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_the_code_of_a_reset_resets() {
-    on_every_engine(|it| async move {
+    on_every_engine(|post| async move {
         let mut browser = Browser::default();
-        let (page, own) = it.asked(&mut browser, "/reset", &[("username", "alice")], "alice@example.com").await;
+        let (page, own) = post.asked(&mut browser, "/reset", &[("username", "alice")], "alice@example.com").await;
         let mut other = Browser::default();
-        let seen = it.seen();
-        let ways = other.open(&it.world, &Ask::native("openid")).await;
-        let ways = other.submit(&it.world, &ways, &[], "use_email").await;
-        other.submit(&it.world, &ways, &[("username", "alice")], "continue").await;
-        let signing_in = it.code("alice@example.com", seen).await;
+        let seen = post.seen();
+        let ways = other.open(&post.world, &Ask::native("openid")).await;
+        let ways = other.submit(&post.world, &ways, &[], "use_email").await;
+        other.submit(&post.world, &ways, &[("username", "alice")], "continue").await;
+        let signing_in = post.code("alice@example.com", seen).await;
         let fill = [("email", "dan@example.com"), ("new_password", NEW_PASSWORD)];
-        let (_, registering) = it.asked(&mut Browser::default(), "/register", &fill, "dan@example.com").await;
-        let account = it.account(&mut other).await;
-        let wish = other.submit(&it.world, &account, &[], "change_email").await;
-        let seen = it.seen();
-        other.submit(&it.world, &wish, &[("email", "alice@new.example.com")], "continue").await;
-        let changing = it.code("alice@new.example.com", seen).await;
+        let (_, registering) = post.asked(&mut Browser::default(), "/register", &fill, "dan@example.com").await;
+        let account = post.account(&mut other).await;
+        let wish = other.submit(&post.world, &account, &[], "change_email").await;
+        let seen = post.seen();
+        other.submit(&post.world, &wish, &[("email", "alice@new.example.com")], "continue").await;
+        let changing = post.code("alice@new.example.com", seen).await;
         let mut page = page;
         for code in [&signing_in, &registering, &changing] {
-            page = browser.submit(&it.world, &page, &[("email_code", code)], "continue").await;
+            page = browser.submit(&post.world, &page, &[("email_code", code)], "continue").await;
             assert_eq!((page.status, page.problem().contains("not right"), &page.location), (200, true, &None));
         }
-        assert_eq!(it.world.audited("email_code_refused").await, 3);
-        let done = browser.submit(&it.world, &page, &[("email_code", &own)], "continue").await;
+        assert_eq!(post.world.audited("email_code_refused").await, 3);
+        let done = browser.submit(&post.world, &page, &[("email_code", &own)], "continue").await;
         assert_eq!(done.kind(), "new_password", "{}", done.html);
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }
@@ -44,23 +44,23 @@ async fn only_the_code_of_a_reset_resets() {
 /// 408-U: whoever proves an address gets at that person's account, whatever name is written beside the code.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_for_the_person_it_was_sent_to() {
-    on_every_engine(|it| async move {
-        it.world.person("mallory").await;
+    on_every_engine(|post| async move {
+        post.world.person("mallory").await;
         let mut browser = Browser::default();
-        let (page, code) = it.asked(&mut browser, "/reset", &[("username", "mallory")], "mallory@example.com").await;
-        let (hers, _) = it.asked(&mut browser, "/reset", &[("username", "alice")], "alice@example.com").await;
-        let refused = browser.submit(&it.world, &hers, &[("email_code", &code)], "continue").await;
+        let (page, code) = post.asked(&mut browser, "/reset", &[("username", "mallory")], "mallory@example.com").await;
+        let (hers, _) = post.asked(&mut browser, "/reset", &[("username", "alice")], "alice@example.com").await;
+        let refused = browser.submit(&post.world, &hers, &[("email_code", &code)], "continue").await;
         assert_eq!((refused.status, refused.problem().contains("not right"), refused.location), (200, true, None));
         let names = [("username", "alice"), ("account", "alice"), ("user", "alice"), ("email", "alice@example.com")];
         let fill: Vec<(&str, &str)> = [("email_code", code.as_str())].into_iter().chain(names).collect();
-        let page = browser.submit(&it.world, &page, &fill, "continue").await;
+        let page = browser.submit(&post.world, &page, &fill, "continue").await;
         let fill: Vec<(&str, &str)> =
             [("new_password", NEW_PASSWORD), ("new_password_again", NEW_PASSWORD)].into_iter().chain(names).collect();
-        let done = browser.submit(&it.world, &page, &fill, "continue").await;
+        let done = browser.submit(&post.world, &page, &fill, "continue").await;
         assert_eq!(done.status, 303, "{}", done.html);
-        assert!(!signs_in(&it.world, "alice", NEW_PASSWORD).await && signs_in(&it.world, "alice", PASSWORD).await);
-        assert!(signs_in(&it.world, "mallory", NEW_PASSWORD).await && !signs_in(&it.world, "mallory", PASSWORD).await);
-        it.world.stop().await;
+        assert!(!signs_in(&post.world, "alice", NEW_PASSWORD).await && signs_in(&post.world, "alice", PASSWORD).await);
+        assert!(signs_in(&post.world, "mallory", NEW_PASSWORD).await && !signs_in(&post.world, "mallory", PASSWORD).await);
+        post.world.stop().await;
     })
     .await;
 }
@@ -68,10 +68,10 @@ async fn a_code_is_for_the_person_it_was_sent_to() {
 /// 425-U: no line end in an address, a name or a language makes a header, a second recipient or a second letter.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_letter_has_one_recipient_and_our_headers() {
-    on_every_engine(|it| async move {
+    on_every_engine(|post| async move {
         let mut browser = Browser::default();
         let ask = Ask::native("openid profile").with("prompt", "create");
-        let page = browser.open(&it.world, &ask).await;
+        let page = browser.open(&post.world, &ask).await;
         let mut page = page;
         for bad in [
             "bob@example.com\r\nBcc: victim@evil.test",
@@ -80,26 +80,26 @@ async fn a_letter_has_one_recipient_and_our_headers() {
             "\"bob\r\nX-Evil: 1\"@example.com",
             "bob@example.com> NOTIFY=SUCCESS\r\nDATA",
         ] {
-            page = browser.submit(&it.world, &page, &[("email", bad), ("new_password", NEW_PASSWORD)], "continue").await;
+            page = browser.submit(&post.world, &page, &[("email", bad), ("new_password", NEW_PASSWORD)], "continue").await;
             assert_eq!((page.status, page.problem().contains("not an e-mail address")), (200, true), "{bad:?}: {}", page.html);
-            let reset = browser.visit(&it.world, "/reset").await;
-            let nobody = browser.submit(&it.world, &reset, &[("username", bad)], "continue").await;
+            let reset = browser.visit(&post.world, "/reset").await;
+            let nobody = browser.submit(&post.world, &reset, &[("username", bad)], "continue").await;
             assert_eq!(nobody.kind(), "email_code", "{bad:?}: {}", nobody.html);
         }
         let name = "Bob\r\nBcc: victim@evil.test\r\n.\r\nMAIL FROM:<x@evil.test>\u{1b}[2J";
         let fill = [("email", "bob@example.com"), ("new_password", NEW_PASSWORD), ("name", name), ("locale", "en\r\nX-Evil: 1")];
-        let sent = browser.submit(&it.world, &page, &fill, "continue").await;
-        let code = it.code("bob@example.com", 0).await;
-        let letters = it.mailbox.letters();
+        let sent = browser.submit(&post.world, &page, &fill, "continue").await;
+        let code = post.code("bob@example.com", 0).await;
+        let letters = post.mailbox.letters();
         assert_eq!((letters.len(), &letters[0].to[..]), (1, &["bob@example.com".to_owned()][..]));
         assert!(!letters[0].text.contains("evil") && !letters[0].text.contains("X-Evil"), "{}", letters[0].text);
-        let done = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
-        let tokens = it.world.exchange(&done.code(), &ask.verifier).await.1;
-        let request = it.world.http.get(it.world.url("/userinfo")).bearer_auth(tokens["access_token"].as_str().unwrap());
+        let done = browser.submit(&post.world, &sent, &[("email_code", &code)], "continue").await;
+        let tokens = post.world.exchange(&done.code(), &ask.verifier).await.1;
+        let request = post.world.http.get(post.world.url("/userinfo")).bearer_auth(tokens["access_token"].as_str().unwrap());
         let profile: serde_json::Value = request.send().await.unwrap().json().await.unwrap();
         let name = profile["name"].as_str().unwrap();
         assert!(name.starts_with("Bob") && !name.chars().any(char::is_control), "{name:?}");
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }
@@ -108,19 +108,19 @@ async fn a_letter_has_one_recipient_and_our_headers() {
 /// send the code at the same time one wins.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scanner_spends_nothing_and_one_of_many_wins() {
-    on_every_engine(|it: Post| async move {
+    on_every_engine(|post: Post| async move {
         let mut browser = Browser::default();
-        let (page, code) = it.asked(&mut browser, "/reset", &[("username", "alice")], "alice@example.com").await;
-        assert!(it.mailbox.letters().iter().all(|it| !it.text.contains("://") && !it.text.contains("www.")));
+        let (page, code) = post.asked(&mut browser, "/reset", &[("username", "alice")], "alice@example.com").await;
+        assert!(post.mailbox.letters().iter().all(|it| !it.text.contains("://") && !it.text.contains("www.")));
         for path in ["/reset", "/login", &format!("/login?email_code={code}&action=continue")] {
             for method in ["GET", "HEAD"] {
-                let status = it.world.http.request(method.parse().unwrap(), it.world.url(path)).send().await.unwrap().status().as_u16();
+                let status = post.world.http.request(method.parse().unwrap(), post.world.url(path)).send().await.unwrap().status().as_u16();
                 assert_eq!(status, if (method, path) == ("GET", "/reset") { 200 } else { 405 }, "{method} {path}");
             }
         }
         let mut tries = Vec::new();
         for at in 0..8 {
-            let (mut browser, node, page, code) = (browser.clone(), it.world.node.clone(), page.clone(), code.clone());
+            let (mut browser, node, page, code) = (browser.clone(), post.world.node.clone(), page.clone(), code.clone());
             tries.push(tokio::spawn(async move {
                 browser.submit(&node, &page, &[("email_code", &code), ("n", &at.to_string())], "continue").await
             }));
@@ -129,8 +129,8 @@ async fn a_scanner_spends_nothing_and_one_of_many_wins() {
         for one in tries {
             won += usize::from(one.await.unwrap().says("Choose a new password"));
         }
-        assert_eq!((won, it.world.audited("email_proved").await), (1, 1));
-        it.world.stop().await;
+        assert_eq!((won, post.world.audited("email_proved").await), (1, 1));
+        post.world.stop().await;
     })
     .await;
 }

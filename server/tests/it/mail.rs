@@ -7,21 +7,21 @@ use crate::world::{Ask, Browser, PASSWORD};
 /// A wrong code is refused, the right one signs in.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_by_mail_signs_in() {
-    on_every_engine(|it| async move {
+    on_every_engine(|post| async move {
         let mut browser = Browser::default();
         let ask = Ask::native("openid orders:read");
-        let page = browser.open(&it.world, &ask).await;
-        let page = browser.submit(&it.world, &page, &[], "use_email").await;
-        let sent = browser.submit(&it.world, &page, &[("username", "alice")], "continue").await;
+        let page = browser.open(&post.world, &ask).await;
+        let page = browser.submit(&post.world, &page, &[], "use_email").await;
+        let sent = browser.submit(&post.world, &page, &[("username", "alice")], "continue").await;
         assert!(sent.says("If there is an account"), "{}", sent.html);
-        let code = it.code("alice@example.com", 0).await;
-        let wrong = browser.submit(&it.world, &sent, &[("email_code", "0000 0000")], "continue").await;
+        let code = post.code("alice@example.com", 0).await;
+        let wrong = browser.submit(&post.world, &sent, &[("email_code", "0000 0000")], "continue").await;
         assert_eq!((wrong.status, wrong.problem().contains("not right")), (200, true));
-        let done = browser.submit(&it.world, &wrong, &[("email_code", &format!("{} {}", &code[..4], &code[4..]))], "continue").await;
+        let done = browser.submit(&post.world, &wrong, &[("email_code", &format!("{} {}", &code[..4], &code[4..]))], "continue").await;
         assert!(done.has_code(), "{}", done.html);
-        let tokens = it.world.exchange(&done.code(), &ask.verifier).await.1;
+        let tokens = post.world.exchange(&done.code(), &ask.verifier).await.1;
         assert_eq!(crate::world::claims(tokens["id_token"].as_str().unwrap())["amr"], serde_json::json!(["otp"]));
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }
@@ -29,72 +29,72 @@ async fn a_code_by_mail_signs_in() {
 /// 300-H, 460-E, 463-E: a name nobody has sees the same pages, of the same size, and no letter leaves. Five tries are all.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_learns_nothing_and_five_tries_are_all() {
-    on_every_engine(|it| async move {
+    on_every_engine(|post| async move {
         let mut lengths = Vec::new();
         for name in ["alice", "nobody"] {
             let mut browser = Browser::default();
-            let page = browser.open(&it.world, &Ask::native("openid")).await;
-            let page = browser.submit(&it.world, &page, &[], "use_email").await;
-            let sent = browser.submit(&it.world, &page, &[("username", name)], "continue").await;
+            let page = browser.open(&post.world, &Ask::native("openid")).await;
+            let page = browser.submit(&post.world, &page, &[], "use_email").await;
+            let sent = browser.submit(&post.world, &page, &[("username", name)], "continue").await;
             lengths.push(sent.html.len() as i64);
             let mut page = sent;
             for _ in 0..5 {
-                page = browser.submit(&it.world, &page, &[("email_code", "00000000")], "continue").await;
+                page = browser.submit(&post.world, &page, &[("email_code", "00000000")], "continue").await;
                 assert!(page.problem().contains("not right"), "{}", page.problem());
             }
             if name == "alice" {
-                let code = it.code("alice@example.com", 0).await;
-                let late = browser.submit(&it.world, &page, &[("email_code", &code)], "continue").await;
+                let code = post.code("alice@example.com", 0).await;
+                let late = browser.submit(&post.world, &page, &[("email_code", &code)], "continue").await;
                 assert!(late.problem().contains("no longer good"), "{}", late.html);
             } else {
-                let late = browser.submit(&it.world, &page, &[("email_code", "11111111")], "continue").await;
+                let late = browser.submit(&post.world, &page, &[("email_code", "11111111")], "continue").await;
                 assert!(late.problem().contains("no longer good"), "{}", late.html);
             }
         }
         assert!((lengths[0] - lengths[1]).abs() <= 2, "the page tells who exists: {lengths:?}");
-        assert!(it.mailbox.letters().iter().all(|it| it.to == ["alice@example.com"]));
-        it.world.stop().await;
+        assert!(post.mailbox.letters().iter().all(|it| it.to == ["alice@example.com"]));
+        post.world.stop().await;
     })
     .await;
 }
 
 /// 461-E, 417-U: a foreign domain is refused, an address in use gets another letter and the same page, a proved one an account.
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_registers() {
-    on_every_engine(|it| async move {
+async fn a_person_registers_with_a_code_by_mail() {
+    on_every_engine(|post| async move {
         let mut browser = Browser::default();
         let ask = Ask::native("openid email orders:read").with("prompt", "create");
-        let page = browser.open(&it.world, &ask).await;
+        let page = browser.open(&post.world, &ask).await;
         assert_eq!(page.kind(), "register", "{}", page.html);
         let fill = |email: &'static str| [("email", email), ("name", "Bob"), ("new_password", NEW_PASSWORD)];
         let mut page = page;
         for (bad, words) in [("bob@evil.test", "certain e-mail addresses"), ("bob", "not an e-mail address")] {
-            page = browser.submit(&it.world, &page, &fill(bad), "continue").await;
+            page = browser.submit(&post.world, &page, &fill(bad), "continue").await;
             assert!(page.problem().contains(words), "{bad}: {}", page.problem());
         }
-        let seen = it.seen();
-        let taken = browser.submit(&it.world, &page, &fill("alice@example.com"), "continue").await;
+        let seen = post.seen();
+        let taken = browser.submit(&post.world, &page, &fill("alice@example.com"), "continue").await;
         assert!(taken.says("We sent a code to"), "{}", taken.html);
-        let letter = it.mailbox.wait("alice@example.com", seen).await.unwrap();
+        let letter = post.mailbox.wait("alice@example.com", seen).await.unwrap();
         assert!(letter.code().is_none() && letter.text.contains("belongs to an account already"), "{}", letter.text);
 
-        let seen = it.seen();
-        let page = browser.open(&it.world, &ask).await;
-        let sent = browser.submit(&it.world, &page, &fill("Bob@example.com"), "continue").await;
+        let seen = post.seen();
+        let page = browser.open(&post.world, &ask).await;
+        let sent = browser.submit(&post.world, &page, &fill("Bob@example.com"), "continue").await;
         assert_eq!(sent.says("We sent a code to"), taken.says("We sent a code to"));
-        let code = it.code("Bob@example.com", seen).await;
-        let done = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        let code = post.code("Bob@example.com", seen).await;
+        let done = browser.submit(&post.world, &sent, &[("email_code", &code)], "continue").await;
         assert!(done.has_code(), "{}", done.html);
-        let tokens = it.world.exchange(&done.code(), &ask.verifier).await.1;
+        let tokens = post.world.exchange(&done.code(), &ask.verifier).await.1;
         assert_eq!(tokens["token_type"], "Bearer", "{tokens}");
-        assert_eq!(it.world.audited("registered").await, 1);
+        assert_eq!(post.world.audited("registered").await, 1);
 
         // The account is a real one: name and password sign in.
         let mut again = Browser::default();
-        let page = again.open(&it.world, &Ask::native("openid")).await;
-        let done = again.submit_password(&it.world, &page, "bob@EXAMPLE.com", NEW_PASSWORD).await;
+        let page = again.open(&post.world, &Ask::native("openid")).await;
+        let done = again.submit_password(&post.world, &page, "bob@EXAMPLE.com", NEW_PASSWORD).await;
         assert!(done.has_code(), "{}", done.html);
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }
@@ -102,36 +102,36 @@ async fn somebody_registers() {
 /// 420-U: a forgotten password is replaced; the old sessions and grants end, the person is told.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_forgotten_password_is_replaced() {
-    on_every_engine(|it| async move {
-        let tokens = it.world.tokens("openid orders:read offline_access").await;
+    on_every_engine(|post| async move {
+        let tokens = post.world.tokens("openid orders:read offline_access").await;
         let refresh = tokens["refresh_token"].as_str().unwrap();
-        let seen = it.seen();
+        let seen = post.seen();
         let mut browser = Browser::default();
-        let page = browser.open(&it.world, &Ask::native("openid")).await;
-        let page = browser.submit(&it.world, &page, &[], "reset").await;
+        let page = browser.open(&post.world, &Ask::native("openid")).await;
+        let page = browser.submit(&post.world, &page, &[], "reset").await;
         assert_eq!(page.kind(), "reset");
-        let sent = browser.submit(&it.world, &page, &[("username", "alice@example.com")], "continue").await;
-        let code = it.code("alice@example.com", seen).await;
-        let page = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        let sent = browser.submit(&post.world, &page, &[("username", "alice@example.com")], "continue").await;
+        let code = post.code("alice@example.com", seen).await;
+        let page = browser.submit(&post.world, &sent, &[("email_code", &code)], "continue").await;
         assert_eq!(page.kind(), "new_password", "{}", page.html);
         let differ = [("new_password", NEW_PASSWORD), ("new_password_again", "something else")];
-        let page = browser.submit(&it.world, &page, &differ, "continue").await;
+        let page = browser.submit(&post.world, &page, &differ, "continue").await;
         assert!(page.problem().contains("not the same"));
-        let seen = it.seen();
+        let seen = post.seen();
         let same = [("new_password", NEW_PASSWORD), ("new_password_again", NEW_PASSWORD)];
-        let done = browser.submit(&it.world, &page, &same, "continue").await;
+        let done = browser.submit(&post.world, &page, &same, "continue").await;
         assert!(done.has_code(), "{}", done.html);
-        let letter = it.mailbox.wait("alice@example.com", seen).await.unwrap();
+        let letter = post.mailbox.wait("alice@example.com", seen).await.unwrap();
         assert!(letter.subject().unwrap().contains("was changed"), "{}", letter.text);
-        let (status, answer) = it.world.refresh(refresh).await;
+        let (status, answer) = post.world.refresh(refresh).await;
         assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
         for (password, fits) in [(PASSWORD, false), (NEW_PASSWORD, true)] {
             let mut browser = Browser::default();
-            let page = browser.open(&it.world, &Ask::native("openid")).await;
-            let page = browser.submit_password(&it.world, &page, "alice", password).await;
+            let page = browser.open(&post.world, &Ask::native("openid")).await;
+            let page = browser.submit_password(&post.world, &page, "alice", password).await;
             assert_eq!(page.has_code(), fits);
         }
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }
@@ -140,76 +140,76 @@ async fn a_forgotten_password_is_replaced() {
 /// who stopped before another address. The twin is the owner, on the same pages.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_older_login_changes_nothing_any_more() {
-    on_every_engine(|it| async move {
+    on_every_engine(|post| async move {
         let mut at_new_password = Vec::new();
         let mut intruder = Browser::default();
-        let page = intruder.visit(&it.world, "/account").await;
-        intruder.submit_password(&it.world, &page, "alice", PASSWORD).await;
-        let page = intruder.visit(&it.world, "/account").await;
-        let at_new_email = intruder.submit(&it.world, &page, &[], "change_email").await;
+        let page = intruder.visit(&post.world, "/account").await;
+        intruder.submit_password(&post.world, &page, "alice", PASSWORD).await;
+        let page = intruder.visit(&post.world, "/account").await;
+        let at_new_email = intruder.submit(&post.world, &page, &[], "change_email").await;
         for _ in 0..2 {
-            let seen = it.seen();
+            let seen = post.seen();
             let mut browser = Browser::default();
-            let page = browser.visit(&it.world, "/reset").await;
-            let page = browser.submit(&it.world, &page, &[("username", "alice")], "continue").await;
-            let code = it.code("alice@example.com", seen).await;
-            let page = browser.submit(&it.world, &page, &[("email_code", &code)], "continue").await;
+            let page = browser.visit(&post.world, "/reset").await;
+            let page = browser.submit(&post.world, &page, &[("username", "alice")], "continue").await;
+            let code = post.code("alice@example.com", seen).await;
+            let page = browser.submit(&post.world, &page, &[("email_code", &code)], "continue").await;
             assert_eq!(page.kind(), "new_password", "{}", page.html);
             at_new_password.push((browser, page));
         }
         let (mut owner, owners) = at_new_password.pop().unwrap();
         let (mut thief, thiefs) = at_new_password.pop().unwrap();
         let same = |it: &'static str| [("new_password", it), ("new_password_again", it)];
-        let done = owner.submit(&it.world, &owners, &same(NEW_PASSWORD), "continue").await;
+        let done = owner.submit(&post.world, &owners, &same(NEW_PASSWORD), "continue").await;
         assert!(done.location.unwrap().ends_with("/account"), "{}", done.html);
-        let late = thief.submit(&it.world, &thiefs, &same("the password of a thief"), "continue").await;
+        let late = thief.submit(&post.world, &thiefs, &same("the password of a thief"), "continue").await;
         assert_eq!((late.status, late.location), (400, None), "{}", late.html);
-        let late = intruder.submit(&it.world, &at_new_email, &[("email", "thief@example.com")], "continue").await;
+        let late = intruder.submit(&post.world, &at_new_email, &[("email", "thief@example.com")], "continue").await;
         assert_eq!((late.status, late.location), (400, None), "{}", late.html);
-        assert_eq!(it.world.audited("email_code_sent").await, 2, "no letter for the other address");
+        assert_eq!(post.world.audited("email_code_sent").await, 2, "no letter for the other address");
         for (password, fits) in [("the password of a thief", false), (NEW_PASSWORD, true)] {
             let mut browser = Browser::default();
-            let page = browser.open(&it.world, &Ask::native("openid")).await;
-            let page = browser.submit_password(&it.world, &page, "alice", password).await;
+            let page = browser.open(&post.world, &Ask::native("openid")).await;
+            let page = browser.submit_password(&post.world, &page, "alice", password).await;
             assert_eq!(page.has_code(), fits, "{password}");
         }
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }
 
 /// 431-U, 365-Z: with an authenticator, mail alone does not reset the password; a recovery code helps out, once.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lost_phone_and_a_forgotten_password() {
-    on_every_engine(|it| async move {
+async fn a_recovery_code_resets_the_password_of_somebody_who_lost_the_phone() {
+    on_every_engine(|post| async move {
         let ask = Ask::native("openid").with("acr_values", "urn:two");
-        let (_, codes) = it.enrol(&mut Browser::default()).await;
+        let (_, codes) = post.enrol(&mut Browser::default()).await;
 
         // Another browser, the password forgotten, the phone lost.
-        assert!(it.mailbox.wait("alice@example.com", 0).await.unwrap().text.contains("authenticator app was added"));
-        let seen = it.seen();
+        assert!(post.mailbox.wait("alice@example.com", 0).await.unwrap().text.contains("authenticator app was added"));
+        let seen = post.seen();
         let mut browser = Browser::default();
-        let page = browser.visit(&it.world, "/reset").await;
-        let page = browser.submit(&it.world, &page, &[("username", "alice")], "continue").await;
-        let code = it.code("alice@example.com", seen).await;
-        let page = browser.submit(&it.world, &page, &[("email_code", &code)], "continue").await;
+        let page = browser.visit(&post.world, "/reset").await;
+        let page = browser.submit(&post.world, &page, &[("username", "alice")], "continue").await;
+        let code = post.code("alice@example.com", seen).await;
+        let page = browser.submit(&post.world, &page, &[("email_code", &code)], "continue").await;
         assert!(page.says("authenticator app"), "mail alone must not be enough: {}", page.html);
-        let page = browser.submit(&it.world, &page, &[], "use_recovery").await;
-        let wrong = browser.submit(&it.world, &page, &[("recovery_code", "aaaaa-aaaaa")], "continue").await;
+        let page = browser.submit(&post.world, &page, &[], "use_recovery").await;
+        let wrong = browser.submit(&post.world, &page, &[("recovery_code", "aaaaa-aaaaa")], "continue").await;
         assert!(wrong.problem().contains("none of your recovery codes"), "{}", wrong.html);
-        let page = browser.submit(&it.world, &wrong, &[("recovery_code", &codes[3].to_uppercase())], "continue").await;
+        let page = browser.submit(&post.world, &wrong, &[("recovery_code", &codes[3].to_uppercase())], "continue").await;
         assert_eq!(page.kind(), "new_password", "{}", page.html);
 
         // The same code a second time.
         let mut thief = Browser::default();
-        let page = thief.open(&it.world, &ask).await;
-        let page = thief.submit_password(&it.world, &page, "alice", PASSWORD).await;
-        let page = thief.submit(&it.world, &page, &[], "use_recovery").await;
-        let again = thief.submit(&it.world, &page, &[("recovery_code", &codes[3])], "continue").await;
+        let page = thief.open(&post.world, &ask).await;
+        let page = thief.submit_password(&post.world, &page, "alice", PASSWORD).await;
+        let page = thief.submit(&post.world, &page, &[], "use_recovery").await;
+        let again = thief.submit(&post.world, &page, &[("recovery_code", &codes[3])], "continue").await;
         assert!(again.problem().contains("none of your recovery codes"), "{}", again.html);
-        let done = thief.submit(&it.world, &again, &[("recovery_code", &codes[4])], "continue").await;
+        let done = thief.submit(&post.world, &again, &[("recovery_code", &codes[4])], "continue").await;
         assert!(done.has_code(), "an unused one is good: {}", done.html);
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }
@@ -217,34 +217,34 @@ async fn a_lost_phone_and_a_forgotten_password() {
 /// 410-U, 461-E: only a code to the new one makes it so; the old one is told and no longer signs in.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_is_changed() {
-    on_every_engine(|it| async move {
-        it.world.person("carol").await;
+    on_every_engine(|post| async move {
+        post.world.person("carol").await;
         let mut browser = Browser::default();
-        let page = browser.visit(&it.world, "/account").await;
-        let done = browser.submit_password(&it.world, &page, "alice", PASSWORD).await;
+        let page = browser.visit(&post.world, "/account").await;
+        let done = browser.submit_password(&post.world, &page, "alice", PASSWORD).await;
         assert!(done.location.unwrap().ends_with("/account"));
-        let page = browser.visit(&it.world, "/account").await;
-        let page = browser.submit(&it.world, &page, &[], "change_email").await;
-        let seen = it.seen();
-        let taken = browser.submit(&it.world, &page, &[("email", "carol@example.com")], "continue").await;
+        let page = browser.visit(&post.world, "/account").await;
+        let page = browser.submit(&post.world, &page, &[], "change_email").await;
+        let seen = post.seen();
+        let taken = browser.submit(&post.world, &page, &[("email", "carol@example.com")], "continue").await;
         assert!(taken.says("We sent a code to"));
-        assert!(it.mailbox.wait("carol@example.com", seen).await.unwrap().code().is_none());
-        let page = browser.visit(&it.world, "/account").await;
-        let page = browser.submit(&it.world, &page, &[], "change_email").await;
-        let seen = it.seen();
-        let sent = browser.submit(&it.world, &page, &[("email", "alice@new.example.com")], "continue").await;
-        let code = it.code("alice@new.example.com", seen).await;
-        let seen = it.seen();
-        let done = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        assert!(post.mailbox.wait("carol@example.com", seen).await.unwrap().code().is_none());
+        let page = browser.visit(&post.world, "/account").await;
+        let page = browser.submit(&post.world, &page, &[], "change_email").await;
+        let seen = post.seen();
+        let sent = browser.submit(&post.world, &page, &[("email", "alice@new.example.com")], "continue").await;
+        let code = post.code("alice@new.example.com", seen).await;
+        let seen = post.seen();
+        let done = browser.submit(&post.world, &sent, &[("email_code", &code)], "continue").await;
         assert!(done.location.unwrap().ends_with("/account"), "{}", done.html);
-        assert!(it.mailbox.wait("alice@example.com", seen).await.unwrap().text.contains("another e-mail address"));
+        assert!(post.mailbox.wait("alice@example.com", seen).await.unwrap().text.contains("another e-mail address"));
         for (name, fits) in [("alice@example.com", false), ("alice@new.example.com", true), ("alice", true)] {
             let mut browser = Browser::default();
-            let page = browser.open(&it.world, &Ask::native("openid")).await;
-            let page = browser.submit_password(&it.world, &page, name, PASSWORD).await;
+            let page = browser.open(&post.world, &Ask::native("openid")).await;
+            let page = browser.submit_password(&post.world, &page, name, PASSWORD).await;
             assert_eq!(page.has_code(), fits, "{name}");
         }
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }
@@ -253,31 +253,31 @@ async fn an_address_is_changed() {
 /// Its twin: another browser, or another answer, gets nothing of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_answer_is_given_again() {
-    on_every_engine(|it| async move {
+    on_every_engine(|post| async move {
         let mut browser = Browser::default();
         let ask = Ask::native("openid").with("acr_values", "urn:strong");
-        let page = browser.open(&it.world, &ask).await;
-        let sent = browser.submit_password(&it.world, &page, "alice", PASSWORD).await;
+        let page = browser.open(&post.world, &ask).await;
+        let sent = browser.submit_password(&post.world, &page, "alice", PASSWORD).await;
         assert!(sent.says("a…@example.com"), "{}", sent.html);
-        let code = it.code("alice@example.com", 0).await;
+        let code = post.code("alice@example.com", 0).await;
         let mut tunnel = browser.clone();
-        let first = browser.submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        let first = browser.submit(&post.world, &sent, &[("email_code", &code)], "continue").await;
         assert!(first.has_code(), "{}", first.html);
         // The answer never arrived: the cookies are the old ones.
-        let second = tunnel.clone().submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        let second = tunnel.clone().submit(&post.world, &sent, &[("email_code", &code)], "continue").await;
         assert_eq!(second.location, first.location);
-        let other = tunnel.submit(&it.world, &sent, &[("email_code", "12345678")], "continue").await;
+        let other = tunnel.submit(&post.world, &sent, &[("email_code", "12345678")], "continue").await;
         assert_eq!((other.status, other.location), (400, None), "the secret before is good for the same answer alone: {}", other.html);
-        let stranger = Browser::default().submit(&it.world, &sent, &[("email_code", &code)], "continue").await;
+        let stranger = Browser::default().submit(&post.world, &sent, &[("email_code", &code)], "continue").await;
         assert_eq!(stranger.status, 400, "{}", stranger.html);
         let (answer, code) = (code, first.code());
-        assert_eq!(it.world.exchange(&code, &ask.verifier).await.0, 200);
-        it.world.advance_s(130);
+        assert_eq!(post.world.exchange(&code, &ask.verifier).await.0, 200);
+        post.world.advance_s(130);
         for code in ["12345678", answer.as_str()] {
-            let late = browser.submit(&it.world, &sent, &[("email_code", code)], "continue").await;
+            let late = browser.submit(&post.world, &sent, &[("email_code", code)], "continue").await;
             assert_eq!((late.status, late.kind(), late.location), (200, "done", None), "{code}");
         }
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }
@@ -286,12 +286,12 @@ async fn a_lost_answer_is_given_again() {
 /// that signed in before and another network still get theirs.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mailbox_is_not_flooded_and_not_kept_shut() {
-    on_every_engine(|it| async move {
+    on_every_engine(|post| async move {
         let mut known = Browser::default();
-        known.sign_in(&it.world, &Ask::native("openid"), "alice").await;
+        known.sign_in(&post.world, &Ask::native("openid"), "alice").await;
         let sent = async |browser: &mut Browser| {
-            let page = browser.visit(&it.world, "/reset").await;
-            let page = browser.submit(&it.world, &page, &[("username", "alice")], "continue").await;
+            let page = browser.visit(&post.world, "/reset").await;
+            let page = browser.submit(&post.world, &page, &[("username", "alice")], "continue").await;
             assert_eq!(page.problem().contains("several codes"), page.kind() != "email_code", "{}", page.html);
             page.kind() == "email_code"
         };
@@ -310,9 +310,9 @@ async fn a_mailbox_is_not_flooded_and_not_kept_shut() {
         }
         known.address = Some("2001:db8:1::1".to_owned());
         assert!(sent(&mut known).await, "the owner's browser, in the stranger's network");
-        it.world.advance_s(3601);
+        post.world.advance_s(3601);
         assert!(sent(&mut Browser::at("2001:db8:1::1")).await);
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }
@@ -321,39 +321,39 @@ async fn a_mailbox_is_not_flooded_and_not_kept_shut() {
 /// that a newer one replaced. A code for one thing is none for another.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_code_is_used_and_all_others_die() {
-    on_every_engine(|it| async move {
+    on_every_engine(|post| async move {
         let mut pages = Vec::new();
         for _ in 0..3 {
-            let seen = it.seen();
+            let seen = post.seen();
             let mut browser = Browser::default();
-            let page = browser.visit(&it.world, "/reset").await;
-            let page = browser.submit(&it.world, &page, &[("username", "alice")], "continue").await;
-            pages.push((browser, page, it.code("alice@example.com", seen).await));
+            let page = browser.visit(&post.world, "/reset").await;
+            let page = browser.submit(&post.world, &page, &[("username", "alice")], "continue").await;
+            pages.push((browser, page, post.code("alice@example.com", seen).await));
         }
         let (mut browser, page, first) = pages.remove(0);
-        let seen = it.seen();
-        let again = browser.submit(&it.world, &page, &[], "resend").await;
-        let newer = it.code("alice@example.com", seen).await;
+        let seen = post.seen();
+        let again = browser.submit(&post.world, &page, &[], "resend").await;
+        let newer = post.code("alice@example.com", seen).await;
         // The newer code is the question's; the older one is wrong.
-        let old = browser.submit(&it.world, &again, &[("email_code", &first)], "continue").await;
+        let old = browser.submit(&post.world, &again, &[("email_code", &first)], "continue").await;
         assert!(old.problem().contains("not right"), "resent: {}", old.html);
-        let used = browser.submit(&it.world, &old, &[("email_code", &newer)], "continue").await;
+        let used = browser.submit(&post.world, &old, &[("email_code", &newer)], "continue").await;
         assert_eq!(used.kind(), "new_password", "{}", used.html);
         for (mut browser, page, code) in pages {
-            let dead = browser.submit(&it.world, &page, &[("email_code", &code)], "continue").await;
+            let dead = browser.submit(&post.world, &page, &[("email_code", &code)], "continue").await;
             assert!(dead.problem().contains("no longer good"), "{}", dead.html);
         }
-        let seen = it.seen();
-        it.world.advance_s(3600);
+        let seen = post.seen();
+        post.world.advance_s(3600);
         let mut browser = Browser::default();
-        let page = browser.visit(&it.world, "/register").await;
+        let page = browser.visit(&post.world, "/register").await;
         let fill = [("email", "dan@example.com"), ("new_password", NEW_PASSWORD)];
-        let page = browser.submit(&it.world, &page, &fill, "continue").await;
-        let code = it.code("dan@example.com", seen).await;
-        it.world.advance_s(16 * 60);
-        let late = browser.submit(&it.world, &page, &[("email_code", &code)], "continue").await;
+        let page = browser.submit(&post.world, &page, &fill, "continue").await;
+        let code = post.code("dan@example.com", seen).await;
+        post.world.advance_s(16 * 60);
+        let late = browser.submit(&post.world, &page, &[("email_code", &code)], "continue").await;
         assert!(late.problem().contains("no longer good"), "{}", late.html);
-        it.world.stop().await;
+        post.world.stop().await;
     })
     .await;
 }

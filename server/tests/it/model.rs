@@ -3,12 +3,11 @@
 //! a restart, a store that was put back from an older copy, time. Unbound and key-bound; on PostgreSQL at two processes in turn.
 //! A failure prints its seed; `SYMBOLON_MODEL_SEEDS` says how many seeds there are, `SYMBOLON_MODEL_SEED` which is the first.
 
-use crate::dpop::App;
 use crate::world::*;
 use std::cell::RefCell;
 use symbolon::store::Store;
 use symbolon::store::faults::{Fate, Plan};
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::jwk::PrivateKey;
 
 const STEPS: usize = 60;
 
@@ -18,9 +17,9 @@ struct Dice(u64);
 impl Dice {
     fn below(&mut self, n: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let it = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let it = (it ^ (it >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (it ^ (it >> 31)) % n
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % n
     }
 }
 
@@ -83,9 +82,9 @@ enum Between {
 
 impl Stage {
     async fn start(engine: Engine) -> Self {
-        let (port, plan) = (free_port(), Plan::new(Vec::new()));
-        let text = format!("{}\n[signing]\nrotate_every = \"10000d\"\n", configuration(port, &database(engine).await));
-        let first = World::on(&text, port, |it| Store::faulty(it, plan.clone()).unwrap()).await;
+        let plan = Plan::new(Vec::new());
+        let configuration = Configuration::on(engine).await.set("signing.rotate_every", "10000d");
+        let first = configuration.start_on(|it| Store::faulty(it, plan.clone()).unwrap()).await;
         // A step takes no time of its own, so that the model knows the instants exactly.
         first.freeze();
         let second = if engine == Engine::Postgres { Some(first.another("").await) } else { None };
@@ -102,8 +101,8 @@ impl Stage {
             Between::Nothing => {}
             Between::Copy if two => copy_database(&self.first.text, true).await,
             Between::PutBack if two => copy_database(&self.first.text, false).await,
-            Between::Copy => crate::disaster::keep(&self.first),
-            Between::PutBack => crate::disaster::restore(&self.first),
+            Between::Copy => crate::restored_store::keep(&self.first),
+            Between::PutBack => crate::restored_store::restore(&self.first),
         }
         let plan = self.plan.clone();
         self.first.start_again(|it| Store::faulty(it, plan).unwrap()).await;
@@ -157,7 +156,7 @@ struct Session {
 
 impl Session {
     async fn start(stage: &Stage, bound: bool) -> Self {
-        let mut app = App::new(&stage.first);
+        let mut app = stage.first.phone();
         let (code, verifier) = stage.first.code("openid orders:read ledger:read").await;
         let form = [
             ("grant_type", "authorization_code"),
@@ -171,7 +170,7 @@ impl Session {
         let behind = stage.first.audited("store_behind").await;
         let now_ms = stage.now_ms();
         let model = Model { bound, generation: 1, began_ms: now_ms, issued_ms: now_ms, ended: false, behind };
-        let keys = [app.key, PrivateKey::generate(Algorithm::ES256).unwrap()];
+        let keys = [app.key, new_key()];
         // The list begins at generation 1.
         Self { keys, nonce: RefCell::default(), tokens: vec![String::new(), first], model, kept: model }
     }
@@ -188,7 +187,7 @@ impl Session {
             let mut request = stage.first.http.post(stage.url(node)).form(&form);
             if self.model.bound {
                 let key = self.keys[usize::from(who == Who::Stranger)].clone();
-                let app = App { world: &stage.first, key, nonce: self.nonce.borrow().clone() };
+                let app = Phone { nonce: self.nonce.borrow().clone(), ..stage.first.phone().with_key(key) };
                 request = request.header("dpop", app.proof("POST", "/token", None));
             }
             let answer = request.send().await.unwrap();
@@ -230,10 +229,10 @@ impl Session {
 
 async fn history(stage: &mut Stage, bound: bool, seed: u64) {
     let mut dice = Dice(seed);
-    let mut it = Session::start(stage, bound).await;
+    let mut session = Session::start(stage, bound).await;
     stage.restart(Between::Copy).await;
     for step in 0..STEPS {
-        let newest = it.tokens.len() - 1;
+        let newest = session.tokens.len() - 1;
         let old = 1 + dice.below(newest as u64) as usize;
         let previous = newest.saturating_sub(1).max(1);
         let (act, mut told) = (dice.below(100), format!("seed {seed} step {step}"));
@@ -249,44 +248,44 @@ async fn history(stage: &mut Stage, bound: bool, seed: u64) {
             75..78 => (Who::Holder, old, 1, 0),
             78..82 => (Who::Stranger, old, 1, 0),
             82 => {
-                let form = [("client_id", "shop-ios"), ("token", it.tokens[newest].as_str())];
-                let status = if it.model.bound {
-                    let mut app = App { world: &stage.first, key: it.keys[0].clone(), nonce: it.nonce.borrow().clone() };
+                let form = [("client_id", "shop-ios"), ("token", session.tokens[newest].as_str())];
+                let status = if session.model.bound {
+                    let mut app = Phone { nonce: session.nonce.borrow().clone(), ..stage.first.phone().with_key(session.keys[0].clone()) };
                     app.post("/revoke", &form).await.status
                 } else {
                     stage.first.post("/revoke", &form, None).await.0
                 };
                 assert_eq!(status, 200, "{told}");
-                it.model.ended = true;
+                session.model.ended = true;
                 (Who::Holder, newest, 1, 0)
             }
             83..86 => {
                 let copied = dice.below(2) == 0;
                 stage.restart(if copied { Between::Copy } else { Between::Nothing }).await;
-                it.kept = if copied { it.model } else { it.kept };
+                session.kept = if copied { session.model } else { session.kept };
                 (Who::Holder, newest, 1, 0)
             }
             86..89 => {
                 stage.restart(Between::PutBack).await;
-                it.model = it.kept;
+                session.model = session.kept;
                 (Who::Holder, [newest, previous][dice.below(2) as usize], 1, 0)
             }
             _ => {
-                let live = stage.now_ms() - it.model.issued_ms < IDLE_MS && stage.now_ms() - it.model.began_ms < ABSOLUTE_MS;
-                if live && !it.model.ended && newest >= it.model.generation {
+                let live = stage.now_ms() - session.model.issued_ms < IDLE_MS && stage.now_ms() - session.model.began_ms < ABSOLUTE_MS;
+                if live && !session.model.ended && newest >= session.model.generation {
                     // The store commits and nobody hears of it; the same request follows.
                     stage.plan.next(Fate::LoseAnswer);
-                    assert_eq!(it.refresh(stage, 0, Who::Holder, newest, &stage.first.issuer).await.0, 503, "{told}");
-                    it.model.refresh(Who::Holder, newest, stage.now_ms());
+                    assert_eq!(session.refresh(stage, 0, Who::Holder, newest, &stage.first.issuer).await.0, 503, "{told}");
+                    session.model.refresh(Who::Holder, newest, stage.now_ms());
                     told += " (lost)";
                 }
                 (Who::Holder, newest, 1, 0)
             }
         };
         stage.first.advance_s(pause_s);
-        it.act(stage, &mut dice, who, presented, at_once, &told).await;
+        session.act(stage, &mut dice, who, presented, at_once, &told).await;
     }
-    assert_eq!(stage.first.audited("store_behind").await, it.model.behind, "seed {seed}: every loss is said");
+    assert_eq!(stage.first.audited("store_behind").await, session.model.behind, "seed {seed}: every loss is said");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,6 @@
 //! Areas D, N and Q, as far as they concern two nodes.
 
 use crate::attested;
-use crate::dpop::App;
 use crate::world::*;
 use serde_json::Value as Json;
 
@@ -58,7 +57,7 @@ async fn sixty_four_redemptions_on_two_nodes_give_one_grant() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_used_at_one_node_is_used_at_the_other() {
     let Some((first, second)) = two().await else { return };
-    let mut app = App::new(&first);
+    let mut app = first.phone();
     let token = app.tokens("openid orders:read").await.text("refresh_token");
     let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
     for (one, other) in [(&first, &second), (&second, &first)] {
@@ -82,18 +81,18 @@ async fn a_pop_used_at_one_node_is_used_at_the_other() {
     let (first, second) = (&scene.world, scene.world.another("").await);
     let ask = Ask::new("popping", "https://attested.example.com/cb", "openid orders:read");
     let form = ask.form();
-    let mut phone = attested::Phone::new(&scene, "popping");
+    let mut phone = scene.phone("popping");
     for (one, other) in [(first, &second), (&second, first)] {
         let (_, handed) = one.post("/challenge", &[], None).await;
         phone.challenge = handed["attestation_challenge"].as_str().map(str::to_owned);
         let headers = phone.headers("/par");
-        assert_eq!(phone.send_to(one, "/par", &form, &headers).await.status, 201);
+        assert_eq!(phone.send_headers(one, "/par", &form, &headers).await.status, 201);
         for node in [other, one] {
-            let replayed = phone.send_to(node, "/par", &form, &headers).await;
+            let replayed = phone.send_headers(node, "/par", &form, &headers).await;
             assert_eq!(replayed.error(), (400, "use_attestation_challenge"));
-            assert!(replayed.challenge.is_some());
+            assert!(replayed.challenge().is_some());
         }
-        assert_eq!(phone.send_to(other, "/par", &form, &phone.headers("/par")).await.status, 201, "a new PoP, the same challenge");
+        assert_eq!(phone.send_headers(other, "/par", &form, &phone.headers("/par")).await.status, 201, "a new PoP, the same challenge");
     }
     second.running.stop().await;
     scene.world.stop().await;
@@ -105,8 +104,8 @@ pub async fn futures<T>(all: impl Iterator<Item = impl Future<Output = T>>) -> V
     let mut done: Vec<Option<T>> = pending.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
         for (at, one) in pending.iter_mut().enumerate().filter(|(at, _)| done[*at].is_none()).collect::<Vec<_>>() {
-            if let std::task::Poll::Ready(it) = one.as_mut().poll(context) {
-                done[at] = Some(it);
+            if let std::task::Poll::Ready(value) = one.as_mut().poll(context) {
+                done[at] = Some(value);
             }
         }
         if done.iter().all(Option::is_some) { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
@@ -141,7 +140,7 @@ async fn a_database_that_some_node_serves_is_not_recovered() {
     let Some((first, second)) = two().await else { return };
     second.running.stop().await;
     let elsewhere = first.directory.join("elsewhere.toml");
-    let text = first.text.replacen("development = true", "development = true\nadmin_socket = \"elsewhere.sock\"", 1);
+    let text = Configuration::from_text(0, &first.text).set("admin_socket", "elsewhere.sock").text();
     std::fs::write(&elsewhere, text).unwrap();
     let (code, _, error) = crate::commands::symbolon(&elsewhere, &["recover"], "").await;
     assert!(code == Some(1) && error.contains("1 nodes serve on this database"), "{error}");

@@ -9,12 +9,11 @@ use std::sync::{Arc, Mutex};
 use symbolon_attest::binding::{self, Purpose};
 use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
 use symbolon_oauth::jws::Unverified;
-use symbolon_oauth::{base64url, certificate, dpop};
+use symbolon_oauth::{base64url, certificate};
 use symbolon_phone::element::{Android, Maker};
 use symbolon_phone::play::{Play, Verdict};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const PACKAGE: &str = "com.example.shop";
 /// Answers of a broken Google that no status says.
 const HTML: u16 = 1;
 const SILENCE: u16 = 2;
@@ -43,8 +42,9 @@ async fn google() -> Google {
     std::fs::write(&account, text.to_string()).unwrap();
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(&account, std::fs::Permissions::from_mode(0o600)).unwrap();
-    let it = Google { url: url.clone(), account, verdicts: Arc::default(), status: Arc::new(AtomicU16::new(200)), logins: Arc::default() };
-    let (verdicts, status, logins) = (Arc::clone(&it.verdicts), Arc::clone(&it.status), Arc::clone(&it.logins));
+    let google =
+        Google { url: url.clone(), account, verdicts: Arc::default(), status: Arc::new(AtomicU16::new(200)), logins: Arc::default() };
+    let (verdicts, status, logins) = (Arc::clone(&google.verdicts), Arc::clone(&google.status), Arc::clone(&google.logins));
     tokio::spawn(async move {
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
@@ -98,7 +98,7 @@ async fn google() -> Google {
             stream.write_all(answer.as_bytes()).await.unwrap();
         }
     });
-    it
+    google
 }
 
 pub struct Scene {
@@ -115,7 +115,7 @@ impl Scene {
         Self::with(engine, |it| it).await
     }
 
-    pub async fn with(engine: Engine, change: impl Fn(String) -> String) -> Self {
+    pub async fn with(engine: Engine, change: impl Fn(Configuration) -> Configuration) -> Self {
         let (port, play, second, maker, google) =
             (free_port(), Play::new().unwrap(), Play::new().unwrap(), Maker::new().unwrap(), google().await);
         let key = std::env::temp_dir().join(format!("symbolon-play-{}-{port}.key", std::process::id()));
@@ -126,13 +126,12 @@ impl Scene {
             std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o600)).unwrap();
         }
         let text = format!(
-            "{}\n[attestation]\nsimulated_roots = [\"{}\"]\n[client.shop]\nkind = \"native\"\nfirst_party = true\n\
+            "[attestation]\nsimulated_roots = [\"{}\"]\n[client.shop]\nkind = \"native\"\nfirst_party = true\n\
              authentication = \"attest_jwt_client_auth_dpop\"\napis = {{ orders = [\"orders:read\"] }}\n\
              redirect_uris = [\"https://play.example.com/cb\"]\n[client.shop.attestation.android]\npackages = [\"{PACKAGE}\"]\n\
              signing_digests = [\"{}\"]\nleast_version = 1\n[client.shop.attestation.android.play]\nminimum_version = 42\n\
              keys = [{{ decryption_key = {{ file = '{}' }}, verification_key = '{}' }}, \
              {{ decryption_key = {{ file = '{}' }}, verification_key = '{}' }}]\nservice_account = {{ file = '{}' }}\ndecode_url = '{}'\n",
-            configuration(port, &database(engine).await),
             maker.root_spki,
             base64url::encode(&[7; 32]),
             key.display(),
@@ -142,7 +141,31 @@ impl Scene {
             google.account.display(),
             google.url,
         );
-        Self { world: World::with(&change(text), port).await, play, second, maker, google }
+        let world = change(Configuration::on(engine).await.with(&text)).start().await;
+        Self { world, play, second, maker, google }
+    }
+
+    pub fn phone(&self) -> Phone<'_> {
+        Phone::new(&self.world, "shop", "https://play.example.com/cb").made_by(&self.maker)
+    }
+
+    /// A classic token about this phone, perhaps with a lie in it.
+    pub async fn classic(&self, phone: &mut Phone<'_>, purpose: Purpose, lie: impl FnOnce(&mut Verdict<'_>)) -> Answer {
+        let (text, challenge) = phone.own_challenge("shop").await;
+        let mut verdict = self.verdict("nonce", &phone.named(purpose, &challenge));
+        lie(&mut verdict);
+        let token = self.play.token(&verdict).unwrap();
+        phone.attest("play-classic", &text, &[("token", &token)]).await
+    }
+
+    /// A standard token: opaque to all but Google.
+    async fn standard(&self, phone: &mut Phone<'_>, purpose: Purpose, lie: impl FnOnce(&mut Verdict<'_>)) -> Answer {
+        let (text, challenge) = phone.own_challenge("shop").await;
+        let mut verdict = self.verdict("requestHash", &phone.named(purpose, &challenge));
+        lie(&mut verdict);
+        let token = base64url::encode(&symbolon::seal::random::<64>().unwrap());
+        self.google.verdicts.lock().unwrap().insert(token.clone(), verdict.json());
+        phone.attest("play-standard", &text, &[("token", &token)]).await
     }
 
     fn now_ms(&self) -> i64 {
@@ -162,104 +185,6 @@ impl Scene {
     }
 }
 
-pub struct Phone<'a> {
-    scene: &'a Scene,
-    pub key: PrivateKey,
-    nonce: Option<String>,
-}
-
-impl<'a> Phone<'a> {
-    pub fn new(scene: &'a Scene) -> Self {
-        Self { scene, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None }
-    }
-
-    fn thumbprint(&self) -> [u8; 32] {
-        base64url::decode(self.key.kid()).unwrap().try_into().unwrap()
-    }
-
-    /// For any phone.
-    async fn any_challenge(&self) -> (String, [u8; 32]) {
-        let answer = self.scene.world.post("/attest/challenge", &[("client_id", "shop")], None).await;
-        Self::read(&answer.1)
-    }
-
-    /// For this phone's key alone.
-    pub async fn challenge(&mut self) -> (String, [u8; 32]) {
-        Self::read(&self.post("/attest/challenge", &[("client_id", "shop")]).await.1)
-    }
-
-    fn read(answer: &Json) -> (String, [u8; 32]) {
-        let text = answer["challenge"].as_str().unwrap().to_owned();
-        let bytes = base64url::decode(&text).unwrap().try_into().unwrap();
-        (text, bytes)
-    }
-
-    /// What is kept of it.
-    pub async fn facts(&self) -> Json {
-        let app = self.scene.world.running.shared.now();
-        let row = app.store.one("SELECT facts FROM instance WHERE jkt = $1", &[self.key.kid().into()]).await.unwrap().unwrap();
-        serde_json::from_str(row.text(0).unwrap()).unwrap()
-    }
-
-    pub async fn attest(&mut self, format: &str, challenge: &str, name: &str, evidence: &str) -> (u16, String) {
-        self.attest_as(format, challenge, &[(name, evidence)]).await
-    }
-
-    async fn attest_as(&mut self, format: &str, challenge: &str, evidence: &[(&str, &str)]) -> (u16, String) {
-        let mut form = vec![("client_id", "shop"), ("format", format), ("challenge", challenge)];
-        form.extend_from_slice(evidence);
-        let (status, body) = self.post("/attest", &form).await;
-        (status, body["error"].as_str().or(body["tier"].as_str()).unwrap_or_default().to_owned())
-    }
-
-    pub async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
-        for _ in 0..2 {
-            let url = self.scene.world.url(path);
-            let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
-            let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, self.scene.now_ms() / 1000).unwrap();
-            let answer = self.scene.world.http.post(url).form(form).header("dpop", proof).send().await.unwrap();
-            self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
-            let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
-            if body["error"] != "use_dpop_nonce" {
-                return (status, body);
-            }
-        }
-        panic!("the nonce is never good");
-    }
-
-    /// A classic token about this phone, perhaps with a lie in it.
-    pub async fn classic(&mut self, purpose: Purpose, lie: impl FnOnce(&mut Verdict<'_>)) -> (u16, String) {
-        let (text, challenge) = self.challenge().await;
-        let mut verdict = self.scene.verdict("nonce", &binding::named(purpose, "shop", &challenge, &self.thumbprint()));
-        lie(&mut verdict);
-        let token = self.scene.play.token(&verdict).unwrap();
-        self.attest("play-classic", &text, "token", &token).await
-    }
-
-    /// A standard token: opaque to all but Google.
-    async fn standard(&mut self, purpose: Purpose, lie: impl FnOnce(&mut Verdict<'_>)) -> (u16, String) {
-        let (text, challenge) = self.challenge().await;
-        let mut verdict = self.scene.verdict("requestHash", &binding::named(purpose, "shop", &challenge, &self.thumbprint()));
-        lie(&mut verdict);
-        let token = base64url::encode(&symbolon::seal::random::<64>().unwrap());
-        self.scene.google.verdicts.lock().unwrap().insert(token.clone(), verdict.json());
-        self.attest("play-standard", &text, "token", &token).await
-    }
-
-    pub async fn keystore(&mut self, format: &str, key: Option<&PrivateKey>, lie: impl FnOnce(&mut Android<'_>)) -> (u16, String) {
-        let (text, challenge) = self.challenge().await;
-        let hash = match format {
-            "android-key" => binding::leaf(&challenge, "shop"),
-            _ => binding::named(Purpose::Renewal, "shop", &challenge, &self.thumbprint()),
-        };
-        let mut phone = Android::genuine(PACKAGE, [7; 32], &hash);
-        lie(&mut phone);
-        let chain = self.scene.maker.android(key.unwrap_or(&self.key), &phone).unwrap();
-        let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
-        self.attest(format, &text, "chain", &chain.join(".")).await
-    }
-}
-
 pub fn good(tier: &str) -> (u16, String) {
     (200, tier.to_owned())
 }
@@ -273,36 +198,39 @@ pub fn refused() -> (u16, String) {
 async fn play_speaks_for_the_genuine_app() {
     for engine in engines() {
         let scene = Scene::start(engine).await;
-        let mut one = Phone::new(&scene);
-        assert_eq!(one.classic(Purpose::First, |_| {}).await, good("hardware_claimed"));
-        assert_eq!(one.classic(Purpose::First, |_| {}).await, refused(), "first evidence twice: it is known, and renewal has another hash");
-        assert_eq!(one.classic(Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
-        assert_eq!(one.standard(Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
-        let mut two = Phone::new(&scene);
-        assert_eq!(two.standard(Purpose::First, |_| {}).await, good("hardware_claimed"));
-        let mut liar = Phone::new(&scene);
-        assert_eq!(liar.classic(Purpose::First, |it| it.package = "com.evil").await, refused());
-        assert_eq!(liar.classic(Purpose::First, |it| it.signing_digest = [8; 32]).await, refused());
-        assert_eq!(liar.classic(Purpose::First, |it| it.version = 41).await, refused());
-        assert_eq!(liar.classic(Purpose::First, |it| it.device = vec!["MEETS_BASIC_INTEGRITY"]).await, refused());
-        assert_eq!(liar.classic(Purpose::First, |it| it.recognition = "UNRECOGNIZED_VERSION").await, refused());
-        assert_eq!(liar.classic(Purpose::First, |it| it.at_ms -= 6 * 60_000).await, refused());
-        assert_eq!(liar.classic(Purpose::First, |it| it.binding.0 = "requestHash").await, refused());
-        assert_eq!(liar.classic(Purpose::First, |it| it.binding.1 = base64url::encode(&[1; 32])).await, refused());
-        assert_eq!(liar.standard(Purpose::First, |it| it.package = "com.evil").await, refused());
-        assert_eq!(liar.standard(Purpose::First, |it| it.device = vec![]).await, refused());
-        assert_eq!(liar.standard(Purpose::First, |_| {}).await, good("hardware_claimed"), "and without a lie it gets in");
+        let mut one = scene.phone();
+        assert_eq!(scene.classic(&mut one, Purpose::First, |_| {}).await, good("hardware_claimed"));
+        assert_eq!(
+            scene.classic(&mut one, Purpose::First, |_| {}).await,
+            refused(),
+            "first evidence twice: it is known, and renewal has another hash"
+        );
+        assert_eq!(scene.classic(&mut one, Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
+        assert_eq!(scene.standard(&mut one, Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
+        let mut two = scene.phone();
+        assert_eq!(scene.standard(&mut two, Purpose::First, |_| {}).await, good("hardware_claimed"));
+        let mut liar = scene.phone();
+        assert_eq!(scene.classic(&mut liar, Purpose::First, |it| it.package = "com.evil").await, refused());
+        assert_eq!(scene.classic(&mut liar, Purpose::First, |it| it.signing_digest = [8; 32]).await, refused());
+        assert_eq!(scene.classic(&mut liar, Purpose::First, |it| it.version = 41).await, refused());
+        assert_eq!(scene.classic(&mut liar, Purpose::First, |it| it.device = vec!["MEETS_BASIC_INTEGRITY"]).await, refused());
+        assert_eq!(scene.classic(&mut liar, Purpose::First, |it| it.recognition = "UNRECOGNIZED_VERSION").await, refused());
+        assert_eq!(scene.classic(&mut liar, Purpose::First, |it| it.at_ms -= 6 * 60_000).await, refused());
+        assert_eq!(scene.classic(&mut liar, Purpose::First, |it| it.binding.0 = "requestHash").await, refused());
+        assert_eq!(scene.classic(&mut liar, Purpose::First, |it| it.binding.1 = base64url::encode(&[1; 32])).await, refused());
+        assert_eq!(scene.standard(&mut liar, Purpose::First, |it| it.package = "com.evil").await, refused());
+        assert_eq!(scene.standard(&mut liar, Purpose::First, |it| it.device = vec![]).await, refused());
+        assert_eq!(scene.standard(&mut liar, Purpose::First, |_| {}).await, good("hardware_claimed"), "and without a lie it gets in");
         assert_eq!(scene.google.logins.load(Ordering::Relaxed), 1, "the service account's token is kept");
         // Somebody else's token: of another console, and of another phone's challenge.
-        let mut thief = Phone::new(&scene);
-        let (text, challenge) = thief.challenge().await;
-        let hash = binding::named(Purpose::First, "shop", &challenge, &thief.thumbprint());
+        let mut thief = scene.phone();
+        let (text, challenge) = thief.own_challenge("shop").await;
+        let hash = thief.named(Purpose::First, &challenge);
         let foreign = Play::new().unwrap().token(&scene.verdict("nonce", &hash)).unwrap();
-        assert_eq!(thief.attest("play-classic", &text, "token", &foreign).await, refused());
-        let (text, challenge) = one.any_challenge().await;
-        let token =
-            scene.play.token(&scene.verdict("nonce", &binding::named(Purpose::Renewal, "shop", &challenge, &one.thumbprint()))).unwrap();
-        assert_eq!(thief.attest("play-classic", &text, "token", &token).await, refused());
+        assert_eq!(thief.attest("play-classic", &text, &[("token", &foreign)]).await, refused());
+        let (text, challenge) = one.any_challenge("shop").await;
+        let token = scene.play.token(&scene.verdict("nonce", &one.named(Purpose::Renewal, &challenge))).unwrap();
+        assert_eq!(thief.attest("play-classic", &text, &[("token", &token)]).await, refused());
         assert!(scene.world.audited("evidence_refused").await >= 11);
         scene.world.stop().await;
     }
@@ -313,21 +241,21 @@ async fn play_speaks_for_the_genuine_app() {
 async fn play_renews_only_about_a_challenge_of_its_key() {
     for engine in engines() {
         let scene = Scene::start(engine).await;
-        let (mut phone, mut other) = (Phone::new(&scene), Phone::new(&scene));
+        let (mut phone, mut other) = (scene.phone(), scene.phone());
         let token = |challenge: &[u8; 32], purpose, phone: &Phone<'_>| {
-            scene.play.token(&scene.verdict("nonce", &binding::named(purpose, "shop", challenge, &phone.thumbprint()))).unwrap()
+            scene.play.token(&scene.verdict("nonce", &phone.named(purpose, challenge))).unwrap()
         };
-        let (text, challenge) = other.challenge().await;
+        let (text, challenge) = other.own_challenge("shop").await;
         let made = token(&challenge, Purpose::First, &phone);
-        assert_eq!(phone.attest("play-classic", &text, "token", &made).await, refused(), "another key's");
-        let (text, challenge) = phone.any_challenge().await;
+        assert_eq!(phone.attest("play-classic", &text, &[("token", &made)]).await, refused(), "another key's");
+        let (text, challenge) = phone.any_challenge("shop").await;
         let made = token(&challenge, Purpose::First, &phone);
-        assert_eq!(phone.attest("play-classic", &text, "token", &made).await, good("hardware_claimed"));
-        for (text, challenge) in [phone.any_challenge().await, other.challenge().await] {
+        assert_eq!(phone.attest("play-classic", &text, &[("token", &made)]).await, good("hardware_claimed"));
+        for (text, challenge) in [phone.any_challenge("shop").await, other.own_challenge("shop").await] {
             let made = token(&challenge, Purpose::Renewal, &phone);
-            assert_eq!(phone.attest("play-classic", &text, "token", &made).await, refused());
+            assert_eq!(phone.attest("play-classic", &text, &[("token", &made)]).await, refused());
         }
-        assert_eq!(phone.classic(Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
+        assert_eq!(scene.classic(&mut phone, Purpose::Renewal, |_| {}).await, good("hardware_claimed"));
         scene.world.stop().await;
     }
 }
@@ -336,23 +264,23 @@ async fn play_renews_only_about_a_challenge_of_its_key() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_outage_of_google_is_no_refusal() {
     let scene = Scene::start(Engine::Sqlite).await;
-    let mut phone = Phone::new(&scene);
+    let mut phone = scene.phone();
     for (at, outage) in [500, 429, 403, HTML, SILENCE].into_iter().enumerate() {
         scene.google.status.store(outage, Ordering::Relaxed);
-        assert_eq!(phone.standard(Purpose::First, |_| {}).await, (503, "temporarily_unavailable".to_owned()), "{outage}");
+        assert_eq!(scene.standard(&mut phone, Purpose::First, |_| {}).await, (503, "temporarily_unavailable".to_owned()), "{outage}");
         let app = scene.world.running.shared.now();
         let row = app.store.one("SELECT jkt FROM instance WHERE jkt = $1", &[phone.key.kid().into()]).await.unwrap();
         assert!(row.is_none(), "{outage}: never a silent pass");
         assert_eq!(scene.world.audited("evidence_not_judged").await, at + 1, "{outage}");
     }
     scene.google.status.store(200, Ordering::Relaxed);
-    assert_eq!(phone.standard(Purpose::First, |_| {}).await, good("hardware_claimed"));
+    assert_eq!(scene.standard(&mut phone, Purpose::First, |_| {}).await, good("hardware_claimed"));
     // A token that Google does not know is the app's affair; one that was sent before is not asked about again.
-    let (text, _) = phone.challenge().await;
-    assert_eq!(phone.attest("play-standard", &text, "token", "unknown").await, refused());
-    assert_eq!(phone.attest("play-standard", &text, "token", "other").await, refused(), "the challenge is spent");
-    let (text, _) = phone.challenge().await;
-    assert_eq!(phone.attest("play-standard", &text, "token", "unknown").await, refused(), "the token is spent");
+    let (text, _) = phone.own_challenge("shop").await;
+    assert_eq!(phone.attest("play-standard", &text, &[("token", "unknown")]).await, refused());
+    assert_eq!(phone.attest("play-standard", &text, &[("token", "other")]).await, refused(), "the challenge is spent");
+    let (text, _) = phone.own_challenge("shop").await;
+    assert_eq!(phone.attest("play-standard", &text, &[("token", "unknown")]).await, refused(), "the token is spent");
     scene.world.stop().await;
 }
 
@@ -361,34 +289,34 @@ async fn an_outage_of_google_is_no_refusal() {
 async fn a_witness_renews_for_the_same_key() {
     for engine in engines() {
         let scene = Scene::start(engine).await;
-        let witness = PrivateKey::generate(Algorithm::ES256).unwrap();
-        let mut phone = Phone::new(&scene);
-        assert_eq!(phone.keystore("android-witness", Some(&witness), |_| {}).await, refused(), "nothing to renew yet");
-        assert_eq!(phone.keystore("android-key", None, |_| {}).await, good("hardware"));
-        assert_eq!(phone.keystore("android-witness", Some(&witness), |_| {}).await, good("hardware"));
+        let witness = new_key();
+        let mut phone = scene.phone();
+        assert_eq!(phone.attest_key("android-witness", Some(&witness), |_| {}).await, refused(), "nothing to renew yet");
+        assert_eq!(phone.attest_key("android-key", None, |_| {}).await, good("hardware"));
+        assert_eq!(phone.attest_key("android-witness", Some(&witness), |_| {}).await, good("hardware"));
         assert_eq!(
-            phone.keystore("android-witness", Some(&witness), |it| it.patch = 202_611).await,
+            phone.attest_key("android-witness", Some(&witness), |it| it.patch = 202_611).await,
             good("hardware"),
             "a newer patch is fine"
         );
-        assert_eq!(phone.keystore("android-witness", Some(&witness), |it| it.patch = 202_609).await, refused());
-        assert_eq!(phone.keystore("android-witness", Some(&witness), |it| it.package = "com.evil").await, refused());
-        assert_eq!(phone.keystore("android-witness", Some(&witness), |it| it.locked = false).await, refused());
-        assert_eq!(phone.keystore("android-witness", Some(&witness), |it| it.level = 0).await, refused());
+        assert_eq!(phone.attest_key("android-witness", Some(&witness), |it| it.patch = 202_609).await, refused());
+        assert_eq!(phone.attest_key("android-witness", Some(&witness), |it| it.package = "com.evil").await, refused());
+        assert_eq!(phone.attest_key("android-witness", Some(&witness), |it| it.locked = false).await, refused());
+        assert_eq!(phone.attest_key("android-witness", Some(&witness), |it| it.level = 0).await, refused());
         // Its witness speaks for nobody else.
-        let mut other = Phone::new(&scene);
-        assert_eq!(other.keystore("android-key", None, |_| {}).await, good("hardware"));
+        let mut other = scene.phone();
+        assert_eq!(other.attest_key("android-key", None, |_| {}).await, good("hardware"));
         for (whose, answer) in [(phone.thumbprint(), refused()), (other.thumbprint(), good("hardware"))] {
-            let (text, challenge) = other.challenge().await;
+            let (text, challenge) = other.own_challenge("shop").await;
             let hash = binding::named(Purpose::Renewal, "shop", &challenge, &whose);
             let about = Android::genuine(PACKAGE, [7; 32], &hash);
             let chain: Vec<String> = scene.maker.android(&witness, &about).unwrap().iter().map(|it| base64url::encode(it)).collect();
-            assert_eq!(other.attest("android-witness", &text, "chain", &chain.join(".")).await, answer);
+            assert_eq!(other.attest("android-witness", &text, &[("chain", &chain.join("."))]).await, answer);
         }
         assert_eq!(scene.world.entries("evidence_refused").await.last().unwrap()["reason"], "challenge", "the key that it names");
         // Play renews what the Keystore proved, and the tier stays; what it says of the app is known from then on.
         let before = phone.facts().await;
-        assert_eq!(phone.classic(Purpose::Renewal, |it| it.version = 43).await, good("hardware"));
+        assert_eq!(scene.classic(&mut phone, Purpose::Renewal, |it| it.version = 43).await, good("hardware"));
         let facts = phone.facts().await;
         assert_eq!((before["version"].as_i64(), facts["version"].as_i64()), (Some(1), Some(43)));
         assert_eq!((&facts["serials"], &facts["boot_key"]), (&before["serials"], &before["boot_key"]));
@@ -409,33 +337,33 @@ async fn a_witness_renews_for_the_same_key() {
 /// the request names, of those that the configuration names.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_apps_of_one_client() {
-    let two = |it: String| it.replacen(&format!("packages = [\"{PACKAGE}\"]"), &format!("packages = [\"{PACKAGE}\", \"{SECOND}\"]"), 1);
+    let two = |it: Configuration| it.set("client.shop.attestation.android.packages", vec![PACKAGE, SECOND]);
     let scene = Scene::with(Engine::Sqlite, two).await;
-    let mut phone = Phone::new(&scene);
+    let mut phone = scene.phone();
     let classic = async |phone: &mut Phone<'_>, console: &Play| {
-        let (text, challenge) = phone.challenge().await;
-        let hash = binding::named(Purpose::First, "shop", &challenge, &phone.thumbprint());
+        let (text, challenge) = phone.own_challenge("shop").await;
+        let hash = phone.named(Purpose::First, &challenge);
         let token = console.token(&Verdict { package: SECOND, ..scene.verdict("nonce", &hash) }).unwrap();
-        phone.attest_as("play-classic", &text, &[("token", &token), ("package", SECOND)]).await
+        phone.attest("play-classic", &text, &[("token", &token), ("package", SECOND)]).await
     };
     assert_eq!(classic(&mut phone, &Play::new().unwrap()).await, refused(), "a third console");
     assert_eq!(classic(&mut phone, &scene.second).await, good("hardware_claimed"));
     let standard = async |phone: &mut Phone<'_>, package: &'static str, named: &[(&str, &str)]| {
-        let (text, challenge) = phone.challenge().await;
-        let hash = binding::named(Purpose::First, "shop", &challenge, &phone.thumbprint());
+        let (text, challenge) = phone.own_challenge("shop").await;
+        let hash = phone.named(Purpose::First, &challenge);
         let token = base64url::encode(&symbolon::seal::random::<64>().unwrap());
         let verdict = Verdict { package, ..scene.verdict("requestHash", &hash) };
         scene.google.verdicts.lock().unwrap().insert(token.clone(), verdict.json());
         let mut evidence = vec![("token", token.as_str())];
         evidence.extend_from_slice(named);
-        phone.attest_as("play-standard", &text, &evidence).await
+        phone.attest("play-standard", &text, &evidence).await
     };
-    let mut other = Phone::new(&scene);
+    let mut other = scene.phone();
     assert_eq!(standard(&mut other, SECOND, &[]).await, refused(), "of two apps one has to be named");
     assert_eq!(standard(&mut other, SECOND, &[("package", "com.evil")]).await, refused());
     assert_eq!(standard(&mut other, SECOND, &[("package", PACKAGE)]).await, refused(), "Google does not know it as that app's");
     assert_eq!(standard(&mut other, SECOND, &[("package", SECOND)]).await, good("hardware_claimed"));
-    assert_eq!(standard(&mut Phone::new(&scene), PACKAGE, &[("package", PACKAGE)]).await, good("hardware_claimed"));
+    assert_eq!(standard(&mut scene.phone(), PACKAGE, &[("package", PACKAGE)]).await, good("hardware_claimed"));
     scene.world.stop().await;
 }
 
@@ -443,34 +371,34 @@ async fn two_apps_of_one_client() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_google_did_not_evaluate_is_asked_again() {
     let scene = Scene::start(Engine::Sqlite).await;
-    let mut phone = Phone::new(&scene);
+    let mut phone = scene.phone();
     let later = || (503, "temporarily_unavailable".to_owned());
-    assert_eq!(phone.classic(Purpose::First, |it| it.recognition = "UNEVALUATED").await, later());
-    assert_eq!(phone.standard(Purpose::First, |it| it.recognition = "UNEVALUATED").await, later());
+    assert_eq!(scene.classic(&mut phone, Purpose::First, |it| it.recognition = "UNEVALUATED").await, later());
+    assert_eq!(scene.standard(&mut phone, Purpose::First, |it| it.recognition = "UNEVALUATED").await, later());
     // Whoever lies as well is refused.
     let lies = |it: &mut Verdict<'_>| (it.recognition, it.device) = ("UNEVALUATED", vec![]);
-    assert_eq!(phone.classic(Purpose::First, lies).await, refused());
-    assert_eq!(phone.classic(Purpose::First, |it| it.recognition = "SOMETHING_NEW").await, refused());
-    assert_eq!(phone.classic(Purpose::First, |_| {}).await, good("hardware_claimed"));
+    assert_eq!(scene.classic(&mut phone, Purpose::First, lies).await, refused());
+    assert_eq!(scene.classic(&mut phone, Purpose::First, |it| it.recognition = "SOMETHING_NEW").await, refused());
+    assert_eq!(scene.classic(&mut phone, Purpose::First, |_| {}).await, good("hardware_claimed"));
     scene.world.stop().await;
 }
 
 /// What Google says of the device's surroundings, where the client has rules for it: what is accepted is named, and silence is not.
 #[tokio::test(flavor = "multi_thread")]
 async fn surroundings_are_judged_where_there_is_a_rule() {
-    let rules =
-        "minimum_version = 42\nplay_protect = [\"NO_ISSUES\"]\napp_access_risk = [\"KNOWN_INSTALLED\"]\nrecent_activity = [\"LEVEL_1\"]\n";
-    let scene = Scene::with(Engine::Sqlite, |it| it.replacen("minimum_version = 42\n", rules, 1)).await;
-    let mut phone = Phone::new(&scene);
+    let rules = "[client.shop.attestation.android.play]\nplay_protect = [\"NO_ISSUES\"]\napp_access_risk = [\"KNOWN_INSTALLED\"]\n\
+                 recent_activity = [\"LEVEL_1\"]\n";
+    let scene = Scene::with(Engine::Sqlite, |it| it.with(rules)).await;
+    let mut phone = scene.phone();
     let tell = async |phone: &mut Phone<'_>, protect: Json, apps: Json, level: Json| {
-        let (text, challenge) = phone.challenge().await;
-        let hash = binding::named(Purpose::First, "shop", &challenge, &phone.thumbprint());
+        let (text, challenge) = phone.own_challenge("shop").await;
+        let hash = phone.named(Purpose::First, &challenge);
         let token = base64url::encode(&symbolon::seal::random::<64>().unwrap());
         let mut verdict = scene.verdict("requestHash", &hash).json();
         verdict["environmentDetails"] = json!({ "playProtectVerdict": protect, "appAccessRiskVerdict": { "appsDetected": apps } });
         verdict["deviceIntegrity"]["recentDeviceActivity"] = json!({ "deviceActivityLevel": level });
         scene.google.verdicts.lock().unwrap().insert(token.clone(), verdict);
-        phone.attest("play-standard", &text, "token", &token).await
+        phone.attest("play-standard", &text, &[("token", &token)]).await
     };
     let (protect, apps, level) = (json!("NO_ISSUES"), json!(["KNOWN_INSTALLED"]), json!("LEVEL_1"));
     assert_eq!(tell(&mut phone, json!("HIGH_RISK"), apps.clone(), level.clone()).await, refused());
@@ -487,17 +415,17 @@ async fn surroundings_are_judged_where_there_is_a_rule() {
 async fn play_is_spent_beyond_the_hour() {
     for engine in engines() {
         let scene = Scene::start(engine).await;
-        let mut phone = Phone::new(&scene);
-        assert_eq!(phone.classic(Purpose::First, |_| {}).await, good("hardware_claimed"));
+        let mut phone = scene.phone();
+        assert_eq!(scene.classic(&mut phone, Purpose::First, |_| {}).await, good("hardware_claimed"));
         scene.world.stand_at(54 * 60 + 59);
-        let (text, challenge) = phone.challenge().await;
-        let hash = binding::named(Purpose::Renewal, "shop", &challenge, &phone.thumbprint());
+        let (text, challenge) = phone.own_challenge("shop").await;
+        let hash = phone.named(Purpose::Renewal, &challenge);
         let token = scene.play.token(&scene.verdict("nonce", &hash)).unwrap();
-        assert_eq!(phone.attest("play-classic", &text, "token", &token).await, good("hardware_claimed"));
+        assert_eq!(phone.attest("play-classic", &text, &[("token", &token)]).await, good("hardware_claimed"));
         scene.world.advance_s(2);
-        assert_eq!(phone.attest("play-classic", &text, "token", &token).await, refused());
+        assert_eq!(phone.attest("play-classic", &text, &[("token", &token)]).await, refused());
         assert_eq!(scene.world.entries("evidence_refused").await.last().unwrap()["reason"], "challenge_used");
-        assert_eq!(phone.classic(Purpose::Renewal, |_| {}).await, good("hardware_claimed"), "a new one is as good as before");
+        assert_eq!(scene.classic(&mut phone, Purpose::Renewal, |_| {}).await, good("hardware_claimed"), "a new one is as good as before");
         scene.world.stop().await;
     }
 }

@@ -1,12 +1,11 @@
 //! Sixty-four at once of everything that works once: on SQLite at one process, on PostgreSQL at two, in turn. Exactly the allowed
 //! outcome, in every round. `SYMBOLON_RACE_ROUNDS` says how many rounds there are. 166-D, 625-Q.
 
-use crate::dpop::App;
 use crate::world::*;
 use reqwest::RequestBuilder;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::jwk::PrivateKey;
 use symbolon_oauth::{base64url, client_assertion};
 
 const AT_ONCE: usize = 64;
@@ -23,20 +22,9 @@ type Answer = (u16, String, Json);
 
 impl Nodes {
     async fn start(engine: Engine) -> Self {
-        let (port, signer) = (free_port(), PrivateKey::generate(Algorithm::ES256).unwrap());
-        let jwk = signer.public().to_jwk();
-        let text = format!(
-            "{}\n[client.signer]\nkind = \"service\"\njwks = {{ keys = [{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {} }}] }}\n\
-             apis = {{ orders = [\"orders:read\"] }}\n",
-            configuration(port, &database(engine).await).replacen(
-                "development = true",
-                "development = true\ntrusted_proxies = [\"127.0.0.1\"]",
-                1
-            ),
-            jwk["x"],
-            jwk["y"]
-        );
-        let first = World::with(&text, port).await;
+        let signer = new_key();
+        let client = format!("[client.signer]\nkind = \"service\"\njwks = {}\napis = {{ orders = [\"orders:read\"] }}\n", jwks(&signer));
+        let first = Configuration::on(engine).await.behind_a_proxy().with(&client).start().await;
         let second = if engine == Engine::Postgres { Some(first.another("").await) } else { None };
         Self { first, second, signer }
     }
@@ -128,7 +116,7 @@ async fn codes(nodes: &Nodes) {
 /// A code that was asked for with a key, and the refresh token it gives: the app may ask as often as its answers are lost, and
 /// every answer holds the same token. One proof is good for one of them.
 async fn with_a_key(nodes: &Nodes) {
-    let mut app = App::new(&nodes.first);
+    let mut app = nodes.first.phone();
     let ask = Ask::native("openid orders:read").with("dpop_jkt", app.key.kid());
     let code = nodes.code(&ask).await;
     // The nonce comes with the first answer.
@@ -152,7 +140,7 @@ async fn with_a_key(nodes: &Nodes) {
     assert_eq!(second.len(), 1, "one successor: {second:?}");
     assert_eq!(fresh(0, &form).send().await.unwrap().status(), 200, "and later still");
     // Another session: this one was repeated as often as one may be in a minute.
-    let mut app = App { world: &nodes.first, key: app.key.clone(), nonce: app.nonce.clone() };
+    let mut app = Phone { nonce: app.nonce.clone(), ..nodes.first.phone().with_key(app.key.clone()) };
     let form = refreshing(&app.tokens("openid orders:read").await.text("refresh_token"));
     let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
     let proof = app.proof("POST", "/token", None);

@@ -2,17 +2,13 @@
 //! speaks Apple's API), versions, environments, boot keys. Each rule is one client's own: beside it another takes the same phone.
 
 use crate::world::*;
-use serde_json::Value as Json;
 use std::sync::{Arc, Mutex};
-use symbolon_attest::binding::{self, Purpose};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::jws::Unverified;
-use symbolon_oauth::{base64url, certificate, dpop};
-use symbolon_phone::element::{Android, Ios, IosKey, Maker, Receipt};
+use symbolon_oauth::{base64url, certificate};
+use symbolon_phone::element::{Android, Maker, Receipt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const APP: &str = "ABCDE12345.com.example.shop";
-const PACKAGE: &str = "com.example.shop";
 const OWN_SYSTEM: [u8; 32] = [5; 32];
 
 /// What Apple answers next, and what it was asked.
@@ -79,9 +75,9 @@ impl Scene {
 
     /// With these clients besides, and their rules.
     pub async fn with(engine: Engine, more: &[(&str, &str)]) -> Self {
-        let (port, maker, key) = (free_port(), Maker::new().unwrap(), PrivateKey::generate(Algorithm::ES256).unwrap());
+        let (maker, key) = (Maker::new().unwrap(), new_key());
         let (url, apple) = apple(&key).await;
-        let file = std::env::temp_dir().join(format!("symbolon-p8-{}-{port}.p8", std::process::id()));
+        let file = std::env::temp_dir().join(format!("symbolon-p8-{}.p8", fresh()));
         std::fs::write(&file, format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64(key.to_pkcs8()))).unwrap();
         use std::os::unix::fs::PermissionsExt;
         std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
@@ -92,8 +88,7 @@ impl Scene {
             "team_id = \"ABCDE12345\", key_id = \"KEY1234567\", private_key = {{ file = '{}' }}, risk_metric_max = 5, exchange_url = '{url}'",
             file.display()
         );
-        let mut text =
-            format!("{}\n[attestation]\nsimulated_roots = [\"{}\"]\n", configuration(port, &database(engine).await), maker.root_spki);
+        let mut text = format!("[attestation]\nsimulated_roots = [\"{}\"]\n", maker.root_spki);
         let of_this_file = [
             ("plain", format!("ios = {{ {ios} }}\nandroid = {{ {android}, least_version = 1 }}")),
             ("risky", format!("ios = {{ {ios}, receipts = {{ {receipts} }} }}")),
@@ -110,7 +105,7 @@ impl Scene {
                  redirect_uris = [\"https://app.example.com/cb\"]\n[client.{client}.attestation]\n{rules}\n"
             );
         }
-        let world = World::with(&text, port).await;
+        let world = Configuration::on(engine).await.with(&text).start().await;
         std::fs::remove_file(file).unwrap();
         Self { world, maker, apple }
     }
@@ -129,100 +124,20 @@ impl Scene {
     fn asked(&self) -> usize {
         self.apple.lock().unwrap().asked.len()
     }
-}
 
-pub struct Phone<'a> {
-    scene: &'a Scene,
-    client: &'static str,
-    key: PrivateKey,
-    nonce: Option<String>,
-    ios: Option<IosKey>,
-    counter: u32,
-}
-
-pub type Answer = (u16, String);
-
-impl<'a> Phone<'a> {
-    pub fn new(scene: &'a Scene, client: &'static str) -> Self {
-        Self { scene, client, key: PrivateKey::generate(Algorithm::ES256).unwrap(), nonce: None, ios: None, counter: 0 }
+    pub fn phone(&self, client: &'static str) -> Phone<'_> {
+        Phone::new(&self.world, client, "https://app.example.com/cb").made_by(&self.maker)
     }
 
-    /// For this phone's key alone.
-    async fn challenge(&mut self) -> (String, [u8; 32]) {
-        let body = self.post("/attest/challenge", &[("client_id", self.client)]).await.1;
-        let text = body["challenge"].as_str().unwrap().to_owned();
-        let bytes = base64url::decode(&text).unwrap().try_into().unwrap();
-        (text, bytes)
+    /// First evidence of an iPhone, with a receipt of this age if it has one.
+    pub async fn attest_ios(&self, phone: &mut Phone<'_>, development: bool, version: Option<&'static str>, age_s: Option<i64>) -> Answer {
+        phone.receipt_times = age_s.map(|age_s| self.times(age_s));
+        phone.attest_iphone(|it| (it.development, it.version) = (development, version)).await
     }
 
-    async fn send(&mut self, format: &str, challenge: &str, evidence: &[(&str, String)]) -> Answer {
-        let mut form = vec![("client_id", self.client), ("format", format), ("challenge", challenge)];
-        form.extend(evidence.iter().map(|(name, value)| (*name, value.as_str())));
-        let (status, body) = self.post("/attest", &form).await;
-        (status, body["error"].as_str().or(body["tier"].as_str()).unwrap_or_default().to_owned())
-    }
-
-    async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
-        for _ in 0..2 {
-            let (url, jti) = (self.scene.world.url(path), base64url::encode(&symbolon::seal::random::<16>().unwrap()));
-            let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, self.scene.now_ms() / 1000).unwrap();
-            let answer = self.scene.world.http.post(url).form(form).header("dpop", proof).send().await.unwrap();
-            self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
-            let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());
-            if body["error"] != "use_dpop_nonce" {
-                return (status, body);
-            }
-        }
-        panic!("the nonce is never good");
-    }
-
-    fn named(&self, purpose: Purpose, challenge: &[u8; 32]) -> [u8; 32] {
-        let thumbprint: [u8; 32] = base64url::decode(self.key.kid()).unwrap().try_into().unwrap();
-        binding::named(purpose, self.client, challenge, &thumbprint)
-    }
-
-    pub async fn attest_ios(&mut self, development: bool, version: Option<&'static str>, age_s: Option<i64>) -> Answer {
-        self.attest_iphone(|it| (it.development, it.version) = (development, version), age_s).await
-    }
-
-    pub async fn attest_iphone(&mut self, lie: impl FnOnce(&mut Ios<'_>), age_s: Option<i64>) -> Answer {
-        let (text, challenge) = self.challenge().await;
-        let hash = self.named(Purpose::First, &challenge);
-        let times = age_s.map(|it| self.scene.times(it));
-        let made = times.as_ref().map(|it| [it[0].as_str(), &it[1], &it[2]]);
-        let mut phone = Ios { made, ..Ios::genuine(APP, &hash) };
-        lie(&mut phone);
-        let (key, object) = self.scene.maker.ios_as(&phone).unwrap();
-        let evidence = [("attestation", base64url::encode(&object)), ("key_id", base64url::encode(&key.key_id))];
-        (self.ios, self.counter) = (Some(key), 0);
-        self.send("apple-appattest", &text, &evidence).await
-    }
-
-    pub async fn renew_ios(&mut self, version: Option<&str>) -> Answer {
-        self.renew_iphone(version, None).await
-    }
-
-    pub async fn renew_iphone(&mut self, version: Option<&str>, category: Option<u32>) -> Answer {
-        let (text, challenge) = self.challenge().await;
-        let hash = self.named(Purpose::Renewal, &challenge);
-        self.counter += 1;
-        let made = self.ios.as_ref().unwrap().assertion_of(&hash, self.counter, version, category).unwrap();
-        self.send("apple-assertion", &text, &[("assertion", base64url::encode(&made))]).await
-    }
-
-    pub async fn attest_android(&mut self, lie: impl FnOnce(&mut Android<'_>)) -> Answer {
-        let (text, challenge) = self.challenge().await;
-        let hash = binding::leaf(&challenge, self.client);
-        let mut phone = Android::genuine(PACKAGE, [7; 32], &hash);
-        lie(&mut phone);
-        let chain = self.scene.maker.android(&self.key, &phone).unwrap();
-        let chain: Vec<String> = chain.iter().map(|it| base64url::encode(it)).collect();
-        self.send("android-key", &text, &[("chain", chain.join("."))]).await
-    }
-
-    /// What Apple will answer about this phone.
+    /// What Apple will answer about a phone.
     fn apple_says(&self, metric: &str, app_id: &str, certificate: &[u8], maker: &Maker) -> Vec<u8> {
-        let times = self.scene.times(1);
+        let times = self.times(1);
         let receipt = Receipt {
             app_id,
             certificate,
@@ -232,27 +147,23 @@ impl<'a> Phone<'a> {
             risk_metric: Some(metric),
         };
         let answer = maker.receipt(&receipt).unwrap();
-        let mut apple = self.scene.apple.lock().unwrap();
+        let mut apple = self.apple.lock().unwrap();
         (apple.status, apple.answer) = (200, answer.clone());
         answer
     }
-
-    pub async fn facts(&self) -> Json {
-        let app = self.scene.world.running.shared.now();
-        let row = app.store.one("SELECT facts FROM instance WHERE jkt = $1", &[self.key.kid().into()]).await.unwrap().unwrap();
-        serde_json::from_str(row.text(0).unwrap()).unwrap()
-    }
 }
 
-pub fn ios() -> Answer {
+pub type Verdict = (u16, String);
+
+pub fn ios() -> Verdict {
     (200, "hardware_claimed".to_owned())
 }
 
-pub fn android() -> Answer {
+pub fn android() -> Verdict {
     (200, "hardware".to_owned())
 }
 
-pub fn refused() -> Answer {
+pub fn refused() -> Verdict {
     (400, "invalid_client_attestation".to_owned())
 }
 
@@ -262,23 +173,23 @@ pub fn refused() -> Answer {
 async fn apple_says_how_many_keys_a_device_has_had() {
     for engine in engines() {
         let scene = Scene::start(engine).await;
-        let mut phone = Phone::new(&scene, "risky");
-        assert_eq!(phone.attest_ios(false, None, Some(1)).await, ios());
-        assert_eq!(phone.renew_ios(None).await, ios());
+        let mut phone = scene.phone("risky");
+        assert_eq!(scene.attest_ios(&mut phone, false, None, Some(1)).await, ios());
+        assert_eq!(phone.renew_iphone(None, None).await, ios());
         assert_eq!(scene.asked(), 0, "too early");
         let hour = || scene.world.advance_s(3700);
         hour();
-        assert_eq!(phone.renew_ios(None).await, ios(), "Apple is down");
-        assert_eq!(phone.renew_ios(None).await, ios());
+        assert_eq!(phone.renew_iphone(None, None).await, ios(), "Apple is down");
+        assert_eq!(phone.renew_iphone(None, None).await, ios());
         assert_eq!(scene.asked(), 1, "and is not asked again at once");
         hour();
-        let certificate = phone.ios.as_ref().unwrap().certificate.clone();
-        let second = phone.apple_says("5", APP, &certificate, &scene.maker);
-        assert_eq!(phone.renew_ios(None).await, ios());
+        let certificate = phone.enclave.as_ref().unwrap().certificate.clone();
+        let second = scene.apple_says("5", APP, &certificate, &scene.maker);
+        assert_eq!(phone.renew_iphone(None, None).await, ios());
         assert_eq!(phone.facts().await["risk_metric"], 5);
         hour();
         scene.apple.lock().unwrap().status = 304;
-        assert_eq!(phone.renew_ios(None).await, ios(), "Apple finds it too early");
+        assert_eq!(phone.renew_iphone(None, None).await, ios(), "Apple finds it too early");
         let asked = scene.apple.lock().unwrap().asked.clone();
         assert!(asked.len() == 3 && asked[0] == asked[1] && asked[2] == second, "always the newest receipt");
         let app = scene.world.running.shared.now();
@@ -286,7 +197,7 @@ async fn apple_says_how_many_keys_a_device_has_had() {
         let kept = row.bytes(0).unwrap();
         assert!(!kept.windows(16).any(|it| it == &second[second.len() - 16..] || it == &second[..16]), "sealed at rest");
         // Receipts that are not about this key, this app, or not Apple's, change nothing.
-        let (stranger, other) = (Phone::new(&scene, "risky"), Maker::new().unwrap());
+        let other = Maker::new().unwrap();
         let (theirs, _) = scene.maker.ios(APP, &[0; 32]).unwrap();
         for (what, app_id, certificate, maker) in [
             ("another key's", APP, &theirs.certificate, &scene.maker),
@@ -294,26 +205,26 @@ async fn apple_says_how_many_keys_a_device_has_had() {
             ("somebody else's", APP, &certificate, &other),
         ] {
             hour();
-            stranger.apple_says("1", app_id, certificate, maker);
-            assert_eq!(phone.renew_ios(None).await, ios(), "{what}");
+            scene.apple_says("1", app_id, certificate, maker);
+            assert_eq!(phone.renew_iphone(None, None).await, ios(), "{what}");
             assert_eq!(phone.facts().await["risk_metric"], 5, "{what}");
         }
         hour();
-        phone.apple_says("6", APP, &certificate, &scene.maker);
-        assert_eq!(phone.renew_ios(None).await, refused(), "one too many");
+        scene.apple_says("6", APP, &certificate, &scene.maker);
+        assert_eq!(phone.renew_iphone(None, None).await, refused(), "one too many");
         assert_eq!(phone.facts().await["risk_metric"], 6);
         scene.apple.lock().unwrap().status = 500;
         hour();
-        assert_eq!(phone.renew_ios(None).await, refused(), "and that stays known while Apple is down");
+        assert_eq!(phone.renew_iphone(None, None).await, refused(), "and that stays known while Apple is down");
         // Nor is it forgotten because a new key comes for the same installation.
-        let kept = phone.ios.take();
-        assert_eq!(phone.attest_ios(false, None, Some(1)).await, refused());
-        phone.ios = kept;
+        let kept = phone.enclave.take();
+        assert_eq!(scene.attest_ios(&mut phone, false, None, Some(1)).await, refused());
+        phone.enclave = kept;
         phone.counter = 100;
         hour();
-        phone.apple_says("2", APP, &certificate, &scene.maker);
-        assert_eq!(phone.renew_ios(None).await, ios());
-        assert_eq!(phone.attest_ios(false, None, Some(1)).await, ios());
+        scene.apple_says("2", APP, &certificate, &scene.maker);
+        assert_eq!(phone.renew_iphone(None, None).await, ios());
+        assert_eq!(scene.attest_ios(&mut phone, false, None, Some(1)).await, ios());
         assert_eq!(phone.facts().await["risk_metric"], 2);
         assert_eq!(scene.world.audited("evidence_refused").await, 3);
         assert_eq!(scene.world.audited("receipt_exchanged").await, 6);
@@ -332,8 +243,8 @@ async fn apple_says_how_many_keys_a_device_has_had() {
 async fn a_receipt_comes_with_the_evidence() {
     let scene = Scene::start(Engine::Sqlite).await;
     for (age_s, answer) in [(None, refused()), (Some(3600), refused()), (Some(-3600), refused()), (Some(1), ios())] {
-        assert_eq!(Phone::new(&scene, "risky").attest_ios(false, None, age_s).await, answer, "{age_s:?}");
-        assert_eq!(Phone::new(&scene, "plain").attest_ios(false, None, age_s).await, ios(), "{age_s:?}");
+        assert_eq!(scene.attest_ios(&mut scene.phone("risky"), false, None, age_s).await, answer, "{age_s:?}");
+        assert_eq!(scene.attest_ios(&mut scene.phone("plain"), false, None, age_s).await, ios(), "{age_s:?}");
     }
     scene.world.stop().await;
 }
@@ -342,10 +253,10 @@ async fn a_receipt_comes_with_the_evidence() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_developers_build_is_for_developers() {
     let scene = Scene::start(Engine::Sqlite).await;
-    assert_eq!(Phone::new(&scene, "plain").attest_ios(true, None, None).await, refused());
-    assert_eq!(Phone::new(&scene, "plain").attest_ios(false, None, None).await, ios());
-    assert_eq!(Phone::new(&scene, "developers").attest_ios(true, None, None).await, ios());
-    assert_eq!(Phone::new(&scene, "developers").attest_ios(false, None, None).await, refused());
+    assert_eq!(scene.attest_ios(&mut scene.phone("plain"), true, None, None).await, refused());
+    assert_eq!(scene.attest_ios(&mut scene.phone("plain"), false, None, None).await, ios());
+    assert_eq!(scene.attest_ios(&mut scene.phone("developers"), true, None, None).await, ios());
+    assert_eq!(scene.attest_ios(&mut scene.phone("developers"), false, None, None).await, refused());
     scene.world.stop().await;
 }
 
@@ -354,18 +265,18 @@ async fn a_developers_build_is_for_developers() {
 async fn an_old_app_is_refused() {
     let scene = Scene::start(Engine::Sqlite).await;
     for (version, answer) in [(None, refused()), (Some("4.1.9"), refused()), (Some("next"), refused()), (Some("4.2"), ios())] {
-        assert_eq!(Phone::new(&scene, "versioned").attest_ios(false, version, None).await, answer, "{version:?}");
-        assert_eq!(Phone::new(&scene, "plain").attest_ios(false, version, None).await, ios(), "{version:?}");
+        assert_eq!(scene.attest_ios(&mut scene.phone("versioned"), false, version, None).await, answer, "{version:?}");
+        assert_eq!(scene.attest_ios(&mut scene.phone("plain"), false, version, None).await, ios(), "{version:?}");
     }
-    let mut phone = Phone::new(&scene, "versioned");
-    assert_eq!(phone.attest_ios(false, Some("4.2"), None).await, ios());
+    let mut phone = scene.phone("versioned");
+    assert_eq!(scene.attest_ios(&mut phone, false, Some("4.2"), None).await, ios());
     for (version, answer) in [(Some("4.1"), refused()), (None, refused()), (Some("4.10"), ios())] {
-        assert_eq!(phone.renew_ios(version).await, answer, "{version:?}");
+        assert_eq!(phone.renew_iphone(version, None).await, answer, "{version:?}");
     }
-    assert_eq!(Phone::new(&scene, "lax").attest_ios(false, None, None).await, ios(), "systems that do not say it are let in, by name");
-    assert_eq!(Phone::new(&scene, "lax").attest_ios(false, Some("4.1"), None).await, refused());
-    assert_eq!(Phone::new(&scene, "versioned").attest_android(|_| {}).await, refused(), "versionCode 1");
-    assert_eq!(Phone::new(&scene, "plain").attest_android(|_| {}).await, android());
+    assert_eq!(scene.attest_ios(&mut scene.phone("lax"), false, None, None).await, ios(), "systems that do not say it are let in, by name");
+    assert_eq!(scene.attest_ios(&mut scene.phone("lax"), false, Some("4.1"), None).await, refused());
+    assert_eq!(scene.phone("versioned").attest_android(|_| {}).await, refused(), "versionCode 1");
+    assert_eq!(scene.phone("plain").attest_android(|_| {}).await, android());
     scene.world.stop().await;
 }
 
@@ -374,14 +285,14 @@ async fn an_old_app_is_refused() {
 async fn phones_without_google_are_let_in_by_name() {
     let scene = Scene::start(Engine::Sqlite).await;
     let own = |it: &mut Android<'_>| it.own_system = Some(OWN_SYSTEM);
-    assert_eq!(Phone::new(&scene, "owners").attest_android(own).await, android());
-    assert_eq!(Phone::new(&scene, "plain").attest_android(own).await, refused());
-    assert_eq!(Phone::new(&scene, "owners").attest_android(|it| it.own_system = Some([6; 32])).await, refused());
+    assert_eq!(scene.phone("owners").attest_android(own).await, android());
+    assert_eq!(scene.phone("plain").attest_android(own).await, refused());
+    assert_eq!(scene.phone("owners").attest_android(|it| it.own_system = Some([6; 32])).await, refused());
     let unlocked = |it: &mut Android<'_>| (it.own_system, it.locked) = (Some(OWN_SYSTEM), false);
-    assert_eq!(Phone::new(&scene, "owners").attest_android(unlocked).await, refused());
-    assert_eq!(Phone::new(&scene, "owners").attest_android(|_| {}).await, android(), "and the makers' systems as everywhere");
-    assert_eq!(Phone::new(&scene, "strongbox").attest_android(|_| {}).await, refused());
-    assert_eq!(Phone::new(&scene, "strongbox").attest_android(|it| it.level = 2).await, android());
-    assert_eq!(Phone::new(&scene, "strongbox").attest_android(|it| (it.level, it.patch) = (2, 202_609)).await, refused());
+    assert_eq!(scene.phone("owners").attest_android(unlocked).await, refused());
+    assert_eq!(scene.phone("owners").attest_android(|_| {}).await, android(), "and the makers' systems as everywhere");
+    assert_eq!(scene.phone("strongbox").attest_android(|_| {}).await, refused());
+    assert_eq!(scene.phone("strongbox").attest_android(|it| it.level = 2).await, android());
+    assert_eq!(scene.phone("strongbox").attest_android(|it| (it.level, it.patch) = (2, 202_609)).await, refused());
     scene.world.stop().await;
 }

@@ -1,6 +1,5 @@
 //! Codes and refresh tokens: once means once, and nobody is logged out by a lost answer.
 
-use crate::dpop::App;
 use crate::world::*;
 use serde_json::Value as Json;
 
@@ -266,9 +265,7 @@ async fn an_old_refresh_token_revokes_nothing() {
 async fn a_grant_can_end_with_the_browsers_session() {
     for engine in engines() {
         for ends in [true, false] {
-            let port = free_port();
-            let text = configuration(port, &database(engine).await);
-            let world = World::with(&format!("{text}\n[client.shop-ios.refresh]\nends_with_session = {ends}\n"), port).await;
+            let world = Configuration::on(engine).await.set("client.shop-ios.refresh.ends_with_session", ends).start().await;
             let sign_in = async || {
                 let (mut browser, ask) = (Browser::default(), Ask::native("openid orders:read"));
                 let code = browser.sign_in(&world, &ask, "alice").await["code"].clone();
@@ -315,15 +312,12 @@ async fn a_grant_can_end_with_the_browsers_session() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_comes_twice_ends_nothing() {
     for engine in engines() {
-        let port = free_port();
-        let stale = "[client.shop-ios]\nrefresh = { on_stale = \"end\" }\n";
-        let text = configuration(port, &database(engine).await).replacen("[client.shop-ios]\n", stale, 1);
-        let world = World::with(&text, port).await;
+        let world = Configuration::on(engine).await.set("client.shop-ios.refresh.on_stale", "end").start().await;
         for at_once in [false, true] {
-            let mut app = App::new(&world);
+            let mut app = world.phone();
             let ask = Ask::native("openid orders:read");
             let code = Browser::default().sign_in(&world, &ask, "alice").await["code"].clone();
-            app.exchange("sc_x", &ask).await;
+            app.exchange("sc_x", &ask.verifier).await;
             let form = [
                 ("grant_type", "authorization_code"),
                 ("client_id", "shop-ios"),
@@ -350,7 +344,7 @@ async fn a_request_that_comes_twice_ends_nothing() {
             let fourth = app.refresh(&third).await;
             assert_eq!(fourth.status, 200, "{}", fourth.body);
             if at_once {
-                assert_eq!(app.exchange(&code, &ask).await.error(), (400, "invalid_grant"));
+                assert_eq!(app.exchange(&code, &ask.verifier).await.error(), (400, "invalid_grant"));
             } else {
                 assert_eq!(app.refresh(&first).await.error(), (400, "invalid_grant"));
             }

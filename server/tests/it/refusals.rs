@@ -40,10 +40,10 @@ async fn refusals(engine: Engine) {
     assert_eq!((status, &body["error"]), (400, &json!("invalid_grant")));
     let found = entries(&world, "token_refused").await;
     assert_eq!(found.len(), 2);
-    let it = found.iter().find(|it| it["client"] == "shop-ios").unwrap();
-    assert_eq!(it["reason"], "issued to shop-ios, sent by other-ios");
-    assert!(it["session"].is_string() && it["account"].is_string(), "{it}");
-    assert!(!it.to_string().contains(refresh), "the token itself is nowhere");
+    let entry = found.iter().find(|it| it["client"] == "shop-ios").unwrap();
+    assert_eq!(entry["reason"], "issued to shop-ios, sent by other-ios");
+    assert!(entry["session"].is_string() && entry["account"].is_string(), "{entry}");
+    assert!(!entry.to_string().contains(refresh), "the token itself is nowhere");
     assert_eq!(world.post("/token", &form("shop-ios"), None).await.0, 200);
 
     // Written once by its own path is written once.
@@ -57,8 +57,8 @@ async fn refusals(engine: Engine) {
     world.advance_s(61);
     assert_eq!(world.exchange(&code, &verifier).await.0, 400);
     let found = entries(&world, "token_refused").await;
-    let it = found.iter().find(|it| it["reason"].as_str().is_some_and(|it| it.contains("expired"))).unwrap();
-    assert!(it["session"].is_string() && it["account"].is_string() && !it.to_string().contains(&code), "{it}");
+    let entry = found.iter().find(|it| it["reason"].as_str().is_some_and(|it| it.contains("expired"))).unwrap();
+    assert!(entry["session"].is_string() && entry["account"].is_string() && !entry.to_string().contains(&code), "{entry}");
     world.stop().await;
 }
 

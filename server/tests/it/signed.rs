@@ -3,7 +3,7 @@
 use crate::world::*;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
-use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
+use symbolon_oauth::jwk::{KeySet, PrivateKey};
 use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::{client_assertion, request_object};
 
@@ -17,17 +17,13 @@ struct Signer {
 impl Signer {
     /// A world with a client that has keys, registered with these further lines.
     async fn start(engine: Engine, lines: &str) -> Self {
-        let port = free_port();
-        let database = database(engine).await;
-        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
-        let jwk = key.public().to_jwk();
-        let jwk = format!("{{ kty = \"EC\", crv = \"P-256\", x = {}, y = {} }}", jwk["x"], jwk["y"]);
-        let text = format!(
-            "{}\n[client.signer]\nkind = \"web\"\nfirst_party = true\njwks = {{ keys = [{jwk}] }}\nredirect_uris = [\"{BACK}\"]\n\
+        let key = new_key();
+        let client = format!(
+            "[client.signer]\nkind = \"web\"\nfirst_party = true\njwks = {}\nredirect_uris = [\"{BACK}\"]\n\
              apis = {{ orders = [\"orders:read\"] }}\n{lines}\n",
-            configuration(port, &database)
+            jwks(&key)
         );
-        Self { world: World::with(&text, port).await, key }
+        Self { world: Configuration::on(engine).await.with(&client).start().await, key }
     }
 
     fn now_s(&self) -> i64 {
@@ -76,21 +72,21 @@ fn request(ask: &Ask) -> Vec<(&str, &str)> {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_signed_is_what_counts() {
     for engine in engines() {
-        let it = Signer::start(engine, "").await;
+        let signer = Signer::start(engine, "").await;
         let ask = Ask::new("signer", BACK, "openid orders:read").with("state", "inside");
-        let object = it.object(&request(&ask), "o-1");
+        let object = signer.object(&request(&ask), "o-1");
         let other = Ask::new("signer", BACK, "openid");
-        let url = it.at_authorize(&[
+        let url = signer.at_authorize(&[
             ("client_id", "signer"),
             ("request", &object),
             ("state", "outside"),
             ("redirect_uri", "https://evil.example"),
             ("code_challenge", &other.parameters["code_challenge"]),
         ]);
-        let page = it.sign_in(&mut Browser::default(), &url).await;
+        let page = signer.sign_in(&mut Browser::default(), &url).await;
         let back = page.parameters();
         assert_eq!(back["state"], "inside");
-        let assertion = it.assertion();
+        let assertion = signer.assertion();
         let form = |verifier: &str| {
             vec![
                 ("grant_type", "authorization_code".to_owned()),
@@ -104,39 +100,39 @@ async fn what_is_signed_is_what_counts() {
             let mut form = form(verifier);
             form.push(("client_assertion", assertion.to_owned()));
             let form: Vec<(&str, &str)> = form.iter().map(|(k, v)| (*k, v.as_str())).collect();
-            it.world.post("/token", &form, None).await
+            signer.world.post("/token", &form, None).await
         };
         assert_eq!(post(&other.verifier, &assertion).await.1["error"], "invalid_grant");
-        assert_eq!(post(&ask.verifier, &it.assertion()).await.0, 200);
+        assert_eq!(post(&ask.verifier, &signer.assertion()).await.0, 200);
         // The same object again: the person gets to the end, and no code.
-        let again = it.sign_in(&mut Browser::default(), &url).await;
+        let again = signer.sign_in(&mut Browser::default(), &url).await;
         assert_eq!((again.status, again.location), (400, None));
-        assert_eq!(it.push(&[("request", &object)]).await.1["error"], "invalid_request_object");
-        let fresh = it.object(&request(&ask), "o-2");
-        assert_eq!(it.push(&[("request", &fresh)]).await.0, 201);
-        assert_eq!(it.push(&[("request", &fresh)]).await.1["error"], "invalid_request_object");
-        it.world.stop().await;
+        assert_eq!(signer.push(&[("request", &object)]).await.1["error"], "invalid_request_object");
+        let fresh = signer.object(&request(&ask), "o-2");
+        assert_eq!(signer.push(&[("request", &fresh)]).await.0, 201);
+        assert_eq!(signer.push(&[("request", &fresh)]).await.1["error"], "invalid_request_object");
+        signer.world.stop().await;
     }
 }
 
 /// 090-A, 093-A, 095-A, 198-J, RFC 9126 3: objects that are not the client's, not for us, or not alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_object_is_the_clients_own_and_for_us() {
-    let it = Signer::start(Engine::Sqlite, "").await;
+    let signer = Signer::start(Engine::Sqlite, "").await;
     let ask = Ask::new("signer", BACK, "openid");
     let refused = async |object: &str| {
-        let (status, answer) = it.push(&[("request", object)]).await;
+        let (status, answer) = signer.push(&[("request", object)]).await;
         (status, answer["error"].as_str().unwrap_or_default().to_owned())
     };
     let invalid = (400, "invalid_request_object".to_owned());
-    let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();
-    let forged = request_object::make(&stranger, "signer", &it.world.issuer, &request(&ask), "a", it.now_s()).unwrap();
+    let stranger = new_key();
+    let forged = request_object::make(&stranger, "signer", &signer.world.issuer, &request(&ask), "a", signer.now_s()).unwrap();
     assert_eq!(refused(&forged).await, invalid);
-    let elsewhere = request_object::make(&it.key, "signer", "https://other.example", &request(&ask), "b", it.now_s()).unwrap();
+    let elsewhere = request_object::make(&signer.key, "signer", "https://other.example", &request(&ask), "b", signer.now_s()).unwrap();
     assert_eq!(refused(&elsewhere).await, invalid);
-    let old = request_object::make(&it.key, "signer", &it.world.issuer, &request(&ask), "c", it.now_s() - 301).unwrap();
+    let old = request_object::make(&signer.key, "signer", &signer.world.issuer, &request(&ask), "c", signer.now_s() - 301).unwrap();
     assert_eq!(refused(&old).await, invalid);
-    let good = it.object(&request(&ask), "d");
+    let good = signer.object(&request(&ask), "d");
     let (_, payload) = good.split_once('.').unwrap();
     for alg in ["none", "None", "nOnE"] {
         let header = symbolon_oauth::base64url::encode(format!("{{\"alg\":\"{alg}\"}}").as_bytes());
@@ -144,64 +140,64 @@ async fn an_object_is_the_clients_own_and_for_us() {
     }
     assert_eq!(refused("eyJhbGciOiJSU0EtT0FFUCIsImVuYyI6IkEyNTZHQ00ifQ.AAAA.AAAA.AAAA.AAAA").await, invalid);
     // Beside an object stands nothing but the client's own authentication.
-    assert_eq!(it.push(&[("request", &good), ("scope", "openid")]).await.1["error"], "invalid_request");
-    assert_eq!(it.push(&[("request", &good)]).await.0, 201);
+    assert_eq!(signer.push(&[("request", &good), ("scope", "openid")]).await.1["error"], "invalid_request");
+    assert_eq!(signer.push(&[("request", &good)]).await.0, 201);
     // An empty scope is an absent one, and an absent one of this client means its only API's.
-    let empty = it.object(&request(&ask.clone().with("scope", "")), "e");
-    let (status, pushed) = it.push(&[("request", &empty)]).await;
+    let empty = signer.object(&request(&ask.clone().with("scope", "")), "e");
+    let (status, pushed) = signer.push(&[("request", &empty)]).await;
     assert_eq!(status, 201);
-    let url = it.at_authorize(&[("client_id", "signer"), ("request_uri", pushed["request_uri"].as_str().unwrap())]);
-    assert!(it.sign_in(&mut Browser::default(), &url).await.location.unwrap().contains("code="));
+    let url = signer.at_authorize(&[("client_id", "signer"), ("request_uri", pushed["request_uri"].as_str().unwrap())]);
+    assert!(signer.sign_in(&mut Browser::default(), &url).await.location.unwrap().contains("code="));
     // Both ways at once, and a client without keys.
-    let both = it.at_authorize(&[("client_id", "signer"), ("request", &good), ("request_uri", "urn:x")]);
-    assert_eq!(Browser::default().get(&it.world, &both).await.status, 400);
+    let both = signer.at_authorize(&[("client_id", "signer"), ("request", &good), ("request_uri", "urn:x")]);
+    assert_eq!(Browser::default().get(&signer.world, &both).await.status, 400);
     let ask = Ask::native("openid");
     let keyless = format!("/authorize?{}&request={good}", ask.query());
-    let page = Browser::default().visit(&it.world, &keyless).await;
+    let page = Browser::default().visit(&signer.world, &keyless).await;
     assert!(page.status == 400 && page.says("request_not_supported"), "{}", page.html);
-    it.world.stop().await;
+    signer.world.stop().await;
 }
 
 /// RFC 9126 3, RFC 9101 10.5: a client that must sign gets nowhere with plain parameters, pushed or not.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_must_sign_signs() {
-    let it = Signer::start(Engine::Sqlite, "require_signed_request_object = true").await;
+    let signer = Signer::start(Engine::Sqlite, "require_signed_request_object = true").await;
     let ask = Ask::new("signer", BACK, "openid");
-    let (status, answer) = it.push(&request(&ask)).await;
+    let (status, answer) = signer.push(&request(&ask)).await;
     assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_request")));
-    assert_eq!(Browser::default().get(&it.world, &it.at_authorize(&request(&ask))).await.status, 400);
-    assert_eq!(it.push(&[("request", &it.object(&request(&ask), "1"))]).await.0, 201);
-    it.world.stop().await;
+    assert_eq!(Browser::default().get(&signer.world, &signer.at_authorize(&request(&ask))).await.status, 400);
+    assert_eq!(signer.push(&[("request", &signer.object(&request(&ask), "1"))]).await.0, 201);
+    signer.world.stop().await;
 }
 
 /// 096-A: JARM. Answers and errors alike are signed, for this client, and a client registered for that gets nothing else.
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_are_signed_for_the_client() {
-    let it = Signer::start(Engine::Sqlite, "response_modes = [\"jwt\", \"form_post.jwt\"]").await;
+    let signer = Signer::start(Engine::Sqlite, "response_modes = [\"jwt\", \"form_post.jwt\"]").await;
     let ask = Ask::new("signer", BACK, "openid");
-    let plain = Browser::default().get(&it.world, &it.at_authorize(&request(&ask))).await;
+    let plain = Browser::default().get(&signer.world, &signer.at_authorize(&request(&ask))).await;
     assert_eq!((plain.status, plain.location), (400, None));
     let signed = ask.clone().with("response_mode", "jwt");
     let mut browser = Browser::default();
-    let page = it.sign_in(&mut browser, &it.at_authorize(&request(&signed))).await;
+    let page = signer.sign_in(&mut browser, &signer.at_authorize(&request(&signed))).await;
     let back = page.parameters();
     assert_eq!(back.keys().collect::<Vec<_>>(), ["response"], "nothing stands outside the signature");
-    let claims = it.opened(&back["response"]).await;
+    let claims = signer.opened(&back["response"]).await;
     assert_eq!(
         (claims["iss"].as_str().unwrap(), &claims["aud"], &claims["state"]),
-        (it.world.issuer.as_str(), &json!("signer"), &json!("s-1"))
+        (signer.world.issuer.as_str(), &json!("signer"), &json!("s-1"))
     );
-    assert!(claims["code"].as_str().unwrap().starts_with("sc_") && claims["exp"].as_i64().unwrap() > it.now_s());
+    assert!(claims["code"].as_str().unwrap().starts_with("sc_") && claims["exp"].as_i64().unwrap() > signer.now_s());
     let silent = signed.clone().with("prompt", "none").with("max_age", "0");
-    let page = Browser::default().get(&it.world, &it.at_authorize(&request(&silent))).await;
-    let claims = it.opened(&page.parameters()["response"]).await;
+    let page = Browser::default().get(&signer.world, &signer.at_authorize(&request(&silent))).await;
+    let claims = signer.opened(&page.parameters()["response"]).await;
     assert_eq!(claims["error"], "login_required");
     let posted = ask.with("response_mode", "form_post.jwt");
-    let page = browser.get(&it.world, &it.at_authorize(&request(&posted))).await;
+    let page = browser.get(&signer.world, &signer.at_authorize(&request(&posted))).await;
     let fields = page.fields();
     assert_eq!(fields.keys().collect::<Vec<_>>(), ["response"]);
-    assert!(it.opened(&fields["response"]).await.contains_key("code"));
-    it.world.stop().await;
+    assert!(signer.opened(&fields["response"]).await.contains_key("code"));
+    signer.world.stop().await;
 }
 
 /// 476-O, RFC 9701: introspection signed for the API that asked; what the token is not, is not said.
@@ -246,30 +242,30 @@ async fn introspection_is_signed_for_who_asks() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_that_comes_twice_ends_nothing() {
     for engine in engines() {
-        let it = Signer::start(engine, "").await;
+        let signer = Signer::start(engine, "").await;
         let ask = Ask::new("signer", BACK, "openid orders:read");
-        let page = it.sign_in(&mut Browser::default(), &it.at_authorize(&request(&ask))).await;
+        let page = signer.sign_in(&mut Browser::default(), &signer.at_authorize(&request(&ask))).await;
         let code = page.code();
         let exchange = [("grant_type", "authorization_code"), ("code", &code), ("code_verifier", &ask.verifier), ("redirect_uri", BACK)];
         let send = async |form: &[(&str, &str)], assertion: &str| {
             let own =
                 [("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", assertion)];
-            it.world.post("/token", &form.iter().copied().chain(own).collect::<Vec<_>>(), None).await
+            signer.world.post("/token", &form.iter().copied().chain(own).collect::<Vec<_>>(), None).await
         };
-        let assertion = it.assertion();
+        let assertion = signer.assertion();
         let (status, tokens) = send(&exchange, &assertion).await;
         assert_eq!(status, 200, "{tokens}");
         let (status, answer) = send(&exchange, &assertion).await;
         assert_eq!((status, answer["error"].as_str()), (401, Some("invalid_client")));
         let refresh = async |token: &Json| {
-            send(&[("grant_type", "refresh_token"), ("refresh_token", token["refresh_token"].as_str().unwrap())], &it.assertion()).await
+            send(&[("grant_type", "refresh_token"), ("refresh_token", token["refresh_token"].as_str().unwrap())], &signer.assertion()).await
         };
         let (status, tokens) = refresh(&tokens).await;
         assert_eq!(status, 200, "{tokens}");
-        let (status, answer) = send(&exchange, &it.assertion()).await;
+        let (status, answer) = send(&exchange, &signer.assertion()).await;
         assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_grant")));
         assert_eq!(refresh(&tokens).await.1["error"], "invalid_grant", "the grant has ended");
-        it.world.stop().await;
+        signer.world.stop().await;
     }
 }
 
@@ -278,21 +274,21 @@ async fn an_exchange_that_comes_twice_ends_nothing() {
 async fn an_object_says_from_when_on_it_is_good() {
     let fapi = "profile = \"fapi2\"\ndpop = \"required\"\nlogin = \"strong\"\n[login.strong]\nrequire = [\"password + totp\"]";
     for (lines, wanted) in [("", false), ("require_signed_request_object = true", true), (fapi, true)] {
-        let it = Signer::start(Engine::Sqlite, lines).await;
+        let signer = Signer::start(Engine::Sqlite, lines).await;
         let ask = Ask::new("signer", BACK, "openid");
         let object = |nbf: Option<i64>, jti: &str| {
             let mut claims: Json = ask.parameters.iter().map(|(k, v)| (k.clone(), Json::from(v.as_str()))).collect();
-            let now_s = it.now_s();
-            (claims["iss"], claims["aud"], claims["jti"]) = ("signer".into(), it.world.issuer.clone().into(), jti.into());
+            let now_s = signer.now_s();
+            (claims["iss"], claims["aud"], claims["jti"]) = ("signer".into(), signer.world.issuer.clone().into(), jti.into());
             claims["exp"] = (now_s + 300).into();
             nbf.into_iter().for_each(|ago_s| claims["nbf"] = (now_s - ago_s).into());
-            symbolon_oauth::jws::sign(&it.key, request_object::TYP, &claims).unwrap()
+            symbolon_oauth::jws::sign(&signer.key, request_object::TYP, &claims).unwrap()
         };
-        assert_eq!(it.push(&[("request", &object(Some(60), "1"))]).await.0, 201, "{lines}");
-        let (status, answer) = it.push(&[("request", &object(None, "2"))]).await;
+        assert_eq!(signer.push(&[("request", &object(Some(60), "1"))]).await.0, 201, "{lines}");
+        let (status, answer) = signer.push(&[("request", &object(None, "2"))]).await;
         let expected = if wanted { (400, Some("invalid_request_object")) } else { (201, None) };
         assert_eq!((status, answer["error"].as_str()), expected, "{lines}");
-        assert_eq!(it.push(&[("request", &object(Some(3400), "3"))]).await.1["error"], "invalid_request_object", "{lines}");
-        it.world.stop().await;
+        assert_eq!(signer.push(&[("request", &object(Some(3400), "3"))]).await.1["error"], "invalid_request_object", "{lines}");
+        signer.world.stop().await;
     }
 }

@@ -2,7 +2,7 @@
 //! back changes nothing for as long as the last good list is young enough, and then nobody gets in. Area N.
 
 use crate::database_tls::accepting;
-use crate::lies::{Lie, Phone, Scene, error};
+use crate::forged_evidence::{Lie, Scene};
 use crate::world::*;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use std::path::{Path, PathBuf};
@@ -153,12 +153,12 @@ async fn the_list_is_the_last_good_one_until_it_is_too_old() {
     let refused = (400, "invalid_client_attestation");
     let empty = "{\"entries\":{}}";
     // No list yet, and then one: which certificate attests is known from it.
-    let mut phone = Phone::new(&scene, "app");
-    assert_eq!(error(&phone.android(Lie::Nothing).await), refused);
+    let mut phone = scene.phone("app");
+    assert_eq!(phone.android(Lie::Nothing).await.error(), refused);
     assert_eq!(broken(&phone).await.as_deref(), Some("status_stale"));
     google.be(Source::Good, empty).await;
     refresh().await;
-    assert_eq!(phone.android(Lie::Nothing).await.0, 200);
+    assert_eq!(phone.android(Lie::Nothing).await.status, 200);
     let serial = phone.facts().await["serials"][1].as_str().unwrap().to_owned();
     let revoking = format!("{{\"entries\":{{\"{serial}\":{{\"status\":\"REVOKED\"}}}}}}");
 
@@ -176,23 +176,23 @@ async fn the_list_is_the_last_good_one_until_it_is_too_old() {
     ] {
         // Whatever comes by this way is not taken, neither a list that revokes nor one that forgives.
         for (good, bad, status, rule) in [(empty, revoking.as_str(), 200, None), (&revoking, empty, 400, Some("revoked"))] {
-            let mut phone = Phone::new(&scene, "app");
+            let mut phone = scene.phone("app");
             google.be(Source::Good, good).await;
             scene.world.advance_s(3601);
             refresh().await;
-            assert_eq!(phone.android(Lie::Nothing).await.0, status, "{source:?}: a good source is believed");
+            assert_eq!(phone.android(Lie::Nothing).await.status, status, "{source:?}: a good source is believed");
             assert_eq!(broken(&phone).await.as_deref(), rule, "{source:?}");
             google.be(source, bad).await;
             scene.world.advance_s(3601);
             refresh().await;
-            assert_eq!(phone.android(Lie::Nothing).await.0, status, "{source:?}: the last good list");
+            assert_eq!(phone.android(Lie::Nothing).await.status, status, "{source:?}: the last good list");
             assert_eq!(broken(&phone).await.as_deref(), rule, "{source:?}");
             // Twenty seconds each time.
             if source == Source::Silent {
                 break;
             }
         }
-        let mut phone = Phone::new(&scene, "app");
+        let mut phone = scene.phone("app");
         google.be(Source::Good, empty).await;
         scene.world.advance_s(3601);
         refresh().await;
@@ -201,16 +201,16 @@ async fn the_list_is_the_last_good_one_until_it_is_too_old() {
         if source != Source::Silent {
             refresh().await;
         }
-        assert_eq!(phone.android(Lie::Nothing).await.0, 200, "{source:?}: until the limit");
+        assert_eq!(phone.android(Lie::Nothing).await.status, 200, "{source:?}: until the limit");
         scene.world.advance_s(61);
         if source != Source::Silent {
             refresh().await;
         }
-        assert_eq!(error(&phone.android(Lie::Nothing).await), refused, "{source:?}: and no longer");
+        assert_eq!(phone.android(Lie::Nothing).await.error(), refused, "{source:?}: and no longer");
         assert_eq!(broken(&phone).await.as_deref(), Some("status_stale"), "{source:?}");
         google.be(if source == Source::TooLarge { Source::Large } else { Source::Good }, empty).await;
         refresh().await;
-        assert_eq!(phone.android(Lie::Nothing).await.0, 200, "{source:?}: and the source is well again");
+        assert_eq!(phone.android(Lie::Nothing).await.status, 200, "{source:?}: and the source is well again");
     }
     scene.world.stop().await;
 }

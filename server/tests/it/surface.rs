@@ -72,10 +72,9 @@ async fn input_never_becomes_markup() {
 /// RFC 8414 3.1 and OpenID Connect Discovery 4: an issuer with a path.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_issuer_with_a_path_is_found_both_ways() {
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db");
-    let text = text.replacen(&format!("issuer = \"http://127.0.0.1:{port}\""), &format!("issuer = \"http://127.0.0.1:{port}/tenant\""), 1);
-    let world = World::with(&text, port).await;
+    let configuration = Configuration::on(Engine::Sqlite).await;
+    let issuer = format!("http://127.0.0.1:{}/tenant", configuration.port);
+    let world = configuration.set("issuer", issuer).start().await;
     for path in [
         "/.well-known/oauth-authorization-server/tenant",
         "/.well-known/openid-configuration/tenant",

@@ -37,13 +37,9 @@ async fn alike(what: &str, wanted: u16, pairs: usize, kinds: [Request<'_>; 2]) {
 /// 126-T, 473-E: a client's secret and an API's key that are wrong in the last character take what one wrong in the first takes.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_nearly_right_secret_takes_as_long_as_a_wrong_one() {
-    let port = free_port();
-    let mut text = configuration(port, "sqlite:test.db");
-    let digest = text.split("secret = '").nth(1).unwrap().split('\'').next().unwrap().to_owned();
-    for at in 0..8 {
-        text.push_str(&format!("[client.robot-{at}]\nkind = \"service\"\nsecret = '{digest}'\napis = {{ orders = [\"orders:read\"] }}\n"));
-    }
-    let world = World::with(&text, port).await;
+    let robot = format!("{{ kind = \"service\", secret = '{}', apis = {{ orders = [\"orders:read\"] }} }}", secret_digest());
+    let robots: Vec<String> = (0..8).map(|at| format!("client.robot-{at} = {robot}")).collect();
+    let world = Configuration::on(Engine::Sqlite).await.with(&robots.join("\n")).start().await;
     let (near, far) = (format!("{}x", &SECRET[..SECRET.len() - 1]), format!("x{}", &SECRET[1..]));
     let token = |secret: String| {
         let world = &world;

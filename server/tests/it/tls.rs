@@ -23,15 +23,8 @@ async fn tls_with_both_versions_of_http_and_a_renewed_certificate() {
     let directory = std::env::temp_dir().join(format!("symbolon-tls-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     let first = certificate(&directory);
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db")
-        .replacen(&format!("http://127.0.0.1:{port}"), &format!("https://localhost:{port}"), 1)
-        .replacen(
-            "[api.orders]\n",
-            &format!("[tls]\ncertificate = '{0}/cert.pem'\nkey = '{0}/key.pem'\n[api.orders]\n", directory.display()),
-            1,
-        );
-    let world = World::with(&text, port).await;
+    let configuration = Configuration::on(Engine::Sqlite).await.with_tls(&directory);
+    let (world, port) = (configuration.start().await, configuration.port);
     let url = |path: &str| format!("https://localhost:{port}{path}");
     let modern = client(&first).build().unwrap().get(url("/health")).send().await.unwrap();
     assert_eq!((modern.version(), modern.status().as_u16()), (http::Version::HTTP_2, 200));
@@ -91,15 +84,8 @@ async fn old_versions_and_weak_suites_are_refused() {
     let directory = std::env::temp_dir().join(format!("symbolon-tls-old-{}", std::process::id()));
     std::fs::create_dir_all(&directory).unwrap();
     certificate(&directory);
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db")
-        .replacen(&format!("http://127.0.0.1:{port}"), &format!("https://localhost:{port}"), 1)
-        .replacen(
-            "[api.orders]\n",
-            &format!("[tls]\ncertificate = '{0}/cert.pem'\nkey = '{0}/key.pem'\n[api.orders]\n", directory.display()),
-            1,
-        );
-    let world = World::with(&text, port).await;
+    let configuration = Configuration::on(Engine::Sqlite).await.with_tls(&directory);
+    let (world, port) = (configuration.start().await, configuration.port);
     // TLS_ECDHE_ECDSA with AES-128-GCM, AES-256-GCM, ChaCha20.
     let good = [0xc02b, 0xc02c, 0xcca9];
     let weak = [

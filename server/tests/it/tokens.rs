@@ -167,16 +167,9 @@ async fn introspection_of_a_refresh_token_is_what_a_refresh_would_find() {
         let seen = async || introspect(&world, &token, Some("shop-web")).await.1;
         let refresh = [("grant_type", "refresh_token"), ("refresh_token", token.as_str())];
         assert_eq!((seen().await["active"].clone(), seen().await["scope"].clone()), (true.into(), "openid orders:read".into()));
-        let file = std::fs::read_to_string(world.file()).unwrap();
-        let (before, own) = file.split_once("[client.shop-web]").unwrap();
-        let less = format!("{before}[client.shop-web]{}", own.replacen("apis = { orders = [\"orders:read\"] }", "apis = {}", 1));
-        let reload = async |text: &str| {
-            std::fs::write(world.file(), text).unwrap();
-            symbolon::serve::reload(&world.running.shared, &world.file()).await.unwrap();
-        };
-        reload(&less).await;
+        world.reload(|it| it.without("client.shop-web.apis.orders")).await;
         assert_eq!((seen().await["active"].clone(), seen().await["scope"].clone()), (true.into(), "openid".into()));
-        reload(&file).await;
+        world.reload(|it| it.set("client.shop-web.apis.orders", vec!["orders:read"])).await;
         world.advance_s(30 * 86_400 - 60);
         assert_eq!(seen().await["active"], true);
         world.advance_s(61);
@@ -192,12 +185,7 @@ async fn introspection_of_a_refresh_token_is_what_a_refresh_would_find() {
 #[tokio::test(flavor = "multi_thread")]
 async fn there_is_no_token_for_an_api_of_which_nothing_was_granted() {
     for engine in engines() {
-        let port = free_port();
-        let (head, robot) = ("[client.robot]\n", "kind = \"service\"\nauthentication = \"client_secret_basic\"\n");
-        let more = format!("{head}apis = {{ orders = [\"orders:read\"], ledger = [\"ledger:read\"] }}\n{robot}");
-        let configuration = configuration(port, &database(engine).await);
-        let (before, own) = configuration.split_once(&format!("{head}{robot}")).unwrap();
-        let world = World::with(&format!("{before}{more}{}", own.replacen("apis", "# apis", 1)), port).await;
+        let world = Configuration::on(engine).await.set("client.robot.apis.ledger", vec!["ledger:read"]).start().await;
         let (orders, ledger) = ("https://api.example.com/orders", "https://api.example.com/ledger");
         let (code, verifier) = world.code("openid orders:read").await;
         let exchange = [

@@ -373,3 +373,34 @@ fn unescape(text: &str) -> String {
     let entities = [("&#x2f;", "/"), ("&#x2F;", "/"), ("&#x3d;", "="), ("&#x27;", "'"), ("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\"")];
     entities.iter().fold(text.to_owned(), |text, (entity, sign)| text.replace(entity, sign)).replace("&amp;", "&")
 }
+
+/// A redirect to a step of a sign-in is followed with the cookie that came along; any other is returned as it is.
+#[tokio::test]
+async fn redirects_are_followed_to_our_own_steps_and_nowhere_else() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let step = format!("{url}/login/abc");
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = [0; 4096];
+            let read = stream.read(&mut bytes).await.unwrap();
+            let request = String::from_utf8_lossy(&bytes[..read]).to_ascii_lowercase();
+            let answer = match request.split(' ').nth(1).unwrap() {
+                "/authorize" => format!("303 X\r\nlocation: {step}\r\nset-cookie: a=b; Path=/\r\ncontent-length: 0\r\n\r\n"),
+                "/login/abc" if request.contains("cookie: a=b") => "200 OK\r\ncontent-length: 12\r\n\r\n<h1>Hi</h1>!".to_owned(),
+                "/login/done" => "303 X\r\nlocation: https://app.example.com/login/x?code=c\r\ncontent-length: 0\r\n\r\n".to_owned(),
+                _ => "303 X\r\nlocation: /account\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            };
+            stream.write_all(format!("HTTP/1.1 {}", answer.replacen("\r\n", "\r\nconnection: close\r\n", 1)).as_bytes()).await.unwrap();
+        }
+    });
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let node = Node { http, url: url.clone(), issuer: url };
+    let mut browser = Browser::default();
+    let page = browser.visit(&node, "/authorize").await;
+    assert_eq!((page.status, page.title().as_str(), page.location), (200, "Hi", None));
+    assert_eq!(browser.visit(&node, "/login/done").await.code(), "c");
+    assert_eq!(browser.visit(&node, "/").await.location.as_deref(), Some("/account"));
+}

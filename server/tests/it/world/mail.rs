@@ -1,6 +1,6 @@
 //! A world whose letters arrive in a mailbox on this machine, over real SMTP.
 
-use super::{Ask, Browser, Engine, PASSWORD, Page, World, configuration, database, free_port, totp};
+use super::{Ask, Browser, Configuration, Engine, PASSWORD, Page, World, totp};
 use symbolon_phone::mailbox::Mailbox;
 
 pub const NEW_PASSWORD: &str = "another horse entirely";
@@ -13,18 +13,15 @@ pub struct Post {
 impl Post {
     pub async fn start(engine: Engine) -> Self {
         let mailbox = Mailbox::open().await.unwrap();
-        let port = free_port();
-        let text = configuration(port, &database(engine).await);
-        let mut text = text.replacen("development = true", "development = true\ntrusted_proxies = [\"127.0.0.1\"]", 1);
-        text.push_str(&format!(
+        let more = format!(
             "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\n\
              [registration]\nemail_domains = [\"example.com\"]\n\
              [login.default]\nrequire = [\"password\", \"email\"]\n\
              [login.strong]\nrequire = [\"password + email\"]\nacr = \"urn:strong\"\n\
              [login.two-factor]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n",
             mailbox.address.port()
-        ));
-        Self { world: World::with(&text, port).await, mailbox }
+        );
+        Self { world: Configuration::on(engine).await.behind_a_proxy().with(&more).start().await, mailbox }
     }
 
     pub async fn code(&self, to: &str, seen: usize) -> String {

@@ -3,11 +3,16 @@
 mod ask;
 mod browser;
 mod config;
+mod evidence;
 pub mod mail;
+mod phone;
+mod shown;
 
 pub use ask::Ask;
 pub use browser::{Browser, FORM_ANSWERED, Node, Page, parameters};
-pub use config::configuration;
+pub use config::{Configuration, configuration, secret_digest};
+pub use evidence::{APP, PACKAGE, chain};
+pub use phone::{Answer, Mode, Phone, fresh, jwks, jwks_with_kid, named_jwks, new_key};
 
 use serde_json::Value as Json;
 use std::path::PathBuf;
@@ -253,6 +258,18 @@ impl World {
         self
     }
 
+    /// Changes the configuration that the next start reads.
+    pub fn change(&mut self, change: impl FnOnce(Configuration) -> Configuration) {
+        self.text = change(Configuration::from_text(0, &self.text)).text();
+    }
+
+    /// Changes the configuration file and reads it again as SIGHUP does.
+    pub async fn reload(&self, change: impl FnOnce(Configuration) -> Configuration) {
+        let text = std::fs::read_to_string(self.file()).unwrap();
+        std::fs::write(self.file(), change(Configuration::from_text(0, &text)).text()).unwrap();
+        symbolon::serve::reload(&self.running.shared, &self.file()).await.unwrap();
+    }
+
     /// A server that was stopped.
     pub async fn start_again(&mut self, wrap: impl FnOnce(Store) -> Store) {
         let config = Config::from_text(&self.text, "test.toml", &|_| None).unwrap();
@@ -289,8 +306,8 @@ impl World {
 pub fn totp(secret: &str, now_ms: i64) -> String {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let (mut bytes, mut group, mut bits) = (Vec::new(), 0_u32, 0);
-    for it in secret.bytes() {
-        group = group << 5 | alphabet.iter().position(|one| *one == it).unwrap() as u32;
+    for sign in secret.bytes() {
+        group = group << 5 | alphabet.iter().position(|one| *one == sign).unwrap() as u32;
         bits += 5;
         if bits >= 8 {
             bits -= 8;
@@ -305,4 +322,9 @@ pub fn totp(secret: &str, now_ms: i64) -> String {
 /// The claims of a JWT, unverified.
 pub fn claims(jwt: &str) -> Json {
     serde_json::from_slice(&base64url::decode(jwt.split('.').nth(1).unwrap()).unwrap()).unwrap()
+}
+
+/// The refresh token of an answer.
+pub fn refresh_token(tokens: &Json) -> &str {
+    tokens["refresh_token"].as_str().unwrap_or_else(|| panic!("no refresh token: {tokens}"))
 }

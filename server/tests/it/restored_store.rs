@@ -142,9 +142,7 @@ async fn recovering_takes_away_again_what_was_taken_away() {
 
 /// A world whose store loses the answer of the n-th change from now on.
 async fn losing(engine: Engine, plan: &Plan) -> World {
-    let (port, plan) = (free_port(), plan.clone());
-    let text = configuration(port, &database(engine).await);
-    World::on(&text, port, |it| Store::faulty(it, plan).unwrap()).await
+    Configuration::on(engine).await.start_on(|it| Store::faulty(it, plan.clone()).unwrap()).await
 }
 
 /// COMMIT was sent and its answer lost: the client is told to try again, never that it failed, and the retry converges.

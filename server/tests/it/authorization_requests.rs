@@ -4,9 +4,7 @@ use crate::world::*;
 
 /// A world with clients and policies of its own at the end of the configuration.
 async fn world(engine: Engine, more: &str) -> World {
-    let port = free_port();
-    let text = configuration(port, &database(engine).await) + more;
-    World::with(&text, port).await
+    Configuration::on(engine).await.with(more).start().await
 }
 
 const POLICIES: &str = r#"
@@ -76,7 +74,6 @@ redirect_uris = ["https://wide.example.com/callback"]
 kind = "web"
 first_party = true
 authentication = "client_secret_basic"
-secret = 'SECRET'
 without_pkce = true
 redirect_uris = ["https://old.example.com/callback"]
 "#;
@@ -86,8 +83,7 @@ const EVERYTHING: &str =
     r#"{"id_token":{"email":null,"customer_id":{"essential":true},"name":null},"userinfo":{"email":null,"customer_id":null,"name":null}}"#;
 
 async fn askers(engine: Engine) -> World {
-    let secret = symbolon::login::accounts::hash_password_blocking(SECRET).unwrap();
-    world(engine, &ASKERS.replace("SECRET", &secret)).await
+    Configuration::on(engine).await.with(ASKERS).set("client.old-web.secret", secret_digest()).start().await
 }
 
 /// What a token response's ID token and userinfo tell of the person.
@@ -133,7 +129,7 @@ async fn a_claim_by_name_is_had_as_its_scope_is() {
         }
         assert_eq!(tokens["scope"], "openid", "the access token has what was asked for as scope");
         // The operator takes a scope away: the next refresh and the old token's userinfo say nothing of it.
-        world.text = world.text.replace("scopes = [\"openid\", \"email\"]", "scopes = [\"openid\"]");
+        world.change(|it| it.set("client.wide.scopes", vec!["openid"]));
         let world = world.restarted(|_| {}).await;
         let form = [("grant_type", "refresh_token"), ("client_id", "wide"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
         let (status, fresh) = world.post("/token", &form, None).await;
@@ -172,7 +168,7 @@ async fn claims_by_name_are_consented_to() {
 
 /// 021-R: a wish of the wrong type is an error, not a wish that nobody had; two wishes for two people are one too.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wish_of_the_wrong_type_is_refused() {
+async fn a_claims_request_of_the_wrong_type_is_refused() {
     let world = askers(Engine::Sqlite).await;
     let tokens = world.tokens("openid orders:read").await;
     let hint = tokens["id_token"].as_str().unwrap();
@@ -225,7 +221,7 @@ async fn without_pkce_there_is_a_nonce() {
 
 /// Whoever is known, the person or the client, leaves an entry with the private reason when a request is refused. The twin is the same refusal of somebody who is neither, which anybody could repeat without end.
 #[tokio::test(flavor = "multi_thread")]
-async fn refusals_of_the_known_are_entries() {
+async fn a_refusal_of_a_known_person_or_client_is_audited() {
     for engine in engines() {
         let world = world(engine, POLICIES).await;
         let third = Ask::new("third-party", "https://third.example.com/callback", "openid");

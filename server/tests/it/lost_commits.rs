@@ -1,4 +1,4 @@
-//! PostgreSQL behind a wire that breaks: COMMIT was sent and its answer never came. The audit entry tells what became of the change.
+//! PostgreSQL behind a connection that breaks: COMMIT was sent and its answer never came. The audit entry tells what became of the change.
 
 use crate::world::{Engine, database};
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Floods and worst cases: whatever many or large requests there are, they are bounded, the excess is told so, and everybody else is
-//! served meanwhile. Each with its twin.
+//! Overload: many requests at once, and requests that are slow to read. Their cost is bounded, the excess is refused with a word, and
+//! everybody else is served meanwhile. Each test has its twin.
 
 use crate::world::*;
 use serde_json::json;
@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use symbolon::limits::Limits;
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::{client_assertion, dpop, jws, request_object};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -17,10 +16,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A world behind a proxy, so that a test can come from any address.
 async fn behind_a_proxy(more: &str) -> World {
-    let port = free_port();
-    let text =
-        configuration(port, "sqlite:test.db").replacen("development = true", "development = true\ntrusted_proxies = [\"127.0.0.1\"]", 1);
-    World::with(&format!("{text}\n{more}\n"), port).await
+    Configuration::on(Engine::Sqlite).await.behind_a_proxy().with(more).start().await
 }
 
 /// 580-K: two hundred sign-ins at once of names nobody has. A few are judged, the others are told to come again; keys and refreshes
@@ -80,7 +76,7 @@ async fn a_flood_of_passwords_holds_up_nobody_else() {
 /// 587-K: what a caller signs is remembered for as long as it is good, and that is an hour at most, whatever `exp` it writes.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_chooses_how_long_a_replay_is_remembered() {
-    let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+    let key = new_key();
     let jwk = key.public().to_jwk();
     let back = "https://signer.example.com/callback";
     let world = behind_a_proxy(&format!(
@@ -296,13 +292,8 @@ async fn abuse_of_http2_ends_its_own_connection() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_worst_text_is_read_in_linear_time() {
     let schema = "[api.orders.authorization_details.pay]\ntext = \"Pay\"\nschema = { properties = { to = { type = \"string\", pattern = \"^(a|a)*$\" } } }";
-    let port = free_port();
-    let text = configuration(port, "sqlite:test.db").replacen(
-        "[client.shop-ios]\n",
-        "[client.shop-ios]\nauthorization_details_types = [\"pay\"]\n",
-        1,
-    );
-    let world = World::with(&format!("{text}\n{schema}\n"), port).await;
+    let paying = Configuration::on(Engine::Sqlite).await.set("client.shop-ios.authorization_details_types", vec!["pay"]);
+    let world = paying.clone().with(schema).start().await;
     let timed = async |name: &str, request: reqwest::RequestBuilder| {
         let began = Instant::now();
         let answer = request.send().await.unwrap();
@@ -353,8 +344,7 @@ async fn the_worst_text_is_read_in_linear_time() {
     let (status, refused) = timed("pattern", push(&format!("{}!", many("a", 15_000)))).await;
     assert!(status == 400 && refused.contains("invalid_authorization_details"), "{status} {refused}");
     let backtracking = schema.replace("^(a|a)*$", "^(a+)+\\\\1$");
-    let read = symbolon::config::Config::from_text(&format!("{text}\n{backtracking}\n"), "test.toml", &|_| None);
-    assert!(read.is_err_and(|it| it.to_string().contains("pay")), "a pattern that needs backtracking is no pattern here");
+    assert!(paying.with(&backtracking).read().is_err_and(|it| it.contains("pay")), "a pattern that needs backtracking is no pattern here");
     world.stop().await;
 }
 

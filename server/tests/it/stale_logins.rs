@@ -1,4 +1,4 @@
-//! Proofs are of an account as it is: what was proved before a new password or an ended session opens nothing afterwards.
+//! A login under way is worth nothing after the account changed: a new password, ended sessions, a logout.
 
 use crate::world::*;
 use symbolon::login::accounts;

@@ -1,7 +1,6 @@
-//! Clocks that differ, events of one instant, keys that retire, restarts, replicas, numbers that end, copies of a machine. Each with
-//! its twin.
+//! Clocks that differ, events of one instant, keys that retire, restarts, replicas, counters at their end, copies of a machine. Each
+//! test has its twin.
 
-use crate::dpop::App;
 use crate::world::*;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
@@ -53,7 +52,7 @@ async fn nodes_whose_clocks_differ_agree_on_once() {
     let third = ahead.refresh(&refresh_token(&one)).await.1;
     assert_eq!(behind.refresh(&refresh_token(&one)).await.1["refresh_token"], third["refresh_token"], "a race over both converges");
     // A proof of the right time is outside the window of both; one that suits a node is good there, and then nowhere.
-    let mut app = App::new(&ahead);
+    let mut app = ahead.phone();
     let token = app.tokens("openid orders:read").await.text("refresh_token");
     let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
     let now_s = ahead.running.shared.now().now_ms() / 1000;
@@ -139,9 +138,8 @@ async fn events_of_one_instant_have_their_order() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_retires_after_its_last_token() {
     for engine in engines() {
-        let port = free_port();
-        let text = configuration(port, &database(engine).await);
-        let world = World::with(&format!("{text}\n[signing]\nrotate_every = \"30d\"\npublish_ahead = \"1d\"\n"), port).await;
+        let rotating = Configuration::on(engine).await.with("signing = { rotate_every = \"30d\", publish_ahead = \"1d\" }");
+        let world = rotating.start().await;
         world.freeze();
         let published = async || {
             let set: Json = world.get("/jwks").await.json().await.unwrap();
@@ -184,9 +182,8 @@ async fn a_key_retires_after_its_last_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_decided_by_a_replica() {
     for engine in engines() {
-        let (port, plan) = (free_port(), Plan::new(Vec::new()));
-        let text = configuration(port, &database(engine).await);
-        let world = World::on(&text, port, |it| Store::faulty(it, plan.clone()).unwrap()).await;
+        let plan = Plan::new(Vec::new());
+        let world = Configuration::on(engine).await.start_on(|it| Store::faulty(it, plan.clone()).unwrap()).await;
         plan.lag();
         let app = world.running.shared.now();
         let (code, verifier) = world.code("openid orders:read").await;
@@ -217,7 +214,7 @@ async fn nothing_is_decided_by_a_replica() {
 async fn a_restart_forgets_nothing_that_protects() {
     for engine in engines() {
         let world = World::start(engine).await;
-        let mut app = App::new(&world);
+        let mut app = world.phone();
         let tokens = app.tokens("openid orders:read").await;
         let (token, userinfo) = (tokens.text("refresh_token"), app.tokens("openid").await.text("access_token"));
         let form = [("grant_type", "refresh_token"), ("client_id", "shop-ios"), ("refresh_token", token.as_str())];
@@ -240,7 +237,7 @@ async fn a_restart_forgets_nothing_that_protects() {
         }
         let (key, nonce) = (app.key.clone(), app.nonce.clone());
         let world = world.restarted(|_| {}).await;
-        let app = App { world: &world, key, nonce };
+        let app = Phone { nonce, ..world.phone().with_key(key) };
         assert!(guess(&world, PASSWORD).await.says("Too many attempts"), "guesses stay counted");
         assert_eq!(app.send("/token", &form, &[&proof]).await.error(), (400, "use_dpop_nonce"), "a proof stays spent");
         assert_eq!(read(&world, &at_userinfo).await.unwrap().status(), 401, "everywhere");
@@ -285,7 +282,7 @@ async fn a_generation_does_not_wrap() {
 /// 632-Q: two copies of one machine, at the same instant, with the same keys and the same store, make nothing twice.
 #[tokio::test(flavor = "multi_thread")]
 async fn copies_of_a_machine_do_not_repeat_each_other() {
-    let world = World::start(Engine::Sqlite).await.restarted(crate::disaster::keep).await;
+    let world = World::start(Engine::Sqlite).await.restarted(crate::restored_store::keep).await;
     let directory = world.directory.join("copy");
     std::fs::create_dir_all(&directory).unwrap();
     std::fs::copy(world.directory.join("kept.db"), directory.join("test.db")).unwrap();

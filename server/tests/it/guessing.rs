@@ -1,4 +1,4 @@
-//! Guessing: a few tries and no more, the same for names that exist and names that do not, and the owner is not locked out.
+//! Guessing passwords and codes: a few tries, the same for names that exist and names that do not. The owner is not locked out.
 
 use crate::world::*;
 
@@ -13,10 +13,7 @@ async fn guess(world: &World, browser: &mut Browser, page: &Page, name: &str, pa
 
 /// A world behind a proxy that says where browsers are.
 async fn behind_a_proxy(engine: Engine, more: &str) -> World {
-    let port = free_port();
-    let text = configuration(port, &database(engine).await);
-    let text = text.replacen("development = true", "development = true\ntrusted_proxies = [\"127.0.0.1\"]", 1);
-    World::with(&(text + more), port).await
+    Configuration::on(engine).await.behind_a_proxy().with(more).start().await
 }
 
 const STRANGER: &str = "198.51.100.7";
@@ -190,10 +187,7 @@ async fn an_edited_login_is_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_password_that_is_sprayed_is_judged_no_more() {
     for engine in engines() {
-        let port = free_port();
-        let text = configuration(port, &database(engine).await);
-        let world =
-            World::with(&text.replacen("development = true\n", "development = true\ntrusted_proxies = [\"127.0.0.1\"]\n", 1), port).await;
+        let world = behind_a_proxy(engine, "").await;
         let tried = async |at: usize, name: &str| {
             let page = guess_at(&world, &format!("192.0.2.{}", at % 100), name, "Winter2026!").await;
             assert_eq!((page.status, &page.location), (200, &None));
