@@ -207,7 +207,8 @@ async fn judge(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: A
 async fn late(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: &Answering) -> Result<Reply> {
     match app.machine.receive_again(answering, answer).await? {
         Received::Again(state, secret) => again(app, incoming, &state, secret),
-        Received::Busy(state) | Received::Outdated(state) => views::busy(app, incoming, &state),
+        Received::Busy(state) => views::busy(app, incoming, &state),
+        Received::Outdated(state) => Ok(reply::see_other(&views::address(app, &state))),
         Received::Fresh(_) => Err(over().because("overtaken").into()),
     }
 }

@@ -245,6 +245,10 @@ impl Machine {
                 let present = stored.present_secret(&self.keyring, secret, holds);
                 return Ok(Received::Again(Box::new(stored.state), present));
             }
+            // Another answer moved it: its page says what is asked now, to the browser that holds the present secret.
+            if parts.version != stored.state.version {
+                return Ok(Received::Outdated(Box::new(stored.state)));
+            }
             if !stored.is_taken_by(&self.keyring, parts) || tokio::time::Instant::now() >= until {
                 return Ok(Received::Busy(Box::new(stored.state)));
             }
