@@ -24,6 +24,7 @@ mod endings;
 mod exchange;
 mod factors;
 mod fapi;
+mod grid;
 mod instances;
 mod instants;
 mod kill;
