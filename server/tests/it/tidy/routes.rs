@@ -114,12 +114,14 @@ fn every_endpoint_is_written_down_and_nothing_else() {
 #[test]
 fn no_other_file_compares_paths() {
     let paths: Vec<String> = routes().map(|route| format!("{:?}", route.path)).filter(|path| path != "\"/\"").collect();
+    let signs = ["==", "!=", "[&str", "matches!", "contains", "starts_with", "ends_with"];
     let compares = |line: &str| {
-        let signs = ["==", "!=", "=>", "[&str", "matches!", "contains", "starts_with", "ends_with"];
-        paths.iter().any(|path| line.contains(path.as_str())) && signs.iter().any(|sign| line.contains(sign))
+        let is_arm = |path: &str| line.contains(&format!("{path} =>")) || line.contains(&format!("{path} |"));
+        paths.iter().any(|path| is_arm(path) || (line.contains(path.as_str()) && signs.iter().any(|sign| line.contains(sign))))
     };
     assert!(compares("if incoming.route.path == \"/token\" {") && compares("\"/par\" => \"push_refused\","));
     assert!(compares("const PROVING: [&str; 2] = [\"/token\", \"/par\"];") && !compares("form_action: app.url(\"/login\"),"));
+    assert!(compares("\"/par\" | \"/revoke\" if it => 1,") && !compares("None => reply::see_other(&app.url(\"/account\")),"));
     let source = root().join("server/src");
     for file in super::of("rs").iter().filter(|file| file.starts_with(&source) && !file.ends_with("http/routes.rs")) {
         for (at, line) in text(file).lines().enumerate() {
