@@ -107,9 +107,6 @@ impl Caller {
     }
 }
 
-/// RFC 9449 5 and 10.1; and what a key holds, the key ends.
-const PROVING: [&str; 3] = ["/token", "/par", "/revoke"];
-
 fn replayed_assertion() -> Refused {
     invalid_client("The client assertion was used before; make a new one for every request.")
 }
@@ -145,9 +142,9 @@ impl Callers {
         let Some(client) = core.clients.get(&client_id).await? else {
             return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
         };
-        // RFC 9449 5 and 10.1: the token endpoint and PAR take proofs; elsewhere the header means nothing, unless an attested key
-        // is proved by it.
-        let takes_proof = PROVING.contains(&incoming.route) || authentication::by_dpop(incoming, &client);
+        // RFC 9449 5 and 10.1: the token endpoint and PAR take proofs, and what a key holds, the key ends. Elsewhere the header means
+        // nothing, unless an attested key is proved by it.
+        let takes_proof = incoming.route.takes_proof() || authentication::by_dpop(incoming, &client);
         let key = if takes_proof { dpop::of_request(core, incoming, None)? } else { None };
         let own = self.authenticate(core, incoming, (&client_id, &client), proof).await?;
         if own.proved {
@@ -155,7 +152,7 @@ impl Callers {
         }
         let attested = authentication::of_request(&self.attesting, core, incoming, (&client_id, &client), key.as_ref()).await?;
         let unattested = client.attestation.is_some() && attested.is_none();
-        if unattested && key.is_none() && PROVING.contains(&incoming.route) {
+        if unattested && key.is_none() && incoming.route.takes_proof() {
             let hint = "Without an attestation this client must prove a key: send a DPoP header (RFC 9449).";
             return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
         }
@@ -168,13 +165,13 @@ impl Callers {
         if let Some(it) = &instance {
             let _ = (incoming.known.client.set(client_id.clone()), incoming.known.instance.set(it.jkt.clone()));
         }
-        if key.is_none() && incoming.route == "/token" && client.dpop == Dpop::Required {
+        if key.is_none() && incoming.route.issues_tokens && client.dpop == Dpop::Required {
             let hint = "This client is registered to prove a key: send a DPoP header (RFC 9449).";
             return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
         }
         let certificate = match (&incoming.certificate, client.tls_client_certificate_bound_access_tokens) {
             (Some(shown), true) => Some(shown.binding()?),
-            (None, true) if incoming.route == "/token" => {
+            (None, true) if incoming.route.issues_tokens => {
                 let hint = "This client's tokens are bound to its certificate: use the mtls_endpoint_aliases of the metadata.";
                 return Err(invalid_client(hint).because("no client certificate").into());
             }

@@ -45,7 +45,7 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
         };
         dpop::check(text, &expected)
     };
-    let proof = match (check(&core.url(incoming.route)), alias(core, incoming)) {
+    let proof = match (check(&core.url(incoming.route.path)), alias(core, incoming)) {
         (Err(Rejected::Url), Some(alias)) => check(&alias),
         (checked, _) => checked,
     };
@@ -59,7 +59,7 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
 /// RFC 8705 5: who shows a certificate calls the endpoint by its name in `mtls_endpoint_aliases`, and the proof names that.
 fn alias(core: &Core, incoming: &Incoming) -> Option<String> {
     let mtls = core.config.mtls.as_ref().filter(|_| incoming.certificate.is_some())?;
-    Some(format!("{}{}", mtls.url, incoming.route))
+    Some(format!("{}{}", mtls.url, incoming.route.path))
 }
 
 /// RFC 9449 8. Also the answer to a proof that was seen before: a request that was merely sent twice heals itself.

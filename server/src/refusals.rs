@@ -25,7 +25,7 @@ pub async fn record(core: &Core, incoming: &Incoming, refused: &Refused) {
     let whose = entry.session.as_ref().or(entry.instance.as_ref()).or(entry.client.as_ref());
     let place = Limits::place(&["refusal", whose.map_or("", String::as_str), refused.code]);
     if core.limits.refusals.check_key(&place).is_err() {
-        metrics::counter!("symbolon_refusals_not_audited_total", "route" => incoming.route).increment(1);
+        metrics::counter!("symbolon_refusals_not_audited_total", "route" => incoming.route.path).increment(1);
         return;
     }
     let mut change = Change::new(incoming.now_ms);
@@ -42,7 +42,7 @@ fn is_a_step(refused: &Refused) -> bool {
 
 async fn entry(core: &Core, incoming: &Incoming, refused: &Refused) -> Option<Entry> {
     let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
-    let entry = Entry::refused(event(incoming.route), reason).address(incoming.address.to_string()).with("error", refused.code);
+    let entry = Entry::refused(incoming.route.event, reason).address(incoming.address.to_string()).with("error", refused.code);
     let client = incoming.known.client.get();
     let mut entry = match (issued(core, incoming).await, client) {
         (Some(grant), _) => {
@@ -67,15 +67,4 @@ async fn issued(core: &Core, incoming: &Incoming) -> Option<Grant> {
         return handle.belongs_to(&grant.salt).then_some(grant);
     }
     None
-}
-
-fn event(route: &str) -> &'static str {
-    match route {
-        "/token" => "token_refused",
-        "/par" => "push_refused",
-        "/introspect" => "introspection_refused",
-        "/revoke" => "revocation_refused",
-        "/endings" => "endings_refused",
-        _ => "request_refused",
-    }
 }

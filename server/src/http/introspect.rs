@@ -9,6 +9,7 @@ use crate::grants::{self, refresh};
 use crate::store::Change;
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
+use crate::web::headers;
 use crate::web::request::Incoming;
 use serde_json::{Value as Json, json};
 use symbolon_oauth::jws;
@@ -26,7 +27,7 @@ pub async fn introspect(app: &App, incoming: &Incoming) -> Result<Reply> {
         false => access_token(app, incoming, &asker, token).await?,
     };
     let body = found.unwrap_or_else(|| json!({ "active": false }));
-    if incoming.header("accept").is_some_and(|it| it.split(',').any(|it| it.split(';').next().unwrap_or_default().trim() == SIGNED)) {
+    if headers::names(&incoming.headers, "accept", SIGNED) {
         return signed(app, incoming, &asker, &body);
     }
     Ok(reply::json(200, &body))

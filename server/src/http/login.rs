@@ -125,7 +125,6 @@ async fn start(app: &App, incoming: &Incoming, moved: Moved, session: Option<Ses
 
 /// POST /login: the first answer, to a page that carries the start.
 pub async fn answer_first(app: &App, incoming: &Incoming) -> Result<Reply> {
-    must_be_our_page(incoming)?;
     let form = &incoming.form;
     let handle = form.get("handle").ok_or_else(|| over().because("no handle"))?;
     let state = app.machine.open_start(handle, incoming.now_ms)?;
@@ -143,7 +142,6 @@ pub async fn answer_first(app: &App, incoming: &Incoming) -> Result<Reply> {
 
 /// POST /login/{address}: a later answer, to a page that says which version it shows.
 pub async fn answer(app: &App, incoming: &Incoming, address: &str) -> Result<Reply> {
-    must_be_our_page(incoming)?;
     let form = &incoming.form;
     let (id, _) = views::read_address(app, address).ok_or_else(|| over().because("address"))?;
     let cookie = SignInCookie::of(app, incoming, &id).ok_or_else(|| over().because("no cookie of this sign-in"))?;
@@ -156,14 +154,6 @@ pub async fn answer(app: &App, incoming: &Incoming, address: &str) -> Result<Rep
     let answer = Answer { action: form.get("action").unwrap_or_default(), fields: &fields };
     let received = app.machine.receive_answer(&id, (&cookie.secret, version), &answer, incoming.now_ms).await?;
     go_on(app, incoming, &answer, received).await
-}
-
-/// A form of ours comes from a page of ours; browsers say so (398-W, 341-L).
-fn must_be_our_page(incoming: &Incoming) -> Result<()> {
-    match incoming.header("sec-fetch-site") {
-        Some("same-origin" | "none") | None => Ok(()),
-        Some(site) => Err(over().because(format!("Sec-Fetch-Site {site}")).into()),
-    }
 }
 
 fn fields(incoming: &Incoming) -> BTreeMap<String, String> {

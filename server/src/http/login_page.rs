@@ -15,9 +15,9 @@ use http::Method;
 
 pub async fn page(app: &App, incoming: &Incoming) -> Result<Reply> {
     if incoming.method == Method::POST {
-        login::answer(app, incoming, &incoming.parameter).await
+        login::answer(app, incoming, incoming.path("address").unwrap_or_default()).await
     } else {
-        show(app, incoming, &incoming.parameter).await
+        show(app, incoming, incoming.path("address").unwrap_or_default()).await
     }
 }
 

@@ -8,9 +8,10 @@ use crate::error::Result;
 use crate::grants::OPENID_SCOPES;
 use crate::store::MOST_OFFSET_MS;
 use crate::web::request::Incoming;
+use crate::web::route::Route;
 use bytes::Bytes;
 use http::header;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeSet;
 
 fn cacheable(mut reply: Reply) -> Reply {
@@ -19,12 +20,26 @@ fn cacheable(mut reply: Reply) -> Reply {
 }
 
 /// The document is made once for each configuration.
-pub fn metadata(app: &App) -> Reply {
-    let bytes = app.metadata(|| Bytes::from(document(app).to_string()));
+pub fn metadata<'a>(app: &App, routes: impl Iterator<Item = &'a Route>) -> Reply {
+    let bytes = app.metadata(|| Bytes::from(document(app, routes).to_string()));
     cacheable(reply::body(200, "application/json", bytes.clone()))
 }
 
-fn document(app: &App) -> Json {
+/// The endpoints that have a name in the metadata; the second object has those that show certificates too.
+fn endpoints<'a>(app: &App, routes: impl Iterator<Item = &'a Route>) -> (Map<String, Json>, Map<String, Json>) {
+    let (mut endpoints, mut aliases) = (Map::new(), Map::new());
+    for route in routes {
+        let Some(name) = route.metadata else { continue };
+        endpoints.insert(name.to_owned(), app.url(route.path).into());
+        // RFC 8705 5: on the usual address nobody is asked for a certificate, so that browsers show no picker.
+        if let Some(mtls) = app.config.mtls.as_ref().filter(|_| route.takes_certificate()) {
+            aliases.insert(name.to_owned(), format!("{}{}", mtls.url, route.path).into());
+        }
+    }
+    (endpoints, aliases)
+}
+
+fn document<'a>(app: &App, routes: impl Iterator<Item = &'a Route>) -> Json {
     let config = &app.config;
     let scopes: BTreeSet<&str> =
         OPENID_SCOPES.iter().copied().chain(config.api.values().flat_map(|it| it.scope.keys().map(String::as_str))).collect();
@@ -53,14 +68,6 @@ fn document(app: &App) -> Json {
     }
     let mut document = json!({
         "issuer": config.issuer,
-        "authorization_endpoint": app.url("/authorize"),
-        "token_endpoint": app.url("/token"),
-        "jwks_uri": app.url("/jwks"),
-        "userinfo_endpoint": app.url("/userinfo"),
-        "introspection_endpoint": app.url("/introspect"),
-        "revocation_endpoint": app.url("/revoke"),
-        "end_session_endpoint": app.url("/logout"),
-        "pushed_authorization_request_endpoint": app.url("/par"),
         "require_pushed_authorization_requests": false,
     });
     let more = json!({
@@ -79,7 +86,6 @@ fn document(app: &App) -> Json {
         "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
-        "challenge_endpoint": app.url("/challenge"),
         "client_attestation_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
         "client_attestation_pop_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
         // As a signal beside another method; which clients may leave it out is their registration's to say.
@@ -95,21 +101,16 @@ fn document(app: &App) -> Json {
         "prompt_values_supported": prompts,
         "authorization_details_types_supported": app.details.names().collect::<Vec<_>>(),
         "ui_locales_supported": app.pages.languages(),
-        "endings_endpoint": app.url("/endings"),
         "protected_resources": config.api.values().map(|it| it.audience.as_str()).collect::<Vec<_>>(),
         "refresh_token_expiration_types_supported": ["refresh_token_timeout", "authorization_expires_in"],
     });
     if let (Some(members), Json::Object(more)) = (document.as_object_mut(), more) {
         members.extend(more);
-        // RFC 8705 5: on the usual address nobody is asked for a certificate, so that browsers show no picker.
-        if let Some(mtls) = &config.mtls {
-            let alias = |path: &str| json!(format!("{}{path}", mtls.url));
+        let (endpoints, aliases) = endpoints(app, routes);
+        members.extend(endpoints);
+        if config.mtls.is_some() {
             members.insert("tls_client_certificate_bound_access_tokens".to_owned(), true.into());
-            let aliases = json!({
-                "token_endpoint": alias("/token"), "introspection_endpoint": alias("/introspect"), "revocation_endpoint": alias("/revoke"),
-                "pushed_authorization_request_endpoint": alias("/par"), "userinfo_endpoint": alias("/userinfo"),
-            });
-            members.insert("mtls_endpoint_aliases".to_owned(), aliases);
+            members.insert("mtls_endpoint_aliases".to_owned(), aliases.into());
         }
         if !acr.is_empty() {
             members.insert("acr_values_supported".to_owned(), json!(acr));

@@ -6,7 +6,7 @@ use http::{HeaderMap, header};
 use http_body_util::{BodyExt, Limited};
 use serde_json::{Map, Value as Json};
 use std::time::Duration;
-use symbolon_oauth::form::{Form, FormError};
+use symbolon_oauth::form::{Form, FormError, MAX_PARAMETERS};
 use symbolon_oauth::jws;
 
 const BODY_LIMIT: usize = 64 * 1024;
@@ -15,6 +15,8 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// What an endpoint takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Takes {
+    /// No body at all.
+    Nothing,
     /// RFC 6749 3.2: parameters as a form.
     Form,
     /// The same, and nothing at all is as good as a form without parameters.
@@ -47,7 +49,8 @@ impl Body {
             .map_err(|_| Refused::new(413, "invalid_request", "The request body is larger than 64 KiB or was cut off."))?
             .to_bytes();
         match takes {
-            Takes::FormOrNothing if bytes.is_empty() => Ok(Self::Empty),
+            Takes::Nothing | Takes::FormOrNothing if bytes.is_empty() => Ok(Self::Empty),
+            Takes::Nothing => Err(Refused::new(415, "invalid_request", "This address takes no body.").into()),
             Takes::Form | Takes::FormOrNothing => {
                 let hint = "Send the parameters as application/x-www-form-urlencoded in UTF-8.";
                 check_content_type(headers, "application/x-www-form-urlencoded", hint)?;
@@ -55,12 +58,54 @@ impl Body {
             }
             Takes::Json => {
                 check_content_type(headers, "application/json", "Send one object as application/json in UTF-8.")?;
-                let malformed = "The body is not one JSON object, or a member of it is there twice.";
-                let object = jws::parse_object(&bytes).ok_or_else(|| Refused::bad_request("invalid_request", malformed))?;
-                Ok(Self::Json(object))
+                parse_json(&bytes).map(Self::Json)
             }
         }
     }
+}
+
+/// One object, under the limits of a form: depth and doubled members in `jws`, the number of members and U+0000 here.
+fn parse_json(bytes: &[u8]) -> Result<Map<String, Json>> {
+    let malformed = || Refused::bad_request("invalid_request", "The body is not one JSON object, or a member of it is there twice.");
+    let object = jws::parse_object(bytes).ok_or_else(malformed)?;
+    check_members(&object)?;
+    Ok(object)
+}
+
+fn check_members(object: &Map<String, Json>) -> Result<()> {
+    check_size(object.len())?;
+    object.iter().try_for_each(|(name, value)| {
+        check_text(name)?;
+        check_value(value)
+    })
+}
+
+/// Recursion ends at the depth that the parser allows.
+fn check_value(value: &Json) -> Result<()> {
+    match value {
+        Json::String(text) => check_text(text),
+        Json::Object(object) => check_members(object),
+        Json::Array(all) => {
+            check_size(all.len())?;
+            all.iter().try_for_each(check_value)
+        }
+        Json::Null | Json::Bool(_) | Json::Number(_) => Ok(()),
+    }
+}
+
+/// Of one object, or of one array.
+fn check_size(members: usize) -> Result<()> {
+    if members > MAX_PARAMETERS {
+        return Err(Refused::new(413, "invalid_request", "An object or a list of the body has too many members.").into());
+    }
+    Ok(())
+}
+
+fn check_text(text: &str) -> Result<()> {
+    if text.contains('\0') {
+        return Err(Refused::bad_request("invalid_request", "A text of the body contains U+0000.").into());
+    }
+    Ok(())
 }
 
 pub fn parse_form(bytes: &[u8]) -> Result<Form> {
@@ -136,5 +181,33 @@ mod tests {
         }
         assert!(matches!(read("text/plain", "", Takes::FormOrNothing).await, Ok(Body::Empty)));
         assert_eq!(read("text/plain", "", Takes::Form).await.unwrap_err(), (415, "invalid_request"));
+    }
+
+    /// The limits of a form hold for JSON too.
+    #[tokio::test]
+    async fn a_json_body_is_neither_large_nor_deep_and_has_no_null_character() {
+        let list = |count: usize| vec!["1"; count].join(",");
+        let members = |count: usize| (0..count).map(|it| format!("\"{it}\":1")).collect::<Vec<_>>().join(",");
+        let deep = |count: usize| format!("{{\"a\":{}{}}}", "[".repeat(count), "]".repeat(count));
+        for good in [format!("{{\"a\":[{}]}}", list(64)), format!("{{{}}}", members(64)), deep(10), "{\"a\":\"0\"}".to_owned()] {
+            assert!(matches!(read("application/json", &good, Takes::Json).await, Ok(Body::Json(_))), "{good}");
+        }
+        for (bad, status) in [
+            (format!("{{\"a\":[{}]}}", list(65)), 413),
+            (format!("{{{}}}", members(65)), 413),
+            (format!("{{\"a\":[{{{}}}]}}", members(65)), 413),
+            (deep(100), 400),
+            ("{\"a\":\"\\u0000\"}".to_owned(), 400),
+            ("{\"a\\u0000\":1}".to_owned(), 400),
+            ("{\"a\":[{\"b\":\"\\u0000\"}]}".to_owned(), 400),
+        ] {
+            assert_eq!(read("application/json", &bad, Takes::Json).await.unwrap_err(), (status, "invalid_request"), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_no_body_is_taken_none_comes() {
+        assert!(matches!(read("text/plain", "", Takes::Nothing).await, Ok(Body::Empty)));
+        assert_eq!(read("application/json", "{}", Takes::Nothing).await.unwrap_err(), (415, "invalid_request"));
     }
 }

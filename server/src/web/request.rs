@@ -1,9 +1,14 @@
 //! A request as every endpoint gets it: who is connected, what came, and who was found to have sent it.
 
 use crate::config::Networks;
+use crate::error::Result;
 use crate::store::Row;
-use crate::web::certificate::{Chain, Shown};
-use http::{HeaderMap, Method, header};
+use crate::web::body::{Body, parse_form};
+use crate::web::certificate::{self, Chain, Shown};
+use crate::web::headers;
+use crate::web::route::{PathParameters, Route};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request};
 use serde_json::{Map, Value as Json};
 use std::net::IpAddr;
 use std::sync::{Mutex, OnceLock};
@@ -20,10 +25,8 @@ pub struct Peer {
 /// A request that passed the checks every endpoint shares.
 pub struct Incoming {
     pub method: Method,
-    /// The path of the route table, below the issuer.
-    pub route: &'static str,
-    /// The last segment of the path, where the route has a parameter there.
-    pub parameter: String,
+    pub route: &'static Route,
+    parameters: PathParameters,
     pub query: Form,
     /// The body, where the endpoint takes a form; else it is empty.
     pub form: Form,
@@ -39,7 +42,52 @@ pub struct Incoming {
     pub known: Known,
 }
 
+/// What a request is read with, beside itself.
+pub struct Reading<'a> {
+    pub route: &'static Route,
+    pub parameters: PathParameters,
+    pub peer: &'a Peer,
+    /// Whose `X-Forwarded-For` counts.
+    pub proxies: &'a Networks,
+    /// Whose `Client-Cert` counts. `None`: client certificates are not asked for.
+    pub client_cert_from: Option<&'a Networks>,
+    pub now_ms: i64,
+}
+
+impl Reading<'_> {
+    /// The checks all endpoints share, as far as the row asks for them: method, coding, content type, size, time, what is there twice.
+    pub async fn read<B>(self, request: Request<B>) -> Result<Incoming>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let (parts, body) = request.into_parts();
+        self.route.must_answer(&parts.method)?;
+        let (mut form, mut json) = (Form::default(), Map::new());
+        // What comes with GET means nothing (RFC 9110 9.3.1) and is not read.
+        if !matches!(parts.method, Method::GET | Method::HEAD) {
+            match Body::read(&parts.headers, body, self.route.body).await? {
+                Body::Form(read) => form = read,
+                Body::Json(read) => json = read,
+                Body::Empty => {}
+            }
+        }
+        let query = parse_form(parts.uri.query().unwrap_or_default().as_bytes())?;
+        let address = headers::address(&parts.headers, self.peer.address, self.proxies);
+        let of_connection = self.peer.certificates.as_ref();
+        let certificate = certificate::of_request(&parts.headers, self.peer.address, of_connection, self.client_cert_from);
+        let (method, headers) = (parts.method, parts.headers);
+        let Self { route, parameters, now_ms, .. } = self;
+        Ok(Incoming { method, route, parameters, query, form, json, headers, address, certificate, now_ms, known: Known::default() })
+    }
+}
+
 impl Incoming {
+    /// What stands in the path where the route has `{name}`, as it was sent.
+    pub fn path(&self, name: &str) -> Option<&str> {
+        self.parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
+    }
+
     /// A header that may be given once; twice counts as absent text, never as the first.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.get_all(name).iter();
@@ -49,31 +97,17 @@ impl Incoming {
 
     /// A cookie's value; sent twice, it is not believed.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        let mut found = None;
-        for line in self.headers.get_all(header::COOKIE) {
-            for pair in line.to_str().ok()?.split(';') {
-                let Some((key, value)) = pair.trim().split_once('=') else { continue };
-                if key == name {
-                    if found.is_some() {
-                        return None;
-                    }
-                    found = Some(value);
-                }
-            }
-        }
-        found
+        headers::cookie(&self.headers, name)
     }
 
-    /// The names of all cookies.
-    pub fn cookie_names(&self) -> Vec<String> {
-        let lines = self.headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
-        let names = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        names.map(|(name, _)| name.to_owned()).collect()
+    /// The names of all cookies, but for those that nobody can read.
+    pub fn cookie_names(&self) -> impl Iterator<Item = &str> {
+        headers::cookies(&self.headers).filter_map(|(name, _)| std::str::from_utf8(name).ok())
     }
 
-    /// Parameters of the request whichever way they came: the body of a POST, else the query.
+    /// Parameters of the request whichever way they came: the query of a GET, else the body.
     pub fn parameters(&self) -> &Form {
-        if self.method == Method::POST { &self.form } else { &self.query }
+        if matches!(self.method, Method::GET | Method::HEAD) { &self.query } else { &self.form }
     }
 }
 
@@ -99,37 +133,74 @@ impl Known {
     }
 }
 
-/// The caller's address: the peer's own, or, when the peer is a configured proxy, the last entry of X-Forwarded-For
-/// that is not itself a configured proxy. Anybody else's header is ignored.
-pub fn address(headers: &HeaderMap, peer: IpAddr, proxies: &Networks) -> IpAddr {
-    let peer = peer.to_canonical();
-    let trusted = |it: &IpAddr| proxies.contains(*it);
-    if !trusted(&peer) {
-        return peer;
-    }
-    let lines: Vec<&str> = headers.get_all("x-forwarded-for").iter().filter_map(|it| it.to_str().ok()).collect();
-    let all = lines.join(",");
-    for hop in all.rsplit(',').take(16) {
-        let Ok(hop) = hop.trim().parse::<IpAddr>() else { return peer };
-        if !trusted(&hop) {
-            return hop;
-        }
-    }
-    peer
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::error::Error;
+    use crate::web::body::Takes;
+    use crate::web::route::{Caller, Dpop, FormToken, Sender, Writes};
+    use http_body_util::Full;
 
-    #[test]
-    fn a_proxy_is_believed_only_when_configured() {
-        let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", "203.0.113.9, 198.51.100.7".parse().unwrap());
-        let peer: IpAddr = "10.0.0.2".parse().unwrap();
-        assert_eq!(address(&headers, peer, &Networks::default()), peer);
-        assert_eq!(address(&headers, peer, &Networks::parse(&["10.0.0.0/8"]).unwrap()).to_string(), "198.51.100.7");
-        assert_eq!(address(&headers, peer, &Networks::parse(&["10.0.0.2", "198.51.100.7"]).unwrap()).to_string(), "203.0.113.9");
+    static CLIENT: Route = Route {
+        path: "/clients/{id}",
+        methods: &[Method::GET, Method::PUT, Method::DELETE],
+        body: Takes::Json,
+        from: Sender::Server,
+        caller: Caller::Api,
+        dpop: Dpop::No,
+        form: FormToken::None,
+        writes: Writes::Nothing,
+        cors: false,
+        issues_tokens: false,
+        event: "request_refused",
+        metadata: None,
+    };
+    static PLAIN: Route = Route { body: Takes::Nothing, ..CLIENT };
+
+    async fn read(
+        route: &'static Route,
+        request: http::request::Builder,
+        body: &str,
+    ) -> std::result::Result<Incoming, (u16, &'static str)> {
+        let peer = Peer { address: "192.0.2.1".parse().unwrap(), certificates: None };
+        let (parameters, proxies) = (vec![("id", "shop".to_owned())], Networks::default());
+        let reading = Reading { route, parameters, peer: &peer, proxies: &proxies, client_cert_from: None, now_ms: 7 };
+        let request = request.uri("/clients/shop?a=1").body(Full::new(Bytes::from(body.to_owned()))).unwrap();
+        reading.read(request).await.map_err(|error| match error {
+            Error::Refused(it) => (it.status, it.code),
+            Error::Fault(_) => (500, ""),
+        })
+    }
+
+    fn json(method: Method) -> http::request::Builder {
+        Request::builder().method(method).header("content-type", "application/json")
+    }
+
+    #[tokio::test]
+    async fn a_request_is_read_as_its_row_says() {
+        let put = read(&CLIENT, json(Method::PUT), "{\"name\":\"Shop\"}").await.unwrap();
+        assert_eq!((put.path("id"), put.path("name"), put.query.get("a"), put.now_ms), (Some("shop"), None, Some("1"), 7));
+        assert_eq!((put.json["name"].as_str(), put.form.iter().count()), (Some("Shop"), 0));
+        let got = read(&CLIENT, Request::builder(), "not read").await.unwrap();
+        assert!(got.json.is_empty());
+        assert!(read(&PLAIN, Request::builder().method(Method::DELETE), "").await.is_ok());
+        for (route, request, body, refused) in [
+            (&CLIENT, json(Method::POST), "{}", (405, "invalid_request")),
+            (&CLIENT, json(Method::PUT), "", (400, "invalid_request")),
+            (&CLIENT, Request::builder().method(Method::PUT), "{}", (415, "invalid_request")),
+            (&CLIENT, json(Method::PUT).header("content-encoding", "gzip"), "{}", (415, "invalid_request")),
+            (&PLAIN, json(Method::DELETE), "{}", (415, "invalid_request")),
+        ] {
+            assert_eq!(read(route, request, body).await.err(), Some(refused), "{body}");
+        }
+    }
+
+    #[tokio::test]
+    async fn cookies_that_nobody_can_read_are_left_out() {
+        let value = http::HeaderValue::from_bytes(b"a=1; \xff=2; b=\xff; none; c").unwrap();
+        let incoming = read(&PLAIN, Request::builder().header("cookie", value), "").await.unwrap();
+        assert_eq!(incoming.cookie_names().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!((incoming.cookie("a"), incoming.cookie("b"), incoming.cookie("c")), (Some("1"), None, None));
     }
 }

@@ -27,6 +27,7 @@ mod exchange;
 mod factors;
 mod fapi;
 mod forged_evidence;
+mod grid;
 mod guessing;
 mod instances;
 mod killed_processes;

@@ -1,0 +1,219 @@
+//! The route table: an endpoint is one row here and one file. What the fields of a row mean is said in `web::route`.
+
+use crate::app::App;
+use crate::attesting::{attester, challenge};
+use crate::error::Result;
+use crate::http::{account, authorize, endings, introspect, login, login_page, logout, metadata, par, revoke, token, userinfo};
+use crate::login::state::Journey;
+use crate::web::body::Takes;
+use crate::web::reply::Reply;
+use crate::web::request::Incoming;
+use crate::web::route::{Caller, Dpop, FormToken, PathParameters, Route, Router, Sender, Writes};
+use http::Method;
+use std::pin::Pin;
+use std::sync::LazyLock;
+
+/// Boxed, so that one rare large future does not grow every request.
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Reply>> + Send + 'a>>;
+type Handler = for<'a> fn(&'a App, &'a Incoming) -> Answer<'a>;
+
+pub struct Row {
+    pub route: Route,
+    pub handler: Handler,
+}
+
+const fn row(route: Route, handler: Handler) -> Row {
+    Row { route, handler }
+}
+
+const GET: &[Method] = &[Method::GET];
+const POST: &[Method] = &[Method::POST];
+const GET_POST: &[Method] = &[Method::GET, Method::POST];
+
+/// A document that anybody may read.
+const DOCUMENT: Route = Route {
+    path: "",
+    methods: GET,
+    body: Takes::Nothing,
+    from: Sender::App,
+    caller: Caller::Anyone,
+    dpop: Dpop::No,
+    form: FormToken::None,
+    writes: Writes::Nothing,
+    cors: true,
+    issues_tokens: false,
+    event: "request_refused",
+    metadata: None,
+};
+/// A request of a client's, or of anybody's; no script of another origin reads the answer.
+const CALL: Route = Route { methods: POST, body: Takes::Form, caller: Caller::Client, cors: false, ..DOCUMENT };
+/// A page that begins a sign-in.
+const PAGE: Route = Route { from: Sender::Browser, writes: Writes::SignIn, cors: false, ..DOCUMENT };
+
+/// In the order of their paths, as docs/specs.md has them.
+pub static ROWS: &[Row] = &[
+    row(Route { path: "/", writes: Writes::Nothing, ..PAGE }, |app, incoming| Box::pin(async move { metadata::home(app, incoming) })),
+    row(Route { path: "/.well-known/oauth-authorization-server", ..DOCUMENT }, |app, _| Box::pin(async move { Ok(document(app)) })),
+    row(Route { path: "/.well-known/openid-configuration", ..DOCUMENT }, |app, _| Box::pin(async move { Ok(document(app)) })),
+    row(
+        Route {
+            path: "/account",
+            methods: GET_POST,
+            body: Takes::Form,
+            from: Sender::OurPages,
+            caller: Caller::Session,
+            form: FormToken::Token,
+            writes: Writes::IdleTime,
+            ..PAGE
+        },
+        |app, incoming| Box::pin(account::account(app, incoming)),
+    ),
+    row(Route { path: "/attest", caller: Caller::Anyone, dpop: Dpop::Requires, ..CALL }, |app, incoming| {
+        Box::pin(attester::attest(&app.callers.attesting, app, incoming))
+    }),
+    row(Route { path: "/attest/challenge", caller: Caller::Anyone, dpop: Dpop::Takes, ..CALL }, |app, incoming| {
+        Box::pin(attester::challenge(app, incoming))
+    }),
+    row(
+        Route {
+            path: "/authorize",
+            methods: GET_POST,
+            body: Takes::Form,
+            caller: Caller::Session,
+            form: FormToken::AsGet,
+            writes: Writes::Code,
+            metadata: Some("authorization_endpoint"),
+            ..PAGE
+        },
+        |app, incoming| Box::pin(authorize::authorize(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/challenge",
+            body: Takes::FormOrNothing,
+            caller: Caller::Anyone,
+            cors: true,
+            metadata: Some("challenge_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(async move { Ok(challenge::challenge_endpoint(app, incoming)) }),
+    ),
+    row(
+        Route {
+            path: "/endings",
+            body: Takes::FormOrNothing,
+            from: Sender::Server,
+            caller: Caller::Api,
+            event: "endings_refused",
+            metadata: Some("endings_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(endings::endings(app, incoming)),
+    ),
+    row(Route { path: "/health", from: Sender::Server, cors: false, ..DOCUMENT }, |app, _| Box::pin(metadata::health(app))),
+    row(
+        Route {
+            path: "/introspect",
+            from: Sender::Server,
+            caller: Caller::ClientOrApi,
+            event: "introspection_refused",
+            metadata: Some("introspection_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(introspect::introspect(app, incoming)),
+    ),
+    row(Route { path: "/jwks", metadata: Some("jwks_uri"), ..DOCUMENT }, |app, incoming| {
+        Box::pin(async move { Ok(metadata::jwks(app, incoming.now_ms)) })
+    }),
+    row(
+        Route {
+            path: "/login",
+            methods: POST,
+            body: Takes::Form,
+            from: Sender::OurPages,
+            caller: Caller::SignIn,
+            form: FormToken::Token,
+            writes: Writes::Nothing,
+            ..PAGE
+        },
+        |app, incoming| Box::pin(login::answer_first(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/login/{address}",
+            methods: GET_POST,
+            body: Takes::Form,
+            from: Sender::OurPages,
+            caller: Caller::SignIn,
+            form: FormToken::Token,
+            writes: Writes::Nothing,
+            ..PAGE
+        },
+        |app, incoming| Box::pin(login_page::page(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/logout",
+            methods: GET_POST,
+            body: Takes::Form,
+            caller: Caller::Session,
+            form: FormToken::Token,
+            writes: Writes::EndOfSession,
+            metadata: Some("end_session_endpoint"),
+            ..PAGE
+        },
+        |app, incoming| Box::pin(logout::logout(app, incoming)),
+    ),
+    row(
+        Route { path: "/par", dpop: Dpop::Takes, event: "push_refused", metadata: Some("pushed_authorization_request_endpoint"), ..CALL },
+        |app, incoming| Box::pin(par::par(app, incoming)),
+    ),
+    row(Route { path: "/register", ..PAGE }, |app, incoming| Box::pin(login::own(app, incoming, Journey::Register { draft: None }, None))),
+    row(Route { path: "/reset", ..PAGE }, |app, incoming| Box::pin(login::own(app, incoming, Journey::Reset, None))),
+    row(
+        Route {
+            path: "/revoke",
+            dpop: Dpop::Takes,
+            cors: true,
+            event: "revocation_refused",
+            metadata: Some("revocation_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(revoke::revoke(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/token",
+            dpop: Dpop::Takes,
+            cors: true,
+            issues_tokens: true,
+            event: "token_refused",
+            metadata: Some("token_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(token::token(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/userinfo",
+            methods: GET_POST,
+            body: Takes::FormOrNothing,
+            caller: Caller::Token,
+            dpop: Dpop::Takes,
+            cors: true,
+            metadata: Some("userinfo_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(userinfo::userinfo(app, incoming)),
+    ),
+];
+
+static ROUTER: LazyLock<Router<Row>> = LazyLock::new(|| Router::new(ROWS, |row| row.route.path));
+
+pub fn find(path: &str) -> Option<(&'static Row, PathParameters)> {
+    ROUTER.find(path)
+}
+
+fn document(app: &App) -> Reply {
+    metadata::metadata(app, ROWS.iter().map(|row| &row.route))
+}
