@@ -139,9 +139,15 @@ export function browser() {
 export async function person(address, claimed) {
   const browse = browser()
   let page = await browse(address)
-  for (let step = 0; step < 6; step++) {
+  for (let step = 0; step < 9; step++) {
     const { status, location, html } = page
-    if (location?.startsWith(claimed)) return new URL(location)
+    // The last page leads on by itself.
+    const onward = location ?? unescape(html.match(/http-equiv="refresh" content="0;url=([^"]*)"/)?.[1] ?? '')
+    if (onward.startsWith(claimed)) return new URL(onward)
+    if (location) {
+      page = await browse(location)
+      continue
+    }
     assert.equal(status, 200, html)
     const form = new URLSearchParams()
     for (const [tag] of html.matchAll(/<(input|button)[^>]*>/g)) {
