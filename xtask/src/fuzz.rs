@@ -1,5 +1,5 @@
-//! `cargo xtask fuzz [TARGET] [--seconds N]`: what a stranger may send, by the million, to every parser of `attest/`. Without a
-//! target all of them, one after the other, a minute each.
+//! `cargo xtask fuzz [TARGET] [--seconds N]`: random input, by the million, for every parser of `attest/`. Without a target it runs all
+//! of them, one after the other, a minute each.
 //!
 //! The targets are in `attest/fuzz/targets`. They are built by the stable compiler: its LLVM knows how to count the edges
 //! (`sancov-module`), and libFuzzer comes in source with the crate `libfuzzer-sys`, which needs a C++ compiler. Neither nightly nor

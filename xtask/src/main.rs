@@ -29,7 +29,7 @@ fn main() -> ExitCode {
             eprintln!(
                 "cargo xtask test       everything a change must pass, on both engines\n\
                  cargo xtask bench      how fast, beside the machine's limits; --seconds N, --connections N, --profile\n\
-                 cargo xtask fuzz       what strangers may send, by the million, to every parser of attest/; TARGET, --seconds N\n\
+                 cargo xtask fuzz       random input, by the million, for every parser of attest/; TARGET, --seconds N\n\
                  cargo xtask simulate   a month of a million phones on bad networks; writes docs/refresh.md and its plot\n\
                  cargo xtask licences   licences and sources of all dependencies"
             );
@@ -116,7 +116,7 @@ fn test() -> ExitCode {
             }),
         ),
         ("demo", Box::new(|| run(cargo(&["run", "--quiet", "--package", "symbolon-demo", "--", "--once"])))),
-        ("strangers", Box::new(strangers)),
+        ("interop", Box::new(interop)),
     ];
     let mut table = Vec::new();
     let mut all = Count::default();
@@ -144,13 +144,13 @@ fn test() -> ExitCode {
     if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Software we did not write, unchanged, against the server that the step of all tests has built.
-fn strangers() -> Result<Count, String> {
+/// Runs software that we did not write, unchanged, against the server that the tests' step has built.
+fn interop() -> Result<Count, String> {
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let server = std::path::absolute(format!("{target}/debug/symbolon")).map_err(|it| it.to_string())?;
     let npm = |words: &[&str]| {
         let mut command = Command::new("npm");
-        command.args(words).current_dir("strangers").env("SYMBOLON", &server);
+        command.args(words).current_dir("interop").env("SYMBOLON", &server);
         command
     };
     run(npm(&["ci", "--no-progress"]))?;

@@ -68,7 +68,7 @@ fn the_repository_says_nothing_of_the_machine_it_was_made_on() {
             assert!(!text.contains(place.as_str()), "{} names {place}", shown(&file));
         }
     }
-    let lock = text(&root().join("strangers/package-lock.json"));
+    let lock = text(&root().join("interop/package-lock.json"));
     assert!(!lock.contains("\"resolved\""), "package-lock.json names a registry host");
 }
 

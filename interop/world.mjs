@@ -1,5 +1,5 @@
-// What the strangers share: a server of ours as an operator runs it (the real binary, TLS, a second listener that asks for certificates),
-// and a person with a browser.
+// What these tests share: our server as an operator runs it (the real binary, TLS, a second listener that asks for certificates), and a
+// person with a browser.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { webcrypto, X509Certificate } from 'node:crypto'
@@ -28,7 +28,7 @@ export const server = () => (running ??= start())
 after(async () => (await running)?.stop())
 
 async function start() {
-  const directory = mkdtempSync(join(tmpdir(), 'symbolon-strangers-'))
+  const directory = mkdtempSync(join(tmpdir(), 'symbolon-interop-'))
   const at = (name) => join(directory, name)
   const [port, mtls, apache] = await freePorts(3)
   const keys = { bank: await keyPair(), attester: await keyPair() }
