@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
-use symbolon_oauth::{client_assertion, pkce};
+use symbolon_oauth::{base64, client_assertion, pkce};
 use symbolon_phone::browser::{Browser, Person};
 
 pub const WARM_UP: Duration = Duration::from_millis(500);
@@ -268,9 +268,7 @@ fn codes(answers: &[Answer]) -> Result<Vec<String>, String> {
 }
 
 fn basic(name: &str, secret: &str) -> String {
-    let text = symbolon_oauth::base64url::encode(format!("{name}:{secret}").as_bytes());
-    let standard = text.replace('-', "+").replace('_', "/");
-    format!("Basic {standard}{}", "=".repeat((4 - standard.len() % 4) % 4))
+    format!("Basic {}", base64::encode(format!("{name}:{secret}").as_bytes()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the load is a client, and a client reads the clock")]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use symbolon_attest::app_attest::{self, Build};
 use symbolon_attest::key_attestation::{self, Level};
 use symbolon_attest::play_integrity::{self, Binding, DeviceLevel};
-use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{base64, base64url};
 use symbolon_phone::element::{Android, Maker};
 use symbolon_phone::play::{Play, Verdict};
 
@@ -93,9 +93,8 @@ fn play(now_s: i64, most: Duration) -> Result<Kind, String> {
         at_ms: now_s * 1000,
     };
     let token = play.token(&verdict).map_err(|it| it.to_string())?;
-    let from_console = |text: &str| base64url::decode(text.replace('+', "-").replace('/', "_").trim_end_matches('='));
-    let decryption = from_console(&play.decryption_key()).and_then(|it| it.try_into().ok());
-    let verification_spki = from_console(&play.verification_key());
+    let decryption = base64::decode(&play.decryption_key()).and_then(|it| it.try_into().ok());
+    let verification_spki = base64::decode(&play.verification_key());
     let (Some(decryption), Some(verification_spki)) = (decryption, verification_spki) else { return Err("Play's keys".to_owned()) };
     let keys = play_integrity::Keys { decryption, verification_spki };
     let digest = base64url::encode(&SIGNER);

@@ -2,6 +2,7 @@
 //! becomes -12: an attester vouches for the key of one installation, and the installation proves that it holds the key,
 //! by a PoP JWT or by a DPoP proof. Left out: MACs instead of signatures, `jku`.
 
+use crate::base64;
 use crate::certificate;
 use crate::claims;
 use crate::jwk::{Algorithm, KeySet, PrivateKey, PublicKey};
@@ -77,7 +78,7 @@ pub fn unverified_client_id(attestation: &str) -> Option<String> {
 pub fn unverified_x5c(attestation: &str) -> Option<Vec<Vec<u8>>> {
     let unverified = Unverified::parse(attestation).ok()?;
     let list = unverified.header().get("x5c")?.as_array().filter(|it| it.len() <= MAX_CERTIFICATES);
-    let read = |it: &Value| certificate::from_header(&format!(":{}:", it.as_str()?));
+    let read = |it: &Value| base64::decode(it.as_str()?).filter(|it| (1..=certificate::MAX_BYTES).contains(&it.len()));
     Some(list.and_then(|it| it.iter().map(read).collect::<Option<_>>()).unwrap_or_default())
 }
 

@@ -2,6 +2,7 @@
 //! own beyond key generation. Every parser states its maximum and reads one form only.
 
 pub mod access_token;
+pub mod base64;
 pub mod base64url;
 pub mod bearer;
 pub mod binding;

@@ -21,7 +21,7 @@ fn vectors(path: &str) -> Option<Value> {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2).map(|it| u8::from_str_radix(&text[2 * it..2 * it + 2], 16).unwrap()).collect()
+    data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).unwrap()
 }
 
 /// 32 bytes of a big-endian integer that may have a leading zero.

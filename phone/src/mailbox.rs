@@ -1,6 +1,7 @@
 //! The phone's mail: a small SMTP server that keeps what it gets, so that tests and the demo read real letters.
 //! RFC 5321, the commands a mail client needs; no TLS, loopback only.
 
+use quoted_printable::ParseMode;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -114,7 +115,7 @@ async fn converse(stream: TcpStream, kept: &Kept) -> io::Result<()> {
                     text.push_str(line.strip_prefix('.').unwrap_or(&line));
                     text.push_str("\r\n");
                 }
-                let letter = Letter { from: std::mem::take(&mut from), to: std::mem::take(&mut to), text: quoted_printable(&text) };
+                let letter = Letter { from: std::mem::take(&mut from), to: std::mem::take(&mut to), text: decoded(&text) };
                 match kept.letters.lock() {
                     Ok(mut it) => it.push(letter),
                     Err(poisoned) => poisoned.into_inner().push(letter),
@@ -138,26 +139,11 @@ fn between(line: &str) -> String {
     line.split_once('<').and_then(|it| it.1.split_once('>')).map_or_else(String::new, |it| it.0.to_owned())
 }
 
-/// RFC 2045 6.7, as far as mail to people needs it.
-fn quoted_printable(text: &str) -> String {
+/// RFC 2045 6.7.
+fn decoded(text: &str) -> String {
     if !text.to_ascii_lowercase().contains("content-transfer-encoding: quoted-printable") {
         return text.to_owned();
     }
-    let joined = text.replace("=\r\n", "");
-    let mut bytes = Vec::with_capacity(joined.len());
-    let mut rest = joined.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|it| std::str::from_utf8(it).ok()).and_then(|it| u8::from_str_radix(it, 16).ok());
-        match (*first, hex) {
-            (b'=', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            (byte, _) => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
+    let bytes = quoted_printable::decode(text, ParseMode::Robust).unwrap_or_else(|_| text.into());
     String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -6,7 +6,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap};
 use serde_json::{Value, json};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::{base64url, certificate, jws};
+use symbolon_oauth::{base64, base64url, jws};
 
 fn trouble(it: impl std::fmt::Debug) -> Trouble {
     Trouble(format!("the simulated Play: {it:?}"))
@@ -57,7 +57,7 @@ impl Play {
 
     /// As Play Console shows it.
     pub fn decryption_key(&self) -> String {
-        certificate::to_header(&self.decryption).trim_matches(':').to_owned()
+        base64::encode(&self.decryption)
     }
 
     /// As Play Console shows it.
@@ -66,7 +66,7 @@ impl Play {
         let part = |name: &str| base64url::decode(jwk[name].as_str().unwrap_or_default()).unwrap_or_default();
         let head =
             [0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 0x42, 0, 4];
-        certificate::to_header(&[&head[..], &part("x"), &part("y")].concat()).trim_matches(':').to_owned()
+        base64::encode(&[&head[..], &part("x"), &part("y")].concat())
     }
 
     /// A classic token.

@@ -2,6 +2,7 @@
 //! the one its `Client-Cert` header carries (RFC 9440). The header of anybody else counts for nothing.
 
 use crate::{Call, Refusal, Token};
+use ipnet::IpNet;
 use std::net::IpAddr;
 use symbolon_oauth::certificate;
 
@@ -14,8 +15,8 @@ pub struct Peer {
     pub certificate: Option<Vec<u8>>,
 }
 
-/// Must the call come with a certificate, and does it? `proxies`: addresses or CIDR blocks.
-pub fn must_fit(call: &Call<'_>, token: &Token, proxies: &[String]) -> Result<(), Refusal> {
+/// Must the call come with a certificate, and does it?
+pub fn must_fit(call: &Call<'_>, token: &Token, proxies: &[IpNet]) -> Result<(), Refusal> {
     let Some(bound) = token.cnf.as_ref().and_then(|it| it.get("x5t#S256")) else { return Ok(()) };
     let refuse = |why: &str| Err(Refusal::Token(why.to_owned()));
     let Some(shown) = shown(call, proxies) else {
@@ -27,9 +28,10 @@ pub fn must_fit(call: &Call<'_>, token: &Token, proxies: &[String]) -> Result<()
     Ok(())
 }
 
-fn shown(call: &Call<'_>, proxies: &[String]) -> Option<Vec<u8>> {
+fn shown(call: &Call<'_>, proxies: &[IpNet]) -> Option<Vec<u8>> {
     let peer = call.peer?;
-    if !peer.address.is_some_and(|it| certificate::is_one_of(proxies, it)) {
+    let is_proxy = |address: IpAddr| proxies.iter().any(|it| it.contains(&address.to_canonical()));
+    if !peer.address.is_some_and(is_proxy) {
         return peer.certificate.clone();
     }
     // The proxy's own certificate, if it has one, says nothing about the app.

@@ -27,6 +27,7 @@ use dpop::Dpop;
 use ended::Ended;
 use http::{HeaderMap, Request, Response, header};
 use http_body_util::{Either, Full};
+use ipnet::IpNet;
 use issuer::Issuer;
 use replay::Memory;
 use std::future::Future;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use symbolon_oauth::access_token::{self, Rejected};
 use symbolon_oauth::bearer::{self, Presented};
+use symbolon_oauth::certificate::parse_net;
 use symbolon_oauth::dpop_nonce::NonceKey;
 use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::scope::Scope;
@@ -53,7 +55,7 @@ struct Inner {
     audience: String,
     clock: Clock,
     dpop: Dpop,
-    proxies: Vec<String>,
+    proxies: Vec<IpNet>,
     ended: Option<Arc<Ended>>,
 }
 
@@ -225,7 +227,14 @@ impl Guard {
     /// The proxies, addresses or CIDR blocks, whose `Client-Cert` header says which certificate the app showed (RFC 9440). They
     /// must take away what an app sends under that name. Without any, the certificate is that of the connection itself ([`Peer`]).
     pub fn client_cert_from(self, proxies: &[&str]) -> Self {
-        self.with(|it| it.proxies = proxies.iter().map(|it| (*it).to_owned()).collect())
+        let read = |text: &&str| {
+            let net = parse_net(text);
+            if net.is_none() {
+                tracing::error!(text, "this is neither an address nor a CIDR block: no proxy there is trusted");
+            }
+            net
+        };
+        self.with(|it| it.proxies = proxies.iter().filter_map(read).collect())
     }
 
     /// A layer that lets in whoever has a token for this API, whatever its scope.
