@@ -26,7 +26,18 @@ pub async fn layer(bench: &Bench<'_>, bearer: &[Tokens], bound: &[Tokens], key: 
     let calls: Result<Vec<Request<Bytes>>, String> = (0..CALLS)
         .map(|at| {
             let token = &bound[at % bound.len()].access;
-            let proof = dpop::make(key, "GET", URL, None, Some(token), &format!("api-{at}"), now_s()).map_err(|it| format!("{it:?}"))?;
+            let proof = dpop::make(
+                key,
+                &dpop::Statement {
+                    method: "GET",
+                    url: URL,
+                    nonce: None,
+                    access_token: Some(token),
+                    jti: &format!("api-{at}"),
+                    iat: now_s(),
+                },
+            )
+            .map_err(|it| format!("{it:?}"))?;
             request("DPoP", token, Some(&proof))
         })
         .collect();

@@ -27,7 +27,11 @@ impl Phone {
     fn proof(&self, number: u64, url: &str, token: Option<&str>) -> Result<String, String> {
         // One name for each proof of this process: short, as an app would make it.
         let jti = format!("{}-{number}", self.key.kid().get(..8).unwrap_or_default());
-        dpop::make(&self.key, "POST", url, Some(&self.nonce), token, &jti, now_s()).map_err(|it| format!("{it:?}"))
+        dpop::make(
+            &self.key,
+            &dpop::Statement { method: "POST", url, nonce: Some(&self.nonce), access_token: token, jti: &jti, iat: now_s() },
+        )
+        .map_err(|it| format!("{it:?}"))
     }
 }
 
@@ -74,7 +78,17 @@ impl Bench<'_> {
         let mut phone = Phone { key, nonce: String::new(), attestation: None };
         let url = format!("{}/token", self.site.issuer);
         let form = [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", "sr_")];
-        let proof = dpop::make(&phone.key, "POST", &url, None, None, &format!("first-{}", phone.key.kid()), now_s());
+        let proof = dpop::make(
+            &phone.key,
+            &dpop::Statement {
+                method: "POST",
+                url: &url,
+                nonce: None,
+                access_token: None,
+                jti: &format!("first-{}", phone.key.kid()),
+                iat: now_s(),
+            },
+        );
         let proof = proof.map_err(|it| format!("{it:?}"))?;
         let answer = self.ask(&http::post("/token", &[("dpop", &proof)], &form)).await?;
         phone.nonce = answer.header("dpop-nonce").ok_or("the server gave no nonce")?.to_owned();

@@ -1,5 +1,5 @@
-//! Client certificates as OAuth sees them: the thumbprint a token is bound to (RFC 8705 3.1), and the header by which a proxy
-//! that ended TLS passes the certificate on (RFC 9440 2.2).
+//! Client certificates: the thumbprint that binds a token (RFC 8705 3.1), and the header by which a proxy that terminated TLS passes
+//! the certificate on (RFC 9440 2.2).
 
 use crate::digest::sha256;
 use crate::{base64, base64url};
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_proxy_sends_is_read_strictly() {
+    fn the_header_of_a_proxy_is_read_strictly() {
         for size in [1, 2, 3, 600] {
             let der = vec![0xfb; size];
             assert_eq!(from_header(&to_header(&der)), Some(der));
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn networks() {
+    fn an_address_is_found_in_its_network() {
         let is = |net: &str, address: &str| address.parse().is_ok_and(|it| is_one_of(&[net.to_owned()], it));
         assert!(is("10.0.0.0/8", "10.1.2.3") && is("10.0.0.1", "::ffff:10.0.0.1") && is("2001:db8::/32", "2001:db8::1"));
         assert!(

@@ -36,7 +36,8 @@ impl Phone {
     }
 
     fn proof(&self, jti: &str, nonce: Option<&str>, now_s: i64) -> String {
-        dpop::make(&self.key, "GET", URL, nonce, Some(&self.token), jti, now_s).unwrap()
+        dpop::make(&self.key, &dpop::Statement { method: "GET", url: URL, nonce, access_token: Some(&self.token), jti, iat: now_s })
+            .unwrap()
     }
 
     async fn calls(&self, guard: &Guard, jti: &str, nonce: Option<&str>) -> Result<Admitted, Refusal> {
@@ -151,8 +152,9 @@ async fn a_proof_is_for_this_request_token_and_key() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
     let phone = Phone::of(&world);
-    let proof =
-        |method: &str, url: &str, token: Option<&str>, iat: i64| dpop::make(&phone.key, method, url, None, token, "j", iat).unwrap();
+    let proof = |method: &str, url: &str, token: Option<&str>, iat: i64| {
+        dpop::make(&phone.key, &dpop::Statement { method, url, nonce: None, access_token: token, jti: "j", iat }).unwrap()
+    };
     let token = Some(phone.token.as_str());
     for bad in [
         proof("POST", URL, token, 1_000),
@@ -181,7 +183,18 @@ async fn a_proof_is_for_this_request_token_and_key() {
     assert!(phone.calls(&guard, "j", None).await.is_ok());
     // A prefix that a proxy or a nested router takes away belongs to the configured URL.
     let nested = Phone { key: phone.key.clone(), token: phone.token.clone() };
-    let proof = dpop::make(&nested.key, "GET", "https://api.example.com/v1/orders", None, token, "k", 1_000).unwrap();
+    let proof = dpop::make(
+        &nested.key,
+        &dpop::Statement {
+            method: "GET",
+            url: "https://api.example.com/v1/orders",
+            nonce: None,
+            access_token: token,
+            jti: "k",
+            iat: 1_000,
+        },
+    )
+    .unwrap();
     assert!(matches!(nested.sends(&guard, &proof).await, Err(Refusal::Proof(_))));
     assert!(nested.sends(&guard.clone().public_url("https://api.example.com/v1/"), &proof).await.is_ok());
 }
@@ -195,7 +208,18 @@ async fn a_proof_works_once() {
     let latest = phone.proof("1", None, 1_060);
     assert!(phone.sends(&guard, &latest).await.is_ok());
     let first = nonce(phone.sends(&guard, &latest).await);
-    let variant = dpop::make(&phone.key, "GET", "HTTPS://api.example.com:443/orders?x", None, Some(&phone.token), "1", 1_000).unwrap();
+    let variant = dpop::make(
+        &phone.key,
+        &dpop::Statement {
+            method: "GET",
+            url: "HTTPS://api.example.com:443/orders?x",
+            nonce: None,
+            access_token: Some(&phone.token),
+            jti: "1",
+            iat: 1_000,
+        },
+    )
+    .unwrap();
     nonce(phone.sends(&guard, &variant).await);
     nonce(phone.sends(&guard.clone().require_dpop(true), &latest).await);
     assert!(phone.calls(&guard, "2", Some(&first)).await.is_ok());
