@@ -19,10 +19,10 @@ pub struct World {
     pub issuer: String,
     pub now_s: Arc<AtomicI64>,
     pub fetched: Arc<AtomicUsize>,
-    /// What introspection answers.
+    /// The answer of introspection.
     pub opaque: Arc<Mutex<Value>>,
     pub metadata: Arc<Mutex<Value>>,
-    /// How long /jwks takes to answer; below zero it answers 503.
+    /// How long /jwks takes to answer. Below zero it answers 503.
     pub slow_ms: Arc<AtomicI64>,
 }
 
