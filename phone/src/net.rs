@@ -4,7 +4,7 @@ use crate::Exchange;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use symbolon_client::platform::{Answer, Http, Request, Soon, Unavailable};
+use symbolon_client::platform::{Answer, BoxFuture, Http, Request, Unavailable};
 
 /// A port to listen at in a moment: below those that systems give to connections that go out, and to every caller another one.
 pub fn free_port() -> u16 {
@@ -67,7 +67,7 @@ impl Net {
 }
 
 impl Http for Net {
-    fn send(&self, request: Request) -> Soon<'_, Result<Answer, Unavailable>> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, Unavailable>> {
         Box::pin(async move {
             let answer = self.answered(&request).await.map_err(|it| Unavailable(it.to_string()))?;
             let counts = request.method == "POST" && answer.status < 300;

@@ -7,7 +7,9 @@ use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use symbolon_client::platform::{Asked, Attester, Browser, Device, Evidence, KeyStore, NoRedirect, Platform, Soon, Storage, Unavailable};
+use symbolon_client::platform::{
+    Attester, BoxFuture, Browser, Device, Evidence, EvidenceRequest, KeyStore, NoRedirect, Platform, Storage, Unavailable,
+};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 
@@ -39,11 +41,11 @@ impl Element {
 }
 
 impl KeyStore for Element {
-    fn public_key(&self) -> Soon<'_, Result<Value, Unavailable>> {
+    fn public_key(&self) -> BoxFuture<'_, Result<Value, Unavailable>> {
         Box::pin(async { Ok(self.open()?.public().to_jwk()) })
     }
 
-    fn sign<'a>(&'a self, message: &'a [u8]) -> Soon<'a, Result<Vec<u8>, Unavailable>> {
+    fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Unavailable>> {
         Box::pin(async move { self.open()?.sign(message).map_err(|it| Unavailable(it.to_string())) })
     }
 }
@@ -65,11 +67,11 @@ impl Shelf {
 }
 
 impl Storage for Shelf {
-    fn read<'a>(&'a self, name: &'a str) -> Soon<'a, Result<Option<String>, Unavailable>> {
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<String>, Unavailable>> {
         Box::pin(async move { Ok(held(&self.kept).get(name).cloned()) })
     }
 
-    fn write<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> Soon<'a, Result<(), Unavailable>> {
+    fn write<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> BoxFuture<'a, Result<(), Unavailable>> {
         Box::pin(async move {
             if held(&self.dies_at).take_if(|it| *it == name).is_some() {
                 return Err(Unavailable("the process was ended".to_owned()));
@@ -94,7 +96,7 @@ pub struct Screen {
 }
 
 impl Browser for Screen {
-    fn open<'a>(&'a self, address: &'a str) -> Soon<'a, Result<(), NoRedirect>> {
+    fn open<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<(), NoRedirect>> {
         Box::pin(async move {
             let mut browser = self.browser.lock().await;
             let back = browser.visit(&self.http, address, &self.redirect_uri, &self.person).await;
@@ -103,7 +105,7 @@ impl Browser for Screen {
         })
     }
 
-    fn redirected(&self) -> Soon<'_, Result<String, NoRedirect>> {
+    fn redirected(&self) -> BoxFuture<'_, Result<String, NoRedirect>> {
         Box::pin(async { held(&self.back).pop_front().ok_or(NoRedirect::Closed) })
     }
 }
@@ -118,12 +120,12 @@ pub struct AppAttest {
 }
 
 impl Attester for AppAttest {
-    fn evidence(&self, asked: Asked) -> Soon<'_, Result<Option<Evidence>, Unavailable>> {
+    fn evidence(&self, request: EvidenceRequest) -> BoxFuture<'_, Result<Option<Evidence>, Unavailable>> {
         Box::pin(async move {
             let unavailable = |it: Trouble| Unavailable(it.0);
-            let hash = asked.named(&self.element.thumbprint());
+            let hash = request.named(&self.element.thumbprint());
             let mut enclave = held(&self.enclave);
-            let (format, parameters) = match enclave.as_mut().filter(|_| asked.renewal) {
+            let (format, parameters) = match enclave.as_mut().filter(|_| request.renewal) {
                 Some((key, counter)) => {
                     *counter += 1;
                     ("apple-assertion", vec![("assertion", key.assertion(&hash, *counter).map_err(unavailable)?)])

@@ -1,4 +1,4 @@
-//! A session is never lost to a bad network, a locked phone or a crash; and it does end when the server says so.
+//! A bad network, a locked phone or a crash never ends a session. It does end when the server says so.
 
 use crate::world::{ISSUER, LEDGER, Luck, ORDERS, World, session};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn asks(client: &Client, resource: &'static str) -> JoinHandle<Result<Access, Tr
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_callers_with_one_need_share_one_refresh() {
+async fn many_callers_that_need_one_token_share_one_refresh() {
     let it = World::signed_in();
     let all: Vec<_> = (0..50).map(|_| asks(&it.client, ORDERS)).collect();
     let mut tokens = Vec::new();
@@ -43,8 +43,8 @@ async fn a_failure_is_shared_as_well() {
 async fn several_apis_refresh_at_once_with_one_token_and_the_next_round_waits_for_them() {
     let it = World::signed_in();
     it.client.access_token(ORDERS).await.unwrap();
-    it.later(3600);
-    // The server answers neither before both are there: in turn, they would wait for ever.
+    it.advance_clock(3600);
+    // The server answers when both requests are there: one after the other, they would wait for ever.
     *it.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
     let (orders, ledger) = (asks(&it.client, ORDERS), asks(&it.client, LEDGER));
     let both = async { (orders.await.unwrap().unwrap(), ledger.await.unwrap().unwrap()) };
@@ -59,7 +59,7 @@ async fn several_apis_refresh_at_once_with_one_token_and_the_next_round_waits_fo
 async fn a_newer_token_never_overtakes_an_older_one() {
     let it = World::signed_in();
     it.client.access_token(ORDERS).await.unwrap();
-    it.later(3600);
+    it.advance_clock(3600);
     let crowd = Arc::new(tokio::sync::Barrier::new(2));
     *it.server.crowd.lock().unwrap() = Some(crowd.clone());
     let slow = asks(&it.client, LEDGER);
@@ -67,7 +67,7 @@ async fn a_newer_token_never_overtakes_an_older_one() {
     *it.server.crowd.lock().unwrap() = None;
     it.client.access_token(ORDERS).await.unwrap();
     assert_eq!(it.stored().as_deref(), Some("sr-3"));
-    // The request with sr-2 is still on its way: nothing is sent with sr-3 before it has landed.
+    // The request with sr-2 is still in flight: nothing is sent with sr-3 before it has ended.
     let next = asks(&it.client, "another");
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     let sent =
@@ -84,7 +84,7 @@ async fn a_lost_answer_is_asked_for_again_with_the_same_token_and_a_new_proof() 
     for luck in [Luck::LoseAnswer, Luck::LoseRequest] {
         let it = World::signed_in();
         it.client.access_token(LEDGER).await.unwrap();
-        it.later(3600);
+        it.advance_clock(3600);
         it.server.next("/token", luck);
         it.client.access_token(LEDGER).await.unwrap();
         let seen = it.server.seen.lock().unwrap().clone();
@@ -107,9 +107,9 @@ async fn a_long_tunnel_means_later_and_never_signed_out() {
     assert_eq!(it.stored().as_deref(), Some("sr-2"));
 }
 
-/// The server turned the token over, and the app does not know: the process ended, or the disk was full.
+/// The server has rotated the token and the app does not know it: the process ended, or the disk was full.
 #[tokio::test]
-async fn an_answer_that_was_not_stored_was_never_got() {
+async fn an_answer_that_was_not_stored_is_got_again() {
     let it = World::signed_in();
     it.phone.storage_fails.store(true, Ordering::Relaxed);
     assert!(matches!(it.client.access_token(ORDERS).await, Err(Trouble::Later { .. })), "its access token is not used either");
@@ -121,7 +121,7 @@ async fn an_answer_that_was_not_stored_was_never_got() {
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_takes_nothing_with_it() {
+async fn a_caller_that_is_dropped_harms_no_other() {
     let it = World::signed_in();
     *it.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
     let gone = asks(&it.client, ORDERS);
@@ -147,28 +147,28 @@ async fn a_locked_key_store_means_later_and_sends_nothing() {
 async fn another_node_with_another_nonce_costs_one_more_request() {
     let it = World::signed_in();
     it.client.access_token(ORDERS).await.unwrap();
-    it.later(3600);
+    it.advance_clock(3600);
     *it.server.nonce.lock().unwrap() = "nonce-2";
     let before = it.server.count("/token");
     it.client.access_token(ORDERS).await.unwrap();
     assert_eq!(it.server.count("/token") - before, 2);
-    it.later(3600);
+    it.advance_clock(3600);
     it.client.access_token(ORDERS).await.unwrap();
     assert_eq!(it.server.count("/token") - before, 3, "the newest nonce is kept");
 }
 
 #[tokio::test]
-async fn nonces_are_kept_by_origin_and_a_second_refusal_is_not_argued_with() {
+async fn nonces_are_kept_by_origin_and_a_second_refusal_is_final() {
     let it = World::signed_in();
     it.client.access_token(ORDERS).await.unwrap();
     *it.server.nonce.lock().unwrap() = "nonce-of-the-api";
     it.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
     *it.server.nonce.lock().unwrap() = "nonce-1";
-    it.later(3600);
+    it.advance_clock(3600);
     let before = it.server.count("/token");
     it.client.access_token(ORDERS).await.unwrap();
     assert_eq!(it.server.count("/token") - before, 1, "the API's nonce did not take the place of the server's");
-    it.later(3600);
+    it.advance_clock(3600);
     for _ in 0..2 {
         it.server.next("/token", Luck::Answer(400, &[], json!({ "error": "use_dpop_nonce" })));
     }
@@ -177,7 +177,7 @@ async fn nonces_are_kept_by_origin_and_a_second_refusal_is_not_argued_with() {
 }
 
 #[tokio::test]
-async fn the_servers_own_word_ends_the_session_and_nobody_elses() {
+async fn only_an_error_of_the_server_itself_ends_the_session() {
     let page: &[(&str, &str)] = &[("content-type", "text/html")];
     let others = [
         (500, json!({ "error": "invalid_grant" })),
@@ -197,17 +197,17 @@ async fn the_servers_own_word_ends_the_session_and_nobody_elses() {
         it.server.next("/token", Luck::Answer(status, page, body.clone()));
         let told = it.client.access_token(ORDERS).await.unwrap_err();
         assert!(!matches!(told, Trouble::SignedOut(_)), "{status} {body}: {told}");
-        it.later(3600);
+        it.advance_clock(3600);
         it.client.access_token(ORDERS).await.unwrap();
     }
     let it = World::signed_in();
-    it.server.is_over.store(true, Ordering::Relaxed);
+    it.server.session_ended.store(true, Ordering::Relaxed);
     assert!(matches!(it.client.access_token(ORDERS).await, Err(Trouble::SignedOut(_))));
     assert_eq!((it.stored(), it.client.is_signed_in().await), (None, Ok(false)));
 }
 
 #[tokio::test]
-async fn a_busy_server_is_left_alone_for_as_long_as_it_says() {
+async fn a_busy_server_gets_no_request_for_as_long_as_it_says() {
     let it = World::signed_in();
     it.client.access_token(LEDGER).await.unwrap();
     it.server.next("/token", Luck::Answer(429, &[("Retry-After", "30")], Value::Null));
@@ -218,22 +218,22 @@ async fn a_busy_server_is_left_alone_for_as_long_as_it_says() {
     };
     assert_eq!(told(it.client.access_token(ORDERS).await.unwrap_err()), wait(30));
     let before = it.server.count("/token");
-    it.later(20);
+    it.advance_clock(20);
     assert_eq!(told(it.client.access_token(ORDERS).await.unwrap_err()), wait(10));
     assert_eq!(it.server.count("/token"), before, "nothing was sent");
-    it.later(10);
+    it.advance_clock(10);
     it.client.access_token(ORDERS).await.unwrap();
-    // Without a word about the time: twice as long each time. A word of a year is not believed.
-    it.later(3600);
+    // Without a time from the server, the app waits twice as long each time. A time of a year is not accepted.
+    it.advance_clock(3600);
     for expected in [1, 2, 4] {
         it.server.next("/token", Luck::Answer(503, &[], Value::Null));
         assert_eq!(told(it.client.access_token(ORDERS).await.unwrap_err()), wait(expected));
-        it.later(expected as i64);
+        it.advance_clock(expected as i64);
     }
     it.server.next("/token", Luck::Answer(503, &[("retry-after", "31536000")], Value::Null));
     assert_eq!(told(it.client.access_token(ORDERS).await.unwrap_err()), wait(3600));
     // A clock that is set back does not make the wait longer.
-    it.later(-10_000_000);
+    it.advance_clock(-10_000_000);
     it.client.access_token(ORDERS).await.unwrap();
 }
 
@@ -241,9 +241,9 @@ async fn a_busy_server_is_left_alone_for_as_long_as_it_says() {
 async fn a_token_is_used_until_shortly_before_its_end() {
     let it = World::signed_in();
     let first = it.client.access_token(ORDERS).await.unwrap().token;
-    it.later(569);
+    it.advance_clock(569);
     assert_eq!(it.client.access_token(ORDERS).await.unwrap().token, first);
-    it.later(1);
+    it.advance_clock(1);
     assert_ne!(it.client.access_token(ORDERS).await.unwrap().token, first);
 }
 
@@ -287,7 +287,7 @@ async fn a_lost_answer_of_an_api_is_asked_for_again_only_where_that_does_no_harm
 }
 
 #[tokio::test]
-async fn a_better_sign_in_is_told_as_such() {
+async fn a_call_that_needs_a_stronger_sign_in_says_so() {
     let it = World::signed_in();
     let challenge = r#"DPoP error="insufficient_user_authentication", acr_values="urn:strong urn:more", max_age="60""#;
     it.client.access_token(ORDERS).await.unwrap();
@@ -299,14 +299,14 @@ async fn a_better_sign_in_is_told_as_such() {
 }
 
 #[tokio::test]
-async fn another_process_of_the_app_may_have_gone_on() {
+async fn another_process_of_the_app_may_have_refreshed() {
     let it = World::signed_in();
     let other = it.restarted();
     it.client.access_token(ORDERS).await.unwrap();
     other.client.access_token(ORDERS).await.unwrap();
     assert_eq!(it.stored().as_deref(), Some("sr-3"), "the second started from what the first had stored");
-    // It went on twice while our request was on its way: ours is refused, and the newer one is used.
-    it.later(3600);
+    // It refreshed twice while our request was in flight. Ours is refused, and the newer token is used.
+    it.advance_clock(3600);
     let kept = it.phone.clone();
     *it.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
     let slow = asks(&it.client, ORDERS);
@@ -329,7 +329,7 @@ async fn a_session_of_another_server_is_not_used_with_this_one() {
 }
 
 #[tokio::test]
-async fn signing_out_holds_on_the_device_at_once_and_reaches_the_server_when_it_can() {
+async fn signing_out_works_on_the_device_at_once_and_reaches_the_server_later() {
     let it = World::signed_in();
     it.client.access_token(ORDERS).await.unwrap();
     it.server.next("/revoke", Luck::LoseRequest);
@@ -344,7 +344,7 @@ async fn signing_out_holds_on_the_device_at_once_and_reaches_the_server_when_it_
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_after_the_sign_out_brings_nobody_back() {
+async fn an_answer_after_the_sign_out_restores_no_session() {
     let it = World::signed_in();
     *it.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
     let slow = asks(&it.client, ORDERS);
@@ -361,29 +361,29 @@ async fn a_stale_attestation_is_renewed_for_the_same_key_and_the_request_repeate
     let it = World::signed_in().attested();
     it.client.access_token(ORDERS).await.unwrap();
     assert_eq!(it.server.last("/token").headers["oauth-client-attestation"], "attested-1");
-    it.later(600);
+    it.advance_clock(600);
     *it.server.wants_attestation.lock().unwrap() = Some("attested-2".to_owned());
     it.client.access_token(ORDERS).await.unwrap();
     let last = it.server.last("/token");
     assert_eq!((last.headers["oauth-client-attestation"].as_str(), last.form["refresh_token"].as_str()), ("attested-2", "sr-2"));
-    // An old one is renewed without being told, and by a new process from what is stored.
+    // The app renews an old attestation by itself. A new process does so from the stored one.
     *it.server.wants_attestation.lock().unwrap() = None;
-    it.later(7200);
+    it.advance_clock(7200);
     it.restarted().client.access_token(ORDERS).await.unwrap();
     assert_eq!(*it.phone.renewals.lock().unwrap(), [false, true, true]);
-    // A renewal's challenge is asked for with the key, the first one without.
+    // The challenge of a renewal is asked for with the key, and the first one without it.
     let seen = it.server.seen.lock().unwrap().clone();
     let proved = seen.iter().filter(|it| it.path.ends_with("/attest/challenge")).map(|it| it.proof.is_object());
     assert_eq!(proved.collect::<Vec<_>>(), [false, true, true]);
     // A server that no longer knows the key gets the first evidence again.
-    it.later(7200);
+    it.advance_clock(7200);
     it.server.next("/attest", Luck::Answer(400, &[], json!({ "error": "invalid_client_attestation" })));
     it.client.access_token(ORDERS).await.unwrap();
     assert_eq!(it.phone.renewals.lock().unwrap()[3..], [true, false]);
 }
 
 #[tokio::test]
-async fn attesting_is_done_by_one_for_all() {
+async fn one_caller_attests_for_all() {
     let it = World::signed_in().attested();
     let all: Vec<_> = [ORDERS, LEDGER, "a", "b"].into_iter().map(|resource| asks(&it.client, resource)).collect();
     for one in all {
