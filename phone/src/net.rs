@@ -1,4 +1,4 @@
-//! The phone's network: real HTTP, what went over it, and a tunnel in which answers get lost.
+//! The phone's network: real HTTP, a log of the requests, and answers that get lost on demand.
 
 use crate::Exchange;
 use serde_json::Value;
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use symbolon_client::platform::{Answer, BoxFuture, Http, Request, Unavailable};
 
-/// A port to listen at in a moment: below those that systems give to connections that go out, and to every caller another one.
+/// A free port to listen at. Every caller gets another one, and all are below the ports of outgoing connections.
 pub fn free_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 22_000;
@@ -23,7 +23,7 @@ pub fn free_port() -> u16 {
 pub struct Net {
     pub http: reqwest::Client,
     log: Mutex<Vec<Exchange>>,
-    /// So many POSTs are obeyed from now on, and their answers do not arrive.
+    /// The answers to this many POSTs get lost. The server handles the requests.
     pub lose_answers: AtomicU32,
 }
 
@@ -54,7 +54,7 @@ impl Net {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(it);
     }
 
-    async fn answered(&self, request: &Request) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    async fn exchange(&self, request: &Request) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
         let mut out = self.http.request(request.method.parse()?, &request.url).body(request.body.clone());
         for (name, value) in &request.headers {
             out = out.header(name, value);
@@ -69,9 +69,9 @@ impl Net {
 impl Http for Net {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, Unavailable>> {
         Box::pin(async move {
-            let answer = self.answered(&request).await.map_err(|it| Unavailable(it.to_string()))?;
-            let counts = request.method == "POST" && answer.status < 300;
-            if counts && self.lose_answers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1)).is_ok() {
+            let answer = self.exchange(&request).await.map_err(|it| Unavailable(it.to_string()))?;
+            let may_be_lost = request.method == "POST" && answer.status < 300;
+            if may_be_lost && self.lose_answers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1)).is_ok() {
                 self.remember(&request, 0, Value::Null);
                 return Err(Unavailable("the phone is in a tunnel".to_owned()));
             }

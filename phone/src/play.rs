@@ -1,5 +1,5 @@
-//! A simulated Google Play: verdicts about an app and its device, as classic tokens in their wire format, and the decode call that
-//! standard tokens need. It can also lie, which the tests and the demo need.
+//! A simulated Google Play. It makes verdicts about an app and its device, as classic tokens in their wire format and as the JSON of standard
+//! tokens. The verdicts can be false, because the tests and the demo need that.
 
 use crate::Trouble;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::{base64, base64url, jws};
 
-fn trouble(it: impl std::fmt::Debug) -> Trouble {
-    Trouble(format!("the simulated Play: {it:?}"))
+fn trouble(error: impl std::fmt::Debug) -> Trouble {
+    Trouble(format!("the simulated Play: {error:?}"))
 }
 
 /// The keys of one app's Play Console.
@@ -18,7 +18,7 @@ pub struct Play {
     signing: PrivateKey,
 }
 
-/// What a verdict says; a genuine one of a good device to begin with.
+/// The content of a verdict.
 #[derive(Clone, Debug)]
 pub struct Verdict<'a> {
     pub package: &'a str,
