@@ -79,7 +79,7 @@ pub fn sqlite(directory: &Path, batch: usize, duration: Duration) -> Result<Limi
 
 /// Rows per second over this many connections, each row in a commit of its own.
 pub async fn postgres(url: &str, connections: usize, duration: Duration) -> Result<Limit, String> {
-    let failed = |it: tokio_postgres::Error| format!("PostgreSQL: {it}");
+    let failed = |error: tokio_postgres::Error| format!("PostgreSQL: {error}");
     let open = async || {
         let (client, connection) = tokio_postgres::connect(url, tokio_postgres::NoTls).await.map_err(failed)?;
         tokio::spawn(connection);

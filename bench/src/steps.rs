@@ -1,5 +1,5 @@
-//! The steps that the rows are made of: signing in, authorizing, exchanging, refreshing, introspecting. One step's answers are what the next
-//! one needs.
+//! The steps that the rows are made of: signing in, authorizing, exchanging, refreshing, introspecting. One step's answers are what the
+//! next one needs.
 
 use crate::http::{self, Answer, Connection};
 use crate::load::{self, Load, Queue, Row, Work};

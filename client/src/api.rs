@@ -25,8 +25,8 @@ pub enum Called {
 }
 
 impl Client {
-    /// Calls an API with a token for `resource`. A token that the API calls invalid is replaced once. A GET is sent again after a lost answer.
-    /// Only the app can know whether another request may be sent twice.
+    /// Calls an API with a token for `resource`. A token that the API calls invalid is replaced once. A GET is sent again after a lost
+    /// answer. Only the app can know whether another request may be sent twice.
     pub async fn call(&self, resource: &str, request: Request) -> Result<Called, Trouble> {
         must_be_safe(&request.url)?;
         let access = self.access(resource, None).await?;

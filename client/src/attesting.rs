@@ -36,7 +36,7 @@ impl Attesting {
         if current.is_none() {
             *current = connection.load(ATTESTATION).await?;
         }
-        let is_usable = |it: &&Attestation| connection.now_s() < it.until_s && refused.is_none_or(|used| it.jwt.as_deref() != used);
+        let is_usable = |held: &&Attestation| connection.now_s() < held.until_s && refused.is_none_or(|used| held.jwt.as_deref() != used);
         if let Some(usable) = current.as_ref().filter(is_usable) {
             return Ok(usable.jwt.clone());
         }

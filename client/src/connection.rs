@@ -104,8 +104,8 @@ impl Connection<'_> {
         Ok(out)
     }
 
-    /// Makes the proof for one request, with the newest nonce of its server. This happens right before the request is sent, so that no proof
-    /// gets old while the key store is locked.
+    /// Makes the proof for one request, with the newest nonce of its server. This happens right before the request is sent, so that no
+    /// proof gets old while the key store is locked.
     async fn proof(&self, request: &Request, token: Option<&str>) -> Result<Option<String>, Trouble> {
         let Some(keys) = &self.platform.keys else { return Ok(None) };
         let jwk = keys.public_key().await?;

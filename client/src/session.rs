@@ -162,8 +162,8 @@ impl Client {
         }
     }
 
-    /// Stores the successor before anything of the answer is used. An answer that could not be stored counts as lost: the same refresh token
-    /// gets it again. `false`: meanwhile the person signed in or out, or another process refreshed.
+    /// Stores the successor before anything of the answer is used. An answer that could not be stored counts as lost: the same refresh
+    /// token gets it again. `false`: meanwhile the person signed in or out, or another process refreshed.
     async fn store_successor(&self, sent: &Saved, next: String) -> Result<bool, Trouble> {
         let _lock = self.0.storage_lock.lock().await;
         match self.saved().await?.map(|it| it.refresh_token) {

@@ -8,8 +8,8 @@ use std::fmt;
 pub enum Trouble {
     /// The server itself said that the session has ended, or nobody is signed in. Show the sign-in.
     SignedOut(String),
-    /// There is no network, the server is busy, or the device is locked. The session is unchanged. Try again, not before `after_s` if that is
-    /// there.
+    /// There is no network, the server is busy, or the device is locked. The session is unchanged. Try again, not before `after_s` if
+    /// that is there.
     Later { why: String, after_s: Option<u64> },
     /// The person closed the browser or refused.
     Cancelled,
@@ -81,7 +81,8 @@ impl Reply {
         self.body["error"].as_str().unwrap_or_default()
     }
 
-    /// What a refusal means. Only a 4xx with an error code comes from the server. Anything else may come from a gateway or a captive portal.
+    /// What a refusal means. Only a 4xx with an error code comes from the server. Anything else may come from a gateway or a captive
+    /// portal.
     pub fn trouble(&self) -> Trouble {
         let description = self.body["error_description"].as_str().unwrap_or_default();
         let is_of_server = (400..500).contains(&self.status) && !matches!(self.status, 408 | 425 | 429) && !self.error().is_empty();

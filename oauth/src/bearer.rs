@@ -14,7 +14,7 @@ pub fn parse(header: &str) -> Option<Presented<'_>> {
     }
     let (scheme, token) = header.split_once(' ')?;
     let body = token.trim_end_matches('=');
-    let is_allowed = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     if body.is_empty() || !body.bytes().all(is_allowed) {
         return None;
     }

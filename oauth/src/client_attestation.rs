@@ -79,7 +79,7 @@ pub fn unverified_client_id(attestation: &str) -> Option<String> {
 pub fn unverified_x5c(attestation: &str) -> Option<Vec<Vec<u8>>> {
     let unverified = Unverified::parse(attestation).ok()?;
     let list = unverified.header().get("x5c")?.as_array().filter(|it| it.len() <= MAX_CERTIFICATES);
-    let read = |it: &Value| base64::decode(it.as_str()?).filter(|it| (1..=certificate::MAX_BYTES).contains(&it.len()));
+    let read = |text: &Value| base64::decode(text.as_str()?).filter(|it| (1..=certificate::MAX_BYTES).contains(&it.len()));
     Some(list.and_then(|it| it.iter().map(read).collect::<Option<_>>()).unwrap_or_default())
 }
 
@@ -212,7 +212,7 @@ mod tests {
             claims[name] = value;
             scene.check(&scene.header(), &claims)
         };
-        let invalid = |it: Result<Attestation, Rejected>| matches!(it, Err(Rejected::Invalid(_)));
+        let invalid = |outcome: Result<Attestation, Rejected>| matches!(outcome, Err(Rejected::Invalid(_)));
         for (name, values) in [
             ("sub", vec![json!(null), json!(""), json!(1), json!(["shop"])]),
             ("exp", vec![json!(null), json!("1"), json!(NOW - 20), json!(NOW + 40 * 86_400)]),

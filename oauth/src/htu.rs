@@ -55,7 +55,7 @@ fn host_and_port(authority: &str) -> Option<(String, &str)> {
 /// 6.2.2.1 and 6.2.2.2: unreserved letters are never escaped, other escapes are in upper case. `also` are further letters that may be
 /// there. `raw` are letters that should be escaped and that browsers send as they are. `None`: another letter is there.
 fn normalize_escapes(text: &str, also: &str, raw: &str) -> Option<String> {
-    let is_unreserved = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~');
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     let digit = |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|it| u8::try_from(it).ok());
     let mut out = String::with_capacity(text.len());
     let mut bytes = text.bytes();

@@ -26,7 +26,7 @@ impl Challenge {
 
     /// RFC 7636 4.1 and 4.6: 43 to 128 unreserved characters whose digest is the challenge.
     pub fn matches(&self, verifier: &str) -> bool {
-        let is_unreserved = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~');
+        let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         (43..=128).contains(&verifier.len())
             && verifier.bytes().all(is_unreserved)
             && digest::equal(challenge(verifier).as_bytes(), self.0.as_bytes())

@@ -313,11 +313,11 @@ fn version_and_category(version: Option<&str>, category: Option<u32>) -> Result<
         if count > 0 {
             out.map(count)?;
         }
-        if let Some(it) = version {
-            out.str("apple_bundle_version_01")?.str(it)?;
+        if let Some(version) = version {
+            out.str("apple_bundle_version_01")?.str(version)?;
         }
-        if let Some(it) = category {
-            out.str("apple_validation_category_01")?.bytes(&it.to_le_bytes())?;
+        if let Some(category) = category {
+            out.str("apple_validation_category_01")?.bytes(&category.to_le_bytes())?;
         }
         Ok(())
     })()

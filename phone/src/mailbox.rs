@@ -1,5 +1,5 @@
-//! The phone's mail: a small SMTP server that keeps its letters, so that tests and the demo read real ones. It knows the commands of RFC 5321
-//! that a mail client needs. It has no TLS and listens on the loopback address only.
+//! The phone's mail: a small SMTP server that keeps its letters, so that tests and the demo read real ones. It knows the commands of RFC
+//! 5321 that a mail client needs. It has no TLS and listens on the loopback address only.
 
 use quoted_printable::ParseMode;
 use std::io;

@@ -50,8 +50,8 @@ impl Net {
         } else {
             request.headers.iter().filter(|(name, _)| name == "authorization" || name == "dpop").cloned().collect()
         };
-        let it = Exchange { method: request.method.clone(), url: request.url.clone(), sent, status, body };
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(it);
+        let exchange = Exchange { method: request.method.clone(), url: request.url.clone(), sent, status, body };
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
     }
 
     async fn exchange(&self, request: &Request) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
@@ -60,7 +60,7 @@ impl Net {
             out = out.header(name, value);
         }
         let answer = out.send().await?;
-        let text = |it: &reqwest::header::HeaderValue| it.to_str().unwrap_or_default().to_owned();
+        let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
         let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         Ok(Answer { status: answer.status().as_u16(), headers, body: answer.bytes().await?.to_vec() })
     }

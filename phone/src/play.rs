@@ -1,5 +1,5 @@
-//! A simulated Google Play. It makes verdicts about an app and its device, as classic tokens in their wire format and as the JSON of standard
-//! tokens. The verdicts can be false, because the tests and the demo need that.
+//! A simulated Google Play. It makes verdicts about an app and its device, as classic tokens in their wire format and as the JSON of
+//! standard tokens. The verdicts can be false, because the tests and the demo need that.
 
 use crate::Trouble;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};

@@ -115,8 +115,8 @@ impl Dpop {
         refuse("This API takes Bearer tokens.")
     }
 
-    /// Runs after all other checks, so that only a valid proof takes room (168-D). After a lost answer an app may send its proof again. It is
-    /// then asked for a new proof, which a thief cannot make.
+    /// Runs after all other checks, so that only a valid proof takes room (168-D). After a lost answer an app may send its proof again.
+    /// It is then asked for a new proof, which a thief cannot make.
     pub fn use_once(&self, proof: &Proof, now_s: i64) -> Result<(), Refusal> {
         let used = Used { once: proof.once(), jkt: &proof.jkt, last_s: proof.last_s(WINDOW_S), has_nonce: proof.nonce.is_some() };
         match self.memory.remember(used, now_s) {

@@ -392,7 +392,8 @@ fn read_token<'a>(call: &Call<'a>) -> Result<Presented<'a>, Refusal> {
     bearer::parse(first).ok_or(Refusal::Request("The Authorization header is not a Bearer or DPoP token."))
 }
 
-/// The body of an answer: the service's own, or that of a refusal. The service may have any body: axum, hyper and tonic have different ones.
+/// The body of an answer: the service's own, or that of a refusal. The service may have any body: axum, hyper and tonic have different
+/// ones.
 pub type Answer<R> = Either<R, Full<Bytes>>;
 
 #[derive(Clone)]

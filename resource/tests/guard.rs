@@ -156,8 +156,8 @@ async fn a_token_bound_to_a_certificate_needs_the_certificate() {
     let check = async |peer: Option<Peer>, header: &[&str]| {
         let mut headers = HeaderMap::new();
         headers.append("authorization", format!("Bearer {token}").parse().unwrap());
-        for it in header {
-            headers.append("client-cert", it.parse().unwrap());
+        for value in header {
+            headers.append("client-cert", value.parse().unwrap());
         }
         let call = Call { method: "GET", path: "/orders", query: None, headers: &headers, peer: peer.as_ref() };
         guard.check(&call, &Needs::default()).await.map(|it| it.token.sub)

@@ -273,10 +273,10 @@ impl World {
 
     /// With a session whose access token has expired.
     pub fn signed_in() -> Self {
-        let it = Self::new();
-        it.phone.kept.lock().unwrap().insert("session".to_owned(), session("sr-1"));
-        *it.server.generation.lock().unwrap() = 1;
-        it
+        let world = Self::new();
+        world.phone.kept.lock().unwrap().insert("session".to_owned(), session("sr-1"));
+        *world.server.generation.lock().unwrap() = 1;
+        world
     }
 
     /// The same app in a new process.
@@ -294,8 +294,8 @@ impl World {
     /// The refresh token that is stored.
     pub fn stored(&self) -> Option<String> {
         let kept = self.phone.kept.lock().unwrap();
-        let it: Value = serde_json::from_str(kept.get("session")?).unwrap();
-        it["refresh_token"].as_str().map(str::to_owned)
+        let session: Value = serde_json::from_str(kept.get("session")?).unwrap();
+        session["refresh_token"].as_str().map(str::to_owned)
     }
 
     pub fn advance_clock(&self, seconds: i64) {

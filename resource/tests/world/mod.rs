@@ -72,8 +72,8 @@ impl World {
 
     pub async fn check(&self, authorization: &[&str], query: Option<&str>, scope: Option<&str>) -> Result<String, Refusal> {
         let mut headers = HeaderMap::new();
-        for it in authorization {
-            headers.append("authorization", it.parse().unwrap());
+        for value in authorization {
+            headers.append("authorization", value.parse().unwrap());
         }
         let call = Call { method: "GET", path: "/orders", query, headers: &headers, peer: None };
         self.guard.check(&call, &scope.map(Needs::scope).unwrap_or_default()).await.map(|it| it.token.sub)
