@@ -45,8 +45,8 @@ pub struct Measured {
     pub key: PrivateKey,
 }
 
-/// Measures the rows in this order: exchange, refresh over as many grants, introspection, and refresh over few grants, by the key alone
-/// and by an attested installation, side by side.
+/// Measures the rows in this order: exchange, refresh over as many grants, introspection, refresh over few grants. The last row exists
+/// twice: by the key alone, and by an attested installation.
 pub async fn measure(bench: &Bench<'_>) -> Result<Measured, String> {
     let phone = bench.phone(PHONE).await?;
     let mut rows = Vec::new();

@@ -1,5 +1,5 @@
-//! The installation's attestation: challenge, the platform's evidence, attestation, and all of it again for the same key when the server
-//! asks. docs/attestation.md describes the server's side.
+//! The installation's attestation: challenge, the platform's evidence, attestation. When the server asks, all of it is repeated for the
+//! same key. docs/attestation.md describes the server's side.
 
 use crate::connection::{Connection, margin_s, text_member};
 use crate::platform::{Attester, Evidence, EvidenceRequest};

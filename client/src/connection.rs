@@ -1,5 +1,5 @@
-//! Single requests of this installation: each with a proof of its key and the newest nonce (RFC 9449), and none while a busy server has
-//! asked for time. What an answer means for the session is the business of `session`.
+//! Single requests of this installation. Each has a proof of its key and the newest nonce (RFC 9449). None is sent while a busy server
+//! has asked for time. What an answer means for the session is the business of `session`.
 
 use crate::platform::{Answer, Platform, Request, Unavailable};
 use crate::trouble::{Reply, Trouble};

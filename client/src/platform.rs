@@ -148,7 +148,7 @@ pub trait Device: Send + Sync {
 #[derive(Clone)]
 pub struct Platform {
     pub http: Arc<dyn Http>,
-    /// Without a key store, tokens are bearer tokens: anybody who has one can use it, and a lost answer can be repeated for seconds only.
+    /// Without a key store, tokens are bearer tokens. Anybody who has one can use it, and a lost answer can be repeated for seconds only.
     pub keys: Option<Arc<dyn KeyStore>>,
     pub storage: Arc<dyn Storage>,
     pub browser: Arc<dyn Browser>,
@@ -157,7 +157,7 @@ pub struct Platform {
     pub device: Arc<dyn Device>,
 }
 
-/// Converts an ECDSA signature over P-256 from DER, as the Secure Enclave and the Keystore return it, to the form of RFC 7518 3.4.
+/// Converts an ECDSA signature over P-256 from DER to the form of RFC 7518 3.4. The Secure Enclave and the Keystore return DER.
 pub fn raw_signature(der: &[u8]) -> Option<[u8; 64]> {
     let [0x30, length, inner @ ..] = der else { return None };
     if usize::from(*length) != inner.len() {

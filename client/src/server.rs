@@ -64,7 +64,7 @@ impl Server {
     }
 
     /// Posts a form as this client, with its attestation. If the server asks for a fresh attestation, the client gets one and repeats the
-    /// request: a request with an attestation that is too old consumes nothing.
+    /// request. The first request has consumed nothing.
     pub async fn post(&self, url: &str, form: &[(&str, &str)], resend: bool) -> Result<Reply, Trouble> {
         let connection = self.connection();
         let used = self.attesting.attestation(connection, None).await?;

@@ -1,5 +1,5 @@
-//! Client certificates: the thumbprint that binds a token (RFC 8705 3.1), and the header by which a proxy that terminated TLS passes
-//! the certificate on (RFC 9440 2.2).
+//! Client certificates: the thumbprint that binds a token (RFC 8705 3.1), and the header in which a proxy passes the certificate on (RFC
+//! 9440 2.2).
 
 use crate::digest::sha256;
 use crate::{base64, base64url};

@@ -14,8 +14,8 @@ pub(crate) fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or(url)
 }
 
-/// Scheme, host, port, path. This is no browser's parser on purpose: those repair what a proof has no reason to contain, such as
-/// backslashes, tabs, other alphabets, and hosts like `0x7f.1`.
+/// Scheme, host, port, path. This is no browser's parser on purpose. Those accept and repair backslashes, tabs, other alphabets, and
+/// hosts like `0x7f.1`. A proof has no reason to contain them.
 fn normalize(url: &str) -> Option<(String, String, u16, String)> {
     if url.len() > MAX_URL {
         return None;

@@ -83,8 +83,8 @@ const LOW_ORDER: [&str; 7] = [
 ];
 
 impl PublicKey {
-    /// Reads a JWK. Refused are private members, `oct`, RSA under 2048 bits or with a tiny exponent, points off the curve, points of low
-    /// order, and keys that are marked for encryption.
+    /// Reads a JWK. Refused are private members, `oct`, and RSA under 2048 bits or with a tiny exponent. Points off the curve, points of
+    /// low order, and keys that are marked for encryption are refused too.
     pub fn from_jwk(jwk: &Value) -> Result<Self, KeyError> {
         let object = jwk.as_object().ok_or(KeyError("a JWK is a JSON object"))?;
         if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|it| object.contains_key(*it)) {

@@ -1,5 +1,5 @@
-//! Request objects. RFC 9101 (JAR) by value, with the limits of FAPI 2.0 Message Signing 5.3.1: signed by the client, for this server,
-//! for an hour at most. The parameters in the object are the request. Those beside the object have no effect.
+//! Request objects. RFC 9101 (JAR) by value, with the limits of FAPI 2.0 Message Signing 5.3.1. The client signs one for this server, for
+//! an hour at most. The parameters in the object are the request. Those beside the object have no effect.
 
 use crate::claims;
 use crate::form::Form;

@@ -1,5 +1,5 @@
-//! A simulated secure element and its maker. It forges the evidence of both platforms in their exact wire formats, under a root of its own
-//! that only a development configuration trusts. The evidence can be false, because the tests and the demo need that.
+//! A simulated secure element and its maker. It forges the evidence of both platforms in their exact wire formats, under a root of its
+//! own. Only a development configuration trusts that root. The evidence can be false, because the tests and the demo need that.
 
 use crate::Trouble;
 use aws_lc_rs::rand::SystemRandom;

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use symbolon_oauth::digest::sha256;
 
 const BUCKET_S: i64 = 30;
-/// How long a proof is remembered after it has expired, so that a clock that is set back a little does not make it valid again (167-D).
+/// How long a proof is remembered after it has expired. A clock that is set back a little must not make it valid again (167-D).
 const GRACE_S: i64 = 60;
 pub const CAPACITY: usize = 500_000;
 

@@ -1,9 +1,8 @@
 //! `cargo xtask fuzz [TARGET] [--seconds N]`: random input, by the million, for every parser of `attest/`. Without a target it runs all
 //! of them, one after the other, a minute each.
 //!
-//! The targets are in `attest/fuzz/targets`. They are built by the stable compiler: its LLVM knows how to count the edges
-//! (`sancov-module`), and libFuzzer comes in source with the crate `libfuzzer-sys`, which needs a C++ compiler. It needs neither nightly
-//! nor cargo-fuzz.
+//! The targets are in `attest/fuzz/targets`. The stable compiler builds them: its LLVM can count the edges (`sancov-module`). libFuzzer
+//! comes in source with the crate `libfuzzer-sys`, which needs a C++ compiler. It needs neither nightly nor cargo-fuzz.
 //!
 //! In the target directory, under `fuzz/`: `corpus/TARGET` has the inputs that reached something new. The next run continues with them.
 //! `seeds/TARGET` has the first inputs, from the test vectors if they are there (`SYMBOLON_VECTORS`, or `../shared/vectors`).
