@@ -116,7 +116,11 @@ impl Scene {
         let mut nonce = None;
         for _ in 0..2 {
             let (url, jti) = (self.world.url("/par"), base64url::encode(&symbolon::seal::random::<16>().unwrap()));
-            let proof = dpop::make(&self.phone, "POST", &url, nonce.as_deref(), None, &jti, self.now_s()).unwrap();
+            let proof = dpop::make(
+                &self.phone,
+                &dpop::Statement { method: "POST", url: &url, nonce: nonce.as_deref(), access_token: None, jti: &jti, iat: self.now_s() },
+            )
+            .unwrap();
             let request = self.world.http.post(url).form(&ask.parameters).header("dpop", proof);
             let answer = request.header("oauth-client-attestation", attestation).send().await.unwrap();
             nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());

@@ -102,7 +102,7 @@ impl<'a> Phone<'a> {
     fn attest(&mut self, seconds: i64) {
         let now_s = self.now_s();
         let jwk = self.key.public().to_jwk();
-        self.attestation = client_attestation::make(&self.scene.attester, self.client, &jwk, now_s, now_s + seconds, &Map::new()).unwrap();
+        self.attestation = client_attestation::make(&self.scene.attester, self.client, &jwk, now_s..now_s + seconds, &Map::new()).unwrap();
     }
 
     /// An attestation with this header, for this key.
@@ -117,7 +117,21 @@ impl<'a> Phone<'a> {
         let issuer = &self.scene.world.issuer;
         if self.client == "attested" {
             let url = self.scene.world.url(path);
-            headers.push(("dpop", dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &fresh(), self.now_s()).unwrap()));
+            headers.push((
+                "dpop",
+                dpop::make(
+                    &self.key,
+                    &dpop::Statement {
+                        method: "POST",
+                        url: &url,
+                        nonce: self.nonce.as_deref(),
+                        access_token: None,
+                        jti: &fresh(),
+                        iat: self.now_s(),
+                    },
+                )
+                .unwrap(),
+            ));
         } else {
             let pop = client_attestation::make_pop(&self.key, issuer, &fresh(), self.challenge.as_deref(), self.now_s()).unwrap();
             headers.push(("oauth-client-attestation-pop", pop));

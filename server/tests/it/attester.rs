@@ -78,7 +78,11 @@ impl<'a> Phone<'a> {
             let now_s = self.scene.world.running.shared.now().now_ms() / 1000;
             let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
             let url = self.scene.world.url(path);
-            let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, now_s).unwrap();
+            let proof = dpop::make(
+                &self.key,
+                &dpop::Statement { method: "POST", url: &url, nonce: self.nonce.as_deref(), access_token: None, jti: &jti, iat: now_s },
+            )
+            .unwrap();
             let mut request = self.scene.world.http.post(url).form(form).header("dpop", proof);
             if let Some(attestation) = &self.attestation {
                 request = request.header("oauth-client-attestation", attestation);

@@ -42,7 +42,18 @@ impl<'a> App<'a> {
     }
 
     pub fn proof(&self, method: &str, path: &str, token: Option<&str>) -> String {
-        dpop::make(&self.key, method, &self.world.url(path), self.nonce.as_deref(), token, &fresh(), self.now_s()).unwrap()
+        dpop::make(
+            &self.key,
+            &dpop::Statement {
+                method,
+                url: &self.world.url(path),
+                nonce: self.nonce.as_deref(),
+                access_token: token,
+                jti: &fresh(),
+                iat: self.now_s(),
+            },
+        )
+        .unwrap()
     }
 
     pub async fn send(&self, path: &str, form: &[(&str, &str)], proofs: &[&str]) -> Answer {
@@ -361,7 +372,7 @@ async fn a_proof_is_for_one_request() {
         let now_s = app.now_s();
         let nonce = app.nonce.clone();
         let made = |method: &str, url: &str, nonce: Option<&str>, jti: &str, iat: i64| {
-            dpop::make(&app.key, method, url, nonce, None, jti, iat).unwrap()
+            dpop::make(&app.key, &dpop::Statement { method, url, nonce, access_token: None, jti, iat }).unwrap()
         };
         let good_url = world.url("/token");
         let nonce = nonce.as_deref();
@@ -413,7 +424,9 @@ async fn a_proof_is_for_one_request() {
         assert_eq!(healed.status, 200);
         // 168-D: the same jti under another key is another proof.
         let other = App::new(&world);
-        let theirs = dpop::make(&other.key, "POST", &good_url, nonce, None, "j12", now_s).unwrap();
+        let theirs =
+            dpop::make(&other.key, &dpop::Statement { method: "POST", url: &good_url, nonce, access_token: None, jti: "j12", iat: now_s })
+                .unwrap();
         assert_eq!(app.send("/token", &form, &[&theirs]).await.error(), (400, "invalid_grant"));
         assert_eq!(app.send("/token", &form, &[&made("POST", &good_url, nonce, "j12", now_s)]).await.status, 200);
         // A nonce lasts for the next refresh, and not for ever.

@@ -216,7 +216,18 @@ impl<'a> Phone<'a> {
         for _ in 0..2 {
             let url = self.scene.world.url(path);
             let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
-            let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, self.scene.now_ms() / 1000).unwrap();
+            let proof = dpop::make(
+                &self.key,
+                &dpop::Statement {
+                    method: "POST",
+                    url: &url,
+                    nonce: self.nonce.as_deref(),
+                    access_token: None,
+                    jti: &jti,
+                    iat: self.scene.now_ms() / 1000,
+                },
+            )
+            .unwrap();
             let answer = self.scene.world.http.post(url).form(form).header("dpop", proof).send().await.unwrap();
             self.nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
             let (status, body) = (answer.status().as_u16(), answer.json::<Json>().await.unwrap());

@@ -103,7 +103,7 @@ impl<'a> Phone<'a> {
 
     fn attest(&mut self, attester: &PrivateKey, client: &str) {
         let (now_s, jwk) = (self.scene.now_s(), self.key.public().to_jwk());
-        self.attestation = client_attestation::make(attester, client, &jwk, now_s, now_s + 3600, &Map::new()).unwrap();
+        self.attestation = client_attestation::make(attester, client, &jwk, now_s..now_s + 3600, &Map::new()).unwrap();
     }
 
     async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> Answer {
@@ -126,7 +126,21 @@ impl<'a> Phone<'a> {
             }
             if self.mode != Mode::Pop {
                 let key = if self.mode == Mode::Both { &self.other } else { &self.key };
-                request = request.header("dpop", dpop::make(key, "POST", &url, self.nonce.as_deref(), None, &fresh(), now_s).unwrap());
+                request = request.header(
+                    "dpop",
+                    dpop::make(
+                        key,
+                        &dpop::Statement {
+                            method: "POST",
+                            url: &url,
+                            nonce: self.nonce.as_deref(),
+                            access_token: None,
+                            jti: &fresh(),
+                            iat: now_s,
+                        },
+                    )
+                    .unwrap(),
+                );
             }
             let answer = request.send().await.unwrap();
             let text = |name: &str| answer.headers().get(name).map(|it| it.to_str().unwrap().to_owned());

@@ -80,14 +80,25 @@ impl<'a> Phone<'a> {
     /// The attester says this.
     fn attest_as(&mut self, claims: Map<String, Json>) {
         let (now_s, jwk) = (self.scene.now_s(), self.key.public().to_jwk());
-        self.attestation = client_attestation::make(&self.scene.attester, "tiered", &jwk, now_s, now_s + 7200, &claims).ok();
+        self.attestation = client_attestation::make(&self.scene.attester, "tiered", &jwk, now_s..now_s + 7200, &claims).ok();
     }
 
     async fn post(&mut self, path: &str, form: &[(&str, &str)]) -> (u16, Json) {
         for _ in 0..2 {
             let url = self.scene.world.url(path);
             let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
-            let proof = dpop::make(&self.key, "POST", &url, self.nonce.as_deref(), None, &jti, self.scene.now_s()).unwrap();
+            let proof = dpop::make(
+                &self.key,
+                &dpop::Statement {
+                    method: "POST",
+                    url: &url,
+                    nonce: self.nonce.as_deref(),
+                    access_token: None,
+                    jti: &jti,
+                    iat: self.scene.now_s(),
+                },
+            )
+            .unwrap();
             let mut request = self.scene.world.http.post(url).form(form).header("dpop", proof);
             if let Some(it) = &self.attestation {
                 request = request.header("oauth-client-attestation", it);
@@ -106,7 +117,18 @@ impl<'a> Phone<'a> {
         let url = self.scene.world.url("/userinfo");
         for _ in 0..2 {
             let jti = base64url::encode(&symbolon::seal::random::<16>().unwrap());
-            let proof = dpop::make(&self.key, "GET", &url, self.nonce.as_deref(), Some(token), &jti, self.scene.now_s()).unwrap();
+            let proof = dpop::make(
+                &self.key,
+                &dpop::Statement {
+                    method: "GET",
+                    url: &url,
+                    nonce: self.nonce.as_deref(),
+                    access_token: Some(token),
+                    jti: &jti,
+                    iat: self.scene.now_s(),
+                },
+            )
+            .unwrap();
             let request = self.scene.world.http.get(&url).header("dpop", proof).header("authorization", format!("DPoP {token}"));
             let answer = request.send().await.unwrap();
             let fresh = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());

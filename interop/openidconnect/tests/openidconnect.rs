@@ -1,5 +1,5 @@
 //! The `openidconnect` crate, unchanged, as a relying party: discovery, code with PKCE and nonce, ID token, userinfo,
-//! refresh, introspection, revocation, logout. What it has no words for (PAR) is said by hand, with its parameters.
+//! refresh, introspection, revocation, logout. It does not support PAR, so the test pushes its parameters by hand.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use openidconnect::core::{
@@ -71,7 +71,7 @@ post_logout_redirect_uris = ["{BACK}"]
     (format!("https://localhost:{port}"), running, directory)
 }
 
-/// The certificate of the server, which everybody here trusts.
+/// The certificate of the server. All clients of this test trust it.
 static ROOT: OnceLock<String> = OnceLock::new();
 
 fn http() -> reqwest::Client {
@@ -79,7 +79,7 @@ fn http() -> reqwest::Client {
     reqwest::Client::builder().tls_certs_only([root]).redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }
 
-/// The crate speaks HTTP through whatever it is given.
+/// The HTTP client that the crate uses.
 async fn send(request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
     let (parts, body) = request.into_parts();
     let answer = http().request(parts.method, parts.uri.to_string()).headers(parts.headers).body(body).send().await?;
@@ -105,7 +105,7 @@ type WithLogout = openidconnect::ProviderMetadata<
     CoreSubjectIdentifierType,
 >;
 
-/// Pushes the parameters of the crate's own authorization URL (RFC 9126); answers the URL to open instead.
+/// Pushes the parameters of the crate's own authorization URL (RFC 9126). Returns the URL to open in its place.
 async fn pushed(issuer: &str, url: &url::Url) -> String {
     let form: Vec<(String, String)> = url.query_pairs().into_owned().collect();
     let answer = http().post(format!("{issuer}/par")).basic_auth("web", Some(SECRET)).form(&form).send().await.unwrap();

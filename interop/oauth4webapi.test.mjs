@@ -11,7 +11,7 @@ async function discovered() {
   return oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer))
 }
 
-// A nonce is asked for once; the library keeps it.
+// The server asks for a nonce once. The library keeps it.
 async function again(request, process) {
   try {
     return await process(await request())
@@ -21,7 +21,7 @@ async function again(request, process) {
   }
 }
 
-// What belongs to one sign-in.
+// The values of one sign-in.
 async function signIn(redirect_uri, scope, more) {
   const verifier = oauth.generateRandomCodeVerifier()
   const [state, nonce] = [oauth.generateRandomState(), oauth.generateRandomNonce()]
@@ -30,7 +30,7 @@ async function signIn(redirect_uri, scope, more) {
   return { verifier, state, nonce, parameters: new URLSearchParams(parameters) }
 }
 
-// One client: the library's calls with a nonce learnt on the way.
+// One client: the library's calls with the newest nonce.
 function calls(as, client, authentication, options) {
   const push = (parameters) =>
     again(
@@ -88,7 +88,7 @@ test('oauth4webapi completes every flow it has with us', async () => {
   assert.equal(left.headers.get('location'), `${back}?state=bye`)
 })
 
-// RFC 9449: PAR, code, refresh and userinfo with proofs; the server's nonces are learnt on the way.
+// RFC 9449: PAR, code, refresh and userinfo with proofs. The library learns the server's nonces from its answers.
 test('oauth4webapi proves a key with every request', async () => {
   const { issuer } = await server()
   const as = await discovered()
@@ -105,12 +105,12 @@ test('oauth4webapi proves a key with every request', async () => {
   const next = await refresh(tokens.refresh_token)
   const own = await refresh(next.refresh_token, { resource: issuer })
   assert.ok((await userinfo(own.access_token, oauth.skipSubjectCheck)).sub)
-  // The twin: another key gets nothing.
+  // The twin: another key is refused.
   const thief = await holding()
   await refuses(thief.refresh(own.refresh_token), 400, 'invalid_grant')
 })
 
-// FAPI 2.0: a signed request is pushed by a client that signs, the answer is signed, tokens are bound to a key.
+// FAPI 2.0: the client signs its authentication and its pushed request, the answer is signed, and tokens are bound to a key.
 test('oauth4webapi as a bank', async () => {
   const { keys } = await server()
   const as = await discovered()
@@ -123,11 +123,11 @@ test('oauth4webapi as a bank', async () => {
   const { verifier, state, nonce, parameters } = await signIn(back, 'openid orders:read', { response_mode: 'jwt' })
   const signed = async (key) => new URLSearchParams({ request: await oauth.issueRequestObject(as, client, parameters, key) })
   await refuses(push(parameters), 400, 'invalid_request')
-  // Keys that are not the bank's, for the request and for the client.
+  // Twins: a request and a client authentication with keys that are not the bank's.
   const { privateKey: wrong } = await oauth.generateKeyPair('ES256')
   await refuses(push(await signed(wrong)), 400, 'invalid_request_object')
-  const stranger = calls(as, client, oauth.PrivateKeyJwt(wrong), options)
-  await refuses(stranger.push(await signed(key)), 401, 'invalid_client')
+  const impostor = calls(as, client, oauth.PrivateKeyJwt(wrong), options)
+  await refuses(impostor.push(await signed(key)), 401, 'invalid_client')
   const { request_uri } = await push(await signed(key))
   const answer = await person(address(request_uri), back)
   assert.deepEqual([...answer.searchParams.keys()], ['response'])
@@ -154,7 +154,7 @@ for (const client_id of ['mutual', 'registered']) {
     const showing = (name) => calls(as, client, oauth.TlsClientAuth(), { [oauth.customFetch]: name ? world.fetch(name) : fetch })
     const { push, redeem, refresh, userinfo, address } = showing(client_id)
     const { verifier, state, nonce, parameters } = await signIn(back, 'openid orders:read')
-    // Somebody else's certificate, and none.
+    // Another certificate, and none.
     for (const name of ['other', null]) await refuses(showing(name).push(parameters), 401, 'invalid_client')
     const { request_uri } = await push(parameters)
     const answered = oauth.validateAuthResponse(as, client, await person(address(request_uri), back), state)

@@ -1,9 +1,9 @@
-// Apache from Debian. mod_auth_openidc (2.4.12) signs a person in and keeps a page; mod_oauth2 (3.3.1) is in front of APIs: JWTs by our key
-// set, opaque tokens by introspection, tokens bound to a key (DPoP) or to a certificate (mutual TLS).
+// Apache from Debian. mod_auth_openidc (2.4.12) signs a person in and protects a page. mod_oauth2 (3.3.1) stands in front of APIs: it checks
+// JWTs by our key set, opaque tokens by introspection, and tokens that are bound to a key (DPoP) or to a certificate (mutual TLS).
 //
-// What these versions cannot do, and therefore is not here: mod_oauth2 does not look at `ath` (a proof is good for every token of its
-// key) and gives no nonces, though it takes each `jti` once; it cannot look for one scope among several; its introspection reads no signed
-// answers (RFC 9701). mod_auth_openidc has neither PAR, nor JARM, nor DPoP, and its older resource server (oauth20) knows neither DPoP nor
+// The following is not tested, because these versions cannot do it. mod_oauth2 does not check `ath`, so that a proof works for every token of
+// its key. It gives no nonces, but it accepts each `jti` once. It cannot look for one scope among several. Its introspection reads no signed
+// answers (RFC 9701). mod_auth_openidc has neither PAR nor JARM nor DPoP. Its older resource server (oauth20) supports neither DPoP nor
 // certificates.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
@@ -16,7 +16,7 @@ import * as client from 'openid-client'
 
 const modules = '/usr/lib/apache2/modules'
 
-// One Apache for all tests: a private instance in the server's directory, on a port of its own.
+// One Apache for all tests: a private instance in the server's directory, on its own port.
 let running
 const apache = () => (running ??= start())
 
@@ -24,7 +24,7 @@ async function start() {
   for (const it of ['mod_auth_openidc', 'mod_oauth2'])
     assert.ok(existsSync(`${modules}/${it}.so`), `${it} is missing: apt-get install apache2-bin libapache2-mod-auth-openidc libapache2-mod-oauth2`)
   const { issuer, directory, at, apache: port, children } = await server()
-  // Its workers are another user.
+  // Its workers run as another user.
   chmodSync(directory, 0o711)
   mkdirSync(at('pages'))
   writeFileSync(at('pages/page'), 'a page\n')
@@ -39,7 +39,7 @@ async function start() {
   return base
 }
 
-// What an API answers to a token: who it says is calling, or its error.
+// Calls an API with a token. Returns the caller that the API names, or its error.
 async function call(path, token, { scheme = 'Bearer', proof, by = fetch } = {}) {
   const headers = { ...(token && { authorization: `${scheme} ${token}` }), ...(proof && { dpop: proof }) }
   const answer = await by(`${await apache()}${path}`, { headers })
@@ -50,7 +50,7 @@ async function call(path, token, { scheme = 'Bearer', proof, by = fetch } = {}) 
 const robot = async () => client.discovery(new URL((await server()).issuer), 'robot', {}, client.ClientSecretBasic(secret))
 const grant = async (scope, options) => (await client.clientCredentialsGrant(await robot(), { scope }, options)).access_token
 
-// Starts to sign in at the page; answers the browser, and the address to which it came back.
+// Begins to sign in at the page. Returns the browser, and the address to which it came back.
 async function visit() {
   const base = await apache()
   const browse = browser()
@@ -62,14 +62,14 @@ async function visit() {
 
 test('mod_auth_openidc signs a person in, keeps the page from others, and signs out', async () => {
   const { base, browse, back } = await visit()
-  // Without a session: a program is refused, a browser is sent to us.
+  // Without a session, a program is refused and a browser is sent to our server.
   assert.equal((await fetch(`${base}/private/page`, { redirect: 'manual' })).status, 401)
   assert.equal((await browser()(`${base}/private/page`)).status, 302)
   const landed = await browse(back)
   assert.deepEqual([landed.status, landed.location], [302, `${base}/private/page`])
   const page = await browse(landed.location)
   assert.deepEqual([page.status, page.who, page.html], [200, 'alice@example.com', 'a page\n'])
-  // Somebody else's page.
+  // Another person's page.
   assert.equal((await browse(`${base}/private/bob`)).status, 401)
   const away = `${base}/goodbye`
   const left = await browse(`${base}/private/back?${new URLSearchParams({ logout: away })}`)
@@ -89,13 +89,13 @@ test('mod_auth_openidc refuses an answer that is another browser\'s or another s
   assert.equal((await another(`${base}/private/page`)).status, 302)
 })
 
-// The same acts for mod_oauth2 and for what mod_auth_openidc had before it.
+// The same calls for mod_oauth2, and for the older resource server of mod_auth_openidc.
 for (const path of ['/orders', '/orders20']) {
   test(`a JWT by our key set is accepted, and no other: ${path}`, async () => {
     const token = await grant('orders:read')
     assert.equal(await call(path, token), 'robot')
     assert.equal(await call(path), '401 invalid_request')
-    // Of another API, changed, signed by somebody else under the same name, signed by nobody.
+    // A token of another API, a changed one, one that another key signed under the same kid, and one without a signature.
     assert.match(await call(path, await grant('blink')), /^401 /)
     assert.equal(await call(path, tampered(token, { sub: 'somebody' })), '401 invalid_token')
     const [header, claims] = token.split('.').slice(0, 2).map((it) => JSON.parse(Buffer.from(it, 'base64url')))
@@ -134,7 +134,7 @@ test('an opaque token is asked about, and is refused once it is revoked', async 
   const token = await grant('ledger:read')
   assert.equal(await call('/ledger', token), 'robot')
   assert.equal(await call('/ledger'), '401 invalid_request')
-  // Of another API: we do not tell the ledger about it.
+  // A token of another API: our server does not tell the ledger about it.
   assert.equal(await call('/ledger', await grant('orders:read')), '401 invalid_token')
   assert.equal(await call('/ledger', `${token.slice(0, -4)}AAAA`), '401 invalid_token')
   await client.tokenRevocation(await robot(), token)
@@ -162,7 +162,7 @@ test('a token that is bound to a key is accepted with a proof of that key alone'
   const scheme = 'DPoP'
   const proof = await prove()
   assert.equal(await call('/bound', token, { scheme, proof }), 'robot')
-  // The same proof again, of another method, for another address, of another time, none; no scheme of its own; and a token that is not bound.
+  // The same proof again; a proof of another method, address or time; no proof; the wrong scheme; and a token that is not bound.
   assert.equal(await call('/bound', token, { scheme, proof }), '401 invalid_token')
   for (const change of [{ htm: 'POST' }, { htu: url.replace('bound', 'orders') }, { iat: now() - 600 }])
     assert.equal(await call('/bound', token, { scheme, proof: await prove(change) }), '401 invalid_token')
@@ -172,7 +172,7 @@ test('a token that is bound to a key is accepted with a proof of that key alone'
   assert.equal(await call('/bound', unbound, { scheme, proof: await prove({}, unbound) }), '401 invalid_token')
 })
 
-// RFC 8705 3, in handshakes of Apache's own.
+// RFC 8705 3, in Apache's own handshakes.
 test('a token that is bound to a certificate is accepted with that certificate alone', async () => {
   const world = await server()
   const metadata = { use_mtls_endpoint_aliases: true }

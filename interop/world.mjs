@@ -1,5 +1,5 @@
-// What the strangers share: a server of ours as an operator runs it (the real binary, TLS, a second listener that asks for certificates),
-// and a person with a browser.
+// What these tests share: our server as an operator runs it (the real binary, TLS, a second listener that asks for certificates), and a
+// person with a browser.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { webcrypto, X509Certificate } from 'node:crypto'
@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Agent, fetch as fetchWith, request, setGlobalDispatcher } from 'undici'
 
-// Node.js 18, which Debian 12 has, keeps these in a module.
+// In Node.js 18, the version of Debian 12, these are in a module.
 globalThis.crypto ??= webcrypto
 globalThis.CryptoKey ??= webcrypto.CryptoKey
 
@@ -28,7 +28,7 @@ export const server = () => (running ??= start())
 after(async () => (await running)?.stop())
 
 async function start() {
-  const directory = mkdtempSync(join(tmpdir(), 'symbolon-strangers-'))
+  const directory = mkdtempSync(join(tmpdir(), 'symbolon-interop-'))
   const at = (name) => join(directory, name)
   const [port, mtls, apache] = await freePorts(3)
   const keys = { bank: await keyPair(), attester: await keyPair() }
@@ -57,7 +57,7 @@ async function start() {
 
 export const fill = (template, values) => template.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all)
 
-// Waits until somebody answers there.
+// Waits until a server answers at this URL.
 export async function answers(url, child) {
   for (let tries = 0; tries < 200 && child.exitCode === null; tries++) {
     const answer = await fetch(url, { redirect: 'manual' }).catch(() => null)
@@ -67,7 +67,7 @@ export async function answers(url, child) {
   throw new Error(`nobody answers at ${url}`)
 }
 
-// Below the ports that systems give to connections that go out.
+// Free ports, below those of outgoing connections.
 async function freePorts(count) {
   const held = []
   while (held.length < count) {
@@ -85,13 +85,13 @@ async function keyPair() {
   return { privateKey, jwk: { kty, crv, x, y } }
 }
 
-// An object as TOML has it on one line.
+// An object in the form of TOML, on one line.
 const inline = (it) => `{ ${Object.entries(it).map(([name, value]) => `${name} = ${JSON.stringify(value)}`).join(', ')} }`
 
 const pem = (file) => readFileSync(`${file}.pem`)
 const x5c = (file) => [new X509Certificate(pem(file)).raw.toString('base64')]
 
-// A CA; the certificate of the server; of a client, of somebody else of the same CA; and one that nobody signed.
+// Makes a CA, the certificates of the server, a client and another client of the same CA, and one that signs itself.
 function certificates(at) {
   writeFileSync(at('openssl.cnf'), '[req]\ndistinguished_name = name\n[name]\n')
   const make = (name, subject, extensions, ...more) =>
@@ -112,7 +112,7 @@ function certificates(at) {
   make('registered', '/CN=registered', client)
 }
 
-// fetch over TLS that shows a certificate.
+// A fetch that sends a client certificate.
 function showing(file, ca) {
   const dispatcher = new Agent({ connect: { ca, cert: pem(file), key: readFileSync(`${file}.key`) } })
   return (url, options) => fetchWith(url, { ...options, dispatcher })
@@ -120,7 +120,7 @@ function showing(file, ca) {
 
 const unescape = (it) => it.replaceAll('&#x2f;', '/').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
 
-// A browser that opens pages: keeps cookies, follows nothing by itself.
+// A browser that opens pages and keeps cookies. It follows no redirect by itself.
 export function browser() {
   const cookies = new Map()
   return async (url, form) => {
@@ -135,7 +135,7 @@ export function browser() {
   }
 }
 
-// Signs alice in through the pages; answers the URL at which the client takes over.
+// Signs alice in through the pages. Returns the URL that belongs to the client.
 export async function person(address, claimed) {
   const browse = browser()
   let page = await browse(address)
@@ -154,7 +154,7 @@ export async function person(address, claimed) {
   throw new Error('the sign-in does not end')
 }
 
-// That a library's call ends with this answer of the server's.
+// Checks that a library's call ends with this error of the server.
 export async function refuses(call, status, code) {
   const error = await call.then(
     () => assert.fail(`accepted instead of ${code}`),

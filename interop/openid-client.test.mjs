@@ -9,7 +9,7 @@ async function configured(id, metadata, authentication, more) {
   return client.discovery(new URL((await server()).issuer), id, metadata, authentication, more)
 }
 
-// What belongs to one sign-in: the request, and what its answer is held to.
+// The values of one sign-in: the request, and the checks of its answer.
 async function signIn(redirect_uri, scope) {
   const pkceCodeVerifier = client.randomPKCECodeVerifier()
   const [state, nonce] = [client.randomState(), client.randomNonce()]
@@ -20,7 +20,7 @@ async function signIn(redirect_uri, scope) {
   }
 }
 
-// That the library itself trusts no such answer.
+// Checks that the library itself refuses an answer.
 const distrusts = (call, why) => assert.rejects(call, (error) => error instanceof client.ClientError && why.test(error.cause.message))
 
 test('openid-client as a site: discovery to logout', async () => {
@@ -44,8 +44,8 @@ test('openid-client as a site: discovery to logout', async () => {
   assert.notEqual(next.refresh_token, tokens.refresh_token)
   const introspected = await client.tokenIntrospection(site, next.access_token)
   assert.deepEqual([introspected.active, introspected.sub], [true, sub])
-  const stranger = await configured('site', {}, client.ClientSecretBasic('another secret'))
-  await refuses(client.refreshTokenGrant(stranger, next.refresh_token), 401, 'invalid_client')
+  const impostor = await configured('site', {}, client.ClientSecretBasic('another secret'))
+  await refuses(client.refreshTokenGrant(impostor, next.refresh_token), 401, 'invalid_client')
   await client.tokenRevocation(site, next.refresh_token)
   assert.equal((await client.tokenIntrospection(site, next.access_token)).active, false)
   await refuses(client.refreshTokenGrant(site, next.refresh_token), 400, 'invalid_grant')
@@ -55,7 +55,7 @@ test('openid-client as a site: discovery to logout', async () => {
   assert.equal(left.headers.get('location'), `${back}?state=bye`)
 })
 
-// RFC 9126, RFC 9449: every first request is answered with use_dpop_nonce; the library goes on by itself.
+// RFC 9126, RFC 9449: the server answers every first request with use_dpop_nonce, and the library repeats it by itself.
 test('openid-client as an app: PAR and DPoP with nonces', async () => {
   const { issuer } = await server()
   const back = 'https://app.example.com/callback'
@@ -66,7 +66,7 @@ test('openid-client as an app: PAR and DPoP with nonces', async () => {
   const address = await client.buildAuthorizationUrlWithPAR(app, parameters, held)
   assert.deepEqual([...address.searchParams.keys()].sort(), ['client_id', 'request_uri'])
   const answer = await person(address, back)
-  // The code is bound to the key that was proved at PAR.
+  // The code is bound to the key of the proof at PAR.
   await refuses(client.authorizationCodeGrant(app, answer, { ...checks }, undefined, await holding()), 400, 'invalid_grant')
   const tokens = await client.authorizationCodeGrant(app, answer, checks, undefined, held)
   assert.equal(tokens.token_type, 'dpop')
@@ -77,7 +77,7 @@ test('openid-client as an app: PAR and DPoP with nonces', async () => {
   await refuses(client.fetchUserInfo(app, own.access_token, sub, await holding()), 401, 'invalid_token')
 })
 
-// RFC 7523, RFC 9101, JARM, RFC 9701, FAPI 2.0: the first push meets use_dpop_nonce too, and its request object is sent again.
+// RFC 7523, RFC 9101, JARM, RFC 9701, FAPI 2.0. The first push is also answered with use_dpop_nonce, and its request object is sent again.
 test('openid-client as a bank: private_key_jwt, JAR, JARM', async () => {
   const { issuer, keys } = await server()
   const back = 'https://bank.example.com/callback'
@@ -92,10 +92,10 @@ test('openid-client as a bank: private_key_jwt, JAR, JARM', async () => {
     return client.buildAuthorizationUrlWithPAR(config, signed.searchParams, held)
   }
   const answer = await person(await push(bank, key), back)
-  // Twins: a request signed by another key, a client that is, and a request that nobody signed.
+  // Twins: a request and a client authentication that another key signed, and a request without a signature.
   await refuses(push(bank, wrong), 400, 'invalid_request_object')
-  const stranger = await configured('bank', metadata, client.PrivateKeyJwt(wrong), { execute: [client.useJwtResponseMode] })
-  await refuses(push(stranger, key), 401, 'invalid_client')
+  const impostor = await configured('bank', metadata, client.PrivateKeyJwt(wrong), { execute: [client.useJwtResponseMode] })
+  await refuses(push(impostor, key), 401, 'invalid_client')
   await refuses(client.buildAuthorizationUrlWithPAR(bank, parameters, held), 400, 'invalid_request')
   assert.deepEqual([...answer.searchParams.keys()], ['response'])
   const changed = new URL(answer)
@@ -114,7 +114,7 @@ test('openid-client as a bank: private_key_jwt, JAR, JARM', async () => {
   await refuses(client.refreshTokenGrant(bank, tokens.refresh_token, undefined, held), 400, 'invalid_grant')
 })
 
-// RFC 8705: a client known by its certificate, and tokens bound to it, over the listener that asks for certificates.
+// RFC 8705: a client that authenticates by its certificate, and tokens that are bound to it, at the listener that asks for certificates.
 for (const id of ['mutual', 'registered']) {
   test(`openid-client shows a certificate: ${id}`, async () => {
     const world = await server()
