@@ -65,6 +65,11 @@ impl<'a> Chain<'a> {
     /// Walks from the leaf to a trusted root and answers every rule that failed. `roots`: SubjectPublicKeyInfo in DER. The
     /// root itself may be in the chain or not.
     pub fn judge(&self, roots: &[&[u8]], dates: Dates) -> Vec<Failed> {
+        self.judge_from(roots, dates, 1)
+    }
+
+    /// The same where certificates below the place `first_ca` (the leaf's is 0) may issue others and be no CAs.
+    pub fn judge_from(&self, roots: &[&[u8]], dates: Dates, first_ca: usize) -> Vec<Failed> {
         let mut failed = Vec::new();
         for (at, pair) in self.certificates.windows(2).enumerate() {
             let (child, parent) = (&pair[0], &pair[1]);
@@ -74,7 +79,9 @@ impl<'a> Chain<'a> {
             if !signed_by(child, parent.public_key().raw) {
                 failed.push(Failed::new("chain_signature", format!("the signature of certificate {at} is wrong")));
             }
-            judge_issuer(parent, at, &mut failed);
+            if at + 1 >= first_ca {
+                judge_issuer(parent, at, &mut failed);
+            }
         }
         let last = &self.certificates[self.certificates.len() - 1];
         let is_root = roots.iter().any(|it| equal(it, last.public_key().raw));
