@@ -5,7 +5,7 @@
 
 use crate::der::{CONSTRUCTED, CONTEXT, Reader};
 use crate::x509::{Chain, Dates, carries, extension, verifies};
-use crate::{Failed, MAX_BYTES, Unreadable, Verdict};
+use crate::{Failed, MAX_BYTES, Unreadable, Verdict, cbor};
 use minicbor::Decoder;
 use minicbor::data::Type;
 use symbolon_oauth::digest::{equal, sha256};
@@ -277,7 +277,7 @@ fn length(it: Result<Option<u64>, minicbor::decode::Error>) -> Result<u64, Unrea
 }
 
 impl<'a> Object<'a> {
-    /// Definite lengths, the documented members and no others, each once, nothing behind (247-N).
+    /// Definite lengths, the documented members, each once, nothing behind (247-N).
     fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         if bytes.len() > MAX_BYTES {
             return Err(Unreadable("the attestation is larger than 64 KiB"));
@@ -299,24 +299,36 @@ impl<'a> Object<'a> {
         Ok(Self { format: format.ok_or(SHAPE)?, certificates, receipt, authenticator_data: data.ok_or(SHAPE)? })
     }
 
+    /// The documented members, each once. Others of a later system are skipped: they decide nothing.
     fn statement(reader: &mut Decoder<'a>) -> Result<(Vec<&'a [u8]>, &'a [u8]), Unreadable> {
         let (mut certificates, mut receipt) = (None, None);
-        for _ in 0..only(length(reader.map())?, 2)? {
-            match reader.str().map_err(|_| SHAPE)? {
-                "x5c" if certificates.is_none() => {
-                    let count = length(reader.array())?;
-                    if !(1..=5).contains(&count) {
-                        return Err(SHAPE);
-                    }
-                    let all: Result<Vec<&[u8]>, _> = (0..count).map(|_| reader.bytes()).collect();
-                    certificates = Some(all.map_err(|_| SHAPE)?);
-                }
-                "receipt" if receipt.is_none() => receipt = Some(reader.bytes().map_err(|_| SHAPE)?),
-                _ => return Err(SHAPE),
+        let mut seen = Vec::new();
+        for _ in 0..at_most(length(reader.map())?, cbor::MAX_MEMBERS)? {
+            let name = reader.str().map_err(|_| SHAPE)?;
+            if seen.contains(&name) {
+                return Err(SHAPE);
+            }
+            seen.push(name);
+            match name {
+                "x5c" => certificates = Some(Self::certificates(reader)?),
+                "receipt" => receipt = Some(reader.bytes().map_err(|_| SHAPE)?),
+                _ => cbor::skip(reader)?,
             }
         }
         Ok((certificates.ok_or(SHAPE)?, receipt.ok_or(SHAPE)?))
     }
+
+    fn certificates(reader: &mut Decoder<'a>) -> Result<Vec<&'a [u8]>, Unreadable> {
+        let count = length(reader.array())?;
+        if !(1..=5).contains(&count) {
+            return Err(SHAPE);
+        }
+        (0..count).map(|_| reader.bytes()).collect::<Result<_, _>>().map_err(|_| SHAPE)
+    }
+}
+
+fn at_most(count: u64, most: u64) -> Result<u64, Unreadable> {
+    if count <= most { Ok(count) } else { Err(SHAPE) }
 }
 
 fn only(count: u64, wanted: u64) -> Result<u64, Unreadable> {
@@ -392,14 +404,14 @@ impl<'a> AuthenticatorData<'a> {
         Ok(it)
     }
 
-    /// At most one map, flagged or not (iOS 27): texts to texts or bytes.
+    /// At most one map, flagged or not (iOS 27), of texts to values. Those of a later system are skipped: nonce or signature covers them.
     fn extensions(&mut self, rest: &'a [u8]) -> Result<(), Unreadable> {
         if rest.is_empty() {
             return Ok(());
         }
         let mut reader = Decoder::new(rest);
         let count = length(reader.map()).map_err(|_| CUT)?;
-        if count > 16 {
+        if count > cbor::MAX_MEMBERS {
             return Err(CUT);
         }
         let mut seen = Vec::new();
@@ -418,8 +430,7 @@ impl<'a> AuthenticatorData<'a> {
                 // Apple's text calls it a number; its sample has bytes.
                 (CATEGORY, Type::U8 | Type::U16 | Type::U32) => self.category = Some(reader.u32().map_err(|_| CUT)?),
                 (VERSION | CATEGORY, _) => return Err(CUT),
-                (_, Type::String | Type::Bytes | Type::U8 | Type::U16 | Type::U32) => reader.skip().map_err(|_| CUT)?,
-                _ => return Err(CUT),
+                _ => cbor::skip(&mut reader)?,
             }
         }
         if reader.position() == rest.len() { Ok(()) } else { Err(CUT) }

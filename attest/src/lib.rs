@@ -3,6 +3,7 @@
 //! tier, which scopes) is the caller's to say.
 
 pub mod app_attest;
+mod cbor;
 pub mod cms;
 pub mod der;
 pub mod jwe;

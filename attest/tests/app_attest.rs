@@ -272,7 +272,7 @@ fn nothing_stands_behind_the_authenticator_data() {
     }
     let cut = Err(Unreadable("the authenticator data are cut off or too long"));
     for bad in
-        [&b"\0"[..], b"\xff", b"\x80", b"\x40", b"\xa1", b"\xa0\0", b"\xbf\xff", b"\xf6", b"\xa1\x61a\x81\x01", b"\xa2\x61a\x01\x61a\x01"]
+        [&b"\0"[..], b"\xff", b"\x80", b"\x40", b"\xa1", b"\xa0\0", b"\xbf\xff", b"\xf6", b"\xa1\x61a\x81\x01\0", b"\xa2\x61a\x01\x61a\x01"]
     {
         assert_eq!(judged(bad, false), cut, "{bad:02x?}");
         assert_eq!(judged(bad, true), cut, "{bad:02x?} behind the map");
@@ -285,6 +285,120 @@ fn nothing_stands_behind_the_authenticator_data() {
     assert_eq!(longer(b""), Ok(vec![]));
     assert_eq!(longer(b"\0"), cut);
     assert_eq!(longer(b"\xa1\x61a\x01"), Ok(vec!["nonce"]));
+}
+
+/// Values of a later system: of every type, within the budget.
+const LATER: [&[u8]; 12] = [
+    b"\x01",
+    b"\x1b\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\x38\x18",
+    b"\x41\x00",
+    b"\x61a",
+    b"\x81\x01",
+    b"\x9f\x01\xff",
+    b"\xa1\x01\xa1\x61a\xf6",
+    b"\xc0\x61a",
+    b"\xf5",
+    b"\xfb\x00\x00\x00\x00\x00\x00\x00\x00",
+    b"\xf8\x20",
+];
+/// No CBOR, or nested without an end.
+const BROKEN: [&[u8]; 6] = [b"\xff", b"\x1c", b"\x81", b"\xf8\x01", b"\x62\xc3\x28", &[0x81; 40]];
+
+/// Members of a map in CBOR, with their names.
+fn map(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Encoder::new(Vec::new());
+    out.map(members.len() as u64).unwrap();
+    members.iter().fold(out.into_writer(), |all, (name, value)| {
+        let mut out = Encoder::new(all);
+        out.str(name).unwrap();
+        [out.into_writer(), value.to_vec()].concat()
+    })
+}
+
+/// The next system version locks nobody out: an extension that nobody knew is skipped, whatever it holds. Those that are known are what
+/// they were.
+#[test]
+fn unknown_extensions_are_skipped_within_the_budget() {
+    let hash = sha256(b"challenge");
+    let broken = Err(Unreadable("a value in the CBOR is not well-formed or nested too deeply"));
+    let cut = Err(Unreadable("the authenticator data are cut off or too long"));
+    let attested = |behind: Vec<u8>| {
+        let (device, object) = Device::attest(&hash, Lie { behind: behind.leak(), ..Lie::default() });
+        device.read(&object, &hash)
+    };
+    let (device, _) = Device::attest(&hash, Lie::default());
+    let asserted = |behind: &[u8]| {
+        let made = device.assert_with(&hash, 5, behind);
+        let expected = ExpectedAssertion { app_ids: &[APP], client_data_hash: &hash, public_key: &device.point, counter_above: 4 };
+        assertion(&made, &expected).map(|it| it.failed.into_iter().map(|it| it.name).collect::<Vec<_>>())
+    };
+    let both = |behind: Vec<u8>| {
+        let said = attested(behind.clone());
+        assert_eq!(asserted(&behind), said, "an assertion says the same");
+        said
+    };
+    let (version, category): ((&str, &[u8]), (&str, &[u8])) =
+        (("apple_bundle_version_01", b"\x6242"), ("apple_validation_category_01", b"\x44\x04\x00\x00\x00"));
+    for value in LATER {
+        assert_eq!(both(map(&[("apple_later_01", value)])), Ok(vec![]), "{value:02x?}");
+        assert_eq!(both(map(&[version, ("apple_later_01", value), category])), Ok(vec![]), "{value:02x?} between");
+        assert_eq!(both([map(&[("apple_later_01", value)]), vec![0]].concat()), cut, "{value:02x?} with a byte behind");
+        assert_eq!(both(map(&[("apple_later_01", value), ("apple_later_01", value)])), cut, "{value:02x?} twice");
+    }
+    for value in BROKEN {
+        assert_eq!(both(map(&[version, ("apple_later_01", value)])), broken, "{value:02x?}");
+    }
+    let names: Vec<String> = (0..17).map(|it| format!("apple_{it}")).collect();
+    let many: Vec<(&str, &[u8])> = names.iter().map(|it| (it.as_str(), &b"\x00"[..])).collect();
+    assert_eq!(both(map(&many[..16])), Ok(vec![]));
+    assert_eq!(both(map(&many)), cut);
+    for bad in
+        [(version.0, &b"\x01"[..]), (version.0, b"\x80"), (category.0, b"\x61a"), (category.0, b"\x43\x04\x00\x00"), (category.0, b"\x80")]
+    {
+        assert_eq!(both(map(&[bad])), cut, "{bad:02x?}: what is known has its type");
+    }
+    assert_eq!(attested(map(&[(category.0, b"\x03"), ("apple_later_01", b"\x80")])), Ok(vec!["build"]), "and is judged");
+}
+
+/// The statement may have members that nobody knew: none of them decides anything.
+#[test]
+fn unknown_members_of_the_statement_are_skipped_within_the_budget() {
+    let hash = sha256(b"challenge");
+    let (device, _) = Device::attest(&hash, Lie::default());
+    let mut certificates = Encoder::new(Vec::new());
+    certificates.array(2).unwrap().bytes(&device.chain[0]).unwrap().bytes(&device.chain[1]).unwrap();
+    let certificates = certificates.into_writer();
+    let (x5c, receipt): ((&str, &[u8]), (&str, &[u8])) = (("x5c", &certificates), ("receipt", b"\x40"));
+    let read = |statement: &[(&str, &[u8])]| {
+        let mut data = Encoder::new(Vec::new());
+        data.bytes(&device.data).unwrap();
+        let (statement, data) = (map(statement), data.into_writer());
+        device.read(&map(&[("fmt", b"\x6fapple-appattest"), ("attStmt", &statement), ("authData", &data)]), &hash)
+    };
+    let shapeless = Err(Unreadable("the CBOR is not of the shape Apple documents"));
+    let broken = Err(Unreadable("a value in the CBOR is not well-formed or nested too deeply"));
+    assert_eq!(read(&[x5c, receipt]), Ok(vec![]));
+    for value in LATER {
+        for statement in [[("later", value), x5c, receipt], [x5c, ("later", value), receipt], [receipt, x5c, ("later", value)]] {
+            assert_eq!(read(&statement), Ok(vec![]), "{value:02x?}");
+        }
+        assert_eq!(read(&[x5c, ("later", value), receipt, ("later", value)]), shapeless, "{value:02x?} twice");
+        assert_eq!(read(&[x5c, ("later", value)]), shapeless, "{value:02x?} is no receipt");
+        assert_eq!(read(&[receipt, ("later", value)]), shapeless, "{value:02x?} is no certificate");
+    }
+    for value in BROKEN {
+        // An array that lacks its element takes the next name for it.
+        let why = if value == [0x81] { &shapeless } else { &broken };
+        assert_eq!(read(&[x5c, ("later", value), receipt]), *why, "{value:02x?}");
+    }
+    for twice in [[x5c, receipt, x5c], [x5c, receipt, receipt]] {
+        assert_eq!(read(&twice), shapeless);
+    }
+    let names: Vec<String> = (0..15).map(|it| format!("later{it}")).collect();
+    let many: Vec<(&str, &[u8])> = [x5c, receipt].into_iter().chain(names.iter().map(|it| (it.as_str(), &b"\x00"[..]))).collect();
+    assert_eq!(read(&many[..16]), Ok(vec![]));
+    assert_eq!(read(&many), shapeless);
 }
 
 /// 240-N: whose build it is, from iOS 27 on by what the system says; a developer's is one in either environment.

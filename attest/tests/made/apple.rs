@@ -124,7 +124,12 @@ impl Device {
     }
 
     pub fn assert(&self, hash: &[u8], counter: u32) -> Vec<u8> {
-        let data = [&sha256(APP.as_bytes())[..], &[0x40], &counter.to_be_bytes()].concat();
+        self.assert_with(hash, counter, b"")
+    }
+
+    /// The same with these bytes behind the authenticator data, which are signed as well.
+    pub fn assert_with(&self, hash: &[u8], counter: u32, behind: &[u8]) -> Vec<u8> {
+        let data = [&sha256(APP.as_bytes())[..], &[0x40], &counter.to_be_bytes(), behind].concat();
         let nonce = sha256(&[data.as_slice(), hash].concat());
         let signature = self.signer.sign(&SystemRandom::new(), &nonce).unwrap();
         let mut out = Encoder::new(Vec::new());
