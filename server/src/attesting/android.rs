@@ -195,3 +195,66 @@ fn jkt_of(spki: &[u8]) -> Option<String> {
     let jwk = json!({ "kty": "EC", "crv": "P-256", "x": base64url::encode(&point[1..33]), "y": base64url::encode(&point[33..]) });
     Some(PublicKey::from_jwk(&jwk).ok()?.thumbprint().to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// 2026-11-15.
+    const NOW_S: i64 = 1_794_700_800;
+
+    fn kept() -> Json {
+        json!({
+            "version": 7, "os_patch": 202_601, "level": "StrongBox", "remotely_provisioned": true, "user_auth_type": 2,
+            "auth_timeout_s": 30,
+        })
+    }
+
+    /// What is kept is held to every rule; what is absent, of another type or no month meets none.
+    #[test]
+    fn kept_facts_are_held_to_every_rule() {
+        let rules: AndroidApp = serde_json::from_value(json!({
+            "packages": [], "signing_digests": [], "strongbox": true, "require_rkp": true, "user_auth": ["biometric"],
+            "user_auth_timeout": "30s", "least_version": 7, "least_patch": 202_601,
+        }))
+        .unwrap();
+        assert_eq!(broken(&rules, &kept(), NOW_S), [""; 0]);
+        for (name, rule, bad) in [
+            ("version", "version", json!([null, 6, "7", true, 7.5])),
+            ("os_patch", "patch", json!([null, 202_512, 202_613, 20_260_105, 99_999_999, "202601", 202_601.5])),
+            ("level", "key_level", json!([null, "TrustedEnvironment", "Software", "strongbox", "", 2, true])),
+            ("remotely_provisioned", "provisioning", json!([null, false, "true", 1])),
+            ("user_auth_type", "user_auth", json!([null, 0, 1, 3, "2", true])),
+            ("auth_timeout_s", "user_auth", json!([31, -1, "30", false, []])),
+        ] {
+            for value in bad.as_array().unwrap() {
+                let mut facts = kept();
+                facts[name] = value.clone();
+                assert_eq!(broken(&rules, &facts, NOW_S), [rule], "{name} {value}");
+            }
+        }
+        assert_eq!(broken(&rules, &json!({}), NOW_S), ["key_level", "provisioning", "user_auth", "patch", "version"]);
+        let no_rules: AndroidApp = serde_json::from_value(json!({ "packages": [], "signing_digests": [] })).unwrap();
+        assert_eq!(broken(&no_rules, &json!({}), NOW_S), [""; 0]);
+    }
+
+    /// What fresh evidence says is read back as it was.
+    #[test]
+    fn facts_are_kept_as_they_were() {
+        for level in [None, Some(Level::TrustedEnvironment), Some(Level::StrongBox)] {
+            let facts = key_attestation::Facts {
+                level,
+                remotely_provisioned: true,
+                user_auth_type: Some(2),
+                auth_timeout_s: level.map(|_| 30),
+                os_patch: Some(202_601),
+                app_version: Some(7),
+                ..key_attestation::Facts::default()
+            };
+            assert_eq!(properties(&android_facts(&facts)), facts.properties());
+        }
+        let anybody = key_attestation::Facts { user_auth_type: Some(2), no_auth_required: true, ..key_attestation::Facts::default() };
+        assert_eq!(properties(&android_facts(&anybody)).user_auth_type, None);
+    }
+}

@@ -54,4 +54,5 @@ mod tiers;
 mod timing;
 mod tls;
 mod tokens;
+mod witness;
 mod world;
