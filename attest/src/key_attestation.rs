@@ -42,7 +42,7 @@ pub enum BootState {
     Failed,
 }
 
-/// The app that made the key, as the system says.
+/// The app that made the key. The system says which it was.
 #[derive(Debug, Clone, Copy)]
 pub struct App<'a> {
     pub packages: &'a [&'a str],
@@ -62,11 +62,11 @@ pub struct Expected<'a> {
     /// The maker's status list: the serial in lower-case hexadecimal without leading zeros. `StatusList::at` answers it, and
     /// `Some(Status::Stale)` where there is no list.
     pub status: &'a dyn Fn(&str) -> Option<Status>,
-    /// Boot keys of systems of the owner's own that are welcome all the same.
+    /// Boot keys of other systems than the maker's that are accepted.
     pub own_boot_keys: &'a [[u8; 32]],
-    /// The key is to sign for the app, and for nothing else: a key that attests others is none.
+    /// The key may sign and nothing else: a key that attests other keys is refused.
     pub sign_only: bool,
-    /// Refuse what some hardware writes otherwise than DER and the documented order want it, and versions that are newer than the known ones.
+    /// Refuse descriptions that are not DER in the documented order, as some genuine hardware writes them, and newer versions.
     pub strict: bool,
     pub policy: Policy,
 }
@@ -88,7 +88,7 @@ pub struct Facts {
     pub boot_state: Option<BootState>,
     pub boot_key: Vec<u8>,
     pub locked: Option<bool>,
-    /// Truth values and the order of the lists are as DER and the documentation want them.
+    /// Truth values are DER, and the lists ascend as documented.
     pub canonical: bool,
     /// 3 is EC; of EC keys the curve (1 is P-256), in bits the size, and the digests it signs (4 is SHA-256).
     pub algorithm: Option<i64>,
@@ -100,13 +100,13 @@ pub struct Facts {
     pub os_patch: Option<i64>,
     pub vendor_patch: Option<i64>,
     pub boot_patch: Option<i64>,
-    /// Of every certificate, leaf first, as the status list spells them.
+    /// The serial of every certificate, leaf first, as the status list spells it.
     pub serials: Vec<String>,
     pub packages: Vec<String>,
     /// versionCode of the app, where one app alone made the key.
     pub app_version: Option<i64>,
     pub signing_digests: Vec<Vec<u8>>,
-    /// Made in this hardware, and not put there.
+    /// The hardware made the key itself; it was not imported.
     pub generated: Option<bool>,
     pub purposes: Vec<i64>,
     /// Usable without the person.
@@ -203,7 +203,7 @@ fn rules(facts: &Facts, expected: &Expected<'_>, failed: &mut Vec<Failed>) {
     rule(in_hardware(facts.attestation_level), "attestation_level", format!("the attestation is by {:?}", facts.attestation_level));
     rule(in_hardware(facts.key_level), "key_level", format!("the key is kept by {:?}", facts.key_level));
     rule(facts.attestation_level == facts.key_level, "levels_differ", "key and attestation are of different hardware".to_owned());
-    rule(facts.challenge == expected.challenge, "challenge", "it answers another challenge".to_owned());
+    rule(facts.challenge == expected.challenge, "challenge", "the attestation answers another challenge".to_owned());
     rule(facts.generated == Some(true), "origin", "the key was not made in this hardware".to_owned());
     rule(
         !expected.sign_only || (facts.purposes.contains(&SIGN) && facts.purposes.iter().all(|it| [SIGN, VERIFY].contains(it))),

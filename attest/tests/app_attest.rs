@@ -5,28 +5,12 @@
 mod made;
 
 use made::apple::{APP, Device, Lie, MAC, Machine, NOW, PHONE, object};
+use made::{base64, vector_path, vectors};
 use minicbor::Encoder;
 use serde_json::Value as Json;
-use std::path::PathBuf;
 use symbolon_attest::Unreadable;
 use symbolon_attest::app_attest::{APPLE_ROOT, Build, Environment, Expected, ExpectedAssertion, assertion, attestation};
-use symbolon_oauth::base64url;
 use symbolon_oauth::digest::sha256;
-
-fn vectors(name: &str) -> Option<Json> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
-    let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let Ok(text) = std::fs::read_to_string(root.join(name)) else {
-        println!("skipped: {name} is not here; SYMBOLON_VECTORS names the directory");
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
-}
-
-fn base64(value: &Json) -> Vec<u8> {
-    let text = value.as_str().unwrap().replace('+', "-").replace('/', "_");
-    base64url::decode(text.trim_end_matches('=')).unwrap()
-}
 
 /// Every kind of build of an environment.
 fn builds(environment: Environment) -> &'static [Build] {
@@ -42,44 +26,44 @@ fn seconds(value: &Json) -> i64 {
     value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second()
 }
 
-fn client_data_hash(it: &Json, data: &[u8]) -> Vec<u8> {
-    let raw = it["client_data_hash_rule"].as_str().is_some_and(|it| it.contains("NOT hashed"));
+fn client_data_hash(vector: &Json, data: &[u8]) -> Vec<u8> {
+    let raw = vector["client_data_hash_rule"].as_str().is_some_and(|it| it.contains("NOT hashed"));
     if raw { data.to_vec() } else { sha256(data).to_vec() }
 }
 
 /// The rules an attestation breaks, with one thing changed.
-fn judged(it: &Json, change: &str) -> Vec<&'static str> {
-    let mut data = if it["client_data_b64"].is_string() { base64(&it["client_data_b64"]) } else { b"nobody knows".to_vec() };
-    let (mut app, mut key_id) = (it["app_id"].as_str().unwrap().to_owned(), base64(&it["key_id_b64"]));
-    let mut environment = if it["environment"] == "production" { Environment::Production } else { Environment::Development };
-    let mut now_s = seconds(&it["verify_at"]);
+fn judged(vector: &Json, change: &str) -> Vec<&'static str> {
+    let mut data = if vector["client_data_b64"].is_string() { base64(&vector["client_data_b64"]) } else { b"nobody knows".to_vec() };
+    let (mut app, mut key_id) = (vector["app_id"].as_str().unwrap().to_owned(), base64(&vector["key_id_b64"]));
+    let mut environment = if vector["environment"] == "production" { Environment::Production } else { Environment::Development };
+    let mut now_s = seconds(&vector["verify_at"]);
     let mut roots = vec![APPLE_ROOT];
     let quoted = || change.split('"').nth(1).unwrap_or_default().to_owned();
     match change {
         "" => {}
-        it if it.starts_with("client_data") => data.push(b'x'),
-        it if it.starts_with("app_id") => app = quoted(),
-        it if it.starts_with("key_id") => key_id = base64(&quoted().into()),
-        it if it.starts_with("environment") => {
-            environment = if it.ends_with("production") { Environment::Production } else { Environment::Development };
+        named if named.starts_with("client_data") => data.push(b'x'),
+        named if named.starts_with("app_id") => app = quoted(),
+        named if named.starts_with("key_id") => key_id = base64(&quoted().into()),
+        named if named.starts_with("environment") => {
+            environment = if change.ends_with("production") { Environment::Production } else { Environment::Development };
         }
-        it if it.starts_with("verify_at") => now_s = seconds(&it.split(" = ").nth(1).unwrap().into()),
-        it if it.starts_with("trust anchor") => roots.clear(),
+        named if named.starts_with("verify_at") => now_s = seconds(&named.split(" = ").nth(1).unwrap().into()),
+        named if named.starts_with("trust anchor") => roots.clear(),
         other => panic!("no such change: {other}"),
     }
     let expected = Expected {
         app_ids: &[&app],
         mac_app_ids: &[],
-        client_data_hash: &client_data_hash(it, &data),
+        client_data_hash: &client_data_hash(vector, &data),
         key_id: &key_id,
         builds: builds(environment),
         roots: &roots,
         now_s,
     };
-    let verdict = attestation(&base64(&it["attestation_object_b64"]), &expected).unwrap();
+    let verdict = attestation(&base64(&vector["attestation_object_b64"]), &expected).unwrap();
     if verdict.holds() {
-        assert_eq!(verdict.facts.public_key, base64(&it["public_key_x962_b64"]));
-        let version = it["authenticator_extensions"]["apple_bundle_version_01"].as_str();
+        assert_eq!(verdict.facts.public_key, base64(&vector["public_key_x962_b64"]));
+        let version = vector["authenticator_extensions"]["apple_bundle_version_01"].as_str();
         assert_eq!(verdict.facts.bundle_version.as_deref(), version);
     }
     verdict.failed.into_iter().map(|it| it.name).collect()
@@ -120,11 +104,11 @@ fn every_real_assertion_and_every_change_of_it() {
             let (mut key, mut counter) = (base64(&it["public_key_x962_b64"]), it["stored_counter_before"].as_u64().unwrap() as u32);
             match change {
                 "" => {}
-                it if it.starts_with("client_data") => data.push(b'x'),
-                it if it.starts_with("app_id") => app.push('x'),
-                it if it.starts_with("stored_counter") => counter = it.split(" = ").nth(1).unwrap().parse().unwrap(),
-                it if it.starts_with("public key") => {
-                    key = all.iter().map(|it| base64(&it["public_key_x962_b64"])).find(|it| *it != key).unwrap();
+                named if named.starts_with("client_data") => data.push(b'x'),
+                named if named.starts_with("app_id") => app.push('x'),
+                named if named.starts_with("stored_counter") => counter = named.split(" = ").nth(1).unwrap().parse().unwrap(),
+                named if named.starts_with("public key") => {
+                    key = all.iter().map(|it| base64(&it["public_key_x962_b64"])).find(|other| *other != key).unwrap();
                 }
                 other => panic!("no such change: {other}"),
             }
@@ -171,9 +155,7 @@ fn the_right_vendors_other_roots_are_wrong() {
 
 /// The public key of a trust anchor.
 fn spki(name: &str) -> Option<Vec<u8>> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
-    let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let pem = std::fs::read(root.join(format!("trust-anchors/{name}.pem"))).ok()?;
+    let pem = std::fs::read(vector_path(&format!("trust-anchors/{name}.pem"))).ok()?;
     let (_, pem) = x509_parser::pem::parse_x509_pem(&pem).ok()?;
     Some(pem.parse_x509().ok()?.public_key().raw.to_vec())
 }
@@ -331,7 +313,8 @@ fn unknown_extensions_are_skipped_within_the_budget() {
     let asserted = |behind: &[u8]| {
         let made = device.assert_with(&hash, 5, behind);
         let expected = ExpectedAssertion { app_ids: &[APP], client_data_hash: &hash, public_key: &device.point, counter_above: 4 };
-        assertion(&made, &expected).map(|it| it.failed.into_iter().map(|it| it.name).collect::<Vec<_>>())
+        let verdict = assertion(&made, &expected)?;
+        Ok(verdict.failed.into_iter().map(|it| it.name).collect::<Vec<_>>())
     };
     let both = |behind: Vec<u8>| {
         let said = attested(behind.clone());

@@ -4,34 +4,19 @@
 
 mod made;
 
+use data_encoding::HEXLOWER;
 use made::android::{Bend, FACTORY, GOOD, Made, NOW_S, Provisioned, REMOTE, broken, broken_by, chain, expected, linked};
-use serde_json::Value as Json;
-use std::path::PathBuf;
+use made::{base64, vectors};
 use symbolon_attest::Unreadable;
 use symbolon_attest::app_attest::APPLE_ROOT;
 use symbolon_attest::key_attestation::{
     App, BIOMETRIC, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, PASSWORD, Person, Policy, Status, judge,
 };
 use symbolon_attest::status_list::{self, StatusList};
-use symbolon_oauth::base64url;
-
-fn vectors(name: &str) -> Option<Json> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
-    let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let Ok(text) = std::fs::read_to_string(root.join(name)) else {
-        println!("skipped: {name} is not here; SYMBOLON_VECTORS names the directory");
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
-}
 
 fn der(pem: &str) -> Vec<u8> {
     let text: String = pem.lines().filter(|it| !it.starts_with("-----")).collect();
-    base64url::decode(text.trim_end_matches('=').replace('+', "-").replace('/', "_").as_str()).unwrap()
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
+    base64(&text.into())
 }
 
 #[test]
@@ -42,7 +27,7 @@ fn every_real_chain_by_the_default_policy() {
         let id = it["id"].as_str().unwrap();
         let chain: Vec<Vec<u8>> = it["chain_pem"].as_array().unwrap().iter().map(|it| der(it.as_str().unwrap())).collect();
         let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-        let challenge = hex(it["key_description"]["challenge_hex"].as_str().unwrap_or_default());
+        let challenge = HEXLOWER.decode(it["key_description"]["challenge_hex"].as_str().unwrap_or_default().as_bytes()).unwrap();
         // Where the file names no time, no time helps.
         let now_s = it["verify_at"].as_str().map_or(1_750_000_000, |it| it.parse::<jiff::Timestamp>().unwrap().as_second());
         let roots = [GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384];
@@ -69,7 +54,7 @@ fn every_real_chain_by_the_default_policy() {
                     assert!(apples.broke("chain_root"), "{id}: 238-N");
                     // Ten years on: what the factory put in is as good as ever, what came over the air is long over (266-N).
                     let late = judge(&slices, &expected(&challenge, &roots, now_s + 10 * 365 * 86_400)).unwrap();
-                    let over_the_air = chain.iter().any(|it| it.windows(8).any(|it| it == b"Droid CA"));
+                    let over_the_air = chain.iter().any(|it| it.windows(8).any(|bytes| bytes == b"Droid CA"));
                     assert_eq!(late.failed.iter().any(|it| it.name == "chain_dates"), over_the_air, "{id}: {:?}", late.failed);
                     assert_eq!(late.holds(), !over_the_air, "{id}: {:?}", late.failed);
                     let serial = it["certificate_serials_hex"][1].as_str().unwrap().to_owned();
@@ -96,8 +81,6 @@ fn every_real_chain_by_the_default_policy() {
 #[test]
 fn every_chain_of_a_device_farm() {
     let Some(file) = vectors("android-key-attestation/device-farm.json") else { return };
-    let base64 =
-        |it: &Json| base64url::decode(it.as_str().unwrap().trim_end_matches('=').replace('+', "-").replace('/', "_").as_str()).unwrap();
     let (mut accepted, mut refused) = (0, 0);
     for it in file["vectors"].as_array().unwrap() {
         let device = it["device"].as_str().unwrap();
@@ -130,7 +113,7 @@ fn the_status_list_names_a_certificate() {
     let Some(file) = vectors("android-key-attestation/revocation.json") else { return };
     let certificate = der(file["certificate_pem"].as_str().unwrap());
     let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).unwrap();
-    let serial: String = parsed.raw_serial().iter().map(|it| format!("{it:02x}")).collect();
+    let serial = HEXLOWER.encode(parsed.raw_serial());
     assert_eq!(serial.trim_start_matches('0'), file["serial_hex"].as_str().unwrap());
 }
 

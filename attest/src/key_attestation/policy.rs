@@ -11,9 +11,9 @@ pub const BIOMETRIC: i64 = 2;
 /// How the hardware has to recognise the person before the key signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Person {
-    /// `BIOMETRIC`, `PASSWORD` (the phone's own), or both; the key may not take another way than these.
+    /// `BIOMETRIC`, `PASSWORD` (the phone's own), or both. A key that takes another way as well does not meet the rule.
     pub ways: i64,
-    /// For how many seconds after that it may sign; 0: once each time.
+    /// For how many seconds after that the key may sign; 0: the person is asked for each signature.
     pub for_s: i64,
 }
 

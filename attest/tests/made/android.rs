@@ -124,51 +124,51 @@ pub fn tagged(number: u32, content: &[u8]) -> Vec<u8> {
     tlv(&tag, content)
 }
 
-pub fn description(it: &Made) -> Vec<u8> {
-    let packages: Vec<u8> = it.packages.iter().flat_map(|it| tlv(&[0x30], &[tlv(&[4], it), integer(1)].concat())).collect();
-    let digests: Vec<u8> = it.digests.iter().flat_map(|it| tlv(&[4], &[*it; 32])).collect();
+pub fn description(made: &Made) -> Vec<u8> {
+    let packages: Vec<u8> = made.packages.iter().flat_map(|it| tlv(&[0x30], &[tlv(&[4], it), integer(1)].concat())).collect();
+    let digests: Vec<u8> = made.digests.iter().flat_map(|it| tlv(&[4], &[*it; 32])).collect();
     let app = tlv(&[0x30], &[tlv(&[0x31], &packages), tlv(&[0x31], &digests)].concat());
-    let root = tlv(&[0x30], &[tlv(&[4], &[9; 32]), tlv(&[1], &[if it.locked { 0xff } else { 0 }]), tlv(&[10], &[it.state])].concat());
+    let root = tlv(&[0x30], &[tlv(&[4], &[9; 32]), tlv(&[1], &[if made.locked { 0xff } else { 0 }]), tlv(&[10], &[made.state])].concat());
     let root = tagged(704, &root);
     let mut software = tagged(709, &tlv(&[4], &app));
     let key = [
-        tagged(1, &tlv(&[0x31], &integer(it.purpose.into()))),
+        tagged(1, &tlv(&[0x31], &integer(made.purpose.into()))),
         tagged(2, &integer(3)),
         tagged(3, &integer(256)),
         tagged(5, &tlv(&[0x31], &integer(4))),
         tagged(10, &integer(1)),
     ];
     let mut hardware = key.concat();
-    if it.no_auth_required {
+    if made.no_auth_required {
         hardware.extend(tagged(503, &[5, 0]));
     }
-    if let Some((ways, for_s)) = it.person {
+    if let Some((ways, for_s)) = made.person {
         hardware.extend(tagged(504, &integer(ways)));
         hardware.extend(for_s.map(|it| tagged(505, &integer(it))).unwrap_or_default());
         hardware.extend(tagged(509, &[5, 0]));
     }
-    hardware.extend(tagged(702, &integer(it.origin.into())));
-    if it.root_in_software {
+    hardware.extend(tagged(702, &integer(made.origin.into())));
+    if made.root_in_software {
         software = [software, root].concat();
     } else {
         hardware = [hardware, root].concat();
     }
-    let patch = tagged(706, &integer(it.patch));
-    let mut hardware = if it.unordered { [patch, hardware] } else { [hardware, patch] }.concat();
-    for (number, patch) in [(718, it.vendor_patch), (719, it.boot_patch)] {
+    let patch = tagged(706, &integer(made.patch));
+    let mut hardware = if made.unordered { [patch, hardware] } else { [hardware, patch] }.concat();
+    for (number, patch) in [(718, made.vendor_patch), (719, made.boot_patch)] {
         hardware.extend(patch.map(|it| tagged(number, &integer(it))).unwrap_or_default());
     }
-    hardware.extend(it.members_behind);
+    hardware.extend(made.members_behind);
     let fields = [
-        integer(it.version),
-        tlv(&[10], &[it.level]),
-        integer(it.keymint_version),
-        tlv(&[10], &[it.key_level]),
-        tlv(&[4], it.challenge),
+        integer(made.version),
+        tlv(&[10], &[made.level]),
+        integer(made.keymint_version),
+        tlv(&[10], &[made.key_level]),
+        tlv(&[4], made.challenge),
         tlv(&[4], &[]),
         tlv(&[0x30], &software),
         tlv(&[0x30], &hardware),
-        it.behind.to_vec(),
+        made.behind.to_vec(),
     ];
     tlv(&[0x30], &fields.concat())
 }
