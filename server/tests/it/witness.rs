@@ -1,5 +1,5 @@
 //! A witness renews an installation on Android. It is held to every rule that first evidence is held to, and so is what is kept of the
-//! installation. 254-N to 266-N, as far as they concern renewals.
+//! installation. 255-N, 256-N, 264-N, 267-N.
 
 use crate::play::{Phone, Scene, good, refused};
 use crate::world::{Engine, World, engines};
