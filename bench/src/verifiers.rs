@@ -4,7 +4,7 @@
 use crate::limits::{Limit, repeat};
 use std::time::Duration;
 use symbolon_attest::app_attest::{self, Build};
-use symbolon_attest::key_attestation::{self, Level};
+use symbolon_attest::key_attestation::{self, Policy};
 use symbolon_attest::play_integrity::{self, Binding, DeviceLevel};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::{base64, base64url};
@@ -69,14 +69,11 @@ fn android(maker: &Maker, root: &[u8], now_s: i64, duration: Duration) -> Result
         now_s,
         status: &|_| None,
         own_boot_keys: &[],
-        least_level: Level::TrustedEnvironment,
         sign_only: true,
         strict: false,
-        person: None,
-        remotely_provisioned: false,
-        least_patch: Some(202_601),
+        policy: Policy { least_patch: Some(202_601), ..Policy::ANY },
     };
-    kind("Android key attestation", 2, duration, || key_attestation::judge(&chain, &expected).is_ok_and(|it| it.holds()))
+    kind("Android key attestation", 3, duration, || key_attestation::judge(&chain, &expected).is_ok_and(|it| it.holds()))
 }
 
 /// This counts the opening of a classic token (AES) and the check of its verdict.

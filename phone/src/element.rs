@@ -19,6 +19,8 @@ pub struct Maker {
     root: KeyPair,
     middle: KeyPair,
     middle_der: Vec<u8>,
+    /// What attests the keys of Android phones.
+    attester: KeyPair,
     /// An intermediate whose key has leaked.
     leaked: KeyPair,
     leaked_der: Vec<u8>,
@@ -46,7 +48,8 @@ impl Maker {
         let (_, parsed) = x509_parser::parse_x509_certificate(root_made.der()).map_err(trouble)?;
         let root_spki = base64url::encode(parsed.public_key().raw);
         drop(by_root);
-        Ok(Self { root, middle, middle_der, leaked, leaked_der, root_spki })
+        let attester = KeyPair::generate().map_err(trouble)?;
+        Ok(Self { root, middle, middle_der, attester, leaked, leaked_der, root_spki })
     }
 
     /// The serial number of the intermediate whose key has leaked, as status lists write it.
@@ -178,7 +181,22 @@ impl Maker {
         Ok(tlv(&[0x30], &[oid(2), tagged(0, &tlv(&[0x30], &data.concat()))].concat()))
     }
 
-    /// The certificate chain of a key of the Android Keystore: leaf, intermediate. In this simulation the key exists already.
+    /// Leaf, attestation certificate and what is between that and the root, for a key of the Keystore.
+    fn keystore(&self, attester: &KeyPair, key: &KeyPair, phone: &Android<'_>) -> Result<Vec<Vec<u8>>, Trouble> {
+        let mut leaf = params("Simulated Key", false);
+        leaf.custom_extensions.push(phone.described());
+        let certificates = [vec![leaf], phone.attesters(), vec![params("Simulated Root", true)]].concat();
+        let keys = [key, attester].into_iter().chain(std::iter::repeat_n(&self.middle, certificates.len() - 3)).chain([&self.root]);
+        let keyed: Vec<(&CertificateParams, &KeyPair)> = certificates.iter().zip(keys).collect();
+        let signed = |pair: &[(&CertificateParams, &KeyPair)]| {
+            let [(certificate, key), (issuer, signer)] = pair else { return Err(trouble("a certificate without an issuer")) };
+            let made = certificate.signed_by(*key, &Issuer::new((*issuer).clone(), *signer)).map_err(trouble)?;
+            Ok(made.der().to_vec())
+        };
+        keyed.windows(2).map(signed).collect()
+    }
+
+    /// A key of the Android Keystore that exists already in this simulation, with the chain that describes it, without the root.
     pub fn android(&self, key: &PrivateKey, phone: &Android<'_>) -> Result<Vec<Vec<u8>>, Trouble> {
         self.android_forged(key, phone, Forgery::None)
     }
@@ -186,28 +204,19 @@ impl Maker {
     /// The same by a forger who can change what the phone made.
     pub fn android_forged(&self, key: &PrivateKey, phone: &Android<'_>, forgery: Forgery<'_>) -> Result<Vec<Vec<u8>>, Trouble> {
         let pair = KeyPair::try_from(key.to_pkcs8()).map_err(trouble)?;
-        let described = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 17], phone.description());
         Ok(match forgery {
             // A key that the phone really attested signs for a key outside of the phone.
             Forgery::HigherExtension => {
                 let attested = KeyPair::generate().map_err(trouble)?;
-                let genuine = self.leaf(&attested, Some(described.clone()))?;
                 let mut leaf = params("Forged Key", false);
-                leaf.custom_extensions.push(described);
+                leaf.custom_extensions.push(phone.described());
                 let by_attested = Issuer::new(params("Simulated Key", false), &attested);
                 let leaf = leaf.signed_by(&pair, &by_attested).map_err(trouble)?.der().to_vec();
-                vec![leaf, genuine, self.middle_der.clone()]
+                [vec![leaf], self.keystore(&self.attester, &attested, phone)?].concat()
             }
-            Forgery::AnotherKey => vec![self.leaf(&KeyPair::generate().map_err(trouble)?, Some(described))?, self.middle_der.clone()],
-            Forgery::LeakedKeybox => vec![Self::leaf_by(&self.leaked, &pair, Some(described))?, self.leaked_der.clone()],
-            Forgery::None | Forgery::Again(_) if phone.over_the_air => {
-                let mut leaf = params("Simulated Key", false);
-                leaf.custom_extensions.push(described);
-                let leaf = leaf.signed_by(&pair, &Issuer::new(remote_attester(), &self.middle)).map_err(trouble)?.der().to_vec();
-                let by_root = Issuer::new(params("Simulated Root", true), &self.root);
-                vec![leaf, remote_attester().signed_by(&self.middle, &by_root).map_err(trouble)?.der().to_vec()]
-            }
-            Forgery::None | Forgery::Again(_) => vec![self.leaf(&pair, Some(described))?, self.middle_der.clone()],
+            Forgery::AnotherKey => self.keystore(&self.attester, &KeyPair::generate().map_err(trouble)?, phone)?,
+            Forgery::LeakedKeybox => self.keystore(&self.leaked, &pair, phone)?,
+            Forgery::None | Forgery::Again(_) => self.keystore(&self.attester, &pair, phone)?,
         })
     }
 }
@@ -222,13 +231,14 @@ fn protected_mac() -> CustomExtension {
     CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 6], value)
 }
 
-/// The certificate of an attesting key that a trusted environment got over the air.
-fn remote_attester() -> CertificateParams {
-    let mut params = params("Simulated Remote", true);
-    params.distinguished_name.push(DnType::OrganizationName, "TEE");
-    // A CBOR map without members.
-    params.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 30], vec![0xa0]));
-    params
+/// A CA of Android's attestation with these parts of a name.
+fn android_ca<const N: usize>(parts: [(DnType, &str); N]) -> CertificateParams {
+    let mut certificate = params("", true);
+    certificate.distinguished_name = rcgen::DistinguishedName::new();
+    for (kind, text) in parts {
+        certificate.distinguished_name.push(kind, text);
+    }
+    certificate
 }
 
 /// A forgery of the evidence itself, beside false statements about the phone and the app.
@@ -431,6 +441,25 @@ fn tagged(number: u32, content: &[u8]) -> Vec<u8> {
 }
 
 impl Android<'_> {
+    /// The certificates between leaf and root, in the shape of a factory's or of remote provisioning.
+    fn attesters(&self) -> Vec<CertificateParams> {
+        let level = if self.level == 2 { "StrongBox" } else { "TEE" };
+        if !self.over_the_air {
+            let number = |number: &'static str| (DnType::CustomDnType(vec![2, 5, 4, 5]), number);
+            let title = || (DnType::CustomDnType(vec![2, 5, 4, 12]), level);
+            return vec![android_ca([number("51"), title()]), android_ca([number("5a"), title()])];
+        }
+        let google = |name: &'static str| android_ca([(DnType::CommonName, name), (DnType::OrganizationName, "Google LLC")]);
+        let mut attester = android_ca([(DnType::CommonName, "Simulated Remote"), (DnType::OrganizationName, level)]);
+        // A CBOR map without members.
+        attester.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 30], vec![0xa0]));
+        vec![attester, google("Droid CA3"), google("Droid CA2")]
+    }
+
+    fn described(&self) -> CustomExtension {
+        CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 17], self.description())
+    }
+
     /// KeyDescription of version 300.
     fn description(&self) -> Vec<u8> {
         let package = tlv(&[0x30], &[tlv(&[4], self.package.as_bytes()), integer(self.version)].concat());

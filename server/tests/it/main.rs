@@ -55,4 +55,5 @@ mod tiers;
 mod timing;
 mod tls;
 mod tokens;
+mod witness;
 mod world;
