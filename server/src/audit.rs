@@ -3,6 +3,7 @@
 use crate::error::Fault;
 use crate::store::{Row, Store};
 use serde_json::{Map, Value as Json, json};
+use symbolon_oauth::base64url;
 
 /// One entry before it is written.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Entry {
     pub address: Option<String>,
     /// Why it was refused: for operators, never for callers.
     pub reason: Option<String>,
+    /// The operator who did it. Absent: no operator did.
+    pub actor: Option<Json>,
     pub detail: Map<String, Json>,
     /// Security events and routine events have tables, and retention, of their own.
     pub security: bool,
@@ -34,6 +37,7 @@ impl Entry {
             instance: None,
             address: None,
             reason: None,
+            actor: None,
             detail: Map::new(),
             security: true,
         }
@@ -80,6 +84,9 @@ impl Entry {
                 body[name] = value.as_str().into();
             }
         }
+        if let Some(actor) = &self.actor {
+            body["actor"] = actor.clone();
+        }
         if !self.detail.is_empty() {
             body["detail"] = Json::Object(self.detail.clone());
         }
@@ -118,10 +125,15 @@ fn edge(ms: i64) -> Vec<u8> {
 
 /// The newest entries that fit, oldest first.
 pub async fn list(store: &Store, filter: &Filter, limit: usize) -> Result<Vec<(Vec<u8>, Json)>, Fault> {
+    list_before(store, filter, &[0xff; 16], limit).await
+}
+
+/// The same, of those whose id is below `before`: the next page on the way back.
+pub async fn list_before(store: &Store, filter: &Filter, before: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Json)>, Fault> {
     let from = edge(filter.since_ms.unwrap_or(0));
     let mut found = Vec::new();
     for sql in NEWEST {
-        let mut to = filter.until_ms.map_or_else(|| vec![0xff; 16], edge);
+        let mut to = filter.until_ms.map_or_else(|| vec![0xff; 16], edge).min(before.to_vec());
         let mut of_table = Vec::new();
         loop {
             let rows = store.all_stale(sql, &[from.clone().into(), to.into()]).await?;
@@ -147,6 +159,17 @@ impl Cursor {
     /// Before the first entry of this instant.
     pub fn at(ms: i64) -> Self {
         Self([edge(ms), edge(ms)])
+    }
+
+    /// For whoever reads page by page and keeps the place between two pages.
+    pub fn to_text(&self) -> String {
+        self.0.iter().map(|it| base64url::encode(it)).collect::<Vec<_>>().join(".")
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let (security, routine) = text.split_once('.')?;
+        let id = |text: &str| base64url::decode(text).filter(|it| it.len() == 16);
+        Some(Self([id(security)?, id(routine)?]))
     }
 
     /// The entries that come next and fit, oldest first, none at or after `before_ms`; and whether more are there already.

@@ -16,6 +16,7 @@ pub mod http;
 pub mod login;
 pub mod mail;
 pub mod nodes;
+pub mod operations;
 pub mod pages;
 pub mod pool;
 pub mod refusals;
