@@ -36,6 +36,7 @@ mod model;
 mod mtls;
 mod nodes;
 mod operations;
+mod outcomes;
 mod people;
 mod play;
 mod races;
