@@ -57,7 +57,7 @@ pub async fn print<T: Serialize>(
     };
     if screen.is_json() {
         let next = serde_json::to_string(&next).map_err(|it| Problem::fault(it.to_string()))?;
-        screen.line(format!("],\"next\":{next}}}"))?;
+        screen.line(format!("\n],\"next\":{next}}}"))?;
     } else if let Some(next) = next {
         screen.remark(&format!("There are more: --after {next}"));
     }
@@ -66,7 +66,7 @@ pub async fn print<T: Serialize>(
 
 fn begin<T>(screen: &Screen, list: &List<T>) -> Result<(), Stop> {
     if screen.is_json() {
-        return screen.line(format!("{{\"outcome\":\"{0}\",\"{0}\":[", list.member));
+        return screen.text(&format!("{{\"outcome\":\"{0}\",\"{0}\":[", list.member));
     }
     screen.line(&list.head)
 }
@@ -76,5 +76,5 @@ fn print_row<T: Serialize>(screen: &Screen, list: &List<T>, row: &T, is_first: b
         return screen.line((list.line)(row));
     }
     let text = serde_json::to_string(row).map_err(|it| Problem::fault(it.to_string()))?;
-    screen.line(if is_first { text } else { format!(",{text}") })
+    screen.text(&format!("{}  {text}", if is_first { "\n" } else { ",\n" }))
 }

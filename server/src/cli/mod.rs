@@ -149,7 +149,10 @@ fn usage(error: &clap::Error) -> ExitCode {
 async fn start(cli: Cli, screen: &Screen) -> Result<u8, Stop> {
     let path = cli.config;
     match cli.command {
-        Command::Serve => serve::serve(path).await?,
+        Command::Serve => {
+            screen.must_be_text("serve")?;
+            serve::serve(path).await?;
+        }
         Command::Init { dir } => {
             screen.must_be_text("init")?;
             init::init(&dir)?;

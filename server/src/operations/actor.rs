@@ -9,7 +9,11 @@ use serde_json::Value as Json;
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Actor {
     /// A process at the socket of a running server. The kernel names its user; the rest is what the process said.
-    Unix { uid: u32, claimed: Claimed },
+    Unix {
+        uid: u32,
+        #[serde(skip_serializing_if = "Claimed::is_empty")]
+        claimed: Claimed,
+    },
     /// A process that opened the store itself, while no server ran.
     Offline { uid: u32 },
 }
@@ -28,6 +32,10 @@ pub struct Claimed {
 const LONGEST_NAME: usize = 64;
 
 impl Claimed {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Only names that can be a user's.
     pub fn plain(self) -> Self {
         let plain = |text: &String| !text.is_empty() && text.len() <= LONGEST_NAME && text.chars().all(|it| it.is_ascii_graphic());

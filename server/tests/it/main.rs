@@ -18,6 +18,7 @@ mod crowds;
 mod database_tls;
 mod details;
 mod disaster;
+mod documented;
 mod dpop;
 mod durable;
 mod endings;
