@@ -49,12 +49,12 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub async fn audit(desk: &mut Desk, screen: &Screen, query: AuditQuery) -> Result<u8, Stop> {
     let filter = query.filter()?;
     if query.all {
-        forwards(desk, screen, &filter, (None, query.follow)).await?;
+        print_following(desk, screen, &filter, (None, query.follow)).await?;
         return Ok(0);
     }
-    let end = newest(desk, screen, &filter, (query.limit, query.follow)).await?;
+    let end = print_newest(desk, screen, &filter, (query.limit, query.follow)).await?;
     if query.follow {
-        forwards(desk, screen, &filter, (end, true)).await?;
+        print_following(desk, screen, &filter, (end, true)).await?;
     }
     Ok(0)
 }
@@ -93,7 +93,12 @@ async fn ask(desk: &mut Desk, operation: AuditOperation) -> Result<AuditEntries,
 }
 
 /// The newest entries, read backwards and printed oldest first. Answers where a follower goes on.
-async fn newest(desk: &mut Desk, screen: &Screen, filter: &AuditFilter, (most, follow): (usize, bool)) -> Result<Option<String>, Stop> {
+async fn print_newest(
+    desk: &mut Desk,
+    screen: &Screen,
+    filter: &AuditFilter,
+    (most, follow): (usize, bool),
+) -> Result<Option<String>, Stop> {
     let (mut pages, mut left, mut before, mut end, mut cut) = (Vec::<Vec<Json>>::new(), most, None, None, false);
     loop {
         let limit = u32::try_from(left).unwrap_or(PAGE).min(PAGE);
@@ -118,7 +123,12 @@ async fn newest(desk: &mut Desk, screen: &Screen, filter: &AuditFilter, (most, f
 }
 
 /// From a place on, to the end or as entries happen.
-async fn forwards(desk: &mut Desk, screen: &Screen, filter: &AuditFilter, (from, follow): (Option<String>, bool)) -> Result<(), Stop> {
+async fn print_following(
+    desk: &mut Desk,
+    screen: &Screen,
+    filter: &AuditFilter,
+    (from, follow): (Option<String>, bool),
+) -> Result<(), Stop> {
     let mut after = from;
     loop {
         let page = ask(desk, AuditOperation::Following { filter: filter.clone(), after, settled: follow }).await?;

@@ -1,6 +1,6 @@
 //! Applications: those of the configuration file and those that were registered by import.
 
-use super::paging::{cut, fetched};
+use super::paging::{cut_page, rows_to_fetch};
 use super::{Actor, Context, Outcome, Paging, Problem, Result, Sensitive, cutoff, import};
 use crate::config::Client;
 use crate::store::{NotApplied, Row};
@@ -149,12 +149,12 @@ async fn list(context: &Context, paging: &Paging) -> Result<Clients> {
         clients.extend(rest.map(|(id, client)| line(id, client, ClientSource::File, state_in_file(client))));
     }
     if clients.len() <= size {
-        let missing = fetched(size - clients.len());
+        let missing = rows_to_fetch(size - clients.len());
         for row in context.store.all_stale(LIST, &[registered.into(), missing.into()]).await? {
             clients.push(registered_line(context, &row)?);
         }
     }
-    let next = cut(&mut clients, size, |it| match it.source {
+    let next = cut_page(&mut clients, size, |it| match it.source {
         ClientSource::File => format!("{FILE}{}", it.client_id),
         ClientSource::Registered => format!("{REGISTERED}{}", it.client_id),
     });

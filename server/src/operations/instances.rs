@@ -1,6 +1,6 @@
 //! Installations of apps, and managed devices: who they are and what is known of them.
 
-use super::paging::{cut, fetched};
+use super::paging::{cut_page, rows_to_fetch};
 use super::revoke::{self, Selection};
 use super::{Actor, Context, Outcome, Paging, Problem, Result, clients};
 use crate::attesting::attester;
@@ -129,7 +129,7 @@ async fn list(context: &Context, client_id: Option<String>, paging: &Paging) -> 
     if client_id.is_some_and(|it| it.is_empty()) {
         return Err(Problem::invalid("client_id is empty"));
     }
-    let values = [of.as_str().into(), after_client.into(), after_jkt.into(), fetched(size).into()];
+    let values = [of.as_str().into(), after_client.into(), after_jkt.into(), rows_to_fetch(size).into()];
     let mut instances = Vec::new();
     for row in context.store.all_stale(LIST, &values).await? {
         instances.push(InstanceLine {
@@ -145,14 +145,14 @@ async fn list(context: &Context, client_id: Option<String>, paging: &Paging) -> 
     if instances.is_empty() && !of.is_empty() {
         clients::find_or_refuse(context, &of).await?;
     }
-    let next = cut(&mut instances, size, |it| key_text(&it.client_id, &it.jkt));
+    let next = cut_page(&mut instances, size, |it| key_text(&it.client_id, &it.jkt));
     Ok(Instances { instances, next })
 }
 
 async fn show(context: &Context, jkt: &str) -> Result<Outcome> {
     let mut installations = Vec::new();
     for row in context.store.all(SHOW, &[jkt.into()]).await? {
-        installations.push(facts(context, jkt, &row).await?);
+        installations.push(read_facts(context, jkt, &row).await?);
     }
     if installations.is_empty() {
         return Err(Problem::not_found(format!("there is no installation {jkt}")));
@@ -161,7 +161,7 @@ async fn show(context: &Context, jkt: &str) -> Result<Outcome> {
 }
 
 /// One installation, and what the audit says of it.
-async fn facts(context: &Context, jkt: &str, row: &Row) -> Result<InstanceFacts> {
+async fn read_facts(context: &Context, jkt: &str, row: &Row) -> Result<InstanceFacts> {
     let client_id = row.text(0)?.to_owned();
     let used = context.store.one(USED, &[client_id.as_str().into(), jkt.into()]).await?;
     let filter = audit::Filter { client: Some(client_id.clone()), instance: Some(jkt.to_owned()), ..audit::Filter::default() };

@@ -1,6 +1,6 @@
 //! The keys that sign tokens.
 
-use super::paging::{cut, fetched};
+use super::paging::{cut_page, rows_to_fetch};
 use super::{Actor, Context, Outcome, Paging, Problem, Result, rewrap};
 use crate::store::NotApplied;
 use crate::tokens::keys;
@@ -52,7 +52,7 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: KeyOperatio
 async fn list(context: &Context, paging: &Paging) -> Result<Keys> {
     let size = paging.size()?;
     let mut keys = Vec::new();
-    for row in context.store.all_stale(LIST, &[paging.after().into(), fetched(size).into()]).await? {
+    for row in context.store.all_stale(LIST, &[paging.after().into(), rows_to_fetch(size).into()]).await? {
         keys.push(KeyLine {
             kid: row.text(0)?.to_owned(),
             alg: row.text(1)?.to_owned(),
@@ -61,7 +61,7 @@ async fn list(context: &Context, paging: &Paging) -> Result<Keys> {
             published_until_ms: row.int(4)?,
         });
     }
-    let next = cut(&mut keys, size, |it| it.kid.clone());
+    let next = cut_page(&mut keys, size, |it| it.kid.clone());
     Ok(Keys { keys, next })
 }
 

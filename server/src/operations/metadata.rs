@@ -89,7 +89,7 @@ impl Reader {
 
     fn list(&mut self, name: &str) -> Option<Vec<String>> {
         let value = self.members.remove(name)?;
-        let read: Option<Vec<String>> = value.as_array().and_then(|it| it.iter().map(|it| it.as_str().map(str::to_owned)).collect());
+        let read: Option<Vec<String>> = value.as_array().and_then(|all| all.iter().map(|it| it.as_str().map(str::to_owned)).collect());
         if read.is_none() {
             self.problems.push(format!("{name}: must be an array of texts"));
         }
@@ -99,7 +99,7 @@ impl Reader {
     fn client(&mut self, config: &Config) -> config::Client {
         let grants = self.list("grant_types");
         let redirect_uris = self.list("redirect_uris").unwrap_or_default();
-        let alone = grants.as_ref().is_some_and(|it| it.iter().all(|it| it == "client_credentials"));
+        let alone = grants.as_ref().is_some_and(|all| all.iter().all(|it| it == "client_credentials"));
         // RFC 7591 has no word for an app; OpenID Connect Registration says native or web, and web is the default.
         let kind = match self.text("application_type").as_deref() {
             _ if alone && redirect_uris.is_empty() => ClientKind::Service,
@@ -121,7 +121,7 @@ impl Reader {
             }
             client.grants = Some(grants.into_iter().filter(|it| GRANTS.contains(&it.as_str())).collect());
         }
-        if self.list("response_types").is_some_and(|it| it.iter().any(|it| it != "code")) {
+        if self.list("response_types").is_some_and(|all| all.iter().any(|it| it != "code")) {
             self.problems.push("response_types: only code".to_owned());
         }
         // RFC 7591 2: absent means client_secret_basic; an app cannot keep one.

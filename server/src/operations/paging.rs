@@ -32,13 +32,13 @@ impl Paging {
 }
 
 /// Leaves `size` rows; answers the key of the last one if there were more.
-pub(super) fn cut<T>(rows: &mut Vec<T>, size: usize, key: impl Fn(&T) -> String) -> Option<String> {
+pub(super) fn cut_page<T>(rows: &mut Vec<T>, size: usize, key: impl Fn(&T) -> String) -> Option<String> {
     let more = rows.len() > size;
     rows.truncate(size);
     rows.last().filter(|_| more).map(key)
 }
 
 /// One more than a page has, for a statement's LIMIT.
-pub(super) fn fetched(size: usize) -> i64 {
+pub(super) fn rows_to_fetch(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::from(MOST)) + 1
 }

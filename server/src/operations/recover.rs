@@ -79,7 +79,7 @@ fn parse(text: &str) -> Result<Vec<Json>> {
 }
 
 /// The sessions that are open, by the name that the audit gives them.
-async fn open_sessions(context: &Context) -> Result<BTreeMap<String, [u8; 16]>> {
+async fn read_open_sessions(context: &Context) -> Result<BTreeMap<String, [u8; 16]>> {
     let (mut names, mut after) = (BTreeMap::new(), Vec::new());
     loop {
         let rows = context.store.all(OPEN, &[Value::from(after)]).await?;
@@ -96,7 +96,7 @@ async fn open_sessions(context: &Context) -> Result<BTreeMap<String, [u8; 16]>> 
 
 /// Ends again what the entries say had ended, and counts what they cannot bring back.
 async fn replay(context: &Context, actor: &Actor, entries: &[Json]) -> Result<Replayed> {
-    let names = open_sessions(context).await?;
+    let names = read_open_sessions(context).await?;
     let (mut ended_again, mut lost) = (0, BTreeSet::new());
     for entry in entries.iter().filter(|it| it["outcome"] != "failed") {
         if entry["event"] == "instance_revoked" {
@@ -109,7 +109,7 @@ async fn replay(context: &Context, actor: &Actor, entries: &[Json]) -> Result<Re
             }
         }
         let mut change = context.change(actor);
-        again(&mut change, entry, &names, &mut lost);
+        add_ends(&mut change, entry, &names, &mut lost);
         if !change.is_empty() {
             change.audit(actor.entry("ended_again").with("was", entry["event"].clone()).with("at", entry["at"].clone()));
             context.store.apply(change).await?;
@@ -120,7 +120,7 @@ async fn replay(context: &Context, actor: &Actor, entries: &[Json]) -> Result<Re
 }
 
 /// Adds to `change` what ends again, and to `lost` what cannot be brought back.
-fn again(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, lost: &mut BTreeSet<String>) {
+fn add_ends(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, lost: &mut BTreeSet<String>) {
     let text = |name: &str| entry[name].as_str().unwrap_or_default();
     let now_ms = change.now_ms();
     match text("event") {
@@ -142,13 +142,13 @@ fn again(change: &mut Change, entry: &Json, names: &BTreeMap<String, [u8; 16]>, 
             change.run_expecting(END_APP, vec![text("account").into(), client.into(), now_ms.into()], Expect::Any);
         }
         event => {
-            of_account(change, event, text("account"), lost);
-            of_client(change, event, text("client"), entry["detail"]["jkt"].as_str());
+            add_end_of_account(change, event, text("account"), lost);
+            add_end_of_client(change, event, text("client"), entry["detail"]["jkt"].as_str());
         }
     }
 }
 
-fn of_account(change: &mut Change, event: &str, account: &str, lost: &mut BTreeSet<String>) {
+fn add_end_of_account(change: &mut Change, event: &str, account: &str, lost: &mut BTreeSet<String>) {
     let now_ms = change.now_ms();
     let end_account = |change: &mut Change| change.run_expecting(END_ACCOUNT, vec![account.into(), now_ms.into()], Expect::Any);
     match event {
@@ -181,7 +181,7 @@ fn of_account(change: &mut Change, event: &str, account: &str, lost: &mut BTreeS
     }
 }
 
-fn of_client(change: &mut Change, event: &str, client: &str, jkt: Option<&str>) {
+fn add_end_of_client(change: &mut Change, event: &str, client: &str, jkt: Option<&str>) {
     match event {
         "client_sessions_ended" => cutoff::cut(change, client),
         "client_disabled" => {

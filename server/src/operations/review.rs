@@ -174,7 +174,7 @@ fn issuer_findings(config: &Config) -> Vec<Finding> {
     let open = config.issuer.starts_with("https://") && config.tls.is_none() && config.trusted_proxies.is_empty();
     weak(open, "no [tls] and no trusted_proxies: who ends TLS? Callers' addresses will be the proxy's");
     weak(!config.attestation.simulated_roots.is_empty(), "[attestation] simulated_roots: simulated phones pass for genuine ones");
-    let android = config.client.values().any(|it| it.attestation.as_ref().is_some_and(|it| it.android.is_some()));
+    let android = config.client.values().filter_map(|it| it.attestation.as_ref()).any(|it| it.android.is_some());
     let listless = config.attestation.status_source(config.development).is_none();
     weak(android && listless, "no status list of Android's attestation keys (off, or development): leaked keys pass for genuine ones");
     weak(!config.dpop.nonce, "dpop.nonce = false: who has an app in hand for a moment can make proofs for all time to come");

@@ -42,7 +42,7 @@ pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<
     };
     let signing = context.store.all_stale(SIGNING, &[context.now_ms.into()]).await?;
     let kid = |alg: Algorithm| {
-        let of_alg = signing.iter().filter(|it| it.text(1).is_ok_and(|it| it == alg.as_str()));
+        let of_alg = signing.iter().filter(|row| row.text(1).is_ok_and(|it| it == alg.as_str()));
         of_alg.filter_map(|it| Some((it.int(2).ok()?, it.text(0).ok()?.to_owned()))).max().map(|it| it.1)
     };
     let wish = Wish {

@@ -1,6 +1,6 @@
 //! The people: who there is, and what is known of one.
 
-use super::paging::{cut, fetched};
+use super::paging::{cut_page, rows_to_fetch};
 use super::{Actor, Context, Outcome, Paging, Problem, Result, Sensitive, users_change};
 use crate::login::accounts::{self, Found};
 use crate::sessions;
@@ -158,12 +158,12 @@ pub(super) async fn find(context: &Context, user: &str) -> Result<Found> {
 }
 
 /// How many sessions of a person are open.
-pub(super) async fn open_sessions(context: &Context, account: &str) -> Result<usize> {
+pub(super) async fn count_open_sessions(context: &Context, account: &str) -> Result<usize> {
     let row = context.store.one(OPEN, &[account.into()]).await?;
     Ok(row.map(|it| it.int(0)).transpose()?.and_then(|it| usize::try_from(it).ok()).unwrap_or(0))
 }
 
-pub(super) async fn factors(context: &Context, account: &str) -> Result<Factors> {
+pub(super) async fn count_factors(context: &Context, account: &str) -> Result<Factors> {
     let mut factors = Factors::default();
     for row in context.store.all(FACTORS, &[account.into()]).await? {
         let count = usize::try_from(row.int(1)?).unwrap_or(0);
@@ -180,10 +180,10 @@ pub(super) async fn factors(context: &Context, account: &str) -> Result<Factors>
 async fn list(context: &Context, paging: &Paging) -> Result<Users> {
     let size = paging.size()?;
     let mut users = Vec::new();
-    for row in context.store.all_stale(LIST, &[paging.after().into(), fetched(size).into()]).await? {
+    for row in context.store.all_stale(LIST, &[paging.after().into(), rows_to_fetch(size).into()]).await? {
         users.push(UserLine { user: row.text(0)?.to_owned(), sub: row.text(1)?.to_owned(), state: row.text(2)?.to_owned() });
     }
-    let next = cut(&mut users, size, |it| it.user.clone());
+    let next = cut_page(&mut users, size, |it| it.user.clone());
     Ok(Users { users, next })
 }
 
@@ -196,8 +196,8 @@ async fn show(context: &Context, user: &str) -> Result<UserFacts> {
     for row in store.all(NAMES, &[sub.as_str().into()]).await? {
         names.push(row.text(0)?.to_owned());
     }
-    let (sessions, more_sessions) = sessions_of(context, &sub).await?;
-    let (apps, more_apps) = apps_of(context, &sub).await?;
+    let (sessions, more_sessions) = read_sessions(context, &sub).await?;
+    let (apps, more_apps) = read_apps(context, &sub).await?;
     Ok(UserFacts {
         state: row.text(0)?.to_owned(),
         names,
@@ -206,7 +206,7 @@ async fn show(context: &Context, user: &str) -> Result<UserFacts> {
         display_name: row.opt_text(3)?.map(str::to_owned),
         claims: serde_json::from_str(row.text(5)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?,
         created_ms: row.int(4)?,
-        factors: factors(context, &sub).await?,
+        factors: count_factors(context, &sub).await?,
         sessions,
         apps,
         more: more_sessions || more_apps,
@@ -214,9 +214,9 @@ async fn show(context: &Context, user: &str) -> Result<UserFacts> {
     })
 }
 
-async fn sessions_of(context: &Context, sub: &str) -> Result<(Vec<Session>, bool)> {
+async fn read_sessions(context: &Context, sub: &str) -> Result<(Vec<Session>, bool)> {
     let mut found = Vec::new();
-    for row in context.store.all(SESSIONS, &[sub.into(), fetched(MOST_SHOWN).into()]).await? {
+    for row in context.store.all(SESSIONS, &[sub.into(), rows_to_fetch(MOST_SHOWN).into()]).await? {
         let id = row.bytes(0)?.try_into().map_err(|_| Problem::fault("a session id has 16 bytes"))?;
         found.push(Session {
             session: sessions::public_name(&context.keyring, &id),
@@ -226,13 +226,13 @@ async fn sessions_of(context: &Context, sub: &str) -> Result<(Vec<Session>, bool
             amr: row.text(4)?.split_whitespace().map(str::to_owned).collect(),
         });
     }
-    let more = cut(&mut found, MOST_SHOWN, |it| it.session.clone()).is_some();
+    let more = cut_page(&mut found, MOST_SHOWN, |it| it.session.clone()).is_some();
     Ok((found, more))
 }
 
-async fn apps_of(context: &Context, sub: &str) -> Result<(Vec<App>, bool)> {
+async fn read_apps(context: &Context, sub: &str) -> Result<(Vec<App>, bool)> {
     let mut found = Vec::new();
-    for row in context.store.all(APPS, &[sub.into(), fetched(MOST_SHOWN).into()]).await? {
+    for row in context.store.all(APPS, &[sub.into(), rows_to_fetch(MOST_SHOWN).into()]).await? {
         found.push(App {
             client_id: row.text(0)?.to_owned(),
             scope: row.text(1)?.to_owned(),
@@ -241,6 +241,6 @@ async fn apps_of(context: &Context, sub: &str) -> Result<(Vec<App>, bool)> {
             suspected_ms: Some(row.int(4)?).filter(|it| *it > 0),
         });
     }
-    let more = cut(&mut found, MOST_SHOWN, |it| it.client_id.clone()).is_some();
+    let more = cut_page(&mut found, MOST_SHOWN, |it| it.client_id.clone()).is_some();
     Ok((found, more))
 }

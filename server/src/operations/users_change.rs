@@ -1,6 +1,6 @@
 //! What an operator changes about a person.
 
-use super::users::{factors, find, open_sessions};
+use super::users::{count_factors, count_open_sessions, find};
 use super::{Actor, Context, Outcome, Problem, Result, Sensitive};
 use crate::login::accounts::{self, Hashers, NewAccount};
 use crate::store::{Change, Expect, NotApplied};
@@ -88,7 +88,7 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
 
 pub async fn remove_totp(context: &Context, actor: &Actor, user: String) -> Result<Outcome> {
     let sub = find(context, &user).await?.id;
-    let has = factors(context, &sub).await?;
+    let has = count_factors(context, &sub).await?;
     if has.totp + has.recovery == 0 {
         return Err(Problem::not_found(format!("{user} has no authenticator and no recovery codes; nothing was changed")));
     }
@@ -102,7 +102,7 @@ pub async fn remove_totp(context: &Context, actor: &Actor, user: String) -> Resu
 
 pub async fn delete(context: &Context, actor: &Actor, user: String, confirmed: bool) -> Result<Outcome> {
     let sub = find(context, &user).await?.id;
-    let sessions = open_sessions(context, &sub).await?;
+    let sessions = count_open_sessions(context, &sub).await?;
     if !confirmed {
         return Err(Problem::forbidden(format!("this would delete {user} (sub {sub}, {sessions} open sessions) for good; say --yes")));
     }
@@ -123,7 +123,7 @@ pub fn forget_rows(change: &mut Change, account: &str) {
 
 pub async fn end_sessions(context: &Context, actor: &Actor, user: String) -> Result<Outcome> {
     let sub = find(context, &user).await?.id;
-    let sessions = open_sessions(context, &sub).await?;
+    let sessions = count_open_sessions(context, &sub).await?;
     let mut change = context.change(actor);
     accounts::end_sessions(&mut change, &sub);
     change.audit(actor.entry("sessions_ended").account(sub.as_str()).with("sessions", sessions));

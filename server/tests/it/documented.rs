@@ -61,7 +61,7 @@ fn every_command_is_documented_with_its_options() {
     for (words, section) in &sections {
         for option in section.split("`--").skip(1).map(|it| it.split(['`', ' ']).next().unwrap()) {
             let known = commands[words].get_arguments().any(|it| it.get_long() == Some(option));
-            let elsewhere = commands.values().any(|it| it.get_arguments().any(|it| it.get_long() == Some(option)));
+            let elsewhere = commands.values().flat_map(clap::Command::get_arguments).any(|it| it.get_long() == Some(option));
             assert!(known || elsewhere, "{words}: there is no --{option}");
         }
     }
