@@ -32,7 +32,7 @@ struct Message {
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Answer {
-    Done { outcome: Outcome, secrets: BTreeMap<String, Carried> },
+    Done { outcome: Box<Outcome>, secrets: BTreeMap<String, Carried> },
     Problem(Problem),
 }
 
@@ -174,7 +174,7 @@ async fn carry_out(
     Some(match done? {
         Ok(mut outcome) => {
             let secrets = outcome.take_secrets().into_iter().map(|(whose, secret)| (whose, secret.into())).collect();
-            Answer::Done { outcome, secrets }
+            Answer::Done { outcome: Box::new(outcome), secrets }
         }
         Err(problem) => Answer::Problem(problem),
     })
@@ -223,7 +223,7 @@ impl Connection {
         match serde_json::from_str(&line) {
             Ok(Answer::Done { mut outcome, secrets }) => {
                 outcome.give_secrets(secrets.into_iter().map(|(whose, secret)| (whose, secret.into())).collect());
-                Ok(outcome)
+                Ok(*outcome)
             }
             Ok(Answer::Problem(problem)) => Err(problem),
             Err(_) => Err(Problem::fault("the running server answered oddly; is it of another version?")),

@@ -20,7 +20,9 @@ pub fn read_password(user: &str) -> Result<Sensitive, Problem> {
 }
 
 fn prompt(text: &str) -> Result<Sensitive, Problem> {
-    eprintln!("{text}");
+    if std::io::stdin().is_terminal() {
+        eprintln!("{text}");
+    }
     let mut line = Zeroizing::new(String::new());
     std::io::stdin().read_line(&mut line).map_err(|it| Problem::fault(it.to_string()))?;
     Ok(Sensitive::new(line.trim_end_matches(['\r', '\n']).to_owned()))

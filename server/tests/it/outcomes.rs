@@ -259,6 +259,12 @@ async fn refusals_say_what_was_wrong() {
             assert_eq!(code, Some(0), "{error}");
         }
     }
+    for (password, code) in [("short\n", 1), ("a long password\n", 0)] {
+        let (ended, said, error) = symbolon(&world.file(), &["user", "password", "alice", "--json"], password).await;
+        assert_eq!((ended, said.is_empty()), (Some(code), code == 1), "{error}");
+        let problem = serde_json::from_str::<Json>(&error).unwrap_or_default();
+        assert_eq!(problem["problem"]["kind"] == "invalid", code == 1, "{error}");
+    }
     let (code, said, error) = symbolon(&world.file(), &["user", "shwo", "alice", "--json"], "").await;
     assert_eq!((code, said.as_str()), (Some(2), ""), "{error}");
     assert_eq!(serde_json::from_str::<Json>(&error).unwrap()["problem"]["kind"], "invalid");
