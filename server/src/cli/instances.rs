@@ -116,6 +116,9 @@ async fn revoke(desk: &mut Desk, screen: &Screen, selection: &Selection, preview
             Some(next) => after = Some(next),
             None => break,
         }
+        if !preview {
+            screen.remark(&format!("{} revoked so far", counted(all.instances.len(), "installation")));
+        }
     }
     screen.outcome(&Outcome::InstancesRevoked(all), |outcome| match outcome {
         Outcome::InstancesRevoked(all) => vec![summary(all)],

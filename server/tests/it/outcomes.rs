@@ -339,6 +339,7 @@ async fn a_large_revocation_reaches_every_installation() {
         assert_eq!(world.audited("instance_revoked").await, 0, "a preview does nothing");
         let (code, said, error) = symbolon(&world.file(), &["instance", "revoke", "--client", "shop-ios"], "").await;
         assert_eq!((code, said.as_str()), (Some(0), "1050 installations are revoked; 0 grants ended\n"), "{error}");
+        assert_eq!(error, "1000 installations revoked so far\n");
         assert_eq!(world.audited("instance_revoked").await, 1_050);
         let left = answer(&world, &["instance", "show", "key-1"]).await;
         let states: Vec<&Json> = left["installations"].as_array().unwrap().iter().map(|it| &it["state"]).collect();
