@@ -164,7 +164,9 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|it| ConfigError { file: name.clone(), problems: vec![format!("{it}. `symbolon init` writes a starting file")] })?;
         let config = Self::from_text(&text, &name, &|it| std::env::var(it).ok())?;
+        // As `serve::base_of` has it: a file that is named alone is in the present directory.
         Ok(match path.parent() {
+            Some(base) if base.as_os_str().is_empty() => config.below(Path::new(".")),
             Some(base) => config.below(base),
             None => config,
         })
