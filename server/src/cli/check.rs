@@ -1,8 +1,8 @@
 //! `symbolon check`: the configuration as a security reviewer reads it.
 
 use super::desk::Desk;
-use super::read_file;
 use super::screen::{Screen, Stop};
+use super::text::read_file;
 use crate::operations::{Finding, Operation, Outcome, ProblemKind, Review, ReviewOperation, Section, Subject, review};
 
 /// 0: nothing wrong; 2: weak spots and `--strict`.

@@ -3,7 +3,8 @@
 use super::desk::Desk;
 use super::lists::{self, List, ListArgs};
 use super::screen::{Screen, Stop, unexpected};
-use super::{read_file, secrets, shown};
+use super::secrets;
+use super::text::{read_file, shown};
 use crate::operations::{ClientLine, ClientOperation, ClientSource, Imported, Operation, Outcome, Problem, Sensitive};
 use clap::Subcommand;
 use std::collections::BTreeMap;

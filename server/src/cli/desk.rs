@@ -1,12 +1,12 @@
 //! Who carries operations out: the running server if there is one, else this process on a store that it opens for them alone.
 
-use super::admin::{self, Connection};
 use super::screen::Stop;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::core::{self, Core};
+use crate::core;
 use crate::operations::{self, Actor, Context, Operation, Outcome, Problem};
 use crate::seal::KeyRing;
+use crate::serve::admin::{self, Connection};
 use crate::serve::{base_of, database, system_clock};
 use crate::store::{Store, StoreOptions};
 use std::path::{Path, PathBuf};
@@ -82,17 +82,5 @@ impl Desk {
         if let Some(Place::Store(offline)) = self.place.take() {
             offline.context.store.close().await;
         }
-    }
-}
-
-/// What operations work on inside a running server.
-pub fn context_of(core: &Core) -> Context {
-    Context {
-        schedule: core::schedule(&core.config),
-        config: Arc::clone(&core.config),
-        store: core.store.clone(),
-        keyring: core.keyring.clone(),
-        base: core.base.clone(),
-        now_ms: core.now_ms(),
     }
 }

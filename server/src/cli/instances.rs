@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::lists::{self, List, ListArgs};
 use super::screen::{Screen, Stop, unexpected};
-use super::{counted, shown};
+use super::text::{counted, shown};
 use crate::operations::{InstanceFacts, InstanceLine, InstanceOperation, MOST_HISTORY, Operation, Outcome, Revoked, Selection};
 use clap::Subcommand;
 

@@ -3,7 +3,7 @@
 use super::desk::Desk;
 use super::lists::{self, List, ListArgs};
 use super::screen::{Screen, Stop};
-use super::shown;
+use super::text::shown;
 use crate::operations::{KeyLine, KeyOperation, Operation, Outcome, Rewrapped, TokenOperation};
 use clap::Subcommand;
 

@@ -1,8 +1,7 @@
 //! The commands. Each reads its arguments, the terminal and files, makes operations of them (`operations`), and prints the outcomes:
-//! for a tired operator, or with `--json` for a program. A running server carries the operations out (`admin`); else the command
+//! for a tired operator, or with `--json` for a program. A running server carries the operations out (`serve::admin`); else the command
 //! opens the store itself (`desk`).
 
-pub mod admin;
 mod audit;
 mod check;
 mod clients;
@@ -16,6 +15,7 @@ mod reference;
 mod screen;
 mod secrets;
 mod terminal;
+mod text;
 mod users;
 
 use crate::config::Config;
@@ -192,19 +192,4 @@ async fn at_desk(desk: &mut Desk, screen: &Screen, command: Command) -> Result<u
         Command::Check { strict, store } => check::check(desk, screen, strict, store).await,
         Command::Serve | Command::Init { .. } | Command::Config => Err(Fault::new("this command has no operation").into()),
     }
-}
-
-/// A file that a command names.
-fn read_file(path: &Path) -> Result<String, Problem> {
-    std::fs::read_to_string(path).map_err(|it| Problem::invalid(format!("{}: {it}", path.display())))
-}
-
-/// An instant for people.
-fn shown(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map(|it| it.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()).unwrap_or_default()
-}
-
-/// "1 grant", "2 grants".
-fn counted(count: usize, one: &str) -> String {
-    format!("{count} {one}{}", if count == 1 { "" } else { "s" })
 }

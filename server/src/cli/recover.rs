@@ -1,8 +1,8 @@
 //! `symbolon recover`: after the store was restored from a copy.
 
 use super::desk::Desk;
-use super::read_file;
 use super::screen::{Screen, Stop};
+use super::text::read_file;
 use crate::operations::{Operation, Outcome, RecoverOperation, Recovered};
 use std::path::Path;
 

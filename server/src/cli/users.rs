@@ -3,7 +3,8 @@
 use super::desk::Desk;
 use super::lists::{self, List, ListArgs};
 use super::screen::{Screen, Stop};
-use super::{counted, shown, terminal};
+use super::terminal;
+use super::text::{counted, shown};
 use crate::operations::{Operation, Outcome, Problem, UserFacts, UserLine, UserOperation};
 use clap::Subcommand;
 use std::collections::BTreeMap;

@@ -1,6 +1,7 @@
 //! Who carries out an operation. The actor comes from the door through which the operation came, never from its message.
 
-use super::{Operation, Problem, Result};
+use super::operation::Operation;
+use super::problem::{Problem, Result};
 use crate::audit::Entry;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;

@@ -1,67 +1,12 @@
 //! The audit, read page by page: backwards from the newest entry, or forwards as a follower does.
 
+use super::context::Context;
+use super::operation::{AuditFilter, AuditOperation, Instant};
+use super::outcome::{AuditEntries, Outcome};
 use super::paging::MOST;
-use super::{Context, Outcome, Problem, Result};
+use super::problem::{Problem, Result};
 use crate::audit::{self, Cursor, Filter};
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 use symbolon_oauth::base64url;
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum AuditOperation {
-    /// The newest entries. `next` leads to older ones.
-    Newest {
-        filter: AuditFilter,
-        /// 0 to 1000.
-        limit: u32,
-        before: Option<String>,
-        /// Only up to the instant from which a follower goes on; `end` is that place.
-        settled: bool,
-    },
-    /// The entries that come next. `next` leads to newer ones; it is always there, because there will be newer ones.
-    Following {
-        filter: AuditFilter,
-        /// Absent: from the beginning.
-        after: Option<String>,
-        /// Never past an entry that is still being committed, so that none is missed.
-        settled: bool,
-    },
-}
-
-/// Absent means any.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuditFilter {
-    pub event: Option<String>,
-    /// `ok`, `refused` or `failed`.
-    pub outcome: Option<String>,
-    pub account: Option<String>,
-    pub client_id: Option<String>,
-    /// The key of an installation.
-    pub instance: Option<String>,
-    pub since: Option<Instant>,
-    pub until: Option<Instant>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Instant {
-    AtMs(i64),
-    /// This long before the operation, by the server's clock.
-    AgoMs(i64),
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct AuditEntries {
-    /// Oldest first.
-    pub entries: Vec<Json>,
-    pub next: Option<String>,
-    /// More entries are there already.
-    pub more: bool,
-    /// Where a follower goes on.
-    pub end: Option<String>,
-}
 
 impl Instant {
     fn ms(self, now_ms: i64) -> i64 {

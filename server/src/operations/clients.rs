@@ -1,96 +1,19 @@
 //! Applications: those of the configuration file and those that were registered by import.
 
+use super::actor::Actor;
+use super::context::Context;
+use super::find_client::{find_or_refuse, state_in_file};
+use super::operation::ClientOperation;
+use super::outcome::{ClientFacts, ClientLine, ClientSource, Clients, Outcome, SecretFacts};
+use super::paging::Paging;
 use super::paging::{cut_page, rows_to_fetch};
-use super::{Actor, Context, Outcome, Paging, Problem, Result, Sensitive, cutoff, import};
+use super::problem::{Problem, Result};
+use super::{cutoff, import};
 use crate::config::Client;
 use crate::store::{NotApplied, Row};
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 use std::ops::Bound;
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum ClientOperation {
-    /// Registers clients.
-    Import {
-        /// Registered clients of the same client_id are replaced.
-        replace: bool,
-        /// Only says what would happen.
-        dry_run: bool,
-        /// Client metadata (RFC 7591 2) as JSON, one object or an array. It may hold secrets.
-        #[serde(skip)]
-        metadata: Sensitive,
-    },
-    List {
-        paging: Paging,
-    },
-    Show {
-        client_id: String,
-    },
-    Disable {
-        client_id: String,
-    },
-    Enable {
-        client_id: String,
-    },
-    /// Ends everything that the client has got so far.
-    EndSessions {
-        client_id: String,
-        preview: bool,
-    },
-}
-
-/// A page of clients: first those of the file, then the registered ones.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Clients {
-    pub clients: Vec<ClientLine>,
-    pub next: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ClientLine {
-    pub client_id: String,
-    pub source: ClientSource,
-    /// `active`, `disabled`; `hidden` when the file has a client of the same client_id.
-    pub state: String,
-    /// Absent for what cannot be read.
-    pub kind: Option<String>,
-    pub authentication: Option<String>,
-    pub name: Option<String>,
-    /// When it was registered.
-    pub created_ms: Option<i64>,
-    /// Why it cannot be read.
-    pub problem: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientSource {
-    File,
-    Registered,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ClientFacts {
-    pub client_id: String,
-    pub source: ClientSource,
-    pub state: String,
-    /// What is known of the client's secret. The secret itself and its digest are never shown.
-    pub secret: Option<SecretFacts>,
-    /// The client as the configuration file would say it, without its secret.
-    pub metadata: Json,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SecretFacts {
-    /// `argon2id` or `hmac-sha256`.
-    pub digest: String,
-    /// The master key without which the secret never fits.
-    pub master_key: Option<u8>,
-}
-
 const LIST: &str = "SELECT id, state, body, created_ms FROM client WHERE id > $1 ORDER BY id LIMIT $2";
-const READ: &str = "SELECT body, state FROM client WHERE id = $1";
 const SET_STATE: &str = "UPDATE client SET state = $2 WHERE id = $1";
 /// Keys of a page say of which of the two sources it is.
 const FILE: &str = "file:";
@@ -107,30 +30,6 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: ClientOpera
         ClientOperation::Enable { client_id } => set_state(context, actor, client_id, "active").await,
         ClientOperation::EndSessions { client_id, preview } => cutoff::end_sessions(context, actor, client_id, preview).await,
     }
-}
-
-/// A client, wherever it comes from.
-pub(super) struct Known {
-    pub client: Client,
-    source: ClientSource,
-    state: String,
-}
-
-pub(super) async fn find(context: &Context, client_id: &str) -> Result<Option<Known>> {
-    if let Some(client) = context.config.client.get(client_id) {
-        return Ok(Some(Known { client: client.clone(), source: ClientSource::File, state: state_in_file(client).to_owned() }));
-    }
-    let Some(row) = context.store.one(READ, &[client_id.into()]).await? else { return Ok(None) };
-    let client = serde_json::from_str(row.text(0)?).map_err(|it| Problem::fault(format!("client {client_id} cannot be read: {it}")))?;
-    Ok(Some(Known { client, source: ClientSource::Registered, state: row.text(1)?.to_owned() }))
-}
-
-pub(super) async fn find_or_refuse(context: &Context, client_id: &str) -> Result<Known> {
-    find(context, client_id).await?.ok_or_else(|| Problem::not_found(format!("there is no client {client_id}")))
-}
-
-fn state_in_file(client: &Client) -> &'static str {
-    if client.disabled { "disabled" } else { "active" }
 }
 
 async fn list(context: &Context, paging: &Paging) -> Result<Clients> {

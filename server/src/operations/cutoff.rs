@@ -1,7 +1,11 @@
 //! One row ends everything that a client has got so far, and nothing that it gets from now on. It is read at every use of a grant
 //! or token, and told to the APIs that check tokens themselves.
 
-use super::{Actor, Context, Outcome, Problem, Result, clients};
+use super::actor::Actor;
+use super::context::Context;
+use super::find_client;
+use super::outcome::Outcome;
+use super::problem::{Problem, Result};
 use crate::store::{Change, Expect};
 
 const GRANTS: &str = "SELECT COUNT(*), COUNT(DISTINCT g.account) FROM app_grant g JOIN session s ON s.id = g.session \
@@ -22,7 +26,7 @@ pub async fn end_sessions(context: &Context, actor: &Actor, client_id: String, p
     let row = counted.ok_or_else(|| Problem::fault("a count has one row"))?;
     let (grants, people) = (row.int(0)?, row.int(1)?);
     // A client that is gone from the configuration may have left grants behind.
-    if grants == 0 && clients::find(context, &client_id).await?.is_none() {
+    if grants == 0 && find_client::find(context, &client_id).await?.is_none() {
         return Err(Problem::not_found(format!("there is no client {client_id}")));
     }
     if !preview {

@@ -1,42 +1,16 @@
 //! Registering clients from a file of metadata: each entry is judged by itself, and the answer says for each what was accepted or
 //! why not.
 
+use super::actor::Actor;
+use super::context::Context;
 use super::metadata::{self, Read};
-use super::{Actor, Context, Outcome, Problem, Result, Sensitive};
+use super::outcome::{Imported, ImportedClient, Outcome};
+use super::problem::{Problem, Result};
+use super::sensitive::Sensitive;
 use crate::clients;
 use crate::store::NotApplied;
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Imported {
-    /// One for each entry of the file, in its order.
-    pub clients: Vec<ImportedClient>,
-    pub accepted: usize,
-    pub refused: usize,
-    /// Nothing was done.
-    pub dry_run: bool,
-    /// Secrets that were made, by client_id. They are shown once and kept nowhere.
-    #[serde(skip)]
-    pub secrets: BTreeMap<String, Sensitive>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ImportedClient {
-    /// What the file calls it: its client_id or client_name, or its place.
-    pub name: String,
-    /// Absent for what was refused.
-    pub client_id: Option<String>,
-    pub accepted: bool,
-    /// The entry had no secret and needs one, so that one was made.
-    pub secret_made: bool,
-    /// Members that were read but are not used.
-    pub notes: Vec<String>,
-    /// Every reason why it was refused.
-    pub problems: Vec<String>,
-}
 
 const STATE: &str = "SELECT state FROM client WHERE id = $1";
 const ADD: &str = "INSERT INTO client (id, state, body, created_ms) VALUES ($1, 'active', $2, $3) ON CONFLICT (id) DO NOTHING";

@@ -1,42 +1,16 @@
 //! The keys that sign tokens.
 
+use super::actor::Actor;
+use super::context::Context;
+use super::operation::KeyOperation;
+use super::outcome::{KeyLine, Keys, Outcome};
+use super::paging::Paging;
 use super::paging::{cut_page, rows_to_fetch};
-use super::{Actor, Context, Outcome, Paging, Problem, Result, rewrap};
+use super::problem::{Problem, Result};
+use super::rewrap;
 use crate::store::NotApplied;
 use crate::tokens::keys;
-use serde::{Deserialize, Serialize};
 use symbolon_oauth::jwk::Algorithm;
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum KeyOperation {
-    List {
-        paging: Paging,
-    },
-    /// Publishes the next key now; it signs once every cache can know it.
-    Rotate {
-        alg: String,
-        /// The present key is stolen: the new one signs now, and the old ones are withdrawn.
-        at_once: bool,
-    },
-    /// Seals what is kept in the store under the newest master key.
-    Rewrap {},
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Keys {
-    pub keys: Vec<KeyLine>,
-    pub next: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct KeyLine {
-    pub kid: String,
-    pub alg: String,
-    pub signs_from_ms: i64,
-    pub signs_until_ms: i64,
-    pub published_until_ms: i64,
-}
 
 const LIST: &str = "SELECT kid, alg, signs_from_ms, signs_until_ms, published_until_ms FROM signing_key WHERE kid > $1 \
     ORDER BY kid LIMIT $2";

@@ -1,7 +1,7 @@
 //! Client metadata (RFC 7591 2, OpenID Connect Registration 1.0 2) to a client of ours, held to the rules of the configuration file,
 //! or every reason why not.
 
-use super::Sensitive;
+use super::sensitive::Sensitive;
 use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, USER_SCOPES};
 use crate::login::accounts;
 use serde_json::{Map, Value as Json};

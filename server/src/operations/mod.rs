@@ -4,11 +4,16 @@
 mod actor;
 mod audit;
 mod clients;
+mod context;
 mod cutoff;
+mod find_client;
+mod find_user;
 mod import;
+mod installation;
 mod instances;
 mod keys;
 mod metadata;
+mod operation;
 mod outcome;
 mod paging;
 mod problem;
@@ -23,81 +28,20 @@ mod users;
 mod users_change;
 
 pub use actor::{Actor, Claimed};
-pub use audit::{AuditEntries, AuditFilter, AuditOperation, Instant};
-pub use clients::{ClientFacts, ClientLine, ClientOperation, ClientSource, Clients, SecretFacts};
-pub use import::{Imported, ImportedClient};
-pub use instances::{HistoryLine, Installation, InstanceFacts, InstanceLine, InstanceOperation, Instances, MOST_HISTORY};
-pub use keys::{KeyLine, KeyOperation, Keys};
-pub use outcome::Outcome;
+pub use context::Context;
+pub use instances::MOST_HISTORY;
+pub use operation::{
+    AuditFilter, AuditOperation, ClientOperation, InstanceOperation, Instant, KeyOperation, Operation, RecoverOperation, ReviewOperation,
+    Selection, TokenOperation, UserOperation,
+};
+pub use outcome::{
+    App, AuditEntries, ClientFacts, ClientLine, ClientSource, Clients, Factors, Finding, HistoryLine, Imported, ImportedClient,
+    Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, Older, Outcome, Recovered, Replayed, Review, Revoked, Rewrapped,
+    SecretFacts, Section, Session, Subject, TokenPreview, UserFacts, UserLine, Users,
+};
 pub use paging::Paging;
 pub use problem::{Problem, ProblemKind, Result};
-pub use recover::{Recovered, Replayed};
-pub use review::{Finding, Review, Section, Subject};
-pub use revoke::{Revoked, Selection};
-pub use rewrap::{Older, Rewrapped};
 pub use sensitive::Sensitive;
-pub use tokens::{TokenOperation, TokenPreview};
-pub use users::{App, Factors, Session, UserFacts, UserLine, UserOperation, Users};
-
-use crate::config::Config;
-use crate::seal::KeyRing;
-use crate::store::{Change, Store};
-use crate::tokens::keys::Schedule;
-use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
-use std::sync::Arc;
-
-/// Everything an operator can do to the store or to a running server.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Operation {
-    User(UserOperation),
-    Client(ClientOperation),
-    Instance(InstanceOperation),
-    Key(KeyOperation),
-    Token(TokenOperation),
-    Audit(AuditOperation),
-    Review(ReviewOperation),
-    Recover(RecoverOperation),
-}
-
-/// Read a configuration, and what only the store knows, as a security reviewer would.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ReviewOperation {
-    /// The text of the configuration file, which a running server need not have read yet.
-    pub configuration: String,
-}
-
-/// After the store was restored from a copy.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct RecoverOperation {
-    /// Audit entries since the copy was made, one JSON object on each line.
-    pub audit: Option<String>,
-}
-
-/// What operations work on.
-pub struct Context {
-    pub config: Arc<Config>,
-    pub store: Store,
-    pub keyring: KeyRing,
-    /// How signing keys come and go.
-    pub schedule: Schedule,
-    /// Where relative paths of the configuration begin.
-    pub base: PathBuf,
-    /// The instant at which the operation happens.
-    pub now_ms: i64,
-}
-
-impl Context {
-    /// A change whose audit entries carry the actor.
-    fn change(&self, actor: &Actor) -> Change {
-        let mut change = Change::new(self.now_ms);
-        change.set_actor(actor.to_json());
-        change
-    }
-}
 
 /// Carries an operation out for an actor who may do it.
 pub async fn run(context: &Context, actor: &Actor, operation: Operation) -> Result<Outcome> {
@@ -111,32 +55,6 @@ pub async fn run(context: &Context, actor: &Actor, operation: Operation) -> Resu
         Operation::Audit(operation) => audit::run(context, operation).await,
         Operation::Review(operation) => review::run(context, actor, operation).await,
         Operation::Recover(operation) => recover::run(context, actor, operation).await,
-    }
-}
-
-impl Operation {
-    /// A running server reads clients and keys again after an operation that may have changed them.
-    pub fn only_reads(&self) -> bool {
-        match self {
-            Self::User(UserOperation::List { .. } | UserOperation::Show { .. })
-            | Self::Client(ClientOperation::List { .. } | ClientOperation::Show { .. })
-            | Self::Instance(InstanceOperation::List { .. } | InstanceOperation::Show { .. })
-            | Self::Key(KeyOperation::List { .. })
-            | Self::Token(_)
-            | Self::Audit(_)
-            | Self::Review(_) => true,
-            Self::User(_) | Self::Client(_) | Self::Instance(_) | Self::Key(_) | Self::Recover(_) => false,
-        }
-    }
-
-    /// The one secret of an operation. It is never part of the operation's text: whoever carries the operation elsewhere
-    /// carries the secret beside it.
-    pub fn secret_mut(&mut self) -> Option<&mut Sensitive> {
-        match self {
-            Self::User(UserOperation::Add { password, .. } | UserOperation::SetPassword { password, .. }) => Some(password),
-            Self::Client(ClientOperation::Import { metadata, .. }) => Some(metadata),
-            _ => None,
-        }
     }
 }
 

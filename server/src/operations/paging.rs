@@ -1,6 +1,6 @@
 //! Lists are read page by page, by key: no list reads a whole table into memory.
 
-use super::{Problem, Result};
+use super::problem::{Problem, Result};
 use serde::{Deserialize, Serialize};
 
 /// Which part of a list is wanted.

@@ -1,29 +1,18 @@
 //! A store that was restored from an older copy has forgotten what it acknowledged. The epoch rises, which voids every sign-in
 //! under way; codes and request_uris end; what the exported audit says had ended, ends again.
 
-use super::instances::END;
+use super::actor::Actor;
+use super::context::Context;
+use super::installation::END;
+use super::operation::RecoverOperation;
+use super::outcome::{Outcome, Recovered, Replayed};
+use super::problem::{Problem, Result};
 use super::revoke::REVOKE;
-use super::{Actor, Context, Outcome, Problem, RecoverOperation, Result, cutoff, users_change};
+use super::{cutoff, users_change};
 use crate::sessions;
 use crate::store::{Change, Expect, Value};
-use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Recovered {
-    pub epoch: u64,
-    /// Absent: no audit was given, and what had ended after the copy is open again.
-    pub replayed: Option<Replayed>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Replayed {
-    /// How many ends of the audit were carried out again.
-    pub ended_again: usize,
-    /// What cannot be brought back.
-    pub lost: Vec<String>,
-}
 
 const RAISE: &str = "INSERT INTO fact (name, value) VALUES ('epoch', $1) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 const EPOCH: &str = "SELECT value FROM fact WHERE name = 'epoch'";

@@ -1,63 +1,16 @@
 //! The configuration as a security reviewer reads it. Mistakes are found when the file is read; this page is about choices: what a
 //! thief could do with what, and how each app could be impersonated.
 
+use super::actor::Actor;
+use super::context::Context;
+use super::operation::ReviewOperation;
+use super::outcome::{Finding, Outcome, Review, Section, Subject};
+use super::problem::{Problem, Result};
 use super::review_client::{client_findings, fapi_findings, redirect_findings, shared};
-use super::{Actor, Context, Outcome, Problem, Result, ReviewOperation};
 use crate::config::{Api, Client, Config, TokenFormat};
 use crate::login::policy::Policy;
 use crate::store::MOST_OFFSET_MS;
-use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Review {
-    pub sections: Vec<Section>,
-    /// How many findings are weak spots.
-    pub weak: usize,
-    /// Registered clients, nodes and the database were looked at too.
-    pub store_seen: bool,
-}
-
-/// What findings are about.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Section {
-    pub subject: Subject,
-    pub name: String,
-    /// Of an API.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub audience: Option<String>,
-    /// A client that was registered, and is not in the file.
-    pub registered: bool,
-    pub disabled: bool,
-    pub findings: Vec<Finding>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Subject {
-    Issuer,
-    Api,
-    Client,
-    Login,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Finding {
-    /// Somebody could use it; otherwise it is a fact to know.
-    pub weak: bool,
-    pub text: String,
-    /// What in particular.
-    pub details: Vec<String>,
-}
-
-impl Finding {
-    pub(super) fn weak(text: impl Into<String>) -> Self {
-        Self { weak: true, text: text.into(), details: Vec::new() }
-    }
-    pub(super) fn fact(text: impl Into<String>) -> Self {
-        Self { weak: false, text: text.into(), details: Vec::new() }
-    }
-}
 
 impl Section {
     fn new(subject: Subject, name: &str, findings: Vec<Finding>) -> Self {

@@ -1,6 +1,6 @@
 //! What a review says of one client.
 
-use super::Finding;
+use super::outcome::Finding;
 use crate::config::{Client, ClientAuthentication, ClientKind, Config, Dpop, IosBuild, Most, fapi};
 use symbolon_oauth::redirect::{self, RedirectKind};
 

@@ -1,38 +1,15 @@
 //! Refusing installations from now on, and ending what they got: one by its key, or all that were attested in some way.
 
-use super::instances::{END, GRANTS, Installation, key_text, parse_key};
-use super::{Actor, Context, Problem, Result};
+use super::actor::Actor;
+use super::context::Context;
+use super::installation::{END, GRANTS, key_text, parse_key};
+use super::operation::Selection;
+use super::outcome::{Installation, Revoked};
+use super::problem::{Problem, Result};
 use crate::attesting::{android, case};
 use crate::config::{is_at_least, version};
 use crate::store::{Expect, Row};
-use serde::{Deserialize, Serialize};
 use symbolon_attest::status_list;
-
-/// Which installations are meant: all that fit every member that is there. At least one other than `platform` is.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Selection {
-    pub jkt: Option<String>,
-    pub client_id: Option<String>,
-    /// `android`, `ios`, `managed` or `attester`.
-    pub platform: Option<String>,
-    /// Of a certificate in the attestation chain, in hexadecimal.
-    pub serial: Option<String>,
-    /// All of the client's whose app is older.
-    pub app_version_below: Option<String>,
-}
-
-/// One step of a revocation.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Revoked {
-    /// The installations of this step.
-    pub instances: Vec<Installation>,
-    pub grants: usize,
-    /// Nothing was done.
-    pub preview: bool,
-    /// Where the next step begins. Absent: this was the last one.
-    pub next: Option<String>,
-}
 
 pub struct Step {
     pub preview: bool,

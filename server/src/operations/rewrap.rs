@@ -1,34 +1,14 @@
 //! After a new master key was put first in the list, what is sealed in the store moves to it. What is only a MAC cannot move; the
 //! outcome says how long the older keys have to stay for its sake.
 
-use super::{Actor, Context, Problem, Result};
+use super::actor::Actor;
+use super::context::Context;
+use super::outcome::{Older, Rewrapped};
+use super::problem::{Problem, Result};
 use crate::config::{Client, Secret};
 use crate::login::methods::totp;
 use crate::store::{NotApplied, Value};
 use crate::tokens::keys;
-use serde::{Deserialize, Serialize};
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Rewrapped {
-    /// The newest master key, under which everything is sealed now.
-    pub master_key: u8,
-    pub signing_keys: usize,
-    pub authenticators: usize,
-    /// Absent: there is no older master key.
-    pub older: Option<Older>,
-}
-
-/// What still needs the older master keys.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Older {
-    pub master_keys: Vec<u8>,
-    /// Refresh tokens that were not used since need it until then.
-    pub refresh_tokens_until_ms: i64,
-    /// Recovery codes there are in all; those made under an older key work no longer.
-    pub recovery_codes: i64,
-    /// Whose secret is a MAC under an older key and must be made anew.
-    pub remake_secrets_of: Vec<String>,
-}
 
 /// A sealed value begins with the version of its master key: these are the rows of all others.
 const KEYS: &str = "SELECT kid, private FROM signing_key WHERE private < $1 OR private >= $2 LIMIT 100";

@@ -1,41 +1,20 @@
 //! The token that an API would receive, made by the functions that issue tokens, and given to nobody.
 
-use super::{Context, Outcome, Problem, Result, clients, users};
+use super::context::Context;
+use super::operation::TokenOperation;
+use super::outcome::{Outcome, TokenPreview};
+use super::problem::{Problem, Result};
+use super::{find_client, find_user};
 use crate::grants::Person;
 use crate::tokens::preview::{Wish, preview};
-use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
 use symbolon_oauth::jwk::Algorithm;
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum TokenOperation {
-    Preview {
-        client_id: String,
-        scope: Option<String>,
-        /// The audience of the API, where the scopes alone do not say which.
-        resource: Option<String>,
-        /// Absent: a token of the client itself.
-        user: Option<String>,
-    },
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct TokenPreview {
-    pub api: String,
-    pub format: String,
-    /// Absent: an opaque token has none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub header: Option<Json>,
-    pub claims: Json,
-}
 
 const SIGNING: &str = "SELECT kid, alg, signs_from_ms FROM signing_key WHERE signs_from_ms <= $1 AND signs_until_ms > $1";
 const PERSON: &str = "SELECT email, email_verified, name, locale, claims FROM account WHERE id = $1";
 
 pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<Outcome> {
     let TokenOperation::Preview { client_id, scope, resource, user } = operation;
-    let client = clients::find_or_refuse(context, &client_id).await?.client;
+    let client = find_client::find_or_refuse(context, &client_id).await?.client;
     let person = match user {
         Some(user) => Some(person(context, &user).await?),
         None => None,
@@ -58,7 +37,7 @@ pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<
 }
 
 async fn person(context: &Context, user: &str) -> Result<(String, Person)> {
-    let sub = users::find(context, user).await?.id;
+    let sub = find_user::find(context, user).await?.id;
     let gone = || Problem::not_found(format!("nobody signs in as {user}"));
     let row = context.store.one(PERSON, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
     let person = Person {

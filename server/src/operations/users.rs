@@ -1,133 +1,24 @@
 //! The people: who there is, and what is known of one.
 
+use super::actor::Actor;
+use super::context::Context;
+use super::find_user::{count_factors, find};
+use super::operation::UserOperation;
+use super::outcome::{App, Outcome, Session, UserFacts, UserLine, Users};
+use super::paging::Paging;
 use super::paging::{cut_page, rows_to_fetch};
-use super::{Actor, Context, Outcome, Paging, Problem, Result, Sensitive, users_change};
-use crate::login::accounts::{self, Found};
+use super::problem::{Problem, Result};
+use super::users_change;
 use crate::sessions;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
-use std::collections::BTreeMap;
-
-/// `user` is any name with which the person signs in.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum UserOperation {
-    Add {
-        user: String,
-        email: Option<String>,
-        display_name: Option<String>,
-        claims: BTreeMap<String, String>,
-        #[serde(skip)]
-        password: Sensitive,
-    },
-    List {
-        paging: Paging,
-    },
-    Show {
-        user: String,
-    },
-    SetPassword {
-        user: String,
-        #[serde(skip)]
-        password: Sensitive,
-    },
-    /// Only what is named changes.
-    Change {
-        user: String,
-        email: Option<String>,
-        display_name: Option<String>,
-        claims: BTreeMap<String, String>,
-        remove_claims: Vec<String>,
-    },
-    RemoveTotp {
-        user: String,
-    },
-    Delete {
-        user: String,
-        /// Without it the answer is a refusal that says what would go.
-        confirmed: bool,
-    },
-    EndSessions {
-        user: String,
-    },
-    Disable {
-        user: String,
-    },
-    Enable {
-        user: String,
-    },
-}
-
-/// A page of login names; a person may have several.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Users {
-    pub users: Vec<UserLine>,
-    pub next: Option<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct UserLine {
-    pub user: String,
-    pub sub: String,
-    pub state: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct UserFacts {
-    pub sub: String,
-    pub state: String,
-    /// Every name with which the person signs in.
-    pub names: Vec<String>,
-    pub email: Option<String>,
-    pub email_verified: bool,
-    pub display_name: Option<String>,
-    pub claims: Map<String, Json>,
-    pub created_ms: i64,
-    pub factors: Factors,
-    pub sessions: Vec<Session>,
-    pub apps: Vec<App>,
-    /// Not every session or app is here.
-    pub more: bool,
-}
-
-/// How many of each the person has.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Factors {
-    pub password: usize,
-    pub totp: usize,
-    pub recovery: usize,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Session {
-    /// As the audit names it.
-    pub session: String,
-    pub created_ms: i64,
-    pub used_ms: i64,
-    pub acr: String,
-    pub amr: Vec<String>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct App {
-    pub client_id: String,
-    pub scope: String,
-    pub created_ms: i64,
-    pub used_ms: i64,
-    /// Since when two holders of one grant are suspected.
-    pub suspected_ms: Option<i64>,
-}
 
 const LIST: &str = "SELECT n.name, a.id, a.state FROM login_name n JOIN account a ON a.id = n.account WHERE n.name > $1 \
     ORDER BY n.name LIMIT $2";
 const NAMES: &str = "SELECT name FROM login_name WHERE account = $1 ORDER BY name";
 const ACCOUNT: &str = "SELECT state, email, email_verified, name, created_ms, claims FROM account WHERE id = $1";
-const FACTORS: &str = "SELECT kind, COUNT(*) FROM credential WHERE account = $1 GROUP BY kind";
 const SESSIONS: &str = "SELECT id, created_ms, used_ms, acr, amr FROM session WHERE account = $1 AND state = 'active' \
     ORDER BY id LIMIT $2";
 const APPS: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms, g.suspected_ms FROM session s JOIN app_grant g ON g.session = s.id \
     WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active' ORDER BY g.session, g.number LIMIT $2";
-const OPEN: &str = "SELECT COUNT(*) FROM session WHERE account = $1 AND state = 'active'";
 /// Nobody reads more sessions of one person than this.
 const MOST_SHOWN: usize = 200;
 
@@ -150,31 +41,6 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: UserOperati
         UserOperation::Disable { user } => change::set_state(context, actor, user, "disabled").await,
         UserOperation::Enable { user } => change::set_state(context, actor, user, "active").await,
     }
-}
-
-pub(super) async fn find(context: &Context, user: &str) -> Result<Found> {
-    let found = accounts::find_by_login_name(&context.store, user).await?;
-    found.ok_or_else(|| Problem::not_found(format!("nobody signs in as {user}")))
-}
-
-/// How many sessions of a person are open.
-pub(super) async fn count_open_sessions(context: &Context, account: &str) -> Result<usize> {
-    let row = context.store.one(OPEN, &[account.into()]).await?;
-    Ok(row.map(|it| it.int(0)).transpose()?.and_then(|it| usize::try_from(it).ok()).unwrap_or(0))
-}
-
-pub(super) async fn count_factors(context: &Context, account: &str) -> Result<Factors> {
-    let mut factors = Factors::default();
-    for row in context.store.all(FACTORS, &[account.into()]).await? {
-        let count = usize::try_from(row.int(1)?).unwrap_or(0);
-        match row.text(0)? {
-            "password" => factors.password = count,
-            "totp" => factors.totp = count,
-            "recovery" => factors.recovery = count,
-            _ => {}
-        }
-    }
-    Ok(factors)
 }
 
 async fn list(context: &Context, paging: &Paging) -> Result<Users> {

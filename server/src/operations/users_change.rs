@@ -1,7 +1,11 @@
 //! What an operator changes about a person.
 
-use super::users::{count_factors, count_open_sessions, find};
-use super::{Actor, Context, Outcome, Problem, Result, Sensitive};
+use super::actor::Actor;
+use super::context::Context;
+use super::find_user::{count_factors, count_open_sessions, find};
+use super::outcome::Outcome;
+use super::problem::{Problem, Result};
+use super::sensitive::Sensitive;
 use crate::login::accounts::{self, Hashers, NewAccount};
 use crate::store::{Change, Expect, NotApplied};
 use serde_json::{Map, Value as Json};

@@ -2,10 +2,9 @@
 //! (its owner and root) may do everything; nothing of it is reachable from the network. One line of JSON in (`Message`), one line
 //! out (`Answer`), as often as the caller likes. Secrets travel beside operations and outcomes, never in them.
 
-use super::desk::context_of;
 use crate::app::Shared;
 use crate::error::Fault;
-use crate::operations::{self, Actor, Claimed, Operation, Outcome, Problem, Sensitive};
+use crate::operations::{self, Actor, Claimed, Context, Operation, Outcome, Problem, Sensitive};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -156,7 +155,7 @@ async fn carry_out(
         return Some(Answer::Problem(Problem::invalid("this operation and its secret do not belong together")));
     };
     let app = shared.now();
-    let (context, only_reads) = (context_of(&app), operation.only_reads());
+    let (context, only_reads) = (Context::of(&app), operation.only_reads());
     let done = tokio::select! {
         biased;
         _ = stopped.changed() => None,
