@@ -1,7 +1,7 @@
 //! `[client.ID.attestation.android]`: the genuine app on Android, by Key Attestation.
 
-use super::super::Span;
 use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
+use super::super::span::Span;
 use super::fingerprint::Fingerprint;
 use super::play::PlayRules;
 use serde::{Deserialize, Serialize};
