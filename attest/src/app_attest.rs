@@ -1,11 +1,12 @@
-//! App Attest: Apple's word that a key was made in a device's Secure Enclave for one app ("Validating apps that connect to your
-//! server", "Attestation Object Validation Guide"), and later that the same app sent something (assertions).
-//! iOS 14 to 27 forms. The reader is our own and strict: a WebAuthn parser fails on assertions, whose authenticator data say that a
-//! credential follows where none does, and on iOS 27, which appends a map without saying so. What a receipt says: [`crate::receipt`].
+//! App Attest. An attestation is Apple's statement that a key was made in a device's Secure Enclave for one app ("Validating apps that
+//! connect to your server", "Attestation Object Validation Guide"). An assertion is signed by that key and says that the same app sent a request.
+//!
+//! The reader is our own and knows the forms of iOS 14 to 27. A WebAuthn parser fails on them: the flags of an assertion announce a credential
+//! that does not follow, and iOS 27 appends a map that no flag announces. Receipts: [`crate::receipt`].
 
 use crate::der::{CONSTRUCTED, CONTEXT, Reader};
 use crate::x509::{Chain, Dates, carries, extension, verifies};
-use crate::{Failed, MAX_BYTES, Unreadable, Verdict};
+use crate::{Failed, MAX_BYTES, Unreadable, Verdict, cbor};
 use minicbor::Decoder;
 use minicbor::data::Type;
 use symbolon_oauth::digest::{equal, sha256};
@@ -24,13 +25,11 @@ const ROOT_BYTES: [u8; 120] = [
     0xfe, 0xc5, 0x30, 0xf7, 0x14, 0x4f, 0x53, 0x81, 0x2e, 0x35,
 ];
 
-/// 1.2.840.113635.100.8.2, in whose value the leaf carries the nonce.
+/// 1.2.840.113635.100.8.2: the nonce, in the leaf.
 const NONCE_EXTENSION: &str = "1.2.840.113635.100.8.2";
-/// 1.2.840.113635.100.8.7, in whose value newer leaves carry the version of the system.
-const SYSTEM_EXTENSION: &str = "1.2.840.113635.100.8.7";
-/// 1.2.840.113635.100.8.6, in whose value newer leaves say who may do what with the key.
+/// 1.2.840.113635.100.8.6: who may do what with the key, in newer leaves.
 const ACCESS_EXTENSION: &str = "1.2.840.113635.100.8.6";
-/// What it says on a Mac with System Integrity Protection and Full Security ("aclBlob" of Apple's guide), without tags around it.
+/// Its value on a Mac with System Integrity Protection and Full Security ("aclBlob" of Apple's guide), without the tags around it.
 const PROTECTED_MAC: &[u8] = b"\x30\x40\x0c\x0211\x30\x3a\x30\x09\x0c\x02ok\xa1\x03\x01\x01\xff\x30\x09\x0c\x02oa\xa1\x03\x01\x01\xff\
     \x30\x0b\x0c\x04odel\xa1\x03\x01\x01\xff\x30\x15\x0c\x04osgn\xa0\x06\x0c\x04rsec\x30\x05\xa6\x03\x02\x01\x01";
 const PRODUCTION: [u8; 16] = *b"appattest\0\0\0\0\0\0\0";
@@ -49,8 +48,8 @@ pub enum Environment {
     Development,
 }
 
-/// Whose build of the app it is: by the environment the key is for, and from iOS 27 on also by what the system says of the app's
-/// signature (`apple_validation_category_01`).
+/// Who built the app. The environment of the key says it, and from iOS 27 on also the kind of the app's signature
+/// (`apple_validation_category_01`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Build {
     /// Made and signed by a developer; never acceptable where real users are.
@@ -68,7 +67,7 @@ pub enum Build {
 }
 
 impl Build {
-    /// `category`: 4 bytes, little-endian, as the evidence has it. `None`: a kind that no app of a customer's is of.
+    /// `category`: the number in the evidence. `None`: no app of a customer's is of this kind.
     pub fn of(environment: Environment, category: Option<u32>) -> Option<Self> {
         match (environment, category) {
             (_, Some(0)) => None,
@@ -89,7 +88,7 @@ impl Build {
 pub struct Expected<'a> {
     /// `TEAMID.bundle.id` of apps on phones and tablets; any one of them.
     pub app_ids: &'a [&'a str],
-    /// `TEAMID.signing-identifier` of apps on Macs, whose protection is judged besides.
+    /// `TEAMID.signing-identifier` of apps on Macs. A Mac must also protect its system.
     pub mac_app_ids: &'a [&'a str],
     /// The hash the app passed to `attestKey`.
     pub client_data_hash: &'a [u8],
@@ -112,7 +111,7 @@ pub struct Facts {
     /// The attested key: an uncompressed P-256 point, 65 bytes.
     pub public_key: Vec<u8>,
     pub counter: u32,
-    /// For Apple's risk metric; not looked into here, but in [`crate::receipt`].
+    /// For Apple's risk metric. It is judged in [`crate::receipt`], not here.
     pub receipt: Vec<u8>,
     /// `CFBundleVersion`, from iOS 27 on.
     pub bundle_version: Option<String>,
@@ -135,9 +134,10 @@ pub fn attestation(bytes: &[u8], expected: &Expected<'_>) -> Result<Verdict<Fact
     rule(object.certificates.len() == 2 || object.certificates.len() == 3, "chain_length", "the chain is not leaf and intermediate");
     rule(object.format == "apple-appattest", "format", "fmt is not apple-appattest");
     let nonce = sha256(&[object.authenticator_data, expected.client_data_hash].concat());
-    rule(nonce_of(leaf).is_some_and(|it| equal(it, &nonce)), "nonce", "the leaf is about other data: another challenge, key or app");
-    let elsewhere = chain.certificates.iter().skip(1).any(|it| carries(it, NONCE_EXTENSION));
-    rule(!elsewhere, "nonce_place", "a nonce stands in a certificate that is not the leaf");
+    let has_nonce = nonce_of(leaf).is_some_and(|it| equal(it, &nonce));
+    rule(has_nonce, "nonce", "the nonce in the leaf is of another challenge, key or app");
+    let above_leaf = chain.certificates.iter().skip(1).any(|it| carries(it, NONCE_EXTENSION));
+    rule(!above_leaf, "nonce_place", "a certificate above the leaf has a nonce");
     let point = leaf.public_key().subject_public_key.data.to_vec();
     let spki = [P256_PREFIX.as_slice(), &point].concat();
     rule(point.len() == 65 && leaf.public_key().raw == spki, "key", "the attested key is not an uncompressed P-256 point");
@@ -146,16 +146,17 @@ pub fn attestation(bytes: &[u8], expected: &Expected<'_>) -> Result<Verdict<Fact
     rule(equal(credential.id, &key_id), "credential_id", "the credential id is not the digest of the attested key");
     rule(credential.cose_point.as_deref() == Some(&point[..]), "credential_key", "the credential's key is not the attested key");
     let (phone, mac) = (app_of(data.rp_id_hash, expected.app_ids), app_of(data.rp_id_hash, expected.mac_app_ids));
-    rule(phone.is_some() || mac.is_some(), "app", "it is another app");
+    rule(phone.is_some() || mac.is_some(), "app", "the app is another one");
     let access = access_of(leaf);
-    let machine = (phone.is_some() && !access.is_some_and(limits)) || (mac.is_some() && access == Some(PROTECTED_MAC));
-    rule(machine || (phone.is_none() && mac.is_none()), "machine", "the app is none for Macs, or the Mac does not protect its system");
+    let machine = (phone.is_some() && !access.is_some_and(has_conditions)) || (mac.is_some() && access == Some(PROTECTED_MAC));
+    let detail = "the app is not listed for Macs, or the Mac does not protect its system";
+    rule(machine || (phone.is_none() && mac.is_none()), "machine", detail);
     let app_id = phone.or(mac);
     rule(data.counter == 0, "counter", "the counter of a new key is not zero");
     let environment = environment_of(credential.aaguid);
     let build = environment.and_then(|it| Build::of(it, data.category));
-    rule(build.is_some_and(|it| expected.builds.contains(&it)), "build", "it is another kind of build than is accepted");
-    rule(data.flags & 0x40 != 0, "flags", "the flags say that no credential follows");
+    rule(build.is_some_and(|it| expected.builds.contains(&it)), "build", "this kind of build is not accepted");
+    rule(data.flags & 0x40 != 0, "flags", "the flags announce no credential");
     let facts = Facts {
         app_id,
         environment,
@@ -184,7 +185,7 @@ pub struct ExpectedAssertion<'a> {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct AssertionFacts {
     pub app_id: Option<String>,
-    /// To be kept: the next one has to be higher.
+    /// Keep it: the counter of the next assertion must be higher.
     pub counter: u32,
     /// `CFBundleVersion`, from iOS 27 on.
     pub bundle_version: Option<String>,
@@ -204,22 +205,23 @@ pub fn assertion(bytes: &[u8], expected: &ExpectedAssertion<'_>) -> Result<Verdi
     };
     let nonce = sha256(&[authenticator_data, expected.client_data_hash].concat());
     let key = [P256_PREFIX.as_slice(), expected.public_key].concat();
-    rule(verifies(ECDSA_SHA256, &key, &nonce, signature), "signature", "the signature is of another key or about other data");
+    rule(verifies(ECDSA_SHA256, &key, &nonce, signature), "signature", "the signature is by another key or over other data");
     let app_id = app_of(data.rp_id_hash, expected.app_ids);
-    rule(app_id.is_some(), "app", "it is another app");
+    rule(app_id.is_some(), "app", "the app is another one");
     rule(data.counter > expected.counter_above, "counter", "the counter is not higher than the last one");
     let facts = AssertionFacts { app_id, counter: data.counter, bundle_version: data.bundle_version, category: data.category };
     Ok(Verdict { facts, failed })
 }
 
 fn app_of(rp_id_hash: &[u8], app_ids: &[&str]) -> Option<String> {
-    app_ids.iter().find(|it| equal(&sha256(it.as_bytes()), rp_id_hash)).map(|it| (*it).to_owned())
+    let app_id = app_ids.iter().find(|it| equal(&sha256(it.as_bytes()), rp_id_hash))?;
+    Some((*app_id).to_owned())
 }
 
 fn environment_of(aaguid: &[u8]) -> Option<Environment> {
-    match aaguid {
-        it if it == PRODUCTION => Some(Environment::Production),
-        it if it == DEVELOPMENT => Some(Environment::Development),
+    match <[u8; 16]>::try_from(aaguid).ok()? {
+        PRODUCTION => Some(Environment::Production),
+        DEVELOPMENT => Some(Environment::Development),
         _ => None,
     }
 }
@@ -230,17 +232,17 @@ fn nonce_of<'a>(leaf: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
     (head == [0x30, 0x24, 0xa1, 0x22, 0x04, 0x20] && nonce.len() == 32).then_some(nonce)
 }
 
-/// SEQUENCE { [3] EXPLICIT OCTET STRING }: who may do what with the key. `None` where the leaf does not say, or says it in a form of
-/// its own: Apple documents the Mac's value alone.
+/// SEQUENCE { [3] EXPLICIT OCTET STRING }: who may do what with the key. `None`: the leaf does not say, or says it in an unknown form. Apple
+/// documents the value of Macs alone.
 fn access_of<'a>(leaf: &'a X509Certificate<'_>) -> Option<&'a [u8]> {
     let mut reader = Reader::new(extension(leaf, ACCESS_EXTENSION)?).sequence().ok()?;
     let value = reader.value().ok().filter(|it| (it.kind, it.number) == (CONTEXT | CONSTRUCTED, 3))?;
     Reader::new(value.content).octets().ok()
 }
 
-/// A phone's key may do all or nothing; a Mac's has conditions (`[0]`), on the mode the system runs in.
-fn limits(access: &[u8]) -> bool {
-    let all = || {
+/// Has the access conditions (`[0]`), as that of Macs has on the mode of the system? Keys of phones have none.
+fn has_conditions(access: &[u8]) -> bool {
+    let read = || {
         let mut outer = Reader::new(access).sequence()?;
         outer.value()?;
         let mut entries = outer.sequence()?;
@@ -253,14 +255,7 @@ fn limits(access: &[u8]) -> bool {
         }
         Ok::<_, Unreadable>(found)
     };
-    all().unwrap_or(false)
-}
-
-/// The version of the system, where the leaf says it: for people, not for rules.
-pub fn system_version(leaf: &X509Certificate<'_>) -> Option<String> {
-    let value = extension(leaf, SYSTEM_EXTENSION)?;
-    let text: String = value.iter().map(|it| char::from(*it)).filter(|it| it.is_ascii_digit() || *it == '.').collect();
-    (!text.is_empty()).then_some(text)
+    read().unwrap_or(false)
 }
 
 struct Object<'a> {
@@ -271,13 +266,18 @@ struct Object<'a> {
 }
 
 const SHAPE: Unreadable = Unreadable("the CBOR is not of the shape Apple documents");
+/// The largest assertion, in bytes.
+const MAX_ASSERTION: usize = 4096;
+/// The most certificates of a statement.
+const MAX_CHAIN: u64 = 5;
 
-fn length(it: Result<Option<u64>, minicbor::decode::Error>) -> Result<u64, Unreadable> {
-    it.ok().flatten().ok_or(SHAPE)
+/// A definite length.
+fn length(read: Result<Option<u64>, minicbor::decode::Error>) -> Result<u64, Unreadable> {
+    read.ok().flatten().ok_or(SHAPE)
 }
 
 impl<'a> Object<'a> {
-    /// Definite lengths, the documented members and no others, each once, nothing behind (247-N).
+    /// Definite lengths, the documented members, each once, nothing behind (247-N).
     fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         if bytes.len() > MAX_BYTES {
             return Err(Unreadable("the attestation is larger than 64 KiB"));
@@ -287,7 +287,7 @@ impl<'a> Object<'a> {
         for _ in 0..only(length(reader.map())?, 3)? {
             match reader.str().map_err(|_| SHAPE)? {
                 "fmt" if format.is_none() => format = Some(reader.str().map_err(|_| SHAPE)?),
-                "attStmt" if statement.is_none() => statement = Some(Self::statement(&mut reader)?),
+                "attStmt" if statement.is_none() => statement = Some(Self::read_statement(&mut reader)?),
                 "authData" if data.is_none() => data = Some(reader.bytes().map_err(|_| SHAPE)?),
                 _ => return Err(SHAPE),
             }
@@ -299,24 +299,36 @@ impl<'a> Object<'a> {
         Ok(Self { format: format.ok_or(SHAPE)?, certificates, receipt, authenticator_data: data.ok_or(SHAPE)? })
     }
 
-    fn statement(reader: &mut Decoder<'a>) -> Result<(Vec<&'a [u8]>, &'a [u8]), Unreadable> {
+    /// The documented members, each once. Others of a later system are skipped: they decide nothing.
+    fn read_statement(reader: &mut Decoder<'a>) -> Result<(Vec<&'a [u8]>, &'a [u8]), Unreadable> {
         let (mut certificates, mut receipt) = (None, None);
-        for _ in 0..only(length(reader.map())?, 2)? {
-            match reader.str().map_err(|_| SHAPE)? {
-                "x5c" if certificates.is_none() => {
-                    let count = length(reader.array())?;
-                    if !(1..=5).contains(&count) {
-                        return Err(SHAPE);
-                    }
-                    let all: Result<Vec<&[u8]>, _> = (0..count).map(|_| reader.bytes()).collect();
-                    certificates = Some(all.map_err(|_| SHAPE)?);
-                }
-                "receipt" if receipt.is_none() => receipt = Some(reader.bytes().map_err(|_| SHAPE)?),
-                _ => return Err(SHAPE),
+        let mut seen = Vec::new();
+        for _ in 0..at_most(length(reader.map())?, cbor::MAX_MEMBERS)? {
+            let name = reader.str().map_err(|_| SHAPE)?;
+            if seen.contains(&name) {
+                return Err(SHAPE);
+            }
+            seen.push(name);
+            match name {
+                "x5c" => certificates = Some(Self::read_certificates(reader)?),
+                "receipt" => receipt = Some(reader.bytes().map_err(|_| SHAPE)?),
+                _ => cbor::skip(reader)?,
             }
         }
         Ok((certificates.ok_or(SHAPE)?, receipt.ok_or(SHAPE)?))
     }
+
+    fn read_certificates(reader: &mut Decoder<'a>) -> Result<Vec<&'a [u8]>, Unreadable> {
+        let count = length(reader.array())?;
+        if !(1..=MAX_CHAIN).contains(&count) {
+            return Err(SHAPE);
+        }
+        (0..count).map(|_| reader.bytes()).collect::<Result<_, _>>().map_err(|_| SHAPE)
+    }
+}
+
+fn at_most(count: u64, most: u64) -> Result<u64, Unreadable> {
+    if count <= most { Ok(count) } else { Err(SHAPE) }
 }
 
 fn only(count: u64, wanted: u64) -> Result<u64, Unreadable> {
@@ -324,7 +336,7 @@ fn only(count: u64, wanted: u64) -> Result<u64, Unreadable> {
 }
 
 fn read_assertion(bytes: &[u8]) -> Result<(&[u8], &[u8]), Unreadable> {
-    if bytes.len() > 4096 {
+    if bytes.len() > MAX_ASSERTION {
         return Err(Unreadable("the assertion is larger than 4 KiB"));
     }
     let mut reader = Decoder::new(bytes);
@@ -363,7 +375,7 @@ const CATEGORY: &str = "apple_validation_category_01";
 const CUT: Unreadable = Unreadable("the authenticator data are cut off or too long");
 
 impl<'a> AuthenticatorData<'a> {
-    fn head(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Unreadable> {
+    fn read_head(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Unreadable> {
         let (rp_id_hash, rest) = bytes.split_at_checked(32).ok_or(CUT)?;
         let (flags, rest) = rest.split_first().ok_or(CUT)?;
         let (counter, rest) = rest.split_first_chunk::<4>().ok_or(CUT)?;
@@ -371,35 +383,35 @@ impl<'a> AuthenticatorData<'a> {
         Ok((Self { rp_id_hash, flags: *flags, counter, credential: None, bundle_version: None, category: None }, rest))
     }
 
-    /// Of an assertion: 37 bytes, whatever the flags say; iOS 27 may append its map.
+    /// Of an assertion: 37 bytes, whatever the flags say. iOS 27 may append its map.
     fn read_short(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        let (mut it, rest) = Self::head(bytes)?;
-        it.extensions(rest)?;
-        Ok(it)
+        let (mut data, rest) = Self::read_head(bytes)?;
+        data.read_extensions(rest)?;
+        Ok(data)
     }
 
     /// Of an attestation: with the credential.
     fn read(bytes: &'a [u8]) -> Result<Self, Unreadable> {
-        let (mut it, rest) = Self::head(bytes)?;
+        let (mut data, rest) = Self::read_head(bytes)?;
         let (aaguid, rest) = rest.split_at_checked(16).ok_or(CUT)?;
         let (size, rest) = rest.split_first_chunk::<2>().ok_or(CUT)?;
         let (id, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*size))).ok_or(CUT)?;
         let mut reader = Decoder::new(rest);
         let cose_point = cose_point(&mut reader)?;
         let after = rest.get(reader.position()..).ok_or(CUT)?;
-        it.credential = Some(Credential { aaguid, id, cose_point });
-        it.extensions(after)?;
-        Ok(it)
+        data.credential = Some(Credential { aaguid, id, cose_point });
+        data.read_extensions(after)?;
+        Ok(data)
     }
 
-    /// At most one map, flagged or not (iOS 27): texts to texts or bytes.
-    fn extensions(&mut self, rest: &'a [u8]) -> Result<(), Unreadable> {
+    /// At most one map with text keys, flagged or not (iOS 27). Unknown extensions are skipped: the nonce or the signature covers them.
+    fn read_extensions(&mut self, rest: &'a [u8]) -> Result<(), Unreadable> {
         if rest.is_empty() {
             return Ok(());
         }
         let mut reader = Decoder::new(rest);
         let count = length(reader.map()).map_err(|_| CUT)?;
-        if count > 16 {
+        if count > cbor::MAX_MEMBERS {
             return Err(CUT);
         }
         let mut seen = Vec::new();
@@ -415,18 +427,17 @@ impl<'a> AuthenticatorData<'a> {
                     let value = reader.bytes().map_err(|_| CUT)?;
                     self.category = Some(u32::from_le_bytes(value.try_into().map_err(|_| CUT)?));
                 }
-                // Apple's text calls it a number; its sample has bytes.
+                // Apple's text calls it a number, and Apple's sample has bytes.
                 (CATEGORY, Type::U8 | Type::U16 | Type::U32) => self.category = Some(reader.u32().map_err(|_| CUT)?),
                 (VERSION | CATEGORY, _) => return Err(CUT),
-                (_, Type::String | Type::Bytes | Type::U8 | Type::U16 | Type::U32) => reader.skip().map_err(|_| CUT)?,
-                _ => return Err(CUT),
+                _ => cbor::skip(&mut reader)?,
             }
         }
         if reader.position() == rest.len() { Ok(()) } else { Err(CUT) }
     }
 }
 
-/// A COSE_Key (RFC 9053 7.1.1): kty EC2, alg ES256, P-256, two coordinates; in this order or another, each once.
+/// The point of a COSE_Key (RFC 9053 7.1.1): kty EC2, alg ES256, P-256 and two coordinates, each once, in any order.
 fn cose_point(reader: &mut Decoder<'_>) -> Result<Option<Vec<u8>>, Unreadable> {
     let (mut kty, mut alg, mut curve, mut x, mut y) = (None, None, None, None, None);
     for _ in 0..only(length(reader.map())?, 5)? {

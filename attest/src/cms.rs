@@ -1,20 +1,20 @@
 //! Signed data of the Cryptographic Message Syntax (RFC 5652 5), as far as Apple's receipts use it: one signer, ECDSA with
-//! SHA-256, the content inside. BER's indefinite lengths and a content in segments are read, for that is how they come;
-//! everything that is signed or decides something is DER.
+//! SHA-256, the content inside. Apple writes indefinite lengths (BER) and contents in segments, so both are read. Whatever is signed or
+//! decides something is DER.
 //!
-//! Signed attributes are not agreed to: a signature over them can be passed off as one over a content that looks like them, and
-//! the other way round. Apple wrote some in 2020, and signed the content all the same, as no verifier of CMS would have it.
+//! Signed attributes are refused: a signature over attributes can be shown as one over a content of the same bytes, and the other way round.
+//! Apple wrote attributes in 2020 and signed the content alone, against RFC 5652.
 
 use crate::der::{CONSTRUCTED, CONTEXT, Reader, UNIVERSAL, Value};
 use crate::x509::{Chain, Dates, MAX_CERTIFICATES, verifies};
 use crate::{Failed, MAX_BYTES, Unreadable};
 use x509_parser::prelude::*;
 
-const SHAPE: Unreadable = Unreadable("it is not CMS signed data by one signer, with its content, as RFC 5652 has it");
-const ALGORITHM: Unreadable = Unreadable("it is signed with another algorithm than ECDSA with SHA-256");
+const SHAPE: Unreadable = Unreadable("the bytes are not CMS signed data (RFC 5652) with one signer and its content");
+const ALGORITHM: Unreadable = Unreadable("the signature is not ECDSA with SHA-256");
 /// ContentInfo, its [0], SignedData, EncapsulatedContentInfo, its [0], the octets: no more are written with indefinite lengths.
 const DEPTH: u8 = 6;
-/// How many pieces a content comes in; Apple's have at most a thousand octets each.
+/// The most segments of a content. Apple's have at most a thousand octets each.
 const MAX_SEGMENTS: usize = 64;
 
 /// 1.2.840.113549.1.7.2 and 1.2.840.113549.1.7.1 (RFC 5652 5.1, 4).
@@ -52,7 +52,7 @@ fn end(reader: &Reader<'_>) -> Result<(), Unreadable> {
     reader.end().map_err(|_| SHAPE)
 }
 
-/// The same in DER.
+/// A value in DER.
 fn der<'a>(reader: &mut Reader<'a>, kind: u8, number: u32) -> Result<&'a [u8], Unreadable> {
     let value = reader.value().map_err(|_| SHAPE)?;
     if (value.kind, value.number) == (kind, number) { Ok(value.content) } else { Err(SHAPE) }
@@ -69,7 +69,7 @@ fn is(bytes: &[u8], wanted: &[u8]) -> Result<(), Unreadable> {
 }
 
 impl<'a> Signed<'a> {
-    /// Reads ContentInfo (RFC 5652 3): of SignedData, version 1, and nothing behind.
+    /// Reads ContentInfo (RFC 5652 3) of SignedData, version 1, with nothing behind it.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, Unreadable> {
         if bytes.len() > MAX_BYTES {
             return Err(Unreadable("the signed data are larger than 64 KiB"));
@@ -88,7 +88,7 @@ impl<'a> Signed<'a> {
         end(&digests)?;
         let content = content(ber(&mut data, SEQUENCE.0, SEQUENCE.1)?)?;
         let certificates = certificates(ber(&mut data, CONTEXT | CONSTRUCTED, 0)?)?;
-        // Revocation lists would be [1]: nobody sends them.
+        // [1] would be revocation lists, which nobody sends.
         let mut signers = Reader::new(ber(&mut data, SET.0, SET.1)?);
         end(&data)?;
         let (issuer, serial, signature) = signer(&mut signers)?;
@@ -96,16 +96,15 @@ impl<'a> Signed<'a> {
         Ok(Self { content, certificates, issuer, serial, signature })
     }
 
-    /// The certificates from the signer's own upwards, as their names say (RFC 5280 6.1); judged they are elsewhere. None where
-    /// the signer's is not there.
+    /// The certificates from the signer's own upwards, by their names (RFC 5280 6.1), not yet judged. Empty: the signer's is missing.
     fn path(&self) -> Result<Vec<&'a [u8]>, Unreadable> {
         let mut rest = Vec::with_capacity(self.certificates.len());
         for der in &self.certificates {
-            let (behind, it) = X509Certificate::from_der(der).map_err(|_| SHAPE)?;
+            let (behind, certificate) = X509Certificate::from_der(der).map_err(|_| SHAPE)?;
             if !behind.is_empty() {
                 return Err(SHAPE);
             }
-            rest.push((*der, it));
+            rest.push((*der, certificate));
         }
         let mut path = Vec::new();
         let signer = |it: &X509Certificate<'_>| it.issuer().as_raw() == self.issuer && it.raw_serial() == self.serial;
@@ -119,9 +118,8 @@ impl<'a> Signed<'a> {
         Ok(path)
     }
 
-    /// Judges the signature and the signer's chain (RFC 5652 5.6, RFC 5280 6.1) and every rule that failed. `is_signer` says
-    /// whether this is a certificate that may sign such data: under one root there are many others. `roots`:
-    /// SubjectPublicKeyInfo in DER.
+    /// Judges the signature and the signer's chain (RFC 5652 5.6, RFC 5280 6.1); answers every rule that failed. `is_signer` says
+    /// whether a certificate may sign such data, because a root certifies other signers too. `roots`: SubjectPublicKeyInfo in DER.
     pub fn judge(
         &self,
         roots: &[&[u8]],
@@ -130,17 +128,17 @@ impl<'a> Signed<'a> {
     ) -> Result<Vec<Failed>, Unreadable> {
         let path = self.path()?;
         if path.is_empty() {
-            return Ok(vec![Failed::new("signer", "the certificate of the signer is not there")]);
+            return Ok(vec![Failed::new("signer", "the signer's certificate is missing")]);
         }
         let chain = Chain::parse(&path)?;
         let mut failed = chain.judge(roots, dates);
         if path.len() != self.certificates.len() {
-            failed.push(Failed::new("chain_extra", "there are certificates that are not of the signer's chain"));
+            failed.push(Failed::new("chain_extra", "some certificates do not belong to the signer's chain"));
         }
         let leaf = chain.leaf();
-        let may_sign = leaf.key_usage().is_ok_and(|it| it.is_none_or(|it| it.value.digital_signature()));
+        let may_sign = leaf.key_usage().is_ok_and(|usage| usage.is_none_or(|it| it.value.digital_signature()));
         if !may_sign || !is_signer(leaf) {
-            failed.push(Failed::new("signer", "the signer's certificate is not one for such data"));
+            failed.push(Failed::new("signer", "the signer's certificate is not for such data"));
         }
         if !verifies(ECDSA_SHA_256, leaf.public_key().raw, &self.content, self.signature) {
             failed.push(Failed::new("signature", "the signature is wrong"));

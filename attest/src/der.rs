@@ -1,5 +1,5 @@
-//! A strict reader of DER (X.690): definite, minimal lengths, tags up to five digits, nothing behind. What x509-parser has no
-//! types for is read with it.
+//! A strict reader of DER (X.690): definite, minimal lengths, tags of up to three bytes, nothing behind. It reads what x509-parser has no
+//! types for.
 
 use crate::Unreadable;
 
@@ -48,8 +48,7 @@ impl<'a> Reader<'a> {
         Ok(Value { kind: first & 0xe0, number, content })
     }
 
-    /// The same, and also where BER's indefinite length is written (X.690 8.1.3.6): the length alone, and `depth` of them at
-    /// most in one another.
+    /// The same, and also a value of indefinite length (X.690 8.1.3.6). At most `depth` of those may stand in one another.
     pub fn value_of_ber(&mut self, depth: u8) -> Result<Value<'a>, Unreadable> {
         let [first, 0x80, content @ ..] = self.0 else { return self.value() };
         if first & CONSTRUCTED == 0 || first & 0x1f == 0x1f || depth == 0 {
@@ -124,7 +123,7 @@ impl<'a> Reader<'a> {
     pub fn enumerated(&mut self) -> Result<i64, Unreadable> {
         number(self.expect(UNIVERSAL, 10)?)
     }
-    /// The value, and whether it is written as DER wants it: 01 for true is BER, which at least one maker's hardware signs.
+    /// The value, and whether it is DER. At least one maker's hardware writes 01 for true, which is BER.
     pub fn boolean(&mut self) -> Result<(bool, bool), Unreadable> {
         match self.expect(UNIVERSAL, 1)? {
             [0x00] => Ok((false, true)),

@@ -1,12 +1,12 @@
-//! The one encryption Play Integrity uses: compact JWE (RFC 7516 7.1), `A256KW` (RFC 7518 4.4), `A256GCM` (5.3). Nothing
-//! else is agreed to, and nothing in the header chooses anything.
+//! The one encryption Play Integrity uses: compact JWE (RFC 7516 7.1), `A256KW` (RFC 7518 4.4), `A256GCM` (5.3). Every other
+//! algorithm is refused: the header must name these, and chooses nothing.
 
 use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jws::parse_object;
 
-/// What holds the largest JWS that is read (16 KiB), in base64url, and the other parts.
+/// Room for the largest JWS that is read (16 KiB) in base64url, and for the other parts.
 pub const MAX_BYTES: usize = 24 * 1024;
 const KEY: usize = 32;
 /// RFC 3394 2.2.1: the wrapped key and one block of eight bytes.
@@ -19,16 +19,16 @@ pub enum JweError {
     Malformed,
     /// Another `alg` or `enc`, or a member that asks for something else: `zip`, `crit`, a key.
     UnsupportedHeader,
-    /// The key is another, or a part was changed. Which of them is not told, and not known.
+    /// The token was encrypted to another key, or a part was changed. Nobody can tell which.
     Undecipherable,
 }
 
-/// What was encrypted.
+/// Decrypts a token.
 pub fn open(token: &str, key: &[u8; KEY]) -> Result<Vec<u8>, JweError> {
     if token.len() > MAX_BYTES {
         return Err(JweError::Malformed);
     }
-    // Six at most: whatever more there is shows as a sixth part.
+    // A token with more than five parts has a sixth.
     let parts: Vec<&str> = token.splitn(6, '.').collect();
     let [header, wrapped, iv, ciphertext, tag] = parts.as_slice() else { return Err(JweError::Malformed) };
     check_header(header)?;
@@ -37,7 +37,7 @@ pub fn open(token: &str, key: &[u8; KEY]) -> Result<Vec<u8>, JweError> {
     let iv: [u8; NONCE_LEN] = bytes(iv)?.try_into().map_err(|_| JweError::Malformed)?;
     let mut sealed = bytes(ciphertext)?;
     let tag = bytes(tag)?;
-    // A shorter tag would be a weaker one (RFC 7518 5.3: 128 bits).
+    // A shorter tag is weaker (RFC 7518 5.3: 128 bits).
     if wrapped.len() != WRAPPED || sealed.is_empty() || tag.len() != TAG {
         return Err(JweError::Malformed);
     }
@@ -58,7 +58,7 @@ pub fn open(token: &str, key: &[u8; KEY]) -> Result<Vec<u8>, JweError> {
 fn check_header(part: &str) -> Result<(), JweError> {
     let header = base64url::decode(part).and_then(|it| parse_object(&it)).ok_or(JweError::Malformed)?;
     let names = |member: &str, value: &str| header.get(member).is_some_and(|it| it == value);
-    // Hints that change nothing about how it is opened may be there; every other member would.
+    // These members do not change how a token is decrypted; any other might.
     let known = header.iter().all(|(name, it)| matches!(name.as_str(), "alg" | "enc" | "typ" | "cty" | "kid") && it.is_string());
     if known && names("alg", "A256KW") && names("enc", "A256GCM") { Ok(()) } else { Err(JweError::UnsupportedHeader) }
 }

@@ -1,8 +1,12 @@
-//! Genuine app, genuine device? Bytes, trusted roots, a time and what was expected go in; a verdict comes out with every
-//! fact that was found and every rule that failed. Pure: no network, no clock, no policy. What a verdict is worth (which
-//! tier, which scopes) is the caller's to say.
+//! Genuine app, genuine device? The caller gives bytes, trusted roots, a time and what it expects. It gets a verdict with every
+//! fact that was found and every rule that failed. Pure: no network, no clock. The caller decides what a verdict is worth (which
+//! tier, which scopes).
+//!
+//! Every reader has a budget: a largest size, and a largest number of members, certificates or levels. What is beyond it is unreadable.
+#![warn(clippy::too_many_lines, clippy::too_many_arguments)]
 
 pub mod app_attest;
+mod cbor;
 pub mod cms;
 pub mod der;
 pub mod jwe;
@@ -27,8 +31,8 @@ impl Failed {
     }
 }
 
-/// What was found and what was wrong with it. Evidence is good when `failed` is empty; `facts` are there either way, as far
-/// as the evidence could be read, and mean nothing while `failed` is not empty.
+/// What was found and what was wrong with it. Evidence is good when `failed` is empty. `facts` hold what could be read, and mean
+/// nothing while `failed` is not empty.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Verdict<F> {
     pub facts: F,
@@ -46,7 +50,7 @@ impl<F> Verdict<F> {
     }
 }
 
-/// Evidence that cannot even be read: too large, cut off, not of the format. Nothing is known then.
+/// Evidence that cannot be read: too large, cut off, or of another format.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable(pub &'static str);
 

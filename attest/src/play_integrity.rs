@@ -27,7 +27,7 @@ pub struct Keys {
     pub verification_spki: Vec<u8>,
 }
 
-/// It never prints what decrypts.
+/// Never prints the decryption key.
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keys").finish_non_exhaustive()
@@ -65,7 +65,7 @@ impl Unopened {
 impl std::fmt::Display for Unopened {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Unreadable(it) => it.0,
+            Self::Unreadable(why) => why.0,
             Self::Algorithm => "the token is not made with A256KW, A256GCM and ES256",
             Self::Decryption => "the token was encrypted to another key or changed",
             Self::Signature => "the token was signed by another key",
@@ -76,26 +76,26 @@ impl std::fmt::Display for Unopened {
 impl std::error::Error for Unopened {}
 
 impl From<Unopened> for Failed {
-    fn from(it: Unopened) -> Self {
-        Self::new(it.name(), it.to_string())
+    fn from(unopened: Unopened) -> Self {
+        Self::new(unopened.name(), unopened.to_string())
     }
 }
 
-/// Opens a classic token: JWE, then JWS. Answers the verdict's JSON, which is Google's word and not yet judged.
+/// Decrypts and verifies a classic token: JWE, then JWS. Answers the verdict's JSON, which is not judged yet.
 pub fn open(token: &str, keys: &Keys) -> Result<Value, Unopened> {
     let key = public_key(&keys.verification_spki).ok_or(Unopened::Key)?;
-    let signed = jwe::open(token, &keys.decryption).map_err(|it| match it {
+    let signed = jwe::open(token, &keys.decryption).map_err(|error| match error {
         JweError::Malformed => Unopened::Unreadable(Unreadable("the token is not a compact JWE of at most 24 KiB")),
         JweError::UnsupportedHeader => Unopened::Algorithm,
         JweError::Undecipherable => Unopened::Decryption,
     })?;
     let malformed = || Unopened::Unreadable(Unreadable("what was encrypted is not a compact JWS of at most 16 KiB"));
     let signed = std::str::from_utf8(&signed).map_err(|_| malformed())?;
-    let unverified = Unverified::parse(signed).map_err(|it| match it {
+    let unverified = Unverified::parse(signed).map_err(|error| match error {
         JwsError::UnsupportedHeader => Unopened::Algorithm,
         JwsError::Malformed | JwsError::NoKey | JwsError::BadSignature => malformed(),
     })?;
-    // The verification key is public and the encryption symmetric: whoever could choose HS256 here could sign with it.
+    // The verification key is public: with HS256 anybody could sign with it.
     if unverified.alg() != Some(Algorithm::ES256) {
         return Err(Unopened::Algorithm);
     }
@@ -115,7 +115,7 @@ fn public_key(spki: &[u8]) -> Option<PublicKey> {
     PublicKey::from_jwk(&jwk).ok().filter(|_| *form == 4)
 }
 
-/// What ties a verdict to one request. Derived by the server anew, never taken from the request that brings the verdict.
+/// What ties a verdict to one request. The server derives it anew and never takes it from the request that brings the verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Binding<'a> {
     /// Of a standard request; verbatim.
@@ -134,7 +134,7 @@ pub enum DeviceLevel {
 }
 
 impl DeviceLevel {
-    /// `MEETS_VIRTUAL_INTEGRITY`, an emulator, is no device; nor is any label that is not known.
+    /// `MEETS_VIRTUAL_INTEGRITY` is an emulator and counts for nothing, as does a label that is not known.
     fn of(label: &str) -> Option<Self> {
         match label {
             "MEETS_BASIC_INTEGRITY" => Some(Self::Basic),
@@ -228,7 +228,7 @@ pub fn judge(verdict: &Value, expected: &Expected<'_>) -> Result<Verdict<Facts>,
 fn request_package(facts: &Facts, expected: &Expected<'_>) -> Option<&'static str> {
     match facts.request_package.as_deref() {
         None => Some("the verdict names no package that asked"),
-        Some(it) if !expected.packages.contains(&it) => Some("another package asked for the verdict"),
+        Some(package) if !expected.packages.contains(&package) => Some("another package asked for the verdict"),
         Some(_) => None,
     }
 }
@@ -236,8 +236,8 @@ fn request_package(facts: &Facts, expected: &Expected<'_>) -> Option<&'static st
 /// 250-N: a verdict for another request is worth nothing here, however good it is.
 fn binding(request: Option<&Map<String, Value>>, facts: &Facts, expected: Binding<'_>) -> Option<&'static str> {
     let (other, found, wanted) = match expected {
-        Binding::RequestHash(it) => ("nonce", facts.request_hash.as_deref(), it),
-        Binding::Nonce(it) => ("requestHash", facts.nonce.as_deref().map(|it| it.trim_end_matches('=')), it.trim_end_matches('=')),
+        Binding::RequestHash(hash) => ("nonce", facts.request_hash.as_deref(), hash),
+        Binding::Nonce(nonce) => ("requestHash", facts.nonce.as_deref().map(|it| it.trim_end_matches('=')), nonce.trim_end_matches('=')),
     };
     if request.is_some_and(|it| it.contains_key(other)) {
         return Some("the verdict is of the other kind of request");
@@ -245,13 +245,13 @@ fn binding(request: Option<&Map<String, Value>>, facts: &Facts, expected: Bindin
     match found {
         None => Some("the verdict is bound to no request"),
         // Two values that are both nothing are no match.
-        Some(it) if wanted.is_empty() || !equal(it.as_bytes(), wanted.as_bytes()) => Some("the verdict is bound to another request"),
+        Some(found) if wanted.is_empty() || !equal(found.as_bytes(), wanted.as_bytes()) => Some("the verdict is bound to another request"),
         Some(_) => None,
     }
 }
 
 fn time(facts: &Facts, expected: &Expected<'_>) -> (Option<&'static str>, Option<&'static str>) {
-    let Some(at_ms) = facts.timestamp_ms else { return (Some("the verdict says not when it was made"), None) };
+    let Some(at_ms) = facts.timestamp_ms else { return (Some("the verdict does not say when it was made"), None) };
     let age_ms = expected.now_ms.saturating_sub(at_ms);
     let old = age_ms > expected.max_age_ms;
     (old.then_some("the verdict is too old"), (age_ms < -FUTURE_MS).then_some("the verdict is from the future"))
@@ -267,12 +267,12 @@ fn app_recognition(facts: &Facts, expected: &Expected<'_>) -> Option<&'static st
     }
 }
 
-/// What asked is not what runs unless Google says so: the request's package is only the request's word.
+/// The app as Google knows it. The package in `requestDetails` is only what the request claimed.
 fn package(facts: &Facts, expected: &Expected<'_>) -> Option<&'static str> {
     match facts.package.as_deref() {
         None => Some("the verdict names no app"),
-        Some(it) if !expected.packages.contains(&it) => Some("the verdict is about another app"),
-        Some(it) if facts.request_package.as_deref().is_some_and(|asked| asked != it) => Some("one package asked, another runs"),
+        Some(package) if !expected.packages.contains(&package) => Some("the verdict is about another app"),
+        Some(package) if facts.request_package.as_deref().is_some_and(|it| it != package) => Some("one package asked, another runs"),
         Some(_) => None,
     }
 }
@@ -286,7 +286,7 @@ fn certificate(facts: &Facts, expected: &Expected<'_>) -> Option<&'static str> {
     if facts.certificate_digests.is_empty() {
         return Some("the verdict names no signing certificate");
     }
-    let fits = facts.certificate_digests.iter().all(|it| digest(it).is_some_and(|it| accepted.contains(&it)));
+    let fits = facts.certificate_digests.iter().all(|text| digest(text).is_some_and(|it| accepted.contains(&it)));
     (!fits).then_some("the app is signed with another certificate")
 }
 
@@ -294,7 +294,7 @@ fn version(facts: &Facts, expected: &Expected<'_>) -> Option<&'static str> {
     let minimum = expected.minimum_version_code?;
     match facts.version_code {
         None => Some("the verdict names no version"),
-        Some(it) if it < minimum => Some("the app's version is too old"),
+        Some(version) if version < minimum => Some("the app's version is too old"),
         Some(_) => None,
     }
 }
@@ -302,7 +302,7 @@ fn version(facts: &Facts, expected: &Expected<'_>) -> Option<&'static str> {
 fn device(facts: &Facts, expected: &Expected<'_>) -> Option<&'static str> {
     match facts.device_level {
         None => Some("the device meets nothing"),
-        Some(it) if it < expected.device => Some("the device meets less than is asked for"),
+        Some(level) if level < expected.device => Some("the device meets less than is asked for"),
         Some(_) => None,
     }
 }
@@ -366,7 +366,7 @@ fn text(value: Option<&Value>) -> Option<String> {
     value.and_then(Value::as_str).filter(|it| (1..=MAX_TEXT).contains(&it.len())).map(str::to_owned)
 }
 
-/// All of it or nothing: a list with something odd in it is not read by halves.
+/// A list of texts. With another value in it, it is no list at all.
 fn list(value: Option<&Value>) -> Option<Vec<String>> {
     let all = value.and_then(Value::as_array).filter(|it| it.len() <= MAX_LIST)?;
     all.iter().map(|it| text(Some(it))).collect()

@@ -3,8 +3,7 @@
 //! <https://developer.apple.com/documentation/devicecheck/assessing-fraud-risk>). The first one is in the attestation; Apple
 //! gives a new one, with the risk metric, for one that is not too old.
 //!
-//! A receipt is no proof of possession, and its metric no reason of its own to refuse somebody: people restore phones and
-//! reinstall apps.
+//! A receipt is no proof of possession. Its metric alone is no reason to refuse somebody: people restore phones and reinstall apps.
 
 use crate::app_attest::{Environment, P256_PREFIX};
 use crate::cms::Signed;
@@ -27,8 +26,8 @@ pub const APPLE_ROOT_G3: &[u8] = &[
 
 /// How far ahead of ours Apple's clock may be.
 pub const FUTURE_MS: i64 = 60_000;
-/// 1.2.840.113635.100.12.15, which only certificates of "Application Attestation Fraud Receipt Signing" carry: the same root
-/// and intermediate serve Apple's other purposes too.
+/// 1.2.840.113635.100.12.15, which only certificates of "Application Attestation Fraud Receipt Signing" carry. The same root
+/// and intermediate certify Apple's other signers too.
 const SIGNER_EXTENSION: &str = "1.2.840.113635.100.12.15";
 const MAX_FIELDS: usize = 64;
 const MAX_TEXT: usize = 512;
@@ -79,9 +78,9 @@ pub struct Facts {
     pub environment: Option<Environment>,
     /// Field 12, milliseconds since the epoch, as all dates here.
     pub created_ms: Option<i64>,
-    /// Field 17: how many keys were attested for the app on the device, of late, about.
+    /// Field 17: about how many keys were attested for the app on the device in the last 30 days.
     pub risk_metric: Option<u32>,
-    /// Field 19: asking for a new one is in vain before.
+    /// Field 19: Apple gives no new one before.
     pub not_before_ms: Option<i64>,
     /// Field 21.
     pub expires_ms: Option<i64>,
@@ -115,12 +114,12 @@ fn rules(facts: &Facts, expected: &Expected<'_>, failed: &mut Vec<Failed>) {
     if let Some(hash) = expected.client_data_hash.filter(|_| facts.kind != Some(Kind::Refreshed)) {
         rule(equal(&facts.client_hash, hash), "client_hash", "the receipt is of another attestation");
     }
-    rule(facts.kind == Some(expected.kind), "kind", "the receipt came another way than is expected");
-    rule(facts.environment == Some(expected.environment), "environment", "it was made in another environment than is accepted");
+    rule(facts.kind == Some(expected.kind), "kind", "the receipt is of another type than is expected");
+    rule(facts.environment == Some(expected.environment), "environment", "the receipt is of another environment");
     match facts.created_ms {
-        None => rule(false, "age", "the receipt says not when it was made"),
-        Some(it) => {
-            let age_ms = expected.now_ms.saturating_sub(it);
+        None => rule(false, "age", "the receipt does not say when it was made"),
+        Some(created_ms) => {
+            let age_ms = expected.now_ms.saturating_sub(created_ms);
             rule(age_ms <= expected.max_age_ms, "age", "the receipt is too old");
             rule(age_ms >= -FUTURE_MS, "future", "the receipt is from the future");
         }
@@ -204,11 +203,11 @@ fn count(text: &str) -> Result<u32, Unreadable> {
 
 /// The leaf of the attestation, in DER. Its own signature is not judged: who signed the receipt vouches for it.
 fn point(certificate: &[u8]) -> Result<Vec<u8>, Unreadable> {
-    let (behind, it) = X509Certificate::from_der(certificate).map_err(|_| SHAPE)?;
+    let (behind, parsed) = X509Certificate::from_der(certificate).map_err(|_| SHAPE)?;
     if !behind.is_empty() {
         return Err(SHAPE);
     }
-    let point = it.public_key().raw.strip_prefix(P256_PREFIX.as_slice()).filter(|it| it.len() == 65 && it.first() == Some(&4));
+    let point = parsed.public_key().raw.strip_prefix(P256_PREFIX.as_slice()).filter(|it| it.len() == 65 && it.first() == Some(&4));
     Ok(point.unwrap_or_default().to_vec())
 }
 
@@ -247,7 +246,7 @@ fn instant(text: &str) -> Result<i64, Unreadable> {
 }
 
 fn digits(bytes: &[u8]) -> Result<i64, Unreadable> {
-    bytes.iter().try_fold(0_i64, |sum, it| if it.is_ascii_digit() { Ok(sum * 10 + i64::from(it - b'0')) } else { Err(SHAPE) })
+    bytes.iter().try_fold(0_i64, |sum, byte| if byte.is_ascii_digit() { Ok(sum * 10 + i64::from(byte - b'0')) } else { Err(SHAPE) })
 }
 
 fn days_of(year: i64, month: i64) -> i64 {

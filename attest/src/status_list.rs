@@ -1,11 +1,12 @@
 //! Google's list of attestation certificates that are no longer trusted ("Certificate revocation status list",
 //! <https://developer.android.com/privacy-and-security/security-key-attestation#certificate_status>), as it is served at
-//! `https://android.googleapis.com/attestation/status`. Whoever fetches it says when; a list that is older than the caller
-//! allows tells nothing about the certificates it does not name, and the verdict says so.
+//! `https://android.googleapis.com/attestation/status`. The caller fetches it and says when. A list that is older than the caller
+//! allows says nothing about the certificates it does not name, and the verdict tells so.
 //!
-//! `expires` and `reason` lift nothing: what is listed is refused, for whatever reason and until the list is without it.
+//! `expires` and `reason` change nothing: what is listed is refused until a list no longer names it.
 
 use crate::{Failed, Unreadable, Verdict};
+use data_encoding::HEXLOWER;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use symbolon_oauth::jws::parse_object;
@@ -14,7 +15,7 @@ use symbolon_oauth::jws::parse_object;
 pub const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// The most entries that are read.
 pub const MAX_ENTRIES: usize = 50_000;
-/// How far ahead of ours the clock may be by which the list was fetched, in seconds.
+/// How far ahead of ours the clock of whoever fetched the list may be, in seconds.
 pub const FUTURE_S: i64 = 300;
 /// RFC 5280 4.1.2.2: a serial has 20 octets at most, so 40 digits in hexadecimal and 49 in decimal.
 const MAX_SERIAL: usize = 64;
@@ -101,7 +102,7 @@ impl StatusList {
         self.entries.len()
     }
 
-    /// Google's own list never is; one that is read all the same (`entries` of the documented schema may have no members).
+    /// Google's own list never is. The documented schema allows it.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -124,7 +125,7 @@ impl StatusList {
         age_s > max_age_s || age_s < -FUTURE_S
     }
 
-    /// What `key_attestation::Expected` asks. A stale list still names what it names, and answers `Stale` for the rest.
+    /// The status of a serial, for `key_attestation::Expected`. A stale list answers `Stale` for what it does not name.
     pub fn at(&self, now_s: i64, max_age_s: i64) -> impl Fn(&str) -> Option<Status> + '_ {
         let stale = self.is_stale(now_s, max_age_s).then_some(Status::Stale);
         move |serial| self.entry(serial).map(|it| it.status).or(stale)
@@ -164,8 +165,7 @@ pub fn failed<'a>(serials: impl IntoIterator<Item = &'a str>, status: &dyn Fn(&s
 /// The serial of a certificate as the list writes it: its octets (RFC 5280 4.1.2.2) in lower-case hexadecimal, without
 /// leading zeros.
 pub fn serial(octets: &[u8]) -> String {
-    let text: String = octets.iter().map(|it| format!("{it:02x}")).collect();
-    without_zeros(&text).to_owned()
+    without_zeros(&HEXLOWER.encode(octets)).to_owned()
 }
 
 /// A serial as people write it, hexadecimal in either case, perhaps with colons, as the list writes it. `None`: no serial.
@@ -178,7 +178,7 @@ fn normal(text: &str) -> Option<String> {
     fits.then(|| without_zeros(text).to_ascii_lowercase())
 }
 
-/// Zero keeps one digit.
+/// Zero is one digit.
 fn without_zeros(text: &str) -> &str {
     let short = text.trim_start_matches('0');
     if short.is_empty() { text.get(text.len().saturating_sub(1)..).unwrap_or_default() } else { short }
@@ -215,7 +215,7 @@ impl Entry {
             "SUSPENDED" => Status::Suspended,
             _ => Status::Unknown,
         };
-        let reason = text("reason")?.map(|it| match it {
+        let reason = text("reason")?.map(|word| match word {
             "UNSPECIFIED" => Reason::Unspecified,
             "KEY_COMPROMISE" => Reason::KeyCompromise,
             "CA_COMPROMISE" => Reason::CaCompromise,

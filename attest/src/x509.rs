@@ -1,7 +1,6 @@
-//! Certificate chains of attestation keys. RFC 5280, as far as hardware makers use it: names, signatures, basic constraints;
-//! dates only where they mean something (Apple's do; Android's leaves' do not, nor the end of what a factory put in). Roots are public keys, not
-//! certificates:
-//! makers renew a root certificate for the same key and devices go on sending the old one.
+//! Certificate chains of attestation keys. RFC 5280, as far as hardware makers use it: names, signatures, basic constraints, and dates where
+//! they mean something. Dates of Apple's certificates do; those of Android's leaves do not, nor do the expiry dates of factory certificates.
+//! Roots are public keys, not certificates: makers renew a root certificate for the same key, and devices go on sending the old one.
 
 use crate::{Failed, Unreadable};
 use aws_lc_rs::signature::{
@@ -29,9 +28,9 @@ pub struct Chain<'a> {
 pub enum Dates {
     /// Every certificate's, at this time (seconds since the epoch).
     All(i64),
-    /// All but the leaf's and the root's: Android leaves carry dates that mean nothing, and roots are judged by their key.
+    /// All but the leaf's and the root's. The dates of Android's leaves mean nothing, and a root is judged by its key.
     Between(i64),
-    /// The same for certificates that a factory put into a device: they begin, and do not end before the device does.
+    /// The same, without expiry: certificates from a factory last as long as the device.
     BetweenFrom(i64),
 }
 
@@ -65,6 +64,11 @@ impl<'a> Chain<'a> {
     /// Walks from the leaf to a trusted root and answers every rule that failed. `roots`: SubjectPublicKeyInfo in DER. The
     /// root itself may be in the chain or not.
     pub fn judge(&self, roots: &[&[u8]], dates: Dates) -> Vec<Failed> {
+        self.judge_from(roots, dates, 1)
+    }
+
+    /// The same where certificates below the place `first_ca` (the leaf's is 0) may issue others and be no CAs.
+    pub fn judge_from(&self, roots: &[&[u8]], dates: Dates, first_ca: usize) -> Vec<Failed> {
         let mut failed = Vec::new();
         for (at, pair) in self.certificates.windows(2).enumerate() {
             let (child, parent) = (&pair[0], &pair[1]);
@@ -74,7 +78,9 @@ impl<'a> Chain<'a> {
             if !signed_by(child, parent.public_key().raw) {
                 failed.push(Failed::new("chain_signature", format!("the signature of certificate {at} is wrong")));
             }
-            judge_issuer(parent, at, &mut failed);
+            if at + 1 >= first_ca {
+                judge_issuer(parent, at, &mut failed);
+            }
         }
         let last = &self.certificates[self.certificates.len() - 1];
         let is_root = roots.iter().any(|it| equal(it, last.public_key().raw));
@@ -84,27 +90,22 @@ impl<'a> Chain<'a> {
             failed.push(Failed::new("chain_root", "the chain does not end at a trusted root"));
         }
         if is_root && self.certificates.len() == 1 {
-            failed.push(Failed::new("chain_root", "the root itself is no evidence"));
+            failed.push(Failed::new("chain_root", "a root alone is no evidence"));
         }
         self.judge_dates(dates, is_root, &mut failed);
         failed
     }
 
-    /// Extensions that limit a chain in a way that is not judged here (RFC 5280 4.2: a critical one that is not understood refuses).
-    /// For chains of any CA; makers of phones mark theirs as they like.
+    /// Refuses extensions that limit a chain in a way that is not judged here (RFC 5280 4.2: a critical one that is not understood).
+    /// For chains of any CA; makers of phones mark extensions as they like.
     pub fn judge_extensions(&self) -> Vec<Failed> {
-        let extensions = |it: &X509Certificate<'_>| {
-            let limits = |it: &X509Extension<'_>| {
-                let name = it.oid.to_id_string();
-                name == NAME_CONSTRAINTS || (it.critical && !JUDGED.contains(&name.as_str()))
-            };
-            it.extensions().iter().any(limits)
+        let limits = |extension: &X509Extension<'_>| {
+            let name = extension.oid.to_id_string();
+            name == NAME_CONSTRAINTS || (extension.critical && !JUDGED.contains(&name.as_str()))
         };
-        let found = self.certificates.iter().position(extensions);
-        found
-            .map(|at| Failed::new("chain_extension", format!("certificate {at} has an extension that is not understood")))
-            .into_iter()
-            .collect()
+        let limited = self.certificates.iter().position(|it| it.extensions().iter().any(limits));
+        let detail = |at: usize| format!("certificate {at} has an extension that is not understood");
+        limited.map(|at| Failed::new("chain_extension", detail(at))).into_iter().collect()
     }
 
     fn judge_dates(&self, dates: Dates, ends_with_root: bool, failed: &mut Vec<Failed>) {
@@ -114,8 +115,8 @@ impl<'a> Chain<'a> {
             Dates::Between(now_s) => (now_s, 1, between, true),
             Dates::BetweenFrom(now_s) => (now_s, 1, between, false),
         };
-        for (at, it) in self.certificates.iter().enumerate().take(to).skip(from) {
-            let validity = it.validity();
+        for (at, certificate) in self.certificates.iter().enumerate().take(to).skip(from) {
+            let validity = certificate.validity();
             if now_s < validity.not_before.timestamp() || (expires && now_s > validity.not_after.timestamp()) {
                 failed.push(Failed::new("chain_dates", format!("certificate {at} is not valid at the time of judging")));
             }
@@ -123,19 +124,19 @@ impl<'a> Chain<'a> {
     }
 }
 
-/// The value of the one extension of this name (RFC 5280 4.2: no more than one of each); twice is never.
+/// The value of the one extension of this name. Two of them are none (RFC 5280 4.2: at most one of each).
 pub fn extension<'a>(certificate: &'a X509Certificate<'_>, name: &str) -> Option<&'a [u8]> {
     let mut all = certificate.extensions().iter().filter(|it| it.oid.to_id_string() == name);
     let first = all.next()?;
     all.next().is_none().then_some(first.value)
 }
 
-/// Once, or more often.
+/// Is there an extension of this name, or several?
 pub fn carries(certificate: &X509Certificate<'_>, name: &str) -> bool {
     certificate.extensions().iter().any(|it| it.oid.to_id_string() == name)
 }
 
-/// The algorithm beside the signature is not signed: byte for byte it must be the one inside (RFC 5280 4.1.1.2).
+/// The algorithm beside the signature is not signed. It must be the signed one, byte for byte (RFC 5280 4.1.1.2).
 fn same_algorithm(certificate: &[u8], tbs: &[u8]) -> bool {
     let Some(behind) = (0..8).find_map(|at| certificate.get(at..)?.strip_prefix(tbs)) else { return false };
     let Some(length) = behind.get(1).filter(|it| **it < 0x80) else { return false };
@@ -150,11 +151,12 @@ fn judge_issuer(parent: &X509Certificate<'_>, at: usize, failed: &mut Vec<Failed
         failed.push(Failed::new("chain_ca", format!("certificate {} issued another and is no CA", at + 1)));
     }
     // The number of CA certificates below this one: all in front of it but the leaf.
-    if constraints.and_then(|it| it.value.path_len_constraint).is_some_and(|it| (it as usize) < at) {
+    let longest = constraints.and_then(|it| it.value.path_len_constraint);
+    if longest.is_some_and(|it| (it as usize) < at) {
         failed.push(Failed::new("chain_path_length", format!("certificate {} may not issue so deep a chain", at + 1)));
     }
-    // Twice, or not as it should be, is not the same as not there.
-    let may_sign = parent.key_usage().is_ok_and(|it| it.is_none_or(|it| it.value.key_cert_sign()));
+    // Two of them, or one that cannot be read, are not the same as none.
+    let may_sign = parent.key_usage().is_ok_and(|usage| usage.is_none_or(|it| it.value.key_cert_sign()));
     if !may_sign {
         failed.push(Failed::new("chain_ca", format!("certificate {} may not sign certificates", at + 1)));
     }
@@ -173,13 +175,13 @@ pub fn signed_by(certificate: &X509Certificate<'_>, spki: &[u8]) -> bool {
     verifies(&algorithm.algorithm.to_id_string(), spki, certificate.tbs_certificate.as_ref(), signature)
 }
 
-/// A signature under a key (SubjectPublicKeyInfo in DER); `algorithm` is the object identifier of the signature.
+/// Is it a signature by this key (SubjectPublicKeyInfo in DER)? `algorithm` is the object identifier of the signature.
 pub fn verifies(algorithm: &str, spki: &[u8], message: &[u8], signature: &[u8]) -> bool {
     let Ok((rest, key)) = SubjectPublicKeyInfo::from_der(spki) else { return false };
     if !rest.is_empty() {
         return false;
     }
-    let curve = key.algorithm.parameters.as_ref().and_then(|it| it.as_oid().ok()).map(|it| it.to_id_string());
+    let curve = key.algorithm.parameters.as_ref().and_then(|it| Some(it.as_oid().ok()?.to_id_string()));
     let with: &'static dyn VerificationAlgorithm = match (algorithm, curve.as_deref()) {
         ("1.2.840.10045.4.3.2", Some("1.2.840.10045.3.1.7")) => &ECDSA_P256_SHA256_ASN1,
         ("1.2.840.10045.4.3.3", Some("1.2.840.10045.3.1.7")) => &ECDSA_P256_SHA384_ASN1,
@@ -201,12 +203,12 @@ mod tests {
     use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 
     fn params(name: &str, ca: bool) -> CertificateParams {
-        let mut it = CertificateParams::default();
-        it.distinguished_name.push(DnType::CommonName, name);
+        let mut certificate = CertificateParams::default();
+        certificate.distinguished_name.push(DnType::CommonName, name);
         if ca {
-            it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            certificate.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         }
-        it
+        certificate
     }
 
     /// Root, intermediate and leaf in DER, leaf first, and the root's key.

@@ -5,28 +5,12 @@
 mod made;
 
 use made::apple::{APP, Device, Lie, MAC, Machine, NOW, PHONE, object};
+use made::{base64, vector_path, vectors};
 use minicbor::Encoder;
 use serde_json::Value as Json;
-use std::path::PathBuf;
 use symbolon_attest::Unreadable;
 use symbolon_attest::app_attest::{APPLE_ROOT, Build, Environment, Expected, ExpectedAssertion, assertion, attestation};
-use symbolon_oauth::base64url;
 use symbolon_oauth::digest::sha256;
-
-fn vectors(name: &str) -> Option<Json> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
-    let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let Ok(text) = std::fs::read_to_string(root.join(name)) else {
-        println!("skipped: {name} is not here; SYMBOLON_VECTORS names the directory");
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
-}
-
-fn base64(value: &Json) -> Vec<u8> {
-    let text = value.as_str().unwrap().replace('+', "-").replace('/', "_");
-    base64url::decode(text.trim_end_matches('=')).unwrap()
-}
 
 /// Every kind of build of an environment.
 fn builds(environment: Environment) -> &'static [Build] {
@@ -42,44 +26,44 @@ fn seconds(value: &Json) -> i64 {
     value.as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second()
 }
 
-fn client_data_hash(it: &Json, data: &[u8]) -> Vec<u8> {
-    let raw = it["client_data_hash_rule"].as_str().is_some_and(|it| it.contains("NOT hashed"));
+fn client_data_hash(vector: &Json, data: &[u8]) -> Vec<u8> {
+    let raw = vector["client_data_hash_rule"].as_str().is_some_and(|it| it.contains("NOT hashed"));
     if raw { data.to_vec() } else { sha256(data).to_vec() }
 }
 
 /// The rules an attestation breaks, with one thing changed.
-fn judged(it: &Json, change: &str) -> Vec<&'static str> {
-    let mut data = if it["client_data_b64"].is_string() { base64(&it["client_data_b64"]) } else { b"nobody knows".to_vec() };
-    let (mut app, mut key_id) = (it["app_id"].as_str().unwrap().to_owned(), base64(&it["key_id_b64"]));
-    let mut environment = if it["environment"] == "production" { Environment::Production } else { Environment::Development };
-    let mut now_s = seconds(&it["verify_at"]);
+fn judged(vector: &Json, change: &str) -> Vec<&'static str> {
+    let mut data = if vector["client_data_b64"].is_string() { base64(&vector["client_data_b64"]) } else { b"nobody knows".to_vec() };
+    let (mut app, mut key_id) = (vector["app_id"].as_str().unwrap().to_owned(), base64(&vector["key_id_b64"]));
+    let mut environment = if vector["environment"] == "production" { Environment::Production } else { Environment::Development };
+    let mut now_s = seconds(&vector["verify_at"]);
     let mut roots = vec![APPLE_ROOT];
     let quoted = || change.split('"').nth(1).unwrap_or_default().to_owned();
     match change {
         "" => {}
-        it if it.starts_with("client_data") => data.push(b'x'),
-        it if it.starts_with("app_id") => app = quoted(),
-        it if it.starts_with("key_id") => key_id = base64(&quoted().into()),
-        it if it.starts_with("environment") => {
-            environment = if it.ends_with("production") { Environment::Production } else { Environment::Development };
+        named if named.starts_with("client_data") => data.push(b'x'),
+        named if named.starts_with("app_id") => app = quoted(),
+        named if named.starts_with("key_id") => key_id = base64(&quoted().into()),
+        named if named.starts_with("environment") => {
+            environment = if change.ends_with("production") { Environment::Production } else { Environment::Development };
         }
-        it if it.starts_with("verify_at") => now_s = seconds(&it.split(" = ").nth(1).unwrap().into()),
-        it if it.starts_with("trust anchor") => roots.clear(),
+        named if named.starts_with("verify_at") => now_s = seconds(&named.split(" = ").nth(1).unwrap().into()),
+        named if named.starts_with("trust anchor") => roots.clear(),
         other => panic!("no such change: {other}"),
     }
     let expected = Expected {
         app_ids: &[&app],
         mac_app_ids: &[],
-        client_data_hash: &client_data_hash(it, &data),
+        client_data_hash: &client_data_hash(vector, &data),
         key_id: &key_id,
         builds: builds(environment),
         roots: &roots,
         now_s,
     };
-    let verdict = attestation(&base64(&it["attestation_object_b64"]), &expected).unwrap();
+    let verdict = attestation(&base64(&vector["attestation_object_b64"]), &expected).unwrap();
     if verdict.holds() {
-        assert_eq!(verdict.facts.public_key, base64(&it["public_key_x962_b64"]));
-        let version = it["authenticator_extensions"]["apple_bundle_version_01"].as_str();
+        assert_eq!(verdict.facts.public_key, base64(&vector["public_key_x962_b64"]));
+        let version = vector["authenticator_extensions"]["apple_bundle_version_01"].as_str();
         assert_eq!(verdict.facts.bundle_version.as_deref(), version);
     }
     verdict.failed.into_iter().map(|it| it.name).collect()
@@ -120,11 +104,11 @@ fn every_real_assertion_and_every_change_of_it() {
             let (mut key, mut counter) = (base64(&it["public_key_x962_b64"]), it["stored_counter_before"].as_u64().unwrap() as u32);
             match change {
                 "" => {}
-                it if it.starts_with("client_data") => data.push(b'x'),
-                it if it.starts_with("app_id") => app.push('x'),
-                it if it.starts_with("stored_counter") => counter = it.split(" = ").nth(1).unwrap().parse().unwrap(),
-                it if it.starts_with("public key") => {
-                    key = all.iter().map(|it| base64(&it["public_key_x962_b64"])).find(|it| *it != key).unwrap();
+                named if named.starts_with("client_data") => data.push(b'x'),
+                named if named.starts_with("app_id") => app.push('x'),
+                named if named.starts_with("stored_counter") => counter = named.split(" = ").nth(1).unwrap().parse().unwrap(),
+                named if named.starts_with("public key") => {
+                    key = all.iter().map(|it| base64(&it["public_key_x962_b64"])).find(|other| *other != key).unwrap();
                 }
                 other => panic!("no such change: {other}"),
             }
@@ -171,9 +155,7 @@ fn the_right_vendors_other_roots_are_wrong() {
 
 /// The public key of a trust anchor.
 fn spki(name: &str) -> Option<Vec<u8>> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
-    let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let pem = std::fs::read(root.join(format!("trust-anchors/{name}.pem"))).ok()?;
+    let pem = std::fs::read(vector_path(&format!("trust-anchors/{name}.pem"))).ok()?;
     let (_, pem) = x509_parser::pem::parse_x509_pem(&pem).ok()?;
     Some(pem.parse_x509().ok()?.public_key().raw.to_vec())
 }
@@ -272,7 +254,7 @@ fn nothing_stands_behind_the_authenticator_data() {
     }
     let cut = Err(Unreadable("the authenticator data are cut off or too long"));
     for bad in
-        [&b"\0"[..], b"\xff", b"\x80", b"\x40", b"\xa1", b"\xa0\0", b"\xbf\xff", b"\xf6", b"\xa1\x61a\x81\x01", b"\xa2\x61a\x01\x61a\x01"]
+        [&b"\0"[..], b"\xff", b"\x80", b"\x40", b"\xa1", b"\xa0\0", b"\xbf\xff", b"\xf6", b"\xa1\x61a\x81\x01\0", b"\xa2\x61a\x01\x61a\x01"]
     {
         assert_eq!(judged(bad, false), cut, "{bad:02x?}");
         assert_eq!(judged(bad, true), cut, "{bad:02x?} behind the map");
@@ -285,6 +267,121 @@ fn nothing_stands_behind_the_authenticator_data() {
     assert_eq!(longer(b""), Ok(vec![]));
     assert_eq!(longer(b"\0"), cut);
     assert_eq!(longer(b"\xa1\x61a\x01"), Ok(vec!["nonce"]));
+}
+
+/// Values of a later system: of every type, within the budget.
+const LATER: [&[u8]; 12] = [
+    b"\x01",
+    b"\x1b\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\x38\x18",
+    b"\x41\x00",
+    b"\x61a",
+    b"\x81\x01",
+    b"\x9f\x01\xff",
+    b"\xa1\x01\xa1\x61a\xf6",
+    b"\xc0\x61a",
+    b"\xf5",
+    b"\xfb\x00\x00\x00\x00\x00\x00\x00\x00",
+    b"\xf8\x20",
+];
+/// No CBOR, or nested without an end.
+const BROKEN: [&[u8]; 6] = [b"\xff", b"\x1c", b"\x81", b"\xf8\x01", b"\x62\xc3\x28", &[0x81; 40]];
+
+/// Members of a map in CBOR, with their names.
+fn map(members: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut out = Encoder::new(Vec::new());
+    out.map(members.len() as u64).unwrap();
+    members.iter().fold(out.into_writer(), |all, (name, value)| {
+        let mut out = Encoder::new(all);
+        out.str(name).unwrap();
+        [out.into_writer(), value.to_vec()].concat()
+    })
+}
+
+/// The next system version locks nobody out: an extension that nobody knew is skipped, whatever it holds. Those that are known are what
+/// they were.
+#[test]
+fn unknown_extensions_are_skipped_within_the_budget() {
+    let hash = sha256(b"challenge");
+    let broken = Err(Unreadable("a value in the CBOR is not well-formed or nested too deeply"));
+    let cut = Err(Unreadable("the authenticator data are cut off or too long"));
+    let attested = |behind: Vec<u8>| {
+        let (device, object) = Device::attest(&hash, Lie { behind: behind.leak(), ..Lie::default() });
+        device.read(&object, &hash)
+    };
+    let (device, _) = Device::attest(&hash, Lie::default());
+    let asserted = |behind: &[u8]| {
+        let made = device.assert_with(&hash, 5, behind);
+        let expected = ExpectedAssertion { app_ids: &[APP], client_data_hash: &hash, public_key: &device.point, counter_above: 4 };
+        let verdict = assertion(&made, &expected)?;
+        Ok(verdict.failed.into_iter().map(|it| it.name).collect::<Vec<_>>())
+    };
+    let both = |behind: Vec<u8>| {
+        let said = attested(behind.clone());
+        assert_eq!(asserted(&behind), said, "an assertion says the same");
+        said
+    };
+    let (version, category): ((&str, &[u8]), (&str, &[u8])) =
+        (("apple_bundle_version_01", b"\x6242"), ("apple_validation_category_01", b"\x44\x04\x00\x00\x00"));
+    for value in LATER {
+        assert_eq!(both(map(&[("apple_later_01", value)])), Ok(vec![]), "{value:02x?}");
+        assert_eq!(both(map(&[version, ("apple_later_01", value), category])), Ok(vec![]), "{value:02x?} between");
+        assert_eq!(both([map(&[("apple_later_01", value)]), vec![0]].concat()), cut, "{value:02x?} with a byte behind");
+        assert_eq!(both(map(&[("apple_later_01", value), ("apple_later_01", value)])), cut, "{value:02x?} twice");
+    }
+    for value in BROKEN {
+        assert_eq!(both(map(&[version, ("apple_later_01", value)])), broken, "{value:02x?}");
+    }
+    let names: Vec<String> = (0..17).map(|it| format!("apple_{it}")).collect();
+    let many: Vec<(&str, &[u8])> = names.iter().map(|it| (it.as_str(), &b"\x00"[..])).collect();
+    assert_eq!(both(map(&many[..16])), Ok(vec![]));
+    assert_eq!(both(map(&many)), cut);
+    for bad in
+        [(version.0, &b"\x01"[..]), (version.0, b"\x80"), (category.0, b"\x61a"), (category.0, b"\x43\x04\x00\x00"), (category.0, b"\x80")]
+    {
+        assert_eq!(both(map(&[bad])), cut, "{bad:02x?}: what is known has its type");
+    }
+    assert_eq!(attested(map(&[(category.0, b"\x03"), ("apple_later_01", b"\x80")])), Ok(vec!["build"]), "and is judged");
+}
+
+/// The statement may have members that nobody knew: none of them decides anything.
+#[test]
+fn unknown_members_of_the_statement_are_skipped_within_the_budget() {
+    let hash = sha256(b"challenge");
+    let (device, _) = Device::attest(&hash, Lie::default());
+    let mut certificates = Encoder::new(Vec::new());
+    certificates.array(2).unwrap().bytes(&device.chain[0]).unwrap().bytes(&device.chain[1]).unwrap();
+    let certificates = certificates.into_writer();
+    let (x5c, receipt): ((&str, &[u8]), (&str, &[u8])) = (("x5c", &certificates), ("receipt", b"\x40"));
+    let read = |statement: &[(&str, &[u8])]| {
+        let mut data = Encoder::new(Vec::new());
+        data.bytes(&device.data).unwrap();
+        let (statement, data) = (map(statement), data.into_writer());
+        device.read(&map(&[("fmt", b"\x6fapple-appattest"), ("attStmt", &statement), ("authData", &data)]), &hash)
+    };
+    let shapeless = Err(Unreadable("the CBOR is not of the shape Apple documents"));
+    let broken = Err(Unreadable("a value in the CBOR is not well-formed or nested too deeply"));
+    assert_eq!(read(&[x5c, receipt]), Ok(vec![]));
+    for value in LATER {
+        for statement in [[("later", value), x5c, receipt], [x5c, ("later", value), receipt], [receipt, x5c, ("later", value)]] {
+            assert_eq!(read(&statement), Ok(vec![]), "{value:02x?}");
+        }
+        assert_eq!(read(&[x5c, ("later", value), receipt, ("later", value)]), shapeless, "{value:02x?} twice");
+        assert_eq!(read(&[x5c, ("later", value)]), shapeless, "{value:02x?} is no receipt");
+        assert_eq!(read(&[receipt, ("later", value)]), shapeless, "{value:02x?} is no certificate");
+    }
+    for value in BROKEN {
+        // An array that lacks its element takes the next name for it.
+        let why = if value == [0x81] { &shapeless } else { &broken };
+        assert_eq!(read(&[x5c, ("later", value), receipt]), *why, "{value:02x?}");
+    }
+    for twice in [[x5c, receipt, x5c], [x5c, receipt, receipt]] {
+        assert_eq!(read(&twice), shapeless);
+    }
+    let names: Vec<String> = (0..15).map(|it| format!("later{it}")).collect();
+    let many: Vec<(&str, &[u8])> = [x5c, receipt].into_iter().chain(names.iter().map(|it| (it.as_str(), &b"\x00"[..]))).collect();
+    assert_eq!(read(&many[..16]), Ok(vec![]));
+    assert_eq!(read(&many), shapeless);
 }
 
 /// 240-N: whose build it is, from iOS 27 on by what the system says; a developer's is one in either environment.

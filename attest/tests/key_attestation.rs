@@ -4,34 +4,19 @@
 
 mod made;
 
-use made::android::{Bend, GOOD, Made, broken, broken_by, chain, expected, linked};
-use serde_json::Value as Json;
-use std::path::PathBuf;
+use data_encoding::HEXLOWER;
+use made::android::{Bend, FACTORY, GOOD, Made, NOW_S, Provisioned, REMOTE, broken, broken_by, chain, expected, linked};
+use made::{base64, vectors};
 use symbolon_attest::Unreadable;
 use symbolon_attest::app_attest::APPLE_ROOT;
 use symbolon_attest::key_attestation::{
-    App, BIOMETRIC, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, PASSWORD, Person, Status, judge,
+    App, BIOMETRIC, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, PASSWORD, Person, Policy, Status, judge,
 };
 use symbolon_attest::status_list::{self, StatusList};
-use symbolon_oauth::base64url;
-
-fn vectors(name: &str) -> Option<Json> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
-    let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let Ok(text) = std::fs::read_to_string(root.join(name)) else {
-        println!("skipped: {name} is not here; SYMBOLON_VECTORS names the directory");
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
-}
 
 fn der(pem: &str) -> Vec<u8> {
     let text: String = pem.lines().filter(|it| !it.starts_with("-----")).collect();
-    base64url::decode(text.trim_end_matches('=').replace('+', "-").replace('/', "_").as_str()).unwrap()
-}
-
-fn hex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2).map(|at| u8::from_str_radix(&text[2 * at..2 * at + 2], 16).unwrap()).collect()
+    base64(&text.into())
 }
 
 #[test]
@@ -42,7 +27,7 @@ fn every_real_chain_by_the_default_policy() {
         let id = it["id"].as_str().unwrap();
         let chain: Vec<Vec<u8>> = it["chain_pem"].as_array().unwrap().iter().map(|it| der(it.as_str().unwrap())).collect();
         let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
-        let challenge = hex(it["key_description"]["challenge_hex"].as_str().unwrap_or_default());
+        let challenge = HEXLOWER.decode(it["key_description"]["challenge_hex"].as_str().unwrap_or_default().as_bytes()).unwrap();
         // Where the file names no time, no time helps.
         let now_s = it["verify_at"].as_str().map_or(1_750_000_000, |it| it.parse::<jiff::Timestamp>().unwrap().as_second());
         let roots = [GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384];
@@ -56,13 +41,20 @@ fn every_real_chain_by_the_default_policy() {
                 assert!(other.broke("challenge") || !other.failed.is_empty(), "{id}: 236-N");
                 if wanted {
                     accepted += 1;
+                    let level = if it["key_description"]["attestation_security_level"] == "STRONG_BOX" {
+                        Level::StrongBox
+                    } else {
+                        Level::TrustedEnvironment
+                    };
+                    assert_eq!(verdict.facts.level, Some(level), "{id}");
+                    assert_eq!(verdict.facts.remotely_provisioned, it["has_rkp_provisioning_info"] == true, "{id}");
                     let stranger = judge(&slices, &expected(&challenge, &[GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA][2..], now_s)).unwrap();
                     assert!(stranger.broke("chain_root"), "{id}: 237-N");
                     let apples = judge(&slices, &expected(&challenge, &[APPLE_ROOT], now_s)).unwrap();
                     assert!(apples.broke("chain_root"), "{id}: 238-N");
                     // Ten years on: what the factory put in is as good as ever, what came over the air is long over (266-N).
                     let late = judge(&slices, &expected(&challenge, &roots, now_s + 10 * 365 * 86_400)).unwrap();
-                    let over_the_air = chain.iter().any(|it| it.windows(8).any(|it| it == b"Droid CA"));
+                    let over_the_air = chain.iter().any(|it| it.windows(8).any(|bytes| bytes == b"Droid CA"));
                     assert_eq!(late.failed.iter().any(|it| it.name == "chain_dates"), over_the_air, "{id}: {:?}", late.failed);
                     assert_eq!(late.holds(), !over_the_air, "{id}: {:?}", late.failed);
                     let serial = it["certificate_serials_hex"][1].as_str().unwrap().to_owned();
@@ -85,12 +77,43 @@ fn every_real_chain_by_the_default_policy() {
     assert_eq!(accepted + refused + unreadable, 34);
 }
 
+/// Chains of a public device farm, four of them from boxes whose attestation certificate is no CA.
+#[test]
+fn every_chain_of_a_device_farm() {
+    let Some(file) = vectors("android-key-attestation/device-farm.json") else { return };
+    let (mut accepted, mut refused) = (0, 0);
+    for it in file["vectors"].as_array().unwrap() {
+        let device = it["device"].as_str().unwrap();
+        let chain: Vec<Vec<u8>> = it["chain_b64"].as_array().unwrap().iter().map(base64).collect();
+        let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+        let challenge = base64(&it["challenge_b64"]);
+        let now_s = it["verify_at"].as_str().unwrap().parse::<jiff::Timestamp>().unwrap().as_second();
+        let roots = [GOOGLE_ROOT_RSA, GOOGLE_ROOT_P384];
+        let verdict = judge(&slices, &expected(&challenge, &roots, now_s)).unwrap();
+        println!("{device}: {:?}", verdict.failed);
+        assert_eq!(verdict.holds(), it["expected"] == "accept", "{device}: {:?}", verdict.failed);
+        if verdict.holds() {
+            accepted += 1;
+            let facts = verdict.facts;
+            assert!(!facts.remotely_provisioned && facts.level == Some(Level::TrustedEnvironment), "{device}: {facts:?}");
+            assert!(facts.os_patch.is_some() && !facts.newer_version, "{device}: {facts:?}");
+            let policy = Policy { remotely_provisioned: true, ..Policy::ANY };
+            let over_the_air = Expected { policy, ..expected(&challenge, &roots, now_s) };
+            assert!(judge(&slices, &over_the_air).unwrap().broke("provisioning"), "{device}");
+        } else {
+            refused += 1;
+        }
+    }
+    println!("chains of a device farm: {accepted} accepted, {refused} refused");
+    assert_eq!((accepted, refused), (14, 8));
+}
+
 #[test]
 fn the_status_list_names_a_certificate() {
     let Some(file) = vectors("android-key-attestation/revocation.json") else { return };
     let certificate = der(file["certificate_pem"].as_str().unwrap());
     let (_, parsed) = x509_parser::parse_x509_certificate(&certificate).unwrap();
-    let serial: String = parsed.raw_serial().iter().map(|it| format!("{it:02x}")).collect();
+    let serial = HEXLOWER.encode(parsed.raw_serial());
     assert_eq!(serial.trim_start_matches('0'), file["serial_hex"].as_str().unwrap());
 }
 
@@ -98,7 +121,7 @@ fn the_status_list_names_a_certificate() {
 #[test]
 fn the_hardware_asks_for_the_person() {
     let judged = |person: Option<(u32, Option<u32>)>, no_auth_required: bool, ways: i64, for_s: i64| {
-        broken_by(&Made { person, no_auth_required, ..GOOD }, &|it| it.person = Some(Person { ways, for_s }))
+        broken_by(&Made { person, no_auth_required, ..GOOD }, &|it| it.policy.person = Some(Person { ways, for_s }))
     };
     let (failed, facts) = judged(Some((2, None)), false, BIOMETRIC, 0);
     assert!(failed.is_empty(), "{failed:?}");
@@ -136,9 +159,13 @@ fn strict_means_in_order() {
 /// Attesting keys of the factory's leak by the batch; those that came over the air are the phone's own and short-lived.
 #[test]
 fn the_factorys_keys_can_be_left_out() {
-    let over_the_air = |it: &mut Expected<'_>| it.remotely_provisioned = true;
-    assert!(broken_by(&Made { provisioned: Some("TEE"), ..GOOD }, &over_the_air).0.is_empty());
-    assert_eq!(broken_by(&Made { of_the_factory: true, ..GOOD }, &over_the_air).0, ["provisioning"]);
+    let over_the_air = |it: &mut Expected<'_>| it.policy.remotely_provisioned = true;
+    assert!(broken_by(&Made { provisioned: REMOTE, ..GOOD }, &over_the_air).0.is_empty());
+    assert_eq!(broken_by(&GOOD, &over_the_air).0, ["provisioning"]);
+}
+
+fn remote(organization: Option<&'static str>) -> Provisioned {
+    Provisioned::Remote { organization, info: true }
 }
 
 /// 236-N, 254-N, 255-N, 256-N, 260-N, 262-N, 264-N: each lie breaks its rule, and without it nothing is broken.
@@ -163,11 +190,12 @@ fn every_lie_breaks_its_rule() {
         (Made { in_leaf: 0, in_intermediate: 1, ..GOOD }, vec!["extension_place", "extension"]),
         (Made { in_intermediate: 1, ..GOOD }, vec!["extension_place"]),
         (Made { root_in_software: true, ..GOOD }, vec!["boot_state", "unlocked"]),
-        (Made { provisioned: Some("TEE"), ..GOOD }, vec![]),
-        (Made { provisioned: Some("StrongBox"), level: 2, key_level: 2, ..GOOD }, vec![]),
-        (Made { provisioned: Some("StrongBox"), ..GOOD }, vec!["provisioned_level"]),
-        (Made { provisioned: Some("TEE"), level: 2, key_level: 2, ..GOOD }, vec!["provisioned_level"]),
-        (Made { provisioned: Some("tee"), ..GOOD }, vec!["provisioned_level"]),
+        (Made { provisioned: REMOTE, ..GOOD }, vec![]),
+        (Made { provisioned: remote(Some("StrongBox")), level: 2, key_level: 2, ..GOOD }, vec![]),
+        (Made { provisioned: remote(Some("StrongBox")), ..GOOD }, vec!["provisioned_level"]),
+        (Made { provisioned: REMOTE, level: 2, key_level: 2, ..GOOD }, vec!["provisioned_level"]),
+        (Made { provisioned: remote(Some("tee")), ..GOOD }, vec!["provisioned_level"]),
+        (Made { provisioned: remote(None), ..GOOD }, vec!["provisioned_level"]),
     ] {
         assert_eq!(broken(&made), rules);
     }
@@ -201,45 +229,55 @@ fn one_app_alone_made_the_key() {
 
 /// What a chain breaks, by the default rules.
 fn judged(chain: &[&[u8]], root: &[u8]) -> Result<Vec<&'static str>, Unreadable> {
-    let verdict = judge(chain, &expected(b"challenge", &[root], 1_700_000_000))?;
+    let verdict = judge(chain, &expected(b"challenge", &[root], NOW_S))?;
     Ok(verdict.failed.into_iter().map(|it| it.name).collect())
 }
 
 /// 243-N: every certificate, in order, and no other.
 #[test]
 fn a_chain_is_whole_and_in_order() {
-    let (four, root) = linked(None);
+    let (five, root) = linked(None);
     let (others, _) = linked(None);
-    let [leaf, lower, upper, last] = [0, 1, 2, 3].map(|at| four[at].as_slice());
-    let [stranger, _, _, foreign] = [0, 1, 2, 3].map(|at| others[at].as_slice());
-    for whole in [&[leaf, lower, upper, last][..], &[leaf, lower, upper]] {
+    let [leaf, lower, middle, upper, last] = [0, 1, 2, 3, 4].map(|at| five[at].as_slice());
+    let [stranger, foreign] = [0, 4].map(|at| others[at].as_slice());
+    for whole in [&[leaf, lower, middle, upper, last][..], &[leaf, lower, middle, upper]] {
         assert_eq!(judged(whole, &root), Ok(vec![]));
     }
     let unlinked = ["chain_names", "chain_signature"];
+    let another = ["chain_names", "chain_signature", "chain_ca"];
     // What was the leaf stands higher, and what leads describes no key.
     let led = ["extension_place", "extension"];
     for (what, chain, rules) in [
-        ("two swapped", &[leaf, upper, lower, last][..], &[&unlinked[..], &unlinked, &unlinked][..]),
-        ("the leaf swapped", &[lower, leaf, upper, last], &[&unlinked, &["chain_ca"], &unlinked, &led]),
-        ("the root first", &[last, upper, lower, leaf], &[&unlinked, &unlinked, &unlinked, &["chain_ca", "chain_root"], &led]),
-        ("no upper", &[leaf, lower, last], &[&unlinked]),
-        ("no lower", &[leaf, upper, last], &[&unlinked]),
-        ("nothing above", &[leaf, lower], &[&["chain_root"]]),
-        ("nothing but the leaf", &[leaf], &[&["chain_root"]]),
-        ("no leaf", &[lower, upper, last], &[&["extension"]]),
-        ("one twice", &[leaf, lower, lower, upper, last], &[&unlinked]),
-        ("the leaf twice", &[leaf, leaf, lower, upper, last], &[&unlinked, &["chain_ca", "extension_place"]]),
-        ("the leaf behind", &[leaf, lower, upper, last, leaf], &[&unlinked, &["chain_ca", "chain_root", "extension_place"]]),
-        ("another leaf in front", &[stranger, leaf, lower, upper, last], &[&unlinked, &["chain_ca", "extension_place"]]),
-        ("another leaf between", &[leaf, stranger, lower, upper, last], &[&unlinked, &["chain_ca", "chain_signature", "extension_place"]]),
-        ("another root behind", &[leaf, lower, upper, last, foreign], &[&["chain_signature", "chain_root"]]),
+        ("two swapped", &[leaf, lower, upper, middle, last][..], &[&unlinked[..], &unlinked, &unlinked][..]),
+        ("the leaf swapped", &[lower, leaf, middle, upper, last], &[&another, &unlinked, &led]),
+        (
+            "the root first",
+            &[last, upper, middle, lower, leaf],
+            &[&unlinked, &unlinked, &unlinked, &another, &["chain_root", "chain_shape"], &led],
+        ),
+        ("no upper", &[leaf, lower, middle, last], &[&unlinked, &["chain_shape"]]),
+        ("no middle", &[leaf, lower, upper, last], &[&unlinked, &["chain_shape"]]),
+        ("no lower", &[leaf, middle, upper, last], &[&unlinked, &["chain_shape"]]),
+        ("nothing above", &[leaf, lower], &[&["chain_root", "chain_shape"]]),
+        ("nothing but the leaf", &[leaf], &[&["chain_root", "chain_shape"]]),
+        ("no leaf", &[lower, middle, upper, last], &[&["chain_shape", "extension"]]),
+        ("one twice", &[leaf, lower, lower, middle, upper, last], &[&unlinked, &["chain_shape"]]),
+        ("the leaf twice", &[leaf, leaf, lower, middle, upper, last], &[&another, &["chain_shape", "extension_place"]]),
+        ("the leaf behind", &[leaf, lower, middle, upper, last, leaf], &[&another, &["chain_root", "chain_shape", "extension_place"]]),
+        ("another leaf in front", &[stranger, leaf, lower, middle, upper, last], &[&another, &["chain_shape", "extension_place"]]),
+        (
+            "another leaf between",
+            &[leaf, stranger, lower, middle, upper, last],
+            &[&another, &["chain_signature", "chain_shape", "extension_place"]],
+        ),
+        ("another root behind", &[leaf, lower, middle, upper, last, foreign], &[&["chain_signature", "chain_root", "chain_shape"]]),
     ] {
         assert_eq!(judged(chain, &root), Ok(rules.concat()), "{what}");
     }
     let many = vec![last; 8];
-    assert_eq!(judged(&[&[leaf, lower, upper][..], &many[..7]].concat(), &root), Ok(vec![]), "the root once more says nothing new");
+    assert_eq!(judged(&[&[leaf, lower, middle, upper][..], &many[..6]].concat(), &root), Ok(vec![]), "the root once more says nothing new");
     let why = Unreadable("a chain has one to ten certificates");
-    assert_eq!(judged(&[&[leaf, lower, upper][..], &many].concat(), &root), Err(why.clone()));
+    assert_eq!(judged(&[&[leaf, lower, middle, upper][..], &many].concat(), &root), Err(why.clone()));
     assert_eq!(judged(&[], &root), Err(why));
 }
 
@@ -263,16 +301,16 @@ fn a_key_is_described_once() {
 #[test]
 fn no_link_of_a_chain_is_broken() {
     let broken = |at: usize, bend: Bend, length: usize| {
-        let (four, root) = linked(Some((at, bend)));
-        let slices: Vec<&[u8]> = four.iter().take(length).map(Vec::as_slice).collect();
+        let (five, root) = linked(Some((at, bend)));
+        let slices: Vec<&[u8]> = five.iter().take(length).map(Vec::as_slice).collect();
         judged(&slices, &root)
     };
     let both = |inside: bool, beside: bool| Bend::Algorithm { inside, beside };
-    for at in 0..3 {
-        for length in [3, 4] {
+    for at in 0..4 {
+        for length in [4, 5] {
             assert_eq!(broken(at, both(false, false), length), Ok(vec![]), "the twin");
             // The last certificate before the root that is not there is held against the root's key alone.
-            let signature = if at == 2 && length == 3 { "chain_root" } else { "chain_signature" };
+            let signature = if at == 3 && length == 4 { "chain_root" } else { "chain_signature" };
             for bend in [Bend::Signature, Bend::Signer, both(true, true)] {
                 assert_eq!(broken(at, bend, length), Ok(vec![signature]), "{at} of {length}: {bend:?}");
             }
@@ -280,20 +318,20 @@ fn no_link_of_a_chain_is_broken() {
                 let why = Unreadable("the two signature algorithms of a certificate differ");
                 assert_eq!(broken(at, bend, length), Err(why), "{at} of {length}: {bend:?}");
             }
-            let names = if at == 2 && length == 3 { vec![] } else { vec!["chain_names"] };
+            let names = if at == 3 && length == 4 { vec![] } else { vec!["chain_names"] };
             assert_eq!(broken(at, Bend::IssuerName, length), Ok(names), "{at} of {length}: a root is a key and has no name");
         }
     }
-    assert_eq!(broken(3, Bend::Signature, 4), Ok(vec![]), "nor has its own signature anything to say");
+    assert_eq!(broken(4, Bend::Signature, 5), Ok(vec![]), "nor has its own signature anything to say");
 }
 
 /// 266-N: certificates that the factory put in do not expire with the phone; all others do, by the server's own clock.
 #[test]
 fn only_the_factorys_certificates_outlive_their_date() {
-    for (of_the_factory, until, rules) in
-        [(true, 4000, vec![]), (false, 4000, vec![]), (true, 2020, vec![]), (false, 2020, vec!["chain_dates"])]
+    for (provisioned, until, rules) in
+        [(FACTORY, 4000, vec![]), (REMOTE, 4000, vec![]), (FACTORY, 2020, vec![]), (REMOTE, 2020, vec!["chain_dates"])]
     {
-        assert_eq!(broken(&Made { of_the_factory, until, ..GOOD }), rules, "{of_the_factory} {until}");
+        assert_eq!(broken(&Made { provisioned, until, ..GOOD }), rules, "{provisioned:?} {until}");
     }
 }
 
@@ -303,7 +341,7 @@ fn the_list_is_asked_about_every_certificate() {
     let (chain, root) = chain(&GOOD);
     let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
     let roots = [root.as_slice()];
-    let (fetched_s, day_s) = (1_700_000_000, 86_400);
+    let (fetched_s, day_s) = (NOW_S, 86_400);
     let judged = |list: &StatusList, now_s: i64| -> Vec<&'static str> {
         let expected = Expected { status: &list.at(now_s, day_s), ..expected(b"challenge", &roots, now_s) };
         judge(&slices, &expected).unwrap().failed.into_iter().map(|it| it.name).collect()
@@ -331,7 +369,7 @@ fn an_own_system_is_welcome_by_its_boot_key() {
     let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
     let roots = [root.as_slice()];
     let judged = |keys: &[[u8; 32]]| {
-        let expected = Expected { own_boot_keys: keys, ..expected(b"challenge", &roots, 1_700_000_000) };
+        let expected = Expected { own_boot_keys: keys, ..expected(b"challenge", &roots, NOW_S) };
         let verdict = judge(&slices, &expected).unwrap();
         assert_eq!(verdict.facts.boot_state, Some(BootState::SelfSigned));
         verdict.holds()
@@ -345,7 +383,7 @@ fn an_own_system_is_welcome_by_its_boot_key() {
 fn hostile_bytes_pass_never() {
     let (chain, root) = chain(&GOOD);
     let roots = [root.as_slice()];
-    let passes = |leaf: &[u8]| judge(&[leaf, &chain[1]], &expected(b"challenge", &roots, 1_700_000_000)).is_ok_and(|it| it.holds());
+    let passes = |leaf: &[u8]| judge(&[leaf, &chain[1], &chain[2]], &expected(b"challenge", &roots, NOW_S)).is_ok_and(|it| it.holds());
     assert!(passes(&chain[0]));
     for at in 0..chain[0].len() {
         let mut edited = chain[0].clone();

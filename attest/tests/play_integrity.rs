@@ -2,10 +2,13 @@
 //! workspace), and tokens made here, each bad one next to the good one it differs from in one thing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod made;
+
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap};
+use data_encoding::HEXLOWER;
+use made::{base64, vectors};
 use serde_json::{Value, json};
-use std::path::PathBuf;
 use symbolon_attest::jwe::{self, JweError};
 use symbolon_attest::play_integrity::{
     AppRecognition, Binding, DeviceLevel, Expected, FUTURE_MS, Facts, Keys, Licensing, Unopened, judge, open,
@@ -63,7 +66,7 @@ fn with(path: &str, value: Option<Value>, expected: &Expected<'_>) -> Vec<&'stat
     let (parent, name) = path.rsplit_once('/').unwrap();
     let object = verdict.pointer_mut(parent).unwrap().as_object_mut().unwrap();
     match value {
-        Some(it) => object.insert(name.to_owned(), it),
+        Some(value) => object.insert(name.to_owned(), value),
         None => object.remove(name),
     };
     names(&judge(&verdict, expected).unwrap())
@@ -303,12 +306,12 @@ fn an_answer_made_up_for_testers_does_not_pass() {
 fn keys_of(key: &PrivateKey) -> Keys {
     let jwk = key.public().to_jwk();
     let part = |name: &str| base64url::decode(jwk[name].as_str().unwrap()).unwrap();
-    let spki = [unhex("3059301306072a8648ce3d020106082a8648ce3d03010703420004"), part("x"), part("y")].concat();
+    let spki = [hex("3059301306072a8648ce3d020106082a8648ce3d03010703420004"), part("x"), part("y")].concat();
     Keys { decryption: KEK, verification_spki: spki }
 }
 
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2).map(|it| u8::from_str_radix(&text[2 * it..2 * it + 2], 16).unwrap()).collect()
+fn hex(text: &str) -> Vec<u8> {
+    HEXLOWER.decode(text.as_bytes()).unwrap()
 }
 
 fn signed(key: &PrivateKey, claims: &Value) -> String {
@@ -356,8 +359,8 @@ fn another_key_does_not_open_and_it_is_said_which() {
     let spki = &keys.verification_spki;
     let mut off = spki.clone();
     off[90] ^= 1;
-    let p384 = [unhex("3076301006072a8648ce3d020106052b81040022036200"), vec![4; 97]].concat();
-    let compressed = [unhex("3039301306072a8648ce3d020106082a8648ce3d030107032200"), vec![2; 33]].concat();
+    let p384 = [hex("3076301006072a8648ce3d020106052b81040022036200"), vec![4; 97]].concat();
+    let compressed = [hex("3039301306072a8648ce3d020106082a8648ce3d030107032200"), vec![2; 33]].concat();
     let mut other_form = spki.clone();
     other_form[26] = 6;
     for bad in [vec![], spki[..90].to_vec(), [spki.as_slice(), &[0]].concat(), off, p384, compressed, other_form] {
@@ -474,31 +477,15 @@ fn a_token_that_was_changed_cut_off_or_blown_up_does_not_open() {
 
 // Vectors.
 
-fn vectors(path: &str) -> Option<Value> {
-    let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/vectors");
-    let folder = std::env::var_os("SYMBOLON_VECTORS").map_or(beside, PathBuf::from);
-    match std::fs::read(folder.join(path)) {
-        Ok(bytes) => Some(serde_json::from_slice(&bytes).unwrap()),
-        Err(_) => {
-            println!("skipped: no {path} in {}", folder.display());
-            None
-        }
-    }
-}
-
 /// Base64 as Play Console gives keys: the other alphabet, padded.
-fn base64(text: &str) -> Vec<u8> {
-    base64url::decode(text.trim_end_matches('=').replace('+', "-").replace('/', "_").as_str()).unwrap()
-}
-
 #[test]
 fn tokens_of_others() {
     let Some(file) = vectors("play-integrity/tokens.json") else { return };
     let (mut accepted, mut refused) = (0, 0);
     for it in file["vectors"].as_array().unwrap() {
         let keys = Keys {
-            decryption: base64(it["keys"]["decryption_key_b64"].as_str().unwrap()).try_into().unwrap(),
-            verification_spki: base64(it["keys"]["verification_key_spki_b64"].as_str().unwrap()),
+            decryption: base64(&it["keys"]["decryption_key_b64"]).try_into().unwrap(),
+            verification_spki: base64(&it["keys"]["verification_key_spki_b64"]),
         };
         let token = it["token"].as_str().unwrap();
         assert!(jwe::open(token, &keys.decryption).is_ok(), "{}", it["id"]);
@@ -577,7 +564,7 @@ fn encryption_of_others() {
             let result = jwe::open(token, &key);
             assert_eq!(result.is_ok(), ours, "{}: {result:?}", it["tcId"]);
             if ours {
-                assert_eq!(result.unwrap(), unhex(it["pt"].as_str().unwrap()));
+                assert_eq!(result.unwrap(), hex(it["pt"].as_str().unwrap()));
                 opened += 1;
             } else {
                 refused += 1;

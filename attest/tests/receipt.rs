@@ -3,14 +3,15 @@
 //! Area N, as far as it concerns receipts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod made;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use made::{base64, vectors};
 use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use serde_json::Value as Json;
-use std::path::PathBuf;
 use symbolon_attest::app_attest::{self, APPLE_ROOT, Environment};
 use symbolon_attest::receipt::{APPLE_ROOT_G3, Expected, FUTURE_MS, Facts, Kind, judge};
-use symbolon_oauth::base64url;
 use symbolon_oauth::digest::sha256;
 
 const MINUTE_MS: i64 = 60_000;
@@ -18,32 +19,17 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
 // Receipts of others.
 
-fn vectors(name: &str) -> Option<Json> {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
-    let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let Ok(text) = std::fs::read_to_string(root.join(name)) else {
-        println!("skipped: {name} is not here; SYMBOLON_VECTORS names the directory");
-        return None;
-    };
-    Some(serde_json::from_str(&text).unwrap())
-}
-
-fn base64(value: &Json) -> Vec<u8> {
-    let text = value.as_str().unwrap().replace('+', "-").replace('/', "_");
-    base64url::decode(text.trim_end_matches('=')).unwrap()
-}
-
 fn instant(value: &Json) -> Option<i64> {
     value.as_str().map(|it| it.parse::<jiff::Timestamp>().unwrap().as_millisecond())
 }
 
 fn point(certificate: &[u8]) -> Vec<u8> {
-    let (_, it) = x509_parser::parse_x509_certificate(certificate).unwrap();
-    it.public_key().subject_public_key.data.to_vec()
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).unwrap();
+    parsed.public_key().subject_public_key.data.to_vec()
 }
 
-fn environment(it: &Json) -> Environment {
-    if it == "production" { Environment::Production } else { Environment::Development }
+fn environment(word: &Json) -> Environment {
+    if word == "production" { Environment::Production } else { Environment::Development }
 }
 
 fn names(bytes: &[u8], expected: &Expected<'_>) -> Vec<&'static str> {
@@ -257,12 +243,12 @@ struct Receipt {
 }
 
 fn params(name: &str, ca: bool) -> CertificateParams {
-    let mut it = CertificateParams::default();
-    it.distinguished_name.push(DnType::CommonName, name);
+    let mut certificate = CertificateParams::default();
+    certificate.distinguished_name.push(DnType::CommonName, name);
     if ca {
-        it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        certificate.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
-    it
+    certificate
 }
 
 fn fields(leaf: &[u8], lie: Lie) -> Vec<u8> {
@@ -328,11 +314,11 @@ fn made(lie: Lie) -> Receipt {
     let root_certificate = root.der().to_vec();
     let (_, parsed) = x509_parser::parse_x509_certificate(&root_certificate).unwrap();
     let root = parsed.public_key().raw.to_vec();
-    let bytes = signed_data(&content, &certificates, &issuer, &serial, signature.as_ref(), lie);
+    let bytes = signed_data(&content, &certificates, (&issuer, &serial), signature.as_ref(), lie);
     Receipt { bytes, root, root_certificate: root_certificate.clone(), point: keys[3].public_key_raw().to_vec() }
 }
 
-fn signed_data(content: &[u8], certificates: &[Vec<u8>], issuer: &[u8], serial: &[u8], signature: &[u8], lie: Lie) -> Vec<u8> {
+fn signed_data(content: &[u8], certificates: &[Vec<u8>], (issuer, serial): (&[u8], &[u8]), signature: &[u8], lie: Lie) -> Vec<u8> {
     // SHA-1 in place of SHA-256.
     let digest = if lie.sha_1 {
         vec![0x30, 9, 6, 5, 0x2b, 0x0e, 3, 2, 0x1a, 5, 0]

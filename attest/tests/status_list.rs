@@ -2,8 +2,10 @@
 //! lists made here, each bad one next to the good one it differs from in one thing. Area N: 259-N, as far as it concerns the list.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod made;
+
+use made::vectors;
 use serde_json::{Value as Json, json};
-use std::path::PathBuf;
 use symbolon_attest::status_list::{Entry, MAX_BYTES, MAX_ENTRIES, Reason, Status, StatusList, failed, serial};
 use symbolon_attest::{Failed, Unreadable};
 
@@ -24,13 +26,7 @@ fn names(failed: &[Failed]) -> Vec<&'static str> {
 
 #[test]
 fn googles_own_list_by_either_reading() {
-    let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/vectors");
-    let root = std::env::var_os("SYMBOLON_VECTORS").map_or_else(|| PathBuf::from(beside), PathBuf::from);
-    let Ok(text) = std::fs::read_to_string(root.join("android-key-attestation/revocation.json")) else {
-        println!("skipped: revocation.json is not here; SYMBOLON_VECTORS names the directory");
-        return;
-    };
-    let file: Json = serde_json::from_str(&text).unwrap();
+    let Some(file) = vectors("android-key-attestation/revocation.json") else { return };
     let list = list(&file["status_list"]).unwrap();
     assert_eq!(list.len(), file["status_list"]["entries"].as_object().unwrap().len());
     let suspended = file["serial_hex"].as_str().unwrap();

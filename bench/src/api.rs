@@ -1,9 +1,9 @@
-//! What `symbolon-resource` adds to an API's request, in this process and on one core: the tower layer around a service that does
-//! nothing, with real tokens of the server under test, its keys fetched and kept.
+//! The cost of `symbolon-resource` for an API's request, in this process and on one core. The tower layer stands around a service that does
+//! nothing. The tokens are real ones of the server under test, and its keys are fetched and cached.
 
 use crate::limits::{Limit, limit};
 use crate::process;
-use crate::rows::{Bench, Tokens, now_s};
+use crate::steps::Tokens;
 use bytes::Bytes;
 use http::{Request, Response};
 use std::time::Instant;
@@ -14,19 +14,30 @@ use tower::{Layer, Service};
 
 const AUDIENCE: &str = "https://api.example.com/orders";
 const URL: &str = "https://api.example.com/orders/7";
-/// Calls that are made ready beforehand; a proof works once.
+/// The number of calls that are prepared. A proof works once.
 const CALLS: usize = 20_000;
 
-/// Requests per second and core: with bearer tokens, and with tokens bound to a key and a proof each.
-pub async fn layer(bench: &Bench<'_>, bearer: &[Tokens], bound: &[Tokens], key: &PrivateKey) -> Result<Vec<Limit>, String> {
-    let guard = Guard::new(&bench.site.issuer, AUDIENCE).public_url("https://api.example.com");
+/// Requests per second and core: with bearer tokens, and with bound tokens and a proof for each.
+pub async fn measure(issuer: &str, bearer: &[Tokens], bound: &[Tokens], key: &PrivateKey) -> Result<Vec<Limit>, String> {
+    let guard = Guard::new(issuer, AUDIENCE).public_url("https://api.example.com");
     let layer = guard.require("orders:read");
     let calls = (0..CALLS).map(|at| request("Bearer", &bearer[at % bearer.len()].access, None)).collect::<Result<_, _>>()?;
     let bearer = run("API layer: a JWT access token", &layer, calls).await?;
     let calls: Result<Vec<Request<Bytes>>, String> = (0..CALLS)
         .map(|at| {
             let token = &bound[at % bound.len()].access;
-            let proof = dpop::make(key, "GET", URL, None, Some(token), &format!("api-{at}"), now_s()).map_err(|it| format!("{it:?}"))?;
+            let proof = dpop::make(
+                key,
+                &dpop::Statement {
+                    method: "GET",
+                    url: URL,
+                    nonce: None,
+                    access_token: Some(token),
+                    jti: &format!("api-{at}"),
+                    iat: process::now_s(),
+                },
+            )
+            .map_err(|it| format!("{it:?}"))?;
             request("DPoP", token, Some(&proof))
         })
         .collect();
@@ -48,18 +59,18 @@ async fn run(name: &str, layer: &GuardLayer, calls: Vec<Request<Bytes>>) -> Resu
     let (mut calls, mut count) = (calls.into_iter(), 0);
     // The first call fetches the issuer's keys.
     if let Some(first) = calls.next() {
-        answered(name, service.call(first).await)?;
+        must_succeed(name, service.call(first).await)?;
     }
     let (began, before) = (Instant::now(), process::cpu(std::process::id())?);
     for call in calls {
-        answered(name, service.call(call).await)?;
+        must_succeed(name, service.call(call).await)?;
         count += 1;
     }
     Ok(limit(name, count, began.elapsed(), Some(process::cpu(std::process::id())? - before)))
 }
 
-fn answered<B>(name: &str, it: Result<Response<B>, std::convert::Infallible>) -> Result<(), String> {
-    match it {
+fn must_succeed<B>(name: &str, outcome: Result<Response<B>, std::convert::Infallible>) -> Result<(), String> {
+    match outcome {
         Ok(answer) if answer.status() == 200 => Ok(()),
         Ok(answer) => Err(format!("{name}: {} {:?}", answer.status(), answer.headers().get("www-authenticate"))),
         Err(never) => match never {},

@@ -1,4 +1,4 @@
-//! The HTTP stack alone: the same hyper, the same runtime, nothing behind it. What no server on this stack can exceed.
+//! The HTTP stack alone: the same hyper and the same runtime, with nothing behind them. No server on this stack can be faster.
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
@@ -9,9 +9,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use tokio::net::TcpListener;
 
-/// Prints its address, then answers until it is ended.
+/// Prints its address, and then answers until it is stopped.
 pub async fn serve() -> Result<(), String> {
-    let io = |it: std::io::Error| it.to_string();
+    let io = |error: std::io::Error| error.to_string();
     let listener = TcpListener::bind("127.0.0.1:0").await.map_err(io)?;
     println!("{}", listener.local_addr().map_err(io)?);
     loop {

@@ -1,5 +1,5 @@
-//! A keep-alive HTTP/1.1 client with next to no cost of its own: on a small machine the load generator must not eat what
-//! it measures.
+//! A keep-alive HTTP/1.1 client with almost no cost of its own. On a small machine the load generator must not use the CPU time that it
+//! measures, so this is no library.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ impl Answer {
         })
     }
 
-    /// A member of the body that is a plain string: tokens have nothing to escape.
+    /// A member of the body that is a plain string. Tokens need no escapes.
     pub fn member(&self, name: &str) -> Option<&str> {
         self.body.split_once(&format!("\"{name}\":\""))?.1.split_once('"').map(|it| it.0)
     }
@@ -44,20 +44,20 @@ impl Connection {
             if let Some(at) = self.buffer.windows(4).position(|it| it == b"\r\n\r\n") {
                 break at + 4;
             }
-            self.more().await?;
+            self.read_more().await?;
         };
         let head = String::from_utf8_lossy(&self.buffer.split_to(end)).into_owned();
         let status = head.split(' ').nth(1).and_then(|it| it.parse().ok()).ok_or("no status line")?;
         let mut answer = Answer { status, head, body: String::new() };
         let length: usize = answer.header("content-length").and_then(|it| it.parse().ok()).ok_or("an answer without a length")?;
         while self.buffer.len() < length {
-            self.more().await?;
+            self.read_more().await?;
         }
         answer.body = String::from_utf8_lossy(&self.buffer.split_to(length)).into_owned();
         Ok(answer)
     }
 
-    async fn more(&mut self) -> Result<(), String> {
+    async fn read_more(&mut self) -> Result<(), String> {
         match self.stream.read_buf(&mut self.buffer).await {
             Ok(0) => Err("the server closed the connection".to_owned()),
             Ok(_) => Ok(()),

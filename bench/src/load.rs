@@ -1,4 +1,4 @@
-//! The load: some connections, each with one request under way at any time, all on one thread.
+//! The load: some connections, each with one request in flight at any time, all on one thread.
 
 use crate::http::{Answer, Connection};
 use crate::process;
@@ -10,20 +10,20 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::task::{JoinSet, LocalSet};
 
-/// Requests that all connections take from.
+/// Requests that the connections share.
 pub type Queue = Rc<RefCell<VecDeque<Bytes>>>;
 
-/// DPoP proofs that all connections take from.
+/// DPoP proofs that the connections share.
 pub type Proofs = Rc<RefCell<VecDeque<String>>>;
 
 /// Where one connection's requests come from.
 pub enum Work {
-    /// The same ones over and over.
+    /// The same requests again and again.
     Round(Vec<Bytes>, usize),
-    /// Each once.
+    /// Each request once.
     Queue(Queue),
-    /// Refresh tokens: an answer's new token replaces the one that was sent, then the next grant has its turn.
-    /// Of grants that a key holds, each request takes a proof; of an attested installation it also shows the attestation.
+    /// Refresh tokens. An answer's new token replaces the one that was sent, and the next request is for the next grant.
+    /// For grants that are bound to a key, each request takes a proof. An attested installation also sends its attestation.
     Refresh { client: &'static str, tokens: Vec<String>, at: usize, attestation: Option<String>, proofs: Option<Proofs> },
 }
 
@@ -59,11 +59,11 @@ pub struct Load {
     /// The server's process, whose CPU time is counted.
     pub pid: u32,
     pub status: u16,
-    /// Not measured.
+    /// The time before the measurement.
     pub warm_up: Duration,
-    /// Shorter if the work ends before.
+    /// The longest time of the measurement. It is shorter if the requests run out.
     pub measure: Duration,
-    /// Answers are wanted afterwards.
+    /// The caller needs the answers afterwards.
     pub keep: bool,
 }
 
@@ -86,64 +86,64 @@ enum Phase {
     Over,
 }
 
-/// What the connections share: the phase they are in, and the latencies they measured, in microseconds.
-struct Common {
+/// What the connections share: the phase, and the latencies that they measured, in microseconds.
+struct Shared {
     phase: Cell<Phase>,
     latencies: RefCell<Vec<u32>>,
     answers: RefCell<Vec<Answer>>,
 }
 
-/// Runs the load. Any answer but the expected one fails it.
+/// Runs the load. It fails at the first answer with another status than the expected one.
 pub async fn run(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<Answer>), String> {
-    LocalSet::new().run_until(measured(name, load, works)).await.map_err(|it| format!("{name}: {it}"))
+    LocalSet::new().run_until(measure(name, load, works)).await.map_err(|it| format!("{name}: {it}"))
 }
 
-async fn measured(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<Answer>), String> {
-    let common = Rc::new(Common { phase: Cell::new(Phase::Warming), latencies: RefCell::default(), answers: RefCell::default() });
+async fn measure(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<Answer>), String> {
+    let shared = Rc::new(Shared { phase: Cell::new(Phase::Warming), latencies: RefCell::default(), answers: RefCell::default() });
     let mut tasks = JoinSet::new();
     for work in works {
         let connection = Connection::open(load.address).await?;
-        tasks.spawn_local(one(connection, work, load.status, load.keep, Rc::clone(&common)));
+        tasks.spawn_local(send_all(connection, work, load.status, load.keep, Rc::clone(&shared)));
     }
     let mut errors = Vec::new();
     let mut ended = wait(&mut tasks, load.warm_up, &mut errors).await;
     let before = (Instant::now(), process::cpu(load.pid)?, process::cpu(std::process::id())?);
-    common.phase.set(Phase::Measuring);
+    shared.phase.set(Phase::Measuring);
     if !ended {
         ended = wait(&mut tasks, load.measure, &mut errors).await;
     }
     let took = before.0.elapsed();
     let (server, own) = (process::cpu(load.pid)? - before.1, process::cpu(std::process::id())? - before.2);
-    common.phase.set(Phase::Over);
+    shared.phase.set(Phase::Over);
     if !ended {
         wait(&mut tasks, Duration::from_secs(30), &mut errors).await;
     }
     if let Some(first) = errors.first() {
         return Err(format!("{} connections failed, the first one with: {first}", errors.len()));
     }
-    let mut latencies = common.latencies.take();
+    let mut latencies = shared.latencies.take();
     latencies.sort_unstable();
     let requests = latencies.len();
     if requests == 0 {
         return Err("no request was measured; the work ended too early".to_owned());
     }
-    let quantile = |it: f64| latencies.get(((requests as f64) * it) as usize).map_or(0.0, |it| f64::from(*it) / 1000.0);
-    let each = |it: Duration| it.as_secs_f64() * 1e6 / requests as f64;
+    let quantile_ms = |part: f64| latencies.get(((requests as f64) * part) as usize).map_or(0.0, |it| f64::from(*it) / 1000.0);
+    let each_us = |total: Duration| total.as_secs_f64() * 1e6 / requests as f64;
     let row = Row {
         name: name.to_owned(),
         per_s: requests as f64 / took.as_secs_f64(),
-        p50_ms: quantile(0.5),
-        p99_ms: quantile(0.99),
-        server_us: each(server),
-        load_us: each(own),
+        p50_ms: quantile_ms(0.5),
+        p99_ms: quantile_ms(0.99),
+        server_us: each_us(server),
+        load_us: each_us(own),
         resident_kib: process::resident_kib(load.pid)?,
     };
-    Ok((row, common.answers.take()))
+    Ok((row, shared.answers.take()))
 }
 
-/// Waits for all connections to end, at most this long; whether they did.
-async fn wait(tasks: &mut JoinSet<Result<(), String>>, most: Duration, errors: &mut Vec<String>) -> bool {
-    let deadline = tokio::time::Instant::now() + most;
+/// Waits for all connections to end, for this time at most. Returns whether they ended.
+async fn wait(tasks: &mut JoinSet<Result<(), String>>, limit: Duration, errors: &mut Vec<String>) -> bool {
+    let deadline = tokio::time::Instant::now() + limit;
     loop {
         match tokio::time::timeout_at(deadline, tasks.join_next()).await {
             Err(_) => return false,
@@ -155,15 +155,15 @@ async fn wait(tasks: &mut JoinSet<Result<(), String>>, most: Duration, errors: &
     }
 }
 
-async fn one(mut connection: Connection, mut work: Work, status: u16, keep: bool, common: Rc<Common>) -> Result<(), String> {
+async fn send_all(mut connection: Connection, mut work: Work, status: u16, keep: bool, shared: Rc<Shared>) -> Result<(), String> {
     let mut last = None;
     while let Some(request) = work.next(last.as_ref()) {
         if let Some(answer) = last.take()
             && keep
         {
-            common.answers.borrow_mut().push(answer);
+            shared.answers.borrow_mut().push(answer);
         }
-        if common.phase.get() == Phase::Over {
+        if shared.phase.get() == Phase::Over {
             return Ok(());
         }
         let began = Instant::now();
@@ -171,15 +171,15 @@ async fn one(mut connection: Connection, mut work: Work, status: u16, keep: bool
         if answer.status != status {
             return Err(format!("{} instead of {status}: {}", answer.status, answer.body));
         }
-        if common.phase.get() == Phase::Measuring {
-            common.latencies.borrow_mut().push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
+        if shared.phase.get() == Phase::Measuring {
+            shared.latencies.borrow_mut().push(u32::try_from(began.elapsed().as_micros()).unwrap_or(u32::MAX));
         }
         last = Some(answer);
     }
     if let Some(answer) = last
         && keep
     {
-        common.answers.borrow_mut().push(answer);
+        shared.answers.borrow_mut().push(answer);
     }
     Ok(())
 }

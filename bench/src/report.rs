@@ -1,8 +1,8 @@
-//! The tables, as they are printed and as they stand in docs/performance.md.
+//! The tables, for the terminal and for docs/performance.md.
 
-use crate::Run;
 use crate::limits::Limit;
 use crate::load::Row;
+use crate::options::Run;
 use crate::verifiers::Kind;
 use std::fmt::Write;
 use std::path::Path;
@@ -12,9 +12,9 @@ use std::time::Duration;
 pub struct Engine {
     pub name: String,
     pub rows: Vec<Row>,
-    /// What an API's layer does, on one core.
+    /// The cost of an API's layer, on one core.
     pub api: Vec<Limit>,
-    /// To the first 200 of /health: with an empty database, and with the one that is there.
+    /// The time to the first 200 of /health: with an empty database, and with the one of the run.
     pub first_start: Duration,
     pub start: Duration,
     pub at_rest_kib: u64,
@@ -26,31 +26,37 @@ pub struct Measured {
     pub kinds: Vec<Kind>,
     pub engines: Vec<Engine>,
     pub postgres: Option<String>,
-    /// Of the minute before: beside other work the numbers are worth less.
+    /// The load average of the minute before. Other work on the machine makes the numbers less reliable.
     pub load_average: String,
 }
 
-pub fn text(run: &Run, it: &Measured) -> String {
+pub fn text(options: &Run, measured: &Measured) -> String {
     let mut out = String::new();
     // Writing to a String cannot fail.
-    let _ = write(&mut out, run, it);
+    let _ = write(&mut out, options, measured);
     out
 }
 
-fn write(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
+fn write(out: &mut String, options: &Run, measured: &Measured) -> std::fmt::Result {
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    writeln!(out, "{cores} cores ({}, {}), databases on {}.", std::env::consts::ARCH, std::env::consts::OS, filesystem(&run.directory))?;
-    let postgres = it.postgres.as_deref().map_or(String::new(), |it| format!("; {it}"));
+    writeln!(
+        out,
+        "{cores} cores ({}, {}), databases on {}.",
+        std::env::consts::ARCH,
+        std::env::consts::OS,
+        filesystem(&options.directory)
+    )?;
+    let postgres = measured.postgres.as_deref().map_or(String::new(), |it| format!("; {it}"));
     writeln!(out, "SQLite {} (WAL, synchronous=FULL){postgres}.", rusqlite::version())?;
-    writeln!(out, "{} connections, {} s for each row, no answer but the expected one.", run.connections, run.seconds)?;
-    writeln!(out, "Other work on the machine beforehand: load average {}.\n", it.load_average)?;
+    writeln!(out, "{} connections, {} s for each row, no answer but the expected one.", options.connections, options.seconds)?;
+    writeln!(out, "Other work on the machine beforehand: load average {}.\n", measured.load_average)?;
     writeln!(out, "| the machine alone | per second | CPU µs each |\n|---|---:|---:|")?;
-    for one in &it.limits {
+    for one in &measured.limits {
         writeln!(out, "| {} | {:.0} | {} |", one.name, one.per_s, one.cpu_us.map_or("".to_owned(), |it| format!("{it:.1}")))?;
     }
-    let echo = &it.echo;
-    writeln!(out, "| HTTP echo, same stack, {} connections | {:.0} | {:.1} |", run.connections, echo.per_s, echo.server_us)?;
-    for engine in &it.engines {
+    let echo = &measured.echo;
+    writeln!(out, "| HTTP echo, same stack, {} connections | {:.0} | {:.1} |", options.connections, echo.per_s, echo.server_us)?;
+    for engine in &measured.engines {
         writeln!(out, "\n| {} | requests/s | p50 ms | p99 ms | server CPU µs | load CPU µs | server MiB |", engine.name)?;
         writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
         for row in &engine.rows {
@@ -69,19 +75,19 @@ fn write(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
             engine.at_rest_kib as f64 / 1024.0
         )?;
     }
-    ratio(out, run, it)?;
-    bound_ratio(out, it)?;
-    beside_signatures(out, it)
+    write_ratio(out, options, measured)?;
+    write_bound_ratio(out, measured)?;
+    write_signatures(out, measured)
 }
 
-/// Refresh on SQLite beside what the machine could do if the three things it cannot do without were all there is.
-fn ratio(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
-    let find = |start: &str| it.limits.iter().find(|it| it.name.starts_with(start));
-    let refresh = it.engines.first().and_then(|it| it.rows.iter().find(|it| it.name == "refresh"));
-    let commit = crate::limits::sqlite_name(usize::from(run.connections));
+/// Compares refresh on SQLite with a machine that does only the three operations that a refresh cannot do without.
+fn write_ratio(out: &mut String, options: &Run, measured: &Measured) -> std::fmt::Result {
+    let find = |start: &str| measured.limits.iter().find(|it| it.name.starts_with(start));
+    let refresh = measured.engines.first().and_then(|engine| engine.rows.iter().find(|it| it.name == "refresh"));
+    let commit = crate::limits::sqlite_name(usize::from(options.connections));
     let (Some(refresh), Some(sign), Some(commit)) = (refresh, find("ECDSA P-256 signatures"), find(&commit)) else { return Ok(()) };
-    let together = 1.0 / (1.0 / it.echo.per_s + 1.0 / sign.per_s + 1.0 / commit.per_s);
-    let floor = it.echo.server_us + sign.cpu_us.unwrap_or_default() + commit.cpu_us.unwrap_or_default();
+    let together = 1.0 / (1.0 / measured.echo.per_s + 1.0 / sign.per_s + 1.0 / commit.per_s);
+    let floor = measured.echo.server_us + sign.cpu_us.unwrap_or_default() + commit.cpu_us.unwrap_or_default();
     writeln!(
         out,
         "\nRefresh on SQLite, {:.0}/s, is {:.2} of the {together:.0}/s that one echo, one signature and one group-committed row, one after \
@@ -93,9 +99,9 @@ fn ratio(out: &mut String, run: &Run, it: &Measured) -> std::fmt::Result {
     )
 }
 
-/// What a key costs at refresh, and what an attestation costs on top of it.
-fn bound_ratio(out: &mut String, it: &Measured) -> std::fmt::Result {
-    for engine in &it.engines {
+/// Compares a refresh of an attested installation with one that has a key alone.
+fn write_bound_ratio(out: &mut String, measured: &Measured) -> std::fmt::Result {
+    for engine in &measured.engines {
         let find = |name: &str| engine.rows.iter().find(|it| it.name == name).map(|it| it.server_us);
         let (few, attested) = (find("refresh with DPoP, few grants"), find("refresh of an attested installation, few grants"));
         if let (Some(few), Some(attested)) = (few, attested) {
@@ -110,17 +116,18 @@ fn bound_ratio(out: &mut String, it: &Measured) -> std::fmt::Result {
     Ok(())
 }
 
-/// Evidence, and an API's requests, beside the bare signatures that are in them.
-fn beside_signatures(out: &mut String, it: &Measured) -> std::fmt::Result {
-    let Some(one) = it.limits.iter().find(|it| it.name.starts_with("ECDSA P-256 verifications")).and_then(|it| it.cpu_us) else {
+/// Compares evidence and an API's requests with the bare signatures in them.
+fn write_signatures(out: &mut String, measured: &Measured) -> std::fmt::Result {
+    let verification = measured.limits.iter().find(|it| it.name.starts_with("ECDSA P-256 verifications"));
+    let Some(one) = verification.and_then(|it| it.cpu_us) else {
         return Ok(());
     };
     writeln!(
         out,
         "\n| verified on one core | per second | CPU µs | bare signatures | their CPU µs | times |\n|---|---:|---:|---:|---:|---:|"
     )?;
-    let api = it.engines.first().map(|it| it.api.as_slice()).unwrap_or_default();
-    let rows = it.kinds.iter().map(|it| (&it.limit, it.signatures)).chain(api.iter().zip(1..));
+    let api = measured.engines.first().map(|it| it.api.as_slice()).unwrap_or_default();
+    let rows = measured.kinds.iter().map(|it| (&it.limit, it.signatures)).chain(api.iter().zip(1..));
     for (limit, signatures) in rows {
         let (cpu, bare) = (limit.cpu_us.unwrap_or_default(), one * f64::from(signatures));
         writeln!(out, "| {} | {:.0} | {cpu:.0} | {signatures} | {bare:.0} | {:.1} |", limit.name, limit.per_s, cpu / bare)?;
@@ -128,7 +135,7 @@ fn beside_signatures(out: &mut String, it: &Measured) -> std::fmt::Result {
     Ok(())
 }
 
-/// What kind of file system a directory is on.
+/// The type of the file system that a directory is on.
 fn filesystem(directory: &Path) -> String {
     let output = Command::new("stat").args(["-f", "-c", "%T"]).arg(directory).output();
     output
@@ -143,7 +150,7 @@ const END: &str = "<!-- end of the measured part -->";
 
 /// Puts the tables into a document, between its two marks.
 pub fn replace(file: &Path, text: &str) -> Result<(), String> {
-    let io = |it: std::io::Error| format!("{}: {it}", file.display());
+    let io = |error: std::io::Error| format!("{}: {error}", file.display());
     let document = std::fs::read_to_string(file).map_err(io)?;
     let (head, rest) = document.split_once(BEGIN).ok_or_else(|| format!("{} has no mark where the tables begin", file.display()))?;
     let (_, tail) = rest.split_once(END).ok_or_else(|| format!("{} has no mark where the tables end", file.display()))?;

@@ -1,4 +1,4 @@
-//! The server under test: the real binary, its own process, a configuration on disk, set up by its own commands.
+//! The server under test: the real binary in its own process. Its own commands set up its configuration on disk.
 
 use crate::process;
 use std::fmt::Write as _;
@@ -12,20 +12,20 @@ use symbolon_phone::element::Maker;
 
 pub const BACK: &str = "https://app.example.com/callback";
 pub const PHONE: &str = "phone";
-/// A client whose installations are attested by the server itself, and the app it is.
+/// A client whose installations the server itself attests, and its app.
 pub const ATTESTED: &str = "attested";
 pub const IOS_APP: &str = "ABCDE12345.com.example.shop";
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// A place with a configuration, a key and people.
+/// A directory with a configuration, a key and people.
 pub struct Site {
     binary: PathBuf,
     directory: PathBuf,
     pub issuer: String,
     pub address: SocketAddr,
-    /// In clear: of the service client and of both APIs.
+    /// The secret of the service client and of both APIs, in clear.
     pub secret: String,
-    /// Of the service client that signs assertions.
+    /// The key of the service client that signs assertions.
     pub key: PrivateKey,
     pub people: Vec<String>,
     /// Makes the phones that the attested client runs on.
@@ -41,8 +41,8 @@ impl Site {
     pub fn make(binary: &Path, directory: &Path, database: &str, people: usize) -> Result<Self, String> {
         let address = free_address()?;
         let _ = std::fs::remove_dir_all(directory);
-        output(Command::new(binary).arg("init").arg(directory), "")?;
-        let printed = output(Command::new(binary).args(["client", "secret"]), "")?;
+        run(Command::new(binary).arg("init").arg(directory), "")?;
+        let printed = run(Command::new(binary).args(["client", "secret"]), "")?;
         let secret = printed.lines().nth(1).unwrap_or_default().trim().to_owned();
         let digest = printed.split('\'').nth(1).ok_or("`symbolon client secret` printed no digest")?.to_owned();
         let key = PrivateKey::generate(Algorithm::ES256).map_err(|it| format!("{it:?}"))?;
@@ -61,7 +61,7 @@ impl Site {
             maker,
         };
         for name in &site.people {
-            output(site.command().args(["user", "add", name]), PASSWORD)?;
+            run(site.command().args(["user", "add", name]), PASSWORD)?;
         }
         Ok(site)
     }
@@ -72,7 +72,7 @@ impl Site {
         command
     }
 
-    /// Starts the server and waits for its first 200 of /health. Its log goes to a file, as a service's does.
+    /// Starts the server and waits for the first 200 of /health. Its log goes to a file, as that of a service does.
     pub fn start(&self, log_level: &str) -> Result<Server, String> {
         let log = std::fs::File::create(self.directory.join("log")).map_err(|it| it.to_string())?;
         let began = Instant::now();
@@ -80,7 +80,7 @@ impl Site {
         command.arg("serve").env("RUST_LOG", log_level).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = command.spawn().map_err(|it| format!("{}: {it}", self.binary.display()))?;
         let mut server = Server { child, started_in: Duration::ZERO };
-        while !healthy(self.address) {
+        while !is_healthy(self.address) {
             if let Ok(Some(status)) = server.child.try_wait() {
                 let said = std::fs::read_to_string(self.directory.join("log")).unwrap_or_default();
                 return Err(format!("the server ended ({status}): {said}"));
@@ -104,9 +104,9 @@ impl Server {
         process::resident_kib(self.pid())
     }
 
-    /// SIGTERM, and waits.
+    /// Sends SIGTERM and waits for the end.
     pub fn stop(mut self) -> Result<(), String> {
-        output(Command::new("kill").arg(self.pid().to_string()), "")?;
+        run(Command::new("kill").arg(self.pid().to_string()), "")?;
         let status = self.child.wait().map_err(|it| it.to_string())?;
         if status.success() { Ok(()) } else { Err(format!("the server ended with {status}")) }
     }
@@ -123,7 +123,7 @@ fn free_address() -> Result<SocketAddr, String> {
     std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).map_err(|it| it.to_string())
 }
 
-fn healthy(address: SocketAddr) -> bool {
+fn is_healthy(address: SocketAddr) -> bool {
     use std::io::Read;
     let Ok(mut stream) = std::net::TcpStream::connect(address) else { return false };
     let _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
@@ -133,8 +133,8 @@ fn healthy(address: SocketAddr) -> bool {
         && start == *b"HTTP/1.1 200"
 }
 
-/// Runs a command to its end; what it printed.
-pub fn output(command: &mut Command, input: &str) -> Result<String, String> {
+/// Runs a command to its end and returns what it printed.
+pub fn run(command: &mut Command, input: &str) -> Result<String, String> {
     let started = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
     let mut child = started.map_err(|it| format!("{command:?}: {it}"))?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -180,7 +180,7 @@ kind = "native"
 first_party = true
 apis = {{ orders = ["orders:read", "orders:write"], ledger = ["ledger:read"] }}
 redirect_uris = ["{BACK}"]
-# A few people sign in more often here than a whole town does.
+# A few people refresh more often here than a whole town does.
 refresh = {{ most_per_person = "unlimited" }}
 
 [attestation]

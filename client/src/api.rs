@@ -1,12 +1,13 @@
-//! Calling an API. RFC 6750, RFC 9449 7, RFC 9470: the token and its proof go along, and what the API says about them is acted on once.
+//! Calls of an API. RFC 6750, RFC 9449 7, RFC 9470. Each call has the token and its proof. The client reacts once to an API's error about
+//! them.
 
 use crate::Client;
+use crate::connection::{challenges, error_of, must_be_safe};
 use crate::platform::{Answer, Request};
-use crate::server::{challenges, error_of, must_be_safe};
 use crate::session::Access;
 use crate::trouble::Trouble;
 
-/// What an API wants before it goes on. Sign in with [`crate::SignIn::stepping_up`], and call again.
+/// What an API requires of the sign-in. Sign in with [`crate::SignIn::with_step_up`], and call again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StepUp {
     pub acr_values: Option<String>,
@@ -14,18 +15,18 @@ pub struct StepUp {
     pub scope: Option<String>,
 }
 
-/// What came of a call.
+/// The outcome of a call.
 #[derive(Clone, Debug)]
 pub enum Called {
     /// The API's answer, whatever its status.
     Answer(Answer),
-    /// The person has to sign in again, in this way (RFC 9470 3).
+    /// The person must sign in again, in this way (RFC 9470 3).
     StepUp(StepUp),
 }
 
 impl Client {
-    /// Calls an API with a token for `resource`. A token that the API calls invalid is replaced once. A GET whose answer was lost is sent
-    /// again; whether anything else may be sent twice, only the app can know.
+    /// Calls an API with a token for `resource`. A token that the API calls invalid is replaced once. A GET is sent again after a lost
+    /// answer. Only the app can know whether another request may be sent twice.
     pub async fn call(&self, resource: &str, request: Request) -> Result<Called, Trouble> {
         must_be_safe(&request.url)?;
         let access = self.access(resource, None).await?;
@@ -50,6 +51,6 @@ fn step_up(answer: &Answer) -> Option<StepUp> {
         return None;
     }
     let all = challenges(answer);
-    let get = |name: &str| all.iter().find(|(it, _)| it == name).map(|(_, value)| value.clone());
+    let get = |wanted: &str| all.iter().find(|(name, _)| name == wanted).map(|(_, value)| value.clone());
     Some(StepUp { acr_values: get("acr_values"), max_age: get("max_age"), scope: get("scope") })
 }

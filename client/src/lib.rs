@@ -1,8 +1,9 @@
-//! The core of the mobile SDK: what an app does as an OAuth client (RFC 8252), and how it never loses its person's session to a bad
-//! network. Pure Rust without I/O of its own: what the operating system does is a trait in [`platform`]. docs/client.md is the guide.
+//! The core of the mobile SDK: an OAuth client for native apps (RFC 8252) that never loses a session to a bad network. It does no I/O of
+//! its own: the traits in [`platform`] stand for the operating system. docs/client.md is the guide.
 
 mod api;
 mod attesting;
+mod connection;
 pub mod platform;
 pub mod redirect;
 mod server;
@@ -11,8 +12,9 @@ mod sign_in;
 mod trouble;
 
 pub use api::{Called, StepUp};
+pub use connection::Settings;
 pub use platform::Platform;
-pub use server::{Server, Settings};
+pub use server::Server;
 pub use session::Access;
 pub use sign_in::{SignIn, SignedIn};
 pub use trouble::{Reply, Trouble};
@@ -20,34 +22,36 @@ pub use trouble::{Reply, Trouble};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-/// The app's session with one authorization server. Cheap to clone; make one for a process and share it, because what it promises
-/// (one refresh for everybody) it promises within itself.
+/// The app's session with one authorization server. It is cheap to clone. Make one for a process and share it: only callers that share
+/// it share one refresh.
 #[derive(Clone)]
 pub struct Client(Arc<Inner>);
 
 struct Inner {
     server: Server,
-    needs: Mutex<BTreeMap<String, Arc<session::Need>>>,
-    /// Held around every reading and writing of what is stored of the session.
-    door: tokio::sync::Mutex<()>,
-    /// The refresh token that requests are under way with, and how many.
-    flights: Mutex<(String, usize)>,
-    landed: tokio::sync::Notify,
+    /// The access tokens by API.
+    tokens: Mutex<BTreeMap<String, Arc<session::TokenSlot>>>,
+    /// Held while the stored session is read and written.
+    storage_lock: tokio::sync::Mutex<()>,
+    /// The refresh token of the requests in flight, and their number.
+    in_flight: Mutex<(String, usize)>,
+    /// Notified when a request in flight has ended.
+    request_ended: tokio::sync::Notify,
 }
 
 impl Client {
-    /// Sends nothing; the server's metadata is read when it is needed first.
+    /// Sends nothing. The server's metadata is read when it is first needed.
     pub fn new(settings: Settings, platform: Platform) -> Self {
         Self(Arc::new(Inner {
             server: Server::new(settings, platform),
-            needs: Mutex::default(),
-            door: tokio::sync::Mutex::default(),
-            flights: Mutex::default(),
-            landed: tokio::sync::Notify::new(),
+            tokens: Mutex::default(),
+            storage_lock: tokio::sync::Mutex::default(),
+            in_flight: Mutex::default(),
+            request_ended: tokio::sync::Notify::new(),
         }))
     }
 
-    /// The single requests below all this, for whoever wants to do something unusual.
+    /// The single requests, for callers that do something unusual.
     pub fn server(&self) -> &Server {
         &self.0.server
     }

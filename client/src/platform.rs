@@ -1,5 +1,5 @@
-//! What the operating system does for an app. Each trait is implemented outside: by the app's platform code, or by a
-//! simulation. A service that cannot answer now says [`Unavailable`], which always means "later" and never "signed out".
+//! The operating system's services for an app. The app's platform code implements each trait; a simulation may do so too. A service that
+//! cannot answer now returns [`Unavailable`]. That always means "later" and never "signed out".
 
 use serde_json::Value;
 use std::fmt;
@@ -8,9 +8,9 @@ use std::sync::Arc;
 use symbolon_oauth::binding::{self, Purpose};
 
 /// An answer that may take a while. An implementation returns `Box::pin(async move { ... })`.
-pub type Soon<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Not now: the device is locked, there is no network, the disk is full. In a sentence for the app's log.
+/// The service cannot answer now: the device is locked, there is no network, the disk is full. The text is a sentence for the app's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unavailable(pub String);
 
@@ -55,7 +55,7 @@ pub struct Answer {
 impl Answer {
     /// Every value of a header, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.headers.iter().filter(move |(it, _)| it.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers.iter().filter(move |(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The body, if it is JSON.
@@ -64,25 +64,25 @@ impl Answer {
     }
 }
 
-/// The network. No redirect is followed, no cookie kept, no answer taken from a cache; TLS is checked; one request takes at most
-/// half a minute and its answer at most a megabyte. `Unavailable`: no whole answer came, whether or not the request arrived.
+/// The network. An implementation follows no redirect, keeps no cookie, uses no cache and checks TLS. One request takes at most half a
+/// minute, and its answer has at most a megabyte. `Unavailable`: no whole answer came, whether or not the request arrived.
 pub trait Http: Send + Sync {
-    fn send(&self, request: Request) -> Soon<'_, Result<Answer, Unavailable>>;
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, Unavailable>>;
 }
 
-/// The installation's key: P-256, made in the Secure Enclave or the Keystore, and never outside of it.
+/// The installation's key: P-256, made in the Secure Enclave or the Keystore. The key never leaves it.
 pub trait KeyStore: Send + Sync {
-    /// The public key as JWK; makes the key if there is none. A locked store is `Unavailable`, and no reason to make another key.
-    fn public_key(&self) -> Soon<'_, Result<Value, Unavailable>>;
+    /// The public key as JWK. Makes the key if there is none. A locked store is `Unavailable`, and no reason to make another key.
+    fn public_key(&self) -> BoxFuture<'_, Result<Value, Unavailable>>;
     /// ES256 of `message`: r and s, 32 bytes each. Both platforms give DER: see [`raw_signature`].
-    fn sign<'a>(&'a self, message: &'a [u8]) -> Soon<'a, Result<Vec<u8>, Unavailable>>;
+    fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Unavailable>>;
 }
 
-/// A few short texts by name: the Keychain, the Keystore-encrypted preferences; on this device only, in no backup.
+/// A few short texts by name, in the Keychain or in encrypted preferences. They stay on this device and in no backup.
 pub trait Storage: Send + Sync {
-    fn read<'a>(&'a self, name: &'a str) -> Soon<'a, Result<Option<String>, Unavailable>>;
-    /// Replaces the whole value (`None` removes it) and comes back when that would survive a crash.
-    fn write<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> Soon<'a, Result<(), Unavailable>>;
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<String>, Unavailable>>;
+    /// Replaces the whole value (`None` removes it). Returns when the change would survive a crash.
+    fn write<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> BoxFuture<'a, Result<(), Unavailable>>;
 }
 
 /// Why no redirect came.
@@ -95,48 +95,48 @@ pub enum NoRedirect {
 
 /// The system browser: ASWebAuthenticationSession, Custom Tabs, the default browser. Never a web view (RFC 8252 8.12).
 pub trait Browser: Send + Sync {
-    fn open<'a>(&'a self, address: &'a str) -> Soon<'a, Result<(), NoRedirect>>;
-    /// The next URL that the operating system hands to the app's redirect URI, whoever sent it.
-    fn redirected(&self) -> Soon<'_, Result<String, NoRedirect>>;
+    fn open<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<(), NoRedirect>>;
+    /// The next URL that the operating system hands to the app for its redirect URI, whoever opened it.
+    fn redirected(&self) -> BoxFuture<'_, Result<String, NoRedirect>>;
 }
 
 /// App Attest, Android key attestation, Play Integrity.
 pub trait Attester: Send + Sync {
-    /// Evidence about this app, this device and the installation's key. `None`: this device has no such service at all.
-    fn evidence(&self, asked: Asked) -> Soon<'_, Result<Option<Evidence>, Unavailable>>;
+    /// Evidence about this app, this device and the installation's key. `None`: this device has no such service.
+    fn evidence(&self, request: EvidenceRequest) -> BoxFuture<'_, Result<Option<Evidence>, Unavailable>>;
 }
 
-/// What the evidence has to be about. docs/attestation.md says which digest goes where on which platform.
+/// What the evidence must be about. docs/attestation.md says where each platform puts which digest.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub struct EvidenceRequest {
     pub client_id: String,
-    /// Of the server, for this evidence alone.
+    /// The server's challenge for this evidence alone.
     pub challenge: [u8; 32],
-    /// The key is known to the server and has to stay the same; else this is its first evidence.
+    /// The server knows the key, and the evidence must be for the same key. Otherwise this is the first evidence.
     pub renewal: bool,
 }
 
-impl Asked {
-    /// For Android's first evidence: what the installation's key is made with.
+impl EvidenceRequest {
+    /// The digest for Android's first evidence. The installation's key is made with it.
     pub fn leaf(&self) -> [u8; 32] {
         binding::leaf(&self.challenge, &self.client_id)
     }
 
-    /// For everything else. `thumbprint`: RFC 7638, of the installation's key, as raw bytes.
+    /// The digest for everything else. `thumbprint`: RFC 7638, of the installation's key, as raw bytes.
     pub fn named(&self, thumbprint: &[u8; 32]) -> [u8; 32] {
         let purpose = if self.renewal { Purpose::Renewal } else { Purpose::First };
         binding::named(purpose, &self.client_id, &self.challenge, thumbprint)
     }
 }
 
-/// `format` and the parameters that go with it, as docs/attestation.md has them; binary values in base64url.
+/// `format` and its parameters, as in docs/attestation.md. Binary values are in base64url.
 #[derive(Clone, Debug)]
 pub struct Evidence {
     pub format: String,
     pub parameters: Vec<(String, String)>,
 }
 
-/// Clock and randomness of the device.
+/// The clock and the randomness of the device.
 pub trait Device: Send + Sync {
     /// Seconds since 1970.
     fn now_s(&self) -> i64;
@@ -144,20 +144,20 @@ pub trait Device: Send + Sync {
     fn random(&self, out: &mut [u8]) -> Result<(), Unavailable>;
 }
 
-/// All of them.
+/// All services.
 #[derive(Clone)]
 pub struct Platform {
     pub http: Arc<dyn Http>,
-    /// Without one, tokens are bearer tokens: good for whoever has them, and a lost answer heals for seconds only.
+    /// Without a key store, tokens are bearer tokens. Anybody who has one can use it, and a lost answer can be repeated for seconds only.
     pub keys: Option<Arc<dyn KeyStore>>,
     pub storage: Arc<dyn Storage>,
     pub browser: Arc<dyn Browser>,
-    /// For clients that the server attests; needs `keys`.
+    /// For clients that the server attests. It needs `keys`.
     pub attester: Option<Arc<dyn Attester>>,
     pub device: Arc<dyn Device>,
 }
 
-/// An ECDSA signature over P-256 in DER, as the Secure Enclave and the Keystore give it, in the form of RFC 7518 3.4.
+/// Converts an ECDSA signature over P-256 from DER to the form of RFC 7518 3.4. The Secure Enclave and the Keystore return DER.
 pub fn raw_signature(der: &[u8]) -> Option<[u8; 64]> {
     let [0x30, length, inner @ ..] = der else { return None };
     if usize::from(*length) != inner.len() {

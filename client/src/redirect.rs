@@ -1,22 +1,23 @@
-//! What comes back from the browser. RFC 8252 8.10, RFC 9207 2.4: only the answer to our own request, of the server we asked.
+//! The answer that comes back from the browser. RFC 8252 8.10, RFC 9207 2.4: only an answer to our own request, from the server that we
+//! asked, is used.
 
-use crate::server::Settings;
+use crate::connection::Settings;
 use symbolon_oauth::form::Form;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Redirect {
-    /// Another request's answer, or nobody's: any app and any page can open our redirect URI. It changes nothing.
+    /// This is no answer to our request: any app and any page can open our redirect URI. It changes nothing.
     NotOurs,
     Code(String),
     Refused {
         error: String,
         description: String,
     },
-    /// Our state, and another server's name or none: somebody mixes servers up.
+    /// It has our state and another server's name, or none: this may be a mix-up attack.
     AnotherIssuer,
 }
 
-/// Reads the URL that the operating system handed over; `state` is the one of the request under way.
+/// Reads the URL that the operating system handed over. `state` is that of the pending request.
 pub fn read(url: &str, settings: &Settings, state: &str) -> Redirect {
     let Some(form) = query(url, &settings.redirect_uri) else { return Redirect::NotOurs };
     let get = |name: &str| form.get(name).map(str::to_owned);
@@ -33,7 +34,7 @@ pub fn read(url: &str, settings: &Settings, state: &str) -> Redirect {
     }
 }
 
-/// The response's parameters behind exactly our redirect URI; none twice.
+/// The parameters of the response behind exactly our redirect URI. None may be repeated.
 fn query(url: &str, redirect_uri: &str) -> Option<Form> {
     let rest = url.strip_prefix(redirect_uri)?;
     let query = rest.strip_prefix(if redirect_uri.contains('?') { '&' } else { '?' })?;
@@ -50,7 +51,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_answer_to_the_request_under_way_is_read() {
+    fn only_the_answer_to_the_pending_request_is_read() {
         let code = Redirect::Code("c".to_owned());
         for back in ["https://app.example/cb", "com.example.app:/cb", "http://127.0.0.1:4711/cb"] {
             let good = format!("{back}?code=c&state=s1&iss=https%3A%2F%2Fa.example");

@@ -1,18 +1,18 @@
-//! The session: one refresh token that is always the newest, access tokens while they are good, one refresh for everybody who needs
-//! the same. RFC 6749 6, RFC 9700 4.14, from the side that must not lose it.
+//! The session: the newest refresh token, access tokens while they are valid, and one refresh for all callers that need the same token.
+//! RFC 6749 6, RFC 9700 4.14, on the side of the app, which must not lose the session.
 
 use crate::Client;
-use crate::attesting::margin_s;
-use crate::server::{Server, locked, text};
+use crate::connection::{Connection, lock, margin_s, text_member};
 use crate::trouble::{Reply, Trouble};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
 const SESSION: &str = "session";
-const LEAVING: &str = "leaving";
+/// A sign-out that the server has not heard of yet.
+const PENDING_SIGN_OUT: &str = "leaving";
 
-/// What survives the process. The server's names are kept beside the token, so that it is never sent to another.
+/// The part of the session that is stored. The issuer stands beside the token, so that the token never goes to another server.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Saved {
     pub issuer: String,
@@ -20,11 +20,11 @@ pub(crate) struct Saved {
     pub refresh_token: String,
 }
 
-/// An access token for one API. It never prints itself.
+/// An access token for one API. Its `Debug` form does not show the token.
 #[derive(Clone)]
 pub struct Access {
     pub token: String,
-    /// It needs a proof of the key with every call (RFC 9449 7).
+    /// Every call needs a proof of the key (RFC 9449 7).
     pub is_bound: bool,
     until_s: i64,
 }
@@ -36,46 +36,49 @@ impl fmt::Debug for Access {
 }
 
 impl Access {
-    /// From a good answer of the token endpoint. An app with a key takes no token that would work without it (RFC 9449 5).
-    pub(crate) fn read(server: &Server, reply: &Reply) -> Result<Self, Trouble> {
-        let is_bound = server.platform.keys.is_some();
-        let fits = text(&reply.body, "token_type").is_some_and(|it| it.eq_ignore_ascii_case(if is_bound { "DPoP" } else { "Bearer" }));
-        let token = text(&reply.body, "access_token").filter(|_| fits);
-        let token = token.ok_or_else(|| Trouble::Wrong("the answer carries no access token of the kind this app asked for".to_owned()))?;
+    /// Reads a successful answer of the token endpoint. An app with a key accepts no token that works without the key (RFC 9449 5).
+    pub(crate) fn from_reply(connection: Connection<'_>, reply: &Reply) -> Result<Self, Trouble> {
+        let is_bound = connection.platform.keys.is_some();
+        let wanted_type = if is_bound { "DPoP" } else { "Bearer" };
+        let has_type = text_member(&reply.body, "token_type").is_some_and(|it| it.eq_ignore_ascii_case(wanted_type));
+        let token = text_member(&reply.body, "access_token").filter(|_| has_type);
+        let token = token.ok_or_else(|| Trouble::Wrong("the answer has no access token of the type that this app asked for".to_owned()))?;
         let lifetime_s = reply.body["expires_in"].as_i64().unwrap_or(60).clamp(0, 86_400);
-        Ok(Self { token, is_bound, until_s: server.now_s() + lifetime_s - margin_s(lifetime_s) })
+        Ok(Self { token, is_bound, until_s: connection.now_s() + lifetime_s - margin_s(lifetime_s) })
     }
 }
 
-/// What is needed for one API, and the last thing that came of asking for it.
+/// The token for one API: the outcome of the last refresh, and its number.
 #[derive(Default)]
-pub(crate) struct Need {
-    asking: tokio::sync::Mutex<()>,
+pub(crate) struct TokenSlot {
+    /// Held during a refresh, so that there is one at a time.
+    refreshing: tokio::sync::Mutex<()>,
     last: Mutex<(u64, Option<Result<Access, Trouble>>)>,
 }
 
-impl Need {
+impl TokenSlot {
     pub fn set(&self, outcome: Result<Access, Trouble>) {
-        let mut last = locked(&self.last);
+        let mut last = lock(&self.last);
         *last = (last.0 + 1, Some(outcome));
     }
 
-    fn good(&self, now_s: i64, refused: Option<&str>) -> Option<Access> {
-        match &locked(&self.last).1 {
-            Some(Ok(it)) if now_s < it.until_s && Some(it.token.as_str()) != refused => Some(it.clone()),
+    /// The token, if it is valid now and is not the refused one.
+    fn valid(&self, now_s: i64, refused: Option<&str>) -> Option<Access> {
+        match &lock(&self.last).1 {
+            Some(Ok(access)) if now_s < access.until_s && Some(access.token.as_str()) != refused => Some(access.clone()),
             _ => None,
         }
     }
 }
 
-/// A refresh under way. Requests with one refresh token may cross each other: their answers carry the same successor. One with the
-/// successor waits until they have landed; else a late one would look like a copy of an old token.
-struct Flight<'a>(&'a Client);
+/// A refresh request in flight. Requests with the same refresh token may run side by side: their answers have the same successor. A request
+/// with the successor waits until they have ended. Otherwise a late one would look like a stolen copy of an old token.
+struct InFlight<'a>(&'a Client);
 
-impl Drop for Flight<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
-        locked(&self.0.0.flights).1 -= 1;
-        self.0.0.landed.notify_waiters();
+        lock(&self.0.0.in_flight).1 -= 1;
+        self.0.0.request_ended.notify_waiters();
     }
 }
 
@@ -85,141 +88,143 @@ impl Client {
         Ok(self.saved().await?.is_some())
     }
 
-    /// An access token for an API that is good for a while; refreshed only when it has to be. `resource`: the API's identifier
-    /// (RFC 8707), or empty where the server issues for one API only.
+    /// An access token for an API. It is refreshed only when it expires soon. `resource` is the API's identifier (RFC 8707). It is empty
+    /// where the server issues tokens for one API only.
     pub async fn access_token(&self, resource: &str) -> Result<Access, Trouble> {
         self.access(resource, None).await
     }
 
     /// `refused`: the token that an API has just called invalid.
     pub(crate) async fn access(&self, resource: &str, refused: Option<&str>) -> Result<Access, Trouble> {
-        let need = self.need(resource);
-        if let Some(good) = need.good(self.0.server.now_s(), refused) {
-            return Ok(good);
+        let slot = self.token_slot(resource);
+        if let Some(access) = slot.valid(self.0.server.connection().now_s(), refused) {
+            return Ok(access);
         }
-        let seen = locked(&need.last).0;
-        let _alone = need.asking.lock().await;
-        // Whoever waited gets what came of it, be it good or bad, and does not ask the server the same again.
-        if let (number, Some(outcome)) = &*locked(&need.last)
+        let seen = lock(&slot.last).0;
+        let _lock = slot.refreshing.lock().await;
+        // A caller that waited gets the outcome of the other refresh, good or bad. It does not ask the server again.
+        if let (number, Some(outcome)) = &*lock(&slot.last)
             && *number != seen
         {
             return outcome.clone();
         }
         let outcome = self.refresh(resource).await;
-        need.set(outcome.clone());
+        slot.set(outcome.clone());
         outcome
     }
 
-    pub(crate) fn need(&self, resource: &str) -> Arc<Need> {
-        Arc::clone(locked(&self.0.needs).entry(resource.to_owned()).or_default())
+    pub(crate) fn token_slot(&self, resource: &str) -> Arc<TokenSlot> {
+        Arc::clone(lock(&self.0.tokens).entry(resource.to_owned()).or_default())
     }
 
     async fn refresh(&self, resource: &str) -> Result<Access, Trouble> {
         for _ in 0..3 {
-            let (sent, _flight) = self.board().await?;
+            let (sent, _in_flight) = self.enter_flight().await?;
             let reply = self.0.server.refresh(&sent.refresh_token, resource).await?;
             if reply.is_good() {
-                let access = Access::read(&self.0.server, &reply)?;
-                let next = text(&reply.body, "refresh_token").unwrap_or_else(|| sent.refresh_token.clone());
-                if self.landed(&sent, next).await? {
+                let access = Access::from_reply(self.0.server.connection(), &reply)?;
+                let next = text_member(&reply.body, "refresh_token").unwrap_or_else(|| sent.refresh_token.clone());
+                if self.store_successor(&sent, next).await? {
                     return Ok(access);
                 }
                 continue;
             }
             match reply.trouble() {
-                Trouble::Refused { error, description } if error == "invalid_grant" => self.is_over(&sent, description).await?,
+                Trouble::Refused { error, description } if error == "invalid_grant" => self.end_session(&sent, description).await?,
                 other => return Err(other),
             }
         }
         Err(Trouble::later("the session is being refreshed elsewhere"))
     }
 
-    /// Storage is asked each time: another process of the app may have the newer token.
+    /// Reads the storage each time, because another process of the app may have stored a newer token.
     pub(crate) async fn saved(&self) -> Result<Option<Saved>, Trouble> {
         let settings = &self.0.server.settings;
-        let ours = |it: &Saved| it.issuer == settings.issuer && it.client_id == settings.client_id;
-        Ok(self.0.server.kept::<Saved>(SESSION).await?.filter(ours))
+        let is_ours = |saved: &Saved| saved.issuer == settings.issuer && saved.client_id == settings.client_id;
+        Ok(self.0.server.connection().load::<Saved>(SESSION).await?.filter(is_ours))
     }
 
-    async fn board(&self) -> Result<(Saved, Flight<'_>), Trouble> {
+    /// Waits until no request with another refresh token is in flight, and joins those with this one.
+    async fn enter_flight(&self) -> Result<(Saved, InFlight<'_>), Trouble> {
         loop {
-            let landed = self.0.landed.notified();
+            let request_ended = self.0.request_ended.notified();
             {
-                let _door = self.0.door.lock().await;
+                let _lock = self.0.storage_lock.lock().await;
                 let saved = self.saved().await?.ok_or_else(|| Trouble::SignedOut("nobody is signed in".to_owned()))?;
-                let mut flights = locked(&self.0.flights);
-                if flights.1 == 0 || flights.0 == saved.refresh_token {
-                    *flights = (saved.refresh_token.clone(), flights.1 + 1);
-                    drop(flights);
-                    return Ok((saved, Flight(self)));
+                let mut in_flight = lock(&self.0.in_flight);
+                if in_flight.1 == 0 || in_flight.0 == saved.refresh_token {
+                    *in_flight = (saved.refresh_token.clone(), in_flight.1 + 1);
+                    drop(in_flight);
+                    return Ok((saved, InFlight(self)));
                 }
             }
-            landed.await;
+            request_ended.await;
         }
     }
 
-    /// Keeps the successor before anything of the answer is used: an answer that could not be kept was never got, and the same
-    /// refresh token gets it again. `false`: meanwhile somebody signed in or out, or another process went on.
-    async fn landed(&self, sent: &Saved, next: String) -> Result<bool, Trouble> {
-        let _door = self.0.door.lock().await;
+    /// Stores the successor before anything of the answer is used. An answer that could not be stored counts as lost: the same refresh
+    /// token gets it again. `false`: meanwhile the person signed in or out, or another process refreshed.
+    async fn store_successor(&self, sent: &Saved, next: String) -> Result<bool, Trouble> {
+        let _lock = self.0.storage_lock.lock().await;
         match self.saved().await?.map(|it| it.refresh_token) {
-            Some(held) if held == next => Ok(true),
-            Some(held) if held == sent.refresh_token => {
-                self.0.server.keep(SESSION, Some(&Saved { refresh_token: next, ..sent.clone() })).await?;
+            Some(stored) if stored == next => Ok(true),
+            Some(stored) if stored == sent.refresh_token => {
+                self.0.server.connection().store(SESSION, Some(&Saved { refresh_token: next, ..sent.clone() })).await?;
                 Ok(true)
             }
             _ => Ok(false),
         }
     }
 
-    /// The server's own word that this token is over. It is, unless a newer one has been stored meanwhile.
-    async fn is_over(&self, sent: &Saved, why: String) -> Result<(), Trouble> {
-        let _door = self.0.door.lock().await;
+    /// Ends the session after the server said that this token is invalid, unless a newer one has been stored meanwhile.
+    async fn end_session(&self, sent: &Saved, why: String) -> Result<(), Trouble> {
+        let _lock = self.0.storage_lock.lock().await;
         match self.saved().await? {
-            Some(held) if held.refresh_token != sent.refresh_token => Ok(()),
+            Some(stored) if stored.refresh_token != sent.refresh_token => Ok(()),
             _ => {
-                self.0.server.keep::<Saved>(SESSION, None).await?;
-                locked(&self.0.needs).clear();
+                self.0.server.connection().store::<Saved>(SESSION, None).await?;
+                lock(&self.0.tokens).clear();
                 Err(Trouble::SignedOut(why))
             }
         }
     }
 
-    /// A new session instead of whatever was there.
+    /// Stores a new session in place of the old one.
     pub(crate) async fn begin_session(&self, refresh_token: Option<String>, resource: &str, access: Access) -> Result<(), Trouble> {
-        let _door = self.0.door.lock().await;
+        let _lock = self.0.storage_lock.lock().await;
         let settings = &self.0.server.settings;
         let saved =
             refresh_token.map(|it| Saved { issuer: settings.issuer.clone(), client_id: settings.client_id.clone(), refresh_token: it });
-        self.0.server.keep(SESSION, saved.as_ref()).await?;
-        locked(&self.0.needs).clear();
-        self.need(resource).set(Ok(access));
+        self.0.server.connection().store(SESSION, saved.as_ref()).await?;
+        lock(&self.0.tokens).clear();
+        self.token_slot(resource).set(Ok(access));
         Ok(())
     }
 
-    /// Ends the session here, and at the server (RFC 7009): now, or, if it cannot be reached, before the next sign-in. `Later`: the
-    /// device is locked and nothing happened.
+    /// Ends the session here and at the server (RFC 7009). If the server cannot be reached, it hears of it before the next sign-in.
+    /// `Later`: the device is locked and nothing happened.
     pub async fn sign_out(&self) -> Result<(), Trouble> {
         {
-            let _door = self.0.door.lock().await;
+            let _lock = self.0.storage_lock.lock().await;
             if let Some(saved) = self.saved().await? {
-                self.0.server.keep(LEAVING, Some(&saved.refresh_token)).await?;
-                self.0.server.keep::<Saved>(SESSION, None).await?;
+                let connection = self.0.server.connection();
+                connection.store(PENDING_SIGN_OUT, Some(&saved.refresh_token)).await?;
+                connection.store::<Saved>(SESSION, None).await?;
             }
-            locked(&self.0.needs).clear();
+            lock(&self.0.tokens).clear();
         }
         // The person is signed out on this device, whatever the network does.
-        let _ = self.leave().await;
+        let _ = self.send_pending_sign_out().await;
         Ok(())
     }
 
-    /// Tells the server of a sign-out it has not heard of yet.
-    pub(crate) async fn leave(&self) -> Result<(), Trouble> {
-        let Some(token) = self.0.server.kept::<String>(LEAVING).await? else { return Ok(()) };
+    /// Tells the server about a sign-out that it has not heard of yet.
+    pub(crate) async fn send_pending_sign_out(&self) -> Result<(), Trouble> {
+        let Some(token) = self.0.server.connection().load::<String>(PENDING_SIGN_OUT).await? else { return Ok(()) };
         let reply = self.0.server.revoke(&token).await?;
         match reply.trouble() {
             later @ Trouble::Later { .. } if !reply.is_good() => Err(later),
-            _ => self.0.server.keep::<String>(LEAVING, None).await,
+            _ => self.0.server.connection().store::<String>(PENDING_SIGN_OUT, None).await,
         }
     }
 }

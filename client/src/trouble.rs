@@ -1,4 +1,4 @@
-//! Why something did not work, by what the app has to do about it.
+//! The errors, by what the app has to do about them.
 
 use crate::platform::{NoRedirect, Unavailable};
 use serde_json::Value;
@@ -6,15 +6,16 @@ use std::fmt;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
-    /// The session is over, and the server said so itself; or nobody is signed in. Show the sign-in.
+    /// The server itself said that the session has ended, or nobody is signed in. Show the sign-in.
     SignedOut(String),
-    /// No network, a busy server, a locked device. The session is as it was: try again, not before `after_s` if it is there.
+    /// There is no network, the server is busy, or the device is locked. The session is unchanged. Try again, not before `after_s` if
+    /// that is there.
     Later { why: String, after_s: Option<u64> },
-    /// The person closed the browser or said no.
+    /// The person closed the browser or refused.
     Cancelled,
-    /// The server refuses the app or its request; repeating it does not help. The session is as it was.
+    /// The server refuses the app or its request. Repeating it does not help. The session is unchanged.
     Refused { error: String, description: String },
-    /// Somebody breaks a rule that the app relies on. Nothing of the answer was used; the session is as it was.
+    /// The answer breaks a rule that the app relies on. Nothing of it was used. The session is unchanged.
     Wrong(String),
 }
 
@@ -23,7 +24,7 @@ impl Trouble {
         Self::Later { why: why.into(), after_s: None }
     }
 
-    /// The error of an answer that came through the browser or from the server, by its code.
+    /// The error of an answer, by its code. The answer came through the browser or from the server.
     pub(crate) fn of_code(error: &str, description: &str) -> Self {
         match error {
             "access_denied" => Self::Cancelled,
@@ -34,16 +35,16 @@ impl Trouble {
 }
 
 impl From<Unavailable> for Trouble {
-    fn from(it: Unavailable) -> Self {
-        Self::later(it.0)
+    fn from(unavailable: Unavailable) -> Self {
+        Self::later(unavailable.0)
     }
 }
 
 impl From<NoRedirect> for Trouble {
-    fn from(it: NoRedirect) -> Self {
-        match it {
+    fn from(why: NoRedirect) -> Self {
+        match why {
             NoRedirect::Closed => Self::Cancelled,
-            NoRedirect::Unavailable(it) => it.into(),
+            NoRedirect::Unavailable(unavailable) => unavailable.into(),
         }
     }
 }
@@ -52,11 +53,11 @@ impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::SignedOut(why) => write!(f, "signed out: {why}"),
-            Self::Later { why, after_s: Some(after_s) } => write!(f, "not now, and not for {after_s} s: {why}"),
-            Self::Later { why, after_s: None } => write!(f, "not now: {why}"),
-            Self::Cancelled => f.write_str("the person did not go on"),
+            Self::Later { why, after_s: Some(after_s) } => write!(f, "try again in {after_s} s: {why}"),
+            Self::Later { why, after_s: None } => write!(f, "try again later: {why}"),
+            Self::Cancelled => f.write_str("the person cancelled"),
             Self::Refused { error, description } => write!(f, "refused: {error}: {description}"),
-            Self::Wrong(why) => write!(f, "not to be trusted: {why}"),
+            Self::Wrong(why) => write!(f, "broken rule: {why}"),
         }
     }
 }
@@ -67,7 +68,7 @@ impl std::error::Error for Trouble {}
 pub struct Reply {
     pub status: u16,
     pub body: Value,
-    /// Seconds, of `Retry-After` or of our own patience.
+    /// Seconds, from `Retry-After` or from our own back-off.
     pub retry_after_s: Option<u64>,
 }
 
@@ -80,12 +81,13 @@ impl Reply {
         self.body["error"].as_str().unwrap_or_default()
     }
 
-    /// What a refusal means. Only a 4xx with an error code is the server's word; a gateway's page or a captive portal's is nobody's.
+    /// What a refusal means. Only a 4xx with an error code comes from the server. Anything else may come from a gateway or a captive
+    /// portal.
     pub fn trouble(&self) -> Trouble {
         let description = self.body["error_description"].as_str().unwrap_or_default();
-        let word = (400..500).contains(&self.status) && !matches!(self.status, 408 | 425 | 429) && !self.error().is_empty();
+        let is_of_server = (400..500).contains(&self.status) && !matches!(self.status, 408 | 425 | 429) && !self.error().is_empty();
         match Trouble::of_code(self.error(), description) {
-            it if word => it,
+            trouble if is_of_server => trouble,
             _ => Trouble::Later { why: format!("the server answered {} {}", self.status, self.error()), after_s: self.retry_after_s },
         }
     }

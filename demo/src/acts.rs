@@ -52,6 +52,7 @@ impl Stage<'_> {
     }
 
     /// A call that must be refused with this status, saying this.
+    #[expect(clippy::too_many_arguments, reason = "an act of one line: what is asked and what the answer must be")]
     async fn refused(&mut self, title: &str, path: &str, token: Option<&str>, status: u16, says: &str) -> Result<(), Trouble> {
         let (got, body) = self.app.call(&format!("{}{path}", self.api), token).await?;
         let said = body["error_description"].as_str().unwrap_or_default().contains(says);

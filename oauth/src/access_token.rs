@@ -1,4 +1,4 @@
-//! JWT access tokens. RFC 9068: made by the server, checked by the API, one file for both.
+//! JWT access tokens (RFC 9068). The server makes them and the API checks them; one file does both.
 
 use crate::claims;
 use crate::jwk::{KeySet, PrivateKey};
@@ -28,7 +28,7 @@ pub struct AccessToken {
     pub amr: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sid: Option<String>,
-    #[serde(default, deserialize_with = "as_given", skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "keep_null", skip_serializing_if = "Option::is_none")]
     pub cnf: Option<Value>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub act: Option<Value>,
@@ -38,8 +38,8 @@ pub struct AccessToken {
     pub extra: Map<String, Value>,
 }
 
-/// A null is a value here: it must not read like a token without the claim, which anybody may use.
-fn as_given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
+/// Keeps a null as a value. Read as absent, it would make a bound token one that anybody may use.
+fn keep_null<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
     Value::deserialize(deserializer).map(Some)
 }
 
@@ -47,7 +47,7 @@ pub fn make(key: &PrivateKey, token: &AccessToken) -> Result<String, JwsError> {
     jws::sign(key, TYP, token)
 }
 
-/// What the checker knows.
+/// What the API knows.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     pub issuer: &'a str,
@@ -56,11 +56,11 @@ pub struct Expected<'a> {
     pub leeway_s: i64,
 }
 
-/// Why a token was refused; the first rule it broke, in the order of RFC 9068 4.
+/// Why a token was refused: the first broken rule, in the order of RFC 9068 4.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Rejected {
     Malformed,
-    /// `typ` says it is something else: an ID token, a logout token.
+    /// `typ` names another kind of token, such as an ID token or a logout token.
     WrongType(String),
     UnknownKey,
     BadSignature,
@@ -83,7 +83,7 @@ pub fn check(token: &str, keys: &KeySet, expected: Expected<'_>) -> Result<Acces
         JwsError::BadSignature => Rejected::BadSignature,
         JwsError::Malformed | JwsError::UnsupportedHeader => Rejected::Malformed,
     })?;
-    must_have(&claims)?;
+    require_claims(&claims)?;
     if claims::string(&claims, "iss") != Ok(Some(expected.issuer)) {
         return Err(Rejected::WrongIssuer);
     }
@@ -106,7 +106,7 @@ pub fn check(token: &str, keys: &KeySet, expected: Expected<'_>) -> Result<Acces
     serde_json::from_value(Value::Object(members)).map_err(|_| Rejected::Malformed)
 }
 
-fn must_have(claims: &Map<String, Value>) -> Result<(), Rejected> {
+fn require_claims(claims: &Map<String, Value>) -> Result<(), Rejected> {
     for name in ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"] {
         if !claims.contains_key(name) {
             return Err(Rejected::MissingClaim(name));
@@ -128,7 +128,7 @@ mod tests {
 
     /// 207-J, 220-J, 221-J, RFC 9068 4
     #[test]
-    fn one_defect_is_enough() {
+    fn a_token_with_one_defect_is_refused() {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let keys = KeySet { keys: vec![key.public().clone()] };
         let expected = Expected { issuer: "https://as", audience: "https://api", now_s: 950, leeway_s: 0 };

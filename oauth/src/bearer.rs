@@ -7,15 +7,15 @@ pub enum Presented<'a> {
     Dpop(&'a str),
 }
 
-/// Reads the header's value. `None` for another scheme, or a token that is not RFC 6750's b64token, or one over 8 KiB (606-K).
+/// Reads the header's value. `None` for another scheme, a token that is not RFC 6750's b64token, or a value over 8 KiB (606-K).
 pub fn parse(header: &str) -> Option<Presented<'_>> {
     if header.len() > 8 * 1024 {
         return None;
     }
     let (scheme, token) = header.split_once(' ')?;
     let body = token.trim_end_matches('=');
-    let allowed = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    if body.is_empty() || !body.bytes().all(allowed) {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    if body.is_empty() || !body.bytes().all(is_allowed) {
         return None;
     }
     if scheme.eq_ignore_ascii_case("bearer") {
@@ -27,18 +27,18 @@ pub fn parse(header: &str) -> Option<Presented<'_>> {
     }
 }
 
-/// One challenge of a `WWW-Authenticate` header. Values are ours; a quote or backslash in one is left out.
+/// Makes one challenge of a `WWW-Authenticate` header. The values are ours; a quote or a backslash in a value is left out.
 pub fn challenge(scheme: &str, parameters: &[(&str, &str)]) -> String {
-    let clean = |it: &str| it.chars().filter(|it| (' '..='~').contains(it) && *it != '"' && *it != '\\').collect::<String>();
+    let clean = |text: &str| text.chars().filter(|it| (' '..='~').contains(it) && *it != '"' && *it != '\\').collect::<String>();
     let list: Vec<String> = parameters.iter().map(|(name, value)| format!("{name}=\"{}\"", clean(value))).collect();
     if list.is_empty() { scheme.to_owned() } else { format!("{scheme} {}", list.join(", ")) }
 }
 
-/// The challenges of a `WWW-Authenticate` value as a client reads them: scheme, and parameters with names in lower case. RFC 9110
-/// 11.6.1. What it cannot read it leaves out.
+/// Reads the challenges of a `WWW-Authenticate` value, as a client does: schemes, and parameters with names in lower case. RFC 9110
+/// 11.6.1. Unreadable parts are left out.
 pub fn read_challenges(header: &str) -> Vec<(String, Vec<(String, String)>)> {
     let mut found: Vec<(String, Vec<(String, String)>)> = Vec::new();
-    for piece in pieces(header) {
+    for piece in split_at_commas(header) {
         let (before, value) = piece.split_once('=').unwrap_or((piece, ""));
         let (scheme, name) = match before.trim_end().split_once(' ') {
             Some((scheme, name)) => (Some(scheme), name.trim()),
@@ -49,32 +49,32 @@ pub fn read_challenges(header: &str) -> Vec<(String, Vec<(String, String)>)> {
             found.push((scheme.to_owned(), Vec::new()));
         }
         if let (Some((_, parameters)), false) = (found.last_mut(), name.is_empty()) {
-            parameters.push((name.to_ascii_lowercase(), unquoted(value.trim())));
+            parameters.push((name.to_ascii_lowercase(), unquote(value.trim())));
         }
     }
     found
 }
 
-/// What stands between commas that are not inside quotes.
-fn pieces(header: &str) -> Vec<&str> {
+/// The pieces between commas that are not inside quotes.
+fn split_at_commas(header: &str) -> Vec<&str> {
     let (mut quoted, mut escaped) = (false, false);
-    let outside = |it: char| {
-        let comma = it == ',' && !quoted;
-        quoted ^= it == '"' && !escaped;
-        escaped = quoted && it == '\\' && !escaped;
-        comma
+    let is_separator = |letter: char| {
+        let separates = letter == ',' && !quoted;
+        quoted ^= letter == '"' && !escaped;
+        escaped = quoted && letter == '\\' && !escaped;
+        separates
     };
-    header.split(outside).map(str::trim).filter(|it| !it.is_empty()).collect()
+    header.split(is_separator).map(str::trim).filter(|it| !it.is_empty()).collect()
 }
 
-fn unquoted(value: &str) -> String {
+fn unquote(value: &str) -> String {
     let Some(inner) = value.strip_prefix('"').and_then(|it| it.strip_suffix('"')) else { return value.to_owned() };
     let mut escaped = false;
-    let kept = inner.chars().filter(|it| {
-        escaped = *it == '\\' && !escaped;
+    let plain = inner.chars().filter(|letter| {
+        escaped = *letter == '\\' && !escaped;
         !escaped
     });
-    kept.collect()
+    plain.collect()
 }
 
 #[cfg(test)]
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn one_scheme_one_token() {
+    fn a_header_has_one_scheme_and_one_token() {
         assert_eq!(parse("Bearer abc.def-_~+/="), Some(Presented::Bearer("abc.def-_~+/=")));
         assert_eq!(parse("dpop abc"), Some(Presented::Dpop("abc")));
         for bad in ["Bearer", "Bearer ", "Bearer  abc", "Bearer a b", "Basic abc", "abc", "Bearer a\"b", "Bearer ="] {

@@ -1,20 +1,20 @@
-//! How evidence names the key it speaks for: the bytes an app hashes, the same on every platform. Two layouts, published
-//! in docs/attestation.md with these vectors.
+//! How attestation evidence names the key that it is about: the bytes that an app hashes, the same on every platform. There are two
+//! layouts. docs/attestation.md publishes both with the vectors below.
 //!
-//! *Leaf* (Android's first evidence; the attested key is the instance key itself):
+//! *Leaf* is for Android's first evidence, where the attested key is the instance key itself:
 //! `SHA-256("symbolon-attest-leaf-1" || challenge (32 bytes) || client_id)`.
 //!
-//! *Named* (everything else): `SHA-256("symbolon-attest-1" || purpose (1 byte) || length of client_id (4 bytes, big-endian) ||
+//! *Named* is for everything else: `SHA-256("symbolon-attest-1" || purpose (1 byte) || length of client_id (4 bytes, big-endian) ||
 //! client_id || challenge (32 bytes) || RFC 7638 thumbprint of the instance key (32 bytes))`.
 
 use crate::digest::sha256;
 
-/// What the evidence is for: it cannot be used for the other.
+/// What the evidence is for. Evidence for one purpose is refused for the other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
     /// The first evidence of an installation.
     First = 1,
-    /// Fresh evidence for a key that is known.
+    /// Fresh evidence for a key that the server knows already.
     Renewal = 2,
 }
 
@@ -22,9 +22,9 @@ pub fn leaf(challenge: &[u8; 32], client_id: &str) -> [u8; 32] {
     sha256(&[b"symbolon-attest-leaf-1".as_slice(), challenge, client_id.as_bytes()].concat())
 }
 
-/// `thumbprint`: the raw 32 bytes, not their base64url.
+/// `thumbprint` is the raw 32 bytes, not their base64url.
 pub fn named(purpose: Purpose, client_id: &str, challenge: &[u8; 32], thumbprint: &[u8; 32]) -> [u8; 32] {
-    // A client_id has at most a few hundred bytes; a longer one would have been refused long before.
+    // A client_id has at most a few hundred bytes. A longer one is refused long before.
     let length = u32::try_from(client_id.len()).unwrap_or(u32::MAX).to_be_bytes();
     sha256(&[b"symbolon-attest-1".as_slice(), &[purpose as u8], &length, client_id.as_bytes(), challenge, thumbprint].concat())
 }

@@ -1,8 +1,8 @@
-//! Reading claims strictly: a claim of the wrong type is an error, never an absent claim (207-J, CVE-2026-25537).
+//! Claims are read strictly: a claim of the wrong type is an error, never an absent claim (207-J, CVE-2026-25537).
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
-/// The end of the year 9999: later instants are somebody's overflow.
+/// The end of the year 9999. A later time is the result of an overflow.
 const LAST_S: i64 = 253_402_300_799;
 
 pub type WrongType = &'static str;
@@ -11,7 +11,7 @@ pub type WrongType = &'static str;
 pub fn string<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, WrongType> {
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::String(it)) if it.len() <= 2048 => Ok(Some(it)),
+        Some(Value::String(text)) if text.len() <= 2048 => Ok(Some(text)),
         Some(_) => Err("a claim that should be a string is not"),
     }
 }
@@ -21,15 +21,17 @@ pub fn time_s(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, Wr
     let wrong = Err("a claim that should be a time is not");
     match claims.get(name) {
         None => Ok(None),
-        Some(Value::Number(it)) => {
-            let whole = it.as_i64().or_else(|| it.as_f64().filter(|it| it.fract() == 0.0 && it.abs() < 1e15).map(|it| it as i64));
-            match whole {
-                Some(it) if (0..=LAST_S).contains(&it) => Ok(Some(it)),
-                _ => wrong,
-            }
-        }
+        Some(Value::Number(number)) => match whole(number) {
+            Some(time_s) if (0..=LAST_S).contains(&time_s) => Ok(Some(time_s)),
+            _ => wrong,
+        },
         Some(_) => wrong,
     }
+}
+
+fn whole(number: &Number) -> Option<i64> {
+    let exact = number.as_f64().filter(|it| it.fract() == 0.0 && it.abs() < 1e15);
+    number.as_i64().or(exact.map(|it| it as i64))
 }
 
 /// RFC 7519 4.1.3: one string or an array of them, at most ten.
@@ -37,7 +39,7 @@ pub fn audience(claims: &Map<String, Value>) -> Result<Vec<String>, WrongType> {
     let wrong = Err("aud is not a string or an array of strings");
     match claims.get("aud") {
         None => Ok(Vec::new()),
-        Some(Value::String(it)) => Ok(vec![it.clone()]),
+        Some(Value::String(one)) => Ok(vec![one.clone()]),
         Some(Value::Array(all)) if all.len() <= 10 => {
             let texts: Vec<String> = all.iter().filter_map(|it| it.as_str().map(str::to_owned)).collect();
             if texts.len() == all.len() { Ok(texts) } else { wrong }

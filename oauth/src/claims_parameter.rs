@@ -1,16 +1,16 @@
-//! The claims parameter. OpenID Connect Core 5.5: claims asked for one by one, and what they have to be. A member of the wrong
-//! type is an error and never "no rule": whoever writes `"value": 5` insisted on something.
+//! The claims parameter. OpenID Connect Core 5.5: single claims, and the values that they must have. A member of the wrong type is an
+//! error and never "no rule": a client that writes `"value": 5` insists on a value.
 
 use serde_json::{Map, Value};
 
 pub const MAX_BYTES: usize = 8192;
-/// Names for each of the two places.
+/// The most claims in each of the two members.
 pub const MAX_CLAIMS: usize = 50;
 const MAX_VALUES: usize = 10;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClaimsParameter {
-    /// The person it insists on.
+    /// The person that the request insists on.
     pub sub: Option<String>,
     pub acr_values: Vec<String>,
     pub essential_acr: bool,
@@ -27,19 +27,19 @@ impl ClaimsParameter {
         let json: Value = serde_json::from_str(text).map_err(|_| "not JSON")?;
         let object = json.as_object().ok_or("not an object")?;
         let mut found = Self::default();
-        found.id_token = found.place(object, "id_token")?;
-        found.userinfo = found.place(object, "userinfo")?;
+        found.id_token = found.read_member(object, "id_token")?;
+        found.userinfo = found.read_member(object, "userinfo")?;
         Ok(found)
     }
 
-    fn place(&mut self, object: &Map<String, Value>, place: &str) -> Result<Vec<String>, &'static str> {
-        let Some(wanted) = object.get(place) else { return Ok(Vec::new()) };
+    fn read_member(&mut self, object: &Map<String, Value>, member: &str) -> Result<Vec<String>, &'static str> {
+        let Some(wanted) = object.get(member) else { return Ok(Vec::new()) };
         let wanted = wanted.as_object().ok_or("id_token or userinfo is not an object")?;
         if wanted.len() > MAX_CLAIMS {
             return Err("too many claims");
         }
-        for (name, how) in wanted {
-            let wish = Wish::parse(how)?;
+        for (name, value) in wanted {
+            let wish = Wish::parse(value)?;
             match name.as_str() {
                 "sub" => self.read_sub(&wish)?,
                 "acr" => self.read_acr(&wish)?,
@@ -49,10 +49,10 @@ impl ClaimsParameter {
         Ok(wanted.keys().cloned().collect())
     }
 
-    /// One person, or none in particular; both places mean the same one.
+    /// One person, or no particular one. Both members mean the same person.
     fn read_sub(&mut self, wish: &Wish<'_>) -> Result<(), &'static str> {
         if wish.values.is_some() {
-            return Err("sub has values: ask for one person, with value");
+            return Err("sub has values; name one person with value");
         }
         let Some(value) = wish.value else { return Ok(()) };
         let sub = value.as_str().filter(|it| !it.is_empty()).ok_or("the value of sub is not a text")?;
@@ -83,7 +83,7 @@ impl ClaimsParameter {
     }
 }
 
-/// How one claim is wanted. 5.5.1: null, or an object.
+/// How the client wants one claim. 5.5.1: null, or an object.
 #[derive(Default)]
 struct Wish<'a> {
     essential: bool,
@@ -92,20 +92,20 @@ struct Wish<'a> {
 }
 
 impl<'a> Wish<'a> {
-    fn parse(how: &'a Value) -> Result<Self, &'static str> {
-        let members = match how {
+    fn parse(wish: &'a Value) -> Result<Self, &'static str> {
+        let members = match wish {
             Value::Null => return Ok(Self::default()),
-            Value::Object(it) => it,
+            Value::Object(members) => members,
             _ => return Err("a claim is neither null nor an object"),
         };
         let essential = match members.get("essential") {
             None => false,
-            Some(Value::Bool(it)) => *it,
+            Some(Value::Bool(essential)) => *essential,
             Some(_) => return Err("essential is neither true nor false"),
         };
         let values = match members.get("values") {
             None => None,
-            Some(Value::Array(it)) if !it.is_empty() => Some(it),
+            Some(Value::Array(values)) if !values.is_empty() => Some(values),
             Some(_) => return Err("values is not an array of at least one"),
         };
         Ok(Self { essential, value: members.get("value"), values })
@@ -118,11 +118,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_is_wanted() {
+    fn the_wanted_claims_are_read() {
         let text = r#"{"id_token":{"sub":{"value":"a"},"acr":{"essential":true,"values":["x","y"]},"email":null,"auth_time":{"essential":true}},
             "userinfo":{"sub":null,"acr":{"values":["x","y"]},"name":{"value":5}},"other":7}"#;
         let found = ClaimsParameter::parse(text).unwrap();
-        assert_eq!((found.sub.as_deref(), found.essential_acr), (Some("a"), true), "another place without a wish takes nothing back");
+        assert_eq!((found.sub.as_deref(), found.essential_acr), (Some("a"), true), "a member without a wish removes no wish of the other");
         assert_eq!(found.acr_values, ["x", "y"]);
         assert_eq!(found.id_token, ["acr", "auth_time", "email", "sub"]);
         assert_eq!(found.userinfo, ["acr", "name", "sub"]);
@@ -131,7 +131,7 @@ mod tests {
         assert!(open.essential_acr && open.acr_values.is_empty());
     }
 
-    /// 585-K: bounded; a wrong type is an error.
+    /// 585-K: the size is bounded, and a wrong type is an error.
     #[test]
     fn a_wrong_type_is_never_no_rule() {
         for wrong in [

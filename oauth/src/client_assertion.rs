@@ -1,12 +1,12 @@
-//! private_key_jwt. RFC 7523 with draft-ietf-oauth-rfc7523bis: the audience is the issuer, alone and as a string, so that
-//! an assertion made for a hostile server is worthless here (104-T).
+//! private_key_jwt. RFC 7523 with draft-ietf-oauth-rfc7523bis. The audience is the issuer alone, as a string. An assertion that was
+//! made for a hostile server is therefore refused here (104-T).
 
 use crate::claims;
 use crate::jwk::{KeySet, PrivateKey};
 use crate::jws::{self, JwsError, Unverified};
 use serde_json::{Value, json};
 
-/// An assertion may live ten minutes; replay memory is bounded by that (106-T, 587-K).
+/// An assertion may live for ten minutes. This bounds the replay memory (106-T, 587-K).
 pub const MAX_LIFETIME_S: i64 = 600;
 const FUTURE_S: i64 = 10;
 
@@ -17,7 +17,7 @@ pub struct Assertion {
     pub exp_s: i64,
 }
 
-/// Whom the assertion claims to be, before anything is verified.
+/// The client that the assertion names, before anything is verified.
 pub fn unverified_client_id(assertion: &str) -> Option<String> {
     let unverified = Unverified::parse(assertion).ok()?;
     let claims = unverified.unverified_claims();
@@ -27,7 +27,7 @@ pub fn unverified_client_id(assertion: &str) -> Option<String> {
 
 pub fn check(assertion: &str, keys: &KeySet, client_id: &str, issuer: &str, now_s: i64) -> Result<Assertion, &'static str> {
     let unverified = Unverified::parse(assertion).map_err(|_| "not a compact JWT")?;
-    // 7523bis: typed assertions say so; untyped ones are still common. Any other type is something else (C-class confusion).
+    // 7523bis: assertions have this type; those without one are still common. Any other type belongs to another kind of JWT.
     if unverified.typ().is_some_and(|it| !["jwt", "client-authentication+jwt"].contains(&it.to_ascii_lowercase().as_str())) {
         return Err("typ is not client-authentication+jwt");
     }
@@ -70,7 +70,7 @@ mod tests {
 
     /// 102-T, 104-T, 106-T
     #[test]
-    fn only_the_issuer_as_a_string_and_soon_to_expire() {
+    fn an_assertion_is_for_the_issuer_as_a_string_and_expires_soon() {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let keys = KeySet { keys: vec![key.public().clone()] };
         let good = json!({ "iss": "k1", "sub": "k1", "aud": "https://as", "jti": "1", "exp": 160, "iat": 100 });

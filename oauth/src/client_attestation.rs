@@ -1,24 +1,26 @@
-//! Attestation-based client authentication. draft-ietf-oauth-attestation-based-client-auth-11, and the editors' copy that
-//! becomes -12: an attester vouches for the key of one installation, and the installation proves that it holds the key,
-//! by a PoP JWT or by a DPoP proof. Left out: MACs instead of signatures, `jku`.
+//! Attestation-based client authentication. draft-ietf-oauth-attestation-based-client-auth-11, and the editors' copy that becomes -12.
+//! An attester vouches for the key of one installation. The installation proves that it holds the key, by a PoP JWT or by a DPoP proof.
+//! MACs instead of signatures, and `jku`, are left out.
 
+use crate::base64;
 use crate::certificate;
 use crate::claims;
 use crate::jwk::{Algorithm, KeySet, PrivateKey, PublicKey};
 use crate::jws::{self, JwsError, Unverified};
 use serde_json::{Map, Value, json};
+use std::ops::Range;
 
 pub const TYP: &str = "oauth-client-attestation+jwt";
 pub const POP_TYP: &str = "oauth-client-attestation-pop+jwt";
-/// How far a PoP's `iat` may be from now, either way.
+/// How far a PoP's `iat` may be from now, in either direction.
 pub const POP_WINDOW_S: i64 = 60;
 const FUTURE_S: i64 = 60;
-/// The longest life an attestation may claim, whatever the policy says.
+/// The longest lifetime that an attestation may have, whatever the policy says.
 pub const MAX_LIFETIME_S: i64 = 31 * 86_400;
-/// The longest `x5c` that is looked at.
+/// The longest `x5c` that is read.
 pub const MAX_CERTIFICATES: usize = 4;
 
-/// An attestation whose signature fits a key of a trusted attester.
+/// An attestation that a key of a trusted attester signed.
 #[derive(Clone, Debug)]
 pub struct Attestation {
     pub client_id: String,
@@ -28,12 +30,12 @@ pub struct Attestation {
     pub exp: i64,
     /// Not before this, and not before `iat`.
     pub nbf: Option<i64>,
-    /// All claims, for those that policies look at.
+    /// All claims. Policies read some of them.
     pub claims: Map<String, Value>,
-    by: Signer,
+    signer: Signer,
 }
 
-/// By which header and key it was found genuine.
+/// The header members and the key by which the signature was verified.
 #[derive(Clone, Debug)]
 struct Signer {
     alg: Algorithm,
@@ -42,7 +44,7 @@ struct Signer {
 }
 
 impl Attestation {
-    /// Is it good at this time? `max_age_s`: how old by `iat` it may be.
+    /// Refuses an attestation that is not valid at this time. `max_age_s`: how old it may be by `iat`.
     pub fn must_be_fresh(&self, now_s: i64, max_age_s: i64) -> Result<(), Rejected> {
         if self.nbf.unwrap_or(self.iat).max(self.iat) > now_s + FUTURE_S {
             return Err(Rejected::Invalid("the attestation is from the future"));
@@ -50,46 +52,45 @@ impl Attestation {
         if now_s >= self.exp || now_s - self.iat > max_age_s { Err(Rejected::Stale) } else { Ok(()) }
     }
 
-    /// Would these keys find it genuine as well? Whoever keeps attestations asks again at every use, so that a key that is
-    /// trusted no longer takes with it what it signed (280-N).
+    /// Would these keys verify it as well? A caller that keeps attestations asks again at every use. When a key is trusted no longer,
+    /// what it signed is then trusted no longer either (280-N).
     pub fn is_vouched_for_by(&self, attesters: &KeySet) -> bool {
-        attesters.candidates(self.by.kid.as_deref(), self.by.alg).iter().any(|it| it.thumbprint() == self.by.thumbprint)
+        attesters.candidates(self.signer.kid.as_deref(), self.signer.alg).iter().any(|it| it.thumbprint() == self.signer.thumbprint)
     }
 }
 
-/// Why an attestation or its proof is refused; the reason is for developers and says nothing secret.
+/// Why an attestation is refused. The reason is for developers and contains nothing secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {
-    /// Wrong in a way that a new one from the attester does not mend.
+    /// It is wrong in a way that a new one from the attester does not repair.
     Invalid(&'static str),
-    /// Genuine but too old: `use_fresh_attestation`.
+    /// It is genuine but too old: `use_fresh_attestation`.
     Stale,
 }
 
-/// Whom an attestation names, before anything is verified.
+/// The client that an attestation names, before anything is verified.
 pub fn unverified_client_id(attestation: &str) -> Option<String> {
     let unverified = Unverified::parse(attestation).ok()?;
     claims::string(unverified.unverified_claims(), "sub").ok()?.map(str::to_owned)
 }
 
-/// The certificates in the header, in DER, leaf first (RFC 7515 4.1.6), before anything is verified; whoever trusts an anchor
-/// judges them. Empty: what is there is no such list. `None`: there is none.
+/// The certificates in the header, in DER, leaf first (RFC 7515 4.1.6), before anything is verified. The caller checks them against its
+/// anchors. Empty: the header's value is no such list. `None`: the header has none.
 pub fn unverified_x5c(attestation: &str) -> Option<Vec<Vec<u8>>> {
     let unverified = Unverified::parse(attestation).ok()?;
     let list = unverified.header().get("x5c")?.as_array().filter(|it| it.len() <= MAX_CERTIFICATES);
-    let read = |it: &Value| certificate::from_header(&format!(":{}:", it.as_str()?));
+    let read = |text: &Value| base64::decode(text.as_str()?).filter(|it| (1..=certificate::MAX_BYTES).contains(&it.len()));
     Some(list.and_then(|it| it.iter().map(read).collect::<Option<_>>()).unwrap_or_default())
 }
 
-/// Checks the value of the one `OAuth-Client-Attestation` field. Section 7, 2 to 8 of the list. `max_age_s`: how old by
-/// `iat` it may be.
+/// Checks the value of the one `OAuth-Client-Attestation` field: section 7, items 2 to 8. `max_age_s`: how old it may be by `iat`.
 pub fn check(text: &str, attesters: &KeySet, now_s: i64, max_age_s: i64) -> Result<Attestation, Rejected> {
     let attestation = verify(text, attesters)?;
     attestation.must_be_fresh(now_s, max_age_s)?;
     Ok(attestation)
 }
 
-/// Everything about it but its age, so that the answer holds for as long as its attester's key does.
+/// Checks everything but its age. The result stays valid for as long as the attester's key is trusted.
 pub fn verify(text: &str, attesters: &KeySet) -> Result<Attestation, Rejected> {
     use Rejected::Invalid;
     let unverified = Unverified::parse(text).map_err(|_| Invalid("the attestation is not one compact JWT"))?;
@@ -98,7 +99,8 @@ pub fn verify(text: &str, attesters: &KeySet) -> Result<Attestation, Rejected> {
     }
     let alg = unverified.alg().ok_or(Invalid("the attestation's alg is not supported"))?;
     let kid = unverified.kid().map(str::to_owned);
-    let (claims, signer) = unverified.verify_by(attesters).map_err(|_| Invalid("no trusted attester signed the attestation"))?;
+    let (claims, attester) =
+        unverified.verify_and_find_key(attesters).map_err(|_| Invalid("no trusted attester signed the attestation"))?;
     let time = |name: &str| claims::time_s(&claims, name).map_err(|_| Invalid("a time in the attestation is no number"));
     let sub = claims::string(&claims, "sub").ok().flatten().filter(|it| !it.is_empty());
     let client_id = sub.ok_or(Invalid("the attestation has no sub"))?.to_owned();
@@ -110,11 +112,11 @@ pub fn verify(text: &str, attesters: &KeySet) -> Result<Attestation, Rejected> {
     let nbf = time("nbf")?;
     let jwk = claims.get("cnf").and_then(|it| it.get("jwk")).ok_or(Invalid("the attestation has no cnf.jwk"))?;
     let key = PublicKey::from_jwk(jwk).map_err(|it| Invalid(it.0))?;
-    let by = Signer { alg, kid, thumbprint: signer.thumbprint().to_owned() };
-    Ok(Attestation { client_id, key, iat, exp, nbf, claims, by })
+    let signer = Signer { alg, kid, thumbprint: attester.thumbprint().to_owned() };
+    Ok(Attestation { client_id, key, iat, exp, nbf, claims, signer })
 }
 
-/// A proof of possession: `jti` to be seen once, and the challenge, which the caller judges.
+/// A proof of possession. The caller accepts its `jti` once and checks its challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pop {
     pub jti: String,
@@ -122,7 +124,7 @@ pub struct Pop {
     pub challenge: Option<String>,
 }
 
-/// Checks the value of the one `OAuth-Client-Attestation-PoP` field. Section 7, 10 to 15; `audience`: our issuer.
+/// Checks the value of the one `OAuth-Client-Attestation-PoP` field: section 7, items 10 to 15. `audience` is our issuer.
 pub fn check_pop(text: &str, attestation: &Attestation, audience: &str, now_s: i64) -> Result<Pop, &'static str> {
     let unverified = Unverified::parse(text).map_err(|_| "the PoP is not one compact JWT")?;
     if unverified.header().get("typ").and_then(Value::as_str) != Some(POP_TYP) {
@@ -136,29 +138,30 @@ pub fn check_pop(text: &str, attestation: &Attestation, audience: &str, now_s: i
     if (now_s - iat).abs() > POP_WINDOW_S {
         return Err("the PoP's iat is not now");
     }
-    let text = |name: &str| claims::string(&claims, name).map(|it| it.filter(|it| (1..=256).contains(&it.len())).map(str::to_owned));
+    let is_short = |text: &&str| (1..=256).contains(&text.len());
+    let text = |name: &str| claims::string(&claims, name).map(|it| it.filter(is_short).map(str::to_owned));
     let jti = text("jti").ok().flatten().ok_or("the PoP has no jti of 1 to 256 bytes")?;
     let challenge = text("challenge").map_err(|_| "the PoP's challenge is no text")?;
     Ok(Pop { jti, iat, challenge })
 }
 
-/// What an attester signs. `extra`: further claims, such as the tier.
+/// Signs an attestation for the installation's key, a JWK. `times_s` is from `iat` to `exp`. `extra` has further claims, such as the tier.
 pub fn make(
     attester: &PrivateKey,
     client_id: &str,
     key: &Value,
-    iat: i64,
-    exp: i64,
+    times_s: Range<i64>,
     extra: &Map<String, Value>,
 ) -> Result<String, JwsError> {
     let mut claims = extra.clone();
-    for (name, value) in [("sub", json!(client_id)), ("iat", json!(iat)), ("exp", json!(exp)), ("cnf", json!({ "jwk": key }))] {
+    let times = [("iat", json!(times_s.start)), ("exp", json!(times_s.end))];
+    for (name, value) in times.into_iter().chain([("sub", json!(client_id)), ("cnf", json!({ "jwk": key }))]) {
         claims.insert(name.to_owned(), value);
     }
     jws::sign(attester, TYP, &claims)
 }
 
-/// What the installation signs for each request.
+/// Signs the proof that an installation makes for each request.
 pub fn make_pop(key: &PrivateKey, audience: &str, jti: &str, challenge: Option<&str>, iat: i64) -> Result<String, JwsError> {
     let mut claims = json!({ "aud": audience, "jti": jti, "iat": iat });
     if let Some(challenge) = challenge {
@@ -190,7 +193,7 @@ mod tests {
         fn claims(&self) -> Value {
             json!({ "sub": "shop", "iat": NOW - 10, "exp": NOW + 3600, "cnf": { "jwk": self.key.public().to_jwk() }, "more": 1 })
         }
-        fn judged(&self, header: &Value, claims: &Value) -> Result<Attestation, Rejected> {
+        fn check(&self, header: &Value, claims: &Value) -> Result<Attestation, Rejected> {
             check(&jws::sign_with_header(&self.attester, header, claims).unwrap(), &self.keys(), NOW, 86_400)
         }
         fn header(&self) -> Value {
@@ -198,18 +201,18 @@ mod tests {
         }
     }
 
-    /// 276-N: what an attestation must say, and what it may not
+    /// 276-N: the claims that an attestation must have, and those that it must not have.
     #[test]
     fn an_attestation_says_who_vouches_for_which_key_until_when() {
         let scene = Scene::new();
-        let good = scene.judged(&scene.header(), &scene.claims()).unwrap();
+        let good = scene.check(&scene.header(), &scene.claims()).unwrap();
         assert_eq!((good.client_id.as_str(), good.key.thumbprint()), ("shop", scene.key.kid()));
         let with = |name: &str, value: Value| {
             let mut claims = scene.claims();
             claims[name] = value;
-            scene.judged(&scene.header(), &claims)
+            scene.check(&scene.header(), &claims)
         };
-        let invalid = |it: Result<Attestation, Rejected>| matches!(it, Err(Rejected::Invalid(_)));
+        let invalid = |outcome: Result<Attestation, Rejected>| matches!(outcome, Err(Rejected::Invalid(_)));
         for (name, values) in [
             ("sub", vec![json!(null), json!(""), json!(1), json!(["shop"])]),
             ("exp", vec![json!(null), json!("1"), json!(NOW - 20), json!(NOW + 40 * 86_400)]),
@@ -238,20 +241,20 @@ mod tests {
         for typ in [json!("JWT"), json!("application/oauth-client-attestation+jwt"), json!(POP_TYP), json!(null)] {
             let mut header = scene.header();
             header["typ"] = typ;
-            assert!(invalid(scene.judged(&header, &scene.claims())));
+            assert!(invalid(scene.check(&header, &scene.claims())));
         }
         let stranger = Scene::new();
         let forged = jws::sign_with_header(&stranger.attester, &scene.header(), &scene.claims()).unwrap();
         assert!(invalid(check(&forged, &scene.keys(), NOW, 86_400)));
     }
 
-    /// 280-N: what was verified once is good as long as the same keys would say so, and at no other time than it says.
+    /// 280-N: a verified attestation is valid while the same keys would verify it again, and within its own times.
     #[test]
-    fn an_attestation_that_is_kept_dies_with_its_key_and_its_time() {
+    fn a_kept_attestation_is_refused_without_its_key_and_after_its_time() {
         let scene = Scene::new();
         let mut claims = scene.claims();
         claims["nbf"] = json!(NOW);
-        let kept = scene.judged(&scene.header(), &claims).unwrap();
+        let kept = scene.check(&scene.header(), &claims).unwrap();
         assert!(kept.is_vouched_for_by(&scene.keys()));
         let jwk = scene.attester.public().to_jwk();
         let set = |kid: &str, alg: &str| {
@@ -276,7 +279,7 @@ mod tests {
     #[test]
     fn a_pop_is_for_this_server_and_this_minute() {
         let scene = Scene::new();
-        let attestation = scene.judged(&scene.header(), &scene.claims()).unwrap();
+        let attestation = scene.check(&scene.header(), &scene.claims()).unwrap();
         let good = make_pop(&scene.key, ISSUER, "j", Some("c"), NOW).unwrap();
         let wanted = Pop { jti: "j".to_owned(), iat: NOW, challenge: Some("c".to_owned()) };
         assert_eq!(check_pop(&good, &attestation, ISSUER, NOW).unwrap(), wanted);
@@ -287,12 +290,12 @@ mod tests {
         assert!(check_pop(&make_pop(&stranger.key, ISSUER, "j", None, NOW).unwrap(), &attestation, ISSUER, NOW).is_err());
         let header = json!({ "typ": POP_TYP, "alg": "ES256" });
         let base = json!({ "aud": ISSUER, "jti": "j", "iat": NOW });
-        let judged = |name: &str, value: Value| {
+        let is_accepted = |name: &str, value: Value| {
             let mut claims = base.clone();
             claims[name] = value;
             check_pop(&jws::sign_with_header(&scene.key, &header, &claims).unwrap(), &attestation, ISSUER, NOW).is_ok()
         };
-        assert!(judged("more", json!(1)));
+        assert!(is_accepted("more", json!(1)));
         for (name, value) in [
             ("aud", json!([ISSUER])),
             ("aud", json!(null)),
@@ -303,7 +306,7 @@ mod tests {
             ("iat", json!("1")),
             ("challenge", json!(7)),
         ] {
-            assert!(!judged(name, value.clone()), "{name} {value}");
+            assert!(!is_accepted(name, value.clone()), "{name} {value}");
         }
     }
 }

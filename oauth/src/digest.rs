@@ -8,7 +8,7 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     out
 }
 
-/// Compares without telling by its time where the difference is. Lengths are not secret.
+/// Compares in constant time: the time says nothing about where the difference is. Lengths are not secret.
 pub fn equal(a: &[u8], b: &[u8]) -> bool {
     a.ct_eq(b).into()
 }
@@ -19,10 +19,10 @@ mod tests {
     use super::*;
     use std::time::{Duration, Instant};
 
-    /// 126-T, 372-Z, 473-E: a difference in the first byte takes as long to find as one in the last. Long inputs make the least
-    /// slope visible: one that stopped at the first difference would be thousands of times faster.
+    /// 126-T, 372-Z, 473-E: a difference in the first byte takes as long to find as one in the last. The inputs are long, so that a
+    /// comparison that stops at the first difference would be thousands of times faster.
     #[test]
-    fn where_the_difference_is_takes_no_time() {
+    fn the_time_does_not_tell_where_the_difference_is() {
         let right = vec![7_u8; 1 << 16];
         let (mut first, mut last) = (right.clone(), right.clone());
         (first[0], last[(1 << 16) - 1]) = (8, 8);

@@ -1,5 +1,5 @@
-//! Distinguished names as text (RFC 4514), for `tls_client_auth_subject_dn` (RFC 8705 2.1.2). A name is compared part by part
-//! and value by value, exactly: nothing is folded, so that no second name is the same name.
+//! Distinguished names as text (RFC 4514), for `tls_client_auth_subject_dn` (RFC 8705 2.1.2). Names are compared part by part and
+//! value by value, exactly. Case and white space are not folded, so that no two names are the same name.
 
 /// One relative distinguished name: its types (dotted) with their values, sorted.
 pub type Rdn = Vec<(String, String)>;
@@ -21,7 +21,7 @@ const TYPES: [(&str, &str); 14] = [
     ("EMAILADDRESS", "1.2.840.113549.1.9.1"),
 ];
 
-/// Reads a name; the first part is the most specific one, as RFC 4514 writes it. `None`: not such a name, or a value in `#hex`.
+/// Reads a name. The first part is the most specific one, as in RFC 4514. `None`: this is no such name, or a value is in `#hex`.
 pub fn parse(text: &str) -> Option<Vec<Rdn>> {
     if text.is_empty() || text.len() > 2048 {
         return None;
@@ -33,15 +33,15 @@ pub fn parse(text: &str) -> Option<Vec<Rdn>> {
         loop {
             match rest.next()? {
                 '=' => break,
-                it if it.is_ascii_alphanumeric() || it == '.' || it == '-' => kind.push(it),
+                letter if letter.is_ascii_alphanumeric() || letter == '.' || letter == '-' => kind.push(letter),
                 ' ' if kind.is_empty() => {}
                 _ => return None,
             }
         }
-        let (value, end) = value(&mut rest)?;
+        let (value, separator) = read_value(&mut rest)?;
         let part = name.last_mut()?;
         part.push((oid(&kind)?, value));
-        match end {
+        match separator {
             Some('+') => {}
             Some(_) => name.push(Rdn::new()),
             None => break,
@@ -53,28 +53,29 @@ pub fn parse(text: &str) -> Option<Vec<Rdn>> {
     Some(name)
 }
 
+/// The dotted form of a type that is given by its name or by its numbers.
 fn oid(kind: &str) -> Option<String> {
     let kind = kind.to_ascii_uppercase();
     if let Some((_, oid)) = TYPES.iter().find(|it| it.0 == kind) {
         return Some((*oid).to_owned());
     }
-    let numbers = kind.contains('.') && kind.split('.').all(|it| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit()));
-    numbers.then_some(kind)
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|it| it.is_ascii_digit());
+    (kind.contains('.') && kind.split('.').all(is_number)).then_some(kind)
 }
 
-/// A value, and the separator behind it.
-fn value(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<(String, Option<char>)> {
+/// Reads a value and the separator behind it.
+fn read_value(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<(String, Option<char>)> {
     let mut bytes = Vec::new();
     let mut buffer = [0; 4];
-    // Spaces at either end count only when they are escaped.
-    let mut kept = 0;
+    // Spaces at either end count only when they are escaped: this is the length up to the last character that counts.
+    let mut length = 0;
     if rest.peek() == Some(&'#') {
         return None;
     }
-    let end = loop {
+    let separator = loop {
         match rest.next() {
             None => break None,
-            Some(it @ (',' | '+')) => break Some(it),
+            Some(separator @ (',' | '+')) => break Some(separator),
             Some('\\') => {
                 let first = rest.next()?;
                 if let Some(high) = first.to_digit(16) {
@@ -85,20 +86,20 @@ fn value(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> Option<(String,
                 } else {
                     return None;
                 }
-                kept = bytes.len();
+                length = bytes.len();
             }
             Some('"' | ';' | '<' | '>' | '\0') => return None,
             Some(' ') if bytes.is_empty() => {}
             Some(' ') => bytes.push(b' '),
-            Some(it) => {
-                bytes.extend_from_slice(it.encode_utf8(&mut buffer).as_bytes());
-                kept = bytes.len();
+            Some(letter) => {
+                bytes.extend_from_slice(letter.encode_utf8(&mut buffer).as_bytes());
+                length = bytes.len();
             }
         }
     };
-    bytes.truncate(kept);
+    bytes.truncate(length);
     let text = String::from_utf8(bytes).ok().filter(|it| !it.is_empty() && !it.contains('\0'))?;
-    Some((text, end))
+    Some((text, separator))
 }
 
 #[cfg(test)]
@@ -111,7 +112,7 @@ mod tests {
 
     /// 189-M
     #[test]
-    fn escapes_are_values_and_not_parts() {
+    fn an_escaped_separator_belongs_to_the_value() {
         assert_eq!(parse("CN=a,O=b"), Some(vec![vec![pair("2.5.4.3", "a")], vec![pair("2.5.4.10", "b")]]));
         assert_eq!(parse("CN=a\\,CN=admin"), Some(vec![vec![pair("2.5.4.3", "a,CN=admin")]]));
         assert_eq!(parse("CN=a, CN=admin").map(|it| it.len()), Some(2));

@@ -1,5 +1,5 @@
-//! Proof of possession. RFC 9449: a JWT that names one request and is signed by the key a token is bound to.
-//! Replay is not judged here: whoever accepts a proof burns [`Proof::once`] until [`Proof::last_s`].
+//! Proof of possession. RFC 9449: a JWT that names one request and is signed by the key that the token is bound to.
+//! This file does not check for replay: the caller remembers [`Proof::once`] until after [`Proof::last_s`].
 
 use crate::base64url;
 use crate::digest::{equal, sha256};
@@ -11,32 +11,32 @@ use serde_json::{Map, Value, json};
 pub use crate::htu::same_htu;
 
 pub const TYP: &str = "dpop+jwt";
-/// A proof with an RSA key of 8192 bits takes half of this.
+/// A proof with an RSA key of 8192 bits needs half of this.
 pub const MAX_BYTES: usize = 8 * 1024;
-/// How far `iat` may be from our clock, either way, where nothing else is configured.
+/// How far `iat` may be from our clock in either direction, where nothing else is configured.
 pub const WINDOW_S: i64 = 60;
-/// All we can check: every one is asymmetric (RFC 9449 4.2).
+/// All algorithms that we can check. Every one is asymmetric (RFC 9449 4.2).
 pub const ALGORITHMS: [Algorithm; 4] = [Algorithm::ES256, Algorithm::EdDSA, Algorithm::PS256, Algorithm::RS256];
 const MAX_TEXT: usize = 256;
 
-/// What the server or API saw of the request.
+/// The request as the server or the API saw it.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     pub method: &'a str,
-    /// Absolute, in our own notion of where we are; never made from a Host or forwarding header (163-D).
+    /// Absolute, from our own configuration. A Host or forwarding header never decides it (163-D).
     pub url: &'a str,
-    /// The token sent along, if one was: the proof then has to name it (`ath`).
+    /// The access token of the request, if there is one. The proof must then name it (`ath`).
     pub access_token: Option<&'a str>,
     pub now_s: i64,
-    /// How far `iat` may be from now, either way.
+    /// How far `iat` may be from now, in either direction.
     pub window_s: i64,
     pub algorithms: &'a [Algorithm],
 }
 
-/// A proof that holds for this request. Not yet judged: replay, the nonce, and whether the key is the right one.
+/// A proof that is valid for this request. Still unchecked: replay, the nonce, and whether this is the right key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Proof {
-    /// RFC 7638 thumbprint of the key, SHA-256, base64url: what `cnf.jkt` and `dpop_jkt` hold.
+    /// RFC 7638 thumbprint of the key, SHA-256, base64url, as in `cnf.jkt` and `dpop_jkt`.
     pub jkt: String,
     pub jti: String,
     pub iat: i64,
@@ -45,18 +45,19 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// What may be seen once. Per key, so that nobody burns another's `jti` (168-D), and whatever the method and URL (164-D).
+    /// The value that may be used once. It contains the key, so that nobody uses up the `jti` of another (168-D). It does not contain
+    /// the method and the URL (164-D).
     pub fn once(&self) -> [u8; 32] {
         sha256(format!("{}.{}", self.jkt, self.jti).as_bytes())
     }
 
-    /// The last second at which the proof is still accepted; replay memory has to last longer than that (167-D).
+    /// The last second at which the proof is still accepted. The replay memory must last longer (167-D).
     pub fn last_s(&self, window_s: i64) -> i64 {
         self.iat.saturating_add(window_s)
     }
 }
 
-/// Why a proof was refused. RFC 9449 4.3 has the rules; none echoes a byte of the proof.
+/// Why a proof was refused. RFC 9449 4.3 has the rules. No reason repeats a byte of the proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rejected {
     TooLarge,
@@ -64,7 +65,7 @@ pub enum Rejected {
     Header,
     Type,
     Algorithm,
-    /// The embedded key: private, weak, off its curve, not there.
+    /// The embedded key is private, weak, off its curve, or missing.
     Key(KeyError),
     KeyAlgorithm,
     Signature,
@@ -86,7 +87,7 @@ impl Rejected {
         match self {
             Self::TooLarge => "the proof is larger than 8 KiB",
             Self::Malformed => "the proof is not one compact JWT",
-            Self::Header => "the proof's header has a member that has no place in it",
+            Self::Header => "the proof's header has a member that must not be there",
             Self::Type => "the proof's typ is not dpop+jwt",
             Self::Algorithm => "the proof's alg is not one that is accepted",
             Self::Key(why) => why.0,
@@ -107,8 +108,8 @@ impl Rejected {
     }
 }
 
-/// Checks the value of the one `DPoP` header. RFC 9449 4.3, 2 to 9, 11 and the first half of 12; that there is one header
-/// only (1), the nonce (10) and the binding (12) are the caller's.
+/// Checks the value of the one `DPoP` header: RFC 9449 4.3, items 2 to 9, 11, and the first half of 12. The caller checks that there is
+/// one header only (1), the nonce (10) and the binding (12).
 pub fn check(header: &str, expected: &Expected<'_>) -> Result<Proof, Rejected> {
     if header.len() > MAX_BYTES {
         return Err(Rejected::TooLarge);
@@ -117,26 +118,26 @@ pub fn check(header: &str, expected: &Expected<'_>) -> Result<Proof, Rejected> {
         JwsError::UnsupportedHeader => Rejected::Header,
         JwsError::Malformed | JwsError::NoKey | JwsError::BadSignature => Rejected::Malformed,
     })?;
-    let (key, algorithm) = key_of(unverified.header(), expected.algorithms)?;
+    let (key, algorithm) = read_key(unverified.header(), expected.algorithms)?;
     let claims = unverified.verify(&key).map_err(|_| Rejected::Signature)?;
-    let jti = short(claims.get("jti")).ok_or(Rejected::Jti)?;
-    request(&claims, expected)?;
-    let iat = time(&claims, expected)?;
-    token(&claims, expected.access_token)?;
+    let jti = short_text(claims.get("jti")).ok_or(Rejected::Jti)?;
+    check_request(&claims, expected)?;
+    let iat = check_time(&claims, expected)?;
+    check_token_digest(&claims, expected.access_token)?;
     let nonce = match claims.get("nonce") {
         None => None,
-        given => Some(short(given).ok_or(Rejected::Nonce)?),
+        given => Some(short_text(given).ok_or(Rejected::Nonce)?),
     };
     Ok(Proof { jkt: key.thumbprint().to_owned(), jti, iat, nonce, algorithm })
 }
 
-/// The embedded key and the algorithm, the only two things taken from the header. A kid is not looked up anywhere.
-fn key_of(header: &Map<String, Value>, allowed: &[Algorithm]) -> Result<(PublicKey, Algorithm), Rejected> {
-    // One key, in one place: a certificate beside it would be a second opinion.
+/// The embedded key and the algorithm: nothing else is taken from the header. A `kid` is not looked up anywhere.
+fn read_key(header: &Map<String, Value>, allowed: &[Algorithm]) -> Result<(PublicKey, Algorithm), Rejected> {
+    // There is one key, in one place. A certificate beside it could name another one.
     if ["x5c", "x5t", "x5t#S256"].iter().any(|it| header.contains_key(*it)) {
         return Err(Rejected::Header);
     }
-    // Exact, and without the `application/` that other types may carry: 4.3 says "has the value".
+    // 4.3 says "has the value": exactly, so without the `application/` that other types may have.
     if header.get("typ").and_then(Value::as_str) != Some(TYP) {
         return Err(Rejected::Type);
     }
@@ -147,11 +148,11 @@ fn key_of(header: &Map<String, Value>, allowed: &[Algorithm]) -> Result<(PublicK
     if key.supports(algorithm) { Ok((key, algorithm)) } else { Err(Rejected::KeyAlgorithm) }
 }
 
-fn short(value: Option<&Value>) -> Option<String> {
+fn short_text(value: Option<&Value>) -> Option<String> {
     value.and_then(Value::as_str).filter(|it| (1..=MAX_TEXT).contains(&it.len())).map(str::to_owned)
 }
 
-fn request(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), Rejected> {
+fn check_request(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), Rejected> {
     let htm = claims.get("htm").and_then(Value::as_str).ok_or(Rejected::MethodMissing)?;
     // RFC 9110 9.1: methods are case-sensitive.
     if htm != expected.method {
@@ -161,8 +162,8 @@ fn request(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<(), R
     if same_htu(htu, expected.url) { Ok(()) } else { Err(Rejected::Url) }
 }
 
-/// Whole seconds only: not "1", not 1.0, not 1e30 (171-D).
-fn time(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<i64, Rejected> {
+/// `iat` in whole seconds: neither "1" nor 1.0 nor 1e30 (171-D).
+fn check_time(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<i64, Rejected> {
     let iat = claims.get("iat").and_then(Value::as_i64).filter(|it| *it >= 0).ok_or(Rejected::IatMissing)?;
     let age_s = expected.now_s.saturating_sub(iat);
     if age_s > expected.window_s {
@@ -174,10 +175,10 @@ fn time(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<i64, Rej
     Ok(iat)
 }
 
-fn token(claims: &Map<String, Value>, access_token: Option<&str>) -> Result<(), Rejected> {
+fn check_token_digest(claims: &Map<String, Value>, access_token: Option<&str>) -> Result<(), Rejected> {
     let ath = match claims.get("ath") {
         None => None,
-        Some(Value::String(it)) => Some(it),
+        Some(Value::String(text)) => Some(text),
         Some(_) => return Err(Rejected::AthMissing),
     };
     match (access_token, ath) {
@@ -192,8 +193,8 @@ fn ath_of(access_token: &str) -> String {
     base64url::encode(&sha256(access_token.as_bytes()))
 }
 
-/// What a proof says about its request. `jti` is the caller's randomness, 96 bits or more (4.2); query and fragment of `url`
-/// are left out.
+/// What a proof says about its request. `jti` has 96 bits of the caller's randomness or more (4.2). The proof leaves out the query and
+/// the fragment of `url`.
 #[derive(Clone, Copy, Debug)]
 pub struct Statement<'a> {
     pub method: &'a str,
@@ -204,36 +205,29 @@ pub struct Statement<'a> {
     pub iat: i64,
 }
 
-/// What the key of this JWK has to sign; [`jws::with_signature`] makes the proof of it.
-pub fn signing_input(jwk: &Value, algorithm: Algorithm, it: &Statement<'_>) -> Result<String, JwsError> {
+/// The text that the key of this JWK has to sign. [`jws::with_signature`] makes the proof from it.
+pub fn signing_input(jwk: &Value, algorithm: Algorithm, statement: &Statement<'_>) -> Result<String, JwsError> {
     let header = json!({ "typ": TYP, "alg": algorithm.as_str(), "jwk": jwk });
-    let mut claims = json!({ "jti": it.jti, "htm": it.method, "htu": without_query(it.url), "iat": it.iat });
-    if let Some(nonce) = it.nonce {
+    let mut claims = json!({
+        "jti": statement.jti, "htm": statement.method, "htu": without_query(statement.url), "iat": statement.iat,
+    });
+    if let Some(nonce) = statement.nonce {
         claims["nonce"] = nonce.into();
     }
-    if let Some(token) = it.access_token {
+    if let Some(token) = statement.access_token {
         claims["ath"] = ath_of(token).into();
     }
     jws::signing_input(&header, &claims)
 }
 
-/// Makes a proof with a key that is here.
-pub fn make(
-    key: &PrivateKey,
-    method: &str,
-    url: &str,
-    nonce: Option<&str>,
-    access_token: Option<&str>,
-    jti: &str,
-    iat: i64,
-) -> Result<String, JwsError> {
-    let it = Statement { method, url, nonce, access_token, jti, iat };
-    let input = signing_input(&key.public().to_jwk(), key.algorithm(), &it)?;
+/// Makes a proof with a key that this process holds.
+pub fn make(key: &PrivateKey, statement: &Statement<'_>) -> Result<String, JwsError> {
+    let input = signing_input(&key.public().to_jwk(), key.algorithm(), statement)?;
     let signature = key.sign(input.as_bytes()).map_err(|_| JwsError::BadSignature)?;
     Ok(jws::with_signature(&input, &signature))
 }
 
-/// The `algs` parameter of a challenge (7.1): names, separated by spaces.
+/// The `algs` parameter of a challenge (7.1): the names, separated by spaces.
 pub fn algs(algorithms: &[Algorithm]) -> String {
     algorithms.iter().map(|it| it.as_str()).collect::<Vec<_>>().join(" ")
 }
@@ -248,6 +242,10 @@ mod tests {
 
     fn expected() -> Expected<'static> {
         Expected { method: "GET", url: URL, access_token: Some(TOKEN), now_s: 1_000, window_s: 60, algorithms: &ALGORITHMS }
+    }
+
+    fn statement() -> Statement<'static> {
+        Statement { method: "GET", url: URL, nonce: None, access_token: Some(TOKEN), jti: "j", iat: 1_000 }
     }
 
     fn header(key: &PrivateKey) -> Value {
@@ -270,18 +268,19 @@ mod tests {
         claims
     }
 
-    fn judged(header: &Value, claims: &Value, key: &PrivateKey) -> Result<Proof, Rejected> {
+    fn check_of(header: &Value, claims: &Value, key: &PrivateKey) -> Result<Proof, Rejected> {
         check(&jws::sign_with_header(key, header, claims).unwrap(), &expected())
     }
 
     #[test]
-    fn what_is_made_holds() {
+    fn a_proof_that_we_make_is_valid() {
         for alg in ALGORITHMS {
             let key = PrivateKey::generate(alg).unwrap();
-            let proof = make(&key, "GET", "https://api.example.com/orders?a=1#b", Some("n"), Some(TOKEN), "j", 1_000).unwrap();
-            let held = check(&proof, &expected()).unwrap();
+            let url = "https://api.example.com/orders?a=1#b";
+            let proof = make(&key, &Statement { url, nonce: Some("n"), ..statement() }).unwrap();
+            let checked = check(&proof, &expected()).unwrap();
             let wanted = Proof { jkt: key.kid().to_owned(), jti: "j".to_owned(), iat: 1_000, nonce: Some("n".to_owned()), algorithm: alg };
-            assert_eq!(held, wanted);
+            assert_eq!(checked, wanted);
             let others: Vec<Algorithm> = ALGORITHMS.into_iter().filter(|it| *it != alg).collect();
             let strict = Expected { algorithms: &others, ..expected() };
             assert_eq!(check(&proof, &strict), Err(Rejected::Algorithm));
@@ -292,14 +291,14 @@ mod tests {
 
     /// 174-D, 200-J, 201-J, 204-J
     #[test]
-    fn a_header_says_what_it_must_and_no_more() {
+    fn a_header_with_a_wrong_or_an_extra_member_is_refused() {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let good = header(&key);
-        assert!(judged(&good, &claims(), &key).is_ok());
+        assert!(check_of(&good, &claims(), &key).is_ok());
         let with = |name: &str, value: Value| {
             let mut header = good.clone();
             header[name] = value;
-            judged(&header, &claims(), &key)
+            check_of(&header, &claims(), &key)
         };
         for typ in [
             json!("JWT"),
@@ -322,9 +321,9 @@ mod tests {
         for name in ["typ", "alg", "jwk"] {
             let mut header = good.clone();
             header.as_object_mut().unwrap().remove(name);
-            assert!(judged(&header, &claims(), &key).is_err(), "{name}");
+            assert!(check_of(&header, &claims(), &key).is_err(), "{name}");
         }
-        // A kid is allowed and means nothing: the key is the one in the header.
+        // A kid is allowed and has no effect: the key is the one in the header.
         assert_eq!(with("kid", json!("another")).unwrap().jkt, key.kid());
     }
 
@@ -336,12 +335,12 @@ mod tests {
         let with = |name: &str, value: Value| {
             let mut header = good.clone();
             header["jwk"][name] = value;
-            judged(&header, &claims(), &key)
+            check_of(&header, &claims(), &key)
         };
         for name in ["d", "p", "q", "dp", "dq", "qi", "oth", "k"] {
             assert!(matches!(with(name, json!(null)), Err(Rejected::Key(_))), "{name}");
         }
-        // One key, one thumbprint, whatever else is said of it.
+        // A key has one thumbprint, whatever else the JWK says about it.
         for (name, value) in [("use", json!("sig")), ("kid", json!("k")), ("alg", json!("ES256")), ("extra", json!(1))] {
             assert_eq!(with(name, value).unwrap().jkt, key.kid(), "{name}");
         }
@@ -354,7 +353,7 @@ mod tests {
         for jwk in [json!(null), json!({}), json!([]), json!("x"), json!({ "kty": "oct", "k": "AAAA" })] {
             let mut header = good.clone();
             header["jwk"] = jwk;
-            assert!(matches!(judged(&header, &claims(), &key), Err(Rejected::Key(_))));
+            assert!(matches!(check_of(&header, &claims(), &key), Err(Rejected::Key(_))));
         }
         let beside = json!({ "kty": "EC", "crv": "P-256", "x": good["jwk"]["x"], "y": good["jwk"]["x"] });
         let rsa = |bytes: usize, e: &str| json!({ "kty": "RSA", "n": base64url::encode(&vec![0xc1; bytes]), "e": e });
@@ -364,19 +363,19 @@ mod tests {
         {
             let mut header = good.clone();
             (header["jwk"], header["alg"]) = (jwk, json!(alg));
-            assert!(matches!(judged(&header, &claims(), &key), Err(Rejected::Key(_))), "{header}");
+            assert!(matches!(check_of(&header, &claims(), &key), Err(Rejected::Key(_))), "{header}");
         }
         let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();
-        assert_eq!(judged(&good, &claims(), &stranger), Err(Rejected::Signature));
+        assert_eq!(check_of(&good, &claims(), &stranger), Err(Rejected::Signature));
     }
 
     /// 161-D, 170-D, 171-D, 183-D, 184-D
     #[test]
-    fn every_claim_counts() {
+    fn every_claim_is_checked() {
         let key = PrivateKey::generate(Algorithm::EdDSA).unwrap();
         let header = header(&key);
-        let judged = |claims: &Value| judged(&header, claims, &key);
-        assert!(judged(&claims()).is_ok());
+        let check_claims = |claims: &Value| check_of(&header, claims, &key);
+        assert!(check_claims(&claims()).is_ok());
         for (name, odd, other, odd_is, other_is) in [
             (
                 "htm",
@@ -394,24 +393,24 @@ mod tests {
             ),
             ("ath", vec![json!([ath_of(TOKEN)]), json!(5), json!(null)], vec![TOKEN, "", "AAAA"], Rejected::AthMissing, Rejected::Ath),
         ] {
-            assert_eq!(judged(&without(name)), Err(odd_is), "{name}");
+            assert_eq!(check_claims(&without(name)), Err(odd_is), "{name}");
             for value in odd {
-                assert_eq!(judged(&with(name, value)), Err(odd_is), "{name}");
+                assert_eq!(check_claims(&with(name, value)), Err(odd_is), "{name}");
             }
             for value in other {
-                assert_eq!(judged(&with(name, json!(value))), Err(other_is), "{name} {value}");
+                assert_eq!(check_claims(&with(name, json!(value))), Err(other_is), "{name} {value}");
             }
         }
         let long = |length: usize| json!("a".repeat(length));
-        assert!(judged(&with("jti", long(256))).is_ok());
+        assert!(check_claims(&with("jti", long(256))).is_ok());
         for jti in [long(257), long(5_000), json!(""), json!(7), json!(null), json!(["j"])] {
-            assert_eq!(judged(&with("jti", jti)), Err(Rejected::Jti));
+            assert_eq!(check_claims(&with("jti", jti)), Err(Rejected::Jti));
         }
-        assert_eq!(judged(&without("jti")), Err(Rejected::Jti));
-        assert_eq!(judged(&with("jti", long(100_000))), Err(Rejected::TooLarge));
-        assert!(judged(&with("nonce", long(256))).is_ok());
+        assert_eq!(check_claims(&without("jti")), Err(Rejected::Jti));
+        assert_eq!(check_claims(&with("jti", long(100_000))), Err(Rejected::TooLarge));
+        assert!(check_claims(&with("nonce", long(256))).is_ok());
         for nonce in [long(257), json!(""), json!(7), json!(null), json!(["n"])] {
-            assert_eq!(judged(&with("nonce", nonce)), Err(Rejected::Nonce));
+            assert_eq!(check_claims(&with("nonce", nonce)), Err(Rejected::Nonce));
         }
     }
 
@@ -419,35 +418,35 @@ mod tests {
     #[test]
     fn the_time_is_a_whole_number_near_now() {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
-        let judged = |claims: &Value| judged(&header(&key), claims, &key);
+        let check_claims = |claims: &Value| check_of(&header(&key), claims, &key);
         for iat in [940, 1_000, 1_060] {
-            assert_eq!(judged(&with("iat", json!(iat))).unwrap().last_s(60), iat + 60);
+            assert_eq!(check_claims(&with("iat", json!(iat))).unwrap().last_s(60), iat + 60);
         }
-        assert_eq!(judged(&with("iat", json!(939))), Err(Rejected::Stale));
-        assert_eq!(judged(&with("iat", json!(1_061))), Err(Rejected::Future));
-        assert_eq!(judged(&with("iat", json!(i64::MAX))), Err(Rejected::Future));
+        assert_eq!(check_claims(&with("iat", json!(939))), Err(Rejected::Stale));
+        assert_eq!(check_claims(&with("iat", json!(1_061))), Err(Rejected::Future));
+        assert_eq!(check_claims(&with("iat", json!(i64::MAX))), Err(Rejected::Future));
         for iat in [json!("1000"), json!(1000.0), json!(1000.5), json!(-1), json!(1e30), json!(u64::MAX), json!(null), json!([1000])] {
-            assert_eq!(judged(&with("iat", iat)), Err(Rejected::IatMissing));
+            assert_eq!(check_claims(&with("iat", iat)), Err(Rejected::IatMissing));
         }
-        assert_eq!(judged(&without("iat")), Err(Rejected::IatMissing));
+        assert_eq!(check_claims(&without("iat")), Err(Rejected::IatMissing));
     }
 
-    /// 184-D: with a token its digest; without one the claim is only looked at for its type.
+    /// 184-D: with a token the claim is its digest. Without a token only the claim's type is checked.
     #[test]
-    fn ath_is_wanted_where_a_token_is() {
+    fn ath_is_required_with_a_token() {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let at_token_endpoint = Expected { access_token: None, ..expected() };
-        let judged = |claims: &Value| check(&jws::sign_with_header(&key, &header(&key), claims).unwrap(), &at_token_endpoint);
-        assert!(judged(&without("ath")).is_ok());
-        assert!(judged(&claims()).is_ok());
-        assert_eq!(judged(&with("ath", json!(null))), Err(Rejected::AthMissing));
+        let check_claims = |claims: &Value| check(&jws::sign_with_header(&key, &header(&key), claims).unwrap(), &at_token_endpoint);
+        assert!(check_claims(&without("ath")).is_ok());
+        assert!(check_claims(&claims()).is_ok());
+        assert_eq!(check_claims(&with("ath", json!(null))), Err(Rejected::AthMissing));
     }
 
     /// 176-D (doubled members), RFC 9449 4.3 2
     #[test]
-    fn one_compact_jwt() {
+    fn a_proof_is_one_compact_jwt() {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
-        let good = make(&key, "GET", URL, None, Some(TOKEN), "j", 1_000).unwrap();
+        let good = make(&key, &statement()).unwrap();
         assert!(check(&good, &expected()).is_ok());
         for bad in
             [String::new(), format!("{good}, {good}"), format!("{good},{good}"), format!(" {good}"), format!("{good}."), "a.b.c".to_owned()]
@@ -463,9 +462,9 @@ mod tests {
 
     /// 164-D, 168-D
     #[test]
-    fn once_is_per_key_and_jti() {
+    fn a_jti_is_used_up_for_one_key() {
         let proof = |key: &PrivateKey, url: &str, jti: &str| {
-            check(&make(key, "GET", url, None, Some(TOKEN), jti, 1_000).unwrap(), &expected()).unwrap().once()
+            check(&make(key, &Statement { url, jti, ..statement() }).unwrap(), &expected()).unwrap().once()
         };
         let (mine, other) = (PrivateKey::generate(Algorithm::ES256).unwrap(), PrivateKey::generate(Algorithm::ES256).unwrap());
         assert_eq!(proof(&mine, URL, "j"), proof(&mine, "HTTPS://API.example.com:443/orders?x", "j"));

@@ -1,5 +1,5 @@
-//! DPoP nonces that need no memory. RFC 9449 8 and 9: a time bucket under a MAC, so that every process with the key knows
-//! the nonces of all the others, and nobody else can make one or foresee the next.
+//! DPoP nonces that need no memory. RFC 9449 8 and 9. A nonce is a time bucket under a MAC. Every process with the key accepts the
+//! nonces of all the others, and nobody else can make one or foresee the next.
 
 use crate::base64url;
 use crate::digest::equal;
@@ -7,14 +7,14 @@ use crate::jwk::KeyError;
 use aws_lc_rs::{hmac, rand};
 use std::fmt;
 
-/// A new nonce begins this often; within a bucket everybody gets the same one.
+/// A new nonce begins after this time; until then everybody gets the same one.
 pub const BUCKET_S: i64 = 60;
 /// How far the clocks of two processes may be apart.
 const SKEW_S: i64 = 60;
 const TIME_BYTES: usize = 8;
 const TAG_BYTES: usize = 16;
 
-/// The key and what it is for. Cheap to clone; it never prints itself.
+/// The key and what it is for. Cheap to clone. Its `Debug` form does not show the key.
 #[derive(Clone)]
 pub struct NonceKey {
     key: hmac::Key,
@@ -28,7 +28,7 @@ impl fmt::Debug for NonceKey {
 }
 
 impl NonceKey {
-    /// `purpose` keeps apart servers that share a key: the nonce of one is no nonce at the other (172-D).
+    /// `purpose` separates servers that share a key: one server refuses the nonce of another (172-D).
     pub fn new(key: &[u8; 32], purpose: &str) -> Self {
         Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), purpose: purpose.to_owned() }
     }
@@ -40,18 +40,18 @@ impl NonceKey {
     }
 
     fn tag(&self, time: [u8; TIME_BYTES]) -> Vec<u8> {
-        // The time has a fixed length, so no two inputs run together.
+        // The time has a fixed length, so that no two inputs give the same message.
         let message = [b"dpop-nonce".as_slice(), &time, self.purpose.as_bytes()].concat();
         hmac::sign(&self.key, &message).as_ref().iter().take(TAG_BYTES).copied().collect()
     }
 
-    /// The nonce of this moment.
+    /// The nonce of the present bucket.
     pub fn make(&self, now_s: i64) -> String {
         let time = (now_s - now_s.rem_euclid(BUCKET_S)).to_be_bytes();
         base64url::encode(&[time.as_slice(), &self.tag(time)].concat())
     }
 
-    /// Whether we made it, no longer ago than this.
+    /// Did this key make the nonce, at most `max_age_s` ago?
     pub fn check(&self, nonce: &str, now_s: i64, max_age_s: i64) -> bool {
         let Some(bytes) = Some(nonce).filter(|it| it.len() <= 64).and_then(base64url::decode) else { return false };
         let Some((time, tag)) = bytes.split_first_chunk::<TIME_BYTES>() else { return false };
@@ -68,9 +68,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    /// 172-D: missing is the caller's to judge; stale, foreign, edited and invented ones are refused.
+    /// 172-D: a stale, foreign, edited or invented nonce is refused. Whether one may be missing is the caller's decision.
     #[test]
-    fn only_our_own_and_only_for_a_while() {
+    fn a_nonce_is_accepted_from_our_key_and_for_a_limited_time() {
         let key = NonceKey::new(&[7; 32], "https://api");
         let nonce = key.make(1_230);
         assert_eq!(nonce, key.make(1_259));

@@ -8,16 +8,16 @@ pub const MAX_BYTES: usize = 64 * 1024;
 pub enum FormError {
     /// RFC 6749 3.1: parameters must not be included more than once.
     Repeated(String),
-    /// Broken percent-encoding, not UTF-8, or U+0000.
+    /// The percent-encoding is broken, the text is not UTF-8, or it contains U+0000.
     Malformed,
     TooLarge,
 }
 
-/// Parameters that may stand there several times.
+/// Parameters that may be sent several times.
 const REPEATABLE: &[&str] = &["resource", "audience"];
 
-/// The parameters of one request, in their order. A parameter without a value counts as absent (RFC 6749 3.1) but is
-/// remembered, so that an empty secret is never "no secret".
+/// The parameters of one request, in their order. A parameter without a value counts as absent (RFC 6749 3.1). The form still
+/// remembers it, so that an empty secret never counts as "no secret".
 #[derive(Debug, Clone, Default)]
 pub struct Form {
     pairs: Vec<(String, String)>,
@@ -44,7 +44,7 @@ impl Form {
         Ok(Self { pairs })
     }
 
-    /// The same limits for parameters that came otherwise, such as in a request object.
+    /// Applies the same limits to parameters that came another way, for example in a request object.
     pub fn from_pairs(pairs: Vec<(String, String)>) -> Result<Self, FormError> {
         let size: usize = pairs.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         if pairs.len() > MAX_PARAMETERS || size > MAX_BYTES {
@@ -61,17 +61,17 @@ impl Form {
         Ok(Self { pairs })
     }
 
-    /// The value, if there is one that is not empty.
+    /// The value, if it is there and not empty.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, value)| known == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
-    /// All values of a repeatable parameter.
+    /// All values of a repeatable parameter that are not empty.
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.iter().filter(|(known, value)| *known == name && !value.is_empty()).map(|(_, value)| value).collect()
     }
 
-    /// Was the parameter sent at all, be it empty?
+    /// Was the parameter sent at all, even without a value?
     pub fn contains(&self, name: &str) -> bool {
         self.pairs.iter().any(|(known, _)| known == name)
     }
@@ -92,7 +92,7 @@ fn decode(piece: &[u8]) -> Result<String, FormError> {
     while let Some(byte) = rest.next() {
         out.push(match byte {
             b'+' => b' ',
-            b'%' => hex(rest.next())? << 4 | hex(rest.next())?,
+            b'%' => hex_digit(rest.next())? << 4 | hex_digit(rest.next())?,
             other => *other,
         });
     }
@@ -102,7 +102,7 @@ fn decode(piece: &[u8]) -> Result<String, FormError> {
     String::from_utf8(out).map_err(|_| FormError::Malformed)
 }
 
-fn hex(byte: Option<&u8>) -> Result<u8, FormError> {
+fn hex_digit(byte: Option<&u8>) -> Result<u8, FormError> {
     byte.and_then(|it| char::from(*it).to_digit(16)).map(|it| it as u8).ok_or(FormError::Malformed)
 }
 
@@ -112,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_a_form_says() {
+    fn a_form_is_read() {
         let form = Form::parse(b"a=1+2&b=%C3%BC&resource=x&resource=y&empty=&flag").unwrap();
         assert_eq!((form.get("a"), form.get("b")), (Some("1 2"), Some("\u{fc}")));
         assert_eq!(form.all("resource"), ["x", "y"]);
@@ -121,7 +121,7 @@ mod tests {
 
     /// 567-V, 584-K
     #[test]
-    fn refuses_what_is_ambiguous_or_large() {
+    fn an_ambiguous_or_a_large_form_is_refused() {
         assert_eq!(Form::parse(b"a=1&a=1").unwrap_err(), FormError::Repeated("a".into()));
         assert_eq!(Form::parse(b"a=&a=1").unwrap_err(), FormError::Repeated("a".into()));
         for bad in [&b"a=%0"[..], b"a=%zz", b"a=%ff", b"a=%00", b"a=\xff"] {

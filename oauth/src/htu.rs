@@ -1,22 +1,22 @@
-//! The target of a request, compared. RFC 9449 4.3 9 wants the normalisation of RFC 3986 6.2.2 and 6.2.3.
+//! Comparing the target URLs of requests. RFC 9449 4.3 9 wants the normalisation of RFC 3986 6.2.2 and 6.2.3.
 
 use std::net::Ipv6Addr;
 
 const MAX_URL: usize = 4096;
 
-/// Whether two URLs are the same target: RFC 3986 6.2.2 and 6.2.3, query and fragment ignored. What is not an absolute
-/// http or https URL in RFC 3986's own letters is the same as nothing, itself included.
+/// Do two URLs name the same target? RFC 3986 6.2.2 and 6.2.3; query and fragment are ignored. A text that is no absolute http or
+/// https URL in the letters of RFC 3986 equals nothing, not even itself.
 pub fn same_htu(a: &str, b: &str) -> bool {
-    normal(a).is_some_and(|it| Some(it) == normal(b))
+    normalize(a).is_some_and(|it| Some(it) == normalize(b))
 }
 
 pub(crate) fn without_query(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or(url)
 }
 
-/// Scheme, host, port, path. Written out, because the parsers of browsers also mend what a proof has no reason to contain:
-/// backslashes, tabs, other alphabets, hosts like `0x7f.1`.
-fn normal(url: &str) -> Option<(String, String, u16, String)> {
+/// Scheme, host, port, path. This is no browser's parser on purpose. Those accept and repair backslashes, tabs, other alphabets, and
+/// hosts like `0x7f.1`. A proof has no reason to contain them.
+fn normalize(url: &str) -> Option<(String, String, u16, String)> {
     if url.len() > MAX_URL {
         return None;
     }
@@ -31,10 +31,10 @@ fn normal(url: &str) -> Option<(String, String, u16, String)> {
     let (host, port) = host_and_port(authority)?;
     let port = match port {
         "" => default,
-        it if it.bytes().all(|it| it.is_ascii_digit()) => it.parse().ok()?,
+        digits if digits.bytes().all(|it| it.is_ascii_digit()) => digits.parse().ok()?,
         _ => return None,
     };
-    let path = without_dots(&unescaped(path, "/:@!$&'()*+,;=", "[]|^")?);
+    let path = remove_dot_segments(&normalize_escapes(path, "/:@!$&'()*+,;=", "[]|^")?);
     Some((scheme, host, port, path))
 }
 
@@ -45,29 +45,29 @@ fn host_and_port(authority: &str) -> Option<(String, &str)> {
         let port = if port.is_empty() { port } else { port.strip_prefix(':')? };
         return Some((format!("[{address}]"), port));
     }
-    // No user information: `@` and a second colon are not letters of a host.
+    // There is no user information: neither `@` nor a second colon is a letter of a host.
     let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
-    let host = unescaped(host, "!$&'()*+,;=", "")?;
-    // The hex digits of what stays escaped are upper case on both sides, so lower case on both sides is as good.
+    let host = normalize_escapes(host, "!$&'()*+,;=", "")?;
+    // Remaining escapes have upper-case digits on both sides of a comparison, so lower case on both sides is as good.
     (!host.is_empty()).then(|| (host.to_ascii_lowercase(), port))
 }
 
-/// 6.2.2.1 and 6.2.2.2: unreserved letters never escaped, other escapes in upper case; `None` for a letter that may not
-/// stand there. `raw` are letters that should have been escaped, and that browsers send as they are.
-fn unescaped(text: &str, also: &str, raw: &str) -> Option<String> {
-    let unreserved = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~');
-    let digit = |it: Option<u8>| it.and_then(|it| char::from(it).to_digit(16)).and_then(|it| u8::try_from(it).ok());
+/// 6.2.2.1 and 6.2.2.2: unreserved letters are never escaped, other escapes are in upper case. `also` are further letters that may be
+/// there. `raw` are letters that should be escaped and that browsers send as they are. `None`: another letter is there.
+fn normalize_escapes(text: &str, also: &str, raw: &str) -> Option<String> {
+    let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
+    let digit = |byte: Option<u8>| char::from(byte?).to_digit(16).and_then(|it| u8::try_from(it).ok());
     let mut out = String::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
         if byte == b'%' {
             let escaped = digit(bytes.next())? << 4 | digit(bytes.next())?;
-            if unreserved(escaped) {
+            if is_unreserved(escaped) {
                 out.push(char::from(escaped));
             } else {
                 out.push_str(&format!("%{escaped:02X}"));
             }
-        } else if unreserved(byte) || also.as_bytes().contains(&byte) {
+        } else if is_unreserved(byte) || also.as_bytes().contains(&byte) {
             out.push(char::from(byte));
         } else if raw.as_bytes().contains(&byte) {
             out.push_str(&format!("%{byte:02X}"));
@@ -78,8 +78,8 @@ fn unescaped(text: &str, also: &str, raw: &str) -> Option<String> {
     Some(out)
 }
 
-/// RFC 3986 5.2.4, for a path that is empty or begins with a slash. An empty one becomes `/` (6.2.3).
-fn without_dots(path: &str) -> String {
+/// RFC 3986 5.2.4, for a path that is empty or begins with a slash. An empty path becomes `/` (6.2.3).
+fn remove_dot_segments(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     let mut segments = path.split('/').skip(1).peekable();
     while let Some(segment) = segments.next() {
@@ -89,8 +89,8 @@ fn without_dots(path: &str) -> String {
                 kept.pop();
             }
             "." => {}
-            it => {
-                kept.push(it);
+            other => {
+                kept.push(other);
                 continue;
             }
         }

@@ -7,7 +7,7 @@ use crate::jws::{self, JwsError, Unverified};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// `typ` is `JWT`, as every relying party expects; an access token says `at+jwt`, so the two cannot be mixed up.
+/// Every relying party expects `typ` to be `JWT`. An access token says `at+jwt`, so the two cannot be confused.
 pub const TYP: &str = "JWT";
 
 #[derive(Serialize, Clone, Debug)]
@@ -37,7 +37,7 @@ pub fn make(key: &PrivateKey, token: &IdToken) -> Result<String, JwsError> {
     jws::sign(key, TYP, token)
 }
 
-/// The claims of a hint: ours by signature and issuer. An expired one is accepted (Core 3.1.2.1).
+/// Checks an `id_token_hint` by signature and issuer, and returns its claims. An expired one is accepted (Core 3.1.2.1).
 pub fn check_hint(token: &str, keys: &KeySet, issuer: &str) -> Result<Map<String, Value>, &'static str> {
     let unverified = Unverified::parse(token).map_err(|_| "not a JWT")?;
     if unverified.typ().is_some_and(|it| !it.eq_ignore_ascii_case(TYP)) {
@@ -50,10 +50,10 @@ pub fn check_hint(token: &str, keys: &KeySet, issuer: &str) -> Result<Map<String
     Ok(claims)
 }
 
-/// The left half of the digest of the access token, in the algorithm's own hash; SHA-512 for Ed25519.
+/// The left half of the access token's digest. The hash is the signature algorithm's own: SHA-512 for Ed25519.
 pub fn at_hash(alg: Algorithm, access_token: &str) -> String {
-    let how = if alg == Algorithm::EdDSA { &aws_lc_rs::digest::SHA512 } else { &aws_lc_rs::digest::SHA256 };
-    let digest = aws_lc_rs::digest::digest(how, access_token.as_bytes());
+    let hash = if alg == Algorithm::EdDSA { &aws_lc_rs::digest::SHA512 } else { &aws_lc_rs::digest::SHA256 };
+    let digest = aws_lc_rs::digest::digest(hash, access_token.as_bytes());
     let all = digest.as_ref();
     base64url::encode(&all[..all.len() / 2])
 }

@@ -1,4 +1,4 @@
-//! Keys. RFC 7517, RFC 7518 6, RFC 7638 (thumbprints), RFC 8037 (Ed25519). Parsed once, used many times.
+//! Keys. RFC 7517, RFC 7518 6, RFC 7638 (thumbprints), RFC 8037 (Ed25519). A key is parsed once and used many times.
 
 use crate::base64url;
 use crate::digest::sha256;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::fmt;
 use std::sync::Arc;
 
-/// The signature algorithms of RFC 7518 and RFC 8037 this product makes and accepts. No `none`, no HMAC.
+/// The signature algorithms of RFC 7518 and RFC 8037 that this product makes and accepts. There is neither `none` nor HMAC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
     ES256,
@@ -29,7 +29,7 @@ impl Algorithm {
         }
     }
 
-    /// Exact; names are case-sensitive (RFC 7515 4.1.1).
+    /// Names are case-sensitive (RFC 7515 4.1.1).
     pub fn parse(name: &str) -> Option<Self> {
         [Self::ES256, Self::PS256, Self::RS256, Self::EdDSA].into_iter().find(|it| it.as_str() == name)
     }
@@ -53,7 +53,7 @@ enum Parsed {
 
 struct PublicInner {
     parsed: Parsed,
-    /// The required members of RFC 7638, which are also what is published.
+    /// The required members of RFC 7638. These are also the ones that we publish.
     members: Value,
     thumbprint: String,
     kid: Option<String>,
@@ -70,8 +70,8 @@ impl fmt::Debug for PublicKey {
     }
 }
 
-/// What y is, without the sign of x, in the points of small order on edwards25519: 0, 1, p - 1 and two values of order eight; 0 and 1 can
-/// also be written as p and p + 1. A signature under such a point says nothing (213-J).
+/// The points of small order on edwards25519, as y without the sign of x: 0, 1, p - 1 and two values of order eight. 0 and 1 can also be
+/// written as p and p + 1. A signature under such a point proves nothing (213-J).
 const LOW_ORDER: [&str; 7] = [
     "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
     "AQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
@@ -83,28 +83,29 @@ const LOW_ORDER: [&str; 7] = [
 ];
 
 impl PublicKey {
-    /// Reads a JWK. Refused: private members, `oct`, RSA under 2048 bits or with a tiny exponent, points off the curve,
-    /// points of low order, keys that say they are for encryption.
+    /// Reads a JWK. Refused are private members, `oct`, and RSA under 2048 bits or with a tiny exponent. Points off the curve, points of
+    /// low order, and keys that are marked for encryption are refused too.
     pub fn from_jwk(jwk: &Value) -> Result<Self, KeyError> {
         let object = jwk.as_object().ok_or(KeyError("a JWK is a JSON object"))?;
         if ["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().any(|it| object.contains_key(*it)) {
             return Err(KeyError("the JWK carries private members"));
         }
-        let signs = |it: &Value| it.as_array().is_some_and(|all| all.iter().all(|it| it == "verify" || it == "sign"));
-        if object.get("use").is_some_and(|it| it != "sig") || object.get("key_ops").is_some_and(|it| !signs(it)) {
+        let is_for_signing =
+            |operations: &Value| operations.as_array().is_some_and(|all| all.iter().all(|it| it == "verify" || it == "sign"));
+        if object.get("use").is_some_and(|it| it != "sig") || object.get("key_ops").is_some_and(|it| !is_for_signing(it)) {
             return Err(KeyError("the JWK is not for signatures alone"));
         }
         let text = |name: &str| object.get(name).and_then(Value::as_str).ok_or(KeyError("the JWK lacks a required member"));
         let bytes = |name: &str| text(name).and_then(|it| base64url::decode(it).ok_or(KeyError("a JWK member is not canonical base64url")));
         let (parsed, members) = match text("kty")? {
-            "EC" => ec(text("crv")?, &bytes("x")?, &bytes("y")?)?,
-            "OKP" => ed(text("crv")?, &bytes("x")?)?,
-            "RSA" => rsa(&bytes("n")?, &bytes("e")?)?,
+            "EC" => parse_ec(text("crv")?, &bytes("x")?, &bytes("y")?)?,
+            "OKP" => parse_ed25519(text("crv")?, &bytes("x")?)?,
+            "RSA" => parse_rsa(&bytes("n")?, &bytes("e")?)?,
             _ => return Err(KeyError("the JWK's kty is not EC, OKP or RSA")),
         };
         let optional = |name: &str| match object.get(name) {
             None => Ok(None),
-            Some(Value::String(it)) if it.len() <= 256 => Ok(Some(it.clone())),
+            Some(Value::String(text)) if text.len() <= 256 => Ok(Some(text.clone())),
             Some(_) => Err(KeyError("kid or alg of the JWK is not a short string")),
         };
         let kid = optional("kid")?;
@@ -135,7 +136,7 @@ impl PublicKey {
         fits && self.0.alg.is_none_or(|it| it == alg)
     }
 
-    /// The required members only.
+    /// The JWK with its required members only.
     pub fn to_jwk(&self) -> Value {
         self.0.members.clone()
     }
@@ -145,7 +146,7 @@ impl PublicKey {
             return false;
         }
         let key = match (&self.0.parsed, alg) {
-            (Parsed::Ec(it) | Parsed::Ed(it), _) => it,
+            (Parsed::Ec(key) | Parsed::Ed(key), _) => key,
             (Parsed::Rsa { pss, .. }, Algorithm::PS256) => pss,
             (Parsed::Rsa { pkcs1, .. }, _) => pkcs1,
         };
@@ -153,12 +154,12 @@ impl PublicKey {
     }
 }
 
-/// RFC 7638 3.3: members in lexicographic order, no white space. serde_json's map is ordered that way.
+/// RFC 7638 3.3: members in lexicographic order, without white space. The map of serde_json has that order.
 fn canonical(members: &Value) -> String {
     members.to_string()
 }
 
-fn ec(crv: &str, x: &[u8], y: &[u8]) -> Result<(Parsed, Value), KeyError> {
+fn parse_ec(crv: &str, x: &[u8], y: &[u8]) -> Result<(Parsed, Value), KeyError> {
     if crv != "P-256" || x.len() != 32 || y.len() != 32 {
         return Err(KeyError("an EC key is P-256 with coordinates of 32 bytes"));
     }
@@ -169,7 +170,7 @@ fn ec(crv: &str, x: &[u8], y: &[u8]) -> Result<(Parsed, Value), KeyError> {
     Ok((Parsed::Ec(key), json!({ "crv": "P-256", "kty": "EC", "x": base64url::encode(x), "y": base64url::encode(y) })))
 }
 
-fn ed(crv: &str, x: &[u8]) -> Result<(Parsed, Value), KeyError> {
+fn parse_ed25519(crv: &str, x: &[u8]) -> Result<(Parsed, Value), KeyError> {
     if crv != "Ed25519" || x.len() != 32 {
         return Err(KeyError("an OKP key is Ed25519 with 32 bytes"));
     }
@@ -182,7 +183,7 @@ fn ed(crv: &str, x: &[u8]) -> Result<(Parsed, Value), KeyError> {
     Ok((Parsed::Ed(key), json!({ "crv": "Ed25519", "kty": "OKP", "x": base64url::encode(x) })))
 }
 
-fn rsa(n: &[u8], e: &[u8]) -> Result<(Parsed, Value), KeyError> {
+fn parse_rsa(n: &[u8], e: &[u8]) -> Result<(Parsed, Value), KeyError> {
     if n.first() == Some(&0) || n.len() < 256 || n.len() > 1024 || e.first() == Some(&0) || e.len() > 4 {
         return Err(KeyError("an RSA key has 2048 to 8192 bits and a small odd exponent"));
     }
@@ -190,8 +191,8 @@ fn rsa(n: &[u8], e: &[u8]) -> Result<(Parsed, Value), KeyError> {
     if exponent < 65537 || exponent % 2 == 0 {
         return Err(KeyError("the RSA exponent is under 65537 or even"));
     }
-    let parse = |how: &'static signature::RsaParameters| {
-        RsaPublicKeyComponents { n, e }.to_parsed_public_key(how).map_err(|_| KeyError("the RSA key is not usable"))
+    let parse = |parameters: &'static signature::RsaParameters| {
+        RsaPublicKeyComponents { n, e }.to_parsed_public_key(parameters).map_err(|_| KeyError("the RSA key is not usable"))
     };
     let parsed = Parsed::Rsa { pkcs1: parse(&signature::RSA_PKCS1_2048_8192_SHA256)?, pss: parse(&signature::RSA_PSS_2048_8192_SHA256)? };
     Ok((parsed, json!({ "e": base64url::encode(e), "kty": "RSA", "n": base64url::encode(n) })))
@@ -204,22 +205,22 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// At most 50 keys. Keys of a kind we do not know are skipped (RFC 7517 5); weak ones and doubled kids are an error.
+    /// Reads at most 50 keys. Keys of an unknown kind are skipped (RFC 7517 5). Weak keys and repeated kids are an error.
     pub fn parse(document: &Value) -> Result<Self, KeyError> {
         let list = document.get("keys").and_then(Value::as_array).ok_or(KeyError("a key set has an array `keys`"))?;
         if list.len() > 50 {
             return Err(KeyError("a key set has at most 50 keys"));
         }
-        let (mut keys, mut encrypting): (Vec<PublicKey>, Vec<PublicKey>) = (Vec::new(), Vec::new());
+        let (mut keys, mut encryption_keys): (Vec<PublicKey>, Vec<PublicKey>) = (Vec::new(), Vec::new());
         for jwk in list {
-            let known = matches!(jwk["kty"].as_str(), Some("EC" | "RSA" | "OKP"));
-            let only = |it: &Value| it.as_array().is_some_and(|all| !all.is_empty() && all.iter().all(|it| it != "sign" && it != "verify"));
-            let enc = jwk.get("use").is_some_and(|it| it == "enc") || (jwk.get("use").is_none() && jwk.get("key_ops").is_some_and(only));
-            let curve = jwk.get("crv").is_none_or(|it| it == "P-256" || it == "Ed25519");
-            if enc {
-                encrypting.extend(without_purpose(jwk));
+            if is_for_encryption(jwk) {
+                encryption_keys.extend(without_purpose(jwk));
+                continue;
             }
-            if (!known && jwk.get("k").is_none()) || enc || !curve {
+            let is_known_kind = matches!(jwk["kty"].as_str(), Some("EC" | "RSA" | "OKP"));
+            let is_known_curve = jwk.get("crv").is_none_or(|it| it == "P-256" || it == "Ed25519");
+            // A secret key is not skipped: in a set of public keys it is an error.
+            if (!is_known_kind && jwk.get("k").is_none()) || !is_known_curve {
                 continue;
             }
             let key = PublicKey::from_jwk(jwk)?;
@@ -229,19 +230,28 @@ impl KeySet {
             keys.push(key);
         }
         // RFC 8725 3.5, RFC 7517 4.3: one key for two purposes is weak in both.
-        if keys.iter().any(|it| encrypting.iter().any(|other| other.thumbprint() == it.thumbprint())) {
+        if keys.iter().any(|key| encryption_keys.iter().any(|it| it.thumbprint() == key.thumbprint())) {
             return Err(KeyError("a key of the set is for signatures and for encryption"));
         }
         Ok(Self { keys })
     }
 
-    /// The keys that may have made a signature: of this kid, or any if none is named; at most four.
+    /// The keys that may have made a signature: those of this kid, or any if no kid is named. At most four.
     pub fn candidates(&self, kid: Option<&str>, alg: Algorithm) -> Vec<&PublicKey> {
         self.keys.iter().filter(|it| it.supports(alg) && (kid.is_none() || it.kid() == kid || it.kid().is_none())).take(4).collect()
     }
 }
 
-/// The key itself, whatever is said to be its use.
+/// Is the key for encryption alone, by its `use` or, where there is none, by its operations?
+fn is_for_encryption(jwk: &Value) -> bool {
+    let Some(purpose) = jwk.get("use") else {
+        let operations = jwk.get("key_ops").and_then(Value::as_array);
+        return operations.is_some_and(|all| !all.is_empty() && all.iter().all(|it| it != "sign" && it != "verify"));
+    };
+    purpose == "enc"
+}
+
+/// The key without the members that state its purpose.
 fn without_purpose(jwk: &Value) -> Option<PublicKey> {
     let members = ["kty", "crv", "x", "y", "n", "e"].into_iter().filter_map(|it| Some((it.to_owned(), jwk.get(it)?.clone())));
     PublicKey::from_jwk(&members.collect()).ok()
@@ -260,7 +270,7 @@ struct PrivateInner {
     public: PublicKey,
 }
 
-/// A signing key, cheap to clone. It never prints itself.
+/// A signing key, cheap to clone. Its `Debug` form does not show the key.
 #[derive(Clone)]
 pub struct PrivateKey(Arc<PrivateInner>);
 
@@ -323,7 +333,7 @@ impl PrivateKey {
         &self.0.public
     }
 
-    /// The thumbprint: unique, and the same on every node (225-J).
+    /// The thumbprint: it is unique, and the same on every node (225-J).
     pub fn kid(&self) -> &str {
         self.0.public.thumbprint()
     }
@@ -359,9 +369,9 @@ mod tests {
         PublicKey::from_jwk(&json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url::encode(x) }))
     }
 
-    /// 213-J: the eight points of small order in every spelling of theirs, canonical or not, with either sign.
+    /// 213-J: the eight points of small order in every spelling, canonical or not, with either sign.
     #[test]
-    fn a_point_of_low_order_is_no_key() {
+    fn a_point_of_low_order_is_refused() {
         assert_eq!(LOW_ORDER.len(), 7, "y is one of five values, of which 0 and 1 have a second spelling: p and p + 1");
         for text in LOW_ORDER {
             for sign in [0, 0x80] {
@@ -374,7 +384,7 @@ mod tests {
         assert!(okp(&base64url::decode(good["x"].as_str().unwrap()).unwrap()).is_ok());
     }
 
-    /// 213-J: S and S + L are the same number to the equation; only the smaller one is a signature (RFC 8032 5.1.7).
+    /// 213-J: the equation holds for S and for S + L. Only the smaller one is a signature (RFC 8032 5.1.7).
     #[test]
     fn a_signature_has_one_spelling() {
         const L: [u8; 32] = [
@@ -394,10 +404,10 @@ mod tests {
         assert!(!key.public().verify(Algorithm::EdDSA, b"message", &signature));
     }
 
-    /// 176-D, 231-J: RSA of 512 and 1024 bits, with the exponents 1, 3 and an even one; a point of 32-byte coordinates beside the
-    /// curve; a secret; a key for more than signatures. The twins differ in the one number.
+    /// 176-D, 231-J: RSA of 512 and 1024 bits, with the exponents 1, 3 and an even one; a point off the curve with coordinates of 32
+    /// bytes; a secret; a key for more than signatures. The twins differ in one number.
     #[test]
-    fn a_weak_key_is_no_key() {
+    fn a_weak_key_is_refused() {
         let rsa = PrivateKey::generate(Algorithm::PS256).unwrap().public().to_jwk();
         let ec = PrivateKey::generate(Algorithm::ES256).unwrap().public().to_jwk();
         let with = |jwk: &Value, name: &str, value: Value| {
@@ -423,9 +433,9 @@ mod tests {
         assert!(with(&ec, "use", json!("sig")).is_ok() && with(&ec, "key_ops", json!(["verify"])).is_ok());
     }
 
-    /// 231-J: one key for signatures and for encryption, in either order; two keys for the two are fine.
+    /// 231-J: one key for signatures and for encryption is refused, in either order. Two keys for the two purposes are accepted.
     #[test]
-    fn a_key_is_for_one_thing() {
+    fn a_key_has_one_purpose() {
         let (one, other) = (PrivateKey::generate(Algorithm::ES256).unwrap(), PrivateKey::generate(Algorithm::ES256).unwrap());
         let jwk = |key: &PrivateKey, of: &str| {
             let mut jwk = key.public().to_jwk();
@@ -440,7 +450,7 @@ mod tests {
         let twice = Err(KeyError("a key of the set is for signatures and for encryption"));
         assert_eq!(parse([jwk(&one, "sig"), jwk(&one, "enc")]), twice);
         assert_eq!(parse([jwk(&one, "enc"), jwk(&one, "sig")]), twice);
-        // Likewise where the operations say it.
+        // The same where `key_ops` states the purpose.
         let by_operations = |key: &PrivateKey, operations: Value| {
             let mut jwk = key.public().to_jwk();
             jwk["key_ops"] = operations;

@@ -1,4 +1,4 @@
-//! Signed JWTs in compact form. RFC 7515, RFC 7519, RFC 8725: one form, an allow-list, no key from the token itself.
+//! Signed JWTs in compact form. RFC 7515, RFC 7519, RFC 8725: one form, a list of allowed algorithms, no key from the token itself.
 
 use crate::base64url;
 use crate::jwk::{Algorithm, KeySet, PrivateKey, PublicKey};
@@ -12,15 +12,15 @@ const MAX_DEPTH: usize = 12;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JwsError {
-    /// Not three parts of canonical base64url holding JSON objects without doubled members, or too large.
+    /// These are not three parts of canonical base64url with JSON objects without repeated members, or they are too large.
     Malformed,
-    /// The header asks for something we do not do: `crit`, `b64`, an embedded key, an unknown or absent `alg`.
+    /// The header asks for something that we do not support: `crit`, `b64`, an embedded key, an unknown or absent `alg`.
     UnsupportedHeader,
     NoKey,
     BadSignature,
 }
 
-/// A JWT whose signature has not been looked at: its names say so.
+/// A JWT whose signature is not verified yet.
 pub struct Unverified<'a> {
     signed: &'a str,
     header: Map<String, Value>,
@@ -37,7 +37,7 @@ impl<'a> Unverified<'a> {
         let (header, claims) = signed.split_once('.').filter(|(_, it)| !it.contains('.')).ok_or(JwsError::Malformed)?;
         let object = |part: &str| base64url::decode(part).and_then(|it| parse_object(&it)).ok_or(JwsError::Malformed);
         let header = object(header)?;
-        // RFC 7515 4.1.11; RFC 7797; and no key is ever taken from the token (200-J, 201-J, 204-J).
+        // RFC 7515 4.1.11 and RFC 7797. No key is ever taken from the token (200-J, 201-J, 204-J).
         if ["crit", "b64", "jku", "x5u", "zip"].iter().any(|it| header.contains_key(*it)) {
             return Err(JwsError::UnsupportedHeader);
         }
@@ -62,25 +62,25 @@ impl<'a> Unverified<'a> {
         self.header.get("kid").and_then(Value::as_str)
     }
 
-    /// Without a leading `application/`, which RFC 7515 4.1.9 lets a sender leave out.
+    /// `typ` without a leading `application/`, which RFC 7515 4.1.9 lets a sender leave out.
     pub fn typ(&self) -> Option<&str> {
         let typ = self.header.get("typ").and_then(Value::as_str)?;
         Some(typ.strip_prefix("application/").unwrap_or(typ))
     }
 
-    /// The claims, once the signature fits this key.
+    /// Returns the claims if this key made the signature.
     pub fn verify(self, key: &PublicKey) -> Result<Map<String, Value>, JwsError> {
         let alg = self.alg().ok_or(JwsError::UnsupportedHeader)?;
         if key.verify(alg, self.signed.as_bytes(), &self.signature) { Ok(self.claims) } else { Err(JwsError::BadSignature) }
     }
 
-    /// The claims, once the signature fits a key of the set with the header's kid.
+    /// Returns the claims if a key of the set with the header's kid made the signature.
     pub fn verify_with(self, keys: &KeySet) -> Result<Map<String, Value>, JwsError> {
-        self.verify_by(keys).map(|it| it.0)
+        self.verify_and_find_key(keys).map(|(claims, _)| claims)
     }
 
-    /// The same, with the key that fitted.
-    pub fn verify_by(self, keys: &KeySet) -> Result<(Map<String, Value>, PublicKey), JwsError> {
+    /// The same, with the key that made the signature.
+    pub fn verify_and_find_key(self, keys: &KeySet) -> Result<(Map<String, Value>, PublicKey), JwsError> {
         let alg = self.alg().ok_or(JwsError::UnsupportedHeader)?;
         if self.header.get("kid").is_some_and(|it| !it.is_string()) {
             return Err(JwsError::UnsupportedHeader);
@@ -89,47 +89,47 @@ impl<'a> Unverified<'a> {
         if candidates.is_empty() {
             return Err(JwsError::NoKey);
         }
-        let fits = candidates.into_iter().find(|it| it.verify(alg, self.signed.as_bytes(), &self.signature)).cloned();
-        fits.map(|it| (self.claims, it)).ok_or(JwsError::BadSignature)
+        let signer = candidates.into_iter().find(|it| it.verify(alg, self.signed.as_bytes(), &self.signature)).cloned();
+        signer.map(|it| (self.claims, it)).ok_or(JwsError::BadSignature)
     }
 }
 
-/// Signs claims; the header carries alg, typ and kid.
+/// Signs claims. The header has alg, typ and kid.
 pub fn sign(key: &PrivateKey, typ: &str, claims: &impl Serialize) -> Result<String, JwsError> {
     let header = json!({ "alg": key.algorithm().as_str(), "typ": typ, "kid": key.kid() });
     sign_with_header(key, &header, claims)
 }
 
-/// Signs under a header of the caller's.
+/// Signs claims under the caller's header.
 pub fn sign_with_header(key: &PrivateKey, header: &Value, claims: &impl Serialize) -> Result<String, JwsError> {
     let input = signing_input(header, claims)?;
     let signature = key.sign(input.as_bytes()).map_err(|_| JwsError::BadSignature)?;
     Ok(with_signature(&input, &signature))
 }
 
-/// What is signed (RFC 7515 5.1), for keys that are elsewhere: in a phone's secure element.
+/// The text to sign (RFC 7515 5.1), for keys outside of this process, such as those in a phone's secure element.
 pub fn signing_input(header: &Value, claims: &impl Serialize) -> Result<String, JwsError> {
     let claims = serde_json::to_vec(claims).map_err(|_| JwsError::Malformed)?;
     Ok(format!("{}.{}", base64url::encode(header.to_string().as_bytes()), base64url::encode(&claims)))
 }
 
-/// The JWT; `signature` in the form of RFC 7518 3 (ES256: 64 bytes, not DER).
+/// The JWT. `signature` has the form of RFC 7518 3 (ES256: 64 bytes, not DER).
 pub fn with_signature(signing_input: &str, signature: &[u8]) -> String {
     format!("{signing_input}.{}", base64url::encode(signature))
 }
 
-/// A JSON object without doubled members, at any depth; anything else is `None`.
+/// Reads a JSON object without repeated members at any depth. Anything else is `None`.
 pub fn parse_object(bytes: &[u8]) -> Option<Map<String, Value>> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict(0).deserialize(&mut reader).ok()?;
     reader.end().ok()?;
     match value {
-        Value::Object(it) => Some(it),
+        Value::Object(members) => Some(members),
         _ => None,
     }
 }
 
-/// serde_json keeps the last of doubled members; two readers that keep different ones disagree about a token.
+/// Reads JSON at this depth. serde_json keeps the last of repeated members; readers that keep different ones disagree about a token.
 struct Strict(usize);
 
 impl<'de> DeserializeSeed<'de> for Strict {
@@ -147,31 +147,31 @@ impl<'de> Visitor<'de> for Strict {
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
-    fn visit_bool<E>(self, it: bool) -> Result<Value, E> {
-        Ok(it.into())
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
     }
-    fn visit_i64<E>(self, it: i64) -> Result<Value, E> {
-        Ok(it.into())
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
     }
-    fn visit_u64<E>(self, it: u64) -> Result<Value, E> {
-        Ok(it.into())
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
     }
-    fn visit_f64<E>(self, it: f64) -> Result<Value, E> {
-        Ok(it.into())
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
     }
-    fn visit_str<E>(self, it: &str) -> Result<Value, E> {
-        Ok(it.into())
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
     }
-    fn visit_string<E>(self, it: String) -> Result<Value, E> {
-        Ok(it.into())
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(value.into())
     }
     fn visit_unit<E>(self) -> Result<Value, E> {
         Ok(Value::Null)
     }
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
         let mut all = Vec::new();
-        while let Some(it) = seq.next_element_seed(Strict(self.0 + 1))? {
-            all.push(it);
+        while let Some(element) = seq.next_element_seed(Strict(self.0 + 1))? {
+            all.push(element);
         }
         Ok(all.into())
     }
@@ -180,7 +180,7 @@ impl<'de> Visitor<'de> for Strict {
         while let Some(name) = map.next_key::<String>()? {
             let value = map.next_value_seed(Strict(self.0 + 1))?;
             if all.insert(name, value).is_some() {
-                return Err(de::Error::custom("a member is doubled"));
+                return Err(de::Error::custom("a member is repeated"));
             }
         }
         Ok(all.into())
@@ -197,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_verifies_with_its_own_key_only() {
+    fn a_token_verifies_with_the_key_that_signed_it_alone() {
         for alg in [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256, Algorithm::PS256] {
             let (mine, other) = (key(alg), key(alg));
             let token = sign(&mine, "JWT", &json!({ "a": 1 })).unwrap();
@@ -249,7 +249,7 @@ mod tests {
         ] {
             assert!(refused(&bad), "{bad}");
         }
-        // An embedded key is not looked at: the token is refused because no key of ours made it.
+        // An embedded key has no effect: the token is refused because no key of ours signed it.
         let theirs = key(Algorithm::ES256);
         let mut header = good.clone();
         header["jwk"] = theirs.public().to_jwk();
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn doubled_members_and_depth_are_refused() {
+    fn repeated_members_and_deep_nesting_are_refused() {
         assert!(parse_object(br#"{"a":1,"b":{"c":2}}"#).is_some());
         assert!(parse_object(br#"{"a":1,"a":2}"#).is_none());
         assert!(parse_object(br#"{"a":{"b":1,"b":2}}"#).is_none());

@@ -1,7 +1,8 @@
-//! The specifications, one file per RFC, making and checking side by side. Pure: no I/O, no clock, no randomness of its
-//! own beyond key generation. Every parser states its maximum and reads one form only.
+//! The specifications, one file per RFC. Each file makes and checks its messages side by side. The crate is pure: it does no I/O and
+//! reads no clock, and it draws randomness only to make keys. Every parser states its maximum and reads one form only.
 
 pub mod access_token;
+pub mod base64;
 pub mod base64url;
 pub mod bearer;
 pub mod binding;

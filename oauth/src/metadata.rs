@@ -1,8 +1,9 @@
-//! Where metadata is found. RFC 8414 3 (inserted before the path) and OpenID Connect Discovery 4 (appended to it).
+//! Where clients find a server's metadata. RFC 8414 3 puts its name before the issuer's path; OpenID Connect Discovery 4 puts its own
+//! name after the path.
 
 use serde::{Deserialize, Serialize};
 
-/// What a client or an API needs of a server's metadata. Unknown members are ignored.
+/// The members of a server's metadata that a client or an API needs. Unknown members are ignored.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
 #[serde(default)]
 pub struct AuthorizationServerMetadata {
@@ -18,7 +19,7 @@ pub struct AuthorizationServerMetadata {
     pub require_pushed_authorization_requests: bool,
     pub code_challenge_methods_supported: Vec<String>,
     pub authorization_response_iss_parameter_supported: bool,
-    /// This server's own: where an API hears what has ended before its time.
+    /// An extension of this server: where an API learns which sessions and tokens ended early.
     pub endings_endpoint: Option<String>,
 }
 
@@ -39,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn with_and_without_a_path() {
+    fn a_well_known_address_is_made_with_and_without_a_path() {
         assert_eq!(well_known_oauth("https://a.example"), "https://a.example/.well-known/oauth-authorization-server");
         assert_eq!(well_known_oauth("https://a.example/t/1"), "https://a.example/.well-known/oauth-authorization-server/t/1");
         assert_eq!(well_known_openid("https://a.example/t"), "https://a.example/t/.well-known/openid-configuration");

@@ -1,4 +1,4 @@
-//! PKCE. RFC 7636, S256 only: `plain` shows the verifier to whoever sees the request.
+//! PKCE (RFC 7636), S256 only. `plain` would show the verifier to everybody who sees the request.
 
 use crate::{base64url, digest};
 
@@ -7,7 +7,7 @@ use crate::{base64url, digest};
 pub struct Challenge(String);
 
 impl Challenge {
-    /// RFC 7636 4.3. The method must be said: a missing one would mean `plain` (068-P).
+    /// RFC 7636 4.3. The method must be there: a missing one would mean `plain` (068-P).
     pub fn parse(challenge: &str, method: Option<&str>) -> Result<Self, &'static str> {
         match method {
             Some("S256") => {}
@@ -26,14 +26,14 @@ impl Challenge {
 
     /// RFC 7636 4.1 and 4.6: 43 to 128 unreserved characters whose digest is the challenge.
     pub fn matches(&self, verifier: &str) -> bool {
-        let unreserved = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.' | b'_' | b'~');
+        let is_unreserved = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
         (43..=128).contains(&verifier.len())
-            && verifier.bytes().all(unreserved)
+            && verifier.bytes().all(is_unreserved)
             && digest::equal(challenge(verifier).as_bytes(), self.0.as_bytes())
     }
 }
 
-/// A verifier from 32 random bytes.
+/// The verifier that stands for these 32 random bytes.
 pub fn verifier(random: [u8; 32]) -> String {
     base64url::encode(&random)
 }
@@ -52,7 +52,7 @@ mod tests {
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
     #[test]
-    fn the_rfcs_example_fits() {
+    fn the_example_of_the_rfc_matches() {
         assert_eq!(challenge(VERIFIER), CHALLENGE);
         let parsed = Challenge::parse(CHALLENGE, Some("S256")).unwrap();
         assert!(parsed.matches(VERIFIER));

@@ -1,5 +1,5 @@
-//! Redirect URIs of native and web clients. RFC 8252 7 and 8.4, RFC 9700 2.1: byte for byte, but for the port of a
-//! literal loopback address.
+//! Redirect URIs of native and web clients. RFC 8252 7 and 8.4, RFC 9700 2.1. They are compared byte for byte, except for the port of
+//! a literal loopback address.
 
 use url::Url;
 
@@ -20,19 +20,19 @@ pub enum RedirectKind {
 
 const LOOPBACK: [&str; 2] = ["http://127.0.0.1", "http://[::1]"];
 
-/// What kind of way back this is; `None` for one that can never be registered.
+/// The kind of a redirect URI. `None`: it can never be registered.
 pub fn kind_of(uri: &str) -> Option<RedirectKind> {
     let (scheme, rest) = uri.split_once(':')?;
     match scheme {
         "https" => rest.starts_with("//").then_some(RedirectKind::ClaimedHttps),
         "http" => split_loopback(uri).map(|_| RedirectKind::Loopback),
-        // RFC 8252 7.1: a reversed domain name, so that somebody owns it, and no authority part.
+        // RFC 8252 7.1: a reversed domain name, so that it has an owner, and no authority part.
         other => (other.contains('.') && !rest.starts_with("//")).then_some(RedirectKind::PrivateScheme),
     }
 }
 
-/// May a client of this kind register it? The error says what is wrong.
-pub fn register(uri: &str, kind: ClientKind) -> Result<(), &'static str> {
+/// May a client of this kind register the URI? The error says what is wrong.
+pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), &'static str> {
     if uri.len() > 2000
         || !uri.bytes().all(|it| (0x21..=0x7e).contains(&it))
         || uri.contains(['\\', '"', '<', '>', '`', '{', '}', '|', '^'])
@@ -65,8 +65,8 @@ pub fn register(uri: &str, kind: ClientKind) -> Result<(), &'static str> {
     }
     match (kind, kind_of(uri)) {
         (ClientKind::Service, _) => Err("a service has no redirect URI"),
-        (_, Some(RedirectKind::ClaimedHttps)) => host_is_plain(uri, &parsed),
-        (ClientKind::Native, Some(RedirectKind::PrivateScheme)) => private_scheme(scheme),
+        (_, Some(RedirectKind::ClaimedHttps)) => check_host_spelling(uri, &parsed),
+        (ClientKind::Native, Some(RedirectKind::PrivateScheme)) => check_private_scheme(scheme),
         (ClientKind::Native | ClientKind::Web, Some(RedirectKind::Loopback)) => Ok(()),
         (_, None) if scheme == "http" => Err("http is for literal loopback addresses only: http://127.0.0.1/... or http://[::1]/..."),
         (_, None) => Err("a private scheme is a reversed domain name with one slash, such as com.example.app:/callback"),
@@ -74,7 +74,7 @@ pub fn register(uri: &str, kind: ClientKind) -> Result<(), &'static str> {
     }
 }
 
-fn private_scheme(scheme: &str) -> Result<(), &'static str> {
+fn check_private_scheme(scheme: &str) -> Result<(), &'static str> {
     let labels: Vec<&str> = scheme.split('.').collect();
     if labels.len() < 2 || labels.iter().any(|it| it.is_empty()) {
         return Err("a private scheme is a reversed domain name, such as com.example.app");
@@ -82,13 +82,14 @@ fn private_scheme(scheme: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// The host as written is the host as read: no other spelling of an address or a name (031-R).
-fn host_is_plain(uri: &str, parsed: &Url) -> Result<(), &'static str> {
+/// The host is written as it is read: another spelling of an address or a name is refused (031-R).
+fn check_host_spelling(uri: &str, parsed: &Url) -> Result<(), &'static str> {
     let host = parsed.host_str().unwrap_or_default();
     let written = uri.strip_prefix("https://").unwrap_or_default().split(['/', '?']).next().unwrap_or_default();
-    let name = written.rsplit_once(':').filter(|(_, port)| port.bytes().all(|it| it.is_ascii_digit())).map_or(written, |(name, _)| name);
+    let is_port = |text: &str| text.bytes().all(|it| it.is_ascii_digit());
+    let name = written.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(written, |(name, _)| name);
     if host.is_empty() || name != host {
-        return Err("write the host in its normal form: lower case, no trailing spelling tricks");
+        return Err("write the host in its normal form: lower case, nothing before or behind the name");
     }
     Ok(())
 }
@@ -104,7 +105,7 @@ pub fn matches(registered: &str, requested: &str) -> bool {
     }
 }
 
-/// `http://127.0.0.1:51004/cb` as host, port, path. Anything odd is `None`.
+/// Splits `http://127.0.0.1:51004/cb` into host, port and path. Any other form is `None`.
 fn split_loopback(uri: &str) -> Option<(&'static str, Option<u16>, &str)> {
     for host in LOOPBACK {
         let Some(rest) = uri.strip_prefix(host) else { continue };
@@ -112,8 +113,8 @@ fn split_loopback(uri: &str) -> Option<(&'static str, Option<u16>, &str)> {
             return Some((host, None, rest));
         }
         let (port, path) = rest.strip_prefix(':')?.split_once('/')?;
-        let plain = !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit()) && !port.starts_with('0');
-        let port = port.parse().ok().filter(|_| plain)?;
+        let is_plain = !port.is_empty() && port.bytes().all(|it| it.is_ascii_digit()) && !port.starts_with('0');
+        let port = port.parse().ok().filter(|_| is_plain)?;
         return Some((host, Some(port), &rest[rest.len() - path.len() - 1..]));
     }
     None
@@ -154,7 +155,7 @@ mod tests {
 
     /// 011-R, 014-R, 015-R, 016-R
     #[test]
-    fn what_may_be_registered() {
+    fn a_redirect_uri_without_an_owner_or_with_two_readings_is_not_registered() {
         for good in [
             "https://app.example.com/cb",
             "com.example.app:/cb",
@@ -162,7 +163,7 @@ mod tests {
             "http://[::1]:8000/cb",
             "https://app.example.com:8443/cb?a=1",
         ] {
-            assert_eq!(register(good, ClientKind::Native), Ok(()), "{good}");
+            assert_eq!(may_register(good, ClientKind::Native), Ok(()), "{good}");
         }
         for bad in [
             "myapp://cb",
@@ -187,9 +188,9 @@ mod tests {
             "https://app.example.com/cb\u{fc}",
             "https://127.1/cb",
         ] {
-            assert!(register(bad, ClientKind::Native).is_err(), "{bad}");
+            assert!(may_register(bad, ClientKind::Native).is_err(), "{bad}");
         }
-        assert!(register("com.example.app:/cb", ClientKind::Web).is_err());
-        assert!(register("https://app.example.com/cb", ClientKind::Service).is_err());
+        assert!(may_register("com.example.app:/cb", ClientKind::Web).is_err());
+        assert!(may_register("https://app.example.com/cb", ClientKind::Service).is_err());
     }
 }

@@ -1,5 +1,5 @@
-//! Request objects. RFC 9101 (JAR) by value, with the limits of FAPI 2.0 Message Signing 5.3.1: signed by the client, for
-//! this server, and for an hour at most. What is inside becomes the request; what stands beside it does not count.
+//! Request objects. RFC 9101 (JAR) by value, with the limits of FAPI 2.0 Message Signing 5.3.1. The client signs one for this server, for
+//! an hour at most. The parameters in the object are the request. Those beside the object have no effect.
 
 use crate::claims;
 use crate::form::Form;
@@ -8,13 +8,13 @@ use crate::jws::{self, JwsError, Unverified};
 use serde_json::{Map, Value, json};
 
 pub const TYP: &str = "oauth-authz-req+jwt";
-/// From `nbf` to `exp`, and back from now to `nbf`: an hour.
+/// The longest time from `nbf` to `exp`, and from `nbf` to now.
 pub const MAX_LIFETIME_S: i64 = 3600;
 const FUTURE_S: i64 = 10;
-/// Claims about the object itself, which are no parameters.
-const ABOUT: [&str; 7] = ["iss", "aud", "exp", "nbf", "iat", "jti", "sub"];
+/// Claims about the object itself. They are no parameters.
+const OBJECT_CLAIMS: [&str; 7] = ["iss", "aud", "exp", "nbf", "iat", "jti", "sub"];
 
-/// A checked request object: the parameters, and by what it is known when it comes again.
+/// A checked request object: its parameters, and what identifies it when it is sent again.
 #[derive(Debug, Clone)]
 pub struct RequestObject {
     pub parameters: Form,
@@ -23,12 +23,12 @@ pub struct RequestObject {
     pub exp_s: i64,
 }
 
-/// What the checker knows.
+/// What the server knows about the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
     pub client_id: &'a str,
     pub issuer: &'a str,
-    /// The one the client registered (request_object_signing_alg), if it did.
+    /// The algorithm that the client registered (request_object_signing_alg), if it registered one.
     pub algorithm: Option<Algorithm>,
     /// FAPI 2.0 Message Signing 5.3.1: "shall require the request object to contain an nbf claim".
     pub wants_nbf: bool,
@@ -38,7 +38,7 @@ pub struct Expected<'a> {
 pub fn check(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<RequestObject, &'static str> {
     let Expected { client_id, issuer, algorithm, wants_nbf, now_s } = *expected;
     let unverified = Unverified::parse(text).map_err(|_| "not a signed JWT in compact form")?;
-    // Untyped objects are common and allowed (RFC 9101 10.8); one typed as something else is something else.
+    // Objects without a type are common and allowed (RFC 9101 10.8). Any other type belongs to another kind of JWT.
     if unverified.typ().is_some_and(|it| !["jwt", TYP].contains(&it.to_ascii_lowercase().as_str())) {
         return Err("typ is not oauth-authz-req+jwt");
     }
@@ -50,7 +50,7 @@ pub fn check(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<Reque
     if text("iss")? != Some(client_id) || text("client_id")? != Some(client_id) {
         return Err("iss and client_id are not both the client");
     }
-    // With sub = client_id it could serve as a client assertion elsewhere (RFC 9101 10.8).
+    // With sub = client_id the object could be used as a client assertion elsewhere (RFC 9101 10.8).
     if claims.contains_key("sub") {
         return Err("a request object has no sub");
     }
@@ -60,15 +60,15 @@ pub fn check(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<Reque
     if wants_nbf && !claims.contains_key("nbf") {
         return Err("nbf is missing");
     }
-    let exp_s = lives(&claims, now_s)?;
+    let exp_s = check_times(&claims, now_s)?;
     let jti = match claims::string(&claims, "jti")? {
-        Some(it) if it.is_empty() || it.len() > 256 => return Err("jti is empty or too long"),
+        Some(jti) if jti.is_empty() || jti.len() > 256 => return Err("jti is empty or too long"),
         other => other.map(str::to_owned),
     };
-    Ok(RequestObject { parameters: parameters(&claims)?, jti, exp_s })
+    Ok(RequestObject { parameters: read_parameters(&claims)?, jti, exp_s })
 }
 
-fn lives(claims: &Map<String, Value>, now_s: i64) -> Result<i64, &'static str> {
+fn check_times(claims: &Map<String, Value>, now_s: i64) -> Result<i64, &'static str> {
     let exp_s = claims::time_s(claims, "exp")?.ok_or("exp is missing")?;
     if exp_s <= now_s {
         return Err("expired");
@@ -88,36 +88,39 @@ fn lives(claims: &Map<String, Value>, now_s: i64) -> Result<i64, &'static str> {
     Ok(exp_s)
 }
 
-/// Strings as they are, numbers in digits, `resource` one by one, objects as JSON text; anything else is refused.
-fn parameters(claims: &Map<String, Value>) -> Result<Form, &'static str> {
+/// Reads strings as they are, numbers as digits, `resource` one by one, objects as JSON text. Anything else is refused.
+fn read_parameters(claims: &Map<String, Value>) -> Result<Form, &'static str> {
     let mut pairs = Vec::new();
     for (name, value) in claims {
         match (name.as_str(), value) {
             ("request" | "request_uri", _) => return Err("a request object contains neither request nor request_uri"),
-            (about, _) if ABOUT.contains(&about) => {}
-            (_, Value::String(it)) => pairs.push((name.clone(), it.clone())),
+            (claim, _) if OBJECT_CLAIMS.contains(&claim) => {}
+            (_, Value::String(text)) => pairs.push((name.clone(), text.clone())),
             ("resource", Value::Array(all)) => {
                 for one in all {
-                    pairs.push((name.clone(), one.as_str().ok_or("resource holds something that is no string")?.to_owned()));
+                    pairs.push((name.clone(), one.as_str().ok_or("resource contains a value that is no string")?.to_owned()));
                 }
             }
-            ("max_age", Value::Number(it)) => pairs.push((name.clone(), it.to_string())),
+            ("max_age", Value::Number(seconds)) => pairs.push((name.clone(), seconds.to_string())),
             ("claims", Value::Object(_)) | ("authorization_details", Value::Array(_)) => pairs.push((name.clone(), value.to_string())),
-            _ => return Err("a parameter has a type it cannot have"),
+            _ => return Err("a parameter has a wrong type"),
         }
     }
-    Form::from_pairs(pairs).map_err(|_| "too many parameters, or one of them twice")
+    Form::from_pairs(pairs).map_err(|_| "there are too many parameters, or one of them is there twice")
 }
 
-/// What a client signs: its parameters, for this issuer, for five minutes.
-pub fn make(
-    key: &PrivateKey,
-    client_id: &str,
-    issuer: &str,
-    parameters: &[(&str, &str)],
-    jti: &str,
-    now_s: i64,
-) -> Result<String, JwsError> {
+/// For whom a client makes a request object, and what identifies it.
+#[derive(Clone, Copy, Debug)]
+pub struct Envelope<'a> {
+    pub client_id: &'a str,
+    pub issuer: &'a str,
+    pub jti: &'a str,
+    pub now_s: i64,
+}
+
+/// Signs a client's parameters, for this issuer, for five minutes.
+pub fn make(key: &PrivateKey, envelope: &Envelope<'_>, parameters: &[(&str, &str)]) -> Result<String, JwsError> {
+    let Envelope { client_id, issuer, jti, now_s } = *envelope;
     let mut claims =
         json!({ "iss": client_id, "client_id": client_id, "aud": issuer, "jti": jti, "iat": now_s, "nbf": now_s, "exp": now_s + 300 });
     for (name, value) in parameters {
@@ -131,9 +134,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    /// 093-A, 095-A, 587-K, RFC 9101 10.8: each claim wrong, alone; and the same object with nothing wrong.
+    /// 093-A, 095-A, 587-K, RFC 9101 10.8: each claim is wrong alone; the same object with nothing wrong is accepted.
     #[test]
-    fn for_this_issuer_by_this_client_within_the_hour() {
+    fn a_request_object_is_for_this_issuer_by_this_client_within_the_hour() {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let keys = KeySet { keys: vec![key.public().clone()] };
         let now = 10_000;
@@ -179,6 +182,6 @@ mod tests {
         without.as_object_mut().unwrap().remove("nbf");
         assert_eq!(read(&without, TYP).unwrap_err(), "nbf is missing");
         let text = jws::sign(&key, TYP, &without).unwrap();
-        assert!(check(&text, &keys, &Expected { wants_nbf: false, ..expected }).is_ok(), "RFC 9101 alone does not want it");
+        assert!(check(&text, &keys, &Expected { wants_nbf: false, ..expected }).is_ok(), "RFC 9101 alone does not require it");
     }
 }

@@ -1,4 +1,4 @@
-//! Scope. RFC 6749 3.3: words of printable ASCII without `"` and `\`, separated by single spaces; exact comparison only.
+//! Scope. RFC 6749 3.3: words of printable ASCII without `"` and `\`, separated by single spaces. Words are compared exactly.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::fmt;
@@ -11,7 +11,7 @@ pub const MAX_BYTES: usize = 4096;
 pub struct Scope(Vec<String>);
 
 impl Scope {
-    /// `None` when it is not of the RFC's form, or longer than the limits. An empty text is the empty scope.
+    /// `None` when the text does not have the RFC's form or exceeds the limits. An empty text is the empty scope.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > MAX_BYTES {
             return None;
@@ -21,8 +21,8 @@ impl Scope {
             return Some(Self(words));
         }
         for word in text.split(' ') {
-            let well_formed = !word.is_empty() && word.bytes().all(|it| matches!(it, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
-            if !well_formed || words.len() == MAX_WORDS {
+            let is_well_formed = !word.is_empty() && word.bytes().all(|it| matches!(it, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+            if !is_well_formed || words.len() == MAX_WORDS {
                 return None;
             }
             if !words.iter().any(|it| it == word) {

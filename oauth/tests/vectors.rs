@@ -1,5 +1,5 @@
-//! Evidence that nobody here wrote: Wycheproof, and cases of other servers. Read from `SYMBOLON_VECTORS`, or from
-//! `../shared/vectors` beside the workspace; where neither is there, the tests say that they were skipped.
+//! Test vectors of others: Wycheproof, and cases of other servers. They are read from `SYMBOLON_VECTORS`, or from `../shared/vectors`
+//! beside the workspace. Where neither is there, the tests say that they were skipped.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 use serde_json::{Value, json};
@@ -21,10 +21,10 @@ fn vectors(path: &str) -> Option<Value> {
 }
 
 fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len() / 2).map(|it| u8::from_str_radix(&text[2 * it..2 * it + 2], 16).unwrap()).collect()
+    data_encoding::HEXLOWER_PERMISSIVE.decode(text.as_bytes()).unwrap()
 }
 
-/// 32 bytes of a big-endian integer that may have a leading zero.
+/// The 32 bytes of a big-endian integer that may have a leading zero.
 fn coordinate(text: &str) -> String {
     let bytes = unhex(text);
     let mut padded = vec![0; 32_usize.saturating_sub(bytes.len())];
@@ -32,7 +32,7 @@ fn coordinate(text: &str) -> String {
     base64url::encode(&padded)
 }
 
-/// `None`: a key we refuse (an RSA exponent of 3).
+/// `None`: a key that we refuse (an RSA exponent of 3).
 fn key(group: &Value) -> Option<PublicKey> {
     let public = &group["publicKey"];
     let jwk = match public["type"].as_str().unwrap_or_default() {
@@ -101,7 +101,7 @@ fn wycheproof_rsa() {
     }
 }
 
-/// 101-T, 198-J, 200-J, 210-J, 229-J: whatever Wycheproof calls invalid, no key of its group verifies.
+/// 101-T, 198-J, 200-J, 210-J, 229-J: no key of the group verifies what Wycheproof calls invalid.
 #[test]
 fn wycheproof_json_web_signatures() {
     let Some(document) = vectors("jose/wycheproof/json_web_signature_test.json") else { return };
@@ -116,7 +116,7 @@ fn wycheproof_json_web_signatures() {
         let keys = KeySet { keys: keys.iter().filter_map(|it| PublicKey::from_jwk(it).ok()).collect() };
         for test in group["tests"].as_array().unwrap().iter().filter(|it| it["result"] == "invalid") {
             let text = match &test["jws"] {
-                Value::String(it) => it.clone(),
+                Value::String(text) => text.clone(),
                 other => other.to_string(),
             };
             let accepted = Unverified::parse(&text).and_then(|it| it.verify_with(&keys));
@@ -128,7 +128,7 @@ fn wycheproof_json_web_signatures() {
     println!("{refused} refused");
 }
 
-/// What other servers refuse, we refuse; what they accept byte for byte or by the loopback rule, we accept.
+/// We refuse what other servers refuse. We accept what they accept byte for byte or by the loopback rule.
 #[test]
 fn redirect_matching_of_other_servers() {
     let Some(document) = vectors("attacks/redirect-uri-matching.json") else { return };
@@ -150,7 +150,7 @@ fn redirect_matching_of_other_servers() {
     println!("{yes} matched, {no} refused");
 }
 
-/// Tokens of published attacks have no key here that could verify them.
+/// No key verifies the tokens of published attacks.
 #[test]
 fn tokens_of_published_attacks() {
     let Some(document) = vectors("attacks/jwt-attack-tokens.json") else { return };
@@ -161,7 +161,7 @@ fn tokens_of_published_attacks() {
     }
 }
 
-/// The proofs printed in RFC 9449, 4.2 and 7.1, and each with one thing changed.
+/// The proofs in RFC 9449, 4.2 and 7.1, and each of them with one change.
 #[test]
 fn proofs_of_the_rfc() {
     let Some(document) = vectors("oauth/spec-examples.json") else { return };

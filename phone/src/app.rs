@@ -1,5 +1,5 @@
-//! An app that does one request at a time and shows every answer: for demonstrations, for thieves and for tests. Its requests are the
-//! client's; what a careful app makes of the answers is [`crate::phone::Phone`]'s.
+//! An app that sends one request at a time and returns every answer, for demonstrations, thieves and tests. It uses the client's requests.
+//! [`crate::phone::Phone`] is an app that also handles the answers with care.
 
 use crate::browser::{Browser, Person};
 use crate::net::Net;
@@ -17,11 +17,11 @@ pub struct App {
     pub server: Server,
     pub net: Arc<Net>,
     pub metadata: AuthorizationServerMetadata,
-    /// The phone's secure element, if the app binds its tokens to a key in it (RFC 9449).
+    /// The phone's secure element, if the app binds its tokens to a key there (RFC 9449).
     pub element: Option<Arc<Element>>,
 }
 
-/// A sign-in under way: what the app must remember until the browser comes back.
+/// A pending sign-in: what the app must remember until the browser comes back.
 pub struct Pending {
     pub verifier: String,
     pub state: String,
@@ -34,8 +34,8 @@ fn random() -> Result<[u8; 32], Trouble> {
     Ok(out)
 }
 
-fn shown(it: Reply) -> (u16, Value) {
-    (it.status, it.body)
+fn status_and_body(reply: Reply) -> (u16, Value) {
+    (reply.status, reply.body)
 }
 
 impl App {
@@ -47,7 +47,7 @@ impl App {
         Ok(Self { server, net, metadata, element: None })
     }
 
-    /// Makes a key that never leaves the phone; every token from now on is bound to it.
+    /// Makes a key that never leaves the phone. Every later token is bound to it.
     pub fn make_key(&mut self) -> Result<(), Trouble> {
         let element = Arc::new(Element::new()?);
         self.server.platform.keys = Some(element.clone());
@@ -66,28 +66,28 @@ impl App {
     }
 
     pub async fn post(&self, url: &str, form: &[(&str, &str)]) -> Result<(u16, Value), Trouble> {
-        Ok(shown(self.server.post(url, form, false).await?))
+        Ok(status_and_body(self.server.post(url, form, false).await?))
     }
 
-    /// A challenge of the server's attester, for this phone's key if it has one: as text, and its 32 bytes.
+    /// Gets a challenge of the server's attester, for this phone's key if it has one, as text and as its 32 bytes.
     pub async fn attestation_challenge(&self) -> Result<(String, [u8; 32]), Trouble> {
         Ok(self.server.evidence_challenge(self.element.is_some()).await?)
     }
 
-    /// Sends evidence; keeps the attestation that comes back.
+    /// Sends evidence and keeps the attestation that comes back.
     pub async fn attest(&self, format: &str, challenge: &str, evidence: &[(&str, &str)]) -> Result<(u16, Value), Trouble> {
         let parameters = evidence.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let reply = self.server.submit(challenge, &Evidence { format: format.to_owned(), parameters }).await?;
         self.server.adopt(&reply).await;
-        Ok(shown(reply))
+        Ok(status_and_body(reply))
     }
 
-    /// Pushes the authorization request; the browser will carry only a reference to it.
+    /// Pushes the authorization request. The browser gets only a reference to it.
     pub async fn push(&self, scope: &str) -> Result<Pending, Trouble> {
         self.push_with(&[("scope", scope)]).await
     }
 
-    /// The same with whatever parameters.
+    /// The same with any parameters.
     pub async fn push_with(&self, parameters: &[(&str, &str)]) -> Result<Pending, Trouble> {
         let (verifier, state) = (pkce::verifier(random()?), base64url::encode(&random()?[..16]));
         let challenge = pkce::challenge(&verifier);
@@ -96,7 +96,7 @@ impl App {
         Ok(Pending { verifier, state, address })
     }
 
-    /// Opens the system browser and reads what came back.
+    /// Opens the system browser and reads the redirect.
     pub async fn sign_in(&self, browser: &mut Browser, pending: &Pending, person: &Person<'_>) -> Result<String, Trouble> {
         let back = browser.visit(&self.net.http, &pending.address, &self.server.settings.redirect_uri, person).await?;
         match redirect::read(&back, &self.server.settings, &pending.state) {
@@ -106,11 +106,11 @@ impl App {
     }
 
     pub async fn exchange(&self, code: &str, verifier: &str) -> Result<(u16, Value), Trouble> {
-        Ok(shown(self.server.exchange(code, verifier, "").await?))
+        Ok(status_and_body(self.server.exchange(code, verifier, "").await?))
     }
 
     pub async fn refresh(&self, token: &str, resource: Option<&str>) -> Result<(u16, Value), Trouble> {
-        Ok(shown(self.server.refresh(token, resource.unwrap_or_default()).await?))
+        Ok(status_and_body(self.server.refresh(token, resource.unwrap_or_default()).await?))
     }
 
     pub async fn revoke(&self, token: &str) -> Result<u16, Trouble> {

@@ -1,18 +1,17 @@
-//! The system browser: cookies, forms, redirects. It stops where the operating system would hand a claimed https link
-//! to the app.
+//! The system browser: cookies, forms, redirects. It stops where the operating system would hand a claimed https link to the app.
 
 use crate::Trouble;
 use crate::mailbox::Mailbox;
 use std::collections::BTreeMap;
 
-/// Who sits before the browser: what they know, what they press, what mail they get.
+/// The person who uses the browser: their answers, the buttons that they press, and their mail.
 #[derive(Default, Clone)]
 pub struct Person<'a> {
     /// Answers by field name.
     pub answers: Vec<(&'a str, &'a str)>,
-    /// Buttons pressed where they are on the page, each once; else the first button.
+    /// The buttons that they press where a page has them, each once. Otherwise they press the first button.
     pub buttons: Vec<&'a str>,
-    /// Where codes by mail arrive, and at which address.
+    /// The mailbox for codes, and its address.
     pub mail: Option<(&'a Mailbox, &'a str)>,
 }
 
@@ -25,12 +24,12 @@ impl<'a> Person<'a> {
 #[derive(Default)]
 pub struct Browser {
     cookies: BTreeMap<String, String>,
-    /// Titles of the pages it saw, in order.
+    /// The titles of its pages, in order.
     pub seen: Vec<String>,
 }
 
 impl Browser {
-    /// Opens `url`, fills the forms it meets as the person does, and answers the URL that begins with `claimed`.
+    /// Opens `url`, fills in forms as the person does, and returns the URL that begins with `claimed`.
     pub async fn visit(&mut self, http: &reqwest::Client, url: &str, claimed: &str, person: &Person<'_>) -> Result<String, Trouble> {
         let mut request = http.get(url);
         let mut buttons = person.buttons.clone();
@@ -71,12 +70,12 @@ impl Browser {
             if let Some(at) = buttons.iter().position(|it| html.contains(&format!("value=\"{it}\""))) {
                 form.fields.insert("action".to_owned(), buttons.remove(at).to_owned());
             }
-            request = http.post(&form.action).form(&form.filled(&person.answers));
+            request = http.post(&form.action).form(&form.fill(&person.answers));
         }
-        Err(Trouble("the browser was sent round in circles".to_owned()))
+        Err(Trouble("the sign-in does not end".to_owned()))
     }
 
-    /// What it sends as `Cookie`.
+    /// The value of its `Cookie` header.
     pub fn cookie_line(&self) -> String {
         self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
@@ -118,7 +117,7 @@ impl Form {
         Some(Self { action: attribute(form.split('>').next()?, "action")?, fields })
     }
 
-    fn filled(mut self, answers: &[(&str, &str)]) -> BTreeMap<String, String> {
+    fn fill(mut self, answers: &[(&str, &str)]) -> BTreeMap<String, String> {
         for (name, value) in answers {
             if self.fields.contains_key(*name) {
                 self.fields.insert((*name).to_owned(), (*value).to_owned());

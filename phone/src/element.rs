@@ -1,5 +1,5 @@
-//! A simulated secure element and its maker: it forges the evidence of both platforms in their exact wire formats, under a root of
-//! its own that only a development configuration trusts. It can also lie, which the tests and the demo need.
+//! A simulated secure element and its maker. It forges the evidence of both platforms in their exact wire formats, under a root of its
+//! own. Only a development configuration trusts that root. The evidence can be false, because the tests and the demo need that.
 
 use crate::Trouble;
 use aws_lc_rs::rand::SystemRandom;
@@ -10,29 +10,31 @@ use symbolon_oauth::base64url;
 use symbolon_oauth::digest::sha256;
 use symbolon_oauth::jwk::PrivateKey;
 
-fn trouble(it: impl std::fmt::Display) -> Trouble {
-    Trouble(format!("the secure element: {it}"))
+fn trouble(error: impl std::fmt::Display) -> Trouble {
+    Trouble(format!("the secure element: {error}"))
 }
 
-/// Who makes the phones: a root and an intermediate.
+/// The maker of the phones: a root and an intermediate.
 pub struct Maker {
     root: KeyPair,
     middle: KeyPair,
     middle_der: Vec<u8>,
+    /// What attests the keys of Android phones.
+    attester: KeyPair,
     /// An intermediate whose key has leaked.
     leaked: KeyPair,
     leaked_der: Vec<u8>,
-    /// SubjectPublicKeyInfo of the root, in base64url: what a development configuration trusts.
+    /// SubjectPublicKeyInfo of the root, in base64url. A development configuration trusts it.
     pub root_spki: String,
 }
 
 fn params(name: &str, ca: bool) -> CertificateParams {
-    let mut it = CertificateParams::default();
-    it.distinguished_name.push(DnType::CommonName, name);
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, name);
     if ca {
-        it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     }
-    it
+    params
 }
 
 impl Maker {
@@ -46,10 +48,11 @@ impl Maker {
         let (_, parsed) = x509_parser::parse_x509_certificate(root_made.der()).map_err(trouble)?;
         let root_spki = base64url::encode(parsed.public_key().raw);
         drop(by_root);
-        Ok(Self { root, middle, middle_der, leaked, leaked_der, root_spki })
+        let attester = KeyPair::generate().map_err(trouble)?;
+        Ok(Self { root, middle, middle_der, attester, leaked, leaked_der, root_spki })
     }
 
-    /// Serial of the intermediate that has leaked, as status lists write it.
+    /// The serial number of the intermediate whose key has leaked, as status lists write it.
     pub fn leaked_serial(&self) -> Result<String, Trouble> {
         let (_, parsed) = x509_parser::parse_x509_certificate(&self.leaked_der).map_err(trouble)?;
         Ok(parsed.tbs_certificate.serial.to_str_radix(16))
@@ -66,7 +69,7 @@ impl Maker {
         Ok(leaf.signed_by(key, &by_middle).map_err(trouble)?.der().to_vec())
     }
 
-    /// The intermediate with this extension, which belongs into a leaf.
+    /// The intermediate with an extension that only a leaf may have.
     fn middle_with(&self, extension: CustomExtension) -> Result<Vec<u8>, Trouble> {
         let mut middle = params("Simulated Intermediate", true);
         middle.custom_extensions.push(extension);
@@ -74,22 +77,22 @@ impl Maker {
         Ok(middle.signed_by(&self.middle, &by_root).map_err(trouble)?.der().to_vec())
     }
 
-    /// Somebody else's factory, with the same names.
+    /// Is this another maker, with the same names?
     pub fn is_other_than(&self, other: &Self) -> bool {
         self.root.public_key_raw() != other.root.public_key_raw()
     }
 
-    /// `attestKey` on iOS: a new key of the Secure Enclave, and Apple's word for it. Without a receipt.
+    /// `attestKey` on iOS: a new key of the Secure Enclave and its attestation, without a receipt.
     pub fn ios(&self, app_id: &str, client_data_hash: &[u8]) -> Result<(IosKey, Vec<u8>), Trouble> {
         self.ios_as(&Ios::genuine(app_id, client_data_hash))
     }
 
-    /// The same, of whatever kind.
+    /// The same for any phone.
     pub fn ios_as(&self, phone: &Ios<'_>) -> Result<(IosKey, Vec<u8>), Trouble> {
         self.ios_forged(phone, Forgery::None)
     }
 
-    /// The same, by somebody who can change what the phone made.
+    /// The same by a forger who can change what the phone made.
     pub fn ios_forged(&self, phone: &Ios<'_>, forgery: Forgery<'_>) -> Result<(IosKey, Vec<u8>), Trouble> {
         let key = match forgery {
             Forgery::Again(key) => KeyPair::try_from(key.pkcs8.as_slice()).map_err(trouble)?,
@@ -105,8 +108,17 @@ impl Maker {
         .map_err(trouble)?;
         let (key_id, app) = (sha256(&point), sha256(phone.app_id.as_bytes()));
         let environment = if phone.development { b"appattestdevelop" } else { b"appattest\0\0\0\0\0\0\0" };
-        let data = [&app[..], &[0x40], &[0; 4], environment, &[0, 32], &key_id, &cose.into_writer(), &says(phone.version, phone.category)?]
-            .concat();
+        let data = [
+            &app[..],
+            &[0x40],
+            &[0; 4],
+            environment,
+            &[0, 32],
+            &key_id,
+            &cose.into_writer(),
+            &version_and_category(phone.version, phone.category)?,
+        ]
+        .concat();
         let nonce = sha256(&[data.as_slice(), phone.client_data_hash].concat());
         let value = [[0x30, 0x24, 0xa1, 0x22, 0x04, 0x20].as_slice(), &nonce].concat();
         let nonce = CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 2], value);
@@ -142,15 +154,15 @@ impl Maker {
         Ok((IosKey { app_id: phone.app_id.to_owned(), key_id, certificate: leaf, signer, pkcs8 }, out.into_writer()))
     }
 
-    /// A receipt as Apple writes them: CMS signed data (RFC 5652) over a set of fields.
-    pub fn receipt(&self, it: &Receipt<'_>) -> Result<Vec<u8>, Trouble> {
+    /// A receipt in Apple's form: CMS signed data (RFC 5652) over a set of fields.
+    pub fn receipt(&self, receipt: &Receipt<'_>) -> Result<Vec<u8>, Trouble> {
         let key = KeyPair::generate().map_err(trouble)?;
         let mut signer = params("Simulated Receipts", false);
         signer.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         signer.custom_extensions.push(CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 12, 15], vec![5, 0]));
         let by_middle = Issuer::new(params("Simulated Intermediate", true), &self.middle);
         let signer = signer.signed_by(&key, &by_middle).map_err(trouble)?.der().to_vec();
-        let content = it.fields();
+        let content = receipt.fields();
         let signs = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der()).map_err(trouble)?;
         let signature = signs.sign(&SystemRandom::new(), &content).map_err(trouble)?;
         let (_, parsed) = x509_parser::parse_x509_certificate(&signer).map_err(trouble)?;
@@ -169,41 +181,47 @@ impl Maker {
         Ok(tlv(&[0x30], &[oid(2), tagged(0, &tlv(&[0x30], &data.concat()))].concat()))
     }
 
-    /// A key of the Android Keystore that exists already in this simulation, with the chain that describes it: leaf, intermediate.
+    /// Leaf, attestation certificate and what is between that and the root, for a key of the Keystore.
+    fn keystore(&self, attester: &KeyPair, key: &KeyPair, phone: &Android<'_>) -> Result<Vec<Vec<u8>>, Trouble> {
+        let mut leaf = params("Simulated Key", false);
+        leaf.custom_extensions.push(phone.described());
+        let certificates = [vec![leaf], phone.attesters(), vec![params("Simulated Root", true)]].concat();
+        let keys = [key, attester].into_iter().chain(std::iter::repeat_n(&self.middle, certificates.len() - 3)).chain([&self.root]);
+        let keyed: Vec<(&CertificateParams, &KeyPair)> = certificates.iter().zip(keys).collect();
+        let signed = |pair: &[(&CertificateParams, &KeyPair)]| {
+            let [(certificate, key), (issuer, signer)] = pair else { return Err(trouble("a certificate without an issuer")) };
+            let made = certificate.signed_by(*key, &Issuer::new((*issuer).clone(), *signer)).map_err(trouble)?;
+            Ok(made.der().to_vec())
+        };
+        keyed.windows(2).map(signed).collect()
+    }
+
+    /// A key of the Android Keystore that exists already in this simulation, with the chain that describes it, without the root.
     pub fn android(&self, key: &PrivateKey, phone: &Android<'_>) -> Result<Vec<Vec<u8>>, Trouble> {
         self.android_forged(key, phone, Forgery::None)
     }
 
-    /// The same, by somebody who can change what the phone made.
+    /// The same by a forger who can change what the phone made.
     pub fn android_forged(&self, key: &PrivateKey, phone: &Android<'_>, forgery: Forgery<'_>) -> Result<Vec<Vec<u8>>, Trouble> {
         let pair = KeyPair::try_from(key.to_pkcs8()).map_err(trouble)?;
-        let described = CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 17], phone.description());
         Ok(match forgery {
-            // A key that the phone did attest vouches for one that lives anywhere.
+            // A key that the phone really attested signs for a key outside of the phone.
             Forgery::HigherExtension => {
                 let attested = KeyPair::generate().map_err(trouble)?;
-                let genuine = self.leaf(&attested, Some(described.clone()))?;
                 let mut leaf = params("Forged Key", false);
-                leaf.custom_extensions.push(described);
+                leaf.custom_extensions.push(phone.described());
                 let by_attested = Issuer::new(params("Simulated Key", false), &attested);
                 let leaf = leaf.signed_by(&pair, &by_attested).map_err(trouble)?.der().to_vec();
-                vec![leaf, genuine, self.middle_der.clone()]
+                [vec![leaf], self.keystore(&self.attester, &attested, phone)?].concat()
             }
-            Forgery::AnotherKey => vec![self.leaf(&KeyPair::generate().map_err(trouble)?, Some(described))?, self.middle_der.clone()],
-            Forgery::LeakedKeybox => vec![Self::leaf_by(&self.leaked, &pair, Some(described))?, self.leaked_der.clone()],
-            Forgery::None | Forgery::Again(_) if phone.over_the_air => {
-                let mut leaf = params("Simulated Key", false);
-                leaf.custom_extensions.push(described);
-                let leaf = leaf.signed_by(&pair, &Issuer::new(over_the_air(), &self.middle)).map_err(trouble)?.der().to_vec();
-                let by_root = Issuer::new(params("Simulated Root", true), &self.root);
-                vec![leaf, over_the_air().signed_by(&self.middle, &by_root).map_err(trouble)?.der().to_vec()]
-            }
-            Forgery::None | Forgery::Again(_) => vec![self.leaf(&pair, Some(described))?, self.middle_der.clone()],
+            Forgery::AnotherKey => self.keystore(&self.attester, &KeyPair::generate().map_err(trouble)?, phone)?,
+            Forgery::LeakedKeybox => self.keystore(&self.leaked, &pair, phone)?,
+            Forgery::None | Forgery::Again(_) => self.keystore(&self.attester, &pair, phone)?,
         })
     }
 }
 
-/// Who may do what with a key of a Mac with System Integrity Protection and Full Security, as Apple's guide has it.
+/// The access rules of a key of a Mac with System Integrity Protection and Full Security, as in Apple's guide.
 fn protected_mac() -> CustomExtension {
     let named = |name: &str, value: &[u8]| tlv(&[0x30], &[&tlv(&[0x0c], name.as_bytes()), value].concat());
     let (all, mode) = (tagged(1, &[1, 1, 0xff]), [tagged(0, &tlv(&[0x0c], b"rsec")), tlv(&[0x30], &tagged(6, &[2, 1, 1]))].concat());
@@ -213,58 +231,59 @@ fn protected_mac() -> CustomExtension {
     CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 6], value)
 }
 
-/// The certificate of an attesting key that was provisioned remotely, to a trusted environment.
-fn over_the_air() -> CertificateParams {
-    let mut it = params("Simulated Remote", true);
-    it.distinguished_name.push(DnType::OrganizationName, "TEE");
-    // A CBOR map without members.
-    it.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 30], vec![0xa0]));
-    it
+/// A CA of Android's attestation with these parts of a name.
+fn android_ca<const N: usize>(parts: [(DnType, &str); N]) -> CertificateParams {
+    let mut certificate = params("", true);
+    certificate.distinguished_name = rcgen::DistinguishedName::new();
+    for (kind, text) in parts {
+        certificate.distinguished_name.push(kind, text);
+    }
+    certificate
 }
 
-/// What a forger does beside lying about the phone and the app.
+/// A forgery of the evidence itself, beside false statements about the phone and the app.
 #[derive(Clone, Copy)]
 pub enum Forgery<'a> {
     None,
-    /// What only the certificate of the key may say stands in a higher one.
+    /// An extension that only the key's certificate may have stands in a higher one.
     HigherExtension,
-    /// The certificate is of another key than the one that is shown.
+    /// The certificate is for another key than the one that is sent.
     AnotherKey,
-    /// Signed with a key of the factory's that has leaked.
+    /// It is signed with a leaked key of the factory.
     LeakedKeybox,
-    /// iOS: a key that was attested before. Android's are the caller's own in any case.
+    /// iOS: a key that was attested before. On Android the caller passes the key in any case.
     Again(&'a IosKey),
 }
 
-/// What an iPhone attests.
+/// The statements of an iPhone.
 #[derive(Clone, Copy)]
 pub struct Ios<'a> {
     pub app_id: &'a str,
     pub client_data_hash: &'a [u8],
     /// The key is for Apple's development environment.
     pub development: bool,
-    /// CFBundleVersion, as iOS 27 and later say it.
+    /// CFBundleVersion. iOS 27 and later state it.
     pub version: Option<&'a str>,
-    /// The validation category of the app's signature, likewise: 2 TestFlight, 3 a developer's, 4 the store's, and so on.
+    /// The validation category of the app's signature, likewise: 2 TestFlight, 3 a developer, 4 the store, and so on.
     pub category: Option<u32>,
-    /// It is a Mac that protects its system.
+    /// The device is a Mac that protects its system.
     pub mac: bool,
-    /// When the receipt was made, gives the next one, and expires; absent: there is none.
+    /// When the receipt was made, when the next one is available, and when it expires. `None`: there is no receipt.
     pub made: Option<[&'a str; 3]>,
 }
 
 impl<'a> Ios<'a> {
-    /// Nothing is wrong with it; its system is older than iOS 27.
+    /// A genuine phone with a system older than iOS 27.
     pub fn genuine(app_id: &'a str, client_data_hash: &'a [u8]) -> Self {
         Self { app_id, client_data_hash, development: false, version: None, category: None, mac: false, made: None }
     }
 }
 
-/// What a receipt says.
+/// The content of a receipt.
 #[derive(Clone, Copy)]
 pub struct Receipt<'a> {
     pub app_id: &'a str,
-    /// Of the attested key.
+    /// The certificate of the attested key.
     pub certificate: &'a [u8],
     pub client_data_hash: &'a [u8],
     /// `production` or `sandbox`.
@@ -296,19 +315,19 @@ impl Receipt<'_> {
     }
 }
 
-/// The map that iOS 27 and later append.
-fn says(version: Option<&str>, category: Option<u32>) -> Result<Vec<u8>, Trouble> {
+/// The map that iOS 27 and later append to the authenticator data.
+fn version_and_category(version: Option<&str>, category: Option<u32>) -> Result<Vec<u8>, Trouble> {
     let count = u64::from(version.is_some()) + u64::from(category.is_some());
     let mut out = Encoder::new(Vec::new());
     (|| -> Result<(), minicbor::encode::Error<std::convert::Infallible>> {
         if count > 0 {
             out.map(count)?;
         }
-        if let Some(it) = version {
-            out.str("apple_bundle_version_01")?.str(it)?;
+        if let Some(version) = version {
+            out.str("apple_bundle_version_01")?.str(version)?;
         }
-        if let Some(it) = category {
-            out.str("apple_validation_category_01")?.bytes(&it.to_le_bytes())?;
+        if let Some(category) = category {
+            out.str("apple_validation_category_01")?.bytes(&category.to_le_bytes())?;
         }
         Ok(())
     })()
@@ -332,7 +351,7 @@ impl IosKey {
         self.assertion_of(client_data_hash, counter, None, None)
     }
 
-    /// The same by an app whose system says its version and category.
+    /// The same on a system that states the app's version and category.
     pub fn assertion_of(
         &self,
         client_data_hash: &[u8],
@@ -340,7 +359,8 @@ impl IosKey {
         version: Option<&str>,
         category: Option<u32>,
     ) -> Result<Vec<u8>, Trouble> {
-        let data = [&sha256(self.app_id.as_bytes())[..], &[0x40], &counter.to_be_bytes(), &says(version, category)?].concat();
+        let data =
+            [&sha256(self.app_id.as_bytes())[..], &[0x40], &counter.to_be_bytes(), &version_and_category(version, category)?].concat();
         let nonce = sha256(&[data.as_slice(), client_data_hash].concat());
         let signature = self.signer.sign(&SystemRandom::new(), &nonce).map_err(trouble)?;
         let mut out = Encoder::new(Vec::new());
@@ -353,7 +373,7 @@ impl IosKey {
     }
 }
 
-/// What an Android phone says of itself and of the app that made the key.
+/// The statements of an Android phone about itself and the app that made the key.
 #[derive(Clone, Copy)]
 pub struct Android<'a> {
     pub challenge: &'a [u8],
@@ -364,20 +384,20 @@ pub struct Android<'a> {
     pub locked: bool,
     /// `YYYYMM`.
     pub patch: u32,
-    /// The boot key of a system of the owner's own, where that booted.
+    /// The boot key of the owner's own system, if that is running.
     pub own_system: Option<[u8; 32]>,
     /// versionCode of the app.
     pub version: u32,
-    /// The ways in which the hardware asks for the person before the key signs: 1 the phone's password, 2 biometrics; 0: it does not.
+    /// How the hardware asks for the person before the key signs: 1 the phone's password, 2 biometrics, 0 not at all.
     pub user_auth: u32,
-    /// The lists of the description do not ascend, as some makers write them.
+    /// The lists of the description are in no ascending order, as with some makers.
     pub unordered: bool,
-    /// The attesting key came over the air, and not from the factory.
+    /// The attesting key came over the air and not from the factory.
     pub over_the_air: bool,
 }
 
 impl<'a> Android<'a> {
-    /// Nothing is wrong with it.
+    /// A genuine phone.
     pub fn genuine(package: &'a str, signing_digest: [u8; 32], challenge: &'a [u8]) -> Self {
         Self {
             challenge,
@@ -421,6 +441,25 @@ fn tagged(number: u32, content: &[u8]) -> Vec<u8> {
 }
 
 impl Android<'_> {
+    /// The certificates between leaf and root, in the shape of a factory's or of remote provisioning.
+    fn attesters(&self) -> Vec<CertificateParams> {
+        let level = if self.level == 2 { "StrongBox" } else { "TEE" };
+        if !self.over_the_air {
+            let number = |number: &'static str| (DnType::CustomDnType(vec![2, 5, 4, 5]), number);
+            let title = || (DnType::CustomDnType(vec![2, 5, 4, 12]), level);
+            return vec![android_ca([number("51"), title()]), android_ca([number("5a"), title()])];
+        }
+        let google = |name: &'static str| android_ca([(DnType::CommonName, name), (DnType::OrganizationName, "Google LLC")]);
+        let mut attester = android_ca([(DnType::CommonName, "Simulated Remote"), (DnType::OrganizationName, level)]);
+        // A CBOR map without members.
+        attester.custom_extensions.push(CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 30], vec![0xa0]));
+        vec![attester, google("Droid CA3"), google("Droid CA2")]
+    }
+
+    fn described(&self) -> CustomExtension {
+        CustomExtension::from_oid_content(&[1, 3, 6, 1, 4, 1, 11129, 2, 1, 17], self.description())
+    }
+
     /// KeyDescription of version 300.
     fn description(&self) -> Vec<u8> {
         let package = tlv(&[0x30], &[tlv(&[4], self.package.as_bytes()), integer(self.version)].concat());

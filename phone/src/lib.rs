@@ -1,5 +1,5 @@
-//! A simulated phone: the client that real apps run, and the platform services it stands on, simulated. Everything goes over real
-//! HTTP to the server's real pages; only the glass is missing.
+//! A simulated phone: the client that real apps run, on simulated platform services. Everything goes over real HTTP to the server's real
+//! pages.
 
 pub mod app;
 pub mod browser;
@@ -10,7 +10,7 @@ pub mod phone;
 pub mod play;
 pub mod services;
 
-/// One request and its answer, for whoever wants to show them.
+/// One request and its answer, for a demonstration or a test.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     pub method: String,
@@ -21,7 +21,7 @@ pub struct Exchange {
     pub body: serde_json::Value,
 }
 
-/// What went wrong, in a sentence.
+/// An error, as a sentence.
 #[derive(Debug)]
 pub struct Trouble(pub String);
 
@@ -33,13 +33,13 @@ impl std::fmt::Display for Trouble {
 impl std::error::Error for Trouble {}
 
 impl From<reqwest::Error> for Trouble {
-    fn from(it: reqwest::Error) -> Self {
-        Self(it.to_string())
+    fn from(error: reqwest::Error) -> Self {
+        Self(error.to_string())
     }
 }
 
 impl From<symbolon_client::Trouble> for Trouble {
-    fn from(it: symbolon_client::Trouble) -> Self {
-        Self(it.to_string())
+    fn from(trouble: symbolon_client::Trouble) -> Self {
+        Self(trouble.to_string())
     }
 }

@@ -1,6 +1,7 @@
-//! The phone's mail: a small SMTP server that keeps what it gets, so that tests and the demo read real letters.
-//! RFC 5321, the commands a mail client needs; no TLS, loopback only.
+//! The phone's mail: a small SMTP server that keeps its letters, so that tests and the demo read real ones. It knows the commands of RFC
+//! 5321 that a mail client needs. It has no TLS and listens on the loopback address only.
 
+use quoted_printable::ParseMode;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -19,12 +20,12 @@ pub struct Letter {
 }
 
 impl Letter {
-    /// The eight digits of a one-time code, wherever they stand: "1234 5678".
+    /// The eight digits of a one-time code, anywhere in the letter: "1234 5678".
     pub fn code(&self) -> Option<String> {
         let body = self.text.split("\r\n\r\n").nth(1)?;
         let words: Vec<&str> = body.split_whitespace().collect();
-        let four = |it: &str| it.len() == 4 && it.bytes().all(|it| it.is_ascii_digit());
-        words.windows(2).find(|it| four(it[0]) && four(it[1])).map(|it| it.concat())
+        let is_half = |word: &str| word.len() == 4 && word.bytes().all(|it| it.is_ascii_digit());
+        words.windows(2).find(|it| is_half(it[0]) && is_half(it[1])).map(|it| it.concat())
     }
 
     pub fn subject(&self) -> Option<&str> {
@@ -33,7 +34,7 @@ impl Letter {
 }
 
 #[derive(Default)]
-struct Kept {
+struct Letters {
     letters: Mutex<Vec<Letter>>,
     arrived: Notify,
 }
@@ -42,7 +43,7 @@ struct Kept {
 #[derive(Clone)]
 pub struct Mailbox {
     pub address: SocketAddr,
-    kept: Arc<Kept>,
+    kept: Arc<Letters>,
 }
 
 impl Mailbox {
@@ -52,7 +53,7 @@ impl Mailbox {
     /// When no port can be had.
     pub async fn open() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let (address, kept) = (listener.local_addr()?, Arc::new(Kept::default()));
+        let (address, kept) = (listener.local_addr()?, Arc::new(Letters::default()));
         let inside = Arc::clone(&kept);
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -68,16 +69,16 @@ impl Mailbox {
     /// Every letter so far, oldest first.
     pub fn letters(&self) -> Vec<Letter> {
         match self.kept.letters.lock() {
-            Ok(it) => it.clone(),
+            Ok(letters) => letters.clone(),
             Err(poisoned) => poisoned.into_inner().clone(),
         }
     }
 
-    /// The newest letter to this address after the first `seen` letters of the mailbox; waits five seconds for it.
+    /// The newest letter to this address behind the first `seen` letters of the mailbox. Waits for it for five seconds.
     pub async fn wait(&self, to: &str, seen: usize) -> Option<Letter> {
         for _ in 0..50 {
             let arrived = self.kept.arrived.notified();
-            let found = self.letters().into_iter().skip(seen).rfind(|it| it.to.iter().any(|one| one == to));
+            let found = self.letters().into_iter().skip(seen).rfind(|letter| letter.to.iter().any(|it| it == to));
             if found.is_some() {
                 return found;
             }
@@ -87,7 +88,7 @@ impl Mailbox {
     }
 }
 
-async fn converse(stream: TcpStream, kept: &Kept) -> io::Result<()> {
+async fn converse(stream: TcpStream, kept: &Letters) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut lines = BufReader::new(read).lines();
     write.write_all(b"220 mailbox ESMTP\r\n").await?;
@@ -97,11 +98,11 @@ async fn converse(stream: TcpStream, kept: &Kept) -> io::Result<()> {
         let answer = match command.as_str() {
             "EHLO" => "250-mailbox\r\n250 8BITMIME\r\n",
             "MAIL" => {
-                from = between(&line);
+                from = address_of(&line);
                 "250 ok\r\n"
             }
             "RCPT" => {
-                to.push(between(&line));
+                to.push(address_of(&line));
                 "250 ok\r\n"
             }
             "DATA" => {
@@ -114,9 +115,9 @@ async fn converse(stream: TcpStream, kept: &Kept) -> io::Result<()> {
                     text.push_str(line.strip_prefix('.').unwrap_or(&line));
                     text.push_str("\r\n");
                 }
-                let letter = Letter { from: std::mem::take(&mut from), to: std::mem::take(&mut to), text: quoted_printable(&text) };
+                let letter = Letter { from: std::mem::take(&mut from), to: std::mem::take(&mut to), text: decode(&text) };
                 match kept.letters.lock() {
-                    Ok(mut it) => it.push(letter),
+                    Ok(mut letters) => letters.push(letter),
                     Err(poisoned) => poisoned.into_inner().push(letter),
                 }
                 kept.arrived.notify_waiters();
@@ -134,30 +135,15 @@ async fn converse(stream: TcpStream, kept: &Kept) -> io::Result<()> {
     Ok(())
 }
 
-fn between(line: &str) -> String {
+fn address_of(line: &str) -> String {
     line.split_once('<').and_then(|it| it.1.split_once('>')).map_or_else(String::new, |it| it.0.to_owned())
 }
 
-/// RFC 2045 6.7, as far as mail to people needs it.
-fn quoted_printable(text: &str) -> String {
+/// RFC 2045 6.7.
+fn decode(text: &str) -> String {
     if !text.to_ascii_lowercase().contains("content-transfer-encoding: quoted-printable") {
         return text.to_owned();
     }
-    let joined = text.replace("=\r\n", "");
-    let mut bytes = Vec::with_capacity(joined.len());
-    let mut rest = joined.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|it| std::str::from_utf8(it).ok()).and_then(|it| u8::from_str_radix(it, 16).ok());
-        match (*first, hex) {
-            (b'=', Some(byte)) => {
-                bytes.push(byte);
-                rest = &after[2..];
-            }
-            (byte, _) => {
-                bytes.push(byte);
-                rest = after;
-            }
-        }
-    }
+    let bytes = quoted_printable::decode(text, ParseMode::Robust).unwrap_or_else(|_| text.into());
     String::from_utf8_lossy(&bytes).into_owned()
 }

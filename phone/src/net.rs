@@ -1,12 +1,12 @@
-//! The phone's network: real HTTP, what went over it, and a tunnel in which answers get lost.
+//! The phone's network: real HTTP, a log of the requests, and answers that get lost on demand.
 
 use crate::Exchange;
 use serde_json::Value;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
-use symbolon_client::platform::{Answer, Http, Request, Soon, Unavailable};
+use symbolon_client::platform::{Answer, BoxFuture, Http, Request, Unavailable};
 
-/// A port to listen at in a moment: below those that systems give to connections that go out, and to every caller another one.
+/// A free port to listen at. Every caller gets another one, and all are below the ports of outgoing connections.
 pub fn free_port() -> u16 {
     const FIRST: u16 = 10_000;
     const COUNT: u16 = 22_000;
@@ -23,7 +23,7 @@ pub fn free_port() -> u16 {
 pub struct Net {
     pub http: reqwest::Client,
     log: Mutex<Vec<Exchange>>,
-    /// So many POSTs are obeyed from now on, and their answers do not arrive.
+    /// The answers to this many POSTs get lost. The server handles the requests.
     pub lose_answers: AtomicU32,
 }
 
@@ -50,28 +50,28 @@ impl Net {
         } else {
             request.headers.iter().filter(|(name, _)| name == "authorization" || name == "dpop").cloned().collect()
         };
-        let it = Exchange { method: request.method.clone(), url: request.url.clone(), sent, status, body };
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(it);
+        let exchange = Exchange { method: request.method.clone(), url: request.url.clone(), sent, status, body };
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
     }
 
-    async fn answered(&self, request: &Request) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
+    async fn exchange(&self, request: &Request) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
         let mut out = self.http.request(request.method.parse()?, &request.url).body(request.body.clone());
         for (name, value) in &request.headers {
             out = out.header(name, value);
         }
         let answer = out.send().await?;
-        let text = |it: &reqwest::header::HeaderValue| it.to_str().unwrap_or_default().to_owned();
+        let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap_or_default().to_owned();
         let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value))).collect();
         Ok(Answer { status: answer.status().as_u16(), headers, body: answer.bytes().await?.to_vec() })
     }
 }
 
 impl Http for Net {
-    fn send(&self, request: Request) -> Soon<'_, Result<Answer, Unavailable>> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, Unavailable>> {
         Box::pin(async move {
-            let answer = self.answered(&request).await.map_err(|it| Unavailable(it.to_string()))?;
-            let counts = request.method == "POST" && answer.status < 300;
-            if counts && self.lose_answers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1)).is_ok() {
+            let answer = self.exchange(&request).await.map_err(|it| Unavailable(it.to_string()))?;
+            let may_be_lost = request.method == "POST" && answer.status < 300;
+            if may_be_lost && self.lose_answers.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |it| it.checked_sub(1)).is_ok() {
                 self.remember(&request, 0, Value::Null);
                 return Err(Unavailable("the phone is in a tunnel".to_owned()));
             }

@@ -40,7 +40,7 @@ impl Phone {
         Ok(Self { client: Client::new(settings, platform), net, element, shelf, screen, clock })
     }
 
-    fn on(&self, platform: Platform) -> Self {
+    fn with_platform(&self, platform: Platform) -> Self {
         Self {
             client: Client::new(self.client.server().settings.clone(), platform),
             net: self.net.clone(),
@@ -51,16 +51,16 @@ impl Phone {
         }
     }
 
-    /// The same app after the operating system ended its process: what was in memory is gone.
+    /// The same app after the operating system ended its process. Its memory is empty.
     pub fn restarted(&self) -> Self {
-        self.on(self.client.server().platform.clone())
+        self.with_platform(self.client.server().platform.clone())
     }
 
-    /// The same phone, whose app can attest itself.
+    /// The same phone, with an app that can attest itself.
     pub fn attested_by(&self, maker: &Arc<Maker>, app_id: &str) -> Self {
         let attester =
             AppAttest { maker: maker.clone(), app_id: app_id.to_owned(), element: self.element.clone(), enclave: Mutex::default() };
-        self.on(Platform { attester: Some(Arc::new(attester)), ..self.client.server().platform.clone() })
+        self.with_platform(Platform { attester: Some(Arc::new(attester)), ..self.client.server().platform.clone() })
     }
 
     /// The newest request.
@@ -73,7 +73,7 @@ impl Phone {
         self.shelf.stolen("session", "refresh_token")
     }
 
-    /// Titles of the pages its browser has shown.
+    /// The titles of the pages that its browser has shown.
     pub async fn pages(&self) -> String {
         self.screen.browser.lock().await.seen.join(", ")
     }

@@ -1,15 +1,15 @@
-//! A simulated Google Play: verdicts about an app and its device, as classic tokens in their wire format, and the decode call that
-//! standard tokens need. It can also lie, which the tests and the demo need.
+//! A simulated Google Play. It makes verdicts about an app and its device, as classic tokens in their wire format and as the JSON of
+//! standard tokens. The verdicts can be false, because the tests and the demo need that.
 
 use crate::Trouble;
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
 use aws_lc_rs::key_wrap::{AES_256, AesKek, KeyWrap};
 use serde_json::{Value, json};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::{base64url, certificate, jws};
+use symbolon_oauth::{base64, base64url, jws};
 
-fn trouble(it: impl std::fmt::Debug) -> Trouble {
-    Trouble(format!("the simulated Play: {it:?}"))
+fn trouble(error: impl std::fmt::Debug) -> Trouble {
+    Trouble(format!("the simulated Play: {error:?}"))
 }
 
 /// The keys of one app's Play Console.
@@ -18,7 +18,7 @@ pub struct Play {
     signing: PrivateKey,
 }
 
-/// What a verdict says; a genuine one of a good device to begin with.
+/// The content of a verdict.
 #[derive(Clone, Debug)]
 pub struct Verdict<'a> {
     pub package: &'a str,
@@ -57,7 +57,7 @@ impl Play {
 
     /// As Play Console shows it.
     pub fn decryption_key(&self) -> String {
-        certificate::to_header(&self.decryption).trim_matches(':').to_owned()
+        base64::encode(&self.decryption)
     }
 
     /// As Play Console shows it.
@@ -66,7 +66,7 @@ impl Play {
         let part = |name: &str| base64url::decode(jwk[name].as_str().unwrap_or_default()).unwrap_or_default();
         let head =
             [0x30, 0x59, 0x30, 0x13, 6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 3, 1, 7, 3, 0x42, 0, 4];
-        certificate::to_header(&[&head[..], &part("x"), &part("y")].concat()).trim_matches(':').to_owned()
+        base64::encode(&[&head[..], &part("x"), &part("y")].concat())
     }
 
     /// A classic token.

@@ -1,4 +1,4 @@
-//! What a phone's operating system does for an app, simulated: key store, storage, system browser, attestation service, clock.
+//! The simulated services of a phone's operating system: key store, storage, system browser, attestation service, clock.
 
 use crate::Trouble;
 use crate::browser::{self, Person};
@@ -7,15 +7,17 @@ use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use symbolon_client::platform::{Asked, Attester, Browser, Device, Evidence, KeyStore, NoRedirect, Platform, Soon, Storage, Unavailable};
+use symbolon_client::platform::{
+    Attester, BoxFuture, Browser, Device, Evidence, EvidenceRequest, KeyStore, NoRedirect, Platform, Storage, Unavailable,
+};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 
-fn held<T>(it: &Mutex<T>) -> MutexGuard<'_, T> {
-    it.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The installation's key in the phone's secure element. A simulation can look inside.
+/// The installation's key in the phone's secure element. Tests can read it.
 pub struct Element {
     pub key: PrivateKey,
     /// The phone has not been unlocked since it started.
@@ -39,91 +41,91 @@ impl Element {
 }
 
 impl KeyStore for Element {
-    fn public_key(&self) -> Soon<'_, Result<Value, Unavailable>> {
+    fn public_key(&self) -> BoxFuture<'_, Result<Value, Unavailable>> {
         Box::pin(async { Ok(self.open()?.public().to_jwk()) })
     }
 
-    fn sign<'a>(&'a self, message: &'a [u8]) -> Soon<'a, Result<Vec<u8>, Unavailable>> {
+    fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Unavailable>> {
         Box::pin(async move { self.open()?.sign(message).map_err(|it| Unavailable(it.to_string())) })
     }
 }
 
-/// What the app keeps on the phone. It outlives the app's process.
+/// The app's storage. It outlives the app's process.
 #[derive(Default)]
 pub struct Shelf {
     kept: Mutex<BTreeMap<String, String>>,
-    /// The process is ended at this writing, and nothing is written.
+    /// The process ends when it writes this name, and nothing is written.
     pub dies_at: Mutex<Option<&'static str>>,
 }
 
 impl Shelf {
-    /// What whoever copies the phone's storage would find.
+    /// A member of a stored value, as a thief of the storage would read it.
     pub fn stolen(&self, name: &str, member: &str) -> String {
-        let text = held(&self.kept).get(name).cloned().unwrap_or_default();
+        let text = lock(&self.kept).get(name).cloned().unwrap_or_default();
         serde_json::from_str::<Value>(&text).unwrap_or_default()[member].as_str().unwrap_or_default().to_owned()
     }
 }
 
 impl Storage for Shelf {
-    fn read<'a>(&'a self, name: &'a str) -> Soon<'a, Result<Option<String>, Unavailable>> {
-        Box::pin(async move { Ok(held(&self.kept).get(name).cloned()) })
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<String>, Unavailable>> {
+        Box::pin(async move { Ok(lock(&self.kept).get(name).cloned()) })
     }
 
-    fn write<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> Soon<'a, Result<(), Unavailable>> {
+    fn write<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> BoxFuture<'a, Result<(), Unavailable>> {
         Box::pin(async move {
-            if held(&self.dies_at).take_if(|it| *it == name).is_some() {
+            if lock(&self.dies_at).take_if(|it| *it == name).is_some() {
                 return Err(Unavailable("the process was ended".to_owned()));
             }
             match value {
-                Some(value) => held(&self.kept).insert(name.to_owned(), value.to_owned()),
-                None => held(&self.kept).remove(name),
+                Some(value) => lock(&self.kept).insert(name.to_owned(), value.to_owned()),
+                None => lock(&self.kept).remove(name),
             };
             Ok(())
         })
     }
 }
 
-/// The system browser with its person before it.
+/// The system browser and the person who uses it.
 pub struct Screen {
     pub http: reqwest::Client,
     pub redirect_uri: String,
     pub person: Person<'static>,
     pub browser: tokio::sync::Mutex<browser::Browser>,
-    /// What the operating system hands to the app, in this order.
+    /// The redirects that the operating system hands to the app, in this order.
     pub back: Mutex<VecDeque<String>>,
 }
 
 impl Browser for Screen {
-    fn open<'a>(&'a self, address: &'a str) -> Soon<'a, Result<(), NoRedirect>> {
+    fn open<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<(), NoRedirect>> {
         Box::pin(async move {
             let mut browser = self.browser.lock().await;
             let back = browser.visit(&self.http, address, &self.redirect_uri, &self.person).await;
-            held(&self.back).push_back(back.map_err(|it| NoRedirect::Unavailable(Unavailable(it.0)))?);
+            lock(&self.back).push_back(back.map_err(|it| NoRedirect::Unavailable(Unavailable(it.0)))?);
             Ok(())
         })
     }
 
-    fn redirected(&self) -> Soon<'_, Result<String, NoRedirect>> {
-        Box::pin(async { held(&self.back).pop_front().ok_or(NoRedirect::Closed) })
+    fn redirected(&self) -> BoxFuture<'_, Result<String, NoRedirect>> {
+        Box::pin(async { lock(&self.back).pop_front().ok_or(NoRedirect::Closed) })
     }
 }
 
-/// App Attest: a key of its own that vouches for the installation's.
+/// App Attest. Its own key vouches for the installation's key.
 pub struct AppAttest {
     pub maker: Arc<Maker>,
     pub app_id: String,
     pub element: Arc<Element>,
-    /// The key, and how often it has signed.
+    /// The key, and the number of its signatures.
     pub enclave: Mutex<Option<(IosKey, u32)>>,
 }
 
 impl Attester for AppAttest {
-    fn evidence(&self, asked: Asked) -> Soon<'_, Result<Option<Evidence>, Unavailable>> {
+    fn evidence(&self, request: EvidenceRequest) -> BoxFuture<'_, Result<Option<Evidence>, Unavailable>> {
         Box::pin(async move {
-            let unavailable = |it: Trouble| Unavailable(it.0);
-            let hash = asked.named(&self.element.thumbprint());
-            let mut enclave = held(&self.enclave);
-            let (format, parameters) = match enclave.as_mut().filter(|_| asked.renewal) {
+            let unavailable = |trouble: Trouble| Unavailable(trouble.0);
+            let hash = request.named(&self.element.thumbprint());
+            let mut enclave = lock(&self.enclave);
+            let (format, parameters) = match enclave.as_mut().filter(|_| request.renewal) {
                 Some((key, counter)) => {
                     *counter += 1;
                     ("apple-assertion", vec![("assertion", key.assertion(&hash, *counter).map_err(unavailable)?)])
@@ -141,7 +143,7 @@ impl Attester for AppAttest {
     }
 }
 
-/// Clock and randomness; a test may set the clock.
+/// Clock and randomness. A test may set the clock.
 #[derive(Default)]
 pub struct Clock {
     pub ahead_s: AtomicI64,
@@ -159,7 +161,7 @@ impl Device for Clock {
     }
 }
 
-/// A platform with nothing but these, for an app that does everything by hand.
+/// A platform with few services, for an app that does everything by hand.
 pub(crate) fn bare(http: Arc<crate::net::Net>) -> Platform {
     let screen = Screen {
         http: http.http.clone(),

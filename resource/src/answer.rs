@@ -8,18 +8,18 @@ use symbolon_oauth::bearer::challenge;
 
 const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
-/// The ways in that this route has, for its challenges.
-pub struct Ways {
+/// The schemes that a route accepts, for its challenges.
+pub struct Schemes {
     pub bearer: bool,
-    /// The `algs` of the DPoP challenge, where DPoP is offered.
+    /// The `algs` of the DPoP challenge, if DPoP is offered.
     pub dpop: Option<String>,
-    /// The call used DPoP: then the error is in that challenge, else in the Bearer one.
+    /// The call used DPoP. The error is then in that challenge, and otherwise in the Bearer one.
     pub used_dpop: bool,
 }
 
-pub fn refusal(it: &Refusal, ways: &Ways) -> Response<Bytes> {
+pub fn refusal(refusal: &Refusal, schemes: &Schemes) -> Response<Bytes> {
     let mut wanted = Vec::new();
-    let (status, error, text, more) = match it {
+    let (status, error, text, more) = match refusal {
         Refusal::Missing => (401, None, "Send an access token in the Authorization header.", Vec::new()),
         Refusal::Request(text) => (400, Some("invalid_request"), *text, Vec::new()),
         Refusal::Token(text) => (401, Some("invalid_token"), text.as_str(), Vec::new()),
@@ -39,7 +39,7 @@ pub fn refusal(it: &Refusal, ways: &Ways) -> Response<Bytes> {
                 }
             }
             let text = "The person has to sign in again. Start an authorization request with these acr_values and max_age.";
-            (401, Some("insufficient_user_authentication"), text, wanted.iter().map(|(k, v)| (*k, v.as_str())).collect())
+            (401, Some("insufficient_user_authentication"), text, wanted.iter().map(|(name, value)| (*name, value.as_str())).collect())
         }
         Refusal::Unavailable => (503, Some("temporarily_unavailable"), "The issuer cannot be reached to check the token.", Vec::new()),
     };
@@ -60,9 +60,9 @@ pub fn refusal(it: &Refusal, ways: &Ways) -> Response<Bytes> {
         parameters.push(("error_description", text));
     }
     parameters.extend(more);
-    challenges(headers, &parameters, ways);
-    if let Refusal::Nonce(nonce) = it {
-        give_nonce(headers, nonce);
+    add_challenges(headers, &parameters, schemes);
+    if let Refusal::Nonce(nonce) = refusal {
+        add_nonce(headers, nonce);
     }
     response
 }
@@ -71,13 +71,12 @@ fn age(needs: &Needs) -> String {
     needs.max_age_s.map(|it| it.to_string()).unwrap_or_default()
 }
 
-/// A call of gRPC looks for its outcome elsewhere than an HTTP client.
+/// Does the call use gRPC? Such a client reads the outcome from other headers than an HTTP client.
 pub fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"application/grpc"))
 }
 
-/// The same refusal as gRPC's clients read it: status and message in the headers of an answer without a body; the challenges stay,
-/// as metadata.
+/// The same refusal in gRPC's form: status and message are in the headers of an answer without a body. The challenges stay as metadata.
 pub fn as_grpc(answer: Response<Bytes>, refusal: &Refusal) -> Response<Bytes> {
     let code = match refusal {
         Refusal::Request(_) => "3",
@@ -86,7 +85,7 @@ pub fn as_grpc(answer: Response<Bytes>, refusal: &Refusal) -> Response<Bytes> {
         _ => "16",
     };
     let description = serde_json::from_slice::<serde_json::Value>(answer.body()).unwrap_or_default();
-    let message: String = description["error_description"].as_str().unwrap_or_default().chars().map(percent).collect();
+    let message: String = description["error_description"].as_str().unwrap_or_default().chars().map(percent_encode).collect();
     let (mut parts, _) = answer.into_parts();
     parts.status = StatusCode::OK;
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
@@ -97,20 +96,20 @@ pub fn as_grpc(answer: Response<Bytes>, refusal: &Refusal) -> Response<Bytes> {
     Response::from_parts(parts, Bytes::new())
 }
 
-/// Our texts are ASCII; what a URL in them may bring is not always.
-fn percent(it: char) -> String {
-    if matches!(it, ' '..='~') && it != '%' {
-        return it.to_string();
+/// Percent-encodes a letter where gRPC wants that. Our texts are ASCII, but a URL in them may not be.
+fn percent_encode(letter: char) -> String {
+    if matches!(letter, ' '..='~') && letter != '%' {
+        return letter.to_string();
     }
     let mut bytes = [0; 4];
-    it.encode_utf8(&mut bytes).bytes().map(|it| format!("%{it:02X}")).collect()
+    letter.encode_utf8(&mut bytes).bytes().map(|it| format!("%{it:02X}")).collect()
 }
 
-/// One header line per scheme, the one that was used first; only that one says what is wrong.
-fn challenges(headers: &mut HeaderMap, parameters: &[(&str, &str)], ways: &Ways) {
-    let about_dpop = ways.dpop.is_some() && (ways.used_dpop || !ways.bearer);
-    let bearer = ways.bearer.then(|| challenge("Bearer", if about_dpop { &[] } else { parameters }));
-    let dpop = ways.dpop.as_deref().map(|algs| {
+/// Adds one header line for each scheme. The scheme of the call comes first, and only its challenge says what is wrong.
+fn add_challenges(headers: &mut HeaderMap, parameters: &[(&str, &str)], schemes: &Schemes) {
+    let about_dpop = schemes.dpop.is_some() && (schemes.used_dpop || !schemes.bearer);
+    let bearer = schemes.bearer.then(|| challenge("Bearer", if about_dpop { &[] } else { parameters }));
+    let dpop = schemes.dpop.as_deref().map(|algs| {
         let mut all = if about_dpop { parameters.to_vec() } else { Vec::new() };
         all.push(("algs", algs));
         challenge("DPoP", &all)
@@ -121,8 +120,8 @@ fn challenges(headers: &mut HeaderMap, parameters: &[(&str, &str)], ways: &Ways)
     }
 }
 
-/// RFC 9449 8.2: an answer with a nonce should not be kept.
-pub fn give_nonce(headers: &mut HeaderMap, nonce: &str) {
+/// RFC 9449 8.2: an answer with a nonce should not be cached.
+pub fn add_nonce(headers: &mut HeaderMap, nonce: &str) {
     if let Ok(value) = HeaderValue::from_str(nonce) {
         headers.insert(DPOP_NONCE, value);
         headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));

@@ -1,19 +1,19 @@
-//! The guard's half of RFC 9449 7: is the token bound, is its key proven for this very request, was the proof seen before.
+//! The API's part of RFC 9449 7. Is the token bound? Does the request prove its key? Was the proof used before?
 
-use crate::replay::{Burnt, CAPACITY, Memory};
+use crate::replay::{CAPACITY, Memory, Use, Used};
 use crate::{Call, Refusal, Token, refuse};
 use std::sync::Arc;
 use symbolon_oauth::dpop::{self, ALGORITHMS, Expected, Proof, WINDOW_S};
 use symbolon_oauth::dpop_nonce::NonceKey;
 use symbolon_oauth::jwk::Algorithm;
 
-/// A nonce is good for at least two access tokens' usual life, so that asking costs a round trip rarely.
+/// A nonce is valid for longer than two usual access tokens, so that a new one rarely costs a round trip.
 const NONCE_S: i64 = 1_800;
 
-/// What is configured, and what all clones of a guard remember together.
+/// The settings, and the memory that all clones of a guard share.
 #[derive(Clone)]
 pub(crate) struct Dpop {
-    /// Without a trailing slash. Without one at all, DPoP is not offered: the Host header is no substitute (163-D).
+    /// Without a trailing slash. `None`: DPoP is not offered. The Host header is no substitute for it (163-D).
     public_url: Option<String>,
     pub required: bool,
     pub nonce_required: bool,
@@ -22,27 +22,27 @@ pub(crate) struct Dpop {
     pub memory: Arc<Memory>,
 }
 
-/// What binds a token.
-enum Holder<'a> {
-    /// Whoever has it, as far as DPoP is concerned.
-    Anyone,
+/// What binds a token, as far as DPoP is concerned.
+enum Binding<'a> {
+    None,
     Key(&'a str),
-    /// Something we cannot read.
-    Other,
+    /// A condition that this file does not understand.
+    Unknown,
 }
 
-fn holder(token: &Token) -> Holder<'_> {
+fn binding(token: &Token) -> Binding<'_> {
     let Some(cnf) = &token.cnf else {
-        // RFC 9449 6.2: an introspected token may also say it by its type; one that says so without a key is nobody's.
-        let says_dpop = token.extra.get("token_type").and_then(|it| it.as_str()).is_some_and(|it| it.eq_ignore_ascii_case("dpop"));
-        return if says_dpop { Holder::Other } else { Holder::Anyone };
+        // RFC 9449 6.2: the type of an introspected token may also say that it is bound. Without a key, nobody may use such a token.
+        let is_dpop = token.extra.get("token_type").and_then(|it| it.as_str()).is_some_and(|it| it.eq_ignore_ascii_case("dpop"));
+        return if is_dpop { Binding::Unknown } else { Binding::None };
     };
-    // A member that is not understood may be a condition that is not met. The certificate is `certificate::must_fit`'s.
-    let understood = cnf.as_object().filter(|it| !it.is_empty() && it.keys().all(|it| it == "jkt" || it == "x5t#S256"));
-    match understood.map(|it| it.get("jkt").map(serde_json::Value::as_str)) {
-        Some(Some(Some(jkt))) => Holder::Key(jkt),
-        Some(None) => Holder::Anyone,
-        Some(Some(None)) | None => Holder::Other,
+    // An unknown member may be a condition that is not met. `certificate::must_match` checks the certificate.
+    let is_known = |name: &String| name == "jkt" || name == "x5t#S256";
+    let known = cnf.as_object().filter(|it| !it.is_empty() && it.keys().all(is_known));
+    match known.map(|it| it.get("jkt").map(serde_json::Value::as_str)) {
+        Some(Some(Some(jkt))) => Binding::Key(jkt),
+        Some(None) => Binding::None,
+        Some(Some(None)) | None => Binding::Unknown,
     }
 }
 
@@ -60,7 +60,7 @@ impl Dpop {
 
     pub fn set_public_url(&mut self, url: &str) {
         if !dpop::same_htu(url, url) || url.contains(['?', '#']) {
-            tracing::error!(url, "the public URL is not an absolute http or https URL: no DPoP proof will fit it");
+            tracing::error!(url, "the public URL is not an absolute http or https URL: no DPoP proof can match it");
         }
         self.public_url = Some(url.strip_suffix('/').unwrap_or(url).to_owned());
     }
@@ -73,26 +73,26 @@ impl Dpop {
         dpop::algs(&self.algorithms)
     }
 
-    /// For a token presented as Bearer. RFC 9449 7.2: a bound one MUST be refused.
+    /// For a token that is presented as Bearer. RFC 9449 7.2: a bound token MUST be refused.
     pub fn must_be_unbound(&self, token: &Token) -> Result<(), Refusal> {
-        match holder(token) {
-            Holder::Anyone => Ok(()),
-            Holder::Key(_) if self.offered() => {
+        match binding(token) {
+            Binding::None => Ok(()),
+            Binding::Key(_) if self.offered() => {
                 Err(refuse("This token is bound to a key. Send it as Authorization: DPoP, with a DPoP header that proves the key."))
             }
-            Holder::Key(_) | Holder::Other => Err(refuse("This token is bound to a key, and the request does not prove the key.")),
+            Binding::Key(_) | Binding::Unknown => Err(refuse("This token is bound to a key, and the request does not prove the key.")),
         }
     }
 
-    /// For a token presented as DPoP: all of RFC 9449 4.3 but the replay, which is last and the caller's to ask for.
-    pub fn prove(&self, call: &Call<'_>, text: &str, token: &Token, now_s: i64) -> Result<Proof, Refusal> {
-        let Some(base) = &self.public_url else { return Err(self.not_offered()) };
-        let jkt = match holder(token) {
-            Holder::Key(jkt) => jkt,
-            Holder::Anyone => return Err(refuse("This token is not bound to a key. Send it as a Bearer token, or ask for a bound one.")),
-            Holder::Other => return Err(refuse("This token is bound in a way that this API does not check.")),
+    /// For a token that is presented as DPoP: all of RFC 9449 4.3 but the replay. The caller asks for that last, with `use_once`.
+    pub fn check_proof(&self, call: &Call<'_>, text: &str, token: &Token, now_s: i64) -> Result<Proof, Refusal> {
+        let Some(base) = &self.public_url else { return Err(self.refuse_dpop()) };
+        let jkt = match binding(token) {
+            Binding::Key(jkt) => jkt,
+            Binding::None => return Err(refuse("This token is not bound to a key. Send it as a Bearer token, or ask for a bound one.")),
+            Binding::Unknown => return Err(refuse("This token is bound in a way that this API does not check.")),
         };
-        let header = one_header(call)?;
+        let header = single_header(call)?;
         let url = format!("{base}/{}", call.path.strip_prefix('/').unwrap_or(call.path));
         let expected =
             Expected { method: call.method, url: &url, access_token: Some(text), now_s, window_s: WINDOW_S, algorithms: &self.algorithms };
@@ -101,34 +101,35 @@ impl Dpop {
             return Err(refuse("The proof was made with another key than the one the token is bound to."));
         }
         match &proof.nonce {
-            Some(nonce) if !self.is_ours(nonce, now_s) => Err(self.ask_for_a_nonce(now_s)),
-            None if self.nonce_required => Err(self.ask_for_a_nonce(now_s)),
+            Some(nonce) if !self.is_ours(nonce, now_s) => Err(self.nonce_challenge(now_s)),
+            None if self.nonce_required => Err(self.nonce_challenge(now_s)),
             Some(_) | None => Ok(proof),
         }
     }
 
-    fn not_offered(&self) -> Refusal {
+    fn refuse_dpop(&self) -> Refusal {
         if self.required {
-            tracing::error!("DPoP is required and the guard has no public_url: nobody can get in");
+            tracing::error!("DPoP is required and the guard has no public_url: every call is refused");
             return Refusal::Unavailable;
         }
         refuse("This API takes Bearer tokens.")
     }
 
-    /// After everything else, so that only a good proof takes a place (168-D). A proof seen before may be an answer that was
-    /// lost: the app is asked for a new proof rather than sent away, and a thief cannot make one.
-    pub fn burn(&self, proof: &Proof, now_s: i64) -> Result<(), Refusal> {
-        match self.memory.burn(proof.once(), &proof.jkt, proof.last_s(WINDOW_S), now_s, proof.nonce.is_some()) {
-            Burnt::First => Ok(()),
-            Burnt::Seen => Err(self.ask_for_a_nonce(now_s)),
-            Burnt::Full => {
+    /// Runs after all other checks, so that only a valid proof takes room (168-D). After a lost answer an app may send its proof again.
+    /// It is then asked for a new proof, which a thief cannot make.
+    pub fn use_once(&self, proof: &Proof, now_s: i64) -> Result<(), Refusal> {
+        let used = Used { once: proof.once(), jkt: &proof.jkt, last_s: proof.last_s(WINDOW_S), has_nonce: proof.nonce.is_some() };
+        match self.memory.remember(used, now_s) {
+            Use::First => Ok(()),
+            Use::Repeated => Err(self.nonce_challenge(now_s)),
+            Use::Unknown => {
                 tracing::warn!("the memory for DPoP proofs is full");
-                Err(self.ask_for_a_nonce(now_s))
+                Err(self.nonce_challenge(now_s))
             }
         }
     }
 
-    /// The nonce to send along with an answer, where the app knows an older one (RFC 9449 8.2).
+    /// The nonce to send with an answer, if the app has an older one (RFC 9449 8.2).
     pub fn next_nonce(&self, proof: &Proof, now_s: i64) -> Option<String> {
         let next = self.nonces.as_ref()?.make(now_s);
         proof.nonce.as_ref().is_some_and(|it| *it != next).then_some(next)
@@ -138,13 +139,13 @@ impl Dpop {
         self.nonces.as_ref().is_some_and(|it| it.check(nonce, now_s, NONCE_S))
     }
 
-    fn ask_for_a_nonce(&self, now_s: i64) -> Refusal {
+    fn nonce_challenge(&self, now_s: i64) -> Refusal {
         self.nonces.as_ref().map_or(Refusal::Unavailable, |it| Refusal::Nonce(it.make(now_s)))
     }
 }
 
 /// RFC 9449 4.3 1.
-fn one_header<'a>(call: &Call<'a>) -> Result<&'a str, Refusal> {
+fn single_header<'a>(call: &Call<'a>) -> Result<&'a str, Refusal> {
     let mut all = call.headers.get_all("dpop").iter();
     let first = all.next().ok_or(Refusal::Proof("there is no DPoP header"))?;
     if all.next().is_some() {

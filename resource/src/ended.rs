@@ -1,6 +1,6 @@
-//! What has ended before its time, told by the issuer (its `endings_endpoint`): one request that waits for news, asked again and
-//! again. While the issuer cannot be reached, tokens are good until they expire, as they are without this. Where the issuer, or this
-//! process, cannot tell any more what has ended (a gap), tokens from before are asked about one by one (introspection).
+//! Sessions, grants and tokens that ended early. The issuer's `endings_endpoint` lists them: a request to it waits for news, and this file
+//! repeats the request for ever. While the issuer cannot be reached, tokens are valid until they expire, as they are without this file.
+//! When the issuer or this process has lost a part of the list (a gap), older tokens are introspected one by one.
 
 use crate::Token;
 use crate::issuer::Issuer;
@@ -10,21 +10,21 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, RwLock, Weak};
 use std::time::Duration;
 
-const MOST: usize = 200_000;
-const NAMES: [&str; 3] = ["sid", "grant_id", "jti"];
+const MAX_NAMES: usize = 200_000;
+const KINDS: [&str; 3] = ["sid", "grant_id", "jti"];
 
 pub struct Ended {
     issuer: Issuer,
     known: RwLock<Known>,
-    /// Tokens issued up to this second may belong to something that ended unheard.
+    /// Tokens that were issued up to this second may belong to a session whose end this process missed.
     doubtful_s: AtomicI64,
 }
 
 #[derive(Default)]
 struct Known {
-    /// Names of sessions, grants and tokens that are over, each until the last of its access tokens has expired.
+    /// The sessions, grants and tokens that ended. Each stays here until the last of its access tokens has expired.
     names: HashMap<(&'static str, String), i64>,
-    /// Clients whose tokens from before a second are over, and until when that matters.
+    /// Clients whose tokens from before a second ended, and until when that matters.
     clients: HashMap<String, (i64, i64)>,
 }
 
@@ -32,9 +32,9 @@ impl Known {
     fn has(&self, token: &Token) -> bool {
         let grant_id = token.extra.get("grant_id").and_then(Value::as_str);
         let named = [token.sid.as_deref(), grant_id, Some(token.jti.as_str())];
-        let over =
-            NAMES.into_iter().zip(named).any(|(name, value)| value.is_some_and(|it| self.names.contains_key(&(name, it.to_owned()))));
-        over || self.clients.get(&token.client_id).is_some_and(|it| token.iat < it.0)
+        let is_named =
+            KINDS.into_iter().zip(named).any(|(kind, name)| name.is_some_and(|it| self.names.contains_key(&(kind, it.to_owned()))));
+        is_named || self.clients.get(&token.client_id).is_some_and(|it| token.iat < it.0)
     }
 
     fn forget(&mut self, now_s: i64) {
@@ -48,12 +48,12 @@ impl Ended {
         Self { issuer, known: RwLock::default(), doubtful_s: AtomicI64::new(i64::MIN) }
     }
 
-    /// Is the token over, as far as is known? `text`: the token as it came.
+    /// Has the token ended, as far as this process knows? `text` is the token itself.
     pub async fn has(&self, token: &Token, text: &str, now_s: i64) -> bool {
         if self.known.read().is_ok_and(|it| it.has(token)) {
             return true;
         }
-        // Unanswered, it is good until it expires.
+        // Without an answer, the token is valid until it expires.
         token.iat <= self.doubtful_s.load(Ordering::Relaxed) && matches!(self.issuer.introspect(text, now_s).await, Ok(None))
     }
 
@@ -62,16 +62,16 @@ impl Ended {
         tracing::warn!(
             issuer = self.issuer.name(),
             why,
-            "what has ended is not known completely: tokens issued until now are introspected"
+            "the list of endings is incomplete: tokens that were issued until now are introspected"
         );
     }
 
     fn learn(&self, list: &[Value], until_s: i64, now_s: i64) {
         let Ok(mut known) = self.known.write() else { return };
         for one in list {
-            for name in NAMES {
-                if let Some(value) = one[name].as_str() {
-                    known.names.insert((name, value.to_owned()), until_s);
+            for kind in KINDS {
+                if let Some(name) = one[kind].as_str() {
+                    known.names.insert((kind, name.to_owned()), until_s);
                 }
             }
             if let (Some(client), Some(before_s)) = (one["client_id"].as_str(), one["before"].as_i64()) {
@@ -79,17 +79,17 @@ impl Ended {
             }
         }
         known.forget(now_s);
-        if known.names.len() > MOST {
-            let beyond: Vec<_> = known.names.keys().take(known.names.len() - MOST).cloned().collect();
+        if known.names.len() > MAX_NAMES {
+            let beyond: Vec<_> = known.names.keys().take(known.names.len() - MAX_NAMES).cloned().collect();
             for key in beyond {
                 known.names.remove(&key);
             }
-            self.doubt("more has ended than is kept here", now_s);
+            self.doubt("more has ended than this process keeps", now_s);
         }
     }
 }
 
-/// Follows the issuer until nobody holds `ended` any more.
+/// Follows the issuer until all owners of `ended` are gone.
 pub async fn follow(issuer: Issuer, ended: Weak<Ended>, clock: crate::Clock) {
     let (mut after, mut pause_s) = (None, 1);
     loop {
@@ -103,13 +103,13 @@ pub async fn follow(issuer: Issuer, ended: Weak<Ended>, clock: crate::Clock) {
                 let keep_s = news["keep"].as_i64().unwrap_or(3600);
                 ended.learn(news["ended"].as_array().map(Vec::as_slice).unwrap_or_default(), now_s + keep_s, now_s);
                 if news["gap"] == true {
-                    ended.doubt("the issuer let go of more than this API had heard", now_s);
+                    ended.doubt("the issuer has dropped endings that this API has not read", now_s);
                 }
                 after = news["next"].as_str().map(str::to_owned);
                 pause_s = 1;
             }
             Err(why) => {
-                tracing::warn!(issuer = issuer.name(), why, "what has ended cannot be followed; tokens are good until they expire");
+                tracing::warn!(issuer = issuer.name(), why, "the list of endings cannot be read; tokens are valid until they expire");
                 tokio::time::sleep(Duration::from_secs(pause_s)).await;
                 pause_s = (pause_s * 2).min(30);
             }
@@ -117,7 +117,7 @@ pub async fn follow(issuer: Issuer, ended: Weak<Ended>, clock: crate::Clock) {
     }
 }
 
-/// Starts to follow, beside the requests.
+/// Starts to follow the issuer in a task of its own.
 pub fn start(issuer: Issuer, clock: crate::Clock) -> Arc<Ended> {
     let ended = Arc::new(Ended::new(issuer.clone()));
     tokio::spawn(follow(issuer, Arc::downgrade(&ended), clock));

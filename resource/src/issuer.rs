@@ -1,5 +1,5 @@
-//! What the API knows of its issuer: metadata and keys, fetched when needed, kept, and fetched again no more often than
-//! every few seconds however many unknown key ids arrive (550-S). No redirect is followed; sizes and times are bounded.
+//! The API's copy of its issuer's metadata and keys. They are fetched when they are needed, and again at most every few seconds, however
+//! many unknown key ids arrive (550-S). No redirect is followed. Sizes and times are bounded.
 
 use crate::Token;
 use serde_json::Value;
@@ -10,18 +10,18 @@ use symbolon_oauth::digest::sha256;
 use symbolon_oauth::jwk::KeySet;
 use symbolon_oauth::metadata::{AuthorizationServerMetadata, well_known_oauth};
 
-/// Younger keys are used as they are.
+/// Keys that are younger than this are used without a fetch.
 const FRESH_S: i64 = 300;
-/// Up to this age they are used while new ones are fetched beside the request; older ones only if none can be had, so that an API that
-/// slept does not believe a key that was withdrawn meanwhile.
+/// Up to this age, keys are used while new ones are fetched in the background. Older keys are used only if the fetch fails. An API that
+/// was idle therefore does not trust a key that was withdrawn meanwhile.
 const WHILE_FETCHING_S: i64 = 900;
-/// An issuer that cannot be reached for so long is not believed any more.
+/// Keys that are older than this are never used, even if the issuer cannot be reached.
 const LAST_RESORT_S: i64 = 24 * 3600;
-/// The least time between two fetches.
+/// The shortest time between two fetches.
 const PAUSE_S: i64 = 5;
 const MAX_BYTES: usize = 256 * 1024;
-const MAX_NEWS: usize = 8 * 1024 * 1024;
-/// An introspection answer is believed this long: the bound within which a revoked opaque token may still work.
+const MAX_ENDINGS_BYTES: usize = 8 * 1024 * 1024;
+/// How long an introspection answer is used. A revoked opaque token may still work for this time.
 const INTROSPECTED_S: i64 = 5;
 const MAX_CACHED: usize = 10_000;
 
@@ -32,7 +32,7 @@ struct Inner {
     name: String,
     http: reqwest::Client,
     known: Mutex<Option<Known>>,
-    /// One fetch at a time; the time of the last one.
+    /// Held during a fetch, so that there is one at a time. The value is the time of the last one.
     fetching: tokio::sync::Mutex<i64>,
     credentials: Option<(String, String)>,
     introspected: Mutex<HashMap<[u8; 32], (i64, Option<Token>)>>,
@@ -71,7 +71,7 @@ impl Issuer {
         }))
     }
 
-    pub fn introspecting_as(self, name: &str, secret: &str) -> Self {
+    pub fn with_credentials(self, name: &str, secret: &str) -> Self {
         Self::build(&self.0.name, Some((name.to_owned(), secret.to_owned())))
     }
 
@@ -79,21 +79,21 @@ impl Issuer {
         &self.0.name
     }
 
-    /// What is known and may still be believed.
+    /// The copy, if it is not too old to be used at all.
     fn cached(&self, now_s: i64) -> Option<Known> {
         self.0.known.lock().ok()?.clone().filter(|it| now_s - it.at_s < LAST_RESORT_S)
     }
 
-    /// The keys; fetched when there are none, when they are old, or when a token names one we do not know.
+    /// The keys. They are fetched when there are none, when they are old, or when a token names an unknown one.
     pub async fn keys(&self, kid: Option<&str>, now_s: i64) -> Option<Arc<KeySet>> {
         let cached = self.cached(now_s);
-        let named = |it: &Known| kid.is_none_or(|kid| it.keys.keys.iter().any(|key| key.kid() == Some(kid)));
+        let has_key = |known: &Known| kid.is_none_or(|kid| known.keys.keys.iter().any(|it| it.kid() == Some(kid)));
         match cached {
-            Some(it) if named(&it) && now_s - it.at_s < FRESH_S => Some(it.keys),
-            Some(it) if named(&it) && now_s - it.at_s < WHILE_FETCHING_S => {
+            Some(known) if has_key(&known) && now_s - known.at_s < FRESH_S => Some(known.keys),
+            Some(known) if has_key(&known) && now_s - known.at_s < WHILE_FETCHING_S => {
                 let issuer = self.clone();
                 tokio::spawn(async move { issuer.fetch(now_s).await });
-                Some(it.keys)
+                Some(known.keys)
             }
             cached => self.fetch(now_s).await.or(cached).map(|it| it.keys),
         }
@@ -127,8 +127,11 @@ impl Issuer {
             return Err("the metadata names another issuer".to_owned());
         }
         for endpoint in [&mut metadata.introspection_endpoint, &mut metadata.endings_endpoint] {
-            if endpoint.as_ref().is_some_and(|it| !self.is_of_its_origin(it)) {
-                tracing::warn!(issuer = self.0.name, "the metadata name an endpoint of another origin; our secret does not go there");
+            if endpoint.as_ref().is_some_and(|it| !self.has_issuers_origin(it)) {
+                tracing::warn!(
+                    issuer = self.0.name,
+                    "the metadata has an endpoint of another origin; this API does not send its secret there"
+                );
                 *endpoint = None;
             }
         }
@@ -137,53 +140,53 @@ impl Issuer {
         Ok(Known { metadata: Arc::new(metadata), keys: Arc::new(keys), at_s: now_s })
     }
 
-    /// A document of the issuer's own origin; nothing else is fetched (541-S, 542-S).
+    /// Reads a document of the issuer's own origin. Nothing else is fetched (541-S, 542-S).
     async fn get(&self, address: &str) -> Result<Value, String> {
-        if !self.is_of_its_origin(address) {
+        if !self.has_issuers_origin(address) {
             return Err(format!("{address} is not of the issuer's origin"));
         }
         let answer = self.0.http.get(address).send().await.map_err(|it| it.to_string())?;
-        document(answer, MAX_BYTES).await.map_err(|why| format!("{address}: {why}"))
+        read_json(answer, MAX_BYTES).await.map_err(|why| format!("{address}: {why}"))
     }
 
-    fn is_of_its_origin(&self, address: &str) -> bool {
-        let origin = |it: &str| url::Url::parse(it).map(|it| it.origin()).ok();
+    fn has_issuers_origin(&self, address: &str) -> bool {
+        let origin = |text: &str| url::Url::parse(text).map(|it| it.origin()).ok();
         origin(address).is_some_and(|it| Some(it) == origin(&self.0.name))
     }
 
-    /// What ended after `after`, which is `next` of the answer before: waits until there is something, at most half a minute.
+    /// Reads what ended after `after`, which is `next` of the previous answer. Waits for news for half a minute at most.
     pub async fn endings(&self, after: Option<&str>, now_s: i64) -> Result<Value, String> {
         let (name, secret) = self.0.credentials.as_ref().ok_or("no credentials")?;
         let known = match self.cached(now_s) {
-            Some(it) => it,
+            Some(known) => known,
             None => self.fetch(now_s).await.ok_or("the issuer cannot be reached")?,
         };
         let endpoint = known.metadata.endings_endpoint.clone().ok_or("the issuer has no endings_endpoint")?;
         let request = self.0.http.post(endpoint).basic_auth(form_encoded(name), Some(form_encoded(secret)));
         let form: Vec<(&str, &str)> = after.map(|it| ("after", it)).into_iter().collect();
         let answer = request.form(&form).timeout(Duration::from_secs(30)).send().await;
-        document(answer.map_err(|it| it.to_string())?, MAX_NEWS).await.map_err(|why| format!("the endings_endpoint: {why}"))
+        read_json(answer.map_err(|it| it.to_string())?, MAX_ENDINGS_BYTES).await.map_err(|why| format!("the endings_endpoint: {why}"))
     }
 
-    /// RFC 7662. The cache is keyed by the digest of the whole token, so that an edited one is another one (226-J).
+    /// RFC 7662. The cache's key is the digest of the whole token, so that an edited token is another token (226-J).
     pub async fn introspect(&self, token: &str, now_s: i64) -> Result<Option<Token>, Unanswered> {
         let Some((name, secret)) = &self.0.credentials else { return Err(Unanswered::NotConfigured) };
         let key = sha256(token.as_bytes());
-        let cached = self.0.introspected.lock().ok().and_then(|it| it.get(&key).cloned());
+        let cached = self.0.introspected.lock().ok().and_then(|cache| cache.get(&key).cloned());
         if let Some((at_s, answer)) = cached
             && now_s - at_s < INTROSPECTED_S
         {
             return Ok(answer);
         }
         let known = match self.cached(now_s) {
-            Some(it) => it,
+            Some(known) => known,
             None => self.fetch(now_s).await.ok_or(Unanswered::Unreachable)?,
         };
         let endpoint = known.metadata.introspection_endpoint.clone().ok_or(Unanswered::NotConfigured)?;
         let request = self.0.http.post(endpoint).basic_auth(form_encoded(name), Some(form_encoded(secret))).form(&[("token", token)]);
         let answer = request.send().await.map_err(|_| Unanswered::Unreachable)?;
-        let body = document(answer, MAX_BYTES).await.map_err(|why| {
-            tracing::warn!(issuer = self.0.name, why, "no introspection");
+        let body = read_json(answer, MAX_BYTES).await.map_err(|why| {
+            tracing::warn!(issuer = self.0.name, why, "the token could not be introspected");
             Unanswered::Unreachable
         })?;
         let found = if body["active"] == true { serde_json::from_value(body).ok() } else { None };
@@ -199,22 +202,22 @@ impl Issuer {
     }
 }
 
-/// The JSON of an answer, up to a size.
-async fn document(mut answer: reqwest::Response, most: usize) -> Result<Value, String> {
+/// Reads the JSON of an answer, up to a size.
+async fn read_json(mut answer: reqwest::Response, max_bytes: usize) -> Result<Value, String> {
     if answer.status() != 200 {
         return Err(format!("it answered {}", answer.status()));
     }
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|it| it.to_string())? {
-        if body.len() + chunk.len() > most {
-            return Err(format!("the answer is larger than {most} bytes"));
+        if body.len() + chunk.len() > max_bytes {
+            return Err(format!("the answer is larger than {max_bytes} bytes"));
         }
         body.extend_from_slice(&chunk);
     }
     serde_json::from_slice(&body).map_err(|it| it.to_string())
 }
 
-/// RFC 6749 2.3.1: id and secret are form-encoded before they become Basic.
+/// RFC 6749 2.3.1: the id and the secret are form-encoded before Basic encodes them.
 fn form_encoded(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }

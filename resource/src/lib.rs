@@ -1,5 +1,5 @@
-//! What an API adds: a tower layer that accepts this issuer's access tokens for this API, and says exactly why not
-//! otherwise. RFC 9068 (JWT access tokens), RFC 7662 (opaque ones), RFC 6750 (how a refusal looks), RFC 9449 (DPoP).
+//! The part of an API: a tower layer that accepts access tokens of one issuer for one API. It says exactly why it refuses any other call.
+//! RFC 9068 (JWT access tokens), RFC 7662 (opaque ones), RFC 6750 (the form of a refusal), RFC 9449 (DPoP).
 //!
 //! ```no_run
 //! use symbolon_resource::Guard;
@@ -8,7 +8,7 @@
 //! # let _ = read;
 //! ```
 //!
-//! The checked token is in the request's extensions as [`Token`].
+//! The layer puts the checked token into the request's extensions as [`Token`].
 
 mod answer;
 mod certificate;
@@ -21,12 +21,13 @@ pub use certificate::Peer;
 pub use symbolon_oauth::access_token::AccessToken as Token;
 pub use symbolon_oauth::jwk::Algorithm;
 
-use answer::Ways;
+use answer::Schemes;
 use bytes::Bytes;
 use dpop::Dpop;
 use ended::Ended;
 use http::{HeaderMap, Request, Response, header};
 use http_body_util::{Either, Full};
+use ipnet::IpNet;
 use issuer::Issuer;
 use replay::Memory;
 use std::future::Future;
@@ -35,6 +36,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use symbolon_oauth::access_token::{self, Rejected};
 use symbolon_oauth::bearer::{self, Presented};
+use symbolon_oauth::certificate::parse_net;
 use symbolon_oauth::dpop_nonce::NonceKey;
 use symbolon_oauth::jws::Unverified;
 use symbolon_oauth::scope::Scope;
@@ -43,7 +45,7 @@ use tower::{Layer, Service};
 /// Seconds since the epoch, as a value.
 pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
-/// One API's view of its issuer. Cheap to clone; all clones share the cached keys and the memory of DPoP proofs.
+/// The guard of one API. Cheap to clone. All clones share the cached keys and the memory of DPoP proofs.
 #[derive(Clone)]
 pub struct Guard(Arc<Inner>);
 
@@ -53,23 +55,23 @@ struct Inner {
     audience: String,
     clock: Clock,
     dpop: Dpop,
-    proxies: Vec<String>,
+    proxies: Vec<IpNet>,
     ended: Option<Arc<Ended>>,
 }
 
-/// What the guard looks at of a request.
+/// The parts of a request that the guard reads.
 #[derive(Clone, Copy, Debug)]
 pub struct Call<'a> {
     pub method: &'a str,
-    /// As it came, behind [`Guard::public_url`].
+    /// The path behind [`Guard::public_url`], as it was sent.
     pub path: &'a str,
     pub query: Option<&'a str>,
     pub headers: &'a HeaderMap,
-    /// What is known of the connection; needed for tokens bound to a certificate.
+    /// The connection. Tokens that are bound to a certificate need it.
     pub peer: Option<&'a Peer>,
 }
 
-/// What a route needs of a token.
+/// What a route requires of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Needs {
     scope: Option<String>,
@@ -89,29 +91,29 @@ impl Needs {
         self
     }
 
-    /// That the person signed in at most this long ago (RFC 9470 3).
+    /// A sign-in of the person at most this long ago (RFC 9470 3).
     pub fn max_age(mut self, age: std::time::Duration) -> Self {
         self.max_age_s = Some(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
         self
     }
 
-    /// Scope first: without it no sign-in helps.
-    fn met_by(&self, token: &Token, now_s: i64) -> Result<(), Refusal> {
+    /// Checks the scope first: without the scope, a new sign-in does not help.
+    fn must_be_met(&self, token: &Token, now_s: i64) -> Result<(), Refusal> {
         if let Some(needed) = &self.scope {
-            let has = token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
-            if !has.contains(needed) {
+            let scope = token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
+            if !scope.contains(needed) {
                 return Err(Refusal::Scope(needed.clone()));
             }
         }
-        let strong = self.acr_values.is_empty() || token.acr.as_ref().is_some_and(|it| self.acr_values.contains(it));
-        // A token that does not say when the person signed in is old.
-        let recent = self.max_age_s.is_none_or(|most| token.auth_time.is_some_and(|it| now_s - it <= most));
-        if strong && recent { Ok(()) } else { Err(Refusal::Authentication(self.clone())) }
+        let is_strong = self.acr_values.is_empty() || token.acr.as_ref().is_some_and(|it| self.acr_values.contains(it));
+        // A token without the time of the sign-in counts as old.
+        let is_recent = self.max_age_s.is_none_or(|max_s| token.auth_time.is_some_and(|it| now_s - it <= max_s));
+        if is_strong && is_recent { Ok(()) } else { Err(Refusal::Authentication(self.clone())) }
     }
 }
 
 impl<'a> Call<'a> {
-    pub fn of<B>(request: &'a Request<B>) -> Self {
+    pub fn from_request<B>(request: &'a Request<B>) -> Self {
         let uri = request.uri();
         Self {
             method: request.method().as_str(),
@@ -123,32 +125,32 @@ impl<'a> Call<'a> {
     }
 }
 
-/// A call that is let in.
+/// A call that is accepted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Admitted {
     pub token: Token,
-    /// To be sent with the answer, as `DPoP-Nonce`; the tower layer does it.
+    /// The value of the answer's `DPoP-Nonce` header. The tower layer adds it.
     pub next_nonce: Option<String>,
 }
 
-/// Why a call is refused. Nothing here holds a byte of the token.
+/// Why a call is refused. No variant contains a byte of the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
-    /// No token at all: a challenge without an error code (RFC 6750 3.1).
+    /// There is no token: the challenge has no error code (RFC 6750 3.1).
     Missing,
-    /// A malformed request: several tokens, or a token where none belongs.
+    /// The request is malformed: it has several tokens, or a token in the wrong place.
     Request(&'static str),
-    /// A token that is not good here, and what to do about it.
+    /// The token is not valid here. The text says what to do about it.
     Token(String),
-    /// A DPoP proof that does not hold for this request (RFC 9449 7.1).
+    /// The DPoP proof is not valid for this request (RFC 9449 7.1).
     Proof(&'static str),
-    /// A new proof is wanted, with this nonce (RFC 9449 9).
+    /// The app must make a new proof with this nonce (RFC 9449 9).
     Nonce(String),
-    /// A good token without the scope this route needs.
+    /// The token is valid and lacks the scope that this route requires.
     Scope(String),
-    /// A good token of a person who has to sign in better, or again (RFC 9470).
+    /// The token is valid, but the person must sign in again, or in a stronger way (RFC 9470).
     Authentication(Needs),
-    /// The issuer cannot be reached and nothing is cached.
+    /// The issuer cannot be reached, and nothing is cached.
     Unavailable,
 }
 
@@ -161,7 +163,7 @@ fn system_clock() -> Clock {
 }
 
 impl Guard {
-    /// `issuer` as the server's metadata says it, byte for byte; `audience` is this API's resource identifier.
+    /// `issuer` is byte for byte the one of the server's metadata. `audience` is this API's resource identifier.
     pub fn new(issuer: &str, audience: &str) -> Self {
         Self::with_clock(issuer, audience, system_clock())
     }
@@ -177,68 +179,75 @@ impl Guard {
         Self(Arc::new(inner))
     }
 
-    /// For opaque tokens: the API's name and introspection secret at the server.
+    /// Accepts opaque tokens. `name` and `secret` are the API's own for introspection at the server.
     pub fn introspect_as(self, name: &str, secret: &str) -> Self {
-        self.with(|it| it.issuer = it.issuer.clone().introspecting_as(name, secret))
+        self.with(|it| it.issuer = it.issuer.clone().with_credentials(name, secret))
     }
 
-    /// Follows what ends before its time (a person signs out, an operator revokes a device), so that a token of it is refused here
-    /// within a second, a JWT or an opaque one, whose introspection is believed for five. Needs the API's name and introspection
-    /// secret, and a tokio runtime. While the issuer cannot be reached, tokens are good until they expire.
+    /// Follows what ends early, for example when a person signs out or an operator revokes a device. Tokens of such a session are refused
+    /// here within a second, JWTs and opaque ones alike. (An introspection answer alone is used for five seconds.) This needs the API's
+    /// name and introspection secret, and a tokio runtime. While the issuer cannot be reached, tokens are valid until they expire.
     pub fn follow_endings_as(self, name: &str, secret: &str) -> Self {
         let clock = Arc::clone(&self.0.clock);
-        self.with(|it| it.ended = Some(ended::start(Issuer::new(it.issuer.name()).introspecting_as(name, secret), clock)))
+        self.with(|it| it.ended = Some(ended::start(Issuer::new(it.issuer.name()).with_credentials(name, secret), clock)))
     }
 
-    /// Offers DPoP. The URL under which apps reach this API, up to where the request's path begins; a proof names it. It is
-    /// configured, because a Host or forwarding header says what the caller likes (163-D).
+    /// Offers DPoP. `url` is the one under which apps reach this API, up to where the request's path begins. A proof names it. It is
+    /// configured, because a caller can put anything into a Host or forwarding header (163-D).
     pub fn public_url(self, url: &str) -> Self {
         self.with(|it| it.dpop.set_public_url(url))
     }
 
-    /// Refuses bearer tokens. On a clone, for some routes only: `guard.clone().require_dpop(true).require("orders:write")`.
+    /// Refuses bearer tokens. A clone does so for some routes only: `guard.clone().require_dpop(true).require("orders:write")`.
     pub fn require_dpop(self, required: bool) -> Self {
         self.with(|it| it.dpop.required = required)
     }
 
-    /// Wants a nonce of ours in every proof: then none can be made in advance (RFC 9449 9, 11.2).
+    /// Requires a nonce of ours in every proof, so that nobody can make a proof in advance (RFC 9449 9, 11.2).
     pub fn require_nonce(self, required: bool) -> Self {
         self.with(|it| it.dpop.nonce_required = required)
     }
 
-    /// The key of the nonces, where several processes serve one API; otherwise each process draws its own.
+    /// Sets the key of the nonces, for several processes that serve one API. Without it, each process draws its own.
     pub fn nonce_key(self, key: &[u8; 32]) -> Self {
         self.with(|it| it.dpop.nonces = Some(NonceKey::new(key, &it.audience)))
     }
 
-    /// The algorithms a proof may be signed with; ES256, EdDSA, PS256 and RS256 where nothing is said.
+    /// Sets the algorithms of proofs. The default is ES256, EdDSA, PS256 and RS256.
     pub fn dpop_algorithms(self, algorithms: &[Algorithm]) -> Self {
         self.with(|it| it.dpop.algorithms = algorithms.to_vec())
     }
 
-    /// How many proofs are remembered, for about three minutes each; half a million where nothing is said. Beyond that
-    /// calls are asked for a new proof rather than let in. Forgets what was remembered.
+    /// Sets how many proofs are remembered, for about three minutes each. The default is half a million. Beyond that, calls are asked for a
+    /// new proof and not accepted. This call forgets all proofs.
     pub fn replay_capacity(self, proofs: usize) -> Self {
         self.with(|it| it.dpop.memory = Arc::new(Memory::new(proofs)))
     }
 
-    /// The proxies, addresses or CIDR blocks, whose `Client-Cert` header says which certificate the app showed (RFC 9440). They
-    /// must take away what an app sends under that name. Without any, the certificate is that of the connection itself ([`Peer`]).
+    /// Sets the proxies, as addresses or CIDR blocks, whose `Client-Cert` header has the app's certificate (RFC 9440). They must remove any
+    /// header of that name that an app sends. Without proxies, the certificate is that of the connection itself ([`Peer`]).
     pub fn client_cert_from(self, proxies: &[&str]) -> Self {
-        self.with(|it| it.proxies = proxies.iter().map(|it| (*it).to_owned()).collect())
+        let read = |text: &&str| {
+            let net = parse_net(text);
+            if net.is_none() {
+                tracing::error!(text, "this is neither an address nor a CIDR block: no proxy there is trusted");
+            }
+            net
+        };
+        self.with(|it| it.proxies = proxies.iter().filter_map(read).collect())
     }
 
-    /// A layer that lets in whoever has a token for this API, whatever its scope.
+    /// A layer that accepts every token for this API, whatever its scope.
     pub fn layer(&self) -> GuardLayer {
         self.needs(Needs::default())
     }
 
-    /// A layer that also wants this scope.
+    /// A layer that also requires this scope.
     pub fn require(&self, scope: &str) -> GuardLayer {
         self.needs(Needs::scope(scope))
     }
 
-    /// A layer that wants all of this.
+    /// A layer that requires all of this.
     pub fn needs(&self, needs: Needs) -> GuardLayer {
         GuardLayer { guard: self.clone(), needs }
     }
@@ -246,40 +255,40 @@ impl Guard {
     /// The check itself, for callers that are not tower services.
     pub async fn check(&self, call: &Call<'_>, needs: &Needs) -> Result<Admitted, Refusal> {
         let dpop = &self.0.dpop;
-        match presented(call)? {
+        match read_token(call)? {
             Presented::Bearer(_) if dpop.required => {
                 Err(refuse("This call takes tokens that are bound to a key. Ask for one with a DPoP proof, and send it as DPoP."))
             }
             Presented::Bearer(text) => {
-                let token = self.token(text).await?;
+                let token = self.check_token(text).await?;
                 dpop.must_be_unbound(&token)?;
-                certificate::must_fit(call, &token, &self.0.proxies)?;
-                needs.met_by(&token, (self.0.clock)())?;
+                certificate::must_match(call, &token, &self.0.proxies)?;
+                needs.must_be_met(&token, (self.0.clock)())?;
                 Ok(Admitted { token, next_nonce: None })
             }
             Presented::Dpop(text) => {
-                let token = self.token(text).await?;
+                let token = self.check_token(text).await?;
                 let now_s = (self.0.clock)();
-                let proof = dpop.prove(call, text, &token, now_s)?;
-                certificate::must_fit(call, &token, &self.0.proxies)?;
-                needs.met_by(&token, now_s)?;
-                dpop.burn(&proof, now_s)?;
+                let proof = dpop.check_proof(call, text, &token, now_s)?;
+                certificate::must_match(call, &token, &self.0.proxies)?;
+                needs.must_be_met(&token, now_s)?;
+                dpop.use_once(&proof, now_s)?;
                 Ok(Admitted { token, next_nonce: dpop.next_nonce(&proof, now_s) })
             }
         }
     }
 
-    /// The refusal of a call as an answer, with the challenges of this guard.
+    /// Makes the answer that refuses a call, with the challenges of this guard.
     pub fn answer(&self, call: &Call<'_>, refusal: &Refusal) -> Response<Bytes> {
         let dpop = &self.0.dpop;
         let used_dpop = matches!(authorization(call).next().and_then(bearer::parse), Some(Presented::Dpop(_)));
-        let ways = Ways { bearer: !dpop.required, dpop: (dpop.offered() || dpop.required).then(|| dpop.algs()), used_dpop };
-        let answer = answer::refusal(refusal, &ways);
+        let schemes = Schemes { bearer: !dpop.required, dpop: (dpop.offered() || dpop.required).then(|| dpop.algs()), used_dpop };
+        let answer = answer::refusal(refusal, &schemes);
         if answer::is_grpc(call.headers) { answer::as_grpc(answer, refusal) } else { answer }
     }
 
-    async fn token(&self, text: &str) -> Result<Token, Refusal> {
-        let token = if text.starts_with("sa_") { self.opaque(text).await } else { self.jwt(text).await }?;
+    async fn check_token(&self, text: &str) -> Result<Token, Refusal> {
+        let token = if text.starts_with("sa_") { self.check_opaque(text).await } else { self.check_jwt(text).await }?;
         if let Some(ended) = &self.0.ended
             && ended.has(&token, text, (self.0.clock)()).await
         {
@@ -288,10 +297,10 @@ impl Guard {
         Ok(token)
     }
 
-    async fn jwt(&self, text: &str) -> Result<Token, Refusal> {
+    async fn check_jwt(&self, text: &str) -> Result<Token, Refusal> {
         let now_s = (self.0.clock)();
-        if let Some(foreign) = self.foreign(text) {
-            return Err(refuse(&foreign));
+        if let Some(diagnosis) = self.diagnose_foreign(text) {
+            return Err(refuse(&diagnosis));
         }
         let expected = access_token::Expected { issuer: self.0.issuer.name(), audience: &self.0.audience, now_s, leeway_s: 5 };
         let kid = Unverified::parse(text).ok().and_then(|it| it.kid().map(str::to_owned));
@@ -299,9 +308,9 @@ impl Guard {
         access_token::check(text, &keys, expected).map_err(|why| refuse(&self.explain(&why)))
     }
 
-    async fn opaque(&self, text: &str) -> Result<Token, Refusal> {
+    async fn check_opaque(&self, text: &str) -> Result<Token, Refusal> {
         let now_s = (self.0.clock)();
-        let found = self.0.issuer.introspect(text, now_s).await.map_err(|it| match it {
+        let found = self.0.issuer.introspect(text, now_s).await.map_err(|why| match why {
             issuer::Unanswered::NotConfigured => refuse("This API takes JWT access tokens; this one is opaque and meant for another API."),
             issuer::Unanswered::Unreachable => Refusal::Unavailable,
         })?;
@@ -316,9 +325,9 @@ impl Guard {
         Ok(token)
     }
 
-    /// The foreign token diagnosis: what the thing is that was sent in place of an access token of ours, and what the app
-    /// should do. Read without verifying, so it only ever refuses.
-    fn foreign(&self, text: &str) -> Option<String> {
+    /// Says what was sent in place of an access token of ours, and what the app should do. The token is read without verification, so this
+    /// can only refuse.
+    fn diagnose_foreign(&self, text: &str) -> Option<String> {
         if text.starts_with("sr_") {
             return Some("This is a refresh token. Send it to the token endpoint only; call the API with the access token.".to_owned());
         }
@@ -329,8 +338,8 @@ impl Guard {
             return Some("This is not an access token of this API's issuer: it is not a JWT that can be read.".to_owned());
         };
         let claims = token.unverified_claims();
-        let ours = claims.get("iss").and_then(serde_json::Value::as_str) == Some(self.0.issuer.name());
-        if !ours {
+        let is_ours = claims.get("iss").and_then(serde_json::Value::as_str) == Some(self.0.issuer.name());
+        if !is_ours {
             return Some(format!(
                 "This token comes from another issuer, such as a social provider. The API takes tokens of {} only: sign in there, by whatever way it offers, and use the access token it gives.",
                 self.0.issuer.name()
@@ -364,14 +373,15 @@ fn refuse(why: &str) -> Refusal {
     Refusal::Token(why.to_owned())
 }
 
-/// The Authorization headers; one that is no text reads as an empty one.
+/// The Authorization headers. One that is no text reads as an empty one.
 fn authorization<'a>(call: &Call<'a>) -> impl Iterator<Item = &'a str> {
     call.headers.get_all(header::AUTHORIZATION).iter().map(|it| it.to_str().unwrap_or_default())
 }
 
-/// One token, in the header (RFC 6750 2.1); anywhere else it is a mistake worth naming.
-fn presented<'a>(call: &Call<'a>) -> Result<Presented<'a>, Refusal> {
-    if call.query.is_some_and(|it| it.split('&').any(|it| it == "access_token" || it.starts_with("access_token="))) {
+/// Reads the one token, from the header (RFC 6750 2.1). A token in another place gets an answer that says so.
+fn read_token<'a>(call: &Call<'a>) -> Result<Presented<'a>, Refusal> {
+    let is_token = |parameter: &str| parameter == "access_token" || parameter.starts_with("access_token=");
+    if call.query.is_some_and(|it| it.split('&').any(is_token)) {
         return Err(Refusal::Request("Send the access token in the Authorization header, never in the URL."));
     }
     let mut all = authorization(call);
@@ -382,7 +392,8 @@ fn presented<'a>(call: &Call<'a>) -> Result<Presented<'a>, Refusal> {
     bearer::parse(first).ok_or(Refusal::Request("The Authorization header is not a Bearer or DPoP token."))
 }
 
-/// The body of an answer: the service's own, or that of a refusal. Whatever body the service has, as axum, hyper and tonic have theirs.
+/// The body of an answer: the service's own, or that of a refusal. The service may have any body: axum, hyper and tonic have different
+/// ones.
 pub type Answer<R> = Either<R, Full<Bytes>>;
 
 #[derive(Clone)]
@@ -420,7 +431,7 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        // The clone that was made ready serves; a fresh one takes its place.
+        // The clone that is ready serves this request. A fresh clone takes its place.
         let fresh = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, fresh);
         let layer = self.layer.clone();
@@ -433,7 +444,7 @@ where
                     request.extensions_mut().insert(token);
                     let mut response = inner.call(request).await?;
                     if let Some(nonce) = next_nonce {
-                        answer::give_nonce(response.headers_mut(), &nonce);
+                        answer::add_nonce(response.headers_mut(), &nonce);
                     }
                     Ok(response.map(Either::Left))
                 }

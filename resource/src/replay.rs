@@ -1,22 +1,37 @@
-//! Which proofs this process has seen. Bounded, forgotten by time, and never in doubt: what cannot be remembered is not let in.
+//! The DPoP proofs that this process has seen. The memory is bounded and forgets by time. A proof that it cannot remember is refused.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Mutex;
 use symbolon_oauth::digest::sha256;
 
 const BUCKET_S: i64 = 30;
-/// Kept this long after a proof is worthless, so that a clock set back a little does not make it good again (167-D).
+/// How long a proof is remembered after it has expired. A clock that is set back a little must not make it valid again (167-D).
 const GRACE_S: i64 = 60;
 pub const CAPACITY: usize = 500_000;
 
+/// What the memory knows about a proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Burnt {
+pub enum Use {
     First,
-    Seen,
-    Full,
+    Repeated,
+    /// Nothing: there is no room to remember it.
+    Unknown,
 }
 
-/// 128 bits of a digest: enough, where a collision only refuses its maker's own proof.
+/// A proof that is used now.
+#[derive(Clone, Copy, Debug)]
+pub struct Used<'a> {
+    /// What may be used once.
+    pub once: [u8; 32],
+    /// The thumbprint of its key.
+    pub jkt: &'a str,
+    /// The last second at which it is accepted.
+    pub last_s: i64,
+    /// It has a nonce of ours.
+    pub has_nonce: bool,
+}
+
+/// 128 bits of a digest. That is enough: a collision only refuses the proof of whoever made it.
 type Short = [u8; 16];
 
 #[derive(Default)]
@@ -27,11 +42,11 @@ struct Bucket {
 
 pub struct Memory {
     capacity: usize,
-    /// By the time at which the proofs end.
+    /// Proofs by the time at which they expire.
     buckets: Mutex<BTreeMap<i64, Bucket>>,
 }
 
-fn short(digest: [u8; 32]) -> Short {
+fn shorten(digest: [u8; 32]) -> Short {
     let mut out = [0; 16];
     out.copy_from_slice(digest.split_at(16).0);
     out
@@ -42,25 +57,25 @@ impl Memory {
         Self { capacity, buckets: Mutex::default() }
     }
 
-    /// One step that looks and writes. A quarter of the room is for proofs with a nonce of ours, so that asking for one
-    /// helps; an eighth is the most that one key can take, so that one guest does not lock out the others.
-    pub fn burn(&self, once: [u8; 32], jkt: &str, last_s: i64, now_s: i64, has_nonce: bool) -> Burnt {
-        let Ok(mut buckets) = self.buckets.lock() else { return Burnt::Full };
+    /// Looks a proof up and remembers it, in one step. A quarter of the room is for proofs with a nonce of ours, so that asking for a
+    /// nonce helps. One key gets an eighth of the room at most, so that one caller cannot lock out the others.
+    pub fn remember(&self, proof: Used<'_>, now_s: i64) -> Use {
+        let Ok(mut buckets) = self.buckets.lock() else { return Use::Unknown };
         buckets.retain(|number, _| (number + 1).saturating_mul(BUCKET_S).saturating_add(GRACE_S) > now_s);
-        let (once, key) = (short(once), short(sha256(jkt.as_bytes())));
+        let (once, key) = (shorten(proof.once), shorten(sha256(proof.jkt.as_bytes())));
         if buckets.values().any(|it| it.seen.contains(&once)) {
-            return Burnt::Seen;
+            return Use::Repeated;
         }
-        let room = if has_nonce { self.capacity } else { self.capacity - self.capacity / 4 };
+        let room = if proof.has_nonce { self.capacity } else { self.capacity - self.capacity / 4 };
         let all: usize = buckets.values().map(|it| it.seen.len()).sum();
         let of_key: usize = buckets.values().filter_map(|it| it.per_key.get(&key)).sum();
         if all >= room || of_key >= (self.capacity / 8).max(1) {
-            return Burnt::Full;
+            return Use::Unknown;
         }
-        let bucket = buckets.entry(last_s.div_euclid(BUCKET_S)).or_default();
+        let bucket = buckets.entry(proof.last_s.div_euclid(BUCKET_S)).or_default();
         bucket.seen.insert(once);
         *bucket.per_key.entry(key).or_default() += 1;
-        Burnt::First
+        Use::First
     }
 }
 
@@ -72,32 +87,39 @@ mod tests {
         sha256(&number.to_be_bytes())
     }
 
-    /// 167-D: as long as a proof is accepted, and longer, it is remembered; then its place is free.
+    fn remember(memory: &Memory, number: u64, jkt: &str, last_s: i64, now_s: i64) -> Use {
+        memory.remember(Used { once: once(number), jkt, last_s, has_nonce: false }, now_s)
+    }
+
+    /// 167-D: a proof is remembered for longer than it is accepted. Then its place is free.
     #[test]
-    fn remembered_until_it_is_worthless() {
+    fn a_proof_is_remembered_until_it_has_expired() {
         let memory = Memory::new(8);
-        assert_eq!(memory.burn(once(1), "k", 1_060, 1_000, false), Burnt::First);
+        assert_eq!(remember(&memory, 1, "k", 1_060, 1_000), Use::First);
         for now_s in [1_000, 1_060, 1_061, 1_120] {
-            assert_eq!(memory.burn(once(1), "k", 1_060, now_s, false), Burnt::Seen, "{now_s}");
+            assert_eq!(remember(&memory, 1, "k", 1_060, now_s), Use::Repeated, "{now_s}");
         }
-        assert_eq!(memory.burn(once(2), "k", 1_200, 1_140, false), Burnt::First);
-        assert_eq!(memory.burn(once(1), "k", 1_060, 1_140, false), Burnt::Full, "one key has one place in eight");
-        assert_eq!(memory.burn(once(1), "l", 1_260, 1_200, false), Burnt::First);
+        assert_eq!(remember(&memory, 2, "k", 1_200, 1_140), Use::First);
+        assert_eq!(remember(&memory, 1, "k", 1_060, 1_140), Use::Unknown, "one key has one place in eight");
+        assert_eq!(remember(&memory, 1, "l", 1_260, 1_200), Use::First);
     }
 
     #[test]
-    fn full_is_never_accepted() {
+    fn a_proof_is_refused_when_the_memory_is_full() {
         let memory = Memory::new(16);
-        let burn = |number: u64, has_nonce| memory.burn(once(number), &number.to_string(), 1_060, 1_000, has_nonce);
+        let remember_at_once = |number: u64, has_nonce| {
+            let jkt = number.to_string();
+            memory.remember(Used { once: once(number), jkt: &jkt, last_s: 1_060, has_nonce }, 1_000)
+        };
         for number in 0..12 {
-            assert_eq!(burn(number, false), Burnt::First);
+            assert_eq!(remember_at_once(number, false), Use::First);
         }
-        assert_eq!(burn(12, false), Burnt::Full);
+        assert_eq!(remember_at_once(12, false), Use::Unknown);
         for number in 12..16 {
-            assert_eq!(burn(number, true), Burnt::First);
+            assert_eq!(remember_at_once(number, true), Use::First);
         }
-        assert_eq!(burn(16, true), Burnt::Full);
-        assert_eq!(burn(3, true), Burnt::Seen);
-        assert_eq!(memory.burn(once(16), "16", 1_300, 1_300, false), Burnt::First);
+        assert_eq!(remember_at_once(16, true), Use::Unknown);
+        assert_eq!(remember_at_once(3, true), Use::Repeated);
+        assert_eq!(remember(&memory, 16, "16", 1_300, 1_300), Use::First);
     }
 }

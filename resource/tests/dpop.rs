@@ -1,4 +1,4 @@
-//! DPoP at the guard: each refusal with its positive twin.
+//! DPoP at the guard. Each refusal has its positive twin.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod world;
@@ -36,7 +36,8 @@ impl Phone {
     }
 
     fn proof(&self, jti: &str, nonce: Option<&str>, now_s: i64) -> String {
-        dpop::make(&self.key, "GET", URL, nonce, Some(&self.token), jti, now_s).unwrap()
+        dpop::make(&self.key, &dpop::Statement { method: "GET", url: URL, nonce, access_token: Some(&self.token), jti, iat: now_s })
+            .unwrap()
     }
 
     async fn calls(&self, guard: &Guard, jti: &str, nonce: Option<&str>) -> Result<Admitted, Refusal> {
@@ -83,7 +84,7 @@ fn nonce(outcome: Result<Admitted, Refusal>) -> String {
 
 /// 157-D, 179-D, RFC 9449 4.3 1
 #[tokio::test]
-async fn one_token_with_one_proof() {
+async fn a_call_has_one_token_and_one_proof() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
     let phone = Phone::of(&world);
@@ -98,14 +99,14 @@ async fn one_token_with_one_proof() {
         let list = [("authorization", pair[0].as_str()), ("authorization", pair[1].as_str()), ("dpop", &one)];
         assert!(matches!(call(&guard, "GET", &list).await, Err(Refusal::Request(_))));
     }
-    // None of these took the proof's place.
+    // None of these calls used the proof up.
     assert_eq!(text(call(&guard, "GET", &[("authorization", &dpop), ("dpop", &one)]).await), Ok("u".to_owned()));
     assert_eq!(text(call(&guard, "GET", &[("authorization", &bearer)]).await), Ok("u".to_owned()));
 }
 
-/// 159-D: bound as Bearer, unbound as DPoP, and bindings we cannot read.
+/// 159-D: a bound token as Bearer, an unbound one as DPoP, and unknown bindings.
 #[tokio::test]
-async fn the_scheme_is_the_tokens_own() {
+async fn the_scheme_must_match_the_binding_of_the_token() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
     let phone = Phone::of(&world);
@@ -140,7 +141,7 @@ async fn the_scheme_is_the_tokens_own() {
         let odd = Phone { key: phone.key.clone(), token: bound(&world, &json!({ "jkt": jkt })) };
         says(text(odd.calls(&guard, "2", None).await), "another key");
     }
-    // Nowhere to compare a proof with: DPoP is not offered, and a bound token does not become a bearer token.
+    // Without a public URL DPoP is not offered, and a bound token does not become a bearer token.
     says(text(phone.calls(&world.guard, "3", None).await), "takes Bearer tokens");
     says(text(call(&world.guard, "GET", &[("authorization", &bearer)]).await), "bound to a key");
 }
@@ -151,8 +152,9 @@ async fn a_proof_is_for_this_request_token_and_key() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
     let phone = Phone::of(&world);
-    let proof =
-        |method: &str, url: &str, token: Option<&str>, iat: i64| dpop::make(&phone.key, method, url, None, token, "j", iat).unwrap();
+    let proof = |method: &str, url: &str, token: Option<&str>, iat: i64| {
+        dpop::make(&phone.key, &dpop::Statement { method, url, nonce: None, access_token: token, jti: "j", iat }).unwrap()
+    };
     let token = Some(phone.token.as_str());
     for bad in [
         proof("POST", URL, token, 1_000),
@@ -177,16 +179,27 @@ async fn a_proof_is_for_this_request_token_and_key() {
     says(text(thief.calls(&guard, "j", None).await), "another key");
     let strict = guard.clone().dpop_algorithms(&[Algorithm::EdDSA]);
     assert!(matches!(phone.calls(&strict, "j", None).await, Err(Refusal::Proof(_))));
-    // 168-D: none of these burnt `j`.
+    // 168-D: none of these calls used up `j`.
     assert!(phone.calls(&guard, "j", None).await.is_ok());
-    // A prefix that a proxy or a nested router takes away belongs to the configured URL.
+    // A prefix that a proxy or a nested router removes belongs to the configured URL.
     let nested = Phone { key: phone.key.clone(), token: phone.token.clone() };
-    let proof = dpop::make(&nested.key, "GET", "https://api.example.com/v1/orders", None, token, "k", 1_000).unwrap();
+    let proof = dpop::make(
+        &nested.key,
+        &dpop::Statement {
+            method: "GET",
+            url: "https://api.example.com/v1/orders",
+            nonce: None,
+            access_token: token,
+            jti: "k",
+            iat: 1_000,
+        },
+    )
+    .unwrap();
     assert!(matches!(nested.sends(&guard, &proof).await, Err(Refusal::Proof(_))));
     assert!(nested.sends(&guard.clone().public_url("https://api.example.com/v1/"), &proof).await.is_ok());
 }
 
-/// 164-D, 167-D, 168-D: seen before is answered with a nonce, and a new proof heals it.
+/// 164-D, 167-D, 168-D: a repeated proof is answered with a nonce, and a new proof is accepted.
 #[tokio::test]
 async fn a_proof_works_once() {
     let world = world().await;
@@ -195,7 +208,18 @@ async fn a_proof_works_once() {
     let latest = phone.proof("1", None, 1_060);
     assert!(phone.sends(&guard, &latest).await.is_ok());
     let first = nonce(phone.sends(&guard, &latest).await);
-    let variant = dpop::make(&phone.key, "GET", "HTTPS://api.example.com:443/orders?x", None, Some(&phone.token), "1", 1_000).unwrap();
+    let variant = dpop::make(
+        &phone.key,
+        &dpop::Statement {
+            method: "GET",
+            url: "HTTPS://api.example.com:443/orders?x",
+            nonce: None,
+            access_token: Some(&phone.token),
+            jti: "1",
+            iat: 1_000,
+        },
+    )
+    .unwrap();
     nonce(phone.sends(&guard, &variant).await);
     nonce(phone.sends(&guard.clone().require_dpop(true), &latest).await);
     assert!(phone.calls(&guard, "2", Some(&first)).await.is_ok());
@@ -209,9 +233,9 @@ async fn a_proof_works_once() {
     assert!(matches!(phone.sends(&guard, &latest).await, Err(Refusal::Proof(_))));
 }
 
-/// 168-D: a call that lacks the scope does not burn its proof.
+/// 168-D: a call that lacks the scope does not use up its proof.
 #[tokio::test]
-async fn only_what_is_let_in_is_remembered() {
+async fn only_the_proofs_of_accepted_calls_are_remembered() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API);
     let phone = Phone::of(&world);
@@ -221,9 +245,9 @@ async fn only_what_is_let_in_is_remembered() {
     assert!(guard.check(&call, &Needs::scope("orders:read")).await.is_ok());
 }
 
-/// 172-D: missing, stale, foreign, invented.
+/// 172-D: a missing, stale, foreign or invented nonce.
 #[tokio::test]
-async fn a_wanted_nonce_is_ours_and_fresh() {
+async fn a_required_nonce_is_ours_and_fresh() {
     let world = world().await;
     let open = world.guard.clone().public_url(API).nonce_key(&[7; 32]);
     let guard = open.clone().require_nonce(true);
@@ -235,7 +259,7 @@ async fn a_wanted_nonce_is_ours_and_fresh() {
     let other_api = NonceKey::new(&[7; 32], "https://api.example.com/other").make(1_000);
     for bad in [foreign.as_str(), &other_api, "invented"] {
         nonce(phone.calls(&guard, "2", Some(bad)).await);
-        // Where none is wanted, a wrong one is still wrong.
+        // Where no nonce is required, a wrong one is still refused.
         nonce(phone.calls(&open, "2", Some(bad)).await);
     }
     // Another process with the same key knows it.
@@ -250,9 +274,9 @@ async fn a_wanted_nonce_is_ours_and_fresh() {
     assert_ne!(nonce(phone.sends(&guard, &later(2_800, "4")).await), fresh);
 }
 
-/// A full memory asks for a nonce, keeps a place for those who bring it, and never lets in what it cannot remember.
+/// A full memory asks for a nonce and keeps room for proofs that have it. It never accepts a proof that it cannot remember.
 #[tokio::test]
-async fn a_full_memory_is_no_open_door() {
+async fn a_full_memory_accepts_no_proof() {
     let world = world().await;
     let guard = world.guard.clone().public_url(API).replay_capacity(4);
     for _ in 0..3 {
@@ -267,7 +291,7 @@ async fn a_full_memory_is_no_open_door() {
     assert!(late.sends(&guard, &late.proof("3", None, 1_200)).await.is_ok());
 }
 
-/// Opaque tokens: the binding is what introspection says.
+/// The binding of an opaque token comes from introspection.
 #[tokio::test]
 async fn introspected_tokens_are_bound_too() {
     let world = world().await;
@@ -295,7 +319,7 @@ async fn introspected_tokens_are_bound_too() {
 }
 
 #[tokio::test]
-async fn a_route_may_want_dpop() {
+async fn a_route_may_require_dpop() {
     let world = world().await;
     let open = world.guard.clone().public_url(API);
     let closed = open.clone().require_dpop(true);
@@ -304,7 +328,7 @@ async fn a_route_may_want_dpop() {
     assert!(call(&open, "GET", &[("authorization", &bearer)]).await.is_ok());
     let phone = Phone::of(&world);
     assert!(phone.calls(&closed, "1", None).await.is_ok());
-    // Wanted and not set up: closed, not open.
+    // DPoP is required and not set up: every call is refused.
     let broken = world.guard.clone().require_dpop(true);
     assert_eq!(text(phone.calls(&broken, "2", None).await), Err(Refusal::Unavailable));
     says(text(call(&broken, "GET", &[("authorization", &bearer)]).await), "bound to a key");
@@ -327,7 +351,7 @@ fn challenges(response: &Response<Bytes>) -> Vec<&str> {
     response.headers().get_all("www-authenticate").iter().map(|it| it.to_str().unwrap()).collect()
 }
 
-/// RFC 9449 7.1, RFC 6750 3: what an app sees.
+/// RFC 9449 7.1, RFC 6750 3: the challenges that an app gets.
 #[tokio::test]
 async fn challenges_say_which_scheme_and_why() {
     const ALGS: &str = "algs=\"ES256 EdDSA PS256 RS256\"";
@@ -369,9 +393,9 @@ async fn challenges_say_which_scheme_and_why() {
     assert!(!good.headers().contains_key("dpop-nonce"));
 }
 
-/// RFC 9449 8 and 9: asked, answered, and told of the next one.
+/// RFC 9449 8 and 9: the API asks for a nonce, gets it, and sends the next one.
 #[tokio::test]
-async fn a_nonce_goes_round() {
+async fn a_nonce_is_asked_for_used_and_renewed() {
     let world = world().await;
     let layer = world.guard.clone().public_url(API).require_nonce(true).layer();
     let phone = Phone::of(&world);

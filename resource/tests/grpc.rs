@@ -11,8 +11,8 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use world::world;
 
-/// The health service of gRPC behind `orders:read`; answers where it is.
-async fn served(world: &world::World) -> String {
+/// Starts gRPC's health service behind `orders:read`, and returns its address.
+async fn start(world: &world::World) -> String {
     let (_reporter, service) = tonic_health::server::health_reporter();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -34,9 +34,9 @@ async fn ask(address: &str, token: Option<&str>) -> Result<ServingStatus, tonic:
 }
 
 #[tokio::test]
-async fn a_grpc_call_is_let_in_or_refused_in_grpcs_own_words() {
+async fn a_grpc_call_is_accepted_or_refused_in_grpcs_own_form() {
     let world = world().await;
-    let address = served(&world).await;
+    let address = start(&world).await;
     let good = world.token(&world.claims());
     assert_eq!(ask(&address, Some(&good)).await.unwrap(), ServingStatus::Serving);
 

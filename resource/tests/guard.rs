@@ -1,4 +1,4 @@
-//! The guard against a local issuer: each refusal with its positive twin.
+//! The guard with an issuer on the loopback address. Each refusal has its positive twin.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod world;
@@ -64,7 +64,7 @@ async fn an_edited_copy_of_a_good_token_is_refused() {
 
 /// RFC 6750 2 and 3.1, 606-K.
 #[tokio::test]
-async fn one_token_in_one_place() {
+async fn a_call_has_one_token_in_one_place() {
     let world = world().await;
     let good = format!("Bearer {}", world.token(&world.claims()));
     assert_eq!(world.check(&[], None, None).await, Err(Refusal::Missing));
@@ -75,9 +75,9 @@ async fn one_token_in_one_place() {
     assert!(world.check(&[&good], Some("a=1"), Some("orders:read")).await.is_ok());
 }
 
-/// 550-S: a storm of unknown key ids fetches the keys once.
+/// 550-S: many unknown key ids lead to one fetch of the keys.
 #[tokio::test]
-async fn unknown_key_ids_do_not_become_requests() {
+async fn unknown_key_ids_do_not_each_cause_a_request() {
     let world = world().await;
     let stranger = PrivateKey::generate(Algorithm::ES256).unwrap();
     let forged = jws::sign(&stranger, "at+jwt", &world.claims()).unwrap();
@@ -91,9 +91,9 @@ async fn unknown_key_ids_do_not_become_requests() {
     assert!(world.bearer(&world.token(&world.claims())).await.is_ok());
 }
 
-/// An issuer that cannot be reached is 503, never an open door.
+/// While the issuer cannot be reached, the answer is 503 and nobody is accepted.
 #[tokio::test]
-async fn without_keys_nobody_gets_in() {
+async fn without_the_issuers_keys_no_call_is_accepted() {
     let world = world().await;
     let gone = Guard::with_clock("http://127.0.0.1:1", AUDIENCE, Arc::new(|| 1_000));
     let mut claims = world.claims();
@@ -104,9 +104,9 @@ async fn without_keys_nobody_gets_in() {
     assert_eq!(gone.check(&call, &Needs::default()).await.unwrap_err(), Refusal::Unavailable);
 }
 
-/// RFC 9470 3: a call that needs a better or fresher sign-in says which; with it, the same call is let in.
+/// RFC 9470 3: a call that needs a stronger or fresher sign-in says which. With it, the same call is accepted.
 #[tokio::test]
-async fn a_call_can_ask_for_a_better_sign_in() {
+async fn a_call_can_ask_for_a_stronger_sign_in() {
     let world = world().await;
     let needs = Needs::scope("orders:read").acr(&["urn:example:mfa", "urn:example:passkey"]).max_age(Duration::from_secs(60));
     let check = async |claims: &Value| {
@@ -138,13 +138,13 @@ async fn a_call_can_ask_for_a_better_sign_in() {
         }
     }
     assert!(check(&with(Some("urn:example:passkey"), Some(940))).await.0.is_ok());
-    // Without the scope no sign-in helps, so that is said first.
+    // Without the scope a new sign-in does not help, so the scope is checked first.
     let mut other = with(None, None);
     other["scope"] = "other".into();
     assert_eq!(check(&other).await.0, Err(Refusal::Scope("orders:read".to_owned())));
 }
 
-/// RFC 8705 3, RFC 9440: the certificate of the connection, or of a configured proxy's header; anybody else's header is air.
+/// RFC 8705 3, RFC 9440: the certificate of the connection, or of a configured proxy's header. The header of another peer is ignored.
 #[tokio::test]
 async fn a_token_bound_to_a_certificate_needs_the_certificate() {
     let world = world().await;
@@ -156,8 +156,8 @@ async fn a_token_bound_to_a_certificate_needs_the_certificate() {
     let check = async |peer: Option<Peer>, header: &[&str]| {
         let mut headers = HeaderMap::new();
         headers.append("authorization", format!("Bearer {token}").parse().unwrap());
-        for it in header {
-            headers.append("client-cert", it.parse().unwrap());
+        for value in header {
+            headers.append("client-cert", value.parse().unwrap());
         }
         let call = Call { method: "GET", path: "/orders", query: None, headers: &headers, peer: peer.as_ref() };
         guard.check(&call, &Needs::default()).await.map(|it| it.token.sub)
@@ -174,7 +174,7 @@ async fn a_token_bound_to_a_certificate_needs_the_certificate() {
     says(check(peer("10.1.2.3", Some(&mine)), &[]).await, "bound to a client certificate");
     says(check(peer("10.1.2.3", None), &[&own, &own]).await, "bound to a client certificate");
     says(check(peer("203.0.113.9", None), &[&own]).await, "bound to a client certificate");
-    // A condition that nobody understands is not met.
+    // An unknown condition counts as not met.
     claims["cnf"] = json!({ "x5t#S256": certificate::thumbprint(&mine), "kid": "1" });
     says(world.bearer(&world.token(&claims)).await, "bound to a key");
 }

@@ -1,4 +1,4 @@
-//! What the guard takes from its issuer, and how long it believes it.
+//! What the guard reads from its issuer, and how long it uses that.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 mod world;
@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use symbolon_resource::{Call, Needs, Refusal};
 use world::{says, world};
 
-/// 541-S. Our secret goes to the issuer's own origin, whatever the metadata say.
+/// 541-S: our secret goes to the issuer's own origin only, whatever the metadata says.
 #[tokio::test]
 async fn an_introspection_endpoint_elsewhere_gets_no_secret() {
     let world = world().await;
@@ -28,7 +28,7 @@ async fn an_introspection_endpoint_elsewhere_gets_no_secret() {
         }),
     );
     tokio::spawn(async move { axum::serve(thief, router).await });
-    // The twin: at the issuer's own origin it is asked, and says no.
+    // The twin: the endpoint at the issuer's own origin is asked, and answers that the token is unknown.
     let guard = world.guard.clone().introspect_as("orders", "secret");
     says(bearer_of(&guard, "sa_opaque").await.map(|it| it.token.sub), "unknown");
     world.metadata.lock().unwrap()["introspection_endpoint"] = format!("http://{address}/introspect").into();
@@ -37,9 +37,9 @@ async fn an_introspection_endpoint_elsewhere_gets_no_secret() {
     assert_eq!(asked.load(Ordering::Relaxed), 0);
 }
 
-/// Keys that are a little old serve while new ones are fetched; very old ones serve nobody.
+/// Keys that are a little old are used while new ones are fetched. Very old keys are not used.
 #[tokio::test]
-async fn a_slow_issuer_keeps_nobody_waiting_and_a_dead_one_is_not_believed_for_ever() {
+async fn a_slow_issuer_delays_no_call_and_a_dead_one_is_trusted_for_a_limited_time() {
     let world = world().await;
     let ask = |now_s: i64| {
         world.now_s.store(now_s, Ordering::Relaxed);

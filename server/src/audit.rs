@@ -7,6 +7,7 @@ pub use entry::Entry;
 use crate::error::Fault;
 use crate::store::{Row, Store};
 use serde_json::Value as Json;
+use symbolon_oauth::base64url;
 
 /// What to list. Absent means any.
 #[derive(Clone, Debug, Default)]
@@ -39,10 +40,15 @@ fn edge(ms: i64) -> Vec<u8> {
 
 /// The newest entries that fit, oldest first.
 pub async fn list(store: &Store, filter: &Filter, limit: usize) -> Result<Vec<(Vec<u8>, Json)>, Fault> {
+    list_before(store, filter, &[0xff; 16], limit).await
+}
+
+/// The same, of those whose id is below `before`: the next page on the way back.
+pub async fn list_before(store: &Store, filter: &Filter, before: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Json)>, Fault> {
     let from = edge(filter.since_ms.unwrap_or(0));
     let mut found = Vec::new();
     for sql in NEWEST {
-        let mut to = filter.until_ms.map_or_else(|| vec![0xff; 16], edge);
+        let mut to = filter.until_ms.map_or_else(|| vec![0xff; 16], edge).min(before.to_vec());
         let mut of_table = Vec::new();
         loop {
             let rows = store.all_stale(sql, &[from.clone().into(), to.into()]).await?;
@@ -68,6 +74,17 @@ impl Cursor {
     /// Before the first entry of this instant.
     pub fn at(ms: i64) -> Self {
         Self([edge(ms), edge(ms)])
+    }
+
+    /// For whoever reads page by page and keeps the place between two pages.
+    pub fn to_text(&self) -> String {
+        self.0.iter().map(|it| base64url::encode(it)).collect::<Vec<_>>().join(".")
+    }
+
+    pub fn parse(text: &str) -> Option<Self> {
+        let (security, routine) = text.split_once('.')?;
+        let id = |text: &str| base64url::decode(text).filter(|it| it.len() == 16);
+        Some(Self([id(security)?, id(routine)?]))
     }
 
     /// The entries that come next and fit, oldest first, none at or after `before_ms`; and whether more are there already.

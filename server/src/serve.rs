@@ -1,6 +1,7 @@
 //! The process: listening, TLS, limits on connections, reload on SIGHUP, background work, and a stop that finishes what
 //! it acknowledged.
 
+pub mod admin;
 mod places;
 mod tls;
 
@@ -101,7 +102,7 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
         tasks.push(crate::telemetry::serve_metrics(address, stopped.clone()).await?);
     }
     if let Some(path) = &config.admin_socket {
-        tasks.push(crate::cli::admin::listen(&base.join(path), shared.clone(), stopped.clone())?);
+        tasks.push(admin::listen(&base.join(path), shared.clone(), stopped.clone())?);
     }
     if let (Some(tls), Some(listen)) = (&config.tls, config.mtls.as_ref().and_then(|it| it.listen.as_ref())) {
         let listener = TcpListener::bind(listen).await.map_err(|it| Fault::new(format!("cannot listen on {listen} ([mtls]): {it}")))?;

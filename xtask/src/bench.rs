@@ -1,5 +1,5 @@
-//! `cargo xtask bench`: builds the server and the load, starts a private PostgreSQL that waits for the disk, and lets
-//! `symbolon-bench` measure. `--profile` says instead where the CPU time of a refresh goes; it needs Linux's perf.
+//! `cargo xtask bench` builds the server and the load, starts a private PostgreSQL that waits for the disk, and runs `symbolon-bench`. With
+//! `--profile` it shows where the CPU time of a refresh goes. That needs Linux's perf.
 
 use crate::machine::Cluster;
 use std::path::{Path, PathBuf};
@@ -13,19 +13,19 @@ pub fn bench() -> Result<String, String> {
     let profile = words.iter().position(|it| it == "--profile").map(|at| words.remove(at)).is_some();
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let target = std::path::absolute(target).map_err(|it| it.to_string())?;
-    if profile { profiled(&target.join("profile"), &words) } else { measured(&target, &words) }
+    if profile { run_profile(&target.join("profile"), &words) } else { measure(&target, &words) }
 }
 
-fn measured(target: &Path, words: &[String]) -> Result<String, String> {
+fn measure(target: &Path, words: &[String]) -> Result<String, String> {
     build(target, &[])?;
     let cluster = Cluster::durable().map_err(|it| format!("PostgreSQL: {it}"))?;
     let url = cluster.url();
-    done(load(target).args(["--postgres", &url, "--report", REPORT]).args(words), "the measurement")?;
+    run(load(target).args(["--postgres", &url, "--report", REPORT]).args(words), "the measurement")?;
     Ok(format!("{REPORT} has these tables"))
 }
 
-/// A build of its own, with symbols and frame pointers; SQLite only, and nothing of it goes into the report.
-fn profiled(target: &Path, words: &[String]) -> Result<String, String> {
+/// Profiles a build of its own with symbols and frame pointers. It uses SQLite only, and does not change the report.
+fn run_profile(target: &Path, words: &[String]) -> Result<String, String> {
     if Command::new("perf").arg("--version").stdout(Stdio::null()).status().is_err() {
         return Err("perf is missing. Install it (Debian: apt-get install linux-perf) and run this again".to_owned());
     }
@@ -37,17 +37,17 @@ fn profiled(target: &Path, words: &[String]) -> Result<String, String> {
     ];
     build(target, &settings)?;
     let data = target.join("refresh.perf");
-    done(load(target).arg("--profile").arg(&data).args(words), "the measurement")?;
+    run(load(target).arg("--profile").arg(&data).args(words), "the measurement")?;
     println!("\nWhere the server's CPU time goes during the refresh row, by function:");
-    shown(&data, &["--no-children", "-g", "none", "--sort", "dso,sym"])?;
-    println!("\nThe same with everything that is called from there:");
-    shown(&data, &["--children", "-g", "none", "--sort", "sym"])?;
+    print_report(&data, &["--no-children", "-g", "none", "--sort", "dso,sym"])?;
+    println!("\nThe same with all functions that are called from there:");
+    print_report(&data, &["--children", "-g", "none", "--sort", "sym"])?;
     Ok(format!("More with: perf report -i {}", data.display()))
 }
 
 fn build(target: &Path, settings: &[(&str, &str)]) -> Result<(), String> {
     let mut command = crate::cargo(&["build", "--release", "--package", "symbolon", "--package", "symbolon-bench"]);
-    done(command.env("CARGO_TARGET_DIR", target).envs(settings.iter().copied()), "the build")
+    run(command.env("CARGO_TARGET_DIR", target).envs(settings.iter().copied()), "the build")
 }
 
 fn load(target: &Path) -> Command {
@@ -57,12 +57,12 @@ fn load(target: &Path) -> Command {
     command
 }
 
-fn done(command: &mut Command, what: &str) -> Result<(), String> {
+fn run(command: &mut Command, what: &str) -> Result<(), String> {
     let status = command.stdin(Stdio::null()).status().map_err(|it| format!("{what}: {it}"))?;
     if status.success() { Ok(()) } else { Err(format!("{what} failed")) }
 }
 
-fn shown(data: &Path, words: &[&str]) -> Result<(), String> {
+fn print_report(data: &Path, words: &[&str]) -> Result<(), String> {
     let output = Command::new("perf").args(["report", "--stdio", "-i"]).arg(data).args(words).stdin(Stdio::null()).output();
     let output = output.map_err(|it| format!("perf report: {it}"))?;
     let text = String::from_utf8_lossy(&output.stdout);

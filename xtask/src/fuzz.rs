@@ -1,25 +1,24 @@
-//! `cargo xtask fuzz [TARGET] [--seconds N]`: what a stranger may send, by the million, to every parser of `attest/`. Without a
-//! target all of them, one after the other, a minute each.
+//! `cargo xtask fuzz [TARGET] [--seconds N]`: random input, by the million, for every parser of `attest/`. Without a target it runs all
+//! of them, one after the other, a minute each.
 //!
-//! The targets are in `attest/fuzz/targets`. They are built by the stable compiler: its LLVM knows how to count the edges
-//! (`sancov-module`), and libFuzzer comes in source with the crate `libfuzzer-sys`, which needs a C++ compiler. Neither nightly nor
-//! cargo-fuzz is asked for.
+//! The targets are in `attest/fuzz/targets`. The stable compiler builds them: its LLVM can count the edges (`sancov-module`). libFuzzer
+//! comes in source with the crate `libfuzzer-sys`, which needs a C++ compiler. It needs neither nightly nor cargo-fuzz.
 //!
-//! In the target directory, under `fuzz/`: `corpus/TARGET` is what was found to reach something new, and is gone on with at the
-//! next run; `seeds/TARGET` is what it began with, from the test vectors where they are (`SYMBOLON_VECTORS`, or `../shared/vectors`);
-//! `found/TARGET-*` is what broke. To see it again:
+//! In the target directory, under `fuzz/`: `corpus/TARGET` has the inputs that reached something new. The next run continues with them.
+//! `seeds/TARGET` has the first inputs, from the test vectors if they are there (`SYMBOLON_VECTORS`, or `../shared/vectors`).
+//! `found/TARGET-*` has the inputs that broke a target. To repeat one:
 //!
 //! ```text
 //! target/fuzz/<triple>/release/TARGET target/fuzz/found/TARGET-crash-...
 //! ```
 //!
-//! It takes all of one core for as long as it is told; beside other work, start it with `nice -n 19`.
+//! It uses all of one core for the given time. Beside other work, start it with `nice -n 19`.
 
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Each with the largest input that says something.
+/// Each target with the largest useful input.
 const TARGETS: [(&str, u32); 7] = [
     ("app_attestation", 16_384),
     ("app_assertion", 4_200),
@@ -33,11 +32,11 @@ const TARGETS: [(&str, u32); 7] = [
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
                      -Cllvm-args=-sanitizer-coverage-pc-table -Cllvm-args=-sanitizer-coverage-trace-compares";
 
-/// What a run came to.
+/// The result of a run.
 #[derive(Default)]
 struct Outcome {
     executions: u64,
-    /// Edges that were reached by the seeds, and at the end.
+    /// The edges that the seeds reached, and those reached at the end.
     first: u64,
     last: u64,
 }
@@ -59,13 +58,13 @@ pub fn fuzz() -> Result<String, String> {
     let mut table = format!("{:<16} {:>12} {:>13} {:>11}", "TARGET", "EXECUTIONS", "EDGES BEFORE", "EDGES NOW");
     for (name, longest) in TARGETS.iter().filter(|it| wanted.as_deref().is_none_or(|wanted| wanted == it.0)) {
         println!("\n== {name}: {seconds} seconds");
-        let it = run(name, *longest, seconds, &directory, &triple)?;
-        table += &format!("\n{name:<16} {:>12} {:>13} {:>11}", it.executions, it.first, it.last);
+        let outcome = run(name, *longest, seconds, &directory, &triple)?;
+        table += &format!("\n{name:<16} {:>12} {:>13} {:>11}", outcome.executions, outcome.first, outcome.last);
     }
     Ok(format!("\n{table}"))
 }
 
-/// The machine's own, by its name: the flags are then for the targets and not for what builds them.
+/// The target triple of this machine. With a triple, the flags apply to the targets and not to build scripts.
 fn triple() -> Result<String, String> {
     let output = Command::new("rustc").arg("-vV").output().map_err(|it| format!("rustc: {it}"))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -81,12 +80,12 @@ fn build(directory: &Path, triple: &str) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err("the build failed".to_owned()) }
 }
 
-/// Runs one target and shows what libFuzzer says as it comes.
+/// Runs one target and prints libFuzzer's output as it comes.
 fn run(name: &str, longest: u32, seconds: u32, directory: &Path, triple: &str) -> Result<Outcome, String> {
     let [corpus, seeds, found] = ["corpus", "seeds", "found"].map(|it| directory.join(it));
     let (corpus, seeds) = (corpus.join(name), seeds.join(name));
-    for it in [&corpus, &seeds, &found] {
-        std::fs::create_dir_all(it).map_err(|why| format!("{}: {why}", it.display()))?;
+    for directory in [&corpus, &seeds, &found] {
+        std::fs::create_dir_all(directory).map_err(|it| format!("{}: {it}", directory.display()))?;
     }
     let mut command = Command::new(directory.join(triple).join("release").join(name));
     command.arg(&corpus).arg(&seeds).env("SYMBOLON_FUZZ_SEEDS", &seeds);
@@ -103,7 +102,7 @@ fn run(name: &str, longest: u32, seconds: u32, directory: &Path, triple: &str) -
     }
     let status = child.wait().map_err(|it| it.to_string())?;
     if !status.success() {
-        return Err(format!("{name} broke; what broke it is in {}", found.display()));
+        return Err(format!("{name} broke; the input is in {}", found.display()));
     }
     if outcome.last == 0 {
         return Err(format!("{name} counted no edges: it was built without instrumentation"));

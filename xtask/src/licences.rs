@@ -1,5 +1,5 @@
-//! Licences, sources and bans of everything the lock file brings in, by `cargo metadata`; the lists are in `deny.toml`,
-//! which `cargo deny` reads too. Advisories need a database from outside: `cargo deny` is asked where it is installed.
+//! Checks the licences, sources and bans of all packages in the lock file, with `cargo metadata`. The lists are in `deny.toml`, which
+//! `cargo deny` reads too. Advisories need an external database: `cargo deny` checks them where it is installed.
 
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -22,7 +22,7 @@ pub fn check() -> Result<String, String> {
     for package in packages {
         let name = package["name"].as_str().unwrap_or_default();
         let licence = package["license"].as_str().unwrap_or_default();
-        if !fits(licence, &allowed) {
+        if !is_allowed(licence, &allowed) {
             problems.push(format!("{name}: licence {licence:?} is not on the list of deny.toml"));
         }
         if banned.iter().any(|it| bans(it, package, &metadata)) {
@@ -40,7 +40,7 @@ pub fn check() -> Result<String, String> {
     Ok(format!("{} packages: licences, bans and sources are in order\n{}", packages.len(), advisories()?))
 }
 
-/// Does this entry of `deny` forbid the package? Either a name, or a name that only its `wrappers` may bring in.
+/// Does this entry of `deny` forbid the package? An entry is a name, or a name that only its `wrappers` may bring in.
 fn bans(entry: &toml::Value, package: &Value, metadata: &Value) -> bool {
     let name = entry.as_str().or_else(|| entry.get("name").and_then(toml::Value::as_str));
     if name != package["name"].as_str() {
@@ -49,37 +49,39 @@ fn bans(entry: &toml::Value, package: &Value, metadata: &Value) -> bool {
     let Some(wrappers) = entry.get("wrappers").and_then(toml::Value::as_array) else { return true };
     let nodes = metadata["resolve"]["nodes"].as_array().cloned().unwrap_or_default();
     let uses = |node: &Value| node["dependencies"].as_array().is_some_and(|it| it.contains(&package["id"]));
-    let named = |node: &Value| {
+    let name_of = |node: &Value| {
         let all = metadata["packages"].as_array().cloned().unwrap_or_default();
         all.iter().find(|it| it["id"] == node["id"]).and_then(|it| it["name"].as_str().map(str::to_owned)).unwrap_or_default()
     };
-    nodes.iter().filter(|it| uses(it)).any(|it| !wrappers.iter().any(|wrapper| wrapper.as_str() == Some(&named(it))))
+    let is_wrapper = |name: String| wrappers.iter().any(|it| it.as_str() == Some(&name));
+    nodes.iter().filter(|it| uses(it)).any(|it| !is_wrapper(name_of(it)))
 }
 
-/// What is known to be broken in what we use. Without the program, or without a road to its database, that is said, not hidden.
+/// Known vulnerabilities in our dependencies. The output says so if they were not checked: without the program or without its database.
 fn advisories() -> Result<String, String> {
     let installed = Command::new("cargo-deny").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if !installed.is_ok_and(|it| it.success()) {
         return Ok("advisories: NOT CHECKED, cargo-deny is not installed (cargo install cargo-deny)".to_owned());
     }
     let output = Command::new("cargo-deny").args(["check", "advisories"]).output().map_err(|it| it.to_string())?;
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     match output.status.success() {
         true => Ok("advisories: none".to_owned()),
-        false if said.contains("failed to fetch") || said.contains("failed to clone") => {
+        false if errors.contains("failed to fetch") || errors.contains("failed to clone") => {
             Ok("advisories: NOT CHECKED, the advisory database cannot be reached".to_owned())
         }
-        false => Err(said),
+        false => Err(errors),
     }
 }
 
-/// An SPDX expression of words, AND, OR, WITH and brackets: one alternative must be allowed as a whole.
-fn fits(expression: &str, allowed: &[String]) -> bool {
+/// Is one alternative of this SPDX expression allowed as a whole? The expression has words, AND, OR, WITH and brackets.
+fn is_allowed(expression: &str, allowed: &[String]) -> bool {
     let expression = expression.replace('/', " OR ");
-    // OR binds weakest; brackets in practice enclose an OR inside an AND, so all their words must be looked at.
+    let is_listed = |word: &str| allowed.iter().any(|it| it == word.trim());
+    // OR binds weakest. In practice brackets enclose an OR inside an AND, so each part of the AND is checked alone.
     if expression.contains('(') {
         let words = expression.replace(['(', ')'], " ");
-        return words.split(" AND ").all(|part| part.split(" OR ").any(|it| allowed.iter().any(|a| a == it.trim())));
+        return words.split(" AND ").all(|part| part.split(" OR ").any(is_listed));
     }
-    expression.split(" OR ").any(|part| !part.trim().is_empty() && part.split(" AND ").all(|it| allowed.iter().any(|a| a == it.trim())))
+    expression.split(" OR ").any(|part| !part.trim().is_empty() && part.split(" AND ").all(is_listed))
 }

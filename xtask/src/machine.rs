@@ -1,5 +1,5 @@
-//! What the tests need of the machine: a PostgreSQL cluster of our own for one run, in a temporary directory, on a socket, gone
-//! afterwards; Chromium; Node.js; Apache. Installed from Debian's packages where they are missing and we may.
+//! What the tests need on the machine: Chromium, Node.js, Apache, and a PostgreSQL cluster of their own. The cluster lives in a temporary
+//! directory for one run and listens on a socket. Missing programs are installed from Debian's packages where that is allowed.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -11,33 +11,33 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// For tests: in the temporary directory, without waiting for the disk.
+    /// A cluster for tests: in the temporary directory, and without waiting for the disk.
     pub fn start() -> Result<Self, String> {
         Self::start_in(&std::env::temp_dir(), false)
     }
 
-    /// For measurements: on a real disk, waiting for it.
+    /// A cluster for measurements: on a real disk, and waiting for it.
     pub fn durable() -> Result<Self, String> {
-        // The temporary directory may be memory; this one outlives a restart and is open to the user postgres.
+        // The temporary directory may be in memory. This one is on a disk and open to the user postgres.
         Self::start_in(Path::new("/var/tmp"), true)
     }
 
     fn start_in(parent: &Path, durable: bool) -> Result<Self, String> {
         let as_root = is_root();
         let binaries = match binaries() {
-            Some(it) => it,
-            None => install(as_root)?,
+            Some(directory) => directory,
+            None => install_postgres(as_root)?,
         };
         let directory = parent.join(format!("symbolon-postgres-{}", std::process::id()));
         std::fs::create_dir_all(&directory).map_err(|it| format!("{}: {it}", directory.display()))?;
         let cluster = Self { directory, binaries, as_root };
         if as_root {
             // initdb refuses to run as root.
-            done(Command::new("chown").arg("postgres").arg(&cluster.directory), "chown")?;
+            run(Command::new("chown").arg("postgres").arg(&cluster.directory), "chown")?;
         }
         let data = cluster.directory.join("data");
         println!("PostgreSQL: a private cluster in {}", cluster.directory.display());
-        done(
+        run(
             cluster.as_postgres("initdb").args(["--locale=C", "--encoding=UTF8", "--auth=trust", "--username=postgres", "-D"]).arg(&data),
             "initdb",
         )?;
@@ -47,7 +47,7 @@ impl Cluster {
             if durable { "on" } else { "off" }
         );
         let log = cluster.directory.join("log");
-        done(cluster.as_postgres("pg_ctl").arg("-D").arg(&data).arg("-l").arg(&log).args(["-o", &options, "-w", "start"]), "pg_ctl start")?;
+        run(cluster.as_postgres("pg_ctl").arg("-D").arg(&data).arg("-l").arg(&log).args(["-o", &options, "-w", "start"]), "pg_ctl start")?;
         Ok(cluster)
     }
 
@@ -75,7 +75,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Where the server's programs are: Debian keeps them by version.
+/// The directory of PostgreSQL's programs. Debian has one for each version.
 fn binaries() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|it| it.path().join("bin"));
     let others = ["/usr/local/bin", "/usr/bin", "/usr/local/pgsql/bin", "/opt/homebrew/bin"].map(PathBuf::from);
@@ -88,8 +88,8 @@ fn is_root() -> bool {
 
 const APACHE: &[&str] = &["apache2-bin", "libapache2-mod-auth-openidc", "libapache2-mod-oauth2"];
 
-/// What the tests use beside PostgreSQL: a command or a file that proves it, and Debian's packages for it. Apache comes without its
-/// package `apache2`, which would bring a service that runs.
+/// The programs that the tests need beside PostgreSQL: a command or a file that shows that one is there, and its Debian packages. Apache's
+/// package `apache2` is left out, because it would start a service.
 const PROGRAMS: [(&str, &[&str]); 5] = [
     ("chromedriver", &["chromium", "chromium-driver"]),
     ("npm", &["nodejs", "npm"]),
@@ -100,34 +100,37 @@ const PROGRAMS: [(&str, &[&str]); 5] = [
 
 /// Installs what is missing, or says what to install.
 pub fn programs() -> Result<(), String> {
-    for (proof, debian) in PROGRAMS {
-        let there = if proof.starts_with('/') { Path::new(proof).exists() } else { Command::new(proof).arg("--version").output().is_ok() };
-        if there {
+    for (program, debian) in PROGRAMS {
+        let is_installed = match program.starts_with('/') {
+            true => Path::new(program).exists(),
+            false => Command::new(program).arg("--version").output().is_ok(),
+        };
+        if is_installed {
             continue;
         }
         if !is_root() || !Path::new("/usr/bin/apt-get").exists() {
-            return Err(format!("{proof} is missing. Install it (Debian: apt-get install {}) and run this again", debian.join(" ")));
+            return Err(format!("{program} is missing. Install it (Debian: apt-get install {}) and run this again", debian.join(" ")));
         }
-        packages(debian)?;
+        install_packages(debian)?;
     }
     Ok(())
 }
 
-fn packages(names: &[&str]) -> Result<(), String> {
+fn install_packages(names: &[&str]) -> Result<(), String> {
     println!("Installing Debian's packages {}", names.join(", "));
-    done(Command::new("apt-get").args(["update", "-q"]), "apt-get update")?;
-    done(Command::new("apt-get").args(["install", "-y", "-q"]).args(names).env("DEBIAN_FRONTEND", "noninteractive"), "apt-get install")
+    run(Command::new("apt-get").args(["update", "-q"]), "apt-get update")?;
+    run(Command::new("apt-get").args(["install", "-y", "-q"]).args(names).env("DEBIAN_FRONTEND", "noninteractive"), "apt-get install")
 }
 
-fn install(as_root: bool) -> Result<PathBuf, String> {
+fn install_postgres(as_root: bool) -> Result<PathBuf, String> {
     if !as_root || !Path::new("/usr/bin/apt-get").exists() {
         return Err("it is not installed. Install PostgreSQL 15 or later (Debian: apt-get install postgresql; macOS: brew install postgresql) and run this again".to_owned());
     }
-    packages(&["postgresql"])?;
+    install_packages(&["postgresql"])?;
     binaries().ok_or_else(|| "the package was installed but initdb is not where Debian keeps it".to_owned())
 }
 
-fn done(command: &mut Command, what: &str) -> Result<(), String> {
+fn run(command: &mut Command, what: &str) -> Result<(), String> {
     let output = command.stdin(Stdio::null()).output().map_err(|it| format!("{what}: {it}"))?;
     if output.status.success() {
         return Ok(());

@@ -1,5 +1,5 @@
-//! The project's own commands: `cargo xtask test` runs everything a change must pass, and installs what it needs;
-//! `cargo xtask bench` measures.
+//! The project's own commands. `cargo xtask test` runs everything that a change must pass, and installs what it needs. `cargo xtask bench`
+//! measures.
 
 mod bench;
 mod fuzz;
@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-/// What a step came to: how many tests passed and failed, if it counts any.
+/// The result of a step: how many tests passed and failed, if it counts them.
 #[derive(Default, Clone, Copy)]
 struct Count {
     passed: u64,
@@ -18,19 +18,19 @@ struct Count {
 }
 
 fn main() -> ExitCode {
-    let word = std::env::args().nth(1).unwrap_or_default();
-    match word.as_str() {
+    let command = std::env::args().nth(1).unwrap_or_default();
+    match command.as_str() {
         "test" => test(),
-        "bench" => end(bench::bench()),
-        "fuzz" => end(fuzz::fuzz()),
-        "simulate" => end(simulate()),
-        "licences" => end(licences::check()),
-        "docs" => end(docs()),
+        "bench" => report(bench::bench()),
+        "fuzz" => report(fuzz::fuzz()),
+        "simulate" => report(simulate()),
+        "licences" => report(licences::check()),
+        "docs" => report(docs()),
         _ => {
             eprintln!(
                 "cargo xtask test       everything a change must pass, on both engines\n\
                  cargo xtask bench      how fast, beside the machine's limits; --seconds N, --connections N, --profile\n\
-                 cargo xtask fuzz       what strangers may send, by the million, to every parser of attest/; TARGET, --seconds N\n\
+                 cargo xtask fuzz       random input, by the million, for every parser of attest/; TARGET, --seconds N\n\
                  cargo xtask simulate   a month of a million phones on bad networks; writes docs/refresh.md and its plot\n\
                  cargo xtask licences   licences and sources of all dependencies\n\
                  cargo xtask docs       writes docs/configuration.md from the program's own sections"
@@ -40,10 +40,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn end(outcome: Result<String, String>) -> ExitCode {
+fn report(outcome: Result<String, String>) -> ExitCode {
     match outcome {
-        Ok(said) => {
-            println!("{said}");
+        Ok(text) => {
+            println!("{text}");
             ExitCode::SUCCESS
         }
         Err(why) => {
@@ -53,7 +53,7 @@ fn end(outcome: Result<String, String>) -> ExitCode {
     }
 }
 
-/// Who is logged out although nobody stole anything. The tables of docs/refresh.md are replaced.
+/// Simulates how often people are signed out although nobody stole anything. Replaces the tables of docs/refresh.md.
 fn simulate() -> Result<String, String> {
     const REPORT: &str = "docs/refresh.md";
     let words = ["run", "--release", "--quiet", "--package", "symbolon", "--example", "simulate", "--", "1000000", "docs/refresh.svg"];
@@ -102,7 +102,7 @@ fn test() -> ExitCode {
         return ExitCode::FAILURE;
     }
     let cluster = match machine::Cluster::start() {
-        Ok(it) => it,
+        Ok(cluster) => cluster,
         Err(why) => {
             eprintln!("PostgreSQL: {why}");
             return ExitCode::FAILURE;
@@ -130,7 +130,7 @@ fn test() -> ExitCode {
             }),
         ),
         ("demo", Box::new(|| run(cargo(&["run", "--quiet", "--package", "symbolon-demo", "--", "--once"])))),
-        ("strangers", Box::new(strangers)),
+        ("interop", Box::new(interop)),
     ];
     let mut table = Vec::new();
     let mut all = Count::default();
@@ -153,25 +153,25 @@ fn test() -> ExitCode {
         }
     }
     drop(cluster);
-    summary(&table, started.elapsed());
+    print_summary(&table, started.elapsed());
     println!("{} passed, {} failed", all.passed, all.failed);
     if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Software we did not write, unchanged, against the server that the step of all tests has built.
-fn strangers() -> Result<Count, String> {
+/// Runs software that we did not write, unchanged, against the server that the tests' step has built.
+fn interop() -> Result<Count, String> {
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let server = std::path::absolute(format!("{target}/debug/symbolon")).map_err(|it| it.to_string())?;
     let npm = |words: &[&str]| {
         let mut command = Command::new("npm");
-        command.args(words).current_dir("strangers").env("SYMBOLON", &server);
+        command.args(words).current_dir("interop").env("SYMBOLON", &server);
         command
     };
     run(npm(&["ci", "--no-progress"]))?;
     run(npm(&["test"]))
 }
 
-fn summary(table: &[(&str, String, Duration)], total: Duration) {
+fn print_summary(table: &[(&str, String, Duration)], total: Duration) {
     println!("\n{:<34} {:>7}  OUTCOME", "STEP", "SECONDS");
     for (name, outcome, took) in table {
         println!("{name:<34} {:>7.1}  {outcome}", took.as_secs_f64());
@@ -179,7 +179,7 @@ fn summary(table: &[(&str, String, Duration)], total: Duration) {
     println!("{:<34} {:>7.1}\n", "all", total.as_secs_f64());
 }
 
-/// Runs a command, shows its output as it comes, and adds up the test counts it prints.
+/// Runs a command, prints its output as it comes, and adds up the test counts in it.
 fn run(mut command: Command) -> Result<Count, String> {
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().map_err(|it| format!("cannot start: {it}"))?;
     let mut count = Count::default();
@@ -187,12 +187,12 @@ fn run(mut command: Command) -> Result<Count, String> {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
             println!("{line}");
             if let Some(rest) = line.trim().strip_prefix("test result: ") {
-                count.passed += before(rest, " passed");
-                count.failed += before(rest, " failed");
+                count.passed += number_before(rest, " passed");
+                count.failed += number_before(rest, " failed");
             }
-            // Node.js says it in two lines.
-            count.passed += after(&line, "ℹ pass ");
-            count.failed += after(&line, "ℹ fail ");
+            // Node.js prints the counts in two lines.
+            count.passed += number_after(&line, "ℹ pass ");
+            count.failed += number_after(&line, "ℹ fail ");
         }
     }
     let status = child.wait().map_err(|it| it.to_string())?;
@@ -202,12 +202,12 @@ fn run(mut command: Command) -> Result<Count, String> {
     Ok(count)
 }
 
-/// The number that stands before a word.
-fn before(line: &str, word: &str) -> u64 {
+/// The number before a word.
+fn number_before(line: &str, word: &str) -> u64 {
     line.split(word).next().and_then(|it| it.rsplit(' ').next()).and_then(|it| it.parse().ok()).unwrap_or(0)
 }
 
-/// The number that follows on a line that begins so.
-fn after(line: &str, beginning: &str) -> u64 {
+/// The number on a line behind this beginning.
+fn number_after(line: &str, beginning: &str) -> u64 {
     line.strip_prefix(beginning).and_then(|it| it.trim().parse().ok()).unwrap_or(0)
 }

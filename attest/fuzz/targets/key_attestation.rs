@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use symbolon_attest::key_attestation::{App, BIOMETRIC, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Person, Status, judge};
+use symbolon_attest::key_attestation::{App, BIOMETRIC, BootState, Expected, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Person, Policy, Status, judge};
 
 fuzz_target!(init: symbolon_attest_fuzz::seeds("key_attestation"), |bytes: &[u8]| {
     let expected = Expected {
@@ -16,12 +16,9 @@ fuzz_target!(init: symbolon_attest_fuzz::seeds("key_attestation"), |bytes: &[u8]
             serial.starts_with('7').then_some(Status::Revoked)
         },
         own_boot_keys: &[[7; 32]],
-        least_level: Level::TrustedEnvironment,
         sign_only: true,
         strict: true,
-        person: Some(Person { ways: BIOMETRIC, for_s: 30 }),
-        remotely_provisioned: false,
-        least_patch: Some(202_001),
+        policy: Policy { person: Some(Person { ways: BIOMETRIC, for_s: 30 }), least_patch: Some(202_001), ..Policy::ANY },
     };
     let Some((mode, rest)) = bytes.split_first() else { return };
     let leaf = symbolon_attest_fuzz::certificate(&[0x2b, 6, 1, 4, 1, 0xd6, 0x79, 2, 1, 0x11], rest);

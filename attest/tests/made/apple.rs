@@ -2,11 +2,11 @@
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+use data_encoding::{BASE64_NOPAD, HEXLOWER};
 use minicbor::Encoder;
 use rcgen::{BasicConstraints, CertificateParams, CustomExtension, DnType, IsCa, Issuer, KeyPair};
 use symbolon_attest::Unreadable;
 use symbolon_attest::app_attest::{Build, Expected, attestation};
-use symbolon_oauth::base64url;
 use symbolon_oauth::digest::sha256;
 
 /// A device of our own making, under a root of its own.
@@ -53,10 +53,10 @@ pub const PHONE: &str = "30430c023131303d300a0c036f6b64a1030101ff30090c026f61a10
 /// As Apple's guide says that a Mac with System Integrity Protection and Full Security says it.
 pub const MAC: &str = "MEAMAjExMDowCQwCb2uhAwEB/zAJDAJvYaEDAQH/MAsMBG9kZWyhAwEB/zAVDARvc2duoAYMBHJzZWMwBaYDAgEB";
 
-pub fn access(it: &str) -> Vec<u8> {
-    let value = match it {
-        PHONE => (0..it.len() / 2).map(|at| u8::from_str_radix(&it[2 * at..2 * at + 2], 16).unwrap()).collect(),
-        it => base64url::decode(&it.replace('+', "-").replace('/', "_")).unwrap(),
+pub fn access(text: &str) -> Vec<u8> {
+    let value = match text {
+        PHONE => HEXLOWER.decode(PHONE.as_bytes()).unwrap(),
+        other => BASE64_NOPAD.decode(other.as_bytes()).unwrap(),
     };
     let length = value.len() as u8;
     [&[0x30, length + 4, 0xa3, length + 2, 0x04, length][..], &value].concat()
@@ -77,12 +77,12 @@ impl Device {
             CustomExtension::from_oid_content(&[1, 2, 840, 113_635, 100, 8, 2], value)
         };
         let params = |name: &str, ca: bool| {
-            let mut it = CertificateParams::default();
-            it.distinguished_name.push(DnType::CommonName, name);
+            let mut certificate = CertificateParams::default();
+            certificate.distinguished_name.push(DnType::CommonName, name);
             if ca {
-                it.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+                certificate.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
             }
-            it
+            certificate
         };
         let root = params("root", true).self_signed(&keys[0]).unwrap();
         let mut middle = params("middle", true);
@@ -124,7 +124,12 @@ impl Device {
     }
 
     pub fn assert(&self, hash: &[u8], counter: u32) -> Vec<u8> {
-        let data = [&sha256(APP.as_bytes())[..], &[0x40], &counter.to_be_bytes()].concat();
+        self.assert_with(hash, counter, b"")
+    }
+
+    /// The same with these bytes behind the authenticator data, which are signed as well.
+    pub fn assert_with(&self, hash: &[u8], counter: u32, behind: &[u8]) -> Vec<u8> {
+        let data = [&sha256(APP.as_bytes())[..], &[0x40], &counter.to_be_bytes(), behind].concat();
         let nonce = sha256(&[data.as_slice(), hash].concat());
         let signature = self.signer.sign(&SystemRandom::new(), &nonce).unwrap();
         let mut out = Encoder::new(Vec::new());

@@ -1,4 +1,4 @@
-//! A session is never lost to a bad network, a locked phone or a crash; and it does end when the server says so.
+//! A bad network, a locked phone or a crash never ends a session. It does end when the server says so.
 
 use crate::world::{ISSUER, LEDGER, Luck, ORDERS, World, session};
 use serde_json::{Value, json};
@@ -14,170 +14,170 @@ fn asks(client: &Client, resource: &'static str) -> JoinHandle<Result<Access, Tr
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn many_callers_with_one_need_share_one_refresh() {
-    let it = World::signed_in();
-    let all: Vec<_> = (0..50).map(|_| asks(&it.client, ORDERS)).collect();
+async fn many_callers_that_need_one_token_share_one_refresh() {
+    let world = World::signed_in();
+    let all: Vec<_> = (0..50).map(|_| asks(&world.client, ORDERS)).collect();
     let mut tokens = Vec::new();
     for one in all {
         tokens.push(one.await.unwrap().unwrap().token);
     }
-    assert_eq!(it.server.count("/token"), 2, "one to learn the nonce, one with it");
+    assert_eq!(world.server.count("/token"), 2, "one to learn the nonce, one with it");
     assert!(tokens.iter().all(|it| *it == tokens[0]));
-    assert_eq!(it.stored().as_deref(), Some("sr-2"));
+    assert_eq!(world.stored().as_deref(), Some("sr-2"));
 }
 
 #[tokio::test]
 async fn a_failure_is_shared_as_well() {
-    let it = World::signed_in();
-    it.client.access_token(LEDGER).await.unwrap();
-    let before = it.server.count("/token");
-    it.server.next("/token", Luck::Answer(503, &[], Value::Null));
-    let all: Vec<_> = (0..20).map(|_| asks(&it.client, ORDERS)).collect();
+    let world = World::signed_in();
+    world.client.access_token(LEDGER).await.unwrap();
+    let before = world.server.count("/token");
+    world.server.next("/token", Luck::Answer(503, &[], Value::Null));
+    let all: Vec<_> = (0..20).map(|_| asks(&world.client, ORDERS)).collect();
     for one in all {
         assert!(matches!(one.await.unwrap(), Err(Trouble::Later { .. })));
     }
-    assert_eq!(it.server.count("/token") - before, 1);
+    assert_eq!(world.server.count("/token") - before, 1);
 }
 
 #[tokio::test]
 async fn several_apis_refresh_at_once_with_one_token_and_the_next_round_waits_for_them() {
-    let it = World::signed_in();
-    it.client.access_token(ORDERS).await.unwrap();
-    it.later(3600);
-    // The server answers neither before both are there: in turn, they would wait for ever.
-    *it.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
-    let (orders, ledger) = (asks(&it.client, ORDERS), asks(&it.client, LEDGER));
+    let world = World::signed_in();
+    world.client.access_token(ORDERS).await.unwrap();
+    world.advance_clock(3600);
+    // The server answers when both requests are there: one after the other, they would wait for ever.
+    *world.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
+    let (orders, ledger) = (asks(&world.client, ORDERS), asks(&world.client, LEDGER));
     let both = async { (orders.await.unwrap().unwrap(), ledger.await.unwrap().unwrap()) };
     tokio::time::timeout(std::time::Duration::from_secs(10), both).await.expect("two refreshes run side by side");
-    *it.server.crowd.lock().unwrap() = None;
-    let sent: Vec<String> = it.server.seen.lock().unwrap().iter().rev().take(2).map(|it| it.form["refresh_token"].clone()).collect();
+    *world.server.crowd.lock().unwrap() = None;
+    let sent: Vec<String> = world.server.seen.lock().unwrap().iter().rev().take(2).map(|it| it.form["refresh_token"].clone()).collect();
     assert_eq!(sent, ["sr-2", "sr-2"]);
-    assert_eq!(it.stored().as_deref(), Some("sr-3"));
+    assert_eq!(world.stored().as_deref(), Some("sr-3"));
 }
 
 #[tokio::test]
 async fn a_newer_token_never_overtakes_an_older_one() {
-    let it = World::signed_in();
-    it.client.access_token(ORDERS).await.unwrap();
-    it.later(3600);
+    let world = World::signed_in();
+    world.client.access_token(ORDERS).await.unwrap();
+    world.advance_clock(3600);
     let crowd = Arc::new(tokio::sync::Barrier::new(2));
-    *it.server.crowd.lock().unwrap() = Some(crowd.clone());
-    let slow = asks(&it.client, LEDGER);
+    *world.server.crowd.lock().unwrap() = Some(crowd.clone());
+    let slow = asks(&world.client, LEDGER);
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    *it.server.crowd.lock().unwrap() = None;
-    it.client.access_token(ORDERS).await.unwrap();
-    assert_eq!(it.stored().as_deref(), Some("sr-3"));
-    // The request with sr-2 is still on its way: nothing is sent with sr-3 before it has landed.
-    let next = asks(&it.client, "another");
+    *world.server.crowd.lock().unwrap() = None;
+    world.client.access_token(ORDERS).await.unwrap();
+    assert_eq!(world.stored().as_deref(), Some("sr-3"));
+    // The request with sr-2 is still in flight: nothing is sent with sr-3 before it has ended.
+    let next = asks(&world.client, "another");
     tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     let sent =
-        |it: &World| it.server.seen.lock().unwrap().iter().filter_map(|it| it.form.get("refresh_token").cloned()).collect::<Vec<_>>();
-    assert!(!sent(&it).contains(&"sr-3".to_owned()));
+        |world: &World| world.server.seen.lock().unwrap().iter().filter_map(|it| it.form.get("refresh_token").cloned()).collect::<Vec<_>>();
+    assert!(!sent(&world).contains(&"sr-3".to_owned()));
     crowd.wait().await;
     slow.await.unwrap().unwrap();
     next.await.unwrap().unwrap();
-    assert_eq!(sent(&it).last().unwrap(), "sr-3");
+    assert_eq!(sent(&world).last().unwrap(), "sr-3");
 }
 
 #[tokio::test]
 async fn a_lost_answer_is_asked_for_again_with_the_same_token_and_a_new_proof() {
     for luck in [Luck::LoseAnswer, Luck::LoseRequest] {
-        let it = World::signed_in();
-        it.client.access_token(LEDGER).await.unwrap();
-        it.later(3600);
-        it.server.next("/token", luck);
-        it.client.access_token(LEDGER).await.unwrap();
-        let seen = it.server.seen.lock().unwrap().clone();
-        let newest: Vec<_> = seen.iter().filter(|it| it.form.get("refresh_token").is_some_and(|it| it == "sr-2")).collect();
+        let world = World::signed_in();
+        world.client.access_token(LEDGER).await.unwrap();
+        world.advance_clock(3600);
+        world.server.next("/token", luck);
+        world.client.access_token(LEDGER).await.unwrap();
+        let seen = world.server.seen.lock().unwrap().clone();
+        let newest: Vec<_> = seen.iter().filter(|it| it.form.get("refresh_token").map(String::as_str) == Some("sr-2")).collect();
         assert!(newest.windows(2).all(|it| it[0].proof["jti"] != it[1].proof["jti"]));
-        assert_eq!(it.stored().as_deref(), Some("sr-3"));
+        assert_eq!(world.stored().as_deref(), Some("sr-3"));
     }
 }
 
 #[tokio::test]
 async fn a_long_tunnel_means_later_and_never_signed_out() {
-    let it = World::signed_in();
+    let world = World::signed_in();
     for _ in 0..10 {
-        it.server.next("/token", Luck::LoseAnswer);
-        it.server.next("/token", Luck::LoseAnswer);
-        assert!(matches!(it.client.access_token(ORDERS).await, Err(Trouble::Later { .. })));
-        assert_eq!(it.stored().as_deref(), Some("sr-1"));
+        world.server.next("/token", Luck::LoseAnswer);
+        world.server.next("/token", Luck::LoseAnswer);
+        assert!(matches!(world.client.access_token(ORDERS).await, Err(Trouble::Later { .. })));
+        assert_eq!(world.stored().as_deref(), Some("sr-1"));
     }
-    it.client.access_token(ORDERS).await.unwrap();
-    assert_eq!(it.stored().as_deref(), Some("sr-2"));
+    world.client.access_token(ORDERS).await.unwrap();
+    assert_eq!(world.stored().as_deref(), Some("sr-2"));
 }
 
-/// The server turned the token over, and the app does not know: the process ended, or the disk was full.
+/// The server has rotated the token and the app does not know it: the process ended, or the disk was full.
 #[tokio::test]
-async fn an_answer_that_was_not_stored_was_never_got() {
-    let it = World::signed_in();
-    it.phone.storage_fails.store(true, Ordering::Relaxed);
-    assert!(matches!(it.client.access_token(ORDERS).await, Err(Trouble::Later { .. })), "its access token is not used either");
-    assert_eq!((it.stored().as_deref(), *it.server.generation.lock().unwrap()), (Some("sr-1"), 2));
-    it.phone.storage_fails.store(false, Ordering::Relaxed);
-    let it = it.restarted();
-    it.client.access_token(ORDERS).await.unwrap();
-    assert_eq!(it.stored().as_deref(), Some("sr-2"));
+async fn an_answer_that_was_not_stored_is_got_again() {
+    let world = World::signed_in();
+    world.phone.storage_fails.store(true, Ordering::Relaxed);
+    assert!(matches!(world.client.access_token(ORDERS).await, Err(Trouble::Later { .. })), "its access token is not used either");
+    assert_eq!((world.stored().as_deref(), *world.server.generation.lock().unwrap()), (Some("sr-1"), 2));
+    world.phone.storage_fails.store(false, Ordering::Relaxed);
+    let world = world.restarted();
+    world.client.access_token(ORDERS).await.unwrap();
+    assert_eq!(world.stored().as_deref(), Some("sr-2"));
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_takes_nothing_with_it() {
-    let it = World::signed_in();
-    *it.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
-    let gone = asks(&it.client, ORDERS);
+async fn a_caller_that_is_dropped_harms_no_other() {
+    let world = World::signed_in();
+    *world.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
+    let gone = asks(&world.client, ORDERS);
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     gone.abort();
     let _ = gone.await;
-    *it.server.crowd.lock().unwrap() = None;
-    it.client.access_token(ORDERS).await.unwrap();
-    assert_eq!(it.stored().as_deref(), Some("sr-2"));
+    *world.server.crowd.lock().unwrap() = None;
+    world.client.access_token(ORDERS).await.unwrap();
+    assert_eq!(world.stored().as_deref(), Some("sr-2"));
 }
 
 #[tokio::test]
 async fn a_locked_key_store_means_later_and_sends_nothing() {
-    let it = World::signed_in();
-    it.phone.is_locked.store(true, Ordering::Relaxed);
-    assert!(matches!(it.client.access_token(ORDERS).await, Err(Trouble::Later { .. })));
-    assert_eq!((it.server.count("/token"), it.stored().as_deref()), (0, Some("sr-1")));
-    it.phone.is_locked.store(false, Ordering::Relaxed);
-    it.client.access_token(ORDERS).await.unwrap();
+    let world = World::signed_in();
+    world.phone.is_locked.store(true, Ordering::Relaxed);
+    assert!(matches!(world.client.access_token(ORDERS).await, Err(Trouble::Later { .. })));
+    assert_eq!((world.server.count("/token"), world.stored().as_deref()), (0, Some("sr-1")));
+    world.phone.is_locked.store(false, Ordering::Relaxed);
+    world.client.access_token(ORDERS).await.unwrap();
 }
 
 #[tokio::test]
 async fn another_node_with_another_nonce_costs_one_more_request() {
-    let it = World::signed_in();
-    it.client.access_token(ORDERS).await.unwrap();
-    it.later(3600);
-    *it.server.nonce.lock().unwrap() = "nonce-2";
-    let before = it.server.count("/token");
-    it.client.access_token(ORDERS).await.unwrap();
-    assert_eq!(it.server.count("/token") - before, 2);
-    it.later(3600);
-    it.client.access_token(ORDERS).await.unwrap();
-    assert_eq!(it.server.count("/token") - before, 3, "the newest nonce is kept");
+    let world = World::signed_in();
+    world.client.access_token(ORDERS).await.unwrap();
+    world.advance_clock(3600);
+    *world.server.nonce.lock().unwrap() = "nonce-2";
+    let before = world.server.count("/token");
+    world.client.access_token(ORDERS).await.unwrap();
+    assert_eq!(world.server.count("/token") - before, 2);
+    world.advance_clock(3600);
+    world.client.access_token(ORDERS).await.unwrap();
+    assert_eq!(world.server.count("/token") - before, 3, "the newest nonce is kept");
 }
 
 #[tokio::test]
-async fn nonces_are_kept_by_origin_and_a_second_refusal_is_not_argued_with() {
-    let it = World::signed_in();
-    it.client.access_token(ORDERS).await.unwrap();
-    *it.server.nonce.lock().unwrap() = "nonce-of-the-api";
-    it.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
-    *it.server.nonce.lock().unwrap() = "nonce-1";
-    it.later(3600);
-    let before = it.server.count("/token");
-    it.client.access_token(ORDERS).await.unwrap();
-    assert_eq!(it.server.count("/token") - before, 1, "the API's nonce did not take the place of the server's");
-    it.later(3600);
+async fn nonces_are_kept_by_origin_and_a_second_refusal_is_final() {
+    let world = World::signed_in();
+    world.client.access_token(ORDERS).await.unwrap();
+    *world.server.nonce.lock().unwrap() = "nonce-of-the-api";
+    world.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
+    *world.server.nonce.lock().unwrap() = "nonce-1";
+    world.advance_clock(3600);
+    let before = world.server.count("/token");
+    world.client.access_token(ORDERS).await.unwrap();
+    assert_eq!(world.server.count("/token") - before, 1, "the API's nonce did not take the place of the server's");
+    world.advance_clock(3600);
     for _ in 0..2 {
-        it.server.next("/token", Luck::Answer(400, &[], json!({ "error": "use_dpop_nonce" })));
+        world.server.next("/token", Luck::Answer(400, &[], json!({ "error": "use_dpop_nonce" })));
     }
-    assert!(matches!(it.client.access_token(ORDERS).await, Err(Trouble::Later { .. })));
-    assert_eq!(it.server.count("/token") - before, 3);
+    assert!(matches!(world.client.access_token(ORDERS).await, Err(Trouble::Later { .. })));
+    assert_eq!(world.server.count("/token") - before, 3);
 }
 
 #[tokio::test]
-async fn the_servers_own_word_ends_the_session_and_nobody_elses() {
+async fn only_an_error_of_the_server_itself_ends_the_session() {
     let page: &[(&str, &str)] = &[("content-type", "text/html")];
     let others = [
         (500, json!({ "error": "invalid_grant" })),
@@ -192,202 +192,202 @@ async fn the_servers_own_word_ends_the_session_and_nobody_elses() {
         (200, json!({ "access_token": "x", "token_type": "Bearer" })),
     ];
     for (status, body) in others {
-        let it = World::signed_in();
-        it.client.access_token(LEDGER).await.unwrap();
-        it.server.next("/token", Luck::Answer(status, page, body.clone()));
-        let told = it.client.access_token(ORDERS).await.unwrap_err();
+        let world = World::signed_in();
+        world.client.access_token(LEDGER).await.unwrap();
+        world.server.next("/token", Luck::Answer(status, page, body.clone()));
+        let told = world.client.access_token(ORDERS).await.unwrap_err();
         assert!(!matches!(told, Trouble::SignedOut(_)), "{status} {body}: {told}");
-        it.later(3600);
-        it.client.access_token(ORDERS).await.unwrap();
+        world.advance_clock(3600);
+        world.client.access_token(ORDERS).await.unwrap();
     }
-    let it = World::signed_in();
-    it.server.is_over.store(true, Ordering::Relaxed);
-    assert!(matches!(it.client.access_token(ORDERS).await, Err(Trouble::SignedOut(_))));
-    assert_eq!((it.stored(), it.client.is_signed_in().await), (None, Ok(false)));
+    let world = World::signed_in();
+    world.server.session_ended.store(true, Ordering::Relaxed);
+    assert!(matches!(world.client.access_token(ORDERS).await, Err(Trouble::SignedOut(_))));
+    assert_eq!((world.stored(), world.client.is_signed_in().await), (None, Ok(false)));
 }
 
 #[tokio::test]
-async fn a_busy_server_is_left_alone_for_as_long_as_it_says() {
-    let it = World::signed_in();
-    it.client.access_token(LEDGER).await.unwrap();
-    it.server.next("/token", Luck::Answer(429, &[("Retry-After", "30")], Value::Null));
+async fn a_busy_server_gets_no_request_for_as_long_as_it_says() {
+    let world = World::signed_in();
+    world.client.access_token(LEDGER).await.unwrap();
+    world.server.next("/token", Luck::Answer(429, &[("Retry-After", "30")], Value::Null));
     let wait = |after_s| Trouble::Later { why: String::new(), after_s: Some(after_s) };
     let told = |it: Trouble| match it {
         Trouble::Later { after_s, .. } => Trouble::Later { why: String::new(), after_s },
         other => other,
     };
-    assert_eq!(told(it.client.access_token(ORDERS).await.unwrap_err()), wait(30));
-    let before = it.server.count("/token");
-    it.later(20);
-    assert_eq!(told(it.client.access_token(ORDERS).await.unwrap_err()), wait(10));
-    assert_eq!(it.server.count("/token"), before, "nothing was sent");
-    it.later(10);
-    it.client.access_token(ORDERS).await.unwrap();
-    // Without a word about the time: twice as long each time. A word of a year is not believed.
-    it.later(3600);
+    assert_eq!(told(world.client.access_token(ORDERS).await.unwrap_err()), wait(30));
+    let before = world.server.count("/token");
+    world.advance_clock(20);
+    assert_eq!(told(world.client.access_token(ORDERS).await.unwrap_err()), wait(10));
+    assert_eq!(world.server.count("/token"), before, "nothing was sent");
+    world.advance_clock(10);
+    world.client.access_token(ORDERS).await.unwrap();
+    // Without a time from the server, the app waits twice as long each time. A time of a year is not accepted.
+    world.advance_clock(3600);
     for expected in [1, 2, 4] {
-        it.server.next("/token", Luck::Answer(503, &[], Value::Null));
-        assert_eq!(told(it.client.access_token(ORDERS).await.unwrap_err()), wait(expected));
-        it.later(expected as i64);
+        world.server.next("/token", Luck::Answer(503, &[], Value::Null));
+        assert_eq!(told(world.client.access_token(ORDERS).await.unwrap_err()), wait(expected));
+        world.advance_clock(expected as i64);
     }
-    it.server.next("/token", Luck::Answer(503, &[("retry-after", "31536000")], Value::Null));
-    assert_eq!(told(it.client.access_token(ORDERS).await.unwrap_err()), wait(3600));
+    world.server.next("/token", Luck::Answer(503, &[("retry-after", "31536000")], Value::Null));
+    assert_eq!(told(world.client.access_token(ORDERS).await.unwrap_err()), wait(3600));
     // A clock that is set back does not make the wait longer.
-    it.later(-10_000_000);
-    it.client.access_token(ORDERS).await.unwrap();
+    world.advance_clock(-10_000_000);
+    world.client.access_token(ORDERS).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_token_is_used_until_shortly_before_its_end() {
-    let it = World::signed_in();
-    let first = it.client.access_token(ORDERS).await.unwrap().token;
-    it.later(569);
-    assert_eq!(it.client.access_token(ORDERS).await.unwrap().token, first);
-    it.later(1);
-    assert_ne!(it.client.access_token(ORDERS).await.unwrap().token, first);
+    let world = World::signed_in();
+    let first = world.client.access_token(ORDERS).await.unwrap().token;
+    world.advance_clock(569);
+    assert_eq!(world.client.access_token(ORDERS).await.unwrap().token, first);
+    world.advance_clock(1);
+    assert_ne!(world.client.access_token(ORDERS).await.unwrap().token, first);
 }
 
 #[tokio::test]
 async fn an_api_that_calls_the_token_invalid_gets_a_new_one_once() {
     let invalid: &[(&str, &str)] = &[("WWW-Authenticate", "Bearer"), ("WWW-Authenticate", r#"DPoP error="invalid_token", algs="ES256""#)];
-    let it = World::signed_in();
-    let first = it.client.access_token(ORDERS).await.unwrap().token;
-    it.server.next("/1", Luck::Answer(401, invalid, Value::Null));
-    let called = it.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
-    assert!(matches!(called, Called::Answer(it) if it.status == 200));
-    let last = it.server.last("/1");
-    let second = it.client.access_token(ORDERS).await.unwrap().token;
+    let world = World::signed_in();
+    let first = world.client.access_token(ORDERS).await.unwrap().token;
+    world.server.next("/1", Luck::Answer(401, invalid, Value::Null));
+    let called = world.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
+    assert!(matches!(called, Called::Answer(answer) if answer.status == 200));
+    let last = world.server.last("/1");
+    let second = world.client.access_token(ORDERS).await.unwrap().token;
     assert_ne!(first, second);
     assert_eq!(last.headers["authorization"], format!("DPoP {second}"));
-    let before = it.server.count("/1");
+    let before = world.server.count("/1");
     for _ in 0..2 {
-        it.server.next("/1", Luck::Answer(401, invalid, Value::Null));
+        world.server.next("/1", Luck::Answer(401, invalid, Value::Null));
     }
-    let called = it.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
-    assert!(matches!(called, Called::Answer(it) if it.status == 401), "the app sees it; nobody is signed out");
-    assert_eq!(it.server.count("/1") - before, 2);
-    assert!(it.stored().is_some());
+    let called = world.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
+    assert!(matches!(called, Called::Answer(answer) if answer.status == 401), "the app sees it; nobody is signed out");
+    assert_eq!(world.server.count("/1") - before, 2);
+    assert!(world.stored().is_some());
 }
 
 #[tokio::test]
 async fn a_lost_answer_of_an_api_is_asked_for_again_only_where_that_does_no_harm() {
-    let it = World::signed_in();
-    it.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
-    let before = it.server.count("/1");
-    it.server.next("/1", Luck::LoseAnswer);
-    it.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
-    assert_eq!(it.server.count("/1") - before, 2);
-    it.server.next("/1", Luck::LoseAnswer);
+    let world = World::signed_in();
+    world.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
+    let before = world.server.count("/1");
+    world.server.next("/1", Luck::LoseAnswer);
+    world.client.call(ORDERS, Request::get(&format!("{ORDERS}/1"))).await.unwrap();
+    assert_eq!(world.server.count("/1") - before, 2);
+    world.server.next("/1", Luck::LoseAnswer);
     let pay = Request::post(&format!("{ORDERS}/1"), "application/json", Vec::new());
-    assert!(matches!(it.client.call(ORDERS, pay).await, Err(Trouble::Later { .. })));
-    assert_eq!(it.server.count("/1") - before, 3);
-    let plain = it.client.call(ORDERS, Request::get("http://api.example.com/1")).await;
+    assert!(matches!(world.client.call(ORDERS, pay).await, Err(Trouble::Later { .. })));
+    assert_eq!(world.server.count("/1") - before, 3);
+    let plain = world.client.call(ORDERS, Request::get("http://api.example.com/1")).await;
     assert!(matches!(plain, Err(Trouble::Wrong(_))), "a token never travels in the clear");
-    assert_eq!(it.server.count("/1") - before, 3);
+    assert_eq!(world.server.count("/1") - before, 3);
 }
 
 #[tokio::test]
-async fn a_better_sign_in_is_told_as_such() {
-    let it = World::signed_in();
+async fn a_call_that_needs_a_stronger_sign_in_says_so() {
+    let world = World::signed_in();
     let challenge = r#"DPoP error="insufficient_user_authentication", acr_values="urn:strong urn:more", max_age="60""#;
-    it.client.access_token(ORDERS).await.unwrap();
-    it.server.next("/refund", Luck::Answer(401, Box::leak(Box::new([("www-authenticate", challenge)])), Value::Null));
-    let called = it.client.call(ORDERS, Request::get(&format!("{ORDERS}/refund"))).await.unwrap();
+    world.client.access_token(ORDERS).await.unwrap();
+    world.server.next("/refund", Luck::Answer(401, Box::leak(Box::new([("www-authenticate", challenge)])), Value::Null));
+    let called = world.client.call(ORDERS, Request::get(&format!("{ORDERS}/refund"))).await.unwrap();
     let Called::StepUp(step_up) = called else { panic!("{called:?}") };
     let expected = StepUp { acr_values: Some("urn:strong urn:more".to_owned()), max_age: Some("60".to_owned()), scope: None };
     assert_eq!(step_up, expected);
 }
 
 #[tokio::test]
-async fn another_process_of_the_app_may_have_gone_on() {
-    let it = World::signed_in();
-    let other = it.restarted();
-    it.client.access_token(ORDERS).await.unwrap();
+async fn another_process_of_the_app_may_have_refreshed() {
+    let world = World::signed_in();
+    let other = world.restarted();
+    world.client.access_token(ORDERS).await.unwrap();
     other.client.access_token(ORDERS).await.unwrap();
-    assert_eq!(it.stored().as_deref(), Some("sr-3"), "the second started from what the first had stored");
-    // It went on twice while our request was on its way: ours is refused, and the newer one is used.
-    it.later(3600);
-    let kept = it.phone.clone();
-    *it.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
-    let slow = asks(&it.client, ORDERS);
+    assert_eq!(world.stored().as_deref(), Some("sr-3"), "the second started from what the first had stored");
+    // It refreshed twice while our request was in flight. Ours is refused, and the newer token is used.
+    world.advance_clock(3600);
+    let kept = world.phone.clone();
+    *world.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
+    let slow = asks(&world.client, ORDERS);
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     kept.kept.lock().unwrap().insert("session".to_owned(), session("sr-5"));
-    *it.server.generation.lock().unwrap() = 5;
-    let crowd = it.server.crowd.lock().unwrap().take().unwrap();
+    *world.server.generation.lock().unwrap() = 5;
+    let crowd = world.server.crowd.lock().unwrap().take().unwrap();
     crowd.wait().await;
     slow.await.unwrap().unwrap();
-    assert_eq!(it.stored().as_deref(), Some("sr-6"));
+    assert_eq!(world.stored().as_deref(), Some("sr-6"));
 }
 
 #[tokio::test]
 async fn a_session_of_another_server_is_not_used_with_this_one() {
-    let it = World::signed_in();
+    let world = World::signed_in();
     let foreign = session("sr-1").replace(ISSUER, "https://other.example.com");
-    it.phone.kept.lock().unwrap().insert("session".to_owned(), foreign);
-    assert!(matches!(it.client.access_token(ORDERS).await, Err(Trouble::SignedOut(_))));
-    assert_eq!(it.server.count("/token"), 0);
+    world.phone.kept.lock().unwrap().insert("session".to_owned(), foreign);
+    assert!(matches!(world.client.access_token(ORDERS).await, Err(Trouble::SignedOut(_))));
+    assert_eq!(world.server.count("/token"), 0);
 }
 
 #[tokio::test]
-async fn signing_out_holds_on_the_device_at_once_and_reaches_the_server_when_it_can() {
-    let it = World::signed_in();
-    it.client.access_token(ORDERS).await.unwrap();
-    it.server.next("/revoke", Luck::LoseRequest);
-    it.server.next("/revoke", Luck::LoseRequest);
-    it.client.sign_out().await.unwrap();
-    assert!(matches!(it.client.access_token(ORDERS).await, Err(Trouble::SignedOut(_))));
-    assert_eq!(it.server.count("/revoke"), 0);
-    it.client.begin(&symbolon_client::SignIn::new("orders")).await.unwrap();
-    assert_eq!(it.server.last("/revoke").form["token"], "sr-2");
-    it.client.begin(&symbolon_client::SignIn::new("orders")).await.unwrap();
-    assert_eq!(it.server.count("/revoke"), 1);
+async fn signing_out_works_on_the_device_at_once_and_reaches_the_server_later() {
+    let world = World::signed_in();
+    world.client.access_token(ORDERS).await.unwrap();
+    world.server.next("/revoke", Luck::LoseRequest);
+    world.server.next("/revoke", Luck::LoseRequest);
+    world.client.sign_out().await.unwrap();
+    assert!(matches!(world.client.access_token(ORDERS).await, Err(Trouble::SignedOut(_))));
+    assert_eq!(world.server.count("/revoke"), 0);
+    world.client.begin(&symbolon_client::SignIn::new("orders")).await.unwrap();
+    assert_eq!(world.server.last("/revoke").form["token"], "sr-2");
+    world.client.begin(&symbolon_client::SignIn::new("orders")).await.unwrap();
+    assert_eq!(world.server.count("/revoke"), 1);
 }
 
 #[tokio::test]
-async fn an_answer_that_comes_after_the_sign_out_brings_nobody_back() {
-    let it = World::signed_in();
-    *it.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
-    let slow = asks(&it.client, ORDERS);
+async fn an_answer_after_the_sign_out_restores_no_session() {
+    let world = World::signed_in();
+    *world.server.crowd.lock().unwrap() = Some(Arc::new(tokio::sync::Barrier::new(2)));
+    let slow = asks(&world.client, ORDERS);
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    it.client.sign_out().await.unwrap();
-    let crowd = it.server.crowd.lock().unwrap().take().unwrap();
+    world.client.sign_out().await.unwrap();
+    let crowd = world.server.crowd.lock().unwrap().take().unwrap();
     crowd.wait().await;
     assert!(matches!(slow.await.unwrap(), Err(Trouble::SignedOut(_))));
-    assert_eq!(it.stored(), None);
+    assert_eq!(world.stored(), None);
 }
 
 #[tokio::test]
 async fn a_stale_attestation_is_renewed_for_the_same_key_and_the_request_repeated() {
-    let it = World::signed_in().attested();
-    it.client.access_token(ORDERS).await.unwrap();
-    assert_eq!(it.server.last("/token").headers["oauth-client-attestation"], "attested-1");
-    it.later(600);
-    *it.server.wants_attestation.lock().unwrap() = Some("attested-2".to_owned());
-    it.client.access_token(ORDERS).await.unwrap();
-    let last = it.server.last("/token");
+    let world = World::signed_in().attested();
+    world.client.access_token(ORDERS).await.unwrap();
+    assert_eq!(world.server.last("/token").headers["oauth-client-attestation"], "attested-1");
+    world.advance_clock(600);
+    *world.server.wants_attestation.lock().unwrap() = Some("attested-2".to_owned());
+    world.client.access_token(ORDERS).await.unwrap();
+    let last = world.server.last("/token");
     assert_eq!((last.headers["oauth-client-attestation"].as_str(), last.form["refresh_token"].as_str()), ("attested-2", "sr-2"));
-    // An old one is renewed without being told, and by a new process from what is stored.
-    *it.server.wants_attestation.lock().unwrap() = None;
-    it.later(7200);
-    it.restarted().client.access_token(ORDERS).await.unwrap();
-    assert_eq!(*it.phone.renewals.lock().unwrap(), [false, true, true]);
-    // A renewal's challenge is asked for with the key, the first one without.
-    let seen = it.server.seen.lock().unwrap().clone();
+    // The app renews an old attestation by itself. A new process does so from the stored one.
+    *world.server.wants_attestation.lock().unwrap() = None;
+    world.advance_clock(7200);
+    world.restarted().client.access_token(ORDERS).await.unwrap();
+    assert_eq!(*world.phone.renewals.lock().unwrap(), [false, true, true]);
+    // The challenge of a renewal is asked for with the key, and the first one without it.
+    let seen = world.server.seen.lock().unwrap().clone();
     let proved = seen.iter().filter(|it| it.path.ends_with("/attest/challenge")).map(|it| it.proof.is_object());
     assert_eq!(proved.collect::<Vec<_>>(), [false, true, true]);
     // A server that no longer knows the key gets the first evidence again.
-    it.later(7200);
-    it.server.next("/attest", Luck::Answer(400, &[], json!({ "error": "invalid_client_attestation" })));
-    it.client.access_token(ORDERS).await.unwrap();
-    assert_eq!(it.phone.renewals.lock().unwrap()[3..], [true, false]);
+    world.advance_clock(7200);
+    world.server.next("/attest", Luck::Answer(400, &[], json!({ "error": "invalid_client_attestation" })));
+    world.client.access_token(ORDERS).await.unwrap();
+    assert_eq!(world.phone.renewals.lock().unwrap()[3..], [true, false]);
 }
 
 #[tokio::test]
-async fn attesting_is_done_by_one_for_all() {
-    let it = World::signed_in().attested();
-    let all: Vec<_> = [ORDERS, LEDGER, "a", "b"].into_iter().map(|resource| asks(&it.client, resource)).collect();
+async fn one_caller_attests_for_all() {
+    let world = World::signed_in().attested();
+    let all: Vec<_> = [ORDERS, LEDGER, "a", "b"].into_iter().map(|resource| asks(&world.client, resource)).collect();
     for one in all {
         one.await.unwrap().unwrap();
     }
-    assert_eq!(it.phone.renewals.lock().unwrap().len(), 1);
+    assert_eq!(world.phone.renewals.lock().unwrap().len(), 1);
 }

@@ -1,4 +1,4 @@
-//! A phone of fakes, and a server of forty lines that keeps the promises of docs/refresh.md: a successor is a function of its token.
+//! A phone made of fakes, and a fake server. The server keeps the rule of docs/refresh.md: a successor is a function of its token.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -15,12 +15,12 @@ pub const BACK: &str = "com.example.shop:/callback";
 pub const ORDERS: &str = "https://api.example.com/orders";
 pub const LEDGER: &str = "https://api.example.com/ledger";
 
-/// What happens to the next request to a path, once.
+/// What happens to the next request to a path.
 #[derive(Clone, Debug)]
 pub enum Luck {
     /// It never arrives.
     LoseRequest,
-    /// It arrives, and its answer does not.
+    /// It arrives, and its answer is lost.
     LoseAnswer,
     Answer(u16, &'static [(&'static str, &'static str)], Value),
 }
@@ -41,7 +41,7 @@ pub struct Server {
     pub generation: Mutex<u64>,
     pub nonce: Mutex<&'static str>,
     pub metadata: Mutex<Value>,
-    pub is_over: AtomicBool,
+    pub session_ended: AtomicBool,
     pub wants_attestation: Mutex<Option<String>>,
     /// The token endpoint waits until this many requests are there.
     pub crowd: Mutex<Option<Arc<tokio::sync::Barrier>>>,
@@ -62,7 +62,7 @@ impl Server {
             generation: Mutex::new(0),
             nonce: Mutex::new("nonce-1"),
             metadata: Mutex::new(metadata),
-            is_over: AtomicBool::new(false),
+            session_ended: AtomicBool::new(false),
             wants_attestation: Mutex::new(None),
             crowd: Mutex::default(),
             issued: AtomicI64::new(0),
@@ -76,37 +76,40 @@ impl Server {
         (200, body)
     }
 
-    fn refused(error: &str) -> (u16, Value) {
+    fn refuse(error: &str) -> (u16, Value) {
         (400, json!({ "error": error, "error_description": "no" }))
     }
 
-    fn answer(&self, it: &Seen) -> (u16, Value) {
-        let host = if it.path.starts_with(ISSUER) { 400 } else { 401 };
-        if !it.path.contains("challenge") && !it.path.contains(".well-known") && it.proof["nonce"] != *self.nonce.lock().unwrap() {
-            return (host, json!({ "error": "use_dpop_nonce" }));
+    fn answer(&self, request: &Seen) -> (u16, Value) {
+        let refusal = if request.path.starts_with(ISSUER) { 400 } else { 401 };
+        if !request.path.contains("challenge")
+            && !request.path.contains(".well-known")
+            && request.proof["nonce"] != *self.nonce.lock().unwrap()
+        {
+            return (refusal, json!({ "error": "use_dpop_nonce" }));
         }
         let wanted = self.wants_attestation.lock().unwrap().clone();
-        let attested = it.headers.get("oauth-client-attestation").cloned();
+        let attested = request.headers.get("oauth-client-attestation").cloned();
         let mut generation = self.generation.lock().unwrap();
-        match it.path.strip_prefix(ISSUER).unwrap_or("api") {
+        match request.path.strip_prefix(ISSUER).unwrap_or("api") {
             "/.well-known/oauth-authorization-server" => (200, self.metadata.lock().unwrap().clone()),
             "/attest/challenge" => (200, json!({ "challenge": base64url::encode(&[7; 32]) })),
-            "/attest" => (200, json!({ "client_attestation": format!("attested-{}", it.form["evidence"]), "expires_in": 3600 })),
-            "/par" | "/token" if wanted.is_some() && wanted != attested => Self::refused("use_fresh_attestation"),
+            "/attest" => (200, json!({ "client_attestation": format!("attested-{}", request.form["evidence"]), "expires_in": 3600 })),
+            "/par" | "/token" if wanted.is_some() && wanted != attested => Self::refuse("use_fresh_attestation"),
             "/par" => (201, json!({ "request_uri": "urn:1" })),
             "/revoke" => (200, Value::Null),
-            "/token" if it.form["grant_type"] == "authorization_code" => {
+            "/token" if request.form["grant_type"] == "authorization_code" => {
                 *generation = (*generation).max(1);
                 self.tokens(1)
             }
-            "/token" if self.is_over.load(Ordering::Relaxed) => Self::refused("invalid_grant"),
-            "/token" => match it.form["refresh_token"][3..].parse::<u64>().unwrap() {
+            "/token" if self.session_ended.load(Ordering::Relaxed) => Self::refuse("invalid_grant"),
+            "/token" => match request.form["refresh_token"][3..].parse::<u64>().unwrap() {
                 newest if newest == *generation => {
                     *generation += 1;
                     self.tokens(*generation)
                 }
                 previous if previous + 1 == *generation => self.tokens(*generation),
-                _ => Self::refused("invalid_grant"),
+                _ => Self::refuse("invalid_grant"),
             },
             _ => (200, json!({ "orders": [] })),
         }
@@ -127,7 +130,7 @@ impl Server {
 }
 
 impl Http for Server {
-    fn send(&self, request: Request) -> Soon<'_, Result<Answer, Unavailable>> {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, Unavailable>> {
         Box::pin(async move {
             let form = Form::parse(&request.body).unwrap();
             let names = ["grant_type", "refresh_token", "resource", "code", "code_verifier", "state", "token", "evidence", "acr_values"];
@@ -174,28 +177,28 @@ pub struct Phone {
     pub kept: Mutex<BTreeMap<String, String>>,
     pub storage_fails: AtomicBool,
     pub now_s: AtomicI64,
-    /// What the person's browser brings, `STATE` standing for the state of the request.
+    /// The redirects of the person's browser. `STATE` stands for the state of the request.
     pub back: Mutex<VecDeque<String>>,
     pub renewals: Mutex<Vec<bool>>,
 }
 
 impl KeyStore for Phone {
-    fn public_key(&self) -> Soon<'_, Result<Value, Unavailable>> {
+    fn public_key(&self) -> BoxFuture<'_, Result<Value, Unavailable>> {
         Box::pin(async {
             let locked = self.is_locked.load(Ordering::Relaxed);
             if locked { Err(Unavailable("locked".to_owned())) } else { Ok(self.key.public().to_jwk()) }
         })
     }
-    fn sign<'a>(&'a self, message: &'a [u8]) -> Soon<'a, Result<Vec<u8>, Unavailable>> {
+    fn sign<'a>(&'a self, message: &'a [u8]) -> BoxFuture<'a, Result<Vec<u8>, Unavailable>> {
         Box::pin(async move { Ok(self.key.sign(message).unwrap()) })
     }
 }
 
 impl Storage for Phone {
-    fn read<'a>(&'a self, name: &'a str) -> Soon<'a, Result<Option<String>, Unavailable>> {
+    fn read<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Option<String>, Unavailable>> {
         Box::pin(async move { Ok(self.kept.lock().unwrap().get(name).cloned()) })
     }
-    fn write<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> Soon<'a, Result<(), Unavailable>> {
+    fn write<'a>(&'a self, name: &'a str, value: Option<&'a str>) -> BoxFuture<'a, Result<(), Unavailable>> {
         Box::pin(async move {
             if self.storage_fails.load(Ordering::Relaxed) {
                 return Err(Unavailable("the disk is full".to_owned()));
@@ -211,10 +214,10 @@ impl Storage for Phone {
 }
 
 impl Browser for Phone {
-    fn open<'a>(&'a self, _: &'a str) -> Soon<'a, Result<(), NoRedirect>> {
+    fn open<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<(), NoRedirect>> {
         Box::pin(async { Ok(()) })
     }
-    fn redirected(&self) -> Soon<'_, Result<String, NoRedirect>> {
+    fn redirected(&self) -> BoxFuture<'_, Result<String, NoRedirect>> {
         Box::pin(async {
             let state = serde_json::from_str::<Value>(&self.kept.lock().unwrap()["sign-in"]).unwrap()["state"].clone();
             let next = self.back.lock().unwrap().pop_front().ok_or(NoRedirect::Closed)?;
@@ -224,10 +227,10 @@ impl Browser for Phone {
 }
 
 impl Attester for Phone {
-    fn evidence(&self, asked: Asked) -> Soon<'_, Result<Option<Evidence>, Unavailable>> {
+    fn evidence(&self, request: EvidenceRequest) -> BoxFuture<'_, Result<Option<Evidence>, Unavailable>> {
         Box::pin(async move {
             let mut renewals = self.renewals.lock().unwrap();
-            renewals.push(asked.renewal);
+            renewals.push(request.renewal);
             let parameters = vec![("evidence".to_owned(), renewals.len().to_string())];
             Ok(Some(Evidence { format: "fake".to_owned(), parameters }))
         })
@@ -268,15 +271,15 @@ impl World {
         Self { server, phone, client }
     }
 
-    /// With a session whose access token is used up.
+    /// With a session whose access token has expired.
     pub fn signed_in() -> Self {
-        let it = Self::new();
-        it.phone.kept.lock().unwrap().insert("session".to_owned(), session("sr-1"));
-        *it.server.generation.lock().unwrap() = 1;
-        it
+        let world = Self::new();
+        world.phone.kept.lock().unwrap().insert("session".to_owned(), session("sr-1"));
+        *world.server.generation.lock().unwrap() = 1;
+        world
     }
 
-    /// After its process was ended.
+    /// The same app in a new process.
     pub fn restarted(&self) -> Self {
         let client = Client::new(settings(), self.client.server().platform.clone());
         Self { server: self.server.clone(), phone: self.phone.clone(), client }
@@ -291,11 +294,11 @@ impl World {
     /// The refresh token that is stored.
     pub fn stored(&self) -> Option<String> {
         let kept = self.phone.kept.lock().unwrap();
-        let it: Value = serde_json::from_str(kept.get("session")?).unwrap();
-        it["refresh_token"].as_str().map(str::to_owned)
+        let session: Value = serde_json::from_str(kept.get("session")?).unwrap();
+        session["refresh_token"].as_str().map(str::to_owned)
     }
 
-    pub fn later(&self, seconds: i64) {
+    pub fn advance_clock(&self, seconds: i64) {
         self.phone.now_s.fetch_add(seconds, Ordering::Relaxed);
     }
 }

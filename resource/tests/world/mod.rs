@@ -19,10 +19,10 @@ pub struct World {
     pub issuer: String,
     pub now_s: Arc<AtomicI64>,
     pub fetched: Arc<AtomicUsize>,
-    /// What introspection answers.
+    /// The answer of introspection.
     pub opaque: Arc<Mutex<Value>>,
     pub metadata: Arc<Mutex<Value>>,
-    /// How long /jwks takes to answer; below zero it answers 503.
+    /// How long /jwks takes to answer. Below zero it answers 503.
     pub slow_ms: Arc<AtomicI64>,
 }
 
@@ -72,8 +72,8 @@ impl World {
 
     pub async fn check(&self, authorization: &[&str], query: Option<&str>, scope: Option<&str>) -> Result<String, Refusal> {
         let mut headers = HeaderMap::new();
-        for it in authorization {
-            headers.append("authorization", it.parse().unwrap());
+        for value in authorization {
+            headers.append("authorization", value.parse().unwrap());
         }
         let call = Call { method: "GET", path: "/orders", query, headers: &headers, peer: None };
         self.guard.check(&call, &scope.map(Needs::scope).unwrap_or_default()).await.map(|it| it.token.sub)

@@ -7,7 +7,7 @@ use crate::error::Result;
 use serde_json::{Value as Json, json};
 use std::sync::Arc;
 use symbolon_attest::binding::{self, Purpose};
-use symbolon_attest::key_attestation::{self, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Person};
+use symbolon_attest::key_attestation::{self, GOOGLE_ROOT_P384, GOOGLE_ROOT_RSA, Level, Person, Policy, Properties, patch_month};
 use symbolon_attest::{Verdict, status_list};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::PublicKey;
@@ -21,12 +21,10 @@ pub async fn key(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<J
     if jkt_of(&verdict.facts.public_key).as_deref() != Some(&case.jkt) {
         failed.push("instance_key");
     }
-    let facts = android_facts(&verdict.facts);
-    failed.extend(broken(rules(case)?, &facts));
     Ok(Judged {
         platform: "android",
         proved: Some(TierName::Hardware),
-        facts,
+        facts: android_facts(&verdict.facts),
         evidence_key: verdict.facts.public_key,
         failed,
         ..Judged::default()
@@ -34,7 +32,7 @@ pub async fn key(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<J
 }
 
 /// Renewal on Android without Play: a key cannot be attested twice, so a throw-away key is attested whose challenge names the
-/// installation's. The device must not have become worse since.
+/// installation's. The device must not have become worse since, and the witness is held to every rule that first evidence is held to.
 pub async fn witness(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Judged> {
     let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
     let known = known(core, case).await?.ok_or_else(unknown)?;
@@ -46,47 +44,69 @@ pub async fn witness(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Resu
     if !before["boot_key"].is_null() && before["boot_key"] != now["boot_key"] {
         failed.push("another_device");
     }
-    if now["os_patch"].as_i64() < before["os_patch"].as_i64() {
+    if os_patch(&now, case.now_s) < os_patch(before, case.now_s) {
         failed.push("older_patch");
     }
     // What the witness says of its own key and certificates is beside what attested the installation's.
     ["level", "remotely_provisioned", "user_auth_type", "auth_timeout_s"].iter().for_each(|it| now[*it] = Json::Null);
     now["witness_serials"] = now["serials"].take();
     let facts = known.facts_with(now);
-    failed.extend(broken(rules(case)?, &facts));
+    failed.extend(broken(rules(case)?, &facts, case.now_s));
     let (proved, before) = (known.proved, Some(known.written));
     Ok(Judged { platform: "android", proved, facts, failed, before, ..Judged::default() })
 }
 
 fn android_facts(facts: &key_attestation::Facts) -> Json {
+    let properties = facts.properties();
     json!({
-        "packages": facts.packages, "version": facts.app_version, "os_patch": facts.os_patch, "os_version": facts.os_version,
-        "level": facts.key_level.map(|it| format!("{it:?}")), "remotely_provisioned": facts.remotely_provisioned,
-        "user_auth_type": facts.user_auth_type.filter(|_| !facts.no_auth_required), "auth_timeout_s": facts.auth_timeout_s,
-        "boot_key": base64url::encode(&facts.boot_key), "serials": facts.serials,
+        "packages": facts.packages, "version": properties.app_version, "os_patch": properties.os_patch, "os_version": facts.os_version,
+        "level": properties.level.map(|it| format!("{it:?}")), "remotely_provisioned": properties.remotely_provisioned,
+        "user_auth_type": properties.user_auth_type, "auth_timeout_s": properties.auth_timeout_s,
+        "boot_key": base64url::encode(&facts.boot_key), "serials": facts.serials, "newer_version": facts.newer_version,
     })
+}
+
+/// What is kept of an installation, as [`android_facts`] writes it. A timeout of another type is no timeout, and the longest.
+fn properties(facts: &Json) -> Properties {
+    let is_level = |level: &Level| facts["level"] == format!("{level:?}");
+    let timeout_s = Some(&facts["auth_timeout_s"]).filter(|it| !it.is_null());
+    Properties {
+        level: [Level::TrustedEnvironment, Level::StrongBox].into_iter().find(is_level),
+        remotely_provisioned: facts["remotely_provisioned"] == true,
+        user_auth_type: facts["user_auth_type"].as_i64(),
+        auth_timeout_s: timeout_s.map(|it| it.as_i64().unwrap_or(i64::MAX)),
+        os_patch: facts["os_patch"].as_i64(),
+        app_version: facts["version"].as_i64(),
+    }
+}
+
+/// The patch level of kept facts, if it is one.
+fn os_patch(facts: &Json, now_s: i64) -> Option<i64> {
+    patch_month(facts["os_patch"].as_i64()?, now_s)
 }
 
 fn rules(case: &Case) -> Result<&AndroidApp> {
     Ok(case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?)
 }
 
-/// The client's rules about app, device and key that an installation breaks, by all that is known of it. Every kind of evidence
-/// comes by here, so that a rule cannot be escaped by evidence that does not speak of it.
-pub fn broken(rules: &AndroidApp, facts: &Json) -> Vec<&'static str> {
-    let at_least = |name: &str, least: Option<i64>| least.is_none_or(|least| facts[name].as_i64().is_some_and(|it| it >= least));
-    let (ways, timeout_s) = (facts["user_auth_type"].as_i64(), facts["auth_timeout_s"].as_i64());
-    let kept = [
-        ("patch", at_least("os_patch", rules.least_patch)),
-        ("version", at_least("version", rules.least_version)),
-        ("key_level", !rules.strongbox || facts["level"] == "StrongBox"),
-        ("provisioning", !rules.require_rkp || facts["remotely_provisioned"] == true),
-        ("user_auth", person(rules).is_none_or(|it| it.is_asked_for(ways, timeout_s))),
-    ];
-    kept.into_iter().filter(|it| !it.1).map(|it| it.0).collect()
+/// The client's rules about app, device and key.
+fn policy(rules: &AndroidApp) -> Policy {
+    Policy {
+        strongbox: rules.strongbox,
+        remotely_provisioned: rules.require_rkp,
+        person: person(rules),
+        least_patch: rules.least_patch,
+        least_version: rules.least_version,
+    }
 }
 
-/// A chain of the Keystore for this challenge. What the client wants of the installation besides: [`broken`].
+/// The client's rules that an installation breaks by all that is known of it. Every kind of evidence comes by here, so that a rule cannot be
+/// escaped by evidence that does not speak of it.
+pub fn broken(rules: &AndroidApp, facts: &Json, now_s: i64) -> Vec<&'static str> {
+    policy(rules).failed(&properties(facts), now_s).into_iter().map(|it| it.name).collect()
+}
+
+/// A chain of the Keystore for this challenge, by the client's rules.
 fn keystore(case: &Case, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verdict<key_attestation::Facts>> {
     let rules = rules(case)?;
     let packages: Vec<&str> = rules.packages.iter().map(String::as_str).collect();
@@ -99,12 +119,9 @@ fn keystore(case: &Case, chain: &[Vec<u8>], challenge: &[u8; 32]) -> Result<Verd
         now_s: case.now_s,
         status: &|serial| case.listed.of(serial, &rules.revoked_serials, case.now_s),
         own_boot_keys: &own,
-        least_level: Level::TrustedEnvironment,
         sign_only: true,
         strict: rules.strict,
-        person: None,
-        remotely_provisioned: false,
-        least_patch: None,
+        policy: policy(rules),
     };
     let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
     Ok(key_attestation::judge(&slices, &expected).map_err(|it| invalid("The evidence cannot be read.").because(it.0))?)
@@ -163,7 +180,12 @@ pub async fn known(core: &Core, case: &Case) -> Result<Option<Known>> {
     if let Some(why) = why {
         return Err(invalid("This installation is revoked, or its key belongs to another platform.").because(why).into());
     }
-    let facts = case::facts(row.text(5)?)?;
+    let mut facts = case::facts(row.text(5)?)?;
+    // A number that is no month counts nowhere, whoever wrote it down.
+    let patch = os_patch(&facts, case.now_s);
+    if let Some(kept) = facts.get_mut("os_patch") {
+        *kept = patch.into();
+    }
     Ok(Some(Known { proved: proved(row.text(1)?, &facts), facts, written: row.text(5)?.to_owned() }))
 }
 
@@ -172,4 +194,67 @@ fn jkt_of(spki: &[u8]) -> Option<String> {
     let point = spki.get(spki.len().checked_sub(65)?..)?;
     let jwk = json!({ "kty": "EC", "crv": "P-256", "x": base64url::encode(&point[1..33]), "y": base64url::encode(&point[33..]) });
     Some(PublicKey::from_jwk(&jwk).ok()?.thumbprint().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// 2026-11-15.
+    const NOW_S: i64 = 1_794_700_800;
+
+    fn kept() -> Json {
+        json!({
+            "version": 7, "os_patch": 202_601, "level": "StrongBox", "remotely_provisioned": true, "user_auth_type": 2,
+            "auth_timeout_s": 30,
+        })
+    }
+
+    /// What is kept is held to every rule; what is absent, of another type or no month meets none.
+    #[test]
+    fn kept_facts_are_held_to_every_rule() {
+        let rules: AndroidApp = serde_json::from_value(json!({
+            "packages": [], "signing_digests": [], "strongbox": true, "require_rkp": true, "user_auth": ["biometric"],
+            "user_auth_timeout": "30s", "least_version": 7, "least_patch": 202_601,
+        }))
+        .unwrap();
+        assert_eq!(broken(&rules, &kept(), NOW_S), [""; 0]);
+        for (name, rule, bad) in [
+            ("version", "version", json!([null, 6, "7", true, 7.5])),
+            ("os_patch", "patch", json!([null, 202_512, 202_613, 20_260_105, 99_999_999, "202601", 202_601.5])),
+            ("level", "key_level", json!([null, "TrustedEnvironment", "Software", "strongbox", "", 2, true])),
+            ("remotely_provisioned", "provisioning", json!([null, false, "true", 1])),
+            ("user_auth_type", "user_auth", json!([null, 0, 1, 3, "2", true])),
+            ("auth_timeout_s", "user_auth", json!([31, -1, "30", false, []])),
+        ] {
+            for value in bad.as_array().unwrap() {
+                let mut facts = kept();
+                facts[name] = value.clone();
+                assert_eq!(broken(&rules, &facts, NOW_S), [rule], "{name} {value}");
+            }
+        }
+        assert_eq!(broken(&rules, &json!({}), NOW_S), ["key_level", "provisioning", "user_auth", "patch", "version"]);
+        let no_rules: AndroidApp = serde_json::from_value(json!({ "packages": [], "signing_digests": [] })).unwrap();
+        assert_eq!(broken(&no_rules, &json!({}), NOW_S), [""; 0]);
+    }
+
+    /// What fresh evidence says is read back as it was.
+    #[test]
+    fn facts_are_kept_as_they_were() {
+        for level in [None, Some(Level::TrustedEnvironment), Some(Level::StrongBox)] {
+            let facts = key_attestation::Facts {
+                level,
+                remotely_provisioned: true,
+                user_auth_type: Some(2),
+                auth_timeout_s: level.map(|_| 30),
+                os_patch: Some(202_601),
+                app_version: Some(7),
+                ..key_attestation::Facts::default()
+            };
+            assert_eq!(properties(&android_facts(&facts)), facts.properties());
+        }
+        let anybody = key_attestation::Facts { user_auth_type: Some(2), no_auth_required: true, ..key_attestation::Facts::default() };
+        assert_eq!(properties(&android_facts(&anybody)).user_auth_type, None);
+    }
 }

@@ -233,7 +233,7 @@ fn issued(core: &Core, incoming: &Incoming, client_id: &str, rules: &Attestation
     let signer = core.keys.signer(Algorithm::ES256, incoming.now_ms)?;
     // As long as it is good for: a tier may ask for fresh evidence more often.
     let life_s = rules.tier(tier).and_then(|it| it.max_age).map_or(rules.max_age, |it| it.min(rules.max_age)).0;
-    let jwt = client_attestation::make(&signer, client_id, &key.to_jwk(), iat, iat + life_s, &claims)
+    let jwt = client_attestation::make(&signer, client_id, &key.to_jwk(), iat..iat + life_s, &claims)
         .map_err(|it| Fault::new(format!("signing an attestation: {it:?}")))?;
     Ok(reply::json(200, &json!({ "client_attestation": jwt, "expires_in": life_s, "tier": tier.as_str() })))
 }

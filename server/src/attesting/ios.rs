@@ -63,7 +63,7 @@ pub async fn attestation(core: &Core, case: &Arc<Case>, object: Vec<u8>, key_id:
         "environment": verdict.facts.environment.map(word), "build": build_word(verdict.facts.build),
     });
     // What Apple said of the device is not forgotten because a new key comes for the same installation.
-    if let Some(row) = case::row_of(core, case).await?.filter(|it| it.text(4).is_ok_and(|it| it == "ios")) {
+    if let Some(row) = case::row_of(core, case).await?.filter(|row| row.text(4).is_ok_and(|it| it == "ios")) {
         let before = case::facts(row.text(5)?)?;
         ["risk_metric", "risk_ms"].iter().for_each(|it| facts[*it] = before[*it].clone());
         if !receipts::takes(rules, &facts) {

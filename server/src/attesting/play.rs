@@ -120,7 +120,7 @@ pub async fn judged(core: &Core, play: Option<&Arc<Play>>, case: &Arc<Case>, sen
     judged.facts = known.map(|it| it.facts_with(facts.clone())).unwrap_or(facts);
     judged.failed.extend(failed);
     // Google says nothing of the key and the patch level: what is known of them counts, and what is not known does not pass.
-    judged.failed.extend(broken(rules, &judged.facts));
+    judged.failed.extend(broken(rules, &judged.facts, case.now_s));
     Ok(judged)
 }
 

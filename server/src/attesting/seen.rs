@@ -49,7 +49,7 @@ mod tests {
     fn attestation(attester: &PrivateKey, more: &str) -> String {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let claims = Map::from_iter([("more".to_owned(), more.into())]);
-        client_attestation::make(attester, "shop", &key.public().to_jwk(), NOW, NOW + 60, &claims).unwrap()
+        client_attestation::make(attester, "shop", &key.public().to_jwk(), NOW..NOW + 60, &claims).unwrap()
     }
 
     fn keys(attester: &PrivateKey) -> KeySet {

@@ -16,6 +16,8 @@ pub struct Entry {
     pub address: Option<String>,
     /// Why it was refused: for operators, never for callers.
     pub reason: Option<String>,
+    /// The operator who did it. Absent: no operator did.
+    pub actor: Option<Json>,
     pub detail: Map<String, Json>,
     /// Security events and routine events have tables, and retention, of their own.
     pub security: bool,
@@ -32,6 +34,7 @@ impl Entry {
             instance: None,
             address: None,
             reason: None,
+            actor: None,
             detail: Map::new(),
             security: true,
         }
@@ -77,6 +80,9 @@ impl Entry {
             if let Some(value) = value {
                 body[name] = value.as_str().into();
             }
+        }
+        if let Some(actor) = &self.actor {
+            body["actor"] = actor.clone();
         }
         if !self.detail.is_empty() {
             body["detail"] = Json::Object(self.detail.clone());

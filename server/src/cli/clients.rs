@@ -1,18 +1,14 @@
-//! `symbolon client`: applications. Import reads client metadata (RFC 7591 2, OpenID Connect Registration 1.0 2), one object
-//! or an array, holds each to the rules of the configuration file, and says for each what was accepted or why not.
+//! `symbolon client`: applications.
 
-use super::{Desk, Out, cutoff, shown};
-use crate::audit;
-use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, USER_SCOPES};
-use crate::error::{Error, Fault};
-use crate::login::accounts;
-use crate::seal::KeyRing;
-use crate::store::{Change, NotApplied};
+use super::desk::Desk;
+use super::lists::{self, List, ListArgs};
+use super::screen::{Screen, Stop, unexpected};
+use super::secrets;
+use super::text::{read_file, shown};
+use crate::operations::{ClientLine, ClientOperation, ClientSource, Imported, Operation, Outcome, Problem, Sensitive};
 use clap::Subcommand;
-use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use symbolon_oauth::base64url;
-use symbolon_oauth::jwk::Algorithm;
 
 #[derive(Subcommand)]
 pub enum Client {
@@ -32,10 +28,16 @@ pub enum Client {
         /// Say what would happen, and do nothing.
         #[arg(long)]
         dry_run: bool,
+        /// Write the secrets that are made into this new file instead of showing them; needed with --json.
+        #[arg(long, value_name = "FILE")]
+        secrets: Option<PathBuf>,
     },
     /// Every client, of the configuration and registered, one line each.
-    List,
-    /// One client, as the server sees it.
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// One client, as the server sees it. Its secret is not shown.
     Show { id: String },
     /// Refuse a registered client everywhere.
     Disable { id: String },
@@ -50,436 +52,115 @@ pub enum Client {
     },
 }
 
-const LIST: &str = "SELECT id, state, body, created_ms FROM client";
-const READ: &str = "SELECT body, state FROM client WHERE id = $1";
-const ADD: &str = "INSERT INTO client (id, state, body, created_ms) VALUES ($1, 'active', $2, $3)";
-const REPLACE: &str = "UPDATE client SET body = $2 WHERE id = $1";
-const SET_STATE: &str = "UPDATE client SET state = $2 WHERE id = $1";
-
-/// `keyring`: the digest is a MAC under the master key.
-pub fn secret(keyring: Option<&KeyRing>) -> Result<(), Fault> {
-    let secret = base64url::encode(&crate::seal::random::<32>()?);
-    let digest = match keyring {
-        Some(it) => Secret::keyed(it, &secret),
-        None => Secret::parse(&accounts::hash_password_blocking(&secret)?).map_err(Fault::new)?,
-    };
-    println!("The secret, shown this once; give it to the client:\n  {secret}");
-    println!("The line for its place in the configuration:\n  secret = '{}'", digest.as_str());
-    Ok(())
-}
-
-pub async fn client(desk: &Desk, action: Client, input: &str, out: &Out) -> Result<u8, Error> {
-    match action {
-        Client::Secret { .. } => return Err(Fault::new("this command is not for a running server").into()),
-        Client::Import { replace, dry_run, .. } => return import(desk, input, replace, dry_run, out).await,
-        Client::List => list(desk, out).await?,
-        Client::Show { id } => {
-            let client = known(desk, &id).await?.ok_or_else(|| Fault::new(format!("there is no client {id}")))?;
-            out.line(serde_json::to_string_pretty(&client).map_err(|it| Fault::new(it.to_string()))?);
+pub async fn client(desk: &mut Desk, screen: &Screen, action: Client) -> Result<u8, Stop> {
+    let operation = match action {
+        Client::Secret { .. } => return Err(Problem::fault("this command has no operation").into()),
+        Client::List { list } => {
+            return lists::print(desk, screen, &list, &clients(), |paging| Operation::Client(ClientOperation::List { paging })).await;
         }
-        Client::Disable { id } => set_state(desk, &id, "disabled", out).await?,
-        Client::Enable { id } => set_state(desk, &id, "active", out).await?,
-        Client::EndSessions { id, preview } => cutoff::end_sessions(desk, &id, preview, out).await?,
-    }
+        Client::Import { file, replace, dry_run, secrets } => {
+            let metadata = Sensitive::new(read_file(&file)?);
+            return import(desk, screen, ClientOperation::Import { replace, dry_run, metadata }, secrets).await;
+        }
+        Client::Show { id } => ClientOperation::Show { client_id: id },
+        Client::Disable { id } => ClientOperation::Disable { client_id: id },
+        Client::Enable { id } => ClientOperation::Enable { client_id: id },
+        Client::EndSessions { id, preview } => ClientOperation::EndSessions { client_id: id, preview },
+    };
+    let outcome = desk.ask(Operation::Client(operation)).await?;
+    screen.outcome(&outcome, words)?;
     Ok(0)
 }
 
-/// A client of this id, wherever it comes from.
-pub async fn known(desk: &Desk, id: &str) -> Result<Option<config::Client>, Error> {
-    if let Some(it) = desk.config.client.get(id) {
-        return Ok(Some(it.clone()));
+fn clients() -> List<ClientLine> {
+    List {
+        member: "clients",
+        head: format!("{:<32} {:<8} {:<20} {:<14} NAME", "CLIENT_ID", "KIND", "AUTHENTICATION", "FROM"),
+        rows: |outcome| match outcome {
+            Outcome::Clients(page) => Some((page.clients, page.next)),
+            _ => None,
+        },
+        line,
     }
-    let Some(row) = desk.store.one(READ, &[id.into()]).await? else { return Ok(None) };
-    Ok(Some(serde_json::from_str(row.text(0)?).map_err(|it| Fault::new(format!("client {id}: {it}")))?))
 }
 
-async fn list(desk: &Desk, out: &Out) -> Result<(), Error> {
-    out.line(format!("{:<32} {:<8} {:<20} {:<14} NAME", "CLIENT_ID", "KIND", "AUTHENTICATION", "FROM"));
-    let line = |id: &str, client: &config::Client, from: &str| {
-        let kind = format!("{:?}", client.kind).to_lowercase();
-        format!("{id:<32} {kind:<8} {:<20} {from:<14} {}", client.authentication.as_str(), client.name.as_deref().unwrap_or_default())
+fn line(row: &ClientLine) -> String {
+    if let Some(problem) = &row.problem {
+        return format!("{:<32} cannot be read: {problem}", row.client_id);
+    }
+    let from = match (row.source, row.state.as_str()) {
+        (ClientSource::File, "active") => "file".to_owned(),
+        (ClientSource::File, state) => format!("file, {state}"),
+        (ClientSource::Registered, "active") => format!("import {}", &shown(row.created_ms.unwrap_or(0))[..10]),
+        (ClientSource::Registered, "hidden") => "hidden by file".to_owned(),
+        (ClientSource::Registered, state) => state.to_owned(),
     };
-    for (id, client) in &desk.config.client {
-        out.line(line(id, client, if client.disabled { "file, disabled" } else { "file" }));
-    }
-    for row in desk.store.all_stale(LIST, &[]).await? {
-        let (id, state) = (row.text(0)?, row.text(1)?);
-        let from = match (desk.config.client.contains_key(id), state) {
-            (true, _) => "hidden by file".to_owned(),
-            (false, "active") => format!("import {}", &shown(row.int(3)?)[..10]),
-            (false, other) => other.to_owned(),
-        };
-        match serde_json::from_str::<config::Client>(row.text(2)?) {
-            Ok(client) => out.line(line(id, &client, &from)),
-            Err(error) => out.line(format!("{id:<32} cannot be read: {error}")),
-        }
-    }
-    Ok(())
+    let text = |it: &Option<String>| it.clone().unwrap_or_default();
+    let (kind, authentication, name) = (text(&row.kind), text(&row.authentication), text(&row.name));
+    format!("{:<32} {kind:<8} {authentication:<20} {from:<14} {name}", row.client_id)
 }
 
-async fn set_state(desk: &Desk, id: &str, state: &'static str, out: &Out) -> Result<(), Error> {
-    if desk.config.client.contains_key(id) {
-        return Err(Fault::new(format!("{id} is a client of the configuration file; write `disabled = true` there")).into());
+async fn import(desk: &mut Desk, screen: &Screen, operation: ClientOperation, path: Option<PathBuf>) -> Result<u8, Stop> {
+    let acts = matches!(operation, ClientOperation::Import { dry_run: false, .. });
+    if acts && screen.is_json() && path.is_none() {
+        return Err(Problem::invalid("--json shows no secret; add --secrets FILE for those that are made, or --dry-run").into());
     }
-    let mut change = Change::new(desk.now_ms());
-    change.run(SET_STATE, vec![id.into(), state.into()]);
-    // APIs that check tokens themselves do not ask who is disabled: they are told that all of it has ended.
-    if state != "active" {
-        cutoff::cut(&mut change, id);
+    let file = path.filter(|_| acts).map(|it| secrets::create_file(&it)).transpose()?;
+    let mut outcome = desk.ask(Operation::Client(operation)).await?;
+    let mut made = outcome.take_secrets();
+    if let Some(file) = file {
+        secrets::write(file, &made)?;
+        made.clear();
     }
-    let event = if state == "active" { "client_enabled" } else { "client_disabled" };
-    change.audit(audit::Entry::ok(event).client(id).with("by", "command line"));
-    match desk.store.apply(change).await {
-        Ok(_) => out.line(format!("{id} is {state}")),
-        Err(NotApplied::Conflict(_)) => return Err(Fault::new(format!("there is no registered client {id}")).into()),
-        Err(other) => return Err(other.into()),
-    }
-    Ok(())
+    let Outcome::ClientsImported(imported) = &outcome else { return Err(unexpected()) };
+    screen.outcome(&outcome, |_| import_words(imported, &made))?;
+    Ok(u8::from(imported.refused > 0))
 }
 
-/// One client out of the file, read and judged.
-struct Read {
-    id: String,
-    client: config::Client,
-    /// The secret to hand out, if one was made.
-    secret: Option<String>,
-    notes: Vec<String>,
-}
-
-async fn import(desk: &Desk, input: &str, replace: bool, dry_run: bool, out: &Out) -> Result<u8, Error> {
-    let file: Json = serde_json::from_str(input).map_err(|it| Fault::new(format!("the file is no JSON: {it}")))?;
-    let entries = match file {
-        Json::Array(all) => all,
-        one => vec![one],
-    };
-    let (mut accepted, mut refused) = (0, 0);
-    for (at, entry) in entries.iter().enumerate() {
-        let name = entry["client_id"].as_str().or(entry["client_name"].as_str()).map_or_else(|| format!("entry {}", at + 1), str::to_owned);
-        let outcome = match read(&desk.config, entry) {
-            Ok(it) if dry_run => Ok(it),
-            Ok(it) => store(desk, it, replace).await?,
-            Err(problems) => Err(problems),
-        };
-        match outcome {
-            Ok(it) => {
-                accepted += 1;
-                out.line(format!("{}: {}", it.id, if dry_run { "would be accepted" } else { "accepted" }));
-                it.notes.iter().for_each(|note| out.line(format!("    {note}")));
-                if let Some(secret) = it.secret.filter(|_| !dry_run) {
-                    out.line(format!("    client_secret, shown this once: {secret}"));
-                }
-            }
-            Err(problems) => {
-                refused += 1;
-                out.line(format!("{name}: refused"));
-                problems.iter().for_each(|problem| out.line(format!("  ! {problem}")));
-            }
-        }
-    }
-    out.line(format!("{accepted} accepted, {refused} refused"));
-    Ok(u8::from(refused > 0))
-}
-
-async fn store(desk: &Desk, it: Read, replace: bool) -> Result<Result<Read, Vec<String>>, Error> {
-    if desk.config.client.contains_key(&it.id) {
-        return Ok(Err(vec!["the configuration file has a client of this client_id, and it wins".to_owned()]));
-    }
-    let body = serde_json::to_string(&it.client).map_err(|error| Fault::new(error.to_string()))?;
-    let exists = desk.store.one(READ, &[it.id.as_str().into()]).await?.is_some();
-    if exists && !replace {
-        return Ok(Err(vec!["a client of this client_id is registered already; --replace replaces it".to_owned()]));
-    }
-    let mut change = Change::new(desk.now_ms());
-    if exists {
-        change.run(REPLACE, vec![it.id.as_str().into(), body.into()]);
-    } else {
-        change.run(ADD, vec![it.id.as_str().into(), body.into(), desk.now_ms().into()]);
-    }
-    crate::clients::add_needs(&mut change, &it.client);
-    change.audit(
-        audit::Entry::ok(if exists { "client_replaced" } else { "client_registered" }).client(it.id.as_str()).with("by", "command line"),
-    );
-    desk.store.apply(change).await?;
-    Ok(Ok(it))
-}
-
-/// Members that say nothing we act on.
-const UNUSED: [&str; 9] = [
-    "client_uri",
-    "logo_uri",
-    "contacts",
-    "tos_uri",
-    "policy_uri",
-    "software_id",
-    "software_version",
-    "client_id_issued_at",
-    "software_statement",
-];
-
-/// Metadata to a client of ours, or every reason why not.
-fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
-    let Some(members) = entry.as_object() else { return Err(vec!["not a JSON object".to_owned()]) };
-    let mut reader = Reader { members: members.clone(), problems: Vec::new() };
-    let id = reader.text("client_id");
-    let client = reader.client(config);
-    let given = reader.text("client_secret");
-    if reader.members.remove("client_secret_expires_at").is_some_and(|it| it != 0) {
-        reader.problems.push("client_secret_expires_at: secrets do not expire here; leave it out or write 0".to_owned());
-    }
-    let notes = reader.notes();
-    let (mut client, mut secret) = (client, None);
-    if client.authentication.uses_secret() {
-        let plain = match given {
-            Some(it) if it.len() < 32 => {
-                reader.problems.push("client_secret is shorter than 32 characters; leave it out to get a new one".to_owned());
-                it
-            }
-            Some(it) => it,
-            None => {
-                let made = crate::seal::random::<32>().map(|it| base64url::encode(&it)).unwrap_or_default();
-                secret = Some(made.clone());
-                made
-            }
-        };
-        let digest = accounts::hash_password_blocking(&plain).ok().and_then(|it| Secret::parse(&it).ok());
-        client.secret = digest;
-    }
-    reader.problems.extend(config.judge_registered(&client));
-    if !reader.problems.is_empty() {
-        return Err(reader.problems);
-    }
-    let id = match id {
-        Some(it) => it,
-        None => crate::seal::random::<12>().map(|it| base64url::encode(&it)).map_err(|it| vec![it.to_string()])?,
-    };
-    Ok(Read { id, client, secret, notes })
-}
-
-/// Takes members out one by one; what is left at the end is unknown.
-struct Reader {
-    members: Map<String, Json>,
-    problems: Vec<String>,
-}
-
-impl Reader {
-    fn text(&mut self, name: &str) -> Option<String> {
-        match self.members.remove(name) {
-            None | Some(Json::Null) => None,
-            Some(Json::String(it)) if !it.is_empty() && it.len() <= 2048 && !it.chars().any(char::is_control) => Some(it),
-            Some(_) => {
-                self.problems.push(format!("{name}: must be a text, not empty"));
-                None
-            }
-        }
-    }
-
-    fn list(&mut self, name: &str) -> Option<Vec<String>> {
-        let value = self.members.remove(name)?;
-        let read: Option<Vec<String>> = value.as_array().and_then(|it| it.iter().map(|it| it.as_str().map(str::to_owned)).collect());
-        if read.is_none() {
-            self.problems.push(format!("{name}: must be an array of texts"));
-        }
-        read
-    }
-
-    fn client(&mut self, config: &Config) -> config::Client {
-        let grants = self.list("grant_types");
-        let redirect_uris = self.list("redirect_uris").unwrap_or_default();
-        let alone = grants.as_ref().is_some_and(|it| it.iter().all(|it| it == "client_credentials"));
-        // RFC 7591 has no word for an app; OpenID Connect Registration says native or web, and web is the default.
-        let kind = match self.text("application_type").as_deref() {
-            _ if alone && redirect_uris.is_empty() => ClientKind::Service,
-            Some("native") => ClientKind::Native,
-            None | Some("web") => ClientKind::Web,
-            Some(other) => {
-                self.problems.push(format!("application_type: {other:?} is neither native nor web"));
-                ClientKind::Web
-            }
-        };
-        let mut client = config::Client::new(kind);
-        client.name = self.text("client_name");
-        client.redirect_uris = redirect_uris;
-        client.post_logout_redirect_uris = self.list("post_logout_redirect_uris").unwrap_or_default();
-        client.jwks = self.members.remove("jwks").map(crate::config::Jwks::new);
-        if let Some(grants) = grants {
-            for grant in grants.iter().filter(|it| !GRANTS.contains(&it.as_str())) {
-                self.problems.push(format!("grant_types: this server does not offer {grant:?}"));
-            }
-            client.grants = Some(grants.into_iter().filter(|it| GRANTS.contains(&it.as_str())).collect());
-        }
-        if self.list("response_types").is_some_and(|it| it.iter().any(|it| it != "code")) {
-            self.problems.push("response_types: only code".to_owned());
-        }
-        // RFC 7591 2: absent means client_secret_basic; an app cannot keep one.
-        let default = if kind == ClientKind::Native { "none" } else { "client_secret_basic" };
-        client.authentication = match self.text("token_endpoint_auth_method").as_deref().unwrap_or(default) {
-            "none" => ClientAuthentication::None,
-            "client_secret_basic" => ClientAuthentication::ClientSecretBasic,
-            "client_secret_post" => ClientAuthentication::ClientSecretPost,
-            "private_key_jwt" => ClientAuthentication::PrivateKeyJwt,
-            "self_signed_tls_client_auth" => ClientAuthentication::SelfSignedTlsClientAuth,
-            "tls_client_auth" => {
-                let why = "its CA is a file; such a client belongs in the configuration file";
-                self.problems.push(format!("token_endpoint_auth_method: tls_client_auth: {why}"));
-                ClientAuthentication::None
-            }
-            "attest_jwt_client_auth" | "attest_jwt_client_auth_dpop" => {
-                self.problems.push("token_endpoint_auth_method: attested clients are written in the configuration file".to_owned());
-                ClientAuthentication::None
-            }
-            other => {
-                self.problems.push(format!("token_endpoint_auth_method: this server does not offer {other:?}"));
-                ClientAuthentication::None
-            }
-        };
-        if self.members.remove("attestation").is_some() {
-            self.problems.push("attestation: attested clients are written in the configuration file".to_owned());
-        }
-        if self.members.remove("jwks_uri").is_some() {
-            self.problems.push("jwks_uri: keys are not fetched; put them into the file as jwks".to_owned());
-        }
-        if let Some(scope) = self.text("scope") {
-            self.scope(config, &mut client, &scope);
-        }
-        self.openid(&mut client);
-        client
-    }
-
-    /// Words of the API's go where the API is; the rest are OpenID's.
-    fn scope(&mut self, config: &Config, client: &mut config::Client, scope: &str) {
-        client.scopes.clear();
-        for word in scope.split(' ').filter(|it| !it.is_empty()) {
-            let apis: Vec<&String> = config.api.iter().filter(|(_, api)| api.scope.contains_key(word)).map(|(name, _)| name).collect();
-            if USER_SCOPES.contains(&word) {
-                client.scopes.push(word.to_owned());
-            } else if apis.is_empty() {
-                self.problems.push(format!("scope: no API has {word:?}"));
-            }
-            for api in apis {
-                client.apis.entry(api.clone()).or_default().push(word.to_owned());
-            }
-        }
-    }
-
-    fn openid(&mut self, client: &mut config::Client) {
-        if let Some(alg) = self.text("id_token_signed_response_alg") {
-            client.id_token_signed_response_alg = Algorithm::parse(&alg);
-            if client.id_token_signed_response_alg.is_none() {
-                self.problems.push(format!("id_token_signed_response_alg: {alg:?} is none of ES256, PS256, RS256, EdDSA"));
-            }
-        }
-        match self.members.remove("default_max_age").map(|it| it.as_i64()) {
+fn import_words(imported: &Imported, made: &BTreeMap<String, Sensitive>) -> Vec<String> {
+    let mut lines = Vec::new();
+    for client in &imported.clients {
+        let name = client.client_id.as_ref().unwrap_or(&client.name);
+        lines.push(match (client.accepted, imported.dry_run) {
+            (true, true) => format!("{name}: would be accepted"),
+            (true, false) => format!("{name}: accepted"),
+            (false, _) => format!("{name}: refused"),
+        });
+        lines.extend(client.notes.iter().map(|it| format!("    {it}")));
+        lines.extend(client.problems.iter().map(|it| format!("  ! {it}")));
+        match client.client_id.as_ref().and_then(|it| made.get(it)) {
+            Some(secret) => lines.push(format!("    client_secret, shown this once: {}", secret.reveal())),
+            None if client.secret_made && !imported.dry_run => lines.push("    client_secret: in the file of secrets".to_owned()),
             None => {}
-            Some(Some(seconds)) if (0..=31_536_000).contains(&seconds) => client.default_max_age = Some(Span(seconds)),
-            Some(_) => self.problems.push("default_max_age: must be a number of seconds".to_owned()),
-        }
-        client.require_pushed_authorization_requests = self.flag("require_pushed_authorization_requests");
-        // RFC 9449 5.2, RFC 8705 3.4: a client that asks to be bound must never be registered unbound.
-        if self.flag("dpop_bound_access_tokens") {
-            client.dpop = Dpop::Required;
-        }
-        client.tls_client_certificate_bound_access_tokens = self.flag("tls_client_certificate_bound_access_tokens");
-        if self.text("subject_type").is_some_and(|it| it != "public") {
-            self.problems.push("subject_type: only public".to_owned());
         }
     }
-
-    fn flag(&mut self, name: &str) -> bool {
-        match self.members.remove(name) {
-            None => false,
-            Some(Json::Bool(it)) => it,
-            Some(_) => {
-                self.problems.push(format!("{name}: must be true or false"));
-                false
-            }
-        }
-    }
-
-    /// What was read but is not used, so that nobody believes it is.
-    fn notes(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.members)
-            .into_iter()
-            .map(|(name, _)| {
-                let plain = name.split('#').next().unwrap_or_default();
-                if UNUSED.contains(&plain) || plain == "client_name" {
-                    format!("{name}: not used here")
-                } else {
-                    format!("{name}: not known here, and ignored (RFC 7591 2)")
-                }
-            })
-            .collect()
-    }
+    lines.push(format!("{} accepted, {} refused", imported.accepted, imported.refused));
+    lines
 }
 
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
-    use super::*;
-    use serde_json::json;
-
-    fn config() -> Config {
-        let text = "issuer = \"https://a.example\"\n[api.orders]\naudience = \"https://api.example\"\n[api.orders.scope.\"orders:read\"]\ntext = \"x\"";
-        Config::from_text(text, "x", &|_| None).unwrap()
-    }
-
-    /// 014-R, 015-R, 016-R, 231-J, and their good twins
-    #[test]
-    fn what_is_accepted_and_why_not() {
-        let good = json!({ "client_name": "Shop", "application_type": "native", "redirect_uris": ["https://app.example.com/cb"],
-            "scope": "openid orders:read", "logo_uri": "https://x/y.png", "vendor_extra": 1 });
-        let read_good = read(&config(), &good).unwrap_or_else(|it| panic!("{it:?}"));
-        assert_eq!(read_good.client.apis["orders"], ["orders:read"]);
-        assert_eq!((read_good.client.scopes.clone(), read_good.notes.len()), (vec!["openid".to_owned()], 2));
-        assert!(read_good.secret.is_none());
-        let with = |name: &str, value: Json| {
-            let mut it = good.clone();
-            it[name] = value;
-            read(&config(), &it).err().unwrap_or_default().join("; ")
-        };
-        for (name, value, says) in [
-            ("redirect_uris", json!(["https://app.example.com/cb#x"]), "redirect_uris"),
-            ("redirect_uris", json!(["JaVaScRiPt:alert(1)"]), "redirect_uris"),
-            ("redirect_uris", json!(["myapp://cb"]), "redirect_uris"),
-            ("redirect_uris", json!("https://app.example.com/cb"), "array"),
-            ("redirect_uris", json!([]), "empty"),
-            ("scope", json!("openid orders:write"), "orders:write"),
-            ("scope", json!(["openid"]), "must be a text"),
-            ("grant_types", json!(["implicit"]), "implicit"),
-            ("response_types", json!(["token"]), "only code"),
-            ("token_endpoint_auth_method", json!("client_secret_basic"), "cannot keep a secret"),
-            ("token_endpoint_auth_method", json!("private_key_jwt"), "jwks is missing"),
-            ("jwks_uri", json!("https://x/jwks"), "not fetched"),
-            ("attestation", json!({ "android": { "packages": ["com.example.shop"] } }), "configuration file"),
-            ("attestation", Json::Null, "configuration file"),
-            ("token_endpoint_auth_method", json!("attest_jwt_client_auth_dpop"), "configuration file"),
-            ("token_endpoint_auth_method", json!("tls_client_auth"), "configuration file"),
-            ("application_type", json!("browser"), "neither"),
-            ("subject_type", json!("pairwise"), "only public"),
-            ("id_token_signed_response_alg", json!("none"), "none of"),
-            ("default_max_age", json!("1"), "number"),
-            ("token_endpoint_auth_method", json!("tls_client_auth"), "belongs in the configuration file"),
-            ("token_endpoint_auth_method", json!("self_signed_tls_client_auth"), "need the table [mtls]"),
-            ("tls_client_certificate_bound_access_tokens", json!(true), "need the table [mtls]"),
-            ("dpop_bound_access_tokens", json!("true"), "true or false"),
-        ] {
-            assert!(with(name, value.clone()).contains(says), "{name} {value}: {}", with(name, value.clone()));
+fn words(outcome: &Outcome) -> Vec<String> {
+    vec![match outcome {
+        Outcome::Client(facts) => {
+            let secret = facts.secret.as_ref().map(|it| match it.master_key {
+                Some(version) => format!("a MAC under master key {version}"),
+                None => format!("an {} digest", it.digest),
+            });
+            let from = if facts.source == ClientSource::File { "the configuration file" } else { "import" };
+            return vec![
+                format!("client_id {}", facts.client_id),
+                format!("from      {from}"),
+                format!("state     {}", facts.state),
+                format!("secret    {}", secret.unwrap_or_else(|| "none".to_owned())),
+                serde_json::to_string_pretty(&facts.metadata).unwrap_or_default(),
+            ];
         }
-        let ec = symbolon_oauth::jwk::PrivateKey::generate(Algorithm::ES256).unwrap().public().to_jwk();
-        let rsa = |bytes: usize, e: &str| json!({ "kty": "RSA", "n": base64url::encode(&vec![0xc1; bytes]), "e": e });
-        let enc = json!({ "kty": "EC", "crv": "P-256", "x": ec["x"], "y": ec["y"], "use": "enc" });
-        let oct = json!({ "kty": "oct", "k": "c2Vj" });
-        for keys in [json!([rsa(64, "AQAB")]), json!([rsa(256, "AQ")]), json!([oct]), json!([ec, enc])] {
-            assert!(with("jwks", json!({ "keys": keys })).contains("not a key set we accept"), "{keys}");
+        Outcome::ClientState { client_id, state } => format!("{client_id} is {state}"),
+        Outcome::ClientSessionsEnded { client_id, grants, people, preview } => {
+            let counted = |count: i64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });
+            let (grants, people) = (counted(*grants, "grant", "grants"), counted(*people, "person", "people"));
+            let ended = if *preview { "would end" } else { "ended" };
+            format!("{grants} of {people} with {client_id} {ended}, and every token the client has got for itself")
         }
-        assert_eq!(with("jwks", json!({ "keys": [ec] })), "");
-        let mut bound = good.clone();
-        bound["dpop_bound_access_tokens"] = true.into();
-        assert_eq!(read(&config(), &bound).unwrap_or_else(|it| panic!("{it:?}")).client.dpop, Dpop::Required);
-        let web = json!({ "redirect_uris": ["https://web.example.com/cb"] });
-        let read_web = read(&config(), &web).unwrap_or_else(|it| panic!("{it:?}"));
-        assert!(read_web.secret.is_some() && read_web.client.secret.is_some());
-        assert!(read(&config(), &json!({ "redirect_uris": ["https://web.example.com/cb"], "client_secret": "short" })).is_err());
-        let robot = read(&config(), &json!({ "grant_types": ["client_credentials"], "scope": "orders:read" }));
-        assert_eq!(robot.unwrap_or_else(|it| panic!("{it:?}")).client.kind, ClientKind::Service);
-    }
+        _ => return Vec::new(),
+    }]
 }

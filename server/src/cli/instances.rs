@@ -1,13 +1,11 @@
 //! `symbolon instance`: installations of apps, and managed devices.
 
-use super::{Desk, Out, shown};
-use crate::attesting::{android, case};
-use crate::audit;
-use crate::config::{is_at_least, version};
-use crate::error::{Error, Fault};
-use crate::store::{Change, Expect, Row};
+use super::desk::Desk;
+use super::lists::{self, List, ListArgs};
+use super::screen::{Screen, Stop, unexpected};
+use super::text::{counted, shown};
+use crate::operations::{InstanceFacts, InstanceLine, InstanceOperation, MOST_HISTORY, Operation, Outcome, Revoked, Selection};
 use clap::Subcommand;
-use symbolon_attest::status_list;
 
 #[derive(Subcommand)]
 pub enum Instance {
@@ -16,6 +14,8 @@ pub enum Instance {
         /// Only of this client.
         #[arg(long)]
         client: Option<String>,
+        #[command(flatten)]
+        list: ListArgs,
     },
     /// What is known of one installation, when it was last used, and its newest audit entries.
     Show {
@@ -45,166 +45,94 @@ pub enum Instance {
     },
 }
 
-const LIST: &str = "SELECT jkt, client, platform, tier, state, attested_ms FROM instance WHERE $1 = '' OR client = $1";
-const ACTIVE: &str = "SELECT jkt, client, facts, platform FROM instance WHERE state = 'active' AND ($1 = '' OR client = $1)";
-const SHOW: &str = "SELECT client, platform, tier, state, facts, created_ms, attested_ms, counter FROM instance WHERE jkt = $1 \
-    ORDER BY client";
-/// A statement about the grants of an installation ($1: client, $2: key). Its key may also hold grants from before it was attested; a
-/// holder that was learned is written as the key and a generation.
-macro_rules! of_installation {
-    ($begins:literal, $ends:literal) => {
-        concat!($begins, " WHERE client = $1 AND holder_kind IN ('instance', 'jkt', 'learned') AND substr(holder, 1, 43) = $2", $ends)
-    };
-}
-
-/// Each use of a grant is written at the grant: that is the installation's last use, without another write.
-const USED: &str = of_installation!("SELECT MAX(used_ms) FROM app_grant", "");
-pub const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE client = $1 AND jkt = $2 AND state = 'active'";
-const GRANTS: &str = of_installation!("SELECT number FROM app_grant", " AND state <> 'ended'");
-pub const END: &str = of_installation!("UPDATE app_grant SET state = 'ended', ended_ms = $3", " AND state <> 'ended'");
-
-/// How much of its history is shown.
-const MOST_SHOWN: usize = 50;
-
-/// An installation: one key may be enrolled by several clients, each with evidence and sessions of its own.
-struct Named {
-    client: String,
-    jkt: String,
-}
-
-pub async fn instance(desk: &Desk, action: Instance, out: &Out) -> Result<(), Error> {
+pub async fn instance(desk: &mut Desk, screen: &Screen, action: Instance) -> Result<u8, Stop> {
     match action {
-        Instance::List { client } => {
-            out.line(format!("{:<44} {:<20} {:<8} {:<18} {:<8} ATTESTED", "JKT", "CLIENT", "PLATFORM", "TIER", "STATE"));
-            for row in desk.store.all_stale(LIST, &[client.unwrap_or_default().into()]).await? {
-                let (jkt, of, platform) = (row.text(0)?, row.text(1)?, row.text(2)?);
-                out.line(format!("{jkt:<44} {of:<20} {platform:<8} {:<18} {:<8} {}", row.text(3)?, row.text(4)?, shown(row.int(5)?)));
-            }
+        Instance::List { client, list } => {
+            let operation = |paging| Operation::Instance(InstanceOperation::List { client_id: client.clone(), paging });
+            return lists::print(desk, screen, &list, &instances(), operation).await;
         }
         Instance::Show { jkt } => {
-            let rows = desk.store.all(SHOW, &[jkt.as_str().into()]).await?;
-            if rows.is_empty() {
-                return Err(Fault::new(format!("there is no installation {jkt}")).into());
-            }
-            for row in rows {
-                show(desk, &jkt, &row, out).await?;
-            }
+            let outcome = desk.ask(Operation::Instance(InstanceOperation::Show { jkt })).await?;
+            screen.outcome(&outcome, |outcome| match outcome {
+                Outcome::Instance { installations } => installations.iter().flat_map(words).collect(),
+                _ => Vec::new(),
+            })?;
         }
         Instance::Revoke { jkt, serial, app_version_below, platform, client, preview } => {
-            let of = client.clone().unwrap_or_default();
-            let both = client.as_ref().and_then(|it| desk.config.client.get(it)?.attestation.as_ref());
-            if app_version_below.is_some() && platform.is_none() && both.is_some_and(|it| it.ios.is_some() && it.android.is_some()) {
-                return Err(Fault::new(
-                    "--app-version-below: this client's apps count their versions apart; add --platform android or ios",
-                )
-                .into());
-            }
-            let wanted = Wanted { jkt, serial, app_version_below, platform, client }.checked()?;
-            let mut found = Vec::new();
-            for row in desk.store.all(ACTIVE, &[of.into()]).await? {
-                if wanted.names(&row)? {
-                    found.push(Named { jkt: row.text(0)?.to_owned(), client: row.text(1)?.to_owned() });
-                }
-            }
-            let jkt = wanted.jkt;
-            if let Some(jkt) = jkt.filter(|_| found.is_empty()) {
-                return Err(Fault::new(format!("there is no active installation {jkt}")).into());
-            }
-            revoke(desk, &found, preview, out).await?;
+            let selection = Selection { jkt, client_id: client, platform, serial, app_version_below };
+            revoke(desk, screen, &selection, preview).await?;
         }
     }
-    Ok(())
+    Ok(0)
 }
 
-/// Which installations are to be revoked: all that fit every member that is there.
-struct Wanted {
-    jkt: Option<String>,
-    serial: Option<String>,
-    app_version_below: Option<String>,
-    platform: Option<String>,
-    client: Option<String>,
-}
-
-impl Wanted {
-    fn checked(mut self) -> Result<Self, Fault> {
-        let members = [&self.jkt, &self.serial, &self.app_version_below, &self.client];
-        if members.iter().all(|it| it.is_none()) {
-            return Err(Fault::new("name an installation, or --serial, --app-version-below or --client"));
-        }
-        if let Some(it) = self.serial.take() {
-            self.serial = Some(status_list::written(&it).ok_or_else(|| Fault::new("--serial is in hexadecimal"))?);
-        }
-        if self.app_version_below.as_ref().is_some_and(|it| version(it).is_none()) {
-            return Err(Fault::new("--app-version-below: a versionCode such as 42, or a CFBundleVersion such as 4.2.1"));
-        }
-        Ok(self)
-    }
-
-    fn names(&self, row: &Row) -> Result<bool, Fault> {
-        let facts = case::facts(row.text(2)?)?;
-        let (jkt, platform) = (row.text(0)?, row.text(3)?);
-        // A version that is not known is not old: such installations are named by other means.
-        let said = facts["version"].as_i64().map(|it| it.to_string()).or_else(|| facts["bundle_version"].as_str().map(str::to_owned));
-        let older = |least: &String| said.as_ref().is_some_and(|it| version(it).is_some() && !is_at_least(it, least));
-        Ok(self.jkt.as_ref().is_none_or(|it| it == jkt)
-            && self.platform.as_ref().is_none_or(|it| it == platform)
-            && self.serial.as_ref().is_none_or(|wanted| android::serials(&facts).any(|it| it == wanted))
-            && self.app_version_below.as_ref().is_none_or(older))
+fn instances() -> List<InstanceLine> {
+    List {
+        member: "instances",
+        head: format!("{:<44} {:<20} {:<8} {:<18} {:<8} ATTESTED", "JKT", "CLIENT", "PLATFORM", "TIER", "STATE"),
+        rows: |outcome| match outcome {
+            Outcome::Instances(page) => Some((page.instances, page.next)),
+            _ => None,
+        },
+        line: |row| {
+            let attested = shown(row.attested_ms);
+            format!("{:<44} {:<20} {:<8} {:<18} {:<8} {attested}", row.jkt, row.client_id, row.platform, row.tier, row.state)
+        },
     }
 }
 
-/// One installation, and what the audit says of it.
-async fn show(desk: &Desk, jkt: &str, row: &Row, out: &Out) -> Result<(), Error> {
-    for (at, name) in ["client", "platform", "tier", "state", "facts"].iter().enumerate() {
-        out.line(format!("{name:<10}{}", row.text(at)?));
+fn words(facts: &InstanceFacts) -> Vec<String> {
+    let mut lines = vec![
+        format!("client    {}", facts.client_id),
+        format!("platform  {}", facts.platform),
+        format!("tier      {}", facts.tier),
+        format!("state     {}", facts.state),
+        format!("facts     {}", facts.facts),
+        format!("since     {}", shown(facts.created_ms)),
+        format!("attested  {}", shown(facts.attested_ms)),
+        format!("used      {}", facts.used_ms.map_or_else(|| "never".to_owned(), shown)),
+        format!("counter   {}", facts.counter),
+        format!("history   the newest {MOST_HISTORY} entries at most; all: symbolon audit --all --instance {}", facts.jkt),
+    ];
+    for entry in &facts.history {
+        let (at, reason) = (shown(entry.at_ms), entry.reason.as_deref().unwrap_or_default());
+        lines.push(format!("{at}  {:<20} {:<8} {reason}", entry.event, entry.outcome).trim_end().to_owned());
     }
-    let client = row.text(0)?;
-    let used_ms = match desk.store.one(USED, &[client.into(), jkt.into()]).await? {
-        Some(it) => it.opt_int(0)?,
-        None => None,
-    };
-    let used = used_ms.map_or_else(|| "never".to_owned(), shown);
-    let times = [("since", shown(row.int(5)?)), ("attested", shown(row.int(6)?)), ("used", used), ("counter", row.int(7)?.to_string())];
-    times.iter().for_each(|(name, it)| out.line(format!("{name:<10}{it}")));
-    let filter = audit::Filter { client: Some(client.to_owned()), instance: Some(jkt.to_owned()), ..audit::Filter::default() };
-    let history = audit::list(&desk.store, &filter, MOST_SHOWN).await?;
-    out.line(format!("history   the newest {MOST_SHOWN} entries at most; all: symbolon audit --all --instance {jkt}"));
-    for (_, entry) in history {
-        let word = |name: &str| entry[name].as_str().unwrap_or_default();
-        let what = if entry["detail"]["renewal"] == true { "renewal" } else { word("reason") };
-        let at = entry["at"].as_i64().map(shown).unwrap_or_default();
-        out.line(format!("{at}  {:<20} {:<8} {what}", word("event"), word("outcome")).trim_end());
-    }
-    Ok(())
+    lines
 }
 
-/// Installations and their grants, a hundred to a change.
-async fn revoke(desk: &Desk, all: &[Named], preview: bool, out: &Out) -> Result<(), Error> {
-    let mut grants = 0;
-    for batch in all.chunks(100) {
-        let mut change = Change::new(desk.now_ms());
-        for Named { client, jkt } in batch {
-            let id = || vec![client.as_str().into(), jkt.as_str().into()];
-            let of_this = desk.store.all(GRANTS, &id()).await?.len();
-            grants += of_this;
-            // Whoever revoked it in the meantime did what is wanted here.
-            change.run_expecting(REVOKE, id(), Expect::Any);
-            change.run_expecting(END, [id(), vec![desk.now_ms().into()]].concat(), Expect::Any);
-            let entry = audit::Entry::ok("instance_revoked").client(client.as_str()).with("jkt", jkt.as_str());
-            change.audit(entry.with("grants", of_this).with("by", "command line"));
+/// Step by step, so that many installations are not one long operation.
+async fn revoke(desk: &mut Desk, screen: &Screen, selection: &Selection, preview: bool) -> Result<(), Stop> {
+    let (mut all, mut after) = (Revoked { instances: Vec::new(), grants: 0, preview, next: None }, None);
+    loop {
+        let operation = InstanceOperation::Revoke { selection: selection.clone(), preview, after };
+        let Outcome::InstancesRevoked(step) = desk.ask(Operation::Instance(operation)).await? else { return Err(unexpected()) };
+        all.grants += step.grants;
+        if preview && !screen.is_json() {
+            step.instances.iter().try_for_each(|it| screen.line(format!("{} {}", it.jkt, it.client_id)))?;
         }
-        if preview {
-            batch.iter().for_each(|it| out.line(format!("{} {}", it.jkt, it.client)));
-            continue;
+        all.instances.extend(step.instances);
+        match step.next {
+            Some(next) => after = Some(next),
+            None => break,
         }
-        desk.store.apply(change).await?;
+        if !preview {
+            screen.remark(&format!("{} revoked so far", counted(all.instances.len(), "installation")));
+        }
     }
-    let (count, would) = (all.len(), if preview { "would be" } else { "are" });
-    let (one, grant) = (if count == 1 { "" } else { "s" }, if grants == 1 { "" } else { "s" });
-    let ended = if preview { "would end" } else { "ended" };
-    out.line(match all {
-        [only] if !preview => format!("{} is revoked; {grants} grant{grant} ended", only.jkt),
-        _ => format!("{count} installation{one} {would} revoked; {grants} grant{grant} {ended}"),
-    });
-    Ok(())
+    screen.outcome(&Outcome::InstancesRevoked(all), |outcome| match outcome {
+        Outcome::InstancesRevoked(all) => vec![summary(all)],
+        _ => Vec::new(),
+    })
+}
+
+fn summary(all: &Revoked) -> String {
+    let grants = counted(all.grants, "grant");
+    match &all.instances[..] {
+        [only] if !all.preview => format!("{} is revoked; {grants} ended", only.jkt),
+        many => {
+            let (would, ended) = if all.preview { ("would be", "would end") } else { ("are", "ended") };
+            format!("{} {would} revoked; {grants} {ended}", counted(many.len(), "installation"))
+        }
+    }
 }

@@ -1,8 +1,11 @@
 //! `[api.NAME]`: an API, its scopes and its types of authorization details.
 
 use super::docs::{ALGORITHMS, Key, Kind, Presence, Section, defaulted, optional, required};
+use super::dpop::Dpop;
 use super::schema::judge_schema;
-use super::{Config, Dpop, Secret, Span, read_url};
+use super::secret::Secret;
+use super::span::Span;
+use super::url::read_url;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use symbolon_oauth::jwk::Algorithm;
@@ -178,13 +181,13 @@ pub struct DetailType {
 
 impl Api {
     /// What is wrong with this API beside the others.
-    pub(super) fn problems(&self, name: &str, config: &Config) -> Vec<String> {
+    pub(super) fn problems(&self, name: &str, issuer: &str, apis: &BTreeMap<String, Self>) -> Vec<String> {
         let mut found = Vec::new();
-        let others = || config.api.iter().filter(|(other, _)| other.as_str() < name);
+        let others = || apis.iter().filter(|(other, _)| other.as_str() < name);
         if others().any(|(_, it)| it.audience == self.audience) {
             found.push("another API has the same audience".to_owned());
         }
-        if read_url(&self.audience).is_none() || self.audience.contains('#') || self.audience == config.issuer {
+        if read_url(&self.audience).is_none() || self.audience.contains('#') || self.audience == issuer {
             found.push("audience must be an absolute URI without fragment, other than the issuer".to_owned());
         }
         if self.lifetime.0 <= 0 {
@@ -198,7 +201,7 @@ impl Api {
         }
         let mut found: Vec<String> = found.into_iter().map(|it| format!("[api.{name}]: {it}")).collect();
         for (scope, (other, from)) in self.scope.iter().flat_map(|(scope, it)| it.exchange_from.iter().map(move |it| (scope, it))) {
-            if !config.api.get(other).is_some_and(|it| from.iter().all(|from| it.scope.contains_key(from))) {
+            if !apis.get(other).is_some_and(|it| from.iter().all(|from| it.scope.contains_key(from))) {
                 found.push(format!("[api.{name}.scope.{scope:?}]: exchange_from names {other} with {from:?}, which there is not"));
             }
         }

@@ -1,7 +1,7 @@
 //! `[attestation]`: the server's own attester, for all clients. A client's rules are its table `attestation`.
 
-use super::Span;
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional};
+use super::span::Span;
 use serde::Deserialize;
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
 //! `[brand]`: what pages look like.
 
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional};
-use super::read_url;
+use super::url::read_url;
 use serde::Deserialize;
 use std::path::PathBuf;
 

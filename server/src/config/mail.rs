@@ -1,7 +1,7 @@
 //! `[mail]`: the SMTP server that takes our mail. RFC 5321.
 
-use super::SecretSource;
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
+use super::secret::SecretSource;
 use serde::Deserialize;
 use std::net::IpAddr;
 

@@ -1,7 +1,8 @@
 //! `[mtls]`: client certificates. RFC 8705.
 
 use super::docs::{Key, Kind, Presence, Section, optional, required};
-use super::{Networks, read_url};
+use super::networks::Networks;
+use super::url::read_url;
 use serde::Deserialize;
 
 pub(super) const SECTION: Section = Section {

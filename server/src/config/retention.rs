@@ -1,7 +1,7 @@
 //! `[retention]`: how long audit entries are kept.
 
-use super::Span;
 use super::docs::{Kind, Presence, Section, defaulted};
+use super::span::Span;
 use serde::Deserialize;
 
 pub(super) const SECTION: Section = Section {

@@ -1,7 +1,7 @@
 //! The keys above the first table: who the server is, where it listens and where it keeps things.
 
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
-use super::{Config, read_url};
+use super::url::read_url;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -94,18 +94,18 @@ pub(super) fn database() -> String {
     "sqlite:symbolon.db".to_owned()
 }
 
-pub(super) fn problems(config: &Config) -> Vec<String> {
-    let Some(issuer) = read_url(&config.issuer) else {
+pub(super) fn problems(issuer: &str, development: bool) -> Vec<String> {
+    let Some(url) = read_url(issuer) else {
         return vec!["issuer is not a URL".to_owned()];
     };
     let mut found = Vec::new();
-    if issuer.query().is_some() || issuer.fragment().is_some() || config.issuer.ends_with('/') {
+    if url.query().is_some() || url.fragment().is_some() || issuer.ends_with('/') {
         found.push("issuer has no query, no fragment and no slash at its end (RFC 8414 2)".to_owned());
     }
-    let loopback = matches!(issuer.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
-    match issuer.scheme() {
+    let loopback = matches!(url.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+    match url.scheme() {
         "https" => {}
-        "http" if loopback && config.development => {}
+        "http" if loopback && development => {}
         "http" if loopback => found.push("an http issuer needs development = true, which is for your own machine only".to_owned()),
         _ => found.push("issuer must begin with https://".to_owned()),
     }

@@ -1,7 +1,7 @@
 //! `[session]`: limits of the browser's single sign-on.
 
-use super::Span;
 use super::docs::{Kind, Presence, Section, defaulted};
+use super::span::Span;
 use serde::Deserialize;
 
 pub(super) const SECTION: Section = Section {

@@ -1,7 +1,7 @@
 //! `[signing]`: the keys that sign tokens.
 
-use super::Span;
 use super::docs::{ALGORITHMS, Kind, Presence, Section, defaulted};
+use super::span::Span;
 use serde::Deserialize;
 use symbolon_oauth::jwk::Algorithm;
 

@@ -3,6 +3,7 @@
 use super::value::{Row, Value};
 use crate::audit::entry::Entry;
 use crate::error::{Error, Fault, Refused};
+use serde_json::Value as Json;
 use symbolon_oauth::digest;
 
 /// How many rows a statement must touch.
@@ -25,6 +26,8 @@ pub struct Change {
     now_ms: i64,
     statements: Vec<Statement>,
     audit: Vec<Entry>,
+    /// The operator whose change it is; every entry of it says so.
+    actor: Option<Json>,
 }
 
 const ONCE: &str = "INSERT INTO once (bucket, kind, key) VALUES ($1, $2, $3)";
@@ -34,7 +37,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 impl Change {
     pub fn new(now_ms: i64) -> Self {
-        Self { now_ms, statements: Vec::new(), audit: Vec::new() }
+        Self { now_ms, statements: Vec::new(), audit: Vec::new(), actor: None }
     }
 
     pub fn now_ms(&self) -> i64 {
@@ -78,10 +81,16 @@ impl Change {
         self.audit.push(entry);
     }
 
+    /// Names the operator who makes this change, in every entry that it has and will have.
+    pub fn set_actor(&mut self, actor: Json) {
+        self.actor = Some(actor);
+    }
+
     /// The statements with the audit entries behind them, and the id of the first entry: the commit marker.
     pub(super) fn into_statements(mut self, ids: &mut dyn FnMut(i64) -> [u8; 16]) -> (Vec<Statement>, Option<Marker>) {
         let mut marker = None;
-        for entry in std::mem::take(&mut self.audit) {
+        for mut entry in std::mem::take(&mut self.audit) {
+            entry.actor = entry.actor.or_else(|| self.actor.clone());
             let id = ids(self.now_ms);
             marker.get_or_insert(Marker { id, security: entry.security });
             let sql = if entry.security { SECURITY } else { ROUTINE };

@@ -207,6 +207,23 @@ fn insert(change: &mut Change, keyring: &KeyRing, made: &SigningKey) -> Result<(
 /// `symbolon key rotate`: the next key is published now and signs after `ahead_ms`; the present one signs until then.
 /// With `at_once` (a key is known to be stolen) the new one signs immediately and the old ones leave the key set.
 pub async fn rotate(store: &Store, keyring: &KeyRing, alg: Algorithm, schedule: Schedule, at_once: bool, now_ms: i64) -> Result<String> {
+    let rotation = prepare_rotation(keyring, alg, schedule, at_once, now_ms)?;
+    match store.apply(rotation.change).await {
+        Ok(_) => Ok(rotation.kid),
+        Err(NotApplied::Conflict(_)) => Err(Fault::new("another rotation ran at the same moment; look at `symbolon key list`").into()),
+        Err(other) => Err(other.into()),
+    }
+}
+
+/// The next key, and the change that brings it in.
+pub struct Rotation {
+    pub kid: String,
+    pub signs_from_ms: i64,
+    pub change: Change,
+}
+
+/// The change of `rotate`, for whoever has more to say in it.
+pub fn prepare_rotation(keyring: &KeyRing, alg: Algorithm, schedule: Schedule, at_once: bool, now_ms: i64) -> Result<Rotation> {
     let from_ms = if at_once { now_ms } else { now_ms + schedule.ahead_ms };
     let key = PrivateKey::generate(alg).map_err(|_| Fault::new("a signing key could not be generated"))?;
     let kid = key.kid().to_owned();
@@ -224,9 +241,5 @@ pub async fn rotate(store: &Store, keyring: &KeyRing, alg: Algorithm, schedule: 
     insert(&mut change, keyring, &made)?;
     let at = if at_once { "now" } else { "later" };
     change.audit(audit::Entry::ok("key_rotated").with("kid", kid.as_str()).with("signs", at));
-    match store.apply(change).await {
-        Ok(_) => Ok(kid),
-        Err(NotApplied::Conflict(_)) => Err(Fault::new("another rotation ran at the same moment; look at `symbolon key list`").into()),
-        Err(other) => Err(other.into()),
-    }
+    Ok(Rotation { kid, signs_from_ms: from_ms, change })
 }

@@ -59,7 +59,11 @@ async fn nodes_whose_clocks_differ_agree_on_once() {
     let send = async |node: &World, jti: &str, iat: i64| {
         let mut nonce = app.nonce.clone();
         for _ in 0..2 {
-            let proof = dpop::make(&app.key, "POST", &ahead.url("/token"), nonce.as_deref(), None, jti, iat).unwrap();
+            let proof = dpop::make(
+                &app.key,
+                &dpop::Statement { method: "POST", url: &ahead.url("/token"), nonce: nonce.as_deref(), access_token: None, jti, iat },
+            )
+            .unwrap();
             let answer = node.http.post(node.url("/token")).form(&form).header("dpop", proof).send().await.unwrap();
             nonce = answer.headers().get("dpop-nonce").map(|it| it.to_str().unwrap().to_owned());
             let body: Json = answer.json().await.unwrap();

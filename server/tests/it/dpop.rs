@@ -254,7 +254,7 @@ async fn a_proof_is_for_one_request() {
         let now_s = app.now_s();
         let nonce = app.nonce.clone();
         let made = |method: &str, url: &str, nonce: Option<&str>, jti: &str, iat: i64| {
-            dpop::make(&app.key, method, url, nonce, None, jti, iat).unwrap()
+            dpop::make(&app.key, &dpop::Statement { method, url, nonce, access_token: None, jti, iat }).unwrap()
         };
         let good_url = world.url("/token");
         let nonce = nonce.as_deref();
@@ -306,7 +306,9 @@ async fn a_proof_is_for_one_request() {
         assert_eq!(healed.status, 200);
         // 168-D: the same jti under another key is another proof.
         let other = world.phone();
-        let theirs = dpop::make(&other.key, "POST", &good_url, nonce, None, "j12", now_s).unwrap();
+        let theirs =
+            dpop::make(&other.key, &dpop::Statement { method: "POST", url: &good_url, nonce, access_token: None, jti: "j12", iat: now_s })
+                .unwrap();
         assert_eq!(app.send("/token", &form, &[&theirs]).await.error(), (400, "invalid_grant"));
         assert_eq!(app.send("/token", &form, &[&made("POST", &good_url, nonce, "j12", now_s)]).await.status, 200);
         // A nonce lasts for the next refresh, and not for ever.

@@ -82,13 +82,17 @@ async fn an_exchange_is_within_the_tier_of_who_asks() {
     let key = new_key();
     let now_s = world.running.shared.now().now_ms() / 1000;
     let claims = serde_json::Map::from_iter([("tier".to_owned(), Json::from("hardware"))]);
-    let attestation = client_attestation::make(&attester, "hub", &key.public().to_jwk(), now_s, now_s + 3600, &claims).unwrap();
+    let attestation = client_attestation::make(&attester, "hub", &key.public().to_jwk(), now_s..now_s + 3600, &claims).unwrap();
     let mut nonce: Option<String> = None;
     for (attested, scope, expires_in) in [(true, "orders:read orders:write", 900), (false, "orders:read", 60)] {
         let mut answer = (0, Json::Null);
         for _ in 0..2 {
             let (url, jti) = (world.url("/token"), base64url::encode(&symbolon::seal::random::<16>().unwrap()));
-            let proof = dpop::make(&key, "POST", &url, nonce.as_deref(), None, &jti, now_s).unwrap();
+            let proof = dpop::make(
+                &key,
+                &dpop::Statement { method: "POST", url: &url, nonce: nonce.as_deref(), access_token: None, jti: &jti, iat: now_s },
+            )
+            .unwrap();
             let form = [
                 ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
                 ("subject_token", tokens["access_token"].as_str().unwrap()),

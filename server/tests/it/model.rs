@@ -176,6 +176,7 @@ impl Session {
     }
 
     /// Status, refresh token and error of one refresh.
+    #[expect(clippy::too_many_arguments, reason = "one step of the model, with everything that may differ")]
     async fn refresh(&self, stage: &Stage, node: u64, who: Who, presented: usize, resource: &str) -> (u16, String, String) {
         let form = [
             ("grant_type", "refresh_token"),
@@ -205,6 +206,7 @@ impl Session {
     }
 
     /// So many refreshes at once, each judged by the model.
+    #[expect(clippy::too_many_arguments, reason = "one step of the model, with everything that may differ")]
     async fn act(&mut self, stage: &Stage, dice: &mut Dice, who: Who, presented: usize, at_once: usize, told: &str) {
         let (before, now_ms) = (self.model, stage.now_ms());
         let resources = ["https://api.example.com/orders", "https://api.example.com/ledger", &stage.first.issuer];

@@ -233,7 +233,11 @@ async fn a_proof_names_the_alias() {
         for _ in 0..2 {
             let jti = base64url::encode(&symbolon::seal::random::<9>().unwrap());
             let now_s = fleet.world.running.shared.now().now_ms() / 1000;
-            let proof = dpop::make(&key, "POST", url, nonce.as_deref(), None, &jti, now_s).unwrap();
+            let proof = dpop::make(
+                &key,
+                &dpop::Statement { method: "POST", url, nonce: nonce.as_deref(), access_token: None, jti: &jti, iat: now_s },
+            )
+            .unwrap();
             let form = [("grant_type", "client_credentials"), ("client_id", client)];
             let mut request = fleet.world.http.post(fleet.world.url("/token")).form(&form).header("dpop", proof);
             if shown {

@@ -102,7 +102,11 @@ async fn nobody_chooses_how_long_a_replay_is_remembered() {
         jws::sign(&key, request_object::TYP, &claims).unwrap()
     };
     let push = async |assertion: String, object: String, iat: i64, jti: &str| {
-        let proof = dpop::make(&key, "POST", &world.url("/par"), nonce.to_str().ok(), None, jti, iat).unwrap();
+        let proof = dpop::make(
+            &key,
+            &dpop::Statement { method: "POST", url: &world.url("/par"), nonce: nonce.to_str().ok(), access_token: None, jti, iat },
+        )
+        .unwrap();
         let kind = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
         let form = [("client_assertion_type", kind), ("client_assertion", &assertion), ("client_id", "signer"), ("request", &object)];
         let answer = world.http.post(world.url("/par")).form(&form).header("dpop", proof).send().await.unwrap();

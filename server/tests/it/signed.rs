@@ -31,7 +31,12 @@ impl Signer {
     }
 
     fn object(&self, parameters: &[(&str, &str)], jti: &str) -> String {
-        request_object::make(&self.key, "signer", &self.world.issuer, parameters, jti, self.now_s()).unwrap()
+        request_object::make(
+            &self.key,
+            &request_object::Envelope { client_id: "signer", issuer: &self.world.issuer, jti, now_s: self.now_s() },
+            parameters,
+        )
+        .unwrap()
     }
 
     fn assertion(&self) -> String {
@@ -126,11 +131,26 @@ async fn an_object_is_the_clients_own_and_for_us() {
     };
     let invalid = (400, "invalid_request_object".to_owned());
     let stranger = new_key();
-    let forged = request_object::make(&stranger, "signer", &signer.world.issuer, &request(&ask), "a", signer.now_s()).unwrap();
+    let forged = request_object::make(
+        &stranger,
+        &request_object::Envelope { client_id: "signer", issuer: &signer.world.issuer, jti: "a", now_s: signer.now_s() },
+        &request(&ask),
+    )
+    .unwrap();
     assert_eq!(refused(&forged).await, invalid);
-    let elsewhere = request_object::make(&signer.key, "signer", "https://other.example", &request(&ask), "b", signer.now_s()).unwrap();
+    let elsewhere = request_object::make(
+        &signer.key,
+        &request_object::Envelope { client_id: "signer", issuer: "https://other.example", jti: "b", now_s: signer.now_s() },
+        &request(&ask),
+    )
+    .unwrap();
     assert_eq!(refused(&elsewhere).await, invalid);
-    let old = request_object::make(&signer.key, "signer", &signer.world.issuer, &request(&ask), "c", signer.now_s() - 301).unwrap();
+    let old = request_object::make(
+        &signer.key,
+        &request_object::Envelope { client_id: "signer", issuer: &signer.world.issuer, jti: "c", now_s: signer.now_s() - 301 },
+        &request(&ask),
+    )
+    .unwrap();
     assert_eq!(refused(&old).await, invalid);
     let good = signer.object(&request(&ask), "d");
     let (_, payload) = good.split_once('.').unwrap();

@@ -4,6 +4,7 @@
 mod modules;
 mod routes;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn root() -> PathBuf {
@@ -71,7 +72,7 @@ fn the_repository_says_nothing_of_the_machine_it_was_made_on() {
             assert!(!text.contains(place.as_str()), "{} names {place}", shown(&file));
         }
     }
-    let lock = text(&root().join("strangers/package-lock.json"));
+    let lock = text(&root().join("interop/package-lock.json"));
     assert!(!lock.contains("\"resolved\""), "package-lock.json names a registry host");
 }
 
@@ -113,4 +114,30 @@ fn claimed_attacks_are_tried_where_it_says() {
         missing.extend(rows.split_whitespace().filter(of_row).filter(|it| !source.contains(*it)).map(|it| format!("{it} in {place}")));
     }
     assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// The ids of attacks in a text: three digits, a dash and one capital letter, as a word of its own.
+fn attack_ids(text: &str) -> BTreeSet<&str> {
+    let is_id = |word: &&str| {
+        let bytes = word.as_bytes();
+        bytes.len() == 5 && bytes[..3].iter().all(u8::is_ascii_digit) && bytes[3] == b'-' && bytes[4].is_ascii_uppercase()
+    };
+    text.split(|letter: char| !letter.is_alphanumeric() && letter != '-').filter(is_id).collect()
+}
+
+#[test]
+fn every_attack_that_the_code_names_is_explained() {
+    let page = text(&root().join("docs/attacks.md"));
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| ")?.split_once(" | "));
+    // A line of text has two more cells, the defect and what holds here, and neither is empty.
+    let is_explained = |cells: &str| cells.split('|').take(2).filter(|it| !it.trim().is_empty()).count() == 2;
+    let explained: BTreeSet<&str> = rows.filter(|(_, cells)| is_explained(cells)).map(|(id, _)| id).collect();
+    let mut missing = Vec::new();
+    for file in of("rs") {
+        let source = text(&file);
+        let unknown = attack_ids(&source).into_iter().filter(|it| !explained.contains(it));
+        missing.extend(unknown.map(|id| format!("{id} in {}", shown(&file))));
+    }
+    assert!(missing.is_empty(), "{missing:?}");
+    assert!(explained.contains("607-K") && attack_ids("/// 607-K, 12-K, 1607-K, 607-Kx: a text").into_iter().eq(["607-K"]));
 }

@@ -1,7 +1,7 @@
 //! `[client.ID.attestation.android]`: the genuine app on Android, by Key Attestation.
 
-use super::super::Span;
 use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
+use super::super::span::Span;
 use super::fingerprint::Fingerprint;
 use super::play::PlayRules;
 use serde::{Deserialize, Serialize};
@@ -29,18 +29,19 @@ const KEYS: &[Key] = &[
         r#"["47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"]"#,
         "SHA-256 of the certificates that the app is signed with, in base64url.",
     ),
-    defaulted("strongbox", Kind::Flag, "false", "Only phones with a secure element of their own."),
+    defaulted("strongbox", Kind::Flag, "false", "Only phones with a secure element of their own, which the maker's certificate names."),
     defaulted(
         "require_rkp",
         Kind::Flag,
         "false",
-        "Only attesting keys that were provisioned over the air. Those of a factory leak by the batch.",
+        "Only attesting keys that were provisioned remotely. Those of a factory leak by the batch.",
     ),
     defaulted(
         "strict",
         Kind::Flag,
         "false",
-        "Refuses what is not written exactly as DER and the documentation want it. Some makers' hardware writes otherwise.",
+        "Refuses what is not written exactly as DER and the documentation want it, and descriptions of a version newer than 500. Some makers' hardware \
+         writes otherwise, and the next system version is newer.",
     ),
     optional(
         "user_auth",
@@ -50,7 +51,13 @@ const KEYS: &[Key] = &[
         "The phone's hardware asks for the person, in one of these ways, before the key signs.",
     ),
     optional("user_auth_timeout", Kind::Time, "it asks each time", r#""30s""#, "For how long after that the key may sign."),
-    optional("least_patch", Kind::Number, "any", "202501", "The oldest patch level, as YYYYMM."),
+    optional(
+        "least_patch",
+        Kind::Number,
+        "any",
+        "202501",
+        "The oldest patch level, as YYYYMM. A phone whose level is no month of the calendar is refused.",
+    ),
     optional("least_version", Kind::Number, "any", "42", "The oldest version of the app (versionCode)."),
     defaulted(
         "own_boot_keys",

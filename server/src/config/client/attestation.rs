@@ -1,8 +1,12 @@
 //! The table `attestation` of a client: who vouches for its installations, and what is good enough.
 
-use super::super::Span;
 use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
-use super::{AndroidApp, CertificateName, IosApp, Jwks, Tier, TierName};
+use super::super::span::Span;
+use super::android::AndroidApp;
+use super::ios::IosApp;
+use super::keys::Jwks;
+use super::tier::{Tier, TierName};
+use super::tls_client_auth::CertificateName;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;

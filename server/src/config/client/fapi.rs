@@ -1,8 +1,10 @@
 //! FAPI 2.0 Security Profile (final) as a property of a client: what a client lacks of it. `profile = "fapi2"` makes every
 //! lack an error; `symbolon check` tells it of every client. docs/fapi.md lists the 44 points with where each is kept.
 
-use super::super::{Config, Dpop};
-use super::{Client, ClientAuthentication, ClientKind, RefreshMode};
+use super::super::dpop::Dpop;
+use super::super::file::Config;
+use super::refresh::RefreshMode;
+use super::section::{Client, ClientAuthentication, ClientKind};
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::redirect::{self, RedirectKind};
 

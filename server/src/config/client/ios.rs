@@ -1,7 +1,7 @@
 //! `[client.ID.attestation.ios]`: the genuine app on iOS, by App Attest.
 
-use super::super::SecretSource;
 use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
+use super::super::secret::SecretSource;
 use serde::{Deserialize, Serialize};
 use symbolon_attest::app_attest::Build;
 

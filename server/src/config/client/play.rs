@@ -1,7 +1,7 @@
 //! `[client.ID.attestation.android.play]`: Play Integrity.
 
-use super::super::SecretSource;
 use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
+use super::super::secret::SecretSource;
 use serde::{Deserialize, Serialize};
 
 pub(in crate::config) const PLAY: Section = Section {

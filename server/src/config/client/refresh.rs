@@ -1,7 +1,7 @@
 //! `[client.ID.refresh]`: how long an app stays signed in, and what becomes of its refresh tokens.
 
-use super::super::Span;
 use super::super::docs::{Key, Kind, Presence, Section, defaulted};
+use super::super::span::Span;
 use serde::{Deserialize, Serialize};
 use std::num::NonZeroU32;
 

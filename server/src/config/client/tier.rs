@@ -1,9 +1,9 @@
 //! Tiers: what an app may have, by what its installation proved. docs/attestation.md says what each proves and what it does not.
 
-use super::super::Span;
 use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional};
+use super::super::span::Span;
 use super::ios::BUILDS;
-use super::{IosBuild, is_at_least, version};
+use super::ios::{IosBuild, is_at_least, version};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 

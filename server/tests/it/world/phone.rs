@@ -173,11 +173,22 @@ impl<'a> Phone<'a> {
     /// This attester vouches for it, for this client and with these claims.
     pub fn attest_by(&mut self, attester: &PrivateKey, client: &str, seconds: i64, claims: &Map<String, Json>) {
         let (now_s, jwk) = (self.now_s(), self.key.public().to_jwk());
-        self.attestation = Some(client_attestation::make(attester, client, &jwk, now_s, now_s + seconds, claims).unwrap());
+        self.attestation = Some(client_attestation::make(attester, client, &jwk, now_s..now_s + seconds, claims).unwrap());
     }
 
     fn proof_by(&self, key: &PrivateKey, method: &str, path: &str, token: Option<&str>) -> String {
-        dpop::make(key, method, &self.world.url(path), self.nonce.as_deref(), token, &fresh(), self.now_s()).unwrap()
+        dpop::make(
+            key,
+            &dpop::Statement {
+                method,
+                url: &self.world.url(path),
+                nonce: self.nonce.as_deref(),
+                access_token: token,
+                jti: &fresh(),
+                iat: self.now_s(),
+            },
+        )
+        .unwrap()
     }
 
     /// A DPoP proof.

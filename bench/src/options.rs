@@ -1,0 +1,27 @@
+//! The options of a measurement.
+
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Run {
+    /// The server's program.
+    #[arg(long)]
+    pub server: PathBuf,
+    /// The directory for databases and configurations, on a real disk.
+    #[arg(long)]
+    pub directory: PathBuf,
+    /// A PostgreSQL database of our own, with fsync on. Without it only SQLite is measured.
+    #[arg(long)]
+    pub postgres: Option<String>,
+    /// The file whose tables are replaced.
+    #[arg(long)]
+    pub report: Option<PathBuf>,
+    /// The file for `perf record` of the refresh row on SQLite.
+    #[arg(long)]
+    pub profile: Option<PathBuf>,
+    /// How long each row is measured. The limit is low because a code lives for a minute.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=20))]
+    pub seconds: u64,
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub connections: u16,
+}

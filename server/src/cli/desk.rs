@@ -1,0 +1,86 @@
+//! Who carries operations out: the running server if there is one, else this process on a store that it opens for them alone.
+
+use super::screen::Stop;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::core;
+use crate::operations::{self, Actor, Context, Operation, Outcome, Problem};
+use crate::seal::KeyRing;
+use crate::serve::admin::{self, Connection};
+use crate::serve::{base_of, database, system_clock};
+use crate::store::{Store, StoreOptions};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub struct Desk {
+    pub config: Arc<Config>,
+    pub file: PathBuf,
+    base: PathBuf,
+    /// Found at the first operation, so that nobody waits for a person who types.
+    place: Option<Place>,
+}
+
+enum Place {
+    Server(Connection),
+    Store(Box<Offline>),
+}
+
+struct Offline {
+    context: Context,
+    actor: Actor,
+    clock: Clock,
+}
+
+impl Desk {
+    pub fn new(config: Config, file: &Path) -> Self {
+        Self { config: Arc::new(config), file: file.to_owned(), base: base_of(file).to_owned(), place: None }
+    }
+
+    pub async fn ask(&mut self, operation: Operation) -> Result<Outcome, Stop> {
+        if !self.find_server().await? && self.place.is_none() {
+            self.place = Some(Place::Store(Box::new(self.open().await?)));
+        }
+        Ok(match &mut self.place {
+            Some(Place::Server(connection)) => connection.ask(operation).await?,
+            Some(Place::Store(offline)) => {
+                offline.context.now_ms = (offline.clock)();
+                operations::run(&offline.context, &offline.actor, operation).await?
+            }
+            None => return Err(Problem::fault("there is neither server nor store").into()),
+        })
+    }
+
+    /// Is a server running here?
+    pub async fn find_server(&mut self) -> Result<bool, Problem> {
+        if self.place.is_none()
+            && let Some(socket) = self.config.admin_socket.as_ref().map(|it| self.base.join(it))
+            && let Some(connection) = admin::connect(&socket).await?
+        {
+            self.place = Some(Place::Server(connection));
+        }
+        Ok(matches!(self.place, Some(Place::Server(_))))
+    }
+
+    async fn open(&self) -> Result<Offline, Problem> {
+        let clock = system_clock();
+        let keyring = KeyRing::new(self.config.master_key.read()?)?;
+        let options = StoreOptions { readers: 1, connections: 2, ..StoreOptions::default() };
+        let store = Store::open(&database(&self.config, &self.base), options).await?;
+        store.compare_clocks(&clock).await?;
+        let context = Context {
+            schedule: core::schedule(&self.config),
+            config: Arc::clone(&self.config),
+            store,
+            keyring,
+            base: self.base.clone(),
+            now_ms: clock(),
+        };
+        Ok(Offline { context, actor: Actor::Offline { uid: admin::own_uid()? }, clock })
+    }
+
+    pub async fn close(&mut self) {
+        if let Some(Place::Store(offline)) = self.place.take() {
+            offline.context.store.close().await;
+        }
+    }
+}

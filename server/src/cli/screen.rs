@@ -1,0 +1,81 @@
+//! What a command prints: answers on standard output, remarks and problems on standard error.
+
+use crate::error::Fault;
+use crate::operations::{Outcome, Problem};
+use serde_json::json;
+use std::io::Write;
+
+/// Why a command ends early.
+pub enum Stop {
+    Problem(Problem),
+    /// Nobody reads the output any more.
+    Closed,
+}
+
+impl From<Problem> for Stop {
+    fn from(it: Problem) -> Self {
+        Self::Problem(it)
+    }
+}
+impl From<Fault> for Stop {
+    fn from(it: Fault) -> Self {
+        Self::Problem(it.into())
+    }
+}
+
+pub struct Screen {
+    json: bool,
+}
+
+impl Screen {
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// For commands that have no answer but text.
+    pub fn must_be_text(&self, command: &str) -> Result<(), Problem> {
+        if self.json { Err(Problem::invalid(format!("`symbolon {command}` has no --json"))) } else { Ok(()) }
+    }
+
+    pub fn text(&self, text: &str) -> Result<(), Stop> {
+        std::io::stdout().lock().write_all(text.as_bytes()).map_err(|it| match it.kind() {
+            std::io::ErrorKind::BrokenPipe => Stop::Closed,
+            _ => Stop::Problem(Problem::fault(format!("standard output: {it}"))),
+        })
+    }
+
+    pub fn line(&self, line: impl AsRef<str>) -> Result<(), Stop> {
+        self.text(&format!("{}\n", line.as_ref()))
+    }
+
+    /// About the answer, not part of it.
+    pub fn remark(&self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    pub fn problem(&self, problem: &Problem) {
+        if self.json {
+            eprintln!("{}", json!({ "problem": problem }));
+        } else {
+            eprintln!("symbolon: {}", problem.message);
+        }
+    }
+
+    /// An outcome: as JSON, or in these words.
+    pub fn outcome(&self, outcome: &Outcome, words: impl FnOnce(&Outcome) -> Vec<String>) -> Result<(), Stop> {
+        if self.json {
+            let text = serde_json::to_string_pretty(outcome).map_err(|it| Problem::fault(it.to_string()))?;
+            return self.line(text);
+        }
+        words(outcome).iter().try_for_each(|it| self.line(it))
+    }
+}
+
+/// The outcome of another operation than the one that was asked for.
+pub fn unexpected() -> Stop {
+    Stop::Problem(Problem::fault("the running server answered something else; is it of another version?"))
+}

@@ -1,0 +1,188 @@
+//! The whole file: read, and judged where values stand beside each other.
+
+use super::api::Api;
+use super::attestation::Attesting;
+use super::brand::Brand;
+use super::client::Client;
+use super::dpop::DpopRules;
+use super::login::{self, LoginPolicy};
+use super::mail::Mail;
+use super::mtls::Mtls;
+use super::networks::Networks;
+use super::registration::Registration;
+use super::retention::Retention;
+use super::secret::MasterKey;
+use super::server;
+use super::session::Session;
+use super::signing::Signing;
+use super::tls::Tls;
+use crate::login::policy::Policy;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use symbolon_oauth::{base64url, digest};
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug)]
+pub struct ConfigError {
+    pub file: String,
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, problem) in self.problems.iter().enumerate() {
+            write!(f, "{}{}: {problem}", if at == 0 { "" } else { "\n" }, self.file)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// The whole file. Values are read into what the server works with; what is wrong only beside other values, `problems` finds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    pub issuer: String,
+    #[serde(default = "server::listen")]
+    pub listen: String,
+    #[serde(default = "server::database")]
+    pub database: String,
+    #[serde(default)]
+    pub trusted_proxies: Networks,
+    #[serde(default = "server::connections_per_address")]
+    pub connections_per_address: NonZeroU32,
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    #[serde(default)]
+    pub mtls: Option<Mtls>,
+    #[serde(default)]
+    pub master_key: MasterKey,
+    #[serde(default)]
+    pub brand: Brand,
+    #[serde(default)]
+    pub mail: Option<Mail>,
+    #[serde(default)]
+    pub registration: Option<Registration>,
+    #[serde(default)]
+    pub session: Session,
+    #[serde(default)]
+    pub signing: Signing,
+    #[serde(default)]
+    pub retention: Retention,
+    #[serde(default)]
+    pub dpop: DpopRules,
+    #[serde(default)]
+    pub attestation: Attesting,
+    #[serde(default)]
+    pub api: BTreeMap<String, Api>,
+    #[serde(default)]
+    pub client: BTreeMap<String, Client>,
+    #[serde(default)]
+    pub login: BTreeMap<String, LoginPolicy>,
+    #[serde(default = "server::admin_socket")]
+    pub admin_socket: Option<PathBuf>,
+    #[serde(default)]
+    pub metrics: Option<String>,
+    #[serde(default)]
+    pub templates: Option<PathBuf>,
+    #[serde(default)]
+    pub development: bool,
+}
+
+/// Adds the nearest name to "unknown field `a`, expected one of `b`, `c`".
+fn with_nearest(error: &str) -> String {
+    let mut names = error.split("unknown field `").nth(1).unwrap_or_default().split('`').step_by(2);
+    let Some(unknown) = names.next() else { return error.to_owned() };
+    let near = names.map(|it| (strsim::jaro_winkler(unknown, it), it)).max_by(|a, b| a.0.total_cmp(&b.0));
+    match near {
+        Some((likeness, name)) if likeness > 0.7 => format!("{error}\nDid you mean `{name}`?"),
+        _ => error.to_owned(),
+    }
+}
+
+impl Config {
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path)
+            .map_err(|it| ConfigError { file: name.clone(), problems: vec![format!("{it}. `symbolon init` writes a starting file")] })?;
+        let config = Self::from_text(&text, &name, &|it| std::env::var(it).ok())?;
+        // As `serve::base_of` has it: a file that is named alone is in the present directory.
+        Ok(match path.parent() {
+            Some(base) if base.as_os_str().is_empty() => config.below(Path::new(".")),
+            Some(base) => config.below(base),
+            None => config,
+        })
+    }
+
+    /// What is wrong with a configuration that could be read: mistakes, each with where it is. Weak spots are `symbolon check`'s.
+    fn problems(&self) -> Vec<String> {
+        let mut found = server::problems(&self.issuer, self.development);
+        found.extend(self.api.iter().flat_map(|(name, it)| it.problems(name, &self.issuer, &self.api)));
+        for (id, client) in &self.client {
+            found.extend(self.judge_client(client).into_iter().map(|it| format!("[client.{id}]: {it}")));
+        }
+        for (name, policy) in &self.login {
+            found.extend(policy.problems(self.mail.is_some()).into_iter().map(|it| format!("[login.{name}]: {it}")));
+        }
+        found.extend(self.attestation.problems(self.development));
+        found.extend(self.brand.problems());
+        found.extend(self.mtls.iter().flat_map(|it| it.problems(self.tls.is_some())));
+        found.extend(self.mail.iter().flat_map(Mail::problems));
+        if self.registration.is_some() && self.mail.is_none() {
+            found.push("[registration]: an address is proved by mail, which needs the table [mail]".to_owned());
+        }
+        found
+    }
+
+    /// Secrets in files: relative paths begin at the configuration's directory.
+    pub fn below(mut self, base: &Path) -> Self {
+        self.master_key = self.master_key.below(base);
+        if let Some(mail) = &mut self.mail {
+            mail.password = mail.password.take().map(|it| it.below(base));
+        }
+        self
+    }
+
+    /// Reads and judges a text. `env` gives the environment, which may override the database's address.
+    pub fn from_text(text: &str, name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let failed = |problems| ConfigError { file: name.to_owned(), problems };
+        let mut config: Self = toml::from_str(text).map_err(|it| failed(vec![with_nearest(it.to_string().trim_end())]))?;
+        if let Some(url) = env("SYMBOLON_DATABASE") {
+            config.database = url;
+        }
+        if env("SYMBOLON_MASTER_KEY").is_some() {
+            config.master_key = MasterKey::Env("SYMBOLON_MASTER_KEY".to_owned());
+        }
+        let problems = config.problems();
+        if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }
+    }
+
+    /// The policy of this name. `default` is a password alone where the file does not say otherwise; no other name has a fallback.
+    pub fn policy(&self, name: &str) -> Option<&Policy> {
+        let own = self.login.get(name).map(|login| &login.0);
+        own.or_else(|| (name == login::DEFAULT).then(|| &*login::PASSWORD))
+    }
+
+    /// Does this peer stand for many callers?
+    pub fn is_proxy(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.contains(peer) || self.mtls.as_ref().is_some_and(|it| it.client_cert_from.contains(peer))
+    }
+
+    /// "" or "/tenant".
+    pub fn issuer_path(&self) -> &str {
+        let after = self.issuer.find("://").map_or(0, |it| it + 3);
+        self.issuer[after..].find('/').map_or("", |it| &self.issuer[after + it..])
+    }
+
+    /// Names this configuration, so that nodes can see whether they run the same.
+    pub fn digest(&self) -> String {
+        // Where a node listens is its own affair.
+        let shared = Self { listen: String::new(), metrics: None, admin_socket: None, tls: None, ..self.clone() };
+        base64url::encode(&digest::sha256(format!("{shared:?}").as_bytes())[..12])
+    }
+}

@@ -1,0 +1,97 @@
+//! The audit, read page by page: backwards from the newest entry, or forwards as a follower does.
+
+use super::context::Context;
+use super::operation::{AuditFilter, AuditOperation, Instant};
+use super::outcome::{AuditEntries, Outcome};
+use super::paging::MOST;
+use super::problem::{Problem, Result};
+use crate::audit::{self, Cursor, Filter};
+use symbolon_oauth::base64url;
+
+impl Instant {
+    fn ms(self, now_ms: i64) -> i64 {
+        match self {
+            Self::AtMs(at_ms) => at_ms,
+            Self::AgoMs(ago_ms) => now_ms.saturating_sub(ago_ms),
+        }
+    }
+}
+
+pub(super) async fn run(context: &Context, operation: AuditOperation) -> Result<Outcome> {
+    let entries = match operation {
+        AuditOperation::Newest { filter, limit, before, settled } => {
+            let page = Newest { limit, before, settled };
+            newest(context, filter.checked(context)?, &page).await?
+        }
+        AuditOperation::Following { filter, after, settled } => {
+            following(context, &filter.checked(context)?, after.as_deref(), settled).await?
+        }
+    };
+    Ok(Outcome::AuditEntries(entries))
+}
+
+const OUTCOMES: [&str; 3] = ["ok", "refused", "failed"];
+
+impl AuditFilter {
+    fn checked(self, context: &Context) -> Result<Filter> {
+        if let Some(outcome) = self.outcome.as_ref().filter(|it| !OUTCOMES.contains(&it.as_str())) {
+            return Err(Problem::invalid(format!("--outcome {outcome}: write one of {}", OUTCOMES.join(", "))));
+        }
+        Ok(Filter {
+            since_ms: self.since.map(|it| it.ms(context.now_ms)),
+            until_ms: self.until.map(|it| it.ms(context.now_ms)),
+            event: self.event,
+            outcome: self.outcome,
+            account: self.account,
+            client: self.client_id,
+            instance: self.instance,
+        })
+    }
+}
+
+struct Newest {
+    limit: u32,
+    before: Option<String>,
+    settled: bool,
+}
+
+async fn newest(context: &Context, filter: Filter, page: &Newest) -> Result<AuditEntries> {
+    if page.limit > MOST {
+        return Err(Problem::invalid(format!("limit: at most {MOST}")));
+    }
+    let before = match &page.before {
+        None => vec![0xff; 16],
+        Some(text) => base64url::decode(text).filter(|it| it.len() == 16).ok_or_else(odd_place)?,
+    };
+    let settled_ms = if page.settled { Some(context.store.settled_before(context.now_ms).await?) } else { None };
+    let until_ms = [filter.until_ms, settled_ms].into_iter().flatten().min();
+    let filter = Filter { until_ms, ..filter };
+    let limit = page.limit as usize;
+    // One more than was asked for tells whether there are more.
+    let mut found = audit::list_before(&context.store, &filter, &before, limit + 1).await?;
+    let more = found.len() > limit;
+    found.drain(..usize::from(more));
+    let oldest = found.first().map(|(id, _)| base64url::encode(id));
+    Ok(AuditEntries {
+        entries: found.into_iter().map(|(_, body)| body).collect(),
+        next: oldest.filter(|_| more),
+        more,
+        end: settled_ms.map(|it| Cursor::at(it).to_text()),
+    })
+}
+
+async fn following(context: &Context, filter: &Filter, after: Option<&str>, settled: bool) -> Result<AuditEntries> {
+    let mut cursor = match after {
+        None => Cursor::at(filter.since_ms.unwrap_or(0)),
+        Some(text) => Cursor::parse(text).ok_or_else(odd_place)?,
+    };
+    let settled_ms = if settled { Some(context.store.settled_before(context.now_ms).await?) } else { None };
+    let before_ms = [filter.until_ms, settled_ms].into_iter().flatten().min();
+    let (found, more) = cursor.next(&context.store, filter, before_ms).await?;
+    let entries = found.into_iter().map(|(_, body)| body).collect();
+    Ok(AuditEntries { entries, next: Some(cursor.to_text()), more, end: None })
+}
+
+fn odd_place() -> Problem {
+    Problem::invalid("before, after: give the `next` of the page before")
+}

@@ -1,0 +1,39 @@
+//! One row ends everything that a client has got so far, and nothing that it gets from now on. It is read at every use of a grant
+//! or token, and told to the APIs that check tokens themselves.
+
+use super::actor::Actor;
+use super::context::Context;
+use super::find_client;
+use super::outcome::Outcome;
+use super::problem::{Problem, Result};
+use crate::store::{Change, Expect};
+
+const GRANTS: &str = "SELECT COUNT(*), COUNT(DISTINCT g.account) FROM app_grant g JOIN session s ON s.id = g.session \
+    LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client WHERE g.client = $1 AND g.state <> 'ended' AND g.ends_ms > $2 \
+    AND s.state = 'active' AND (c.before_ms IS NULL OR g.created_ms >= c.before_ms)";
+/// A clock that stepped back takes no end back.
+const CUT: &str = "INSERT INTO cutoff (kind, key, before_ms) VALUES ('client', $1, $2) ON CONFLICT (kind, key) \
+    DO UPDATE SET before_ms = excluded.before_ms WHERE cutoff.before_ms < excluded.before_ms";
+
+/// Adds the row to `change`: everything of this client until now.
+pub fn cut(change: &mut Change, client_id: &str) {
+    let before_ms = change.now_ms() + 1;
+    change.run_expecting(CUT, vec![client_id.into(), before_ms.into()], Expect::Any);
+}
+
+pub async fn end_sessions(context: &Context, actor: &Actor, client_id: String, preview: bool) -> Result<Outcome> {
+    let counted = context.store.one(GRANTS, &[client_id.as_str().into(), context.now_ms.into()]).await?;
+    let row = counted.ok_or_else(|| Problem::fault("a count has one row"))?;
+    let (grants, people) = (row.int(0)?, row.int(1)?);
+    // A client that is gone from the configuration may have left grants behind.
+    if grants == 0 && find_client::find(context, &client_id).await?.is_none() {
+        return Err(Problem::not_found(format!("there is no client {client_id}")));
+    }
+    if !preview {
+        let mut change = context.change(actor);
+        cut(&mut change, &client_id);
+        change.audit(actor.entry("client_sessions_ended").client(client_id.as_str()).with("grants", grants));
+        context.store.apply(change).await?;
+    }
+    Ok(Outcome::ClientSessionsEnded { client_id, grants, people, preview })
+}

@@ -1,0 +1,31 @@
+//! A client, wherever it comes from: the configuration file, or the store.
+
+use super::context::Context;
+use super::outcome::ClientSource;
+use super::problem::{Problem, Result};
+use crate::config::Client;
+
+const READ: &str = "SELECT body, state FROM client WHERE id = $1";
+
+pub struct Known {
+    pub client: Client,
+    pub source: ClientSource,
+    pub state: String,
+}
+
+pub async fn find(context: &Context, client_id: &str) -> Result<Option<Known>> {
+    if let Some(client) = context.config.client.get(client_id) {
+        return Ok(Some(Known { client: client.clone(), source: ClientSource::File, state: state_in_file(client).to_owned() }));
+    }
+    let Some(row) = context.store.one(READ, &[client_id.into()]).await? else { return Ok(None) };
+    let client = serde_json::from_str(row.text(0)?).map_err(|it| Problem::fault(format!("client {client_id} cannot be read: {it}")))?;
+    Ok(Some(Known { client, source: ClientSource::Registered, state: row.text(1)?.to_owned() }))
+}
+
+pub async fn find_or_refuse(context: &Context, client_id: &str) -> Result<Known> {
+    find(context, client_id).await?.ok_or_else(|| Problem::not_found(format!("there is no client {client_id}")))
+}
+
+pub fn state_in_file(client: &Client) -> &'static str {
+    if client.disabled { "disabled" } else { "active" }
+}

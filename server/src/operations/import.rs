@@ -1,0 +1,90 @@
+//! Registering clients from a file of metadata: each entry is judged by itself, and the answer says for each what was accepted or
+//! why not.
+
+use super::actor::Actor;
+use super::context::Context;
+use super::metadata::{self, Read};
+use super::outcome::{Imported, ImportedClient, Outcome};
+use super::problem::{Problem, Result};
+use super::sensitive::Sensitive;
+use crate::clients;
+use crate::store::NotApplied;
+use serde_json::Value as Json;
+use std::sync::Arc;
+
+const STATE: &str = "SELECT state FROM client WHERE id = $1";
+const ADD: &str = "INSERT INTO client (id, state, body, created_ms) VALUES ($1, 'active', $2, $3) ON CONFLICT (id) DO NOTHING";
+const REPLACE: &str = "UPDATE client SET body = $2 WHERE id = $1";
+
+#[derive(Clone, Copy)]
+pub struct How {
+    pub replace: bool,
+    pub dry_run: bool,
+}
+
+pub async fn run(context: &Context, actor: &Actor, metadata: &Sensitive, how: How) -> Result<Outcome> {
+    let file: Json = serde_json::from_str(metadata.reveal()).map_err(|it| Problem::invalid(format!("the file is no JSON: {it}")))?;
+    let entries = match file {
+        Json::Array(all) => all,
+        one => vec![one],
+    };
+    let mut imported = Imported { dry_run: how.dry_run, ..Imported::default() };
+    for (at, entry) in entries.into_iter().enumerate() {
+        let name = entry["client_id"].as_str().or(entry["client_name"].as_str());
+        let name = name.map_or_else(|| format!("entry {}", at + 1), str::to_owned);
+        match import(context, actor, entry, how).await? {
+            Ok(read) => {
+                imported.accepted += 1;
+                let secret_made = read.secret.is_some();
+                if let Some(secret) = read.secret.filter(|_| !how.dry_run) {
+                    imported.secrets.insert(read.id.clone(), secret);
+                }
+                let (client_id, notes) = (Some(read.id), read.notes);
+                imported.clients.push(ImportedClient { name, client_id, accepted: true, secret_made, notes, problems: Vec::new() });
+            }
+            Err(problems) => {
+                imported.refused += 1;
+                let notes = Vec::new();
+                imported.clients.push(ImportedClient { name, client_id: None, accepted: false, secret_made: false, notes, problems });
+            }
+        }
+    }
+    Ok(Outcome::ClientsImported(imported))
+}
+
+/// Judges one entry and stores it; the inner error says everything that speaks against it.
+async fn import(context: &Context, actor: &Actor, entry: Json, how: How) -> Result<std::result::Result<Read, Vec<String>>> {
+    let config = Arc::clone(&context.config);
+    // The digest of a secret takes its time.
+    let judged = tokio::task::spawn_blocking(move || metadata::read(&config, &entry)).await;
+    let read = match judged.map_err(|it| Problem::fault(it.to_string()))? {
+        Ok(read) => read,
+        Err(problems) => return Ok(Err(problems)),
+    };
+    if context.config.client.contains_key(&read.id) {
+        return Ok(Err(vec!["the configuration file has a client of this client_id, and it wins".to_owned()]));
+    }
+    let taken = "a client of this client_id is registered already; --replace replaces it";
+    let exists = context.store.one(STATE, &[read.id.as_str().into()]).await?.is_some();
+    if exists && !how.replace {
+        return Ok(Err(vec![taken.to_owned()]));
+    }
+    if how.dry_run {
+        return Ok(Ok(read));
+    }
+    let body = serde_json::to_string(&read.client).map_err(|it| Problem::fault(it.to_string()))?;
+    let mut change = context.change(actor);
+    if exists {
+        change.run(REPLACE, vec![read.id.as_str().into(), body.into()]);
+    } else {
+        change.run(ADD, vec![read.id.as_str().into(), body.into(), context.now_ms.into()]);
+    }
+    clients::add_needs(&mut change, &read.client);
+    change.audit(actor.entry(if exists { "client_replaced" } else { "client_registered" }).client(read.id.as_str()));
+    match context.store.apply(change).await {
+        Ok(_) => Ok(Ok(read)),
+        Err(NotApplied::Conflict(_)) if exists => Ok(Err(vec!["it was taken away at the same moment; try again".to_owned()])),
+        Err(NotApplied::Conflict(_)) => Ok(Err(vec![taken.to_owned()])),
+        Err(other) => Err(other.into()),
+    }
+}

@@ -1,0 +1,104 @@
+//! Installations of apps, and managed devices: who they are and what is known of them.
+
+use super::actor::Actor;
+use super::context::Context;
+use super::installation::{USED, key_text, parse_key};
+use super::operation::InstanceOperation;
+use super::outcome::{HistoryLine, InstanceFacts, InstanceLine, Instances, Outcome};
+use super::paging::Paging;
+use super::paging::{cut_page, rows_to_fetch};
+use super::problem::{Problem, Result};
+use super::{find_client, revoke};
+use crate::attesting::case;
+use crate::audit;
+use crate::store::Row;
+use serde_json::Value as Json;
+
+const LIST: &str = "SELECT jkt, client, platform, tier, state, attested_ms FROM instance WHERE ($1 = '' OR client = $1) \
+    AND (client, jkt) > ($2, $3) ORDER BY client, jkt LIMIT $4";
+const SHOW: &str = "SELECT client, platform, tier, state, facts, created_ms, attested_ms, counter FROM instance WHERE jkt = $1 \
+    ORDER BY client LIMIT 100";
+
+/// How much of its history is shown.
+pub const MOST_HISTORY: usize = 50;
+
+pub(super) async fn run(context: &Context, actor: &Actor, operation: InstanceOperation) -> Result<Outcome> {
+    match operation {
+        InstanceOperation::List { client_id, paging } => list(context, client_id, &paging).await.map(Outcome::Instances),
+        InstanceOperation::Show { jkt } => show(context, &jkt).await,
+        InstanceOperation::Revoke { selection, preview, after } => {
+            let step = revoke::Step { preview, after };
+            revoke::run(context, actor, selection, &step).await.map(Outcome::InstancesRevoked)
+        }
+    }
+}
+
+async fn list(context: &Context, client_id: Option<String>, paging: &Paging) -> Result<Instances> {
+    let size = paging.size()?;
+    let (after_client, after_jkt) = parse_key(paging.after.as_deref())?;
+    let of = client_id.clone().unwrap_or_default();
+    if client_id.is_some_and(|it| it.is_empty()) {
+        return Err(Problem::invalid("client_id is empty"));
+    }
+    let values = [of.as_str().into(), after_client.into(), after_jkt.into(), rows_to_fetch(size).into()];
+    let mut instances = Vec::new();
+    for row in context.store.all_stale(LIST, &values).await? {
+        instances.push(InstanceLine {
+            jkt: row.text(0)?.to_owned(),
+            client_id: row.text(1)?.to_owned(),
+            platform: row.text(2)?.to_owned(),
+            tier: row.text(3)?.to_owned(),
+            state: row.text(4)?.to_owned(),
+            attested_ms: row.int(5)?,
+        });
+    }
+    // A client that is gone from the configuration may have left installations behind.
+    if instances.is_empty() && !of.is_empty() {
+        find_client::find_or_refuse(context, &of).await?;
+    }
+    let next = cut_page(&mut instances, size, |it| key_text(&it.client_id, &it.jkt));
+    Ok(Instances { instances, next })
+}
+
+async fn show(context: &Context, jkt: &str) -> Result<Outcome> {
+    let mut installations = Vec::new();
+    for row in context.store.all(SHOW, &[jkt.into()]).await? {
+        installations.push(read_facts(context, jkt, &row).await?);
+    }
+    if installations.is_empty() {
+        return Err(Problem::not_found(format!("there is no installation {jkt}")));
+    }
+    Ok(Outcome::Instance { installations })
+}
+
+/// One installation, and what the audit says of it.
+async fn read_facts(context: &Context, jkt: &str, row: &Row) -> Result<InstanceFacts> {
+    let client_id = row.text(0)?.to_owned();
+    let used = context.store.one(USED, &[client_id.as_str().into(), jkt.into()]).await?;
+    let filter = audit::Filter { client: Some(client_id.clone()), instance: Some(jkt.to_owned()), ..audit::Filter::default() };
+    let history = audit::list(&context.store, &filter, MOST_HISTORY).await?;
+    Ok(InstanceFacts {
+        jkt: jkt.to_owned(),
+        client_id,
+        platform: row.text(1)?.to_owned(),
+        tier: row.text(2)?.to_owned(),
+        state: row.text(3)?.to_owned(),
+        facts: case::facts(row.text(4)?)?,
+        created_ms: row.int(5)?,
+        attested_ms: row.int(6)?,
+        used_ms: used.map(|it| it.opt_int(0)).transpose()?.flatten(),
+        counter: row.int(7)?,
+        history: history.iter().map(|(_, entry)| history_line(entry)).collect(),
+    })
+}
+
+fn history_line(entry: &Json) -> HistoryLine {
+    let word = |name: &str| entry[name].as_str().map(str::to_owned);
+    let renewal = (entry["detail"]["renewal"] == true).then(|| "renewal".to_owned());
+    HistoryLine {
+        at_ms: entry["at"].as_i64().unwrap_or_default(),
+        event: word("event").unwrap_or_default(),
+        outcome: word("outcome").unwrap_or_default(),
+        reason: renewal.or_else(|| word("reason")),
+    }
+}

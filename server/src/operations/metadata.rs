@@ -1,0 +1,299 @@
+//! Client metadata (RFC 7591 2, OpenID Connect Registration 1.0 2) to a client of ours, held to the rules of the configuration file,
+//! or every reason why not.
+
+use super::sensitive::Sensitive;
+use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, USER_SCOPES};
+use crate::login::accounts;
+use serde_json::{Map, Value as Json};
+use symbolon_oauth::base64url;
+use symbolon_oauth::jwk::Algorithm;
+
+/// One client out of the file, read and judged.
+#[derive(Debug)]
+pub struct Read {
+    pub id: String,
+    pub client: config::Client,
+    /// The secret to hand out, if one was made.
+    pub secret: Option<Sensitive>,
+    pub notes: Vec<String>,
+}
+
+/// Members that say nothing we act on.
+const UNUSED: [&str; 9] = [
+    "client_uri",
+    "logo_uri",
+    "contacts",
+    "tos_uri",
+    "policy_uri",
+    "software_id",
+    "software_version",
+    "client_id_issued_at",
+    "software_statement",
+];
+
+/// Metadata to a client of ours, or every reason why not.
+pub fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
+    let Some(members) = entry.as_object() else { return Err(vec!["not a JSON object".to_owned()]) };
+    let mut reader = Reader { members: members.clone(), problems: Vec::new() };
+    let id = reader.text("client_id");
+    let client = reader.client(config);
+    let given = reader.text("client_secret");
+    if reader.members.remove("client_secret_expires_at").is_some_and(|it| it != 0) {
+        reader.problems.push("client_secret_expires_at: secrets do not expire here; leave it out or write 0".to_owned());
+    }
+    let notes = reader.notes();
+    let (mut client, mut secret) = (client, None);
+    if client.authentication.uses_secret() {
+        if given.as_ref().is_some_and(|it| it.len() < 32) {
+            reader.problems.push("client_secret is shorter than 32 characters; leave it out to get a new one".to_owned());
+        }
+        let plain = match given {
+            Some(plain) => Sensitive::new(plain),
+            None => {
+                let made = Sensitive::new(base64url::encode(&crate::seal::random::<32>().map_err(|it| vec![it.to_string()])?));
+                secret = Some(made.clone());
+                made
+            }
+        };
+        let digest = accounts::hash_password_blocking(plain.reveal()).map_err(|it| vec![it.to_string()])?;
+        client.secret = Some(Secret::parse(&digest).map_err(|it| vec![it.to_owned()])?);
+    }
+    reader.problems.extend(config.judge_registered(&client));
+    if !reader.problems.is_empty() {
+        return Err(reader.problems);
+    }
+    let id = match id {
+        Some(it) => it,
+        None => crate::seal::random::<12>().map(|it| base64url::encode(&it)).map_err(|it| vec![it.to_string()])?,
+    };
+    Ok(Read { id, client, secret, notes })
+}
+
+/// Takes members out one by one; what is left at the end is unknown.
+struct Reader {
+    members: Map<String, Json>,
+    problems: Vec<String>,
+}
+
+impl Reader {
+    fn text(&mut self, name: &str) -> Option<String> {
+        match self.members.remove(name) {
+            None | Some(Json::Null) => None,
+            Some(Json::String(it)) if !it.is_empty() && it.len() <= 2048 && !it.chars().any(char::is_control) => Some(it),
+            Some(_) => {
+                self.problems.push(format!("{name}: must be a text, not empty"));
+                None
+            }
+        }
+    }
+
+    fn list(&mut self, name: &str) -> Option<Vec<String>> {
+        let value = self.members.remove(name)?;
+        let read: Option<Vec<String>> = value.as_array().and_then(|all| all.iter().map(|it| it.as_str().map(str::to_owned)).collect());
+        if read.is_none() {
+            self.problems.push(format!("{name}: must be an array of texts"));
+        }
+        read
+    }
+
+    fn client(&mut self, config: &Config) -> config::Client {
+        let grants = self.list("grant_types");
+        let redirect_uris = self.list("redirect_uris").unwrap_or_default();
+        let alone = grants.as_ref().is_some_and(|all| all.iter().all(|it| it == "client_credentials"));
+        // RFC 7591 has no word for an app; OpenID Connect Registration says native or web, and web is the default.
+        let kind = match self.text("application_type").as_deref() {
+            _ if alone && redirect_uris.is_empty() => ClientKind::Service,
+            Some("native") => ClientKind::Native,
+            None | Some("web") => ClientKind::Web,
+            Some(other) => {
+                self.problems.push(format!("application_type: {other:?} is neither native nor web"));
+                ClientKind::Web
+            }
+        };
+        let mut client = config::Client::new(kind);
+        client.name = self.text("client_name");
+        client.redirect_uris = redirect_uris;
+        client.post_logout_redirect_uris = self.list("post_logout_redirect_uris").unwrap_or_default();
+        client.jwks = self.members.remove("jwks").map(crate::config::Jwks::new);
+        if let Some(grants) = grants {
+            for grant in grants.iter().filter(|it| !GRANTS.contains(&it.as_str())) {
+                self.problems.push(format!("grant_types: this server does not offer {grant:?}"));
+            }
+            client.grants = Some(grants.into_iter().filter(|it| GRANTS.contains(&it.as_str())).collect());
+        }
+        if self.list("response_types").is_some_and(|all| all.iter().any(|it| it != "code")) {
+            self.problems.push("response_types: only code".to_owned());
+        }
+        // RFC 7591 2: absent means client_secret_basic; an app cannot keep one.
+        let default = if kind == ClientKind::Native { "none" } else { "client_secret_basic" };
+        client.authentication = match self.text("token_endpoint_auth_method").as_deref().unwrap_or(default) {
+            "none" => ClientAuthentication::None,
+            "client_secret_basic" => ClientAuthentication::ClientSecretBasic,
+            "client_secret_post" => ClientAuthentication::ClientSecretPost,
+            "private_key_jwt" => ClientAuthentication::PrivateKeyJwt,
+            "self_signed_tls_client_auth" => ClientAuthentication::SelfSignedTlsClientAuth,
+            "tls_client_auth" => {
+                let why = "its CA is a file; such a client belongs in the configuration file";
+                self.problems.push(format!("token_endpoint_auth_method: tls_client_auth: {why}"));
+                ClientAuthentication::None
+            }
+            "attest_jwt_client_auth" | "attest_jwt_client_auth_dpop" => {
+                self.problems.push("token_endpoint_auth_method: attested clients are written in the configuration file".to_owned());
+                ClientAuthentication::None
+            }
+            other => {
+                self.problems.push(format!("token_endpoint_auth_method: this server does not offer {other:?}"));
+                ClientAuthentication::None
+            }
+        };
+        if self.members.remove("attestation").is_some() {
+            self.problems.push("attestation: attested clients are written in the configuration file".to_owned());
+        }
+        if self.members.remove("jwks_uri").is_some() {
+            self.problems.push("jwks_uri: keys are not fetched; put them into the file as jwks".to_owned());
+        }
+        if let Some(scope) = self.text("scope") {
+            self.scope(config, &mut client, &scope);
+        }
+        self.openid(&mut client);
+        client
+    }
+
+    /// Words of the API's go where the API is; the rest are OpenID's.
+    fn scope(&mut self, config: &Config, client: &mut config::Client, scope: &str) {
+        client.scopes.clear();
+        for word in scope.split(' ').filter(|it| !it.is_empty()) {
+            let apis: Vec<&String> = config.api.iter().filter(|(_, api)| api.scope.contains_key(word)).map(|(name, _)| name).collect();
+            if USER_SCOPES.contains(&word) {
+                client.scopes.push(word.to_owned());
+            } else if apis.is_empty() {
+                self.problems.push(format!("scope: no API has {word:?}"));
+            }
+            for api in apis {
+                client.apis.entry(api.clone()).or_default().push(word.to_owned());
+            }
+        }
+    }
+
+    fn openid(&mut self, client: &mut config::Client) {
+        if let Some(alg) = self.text("id_token_signed_response_alg") {
+            client.id_token_signed_response_alg = Algorithm::parse(&alg);
+            if client.id_token_signed_response_alg.is_none() {
+                self.problems.push(format!("id_token_signed_response_alg: {alg:?} is none of ES256, PS256, RS256, EdDSA"));
+            }
+        }
+        match self.members.remove("default_max_age").map(|it| it.as_i64()) {
+            None => {}
+            Some(Some(seconds)) if (0..=31_536_000).contains(&seconds) => client.default_max_age = Some(Span(seconds)),
+            Some(_) => self.problems.push("default_max_age: must be a number of seconds".to_owned()),
+        }
+        client.require_pushed_authorization_requests = self.flag("require_pushed_authorization_requests");
+        // RFC 9449 5.2, RFC 8705 3.4: a client that asks to be bound must never be registered unbound.
+        if self.flag("dpop_bound_access_tokens") {
+            client.dpop = Dpop::Required;
+        }
+        client.tls_client_certificate_bound_access_tokens = self.flag("tls_client_certificate_bound_access_tokens");
+        if self.text("subject_type").is_some_and(|it| it != "public") {
+            self.problems.push("subject_type: only public".to_owned());
+        }
+    }
+
+    fn flag(&mut self, name: &str) -> bool {
+        match self.members.remove(name) {
+            None => false,
+            Some(Json::Bool(it)) => it,
+            Some(_) => {
+                self.problems.push(format!("{name}: must be true or false"));
+                false
+            }
+        }
+    }
+
+    /// What was read but is not used, so that nobody believes it is.
+    fn notes(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.members)
+            .into_iter()
+            .map(|(name, _)| {
+                let plain = name.split('#').next().unwrap_or_default();
+                if UNUSED.contains(&plain) || plain == "client_name" {
+                    format!("{name}: not used here")
+                } else {
+                    format!("{name}: not known here, and ignored (RFC 7591 2)")
+                }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+    use super::*;
+    use serde_json::json;
+
+    fn config() -> Config {
+        let text = "issuer = \"https://a.example\"\n[api.orders]\naudience = \"https://api.example\"\n[api.orders.scope.\"orders:read\"]\ntext = \"x\"";
+        Config::from_text(text, "x", &|_| None).unwrap()
+    }
+
+    /// 014-R, 015-R, 016-R, 231-J, and their good twins
+    #[test]
+    fn what_is_accepted_and_why_not() {
+        let good = json!({ "client_name": "Shop", "application_type": "native", "redirect_uris": ["https://app.example.com/cb"],
+            "scope": "openid orders:read", "logo_uri": "https://x/y.png", "vendor_extra": 1 });
+        let read_good = read(&config(), &good).unwrap_or_else(|it| panic!("{it:?}"));
+        assert_eq!(read_good.client.apis["orders"], ["orders:read"]);
+        assert_eq!((read_good.client.scopes.clone(), read_good.notes.len()), (vec!["openid".to_owned()], 2));
+        assert!(read_good.secret.is_none());
+        let with = |name: &str, value: Json| {
+            let mut it = good.clone();
+            it[name] = value;
+            read(&config(), &it).err().unwrap_or_default().join("; ")
+        };
+        for (name, value, says) in [
+            ("redirect_uris", json!(["https://app.example.com/cb#x"]), "redirect_uris"),
+            ("redirect_uris", json!(["JaVaScRiPt:alert(1)"]), "redirect_uris"),
+            ("redirect_uris", json!(["myapp://cb"]), "redirect_uris"),
+            ("redirect_uris", json!("https://app.example.com/cb"), "array"),
+            ("redirect_uris", json!([]), "empty"),
+            ("scope", json!("openid orders:write"), "orders:write"),
+            ("scope", json!(["openid"]), "must be a text"),
+            ("grant_types", json!(["implicit"]), "implicit"),
+            ("response_types", json!(["token"]), "only code"),
+            ("token_endpoint_auth_method", json!("client_secret_basic"), "cannot keep a secret"),
+            ("token_endpoint_auth_method", json!("private_key_jwt"), "jwks is missing"),
+            ("jwks_uri", json!("https://x/jwks"), "not fetched"),
+            ("attestation", json!({ "android": { "packages": ["com.example.shop"] } }), "configuration file"),
+            ("attestation", Json::Null, "configuration file"),
+            ("token_endpoint_auth_method", json!("attest_jwt_client_auth_dpop"), "configuration file"),
+            ("token_endpoint_auth_method", json!("tls_client_auth"), "configuration file"),
+            ("application_type", json!("browser"), "neither"),
+            ("subject_type", json!("pairwise"), "only public"),
+            ("id_token_signed_response_alg", json!("none"), "none of"),
+            ("default_max_age", json!("1"), "number"),
+            ("token_endpoint_auth_method", json!("tls_client_auth"), "belongs in the configuration file"),
+            ("token_endpoint_auth_method", json!("self_signed_tls_client_auth"), "need the table [mtls]"),
+            ("tls_client_certificate_bound_access_tokens", json!(true), "need the table [mtls]"),
+            ("dpop_bound_access_tokens", json!("true"), "true or false"),
+        ] {
+            assert!(with(name, value.clone()).contains(says), "{name} {value}: {}", with(name, value.clone()));
+        }
+        let ec = symbolon_oauth::jwk::PrivateKey::generate(Algorithm::ES256).unwrap().public().to_jwk();
+        let rsa = |bytes: usize, e: &str| json!({ "kty": "RSA", "n": base64url::encode(&vec![0xc1; bytes]), "e": e });
+        let enc = json!({ "kty": "EC", "crv": "P-256", "x": ec["x"], "y": ec["y"], "use": "enc" });
+        let oct = json!({ "kty": "oct", "k": "c2Vj" });
+        for keys in [json!([rsa(64, "AQAB")]), json!([rsa(256, "AQ")]), json!([oct]), json!([ec, enc])] {
+            assert!(with("jwks", json!({ "keys": keys })).contains("not a key set we accept"), "{keys}");
+        }
+        assert_eq!(with("jwks", json!({ "keys": [ec] })), "");
+        let mut bound = good.clone();
+        bound["dpop_bound_access_tokens"] = true.into();
+        assert_eq!(read(&config(), &bound).unwrap_or_else(|it| panic!("{it:?}")).client.dpop, Dpop::Required);
+        let web = json!({ "redirect_uris": ["https://web.example.com/cb"] });
+        let read_web = read(&config(), &web).unwrap_or_else(|it| panic!("{it:?}"));
+        assert!(read_web.secret.is_some() && read_web.client.secret.is_some());
+        assert!(read(&config(), &json!({ "redirect_uris": ["https://web.example.com/cb"], "client_secret": "short" })).is_err());
+        let robot = read(&config(), &json!({ "grant_types": ["client_credentials"], "scope": "orders:read" }));
+        assert_eq!(robot.unwrap_or_else(|it| panic!("{it:?}")).client.kind, ClientKind::Service);
+    }
+}

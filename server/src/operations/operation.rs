@@ -1,0 +1,251 @@
+//! What an operator can ask for: messages, without who asks.
+
+use super::paging::Paging;
+use super::sensitive::Sensitive;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Everything an operator can do to the store or to a running server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    User(UserOperation),
+    Client(ClientOperation),
+    Instance(InstanceOperation),
+    Key(KeyOperation),
+    Token(TokenOperation),
+    Audit(AuditOperation),
+    Review(ReviewOperation),
+    Recover(RecoverOperation),
+}
+
+/// `user` is any name with which the person signs in.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum UserOperation {
+    Add {
+        user: String,
+        email: Option<String>,
+        display_name: Option<String>,
+        claims: BTreeMap<String, String>,
+        #[serde(skip)]
+        password: Sensitive,
+    },
+    List {
+        paging: Paging,
+    },
+    Show {
+        user: String,
+    },
+    SetPassword {
+        user: String,
+        #[serde(skip)]
+        password: Sensitive,
+    },
+    /// Only what is named changes.
+    Change {
+        user: String,
+        email: Option<String>,
+        display_name: Option<String>,
+        claims: BTreeMap<String, String>,
+        remove_claims: Vec<String>,
+    },
+    RemoveTotp {
+        user: String,
+    },
+    Delete {
+        user: String,
+        /// Without it the answer is a refusal that says what would go.
+        confirmed: bool,
+    },
+    EndSessions {
+        user: String,
+    },
+    Disable {
+        user: String,
+    },
+    Enable {
+        user: String,
+    },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum ClientOperation {
+    /// Registers clients.
+    Import {
+        /// Registered clients of the same client_id are replaced.
+        replace: bool,
+        /// Only says what would happen.
+        dry_run: bool,
+        /// Client metadata (RFC 7591 2) as JSON, one object or an array. It may hold secrets.
+        #[serde(skip)]
+        metadata: Sensitive,
+    },
+    List {
+        paging: Paging,
+    },
+    Show {
+        client_id: String,
+    },
+    Disable {
+        client_id: String,
+    },
+    Enable {
+        client_id: String,
+    },
+    /// Ends everything that the client has got so far.
+    EndSessions {
+        client_id: String,
+        preview: bool,
+    },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum InstanceOperation {
+    List {
+        /// Absent: of every client.
+        client_id: Option<String>,
+        paging: Paging,
+    },
+    Show {
+        jkt: String,
+    },
+    /// One step of a revocation; the caller repeats it with `after` until the outcome has no `next`.
+    Revoke {
+        selection: Selection,
+        preview: bool,
+        after: Option<String>,
+    },
+}
+
+/// Which installations are meant: all that fit every member that is there. At least one other than `platform` is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Selection {
+    pub jkt: Option<String>,
+    pub client_id: Option<String>,
+    /// `android`, `ios`, `managed` or `attester`.
+    pub platform: Option<String>,
+    /// Of a certificate in the attestation chain, in hexadecimal.
+    pub serial: Option<String>,
+    /// All of the client's whose app is older.
+    pub app_version_below: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum KeyOperation {
+    List {
+        paging: Paging,
+    },
+    /// Publishes the next key now; it signs once every cache can know it.
+    Rotate {
+        alg: String,
+        /// The present key is stolen: the new one signs now, and the old ones are withdrawn.
+        at_once: bool,
+    },
+    /// Seals what is kept in the store under the newest master key.
+    Rewrap {},
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum TokenOperation {
+    Preview {
+        client_id: String,
+        scope: Option<String>,
+        /// The audience of the API, where the scopes alone do not say which.
+        resource: Option<String>,
+        /// Absent: a token of the client itself.
+        user: Option<String>,
+    },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum AuditOperation {
+    /// The newest entries. `next` leads to older ones.
+    Newest {
+        filter: AuditFilter,
+        /// 0 to 1000.
+        limit: u32,
+        before: Option<String>,
+        /// Only up to the instant from which a follower goes on; `end` is that place.
+        settled: bool,
+    },
+    /// The entries that come next. `next` leads to newer ones; it is always there, because there will be newer ones.
+    Following {
+        filter: AuditFilter,
+        /// Absent: from the beginning.
+        after: Option<String>,
+        /// Never past an entry that is still being committed, so that none is missed.
+        settled: bool,
+    },
+}
+
+/// Absent means any.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditFilter {
+    pub event: Option<String>,
+    /// `ok`, `refused` or `failed`.
+    pub outcome: Option<String>,
+    pub account: Option<String>,
+    pub client_id: Option<String>,
+    /// The key of an installation.
+    pub instance: Option<String>,
+    pub since: Option<Instant>,
+    pub until: Option<Instant>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instant {
+    AtMs(i64),
+    /// This long before the operation, by the server's clock.
+    AgoMs(i64),
+}
+
+/// Read a configuration, and what only the store knows, as a security reviewer would.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReviewOperation {
+    /// The text of the configuration file, which a running server need not have read yet.
+    pub configuration: String,
+}
+
+/// After the store was restored from a copy.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecoverOperation {
+    /// Audit entries since the copy was made, one JSON object on each line.
+    pub audit: Option<String>,
+}
+
+impl Operation {
+    /// A running server reads clients and keys again after an operation that may have changed them.
+    pub fn only_reads(&self) -> bool {
+        match self {
+            Self::User(UserOperation::List { .. } | UserOperation::Show { .. })
+            | Self::Client(ClientOperation::List { .. } | ClientOperation::Show { .. })
+            | Self::Instance(InstanceOperation::List { .. } | InstanceOperation::Show { .. })
+            | Self::Key(KeyOperation::List { .. })
+            | Self::Token(_)
+            | Self::Audit(_)
+            | Self::Review(_) => true,
+            Self::User(_) | Self::Client(_) | Self::Instance(_) | Self::Key(_) | Self::Recover(_) => false,
+        }
+    }
+
+    /// The one secret of an operation. It is never part of the operation's text: whoever carries the operation elsewhere
+    /// carries the secret beside it.
+    pub fn secret_mut(&mut self) -> Option<&mut Sensitive> {
+        match self {
+            Self::User(UserOperation::Add { password, .. } | UserOperation::SetPassword { password, .. }) => Some(password),
+            Self::Client(ClientOperation::Import { metadata, .. }) => Some(metadata),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! What a review says of one client.
+
+use super::outcome::Finding;
+use crate::config::{Client, ClientAuthentication, ClientKind, Config, Dpop, IosBuild, Most, fapi};
+use symbolon_oauth::redirect::{self, RedirectKind};
+
+pub(super) fn fapi_findings(config: &Config, client: &Client) -> Vec<Finding> {
+    let lacks = fapi::lacks(config, client);
+    let text = match client.profile {
+        Some(_) => "FAPI 2.0 Security Profile: held to it, and conforms".to_owned(),
+        None if lacks.is_empty() => "FAPI 2.0 Security Profile: could be held to it with profile = \"fapi2\"".to_owned(),
+        None if client.is_confidential() => format!("FAPI 2.0 Security Profile: lacks {}", lacks.len()),
+        None => return Vec::new(),
+    };
+    let details =
+        if client.is_confidential() && client.profile.is_none() { lacks.into_iter().map(str::to_owned).collect() } else { Vec::new() };
+    vec![Finding { details, ..Finding::fact(text) }]
+}
+
+/// A way back that two clients have in common: the same URI, or the same private scheme.
+pub(super) fn shared<'a>(client: &'a Client, other: &Client) -> Option<&'a str> {
+    client.redirect_uris.iter().map(String::as_str).find(|uri| {
+        let scheme = |it: &str| it.split(':').next().unwrap_or_default().to_ascii_lowercase();
+        other.redirect_uris.iter().any(|it| match redirect::kind_of(uri) {
+            Some(RedirectKind::PrivateScheme) => scheme(it) == scheme(uri),
+            // Any program may listen on any port; that is said elsewhere.
+            Some(RedirectKind::Loopback) => false,
+            _ => it == uri,
+        })
+    })
+}
+
+/// Endings of domain names that are common enough to be written at the wrong end.
+const ENDINGS: [&str; 14] = ["com", "net", "org", "io", "app", "dev", "co", "de", "eu", "fr", "uk", "us", "cloud", "me"];
+
+/// RFC 8252 7.1: a private scheme is a domain name of the app's owner, reversed.
+fn the_wrong_way_round(uri: &str) -> bool {
+    let scheme = uri.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    let mut labels = scheme.split('.');
+    let (first, last) = (labels.next().unwrap_or_default(), labels.next_back().unwrap_or_default());
+    ENDINGS.contains(&last) && !ENDINGS.contains(&first)
+}
+
+pub(super) fn redirect_findings(client: &Client) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for uri in client.redirect_uris.iter().filter(|it| redirect::kind_of(it) == Some(RedirectKind::PrivateScheme)) {
+        if the_wrong_way_round(uri) {
+            let what = "the scheme is a domain name reversed (com.example.app); this looks like one that is not";
+            findings.push(Finding::weak(format!("{uri}: {what}")));
+        }
+    }
+    let consent_off = client.require_consent == Some(false);
+    if consent_off && !client.first_party {
+        let what = "require_consent = false though it is not first_party: people are not told what somebody else's client gets";
+        findings.push(Finding::weak(what));
+    }
+    let unassured = client.redirect_uris.iter().any(|it| redirect::kind_of(it) != Some(RedirectKind::ClaimedHttps));
+    if consent_off && unassured {
+        let what = "require_consent = false, and not every redirect URI says who the app is: there consent is asked all the same";
+        findings.push(Finding::weak(what));
+    }
+    findings
+}
+
+const INSTANCE_HOLDS: &str = "a stolen refresh token needs the installation's key and an attestation not older than attestation.max_age";
+
+/// Who vouches for the app.
+fn attestation_findings(client: &Client) -> Vec<Finding> {
+    let Some(rules) = &client.attestation else { return Vec::new() };
+    let mut findings = Vec::new();
+    if rules.ios.as_ref().is_some_and(|it| it.builds.contains(&IosBuild::Development)) {
+        let what = "attestation.ios.builds: development, so that what a developer built and signed passes for the app";
+        findings.push(Finding::weak(what));
+    }
+    let own = rules.android.as_ref().map_or(0, |it| it.own_boot_keys.len());
+    if own > 0 {
+        let what = format!("phones whose owners put one of {own} systems of their own on them pass for genuine ones");
+        findings.push(Finding::fact(what));
+    }
+    if !rules.is_ours() {
+        let what = "your own attester vouches: whoever has its key makes genuine installations of whatever they like";
+        findings.push(Finding::fact(what));
+    }
+    let less = "a device that does not attest gets what attestation.tier.none has";
+    match (client.authentication.attests(), client.takes_unattested()) {
+        (true, true) => findings.push(Finding::fact(less)),
+        (true, false) => {}
+        (false, true) => findings.push(Finding::fact(format!("attestation is a further signal: {less}"))),
+        (false, false) => findings.push(Finding::fact("attestation is a further signal, and no request goes without it")),
+    }
+    findings
+}
+
+pub(super) fn client_findings(client: &Client) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = client.redirect_uris.iter().map(|uri| redirect_finding(client, uri)).collect();
+    if client.without_pkce {
+        findings.push(Finding::weak("without_pkce: an intercepted code can be used in another session"));
+    }
+    findings.extend(attestation_findings(client));
+    findings.extend(authentication_findings(client));
+    if matches!(client.refresh.most_per_person, Most::Word(_)) {
+        findings.push(Finding::weak("refresh.most_per_person is unlimited: sign-ins pile up grants without end"));
+    }
+    if client.refresh.grace.0 > 60 {
+        let what = format!("refresh.grace is {}: a thief has that long to use a stolen, replaced token", client.refresh.grace);
+        findings.push(Finding::weak(what));
+    }
+    findings
+}
+
+/// Who may receive the answer to a sign-in.
+fn redirect_finding(client: &Client, uri: &str) -> Finding {
+    match redirect::kind_of(uri) {
+        Some(RedirectKind::ClaimedHttps) if client.kind == ClientKind::Native => Finding::fact(format!(
+            "{uri}: only an app that this host vouches for gets the answer; a browser that opens it shows the code to that host alone"
+        )),
+        Some(RedirectKind::ClaimedHttps) => Finding::fact(format!("{uri}: the answer goes to that host")),
+        Some(RedirectKind::PrivateScheme) => Finding::weak(format!(
+            "{uri}: any app may register this scheme and receive the code; PKCE keeps it useless, but such an app can start a sign-in of its own as this client. Consent is asked every time. Use claimed https"
+        )),
+        Some(RedirectKind::Loopback) => Finding::fact(format!(
+            "{uri}: any program on the person's machine may listen there and start a sign-in as this client. Consent is asked every time"
+        )),
+        None => Finding::weak(format!("{uri}: of no known kind")),
+    }
+}
+
+/// What a thief of a refresh token needs beside it.
+fn authentication_findings(client: &Client) -> Vec<Finding> {
+    match client.authentication {
+        ClientAuthentication::None if client.attestation.is_some() => vec![Finding::fact(INSTANCE_HOLDS)],
+        ClientAuthentication::None if client.kind != ClientKind::Native => {
+            vec![Finding::weak("it does not authenticate: anybody who knows the id can be this client")]
+        }
+        ClientAuthentication::None if client.dpop == Dpop::Required => {
+            let what = "a stolen token or code needs the app's key as well; nothing says that the app is the genuine one";
+            vec![Finding::fact(what)]
+        }
+        ClientAuthentication::None => {
+            let scopes: Vec<&str> = client.apis.values().flatten().map(String::as_str).collect();
+            vec![Finding::fact(format!(
+                "nothing binds its tokens: a thief of a refresh token has {} as the person until the app refreshes, which ends both; an app that is not used is not missed for up to {}. dpop = \"required\" takes that from the thief",
+                if scopes.is_empty() { "what it may".to_owned() } else { scopes.join(", ") },
+                client.refresh.idle
+            ))]
+        }
+        ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => {
+            vec![Finding::fact("a stolen refresh token needs the client's secret as well")]
+        }
+        ClientAuthentication::AttestJwtClientAuth | ClientAuthentication::AttestJwtClientAuthDpop => vec![Finding::fact(INSTANCE_HOLDS)],
+        ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => certificate_findings(client),
+        ClientAuthentication::PrivateKeyJwt => vec![Finding::fact("a stolen refresh token needs the client's private key as well")],
+    }
+}
+
+fn certificate_findings(client: &Client) -> Vec<Finding> {
+    let rules = client.tls_client_auth.as_ref();
+    let mut findings = Vec::new();
+    if rules.is_some_and(|it| it.crl.is_none()) {
+        findings.push(Finding::weak("tls_client_auth without crl: a certificate that its CA has revoked still works here"));
+    }
+    let whose = if rules.is_some_and(|it| it.devices) { "the device's" } else { "the client's" };
+    findings.push(Finding::fact(format!("a stolen refresh token needs {whose} certificate and key as well")));
+    findings
+}

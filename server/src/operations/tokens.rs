@@ -1,0 +1,51 @@
+//! The token that an API would receive, made by the functions that issue tokens, and given to nobody.
+
+use super::context::Context;
+use super::operation::TokenOperation;
+use super::outcome::{Outcome, TokenPreview};
+use super::problem::{Problem, Result};
+use super::{find_client, find_user};
+use crate::grants::Person;
+use crate::tokens::preview::{Wish, preview};
+use symbolon_oauth::jwk::Algorithm;
+
+const SIGNING: &str = "SELECT kid, alg, signs_from_ms FROM signing_key WHERE signs_from_ms <= $1 AND signs_until_ms > $1";
+const PERSON: &str = "SELECT email, email_verified, name, locale, claims FROM account WHERE id = $1";
+
+pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<Outcome> {
+    let TokenOperation::Preview { client_id, scope, resource, user } = operation;
+    let client = find_client::find_or_refuse(context, &client_id).await?.client;
+    let person = match user {
+        Some(user) => Some(person(context, &user).await?),
+        None => None,
+    };
+    let signing = context.store.all_stale(SIGNING, &[context.now_ms.into()]).await?;
+    let kid = |alg: Algorithm| {
+        let of_alg = signing.iter().filter(|row| row.text(1).is_ok_and(|it| it == alg.as_str()));
+        of_alg.filter_map(|it| Some((it.int(2).ok()?, it.text(0).ok()?.to_owned()))).max().map(|it| it.1)
+    };
+    let wish = Wish {
+        client_id: &client_id,
+        client: &client,
+        scope: scope.as_deref(),
+        resource: resource.as_deref(),
+        person: person.as_ref().map(|(sub, it)| (sub.as_str(), it)),
+        now_ms: context.now_ms,
+    };
+    let made = preview(&context.config, &wish, kid)?;
+    Ok(Outcome::TokenPreview(TokenPreview { api: made.api, format: made.format.to_owned(), header: made.header, claims: made.claims }))
+}
+
+async fn person(context: &Context, user: &str) -> Result<(String, Person)> {
+    let sub = find_user::find(context, user).await?.id;
+    let gone = || Problem::not_found(format!("nobody signs in as {user}"));
+    let row = context.store.one(PERSON, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
+    let person = Person {
+        email: row.opt_text(0)?.map(str::to_owned),
+        email_verified: row.int(1)? == 1,
+        name: row.opt_text(2)?.map(str::to_owned),
+        locale: row.opt_text(3)?.map(str::to_owned),
+        claims: serde_json::from_str(row.text(4)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?,
+    };
+    Ok((sub, person))
+}

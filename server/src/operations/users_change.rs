@@ -1,0 +1,155 @@
+//! What an operator changes about a person.
+
+use super::actor::Actor;
+use super::context::Context;
+use super::find_user::{count_factors, count_open_sessions, find};
+use super::outcome::Outcome;
+use super::problem::{Problem, Result};
+use super::sensitive::Sensitive;
+use crate::login::accounts::{self, Hashers, NewAccount};
+use crate::store::{Change, Expect, NotApplied};
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+
+const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
+const PROFILE: &str = "SELECT email, name, claims, version FROM account WHERE id = $1";
+const SET_PROFILE: &str = "UPDATE account SET name = $2, claims = $3, version = version + 1 WHERE id = $1 AND version = $4";
+const FORGET: [&str; 4] = [
+    "DELETE FROM login_name WHERE account = $1",
+    "DELETE FROM credential WHERE account = $1",
+    "DELETE FROM consent WHERE account = $1",
+    "DELETE FROM account WHERE id = $1",
+];
+const SET_STATE: &str = "UPDATE account SET state = $2 WHERE id = $1";
+
+/// What is said about a person. In a change only what is named.
+pub struct Profile {
+    pub email: Option<String>,
+    pub display_name: Option<String>,
+    pub claims: BTreeMap<String, String>,
+    pub remove_claims: Vec<String>,
+}
+
+pub async fn add(context: &Context, actor: &Actor, user: String, profile: Profile, password: &Sensitive) -> Result<Outcome> {
+    let digest = Hashers::default().hash(password.reveal()).await?;
+    let new = NewAccount {
+        login_names: vec![user.clone()],
+        email_verified: profile.email.is_some(),
+        email: profile.email,
+        name: profile.display_name,
+        locale: None,
+        claims: profile.claims.into_iter().map(|(name, value)| (name, Json::from(value))).collect(),
+        password: None,
+    };
+    let (sub, mut change) = accounts::prepare(new, Some(digest), context.now_ms)?;
+    change.set_actor(actor.to_json());
+    match context.store.apply(change).await {
+        Ok(_) => Ok(Outcome::UserAdded { user, sub }),
+        Err(NotApplied::Conflict(_)) => Err(Problem::conflict("Somebody has that login name or e-mail address already.")),
+        Err(other) => Err(other.into()),
+    }
+}
+
+pub async fn set_password(context: &Context, actor: &Actor, user: String, password: &Sensitive) -> Result<Outcome> {
+    let found = find(context, &user).await?;
+    let digest = Hashers::default().hash(password.reveal()).await?;
+    let mut change = context.change(actor);
+    accounts::set_password(&mut change, &found.id, digest);
+    change.audit(actor.entry("password_changed").account(found.id.as_str()));
+    context.store.apply(change).await?;
+    Ok(Outcome::PasswordSet { user, sub: found.id })
+}
+
+pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Profile) -> Result<Outcome> {
+    let sub = find(context, &user).await?.id;
+    let gone = || Problem::not_found(format!("nobody signs in as {user}"));
+    let row = context.store.one(PROFILE, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
+    let mut claims: Map<String, Json> =
+        serde_json::from_str(row.text(2)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?;
+    for name in &new.remove_claims {
+        claims.remove(name).ok_or_else(|| Problem::not_found(format!("{user} has no claim {name}: there is no such claim")))?;
+    }
+    claims.extend(new.claims.into_iter().map(|(name, value)| (name, Json::from(value))));
+    let display_name = new.display_name.as_deref().or(row.opt_text(1)?).filter(|it| !it.is_empty());
+    let mut change = context.change(actor);
+    let claims = Json::Object(claims).to_string();
+    change.run(SET_PROFILE, vec![sub.as_str().into(), display_name.into(), claims.into(), row.int(3)?.into()]);
+    if let Some(email) = &new.email {
+        let email = accounts::email_address(email).ok_or_else(|| Problem::invalid(format!("{email:?} is no e-mail address")))?;
+        accounts::set_email(&mut change, &sub, row.opt_text(0)?, &email);
+        change.audit(actor.entry("email_changed").account(sub.as_str()));
+    }
+    change.audit(actor.entry("profile_changed").account(sub.as_str()));
+    match context.store.apply(change).await {
+        Ok(_) => Ok(Outcome::UserChanged { user, sub }),
+        Err(NotApplied::Conflict(0)) => Err(Problem::conflict("somebody else changed this account at the same moment; try again")),
+        Err(NotApplied::Conflict(_)) => {
+            Err(Problem::conflict("that address is somebody else's, or this account is disabled; nothing was changed"))
+        }
+        Err(other) => Err(other.into()),
+    }
+}
+
+pub async fn remove_totp(context: &Context, actor: &Actor, user: String) -> Result<Outcome> {
+    let sub = find(context, &user).await?.id;
+    let has = count_factors(context, &sub).await?;
+    if has.totp + has.recovery == 0 {
+        return Err(Problem::not_found(format!("{user} has no authenticator and no recovery codes; nothing was changed")));
+    }
+    let mut change = context.change(actor);
+    change.run_expecting(REMOVE_TOTP, vec![sub.as_str().into()], Expect::Any);
+    accounts::end_sessions(&mut change, &sub);
+    change.audit(actor.entry("totp_removed").account(sub.as_str()));
+    context.store.apply(change).await?;
+    Ok(Outcome::TotpRemoved { user, sub })
+}
+
+pub async fn delete(context: &Context, actor: &Actor, user: String, confirmed: bool) -> Result<Outcome> {
+    let sub = find(context, &user).await?.id;
+    let sessions = count_open_sessions(context, &sub).await?;
+    if !confirmed {
+        return Err(Problem::forbidden(format!("this would delete {user} (sub {sub}, {sessions} open sessions) for good; say --yes")));
+    }
+    let mut change = context.change(actor);
+    accounts::end_sessions(&mut change, &sub);
+    forget_rows(&mut change, &sub);
+    change.audit(actor.entry("account_deleted").account(sub.as_str()));
+    context.store.apply(change).await?;
+    Ok(Outcome::UserDeleted { user, sub, sessions })
+}
+
+/// Everything of a person that can go, goes; sessions stay as ended until they are swept, so that APIs are told (050-C).
+pub fn forget_rows(change: &mut Change, account: &str) {
+    for sql in FORGET {
+        change.run_expecting(sql, vec![account.into()], Expect::Any);
+    }
+}
+
+pub async fn end_sessions(context: &Context, actor: &Actor, user: String) -> Result<Outcome> {
+    let sub = find(context, &user).await?.id;
+    let sessions = count_open_sessions(context, &sub).await?;
+    let mut change = context.change(actor);
+    accounts::end_sessions(&mut change, &sub);
+    change.audit(actor.entry("sessions_ended").account(sub.as_str()).with("sessions", sessions));
+    context.store.apply(change).await?;
+    Ok(Outcome::UserSessionsEnded { user, sub, sessions })
+}
+
+pub async fn set_state(context: &Context, actor: &Actor, user: String, state: &'static str) -> Result<Outcome> {
+    let sub = find(context, &user).await?.id;
+    let mut change = context.change(actor);
+    change.run(SET_STATE, vec![sub.as_str().into(), state.into()]);
+    let event = match state {
+        "active" => {
+            accounts::raise(&mut change, &sub);
+            "account_enabled"
+        }
+        _ => {
+            accounts::end_sessions(&mut change, &sub);
+            "account_disabled"
+        }
+    };
+    change.audit(actor.entry(event).account(sub.as_str()));
+    context.store.apply(change).await?;
+    Ok(Outcome::UserState { user, sub, state: state.to_owned() })
+}
