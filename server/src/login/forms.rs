@@ -4,10 +4,11 @@
 use super::accounts;
 use super::context::{Answer, Context, Person};
 use super::effect::{Credential, Effect, Update};
+use super::journey::{Draft, Form, Journey};
 use super::methods::{recovery, totp};
 use super::policy::Policy;
 use super::proof::MethodName;
-use super::state::{Draft, Form, Journey, State};
+use super::state::State;
 use super::step::{Content, FieldKind, Problem, Step};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};

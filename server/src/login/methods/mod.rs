@@ -10,8 +10,8 @@
 
 use super::budgets::Budget;
 use super::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
+use super::journey::Form;
 use super::proof::{Factor, MethodName};
-use super::state::Form;
 use crate::error::{Fault, Result};
 use serde_json::Value as Json;
 
