@@ -1,7 +1,8 @@
 //! Languages: message files in Fluent's form, ours and the operator's, and the choice among them. RFC 4647, RFC 9110 12.5.4.
 
-use super::{SENTENCE, plain};
+use super::SENTENCE;
 use crate::error::Fault;
+use crate::visible::plain;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
 use fluent_langneg::{NegotiationStrategy, convert_vec_str_to_langids_lossy, negotiate_languages};

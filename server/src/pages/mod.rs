@@ -8,6 +8,7 @@ pub mod words;
 use crate::config::Brand;
 use crate::error::Fault;
 use crate::login::step::Step;
+use crate::visible::plain;
 use assets::{Asset, Assets};
 use locales::Locales;
 use minijinja::value::Serde;
@@ -223,20 +224,6 @@ fn arguments(args: Option<Value>) -> BTreeMap<String, String> {
 const NAME: usize = 80;
 const SENTENCE: usize = 300;
 
-/// Text somebody else chose: no control, direction or invisible characters; what is cut says so (351-L).
-fn plain(text: &str, most: usize) -> String {
-    let unseen = |it: char| {
-        matches!(it, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    };
-    let mut kept = text.chars().filter(|it| !it.is_control() && !unseen(*it));
-    let mut out: String = kept.by_ref().take(most).collect();
-    if kept.next().is_some() {
-        out.push('…');
-    }
-    out
-}
-
 /// What a page may do: our own style sheet and pictures, forms that lead home, or to the client whose answer they carry.
 #[derive(Clone, Copy)]
 pub enum Script {
@@ -322,16 +309,6 @@ mod tests {
                     assert!(!html.contains(bad), "{kind} {locale}: {bad} in {html}");
                 }
             }
-        }
-    }
-
-    /// 351-L
-    #[test]
-    fn what_is_cut_says_so_and_nothing_is_invisible() {
-        assert_eq!(plain(&"x".repeat(80), 80).chars().count(), 80);
-        assert_eq!(plain(&"x".repeat(81), 80), format!("{}…", "x".repeat(80)));
-        for bad in ["\u{61c}", "\u{2028}", "\u{2060}", "\u{e0041}", "\u{202e}", "\u{0}"] {
-            assert_eq!(plain(&format!("a{bad}b"), 80), "ab", "{bad:?}");
         }
     }
 
