@@ -433,7 +433,7 @@ fn checked_claims(form: &Form) -> Result<ClaimsParameter> {
 fn checked_sub(authority: &Authority<'_>, form: &Form, claimed: Option<String>) -> Result<Option<String>> {
     let Some(hint) = form.get("id_token_hint") else { return Ok(claimed) };
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
-    let hinted = id_token::check_hint(hint, &authority.keys.verifiers(authority.now_ms()), &authority.config.issuer);
+    let hinted = id_token::check_hint(hint, &authority.keys.hint_verifiers(), &authority.config.issuer);
     let hinted = hinted.ok().and_then(|it| it.get("sub").and_then(Json::as_str).map(str::to_owned));
     let sub = hinted.ok_or_else(|| invalid("id_token_hint is not an ID token of this server."))?;
     if claimed.is_some_and(|it| it != sub) {

@@ -42,10 +42,13 @@ pub struct PageContext {
 
 #[derive(Serialize)]
 pub struct ErrorPage {
-    pub status: u16,
+    /// The person's message is `error-lead-KIND`.
+    pub kind: &'static str,
+    /// For the developer.
     pub code: String,
     pub hint: String,
-    pub id: Option<String>,
+    /// Of the request, as the log has it.
+    pub id: String,
 }
 
 #[derive(Serialize)]
@@ -189,6 +192,11 @@ impl Pages {
 
     pub fn pick_locale(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> String {
         self.locales.pick(ui_locales, accept_language)
+    }
+
+    /// The operator's logo.
+    pub fn logo(&self) -> Option<&Asset> {
+        self.assets.logo.as_ref()
     }
 
     /// A static file by its name below /assets/.
