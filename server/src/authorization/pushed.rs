@@ -45,7 +45,7 @@ pub async fn open(
     })?;
     let read = authority.handles.read(Kind::RequestUri, handle).ok_or_else(|| wrong("tag"))?;
     let row = authority.store.one(READ, &[Value::from(&read.id[..])]).await.map_err(Error::from)?.ok_or_else(|| wrong("no row"))?;
-    let text = |it: std::result::Result<&str, Fault>| it.map(str::to_owned).map_err(Error::from);
+    let text = |column: std::result::Result<&str, Fault>| column.map(str::to_owned).map_err(Error::from);
     if text(row.text(0))? != client_id {
         return Err(wrong("pushed by another client"));
     }

@@ -106,8 +106,8 @@ impl Problem {
     /// For PAR and for faults: the same failure as a plain answer.
     pub fn into_error(self) -> Error {
         match self {
-            Self::Page(it) => it,
-            Self::Redirect(it, _) => it.into(),
+            Self::Page(error) => error,
+            Self::Redirect(refused, _) => refused.into(),
         }
     }
 }
@@ -119,8 +119,8 @@ impl From<Fault> for Problem {
 }
 
 impl From<Error> for Problem {
-    fn from(it: Error) -> Self {
-        Self::Page(it)
+    fn from(error: Error) -> Self {
+        Self::Page(error)
     }
 }
 
@@ -210,8 +210,8 @@ fn check_parameters(
 ) -> std::result::Result<AuthorizationRequest, Problem> {
     let back = checked_back(client_id, client, form)?;
     match asked(authority, client_id, client, form, &back) {
-        Ok(it) => Ok(it),
-        Err(Error::Refused(it)) => Err(Problem::Redirect(*it, back)),
+        Ok(request) => Ok(request),
+        Err(Error::Refused(refused)) => Err(Problem::Redirect(*refused, back)),
         Err(fault) => Err(Problem::Page(fault)),
     }
 }
@@ -362,20 +362,23 @@ fn checked_jkt(form: &Form) -> Result<Option<String>> {
     if !form.contains("dpop_jkt") && !form.was_empty("dpop_jkt") {
         return Ok(None);
     }
-    let given = form.get("dpop_jkt").filter(|it| base64url::decode(it).is_some_and(|it| it.len() == 32));
+    let given = form.get("dpop_jkt").filter(|jkt| base64url::decode(jkt).is_some_and(|bytes| bytes.len() == 32));
     let hint = "dpop_jkt is not the SHA-256 thumbprint of a key in base64url.";
     given.map(|it| Some(it.to_owned())).ok_or_else(|| Refused::bad_request("invalid_request", hint).into())
 }
 
 fn bounded(form: &Form, name: &str) -> Result<Option<String>> {
     match form.get(name) {
-        Some(it) if it.len() > 512 => Err(Refused::bad_request("invalid_request", "nonce or login_hint is longer than 512 bytes.").into()),
+        Some(text) if text.len() > 512 => {
+            Err(Refused::bad_request("invalid_request", "nonce or login_hint is longer than 512 bytes.").into())
+        }
         other => Ok(other.map(str::to_owned)),
     }
 }
 
 fn words(form: &Form, name: &str) -> Vec<String> {
-    form.get(name).map(|it| it.split(' ').filter(|it| !it.is_empty()).take(10).map(str::to_owned).collect()).unwrap_or_default()
+    let words = form.get(name).into_iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty());
+    words.take(10).map(str::to_owned).collect()
 }
 
 /// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration; what ties the code to the

@@ -1,10 +1,8 @@
 //! A request that another site posts comes without our cookies, as they are `SameSite=Lax`. Taken as it is, a person who is signed in
 //! would be nobody. So a page of ours posts it once more, and then the cookies come along.
 
-use super::pages;
-use super::reply::{self, Reply};
 use crate::app::App;
-use crate::error::Result;
+use crate::authorization::delivery::origin;
 use crate::web::headers::list;
 use crate::web::request::Incoming;
 use crate::web::route::Sender;
@@ -26,23 +24,19 @@ pub fn has_come_back(incoming: &Incoming) -> bool {
     incoming.method == Method::POST && incoming.query.contains(HERE)
 }
 
+/// Where our page posts the request to.
+pub fn address(app: &App, incoming: &Incoming) -> String {
+    app.url(&format!("{}?{HERE}", incoming.route.path))
+}
+
 /// Browsers say where a request comes from: in `Sec-Fetch-Site`, older ones in `Origin` alone.
 fn is_from_elsewhere(headers: &HeaderMap, issuer: &str) -> bool {
     if headers.contains_key("sec-fetch-site") {
         let sends_cookies = |site: &[u8]| [&b"same-origin"[..], b"same-site", b"none"].contains(&site);
         return !list(headers, "sec-fetch-site").all(sends_cookies);
     }
-    let own = crate::authorization::delivery::origin(issuer);
-    headers.get_all("origin").iter().any(|origin| origin.as_bytes() != own.as_bytes())
-}
-
-/// The page that posts the same parameters from here.
-pub fn page(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let fields: Vec<(String, String)> = incoming.form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let action = app.url(&format!("{}?{HERE}", incoming.route.path));
-    let locale = pages::locale(app, incoming, incoming.form.get("ui_locales"));
-    let html = app.pages.form_post(&action, &fields, &locale, &app.config.issuer)?;
-    Ok(reply::form_post_page(html, &crate::authorization::delivery::origin(&action)))
+    let own = origin(issuer);
+    headers.get_all("origin").iter().any(|named| named.as_bytes() != own.as_bytes())
 }
 
 #[cfg(test)]

@@ -40,7 +40,7 @@ const SIGNED: &str = "application/token-introspection+jwt";
 fn signed(app: &App, incoming: &Incoming, asker: &Asker, body: &Json) -> Result<Reply> {
     let (id, alg) = match asker {
         Asker::Api { name, .. } => (name, app.config.api.get(name).and_then(|it| it.introspection_signed_response_alg)),
-        Asker::Client(it) => (&it.client_id, None),
+        Asker::Client(caller) => (&caller.client_id, None),
     };
     let key = app.keys.signer(alg.unwrap_or(app.config.signing.alg), incoming.now_ms)?;
     let claims = json!({ "iss": app.config.issuer, "aud": id, "iat": incoming.now_ms / 1000, "token_introspection": body });
@@ -52,7 +52,7 @@ async fn access_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str
     let Some(accepted) = issue::accept(app, token, incoming.now_ms).await? else { return Ok(None) };
     let concerns = match asker {
         Asker::Api { audience, .. } => accepted.token.aud == *audience,
-        Asker::Client(it) => accepted.token.client_id == it.client_id,
+        Asker::Client(caller) => accepted.token.client_id == caller.client_id,
     };
     if !concerns {
         tracing::info!("introspection of a token that does not concern the caller");

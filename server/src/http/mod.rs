@@ -168,7 +168,7 @@ where
     };
     record.address = Some(incoming.address);
     let outcome = match route.must_be_meant(&incoming.method, &incoming.headers) {
-        Ok(()) if come_back::is_needed(app, &incoming) => come_back::page(app, &incoming),
+        Ok(()) if come_back::is_needed(app, &incoming) => pages::come_back(app, &incoming),
         Ok(()) => (row.handler)(app, &incoming).await,
         Err(error) => Err(error),
     };

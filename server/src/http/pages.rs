@@ -119,6 +119,14 @@ pub fn lead_on(app: &App, incoming: &Incoming, to: &str) -> Result<Reply> {
     Ok(reply::page(200, app.pages.leave(&Step::new("leave"), &locale, &app.config.issuer, to)?, None))
 }
 
+/// The page that posts a request of another site once more, from here.
+pub fn come_back(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let fields: Vec<(String, String)> = incoming.form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let action = come_back::address(app, incoming);
+    let html = app.pages.form_post(&action, &fields, &locale(app, incoming, incoming.form.get("ui_locales")), &app.config.issuer)?;
+    Ok(reply::form_post_page(html, &origin(&action)))
+}
+
 /// The form that posts an answer to the client.
 pub fn form_post(app: &App, incoming: &Incoming, action: &str, fields: &[(String, String)]) -> Result<Reply> {
     let html = app.pages.form_post(action, fields, &locale(app, incoming, None), &app.config.issuer)?;

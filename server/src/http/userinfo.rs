@@ -70,7 +70,7 @@ async fn held(app: &App, incoming: &Incoming, token: Option<&str>, access: &Acce
         };
     };
     let at_resource = |error| match error {
-        Error::Refused(it) => Error::from(Refused { status: 401, ..*it }),
+        Error::Refused(refused) => Error::from(Refused { status: 401, ..*refused }),
         fault => fault,
     };
     let proof = dpop::of_request(app, incoming, Some(token)).map_err(at_resource)?;

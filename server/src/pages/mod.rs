@@ -3,6 +3,7 @@
 
 mod assets;
 mod locales;
+mod own;
 pub mod words;
 
 use crate::config::Brand;
@@ -10,9 +11,10 @@ use crate::error::Fault;
 use crate::login::step::Step;
 use crate::visible::plain;
 use assets::{Asset, Assets};
-use locales::Locales;
+use locales::{Locales, SENTENCE};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use own::own_file;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -213,16 +215,6 @@ fn qr(uri: &str) -> Option<String> {
     Some(standard_base64(svg.as_bytes()))
 }
 
-/// The operator's file of that name, if there is one.
-fn own_file(own: Option<&Path>, name: &str) -> Result<Option<String>, Fault> {
-    match own.map(|it| it.join(name)) {
-        Some(path) if path.exists() => {
-            std::fs::read_to_string(&path).map(Some).map_err(|it| Fault::new(format!("{}: {it}", path.display())))
-        }
-        _ => Ok(None),
-    }
-}
-
 fn arguments(args: Option<Value>) -> BTreeMap<String, String> {
     let Some(args) = args else { return BTreeMap::new() };
     let Ok(names) = args.try_iter() else { return BTreeMap::new() };
@@ -230,7 +222,6 @@ fn arguments(args: Option<Value>) -> BTreeMap<String, String> {
 }
 
 const NAME: usize = 80;
-const SENTENCE: usize = 300;
 
 /// What a page may do: our own style sheet and pictures, forms that lead home, or to the client whose answer they carry.
 #[derive(Clone, Copy)]

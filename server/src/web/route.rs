@@ -217,7 +217,7 @@ mod tests {
     fn code(outcome: Result<()>) -> Option<(u16, &'static str)> {
         match outcome {
             Ok(()) => None,
-            Err(Error::Refused(it)) => Some((it.status, it.code)),
+            Err(Error::Refused(refused)) => Some((refused.status, refused.code)),
             Err(Error::Fault(_)) => Some((500, "")),
         }
     }
