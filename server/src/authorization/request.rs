@@ -17,6 +17,9 @@ use symbolon_oauth::request_object::{self, RequestObject};
 use symbolon_oauth::scope::Scope;
 use symbolon_oauth::{base64url, id_token, jws, redirect};
 
+/// A longer one would not come back: the address of the answer has to fit a request's header.
+const MAX_STATE_BYTES: usize = 4096;
+
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
 pub enum ResponseMode {
@@ -193,7 +196,11 @@ fn checked_back(client_id: &str, client: &Client, form: &Form) -> std::result::R
     if !mode_is_registered(client, &[asked]) {
         return Err(page("This client is registered for other response modes (response_modes)."));
     }
-    Ok(Back { redirect_uri, mode, state: form.get("state").map(str::to_owned), signed_for: signed.then(|| client_id.to_owned()) })
+    let state = form.get("state").map(str::to_owned);
+    if state.as_ref().is_some_and(|state| state.len() > MAX_STATE_BYTES) {
+        return Err(page("state is longer than 4096 bytes, which is more than an address holds."));
+    }
+    Ok(Back { redirect_uri, mode, state, signed_for: signed.then(|| client_id.to_owned()) })
 }
 
 /// 096-A: who registered signed answers gets no others. `names`: the mode in each of its spellings.

@@ -69,8 +69,13 @@ fn refusal(app: &App, reader: &Reader, refused: &Refused) -> Reply {
 }
 
 fn error_page(app: &App, reader: &Reader, refused: &Refused) -> Reply {
-    let shown =
-        ErrorPage { kind: person_kind(refused), code: refused.code.to_owned(), hint: refused.hint.to_owned(), id: reader.id.clone() };
+    let shown = ErrorPage {
+        status: refused.status,
+        kind: person_kind(refused),
+        code: refused.code.to_owned(),
+        hint: refused.hint.to_owned(),
+        id: reader.id.clone(),
+    };
     match app.pages.error(&shown, &reader.locale, &app.config.issuer) {
         Ok(html) => page(refused.status, html, None),
         Err(fault) => {

@@ -44,6 +44,7 @@ pub struct PageContext {
 
 #[derive(Serialize)]
 pub struct ErrorPage {
+    pub status: u16,
     /// The person's message is `error-lead-KIND`.
     pub kind: &'static str,
     /// For the developer.

@@ -50,6 +50,7 @@ mod refresh;
 mod refusals;
 mod registered;
 mod restored_store;
+mod shown_whole;
 mod sign_ins;
 mod signed;
 mod signing_out;
