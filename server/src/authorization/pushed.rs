@@ -1,5 +1,5 @@
-//! Pushed authorization requests (RFC 9126) in the store: one row, burnt by the change that issues the code and not at page load, so that
-//! a reload or a link preview costs nothing.
+//! Pushed authorization requests (RFC 9126) in the store, one row for each. The change that issues the code deletes the row. Loading the
+//! page does not, so that a reload or a link preview costs nothing.
 
 use super::Authority;
 use super::request::{AuthorizationRequest, Problem, redirect_is_registered};
@@ -27,7 +27,7 @@ pub fn push(authority: &Authority<'_>, change: &mut Change, client_id: &str, req
     Ok(format!("{PREFIX}{}", authority.handles.make(Kind::RequestUri, &id, 0, 0, b"")))
 }
 
-/// The request behind a `request_uri`. Whatever is wrong with it is a page: there is no redirect URI to trust.
+/// The request behind a `request_uri`. Every refusal is a page, as there is no redirect URI to trust.
 pub async fn open(
     authority: &Authority<'_>,
     client_id: &str,

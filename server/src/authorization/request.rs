@@ -144,7 +144,7 @@ pub fn check(
         }
         return check_parameters(authority, client_id, client, form);
     }
-    let object = opened(authority, client_id, client, form)?;
+    let object = open_object(authority, client_id, client, form)?;
     let mut request = check_parameters(authority, client_id, client, &object.parameters)?;
     request.object = Some((object.id, object.exp_s));
     Ok(request)
@@ -162,7 +162,7 @@ pub fn used_object() -> Error {
 }
 
 /// The request object (RFC 9101 6). Only the client's own keys count, and nothing is fetched.
-fn opened(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form) -> std::result::Result<RequestObject, Problem> {
+fn open_object(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form) -> std::result::Result<RequestObject, Problem> {
     let failed = |code, hint, why: &str| Problem::Page(Refused::bad_request(code, hint).because(why).into());
     let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
     let keys = keys.ok_or_else(|| failed("request_not_supported", "This client registered no keys (jwks) to sign requests with.", ""))?;
@@ -216,7 +216,7 @@ fn check_parameters(
     form: &Form,
 ) -> std::result::Result<AuthorizationRequest, Problem> {
     let back = checked_back(client_id, client, form)?;
-    match asked(authority, client_id, client, form, &back) {
+    match read_request(authority, client_id, client, form, &back) {
         Ok(request) => Ok(request),
         Err(Error::Refused(refused)) => Err(Problem::Redirect(*refused, back)),
         Err(fault) => Err(Problem::Page(fault)),
@@ -251,8 +251,8 @@ pub fn redirect_is_registered(client: &Client, uri: &str) -> bool {
     client.redirect_uris.iter().any(|registered| redirect::matches(registered, uri))
 }
 
-/// The rules of an accepted request under the present configuration: a client that was disabled, or lost a redirect URI, a scope or an
-/// API since the sign-in began, gets nothing for it. The error is for a page: its redirect URI may be the one that is gone.
+/// Judges an accepted request under the present configuration. The client may have lost a redirect URI, a scope or an API since the
+/// sign-in began. The error is for a page, as the redirect URI may be the one that is gone.
 pub fn still_allowed(authority: &Authority<'_>, client: &Client, request: &AuthorizationRequest) -> Result<()> {
     let gone = |why: &str| {
         let hint = "What the app asked for is no longer allowed. Go back to the app and start again.";
@@ -309,7 +309,7 @@ pub fn sign_in_rules(authority: &Authority<'_>, client: &Client, request: &Autho
     Ok(rules(own.clone()))
 }
 
-fn asked(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form, back: &Back) -> Result<AuthorizationRequest> {
+fn read_request(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form, back: &Back) -> Result<AuthorizationRequest> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     match form.get("response_type") {
         Some("code") => {}
@@ -413,7 +413,8 @@ fn may_go_without_pkce(client: &Client, has_nonce: bool, scope: &Scope) -> bool 
     is_exempt_from_pkce(client) && has_nonce && scope.contains("openid")
 }
 
-/// Core 3.1.2.1: `none` stands alone; an unknown value is refused rather than skipped, and so is one too many. Also `create` (OpenID Connect Initiating User Registration 1.0) where people may register.
+/// Core 3.1.2.1: `none` stands alone, and an unknown value is refused. `create` is known where people may register (OpenID Connect
+/// Initiating User Registration 1.0).
 fn checked_prompt(form: &Form, registration: bool) -> Result<Vec<String>> {
     let prompt: Vec<String> = form.get("prompt").into_iter().flat_map(|it| it.split(' ')).map(str::to_owned).collect();
     let known = |it: &String| ["none", "login", "consent", "select_account"].contains(&it.as_str()) || (registration && it == "create");

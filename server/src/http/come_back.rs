@@ -1,5 +1,5 @@
-//! A request that another site posts comes without our cookies, as they are `SameSite=Lax`. Taken as it is, a person who is signed in
-//! would be nobody. So a page of ours posts it once more, and then the cookies come along.
+//! A request that another site posts comes without our cookies, as they are `SameSite=Lax`. A person who is signed in would be nobody.
+//! So a page of ours posts it once more, and then the cookies come along.
 
 use crate::app::App;
 use crate::authorization::delivery::origin;

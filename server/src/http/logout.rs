@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 use symbolon_oauth::id_token;
 
 /// What the request asks for, checked.
-struct Asked {
+struct LogoutRequest {
     /// The hint is ours and names this session.
     of_this_session: bool,
     hinted: Option<Hinted>,
@@ -46,24 +46,24 @@ const SESSIONS: &str = "SELECT id FROM session WHERE account = $1 AND state = 'a
 
 pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     let session = sessions::of_browser(app, incoming).await?;
-    let asked = asked(app, incoming, session.as_ref()).await?;
-    let Some(session) = session else { return without_session(app, incoming, &asked).await };
+    let request = read_request(app, incoming, session.as_ref()).await?;
+    let Some(session) = session else { return without_session(app, incoming, &request).await };
     let confirmed = incoming.method == Method::POST
         && incoming.form.get("action") == Some("logout")
-        && form_token_fits(app, &session.id, &state(&asked), incoming.form.get("form_token"));
-    if !asked.of_this_session && !confirmed {
-        return confirm(app, incoming, &session, &asked);
+        && form_token_fits(app, &session.id, &form_state(&request), incoming.form.get("form_token"));
+    if !request.of_this_session && !confirmed {
+        return confirm(app, incoming, &session, &request);
     }
     let mut change = Change::new(incoming.now_ms);
     sessions::end(app, &mut change, &session.id, &session.account, "logout");
     browser::void_sign_ins(app, incoming, &mut change, None);
     app.store.apply(change).await?;
-    done(app, incoming, &asked, &Told::SignedOut)
+    answer(app, incoming, &request, &Told::SignedOut)
 }
 
 /// No cookie of ours came along, or none of a living session.
-async fn without_session(app: &App, incoming: &Incoming, asked: &Asked) -> Result<Reply> {
-    let Some(hinted) = &asked.hinted else { return done(app, incoming, asked, &Told::NotSignedIn) };
+async fn without_session(app: &App, incoming: &Incoming, request: &LogoutRequest) -> Result<Reply> {
+    let Some(hinted) = &request.hinted else { return answer(app, incoming, request, &Told::NotSignedIn) };
     let mut change = Change::new(incoming.now_ms);
     for row in app.store.all(SESSIONS, &[hinted.account.as_str().into()]).await? {
         let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("the id of a session"))?;
@@ -74,15 +74,15 @@ async fn without_session(app: &App, incoming: &Incoming, asked: &Asked) -> Resul
     if !change.is_empty() {
         app.store.apply(change).await?;
     }
-    done(app, incoming, asked, &Told::SignedOutElsewhere)
+    answer(app, incoming, request, &Told::SignedOutElsewhere)
 }
 
 /// The confirmation is bound to where it leads.
-fn state(asked: &Asked) -> String {
-    format!("logout {} {}", asked.client_id.as_deref().unwrap_or_default(), asked.back.as_deref().unwrap_or_default())
+fn form_state(request: &LogoutRequest) -> String {
+    format!("logout {} {}", request.client_id.as_deref().unwrap_or_default(), request.back.as_deref().unwrap_or_default())
 }
 
-async fn asked(app: &App, incoming: &Incoming, session: Option<&Session>) -> Result<Asked> {
+async fn read_request(app: &App, incoming: &Incoming, session: Option<&Session>) -> Result<LogoutRequest> {
     let form = incoming.parameters();
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     let mut client_id = form.get("client_id").map(str::to_owned);
@@ -111,19 +111,19 @@ async fn asked(app: &App, incoming: &Incoming, session: Option<&Session>) -> Res
             Some(uri.to_owned())
         }
     };
-    Ok(Asked { of_this_session, hinted, client_id, back })
+    Ok(LogoutRequest { of_this_session, hinted, client_id, back })
 }
 
-/// `None`: it is not ours, so that there is no hint. An ID token counts however old it is, and by whichever of our keys.
+/// `None`: this server did not sign it, so there is no hint. An expired ID token counts, and so does one of a replaced key.
 fn read_hint(app: &App, hint: &str) -> Option<Hinted> {
     let claims = id_token::check_hint(hint, &app.keys.hint_verifiers(), &app.config.issuer).ok()?;
     let text = |name: &str| claims.get(name).and_then(Json::as_str).map(str::to_owned);
     Some(Hinted { account: text("sub")?, client_id: text("aud")?, sid: text("sid")? })
 }
 
-fn confirm(app: &App, incoming: &Incoming, session: &Session, asked: &Asked) -> Result<Reply> {
+fn confirm(app: &App, incoming: &Incoming, session: &Session, request: &LogoutRequest) -> Result<Reply> {
     let mut hidden = Vec::new();
-    for (name, value) in [("client_id", &asked.client_id), ("post_logout_redirect_uri", &asked.back)] {
+    for (name, value) in [("client_id", &request.client_id), ("post_logout_redirect_uri", &request.back)] {
         if let Some(value) = value {
             hidden.push((name.to_owned(), value.clone()));
         }
@@ -134,16 +134,16 @@ fn confirm(app: &App, incoming: &Incoming, session: &Session, asked: &Asked) -> 
     let context = PageContext {
         locale: locale(app, incoming),
         form_action: app.url("/logout"),
-        form_token: form_token(app, &session.id, &state(asked)),
+        form_token: form_token(app, &session.id, &form_state(request)),
         base: app.config.issuer.clone(),
         hidden,
     };
-    let extra = asked.back.as_deref().map(crate::authorization::delivery::origin);
+    let extra = request.back.as_deref().map(crate::authorization::delivery::origin);
     Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout"), &context)?, extra.as_deref()))
 }
 
-fn done(app: &App, incoming: &Incoming, asked: &Asked, told: &Told) -> Result<Reply> {
-    let mut answer = match &asked.back {
+fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) -> Result<Reply> {
+    let mut reply = match &request.back {
         Some(uri) => {
             let query: String = match incoming.parameters().get("state") {
                 Some(state) => url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish(),
@@ -164,10 +164,10 @@ fn done(app: &App, incoming: &Incoming, asked: &Asked, told: &Told) -> Result<Re
         }
     };
     if matches!(told, Told::SignedOut) {
-        add_cookie(&mut answer, &sessions::cookie(app, &sessions::cookie_name(app, "session"), "", 0));
-        browser::forget_sign_ins(app, incoming, &mut answer, None);
+        add_cookie(&mut reply, &sessions::cookie(app, &sessions::cookie_name(app, "session"), "", 0));
+        browser::forget_sign_ins(app, incoming, &mut reply, None);
     }
-    Ok(answer)
+    Ok(reply)
 }
 
 fn locale(app: &App, incoming: &Incoming) -> String {

@@ -1,4 +1,4 @@
-//! From a request to its answer: the row of the table, the checks that it asks for, the endpoint, the headers of every answer.
+//! From a request to its answer. The path names a row of the table, the row names the checks, then the endpoint answers.
 //!
 //! | check                        | where                                             |
 //! |------------------------------|---------------------------------------------------|

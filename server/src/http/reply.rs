@@ -112,7 +112,7 @@ fn challenge(app: &App, reader: &Reader, refused: &Refused) -> Option<String> {
     let algs = || dpop::algs(&app.config.dpop.algorithms);
     let parameters = || format!("error=\"{}\", error_description=\"{}\"", refused.code, refused.hint);
     match (refused.status, refused.code) {
-        // The other methods are no schemes of HTTP. A 401 has a challenge all the same (RFC 9110 15.5.2), so it names the method.
+        // A 401 has a challenge (RFC 9110 15.5.2). Where Basic is of no use, it names the method of the client.
         (401, "invalid_client") => Some(format!("{} realm=\"symbolon\"", reader.method.unwrap_or("Basic"))),
         (401, "invalid_dpop_proof" | "use_dpop_nonce") => Some(format!("DPoP {}, algs=\"{}\"", parameters(), algs())),
         (401, NO_TOKEN) => Some(format!("Bearer realm=\"symbolon\", DPoP algs=\"{}\"", algs())),

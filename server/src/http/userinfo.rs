@@ -32,7 +32,7 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
     }
     let accepted =
         issue::accept(app, token, incoming.now_ms).await?.ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
-    held(app, incoming, with_key.then_some(token), &accepted.token).await?;
+    must_hold_key(app, incoming, with_key.then_some(token), &accepted.token).await?;
     let Some(grant) = accepted.grant else { return Err(invalid("This token speaks for no person.").into()) };
     if accepted.token.aud != app.config.issuer {
         let hint = "This token is for an API. Ask for one with resource set to the issuer to call userinfo.";
@@ -54,7 +54,7 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
 
 /// RFC 9449 7: a bound token comes with a proof of its key and under the DPoP scheme, an unbound one never does.
 /// `token`: the token, if it came under that scheme.
-async fn held(app: &App, incoming: &Incoming, token: Option<&str>, access: &AccessToken) -> Result<()> {
+async fn must_hold_key(app: &App, incoming: &Incoming, token: Option<&str>, access: &AccessToken) -> Result<()> {
     let wrong = |hint| Refused::new(401, "invalid_token", hint);
     let bound = access.cnf.as_ref().and_then(|it| it["jkt"].as_str());
     if let Some(thumbprint) = access.cnf.as_ref().and_then(|it| it.get("x5t#S256"))
