@@ -32,6 +32,7 @@ pub const READ: &str = "SELECT s.account, s.cookie, s.proofs, s.acr, s.amr, s.au
 const HOLD: &str = "UPDATE session SET version = version WHERE id = $1 AND state = 'active'";
 const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
 const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
+const FORGET_COOKIE: &str = "UPDATE session SET cookie = $2, version = version + 1 WHERE id = $1 AND state = 'active'";
 const INSERT: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, ends_ms, version) \
                       VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $8, $9, 1)";
 const RAISE: &str = "UPDATE session SET cookie = $3, proofs = $4, acr = $5, amr = $6, auth_time_ms = $7, used_ms = $8, version = version + 1 \
@@ -132,9 +133,10 @@ pub fn open(
             session.id
         }
         other => {
-            // A different person on the same browser: the first one's session is over (334-L).
+            // A different person on the same browser: no Back button brings the first one back (334-L). What the first one's apps got
+            // lives on.
             if let Some(session) = other {
-                change.run_expecting(END, vec![Value::from(&session.id[..]), now_ms.into()], Expect::Any);
+                change.run_expecting(FORGET_COOKIE, vec![Value::from(&session.id[..]), Value::from(&b""[..])], Expect::Any);
             }
             let id = crate::seal::time_ordered_id(now_ms)?;
             let mut values = common(vec![Value::from(&id[..]), it.account.into()]);

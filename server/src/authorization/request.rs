@@ -84,6 +84,9 @@ pub struct AuthorizationRequest {
     /// RFC 9396, checked.
     #[serde(default)]
     pub authorization_details: Vec<Json>,
+    /// It came in a request object that the client signed (RFC 9101).
+    #[serde(default)]
+    pub signed: bool,
     /// The handle of the pushed request, burnt by the change that issues the code.
     #[serde(default)]
     pub pushed: Option<String>,
@@ -146,6 +149,7 @@ pub fn check(
     }
     let object = open_object(authority, client_id, client, form)?;
     let mut request = check_parameters(authority, client_id, client, &object.parameters)?;
+    request.signed = true;
     request.object = Some((object.id, object.exp_s));
     Ok(request)
 }
@@ -270,7 +274,7 @@ pub fn still_allowed(authority: &Authority<'_>, client: &Client, request: &Autho
     if client.require_pushed_authorization_requests && request.pushed.is_none() {
         return Err(gone("the client must push its requests now"));
     }
-    if client.require_signed_request_object && request.object.is_none() && request.pushed.is_none() {
+    if client.require_signed_request_object && !request.signed {
         return Err(gone("the client must sign its requests now"));
     }
     if request.code_challenge.is_none() && !may_go_without_pkce(client, request.nonce.is_some(), &request.scope) {
@@ -359,6 +363,7 @@ fn read_request(authority: &Authority<'_>, client_id: &str, client: &Client, for
         userinfo_claims: claims.userinfo,
         claims_scope: claims.scope,
         authorization_details,
+        signed: false,
         pushed: None,
         object: None,
     })

@@ -56,25 +56,33 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     }
     let mut change = Change::new(incoming.now_ms);
     sessions::end(app, &mut change, &session.id, &session.account, "logout");
-    browser::void_sign_ins(app, incoming, &mut change, None);
+    browser::void_sign_ins(app, incoming, &mut change);
     app.store.apply(change).await?;
     answer(app, incoming, &request, &Told::SignedOut)
 }
 
-/// No cookie of ours came along, or none of a living session.
+/// No session cookie came along, or none of a living session. What was begun in this browser ends all the same.
 async fn without_session(app: &App, incoming: &Incoming, request: &LogoutRequest) -> Result<Reply> {
-    let Some(hinted) = &request.hinted else { return answer(app, incoming, request, &Told::NotSignedIn) };
     let mut change = Change::new(incoming.now_ms);
-    for row in app.store.all(SESSIONS, &[hinted.account.as_str().into()]).await? {
-        let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("the id of a session"))?;
-        if sessions::sid(app, &hinted.client_id, &id) == hinted.sid {
-            sessions::end(app, &mut change, &id, &hinted.account, "logout");
-        }
+    browser::void_sign_ins(app, incoming, &mut change);
+    if let Some(hinted) = &request.hinted {
+        end_hinted(app, &mut change, hinted).await?;
     }
     if !change.is_empty() {
         app.store.apply(change).await?;
     }
-    answer(app, incoming, request, &Told::SignedOutElsewhere)
+    let told = if request.hinted.is_some() { Told::SignedOutElsewhere } else { Told::NotSignedIn };
+    answer(app, incoming, request, &told)
+}
+
+async fn end_hinted(app: &App, change: &mut Change, hinted: &Hinted) -> Result<()> {
+    for row in app.store.all(SESSIONS, &[hinted.account.as_str().into()]).await? {
+        let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("the id of a session"))?;
+        if sessions::sid(app, &hinted.client_id, &id) == hinted.sid {
+            sessions::end(app, change, &id, &hinted.account, "logout");
+        }
+    }
+    Ok(())
 }
 
 /// The confirmation is bound to where it leads.
@@ -165,8 +173,8 @@ fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) 
     };
     if matches!(told, Told::SignedOut) {
         add_cookie(&mut reply, &sessions::cookie(app, &sessions::cookie_name(app, "session"), "", 0));
-        browser::forget_sign_ins(app, incoming, &mut reply, None);
     }
+    browser::forget_sign_ins(app, incoming, &mut reply);
     Ok(reply)
 }
 

@@ -9,6 +9,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64url;
+use unicode_normalization::UnicodeNormalization;
 
 /// A password is 8 to 256 bytes; the upper end keeps hashing from being an attack on us (581-K).
 pub const PASSWORD_MIN: usize = 8;
@@ -33,7 +34,8 @@ const BY_ID: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified,
 const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret FROM login_name n \
     JOIN account a ON a.id = n.account \
     LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE n.name = $1";
-const FACTORS: &str = "SELECT kind, id FROM credential WHERE account = $1";
+const NAMES: &str = "SELECT name FROM login_name WHERE account = $1";
+const FACTORS: &str = "SELECT kind, id, created_ms FROM credential WHERE account = $1";
 const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1 AND state = 'active'";
 const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
 const FIND: &str = "SELECT a.id, a.state, c.secret, a.version FROM login_name n JOIN account a ON a.id = n.account \
@@ -72,9 +74,12 @@ pub struct Account {
     pub email: Option<String>,
     pub any_email: Option<String>,
     pub locale: Option<String>,
-    pub has_totp: bool,
+    /// Since when there is an authenticator.
+    pub totp_from_ms: Option<i64>,
     /// What the store knows the unused recovery codes by.
     pub recovery: Vec<String>,
+    /// How many login names lead to it.
+    pub names: usize,
 }
 
 /// Reads an account by its id.
@@ -88,7 +93,12 @@ pub async fn by_name(store: &Store, name: &str) -> std::result::Result<Option<Ac
 }
 
 async fn account(store: &Store, row: Option<Row>) -> std::result::Result<Option<Account>, Fault> {
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else {
+        // As many questions as for somebody, so that time tells nothing (300-H).
+        store.all(NAMES, &["".into()]).await?;
+        store.all(FACTORS, &["".into()]).await?;
+        return Ok(None);
+    };
     let any_email = row.opt_text(3)?.map(str::to_owned);
     let is_proved = row.int(4)? == 1;
     let mut found = Account {
@@ -99,12 +109,14 @@ async fn account(store: &Store, row: Option<Row>) -> std::result::Result<Option<
         email: any_email.clone().filter(|_| is_proved),
         any_email,
         locale: row.opt_text(5)?.map(str::to_owned),
-        has_totp: false,
+        totp_from_ms: None,
         recovery: Vec::new(),
+        names: 0,
     };
+    found.names = store.all(NAMES, &[found.id.as_str().into()]).await?.len();
     for row in store.all(FACTORS, &[found.id.as_str().into()]).await? {
         match row.text(0)? {
-            "totp" => found.has_totp = true,
+            "totp" => found.totp_from_ms = Some(row.int(2)?),
             "recovery" => found.recovery.push(row.text(1)?.to_owned()),
             _ => {}
         }
@@ -121,14 +133,28 @@ pub fn email_address(text: &str) -> Option<String> {
     (plain && text.is_ascii() && canonical(text).is_some() && text.parse::<lettre::Address>().is_ok()).then(|| text.to_owned())
 }
 
+/// The mailbox that an address leads to, as limits count it: many servers deliver `name+anything@` to `name@`.
+pub fn mailbox(address: &str) -> String {
+    let address = address.trim().to_lowercase();
+    match address.rsplit_once('@') {
+        Some((name, domain)) => format!("{}@{domain}", name.split('+').next().unwrap_or_default()),
+        None => address,
+    }
+}
+
 pub fn is_good_password(password: &str) -> bool {
-    (PASSWORD_MIN..=PASSWORD_MAX).contains(&password.len())
+    (PASSWORD_MIN..=PASSWORD_MAX).contains(&prepared(password).len()) && password.len() <= PASSWORD_MAX
+}
+
+/// One form of a password, however a keyboard composes its letters and spaces. RFC 8265 4.2.2.
+fn prepared(password: &str) -> String {
+    password.chars().map(|letter| if letter.is_whitespace() && !letter.is_control() { ' ' } else { letter }).nfc().collect()
 }
 
 /// One spelling for one person: trimmed, lower case, and nothing in it that looks like something else or like nothing
 /// (415-U, 416-U, 417-U). `None`: no name that anybody can have.
 pub fn canonical(name: &str) -> Option<String> {
-    let name = name.trim_matches(' ').to_lowercase();
+    let name: String = name.trim_matches(' ').to_lowercase().nfc().collect();
     let plain = |it: char| it.is_ascii_graphic() || (it.is_alphanumeric() && !"\u{131}\u{212a}\u{17f}".contains(it));
     let composed = !name.chars().any(|it| ('\u{300}'..='\u{36f}').contains(&it));
     let one_at = name.matches('@').count() <= 1;
@@ -268,7 +294,7 @@ impl Hashers {
         if !is_good_password(password) {
             return Err(Refused::bad_request("invalid_request", "A password has 8 to 256 characters.").into());
         }
-        let password = password.to_owned();
+        let password = prepared(password);
         Ok(self.0.run(move || hash_password_blocking(&password)).await??)
     }
 
@@ -277,13 +303,17 @@ impl Hashers {
         if password.len() > PASSWORD_MAX {
             return Ok(false);
         }
-        let (stored, password) = (stored.map(str::to_owned), password.to_owned());
+        let (stored, typed) = (stored.map(str::to_owned), password.to_owned());
         self.0
             .run(move || {
                 let known = stored.is_some();
                 let phc = stored.unwrap_or_else(|| DUMMY.to_owned());
-                let fits = PasswordHash::new(&phc).is_ok_and(|it| Argon2::default().verify_password(password.as_bytes(), &it).is_ok());
-                fits && known
+                let fits = |text: &str| {
+                    PasswordHash::new(&phc).is_ok_and(|digest| Argon2::default().verify_password(text.as_bytes(), &digest).is_ok())
+                };
+                let prepared = prepared(&typed);
+                // Digests of before passwords were prepared are of what was typed.
+                (fits(&prepared) || (prepared != typed && fits(&typed))) && known
             })
             .await
     }
@@ -316,21 +346,12 @@ mod tests {
         for same in ["Alice", "alice", " ALICE "] {
             assert_eq!(canonical(same).as_deref(), Some("alice"));
         }
-        for bad in [
-            "",
-            "al\u{200b}ice",
-            "m\u{131}ke",
-            "\u{212a}ate\u{17f}",
-            "e\u{301}",
-            "a b",
-            "user@evil@allowed",
-            "a\u{202e}b",
-            "alice.",
-            "a\nb",
-        ] {
+        for bad in ["", "al\u{200b}ice", "m\u{131}ke", "\u{212a}ate\u{17f}", "a b", "user@evil@allowed", "a\u{202e}b", "alice.", "a\nb"] {
             assert_eq!(canonical(bad).filter(|it| it != "kates"), None, "{bad:?}");
         }
         assert!(canonical("\u{e9}mile@example.com").is_some());
+        assert_eq!(canonical("E\u{301}mile"), canonical("\u{e9}mile"), "composed or not, it is one name (RFC 8265)");
+        assert_eq!(canonical("x\u{301}\u{301}"), None, "a mark that nothing takes in");
     }
 
     #[test]
@@ -356,6 +377,14 @@ mod tests {
         }
     }
 
+    #[test]
+    fn an_address_with_a_tag_is_the_same_mailbox() {
+        for same in ["u@example.com", "U+1@Example.com", "u+a+b@example.com"] {
+            assert_eq!(mailbox(same), "u@example.com");
+        }
+        assert_eq!(mailbox("v@example.com"), "v@example.com");
+    }
+
     #[tokio::test]
     async fn a_password_fits_its_digest_only() {
         let hashers = Hashers::default();
@@ -364,6 +393,11 @@ mod tests {
         assert!(!hashers.verify(Some(&digest), "wrong horse").await.unwrap());
         assert!(!hashers.verify(None, "correct horse").await.unwrap());
         assert!(PasswordHash::new(DUMMY).is_ok(), "nobody's password takes as long to check as somebody's");
+        let composed = hashers.hash("caf\u{e9} horse\u{a0}staple").await.unwrap();
+        assert!(hashers.verify(Some(&composed), "cafe\u{301} horse staple").await.unwrap(), "another keyboard (RFC 8265 4.2.2)");
+        assert!(!hashers.verify(Some(&composed), "cafe horse staple").await.unwrap());
+        let before = hash_password_blocking("cafe\u{301} horse").unwrap();
+        assert!(hashers.verify(Some(&before), "cafe\u{301} horse").await.unwrap(), "a digest of before");
         assert!(hashers.hash("short").await.is_err());
         assert!(hashers.hash(&"x".repeat(257)).await.is_err());
     }

@@ -51,6 +51,7 @@ mod refusals;
 mod registered;
 mod restored_store;
 mod shown_whole;
+mod sign_in_attacks;
 mod sign_ins;
 mod signed;
 mod signing_out;

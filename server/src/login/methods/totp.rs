@@ -2,10 +2,11 @@
 
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
+use crate::login::accounts::Account;
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Spend};
-use crate::login::proof::Factor;
+use crate::login::proof::{Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step};
 use serde_json::Value as Json;
 
@@ -19,7 +20,7 @@ const STEP_S: i64 = 30;
 
 /// A person who is not proved yet is asked whoever they are (300-H); whoever is proved needs an authenticator.
 pub fn can_use(person: &Person) -> bool {
-    !person.is_subject || person.account.as_ref().is_some_and(|account| account.has_totp)
+    !person.is_subject || person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_some())
 }
 
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
@@ -32,11 +33,11 @@ pub fn price_of_code(person: &Person, step: &Move<'_>, field: &str, event: &'sta
     if answer.text(field).is_empty() {
         return Vec::new();
     }
-    let whom = match &person.account {
-        Some(account) => Whom::Account(account.id.clone()),
-        None => Whom::Name(person.name.clone()),
-    };
-    vec![Budget::Stored { what: What::Code, whom, event }]
+    vec![Budget::Stored { what: What::Code, whom: Whom::person(person), event }]
+}
+
+pub fn still_holds(proof: &Proof, account: &Account) -> bool {
+    account.totp_from_ms.is_some_and(|from_ms| from_ms <= proof.at_ms)
 }
 
 pub async fn ask(_context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
@@ -57,7 +58,7 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
     let Some(account) = person.account.as_ref().filter(|account| account.active) else { return wrong("no such account, or it is disabled") };
     let Some(row) = context.store.one(READ, &[account.id.as_str().into()]).await? else { return wrong("no authenticator") };
     let secret = context.keyring.open(&place(&account.id), row.bytes(0)?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
-    match step_ms(&secret, answer.text("code"), context.now_ms)? {
+    match step_ms(&secret, &digits(answer.text("code")), context.now_ms)? {
         None => wrong("wrong code"),
         Some(step_ms) if step_ms <= row.int(1)? => wrong("this or a later code was used before"),
         Some(step_ms) => {
@@ -66,6 +67,11 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
             Ok(Verdict::proved(vec![spend, Effect::Audit(Box::new(Entry::ok("totp_proved")))]))
         }
     }
+}
+
+/// A code as people type it: in groups, with spaces or dashes between them.
+pub fn digits(text: &str) -> String {
+    text.chars().filter(|letter| !matches!(letter, ' ' | '-' | '\u{a0}')).collect()
 }
 
 /// Where the secret of an account is sealed to.
@@ -105,6 +111,9 @@ mod tests {
     fn the_rfcs_codes_and_no_other_spelling() {
         let secret = b"12345678901234567890";
         assert_eq!(step_ms(secret, "287082", 59_000).unwrap(), Some(30_000));
+        for typed in ["287 082", "287-082", " 287082 ", "287\u{a0}082"] {
+            assert_eq!(step_ms(secret, &digits(typed), 59_000).unwrap(), Some(30_000), "{typed}");
+        }
         assert_eq!(step_ms(secret, "081804", 1_111_111_109_000).unwrap(), Some(37_037_036 * 30_000));
         for bad in ["287 082", "287-082", "0287082", "28708", "\u{ff12}87082", ""] {
             assert_eq!(step_ms(secret, bad, 59_000).unwrap(), None, "{bad}");
