@@ -25,35 +25,36 @@ pub fn unverified_client_id(assertion: &str) -> Option<String> {
     (iss == sub).then(|| iss.to_owned())
 }
 
+/// The error is a sentence for the developer of the client.
 pub fn check(assertion: &str, keys: &KeySet, client_id: &str, issuer: &str, now_s: i64) -> Result<Assertion, &'static str> {
-    let unverified = Unverified::parse(assertion).map_err(|_| "not a compact JWT")?;
+    let unverified = Unverified::parse(assertion).map_err(|_| "The client assertion is not a compact JWT.")?;
     // 7523bis: assertions have this type; those without one are still common. Any other type belongs to another kind of JWT.
     if unverified.typ().is_some_and(|it| !["jwt", "client-authentication+jwt"].contains(&it.to_ascii_lowercase().as_str())) {
-        return Err("typ is not client-authentication+jwt");
+        return Err("typ of the client assertion is not client-authentication+jwt.");
     }
-    let claims = unverified.verify_with(keys).map_err(|_| "the signature fits none of the client's keys")?;
+    let claims = unverified.verify_with(keys).map_err(|_| "The signature of the client assertion fits none of the client's keys.")?;
     let text = |name: &str| claims::string(&claims, name).ok().flatten();
     if text("iss") != Some(client_id) || text("sub") != Some(client_id) {
-        return Err("iss and sub are not the client");
+        return Err("iss and sub of the client assertion are not both the client.");
     }
     if claims.get("aud").and_then(Value::as_str) != Some(issuer) {
-        return Err("aud is not exactly the issuer, as a string");
+        return Err("aud of the client assertion is not exactly the issuer, as a string.");
     }
-    let exp_s = claims::time_s(&claims, "exp")?.ok_or("exp is missing")?;
+    let exp_s = claims::time_s(&claims, "exp")?.ok_or("exp of the client assertion is missing.")?;
     if exp_s <= now_s {
-        return Err("expired");
+        return Err("The client assertion is expired.");
     }
     if exp_s > now_s + MAX_LIFETIME_S + FUTURE_S {
-        return Err("exp is more than ten minutes away");
+        return Err("exp of the client assertion is more than ten minutes away.");
     }
     for name in ["iat", "nbf"] {
         if claims::time_s(&claims, name)?.is_some_and(|it| it > now_s + FUTURE_S) {
-            return Err("iat or nbf is in the future");
+            return Err("iat or nbf of the client assertion is in the future.");
         }
     }
     match text("jti") {
         Some(jti) if !jti.is_empty() && jti.len() <= 256 => Ok(Assertion { client_id: client_id.to_owned(), jti: jti.to_owned(), exp_s }),
-        _ => Err("jti is missing"),
+        _ => Err("jti of the client assertion is missing, empty or too long."),
     }
 }
 

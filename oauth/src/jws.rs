@@ -50,6 +50,11 @@ impl<'a> Unverified<'a> {
         &self.header
     }
 
+    /// The text that was signed (RFC 7515 5.1). It identifies the JWT. The whole text does not, as a signature can be rewritten.
+    pub fn signing_input(&self) -> &'a str {
+        self.signed
+    }
+
     pub fn unverified_claims(&self) -> &Map<String, Value> {
         &self.claims
     }

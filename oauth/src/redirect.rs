@@ -68,6 +68,7 @@ pub fn may_register(uri: &str, kind: ClientKind) -> Result<(), &'static str> {
         (_, Some(RedirectKind::ClaimedHttps)) => check_host_spelling(uri, &parsed),
         (ClientKind::Native, Some(RedirectKind::PrivateScheme)) => check_private_scheme(scheme),
         (ClientKind::Native | ClientKind::Web, Some(RedirectKind::Loopback)) => Ok(()),
+        (_, None) if is_loopback_without_path(uri) => Err("a loopback redirect URI has a path, if only a slash: http://127.0.0.1/"),
         (_, None) if scheme == "http" => Err("http is for literal loopback addresses only: http://127.0.0.1/... or http://[::1]/..."),
         (_, None) => Err("a private scheme is a reversed domain name with one slash, such as com.example.app:/callback"),
         (ClientKind::Web, Some(RedirectKind::PrivateScheme)) => Err("a web client comes back by https"),
@@ -103,6 +104,11 @@ pub fn matches(registered: &str, requested: &str) -> bool {
         (Some((host, _, path)), Some((other, _, other_path))) => host == other && path == other_path,
         _ => false,
     }
+}
+
+/// A literal loopback address, as far as the port. Such a redirect URI lacks its path.
+pub fn is_loopback_without_path(uri: &str) -> bool {
+    !uri.ends_with('/') && split_loopback(uri).is_none() && split_loopback(&format!("{uri}/")).is_some()
 }
 
 /// Splits `http://127.0.0.1:51004/cb` into host, port and path. Any other form is `None`.
@@ -189,6 +195,11 @@ mod tests {
             "https://127.1/cb",
         ] {
             assert!(may_register(bad, ClientKind::Native).is_err(), "{bad}");
+        }
+        for without_path in ["http://127.0.0.1:8183", "http://127.0.0.1", "http://[::1]:8183", "http://[::1]"] {
+            let said = may_register(without_path, ClientKind::Native).err().unwrap_or_default();
+            assert!(said.contains("has a path"), "{without_path}: {said}");
+            assert_eq!(may_register(&format!("{without_path}/"), ClientKind::Native), Ok(()), "{without_path}");
         }
         assert!(may_register("com.example.app:/cb", ClientKind::Web).is_err());
         assert!(may_register("https://app.example.com/cb", ClientKind::Service).is_err());

@@ -1,7 +1,9 @@
 //! Request objects. RFC 9101 (JAR) by value, with the limits of FAPI 2.0 Message Signing 5.3.1. The client signs one for this server, for
 //! an hour at most. The parameters in the object are the request. Those beside the object have no effect.
 
+use crate::base64url;
 use crate::claims;
+use crate::digest::sha256;
 use crate::form::Form;
 use crate::jwk::{Algorithm, KeySet, PrivateKey};
 use crate::jws::{self, JwsError, Unverified};
@@ -18,8 +20,8 @@ const OBJECT_CLAIMS: [&str; 7] = ["iss", "aud", "exp", "nbf", "iat", "jti", "sub
 #[derive(Debug, Clone)]
 pub struct RequestObject {
     pub parameters: Form,
-    /// Its `jti`, if it has one.
-    pub jti: Option<String>,
+    /// Its `jti`. Without one, the digest of its signing input: the signature beside it can be written in several ways.
+    pub id: String,
     pub exp_s: i64,
 }
 
@@ -35,54 +37,57 @@ pub struct Expected<'a> {
     pub now_s: i64,
 }
 
+/// The error is a sentence for the developer of the client.
 pub fn check(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<RequestObject, &'static str> {
     let Expected { client_id, issuer, algorithm, wants_nbf, now_s } = *expected;
-    let unverified = Unverified::parse(text).map_err(|_| "not a signed JWT in compact form")?;
+    let unverified = Unverified::parse(text).map_err(|_| "The request object is not a signed JWT in compact form.")?;
     // Objects without a type are common and allowed (RFC 9101 10.8). Any other type belongs to another kind of JWT.
     if unverified.typ().is_some_and(|it| !["jwt", TYP].contains(&it.to_ascii_lowercase().as_str())) {
-        return Err("typ is not oauth-authz-req+jwt");
+        return Err("typ of the request object is not oauth-authz-req+jwt.");
     }
     if algorithm.is_some() && unverified.alg() != algorithm {
-        return Err("alg is not the registered one");
+        return Err("alg of the request object is not the registered one.");
     }
-    let claims = unverified.verify_with(keys).map_err(|_| "the signature fits none of the client's keys")?;
+    let signing_input = unverified.signing_input();
+    let claims = unverified.verify_with(keys).map_err(|_| "The signature of the request object fits none of the client's keys.")?;
     let text = |name: &str| claims::string(&claims, name);
     if text("iss")? != Some(client_id) || text("client_id")? != Some(client_id) {
-        return Err("iss and client_id are not both the client");
+        return Err("iss and client_id in the request object are not both the client.");
     }
     // With sub = client_id the object could be used as a client assertion elsewhere (RFC 9101 10.8).
     if claims.contains_key("sub") {
-        return Err("a request object has no sub");
+        return Err("A request object has no sub.");
     }
     if !claims::audience(&claims)?.iter().any(|it| it == issuer) {
-        return Err("aud does not name this issuer");
+        return Err("aud of the request object does not name this issuer.");
     }
     if wants_nbf && !claims.contains_key("nbf") {
-        return Err("nbf is missing");
+        return Err("nbf of the request object is missing.");
     }
     let exp_s = check_times(&claims, now_s)?;
-    let jti = match claims::string(&claims, "jti")? {
-        Some(jti) if jti.is_empty() || jti.len() > 256 => return Err("jti is empty or too long"),
-        other => other.map(str::to_owned),
+    let id = match claims::string(&claims, "jti")? {
+        Some(jti) if jti.is_empty() || jti.len() > 256 => return Err("jti of the request object is empty or too long."),
+        Some(jti) => jti.to_owned(),
+        None => base64url::encode(&sha256(signing_input.as_bytes())),
     };
-    Ok(RequestObject { parameters: read_parameters(&claims)?, jti, exp_s })
+    Ok(RequestObject { parameters: read_parameters(&claims)?, id, exp_s })
 }
 
 fn check_times(claims: &Map<String, Value>, now_s: i64) -> Result<i64, &'static str> {
-    let exp_s = claims::time_s(claims, "exp")?.ok_or("exp is missing")?;
+    let exp_s = claims::time_s(claims, "exp")?.ok_or("exp of the request object is missing.")?;
     if exp_s <= now_s {
-        return Err("expired");
+        return Err("The request object is expired.");
     }
     if exp_s > now_s + MAX_LIFETIME_S + FUTURE_S {
-        return Err("exp is more than an hour away");
+        return Err("exp of the request object is more than an hour away.");
     }
     for name in ["iat", "nbf"] {
         let at_s = claims::time_s(claims, name)?;
         if at_s.is_some_and(|it| it > now_s + FUTURE_S) {
-            return Err("iat or nbf is in the future");
+            return Err("iat or nbf of the request object is in the future.");
         }
         if name == "nbf" && at_s.is_some_and(|it| it < now_s - MAX_LIFETIME_S || exp_s - it > MAX_LIFETIME_S) {
-            return Err("nbf is more than an hour ago, or more than an hour before exp");
+            return Err("nbf of the request object is more than an hour ago, or more than an hour before exp.");
         }
     }
     Ok(exp_s)
@@ -93,20 +98,23 @@ fn read_parameters(claims: &Map<String, Value>) -> Result<Form, &'static str> {
     let mut pairs = Vec::new();
     for (name, value) in claims {
         match (name.as_str(), value) {
-            ("request" | "request_uri", _) => return Err("a request object contains neither request nor request_uri"),
+            ("request" | "request_uri", _) => return Err("A request object contains neither request nor request_uri."),
             (claim, _) if OBJECT_CLAIMS.contains(&claim) => {}
             (_, Value::String(text)) => pairs.push((name.clone(), text.clone())),
             ("resource", Value::Array(all)) => {
                 for one in all {
-                    pairs.push((name.clone(), one.as_str().ok_or("resource contains a value that is no string")?.to_owned()));
+                    pairs.push((
+                        name.clone(),
+                        one.as_str().ok_or("resource in the request object contains a value that is no string.")?.to_owned(),
+                    ));
                 }
             }
             ("max_age", Value::Number(seconds)) => pairs.push((name.clone(), seconds.to_string())),
             ("claims", Value::Object(_)) | ("authorization_details", Value::Array(_)) => pairs.push((name.clone(), value.to_string())),
-            _ => return Err("a parameter has a wrong type"),
+            _ => return Err("A parameter in the request object has a wrong type."),
         }
     }
-    Form::from_pairs(pairs).map_err(|_| "there are too many parameters, or one of them is there twice")
+    Form::from_pairs(pairs).map_err(|_| "The request object has too many parameters, or one of them twice.")
 }
 
 /// For whom a client makes a request object, and what identifies it.
@@ -180,8 +188,44 @@ mod tests {
         assert!(check(&signed, &other, &expected).is_err());
         let mut without = good;
         without.as_object_mut().unwrap().remove("nbf");
-        assert_eq!(read(&without, TYP).unwrap_err(), "nbf is missing");
+        assert_eq!(read(&without, TYP).unwrap_err(), "nbf of the request object is missing.");
         let text = jws::sign(&key, TYP, &without).unwrap();
         assert!(check(&text, &keys, &Expected { wants_nbf: false, ..expected }).is_ok(), "RFC 9101 alone does not require it");
+    }
+
+    /// (r, n-s) is a signature as good as (r, s). Both are of one object, which is another than the one with one claim changed.
+    #[test]
+    fn an_object_without_jti_is_known_by_what_was_signed() {
+        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let keys = KeySet { keys: vec![key.public().clone()] };
+        let expected = Expected { client_id: "k1", issuer: "https://as", algorithm: None, wants_nbf: false, now_s: 100 };
+        let sign = |state: &str| {
+            let claims = json!({ "iss": "k1", "client_id": "k1", "aud": "https://as", "exp": 200, "state": state });
+            jws::sign(&key, TYP, &claims).unwrap()
+        };
+        let id = |text: &str| check(text, &keys, &expected).unwrap().id;
+        let (first, other) = (sign("a"), sign("b"));
+        let rewritten = with_other_signature(&first);
+        assert_ne!(first, rewritten);
+        assert_eq!(id(&first), id(&rewritten));
+        assert_ne!(id(&first), id(&other));
+    }
+
+    /// The order of P-256.
+    const ORDER: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84,
+        0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+
+    fn with_other_signature(token: &str) -> String {
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let mut signature = base64url::decode(signature).unwrap();
+        let mut borrow = 0;
+        for at in (0..32).rev() {
+            let digit = i16::from(ORDER[at]) - i16::from(signature[32 + at]) - borrow;
+            borrow = i16::from(digit < 0);
+            signature[32 + at] = u8::try_from(digit.rem_euclid(256)).unwrap();
+        }
+        jws::with_signature(signed, &signature)
     }
 }

@@ -207,8 +207,8 @@ impl Callers {
                     .as_ref()
                     .and_then(|it| it.keys().ok())
                     .ok_or_else(|| Fault::new(format!("client {client_id} has no usable jwks")))?;
-                let checked = client_assertion::check(&text, keys, client_id, &core.config.issuer, incoming.now_ms / 1000)
-                    .map_err(|why| invalid_client("The client assertion was refused; its aud must be exactly the issuer.").because(why))?;
+                let checked =
+                    client_assertion::check(&text, keys, client_id, &core.config.issuer, incoming.now_ms / 1000).map_err(invalid_client)?;
                 Ok(Own { assertion: Some(checked), ..proved })
             }
             (_, Proof::None) => Err(invalid_client("This client must authenticate.").into()),

@@ -139,6 +139,7 @@ pub fn schedule(config: &Config) -> Schedule {
         signs_ms: config.signing.rotate_every.0 * 1000,
         ahead_ms: config.signing.publish_ahead.0 * 1000,
         after_ms: (longest_s + 300) * 1000,
+        kept_ms: config.session.absolute.0 * 1000,
     }
 }
 

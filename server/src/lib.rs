@@ -38,4 +38,5 @@ pub mod sessions;
 pub mod store;
 pub mod telemetry;
 pub mod tokens;
+pub mod visible;
 pub mod web;

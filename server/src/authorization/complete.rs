@@ -1,5 +1,5 @@
-//! The end of an authorization: a person is proved, and the client gets a grant, the person is asked, or the client is refused.
-//! It adds to one change and answers a value; whoever called dresses it.
+//! The end of an authorization: the client gets a grant, or the person is asked for consent, or the client is refused.
+//! `complete` adds to one change and returns a value. The caller makes a page or a redirect of it.
 
 use super::Authority;
 use super::consent::{self, Assured};

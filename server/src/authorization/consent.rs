@@ -14,7 +14,7 @@ const READ: &str = "SELECT scope FROM consent WHERE account = $1 AND client = $2
 const WRITE: &str = "INSERT INTO consent (account, client, scope, at_ms) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (account, client) DO UPDATE SET scope = excluded.scope, at_ms = excluded.at_ms";
 
-/// What assures that the client is who it says it is. The face knows; consent is decided from it, never from the shape of an address.
+/// What assures that the client is who it says it is. Consent is decided from this, never from the shape of an address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Assured {
     /// The answer goes to a claimed https redirect URI (RFC 8252 7.2).
@@ -91,7 +91,7 @@ pub fn step(authority: &Authority<'_>, client: &Client, request: &AuthorizationR
     })
 }
 
-/// What a scope says to a person: the words of every API of which this client may have it, and ours for OpenID's own.
+/// What a scope says to a person: the text of each API that grants it to this client. For the scopes of OpenID it is ours.
 fn words_of(authority: &Authority<'_>, client: &Client, scope: &str) -> Vec<String> {
     let own = client.apis.iter().filter(|(_, allowed)| allowed.iter().any(|word| word == scope));
     let mut words: Vec<String> = own.filter_map(|(api, _)| Some(authority.config.api.get(api)?.scope.get(scope)?.text.clone())).collect();

@@ -45,7 +45,7 @@ pub async fn respond(authority: &Authority<'_>, back: &Back, parameters: &[(&str
     all.push(("iss", &authority.config.issuer));
     let signed;
     if let Some(client_id) = &back.signed_for {
-        signed = signed_response(authority, client_id, &all, now_ms).await?;
+        signed = sign_response(authority, client_id, &all, now_ms).await?;
         all = vec![("response", &signed)];
     }
     let encoded: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(&all).finish();
@@ -61,7 +61,7 @@ pub async fn respond(authority: &Authority<'_>, back: &Back, parameters: &[(&str
 }
 
 /// JARM 2.1: the parameters as claims, with `aud` and `exp`; `iss` is among them already. Typed, so that it is nothing else.
-async fn signed_response(authority: &Authority<'_>, client_id: &str, parameters: &[(&str, &str)], now_ms: i64) -> Result<String> {
+async fn sign_response(authority: &Authority<'_>, client_id: &str, parameters: &[(&str, &str)], now_ms: i64) -> Result<String> {
     let client = authority.clients.get(client_id).await?.ok_or_else(|| Fault::new("the client vanished"))?;
     let alg = client.authorization_signed_response_alg.unwrap_or(authority.config.signing.alg);
     let mut claims: serde_json::Map<String, Json> =

@@ -1,5 +1,5 @@
-//! Pushed authorization requests (RFC 9126) in the store: one row, burnt by the change that issues the code and not at page load, so that
-//! a reload or a link preview costs nothing.
+//! Pushed authorization requests (RFC 9126) in the store, one row for each. The change that issues the code deletes the row. Loading the
+//! page does not, so that a reload or a link preview costs nothing.
 
 use super::Authority;
 use super::request::{AuthorizationRequest, Problem, redirect_is_registered};
@@ -27,7 +27,7 @@ pub fn push(authority: &Authority<'_>, change: &mut Change, client_id: &str, req
     Ok(format!("{PREFIX}{}", authority.handles.make(Kind::RequestUri, &id, 0, 0, b"")))
 }
 
-/// The request behind a `request_uri`. Whatever is wrong with it is a page: there is no redirect URI to trust.
+/// The request behind a `request_uri`. Every refusal is a page, as there is no redirect URI to trust.
 pub async fn open(
     authority: &Authority<'_>,
     client_id: &str,
@@ -45,7 +45,7 @@ pub async fn open(
     })?;
     let read = authority.handles.read(Kind::RequestUri, handle).ok_or_else(|| wrong("tag"))?;
     let row = authority.store.one(READ, &[Value::from(&read.id[..])]).await.map_err(Error::from)?.ok_or_else(|| wrong("no row"))?;
-    let text = |it: std::result::Result<&str, Fault>| it.map(str::to_owned).map_err(Error::from);
+    let text = |column: std::result::Result<&str, Fault>| column.map(str::to_owned).map_err(Error::from);
     if text(row.text(0))? != client_id {
         return Err(wrong("pushed by another client"));
     }

@@ -15,7 +15,10 @@ use symbolon_oauth::form::Form;
 use symbolon_oauth::pkce::Challenge;
 use symbolon_oauth::request_object::{self, RequestObject};
 use symbolon_oauth::scope::Scope;
-use symbolon_oauth::{base64url, digest, id_token, jws, redirect};
+use symbolon_oauth::{base64url, id_token, jws, redirect};
+
+/// A longer one would not come back: the address of the answer has to fit a request's header.
+const MAX_STATE_BYTES: usize = 4096;
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -109,8 +112,8 @@ impl Problem {
     /// For PAR and for faults: the same failure as a plain answer.
     pub fn into_error(self) -> Error {
         match self {
-            Self::Page(it) => it,
-            Self::Redirect(it, _) => it.into(),
+            Self::Page(error) => error,
+            Self::Redirect(refused, _) => refused.into(),
         }
     }
 }
@@ -122,8 +125,8 @@ impl From<Fault> for Problem {
 }
 
 impl From<Error> for Problem {
-    fn from(it: Error) -> Self {
-        Self::Page(it)
+    fn from(error: Error) -> Self {
+        Self::Page(error)
     }
 }
 
@@ -144,11 +147,10 @@ pub fn check(
         }
         return check_parameters(authority, client_id, client, form);
     }
-    let object = opened(authority, client_id, client, form)?;
+    let object = open_object(authority, client_id, client, form)?;
     let mut request = check_parameters(authority, client_id, client, &object.parameters)?;
     request.signed = true;
-    let text = form.get("request").unwrap_or_default();
-    request.object = Some((object.jti.unwrap_or_else(|| base64url::encode(&digest::sha256(text.as_bytes()))), object.exp_s));
+    request.object = Some((object.id, object.exp_s));
     Ok(request)
 }
 
@@ -164,7 +166,7 @@ pub fn used_object() -> Error {
 }
 
 /// The request object (RFC 9101 6). Only the client's own keys count, and nothing is fetched.
-fn opened(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form) -> std::result::Result<RequestObject, Problem> {
+fn open_object(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form) -> std::result::Result<RequestObject, Problem> {
     let failed = |code, hint, why: &str| Problem::Page(Refused::bad_request(code, hint).because(why).into());
     let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
     let keys = keys.ok_or_else(|| failed("request_not_supported", "This client registered no keys (jwks) to sign requests with.", ""))?;
@@ -179,10 +181,7 @@ fn opened(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Fo
         wants_nbf: client.profile == Some(Profile::Fapi2) || client.require_signed_request_object,
         now_s: authority.now_ms() / 1000,
     };
-    request_object::check(text, keys, &expected).map_err(|why| {
-        let hint = "The request object is refused: signed by the client, aud this issuer, nbf and exp within the hour, client_id inside.";
-        failed("invalid_request_object", hint, why)
-    })
+    request_object::check(text, keys, &expected).map_err(|why| failed("invalid_request_object", why, ""))
 }
 
 /// Where and how the answer goes. An unknown mode cannot be answered in that mode, so it is a page (Core 3.1.2.6).
@@ -201,7 +200,11 @@ fn checked_back(client_id: &str, client: &Client, form: &Form) -> std::result::R
     if !mode_is_registered(client, &[asked]) {
         return Err(page("This client is registered for other response modes (response_modes)."));
     }
-    Ok(Back { redirect_uri, mode, state: form.get("state").map(str::to_owned), signed_for: signed.then(|| client_id.to_owned()) })
+    let state = form.get("state").map(str::to_owned);
+    if state.as_ref().is_some_and(|state| state.len() > MAX_STATE_BYTES) {
+        return Err(page("state is longer than 4096 bytes, which is more than an address holds."));
+    }
+    Ok(Back { redirect_uri, mode, state, signed_for: signed.then(|| client_id.to_owned()) })
 }
 
 /// 096-A: who registered signed answers gets no others. `names`: the mode in each of its spellings.
@@ -217,9 +220,9 @@ fn check_parameters(
     form: &Form,
 ) -> std::result::Result<AuthorizationRequest, Problem> {
     let back = checked_back(client_id, client, form)?;
-    match asked(authority, client_id, client, form, &back) {
-        Ok(it) => Ok(it),
-        Err(Error::Refused(it)) => Err(Problem::Redirect(*it, back)),
+    match read_request(authority, client_id, client, form, &back) {
+        Ok(request) => Ok(request),
+        Err(Error::Refused(refused)) => Err(Problem::Redirect(*refused, back)),
         Err(fault) => Err(Problem::Page(fault)),
     }
 }
@@ -227,16 +230,24 @@ fn check_parameters(
 /// RFC 9700 2.1: byte-exact, loopback ports excepted. A bad one is a page, never a redirect.
 fn checked_redirect(client: &Client, form: &Form) -> std::result::Result<String, Problem> {
     let Some(asked) = form.get("redirect_uri") else {
+        // OpenID Connect Core 3.1.2.1 and FAPI 2.0 5.3.2.2 6: it is always said.
+        let may_be_left_out = !is_openid(form) && client.profile.is_none() && !form.contains("redirect_uri");
         return match client.redirect_uris.as_slice() {
-            // FAPI 2.0 5.3.2.2 6: it is always said.
-            [only] if !form.contains("redirect_uri") && client.profile.is_none() => Ok(only.clone()),
+            [only] if may_be_left_out => Ok(only.clone()),
             _ => Err(page("The redirect_uri parameter is missing.")),
         };
     };
     if redirect_is_registered(client, asked) {
         return Ok(asked.to_owned());
     }
+    if redirect::is_loopback_without_path(asked) {
+        return Err(page("The redirect_uri has no path: send one that the client registered, if only a slash."));
+    }
     Err(page("The redirect_uri is not one the client registered; it must match byte for byte."))
+}
+
+fn is_openid(form: &Form) -> bool {
+    form.get("scope").is_some_and(|scope| scope.split(' ').any(|word| word == "openid"))
 }
 
 /// RFC 9700 2.1: byte-exact, loopback ports excepted.
@@ -244,8 +255,8 @@ pub fn redirect_is_registered(client: &Client, uri: &str) -> bool {
     client.redirect_uris.iter().any(|registered| redirect::matches(registered, uri))
 }
 
-/// The rules of an accepted request under the present configuration: a client that was disabled, or lost a redirect URI, a scope or an
-/// API since the sign-in began, gets nothing for it. The error is for a page: its redirect URI may be the one that is gone.
+/// Judges an accepted request under the present configuration. The client may have lost a redirect URI, a scope or an API since the
+/// sign-in began. The error is for a page, as the redirect URI may be the one that is gone.
 pub fn still_allowed(authority: &Authority<'_>, client: &Client, request: &AuthorizationRequest) -> Result<()> {
     let gone = |why: &str| {
         let hint = "What the app asked for is no longer allowed. Go back to the app and start again.";
@@ -302,7 +313,7 @@ pub fn sign_in_rules(authority: &Authority<'_>, client: &Client, request: &Autho
     Ok(rules(own.clone()))
 }
 
-fn asked(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form, back: &Back) -> Result<AuthorizationRequest> {
+fn read_request(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form, back: &Back) -> Result<AuthorizationRequest> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     match form.get("response_type") {
         Some("code") => {}
@@ -363,20 +374,23 @@ fn checked_jkt(form: &Form) -> Result<Option<String>> {
     if !form.contains("dpop_jkt") && !form.was_empty("dpop_jkt") {
         return Ok(None);
     }
-    let given = form.get("dpop_jkt").filter(|it| base64url::decode(it).is_some_and(|it| it.len() == 32));
+    let given = form.get("dpop_jkt").filter(|jkt| base64url::decode(jkt).is_some_and(|bytes| bytes.len() == 32));
     let hint = "dpop_jkt is not the SHA-256 thumbprint of a key in base64url.";
     given.map(|it| Some(it.to_owned())).ok_or_else(|| Refused::bad_request("invalid_request", hint).into())
 }
 
 fn bounded(form: &Form, name: &str) -> Result<Option<String>> {
     match form.get(name) {
-        Some(it) if it.len() > 512 => Err(Refused::bad_request("invalid_request", "nonce or login_hint is longer than 512 bytes.").into()),
+        Some(text) if text.len() > 512 => {
+            Err(Refused::bad_request("invalid_request", "nonce or login_hint is longer than 512 bytes.").into())
+        }
         other => Ok(other.map(str::to_owned)),
     }
 }
 
 fn words(form: &Form, name: &str) -> Vec<String> {
-    form.get(name).map(|it| it.split(' ').filter(|it| !it.is_empty()).take(10).map(str::to_owned).collect()).unwrap_or_default()
+    let words = form.get(name).into_iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty());
+    words.take(10).map(str::to_owned).collect()
 }
 
 /// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration; what ties the code to the
@@ -404,7 +418,8 @@ fn may_go_without_pkce(client: &Client, has_nonce: bool, scope: &Scope) -> bool 
     is_exempt_from_pkce(client) && has_nonce && scope.contains("openid")
 }
 
-/// Core 3.1.2.1: `none` stands alone; an unknown value is refused rather than skipped, and so is one too many. Also `create` (OpenID Connect Initiating User Registration 1.0) where people may register.
+/// Core 3.1.2.1: `none` stands alone, and an unknown value is refused. `create` is known where people may register (OpenID Connect
+/// Initiating User Registration 1.0).
 fn checked_prompt(form: &Form, registration: bool) -> Result<Vec<String>> {
     let prompt: Vec<String> = form.get("prompt").into_iter().flat_map(|it| it.split(' ')).map(str::to_owned).collect();
     let known = |it: &String| ["none", "login", "consent", "select_account"].contains(&it.as_str()) || (registration && it == "create");
@@ -434,7 +449,7 @@ fn checked_claims(form: &Form) -> Result<ClaimsParameter> {
 fn checked_sub(authority: &Authority<'_>, form: &Form, claimed: Option<String>) -> Result<Option<String>> {
     let Some(hint) = form.get("id_token_hint") else { return Ok(claimed) };
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
-    let hinted = id_token::check_hint(hint, &authority.keys.verifiers(authority.now_ms()), &authority.config.issuer);
+    let hinted = id_token::check_hint(hint, &authority.keys.hint_verifiers(), &authority.config.issuer);
     let hinted = hinted.ok().and_then(|it| it.get("sub").and_then(Json::as_str).map(str::to_owned));
     let sub = hinted.ok_or_else(|| invalid("id_token_hint is not an ID token of this server."))?;
     if claimed.is_some_and(|it| it != sub) {

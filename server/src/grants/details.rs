@@ -3,6 +3,7 @@
 
 use crate::config::{Client, Config, schema};
 use crate::error::{Fault, Refused, Result};
+use crate::visible::is_seen_whole;
 use jsonschema::Validator;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -11,6 +12,10 @@ use symbolon_oauth::jws;
 
 const MAX: usize = 10;
 const MAX_BYTES: usize = 16 * 1024;
+/// What the page for consent shows of one detail.
+const MAX_LINES: usize = 100;
+/// Of a name or a value.
+const MAX_CHARS: usize = 1000;
 
 /// The types there are, ready to judge.
 #[derive(Default)]
@@ -40,11 +45,7 @@ impl Types {
     /// What the consent page says about a detail: the type's words, and every value with its name.
     pub fn shown(&self, detail: &Json) -> (String, Vec<(String, String)>) {
         let text = detail["type"].as_str().and_then(|it| self.0.get(it)).map(|it| it.text.clone());
-        let mut lines = Vec::new();
-        for (name, value) in detail.as_object().into_iter().flatten().filter(|it| it.0 != "type") {
-            flatten(name.clone(), value, &mut lines);
-        }
-        (text.unwrap_or_default(), lines)
+        (text.unwrap_or_default(), lines_of(detail).unwrap_or_default())
     }
 
     /// The parameter of a request, checked: known types that this client may ask for, each as its schema wants it (RFC 9396 5).
@@ -63,6 +64,9 @@ impl Types {
             let name = one["type"].as_str().ok_or_else(|| invalid("An authorization detail has no type."))?;
             let known = self.0.get(name).filter(|_| client.authorization_details_types.iter().any(|it| it == name));
             let known = known.ok_or_else(|| invalid("The client may not ask for authorization details of this type."))?;
+            if lines_of(one).is_none() {
+                return Err(invalid("An authorization detail is too long to be shown whole, or has invisible characters.").into());
+            }
             if let Err(error) = known.validator.validate(one) {
                 let why = format!("{name}{}: {error}", error.instance_path());
                 return Err(invalid("An authorization detail is not as its type's schema wants it.").because(why).into());
@@ -110,24 +114,25 @@ pub fn narrowed(granted: &[Json], form: &Form) -> Result<Vec<Json>> {
     Ok(asked)
 }
 
-/// `amount.currency: EUR`; without anything that could change how the rest of the page reads.
-fn flatten(name: String, value: &Json, lines: &mut Vec<(String, String)>) {
-    if lines.len() == 40 {
-        return;
+/// What the person is shown of a detail: `amount.currency: EUR`. `None`: it cannot be shown whole, so it is refused.
+fn lines_of(detail: &Json) -> Option<Vec<(String, String)>> {
+    let mut lines = Vec::new();
+    for (name, value) in detail.as_object().into_iter().flatten().filter(|(name, _)| *name != "type") {
+        flatten(name.clone(), value, &mut lines);
     }
+    let is_shown_whole = |text: &String| text.chars().count() <= MAX_CHARS && is_seen_whole(text);
+    (lines.len() <= MAX_LINES && lines.iter().all(|(name, value)| is_shown_whole(name) && is_shown_whole(value))).then_some(lines)
+}
+
+/// An empty list or object is a line too: it may mean "all of them".
+fn flatten(name: String, value: &Json, lines: &mut Vec<(String, String)>) {
     match value {
-        Json::Object(members) => members.iter().for_each(|(inner, it)| flatten(format!("{name}.{inner}"), it, lines)),
-        Json::Array(all) => all.iter().for_each(|it| flatten(name.clone(), it, lines)),
-        other => {
-            let text = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
-            let plain = |it: &char| {
-                !it.is_control()
-                    && !('\u{200b}'..='\u{200f}').contains(it)
-                    && !('\u{202a}'..='\u{202e}').contains(it)
-                    && !('\u{2066}'..='\u{2069}').contains(it)
-            };
-            lines.push((name, text.chars().filter(plain).take(200).collect()));
+        Json::Object(members) if !members.is_empty() => {
+            members.iter().for_each(|(inner, value)| flatten(format!("{name}.{inner}"), value, lines));
         }
+        Json::Array(values) if !values.is_empty() => values.iter().for_each(|value| flatten(name.clone(), value, lines)),
+        Json::String(text) => lines.push((name, text.clone())),
+        other => lines.push((name, other.to_string())),
     }
 }
 
@@ -136,10 +141,30 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn lines(more: Json) -> Option<Vec<(String, String)>> {
+        lines_of(&json!({ "type": "payment", "to": more }))
+    }
+
     #[test]
-    fn values_are_shown_in_words_that_stay_where_they_are() {
-        let mut lines = Vec::new();
-        flatten("to".to_owned(), &json!({ "name": "Shop\u{202e}\n", "tags": ["a", 1] }), &mut lines);
-        assert_eq!(lines, [("to.name", "Shop"), ("to.tags", "a"), ("to.tags", "1")].map(|(a, b)| (a.to_owned(), b.to_owned())));
+    fn every_value_is_shown_with_its_name() {
+        let shown = lines(json!({ "name": "Shop", "tags": ["a", 1], "none": [], "any": {}, "open": null }));
+        let pairs = [("to.any", "{}"), ("to.name", "Shop"), ("to.none", "[]"), ("to.open", "null"), ("to.tags", "a"), ("to.tags", "1")];
+        assert_eq!(shown, Some(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()));
+    }
+
+    /// 351-L: nothing is cut and nothing is taken out. The twins differ by one character or one line.
+    #[test]
+    fn what_cannot_be_shown_whole_is_no_detail() {
+        assert!(lines(json!("x".repeat(MAX_CHARS))).is_some());
+        assert!(lines(json!("x".repeat(MAX_CHARS + 1))).is_none());
+        assert!(lines(json!(vec![1; MAX_LINES])).is_some());
+        assert!(lines(json!(vec![1; MAX_LINES + 1])).is_none());
+        for unseen in ["\n", "\u{61c}", "\u{200b}", "\u{2028}", "\u{2029}", "\u{202e}", "\u{feff}", "\u{e0041}"] {
+            assert!(lines(json!(format!("Sh{unseen}op"))).is_none(), "{unseen:?}");
+            let mut nested = json!({ "a": [{}] });
+            nested["a"][0][format!("na{unseen}me")] = json!(1);
+            assert!(lines(nested).is_none(), "{unseen:?}");
+        }
+        assert!(lines(json!({ "a": [{ "name": 1 }] })).is_some());
     }
 }

@@ -36,6 +36,14 @@ pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
     show(app, incoming, &session).await
 }
 
+/// GET /account/password: where /.well-known/change-password leads. Who is not signed in signs in first.
+pub async fn change_password(app: &App, incoming: &Incoming) -> Result<Reply> {
+    match sessions::of_browser(app, incoming).await? {
+        Some(session) => login::own(app, incoming, Journey::ChangePassword, Some(session)).await,
+        None => login::own(app, incoming, Journey::SignIn, None).await,
+    }
+}
+
 async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
     let account = Value::from(session.account.as_str());
     let row = app

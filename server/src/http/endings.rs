@@ -17,7 +17,7 @@ pub async fn endings(app: &App, incoming: &Incoming) -> Result<Reply> {
     let wrong = || Refused::bad_request("invalid_request", "after is `next` of the answer before, as it was.");
     let after = match incoming.form.get("after") {
         None => Position::default(),
-        Some(it) => Position::parse(it).ok_or_else(wrong)?,
+        Some(text) => Position::parse(text).ok_or_else(wrong)?,
     };
     let mut closing = app.endings.closing();
     let until = tokio::time::Instant::now() + endings::WAIT;

@@ -1,5 +1,5 @@
-//! POST /introspect. RFC 7662, and RFC 9701 for who wants the answer signed. Only an API or a confidential client may ask, and each only about what concerns it:
-//! an API about tokens for its audience, a client about its own.
+//! POST /introspect. RFC 7662, and RFC 9701 for callers that want a signed answer. Only an API or a confidential client may ask.
+//! An API may ask about tokens for its audience, a client about its own tokens.
 
 use super::reply::{self, Reply};
 use crate::app::App;
@@ -28,19 +28,19 @@ pub async fn introspect(app: &App, incoming: &Incoming) -> Result<Reply> {
     };
     let body = found.unwrap_or_else(|| json!({ "active": false }));
     if headers::names(&incoming.headers, "accept", SIGNED) {
-        return signed(app, incoming, &asker, &body);
+        return sign_answer(app, incoming, &asker, &body);
     }
     Ok(reply::json(200, &body))
 }
 
 const SIGNED: &str = "application/token-introspection+jwt";
 
-/// RFC 9701 5: the same answer under our signature, for the one who asked; neither `sub` nor `exp` of its own, so that it
-/// cannot pass for a token.
-fn signed(app: &App, incoming: &Incoming, asker: &Asker, body: &Json) -> Result<Reply> {
+/// RFC 9701 5: the same answer, signed, for the caller alone. It has neither `sub` nor `exp` of its own, so that it cannot pass for
+/// a token.
+fn sign_answer(app: &App, incoming: &Incoming, asker: &Asker, body: &Json) -> Result<Reply> {
     let (id, alg) = match asker {
         Asker::Api { name, .. } => (name, app.config.api.get(name).and_then(|it| it.introspection_signed_response_alg)),
-        Asker::Client(it) => (&it.client_id, None),
+        Asker::Client(caller) => (&caller.client_id, None),
     };
     let key = app.keys.signer(alg.unwrap_or(app.config.signing.alg), incoming.now_ms)?;
     let claims = json!({ "iss": app.config.issuer, "aud": id, "iat": incoming.now_ms / 1000, "token_introspection": body });
@@ -52,7 +52,7 @@ async fn access_token(app: &App, incoming: &Incoming, asker: &Asker, token: &str
     let Some(accepted) = issue::accept(app, token, incoming.now_ms).await? else { return Ok(None) };
     let concerns = match asker {
         Asker::Api { audience, .. } => accepted.token.aud == *audience,
-        Asker::Client(it) => accepted.token.client_id == it.client_id,
+        Asker::Client(caller) => accepted.token.client_id == caller.client_id,
     };
     if !concerns {
         tracing::info!("introspection of a token that does not concern the caller");

@@ -1,10 +1,13 @@
 //! GET and POST /logout. OpenID Connect RP-Initiated Logout 1.0. The person is asked unless the hint is an ID token of
-//! this very session; a redirect happens only to a registered URI and only after a logout that was asked for (491-O).
+//! this very session. Without a session in this browser, the session that a genuine hint names ends. A page says what happened and no
+//! more, and a redirect leads only to a registered URI (491-O).
 
 use super::browser::{self, form_token, form_token_fits};
+use super::pages;
 use super::reply::{self, Reply, add_cookie};
 use crate::app::App;
-use crate::error::{Refused, Result};
+use crate::authorization::delivery::Response;
+use crate::error::{Fault, Refused, Result};
 use crate::login::step::Step;
 use crate::pages::PageContext;
 use crate::sessions::{self, Session};
@@ -15,59 +18,93 @@ use serde_json::Value as Json;
 use symbolon_oauth::id_token;
 
 /// What the request asks for, checked.
-struct Asked {
+struct LogoutRequest {
     /// The hint is ours and names this session.
     of_this_session: bool,
+    hinted: Option<Hinted>,
     client_id: Option<String>,
     back: Option<String>,
 }
 
+/// What a genuine hint names: a session as the client knows it.
+struct Hinted {
+    account: String,
+    client_id: String,
+    sid: String,
+}
+
+/// What the person is told.
+enum Told {
+    /// The session of this browser is over.
+    SignedOut,
+    /// The session of the hint is over. It was no session of this browser.
+    SignedOutElsewhere,
+    NotSignedIn,
+}
+
+const SESSIONS: &str = "SELECT id FROM session WHERE account = $1 AND state = 'active'";
+
 pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     let session = sessions::of_browser(app, incoming).await?;
-    let asked = asked(app, incoming, session.as_ref()).await?;
-    let Some(session) = session else {
-        // What was begun without a session ends, too.
-        let mut change = Change::new(incoming.now_ms);
-        browser::void_sign_ins(app, incoming, &mut change);
-        if !change.is_empty() {
-            app.store.apply(change).await?;
-        }
-        return done(app, incoming, &asked);
-    };
+    let request = read_request(app, incoming, session.as_ref()).await?;
+    let Some(session) = session else { return without_session(app, incoming, &request).await };
     let confirmed = incoming.method == Method::POST
         && incoming.form.get("action") == Some("logout")
-        && form_token_fits(app, &session.id, &state(&asked), incoming.form.get("form_token"));
-    if !asked.of_this_session && !confirmed {
-        return confirm(app, incoming, &session, &asked);
+        && form_token_fits(app, &session.id, &form_state(&request), incoming.form.get("form_token"));
+    if !request.of_this_session && !confirmed {
+        return confirm(app, incoming, &session, &request);
     }
     let mut change = Change::new(incoming.now_ms);
     sessions::end(app, &mut change, &session.id, &session.account, "logout");
     browser::void_sign_ins(app, incoming, &mut change);
     app.store.apply(change).await?;
-    done(app, incoming, &asked)
+    answer(app, incoming, &request, &Told::SignedOut)
+}
+
+/// No session cookie came along, or none of a living session. What was begun in this browser ends all the same.
+async fn without_session(app: &App, incoming: &Incoming, request: &LogoutRequest) -> Result<Reply> {
+    let mut change = Change::new(incoming.now_ms);
+    browser::void_sign_ins(app, incoming, &mut change);
+    if let Some(hinted) = &request.hinted {
+        end_hinted(app, &mut change, hinted).await?;
+    }
+    if !change.is_empty() {
+        app.store.apply(change).await?;
+    }
+    let told = if request.hinted.is_some() { Told::SignedOutElsewhere } else { Told::NotSignedIn };
+    answer(app, incoming, request, &told)
+}
+
+async fn end_hinted(app: &App, change: &mut Change, hinted: &Hinted) -> Result<()> {
+    for row in app.store.all(SESSIONS, &[hinted.account.as_str().into()]).await? {
+        let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("the id of a session"))?;
+        if sessions::sid(app, &hinted.client_id, &id) == hinted.sid {
+            sessions::end(app, change, &id, &hinted.account, "logout");
+        }
+    }
+    Ok(())
 }
 
 /// The confirmation is bound to where it leads.
-fn state(asked: &Asked) -> String {
-    format!("logout {} {}", asked.client_id.as_deref().unwrap_or_default(), asked.back.as_deref().unwrap_or_default())
+fn form_state(request: &LogoutRequest) -> String {
+    format!("logout {} {}", request.client_id.as_deref().unwrap_or_default(), request.back.as_deref().unwrap_or_default())
 }
 
-async fn asked(app: &App, incoming: &Incoming, session: Option<&Session>) -> Result<Asked> {
+async fn read_request(app: &App, incoming: &Incoming, session: Option<&Session>) -> Result<LogoutRequest> {
     let form = incoming.parameters();
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     let mut client_id = form.get("client_id").map(str::to_owned);
-    let mut of_this_session = false;
-    if let Some(hint) = form.get("id_token_hint") {
-        let claims = id_token::check_hint(hint, &app.keys.verifiers(incoming.now_ms), &app.config.issuer)
-            .map_err(|_| invalid("id_token_hint is not an ID token of this server."))?;
-        let audience = claims.get("aud").and_then(Json::as_str).unwrap_or_default().to_owned();
-        if client_id.as_ref().is_some_and(|it| *it != audience) {
+    let hinted = form.get("id_token_hint").and_then(|hint| read_hint(app, hint));
+    if let Some(hinted) = &hinted {
+        if client_id.as_ref().is_some_and(|named| *named != hinted.client_id) {
             return Err(invalid("client_id is not the audience of id_token_hint.").into());
         }
-        let sid = claims.get("sid").and_then(Json::as_str);
-        of_this_session = session.is_some_and(|it| sid == Some(sessions::sid(app, &audience, &it.id).as_str()));
-        client_id = Some(audience);
+        client_id = Some(hinted.client_id.clone());
     }
+    let of_this_session = match (session, &hinted) {
+        (Some(session), Some(hinted)) => sessions::sid(app, &hinted.client_id, &session.id) == hinted.sid,
+        _ => false,
+    };
     let back = match form.get("post_logout_redirect_uri") {
         None => None,
         Some(uri) => {
@@ -75,19 +112,26 @@ async fn asked(app: &App, incoming: &Incoming, session: Option<&Session>) -> Res
                 Some(id) => app.clients.get(id).await?,
                 None => None,
             };
-            let registered = client.is_some_and(|it| it.post_logout_redirect_uris.iter().any(|it| it == uri));
+            let registered = client.is_some_and(|client| client.post_logout_redirect_uris.iter().any(|known| known == uri));
             if !registered {
                 return Err(invalid("post_logout_redirect_uri is not registered for the client; send client_id or id_token_hint.").into());
             }
             Some(uri.to_owned())
         }
     };
-    Ok(Asked { of_this_session, client_id, back })
+    Ok(LogoutRequest { of_this_session, hinted, client_id, back })
 }
 
-fn confirm(app: &App, incoming: &Incoming, session: &Session, asked: &Asked) -> Result<Reply> {
+/// `None`: this server did not sign it, so there is no hint. An expired ID token counts, and so does one of a replaced key.
+fn read_hint(app: &App, hint: &str) -> Option<Hinted> {
+    let claims = id_token::check_hint(hint, &app.keys.hint_verifiers(), &app.config.issuer).ok()?;
+    let text = |name: &str| claims.get(name).and_then(Json::as_str).map(str::to_owned);
+    Some(Hinted { account: text("sub")?, client_id: text("aud")?, sid: text("sid")? })
+}
+
+fn confirm(app: &App, incoming: &Incoming, session: &Session, request: &LogoutRequest) -> Result<Reply> {
     let mut hidden = Vec::new();
-    for (name, value) in [("client_id", &asked.client_id), ("post_logout_redirect_uri", &asked.back)] {
+    for (name, value) in [("client_id", &request.client_id), ("post_logout_redirect_uri", &request.back)] {
         if let Some(value) = value {
             hidden.push((name.to_owned(), value.clone()));
         }
@@ -98,16 +142,16 @@ fn confirm(app: &App, incoming: &Incoming, session: &Session, asked: &Asked) -> 
     let context = PageContext {
         locale: locale(app, incoming),
         form_action: app.url("/logout"),
-        form_token: form_token(app, &session.id, &state(asked)),
+        form_token: form_token(app, &session.id, &form_state(request)),
         base: app.config.issuer.clone(),
         hidden,
     };
-    let extra = asked.back.as_deref().map(crate::authorization::delivery::origin);
+    let extra = request.back.as_deref().map(crate::authorization::delivery::origin);
     Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout"), &context)?, extra.as_deref()))
 }
 
-fn done(app: &App, incoming: &Incoming, asked: &Asked) -> Result<Reply> {
-    let mut answer = match &asked.back {
+fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) -> Result<Reply> {
+    let mut reply = match &request.back {
         Some(uri) => {
             let query: String = match incoming.parameters().get("state") {
                 Some(state) => url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish(),
@@ -120,16 +164,18 @@ fn done(app: &App, incoming: &Incoming, asked: &Asked) -> Result<Reply> {
             } else {
                 "?"
             };
-            reply::see_other(&format!("{uri}{join}{query}"))
+            pages::send(app, incoming, Response::Address(format!("{uri}{join}{query}")))?
         }
         None => {
-            let step = Step::new("signed_out");
+            let step = Step::new(if matches!(told, Told::NotSignedIn) { "not_signed_in" } else { "signed_out" });
             reply::page(200, app.pages.alone(&step, &locale(app, incoming), &app.config.issuer, None)?, None)
         }
     };
-    add_cookie(&mut answer, &sessions::cookie(app, &sessions::cookie_name(app, "session"), "", 0));
-    browser::forget_sign_ins(app, incoming, &mut answer);
-    Ok(answer)
+    if matches!(told, Told::SignedOut) {
+        add_cookie(&mut reply, &sessions::cookie(app, &sessions::cookie_name(app, "session"), "", 0));
+    }
+    browser::forget_sign_ins(app, incoming, &mut reply);
+    Ok(reply)
 }
 
 fn locale(app: &App, incoming: &Incoming) -> String {

@@ -39,16 +39,57 @@ fn endpoints<'a>(app: &App, routes: impl Iterator<Item = &'a Route>) -> (Map<Str
     (endpoints, aliases)
 }
 
+/// What clients, APIs and resource servers sign with, and with what this server takes to be signed.
+const SIGNED_WITH: [&str; 4] = ["ES256", "PS256", "RS256", "EdDSA"];
+
 fn document<'a>(app: &App, routes: impl Iterator<Item = &'a Route>) -> Json {
+    let (endpoints, aliases) = endpoints(app, routes);
+    let mut document = Map::from_iter([("issuer".to_owned(), app.config.issuer.as_str().into())]);
+    for members in [requests(app), authentication(app), tokens(app), Json::Object(endpoints)] {
+        if let Json::Object(members) = members {
+            document.extend(members);
+        }
+    }
+    if app.config.mtls.is_some() {
+        document.insert("tls_client_certificate_bound_access_tokens".to_owned(), true.into());
+        document.insert("mtls_endpoint_aliases".to_owned(), aliases.into());
+    }
+    // RFC 8414 2: an empty array is left out.
+    document.retain(|_, value| value.as_array().is_none_or(|values| !values.is_empty()));
+    document.into()
+}
+
+/// What an authorization request may say.
+fn requests(app: &App) -> Json {
     let config = &app.config;
-    let scopes: BTreeSet<&str> =
-        OPENID_SCOPES.iter().copied().chain(config.api.values().flat_map(|it| it.scope.keys().map(String::as_str))).collect();
-    let claims: BTreeSet<&str> =
-        ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "name", "email", "email_verified", "locale"]
-            .into_iter()
-            .chain(config.api.values().flat_map(|it| it.scope.values().flat_map(|it| it.claims.iter().map(String::as_str))))
-            .collect();
-    let algorithms: Vec<&str> = app.algorithms().iter().map(|it| it.as_str()).collect();
+    let of_apis = config.api.values().flat_map(|api| api.scope.keys().map(String::as_str));
+    let scopes: BTreeSet<&str> = OPENID_SCOPES.iter().copied().chain(of_apis).collect();
+    let acr: BTreeSet<&str> = config.login.values().filter_map(|login| login.0.acr.as_deref()).collect();
+    let mut prompts = vec!["none", "login", "consent", "select_account"];
+    if config.registration.is_some() {
+        prompts.push("create");
+    }
+    json!({
+        "require_pushed_authorization_requests": false,
+        "response_types_supported": ["code"],
+        "response_modes_supported": RESPONSE_MODES,
+        "require_signed_request_object": false,
+        "request_object_signing_alg_values_supported": SIGNED_WITH,
+        "code_challenge_methods_supported": ["S256"],
+        "scopes_supported": scopes,
+        "claims_parameter_supported": true,
+        "request_parameter_supported": true,
+        "request_uri_parameter_supported": false,
+        "authorization_response_iss_parameter_supported": true,
+        "prompt_values_supported": prompts,
+        "acr_values_supported": acr,
+        "authorization_details_types_supported": app.details.names().collect::<Vec<_>>(),
+        "ui_locales_supported": app.pages.languages(),
+    })
+}
+
+/// How a client or an API proves itself.
+fn authentication(app: &App) -> Json {
     let mut methods = vec![
         "none",
         "client_secret_basic",
@@ -57,68 +98,43 @@ fn document<'a>(app: &App, routes: impl Iterator<Item = &'a Route>) -> Json {
         "attest_jwt_client_auth",
         "attest_jwt_client_auth_dpop",
     ];
-    if config.mtls.is_some() {
+    if app.config.mtls.is_some() {
         methods.extend(["tls_client_auth", "self_signed_tls_client_auth"]);
     }
     let proving = &methods[1..];
-    let acr: BTreeSet<&str> = config.login.values().filter_map(|it| it.0.acr.as_deref()).collect();
-    let mut prompts = vec!["none", "login", "consent", "select_account"];
-    if config.registration.is_some() {
-        prompts.push("create");
-    }
-    let mut document = json!({
-        "issuer": config.issuer,
-        "require_pushed_authorization_requests": false,
-    });
-    let more = json!({
-        "response_types_supported": ["code"],
-        "response_modes_supported": RESPONSE_MODES,
-        "authorization_signing_alg_values_supported": algorithms,
-        "introspection_signing_alg_values_supported": algorithms,
-        "require_signed_request_object": false,
-        "request_object_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
-        "grant_types_supported": GRANTS,
-        "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": algorithms,
+    json!({
         "token_endpoint_auth_methods_supported": methods,
-        "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
+        "token_endpoint_auth_signing_alg_values_supported": SIGNED_WITH,
         "introspection_endpoint_auth_methods_supported": proving,
-        "introspection_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
+        "introspection_endpoint_auth_signing_alg_values_supported": SIGNED_WITH,
         "revocation_endpoint_auth_methods_supported": methods,
-        "revocation_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
-        "client_attestation_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
-        "client_attestation_pop_signing_alg_values_supported": ["ES256", "PS256", "RS256", "EdDSA"],
+        "revocation_endpoint_auth_signing_alg_values_supported": SIGNED_WITH,
+        "client_attestation_signing_alg_values_supported": SIGNED_WITH,
+        "client_attestation_pop_signing_alg_values_supported": SIGNED_WITH,
         // As a signal beside another method; which clients may leave it out is their registration's to say.
         "client_attestation_pop_methods_supported": ["attestation_pop_jwt", "dpop_combined", "none"],
-        "code_challenge_methods_supported": ["S256"],
-        "dpop_signing_alg_values_supported": config.dpop.algorithms.iter().map(|it| it.as_str()).collect::<Vec<_>>(),
-        "scopes_supported": scopes,
+        "dpop_signing_alg_values_supported": app.config.dpop.algorithms.iter().map(|alg| alg.as_str()).collect::<Vec<_>>(),
+    })
+}
+
+/// Which tokens there are and what they say.
+fn tokens(app: &App) -> Json {
+    const CLAIMS: [&str; 13] =
+        ["sub", "iss", "aud", "exp", "iat", "auth_time", "acr", "amr", "sid", "name", "email", "email_verified", "locale"];
+    let config = &app.config;
+    let scopes = config.api.values().flat_map(|api| api.scope.values());
+    let claims: BTreeSet<&str> = CLAIMS.into_iter().chain(scopes.flat_map(|scope| scope.claims.iter().map(String::as_str))).collect();
+    let algorithms: Vec<&str> = app.algorithms().iter().map(|alg| alg.as_str()).collect();
+    json!({
+        "authorization_signing_alg_values_supported": algorithms,
+        "introspection_signing_alg_values_supported": algorithms,
+        "id_token_signing_alg_values_supported": algorithms,
+        "grant_types_supported": GRANTS,
+        "subject_types_supported": ["public"],
         "claims_supported": claims,
-        "claims_parameter_supported": true,
-        "request_parameter_supported": true,
-        "request_uri_parameter_supported": false,
-        "authorization_response_iss_parameter_supported": true,
-        "prompt_values_supported": prompts,
-        "authorization_details_types_supported": app.details.names().collect::<Vec<_>>(),
-        "ui_locales_supported": app.pages.languages(),
-        "protected_resources": config.api.values().map(|it| it.audience.as_str()).collect::<Vec<_>>(),
+        "protected_resources": config.api.values().map(|api| api.audience.as_str()).collect::<Vec<_>>(),
         "refresh_token_expiration_types_supported": ["refresh_token_timeout", "authorization_expires_in"],
-    });
-    if let (Some(members), Json::Object(more)) = (document.as_object_mut(), more) {
-        members.extend(more);
-        let (endpoints, aliases) = endpoints(app, routes);
-        members.extend(endpoints);
-        if config.mtls.is_some() {
-            members.insert("tls_client_certificate_bound_access_tokens".to_owned(), true.into());
-            members.insert("mtls_endpoint_aliases".to_owned(), aliases.into());
-        }
-        if !acr.is_empty() {
-            members.insert("acr_values_supported".to_owned(), json!(acr));
-        }
-        // RFC 8414 2: an empty array is left out.
-        members.retain(|_, it| it.as_array().is_none_or(|it| !it.is_empty()));
-    }
-    document
+    })
 }
 
 pub fn jwks(app: &App, now_ms: i64) -> Reply {

@@ -1,4 +1,4 @@
-//! From a request to its answer: the row of the table, the checks that it asks for, the endpoint, the headers of every answer.
+//! From a request to its answer. The path names a row of the table, the row names the checks, then the endpoint answers.
 //!
 //! | check                        | where                                             |
 //! |------------------------------|---------------------------------------------------|
@@ -6,6 +6,8 @@
 //! | size of header, body, time   | `serve` and `Body::read`                          |
 //! | parameter or member twice, U+0000, too many | `symbolon_oauth::form`, `Body::read` |
 //! | fetched ahead, sent by another site | `Route::must_be_meant`                     |
+//! | a request that another site posted | `come_back`: authorize, logout              |
+//! | scripts of other origins     | `cors`                                            |
 //! | who is calling               | `Callers::identify`: token, par, introspect, revoke |
 //! | a person's session           | `sessions::of_browser`: authorize, account, logout |
 //! | a form of ours               | `browser::form_token`: login, account, logout       |
@@ -14,6 +16,8 @@
 pub mod account;
 pub mod authorize;
 pub mod browser;
+mod come_back;
+mod cors;
 pub mod endings;
 pub mod introspect;
 pub mod login;
@@ -28,6 +32,7 @@ pub mod routes;
 pub mod settle;
 pub mod token;
 pub mod userinfo;
+pub mod well_known;
 
 use crate::app::App;
 use crate::attesting::{authentication, challenge};
@@ -39,9 +44,11 @@ use crate::web::request::{Incoming, Peer, Reading};
 use crate::web::route::PathParameters;
 use bytes::Bytes;
 use http::{Method, Request, header};
+use reply::Reader;
 use routes::Row;
 use std::net::IpAddr;
 use std::sync::Arc;
+use symbolon_oauth::base64url;
 
 /// Answers one request. Nothing here panics or waits without a limit.
 pub async fn handle<B>(app: Arc<App>, request: Request<B>, peer: &Peer) -> Reply
@@ -51,7 +58,7 @@ where
 {
     let started = std::time::Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let mut record = Record::default();
+    let mut record = Record::new();
     let work = answer(&app, request, peer, &mut record);
     #[cfg(feature = "otel")]
     let work = tracing::Instrument::instrument(work, tracing::info_span!("request", method = %method, otel.kind = "server"));
@@ -63,7 +70,7 @@ where
     let status = answer.status().as_u16();
     // One record per request. The path is a route of ours or "unknown": query strings carry codes (578-V).
     tracing::info!(
-        method = %method, route = record.route, status, address = %record.address.unwrap_or(peer.address),
+        id = record.id, method = %method, route = record.route, status, address = %record.address.unwrap_or(peer.address),
         microseconds = started.elapsed().as_micros() as u64, error = record.code, reason = record.reason, "request"
     );
     metrics::counter!("symbolon_requests_total", "route" => record.route, "method" => known(&method), "status" => status.to_string())
@@ -94,15 +101,25 @@ fn known(method: &Method) -> &'static str {
 }
 
 struct Record {
+    /// What a person or a developer can report.
+    id: String,
     route: &'static str,
     address: Option<IpAddr>,
     code: &'static str,
     reason: String,
 }
 
-impl Default for Record {
-    fn default() -> Self {
-        Self { route: "unknown", address: None, code: "", reason: String::new() }
+impl Record {
+    fn note(&mut self, error: &Error) {
+        if let Error::Refused(refused) = error {
+            self.code = refused.code;
+            self.reason = refused.private.clone();
+        }
+    }
+
+    fn new() -> Self {
+        let id = crate::seal::random::<9>().map(|bytes| base64url::encode(&bytes)).unwrap_or_default();
+        Self { id, route: "unknown", address: None, code: "", reason: String::new() }
     }
 }
 
@@ -115,16 +132,19 @@ where
         record.route = "/assets";
         return asset;
     }
+    let accepted_language = request.headers().get("accept-language").and_then(|value| value.to_str().ok());
+    let locale = app.pages.pick_locale(None, accepted_language);
+    let mut reader = Reader { is_browser: false, locale, id: record.id.clone(), method: None };
     let Some((row, parameters)) = find(app, request.uri().path()) else {
         let refused = Refused::new(404, "not_found", "There is nothing at this address.");
-        let browser = headers::names(request.headers(), "accept", "text/html");
-        return reply::failure(app, None, browser, &refused.into());
+        reader.is_browser = headers::names(request.headers(), "accept", "text/html");
+        return reply::failure(app, &reader, &refused.into());
     };
     let route = &row.route;
     record.route = route.path;
-    let browser = route.is_for_browsers();
+    reader.is_browser = route.is_for_browsers();
     if route.cors && request.method() == Method::OPTIONS {
-        return preflight();
+        return cors::preflight(route);
     }
     let reading = Reading {
         route,
@@ -137,24 +157,49 @@ where
     let incoming = match reading.read(request).await {
         Ok(incoming) => incoming,
         Err(error) => {
-            let mut reply = failed(app, None, browser, &error, record).await;
+            record.note(&error);
+            let mut reply = reply::failure(app, &reader, &error);
             if reply.status() == 405 {
                 reply::set(&mut reply, header::ALLOW, &route.allow());
             }
+            cors::allow_reading(route, &mut reply);
             return reply;
         }
     };
     record.address = Some(incoming.address);
     let outcome = match route.must_be_meant(&incoming.method, &incoming.headers) {
+        Ok(()) if come_back::is_needed(app, &incoming) => pages::come_back(app, &incoming),
         Ok(()) => (row.handler)(app, &incoming).await,
         Err(error) => Err(error),
     };
     let mut reply = match outcome {
         Ok(reply) => reply,
-        Err(error) => failed(app, Some(&incoming), browser, &error, record).await,
+        Err(error) => fail(app, &incoming, reader, &error, record).await,
     };
     add_headers(app, &incoming, &mut reply);
     reply
+}
+
+/// The answer to a request that was read and then failed. Its audit entry is written here, if its own path wrote none.
+async fn fail(app: &App, incoming: &Incoming, mut reader: Reader, error: &Error, record: &mut Record) -> Reply {
+    record.note(error);
+    reader.locale = pages::locale(app, incoming, incoming.form.get("locale"));
+    if let Error::Refused(refused) = error {
+        if refused.code == "invalid_client" {
+            reader.method = method_instead_of_basic(app, incoming).await;
+        }
+        Box::pin(refusals::record(app, incoming, refused)).await;
+    }
+    reply::failure(app, &reader, error)
+}
+
+/// An installation has no secret for HTTP Basic: what its client lacks is another method.
+async fn method_instead_of_basic(app: &App, incoming: &Incoming) -> Option<&'static str> {
+    if incoming.headers.contains_key(header::AUTHORIZATION) {
+        return None;
+    }
+    let client = app.clients.get(incoming.form.get("client_id")?).await.ok()??;
+    client.authentication.attests().then(|| client.authentication.as_str())
 }
 
 /// What comes with every answer to a request that was read.
@@ -171,24 +216,7 @@ fn add_headers(app: &App, incoming: &Incoming, reply: &mut Reply) {
     {
         reply::set(reply, header::HeaderName::from_static(challenge::CHALLENGE), &challenge);
     }
-    if incoming.route.cors {
-        reply::set(reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-        reply::set(reply, header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    }
-}
-
-/// What a page of another origin may read beside the body.
-const EXPOSED: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, OAuth-Client-Attestation-Challenge";
-
-async fn failed(app: &App, incoming: Option<&Incoming>, browser: bool, error: &Error, record: &mut Record) -> Reply {
-    if let Error::Refused(it) = error {
-        record.code = it.code;
-        record.reason = it.private.clone();
-        if let Some(incoming) = incoming {
-            Box::pin(refusals::record(app, incoming, it)).await;
-        }
-    }
-    reply::failure(app, incoming, browser, error)
+    cors::allow_reading(incoming.route, reply);
 }
 
 /// The row of a path: exact, below the issuer's path; plus RFC 8414 3.1, which inserts the well-known part before it.
@@ -226,15 +254,6 @@ fn asset<B>(app: &App, request: &Request<B>) -> Option<Reply> {
     Some(reply)
 }
 
-fn preflight() -> Reply {
-    let mut reply = reply::empty(204);
-    reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_METHODS, "GET, POST");
-    reply::set(&mut reply, header::ACCESS_CONTROL_ALLOW_HEADERS, "Authorization, Content-Type, DPoP");
-    reply::set(&mut reply, header::ACCESS_CONTROL_MAX_AGE, "3600");
-    reply
-}
-
 /// Headers every answer carries (559-V, 562-V, 577-V).
 fn finish(app: &App, reply: &mut Reply) {
     let headers = reply.headers_mut();
@@ -243,7 +262,7 @@ fn finish(app: &App, reply: &mut Reply) {
         headers.insert(name, header::HeaderValue::from_static(value));
     }
     headers.entry(header::CACHE_CONTROL).or_insert(header::HeaderValue::from_static("no-store"));
-    if headers.get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"text/html")) {
+    if headers.get(header::CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"text/html")) {
         headers.insert("cross-origin-opener-policy", header::HeaderValue::from_static("same-origin"));
         headers.insert("cross-origin-resource-policy", header::HeaderValue::from_static("same-origin"));
         headers.insert("permissions-policy", header::HeaderValue::from_static("camera=(), microphone=(), geolocation=()"));

@@ -1,5 +1,6 @@
 //! The pages of a sign-in: which address each has, and what surrounds its step.
 
+use super::come_back;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::authorization::delivery::{Delivery, Response, origin};
@@ -105,9 +106,25 @@ pub async fn leave(app: &App, incoming: &Incoming, state: &State, to: &str) -> R
 /// An authorization response where no form leads to it.
 pub fn send(app: &App, incoming: &Incoming, response: Response) -> Result<Reply> {
     match response {
+        // The browser would hold a redirect away from here against the form of our page (CSP, form-action).
+        Response::Address(address) if come_back::has_come_back(incoming) => lead_on(app, incoming, &address),
         Response::Address(address) => Ok(reply::see_other(&address)),
         Response::FormPost { action, fields } => form_post(app, incoming, &action, &fields),
     }
+}
+
+/// A page that leads on by itself, and by a link, to an address of a client.
+pub fn lead_on(app: &App, incoming: &Incoming, to: &str) -> Result<Reply> {
+    let locale = locale(app, incoming, incoming.parameters().get("ui_locales"));
+    Ok(reply::page(200, app.pages.leave(&Step::new("leave"), &locale, &app.config.issuer, to)?, None))
+}
+
+/// The page that posts a request of another site once more, from here.
+pub fn come_back(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let fields: Vec<(String, String)> = incoming.form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let action = come_back::address(app, incoming);
+    let html = app.pages.form_post(&action, &fields, &locale(app, incoming, incoming.form.get("ui_locales")), &app.config.issuer)?;
+    Ok(reply::form_post_page(html, &origin(&action)))
 }
 
 /// The form that posts an answer to the client.

@@ -3,9 +3,9 @@
 use crate::app::App;
 use crate::error::{Error, Refused};
 use crate::pages::{self, ErrorPage};
-use crate::web::request::Incoming;
+use bytes::Bytes;
 use http::header;
-use symbolon_oauth::{base64url, dpop};
+use symbolon_oauth::dpop;
 
 pub use crate::web::reply::{Reply, add_cookie, body, empty, json, see_other, set};
 
@@ -24,63 +24,99 @@ pub fn form_post_page(html: String, form_action: &str) -> Reply {
     reply
 }
 
+/// A picture. Opened by itself it runs nothing.
+pub fn picture(mime: &'static str, bytes: Bytes) -> Reply {
+    let mut reply = body(200, mime, bytes);
+    set(&mut reply, header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'; sandbox");
+    reply
+}
+
+/// In our log, for a request without an access token. RFC 6750 3.1: its answer says no error at all.
+pub const NO_TOKEN: &str = "token_missing";
+
+/// Who reads the answer of a request that failed.
+pub struct Reader {
+    /// A person with a browser gets a page, a program JSON.
+    pub is_browser: bool,
+    pub locale: String,
+    /// Of the request, as its line in the log has it.
+    pub id: String,
+    /// How the client of this request authenticates, if HTTP Basic cannot be it.
+    pub method: Option<&'static str>,
+}
+
 /// A failure as JSON (RFC 6749 5.2) or, for a browser, as a page. Only code and hint leave the house.
-pub fn failure(app: &App, incoming: Option<&Incoming>, browser: bool, error: &Error) -> Reply {
+pub fn failure(app: &App, reader: &Reader, error: &Error) -> Reply {
     match error {
-        Error::Refused(it) => refused(app, incoming, browser, it, None),
+        Error::Refused(refused) => refusal(app, reader, refused),
         Error::Fault(fault) => {
-            let id = crate::seal::random::<9>().map(|it| base64url::encode(&it)).unwrap_or_default();
-            tracing::error!(id, error = %fault, "a request failed on our side");
-            let shown = Refused::new(500, "server_error", "Something went wrong on our side. Try again; if it stays, report the id.");
-            refused(app, incoming, browser, &shown, Some(id))
+            tracing::error!(id = reader.id, error = %fault, "a request failed on our side");
+            let hint = "Something went wrong on our side. Try again; if it stays, report the id.";
+            refusal(app, reader, &Refused::new(500, "server_error", hint))
         }
     }
 }
 
-fn refused(app: &App, incoming: Option<&Incoming>, browser: bool, it: &Refused, id: Option<String>) -> Reply {
-    let mut reply = if browser {
-        let (ui_locales, accept) = incoming.map_or((None, None), |it| (it.query.get("ui_locales"), it.header("accept-language")));
-        let locale = app.pages.pick_locale(ui_locales, accept);
-        let shown = ErrorPage { status: it.status, code: it.code.to_owned(), hint: it.hint.to_owned(), id };
-        match app.pages.error(&shown, &locale, &app.config.issuer) {
-            Ok(html) => page(it.status, html, None),
-            Err(fault) => {
-                tracing::error!(error = %fault, "the error page cannot be rendered");
-                body(it.status, "text/plain; charset=utf-8", format!("{}: {}", it.code, it.hint))
-            }
-        }
-    } else {
-        let mut answer = serde_json::json!({ "error": it.code, "error_description": it.hint });
-        if let Some(id) = id {
-            answer["id"] = id.into();
-        }
-        json(it.status, &answer)
-    };
-    if it.status == 401 {
-        // RFC 6749 5.2: the scheme the client used. Basic is the only one of ours that is a header.
-        let scheme = match it.code {
-            "invalid_client" => "Basic realm=\"symbolon\"".to_owned(),
-            // RFC 9449 7.1
-            "invalid_dpop_proof" | "use_dpop_nonce" => {
-                let algs = dpop::algs(&app.config.dpop.algorithms);
-                format!("DPoP error=\"{}\", error_description=\"{}\", algs=\"{algs}\"", it.code, it.hint)
-            }
-            _ => bearer_challenge(it),
-        };
-        set(&mut reply, header::WWW_AUTHENTICATE, &scheme);
-    } else if it.code == "insufficient_scope" {
-        set(&mut reply, header::WWW_AUTHENTICATE, &bearer_challenge(it));
+fn refusal(app: &App, reader: &Reader, refused: &Refused) -> Reply {
+    let mut reply = if reader.is_browser { error_page(app, reader, refused) } else { error_document(reader, refused) };
+    if let Some(challenge) = challenge(app, reader, refused) {
+        set(&mut reply, header::WWW_AUTHENTICATE, &challenge);
     }
-    if let Some(seconds) = it.retry_after_s {
+    if let Some(seconds) = refused.retry_after_s {
         set(&mut reply, header::RETRY_AFTER, &seconds.to_string());
     }
     reply
 }
 
-/// RFC 6750 3: no error code when the request carried no token at all.
-fn bearer_challenge(it: &Refused) -> String {
-    if it.code == "token_missing" {
-        return "Bearer realm=\"symbolon\"".to_owned();
+fn error_page(app: &App, reader: &Reader, refused: &Refused) -> Reply {
+    let shown = ErrorPage {
+        status: refused.status,
+        kind: person_kind(refused),
+        code: refused.code.to_owned(),
+        hint: refused.hint.to_owned(),
+        id: reader.id.clone(),
+    };
+    match app.pages.error(&shown, &reader.locale, &app.config.issuer) {
+        Ok(html) => page(refused.status, html, None),
+        Err(fault) => {
+            tracing::error!(error = %fault, "the error page cannot be rendered");
+            body(refused.status, "text/plain; charset=utf-8", format!("{}: {}", refused.code, refused.hint))
+        }
     }
-    format!("Bearer realm=\"symbolon\", error=\"{}\", error_description=\"{}\"", it.code, it.hint)
+}
+
+/// What an error means to a person: which of our messages says it.
+fn person_kind(refused: &Refused) -> &'static str {
+    match (refused.status, refused.code) {
+        (_, "invalid_session" | "invalid_request_uri") => "over",
+        (404, _) => "not_found",
+        (429 | 503, _) => "busy",
+        (500.., _) => "fault",
+        _ => "app",
+    }
+}
+
+fn error_document(reader: &Reader, refused: &Refused) -> Reply {
+    if refused.code == NO_TOKEN {
+        return empty(refused.status);
+    }
+    let mut answer = serde_json::json!({ "error": refused.code, "error_description": refused.hint });
+    if refused.status == 500 {
+        answer["id"] = reader.id.as_str().into();
+    }
+    json(refused.status, &answer)
+}
+
+/// RFC 6749 5.2, RFC 6750 3, RFC 9449 7.1.
+fn challenge(app: &App, reader: &Reader, refused: &Refused) -> Option<String> {
+    let algs = || dpop::algs(&app.config.dpop.algorithms);
+    let parameters = || format!("error=\"{}\", error_description=\"{}\"", refused.code, refused.hint);
+    match (refused.status, refused.code) {
+        // A 401 has a challenge (RFC 9110 15.5.2). Where Basic is of no use, it names the method of the client.
+        (401, "invalid_client") => Some(format!("{} realm=\"symbolon\"", reader.method.unwrap_or("Basic"))),
+        (401, "invalid_dpop_proof" | "use_dpop_nonce") => Some(format!("DPoP {}, algs=\"{}\"", parameters(), algs())),
+        (401, NO_TOKEN) => Some(format!("Bearer realm=\"symbolon\", DPoP algs=\"{}\"", algs())),
+        (401, _) | (_, "insufficient_scope") => Some(format!("Bearer realm=\"symbolon\", {}", parameters())),
+        _ => None,
+    }
 }

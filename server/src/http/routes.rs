@@ -3,7 +3,7 @@
 use crate::app::App;
 use crate::attesting::{attester, challenge};
 use crate::error::Result;
-use crate::http::{account, authorize, endings, introspect, login, login_page, logout, metadata, par, revoke, token, userinfo};
+use crate::http::{account, authorize, endings, introspect, login, login_page, logout, metadata, par, revoke, token, userinfo, well_known};
 use crate::login::journey::Journey;
 use crate::web::body::Takes;
 use crate::web::reply::Reply;
@@ -53,6 +53,9 @@ const PAGE: Route = Route { from: Sender::Browser, writes: Writes::SignIn, cors:
 /// In the order of their paths, as docs/specs.md has them.
 pub static ROWS: &[Row] = &[
     row(Route { path: "/", writes: Writes::Nothing, ..PAGE }, |app, incoming| Box::pin(async move { metadata::home(app, incoming) })),
+    row(Route { path: "/.well-known/change-password", writes: Writes::Nothing, ..PAGE }, |app, _| {
+        Box::pin(async move { Ok(well_known::change_password(app)) })
+    }),
     row(Route { path: "/.well-known/oauth-authorization-server", ..DOCUMENT }, |app, _| Box::pin(async move { Ok(document(app)) })),
     row(Route { path: "/.well-known/openid-configuration", ..DOCUMENT }, |app, _| Box::pin(async move { Ok(document(app)) })),
     row(
@@ -68,6 +71,9 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(account::account(app, incoming)),
     ),
+    row(Route { path: "/account/password", caller: Caller::Session, ..PAGE }, |app, incoming| {
+        Box::pin(account::change_password(app, incoming))
+    }),
     row(Route { path: "/attest", caller: Caller::Anyone, dpop: Dpop::Requires, ..CALL }, |app, incoming| {
         Box::pin(attester::attest(&app.callers.attesting, app, incoming))
     }),
@@ -110,6 +116,7 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(endings::endings(app, incoming)),
     ),
+    row(Route { path: "/favicon.ico", writes: Writes::Nothing, ..PAGE }, |app, _| Box::pin(async move { Ok(well_known::favicon(app)) })),
     row(Route { path: "/health", from: Sender::Server, cors: false, ..DOCUMENT }, |app, _| Box::pin(metadata::health(app))),
     row(
         Route {
@@ -165,7 +172,14 @@ pub static ROWS: &[Row] = &[
         |app, incoming| Box::pin(logout::logout(app, incoming)),
     ),
     row(
-        Route { path: "/par", dpop: Dpop::Takes, event: "push_refused", metadata: Some("pushed_authorization_request_endpoint"), ..CALL },
+        Route {
+            path: "/par",
+            dpop: Dpop::Takes,
+            cors: true,
+            event: "push_refused",
+            metadata: Some("pushed_authorization_request_endpoint"),
+            ..CALL
+        },
         |app, incoming| Box::pin(par::par(app, incoming)),
     ),
     row(Route { path: "/register", ..PAGE }, |app, incoming| Box::pin(login::own(app, incoming, Journey::Register { draft: None }, None))),
@@ -181,6 +195,7 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(revoke::revoke(app, incoming)),
     ),
+    row(Route { path: "/robots.txt", writes: Writes::Nothing, ..PAGE }, |_, _| Box::pin(async move { Ok(well_known::robots()) })),
     row(
         Route {
             path: "/token",

@@ -1,7 +1,7 @@
 //! GET and POST /userinfo. OpenID Connect Core 5.3, RFC 6750. The token must be for this endpoint: a token made for an
 //! API does not open it (220-J), so an API cannot turn round and read its caller's profile.
 
-use super::reply::{self, Reply};
+use super::reply::{self, NO_TOKEN, Reply};
 use crate::app::App;
 use crate::config::Tier;
 use crate::dpop;
@@ -16,8 +16,9 @@ use symbolon_oauth::scope::Scope;
 
 pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
     let invalid = |hint| Refused::new(401, "invalid_token", hint);
+    let no_token = || Refused::new(401, NO_TOKEN, "Send the access token in the Authorization header, as Bearer or DPoP.");
     let header = match incoming.headers.get_all("authorization").iter().count() {
-        0 => return Err(Refused::new(401, "token_missing", "Send the access token in the Authorization header.").into()),
+        0 => return Err(no_token().into()),
         1 => incoming.header("authorization").unwrap_or_default(),
         _ => return Err(Refused::bad_request("invalid_request", "There is more than one Authorization header.").into()),
     };
@@ -27,11 +28,11 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
     let (scheme, token) = header.split_once(' ').unwrap_or(("", ""));
     let with_key = scheme.eq_ignore_ascii_case("dpop");
     if !with_key && !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(invalid("The Authorization header is neither a Bearer nor a DPoP token.").into());
+        return Err(no_token().because("another scheme than Bearer or DPoP").into());
     }
     let accepted =
         issue::accept(app, token, incoming.now_ms).await?.ok_or_else(|| invalid("The access token is unknown, expired or ended."))?;
-    held(app, incoming, with_key.then_some(token), &accepted.token).await?;
+    must_hold_key(app, incoming, with_key.then_some(token), &accepted.token).await?;
     let Some(grant) = accepted.grant else { return Err(invalid("This token speaks for no person.").into()) };
     if accepted.token.aud != app.config.issuer {
         let hint = "This token is for an API. Ask for one with resource set to the issuer to call userinfo.";
@@ -53,7 +54,7 @@ pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
 
 /// RFC 9449 7: a bound token comes with a proof of its key and under the DPoP scheme, an unbound one never does.
 /// `token`: the token, if it came under that scheme.
-async fn held(app: &App, incoming: &Incoming, token: Option<&str>, access: &AccessToken) -> Result<()> {
+async fn must_hold_key(app: &App, incoming: &Incoming, token: Option<&str>, access: &AccessToken) -> Result<()> {
     let wrong = |hint| Refused::new(401, "invalid_token", hint);
     let bound = access.cnf.as_ref().and_then(|it| it["jkt"].as_str());
     if let Some(thumbprint) = access.cnf.as_ref().and_then(|it| it.get("x5t#S256"))
@@ -69,7 +70,7 @@ async fn held(app: &App, incoming: &Incoming, token: Option<&str>, access: &Acce
         };
     };
     let at_resource = |error| match error {
-        Error::Refused(it) => Error::from(Refused { status: 401, ..*it }),
+        Error::Refused(refused) => Error::from(Refused { status: 401, ..*refused }),
         fault => fault,
     };
     let proof = dpop::of_request(app, incoming, Some(token)).map_err(at_resource)?;

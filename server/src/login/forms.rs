@@ -12,6 +12,7 @@ use super::state::State;
 use super::step::{Content, FieldKind, Problem, Step};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
+use crate::visible;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -184,7 +185,7 @@ async fn check_registration(filling: &Filling<'_>, answer: &Answer<'_>) -> Resul
 
 /// A name is shown on pages, in tokens and on the operator's terminal: one line, and no more than a name (425-U).
 fn shown_name(text: &str) -> Option<String> {
-    let name: String = text.trim().chars().filter(|letter| !letter.is_control()).take(200).collect();
+    let name: String = text.trim().chars().filter(|letter| !visible::is_unseen(*letter)).take(200).collect();
     Some(name).filter(|name| !name.is_empty())
 }
 

@@ -4,6 +4,7 @@
 use super::sensitive::Sensitive;
 use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, USER_SCOPES};
 use crate::login::accounts;
+use crate::visible::is_seen_whole;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::Algorithm;
@@ -79,7 +80,7 @@ impl Reader {
     fn text(&mut self, name: &str) -> Option<String> {
         match self.members.remove(name) {
             None | Some(Json::Null) => None,
-            Some(Json::String(it)) if !it.is_empty() && it.len() <= 2048 && !it.chars().any(char::is_control) => Some(it),
+            Some(Json::String(it)) if !it.is_empty() && it.len() <= 2048 && is_seen_whole(&it) => Some(it),
             Some(_) => {
                 self.problems.push(format!("{name}: must be a text, not empty"));
                 None

@@ -1,6 +1,6 @@
 //! Static files: the style sheet (with the operator's colours and rules behind ours) and the operator's logo.
 
-use super::own_file;
+use super::own::own_file;
 use crate::config::Brand;
 use crate::error::Fault;
 use bytes::Bytes;
@@ -85,7 +85,7 @@ pub fn contrast(one: [f64; 3], other: [f64; 3]) -> f64 {
 fn colours(accent: &str, dark: Option<&str>) -> Result<String, Fault> {
     let light = parse(accent)?;
     let mut on_dark = match dark {
-        Some(it) => parse(it)?,
+        Some(colour) => parse(colour)?,
         None => light,
     };
     const CARD_DARK: [f64; 3] = [0.102, 0.114, 0.137];
@@ -97,8 +97,8 @@ fn colours(accent: &str, dark: Option<&str>) -> Result<String, Fault> {
     while contrast(on_light, WHITE) < 4.5 {
         on_light = on_light.map(|it| it * 0.92);
     }
-    let ink = |it: [f64; 3]| if contrast(it, WHITE) >= contrast(it, [0.0; 3]) { "#ffffff" } else { "#000000" };
-    let hex = |it: [f64; 3]| format!("rgb({:.0} {:.0} {:.0})", it[0] * 255.0, it[1] * 255.0, it[2] * 255.0);
+    let ink = |ground: [f64; 3]| if contrast(ground, WHITE) >= contrast(ground, [0.0; 3]) { "#ffffff" } else { "#000000" };
+    let hex = |colour: [f64; 3]| format!("rgb({:.0} {:.0} {:.0})", colour[0] * 255.0, colour[1] * 255.0, colour[2] * 255.0);
     Ok(format!(
         "\n:root {{ --accent: {}; --on-accent: {}; }}\n@media (prefers-color-scheme: dark) {{ :root {{ --accent: {}; --on-accent: {}; }} }}\n",
         hex(on_light),

@@ -1,7 +1,7 @@
 //! Languages: message files in Fluent's form, ours and the operator's, and the choice among them. RFC 4647, RFC 9110 12.5.4.
 
-use super::{SENTENCE, plain};
 use crate::error::Fault;
+use crate::visible::plain;
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
 use fluent_langneg::{NegotiationStrategy, convert_vec_str_to_langids_lossy, negotiate_languages};
@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub const LOCALES: &[(&str, &str)] = &[("en", include_str!("locales/en.ftl")), ("de", include_str!("locales/de.ftl"))];
+
+/// The longest text that an argument of a message may be.
+pub const SENTENCE: usize = 300;
 
 type Bundle = FluentBundle<FluentResource>;
 
@@ -22,7 +25,7 @@ impl Locales {
             found.insert((*name).to_owned(), bundle(name, text)?);
         }
         let entries = own.map(std::fs::read_dir).into_iter().flatten().flatten().flatten();
-        for path in entries.map(|it| it.path()).filter(|it| it.extension().is_some_and(|it| it == "ftl")) {
+        for path in entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "ftl")) {
             let name = path.file_stem().and_then(|it| it.to_str()).unwrap_or_default().to_ascii_lowercase();
             let text = std::fs::read_to_string(&path).map_err(|it| Fault::new(format!("{}: {it}", path.display())))?;
             match found.get_mut(&name) {
@@ -61,7 +64,7 @@ impl Locales {
         let available: Vec<_> = self.0.values().flat_map(|it| &it.locales).collect();
         let found = negotiate_languages(&requested, &available, None, NegotiationStrategy::Lookup);
         let is_found = |bundle: &Bundle| found.first().is_some_and(|it| bundle.locales.contains(it));
-        self.0.iter().find(|(_, it)| is_found(it)).map_or_else(|| "en".to_owned(), |(name, _)| name.clone())
+        self.0.iter().find(|(_, bundle)| is_found(bundle)).map_or_else(|| "en".to_owned(), |(name, _)| name.clone())
     }
 }
 
@@ -100,7 +103,8 @@ mod tests {
     #[test]
     fn every_message_exists_in_every_language() {
         let keys = |text: &str| -> Vec<String> {
-            text.lines().filter_map(|it| it.split_once(" =").map(|it| it.0.to_owned())).filter(|it| !it.starts_with(['#', ' '])).collect()
+            let names = text.lines().filter_map(|line| line.split_once(" =").map(|(name, _)| name.to_owned()));
+            names.filter(|name| !name.starts_with(['#', ' '])).collect()
         };
         for (name, text) in LOCALES {
             assert_eq!(keys(text), keys(LOCALES[0].1), "{name}");

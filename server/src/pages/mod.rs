@@ -3,15 +3,18 @@
 
 mod assets;
 mod locales;
+mod own;
 pub mod words;
 
 use crate::config::Brand;
 use crate::error::Fault;
 use crate::login::step::Step;
+use crate::visible::plain;
 use assets::{Asset, Assets};
-use locales::Locales;
+use locales::{Locales, SENTENCE};
 use minijinja::value::Serde;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value, context};
+use own::own_file;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -42,9 +45,13 @@ pub struct PageContext {
 #[derive(Serialize)]
 pub struct ErrorPage {
     pub status: u16,
+    /// The person's message is `error-lead-KIND`.
+    pub kind: &'static str,
+    /// For the developer.
     pub code: String,
     pub hint: String,
-    pub id: Option<String>,
+    /// Of the request, as the log has it.
+    pub id: String,
 }
 
 #[derive(Serialize)]
@@ -190,6 +197,11 @@ impl Pages {
         self.locales.pick(ui_locales, accept_language)
     }
 
+    /// The operator's logo.
+    pub fn logo(&self) -> Option<&Asset> {
+        self.assets.logo.as_ref()
+    }
+
     /// A static file by its name below /assets/.
     pub fn asset(&self, path: &str) -> Option<&Asset> {
         let logo = self.assets.logo.as_ref().filter(|it| it.name == path);
@@ -204,16 +216,6 @@ fn qr(uri: &str) -> Option<String> {
     Some(standard_base64(svg.as_bytes()))
 }
 
-/// The operator's file of that name, if there is one.
-fn own_file(own: Option<&Path>, name: &str) -> Result<Option<String>, Fault> {
-    match own.map(|it| it.join(name)) {
-        Some(path) if path.exists() => {
-            std::fs::read_to_string(&path).map(Some).map_err(|it| Fault::new(format!("{}: {it}", path.display())))
-        }
-        _ => Ok(None),
-    }
-}
-
 fn arguments(args: Option<Value>) -> BTreeMap<String, String> {
     let Some(args) = args else { return BTreeMap::new() };
     let Ok(names) = args.try_iter() else { return BTreeMap::new() };
@@ -221,21 +223,6 @@ fn arguments(args: Option<Value>) -> BTreeMap<String, String> {
 }
 
 const NAME: usize = 80;
-const SENTENCE: usize = 300;
-
-/// Text somebody else chose: no control, direction or invisible characters; what is cut says so (351-L).
-fn plain(text: &str, most: usize) -> String {
-    let unseen = |it: char| {
-        matches!(it, '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    };
-    let mut kept = text.chars().filter(|it| !it.is_control() && !unseen(*it));
-    let mut out: String = kept.by_ref().take(most).collect();
-    if kept.next().is_some() {
-        out.push('…');
-    }
-    out
-}
 
 /// What a page may do: our own style sheet and pictures, forms that lead home, or to the client whose answer they carry.
 #[derive(Clone, Copy)]
@@ -322,16 +309,6 @@ mod tests {
                     assert!(!html.contains(bad), "{kind} {locale}: {bad} in {html}");
                 }
             }
-        }
-    }
-
-    /// 351-L
-    #[test]
-    fn what_is_cut_says_so_and_nothing_is_invisible() {
-        assert_eq!(plain(&"x".repeat(80), 80).chars().count(), 80);
-        assert_eq!(plain(&"x".repeat(81), 80), format!("{}…", "x".repeat(80)));
-        for bad in ["\u{61c}", "\u{2028}", "\u{2060}", "\u{e0041}", "\u{202e}", "\u{0}"] {
-            assert_eq!(plain(&format!("a{bad}b"), 80), "ab", "{bad:?}");
         }
     }
 

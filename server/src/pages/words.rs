@@ -1,4 +1,4 @@
-//! Words a step in a language. The page and any other rendering are made from the worded step alone, so that no text lives in a template.
+//! Words a step in a language. Every rendering is made from the worded step alone, so that no text stands in a template.
 
 use super::locales::Locales;
 use crate::login::step::{Content, FieldKind, Step, Text};

@@ -64,9 +64,21 @@ pub fn claim(person: &Person, name: &str) -> Option<Json> {
     match name {
         "email" => person.email.clone().map(Json::from),
         "email_verified" => person.email.as_ref().map(|_| person.email_verified.into()),
-        "name" => person.name.clone().map(Json::from),
-        "locale" => person.locale.clone().map(Json::from),
-        _ => person.claims.get(name).filter(|it| !it.is_null()).cloned(),
+        "name" => person.name.clone().map(Json::from).or_else(|| kept(person, name)),
+        "locale" => person.locale.clone().map(Json::from).or_else(|| kept(person, name)),
+        _ => kept(person, name),
+    }
+}
+
+/// A claim that the operator wrote down, in the type of Core 5.1. It may be kept as text. What is no value of its type is absent.
+fn kept(person: &Person, name: &str) -> Option<Json> {
+    let value = person.claims.get(name).filter(|value| !value.is_null())?;
+    let read = || value.as_str().and_then(|text| serde_json::from_str::<Json>(text).ok()).unwrap_or_else(|| value.clone());
+    match name {
+        "updated_at" => Some(read()).filter(|read| read.as_i64().is_some()),
+        "phone_number_verified" => Some(read()).filter(Json::is_boolean),
+        "address" => Some(read()).filter(Json::is_object),
+        _ => Some(value.clone()),
     }
 }
 
@@ -157,4 +169,32 @@ pub fn told(config: &Config, client: &Client, tier: Option<&Tier>, grant: &Grant
     let may = |name: &&str| carriers(config, client, name).iter().any(|(carrier, word)| granted(word) && in_tier(*carrier, word));
     let names: Vec<&str> = asked.iter().map(String::as_str).filter(may).collect();
     of(&grant.person, &names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_claim_has_the_type_of_the_specification() {
+        let claims = json!({ "updated_at": "1700000000", "phone_number_verified": "true", "address": "{\"country\":\"DE\"}",
+            "locale": "de", "zoneinfo": "1" });
+        let person = Person { claims: claims.as_object().cloned().unwrap_or_default(), ..Person::default() };
+        for (name, value) in [
+            ("updated_at", json!(1_700_000_000)),
+            ("phone_number_verified", json!(true)),
+            ("address", json!({ "country": "DE" })),
+            ("locale", json!("de")),
+            ("zoneinfo", json!("1")),
+        ] {
+            assert_eq!(claim(&person, name), Some(value), "{name}");
+        }
+        let claims = json!({ "updated_at": "yesterday", "phone_number_verified": 1, "address": "DE", "locale": null });
+        let person = Person { claims: claims.as_object().cloned().unwrap_or_default(), locale: Some("en".to_owned()), ..Person::default() };
+        for name in ["updated_at", "phone_number_verified", "address"] {
+            assert_eq!(claim(&person, name), None, "{name}");
+        }
+        assert_eq!(claim(&person, "locale"), Some(json!("en")), "the person's own comes first");
+    }
 }

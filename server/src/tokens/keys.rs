@@ -18,6 +18,8 @@ pub struct Schedule {
     pub ahead_ms: i64,
     /// How long after its last signature a key stays published: the longest life of what it signs, plus leeway.
     pub after_ms: i64,
+    /// How long a key is kept after that, so that ID tokens of living sessions are still known as ours.
+    pub kept_ms: i64,
 }
 
 #[derive(Clone)]
@@ -138,6 +140,11 @@ impl Keys {
         set
     }
 
+    /// The keys by which an ID token is known as ours, also those that were replaced. It opens nothing: it names a session or a person.
+    pub fn hint_verifiers(&self) -> KeySet {
+        KeySet { keys: self.known().iter().map(|known| known.key.public().clone()).collect() }
+    }
+
     fn published(&self, now_ms: i64) -> Vec<PrivateKey> {
         self.known().iter().filter(|it| now_ms < it.published_until_ms).map(|it| it.key.clone()).collect()
     }
@@ -178,7 +185,7 @@ async fn make(store: &Store, keyring: &KeyRing, alg: Algorithm, signs_from_ms: i
     };
     let mut change = Change::new(now_ms);
     insert(&mut change, keyring, &made)?;
-    change.run_expecting(DROP, vec![Value::Int(now_ms)], Expect::Any);
+    change.run_expecting(DROP, vec![Value::Int(now_ms - schedule.kept_ms)], Expect::Any);
     change.audit(audit::Entry::ok("key_created").with("kid", made.key.kid()).with("alg", alg.as_str()));
     store.apply(change).await.map_err(crate::error::Error::from)?;
     Ok(made)

@@ -151,7 +151,7 @@ mod tests {
     async fn read(kind: &str, text: &str, takes: Takes) -> std::result::Result<Body, (u16, &'static str)> {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]);
         Body::read(&headers, Full::new(Bytes::from(text.to_owned())), takes).await.map_err(|error| match error {
-            Error::Refused(it) => (it.status, it.code),
+            Error::Refused(refused) => (refused.status, refused.code),
             Error::Fault(_) => (500, ""),
         })
     }
@@ -159,7 +159,7 @@ mod tests {
     #[tokio::test]
     async fn a_json_body_is_one_object_without_doubled_members() {
         for (kind, text) in [("application/json", "{\"a\":1}"), ("Application/JSON; charset=\"UTF-8\"", " {\"a\":1}")] {
-            assert!(matches!(read(kind, text, Takes::Json).await, Ok(Body::Json(it)) if it["a"] == 1), "{kind}");
+            assert!(matches!(read(kind, text, Takes::Json).await, Ok(Body::Json(object)) if object["a"] == 1), "{kind}");
         }
         for text in ["", "[]", "1", "null", "{\"a\":1", "{\"a\":1,\"a\":1}", "{\"a\":{\"b\":1,\"b\":2}}", "{} {}"] {
             assert_eq!(read("application/json", text, Takes::Json).await.unwrap_err(), (400, "invalid_request"), "{text}");

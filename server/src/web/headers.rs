@@ -37,9 +37,8 @@ pub fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     found.next().is_none().then(|| std::str::from_utf8(value).ok())?
 }
 
-/// The caller's address: the peer's own, or, when the peer is a configured proxy, the last entry of X-Forwarded-For that is not itself a
-/// configured proxy. Anybody else's header is ignored. What stands before an entry that nobody can read is the caller's own word, so the
-/// address is then the peer's.
+/// The caller's address is the peer's own. If the peer is a configured proxy, it is the last entry of X-Forwarded-For that is no such proxy.
+/// The header of any other peer is ignored. If an entry is unreadable, nothing before it can be believed, and the address is the peer's.
 pub fn address(headers: &HeaderMap, peer: IpAddr, proxies: &Networks) -> IpAddr {
     let peer = peer.to_canonical();
     if !proxies.contains(peer) {
@@ -116,7 +115,7 @@ mod tests {
         assert_eq!(address(&sent, peer, &Networks::parse(&["10.0.0.2", "198.51.100.7"]).unwrap()).to_string(), "203.0.113.9");
     }
 
-    /// An entry may have a port or brackets; one that is unreadable ends the way to the left, where callers write what they like.
+    /// An entry may have a port or brackets. Behind an unreadable one nothing to the left is read, as callers write what they like there.
     #[test]
     fn an_entry_of_a_proxy_is_an_address_however_it_is_written() {
         let (peer, proxies) = ("10.0.0.2".parse().unwrap(), Networks::parse(&["10.0.0.0/8"]).unwrap());

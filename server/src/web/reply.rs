@@ -37,15 +37,15 @@ pub fn see_other(location: &str) -> Reply {
 /// Sets a header; a value that HTTP does not allow is dropped and logged rather than split (566-V).
 pub fn set(reply: &mut Reply, name: HeaderName, value: &str) {
     match HeaderValue::from_str(value) {
-        Ok(it) => {
-            reply.headers_mut().insert(name, it);
+        Ok(value) => {
+            reply.headers_mut().insert(name, value);
         }
         Err(_) => tracing::error!(header = %name, "a header value was not allowed and was left out"),
     }
 }
 
 pub fn add_cookie(reply: &mut Reply, cookie: &str) {
-    if let Ok(it) = HeaderValue::from_str(cookie) {
-        reply.headers_mut().append(header::SET_COOKIE, it);
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        reply.headers_mut().append(header::SET_COOKIE, value);
     }
 }

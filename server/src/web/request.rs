@@ -168,7 +168,7 @@ mod tests {
         let reading = Reading { route, parameters, peer: &peer, proxies: &proxies, client_cert_from: None, now_ms: 7 };
         let request = request.uri("/clients/shop?a=1").body(Full::new(Bytes::from(body.to_owned()))).unwrap();
         reading.read(request).await.map_err(|error| match error {
-            Error::Refused(it) => (it.status, it.code),
+            Error::Refused(refused) => (refused.status, refused.code),
             Error::Fault(_) => (500, ""),
         })
     }

@@ -77,7 +77,7 @@ pub enum FormToken {
     AsGet,
 }
 
-/// The write that a GET may make. A GET that may make one is not answered for HEAD (RFC 9110 9.3.2), nor when it is fetched ahead.
+/// The write that a GET may make. Where there is one, HEAD is refused (RFC 9110 9.3.2), and so is a browser that fetches ahead.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Writes {
     /// Nothing, or no more than the id of the proof it was sent with.
@@ -158,7 +158,7 @@ fn must_not_be_fetched_ahead(headers: &HeaderMap) -> Result<()> {
     Err(Refused::new(403, "invalid_request", hint).because("Sec-Purpose").into())
 }
 
-/// A form of ours comes from a page of ours; browsers say so (398-W, 341-L). Old ones say nothing: the token of the form is checked too.
+/// A form of ours comes from a page of ours, and browsers say so (398-W, 341-L). For old browsers there is the token of the form.
 fn must_be_our_page(headers: &HeaderMap) -> Result<()> {
     let is_ours = |site: &[u8]| site == b"same-origin" || site == b"none";
     let Some(site) = list(headers, "sec-fetch-site").find(|site| !is_ours(site)) else { return Ok(()) };
@@ -217,7 +217,7 @@ mod tests {
     fn code(outcome: Result<()>) -> Option<(u16, &'static str)> {
         match outcome {
             Ok(()) => None,
-            Err(Error::Refused(it)) => Some((it.status, it.code)),
+            Err(Error::Refused(refused)) => Some((refused.status, refused.code)),
             Err(Error::Fault(_)) => Some((500, "")),
         }
     }

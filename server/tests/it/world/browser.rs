@@ -210,6 +210,7 @@ const KINDS: &[(&str, &str)] = &[
     ("Choose a new password", "new_password"),
     ("Sign out?", "logout"),
     ("You are signed out", "signed_out"),
+    ("You are not signed in", "not_signed_in"),
     ("This did not work", "error"),
     ("This is a sign-in server", "home"),
     ("Your account", "account"),

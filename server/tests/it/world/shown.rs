@@ -40,6 +40,7 @@ const PAGES: &[(&str, &str)] = &[
     ("name=\"login\" value=\"", "\""),
     ("/login/", "\""),
     ("style.css?v=", "\""),
+    ("Request id: <code>", "<"),
 ];
 
 impl World {

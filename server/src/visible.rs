@@ -1,0 +1,62 @@
+//! Text that somebody else chose, and which of its characters a person cannot see. Pages, consent, letters and names ask the same
+//! function, so that nothing is invisible in one place and refused in another.
+
+use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
+use icu_properties::{CodePointMapData, CodePointSetData};
+
+/// The blank Braille pattern: a symbol to Unicode, and nothing to the eye.
+const BLANK_BRAILLE: char = '\u{2800}';
+
+/// Is the character invisible, or does it change how the text around it is read? Controls, line separators, marks of direction,
+/// joiners, fillers, variation selectors and tags.
+pub fn is_unseen(letter: char) -> bool {
+    use GeneralCategory as Category;
+    let category = CodePointMapData::<Category>::new().get(letter);
+    matches!(category, Category::Control | Category::Format | Category::LineSeparator | Category::ParagraphSeparator)
+        || CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter)
+        || letter == BLANK_BRAILLE
+}
+
+/// Can a person see every character?
+pub fn is_seen_whole(text: &str) -> bool {
+    !text.chars().any(is_unseen)
+}
+
+/// The text without unseen characters. If it is longer than `max_chars`, it is cut and ends with an ellipsis (351-L).
+pub fn plain(text: &str, max_chars: usize) -> String {
+    let mut seen = text.chars().filter(|letter| !is_unseen(*letter));
+    let mut out: String = seen.by_ref().take(max_chars).collect();
+    if seen.next().is_some() {
+        out.push('…');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 351-L
+    #[test]
+    fn what_nobody_sees_is_found_wherever_it_stands() {
+        let unseen = "\u{0}\n\r\t\u{7f}\u{85}\u{ad}\u{34f}\u{61c}\u{115f}\u{1160}\u{17b4}\u{180e}\u{200b}\u{200d}\u{200e}\u{200f}\u{2028}\u{2029}\
+                      \u{202a}\u{202e}\u{2060}\u{2064}\u{2066}\u{2069}\u{206f}\u{2800}\u{3164}\u{fe00}\u{fe0f}\u{feff}\u{ffa0}\u{fff9}\u{fffb}\
+                      \u{1d173}\u{e0001}\u{e0041}\u{e007f}\u{e0100}\u{e01ef}";
+        for letter in unseen.chars() {
+            let text = format!("a{letter}b");
+            assert!(is_unseen(letter) && !is_seen_whole(&text), "{letter:?}");
+            assert_eq!(plain(&text, 80), "ab", "{letter:?}");
+        }
+        for text in ["Example <b>Shop</b>, 12.50 EUR", "Grüße €", "中文 العربية עברית", "e\u{301}", "… 😀"] {
+            assert!(is_seen_whole(text), "{text}");
+            assert_eq!(plain(text, 80), text);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_says_so() {
+        assert_eq!(plain(&"x".repeat(80), 80), "x".repeat(80));
+        assert_eq!(plain(&"x".repeat(81), 80), format!("{}…", "x".repeat(80)));
+        assert_eq!(plain(&format!("{}\u{200b}", "x".repeat(80)), 80), "x".repeat(80));
+    }
+}

@@ -1,0 +1,81 @@
+//! Errors that people see: in their language, with a way on, and with an id that stands in the log.
+
+use crate::killed_processes::Server;
+use crate::world::*;
+use serde_json::Value as Json;
+use std::process::Stdio;
+
+async fn page(node: &Node, path: &str, language: &str) -> Page {
+    Browser::default()
+        .send(node.http.get(format!("{}{path}", node.url)).header("accept", "text/html").header("accept-language", language))
+        .await
+}
+
+/// What the person has to know is said in the person's language. The developer's text stands apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_speaks_to_the_person_and_to_the_developer() {
+    let world = World::start(Engine::Sqlite).await;
+    let unknown = "/authorize?client_id=nobody";
+    for (path, status, code, english, german) in [
+        (unknown, 400, "invalid_request", "Go back to the app and try again", "Gehen Sie zurück in die App und versuchen Sie"),
+        ("/nothing", 404, "not_found", "There is no such page", "Diese Seite gibt es nicht"),
+    ] {
+        for (language, said, title, details) in [
+            ("en", english, "This did not work", "Details for the developer"),
+            ("de-AT, en;q=0.5", german, "Das hat nicht geklappt", "Einzelheiten für Entwickler"),
+        ] {
+            let page = page(&world.node, path, language).await;
+            assert_eq!((page.status, page.title().as_str()), (status, title), "{path}");
+            assert!(page.problem().contains(said) && page.says(details), "{}", page.html);
+            let (for_person, for_developer) = page.html.split_once("<details>").unwrap();
+            assert!(!for_person.contains(code) && for_developer.contains(code), "{}", page.html);
+            assert!(for_person.contains("&#x2f;account\"") || for_person.contains("/account\""), "a way on: {}", page.html);
+        }
+    }
+    // A request that says its language is believed before the browser.
+    let page = page(&world.node, &format!("{unknown}&ui_locales=de"), "en").await;
+    assert_eq!(page.title(), "Das hat nicht geklappt");
+    // A form that is too old says what to do.
+    let page = Browser::default().send(world.http.post(world.url("/login")).form(&[("handle", "x")])).await;
+    assert!(page.status == 400 && page.problem().contains("too old"), "{}", page.html);
+    // A program gets JSON, as before.
+    let answer = world.get("/nothing").await;
+    assert_eq!(answer.json::<Json>().await.unwrap()["error"], "not_found");
+    world.stop().await;
+}
+
+/// The id of the page is the id of that request's line in the log, with the reason; each request has its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_of_an_error_leads_to_its_line_in_the_log() {
+    let world = World::start(Engine::Sqlite).await;
+    let (issuer, directory, config) = (world.issuer.clone(), world.directory.clone(), world.file());
+    let World { running, node, .. } = world;
+    running.stop().await;
+    let log = directory.join("log.jsonl");
+    let mut command = Server::command(&config);
+    command.env("RUST_LOG", "info").stderr(Stdio::from(std::fs::File::create(&log).unwrap()));
+    let server = Server::spawn(&mut command, &issuer).await;
+    let mut ids = Vec::new();
+    for path in ["/authorize?client_id=nobody", "/nothing", "/nothing"] {
+        let page = page(&node, path, "en").await;
+        let id = page.codes().pop().unwrap();
+        assert!(id.len() == 12 && !ids.contains(&id), "{id}");
+        ids.push(id);
+    }
+    // Lines gather for some milliseconds before they are written.
+    let written = || std::fs::read_to_string(&log).unwrap();
+    for _ in 0..200 {
+        if ids.iter().all(|id| written().contains(id)) {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    drop(server);
+    let log = written();
+    let lines: Vec<Json> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    for (id, status) in ids.iter().zip([400, 404, 404]) {
+        let own: Vec<&Json> = lines.iter().filter(|line| line["id"] == id.as_str()).collect();
+        let statuses: Vec<Option<i64>> = own.iter().map(|line| line["status"].as_i64()).collect();
+        assert_eq!(statuses, [Some(status)], "{id} in {log}");
+    }
+}
