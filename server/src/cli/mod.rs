@@ -95,6 +95,9 @@ enum Command {
         /// Entries that `symbolon audit` printed since the copy was made; absent: only what is in flight is voided.
         #[arg(long)]
         audit: Option<PathBuf>,
+        /// Say what would happen, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -188,7 +191,7 @@ async fn at_desk(desk: &mut Desk, screen: &Screen, command: Command) -> Result<u
         Command::Key { action } => keys::key(desk, screen, action).await,
         Command::Token { action } => keys::token(desk, screen, action).await,
         Command::Audit(query) => audit::audit(desk, screen, query).await,
-        Command::Recover { audit } => recover::recover(desk, screen, audit.as_deref()).await,
+        Command::Recover { audit, dry_run } => recover::recover(desk, screen, audit.as_deref(), dry_run).await,
         Command::Check { strict, store } => check::check(desk, screen, strict, store).await,
         Command::Serve | Command::Init { .. } | Command::Config => Err(Fault::new("this command has no operation").into()),
     }

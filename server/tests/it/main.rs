@@ -44,6 +44,7 @@ mod overload;
 mod play;
 mod races;
 mod receipts;
+mod recovered;
 mod refresh;
 mod refusals;
 mod registered;
