@@ -10,6 +10,7 @@ mod init;
 mod instances;
 mod keys;
 mod lists;
+mod preflight;
 mod recover;
 mod reference;
 mod screen;
@@ -164,10 +165,10 @@ async fn start(cli: Cli, screen: &Screen) -> Result<u8, Stop> {
             screen.must_be_text("config")?;
             screen.text(&reference::reference())?;
         }
-        Command::Client { action: clients::Client::Secret { hmac } } => {
+        Command::Client { action: clients::Client::Secret { hmac, existing } } => {
             screen.must_be_text("client secret")?;
             let keyring = if hmac { Some(KeyRing::new(load(&path)?.master_key.read()?)?) } else { None };
-            secrets::make(keyring.as_ref(), screen)?;
+            secrets::make(keyring.as_ref(), existing, screen)?;
         }
         command => {
             let mut desk = Desk::new(load(&path)?, &path);

@@ -72,8 +72,8 @@ pub fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
         return Err(reader.problems);
     }
     let id = match id {
-        Some(it) => it,
-        None => crate::seal::random::<12>().map(|it| base64url::encode(&it)).map_err(|it| vec![it.to_string()])?,
+        Some(id) => id,
+        None => base64url::encode(&crate::seal::random::<12>().map_err(|fault| vec![fault.to_string()])?),
     };
     Ok(Read { id, client, secret, notes })
 }
@@ -88,7 +88,7 @@ impl Reader {
     fn text(&mut self, name: &str) -> Option<String> {
         match self.members.remove(name) {
             None | Some(Json::Null) => None,
-            Some(Json::String(it)) if !it.is_empty() && it.len() <= 2048 && !it.chars().any(char::is_control) => Some(it),
+            Some(Json::String(text)) if !text.is_empty() && text.len() <= 2048 && !text.chars().any(char::is_control) => Some(text),
             Some(_) => {
                 self.problems.push(format!("{name}: must be a text, not empty"));
                 None
@@ -304,9 +304,9 @@ mod tests {
         assert_eq!((read_good.client.scopes.clone(), read_good.notes.len()), (vec!["openid".to_owned()], 2));
         assert!(read_good.secret.is_none());
         let with = |name: &str, value: Json| {
-            let mut it = good.clone();
-            it[name] = value;
-            read(&config(), &it).err().unwrap_or_default().join("; ")
+            let mut entry = good.clone();
+            entry[name] = value;
+            read(&config(), &entry).err().unwrap_or_default().join("; ")
         };
         for (name, value, says) in [
             ("redirect_uris", json!(["https://app.example.com/cb#x"]), "redirect_uris"),

@@ -24,7 +24,7 @@ pub const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE client = $
 const PLATFORMS: [&str; 4] = ["android", "ios", "managed", "attester"];
 
 pub async fn run(context: &Context, actor: &Actor, selection: Selection, step: &Step) -> Result<Revoked> {
-    let selection = selection.checked(context)?;
+    let selection = selection.check(context)?;
     let (after_client, after_jkt) = parse_key(step.after.as_deref())?;
     let text = |it: &Option<String>| it.clone().unwrap_or_default();
     let values = [text(&selection.client_id).into(), text(&selection.jkt).into(), after_client.into(), after_jkt.into()];
@@ -47,7 +47,7 @@ pub async fn run(context: &Context, actor: &Actor, selection: Selection, step: &
 }
 
 impl Selection {
-    fn checked(mut self, context: &Context) -> Result<Self> {
+    fn check(mut self, context: &Context) -> Result<Self> {
         let members = [&self.jkt, &self.serial, &self.app_version_below, &self.client_id];
         if members.iter().all(|it| it.is_none()) {
             return Err(Problem::invalid("name an installation, or --serial, --app-version-below or --client"));

@@ -1,6 +1,7 @@
 //! What had ended ends again: only what was there at the instant of the entry. A session that began later is not touched.
 
-use super::{Copy, at_ms};
+use super::copy::Copy;
+use super::entries::at_ms;
 use crate::operations::installation::END;
 use crate::operations::revoke::REVOKE;
 use crate::operations::{cutoff, users_change};

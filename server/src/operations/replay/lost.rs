@@ -1,6 +1,6 @@
 //! What the audit tells of and nobody can bring back, because an audit holds no secret. What the copy has is not lost.
 
-use super::at_ms;
+use super::entries::at_ms;
 use crate::operations::context::Context;
 use crate::operations::problem::Result;
 use crate::store::Value;

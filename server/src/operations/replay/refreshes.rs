@@ -1,7 +1,8 @@
 //! Refreshes that the copy has forgotten: each grant gets the generation that the audit says it had. Without it, a refresh token that
 //! was replaced after the copy would be the newest one again.
 
-use super::{Copy, at_ms};
+use super::copy::Copy;
+use super::entries::at_ms;
 use crate::operations::actor::Actor;
 use crate::operations::context::Context;
 use crate::operations::problem::Result;

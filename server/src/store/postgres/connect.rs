@@ -82,6 +82,11 @@ pub fn weakness(url: &str) -> Option<&'static str> {
     }
 }
 
+/// Connects once and leaves.
+pub async fn reach(url: &str) -> Result<(), Fault> {
+    Address::parse(url)?.connect().await.map(|_| ())
+}
+
 impl Address {
     pub fn parse(url: &str) -> Result<Self, Fault> {
         let (wanted, mut config) = read(url)?;
