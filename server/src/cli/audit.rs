@@ -93,30 +93,6 @@ fn parse_instant(text: &str) -> Result<Instant, Problem> {
 /// Of the year 2001; fewer digits are no milliseconds of today.
 const LEAST_MS: i64 = 1_000_000_000_000;
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_instant_is_written_in_several_ways() {
-        for (text, ms) in [
-            ("2026-01-31T12:00:00Z", 1_769_860_800_000),
-            ("2026-01-31T13:00:00+01:00", 1_769_860_800_000),
-            ("2026-01-31T12:00:00.250Z", 1_769_860_800_250),
-            ("2026-01-31T12:00:00", 1_769_860_800_000),
-            ("2026-01-31 12:00", 1_769_860_800_000),
-            ("2026-01-31", 1_769_817_600_000),
-            ("1769860800000", 1_769_860_800_000),
-        ] {
-            assert_eq!(parse_instant(text).map_err(|it| it.message), Ok(Instant::AtMs(ms)), "{text}");
-        }
-        assert_eq!(parse_instant("2h").map_err(|it| it.message), Ok(Instant::AgoMs(7_200_000)));
-        for bad in ["", "yesterday", "1769860800", "2026-02-30", "2026-01-31T25:00:00Z", "-1769860800000"] {
-            assert!(parse_instant(bad).is_err(), "{bad}");
-        }
-    }
-}
-
 async fn ask(desk: &mut Desk, operation: AuditOperation) -> Result<AuditEntries, Stop> {
     match desk.ask(Operation::Audit(operation)).await? {
         Outcome::AuditEntries(entries) => Ok(entries),
@@ -170,6 +146,30 @@ async fn print_following(
             (true, _) => {}
             (false, true) => tokio::time::sleep(PAUSE).await,
             (false, false) => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_written_in_several_ways() {
+        for (text, ms) in [
+            ("2026-01-31T12:00:00Z", 1_769_860_800_000),
+            ("2026-01-31T13:00:00+01:00", 1_769_860_800_000),
+            ("2026-01-31T12:00:00.250Z", 1_769_860_800_250),
+            ("2026-01-31T12:00:00", 1_769_860_800_000),
+            ("2026-01-31 12:00", 1_769_860_800_000),
+            ("2026-01-31", 1_769_817_600_000),
+            ("1769860800000", 1_769_860_800_000),
+        ] {
+            assert_eq!(parse_instant(text).map_err(|it| it.message), Ok(Instant::AtMs(ms)), "{text}");
+        }
+        assert_eq!(parse_instant("2h").map_err(|it| it.message), Ok(Instant::AgoMs(7_200_000)));
+        for bad in ["", "yesterday", "1769860800", "2026-02-30", "2026-01-31T25:00:00Z", "-1769860800000"] {
+            assert!(parse_instant(bad).is_err(), "{bad}");
         }
     }
 }

@@ -13,6 +13,7 @@ use crate::pages::Pages;
 use crate::seal::KeyRing;
 use crate::serve::{database, tls};
 use crate::store::Store;
+use crate::tokens::keys::place;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::lookup_host;
@@ -29,7 +30,7 @@ pub async fn run(config: &Config, base: &Path, served: bool) -> Result<(), Probl
         found.extend(resolve(&name, address).await.err());
     }
     if !served {
-        found.extend(Store::probe(&database(config, base)).await.err().map(|fault| fault.0));
+        found.extend(of_store(config, base).await.err().map(|fault| fault.0));
         found.extend(socket_problem(config, base));
     }
     if found.is_empty() {
@@ -53,6 +54,20 @@ fn of_files(config: &Config, base: &Path) -> Vec<String> {
         tls(config.mtls.as_ref().is_some_and(|mtls| mtls.listen.is_some())),
     ];
     checks.into_iter().filter_map(Result::err).map(|fault| fault.0).collect()
+}
+
+/// The store that is there, and whether the master key is the one it was made with.
+async fn of_store(config: &Config, base: &Path) -> Result<(), Fault> {
+    let sealed = Store::probe(&database(config, base)).await?;
+    // A master key that cannot be read is said elsewhere.
+    let Ok(keyring) = config.master_key.read().and_then(KeyRing::new) else { return Ok(()) };
+    match sealed.iter().find(|key| keyring.open(&place(&key.kid), &key.private).is_none()) {
+        None => Ok(()),
+        Some(key) => {
+            let why = "the master key is not the one this store was made with";
+            Err(Fault::new(format!("signing key {} cannot be opened: {why}", key.kid)))
+        }
+    }
 }
 
 fn directory(path: &Path) -> Result<(), Fault> {

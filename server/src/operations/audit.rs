@@ -42,7 +42,7 @@ const OUTCOMES: [&str; 3] = ["ok", "refused", "failed"];
 impl AuditFilter {
     async fn check(self, context: &Context) -> Result<Filter> {
         if let Some(event) = self.event.as_ref().filter(|it| !events::is_known(it)) {
-            let near = events::nearest(event).map_or_else(String::new, |it| format!("; did you mean {it}?"));
+            let near = events::nearest(event).map_or_else(|| ".".to_owned(), |it| format!("; did you mean {it}?"));
             return Err(Problem::invalid(format!("--event {event}: there is no such event{near} docs/audit.md has them all")));
         }
         if let Some(outcome) = self.outcome.as_ref().filter(|it| !OUTCOMES.contains(&it.as_str())) {

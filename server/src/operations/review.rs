@@ -248,6 +248,16 @@ mod tests {
     }
 
     #[test]
+    fn an_app_with_bearer_tokens_is_said_to_be_the_exception() {
+        let says = |more: &str| {
+            let text = BASE.replace("URI", "https://app.example.com/cb") + more;
+            let review = of_configuration(&Config::from_text(&text, "x", &|_| None).unwrap(), Path::new("."));
+            review.sections.iter().flat_map(|it| &it.findings).any(|it| it.text.contains("bearer tokens, the exception"))
+        };
+        assert!(says("") && !says("dpop = \"required\"\n"));
+    }
+
+    #[test]
     fn builds_of_developers_are_named() {
         let ios = |more: &str| {
             let rules = format!("attestation = {{ ios = {{ app_ids = [\"ABCDE12345.com.example\"]{more} }} }}\n");

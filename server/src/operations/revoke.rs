@@ -2,6 +2,7 @@
 
 use super::actor::Actor;
 use super::context::Context;
+use super::find_client;
 use super::installation::{END, GRANTS, key_text, parse_key};
 use super::operation::Selection;
 use super::outcome::{Installation, Revoked};
@@ -37,6 +38,10 @@ pub async fn run(context: &Context, actor: &Actor, selection: Selection, step: &
     }
     if let Some(jkt) = selection.jkt.as_ref().filter(|_| found.is_empty() && step.after.is_none()) {
         return Err(Problem::not_found(format!("there is no active installation {jkt}")));
+    }
+    // A filter that names nothing known is an error; a client that is gone may have left installations behind.
+    if let Some(client_id) = selection.client_id.as_ref().filter(|_| rows.is_empty() && step.after.is_none()) {
+        find_client::find_or_refuse(context, client_id).await?;
     }
     let next = match rows.last().filter(|_| rows.len() == PAGE) {
         Some(row) => Some(key_text(row.text(1)?, row.text(0)?)),

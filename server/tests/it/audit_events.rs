@@ -95,6 +95,12 @@ async fn a_filter_that_matches_nothing_known_is_refused() {
             assert_eq!(code, Some(0), "{words:?}: {error}");
             assert!(!said.is_empty(), "{words:?}");
         }
+        for words in [["instance", "revoke", "--client", "nope"], ["instance", "list", "--client", "nope"]] {
+            let (code, _, error) = symbolon(&world.file(), &words, "").await;
+            assert!(code == Some(1) && error.contains("there is no client nope"), "{words:?}: {error}");
+            let known: Vec<&str> = words.iter().map(|it| if *it == "nope" { "shop-ios" } else { it }).collect();
+            assert_eq!(symbolon(&world.file(), &known, "").await.0, Some(0), "{known:?}");
+        }
         let of_name = listed(&["--account", "bob"]).await.1;
         assert_eq!(of_name, listed(&["--account", &sub]).await.1, "a login name and its sub are one person");
         let entry: Json = serde_json::from_str(of_name.lines().next().unwrap()).unwrap();

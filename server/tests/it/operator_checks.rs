@@ -75,6 +75,36 @@ async fn check_names_what_would_not_start() {
     std::fs::remove_dir_all(&directory).unwrap();
 }
 
+/// Ends of lines that a file or a shell leaves behind do no harm; what is left empty is an error and not the weaker rule.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_variable_is_read_without_its_end_of_line() {
+    let directory = directory();
+    let (code, said, _) = symbolon(Path::new("unused"), &["init", directory.to_str().unwrap()], "").await;
+    assert_eq!(code, Some(0), "{said}");
+    let key = std::fs::read_to_string(directory.join("symbolon.key")).unwrap().trim().to_owned();
+    let check = |name: &str, value: &str| {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_symbolon"))
+            .arg("-c")
+            .arg(directory.join("symbolon.toml"))
+            .arg("check")
+            .env(name, value)
+            .output()
+            .unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (database, listen) = (format!("sqlite:{}", directory.join("other.db").display()), "127.0.0.1:0");
+    for (name, value) in [("SYMBOLON_MASTER_KEY", key.as_str()), ("SYMBOLON_DATABASE", &database), ("SYMBOLON_LISTEN", listen)] {
+        for end in ["", "\n", "\r\n", "\r"] {
+            assert_eq!(check(name, &format!("{value}{end}")), (Some(0), String::new()), "{name} {end:?}");
+        }
+        for bad in ["", "\r\n", "a\u{1b}b"] {
+            let (code, error) = check(name, bad);
+            assert!(code == Some(1) && error.contains(name), "{name} {bad:?}: {error}");
+        }
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
+
 /// What `init` writes and the store that the first start makes are their owner's alone.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_made_is_private() {
@@ -95,6 +125,16 @@ async fn what_is_made_is_private() {
     assert!(!checked().await.contains("other users of this machine"));
     std::fs::set_permissions(directory.join("symbolon.db"), std::fs::Permissions::from_mode(0o644)).unwrap();
     assert!(checked().await.contains("other users of this machine"), "a store that an earlier version made");
+    // The store was made with another master key.
+    let (code, _, error) = symbolon(&file, &["key", "rotate"], "").await;
+    assert_eq!(code, Some(0), "{error}");
+    let key = directory.join("symbolon.key");
+    let kept = std::fs::read_to_string(&key).unwrap();
+    std::fs::write(&key, format!("1:{}\n", symbolon_oauth::base64url::encode(&[7; 32]))).unwrap();
+    let (code, printed, error) = symbolon(&file, &["check"], "").await;
+    assert!(code == Some(1) && printed.is_empty() && error.contains("the master key is not the one"), "{error}");
+    std::fs::write(&key, kept).unwrap();
+    assert_eq!(symbolon(&file, &["check"], "").await.0, Some(0), "the twin");
     // The three commands of `init` name a client whose secret works.
     let text = std::fs::read_to_string(&file).unwrap();
     let secret = said.split("SECRET=").nth(1).unwrap().split(' ').next().unwrap();

@@ -82,9 +82,9 @@ pub fn weakness(url: &str) -> Option<&'static str> {
     }
 }
 
-/// Connects once and leaves.
-pub async fn reach(url: &str) -> Result<(), Fault> {
-    Address::parse(url)?.connect().await.map(|_| ())
+/// One connection, as a server would make it.
+pub async fn reach(url: &str) -> Result<Client, Fault> {
+    Address::parse(url)?.connect().await
 }
 
 impl Address {
