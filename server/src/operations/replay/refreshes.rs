@@ -46,7 +46,7 @@ pub async fn add(
         }
         match behind[..] {
             [] => {}
-            [(number, generation)] if found.len() == 1 || behind.len() == 1 => {
+            [(number, generation)] => {
                 advanced += usize::from(generation < newest.generation);
                 rows.push(vec![Value::from(&id[..]), number.into(), newest.generation.into(), newest.at_ms.into()]);
             }
