@@ -87,6 +87,9 @@ fn check_private_scheme(scheme: &str) -> Result<(), &'static str> {
 fn check_host_spelling(uri: &str, parsed: &Url) -> Result<(), &'static str> {
     let host = parsed.host_str().unwrap_or_default();
     let written = uri.strip_prefix("https://").unwrap_or_default().split(['/', '?']).next().unwrap_or_default();
+    if host.contains('*') {
+        return Err("a redirect URI names one host; a wildcard is none (RFC 9700 2.1)");
+    }
     let is_port = |text: &str| text.bytes().all(|it| it.is_ascii_digit());
     let name = written.rsplit_once(':').filter(|(_, port)| is_port(port)).map_or(written, |(name, _)| name);
     if host.is_empty() || name != host {
@@ -193,6 +196,9 @@ mod tests {
             "",
             "https://app.example.com/cb\u{fc}",
             "https://127.1/cb",
+            "https://*.example.com/cb",
+            "https://*/cb",
+            "https://app*.example.com/cb",
         ] {
             assert!(may_register(bad, ClientKind::Native).is_err(), "{bad}");
         }

@@ -1,6 +1,7 @@
 //! The audit: an entry for every event that matters, written in the same change as the event itself.
 
 pub mod entry;
+pub mod events;
 
 pub use entry::Entry;
 

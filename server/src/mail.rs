@@ -1,7 +1,7 @@
 //! Mail: letters are written into the outbox by the change that causes them, and carried out at least once by a worker.
 //! RFC 5321 by `lettre`. A letter is plain text from the message files; nothing in it is a link a stranger could choose.
 
-use crate::config::{Config, Mail, MailSecurity};
+use crate::config::{Config, Mail, MailSecurity, environment, trim_variable};
 use crate::core::Core;
 use crate::error::Fault;
 use crate::pages::Pages;
@@ -87,10 +87,11 @@ impl Mailer {
             .port(config.port())
             .tls(tls)
             .timeout(Some(Duration::from_secs(20)));
-        let password = match (std::env::var("SYMBOLON_MAIL_PASSWORD"), &config.password) {
-            (Ok(it), _) => Some(it),
-            (Err(_), Some(it)) => Some(it.text("[mail] password")?.trim().to_owned()),
-            (Err(_), None) => None,
+        const VARIABLE: &str = "SYMBOLON_MAIL_PASSWORD";
+        let password = match (environment(VARIABLE), &config.password) {
+            (Some(value), _) => Some(trim_variable(VARIABLE, &value).map_err(Fault::new)?),
+            (None, Some(source)) => Some(source.text("[mail] password")?.trim().to_owned()),
+            (None, None) => None,
         };
         if let (Some(username), Some(password)) = (&config.username, password) {
             builder = builder.credentials(Credentials::new(username.clone(), password));

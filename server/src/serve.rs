@@ -3,7 +3,7 @@
 
 pub mod admin;
 mod places;
-mod tls;
+pub mod tls;
 
 use crate::app::{App, Shared};
 use crate::clock::Clock;

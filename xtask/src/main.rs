@@ -70,16 +70,18 @@ fn simulate() -> Result<String, String> {
     Ok(format!("{REPORT} has this table:\n{table}"))
 }
 
-/// The page of all configuration keys. A test of the server fails where it is not what the program says.
+/// The pages of all configuration keys and of all events. A test of the server fails where they are not what the program says.
 fn docs() -> Result<String, String> {
-    const PAGE: &str = "docs/configuration.md";
-    let words = ["run", "--quiet", "--package", "symbolon", "--example", "configuration"];
-    let output = cargo(&words).stderr(Stdio::inherit()).output().map_err(|it| it.to_string())?;
-    if !output.status.success() {
-        return Err("the page could not be made".to_owned());
+    for name in ["configuration", "audit"] {
+        let page = format!("docs/{name}.md");
+        let words = ["run", "--quiet", "--package", "symbolon", "--example", name];
+        let output = cargo(&words).stderr(Stdio::inherit()).output().map_err(|error| error.to_string())?;
+        if !output.status.success() {
+            return Err(format!("{page} could not be made"));
+        }
+        std::fs::write(&page, output.stdout).map_err(|error| format!("{page}: {error}"))?;
     }
-    std::fs::write(PAGE, output.stdout).map_err(|it| format!("{PAGE}: {it}"))?;
-    Ok(format!("{PAGE} is written."))
+    Ok("docs/configuration.md and docs/audit.md are written.".to_owned())
 }
 
 fn cargo(words: &[&str]) -> Command {

@@ -12,7 +12,7 @@ pub struct AuditQuery {
     /// Only entries of this event.
     #[arg(long)]
     event: Option<String>,
-    /// Only entries about this account.
+    /// Only entries about this person: a login name or a sub.
     #[arg(long)]
     account: Option<String>,
     /// Only entries about this client.
@@ -24,7 +24,7 @@ pub struct AuditQuery {
     /// ok, refused or failed.
     #[arg(long)]
     outcome: Option<String>,
-    /// Only entries from this instant on: 2026-01-31T12:00:00Z, or a time ago, such as 2h.
+    /// Only entries from this instant on: 2026-01-31T12:00:00Z, 2026-01-31 (UTC), milliseconds, or a time ago, such as 2h.
     #[arg(long)]
     since: Option<String>,
     /// Only entries before this instant.
@@ -79,11 +79,19 @@ fn parse_instant(text: &str) -> Result<Instant, Problem> {
     if let Some(span) = Span::parse(text) {
         return Ok(Instant::AgoMs(span.ms()));
     }
-    let parsed: Result<jiff::Timestamp, _> = text.parse();
-    parsed
+    // The `at` of an entry, as it was printed.
+    if let Some(ms) = text.parse().ok().filter(|ms| *ms >= LEAST_MS) {
+        return Ok(Instant::AtMs(ms));
+    }
+    let in_utc = || jiff::tz::TimeZone::UTC.to_timestamp(text.parse::<jiff::civil::DateTime>()?);
+    let instant = text.parse::<jiff::Timestamp>().or_else(|_| in_utc());
+    instant
         .map(|it| Instant::AtMs(it.as_millisecond()))
         .map_err(|_| Problem::invalid(format!("{text:?} is no instant; write 2026-01-31T12:00:00Z, or 2h for two hours ago")))
 }
+
+/// Of the year 2001; fewer digits are no milliseconds of today.
+const LEAST_MS: i64 = 1_000_000_000_000;
 
 async fn ask(desk: &mut Desk, operation: AuditOperation) -> Result<AuditEntries, Stop> {
     match desk.ask(Operation::Audit(operation)).await? {
@@ -138,6 +146,30 @@ async fn print_following(
             (true, _) => {}
             (false, true) => tokio::time::sleep(PAUSE).await,
             (false, false) => return Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instant_is_written_in_several_ways() {
+        for (text, ms) in [
+            ("2026-01-31T12:00:00Z", 1_769_860_800_000),
+            ("2026-01-31T13:00:00+01:00", 1_769_860_800_000),
+            ("2026-01-31T12:00:00.250Z", 1_769_860_800_250),
+            ("2026-01-31T12:00:00", 1_769_860_800_000),
+            ("2026-01-31 12:00", 1_769_860_800_000),
+            ("2026-01-31", 1_769_817_600_000),
+            ("1769860800000", 1_769_860_800_000),
+        ] {
+            assert_eq!(parse_instant(text).map_err(|it| it.message), Ok(Instant::AtMs(ms)), "{text}");
+        }
+        assert_eq!(parse_instant("2h").map_err(|it| it.message), Ok(Instant::AgoMs(7_200_000)));
+        for bad in ["", "yesterday", "1769860800", "2026-02-30", "2026-01-31T25:00:00Z", "-1769860800000"] {
+            assert!(parse_instant(bad).is_err(), "{bad}");
         }
     }
 }

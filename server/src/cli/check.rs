@@ -1,22 +1,24 @@
 //! `symbolon check`: the configuration as a security reviewer reads it.
 
 use super::desk::Desk;
+use super::preflight;
 use super::screen::{Screen, Stop};
 use super::text::read_file;
 use crate::operations::{Finding, Operation, Outcome, ProblemKind, Review, ReviewOperation, Section, Subject, review};
 
-/// 0: nothing wrong; 2: weak spots and `--strict`.
+/// 0: nothing wrong; 1: `serve` would not start; 2: weak spots and `--strict`.
 pub async fn check(desk: &mut Desk, screen: &Screen, strict: bool, store: bool) -> Result<u8, Stop> {
     let server = match desk.find_server().await {
         // The file can be read without the server that is somebody else's.
         Err(problem) if problem.kind == ProblemKind::Forbidden && !store => false,
         found => found?,
     };
+    preflight::run(&desk.config, desk.base(), server).await?;
     let outcome = if server || store {
         let configuration = read_file(&desk.file)?;
         desk.ask(Operation::Review(ReviewOperation { configuration })).await?
     } else {
-        Outcome::Review(review::of_configuration(&desk.config))
+        Outcome::Review(review::of_configuration(&desk.config, desk.base()))
     };
     screen.outcome(&outcome, |outcome| match outcome {
         Outcome::Review(review) => words(review),

@@ -18,6 +18,9 @@ pub enum Client {
         /// key; but it is only good with that master key, and has to be made anew before that key goes.
         #[arg(long)]
         hmac: bool,
+        /// Make no secret: read one that exists from standard input, which the terminal does not show.
+        #[arg(long)]
+        existing: bool,
     },
     /// Register clients from a file of RFC 7591 metadata: one object or an array.
     Import {
@@ -141,9 +144,9 @@ fn import_words(imported: &Imported, made: &BTreeMap<String, Sensitive>) -> Vec<
 fn words(outcome: &Outcome) -> Vec<String> {
     vec![match outcome {
         Outcome::Client(facts) => {
-            let secret = facts.secret.as_ref().map(|it| match it.master_key {
+            let secret = facts.secret.as_ref().map(|kept| match kept.master_key {
                 Some(version) => format!("a MAC under master key {version}"),
-                None => format!("an {} digest", it.digest),
+                None => format!("an {} digest", kept.digest),
             });
             let from = if facts.source == ClientSource::File { "the configuration file" } else { "import" };
             return vec![

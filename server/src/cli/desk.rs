@@ -50,6 +50,11 @@ impl Desk {
         })
     }
 
+    /// Where relative paths of the configuration begin.
+    pub fn base(&self) -> &Path {
+        &self.base
+    }
+
     /// Is a server running here?
     pub async fn find_server(&mut self) -> Result<bool, Problem> {
         if self.place.is_none()

@@ -10,6 +10,7 @@ mod init;
 mod instances;
 mod keys;
 mod lists;
+mod preflight;
 mod recover;
 mod reference;
 mod screen;
@@ -95,6 +96,9 @@ enum Command {
         /// Entries that `symbolon audit` printed since the copy was made; absent: only what is in flight is voided.
         #[arg(long)]
         audit: Option<PathBuf>,
+        /// Say what would happen, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
     },
 }
 
@@ -161,10 +165,10 @@ async fn start(cli: Cli, screen: &Screen) -> Result<u8, Stop> {
             screen.must_be_text("config")?;
             screen.text(&reference::reference())?;
         }
-        Command::Client { action: clients::Client::Secret { hmac } } => {
+        Command::Client { action: clients::Client::Secret { hmac, existing } } => {
             screen.must_be_text("client secret")?;
             let keyring = if hmac { Some(KeyRing::new(load(&path)?.master_key.read()?)?) } else { None };
-            secrets::make(keyring.as_ref(), screen)?;
+            secrets::make(keyring.as_ref(), existing, screen)?;
         }
         command => {
             let mut desk = Desk::new(load(&path)?, &path);
@@ -188,7 +192,7 @@ async fn at_desk(desk: &mut Desk, screen: &Screen, command: Command) -> Result<u
         Command::Key { action } => keys::key(desk, screen, action).await,
         Command::Token { action } => keys::token(desk, screen, action).await,
         Command::Audit(query) => audit::audit(desk, screen, query).await,
-        Command::Recover { audit } => recover::recover(desk, screen, audit.as_deref()).await,
+        Command::Recover { audit, dry_run } => recover::recover(desk, screen, audit.as_deref(), dry_run).await,
         Command::Check { strict, store } => check::check(desk, screen, strict, store).await,
         Command::Serve | Command::Init { .. } | Command::Config => Err(Fault::new("this command has no operation").into()),
     }

@@ -2,13 +2,13 @@
 
 use super::desk::Desk;
 use super::screen::{Screen, Stop};
-use super::text::read_file;
+use super::text::{read_file, shown};
 use crate::operations::{Operation, Outcome, RecoverOperation, Recovered};
 use std::path::Path;
 
-pub async fn recover(desk: &mut Desk, screen: &Screen, audit: Option<&Path>) -> Result<u8, Stop> {
+pub async fn recover(desk: &mut Desk, screen: &Screen, audit: Option<&Path>, dry_run: bool) -> Result<u8, Stop> {
     let audit = audit.map(read_file).transpose()?;
-    let outcome = desk.ask(Operation::Recover(RecoverOperation { audit })).await?;
+    let outcome = desk.ask(Operation::Recover(RecoverOperation { audit, dry_run })).await?;
     screen.outcome(&outcome, |outcome| match outcome {
         Outcome::Recovered(done) => words(done),
         _ => Vec::new(),
@@ -17,10 +17,19 @@ pub async fn recover(desk: &mut Desk, screen: &Screen, audit: Option<&Path>) -> 
 }
 
 fn words(done: &Recovered) -> Vec<String> {
-    let mut lines = vec![format!("Epoch {}: every sign-in under way, code, request_uri and letter is void.", done.epoch)];
+    let void = "every sign-in under way, code, request_uri and letter";
+    let mut lines = vec![match done.dry_run {
+        true => format!("Nothing was written. Epoch {} would void {void}.", done.epoch),
+        false => format!("Epoch {}: {void} is void.", done.epoch),
+    }];
     match &done.replayed {
         Some(replayed) => {
-            lines.push(format!("{} ends of the audit were carried out again.", replayed.ended_again));
+            let (from, until) = (shown(replayed.audit_from_ms), shown(replayed.audit_until_ms));
+            let copy = replayed.copy_until_ms.map_or_else(|| "nothing".to_owned(), |it| format!("what happened until {}", shown(it)));
+            lines.push(format!("The copy knows {copy}; the audit goes from {from} to {until}."));
+            let (were, moved) = if done.dry_run { ("would be", "would move") } else { ("were", "moved") };
+            lines.push(format!("{} ends of the audit {were} carried out again.", replayed.ended_again));
+            lines.push(format!("{} grants {moved} on to their newest refresh token.", replayed.advanced));
             lines.extend(replayed.lost.iter().map(|it| format!("  ! cannot be brought back: {it}")));
         }
         None => {

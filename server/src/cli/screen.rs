@@ -13,13 +13,13 @@ pub enum Stop {
 }
 
 impl From<Problem> for Stop {
-    fn from(it: Problem) -> Self {
-        Self::Problem(it)
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
     }
 }
 impl From<Fault> for Stop {
-    fn from(it: Fault) -> Self {
-        Self::Problem(it.into())
+    fn from(fault: Fault) -> Self {
+        Self::Problem(fault.into())
     }
 }
 
@@ -42,9 +42,9 @@ impl Screen {
     }
 
     pub fn text(&self, text: &str) -> Result<(), Stop> {
-        std::io::stdout().lock().write_all(text.as_bytes()).map_err(|it| match it.kind() {
+        std::io::stdout().lock().write_all(text.as_bytes()).map_err(|error| match error.kind() {
             std::io::ErrorKind::BrokenPipe => Stop::Closed,
-            _ => Stop::Problem(Problem::fault(format!("standard output: {it}"))),
+            _ => Stop::Problem(Problem::fault(format!("standard output: {error}"))),
         })
     }
 

@@ -4,10 +4,14 @@ use crate::operations::{Problem, Sensitive};
 use std::io::IsTerminal;
 use zeroize::Zeroizing;
 
-/// From a terminal it is read twice and not shown; else it is the first line of standard input.
 pub fn read_password(user: &str) -> Result<Sensitive, Problem> {
+    read_hidden(&format!("Password for {user} (8 to 256 characters), then Enter:"))
+}
+
+/// From a terminal it is read twice and not shown; else it is the first line of standard input.
+pub fn read_hidden(question: &str) -> Result<Sensitive, Problem> {
     let shown = !(std::io::stdin().is_terminal() && echo(false));
-    let first = prompt(&format!("Password for {user} (8 to 256 characters), then Enter:"));
+    let first = prompt(question);
     let second = if shown { None } else { Some(prompt("The same once more:")) };
     if !shown {
         echo(true);

@@ -41,7 +41,7 @@ const API_KEYS: &[Key] = &[
         r#""jwt""#,
         "A JWT is checked by the API itself. With an opaque token the API asks this server about each token.",
     ),
-    defaulted("lifetime", Kind::Time, r#""15m""#, "How long an access token is good."),
+    defaulted("lifetime", Kind::Time, r#""15m""#, "How long an access token is good. A change holds for new tokens."),
     optional(
         "signing_alg",
         Kind::OneOf(ALGORITHMS),
@@ -184,7 +184,7 @@ impl Api {
     pub(super) fn problems(&self, name: &str, issuer: &str, apis: &BTreeMap<String, Self>) -> Vec<String> {
         let mut found = Vec::new();
         let others = || apis.iter().filter(|(other, _)| other.as_str() < name);
-        if others().any(|(_, it)| it.audience == self.audience) {
+        if others().any(|(_, other)| other.audience == self.audience) {
             found.push("another API has the same audience".to_owned());
         }
         if read_url(&self.audience).is_none() || self.audience.contains('#') || self.audience == issuer {
@@ -194,13 +194,13 @@ impl Api {
             found.push("lifetime must be more than zero".to_owned());
         }
         for (kind, declared) in &self.authorization_details {
-            if others().any(|(_, it)| it.authorization_details.contains_key(kind)) {
+            if others().any(|(_, other)| other.authorization_details.contains_key(kind)) {
                 found.push(format!("authorization_details {kind:?} belongs to another API already"));
             }
             found.extend(judge_schema(kind, &declared.schema));
         }
         let mut found: Vec<String> = found.into_iter().map(|it| format!("[api.{name}]: {it}")).collect();
-        for (scope, (other, from)) in self.scope.iter().flat_map(|(scope, it)| it.exchange_from.iter().map(move |it| (scope, it))) {
+        for (scope, (other, from)) in self.scope.iter().flat_map(|(word, scope)| scope.exchange_from.iter().map(move |from| (word, from))) {
             if !apis.get(other).is_some_and(|it| from.iter().all(|from| it.scope.contains_key(from))) {
                 found.push(format!("[api.{name}.scope.{scope:?}]: exchange_from names {other} with {from:?}, which there is not"));
             }

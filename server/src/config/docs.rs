@@ -80,7 +80,7 @@ pub const fn optional(name: &'static str, kind: Kind, absent: &'static str, exam
 }
 
 impl Value {
-    fn shown(&self) -> &'static str {
+    fn words(&self) -> &'static str {
         match self {
             Self::Required { example } | Self::Optional { example, .. } => example,
             Self::Default(value) => value,
@@ -137,7 +137,7 @@ pub fn toml(sections: &[&Section]) -> String {
         for key in section.keys {
             out += &comment(&described(key));
             let off = if matches!(key.value, Value::Optional { .. }) { "#" } else { off };
-            let _ = writeln!(out, "{off}{} = {}", key.name, key.value.shown());
+            let _ = writeln!(out, "{off}{} = {}", key.name, key.value.words());
         }
     }
     out
@@ -268,8 +268,8 @@ const LONGEST_EXAMPLE: usize = 60;
 fn row(key: &Key) -> String {
     let example = match (key.kind, key.value) {
         (Kind::Flag | Kind::OneOf(_), _) | (_, Value::Default(_)) => String::new(),
-        (_, value) if value.shown().len() > LONGEST_EXAMPLE => String::new(),
-        (_, value) => format!(", such as `{}`", value.shown()),
+        (_, value) if value.words().len() > LONGEST_EXAMPLE => String::new(),
+        (_, value) => format!(", such as `{}`", value.words()),
     };
     let default = match key.value {
         Value::Required { .. } => "required".to_owned(),

@@ -11,7 +11,7 @@ use super::mtls::Mtls;
 use super::networks::Networks;
 use super::registration::Registration;
 use super::retention::Retention;
-use super::secret::MasterKey;
+use super::secret::{MasterKey, environment, trim_variable};
 use super::server;
 use super::session::Session;
 use super::signing::Signing;
@@ -98,7 +98,7 @@ pub struct Config {
 fn with_nearest(error: &str) -> String {
     let mut names = error.split("unknown field `").nth(1).unwrap_or_default().split('`').step_by(2);
     let Some(unknown) = names.next() else { return error.to_owned() };
-    let near = names.map(|it| (strsim::jaro_winkler(unknown, it), it)).max_by(|a, b| a.0.total_cmp(&b.0));
+    let near = names.map(|name| (strsim::jaro_winkler(unknown, name), name)).max_by(|a, b| a.0.total_cmp(&b.0));
     match near {
         Some((likeness, name)) if likeness > 0.7 => format!("{error}\nDid you mean `{name}`?"),
         _ => error.to_owned(),
@@ -110,7 +110,7 @@ impl Config {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)
             .map_err(|it| ConfigError { file: name.clone(), problems: vec![format!("{it}. `symbolon init` writes a starting file")] })?;
-        let config = Self::from_text(&text, &name, &|it| std::env::var(it).ok())?;
+        let config = Self::from_text(&text, &name, &environment)?;
         // As `serve::base_of` has it: a file that is named alone is in the present directory.
         Ok(match path.parent() {
             Some(base) if base.as_os_str().is_empty() => config.below(Path::new(".")),
@@ -122,7 +122,7 @@ impl Config {
     /// What is wrong with a configuration that could be read: mistakes, each with where it is. Weak spots are `symbolon check`'s.
     fn problems(&self) -> Vec<String> {
         let mut found = server::problems(&self.issuer, self.development);
-        found.extend(self.api.iter().flat_map(|(name, it)| it.problems(name, &self.issuer, &self.api)));
+        found.extend(self.api.iter().flat_map(|(name, api)| api.problems(name, &self.issuer, &self.api)));
         for (id, client) in &self.client {
             found.extend(self.judge_client(client).into_iter().map(|it| format!("[client.{id}]: {it}")));
         }
@@ -148,12 +148,16 @@ impl Config {
         self
     }
 
-    /// Reads and judges a text. `env` gives the environment, which may override the database's address.
+    /// Reads and judges a text. `env` gives the environment, which may say otherwise where to listen and where the database is.
     pub fn from_text(text: &str, name: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let failed = |problems| ConfigError { file: name.to_owned(), problems };
-        let mut config: Self = toml::from_str(text).map_err(|it| failed(vec![with_nearest(it.to_string().trim_end())]))?;
+        let mut config: Self =
+            toml::from_str(text.trim_start_matches('\u{feff}')).map_err(|it| failed(vec![with_nearest(it.to_string().trim_end())]))?;
         if let Some(url) = env("SYMBOLON_DATABASE") {
-            config.database = url;
+            config.database = trim_variable("SYMBOLON_DATABASE", &url).map_err(|problem| failed(vec![problem]))?;
+        }
+        if let Some(listen) = env("SYMBOLON_LISTEN") {
+            config.listen = trim_variable("SYMBOLON_LISTEN", &listen).map_err(|problem| failed(vec![problem]))?;
         }
         if env("SYMBOLON_MASTER_KEY").is_some() {
             config.master_key = MasterKey::Env("SYMBOLON_MASTER_KEY".to_owned());

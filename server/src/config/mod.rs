@@ -39,7 +39,7 @@ pub use mtls::Mtls;
 pub use networks::Networks;
 pub use registration::Registration;
 pub use retention::Retention;
-pub use secret::{MasterKey, Secret, SecretSource};
+pub use secret::{MasterKey, Secret, SecretSource, environment, trim_variable};
 pub use session::Session;
 pub use signing::Signing;
 pub use span::Span;

@@ -12,7 +12,7 @@ pub(super) const SECTION: Section = Section {
         "email_domains",
         Kind::Texts,
         "[]",
-        "Only addresses of these domains may register. An empty list allows every domain.",
+        "Only addresses of these domains may register, or become the address of an account later. An empty list allows every domain.",
     )],
     example: r#"
 [registration]
@@ -28,7 +28,7 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// May an address of this domain register?
+    /// May an account have an address of this domain?
     pub fn allows(&self, email: &str) -> bool {
         let domain = email.rsplit_once('@').map_or("", |it| it.1);
         self.email_domains.is_empty() || self.email_domains.iter().any(|it| it.eq_ignore_ascii_case(domain))

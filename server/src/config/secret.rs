@@ -90,9 +90,10 @@ impl SecretSource {
     pub fn text(&self, what: &str) -> Result<String, Fault> {
         match self {
             Self::File(path) => read_private(path),
-            Self::Env(name) => std::env::var(name).map_err(|_| Fault::new(format!("the environment variable {name} is not set"))),
+            Self::Env(name) => read_variable(name),
             Self::Command(words) => run(words),
         }
+        .map(|text| text.trim_start_matches('\u{feff}').to_owned())
         .map_err(|it| Fault::new(format!("{what}: {it}")))
     }
 
@@ -129,11 +130,34 @@ impl SecretSource {
     }
 }
 
+/// A variable, whatever bytes are in it: one that is no text is not taken for one that is not set.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
+/// A value without the end of line that a file or a shell left at its end. Other control characters belong into no value.
+pub fn trim_variable(name: &str, value: &str) -> Result<String, String> {
+    let value = value.trim_start_matches('\u{feff}').trim_end_matches(|it: char| it.is_control() || it == ' ');
+    if value.is_empty() {
+        return Err(format!("the environment variable {name} is set and empty; take it away or give it a value"));
+    }
+    if value.chars().any(|it| it == '\u{fffd}' || (it.is_control() && it != '\n' && it != '\r')) {
+        return Err(format!("the environment variable {name} has a control character, or is no UTF-8"));
+    }
+    Ok(value.to_owned())
+}
+
+/// A secret in a variable. Master keys may have several lines.
+fn read_variable(name: &str) -> Result<String, Fault> {
+    let value = environment(name).ok_or_else(|| Fault::new(format!("the environment variable {name} is not set")))?;
+    trim_variable(name, &value).map_err(Fault::new)
+}
+
 fn read_private(path: &Path) -> Result<String, Fault> {
     use std::os::unix::fs::PermissionsExt;
     let show = path.display();
-    let about = std::fs::metadata(path).map_err(|it| {
-        Fault::new(format!("cannot read {show}: {it}; `symbolon init` makes a master key, a restored store needs its old one"))
+    let about = std::fs::metadata(path).map_err(|error| {
+        Fault::new(format!("cannot read {show}: {error}; `symbolon init` makes a master key, a restored store needs its old one"))
     })?;
     if about.permissions().mode() & 0o077 != 0 {
         return Err(Fault::new(format!("{show} is readable by others; run: chmod 600 {show}")));
@@ -206,6 +230,31 @@ mod tests {
         for bad in [String::new(), "1:abc".into(), format!("0:{key}"), format!("1:{key}\n1:{key}")] {
             assert_eq!(parse_keys(&bad), None);
         }
+    }
+
+    #[test]
+    fn a_variable_loses_its_end_of_line_and_keeps_nothing_odd() {
+        for good in ["value", "value\n", "value\r\n", "value\r", "value \t\0", "\u{feff}value\n"] {
+            assert_eq!(trim_variable("NAME", good).as_deref(), Ok("value"), "{good:?}");
+        }
+        for bad in ["", "\n", "  ", "val\0ue", "val\u{1b}ue\n", "val\u{fffd}ue"] {
+            assert!(trim_variable("NAME", bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(trim_variable("NAME", "2:b\n1:a\n").as_deref(), Ok("2:b\n1:a"), "two keys are two lines");
+    }
+
+    #[test]
+    fn a_key_file_of_another_system_is_read() {
+        use std::os::unix::fs::OpenOptionsExt;
+        let path = std::env::temp_dir().join(format!("symbolon-bom-{}", std::process::id()));
+        let key = base64url::encode(&[7; 32]);
+        for (text, count) in [(format!("\u{feff}1:{key}\r\n"), 1), (format!("\u{feff}# new\r\n2:{key}\r\n1:{key}\r\n"), 2)] {
+            let _ = std::fs::remove_file(&path);
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path).unwrap();
+            file.write_all(text.as_bytes()).unwrap();
+            assert_eq!(MasterKey::File(path.clone()).read().unwrap().len(), count, "{text:?}");
+        }
+        std::fs::remove_file(&path).unwrap();
     }
 
     #[test]

@@ -25,7 +25,7 @@ const KEYS: &[Key] = &[
         r#""https://login.example.com""#,
         "The URL that clients and APIs know this server by. It begins with https, may have a path and has no slash at its end.",
     ),
-    defaulted("listen", Kind::Text, r#""127.0.0.1:8080""#, "Address and port to listen on."),
+    defaulted("listen", Kind::Text, r#""127.0.0.1:8080""#, "Address and port to listen on. The variable SYMBOLON_LISTEN comes first."),
     defaulted(
         "database",
         Kind::Text,

@@ -10,8 +10,13 @@ pub(super) const SECTION: Section = Section {
     text: "How long a browser stays signed in (single sign-on). How long an app stays signed in is said in `[client.ID.refresh]`.",
     presence: Presence::Defaults,
     keys: &[
-        defaulted("idle", Kind::Time, r#""2h""#, "A session that was not used for this long is over."),
-        defaulted("absolute", Kind::Time, r#""12h""#, "A session is over this long after the person signed in, used or not."),
+        defaulted("idle", Kind::Time, r#""2h""#, "A session that was not used for this long is over. A change holds for every session."),
+        defaulted(
+            "absolute",
+            Kind::Time,
+            r#""12h""#,
+            "A session is over this long after the person signed in, used or not. A change holds for new sessions; `symbolon user end-sessions` ends older ones.",
+        ),
     ],
     example: r#"
 [session]

@@ -339,6 +339,7 @@ impl Grant {
             .client(self.client.as_str())
             .session(crate::sessions::public_id(core, &self.session))
             .address(caller.address.to_string())
+            .with("grant", self.number)
     }
 }
 

@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_running_server_does_not_recover_its_store() {
         let unix = Actor::Unix { uid: 0, claimed: Claimed::default() };
-        let recover = Operation::Recover(RecoverOperation { audit: None });
+        let recover = Operation::Recover(RecoverOperation { audit: None, dry_run: false });
         let show = Operation::User(UserOperation::Show { user: "alice".to_owned() });
         assert!(unix.must_be_allowed(&recover).is_err() && unix.must_be_allowed(&show).is_ok());
         assert!(Actor::Offline { uid: 0 }.must_be_allowed(&recover).is_ok());

@@ -1,11 +1,13 @@
 //! The audit, read page by page: backwards from the newest entry, or forwards as a follower does.
 
 use super::context::Context;
+use super::find_client;
 use super::operation::{AuditFilter, AuditOperation, Instant};
 use super::outcome::{AuditEntries, Outcome};
 use super::paging::MOST;
 use super::problem::{Problem, Result};
-use crate::audit::{self, Cursor, Filter};
+use crate::audit::{self, Cursor, Filter, events};
+use crate::login::accounts;
 use symbolon_oauth::base64url;
 
 impl Instant {
@@ -21,10 +23,15 @@ pub(super) async fn run(context: &Context, operation: AuditOperation) -> Result<
     let entries = match operation {
         AuditOperation::Newest { filter, limit, before, settled } => {
             let page = Newest { limit, before, settled };
-            newest(context, filter.checked(context)?, &page).await?
+            let filter = filter.check(context).await?;
+            let found = newest(context, filter.clone(), &page).await?;
+            if found.entries.is_empty() && page.before.is_none() && page.limit > 0 {
+                must_name_something(context, &filter).await?;
+            }
+            found
         }
         AuditOperation::Following { filter, after, settled } => {
-            following(context, &filter.checked(context)?, after.as_deref(), settled).await?
+            following(context, &filter.check(context).await?, after.as_deref(), settled).await?
         }
     };
     Ok(Outcome::AuditEntries(entries))
@@ -33,7 +40,11 @@ pub(super) async fn run(context: &Context, operation: AuditOperation) -> Result<
 const OUTCOMES: [&str; 3] = ["ok", "refused", "failed"];
 
 impl AuditFilter {
-    fn checked(self, context: &Context) -> Result<Filter> {
+    async fn check(self, context: &Context) -> Result<Filter> {
+        if let Some(event) = self.event.as_ref().filter(|it| !events::is_known(it)) {
+            let near = events::nearest(event).map_or_else(|| ".".to_owned(), |it| format!("; did you mean {it}?"));
+            return Err(Problem::invalid(format!("--event {event}: there is no such event{near} docs/audit.md has them all")));
+        }
         if let Some(outcome) = self.outcome.as_ref().filter(|it| !OUTCOMES.contains(&it.as_str())) {
             return Err(Problem::invalid(format!("--outcome {outcome}: write one of {}", OUTCOMES.join(", "))));
         }
@@ -42,12 +53,43 @@ impl AuditFilter {
             until_ms: self.until.map(|it| it.ms(context.now_ms)),
             event: self.event,
             outcome: self.outcome,
-            account: self.account,
+            account: match self.account {
+                Some(name) => Some(find_account(context, name).await?),
+                None => None,
+            },
             client: self.client_id,
             instance: self.instance,
         })
     }
 }
+
+/// A `sub`, or a name with which somebody signs in. The audit also knows the `sub` of people who are gone.
+async fn find_account(context: &Context, name: String) -> Result<String> {
+    if let Some(found) = accounts::find_by_login_name(&context.store, &name).await? {
+        return Ok(found.id);
+    }
+    match base64url::decode(&name).filter(|it| it.len() == 16) {
+        Some(_) => Ok(name),
+        None => Err(Problem::not_found(format!("--account {name}: nobody signs in as {name}, and it is no sub"))),
+    }
+}
+
+/// No entry may mean that the filter names what has never been.
+async fn must_name_something(context: &Context, filter: &Filter) -> Result<()> {
+    if let Some(client_id) = &filter.client
+        && find_client::find(context, client_id).await?.is_none()
+    {
+        return Err(Problem::not_found(format!("--client {client_id}: there is no such client, and no entry about it")));
+    }
+    if let Some(jkt) = &filter.instance
+        && context.store.one(INSTANCE, &[jkt.as_str().into()]).await?.is_none()
+    {
+        return Err(Problem::not_found(format!("--instance {jkt}: there is no such installation, and no entry about it")));
+    }
+    Ok(())
+}
+
+const INSTANCE: &str = "SELECT client FROM instance WHERE jkt = $1 LIMIT 1";
 
 struct Newest {
     limit: u32,

@@ -53,9 +53,9 @@ async fn list(context: &Context, paging: &Paging) -> Result<Clients> {
             clients.push(registered_line(context, &row)?);
         }
     }
-    let next = cut_page(&mut clients, size, |it| match it.source {
-        ClientSource::File => format!("{FILE}{}", it.client_id),
-        ClientSource::Registered => format!("{REGISTERED}{}", it.client_id),
+    let next = cut_page(&mut clients, size, |client| match client.source {
+        ClientSource::File => format!("{FILE}{}", client.client_id),
+        ClientSource::Registered => format!("{REGISTERED}{}", client.client_id),
     });
     Ok(Clients { clients, next })
 }

@@ -17,8 +17,13 @@ const CUT: &str = "INSERT INTO cutoff (kind, key, before_ms) VALUES ('client', $
 
 /// Adds the row to `change`: everything of this client until now.
 pub fn cut(change: &mut Change, client_id: &str) {
-    let before_ms = change.now_ms() + 1;
-    change.run_expecting(CUT, vec![client_id.into(), before_ms.into()], Expect::Any);
+    let now_ms = change.now_ms();
+    cut_until(change, client_id, now_ms);
+}
+
+/// The same until an earlier instant.
+pub fn cut_until(change: &mut Change, client_id: &str, at_ms: i64) {
+    change.run_expecting(CUT, vec![client_id.into(), (at_ms + 1).into()], Expect::Any);
 }
 
 pub async fn end_sessions(context: &Context, actor: &Actor, client_id: String, preview: bool) -> Result<Outcome> {

@@ -16,7 +16,7 @@ pub async fn find(context: &Context, user: &str) -> Result<Found> {
 /// How many sessions of a person are open.
 pub async fn count_open_sessions(context: &Context, account: &str) -> Result<usize> {
     let row = context.store.one(OPEN, &[account.into()]).await?;
-    Ok(row.map(|it| it.int(0)).transpose()?.and_then(|it| usize::try_from(it).ok()).unwrap_or(0))
+    Ok(row.map(|row| row.int(0)).transpose()?.and_then(|count| usize::try_from(count).ok()).unwrap_or(0))
 }
 
 pub async fn count_factors(context: &Context, account: &str) -> Result<Factors> {

@@ -7,7 +7,7 @@ use crate::login::accounts;
 use crate::visible::is_seen_whole;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64url;
-use symbolon_oauth::jwk::Algorithm;
+use symbolon_oauth::jwk::{Algorithm, PublicKey};
 
 /// One client out of the file, read and judged.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Read {
 }
 
 /// Members that say nothing we act on.
-const UNUSED: [&str; 9] = [
+const UNUSED: [&str; 11] = [
     "client_uri",
     "logo_uri",
     "contacts",
@@ -30,7 +30,16 @@ const UNUSED: [&str; 9] = [
     "software_version",
     "client_id_issued_at",
     "software_statement",
+    // Every ID token has auth_time.
+    "require_auth_time",
+    // Of a client that signs nothing to authenticate.
+    "token_endpoint_auth_signing_alg",
 ];
+
+/// Members that ask for something which protects people, and which this server does not do.
+const PROTECTION: [&str; 3] = ["default_acr_values", "backchannel_logout_uri", "frontchannel_logout_uri"];
+
+const ALGORITHMS: [Algorithm; 4] = [Algorithm::ES256, Algorithm::PS256, Algorithm::RS256, Algorithm::EdDSA];
 
 /// Metadata to a client of ours, or every reason why not.
 pub fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
@@ -64,8 +73,8 @@ pub fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
         return Err(reader.problems);
     }
     let id = match id {
-        Some(it) => it,
-        None => crate::seal::random::<12>().map(|it| base64url::encode(&it)).map_err(|it| vec![it.to_string()])?,
+        Some(id) => id,
+        None => base64url::encode(&crate::seal::random::<12>().map_err(|fault| vec![fault.to_string()])?),
     };
     Ok(Read { id, client, secret, notes })
 }
@@ -80,7 +89,7 @@ impl Reader {
     fn text(&mut self, name: &str) -> Option<String> {
         match self.members.remove(name) {
             None | Some(Json::Null) => None,
-            Some(Json::String(it)) if !it.is_empty() && it.len() <= 2048 && is_seen_whole(&it) => Some(it),
+            Some(Json::String(text)) if !text.is_empty() && text.len() <= 2048 && is_seen_whole(&text) => Some(text),
             Some(_) => {
                 self.problems.push(format!("{name}: must be a text, not empty"));
                 None
@@ -101,16 +110,7 @@ impl Reader {
         let grants = self.list("grant_types");
         let redirect_uris = self.list("redirect_uris").unwrap_or_default();
         let alone = grants.as_ref().is_some_and(|all| all.iter().all(|it| it == "client_credentials"));
-        // RFC 7591 has no word for an app; OpenID Connect Registration says native or web, and web is the default.
-        let kind = match self.text("application_type").as_deref() {
-            _ if alone && redirect_uris.is_empty() => ClientKind::Service,
-            Some("native") => ClientKind::Native,
-            None | Some("web") => ClientKind::Web,
-            Some(other) => {
-                self.problems.push(format!("application_type: {other:?} is neither native nor web"));
-                ClientKind::Web
-            }
-        };
+        let kind = self.kind(alone && redirect_uris.is_empty());
         let mut client = config::Client::new(kind);
         client.name = self.text("client_name");
         client.redirect_uris = redirect_uris;
@@ -125,28 +125,7 @@ impl Reader {
         if self.list("response_types").is_some_and(|all| all.iter().any(|it| it != "code")) {
             self.problems.push("response_types: only code".to_owned());
         }
-        // RFC 7591 2: absent means client_secret_basic; an app cannot keep one.
-        let default = if kind == ClientKind::Native { "none" } else { "client_secret_basic" };
-        client.authentication = match self.text("token_endpoint_auth_method").as_deref().unwrap_or(default) {
-            "none" => ClientAuthentication::None,
-            "client_secret_basic" => ClientAuthentication::ClientSecretBasic,
-            "client_secret_post" => ClientAuthentication::ClientSecretPost,
-            "private_key_jwt" => ClientAuthentication::PrivateKeyJwt,
-            "self_signed_tls_client_auth" => ClientAuthentication::SelfSignedTlsClientAuth,
-            "tls_client_auth" => {
-                let why = "its CA is a file; such a client belongs in the configuration file";
-                self.problems.push(format!("token_endpoint_auth_method: tls_client_auth: {why}"));
-                ClientAuthentication::None
-            }
-            "attest_jwt_client_auth" | "attest_jwt_client_auth_dpop" => {
-                self.problems.push("token_endpoint_auth_method: attested clients are written in the configuration file".to_owned());
-                ClientAuthentication::None
-            }
-            other => {
-                self.problems.push(format!("token_endpoint_auth_method: this server does not offer {other:?}"));
-                ClientAuthentication::None
-            }
-        };
+        client.authentication = self.authentication(kind);
         if self.members.remove("attestation").is_some() {
             self.problems.push("attestation: attested clients are written in the configuration file".to_owned());
         }
@@ -156,8 +135,41 @@ impl Reader {
         if let Some(scope) = self.text("scope") {
             self.scope(config, &mut client, &scope);
         }
+        client.authorization_details_types = self.list("authorization_details_types").unwrap_or_default();
         self.openid(&mut client);
+        self.requests(&mut client);
+        self.refuse_protection();
         client
+    }
+
+    /// RFC 7591 has no word for an app; OpenID Connect Registration says native or web, and web is the default.
+    fn kind(&mut self, is_service: bool) -> ClientKind {
+        match self.text("application_type").as_deref() {
+            _ if is_service => ClientKind::Service,
+            Some("native") => ClientKind::Native,
+            None | Some("web") => ClientKind::Web,
+            Some(other) => {
+                self.problems.push(format!("application_type: {other:?} is neither native nor web"));
+                ClientKind::Web
+            }
+        }
+    }
+
+    /// RFC 7591 2: absent means client_secret_basic; an app cannot keep one.
+    fn authentication(&mut self, kind: ClientKind) -> ClientAuthentication {
+        let default = if kind == ClientKind::Native { "none" } else { "client_secret_basic" };
+        let why = match self.text("token_endpoint_auth_method").as_deref().unwrap_or(default) {
+            "none" => return ClientAuthentication::None,
+            "client_secret_basic" => return ClientAuthentication::ClientSecretBasic,
+            "client_secret_post" => return ClientAuthentication::ClientSecretPost,
+            "private_key_jwt" => return ClientAuthentication::PrivateKeyJwt,
+            "self_signed_tls_client_auth" => return ClientAuthentication::SelfSignedTlsClientAuth,
+            "tls_client_auth" => "tls_client_auth: its CA is a file; such a client belongs in the configuration file".to_owned(),
+            "attest_jwt_client_auth" | "attest_jwt_client_auth_dpop" => "attested clients are written in the configuration file".to_owned(),
+            other => format!("this server does not offer {other:?}"),
+        };
+        self.problems.push(format!("token_endpoint_auth_method: {why}"));
+        ClientAuthentication::None
     }
 
     /// Words of the API's go where the API is; the rest are OpenID's.
@@ -177,11 +189,11 @@ impl Reader {
     }
 
     fn openid(&mut self, client: &mut config::Client) {
-        if let Some(alg) = self.text("id_token_signed_response_alg") {
-            client.id_token_signed_response_alg = Algorithm::parse(&alg);
-            if client.id_token_signed_response_alg.is_none() {
-                self.problems.push(format!("id_token_signed_response_alg: {alg:?} is none of ES256, PS256, RS256, EdDSA"));
-            }
+        client.id_token_signed_response_alg = self.algorithm("id_token_signed_response_alg");
+        // OpenID Connect Registration 2: a client that says nothing reads RS256.
+        let gets_id_tokens = client.kind != ClientKind::Service && client.scopes.iter().any(|it| it == "openid");
+        if client.id_token_signed_response_alg.is_none() && gets_id_tokens {
+            client.id_token_signed_response_alg = Some(Algorithm::RS256);
         }
         match self.members.remove("default_max_age").map(|it| it.as_i64()) {
             None => {}
@@ -196,6 +208,52 @@ impl Reader {
         client.tls_client_certificate_bound_access_tokens = self.flag("tls_client_certificate_bound_access_tokens");
         if self.text("subject_type").is_some_and(|it| it != "public") {
             self.problems.push("subject_type: only public".to_owned());
+        }
+    }
+
+    /// RFC 9101 10.5, RFC 7523: how the client signs what it sends.
+    fn requests(&mut self, client: &mut config::Client) {
+        client.require_signed_request_object = self.flag("require_signed_request_object");
+        client.request_object_signing_alg = self.algorithm("request_object_signing_alg");
+        client.authorization_signed_response_alg = self.algorithm("authorization_signed_response_alg");
+        if client.authentication != ClientAuthentication::PrivateKeyJwt {
+            return;
+        }
+        let Some(alg) = self.algorithm("token_endpoint_auth_signing_alg") else { return };
+        // A key verifies what its `alg` says and nothing else, so that no rule of the client's is needed.
+        let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
+        let of_others = |key: &PublicKey| ALGORITHMS.into_iter().any(|it| it != alg && key.supports(it));
+        if keys.is_some_and(|set| set.keys.iter().any(of_others)) {
+            let alg = alg.as_str();
+            self.problems
+                .push(format!("token_endpoint_auth_signing_alg: a key of jwks is for other algorithms too; give each \"alg\": \"{alg}\""));
+        }
+    }
+
+    fn algorithm(&mut self, name: &str) -> Option<Algorithm> {
+        let text = self.text(name)?;
+        let read = Algorithm::parse(&text);
+        if read.is_none() {
+            self.problems.push(format!("{name}: {text:?} is none of ES256, PS256, RS256, EdDSA"));
+        }
+        read
+    }
+
+    /// A member that asks for protection which this server does not give is an error, known or not: to leave it out would accept the
+    /// client with less than it asks for.
+    fn refuse_protection(&mut self) {
+        let asks = |name: &str, value: &Json| {
+            let algorithm =
+                ["_encrypted_response_alg", "_encrypted_response_enc", "_signed_response_alg", "_encryption_alg", "_encryption_enc"];
+            let is_algorithm = algorithm.iter().any(|it| name.ends_with(it)) || name.ends_with("_signing_alg");
+            let is_rule = name.starts_with("require_") || name.contains("_require") || name.contains("_bound_");
+            let asks = (is_algorithm && !value.is_null()) || (is_rule && *value != false) || PROTECTION.contains(&name);
+            asks && !UNUSED.contains(&name)
+        };
+        let refused: Vec<String> = self.members.iter().filter(|(name, value)| asks(name, value)).map(|(name, _)| name.clone()).collect();
+        for name in refused {
+            self.members.remove(&name);
+            self.problems.push(format!("{name}: this server does not do that; without it the client would get less than it asks for"));
         }
     }
 
@@ -247,9 +305,9 @@ mod tests {
         assert_eq!((read_good.client.scopes.clone(), read_good.notes.len()), (vec!["openid".to_owned()], 2));
         assert!(read_good.secret.is_none());
         let with = |name: &str, value: Json| {
-            let mut it = good.clone();
-            it[name] = value;
-            read(&config(), &it).err().unwrap_or_default().join("; ")
+            let mut entry = good.clone();
+            entry[name] = value;
+            read(&config(), &entry).err().unwrap_or_default().join("; ")
         };
         for (name, value, says) in [
             ("redirect_uris", json!(["https://app.example.com/cb#x"]), "redirect_uris"),
@@ -296,5 +354,55 @@ mod tests {
         assert!(read(&config(), &json!({ "redirect_uris": ["https://web.example.com/cb"], "client_secret": "short" })).is_err());
         let robot = read(&config(), &json!({ "grant_types": ["client_credentials"], "scope": "orders:read" }));
         assert_eq!(robot.unwrap_or_else(|it| panic!("{it:?}")).client.kind, ClientKind::Service);
+    }
+
+    /// What the metadata asks for is kept or refused, never left out.
+    #[test]
+    fn nothing_is_accepted_with_less_than_it_asks_for() {
+        let ec = symbolon_oauth::jwk::PrivateKey::generate(Algorithm::ES256).unwrap().public().to_jwk();
+        let rsa = symbolon_oauth::jwk::PrivateKey::generate(Algorithm::RS256).unwrap().public().to_jwk();
+        let mut marked = rsa.clone();
+        marked["alg"] = "PS256".into();
+        let good = json!({ "redirect_uris": ["https://web.example.com/cb"], "token_endpoint_auth_method": "private_key_jwt",
+            "jwks": { "keys": [ec] }, "require_signed_request_object": true, "request_object_signing_alg": "ES256",
+            "token_endpoint_auth_signing_alg": "ES256", "authorization_signed_response_alg": "PS256", "require_auth_time": true,
+            "require_something_new": false });
+        let kept = read(&config(), &good).unwrap_or_else(|it| panic!("{it:?}")).client;
+        assert!(kept.require_signed_request_object);
+        assert_eq!(
+            (kept.request_object_signing_alg, kept.authorization_signed_response_alg),
+            (Some(Algorithm::ES256), Some(Algorithm::PS256))
+        );
+        assert_eq!(kept.id_token_signed_response_alg, Some(Algorithm::RS256), "as OpenID Registration has it");
+        let with = |members: Json| {
+            let mut entry = good.clone();
+            entry.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+            read(&config(), &entry).err().unwrap_or_default().join("; ")
+        };
+        assert_eq!(with(json!({ "id_token_signed_response_alg": "ES256" })), "");
+        let keys = |keys: Json, alg: &str| json!({ "jwks": { "keys": keys }, "token_endpoint_auth_signing_alg": alg });
+        assert_eq!(with(keys(json!([marked]), "PS256")), "");
+        for (members, says) in [
+            (keys(json!([marked]), "RS256"), "for other algorithms too"),
+            (keys(json!([rsa]), "PS256"), "for other algorithms too"),
+            (keys(json!([ec, rsa]), "ES256"), "for other algorithms too"),
+            (json!({ "token_endpoint_auth_signing_alg": "HS256" }), "none of"),
+            (json!({ "request_object_signing_alg": "none" }), "none of"),
+            (json!({ "request_object_signing_alg": 7 }), "must be a text"),
+            (json!({ "require_signed_request_object": "true" }), "true or false"),
+            (json!({ "require_signed_request_object": null }), "true or false"),
+            (json!({ "id_token_encrypted_response_alg": "RSA-OAEP" }), "less than it asks for"),
+            (json!({ "userinfo_signed_response_alg": "RS256" }), "less than it asks for"),
+            (json!({ "request_object_encryption_enc": "A256GCM" }), "less than it asks for"),
+            (json!({ "backchannel_authentication_request_signing_alg": "ES256" }), "less than it asks for"),
+            (json!({ "require_something_new": true }), "less than it asks for"),
+            (json!({ "default_acr_values": ["urn:example:two-factor"] }), "less than it asks for"),
+            (json!({ "backchannel_logout_uri": "https://web.example.com/out" }), "less than it asks for"),
+            (json!({ "redirect_uris": ["https://*.example.com/cb"] }), "wildcard"),
+            (json!({ "redirect_uris": ["https://web*.example.com/cb"] }), "wildcard"),
+            (json!({ "post_logout_redirect_uris": ["https://*.example.com/"] }), "wildcard"),
+        ] {
+            assert!(with(members.clone()).contains(says), "{members}: {}", with(members.clone()));
+        }
     }
 }

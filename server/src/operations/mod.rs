@@ -18,6 +18,7 @@ mod outcome;
 mod paging;
 mod problem;
 mod recover;
+mod replay;
 pub mod review;
 mod review_client;
 mod revoke;

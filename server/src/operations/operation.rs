@@ -222,6 +222,8 @@ pub struct ReviewOperation {
 pub struct RecoverOperation {
     /// Audit entries since the copy was made, one JSON object on each line.
     pub audit: Option<String>,
+    /// Only says what would happen.
+    pub dry_run: bool,
 }
 
 impl Operation {

@@ -402,6 +402,8 @@ impl Finding {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Recovered {
     pub epoch: u64,
+    /// Nothing was written.
+    pub dry_run: bool,
     /// Absent: no audit was given, and what had ended after the copy is open again.
     pub replayed: Option<Replayed>,
 }
@@ -410,6 +412,13 @@ pub struct Recovered {
 pub struct Replayed {
     /// How many ends of the audit were carried out again.
     pub ended_again: usize,
+    /// How many grants moved on to the refresh token that the audit says was the newest.
+    pub advanced: usize,
     /// What cannot be brought back.
     pub lost: Vec<String>,
+    /// The newest entry of the copy's own audit.
+    pub copy_until_ms: Option<i64>,
+    /// The oldest and the newest entry of the audit that was given.
+    pub audit_from_ms: i64,
+    pub audit_until_ms: i64,
 }

@@ -51,8 +51,8 @@ impl Problem {
 }
 
 impl From<Fault> for Problem {
-    fn from(it: Fault) -> Self {
-        Self::fault(it.0)
+    fn from(fault: Fault) -> Self {
+        Self::fault(fault.0)
     }
 }
 
@@ -70,7 +70,7 @@ impl From<Error> for Problem {
 }
 
 impl From<NotApplied> for Problem {
-    fn from(it: NotApplied) -> Self {
-        Error::from(it).into()
+    fn from(reason: NotApplied) -> Self {
+        Error::from(reason).into()
     }
 }

@@ -7,10 +7,11 @@ use super::operation::ReviewOperation;
 use super::outcome::{Finding, Outcome, Review, Section, Subject};
 use super::problem::{Problem, Result};
 use super::review_client::{client_findings, fapi_findings, redirect_findings, shared};
-use crate::config::{Api, Client, Config, TokenFormat};
+use crate::config::{self, Api, Client, Config, TokenFormat};
 use crate::login::proof::MethodName;
 use crate::store::MOST_OFFSET_MS;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 impl Section {
     fn new(subject: Subject, name: &str, findings: Vec<Finding>) -> Self {
@@ -28,15 +29,15 @@ struct Stored {
 const REGISTERED: &str = "SELECT id, body FROM client WHERE state = 'active' AND id > $1 ORDER BY id LIMIT 500";
 
 pub(super) async fn run(context: &Context, actor: &Actor, operation: ReviewOperation) -> Result<Outcome> {
-    let config = Config::from_text(&operation.configuration, "the file", &|it| std::env::var(it).ok());
+    let config = Config::from_text(&operation.configuration, "the file", &config::environment);
     let config = config.map_err(|it| Problem::invalid(it.to_string()))?.below(&context.base);
     let stored = read_store(context, actor, &config).await?;
-    Ok(Outcome::Review(review(&config, Some(&stored))))
+    Ok(Outcome::Review(review(&config, &context.base, Some(&stored))))
 }
 
 /// The review of a file alone, where no server runs and the store stays closed.
-pub fn of_configuration(config: &Config) -> Review {
-    review(config, None)
+pub fn of_configuration(config: &Config, base: &Path) -> Review {
+    review(config, base, None)
 }
 
 /// `config` is the file's, which a running server need not have read yet.
@@ -87,21 +88,22 @@ async fn read_registered(context: &Context, config: &Config, stored: &mut Stored
     }
 }
 
-fn review(config: &Config, stored: Option<&Stored>) -> Review {
+fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
     let mut issuer = Section::new(Subject::Issuer, &config.issuer, issuer_findings(config));
     issuer.findings.extend(stored.iter().flat_map(|it| it.findings.iter().cloned()));
+    issuer.findings.extend(file_finding(config, base));
     issuer.findings.extend(login_findings(config));
     let mut sections = vec![issuer];
     for (name, api) in &config.api {
         let section = Section::new(Subject::Api, name, api_findings(api));
         sections.push(Section { audience: Some(api.audience.clone()), ..section });
     }
-    let registered = stored.iter().flat_map(|it| &it.clients).map(|(id, it)| (id, it, true));
-    let all: Vec<(&String, &Client, bool)> = config.client.iter().map(|(id, it)| (id, it, false)).chain(registered).collect();
+    let registered = stored.iter().flat_map(|it| &it.clients).map(|(id, client)| (id, client, true));
+    let all: Vec<(&String, &Client, bool)> = config.client.iter().map(|(id, client)| (id, client, false)).chain(registered).collect();
     for (id, client, registered) in &all {
         let mut findings = client_findings(client);
         findings.extend(redirect_findings(client));
-        for (other, uri) in all.iter().filter(|it| it.0 != *id).filter_map(|(other, it, _)| Some((other, shared(client, it)?))) {
+        for (other, uri) in all.iter().filter(|it| it.0 != *id).filter_map(|(other, second, _)| Some((other, shared(client, second)?))) {
             findings.push(Finding::weak(format!("{uri} is {other}'s too: what is meant for one can reach the other")));
         }
         findings.extend(fapi_findings(config, client));
@@ -137,11 +139,19 @@ fn issuer_findings(config: &Config) -> Vec<Finding> {
     findings
 }
 
+/// A store that was made by hand, or by an earlier version, may be open to other users of the machine.
+fn file_finding(config: &Config, base: &Path) -> Option<Finding> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = base.join(config.database.strip_prefix("sqlite:")?);
+    let is_open = std::fs::metadata(&path).is_ok_and(|about| about.permissions().mode() & 0o077 != 0);
+    is_open.then(|| Finding::weak(format!("other users of this machine can read {0}: run chmod 600 {0}", path.display())))
+}
+
 fn login_findings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (name, policy) in &config.login {
         if policy.0.chains.iter().any(|chain| *chain == [MethodName::PASSWORD]) {
-            let what = "a password alone signs in; whoever fishes for it, or finds it elsewhere, is the person";
+            let what = "a password alone signs in: whoever gets the password can sign in as that person";
             findings.push(Finding::weak(format!("[login.{name}]: {what}")));
         }
     }
@@ -182,7 +192,7 @@ mod tests {
     use super::*;
 
     fn weak(text: &str) -> Vec<String> {
-        let review = of_configuration(&Config::from_text(text, "x", &|_| None).unwrap());
+        let review = of_configuration(&Config::from_text(text, "x", &|_| None).unwrap(), Path::new("."));
         review.sections.into_iter().flat_map(|it| it.findings).filter(|it| it.weak).map(|it| it.text).collect()
     }
 
@@ -194,7 +204,7 @@ mod tests {
         let base = "issuer = \"https://a.example\"\n[login.default]\nrequire = [\"password + totp\"]\n[client.app]\nkind = \"native\"\n\
             redirect_uris = [\"https://app.example.com/cb\"]\n[login.other]\nacr = \"urn:other\"\nrequire = [CHAIN]\n";
         let named = |chain: &str| {
-            let review = of_configuration(&Config::from_text(&base.replace("CHAIN", chain), "x", &|_| None).unwrap());
+            let review = of_configuration(&Config::from_text(&base.replace("CHAIN", chain), "x", &|_| None).unwrap(), Path::new("."));
             review.sections.iter().any(|it| it.subject == Subject::Login && it.name == "other")
         };
         assert!(named("\"password\"") && !named("\"totp + password\""));
@@ -235,6 +245,16 @@ mod tests {
         assert!(!private("com.example.a:/x", "com.example.b:/x").iter().any(|it| it.contains("too:") || it.contains("looks like")));
         let ours = sound.replacen("kind =", "require_consent = false\nfirst_party = true\nkind =", 1);
         assert_eq!(weak(&ours), Vec::<String>::new());
+    }
+
+    #[test]
+    fn an_app_with_bearer_tokens_is_said_to_be_the_exception() {
+        let says = |more: &str| {
+            let text = BASE.replace("URI", "https://app.example.com/cb") + more;
+            let review = of_configuration(&Config::from_text(&text, "x", &|_| None).unwrap(), Path::new("."));
+            review.sections.iter().flat_map(|it| &it.findings).any(|it| it.text.contains("bearer tokens, the exception"))
+        };
+        assert!(says("") && !says("dpop = \"required\"\n"));
     }
 
     #[test]

@@ -21,11 +21,11 @@ pub(super) fn fapi_findings(config: &Config, client: &Client) -> Vec<Finding> {
 pub(super) fn shared<'a>(client: &'a Client, other: &Client) -> Option<&'a str> {
     client.redirect_uris.iter().map(String::as_str).find(|uri| {
         let scheme = |it: &str| it.split(':').next().unwrap_or_default().to_ascii_lowercase();
-        other.redirect_uris.iter().any(|it| match redirect::kind_of(uri) {
-            Some(RedirectKind::PrivateScheme) => scheme(it) == scheme(uri),
+        other.redirect_uris.iter().any(|theirs| match redirect::kind_of(uri) {
+            Some(RedirectKind::PrivateScheme) => scheme(theirs) == scheme(uri),
             // Any program may listen on any port; that is said elsewhere.
             Some(RedirectKind::Loopback) => false,
-            _ => it == uri,
+            _ => theirs == uri,
         })
     })
 }
@@ -139,7 +139,7 @@ fn authentication_findings(client: &Client) -> Vec<Finding> {
         ClientAuthentication::None => {
             let scopes: Vec<&str> = client.apis.values().flatten().map(String::as_str).collect();
             vec![Finding::fact(format!(
-                "nothing binds its tokens: a thief of a refresh token has {} as the person until the app refreshes, which ends both; an app that is not used is not missed for up to {}. dpop = \"required\" takes that from the thief",
+                "bearer tokens, the exception for apps: nothing binds them. A thief of a refresh token has {} as the person until the app refreshes, which ends both. An app that is not used is not missed for up to {}. dpop = \"required\" takes that from the thief",
                 if scopes.is_empty() { "what it may".to_owned() } else { scopes.join(", ") },
                 client.refresh.idle
             ))]

@@ -2,6 +2,7 @@
 
 use super::actor::Actor;
 use super::context::Context;
+use super::find_client;
 use super::installation::{END, GRANTS, key_text, parse_key};
 use super::operation::Selection;
 use super::outcome::{Installation, Revoked};
@@ -24,7 +25,7 @@ pub const REVOKE: &str = "UPDATE instance SET state = 'revoked' WHERE client = $
 const PLATFORMS: [&str; 4] = ["android", "ios", "managed", "attester"];
 
 pub async fn run(context: &Context, actor: &Actor, selection: Selection, step: &Step) -> Result<Revoked> {
-    let selection = selection.checked(context)?;
+    let selection = selection.check(context)?;
     let (after_client, after_jkt) = parse_key(step.after.as_deref())?;
     let text = |it: &Option<String>| it.clone().unwrap_or_default();
     let values = [text(&selection.client_id).into(), text(&selection.jkt).into(), after_client.into(), after_jkt.into()];
@@ -38,6 +39,10 @@ pub async fn run(context: &Context, actor: &Actor, selection: Selection, step: &
     if let Some(jkt) = selection.jkt.as_ref().filter(|_| found.is_empty() && step.after.is_none()) {
         return Err(Problem::not_found(format!("there is no active installation {jkt}")));
     }
+    // A filter that names nothing known is an error; a client that is gone may have left installations behind.
+    if let Some(client_id) = selection.client_id.as_ref().filter(|_| rows.is_empty() && step.after.is_none()) {
+        find_client::find_or_refuse(context, client_id).await?;
+    }
     let next = match rows.last().filter(|_| rows.len() == PAGE) {
         Some(row) => Some(key_text(row.text(1)?, row.text(0)?)),
         None => None,
@@ -47,7 +52,7 @@ pub async fn run(context: &Context, actor: &Actor, selection: Selection, step: &
 }
 
 impl Selection {
-    fn checked(mut self, context: &Context) -> Result<Self> {
+    fn check(mut self, context: &Context) -> Result<Self> {
         let members = [&self.jkt, &self.serial, &self.app_version_below, &self.client_id];
         if members.iter().all(|it| it.is_none()) {
             return Err(Problem::invalid("name an installation, or --serial, --app-version-below or --client"));

@@ -85,8 +85,8 @@ async fn move_page(context: &Context, actor: &Actor, newest: u8, sealed: &Sealed
 /// Whose secret is a MAC under an older master key.
 async fn old_secrets(context: &Context, newest: u8) -> Result<Vec<String>> {
     let old = |secret: Option<&Secret>| secret.and_then(Secret::key_version).is_some_and(|it| it != newest);
-    let apis = context.config.api.iter().filter(|(_, it)| old(it.introspection_secret.as_ref())).map(|(name, _)| format!("[api.{name}]"));
-    let clients = context.config.client.iter().filter(|(_, it)| old(it.secret.as_ref())).map(|(id, _)| format!("[client.{id}]"));
+    let apis = context.config.api.iter().filter(|(_, api)| old(api.introspection_secret.as_ref())).map(|(name, _)| format!("[api.{name}]"));
+    let clients = context.config.client.iter().filter(|(_, client)| old(client.secret.as_ref())).map(|(id, _)| format!("[client.{id}]"));
     let mut found: Vec<String> = apis.chain(clients).collect();
     let mut after = String::new();
     loop {

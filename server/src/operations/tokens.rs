@@ -22,14 +22,14 @@ pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<
     let signing = context.store.all_stale(SIGNING, &[context.now_ms.into()]).await?;
     let kid = |alg: Algorithm| {
         let of_alg = signing.iter().filter(|row| row.text(1).is_ok_and(|it| it == alg.as_str()));
-        of_alg.filter_map(|it| Some((it.int(2).ok()?, it.text(0).ok()?.to_owned()))).max().map(|it| it.1)
+        of_alg.filter_map(|it| Some((it.int(2).ok()?, it.text(0).ok()?.to_owned()))).max().map(|(_, kid)| kid)
     };
     let wish = Wish {
         client_id: &client_id,
         client: &client,
         scope: scope.as_deref(),
         resource: resource.as_deref(),
-        person: person.as_ref().map(|(sub, it)| (sub.as_str(), it)),
+        person: person.as_ref().map(|(sub, found)| (sub.as_str(), found)),
         now_ms: context.now_ms,
     };
     let made = preview(&context.config, &wish, kid)?;

@@ -30,12 +30,19 @@ pub struct Profile {
     pub remove_claims: Vec<String>,
 }
 
+impl Profile {
+    fn is_empty(&self) -> bool {
+        self.email.is_none() && self.display_name.is_none() && self.claims.is_empty() && self.remove_claims.is_empty()
+    }
+}
+
 pub async fn add(context: &Context, actor: &Actor, user: String, profile: Profile, password: &Sensitive) -> Result<Outcome> {
+    let email = profile.email.as_deref().map(|it| good_address(context, it)).transpose()?;
     let digest = Hashers::default().hash(password.reveal()).await?;
     let new = NewAccount {
         login_names: vec![user.clone()],
-        email_verified: profile.email.is_some(),
-        email: profile.email,
+        email_verified: email.is_some(),
+        email,
         name: profile.display_name,
         locale: None,
         claims: profile.claims.into_iter().map(|(name, value)| (name, Json::from(value))).collect(),
@@ -61,6 +68,9 @@ pub async fn set_password(context: &Context, actor: &Actor, user: String, passwo
 }
 
 pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Profile) -> Result<Outcome> {
+    if new.is_empty() {
+        return Err(Problem::invalid("nothing to change was named: give --email, --display-name, --claim or --no-claim"));
+    }
     let sub = find(context, &user).await?.id;
     let gone = || Problem::not_found(format!("nobody signs in as {user}"));
     let row = context.store.one(PROFILE, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
@@ -75,7 +85,7 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
     let claims = Json::Object(claims).to_string();
     change.run(SET_PROFILE, vec![sub.as_str().into(), display_name.into(), claims.into(), row.int(3)?.into()]);
     if let Some(email) = &new.email {
-        let email = accounts::email_address(email).ok_or_else(|| Problem::invalid(format!("{email:?} is no e-mail address")))?;
+        let email = good_address(context, email)?;
         accounts::set_email(&mut change, &sub, row.opt_text(0)?, &email);
         change.audit(actor.entry("email_changed").account(sub.as_str()));
     }
@@ -87,6 +97,17 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
             Err(Problem::conflict("that address is somebody else's, or this account is disabled; nothing was changed"))
         }
         Err(other) => Err(other.into()),
+    }
+}
+
+/// An address that `[registration] email_domains` allows: it holds for every address, not for the first alone.
+fn good_address(context: &Context, email: &str) -> Result<String> {
+    let address = accounts::email_address(email).ok_or_else(|| Problem::invalid(format!("{email:?} is no e-mail address")))?;
+    match &context.config.registration {
+        Some(rules) if !rules.allows(&address) => {
+            Err(Problem::invalid(format!("{address} is of no domain in [registration] email_domains; nothing was changed")))
+        }
+        _ => Ok(address),
     }
 }
 

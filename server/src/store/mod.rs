@@ -7,6 +7,7 @@ pub mod faults;
 mod migrate;
 mod options;
 mod postgres;
+mod probe;
 pub mod retention;
 mod sqlite;
 mod value;

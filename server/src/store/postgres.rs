@@ -3,7 +3,7 @@
 
 mod connect;
 
-pub use connect::weakness;
+pub use connect::{reach, weakness};
 
 use super::change::{Applied, Expect, Marker, NotApplied, Statement};
 use super::migrate;

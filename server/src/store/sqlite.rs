@@ -93,7 +93,19 @@ fn fault(error: &rusqlite::Error) -> Fault {
     Fault::new(format!("SQLite: {error}"))
 }
 
+/// A new store is its owner's alone; SQLite gives the files beside it the same rights.
+fn create_private(path: &PathBuf) -> Result<(), Fault> {
+    use std::os::unix::fs::OpenOptionsExt;
+    match std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
+            Err(Fault::new(format!("cannot create {}: {error}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
 fn connect(path: &PathBuf) -> Result<Connection, Fault> {
+    create_private(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(|it| Fault::new(format!("cannot open {}: {it}", path.display())))?;
     let set = || {

@@ -119,15 +119,15 @@ async fn a_long_audit_is_listed_to_its_end() {
         let app = world.running.shared.now();
         let now_ms = app.now_ms();
         for part in 0..7 {
-            written(&app.store, now_ms + part, "long", 500).await;
+            written(&app.store, now_ms + part, "knock_proved", 500).await;
         }
-        let filter = Filter { event: Some("long".to_owned()), ..Filter::default() };
+        let filter = Filter { event: Some("knock_proved".to_owned()), ..Filter::default() };
         let all = audit::list(&app.store, &filter, usize::MAX).await.unwrap();
         assert_eq!(all.len(), 3500);
         let newest = audit::list(&app.store, &filter, 2600).await.unwrap();
         assert_eq!(newest, all[900..]);
         let told = async |words: &[&str]| {
-            let words: Vec<&str> = ["audit", "--event", "long"].iter().chain(words).copied().collect();
+            let words: Vec<&str> = ["audit", "--event", "knock_proved"].iter().chain(words).copied().collect();
             crate::commands::symbolon(&world.file(), &words, "").await
         };
         let (_, said, aside) = told(&["--limit", "2600"]).await;

@@ -20,8 +20,13 @@ absolute = "365d"
 };
 
 const KEYS: &[Key] = &[
-    defaulted("idle", Kind::Time, r#""30d""#, "A grant that was not used for this long is over."),
-    defaulted("absolute", Kind::Time, r#""180d""#, "A grant is over this long after the person signed in, used or not."),
+    defaulted("idle", Kind::Time, r#""30d""#, "A grant that was not used for this long is over. A change holds for every grant."),
+    defaulted(
+        "absolute",
+        Kind::Time,
+        r#""180d""#,
+        "A grant is over this long after the person signed in, used or not. A change holds for new grants; `symbolon client end-sessions` ends older ones.",
+    ),
     defaulted(
         "grace",
         Kind::Time,

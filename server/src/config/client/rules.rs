@@ -122,7 +122,7 @@ fn judge_certificates(config: &Config, client: &Client, found: &mut Vec<String>)
         None => {}
     }
     let registered = client.jwks.as_ref().and_then(|it| it.document()["keys"].as_array());
-    let with_certificates = registered.is_some_and(|it| it.iter().any(|it| it["x5c"][0].is_string()));
+    let with_certificates = registered.is_some_and(|keys| keys.iter().any(|key| key["x5c"][0].is_string()));
     if client.authentication == ClientAuthentication::SelfSignedTlsClientAuth && !with_certificates {
         found.push("authentication = \"self_signed_tls_client_auth\" needs jwks whose keys have x5c (RFC 8705 2.2.2)".to_owned());
     }
@@ -164,7 +164,7 @@ fn judge_attestation(config: &Config, client: &Client, found: &mut Vec<String>) 
         for kind in tier.authorization_details_types.iter().flatten().filter(|it| !client.authorization_details_types.contains(it)) {
             found.push(format!("{place}: the client itself may not ask for {kind:?}"));
         }
-        if tier.acr.as_ref().is_some_and(|it| !config.login.values().any(|login| login.0.acr.as_ref() == Some(it))) {
+        if tier.acr.as_ref().is_some_and(|acr| !config.login.values().any(|login| login.0.acr.as_ref() == Some(acr))) {
             found.push(format!("{place}: no [login] has that acr"));
         }
     }

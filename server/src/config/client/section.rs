@@ -231,8 +231,8 @@ pub enum ClientKind {
 }
 
 impl From<ClientKind> for redirect::ClientKind {
-    fn from(it: ClientKind) -> Self {
-        match it {
+    fn from(kind: ClientKind) -> Self {
+        match kind {
             ClientKind::Native => Self::Native,
             ClientKind::Web => Self::Web,
             ClientKind::Service => Self::Service,

@@ -1,0 +1,173 @@
+//! The catalogue of events: every name that an entry of the audit can have, and what it means. docs/audit.md is made from it, the
+//! command line takes no other name, and a test holds it to the code.
+
+use std::fmt::{self, Write};
+
+pub struct Event {
+    pub name: &'static str,
+    pub text: &'static str,
+}
+
+pub struct Group {
+    pub title: &'static str,
+    pub events: &'static [Event],
+}
+
+const fn event(name: &'static str, text: &'static str) -> Event {
+    Event { name, text }
+}
+
+pub const GROUPS: &[Group] = &[
+    Group { title: "Signing in", events: SIGNING_IN },
+    Group { title: "Accounts", events: ACCOUNTS },
+    Group { title: "Grants and tokens", events: GRANTS },
+    Group { title: "Installations and devices", events: INSTALLATIONS },
+    Group { title: "Clients, keys and the store", events: OPERATIONS },
+];
+
+const SIGNING_IN: &[Event] = &[
+    event("signed_in", "A person signed in, or proved more in the same session. `acr` says how well."),
+    event("signed_out", "A person signed out; everything below the session ended."),
+    event("session_ended", "A session ended, by the person or by a rule. `why` or `target` says more."),
+    event("other_sessions_ended", "A person ended all sessions but the one in use."),
+    event("sessions_ended", "All sessions of a person ended."),
+    event("sign_in_refused", "A step of a sign-in was refused because a limit was reached."),
+    event("password_proved", "The password was right."),
+    event("password_refused", "The password was wrong, or there were too many tries."),
+    event("totp_proved", "The code of the authenticator app was right."),
+    event("totp_refused", "The code of the authenticator app was wrong or was used before, or there were too many tries."),
+    event("email_code_sent", "A code went out by e-mail. `template` says what for."),
+    event("email_code_refused", "A code from an e-mail was wrong, old or used before, or there were too many tries."),
+    event("email_proved", "A code from an e-mail was right."),
+    event("recovery_code_used", "A recovery code was used; it does not work again."),
+    event("recovery_code_refused", "A recovery code was wrong or used before, or there were too many tries."),
+    event("knock_proved", "The example method was proved."),
+    event("knock_refused", "The example method was answered wrongly."),
+    event("letter_refused", "No letter was sent, because there were too many."),
+];
+
+const ACCOUNTS: &[Event] = &[
+    event("account_created", "There is a new account."),
+    event("registered", "A person made an account."),
+    event("registration_refused", "A registration was refused."),
+    event("account_disabled", "The person is refused everywhere."),
+    event("account_enabled", "The person is let in again."),
+    event("account_deleted", "The account and everything that names the person are gone."),
+    event("password_changed", "There is a new password; all sessions ended."),
+    event("email_changed", "There is a new e-mail address."),
+    event("email_change_refused", "An address was not changed."),
+    event("profile_changed", "The shown name or claims changed."),
+    event("totp_enrolled", "An authenticator app was added."),
+    event("totp_removed", "The authenticator app and the recovery codes were removed."),
+    event("recovery_codes_made", "There are new recovery codes; the old ones do not work."),
+    event("consent_withdrawn", "A person took away what an app had. `target` names the client."),
+];
+
+const GRANTS: &[Event] = &[
+    event("code_issued", "A client got an authorization code."),
+    event("code_exchanged", "A code was exchanged for tokens."),
+    event("code_retried", "The same client asked again with the same code and got the same tokens."),
+    event("code_refused", "A code was refused."),
+    event("code_used_twice", "A code was used twice; its grant ended."),
+    event("refreshed", "A refresh token was exchanged for the next one."),
+    event("refresh_repeated", "A refresh was repeated and got the same answer."),
+    event("refresh_replayed", "A refresh token that was replaced was used. `reason` says whether the grant ended."),
+    event("refresh_in_wrong_hands", "A genuine refresh token came without what it is bound to."),
+    event("suspected_two_holders", "Two may hold the key of one grant."),
+    event("store_behind", "A refresh token is newer than the store; it was honoured."),
+    event("grant_revoked", "A client revoked its grant."),
+    event("access_token_revoked", "A client revoked an access token."),
+    event("revocation_refused", "A revocation was refused."),
+    event("token_exchanged", "A token was exchanged for one of another API."),
+    event("client_token_issued", "A client got a token for itself."),
+    event("request_pushed", "A client pushed an authorization request."),
+    event("authorization_refused", "An authorization request was refused."),
+    event("token_refused", "A request to the token endpoint was refused."),
+    event("push_refused", "A pushed authorization request was refused."),
+    event("introspection_refused", "A request to the introspection endpoint was refused."),
+    event("endings_refused", "A request of an API for what has ended was refused."),
+    event("request_refused", "A request to another endpoint was refused."),
+];
+
+const INSTALLATIONS: &[Event] = &[
+    event("instance_attested", "An installation of an app was attested."),
+    event("instance_vouched_for", "Your own attester vouched for an installation."),
+    event("instance_revoked", "An installation is refused from now on; its grants ended."),
+    event("device_enrolled", "A managed device was seen for the first time."),
+    event("evidence_refused", "The evidence of an installation broke a rule."),
+    event("evidence_not_judged", "The evidence of an installation could not be judged at that time."),
+    event("receipt_exchanged", "Apple answered a receipt of App Attest."),
+    event("receipt_not_exchanged", "Apple did not answer a receipt of App Attest."),
+];
+
+const OPERATIONS: &[Event] = &[
+    event("client_registered", "A client was imported."),
+    event("client_replaced", "The metadata of a registered client was replaced."),
+    event("client_disabled", "A registered client is refused everywhere."),
+    event("client_enabled", "A registered client is allowed again."),
+    event("client_sessions_ended", "Everything that a client had got so far ended."),
+    event("key_created", "A signing key was made."),
+    event("key_rotated", "An operator published the next signing key."),
+    event("rewrapped", "Something in the store was sealed under the newest master key."),
+    event("store_recovered", "The store was recovered after it was restored from a copy."),
+    event("refreshes_replayed", "Grants moved on to the refresh token that the exported audit names."),
+    event("ended_again", "Something ended again that the exported audit says had ended. `was` names the event."),
+];
+
+pub fn all() -> impl Iterator<Item = &'static Event> {
+    GROUPS.iter().flat_map(|it| it.events)
+}
+
+pub fn is_known(name: &str) -> bool {
+    all().any(|it| it.name == name)
+}
+
+/// The known name that is most like this one.
+pub fn nearest(name: &str) -> Option<&'static str> {
+    let likeness = |event: &Event| strsim::jaro_winkler(name, event.name);
+    let best = all().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) > 0.7).then_some(best.name)
+}
+
+const HEAD: &str = "\
+# The audit
+
+For whoever reads what happened: what an entry looks like, and every event there is. Made from the code by `cargo xtask docs`.
+
+`symbolon audit` prints entries as JSON lines; [commands.md](commands.md) has its options. An entry is written in the same
+change as what it tells of: one is not there without the other.
+
+| member | is |
+|---|---|
+| `at` | the instant, in milliseconds since 1970-01-01T00:00:00Z |
+| `event` | a name of the tables below |
+| `outcome` | `ok`, `refused` or `failed` |
+| `account` | the `sub` of the person |
+| `client` | the `client_id` |
+| `session` | a name of the session; it opens nothing |
+| `instance` | the key of the installation, or the id of the device |
+| `address` | where the request came from |
+| `reason` | why it was refused; the caller is not told |
+| `actor` | the operator: `kind` and `uid` as the kernel has them, `claimed` as the command said of itself |
+| `detail` | more, which depends on the event |
+
+A member is absent where it says nothing. New members and events may be added.
+";
+
+/// docs/audit.md.
+pub fn markdown() -> String {
+    let mut page = HEAD.to_owned();
+    // Writing to a text does not fail.
+    let _ = write_groups(&mut page);
+    page
+}
+
+fn write_groups(page: &mut String) -> fmt::Result {
+    for group in GROUPS {
+        writeln!(page, "\n## {}\n\n| event | means |\n|---|---|", group.title)?;
+        for event in group.events {
+            writeln!(page, "| `{}` | {} |", event.name, event.text)?;
+        }
+    }
+    Ok(())
+}

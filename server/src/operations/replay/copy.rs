@@ -1,0 +1,57 @@
+//! The restored store as it was found.
+
+use crate::audit::{Cursor, Filter};
+use crate::operations::context::Context;
+use crate::operations::problem::{Problem, Result};
+use crate::sessions;
+use crate::store::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+const OPEN: &str = "SELECT id FROM session WHERE state = 'active' AND id > $1 ORDER BY id LIMIT 1000";
+const NEWEST: [&str; 2] =
+    ["SELECT id FROM audit_security ORDER BY id DESC LIMIT 1", "SELECT id FROM audit_routine ORDER BY id DESC LIMIT 1"];
+
+pub struct Copy {
+    /// Open sessions by the name that the audit gives them.
+    pub sessions: BTreeMap<String, [u8; 16]>,
+    /// The entries of the copy's own audit, in the time of the file.
+    pub entries: BTreeSet<String>,
+    /// The instant of its newest entry.
+    pub until_ms: Option<i64>,
+}
+
+/// `from_ms`: the instant of the oldest entry of the file.
+pub async fn read(context: &Context, from_ms: i64) -> Result<Copy> {
+    let (mut cursor, mut entries) = (Cursor::at(from_ms), BTreeSet::new());
+    loop {
+        let (page, more) = cursor.next(&context.store, &Filter::default(), None).await?;
+        entries.extend(page.into_iter().map(|(_, body)| body.to_string()));
+        if !more {
+            break;
+        }
+    }
+    let mut until_ms = None;
+    for sql in NEWEST {
+        if let Some(row) = context.store.one(sql, &[]).await? {
+            let id = row.bytes(0)?;
+            let ms = id.iter().take(6).fold(0_i64, |sum, byte| sum << 8 | i64::from(*byte));
+            until_ms = until_ms.max(Some(ms));
+        }
+    }
+    Ok(Copy { sessions: read_open_sessions(context).await?, entries, until_ms })
+}
+
+async fn read_open_sessions(context: &Context) -> Result<BTreeMap<String, [u8; 16]>> {
+    let (mut names, mut after) = (BTreeMap::new(), Vec::new());
+    loop {
+        let rows = context.store.all(OPEN, &[Value::from(after)]).await?;
+        for row in &rows {
+            let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Problem::fault("a session id has 16 bytes"))?;
+            names.insert(sessions::public_name(&context.keyring, &id), id);
+        }
+        match rows.last() {
+            Some(row) => after = row.bytes(0)?.to_vec(),
+            None => return Ok(names),
+        }
+    }
+}

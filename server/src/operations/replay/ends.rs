@@ -1,0 +1,116 @@
+//! What had ended ends again: only what was there at the instant of the entry. A session that began later is not touched.
+
+use super::copy::Copy;
+use super::entries::at_ms;
+use crate::operations::installation::END;
+use crate::operations::revoke::REVOKE;
+use crate::operations::{cutoff, users_change};
+use crate::store::{Change, Expect, Value};
+use serde_json::Value as Json;
+
+const END_SESSION: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
+const END_ACCOUNT: &str =
+    "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active' AND created_ms <= $3 AND id <> $4";
+const END_APP: &str =
+    "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE account = $1 AND client = $2 AND state <> 'ended' AND created_ms <= $4";
+const END_GRANTS: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND client = $2 AND state <> 'ended' \
+    AND created_ms <= $4";
+const END_GRANT: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
+const FORGET_CONSENT: &str = "DELETE FROM consent WHERE account = $1 AND client = $2 AND at_ms <= $3";
+const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WHERE id = $1";
+const REVOKED: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
+const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery') AND created_ms <= $2";
+const SET_CLIENT: &str = "UPDATE client SET state = $2 WHERE id = $1";
+const DAY_MS: i64 = 86_400_000;
+
+/// Adds to `change` what this entry ends.
+pub fn add(change: &mut Change, entry: &Json, copy: &Copy) {
+    let text = |name: &str| entry[name].as_str().unwrap_or_default();
+    let now_ms = change.now_ms();
+    match text("event") {
+        "session_ended" | "signed_out" => {
+            let target = entry["detail"]["target"].as_str().and_then(|it| copy.sessions.get(it));
+            if let Some(id) = target.or_else(|| copy.sessions.get(text("session"))) {
+                change.run_expecting(END_SESSION, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
+            }
+        }
+        "access_token_revoked" => {
+            if let Some(jti) = entry["detail"]["jti"].as_str() {
+                change.run_expecting(REVOKED, vec![jti.into(), (now_ms + DAY_MS).into(), now_ms.into()], Expect::Any);
+            }
+        }
+        "consent_withdrawn" => {
+            let client = entry["detail"]["target"].as_str().unwrap_or(text("client"));
+            let person = || [text("account").into(), client.into()];
+            change.run_expecting(END_APP, [&person()[..], &[now_ms.into(), at_ms(entry).into()]].concat(), Expect::Any);
+            change.run_expecting(FORGET_CONSENT, [&person()[..], &[at_ms(entry).into()]].concat(), Expect::Any);
+        }
+        // An old token of a holder that is bound to a key ends nothing.
+        "refresh_replayed" if !text("reason").ends_with("has been ended") => {}
+        "grant_revoked" | "code_used_twice" | "refresh_replayed" => end_grant(change, entry, copy),
+        "instance_revoked" => {
+            if let Some(jkt) = entry["detail"]["jkt"].as_str() {
+                let id = || vec![text("client").into(), jkt.into()];
+                change.run_expecting(REVOKE, id(), Expect::Any);
+                change.run_expecting(END, [id(), vec![now_ms.into()]].concat(), Expect::Any);
+            }
+        }
+        event => {
+            end_of_account(change, event, entry, copy);
+            end_of_client(change, event, text("client"), at_ms(entry));
+        }
+    }
+}
+
+/// The one grant that the entry names, or those of its session and client, as older entries have it.
+fn end_grant(change: &mut Change, entry: &Json, copy: &Copy) {
+    let Some(session) = entry["session"].as_str().and_then(|it| copy.sessions.get(it)) else { return };
+    let (session, now_ms) = (Value::from(&session[..]), change.now_ms());
+    match entry["detail"]["grant"].as_i64() {
+        Some(number) => change.run_expecting(END_GRANT, vec![session, number.into(), now_ms.into()], Expect::Any),
+        None => {
+            let client = entry["client"].as_str().unwrap_or_default();
+            change.run_expecting(END_GRANTS, vec![session, client.into(), now_ms.into(), at_ms(entry).into()], Expect::Any);
+        }
+    }
+}
+
+fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
+    let (account, at_ms, now_ms) = (entry["account"].as_str().unwrap_or_default(), at_ms(entry), change.now_ms());
+    let end_sessions = |change: &mut Change, but: &[u8]| {
+        change.run_expecting(END_ACCOUNT, vec![account.into(), now_ms.into(), at_ms.into(), Value::from(but)], Expect::Any);
+    };
+    match event {
+        "sessions_ended" | "password_changed" => end_sessions(change, &[]),
+        "other_sessions_ended" => {
+            let own = entry["session"].as_str().and_then(|it| copy.sessions.get(it));
+            end_sessions(change, own.map_or(&[][..], |it| &it[..]));
+        }
+        "account_disabled" => {
+            change.run_expecting(SET_STATE, vec![account.into(), "disabled".into()], Expect::Any);
+            end_sessions(change, &[]);
+        }
+        "account_enabled" => change.run_expecting(SET_STATE, vec![account.into(), "active".into()], Expect::Any),
+        // It may be gone already, or be younger than the copy: then there is nothing to do.
+        "account_deleted" => {
+            end_sessions(change, &[]);
+            users_change::forget_rows(change, account);
+        }
+        "totp_removed" => {
+            change.run_expecting(REMOVE_TOTP, vec![account.into(), at_ms.into()], Expect::Any);
+        }
+        _ => {}
+    }
+}
+
+fn end_of_client(change: &mut Change, event: &str, client: &str, at_ms: i64) {
+    match event {
+        "client_sessions_ended" => cutoff::cut_until(change, client, at_ms),
+        "client_disabled" => {
+            change.run_expecting(SET_CLIENT, vec![client.into(), "disabled".into()], Expect::Any);
+            cutoff::cut_until(change, client, at_ms);
+        }
+        "client_enabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "active".into()], Expect::Any),
+        _ => {}
+    }
+}

@@ -1,0 +1,71 @@
+//! What the audit tells of and nobody can bring back, because an audit holds no secret. What the copy has is not lost.
+
+use super::entries::at_ms;
+use crate::operations::context::Context;
+use crate::operations::problem::Result;
+use crate::store::Value;
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+
+const ACCOUNT: &str = "SELECT id FROM account WHERE id = $1";
+const CREDENTIAL: &str = "SELECT id FROM credential WHERE account = $1 AND kind = $2 AND created_ms >= $3";
+const INSTALLED: &str = "SELECT jkt FROM instance WHERE client = $1 AND jkt = $2";
+const CLIENT: &str = "SELECT id FROM client WHERE id = $1";
+const KEY: &str = "SELECT kid FROM signing_key WHERE kid = $1";
+
+/// One line for each thing that is lost. `entries` are those that the copy has forgotten.
+pub async fn name(context: &Context, entries: &[&Json]) -> Result<BTreeSet<String>> {
+    let deleted: BTreeSet<&str> =
+        entries.iter().filter(|it| it["event"] == "account_deleted").filter_map(|it| it["account"].as_str()).collect();
+    let mut lost = BTreeSet::new();
+    for entry in entries.iter().filter(|it| it["outcome"] == "ok") {
+        let account = entry["account"].as_str().unwrap_or_default();
+        let named = match account {
+            "" => of_the_issuer(context, entry).await?,
+            account if deleted.contains(account) => None,
+            account => of_a_person(context, entry, account).await?,
+        };
+        lost.extend(named);
+    }
+    Ok(lost)
+}
+
+async fn of_a_person(context: &Context, entry: &Json, account: &str) -> Result<Option<String>> {
+    let has = async |sql, values: &[Value]| context.store.one(sql, values).await.map(|row| row.is_some());
+    let event = entry["event"].as_str().unwrap_or_default();
+    if !has(ACCOUNT, &[account.into()]).await? {
+        let is_new = ["account_created", "registered"].contains(&event);
+        return Ok(is_new.then(|| format!("the account {account}, made after the copy")));
+    }
+    let since = |kind: &str| [account.into(), kind.into(), at_ms(entry).into()];
+    Ok(match event {
+        "password_changed" if !has(CREDENTIAL, &since("password")).await? => {
+            Some(format!("the new password of {account}: the one before is good again; ask for a reset"))
+        }
+        "email_changed" => Some(format!("the new e-mail address of {account}")),
+        "profile_changed" => Some(format!("the new name or claims of {account}")),
+        "totp_enrolled" if !has(CREDENTIAL, &since("totp")).await? => Some(format!("the authenticator of {account}")),
+        "recovery_codes_made" if !has(CREDENTIAL, &since("recovery")).await? => Some(format!("the new recovery codes of {account}")),
+        "recovery_code_used" => Some(format!("that {account} used a recovery code: it is good again; ask for new ones")),
+        _ => None,
+    })
+}
+
+async fn of_the_issuer(context: &Context, entry: &Json) -> Result<Option<String>> {
+    let has = async |sql, values: &[Value]| context.store.one(sql, values).await.map(|row| row.is_some());
+    let (client, detail) = (entry["client"].as_str().unwrap_or_default(), &entry["detail"]);
+    let text = |name: &str| detail[name].as_str().unwrap_or_default();
+    Ok(match entry["event"].as_str().unwrap_or_default() {
+        "instance_revoked" if !has(INSTALLED, &[client.into(), text("jkt").into()]).await? => {
+            let jkt = text("jkt");
+            Some(format!("the installation {jkt}, attested after the copy and revoked: it can attest anew; look at why it was revoked"))
+        }
+        "client_registered" if !has(CLIENT, &[client.into()]).await? => Some(format!("the client {client}, imported after the copy")),
+        "client_replaced" => Some(format!("the newer metadata of the client {client}: import it again")),
+        "key_rotated" if !has(KEY, &[text("kid").into()]).await? => {
+            let kid = text("kid");
+            Some(format!("the rotation to the signing key {kid}: rotate again, with --at-once if a key was stolen"))
+        }
+        _ => None,
+    })
+}

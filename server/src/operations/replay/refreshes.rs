@@ -1,0 +1,80 @@
+//! Refreshes that the copy has forgotten: each grant gets the generation that the audit says it had. Without it, a refresh token that
+//! was replaced after the copy would be the newest one again.
+
+use super::copy::Copy;
+use super::entries::at_ms;
+use crate::operations::actor::Actor;
+use crate::operations::context::Context;
+use crate::operations::problem::Result;
+use crate::store::{Change, Expect, Value};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A refresh moves the generation by one, and the idle time.
+const ADVANCE: &str = "UPDATE app_grant SET generation = $3, issued_ms = CASE WHEN generation < $3 THEN $4 ELSE issued_ms END, \
+    used_ms = CASE WHEN used_ms < $4 THEN $4 ELSE used_ms END \
+    WHERE session = $1 AND number = $2 AND state = 'active' AND generation <= $3";
+const GRANTS: &str = "SELECT number, generation FROM app_grant WHERE session = $1 AND client = $2 AND state = 'active'";
+/// Grants to one change.
+const BATCH: usize = 200;
+
+/// Session and client, and the grant's number where the entry has it.
+type Name<'a> = (&'a str, &'a str, Option<i64>);
+
+#[derive(Clone, Copy, Default)]
+struct Newest {
+    generation: i64,
+    at_ms: i64,
+}
+
+/// Adds the changes, and to `lost` the grants that the audit does not name exactly. Answers how many grants advance.
+pub async fn add(
+    context: &Context,
+    actor: &Actor,
+    (copy, entries): (&Copy, &[&Json]),
+    (changes, lost): (&mut Vec<Change>, &mut BTreeSet<String>),
+) -> Result<usize> {
+    let (mut rows, mut advanced) = (Vec::new(), 0);
+    for ((session, client, number), newest) in newest_of_each(entries) {
+        let Some(id) = copy.sessions.get(session) else { continue };
+        let found = context.store.all(GRANTS, &[Value::from(&id[..]), client.into()]).await?;
+        let mut behind = Vec::new();
+        for row in &found {
+            if number.is_none_or(|it| row.int(0).is_ok_and(|own| own == it)) && row.int(1)? <= newest.generation {
+                behind.push((row.int(0)?, row.int(1)?));
+            }
+        }
+        match behind[..] {
+            [] => {}
+            [(number, generation)] => {
+                advanced += usize::from(generation < newest.generation);
+                rows.push(vec![Value::from(&id[..]), number.into(), newest.generation.into(), newest.at_ms.into()]);
+            }
+            _ => {
+                let why = "the audit does not say which of its grants was refreshed; replaced refresh tokens may work again";
+                lost.insert(format!("refreshes of {client} in the session {session}: {why}; `symbolon client end-sessions` ends them"));
+            }
+        }
+    }
+    for batch in rows.chunks(BATCH) {
+        let mut change = context.change(actor);
+        for values in batch {
+            change.run_expecting(ADVANCE, values.clone(), Expect::Any);
+        }
+        change.audit(actor.entry("refreshes_replayed").with("grants", batch.len()));
+        changes.push(change);
+    }
+    Ok(advanced)
+}
+
+fn newest_of_each<'a>(entries: &[&'a Json]) -> BTreeMap<Name<'a>, Newest> {
+    let mut all: BTreeMap<Name<'a>, Newest> = BTreeMap::new();
+    for entry in entries.iter().filter(|it| it["event"] == "refreshed" || it["event"] == "store_behind") {
+        let (Some(session), Some(client)) = (entry["session"].as_str(), entry["client"].as_str()) else { continue };
+        let Some(generation) = entry["detail"]["generation"].as_i64().filter(|it| u32::try_from(*it).is_ok()) else { continue };
+        let newest = all.entry((session, client, entry["detail"]["grant"].as_i64())).or_default();
+        newest.generation = newest.generation.max(generation);
+        newest.at_ms = newest.at_ms.max(at_ms(entry));
+    }
+    all
+}
