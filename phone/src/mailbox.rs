@@ -22,7 +22,7 @@ pub struct Letter {
 impl Letter {
     /// The eight digits of a one-time code, anywhere in the letter: "1234 5678".
     pub fn code(&self) -> Option<String> {
-        let body = self.text.split("\r\n\r\n").nth(1)?;
+        let (_, body) = self.text.split_once("\r\n\r\n")?;
         let words: Vec<&str> = body.split_whitespace().collect();
         let is_half = |word: &str| word.len() == 4 && word.bytes().all(|it| it.is_ascii_digit());
         words.windows(2).find(|it| is_half(it[0]) && is_half(it[1])).map(|it| it.concat())

@@ -193,7 +193,7 @@ async fn read_needs(store: &Store) -> Result<(Needs, bool), Fault> {
 
 /// Once in the life of a store: clients that were imported before there were needs.
 async fn count_needs(store: &Store, now_ms: i64) -> Result<(), Fault> {
-    let applied = |it: crate::store::NotApplied| Fault::new(format!("counting what clients need: {it:?}"));
+    let applied = |it: crate::store::NotApplied| it.into_fault("counting what clients need");
     let mut after = String::new();
     loop {
         let rows = store.all(PAGE, &[after.as_str().into()]).await?;

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Error, Refused};
+use crate::limits::OncePerSecond;
 use crate::pages::{self, ErrorPage};
 use crate::web::request::Incoming;
 use http::header;
@@ -28,6 +29,15 @@ pub fn form_post_page(html: String, form_action: &str) -> Reply {
 pub fn failure(app: &App, incoming: Option<&Incoming>, browser: bool, error: &Error) -> Reply {
     match error {
         Error::Refused(it) => refused(app, incoming, browser, it, None),
+        Error::Fault(fault) if fault.is_store_away() => {
+            static AWAY: OncePerSecond = OncePerSecond::new();
+            metrics::counter!("symbolon_store_away_total").increment(1);
+            if AWAY.is_due() {
+                tracing::error!(error = %fault, "the store cannot be used; what needs it is answered with 503");
+            }
+            let hint = "The server cannot reach its store for the moment. Try again in a few seconds.";
+            refused(app, incoming, browser, &Refused::new(503, "temporarily_unavailable", hint).retry_after(2), None)
+        }
         Error::Fault(fault) => {
             let id = crate::seal::random::<9>().map(|it| base64url::encode(&it)).unwrap_or_default();
             tracing::error!(id, error = %fault, "a request failed on our side");
