@@ -113,7 +113,7 @@ impl Clients {
     async fn read(&self, id: &str) -> Result<Option<Arc<Client>>, Fault> {
         let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(None) };
         let client: Client = match serde_json::from_str(row.text(0)?) {
-            Ok(it) => it,
+            Ok(client) => client,
             Err(error) => {
                 tracing::error!(client = id, %error, "a registered client cannot be read and is left out");
                 return Ok(None);

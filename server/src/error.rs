@@ -91,20 +91,20 @@ impl Error {
     /// As of `Refused`.
     pub fn audited(self) -> Self {
         match self {
-            Self::Refused(it) => it.audited().into(),
+            Self::Refused(refused) => refused.audited().into(),
             fault => fault,
         }
     }
 }
 
 impl From<Refused> for Error {
-    fn from(it: Refused) -> Self {
-        Self::Refused(Box::new(it))
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
     }
 }
 impl From<Fault> for Error {
-    fn from(it: Fault) -> Self {
-        Self::Fault(it)
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
     }
 }
 

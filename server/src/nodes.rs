@@ -1,4 +1,4 @@
-//! The processes that serve one issuer. Each says every half minute that it is there and what it is configured as; /health
+//! The processes that serve one issuer. Each says every half minute that it is there and what it is configured as; /health/details
 //! of the metrics port tells whether they agree. Nothing else depends on it.
 
 use crate::core::Core;

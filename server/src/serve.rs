@@ -206,7 +206,7 @@ impl Connection {
     }
 }
 
-/// Replaces the picture by one read from the file again. A bad file changes nothing.
+/// Makes the application anew from the file as it is now. A bad file changes nothing.
 pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let old = shared.now();
     let config = Config::load(path).map_err(|it| Fault::new(it.to_string()))?;
@@ -219,6 +219,7 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
         ("issuer", old.config.issuer.clone(), config.issuer.clone()),
         ("listen", old.config.listen.clone(), config.listen.clone()),
         ("database", old.config.database.clone(), config.database.clone()),
+        ("database_connections", old.config.database_connections.to_string(), config.database_connections.to_string()),
         ("[tls]", tls(&old.config), tls(&config)),
         ("[mtls] listen", text(mtls(&old.config)), text(mtls(&config))),
         ("metrics", text(old.config.metrics.clone()), text(config.metrics.clone())),

@@ -60,7 +60,7 @@ pub fn logs(level: &str) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What is left goes to the log and to the collector before the process ends.
+/// Writes what is left to the log and to the collector, before the process ends.
 pub fn flush() {
     if let Some(lines) = LINES.get() {
         lines.flush();
@@ -87,7 +87,7 @@ mod otel {
     {
         std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").or_else(|| std::env::var_os("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))?;
         let exporter = match SpanExporter::builder().with_http().build() {
-            Ok(it) => it,
+            Ok(exporter) => exporter,
             Err(error) => {
                 eprintln!("symbolon: traces are off: {error}");
                 return None;

@@ -224,7 +224,7 @@ where
             let under_way = watch.begin_request(request.version());
             let (watch, place, answer) = (watch.clone(), Arc::clone(&place), Arc::clone(&answer));
             async move {
-                let reply = limited(request, &place, limits.request, &*answer).await;
+                let reply = answer_within(limits.request, request, &place, &*answer).await;
                 let reply = count(reply, &watch, &place);
                 drop(under_way);
                 Ok::<_, Infallible>(reply.map(Full::new))
@@ -277,7 +277,8 @@ fn builder() -> auto::Builder<TokioExecutor> {
     builder
 }
 
-async fn limited<F, R>(request: Request<Incoming>, place: &Arc<Place>, limit: Duration, answer: &F) -> Reply
+/// Answers within the limit, or says 503.
+async fn answer_within<F, R>(limit: Duration, request: Request<Incoming>, place: &Arc<Place>, answer: &F) -> Reply
 where
     F: Fn(Request<Counted<Incoming>>) -> R,
     R: Future<Output = Reply>,

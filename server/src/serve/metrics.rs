@@ -1,4 +1,4 @@
-//! The metrics port: /metrics for Prometheus, and /health with what strangers are not told.
+//! The metrics port: /metrics for Prometheus, and /health/details for operators.
 
 use crate::app::Shared;
 use crate::error::Fault;
@@ -14,7 +14,10 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-/// Answers GET /metrics and GET /health on a port of its own, so that what they tell is never on the one the world reaches.
+/// Health with what strangers are not told.
+const DETAILS: &str = "/health/details";
+
+/// Answers GET on a port of its own, so that what they tell is never on the one the world reaches.
 pub async fn listen(address: &str, shared: &Shared, mut stopped: watch::Receiver<bool>) -> Result<JoinHandle<()>, Fault> {
     let handle = crate::telemetry::metrics_of_process()?;
     let listener = TcpListener::bind(address).await.map_err(|it| Fault::new(format!("metrics: cannot listen on {address}: {it}")))?;
@@ -52,9 +55,9 @@ pub async fn listen(address: &str, shared: &Shared, mut stopped: watch::Receiver
 
 async fn answer<B>(handle: &PrometheusHandle, shared: &Shared, request: &http::Request<B>) -> reply::Reply {
     match request.uri().path() {
-        "/metrics" | "/health" if request.method() != http::Method::GET => reply::empty(405),
+        "/metrics" | DETAILS if request.method() != http::Method::GET => reply::empty(405),
         "/metrics" => reply::body(200, "text/plain; version=0.0.4", handle.render()),
-        "/health" => {
+        DETAILS => {
             let health = crate::nodes::health(&shared.now()).await;
             reply::json(health.status, &health.details)
         }

@@ -327,11 +327,11 @@ fn from_row(row: &tokio_postgres::Row) -> Result<Row, Fault> {
 }
 
 /// Statements are prepared, and limits set, on a connection that stays ours. Behind a pooler that lends connections for one transaction
-/// (PgBouncer with `pool_mode = transaction`) two connections of ours share one of the server's.
+/// (PgBouncer with `pool_mode = transaction`) two connections of ours share one of the server's, or one of ours has several.
 async fn check_sessions(first: &Client, address: &Address) -> Result<(), Fault> {
     let second = address.connect().await?;
     let mut processes = Vec::new();
-    for client in [first, &second] {
+    for client in [first, &second, first, &second] {
         // One message, which works through every pooler.
         let answer = client.simple_query("SELECT pg_backend_pid()").await.map_err(|it| fault(&it))?;
         let process = answer.iter().find_map(|message| match message {
@@ -340,7 +340,8 @@ async fn check_sessions(first: &Client, address: &Address) -> Result<(), Fault> 
         });
         processes.push(process.ok_or_else(|| Fault::new("PostgreSQL does not say which process serves us"))?);
     }
-    if processes[0] == processes[1] {
+    let stays_ours = processes[0] == processes[2] && processes[1] == processes[3] && processes[0] != processes[1];
+    if !stays_ours {
         return Err(Fault::new(
             "`database` leads through a pooler that lends connections for one transaction, such as PgBouncer with pool_mode = transaction; \
              name PostgreSQL itself, or set pool_mode = session for this database",

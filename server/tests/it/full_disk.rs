@@ -25,7 +25,8 @@ async fn a_full_disk_is_503_and_what_reads_is_answered() {
     let mut command = Command::new("bash");
     command.arg("-c").arg(program).env("RUST_LOG", "warn").stdin(Stdio::null()).stderr(Stdio::null());
     let mut server = Server::spawn(&mut command, &issuer).await;
-    let (form, started) = (Ask::native("orders:read").form(), Instant::now());
+    let ask = Ask::native("orders:read");
+    let (form, started) = (ask.form(), Instant::now());
     let (mut taken, mut refused) = (0, 0);
     while refused < 300 {
         assert!(started.elapsed() < Duration::from_secs(60), "{taken} {refused}");

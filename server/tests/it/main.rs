@@ -13,6 +13,7 @@ mod attested;
 mod attester;
 mod authorization_requests;
 mod authorize;
+mod away;
 mod client;
 mod clients;
 mod clocks_and_copies;

@@ -27,7 +27,7 @@ fn write(directory: &Path, pair: &Pair) {
 async fn shows(world: &World, pair: &Pair) -> bool {
     let root = reqwest::Certificate::from_pem(pair.certificate.as_bytes()).unwrap();
     let client = reqwest::Client::builder().tls_certs_only([root]).build().unwrap();
-    client.get(world.url("/health")).send().await.is_ok_and(|answer| answer.status() == 200)
+    client.get(format!("https://localhost:{}/health", world.running.address.port())).send().await.is_ok_and(|answer| answer.status() == 200)
 }
 
 async fn pause() {

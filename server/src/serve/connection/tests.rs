@@ -1,3 +1,4 @@
+//! Connections of both versions of HTTP, byte by byte, with short limits.
 #![allow(clippy::unwrap_used, reason = "tests")]
 use super::super::places::Places;
 use super::*;
