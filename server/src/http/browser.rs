@@ -46,7 +46,7 @@ impl SignInCookie {
     /// All of them, oldest first: ids are ordered by time.
     pub fn all(app: &App, incoming: &Incoming) -> Vec<Self> {
         let prefix = prefix(app);
-        let ids = incoming.cookie_names().into_iter().filter_map(|name| {
+        let ids = incoming.cookie_names().filter_map(|name| {
             let id: [u8; 16] = base64url::decode(name.strip_prefix(&prefix)?)?.try_into().ok()?;
             Self::of(app, incoming, &id)
         });

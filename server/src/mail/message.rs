@@ -42,7 +42,7 @@ fn html(content: &Content<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::*;
 
     fn written(to: &str, body: &str) -> Result<String, String> {
