@@ -56,7 +56,7 @@ async fn read_out(mailbox: &Mailbox) {
     loop {
         let letters = mailbox.letters();
         for letter in letters.iter().skip(seen) {
-            let body = letter.text.split_once("\r\n\r\n").map_or("", |it| it.1).replace("\r\n", "\n    | ");
+            let body = letter.plain().replace("\r\n", "\n    | ");
             println!(
                 "\n    A letter to {}: {}\n    |\n    | {}",
                 letter.to.join(", "),

@@ -22,10 +22,18 @@ pub struct Letter {
 impl Letter {
     /// The eight digits of a one-time code, anywhere in the letter: "1234 5678".
     pub fn code(&self) -> Option<String> {
-        let body = self.text.split("\r\n\r\n").nth(1)?;
-        let words: Vec<&str> = body.split_whitespace().collect();
+        let words: Vec<&str> = self.plain().split_whitespace().collect();
         let is_half = |word: &str| word.len() == 4 && word.bytes().all(|it| it.is_ascii_digit());
         words.windows(2).find(|it| is_half(it[0]) && is_half(it[1])).map(|it| it.concat())
+    }
+
+    /// The letter as plain text: the part of that type, or all of it where there are no parts.
+    pub fn plain(&self) -> &str {
+        let body_of = |text: &'_ str| text.find("\r\n\r\n").map(|at| at + 4);
+        let body = body_of(&self.text).map_or("", |at| &self.text[at..]);
+        let Some(part) = body.find("Content-Type: text/plain").map(|at| &body[at..]) else { return body };
+        let words = body_of(part).map_or("", |at| &part[at..]);
+        words.split("\r\n--").next().unwrap_or(words).trim_end()
     }
 
     pub fn subject(&self) -> Option<&str> {

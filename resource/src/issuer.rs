@@ -4,11 +4,13 @@
 use crate::Token;
 use serde_json::Value;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbolon_oauth::digest::sha256;
 use symbolon_oauth::jwk::KeySet;
 use symbolon_oauth::metadata::{AuthorizationServerMetadata, well_known_oauth};
+use tokio::sync::OwnedMutexGuard;
 
 /// Keys that are younger than this are used without a fetch.
 const FRESH_S: i64 = 300;
@@ -19,6 +21,8 @@ const WHILE_FETCHING_S: i64 = 900;
 const LAST_RESORT_S: i64 = 24 * 3600;
 /// The shortest time between two fetches.
 const PAUSE_S: i64 = 5;
+/// How long a call waits for a fetch. The fetch itself goes on, and later calls have its result.
+const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_BYTES: usize = 256 * 1024;
 const MAX_ENDINGS_BYTES: usize = 8 * 1024 * 1024;
 /// How long an introspection answer is used. A revoked opaque token may still work for this time.
@@ -32,8 +36,10 @@ struct Inner {
     name: String,
     http: reqwest::Client,
     known: Mutex<Option<Known>>,
-    /// Held during a fetch, so that there is one at a time. The value is the time of the last one.
-    fetching: tokio::sync::Mutex<i64>,
+    /// Locked during a fetch, so that there is one at a time. The value is the time of the last one.
+    fetching: Arc<tokio::sync::Mutex<i64>>,
+    /// The last fetch failed. Calls that can be checked with the copy do not wait for the next one.
+    is_failing: AtomicBool,
     credentials: Option<(String, String)>,
     introspected: Mutex<HashMap<[u8; 32], (i64, Option<Token>)>>,
 }
@@ -65,7 +71,8 @@ impl Issuer {
             name: name.to_owned(),
             http,
             known: Mutex::default(),
-            fetching: tokio::sync::Mutex::new(i64::MIN),
+            fetching: Arc::new(tokio::sync::Mutex::new(i64::MIN)),
+            is_failing: AtomicBool::new(false),
             credentials,
             introspected: Mutex::default(),
         }))
@@ -88,34 +95,47 @@ impl Issuer {
     pub async fn keys(&self, kid: Option<&str>, now_s: i64) -> Option<Arc<KeySet>> {
         let cached = self.cached(now_s);
         let has_key = |known: &Known| kid.is_none_or(|kid| known.keys.keys.iter().any(|it| it.kid() == Some(kid)));
+        let waits_s = if self.0.is_failing.load(Ordering::Relaxed) { LAST_RESORT_S } else { WHILE_FETCHING_S };
         match cached {
             Some(known) if has_key(&known) && now_s - known.at_s < FRESH_S => Some(known.keys),
-            Some(known) if has_key(&known) && now_s - known.at_s < WHILE_FETCHING_S => {
-                let issuer = self.clone();
-                tokio::spawn(async move { issuer.fetch(now_s).await });
+            Some(known) if has_key(&known) && now_s - known.at_s < waits_s => {
+                self.start_fetch(now_s);
                 Some(known.keys)
             }
-            cached => self.fetch(now_s).await.or(cached).map(|it| it.keys),
+            _ => self.fetch(now_s).await.map(|it| it.keys),
         }
     }
 
-    async fn fetch(&self, now_s: i64) -> Option<Known> {
-        let mut last = self.0.fetching.lock().await;
+    /// Starts a fetch in a task of its own, unless one is under way or was just made.
+    fn start_fetch(&self, now_s: i64) {
+        let Ok(mut last) = Arc::clone(&self.0.fetching).try_lock_owned() else { return };
         if now_s.saturating_sub(*last) < PAUSE_S {
-            return self.cached(now_s);
+            return;
         }
         *last = now_s;
-        match self.read(now_s).await {
+        let issuer = self.clone();
+        tokio::spawn(async move { issuer.fetch_into_cache(last, now_s).await });
+    }
+
+    /// Fetches, and answers what is known afterwards. No call waits for longer than [`PATIENCE`], and none repeats the fetch of another:
+    /// an issuer that hangs delays each call once and queues none.
+    async fn fetch(&self, now_s: i64) -> Option<Known> {
+        self.start_fetch(now_s);
+        let ended = tokio::time::timeout(PATIENCE, self.0.fetching.lock()).await;
+        drop(ended);
+        self.cached(now_s)
+    }
+
+    async fn fetch_into_cache(&self, _under_way: OwnedMutexGuard<i64>, now_s: i64) {
+        let outcome = self.read(now_s).await;
+        self.0.is_failing.store(outcome.is_err(), Ordering::Relaxed);
+        match outcome {
             Ok(known) => {
                 if let Ok(mut slot) = self.0.known.lock() {
-                    *slot = Some(known.clone());
+                    *slot = Some(known);
                 }
-                Some(known)
             }
-            Err(why) => {
-                tracing::warn!(issuer = self.0.name, why, "the issuer's keys could not be read");
-                None
-            }
+            Err(why) => tracing::warn!(issuer = self.0.name, why, "the issuer's keys could not be read"),
         }
     }
 

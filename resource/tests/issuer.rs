@@ -69,6 +69,44 @@ async fn a_slow_issuer_delays_no_call_and_a_dead_one_is_trusted_for_a_limited_ti
     assert_eq!(world.bearer(&back).await.unwrap(), "u");
 }
 
+/// While the issuer hangs, calls stand in no queue: each waits for the one fetch, for two seconds at most.
+#[tokio::test]
+async fn an_issuer_that_hangs_queues_no_calls() {
+    let world = Arc::new(world().await);
+    assert_eq!(world.bearer(&world.token(&world.claims())).await.unwrap(), "u");
+    world.slow_ms.store(4_000, Ordering::Relaxed);
+    // Too old for a call that does not wait.
+    let now_s = 1_000 + 3_600;
+    world.now_s.store(now_s, Ordering::Relaxed);
+    let mut claims = world.claims();
+    (claims["iat"], claims["exp"]) = (now_s.into(), (now_s + 100).into());
+    let token = world.token(&claims);
+    let started = std::time::Instant::now();
+    let calls: Vec<_> = (0..50)
+        .map(|at| {
+            let (world, token) = (Arc::clone(&world), token.clone());
+            tokio::spawn(async move {
+                // Calls of different seconds: none of them may begin a fetch of its own behind another.
+                tokio::time::sleep(std::time::Duration::from_millis(at)).await;
+                world.bearer(&token).await
+            })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap().unwrap(), "u");
+    }
+    assert!(started.elapsed().as_millis() < 3_500, "{:?}", started.elapsed());
+    assert_eq!(world.fetched.load(Ordering::Relaxed), 2, "one fetch for all");
+    // The twin: an issuer that answers is asked, and its answer counts.
+    world.slow_ms.store(0, Ordering::Relaxed);
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    let mut later = world.claims();
+    (later["iat"], later["exp"]) = ((now_s + 3_600).into(), (now_s + 3_700).into());
+    world.now_s.store(now_s + 3_600, Ordering::Relaxed);
+    assert_eq!(world.bearer(&world.token(&later)).await.unwrap(), "u");
+    assert_eq!(world.fetched.load(Ordering::Relaxed), 3);
+}
+
 async fn bearer_of(guard: &symbolon_resource::Guard, token: &str) -> Result<symbolon_resource::Admitted, Refusal> {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", format!("Bearer {token}").parse().unwrap());

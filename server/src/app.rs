@@ -92,7 +92,7 @@ async fn epoch(store: &Store) -> Result<String, Fault> {
     }
 }
 
-/// The picture of this moment. A request takes it once and keeps it, so that a reload never splits a request.
+/// The application as it is now. A request takes it once and keeps it, so that a reload never splits a request.
 #[derive(Clone)]
 pub struct Shared(Arc<RwLock<Arc<App>>>);
 
@@ -102,13 +102,13 @@ impl Shared {
     }
     pub fn now(&self) -> Arc<App> {
         match self.0.read() {
-            Ok(it) => Arc::clone(&it),
+            Ok(app) => Arc::clone(&app),
             Err(poisoned) => Arc::clone(&poisoned.into_inner()),
         }
     }
     pub fn replace(&self, app: Arc<App>) {
         match self.0.write() {
-            Ok(mut it) => *it = app,
+            Ok(mut slot) => *slot = app,
             Err(poisoned) => *poisoned.into_inner() = app,
         }
     }

@@ -113,7 +113,7 @@ impl Clients {
     async fn read(&self, id: &str) -> Result<Option<Arc<Client>>, Fault> {
         let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(None) };
         let client: Client = match serde_json::from_str(row.text(0)?) {
-            Ok(it) => it,
+            Ok(client) => client,
             Err(error) => {
                 tracing::error!(client = id, %error, "a registered client cannot be read and is left out");
                 return Ok(None);
@@ -193,7 +193,7 @@ async fn read_needs(store: &Store) -> Result<(Needs, bool), Fault> {
 
 /// Once in the life of a store: clients that were imported before there were needs.
 async fn count_needs(store: &Store, now_ms: i64) -> Result<(), Fault> {
-    let applied = |it: crate::store::NotApplied| Fault::new(format!("counting what clients need: {it:?}"));
+    let applied = |it: crate::store::NotApplied| it.into_fault("counting what clients need");
     let mut after = String::new();
     loop {
         let rows = store.all(PAGE, &[after.as_str().into()]).await?;

@@ -1,4 +1,4 @@
-//! What every room needs: configuration, store, keys, clients, limits, time. It knows no endpoint, no page, no login.
+//! What every part needs: configuration, store, keys, clients, limits, time. It knows no endpoint, no page, no login.
 
 use crate::clients::{Clients, algorithms_of};
 use crate::clock::Clock;
@@ -116,8 +116,8 @@ impl Core {
 
 fn as_fault(error: Error) -> Fault {
     match error {
-        Error::Fault(it) => it,
-        Error::Refused(it) => Fault::new(format!("{}: {}", it.code, it.private)),
+        Error::Fault(fault) => fault,
+        Error::Refused(refused) => Fault::new(format!("{}: {}", refused.code, refused.private)),
     }
 }
 

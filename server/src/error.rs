@@ -1,5 +1,6 @@
 //! The two kinds of failure. `Refused` is an answer: an RFC code, a public hint, a private reason for the audit.
-//! `Fault` is a breakage: it becomes 500 with an id, and its text goes to the log only. RFC 6749 4.1.2.1 and 5.2.
+//! `Fault` is a breakage: it becomes 500 with an id, and its text goes to the log only. A store that cannot be used for the moment
+//! becomes 503 instead. RFC 6749 4.1.2.1 and 5.2.
 
 use std::fmt;
 
@@ -43,12 +44,32 @@ impl Refused {
 }
 
 /// Something on our side is broken: the store, the disk, the network, or a bug.
-#[derive(Debug)]
-pub struct Fault(pub String);
+#[derive(Debug, Clone)]
+pub struct Fault(pub String, Cause);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Broken,
+    StoreAway,
+}
 
 impl Fault {
     pub fn new(what: impl Into<String>) -> Self {
-        Self(what.into())
+        Self(what.into(), Cause::Broken)
+    }
+
+    /// The store cannot be used for the moment: it is away or starting, or its disk is full. Trying again helps.
+    pub fn store_away(what: impl Into<String>) -> Self {
+        Self(what.into(), Cause::StoreAway)
+    }
+
+    pub fn is_store_away(&self) -> bool {
+        self.1 == Cause::StoreAway
+    }
+
+    /// Says what was tried, and stays what it is.
+    pub fn during(self, what: &str) -> Self {
+        Self(format!("{what}: {}", self.0), self.1)
     }
 }
 
@@ -70,20 +91,20 @@ impl Error {
     /// As of `Refused`.
     pub fn audited(self) -> Self {
         match self {
-            Self::Refused(it) => it.audited().into(),
+            Self::Refused(refused) => refused.audited().into(),
             fault => fault,
         }
     }
 }
 
 impl From<Refused> for Error {
-    fn from(it: Refused) -> Self {
-        Self::Refused(Box::new(it))
+    fn from(refused: Refused) -> Self {
+        Self::Refused(Box::new(refused))
     }
 }
 impl From<Fault> for Error {
-    fn from(it: Fault) -> Self {
-        Self::Fault(it)
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
     }
 }
 

@@ -6,7 +6,8 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::LazyLock;
+use std::sync::{LazyLock, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 use tokio::sync::Semaphore;
 
 /// A secret that was forgotten is hashed once more.
@@ -50,6 +51,25 @@ impl Default for Limits {
             proven_secrets: BoundedMap::new(PROVEN_SECRETS),
             proving: Semaphore::new(1),
         }
+    }
+}
+
+/// For what would otherwise be said at every request, such as that the store is away.
+#[derive(Default)]
+pub struct OncePerSecond(Mutex<Option<Instant>>);
+
+impl OncePerSecond {
+    pub const fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    pub fn is_due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|at| at.elapsed() >= Duration::from_secs(1));
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
     }
 }
 

@@ -1,16 +1,21 @@
-//! Mail: letters are written into the outbox by the change that causes them, and carried out at least once by a worker.
-//! RFC 5321 by `lettre`. A letter is plain text from the message files; nothing in it is a link a stranger could choose.
+//! Mail: letters are written into the outbox by the change that causes them, and a worker sends each at least once.
+//! RFC 5321 by `lettre`. The words of a letter come from the message files; nothing in it is a link a stranger could choose.
+
+mod device;
+mod message;
 
 use crate::config::{Config, Mail, MailSecurity, environment, trim_variable};
 use crate::core::Core;
 use crate::error::Fault;
 use crate::pages::Pages;
 use crate::seal::{KeyRing, time_ordered_id};
-use crate::store::{Change, NotApplied, Store, Value};
-use lettre::message::{Mailbox, header::ContentType};
+use crate::store::{Change, Expect, NotApplied, Store, Value};
+use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::{AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
+use message::Content;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -27,7 +32,11 @@ pub struct Letter {
     pub give_up_ms: i64,
 }
 
-const WRITE: &str = "INSERT INTO outbox (id, kind, body, attempts, next_ms) VALUES ($1, 'mail', $2, 0, $3)";
+/// Beyond so many letters that wait, further ones are not written: a mail server that is away for long does not fill the disk.
+const WRITE: &str = "INSERT INTO outbox (id, kind, body, attempts, next_ms) SELECT $1, 'mail', $2, 0, $3 \
+    WHERE (SELECT count(*) FROM (SELECT id FROM outbox LIMIT 10000) AS waiting) < 10000";
+const WAITING: &str = "SELECT count(*) FROM (SELECT id FROM outbox LIMIT 10000) AS waiting";
+const MOST_WAITING: i64 = 10_000;
 const DUE: &str = "SELECT id, body, attempts, next_ms FROM outbox WHERE next_ms <= $1 LIMIT 50";
 const CLAIM: &str = "UPDATE outbox SET attempts = attempts + 1, next_ms = $2 WHERE id = $1 AND next_ms = $3";
 const DONE: &str = "DELETE FROM outbox WHERE id = $1";
@@ -44,34 +53,79 @@ pub fn post(change: &mut Change, keyring: &KeyRing, letter: &Letter) -> Result<(
     let now_ms = change.now_ms();
     let id = time_ordered_id(now_ms)?;
     let plain = serde_json::to_vec(letter).map_err(|it| Fault::new(it.to_string()))?;
-    change.run(WRITE, vec![Value::from(&id[..]), Value::from(keyring.seal(&place(&id), &plain)?), now_ms.into()]);
+    let values = vec![Value::from(&id[..]), Value::from(keyring.seal(&place(&id), &plain)?), now_ms.into()];
+    // A full outbox must not keep the change itself from happening.
+    change.run_expecting(WRITE, values, Expect::Any);
     Ok(())
 }
 
-/// A word about something that happened to the account, where there is mail and a proved address.
-pub fn notice(
-    change: &mut Change,
-    config: &Config,
-    keyring: &KeyRing,
-    to: Option<&str>,
-    template: &str,
-    locale: &str,
-) -> Result<(), Fault> {
-    let (Some(_), Some(to)) = (&config.mail, to) else { return Ok(()) };
+/// A word about something that happened to an account.
+pub struct Notice<'a> {
+    /// None: there is no proved address.
+    pub to: Option<&'a str>,
+    pub template: &'a str,
+    pub locale: &'a str,
+    /// The User-Agent header of whoever did it. The letter has a name for it, and none of its words.
+    pub user_agent: Option<&'a str>,
+}
+
+/// Adds a notice to a change, where there is mail and a proved address.
+pub fn post_notice(change: &mut Change, config: &Config, keyring: &KeyRing, notice: &Notice<'_>) -> Result<(), Fault> {
+    let (Some(_), Some(to)) = (&config.mail, notice.to) else { return Ok(()) };
+    let mut values = BTreeMap::from([(TIME.to_owned(), written_time(change.now_ms()))]);
+    if let Some(device) = notice.user_agent.and_then(device::name) {
+        values.insert(DEVICE.to_owned(), device);
+    }
     let letter = Letter {
         to: Some(to.to_owned()),
-        template: template.to_owned(),
-        locale: locale.to_owned(),
-        values: BTreeMap::new(),
+        template: notice.template.to_owned(),
+        locale: notice.locale.to_owned(),
+        values,
         give_up_ms: change.now_ms() + DAY_MS,
     };
     post(change, keyring, &letter)
 }
 
-/// The road to the SMTP server.
+/// What a notice says beside its own words.
+const TIME: &str = "time";
+const DEVICE: &str = "device";
+
+fn written_time(now_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(now_ms).map(|time| time.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
+}
+
+/// The mailbox that an address leads to, as a key for limits: `u+1@example.com` and `U+2@example.com` are one. It is not an address to
+/// write to.
+pub fn mailbox_of(address: &str) -> String {
+    let address = address.trim().to_lowercase();
+    match address.rsplit_once('@') {
+        Some((local, domain)) => {
+            let local = local.split_once('+').map_or(local, |(name, _)| name);
+            format!("{local}@{}", domain.trim_end_matches('.'))
+        }
+        None => address,
+    }
+}
+
+/// The way to the SMTP server.
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
     from: Mailbox,
+}
+
+/// Why a letter did not leave.
+struct NotSent {
+    why: String,
+    /// The mail server, or the address itself, will never let it through.
+    is_permanent: bool,
+}
+
+impl From<lettre::transport::smtp::Error> for NotSent {
+    fn from(error: lettre::transport::smtp::Error) -> Self {
+        // 530, 534, 535, 538: it is our password that is refused, and not the letter.
+        let is_about_us = error.status().is_some_and(|code| matches!(u16::from(code), 530 | 534 | 535 | 538));
+        Self { is_permanent: error.is_permanent() && !is_about_us, why: error.to_string() }
+    }
 }
 
 impl Mailer {
@@ -87,6 +141,9 @@ impl Mailer {
             .port(config.port())
             .tls(tls)
             .timeout(Some(Duration::from_secs(20)));
+        if let Some(name) = &config.ehlo {
+            builder = builder.hello_name(ClientId::Domain(name.clone()));
+        }
         const VARIABLE: &str = "SYMBOLON_MAIL_PASSWORD";
         let password = match (environment(VARIABLE), &config.password) {
             (Some(value), _) => Some(trim_variable(VARIABLE, &value).map_err(Fault::new)?),
@@ -100,24 +157,19 @@ impl Mailer {
         Ok(Self { transport: builder.build(), from })
     }
 
-    async fn send(&self, to: &str, subject: String, body: String) -> Result<(), String> {
-        let to: Mailbox = to.parse().map_err(|it| format!("the address: {it}"))?;
-        let message = Message::builder()
-            .from(self.from.clone())
-            .to(to)
-            .subject(subject)
-            .header(ContentType::TEXT_PLAIN)
-            .body(body)
-            .map_err(|it| it.to_string())?;
-        self.transport.send(message).await.map(|_| ()).map_err(|it| it.to_string())
+    async fn send(&self, content: &Content<'_>) -> Result<(), NotSent> {
+        let message = message::build(&self.from, content).map_err(|why| NotSent { why, is_permanent: true })?;
+        self.transport.send(message).await?;
+        Ok(())
     }
 }
 
 impl Mailer {
-    /// Carries out what is due; answers how many letters left. One letter's trouble is not another's.
+    /// Sends what is due; answers how many letters left. One letter's trouble is not another's.
     pub async fn deliver(&self, core: &Core, pages: &Pages) -> Result<usize, Fault> {
         let now_ms = core.now_ms();
         let mut sent = 0;
+        warn_if_full(&core.store).await?;
         for row in core.store.all(DUE, &[now_ms.into()]).await? {
             let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("an outbox id has 16 bytes"))?;
             let (attempts, next_ms) = (row.int(2)?, row.int(3)?);
@@ -128,7 +180,7 @@ impl Mailer {
             match core.store.apply(claim).await {
                 Ok(_) => {}
                 Err(NotApplied::Conflict(_)) => continue,
-                Err(other) => return Err(Fault::new(format!("claiming a letter: {other:?}"))),
+                Err(other) => return Err(other.into_fault("claiming a letter")),
             }
             let letter = core.keyring.open(&place(&id), row.bytes(1)?).and_then(|it| serde_json::from_slice::<Letter>(&it).ok());
             let Some(letter) = letter else {
@@ -136,12 +188,12 @@ impl Mailer {
                 remove(&core.store, &id, now_ms).await?;
                 continue;
             };
-            sent += usize::from(self.carry(core, pages, (&id, &letter), now_ms).await?);
+            sent += usize::from(self.send_one(core, pages, (&id, &letter), now_ms).await?);
         }
         Ok(sent)
     }
 
-    async fn carry(&self, core: &Core, pages: &Pages, (id, letter): (&[u8; 16], &Letter), now_ms: i64) -> Result<bool, Fault> {
+    async fn send_one(&self, core: &Core, pages: &Pages, (id, letter): (&[u8; 16], &Letter), now_ms: i64) -> Result<bool, Fault> {
         let Some(to) = &letter.to else {
             remove(&core.store, id, now_ms).await?;
             return Ok(false);
@@ -151,26 +203,66 @@ impl Mailer {
             remove(&core.store, id, now_ms).await?;
             return Ok(false);
         }
-        let mut values = letter.values.clone();
-        values.insert("brand".to_owned(), core.config.brand.name.clone());
-        let text = |part: &str| pages.text(&letter.locale, &format!("mail-{}-{part}", letter.template), &values);
-        match self.send(to, text("subject"), text("body")).await {
-            Ok(()) => {
-                metrics::counter!("symbolon_letters_total", "outcome" => "sent").increment(1);
-                remove(&core.store, id, now_ms).await?;
-                Ok(true)
+        let (subject, body) = worded(core, pages, letter);
+        let content = Content { to, subject, body, locale: &letter.locale, id, now_ms };
+        let outcome = match self.send(&content).await {
+            Ok(()) => "sent",
+            Err(NotSent { why, is_permanent: true }) => {
+                tracing::error!(template = letter.template, error = why, "a letter was refused for good and is not tried again");
+                "refused"
             }
-            Err(error) => {
-                metrics::counter!("symbolon_letters_total", "outcome" => "failed").increment(1);
-                tracing::warn!(template = letter.template, error, "a letter did not leave; it will be tried again");
-                Ok(false)
+            Err(NotSent { why, is_permanent: false }) => {
+                tracing::warn!(template = letter.template, error = why, "a letter did not leave; it will be tried again");
+                "failed"
             }
+        };
+        metrics::counter!("symbolon_letters_total", "outcome" => outcome).increment(1);
+        if outcome != "failed" {
+            remove(&core.store, id, now_ms).await?;
         }
+        Ok(outcome == "sent")
     }
+}
+
+/// Subject and text of a letter.
+fn worded(core: &Core, pages: &Pages, letter: &Letter) -> (String, String) {
+    let mut values = letter.values.clone();
+    values.insert("brand".to_owned(), core.config.brand.name.clone());
+    let text = |key: &str| pages.text(&letter.locale, key, &values);
+    let mut body = text(&format!("mail-{}-body", letter.template));
+    if values.contains_key(TIME) {
+        let occasion = if values.contains_key(DEVICE) { "mail-when-and-device" } else { "mail-when" };
+        body = format!("{body}\n\n{}", text(occasion));
+    }
+    (text(&format!("mail-{}-subject", letter.template)), body)
+}
+
+async fn warn_if_full(store: &Store) -> Result<(), Fault> {
+    let waiting = store.one(WAITING, &[]).await?.map_or(Ok(0), |row| row.int(0))?;
+    metrics::gauge!("symbolon_outbox_letters").set(waiting as f64);
+    if waiting >= MOST_WAITING {
+        tracing::error!(waiting, "the outbox is full: new letters are not written until the mail server takes the old ones");
+    }
+    Ok(())
 }
 
 async fn remove(store: &Store, id: &[u8; 16], now_ms: i64) -> Result<(), Fault> {
     let mut change = Change::new(now_ms);
-    change.run_expecting(DONE, vec![Value::from(&id[..])], crate::store::Expect::Any);
-    store.apply(change).await.map(|_| ()).map_err(|it| Fault::new(format!("a sent letter: {it:?}")))
+    change.run_expecting(DONE, vec![Value::from(&id[..])], Expect::Any);
+    store.apply(change).await.map(|_| ()).map_err(|it| it.into_fault("removing a letter"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_behind_a_plus_is_the_same_mailbox() {
+        for same in ["u@example.com", "U+1@example.com", "u+2@Example.COM", " u+a+b@example.com. "] {
+            assert_eq!(mailbox_of(same), "u@example.com", "{same}");
+        }
+        for other in ["u1@example.com", "u@example.org", "u", "x+u@example.com", "\"a@b\"@example.com"] {
+            assert_ne!(mailbox_of(other), "u@example.com", "{other}");
+        }
+    }
 }

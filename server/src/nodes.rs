@@ -1,9 +1,11 @@
-//! The processes that serve one issuer. Each says every half minute that it is there and what it is configured as; /health
-//! tells whether they agree. Nothing else depends on it.
+//! The processes that serve one issuer. Each says every half minute that it is there and what it is configured as; /health/details
+//! of the metrics port tells whether they agree. Nothing else depends on it.
 
 use crate::core::Core;
 use crate::error::Fault;
-use crate::store::{Change, Expect, Store};
+use crate::limits::OncePerSecond;
+use crate::store::{Change, Expect, MOST_OFFSET_MS, Store};
+use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 
 const SAY: &str = "INSERT INTO node (id, configuration, seen_ms) VALUES ($1, $2, $3) \
@@ -20,7 +22,7 @@ pub async fn announce(core: &Core) -> Result<(), Fault> {
     let mut change = Change::new(now_ms);
     change.run(SAY, vec![core.node.as_str().into(), core.config.digest().into(), now_ms.into()]);
     change.run_expecting(FORGET, vec![(now_ms - 10 * SILENT_MS).into()], Expect::Any);
-    core.store.apply(change).await.map(|_| ()).map_err(|it| Fault::new(format!("announcing this node: {it:?}")))
+    core.store.apply(change).await.map(|_| ()).map_err(|it| it.into_fault("announcing this node"))
 }
 
 /// A stop that was asked for.
@@ -41,6 +43,40 @@ pub async fn serving(store: &Store, now_ms: i64) -> Result<usize, Fault> {
 /// As what they are configured: one each, if they agree.
 pub async fn configurations(store: &Store, now_ms: i64) -> Result<BTreeSet<String>, Fault> {
     store.all_stale(SEEN, &[(now_ms - SILENT_MS).into()]).await?.iter().map(|it| it.text(0).map(str::to_owned)).collect()
+}
+
+/// What a health check is told.
+pub struct Health {
+    /// 200, or 503 while requests would fail or be judged by a wrong clock.
+    pub status: u16,
+    /// For operators; strangers learn the status alone.
+    pub details: Json,
+}
+
+/// The store answers, and its clock agrees with ours.
+pub async fn health(core: &Core) -> Health {
+    let nodes = match core.store.healthy().await {
+        Ok(()) => others(core).await,
+        Err(fault) => Err(fault),
+    };
+    match nodes {
+        Ok((nodes, differ)) => {
+            let offset_ms = core.store.clock_offset_ms();
+            let is_well = offset_ms.abs() <= MOST_OFFSET_MS;
+            let details = json!({
+                "status": if is_well { "ok" } else { "the clock differs from the database's" }, "configuration": core.config.digest(),
+                "nodes": nodes, "configured_otherwise": differ, "clock_offset_ms": offset_ms,
+            });
+            Health { status: if is_well { 200 } else { 503 }, details }
+        }
+        Err(fault) => {
+            static UNHEALTHY: OncePerSecond = OncePerSecond::new();
+            if UNHEALTHY.is_due() {
+                tracing::error!(error = %fault, "unhealthy");
+            }
+            Health { status: 503, details: json!({ "status": "store unavailable" }) }
+        }
+    }
 }
 
 /// How many processes there are, and how many of them are configured otherwise than this one.

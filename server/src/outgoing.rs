@@ -54,8 +54,8 @@ impl Target {
         // A name is looked up and judged by `PublicOnly`; an address in the URL is never looked up.
         let public = match url.host() {
             Some(Host::Domain(_)) => true,
-            Some(Host::Ipv4(it)) => is_public(it.into()),
-            Some(Host::Ipv6(it)) => is_public(it.into()),
+            Some(Host::Ipv4(v4)) => is_public(v4.into()),
+            Some(Host::Ipv6(v6)) => is_public(v6.into()),
             None => false,
         };
         if !public {
@@ -70,8 +70,8 @@ const NOT_PUBLIC: &str = "the address is not a public one";
 /// Can everybody on the Internet be meant by this address?
 fn is_public(address: IpAddr) -> bool {
     match address.to_canonical() {
-        IpAddr::V4(it) => is_public_v4(it),
-        IpAddr::V6(it) => is_public_v6(it),
+        IpAddr::V4(v4) => is_public_v4(v4),
+        IpAddr::V6(v6) => is_public_v6(v6),
     }
 }
 

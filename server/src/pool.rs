@@ -1,5 +1,5 @@
 //! Work that costs CPU, on a bounded pool: as many at once as there are cores, a short queue behind them, and a clear "busy" beyond
-//! (580-K, 285-N). It runs apart from the threads that serve, so that tokens flow meanwhile.
+//! (580-K, 285-N). It runs on threads of its own, so that other requests go on.
 
 use crate::error::{Fault, Refused, Result};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ const WAITING_PER_CORE: usize = 16;
 pub struct Pool {
     cores: Arc<Semaphore>,
     queue: Arc<Semaphore>,
-    /// What whoever finds it full is told.
+    /// The hint of the refusal when it is full.
     busy: &'static str,
 }
 

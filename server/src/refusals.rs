@@ -7,7 +7,7 @@ use crate::audit::Entry;
 use crate::core::Core;
 use crate::error::Refused;
 use crate::grants::{self, Grant};
-use crate::limits::Limits;
+use crate::limits::{Limits, OncePerSecond};
 use crate::sessions;
 use crate::store::Change;
 use crate::tokens::handles::Kind;
@@ -30,7 +30,10 @@ pub async fn record(core: &Core, incoming: &Incoming, refused: &Refused) {
     }
     let mut change = Change::new(incoming.now_ms);
     change.audit(entry);
-    if let Err(why) = core.store.apply(change).await {
+    static FAILED: OncePerSecond = OncePerSecond::new();
+    if let Err(why) = core.store.apply(change).await
+        && FAILED.is_due()
+    {
         tracing::error!(?why, "a refusal could not be written to the audit");
     }
 }

@@ -2,8 +2,11 @@
 //! it acknowledged.
 
 pub mod admin;
+mod connection;
+mod metrics;
 mod places;
 pub mod tls;
+mod workers;
 
 use crate::app::{App, Shared};
 use crate::clock::Clock;
@@ -14,26 +17,21 @@ use crate::http;
 use crate::seal::KeyRing;
 use crate::store::{Store, StoreOptions};
 use crate::web::request::Peer;
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use std::convert::Infallible;
-use std::net::{IpAddr, SocketAddr};
+use connection::Limits;
+use places::{Place, Places};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 /// How long a stop waits for requests under way.
 const DRAIN: Duration = Duration::from_secs(20);
-/// For the TLS handshake, for the first request behind it, and for the head of every request.
-const HEADER_TIME: Duration = Duration::from_secs(10);
+/// How long a stop waits for the store to take the last words of this node.
+const FAREWELL: Duration = Duration::from_secs(3);
 
 /// A running server.
 pub struct Running {
@@ -41,6 +39,7 @@ pub struct Running {
     pub shared: Shared,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    certificates: Vec<tls::Certificates>,
 }
 
 impl Running {
@@ -56,8 +55,17 @@ impl Running {
             let _ = task.await;
         }
         let app = self.shared.now();
-        crate::nodes::leave(&app).await;
+        if tokio::time::timeout(FAREWELL, crate::nodes::leave(&app)).await.is_err() {
+            tracing::warn!("the store did not answer; other nodes count this one for two minutes more");
+        }
         app.store.close().await;
+    }
+
+    /// Reads certificate and key of every listener again, whether or not the files look changed.
+    pub fn read_certificates_again(&self) {
+        for certificates in &self.certificates {
+            certificates.read_again();
+        }
     }
 }
 
@@ -76,7 +84,7 @@ pub async fn start(config: Config, base: &Path) -> Result<Running, Fault> {
 }
 
 pub async fn start_with(config: Config, base: &Path, clock: Clock) -> Result<Running, Fault> {
-    let store = Store::open(&database(&config, base), StoreOptions::default()).await?;
+    let store = Store::open(&database(&config, base), options(&config)).await?;
     start_on(config, base, clock, store).await
 }
 
@@ -93,24 +101,31 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
     crate::nodes::announce(&app).await?;
     let shared = Shared::new(app);
     let (stop, stopped) = watch::channel(false);
-    let mut tasks = background(&shared, &stopped);
-    let acceptor = match &config.tls {
-        Some(it) => Some(tls::Certificates::load(it, base, false)?),
-        None => None,
-    };
+    let mut tasks = workers::start(&shared, &stopped);
+    let mut certificates = Vec::new();
+    if let Some(tls) = &config.tls {
+        certificates.push(tls::Certificates::load(tls, base, false)?);
+    }
     if let Some(address) = &config.metrics {
-        tasks.push(crate::telemetry::serve_metrics(address, stopped.clone()).await?);
+        tasks.push(metrics::listen(address, &shared, stopped.clone()).await?);
     }
     if let Some(path) = &config.admin_socket {
         tasks.push(admin::listen(&base.join(path), shared.clone(), stopped.clone())?);
     }
-    if let (Some(tls), Some(listen)) = (&config.tls, config.mtls.as_ref().and_then(|it| it.listen.as_ref())) {
+    let first = certificates.first().cloned();
+    if let (Some(tls), Some(listen)) = (&config.tls, config.mtls.as_ref().and_then(|mtls| mtls.listen.as_ref())) {
         let listener = TcpListener::bind(listen).await.map_err(|it| Fault::new(format!("cannot listen on {listen} ([mtls]): {it}")))?;
         let asking = tls::Certificates::load(tls, base, true)?;
+        certificates.push(asking.clone());
         tasks.push(tokio::spawn(accept(listener, shared.clone(), Some(asking), stopped.clone())));
     }
-    tasks.push(tokio::spawn(accept(listener, shared.clone(), acceptor, stopped)));
-    Ok(Running { address, shared, stop, tasks })
+    tasks.push(tokio::spawn(accept(listener, shared.clone(), first, stopped)));
+    Ok(Running { address, shared, stop, tasks, certificates })
+}
+
+/// Sizes of the store's pools, as configured.
+pub fn options(config: &Config) -> StoreOptions {
+    StoreOptions { connections: config.database_connections.get() as usize, ..StoreOptions::default() }
 }
 
 /// A relative SQLite path begins at the configuration's directory.
@@ -122,13 +137,14 @@ pub fn database(config: &Config, base: &Path) -> String {
 }
 
 async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certificates>, mut stopped: watch::Receiver<bool>) {
-    let graceful = GracefulShutdown::new();
-    let places = places::Places::new();
+    let places = Places::new();
+    // Every connection holds a sender: when all are gone, so are the connections.
+    let (alive, mut all_gone) = mpsc::channel::<()>(1);
     loop {
         let (stream, peer) = tokio::select! {
             _ = stopped.changed() => break,
             accepted = listener.accept() => match accepted {
-                Ok(it) => it,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file descriptors: waiting is all that helps.
                     tracing::warn!(%error, "accepting a connection failed");
@@ -138,147 +154,59 @@ async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certific
             },
         };
         let Some(place) = places.take(&shared.now().config, peer.ip()) else {
-            metrics::counter!("symbolon_connections_refused_total").increment(1);
+            ::metrics::counter!("symbolon_connections_refused_total").increment(1);
             tracing::warn!(address = %peer.ip(), "too many connections; one was closed");
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let (shared, tls, watcher) = (shared.clone(), tls.clone(), graceful.watcher());
+        let connection = Connection { shared: shared.clone(), place, stopped: stopped.clone() };
+        let (tls, alive) = (tls.clone(), alive.clone());
         tokio::spawn(async move {
+            let peer = Peer { address: peer.ip(), certificates: None };
             match tls {
-                None => {
-                    let peer = Peer { address: peer.ip(), certificates: None };
-                    connection(TokioIo::new(stream), peer, shared, watcher).await;
-                }
-                Some(it) => secured(stream, peer.ip(), shared, &it, watcher).await,
+                None => connection.serve(stream, peer).await,
+                Some(tls) => connection.serve_tls(stream, peer, &tls).await,
             }
-            drop(place);
+            drop(alive);
         });
     }
-    if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+    drop(alive);
+    if tokio::time::timeout(DRAIN, all_gone.recv()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
 }
 
-async fn secured(stream: TcpStream, peer: IpAddr, shared: Shared, tls: &tls::Certificates, watcher: hyper_util::server::graceful::Watcher) {
-    match tokio::time::timeout(HEADER_TIME, tls.acceptor().accept(stream)).await {
-        Ok(Ok(stream)) => {
-            let shown = stream.get_ref().1.peer_certificates().filter(|it| !it.is_empty());
-            let certificates = shown.map(|it| Arc::new(it.iter().map(|it| it.clone().into_owned()).collect()));
-            connection(TokioIo::new(stream), Peer { address: peer, certificates }, shared, watcher).await;
-        }
-        Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-        Err(_) => tracing::debug!("TLS handshake took too long"),
-    }
+/// An accepted connection and what it needs.
+struct Connection {
+    shared: Shared,
+    place: Place,
+    stopped: watch::Receiver<bool>,
 }
 
-async fn connection<I>(io: I, peer: Peer, shared: Shared, watcher: hyper_util::server::graceful::Watcher)
-where
-    I: hyper::rt::Read + hyper::rt::Write + Unpin + Send + 'static,
-{
-    let peer = Arc::new(peer);
-    let begun = Arc::new(AtomicBool::new(false));
-    let spoke = Arc::clone(&begun);
-    let service = service_fn(move |request| {
-        spoke.store(true, Ordering::Relaxed);
-        let (app, peer) = (shared.now(), Arc::clone(&peer));
-        async move { Ok::<_, Infallible>(http::handle(app, request, &peer).await.map(Full::<Bytes>::new)) }
-    });
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(32 * 1024);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(100)
-        .max_header_list_size(32 * 1024)
-        .max_pending_accept_reset_streams(20)
-        .keep_alive_interval(Duration::from_secs(60));
-    let serving = builder.serve_connection(io, service).into_owned();
-    // Until the version of HTTP is known no limit of hyper's holds: a silent socket would keep its place for ever.
-    let silent = async {
-        tokio::time::sleep(HEADER_TIME).await;
-        if begun.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        ended = watcher.watch(serving) => if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended early");
-        },
-        () = silent => tracing::debug!("no request came in time"),
-    }
-}
-
-/// Work that runs beside requests: sweeping and keys. Each stops when the server does.
-fn background(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
-    let every = |name: &'static str, period: Duration, shared: Shared, mut stopped: watch::Receiver<bool>| {
-        tokio::spawn(async move {
-            loop {
-                tokio::select! {
-                    _ = stopped.changed() => return,
-                    () = tokio::time::sleep(period) => {}
-                }
-                let app = shared.now();
-                let work = async {
-                    match name {
-                        "sweep" => crate::store::retention::sweep(&app.store, app.now_ms()).await.map(|_| ()),
-                        "old" => app.sweep_old(app.now_ms()).await.map(|_| ()),
-                        "node" => crate::nodes::announce(&app).await,
-                        _ => app.refresh_keys().await,
-                    }
-                };
-                let done = tokio::select! {
-                    _ = stopped.changed() => return,
-                    done = work => done,
-                };
-                if let Err(fault) = done {
-                    tracing::error!(task = name, error = %fault, "background work failed");
-                }
+impl Connection {
+    async fn serve_tls(self, stream: TcpStream, peer: Peer, tls: &tls::Certificates) {
+        match tokio::time::timeout(Limits::default().head, tls.acceptor().accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let shown = stream.get_ref().1.peer_certificates().filter(|chain| !chain.is_empty());
+                let certificates = shown.map(|chain| Arc::new(chain.iter().map(|it| it.clone().into_owned()).collect()));
+                self.serve(stream, Peer { certificates, ..peer }).await;
             }
-        })
-    };
-    vec![
-        tokio::spawn(letters(shared.clone(), stopped.clone())),
-        tokio::spawn(status_list(shared.clone(), stopped.clone())),
-        every("sweep", Duration::from_secs(60), shared.clone(), stopped.clone()),
-        every("old", Duration::from_secs(60), shared.clone(), stopped.clone()),
-        every("node", Duration::from_secs(30), shared.clone(), stopped.clone()),
-        every("keys", Duration::from_secs(10), shared.clone(), stopped.clone()),
-    ]
-}
-
-/// Keeps the status list of Android's attestation keys young, from the start on.
-async fn status_list(shared: Shared, mut stopped: watch::Receiver<bool>) {
-    loop {
-        let app = shared.now();
-        let next = crate::attesting::status::refresh(&app.callers.attesting.status, &app).await;
-        drop(app);
-        tokio::select! {
-            _ = stopped.changed() => return,
-            () = tokio::time::sleep(next) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
+            Err(_) => tracing::debug!("TLS handshake took too long"),
         }
+    }
+
+    async fn serve<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(self, stream: I, peer: Peer) {
+        let (shared, peer) = (self.shared, Arc::new(peer));
+        let answer = move |request| {
+            let (app, peer) = (shared.now(), Arc::clone(&peer));
+            async move { http::handle(app, request, &peer).await }
+        };
+        connection::serve(stream, Arc::new(self.place), Limits::default(), self.stopped, answer).await;
     }
 }
 
-/// Carries letters out: as soon as one was written here, and every other second for those of other nodes.
-async fn letters(shared: Shared, mut stopped: watch::Receiver<bool>) {
-    loop {
-        let app = shared.now();
-        if let Some(mailer) = &app.mailer
-            && let Err(fault) = mailer.deliver(&app, &app.pages).await
-        {
-            tracing::error!(error = %fault, "the outbox could not be read");
-        }
-        let bell = app.machine.outbox();
-        tokio::select! {
-            _ = stopped.changed() => return,
-            () = bell.notified() => {}
-            () = tokio::time::sleep(Duration::from_secs(2)) => {}
-        }
-    }
-}
-
-/// Replaces the picture by one read from the file again. A bad file changes nothing.
+/// Makes the application anew from the file as it is now. A bad file changes nothing.
 pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let old = shared.now();
     let config = Config::load(path).map_err(|it| Fault::new(it.to_string()))?;
@@ -291,6 +219,7 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
         ("issuer", old.config.issuer.clone(), config.issuer.clone()),
         ("listen", old.config.listen.clone(), config.listen.clone()),
         ("database", old.config.database.clone(), config.database.clone()),
+        ("database_connections", old.config.database_connections.to_string(), config.database_connections.to_string()),
         ("[tls]", tls(&old.config), tls(&config)),
         ("[mtls] listen", text(mtls(&old.config)), text(mtls(&config))),
         ("metrics", text(old.config.metrics.clone()), text(config.metrics.clone())),
@@ -338,10 +267,13 @@ pub async fn serve(path: PathBuf) -> Result<(), Fault> {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => match reload(&running.shared, &path).await {
-                Ok(()) => tracing::info!("configuration reloaded"),
-                Err(fault) => tracing::error!(error = %fault, "the new configuration was refused; the old one stays"),
-            },
+            _ = hangup.recv() => {
+                running.read_certificates_again();
+                match reload(&running.shared, &path).await {
+                    Ok(()) => tracing::info!("configuration reloaded"),
+                    Err(fault) => tracing::error!(error = %fault, "the new configuration was refused; the old one stays"),
+                }
+            }
         }
     }
     tracing::info!("stopping: finishing the requests under way");

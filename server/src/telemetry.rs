@@ -1,22 +1,13 @@
 //! What operators see beside the audit: logs on standard error, metrics for Prometheus, and, with the feature `otel`,
 //! traces over OTLP. Nothing in any of them names a person, a token or a code.
 
+mod format;
 mod lines;
 
 use crate::error::Fault;
-use crate::web::reply::Reply;
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use lines::Lines;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use std::convert::Infallible;
 use std::sync::OnceLock;
-use std::time::Duration;
-use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -33,42 +24,11 @@ fn recorder() -> Option<&'static PrometheusHandle> {
     RECORDER.get_or_init(install).as_ref()
 }
 
-/// Answers GET /metrics on a port of its own, so that it is never on the one the world reaches.
-pub async fn serve_metrics(address: &str, mut stopped: watch::Receiver<bool>) -> Result<JoinHandle<()>, Fault> {
+/// What Prometheus reads. The recorder is installed at the first call.
+pub fn metrics_of_process() -> Result<&'static PrometheusHandle, Fault> {
     let handle = recorder().ok_or_else(|| Fault::new("the metrics recorder cannot be installed"))?;
     describe();
-    let listener = TcpListener::bind(address).await.map_err(|it| Fault::new(format!("metrics: cannot listen on {address}: {it}")))?;
-    Ok(tokio::spawn(async move {
-        let mut upkeep = tokio::time::interval(Duration::from_secs(5));
-        loop {
-            let stream = tokio::select! {
-                _ = stopped.changed() => return,
-                _ = upkeep.tick() => {
-                    handle.run_upkeep();
-                    continue;
-                }
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(_) => continue,
-                },
-            };
-            tokio::spawn(async move {
-                let service = service_fn(move |request: http::Request<hyper::body::Incoming>| async move {
-                    Ok::<_, Infallible>(answer(handle, &request).map(Full::<Bytes>::new))
-                });
-                let mut builder = hyper::server::conn::http1::Builder::new();
-                builder.timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(10));
-                let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-            });
-        }
-    }))
-}
-
-fn answer<B>(handle: &PrometheusHandle, request: &http::Request<B>) -> Reply {
-    if request.uri().path() == "/metrics" && request.method() == http::Method::GET {
-        return crate::web::reply::body(200, "text/plain; version=0.0.4", handle.render());
-    }
-    crate::web::reply::empty(404)
+    Ok(handle)
 }
 
 fn describe() {
@@ -79,6 +39,9 @@ fn describe() {
     metrics::describe_histogram!("symbolon_store_apply_seconds", "Time a change took until it was durable.");
     metrics::describe_counter!("symbolon_store_refusals_total", "Changes the store did not apply: conflict, unknown, busy, fault.");
     metrics::describe_counter!("symbolon_letters_total", "Letters handed to the SMTP server, and failures.");
+    metrics::describe_counter!("symbolon_store_away_total", "Requests answered with 503 because the store could not be used.");
+    metrics::describe_counter!("symbolon_log_lines_left_out_total", "Lines about refused requests beyond what one network may write.");
+    metrics::describe_counter!("symbolon_connections_refused_total", "Connections closed because there was no place for them.");
     metrics::describe_gauge!("symbolon_build_info", "1, with the version.");
     metrics::gauge!("symbolon_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }
@@ -89,15 +52,15 @@ pub fn logs(level: &str) -> std::io::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| level.into());
     let lines = Lines::to(std::io::stderr())?;
     let _ = LINES.set(lines.clone());
-    let lines = tracing_subscriber::fmt::layer().with_writer(lines).json().flatten_event(true).with_current_span(false);
-    let registry = tracing_subscriber::registry().with(filter).with(lines.with_span_list(false));
+    let lines = tracing_subscriber::fmt::layer().with_writer(lines).event_format(format::JsonLine::new());
+    let registry = tracing_subscriber::registry().with(filter).with(lines);
     #[cfg(feature = "otel")]
     let registry = registry.with(otel::layer());
     registry.init();
     Ok(())
 }
 
-/// What is left goes to the log and to the collector before the process ends.
+/// Writes what is left to the log and to the collector, before the process ends.
 pub fn flush() {
     if let Some(lines) = LINES.get() {
         lines.flush();
@@ -124,7 +87,7 @@ mod otel {
     {
         std::env::var_os("OTEL_EXPORTER_OTLP_ENDPOINT").or_else(|| std::env::var_os("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"))?;
         let exporter = match SpanExporter::builder().with_http().build() {
-            Ok(it) => it,
+            Ok(exporter) => exporter,
             Err(error) => {
                 eprintln!("symbolon: traces are off: {error}");
                 return None;

@@ -215,7 +215,7 @@ The configuration is one TOML file. An unknown key, a name that points nowhere o
 names the nearest key.
 
 **Reloading.** SIGHUP reads the file again without dropping a request. A bad file is refused and the old one stays in force. These need a restart:
-`issuer`, `listen`, `database`, `master_key`, `[tls]`, `listen` of `[mtls]`, `admin_socket` and `metrics`. An algorithm that signs for the first
+`issuer`, `listen`, `database`, `database_connections`, `master_key`, `[tls]`, `listen` of `[mtls]`, `admin_socket` and `metrics`. An algorithm that signs for the first
 time needs one too, unless its key has been published for `publish_ahead` of `[signing]`.
 
 **Values.** A length of time is a number and a unit: `10s`, `15m`, `2h`, `30d`. A relative path begins at the directory of the file.

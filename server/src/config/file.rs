@@ -52,6 +52,8 @@ pub struct Config {
     pub listen: String,
     #[serde(default = "server::database")]
     pub database: String,
+    #[serde(default = "server::database_connections")]
+    pub database_connections: NonZeroU32,
     #[serde(default)]
     pub trusted_proxies: Networks,
     #[serde(default = "server::connections_per_address")]

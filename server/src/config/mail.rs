@@ -31,6 +31,13 @@ const KEYS: &[Key] = &[
         "TLS from the first byte, or STARTTLS and no mail without it. `none` is only for a server on this machine.",
     ),
     required("from", Kind::Text, r#""Example Shop <no-reply@example.com>""#, "Who the letters come from."),
+    optional(
+        "ehlo",
+        Kind::Text,
+        "the name of this machine",
+        r#""login.example.com""#,
+        "The name that the server gives itself towards the mail server (EHLO).",
+    ),
     optional("username", Kind::Text, "no authentication", r#""symbolon""#, "The name to authenticate with."),
     optional(
         "password",
@@ -63,6 +70,8 @@ pub struct Mail {
     pub security: MailSecurity,
     pub from: String,
     #[serde(default)]
+    pub ehlo: Option<String>,
+    #[serde(default)]
     pub username: Option<String>,
     #[serde(default)]
     pub password: Option<SecretSource>,
@@ -86,6 +95,13 @@ impl Mail {
         if self.from.parse::<lettre::message::Mailbox>().is_err() {
             found.push("[mail]: from is no mail address, such as Example Shop <no-reply@example.com>".to_owned());
         }
+        let is_name = |name: &str| {
+            let may_be = |it: u8| it.is_ascii_alphanumeric() || matches!(it, b'.' | b'-' | b'[' | b']' | b':');
+            (1..=255).contains(&name.len()) && name.bytes().all(may_be)
+        };
+        if self.ehlo.as_deref().is_some_and(|name| !is_name(name)) {
+            found.push("[mail]: ehlo is no host name, such as login.example.com".to_owned());
+        }
         if self.username.is_none() && self.password.is_some() {
             found.push("[mail]: password without username".to_owned());
         }
@@ -108,5 +124,7 @@ mod tests {
         assert_eq!(of("mail.example.com", "none", "no-reply@example.com"), 1);
         assert_eq!(of("mail.example.com", "starttls", "no-reply@example.com"), 0);
         assert_eq!(of("mail.example.com", "tls", "nobody"), 1);
+        assert_eq!(of("mail.example.com", "tls", "nobody@example.com\"\nehlo = \"login.example.com"), 0);
+        assert_eq!(of("mail.example.com", "tls", "nobody@example.com\"\nehlo = \"two words"), 1);
     }
 }

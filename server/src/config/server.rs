@@ -34,6 +34,13 @@ const KEYS: &[Key] = &[
          required: [deployment.md](deployment.md). The variable SYMBOLON_DATABASE comes first.",
     ),
     defaulted(
+        "database_connections",
+        Kind::Number,
+        "8",
+        "How many connections to PostgreSQL one node holds at most, and at least 2. A start needs one more for a moment. A pooler between \
+         must lend them for whole sessions. SQLite needs none.",
+    ),
+    defaulted(
         "master_key",
         Kind::Secret,
         r#"{ file = "symbolon.key" }"#,
@@ -88,6 +95,10 @@ pub(super) fn admin_socket() -> Option<PathBuf> {
 /// Many phones can stand behind one address of a carrier.
 pub(super) fn connections_per_address() -> NonZeroU32 {
     NonZeroU32::MIN.saturating_add(999)
+}
+
+pub(super) fn database_connections() -> NonZeroU32 {
+    NonZeroU32::MIN.saturating_add(7)
 }
 
 pub(super) fn database() -> String {

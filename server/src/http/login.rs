@@ -77,7 +77,8 @@ pub async fn own(app: &App, incoming: &Incoming, journey: Journey, session: Opti
 
 fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visitor<'a> {
     let device = incoming.cookie(&sessions::cookie_name(app, "device"));
-    Visitor { device, address: Some(incoming.address), locale, now_ms: incoming.now_ms }
+    let user_agent = incoming.header("user-agent");
+    Visitor { device, address: Some(incoming.address), user_agent, locale, now_ms: incoming.now_ms }
 }
 
 /// What the sign-in has to prove under the present configuration. The client, its redirect URI, its scopes and its policy are chosen

@@ -2,6 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Error, Refused};
+use crate::limits::OncePerSecond;
 use crate::pages::{self, ErrorPage};
 use bytes::Bytes;
 use http::header;
@@ -49,6 +50,15 @@ pub struct Reader {
 pub fn failure(app: &App, reader: &Reader, error: &Error) -> Reply {
     match error {
         Error::Refused(refused) => refusal(app, reader, refused),
+        Error::Fault(fault) if fault.is_store_away() => {
+            static AWAY: OncePerSecond = OncePerSecond::new();
+            metrics::counter!("symbolon_store_away_total").increment(1);
+            if AWAY.is_due() {
+                tracing::error!(error = %fault, "the store cannot be used; what needs it is answered with 503");
+            }
+            let hint = "The server cannot reach its store for the moment. Try again in a few seconds.";
+            refusal(app, reader, &Refused::new(503, "temporarily_unavailable", hint).retry_after(2))
+        }
         Error::Fault(fault) => {
             tracing::error!(id = reader.id, error = %fault, "a request failed on our side");
             let hint = "Something went wrong on our side. Try again; if it stays, report the id.";

@@ -80,7 +80,8 @@ impl Machine {
                 let person = moved.person.account.as_ref();
                 let locale = person.and_then(|account| account.locale.as_deref()).unwrap_or(visitor.locale);
                 let to = person.and_then(|account| account.email.as_deref());
-                mail::notice(change, &self.config, &self.keyring, to, template, locale)?;
+                let notice = mail::Notice { to, template, locale, user_agent: visitor.user_agent };
+                mail::post_notice(change, &self.config, &self.keyring, &notice)?;
             }
             Effect::Spend { what, event, problem } => {
                 draft.contested.push((change.len(), event, problem.clone()));

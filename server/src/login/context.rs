@@ -87,6 +87,7 @@ pub struct Visitor<'a> {
     /// What the browser keeps to be known again.
     pub device: Option<&'a str>,
     pub address: Option<IpAddr>,
+    pub user_agent: Option<&'a str>,
     pub locale: &'a str,
     pub now_ms: i64,
 }

@@ -41,13 +41,13 @@ enum Answer {
 struct Carried(String);
 
 impl From<Sensitive> for Carried {
-    fn from(it: Sensitive) -> Self {
-        Self(it.reveal().to_owned())
+    fn from(secret: Sensitive) -> Self {
+        Self(secret.reveal().to_owned())
     }
 }
 impl From<Carried> for Sensitive {
-    fn from(mut it: Carried) -> Self {
-        Self::new(std::mem::take(&mut it.0))
+    fn from(mut secret: Carried) -> Self {
+        Self::new(std::mem::take(&mut secret.0))
     }
 }
 impl Drop for Carried {

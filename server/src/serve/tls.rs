@@ -1,4 +1,4 @@
-//! TLS by rustls, with certificates that are read again when their file changes.
+//! TLS by rustls, with certificates that are read again when their files change.
 
 use crate::config::Tls;
 use crate::error::Fault;
@@ -8,12 +8,17 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{DigitallySignedStruct, DistinguishedName, ServerConfig, SignatureScheme};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
 use tokio_rustls::TlsAcceptor;
 
-/// Certificate and key of the listener. A renewed file is picked up at the next handshake; a broken one is not.
+/// How soon files that could not be used are read again, although they look the same.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Certificate and key of a listener. Changed files are taken up at the next handshake, in whatever order they were written. While they
+/// do not fit each other, the old ones stay.
 #[derive(Clone)]
 pub struct Certificates(Arc<Inner>);
 
@@ -22,41 +27,69 @@ struct Inner {
     key: PathBuf,
     /// Callers are asked for a certificate.
     asking: bool,
-    current: RwLock<(Option<SystemTime>, TlsAcceptor)>,
+    current: Mutex<Current>,
 }
+
+struct Current {
+    files: Files,
+    acceptor: TlsAcceptor,
+    /// Files that could not be used, and when that was found.
+    failed: Option<(Files, Instant)>,
+}
+
+/// By what a changed file is known: a symbolic link that leads elsewhere, a file put in its place, a file written again.
+type Stamp = Option<(SystemTime, u64, u64, u64)>;
+/// Certificate and key.
+type Files = (Stamp, Stamp);
 
 impl Certificates {
     pub fn load(tls: &Tls, base: &Path, asking: bool) -> Result<Self, Fault> {
         let (certificate, key) = (base.join(&tls.certificate), base.join(&tls.key));
-        let current = RwLock::new((changed(&certificate), read(&certificate, &key, asking)?));
+        let files = (stamp(&certificate), stamp(&key));
+        let current = Mutex::new(Current { files, acceptor: read(&certificate, &key, asking)?, failed: None });
         Ok(Self(Arc::new(Inner { certificate, key, asking, current })))
     }
 
     pub fn acceptor(&self) -> TlsAcceptor {
-        let now = changed(&self.0.certificate);
-        let (at, acceptor) = match self.0.current.read() {
-            Ok(it) => it.clone(),
-            Err(it) => it.into_inner().clone(),
-        };
-        if at == now {
-            return acceptor;
+        let files = self.files();
+        let mut current = self.current();
+        let failed_just_now = current.failed.is_some_and(|(_, at)| at.elapsed() < RETRY);
+        if current.files != files && !failed_just_now {
+            self.replace(&mut current, files);
         }
-        let fresh = match read(&self.0.certificate, &self.0.key, self.0.asking) {
-            Ok(it) => it,
+        current.acceptor.clone()
+    }
+
+    /// Reads the files whether or not they look changed.
+    pub fn read_again(&self) {
+        self.replace(&mut self.current(), self.files());
+    }
+
+    fn replace(&self, current: &mut Current, files: Files) {
+        match read(&self.0.certificate, &self.0.key, self.0.asking) {
+            Ok(acceptor) => *current = Current { files, acceptor, failed: None },
             Err(fault) => {
-                tracing::error!(error = %fault, "the changed certificate cannot be used; the old one stays");
-                acceptor
+                // Files that wait for their counterpart are read every second: it is said once.
+                if current.failed.is_none_or(|(before, _)| before != files) {
+                    tracing::error!(error = %fault, "the changed certificate cannot be used; the old one stays, and the files are read again");
+                }
+                current.failed = Some((files, Instant::now()));
             }
-        };
-        if let Ok(mut slot) = self.0.current.write() {
-            *slot = (now, fresh.clone());
         }
-        fresh
+    }
+
+    fn files(&self) -> Files {
+        (stamp(&self.0.certificate), stamp(&self.0.key))
+    }
+
+    fn current(&self) -> MutexGuard<'_, Current> {
+        self.0.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn changed(path: &Path) -> Option<SystemTime> {
-    std::fs::metadata(path).and_then(|it| it.modified()).ok()
+fn stamp(path: &Path) -> Stamp {
+    let file = std::fs::metadata(path).ok()?;
+    Some((file.modified().ok()?, file.dev(), file.ino(), file.len()))
 }
 
 fn read(certificate: &Path, key: &Path, asking: bool) -> Result<TlsAcceptor, Fault> {

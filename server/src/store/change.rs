@@ -136,6 +136,16 @@ impl NotApplied {
     }
 }
 
+impl NotApplied {
+    /// For work without a caller: a change that must not fail did.
+    pub fn into_fault(self, what: &str) -> Fault {
+        match self {
+            Self::Fault(fault) => fault.during(what),
+            other => Fault::store_away(format!("{what}: {}", other.name())),
+        }
+    }
+}
+
 impl From<NotApplied> for Error {
     fn from(it: NotApplied) -> Self {
         let busy =

@@ -13,20 +13,25 @@ use crate::error::Fault;
 use bytes::BytesMut;
 use connect::Address;
 use std::collections::HashMap;
+use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard};
-use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type};
+use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// A request that takes longer has lost its connection, whatever the system says of it.
 const PATIENCE: Duration = Duration::from_secs(15);
+/// How long nobody tries to connect after somebody could not.
+const PAUSE: Duration = Duration::from_millis(250);
 
 pub struct Postgres {
     address: Box<Address>,
     pool: Vec<Mutex<Option<Connection>>>,
     next: AtomicUsize,
+    /// When it could not be reached: requests that wait behind one that waited in vain are answered at once.
+    unreachable: std::sync::Mutex<Option<Instant>>,
 }
 
 struct Connection {
@@ -51,7 +56,13 @@ impl ToSql for Value {
 
 fn fault(error: &tokio_postgres::Error) -> Fault {
     match error.as_db_error() {
-        Some(it) => Fault::new(format!("PostgreSQL: {} ({})", it.message(), it.code().code())),
+        Some(it) => {
+            let text = format!("PostgreSQL: {} ({})", it.message(), it.code().code());
+            // Connection lost, no resources (disk, memory, connections), stopped or starting, I/O error; 25006: it became a replica.
+            let is_away = ["08", "53", "57", "58", "25006"].iter().any(|class| it.code().code().starts_with(class));
+            if is_away { Fault::store_away(text) } else { Fault::new(text) }
+        }
+        None if error.is_closed() => Fault::store_away(format!("PostgreSQL: {error}")),
         None => Fault::new(format!("PostgreSQL: {error}")),
     }
 }
@@ -60,11 +71,12 @@ impl Postgres {
     pub async fn open(url: &str, options: &StoreOptions) -> Result<Self, Fault> {
         let address = Address::parse(url)?;
         let mut first = Connection::new(&address).await?;
+        check_sessions(&first.client, &address).await?;
         check_settings(&first.client).await?;
         migrate_schema(&mut first.client).await?;
         let mut pool: Vec<_> = (1..options.connections.max(2)).map(|_| Mutex::new(None)).collect();
         pool.push(Mutex::new(Some(first)));
-        Ok(Self { address: Box::new(address), pool, next: AtomicUsize::new(0) })
+        Ok(Self { address: Box::new(address), pool, next: AtomicUsize::new(0), unreachable: std::sync::Mutex::default() })
     }
 
     /// A connection nobody uses, else the next in turn; a broken one is replaced.
@@ -76,9 +88,19 @@ impl Postgres {
             None => self.pool[start % self.pool.len()].lock().await,
         };
         if held.as_ref().is_none_or(|it| it.client.is_closed()) {
-            *held = Some(Connection::new(&self.address).await?);
+            *held = Some(self.connect().await?);
         }
         Ok(Held(held))
+    }
+
+    async fn connect(&self) -> Result<Connection, Fault> {
+        let unreachable = || self.unreachable.lock().unwrap_or_else(PoisonError::into_inner);
+        if unreachable().is_some_and(|since| since.elapsed() < PAUSE) {
+            return Err(Fault::store_away("PostgreSQL could not be reached a moment ago"));
+        }
+        let made = Connection::new(&self.address).await;
+        *unreachable() = made.is_err().then(Instant::now);
+        made
     }
 
     /// A connection that died in silence, as when the database was started anew, costs a second look and no answer.
@@ -88,7 +110,7 @@ impl Postgres {
         loop {
             let Ok(found) = tokio::time::timeout(PATIENCE, held.get()?.query(sql, values)).await else {
                 held.let_go();
-                return Err(Fault::new("PostgreSQL did not answer in time"));
+                return Err(Fault::store_away("PostgreSQL did not answer in time"));
             };
             if again && found.is_err() && held.get()?.client.is_closed() {
                 drop(held);
@@ -251,7 +273,7 @@ struct Held<'a>(MutexGuard<'a, Option<Connection>>);
 
 impl Held<'_> {
     fn get(&mut self) -> Result<&mut Connection, Fault> {
-        self.0.as_mut().ok_or_else(|| Fault::new("no connection"))
+        self.0.as_mut().ok_or_else(|| Fault::store_away("no connection"))
     }
 
     /// The next one who holds this place connects anew.
@@ -302,6 +324,30 @@ fn from_row(row: &tokio_postgres::Row) -> Result<Row, Fault> {
         values.push(value.map_err(|it| fault(&it))?);
     }
     Ok(Row(values))
+}
+
+/// Statements are prepared, and limits set, on a connection that stays ours. Behind a pooler that lends connections for one transaction
+/// (PgBouncer with `pool_mode = transaction`) two connections of ours share one of the server's, or one of ours has several.
+async fn check_sessions(first: &Client, address: &Address) -> Result<(), Fault> {
+    let second = address.connect().await?;
+    let mut processes = Vec::new();
+    for client in [first, &second, first, &second] {
+        // One message, which works through every pooler.
+        let answer = client.simple_query("SELECT pg_backend_pid()").await.map_err(|it| fault(&it))?;
+        let process = answer.iter().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+            _ => None,
+        });
+        processes.push(process.ok_or_else(|| Fault::new("PostgreSQL does not say which process serves us"))?);
+    }
+    let stays_ours = processes[0] == processes[2] && processes[1] == processes[3] && processes[0] != processes[1];
+    if !stays_ours {
+        return Err(Fault::new(
+            "`database` leads through a pooler that lends connections for one transaction, such as PgBouncer with pool_mode = transaction; \
+             name PostgreSQL itself, or set pool_mode = session for this database",
+        ));
+    }
+    Ok(())
 }
 
 /// What durability and order of ours depend on.

@@ -73,7 +73,7 @@ async fn eat(store: &Store, (find, delete): Old, limit: Value, now_ms: i64) -> R
             for key in keys {
                 change.run_expecting(delete, key.0, Expect::Any);
             }
-            store.apply(change).await.map_err(|it| Fault::new(format!("{delete}: {it:?}")))?;
+            store.apply(change).await.map_err(|it| it.into_fault(delete))?;
             gone += found as u64;
         }
         if found < BITE {

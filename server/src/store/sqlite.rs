@@ -6,6 +6,7 @@ use super::migrate;
 use super::options::StoreOptions;
 use super::value::{Row, Value};
 use crate::error::Fault;
+use crate::limits::OncePerSecond;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
@@ -90,7 +91,18 @@ impl Sqlite {
 }
 
 fn fault(error: &rusqlite::Error) -> Fault {
-    Fault::new(format!("SQLite: {error}"))
+    let text = format!("SQLite: {error}");
+    match error.sqlite_error_code() {
+        Some(
+            ErrorCode::DiskFull
+            | ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::DatabaseBusy
+            | ErrorCode::DatabaseLocked,
+        ) => Fault::store_away(text),
+        _ => Fault::new(text),
+    }
 }
 
 /// A new store is its owner's alone; SQLite gives the files beside it the same rights.
@@ -317,14 +329,22 @@ fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement
         return;
     };
     // FULL, IOERR and NOMEM may have rolled the whole transaction back inside a savepoint: nothing of this batch counts.
-    tracing::error!(error = %why, changes = batch.len(), "a batch was lost; the database is opened anew");
+    static LOST: OncePerSecond = OncePerSecond::new();
+    if LOST.is_due() {
+        tracing::error!(error = %why, changes = batch.len(), "a batch was not written; the database is opened anew");
+    }
     let _ = connection.execute_batch("ROLLBACK");
     match connect(path) {
         Ok(fresh) => *connection = fresh,
-        Err(it) => tracing::error!(error = %it, "the database cannot be opened again"),
+        Err(error) => {
+            static CLOSED: OncePerSecond = OncePerSecond::new();
+            if CLOSED.is_due() {
+                tracing::error!(%error, "the database cannot be opened again");
+            }
+        }
     }
     for (_, answer) in batch {
-        let _ = answer.send(Err(NotApplied::Fault(Fault::new(why.0.clone()))));
+        let _ = answer.send(Err(NotApplied::Fault(why.clone())));
     }
 }
 

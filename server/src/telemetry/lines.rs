@@ -1,5 +1,5 @@
-//! The log's way out. Lines gather in memory and a thread of their own writes them, many in one system call. None is ever left out:
-//! where the reader of the log is slow and the room is full, whoever has a line waits, as it would if it wrote the line itself.
+//! How lines of the log are written. They gather in memory, and a thread of their own writes many of them in one system call.
+//! None is left out here: where the reader of the log is slow and the buffer is full, the caller waits, as it would if it wrote itself.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -177,3 +177,5 @@ mail-recovery_used-body =
     Einer Ihrer Wiederherstellungscodes für { $brand } wurde zur Anmeldung benutzt.
     
     Wenn Sie es nicht waren, ändern Sie jetzt Ihr Passwort und machen Sie neue Wiederherstellungscodes.
+mail-when = Das geschah am { $time }.
+mail-when-and-device = Das geschah am { $time }, mit { $device }.

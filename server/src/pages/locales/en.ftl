@@ -177,3 +177,5 @@ mail-recovery_used-body =
     One of your recovery codes for { $brand } was used to sign in.
     
     If it was not you, change your password and make new recovery codes now.
+mail-when = This happened on { $time }.
+mail-when-and-device = This happened on { $time }, with { $device }.

@@ -117,7 +117,7 @@ impl Address {
     }
 
     pub async fn connect(&self) -> Result<Client, Fault> {
-        let named = |why: String| Fault::new(format!("cannot connect to PostgreSQL: {why}"));
+        let named = |why: String| Fault::store_away(format!("cannot connect to PostgreSQL: {why}"));
         let work = async {
             let client = match &self.tls {
                 None => drive(self.config.connect(NoTls).await),

@@ -1,0 +1,368 @@
+//! One connection: how long it may be idle, how long a request and its answer may take, and how many bytes it keeps here. The limits
+//! are the same for HTTP/1 and HTTP/2. hyper knows only a part of them, so a watchdog looks at every connection once a second.
+
+use super::places::{Charge, Place};
+use crate::web::reply::{self, Reply};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Request, Version, header};
+use http_body_util::Full;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+const HEAD_BYTES: u32 = 32 * 1024;
+/// What HTTP/2 may send before we have read it, of one connection.
+const WINDOW_BYTES: u32 = 256 * 1024;
+
+/// Time limits of a connection.
+#[derive(Clone, Copy)]
+pub struct Limits {
+    /// For the first request, and for the head of every later one of HTTP/1.
+    pub head: Duration,
+    /// Without a request or an answer under way. It is longer than the 60 s of common balancers: whoever sends requests closes first.
+    pub idle: Duration,
+    /// From the head of a request to its answer.
+    pub request: Duration,
+    /// From an answer until the caller has taken all of it, and for every single write.
+    pub write: Duration,
+    /// After this the connection ends when it has no request under way.
+    pub total: Duration,
+    /// How often the watchdog looks.
+    pub look: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let seconds = Duration::from_secs;
+        Self { head: seconds(10), idle: seconds(75), request: seconds(60), write: seconds(30), total: seconds(3600), look: seconds(1) }
+    }
+}
+
+/// What the watchdog knows of a connection.
+#[derive(Clone)]
+struct Watch(Arc<Mutex<State>>);
+
+struct State {
+    opened: Instant,
+    version: Option<Version>,
+    requests: usize,
+    /// Answers that are not wholly written, and since when.
+    answers: BTreeMap<u64, Instant>,
+    next_answer: u64,
+    /// When the last request or answer ended.
+    idle_since: Instant,
+    /// When the first byte behind the last request came.
+    arriving_since: Option<Instant>,
+    /// Since when the socket takes nothing.
+    blocked_since: Option<Instant>,
+    /// Since when the connection is asked to end.
+    ending_since: Option<Instant>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Keep,
+    /// What is under way is finished first.
+    End,
+    Close(&'static str),
+}
+
+impl Watch {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self(Arc::new(Mutex::new(State {
+            opened: now,
+            version: None,
+            requests: 0,
+            answers: BTreeMap::new(),
+            next_answer: 0,
+            idle_since: now,
+            arriving_since: None,
+            blocked_since: None,
+            ending_since: None,
+        })))
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn begin_request(&self, version: Version) -> UnderWay {
+        let mut state = self.state();
+        state.version = Some(version);
+        state.requests += 1;
+        state.arriving_since = None;
+        drop(state);
+        UnderWay { watch: self.clone(), answer: None }
+    }
+
+    fn begin_answer(&self) -> UnderWay {
+        let mut state = self.state();
+        let answer = state.next_answer;
+        state.next_answer += 1;
+        state.answers.insert(answer, Instant::now());
+        drop(state);
+        UnderWay { watch: self.clone(), answer: Some(answer) }
+    }
+}
+
+impl State {
+    fn is_busy(&self) -> bool {
+        self.requests > 0 || !self.answers.is_empty()
+    }
+
+    fn verdict(&self, now: Instant, limits: &Limits, idle: Duration) -> Verdict {
+        let is_over = |since: Option<Instant>, limit: Duration| since.is_some_and(|it| now.duration_since(it) >= limit);
+        if is_over(self.blocked_since, limits.write) || is_over(self.answers.values().next().copied(), limits.write) {
+            return Verdict::Close("an answer was not taken in time");
+        }
+        if self.is_busy() {
+            return if is_over(Some(self.opened), limits.total) { Verdict::End } else { Verdict::Keep };
+        }
+        if self.version.is_none() && is_over(Some(self.opened), limits.head) {
+            return Verdict::Close("no request came in time");
+        }
+        if self.version.is_some_and(|it| it <= Version::HTTP_11) && is_over(self.arriving_since, limits.head) {
+            return Verdict::Close("the head of a request did not come in time");
+        }
+        if is_over(self.ending_since, limits.head) {
+            return Verdict::Close("the caller did not end the connection");
+        }
+        let is_idle = self.version.is_some() && is_over(Some(self.idle_since), idle);
+        if is_idle || is_over(Some(self.opened), limits.total) { Verdict::End } else { Verdict::Keep }
+    }
+}
+
+/// A request, or an answer that is not wholly written.
+struct UnderWay {
+    watch: Watch,
+    answer: Option<u64>,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut state = self.watch.state();
+        match self.answer {
+            Some(answer) => {
+                state.answers.remove(&answer);
+            }
+            None => state.requests = state.requests.saturating_sub(1),
+        }
+        if !state.is_busy() {
+            state.idle_since = Instant::now();
+        }
+    }
+}
+
+/// The bytes of an answer. They count until hyper lets go of them, which is when they were written or the stream has ended.
+struct Outgoing {
+    bytes: Bytes,
+    _under_way: UnderWay,
+    _charge: Charge,
+}
+
+impl AsRef<[u8]> for Outgoing {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The body of a request. What came of it counts until the request is answered.
+pub struct Counted<B> {
+    body: B,
+    charge: Arc<Charge>,
+}
+
+impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B>
+where
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    type Data = Bytes;
+    type Error = Box<dyn std::error::Error + Send + Sync>;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else { return Poll::Ready(None) };
+        let frame = frame.map_err(Into::into)?;
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        if !self.charge.add(length) {
+            return Poll::Ready(Some(Err("too many bytes are held for this address".into())));
+        }
+        Poll::Ready(Some(Ok(frame)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+/// Serves a connection to its end. `answer` makes the answer of one request.
+pub async fn serve<I, F, R>(io: I, place: Arc<Place>, limits: Limits, mut stopped: watch::Receiver<bool>, answer: F)
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    F: Fn(Request<Counted<Incoming>>) -> R + Send + Sync + 'static,
+    R: Future<Output = Reply> + Send + 'static,
+{
+    let watch = Watch::new();
+    let service = {
+        let (watch, place, answer) = (watch.clone(), Arc::clone(&place), Arc::new(answer));
+        service_fn(move |request: Request<Incoming>| {
+            let under_way = watch.begin_request(request.version());
+            let (watch, place, answer) = (watch.clone(), Arc::clone(&place), Arc::clone(&answer));
+            async move {
+                let reply = answer_within(limits.request, request, &place, &*answer).await;
+                let reply = count(reply, &watch, &place);
+                drop(under_way);
+                Ok::<_, Infallible>(reply.map(Full::new))
+            }
+        })
+    };
+    let builder = builder();
+    let connection = builder.serve_connection(TokioIo::new(Watched { io, watch: watch.clone() }), service);
+    tokio::pin!(connection);
+    let mut look = tokio::time::interval(limits.look);
+    loop {
+        let ends = tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%error, "a connection ended early");
+                }
+                return;
+            }
+            _ = stopped.changed(), if watch.state().ending_since.is_none() => true,
+            _ = look.tick() => match watch.state().verdict(Instant::now(), &limits, place.idle_limit(limits.idle)) {
+                Verdict::Keep => false,
+                Verdict::End => true,
+                Verdict::Close(why) => {
+                    tracing::debug!(why, "a connection was closed");
+                    return;
+                }
+            },
+        };
+        if ends && watch.state().ending_since.is_none() {
+            watch.state().ending_since = Some(Instant::now());
+            connection.as_mut().graceful_shutdown();
+        }
+    }
+}
+
+fn builder() -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    // Its time for a head would begin with the idle time before it; the watchdog's does not.
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BYTES as usize);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(100)
+        .max_header_list_size(HEAD_BYTES)
+        .initial_stream_window_size(64 * 1024)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .max_send_buf_size(64 * 1024)
+        .max_pending_accept_reset_streams(20)
+        .keep_alive_interval(Duration::from_secs(60));
+    builder
+}
+
+/// Answers within the limit, or says 503.
+async fn answer_within<F, R>(limit: Duration, request: Request<Incoming>, place: &Arc<Place>, answer: &F) -> Reply
+where
+    F: Fn(Request<Counted<Incoming>>) -> R,
+    R: Future<Output = Reply>,
+{
+    let Some(charge) = place.charge(head_bytes(request.uri(), request.headers())) else { return unavailable() };
+    let charge = Arc::new(charge);
+    let in_body = Arc::clone(&charge);
+    let request = request.map(|body| Counted { body, charge: in_body });
+    let reply = tokio::time::timeout(limit, answer(request)).await;
+    drop(charge);
+    reply.unwrap_or_else(|_| unavailable())
+}
+
+fn head_bytes(uri: &http::Uri, headers: &HeaderMap) -> usize {
+    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
+    uri.path_and_query().map_or(0, |it| it.as_str().len()) + fields
+}
+
+/// An answer whose bytes are counted. Where there is no room for it, a short one takes its place.
+fn count(reply: Reply, watch: &Watch, place: &Arc<Place>) -> Reply {
+    if reply.body().is_empty() {
+        return reply;
+    }
+    let Some(charge) = place.charge(reply.body().len()) else { return unavailable() };
+    let under_way = watch.begin_answer();
+    reply.map(|bytes| Bytes::from_owner(Outgoing { bytes, _under_way: under_way, _charge: charge }))
+}
+
+fn unavailable() -> Reply {
+    let mut reply = reply::empty(503);
+    reply.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    reply
+}
+
+/// Tells the watchdog what comes and what does not leave.
+struct Watched<I> {
+    io: I,
+    watch: Watch,
+}
+
+impl<I> Watched<I> {
+    fn note_write(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        let mut state = self.watch.state();
+        state.blocked_since = match written {
+            Poll::Pending => state.blocked_since.or_else(|| Some(Instant::now())),
+            Poll::Ready(_) => None,
+        };
+        written
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            let mut state = self.watch.state();
+            if state.requests == 0 && state.arriving_since.is_none() {
+                state.arriving_since = Some(Instant::now());
+            }
+        }
+        read
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write(context, bytes);
+        self.note_write(written)
+    }
+    fn poll_write_vectored(mut self: Pin<&mut Self>, context: &mut Context<'_>, pieces: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.io).poll_write_vectored(context, pieces);
+        self.note_write(written)
+    }
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(context)
+    }
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,77 @@
+//! Work that runs beside requests: sweeping, keys, letters, the status list. Each worker ends at once when the server stops, between
+//! any two of its waits: its future is dropped. That loses nothing. A change of the store is applied whole or not at all, and a letter
+//! that was under way is sent again.
+
+use crate::app::{App, Shared};
+use crate::error::Fault;
+use crate::store::retention;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+/// For letters that other nodes wrote.
+const OUTBOX_PERIOD: Duration = Duration::from_secs(2);
+
+pub fn start(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
+    let minute = Duration::from_secs(60);
+    vec![
+        until_stopped(stopped, send_letters(shared.clone())),
+        until_stopped(stopped, refresh_status_list(shared.clone())),
+        until_stopped(
+            stopped,
+            every(shared.clone(), minute, "sweep", async |app| retention::sweep(&app.store, app.now_ms()).await.map(|_| ())),
+        ),
+        until_stopped(stopped, every(shared.clone(), minute, "old", async |app| app.sweep_old(app.now_ms()).await.map(|_| ()))),
+        until_stopped(stopped, every(shared.clone(), minute / 2, "node", async |app| crate::nodes::announce(&app).await)),
+        until_stopped(stopped, every(shared.clone(), minute / 6, "keys", async |app| app.refresh_keys().await)),
+    ]
+}
+
+/// Runs the work until it ends or the server stops.
+fn until_stopped(stopped: &watch::Receiver<bool>, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let mut stopped = stopped.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = stopped.wait_for(|has_stopped| *has_stopped) => {}
+            () = work => {}
+        }
+    })
+}
+
+async fn every<W>(shared: Shared, period: Duration, task: &'static str, work: W)
+where
+    W: AsyncFn(Arc<App>) -> Result<(), Fault>,
+{
+    loop {
+        tokio::time::sleep(period).await;
+        if let Err(fault) = work(shared.now()).await {
+            tracing::error!(task, error = %fault, "background work failed");
+        }
+    }
+}
+
+/// Keeps the status list of Android's attestation keys young, from the start on.
+async fn refresh_status_list(shared: Shared) {
+    loop {
+        let app = shared.now();
+        let next = crate::attesting::status::refresh(&app.callers.attesting.status, &app).await;
+        drop(app);
+        tokio::time::sleep(next).await;
+    }
+}
+
+/// Sends letters: as soon as one was written here, and every other second those of other nodes.
+async fn send_letters(shared: Shared) {
+    loop {
+        let app = shared.now();
+        if let Some(mailer) = &app.mailer
+            && let Err(fault) = mailer.deliver(&app, &app.pages).await
+        {
+            tracing::error!(error = %fault, "the outbox could not be read");
+        }
+        let bell = app.machine.outbox();
+        drop(app);
+        let _ = tokio::time::timeout(OUTBOX_PERIOD, bell.notified()).await;
+    }
+}

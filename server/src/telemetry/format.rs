@@ -1,0 +1,211 @@
+//! How a line of the log is written: one JSON object. This is the one place that bounds what input does to the log. A value is cut and
+//! its invisible characters are escaped, and lines about refused requests are limited for each network.
+
+use crate::limits::Limits;
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use serde_json::Value as Json;
+use std::fmt;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+/// The longest value, in characters.
+const LONGEST: usize = 256;
+/// Lines about refused requests, of one network.
+const REFUSED_PER_MINUTE: NonZeroU32 = NonZeroU32::new(120).unwrap();
+
+pub struct JsonLine {
+    refused: DefaultKeyedRateLimiter<u16>,
+    /// Lines that were left out since the last one that was written.
+    left_out: AtomicU64,
+}
+
+impl JsonLine {
+    pub fn new() -> Self {
+        Self { refused: RateLimiter::keyed(Quota::per_minute(REFUSED_PER_MINUTE)), left_out: AtomicU64::new(0) }
+    }
+
+    /// A line that names a network counts, unless it is about a request that was answered as it wished.
+    fn has_room(&self, fields: &Fields) -> bool {
+        let Some(address) = fields.text("address").and_then(|text| text.parse::<IpAddr>().ok()) else { return true };
+        if fields.number("status").is_some_and(|status| status < 400) {
+            return true;
+        }
+        let has_room = self.refused.check_key(&Limits::place(&["log", &Limits::line(address)])).is_ok();
+        if !has_room {
+            metrics::counter!("symbolon_log_lines_left_out_total").increment(1);
+            self.left_out.fetch_add(1, Ordering::Relaxed);
+        }
+        has_room
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for JsonLine
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(&self, _: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        if !self.has_room(&fields) {
+            return Ok(());
+        }
+        let mut time = String::new();
+        SystemTime.format_time(&mut Writer::new(&mut time))?;
+        write!(writer, "{{\"timestamp\":{},\"level\":\"{}\"", Json::from(time), event.metadata().level())?;
+        for (name, value) in &fields.0 {
+            write!(writer, ",{}:{value}", Json::from(*name))?;
+        }
+        let left_out = self.left_out.swap(0, Ordering::Relaxed);
+        if left_out > 0 {
+            write!(writer, ",\"lines_left_out\":{left_out}")?;
+        }
+        writeln!(writer, ",\"target\":{}}}", Json::from(event.metadata().target()))
+    }
+}
+
+#[derive(Default)]
+struct Fields(Vec<(&'static str, Json)>);
+
+impl Fields {
+    fn get(&self, name: &str) -> Option<&Json> {
+        self.0.iter().find(|(known, _)| *known == name).map(|(_, value)| value)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_str()
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.get(name)?.as_u64()
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let mut out = Bounded::default();
+        // It ends with an error where the text is cut.
+        let _ = fmt::write(&mut out, format_args!("{value:?}"));
+        self.0.push((field.name(), out.text.into()));
+    }
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.0.push((field.name(), value.into()));
+    }
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.0.push((field.name(), value.into()));
+    }
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.0.push((field.name(), value.into()));
+    }
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.0.push((field.name(), value.into()));
+    }
+}
+
+/// Text up to a length, without characters that hide or reorder what stands beside them.
+#[derive(Default)]
+struct Bounded {
+    text: String,
+    length: usize,
+}
+
+impl fmt::Write for Bounded {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        for character in piece.chars() {
+            if self.length == LONGEST {
+                self.text.push_str("... (cut)");
+                return Err(fmt::Error);
+            }
+            self.length += 1;
+            if is_hidden(character) {
+                self.text.extend(character.escape_unicode());
+            } else {
+                self.text.push(character);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_hidden(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use std::io;
+    use std::sync::{Arc, Mutex};
+    use tracing_subscriber::layer::SubscriberExt;
+
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Written {
+        fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(piece);
+            Ok(piece.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn lines_of(work: impl FnOnce()) -> Vec<Json> {
+        let written = Written::default();
+        let out = written.clone();
+        let layer = tracing_subscriber::fmt::layer().with_writer(move || out.clone()).event_format(JsonLine::new());
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
+        let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    #[test]
+    fn input_is_cut_and_escaped_and_what_is_short_and_plain_stays() {
+        let long = "a".repeat(60_000);
+        let lines = lines_of(|| {
+            tracing::info!(reason = %format!("no client {long}"), text = long, listed = ?[&long], "request");
+            tracing::info!(reason = "a\u{202e}b\nc\u{2028}\u{feff}", "request");
+            tracing::info!(reason = "no client \"shop\" Zürich", number = 7, well = true, "request");
+        });
+        for name in ["reason", "text", "listed"] {
+            let value = lines[0][name].as_str().unwrap();
+            assert!(value.len() < LONGEST + 20 && value.ends_with("(cut)"), "{value}");
+        }
+        assert_eq!(lines[1]["reason"], "a\\u{202e}b\\u{a}c\\u{2028}\\u{feff}");
+        assert_eq!(lines[2]["reason"], "no client \"shop\" Zürich");
+        assert_eq!((&lines[2]["number"], &lines[2]["well"], &lines[2]["message"]), (&7.into(), &true.into(), &"request".into()));
+        assert_eq!((&lines[2]["level"], lines[2]["timestamp"].is_string(), lines[2]["target"].is_string()), (&"INFO".into(), true, true));
+    }
+
+    /// One network writes so many lines a minute about what was refused. Others, and what was answered, go on.
+    #[test]
+    fn a_network_that_is_refused_writes_a_bounded_number_of_lines() {
+        let lines = lines_of(|| {
+            for _ in 0..500 {
+                tracing::info!(status = 401, address = "2001:db8:1:2::7", "request");
+                tracing::info!(status = 401, address = "2001:db8:1:2::8", "request");
+                tracing::info!(status = 200, address = "2001:db8:1:2::7", "request");
+            }
+            tracing::info!(status = 401, address = "2001:db8:1:3::7", "request");
+        });
+        let count = |status: u64| lines.iter().filter(|line| line["status"] == status).count();
+        assert_eq!(count(200), 500);
+        assert!((120..140).contains(&count(401)), "{}", count(401));
+        assert_eq!(lines.last().unwrap()["address"], "2001:db8:1:3::7");
+        let left_out: u64 = lines.iter().filter_map(|line| line["lines_left_out"].as_u64()).sum();
+        assert_eq!(left_out as usize + count(401), 1001, "what is left out is counted");
+    }
+}
