@@ -1,6 +1,7 @@
 //! Android Key Attestation: a chain whose leaf is the attested key, with a description that the phone's secure hardware signed.
 //! "Key and ID attestation", source.android.com, description versions 1 to 500; newer ones are read as 500. Only what is in the
-//! hardware-enforced list counts as a fact about the hardware. Left out: keys of a post-quantum kind, ID attestation, device-unique attestation.
+//! hardware-enforced list counts as a fact about the hardware. Of ID attestation only maker
+//! and model are read, for people. Left out: keys of a post-quantum kind, device-unique attestation.
 
 mod description;
 mod patch;
@@ -95,6 +96,9 @@ pub struct Facts {
     pub curve: Option<i64>,
     pub key_size: Option<i64>,
     pub digests: Vec<i64>,
+    /// ID attestation: who made the phone, and its model, where the app asked for them.
+    pub manufacturer: Option<String>,
+    pub model: Option<String>,
     pub os_version: Option<i64>,
     /// `YYYYMM`, all three; `None` where the number is no month of the past or the near future.
     pub os_patch: Option<i64>,
@@ -129,7 +133,7 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
         return Err(Unreadable("the chain is larger than 64 KiB"));
     }
     let chain = Chain::parse(chain)?;
-    let shape = Shape::of(below_root(&chain, expected.roots));
+    let shape = below_root(&chain, expected.roots).and_then(Shape::of);
     let dates = dates(shape.as_ref(), expected.now_s);
     let mut failed = chain.judge_from(expected.roots, dates, shape.as_ref().map_or(1, Shape::first_ca));
     if shape.is_none() {
@@ -157,11 +161,14 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
     Ok(Verdict { facts, failed })
 }
 
-/// The certificates below the root, which may end the chain or be left out of it.
-fn below_root<'a, 'b>(chain: &'a Chain<'b>, roots: &[&[u8]]) -> &'a [X509Certificate<'b>] {
+/// The certificates below the root, which may end the chain once or be left out of it. `None`: a root stands at another place as well.
+fn below_root<'a, 'b>(chain: &'a Chain<'b>, roots: &[&[u8]]) -> Option<&'a [X509Certificate<'b>]> {
     let is_root = |it: &X509Certificate<'_>| roots.contains(&it.public_key().raw);
-    let roots_behind = chain.certificates.iter().rev().take_while(|it| is_root(it)).count();
-    &chain.certificates[..chain.certificates.len() - roots_behind]
+    let below = match chain.certificates.split_last() {
+        Some((last, below)) if is_root(last) => below,
+        _ => &chain.certificates,
+    };
+    (!below.iter().any(is_root)).then_some(below)
 }
 
 /// What the factory put in does not expire, by Google's rule: the status list ends it. What was certified over the air is short-lived on

@@ -55,7 +55,7 @@ impl Shape {
 
 /// A batch of phones by its number, in the subject's attribute `serialNumber`.
 fn names_factory_box(certificate: &X509Certificate<'_>) -> bool {
-    only(certificate.subject().iter_by_oid(&OID_X509_SERIALNUMBER)).is_some_and(|it| !it.is_empty())
+    only(certificate.subject().iter_by_oid(&OID_X509_SERIALNUMBER)).is_some_and(|it| it.bytes().any(|it| it.is_ascii_alphanumeric()))
 }
 
 /// `CN=Droid CA2, O=Google LLC` and its successors.

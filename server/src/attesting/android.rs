@@ -12,6 +12,9 @@ use symbolon_attest::{Verdict, status_list};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::PublicKey;
 
+/// What is kept of the names of maker and model, in characters.
+const MAX_NAME: usize = 64;
+
 /// The attested key is the installation's key itself.
 pub async fn key(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Judged> {
     case::within_the_clients(core, case)?;
@@ -58,12 +61,18 @@ pub async fn witness(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Resu
 
 fn android_facts(facts: &key_attestation::Facts) -> Json {
     let properties = facts.properties();
-    json!({
+    let mut known = json!({
         "packages": facts.packages, "version": properties.app_version, "os_patch": properties.os_patch, "os_version": facts.os_version,
         "level": properties.level.map(|it| format!("{it:?}")), "remotely_provisioned": properties.remotely_provisioned,
         "user_auth_type": properties.user_auth_type, "auth_timeout_s": properties.auth_timeout_s,
         "boot_key": base64url::encode(&facts.boot_key), "serials": facts.serials, "newer_version": facts.newer_version,
-    })
+    });
+    for (name, text) in [("manufacturer", &facts.manufacturer), ("model", &facts.model)] {
+        if let Some(text) = text {
+            known[name] = text.chars().take(MAX_NAME).collect::<String>().into();
+        }
+    }
+    known
 }
 
 /// What is kept of an installation, as [`android_facts`] writes it. A timeout of another type is no timeout, and the longest.

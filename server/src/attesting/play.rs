@@ -199,7 +199,7 @@ async fn burn(core: &Core, case: &Case, sent: Sent<'_>, token: &str) -> Result<(
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if at == proof => Err(crate::dpop::use_nonce().into()),
         Err(NotApplied::Conflict(_)) => {
-            Err(invalid("This challenge or token was used before. Get a new one.").because("challenge_used").into())
+            Err(invalid("This challenge or token was used before. Get a new one.").because(case::CHALLENGE_USED).into())
         }
         Err(other) => Err(other.into()),
     }

@@ -20,6 +20,7 @@ mod problem;
 mod recover;
 pub mod review;
 mod review_client;
+mod review_observed;
 mod revoke;
 mod rewrap;
 mod sensitive;
