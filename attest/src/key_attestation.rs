@@ -133,7 +133,7 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
         return Err(Unreadable("the chain is larger than 64 KiB"));
     }
     let chain = Chain::parse(chain)?;
-    let shape = below_root(&chain, expected.roots).and_then(Shape::of);
+    let shape = Shape::of(below_root(&chain, expected.roots));
     let dates = dates(shape.as_ref(), expected.now_s);
     let mut failed = chain.judge_from(expected.roots, dates, shape.as_ref().map_or(1, Shape::first_ca));
     if shape.is_none() {
@@ -161,14 +161,11 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
     Ok(Verdict { facts, failed })
 }
 
-/// The certificates below the root, which may end the chain once or be left out of it. `None`: a root stands at another place as well.
-fn below_root<'a, 'b>(chain: &'a Chain<'b>, roots: &[&[u8]]) -> Option<&'a [X509Certificate<'b>]> {
+/// The certificates below the root, which may end the chain, also more than once, or be left out of it.
+fn below_root<'a, 'b>(chain: &'a Chain<'b>, roots: &[&[u8]]) -> &'a [X509Certificate<'b>] {
     let is_root = |it: &X509Certificate<'_>| roots.contains(&it.public_key().raw);
-    let below = match chain.certificates.split_last() {
-        Some((last, below)) if is_root(last) => below,
-        _ => &chain.certificates,
-    };
-    (!below.iter().any(is_root)).then_some(below)
+    let roots_behind = chain.certificates.iter().rev().take_while(|it| is_root(it)).count();
+    &chain.certificates[..chain.certificates.len() - roots_behind]
 }
 
 /// What the factory put in does not expire, by Google's rule: the status list ends it. What was certified over the air is short-lived on
