@@ -3,6 +3,7 @@
 //! docs/attestation.md has the bytes an app hashes.
 
 use super::case::{CHALLENGE_USED, Case, INVALID, Judged, Sent, from_base64, invalid, row_of, within};
+use super::issue::issue;
 use super::observed::{self, Finding};
 use super::status::Listed;
 use super::{Attesting, android, ios, play, repeated};
@@ -10,17 +11,15 @@ use crate::audit;
 use crate::config::{AttestationRules, TierName};
 use crate::core::Core;
 use crate::dpop;
-use crate::error::{Error, Fault, Refused, Result};
+use crate::error::{Error, Refused, Result};
 use crate::limits::Limits;
 use crate::store::{Change, NotApplied, Value};
 use crate::web::reply::{self, Reply};
 use crate::web::request::Incoming;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use symbolon_oauth::jwk::{Algorithm, PublicKey};
-use symbolon_oauth::jws::Unverified;
-use symbolon_oauth::{base64url, client_attestation, digest};
+use symbolon_oauth::{base64url, digest};
 
 const CHALLENGE_MS: i64 = 5 * 60_000;
 /// `assertion` holds the digest of the evidence, as `repeated` reads it.
@@ -244,27 +243,6 @@ async fn guarded(core: &Core, case: &Case, judged: &Judged) -> Result<Refused> {
     let hint = "This installation is revoked, its evidence is about a key of another one, or a later assertion of it came first. \
         Get a new challenge and try again.";
     Ok(invalid(hint).because(why))
-}
-
-/// The Client Attestation JWT, signed by us for the key of the proof.
-pub fn issue(
-    core: &Core,
-    incoming: &Incoming,
-    (client_id, rules): (&str, &AttestationRules),
-    tier: TierName,
-    attested_ms: i64,
-) -> Result<Reply> {
-    let header = incoming.header("dpop").unwrap_or_default();
-    let jwk = Unverified::parse(header).ok().and_then(|it| it.header().get("jwk").cloned()).unwrap_or_default();
-    let key = PublicKey::from_jwk(&jwk).map_err(|it| Fault::new(it.0))?;
-    let iat = attested_ms / 1000;
-    let claims = Map::from_iter([("tier".to_owned(), Json::from(tier.as_str()))]);
-    let signer = core.keys.signer(Algorithm::ES256, incoming.now_ms)?;
-    // As long as it is good for: a tier may ask for fresh evidence more often.
-    let life_s = rules.tier(tier).and_then(|it| it.max_age).map_or(rules.max_age, |it| it.min(rules.max_age)).0;
-    let jwt = client_attestation::make(&signer, client_id, &key.to_jwk(), iat..iat + life_s, &claims)
-        .map_err(|it| Fault::new(format!("signing an attestation: {it:?}")))?;
-    Ok(reply::json(200, &json!({ "client_attestation": jwt, "expires_in": life_s, "tier": tier.as_str() })))
 }
 
 async fn judge(attesting: &Attesting, core: &Core, case: &Arc<Case>, sent: Sent<'_>) -> Result<Judged> {

@@ -8,12 +8,12 @@ use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::store::Row;
 use crate::web::request::Incoming;
-use data_encoding::{BASE64, BASE64_NOPAD};
+use data_encoding::BASE64_NOPAD;
 use governor::DefaultKeyedRateLimiter;
 use serde_json::Value as Json;
 use std::sync::Arc;
 use symbolon_attest::binding::{self, Purpose};
-use symbolon_oauth::base64url;
+use symbolon_oauth::{base64, base64url};
 
 const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms, assertion \
     FROM instance WHERE client = $1 AND jkt = $2";
@@ -27,7 +27,7 @@ pub const CHALLENGE_USED: &str = "challenge_used";
 /// What is signed is the bytes, so that no text can stand for other ones.
 pub fn from_base64(text: &str) -> Option<Vec<u8>> {
     let unpadded = || BASE64_NOPAD.decode(text.as_bytes()).ok();
-    base64url::decode(text).or_else(|| BASE64.decode(text.as_bytes()).ok()).or_else(unpadded)
+    base64url::decode(text).or_else(|| base64::decode(text)).or_else(unpadded)
 }
 
 pub fn invalid(hint: &'static str) -> Refused {

@@ -11,6 +11,7 @@ pub mod challenge;
 pub mod devices;
 pub mod instance;
 pub mod ios;
+pub mod issue;
 pub mod observed;
 pub mod play;
 pub mod receipts;

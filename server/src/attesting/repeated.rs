@@ -1,8 +1,8 @@
 //! First evidence that comes twice, because its answer was lost. The same key, challenge and evidence get the same answer for five minutes.
 //! The installation remembers the digest of what enrolled it; whatever else comes about a challenge that was used is refused.
 
-use super::attester::issue;
 use super::case::Sent;
+use super::issue::issue;
 use crate::audit;
 use crate::config::{AttestationRules, TierName};
 use crate::core::Core;

@@ -68,12 +68,20 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(account::account(app, incoming)),
     ),
-    row(Route { path: "/attest", caller: Caller::Anyone, dpop: Dpop::Requires, ..CALL }, |app, incoming| {
-        Box::pin(attester::attest(&app.callers.attesting, app, incoming))
-    }),
-    row(Route { path: "/attest/challenge", caller: Caller::Anyone, dpop: Dpop::Takes, ..CALL }, |app, incoming| {
-        Box::pin(attester::challenge(app, incoming))
-    }),
+    row(
+        Route { path: "/attest", caller: Caller::Anyone, dpop: Dpop::Requires, metadata: Some("evidence_endpoint"), ..CALL },
+        |app, incoming| Box::pin(attester::attest(&app.callers.attesting, app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/attest/challenge",
+            caller: Caller::Anyone,
+            dpop: Dpop::Takes,
+            metadata: Some("evidence_challenge_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(attester::challenge(app, incoming)),
+    ),
     row(
         Route {
             path: "/authorize",

@@ -1,5 +1,6 @@
 //! First evidence whose answer was lost: the same request gets the same answer for five minutes, and everything else that was refused still is.
 
+use crate::play;
 use crate::receipts::{Scene, android, ios, refused};
 use crate::world::*;
 use serde_json::Value as Json;
@@ -64,6 +65,23 @@ async fn a_lost_answer_to_first_evidence_heals() {
             // Five minutes after it was accepted it is what it was: used, or too old.
             scene.world.advance_s(100);
             assert_eq!(send(&mut phone, &request).await, refused());
+        }
+        scene.world.stop().await;
+    }
+}
+
+/// The same of Play: Google decodes a token once, so that the answer comes from what is kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_to_a_first_play_token_heals() {
+    for engine in engines() {
+        let scene = play::Scene::start(engine).await;
+        for standard in [false, true] {
+            let mut phone = scene.phone();
+            let [first, again, replayed] = scene.repeated(&mut phone, standard).await;
+            assert_eq!(first, play::good("hardware_claimed"), "{standard}");
+            assert_eq!(again, play::good("hardware_claimed"), "{standard}");
+            assert_eq!(claims(&again), claims(&first));
+            assert_eq!(replayed, refused(), "another token about the same challenge");
         }
         scene.world.stop().await;
     }

@@ -5,6 +5,7 @@
 
 mod anchors;
 mod answers;
+mod app_page;
 mod attacks;
 mod attestation_rules;
 mod attestation_signal;
