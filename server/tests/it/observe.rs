@@ -65,7 +65,12 @@ async fn who_observes_refuses_nobody_and_records_all() {
         assert!(said.contains("attestation.observe: UNSAFE"), "{said}");
 
         assert_eq!(liar.attest_android(|it| it.locked = false).await, none());
-        let observed = liar.tokens("openid").await;
+        let mut observed = liar.tokens("openid").await;
+        // What it got works while it is only observed.
+        assert_eq!(liar.get("/userinfo", &observed.text("access_token")).await.status, 200);
+        observed = liar.refresh(&observed.text("refresh_token")).await;
+        assert_eq!(observed.status, 200, "{}", observed.body);
+        assert_eq!(liar.get("/userinfo", &observed.text("access_token")).await.status, 200);
         let entry = scene.world.entries("evidence_observed").await.pop().unwrap();
         assert_eq!((&entry["outcome"], &entry["detail"]["rules"]), (&json!("refused"), &json!(["boot_state", "unlocked"])));
         assert_eq!(entry["detail"]["unverified_facts"]["os_patch"], 202_610);
@@ -75,6 +80,7 @@ async fn who_observes_refuses_nobody_and_records_all() {
         assert_eq!(iphone.attest("apple-assertion", &challenge, &[("assertion", "AAAA")]).await, none());
         let mut silent = scene.phone("plain");
         let unattested = silent.tokens("openid").await;
+        assert_eq!(silent.get("/userinfo", &unattested.text("access_token")).await.status, 200);
         // What passes is what it is without observing.
         let mut honest = scene.phone("plain");
         assert_eq!(honest.attest_android(|_| {}).await, android());
