@@ -186,9 +186,9 @@ fn decimal(hexadecimal: &str) -> String {
     let mut digits = vec![0_u32];
     for digit in hexadecimal.chars().filter_map(|it| it.to_digit(16)) {
         let mut carry = digit;
-        for it in &mut digits {
-            carry += *it * 16;
-            *it = carry % 10;
+        for place in &mut digits {
+            carry += *place * 16;
+            *place = carry % 10;
             carry /= 10;
         }
         while carry > 0 {

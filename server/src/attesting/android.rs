@@ -141,7 +141,7 @@ fn person(rules: &AndroidApp) -> Option<Person> {
         UserAuth::Password => key_attestation::PASSWORD,
         UserAuth::Biometric => key_attestation::BIOMETRIC,
     };
-    let ways = rules.user_auth.as_ref()?.iter().map(way).fold(0, |all, it| all | it);
+    let ways = rules.user_auth.as_ref()?.iter().map(way).fold(0, |all, bit| all | bit);
     Some(Person { ways, for_s: rules.user_auth_timeout.map_or(0, |it| it.0) })
 }
 
@@ -151,7 +151,7 @@ pub fn serials(facts: &Json) -> impl Iterator<Item = &str> {
 }
 
 /// An installation that is known and welcome.
-pub struct Known {
+pub struct KnownInstallation {
     /// What the evidence of its key proved.
     pub proved: Option<TierName>,
     facts: Json,
@@ -159,7 +159,7 @@ pub struct Known {
     pub written: String,
 }
 
-impl Known {
+impl KnownInstallation {
     /// 259-N: what is said by now of the certificates that attested it. A keybox that leaks later takes its installations along.
     pub fn failed(&self, case: &Case) -> Vec<&'static str> {
         let own = case.rules.android.as_ref().map(|it| it.revoked_serials.as_slice()).unwrap_or_default();
@@ -177,7 +177,7 @@ impl Known {
 }
 
 /// `None`: it comes for the first time.
-pub async fn known(core: &Core, case: &Case) -> Result<Option<Known>> {
+pub async fn known(core: &Core, case: &Case) -> Result<Option<KnownInstallation>> {
     let Some(row) = case::row_of(core, case).await? else { return Ok(None) };
     let why = match (row.text(0)?, row.text(4)?) {
         // Somebody else's attester vouched for it until now; here it comes for the first time.
@@ -195,7 +195,7 @@ pub async fn known(core: &Core, case: &Case) -> Result<Option<Known>> {
     if let Some(kept) = facts.get_mut("os_patch") {
         *kept = patch.into();
     }
-    Ok(Some(Known { proved: proved(row.text(1)?, &facts), facts, written: row.text(5)?.to_owned() }))
+    Ok(Some(KnownInstallation { proved: proved(row.text(1)?, &facts), facts, written: row.text(5)?.to_owned() }))
 }
 
 /// RFC 7638 thumbprint of a P-256 key in SubjectPublicKeyInfo.

@@ -210,14 +210,14 @@ async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Jud
     match core.store.apply(change).await {
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if Some(at) == proof => Err(dpop::use_nonce().into()),
-        Err(NotApplied::Conflict(at)) if at == row => Err(guarded(core, case, &judged).await?.into()),
+        Err(NotApplied::Conflict(at)) if at == row => Err(explain_conflict(core, case, &judged).await?.into()),
         Err(NotApplied::Conflict(_)) => Err(invalid("This challenge was used before. Get a new one.").because(CHALLENGE_USED).into()),
         Err(other) => Err(other.into()),
     }
 }
 
 /// Why the row of an installation did not take what was proved.
-async fn guarded(core: &Core, case: &Case, judged: &Judged) -> Result<Refused> {
+async fn explain_conflict(core: &Core, case: &Case, judged: &Judged) -> Result<Refused> {
     let known = row_of(core, case).await?;
     let revoked = match &known {
         Some(row) => row.text(0)? != "active",
