@@ -147,7 +147,7 @@ fn number(bytes: &[u8]) -> Result<i64, Unreadable> {
         return Err(BROKEN);
     }
     let start = if first & 0x80 == 0 { 0 } else { -1 };
-    Ok(bytes.iter().fold(start, |it, byte| it << 8 | i64::from(*byte)))
+    Ok(bytes.iter().fold(start, |number, byte| number << 8 | i64::from(*byte)))
 }
 
 #[cfg(test)]

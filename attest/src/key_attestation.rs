@@ -1,6 +1,7 @@
 //! Android Key Attestation: a chain whose leaf is the attested key, with a description that the phone's secure hardware signed.
 //! "Key and ID attestation", source.android.com, description versions 1 to 500; newer ones are read as 500. Only what is in the
-//! hardware-enforced list counts as a fact about the hardware. Left out: keys of a post-quantum kind, ID attestation, device-unique attestation.
+//! hardware-enforced list counts as a fact about the hardware. Of ID attestation only maker
+//! and model are read, for people. Left out: keys of a post-quantum kind, device-unique attestation.
 
 mod description;
 mod patch;
@@ -95,6 +96,9 @@ pub struct Facts {
     pub curve: Option<i64>,
     pub key_size: Option<i64>,
     pub digests: Vec<i64>,
+    /// ID attestation: who made the phone, and its model, where the app asked for them.
+    pub manufacturer: Option<String>,
+    pub model: Option<String>,
     pub os_version: Option<i64>,
     /// `YYYYMM`, all three; `None` where the number is no month of the past or the near future.
     pub os_patch: Option<i64>,
@@ -157,7 +161,7 @@ pub fn judge(chain: &[&[u8]], expected: &Expected<'_>) -> Result<Verdict<Facts>,
     Ok(Verdict { facts, failed })
 }
 
-/// The certificates below the root, which may end the chain or be left out of it.
+/// The certificates below the root, which may end the chain, also more than once, or be left out of it.
 fn below_root<'a, 'b>(chain: &'a Chain<'b>, roots: &[&[u8]]) -> &'a [X509Certificate<'b>] {
     let is_root = |it: &X509Certificate<'_>| roots.contains(&it.public_key().raw);
     let roots_behind = chain.certificates.iter().rev().take_while(|it| is_root(it)).count();

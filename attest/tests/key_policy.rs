@@ -109,6 +109,24 @@ fn unknown_tags_are_skipped_within_the_budget() {
     assert_eq!(read([unknown(1), unknown(1)].concat().leak()), Err(why));
 }
 
+/// ID attestation names maker and model, for people. An odd encoding of it refuses nobody.
+#[test]
+fn maker_and_model_are_facts_and_no_rules() {
+    let read = |members: &[(u32, Vec<u8>)]| {
+        let members_behind = members.iter().flat_map(|(number, value)| tagged(*number, value)).collect::<Vec<u8>>().leak();
+        let (chain, root) = chain(&Made { members_behind, ..GOOD });
+        let slices: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+        let verdict = judge(&slices, &expected(b"challenge", &[&root], NOW_S)).unwrap();
+        assert!(verdict.holds(), "{:?}", verdict.failed);
+        (verdict.facts.manufacturer, verdict.facts.model)
+    };
+    let text = |it: &str| tlv(&[4], it.as_bytes());
+    assert_eq!(read(&[]), (None, None));
+    assert_eq!(read(&[(716, text("Google")), (717, text("Pixel 9"))]), (Some("Google".to_owned()), Some("Pixel 9".to_owned())));
+    assert_eq!(read(&[(716, tlv(&[12], b"Google")), (717, vec![5, 0])]), (None, None));
+    assert_eq!(read(&[(717, tlv(&[4], &[0xff]))]).1.as_deref(), Some("\u{fffd}"));
+}
+
 /// Fresh evidence and kept facts are held to the same rules by one function.
 #[test]
 fn kept_facts_are_held_to_the_rules_of_fresh_evidence() {

@@ -192,3 +192,31 @@ fn an_attested_key_attests_nothing() {
         assert_eq!(broken_of(&twin, &root, &|_| ()).0, [""; 0], "{provisioned:?}");
     }
 }
+
+/// Certificates in another order, twice, or further ones: none of them is a chain of its kind.
+#[test]
+fn certificates_stand_where_they_belong() {
+    for provisioned in [FACTORY, REMOTE] {
+        let (chain, root) = forge(&certificates(&Made { provisioned, ..GOOD }));
+        let judged = |chain: &[Vec<u8>]| broken_of(chain, &root, &|_| ()).0;
+        assert_eq!(judged(&chain), [""; 0], "the twin");
+        let (last, stranger) = (chain.len() - 1, forge(&certificates(&Made { provisioned, ..GOOD })).0);
+        for at in 0..last {
+            let (mut swapped, mut twice, mut missing, mut foreign) = (chain.clone(), chain.clone(), chain.clone(), chain.clone());
+            swapped.swap(at, at + 1);
+            twice.insert(at, chain[at].clone());
+            missing.remove(at);
+            foreign.insert(at + 1, stranger[at].clone());
+            for (what, hostile) in [("swapped", swapped), ("twice", twice), ("missing", missing), ("foreign", foreign)] {
+                assert!(!judged(&hostile).is_empty(), "{provisioned:?}: {what} {at}");
+            }
+            let mut rooted = chain.clone();
+            rooted.insert(at, chain[last].clone());
+            assert!(judged(&rooted).contains(&"chain_shape"), "{provisioned:?}: a root at {at}");
+        }
+        // The root behind the root says nothing new.
+        assert_eq!(judged(&[&chain[..], &chain[last..]].concat()), [""; 0], "{provisioned:?}");
+        let behind = [&chain[..], &stranger[last..]].concat();
+        assert!(judged(&behind).contains(&"chain_root"), "{provisioned:?}");
+    }
+}

@@ -68,7 +68,7 @@ async fn attest(connection: Connection<'_>, attester: &dyn Attester, renewal: bo
     let Some(evidence) = attester.evidence(request).await? else {
         return Ok(Attestation { jwt: None, until_s: connection.now_s() + RETRY_S });
     };
-    let reply = submit(connection, &challenge_text, &evidence).await?;
+    let reply = submit(connection, &challenge_text, &evidence, !renewal).await?;
     read(connection, &reply).ok_or_else(|| reply.trouble())
 }
 
@@ -92,10 +92,11 @@ pub(crate) async fn challenge(connection: Connection<'_>, of_key: bool) -> Resul
     bytes.map(|it| (text, it)).ok_or_else(|| Trouble::Wrong("the challenge is not 32 bytes".to_owned()))
 }
 
-/// Sends evidence. It is not sent again after a lost answer: a challenge is good for one request.
-pub(crate) async fn submit(connection: Connection<'_>, challenge: &str, evidence: &Evidence) -> Result<Reply, Trouble> {
+/// Sends evidence. The server answers first evidence again for some minutes, so that it may be sent again after a lost answer (`resend`).
+/// Renewals may not: they need a new challenge.
+pub(crate) async fn submit(connection: Connection<'_>, challenge: &str, evidence: &Evidence, resend: bool) -> Result<Reply, Trouble> {
     let Connection { settings, .. } = connection;
     let mut form = vec![("client_id", settings.client_id.as_str()), ("format", &evidence.format), ("challenge", challenge)];
     form.extend(evidence.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    connection.post_form(&format!("{}/attest", settings.issuer), &form, None, false).await
+    connection.post_form(&format!("{}/attest", settings.issuer), &form, None, resend).await
 }

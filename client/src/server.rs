@@ -83,7 +83,7 @@ impl Server {
 
     /// Sends evidence. It is not sent again after a lost answer: a challenge is good for one request.
     pub async fn submit(&self, challenge: &str, evidence: &Evidence) -> Result<Reply, Trouble> {
-        attesting::submit(self.connection(), challenge, evidence).await
+        attesting::submit(self.connection(), challenge, evidence, false).await
     }
 
     /// Uses the attestation of this reply from now on. This is for callers that attest by hand.

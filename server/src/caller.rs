@@ -160,7 +160,8 @@ impl Callers {
             let name = attested.as_ref().map_or(TierName::None, |it| it.tier);
             Some((name, rules.tier(name)?))
         });
-        let authenticated = own.proved || (client.authentication.attests() && attested.is_some());
+        let authenticated =
+            own.proved || (client.authentication.attests() && attested.as_ref().is_some_and(|it| it.tier != TierName::None));
         let (instance, assertion) = (attested.or(own.device), own.assertion);
         if let Some(it) = &instance {
             let _ = (incoming.known.client.set(client_id.clone()), incoming.known.instance.set(it.jkt.clone()));

@@ -105,11 +105,18 @@ fn read_hardware(number: u32, mut content: Reader<'_>, facts: &mut Facts) -> Res
         704 => read_root_of_trust(content.sequence()?, facts)?,
         705 => facts.os_version = Some(content.integer()?),
         706 => facts.os_patch = Some(content.integer()?),
+        716 => facts.manufacturer = read_text(content),
+        717 => facts.model = read_text(content),
         718 => facts.vendor_patch = Some(content.integer()?),
         719 => facts.boot_patch = Some(content.integer()?),
         _ => {}
     }
     Ok(())
+}
+
+/// For people: nothing depends on it, so that an odd encoding refuses nobody.
+fn read_text(mut content: Reader<'_>) -> Option<String> {
+    Some(String::from_utf8_lossy(content.octets().ok()?).into_owned())
 }
 
 fn read_root_of_trust(mut root: Reader<'_>, facts: &mut Facts) -> Result<(), Unreadable> {

@@ -391,3 +391,31 @@ async fn one_caller_attests_for_all() {
     }
     assert_eq!(world.phone.renewals.lock().unwrap().len(), 1);
 }
+
+/// The server answers first evidence again, and a renewal needs a new challenge.
+#[tokio::test]
+async fn first_evidence_is_sent_again_after_a_lost_answer_and_a_renewal_is_not() {
+    let world = World::signed_in().attested();
+    world.server.next("/attest", Luck::LoseAnswer);
+    world.client.access_token(ORDERS).await.unwrap();
+    let sent = || world.server.seen.lock().unwrap().iter().filter(|it| it.path.ends_with("/attest")).cloned().collect::<Vec<_>>();
+    let (first, again) = (&sent()[0], &sent()[1]);
+    assert_eq!((sent().len(), &again.form), (2, &first.form));
+    assert_ne!(again.proof["jti"], first.proof["jti"], "a used proof is refused");
+    assert_eq!(*world.phone.renewals.lock().unwrap(), [false]);
+    // Twice lost is enough.
+    let world = World::signed_in().attested();
+    world.server.next("/attest", Luck::LoseAnswer);
+    world.server.next("/attest", Luck::LoseAnswer);
+    assert!(matches!(world.client.access_token(ORDERS).await, Err(Trouble::Later { .. })));
+    // A renewal.
+    let world = World::signed_in().attested();
+    world.client.access_token(ORDERS).await.unwrap();
+    world.advance_clock(7200);
+    world.server.next("/attest", Luck::LoseAnswer);
+    let before = world.server.seen.lock().unwrap().iter().filter(|it| it.path.ends_with("/attest")).count();
+    assert!(matches!(world.client.access_token(ORDERS).await, Err(Trouble::Later { .. })));
+    let after = world.server.seen.lock().unwrap().iter().filter(|it| it.path.ends_with("/attest")).count();
+    assert_eq!(after - before, 1);
+    assert_eq!(*world.phone.renewals.lock().unwrap(), [false, true]);
+}

@@ -20,13 +20,13 @@ use x509_parser::public_key::PublicKey as Spki;
 const MANY: usize = 64;
 
 /// The key at the end of a chain, and from when to when all of its certificates are valid.
-type Known = (Arc<KeySet>, i64, i64);
+type VerifiedChain = (Arc<KeySet>, i64, i64);
 
 pub struct Anchors {
     rules: AttesterX5c,
     /// In DER.
     anchors: Vec<CertificateDer<'static>>,
-    known: Mutex<HashMap<[u8; 32], Known>>,
+    known: Mutex<HashMap<[u8; 32], VerifiedChain>>,
 }
 
 impl Anchors {
@@ -41,7 +41,7 @@ impl Anchors {
         Ok(Self { rules: rules.clone(), anchors, known: Mutex::default() })
     }
 
-    /// The attester's key, once its certificates are found good at this time; a chain that was is a lookup.
+    /// The attester's key, if its certificates are good at this time. A chain that was verified before costs a lookup.
     pub fn key(&self, x5c: &[Vec<u8>], now_s: i64) -> Result<Arc<KeySet>, String> {
         let lengths = x5c.iter().flat_map(|it| (it.len() as u64).to_be_bytes());
         let digest = digest::sha256(&lengths.chain(x5c.iter().flatten().copied()).collect::<Vec<u8>>());
@@ -53,7 +53,7 @@ impl Anchors {
         }
         let mut why = "no certificates".to_owned();
         for anchor in &self.anchors {
-            match self.judged(x5c, anchor, now_s) {
+            match self.judge(x5c, anchor, now_s) {
                 Ok(found) => {
                     if let Ok(mut known) = self.known.lock() {
                         if known.len() >= MANY {
@@ -69,7 +69,7 @@ impl Anchors {
         Err(why)
     }
 
-    fn judged(&self, x5c: &[Vec<u8>], anchor: &[u8], now_s: i64) -> Result<Known, String> {
+    fn judge(&self, x5c: &[Vec<u8>], anchor: &[u8], now_s: i64) -> Result<VerifiedChain, String> {
         let (_, root) = X509Certificate::from_der(anchor).map_err(|it| it.to_string())?;
         let mut all: Vec<&[u8]> = x5c.iter().map(Vec::as_slice).collect();
         // The anchor itself is usually left out; its dates, constraints and name count all the same.

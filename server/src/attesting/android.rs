@@ -12,6 +12,9 @@ use symbolon_attest::{Verdict, status_list};
 use symbolon_oauth::base64url;
 use symbolon_oauth::jwk::PublicKey;
 
+/// What is kept of the names of maker and model, in characters.
+const MAX_NAME: usize = 64;
+
 /// The attested key is the installation's key itself.
 pub async fn key(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Judged> {
     case::within_the_clients(core, case)?;
@@ -58,12 +61,18 @@ pub async fn witness(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Resu
 
 fn android_facts(facts: &key_attestation::Facts) -> Json {
     let properties = facts.properties();
-    json!({
+    let mut known = json!({
         "packages": facts.packages, "version": properties.app_version, "os_patch": properties.os_patch, "os_version": facts.os_version,
         "level": properties.level.map(|it| format!("{it:?}")), "remotely_provisioned": properties.remotely_provisioned,
         "user_auth_type": properties.user_auth_type, "auth_timeout_s": properties.auth_timeout_s,
         "boot_key": base64url::encode(&facts.boot_key), "serials": facts.serials, "newer_version": facts.newer_version,
-    })
+    });
+    for (name, text) in [("manufacturer", &facts.manufacturer), ("model", &facts.model)] {
+        if let Some(text) = text {
+            known[name] = text.chars().take(MAX_NAME).collect::<String>().into();
+        }
+    }
+    known
 }
 
 /// What is kept of an installation, as [`android_facts`] writes it. A timeout of another type is no timeout, and the longest.
@@ -132,7 +141,7 @@ fn person(rules: &AndroidApp) -> Option<Person> {
         UserAuth::Password => key_attestation::PASSWORD,
         UserAuth::Biometric => key_attestation::BIOMETRIC,
     };
-    let ways = rules.user_auth.as_ref()?.iter().map(way).fold(0, |all, it| all | it);
+    let ways = rules.user_auth.as_ref()?.iter().map(way).fold(0, |all, bit| all | bit);
     Some(Person { ways, for_s: rules.user_auth_timeout.map_or(0, |it| it.0) })
 }
 
@@ -142,7 +151,7 @@ pub fn serials(facts: &Json) -> impl Iterator<Item = &str> {
 }
 
 /// An installation that is known and welcome.
-pub struct Known {
+pub struct KnownInstallation {
     /// What the evidence of its key proved.
     pub proved: Option<TierName>,
     facts: Json,
@@ -150,7 +159,7 @@ pub struct Known {
     pub written: String,
 }
 
-impl Known {
+impl KnownInstallation {
     /// 259-N: what is said by now of the certificates that attested it. A keybox that leaks later takes its installations along.
     pub fn failed(&self, case: &Case) -> Vec<&'static str> {
         let own = case.rules.android.as_ref().map(|it| it.revoked_serials.as_slice()).unwrap_or_default();
@@ -168,7 +177,7 @@ impl Known {
 }
 
 /// `None`: it comes for the first time.
-pub async fn known(core: &Core, case: &Case) -> Result<Option<Known>> {
+pub async fn known(core: &Core, case: &Case) -> Result<Option<KnownInstallation>> {
     let Some(row) = case::row_of(core, case).await? else { return Ok(None) };
     let why = match (row.text(0)?, row.text(4)?) {
         // Somebody else's attester vouched for it until now; here it comes for the first time.
@@ -186,7 +195,7 @@ pub async fn known(core: &Core, case: &Case) -> Result<Option<Known>> {
     if let Some(kept) = facts.get_mut("os_patch") {
         *kept = patch.into();
     }
-    Ok(Some(Known { proved: proved(row.text(1)?, &facts), facts, written: row.text(5)?.to_owned() }))
+    Ok(Some(KnownInstallation { proved: proved(row.text(1)?, &facts), facts, written: row.text(5)?.to_owned() }))
 }
 
 /// RFC 7638 thumbprint of a P-256 key in SubjectPublicKeyInfo.

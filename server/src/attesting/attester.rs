@@ -2,37 +2,38 @@
 //! for the installation's key comes out. The order: proof of the key, our challenge, sizes, then signatures in a bounded pool.
 //! docs/attestation.md has the bytes an app hashes.
 
-use super::case::{Case, INVALID, Judged, Sent, invalid, refused, row_of, within};
+use super::case::{CHALLENGE_USED, Case, INVALID, Judged, Sent, from_base64, invalid, row_of, within};
+use super::issue::issue;
+use super::observed::{self, Finding};
 use super::status::Listed;
-use super::{Attesting, android, ios, play};
+use super::{Attesting, android, ios, play, repeated};
 use crate::audit;
 use crate::config::{AttestationRules, TierName};
 use crate::core::Core;
 use crate::dpop;
-use crate::error::{Error, Fault, Refused, Result};
+use crate::error::{Error, Refused, Result};
 use crate::limits::Limits;
 use crate::store::{Change, NotApplied, Value};
 use crate::web::reply::{self, Reply};
 use crate::web::request::Incoming;
-use serde_json::{Map, Value as Json, json};
+use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use symbolon_oauth::jwk::{Algorithm, PublicKey};
-use symbolon_oauth::jws::Unverified;
-use symbolon_oauth::{base64url, client_attestation, digest};
+use symbolon_oauth::{base64url, digest};
 
 const CHALLENGE_MS: i64 = 5 * 60_000;
+/// `assertion` holds the digest of the evidence, as `repeated` reads it.
 const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms, \
-    receipt, receipt_due_ms) VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $7, $8, $9) ON CONFLICT (client, jkt) DO UPDATE \
-    SET platform = excluded.platform, tier = excluded.tier, evidence_key = excluded.evidence_key, counter = 0, assertion = NULL, \
+    receipt, receipt_due_ms, assertion) VALUES ($1, $2, 'active', $3, $4, $5, 0, $6, $7, $7, $8, $9, $10) ON CONFLICT (client, jkt) DO UPDATE \
+    SET platform = excluded.platform, tier = excluded.tier, evidence_key = excluded.evidence_key, counter = 0, assertion = excluded.assertion, \
     facts = excluded.facts, attested_ms = excluded.attested_ms, receipt = excluded.receipt, receipt_due_ms = excluded.receipt_due_ms \
     WHERE instance.state = 'active'";
 /// Assertions count upwards; whoever comes with a lower number is late or a copy.
 const RENEW: &str = "UPDATE instance SET counter = $7, assertion = $8, attested_ms = $3, facts = $4, tier = $5 WHERE client = $1 AND jkt = $2 \
     AND state = 'active' AND facts = $6 AND counter < $7 AND evidence_key = $9";
 /// `facts`: as they were read, so that nothing is forgotten that somebody else wrote in the meantime.
-const AGAIN: &str = "UPDATE instance SET attested_ms = $3, facts = $4, tier = $5 WHERE client = $1 AND jkt = $2 AND state = 'active' \
-    AND facts = $6";
+const AGAIN: &str = "UPDATE instance SET attested_ms = $3, facts = $4, tier = $5, assertion = NULL WHERE client = $1 AND jkt = $2 \
+    AND state = 'active' AND facts = $6";
 
 /// The client, if this server attests it.
 async fn client_of(core: &Core, incoming: &Incoming) -> Result<(String, AttestationRules)> {
@@ -86,30 +87,50 @@ fn opened(core: &Core, text: &str, client_id: &str, jkt: &str, now_ms: i64) -> O
     ((bound || is_of(None)) && (-60_000..CHALLENGE_MS).contains(&(now_ms - made_ms))).then_some((bytes, bound, made_ms + CHALLENGE_MS))
 }
 
-/// POST /attest. Whatever is wrong with the evidence goes to the audit, with the rules it broke (284-N).
+/// What became of evidence that could be read.
+enum Outcome {
+    Accepted(Reply),
+    Broken(Judged),
+}
+
+/// POST /attest. Whatever is wrong with the evidence goes to the audit, with the rules it broke (284-N) and what it said.
 pub async fn attest(attesting: &Attesting, core: &Core, incoming: &Incoming) -> Result<Reply> {
     let (client_id, rules) = client_of(core, incoming).await?;
     let held = dpop::of_request(core, incoming, None)?
         .ok_or_else(|| Refused::bad_request("invalid_dpop_proof", "Prove the installation's key: send a DPoP header."))?;
     // Counted by what was proved, so that nobody uses up another's.
     within(&core.limits.attests_of_instance, &["attest", &client_id, &held.jkt])?;
-    let sent = Sent { incoming, held: &held, challenge: incoming.form.get("challenge").unwrap_or_default() };
-    match attested(attesting, core, (&client_id, rules), sent).await {
-        Err(Error::Refused(it)) if it.code == INVALID || is_not_judged(&it) => {
-            // Nobody has proved who this is: the log has every refusal, the audit a bounded number.
-            if core.limits.refusals.check_key(&Limits::place(&["evidence", &client_id, &Limits::line(incoming.address)])).is_err() {
-                return Err(it.audited().into());
-            }
-            let why = if it.private.is_empty() { it.hint } else { it.private.as_str() };
-            let event = if it.code == INVALID { "evidence_refused" } else { "evidence_not_judged" };
-            let entry = audit::Entry::refused(event, why).client(client_id).address(incoming.address.to_string());
-            let mut change = Change::new(incoming.now_ms);
-            change.audit(entry.with("jkt", held.jkt.as_str()));
-            core.store.apply(change).await?;
-            Err(it.audited().into())
-        }
-        other => other,
+    let challenge = incoming.form.get("challenge").unwrap_or_default();
+    let sent = Sent { incoming, held: &held, challenge, evidence: repeated::evidence_digest(incoming) };
+    let whose = (client_id.as_str(), &rules);
+    if let Some(answer) = repeated::repeat_answer(core, sent, whose).await? {
+        return Ok(answer);
     }
+    let finding = match accept(attesting, core, whose, sent).await {
+        Ok(Outcome::Accepted(answer)) => return Ok(answer),
+        Ok(Outcome::Broken(judged)) => Finding::of_judged(&judged),
+        Err(Error::Refused(refused)) => Finding::of_refused(*refused),
+        Err(fault) => return Err(fault),
+    };
+    // The same evidence came twice at once, and the other request was first.
+    if finding.refused.private == CHALLENGE_USED
+        && let Some(answer) = repeated::repeat_answer(core, sent, whose).await?
+    {
+        return Ok(answer);
+    }
+    if finding.refused.code == INVALID && rules.observe {
+        observed::let_in(core, sent, whose, &finding).await?;
+        return issue(core, incoming, whose, TierName::None, incoming.now_ms);
+    }
+    if finding.refused.code == INVALID || is_not_judged(&finding.refused) {
+        let event = if finding.refused.code == INVALID { "evidence_refused" } else { "evidence_not_judged" };
+        let mut change = Change::new(incoming.now_ms);
+        if finding.audit(core, sent, (&client_id, event), &mut change) {
+            core.store.apply(change).await?;
+        }
+        return Err(finding.refused.audited().into());
+    }
+    Err(finding.refused.into())
 }
 
 /// "Try again": Google was down or did not look (271-N). What is no news for an auditor (load that is shed, an answer that was lost) gives no
@@ -118,13 +139,14 @@ fn is_not_judged(refused: &Refused) -> bool {
     refused.status == 503 && !refused.private.is_empty()
 }
 
-async fn attested(attesting: &Attesting, core: &Core, (client_id, rules): (&str, AttestationRules), sent: Sent<'_>) -> Result<Reply> {
-    let Sent { incoming, held, challenge: text } = sent;
+async fn accept(attesting: &Attesting, core: &Core, (client_id, rules): (&str, &AttestationRules), sent: Sent<'_>) -> Result<Outcome> {
+    let Sent { incoming, held, challenge: text, .. } = sent;
     let unknown = || invalid("The challenge is unknown or too old. Get a new one from /attest/challenge.").because("challenge_unknown");
     let (challenge, bound, ends_ms) = opened(core, text, client_id, &held.jkt, incoming.now_ms).ok_or_else(unknown)?;
     let case = Arc::new(Case {
         client_id: client_id.to_owned(),
-        rules,
+        // Who only observes judges all the same.
+        rules: rules.enforced(),
         challenge,
         bound,
         ends_ms,
@@ -133,17 +155,17 @@ async fn attested(attesting: &Attesting, core: &Core, (client_id, rules): (&str,
         listed: Listed::now(&attesting.status, &core.config),
         roots: core.config.attestation.simulated_roots.iter().filter_map(|it| base64url::decode(it)).collect(),
     });
-    let mut judged = judged(attesting, core, &case, sent).await?;
+    let mut judged = judge(attesting, core, &case, sent).await?;
     let tier = judged.proved.and_then(|it| granted(&case.rules, it, judged.platform, &judged.facts));
     let Some(tier) = tier.filter(|_| judged.failed.is_empty()) else {
         judged.failed.extend(tier.is_none().then_some("tier"));
         let mut named = BTreeSet::new();
         judged.failed.retain(|it| named.insert(*it));
-        return Err(refused(&judged.failed.join(" ")).into());
+        return Ok(Outcome::Broken(judged));
     };
     judged.facts["proved"] = judged.proved.map(TierName::as_str).into();
     keep(core, &case, sent, (judged, tier)).await?;
-    issued(core, incoming, client_id, &case.rules, tier)
+    Ok(Outcome::Accepted(issue(core, incoming, (client_id, rules), tier, incoming.now_ms)?))
 }
 
 /// The highest tier that the evidence proves, that is let in, and that app and device come up to.
@@ -153,7 +175,7 @@ fn granted(rules: &AttestationRules, proved: TierName, platform: &str, facts: &J
 
 /// Writes the installation down, and spends what was shown for it.
 async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Judged, TierName)) -> Result<()> {
-    let Sent { incoming, held, challenge: text } = sent;
+    let Sent { incoming, held, challenge: text, .. } = sent;
     let mut change = Change::new(incoming.now_ms);
     let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
     let now = || vec![Value::from(incoming.now_ms), judged.facts.to_string().into(), tier.as_str().into()];
@@ -169,7 +191,7 @@ async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Jud
             let (facts, due_ms) = (judged.facts.to_string().into(), due_ms.unwrap_or_default().into());
             let key = Value::from(std::mem::take(&mut judged.evidence_key));
             let what = vec![judged.platform.into(), tier.as_str().into(), key, facts, incoming.now_ms.into(), receipt.into(), due_ms];
-            change.run(ENROL, [id(), what].concat());
+            change.run(ENROL, [id(), what, vec![Value::from(&sent.evidence[..])]].concat());
         }
     }
     let row = change.len() - 1;
@@ -188,14 +210,14 @@ async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Jud
     match core.store.apply(change).await {
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if Some(at) == proof => Err(dpop::use_nonce().into()),
-        Err(NotApplied::Conflict(at)) if at == row => Err(guarded(core, case, &judged).await?.into()),
-        Err(NotApplied::Conflict(_)) => Err(invalid("This challenge was used before. Get a new one.").because("challenge_used").into()),
+        Err(NotApplied::Conflict(at)) if at == row => Err(explain_conflict(core, case, &judged).await?.into()),
+        Err(NotApplied::Conflict(_)) => Err(invalid("This challenge was used before. Get a new one.").because(CHALLENGE_USED).into()),
         Err(other) => Err(other.into()),
     }
 }
 
 /// Why the row of an installation did not take what was proved.
-async fn guarded(core: &Core, case: &Case, judged: &Judged) -> Result<Refused> {
+async fn explain_conflict(core: &Core, case: &Case, judged: &Judged) -> Result<Refused> {
     let known = row_of(core, case).await?;
     let revoked = match &known {
         Some(row) => row.text(0)? != "active",
@@ -223,28 +245,13 @@ async fn guarded(core: &Core, case: &Case, judged: &Judged) -> Result<Refused> {
     Ok(invalid(hint).because(why))
 }
 
-/// The Client Attestation JWT, signed by us for the key of the proof.
-fn issued(core: &Core, incoming: &Incoming, client_id: &str, rules: &AttestationRules, tier: TierName) -> Result<Reply> {
-    let header = incoming.header("dpop").unwrap_or_default();
-    let jwk = Unverified::parse(header).ok().and_then(|it| it.header().get("jwk").cloned()).unwrap_or_default();
-    let key = PublicKey::from_jwk(&jwk).map_err(|it| Fault::new(it.0))?;
-    let iat = incoming.now_ms / 1000;
-    let claims = Map::from_iter([("tier".to_owned(), Json::from(tier.as_str()))]);
-    let signer = core.keys.signer(Algorithm::ES256, incoming.now_ms)?;
-    // As long as it is good for: a tier may ask for fresh evidence more often.
-    let life_s = rules.tier(tier).and_then(|it| it.max_age).map_or(rules.max_age, |it| it.min(rules.max_age)).0;
-    let jwt = client_attestation::make(&signer, client_id, &key.to_jwk(), iat..iat + life_s, &claims)
-        .map_err(|it| Fault::new(format!("signing an attestation: {it:?}")))?;
-    Ok(reply::json(200, &json!({ "client_attestation": jwt, "expires_in": life_s, "tier": tier.as_str() })))
-}
-
-async fn judged(attesting: &Attesting, core: &Core, case: &Arc<Case>, sent: Sent<'_>) -> Result<Judged> {
+async fn judge(attesting: &Attesting, core: &Core, case: &Arc<Case>, sent: Sent<'_>) -> Result<Judged> {
     let incoming = sent.incoming;
-    let missing = || invalid("A parameter of the evidence is missing or is not base64url.");
-    let bytes = |name: &str| incoming.form.get(name).and_then(base64url::decode).ok_or_else(missing);
+    let missing = || invalid("A parameter of the evidence is missing or is not base64.");
+    let bytes = |name: &str| incoming.form.get(name).and_then(from_base64).ok_or_else(missing);
     let chain = || {
         let text = incoming.form.get("chain").ok_or_else(missing)?;
-        text.split('.').take(11).map(base64url::decode).collect::<Option<Vec<Vec<u8>>>>().ok_or_else(missing)
+        text.split('.').take(11).map(from_base64).collect::<Option<Vec<Vec<u8>>>>().ok_or_else(missing)
     };
     match incoming.form.get("format") {
         Some("apple-appattest") => ios::attestation(core, case, bytes("attestation")?, bytes("key_id")?).await,

@@ -3,7 +3,7 @@
 
 use super::Attesting;
 use super::instance::{Instance, use_challenge, use_fresh};
-use super::{challenge, devices, standing};
+use super::{challenge, devices, observed, standing};
 use crate::config::{AttestationRules, Client, ClientAuthentication, TierName};
 use crate::core::Core;
 use crate::dpop::Held;
@@ -18,11 +18,12 @@ pub const ATTESTATION: &str = "oauth-client-attestation";
 pub const POP: &str = "oauth-client-attestation-pop";
 
 /// What the attester says; one that says nothing vouches for the app alone. `None`: a word or a type we do not know, or `none`,
-/// which nobody attests.
-fn tier_of(claims: &Map<String, Json>) -> Option<TierName> {
+/// which only our own attester says, and only while it observes.
+fn tier_of(rules: &AttestationRules, claims: &Map<String, Json>) -> Option<TierName> {
+    let takes_none = rules.observe && rules.is_ours();
     match claims.get("tier") {
         None => Some(TierName::Software),
-        Some(said) => said.as_str().and_then(TierName::parse).filter(|it| *it != TierName::None),
+        Some(said) => said.as_str().and_then(TierName::parse).filter(|it| takes_none || *it != TierName::None),
     }
 }
 
@@ -63,10 +64,15 @@ pub async fn of_request(
     // 144-F, 279-N: what an installation got, it alone can use; leaving the attestation out never gets more than the tier `none`.
     let claimed = incoming.headers.contains_key(ATTESTATION) || incoming.headers.contains_key(POP);
     if !claimed && client.takes_unattested() {
+        if rules.only_observes(TierName::None) {
+            observed::count(client_id, "no_attestation");
+        }
         return Ok(None);
     }
     let proved = prove(attesting, core, incoming, (client_id, client), key)?;
-    if rules.is_ours() {
+    if proved.tier == TierName::None {
+        standing::must_not_be_revoked(core, incoming, client_id, &proved.jkt).await?;
+    } else if rules.is_ours() {
         standing::must_be_welcome(core, incoming, client_id, &proved.jkt).await?;
     } else {
         devices::must_be_welcome(core, incoming, client_id, &proved).await?;
@@ -148,7 +154,10 @@ fn checked(
     };
     let attestation = attesting.seen.verified(text, &keys).map_err(rejected)?;
     attestation.must_be_fresh(now_s, rules.max_age.0).map_err(rejected)?;
-    let tier = tier_of(&attestation.claims).ok_or_else(|| invalid("The attestation's tier is not one that is known here."))?;
+    let tier = tier_of(rules, &attestation.claims).ok_or_else(|| invalid("The attestation's tier is not one that is known here."))?;
+    if rules.only_observes(tier) && tier != TierName::None {
+        observed::count(client_id, "tier");
+    }
     let Some(rules) = rules.tier(tier) else {
         let why = format!("tier {} is not let in", tier.as_str());
         return Err(Refused::new(401, "invalid_client", "Installations like this one are not let in.").because(why).into());

@@ -8,16 +8,27 @@ use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::store::Row;
 use crate::web::request::Incoming;
+use data_encoding::BASE64_NOPAD;
 use governor::DefaultKeyedRateLimiter;
 use serde_json::Value as Json;
 use std::sync::Arc;
 use symbolon_attest::binding::{self, Purpose};
-use symbolon_oauth::base64url;
+use symbolon_oauth::{base64, base64url};
 
 const KNOWN: &str = "SELECT state, tier, evidence_key, counter, platform, facts, receipt, receipt_due_ms, assertion \
     FROM instance WHERE client = $1 AND jkt = $2";
 
 pub const INVALID: &str = "invalid_client_attestation";
+
+/// Why a challenge is refused that was good once.
+pub const CHALLENGE_USED: &str = "challenge_used";
+
+/// Binary parameters are base64url. The platforms' own base64 (RFC 4648 4, with or without padding) is read too: Apple hands `keyId` out so.
+/// What is signed is the bytes, so that no text can stand for other ones.
+pub fn from_base64(text: &str) -> Option<Vec<u8>> {
+    let unpadded = || BASE64_NOPAD.decode(text.as_bytes()).ok();
+    base64url::decode(text).or_else(|| base64::decode(text)).or_else(unpadded)
+}
 
 pub fn invalid(hint: &'static str) -> Refused {
     Refused::bad_request(INVALID, hint)
@@ -60,12 +71,14 @@ impl Judged {
     }
 }
 
-/// What came with a request: its proof of the key, and the challenge as it was sent.
+/// What came with a request: its proof of the key, the challenge as it was sent, and the digest of the evidence.
 #[derive(Clone, Copy)]
 pub struct Sent<'a> {
     pub incoming: &'a Incoming,
     pub held: &'a Held,
     pub challenge: &'a str,
+    /// The digest of the whole evidence.
+    pub evidence: [u8; 32],
 }
 
 /// Everything about one request.

@@ -21,7 +21,7 @@ const AGAIN: &str =
 /// Refuses one that was revoked; one that comes for the first time is written down, and so is what its attester says of it by now.
 pub async fn must_be_welcome(core: &Core, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
     match standing::standing(core, incoming, client_id, &instance.jkt).await? {
-        Some(it) if it.active => again(core, incoming, client_id, instance, &it).await,
+        Some(it) if it.active => update_attested(core, incoming, client_id, instance, &it).await,
         Some(_) => {
             let hint = "This installation or device has been revoked.";
             Err(Refused::new(401, "invalid_client", hint).because(format!("instance {}", instance.jkt)).into())
@@ -30,10 +30,10 @@ pub async fn must_be_welcome(core: &Core, incoming: &Incoming, client_id: &str, 
     }
 }
 
-/// Not at every attestation: an attester may make one for every request.
-async fn again(core: &Core, incoming: &Incoming, client_id: &str, instance: &Instance, known: &Standing) -> Result<()> {
-    let news = |it: &i64| *it >= known.attested_ms + HOUR_MS || (*it > known.attested_ms && instance.tier.as_str() != known.tier);
-    let Some(attested_ms) = instance.attested_ms.filter(news) else { return Ok(()) };
+/// Writes down a newer attestation. Not each of them: an attester may make one for every request.
+async fn update_attested(core: &Core, incoming: &Incoming, client_id: &str, instance: &Instance, known: &Standing) -> Result<()> {
+    let is_news = |it: &i64| *it >= known.attested_ms + HOUR_MS || (*it > known.attested_ms && instance.tier.as_str() != known.tier);
+    let Some(attested_ms) = instance.attested_ms.filter(is_news) else { return Ok(()) };
     let mut change = Change::new(incoming.now_ms);
     let values = vec![client_id.into(), instance.jkt.as_str().into(), instance.tier.as_str().into(), attested_ms.into()];
     change.run_expecting(AGAIN, values, Expect::Any);

@@ -11,8 +11,11 @@ pub mod challenge;
 pub mod devices;
 pub mod instance;
 pub mod ios;
+pub mod issue;
+pub mod observed;
 pub mod play;
 pub mod receipts;
+pub mod repeated;
 pub mod seen;
 pub mod standing;
 pub mod status;
@@ -27,7 +30,7 @@ use std::sync::Arc;
 /// What attested clients need beside their configuration.
 pub struct Attesting {
     /// Android's status list; it outlives a reload.
-    pub status: Arc<status::Held>,
+    pub status: Arc<status::CurrentList>,
     /// What vouches for customers' own attesters, by client.
     anchors: BTreeMap<String, anchors::Anchors>,
     /// Client attestations that were verified under this configuration.

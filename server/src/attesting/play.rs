@@ -18,7 +18,7 @@ use std::time::Duration;
 use symbolon_attest::binding::Purpose;
 use symbolon_attest::play_integrity::{self, AppRecognition, Binding, DeviceLevel, Expected, Facts, Keys, Licensing};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::{base64url, certificate, digest, jws};
+use symbolon_oauth::{base64, base64url, digest, jws};
 
 /// How old a verdict may be.
 const MAX_AGE_MS: i64 = 5 * 60_000;
@@ -37,7 +37,7 @@ pub struct Play {
 
 /// Plain base64 with padding, as Play Console shows keys.
 fn console_base64(text: &str) -> Option<Vec<u8>> {
-    certificate::from_header(&format!(":{}:", text.trim()))
+    base64::decode(text.trim())
 }
 
 impl Play {
@@ -199,7 +199,7 @@ async fn burn(core: &Core, case: &Case, sent: Sent<'_>, token: &str) -> Result<(
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if at == proof => Err(crate::dpop::use_nonce().into()),
         Err(NotApplied::Conflict(_)) => {
-            Err(invalid("This challenge or token was used before. Get a new one.").because("challenge_used").into())
+            Err(invalid("This challenge or token was used before. Get a new one.").because(case::CHALLENGE_USED).into())
         }
         Err(other) => Err(other.into()),
     }

@@ -18,25 +18,25 @@ use std::time::Duration;
 use symbolon_attest::app_attest::{Environment, Facts as Attested};
 use symbolon_attest::receipt::{self, APPLE_ROOT_G3, Expected, Facts, Kind};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::{certificate, jws};
+use symbolon_oauth::{base64, jws};
 
 /// How old a receipt may be when it comes: as old as a challenge.
 const MAX_AGE_MS: i64 = 5 * 60_000;
-/// Where a receipt does not say when the next one is to be had.
+/// Where a receipt does not say when the next one is available.
 const EVERY_MS: i64 = 86_400_000;
-/// After Apple was asked in vain.
+/// After Apple gave no receipt.
 const AGAIN_MS: i64 = 3_600_000;
 const MAX_ANSWER: usize = 64 * 1024;
 const WITHIN: Duration = Duration::from_secs(5);
 
-/// One request of many asks.
+/// Of many requests at once, one asks Apple.
 const CLAIM: &str = "UPDATE instance SET receipt_due_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND receipt_due_ms <= $3";
-/// Of the key that the receipt is of, and with nothing forgotten that somebody else wrote in the meantime.
+/// For the same key only, and only where no other request wrote facts in the meantime.
 const KEEP: &str = "UPDATE instance SET receipt = $3, receipt_due_ms = $4, facts = $5 WHERE client = $1 AND jkt = $2 AND state = 'active' \
     AND evidence_key = $6 AND facts = $7";
 
-/// A receipt and when the next one is to be had, or the rules it breaks.
-type Held = std::result::Result<(Vec<u8>, i64), String>;
+/// A receipt and when the next one is available, or the rules it breaks.
+type FirstReceipt = std::result::Result<(Vec<u8>, i64), String>;
 
 /// As it is kept among the facts of an installation.
 pub fn word(environment: Environment) -> &'static str {
@@ -60,7 +60,7 @@ fn judged(bytes: &[u8], expected: &Expected<'_>) -> std::result::Result<Facts, S
 }
 
 /// The receipt inside the evidence of a new key.
-pub fn first(case: &Case, attested: &Attested, hash: &[u8; 32]) -> Held {
+pub fn first(case: &Case, attested: &Attested, hash: &[u8; 32]) -> FirstReceipt {
     let app_ids: Vec<&str> = attested.app_id.as_deref().into_iter().collect();
     let expected = Expected {
         app_ids: &app_ids,
@@ -76,12 +76,12 @@ pub fn first(case: &Case, attested: &Attested, hash: &[u8; 32]) -> Held {
     Ok((attested.receipt.clone(), facts.not_before_ms.unwrap_or(expected.now_ms + EVERY_MS)))
 }
 
-fn place(case: &Case) -> String {
+fn seal_label(case: &Case) -> String {
     format!("instance/receipt/{}/{}", case.client_id, case.jkt)
 }
 
 pub fn sealed(core: &Core, case: &Case, receipt: &[u8]) -> Result<Vec<u8>> {
-    Ok(core.keyring.seal(&place(case), receipt)?)
+    Ok(core.keyring.seal(&seal_label(case), receipt)?)
 }
 
 /// Is the risk metric among these facts one that the client takes? An installation of which Apple has said nothing yet is taken.
@@ -105,7 +105,7 @@ pub async fn problem(
         return Ok(Some("receipt"));
     }
     if let Some(apple) = apple
-        && let Some(newer) = exchanged(core, case, apple, row, facts.0).await?
+        && let Some(newer) = exchange_receipt(core, case, apple, row, facts.0).await?
     {
         *facts.1 = newer.to_string();
         *facts.0 = newer;
@@ -113,10 +113,10 @@ pub async fn problem(
     Ok((!takes(rules, facts.0)).then_some("risk_metric"))
 }
 
-/// The facts with what a new receipt says. `None`: there is none to be had now.
-async fn exchanged(core: &Core, case: &Arc<Case>, apple: &Apple, row: &Row, facts: &Json) -> Result<Option<Json>> {
+/// The facts with what a new receipt says. `None`: there is none now.
+async fn exchange_receipt(core: &Core, case: &Arc<Case>, apple: &Apple, row: &Row, facts: &Json) -> Result<Option<Json>> {
     let now_ms = case.now_s * 1000;
-    let Some(old) = row.bytes(6).ok().and_then(|it| core.keyring.open(&place(case), it)) else { return Ok(None) };
+    let Some(old) = row.bytes(6).ok().and_then(|it| core.keyring.open(&seal_label(case), it)) else { return Ok(None) };
     let Some(environment) = environment(facts).filter(|_| row.int(7).is_ok_and(|due_ms| due_ms <= now_ms)) else { return Ok(None) };
     let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
     let mut change = Change::new(now_ms);
@@ -207,7 +207,7 @@ impl Apple {
         let header = json!({ "alg": "ES256", "kid": self.key_id, "typ": "JWT" });
         let token = jws::sign_with_header(&self.key, &header, &json!({ "iss": self.team_id, "iat": now_s }));
         let token = token.map_err(|it| format!("signing: {it:?}"))?;
-        let body = certificate::to_header(receipt).trim_matches(':').to_owned();
+        let body = base64::encode(receipt);
         let call = self.outgoing.post(&Target::of_operator(&url)?).header("authorization", &token).body(body);
         let Answer { status, body: answer } = call.at_most(MAX_ANSWER).within(WITHIN).send().await?;
         match status {
@@ -216,7 +216,7 @@ impl Apple {
             other => return Err(format!("attestationData answered {other}")),
         }
         let text = std::str::from_utf8(&answer).map_err(|it| it.to_string())?;
-        let bytes = certificate::from_header(&format!(":{}:", text.trim())).filter(|it| it.len() <= MAX_ANSWER);
+        let bytes = base64::decode(text.trim()).filter(|it| it.len() <= MAX_ANSWER);
         bytes.map(Some).ok_or_else(|| "the answer is not base64".to_owned())
     }
 }

@@ -50,5 +50,17 @@ pub async fn must_be_welcome(core: &Core, incoming: &Incoming, client_id: &str, 
     if standing(core, incoming, client_id, jkt).await?.is_some_and(|it| it.active) {
         return Ok(());
     }
-    Err(Refused::new(401, "invalid_client", "This installation has been revoked.").because(format!("instance {jkt}")).into())
+    Err(revoked(jkt).into())
+}
+
+/// Is this one, whose evidence was only observed, not one that an operator has revoked?
+pub async fn must_not_be_revoked(core: &Core, incoming: &Incoming, client_id: &str, jkt: &str) -> Result<()> {
+    match standing(core, incoming, client_id, jkt).await? {
+        Some(it) if !it.active => Err(revoked(jkt).into()),
+        _ => Ok(()),
+    }
+}
+
+fn revoked(jkt: &str) -> Refused {
+    Refused::new(401, "invalid_client", "This installation has been revoked.").because(format!("instance {jkt}"))
 }

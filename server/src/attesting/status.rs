@@ -15,9 +15,9 @@ const WITHIN: Duration = Duration::from_secs(20);
 
 /// Lives beyond a reload.
 #[derive(Default)]
-pub struct Held(RwLock<Option<Arc<StatusList>>>);
+pub struct CurrentList(RwLock<Option<Arc<StatusList>>>);
 
-impl Held {
+impl CurrentList {
     fn now(&self) -> Option<Arc<StatusList>> {
         self.0.read().ok()?.clone()
     }
@@ -31,9 +31,9 @@ pub struct Listed {
 }
 
 impl Listed {
-    pub fn now(held: &Held, config: &Config) -> Self {
+    pub fn now(current: &CurrentList, config: &Config) -> Self {
         Self {
-            list: held.now(),
+            list: current.now(),
             needed: config.attestation.status_source(config.development).is_some(),
             max_age_s: config.attestation.status_max_age.0,
         }
@@ -58,12 +58,12 @@ fn is_wanted(config: &Config) -> bool {
 }
 
 /// One turn of the background work; answers when the next is due.
-pub async fn refresh(held: &Held, core: &Core) -> Duration {
+pub async fn refresh(current: &CurrentList, core: &Core) -> Duration {
     let Some(source) = core.config.attestation.status_source(core.config.development).filter(|_| is_wanted(&core.config)) else {
         return Duration::from_secs(60);
     };
     let now_s = core.now_ms() / 1000;
-    if held.now().is_some_and(|it| it.age_s(now_s) < EVERY_S) && matches!(source, StatusListSource::Url(_)) {
+    if current.now().is_some_and(|it| it.age_s(now_s) < EVERY_S) && matches!(source, StatusListSource::Url(_)) {
         return Duration::from_secs(60);
     }
     let read = match &source {
@@ -74,7 +74,7 @@ pub async fn refresh(held: &Held, core: &Core) -> Duration {
     match parsed {
         Ok(list) => {
             tracing::debug!(entries = list.len(), "the status list of attestation keys was read");
-            if let Ok(mut slot) = held.0.write() {
+            if let Ok(mut slot) = current.0.write() {
                 *slot = Some(Arc::new(list));
             }
             Duration::from_secs(60)

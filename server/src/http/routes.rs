@@ -74,12 +74,20 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/account/password", caller: Caller::Session, ..PAGE }, |app, incoming| {
         Box::pin(account::change_password(app, incoming))
     }),
-    row(Route { path: "/attest", caller: Caller::Anyone, dpop: Dpop::Requires, ..CALL }, |app, incoming| {
-        Box::pin(attester::attest(&app.callers.attesting, app, incoming))
-    }),
-    row(Route { path: "/attest/challenge", caller: Caller::Anyone, dpop: Dpop::Takes, ..CALL }, |app, incoming| {
-        Box::pin(attester::challenge(app, incoming))
-    }),
+    row(
+        Route { path: "/attest", caller: Caller::Anyone, dpop: Dpop::Requires, metadata: Some("evidence_endpoint"), ..CALL },
+        |app, incoming| Box::pin(attester::attest(&app.callers.attesting, app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/attest/challenge",
+            caller: Caller::Anyone,
+            dpop: Dpop::Takes,
+            metadata: Some("evidence_challenge_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(attester::challenge(app, incoming)),
+    ),
     row(
         Route {
             path: "/authorize",

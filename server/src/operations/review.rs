@@ -7,6 +7,7 @@ use super::operation::ReviewOperation;
 use super::outcome::{Finding, Outcome, Review, Section, Subject};
 use super::problem::{Problem, Result};
 use super::review_client::{client_findings, fapi_findings, redirect_findings, shared};
+use super::review_observed::observed_findings;
 use crate::config::{self, Api, Client, Config, TokenFormat};
 use crate::login::proof::MethodName;
 use crate::store::MOST_OFFSET_MS;
@@ -45,6 +46,7 @@ async fn read_store(context: &Context, actor: &Actor, config: &Config) -> Result
     let mut stored = Stored::default();
     read_registered(context, config, &mut stored).await?;
     stored.findings.extend(context.store.remarks().await?.into_iter().map(Finding::fact));
+    stored.findings.extend(observed_findings(context, config).await?);
     let offset_ms = context.store.clock_offset_ms();
     if offset_ms.abs() > MOST_OFFSET_MS {
         stored.findings.push(Finding::weak(format!(

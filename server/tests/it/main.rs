@@ -5,6 +5,7 @@
 
 mod anchors;
 mod answers;
+mod app_page;
 mod attacks;
 mod attestation_rules;
 mod attestation_signal;
@@ -28,6 +29,7 @@ mod dpop;
 mod durable;
 mod endings;
 mod error_pages;
+mod evidence_again;
 mod exchange;
 mod factors;
 mod fapi;
@@ -45,6 +47,7 @@ mod metrics_port;
 mod model;
 mod mtls;
 mod nodes;
+mod observe;
 mod operations;
 mod operator_checks;
 mod outcomes;

@@ -168,6 +168,23 @@ impl Scene {
         phone.attest("play-standard", &text, &[("token", &token)]).await
     }
 
+    /// First evidence whose answer is lost, and the same request again: of each kind of token.
+    pub async fn repeated(&self, phone: &mut Phone<'_>, standard: bool) -> [Answer; 3] {
+        let (text, challenge) = phone.any_challenge("shop").await;
+        let kind = if standard { "requestHash" } else { "nonce" };
+        let mut verdict = self.verdict(kind, &phone.named(Purpose::First, &challenge));
+        let token = if standard { base64url::encode(&symbolon::seal::random::<64>().unwrap()) } else { self.play.token(&verdict).unwrap() };
+        self.google.verdicts.lock().unwrap().insert(token.clone(), verdict.json());
+        let format = if standard { "play-standard" } else { "play-classic" };
+        let first = phone.attest(format, &text, &[("token", &token)]).await;
+        let again = phone.attest(format, &text, &[("token", &token)]).await;
+        verdict.version += 1;
+        let other = self.play.token(&verdict).unwrap();
+        self.google.verdicts.lock().unwrap().insert(other.clone(), verdict.json());
+        let replayed = phone.attest(format, &text, &[("token", &other)]).await;
+        [first, again, replayed]
+    }
+
     fn now_ms(&self) -> i64 {
         self.world.running.shared.now().now_ms()
     }

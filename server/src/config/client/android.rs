@@ -27,7 +27,7 @@ const KEYS: &[Key] = &[
         "signing_digests",
         Kind::Texts,
         r#"["47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"]"#,
-        "SHA-256 of the certificates that the app is signed with, in base64url.",
+        "SHA-256 of the certificates that the app is signed with, in base64url or hexadecimal.",
     ),
     defaulted("strongbox", Kind::Flag, "false", "Only phones with a secure element of their own, which the maker's certificate names."),
     defaulted(
@@ -63,7 +63,7 @@ const KEYS: &[Key] = &[
         "own_boot_keys",
         Kind::Texts,
         "[]",
-        "Verified boot keys (32 bytes in base64url) of systems such as GrapheneOS that are let in as well.",
+        "Verified boot keys (32 bytes in base64url or hexadecimal) of systems such as GrapheneOS that are let in as well.",
     ),
     defaulted(
         "revoked_serials",
@@ -114,7 +114,7 @@ impl AndroidApp {
     pub(super) fn problems(&self, development: bool) -> Vec<String> {
         let mut found = Vec::new();
         if self.packages.is_empty() || self.signing_digests.is_empty() {
-            found.push("attestation.android needs packages, and signing_digests of 32 bytes in base64url".to_owned());
+            found.push("attestation.android needs packages, and signing_digests of 32 bytes in base64url or hexadecimal".to_owned());
         }
         for serial in self.revoked_serials.iter().filter(|it| status_list::written(it).is_none()) {
             found.push(format!("attestation.android.revoked_serials: {serial:?} is no serial in hexadecimal"));

@@ -47,6 +47,13 @@ const KEYS: &[Key] = &[
         r#""24h""#,
         "An older attestation is answered with `use_fresh_attestation`. At most 31d. Attestations of this server live as long.",
     ),
+    defaulted(
+        "observe",
+        Kind::Flag,
+        "false",
+        "**UNSAFE**, for a roll-out: verdicts are recorded and nobody is refused. Evidence that breaks a rule, and none at all, get what the tier `none` \
+         has, or all that the client may where no tier `none` is named.",
+    ),
 ];
 
 pub(in crate::config) const X5C: Section = Section {
@@ -88,6 +95,9 @@ pub struct AttestationRules {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attester_x5c: Option<AttesterX5c>,
     pub max_age: Span,
+    /// UNSAFE: verdicts are recorded, and nobody is refused.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub observe: bool,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tier: BTreeMap<TierName, Tier>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -138,8 +148,25 @@ impl AttestationRules {
         self.attester_jwks.is_none() && self.attester_x5c.is_none()
     }
 
+    /// The same rules, obeyed: what an operator who observes will have.
+    pub fn enforced(&self) -> Self {
+        Self { observe: false, ..self.clone() }
+    }
+
+    /// Does `observe` alone let this tier in?
+    pub fn only_observes(&self, name: TierName) -> bool {
+        self.observe && self.enforced_tier(name).is_none()
+    }
+
     /// What an installation of this tier may have; `None`: nothing, it is not let in.
     pub fn tier(&self, name: TierName) -> Option<Tier> {
+        if self.observe {
+            return Some(self.tier.get(&name).cloned().unwrap_or_default());
+        }
+        self.enforced_tier(name)
+    }
+
+    fn enforced_tier(&self, name: TierName) -> Option<Tier> {
         if self.tier.is_empty() {
             return (name != TierName::None).then(Tier::default);
         }
@@ -149,7 +176,15 @@ impl AttestationRules {
 
 impl Default for AttestationRules {
     fn default() -> Self {
-        Self { attester_jwks: None, attester_x5c: None, max_age: Span::hours(24), tier: BTreeMap::new(), ios: None, android: None }
+        Self {
+            attester_jwks: None,
+            attester_x5c: None,
+            max_age: Span::hours(24),
+            observe: false,
+            tier: BTreeMap::new(),
+            ios: None,
+            android: None,
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! 32 bytes in base64url: the SHA-256 digest of a certificate, or a verified boot key.
+//! 32 bytes in base64url, or in hexadecimal as Android's tools print them: the SHA-256 digest of a certificate, or a verified boot key.
 
+use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Deserialize, Serialize, Serializer};
 use std::fmt;
 use symbolon_oauth::base64url;
@@ -12,9 +13,17 @@ impl TryFrom<String> for Fingerprint {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let bytes = base64url::decode(&text).and_then(|it| it.try_into().ok());
-        bytes.map(Self).ok_or_else(|| format!("{text:?} is not 32 bytes in base64url without padding"))
+        let bytes = base64url::decode(&text).or_else(|| from_hexadecimal(&text)).and_then(|it| it.try_into().ok());
+        bytes.map(Self).ok_or_else(|| format!("{text:?} is not 32 bytes in base64url without padding, nor in hexadecimal"))
     }
+}
+
+/// Digits in either case, with a colon between any two bytes or with none at all.
+fn from_hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let has_colons = text.contains(':');
+    let pairs_are_whole = !has_colons || text.split(':').all(|it| it.len() == 2);
+    let digits = text.replace(':', "");
+    pairs_are_whole.then(|| HEXLOWER_PERMISSIVE.decode(digits.as_bytes()).ok()).flatten().filter(|it| it.len() == 32)
 }
 
 impl fmt::Display for Fingerprint {
@@ -40,6 +49,24 @@ mod tests {
     fn a_fingerprint_is_whole() {
         let good = base64url::encode(&[0xfb; 32]);
         assert_eq!(Fingerprint::try_from(good.clone()).unwrap().to_string(), good);
+        let hexadecimal = "FB:".repeat(32);
+        let hexadecimal = hexadecimal.trim_end_matches(':');
+        for same in [hexadecimal.to_owned(), hexadecimal.to_lowercase(), hexadecimal.replace(':', ""), "fB".repeat(32)] {
+            assert_eq!(Fingerprint::try_from(same.clone()).unwrap().to_string(), good, "{same}");
+        }
+        for bad in [
+            &hexadecimal[3..],
+            &hexadecimal[1..],
+            &format!("{hexadecimal}:"),
+            &format!("{hexadecimal}:FB"),
+            &hexadecimal.replace(':', "-"),
+            &hexadecimal.replace(':', " "),
+            &hexadecimal.replacen("B:F", "BF:", 1),
+            &hexadecimal.replacen(':', "", 1),
+            &hexadecimal.replace('B', "G"),
+        ] {
+            assert!(Fingerprint::try_from(bad.to_owned()).unwrap_err().contains("is not 32 bytes"), "{bad}");
+        }
         let read = |more: &str| {
             let text = format!(
                 "issuer = \"https://a.example\"\n[client.app]\nkind = \"native\"\nredirect_uris = [\"https://app.example.com/cb\"]\n\
