@@ -336,17 +336,19 @@ pub async fn accept(core: &Core, text: &str, now_ms: i64) -> Result<Option<Accep
 }
 
 fn read(core: &Core, text: &str, now_ms: i64) -> Option<AccessToken> {
+    let is_audience = |audience: &str| audience == core.config.issuer || core.api_by_audience(audience).is_some();
     if let Some(sealed) = text.strip_prefix("sa_") {
-        return serde_json::from_slice(&core.keyring.open(OPAQUE, &base64url::decode(sealed)?)?).ok();
+        let token: AccessToken = serde_json::from_slice(&core.keyring.open(OPAQUE, &base64url::decode(sealed)?)?).ok()?;
+        // Another issuer may have the same master key: what opens is ours only if it names us, and an API of ours.
+        return (token.iss == core.config.issuer && is_audience(&token.aud)).then_some(token);
     }
     let unverified = jws::Unverified::parse(text).ok()?;
     if unverified.typ() != Some("at+jwt") {
         return None;
     }
     let audience = unverified.unverified_claims().get("aud")?.as_str()?.to_owned();
-    let ours = audience == core.config.issuer || core.api_by_audience(&audience).is_some();
     let expected = access_token::Expected { issuer: &core.config.issuer, audience: &audience, now_s: now_ms / 1000, leeway_s: 0 };
-    access_token::check(text, &core.keys.verifiers(now_ms), expected).ok().filter(|_| ours)
+    access_token::check(text, &core.keys.verifiers(now_ms), expected).ok().filter(|token| is_audience(&token.aud))
 }
 
 /// Every client whose word a token is: the one it was issued to, those it came through (`act`), and the one that got the first for itself.
