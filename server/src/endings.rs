@@ -11,6 +11,7 @@ use crate::core::Core;
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
 use crate::store::Value;
+use crate::store::tables::{app_grant, once, session};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,12 +33,6 @@ const MOST: usize = 100_000;
 const PAGE: usize = 20_000;
 /// Processes that a position remembers.
 const NODES: usize = 8;
-
-/// `ended_ms > 0` is what lets the engines use the partial indexes.
-const SESSIONS: &str = "SELECT ended_ms, id FROM session WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
-const GRANTS: &str = "SELECT ended_ms, session, number FROM app_grant WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
-const REVOKED: &str = "SELECT ended_ms, jti FROM revoked WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
-const CUTOFFS: &str = "SELECT before_ms, key FROM cutoff WHERE kind = 'client' AND before_ms >= $1 ORDER BY before_ms LIMIT $2";
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
@@ -181,7 +176,7 @@ impl Known {
         // A row of the future must not hide those of the present.
         let recent = self.latest_ms.min(now_ms) - OVERLAP_MS;
         let from = oldest.max(self.floor_ms).max(if deep { i64::MIN } else { recent }) + 1;
-        for sql in [SESSIONS, GRANTS, REVOKED, CUTOFFS] {
+        for sql in [session::ENDED_SINCE, app_grant::ENDED_SINCE, once::REVOKED_SINCE, once::CUTOFFS_SINCE] {
             self.read(core, sql, from).await?;
         }
         while let Some(first) = self.numbers.first_entry().filter(|it| it.key().0 <= oldest) {
@@ -198,21 +193,20 @@ impl Known {
     /// Page by page. A page ends somewhere in a millisecond, so the next one begins with it; one that is nothing but that
     /// millisecond is asked for again, twice as long.
     async fn read(&mut self, core: &Core, sql: &'static str, mut from: i64) -> std::result::Result<(), Fault> {
-        let id = |it: &[u8]| it.try_into().map_err(|_| Fault::new("a session's id has 16 bytes"));
         let mut limit = PAGE;
         loop {
             let rows = core.store.all(sql, &[from.into(), Value::from(i64::try_from(limit).unwrap_or(i64::MAX))]).await?;
             let mut last_ms = from;
             for row in &rows {
-                last_ms = row.int(0)?;
+                last_ms = row.int("ended_ms")?;
                 let what = match sql {
-                    SESSIONS => What::Session(id(row.bytes(1)?)?),
-                    GRANTS => {
-                        let number = u32::try_from(row.int(2)?).map_err(|_| Fault::new("a grant's number is out of range"))?;
-                        What::Grant(id(row.bytes(1)?)?, number)
+                    session::ENDED_SINCE => What::Session(row.array("id")?),
+                    app_grant::ENDED_SINCE => {
+                        let number = u32::try_from(row.int("number")?).map_err(|_| Fault::new("a grant's number is out of range"))?;
+                        What::Grant(row.array("session")?, number)
                     }
-                    REVOKED => What::Token(row.text(1)?.to_owned()),
-                    _ => What::Client(row.text(1)?.to_owned()),
+                    once::REVOKED_SINCE => What::Token(row.text("jti")?.to_owned()),
+                    _ => What::Client(row.text("key")?.to_owned()),
                 };
                 self.learn((last_ms, what));
             }

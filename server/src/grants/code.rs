@@ -1,11 +1,13 @@
 //! grant_type=authorization_code. RFC 6749 4.1.3, RFC 7636 4.5; the order of checks is argued in docs/decisions/refresh.md.
 
+use super::holder::{Holder, Key};
 use super::{Asked, Grant, State, invalid_grant};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{Most, Profile};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
+use crate::store::tables::app_grant;
 use crate::store::{Change, Expect, NotApplied, Value};
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
@@ -18,18 +20,6 @@ use symbolon_oauth::scope::Scope;
 pub const CODE_LIFETIME_MS: i64 = 60_000;
 /// Wrong verifiers, clients or redirect URIs a code survives (055-C).
 const FAILURES: i64 = 10;
-
-const INSERT: &str = "INSERT INTO app_grant (session, number, account, client, holder_kind, holder, scope, resource, request, state, \
-    generation, salt, code_failures, created_ms, issued_ms, used_ms, ends_ms) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'code', 0, $10, 0, $11, $11, $11, $12)";
-const ACTIVATE: &str = "UPDATE app_grant SET state = 'active', generation = 1, issued_ms = $3, used_ms = $3, holder_kind = $4, holder = $5 \
-    WHERE session = $1 AND number = $2 AND state = 'code'";
-/// The oldest of a person's grants to one client give way (153-F).
-const CROWDED: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $4 WHERE state <> 'ended' AND client = $2 \
-    AND session IN (SELECT id FROM session WHERE account = $1) AND created_ms <= (SELECT g.created_ms FROM app_grant g \
-    JOIN session s ON s.id = g.session WHERE s.account = $1 AND g.client = $2 AND g.state <> 'ended' \
-    ORDER BY g.created_ms DESC LIMIT 1 OFFSET $3)";
-const COUNT: &str = "UPDATE app_grant SET code_failures = code_failures + 1 WHERE session = $1 AND number = $2 AND code_failures < $3";
 
 /// What a finished authorization grants.
 pub struct Granting<'a> {
@@ -50,34 +40,46 @@ pub struct Granting<'a> {
     pub lifetime_ms: i64,
 }
 
+impl Granting<'_> {
+    /// Who holds the grant from its code on. A confidential client holds what it gets by its authentication; its DPoP key may change
+    /// (RFC 9449 5).
+    fn holder(&self) -> Holder {
+        let (jkt, instance) = (self.asked.dpop_jkt.as_deref(), self.asked.instance.as_deref());
+        match (jkt, instance) {
+            (Some(jkt), None) if self.unattested => Holder::Jkt(Key::first(jkt)),
+            (None, None) if self.unattested => Holder::Open,
+            _ if self.instances => Holder::Instance(instance.map(Key::first)),
+            _ if self.confidential => Holder::Client(self.client_id.to_owned()),
+            (Some(jkt), _) => Holder::Jkt(Key::first(jkt)),
+            (None, _) => Holder::Bearer,
+        }
+    }
+}
+
 /// Adds the grant to `change`. Answers its number and its code.
 pub fn grant(core: &Core, change: &mut Change, it: &Granting<'_>) -> Result<(u32, String)> {
     let salt = crate::seal::random::<16>()?;
     let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
-    // A confidential client holds what it gets by its authentication; its DPoP key may change (RFC 9449 5).
-    let (holder_kind, holder) = match &it.asked.dpop_jkt {
-        Some(jkt) if it.unattested && it.asked.instance.is_none() => ("jkt", jkt.as_str()),
-        None if it.unattested && it.asked.instance.is_none() => ("open", ""),
-        _ if it.instances => ("instance", it.asked.instance.as_deref().unwrap_or_default()),
-        _ if it.confidential => ("client", it.client_id),
-        Some(jkt) => ("jkt", jkt.as_str()),
-        None => ("bearer", ""),
-    };
+    let [holder_kind, holder] = it.holder().to_columns();
     let json = |e: serde_json::Error| Fault::new(e.to_string());
     let now_ms = change.now_ms();
     if let Most::Grants(most) = it.most {
         let others = i64::from(most.get()) - 1;
-        change.run_expecting(CROWDED, vec![it.account.into(), it.client_id.into(), others.into(), now_ms.into()], Expect::Any);
+        change.run_expecting(
+            app_grant::END_OLDEST,
+            vec![it.account.into(), it.client_id.into(), others.into(), now_ms.into()],
+            Expect::Any,
+        );
     }
     change.run(
-        INSERT,
+        app_grant::INSERT,
         vec![
             Value::from(&it.session[..]),
             i64::from(number).into(),
             it.account.into(),
             it.client_id.into(),
-            holder_kind.into(),
-            holder.into(),
+            holder_kind,
+            holder,
             it.scope.to_string().into(),
             serde_json::to_string(it.resource).map_err(json)?.into(),
             serde_json::to_string(it.asked).map_err(json)?.into(),
@@ -158,7 +160,7 @@ async fn counted(core: &Core, caller: &Caller, grant: &Grant, error: Error) -> R
         grant.end(&mut change);
     } else {
         let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), FAILURES.into()];
-        change.run_expecting(COUNT, values, Expect::Any);
+        change.run_expecting(app_grant::COUNT_FAILURE, values, Expect::Any);
     }
     let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
     change.audit(grant.entry(core, audit::Entry::refused("code_refused", reason), caller).with("sent_by", caller.client_id.as_str()));
@@ -178,9 +180,9 @@ async fn exchange(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> R
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
     }
     let mut change = Change::new(caller.now_ms);
-    let (holder_kind, holder) = grant.holder_after(caller, 1);
-    let row = [Value::from(&grant.session[..]), i64::from(grant.number).into()];
-    change.run(ACTIVATE, row.into_iter().chain([caller.now_ms.into(), holder_kind.into(), holder.into()]).collect());
+    let [holder_kind, holder] = grant.holder_after(caller, 1).to_columns();
+    let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), caller.now_ms.into(), holder_kind, holder];
+    change.run(app_grant::ACTIVATE, values);
     let burnt = caller.burn(&mut change);
     let answer = issue::for_grant(core, caller, grant, form, 1, &grant.scope)?;
     change.audit(grant.entry(core, audit::Entry::ok("code_exchanged"), caller).with("jti", answer.jti.as_str()));
@@ -204,11 +206,11 @@ fn is_retry(caller: &Caller, grant: &Grant) -> bool {
         return false;
     }
     // Bound by then to the installation, if it attested while the browser was open.
-    let by_key = matches!(grant.holder_kind.as_str(), "jkt" | "instance")
-        && grant.asked.dpop_jkt.is_some()
-        && grant.asked.dpop_jkt.as_deref() == caller.jkt();
-    let instance = caller.instance.as_ref().map(|it| it.jkt.as_str());
-    let by_instance = grant.holder_kind == "instance" && grant.asked.instance.is_some() && grant.asked.instance.as_deref() == instance;
+    let has_key = matches!(&grant.holder, Holder::Jkt(Key { bound_from: None, .. }) | Holder::Instance(_));
+    let by_key = has_key && grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() == caller.jkt();
+    let instance = caller.instance.as_ref().map(|instance| instance.jkt.as_str());
+    let of_instance = matches!(grant.holder, Holder::Instance(_)) && grant.asked.instance.is_some();
+    let by_instance = of_instance && grant.asked.instance.as_deref() == instance;
     let named = by_key || by_instance;
     let held = grant.state == State::Active && grant.generation == 1;
     named && held && caller.now_ms < grant.asked.code_expires_ms

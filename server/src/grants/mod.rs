@@ -4,8 +4,8 @@ pub mod client_credentials;
 pub mod code;
 pub mod details;
 pub mod exchange;
+pub mod holder;
 pub mod refresh;
-pub mod statements;
 
 use crate::attesting::instance::use_fresh;
 use crate::audit;
@@ -14,8 +14,10 @@ use crate::config::{Client, Config};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
+use crate::store::tables::app_grant;
 use crate::store::{Change, Expect, Row, Value};
 use crate::tokens::handles::Handle;
+use holder::{Holder, Key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::form::Form;
@@ -87,8 +89,7 @@ pub struct Grant {
     pub number: u32,
     pub account: String,
     pub client: String,
-    pub holder_kind: String,
-    pub holder: String,
+    pub holder: Holder,
     pub scope: Scope,
     pub resource: Vec<String>,
     pub asked: Asked,
@@ -108,11 +109,9 @@ pub struct Grant {
     pub parents_live: bool,
 }
 
-const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
-
 /// Reads a grant with its session, its account and the cut-offs that name it, in one statement.
 pub async fn read(core: &Core, session: &[u8; 16], number: u32) -> Result<Option<Grant>> {
-    Ok(read_along(core, statements::READ, (session, number), &[]).await?.map(|it| it.0))
+    Ok(read_along(core, app_grant::READ, (session, number), &[]).await?.map(|it| it.0))
 }
 
 /// The same with one of the statements above, and the row for what rode along.
@@ -125,47 +124,54 @@ pub async fn read_along(core: &Core, sql: &'static str, id: (&[u8; 16], u32), mo
 /// The grant of a row that one of the statements has read.
 async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Result<Grant> {
     let json = |it: serde_json::Error| Fault::new(format!("a grant row does not parse: {it}"));
-    let created_ms = row.int(11)?;
-    let state = match row.text(7)? {
+    let created_ms = row.int("created_ms")?;
+    let state = match row.text("state")? {
         "code" => State::Code,
         "active" => State::Active,
         "ended" => State::Ended,
         other => return Err(Fault::new(format!("a grant is in the unknown state {other:?}")).into()),
     };
-    let generation = |at| row.int(at).and_then(|it| u32::try_from(it).map_err(|_| Fault::new("a grant's generation is out of range")));
-    let (mut ends_ms, mut session_idles_ms) = (row.int(14)?, None);
-    if core.clients.get(row.text(1)?).await?.is_some_and(|it| it.refresh.ends_with_session) {
-        ends_ms = ends_ms.min(row.int(26)?);
-        session_idles_ms = Some(row.int(25)? + core.config.session.idle.0 * 1000);
+    let generation =
+        |name: &str| row.int(name).and_then(|number| u32::try_from(number).map_err(|_| Fault::new("a grant's generation is out of range")));
+    let (mut ends_ms, mut session_idles_ms) = (row.int("ends_ms")?, None);
+    if core.clients.get(row.text("client")?).await?.is_some_and(|it| it.refresh.ends_with_session) {
+        ends_ms = ends_ms.min(row.int("session_ends_ms")?);
+        session_idles_ms = Some(row.int("session_used_ms")? + core.config.session.idle.0 * 1000);
     }
-    let cut = row.opt_int(24)?.is_some_and(|before| created_ms < before);
-    let lives = row.text(15)? == "active" && row.text(17)? == "active" && row.int(16)? >= row.int(18)? && !cut;
+    let cut = row.opt_int("cut_before_ms")?.is_some_and(|before| created_ms < before);
+    let lives = row.text("session_state")? == "active"
+        && row.text("account_state")? == "active"
+        && row.int("session_created_ms")? >= row.int("sessions_from_ms")?
+        && !cut;
     Ok(Grant {
         session: *session,
         number,
-        account: row.text(0)?.to_owned(),
-        client: row.text(1)?.to_owned(),
-        holder_kind: row.text(2)?.to_owned(),
-        holder: row.text(3)?.to_owned(),
-        scope: Scope::parse(row.text(4)?).unwrap_or_default(),
-        resource: serde_json::from_str(row.text(5)?).map_err(json)?,
-        asked: serde_json::from_str(row.text(6)?).map_err(json)?,
+        account: row.text("account")?.to_owned(),
+        client: row.text("client")?.to_owned(),
+        holder: Holder::from_columns(row.text("holder_kind")?, row.text("holder")?)?,
+        scope: Scope::parse(row.text("scope")?).unwrap_or_default(),
+        resource: serde_json::from_str(row.text("resource")?).map_err(json)?,
+        asked: serde_json::from_str(row.text("request")?).map_err(json)?,
         state,
-        generation: generation(8)?,
-        salt: row.bytes(9)?.to_vec(),
-        code_failures: row.int(10)?,
+        generation: generation("generation")?,
+        salt: row.bytes("salt")?.to_vec(),
+        code_failures: row.int("code_failures")?,
         created_ms,
-        issued_ms: row.int(12)?,
-        used_ms: row.int(13)?,
+        issued_ms: row.int("issued_ms")?,
+        used_ms: row.int("used_ms")?,
         ends_ms,
         session_idles_ms,
-        late: Late { generation: generation(27)?, in_a_row: row.int(28)?, suspected_ms: row.int(29)? },
+        late: Late {
+            generation: generation("late_generation")?,
+            in_a_row: row.int("late_in_a_row")?,
+            suspected_ms: row.int("suspected_ms")?,
+        },
         person: Person {
-            email: row.opt_text(19)?.map(str::to_owned),
-            email_verified: row.int(20)? == 1,
-            name: row.opt_text(21)?.map(str::to_owned),
-            locale: row.opt_text(22)?.map(str::to_owned),
-            claims: serde_json::from_str(row.text(23)?).map_err(json)?,
+            email: row.opt_text("email")?.map(str::to_owned),
+            email_verified: row.int("email_verified")? == 1,
+            name: row.opt_text("name")?.map(str::to_owned),
+            locale: row.opt_text("locale")?.map(str::to_owned),
+            claims: serde_json::from_str(row.text("claims")?).map_err(json)?,
         },
         parents_live: lives,
     })
@@ -203,24 +209,24 @@ impl Grant {
 
     /// The holder is whoever the grant was made for: an authenticated client proves itself at every use.
     pub fn must_be_held_by(&self, caller: &Caller) -> Result<()> {
-        let held = match self.holder_kind.as_str() {
-            "bearer" => true,
-            "client" => caller.authenticated,
-            "jkt" => caller.jkt() == Some(&self.holder),
-            "learned" => caller.jkt() == Some(self.key()),
-            // RFC 8705 4, by its key: a certificate that is renewed for the same key goes on.
-            "certificate" => caller.certificate.as_ref().is_some_and(|it| it.key == self.holder),
-            // Of a client that also takes devices that cannot attest: whoever exchanges the code holds it.
-            "open" => caller.jkt().is_some() || caller.instance.is_some(),
-            // Bound at PAR, or else by the code exchange.
-            "instance" => caller.instance.as_ref().is_some_and(|it| self.holder.is_empty() || it.jkt == self.key()),
-            _ => false,
+        let instance = caller.instance.as_ref().map(|instance| &instance.jkt);
+        let is_held = match &self.holder {
+            Holder::Bearer => true,
+            Holder::Client(_) => caller.authenticated,
+            Holder::Jkt(key) => caller.jkt() == Some(&key.jkt),
+            Holder::Certificate(key) => caller.certificate.as_ref().is_some_and(|shown| shown.key == *key),
+            Holder::Open => caller.jkt().is_some() || instance.is_some(),
+            Holder::Instance(None) => instance.is_some(),
+            // The right key, and no attestation this time: a phone that cannot be attested today is not signed out for that.
+            Holder::Instance(Some(key)) if instance.is_none() && caller.jkt() == Some(&key.jkt) => {
+                return Err(use_fresh().because("the installation left its attestation out").into());
+            }
+            Holder::Instance(Some(key)) => instance == Some(&key.jkt),
         };
-        // The right key, and no attestation this time: a phone that cannot be attested today is not signed out for that.
-        if self.holder_kind == "instance" && caller.instance.is_none() && caller.jkt() == Some(self.key()) {
-            return Err(use_fresh().because("the installation left its attestation out").into());
+        if is_held {
+            return Ok(());
         }
-        if held { Ok(()) } else { Err(invalid_grant("This token is bound to a key the request does not prove.").because("holder").into()) }
+        Err(invalid_grant("This token is bound to a key the request does not prove.").because("holder").into())
     }
 
     /// Is the sign-in good enough for what the installation proved?
@@ -259,52 +265,45 @@ impl Grant {
 
     /// Who holds what is issued now: a public client's proof binds its grant (RFC 9449 5), an installation's key always does.
     /// `generation`: of the refresh token that comes with it; the first is the code's.
-    pub fn holder_after(&self, caller: &Caller, generation: u32) -> (&str, String) {
+    pub fn holder_after(&self, caller: &Caller, generation: u32) -> Holder {
+        // Until now a string was enough, and somebody else may have it: the generation says until when.
+        let learned = Some(generation).filter(|number| *number > 1);
         // Whatever held it before: what an attested installation gets, it alone can use from then on.
-        if let Some(instance) = caller.instance.as_ref().filter(|it| it.attested_ms.is_some()) {
-            let since = if self.holder_kind == "bearer" { Some(generation).filter(|it| *it > 1) } else { self.learned().map(|it| it.1) };
-            return ("instance", since.map_or_else(|| instance.jkt.clone(), |it| format!("{}@{it}", instance.jkt)));
+        if let Some(instance) = caller.instance.as_ref().filter(|instance| instance.attested_ms.is_some()) {
+            let bound_from = if self.holder == Holder::Bearer { learned } else { self.holder.key().and_then(|key| key.bound_from) };
+            return Holder::Instance(Some(Key { jkt: instance.jkt.clone(), bound_from }));
         }
-        if let ("bearer", Some(shown)) = (self.holder_kind.as_str(), &caller.certificate)
-            && generation == 1
-        {
-            return ("certificate", shown.key.clone());
+        match (&self.holder, caller.jkt(), &caller.instance) {
+            (Holder::Bearer, jkt, _) => match (&caller.certificate, jkt) {
+                (Some(shown), _) if generation == 1 => Holder::Certificate(shown.key.clone()),
+                (_, Some(jkt)) => Holder::Jkt(Key { jkt: jkt.to_owned(), bound_from: learned }),
+                _ => Holder::Bearer,
+            },
+            (Holder::Open, Some(jkt), None) => Holder::Jkt(Key::first(jkt)),
+            (Holder::Instance(_) | Holder::Open, _, Some(instance)) => Holder::Instance(Some(Key::first(instance.jkt.as_str()))),
+            (same, ..) => same.clone(),
         }
-        match (self.holder_kind.as_str(), caller.jkt(), &caller.instance) {
-            ("bearer", Some(jkt), _) if generation == 1 => ("jkt", jkt.to_owned()),
-            // Until now a string was enough, and somebody else may have it: the generation says until when.
-            ("bearer", Some(jkt), _) => ("learned", format!("{jkt}@{generation}")),
-            ("open", Some(jkt), None) => ("jkt", jkt.to_owned()),
-            ("instance" | "open", _, Some(instance)) => ("instance", instance.jkt.clone()),
-            (kind, ..) => (kind, self.holder.clone()),
-        }
-    }
-
-    /// Of a grant that was bound to a key, or to an installation, while it lived: the key, and the first generation that is bound.
-    fn learned(&self) -> Option<(&str, u32)> {
-        let (jkt, generation) = self.holder.split_once('@')?;
-        Some((jkt, generation.parse().ok()?))
-    }
-
-    /// The key that holds it.
-    fn key(&self) -> &str {
-        self.learned().map_or(&self.holder, |it| it.0)
     }
 
     /// A token from before the key was learned, without the key: thief and owner look alike, as with any unbound token.
     pub fn is_from_before_the_key(&self, caller: &Caller, presented: u32) -> bool {
-        let proves = |jkt: &str| caller.jkt() == Some(jkt) || caller.instance.as_ref().is_some_and(|it| it.jkt == jkt);
-        self.learned().is_some_and(|(jkt, first)| presented < first && !proves(jkt))
+        let Some(Key { jkt, bound_from: Some(first) }) = self.holder.key() else { return false };
+        let is_proved = caller.jkt() == Some(jkt) || caller.instance.as_ref().is_some_and(|instance| instance.jkt == *jkt);
+        presented < *first && !is_proved
     }
 
     pub fn is_key_bound(&self) -> bool {
-        self.holder_kind != "bearer"
+        self.holder != Holder::Bearer
     }
 
     /// The statement that ends this grant; nothing happens if it has ended already.
     pub fn end(&self, change: &mut Change) {
         let now_ms = change.now_ms();
-        change.run_expecting(END, vec![Value::from(&self.session[..]), i64::from(self.number).into(), now_ms.into()], Expect::Any);
+        change.run_expecting(
+            app_grant::END,
+            vec![Value::from(&self.session[..]), i64::from(self.number).into(), now_ms.into()],
+            Expect::Any,
+        );
     }
 
     /// Somebody has a genuine token and not what holds it. Nothing ends, because possession of a string alone never ends

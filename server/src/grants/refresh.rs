@@ -9,6 +9,7 @@ use crate::config::{OnStale, RefreshMode};
 use crate::core::Core;
 use crate::error::{Refused, Result};
 use crate::limits::Limits;
+use crate::store::tables::{app_grant, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
@@ -43,14 +44,6 @@ pub fn turn(row: u32, presented: u32, key_bound: bool, issued_ms: i64, grace_ms:
     }
 }
 
-/// $8: the suspicion that fresh evidence has answered; one that was raised meanwhile stays.
-const MOVE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5, holder_kind = $6, holder = $7, \
-    suspected_ms = CASE WHEN suspected_ms = $8 THEN 0 ELSE suspected_ms END \
-    WHERE session = $1 AND number = $2 AND generation = $3 AND state = 'active'";
-const LATE: &str = "UPDATE app_grant SET late_generation = $3, late_in_a_row = $4, suspected_ms = $5 \
-    WHERE session = $1 AND number = $2 AND generation = $3 AND late_generation < $3 AND state = 'active'";
-/// The browser's session keeps its grants and loses what it was proved by: the next sign-in asks for everything.
-const PROVE_AGAIN: &str = "UPDATE session SET proofs = '[]', acr = '', amr = '', version = version + 1 WHERE id = $1 AND state = 'active'";
 /// So many generations in a row asked for again late: two who hold the key take turns.
 const SUSPICIOUS: i64 = 6;
 
@@ -165,14 +158,14 @@ fn count_late(core: &Core, caller: &Caller, grant: &Grant, change: &mut Change) 
     let suspicious = late.suspected_ms == 0 && in_a_row % SUSPICIOUS == 0;
     if suspicious {
         if caller.instance.as_ref().is_none_or(|it| it.attested_ms.is_none()) {
-            change.run_expecting(PROVE_AGAIN, vec![Value::from(&grant.session[..])], Expect::Any);
+            change.run_expecting(session::DROP_PROOFS, vec![Value::from(&grant.session[..])], Expect::Any);
         }
         let why = "generation after generation was asked for twice: two may hold the key";
         change.audit(grant.entry(core, audit::Entry::refused("suspected_two_holders", why), caller));
     }
     let suspected_ms = if suspicious { caller.now_ms } else { late.suspected_ms };
     let row = [Value::from(&grant.session[..]), i64::from(grant.number).into(), i64::from(grant.generation).into()];
-    change.run_expecting(LATE, row.into_iter().chain([in_a_row.into(), suspected_ms.into()]).collect(), Expect::Any);
+    change.run_expecting(app_grant::COUNT_LATE, row.into_iter().chain([in_a_row.into(), suspected_ms.into()]).collect(), Expect::Any);
 }
 
 /// RFC 6749 6: never more than granted, and only what the client may still have. The grant itself never narrows.
@@ -197,19 +190,19 @@ async fn moved(
 ) -> Result<Option<Reply>> {
     let mut change = Change::new(caller.now_ms);
     // An app that learns to prove a key stays signed in: from here on its grant is bound (RFC 9449 5).
-    let (holder_kind, holder) = grant.holder_after(caller, to);
+    let [holder_kind, holder] = grant.holder_after(caller, to).to_columns();
     let attested = caller.instance.as_ref().is_some_and(|it| it.attested_ms.is_some());
     let answered = if attested { grant.late.suspected_ms } else { -1 };
     change.run(
-        MOVE,
+        app_grant::ADVANCE,
         vec![
             Value::from(&grant.session[..]),
             i64::from(grant.number).into(),
             i64::from(grant.generation).into(),
             i64::from(to).into(),
             caller.now_ms.into(),
-            holder_kind.into(),
-            holder.into(),
+            holder_kind,
+            holder,
             answered.into(),
         ],
     );

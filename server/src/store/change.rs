@@ -1,6 +1,7 @@
 //! A change: guarded statements and audit entries, applied whole or not at all.
 
-use super::value::{Row, Value};
+use super::tables;
+use super::value::Value;
 use crate::audit::entry::Entry;
 use crate::error::{Error, Fault, Refused};
 use serde_json::Value as Json;
@@ -30,9 +31,6 @@ pub struct Change {
     actor: Option<Json>,
 }
 
-const ONCE: &str = "INSERT INTO once (bucket, kind, key) VALUES ($1, $2, $3)";
-const SECURITY: &str = "INSERT INTO audit_security (id, body) VALUES ($1, $2)";
-const ROUTINE: &str = "INSERT INTO audit_routine (id, body) VALUES ($1, $2)";
 const HOUR_MS: i64 = 3_600_000;
 
 impl Change {
@@ -68,7 +66,7 @@ impl Change {
         text.extend_from_slice(scope.as_bytes());
         text.extend_from_slice(id.as_bytes());
         let key = digest::sha256(&text);
-        self.run(ONCE, vec![(last_accepted_ms / HOUR_MS).into(), kind.into(), Value::from(&key[..])]);
+        self.run(tables::once::SPEND, vec![(last_accepted_ms / HOUR_MS).into(), kind.into(), Value::from(&key[..])]);
         self.statements.len() - 1
     }
 
@@ -93,7 +91,7 @@ impl Change {
             entry.actor = entry.actor.or_else(|| self.actor.clone());
             let id = ids(self.now_ms);
             marker.get_or_insert(Marker { id, security: entry.security });
-            let sql = if entry.security { SECURITY } else { ROUTINE };
+            let sql = if entry.security { tables::audit::INSERT_SECURITY } else { tables::audit::INSERT_ROUTINE };
             self.run(sql, vec![Value::from(&id[..]), entry.body(self.now_ms).into()]);
         }
         (self.statements, marker)
@@ -107,11 +105,9 @@ pub(super) struct Marker {
     pub security: bool,
 }
 
+/// All of a change is in the store. What a statement returned is not handed on: PostgreSQL counts inside the server.
 #[derive(Debug)]
-pub struct Applied {
-    /// Per statement, what its RETURNING gave.
-    pub rows: Vec<Vec<Row>>,
-}
+pub struct Applied;
 
 #[derive(Debug)]
 pub enum NotApplied {

@@ -9,12 +9,13 @@ mod options;
 mod postgres;
 pub mod retention;
 mod sqlite;
+pub mod tables;
 mod value;
 
 pub use change::{Applied, Change, Expect, NotApplied, Statement};
 pub use options::StoreOptions;
 pub use postgres::weakness;
-pub use value::{Row, Value};
+pub use value::{Column, Row, Value};
 
 use crate::error::Fault;
 use std::collections::BTreeMap;
@@ -136,7 +137,7 @@ impl Store {
     pub async fn settled_before(&self, now_ms: i64) -> Result<i64, Fault> {
         let own_ms = self.0.ids.earliest().unwrap_or(now_ms);
         let others_ms = match &self.0.engine {
-            Engine::Postgres(it) => it.all(OLDEST, &[]).await?.first().map(|it| it.opt_int(0)).transpose()?.flatten().unwrap_or(0),
+            Engine::Postgres(it) => it.all(OLDEST, &[]).await?.first().map(|row| row.opt_int("age_ms")).transpose()?.flatten().unwrap_or(0),
             _ => 0,
         };
         Ok(own_ms.min(now_ms - others_ms) - SETTLING_MS)
@@ -146,9 +147,9 @@ impl Store {
     pub async fn compare_clocks(&self, clock: &crate::clock::Clock) -> Result<(), Fault> {
         let Engine::Postgres(it) = &self.0.engine else { return Ok(()) };
         let before_ms = clock();
-        let rows = it.all("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[]).await?;
+        let rows = it.all("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms", &[]).await?;
         let after_ms = clock();
-        let theirs_ms = rows.first().map_or(Ok(before_ms), |it| it.int(0))?;
+        let theirs_ms = rows.first().map_or(Ok(before_ms), |row| row.int("now_ms"))?;
         // It was asked at some instant between the two.
         let offset_ms = theirs_ms - theirs_ms.clamp(before_ms, after_ms);
         self.0.offset_ms.store(offset_ms, Ordering::Relaxed);
@@ -204,7 +205,7 @@ impl Store {
 }
 
 /// How long the oldest transaction that writes has been running, in milliseconds.
-const OLDEST: &str = "SELECT (max(extract(epoch FROM clock_timestamp() - xact_start)) * 1000)::bigint FROM pg_stat_activity \
+const OLDEST: &str = "SELECT (max(extract(epoch FROM clock_timestamp() - xact_start)) * 1000)::bigint AS age_ms FROM pg_stat_activity \
     WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()";
 /// Clocks of nodes may differ by this, and a change takes a moment from its id to its transaction.
 const SETTLING_MS: i64 = 2000;

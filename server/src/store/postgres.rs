@@ -8,11 +8,13 @@ pub use connect::weakness;
 use super::change::{Applied, Expect, Marker, NotApplied, Statement};
 use super::migrate;
 use super::options::StoreOptions;
-use super::value::{Row, Value};
+use super::tables;
+use super::value::{Columns, Row, Value};
 use crate::error::Fault;
 use bytes::BytesMut;
 use connect::Address;
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard};
@@ -31,7 +33,13 @@ pub struct Postgres {
 
 struct Connection {
     client: Client,
-    prepared: HashMap<(&'static str, Option<u64>), tokio_postgres::Statement>,
+    prepared: HashMap<(&'static str, Option<u64>), Prepared>,
+}
+
+#[derive(Clone)]
+struct Prepared {
+    statement: tokio_postgres::Statement,
+    columns: Arc<Columns>,
 }
 
 impl ToSql for Value {
@@ -95,15 +103,17 @@ impl Postgres {
                 (held, again) = (self.connection().await?, false);
                 continue;
             }
-            return found.map_err(|it| fault(&it))?.iter().map(from_row).collect();
+            let (rows, columns) = found.map_err(|error| fault(&error))?;
+            return rows.iter().map(|row| from_row(row, &columns)).collect();
         }
     }
 
     pub async fn remarks(&self) -> Result<Vec<String>, Fault> {
-        let sql = "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit'), current_setting('fsync')";
+        let sql = "SELECT current_setting('synchronous_standby_names') AS standby, current_setting('synchronous_commit') AS commit, \
+            current_setting('fsync') AS fsync";
         let rows = self.all(sql, &[]).await?;
         let Some(row) = rows.first() else { return Ok(Vec::new()) };
-        let (standby, commit, fsync) = (row.text(0)?, row.text(1)?, row.text(2)?);
+        let (standby, commit, fsync) = (row.text("standby")?, row.text("commit")?, row.text("fsync")?);
         let copies = match (standby, commit) {
             ("", _) | (_, "local" | "off") => "database: no synchronous standby; what it acknowledged is lost with its disk".to_owned(),
             (names, _) => format!("database: synchronous standby {names}; what was acknowledged is on two machines"),
@@ -123,13 +133,13 @@ impl Postgres {
                 Tried::Lost
             });
             match tried {
-                Tried::Applied => return Ok(Applied { rows: vec![Vec::new(); statements.len()] }),
+                Tried::Applied => return Ok(Applied),
                 Tried::Conflict(at) => return Err(NotApplied::Conflict(at)),
                 Tried::Failed(it) => return Err(NotApplied::Fault(it)),
                 Tried::Held => return Err(NotApplied::Busy),
                 Tried::Lost => {
                     drop(held);
-                    return self.resolve(marker, statements.len()).await;
+                    return self.resolve(marker).await;
                 }
                 Tried::Again => {
                     drop(held);
@@ -142,12 +152,11 @@ impl Postgres {
     }
 
     /// The connection died after COMMIT was sent: the audit entry says whether it was carried out.
-    async fn resolve(&self, marker: Option<Marker>, statements: usize) -> Result<Applied, NotApplied> {
+    async fn resolve(&self, marker: Option<Marker>) -> Result<Applied, NotApplied> {
         let Some(marker) = marker else { return Err(NotApplied::Unknown) };
-        let sql =
-            if marker.security { "SELECT id FROM audit_security WHERE id = $1" } else { "SELECT id FROM audit_routine WHERE id = $1" };
+        let sql = if marker.security { tables::audit::FIND_SECURITY } else { tables::audit::FIND_ROUTINE };
         match self.all(sql, &[Value::from(&marker.id[..])]).await {
-            Ok(found) if !found.is_empty() => Ok(Applied { rows: vec![Vec::new(); statements] }),
+            Ok(found) if !found.is_empty() => Ok(Applied),
             _ => Err(NotApplied::Unknown),
         }
     }
@@ -176,7 +185,7 @@ async fn attempt_on(held: &mut Held<'_>, statements: &[Statement]) -> Tried {
             Expect::Any => None,
         };
         match connection.prepare(it.sql, guard).await {
-            Ok(statement) => prepared.push(statement),
+            Ok(ready) => prepared.push(ready.statement),
             // Nothing was sent yet.
             Err(_) if connection.client.is_closed() => return Tried::Again,
             Err(error) => return Tried::Failed(fault(&error)),
@@ -265,12 +274,13 @@ impl Connection {
         Ok(Self { client: address.connect().await?, prepared: HashMap::new() })
     }
 
-    async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
-        let statement = self.prepare(sql, None).await?;
-        self.client.query(&statement, &parameters(values)).await
+    async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Answer, tokio_postgres::Error> {
+        let prepared = self.prepare(sql, None).await?;
+        let rows = self.client.query(&prepared.statement, &parameters(values)).await?;
+        Ok((rows, prepared.columns))
     }
 
-    async fn prepare(&mut self, sql: &'static str, guard: Option<u64>) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+    async fn prepare(&mut self, sql: &'static str, guard: Option<u64>) -> Result<Prepared, tokio_postgres::Error> {
         if let Some(known) = self.prepared.get(&(sql, guard)) {
             return Ok(known.clone());
         }
@@ -281,8 +291,10 @@ impl Connection {
             }
         };
         let statement = self.client.prepare(&text).await?;
-        self.prepared.insert((sql, guard), statement.clone());
-        Ok(statement)
+        let columns = Arc::new(Columns::new(statement.columns().iter().map(tokio_postgres::Column::name)));
+        let prepared = Prepared { statement, columns };
+        self.prepared.insert((sql, guard), prepared.clone());
+        Ok(prepared)
     }
 }
 
@@ -290,7 +302,10 @@ fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
     values.iter().map(|it| it as &(dyn ToSql + Sync)).collect()
 }
 
-fn from_row(row: &tokio_postgres::Row) -> Result<Row, Fault> {
+/// The rows of a query, and what their columns are called.
+type Answer = (Vec<tokio_postgres::Row>, Arc<Columns>);
+
+fn from_row(row: &tokio_postgres::Row, columns: &Arc<Columns>) -> Result<Row, Fault> {
     let mut values = Vec::with_capacity(row.len());
     for (at, column) in row.columns().iter().enumerate() {
         let value = match *column.type_() {
@@ -301,7 +316,7 @@ fn from_row(row: &tokio_postgres::Row) -> Result<Row, Fault> {
         };
         values.push(value.map_err(|it| fault(&it))?);
     }
-    Ok(Row(values))
+    Ok(Row::new(values, columns))
 }
 
 /// What durability and order of ours depend on.

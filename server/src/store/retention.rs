@@ -71,7 +71,7 @@ async fn eat(store: &Store, (find, delete): Old, limit: Value, now_ms: i64) -> R
         if found > 0 {
             let mut change = Change::new(now_ms);
             for key in keys {
-                change.run_expecting(delete, key.0, Expect::Any);
+                change.run_expecting(delete, key.into_values(), Expect::Any);
             }
             store.apply(change).await.map_err(|it| Fault::new(format!("{delete}: {it:?}")))?;
             gone += found as u64;

@@ -4,11 +4,13 @@
 use super::change::{Applied, Expect, NotApplied, Statement};
 use super::migrate;
 use super::options::StoreOptions;
-use super::value::{Row, Value};
+use super::value::{Columns, Row, Value};
 use crate::error::Fault;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -29,7 +31,20 @@ enum Job {
 
 pub struct Sqlite {
     writer: SyncSender<Job>,
-    readers: Arc<Vec<Mutex<Connection>>>,
+    readers: Arc<Vec<Mutex<Reader>>>,
+}
+
+/// A connection that only reads, and what it knows of the statements it was asked to run.
+struct Reader {
+    connection: Connection,
+    /// By address and length of the text, which is never freed: comparing it whole would cost as much as running it.
+    known: HashMap<(usize, usize), Known>,
+}
+
+struct Known {
+    /// With places that SQLite understands.
+    text: String,
+    columns: Arc<Columns>,
 }
 
 impl Sqlite {
@@ -56,15 +71,13 @@ impl Sqlite {
 
     /// A point read: microseconds, so it runs where it is asked.
     pub fn one(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, Fault> {
-        Ok(read(&free(&self.readers), sql, values, 1)?.into_iter().next())
+        Ok(free(&self.readers).read(sql, values, 1)?.into_iter().next())
     }
 
     /// A list may be long: it runs on a thread where waiting is allowed.
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         let (readers, values) = (Arc::clone(&self.readers), values.to_vec());
-        tokio::task::spawn_blocking(move || read(&free(&readers), sql, &values, usize::MAX))
-            .await
-            .map_err(|it| Fault::new(it.to_string()))?
+        tokio::task::spawn_blocking(move || free(&readers).read(sql, &values, usize::MAX)).await.map_err(|it| Fault::new(it.to_string()))?
     }
 
     pub async fn apply(&self, statements: Vec<Statement>) -> Answer {
@@ -111,14 +124,14 @@ fn connect(path: &PathBuf) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-fn reader(path: &PathBuf) -> Result<Connection, Fault> {
+fn reader(path: &PathBuf) -> Result<Reader, Fault> {
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true).map_err(|it| fault(&it))?;
-    Ok(connection)
+    Ok(Reader { connection, known: HashMap::new() })
 }
 
 /// A reader nobody uses, or the first one.
-fn free(readers: &[Mutex<Connection>]) -> MutexGuard<'_, Connection> {
+fn free(readers: &[Mutex<Reader>]) -> MutexGuard<'_, Reader> {
     for one in readers {
         if let Ok(it) = one.try_lock() {
             return it;
@@ -144,25 +157,37 @@ fn bind(statement: &mut rusqlite::CachedStatement<'_>, values: &[Value]) -> rusq
     Ok(())
 }
 
-fn read(connection: &Connection, sql: &str, values: &[Value], most: usize) -> Result<Vec<Row>, Fault> {
-    let run = || -> rusqlite::Result<Vec<Row>> {
-        let mut statement = connection.prepare_cached(&placed(sql))?;
+impl Reader {
+    /// At most so many rows.
+    fn read(&mut self, sql: &'static str, values: &[Value], most: usize) -> Result<Vec<Row>, Fault> {
+        self.run(sql, values, most).map_err(|error| fault(&error))
+    }
+
+    fn run(&mut self, sql: &'static str, values: &[Value], most: usize) -> rusqlite::Result<Vec<Row>> {
+        let known = match self.known.entry((sql.as_ptr().addr(), sql.len())) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let text = placed(sql);
+                let columns = Arc::new(Columns::new(self.connection.prepare_cached(&text)?.column_names()));
+                entry.insert(Known { text, columns })
+            }
+        };
+        let mut statement = self.connection.prepare_cached(&known.text)?;
         bind(&mut statement, values)?;
-        let columns = statement.column_count();
+        let count = statement.column_count();
         let mut rows = statement.raw_query();
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(from_row(row, columns)?);
+            found.push(Row::new(values_of(row, count)?, &known.columns));
             if found.len() == most {
                 break;
             }
         }
         Ok(found)
-    };
-    run().map_err(|it| fault(&it))
+    }
 }
 
-fn from_row(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Row> {
+fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Value>> {
     let mut values = Vec::with_capacity(columns);
     for at in 0..columns {
         values.push(match row.get_ref(at)? {
@@ -173,7 +198,7 @@ fn from_row(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Row> {
             ValueRef::Real(_) => return Err(rusqlite::Error::InvalidColumnType(at, "REAL".to_owned(), rusqlite::types::Type::Real)),
         });
     }
-    Ok(Row(values))
+    Ok(values)
 }
 
 fn migrate_schema(connection: &mut Connection) -> Result<(), Fault> {
@@ -329,14 +354,10 @@ fn savepoint(connection: &Connection, statements: &[Statement]) -> Result<Answer
     }
     let control = |sql: &str| control(connection, sql).map_err(|it| fault(&it));
     control("SAVEPOINT one")?;
-    let mut applied = Vec::with_capacity(statements.len());
     for (at, statement) in statements.iter().enumerate() {
         let refused = match run(connection, statement) {
-            Ok(Some(rows)) => {
-                applied.push(rows);
-                continue;
-            }
-            Ok(None) => NotApplied::Conflict(at),
+            Ok(true) => continue,
+            Ok(false) => NotApplied::Conflict(at),
             Err(error) if is_constraint(&error) => NotApplied::Conflict(at),
             Err(error) => {
                 // Not a guard, not a constraint: whatever it was, this batch is over.
@@ -354,37 +375,28 @@ fn savepoint(connection: &Connection, statements: &[Statement]) -> Result<Answer
         return Err(Fault::new("the transaction ended inside a change"));
     }
     control("RELEASE one")?;
-    Ok(Ok(Applied { rows: applied }))
+    Ok(Ok(Applied))
 }
 
 fn is_constraint(error: &rusqlite::Error) -> bool {
     matches!(error, rusqlite::Error::SqliteFailure(it, _) if it.code == ErrorCode::ConstraintViolation)
 }
 
-/// `None`: the guard did not hold.
-fn run(connection: &Connection, it: &Statement) -> rusqlite::Result<Option<Vec<Row>>> {
-    let mut statement = connection.prepare_cached(&placed(it.sql))?;
-    bind(&mut statement, &it.values)?;
-    let columns = statement.column_count();
-    let mut found = Vec::new();
-    let touched = if columns == 0 {
-        statement.raw_execute()? as u64
-    } else {
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next()? {
-            found.push(from_row(row, columns)?);
-        }
-        found.len() as u64
-    };
-    Ok(match it.expect {
-        Expect::Exactly(wanted) if wanted != touched => None,
-        _ => Some(found),
+/// Whether the statement touched as many rows as its guard asks for.
+fn run(connection: &Connection, wanted: &Statement) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(&placed(wanted.sql))?;
+    bind(&mut statement, &wanted.values)?;
+    let touched = statement.raw_execute()? as u64;
+    Ok(match wanted.expect {
+        Expect::Exactly(rows) => rows == touched,
+        Expect::Any => true,
     })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::tables;
     use super::*;
     use rusqlite::StatementStatus;
 
@@ -395,19 +407,13 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("test.db");
         migrate_schema(&mut connect(&path).unwrap()).unwrap();
-        let reader = reader(&path).unwrap();
-        for sql in [
-            crate::grants::statements::READ,
-            crate::grants::statements::WITH_INSTANCE,
-            crate::grants::statements::WITH_TOKEN,
-            crate::sessions::READ,
-        ] {
-            let sql = placed(sql);
+        let mut reader = reader(&path).unwrap();
+        for sql in [tables::app_grant::READ, tables::app_grant::WITH_INSTANCE, tables::app_grant::WITH_TOKEN, tables::session::READ] {
             for round in 0_u8..3 {
-                let values: Vec<Value> = (0..sql.matches('?').count()).map(|_| Value::from(&[round; 16][..])).collect();
-                assert!(read(&reader, &sql, &values, 1).unwrap().is_empty());
+                let values: Vec<Value> = (0..sql.matches('$').count()).map(|_| Value::from(&[round; 16][..])).collect();
+                assert!(reader.read(sql, &values, 1).unwrap().is_empty());
             }
-            let statement = reader.prepare_cached(&sql).unwrap();
+            let statement = reader.connection.prepare_cached(&placed(sql)).unwrap();
             println!("{} {}", statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run));
             assert_eq!((statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run)), (0, 3));
         }

@@ -5,8 +5,9 @@ use crate::caller::Caller;
 use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::grants::{self, Addressed, Grant, Person, statements};
+use crate::grants::{self, Addressed, Grant, Person};
 use crate::store::Value;
+use crate::store::tables::app_grant;
 use crate::tokens::claims::{self, Place};
 use crate::tokens::handles::Kind;
 use crate::tokens::jti::{self, Behind};
@@ -318,11 +319,11 @@ pub async fn accept(core: &Core, text: &str, now_ms: i64) -> Result<Option<Accep
     let rest = vec![(token.iat * 1000).into(), token.sub.as_str().into(), first.instance.as_str().into()];
     let this = [filled(&tokens), filled(&clients), rest].concat();
     let Some((session, number)) = *grant else {
-        let row = core.store.one(statements::TOKEN, &this).await?.ok_or_else(|| Fault::new("a count without a row"))?;
-        return Ok((row.int(0)? == 0).then_some(Accepted { grant: None, tier: *tier, token }));
+        let row = core.store.one(app_grant::TOKEN, &this).await?.ok_or_else(|| Fault::new("a count without a row"))?;
+        return Ok((row.int("endings")? == 0).then_some(Accepted { grant: None, tier: *tier, token }));
     };
-    let Some((grant, row)) = grants::read_along(core, statements::WITH_TOKEN, (&session, number), &this).await? else { return Ok(None) };
-    if row.int(statements::ALONG)? != 0 {
+    let Some((grant, row)) = grants::read_along(core, app_grant::WITH_TOKEN, (&session, number), &this).await? else { return Ok(None) };
+    if row.int("endings")? != 0 {
         return Ok(None);
     }
     // An exchanged token also ends with the client that the person signed in to.

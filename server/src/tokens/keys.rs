@@ -4,6 +4,7 @@
 use crate::audit;
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
+use crate::store::tables::signing_key;
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, RwLock};
@@ -38,15 +39,6 @@ pub struct Keys {
 
 /// By how much clocks of nodes may differ.
 const CLOCKS_MS: i64 = 300_000;
-
-const ALL: &str = "SELECT kid, alg, private, signs_from_ms, signs_until_ms, published_until_ms FROM signing_key";
-const INSERT: &str = "INSERT INTO signing_key (kid, alg, private, public, created_ms, signs_from_ms, signs_until_ms, published_until_ms) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-const CUT: &str = "UPDATE signing_key SET signs_until_ms = $2, published_until_ms = $3 WHERE alg = $1 AND signs_until_ms > $2";
-/// Every other key, also those that have stopped signing: a thief signs with whatever is still published.
-const WITHDRAW: &str = "UPDATE signing_key SET published_until_ms = $2, \
-    signs_until_ms = CASE WHEN signs_until_ms > $2 THEN $2 ELSE signs_until_ms END WHERE alg = $1 AND published_until_ms > $2";
-const DROP: &str = "DELETE FROM signing_key WHERE published_until_ms < $1";
 
 impl Keys {
     /// Reads the keys, and makes those that are missing or due.
@@ -145,20 +137,25 @@ impl Keys {
 
 async fn read(store: &Store, keyring: &KeyRing) -> Result<Vec<SigningKey>> {
     let mut keys = Vec::new();
-    for row in store.all(ALL, &[]).await? {
+    for row in store.all(signing_key::ALL, &[]).await? {
         keys.push(from_row(&row, keyring)?);
     }
     Ok(keys)
 }
 
 fn from_row(row: &Row, keyring: &KeyRing) -> std::result::Result<SigningKey, Fault> {
-    let (kid, alg) = (row.text(0)?, row.text(1)?);
+    let (kid, alg) = (row.text("kid")?, row.text("alg")?);
     let alg = Algorithm::parse(alg).ok_or_else(|| Fault::new(format!("signing key {kid} has an unknown algorithm")))?;
     let pkcs8 = keyring
-        .open(&place(kid), row.bytes(2)?)
+        .open(&place(kid), row.bytes("private")?)
         .ok_or_else(|| Fault::new(format!("signing key {kid} cannot be opened: the master key is not the one this store was made with")))?;
     let key = PrivateKey::from_pkcs8(alg, &pkcs8).map_err(|_| Fault::new(format!("signing key {kid} is damaged")))?;
-    Ok(SigningKey { key, signs_from_ms: row.int(3)?, signs_until_ms: row.int(4)?, published_until_ms: row.int(5)? })
+    Ok(SigningKey {
+        key,
+        signs_from_ms: row.int("signs_from_ms")?,
+        signs_until_ms: row.int("signs_until_ms")?,
+        published_until_ms: row.int("published_until_ms")?,
+    })
 }
 
 pub fn place(kid: &str) -> String {
@@ -178,7 +175,7 @@ async fn make(store: &Store, keyring: &KeyRing, alg: Algorithm, signs_from_ms: i
     };
     let mut change = Change::new(now_ms);
     insert(&mut change, keyring, &made)?;
-    change.run_expecting(DROP, vec![Value::Int(now_ms)], Expect::Any);
+    change.run_expecting(signing_key::DELETE_PAST, vec![Value::Int(now_ms)], Expect::Any);
     change.audit(audit::Entry::ok("key_created").with("kid", made.key.kid()).with("alg", alg.as_str()));
     store.apply(change).await.map_err(crate::error::Error::from)?;
     Ok(made)
@@ -189,7 +186,7 @@ fn insert(change: &mut Change, keyring: &KeyRing, made: &SigningKey) -> Result<(
     let sealed = keyring.seal(&place(&kid), made.key.to_pkcs8())?;
     let now_ms = change.now_ms();
     change.run(
-        INSERT,
+        signing_key::INSERT,
         vec![
             Value::from(kid.as_str()),
             Value::from(made.key.algorithm().as_str()),
@@ -229,8 +226,12 @@ pub fn prepare_rotation(keyring: &KeyRing, alg: Algorithm, schedule: Schedule, a
     let kid = key.kid().to_owned();
     let mut change = Change::new(now_ms);
     match at_once {
-        true => change.run_expecting(WITHDRAW, vec![alg.as_str().into(), now_ms.into()], Expect::Any),
-        false => change.run_expecting(CUT, vec![alg.as_str().into(), from_ms.into(), (from_ms + schedule.after_ms).into()], Expect::Any),
+        true => change.run_expecting(signing_key::WITHDRAW, vec![alg.as_str().into(), now_ms.into()], Expect::Any),
+        false => change.run_expecting(
+            signing_key::SHORTEN,
+            vec![alg.as_str().into(), from_ms.into(), (from_ms + schedule.after_ms).into()],
+            Expect::Any,
+        ),
     }
     let made = SigningKey {
         key,

@@ -4,6 +4,7 @@
 use super::issue::{Bound, Content, Names, algorithm, said};
 use crate::config::{Client, ClientAuthentication, Config, Dpop, TierName, TokenFormat};
 use crate::error::{Fault, Refused, Result};
+use crate::grants::holder::Holder;
 use crate::grants::{self, Asked, Grant, Late, Person, State};
 use crate::login::policy::{self, Conditions, Next, Policy};
 use crate::login::proof::{Facts, MethodName, Proof};
@@ -95,8 +96,7 @@ fn imagined(config: &Config, wish: &Wish<'_>, sub: &str, person: &Person, scope:
         number: 0,
         account: sub.to_owned(),
         client: wish.client_id.to_owned(),
-        holder_kind: String::new(),
-        holder: String::new(),
+        holder: Holder::Bearer,
         scope: scope.clone(),
         resource: Vec::new(),
         asked: Asked { acr: policy.acr.unwrap_or_default(), amr, auth_time_ms: now_ms, code_expires_ms: now_ms, ..Asked::default() },

@@ -58,6 +58,7 @@ mod tidy;
 mod timing;
 mod tls;
 mod tokens;
+mod two_issuers;
 mod untrusted_input;
 mod user_commands;
 mod witness;
