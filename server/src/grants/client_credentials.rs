@@ -1,5 +1,6 @@
 //! grant_type=client_credentials. RFC 6749 4.4: confidential clients only, API scopes only. No row: the token is all.
 
+use super::Wanted;
 use crate::audit;
 use crate::caller::Caller;
 use crate::core::Core;
@@ -27,7 +28,8 @@ pub async fn issue(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
         return Err(super::nothing_left().into());
     }
     let scope = allowed;
-    let api = super::target(&core.config, &caller.client, &scope, &[], &form.all("resource"), &[])?
+    let wanted = Wanted { scope: &scope, details: &[], resource: &form.all("resource"), granted: &[] };
+    let api = super::target(&core.config, &caller.client, wanted)?
         .ok_or_else(|| Refused::bad_request("invalid_target", "The client has no API to get a token for."))?;
     // Each API sees its own.
     let scope = super::scope_for(&caller.client, Some(api), &scope);

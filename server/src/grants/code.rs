@@ -1,7 +1,7 @@
 //! grant_type=authorization_code. RFC 6749 4.1.3, RFC 7636 4.5; the order of checks is argued in docs/decisions/refresh.md.
 
 use super::holder::{Holder, Key};
-use super::{Asked, Grant, State, invalid_grant};
+use super::{Grant, RequestRecord, State, TokenRequest, invalid_grant};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{Most, Profile};
@@ -36,7 +36,7 @@ pub struct Granting<'a> {
     pub most: Most,
     pub scope: &'a Scope,
     pub resource: &'a [String],
-    pub asked: &'a Asked,
+    pub request: &'a RequestRecord,
     pub lifetime_ms: i64,
 }
 
@@ -44,7 +44,7 @@ impl Granting<'_> {
     /// Who holds the grant from its code on. A confidential client holds what it gets by its authentication; its DPoP key may change
     /// (RFC 9449 5).
     fn holder(&self) -> Holder {
-        let (jkt, instance) = (self.asked.dpop_jkt.as_deref(), self.asked.instance.as_deref());
+        let (jkt, instance) = (self.request.dpop_jkt.as_deref(), self.request.instance.as_deref());
         match (jkt, instance) {
             (Some(jkt), None) if self.unattested => Holder::Jkt(Key::first(jkt)),
             (None, None) if self.unattested => Holder::Open,
@@ -82,7 +82,7 @@ pub fn grant(core: &Core, change: &mut Change, it: &Granting<'_>) -> Result<(u32
             holder,
             it.scope.to_string().into(),
             serde_json::to_string(it.resource).map_err(json)?.into(),
-            serde_json::to_string(it.asked).map_err(json)?.into(),
+            serde_json::to_string(it.request).map_err(json)?.into(),
             Value::from(&salt[..]),
             change.now_ms().into(),
             (now_ms + it.lifetime_ms).into(),
@@ -94,7 +94,7 @@ pub fn grant(core: &Core, change: &mut Change, it: &Granting<'_>) -> Result<(u32
 /// The code of a grant that nobody has redeemed yet, for the page that leads back to the client. It is stored nowhere.
 pub async fn of_row(core: &Core, session: &[u8; 16], number: u32, now_ms: i64) -> Result<Option<String>> {
     let grant = super::read(core, session, number).await?;
-    let waiting = grant.filter(|grant| grant.state == State::Code && grant.parents_live && now_ms < grant.asked.code_expires_ms);
+    let waiting = grant.filter(|grant| grant.state == State::Code && grant.parents_live && now_ms < grant.request.code_expires_ms);
     Ok(waiting.map(|grant| core.handles.make(Kind::Code, session, number, 0, &grant.salt)))
 }
 
@@ -106,35 +106,37 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
         .read(Kind::Code, text)
         .ok_or_else(|| invalid_grant("This is not an authorization code of this server.").because("tag"))?;
     let grant = super::of_handle(core, &handle).await?;
-    if let Err(error) = check(core, caller, &grant, form) {
-        return Err(counted(core, caller, &grant, error).await?);
+    let request = TokenRequest { core, caller, form, grant: &grant };
+    if let Err(error) = check(request) {
+        return Err(count_failure(request, error).await?);
     }
     match grant.state {
-        State::Code => exchange(core, caller, &grant, form).await,
+        State::Code => exchange(request).await,
         State::Ended => Err(invalid_grant("This code was used before or has been withdrawn.").because("ended").into()),
-        State::Active if is_retry(caller, &grant) => retried(core, caller, &grant, form).await,
-        State::Active => Err(used_twice(core, caller, &grant).await?),
+        State::Active if is_retry(caller, &grant) => exchange_again(request).await,
+        State::Active => Err(end_used_twice(request).await?),
     }
 }
 
 /// Client, holder, redirect URI, verifier: what only the rightful app can get right.
-fn check(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<()> {
+fn check(request: TokenRequest<'_>) -> Result<()> {
+    let TokenRequest { caller, form, grant, .. } = request;
     grant.must_belong_to(caller)?;
     grant.must_be_held_by(caller)?;
     // RFC 9449 10: the code was asked for one key.
-    if grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() != caller.jkt() {
+    if grant.request.dpop_jkt.is_some() && grant.request.dpop_jkt.as_deref() != caller.jkt() {
         return Err(invalid_grant("The code was asked for with dpop_jkt, and the request does not prove that key.").into());
     }
     // RFC 6749 4.1.3: it was in the authorization request, so it is here and the same. OAuth 2.1 clients leave it out,
     // which PKCE makes safe; a client without PKCE must send it.
     let differs = match form.get("redirect_uri") {
-        Some(it) => it != grant.asked.redirect_uri,
-        None => grant.asked.code_challenge.is_none(),
+        Some(it) => it != grant.request.redirect_uri,
+        None => grant.request.code_challenge.is_none(),
     };
     if differs {
         return Err(invalid_grant("redirect_uri is not the one of the authorization request.").into());
     }
-    match (&grant.asked.code_challenge, form.get("code_verifier")) {
+    match (&grant.request.code_challenge, form.get("code_verifier")) {
         (Some(challenge), Some(verifier)) => {
             let challenge = Challenge::parse(challenge, Some("S256")).map_err(Fault::new)?;
             if !challenge.matches(verifier) {
@@ -146,11 +148,13 @@ fn check(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<()>
         (None, Some(_)) => return Err(invalid_grant("The authorization request carried no code_challenge.").into()),
         (None, None) => {}
     }
-    super::addressed(core, caller, grant, form, &grant.scope)?;
+    super::addressed(request, &grant.scope)?;
     Ok(())
 }
 
-async fn counted(core: &Core, caller: &Caller, grant: &Grant, error: Error) -> Result<Error> {
+/// A code survives a few wrong requests, so that whoever sends its string alone ends nothing.
+async fn count_failure(request: TokenRequest<'_>, error: Error) -> Result<Error> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let Error::Refused(refused) = error else { return Ok(error) };
     if grant.state != State::Code {
         return Ok((*refused).into());
@@ -174,9 +178,10 @@ fn must_be_good(grant: &Grant, caller: &Caller) -> Result<()> {
     grant.must_suit_the_tier(caller)
 }
 
-async fn exchange(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
+    let TokenRequest { core, caller, grant, .. } = request;
     must_be_good(grant, caller)?;
-    if caller.now_ms >= grant.asked.code_expires_ms {
+    if caller.now_ms >= grant.request.code_expires_ms {
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
     }
     let mut change = Change::new(caller.now_ms);
@@ -184,15 +189,15 @@ async fn exchange(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> R
     let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), caller.now_ms.into(), holder_kind, holder];
     change.run(app_grant::ACTIVATE, values);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(core, caller, grant, form, 1, &grant.scope)?;
+    let answer = issue::for_grant(request, 1, &grant.scope)?;
     change.audit(grant.entry(core, audit::Entry::ok("code_exchanged"), caller).with("jti", answer.jti.as_str()));
     match core.store.apply(change).await {
         Ok(_) => Ok(reply::json(200, &answer.body)),
         Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         // Another request redeemed the code between our read and our write: that is a second use (RFC 6749 4.1.2).
         Err(NotApplied::Conflict(_)) => match super::read(core, &grant.session, grant.number).await? {
-            Some(now) if is_retry(caller, &now) => retried(core, caller, &now, form).await,
-            _ => Err(used_twice(core, caller, grant).await?),
+            Some(now) if is_retry(caller, &now) => exchange_again(TokenRequest { grant: &now, ..request }).await,
+            _ => Err(end_used_twice(request).await?),
         },
         Err(other) => Err(other.into()),
     }
@@ -207,20 +212,21 @@ fn is_retry(caller: &Caller, grant: &Grant) -> bool {
     }
     // Bound by then to the installation, if it attested while the browser was open.
     let has_key = matches!(&grant.holder, Holder::Jkt(Key { bound_from: None, .. }) | Holder::Instance(_));
-    let by_key = has_key && grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() == caller.jkt();
+    let by_key = has_key && grant.request.dpop_jkt.is_some() && grant.request.dpop_jkt.as_deref() == caller.jkt();
     let instance = caller.instance.as_ref().map(|instance| instance.jkt.as_str());
-    let of_instance = matches!(grant.holder, Holder::Instance(_)) && grant.asked.instance.is_some();
-    let by_instance = of_instance && grant.asked.instance.as_deref() == instance;
+    let of_instance = matches!(grant.holder, Holder::Instance(_)) && grant.request.instance.is_some();
+    let by_instance = of_instance && grant.request.instance.as_deref() == instance;
     let named = by_key || by_instance;
     let held = grant.state == State::Active && grant.generation == 1;
-    named && held && caller.now_ms < grant.asked.code_expires_ms
+    named && held && caller.now_ms < grant.request.code_expires_ms
 }
 
-async fn retried(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+async fn exchange_again(request: TokenRequest<'_>) -> Result<Reply> {
+    let TokenRequest { core, caller, grant, .. } = request;
     must_be_good(grant, caller)?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(core, caller, grant, form, 1, &grant.scope)?;
+    let answer = issue::for_grant(request, 1, &grant.scope)?;
     change.audit(grant.entry(core, audit::Entry::ok("code_retried"), caller).with("jti", answer.jti.as_str()));
     burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))
@@ -228,7 +234,8 @@ async fn retried(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Re
 
 /// A second redemption that is right in every other way ends the grant: one of the two is not the app. The very same request once
 /// more, its proof spent with the first, is a network's doing and ends nothing.
-async fn used_twice(core: &Core, caller: &Caller, grant: &Grant) -> Result<Error> {
+async fn end_used_twice(request: TokenRequest<'_>) -> Result<Error> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);
     grant.end(&mut change);
     let burnt = caller.burn(&mut change);

@@ -25,7 +25,7 @@ use symbolon_oauth::scope::Scope;
 
 /// What the authorization request left behind for the exchange and for every later token.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
-pub struct Asked {
+pub struct RequestRecord {
     pub redirect_uri: String,
     pub code_challenge: Option<String>,
     /// RFC 9449 10: the key the code was asked for.
@@ -92,7 +92,7 @@ pub struct Grant {
     pub holder: Holder,
     pub scope: Scope,
     pub resource: Vec<String>,
-    pub asked: Asked,
+    pub request: RequestRecord,
     pub state: State,
     pub generation: u32,
     pub salt: Vec<u8>,
@@ -151,7 +151,7 @@ async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Re
         holder: Holder::from_columns(row.text("holder_kind")?, row.text("holder")?)?,
         scope: Scope::parse(row.text("scope")?).unwrap_or_default(),
         resource: serde_json::from_str(row.text("resource")?).map_err(json)?,
-        asked: serde_json::from_str(row.text("request")?).map_err(json)?,
+        request: serde_json::from_str(row.text("request")?).map_err(json)?,
         state,
         generation: generation("generation")?,
         salt: row.bytes("salt")?.to_vec(),
@@ -232,10 +232,10 @@ impl Grant {
     /// Is the sign-in good enough for what the installation proved?
     pub fn must_suit_the_tier(&self, caller: &Caller) -> Result<()> {
         match caller.tier_rules().and_then(|it| it.acr.as_ref()) {
-            Some(wanted) if self.asked.acr != *wanted => {
+            Some(wanted) if self.request.acr != *wanted => {
                 let hint =
                     "An installation like this one needs a stronger sign-in: push the authorization request, and the server asks for it.";
-                Err(invalid_grant(hint).because(format!("acr {:?}, wanted {wanted:?}", self.asked.acr)).into())
+                Err(invalid_grant(hint).because(format!("acr {:?}, wanted {wanted:?}", self.request.acr)).into())
             }
             _ => Ok(()),
         }
@@ -390,6 +390,15 @@ fn default_scope(client: &Client) -> Result<Scope> {
     }
 }
 
+/// A request for tokens of a grant.
+#[derive(Clone, Copy)]
+pub struct TokenRequest<'a> {
+    pub core: &'a Core,
+    pub caller: &'a Caller,
+    pub form: &'a Form,
+    pub grant: &'a Grant,
+}
+
 /// What a token of a grant is for.
 pub struct Addressed<'a> {
     pub api: Option<&'a str>,
@@ -401,31 +410,38 @@ pub struct Addressed<'a> {
 
 /// What a request with this much of a grant's scope gets a token for, and what is in it. The tier comes first: what it takes away
 /// names no API.
-pub fn addressed<'a>(core: &'a Core, caller: &Caller, grant: &Grant, form: &Form, scope: &Scope) -> Result<Addressed<'a>> {
-    let mut details = details::narrowed(&grant.asked.authorization_details, form)?;
+pub fn addressed<'a>(request: TokenRequest<'a>, scope: &Scope) -> Result<Addressed<'a>> {
+    let TokenRequest { core, caller, form, grant } = request;
+    let mut details = details::narrowed(&grant.request.authorization_details, form)?;
     let something = !scope.is_empty() || !details.is_empty();
     let scope = within_tier(caller, scope);
     details.retain(|it| may_have_detail(caller, it));
     if something && scope.is_empty() && details.is_empty() {
         return Err(nothing_left().into());
     }
-    let api = target(&core.config, &caller.client, &scope, &details, &form.all("resource"), &grant.resource)?;
+    let wanted = Wanted { scope: &scope, details: &details, resource: &form.all("resource"), granted: &grant.resource };
+    let api = target(&core.config, &caller.client, wanted)?;
     details.retain(|it| details::api_of(&core.config, it) == api);
     Ok(Addressed { api, scope, details })
+}
+
+/// What a request wants an access token for.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub scope: &'a Scope,
+    /// Accepted authorization details, which point to their API as scopes do.
+    pub details: &'a [Json],
+    /// RFC 8707.
+    pub resource: &'a [&'a str],
+    /// The resources that were granted. Empty: no resource was named then.
+    pub granted: &'a [String],
 }
 
 /// The one API an access token is for. `None`: only OpenID scopes, so the token is for the userinfo endpoint.
 /// RFC 8707: `resource` names it; without one the scopes must point to a single API. Of an API of which there is nothing there is
 /// no token, named or not.
-/// `details`: accepted authorization details, which point to their API as scopes do.
-pub fn target<'a>(
-    config: &'a Config,
-    client: &Client,
-    scope: &Scope,
-    details: &[Json],
-    resource: &[&str],
-    granted: &[String],
-) -> Result<Option<&'a str>> {
+pub fn target<'a>(config: &'a Config, client: &Client, wanted: Wanted<'_>) -> Result<Option<&'a str>> {
+    let Wanted { scope, details, resource, granted } = wanted;
     let invalid = |hint| Refused::bad_request("invalid_target", hint);
     if resource.len() > 1 {
         return Err(invalid("Ask for one resource at a time: an access token is for one API.").into());

@@ -1,7 +1,7 @@
 //! grant_type=refresh_token. RFC 6749 6, RFC 9700 4.14. The promise: rotation never logs a good user out, and a replay
 //! of an unbound token ends the grant. `turn` is the whole of it; docs/decisions/refresh.md argues it.
 
-use super::{Grant, State, invalid_grant};
+use super::{Grant, State, TokenRequest, invalid_grant};
 use crate::attesting::instance::use_fresh;
 use crate::audit;
 use crate::caller::Caller;
@@ -61,7 +61,7 @@ pub async fn refresh(core: &Core, caller: &Caller, incoming: &Incoming) -> Resul
             Some(row) => super::named(&handle, Some(super::from_row(core, &handle.id, handle.number, &row).await?))?,
             None => super::of_handle(core, &handle).await?,
         };
-        if let Some(answer) = attempt(core, caller, form, &grant, handle.generation).await? {
+        if let Some(answer) = attempt(TokenRequest { core, caller, form, grant: &grant }, handle.generation).await? {
             return Ok(answer);
         }
     }
@@ -69,10 +69,11 @@ pub async fn refresh(core: &Core, caller: &Caller, incoming: &Incoming) -> Resul
 }
 
 /// `None`: lost a race; read again.
-async fn attempt(core: &Core, caller: &Caller, form: &Form, grant: &Grant, presented: u32) -> Result<Option<Reply>> {
+async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Reply>> {
+    let TokenRequest { core, caller, form, grant } = request;
     grant.must_belong_to(caller)?;
     if grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
-        return Err(spent(core, caller, grant, true).await?.into());
+        return Err(refuse_spent(request, true).await?.into());
     }
     if let Err(error) = grant.must_be_held_by(caller) {
         return Err(grant.alarm(core, caller, "refresh_in_wrong_hands", error).await?);
@@ -89,12 +90,12 @@ async fn attempt(core: &Core, caller: &Caller, form: &Form, grant: &Grant, prese
     };
     let next = if keeps { presented } else { presented.checked_add(1).ok_or_else(last)? };
     match turn_of(grant, caller, presented) {
-        Turn::Current => moved(core, caller, form, grant, &scope, next, "refreshed").await,
-        Turn::Ahead => moved(core, caller, form, grant, &scope, next, "store_behind").await,
-        Turn::Previous => repeated(core, caller, form, grant, &scope).await.map(Some),
+        Turn::Current => advance_generation(request, &scope, next, "refreshed").await,
+        Turn::Ahead => advance_generation(request, &scope, next, "store_behind").await,
+        Turn::Previous => repeat(request, &scope).await.map(Some),
         Turn::Spent => {
             let ends = !grant.is_key_bound() || rules.on_stale == OnStale::End;
-            Err(spent(core, caller, grant, ends).await?.into())
+            Err(refuse_spent(request, ends).await?.into())
         }
     }
 }
@@ -179,15 +180,8 @@ fn narrowed(grant: &Grant, caller: &Caller, form: &Form) -> Result<Scope> {
     Err(Refused::bad_request("invalid_scope", "The scope is wider than what was granted.").into())
 }
 
-async fn moved(
-    core: &Core,
-    caller: &Caller,
-    form: &Form,
-    grant: &Grant,
-    scope: &Scope,
-    to: u32,
-    event: &'static str,
-) -> Result<Option<Reply>> {
+async fn advance_generation(request: TokenRequest<'_>, scope: &Scope, to: u32, event: &'static str) -> Result<Option<Reply>> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);
     // An app that learns to prove a key stays signed in: from here on its grant is bound (RFC 9449 5).
     let [holder_kind, holder] = grant.holder_after(caller, to).to_columns();
@@ -207,7 +201,7 @@ async fn moved(
         ],
     );
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(core, caller, grant, form, to, scope)?;
+    let answer = issue::for_grant(request, to, scope)?;
     let mut entry = audit::Entry::ok(event).with("jti", answer.jti.as_str()).with("generation", i64::from(to));
     entry.security = event != "refreshed";
     change.audit(grant.entry(core, entry, caller));
@@ -220,7 +214,8 @@ async fn moved(
 }
 
 /// The same successor again. It does not move idle time, and a storm of repeats is slowed down, never punished.
-async fn repeated(core: &Core, caller: &Caller, form: &Form, grant: &Grant, scope: &Scope) -> Result<Reply> {
+async fn repeat(request: TokenRequest<'_>, scope: &Scope) -> Result<Reply> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let name = crate::sessions::public_id(core, &grant.session);
     if core.limits.repeats.check_key(&Limits::place(&["repeat", &name])).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "This refresh was repeated too often; wait.").retry_after(5).into());
@@ -228,7 +223,7 @@ async fn repeated(core: &Core, caller: &Caller, form: &Form, grant: &Grant, scop
     let mut change = Change::new(caller.now_ms);
     count_late(core, caller, grant, &mut change);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(core, caller, grant, form, grant.generation, scope)?;
+    let answer = issue::for_grant(request, grant.generation, scope)?;
     change.audit(grant.entry(core, audit::Entry::ok("refresh_repeated").with("jti", answer.jti.as_str()), caller));
     burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))
@@ -236,7 +231,8 @@ async fn repeated(core: &Core, caller: &Caller, form: &Form, grant: &Grant, scop
 
 /// An old token. Unbound: thief and owner look alike, so the grant ends. Bound: whoever sends it proved the key, so it
 /// is an old copy and not a theft; it is refused and reported. A request that comes twice, its proof spent, ends nothing.
-async fn spent(core: &Core, caller: &Caller, grant: &Grant, ends: bool) -> Result<Refused> {
+async fn refuse_spent(request: TokenRequest<'_>, ends: bool) -> Result<Refused> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);
     if ends {
         grant.end(&mut change);

@@ -386,7 +386,15 @@ fn is_constraint(error: &rusqlite::Error) -> bool {
 fn run(connection: &Connection, wanted: &Statement) -> rusqlite::Result<bool> {
     let mut statement = connection.prepare_cached(&placed(wanted.sql))?;
     bind(&mut statement, &wanted.values)?;
-    let touched = statement.raw_execute()? as u64;
+    let touched = if statement.column_count() == 0 {
+        statement.raw_execute()? as u64
+    } else {
+        let (mut rows, mut count) = (statement.raw_query(), 0);
+        while rows.next()?.is_some() {
+            count += 1;
+        }
+        count
+    };
     Ok(match wanted.expect {
         Expect::Exactly(rows) => rows == touched,
         Expect::Any => true,

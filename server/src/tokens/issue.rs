@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::grants::{self, Addressed, Grant, Person};
+use crate::grants::{self, Addressed, Grant, Person, TokenRequest};
 use crate::store::Value;
 use crate::store::tables::app_grant;
 use crate::tokens::claims::{self, Place};
@@ -13,7 +13,6 @@ use crate::tokens::handles::Kind;
 use crate::tokens::jti::{self, Behind};
 use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::access_token::{self, AccessToken};
-use symbolon_oauth::form::Form;
 use symbolon_oauth::id_token::{self, IdToken};
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::scope::Scope;
@@ -69,8 +68,9 @@ impl<'a> Bound<'a> {
 }
 
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
-pub fn for_grant(core: &Core, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
-    let Addressed { api, scope, details } = grants::addressed(core, caller, grant, form, scope)?;
+pub fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> Result<Answer> {
+    let TokenRequest { core, caller, grant, .. } = request;
+    let Addressed { api, scope, details } = grants::addressed(request, scope)?;
     let narrowed = grants::scope_for(&caller.client, api, &scope);
     must_be_bound(core, api, caller)?;
     let content = Content {
@@ -241,9 +241,9 @@ pub(super) fn said(config: &Config, it: &Content<'_>, names: Names) -> AccessTok
         iat,
         jti: names.jti,
         scope: Some(it.scope.to_string()).filter(|it| !it.is_empty()),
-        auth_time: it.grant.map(|it| it.asked.auth_time_ms / 1000),
-        acr: it.grant.map(|it| it.asked.acr.clone()).filter(|it| !it.is_empty()),
-        amr: it.grant.map(|it| it.asked.amr.clone()).filter(|it| !it.is_empty()),
+        auth_time: it.grant.map(|it| it.request.auth_time_ms / 1000),
+        acr: it.grant.map(|it| it.request.acr.clone()).filter(|it| !it.is_empty()),
+        amr: it.grant.map(|it| it.request.amr.clone()).filter(|it| !it.is_empty()),
         sid: names.sid,
         cnf: it.bound.cnf(),
         act: it.from.as_ref().map(|(_, act)| act.clone()),
@@ -281,10 +281,10 @@ fn id_token(core: &Core, caller: &Caller, grant: &Grant, access_token: &str, fir
         exp: iat + 600,
         iat,
         // Core 12.2: a refreshed ID token should not repeat the nonce.
-        nonce: grant.asked.nonce.clone().filter(|_| first),
-        auth_time: Some(grant.asked.auth_time_ms / 1000),
-        acr: Some(grant.asked.acr.clone()).filter(|it| !it.is_empty()),
-        amr: Some(grant.asked.amr.clone()).filter(|it| !it.is_empty()),
+        nonce: grant.request.nonce.clone().filter(|_| first),
+        auth_time: Some(grant.request.auth_time_ms / 1000),
+        acr: Some(grant.request.acr.clone()).filter(|it| !it.is_empty()),
+        amr: Some(grant.request.amr.clone()).filter(|it| !it.is_empty()),
         at_hash: Some(id_token::at_hash(alg, access_token)),
         sid: Some(crate::sessions::sid(core, &caller.client_id, &grant.session)),
         extra: claims::told(&core.config, &caller.client, caller.tier_rules(), grant, Place::IdToken),

@@ -312,15 +312,7 @@ async fn copies_of_a_machine_do_not_repeat_each_other() {
             keep(refresh_token(&tokens));
             keep(claims(tokens["access_token"].as_str().unwrap())["jti"].as_str().unwrap().to_owned());
             keep(browser.session().to_owned());
-            let kid = symbolon::tokens::keys::rotate(
-                &app.store,
-                &app.keyring,
-                symbolon_oauth::jwk::Algorithm::ES256,
-                symbolon::app::schedule(&app.config),
-                false,
-                app.now_ms(),
-            );
-            keep(kid.await.unwrap());
+            keep(rotate_keys(&app, symbolon_oauth::jwk::Algorithm::ES256, false).await);
         }
         for row in app.store.all("SELECT salt FROM app_grant", &[]).await.unwrap() {
             keep(format!("{:?}", row.bytes(0).unwrap()));
