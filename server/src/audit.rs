@@ -93,7 +93,7 @@ impl Cursor {
         }
         let mut found = Vec::new();
         for (after, rows) in self.0.iter_mut().zip(pages) {
-            for row in rows.iter().filter(|it| it.bytes("id").is_ok_and(|it| it < &end[..])) {
+            for row in rows.iter().filter(|row| row.bytes("id").is_ok_and(|id| id < &end[..])) {
                 *after = row.bytes("id")?.to_vec();
                 found.extend(fitting(row, filter)?);
             }

@@ -162,8 +162,8 @@ impl Callers {
         });
         let authenticated = own.proved || (client.authentication.attests() && attested.is_some());
         let (instance, assertion) = (attested.or(own.device), own.assertion);
-        if let Some(it) = &instance {
-            let _ = (incoming.known.client.set(client_id.clone()), incoming.known.instance.set(it.jkt.clone()));
+        if let Some(instance) = &instance {
+            let _ = (incoming.known.client.set(client_id.clone()), incoming.known.instance.set(instance.jkt.clone()));
         }
         if key.is_none() && incoming.route.issues_tokens && client.dpop == Dpop::Required {
             let hint = "This client is registered to prove a key: send a DPoP header (RFC 9449).";
@@ -258,7 +258,7 @@ impl Callers {
             return Err(Refused::new(429, "invalid_client", "Too many attempts; wait before trying again.").retry_after(60).into());
         }
         let fits = match stored.fits_key(&core.keyring, secret) {
-            Some(it) => it,
+            Some(known) => known,
             None => self.hashers.verify_secret(stored.as_str(), secret).await?,
         };
         if !fits {

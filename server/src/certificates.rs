@@ -70,14 +70,14 @@ fn standard_base64(text: &str) -> Option<Vec<u8>> {
 /// Is this the one name that is registered?
 pub fn is_named(wanted: &CertificateName<'_>, leaf: &X509Certificate<'_>) -> bool {
     if let CertificateName::SubjectDn(wanted) = wanted {
-        return distinguished_name::parse(wanted).is_some_and(|it| Some(it) == subject(leaf));
+        return distinguished_name::parse(wanted).is_some_and(|name| Some(name) == subject(leaf));
     }
     let Ok(Some(names)) = leaf.subject_alternative_name() else { return false };
     names.value.general_names.iter().any(|name| match (name, wanted) {
-        (GeneralName::DNSName(it), CertificateName::Dns(wanted)) => it == wanted,
-        (GeneralName::URI(it), CertificateName::Uri(wanted)) => it == wanted,
-        (GeneralName::RFC822Name(it), CertificateName::Email(wanted)) => it == wanted,
-        (GeneralName::IPAddress(it), CertificateName::Ip(wanted)) => address(it) == Some(*wanted),
+        (GeneralName::DNSName(name), CertificateName::Dns(wanted)) => name == wanted,
+        (GeneralName::URI(name), CertificateName::Uri(wanted)) => name == wanted,
+        (GeneralName::RFC822Name(name), CertificateName::Email(wanted)) => name == wanted,
+        (GeneralName::IPAddress(name), CertificateName::Ip(wanted)) => address(name) == Some(*wanted),
         _ => false,
     })
 }
@@ -125,14 +125,14 @@ impl Anchors {
     fn current(&self) -> Arc<dyn ClientCertVerifier> {
         let now = stamp(&self.ca, self.crl.as_deref());
         let (at, verifier) = match self.current.read() {
-            Ok(it) => it.clone(),
-            Err(it) => it.into_inner().clone(),
+            Ok(current) => current.clone(),
+            Err(current) => current.into_inner().clone(),
         };
         if at == now {
             return verifier;
         }
         let fresh = match read(&self.ca, self.crl.as_deref()) {
-            Ok(it) => it,
+            Ok(fresh) => fresh,
             Err(fault) => {
                 tracing::error!(error = %fault, "a changed CA or revocation list cannot be used; the old one stays until it expires");
                 verifier
@@ -160,7 +160,7 @@ pub fn load_anchors(config: &Config, base: &Path) -> std::result::Result<BTreeMa
 }
 
 fn stamp(ca: &Path, crl: Option<&Path>) -> Stamp {
-    let changed = |it: &Path| std::fs::metadata(it).and_then(|it| it.modified()).ok();
+    let changed = |file: &Path| std::fs::metadata(file).and_then(|it| it.modified()).ok();
     (changed(ca), crl.and_then(changed))
 }
 

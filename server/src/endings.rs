@@ -53,8 +53,8 @@ pub struct Position(Vec<(String, u64)>);
 impl Position {
     /// `NODE.NUMBER`, several joined by `~`.
     pub fn parse(text: &str) -> Option<Self> {
-        let one = |it: &str| {
-            let (node, number) = it.split_once('.')?;
+        let one = |text: &str| {
+            let (node, number) = text.split_once('.')?;
             let named = base64url::decode(node).is_some_and(|it| (1..=16).contains(&it.len()));
             Some((node.to_owned(), number.parse().ok().filter(|_| named)?))
         };
@@ -280,9 +280,9 @@ mod tests {
     #[test]
     fn the_oldest_give_way_and_say_so() {
         let mut known = Known::default();
-        let token = |it: usize| What::Token(it.to_string());
-        for it in 0..MOST {
-            known.learn((1_000 + i64::try_from(it / 2).unwrap(), token(it)));
+        let token = |number: usize| What::Token(number.to_string());
+        for number in 0..MOST {
+            known.learn((1_000 + i64::try_from(number / 2).unwrap(), token(number)));
         }
         known.let_go();
         assert_eq!((known.numbers.len(), known.dropped), (MOST, 0));

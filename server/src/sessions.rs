@@ -99,25 +99,25 @@ pub fn open(
     core: &Core,
     change: &mut Change,
     present: Option<&Session>,
-    it: &Authenticated<'_>,
+    authenticated: &Authenticated<'_>,
     secret: [u8; 32],
 ) -> Result<([u8; 16], String)> {
-    let proofs = serde_json::to_string(it.proofs).map_err(|it| Fault::new(it.to_string()))?;
+    let proofs = serde_json::to_string(authenticated.proofs).map_err(|it| Fault::new(it.to_string()))?;
     let now_ms = change.now_ms();
     let cookie_digest = digest::sha256(&secret);
     let common = |mut values: Vec<Value>| {
         values.extend([
             Value::from(&cookie_digest[..]),
             Value::from(proofs.as_str()),
-            Value::from(it.acr),
-            Value::from(it.amr.join(" ")),
-            Value::from(it.auth_time_ms),
+            Value::from(authenticated.acr),
+            Value::from(authenticated.amr.join(" ")),
+            Value::from(authenticated.auth_time_ms),
             Value::from(now_ms),
         ]);
         values
     };
     let id = match present {
-        Some(session) if session.account == it.account => {
+        Some(session) if session.account == authenticated.account => {
             change.run(session::RAISE, common(vec![Value::from(&session.id[..]), session.version.into()]));
             session.id
         }
@@ -127,7 +127,7 @@ pub fn open(
                 change.run_expecting(session::END, vec![Value::from(&session.id[..]), now_ms.into()], Expect::Any);
             }
             let id = crate::seal::time_ordered_id(now_ms)?;
-            let mut values = common(vec![Value::from(&id[..]), it.account.into()]);
+            let mut values = common(vec![Value::from(&id[..]), authenticated.account.into()]);
             values.push((now_ms + core.config.session.absolute.0 * 1000).into());
             change.run(session::INSERT, values);
             id

@@ -9,7 +9,7 @@ use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::store::tables::app_grant;
 use crate::store::{Change, Expect, NotApplied, Value};
-use crate::tokens::handles::Kind;
+use crate::tokens::handles::{Kind, RowName};
 use crate::tokens::issue;
 use crate::web::reply::{self, Reply};
 use symbolon_oauth::form::Form;
@@ -57,45 +57,45 @@ impl Granting<'_> {
 }
 
 /// Adds the grant to `change`. Answers its number and its code.
-pub fn grant(core: &Core, change: &mut Change, it: &Granting<'_>) -> Result<(u32, String)> {
+pub fn grant(core: &Core, change: &mut Change, granting: &Granting<'_>) -> Result<(u32, String)> {
     let salt = crate::seal::random::<16>()?;
     let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
-    let [holder_kind, holder] = it.holder().to_columns();
+    let [holder_kind, holder] = granting.holder().to_columns();
     let json = |e: serde_json::Error| Fault::new(e.to_string());
     let now_ms = change.now_ms();
-    if let Most::Grants(most) = it.most {
+    if let Most::Grants(most) = granting.most {
         let others = i64::from(most.get()) - 1;
         change.run_expecting(
             app_grant::END_OLDEST,
-            vec![it.account.into(), it.client_id.into(), others.into(), now_ms.into()],
+            vec![granting.account.into(), granting.client_id.into(), others.into(), now_ms.into()],
             Expect::Any,
         );
     }
     change.run(
         app_grant::INSERT,
         vec![
-            Value::from(&it.session[..]),
+            Value::from(&granting.session[..]),
             i64::from(number).into(),
-            it.account.into(),
-            it.client_id.into(),
+            granting.account.into(),
+            granting.client_id.into(),
             holder_kind,
             holder,
-            it.scope.to_string().into(),
-            serde_json::to_string(it.resource).map_err(json)?.into(),
-            serde_json::to_string(it.request).map_err(json)?.into(),
+            granting.scope.to_string().into(),
+            serde_json::to_string(granting.resource).map_err(json)?.into(),
+            serde_json::to_string(granting.request).map_err(json)?.into(),
             Value::from(&salt[..]),
             change.now_ms().into(),
-            (now_ms + it.lifetime_ms).into(),
+            (now_ms + granting.lifetime_ms).into(),
         ],
     );
-    Ok((number, core.handles.make(Kind::Code, it.session, number, 0, &salt)))
+    Ok((number, core.handles.make(Kind::Code, RowName { id: *granting.session, number, generation: 0 }, &salt)))
 }
 
 /// The code of a grant that nobody has redeemed yet, for the page that leads back to the client. It is stored nowhere.
 pub async fn of_row(core: &Core, session: &[u8; 16], number: u32, now_ms: i64) -> Result<Option<String>> {
     let grant = super::read(core, session, number).await?;
     let waiting = grant.filter(|grant| grant.state == State::Code && grant.parents_live && now_ms < grant.request.code_expires_ms);
-    Ok(waiting.map(|grant| core.handles.make(Kind::Code, session, number, 0, &grant.salt)))
+    Ok(waiting.map(|grant| core.handles.make(Kind::Code, RowName { id: *session, number, generation: 0 }, &grant.salt)))
 }
 
 /// Redeems a code: everything about the request is checked before the state, and only then is the code spent.
@@ -130,7 +130,7 @@ fn check(request: TokenRequest<'_>) -> Result<()> {
     // RFC 6749 4.1.3: it was in the authorization request, so it is here and the same. OAuth 2.1 clients leave it out,
     // which PKCE makes safe; a client without PKCE must send it.
     let differs = match form.get("redirect_uri") {
-        Some(it) => it != grant.request.redirect_uri,
+        Some(uri) => uri != grant.request.redirect_uri,
         None => grant.request.code_challenge.is_none(),
     };
     if differs {

@@ -39,7 +39,7 @@ impl Types {
 
     /// What the consent page says about a detail: the type's words, and every value with its name.
     pub fn shown(&self, detail: &Json) -> (String, Vec<(String, String)>) {
-        let text = detail["type"].as_str().and_then(|it| self.0.get(it)).map(|it| it.text.clone());
+        let text = detail["type"].as_str().and_then(|kind| self.0.get(kind)).map(|kind| kind.text.clone());
         let mut lines = Vec::new();
         for (name, value) in detail.as_object().into_iter().flatten().filter(|it| it.0 != "type") {
             flatten(name.clone(), value, &mut lines);
@@ -120,11 +120,11 @@ fn flatten(name: String, value: &Json, lines: &mut Vec<(String, String)>) {
         Json::Array(all) => all.iter().for_each(|it| flatten(name.clone(), it, lines)),
         other => {
             let text = other.as_str().map_or_else(|| other.to_string(), str::to_owned);
-            let plain = |it: &char| {
-                !it.is_control()
-                    && !('\u{200b}'..='\u{200f}').contains(it)
-                    && !('\u{202a}'..='\u{202e}').contains(it)
-                    && !('\u{2066}'..='\u{2069}').contains(it)
+            let plain = |sign: &char| {
+                !sign.is_control()
+                    && !('\u{200b}'..='\u{200f}').contains(sign)
+                    && !('\u{202a}'..='\u{202e}').contains(sign)
+                    && !('\u{2066}'..='\u{2069}').contains(sign)
             };
             lines.push((name, text.chars().filter(plain).take(200).collect()));
         }

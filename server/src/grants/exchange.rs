@@ -97,7 +97,7 @@ fn less(core: &Core, caller: &Caller, api: &str, accepted: &Accepted, form: &For
     let allowed = caller.client.apis.get(api).into_iter().flatten();
     let worth: Scope = allowed
         .filter(|word| {
-            let from = scopes.and_then(|it| it.get(*word)).and_then(|it| it.exchange_from.get(from_api)).into_iter().flatten();
+            let from = scopes.and_then(|known| known.get(*word)).and_then(|known| known.exchange_from.get(from_api)).into_iter().flatten();
             (api == from_api && had.contains(word)) || from.into_iter().any(|it| had.contains(it))
         })
         .cloned()

@@ -123,7 +123,7 @@ pub async fn read_along(core: &Core, sql: &'static str, id: (&[u8; 16], u32), mo
 
 /// The grant of a row that one of the statements has read.
 async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Result<Grant> {
-    let json = |it: serde_json::Error| Fault::new(format!("a grant row does not parse: {it}"));
+    let json = |error: serde_json::Error| Fault::new(format!("a grant row does not parse: {error}"));
     let created_ms = row.int("created_ms")?;
     let state = match row.text("state")? {
         "code" => State::Code,
@@ -310,9 +310,9 @@ impl Grant {
     /// anything (146-F).
     pub async fn alarm(&self, core: &Core, caller: &Caller, event: &'static str, error: Error) -> Result<Error> {
         match error {
-            Error::Refused(it) if self.state == State::Active && it.code == "invalid_grant" => {
+            Error::Refused(refused) if self.state == State::Active && refused.code == "invalid_grant" => {
                 self.say_once(core, caller, event, "the token is genuine, and what holds it was not proved").await?;
-                Ok(it.audited().into())
+                Ok(refused.audited().into())
             }
             other => Ok(other),
         }
@@ -461,7 +461,8 @@ pub fn target<'a>(config: &'a Config, client: &Client, wanted: Wanted<'_>) -> Re
             None => granted.is_empty() || granted.contains(&api.audience),
         };
         let by_scope = client.apis.get(name).is_some_and(|allowed| allowed.iter().any(|it| scope.contains(it)));
-        let by_detail = details.iter().any(|it| it["type"].as_str().is_some_and(|it| api.authorization_details.contains_key(it)));
+        let by_detail =
+            details.iter().any(|detail| detail["type"].as_str().is_some_and(|detail| api.authorization_details.contains_key(detail)));
         if named && (by_scope || by_detail) {
             if found.is_some() {
                 return Err(invalid("The scopes belong to several APIs; name one with the resource parameter.").into());

@@ -31,13 +31,13 @@ pub enum Turn {
     Ahead,
 }
 
-/// Pure. `issued_ms` is the first issue of the row's generation; the window never moves with a repeat.
-pub fn turn(row: u32, presented: u32, key_bound: bool, issued_ms: i64, grace_ms: i64, now_ms: i64) -> Turn {
+/// Pure. `age_ms`: since the first issue of the row's generation; the window never moves with a repeat.
+pub fn turn(row: u32, presented: u32, key_bound: bool, age_ms: i64, grace_ms: i64) -> Turn {
     if presented == row {
         Turn::Current
     } else if presented > row {
         Turn::Ahead
-    } else if row - presented == 1 && (key_bound || now_ms - issued_ms <= grace_ms) {
+    } else if row - presented == 1 && (key_bound || age_ms <= grace_ms) {
         Turn::Previous
     } else {
         Turn::Spent
@@ -102,7 +102,7 @@ async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Rep
 
 fn turn_of(grant: &Grant, caller: &Caller, presented: u32) -> Turn {
     let grace_ms = caller.client.refresh.grace.0 * 1000;
-    turn(grant.generation, presented, grant.is_key_bound(), grant.issued_ms, grace_ms, caller.now_ms)
+    turn(grant.generation, presented, grant.is_key_bound(), caller.now_ms - grant.issued_ms, grace_ms)
 }
 
 /// What a refresh with this token would find: the grant's scope as its client may still have it, or `None` if it would be
@@ -255,7 +255,7 @@ mod tests {
 
     #[test]
     fn every_turn() {
-        let at = |row, presented, bound, age_ms| turn(row, presented, bound, 1_000_000, 10_000, 1_000_000 + age_ms);
+        let at = |row, presented, bound, age_ms| turn(row, presented, bound, age_ms, 10_000);
         for bound in [false, true] {
             assert_eq!(at(5, 5, bound, 999_999), Turn::Current);
             assert_eq!(at(5, 4, bound, 10_000), Turn::Previous);
@@ -268,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_window_of_zero_still_serves_the_same_instant_only() {
-        assert_eq!(turn(2, 1, false, 50, 0, 50), Turn::Previous);
-        assert_eq!(turn(2, 1, false, 50, 0, 51), Turn::Spent);
+        assert_eq!(turn(2, 1, false, 0, 0), Turn::Previous);
+        assert_eq!(turn(2, 1, false, 1, 0), Turn::Spent);
     }
 }

@@ -133,10 +133,10 @@ impl NotApplied {
 }
 
 impl From<NotApplied> for Error {
-    fn from(it: NotApplied) -> Self {
+    fn from(why: NotApplied) -> Self {
         let busy =
             |why: String| Refused::new(503, "temporarily_unavailable", "The server is busy; try again.").retry_after(1).because(why).into();
-        match it {
+        match why {
             NotApplied::Conflict(at) => busy(format!("statement {at} conflicted")),
             NotApplied::Unknown => busy("the outcome of a commit is unknown".to_owned()),
             NotApplied::Busy => busy("the write queue is full".to_owned()),

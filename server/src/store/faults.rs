@@ -38,7 +38,7 @@ impl Plan {
 
     fn fates(&self) -> std::sync::MutexGuard<'_, VecDeque<Fate>> {
         match self.0.lock() {
-            Ok(it) => it,
+            Ok(fates) => fates,
             Err(poisoned) => poisoned.into_inner(),
         }
     }

@@ -80,19 +80,19 @@ impl Store {
 
     pub async fn one(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, Fault> {
         match &self.0.engine {
-            Engine::Sqlite(it) => it.one(sql, values),
-            Engine::Postgres(it) => Ok(it.all(sql, values).await?.into_iter().next()),
+            Engine::Sqlite(engine) => engine.one(sql, values),
+            Engine::Postgres(engine) => Ok(engine.all(sql, values).await?.into_iter().next()),
             #[cfg(feature = "faults")]
-            Engine::Faulty(it, _) => Box::pin(it.one(sql, values)).await,
+            Engine::Faulty(engine, _) => Box::pin(engine.one(sql, values)).await,
         }
     }
 
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         match &self.0.engine {
-            Engine::Sqlite(it) => it.all(sql, values).await,
-            Engine::Postgres(it) => it.all(sql, values).await,
+            Engine::Sqlite(engine) => engine.all(sql, values).await,
+            Engine::Postgres(engine) => engine.all(sql, values).await,
             #[cfg(feature = "faults")]
-            Engine::Faulty(it, _) => Box::pin(it.all(sql, values)).await,
+            Engine::Faulty(engine, _) => Box::pin(engine.all(sql, values)).await,
         }
     }
 
@@ -125,10 +125,10 @@ impl Store {
 
     async fn apply_on_engine(&self, change: Change) -> Result<Applied, NotApplied> {
         match &self.0.engine {
-            Engine::Sqlite(it) => it.apply(change.into_statements(&mut |now| self.0.ids.next(now)).0).await,
-            Engine::Postgres(it) => it.apply(|| change.into_statements(&mut |now| self.0.ids.next(now))).await,
+            Engine::Sqlite(engine) => engine.apply(change.into_statements(&mut |now| self.0.ids.next(now)).0).await,
+            Engine::Postgres(engine) => engine.apply(|| change.into_statements(&mut |now| self.0.ids.next(now))).await,
             #[cfg(feature = "faults")]
-            Engine::Faulty(it, plan) => Box::pin(apply_with_fate(it, plan.next_fate(), change)).await,
+            Engine::Faulty(engine, plan) => Box::pin(apply_with_fate(engine, plan.next_fate(), change)).await,
         }
     }
 
@@ -137,7 +137,9 @@ impl Store {
     pub async fn settled_before(&self, now_ms: i64) -> Result<i64, Fault> {
         let own_ms = self.0.ids.earliest().unwrap_or(now_ms);
         let others_ms = match &self.0.engine {
-            Engine::Postgres(it) => it.all(OLDEST, &[]).await?.first().map(|row| row.opt_int("age_ms")).transpose()?.flatten().unwrap_or(0),
+            Engine::Postgres(engine) => {
+                engine.all(OLDEST, &[]).await?.first().map(|row| row.opt_int("age_ms")).transpose()?.flatten().unwrap_or(0)
+            }
             _ => 0,
         };
         Ok(own_ms.min(now_ms - others_ms) - SETTLING_MS)
@@ -145,9 +147,9 @@ impl Store {
 
     /// Compares our clock with the database's; nodes agree with each other as far as each agrees with it.
     pub async fn compare_clocks(&self, clock: &crate::clock::Clock) -> Result<(), Fault> {
-        let Engine::Postgres(it) = &self.0.engine else { return Ok(()) };
+        let Engine::Postgres(engine) = &self.0.engine else { return Ok(()) };
         let before_ms = clock();
-        let rows = it.all("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms", &[]).await?;
+        let rows = engine.all("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms", &[]).await?;
         let after_ms = clock();
         let theirs_ms = rows.first().map_or(Ok(before_ms), |row| row.int("now_ms"))?;
         // It was asked at some instant between the two.
@@ -162,7 +164,7 @@ impl Store {
     /// What an operator should know of the database.
     pub async fn remarks(&self) -> Result<Vec<String>, Fault> {
         match &self.0.engine {
-            Engine::Postgres(it) => it.remarks().await,
+            Engine::Postgres(engine) => engine.remarks().await,
             _ => Ok(Vec::new()),
         }
     }
@@ -178,18 +180,18 @@ impl Store {
 
     /// After rows went. PostgreSQL looks after itself.
     pub fn shrink(&self) {
-        if let Engine::Sqlite(it) = &self.0.engine {
-            it.shrink();
+        if let Engine::Sqlite(engine) = &self.0.engine {
+            engine.shrink();
         }
     }
 
     /// Waits for what was acknowledged and lets go of the files.
     pub async fn close(&self) {
         match &self.0.engine {
-            Engine::Sqlite(it) => it.close().await,
+            Engine::Sqlite(engine) => engine.close().await,
             Engine::Postgres(_) => {}
             #[cfg(feature = "faults")]
-            Engine::Faulty(it, _) => Box::pin(it.close()).await,
+            Engine::Faulty(engine, _) => Box::pin(engine.close()).await,
         }
     }
 

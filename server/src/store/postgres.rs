@@ -45,9 +45,9 @@ struct Prepared {
 impl ToSql for Value {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
-            Self::Int(it) => it.to_sql(ty, out),
-            Self::Text(it) => it.to_sql(ty, out),
-            Self::Bytes(it) => it.to_sql(ty, out),
+            Self::Int(value) => value.to_sql(ty, out),
+            Self::Text(value) => value.to_sql(ty, out),
+            Self::Bytes(value) => value.to_sql(ty, out),
             Self::Null => Ok(IsNull::Yes),
         }
     }
@@ -59,7 +59,7 @@ impl ToSql for Value {
 
 fn fault(error: &tokio_postgres::Error) -> Fault {
     match error.as_db_error() {
-        Some(it) => Fault::new(format!("PostgreSQL: {} ({})", it.message(), it.code().code())),
+        Some(cause) => Fault::new(format!("PostgreSQL: {} ({})", cause.message(), cause.code().code())),
         None => Fault::new(format!("PostgreSQL: {error}")),
     }
 }
@@ -80,7 +80,7 @@ impl Postgres {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let free = (0..self.pool.len()).find_map(|it| self.pool[(start + it) % self.pool.len()].try_lock().ok());
         let mut held = match free {
-            Some(it) => it,
+            Some(connection) => connection,
             None => self.pool[start % self.pool.len()].lock().await,
         };
         if held.as_ref().is_none_or(|it| it.client.is_closed()) {
@@ -135,7 +135,7 @@ impl Postgres {
             match tried {
                 Tried::Applied => return Ok(Applied),
                 Tried::Conflict(at) => return Err(NotApplied::Conflict(at)),
-                Tried::Failed(it) => return Err(NotApplied::Fault(it)),
+                Tried::Failed(fault) => return Err(NotApplied::Fault(fault)),
                 Tried::Held => return Err(NotApplied::Busy),
                 Tried::Lost => {
                     drop(held);
@@ -174,17 +174,17 @@ enum Tried {
 
 async fn attempt_on(held: &mut Held<'_>, statements: &[Statement]) -> Tried {
     let connection = match held.get() {
-        Ok(it) => it,
-        Err(it) => return Tried::Failed(it),
+        Ok(connection) => connection,
+        Err(fault) => return Tried::Failed(fault),
     };
     // Prepared first: an unprepared statement would be sent after COMMIT, and its failure would roll back nothing.
     let mut prepared = Vec::with_capacity(statements.len());
-    for it in statements {
-        let guard = match it.expect {
+    for wanted in statements {
+        let guard = match wanted.expect {
             Expect::Exactly(wanted) => Some(wanted),
             Expect::Any => None,
         };
-        match connection.prepare(it.sql, guard).await {
+        match connection.prepare(wanted.sql, guard).await {
             Ok(ready) => prepared.push(ready.statement),
             // Nothing was sent yet.
             Err(_) if connection.client.is_closed() => return Tried::Again,
@@ -200,8 +200,8 @@ async fn send(client: &Client, statements: &[Statement], prepared: &[tokio_postg
     let running: Vec<_> = statements
         .iter()
         .zip(prepared)
-        .map(|(it, statement)| {
-            let values = parameters(&it.values);
+        .map(|(wanted, statement)| {
+            let values = parameters(&wanted.values);
             async move { client.query(statement, &values).await.map(|_| ()) }
         })
         .collect();
@@ -219,11 +219,11 @@ async fn send(client: &Client, statements: &[Statement], prepared: &[tokio_postg
     for (at, outcome) in outcomes.into_iter().enumerate() {
         let Err(error) = outcome else { continue };
         return match error.code() {
-            Some(it) if *it == SqlState::DIVISION_BY_ZERO || *it == SqlState::UNIQUE_VIOLATION => Tried::Conflict(at),
-            Some(it) if *it == SqlState::T_R_SERIALIZATION_FAILURE || *it == SqlState::T_R_DEADLOCK_DETECTED => Tried::Again,
-            Some(it) if *it == SqlState::LOCK_NOT_AVAILABLE => Tried::Held,
+            Some(code) if *code == SqlState::DIVISION_BY_ZERO || *code == SqlState::UNIQUE_VIOLATION => Tried::Conflict(at),
+            Some(code) if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED => Tried::Again,
+            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => Tried::Held,
             None if error.is_closed() => Tried::Lost,
-            Some(it) if it.code().starts_with("57P") => Tried::Lost,
+            Some(code) if code.code().starts_with("57P") => Tried::Lost,
             _ => Tried::Failed(fault(&error)),
         };
     }
@@ -243,7 +243,7 @@ async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
         for (future, slot) in &mut slots {
             if slot.is_none() {
                 match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(it) => *slot = Some(it),
+                    std::task::Poll::Ready(output) => *slot = Some(output),
                     std::task::Poll::Pending => pending = true,
                 }
             }

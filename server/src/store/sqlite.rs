@@ -133,8 +133,8 @@ fn reader(path: &PathBuf) -> Result<Reader, Fault> {
 /// A reader nobody uses, or the first one.
 fn free(readers: &[Mutex<Reader>]) -> MutexGuard<'_, Reader> {
     for one in readers {
-        if let Ok(it) = one.try_lock() {
-            return it;
+        if let Ok(reader) = one.try_lock() {
+            return reader;
         }
     }
     readers[0].lock().unwrap_or_else(std::sync::PoisonError::into_inner)
@@ -148,9 +148,9 @@ fn placed(sql: &str) -> String {
 fn bind(statement: &mut rusqlite::CachedStatement<'_>, values: &[Value]) -> rusqlite::Result<()> {
     for (at, value) in values.iter().enumerate() {
         match value {
-            Value::Int(it) => statement.raw_bind_parameter(at + 1, it)?,
-            Value::Text(it) => statement.raw_bind_parameter(at + 1, it)?,
-            Value::Bytes(it) => statement.raw_bind_parameter(at + 1, it)?,
+            Value::Int(value) => statement.raw_bind_parameter(at + 1, value)?,
+            Value::Text(value) => statement.raw_bind_parameter(at + 1, value)?,
+            Value::Bytes(value) => statement.raw_bind_parameter(at + 1, value)?,
             Value::Null => statement.raw_bind_parameter(at + 1, rusqlite::types::Null)?,
         }
     }
@@ -191,9 +191,9 @@ fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Va
     let mut values = Vec::with_capacity(columns);
     for at in 0..columns {
         values.push(match row.get_ref(at)? {
-            ValueRef::Integer(it) => Value::Int(it),
-            ValueRef::Text(it) => Value::Text(String::from_utf8_lossy(it).into_owned()),
-            ValueRef::Blob(it) => Value::Bytes(it.to_vec()),
+            ValueRef::Integer(value) => Value::Int(value),
+            ValueRef::Text(value) => Value::Text(String::from_utf8_lossy(value).into_owned()),
+            ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
             ValueRef::Null => Value::Null,
             ValueRef::Real(_) => return Err(rusqlite::Error::InvalidColumnType(at, "REAL".to_owned(), rusqlite::types::Type::Real)),
         });
@@ -234,9 +234,9 @@ fn prove_whole(connection: &Connection) -> Result<(), Fault> {
         ))
     };
     match connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0)) {
-        Ok(it) if it == "ok" => Ok(()),
-        Ok(it) => Err(damaged(&it)),
-        Err(it) => Err(damaged(&it.to_string())),
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) => Err(damaged(&found)),
+        Err(error) => Err(damaged(&error.to_string())),
     }
 }
 
@@ -317,7 +317,7 @@ fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement
         }
         match savepoint(connection, statements) {
             Ok(answer) => outcomes.push(answer),
-            Err(it) => broken = Some(it),
+            Err(why) => broken = Some(why),
         }
     }
     if broken.is_none() {
@@ -334,7 +334,7 @@ fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement
     let _ = connection.execute_batch("ROLLBACK");
     match connect(path) {
         Ok(fresh) => *connection = fresh,
-        Err(it) => tracing::error!(error = %it, "the database cannot be opened again"),
+        Err(error) => tracing::error!(error = %error, "the database cannot be opened again"),
     }
     for (_, answer) in batch {
         let _ = answer.send(Err(NotApplied::Fault(Fault::new(why.0.clone()))));
@@ -379,7 +379,7 @@ fn savepoint(connection: &Connection, statements: &[Statement]) -> Result<Answer
 }
 
 fn is_constraint(error: &rusqlite::Error) -> bool {
-    matches!(error, rusqlite::Error::SqliteFailure(it, _) if it.code == ErrorCode::ConstraintViolation)
+    matches!(error, rusqlite::Error::SqliteFailure(cause, _) if cause.code == ErrorCode::ConstraintViolation)
 }
 
 /// Whether the statement touched as many rows as its guard asks for.

@@ -13,38 +13,38 @@ pub enum Value {
 }
 
 impl From<i64> for Value {
-    fn from(it: i64) -> Self {
-        Self::Int(it)
+    fn from(value: i64) -> Self {
+        Self::Int(value)
     }
 }
 impl From<bool> for Value {
-    fn from(it: bool) -> Self {
-        Self::Int(i64::from(it))
+    fn from(value: bool) -> Self {
+        Self::Int(i64::from(value))
     }
 }
 impl From<&str> for Value {
-    fn from(it: &str) -> Self {
-        Self::Text(it.to_owned())
+    fn from(value: &str) -> Self {
+        Self::Text(value.to_owned())
     }
 }
 impl From<String> for Value {
-    fn from(it: String) -> Self {
-        Self::Text(it)
+    fn from(value: String) -> Self {
+        Self::Text(value)
     }
 }
 impl From<Vec<u8>> for Value {
-    fn from(it: Vec<u8>) -> Self {
-        Self::Bytes(it)
+    fn from(value: Vec<u8>) -> Self {
+        Self::Bytes(value)
     }
 }
 impl From<&[u8]> for Value {
-    fn from(it: &[u8]) -> Self {
-        Self::Bytes(it.to_vec())
+    fn from(value: &[u8]) -> Self {
+        Self::Bytes(value.to_vec())
     }
 }
 impl<T: Into<Value>> From<Option<T>> for Value {
-    fn from(it: Option<T>) -> Self {
-        it.map_or(Self::Null, Into::into)
+    fn from(value: Option<T>) -> Self {
+        value.map_or(Self::Null, Into::into)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::grants::{self, Addressed, Grant, Person, TokenRequest};
 use crate::store::Value;
 use crate::store::tables::app_grant;
 use crate::tokens::claims::{self, Place};
-use crate::tokens::handles::Kind;
+use crate::tokens::handles::{Kind, RowName};
 use crate::tokens::jti::{self, Behind};
 use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::access_token::{self, AccessToken};
@@ -96,7 +96,8 @@ pub fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> R
     }
     let stays = caller.tier_rules().is_none_or(|it| it.refresh);
     if stays && caller.client.allows_grant("refresh_token") {
-        body["refresh_token"] = core.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
+        let row = RowName { id: grant.session, number: grant.number, generation };
+        body["refresh_token"] = core.handles.make(Kind::Refresh, row, &grant.salt).into();
         let idle_s = caller.tier_rules().and_then(|it| it.idle).map_or(i64::MAX, |it| it.0).min(caller.client.refresh.idle.0);
         body["refresh_token_timeout"] = idle_s.min((grant.lives_until_ms() - caller.now_ms) / 1000).into();
         body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
@@ -176,29 +177,29 @@ fn must_be_bound(core: &Core, api: Option<&str>, caller: &Caller) -> Result<()> 
     Ok(())
 }
 
-fn access_token(core: &Core, it: &Content<'_>) -> Result<(String, i64, String)> {
-    let api = it.api.and_then(|name| core.config.api.get(name));
+fn access_token(core: &Core, content: &Content<'_>) -> Result<(String, i64, String)> {
+    let api = content.api.and_then(|name| core.config.api.get(name));
     let audience = audience(&core.config, api);
     let behind = Behind {
-        grant: it.grant.map(|it| (it.session, it.number)),
-        tier: it.tier,
-        instance: it.instance.unwrap_or_default().to_owned(),
-        from: it.from.as_ref().map(|(token, _)| token.jti.clone()),
+        grant: content.grant.map(|it| (it.session, it.number)),
+        tier: content.tier,
+        instance: content.instance.unwrap_or_default().to_owned(),
+        from: content.from.as_ref().map(|(token, _)| token.jti.clone()),
     };
     let jti = behind.seal(&core.keyring)?;
     let names = Names {
         jti: jti.clone(),
-        sid: it.grant.map(|grant| crate::sessions::sid(core, audience, &grant.session)),
-        grant_id: it.grant.map(|grant| crate::endings::grant_id(&core.keyring, audience, &grant.session, grant.number)),
+        sid: content.grant.map(|grant| crate::sessions::sid(core, audience, &grant.session)),
+        grant_id: content.grant.map(|grant| crate::endings::grant_id(&core.keyring, audience, &grant.session, grant.number)),
     };
-    let token = said(&core.config, it, names);
+    let token = said(&core.config, content, names);
     let text = match api.map(|it| it.token) {
         Some(TokenFormat::Opaque) => {
             let plain = serde_json::to_vec(&token).map_err(|it| Fault::new(it.to_string()))?;
             format!("sa_{}", base64url::encode(&core.keyring.seal(OPAQUE, &plain)?))
         }
         _ => {
-            let key = core.keys.signer(algorithm(&core.config, api), it.now_ms)?;
+            let key = core.keys.signer(algorithm(&core.config, api), content.now_ms)?;
             access_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an access token: {it:?}")))?
         }
     };
@@ -221,42 +222,42 @@ pub(super) struct Names {
 }
 
 /// Everything an access token says.
-pub(super) fn said(config: &Config, it: &Content<'_>, names: Names) -> AccessToken {
-    let api = it.api.and_then(|name| config.api.get(name));
-    let iat = it.now_ms / 1000;
+pub(super) fn said(config: &Config, content: &Content<'_>, names: Names) -> AccessToken {
+    let api = content.api.and_then(|name| config.api.get(name));
+    let iat = content.now_ms / 1000;
     let mut lifetime_s = api.map_or(USERINFO_LIFETIME_S, |it| it.lifetime.0);
-    if let Some(grant) = it.grant {
-        lifetime_s = lifetime_s.min((grant.lives_until_ms() - it.now_ms) / 1000);
+    if let Some(grant) = content.grant {
+        lifetime_s = lifetime_s.min((grant.lives_until_ms() - content.now_ms) / 1000);
     }
-    lifetime_s = lifetime_s.min(it.most_s.unwrap_or(i64::MAX));
-    if let Some((from, _)) = &it.from {
+    lifetime_s = lifetime_s.min(content.most_s.unwrap_or(i64::MAX));
+    if let Some((from, _)) = &content.from {
         lifetime_s = lifetime_s.min(from.exp - iat);
     }
     AccessToken {
         iss: config.issuer.clone(),
-        sub: it.sub.to_owned(),
+        sub: content.sub.to_owned(),
         aud: audience(config, api).to_owned(),
-        client_id: it.client_id.to_owned(),
+        client_id: content.client_id.to_owned(),
         exp: iat + lifetime_s,
         iat,
         jti: names.jti,
-        scope: Some(it.scope.to_string()).filter(|it| !it.is_empty()),
-        auth_time: it.grant.map(|it| it.request.auth_time_ms / 1000),
-        acr: it.grant.map(|it| it.request.acr.clone()).filter(|it| !it.is_empty()),
-        amr: it.grant.map(|it| it.request.amr.clone()).filter(|it| !it.is_empty()),
+        scope: Some(content.scope.to_string()).filter(|it| !it.is_empty()),
+        auth_time: content.grant.map(|it| it.request.auth_time_ms / 1000),
+        acr: content.grant.map(|it| it.request.acr.clone()).filter(|it| !it.is_empty()),
+        amr: content.grant.map(|it| it.request.amr.clone()).filter(|it| !it.is_empty()),
         sid: names.sid,
-        cnf: it.bound.cnf(),
-        act: it.from.as_ref().map(|(_, act)| act.clone()),
-        authorization_details: (!it.details.is_empty()).then(|| it.details.into()),
-        extra: extra(api, it, names.grant_id),
+        cnf: content.bound.cnf(),
+        act: content.from.as_ref().map(|(_, act)| act.clone()),
+        authorization_details: (!content.details.is_empty()).then(|| content.details.into()),
+        extra: extra(api, content, names.grant_id),
     }
 }
 
 /// What the API asks to know of the person, and by which name it hears that the grant has ended.
-fn extra(api: Option<&Api>, it: &Content<'_>, grant_id: Option<String>) -> Map<String, Json> {
+fn extra(api: Option<&Api>, content: &Content<'_>, grant_id: Option<String>) -> Map<String, Json> {
     let Some(api) = api else { return Map::new() };
-    let mut claims = it.grant.map(|grant| api_claims(api, it.scope, &grant.person)).unwrap_or_default();
-    if let Some(tier) = it.tier.filter(|_| api.tier_claim) {
+    let mut claims = content.grant.map(|grant| api_claims(api, content.scope, &grant.person)).unwrap_or_default();
+    if let Some(tier) = content.tier.filter(|_| api.tier_claim) {
         claims.insert("tier".to_owned(), tier.as_str().into());
     }
     claims.extend(grant_id.map(|it| ("grant_id".to_owned(), it.into())));
