@@ -33,7 +33,7 @@ pub async fn list(store: &Store, filter: &Filter, limit: usize) -> Result<Vec<(V
     list_before(store, filter, &[0xff; 16], limit).await
 }
 
-/// The same, of those whose id is below `before`: the next page on the way back.
+/// The same, of those whose id is below `before`: the page before.
 pub async fn list_before(store: &Store, filter: &Filter, before: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Json)>, Fault> {
     let from = edge(filter.since_ms.unwrap_or(0));
     let mut found = Vec::new();
@@ -84,7 +84,7 @@ impl Cursor {
         for (sql, after) in AFTER.into_iter().zip(&self.0) {
             let rows = store.all_stale(sql, &[after.clone().into(), end.clone().into()]).await?;
             if rows.len() == PAGE {
-                // What the other table has behind this page comes with the next one, so that all come in order.
+                // Entries of the other table behind this page come with the next one, so that all come in order.
                 more = true;
                 let last = rows[PAGE - 1].bytes("id")?;
                 end = end.min([last, &[0][..]].concat());

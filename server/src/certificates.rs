@@ -1,5 +1,5 @@
 //! Client certificates. RFC 8705: who shows one, what it proves, and what gets bound to it. The TLS handshake proves that the
-//! caller has the key (`serve::tls`); whether the certificate is anybody's is decided here, in one place.
+//! caller has the key (`serve::tls`); whose certificate it is, is decided here.
 
 use crate::attesting::instance::Instance;
 use crate::config::{CertificateName, Client, ClientAuthentication, Config, TlsClientAuth};
@@ -44,7 +44,7 @@ pub fn authenticate(
     if named { Ok(None) } else { Err(refused(format!("subject {}", leaf.subject())).into()) }
 }
 
-/// A device is its subject among those of its CA: a renewed certificate is the same device. Without a name all would be one.
+/// A device is its subject among those of its CA: a renewed certificate is the same device. Without a subject all devices would be the same.
 fn device(leaf: &X509Certificate<'_>) -> std::result::Result<String, Refused> {
     if leaf.subject().iter_rdn().next().is_none() {
         return Err(refused("a device without a subject"));
@@ -90,7 +90,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// The subject, most specific part first. A value that is no text of its kind makes the whole name nobody's (189-M).
+/// The subject, most specific part first. A value that is not valid text makes the whole name unusable (189-M).
 fn subject(leaf: &X509Certificate<'_>) -> Option<Vec<Rdn>> {
     let mut name = Vec::new();
     for rdn in leaf.subject().iter_rdn() {

@@ -1,5 +1,5 @@
-//! The processes that serve one issuer. Each says every half minute that it is there and what it is configured as; /health
-//! tells whether they agree. Nothing else depends on it.
+//! The processes that serve one issuer. Every half minute each of them writes its row and the digest of its configuration.
+//! /health tells whether they agree. Nothing else depends on it.
 
 use crate::core::Core;
 use crate::error::Fault;
@@ -19,7 +19,7 @@ pub async fn announce(core: &Core) -> Result<(), Fault> {
     core.store.apply(change).await.map(|_| ()).map_err(|it| Fault::new(format!("announcing this node: {it:?}")))
 }
 
-/// A stop that was asked for.
+/// Removes this process, at a regular stop.
 pub async fn leave(core: &Core) {
     let mut change = Change::new(core.now_ms());
     change.run_expecting(node::LEAVE, vec![core.node.as_str().into()], Expect::Any);
@@ -34,7 +34,7 @@ pub async fn serving(store: &Store, now_ms: i64) -> Result<usize, Fault> {
     Ok(store.all(node::SEEN, &[(now_ms - SILENT_MS).into()]).await?.len())
 }
 
-/// As what they are configured: one each, if they agree.
+/// The digests of their configurations: one, if they agree.
 pub async fn configurations(store: &Store, now_ms: i64) -> Result<BTreeSet<String>, Fault> {
     store
         .all_stale(node::SEEN, &[(now_ms - SILENT_MS).into()])

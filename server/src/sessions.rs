@@ -23,11 +23,11 @@ pub struct Session {
     pub auth_time_ms: i64,
     pub used_ms: i64,
     pub version: i64,
-    /// Of the account, as the session was read.
+    /// The account's version when the session was read.
     pub account_version: i64,
 }
 
-/// Cookie names: `__Host-` where there is TLS; one per issuer path, so that tenants on one host do not meet (332-L).
+/// Cookie names: `__Host-` where there is TLS; one per issuer path, so that tenants on one host have their own (332-L).
 pub fn cookie_name(core: &Core, purpose: &str) -> String {
     let host = if core.config.issuer.starts_with("https://") { "__Host-" } else { "" };
     match core.config.issuer_path() {
@@ -93,8 +93,8 @@ pub fn hold(change: &mut Change, id: &[u8; 16]) {
     change.run(session::HOLD, vec![Value::from(&id[..])]);
 }
 
-/// Opens a session, or raises the present one, in `change`. The browser always gets a new cookie, so that one seen
-/// before the login is powerless (327-L). `secret`: 32 bytes that nobody else can know. Answers the session's id and the cookie's value.
+/// Opens a session, or raises the present one, in `change`. The browser always gets a new cookie, so that a cookie from
+/// before the login is worth nothing (327-L). `secret`: 32 bytes that nobody else can know. Answers the session's id and the cookie's value.
 pub fn open(
     core: &Core,
     change: &mut Change,

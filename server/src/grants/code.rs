@@ -18,7 +18,7 @@ use symbolon_oauth::scope::Scope;
 
 /// A code lives a minute: FAPI 2.0 5.3.2.1, and phones come back from the browser within seconds.
 pub const CODE_LIFETIME_MS: i64 = 60_000;
-/// Wrong verifiers, clients or redirect URIs a code survives (055-C).
+/// So many wrong requests end a code (055-C).
 const FAILURES: i64 = 10;
 
 /// What a finished authorization grants.
@@ -30,7 +30,7 @@ pub struct Granting<'a> {
     pub confidential: bool,
     /// Its installations or devices hold what they get, each for itself.
     pub instances: bool,
-    /// And devices that cannot attest hold theirs by a key.
+    /// Devices that cannot attest may hold theirs by a key.
     pub unattested: bool,
     /// The most living grants of this person and client, this one included.
     pub most: Most,
@@ -118,7 +118,7 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
     }
 }
 
-/// Client, holder, redirect URI, verifier: what only the rightful app can get right.
+/// Client, holder, redirect URI, verifier: what only the app itself knows.
 fn check(request: TokenRequest<'_>) -> Result<()> {
     let TokenRequest { caller, form, grant, .. } = request;
     grant.must_belong_to(caller)?;
@@ -127,8 +127,8 @@ fn check(request: TokenRequest<'_>) -> Result<()> {
     if grant.request.dpop_jkt.is_some() && grant.request.dpop_jkt.as_deref() != caller.jkt() {
         return Err(invalid_grant("The code was asked for with dpop_jkt, and the request does not prove that key.").into());
     }
-    // RFC 6749 4.1.3: it was in the authorization request, so it is here and the same. OAuth 2.1 clients leave it out,
-    // which PKCE makes safe; a client without PKCE must send it.
+    // RFC 6749 4.1.3: it was in the authorization request, so it must be the same here. OAuth 2.1 clients leave it out,
+    // which is safe with PKCE; a client without PKCE must send it.
     let differs = match form.get("redirect_uri") {
         Some(uri) => uri != grant.request.redirect_uri,
         None => grant.request.code_challenge.is_none(),
@@ -172,7 +172,7 @@ async fn count_failure(request: TokenRequest<'_>, error: Error) -> Result<Error>
     Ok(refused.audited().into())
 }
 
-/// What the grant has to be, at the first exchange and at its repetition.
+/// Rules for the grant, at the first exchange and when it is repeated.
 fn must_be_good(grant: &Grant, caller: &Caller) -> Result<()> {
     grant.must_be_alive(caller.now_ms)?;
     grant.must_suit_the_tier(caller)
@@ -233,7 +233,7 @@ async fn exchange_again(request: TokenRequest<'_>) -> Result<Reply> {
 }
 
 /// A second redemption that is right in every other way ends the grant: one of the two is not the app. The very same request once
-/// more, its proof spent with the first, is a network's doing and ends nothing.
+/// more ends nothing: its proof was spent with the first, so the network has sent it twice.
 async fn end_used_twice(request: TokenRequest<'_>) -> Result<Error> {
     let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);

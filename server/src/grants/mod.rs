@@ -44,7 +44,7 @@ pub struct RequestRecord {
     pub id_token_claims: Vec<String>,
     #[serde(default)]
     pub userinfo_claims: Vec<String>,
-    /// The scopes that carry those of them which `scope` does not; consented to like it, and in no access token.
+    /// The scopes that carry those of them which `scope` does not; the person consents to them too, and they are in no access token.
     #[serde(default)]
     pub claims_scope: Scope,
     /// RFC 9396: what was granted in detail.
@@ -72,7 +72,7 @@ pub enum State {
     Ended,
 }
 
-/// What repeats of refreshes that came late say of a grant.
+/// Late repeats of refreshes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Late {
     /// The generation that was last asked for again.
@@ -258,7 +258,7 @@ impl Grant {
         Ok(())
     }
 
-    /// If nobody does anything any more; no access token outlives it, so that an API needs no word of an end that time alone brings.
+    /// When the grant ends if nobody uses it. No access token lives longer, so that APIs need not be told of such an end.
     pub fn lives_until_ms(&self) -> i64 {
         self.session_idles_ms.map_or(self.ends_ms, |it| it.min(self.ends_ms))
     }
@@ -344,7 +344,7 @@ impl Grant {
 /// OpenID Connect's own scopes; everything else belongs to an API.
 pub const OPENID_SCOPES: &[&str] = &["openid", "profile", "email", "offline_access"];
 
-/// The scope a client may have of what it asks: exact names, nothing widened, nothing silently dropped (113-T, 114-T).
+/// The scope a client may have of what it asks: exact names, nothing is added and nothing is dropped silently (113-T, 114-T).
 pub fn allowed_scope(client: &Client, asked: Option<&str>) -> Result<Scope> {
     let invalid = |hint| Refused::bad_request("invalid_scope", hint);
     let Some(asked) = asked else { return default_scope(client) };
@@ -370,7 +370,7 @@ pub fn may_have_detail(caller: &Caller, detail: &Json) -> bool {
     client && caller.tier_rules().is_none_or(|it| it.may_have_details_of(kind))
 }
 
-/// The tier took away all there was: a token for nothing is no answer.
+/// The tier has none of the scopes: a token without any right is not issued.
 pub fn nothing_left() -> Refused {
     let hint = "An installation like this one may have none of these scopes.";
     Refused::bad_request("invalid_scope", hint).because("the tier has none of them")
@@ -381,7 +381,7 @@ pub fn may_have(client: &Client, word: &str) -> bool {
     client.apis.values().flatten().any(|it| it == word) || (OPENID_SCOPES.contains(&word) && client.scopes.iter().any(|it| it == word))
 }
 
-/// RFC 6749 3.3: no scope asked. All of the only API's; with several, the client has to say.
+/// RFC 6749 3.3: no scope asked. With one API: all its scopes. With several the client has to name them.
 fn default_scope(client: &Client) -> Result<Scope> {
     let mut apis = client.apis.values();
     match (apis.next(), apis.next()) {
@@ -438,8 +438,8 @@ pub struct Wanted<'a> {
 }
 
 /// The one API an access token is for. `None`: only OpenID scopes, so the token is for the userinfo endpoint.
-/// RFC 8707: `resource` names it; without one the scopes must point to a single API. Of an API of which there is nothing there is
-/// no token, named or not.
+/// RFC 8707: `resource` names it; without one the scopes must point to a single API. An API gets no token
+/// if nothing in the request is of that API, named or not.
 pub fn target<'a>(config: &'a Config, client: &Client, wanted: Wanted<'_>) -> Result<Option<&'a str>> {
     let Wanted { scope, details, resource, granted } = wanted;
     let invalid = |hint| Refused::bad_request("invalid_target", hint);

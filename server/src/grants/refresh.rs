@@ -27,7 +27,7 @@ pub enum Turn {
     Previous,
     /// Behind by more, or an unbound one outside its window.
     Spent,
-    /// Above the row: the store has lost what it acknowledged. Honoured, and alarmed.
+    /// Above the row: the store has lost what it acknowledged. The token is accepted, with an alarm.
     Ahead,
 }
 
@@ -44,7 +44,7 @@ pub fn turn(row: u32, presented: u32, key_bound: bool, age_ms: i64, grace_ms: i6
     }
 }
 
-/// So many generations in a row asked for again late: two who hold the key take turns.
+/// So many generations in a row were asked for late: perhaps two holders of the key take turns.
 const SUSPICIOUS: i64 = 6;
 
 /// Tries again when another request moved the grant between our read and our write: the second look finds `Previous`.
@@ -81,7 +81,7 @@ async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Rep
     must_be_good(grant, caller)?;
     let scope = narrowed(grant, caller, form)?;
     let rules = &caller.client.refresh;
-    // FAPI 2.0 5.3.2.1 9: no rotation. The configuration sees to it that such a client proves who it is.
+    // FAPI 2.0 5.3.2.1 9: no rotation. The configuration makes sure that such a client authenticates.
     let keeps = rules.mode == RefreshMode::Static;
     // 631-Q: after four thousand million refreshes the person signs in again; a generation never begins anew.
     let last = || {

@@ -27,7 +27,7 @@ pub struct Change {
     now_ms: i64,
     statements: Vec<Statement>,
     audit: Vec<Entry>,
-    /// The operator whose change it is; every entry of it says so.
+    /// The operator who makes the change. Every entry of it names them.
     actor: Option<Json>,
 }
 
@@ -59,8 +59,8 @@ impl Change {
         self.statements.push(Statement { sql, values, expect });
     }
 
-    /// Spends (kind, scope, id). A conflict at the answered index means it was spent before. The bucket is the hour of
-    /// the last instant at which the artefact itself would be accepted, never of now: a sweep cannot forget it early.
+    /// Spends (kind, scope, id). A conflict at the index that this answers means: it was spent before. The bucket is the hour of
+    /// the last instant at which the artefact would be accepted, never the present hour. So no sweep can forget it early.
     pub fn once(&mut self, kind: &'static str, scope: &str, id: &str, last_accepted_ms: i64) -> usize {
         let mut text = (scope.len() as u64).to_be_bytes().to_vec();
         text.extend_from_slice(scope.as_bytes());
@@ -79,7 +79,7 @@ impl Change {
         self.audit.push(entry);
     }
 
-    /// Names the operator who makes this change, in every entry that it has and will have.
+    /// Names the operator who makes this change, in every entry of it.
     pub fn set_actor(&mut self, actor: Json) {
         self.actor = Some(actor);
     }
@@ -98,7 +98,7 @@ impl Change {
     }
 }
 
-/// The audit entry by which a change whose answer was lost can be found again.
+/// The audit entry that tells whether a change was carried out, when its answer was lost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Marker {
     pub id: [u8; 16],
@@ -111,7 +111,7 @@ pub struct Applied;
 
 #[derive(Debug)]
 pub enum NotApplied {
-    /// The statement of this index met its guard or a unique key; nothing of the change remains.
+    /// The guard of this statement failed, or a unique key did. Nothing of the change is stored.
     Conflict(usize),
     /// The connection was lost after COMMIT was sent and the marker could not be looked up.
     Unknown,

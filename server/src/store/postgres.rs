@@ -22,7 +22,7 @@ use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 
-/// A request that takes longer has lost its connection, whatever the system says of it.
+/// After this time a request counts as lost, even if the system still shows the connection as open.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 pub struct Postgres {
@@ -75,7 +75,7 @@ impl Postgres {
         Ok(Self { address: Box::new(address), pool, next: AtomicUsize::new(0) })
     }
 
-    /// A connection nobody uses, else the next in turn; a broken one is replaced.
+    /// A connection that nobody uses, else the next in turn. A broken one is replaced.
     async fn connection(&self) -> Result<Held<'_>, Fault> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let free = (0..self.pool.len()).find_map(|it| self.pool[(start + it) % self.pool.len()].try_lock().ok());
@@ -89,7 +89,7 @@ impl Postgres {
         Ok(Held(held))
     }
 
-    /// A connection that died in silence, as when the database was started anew, costs a second look and no answer.
+    /// A connection may have died unnoticed, as when the database was restarted. Then the statement is sent once more.
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         let mut held = self.connection().await?;
         let mut again = true;
@@ -123,7 +123,7 @@ impl Postgres {
         Ok(std::iter::once(copies).chain(careless).collect())
     }
 
-    /// `make` is asked when there is a connection: the ids in it are as young as can be.
+    /// `make` is called once there is a connection, so that the ids are as new as possible.
     pub async fn apply(&self, make: impl FnOnce() -> (Vec<Statement>, Option<Marker>)) -> Result<Applied, NotApplied> {
         let mut held = self.connection().await.map_err(NotApplied::Fault)?;
         let (statements, marker) = make();
@@ -263,7 +263,7 @@ impl Held<'_> {
         self.0.as_mut().ok_or_else(|| Fault::new("no connection"))
     }
 
-    /// The next one who holds this place connects anew.
+    /// The next user of this place connects anew.
     fn let_go(&mut self) {
         *self.0 = None;
     }
@@ -319,7 +319,7 @@ fn from_row(row: &tokio_postgres::Row, columns: &Arc<Columns>) -> Result<Row, Fa
     Ok(Row::new(values, columns))
 }
 
-/// What durability and order of ours depend on.
+/// The settings of the server that durability depends on.
 async fn check_settings(client: &Client) -> Result<(), Fault> {
     let row = client
         .query_one(
@@ -347,7 +347,7 @@ async fn check_settings(client: &Client) -> Result<(), Fault> {
 
 async fn migrate_schema(client: &mut Client) -> Result<(), Fault> {
     let transaction = client.transaction().await.map_err(|it| fault(&it))?;
-    // A migration takes as long as it takes, and waits for another node's.
+    // A migration may be slow, and it may wait for the one of another node.
     transaction.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await.map_err(|it| fault(&it))?;
     transaction.execute("SELECT pg_advisory_xact_lock(7967626)", &[]).await.map_err(|it| fault(&it))?;
     let has = transaction.query_one("SELECT to_regclass('fact') IS NOT NULL", &[]).await.map_err(|it| fault(&it))?;

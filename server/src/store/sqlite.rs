@@ -56,7 +56,7 @@ impl Sqlite {
         let interrupted = std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|it| it.len() > 0);
         let mut connection = connect(&path)?;
         if interrupted {
-            prove_whole(&connection)?;
+            check_integrity(&connection)?;
         }
         migrate_schema(&mut connection)?;
         prove_affinity(&connection)?;
@@ -69,7 +69,7 @@ impl Sqlite {
         Ok(Self { writer, readers: Arc::new(readers?) })
     }
 
-    /// A point read: microseconds, so it runs where it is asked.
+    /// A read of one row takes microseconds, so it runs on the calling thread.
     pub fn one(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, Fault> {
         Ok(free(&self.readers).read(sql, values, 1)?.into_iter().next())
     }
@@ -89,7 +89,7 @@ impl Sqlite {
         }
     }
 
-    /// Gives room that rows left behind back to the disk, a little at a time.
+    /// Gives room that deleted rows left back to the disk, a little at a time.
     pub fn shrink(&self) {
         let _ = self.writer.try_send(Job::Shrink);
     }
@@ -140,7 +140,7 @@ fn free(readers: &[Mutex<Reader>]) -> MutexGuard<'_, Reader> {
     readers[0].lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// `$1` is a name to SQLite and would be bound by first appearance; `?1` is a place.
+/// To SQLite `$1` is a name, bound by first appearance; `?1` is a place.
 fn placed(sql: &str) -> String {
     sql.replace('$', "?")
 }
@@ -225,9 +225,9 @@ fn migrate_schema(connection: &mut Connection) -> Result<(), Fault> {
     transaction.commit().map_err(|it| fault(&it))
 }
 
-/// After a stop that was none (a clean one leaves no write-ahead log) pages may be torn or lost, and a row that is missing from an
-/// index would let pass once more what was spent: nothing is served before the file is known to be whole (612-Q).
-fn prove_whole(connection: &Connection) -> Result<(), Fault> {
+/// After a crash pages may be torn or lost (a clean stop leaves no write-ahead log). A row that is missing from an index would allow
+/// a second use of what was spent. So nothing is served before the whole file is checked (612-Q).
+fn check_integrity(connection: &Connection) -> Result<(), Fault> {
     let damaged = |why: &str| {
         Fault::new(format!(
             "the database is damaged ({why}); put a copy back, then run `symbolon recover`. Nothing is served from this one"
@@ -282,10 +282,10 @@ fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
     }
 }
 
-/// Pages given back in one go: some milliseconds.
+/// Pages given back at once: this takes some milliseconds.
 const PAGES: i64 = 2000;
 
-/// A quarter of the file stays as reserve: what grows again tomorrow need not shrink today.
+/// A quarter of the file stays as a reserve, because the next day needs it again.
 fn shrink(connection: &Connection) -> rusqlite::Result<()> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let beyond = number("freelist_count")? - number("page_count")? / 4;
@@ -360,7 +360,7 @@ fn savepoint(connection: &Connection, statements: &[Statement]) -> Result<Answer
             Ok(false) => NotApplied::Conflict(at),
             Err(error) if is_constraint(&error) => NotApplied::Conflict(at),
             Err(error) => {
-                // Not a guard, not a constraint: whatever it was, this batch is over.
+                // Neither a guard nor a constraint: this batch is lost.
                 return Err(fault(&error));
             }
         };

@@ -1,5 +1,5 @@
-//! Which claims of a person there are, and which scopes carry them. OpenID Connect Core 5.1, 5.4, 5.5: a claim that is asked for by
-//! name is had as its scope is, by the same permission and the same consent; no claim has a road of its own.
+//! Which claims of a person there are, and which scopes carry them. OpenID Connect Core 5.1, 5.4, 5.5: a claim that a request
+//! names follows the rules of the scope that carries it: the same permission and the same consent.
 
 use crate::config::{Client, Config, Tier};
 use crate::grants::{Grant, Person};
@@ -107,7 +107,7 @@ enum Carrier {
     Api,
 }
 
-/// What a request asks for claim by claim and the client may have, with the scopes it needs beyond the request's own.
+/// The claims that a request names and the client may have, with the scopes they need beyond the request's own.
 #[derive(Default)]
 pub struct AllowedClaims {
     pub id_token: Vec<String>,
@@ -142,7 +142,7 @@ pub enum Place {
     Userinfo,
 }
 
-/// Of the claims a grant was asked for one by one: those that may be told now. The client must still have a scope that carries
+/// The claims that the request of a grant named, as far as they may be told now. The client must still have a scope that carries
 /// them, the person must have granted that scope, and the installation's tier must have it.
 pub fn told(config: &Config, client: &Client, tier: Option<&Tier>, grant: &Grant, place: Place) -> Map<String, Json> {
     let asked = match place {

@@ -145,7 +145,7 @@ pub fn for_exchange(core: &Core, caller: &Caller, api: &str, scope: &Scope, subj
         scope,
         grant: subject.grant.as_ref(),
         bound: Bound::to(caller),
-        // What the app proved, and what the API that exchanges did, if that is an installation itself: the lower one.
+        // What the app proved, and what the API that exchanges proved, if it is an installation itself: the lower tier.
         tier: [subject.tier, caller.tier.as_ref().map(|it| it.0)].into_iter().flatten().min(),
         most_s: most_s(caller),
         instance: None,
@@ -302,8 +302,8 @@ pub struct Accepted {
     pub tier: Option<TierName>,
 }
 
-/// Is this an access token of ours, and is everything behind it alive? The one road for introspection, revocation, exchange and
-/// userinfo. `None` for every kind of no.
+/// Is this an access token of ours, and is everything behind it alive? Introspection, revocation, exchange and userinfo
+/// all ask here. `None` for every kind of "no".
 pub async fn accept(core: &Core, text: &str, now_ms: i64) -> Result<Option<Accepted>> {
     let Some(token) = read(core, text, now_ms) else { return Ok(None) };
     if now_ms / 1000 >= token.exp {
@@ -353,7 +353,7 @@ fn read(core: &Core, text: &str, now_ms: i64) -> Option<AccessToken> {
     access_token::check(text, &core.keys.verifiers(now_ms), expected).ok().filter(|token| is_audience(&token.aud))
 }
 
-/// Every client whose word a token is: the one it was issued to, those it came through (`act`), and the one that got the first for itself.
+/// Every client behind a token: the one it was issued to, those it came through (`act`), and the one that got the first for itself.
 fn clients(token: &AccessToken, person: bool) -> Vec<&str> {
     let through = std::iter::successors(token.act.as_ref(), |it| it.get("act")).filter_map(|it| it["sub"].as_str());
     let mut all: Vec<&str> = [token.client_id.as_str()].into_iter().chain(through).collect();

@@ -58,8 +58,8 @@ impl Keys {
     /// Reads the keys again; makes the next one where the newest is about to end.
     pub async fn refresh(&self, kept: KeyStore<'_>, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<()> {
         let mut known = read(kept).await?;
-        // Nobody has kept the key set of a store without keys: where nothing signs, one does at once, also at nodes whose clocks are
-        // behind (620-Q).
+        // Nobody has cached the key set of a store without keys. So the first key signs at once, also at nodes whose clocks are behind
+        // (620-Q).
         let first_ms = if known.is_empty() { now_ms - CLOCKS_MS } else { now_ms + schedule.ahead_ms };
         for alg in algorithms {
             let newest = known.iter().filter(|it| it.key.algorithm() == *alg).map(|it| it.signs_until_ms).max();

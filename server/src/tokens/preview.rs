@@ -1,5 +1,5 @@
-//! `symbolon token preview`: the token an API would receive, made by the functions that issue, from a sign-in that nobody made.
-//! Nothing is signed or stored; what is made for one token or session alone is said in words.
+//! `symbolon token preview`: the token an API would receive, made by the functions that issue, from an imagined sign-in.
+//! Nothing is signed or stored. A value that is made for one token or session alone is described in words.
 
 use super::issue::{Bound, Content, Names, algorithm, said};
 use crate::config::{Client, ClientAuthentication, Config, Dpop, TierName, TokenFormat};

@@ -4,9 +4,12 @@
 //! `store::retention` keeps its own: they are one list over all tables. Columns are read by name; where two tables of a statement
 //! share a name, the statement gives one of them another (`session_state`).
 
+pub mod account;
 pub mod app_grant;
+pub mod attempt;
 pub mod audit;
 pub mod node;
 pub mod once;
 pub mod session;
+pub mod sign_in;
 pub mod signing_key;

@@ -13,6 +13,8 @@ pub const HOLD: &str = "UPDATE session SET version = version WHERE id = $1 AND s
 pub const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
 /// The first end counts: the instant of an ended session stays.
 pub const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
+/// Every session of a person.
+pub const END_OF_ACCOUNT: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
 /// The session keeps its grants and loses what it was proved by: the next sign-in asks for everything.
 pub const DROP_PROOFS: &str =
     "UPDATE session SET proofs = '[]', acr = '', amr = '', version = version + 1 WHERE id = $1 AND state = 'active'";
