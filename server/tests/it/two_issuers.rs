@@ -2,7 +2,9 @@
 
 use crate::world::*;
 use serde_json::Value as Json;
+use symbolon_attest::binding;
 use symbolon_oauth::base64url;
+use symbolon_phone::element::{Android, Maker};
 
 /// Another issuer on the store and the master key of this one.
 async fn another_issuer(world: &mut World) -> World {
@@ -103,6 +105,41 @@ async fn seals_and_macs_name_the_issuer() {
     let place = |issuer: &str| format!("device/{issuer}");
     assert!(own.keyring.open(&place(&world.issuer), &device).is_some());
     assert_eq!(foreign.keyring.open(&place("http://localhost:1"), &device), None);
+    other.stop().await;
+    world.stop().await;
+}
+
+/// A challenge for evidence: what a phone proved to one issuer it has proved to that one alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenge_for_evidence_is_one_issuers() {
+    let (maker, digest) = (Maker::new().unwrap(), base64url::encode(&[7; 32]));
+    let text = format!(
+        r#"
+[attestation]
+simulated_roots = ["{}"]
+[client.genuine]
+kind = "native"
+first_party = true
+authentication = "attest_jwt_client_auth_dpop"
+apis = {{ orders = ["orders:read"] }}
+redirect_uris = ["{NATIVE_BACK}"]
+[client.genuine.attestation]
+max_age = "1h"
+android = {{ packages = ["{PACKAGE}"], signing_digests = ["{digest}"], least_patch = 202601 }}
+"#,
+        maker.root_spki
+    );
+    let mut world = Configuration::on(Engine::Sqlite).await.with(&text).start().await;
+    let other = another_issuer(&mut world).await;
+    let mut phone = Phone::new(&world, "genuine", NATIVE_BACK).made_by(&maker);
+    let stranger = Phone::new(&other, "genuine", NATIVE_BACK);
+    for (asked, expected) in [(stranger.any_challenge("genuine").await, 400), (phone.any_challenge("genuine").await, 200)] {
+        let hash = binding::leaf(&asked.1, "genuine");
+        let certificates = maker.android(&phone.key, &Android::genuine(PACKAGE, [7; 32], &hash)).unwrap();
+        let answer = phone.attest("android-key", &asked.0, &[("chain", &chain(&certificates))]).await;
+        let error = if expected == 400 { "invalid_client_attestation" } else { "" };
+        assert_eq!((answer.status, answer.body["error"].as_str().unwrap_or_default()), (expected, error), "{}", answer.body);
+    }
     other.stop().await;
     world.stop().await;
 }
