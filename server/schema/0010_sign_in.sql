@@ -12,3 +12,5 @@ CREATE TABLE sign_in (
   state TEXT NOT NULL,                      -- 'open' | 'ended' | 'void'
   expires_ms BIGINT NOT NULL
 );
+-- How many names a person has decides how often all of them together may be tried. Names are written once and seldom read so.
+CREATE INDEX login_name_by_account ON login_name (account);

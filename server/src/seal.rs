@@ -73,6 +73,11 @@ impl KeyRing {
         self.0.iter().find(|it| it.version == version).map(|it| it.mac(label, parts))
     }
 
+    /// The version of the newest master key.
+    pub fn newest(&self) -> u8 {
+        self.0[0].version
+    }
+
     pub fn versions(&self) -> Vec<u8> {
         self.0.iter().map(|it| it.version).collect()
     }

@@ -122,9 +122,10 @@ pub fn open(
             session.id
         }
         other => {
-            // A different person on the same browser: the first one's session is over (334-L).
+            // A different person on the same browser: no Back button brings the first one back (334-L). What the first one's apps got
+            // lives on.
             if let Some(session) = other {
-                change.run_expecting(session::END, vec![Value::from(&session.id[..]), now_ms.into()], Expect::Any);
+                change.run_expecting(session::DROP_COOKIE, vec![Value::from(&session.id[..]), Value::from(&b""[..])], Expect::Any);
             }
             let id = crate::seal::time_ordered_id(now_ms)?;
             let mut values = common(vec![Value::from(&id[..]), authenticated.account.into()]);

@@ -74,6 +74,11 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     if request.sub.as_ref().is_some_and(|wanted| *wanted != proven.account) {
         return Ok(Completion::Refused(Refused::bad_request("login_required", "Another person signed in than was asked for.")));
     }
+    // A recovery code gives no acr; essential and not had, it is an error and never a weaker token (368-Z).
+    if request.essential_acr && !request.acr_values.is_empty() && !request.acr_values.iter().any(|wanted| wanted == acr(proven)) {
+        let refused = Refused::bad_request("unmet_authentication_requirements", "This way of signing in does not give that acr.");
+        return Ok(Completion::Refused(refused.because("the proofs do not give an essential acr")));
+    }
     if !proven.consented && consent::is_needed(authority, client, request, &proven.account, *assured).await? {
         if request.prompt.iter().any(|word| word == "none") {
             return Ok(Completion::Refused(Refused::bad_request("consent_required", "The person has to consent first.")));
@@ -84,7 +89,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     let record = record_of(request, proven, change.now_ms());
     let (number, code) = code::grant(authority, change, &granting(completing, &session, &record))?;
     let burnt = Burnt {
-        pushed: request.pushed.as_deref().and_then(|handle| pushed::burn(authority, change, handle)),
+        pushed: request.pushed.as_deref().map(|handle| pushed::burn(authority, change, handle)).transpose()?,
         object: request::burn_object(change, request),
     };
     if proven.consented {

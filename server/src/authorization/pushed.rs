@@ -63,9 +63,10 @@ pub async fn open(
 }
 
 /// The statement that burns a pushed request; used twice, it conflicts.
-pub fn burn(authority: &Authority<'_>, change: &mut Change, handle: &str) -> Option<usize> {
-    let read = authority.handles.read(Kind::RequestUri, handle)?;
+pub fn burn(authority: &Authority<'_>, change: &mut Change, handle: &str) -> Result<usize, Fault> {
+    let read =
+        authority.handles.read(Kind::RequestUri, handle).ok_or_else(|| Fault::new("the handle of a pushed request cannot be read"))?;
     let at = change.len();
     change.run_expecting(DELETE, vec![Value::from(&read.id[..])], Expect::Exactly(1));
-    Some(at)
+    Ok(at)
 }

@@ -81,6 +81,9 @@ pub struct AuthorizationRequest {
     /// RFC 9396, checked.
     #[serde(default)]
     pub authorization_details: Vec<Json>,
+    /// It came in a request object that the client signed (RFC 9101).
+    #[serde(default)]
+    pub signed: bool,
     /// The handle of the pushed request, burnt by the change that issues the code.
     #[serde(default)]
     pub pushed: Option<String>,
@@ -143,6 +146,7 @@ pub fn check(
     }
     let object = opened(authority, client_id, client, form)?;
     let mut request = check_parameters(authority, client_id, client, &object.parameters)?;
+    request.signed = true;
     let text = form.get("request").unwrap_or_default();
     request.object = Some((object.jti.unwrap_or_else(|| base64url::encode(&digest::sha256(text.as_bytes()))), object.exp_s));
     Ok(request)
@@ -259,7 +263,7 @@ pub fn still_allowed(authority: &Authority<'_>, client: &Client, request: &Autho
     if client.require_pushed_authorization_requests && request.pushed.is_none() {
         return Err(gone("the client must push its requests now"));
     }
-    if client.require_signed_request_object && request.object.is_none() && request.pushed.is_none() {
+    if client.require_signed_request_object && !request.signed {
         return Err(gone("the client must sign its requests now"));
     }
     if request.code_challenge.is_none() && !may_go_without_pkce(client, request.nonce.is_some(), &request.scope) {
@@ -349,6 +353,7 @@ fn asked(authority: &Authority<'_>, client_id: &str, client: &Client, form: &For
         userinfo_claims: claims.userinfo,
         claims_scope: claims.scope,
         authorization_details,
+        signed: false,
         pushed: None,
         object: None,
     })

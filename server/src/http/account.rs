@@ -8,7 +8,7 @@ use crate::app::App;
 use crate::audit;
 use crate::error::{Refused, Result};
 use crate::login::accounts;
-use crate::login::state::Journey;
+use crate::login::journey::Journey;
 use crate::pages::{AccountView, AppView, SessionView};
 use crate::sessions::{self, Session};
 use crate::store::{Change, Expect, Value};

@@ -2,6 +2,7 @@
 
 use super::reply::{Reply, add_cookie};
 use crate::app::App;
+use crate::error::Result;
 use crate::login::row;
 use crate::sessions;
 use crate::store::Change;
@@ -48,7 +49,7 @@ impl SignInCookie {
     /// All of them, oldest first: ids are ordered by time.
     pub fn all(app: &App, incoming: &Incoming) -> Vec<Self> {
         let prefix = prefix(app);
-        let ids = incoming.cookie_names().into_iter().filter_map(|name| {
+        let ids = incoming.cookie_names().filter_map(|name| {
             let id: [u8; 16] = base64url::decode(name.strip_prefix(&prefix)?)?.try_into().ok()?;
             Self::of(app, incoming, &id)
         });
@@ -76,16 +77,28 @@ fn prefix(app: &App) -> String {
     format!("{}-", sessions::cookie_name(app, "login"))
 }
 
-/// Ends every sign-in that this browser has under way: somebody signed out, or somebody else signed in.
-pub fn void_sign_ins(app: &App, incoming: &Incoming, change: &mut Change, but: Option<&[u8; 16]>) {
-    for cookie in SignInCookie::all(app, incoming).iter().filter(|cookie| Some(&cookie.id) != but) {
+/// Ends every sign-in that this browser has under way: somebody signed out.
+pub fn void_sign_ins(app: &App, incoming: &Incoming, change: &mut Change) {
+    for cookie in SignInCookie::all(app, incoming) {
         row::void(change, &cookie.id, &cookie.secret);
     }
 }
 
-/// Deletes the cookies of those sign-ins.
-pub fn forget_sign_ins(app: &App, incoming: &Incoming, reply: &mut Reply, but: Option<&[u8; 16]>) {
-    for cookie in SignInCookie::all(app, incoming).iter().filter(|cookie| Some(&cookie.id) != but) {
+/// What another person had begun in this browser. `but`: the sign-in that ends now.
+pub async fn sign_ins_of_others(app: &App, incoming: &Incoming, account: &str, but: &[u8; 16]) -> Result<Vec<SignInCookie>> {
+    let mut found = Vec::new();
+    for cookie in SignInCookie::all(app, incoming).into_iter().filter(|cookie| cookie.id != *but) {
+        let owner = app.machine.owner(&cookie.id, &cookie.secret).await?;
+        if owner.is_some_and(|owner| owner != account) {
+            found.push(cookie);
+        }
+    }
+    Ok(found)
+}
+
+/// Deletes the cookies of all sign-ins.
+pub fn forget_sign_ins(app: &App, incoming: &Incoming, reply: &mut Reply) {
+    for cookie in SignInCookie::all(app, incoming) {
         cookie.forget(app, reply);
     }
 }

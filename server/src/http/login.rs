@@ -12,8 +12,9 @@ use crate::config::DEFAULT_POLICY;
 use crate::error::{Error, Refused, Result};
 use crate::login::context::{Answer, Visitor};
 use crate::login::flow::{Begin, Existing, Judged, Moved};
-use crate::login::machine::{Answering, Received, over};
-use crate::login::state::{Ended, Journey, Rules, State, Subject};
+use crate::login::journey::Journey;
+use crate::login::machine::{Answering, Received, changed, over};
+use crate::login::state::{Ended, Rules, State, Subject};
 use crate::sessions::{self, Session};
 use crate::web::request::Incoming;
 use std::collections::BTreeMap;
@@ -27,6 +28,7 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
     let client =
         app.clients.get(&request.client_id).await?.ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
     let account = session.as_ref().map(|session| session.account.clone());
+    request::still_allowed(&app.authority(), &client, &request)?;
     let rules = match request::sign_in_rules(&app.authority(), &client, &request) {
         Ok(rules) => rules,
         Err(Error::Refused(refused)) => return settle::refuse(app, incoming, &request, account.as_deref(), *refused).await,
@@ -116,7 +118,7 @@ async fn start(app: &App, incoming: &Incoming, moved: Moved, session: Option<Ses
                 None => reply::see_other(&app.url("/account")),
             };
             ended.remember(app, &mut reply, incoming.now_ms)?;
-            ended.forget_others(app, incoming, &mut reply);
+            ended.forget_others(app, &mut reply);
             Ok(reply)
         }
         Settled::Late => Err(over().because("a sign-in that has not begun was overtaken").into()),
@@ -175,22 +177,38 @@ async fn judge(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: A
     let rules = rules(app, &delivery).await?;
     let locale = views::locale(app, incoming, incoming.form.get("locale"));
     let visitor = visitor(app, incoming, &locale);
+    let session = sessions::of_browser(app, incoming).await?;
+    must_be_the_session(&answering.state, session.as_ref())?;
     let moved = match app.machine.judge(&answering, &rules, answer, &visitor).await? {
         Judged::Moved(moved) => *moved,
         Judged::Late => return late(app, incoming, answer, &answering).await,
     };
-    let secret = answering.next_secret(app.machine.keyring());
-    let session = sessions::of_browser(app, incoming).await?.filter(|_| !moved.ends_sessions());
+    let secret = answering.next_secret(&app.keyring)?;
+    let taken_ms = moved.taken_ms();
+    let session = session.filter(|_| !moved.ends_sessions());
     let settling = Settling { app, incoming, delivery: &delivery, session: session.as_ref(), visitor: &visitor, secret };
-    match settling.settle(moved).await? {
-        Settled::Asked(state) => again(app, incoming, &state, secret),
-        Settled::Ended(ended) => {
+    match settling.settle(moved).await {
+        Ok(Settled::Asked(state)) => again(app, incoming, &state, secret),
+        Ok(Settled::Ended(ended)) => {
             let mut reply = again(app, incoming, &ended.state, secret)?;
-            ended.forget_others(app, incoming, &mut reply);
+            ended.forget_others(app, &mut reply);
             Ok(reply)
         }
-        Settled::Late => late(app, incoming, answer, &answering).await,
+        Ok(Settled::Late) => late(app, incoming, answer, &answering).await,
+        Err(error) => {
+            app.machine.let_go(&answering, taken_ms, incoming.now_ms).await;
+            Err(error)
+        }
     }
+}
+
+/// Proofs of a session count only in the browser that still has it, within its limits.
+fn must_be_the_session(state: &State, session: Option<&Session>) -> Result<()> {
+    let wanted = state.subject.as_ref().and_then(|subject| subject.session);
+    if wanted.is_none() || wanted == session.map(|session| session.id) {
+        return Ok(());
+    }
+    Err(changed())
 }
 
 /// Another request was quicker: the same answer gets its result, another one is told to wait.

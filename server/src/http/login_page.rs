@@ -6,6 +6,7 @@ use super::pages as views;
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::authorization::delivery::{self, Delivery, Response};
+use crate::authorization::request::redirect_is_registered;
 use crate::error::Result;
 use crate::grants::code;
 use crate::login::machine::Shown;
@@ -42,6 +43,11 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     let (Delivery::Redirect(request), Some(ended)) = (Delivery::from_json(state.request.clone())?, &state.ended) else {
         return Ok(reply::see_other(&app.url("/account")));
     };
+    // A redirect URI that is no longer registered is not led to.
+    let client = app.clients.get(&request.client_id).await?;
+    if !client.is_some_and(|client| redirect_is_registered(&client, &request.back.redirect_uri)) {
+        return views::dead(app, incoming, state.client.as_deref()).await;
+    }
     let response = match ended {
         Ended::Granted { session, number, .. } => match code::of_row(app, session, *number, incoming.now_ms).await? {
             Some(code) => delivery::respond(&app.authority(), &request.back, &[("code", &code)], incoming.now_ms).await?,

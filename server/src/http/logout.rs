@@ -25,7 +25,15 @@ struct Asked {
 pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     let session = sessions::of_browser(app, incoming).await?;
     let asked = asked(app, incoming, session.as_ref()).await?;
-    let Some(session) = session else { return done(app, incoming, &asked) };
+    let Some(session) = session else {
+        // What was begun without a session ends, too.
+        let mut change = Change::new(incoming.now_ms);
+        browser::void_sign_ins(app, incoming, &mut change);
+        if !change.is_empty() {
+            app.store.apply(change).await?;
+        }
+        return done(app, incoming, &asked);
+    };
     let confirmed = incoming.method == Method::POST
         && incoming.form.get("action") == Some("logout")
         && form_token_fits(app, &session.id, &state(&asked), incoming.form.get("form_token"));
@@ -34,7 +42,7 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     }
     let mut change = Change::new(incoming.now_ms);
     sessions::end(app, &mut change, &session.id, &session.account, "logout");
-    browser::void_sign_ins(app, incoming, &mut change, None);
+    browser::void_sign_ins(app, incoming, &mut change);
     app.store.apply(change).await?;
     done(app, incoming, &asked)
 }
@@ -120,7 +128,7 @@ fn done(app: &App, incoming: &Incoming, asked: &Asked) -> Result<Reply> {
         }
     };
     add_cookie(&mut answer, &sessions::cookie(app, &sessions::cookie_name(app, "session"), "", 0));
-    browser::forget_sign_ins(app, incoming, &mut answer, None);
+    browser::forget_sign_ins(app, incoming, &mut answer);
     Ok(answer)
 }
 

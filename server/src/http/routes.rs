@@ -4,7 +4,7 @@ use crate::app::App;
 use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{account, authorize, endings, introspect, login, login_page, logout, metadata, par, revoke, token, userinfo};
-use crate::login::state::Journey;
+use crate::login::journey::Journey;
 use crate::web::body::Takes;
 use crate::web::reply::Reply;
 use crate::web::request::Incoming;

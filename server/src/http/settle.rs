@@ -1,6 +1,6 @@
 //! What a browser's sign-in comes to: one change with the effects of the answer, the session, the grant and the row.
 
-use super::browser;
+use super::browser::{self, SignInCookie};
 use super::pages;
 use super::reply::{Reply, add_cookie};
 use crate::app::App;
@@ -14,6 +14,7 @@ use crate::login::commit::{Committed, Draft};
 use crate::login::context::Visitor;
 use crate::login::flow::{Moved, Proven};
 use crate::login::machine::over;
+use crate::login::row;
 use crate::login::state::{Ended, State};
 use crate::login::step::Problem;
 use crate::sessions::{self, Session};
@@ -34,8 +35,8 @@ pub struct Finished {
     pub response: Option<Response>,
     /// The value of a new session cookie, and whose it is.
     cookie: Option<(String, String)>,
-    /// The browser is another person's now.
-    takes_over: bool,
+    /// What another person had begun in this browser: it is over.
+    others: Vec<SignInCookie>,
 }
 
 impl Finished {
@@ -48,9 +49,9 @@ impl Finished {
     }
 
     /// Another person has the browser: what was begun in it is over.
-    pub fn forget_others(&self, app: &App, incoming: &Incoming, reply: &mut Reply) {
-        if self.takes_over {
-            browser::forget_sign_ins(app, incoming, reply, Some(&self.state.id));
+    pub fn forget_others(&self, app: &App, reply: &mut Reply) {
+        for cookie in &self.others {
+            cookie.forget(app, reply);
         }
     }
 }
@@ -86,6 +87,7 @@ struct End {
     response: Option<Response>,
     cookie: Option<(String, String)>,
     granted: Option<Granted>,
+    others: Vec<SignInCookie>,
 }
 
 impl Settling<'_> {
@@ -107,8 +109,7 @@ impl Settling<'_> {
             Committed::TurnedDown { event, problem } => return self.turn_down(moved, event, problem).await,
         }
         let Some(end) = end else { return Ok(Settled::Asked(Box::new(moved.state))) };
-        let takes_over = end.cookie.as_ref().is_some_and(|(_, account)| self.is_taken_over_by(account));
-        Ok(Settled::Ended(Box::new(Finished { state: moved.state, response: end.response, cookie: end.cookie, takes_over })))
+        Ok(Settled::Ended(Box::new(Finished { state: moved.state, response: end.response, cookie: end.cookie, others: end.others })))
     }
 
     async fn turn_down(&self, moved: Moved, event: &'static str, problem: Problem) -> Result<Settled> {
@@ -122,19 +123,19 @@ impl Settling<'_> {
         }
     }
 
-    fn is_taken_over_by(&self, account: &str) -> bool {
-        self.session.is_some_and(|session| session.account != account)
-    }
-
     async fn finish(&self, moved: &mut Moved, draft: &mut Draft) -> Result<Option<End>> {
         if let Some(proven) = moved.proven.clone() {
-            if self.is_taken_over_by(&proven.account) {
-                browser::void_sign_ins(self.app, self.incoming, &mut draft.change, Some(&moved.state.id));
-            }
-            return match self.delivery {
-                Delivery::OwnPage => self.signed_in(moved, &mut draft.change, &proven).map(Some),
-                Delivery::Redirect(request) => self.authorized(moved, &mut draft.change, request, &proven).await,
+            let end = match self.delivery {
+                Delivery::OwnPage => Some(self.signed_in(moved, &mut draft.change, &proven)?),
+                Delivery::Redirect(request) => self.authorized(moved, &mut draft.change, request, &proven).await?,
             };
+            let Some(mut end) = end else { return Ok(None) };
+            // After the session's statements, as a sign-out does it: no two changes wait for each other.
+            end.others = browser::sign_ins_of_others(self.app, self.incoming, &proven.account, &moved.state.id).await?;
+            for cookie in &end.others {
+                row::void(&mut draft.change, &cookie.id, &cookie.secret);
+            }
+            return Ok(Some(end));
         }
         let Some(Ended::Refused { .. }) = &moved.state.ended else { return Ok(None) };
         let Delivery::Redirect(request) = self.delivery else { return Ok(Some(End::default())) };
@@ -191,7 +192,8 @@ impl Settling<'_> {
                 moved.state.ended =
                     Some(Ended::Granted { session: granted.session, number: granted.number, account: account.clone(), opened });
                 let response = self.response(moved, request, &[("code", &granted.code)]).await?;
-                Ok(Some(End { response, cookie: granted.cookie.clone().map(|cookie| (cookie, account)), granted: Some(granted) }))
+                let cookie = granted.cookie.clone().map(|cookie| (cookie, account));
+                Ok(Some(End { response, cookie, granted: Some(granted), ..End::default() }))
             }
         }
     }

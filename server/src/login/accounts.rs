@@ -4,7 +4,7 @@ use crate::audit;
 use crate::error::{Fault, Refused, Result};
 use crate::pool::Pool;
 use crate::store::tables::account::{
-    ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, FACTORS, HOLD, INSERT, RAISE, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
+    ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, FACTORS, HOLD, INSERT, NAMES, RAISE, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
 };
 use crate::store::tables::session;
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
@@ -51,9 +51,12 @@ pub struct Account {
     pub email: Option<String>,
     pub any_email: Option<String>,
     pub locale: Option<String>,
-    pub has_totp: bool,
+    /// Since when there is an authenticator.
+    pub totp_from_ms: Option<i64>,
     /// What the store knows the unused recovery codes by.
     pub recovery: Vec<String>,
+    /// How many login names lead to it.
+    pub names: usize,
 }
 
 /// Reads an account by its id.
@@ -67,7 +70,12 @@ pub async fn by_name(store: &Store, name: &str) -> std::result::Result<Option<Ac
 }
 
 async fn account(store: &Store, row: Option<Row>) -> std::result::Result<Option<Account>, Fault> {
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else {
+        // As many questions as for somebody, so that time tells nothing (300-H).
+        store.all(NAMES, &["".into()]).await?;
+        store.all(FACTORS, &["".into()]).await?;
+        return Ok(None);
+    };
     let any_email = row.opt_text("email")?.map(str::to_owned);
     let is_proved = row.int("email_verified")? == 1;
     let mut found = Account {
@@ -78,12 +86,14 @@ async fn account(store: &Store, row: Option<Row>) -> std::result::Result<Option<
         email: any_email.clone().filter(|_| is_proved),
         any_email,
         locale: row.opt_text("locale")?.map(str::to_owned),
-        has_totp: false,
+        totp_from_ms: None,
         recovery: Vec::new(),
+        names: 0,
     };
+    found.names = store.all(NAMES, &[found.id.as_str().into()]).await?.len();
     for row in store.all(FACTORS, &[found.id.as_str().into()]).await? {
         match row.text("kind")? {
-            "totp" => found.has_totp = true,
+            "totp" => found.totp_from_ms = Some(row.int("created_ms")?),
             "recovery" => found.recovery.push(row.text("id")?.to_owned()),
             _ => {}
         }
@@ -98,6 +108,15 @@ pub fn email_address(text: &str) -> Option<String> {
     let (name, domain) = text.rsplit_once('@')?;
     let plain = !name.is_empty() && domain.contains('.') && !text.contains(['"', '<', '>', '(', ')', ',', ';', '[', ']']);
     (plain && text.is_ascii() && canonical(text).is_some() && text.parse::<lettre::Address>().is_ok()).then(|| text.to_owned())
+}
+
+/// The mailbox that an address leads to, as limits count it: many servers deliver `name+anything@` to `name@`.
+pub fn mailbox(address: &str) -> String {
+    let address = address.trim().to_lowercase();
+    match address.rsplit_once('@') {
+        Some((name, domain)) => format!("{}@{domain}", name.split('+').next().unwrap_or_default()),
+        None => address,
+    }
 }
 
 pub fn is_good_password(password: &str) -> bool {
@@ -333,6 +352,14 @@ mod tests {
         ] {
             assert_eq!(email_address(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn an_address_with_a_tag_is_the_same_mailbox() {
+        for same in ["u@example.com", "U+1@Example.com", "u+a+b@example.com"] {
+            assert_eq!(mailbox(same), "u@example.com");
+        }
+        assert_eq!(mailbox("v@example.com"), "v@example.com");
     }
 
     #[tokio::test]

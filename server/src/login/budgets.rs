@@ -5,6 +5,8 @@
 //! signed in before draws on its own. Every other draws on that of its network, which nobody elsewhere can use up, and on the
 //! one that all strangers share. Names that nobody has are charged in the same way, with the same writes.
 
+use super::accounts::Account;
+use super::context::Person;
 use super::rates::{Rates, network};
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
@@ -75,35 +77,68 @@ impl What {
     }
 }
 
+/// Letters that one network asks for, to whomever.
+const OF_WHOLE_NETWORK: Allowance = allowance(100, HOUR_MS);
 /// Of one browser that signed in before.
 const OF_DEVICE: Allowance = allowance(10, QUARTER_MS);
+
+/// Letters to one person in an hour that networks ask for the first time, when strangers have used up theirs.
+const MOST_FIRST_LETTERS: i64 = 200;
 
 /// Whose budget.
 #[derive(Clone, Debug)]
 pub enum Whom {
-    Account(String),
-    /// A name that nobody has.
-    Name(String),
-    /// An address that letters go to. `of_person`: it is the proved address of the person the sign-in is about.
-    Mailbox {
-        address: String,
-        of_person: bool,
+    /// A name as it was typed, and the account that it leads to, if any. Both are charged, for names that nobody has alike: the name's
+    /// budget is used up first, whatever it leads to, so that a limit tells nothing. Without a name the person is proved.
+    Person {
+        name: String,
+        account: Option<Owner>,
     },
+    /// An address that letters go to, and that is nobody's yet.
+    Mailbox(String),
     Question([u8; 16]),
+    /// All that one network asks for, for whomever.
+    Network,
+}
+
+#[derive(Clone, Debug)]
+pub struct Owner {
+    pub id: String,
+    /// How many names lead to it.
+    pub names: usize,
 }
 
 impl Whom {
-    /// May a browser that knows the person draw on its own budget?
-    fn may_use_device(&self) -> bool {
-        matches!(self, Self::Account(_) | Self::Mailbox { of_person: true, .. })
+    pub fn person(person: &Person) -> Self {
+        let owner = |account: &Account| Owner { id: account.id.clone(), names: account.names };
+        let name = if person.is_subject { String::new() } else { person.name.clone() };
+        Self::Person { name, account: person.account.as_ref().map(owner) }
     }
 
-    fn parts(&self) -> (&str, &[u8]) {
+    /// May a browser that knows the person draw on its own budget?
+    fn may_use_device(&self) -> bool {
+        matches!(self, Self::Person { account: Some(_), .. })
+    }
+
+    /// What is charged: kind, name, and how often the allowance counts.
+    fn parts(&self) -> Vec<(&str, Vec<u8>, usize)> {
         match self {
-            Self::Account(id) => ("account", id.as_bytes()),
-            Self::Name(name) => ("name", name.as_bytes()),
-            Self::Mailbox { address, .. } => ("mailbox", address.as_bytes()),
-            Self::Question(id) => ("question", id),
+            Self::Person { name, account } => {
+                let mut parts = Vec::new();
+                if !name.is_empty() {
+                    parts.push(("name", name.clone().into_bytes(), 1));
+                }
+                match account {
+                    Some(owner) if name.is_empty() => parts.push(("account", owner.id.clone().into_bytes(), 1)),
+                    Some(owner) => parts.push(("account", owner.id.clone().into_bytes(), owner.names.max(1))),
+                    // As many writes as for somebody.
+                    None => parts.push(("nobody", name.clone().into_bytes(), 1)),
+                }
+                parts
+            }
+            Self::Mailbox(address) => vec![("mailbox", address.clone().into_bytes(), 1)],
+            Self::Question(id) => vec![("question", id.to_vec(), 1)],
+            Self::Network => vec![("network", Vec::new(), 1)],
         }
     }
 }
@@ -132,15 +167,25 @@ impl Budget {
 
 type Key = [u8; 32];
 
+/// One row that a charge is written to.
+struct Place {
+    key: Key,
+    allowance: Allowance,
+    /// Of all strangers together.
+    of_all: bool,
+}
+
 /// What was taken, to be given back by success.
+#[derive(Default)]
 pub struct Charged {
-    what: What,
-    own: Key,
-    all: Option<Key>,
+    /// Of the browser or the network.
+    own: Vec<Key>,
+    /// Of all strangers together.
+    all: Vec<Key>,
 }
 
 pub enum Charge {
-    Taken(Vec<Charged>),
+    Taken(Charged),
     /// Another answer took the question first.
     Late,
     /// `problem`: for the page. `why`: for operators.
@@ -158,6 +203,7 @@ enum Way {
     Strangers,
     FirstLetter,
     Single,
+    Network,
 }
 
 /// Who is charged: the browser's name if it is known, and its network.
@@ -171,31 +217,49 @@ pub struct Purse<'a> {
 }
 
 impl Purse<'_> {
-    fn key(&self, what: What, whom: &Whom, from: [&str; 2]) -> Key {
-        let (kind, name) = whom.parts();
+    fn key(&self, what: What, (kind, name): (&str, &[u8]), from: [&str; 2]) -> Key {
         let parts = [what.name().as_bytes(), kind.as_bytes(), name, from[0].as_bytes(), from[1].as_bytes()];
         self.keyring.mac("attempt", &parts).1
-    }
-
-    fn of_network(&self, what: What, whom: &Whom) -> Key {
-        self.key(what, whom, ["network", &network(self.address)])
     }
 
     fn first_way(&self, whom: &Whom) -> Way {
         match whom {
             Whom::Question(_) => Way::Single,
+            Whom::Network => Way::Network,
             other if self.device.is_some() && other.may_use_device() => Way::Device,
             _ => Way::Strangers,
         }
     }
 
-    fn keys(&self, what: What, whom: &Whom, way: Way) -> Vec<(Key, Allowance)> {
-        let all = || self.key(what, whom, ["all", ""]);
+    fn keys(&self, what: What, whom: &Whom, way: Way) -> Vec<Place> {
+        let network = network(self.address);
+        let place = |part: &(&str, Vec<u8>, usize), from: [&str; 2], allowance: Allowance, of_all: bool| {
+            let limit = allowance.limit * i64::try_from(part.2).unwrap_or(1);
+            Place { key: self.key(what, (part.0, &part.1), from), allowance: Allowance { limit, ..allowance }, of_all }
+        };
+        let parts = whom.parts();
         match way {
-            Way::Device => vec![(self.key(what, whom, ["device", self.device.as_deref().unwrap_or_default()]), OF_DEVICE)],
-            Way::Strangers => vec![(self.of_network(what, whom), what.of_network()), (all(), what.of_all())],
-            Way::FirstLetter => vec![(self.of_network(what, whom), allowance(1, HOUR_MS))],
-            Way::Single => vec![(all(), what.of_all())],
+            Way::Device => {
+                let device = self.device.as_deref().unwrap_or_default();
+                parts.last().map(|part| place(&(part.0, part.1.clone(), 1), ["device", device], OF_DEVICE, false)).into_iter().collect()
+            }
+            Way::Strangers => parts
+                .iter()
+                .flat_map(|part| {
+                    [place(part, ["network", &network], what.of_network(), false), place(part, ["all", ""], what.of_all(), true)]
+                })
+                .collect(),
+            Way::FirstLetter => parts
+                .iter()
+                .flat_map(|part| {
+                    [
+                        place(part, ["network", &network], allowance(1, HOUR_MS), false),
+                        place(part, ["first", ""], allowance(MOST_FIRST_LETTERS, HOUR_MS), true),
+                    ]
+                })
+                .collect(),
+            Way::Network => parts.iter().map(|part| place(part, ["network", &network], OF_WHOLE_NETWORK, false)).collect(),
+            Way::Single => parts.iter().map(|part| place(part, ["all", ""], what.of_all(), true)).collect(),
         }
     }
 
@@ -217,14 +281,17 @@ impl Purse<'_> {
             let mut change = Change::new(self.now_ms);
             take(&mut change)?;
             let first = change.len();
-            let (mut owners, mut charged) = (Vec::new(), Vec::new());
+            let (mut owners, mut charged) = (Vec::new(), Charged::default());
             for (at, ((_, what, whom), way)) in stored.iter().zip(&ways).enumerate() {
-                let keys = self.keys(*what, whom, *way);
-                charged.push(Charged { what: *what, own: keys[0].0, all: keys.get(1).map(|(key, _)| *key) });
-                for (number, (key, allowance)) in keys.into_iter().enumerate() {
-                    let until_ms = self.now_ms + allowance.window_ms;
-                    change.run(CHARGE, vec![Value::from(&key[..]), until_ms.into(), self.now_ms.into(), allowance.limit.into()]);
-                    owners.push((at, number));
+                for place in self.keys(*what, whom, *way) {
+                    let until_ms = self.now_ms + place.allowance.window_ms;
+                    let limit = place.allowance.limit;
+                    change.run(CHARGE, vec![Value::from(&place.key[..]), until_ms.into(), self.now_ms.into(), limit.into()]);
+                    owners.push((at, place.of_all));
+                    // Letters and tries stay counted.
+                    if matches!(what, What::Password | What::Code) {
+                        if place.of_all { charged.all.push(place.key) } else { charged.own.push(place.key) }
+                    }
                 }
             }
             if change.is_empty() {
@@ -240,8 +307,8 @@ impl Purse<'_> {
             ways[lost.0] = match (ways[lost.0], lost.1, what) {
                 (Way::Device, _, _) => Way::Strangers,
                 // The first letter that a network asks for is always written: strangers cannot keep a person's own from coming.
-                (Way::Strangers, 1, What::Letter) => Way::FirstLetter,
-                (Way::Strangers, 0, _) => {
+                (Way::Strangers, true, What::Letter) => Way::FirstLetter,
+                (Way::Strangers, false, _) => {
                     return Ok(Charge::Refused { budget, problem: what.problem(), why: "too many attempts from this network" });
                 }
                 _ => return Ok(Charge::Refused { budget, problem: what.problem(), why: "too many attempts from everywhere" }),
@@ -256,19 +323,28 @@ impl Purse<'_> {
     /// For a name that nobody has: as durable a write as the audit entry of a refusal, so that time does not tell the two apart (300-H).
     pub fn touch(&self, change: &mut Change, budgets: &[Budget]) {
         for budget in budgets {
-            if let Budget::Stored { what, whom, .. } = budget {
-                change.run_expecting(TOUCH, vec![Value::from(&self.of_network(*what, whom)[..])], Expect::Any);
+            if let Budget::Stored { what, whom, .. } = budget
+                && let Some(place) = self.keys(*what, whom, self.first_way(whom)).first()
+            {
+                change.run_expecting(TOUCH, vec![Value::from(&place.key[..])], Expect::Any);
             }
         }
     }
 }
 
-/// Success: the browser or network starts afresh, and strangers get back no more than this one try. Letters stay counted.
-pub fn give_back(change: &mut Change, charged: &[Charged]) {
-    for one in charged.iter().filter(|one| matches!(one.what, What::Password | What::Code)) {
-        change.run_expecting(CLEAR, vec![Value::from(&one.own[..])], Expect::Any);
-        if let Some(all) = &one.all {
-            change.run_expecting(GIVE_BACK, vec![Value::from(&all[..])], Expect::Any);
-        }
+/// Success: the browser or network starts afresh, and strangers get back no more than this one try.
+pub fn give_back(change: &mut Change, charged: &Charged) {
+    for key in &charged.own {
+        change.run_expecting(CLEAR, vec![Value::from(&key[..])], Expect::Any);
+    }
+    for key in &charged.all {
+        change.run_expecting(GIVE_BACK, vec![Value::from(&key[..])], Expect::Any);
+    }
+}
+
+impl Charged {
+    pub fn extend(&mut self, more: Self) {
+        self.own.extend(more.own);
+        self.all.extend(more.all);
     }
 }

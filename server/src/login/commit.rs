@@ -1,7 +1,7 @@
 //! Writing what a move came to: the effects as statements for the sign-in's own subject, and the row, in one change.
 
 use super::accounts;
-use super::budgets::{Purse, give_back};
+use super::budgets::{Charged, Purse, give_back};
 use super::context::Visitor;
 use super::effect::{Credential, Effect, Letter, Spend, Update};
 use super::flow::Moved;
@@ -182,7 +182,15 @@ impl Machine {
         }
         let held = state.subject.clone();
         let refused = Entry::refused(event, "another request was quicker");
-        Moved { state, held, proven: None, effects: vec![Effect::Audit(Box::new(refused))], charged: Vec::new(), is_refused: true, ..moved }
+        Moved {
+            state,
+            held,
+            proven: None,
+            effects: vec![Effect::Audit(Box::new(refused))],
+            charged: Charged::default(),
+            is_refused: true,
+            ..moved
+        }
     }
 }
 
@@ -190,6 +198,11 @@ impl Moved {
     /// Nothing was answered yet, so that there is no row to write.
     pub fn is_only_begun(&self) -> bool {
         self.before.is_none()
+    }
+
+    /// When the question was taken; 0: it was not.
+    pub fn taken_ms(&self) -> i64 {
+        self.taken_ms
     }
 
     /// The person was asked for consent and did not give it.

@@ -2,8 +2,8 @@
 //! sign-in's own subject, and only what the table here allows.
 
 use super::accounts::NewAccount;
+use super::journey::{Form, Journey};
 use super::proof::MethodName;
-use super::state::{Form, Journey};
 use super::step::Problem;
 use crate::audit::Entry;
 use std::collections::BTreeMap;

@@ -6,15 +6,16 @@ use super::budgets::{Budget, Charge, Charged, Purse};
 use super::context::{Answer, Checked, Move, Person, Verdict, Visitor};
 use super::effect::{Creation, Effect, Source, Update, is_allowed};
 use super::forms::{self, Filled, Filling};
-use super::machine::{Answering, LIFETIME_MS, Machine};
+use super::journey::{Form, Journey};
+use super::machine::{Answering, LIFETIME_MS, Machine, over};
 use super::methods;
 use super::policy::{Policy, Satisfied};
 use super::proof::{Facts, MethodName, Proof};
-use super::state::{Candidate, Ended, Form, Journey, Pending, Question, Rules, State, Subject};
+use super::state::{Candidate, Ended, Pending, Question, Rules, State, Subject};
 use super::step::{FieldKind, Problem};
 use crate::audit::Entry;
 use crate::error::{Error, Fault, Refused, Result};
-use crate::store::Change;
+use crate::store::{Change, NotApplied};
 use serde_json::Value as Json;
 use tokio::time::Instant;
 
@@ -58,7 +59,7 @@ pub struct Moved {
     /// The account as it was when it was judged, which the writing change holds.
     pub(super) held: Option<Subject>,
     /// Given back when it is written. Empty: the answer was wrong.
-    pub(super) charged: Vec<Charged>,
+    pub(super) charged: Charged,
     pub(super) touched: Vec<Budget>,
     pub(super) taken_ms: i64,
     /// The step says that something was wrong.
@@ -95,7 +96,7 @@ pub(super) struct Run<'a> {
     pub(super) state: State,
     pub(super) person: Person,
     pub(super) effects: Vec<Effect>,
-    pub(super) charged: Vec<Charged>,
+    pub(super) charged: Charged,
     pub(super) touched: Vec<Budget>,
     pub(super) taken_ms: i64,
     /// How often the effects raise the account's version.
@@ -128,6 +129,10 @@ impl Machine {
     /// Judges an answer. Charges are written; what it comes to is not.
     pub async fn judge(&self, answering: &Answering, rules: &Rules, answer: &Answer<'_>, visitor: &Visitor<'_>) -> Result<Judged> {
         let came = Instant::now();
+        if self.rates.too_fast(visitor.address) {
+            let hint = "Too many answers from your network. Wait a minute, then try again.";
+            return Err(Refused::new(429, "temporarily_unavailable", hint).retry_after(60).into());
+        }
         self.must_stand(&answering.state).await?;
         let person = self.person(&answering.state, Some(answer), visitor).await?;
         let mut run = Run::new(self, rules, visitor, (answering.state.clone(), person), Some(answering));
@@ -143,7 +148,7 @@ impl Machine {
     }
 
     /// An answer that could not be judged gives the question free again. The charge stays.
-    async fn let_go(&self, answering: &Answering, taken_ms: i64, now_ms: i64) {
+    pub async fn let_go(&self, answering: &Answering, taken_ms: i64, now_ms: i64) {
         if taken_ms == 0 {
             return;
         }
@@ -175,7 +180,7 @@ impl Begin {
             ended: None,
         };
         // Whose proofs are all too old is asked again, and another person may answer; an account's own changes stay its own.
-        let not_before_ms = not_before_ms(&state, rules);
+        let not_before_ms = not_before_ms(&state, rules, now_ms);
         if !state.journey.is_of_account() && !state.proofs.iter().any(|proof| proof.at_ms >= not_before_ms) {
             let account = state.subject.take().map(|subject| subject.account);
             state.candidate = account.map(|account| Candidate { name: String::new(), account: Some(account) });
@@ -185,13 +190,13 @@ impl Begin {
     }
 }
 
-/// Older proofs do not count.
-pub(super) fn not_before_ms(state: &State, rules: &Rules) -> i64 {
-    let by_age = rules.max_age_s.map_or(0, |age_s| state.started_ms - age_s * 1000);
+/// Proofs from before the sign-in count if they are not older than this. Its own always count.
+pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
+    let by_age = rules.max_age_s.map_or(0, |age_s| now_ms - age_s * 1000);
     if rules.force || rules.max_age_s == Some(0) || state.journey == Journey::Reset {
         return state.started_ms;
     }
-    if state.journey.is_of_account() { by_age.max(state.started_ms - STEP_UP_MS) } else { by_age }
+    if state.journey.is_of_account() { by_age.max(now_ms - STEP_UP_MS) } else { by_age }
 }
 
 /// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z).
@@ -200,7 +205,7 @@ pub(super) fn demanded(state: &State, rules: &Rules, person: &Person) -> Policy 
         Journey::Reset => Policy::of(&[&[MethodName::EMAIL]]),
         _ => rules.policy.clone(),
     };
-    let has_second = state.subject.is_some() && person.account.as_ref().is_some_and(|account| account.has_totp);
+    let has_second = state.subject.is_some() && person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_some());
     if has_second { policy.with(&methods::SECOND_FACTOR) } else { policy }
 }
 
@@ -209,9 +214,12 @@ impl<'a> Run<'a> {
         machine: &'a Machine,
         rules: &'a Rules,
         visitor: &'a Visitor<'a>,
-        (state, person): (State, Person),
+        (mut state, person): (State, Person),
         before: Option<&'a Answering>,
     ) -> Self {
+        if let Some(account) = &person.account {
+            state.proofs.retain(|proof| methods::still_holds(proof, account));
+        }
         Self {
             machine,
             rules,
@@ -220,7 +228,7 @@ impl<'a> Run<'a> {
             state,
             person,
             effects: Vec::new(),
-            charged: Vec::new(),
+            charged: Charged::default(),
             touched: Vec::new(),
             taken_ms: 0,
             raises: 0,
@@ -246,7 +254,7 @@ impl<'a> Run<'a> {
         }
         Ok(Moved {
             before: self.before.cloned(),
-            charged: if self.problem.is_none() { self.charged } else { Vec::new() },
+            charged: if self.problem.is_none() { self.charged } else { Charged::default() },
             state: self.state,
             proven: self.proven,
             effects: self.effects,
@@ -285,13 +293,14 @@ impl<'a> Run<'a> {
     }
 
     async fn judge(&mut self, answer: &Answer<'_>) -> Go<()> {
-        if matches!(answer.action, "cancel" | "deny") {
+        if matches!(answer.action, "cancel" | "deny") && self.state.offers(answer.action) {
             let hint = "The person did not go on.".to_owned();
             self.state.ended = Some(Ended::Refused { code: "access_denied".to_owned(), hint });
             self.state.pending = None;
             return Ok(());
         }
         if self.turn(answer.action) {
+            self.person = self.machine.person(&self.state, None, self.visitor).await?;
             return self.find_question().await;
         }
         let Some(pending) = self.state.pending.clone() else { return self.find_question().await };
@@ -330,12 +339,13 @@ impl<'a> Run<'a> {
                 };
             }
             other => match other.strip_prefix("use_") {
-                Some(method) => (self.state.prefer, self.state.pending) = (Some(MethodName::new(method)), None),
+                Some(method) => {
+                    let typed = Some(self.person.name.clone()).filter(|name| !name.is_empty());
+                    self.state.hint = typed.or_else(|| self.state.hint.take());
+                    (self.state.prefer, self.state.pending) = (Some(MethodName::new(method)), None);
+                }
                 None => return false,
             },
-        }
-        if self.state.subject.is_none() && self.state.candidate.is_none() {
-            self.person = Person { name: self.state.hint.clone().unwrap_or_default(), ..Person::default() };
         }
         true
     }
@@ -399,7 +409,11 @@ impl<'a> Run<'a> {
             Charge::Late => Err(Stop::Late),
             Charge::Refused { budget, problem, why } => {
                 let event = price.get(budget).map_or("sign_in_refused", Budget::event);
-                self.effects.push(Effect::Audit(Box::new(Entry::refused(event, why))));
+                // Whoever goes on after the limit fills no audit: a few entries a minute say it.
+                let account = self.person.account.as_ref().map(|account| account.id.as_str());
+                if account.is_none_or(|account| self.machine.rates.may_record(account)) {
+                    self.effects.push(Effect::Audit(Box::new(Entry::refused(event, why))));
+                }
                 self.touched = price.to_vec();
                 self.problem = Some(Problem::new(problem));
                 Ok(false)
@@ -430,10 +444,14 @@ impl<'a> Run<'a> {
     }
 
     /// What a proof means to the journey: an account to be made, another address, or a person who is now known.
-    fn prove(&mut self, method: &MethodName, facts: Facts) -> std::result::Result<(), Fault> {
+    fn prove(&mut self, method: &MethodName, facts: Facts) -> Result<()> {
         let now_ms = self.visitor.now_ms;
         match self.state.journey.clone() {
             Journey::Register { draft: Some(draft) } if *method == MethodName::EMAIL => {
+                let registration = self.machine.config.registration.as_ref();
+                if !registration.is_some_and(|settings| settings.allows(&draft.email)) {
+                    return Err(over().because("registration was closed meanwhile").into());
+                }
                 let id = accounts::new_id()?;
                 let by_password = draft.password.is_some();
                 let new = NewAccount {
@@ -453,7 +471,8 @@ impl<'a> Run<'a> {
                 let account = accounts::Account { id: id.clone(), active: true, version: 1, ..Default::default() };
                 self.person = Person { account: Some(account), is_subject: true, ..Person::default() };
                 if by_password {
-                    self.state.prove(&id, 1, proof(&id, MethodName::PASSWORD, Facts::default(), now_ms));
+                    let facts = Facts { chosen_by: Some(method.clone()), ..Facts::default() };
+                    self.state.prove(&id, 1, proof(&id, MethodName::PASSWORD, facts, now_ms));
                 }
                 self.state.prove(&id, 1, proof(&id, method.clone(), facts, now_ms));
                 self.state.journey = Journey::SignIn;
@@ -475,7 +494,28 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Takes the question, where nothing is charged but judging the answer is work.
+    async fn take_question(&mut self) -> Go<()> {
+        let Some(answering) = self.before.filter(|_| self.taken_ms == 0) else { return Ok(()) };
+        let mut change = Change::new(self.visitor.now_ms);
+        answering.moving().take(&self.machine.keyring, &mut change)?;
+        match self.machine.store.apply(change).await {
+            Ok(_) => {
+                self.taken_ms = self.visitor.now_ms;
+                Ok(())
+            }
+            Err(NotApplied::Conflict(_)) => Err(Stop::Late),
+            Err(other) => Err(other.into()),
+        }
+    }
+
     async fn check_form(&mut self, form: Form, pending: &Pending, answer: &Answer<'_>) -> Go<()> {
+        if !self.state.offers(answer.action) {
+            return Ok(());
+        }
+        if forms::hashes(form) {
+            self.take_question().await?;
+        }
         let context = self.machine.context(pending.id, self.visitor.now_ms);
         let registration = self.machine.config.registration.as_ref();
         let allows = |email: &str| registration.is_some_and(|settings| settings.allows(email));
@@ -503,7 +543,11 @@ impl<'a> Run<'a> {
             self.state.proofs.retain(|proof| proof.method != MethodName::TOTP && proof.method != MethodName::RECOVERY);
         }
         if let (Some(method), Some(subject)) = (done.proved, self.state.subject.clone()) {
-            let proof = proof(&subject.account, method, Facts::default(), self.visitor.now_ms);
+            // What is chosen is worth no more than what the person proved to choose it.
+            let knew_it = self.state.proofs.iter().any(|proof| proof.method == method && proof.facts.chosen_by.is_none());
+            let chosen_by = self.state.proofs.first().filter(|_| form == Form::NewPassword && !knew_it).map(|proof| proof.method.clone());
+            let facts = Facts { chosen_by, ..Facts::default() };
+            let proof = proof(&subject.account, method, facts, self.visitor.now_ms);
             self.state.prove(&subject.account, subject.version, proof);
         }
         self.note_enrolment(form);
@@ -517,8 +561,8 @@ impl<'a> Run<'a> {
     fn note_enrolment(&mut self, form: Form) {
         if let Some(account) = &mut self.person.account {
             match form {
-                Form::EnrolTotp => account.has_totp = true,
-                Form::RemoveTotp => (account.has_totp, account.recovery) = (false, Vec::new()),
+                Form::EnrolTotp => account.totp_from_ms = Some(self.visitor.now_ms),
+                Form::RemoveTotp => (account.totp_from_ms, account.recovery) = (None, Vec::new()),
                 _ => {}
             }
         }

@@ -4,10 +4,11 @@
 use super::accounts;
 use super::context::{Answer, Context, Person};
 use super::effect::{Credential, Effect, Update};
+use super::journey::{Draft, Form, Journey};
 use super::methods::{recovery, totp};
 use super::policy::Policy;
 use super::proof::MethodName;
-use super::state::{Draft, Form, Journey, State};
+use super::state::State;
 use super::step::{Content, FieldKind, Problem, Step};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
@@ -48,6 +49,8 @@ struct NewTotp {
 #[derive(Serialize, Deserialize)]
 struct NewCodes {
     seed: [u8; 16],
+    /// The version of the master key that made them.
+    version: u8,
 }
 
 fn as_json(value: &impl Serialize) -> std::result::Result<Json, Fault> {
@@ -56,6 +59,11 @@ fn as_json(value: &impl Serialize) -> std::result::Result<Json, Fault> {
 
 fn from_json<T: for<'de> Deserialize<'de>>(secret: &Json) -> std::result::Result<T, Fault> {
     serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a form: {error}")))
+}
+
+/// Is judging an answer to this form work for the CPU?
+pub fn hashes(form: Form) -> bool {
+    matches!(form, Form::Register | Form::NewPassword)
 }
 
 /// The step of a form and the secret behind it.
@@ -75,8 +83,9 @@ pub fn ask(form: Form, context: &Context<'_>, state: &State, policy: &Policy) ->
         }
         Form::RecoveryCodes => {
             let seed = crate::seal::random::<16>()?;
-            let codes = recovery::codes(context.keyring, account, &seed);
-            Ok((Step::new("recovery_codes").show(Content::Codes(codes)).primary("continue"), as_json(&NewCodes { seed })?))
+            let version = context.keyring.newest();
+            let codes = recovery::codes(context.keyring, version, account, &seed)?;
+            Ok((Step::new("recovery_codes").show(Content::Codes(codes)).primary("continue"), as_json(&NewCodes { seed, version })?))
         }
     }
 }
@@ -204,7 +213,7 @@ fn keep_codes(filling: &Filling<'_>) -> Result<Filled> {
     let new: NewCodes = from_json(filling.secret)?;
     let keyring = filling.context.keyring;
     let mut effects = vec![Effect::Raise, Effect::Remove("recovery")];
-    for code in recovery::codes(keyring, &account.id, &new.seed) {
+    for code in recovery::codes(keyring, new.version, &account.id, &new.seed)? {
         if let Some(id) = recovery::names(keyring, &account.id, &code).into_iter().next() {
             effects.push(Effect::Enrol(Credential { kind: "recovery", id, secret: Vec::new(), used_ms: 0 }));
         }

@@ -43,7 +43,7 @@ pub struct Answering {
 
 impl Answering {
     /// The browser's secret after this answer.
-    pub fn next_secret(&self, keyring: &KeyRing) -> Secret {
+    pub fn next_secret(&self, keyring: &KeyRing) -> std::result::Result<Secret, Fault> {
         self.moving().next_secret(keyring)
     }
 
@@ -191,7 +191,7 @@ impl Machine {
             Some(stored) => self.receive(stored, (secret, 0), answer, now_ms).await,
             None => {
                 let parts = AnswerParts { id: &state.id, version: 0, action: answer.action, fields: answer.fields };
-                let mac = parts.mac(&self.keyring);
+                let mac = parts.mac(&self.keyring)?;
                 Ok(Received::Fresh(Box::new(Answering { state, is_stored: false, secret: secret.to_vec(), mac })))
             }
         }
@@ -213,7 +213,7 @@ impl Machine {
         let id = stored.state.id;
         let parts = AnswerParts { id: &id, version, action: answer.action, fields: answer.fields };
         if version + 1 == stored.state.version && stored.was_answered_by(&self.keyring, &parts) {
-            let present = stored.present_secret(&self.keyring, secret, holds);
+            let present = stored.present_secret(&self.keyring, secret, holds)?;
             return Ok(Received::Again(Box::new(stored.state), present));
         }
         // The secret before is good for the same answer and nothing else.
@@ -229,7 +229,7 @@ impl Machine {
         if stored.is_taken(now_ms) {
             return self.wait(stored, secret, &parts).await;
         }
-        let mac = parts.mac(&self.keyring);
+        let mac = parts.mac(&self.keyring)?;
         Ok(Received::Fresh(Box::new(Answering { state: stored.state, is_stored: true, secret: secret.to_vec(), mac })))
     }
 
@@ -248,7 +248,7 @@ impl Machine {
         loop {
             let holds = stored.holds(secret);
             if parts.version + 1 == stored.state.version && stored.was_answered_by(&self.keyring, parts) && holds != Holds::Nothing {
-                let present = stored.present_secret(&self.keyring, secret, holds);
+                let present = stored.present_secret(&self.keyring, secret, holds)?;
                 return Ok(Received::Again(Box::new(stored.state), present));
             }
             // Another answer moved it: its page says what is asked now, to the browser that holds the present secret.
@@ -261,6 +261,15 @@ impl Machine {
             tokio::time::sleep(LOOK_EVERY).await;
             stored = row::read(&self.store, &self.keyring, parts.id).await?.ok_or_else(|| over().because("no row"))?;
         }
+    }
+
+    /// Whose sign-in of this browser it is, if it is under way: who is proved, or named.
+    pub async fn owner(&self, id: &[u8; 16], secret: &[u8]) -> Result<Option<String>> {
+        let stored = row::read(&self.store, &self.keyring, id).await?;
+        let own = stored.filter(|stored| stored.life() == Life::Open && stored.holds(secret) != Holds::Nothing);
+        let Some(stored) = own else { return Ok(None) };
+        let candidate = stored.state.candidate.and_then(|candidate| candidate.account);
+        Ok(stored.state.subject.map(|subject| subject.account).or(candidate))
     }
 
     /// What the page of a sign-in shows. It writes nothing and sends nothing.

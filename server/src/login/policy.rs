@@ -75,10 +75,15 @@ fn problems(chain: &[MethodName]) -> Vec<String> {
     found
 }
 
+/// How far the clocks of two nodes may differ.
+const CLOCKS_MS: i64 = 2000;
+
 /// What proofs are weighed against.
 pub struct Conditions<'a> {
     pub now_ms: i64,
-    /// Older proofs do not count (max_age).
+    /// When the sign-in began: its own proofs are fresh.
+    pub started_ms: i64,
+    /// Proofs from before it count if they are not older than this (max_age).
     pub not_before_ms: i64,
     /// The method that the person chose where the policy leaves a choice.
     pub prefer: Option<&'a MethodName>,
@@ -86,12 +91,15 @@ pub struct Conditions<'a> {
 
 impl Conditions<'_> {
     pub fn is_fresh(&self, proof: &Proof) -> bool {
-        (self.not_before_ms..=self.now_ms).contains(&proof.at_ms)
+        proof.at_ms <= self.now_ms + CLOCKS_MS && (proof.at_ms >= self.not_before_ms || proof.at_ms >= self.started_ms)
     }
 
     /// The proof that meets one word of a chain. A recovery code gets a person in where a chain wants the authenticator.
     fn proof_of<'a>(&self, proofs: &'a [Proof], chain: &[MethodName], word: &MethodName) -> Option<&'a Proof> {
-        let fresh = |method: &MethodName| proofs.iter().rev().find(|proof| proof.method == *method && self.is_fresh(proof));
+        // What was chosen on the strength of another method is no second proof beside it.
+        let is_its_own = |proof: &Proof| proof.facts.chosen_by.as_ref().is_none_or(|by| !chain.contains(by));
+        let fresh =
+            |method: &MethodName| proofs.iter().rev().find(|proof| proof.method == *method && self.is_fresh(proof) && is_its_own(proof));
         let may_recover = *word == MethodName::TOTP && !chain.contains(&MethodName::RECOVERY);
         fresh(word).or_else(|| fresh(&MethodName::RECOVERY).filter(|_| may_recover))
     }
@@ -149,7 +157,8 @@ fn satisfied(policy: &Policy, conditions: &Conditions<'_>, chain: &[MethodName],
             amr.push(word.to_owned());
         }
     }
-    let kinds: BTreeSet<_> = all.iter().filter_map(|proof| methods::factor(&proof.method)).collect();
+    let own = all.iter().filter(|proof| proof.facts.chosen_by.is_none());
+    let kinds: BTreeSet<_> = own.filter_map(|proof| methods::factor(&proof.method)).collect();
     if kinds.len() > 1 {
         amr.push("mfa".to_owned());
     }
@@ -181,7 +190,7 @@ mod tests {
     }
 
     fn since(not_before_ms: i64) -> Conditions<'static> {
-        Conditions { now_ms: 100, not_before_ms, prefer: None }
+        Conditions { now_ms: 100, started_ms: 100, not_before_ms, prefer: None }
     }
 
     fn done(amr: &[&str], auth_time_ms: i64, acr: Option<&str>) -> Option<Next> {
@@ -219,7 +228,7 @@ mod tests {
         let whole = [password, totp];
         assert_eq!(next(&both, &since(0), &whole), done(&["pwd", "otp", "mfa"], 50, Some("urn:acr")));
         assert_eq!(next(&both, &since(55), &whole), Some(Next::Ask(MethodName::PASSWORD)), "too old");
-        let future = [proof(MethodName::PASSWORD, 101)];
+        let future = [proof(MethodName::PASSWORD, 101 + CLOCKS_MS)];
         assert_eq!(next(&both, &since(0), &future), Some(Next::Ask(MethodName::PASSWORD)), "a proof from the future");
         assert_eq!(next(&Policy { chains: Vec::new(), acr: None }, &since(0), &whole), None);
     }
@@ -229,6 +238,17 @@ mod tests {
         let codes = policy(&["email + totp"]);
         let proofs = [proof(MethodName::EMAIL, 50), proof(MethodName::TOTP, 60)];
         assert_eq!(next(&codes, &since(0), &proofs), done(&["otp"], 50, Some("urn:acr")));
+    }
+
+    /// 431-U: a password that was chosen with a code by e-mail is worth no more than that code.
+    #[test]
+    fn what_is_chosen_on_the_strength_of_a_method_is_no_second_factor() {
+        let chosen = Proof { facts: Facts { chosen_by: Some(MethodName::EMAIL), ..Facts::default() }, ..proof(MethodName::PASSWORD, 60) };
+        let proofs = [proof(MethodName::EMAIL, 50), chosen];
+        assert_eq!(next(&policy(&["password + email"]), &since(0), &proofs), Some(Next::Ask(MethodName::PASSWORD)));
+        assert_eq!(next(&policy(&["password"]), &since(0), &proofs), done(&["pwd", "otp"], 60, Some("urn:acr")));
+        let known = [proof(MethodName::EMAIL, 50), proof(MethodName::PASSWORD, 60)];
+        assert_eq!(next(&policy(&["password + email"]), &since(0), &known), done(&["pwd", "otp", "mfa"], 50, Some("urn:acr")), "the twin");
     }
 
     #[test]

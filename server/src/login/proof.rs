@@ -36,6 +36,9 @@ pub struct Facts {
     /// The credential that was used, where a person can have several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
+    /// The person chose the credential in this sign-in, on the strength of this method alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chosen_by: Option<MethodName>,
     /// The authenticator verified the person (WebAuthn Level 3, 6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_verified: Option<bool>,

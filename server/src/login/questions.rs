@@ -5,10 +5,11 @@ use super::context::{Mailbox, Move};
 use super::effect::Source;
 use super::flow::{Go, Proven, Run, demanded, not_before_ms};
 use super::forms;
+use super::journey::{Form, Journey};
 use super::methods::{self, email};
 use super::policy::{self, Conditions};
 use super::proof::MethodName;
-use super::state::{Form, Journey, Pending, Question};
+use super::state::{Pending, Question};
 use super::step::{FieldKind, Step};
 use crate::error::{Error, Fault, Refused, Result};
 use serde_json::Value as Json;
@@ -41,8 +42,9 @@ impl Run<'_> {
     }
 
     fn conditions(&self) -> Conditions<'_> {
-        let not_before_ms = not_before_ms(&self.state, self.rules);
-        Conditions { now_ms: self.visitor.now_ms, not_before_ms, prefer: self.state.prefer.as_ref() }
+        let not_before_ms = not_before_ms(&self.state, self.rules, self.visitor.now_ms);
+        let prefer = self.state.prefer.as_ref();
+        Conditions { now_ms: self.visitor.now_ms, started_ms: self.state.started_ms, not_before_ms, prefer }
     }
 
     async fn ask_method(&mut self, method: MethodName) -> Go<()> {
@@ -80,7 +82,10 @@ impl Run<'_> {
                 Question::Identify(_) | Question::Begin(_) | Question::Form(_) => true,
                 Question::Consent => false,
             });
-            if let Journey::Register { draft } = &mut self.state.journey {
+            let is_on_form = self.state.pending.as_ref().is_some_and(|pending| pending.question == Question::Form(Form::Register));
+            if let Journey::Register { draft } = &mut self.state.journey
+                && is_on_form
+            {
                 *draft = None;
             }
             if !is_waiting {
@@ -164,8 +169,11 @@ impl Run<'_> {
             Journey::ChangeEmail { new: Some(email) } => return becoming(email, "change").await,
             _ => {}
         }
-        let template = if self.state.journey == Journey::Reset { "reset" } else { "code" };
-        let to = self.person.account.as_ref().filter(|account| account.active).and_then(|account| account.email.clone());
+        let is_reset = self.state.journey == Journey::Reset;
+        let template = if is_reset { "reset" } else { "code" };
+        // A reset replaces a password and adds none: who has none is told nothing by it.
+        let has_it = |account: &&accounts::Account| account.active && (!is_reset || account.password.is_some());
+        let to = self.person.account.as_ref().filter(has_it).and_then(|account| account.email.clone());
         if subject.is_some() && to.is_none() {
             return Ok(None);
         }
@@ -175,7 +183,7 @@ impl Run<'_> {
 
     /// The person is proved; is there anything left to ask?
     async fn after_proofs(&mut self) -> Go<()> {
-        let has_totp = self.person.account.as_ref().is_some_and(|account| account.has_totp);
+        let has_totp = self.person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_some());
         match &self.state.journey {
             Journey::Reset | Journey::ChangePassword => return self.ask_form(Form::NewPassword),
             Journey::ChangeEmail { new: None } => return self.ask_form(Form::NewEmail),

@@ -19,14 +19,16 @@ const SPRAY_WINDOW_MS: i64 = 15 * 60_000;
 
 pub struct Rates {
     addresses: DefaultKeyedRateLimiter<u16>,
+    /// Audit entries about charges that were refused, by account.
+    records: DefaultKeyedRateLimiter<u16>,
     /// Wrong passwords: until when they are counted, and how many there were.
     wrong: Mutex<BTreeMap<u16, (i64, u32)>>,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        let addresses = RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(300).unwrap_or(NonZeroU32::MIN)));
-        Self { addresses, wrong: Mutex::default() }
+        let per_minute = |times| RateLimiter::keyed(Quota::per_minute(NonZeroU32::new(times).unwrap_or(NonZeroU32::MIN)));
+        Self { addresses: per_minute(300), records: per_minute(20), wrong: Mutex::default() }
     }
 }
 
@@ -34,6 +36,10 @@ impl Rates {
     /// IPv6 by its /64, so that one line cannot count as millions (607-K).
     pub fn too_fast(&self, address: Option<IpAddr>) -> bool {
         address.is_some() && self.addresses.check_key(&Limits::place(&["address", &network(address)])).is_err()
+    }
+
+    pub fn may_record(&self, account: &str) -> bool {
+        self.records.check_key(&Limits::place(&["record", account])).is_ok()
     }
 
     /// One password over many people, from wherever: no account's own limit sees that (470-E).

@@ -62,9 +62,9 @@ impl Stored {
     }
 
     /// The secret that the last answer set, for a browser that gave it and did not hear of it.
-    pub fn present_secret(&self, keyring: &KeyRing, held: &[u8], holds: Holds) -> Secret {
+    pub fn present_secret(&self, keyring: &KeyRing, held: &[u8], holds: Holds) -> std::result::Result<Secret, Fault> {
         if holds == Holds::Present {
-            return held.try_into().unwrap_or_default();
+            return held.try_into().map_err(|_| Fault::new("a sign-in's secret has 32 bytes"));
         }
         next_secret(keyring, (&self.state.id, self.state.version - 1), held, &self.answered)
     }
@@ -99,11 +99,10 @@ impl AnswerParts<'_> {
     }
 
     /// The MAC under the newest master key, behind its version.
-    pub fn mac(&self, keyring: &KeyRing) -> Vec<u8> {
-        let version = keyring.versions().first().copied().unwrap_or_default();
-        let mut out = vec![version];
-        out.extend(self.mac_with(keyring, version).unwrap_or_default());
-        out
+    pub fn mac(&self, keyring: &KeyRing) -> std::result::Result<Vec<u8>, Fault> {
+        let version = keyring.newest();
+        let tag = self.mac_with(keyring, version).ok_or_else(|| Fault::new("there is no newest master key"))?;
+        Ok([&[version], &tag[..]].concat())
     }
 }
 
@@ -112,10 +111,11 @@ fn place(id: &[u8; 16]) -> String {
 }
 
 /// The browser's secret after an answer: a function of the secret before it, so that the same answer once more gets the same one.
-fn next_secret(keyring: &KeyRing, (id, version): (&[u8; 16], i64), before: &[u8], answer_mac: &[u8]) -> Secret {
+fn next_secret(keyring: &KeyRing, (id, version): (&[u8; 16], i64), before: &[u8], answer_mac: &[u8]) -> std::result::Result<Secret, Fault> {
     let number = version.to_be_bytes();
-    let key_version = answer_mac.first().copied().unwrap_or_default();
-    keyring.mac_with(key_version, "sign-in secret", &[id, &number, before, answer_mac]).unwrap_or_default()
+    let made =
+        answer_mac.first().and_then(|key_version| keyring.mac_with(*key_version, "sign-in secret", &[id, &number, before, answer_mac]));
+    made.ok_or_else(|| Fault::new("the master key of a sign-in's answer is gone"))
 }
 
 pub async fn read(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Option<Stored>> {
@@ -176,7 +176,7 @@ impl Moving<'_> {
     /// Writes the outcome. `taken_ms`: when this answer took the question; 0: it did not have to.
     pub fn write(&self, keyring: &KeyRing, change: &mut Change, after: &State, taken_ms: i64) -> std::result::Result<usize, Fault> {
         let body = seal(keyring, after)?;
-        let secret = digest::sha256(&self.next_secret(keyring)).to_vec();
+        let secret = digest::sha256(&self.next_secret(keyring)?).to_vec();
         let life = if after.ended.is_some() { "ended" } else { "open" };
         let at = change.len();
         if self.is_stored || taken_ms > 0 {
@@ -202,7 +202,7 @@ impl Moving<'_> {
     }
 
     /// The browser's secret after this answer.
-    pub fn next_secret(&self, keyring: &KeyRing) -> Secret {
+    pub fn next_secret(&self, keyring: &KeyRing) -> std::result::Result<Secret, Fault> {
         next_secret(keyring, (&self.state.id, self.state.version), self.secret, self.mac)
     }
 

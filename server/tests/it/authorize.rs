@@ -321,6 +321,8 @@ async fn only_a_click_consents() {
         }
         assert_eq!(world.audited("code_issued").await, 0);
         let other = browser.get(&world, &url(&ask)).await;
+        let other = browser.submit(&world, &other, &fill, "continue").await;
+        assert_eq!(other.kind(), "consent", "{}", other.html);
         let denied = browser.submit(&world, &other, &[], "deny").await;
         assert_eq!(denied.parameters()["error"], "access_denied");
         let given = browser.submit(&world, &consent, &[], "allow").await;

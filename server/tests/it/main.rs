@@ -48,6 +48,7 @@ mod refresh;
 mod refusals;
 mod registered;
 mod restored_store;
+mod sign_in_attacks;
 mod sign_ins;
 mod signed;
 mod stale_logins;

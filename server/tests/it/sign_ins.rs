@@ -91,13 +91,13 @@ async fn a_repeated_answer_has_one_result() {
     on_every_engine(|world| async move {
         let mut browser = Browser::default();
         let start = browser.open(&world, &Ask::native("openid")).await;
-        let one = async |fill: [(&'static str, &'static str); 2]| {
+        let send = |fill: [(&'static str, &'static str); 2]| {
             let (mut browser, node, start) = (browser.clone(), world.node.clone(), start.clone());
             tokio::spawn(async move { browser.submit(&node, &start, &fill, "continue").await })
         };
         let mut answers = Vec::new();
         for _ in 0..6 {
-            answers.push(one(RIGHT).await);
+            answers.push(send(RIGHT));
         }
         let mut codes = Vec::new();
         for answer in answers {

@@ -3,10 +3,11 @@
 
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
+use crate::login::accounts::{self, Account};
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Context, Mailbox, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Letter};
-use crate::login::proof::Factor;
+use crate::login::proof::{Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -36,6 +37,11 @@ pub fn can_use(_person: &Person) -> bool {
     true
 }
 
+/// A new address raises the account's version, which ends the proof.
+pub fn still_holds(_proof: &Proof, _account: &Account) -> bool {
+    true
+}
+
 /// The account whose state the code depends on.
 fn account(person: &Person) -> Option<(String, i64)> {
     person.account.as_ref().filter(|account| account.active).map(|account| (account.id.clone(), account.version))
@@ -45,16 +51,17 @@ pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
     let (what, whom, event) = match step {
         Move::Answer { answer, .. } if answer.text("email_code").is_empty() => return Vec::new(),
         Move::Answer { question, .. } => (What::Tries, Whom::Question(*question), REFUSED),
-        Move::Enter => {
-            let mailbox = person.mailbox.as_ref();
-            let address = mailbox.and_then(|mailbox| mailbox.to.as_deref().or(mailbox.shown.as_deref()));
-            let address = address.unwrap_or(&person.name).to_lowercase();
-            // A known browser has its own budget for letters to its own person, not for those to an address it merely names.
-            let of_person = person.account.is_some() && mailbox.is_some_and(|mailbox| mailbox.of_account);
-            (What::Letter, Whom::Mailbox { address, of_person }, "letter_refused")
-        }
+        // The person's own address has the person's budgets; one that is merely named has its own.
+        Move::Enter => match person.mailbox.as_ref().filter(|mailbox| !mailbox.of_account) {
+            Some(mailbox) => (What::Letter, Whom::Mailbox(accounts::mailbox(mailbox.to.as_deref().unwrap_or_default())), "letter_refused"),
+            None => (What::Letter, Whom::person(person), "letter_refused"),
+        },
     };
-    vec![Budget::Stored { what, whom, event }]
+    let own = Budget::Stored { what, whom, event };
+    match step {
+        Move::Enter => vec![own, Budget::Stored { what: What::Letter, whom: Whom::Network, event }],
+        Move::Answer { .. } => vec![own],
+    }
 }
 
 pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {

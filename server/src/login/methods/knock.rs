@@ -2,10 +2,11 @@
 
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
+use crate::login::accounts::Account;
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::Effect;
-use crate::login::proof::Factor;
+use crate::login::proof::{Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step, Text};
 use serde_json::{Value as Json, json};
 
@@ -23,6 +24,10 @@ pub fn price(_person: &Person, step: &Move<'_>) -> Vec<Budget> {
         Move::Enter => Vec::new(),
         Move::Answer { question, .. } => vec![Budget::Stored { what: What::Tries, whom: Whom::Question(*question), event: REFUSED }],
     }
+}
+
+pub fn still_holds(_proof: &Proof, _account: &Account) -> bool {
+    true
 }
 
 pub async fn ask(_context: &Context<'_>, _person: &Person) -> std::result::Result<Asked, Unavailable> {

@@ -1,17 +1,18 @@
 //! The ways to prove oneself, and the only place that tells one from another. Each is a file of this folder with
 //!
 //! - `AMR` (RFC 8176), `FACTOR`, and `ASKS_WHO`: its own question asks for the person's name;
-//! - `can_use`: has this person what the method needs?
+//! - `can_use`: has this person what the method needs? `still_holds`: is what was proved with still the account's?
 //! - `ask`: the question, what its answer is compared with, and what asking does;
 //! - `price`: what entering and answering cost, charged before either happens;
 //! - `check`: the verdict on an answer, with what it wants done as values.
 //!
 //! A method never sees HTTP, never writes, and names no account.
 
+use super::accounts::Account;
 use super::budgets::Budget;
 use super::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
-use super::proof::{Factor, MethodName};
-use super::state::Form;
+use super::journey::Form;
+use super::proof::{Factor, MethodName, Proof};
 use crate::error::{Fault, Result};
 use serde_json::Value as Json;
 
@@ -51,6 +52,14 @@ macro_rules! methods {
         pub fn can_use(method: &MethodName, person: &Person) -> bool {
             match method.as_str() {
                 $($(#[$when])* stringify!($module) => $module::can_use(person),)+
+                _ => false,
+            }
+        }
+
+        /// Is the credential behind a proof still the account's? Else the proof is gone with it.
+        pub fn still_holds(proof: &Proof, account: &Account) -> bool {
+            match proof.method.as_str() {
+                $($(#[$when])* stringify!($module) => $module::still_holds(proof, account),)+
                 _ => false,
             }
         }

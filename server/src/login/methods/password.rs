@@ -2,10 +2,11 @@
 
 use crate::audit::Entry;
 use crate::error::Result;
+use crate::login::accounts::Account;
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::Effect;
-use crate::login::proof::Factor;
+use crate::login::proof::{Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step};
 use serde_json::Value as Json;
 
@@ -17,6 +18,10 @@ const REFUSED: &str = "password_refused";
 /// Before the first proof every name is asked alike (300-H).
 pub fn can_use(_person: &Person) -> bool {
     true
+}
+
+pub fn still_holds(_proof: &Proof, account: &Account) -> bool {
+    account.password.is_some()
 }
 
 pub async fn ask(_context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
@@ -33,13 +38,9 @@ pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
     if password.is_empty() || (person.account.is_none() && person.name.is_empty()) {
         return Vec::new();
     }
-    let whom = match &person.account {
-        Some(account) => Whom::Account(account.id.clone()),
-        None => Whom::Name(person.name.clone()),
-    };
     vec![
         Budget::Spray { password: password.to_owned(), event: REFUSED },
-        Budget::Stored { what: What::Password, whom, event: REFUSED },
+        Budget::Stored { what: What::Password, whom: Whom::person(person), event: REFUSED },
     ]
 }
 

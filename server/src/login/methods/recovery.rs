@@ -3,11 +3,12 @@
 
 use super::totp::price_of_code;
 use crate::audit::Entry;
-use crate::error::Result;
+use crate::error::{Fault, Result};
+use crate::login::accounts::Account;
 use crate::login::budgets::Budget;
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Spend};
-use crate::login::proof::Factor;
+use crate::login::proof::{Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step};
 use crate::seal::KeyRing;
 use serde_json::Value as Json;
@@ -28,6 +29,10 @@ pub fn can_use(person: &Person) -> bool {
 
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
     price_of_code(person, step, "recovery_code", REFUSED)
+}
+
+pub fn still_holds(_proof: &Proof, account: &Account) -> bool {
+    account.totp_from_ms.is_some()
 }
 
 pub async fn ask(_context: &Context<'_>, _person: &Person) -> std::result::Result<Asked, Unavailable> {
@@ -55,11 +60,12 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
 }
 
 /// The codes of a seed: twice five characters, 50 bits. A page that was lost shows the same ten again.
-pub fn codes(keyring: &KeyRing, account: &str, seed: &[u8]) -> Vec<String> {
+pub fn codes(keyring: &KeyRing, version: u8, account: &str, seed: &[u8]) -> std::result::Result<Vec<String>, Fault> {
     let one = |number: u8| {
-        let (_, bytes) = keyring.mac("recovery code", &[account.as_bytes(), seed, &[number]]);
+        let made = keyring.mac_with(version, "recovery code", &[account.as_bytes(), seed, &[number]]);
+        let bytes = made.ok_or_else(|| Fault::new("the master key of these recovery codes is gone"))?;
         let text: String = bytes.iter().take(10).map(|byte| char::from(ALPHABET[usize::from(byte & 31)])).collect();
-        format!("{}-{}", &text[..5], &text[5..])
+        Ok(format!("{}-{}", &text[..5], &text[5..]))
     };
     (0..CODES).map(one).collect()
 }

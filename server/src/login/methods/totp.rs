@@ -2,10 +2,11 @@
 
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
+use crate::login::accounts::Account;
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, Spend};
-use crate::login::proof::Factor;
+use crate::login::proof::{Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step};
 use crate::store::tables::account::READ_TOTP;
 use serde_json::Value as Json;
@@ -19,7 +20,7 @@ const STEP_S: i64 = 30;
 
 /// A person who is not proved yet is asked whoever they are (300-H); whoever is proved needs an authenticator.
 pub fn can_use(person: &Person) -> bool {
-    !person.is_subject || person.account.as_ref().is_some_and(|account| account.has_totp)
+    !person.is_subject || person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_some())
 }
 
 pub fn price(person: &Person, step: &Move<'_>) -> Vec<Budget> {
@@ -32,11 +33,11 @@ pub fn price_of_code(person: &Person, step: &Move<'_>, field: &str, event: &'sta
     if answer.text(field).is_empty() {
         return Vec::new();
     }
-    let whom = match &person.account {
-        Some(account) => Whom::Account(account.id.clone()),
-        None => Whom::Name(person.name.clone()),
-    };
-    vec![Budget::Stored { what: What::Code, whom, event }]
+    vec![Budget::Stored { what: What::Code, whom: Whom::person(person), event }]
+}
+
+pub fn still_holds(proof: &Proof, account: &Account) -> bool {
+    account.totp_from_ms.is_some_and(|from_ms| from_ms <= proof.at_ms)
 }
 
 pub async fn ask(_context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {

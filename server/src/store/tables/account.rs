@@ -21,7 +21,8 @@ pub const BY_ID: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verif
 pub const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret FROM login_name n \
     JOIN account a ON a.id = n.account \
     LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE n.name = $1";
-pub const FACTORS: &str = "SELECT kind, id FROM credential WHERE account = $1";
+pub const NAMES: &str = "SELECT name FROM login_name WHERE account = $1";
+pub const FACTORS: &str = "SELECT kind, id, created_ms FROM credential WHERE account = $1";
 /// A person who was disabled meanwhile keeps the old address.
 pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1 AND state = 'active'";
 pub const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";

@@ -11,6 +11,8 @@ pub const RAISE: &str = "UPDATE session SET cookie = $3, proofs = $4, acr = $5, 
 /// Writes nothing new and takes the row: an end at the same moment comes before or after this change, never between.
 pub const HOLD: &str = "UPDATE session SET version = version WHERE id = $1 AND state = 'active'";
 pub const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
+/// No cookie proves the session any more; the grants below it live on.
+pub const DROP_COOKIE: &str = "UPDATE session SET cookie = $2, version = version + 1 WHERE id = $1 AND state = 'active'";
 /// The first end counts: the instant of an ended session stays.
 pub const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
 /// Every session of a person.

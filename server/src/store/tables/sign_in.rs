@@ -14,4 +14,4 @@ pub const ADVANCE: &str = "UPDATE sign_in SET body = $4, version = version + 1, 
 /// Only the answer that took the question gives it free.
 pub const LET_GO: &str = "UPDATE sign_in SET taken_ms = 0 WHERE id = $1 AND version = $2 AND taken_ms = $3";
 /// Whoever signs out, or gives the browser to somebody else, ends what the browser had begun.
-pub const VOID: &str = "UPDATE sign_in SET state = 'void' WHERE id = $1 AND secret = $2 AND state = 'open'";
+pub const VOID: &str = "UPDATE sign_in SET state = 'void' WHERE id = $1 AND (secret = $2 OR secret_before = $2) AND state = 'open'";
