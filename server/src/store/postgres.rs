@@ -76,31 +76,31 @@ impl Postgres {
     }
 
     /// A connection that nobody uses, else the next in turn. A broken one is replaced.
-    async fn connection(&self) -> Result<Held<'_>, Fault> {
+    async fn connection(&self) -> Result<Lease<'_>, Fault> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let free = (0..self.pool.len()).find_map(|it| self.pool[(start + it) % self.pool.len()].try_lock().ok());
-        let mut held = match free {
+        let mut lease = match free {
             Some(connection) => connection,
             None => self.pool[start % self.pool.len()].lock().await,
         };
-        if held.as_ref().is_none_or(|it| it.client.is_closed()) {
-            *held = Some(Connection::new(&self.address).await?);
+        if lease.as_ref().is_none_or(|it| it.client.is_closed()) {
+            *lease = Some(Connection::new(&self.address).await?);
         }
-        Ok(Held(held))
+        Ok(Lease(lease))
     }
 
     /// A connection may have died unnoticed, as when the database was restarted. Then the statement is sent once more.
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
-        let mut held = self.connection().await?;
+        let mut lease = self.connection().await?;
         let mut again = true;
         loop {
-            let Ok(found) = tokio::time::timeout(PATIENCE, held.get()?.query(sql, values)).await else {
-                held.let_go();
+            let Ok(found) = tokio::time::timeout(PATIENCE, lease.get()?.query(sql, values)).await else {
+                lease.drop_connection();
                 return Err(Fault::new("PostgreSQL did not answer in time"));
             };
-            if again && found.is_err() && held.get()?.client.is_closed() {
-                drop(held);
-                (held, again) = (self.connection().await?, false);
+            if again && found.is_err() && lease.get()?.client.is_closed() {
+                drop(lease);
+                (lease, again) = (self.connection().await?, false);
                 continue;
             }
             let (rows, columns) = found.map_err(|error| fault(&error))?;
@@ -125,26 +125,26 @@ impl Postgres {
 
     /// `make` is called once there is a connection, so that the ids are as new as possible.
     pub async fn apply(&self, make: impl FnOnce() -> (Vec<Statement>, Option<Marker>)) -> Result<Applied, NotApplied> {
-        let mut held = self.connection().await.map_err(NotApplied::Fault)?;
+        let mut lease = self.connection().await.map_err(NotApplied::Fault)?;
         let (statements, marker) = make();
         for attempt in 0..5 {
-            let tried = tokio::time::timeout(PATIENCE, attempt_on(&mut held, &statements)).await.unwrap_or_else(|_| {
-                held.let_go();
+            let tried = tokio::time::timeout(PATIENCE, attempt_on(&mut lease, &statements)).await.unwrap_or_else(|_| {
+                lease.drop_connection();
                 Tried::Lost
             });
             match tried {
                 Tried::Applied => return Ok(Applied),
                 Tried::Conflict(at) => return Err(NotApplied::Conflict(at)),
                 Tried::Failed(fault) => return Err(NotApplied::Fault(fault)),
-                Tried::Held => return Err(NotApplied::Busy),
+                Tried::Locked => return Err(NotApplied::Busy),
                 Tried::Lost => {
-                    drop(held);
+                    drop(lease);
                     return self.resolve(marker).await;
                 }
                 Tried::Again => {
-                    drop(held);
+                    drop(lease);
                     tokio::time::sleep(Duration::from_millis(3 << attempt)).await;
-                    held = self.connection().await.map_err(NotApplied::Fault)?;
+                    lease = self.connection().await.map_err(NotApplied::Fault)?;
                 }
             }
         }
@@ -167,13 +167,13 @@ enum Tried {
     Conflict(usize),
     Again,
     /// Somebody else, such as an operator's own transaction, holds a row for too long.
-    Held,
+    Locked,
     Lost,
     Failed(Fault),
 }
 
-async fn attempt_on(held: &mut Held<'_>, statements: &[Statement]) -> Tried {
-    let connection = match held.get() {
+async fn attempt_on(lease: &mut Lease<'_>, statements: &[Statement]) -> Tried {
+    let connection = match lease.get() {
         Ok(connection) => connection,
         Err(fault) => return Tried::Failed(fault),
     };
@@ -221,7 +221,7 @@ async fn send(client: &Client, statements: &[Statement], prepared: &[tokio_postg
         return match error.code() {
             Some(code) if *code == SqlState::DIVISION_BY_ZERO || *code == SqlState::UNIQUE_VIOLATION => Tried::Conflict(at),
             Some(code) if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED => Tried::Again,
-            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => Tried::Held,
+            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => Tried::Locked,
             None if error.is_closed() => Tried::Lost,
             Some(code) if code.code().starts_with("57P") => Tried::Lost,
             _ => Tried::Failed(fault(&error)),
@@ -256,15 +256,16 @@ async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     .await
 }
 
-struct Held<'a>(MutexGuard<'a, Option<Connection>>);
+/// A connection of the pool, in use.
+struct Lease<'a>(MutexGuard<'a, Option<Connection>>);
 
-impl Held<'_> {
+impl Lease<'_> {
     fn get(&mut self) -> Result<&mut Connection, Fault> {
         self.0.as_mut().ok_or_else(|| Fault::new("no connection"))
     }
 
     /// The next user of this place connects anew.
-    fn let_go(&mut self) {
+    fn drop_connection(&mut self) {
         *self.0 = None;
     }
 }
