@@ -13,6 +13,7 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64url;
+use unicode_normalization::UnicodeNormalization;
 
 /// A password is 8 to 256 bytes; the upper end keeps hashing from being an attack on us (581-K).
 pub const PASSWORD_MIN: usize = 8;
@@ -120,13 +121,18 @@ pub fn mailbox(address: &str) -> String {
 }
 
 pub fn is_good_password(password: &str) -> bool {
-    (PASSWORD_MIN..=PASSWORD_MAX).contains(&password.len())
+    (PASSWORD_MIN..=PASSWORD_MAX).contains(&prepared(password).len()) && password.len() <= PASSWORD_MAX
+}
+
+/// One form of a password, however a keyboard composes its letters and spaces. RFC 8265 4.2.2.
+fn prepared(password: &str) -> String {
+    password.chars().map(|letter| if letter.is_whitespace() && !letter.is_control() { ' ' } else { letter }).nfc().collect()
 }
 
 /// One spelling for one person: trimmed, lower case, and nothing in it that looks like something else or like nothing
 /// (415-U, 416-U, 417-U). `None`: no name that anybody can have.
 pub fn canonical(name: &str) -> Option<String> {
-    let name = name.trim_matches(' ').to_lowercase();
+    let name: String = name.trim_matches(' ').to_lowercase().nfc().collect();
     let plain = |it: char| it.is_ascii_graphic() || (it.is_alphanumeric() && !"\u{131}\u{212a}\u{17f}".contains(it));
     let composed = !name.chars().any(|it| ('\u{300}'..='\u{36f}').contains(&it));
     let one_at = name.matches('@').count() <= 1;
@@ -266,7 +272,7 @@ impl Hashers {
         if !is_good_password(password) {
             return Err(Refused::bad_request("invalid_request", "A password has 8 to 256 characters.").into());
         }
-        let password = password.to_owned();
+        let password = prepared(password);
         Ok(self.0.run(move || hash_password_blocking(&password)).await??)
     }
 
@@ -275,13 +281,17 @@ impl Hashers {
         if password.len() > PASSWORD_MAX {
             return Ok(false);
         }
-        let (stored, password) = (stored.map(str::to_owned), password.to_owned());
+        let (stored, typed) = (stored.map(str::to_owned), password.to_owned());
         self.0
             .run(move || {
                 let known = stored.is_some();
                 let phc = stored.unwrap_or_else(|| DUMMY.to_owned());
-                let fits = PasswordHash::new(&phc).is_ok_and(|it| Argon2::default().verify_password(password.as_bytes(), &it).is_ok());
-                fits && known
+                let fits = |text: &str| {
+                    PasswordHash::new(&phc).is_ok_and(|digest| Argon2::default().verify_password(text.as_bytes(), &digest).is_ok())
+                };
+                let prepared = prepared(&typed);
+                // Digests of before passwords were prepared are of what was typed.
+                (fits(&prepared) || (prepared != typed && fits(&typed))) && known
             })
             .await
     }
@@ -314,21 +324,12 @@ mod tests {
         for same in ["Alice", "alice", " ALICE "] {
             assert_eq!(canonical(same).as_deref(), Some("alice"));
         }
-        for bad in [
-            "",
-            "al\u{200b}ice",
-            "m\u{131}ke",
-            "\u{212a}ate\u{17f}",
-            "e\u{301}",
-            "a b",
-            "user@evil@allowed",
-            "a\u{202e}b",
-            "alice.",
-            "a\nb",
-        ] {
+        for bad in ["", "al\u{200b}ice", "m\u{131}ke", "\u{212a}ate\u{17f}", "a b", "user@evil@allowed", "a\u{202e}b", "alice.", "a\nb"] {
             assert_eq!(canonical(bad).filter(|it| it != "kates"), None, "{bad:?}");
         }
         assert!(canonical("\u{e9}mile@example.com").is_some());
+        assert_eq!(canonical("E\u{301}mile"), canonical("\u{e9}mile"), "composed or not, it is one name (RFC 8265)");
+        assert_eq!(canonical("x\u{301}\u{301}"), None, "a mark that nothing takes in");
     }
 
     #[test]
@@ -370,6 +371,11 @@ mod tests {
         assert!(!hashers.verify(Some(&digest), "wrong horse").await.unwrap());
         assert!(!hashers.verify(None, "correct horse").await.unwrap());
         assert!(PasswordHash::new(DUMMY).is_ok(), "nobody's password takes as long to check as somebody's");
+        let composed = hashers.hash("caf\u{e9} horse\u{a0}staple").await.unwrap();
+        assert!(hashers.verify(Some(&composed), "cafe\u{301} horse staple").await.unwrap(), "another keyboard (RFC 8265 4.2.2)");
+        assert!(!hashers.verify(Some(&composed), "cafe horse staple").await.unwrap());
+        let before = hash_password_blocking("cafe\u{301} horse").unwrap();
+        assert!(hashers.verify(Some(&before), "cafe\u{301} horse").await.unwrap(), "a digest of before");
         assert!(hashers.hash("short").await.is_err());
         assert!(hashers.hash(&"x".repeat(257)).await.is_err());
     }

@@ -67,7 +67,12 @@ pub fn hashes(form: Form) -> bool {
 }
 
 /// The step of a form and the secret behind it.
-pub fn ask(form: Form, context: &Context<'_>, state: &State, policy: &Policy) -> std::result::Result<(Step, Json), Fault> {
+pub fn ask(
+    form: Form,
+    context: &Context<'_>,
+    (state, person): (&State, &Person),
+    policy: &Policy,
+) -> std::result::Result<(Step, Json), Fault> {
     let account = state.subject.as_ref().map(|subject| subject.account.as_str()).unwrap_or_default();
     match form {
         Form::Register => Ok((ask_registration(state, policy), Json::Null)),
@@ -79,7 +84,7 @@ pub fn ask(form: Form, context: &Context<'_>, state: &State, policy: &Policy) ->
         Form::RemoveTotp => Ok((Step::new("remove_totp").primary("continue"), Json::Null)),
         Form::EnrolTotp => {
             let secret = crate::seal::random::<20>()?;
-            Ok((ask_enrolment(context.brand, &secret), as_json(&NewTotp { secret })?))
+            Ok((ask_enrolment(context.brand, person, &secret), as_json(&NewTotp { secret })?))
         }
         Form::RecoveryCodes => {
             let seed = crate::seal::random::<16>()?;
@@ -106,10 +111,14 @@ fn ask_registration(state: &State, policy: &Policy) -> Step {
 }
 
 /// The page on which a person adds an authenticator app: the secret as text and as a picture.
-fn ask_enrolment(brand: &str, secret: &[u8; 20]) -> Step {
+fn ask_enrolment(brand: &str, person: &Person, secret: &[u8; 20]) -> Step {
     let text = data_encoding::BASE32_NOPAD.encode(secret);
-    let label = url::form_urlencoded::byte_serialize(brand.as_bytes()).collect::<String>().replace('+', "%20");
-    let uri = format!("otpauth://totp/{label}?secret={text}&issuer={label}");
+    let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20");
+    let issuer = encoded(brand);
+    // The app lists the account beside others of the same issuer.
+    let account = person.account.as_ref().and_then(|account| account.any_email.as_deref()).map(encoded);
+    let label = account.map_or_else(|| issuer.clone(), |account| format!("{issuer}:{account}"));
+    let uri = format!("otpauth://totp/{label}?secret={text}&issuer={issuer}");
     Step::new("enrol_totp")
         .show(Content::Authenticator { uri, secret: text })
         .field("code", FieldKind::Code, "one-time-code", None)
@@ -135,6 +144,10 @@ pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Re
         Form::Register => check_registration(filling, answer).await,
         Form::NewPassword => check_new_password(filling, answer).await,
         Form::NewEmail => Ok(match accounts::email_address(answer.text("email")) {
+            // The domains of people who register are those of every address they may have.
+            Some(email) if filling.may_register.is_some_and(|may_have| !may_have(&email)) => {
+                Filled::Wrong(Problem::in_field("email_domain", "email"))
+            }
             Some(email) => Outcome::go_on(Journey::ChangeEmail { new: Some(email) }),
             None => Filled::Wrong(Problem::in_field("bad_email", "email")),
         }),
@@ -195,7 +208,7 @@ async fn check_new_password(filling: &Filling<'_>, answer: &Answer<'_>) -> Resul
 fn check_enrolment(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
     let (context, account) = (filling.context, filling.person.account.as_ref().ok_or_else(|| Fault::new("an enrolment without a person"))?);
     let new: NewTotp = from_json(filling.secret)?;
-    let Some(step_ms) = totp::step_ms(&new.secret, answer.text("code"), context.now_ms)? else {
+    let Some(step_ms) = totp::step_ms(&new.secret, &totp::digits(answer.text("code")), context.now_ms)? else {
         return Ok(Filled::Wrong(Problem::in_field("wrong_code", "code")));
     };
     let secret = context.keyring.seal(&totp::place(&account.id), &new.secret)?;

@@ -108,7 +108,7 @@ impl Run<'_> {
     pub(super) fn ask_form(&mut self, form: Form) -> Go<()> {
         let question = crate::seal::random::<16>()?;
         let context = self.machine.context(question, self.visitor.now_ms);
-        let (step, secret) = forms::ask(form, &context, &self.state, &self.rules.policy)?;
+        let (step, secret) = forms::ask(form, &context, (&self.state, &self.person), &self.rules.policy)?;
         self.set_question(Question::Form(form), question, step, secret);
         Ok(())
     }

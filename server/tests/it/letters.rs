@@ -26,8 +26,8 @@ async fn only_the_code_of_a_reset_resets() {
         let account = post.account(&mut other).await;
         let wish = other.submit(&post.world, &account, &[], "change_email").await;
         let seen = post.seen();
-        other.submit(&post.world, &wish, &[("email", "alice@new.example.com")], "continue").await;
-        let changing = post.code("alice@new.example.com", seen).await;
+        other.submit(&post.world, &wish, &[("email", "alice.new@example.com")], "continue").await;
+        let changing = post.code("alice.new@example.com", seen).await;
         let mut page = page;
         for code in [&signing_in, &registering, &changing] {
             page = browser.submit(&post.world, &page, &[("email_code", code)], "continue").await;

@@ -102,7 +102,7 @@ fn step(mailbox: &Mailbox) -> Step {
 pub async fn check(context: &Context<'_>, person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
     let secret: Secret = serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("an e-mail code: {error}")))?;
     let over = || Problem::new("code_over");
-    let code: String = answer.text("email_code").chars().filter(|letter| !matches!(letter, ' ' | '-')).collect();
+    let code: String = super::totp::digits(answer.text("email_code"));
     if code.is_empty() {
         return Ok(Verdict::wrong(Problem::in_field("no_code", "email_code"), Vec::new()));
     }

@@ -58,7 +58,7 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
     let Some(account) = person.account.as_ref().filter(|account| account.active) else { return wrong("no such account, or it is disabled") };
     let Some(row) = context.store.one(READ_TOTP, &[account.id.as_str().into()]).await? else { return wrong("no authenticator") };
     let secret = context.keyring.open(&place(&account.id), row.bytes("secret")?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
-    match step_ms(&secret, answer.text("code"), context.now_ms)? {
+    match step_ms(&secret, &digits(answer.text("code")), context.now_ms)? {
         None => wrong("wrong code"),
         Some(step_ms) if step_ms <= row.int("used_ms")? => wrong("this or a later code was used before"),
         Some(step_ms) => {
@@ -67,6 +67,11 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
             Ok(Verdict::proved(vec![spend, Effect::Audit(Box::new(Entry::ok("totp_proved")))]))
         }
     }
+}
+
+/// A code as people type it: in groups, with spaces or dashes between them.
+pub fn digits(text: &str) -> String {
+    text.chars().filter(|letter| !matches!(letter, ' ' | '-' | '\u{a0}')).collect()
 }
 
 /// Where the secret of an account is sealed to.
@@ -106,6 +111,9 @@ mod tests {
     fn the_rfcs_codes_and_no_other_spelling() {
         let secret = b"12345678901234567890";
         assert_eq!(step_ms(secret, "287082", 59_000).unwrap(), Some(30_000));
+        for typed in ["287 082", "287-082", " 287082 ", "287\u{a0}082"] {
+            assert_eq!(step_ms(secret, &digits(typed), 59_000).unwrap(), Some(30_000), "{typed}");
+        }
         assert_eq!(step_ms(secret, "081804", 1_111_111_109_000).unwrap(), Some(37_037_036 * 30_000));
         for bad in ["287 082", "287-082", "0287082", "28708", "\u{ff12}87082", ""] {
             assert_eq!(step_ms(secret, bad, 59_000).unwrap(), None, "{bad}");
