@@ -79,8 +79,8 @@ fn refresh(rule: Rule, row: &mut Row, presented: u32, now_ms: i64) -> Option<u32
         return None;
     }
     let judged = match rule {
-        Rule::KeyBound => turn(row.generation, presented, true, row.issued_ms, 10_000, now_ms),
-        Rule::Unbound => turn(row.generation, presented, false, row.issued_ms, 10_000, now_ms),
+        Rule::KeyBound => turn(row.generation, presented, true, now_ms - row.issued_ms, 10_000),
+        Rule::Unbound => turn(row.generation, presented, false, now_ms - row.issued_ms, 10_000),
         Rule::Plain if presented == row.generation => Turn::Current,
         Rule::Plain => Turn::Spent,
         // The usual grace: within so many seconds of its rotation an old token gets a successor of its own.

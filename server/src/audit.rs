@@ -6,6 +6,7 @@ pub mod events;
 pub use entry::Entry;
 
 use crate::error::Fault;
+use crate::store::tables::audit::{AFTER, NEWEST, PAGE};
 use crate::store::{Row, Store};
 use serde_json::Value as Json;
 use symbolon_oauth::base64url;
@@ -23,17 +24,6 @@ pub struct Filter {
     pub instance: Option<String>,
 }
 
-const NEWEST: [&str; 2] = [
-    "SELECT id, body FROM audit_security WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT 1000",
-    "SELECT id, body FROM audit_routine WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT 1000",
-];
-const AFTER: [&str; 2] = [
-    "SELECT id, body FROM audit_security WHERE id > $1 AND id < $2 ORDER BY id LIMIT 1000",
-    "SELECT id, body FROM audit_routine WHERE id > $1 AND id < $2 ORDER BY id LIMIT 1000",
-];
-/// As the statements above say.
-const PAGE: usize = 1000;
-
 /// The id of the first entry that could be of this instant.
 fn edge(ms: i64) -> Vec<u8> {
     [&ms.max(0).to_be_bytes()[2..], &[0; 10]].concat()
@@ -44,7 +34,7 @@ pub async fn list(store: &Store, filter: &Filter, limit: usize) -> Result<Vec<(V
     list_before(store, filter, &[0xff; 16], limit).await
 }
 
-/// The same, of those whose id is below `before`: the next page on the way back.
+/// The same, of those whose id is below `before`: the page before.
 pub async fn list_before(store: &Store, filter: &Filter, before: &[u8], limit: usize) -> Result<Vec<(Vec<u8>, Json)>, Fault> {
     let from = edge(filter.since_ms.unwrap_or(0));
     let mut found = Vec::new();
@@ -57,7 +47,7 @@ pub async fn list_before(store: &Store, filter: &Filter, before: &[u8], limit: u
                 of_table.extend(fitting(row, filter)?);
             }
             match rows.last() {
-                Some(last) if rows.len() == PAGE && of_table.len() < limit => to = last.bytes(0)?.to_vec(),
+                Some(last) if rows.len() == PAGE && of_table.len() < limit => to = last.bytes("id")?.to_vec(),
                 _ => break,
             }
         }
@@ -95,17 +85,17 @@ impl Cursor {
         for (sql, after) in AFTER.into_iter().zip(&self.0) {
             let rows = store.all_stale(sql, &[after.clone().into(), end.clone().into()]).await?;
             if rows.len() == PAGE {
-                // What the other table has behind this page comes with the next one, so that all come in order.
+                // Entries of the other table behind this page come with the next one, so that all come in order.
                 more = true;
-                let last = rows[PAGE - 1].bytes(0)?;
+                let last = rows[PAGE - 1].bytes("id")?;
                 end = end.min([last, &[0][..]].concat());
             }
             pages.push(rows);
         }
         let mut found = Vec::new();
         for (after, rows) in self.0.iter_mut().zip(pages) {
-            for row in rows.iter().filter(|it| it.bytes(0).is_ok_and(|it| it < &end[..])) {
-                *after = row.bytes(0)?.to_vec();
+            for row in rows.iter().filter(|row| row.bytes("id").is_ok_and(|id| id < &end[..])) {
+                *after = row.bytes("id")?.to_vec();
                 found.extend(fitting(row, filter)?);
             }
         }
@@ -115,7 +105,7 @@ impl Cursor {
 }
 
 fn fitting(row: &Row, filter: &Filter) -> Result<Option<(Vec<u8>, Json)>, Fault> {
-    let body: Json = serde_json::from_str(row.text(1)?).map_err(|it| Fault::new(format!("an audit entry does not parse: {it}")))?;
+    let body: Json = serde_json::from_str(row.text("body")?).map_err(|it| Fault::new(format!("an audit entry does not parse: {it}")))?;
     let is = |name: &str, wanted: &Option<String>| wanted.as_deref().is_none_or(|it| body[name] == it);
     let of_key = filter.instance.as_deref().is_none_or(|it| body["instance"] == it || body["detail"]["jkt"] == it);
     let fits = of_key
@@ -123,5 +113,5 @@ fn fitting(row: &Row, filter: &Filter) -> Result<Option<(Vec<u8>, Json)>, Fault>
         && is("outcome", &filter.outcome)
         && is("account", &filter.account)
         && is("client", &filter.client);
-    Ok(if fits { Some((row.bytes(0)?.to_vec(), body)) } else { None })
+    Ok(if fits { Some((row.bytes("id")?.to_vec(), body)) } else { None })
 }

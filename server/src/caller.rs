@@ -6,7 +6,7 @@ use crate::attesting::{Attesting, authentication, devices};
 use crate::certificates::{self, Anchors};
 use crate::config::{Client, ClientAuthentication, Dpop, Secret, Tier, TierName};
 use crate::core::Core;
-use crate::dpop::{self, Held};
+use crate::dpop::{self, ProvedKey};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::login::accounts::Hashers;
@@ -30,10 +30,10 @@ pub struct Caller {
     pub address: IpAddr,
     pub now_ms: i64,
     /// The key the request proved (RFC 9449), where the endpoint takes proofs.
-    pub key: Option<Held>,
+    pub key: Option<ProvedKey>,
     /// The installation the request comes from, where the client is attested.
     pub instance: Option<Instance>,
-    /// What the installation proved, and what it may have for that; `None`: the client is not about installations.
+    /// What the installation proved, and what it may have for that; `None`: the client has no rules for installations.
     pub tier: Option<(TierName, Tier)>,
     /// The certificate that tokens of this client are bound to (RFC 8705 3).
     pub certificate: Option<Binding>,
@@ -64,7 +64,7 @@ impl Burnt {
         (self.proof == Some(at)).then(|| dpop::use_nonce().because("this proof was used before"))
     }
 
-    /// The outcome of a change that spends what the caller may use once: spent before, the caller hears it, and nothing happened.
+    /// The outcome of a change that spends what the caller may use once. If that was spent before, nothing has changed, and the error says so.
     pub fn applied(&self, outcome: std::result::Result<Applied, NotApplied>) -> Result<()> {
         match outcome {
             Ok(_) => Ok(()),
@@ -142,8 +142,8 @@ impl Callers {
         let Some(client) = core.clients.get(&client_id).await? else {
             return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
         };
-        // RFC 9449 5 and 10.1: the token endpoint and PAR take proofs, and what a key holds, the key ends. Elsewhere the header means
-        // nothing, unless an attested key is proved by it.
+        // RFC 9449 5 and 10.1: the token endpoint, PAR and revocation take proofs. Elsewhere the header means nothing, unless
+        // it proves an attested key.
         let takes_proof = incoming.route.takes_proof() || authentication::by_dpop(incoming, &client);
         let key = if takes_proof { dpop::of_request(core, incoming, None)? } else { None };
         let own = self.authenticate(core, incoming, (&client_id, &client), proof).await?;
@@ -163,8 +163,8 @@ impl Callers {
         let authenticated =
             own.proved || (client.authentication.attests() && attested.as_ref().is_some_and(|it| it.tier != TierName::None));
         let (instance, assertion) = (attested.or(own.device), own.assertion);
-        if let Some(it) = &instance {
-            let _ = (incoming.known.client.set(client_id.clone()), incoming.known.instance.set(it.jkt.clone()));
+        if let Some(instance) = &instance {
+            let _ = (incoming.known.client.set(client_id.clone()), incoming.known.instance.set(instance.jkt.clone()));
         }
         if key.is_none() && incoming.route.issues_tokens && client.dpop == Dpop::Required {
             let hint = "This client is registered to prove a key: send a DPoP header (RFC 9449).";
@@ -238,8 +238,8 @@ impl Callers {
     }
 
     /// Compares a secret with its digest, once per process. Wrong ones are limited per client and address, so that guessing is
-    /// slow while the rightful client, calling from elsewhere, is served (125-T). Secrets nobody has proved yet are looked at one
-    /// after the other: of many right ones that come at once, the first is hashed and counted, and the others find it proved.
+    /// slow while the rightful client, calling from elsewhere, is served (125-T). Secrets that nobody has proved yet
+    /// are checked one after the other: of many right ones at once only the first is hashed and counted.
     async fn fits(&self, core: &Core, incoming: &Incoming, (name, stored): (&str, &Secret), secret: &str) -> Result<bool> {
         if secret.len() > 256 {
             return Ok(false);
@@ -259,7 +259,7 @@ impl Callers {
             return Err(Refused::new(429, "invalid_client", "Too many attempts; wait before trying again.").retry_after(60).into());
         }
         let fits = match stored.fits_key(&core.keyring, secret) {
-            Some(it) => it,
+            Some(known) => known,
             None => self.hashers.verify_secret(stored.as_str(), secret).await?,
         };
         if !fits {

@@ -1,5 +1,5 @@
 //! Client certificates. RFC 8705: who shows one, what it proves, and what gets bound to it. The TLS handshake proves that the
-//! caller has the key (`serve::tls`); whether the certificate is anybody's is decided here, in one place.
+//! caller has the key (`serve::tls`); whose certificate it is, is decided here.
 
 use crate::attesting::instance::Instance;
 use crate::config::{CertificateName, Client, ClientAuthentication, Config, TlsClientAuth};
@@ -44,7 +44,7 @@ pub fn authenticate(
     if named { Ok(None) } else { Err(refused(format!("subject {}", leaf.subject())).into()) }
 }
 
-/// A device is its subject among those of its CA: a renewed certificate is the same device. Without a name all would be one.
+/// A device is its subject among those of its CA: a renewed certificate is the same device. Without a subject all devices would be the same.
 fn device(leaf: &X509Certificate<'_>) -> std::result::Result<String, Refused> {
     if leaf.subject().iter_rdn().next().is_none() {
         return Err(refused("a device without a subject"));
@@ -70,14 +70,14 @@ fn standard_base64(text: &str) -> Option<Vec<u8>> {
 /// Is this the one name that is registered?
 pub fn is_named(wanted: &CertificateName<'_>, leaf: &X509Certificate<'_>) -> bool {
     if let CertificateName::SubjectDn(wanted) = wanted {
-        return distinguished_name::parse(wanted).is_some_and(|it| Some(it) == subject(leaf));
+        return distinguished_name::parse(wanted).is_some_and(|name| Some(name) == subject(leaf));
     }
     let Ok(Some(names)) = leaf.subject_alternative_name() else { return false };
     names.value.general_names.iter().any(|name| match (name, wanted) {
-        (GeneralName::DNSName(it), CertificateName::Dns(wanted)) => it == wanted,
-        (GeneralName::URI(it), CertificateName::Uri(wanted)) => it == wanted,
-        (GeneralName::RFC822Name(it), CertificateName::Email(wanted)) => it == wanted,
-        (GeneralName::IPAddress(it), CertificateName::Ip(wanted)) => address(it) == Some(*wanted),
+        (GeneralName::DNSName(name), CertificateName::Dns(wanted)) => name == wanted,
+        (GeneralName::URI(name), CertificateName::Uri(wanted)) => name == wanted,
+        (GeneralName::RFC822Name(name), CertificateName::Email(wanted)) => name == wanted,
+        (GeneralName::IPAddress(name), CertificateName::Ip(wanted)) => address(name) == Some(*wanted),
         _ => false,
     })
 }
@@ -90,7 +90,7 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// The subject, most specific part first. A value that is no text of its kind makes the whole name nobody's (189-M).
+/// The subject, most specific part first. A value that is not valid text makes the whole name unusable (189-M).
 fn subject(leaf: &X509Certificate<'_>) -> Option<Vec<Rdn>> {
     let mut name = Vec::new();
     for rdn in leaf.subject().iter_rdn() {
@@ -125,14 +125,14 @@ impl Anchors {
     fn current(&self) -> Arc<dyn ClientCertVerifier> {
         let now = stamp(&self.ca, self.crl.as_deref());
         let (at, verifier) = match self.current.read() {
-            Ok(it) => it.clone(),
-            Err(it) => it.into_inner().clone(),
+            Ok(current) => current.clone(),
+            Err(current) => current.into_inner().clone(),
         };
         if at == now {
             return verifier;
         }
         let fresh = match read(&self.ca, self.crl.as_deref()) {
-            Ok(it) => it,
+            Ok(fresh) => fresh,
             Err(fault) => {
                 tracing::error!(error = %fault, "a changed CA or revocation list cannot be used; the old one stays until it expires");
                 verifier
@@ -160,7 +160,7 @@ pub fn load_anchors(config: &Config, base: &Path) -> std::result::Result<BTreeMa
 }
 
 fn stamp(ca: &Path, crl: Option<&Path>) -> Stamp {
-    let changed = |it: &Path| std::fs::metadata(it).and_then(|it| it.modified()).ok();
+    let changed = |file: &Path| std::fs::metadata(file).and_then(|it| it.modified()).ok();
     (changed(ca), crl.and_then(changed))
 }
 

@@ -9,7 +9,7 @@ use crate::outgoing::Outgoing;
 use crate::seal::KeyRing;
 use crate::store::{Store, retention};
 use crate::tokens::handles::Handles;
-use crate::tokens::keys::{Keys, Schedule};
+use crate::tokens::keys::{KeyStore, Keys, Schedule};
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -51,10 +51,10 @@ impl Core {
         let (wanted, schedule, now_ms) = (algorithms(&config, &clients), schedule(&config), clock());
         let keys = match before {
             Some(old) => {
-                old.keys.refresh(&store, &keyring, &wanted, schedule, now_ms).await.map_err(as_fault)?;
+                old.keys.refresh(KeyStore { store: &store, keyring: &keyring }, &wanted, schedule, now_ms).await.map_err(as_fault)?;
                 old.keys.clone()
             }
-            None => Keys::open(&store, &keyring, &wanted, schedule, now_ms).await.map_err(as_fault)?,
+            None => Keys::open(KeyStore { store: &store, keyring: &keyring }, &wanted, schedule, now_ms).await.map_err(as_fault)?,
         };
         let node = match before {
             Some(old) => old.node.clone(),
@@ -94,12 +94,16 @@ impl Core {
         algorithms(&self.config, &self.clients)
     }
 
+    pub fn key_store(&self) -> KeyStore<'_> {
+        KeyStore { store: &self.store, keyring: &self.keyring }
+    }
+
     /// Makes the keys that are missing or due, and reads those of other nodes. What clients need is read before, so that whoever
     /// was imported with an algorithm of its own gets a key of it.
     pub async fn refresh_keys(&self) -> Result<(), Fault> {
         self.clients.refresh_needs().await?;
         let schedule = schedule(&self.config);
-        self.keys.refresh(&self.store, &self.keyring, &self.algorithms(), schedule, self.now_ms()).await.map_err(as_fault)
+        self.keys.refresh(self.key_store(), &self.algorithms(), schedule, self.now_ms()).await.map_err(as_fault)
     }
 
     /// After an import here: it counts from now on.

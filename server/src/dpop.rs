@@ -1,5 +1,5 @@
 //! Proof of possession at this server: RFC 9449 at PAR, the token endpoint and userinfo. The proof's rules are
-//! `symbolon_oauth::dpop`; here are our URL, our nonces and once-ness.
+//! `symbolon_oauth::dpop`; here are our URL, our nonces, and the single use.
 
 use crate::core::Core;
 use crate::error::{Refused, Result};
@@ -11,14 +11,14 @@ use symbolon_oauth::dpop_nonce::NonceKey;
 
 /// A key the request proved that it holds.
 #[derive(Clone, Debug)]
-pub struct Held {
+pub struct ProvedKey {
     /// RFC 7638 thumbprint.
     pub jkt: String,
     once: [u8; 32],
     last_ms: i64,
 }
 
-impl Held {
+impl ProvedKey {
     /// Spends the proof in the change it asks for; answers the index a conflict names (166-D).
     pub fn burn(&self, change: &mut Change) -> usize {
         change.once("dpop", &self.jkt, &base64url::encode(&self.once), self.last_ms)
@@ -26,7 +26,7 @@ impl Held {
 }
 
 /// The key behind the request's `DPoP` header. `None`: there is no such header. `access_token`: the token sent along.
-pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) -> Result<Option<Held>> {
+pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) -> Result<Option<ProvedKey>> {
     let mut headers = incoming.headers.get_all("dpop").iter();
     let Some(header) = headers.next() else { return Ok(None) };
     let refused = |hint| Refused::bad_request("invalid_dpop_proof", hint);
@@ -53,7 +53,7 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
     if core.config.dpop.nonce && !proof.nonce.as_deref().is_some_and(|it| nonce_fits(core, it, incoming.now_ms)) {
         return Err(use_nonce().because(if proof.nonce.is_some() { "a nonce that is old or not ours" } else { "no nonce" }).into());
     }
-    Ok(Some(Held { jkt: proof.jkt.clone(), once: proof.once(), last_ms: proof.last_s(WINDOW_S) * 1000 }))
+    Ok(Some(ProvedKey { jkt: proof.jkt.clone(), once: proof.once(), last_ms: proof.last_s(WINDOW_S) * 1000 }))
 }
 
 /// RFC 8705 5: who shows a certificate calls the endpoint by its name in `mtls_endpoint_aliases`, and the proof names that.
@@ -62,7 +62,7 @@ fn alias(core: &Core, incoming: &Incoming) -> Option<String> {
     Some(format!("{}{}", mtls.url, incoming.route.path))
 }
 
-/// RFC 9449 8. Also the answer to a proof that was seen before: a request that was merely sent twice heals itself.
+/// RFC 9449 8. Also the answer to a proof that was seen before: a client that sent its request twice simply sends a new proof.
 pub fn use_nonce() -> Refused {
     Refused::bad_request("use_dpop_nonce", "Send the request again with a new proof that carries the nonce of the DPoP-Nonce header.")
 }

@@ -3,14 +3,15 @@
 //!
 //! Clocks do not order endings: a commit becomes visible late, two fall into one millisecond, a node's clock steps back. So each
 //! process numbers what it sees in the order in which it first saw it, and a position says up to which number of which process an
-//! API has heard. What a process does not remember it says: `gap`. Only the choice of rows looks at time: often a short look
-//! back, and now and then one over everything that still matters.
+//! API has heard. If a process has forgotten something, it says so: `gap`. Time only chooses the rows that are read: often
+//! those of a few seconds, now and then all that still matter.
 
 use crate::config::Config;
 use crate::core::Core;
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
 use crate::store::Value;
+use crate::store::tables::{app_grant, once, session};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -22,22 +23,16 @@ use tokio::time::Instant;
 pub const WAIT: Duration = Duration::from_secs(20);
 /// Between two looks at the store, however many APIs wait.
 pub const PAUSE: Duration = Duration::from_millis(300);
-/// A look reaches back by this much.
+/// How far back a look goes.
 const OVERLAP_MS: i64 = 10_000;
 /// Between two looks at everything that still matters: for commits that were slower, and clocks that are further off.
 const DEEP: Duration = Duration::from_secs(10);
-/// Beyond that many the oldest are let go, and `gap` says so.
+/// Beyond that many the oldest are forgotten, and `gap` says so.
 const MOST: usize = 100_000;
 /// Rows of one question to the store, and endings of one answer.
 const PAGE: usize = 20_000;
 /// Processes that a position remembers.
 const NODES: usize = 8;
-
-/// `ended_ms > 0` is what lets the engines use the partial indexes.
-const SESSIONS: &str = "SELECT ended_ms, id FROM session WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
-const GRANTS: &str = "SELECT ended_ms, session, number FROM app_grant WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
-const REVOKED: &str = "SELECT ended_ms, jti FROM revoked WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";
-const CUTOFFS: &str = "SELECT before_ms, key FROM cutoff WHERE kind = 'client' AND before_ms >= $1 ORDER BY before_ms LIMIT $2";
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
@@ -58,8 +53,8 @@ pub struct Position(Vec<(String, u64)>);
 impl Position {
     /// `NODE.NUMBER`, several joined by `~`.
     pub fn parse(text: &str) -> Option<Self> {
-        let one = |it: &str| {
-            let (node, number) = it.split_once('.')?;
+        let one = |text: &str| {
+            let (node, number) = text.split_once('.')?;
             let named = base64url::decode(node).is_some_and(|it| (1..=16).contains(&it.len()));
             Some((node.to_owned(), number.parse().ok().filter(|_| named)?))
         };
@@ -89,12 +84,12 @@ impl std::fmt::Display for Position {
 
 /// Lives beyond a reload.
 pub struct Endings {
-    known: Mutex<Known>,
+    known: Mutex<Memory>,
     closed: watch::Sender<bool>,
 }
 
 #[derive(Default)]
-struct Known {
+struct Memory {
     /// The number of each ending, and back.
     numbers: BTreeMap<Ending, u64>,
     order: BTreeMap<u64, Ending>,
@@ -102,7 +97,7 @@ struct Known {
     last: u64,
     /// The latest instant seen in the store.
     latest_ms: i64,
-    /// What ended up to here was let go, the last of it as this number.
+    /// What ended up to this instant was forgotten; the last of it had this number.
     floor_ms: i64,
     dropped: u64,
     asked: Option<Instant>,
@@ -116,7 +111,7 @@ impl Default for Endings {
 }
 
 impl Endings {
-    /// Lets go of everybody who waits: the server stops.
+    /// Answers everybody who waits, because the server stops.
     pub fn close(&self) {
         self.closed.send_replace(true);
     }
@@ -154,7 +149,7 @@ impl Endings {
         // The end of a full page is where the next one begins.
         let upto = if page.len() < PAGE { known.last.max(from) } else { page.last().map_or(from, |it| *it.0) };
         let ended = page.into_iter().map(|(_, it)| named(core, audience, it)).collect();
-        // What was let go matters while there are tokens from before it ended.
+        // What was forgotten matters as long as there are tokens from before it ended.
         let gap = from < known.dropped && known.floor_ms > now_ms - horizon_ms(&core.config);
         Ok(News { ended, next: after.at(&core.node, upto), gap, first: heard.is_none() })
     }
@@ -174,14 +169,14 @@ fn cut_s(before_ms: i64) -> i64 {
     before_ms.div_euclid(1000) + i64::from(before_ms.rem_euclid(1000) > 0)
 }
 
-impl Known {
+impl Memory {
     async fn look(&mut self, core: &Core, now_ms: i64) -> std::result::Result<(), Fault> {
         let oldest = now_ms - horizon_ms(&core.config);
         let deep = self.asked_all.is_none_or(|it| it.elapsed() >= DEEP);
         // A row of the future must not hide those of the present.
         let recent = self.latest_ms.min(now_ms) - OVERLAP_MS;
         let from = oldest.max(self.floor_ms).max(if deep { i64::MIN } else { recent }) + 1;
-        for sql in [SESSIONS, GRANTS, REVOKED, CUTOFFS] {
+        for sql in [session::ENDED_SINCE, app_grant::ENDED_SINCE, once::REVOKED_SINCE, once::CUTOFFS_SINCE] {
             self.read(core, sql, from).await?;
         }
         while let Some(first) = self.numbers.first_entry().filter(|it| it.key().0 <= oldest) {
@@ -195,28 +190,27 @@ impl Known {
         Ok(())
     }
 
-    /// Page by page. A page ends somewhere in a millisecond, so the next one begins with it; one that is nothing but that
-    /// millisecond is asked for again, twice as long.
+    /// Reads page by page. A page may end inside a millisecond, so the next one begins with that millisecond. If a page holds
+    /// nothing else, it is read again, twice as long.
     async fn read(&mut self, core: &Core, sql: &'static str, mut from: i64) -> std::result::Result<(), Fault> {
-        let id = |it: &[u8]| it.try_into().map_err(|_| Fault::new("a session's id has 16 bytes"));
         let mut limit = PAGE;
         loop {
             let rows = core.store.all(sql, &[from.into(), Value::from(i64::try_from(limit).unwrap_or(i64::MAX))]).await?;
             let mut last_ms = from;
             for row in &rows {
-                last_ms = row.int(0)?;
+                last_ms = row.int("ended_ms")?;
                 let what = match sql {
-                    SESSIONS => What::Session(id(row.bytes(1)?)?),
-                    GRANTS => {
-                        let number = u32::try_from(row.int(2)?).map_err(|_| Fault::new("a grant's number is out of range"))?;
-                        What::Grant(id(row.bytes(1)?)?, number)
+                    session::ENDED_SINCE => What::Session(row.array("id")?),
+                    app_grant::ENDED_SINCE => {
+                        let number = u32::try_from(row.int("number")?).map_err(|_| Fault::new("a grant's number is out of range"))?;
+                        What::Grant(row.array("session")?, number)
                     }
-                    REVOKED => What::Token(row.text(1)?.to_owned()),
-                    _ => What::Client(row.text(1)?.to_owned()),
+                    once::REVOKED_SINCE => What::Token(row.text("jti")?.to_owned()),
+                    _ => What::Client(row.text("key")?.to_owned()),
                 };
                 self.learn((last_ms, what));
             }
-            self.let_go();
+            self.forget_oldest();
             if rows.len() < limit {
                 return Ok(());
             }
@@ -235,8 +229,8 @@ impl Known {
         self.numbers.insert(ending, self.last);
     }
 
-    /// The oldest give way, whole milliseconds at a time, so that what is let go can be told by its instant.
-    fn let_go(&mut self) {
+    /// Forgets the oldest, whole milliseconds at a time, so that an instant tells what is forgotten.
+    fn forget_oldest(&mut self) {
         let before = self.numbers.len();
         while let Some(first) = self.numbers.first_entry()
             && (before > MOST && (first.key().0 <= self.floor_ms || self.order.len() > MOST))
@@ -282,24 +276,24 @@ mod tests {
         }
     }
 
-    /// Numbers follow the order of seeing, not the clock; what is let go leaves no hole in the order and is told by its instant.
+    /// Numbers follow the order of seeing, not the clock; what is forgotten leaves no hole in the order, and an instant tells what it was.
     #[test]
     fn the_oldest_give_way_and_say_so() {
-        let mut known = Known::default();
-        let token = |it: usize| What::Token(it.to_string());
-        for it in 0..MOST {
-            known.learn((1_000 + i64::try_from(it / 2).unwrap(), token(it)));
+        let mut known = Memory::default();
+        let token = |number: usize| What::Token(number.to_string());
+        for number in 0..MOST {
+            known.learn((1_000 + i64::try_from(number / 2).unwrap(), token(number)));
         }
-        known.let_go();
+        known.forget_oldest();
         assert_eq!((known.numbers.len(), known.dropped), (MOST, 0));
         known.learn((500, token(MOST)));
         known.learn((500, token(MOST)));
         assert_eq!(known.last, u64::try_from(MOST).unwrap() + 1, "seen late, and once");
-        known.let_go();
+        known.forget_oldest();
         assert_eq!((known.floor_ms, known.dropped), (500, known.last));
         known.learn((500, token(MOST + 1)));
         known.learn((9_000_000, token(MOST + 2)));
-        known.let_go();
+        known.forget_oldest();
         assert_eq!((known.floor_ms, known.numbers.len(), known.order.len()), (1_000, MOST - 1, MOST - 1), "both of one millisecond");
     }
 }

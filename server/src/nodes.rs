@@ -4,15 +4,11 @@
 use crate::core::Core;
 use crate::error::Fault;
 use crate::limits::OncePerSecond;
+use crate::store::tables::node;
 use crate::store::{Change, Expect, MOST_OFFSET_MS, Store};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 
-const SAY: &str = "INSERT INTO node (id, configuration, seen_ms) VALUES ($1, $2, $3) \
-    ON CONFLICT (id) DO UPDATE SET configuration = excluded.configuration, seen_ms = excluded.seen_ms";
-const LEAVE: &str = "DELETE FROM node WHERE id = $1";
-const FORGET: &str = "DELETE FROM node WHERE seen_ms < $1";
-const SEEN: &str = "SELECT configuration FROM node WHERE seen_ms > $1";
 /// A process that was silent for this long is gone.
 const SILENT_MS: i64 = 120_000;
 
@@ -20,15 +16,15 @@ pub async fn announce(core: &Core) -> Result<(), Fault> {
     core.store.compare_clocks(&core.clock).await?;
     let now_ms = core.now_ms();
     let mut change = Change::new(now_ms);
-    change.run(SAY, vec![core.node.as_str().into(), core.config.digest().into(), now_ms.into()]);
-    change.run_expecting(FORGET, vec![(now_ms - 10 * SILENT_MS).into()], Expect::Any);
+    change.run(node::ANNOUNCE, vec![core.node.as_str().into(), core.config.digest().into(), now_ms.into()]);
+    change.run_expecting(node::FORGET, vec![(now_ms - 10 * SILENT_MS).into()], Expect::Any);
     core.store.apply(change).await.map(|_| ()).map_err(|it| it.into_fault("announcing this node"))
 }
 
-/// A stop that was asked for.
+/// Removes this process, at a regular stop.
 pub async fn leave(core: &Core) {
     let mut change = Change::new(core.now_ms());
-    change.run_expecting(LEAVE, vec![core.node.as_str().into()], Expect::Any);
+    change.run_expecting(node::LEAVE, vec![core.node.as_str().into()], Expect::Any);
     if let Err(error) = core.store.apply(change).await {
         tracing::warn!(?error, "this node could not sign off");
     }
@@ -37,12 +33,17 @@ pub async fn leave(core: &Core) {
 /// How many processes there are beside a command that opened the store itself. One that was killed counts until it was silent
 /// for two minutes.
 pub async fn serving(store: &Store, now_ms: i64) -> Result<usize, Fault> {
-    Ok(store.all(SEEN, &[(now_ms - SILENT_MS).into()]).await?.len())
+    Ok(store.all(node::SEEN, &[(now_ms - SILENT_MS).into()]).await?.len())
 }
 
-/// As what they are configured: one each, if they agree.
+/// The digests of their configurations: one, if they agree.
 pub async fn configurations(store: &Store, now_ms: i64) -> Result<BTreeSet<String>, Fault> {
-    store.all_stale(SEEN, &[(now_ms - SILENT_MS).into()]).await?.iter().map(|it| it.text(0).map(str::to_owned)).collect()
+    store
+        .all_stale(node::SEEN, &[(now_ms - SILENT_MS).into()])
+        .await?
+        .iter()
+        .map(|row| row.text("configuration").map(str::to_owned))
+        .collect()
 }
 
 /// What a health check is told.
@@ -81,8 +82,8 @@ pub async fn health(core: &Core) -> Health {
 
 /// How many processes there are, and how many of them are configured otherwise than this one.
 pub async fn others(core: &Core) -> Result<(usize, usize), Fault> {
-    let rows = core.store.all_stale(SEEN, &[(core.now_ms() - SILENT_MS).into()]).await?;
+    let rows = core.store.all_stale(node::SEEN, &[(core.now_ms() - SILENT_MS).into()]).await?;
     let own = core.config.digest();
-    let differ = rows.iter().filter(|it| it.text(0).is_ok_and(|it| it != own)).count();
+    let differ = rows.iter().filter(|row| row.text("configuration").is_ok_and(|digest| digest != own)).count();
     Ok((rows.len(), differ))
 }

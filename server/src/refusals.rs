@@ -1,7 +1,6 @@
-//! The audit's net under every endpoint: a refusal that its own path has not written down gets an entry here, with the
-//! private reason. Only requests that showed what nobody can make up are written: a client that authenticated itself, or a
-//! code or token that this server issued. The rest is in the log and the counters, because an anonymous caller must not fill
-//! the audit.
+//! Refusals in the audit. A refusal that its endpoint has not written gets an entry here, with the private reason. Only two kinds of
+//! requests are written: those of a client that authenticated itself, and those with a code or token that this server issued. The
+//! others are in the log and the counters, because an anonymous caller must not fill the audit.
 
 use crate::audit::Entry;
 use crate::core::Core;
@@ -38,7 +37,7 @@ pub async fn record(core: &Core, incoming: &Incoming, refused: &Refused) {
     }
 }
 
-/// Asks for one more round trip (RFC 9449 8, attestation drafts) or for patience; the request is not refused.
+/// The answer asks for one more round trip (RFC 9449 8, attestation drafts) or for a later one. That is no refusal.
 fn is_a_step(refused: &Refused) -> bool {
     matches!(refused.code, "use_dpop_nonce" | "use_attestation_challenge") || matches!(refused.status, 429 | 503)
 }

@@ -6,6 +6,7 @@ use crate::core::Core;
 use crate::error::{Fault, Result};
 use crate::login::proof::Proof;
 use crate::seal::KeyRing;
+use crate::store::tables::session;
 use crate::store::{Change, Expect, Value};
 use crate::web::reply::{Reply, add_cookie};
 use crate::web::request::Incoming;
@@ -22,23 +23,11 @@ pub struct Session {
     pub auth_time_ms: i64,
     pub used_ms: i64,
     pub version: i64,
-    /// Of the account, as the session was read.
+    /// The account's version when the session was read.
     pub account_version: i64,
 }
 
-pub const READ: &str = "SELECT s.account, s.cookie, s.proofs, s.acr, s.amr, s.auth_time_ms, s.used_ms, s.ends_ms, s.version, \
-                    s.created_ms, a.sessions_from_ms, a.version FROM session s JOIN account a ON a.id = s.account \
-                    WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active'";
-const HOLD: &str = "UPDATE session SET version = version WHERE id = $1 AND state = 'active'";
-const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
-const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
-const FORGET_COOKIE: &str = "UPDATE session SET cookie = $2, version = version + 1 WHERE id = $1 AND state = 'active'";
-const INSERT: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, ends_ms, version) \
-                      VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $8, $9, 1)";
-const RAISE: &str = "UPDATE session SET cookie = $3, proofs = $4, acr = $5, amr = $6, auth_time_ms = $7, used_ms = $8, version = version + 1 \
-                     WHERE id = $1 AND version = $2 AND state = 'active'";
-
-/// Cookie names: `__Host-` where there is TLS; one per issuer path, so that tenants on one host do not meet (332-L).
+/// Cookie names: `__Host-` where there is TLS; one per issuer path, so that tenants on one host have their own (332-L).
 pub fn cookie_name(core: &Core, purpose: &str) -> String {
     let host = if core.config.issuer.starts_with("https://") { "__Host-" } else { "" };
     match core.config.issuer_path() {
@@ -58,33 +47,33 @@ pub async fn of_browser(core: &Core, incoming: &Incoming) -> Result<Option<Sessi
     let Some(value) = incoming.cookie(&cookie_name(core, "session")) else { return Ok(None) };
     let Some(bytes) = base64url::decode(value).filter(|it| it.len() == 48) else { return Ok(None) };
     let (id, secret) = bytes.split_at(16);
-    let Some(row) = core.store.one(READ, &[Value::from(id)]).await? else { return Ok(None) };
-    if !digest::equal(row.bytes(1)?, &digest::sha256(secret)) {
+    let Some(row) = core.store.one(session::READ, &[Value::from(id)]).await? else { return Ok(None) };
+    if !digest::equal(row.bytes("cookie")?, &digest::sha256(secret)) {
         return Ok(None);
     }
     let now_ms = incoming.now_ms;
-    let (used_ms, ends_ms) = (row.int(6)?, row.int(7)?);
+    let (used_ms, ends_ms) = (row.int("used_ms")?, row.int("ends_ms")?);
     let idle_ms = core.config.session.idle.0 * 1000;
-    if now_ms >= ends_ms || now_ms >= used_ms + idle_ms || row.int(9)? < row.int(10)? {
+    if now_ms >= ends_ms || now_ms >= used_ms + idle_ms || row.int("created_ms")? < row.int("sessions_from_ms")? {
         return Ok(None);
     }
-    let proofs = serde_json::from_str(row.text(2)?).map_err(|it| Fault::new(format!("session proofs: {it}")))?;
+    let proofs = serde_json::from_str(row.text("proofs")?).map_err(|it| Fault::new(format!("session proofs: {it}")))?;
     let id: [u8; 16] = id.try_into().map_err(|_| Fault::new("session id"))?;
     let session = Session {
         id,
-        account: row.text(0)?.to_owned(),
+        account: row.text("account")?.to_owned(),
         proofs,
-        acr: row.text(3)?.to_owned(),
-        amr: row.text(4)?.split_whitespace().map(str::to_owned).collect(),
-        auth_time_ms: row.int(5)?,
+        acr: row.text("acr")?.to_owned(),
+        amr: row.text("amr")?.split_whitespace().map(str::to_owned).collect(),
+        auth_time_ms: row.int("auth_time_ms")?,
         used_ms,
-        version: row.int(8)?,
-        account_version: row.int(11)?,
+        version: row.int("version")?,
+        account_version: row.int("account_version")?,
     };
     // Idle time moves at most once a minute: it must not make a write of every page view.
     if now_ms - used_ms > 60_000 {
         let mut change = Change::new(now_ms);
-        change.run_expecting(TOUCH, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
+        change.run_expecting(session::TOUCH, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
         core.store.apply(change).await?;
     }
     Ok(Some(session))
@@ -101,47 +90,47 @@ pub struct Authenticated<'a> {
 
 /// The session whose proofs a login was given still lives when the login is completed.
 pub fn hold(change: &mut Change, id: &[u8; 16]) {
-    change.run(HOLD, vec![Value::from(&id[..])]);
+    change.run(session::HOLD, vec![Value::from(&id[..])]);
 }
 
-/// Opens a session, or raises the present one, in `change`. The browser always gets a new cookie, so that one seen
-/// before the login is powerless (327-L). `secret`: 32 bytes that nobody else can know. Answers the session's id and the cookie's value.
+/// Opens a session, or raises the present one, in `change`. The browser always gets a new cookie, so that a cookie from
+/// before the login is worth nothing (327-L). `secret`: 32 bytes that nobody else can know. Answers the session's id and the cookie's value.
 pub fn open(
     core: &Core,
     change: &mut Change,
     present: Option<&Session>,
-    it: &Authenticated<'_>,
+    authenticated: &Authenticated<'_>,
     secret: [u8; 32],
 ) -> Result<([u8; 16], String)> {
-    let proofs = serde_json::to_string(it.proofs).map_err(|it| Fault::new(it.to_string()))?;
+    let proofs = serde_json::to_string(authenticated.proofs).map_err(|it| Fault::new(it.to_string()))?;
     let now_ms = change.now_ms();
     let cookie_digest = digest::sha256(&secret);
     let common = |mut values: Vec<Value>| {
         values.extend([
             Value::from(&cookie_digest[..]),
             Value::from(proofs.as_str()),
-            Value::from(it.acr),
-            Value::from(it.amr.join(" ")),
-            Value::from(it.auth_time_ms),
+            Value::from(authenticated.acr),
+            Value::from(authenticated.amr.join(" ")),
+            Value::from(authenticated.auth_time_ms),
             Value::from(now_ms),
         ]);
         values
     };
     let id = match present {
-        Some(session) if session.account == it.account => {
-            change.run(RAISE, common(vec![Value::from(&session.id[..]), session.version.into()]));
+        Some(session) if session.account == authenticated.account => {
+            change.run(session::RAISE, common(vec![Value::from(&session.id[..]), session.version.into()]));
             session.id
         }
         other => {
             // A different person on the same browser: no Back button brings the first one back (334-L). What the first one's apps got
             // lives on.
             if let Some(session) = other {
-                change.run_expecting(FORGET_COOKIE, vec![Value::from(&session.id[..]), Value::from(&b""[..])], Expect::Any);
+                change.run_expecting(session::DROP_COOKIE, vec![Value::from(&session.id[..]), Value::from(&b""[..])], Expect::Any);
             }
             let id = crate::seal::time_ordered_id(now_ms)?;
-            let mut values = common(vec![Value::from(&id[..]), it.account.into()]);
+            let mut values = common(vec![Value::from(&id[..]), authenticated.account.into()]);
             values.push((now_ms + core.config.session.absolute.0 * 1000).into());
-            change.run(INSERT, values);
+            change.run(session::INSERT, values);
             id
         }
     };
@@ -161,7 +150,7 @@ pub fn remember(core: &Core, reply: &mut Reply, value: &str) {
 /// Ends a session and with it every grant that hangs below it.
 pub fn end(core: &Core, change: &mut Change, id: &[u8; 16], account: &str, why: &'static str) {
     let now_ms = change.now_ms();
-    change.run_expecting(END, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
+    change.run_expecting(session::END, vec![Value::from(&id[..]), now_ms.into()], Expect::Any);
     change.audit(audit::Entry::ok("session_ended").account(account).session(public_id(core, id)).with("why", why));
 }
 

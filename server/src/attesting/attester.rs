@@ -52,7 +52,7 @@ pub async fn challenge(core: &Core, incoming: &Incoming) -> Result<Reply> {
     let held = dpop::of_request(core, incoming, None)?;
     let head = [&incoming.now_ms.to_be_bytes()[..], &crate::seal::random::<8>()?].concat();
     let (label, bound) = bound_to(&client_id, held.as_ref().map(|it| it.jkt.as_str()));
-    let (_, tag) = core.keyring.mac(label, &[&[&head[..]], &bound[..]].concat());
+    let (_, tag) = core.keyring.mac(label, &[&[core.config.issuer.as_bytes(), &head[..]], &bound[..]].concat());
     let challenge = [&head[..], &tag[..16]].concat();
     let mut answer = reply::json(200, &json!({ "challenge": base64url::encode(&challenge), "expires_in": CHALLENGE_MS / 1000 }));
     if let Some(nonce) = dpop::nonce(core, incoming.now_ms) {
@@ -61,7 +61,7 @@ pub async fn challenge(core: &Core, incoming: &Incoming) -> Result<Reply> {
     Ok(answer)
 }
 
-/// What the MAC of a challenge is about, beside its first half.
+/// What the MAC of a challenge is about, beside the issuer and its first half.
 fn bound_to<'a>(client_id: &'a str, jkt: Option<&'a str>) -> (&'static str, Vec<&'a [u8]>) {
     match jkt {
         Some(jkt) => ("evidence challenge of a key", vec![client_id.as_bytes(), jkt.as_bytes()]),
@@ -75,7 +75,7 @@ fn opened(core: &Core, text: &str, client_id: &str, jkt: &str, now_ms: i64) -> O
     let (head, tag) = bytes.split_at(16);
     let is_of = |jkt| {
         let (label, bound) = bound_to(client_id, jkt);
-        let parts = [&[head], &bound[..]].concat();
+        let parts = [&[core.config.issuer.as_bytes(), head], &bound[..]].concat();
         core.keyring
             .versions()
             .into_iter()

@@ -6,7 +6,7 @@ use super::instance::{Instance, use_challenge, use_fresh};
 use super::{challenge, devices, observed, standing};
 use crate::config::{AttestationRules, Client, ClientAuthentication, TierName};
 use crate::core::Core;
-use crate::dpop::Held;
+use crate::dpop::ProvedKey;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::web::request::Incoming;
 use serde_json::{Map, Value as Json};
@@ -55,7 +55,7 @@ pub async fn of_request(
     core: &Core,
     incoming: &Incoming,
     (client_id, client): (&str, &Client),
-    key: Option<&Held>,
+    key: Option<&ProvedKey>,
 ) -> Result<Option<Instance>> {
     let Some(rules) = &client.attestation else {
         let named = client.authentication.attests();
@@ -95,7 +95,7 @@ fn prove(
     core: &Core,
     incoming: &Incoming,
     (client_id, client): (&str, &Client),
-    key: Option<&Held>,
+    key: Option<&ProvedKey>,
 ) -> Result<Instance> {
     let text = single(incoming, ATTESTATION)?
         .ok_or_else(|| Refused::new(401, "invalid_client", "This client must send an OAuth-Client-Attestation header."))?;

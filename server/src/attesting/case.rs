@@ -3,7 +3,7 @@
 use super::status::Listed;
 use crate::config::{AttestationRules, TierName};
 use crate::core::Core;
-use crate::dpop::Held;
+use crate::dpop::ProvedKey;
 use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::store::Row;
@@ -75,7 +75,7 @@ impl Judged {
 #[derive(Clone, Copy)]
 pub struct Sent<'a> {
     pub incoming: &'a Incoming,
-    pub held: &'a Held,
+    pub held: &'a ProvedKey,
     pub challenge: &'a str,
     /// The digest of the whole evidence.
     pub evidence: [u8; 32],

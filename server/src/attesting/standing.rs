@@ -2,12 +2,12 @@
 
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::grants::statements;
+use crate::store::tables::app_grant;
 use crate::store::{Row, Value};
 use crate::tokens::handles::Kind;
 use crate::web::request::Incoming;
 
-const STANDING: &str = "SELECT state, tier, attested_ms FROM instance WHERE client = $1 AND jkt = $2";
+const STANDING: &str = "SELECT state AS instance_state, tier AS instance_tier, attested_ms AS instance_attested_ms FROM instance WHERE client = $1 AND jkt = $2";
 
 /// What is known of an installation at this moment.
 pub struct Standing {
@@ -24,25 +24,29 @@ pub async fn standing(core: &Core, incoming: &Incoming, client_id: &str, jkt: &s
     let along = match handle.filter(|_| incoming.form.get("grant_type") == Some("refresh_token")) {
         Some(it) => {
             let of_grant = [Value::from(&it.id[..]), i64::from(it.number).into()];
-            core.store.one(statements::WITH_INSTANCE, &[&of_grant[..], &whose[..]].concat()).await?
+            core.store.one(app_grant::WITH_INSTANCE, &[&of_grant[..], &whose[..]].concat()).await?
         }
         None => None,
     };
     if let Some(row) = along {
-        let found = read(&row, statements::ALONG);
+        let found = read(&row);
         incoming.known.keep_grant(row);
         return Ok(found?);
     }
     match core.store.one(STANDING, &whose).await? {
-        Some(row) => Ok(read(&row, 0)?),
+        Some(row) => Ok(read(&row)?),
         None => Ok(None),
     }
 }
 
-/// From state, tier and last attestation, the first of them in column `at`.
-fn read(row: &Row, at: usize) -> std::result::Result<Option<Standing>, Fault> {
-    let Some(state) = row.opt_text(at)? else { return Ok(None) };
-    Ok(Some(Standing { active: state == "active", tier: row.text(at + 1)?.to_owned(), attested_ms: row.int(at + 2)? }))
+/// From state, tier and last attestation. With a grant, the three are null where the installation is not known.
+fn read(row: &Row) -> std::result::Result<Option<Standing>, Fault> {
+    let Some(state) = row.opt_text("instance_state")? else { return Ok(None) };
+    Ok(Some(Standing {
+        active: state == "active",
+        tier: row.text("instance_tier")?.to_owned(),
+        attested_ms: row.int("instance_attested_ms")?,
+    }))
 }
 
 /// Is this installation, which this server attested, still welcome?

@@ -44,20 +44,20 @@ impl Entry {
         Self { outcome: "refused", reason: Some(reason.into()), ..Self::ok(event) }
     }
 
-    pub fn account(mut self, it: impl Into<String>) -> Self {
-        self.account = Some(it.into());
+    pub fn account(mut self, account: impl Into<String>) -> Self {
+        self.account = Some(account.into());
         self
     }
-    pub fn client(mut self, it: impl Into<String>) -> Self {
-        self.client = Some(it.into());
+    pub fn client(mut self, client: impl Into<String>) -> Self {
+        self.client = Some(client.into());
         self
     }
-    pub fn session(mut self, it: impl Into<String>) -> Self {
-        self.session = Some(it.into());
+    pub fn session(mut self, session: impl Into<String>) -> Self {
+        self.session = Some(session.into());
         self
     }
-    pub fn address(mut self, it: impl Into<String>) -> Self {
-        self.address = Some(it.into());
+    pub fn address(mut self, address: impl Into<String>) -> Self {
+        self.address = Some(address.into());
         self
     }
     pub fn with(mut self, name: &str, value: impl Into<Json>) -> Self {

@@ -8,7 +8,7 @@ use super::request::{self, AuthorizationRequest};
 use crate::audit::Entry;
 use crate::config::{Client, ClientAuthentication};
 use crate::error::{Error, Refused, Result};
-use crate::grants::{self, Asked, code};
+use crate::grants::{self, RequestRecord, code};
 use crate::login::flow::Proven;
 use crate::login::step::Step;
 use crate::sessions::{self, Authenticated, Session};
@@ -86,8 +86,8 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
         return Ok(Completion::Consent(Box::new(consent::step(authority, client, request))));
     }
     let (session, cookie) = session_of(authority, change, completing)?;
-    let asked = asked(request, proven, change.now_ms());
-    let (number, code) = code::grant(authority, change, &granting(completing, &session, &asked))?;
+    let record = record_of(request, proven, change.now_ms());
+    let (number, code) = code::grant(authority, change, &granting(completing, &session, &record))?;
     let burnt = Burnt {
         pushed: request.pushed.as_deref().map(|handle| pushed::burn(authority, change, handle)).transpose()?,
         object: request::burn_object(change, request),
@@ -106,7 +106,7 @@ fn acr(proven: &Proven) -> &str {
     proven.satisfied.acr.as_deref().unwrap_or_default()
 }
 
-fn granting<'a>(completing: &'a Completing<'_>, session: &'a [u8; 16], asked: &'a Asked) -> code::Granting<'a> {
+fn granting<'a>(completing: &'a Completing<'_>, session: &'a [u8; 16], record: &'a RequestRecord) -> code::Granting<'a> {
     let (client, request) = (completing.client, completing.request);
     code::Granting {
         session,
@@ -118,7 +118,7 @@ fn granting<'a>(completing: &'a Completing<'_>, session: &'a [u8; 16], asked: &'
         most: client.refresh.most_per_person,
         scope: &request.scope,
         resource: &request.resource,
-        asked,
+        request: record,
         lifetime_ms: client.refresh.absolute.0 * 1000,
     }
 }
@@ -144,8 +144,8 @@ pub fn authenticated(proven: &Proven) -> Authenticated<'_> {
     }
 }
 
-fn asked(request: &AuthorizationRequest, proven: &Proven, now_ms: i64) -> Asked {
-    Asked {
+fn record_of(request: &AuthorizationRequest, proven: &Proven, now_ms: i64) -> RequestRecord {
+    RequestRecord {
         redirect_uri: request.back.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),
         dpop_jkt: request.dpop_jkt.clone(),

@@ -6,7 +6,7 @@ use super::request::{AuthorizationRequest, Problem, redirect_is_registered};
 use crate::config::Client;
 use crate::error::{Error, Fault, Refused};
 use crate::store::{Change, Expect, Value};
-use crate::tokens::handles::Kind;
+use crate::tokens::handles::{Kind, RowName};
 
 const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 /// How long a client has to send the person on.
@@ -24,7 +24,7 @@ pub fn push(authority: &Authority<'_>, change: &mut Change, client_id: &str, req
     let body = serde_json::to_string(&stored).map_err(|error| Fault::new(error.to_string()))?;
     let expires_ms = change.now_ms() + LIFETIME_S * 1000;
     change.run(INSERT, vec![Value::from(&id[..]), client_id.into(), body.into(), expires_ms.into()]);
-    Ok(format!("{PREFIX}{}", authority.handles.make(Kind::RequestUri, &id, 0, 0, b"")))
+    Ok(format!("{PREFIX}{}", authority.handles.make(Kind::RequestUri, RowName { id, number: 0, generation: 0 }, b"")))
 }
 
 /// The request behind a `request_uri`. Every refusal is a page, as there is no redirect URI to trust.

@@ -4,7 +4,7 @@
 use super::Authority;
 use crate::config::{Client, ClientKind, Profile};
 use crate::error::{Error, Fault, Refused, Result};
-use crate::grants;
+use crate::grants::{self, Wanted};
 use crate::login::state::Rules;
 use crate::store::Change;
 use crate::tokens::claims;
@@ -286,8 +286,8 @@ pub fn still_allowed(authority: &Authority<'_>, client: &Client, request: &Autho
     }
     authority.details.allowed(client, &request.authorization_details).map_err(|_| gone("an authorization detail is no longer allowed"))?;
     for one in &request.resource {
-        let target = grants::target(&authority.config, client, &request.scope, &request.authorization_details, &[one], &[]);
-        target.map_err(|_| gone("a resource is no longer allowed"))?;
+        let wanted = Wanted { scope: &request.scope, details: &request.authorization_details, resource: &[one], granted: &[] };
+        grants::target(&authority.config, client, wanted).map_err(|_| gone("a resource is no longer allowed"))?;
     }
     Ok(())
 }
@@ -336,7 +336,8 @@ fn read_request(authority: &Authority<'_>, client_id: &str, client: &Client, for
     let resource: Vec<String> = form.all("resource").into_iter().map(str::to_owned).collect();
     let authorization_details = authority.details.parse(client, form)?;
     for one in &resource {
-        grants::target(&authority.config, client, &scope, &authorization_details, &[one], &[])?;
+        let wanted = Wanted { scope: &scope, details: &authorization_details, resource: &[one], granted: &[] };
+        grants::target(&authority.config, client, wanted)?;
     }
     let wanted = checked_claims(form)?;
     let sub = checked_sub(authority, form, wanted.sub.clone())?;

@@ -13,7 +13,7 @@ use crate::pages::Pages;
 use crate::seal::KeyRing;
 use crate::serve::{database, tls};
 use crate::store::Store;
-use crate::tokens::keys::place;
+use crate::tokens::keys::sealed_at;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::lookup_host;
@@ -61,7 +61,7 @@ async fn of_store(config: &Config, base: &Path) -> Result<(), Fault> {
     let sealed = Store::probe(&database(config, base)).await?;
     // A master key that cannot be read is said elsewhere.
     let Ok(keyring) = config.master_key.read().and_then(KeyRing::new) else { return Ok(()) };
-    match sealed.iter().find(|key| keyring.open(&place(&key.kid), &key.private).is_none()) {
+    match sealed.iter().find(|key| keyring.open(&sealed_at(&key.kid), &key.private).is_none()) {
         None => Ok(()),
         Some(key) => {
             let why = "the master key is not the one this store was made with";

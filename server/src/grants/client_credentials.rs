@@ -1,5 +1,6 @@
-//! grant_type=client_credentials. RFC 6749 4.4: confidential clients only, API scopes only. No row: the token is all.
+//! grant_type=client_credentials. RFC 6749 4.4: for confidential clients and API scopes only. Nothing is stored but the audit entry.
 
+use super::Wanted;
 use crate::audit;
 use crate::caller::Caller;
 use crate::core::Core;
@@ -14,7 +15,7 @@ pub async fn issue(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
         return Err(Refused::bad_request("unauthorized_client", "Only a client that authenticates may use client_credentials.").into());
     }
     let scope = super::allowed_scope(&caller.client, form.get("scope"))?;
-    // There is no person here, so nothing that speaks about one (113-T).
+    // There is no person here, so no scope about one (113-T).
     if scope.iter().any(|it| super::OPENID_SCOPES.contains(&it)) {
         return Err(Refused::bad_request("invalid_scope", "OpenID scopes are about a person; client_credentials has none.").into());
     }
@@ -27,7 +28,8 @@ pub async fn issue(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
         return Err(super::nothing_left().into());
     }
     let scope = allowed;
-    let api = super::target(&core.config, &caller.client, &scope, &[], &form.all("resource"), &[])?
+    let wanted = Wanted { scope: &scope, details: &[], resource: &form.all("resource"), granted: &[] };
+    let api = super::target(&core.config, &caller.client, wanted)?
         .ok_or_else(|| Refused::bad_request("invalid_target", "The client has no API to get a token for."))?;
     // Each API sees its own.
     let scope = super::scope_for(&caller.client, Some(api), &scope);

@@ -1,13 +1,15 @@
 //! grant_type=authorization_code. RFC 6749 4.1.3, RFC 7636 4.5; the order of checks is argued in docs/decisions/refresh.md.
 
-use super::{Asked, Grant, State, invalid_grant};
+use super::holder::{Holder, Key};
+use super::{Grant, RequestRecord, State, TokenRequest, invalid_grant};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{Most, Profile};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
+use crate::store::tables::app_grant;
 use crate::store::{Change, Expect, NotApplied, Value};
-use crate::tokens::handles::Kind;
+use crate::tokens::handles::{Kind, RowName};
 use crate::tokens::issue;
 use crate::web::reply::{self, Reply};
 use symbolon_oauth::form::Form;
@@ -16,20 +18,8 @@ use symbolon_oauth::scope::Scope;
 
 /// A code lives a minute: FAPI 2.0 5.3.2.1, and phones come back from the browser within seconds.
 pub const CODE_LIFETIME_MS: i64 = 60_000;
-/// Wrong verifiers, clients or redirect URIs a code survives (055-C).
+/// So many wrong requests end a code (055-C).
 const FAILURES: i64 = 10;
-
-const INSERT: &str = "INSERT INTO app_grant (session, number, account, client, holder_kind, holder, scope, resource, request, state, \
-    generation, salt, code_failures, created_ms, issued_ms, used_ms, ends_ms) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'code', 0, $10, 0, $11, $11, $11, $12)";
-const ACTIVATE: &str = "UPDATE app_grant SET state = 'active', generation = 1, issued_ms = $3, used_ms = $3, holder_kind = $4, holder = $5 \
-    WHERE session = $1 AND number = $2 AND state = 'code'";
-/// The oldest of a person's grants to one client give way (153-F).
-const CROWDED: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $4 WHERE state <> 'ended' AND client = $2 \
-    AND session IN (SELECT id FROM session WHERE account = $1) AND created_ms <= (SELECT g.created_ms FROM app_grant g \
-    JOIN session s ON s.id = g.session WHERE s.account = $1 AND g.client = $2 AND g.state <> 'ended' \
-    ORDER BY g.created_ms DESC LIMIT 1 OFFSET $3)";
-const COUNT: &str = "UPDATE app_grant SET code_failures = code_failures + 1 WHERE session = $1 AND number = $2 AND code_failures < $3";
 
 /// What a finished authorization grants.
 pub struct Granting<'a> {
@@ -40,60 +30,72 @@ pub struct Granting<'a> {
     pub confidential: bool,
     /// Its installations or devices hold what they get, each for itself.
     pub instances: bool,
-    /// And devices that cannot attest hold theirs by a key.
+    /// Devices that cannot attest may hold theirs by a key.
     pub unattested: bool,
     /// The most living grants of this person and client, this one included.
     pub most: Most,
     pub scope: &'a Scope,
     pub resource: &'a [String],
-    pub asked: &'a Asked,
+    pub request: &'a RequestRecord,
     pub lifetime_ms: i64,
 }
 
+impl Granting<'_> {
+    /// Who holds the grant from its code on. A confidential client holds what it gets by its authentication; its DPoP key may change
+    /// (RFC 9449 5).
+    fn holder(&self) -> Holder {
+        let (jkt, instance) = (self.request.dpop_jkt.as_deref(), self.request.instance.as_deref());
+        match (jkt, instance) {
+            (Some(jkt), None) if self.unattested => Holder::Jkt(Key::first(jkt)),
+            (None, None) if self.unattested => Holder::Open,
+            _ if self.instances => Holder::Instance(instance.map(Key::first)),
+            _ if self.confidential => Holder::Client(self.client_id.to_owned()),
+            (Some(jkt), _) => Holder::Jkt(Key::first(jkt)),
+            (None, _) => Holder::Bearer,
+        }
+    }
+}
+
 /// Adds the grant to `change`. Answers its number and its code.
-pub fn grant(core: &Core, change: &mut Change, it: &Granting<'_>) -> Result<(u32, String)> {
+pub fn grant(core: &Core, change: &mut Change, granting: &Granting<'_>) -> Result<(u32, String)> {
     let salt = crate::seal::random::<16>()?;
     let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
-    // A confidential client holds what it gets by its authentication; its DPoP key may change (RFC 9449 5).
-    let (holder_kind, holder) = match &it.asked.dpop_jkt {
-        Some(jkt) if it.unattested && it.asked.instance.is_none() => ("jkt", jkt.as_str()),
-        None if it.unattested && it.asked.instance.is_none() => ("open", ""),
-        _ if it.instances => ("instance", it.asked.instance.as_deref().unwrap_or_default()),
-        _ if it.confidential => ("client", it.client_id),
-        Some(jkt) => ("jkt", jkt.as_str()),
-        None => ("bearer", ""),
-    };
+    let [holder_kind, holder] = granting.holder().to_columns();
     let json = |e: serde_json::Error| Fault::new(e.to_string());
     let now_ms = change.now_ms();
-    if let Most::Grants(most) = it.most {
+    if let Most::Grants(most) = granting.most {
         let others = i64::from(most.get()) - 1;
-        change.run_expecting(CROWDED, vec![it.account.into(), it.client_id.into(), others.into(), now_ms.into()], Expect::Any);
+        change.run_expecting(
+            app_grant::END_OLDEST,
+            vec![granting.account.into(), granting.client_id.into(), others.into(), now_ms.into()],
+            Expect::Any,
+        );
     }
     change.run(
-        INSERT,
+        app_grant::INSERT,
         vec![
-            Value::from(&it.session[..]),
+            Value::from(&granting.session[..]),
             i64::from(number).into(),
-            it.account.into(),
-            it.client_id.into(),
-            holder_kind.into(),
-            holder.into(),
-            it.scope.to_string().into(),
-            serde_json::to_string(it.resource).map_err(json)?.into(),
-            serde_json::to_string(it.asked).map_err(json)?.into(),
+            granting.account.into(),
+            granting.client_id.into(),
+            holder_kind,
+            holder,
+            granting.scope.to_string().into(),
+            serde_json::to_string(granting.resource).map_err(json)?.into(),
+            serde_json::to_string(granting.request).map_err(json)?.into(),
             Value::from(&salt[..]),
             change.now_ms().into(),
-            (now_ms + it.lifetime_ms).into(),
+            (now_ms + granting.lifetime_ms).into(),
         ],
     );
-    Ok((number, core.handles.make(Kind::Code, it.session, number, 0, &salt)))
+    Ok((number, core.handles.make(Kind::Code, RowName { id: *granting.session, number, generation: 0 }, &salt)))
 }
 
 /// The code of a grant that nobody has redeemed yet, for the page that leads back to the client. It is stored nowhere.
 pub async fn of_row(core: &Core, session: &[u8; 16], number: u32, now_ms: i64) -> Result<Option<String>> {
     let grant = super::read(core, session, number).await?;
-    let waiting = grant.filter(|grant| grant.state == State::Code && grant.parents_live && now_ms < grant.asked.code_expires_ms);
-    Ok(waiting.map(|grant| core.handles.make(Kind::Code, session, number, 0, &grant.salt)))
+    let waiting = grant.filter(|grant| grant.state == State::Code && grant.parents_live && now_ms < grant.request.code_expires_ms);
+    Ok(waiting.map(|grant| core.handles.make(Kind::Code, RowName { id: *session, number, generation: 0 }, &grant.salt)))
 }
 
 /// Redeems a code: everything about the request is checked before the state, and only then is the code spent.
@@ -104,35 +106,37 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
         .read(Kind::Code, text)
         .ok_or_else(|| invalid_grant("This is not an authorization code of this server.").because("tag"))?;
     let grant = super::of_handle(core, &handle).await?;
-    if let Err(error) = check(core, caller, &grant, form) {
-        return Err(counted(core, caller, &grant, error).await?);
+    let request = TokenRequest { core, caller, form, grant: &grant };
+    if let Err(error) = check(request) {
+        return Err(count_failure(request, error).await?);
     }
     match grant.state {
-        State::Code => exchange(core, caller, &grant, form).await,
+        State::Code => exchange(request).await,
         State::Ended => Err(invalid_grant("This code was used before or has been withdrawn.").because("ended").into()),
-        State::Active if is_retry(caller, &grant) => retried(core, caller, &grant, form).await,
-        State::Active => Err(used_twice(core, caller, &grant).await?),
+        State::Active if is_retry(caller, &grant) => exchange_again(request).await,
+        State::Active => Err(end_used_twice(request).await?),
     }
 }
 
-/// Client, holder, redirect URI, verifier: what only the rightful app can get right.
-fn check(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<()> {
+/// Client, holder, redirect URI, verifier: what only the app itself knows.
+fn check(request: TokenRequest<'_>) -> Result<()> {
+    let TokenRequest { caller, form, grant, .. } = request;
     grant.must_belong_to(caller)?;
     grant.must_be_held_by(caller)?;
     // RFC 9449 10: the code was asked for one key.
-    if grant.asked.dpop_jkt.is_some() && grant.asked.dpop_jkt.as_deref() != caller.jkt() {
+    if grant.request.dpop_jkt.is_some() && grant.request.dpop_jkt.as_deref() != caller.jkt() {
         return Err(invalid_grant("The code was asked for with dpop_jkt, and the request does not prove that key.").into());
     }
-    // RFC 6749 4.1.3: it was in the authorization request, so it is here and the same. OAuth 2.1 clients leave it out,
-    // which PKCE makes safe; a client without PKCE must send it.
+    // RFC 6749 4.1.3: it was in the authorization request, so it must be the same here. OAuth 2.1 clients leave it out,
+    // which is safe with PKCE; a client without PKCE must send it.
     let differs = match form.get("redirect_uri") {
-        Some(it) => it != grant.asked.redirect_uri,
-        None => grant.asked.code_challenge.is_none(),
+        Some(uri) => uri != grant.request.redirect_uri,
+        None => grant.request.code_challenge.is_none(),
     };
     if differs {
         return Err(invalid_grant("redirect_uri is not the one of the authorization request.").into());
     }
-    match (&grant.asked.code_challenge, form.get("code_verifier")) {
+    match (&grant.request.code_challenge, form.get("code_verifier")) {
         (Some(challenge), Some(verifier)) => {
             let challenge = Challenge::parse(challenge, Some("S256")).map_err(Fault::new)?;
             if !challenge.matches(verifier) {
@@ -144,11 +148,13 @@ fn check(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<()>
         (None, Some(_)) => return Err(invalid_grant("The authorization request carried no code_challenge.").into()),
         (None, None) => {}
     }
-    super::addressed(core, caller, grant, form, &grant.scope)?;
+    super::addressed(request, &grant.scope)?;
     Ok(())
 }
 
-async fn counted(core: &Core, caller: &Caller, grant: &Grant, error: Error) -> Result<Error> {
+/// A code survives a few wrong requests, so that whoever sends its string alone ends nothing.
+async fn count_failure(request: TokenRequest<'_>, error: Error) -> Result<Error> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let Error::Refused(refused) = error else { return Ok(error) };
     if grant.state != State::Code {
         return Ok((*refused).into());
@@ -158,7 +164,7 @@ async fn counted(core: &Core, caller: &Caller, grant: &Grant, error: Error) -> R
         grant.end(&mut change);
     } else {
         let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), FAILURES.into()];
-        change.run_expecting(COUNT, values, Expect::Any);
+        change.run_expecting(app_grant::COUNT_FAILURE, values, Expect::Any);
     }
     let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
     change.audit(grant.entry(core, audit::Entry::refused("code_refused", reason), caller).with("sent_by", caller.client_id.as_str()));
@@ -166,31 +172,32 @@ async fn counted(core: &Core, caller: &Caller, grant: &Grant, error: Error) -> R
     Ok(refused.audited().into())
 }
 
-/// What the grant has to be, at the first exchange and at its repetition.
+/// Rules for the grant, at the first exchange and when it is repeated.
 fn must_be_good(grant: &Grant, caller: &Caller) -> Result<()> {
     grant.must_be_alive(caller.now_ms)?;
     grant.must_suit_the_tier(caller)
 }
 
-async fn exchange(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
+    let TokenRequest { core, caller, grant, .. } = request;
     must_be_good(grant, caller)?;
-    if caller.now_ms >= grant.asked.code_expires_ms {
+    if caller.now_ms >= grant.request.code_expires_ms {
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
     }
     let mut change = Change::new(caller.now_ms);
-    let (holder_kind, holder) = grant.holder_after(caller, 1);
-    let row = [Value::from(&grant.session[..]), i64::from(grant.number).into()];
-    change.run(ACTIVATE, row.into_iter().chain([caller.now_ms.into(), holder_kind.into(), holder.into()]).collect());
+    let [holder_kind, holder] = grant.holder_after(caller, 1).to_columns();
+    let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), caller.now_ms.into(), holder_kind, holder];
+    change.run(app_grant::ACTIVATE, values);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(core, caller, grant, form, 1, &grant.scope)?;
+    let answer = issue::for_grant(request, 1, &grant.scope)?;
     change.audit(grant.entry(core, audit::Entry::ok("code_exchanged"), caller).with("jti", answer.jti.as_str()));
     match core.store.apply(change).await {
         Ok(_) => Ok(reply::json(200, &answer.body)),
         Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
         // Another request redeemed the code between our read and our write: that is a second use (RFC 6749 4.1.2).
         Err(NotApplied::Conflict(_)) => match super::read(core, &grant.session, grant.number).await? {
-            Some(now) if is_retry(caller, &now) => retried(core, caller, &now, form).await,
-            _ => Err(used_twice(core, caller, grant).await?),
+            Some(now) if is_retry(caller, &now) => exchange_again(TokenRequest { grant: &now, ..request }).await,
+            _ => Err(end_used_twice(request).await?),
         },
         Err(other) => Err(other.into()),
     }
@@ -204,29 +211,31 @@ fn is_retry(caller: &Caller, grant: &Grant) -> bool {
         return false;
     }
     // Bound by then to the installation, if it attested while the browser was open.
-    let by_key = matches!(grant.holder_kind.as_str(), "jkt" | "instance")
-        && grant.asked.dpop_jkt.is_some()
-        && grant.asked.dpop_jkt.as_deref() == caller.jkt();
-    let instance = caller.instance.as_ref().map(|it| it.jkt.as_str());
-    let by_instance = grant.holder_kind == "instance" && grant.asked.instance.is_some() && grant.asked.instance.as_deref() == instance;
+    let has_key = matches!(&grant.holder, Holder::Jkt(Key { bound_from: None, .. }) | Holder::Instance(_));
+    let by_key = has_key && grant.request.dpop_jkt.is_some() && grant.request.dpop_jkt.as_deref() == caller.jkt();
+    let instance = caller.instance.as_ref().map(|instance| instance.jkt.as_str());
+    let of_instance = matches!(grant.holder, Holder::Instance(_)) && grant.request.instance.is_some();
+    let by_instance = of_instance && grant.request.instance.as_deref() == instance;
     let named = by_key || by_instance;
     let held = grant.state == State::Active && grant.generation == 1;
-    named && held && caller.now_ms < grant.asked.code_expires_ms
+    named && held && caller.now_ms < grant.request.code_expires_ms
 }
 
-async fn retried(core: &Core, caller: &Caller, grant: &Grant, form: &Form) -> Result<Reply> {
+async fn exchange_again(request: TokenRequest<'_>) -> Result<Reply> {
+    let TokenRequest { core, caller, grant, .. } = request;
     must_be_good(grant, caller)?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(core, caller, grant, form, 1, &grant.scope)?;
+    let answer = issue::for_grant(request, 1, &grant.scope)?;
     change.audit(grant.entry(core, audit::Entry::ok("code_retried"), caller).with("jti", answer.jti.as_str()));
     burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))
 }
 
 /// A second redemption that is right in every other way ends the grant: one of the two is not the app. The very same request once
-/// more, its proof spent with the first, is a network's doing and ends nothing.
-async fn used_twice(core: &Core, caller: &Caller, grant: &Grant) -> Result<Error> {
+/// more ends nothing: its proof was spent with the first, so the network has sent it twice.
+async fn end_used_twice(request: TokenRequest<'_>) -> Result<Error> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);
     grant.end(&mut change);
     let burnt = caller.burn(&mut change);

@@ -48,7 +48,7 @@ pub async fn exchange(core: &Core, caller: &Caller, form: &Form) -> Result<Reply
     Ok(reply::json(200, &answer.body))
 }
 
-/// RFC 8693 2.1. Who acts is the authenticated client; nobody else's word for it is taken.
+/// RFC 8693 2.1. The actor is the authenticated client; the request cannot name another one.
 fn must_ask_for_access_tokens(form: &Form) -> Result<()> {
     if form.get("subject_token_type") != Some(ACCESS_TOKEN) {
         return Err(invalid("subject_token_type must be urn:ietf:params:oauth:token-type:access_token.").into());
@@ -62,7 +62,7 @@ fn must_ask_for_access_tokens(form: &Form) -> Result<()> {
     Ok(())
 }
 
-/// Only the API a token was sent to may exchange it; a token that somebody found elsewhere is of no use here.
+/// Only the API that a token is for may exchange it. A stolen token is of no use to another API.
 fn must_be_addressed_to(core: &Core, caller: &Caller, accepted: &Accepted) -> Result<()> {
     let own = caller.client.exchanges.iter().filter_map(|it| core.config.api.get(it));
     if own.into_iter().any(|it| it.audience == accepted.token.aud) {
@@ -87,8 +87,8 @@ fn target<'a>(core: &'a Core, caller: &Caller, form: &Form) -> Result<&'a str> {
     found.map(|(name, _)| name.as_str()).ok_or_else(|| invalid("This client may not call an API of that identifier.").into())
 }
 
-/// What the subject token is worth at this API: each scope says from which scopes of which API it may come, and what the token
-/// has at this very API stays; of that the client gets what it is allowed and asks for. Scopes of two APIs may share a name, so
+/// What the subject token is worth at this API: each scope says from which scopes of which API it may come, and a token keeps
+/// what it has at its own API. The client gets what of that it may have and asks for. Scopes of two APIs may share a name, so
 /// a scope always counts together with its API.
 fn less(core: &Core, caller: &Caller, api: &str, accepted: &Accepted, form: &Form) -> Result<Scope> {
     let had = accepted.token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
@@ -97,7 +97,7 @@ fn less(core: &Core, caller: &Caller, api: &str, accepted: &Accepted, form: &For
     let allowed = caller.client.apis.get(api).into_iter().flatten();
     let worth: Scope = allowed
         .filter(|word| {
-            let from = scopes.and_then(|it| it.get(*word)).and_then(|it| it.exchange_from.get(from_api)).into_iter().flatten();
+            let from = scopes.and_then(|known| known.get(*word)).and_then(|known| known.exchange_from.get(from_api)).into_iter().flatten();
             (api == from_api && had.contains(word)) || from.into_iter().any(|it| had.contains(it))
         })
         .cloned()
@@ -109,7 +109,7 @@ fn less(core: &Core, caller: &Caller, api: &str, accepted: &Accepted, form: &For
         Some(text) => Scope::parse(text).ok_or_else(|| invalid("The scope parameter is malformed."))?,
     };
     if asked.is_empty() || !asked.is_subset_of(&worth) {
-        let hint = "The token of the call does not stretch to this scope (exchange_from), or the client may not have it.";
+        let hint = "The subject token does not give this scope (see exchange_from), or the client may not have it.";
         return Err(invalid(hint).because(format!("had {had}, asked {asked}")).into());
     }
     Ok(asked)

@@ -4,8 +4,8 @@ pub mod client_credentials;
 pub mod code;
 pub mod details;
 pub mod exchange;
+pub mod holder;
 pub mod refresh;
-pub mod statements;
 
 use crate::attesting::instance::use_fresh;
 use crate::audit;
@@ -14,8 +14,10 @@ use crate::config::{Client, Config};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
+use crate::store::tables::app_grant;
 use crate::store::{Change, Expect, Row, Value};
 use crate::tokens::handles::Handle;
+use holder::{Holder, Key};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::form::Form;
@@ -23,7 +25,7 @@ use symbolon_oauth::scope::Scope;
 
 /// What the authorization request left behind for the exchange and for every later token.
 #[derive(Serialize, Deserialize, Clone, Debug, Default)]
-pub struct Asked {
+pub struct RequestRecord {
     pub redirect_uri: String,
     pub code_challenge: Option<String>,
     /// RFC 9449 10: the key the code was asked for.
@@ -42,7 +44,7 @@ pub struct Asked {
     pub id_token_claims: Vec<String>,
     #[serde(default)]
     pub userinfo_claims: Vec<String>,
-    /// The scopes that carry those of them which `scope` does not; consented to like it, and in no access token.
+    /// The scopes that carry those of them which `scope` does not; the person consents to them too, and they are in no access token.
     #[serde(default)]
     pub claims_scope: Scope,
     /// RFC 9396: what was granted in detail.
@@ -70,7 +72,7 @@ pub enum State {
     Ended,
 }
 
-/// What repeats of refreshes that came late say of a grant.
+/// Late repeats of refreshes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Late {
     /// The generation that was last asked for again.
@@ -87,11 +89,10 @@ pub struct Grant {
     pub number: u32,
     pub account: String,
     pub client: String,
-    pub holder_kind: String,
-    pub holder: String,
+    pub holder: Holder,
     pub scope: Scope,
     pub resource: Vec<String>,
-    pub asked: Asked,
+    pub request: RequestRecord,
     pub state: State,
     pub generation: u32,
     pub salt: Vec<u8>,
@@ -108,11 +109,9 @@ pub struct Grant {
     pub parents_live: bool,
 }
 
-const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
-
 /// Reads a grant with its session, its account and the cut-offs that name it, in one statement.
 pub async fn read(core: &Core, session: &[u8; 16], number: u32) -> Result<Option<Grant>> {
-    Ok(read_along(core, statements::READ, (session, number), &[]).await?.map(|it| it.0))
+    Ok(read_along(core, app_grant::READ, (session, number), &[]).await?.map(|it| it.0))
 }
 
 /// The same with one of the statements above, and the row for what rode along.
@@ -124,48 +123,55 @@ pub async fn read_along(core: &Core, sql: &'static str, id: (&[u8; 16], u32), mo
 
 /// The grant of a row that one of the statements has read.
 async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Result<Grant> {
-    let json = |it: serde_json::Error| Fault::new(format!("a grant row does not parse: {it}"));
-    let created_ms = row.int(11)?;
-    let state = match row.text(7)? {
+    let json = |error: serde_json::Error| Fault::new(format!("a grant row does not parse: {error}"));
+    let created_ms = row.int("created_ms")?;
+    let state = match row.text("state")? {
         "code" => State::Code,
         "active" => State::Active,
         "ended" => State::Ended,
         other => return Err(Fault::new(format!("a grant is in the unknown state {other:?}")).into()),
     };
-    let generation = |at| row.int(at).and_then(|it| u32::try_from(it).map_err(|_| Fault::new("a grant's generation is out of range")));
-    let (mut ends_ms, mut session_idles_ms) = (row.int(14)?, None);
-    if core.clients.get(row.text(1)?).await?.is_some_and(|it| it.refresh.ends_with_session) {
-        ends_ms = ends_ms.min(row.int(26)?);
-        session_idles_ms = Some(row.int(25)? + core.config.session.idle.0 * 1000);
+    let generation =
+        |name: &str| row.int(name).and_then(|number| u32::try_from(number).map_err(|_| Fault::new("a grant's generation is out of range")));
+    let (mut ends_ms, mut session_idles_ms) = (row.int("ends_ms")?, None);
+    if core.clients.get(row.text("client")?).await?.is_some_and(|it| it.refresh.ends_with_session) {
+        ends_ms = ends_ms.min(row.int("session_ends_ms")?);
+        session_idles_ms = Some(row.int("session_used_ms")? + core.config.session.idle.0 * 1000);
     }
-    let cut = row.opt_int(24)?.is_some_and(|before| created_ms < before);
-    let lives = row.text(15)? == "active" && row.text(17)? == "active" && row.int(16)? >= row.int(18)? && !cut;
+    let cut = row.opt_int("cut_before_ms")?.is_some_and(|before| created_ms < before);
+    let lives = row.text("session_state")? == "active"
+        && row.text("account_state")? == "active"
+        && row.int("session_created_ms")? >= row.int("sessions_from_ms")?
+        && !cut;
     Ok(Grant {
         session: *session,
         number,
-        account: row.text(0)?.to_owned(),
-        client: row.text(1)?.to_owned(),
-        holder_kind: row.text(2)?.to_owned(),
-        holder: row.text(3)?.to_owned(),
-        scope: Scope::parse(row.text(4)?).unwrap_or_default(),
-        resource: serde_json::from_str(row.text(5)?).map_err(json)?,
-        asked: serde_json::from_str(row.text(6)?).map_err(json)?,
+        account: row.text("account")?.to_owned(),
+        client: row.text("client")?.to_owned(),
+        holder: Holder::from_columns(row.text("holder_kind")?, row.text("holder")?)?,
+        scope: Scope::parse(row.text("scope")?).unwrap_or_default(),
+        resource: serde_json::from_str(row.text("resource")?).map_err(json)?,
+        request: serde_json::from_str(row.text("request")?).map_err(json)?,
         state,
-        generation: generation(8)?,
-        salt: row.bytes(9)?.to_vec(),
-        code_failures: row.int(10)?,
+        generation: generation("generation")?,
+        salt: row.bytes("salt")?.to_vec(),
+        code_failures: row.int("code_failures")?,
         created_ms,
-        issued_ms: row.int(12)?,
-        used_ms: row.int(13)?,
+        issued_ms: row.int("issued_ms")?,
+        used_ms: row.int("used_ms")?,
         ends_ms,
         session_idles_ms,
-        late: Late { generation: generation(27)?, in_a_row: row.int(28)?, suspected_ms: row.int(29)? },
+        late: Late {
+            generation: generation("late_generation")?,
+            in_a_row: row.int("late_in_a_row")?,
+            suspected_ms: row.int("suspected_ms")?,
+        },
         person: Person {
-            email: row.opt_text(19)?.map(str::to_owned),
-            email_verified: row.int(20)? == 1,
-            name: row.opt_text(21)?.map(str::to_owned),
-            locale: row.opt_text(22)?.map(str::to_owned),
-            claims: serde_json::from_str(row.text(23)?).map_err(json)?,
+            email: row.opt_text("email")?.map(str::to_owned),
+            email_verified: row.int("email_verified")? == 1,
+            name: row.opt_text("name")?.map(str::to_owned),
+            locale: row.opt_text("locale")?.map(str::to_owned),
+            claims: serde_json::from_str(row.text("claims")?).map_err(json)?,
         },
         parents_live: lives,
     })
@@ -203,33 +209,33 @@ impl Grant {
 
     /// The holder is whoever the grant was made for: an authenticated client proves itself at every use.
     pub fn must_be_held_by(&self, caller: &Caller) -> Result<()> {
-        let held = match self.holder_kind.as_str() {
-            "bearer" => true,
-            "client" => caller.authenticated,
-            "jkt" => caller.jkt() == Some(&self.holder),
-            "learned" => caller.jkt() == Some(self.key()),
-            // RFC 8705 4, by its key: a certificate that is renewed for the same key goes on.
-            "certificate" => caller.certificate.as_ref().is_some_and(|it| it.key == self.holder),
-            // Of a client that also takes devices that cannot attest: whoever exchanges the code holds it.
-            "open" => caller.jkt().is_some() || caller.instance.is_some(),
-            // Bound at PAR, or else by the code exchange.
-            "instance" => caller.instance.as_ref().is_some_and(|it| self.holder.is_empty() || it.jkt == self.key()),
-            _ => false,
+        let instance = caller.instance.as_ref().map(|instance| &instance.jkt);
+        let is_held = match &self.holder {
+            Holder::Bearer => true,
+            Holder::Client(_) => caller.authenticated,
+            Holder::Jkt(key) => caller.jkt() == Some(&key.jkt),
+            Holder::Certificate(key) => caller.certificate.as_ref().is_some_and(|shown| shown.key == *key),
+            Holder::Open => caller.jkt().is_some() || instance.is_some(),
+            Holder::Instance(None) => instance.is_some(),
+            // The right key, and no attestation this time: a phone that cannot be attested today is not signed out for that.
+            Holder::Instance(Some(key)) if instance.is_none() && caller.jkt() == Some(&key.jkt) => {
+                return Err(use_fresh().because("the installation left its attestation out").into());
+            }
+            Holder::Instance(Some(key)) => instance == Some(&key.jkt),
         };
-        // The right key, and no attestation this time: a phone that cannot be attested today is not signed out for that.
-        if self.holder_kind == "instance" && caller.instance.is_none() && caller.jkt() == Some(self.key()) {
-            return Err(use_fresh().because("the installation left its attestation out").into());
+        if is_held {
+            return Ok(());
         }
-        if held { Ok(()) } else { Err(invalid_grant("This token is bound to a key the request does not prove.").because("holder").into()) }
+        Err(invalid_grant("This token is bound to a key the request does not prove.").because("holder").into())
     }
 
     /// Is the sign-in good enough for what the installation proved?
     pub fn must_suit_the_tier(&self, caller: &Caller) -> Result<()> {
         match caller.tier_rules().and_then(|it| it.acr.as_ref()) {
-            Some(wanted) if self.asked.acr != *wanted => {
+            Some(wanted) if self.request.acr != *wanted => {
                 let hint =
                     "An installation like this one needs a stronger sign-in: push the authorization request, and the server asks for it.";
-                Err(invalid_grant(hint).because(format!("acr {:?}, wanted {wanted:?}", self.asked.acr)).into())
+                Err(invalid_grant(hint).because(format!("acr {:?}, wanted {wanted:?}", self.request.acr)).into())
             }
             _ => Ok(()),
         }
@@ -252,68 +258,61 @@ impl Grant {
         Ok(())
     }
 
-    /// If nobody does anything any more; no access token outlives it, so that an API needs no word of an end that time alone brings.
+    /// When the grant ends if nobody uses it. No access token lives longer, so that APIs need not be told of such an end.
     pub fn lives_until_ms(&self) -> i64 {
         self.session_idles_ms.map_or(self.ends_ms, |it| it.min(self.ends_ms))
     }
 
     /// Who holds what is issued now: a public client's proof binds its grant (RFC 9449 5), an installation's key always does.
     /// `generation`: of the refresh token that comes with it; the first is the code's.
-    pub fn holder_after(&self, caller: &Caller, generation: u32) -> (&str, String) {
+    pub fn holder_after(&self, caller: &Caller, generation: u32) -> Holder {
+        // Until now a string was enough, and somebody else may have it: the generation says until when.
+        let learned = Some(generation).filter(|number| *number > 1);
         // Whatever held it before: what an attested installation gets, it alone can use from then on.
-        if let Some(instance) = caller.instance.as_ref().filter(|it| it.attested_ms.is_some()) {
-            let since = if self.holder_kind == "bearer" { Some(generation).filter(|it| *it > 1) } else { self.learned().map(|it| it.1) };
-            return ("instance", since.map_or_else(|| instance.jkt.clone(), |it| format!("{}@{it}", instance.jkt)));
+        if let Some(instance) = caller.instance.as_ref().filter(|instance| instance.attested_ms.is_some()) {
+            let bound_from = if self.holder == Holder::Bearer { learned } else { self.holder.key().and_then(|key| key.bound_from) };
+            return Holder::Instance(Some(Key { jkt: instance.jkt.clone(), bound_from }));
         }
-        if let ("bearer", Some(shown)) = (self.holder_kind.as_str(), &caller.certificate)
-            && generation == 1
-        {
-            return ("certificate", shown.key.clone());
+        match (&self.holder, caller.jkt(), &caller.instance) {
+            (Holder::Bearer, jkt, _) => match (&caller.certificate, jkt) {
+                (Some(shown), _) if generation == 1 => Holder::Certificate(shown.key.clone()),
+                (_, Some(jkt)) => Holder::Jkt(Key { jkt: jkt.to_owned(), bound_from: learned }),
+                _ => Holder::Bearer,
+            },
+            (Holder::Open, Some(jkt), None) => Holder::Jkt(Key::first(jkt)),
+            (Holder::Instance(_) | Holder::Open, _, Some(instance)) => Holder::Instance(Some(Key::first(instance.jkt.as_str()))),
+            (same, ..) => same.clone(),
         }
-        match (self.holder_kind.as_str(), caller.jkt(), &caller.instance) {
-            ("bearer", Some(jkt), _) if generation == 1 => ("jkt", jkt.to_owned()),
-            // Until now a string was enough, and somebody else may have it: the generation says until when.
-            ("bearer", Some(jkt), _) => ("learned", format!("{jkt}@{generation}")),
-            ("open", Some(jkt), None) => ("jkt", jkt.to_owned()),
-            ("instance" | "open", _, Some(instance)) => ("instance", instance.jkt.clone()),
-            (kind, ..) => (kind, self.holder.clone()),
-        }
-    }
-
-    /// Of a grant that was bound to a key, or to an installation, while it lived: the key, and the first generation that is bound.
-    fn learned(&self) -> Option<(&str, u32)> {
-        let (jkt, generation) = self.holder.split_once('@')?;
-        Some((jkt, generation.parse().ok()?))
-    }
-
-    /// The key that holds it.
-    fn key(&self) -> &str {
-        self.learned().map_or(&self.holder, |it| it.0)
     }
 
     /// A token from before the key was learned, without the key: thief and owner look alike, as with any unbound token.
     pub fn is_from_before_the_key(&self, caller: &Caller, presented: u32) -> bool {
-        let proves = |jkt: &str| caller.jkt() == Some(jkt) || caller.instance.as_ref().is_some_and(|it| it.jkt == jkt);
-        self.learned().is_some_and(|(jkt, first)| presented < first && !proves(jkt))
+        let Some(Key { jkt, bound_from: Some(first) }) = self.holder.key() else { return false };
+        let is_proved = caller.jkt() == Some(jkt) || caller.instance.as_ref().is_some_and(|instance| instance.jkt == *jkt);
+        presented < *first && !is_proved
     }
 
     pub fn is_key_bound(&self) -> bool {
-        self.holder_kind != "bearer"
+        self.holder != Holder::Bearer
     }
 
     /// The statement that ends this grant; nothing happens if it has ended already.
     pub fn end(&self, change: &mut Change) {
         let now_ms = change.now_ms();
-        change.run_expecting(END, vec![Value::from(&self.session[..]), i64::from(self.number).into(), now_ms.into()], Expect::Any);
+        change.run_expecting(
+            app_grant::END,
+            vec![Value::from(&self.session[..]), i64::from(self.number).into(), now_ms.into()],
+            Expect::Any,
+        );
     }
 
     /// Somebody has a genuine token and not what holds it. Nothing ends, because possession of a string alone never ends
     /// anything (146-F).
     pub async fn alarm(&self, core: &Core, caller: &Caller, event: &'static str, error: Error) -> Result<Error> {
         match error {
-            Error::Refused(it) if self.state == State::Active && it.code == "invalid_grant" => {
+            Error::Refused(refused) if self.state == State::Active && refused.code == "invalid_grant" => {
                 self.say_once(core, caller, event, "the token is genuine, and what holds it was not proved").await?;
-                Ok(it.audited().into())
+                Ok(refused.audited().into())
             }
             other => Ok(other),
         }
@@ -346,7 +345,7 @@ impl Grant {
 /// OpenID Connect's own scopes; everything else belongs to an API.
 pub const OPENID_SCOPES: &[&str] = &["openid", "profile", "email", "offline_access"];
 
-/// The scope a client may have of what it asks: exact names, nothing widened, nothing silently dropped (113-T, 114-T).
+/// The scope a client may have of what it asks: exact names, nothing is added and nothing is dropped silently (113-T, 114-T).
 pub fn allowed_scope(client: &Client, asked: Option<&str>) -> Result<Scope> {
     let invalid = |hint| Refused::bad_request("invalid_scope", hint);
     let Some(asked) = asked else { return default_scope(client) };
@@ -372,7 +371,7 @@ pub fn may_have_detail(caller: &Caller, detail: &Json) -> bool {
     client && caller.tier_rules().is_none_or(|it| it.may_have_details_of(kind))
 }
 
-/// The tier took away all there was: a token for nothing is no answer.
+/// The tier has none of the scopes: a token without any right is not issued.
 pub fn nothing_left() -> Refused {
     let hint = "An installation like this one may have none of these scopes.";
     Refused::bad_request("invalid_scope", hint).because("the tier has none of them")
@@ -383,13 +382,22 @@ pub fn may_have(client: &Client, word: &str) -> bool {
     client.apis.values().flatten().any(|it| it == word) || (OPENID_SCOPES.contains(&word) && client.scopes.iter().any(|it| it == word))
 }
 
-/// RFC 6749 3.3: no scope asked. All of the only API's; with several, the client has to say.
+/// RFC 6749 3.3: no scope asked. With one API: all its scopes. With several the client has to name them.
 fn default_scope(client: &Client) -> Result<Scope> {
     let mut apis = client.apis.values();
     match (apis.next(), apis.next()) {
         (Some(only), None) => Ok(only.iter().cloned().collect()),
         _ => Err(Refused::bad_request("invalid_scope", "Name the scopes you need in the scope parameter.").into()),
     }
+}
+
+/// A request for tokens of a grant.
+#[derive(Clone, Copy)]
+pub struct TokenRequest<'a> {
+    pub core: &'a Core,
+    pub caller: &'a Caller,
+    pub form: &'a Form,
+    pub grant: &'a Grant,
 }
 
 /// What a token of a grant is for.
@@ -403,31 +411,38 @@ pub struct Addressed<'a> {
 
 /// What a request with this much of a grant's scope gets a token for, and what is in it. The tier comes first: what it takes away
 /// names no API.
-pub fn addressed<'a>(core: &'a Core, caller: &Caller, grant: &Grant, form: &Form, scope: &Scope) -> Result<Addressed<'a>> {
-    let mut details = details::narrowed(&grant.asked.authorization_details, form)?;
+pub fn addressed<'a>(request: TokenRequest<'a>, scope: &Scope) -> Result<Addressed<'a>> {
+    let TokenRequest { core, caller, form, grant } = request;
+    let mut details = details::narrowed(&grant.request.authorization_details, form)?;
     let something = !scope.is_empty() || !details.is_empty();
     let scope = within_tier(caller, scope);
     details.retain(|it| may_have_detail(caller, it));
     if something && scope.is_empty() && details.is_empty() {
         return Err(nothing_left().into());
     }
-    let api = target(&core.config, &caller.client, &scope, &details, &form.all("resource"), &grant.resource)?;
+    let wanted = Wanted { scope: &scope, details: &details, resource: &form.all("resource"), granted: &grant.resource };
+    let api = target(&core.config, &caller.client, wanted)?;
     details.retain(|it| details::api_of(&core.config, it) == api);
     Ok(Addressed { api, scope, details })
 }
 
+/// What a request wants an access token for.
+#[derive(Clone, Copy)]
+pub struct Wanted<'a> {
+    pub scope: &'a Scope,
+    /// Accepted authorization details, which point to their API as scopes do.
+    pub details: &'a [Json],
+    /// RFC 8707.
+    pub resource: &'a [&'a str],
+    /// The resources that were granted. Empty: no resource was named then.
+    pub granted: &'a [String],
+}
+
 /// The one API an access token is for. `None`: only OpenID scopes, so the token is for the userinfo endpoint.
-/// RFC 8707: `resource` names it; without one the scopes must point to a single API. Of an API of which there is nothing there is
-/// no token, named or not.
-/// `details`: accepted authorization details, which point to their API as scopes do.
-pub fn target<'a>(
-    config: &'a Config,
-    client: &Client,
-    scope: &Scope,
-    details: &[Json],
-    resource: &[&str],
-    granted: &[String],
-) -> Result<Option<&'a str>> {
+/// RFC 8707: `resource` names it; without one the scopes must point to a single API. An API gets no token
+/// if nothing in the request is of that API, named or not.
+pub fn target<'a>(config: &'a Config, client: &Client, wanted: Wanted<'_>) -> Result<Option<&'a str>> {
+    let Wanted { scope, details, resource, granted } = wanted;
     let invalid = |hint| Refused::bad_request("invalid_target", hint);
     if resource.len() > 1 {
         return Err(invalid("Ask for one resource at a time: an access token is for one API.").into());
@@ -447,7 +462,8 @@ pub fn target<'a>(
             None => granted.is_empty() || granted.contains(&api.audience),
         };
         let by_scope = client.apis.get(name).is_some_and(|allowed| allowed.iter().any(|it| scope.contains(it)));
-        let by_detail = details.iter().any(|it| it["type"].as_str().is_some_and(|it| api.authorization_details.contains_key(it)));
+        let by_detail =
+            details.iter().any(|detail| detail["type"].as_str().is_some_and(|detail| api.authorization_details.contains_key(detail)));
         if named && (by_scope || by_detail) {
             if found.is_some() {
                 return Err(invalid("The scopes belong to several APIs; name one with the resource parameter.").into());

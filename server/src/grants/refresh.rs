@@ -1,7 +1,7 @@
 //! grant_type=refresh_token. RFC 6749 6, RFC 9700 4.14. The promise: rotation never logs a good user out, and a replay
 //! of an unbound token ends the grant. `turn` is the whole of it; docs/decisions/refresh.md argues it.
 
-use super::{Grant, State, invalid_grant};
+use super::{Grant, State, TokenRequest, invalid_grant};
 use crate::attesting::instance::use_fresh;
 use crate::audit;
 use crate::caller::Caller;
@@ -9,6 +9,7 @@ use crate::config::{OnStale, RefreshMode};
 use crate::core::Core;
 use crate::error::{Refused, Result};
 use crate::limits::Limits;
+use crate::store::tables::{app_grant, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use crate::tokens::handles::Kind;
 use crate::tokens::issue;
@@ -26,32 +27,24 @@ pub enum Turn {
     Previous,
     /// Behind by more, or an unbound one outside its window.
     Spent,
-    /// Above the row: the store has lost what it acknowledged. Honoured, and alarmed.
+    /// Above the row: the store has lost what it acknowledged. The token is accepted, with an alarm.
     Ahead,
 }
 
-/// Pure. `issued_ms` is the first issue of the row's generation; the window never moves with a repeat.
-pub fn turn(row: u32, presented: u32, key_bound: bool, issued_ms: i64, grace_ms: i64, now_ms: i64) -> Turn {
+/// Pure. `age_ms`: since the first issue of the row's generation; the window never moves with a repeat.
+pub fn turn(row: u32, presented: u32, key_bound: bool, age_ms: i64, grace_ms: i64) -> Turn {
     if presented == row {
         Turn::Current
     } else if presented > row {
         Turn::Ahead
-    } else if row - presented == 1 && (key_bound || now_ms - issued_ms <= grace_ms) {
+    } else if row - presented == 1 && (key_bound || age_ms <= grace_ms) {
         Turn::Previous
     } else {
         Turn::Spent
     }
 }
 
-/// $8: the suspicion that fresh evidence has answered; one that was raised meanwhile stays.
-const MOVE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5, holder_kind = $6, holder = $7, \
-    suspected_ms = CASE WHEN suspected_ms = $8 THEN 0 ELSE suspected_ms END \
-    WHERE session = $1 AND number = $2 AND generation = $3 AND state = 'active'";
-const LATE: &str = "UPDATE app_grant SET late_generation = $3, late_in_a_row = $4, suspected_ms = $5 \
-    WHERE session = $1 AND number = $2 AND generation = $3 AND late_generation < $3 AND state = 'active'";
-/// The browser's session keeps its grants and loses what it was proved by: the next sign-in asks for everything.
-const PROVE_AGAIN: &str = "UPDATE session SET proofs = '[]', acr = '', amr = '', version = version + 1 WHERE id = $1 AND state = 'active'";
-/// So many generations in a row asked for again late: two who hold the key take turns.
+/// So many generations in a row were asked for late: perhaps two holders of the key take turns.
 const SUSPICIOUS: i64 = 6;
 
 /// Tries again when another request moved the grant between our read and our write: the second look finds `Previous`.
@@ -68,7 +61,7 @@ pub async fn refresh(core: &Core, caller: &Caller, incoming: &Incoming) -> Resul
             Some(row) => super::named(&handle, Some(super::from_row(core, &handle.id, handle.number, &row).await?))?,
             None => super::of_handle(core, &handle).await?,
         };
-        if let Some(answer) = attempt(core, caller, form, &grant, handle.generation).await? {
+        if let Some(answer) = attempt(TokenRequest { core, caller, form, grant: &grant }, handle.generation).await? {
             return Ok(answer);
         }
     }
@@ -76,10 +69,11 @@ pub async fn refresh(core: &Core, caller: &Caller, incoming: &Incoming) -> Resul
 }
 
 /// `None`: lost a race; read again.
-async fn attempt(core: &Core, caller: &Caller, form: &Form, grant: &Grant, presented: u32) -> Result<Option<Reply>> {
+async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Reply>> {
+    let TokenRequest { core, caller, form, grant } = request;
     grant.must_belong_to(caller)?;
     if grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
-        return Err(spent(core, caller, grant, true).await?.into());
+        return Err(refuse_spent(request, true).await?.into());
     }
     if let Err(error) = grant.must_be_held_by(caller) {
         return Err(grant.alarm(core, caller, "refresh_in_wrong_hands", error).await?);
@@ -87,7 +81,7 @@ async fn attempt(core: &Core, caller: &Caller, form: &Form, grant: &Grant, prese
     must_be_good(grant, caller)?;
     let scope = narrowed(grant, caller, form)?;
     let rules = &caller.client.refresh;
-    // FAPI 2.0 5.3.2.1 9: no rotation. The configuration sees to it that such a client proves who it is.
+    // FAPI 2.0 5.3.2.1 9: no rotation. The configuration makes sure that such a client authenticates.
     let keeps = rules.mode == RefreshMode::Static;
     // 631-Q: after four thousand million refreshes the person signs in again; a generation never begins anew.
     let last = || {
@@ -96,19 +90,19 @@ async fn attempt(core: &Core, caller: &Caller, form: &Form, grant: &Grant, prese
     };
     let next = if keeps { presented } else { presented.checked_add(1).ok_or_else(last)? };
     match turn_of(grant, caller, presented) {
-        Turn::Current => moved(core, caller, form, grant, &scope, next, "refreshed").await,
-        Turn::Ahead => moved(core, caller, form, grant, &scope, next, "store_behind").await,
-        Turn::Previous => repeated(core, caller, form, grant, &scope).await.map(Some),
+        Turn::Current => advance_generation(request, &scope, next, "refreshed").await,
+        Turn::Ahead => advance_generation(request, &scope, next, "store_behind").await,
+        Turn::Previous => repeat(request, &scope).await.map(Some),
         Turn::Spent => {
             let ends = !grant.is_key_bound() || rules.on_stale == OnStale::End;
-            Err(spent(core, caller, grant, ends).await?.into())
+            Err(refuse_spent(request, ends).await?.into())
         }
     }
 }
 
 fn turn_of(grant: &Grant, caller: &Caller, presented: u32) -> Turn {
     let grace_ms = caller.client.refresh.grace.0 * 1000;
-    turn(grant.generation, presented, grant.is_key_bound(), grant.issued_ms, grace_ms, caller.now_ms)
+    turn(grant.generation, presented, grant.is_key_bound(), caller.now_ms - grant.issued_ms, grace_ms)
 }
 
 /// What a refresh with this token would find: the grant's scope as its client may still have it, or `None` if it would be
@@ -165,14 +159,14 @@ fn count_late(core: &Core, caller: &Caller, grant: &Grant, change: &mut Change) 
     let suspicious = late.suspected_ms == 0 && in_a_row % SUSPICIOUS == 0;
     if suspicious {
         if caller.instance.as_ref().is_none_or(|it| it.attested_ms.is_none()) {
-            change.run_expecting(PROVE_AGAIN, vec![Value::from(&grant.session[..])], Expect::Any);
+            change.run_expecting(session::DROP_PROOFS, vec![Value::from(&grant.session[..])], Expect::Any);
         }
         let why = "generation after generation was asked for twice: two may hold the key";
         change.audit(grant.entry(core, audit::Entry::refused("suspected_two_holders", why), caller));
     }
     let suspected_ms = if suspicious { caller.now_ms } else { late.suspected_ms };
     let row = [Value::from(&grant.session[..]), i64::from(grant.number).into(), i64::from(grant.generation).into()];
-    change.run_expecting(LATE, row.into_iter().chain([in_a_row.into(), suspected_ms.into()]).collect(), Expect::Any);
+    change.run_expecting(app_grant::COUNT_LATE, row.into_iter().chain([in_a_row.into(), suspected_ms.into()]).collect(), Expect::Any);
 }
 
 /// RFC 6749 6: never more than granted, and only what the client may still have. The grant itself never narrows.
@@ -186,35 +180,28 @@ fn narrowed(grant: &Grant, caller: &Caller, form: &Form) -> Result<Scope> {
     Err(Refused::bad_request("invalid_scope", "The scope is wider than what was granted.").into())
 }
 
-async fn moved(
-    core: &Core,
-    caller: &Caller,
-    form: &Form,
-    grant: &Grant,
-    scope: &Scope,
-    to: u32,
-    event: &'static str,
-) -> Result<Option<Reply>> {
+async fn advance_generation(request: TokenRequest<'_>, scope: &Scope, to: u32, event: &'static str) -> Result<Option<Reply>> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);
     // An app that learns to prove a key stays signed in: from here on its grant is bound (RFC 9449 5).
-    let (holder_kind, holder) = grant.holder_after(caller, to);
+    let [holder_kind, holder] = grant.holder_after(caller, to).to_columns();
     let attested = caller.instance.as_ref().is_some_and(|it| it.attested_ms.is_some());
     let answered = if attested { grant.late.suspected_ms } else { -1 };
     change.run(
-        MOVE,
+        app_grant::ADVANCE,
         vec![
             Value::from(&grant.session[..]),
             i64::from(grant.number).into(),
             i64::from(grant.generation).into(),
             i64::from(to).into(),
             caller.now_ms.into(),
-            holder_kind.into(),
-            holder.into(),
+            holder_kind,
+            holder,
             answered.into(),
         ],
     );
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(core, caller, grant, form, to, scope)?;
+    let answer = issue::for_grant(request, to, scope)?;
     let mut entry = audit::Entry::ok(event).with("jti", answer.jti.as_str()).with("generation", i64::from(to));
     entry.security = event != "refreshed";
     change.audit(grant.entry(core, entry, caller));
@@ -227,7 +214,8 @@ async fn moved(
 }
 
 /// The same successor again. It does not move idle time, and a storm of repeats is slowed down, never punished.
-async fn repeated(core: &Core, caller: &Caller, form: &Form, grant: &Grant, scope: &Scope) -> Result<Reply> {
+async fn repeat(request: TokenRequest<'_>, scope: &Scope) -> Result<Reply> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let name = crate::sessions::public_id(core, &grant.session);
     if core.limits.repeats.check_key(&Limits::place(&["repeat", &name])).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "This refresh was repeated too often; wait.").retry_after(5).into());
@@ -235,7 +223,7 @@ async fn repeated(core: &Core, caller: &Caller, form: &Form, grant: &Grant, scop
     let mut change = Change::new(caller.now_ms);
     count_late(core, caller, grant, &mut change);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(core, caller, grant, form, grant.generation, scope)?;
+    let answer = issue::for_grant(request, grant.generation, scope)?;
     change.audit(grant.entry(core, audit::Entry::ok("refresh_repeated").with("jti", answer.jti.as_str()), caller));
     burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))
@@ -243,7 +231,8 @@ async fn repeated(core: &Core, caller: &Caller, form: &Form, grant: &Grant, scop
 
 /// An old token. Unbound: thief and owner look alike, so the grant ends. Bound: whoever sends it proved the key, so it
 /// is an old copy and not a theft; it is refused and reported. A request that comes twice, its proof spent, ends nothing.
-async fn spent(core: &Core, caller: &Caller, grant: &Grant, ends: bool) -> Result<Refused> {
+async fn refuse_spent(request: TokenRequest<'_>, ends: bool) -> Result<Refused> {
+    let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);
     if ends {
         grant.end(&mut change);
@@ -266,7 +255,7 @@ mod tests {
 
     #[test]
     fn every_turn() {
-        let at = |row, presented, bound, age_ms| turn(row, presented, bound, 1_000_000, 10_000, 1_000_000 + age_ms);
+        let at = |row, presented, bound, age_ms| turn(row, presented, bound, age_ms, 10_000);
         for bound in [false, true] {
             assert_eq!(at(5, 5, bound, 999_999), Turn::Current);
             assert_eq!(at(5, 4, bound, 10_000), Turn::Previous);
@@ -279,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_window_of_zero_still_serves_the_same_instant_only() {
-        assert_eq!(turn(2, 1, false, 50, 0, 50), Turn::Previous);
-        assert_eq!(turn(2, 1, false, 50, 0, 51), Turn::Spent);
+        assert_eq!(turn(2, 1, false, 0, 0), Turn::Previous);
+        assert_eq!(turn(2, 1, false, 1, 0), Turn::Spent);
     }
 }

@@ -14,9 +14,9 @@ const MOST_SIGN_INS: usize = 8;
 /// A little longer than a sign-in lives.
 const SIGN_IN_S: i64 = 32 * 60;
 
-/// The token every form of ours carries: a MAC over the browser's secret and the state the form belongs to (341-L).
+/// The token every form of ours carries: a MAC over the issuer, the browser's secret and the state the form belongs to (341-L).
 pub fn form_token(app: &App, secret: &[u8], state: &str) -> String {
-    let (version, tag) = app.keyring.mac("form", &[secret, state.as_bytes()]);
+    let (version, tag) = app.keyring.mac("form", &[app.config.issuer.as_bytes(), secret, state.as_bytes()]);
     let mut bytes = vec![version];
     bytes.extend_from_slice(&tag);
     base64url::encode(&bytes)
@@ -24,7 +24,9 @@ pub fn form_token(app: &App, secret: &[u8], state: &str) -> String {
 
 pub fn form_token_fits(app: &App, secret: &[u8], state: &str, token: Option<&str>) -> bool {
     let Some(bytes) = token.and_then(base64url::decode).filter(|bytes| bytes.len() == 33) else { return false };
-    app.keyring.mac_with(bytes[0], "form", &[secret, state.as_bytes()]).is_some_and(|made| digest::equal(&made, &bytes[1..]))
+    app.keyring
+        .mac_with(bytes[0], "form", &[app.config.issuer.as_bytes(), secret, state.as_bytes()])
+        .is_some_and(|made| digest::equal(&made, &bytes[1..]))
 }
 
 /// The cookie of one sign-in. Its name has the sign-in's id, its value the secret and nothing else.

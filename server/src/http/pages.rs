@@ -36,7 +36,7 @@ fn locale_of(app: &App, incoming: &Incoming, state: &State) -> String {
 /// The address of a sign-in's page. It names the client, so that a dead page can say which app to go back to.
 pub fn address(app: &App, state: &State) -> String {
     let client = state.client.as_deref().unwrap_or_default();
-    let (version, tag) = app.keyring.mac("sign-in address", &[&state.id, client.as_bytes()]);
+    let (version, tag) = app.keyring.mac("sign-in address", &[app.config.issuer.as_bytes(), &state.id, client.as_bytes()]);
     let mut bytes = vec![version];
     bytes.extend_from_slice(&state.id);
     bytes.extend_from_slice(&tag[..16]);
@@ -50,7 +50,7 @@ pub fn read_address(app: &App, text: &str) -> Option<([u8; 16], Option<String>)>
     let (version, rest) = bytes.split_first()?;
     let (id, rest) = rest.split_first_chunk::<16>()?;
     let (tag, client) = rest.split_first_chunk::<16>()?;
-    let made = app.keyring.mac_with(*version, "sign-in address", &[id, client])?;
+    let made = app.keyring.mac_with(*version, "sign-in address", &[app.config.issuer.as_bytes(), id, client])?;
     let client = std::str::from_utf8(client).ok()?;
     digest::equal(&made[..16], tag).then(|| (*id, Some(client.to_owned()).filter(|client| !client.is_empty())))
 }

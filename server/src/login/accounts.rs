@@ -3,6 +3,10 @@
 use crate::audit;
 use crate::error::{Fault, Refused, Result};
 use crate::pool::Pool;
+use crate::store::tables::account::{
+    ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, FACTORS, HOLD, INSERT, NAMES, RAISE, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
+};
+use crate::store::tables::session;
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -14,32 +18,6 @@ use unicode_normalization::UnicodeNormalization;
 /// A password is 8 to 256 bytes; the upper end keeps hashing from being an attack on us (581-K).
 pub const PASSWORD_MIN: usize = 8;
 pub const PASSWORD_MAX: usize = 256;
-
-const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, name, locale, claims, created_ms, sessions_from_ms, \
-    version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, 0, 1)";
-const NAME: &str = "INSERT INTO login_name (name, account) VALUES ($1, $2)";
-const PASSWORD: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'password', '', $2, $3, 0)";
-const SET_PASSWORD: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'password', '', $2, $3, 0) \
-    ON CONFLICT (account, kind, id) DO UPDATE SET secret = excluded.secret, created_ms = excluded.created_ms";
-const RAISE: &str = "UPDATE account SET version = version + 1 WHERE id = $1";
-/// Writes nothing new, but takes the row: a change that raises the version at the same time comes before or after, never between.
-const HOLD: &str = "UPDATE account SET version = version WHERE id = $1 AND version = $2 AND state = 'active'";
-const END_SESSIONS: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";
-/// A sign-in that began before and is written later is over, too.
-const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE id = $1";
-const STANDS: &str = "SELECT a.version, s.state FROM account a LEFT JOIN session s ON s.id = $2 AND s.account = a.id \
-    WHERE a.id = $1 AND a.state = 'active'";
-const BY_ID: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret FROM account a \
-    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE a.id = $1";
-const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret FROM login_name n \
-    JOIN account a ON a.id = n.account \
-    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE n.name = $1";
-const NAMES: &str = "SELECT name FROM login_name WHERE account = $1";
-const FACTORS: &str = "SELECT kind, id, created_ms FROM credential WHERE account = $1";
-const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1 AND state = 'active'";
-const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
-const FIND: &str = "SELECT a.id, a.state, c.secret, a.version FROM login_name n JOIN account a ON a.id = n.account \
-    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE n.name = $1";
 
 /// A person to be.
 #[derive(Clone, Debug)]
@@ -99,25 +77,25 @@ async fn account(store: &Store, row: Option<Row>) -> std::result::Result<Option<
         store.all(FACTORS, &["".into()]).await?;
         return Ok(None);
     };
-    let any_email = row.opt_text(3)?.map(str::to_owned);
-    let is_proved = row.int(4)? == 1;
+    let any_email = row.opt_text("email")?.map(str::to_owned);
+    let is_proved = row.int("email_verified")? == 1;
     let mut found = Account {
-        id: row.text(0)?.to_owned(),
-        active: row.text(1)? == "active",
-        version: row.int(2)?,
-        password: row.bytes(6).ok().and_then(|secret| String::from_utf8(secret.to_vec()).ok()),
+        id: row.text("id")?.to_owned(),
+        active: row.text("state")? == "active",
+        version: row.int("version")?,
+        password: row.bytes("secret").ok().and_then(|secret| String::from_utf8(secret.to_vec()).ok()),
         email: any_email.clone().filter(|_| is_proved),
         any_email,
-        locale: row.opt_text(5)?.map(str::to_owned),
+        locale: row.opt_text("locale")?.map(str::to_owned),
         totp_from_ms: None,
         recovery: Vec::new(),
         names: 0,
     };
     found.names = store.all(NAMES, &[found.id.as_str().into()]).await?.len();
     for row in store.all(FACTORS, &[found.id.as_str().into()]).await? {
-        match row.text(0)? {
-            "totp" => found.totp_from_ms = Some(row.int(2)?),
-            "recovery" => found.recovery.push(row.text(1)?.to_owned()),
+        match row.text("kind")? {
+            "totp" => found.totp_from_ms = Some(row.int("created_ms")?),
+            "recovery" => found.recovery.push(row.text("id")?.to_owned()),
             _ => {}
         }
     }
@@ -210,10 +188,10 @@ pub fn insert(change: &mut Change, id: &str, new: NewAccount, digest: Option<Str
     );
     let first_name = change.len();
     for name in names {
-        change.run(NAME, vec![name.into(), id.into()]);
+        change.run(ADD_NAME, vec![name.into(), id.into()]);
     }
     if let Some(digest) = digest {
-        change.run(PASSWORD, vec![id.into(), Value::from(digest.into_bytes()), now_ms.into()]);
+        change.run(ADD_PASSWORD, vec![id.into(), Value::from(digest.into_bytes()), now_ms.into()]);
     }
     change.audit(audit::Entry::ok("account_created").account(id));
     Ok(first_name)
@@ -229,17 +207,17 @@ pub fn set_email(change: &mut Change, account: &str, old: Option<&str>, new: &st
     if let Some(old) = old {
         change.run_expecting(DROP_NAME, vec![old.into(), account.into()], Expect::Any);
     }
-    change.run(NAME, vec![name.into(), account.into()]);
+    change.run(ADD_NAME, vec![name.into(), account.into()]);
 }
 
 pub async fn find_by_login_name(store: &Store, name: &str) -> Result<Option<Found>> {
     let Some(name) = canonical(name) else { return Ok(None) };
-    let Some(row) = store.one(FIND, &[name.into()]).await? else { return Ok(None) };
-    let password = match row.bytes(2) {
+    let Some(row) = store.one(BY_NAME, &[name.into()]).await? else { return Ok(None) };
+    let password = match row.bytes("secret") {
         Ok(it) => String::from_utf8(it.to_vec()).ok(),
         Err(_) => None,
     };
-    Ok(Some(Found { id: row.text(0)?.to_owned(), active: row.text(1)? == "active", password, version: row.int(3)? }))
+    Ok(Some(Found { id: row.text("id")?.to_owned(), active: row.text("state")? == "active", password, version: row.int("version")? }))
 }
 
 /// What was proved or sent before this is void: codes by mail, and logins under way (405-U).
@@ -256,7 +234,7 @@ pub fn hold(change: &mut Change, account: &str, version: i64) {
 pub async fn stands(store: &Store, account: &str, version: i64, session: Option<&[u8; 16]>) -> Result<bool> {
     let id = session.map_or(&[][..], |it| &it[..]);
     let Some(row) = store.one(STANDS, &[account.into(), id.into()]).await? else { return Ok(false) };
-    Ok(row.int(0)? == version && (session.is_none() || row.opt_text(1)? == Some("active")))
+    Ok(row.int("version")? == version && (session.is_none() || row.opt_text("session_state")? == Some("active")))
 }
 
 /// Ends every session of a person, and every login that could open a new one without proving anything anew.
@@ -264,7 +242,7 @@ pub fn end_sessions(change: &mut Change, account: &str) {
     let now_ms = change.now_ms();
     raise(change, account);
     change.run_expecting(SESSIONS_FROM, vec![account.into(), now_ms.into()], Expect::Any);
-    change.run_expecting(END_SESSIONS, vec![account.into(), now_ms.into()], Expect::Any);
+    change.run_expecting(session::END_OF_ACCOUNT, vec![account.into(), now_ms.into()], Expect::Any);
 }
 
 /// A new password ends every session of the person (420-U).

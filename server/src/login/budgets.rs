@@ -10,16 +10,9 @@ use super::context::Person;
 use super::rates::{Rates, network};
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
+use crate::store::tables::attempt::{CHARGE, CLEAR, GIVE_BACK, TOUCH};
 use crate::store::{Change, Expect, NotApplied, Store, Value};
 use std::net::IpAddr;
-
-const CHARGE: &str = "INSERT INTO attempt (key, used, until_ms) VALUES ($1, 1, $2) ON CONFLICT (key) DO UPDATE SET \
-    used = CASE WHEN attempt.until_ms <= $3 THEN 1 ELSE attempt.used + 1 END, \
-    until_ms = CASE WHEN attempt.until_ms <= $3 THEN excluded.until_ms ELSE attempt.until_ms END \
-    WHERE attempt.until_ms <= $3 OR attempt.used < $4";
-const GIVE_BACK: &str = "UPDATE attempt SET used = used - 1 WHERE key = $1 AND used > 0";
-const CLEAR: &str = "DELETE FROM attempt WHERE key = $1";
-const TOUCH: &str = "UPDATE attempt SET used = used WHERE key = $1";
 
 const QUARTER_MS: i64 = 15 * 60_000;
 const HOUR_MS: i64 = 60 * 60_000;

@@ -12,6 +12,7 @@ use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::mail;
 use crate::sessions;
+use crate::store::tables::account::{ENROL, REMOVE, SPEND_CODE, SPEND_STEP};
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -20,11 +21,6 @@ use tokio::time::sleep_until;
 /// What was wrong is said no sooner than this after the answer came, so that what the store writes about somebody who exists is
 /// not heard in the time (458-E).
 const REFUSED_AFTER: Duration = Duration::from_millis(100);
-
-const SPEND_STEP: &str = "UPDATE credential SET used_ms = $2 WHERE account = $1 AND kind = 'totp' AND id = '' AND used_ms < $2";
-const SPEND_CODE: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'recovery' AND id = $2";
-const ENROL: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, $2, $3, $4, $5, $6)";
-const REMOVE: &str = "DELETE FROM credential WHERE account = $1 AND kind = $2";
 
 /// A change under construction, which knows what a conflict in it means.
 pub struct Draft {

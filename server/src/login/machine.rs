@@ -78,7 +78,9 @@ impl Machine {
             Some(old) => (old.hashers.clone(), Arc::clone(&old.rates), Arc::clone(&old.outbox)),
             None => Default::default(),
         };
-        Self { store, keyring, config, hashers, rates, outbox, place: format!("sign_in/{epoch}") }
+        // Another issuer may have the same master key, or even a copy of the store.
+        let place = format!("sign_in/{}/{epoch}", config.issuer);
+        Self { store, keyring, config, hashers, rates, outbox, place }
     }
 
     pub fn hashers(&self) -> &Hashers {
@@ -144,7 +146,7 @@ impl Machine {
 
     /// The name of a browser in which this person signed in before: it tries on its own budget, which a stranger cannot use up.
     fn known_device(&self, account: &str, visitor: &Visitor<'_>) -> Option<String> {
-        let plain = visitor.device.and_then(base64url::decode).and_then(|sealed| self.keyring.open("device", &sealed))?;
+        let plain = visitor.device.and_then(base64url::decode).and_then(|sealed| self.keyring.open(&self.device_place(), &sealed))?;
         let known = String::from_utf8(plain).ok()?;
         let mut pieces = known.splitn(3, ' ');
         let (owner, until, id) = (pieces.next(), pieces.next().and_then(|text| text.parse::<i64>().ok()), pieces.next());
@@ -154,11 +156,15 @@ impl Machine {
         }
     }
 
+    fn device_place(&self) -> String {
+        format!("device/{}", self.config.issuer)
+    }
+
     /// What a browser keeps to be known again: sealed, names its account, lasts a year.
     pub fn device_cookie(&self, account: &str, now_ms: i64) -> Result<String> {
         let id = base64url::encode(&crate::seal::random::<12>()?);
         let text = format!("{account} {} {id}", now_ms + 365 * 86_400_000);
-        Ok(base64url::encode(&self.keyring.seal("device", text.as_bytes())?))
+        Ok(base64url::encode(&self.keyring.seal(&self.device_place(), text.as_bytes())?))
     }
 
     /// The start of a sign-in as the page carries it. Nothing is written until it is answered.

@@ -4,21 +4,9 @@
 use super::state::State;
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
+use crate::store::tables::sign_in::{ADVANCE, INSERT, LET_GO, READ, TAKE, VOID};
 use crate::store::{Change, Expect, Row, Store, Value};
 use symbolon_oauth::{base64url, digest};
-
-const READ: &str =
-    "SELECT body, version, secret, secret_before, answered, taken_by, taken_ms, state, expires_ms FROM sign_in WHERE id = $1";
-/// The first answer makes the row. Its id is the start's, so that one start makes one row.
-const INSERT: &str = "INSERT INTO sign_in (id, body, version, secret, secret_before, answered, taken_by, taken_ms, state, expires_ms) \
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
-/// Only the winner of a question goes on. A question that was taken and not answered within half a minute is open again.
-const TAKE: &str = "UPDATE sign_in SET taken_by = $3, taken_ms = $4 WHERE id = $1 AND version = $2 AND state = 'open' AND taken_ms <= $5";
-const MOVE: &str = "UPDATE sign_in SET body = $4, version = version + 1, secret_before = secret, secret = $5, answered = $6, \
-    taken_by = $7, taken_ms = 0, state = $8 WHERE id = $1 AND version = $2 AND state = 'open' AND (taken_ms = $3 OR taken_ms <= $9)";
-const LET_GO: &str = "UPDATE sign_in SET taken_ms = 0 WHERE id = $1 AND version = $2 AND taken_ms = $3";
-/// Whoever signs out, or gives the browser to somebody else, ends what the browser had begun.
-const VOID: &str = "UPDATE sign_in SET state = 'void' WHERE id = $1 AND (secret = $2 OR secret_before = $2) AND state = 'open'";
 
 /// How long a crash keeps a question closed.
 const TAKEN_MS: i64 = 30_000;
@@ -136,17 +124,17 @@ pub async fn read(store: &Store, keyring: &KeyRing, id: &[u8; 16]) -> Result<Opt
 }
 
 fn stored(keyring: &KeyRing, id: &[u8; 16], row: &Row) -> std::result::Result<Stored, Fault> {
-    let plain = keyring.open(&place(id), row.bytes(0)?).ok_or_else(|| Fault::new("a sign-in cannot be opened"))?;
+    let plain = keyring.open(&place(id), row.bytes("body")?).ok_or_else(|| Fault::new("a sign-in cannot be opened"))?;
     let mut state: State = serde_json::from_slice(&plain).map_err(|error| Fault::new(format!("a sign-in: {error}")))?;
-    state.version = row.int(1)?;
-    let life = match row.text(7)? {
+    state.version = row.int("version")?;
+    let life = match row.text("state")? {
         "open" => Life::Open,
         "ended" => Life::Ended,
         _ => Life::Void,
     };
-    let bytes = |at: usize| row.bytes(at).map(<[u8]>::to_vec);
-    let (secret, secret_before, answered, taken_by) = (bytes(2)?, bytes(3)?, bytes(4)?, bytes(5)?);
-    Ok(Stored { state, secret, secret_before, answered, taken_by, taken_ms: row.int(6)?, life })
+    let bytes = |name: &str| row.bytes(name).map(<[u8]>::to_vec);
+    let (secret, secret_before, answered, taken_by) = (bytes("secret")?, bytes("secret_before")?, bytes("answered")?, bytes("taken_by")?);
+    Ok(Stored { state, secret, secret_before, answered, taken_by, taken_ms: row.int("taken_ms")?, life })
 }
 
 /// What an answer does to the row, beside its effects.
@@ -193,7 +181,7 @@ impl Moving<'_> {
         let at = change.len();
         if self.is_stored || taken_ms > 0 {
             change.run(
-                MOVE,
+                ADVANCE,
                 vec![
                     Value::from(&self.state.id[..]),
                     self.state.version.into(),

@@ -30,7 +30,7 @@ struct Sealed {
 pub async fn run(context: &Context, actor: &Actor) -> Result<Rewrapped> {
     let versions = context.keyring.versions();
     let master_key = versions.first().copied().ok_or_else(|| Problem::fault("there is no master key"))?;
-    let signing_keys = move_all(context, actor, master_key, &Sealed { find: KEYS, set: SET_KEY, place: keys::place }).await?;
+    let signing_keys = move_all(context, actor, master_key, &Sealed { find: KEYS, set: SET_KEY, place: keys::sealed_at }).await?;
     let authenticators = move_all(context, actor, master_key, &Sealed { find: TOTP, set: SET_TOTP, place: totp::place }).await?;
     let older = match &versions[1..] {
         [] => None,

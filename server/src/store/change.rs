@@ -1,6 +1,7 @@
 //! A change: guarded statements and audit entries, applied whole or not at all.
 
-use super::value::{Row, Value};
+use super::tables;
+use super::value::Value;
 use crate::audit::entry::Entry;
 use crate::error::{Error, Fault, Refused};
 use serde_json::Value as Json;
@@ -26,13 +27,10 @@ pub struct Change {
     now_ms: i64,
     statements: Vec<Statement>,
     audit: Vec<Entry>,
-    /// The operator whose change it is; every entry of it says so.
+    /// The operator who makes the change. Every entry of it names them.
     actor: Option<Json>,
 }
 
-const ONCE: &str = "INSERT INTO once (bucket, kind, key) VALUES ($1, $2, $3)";
-const SECURITY: &str = "INSERT INTO audit_security (id, body) VALUES ($1, $2)";
-const ROUTINE: &str = "INSERT INTO audit_routine (id, body) VALUES ($1, $2)";
 const HOUR_MS: i64 = 3_600_000;
 
 impl Change {
@@ -61,14 +59,14 @@ impl Change {
         self.statements.push(Statement { sql, values, expect });
     }
 
-    /// Spends (kind, scope, id). A conflict at the answered index means it was spent before. The bucket is the hour of
-    /// the last instant at which the artefact itself would be accepted, never of now: a sweep cannot forget it early.
+    /// Spends (kind, scope, id). A conflict at the index that this answers means: it was spent before. The bucket is the hour of
+    /// the last instant at which the artefact would be accepted, never the present hour. So no sweep can forget it early.
     pub fn once(&mut self, kind: &'static str, scope: &str, id: &str, last_accepted_ms: i64) -> usize {
         let mut text = (scope.len() as u64).to_be_bytes().to_vec();
         text.extend_from_slice(scope.as_bytes());
         text.extend_from_slice(id.as_bytes());
         let key = digest::sha256(&text);
-        self.run(ONCE, vec![(last_accepted_ms / HOUR_MS).into(), kind.into(), Value::from(&key[..])]);
+        self.run(tables::once::SPEND, vec![(last_accepted_ms / HOUR_MS).into(), kind.into(), Value::from(&key[..])]);
         self.statements.len() - 1
     }
 
@@ -81,7 +79,7 @@ impl Change {
         self.audit.push(entry);
     }
 
-    /// Names the operator who makes this change, in every entry that it has and will have.
+    /// Names the operator who makes this change, in every entry of it.
     pub fn set_actor(&mut self, actor: Json) {
         self.actor = Some(actor);
     }
@@ -93,29 +91,27 @@ impl Change {
             entry.actor = entry.actor.or_else(|| self.actor.clone());
             let id = ids(self.now_ms);
             marker.get_or_insert(Marker { id, security: entry.security });
-            let sql = if entry.security { SECURITY } else { ROUTINE };
+            let sql = if entry.security { tables::audit::INSERT_SECURITY } else { tables::audit::INSERT_ROUTINE };
             self.run(sql, vec![Value::from(&id[..]), entry.body(self.now_ms).into()]);
         }
         (self.statements, marker)
     }
 }
 
-/// The audit entry by which a change whose answer was lost can be found again.
+/// The audit entry that tells whether a change was carried out, when its answer was lost.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Marker {
     pub id: [u8; 16],
     pub security: bool,
 }
 
+/// All of a change is in the store. What a statement returned is not handed on: PostgreSQL counts inside the server.
 #[derive(Debug)]
-pub struct Applied {
-    /// Per statement, what its RETURNING gave.
-    pub rows: Vec<Vec<Row>>,
-}
+pub struct Applied;
 
 #[derive(Debug)]
 pub enum NotApplied {
-    /// The statement of this index met its guard or a unique key; nothing of the change remains.
+    /// The guard of this statement failed, or a unique key did. Nothing of the change is stored.
     Conflict(usize),
     /// The connection was lost after COMMIT was sent and the marker could not be looked up.
     Unknown,
@@ -147,10 +143,10 @@ impl NotApplied {
 }
 
 impl From<NotApplied> for Error {
-    fn from(it: NotApplied) -> Self {
+    fn from(why: NotApplied) -> Self {
         let busy =
             |why: String| Refused::new(503, "temporarily_unavailable", "The server is busy; try again.").retry_after(1).because(why).into();
-        match it {
+        match why {
             NotApplied::Conflict(at) => busy(format!("statement {at} conflicted")),
             NotApplied::Unknown => busy("the outcome of a commit is unknown".to_owned()),
             NotApplied::Busy => busy("the write queue is full".to_owned()),

@@ -6,19 +6,19 @@ use std::sync::{Arc, Mutex};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// As it should be.
+    /// Applied.
     Apply,
-    /// Applied, and nobody is told.
+    /// Applied, and the caller gets no answer.
     LoseAnswer,
-    /// Lost on the way: not applied, and nobody is told.
+    /// Not applied, and the caller gets no answer.
     Lose,
-    /// Not applied.
+    /// Refused: not applied.
     Refuse,
-    /// As it should be, after so many milliseconds.
+    /// Applied after so many milliseconds.
     Delay(u64),
 }
 
-/// The fates of the changes to come; when they are used up, all is well.
+/// What the next changes meet. When the list is used up, changes are applied.
 #[derive(Clone)]
 pub struct Plan(Arc<Mutex<VecDeque<Fate>>>, Arc<AtomicBool>);
 
@@ -27,7 +27,7 @@ impl Plan {
         Self(Arc::new(Mutex::new(fates.into())), Arc::default())
     }
 
-    /// From here on lists come from a replica that never hears of anything.
+    /// From here on `all_stale` answers as a replica without any rows.
     pub fn lag(&self) {
         self.1.store(true, Ordering::Relaxed);
     }
@@ -38,17 +38,17 @@ impl Plan {
 
     fn fates(&self) -> std::sync::MutexGuard<'_, VecDeque<Fate>> {
         match self.0.lock() {
-            Ok(it) => it,
+            Ok(fates) => fates,
             Err(poisoned) => poisoned.into_inner(),
         }
     }
 
-    /// The next change meets this.
+    /// Adds this fate for the next change.
     pub fn next(&self, fate: Fate) {
         self.after(0, fate);
     }
 
-    /// After so many changes that go well, one meets this.
+    /// Adds this fate behind so many changes that are applied.
     pub fn after(&self, well: usize, fate: Fate) {
         let mut fates = self.fates();
         fates.extend(std::iter::repeat_n(Fate::Apply, well));

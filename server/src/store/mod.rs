@@ -10,12 +10,13 @@ mod postgres;
 mod probe;
 pub mod retention;
 mod sqlite;
+pub mod tables;
 mod value;
 
 pub use change::{Applied, Change, Expect, NotApplied, Statement};
 pub use options::StoreOptions;
 pub use postgres::weakness;
-pub use value::{Row, Value};
+pub use value::{Column, Row, Value};
 
 use crate::error::Fault;
 use std::collections::BTreeMap;
@@ -40,10 +41,10 @@ struct Inner {
     offset_ms: AtomicI64,
 }
 
-/// Beyond this, what one node writes another may judge wrongly.
+/// Nodes whose clocks differ by more may judge wrongly what another one has written.
 pub const MOST_OFFSET_MS: i64 = 2000;
 
-/// A change meets what the plan has for it.
+/// Applies, loses, delays or refuses a change.
 #[cfg(feature = "faults")]
 async fn apply_with_fate(store: &Store, fate: faults::Fate, change: Change) -> Result<Applied, NotApplied> {
     match fate {
@@ -80,23 +81,23 @@ impl Store {
 
     pub async fn one(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, Fault> {
         match &self.0.engine {
-            Engine::Sqlite(it) => it.one(sql, values),
-            Engine::Postgres(it) => Ok(it.all(sql, values).await?.into_iter().next()),
+            Engine::Sqlite(engine) => engine.one(sql, values),
+            Engine::Postgres(engine) => Ok(engine.all(sql, values).await?.into_iter().next()),
             #[cfg(feature = "faults")]
-            Engine::Faulty(it, _) => Box::pin(it.one(sql, values)).await,
+            Engine::Faulty(engine, _) => Box::pin(engine.one(sql, values)).await,
         }
     }
 
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         match &self.0.engine {
-            Engine::Sqlite(it) => it.all(sql, values).await,
-            Engine::Postgres(it) => it.all(sql, values).await,
+            Engine::Sqlite(engine) => engine.all(sql, values).await,
+            Engine::Postgres(engine) => engine.all(sql, values).await,
             #[cfg(feature = "faults")]
-            Engine::Faulty(it, _) => Box::pin(it.all(sql, values)).await,
+            Engine::Faulty(engine, _) => Box::pin(engine.all(sql, values)).await,
         }
     }
 
-    /// For lists and searches, which may be a little behind: the only road to a replica once there is one.
+    /// For lists and searches, which may be a little behind. A replica may answer these, and nothing else.
     pub async fn all_stale(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         #[cfg(feature = "faults")]
         if matches!(&self.0.engine, Engine::Faulty(_, plan) if plan.lags()) {
@@ -125,32 +126,34 @@ impl Store {
 
     async fn apply_on_engine(&self, change: Change) -> Result<Applied, NotApplied> {
         match &self.0.engine {
-            Engine::Sqlite(it) => it.apply(change.into_statements(&mut |now| self.0.ids.next(now)).0).await,
-            Engine::Postgres(it) => it.apply(|| change.into_statements(&mut |now| self.0.ids.next(now))).await,
+            Engine::Sqlite(engine) => engine.apply(change.into_statements(&mut |now| self.0.ids.next(now)).0).await,
+            Engine::Postgres(engine) => engine.apply(|| change.into_statements(&mut |now| self.0.ids.next(now))).await,
             #[cfg(feature = "faults")]
-            Engine::Faulty(it, plan) => Box::pin(apply_with_fate(it, plan.next_fate(), change)).await,
+            Engine::Faulty(engine, plan) => Box::pin(apply_with_fate(engine, plan.next_fate(), change)).await,
         }
     }
 
-    /// Every audit entry of before this instant that will ever be seen can be seen now: a follower may go so far. Ids are chosen
-    /// right before a change is sent; a change under way holds the instant back, on PostgreSQL that of any node.
+    /// No audit entry from before this instant can still appear: a follower may read so far. Ids are chosen right before a
+    /// change is sent. A change under way holds the instant back; on PostgreSQL a change of any node does.
     pub async fn settled_before(&self, now_ms: i64) -> Result<i64, Fault> {
         let own_ms = self.0.ids.earliest().unwrap_or(now_ms);
         let others_ms = match &self.0.engine {
-            Engine::Postgres(it) => it.all(OLDEST, &[]).await?.first().map(|it| it.opt_int(0)).transpose()?.flatten().unwrap_or(0),
+            Engine::Postgres(engine) => {
+                engine.all(OLDEST, &[]).await?.first().map(|row| row.opt_int("age_ms")).transpose()?.flatten().unwrap_or(0)
+            }
             _ => 0,
         };
         Ok(own_ms.min(now_ms - others_ms) - SETTLING_MS)
     }
 
-    /// Compares our clock with the database's; nodes agree with each other as far as each agrees with it.
+    /// Compares our clock with the database's. Nodes agree with each other if each agrees with the database.
     pub async fn compare_clocks(&self, clock: &crate::clock::Clock) -> Result<(), Fault> {
-        let Engine::Postgres(it) = &self.0.engine else { return Ok(()) };
+        let Engine::Postgres(engine) = &self.0.engine else { return Ok(()) };
         let before_ms = clock();
-        let rows = it.all("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint", &[]).await?;
+        let rows = engine.all("SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now_ms", &[]).await?;
         let after_ms = clock();
-        let theirs_ms = rows.first().map_or(Ok(before_ms), |it| it.int(0))?;
-        // It was asked at some instant between the two.
+        let theirs_ms = rows.first().map_or(Ok(before_ms), |row| row.int("now_ms"))?;
+        // The database read its clock between these two instants.
         let offset_ms = theirs_ms - theirs_ms.clamp(before_ms, after_ms);
         self.0.offset_ms.store(offset_ms, Ordering::Relaxed);
         if offset_ms.abs() > MOST_OFFSET_MS {
@@ -162,7 +165,7 @@ impl Store {
     /// What an operator should know of the database.
     pub async fn remarks(&self) -> Result<Vec<String>, Fault> {
         match &self.0.engine {
-            Engine::Postgres(it) => it.remarks().await,
+            Engine::Postgres(engine) => engine.remarks().await,
             _ => Ok(Vec::new()),
         }
     }
@@ -176,24 +179,24 @@ impl Store {
         self.one("SELECT value FROM fact WHERE name = $1", &["schema".into()]).await?.map(|_| ()).ok_or_else(|| Fault::new("no schema"))
     }
 
-    /// After rows went. PostgreSQL looks after itself.
+    /// Gives room that deleted rows left back to the disk. PostgreSQL does that by itself.
     pub fn shrink(&self) {
-        if let Engine::Sqlite(it) = &self.0.engine {
-            it.shrink();
+        if let Engine::Sqlite(engine) = &self.0.engine {
+            engine.shrink();
         }
     }
 
     /// Waits for what was acknowledged and lets go of the files.
     pub async fn close(&self) {
         match &self.0.engine {
-            Engine::Sqlite(it) => it.close().await,
+            Engine::Sqlite(engine) => engine.close().await,
             Engine::Postgres(_) => {}
             #[cfg(feature = "faults")]
-            Engine::Faulty(it, _) => Box::pin(it.close()).await,
+            Engine::Faulty(engine, _) => Box::pin(engine.close()).await,
         }
     }
 
-    /// Migrations are the one place with statements that are not a `Change`; for them and for repair by hand.
+    /// The engine's name, for what an operator reads.
     pub fn engine(&self) -> &'static str {
         match &self.0.engine {
             Engine::Sqlite(_) => "sqlite",
@@ -205,22 +208,22 @@ impl Store {
 }
 
 /// How long the oldest transaction that writes has been running, in milliseconds.
-const OLDEST: &str = "SELECT (max(extract(epoch FROM clock_timestamp() - xact_start)) * 1000)::bigint FROM pg_stat_activity \
+const OLDEST: &str = "SELECT (max(extract(epoch FROM clock_timestamp() - xact_start)) * 1000)::bigint AS age_ms FROM pg_stat_activity \
     WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()";
-/// Clocks of nodes may differ by this, and a change takes a moment from its id to its transaction.
+/// Clocks of nodes may differ by so much, and a change takes a moment from its id to its transaction.
 const SETTLING_MS: i64 = 2000;
 
 /// Ids of audit entries: milliseconds (6 bytes), node (4), counter (6).
 struct Ids {
     node: [u8; 4],
     counter: AtomicU64,
-    /// The newest instant that was given and when that was: changes come with the instant their request came, which may be a
-    /// while ago; an entry's id tells when it was written.
+    /// The newest instant that an id has, and when that id was made. A change carries the instant of its request, which may
+    /// be some time ago; the id of an entry tells when it was written.
     newest: Mutex<(i64, Instant)>,
     under_way: Mutex<BTreeMap<u64, i64>>,
 }
 
-/// No request takes longer; a clock that was this far ahead was wrong.
+/// No request takes longer. A clock that was so far ahead was wrong.
 const STALE_MS: i64 = 60_000;
 
 impl Ids {
@@ -248,7 +251,7 @@ impl Ids {
         id
     }
 
-    /// A change is under way until what this answers is dropped; no id of it is earlier than now.
+    /// A change is under way until the answer is dropped. None of its ids is earlier than now.
     fn begin(&self, now_ms: i64) -> UnderWay<'_> {
         let ticket = self.counter.fetch_add(1, Ordering::Relaxed);
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,20 +8,21 @@ pub use connect::{reach, weakness};
 use super::change::{Applied, Expect, Marker, NotApplied, Statement};
 use super::migrate;
 use super::options::StoreOptions;
-use super::value::{Row, Value};
+use super::tables;
+use super::value::{Columns, Row, Value};
 use crate::error::Fault;
 use bytes::BytesMut;
 use connect::Address;
 use std::collections::HashMap;
-use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{IsNull, ToSql, Type};
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-/// A request that takes longer has lost its connection, whatever the system says of it.
+/// After this time a request counts as lost, even if the system still shows the connection as open.
 const PATIENCE: Duration = Duration::from_secs(15);
 /// How long nobody tries to connect after somebody could not.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -36,15 +37,21 @@ pub struct Postgres {
 
 struct Connection {
     client: Client,
-    prepared: HashMap<(&'static str, Option<u64>), tokio_postgres::Statement>,
+    prepared: HashMap<(&'static str, Option<u64>), Prepared>,
+}
+
+#[derive(Clone)]
+struct Prepared {
+    statement: tokio_postgres::Statement,
+    columns: Arc<Columns>,
 }
 
 impl ToSql for Value {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
         match self {
-            Self::Int(it) => it.to_sql(ty, out),
-            Self::Text(it) => it.to_sql(ty, out),
-            Self::Bytes(it) => it.to_sql(ty, out),
+            Self::Int(value) => value.to_sql(ty, out),
+            Self::Text(value) => value.to_sql(ty, out),
+            Self::Bytes(value) => value.to_sql(ty, out),
             Self::Null => Ok(IsNull::Yes),
         }
     }
@@ -79,18 +86,18 @@ impl Postgres {
         Ok(Self { address: Box::new(address), pool, next: AtomicUsize::new(0), unreachable: std::sync::Mutex::default() })
     }
 
-    /// A connection nobody uses, else the next in turn; a broken one is replaced.
-    async fn connection(&self) -> Result<Held<'_>, Fault> {
+    /// A connection that nobody uses, else the next in turn. A broken one is replaced.
+    async fn connection(&self) -> Result<Lease<'_>, Fault> {
         let start = self.next.fetch_add(1, Ordering::Relaxed);
         let free = (0..self.pool.len()).find_map(|it| self.pool[(start + it) % self.pool.len()].try_lock().ok());
-        let mut held = match free {
-            Some(it) => it,
+        let mut lease = match free {
+            Some(connection) => connection,
             None => self.pool[start % self.pool.len()].lock().await,
         };
-        if held.as_ref().is_none_or(|it| it.client.is_closed()) {
-            *held = Some(self.connect().await?);
+        if lease.as_ref().is_none_or(|it| it.client.is_closed()) {
+            *lease = Some(self.connect().await?);
         }
-        Ok(Held(held))
+        Ok(Lease(lease))
     }
 
     async fn connect(&self) -> Result<Connection, Fault> {
@@ -103,29 +110,31 @@ impl Postgres {
         made
     }
 
-    /// A connection that died in silence, as when the database was started anew, costs a second look and no answer.
+    /// A connection may have died unnoticed, as when the database was restarted. Then the statement is sent once more.
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
-        let mut held = self.connection().await?;
+        let mut lease = self.connection().await?;
         let mut again = true;
         loop {
-            let Ok(found) = tokio::time::timeout(PATIENCE, held.get()?.query(sql, values)).await else {
-                held.let_go();
+            let Ok(found) = tokio::time::timeout(PATIENCE, lease.get()?.query(sql, values)).await else {
+                lease.drop_connection();
                 return Err(Fault::store_away("PostgreSQL did not answer in time"));
             };
-            if again && found.is_err() && held.get()?.client.is_closed() {
-                drop(held);
-                (held, again) = (self.connection().await?, false);
+            if again && found.is_err() && lease.get()?.client.is_closed() {
+                drop(lease);
+                (lease, again) = (self.connection().await?, false);
                 continue;
             }
-            return found.map_err(|it| fault(&it))?.iter().map(from_row).collect();
+            let (rows, columns) = found.map_err(|error| fault(&error))?;
+            return rows.iter().map(|row| from_row(row, &columns)).collect();
         }
     }
 
     pub async fn remarks(&self) -> Result<Vec<String>, Fault> {
-        let sql = "SELECT current_setting('synchronous_standby_names'), current_setting('synchronous_commit'), current_setting('fsync')";
+        let sql = "SELECT current_setting('synchronous_standby_names') AS standby, current_setting('synchronous_commit') AS commit, \
+            current_setting('fsync') AS fsync";
         let rows = self.all(sql, &[]).await?;
         let Some(row) = rows.first() else { return Ok(Vec::new()) };
-        let (standby, commit, fsync) = (row.text(0)?, row.text(1)?, row.text(2)?);
+        let (standby, commit, fsync) = (row.text("standby")?, row.text("commit")?, row.text("fsync")?);
         let copies = match (standby, commit) {
             ("", _) | (_, "local" | "off") => "database: no synchronous standby; what it acknowledged is lost with its disk".to_owned(),
             (names, _) => format!("database: synchronous standby {names}; what was acknowledged is on two machines"),
@@ -135,28 +144,28 @@ impl Postgres {
         Ok(std::iter::once(copies).chain(careless).collect())
     }
 
-    /// `make` is asked when there is a connection: the ids in it are as young as can be.
+    /// `make` is called once there is a connection, so that the ids are as new as possible.
     pub async fn apply(&self, make: impl FnOnce() -> (Vec<Statement>, Option<Marker>)) -> Result<Applied, NotApplied> {
-        let mut held = self.connection().await.map_err(NotApplied::Fault)?;
+        let mut lease = self.connection().await.map_err(NotApplied::Fault)?;
         let (statements, marker) = make();
         for attempt in 0..5 {
-            let tried = tokio::time::timeout(PATIENCE, attempt_on(&mut held, &statements)).await.unwrap_or_else(|_| {
-                held.let_go();
+            let tried = tokio::time::timeout(PATIENCE, attempt_on(&mut lease, &statements)).await.unwrap_or_else(|_| {
+                lease.drop_connection();
                 Tried::Lost
             });
             match tried {
-                Tried::Applied => return Ok(Applied { rows: vec![Vec::new(); statements.len()] }),
+                Tried::Applied => return Ok(Applied),
                 Tried::Conflict(at) => return Err(NotApplied::Conflict(at)),
-                Tried::Failed(it) => return Err(NotApplied::Fault(it)),
-                Tried::Held => return Err(NotApplied::Busy),
+                Tried::Failed(fault) => return Err(NotApplied::Fault(fault)),
+                Tried::Locked => return Err(NotApplied::Busy),
                 Tried::Lost => {
-                    drop(held);
-                    return self.resolve(marker, statements.len()).await;
+                    drop(lease);
+                    return self.resolve(marker).await;
                 }
                 Tried::Again => {
-                    drop(held);
+                    drop(lease);
                     tokio::time::sleep(Duration::from_millis(3 << attempt)).await;
-                    held = self.connection().await.map_err(NotApplied::Fault)?;
+                    lease = self.connection().await.map_err(NotApplied::Fault)?;
                 }
             }
         }
@@ -164,12 +173,11 @@ impl Postgres {
     }
 
     /// The connection died after COMMIT was sent: the audit entry says whether it was carried out.
-    async fn resolve(&self, marker: Option<Marker>, statements: usize) -> Result<Applied, NotApplied> {
+    async fn resolve(&self, marker: Option<Marker>) -> Result<Applied, NotApplied> {
         let Some(marker) = marker else { return Err(NotApplied::Unknown) };
-        let sql =
-            if marker.security { "SELECT id FROM audit_security WHERE id = $1" } else { "SELECT id FROM audit_routine WHERE id = $1" };
+        let sql = if marker.security { tables::audit::FIND_SECURITY } else { tables::audit::FIND_ROUTINE };
         match self.all(sql, &[Value::from(&marker.id[..])]).await {
-            Ok(found) if !found.is_empty() => Ok(Applied { rows: vec![Vec::new(); statements] }),
+            Ok(found) if !found.is_empty() => Ok(Applied),
             _ => Err(NotApplied::Unknown),
         }
     }
@@ -180,25 +188,25 @@ enum Tried {
     Conflict(usize),
     Again,
     /// Somebody else, such as an operator's own transaction, holds a row for too long.
-    Held,
+    Locked,
     Lost,
     Failed(Fault),
 }
 
-async fn attempt_on(held: &mut Held<'_>, statements: &[Statement]) -> Tried {
-    let connection = match held.get() {
-        Ok(it) => it,
-        Err(it) => return Tried::Failed(it),
+async fn attempt_on(lease: &mut Lease<'_>, statements: &[Statement]) -> Tried {
+    let connection = match lease.get() {
+        Ok(connection) => connection,
+        Err(fault) => return Tried::Failed(fault),
     };
     // Prepared first: an unprepared statement would be sent after COMMIT, and its failure would roll back nothing.
     let mut prepared = Vec::with_capacity(statements.len());
-    for it in statements {
-        let guard = match it.expect {
+    for wanted in statements {
+        let guard = match wanted.expect {
             Expect::Exactly(wanted) => Some(wanted),
             Expect::Any => None,
         };
-        match connection.prepare(it.sql, guard).await {
-            Ok(statement) => prepared.push(statement),
+        match connection.prepare(wanted.sql, guard).await {
+            Ok(ready) => prepared.push(ready.statement),
             // Nothing was sent yet.
             Err(_) if connection.client.is_closed() => return Tried::Again,
             Err(error) => return Tried::Failed(fault(&error)),
@@ -213,8 +221,8 @@ async fn send(client: &Client, statements: &[Statement], prepared: &[tokio_postg
     let running: Vec<_> = statements
         .iter()
         .zip(prepared)
-        .map(|(it, statement)| {
-            let values = parameters(&it.values);
+        .map(|(wanted, statement)| {
+            let values = parameters(&wanted.values);
             async move { client.query(statement, &values).await.map(|_| ()) }
         })
         .collect();
@@ -232,11 +240,11 @@ async fn send(client: &Client, statements: &[Statement], prepared: &[tokio_postg
     for (at, outcome) in outcomes.into_iter().enumerate() {
         let Err(error) = outcome else { continue };
         return match error.code() {
-            Some(it) if *it == SqlState::DIVISION_BY_ZERO || *it == SqlState::UNIQUE_VIOLATION => Tried::Conflict(at),
-            Some(it) if *it == SqlState::T_R_SERIALIZATION_FAILURE || *it == SqlState::T_R_DEADLOCK_DETECTED => Tried::Again,
-            Some(it) if *it == SqlState::LOCK_NOT_AVAILABLE => Tried::Held,
+            Some(code) if *code == SqlState::DIVISION_BY_ZERO || *code == SqlState::UNIQUE_VIOLATION => Tried::Conflict(at),
+            Some(code) if *code == SqlState::T_R_SERIALIZATION_FAILURE || *code == SqlState::T_R_DEADLOCK_DETECTED => Tried::Again,
+            Some(code) if *code == SqlState::LOCK_NOT_AVAILABLE => Tried::Locked,
             None if error.is_closed() => Tried::Lost,
-            Some(it) if it.code().starts_with("57P") => Tried::Lost,
+            Some(code) if code.code().starts_with("57P") => Tried::Lost,
             _ => Tried::Failed(fault(&error)),
         };
     }
@@ -256,7 +264,7 @@ async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
         for (future, slot) in &mut slots {
             if slot.is_none() {
                 match future.as_mut().poll(context) {
-                    std::task::Poll::Ready(it) => *slot = Some(it),
+                    std::task::Poll::Ready(output) => *slot = Some(output),
                     std::task::Poll::Pending => pending = true,
                 }
             }
@@ -269,15 +277,16 @@ async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     .await
 }
 
-struct Held<'a>(MutexGuard<'a, Option<Connection>>);
+/// A connection of the pool, in use.
+struct Lease<'a>(MutexGuard<'a, Option<Connection>>);
 
-impl Held<'_> {
+impl Lease<'_> {
     fn get(&mut self) -> Result<&mut Connection, Fault> {
         self.0.as_mut().ok_or_else(|| Fault::store_away("no connection"))
     }
 
-    /// The next one who holds this place connects anew.
-    fn let_go(&mut self) {
+    /// The next user of this place connects anew.
+    fn drop_connection(&mut self) {
         *self.0 = None;
     }
 }
@@ -287,12 +296,13 @@ impl Connection {
         Ok(Self { client: address.connect().await?, prepared: HashMap::new() })
     }
 
-    async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<tokio_postgres::Row>, tokio_postgres::Error> {
-        let statement = self.prepare(sql, None).await?;
-        self.client.query(&statement, &parameters(values)).await
+    async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Answer, tokio_postgres::Error> {
+        let prepared = self.prepare(sql, None).await?;
+        let rows = self.client.query(&prepared.statement, &parameters(values)).await?;
+        Ok((rows, prepared.columns))
     }
 
-    async fn prepare(&mut self, sql: &'static str, guard: Option<u64>) -> Result<tokio_postgres::Statement, tokio_postgres::Error> {
+    async fn prepare(&mut self, sql: &'static str, guard: Option<u64>) -> Result<Prepared, tokio_postgres::Error> {
         if let Some(known) = self.prepared.get(&(sql, guard)) {
             return Ok(known.clone());
         }
@@ -303,8 +313,10 @@ impl Connection {
             }
         };
         let statement = self.client.prepare(&text).await?;
-        self.prepared.insert((sql, guard), statement.clone());
-        Ok(statement)
+        let columns = Arc::new(Columns::new(statement.columns().iter().map(tokio_postgres::Column::name)));
+        let prepared = Prepared { statement, columns };
+        self.prepared.insert((sql, guard), prepared.clone());
+        Ok(prepared)
     }
 }
 
@@ -312,7 +324,10 @@ fn parameters(values: &[Value]) -> Vec<&(dyn ToSql + Sync)> {
     values.iter().map(|it| it as &(dyn ToSql + Sync)).collect()
 }
 
-fn from_row(row: &tokio_postgres::Row) -> Result<Row, Fault> {
+/// The rows of a query, and what their columns are called.
+type Answer = (Vec<tokio_postgres::Row>, Arc<Columns>);
+
+fn from_row(row: &tokio_postgres::Row, columns: &Arc<Columns>) -> Result<Row, Fault> {
     let mut values = Vec::with_capacity(row.len());
     for (at, column) in row.columns().iter().enumerate() {
         let value = match *column.type_() {
@@ -323,7 +338,7 @@ fn from_row(row: &tokio_postgres::Row) -> Result<Row, Fault> {
         };
         values.push(value.map_err(|it| fault(&it))?);
     }
-    Ok(Row(values))
+    Ok(Row::new(values, columns))
 }
 
 /// Statements are prepared, and limits set, on a connection that stays ours. Behind a pooler that lends connections for one transaction
@@ -350,7 +365,7 @@ async fn check_sessions(first: &Client, address: &Address) -> Result<(), Fault> 
     Ok(())
 }
 
-/// What durability and order of ours depend on.
+/// The settings of the server that durability depends on.
 async fn check_settings(client: &Client) -> Result<(), Fault> {
     let row = client
         .query_one(
@@ -378,7 +393,7 @@ async fn check_settings(client: &Client) -> Result<(), Fault> {
 
 async fn migrate_schema(client: &mut Client) -> Result<(), Fault> {
     let transaction = client.transaction().await.map_err(|it| fault(&it))?;
-    // A migration takes as long as it takes, and waits for another node's.
+    // A migration may be slow, and it may wait for the one of another node.
     transaction.batch_execute("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0").await.map_err(|it| fault(&it))?;
     transaction.execute("SELECT pg_advisory_xact_lock(7967626)", &[]).await.map_err(|it| fault(&it))?;
     let has = transaction.query_one("SELECT to_regclass('fact') IS NOT NULL", &[]).await.map_err(|it| fault(&it))?;

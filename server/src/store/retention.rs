@@ -1,5 +1,5 @@
-//! Rows that have had their time: what is spent or past, audit entries, sessions with their grants. Each table is eaten in small
-//! bites, by whole keys, until a bite is short, so that no sweep holds up a sign-in and none falls behind the load.
+//! Deletes old rows: what is spent or past, audit entries, sessions with their grants. Each table is swept in small steps by whole
+//! keys, until a step is short. So no sweep delays a sign-in, and none falls behind the load.
 
 use crate::config::Config;
 use crate::error::Fault;
@@ -7,10 +7,10 @@ use crate::store::{Change, Expect, Store, Value};
 use std::time::Duration;
 
 /// As the statements below say.
-const BITE: usize = 500;
-/// Of one table in one round; the next round goes on.
-const BITES: usize = 1000;
-/// Between two bites the writer is everybody else's.
+const STEP: usize = 500;
+/// The most steps for one table in one round; the next round goes on.
+const MOST_STEPS: usize = 1000;
+/// Between two steps, so that others can write.
 const PAUSE: Duration = Duration::from_millis(3);
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 86_400_000;
@@ -23,7 +23,7 @@ const PAST: [Old; 5] = [
     ("SELECT id FROM login WHERE expires_ms < $1 LIMIT 500", "DELETE FROM login WHERE id = $1"),
     ("SELECT id FROM sign_in WHERE expires_ms < $1 LIMIT 500", "DELETE FROM sign_in WHERE id = $1"),
     ("SELECT jti FROM revoked WHERE until_ms < $1 LIMIT 500", "DELETE FROM revoked WHERE jti = $1"),
-    // One that was counted on meanwhile stays.
+    // A window that was renewed meanwhile stays: the instant is in the guard.
     ("SELECT key, until_ms FROM attempt WHERE until_ms < $1 LIMIT 500", "DELETE FROM attempt WHERE key = $1 AND until_ms = $2"),
 ];
 const SPENT: Old =
@@ -36,52 +36,52 @@ const SESSIONS: [Old; 2] = [
 const SECURITY: Old = ("SELECT id FROM audit_security WHERE id < $1 LIMIT 500", "DELETE FROM audit_security WHERE id = $1");
 const ROUTINE: Old = ("SELECT id FROM audit_routine WHERE id < $1 LIMIT 500", "DELETE FROM audit_routine WHERE id = $1");
 
-/// What is past its time. Answers how many rows went.
+/// Deletes what is past its time. Answers how many rows were deleted.
 pub async fn sweep(store: &Store, now_ms: i64) -> Result<u64, Fault> {
-    let mut gone = 0;
+    let mut deleted = 0;
     for old in PAST {
-        gone += eat(store, old, (now_ms - HOUR_MS).into(), now_ms).await?;
+        deleted += delete_old(store, old, (now_ms - HOUR_MS).into(), now_ms).await?;
     }
     // A bucket is done an hour after its last hour: leeway for clocks that differ.
-    Ok(gone + eat(store, SPENT, (now_ms / HOUR_MS - 1).into(), now_ms).await?)
+    Ok(deleted + delete_old(store, SPENT, (now_ms / HOUR_MS - 1).into(), now_ms).await?)
 }
 
-/// What was kept as long as the configuration says. `longest_refresh_s`: the
-/// longest absolute lifetime of any client's grants. Keys begin with an instant, so that each sweep is a range at the beginning of its table.
+/// Deletes what was kept as long as the configuration says. `longest_refresh_s`: the longest absolute lifetime of any client's grants.
+/// Keys begin with an instant, so each sweep is a range at the beginning of its table.
 pub async fn sweep_old(store: &Store, config: &Config, longest_refresh_s: i64, now_ms: i64) -> Result<u64, Fault> {
     let younger = |keep_ms: i64| Value::from(&key_at(now_ms - keep_ms)[..]);
     // A session can hold living grants until the longest-lived client's absolute limit has passed since its own end.
     let sessions_ms = (longest_refresh_s + config.session.absolute.0) * 1000 + DAY_MS;
-    let mut gone = 0;
+    let mut deleted = 0;
     for old in SESSIONS {
-        gone += eat(store, old, younger(sessions_ms), now_ms).await?;
+        deleted += delete_old(store, old, younger(sessions_ms), now_ms).await?;
     }
-    gone += eat(store, SECURITY, younger(config.retention.audit_security.0 * 1000), now_ms).await?;
-    gone += eat(store, ROUTINE, younger(config.retention.audit_routine.0 * 1000), now_ms).await?;
+    deleted += delete_old(store, SECURITY, younger(config.retention.audit_security.0 * 1000), now_ms).await?;
+    deleted += delete_old(store, ROUTINE, younger(config.retention.audit_routine.0 * 1000), now_ms).await?;
     store.shrink();
-    Ok(gone)
+    Ok(deleted)
 }
 
-/// Bite after bite, until one is short.
-async fn eat(store: &Store, (find, delete): Old, limit: Value, now_ms: i64) -> Result<u64, Fault> {
-    let mut gone = 0;
-    for _ in 0..BITES {
+/// Deletes step by step, until a step finds fewer rows than it may.
+async fn delete_old(store: &Store, (find, delete): Old, limit: Value, now_ms: i64) -> Result<u64, Fault> {
+    let mut deleted = 0;
+    for _ in 0..MOST_STEPS {
         let keys = store.all_stale(find, std::slice::from_ref(&limit)).await?;
         let found = keys.len();
         if found > 0 {
             let mut change = Change::new(now_ms);
             for key in keys {
-                change.run_expecting(delete, key.0, Expect::Any);
+                change.run_expecting(delete, key.into_values(), Expect::Any);
             }
             store.apply(change).await.map_err(|it| it.into_fault(delete))?;
-            gone += found as u64;
+            deleted += found as u64;
         }
-        if found < BITE {
+        if found < STEP {
             break;
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(gone)
+    Ok(deleted)
 }
 
 /// The first key that is young enough: six bytes of milliseconds, then zeros.

@@ -4,12 +4,14 @@
 use super::change::{Applied, Expect, NotApplied, Statement};
 use super::migrate;
 use super::options::StoreOptions;
-use super::value::{Row, Value};
+use super::value::{Columns, Row, Value};
 use crate::error::Fault;
 use crate::limits::OncePerSecond;
 use rusqlite::config::DbConfig;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -30,7 +32,20 @@ enum Job {
 
 pub struct Sqlite {
     writer: SyncSender<Job>,
-    readers: Arc<Vec<Mutex<Connection>>>,
+    readers: Arc<Vec<Mutex<Reader>>>,
+}
+
+/// A connection that only reads, and what it knows of the statements it was asked to run.
+struct Reader {
+    connection: Connection,
+    /// By address and length of the text, which is never freed: comparing it whole would cost as much as running it.
+    known: HashMap<(usize, usize), Known>,
+}
+
+struct Known {
+    /// With places that SQLite understands.
+    text: String,
+    columns: Arc<Columns>,
 }
 
 impl Sqlite {
@@ -42,7 +57,7 @@ impl Sqlite {
         let interrupted = std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|it| it.len() > 0);
         let mut connection = connect(&path)?;
         if interrupted {
-            prove_whole(&connection)?;
+            check_integrity(&connection)?;
         }
         migrate_schema(&mut connection)?;
         prove_affinity(&connection)?;
@@ -55,17 +70,15 @@ impl Sqlite {
         Ok(Self { writer, readers: Arc::new(readers?) })
     }
 
-    /// A point read: microseconds, so it runs where it is asked.
+    /// A read of one row takes microseconds, so it runs on the calling thread.
     pub fn one(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, Fault> {
-        Ok(read(&free(&self.readers), sql, values, 1)?.into_iter().next())
+        Ok(free(&self.readers).read(sql, values, 1)?.into_iter().next())
     }
 
     /// A list may be long: it runs on a thread where waiting is allowed.
     pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
         let (readers, values) = (Arc::clone(&self.readers), values.to_vec());
-        tokio::task::spawn_blocking(move || read(&free(&readers), sql, &values, usize::MAX))
-            .await
-            .map_err(|it| Fault::new(it.to_string()))?
+        tokio::task::spawn_blocking(move || free(&readers).read(sql, &values, usize::MAX)).await.map_err(|it| Fault::new(it.to_string()))?
     }
 
     pub async fn apply(&self, statements: Vec<Statement>) -> Answer {
@@ -77,7 +90,7 @@ impl Sqlite {
         }
     }
 
-    /// Gives room that rows left behind back to the disk, a little at a time.
+    /// Gives room that deleted rows left back to the disk, a little at a time.
     pub fn shrink(&self) {
         let _ = self.writer.try_send(Job::Shrink);
     }
@@ -135,23 +148,23 @@ fn connect(path: &PathBuf) -> Result<Connection, Fault> {
     Ok(connection)
 }
 
-fn reader(path: &PathBuf) -> Result<Connection, Fault> {
+fn reader(path: &PathBuf) -> Result<Reader, Fault> {
     let connection = connect(path)?;
     connection.pragma_update(None, "query_only", true).map_err(|it| fault(&it))?;
-    Ok(connection)
+    Ok(Reader { connection, known: HashMap::new() })
 }
 
 /// A reader nobody uses, or the first one.
-fn free(readers: &[Mutex<Connection>]) -> MutexGuard<'_, Connection> {
+fn free(readers: &[Mutex<Reader>]) -> MutexGuard<'_, Reader> {
     for one in readers {
-        if let Ok(it) = one.try_lock() {
-            return it;
+        if let Ok(reader) = one.try_lock() {
+            return reader;
         }
     }
     readers[0].lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-/// `$1` is a name to SQLite and would be bound by first appearance; `?1` is a place.
+/// To SQLite `$1` is a name, bound by first appearance; `?1` is a place.
 fn placed(sql: &str) -> String {
     sql.replace('$', "?")
 }
@@ -159,45 +172,57 @@ fn placed(sql: &str) -> String {
 fn bind(statement: &mut rusqlite::CachedStatement<'_>, values: &[Value]) -> rusqlite::Result<()> {
     for (at, value) in values.iter().enumerate() {
         match value {
-            Value::Int(it) => statement.raw_bind_parameter(at + 1, it)?,
-            Value::Text(it) => statement.raw_bind_parameter(at + 1, it)?,
-            Value::Bytes(it) => statement.raw_bind_parameter(at + 1, it)?,
+            Value::Int(value) => statement.raw_bind_parameter(at + 1, value)?,
+            Value::Text(value) => statement.raw_bind_parameter(at + 1, value)?,
+            Value::Bytes(value) => statement.raw_bind_parameter(at + 1, value)?,
             Value::Null => statement.raw_bind_parameter(at + 1, rusqlite::types::Null)?,
         }
     }
     Ok(())
 }
 
-fn read(connection: &Connection, sql: &str, values: &[Value], most: usize) -> Result<Vec<Row>, Fault> {
-    let run = || -> rusqlite::Result<Vec<Row>> {
-        let mut statement = connection.prepare_cached(&placed(sql))?;
+impl Reader {
+    /// At most so many rows.
+    fn read(&mut self, sql: &'static str, values: &[Value], most: usize) -> Result<Vec<Row>, Fault> {
+        self.run(sql, values, most).map_err(|error| fault(&error))
+    }
+
+    fn run(&mut self, sql: &'static str, values: &[Value], most: usize) -> rusqlite::Result<Vec<Row>> {
+        let known = match self.known.entry((sql.as_ptr().addr(), sql.len())) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => {
+                let text = placed(sql);
+                let columns = Arc::new(Columns::new(self.connection.prepare_cached(&text)?.column_names()));
+                entry.insert(Known { text, columns })
+            }
+        };
+        let mut statement = self.connection.prepare_cached(&known.text)?;
         bind(&mut statement, values)?;
-        let columns = statement.column_count();
+        let count = statement.column_count();
         let mut rows = statement.raw_query();
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
-            found.push(from_row(row, columns)?);
+            found.push(Row::new(values_of(row, count)?, &known.columns));
             if found.len() == most {
                 break;
             }
         }
         Ok(found)
-    };
-    run().map_err(|it| fault(&it))
+    }
 }
 
-fn from_row(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Row> {
+fn values_of(row: &rusqlite::Row<'_>, columns: usize) -> rusqlite::Result<Vec<Value>> {
     let mut values = Vec::with_capacity(columns);
     for at in 0..columns {
         values.push(match row.get_ref(at)? {
-            ValueRef::Integer(it) => Value::Int(it),
-            ValueRef::Text(it) => Value::Text(String::from_utf8_lossy(it).into_owned()),
-            ValueRef::Blob(it) => Value::Bytes(it.to_vec()),
+            ValueRef::Integer(value) => Value::Int(value),
+            ValueRef::Text(value) => Value::Text(String::from_utf8_lossy(value).into_owned()),
+            ValueRef::Blob(value) => Value::Bytes(value.to_vec()),
             ValueRef::Null => Value::Null,
             ValueRef::Real(_) => return Err(rusqlite::Error::InvalidColumnType(at, "REAL".to_owned(), rusqlite::types::Type::Real)),
         });
     }
-    Ok(Row(values))
+    Ok(values)
 }
 
 fn migrate_schema(connection: &mut Connection) -> Result<(), Fault> {
@@ -224,18 +249,18 @@ fn migrate_schema(connection: &mut Connection) -> Result<(), Fault> {
     transaction.commit().map_err(|it| fault(&it))
 }
 
-/// After a stop that was none (a clean one leaves no write-ahead log) pages may be torn or lost, and a row that is missing from an
-/// index would let pass once more what was spent: nothing is served before the file is known to be whole (612-Q).
-fn prove_whole(connection: &Connection) -> Result<(), Fault> {
+/// After a crash pages may be torn or lost (a clean stop leaves no write-ahead log). A row that is missing from an index would allow
+/// a second use of what was spent. So nothing is served before the whole file is checked (612-Q).
+fn check_integrity(connection: &Connection) -> Result<(), Fault> {
     let damaged = |why: &str| {
         Fault::new(format!(
             "the database is damaged ({why}); put a copy back, then run `symbolon recover`. Nothing is served from this one"
         ))
     };
     match connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0)) {
-        Ok(it) if it == "ok" => Ok(()),
-        Ok(it) => Err(damaged(&it)),
-        Err(it) => Err(damaged(&it.to_string())),
+        Ok(found) if found == "ok" => Ok(()),
+        Ok(found) => Err(damaged(&found)),
+        Err(error) => Err(damaged(&error.to_string())),
     }
 }
 
@@ -281,10 +306,10 @@ fn write(mut connection: Connection, path: &PathBuf, jobs: &Receiver<Job>) {
     }
 }
 
-/// Pages given back in one go: some milliseconds.
+/// Pages given back at once: this takes some milliseconds.
 const PAGES: i64 = 2000;
 
-/// A quarter of the file stays as reserve: what grows again tomorrow need not shrink today.
+/// A quarter of the file stays as a reserve, because the next day needs it again.
 fn shrink(connection: &Connection) -> rusqlite::Result<()> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let beyond = number("freelist_count")? - number("page_count")? / 4;
@@ -316,7 +341,7 @@ fn commit(connection: &mut Connection, path: &PathBuf, batch: Vec<(Vec<Statement
         }
         match savepoint(connection, statements) {
             Ok(answer) => outcomes.push(answer),
-            Err(it) => broken = Some(it),
+            Err(why) => broken = Some(why),
         }
     }
     if broken.is_none() {
@@ -361,17 +386,13 @@ fn savepoint(connection: &Connection, statements: &[Statement]) -> Result<Answer
     }
     let control = |sql: &str| control(connection, sql).map_err(|it| fault(&it));
     control("SAVEPOINT one")?;
-    let mut applied = Vec::with_capacity(statements.len());
     for (at, statement) in statements.iter().enumerate() {
         let refused = match run(connection, statement) {
-            Ok(Some(rows)) => {
-                applied.push(rows);
-                continue;
-            }
-            Ok(None) => NotApplied::Conflict(at),
+            Ok(true) => continue,
+            Ok(false) => NotApplied::Conflict(at),
             Err(error) if is_constraint(&error) => NotApplied::Conflict(at),
             Err(error) => {
-                // Not a guard, not a constraint: whatever it was, this batch is over.
+                // Neither a guard nor a constraint: this batch is lost.
                 return Err(fault(&error));
             }
         };
@@ -386,37 +407,36 @@ fn savepoint(connection: &Connection, statements: &[Statement]) -> Result<Answer
         return Err(Fault::new("the transaction ended inside a change"));
     }
     control("RELEASE one")?;
-    Ok(Ok(Applied { rows: applied }))
+    Ok(Ok(Applied))
 }
 
 fn is_constraint(error: &rusqlite::Error) -> bool {
-    matches!(error, rusqlite::Error::SqliteFailure(it, _) if it.code == ErrorCode::ConstraintViolation)
+    matches!(error, rusqlite::Error::SqliteFailure(cause, _) if cause.code == ErrorCode::ConstraintViolation)
 }
 
-/// `None`: the guard did not hold.
-fn run(connection: &Connection, it: &Statement) -> rusqlite::Result<Option<Vec<Row>>> {
-    let mut statement = connection.prepare_cached(&placed(it.sql))?;
-    bind(&mut statement, &it.values)?;
-    let columns = statement.column_count();
-    let mut found = Vec::new();
-    let touched = if columns == 0 {
+/// Whether the statement touched as many rows as its guard asks for.
+fn run(connection: &Connection, wanted: &Statement) -> rusqlite::Result<bool> {
+    let mut statement = connection.prepare_cached(&placed(wanted.sql))?;
+    bind(&mut statement, &wanted.values)?;
+    let touched = if statement.column_count() == 0 {
         statement.raw_execute()? as u64
     } else {
-        let mut rows = statement.raw_query();
-        while let Some(row) = rows.next()? {
-            found.push(from_row(row, columns)?);
+        let (mut rows, mut count) = (statement.raw_query(), 0);
+        while rows.next()?.is_some() {
+            count += 1;
         }
-        found.len() as u64
+        count
     };
-    Ok(match it.expect {
-        Expect::Exactly(wanted) if wanted != touched => None,
-        _ => Some(found),
+    Ok(match wanted.expect {
+        Expect::Exactly(rows) => rows == touched,
+        Expect::Any => true,
     })
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::tables;
     use super::*;
     use rusqlite::StatementStatus;
 
@@ -427,19 +447,13 @@ mod tests {
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join("test.db");
         migrate_schema(&mut connect(&path).unwrap()).unwrap();
-        let reader = reader(&path).unwrap();
-        for sql in [
-            crate::grants::statements::READ,
-            crate::grants::statements::WITH_INSTANCE,
-            crate::grants::statements::WITH_TOKEN,
-            crate::sessions::READ,
-        ] {
-            let sql = placed(sql);
+        let mut reader = reader(&path).unwrap();
+        for sql in [tables::app_grant::READ, tables::app_grant::WITH_INSTANCE, tables::app_grant::WITH_TOKEN, tables::session::READ] {
             for round in 0_u8..3 {
-                let values: Vec<Value> = (0..sql.matches('?').count()).map(|_| Value::from(&[round; 16][..])).collect();
-                assert!(read(&reader, &sql, &values, 1).unwrap().is_empty());
+                let values: Vec<Value> = (0..sql.matches('$').count()).map(|_| Value::from(&[round; 16][..])).collect();
+                assert!(reader.read(sql, &values, 1).unwrap().is_empty());
             }
-            let statement = reader.prepare_cached(&sql).unwrap();
+            let statement = reader.connection.prepare_cached(&placed(sql)).unwrap();
             println!("{} {}", statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run));
             assert_eq!((statement.get_status(StatementStatus::RePrepare), statement.get_status(StatementStatus::Run)), (0, 3));
         }

@@ -1,5 +1,5 @@
-//! Which claims of a person there are, and which scopes carry them. OpenID Connect Core 5.1, 5.4, 5.5: a claim that is asked for by
-//! name is had as its scope is, by the same permission and the same consent; no claim has a road of its own.
+//! Which claims of a person there are, and which scopes carry them. OpenID Connect Core 5.1, 5.4, 5.5: a claim that a request
+//! names follows the rules of the scope that carries it: the same permission and the same consent.
 
 use crate::config::{Client, Config, Tier};
 use crate::grants::{Grant, Person};
@@ -119,18 +119,18 @@ enum Carrier {
     Api,
 }
 
-/// What a request asks for claim by claim and the client may have, with the scopes it needs beyond the request's own.
+/// The claims that a request names and the client may have, with the scopes they need beyond the request's own.
 #[derive(Default)]
-pub struct Asked {
+pub struct AllowedClaims {
     pub id_token: Vec<String>,
     pub userinfo: Vec<String>,
     pub scope: Scope,
 }
 
 /// Claims that no scope of the client carries are left out: Core 5.5 lets a server not return what was asked for.
-pub fn allowed(config: &Config, client: &Client, scope: &Scope, wanted: ClaimsParameter) -> Asked {
+pub fn allowed(config: &Config, client: &Client, scope: &Scope, wanted: ClaimsParameter) -> AllowedClaims {
     if !scope.contains("openid") {
-        return Asked::default();
+        return AllowedClaims::default();
     }
     let mut needed = Vec::new();
     let mut keep = |names: Vec<String>| -> Vec<String> {
@@ -145,7 +145,7 @@ pub fn allowed(config: &Config, client: &Client, scope: &Scope, wanted: ClaimsPa
         names.into_iter().filter(may).collect()
     };
     let (id_token, userinfo) = (keep(wanted.id_token), keep(wanted.userinfo));
-    Asked { id_token, userinfo, scope: needed.into_iter().collect() }
+    AllowedClaims { id_token, userinfo, scope: needed.into_iter().collect() }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -154,14 +154,14 @@ pub enum Place {
     Userinfo,
 }
 
-/// Of the claims a grant was asked for one by one: those that may be told now. The client must still have a scope that carries
+/// The claims that the request of a grant named, as far as they may be told now. The client must still have a scope that carries
 /// them, the person must have granted that scope, and the installation's tier must have it.
 pub fn told(config: &Config, client: &Client, tier: Option<&Tier>, grant: &Grant, place: Place) -> Map<String, Json> {
     let asked = match place {
-        Place::IdToken => &grant.asked.id_token_claims,
-        Place::Userinfo => &grant.asked.userinfo_claims,
+        Place::IdToken => &grant.request.id_token_claims,
+        Place::Userinfo => &grant.request.userinfo_claims,
     };
-    let granted = |word: &str| grant.scope.contains(word) || grant.asked.claims_scope.contains(word);
+    let granted = |word: &str| grant.scope.contains(word) || grant.request.claims_scope.contains(word);
     let in_tier = |carrier: Carrier, word: &str| {
         let most = tier.and_then(|it| it.scopes.as_ref());
         carrier == Carrier::OpenId || most.is_none_or(|it| it.iter().any(|own| own == word))

@@ -32,6 +32,14 @@ impl Kind {
     }
 }
 
+/// The row that a handle names, and the generation of what it stands for.
+#[derive(Debug, Clone, Copy)]
+pub struct RowName {
+    pub id: [u8; 16],
+    pub number: u32,
+    pub generation: u32,
+}
+
 /// A handle whose outer tag is genuine. Its row tag still has to be checked against the row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handle {
@@ -55,14 +63,14 @@ impl Handles {
     }
 
     /// Makes the handle; `salt` is the secret of the row it names (empty where the row has none).
-    pub fn make(&self, kind: Kind, id: &[u8; 16], number: u32, generation: u32, salt: &[u8]) -> String {
+    pub fn make(&self, kind: Kind, row: RowName, salt: &[u8]) -> String {
         let mut bytes = Vec::with_capacity(LENGTH);
         bytes.push(0);
-        bytes.extend_from_slice(id);
-        bytes.extend_from_slice(&number.to_be_bytes());
-        bytes.extend_from_slice(&generation.to_be_bytes());
-        let row = row_tag(kind, &bytes[1..], salt);
-        bytes.extend_from_slice(&row);
+        bytes.extend_from_slice(&row.id);
+        bytes.extend_from_slice(&row.number.to_be_bytes());
+        bytes.extend_from_slice(&row.generation.to_be_bytes());
+        let tag_of_row = row_tag(kind, &bytes[1..], salt);
+        bytes.extend_from_slice(&tag_of_row);
         let (version, tag) = self.keyring.mac("handle", &[kind.prefix().as_bytes(), self.issuer.as_bytes(), &bytes[1..]]);
         bytes[0] = version;
         bytes.extend_from_slice(&tag);
@@ -122,18 +130,18 @@ mod tests {
 
     #[test]
     fn a_handle_reads_back_and_asks_for_its_own_salt() {
-        let made = handles().make(Kind::Refresh, &[3; 16], 9, 4, b"salt");
+        let made = handles().make(Kind::Refresh, RowName { id: [3; 16], number: 9, generation: 4 }, b"salt");
         let read = handles().read(Kind::Refresh, &made).unwrap();
         assert_eq!((read.id, read.number, read.generation), ([3; 16], 9, 4));
         assert!(read.belongs_to(b"salt"));
         assert!(!read.belongs_to(b"other"));
-        assert_eq!(made, handles().make(Kind::Refresh, &[3; 16], 9, 4, b"salt"));
+        assert_eq!(made, handles().make(Kind::Refresh, RowName { id: [3; 16], number: 9, generation: 4 }, b"salt"));
     }
 
     /// 045-C, 060-C, 156-F: every edit of the string is refused, and 046-C: a code is not a refresh token.
     #[test]
     fn every_edit_is_refused() {
-        let made = handles().make(Kind::Code, &[3; 16], 9, 0, b"salt");
+        let made = handles().make(Kind::Code, RowName { id: [3; 16], number: 9, generation: 0 }, b"salt");
         assert!(handles().read(Kind::Code, &made).is_some());
         assert!(handles().read(Kind::Refresh, &made).is_none());
         assert!(handles().read(Kind::Refresh, &made.replace("sc_", "sr_")).is_none());
@@ -152,7 +160,7 @@ mod tests {
 
     #[test]
     fn another_issuer_does_not_read_it() {
-        let made = handles().make(Kind::Code, &[3; 16], 9, 0, b"salt");
+        let made = handles().make(Kind::Code, RowName { id: [3; 16], number: 9, generation: 0 }, b"salt");
         let other = Handles::new(KeyRing::new(vec![(1, [7; 32])]).unwrap(), "https://login.example.com/t2");
         assert!(other.read(Kind::Code, &made).is_none());
     }

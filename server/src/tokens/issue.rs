@@ -5,14 +5,14 @@ use crate::caller::Caller;
 use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::grants::{self, Addressed, Grant, Person, statements};
+use crate::grants::{self, Addressed, Grant, Person, TokenRequest};
 use crate::store::Value;
+use crate::store::tables::app_grant;
 use crate::tokens::claims::{self, Place};
-use crate::tokens::handles::Kind;
+use crate::tokens::handles::{Kind, RowName};
 use crate::tokens::jti::{self, Behind};
 use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::access_token::{self, AccessToken};
-use symbolon_oauth::form::Form;
 use symbolon_oauth::id_token::{self, IdToken};
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::scope::Scope;
@@ -68,8 +68,9 @@ impl<'a> Bound<'a> {
 }
 
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
-pub fn for_grant(core: &Core, caller: &Caller, grant: &Grant, form: &Form, generation: u32, scope: &Scope) -> Result<Answer> {
-    let Addressed { api, scope, details } = grants::addressed(core, caller, grant, form, scope)?;
+pub fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> Result<Answer> {
+    let TokenRequest { core, caller, grant, .. } = request;
+    let Addressed { api, scope, details } = grants::addressed(request, scope)?;
     let narrowed = grants::scope_for(&caller.client, api, &scope);
     must_be_bound(core, api, caller)?;
     let content = Content {
@@ -95,7 +96,8 @@ pub fn for_grant(core: &Core, caller: &Caller, grant: &Grant, form: &Form, gener
     }
     let stays = caller.tier_rules().is_none_or(|it| it.refresh);
     if stays && caller.client.allows_grant("refresh_token") {
-        body["refresh_token"] = core.handles.make(Kind::Refresh, &grant.session, grant.number, generation, &grant.salt).into();
+        let row = RowName { id: grant.session, number: grant.number, generation };
+        body["refresh_token"] = core.handles.make(Kind::Refresh, row, &grant.salt).into();
         let idle_s = caller.tier_rules().and_then(|it| it.idle).map_or(i64::MAX, |it| it.0).min(caller.client.refresh.idle.0);
         body["refresh_token_timeout"] = idle_s.min((grant.lives_until_ms() - caller.now_ms) / 1000).into();
         body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
@@ -143,7 +145,7 @@ pub fn for_exchange(core: &Core, caller: &Caller, api: &str, scope: &Scope, subj
         scope,
         grant: subject.grant.as_ref(),
         bound: Bound::to(caller),
-        // What the app proved, and what the API that exchanges did, if that is an installation itself: the lower one.
+        // What the app proved, and what the API that exchanges proved, if it is an installation itself: the lower tier.
         tier: [subject.tier, caller.tier.as_ref().map(|it| it.0)].into_iter().flatten().min(),
         most_s: most_s(caller),
         instance: None,
@@ -175,29 +177,29 @@ fn must_be_bound(core: &Core, api: Option<&str>, caller: &Caller) -> Result<()> 
     Ok(())
 }
 
-fn access_token(core: &Core, it: &Content<'_>) -> Result<(String, i64, String)> {
-    let api = it.api.and_then(|name| core.config.api.get(name));
+fn access_token(core: &Core, content: &Content<'_>) -> Result<(String, i64, String)> {
+    let api = content.api.and_then(|name| core.config.api.get(name));
     let audience = audience(&core.config, api);
     let behind = Behind {
-        grant: it.grant.map(|it| (it.session, it.number)),
-        tier: it.tier,
-        instance: it.instance.unwrap_or_default().to_owned(),
-        from: it.from.as_ref().map(|(token, _)| token.jti.clone()),
+        grant: content.grant.map(|it| (it.session, it.number)),
+        tier: content.tier,
+        instance: content.instance.unwrap_or_default().to_owned(),
+        from: content.from.as_ref().map(|(token, _)| token.jti.clone()),
     };
     let jti = behind.seal(&core.keyring)?;
     let names = Names {
         jti: jti.clone(),
-        sid: it.grant.map(|grant| crate::sessions::sid(core, audience, &grant.session)),
-        grant_id: it.grant.map(|grant| crate::endings::grant_id(&core.keyring, audience, &grant.session, grant.number)),
+        sid: content.grant.map(|grant| crate::sessions::sid(core, audience, &grant.session)),
+        grant_id: content.grant.map(|grant| crate::endings::grant_id(&core.keyring, audience, &grant.session, grant.number)),
     };
-    let token = said(&core.config, it, names);
+    let token = said(&core.config, content, names);
     let text = match api.map(|it| it.token) {
         Some(TokenFormat::Opaque) => {
             let plain = serde_json::to_vec(&token).map_err(|it| Fault::new(it.to_string()))?;
             format!("sa_{}", base64url::encode(&core.keyring.seal(OPAQUE, &plain)?))
         }
         _ => {
-            let key = core.keys.signer(algorithm(&core.config, api), it.now_ms)?;
+            let key = core.keys.signer(algorithm(&core.config, api), content.now_ms)?;
             access_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an access token: {it:?}")))?
         }
     };
@@ -220,42 +222,42 @@ pub(super) struct Names {
 }
 
 /// Everything an access token says.
-pub(super) fn said(config: &Config, it: &Content<'_>, names: Names) -> AccessToken {
-    let api = it.api.and_then(|name| config.api.get(name));
-    let iat = it.now_ms / 1000;
+pub(super) fn said(config: &Config, content: &Content<'_>, names: Names) -> AccessToken {
+    let api = content.api.and_then(|name| config.api.get(name));
+    let iat = content.now_ms / 1000;
     let mut lifetime_s = api.map_or(USERINFO_LIFETIME_S, |it| it.lifetime.0);
-    if let Some(grant) = it.grant {
-        lifetime_s = lifetime_s.min((grant.lives_until_ms() - it.now_ms) / 1000);
+    if let Some(grant) = content.grant {
+        lifetime_s = lifetime_s.min((grant.lives_until_ms() - content.now_ms) / 1000);
     }
-    lifetime_s = lifetime_s.min(it.most_s.unwrap_or(i64::MAX));
-    if let Some((from, _)) = &it.from {
+    lifetime_s = lifetime_s.min(content.most_s.unwrap_or(i64::MAX));
+    if let Some((from, _)) = &content.from {
         lifetime_s = lifetime_s.min(from.exp - iat);
     }
     AccessToken {
         iss: config.issuer.clone(),
-        sub: it.sub.to_owned(),
+        sub: content.sub.to_owned(),
         aud: audience(config, api).to_owned(),
-        client_id: it.client_id.to_owned(),
+        client_id: content.client_id.to_owned(),
         exp: iat + lifetime_s,
         iat,
         jti: names.jti,
-        scope: Some(it.scope.to_string()).filter(|it| !it.is_empty()),
-        auth_time: it.grant.map(|it| it.asked.auth_time_ms / 1000),
-        acr: it.grant.map(|it| it.asked.acr.clone()).filter(|it| !it.is_empty()),
-        amr: it.grant.map(|it| it.asked.amr.clone()).filter(|it| !it.is_empty()),
+        scope: Some(content.scope.to_string()).filter(|it| !it.is_empty()),
+        auth_time: content.grant.map(|it| it.request.auth_time_ms / 1000),
+        acr: content.grant.map(|it| it.request.acr.clone()).filter(|it| !it.is_empty()),
+        amr: content.grant.map(|it| it.request.amr.clone()).filter(|it| !it.is_empty()),
         sid: names.sid,
-        cnf: it.bound.cnf(),
-        act: it.from.as_ref().map(|(_, act)| act.clone()),
-        authorization_details: (!it.details.is_empty()).then(|| it.details.into()),
-        extra: extra(api, it, names.grant_id),
+        cnf: content.bound.cnf(),
+        act: content.from.as_ref().map(|(_, act)| act.clone()),
+        authorization_details: (!content.details.is_empty()).then(|| content.details.into()),
+        extra: extra(api, content, names.grant_id),
     }
 }
 
 /// What the API asks to know of the person, and by which name it hears that the grant has ended.
-fn extra(api: Option<&Api>, it: &Content<'_>, grant_id: Option<String>) -> Map<String, Json> {
+fn extra(api: Option<&Api>, content: &Content<'_>, grant_id: Option<String>) -> Map<String, Json> {
     let Some(api) = api else { return Map::new() };
-    let mut claims = it.grant.map(|grant| api_claims(api, it.scope, &grant.person)).unwrap_or_default();
-    if let Some(tier) = it.tier.filter(|_| api.tier_claim) {
+    let mut claims = content.grant.map(|grant| api_claims(api, content.scope, &grant.person)).unwrap_or_default();
+    if let Some(tier) = content.tier.filter(|_| api.tier_claim) {
         claims.insert("tier".to_owned(), tier.as_str().into());
     }
     claims.extend(grant_id.map(|it| ("grant_id".to_owned(), it.into())));
@@ -280,10 +282,10 @@ fn id_token(core: &Core, caller: &Caller, grant: &Grant, access_token: &str, fir
         exp: iat + 600,
         iat,
         // Core 12.2: a refreshed ID token should not repeat the nonce.
-        nonce: grant.asked.nonce.clone().filter(|_| first),
-        auth_time: Some(grant.asked.auth_time_ms / 1000),
-        acr: Some(grant.asked.acr.clone()).filter(|it| !it.is_empty()),
-        amr: Some(grant.asked.amr.clone()).filter(|it| !it.is_empty()),
+        nonce: grant.request.nonce.clone().filter(|_| first),
+        auth_time: Some(grant.request.auth_time_ms / 1000),
+        acr: Some(grant.request.acr.clone()).filter(|it| !it.is_empty()),
+        amr: Some(grant.request.amr.clone()).filter(|it| !it.is_empty()),
         at_hash: Some(id_token::at_hash(alg, access_token)),
         sid: Some(crate::sessions::sid(core, &caller.client_id, &grant.session)),
         extra: claims::told(&core.config, &caller.client, caller.tier_rules(), grant, Place::IdToken),
@@ -300,8 +302,8 @@ pub struct Accepted {
     pub tier: Option<TierName>,
 }
 
-/// Is this an access token of ours, and is everything behind it alive? The one road for introspection, revocation, exchange and
-/// userinfo. `None` for every kind of no.
+/// Is this an access token of ours, and is everything behind it alive? Introspection, revocation, exchange and userinfo
+/// all ask here. `None` for every kind of "no".
 pub async fn accept(core: &Core, text: &str, now_ms: i64) -> Result<Option<Accepted>> {
     let Some(token) = read(core, text, now_ms) else { return Ok(None) };
     if now_ms / 1000 >= token.exp {
@@ -318,11 +320,11 @@ pub async fn accept(core: &Core, text: &str, now_ms: i64) -> Result<Option<Accep
     let rest = vec![(token.iat * 1000).into(), token.sub.as_str().into(), first.instance.as_str().into()];
     let this = [filled(&tokens), filled(&clients), rest].concat();
     let Some((session, number)) = *grant else {
-        let row = core.store.one(statements::TOKEN, &this).await?.ok_or_else(|| Fault::new("a count without a row"))?;
-        return Ok((row.int(0)? == 0).then_some(Accepted { grant: None, tier: *tier, token }));
+        let row = core.store.one(app_grant::TOKEN, &this).await?.ok_or_else(|| Fault::new("a count without a row"))?;
+        return Ok((row.int("endings")? == 0).then_some(Accepted { grant: None, tier: *tier, token }));
     };
-    let Some((grant, row)) = grants::read_along(core, statements::WITH_TOKEN, (&session, number), &this).await? else { return Ok(None) };
-    if row.int(statements::ALONG)? != 0 {
+    let Some((grant, row)) = grants::read_along(core, app_grant::WITH_TOKEN, (&session, number), &this).await? else { return Ok(None) };
+    if row.int("endings")? != 0 {
         return Ok(None);
     }
     // An exchanged token also ends with the client that the person signed in to.
@@ -336,20 +338,22 @@ pub async fn accept(core: &Core, text: &str, now_ms: i64) -> Result<Option<Accep
 }
 
 fn read(core: &Core, text: &str, now_ms: i64) -> Option<AccessToken> {
+    let is_audience = |audience: &str| audience == core.config.issuer || core.api_by_audience(audience).is_some();
     if let Some(sealed) = text.strip_prefix("sa_") {
-        return serde_json::from_slice(&core.keyring.open(OPAQUE, &base64url::decode(sealed)?)?).ok();
+        let token: AccessToken = serde_json::from_slice(&core.keyring.open(OPAQUE, &base64url::decode(sealed)?)?).ok()?;
+        // Another issuer may have the same master key: what opens is ours only if it names us, and an API of ours.
+        return (token.iss == core.config.issuer && is_audience(&token.aud)).then_some(token);
     }
     let unverified = jws::Unverified::parse(text).ok()?;
     if unverified.typ() != Some("at+jwt") {
         return None;
     }
     let audience = unverified.unverified_claims().get("aud")?.as_str()?.to_owned();
-    let ours = audience == core.config.issuer || core.api_by_audience(&audience).is_some();
     let expected = access_token::Expected { issuer: &core.config.issuer, audience: &audience, now_s: now_ms / 1000, leeway_s: 0 };
-    access_token::check(text, &core.keys.verifiers(now_ms), expected).ok().filter(|_| ours)
+    access_token::check(text, &core.keys.verifiers(now_ms), expected).ok().filter(|token| is_audience(&token.aud))
 }
 
-/// Every client whose word a token is: the one it was issued to, those it came through (`act`), and the one that got the first for itself.
+/// Every client behind a token: the one it was issued to, those it came through (`act`), and the one that got the first for itself.
 fn clients(token: &AccessToken, person: bool) -> Vec<&str> {
     let through = std::iter::successors(token.act.as_ref(), |it| it.get("act")).filter_map(|it| it["sub"].as_str());
     let mut all: Vec<&str> = [token.client_id.as_str()].into_iter().chain(through).collect();

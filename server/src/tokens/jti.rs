@@ -1,5 +1,5 @@
-//! What a `jti` says, to us alone: it is sealed, so that nobody guesses one and no API joins two, and introspection finds by it
-//! all that stands behind a token.
+//! What a `jti` says. It is sealed: nobody can guess one, and no API can link two of them. Introspection finds all that stands
+//! behind a token by it.
 
 use crate::config::TierName;
 use crate::error::{Fault, Result};

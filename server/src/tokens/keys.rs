@@ -4,7 +4,8 @@
 use crate::audit;
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
-use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
+use crate::store::tables::signing_key;
+use crate::store::{Change, Expect, Row, Store, Value};
 use serde_json::{Value as Json, json};
 use std::sync::{Arc, RwLock};
 use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
@@ -41,28 +42,26 @@ pub struct Keys {
 /// By how much clocks of nodes may differ.
 const CLOCKS_MS: i64 = 300_000;
 
-const ALL: &str = "SELECT kid, alg, private, signs_from_ms, signs_until_ms, published_until_ms FROM signing_key";
-const INSERT: &str = "INSERT INTO signing_key (kid, alg, private, public, created_ms, signs_from_ms, signs_until_ms, published_until_ms) \
-                      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-const CUT: &str = "UPDATE signing_key SET signs_until_ms = $2, published_until_ms = $3 WHERE alg = $1 AND signs_until_ms > $2";
-/// Every other key, also those that have stopped signing: a thief signs with whatever is still published.
-const WITHDRAW: &str = "UPDATE signing_key SET published_until_ms = $2, \
-    signs_until_ms = CASE WHEN signs_until_ms > $2 THEN $2 ELSE signs_until_ms END WHERE alg = $1 AND published_until_ms > $2";
-const DROP: &str = "DELETE FROM signing_key WHERE published_until_ms < $1";
+/// Where keys are kept, and what seals them.
+#[derive(Clone, Copy)]
+pub struct KeyStore<'a> {
+    pub store: &'a Store,
+    pub keyring: &'a KeyRing,
+}
 
 impl Keys {
     /// Reads the keys, and makes those that are missing or due.
-    pub async fn open(store: &Store, keyring: &KeyRing, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<Self> {
+    pub async fn open(kept: KeyStore<'_>, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<Self> {
         let keys = Self { known: Arc::new(RwLock::new(Arc::new(Vec::new()))), verifying: Arc::default() };
-        keys.refresh(store, keyring, algorithms, schedule, now_ms).await?;
+        keys.refresh(kept, algorithms, schedule, now_ms).await?;
         Ok(keys)
     }
 
     /// Reads the keys again; makes the next one where the newest is about to end.
-    pub async fn refresh(&self, store: &Store, keyring: &KeyRing, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<()> {
-        let mut known = read(store, keyring).await?;
-        // Nobody has kept the key set of a store without keys: where nothing signs, one does at once, also at nodes whose clocks are
-        // behind (620-Q).
+    pub async fn refresh(&self, kept: KeyStore<'_>, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<()> {
+        let mut known = read(kept).await?;
+        // Nobody has cached the key set of a store without keys. So the first key signs at once, also at nodes whose clocks are behind
+        // (620-Q).
         let first_ms = if known.is_empty() { now_ms - CLOCKS_MS } else { now_ms + schedule.ahead_ms };
         for alg in algorithms {
             let newest = known.iter().filter(|it| it.key.algorithm() == *alg).map(|it| it.signs_until_ms).max();
@@ -72,7 +71,7 @@ impl Keys {
                 Some(end) if end - now_ms <= schedule.ahead_ms => end,
                 Some(_) => continue,
             };
-            known.push(make(store, keyring, *alg, signs_from_ms, schedule, now_ms).await?);
+            known.push(make(kept, *alg, signs_from_ms, schedule, now_ms).await?);
         }
         if let Ok(mut slot) = self.known.write() {
             *slot = Arc::new(known);
@@ -150,29 +149,34 @@ impl Keys {
     }
 }
 
-async fn read(store: &Store, keyring: &KeyRing) -> Result<Vec<SigningKey>> {
+async fn read(kept: KeyStore<'_>) -> Result<Vec<SigningKey>> {
     let mut keys = Vec::new();
-    for row in store.all(ALL, &[]).await? {
-        keys.push(from_row(&row, keyring)?);
+    for row in kept.store.all(signing_key::ALL, &[]).await? {
+        keys.push(from_row(&row, kept.keyring)?);
     }
     Ok(keys)
 }
 
 fn from_row(row: &Row, keyring: &KeyRing) -> std::result::Result<SigningKey, Fault> {
-    let (kid, alg) = (row.text(0)?, row.text(1)?);
+    let (kid, alg) = (row.text("kid")?, row.text("alg")?);
     let alg = Algorithm::parse(alg).ok_or_else(|| Fault::new(format!("signing key {kid} has an unknown algorithm")))?;
     let pkcs8 = keyring
-        .open(&place(kid), row.bytes(2)?)
+        .open(&sealed_at(kid), row.bytes("private")?)
         .ok_or_else(|| Fault::new(format!("signing key {kid} cannot be opened: the master key is not the one this store was made with")))?;
     let key = PrivateKey::from_pkcs8(alg, &pkcs8).map_err(|_| Fault::new(format!("signing key {kid} is damaged")))?;
-    Ok(SigningKey { key, signs_from_ms: row.int(3)?, signs_until_ms: row.int(4)?, published_until_ms: row.int(5)? })
+    Ok(SigningKey {
+        key,
+        signs_from_ms: row.int("signs_from_ms")?,
+        signs_until_ms: row.int("signs_until_ms")?,
+        published_until_ms: row.int("published_until_ms")?,
+    })
 }
 
-pub fn place(kid: &str) -> String {
+pub fn sealed_at(kid: &str) -> String {
     format!("signing_key/private/{kid}")
 }
 
-async fn make(store: &Store, keyring: &KeyRing, alg: Algorithm, signs_from_ms: i64, schedule: Schedule, now_ms: i64) -> Result<SigningKey> {
+async fn make(kept: KeyStore<'_>, alg: Algorithm, signs_from_ms: i64, schedule: Schedule, now_ms: i64) -> Result<SigningKey> {
     let key = tokio::task::spawn_blocking(move || PrivateKey::generate(alg))
         .await
         .map_err(|it| Fault::new(it.to_string()))?
@@ -184,19 +188,19 @@ async fn make(store: &Store, keyring: &KeyRing, alg: Algorithm, signs_from_ms: i
         key,
     };
     let mut change = Change::new(now_ms);
-    insert(&mut change, keyring, &made)?;
-    change.run_expecting(DROP, vec![Value::Int(now_ms - schedule.kept_ms)], Expect::Any);
+    insert(&mut change, kept.keyring, &made)?;
+    change.run_expecting(signing_key::DELETE_PAST, vec![Value::Int(now_ms - schedule.kept_ms)], Expect::Any);
     change.audit(audit::Entry::ok("key_created").with("kid", made.key.kid()).with("alg", alg.as_str()));
-    store.apply(change).await.map_err(crate::error::Error::from)?;
+    kept.store.apply(change).await.map_err(crate::error::Error::from)?;
     Ok(made)
 }
 
 fn insert(change: &mut Change, keyring: &KeyRing, made: &SigningKey) -> Result<()> {
     let kid = made.key.kid().to_owned();
-    let sealed = keyring.seal(&place(&kid), made.key.to_pkcs8())?;
+    let sealed = keyring.seal(&sealed_at(&kid), made.key.to_pkcs8())?;
     let now_ms = change.now_ms();
     change.run(
-        INSERT,
+        signing_key::INSERT,
         vec![
             Value::from(kid.as_str()),
             Value::from(made.key.algorithm().as_str()),
@@ -211,17 +215,6 @@ fn insert(change: &mut Change, keyring: &KeyRing, made: &SigningKey) -> Result<(
     Ok(())
 }
 
-/// `symbolon key rotate`: the next key is published now and signs after `ahead_ms`; the present one signs until then.
-/// With `at_once` (a key is known to be stolen) the new one signs immediately and the old ones leave the key set.
-pub async fn rotate(store: &Store, keyring: &KeyRing, alg: Algorithm, schedule: Schedule, at_once: bool, now_ms: i64) -> Result<String> {
-    let rotation = prepare_rotation(keyring, alg, schedule, at_once, now_ms)?;
-    match store.apply(rotation.change).await {
-        Ok(_) => Ok(rotation.kid),
-        Err(NotApplied::Conflict(_)) => Err(Fault::new("another rotation ran at the same moment; look at `symbolon key list`").into()),
-        Err(other) => Err(other.into()),
-    }
-}
-
 /// The next key, and the change that brings it in.
 pub struct Rotation {
     pub kid: String,
@@ -229,15 +222,20 @@ pub struct Rotation {
     pub change: Change,
 }
 
-/// The change of `rotate`, for whoever has more to say in it.
+/// A rotation: the next key is published now and signs after `ahead_ms`; the present one signs until then. With `at_once` (a key is
+/// known to be stolen) the new one signs immediately and the old ones leave the key set.
 pub fn prepare_rotation(keyring: &KeyRing, alg: Algorithm, schedule: Schedule, at_once: bool, now_ms: i64) -> Result<Rotation> {
     let from_ms = if at_once { now_ms } else { now_ms + schedule.ahead_ms };
     let key = PrivateKey::generate(alg).map_err(|_| Fault::new("a signing key could not be generated"))?;
     let kid = key.kid().to_owned();
     let mut change = Change::new(now_ms);
     match at_once {
-        true => change.run_expecting(WITHDRAW, vec![alg.as_str().into(), now_ms.into()], Expect::Any),
-        false => change.run_expecting(CUT, vec![alg.as_str().into(), from_ms.into(), (from_ms + schedule.after_ms).into()], Expect::Any),
+        true => change.run_expecting(signing_key::WITHDRAW, vec![alg.as_str().into(), now_ms.into()], Expect::Any),
+        false => change.run_expecting(
+            signing_key::SHORTEN,
+            vec![alg.as_str().into(), from_ms.into(), (from_ms + schedule.after_ms).into()],
+            Expect::Any,
+        ),
     }
     let made = SigningKey {
         key,

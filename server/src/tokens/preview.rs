@@ -1,10 +1,11 @@
-//! `symbolon token preview`: the token an API would receive, made by the functions that issue, from a sign-in that nobody made.
-//! Nothing is signed or stored; what is made for one token or session alone is said in words.
+//! `symbolon token preview`: the token an API would receive, made by the functions that issue, from an imagined sign-in.
+//! Nothing is signed or stored. A value that is made for one token or session alone is described in words.
 
 use super::issue::{Bound, Content, Names, algorithm, said};
 use crate::config::{Client, ClientAuthentication, Config, Dpop, TierName, TokenFormat};
 use crate::error::{Fault, Refused, Result};
-use crate::grants::{self, Asked, Grant, Late, Person, State};
+use crate::grants::holder::Holder;
+use crate::grants::{self, Grant, Late, Person, RequestRecord, State, Wanted};
 use crate::login::policy::{self, Conditions, Next, Policy};
 use crate::login::proof::{Facts, MethodName, Proof};
 use serde::Serialize;
@@ -38,7 +39,7 @@ pub fn preview(config: &Config, wish: &Wish<'_>, kid: impl FnOnce(Algorithm) -> 
     let client = wish.client;
     let scope = grants::allowed_scope(client, wish.scope)?;
     let resource: Vec<&str> = wish.resource.into_iter().collect();
-    let name = grants::target(config, client, &scope, &[], &resource, &[])?
+    let name = grants::target(config, client, Wanted { scope: &scope, details: &[], resource: &resource, granted: &[] })?
         .ok_or_else(|| Refused::bad_request("invalid_target", "These scopes belong to no API."))?;
     let api = config.api.get(name).ok_or_else(|| Fault::new("the API is not configured"))?;
     let narrowed = grants::scope_for(client, Some(name), &scope);
@@ -95,11 +96,16 @@ fn imagined(config: &Config, wish: &Wish<'_>, sub: &str, person: &Person, scope:
         number: 0,
         account: sub.to_owned(),
         client: wish.client_id.to_owned(),
-        holder_kind: String::new(),
-        holder: String::new(),
+        holder: Holder::Bearer,
         scope: scope.clone(),
         resource: Vec::new(),
-        asked: Asked { acr: policy.acr.unwrap_or_default(), amr, auth_time_ms: now_ms, code_expires_ms: now_ms, ..Asked::default() },
+        request: RequestRecord {
+            acr: policy.acr.unwrap_or_default(),
+            amr,
+            auth_time_ms: now_ms,
+            code_expires_ms: now_ms,
+            ..RequestRecord::default()
+        },
         state: State::Active,
         generation: 1,
         salt: Vec::new(),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 use symbolon::store::Store;
 use symbolon::store::faults::Plan;
-use symbolon::tokens::handles::Kind;
+use symbolon::tokens::handles::{Kind, RowName};
 use symbolon_oauth::dpop;
 
 fn refresh_token(tokens: &Json) -> String {
@@ -263,7 +263,8 @@ async fn a_generation_does_not_wrap() {
         let row = app.store.one("SELECT session, number, salt FROM app_grant", &[]).await.unwrap().unwrap();
         let session: [u8; 16] = row.bytes(0).unwrap().try_into().unwrap();
         let token = |generation: u32| {
-            app.handles.make(Kind::Refresh, &session, u32::try_from(row.int(1).unwrap()).unwrap(), generation, row.bytes(2).unwrap())
+            let number = u32::try_from(row.int(1).unwrap()).unwrap();
+            app.handles.make(Kind::Refresh, RowName { id: session, number, generation }, row.bytes(2).unwrap())
         };
         assert_eq!(token(1), refresh_token(&tokens));
         let mut change = symbolon::store::Change::new(app.now_ms());
@@ -312,15 +313,7 @@ async fn copies_of_a_machine_do_not_repeat_each_other() {
             keep(refresh_token(&tokens));
             keep(claims(tokens["access_token"].as_str().unwrap())["jti"].as_str().unwrap().to_owned());
             keep(browser.session().to_owned());
-            let kid = symbolon::tokens::keys::rotate(
-                &app.store,
-                &app.keyring,
-                symbolon_oauth::jwk::Algorithm::ES256,
-                symbolon::app::schedule(&app.config),
-                false,
-                app.now_ms(),
-            );
-            keep(kid.await.unwrap());
+            keep(rotate_keys(&app, symbolon_oauth::jwk::Algorithm::ES256, false).await);
         }
         for row in app.store.all("SELECT salt FROM app_grant", &[]).await.unwrap() {
             keep(format!("{:?}", row.bytes(0).unwrap()));

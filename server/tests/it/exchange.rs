@@ -118,7 +118,7 @@ async fn an_exchange_is_within_the_tier_of_who_asks() {
     world.stop().await;
 }
 
-/// 117-T, 118-T: never more: not a scope the first token does not stretch to, not another API's token, not a client that is no API.
+/// 117-T, 118-T: never more: not a scope that the first token does not give, not another API's token, not a client that is no API.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_exchange_never_gives_more() {
     for engine in engines() {

@@ -74,6 +74,7 @@ mod tidy;
 mod timing;
 mod tls;
 mod tokens;
+mod two_issuers;
 mod untrusted_input;
 mod user_commands;
 mod well_known;

@@ -127,10 +127,10 @@ async fn a_rotated_key_is_published_first_and_a_stolen_one_dies_at_once() {
         let schedule = symbolon::app::schedule(&app.config);
         let alg = symbolon_oauth::jwk::Algorithm::ES256;
         let refresh = async || {
-            app.keys.refresh(&app.store, &app.keyring, &app.algorithms(), schedule, app.now_ms()).await.unwrap();
+            app.keys.refresh(app.key_store(), &app.algorithms(), schedule, app.now_ms()).await.unwrap();
         };
         let old = keys().await[0]["kid"].clone();
-        symbolon::tokens::keys::rotate(&app.store, &app.keyring, alg, schedule, false, app.now_ms()).await.unwrap();
+        rotate_keys(&app, alg, false).await;
         refresh().await;
         assert_eq!(keys().await.len(), 2);
         let header = |jwt: &str| -> Json {
@@ -141,7 +141,7 @@ async fn a_rotated_key_is_published_first_and_a_stolen_one_dies_at_once() {
         for key in keys().await {
             assert!(key.get("d").is_none() && key["use"] == "sig");
         }
-        symbolon::tokens::keys::rotate(&app.store, &app.keyring, alg, schedule, true, app.now_ms()).await.unwrap();
+        rotate_keys(&app, alg, true).await;
         refresh().await;
         let call = world.http.get(world.url("/userinfo")).bearer_auth(text(&next, "access_token")).send().await.unwrap();
         assert_eq!(call.status(), 401, "signed by a key that was thrown out");

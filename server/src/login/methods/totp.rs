@@ -8,6 +8,7 @@ use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, V
 use crate::login::effect::{Effect, Spend};
 use crate::login::proof::{Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step};
+use crate::store::tables::account::READ_TOTP;
 use serde_json::Value as Json;
 
 pub const AMR: &str = "otp";
@@ -15,7 +16,6 @@ pub const FACTOR: Factor = Factor::Possession;
 pub const ASKS_WHO: bool = false;
 const REFUSED: &str = "totp_refused";
 
-const READ: &str = "SELECT secret, used_ms FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";
 const STEP_S: i64 = 30;
 
 /// A person who is not proved yet is asked whoever they are (300-H); whoever is proved needs an authenticator.
@@ -56,11 +56,11 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
         return Ok(Verdict::wrong(Problem::in_field("no_code", "code"), Vec::new()));
     }
     let Some(account) = person.account.as_ref().filter(|account| account.active) else { return wrong("no such account, or it is disabled") };
-    let Some(row) = context.store.one(READ, &[account.id.as_str().into()]).await? else { return wrong("no authenticator") };
-    let secret = context.keyring.open(&place(&account.id), row.bytes(0)?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
+    let Some(row) = context.store.one(READ_TOTP, &[account.id.as_str().into()]).await? else { return wrong("no authenticator") };
+    let secret = context.keyring.open(&place(&account.id), row.bytes("secret")?).ok_or_else(|| Fault::new("a TOTP secret cannot be opened"))?;
     match step_ms(&secret, &digits(answer.text("code")), context.now_ms)? {
         None => wrong("wrong code"),
-        Some(step_ms) if step_ms <= row.int(1)? => wrong("this or a later code was used before"),
+        Some(step_ms) if step_ms <= row.int("used_ms")? => wrong("this or a later code was used before"),
         Some(step_ms) => {
             let what = Spend::TotpStep(step_ms);
             let spend = Effect::Spend { what, event: REFUSED, problem: Problem::in_field("wrong_code", "code") };

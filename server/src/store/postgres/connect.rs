@@ -40,28 +40,28 @@ struct Wanted {
 
 fn wanted(url: &str) -> Wanted {
     let (head, query) = url.split_once('?').unwrap_or((url, ""));
-    let mut it = Wanted { mode: None, roots: None, rest: head.to_owned() };
+    let mut wanted = Wanted { mode: None, roots: None, rest: head.to_owned() };
     let mut mark = '?';
     for pair in query.split('&').filter(|it| !it.is_empty()) {
         let value = || url::form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned());
         match pair.split('=').next().unwrap_or_default() {
-            "sslmode" => it.mode = value(),
-            "sslrootcert" => it.roots = value(),
+            "sslmode" => wanted.mode = value(),
+            "sslrootcert" => wanted.roots = value(),
             _ => {
-                it.rest.push(mark);
-                it.rest.push_str(pair);
+                wanted.rest.push(mark);
+                wanted.rest.push_str(pair);
                 mark = '&';
             }
         }
     }
-    it
+    wanted
 }
 
 /// On this machine nobody listens in between.
 fn is_here(config: &Config) -> bool {
     config.get_hosts().iter().all(|it| match it {
         Host::Unix(_) => true,
-        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|it: std::net::IpAddr| it.is_loopback()),
+        Host::Tcp(name) => name == "localhost" || name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback()),
     })
 }
 
@@ -135,9 +135,9 @@ impl Address {
 fn in_full(error: &tokio_postgres::Error) -> String {
     let mut text = error.to_string();
     let mut source = std::error::Error::source(error);
-    while let Some(it) = source {
-        text = format!("{text}: {it}");
-        source = it.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
     }
     text
 }

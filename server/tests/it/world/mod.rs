@@ -302,6 +302,14 @@ impl World {
     }
 }
 
+/// Publishes the next signing key; answers its `kid`.
+pub async fn rotate_keys(core: &symbolon::core::Core, alg: symbolon_oauth::jwk::Algorithm, at_once: bool) -> String {
+    let schedule = symbolon::core::schedule(&core.config);
+    let rotation = symbolon::tokens::keys::prepare_rotation(&core.keyring, alg, schedule, at_once, core.now_ms()).unwrap();
+    core.store.apply(rotation.change).await.unwrap();
+    rotation.kid
+}
+
 /// The code an authenticator app shows now.
 pub fn totp(secret: &str, now_ms: i64) -> String {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";

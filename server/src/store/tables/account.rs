@@ -1,0 +1,37 @@
+//! `account`, `login_name` and `credential`: people, what they sign in with, and what proves them.
+
+pub const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, name, locale, claims, created_ms, sessions_from_ms, \
+    version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, 0, 1)";
+/// The primary key is the guard: a name is one person's.
+pub const ADD_NAME: &str = "INSERT INTO login_name (name, account) VALUES ($1, $2)";
+pub const ADD_PASSWORD: &str =
+    "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, 'password', '', $2, $3, 0)";
+pub const SET_PASSWORD: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) \
+    VALUES ($1, 'password', '', $2, $3, 0) \
+    ON CONFLICT (account, kind, id) DO UPDATE SET secret = excluded.secret, created_ms = excluded.created_ms";
+pub const RAISE: &str = "UPDATE account SET version = version + 1 WHERE id = $1";
+/// Writes nothing new, but takes the row: a change that raises the version at the same time comes before or after, never between.
+pub const HOLD: &str = "UPDATE account SET version = version WHERE id = $1 AND version = $2 AND state = 'active'";
+/// A sign-in that began before and is written later is over, too.
+pub const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE id = $1";
+pub const STANDS: &str = "SELECT a.version, s.state AS session_state FROM account a \
+    LEFT JOIN session s ON s.id = $2 AND s.account = a.id WHERE a.id = $1 AND a.state = 'active'";
+pub const BY_ID: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret FROM account a \
+    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE a.id = $1";
+pub const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret FROM login_name n \
+    JOIN account a ON a.id = n.account \
+    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE n.name = $1";
+pub const NAMES: &str = "SELECT name FROM login_name WHERE account = $1";
+pub const FACTORS: &str = "SELECT kind, id, created_ms FROM credential WHERE account = $1";
+/// A person who was disabled meanwhile keeps the old address.
+pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1 AND state = 'active'";
+pub const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
+
+pub const READ_TOTP: &str = "SELECT secret, used_ms FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";
+/// A step works once: of two answers with one code the second finds that `used_ms` is not below its step.
+pub const SPEND_STEP: &str = "UPDATE credential SET used_ms = $2 WHERE account = $1 AND kind = 'totp' AND id = '' AND used_ms < $2";
+/// A recovery code works once: its row is gone with the first use.
+pub const SPEND_CODE: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'recovery' AND id = $2";
+/// The primary key is the guard: nobody replaces a credential that stands there.
+pub const ENROL: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, $2, $3, $4, $5, $6)";
+pub const REMOVE: &str = "DELETE FROM credential WHERE account = $1 AND kind = $2";

@@ -1,0 +1,81 @@
+//! `app_grant`: what one client got from a session.
+
+/// One statement reads a grant with all that decides about it. What else is wanted at that moment rides along in further columns.
+macro_rules! read {
+    ($along:expr, $of:expr) => {
+        concat!(
+            "SELECT g.account, g.client, g.holder_kind, g.holder, g.scope, g.resource, g.request, g.state, g.generation, g.salt, \
+            g.code_failures, g.created_ms, g.issued_ms, g.used_ms, g.ends_ms, s.state AS session_state, \
+            s.created_ms AS session_created_ms, a.state AS account_state, a.sessions_from_ms, \
+            a.email, a.email_verified, a.name, a.locale, a.claims, c.before_ms AS cut_before_ms, s.used_ms AS session_used_ms, \
+            s.ends_ms AS session_ends_ms, g.late_generation, g.late_in_a_row, g.suspected_ms",
+            $along,
+            " FROM app_grant g JOIN session s ON s.id = g.session JOIN account a ON a.id = g.account \
+            LEFT JOIN cutoff c ON c.kind = 'client' AND c.key = g.client",
+            $of,
+            " WHERE g.session = $1 AND g.number = $2"
+        )
+    };
+}
+
+/// Is an access token over before its time? It ended alone, or with a token it came from; with all that one of its clients had got
+/// until then; or with the device that got the first of them. A token is only exchanged while all of that lives, so that its own
+/// `iat` is late enough for every one. The places are those of five tokens, of five clients, of `iat`, and of the device's client
+/// and name.
+macro_rules! over {
+    ($jtis:literal, $clients:literal, $issued_ms:literal, $client:literal, $device:literal) => {
+        concat!(
+            "(SELECT count(*) FROM revoked WHERE jti IN (",
+            $jtis,
+            ")) + (SELECT count(*) FROM cutoff WHERE kind = 'client' AND key IN (",
+            $clients,
+            ") AND before_ms > ",
+            $issued_ms,
+            ") + (SELECT count(*) FROM instance WHERE state = 'revoked' AND client = ",
+            $client,
+            " AND jkt = ",
+            $device,
+            ") AS endings"
+        )
+    };
+}
+
+pub const READ: &str = read!("", "");
+/// Along: state, tier and last attestation of the installation ($3: client, $4: key).
+pub const WITH_INSTANCE: &str = read!(
+    ", i.state AS instance_state, i.tier AS instance_tier, i.attested_ms AS instance_attested_ms",
+    " LEFT JOIN instance i ON i.client = $3 AND i.jkt = $4"
+);
+/// Along: how much ends an access token before its time ($3 to $15).
+pub const WITH_TOKEN: &str = read!(concat!(", ", over!("$3, $4, $5, $6, $7", "$8, $9, $10, $11, $12", "$13", "$14", "$15")), "");
+/// The same of a token that has no grant.
+pub const TOKEN: &str = concat!("SELECT ", over!("$1, $2, $3, $4, $5", "$6, $7, $8, $9, $10", "$11", "$12", "$13"));
+
+pub const INSERT: &str = "INSERT INTO app_grant (session, number, account, client, holder_kind, holder, scope, resource, request, \
+    state, generation, salt, code_failures, created_ms, issued_ms, used_ms, ends_ms) \
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'code', 0, $10, 0, $11, $11, $11, $12)";
+/// A code works once: of two exchanges one finds the state `code`.
+pub const ACTIVATE: &str = "UPDATE app_grant SET state = 'active', generation = 1, issued_ms = $3, used_ms = $3, holder_kind = $4, \
+    holder = $5 WHERE session = $1 AND number = $2 AND state = 'code'";
+/// Wrong exchanges of a code. The bound stands in the guard, because two of them may come at once.
+pub const COUNT_FAILURE: &str =
+    "UPDATE app_grant SET code_failures = code_failures + 1 WHERE session = $1 AND number = $2 AND code_failures < $3";
+/// One generation has one successor: of two refreshes one finds the generation ($3) that both have read.
+/// $8: the suspicion that fresh evidence has answered; one that was raised meanwhile stays.
+pub const ADVANCE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5, holder_kind = $6, holder = $7, \
+    suspected_ms = CASE WHEN suspected_ms = $8 THEN 0 ELSE suspected_ms END \
+    WHERE session = $1 AND number = $2 AND generation = $3 AND state = 'active'";
+/// A generation counts once, however many late repeats of it come at the same moment.
+pub const COUNT_LATE: &str = "UPDATE app_grant SET late_generation = $3, late_in_a_row = $4, suspected_ms = $5 \
+    WHERE session = $1 AND number = $2 AND generation = $3 AND late_generation < $3 AND state = 'active'";
+/// The first end counts: the instant of an ended grant stays.
+pub const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
+/// The oldest of a person's grants to one client give way (153-F). The count stands in the statement: two sign-ins at the same moment
+/// must not both find room for one.
+pub const END_OLDEST: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $4 WHERE state <> 'ended' AND client = $2 \
+    AND session IN (SELECT id FROM session WHERE account = $1) AND created_ms <= (SELECT g.created_ms FROM app_grant g \
+    JOIN session s ON s.id = g.session WHERE s.account = $1 AND g.client = $2 AND g.state <> 'ended' \
+    ORDER BY g.created_ms DESC LIMIT 1 OFFSET $3)";
+/// Ended grants, oldest end first. `ended_ms > 0` lets the engines use the partial index.
+pub const ENDED_SINCE: &str =
+    "SELECT ended_ms, session, number FROM app_grant WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";

@@ -1,0 +1,15 @@
+//! The statements, one file for each family of tables. A guard stands in the WHERE clause, and not in a read before it, so that of
+//! two requests at the same moment one changes the row and the other one conflicts.
+//!
+//! `store::retention` keeps its own: they are one list over all tables. Columns are read by name; where two tables of a statement
+//! share a name, the statement gives one of them another (`session_state`).
+
+pub mod account;
+pub mod app_grant;
+pub mod attempt;
+pub mod audit;
+pub mod node;
+pub mod once;
+pub mod session;
+pub mod sign_in;
+pub mod signing_key;
