@@ -1,11 +1,6 @@
 //! Symbolon: an OAuth 2.0 / OpenID Connect authorization server for mobile apps that call APIs.
 //! `docs/ARCHITECTURE.md` is the map.
 
-#![expect(
-    clippy::too_many_arguments,
-    reason = "some functions of the grants, the login and the tokens have more than five until they are rebuilt"
-)]
-
 pub mod app;
 pub mod attesting;
 pub mod audit;

@@ -94,19 +94,6 @@ fn written_time(now_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(now_ms).map(|time| time.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
 }
 
-/// The mailbox that an address leads to, as a key for limits: `u+1@example.com` and `U+2@example.com` are one. It is not an address to
-/// write to.
-pub fn mailbox_of(address: &str) -> String {
-    let address = address.trim().to_lowercase();
-    match address.rsplit_once('@') {
-        Some((local, domain)) => {
-            let local = local.split_once('+').map_or(local, |(name, _)| name);
-            format!("{local}@{}", domain.trim_end_matches('.'))
-        }
-        None => address,
-    }
-}
-
 /// The way to the SMTP server.
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,
@@ -250,19 +237,4 @@ async fn remove(store: &Store, id: &[u8; 16], now_ms: i64) -> Result<(), Fault> 
     let mut change = Change::new(now_ms);
     change.run_expecting(DONE, vec![Value::from(&id[..])], Expect::Any);
     store.apply(change).await.map(|_| ()).map_err(|it| it.into_fault("removing a letter"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_stands_behind_a_plus_is_the_same_mailbox() {
-        for same in ["u@example.com", "U+1@example.com", "u+2@Example.COM", " u+a+b@example.com. "] {
-            assert_eq!(mailbox_of(same), "u@example.com", "{same}");
-        }
-        for other in ["u1@example.com", "u@example.org", "u", "x+u@example.com", "\"a@b\"@example.com"] {
-            assert_ne!(mailbox_of(other), "u@example.com", "{other}");
-        }
-    }
 }

@@ -115,7 +115,7 @@ pub fn email_address(text: &str) -> Option<String> {
 pub fn mailbox(address: &str) -> String {
     let address = address.trim().to_lowercase();
     match address.rsplit_once('@') {
-        Some((name, domain)) => format!("{}@{domain}", name.split('+').next().unwrap_or_default()),
+        Some((name, domain)) => format!("{}@{}", name.split('+').next().unwrap_or_default(), domain.trim_end_matches('.')),
         None => address,
     }
 }
@@ -357,10 +357,12 @@ mod tests {
 
     #[test]
     fn an_address_with_a_tag_is_the_same_mailbox() {
-        for same in ["u@example.com", "U+1@Example.com", "u+a+b@example.com"] {
-            assert_eq!(mailbox(same), "u@example.com");
+        for same in ["u@example.com", "U+1@example.com", "u+2@Example.COM", " u+a+b@example.com. "] {
+            assert_eq!(mailbox(same), "u@example.com", "{same}");
         }
-        assert_eq!(mailbox("v@example.com"), "v@example.com");
+        for other in ["u1@example.com", "u@example.org", "u", "x+u@example.com", "\"a@b\"@example.com"] {
+            assert_ne!(mailbox(other), "u@example.com", "{other}");
+        }
     }
 
     #[tokio::test]

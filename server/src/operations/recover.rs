@@ -14,6 +14,7 @@ const EPOCH: &str = "SELECT value FROM fact WHERE name = 'epoch'";
 const CODES: &str = "UPDATE app_grant SET state = 'ended' WHERE state = 'code'";
 const PUSHED: &str = "DELETE FROM pushed_request";
 const LOGINS: &str = "DELETE FROM login";
+const SIGN_INS: &str = "DELETE FROM sign_in";
 const LETTERS: &str = "DELETE FROM outbox";
 
 /// Everything is read and planned before anything is written: a wrong file changes nothing.
@@ -56,7 +57,7 @@ async fn next_epoch(context: &Context) -> Result<u64> {
 async fn void(context: &Context, actor: &Actor, epoch: u64, audit_given: bool) -> Result<()> {
     let mut change = context.change(actor);
     change.run(RAISE, vec![epoch.to_string().into()]);
-    for sql in [CODES, PUSHED, LOGINS, LETTERS] {
+    for sql in [CODES, PUSHED, LOGINS, SIGN_INS, LETTERS] {
         change.run_expecting(sql, Vec::new(), Expect::Any);
     }
     change.audit(actor.entry("store_recovered").with("epoch", epoch).with("audit_given", audit_given));

@@ -156,6 +156,7 @@ async fn suspicion_asks_an_installation_for_fresh_evidence() {
 }
 
 /// 272-N, 273-N, 274-N, 276-N, 278-N, 279-N, 280-N, 284-N: every way of leaving the proof out or bending it.
+#[expect(clippy::too_many_lines, reason = "one story from its beginning to its end")]
 #[tokio::test(flavor = "multi_thread")]
 async fn no_proof_no_client() {
     on_every_engine(|scene| async move {

@@ -245,6 +245,7 @@ async fn a_lost_exchange_is_answered_again() {
 }
 
 /// 161-D, 163-D, 170-D, 172-D, 174-D, 176-D: what is wrong with a proof, exactly; nothing is spent by it.
+#[expect(clippy::too_many_lines, reason = "one story from its beginning to its end")]
 #[tokio::test(flavor = "multi_thread")]
 async fn a_proof_is_for_one_request() {
     on_every_engine(|world| async move {
