@@ -62,9 +62,8 @@ impl Browser {
             }
             let mut form = Form::read(&html).ok_or_else(|| Trouble(format!("the page {title:?} has no form")))?;
             if let (true, Some((mailbox, address))) = (form.fields.contains_key("email_code"), person.mail) {
-                let letter = mailbox.wait(address, letters).await.ok_or_else(|| Trouble("no letter came".to_owned()))?;
+                let code = mailbox.wait_for_code(address, letters).await.ok_or_else(|| Trouble("no letter with a code came".to_owned()))?;
                 letters = mailbox.letters().len();
-                let code = letter.code().ok_or_else(|| Trouble("the letter has no code".to_owned()))?;
                 form.fields.insert("email_code".to_owned(), code);
             }
             if let Some(at) = buttons.iter().position(|it| html.contains(&format!("value=\"{it}\""))) {

@@ -84,9 +84,19 @@ impl Mailbox {
 
     /// The newest letter to this address behind the first `seen` letters of the mailbox. Waits for it for five seconds.
     pub async fn wait(&self, to: &str, seen: usize) -> Option<Letter> {
+        self.wait_for(to, seen, |letter| Some(letter.clone())).await
+    }
+
+    /// The newest code that came to this address behind the first `seen` letters. Letters without one may come in between.
+    pub async fn wait_for_code(&self, to: &str, seen: usize) -> Option<String> {
+        self.wait_for(to, seen, Letter::code).await
+    }
+
+    async fn wait_for<T>(&self, to: &str, seen: usize, read: impl Fn(&Letter) -> Option<T>) -> Option<T> {
         for _ in 0..50 {
             let arrived = self.kept.arrived.notified();
-            let found = self.letters().into_iter().skip(seen).rfind(|letter| letter.to.iter().any(|it| it == to));
+            let letters = self.letters();
+            let found = letters.iter().skip(seen).filter(|letter| letter.to.iter().any(|it| it == to)).filter_map(&read).next_back();
             if found.is_some() {
                 return found;
             }

@@ -177,6 +177,11 @@ fn granted(rules: &AttestationRules, proved: TierName, platform: &str, facts: &J
 async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Judged, TierName)) -> Result<()> {
     let Sent { incoming, held, challenge: text, .. } = sent;
     let mut change = Change::new(incoming.now_ms);
+    // The challenge stands before the row: of two requests at once the later one learns that the challenge was used.
+    let proof = (!judged.spent).then(|| held.burn(&mut change));
+    if !judged.spent {
+        change.once("evidence_challenge", &case.client_id, text, case.ends_ms);
+    }
     let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
     let now = || vec![Value::from(incoming.now_ms), judged.facts.to_string().into(), tier.as_str().into()];
     let before = || vec![Value::from(judged.before.clone())];
@@ -195,10 +200,6 @@ async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Jud
         }
     }
     let row = change.len() - 1;
-    let proof = (!judged.spent).then(|| held.burn(&mut change));
-    if !judged.spent {
-        change.once("evidence_challenge", &case.client_id, text, case.ends_ms);
-    }
     let entry = audit::Entry::ok("instance_attested").client(case.client_id.as_str()).address(incoming.address.to_string());
     change.audit(
         entry

@@ -574,8 +574,15 @@ async fn logs_hold_no_secret() {
         secrets.extend([uri, code, ask.verifier.clone(), refresh, access, id, next]);
         secrets.extend(["the-state-of-this-flow".to_owned(), "the-nonce-of-this-flow".to_owned()]);
         secrets.extend(browser.cookies.into_values());
+        // The log is written behind the answers.
+        let written = async |it: &str| {
+            while !std::fs::read_to_string(&log).unwrap().contains(it) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(20), written("\"status\":404")).await.expect("the last request in the log");
         drop(server);
-        let log = std::fs::read_to_string(log).unwrap();
+        let log = std::fs::read_to_string(&log).unwrap();
         assert!(log.contains("\"route\":\"/token\"") && log.contains("\"route\":\"/login\"") && log.contains("used twice"), "{log}");
         for secret in &secrets {
             let line = log.lines().find(|it| it.contains(secret.as_str()));

@@ -66,6 +66,16 @@ pub struct Scene {
     pub world: World,
     pub maker: Maker,
     apple: Arc<Mutex<Apple>>,
+    _key_file: KeyFile,
+}
+
+/// Every start and every `symbolon check` reads it, so it stays until the scene ends.
+struct KeyFile(std::path::PathBuf);
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
 }
 
 impl Scene {
@@ -106,8 +116,7 @@ impl Scene {
             );
         }
         let world = Configuration::on(engine).await.with(&text).start().await;
-        std::fs::remove_file(file).unwrap();
-        Self { world, maker, apple }
+        Self { world, maker, apple, _key_file: KeyFile(file) }
     }
 
     fn now_ms(&self) -> i64 {

@@ -13,7 +13,8 @@ impl TryFrom<String> for Fingerprint {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let bytes = base64url::decode(&text).or_else(|| from_hexadecimal(&text)).and_then(|it| it.try_into().ok());
+        let bytes =
+            base64url::decode(&text).filter(|it| it.len() == 32).or_else(|| from_hexadecimal(&text)).and_then(|it| it.try_into().ok());
         bytes.map(Self).ok_or_else(|| format!("{text:?} is not 32 bytes in base64url without padding, nor in hexadecimal"))
     }
 }

@@ -25,7 +25,7 @@ impl Post {
     }
 
     pub async fn code(&self, to: &str, seen: usize) -> String {
-        self.mailbox.wait(to, seen).await.expect("a letter").code().expect("a code in it")
+        self.mailbox.wait_for_code(to, seen).await.expect("a letter with a code")
     }
 
     pub fn seen(&self) -> usize {
