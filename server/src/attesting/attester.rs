@@ -177,11 +177,6 @@ fn granted(rules: &AttestationRules, proved: TierName, platform: &str, facts: &J
 async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Judged, TierName)) -> Result<()> {
     let Sent { incoming, held, challenge: text, .. } = sent;
     let mut change = Change::new(incoming.now_ms);
-    // The challenge stands before the row: of two requests at once the later one learns that the challenge was used.
-    let proof = (!judged.spent).then(|| held.burn(&mut change));
-    if !judged.spent {
-        change.once("evidence_challenge", &case.client_id, text, case.ends_ms);
-    }
     let id = || vec![case.client_id.as_str().into(), case.jkt.as_str().into()];
     let now = || vec![Value::from(incoming.now_ms), judged.facts.to_string().into(), tier.as_str().into()];
     let before = || vec![Value::from(judged.before.clone())];
@@ -194,12 +189,16 @@ async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Jud
         None => {
             let (receipt, due_ms) = judged.receipt.take().unzip();
             let (facts, due_ms) = (judged.facts.to_string().into(), due_ms.unwrap_or_default().into());
-            let key = Value::from(std::mem::take(&mut judged.evidence_key));
+            let key = Value::from(judged.evidence_key.clone());
             let what = vec![judged.platform.into(), tier.as_str().into(), key, facts, incoming.now_ms.into(), receipt.into(), due_ms];
             change.run(ENROL, [id(), what, vec![Value::from(&sent.evidence[..])]].concat());
         }
     }
     let row = change.len() - 1;
+    let proof = (!judged.spent).then(|| held.burn(&mut change));
+    if !judged.spent {
+        change.once("evidence_challenge", &case.client_id, text, case.ends_ms);
+    }
     let entry = audit::Entry::ok("instance_attested").client(case.client_id.as_str()).address(incoming.address.to_string());
     change.audit(
         entry
@@ -212,9 +211,13 @@ async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Jud
         Ok(_) => Ok(()),
         Err(NotApplied::Conflict(at)) if Some(at) == proof => Err(dpop::use_nonce().into()),
         Err(NotApplied::Conflict(at)) if at == row => Err(explain_conflict(core, case, &judged).await?.into()),
-        Err(NotApplied::Conflict(_)) => Err(invalid("This challenge was used before. Get a new one.").because(CHALLENGE_USED).into()),
+        Err(NotApplied::Conflict(_)) => Err(challenge_used().into()),
         Err(other) => Err(other.into()),
     }
+}
+
+fn challenge_used() -> Refused {
+    invalid("This challenge was used before. Get a new one.").because(CHALLENGE_USED)
 }
 
 /// Why the row of an installation did not take what was proved.
@@ -234,6 +237,12 @@ async fn explain_conflict(core: &Core, case: &Case, judged: &Judged) -> Result<R
     {
         let hint = "Something else was learned of this installation at this moment. Get a new challenge and new evidence about it.";
         return Ok(Refused::new(503, "temporarily_unavailable", hint).retry_after(1));
+    }
+    // Another request wrote this row at the same moment; PostgreSQL then names the unique key instead of updating the row.
+    if let (false, false, Some(row)) = (revoked, judged.is_renewal(), &known)
+        && row.bytes(2)? == judged.evidence_key
+    {
+        return Ok(challenge_used());
     }
     let why = match (revoked, judged.is_renewal()) {
         (true, _) => "installation_revoked",
