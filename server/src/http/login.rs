@@ -37,11 +37,12 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
     // Who is to be chosen anew is nobody yet: else a policy that begins with the address would write to the old person's.
     let is_nobody = says("create") || says("select_account");
     let counts = |session: &Session| !is_nobody && request.sub.as_ref().is_none_or(|sub| *sub == session.account);
+    let delivery = Delivery::Redirect(Box::new(request.clone()));
     let begin = Begin {
         journey: if says("create") { Journey::Register { draft: None } } else { Journey::SignIn },
         client: Some(request.client_id.clone()),
         hint: request.login_hint.clone(),
-        request: Delivery::Redirect(Box::new(request.clone())).as_json()?,
+        request: delivery.as_json()?,
         existing: session.as_ref().filter(|session| counts(session)).map(existing),
     };
     let locale = views::locale(app, incoming, request.ui_locales.as_deref());
@@ -57,7 +58,7 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         let refused = refused.because("no session that is enough for the request");
         return settle::refuse(app, incoming, &request, account.as_deref(), refused).await;
     }
-    start(app, incoming, moved, session, &locale).await
+    start(app, incoming, (moved, &delivery), session, &locale).await
 }
 
 fn existing(session: &Session) -> Existing {
@@ -67,12 +68,12 @@ fn existing(session: &Session) -> Existing {
 
 /// A sign-in for our own pages: /account, and /register and /reset for somebody whom no app sent.
 pub async fn own(app: &App, incoming: &Incoming, journey: Journey, session: Option<Session>) -> Result<Reply> {
-    let begin =
-        Begin { journey, client: None, hint: None, request: Delivery::OwnPage.as_json()?, existing: session.as_ref().map(existing) };
+    let delivery = Delivery::OwnPage;
+    let begin = Begin { journey, client: None, hint: None, request: delivery.as_json()?, existing: session.as_ref().map(existing) };
     let locale = views::locale(app, incoming, None);
-    let rules = rules(app, &Delivery::OwnPage).await?;
+    let rules = rules(app, &delivery).await?;
     let moved = app.machine.begin(begin, &rules, &visitor(app, incoming, &locale)).await?;
-    start(app, incoming, moved, session, &locale).await
+    start(app, incoming, (moved, &delivery), session, &locale).await
 }
 
 fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visitor<'a> {
@@ -99,11 +100,16 @@ async fn rules(app: &App, delivery: &Delivery) -> Result<Rules> {
 }
 
 /// The first page, or at once the end, where nothing is left to ask.
-async fn start(app: &App, incoming: &Incoming, moved: Moved, session: Option<Session>, locale: &str) -> Result<Reply> {
-    let delivery = Delivery::from_json(moved.state.request.clone())?;
+async fn start(
+    app: &App,
+    incoming: &Incoming,
+    (moved, delivery): (Moved, &Delivery),
+    session: Option<Session>,
+    locale: &str,
+) -> Result<Reply> {
     let secret = crate::seal::random::<32>()?;
     let visitor = visitor(app, incoming, locale);
-    let settling = Settling { app, incoming, delivery: &delivery, session: session.as_ref(), visitor: &visitor, secret };
+    let settling = Settling { app, incoming, delivery, session: session.as_ref(), visitor: &visitor, secret };
     match settling.settle(moved).await? {
         Settled::Asked(state) => {
             let handle = app.machine.seal_start(&state)?;
