@@ -4,7 +4,7 @@ use crate::audit;
 use crate::error::{Fault, Refused, Result};
 use crate::pool::Pool;
 use crate::store::tables::account::{
-    ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, FACTORS, HOLD, INSERT, NAMES, RAISE, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
+    ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, HOLD, INSERT, RAISE, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
 };
 use crate::store::tables::session;
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
@@ -31,15 +31,6 @@ pub struct NewAccount {
     pub password: Option<String>,
 }
 
-/// A person as the login machine needs them.
-pub struct Found {
-    pub id: String,
-    pub active: bool,
-    /// argon2id in PHC form.
-    pub password: Option<String>,
-    pub version: i64,
-}
-
 /// An account as a sign-in needs it.
 #[derive(Clone, Debug, Default)]
 pub struct Account {
@@ -60,23 +51,18 @@ pub struct Account {
     pub names: usize,
 }
 
-/// Reads an account by its id.
+/// Reads an account by its id. One question to the store, as for nobody (300-H).
 pub async fn by_id(store: &Store, id: &str) -> std::result::Result<Option<Account>, Fault> {
-    account(store, store.one(BY_ID, &[id.into()]).await?).await
+    account(&store.all(BY_ID, &[id.into()]).await?)
 }
 
 /// Reads the account that a login name belongs to. `name` is canonical.
 pub async fn by_name(store: &Store, name: &str) -> std::result::Result<Option<Account>, Fault> {
-    account(store, store.one(BY_NAME, &[name.into()]).await?).await
+    account(&store.all(BY_NAME, &[name.into()]).await?)
 }
 
-async fn account(store: &Store, row: Option<Row>) -> std::result::Result<Option<Account>, Fault> {
-    let Some(row) = row else {
-        // As many questions as for somebody, so that time tells nothing (300-H).
-        store.all(NAMES, &["".into()]).await?;
-        store.all(FACTORS, &["".into()]).await?;
-        return Ok(None);
-    };
+fn account(rows: &[Row]) -> std::result::Result<Option<Account>, Fault> {
+    let Some(row) = rows.first() else { return Ok(None) };
     let any_email = row.opt_text("email")?.map(str::to_owned);
     let is_proved = row.int("email_verified")? == 1;
     let mut found = Account {
@@ -89,13 +75,12 @@ async fn account(store: &Store, row: Option<Row>) -> std::result::Result<Option<
         locale: row.opt_text("locale")?.map(str::to_owned),
         totp_from_ms: None,
         recovery: Vec::new(),
-        names: 0,
+        names: usize::try_from(row.int("names")?).unwrap_or_default(),
     };
-    found.names = store.all(NAMES, &[found.id.as_str().into()]).await?.len();
-    for row in store.all(FACTORS, &[found.id.as_str().into()]).await? {
-        match row.text("kind")? {
-            "totp" => found.totp_from_ms = Some(row.int("created_ms")?),
-            "recovery" => found.recovery.push(row.text("id")?.to_owned()),
+    for row in rows {
+        match row.opt_text("factor")? {
+            Some("totp") => found.totp_from_ms = Some(row.int("factor_ms")?),
+            Some("recovery") => found.recovery.push(row.text("factor_id")?.to_owned()),
             _ => {}
         }
     }
@@ -210,14 +195,12 @@ pub fn set_email(change: &mut Change, account: &str, old: Option<&str>, new: &st
     change.run(ADD_NAME, vec![name.into(), account.into()]);
 }
 
-pub async fn find_by_login_name(store: &Store, name: &str) -> Result<Option<Found>> {
-    let Some(name) = canonical(name) else { return Ok(None) };
-    let Some(row) = store.one(BY_NAME, &[name.into()]).await? else { return Ok(None) };
-    let password = match row.bytes("secret") {
-        Ok(it) => String::from_utf8(it.to_vec()).ok(),
-        Err(_) => None,
-    };
-    Ok(Some(Found { id: row.text("id")?.to_owned(), active: row.text("state")? == "active", password, version: row.int("version")? }))
+/// The account that a login name leads to, as it was typed.
+pub async fn find_by_login_name(store: &Store, name: &str) -> std::result::Result<Option<Account>, Fault> {
+    match canonical(name) {
+        Some(name) => by_name(store, &name).await,
+        None => Ok(None),
+    }
 }
 
 /// What was proved or sent before this is void: codes by mail, and logins under way (405-U).

@@ -16,13 +16,16 @@ pub const HOLD: &str = "UPDATE account SET version = version WHERE id = $1 AND v
 pub const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE id = $1";
 pub const STANDS: &str = "SELECT a.version, s.state AS session_state FROM account a \
     LEFT JOIN session s ON s.id = $2 AND s.account = a.id WHERE a.id = $1 AND a.state = 'active'";
-pub const BY_ID: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret FROM account a \
-    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE a.id = $1";
-pub const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret FROM login_name n \
-    JOIN account a ON a.id = n.account \
-    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' WHERE n.name = $1";
-pub const NAMES: &str = "SELECT name FROM login_name WHERE account = $1";
-pub const FACTORS: &str = "SELECT kind, id, created_ms FROM credential WHERE account = $1";
+/// One row, or one for each second factor and recovery code: one read has all that a sign-in needs.
+pub const BY_ID: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret, \
+    (SELECT count(*) FROM login_name l WHERE l.account = a.id) AS names, f.kind AS factor, f.id AS factor_id, f.created_ms AS factor_ms \
+    FROM account a LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' \
+    LEFT JOIN credential f ON f.account = a.id AND f.kind IN ('totp', 'recovery') WHERE a.id = $1";
+pub const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret, \
+    (SELECT count(*) FROM login_name l WHERE l.account = a.id) AS names, f.kind AS factor, f.id AS factor_id, f.created_ms AS factor_ms \
+    FROM login_name n JOIN account a ON a.id = n.account \
+    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' \
+    LEFT JOIN credential f ON f.account = a.id AND f.kind IN ('totp', 'recovery') WHERE n.name = $1";
 /// A person who was disabled meanwhile keeps the old address.
 pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1 AND state = 'active'";
 pub const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
