@@ -10,6 +10,7 @@ pub mod forms;
 pub mod journey;
 pub mod machine;
 pub mod methods;
+pub mod operation;
 pub mod policy;
 pub mod proof;
 mod questions;

@@ -1,6 +1,7 @@
 //! A `Step`: one question to a person. Its texts are keys of messages; one function words them in a language
 //! (`pages::word`), so that a page and a JSON document say the same.
 
+use super::operation::Operation;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -12,6 +13,9 @@ pub struct Step {
     pub content: Vec<Content>,
     pub fields: Vec<Field>,
     pub actions: Vec<Action>,
+    /// What the platform may do instead of typing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
     pub problem: Option<Problem>,
 }
 
@@ -104,6 +108,7 @@ impl Step {
             content: Vec::new(),
             fields: Vec::new(),
             actions: Vec::new(),
+            operation: None,
             problem: None,
         }
     }
@@ -151,6 +156,12 @@ impl Step {
 
     pub fn show(mut self, content: Content) -> Self {
         self.content.push(content);
+        self
+    }
+
+    /// What the platform may do instead of typing. Its button is the action `operation::ACTION`.
+    pub fn operate(mut self, operation: Operation) -> Self {
+        self.operation = Some(operation);
         self
     }
 

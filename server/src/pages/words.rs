@@ -1,6 +1,7 @@
 //! Words a step in a language. Every rendering is made from the worded step alone, so that no text stands in a template.
 
 use super::locales::Locales;
+use crate::login::operation::Operation;
 use crate::login::step::{Content, FieldKind, Step, Text};
 use serde::Serialize;
 
@@ -13,6 +14,8 @@ pub struct Worded {
     pub content: Vec<WordedContent>,
     pub fields: Vec<WordedField>,
     pub actions: Vec<WordedAction>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<Operation>,
     pub problem: Option<WordedProblem>,
 }
 
@@ -77,6 +80,7 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
             .iter()
             .map(|action| WordedAction { name: action.name.clone(), kind: action.kind, label: by_key(format!("action-{}", action.name)) })
             .collect(),
+        operation: step.operation.clone(),
         problem: step.problem.as_ref().map(|problem| WordedProblem {
             key: problem.key.clone(),
             text: by_key(format!("problem-{}", problem.key)),
