@@ -1,6 +1,7 @@
 //! The APIs of the demo: each is an ordinary axum route behind one line of `symbolon-resource`.
 
-use crate::{Failure, LEDGER_SECRET, ORDERS_SECRET};
+use crate::Failure;
+use crate::world::{LEDGER_SECRET, ORDERS_SECRET};
 use axum::routing::get;
 use axum::{Extension, Router};
 use serde_json::{Value, json};

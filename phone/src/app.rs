@@ -98,7 +98,9 @@ impl App {
 
     /// Opens the system browser and reads the redirect.
     pub async fn sign_in(&self, browser: &mut Browser, pending: &Pending, person: &Person<'_>) -> Result<String, Trouble> {
-        let back = browser.visit(&self.net.http, &pending.address, &self.server.settings.redirect_uri, person).await?;
+        let back = browser.visit(&self.net.http, &pending.address, &self.server.settings.redirect_uri, person).await;
+        self.net.add_browsed(browser.take_log());
+        let back = back?;
         match redirect::read(&back, &self.server.settings, &pending.state) {
             Redirect::Code(code) => Ok(code),
             other => Err(Trouble(format!("no code came back: {other:?}"))),

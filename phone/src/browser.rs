@@ -1,7 +1,8 @@
 //! The system browser: cookies, forms, redirects. It stops where the operating system would hand a claimed https link to the app.
 
-use crate::Trouble;
 use crate::mailbox::Mailbox;
+use crate::{Exchange, Trouble};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The person who uses the browser: their answers, the buttons that they press, and their mail.
@@ -26,39 +27,58 @@ pub struct Browser {
     cookies: BTreeMap<String, String>,
     /// The titles of its pages, in order.
     pub seen: Vec<String>,
+    /// Its requests since the last [`Browser::take_log`].
+    log: Vec<Exchange>,
+}
+
+/// What the person typed. Passwords are not shown.
+fn typed(fields: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    let shown = ["username", "password", "email_code", "action"];
+    let value = |name: &str, value: &str| if name == "password" { "(hidden)".to_owned() } else { value.to_owned() };
+    fields.iter().filter(|(name, _)| shown.contains(&name.as_str())).map(|(name, text)| (name.clone(), value(name, text))).collect()
 }
 
 impl Browser {
     /// Opens `url`, fills in forms as the person does, and returns the URL that begins with `claimed`.
     pub async fn visit(&mut self, http: &reqwest::Client, url: &str, claimed: &str, person: &Person<'_>) -> Result<String, Trouble> {
         let mut request = http.get(url);
+        let mut asked =
+            Exchange { method: "GET".to_owned(), url: url.to_owned(), sent: Vec::new(), status: 0, body: Value::Null, by_browser: true };
+        let get = asked.clone();
         let mut buttons = person.buttons.clone();
         let mut letters = person.mail.map_or(0, |(mailbox, _)| mailbox.letters().len());
         for _ in 0..12 {
             let answer = request.header("cookie", self.cookie_line()).send().await?;
             self.keep_cookies(&answer);
+            asked.status = answer.status().as_u16();
+            self.log.push(asked.clone());
             if let Some(location) = answer.headers().get("location") {
                 let location = location.to_str().map_err(|_| Trouble("a redirect to nowhere".to_owned()))?.to_owned();
                 if location.starts_with(claimed) {
                     return Ok(location);
                 }
+                asked = Exchange { url: location.clone(), ..get.clone() };
                 request = http.get(location);
                 continue;
             }
             let status = answer.status();
             let html = answer.text().await?;
+            let title = unescape(between(&html, "<h1>", "</h1>").unwrap_or("(no heading)"));
+            if let Some(last) = self.log.last_mut() {
+                last.body = json!({ "page": title });
+            }
             // A page that leads on by itself.
             if let Some(onward) = between(&html, "http-equiv=\"refresh\" content=\"0;url=", "\"").map(unescape) {
                 if onward.starts_with(claimed) {
                     return Ok(onward);
                 }
+                asked = Exchange { url: onward.clone(), ..get.clone() };
                 request = http.get(onward);
                 continue;
             }
-            let title = between(&html, "<h1>", "</h1>").unwrap_or("(no heading)").to_owned();
-            self.seen.push(unescape(&title));
+            self.seen.push(title.clone());
             if !status.is_success() {
-                return Err(Trouble(format!("the browser shows an error page ({status}): {}", unescape(&title))));
+                return Err(Trouble(format!("the browser shows an error page ({status}): {title}")));
             }
             let mut form = Form::read(&html).ok_or_else(|| Trouble(format!("the page {title:?} has no form")))?;
             if let (true, Some((mailbox, address))) = (form.fields.contains_key("email_code"), person.mail) {
@@ -69,9 +89,17 @@ impl Browser {
             if let Some(at) = buttons.iter().position(|it| html.contains(&format!("value=\"{it}\""))) {
                 form.fields.insert("action".to_owned(), buttons.remove(at).to_owned());
             }
-            request = http.post(&form.action).form(&form.fill(&person.answers));
+            let action = form.action.clone();
+            let fields = form.fill(&person.answers);
+            asked = Exchange { method: "POST".to_owned(), url: action.clone(), sent: typed(&fields), ..get.clone() };
+            request = http.post(action).form(&fields);
         }
         Err(Trouble("the sign-in does not end".to_owned()))
+    }
+
+    /// The requests since this was last asked, oldest first.
+    pub fn take_log(&mut self) -> Vec<Exchange> {
+        std::mem::take(&mut self.log)
     }
 
     /// The value of its `Cookie` header.

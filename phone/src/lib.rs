@@ -19,6 +19,8 @@ pub struct Exchange {
     /// 0: no answer came.
     pub status: u16,
     pub body: serde_json::Value,
+    /// Did the system browser send it? Then `body` has the title of the page, or nothing.
+    pub by_browser: bool,
 }
 
 /// An error, as a sentence.

@@ -33,12 +33,22 @@ impl Net {
         Ok(Self { http, log: Mutex::default(), lose_answers: AtomicU32::new(0) })
     }
 
-    /// Every request so far with its answer, oldest first.
+    /// Every request of the app so far with its answer, oldest first.
     pub fn log(&self) -> Vec<Exchange> {
+        self.everything().into_iter().filter(|it| !it.by_browser).collect()
+    }
+
+    /// Every request of the app and of the system browser, oldest first.
+    pub fn everything(&self) -> Vec<Exchange> {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The newest request whose answer satisfies this.
+    /// Adds what the system browser sent.
+    pub fn add_browsed(&self, exchanges: Vec<Exchange>) {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).extend(exchanges);
+    }
+
+    /// The newest request of the app whose answer satisfies this.
     pub fn newest(&self, fits: impl Fn(&Exchange) -> bool) -> Option<Exchange> {
         self.log().into_iter().rfind(fits)
     }
@@ -50,7 +60,7 @@ impl Net {
         } else {
             request.headers.iter().filter(|(name, _)| name == "authorization" || name == "dpop").cloned().collect()
         };
-        let exchange = Exchange { method: request.method.clone(), url: request.url.clone(), sent, status, body };
+        let exchange = Exchange { method: request.method.clone(), url: request.url.clone(), sent, status, body, by_browser: false };
         self.log.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
     }
 

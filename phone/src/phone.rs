@@ -23,7 +23,7 @@ impl Phone {
         let element = Arc::new(Element::new()?);
         let (shelf, clock) = (Arc::new(Shelf::default()), Arc::new(Clock::default()));
         let screen = Arc::new(Screen {
-            http: net.http.clone(),
+            net: net.clone(),
             redirect_uri: settings.redirect_uri.clone(),
             person,
             browser: tokio::sync::Mutex::new(Browser::default()),

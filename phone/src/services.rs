@@ -87,7 +87,7 @@ impl Storage for Shelf {
 
 /// The system browser and the person who uses it.
 pub struct Screen {
-    pub http: reqwest::Client,
+    pub net: Arc<crate::net::Net>,
     pub redirect_uri: String,
     pub person: Person<'static>,
     pub browser: tokio::sync::Mutex<browser::Browser>,
@@ -99,7 +99,8 @@ impl Browser for Screen {
     fn open<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<(), NoRedirect>> {
         Box::pin(async move {
             let mut browser = self.browser.lock().await;
-            let back = browser.visit(&self.http, address, &self.redirect_uri, &self.person).await;
+            let back = browser.visit(&self.net.http, address, &self.redirect_uri, &self.person).await;
+            self.net.add_browsed(browser.take_log());
             lock(&self.back).push_back(back.map_err(|it| NoRedirect::Unavailable(Unavailable(it.0)))?);
             Ok(())
         })
@@ -164,7 +165,7 @@ impl Device for Clock {
 /// A platform with few services, for an app that does everything by hand.
 pub(crate) fn bare(http: Arc<crate::net::Net>) -> Platform {
     let screen = Screen {
-        http: http.http.clone(),
+        net: http.clone(),
         redirect_uri: String::new(),
         person: Person::default(),
         browser: tokio::sync::Mutex::default(),

@@ -20,6 +20,7 @@ struct Count {
 fn main() -> ExitCode {
     let command = std::env::args().nth(1).unwrap_or_default();
     match command.as_str() {
+        "demo" => report(demo()),
         "test" => test(),
         "bench" => report(bench::bench()),
         "fuzz" => report(fuzz::fuzz()),
@@ -28,7 +29,8 @@ fn main() -> ExitCode {
         "docs" => report(docs()),
         _ => {
             eprintln!(
-                "cargo xtask test       everything a change must pass, on both engines\n\
+                "cargo demo             the story, then a server that you may try; -- --list, --scene NAME, --all, --once\n\
+                 cargo xtask test       everything a change must pass, on both engines\n\
                  cargo xtask bench      how fast, beside the machine's limits; --seconds N, --connections N, --profile\n\
                  cargo xtask fuzz       random input, by the million, for every parser of attest/; TARGET, --seconds N\n\
                  cargo xtask simulate   a month of a million phones on bad networks; writes docs/refresh.md and its plot\n\
@@ -51,6 +53,19 @@ fn report(outcome: Result<String, String>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Builds the demo with progress, and becomes it, so that Ctrl-C and the exit code are the demo's own.
+fn demo() -> Result<String, String> {
+    use std::os::unix::process::CommandExt;
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    if !std::path::Path::new(&target).join("debug/symbolon-demo").exists() {
+        println!("The first build compiles about 300 packages. That takes about five minutes on two cores. Later builds take seconds.");
+    }
+    // `cargo demo -- --once` and `cargo demo --once` are the same.
+    let words: Vec<String> = std::env::args().skip(2).skip_while(|word| word == "--").collect();
+    let why = cargo(&["run", "--package", "symbolon-demo", "--"]).args(words).exec();
+    Err(format!("cargo cannot start: {why}"))
 }
 
 /// Simulates how often people are signed out although nobody stole anything. Replaces the tables of docs/refresh.md.
@@ -131,7 +146,7 @@ fn test() -> ExitCode {
                 run(command)
             }),
         ),
-        ("demo", Box::new(|| run(cargo(&["run", "--quiet", "--package", "symbolon-demo", "--", "--once"])))),
+        ("demo", Box::new(|| run(cargo(&["run", "--quiet", "--package", "symbolon-demo", "--", "--all"])))),
         ("interop", Box::new(interop)),
     ];
     let mut table = Vec::new();

@@ -1,0 +1,61 @@
+//! The scenes. Each has one file with its name, what it is about, and its acts. No scene needs another one.
+
+mod android_lies;
+mod bearer_app;
+mod by_email;
+mod ended_session;
+mod fresh_evidence;
+mod genuine_app;
+mod iphone_lies;
+mod lost_answers;
+mod next_api;
+mod payment;
+mod sign_in;
+mod step_up;
+mod stolen_code;
+mod stolen_tokens;
+mod tiers;
+mod wrong_tokens;
+
+use crate::stage::Stage;
+use std::pin::Pin;
+use symbolon_phone::Trouble;
+
+pub const ORDERS: &str = "https://api.example.com/orders";
+pub const LEDGER: &str = "https://api.example.com/ledger";
+pub const BLINK: &str = "https://api.example.com/blink";
+
+/// The acts of a scene, as they are played.
+pub type Playing<'a> = Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send + 'a>>;
+
+pub struct Scene {
+    /// For `--scene NAME`.
+    pub name: &'static str,
+    /// One line for `--list`.
+    pub about: &'static str,
+    /// Is it played when nobody asks for more?
+    pub in_story: bool,
+    /// What the scene adds to demo.toml: its own clients, policies and APIs.
+    pub config: &'static str,
+    pub acts: for<'a> fn(&'a mut Stage) -> Playing<'a>,
+}
+
+/// All scenes in the order in which they are played. The first ones tell the story.
+pub const SCENES: [Scene; 16] = [
+    sign_in::SCENE,
+    stolen_tokens::SCENE,
+    lost_answers::SCENE,
+    genuine_app::SCENE,
+    stolen_code::SCENE,
+    wrong_tokens::SCENE,
+    bearer_app::SCENE,
+    by_email::SCENE,
+    next_api::SCENE,
+    step_up::SCENE,
+    payment::SCENE,
+    ended_session::SCENE,
+    fresh_evidence::SCENE,
+    tiers::SCENE,
+    android_lies::SCENE,
+    iphone_lies::SCENE,
+];

@@ -1,0 +1,126 @@
+//! What every scene finds: one server, the APIs, a mailbox, and makers of simulated phones.
+
+use crate::scenes::SCENES;
+use crate::{Failure, api};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use symbolon::config::{Config, MasterKey};
+use symbolon::login::accounts::{self, NewAccount};
+use symbolon::serve::{self, Running};
+use symbolon_phone::Trouble;
+use symbolon_phone::element::Maker;
+use symbolon_phone::mailbox::Mailbox;
+use symbolon_phone::net::free_port;
+use symbolon_phone::play::Play;
+
+pub const PASSWORD: &str = "open sesame, please";
+/// A client's secret may stand in a demonstration; a real one is printed once by `symbolon client secret`.
+pub const LEDGER_SECRET: &str = "the-ledger-asks-about-opaque-tokens";
+pub const ORDERS_SECRET: &str = "the-orders-api-calls-the-ledger-and-hears-of-ends";
+
+pub struct World {
+    pub issuer: String,
+    /// The address of the APIs.
+    pub api: String,
+    pub mailbox: Mailbox,
+    /// Makes phones and their evidence, under a root of its own that the demo's configuration trusts.
+    pub maker: Arc<Maker>,
+    /// A simulated Google Play.
+    pub play: Play,
+    running: Running,
+    directory: PathBuf,
+}
+
+/// A phone has a clock of its own.
+pub fn now_ms() -> i64 {
+    serve::system_clock()()
+}
+
+/// A file for its owner alone.
+fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+}
+
+impl World {
+    /// Starts everything. The server listens at this port; 0 takes a free one.
+    pub async fn start(port: u16) -> Result<Self, Failure> {
+        let port = if port == 0 { free_port() } else { port };
+        let issuer = format!("http://127.0.0.1:{port}");
+        let directory = std::env::temp_dir().join(format!("symbolon-demo-{}", std::process::id()));
+        std::fs::create_dir_all(&directory)?;
+        let (key, play_key) = (directory.join("symbolon.key"), directory.join("play.key"));
+        MasterKey::create_file(&key).map_err(|it| it.0)?;
+        let digest = |secret| accounts::hash_password_blocking(secret).map_err(|it| it.0);
+        let mailbox = Mailbox::open().await?;
+        let (maker, play) = (Arc::new(Maker::new()?), Play::new()?);
+        write_private(&play_key, &play.decryption_key())?;
+        let parts: Vec<&str> = std::iter::once(include_str!("demo.toml")).chain(SCENES.iter().map(|it| it.config)).collect();
+        let text = parts
+            .join("\n")
+            .replace("{issuer}", &issuer)
+            .replace("{listen}", &format!("127.0.0.1:{port}"))
+            .replace("{key}", &key.display().to_string())
+            .replace("{root}", &maker.root_spki)
+            .replace("{leaked}", &maker.leaked_serial()?)
+            .replace("{mail}", &mailbox.address.port().to_string())
+            .replace("{digest}", &digest(LEDGER_SECRET)?)
+            .replace("{orders}", &digest(ORDERS_SECRET)?)
+            .replace("{play}", &play_key.display().to_string())
+            .replace("{console}", &play.verification_key());
+        let config = Config::from_text(&text, "demo.toml", &|_| None)?;
+        let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
+        let api = api::start(&issuer).await?;
+        Ok(Self { issuer, api, mailbox, maker, play, running, directory })
+    }
+
+    /// The address of a path at the APIs.
+    pub fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.api)
+    }
+
+    /// Makes an account with this login name, an address at example.com and the password of the demo.
+    pub async fn new_account(&self, name: &str) -> Result<(), Trouble> {
+        let person = NewAccount {
+            login_names: vec![name.to_owned()],
+            email: Some(format!("{name}@example.com")),
+            email_verified: true,
+            name: Some("Alice Example".to_owned()),
+            locale: None,
+            claims: serde_json::json!({ "customer_id": "c-1041" }).as_object().cloned().unwrap_or_default(),
+            password: Some(PASSWORD.to_owned()),
+        };
+        let app = self.running.shared.now();
+        let made = accounts::create(&app.store, app.machine.hashers(), person, app.now_ms()).await;
+        made.map(|_| ()).map_err(|it| Trouble(format!("no account was made: {it:?}")))
+    }
+
+    /// A person for one scene alone, so that no scene leaves anything to another. Answers the login name.
+    pub async fn new_person(&self, scene: &str) -> Result<&'static str, Trouble> {
+        let name = format!("alice.{scene}");
+        self.new_account(&name).await?;
+        // A handful of names for as long as the demo runs.
+        Ok(Box::leak(name.into_boxed_str()))
+    }
+
+    /// Prints every letter that arrives from now on.
+    pub async fn read_letters_out(&self) {
+        let mut seen = self.mailbox.letters().len();
+        loop {
+            let letters = self.mailbox.letters();
+            for letter in letters.iter().skip(seen) {
+                let body = letter.plain().replace("\r\n", "\n    | ");
+                let subject = letter.subject().unwrap_or_default();
+                println!("\n    A letter to {}: {subject}\n    |\n    | {}", letter.to.join(", "), body.trim_end());
+            }
+            seen = letters.len();
+            tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        }
+    }
+
+    pub async fn stop(self) {
+        self.running.stop().await;
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
