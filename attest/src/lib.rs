@@ -6,7 +6,7 @@
 #![warn(clippy::too_many_lines, clippy::too_many_arguments)]
 
 pub mod app_attest;
-mod cbor;
+pub mod cbor;
 pub mod cms;
 pub mod der;
 pub mod jwe;

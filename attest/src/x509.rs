@@ -4,7 +4,7 @@
 
 use crate::{Failed, Unreadable};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1,
+    ECDSA_P256_SHA256_ASN1, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA256_ASN1, ECDSA_P384_SHA384_ASN1, ECDSA_P521_SHA512_ASN1, ED25519,
     RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey, VerificationAlgorithm,
 };
 use symbolon_oauth::digest::equal;
@@ -188,6 +188,7 @@ pub fn verifies(algorithm: &str, spki: &[u8], message: &[u8], signature: &[u8]) 
         ("1.2.840.10045.4.3.2", Some("1.3.132.0.34")) => &ECDSA_P384_SHA256_ASN1,
         ("1.2.840.10045.4.3.3", Some("1.3.132.0.34")) => &ECDSA_P384_SHA384_ASN1,
         ("1.2.840.10045.4.3.4", Some("1.3.132.0.35")) => &ECDSA_P521_SHA512_ASN1,
+        ("1.3.101.112", None) if key.algorithm.algorithm.to_id_string() == "1.3.101.112" => &ED25519,
         ("1.2.840.113549.1.1.11", _) => &RSA_PKCS1_2048_8192_SHA256,
         ("1.2.840.113549.1.1.12", _) => &RSA_PKCS1_2048_8192_SHA384,
         ("1.2.840.113549.1.1.13", _) => &RSA_PKCS1_2048_8192_SHA512,

@@ -170,13 +170,20 @@ fn parse_ec(crv: &str, x: &[u8], y: &[u8]) -> Result<(Parsed, Value), KeyError> 
     Ok((Parsed::Ec(key), json!({ "crv": "P-256", "kty": "EC", "x": base64url::encode(x), "y": base64url::encode(y) })))
 }
 
+/// Is it a point of small order on edwards25519, in any spelling?
+pub fn is_low_order(x: &[u8]) -> bool {
+    let mut y = x.to_vec();
+    if let Some(last) = y.last_mut() {
+        *last &= 0x7f;
+    }
+    LOW_ORDER.contains(&base64url::encode(&y).as_str())
+}
+
 fn parse_ed25519(crv: &str, x: &[u8]) -> Result<(Parsed, Value), KeyError> {
     if crv != "Ed25519" || x.len() != 32 {
         return Err(KeyError("an OKP key is Ed25519 with 32 bytes"));
     }
-    let mut y = x.to_vec();
-    y[31] &= 0x7f;
-    if LOW_ORDER.contains(&base64url::encode(&y).as_str()) {
+    if is_low_order(x) {
         return Err(KeyError("the Ed25519 point has low order"));
     }
     let key = ParsedPublicKey::new(&signature::ED25519, x).map_err(|_| KeyError("the Ed25519 key is not usable"))?;

@@ -2,6 +2,7 @@
 //! pages.
 
 pub mod app;
+pub mod authenticator;
 pub mod browser;
 pub mod element;
 pub mod mailbox;

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz [TARGET] [--seconds N]`: random input, by the million, for every parser of `attest/`. Without a target it runs all
+//! `cargo xtask fuzz [TARGET] [--seconds N]`: random input, by the million, for every parser of `attest/` and `passkey/`. Without a target it runs all
 //! of them, one after the other, a minute each.
 //!
 //! The targets are in `attest/fuzz/targets`. The stable compiler builds them: its LLVM can count the edges (`sancov-module`). libFuzzer
@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Each target with the largest useful input.
-const TARGETS: [(&str, u32); 7] = [
+const TARGETS: [(&str, u32); 9] = [
     ("app_attestation", 16_384),
     ("app_assertion", 4_200),
     ("key_attestation", 32_768),
@@ -27,6 +27,8 @@ const TARGETS: [(&str, u32); 7] = [
     ("play_verdict", 16_384),
     ("status_list", 16_384),
     ("receipt", 16_384),
+    ("passkey_registration", 16_384),
+    ("passkey_assertion", 4_200),
 ];
 
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
@@ -55,11 +57,11 @@ pub fn fuzz() -> Result<String, String> {
     let directory = std::path::absolute(target).map_err(|it| it.to_string())?.join("fuzz");
     let triple = triple()?;
     build(&directory, &triple)?;
-    let mut table = format!("{:<16} {:>12} {:>13} {:>11}", "TARGET", "EXECUTIONS", "EDGES BEFORE", "EDGES NOW");
+    let mut table = format!("{:<20} {:>12} {:>13} {:>11}", "TARGET", "EXECUTIONS", "EDGES BEFORE", "EDGES NOW");
     for (name, longest) in TARGETS.iter().filter(|it| wanted.as_deref().is_none_or(|wanted| wanted == it.0)) {
         println!("\n== {name}: {seconds} seconds");
         let outcome = run(name, *longest, seconds, &directory, &triple)?;
-        table += &format!("\n{name:<16} {:>12} {:>13} {:>11}", outcome.executions, outcome.first, outcome.last);
+        table += &format!("\n{name:<20} {:>12} {:>13} {:>11}", outcome.executions, outcome.first, outcome.last);
     }
     Ok(format!("\n{table}"))
 }

@@ -4,7 +4,7 @@
 //!
 //! `cargo xtask fuzz` builds and runs the targets, and says how.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use symbolon_attest::cms::Signed;
 use symbolon_attest::jwe;
@@ -24,6 +24,8 @@ pub fn seeds(target: &str) {
         "play_verdict" => verdicts(&vectors),
         "status_list" => lists(&vectors),
         "receipt" => receipts(&vectors),
+        "passkey_registration" => passkey_registrations(&vectors),
+        "passkey_assertion" => passkey_assertions(&vectors),
         _ => Vec::new(),
     };
     println!("{target}: {} seeds", all.len());
@@ -131,6 +133,34 @@ fn lists(vectors: &Path) -> Vec<Vec<u8>> {
     let file = file(vectors, "android-key-attestation/revocation.json");
     let Some(serial) = file["serial_hex"].as_str() else { return Vec::new() };
     ["badbeef", "5cb838f1fe157a85", serial].map(|it| format!("{it}\n{}", file["status_list"]).into_bytes()).to_vec()
+}
+
+/// The answer in JSON, behind a 0; its attestation object, behind a 1.
+fn passkey_registrations(vectors: &Path) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for it in list(&file(vectors, "webauthn/registrations.json"), "vectors") {
+        let response = json!({ "clientDataJSON": it["client_data_json_b64u"], "attestationObject": it["attestation_object_b64u"] });
+        let id = &it["credential_id_b64u"];
+        all.push([b"\0", json!({ "id": id, "rawId": id, "type": "public-key", "response": response }).to_string().as_bytes()].concat());
+        all.extend(base64(&it["attestation_object_b64u"]).map(|it| [b"\x01".as_slice(), &it].concat()));
+    }
+    all
+}
+
+/// The answer in JSON, behind a 0; its client data, behind a 1; its authenticator data, behind a 2.
+fn passkey_assertions(vectors: &Path) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for it in list(&file(vectors, "webauthn/authentications.json"), "vectors") {
+        let response = json!({
+            "clientDataJSON": it["client_data_json_b64u"], "authenticatorData": it["authenticator_data_b64u"],
+            "signature": it["signature_b64u"], "userHandle": "AAAA",
+        });
+        let answer = json!({ "id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": response });
+        all.push([b"\0", answer.to_string().as_bytes()].concat());
+        all.extend(base64(&it["client_data_json_b64u"]).map(|it| [b"\x01".as_slice(), &it].concat()));
+        all.extend(base64(&it["authenticator_data_b64u"]).map(|it| [b"\x02".as_slice(), &it].concat()));
+    }
+    all
 }
 
 /// A value in DER (X.690 8.1) of less than 64 KiB.
