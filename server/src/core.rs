@@ -8,6 +8,7 @@ use crate::limits::Limits;
 use crate::outgoing::Outgoing;
 use crate::seal::KeyRing;
 use crate::store::{Store, retention};
+use crate::stored_bytes::StoredBytes;
 use crate::tokens::handles::Handles;
 use crate::tokens::keys::{KeyStore, Keys, Schedule};
 use std::collections::BTreeSet;
@@ -35,6 +36,8 @@ pub struct Core {
     pub handles: Handles,
     pub clients: Clients,
     pub limits: Arc<Limits>,
+    /// What callers may have written into the store.
+    pub stored: Arc<StoredBytes>,
     pub outgoing: Outgoing,
     pub clock: Clock,
     /// Where relative paths of the configuration begin.
@@ -65,6 +68,7 @@ impl Core {
             handles: Handles::new(keyring.clone(), &config.issuer),
             clients,
             limits: before.map_or_else(Arc::default, |it| Arc::clone(&it.limits)),
+            stored: before.map_or_else(Arc::default, |it| Arc::clone(&it.stored)),
             outgoing: before.map_or_else(Outgoing::default, |it| it.outgoing.clone()),
             node,
             config,

@@ -56,9 +56,9 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
     Ok(Some(ProvedKey { jkt: proof.jkt.clone(), once: proof.once(), last_ms: proof.last_s(WINDOW_S) * 1000 }))
 }
 
-/// RFC 8705 5: who shows a certificate calls the endpoint by its name in `mtls_endpoint_aliases`, and the proof names that.
+/// RFC 8705 5: the endpoint has a second name in `mtls_endpoint_aliases`, and a proof may name that, with a certificate or without one.
 fn alias(core: &Core, incoming: &Incoming) -> Option<String> {
-    let mtls = core.config.mtls.as_ref().filter(|_| incoming.certificate.is_some())?;
+    let mtls = core.config.mtls.as_ref().filter(|_| incoming.route.takes_certificate())?;
     Some(format!("{}{}", mtls.url, incoming.route.path))
 }
 

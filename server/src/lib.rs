@@ -31,6 +31,7 @@ pub mod seal;
 pub mod serve;
 pub mod sessions;
 pub mod store;
+pub mod stored_bytes;
 pub mod telemetry;
 pub mod tokens;
 pub mod visible;

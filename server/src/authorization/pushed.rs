@@ -16,15 +16,23 @@ const INSERT: &str = "INSERT INTO pushed_request (id, client, body, expires_ms) 
 const READ: &str = "SELECT client, body, expires_ms FROM pushed_request WHERE id = $1";
 const DELETE: &str = "DELETE FROM pushed_request WHERE id = $1";
 
-/// Adds the request to a change. Answers its `request_uri`.
-pub fn push(authority: &Authority<'_>, change: &mut Change, client_id: &str, request: &AuthorizationRequest) -> Result<String, Fault> {
+/// A request that is about to be written.
+pub struct Pushed {
+    pub request_uri: String,
+    pub bytes: usize,
+}
+
+/// Adds the request to a change.
+pub fn push(authority: &Authority<'_>, change: &mut Change, client_id: &str, request: &AuthorizationRequest) -> Result<Pushed, Fault> {
     let id = crate::seal::time_ordered_id(change.now_ms())?;
     // A request object is spent by the push itself.
     let stored = AuthorizationRequest { object: None, ..request.clone() };
     let body = serde_json::to_string(&stored).map_err(|error| Fault::new(error.to_string()))?;
+    let bytes = body.len();
     let expires_ms = change.now_ms() + LIFETIME_S * 1000;
     change.run(INSERT, vec![Value::from(&id[..]), client_id.into(), body.into(), expires_ms.into()]);
-    Ok(format!("{PREFIX}{}", authority.handles.make(Kind::RequestUri, RowName { id, number: 0, generation: 0 }, b"")))
+    let handle = authority.handles.make(Kind::RequestUri, RowName { id, number: 0, generation: 0 }, b"");
+    Ok(Pushed { request_uri: format!("{PREFIX}{handle}"), bytes })
 }
 
 /// The request behind a `request_uri`. Every refusal is a page, as there is no redirect URI to trust.

@@ -18,7 +18,9 @@ use symbolon_oauth::scope::Scope;
 use symbolon_oauth::{base64url, id_token, jws, redirect};
 
 /// A longer one would not come back: the address of the answer has to fit a request's header.
-const MAX_STATE_BYTES: usize = 4096;
+pub const MAX_STATE_BYTES: usize = 4096;
+/// All that a request may come to when it is kept. It rides in the form of the first page, sealed and in base64, and a form has 64 KiB.
+const MAX_REQUEST_BYTES: usize = 32 * 1024;
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -220,11 +222,20 @@ fn check_parameters(
     form: &Form,
 ) -> std::result::Result<AuthorizationRequest, Problem> {
     let back = checked_back(client_id, client, form)?;
-    match read_request(authority, client_id, client, form, &back) {
+    match read_request(authority, client_id, client, form, &back).and_then(must_be_short) {
         Ok(request) => Ok(request),
         Err(Error::Refused(refused)) => Err(Problem::Redirect(*refused, back)),
         Err(fault) => Err(Problem::Page(fault)),
     }
+}
+
+fn must_be_short(request: AuthorizationRequest) -> Result<AuthorizationRequest> {
+    let text = serde_json::to_vec(&request).map_err(|error| Fault::new(error.to_string()))?;
+    if text.len() > MAX_REQUEST_BYTES {
+        let hint = "The parameters of the request are longer than 32 KiB in all.";
+        return Err(Refused::bad_request("invalid_request", hint).because(format!("{} bytes", text.len())).into());
+    }
+    Ok(request)
 }
 
 /// RFC 9700 2.1: byte-exact, loopback ports excepted. A bad one is a page, never a redirect.
@@ -414,9 +425,10 @@ fn is_exempt_from_pkce(client: &Client) -> bool {
     client.without_pkce && client.kind == ClientKind::Web
 }
 
-/// What ties the code to the browser then is the nonce, which only an ID token can carry back (RFC 9700 2.1.1).
+/// What ties the code to the browser then is the nonce, which only an ID token can carry back (RFC 9700 2.1.1). A client may be exempted
+/// from that too (OpenID Connect Core 3.1.2.1), for requests that get an ID token.
 fn may_go_without_pkce(client: &Client, has_nonce: bool, scope: &Scope) -> bool {
-    is_exempt_from_pkce(client) && has_nonce && scope.contains("openid")
+    is_exempt_from_pkce(client) && (has_nonce || client.without_nonce) && scope.contains("openid")
 }
 
 /// Core 3.1.2.1: `none` stands alone, and an unknown value is refused. `create` is known where people may register (OpenID Connect

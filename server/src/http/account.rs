@@ -90,7 +90,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         form_token: form_token(app, &session.id, "account"),
     };
     let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
-    Ok(reply::page(200, app.pages.account(&locale, &view, &app.config.issuer)?, None))
+    Ok(reply::page(200, app.pages.account(&locale, &view, &app.config.issuer)?))
 }
 
 fn instant(ms: i64) -> String {

@@ -16,6 +16,7 @@ use crate::login::journey::Journey;
 use crate::login::machine::{Answering, Received, changed, over};
 use crate::login::state::{Ended, Rules, State, Subject};
 use crate::sessions::{self, Session};
+use crate::stored_bytes::Writer;
 use crate::web::request::Incoming;
 use std::collections::BTreeMap;
 
@@ -145,6 +146,9 @@ pub async fn answer_first(app: &App, incoming: &Incoming) -> Result<Reply> {
     let received = app.machine.receive_start(state, &cookie.secret, &answer, incoming.now_ms).await?;
     if !is_ours && !matches!(received, Received::Again(..) | Received::Outdated(_)) {
         return Err(over().because("form token").into());
+    }
+    if matches!(received, Received::Fresh(_)) {
+        app.stored.charge(Writer::Network(incoming.address), handle.len())?;
     }
     go_on(app, incoming, &answer, received).await
 }

@@ -7,6 +7,7 @@ use super::pages;
 use super::reply::{self, Reply, add_cookie};
 use crate::app::App;
 use crate::authorization::delivery::Response;
+use crate::authorization::request::MAX_STATE_BYTES;
 use crate::error::{Fault, Refused, Result};
 use crate::login::step::Step;
 use crate::pages::PageContext;
@@ -16,6 +17,7 @@ use crate::web::request::Incoming;
 use http::Method;
 use serde_json::Value as Json;
 use symbolon_oauth::id_token;
+use url::form_urlencoded::Serializer;
 
 /// What the request asks for, checked.
 struct LogoutRequest {
@@ -41,6 +43,9 @@ enum Told {
     SignedOutElsewhere,
     NotSignedIn,
 }
+
+/// In the query of the page that leads on after a form. Whoever writes it himself gets a page in place of a redirect.
+const SIGNED_OUT: &str = "signed_out";
 
 const SESSIONS: &str = "SELECT id FROM session WHERE account = $1 AND state = 'active'";
 
@@ -101,6 +106,9 @@ async fn read_request(app: &App, incoming: &Incoming, session: Option<&Session>)
         }
         client_id = Some(hinted.client_id.clone());
     }
+    if form.get("state").is_some_and(|state| state.len() > MAX_STATE_BYTES) {
+        return Err(invalid("state is longer than 4096 bytes, which is more than an address holds.").into());
+    }
     let of_this_session = match (session, &hinted) {
         (Some(session), Some(hinted)) => sessions::sid(app, &hinted.client_id, &session.id) == hinted.sid,
         _ => false,
@@ -146,29 +154,15 @@ fn confirm(app: &App, incoming: &Incoming, session: &Session, request: &LogoutRe
         base: app.config.issuer.clone(),
         hidden,
     };
-    let extra = request.back.as_deref().map(crate::authorization::delivery::origin);
-    Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout"), &context)?, extra.as_deref()))
+    Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout"), &context)?))
 }
 
 fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) -> Result<Reply> {
     let mut reply = match &request.back {
-        Some(uri) => {
-            let query: String = match incoming.parameters().get("state") {
-                Some(state) => url::form_urlencoded::Serializer::new(String::new()).append_pair("state", state).finish(),
-                None => String::new(),
-            };
-            let join = if query.is_empty() {
-                ""
-            } else if uri.contains('?') {
-                "&"
-            } else {
-                "?"
-            };
-            pages::send(app, incoming, Response::Address(format!("{uri}{join}{query}")))?
-        }
+        Some(uri) => lead_back(app, incoming, request, uri)?,
         None => {
             let step = Step::new(if matches!(told, Told::NotSignedIn) { "not_signed_in" } else { "signed_out" });
-            reply::page(200, app.pages.alone(&step, &locale(app, incoming), &app.config.issuer, None)?, None)
+            reply::page(200, app.pages.alone(&step, &locale(app, incoming), &app.config.issuer, None)?)
         }
     };
     if matches!(told, Told::SignedOut) {
@@ -176,6 +170,33 @@ fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) 
     }
     browser::forget_sign_ins(app, incoming, &mut reply);
     Ok(reply)
+}
+
+/// To the client. Browsers hold a redirect away from here against the form that was sent before it, so a form is answered by 303 to a page
+/// of ours, which leads on.
+fn lead_back(app: &App, incoming: &Incoming, request: &LogoutRequest, uri: &str) -> Result<Reply> {
+    let state = incoming.parameters().get("state");
+    if incoming.method != Method::POST {
+        let mut address = uri.to_owned();
+        if let Some(state) = state {
+            address.push(if uri.contains('?') { '&' } else { '?' });
+            address.push_str(&Serializer::new(String::new()).append_pair("state", state).finish());
+        }
+        return if incoming.query.contains(SIGNED_OUT) {
+            pages::lead_on(app, incoming, &address)
+        } else {
+            pages::send(app, incoming, Response::Address(address))
+        };
+    }
+    let mut query = Serializer::new(String::new());
+    let locales = incoming.parameters().get("ui_locales");
+    let client = request.client_id.as_deref();
+    for (name, value) in [("client_id", client), ("post_logout_redirect_uri", Some(uri)), ("state", state), ("ui_locales", locales)] {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    Ok(reply::see_other(&app.url(&format!("/logout?{}&{SIGNED_OUT}", query.finish()))))
 }
 
 fn locale(app: &App, incoming: &Incoming) -> String {

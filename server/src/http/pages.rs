@@ -3,11 +3,11 @@
 use super::come_back;
 use super::reply::{self, Reply};
 use crate::app::App;
-use crate::authorization::delivery::{Delivery, Response, origin};
+use crate::authorization::delivery::{Delivery, Response};
 use crate::error::Result;
 use crate::login::state::{Ended, State};
 use crate::login::step::{Problem, Step, Text};
-use crate::pages::PageContext;
+use crate::pages::{FormTarget, PageContext};
 use crate::web::request::Incoming;
 use http::header;
 use symbolon_oauth::{base64url, digest};
@@ -63,7 +63,7 @@ pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Re
     hidden.push(("locale".to_owned(), locale.clone()));
     let base = app.config.issuer.clone();
     let context = PageContext { locale, base, form_action: app.url(&target.path), form_token: target.token, hidden };
-    Ok(reply::page(200, app.pages.step(&pending.step, &context)?, None))
+    Ok(reply::page(200, app.pages.step(&pending.step, &context)?))
 }
 
 /// Another answer to the same question is being judged: the question again, with a line that says so.
@@ -100,7 +100,7 @@ pub async fn done(app: &App, incoming: &Incoming, state: &State) -> Result<Reply
 pub async fn leave(app: &App, incoming: &Incoming, state: &State, to: &str) -> Result<Reply> {
     let step = with_client(app, Step::new("leave"), state.client.as_deref()).await?;
     let html = app.pages.leave(&step, &locale_of(app, incoming, state), &app.config.issuer, to)?;
-    Ok(reply::page(200, html, None))
+    Ok(reply::page(200, html))
 }
 
 /// An authorization response where no form leads to it.
@@ -116,7 +116,7 @@ pub fn send(app: &App, incoming: &Incoming, response: Response) -> Result<Reply>
 /// A page that leads on by itself, and by a link, to an address of a client.
 pub fn lead_on(app: &App, incoming: &Incoming, to: &str) -> Result<Reply> {
     let locale = locale(app, incoming, incoming.parameters().get("ui_locales"));
-    Ok(reply::page(200, app.pages.leave(&Step::new("leave"), &locale, &app.config.issuer, to)?, None))
+    Ok(reply::page(200, app.pages.leave(&Step::new("leave"), &locale, &app.config.issuer, to)?))
 }
 
 /// The page that posts a request of another site once more, from here.
@@ -124,13 +124,13 @@ pub fn come_back(app: &App, incoming: &Incoming) -> Result<Reply> {
     let fields: Vec<(String, String)> = incoming.form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
     let action = come_back::address(app, incoming);
     let html = app.pages.form_post(&action, &fields, &locale(app, incoming, incoming.form.get("ui_locales")), &app.config.issuer)?;
-    Ok(reply::form_post_page(html, &origin(&action)))
+    Ok(reply::posting_page(html, FormTarget::Ours))
 }
 
-/// The form that posts an answer to the client.
+/// The form that posts an answer to the client. The client's callback may lead anywhere.
 pub fn form_post(app: &App, incoming: &Incoming, action: &str, fields: &[(String, String)]) -> Result<Reply> {
     let html = app.pages.form_post(action, fields, &locale(app, incoming, None), &app.config.issuer)?;
-    Ok(reply::form_post_page(html, &origin(action)))
+    Ok(reply::posting_page(html, FormTarget::Client))
 }
 
 async fn with_client(app: &App, mut step: Step, client: Option<&str>) -> Result<Step> {
@@ -145,5 +145,5 @@ async fn with_client(app: &App, mut step: Step, client: Option<&str>) -> Result<
 /// A page without a form. `onward`: where its link leads.
 fn alone(app: &App, status: u16, step: &Step, locale: &str, onward: Option<&str>) -> Result<Reply> {
     let html = app.pages.alone(step, locale, &app.config.issuer, onward)?;
-    Ok(reply::page(status, html, None))
+    Ok(reply::page(status, html))
 }

@@ -5,9 +5,11 @@ use crate::app::App;
 use crate::audit;
 use crate::authorization::pushed;
 use crate::authorization::request::{self, Problem};
+use crate::caller::Caller;
 use crate::error::{Refused, Result};
 use crate::limits::Limits;
 use crate::store::{Change, NotApplied};
+use crate::stored_bytes::Writer;
 use crate::web::request::Incoming;
 
 const BESIDE: [&str; 5] = ["client_id", "client_secret", "client_assertion", "client_assertion_type", "request"];
@@ -46,7 +48,8 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
     }
     asked.instance = caller.instance.as_ref().map(|it| it.jkt.clone());
     let mut change = Change::new(incoming.now_ms);
-    let request_uri = pushed::push(&app.authority(), &mut change, &caller.client_id, &asked)?;
+    let pushed = pushed::push(&app.authority(), &mut change, &caller.client_id, &asked)?;
+    app.stored.charge(writer(&caller), pushed.bytes)?;
     let burnt = caller.burn(&mut change);
     let object = request::burn_object(&mut change, &asked);
     let mut entry = audit::Entry::ok("request_pushed").client(caller.client_id.as_str()).address(incoming.address.to_string());
@@ -58,5 +61,10 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
         Err(NotApplied::Conflict(at)) if object == Some(at) => return Err(request::used_object()),
         Err(other) => return Err(other.into()),
     }
-    Ok(reply::json(201, &serde_json::json!({ "request_uri": request_uri, "expires_in": pushed::LIFETIME_S })))
+    Ok(reply::json(201, &serde_json::json!({ "request_uri": pushed.request_uri, "expires_in": pushed::LIFETIME_S })))
+}
+
+/// Whoever proved nothing is one of his network; a client that did pays for itself.
+fn writer(caller: &Caller) -> Writer<'_> {
+    if caller.authenticated { Writer::Client(&caller.client_id) } else { Writer::Network(caller.address) }
 }

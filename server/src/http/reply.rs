@@ -3,25 +3,26 @@
 use crate::app::App;
 use crate::error::{Error, Refused};
 use crate::limits::OncePerSecond;
-use crate::pages::{self, ErrorPage};
+use crate::pages::{self, ErrorPage, FormTarget, Script};
 use bytes::Bytes;
 use http::header;
 use symbolon_oauth::dpop;
 
 pub use crate::web::reply::{Reply, add_cookie, body, empty, json, see_other, set};
 
-/// A page. `form_action` is an origin beside ourselves that a form of the page may lead to (the client's redirect URI).
-pub fn page(status: u16, html: String, form_action: Option<&str>) -> Reply {
-    let mut reply = body(status, "text/html; charset=utf-8", html);
-    set(&mut reply, header::CONTENT_SECURITY_POLICY, &pages::content_security_policy(form_action, pages::Script::None));
-    reply
+/// A page. Its forms lead to us.
+pub fn page(status: u16, html: String) -> Reply {
+    page_with(status, html, FormTarget::Ours, Script::None)
 }
 
-/// The page that posts an answer to the client: the only one with a script, one line of it.
-pub fn form_post_page(html: String, form_action: &str) -> Reply {
-    let mut reply = page(200, html, None);
-    let policy = pages::content_security_policy(Some(form_action), pages::Script::Submit);
-    set(&mut reply, header::CONTENT_SECURITY_POLICY, &policy);
+/// A page whose form is sent by its one line of script, or by its button.
+pub fn posting_page(html: String, to: FormTarget) -> Reply {
+    page_with(200, html, to, Script::Submit)
+}
+
+fn page_with(status: u16, html: String, to: FormTarget, script: Script) -> Reply {
+    let mut reply = body(status, "text/html; charset=utf-8", html);
+    set(&mut reply, header::CONTENT_SECURITY_POLICY, &pages::content_security_policy(to, script));
     reply
 }
 
@@ -87,7 +88,7 @@ fn error_page(app: &App, reader: &Reader, refused: &Refused) -> Reply {
         id: reader.id.clone(),
     };
     match app.pages.error(&shown, &reader.locale, &app.config.issuer) {
-        Ok(html) => page(refused.status, html, None),
+        Ok(html) => page(refused.status, html),
         Err(fault) => {
             tracing::error!(error = %fault, "the error page cannot be rendered");
             body(refused.status, "text/plain; charset=utf-8", format!("{}: {}", refused.code, refused.hint))

@@ -17,14 +17,14 @@ use symbolon_oauth::scope::Scope;
 pub async fn userinfo(app: &App, incoming: &Incoming) -> Result<Reply> {
     let invalid = |hint| Refused::new(401, "invalid_token", hint);
     let no_token = || Refused::new(401, NO_TOKEN, "Send the access token in the Authorization header, as Bearer or DPoP.");
+    if incoming.query.contains("access_token") || incoming.form.contains("access_token") {
+        return Err(Refused::bad_request("invalid_request", "Send the access token in the Authorization header only.").into());
+    }
     let header = match incoming.headers.get_all("authorization").iter().count() {
         0 => return Err(no_token().into()),
         1 => incoming.header("authorization").unwrap_or_default(),
         _ => return Err(Refused::bad_request("invalid_request", "There is more than one Authorization header.").into()),
     };
-    if incoming.query.contains("access_token") || incoming.form.contains("access_token") {
-        return Err(Refused::bad_request("invalid_request", "Send the access token in the Authorization header only.").into());
-    }
     let (scheme, token) = header.split_once(' ').unwrap_or(("", ""));
     let with_key = scheme.eq_ignore_ascii_case("dpop");
     if !with_key && !scheme.eq_ignore_ascii_case("bearer") {

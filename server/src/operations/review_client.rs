@@ -97,8 +97,16 @@ fn attestation_findings(client: &Client) -> Vec<Finding> {
 
 pub(super) fn client_findings(client: &Client) -> Vec<Finding> {
     let mut findings: Vec<Finding> = client.redirect_uris.iter().map(|uri| redirect_finding(client, uri)).collect();
-    if client.without_pkce {
-        findings.push(Finding::weak("without_pkce: an intercepted code can be used in another session"));
+    if client.without_nonce {
+        let what = "without_pkce and without_nonce: UNSAFE, a stolen code can be put into anybody's session with this client";
+        findings.push(Finding::weak(what));
+    } else if client.without_pkce {
+        let what = "without_pkce: UNSAFE, a code is tied to the browser only if the client checks the nonce of the ID token";
+        findings.push(Finding::weak(what));
+    }
+    if client.claims_in_id_token {
+        let what = "claims_in_id_token: whoever reads an ID token, such as a log or a browser's history, reads the person's profile in it";
+        findings.push(Finding::fact(what));
     }
     findings.extend(attestation_findings(client));
     findings.extend(authentication_findings(client));

@@ -103,7 +103,7 @@ pub fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> R
         body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
     }
     if scope.contains("openid") {
-        body["id_token"] = id_token(core, caller, grant, &token, generation == 1)?.into();
+        body["id_token"] = id_token(core, caller, (grant, &scope), &token, generation == 1)?.into();
     }
     Ok(Answer { body, jti })
 }
@@ -272,7 +272,12 @@ fn api_claims(api: &Api, scope: &Scope, person: &Person) -> Map<String, Json> {
     wanted.filter_map(|name| Some((name.clone(), claims::claim(person, name)?))).collect()
 }
 
-fn id_token(core: &Core, caller: &Caller, grant: &Grant, access_token: &str, first: bool) -> Result<String> {
+fn id_token(core: &Core, caller: &Caller, (grant, scope): (&Grant, &Scope), access_token: &str, first: bool) -> Result<String> {
+    let mut extra = claims::told(&core.config, &caller.client, caller.tier_rules(), grant, Place::IdToken);
+    if caller.client.claims_in_id_token {
+        let own = scope.iter().filter(|word| caller.client.scopes.iter().any(|may| may == word)).map(str::to_owned).collect();
+        extra.extend(claims::of_scope(&grant.person, &own));
+    }
     let alg = caller.client.id_token_signed_response_alg.unwrap_or(core.config.signing.alg);
     let iat = caller.now_ms / 1000;
     let token = IdToken {
@@ -288,7 +293,7 @@ fn id_token(core: &Core, caller: &Caller, grant: &Grant, access_token: &str, fir
         amr: Some(grant.request.amr.clone()).filter(|it| !it.is_empty()),
         at_hash: Some(id_token::at_hash(alg, access_token)),
         sid: Some(crate::sessions::sid(core, &caller.client_id, &grant.session)),
-        extra: claims::told(&core.config, &caller.client, caller.tier_rules(), grant, Place::IdToken),
+        extra,
     };
     let key = core.keys.signer(alg, caller.now_ms)?;
     Ok(id_token::make(&key, &token).map_err(|it| Fault::new(format!("signing an ID token: {it:?}")))?)

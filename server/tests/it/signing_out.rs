@@ -105,10 +105,52 @@ async fn a_sign_out_that_another_site_posts_comes_back_with_its_cookie() {
     assert_eq!(world.audited("session_ended").await, 0, "nothing happened yet");
     let again = world.http.post(page.form_action().unwrap()).header("sec-fetch-site", "same-origin").form(&page.fields());
     let page = browser.send(again).await;
-    // No redirect: the browser would hold it against the form of our page.
+    // No redirect to the client: the browser would hold it against the form of our page.
+    let onward = page.location.clone().unwrap();
+    assert!(page.status == 303 && onward.starts_with(&world.url("/logout?")), "{onward}");
+    let page = browser.send(world.http.get(&onward)).await;
     assert_eq!((page.status, page.kind(), page.location.as_deref()), (200, "leave", None));
     assert!(page.html.contains("url=https:&#x2f;&#x2f;app.example.com&#x2f;callback?state=%3Cs%3E"), "{}", page.html);
     assert!(browser.cookies.keys().all(|name| !name.contains("session")), "its own cookie is gone: {:?}", browser.cookies);
     assert_eq!(world.audited("session_ended").await, 1);
+    world.stop().await;
+}
+
+/// The question of our own page is answered by 303 to a page of ours, which leads on to the client: so the redirect reaches its end whatever
+/// the client does next. That page ends nothing and can be fetched again.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_to_our_own_question_leads_on_from_our_own_page() {
+    let world = World::start(Engine::Sqlite).await;
+    let (mut browser, _) = signed_in(&world).await;
+    let asked = format!("/logout?client_id=shop-ios&post_logout_redirect_uri={NATIVE_BACK}&state=a%26b&ui_locales=en");
+    let question = browser.visit(&world, &asked).await;
+    assert_eq!((question.status, question.kind()), (200, "logout"));
+    let policy = question.header("content-security-policy").unwrap();
+    assert!(policy.contains("form-action 'self';"), "{policy}");
+    let confirm = world.http.post(world.url("/logout")).form(&question.fields());
+    let still = browser.send(confirm).await;
+    assert_eq!((still.status, still.kind(), world.audited("session_ended").await), (200, "logout", 0), "a form without its button");
+    let mut form = question.fields();
+    form.insert("action".to_owned(), "logout".to_owned());
+    let answer = browser.send(world.http.post(world.url("/logout")).form(&form)).await;
+    let onward = answer.location.clone().unwrap();
+    assert!(answer.status == 303 && onward.starts_with(&world.url("/logout?")), "{onward}");
+    assert_eq!(world.audited("session_ended").await, 1);
+    for _ in 0..2 {
+        let page = browser.send(world.http.get(&onward)).await;
+        assert_eq!((page.status, page.kind(), page.location.as_deref()), (200, "leave", None));
+        assert!(page.html.contains("callback?state=a%26b"), "{}", page.html);
+    }
+    // Somebody who has signed in since is asked, and not signed out by an old page.
+    browser.sign_in(&world, &Ask::native("openid"), "alice").await;
+    let page = browser.send(world.http.get(&onward)).await;
+    assert_eq!((page.status, page.kind(), world.audited("session_ended").await), (200, "logout", 1));
+    // Only registered addresses are led to, and only a state that an address can carry.
+    for (wrong, hint) in
+        [("post_logout_redirect_uri=https://evil.test/", "not registered"), (&*format!("state={}", "s".repeat(4097)), "4096")]
+    {
+        let page = browser.visit(&world, &format!("/logout?client_id=shop-ios&signed_out&{wrong}")).await;
+        assert!(page.status == 400 && page.location.is_none() && page.html.contains(hint), "{}", page.html);
+    }
     world.stop().await;
 }

@@ -144,6 +144,9 @@ fn judge_requests(client: &Client, found: &mut Vec<String>) {
     if client.without_pkce && (client.kind != ClientKind::Web || !client.is_confidential()) {
         found.push("without_pkce is only for web clients that authenticate".to_owned());
     }
+    if client.without_nonce && !client.without_pkce {
+        found.push("without_nonce means something with without_pkce alone: a request with PKCE needs no nonce".to_owned());
+    }
 }
 
 /// Who vouches for its installations, and what they may have.

@@ -202,6 +202,19 @@ const KEYS: &[Key] = &[
         "false",
         "**UNSAFE.** A code without PKCE, for old web clients that authenticate and cannot be changed. They must send a nonce then.",
     ),
+    defaulted(
+        "without_nonce",
+        Kind::Flag,
+        "false",
+        "**UNSAFE.** With `without_pkce`: a request may leave the nonce out too. Nothing ties the code to the browser then, so that somebody \
+         else's code can be put into a person's session. OpenID Connect Core allows it, and its conformance tests ask for it.",
+    ),
+    defaulted(
+        "claims_in_id_token",
+        Kind::Flag,
+        "false",
+        "The claims of the scopes `profile` and `email` stand in its ID tokens too, for clients that do not ask the userinfo endpoint.",
+    ),
     optional(
         "require_consent",
         Kind::Flag,
@@ -356,6 +369,10 @@ pub struct Client {
     pub authorization_signed_response_alg: Option<Algorithm>,
     #[serde(default)]
     pub without_pkce: bool,
+    #[serde(default)]
+    pub without_nonce: bool,
+    #[serde(default)]
+    pub claims_in_id_token: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id_token_signed_response_alg: Option<Algorithm>,
     #[serde(default)]
@@ -425,6 +442,8 @@ impl Client {
             response_modes: Vec::new(),
             authorization_signed_response_alg: None,
             without_pkce: false,
+            without_nonce: false,
+            claims_in_id_token: false,
             id_token_signed_response_alg: None,
             refresh: Refresh::default(),
             require_consent: None,
