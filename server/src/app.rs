@@ -9,6 +9,7 @@ use crate::core::{Core, Parts};
 use crate::endings::Endings;
 use crate::error::Fault;
 use crate::grants::details::Types;
+use crate::links::Links;
 use crate::login::machine::Machine;
 use crate::mail::Mailer;
 use crate::pages::Pages;
@@ -29,6 +30,7 @@ pub struct App {
     /// Absent: this server sends no mail.
     pub mailer: Option<Mailer>,
     pub endings: Arc<Endings>,
+    pub links: Links,
     /// The types of authorization details.
     pub details: Types,
     /// What the metadata endpoint answers, and by which needs of clients it was made.
@@ -63,6 +65,7 @@ impl App {
             pages: Pages::new(&config.brand, templates.as_deref(), base)?,
             machine,
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
+            links: Links::new(config),
             endings: before.map_or_else(Arc::default, |it| Arc::clone(&it.endings)),
             metadata: Mutex::default(),
             core,

@@ -19,6 +19,7 @@ pub mod error;
 pub mod grants;
 pub mod http;
 pub mod limits;
+pub mod links;
 pub mod login;
 pub mod mail;
 pub mod nodes;

@@ -3,6 +3,7 @@
 
 pub mod admin;
 mod connection;
+pub mod hosts;
 mod metrics;
 mod places;
 pub mod tls;
@@ -16,8 +17,9 @@ use crate::error::Fault;
 use crate::http;
 use crate::seal::KeyRing;
 use crate::store::{Store, StoreOptions};
-use crate::web::request::Peer;
+use crate::web::request::{Peer, Transport};
 use connection::Limits;
+use hosts::Names;
 use places::{Place, Places};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -40,6 +42,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
     certificates: Vec<tls::Certificates>,
+    hosts: hosts::HostCertificates,
 }
 
 impl Running {
@@ -66,6 +69,7 @@ impl Running {
         for certificates in &self.certificates {
             certificates.read_again();
         }
+        self.hosts.read_again();
     }
 }
 
@@ -112,15 +116,17 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
     if let Some(path) = &config.admin_socket {
         tasks.push(admin::listen(&base.join(path), shared.clone(), stopped.clone())?);
     }
-    let first = certificates.first().cloned();
+    let hosts = hosts::HostCertificates::load(&config, base)?;
+    let first = certificates.first().map(|issuer| Names { issuer: issuer.clone(), hosts: Some(hosts.clone()) });
     if let (Some(tls), Some(listen)) = (&config.tls, config.mtls.as_ref().and_then(|mtls| mtls.listen.as_ref())) {
         let listener = TcpListener::bind(listen).await.map_err(|it| Fault::new(format!("cannot listen on {listen} ([mtls]): {it}")))?;
         let asking = tls::Certificates::load(tls, base, true)?;
         certificates.push(asking.clone());
-        tasks.push(tokio::spawn(accept(listener, shared.clone(), Some(asking), stopped.clone())));
+        let names = Names { issuer: asking, hosts: None };
+        tasks.push(tokio::spawn(accept(listener, shared.clone(), Some(names), stopped.clone())));
     }
     tasks.push(tokio::spawn(accept(listener, shared.clone(), first, stopped)));
-    Ok(Running { address, shared, stop, tasks, certificates })
+    Ok(Running { address, shared, stop, tasks, certificates, hosts })
 }
 
 /// Sizes of the store's pools, as configured.
@@ -136,7 +142,7 @@ pub fn database(config: &Config, base: &Path) -> String {
     }
 }
 
-async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certificates>, mut stopped: watch::Receiver<bool>) {
+async fn accept(listener: TcpListener, shared: Shared, tls: Option<Names>, mut stopped: watch::Receiver<bool>) {
     let places = Places::new();
     // Every connection holds a sender: when all are gone, so are the connections.
     let (alive, mut all_gone) = mpsc::channel::<()>(1);
@@ -162,7 +168,7 @@ async fn accept(listener: TcpListener, shared: Shared, tls: Option<tls::Certific
         let connection = Connection { shared: shared.clone(), place, stopped: stopped.clone() };
         let (tls, alive) = (tls.clone(), alive.clone());
         tokio::spawn(async move {
-            let peer = Peer { address: peer.ip(), certificates: None };
+            let peer = Peer { address: peer.ip(), certificates: None, transport: Transport::Plain };
             match tls {
                 None => connection.serve(stream, peer).await,
                 Some(tls) => connection.serve_tls(stream, peer, &tls).await,
@@ -184,12 +190,15 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve_tls(self, stream: TcpStream, peer: Peer, tls: &tls::Certificates) {
-        match tokio::time::timeout(Limits::default().head, tls.acceptor().accept(stream)).await {
+    async fn serve_tls(self, stream: TcpStream, peer: Peer, names: &Names) {
+        let app = self.shared.now();
+        match tokio::time::timeout(Limits::default().head, names.accept(&app.config, stream)).await {
             Ok(Ok(stream)) => {
-                let shown = stream.get_ref().1.peer_certificates().filter(|chain| !chain.is_empty());
+                let session = stream.get_ref().1;
+                let shown = session.peer_certificates().filter(|chain| !chain.is_empty());
                 let certificates = shown.map(|chain| Arc::new(chain.iter().map(|it| it.clone().into_owned()).collect()));
-                self.serve(stream, Peer { certificates, ..peer }).await;
+                let transport = Transport::Tls { server_name: session.server_name().map(str::to_owned) };
+                self.serve(stream, Peer { certificates, transport, ..peer }).await;
             }
             Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
             Err(_) => tracing::debug!("TLS handshake took too long"),
@@ -233,6 +242,7 @@ pub async fn reload(shared: &Shared, path: &Path) -> Result<(), Fault> {
     let (store, keyring, clock) = (old.store.clone(), old.keyring.clone(), Arc::clone(&old.clock));
     let parts = Parts { config: Arc::new(config), base: base_of(path).to_owned(), store, keyring, clock };
     let app = App::build(parts, Some(&old)).await?;
+    hosts::HostCertificates::load(&app.config, &app.base)?;
     // Its first key is published from now on; APIs that keep the key set for long must see it before it signs.
     let before = old.algorithms();
     for alg in app.algorithms().into_iter().filter(|it| !before.contains(it)) {

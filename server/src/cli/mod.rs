@@ -9,6 +9,7 @@ mod desk;
 mod init;
 mod instances;
 mod keys;
+mod links;
 mod lists;
 mod preflight;
 mod recover;
@@ -73,6 +74,11 @@ enum Command {
     Client {
         #[command(subcommand)]
         action: clients::Client,
+    },
+    /// Links that open apps: the association files of their hosts.
+    Links {
+        #[command(subcommand)]
+        action: links::Links,
     },
     /// Installations of apps that this server attested.
     Instance {
@@ -170,6 +176,7 @@ async fn start(cli: Cli, screen: &Screen) -> Result<u8, Stop> {
             let keyring = if hmac { Some(KeyRing::new(load(&path)?.master_key.read()?)?) } else { None };
             secrets::make(keyring.as_ref(), existing, screen)?;
         }
+        Command::Links { action } => return links::links(&load(&path)?, screen, &action),
         command => {
             let mut desk = Desk::new(load(&path)?, &path);
             let end = at_desk(&mut desk, screen, command).await;
@@ -194,6 +201,8 @@ async fn at_desk(desk: &mut Desk, screen: &Screen, command: Command) -> Result<u
         Command::Audit(query) => audit::audit(desk, screen, query).await,
         Command::Recover { audit, dry_run } => recover::recover(desk, screen, audit.as_deref(), dry_run).await,
         Command::Check { strict, store } => check::check(desk, screen, strict, store).await,
-        Command::Serve | Command::Init { .. } | Command::Config => Err(Fault::new("this command has no operation").into()),
+        Command::Serve | Command::Init { .. } | Command::Config | Command::Links { .. } => {
+            Err(Fault::new("this command has no operation").into())
+        }
     }
 }

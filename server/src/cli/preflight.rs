@@ -11,7 +11,7 @@ use crate::operations::Problem;
 use crate::outgoing::Outgoing;
 use crate::pages::Pages;
 use crate::seal::KeyRing;
-use crate::serve::{database, tls};
+use crate::serve::{database, hosts, tls};
 use crate::store::Store;
 use crate::tokens::keys::sealed_at;
 use std::path::Path;
@@ -43,7 +43,7 @@ pub async fn run(config: &Config, base: &Path, served: bool) -> Result<(), Probl
 fn of_files(config: &Config, base: &Path) -> Vec<String> {
     let templates = config.templates.as_ref().map(|path| base.join(path));
     let tls = |asking: bool| config.tls.as_ref().map_or(Ok(()), |files| tls::Certificates::load(files, base, asking).map(|_| ()));
-    let checks: [Result<(), Fault>; 8] = [
+    let checks: [Result<(), Fault>; 9] = [
         config.master_key.read().and_then(KeyRing::new).map(|_| ()),
         templates.as_deref().map_or(Ok(()), directory),
         Pages::new(&config.brand, templates.as_deref(), base).map(|_| ()),
@@ -52,6 +52,7 @@ fn of_files(config: &Config, base: &Path) -> Vec<String> {
         Types::new(config).map(|_| ()),
         config.mail.as_ref().map_or(Ok(()), |mail| Mailer::new(mail).map(|_| ())),
         tls(config.mtls.as_ref().is_some_and(|mtls| mtls.listen.is_some())),
+        hosts::HostCertificates::load(config, base).map(|_| ()),
     ];
     checks.into_iter().filter_map(Result::err).map(|fault| fault.0).collect()
 }

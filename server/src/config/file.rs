@@ -3,8 +3,10 @@
 use super::api::Api;
 use super::attestation::Attesting;
 use super::brand::Brand;
+use super::claims;
 use super::client::Client;
 use super::dpop::DpopRules;
+use super::host::LinkHost;
 use super::login::{self, LoginPolicy};
 use super::mail::Mail;
 use super::mtls::Mtls;
@@ -62,6 +64,8 @@ pub struct Config {
     pub tls: Option<Tls>,
     #[serde(default)]
     pub mtls: Option<Mtls>,
+    #[serde(default)]
+    pub host: BTreeMap<String, LinkHost>,
     #[serde(default)]
     pub master_key: MasterKey,
     #[serde(default)]
@@ -131,6 +135,8 @@ impl Config {
         for (name, policy) in &self.login {
             found.extend(policy.problems(self.mail.is_some()).into_iter().map(|it| format!("[login.{name}]: {it}")));
         }
+        found.extend(self.host.iter().flat_map(|(name, host)| host.problems(name, self.tls.is_some())));
+        found.extend(claims::problems(&self.issuer, &self.client, &self.host));
         found.extend(self.attestation.problems(self.development));
         found.extend(self.brand.problems());
         found.extend(self.mtls.iter().flat_map(|it| it.problems(self.tls.is_some())));
@@ -188,7 +194,10 @@ impl Config {
     /// Names this configuration, so that nodes can see whether they run the same.
     pub fn digest(&self) -> String {
         // Where a node listens is its own affair.
-        let shared = Self { listen: String::new(), metrics: None, admin_socket: None, tls: None, ..self.clone() };
+        let mut shared = Self { listen: String::new(), metrics: None, admin_socket: None, tls: None, ..self.clone() };
+        for host in shared.host.values_mut() {
+            (host.certificate, host.key) = (None, None);
+        }
         base64url::encode(&digest::sha256(format!("{shared:?}").as_bytes())[..12])
     }
 }

@@ -4,10 +4,12 @@
 mod api;
 mod attestation;
 mod brand;
+mod claims;
 mod client;
 pub mod docs;
 mod dpop;
 mod file;
+mod host;
 mod login;
 mod mail;
 mod mtls;
@@ -26,13 +28,15 @@ mod url;
 pub use api::{Api, ApiScope, DetailType, TokenFormat};
 pub use attestation::{Attesting, StatusList, StatusListSource};
 pub use brand::Brand;
+pub use claims::{Claim, Link, authority, claims};
 pub use client::{
-    AndroidApp, AttestationRules, AttesterX5c, CertificateName, Client, ClientAuthentication, ClientKind, Fingerprint, GRANTS, IosApp,
-    IosBuild, Jwks, Most, OnStale, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Tier, TierName,
-    TlsClientAuth, USER_SCOPES, UserAuth, fapi, is_at_least, version,
+    AndroidApp, AttestationRules, AttesterX5c, CertificateName, Client, ClientAuthentication, ClientKind, DEBUG_CERTIFICATE, Fingerprint,
+    GRANTS, IosApp, IosBuild, Jwks, Most, NativeApp, OnStale, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh,
+    RefreshMode, Tier, TierName, TlsClientAuth, USER_SCOPES, UserAuth, fapi, is_at_least, version,
 };
 pub use dpop::{Dpop, DpopRules};
 pub use file::{Config, ConfigError};
+pub use host::LinkHost;
 pub use login::{DEFAULT as DEFAULT_POLICY, LoginPolicy};
 pub use mail::{Mail, MailSecurity};
 pub use mtls::Mtls;
@@ -51,6 +55,7 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &server::SECTION,
         &tls::SECTION,
         &mtls::SECTION,
+        &host::SECTION,
         &brand::SECTION,
         &mail::SECTION,
         &registration::SECTION,

@@ -7,6 +7,7 @@
 //! | parameter or member twice, U+0000, too many | `symbolon_oauth::form`, `Body::read` |
 //! | fetched ahead, sent by another site | `Route::must_be_meant`                     |
 //! | a request that another site posted | `come_back`: authorize, logout              |
+//! | the host that is asked        | `Links::addressed`, then `find`                    |
 //! | scripts of other origins     | `cors`                                            |
 //! | who is calling               | `Callers::identify`: token, par, introspect, revoke |
 //! | a person's session           | `sessions::of_browser`: authorize, account, logout |
@@ -20,6 +21,7 @@ mod come_back;
 mod cors;
 pub mod endings;
 pub mod introspect;
+pub mod links;
 pub mod login;
 pub mod login_page;
 pub mod logout;
@@ -40,8 +42,8 @@ use crate::error::{Error, Refused};
 use crate::refusals;
 use crate::web::headers;
 use crate::web::reply::Reply;
-use crate::web::request::{Incoming, Peer, Reading};
-use crate::web::route::PathParameters;
+use crate::web::request::{Host, Incoming, Peer, Reading};
+use crate::web::route::{PathParameters, Place};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use reply::Reader;
@@ -128,14 +130,25 @@ where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    if let Some(asset) = asset(app, &request) {
+    let named = app.links.addressed(request.uri(), request.headers(), peer, &app.config.trusted_proxies);
+    if let Ok(Host::Issuer | Host::Unknown) = named
+        && let Some(asset) = asset(app, &request)
+    {
         record.route = "/assets";
         return asset;
     }
     let accepted_language = request.headers().get("accept-language").and_then(|value| value.to_str().ok());
     let locale = app.pages.pick_locale(None, accepted_language);
     let mut reader = Reader { is_browser: false, locale, id: record.id.clone(), method: None };
-    let Some((row, parameters)) = find(app, request.uri().path()) else {
+    let host = match named {
+        Ok(host) => host,
+        Err(why) => {
+            let refused = links::misdirected(why).into();
+            record.note(&refused);
+            return reply::failure(app, &reader, &refused);
+        }
+    };
+    let Some((row, parameters)) = find(app, &host, request.uri().path()) else {
         let refused = Refused::new(404, "not_found", "There is nothing at this address.");
         reader.is_browser = headers::names(request.headers(), "accept", "text/html");
         return reply::failure(app, &reader, &refused.into());
@@ -148,6 +161,7 @@ where
     }
     let reading = Reading {
         route,
+        host,
         parameters,
         peer,
         proxies: &app.config.trusted_proxies,
@@ -219,8 +233,17 @@ fn add_headers(app: &App, incoming: &Incoming, reply: &mut Reply) {
     cors::allow_reading(incoming.route, reply);
 }
 
-/// The row of a path: exact, below the issuer's path; plus RFC 8414 3.1, which inserts the well-known part before it.
-fn find(app: &App, path: &str) -> Option<(&'static Row, PathParameters)> {
+/// The row of a path, of those that the host has.
+fn find(app: &App, host: &Host, path: &str) -> Option<(&'static Row, PathParameters)> {
+    let at_root = routes::find(path).filter(|(row, _)| row.route.place == Place::EveryHost);
+    if at_root.is_some() || matches!(host, Host::Further(_)) {
+        return at_root;
+    }
+    below_issuer(app, path).filter(|(row, _)| row.route.place == Place::Issuer)
+}
+
+/// Exact, below the issuer's path; plus RFC 8414 3.1, which inserts the well-known part before it.
+fn below_issuer(app: &App, path: &str) -> Option<(&'static Row, PathParameters)> {
     let base = app.config.issuer_path();
     let below = match path.strip_prefix(base) {
         Some("") => "/",

@@ -3,12 +3,15 @@
 use crate::app::App;
 use crate::attesting::{attester, challenge};
 use crate::error::Result;
-use crate::http::{account, authorize, endings, introspect, login, login_page, logout, metadata, par, revoke, token, userinfo, well_known};
+use crate::http::{
+    account, authorize, endings, introspect, links, login, login_page, logout, metadata, par, revoke, token, userinfo, well_known,
+};
+use crate::links::files::Platform;
 use crate::login::journey::Journey;
 use crate::web::body::Takes;
 use crate::web::reply::Reply;
 use crate::web::request::Incoming;
-use crate::web::route::{Caller, Dpop, FormToken, PathParameters, Route, Router, Sender, Writes};
+use crate::web::route::{Caller, Dpop, FormToken, PathParameters, Place, Route, Router, Sender, Writes};
 use http::Method;
 use std::pin::Pin;
 use std::sync::LazyLock;
@@ -44,7 +47,10 @@ const DOCUMENT: Route = Route {
     issues_tokens: false,
     event: "request_refused",
     metadata: None,
+    place: Place::Issuer,
 };
+/// A document of the host that is asked.
+const FILE: Route = Route { place: Place::EveryHost, ..DOCUMENT };
 /// A request of a client's, or of anybody's; no script of another origin reads the answer.
 const CALL: Route = Route { methods: POST, body: Takes::Form, caller: Caller::Client, cors: false, ..DOCUMENT };
 /// A page that begins a sign-in.
@@ -53,6 +59,12 @@ const PAGE: Route = Route { from: Sender::Browser, writes: Writes::SignIn, cors:
 /// In the order of their paths, as docs/specs.md has them.
 pub static ROWS: &[Row] = &[
     row(Route { path: "/", writes: Writes::Nothing, ..PAGE }, |app, incoming| Box::pin(async move { metadata::home(app, incoming) })),
+    row(Route { path: "/.well-known/apple-app-site-association", ..FILE }, |app, incoming| {
+        Box::pin(async move { links::file(app, incoming, Platform::Apple) })
+    }),
+    row(Route { path: "/.well-known/assetlinks.json", ..FILE }, |app, incoming| {
+        Box::pin(async move { links::file(app, incoming, Platform::Android) })
+    }),
     row(Route { path: "/.well-known/change-password", writes: Writes::Nothing, ..PAGE }, |app, _| {
         Box::pin(async move { Ok(well_known::change_password(app)) })
     }),

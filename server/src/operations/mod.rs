@@ -21,6 +21,7 @@ mod recover;
 mod replay;
 pub mod review;
 mod review_client;
+mod review_links;
 mod review_observed;
 mod revoke;
 mod rewrap;

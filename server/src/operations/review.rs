@@ -7,6 +7,7 @@ use super::operation::ReviewOperation;
 use super::outcome::{Finding, Outcome, Review, Section, Subject};
 use super::problem::{Problem, Result};
 use super::review_client::{client_findings, fapi_findings, redirect_findings, shared};
+use super::review_links::{link_findings, size_findings};
 use super::review_observed::observed_findings;
 use crate::config::{self, Api, Client, Config, TokenFormat};
 use crate::login::proof::MethodName;
@@ -95,6 +96,7 @@ fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
     issuer.findings.extend(stored.iter().flat_map(|it| it.findings.iter().cloned()));
     issuer.findings.extend(file_finding(config, base));
     issuer.findings.extend(login_findings(config));
+    issuer.findings.extend(size_findings(config));
     let mut sections = vec![issuer];
     for (name, api) in &config.api {
         let section = Section::new(Subject::Api, name, api_findings(api));
@@ -105,6 +107,7 @@ fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
     for (id, client, registered) in &all {
         let mut findings = client_findings(client);
         findings.extend(redirect_findings(client));
+        findings.extend(link_findings(config, id, client));
         for (other, uri) in all.iter().filter(|it| it.0 != *id).filter_map(|(other, second, _)| Some((other, shared(client, second)?))) {
             findings.push(Finding::weak(format!("{uri} is {other}'s too: what is meant for one can reach the other")));
         }

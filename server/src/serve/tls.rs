@@ -44,7 +44,10 @@ type Files = (Stamp, Stamp);
 
 impl Certificates {
     pub fn load(tls: &Tls, base: &Path, asking: bool) -> Result<Self, Fault> {
-        let (certificate, key) = (base.join(&tls.certificate), base.join(&tls.key));
+        Self::of_files(base.join(&tls.certificate), base.join(&tls.key), asking)
+    }
+
+    pub fn of_files(certificate: PathBuf, key: PathBuf, asking: bool) -> Result<Self, Fault> {
         let files = (stamp(&certificate), stamp(&key));
         let current = Mutex::new(Current { files, acceptor: read(&certificate, &key, asking)?, failed: None });
         Ok(Self(Arc::new(Inner { certificate, key, asking, current })))
@@ -76,6 +79,10 @@ impl Certificates {
                 current.failed = Some((files, Instant::now()));
             }
         }
+    }
+
+    pub fn are_of(&self, certificate: &Path, key: &Path) -> bool {
+        self.0.certificate == certificate && self.0.key == key
     }
 
     fn files(&self) -> Files {

@@ -20,12 +20,34 @@ pub struct Peer {
     pub address: IpAddr,
     /// What it showed in the TLS handshake, its own certificate first.
     pub certificates: Option<Chain>,
+    pub transport: Transport,
+}
+
+/// How the connection came to this process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Transport {
+    Plain,
+    /// `server_name`: the host that the caller named in the handshake (RFC 6066 3).
+    Tls {
+        server_name: Option<String>,
+    },
+}
+
+/// Which of this server's hosts a request names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Host {
+    Issuer,
+    /// A `[host]` of the configuration.
+    Further(String),
+    /// No name that this server knows. What does not depend on the name is answered as the issuer's.
+    Unknown,
 }
 
 /// A request that passed the checks every endpoint shares.
 pub struct Incoming {
     pub method: Method,
     pub route: &'static Route,
+    pub host: Host,
     parameters: PathParameters,
     pub query: Form,
     /// The body, where the endpoint takes a form; else it is empty.
@@ -45,6 +67,7 @@ pub struct Incoming {
 /// What a request is read with, beside itself.
 pub struct Reading<'a> {
     pub route: &'static Route,
+    pub host: Host,
     pub parameters: PathParameters,
     pub peer: &'a Peer,
     /// Whose `X-Forwarded-For` counts.
@@ -77,8 +100,8 @@ impl Reading<'_> {
         let of_connection = self.peer.certificates.as_ref();
         let certificate = certificate::of_request(&parts.headers, self.peer.address, of_connection, self.client_cert_from);
         let (method, headers) = (parts.method, parts.headers);
-        let Self { route, parameters, now_ms, .. } = self;
-        Ok(Incoming { method, route, parameters, query, form, json, headers, address, certificate, now_ms, known: Known::default() })
+        let Self { route, host, parameters, now_ms, .. } = self;
+        Ok(Incoming { method, route, host, parameters, query, form, json, headers, address, certificate, now_ms, known: Known::default() })
     }
 }
 
@@ -139,7 +162,7 @@ mod tests {
     use super::*;
     use crate::error::Error;
     use crate::web::body::Takes;
-    use crate::web::route::{Caller, Dpop, FormToken, Sender, Writes};
+    use crate::web::route::{Caller, Dpop, FormToken, Place, Sender, Writes};
     use http_body_util::Full;
 
     static CLIENT: Route = Route {
@@ -155,6 +178,7 @@ mod tests {
         issues_tokens: false,
         event: "request_refused",
         metadata: None,
+        place: Place::Issuer,
     };
     static PLAIN: Route = Route { body: Takes::Nothing, ..CLIENT };
 
@@ -163,9 +187,9 @@ mod tests {
         request: http::request::Builder,
         body: &str,
     ) -> std::result::Result<Incoming, (u16, &'static str)> {
-        let peer = Peer { address: "192.0.2.1".parse().unwrap(), certificates: None };
+        let peer = Peer { address: "192.0.2.1".parse().unwrap(), certificates: None, transport: Transport::Plain };
         let (parameters, proxies) = (vec![("id", "shop".to_owned())], Networks::default());
-        let reading = Reading { route, parameters, peer: &peer, proxies: &proxies, client_cert_from: None, now_ms: 7 };
+        let reading = Reading { route, host: Host::Issuer, parameters, peer: &peer, proxies: &proxies, client_cert_from: None, now_ms: 7 };
         let request = request.uri("/clients/shop?a=1").body(Full::new(Bytes::from(body.to_owned()))).unwrap();
         reading.read(request).await.map_err(|error| match error {
             Error::Refused(refused) => (refused.status, refused.code),

@@ -27,6 +27,16 @@ pub struct Route {
     pub event: &'static str,
     /// The member of the metadata (RFC 8414 2) that names this endpoint.
     pub metadata: Option<&'static str>,
+    pub place: Place,
+}
+
+/// Which hosts have the endpoint, and where.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Place {
+    /// The issuer alone, below the issuer's own path.
+    Issuer,
+    /// The issuer's host and each further host, at the root. A name that is none of them gets 421.
+    EveryHost,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -212,6 +222,7 @@ mod tests {
         issues_tokens: false,
         event: "request_refused",
         metadata: None,
+        place: Place::Issuer,
     };
 
     fn code(outcome: Result<()>) -> Option<(u16, &'static str)> {

@@ -94,7 +94,7 @@ fn shape_of(document: &Json) -> Vec<String> {
 }
 
 /// The order is that of the acts: each needs what those before it did.
-const ACTS: [&str; 24] = [
+const ACTS: [&str; 25] = [
     "check",
     "user add bob --email bob@example.com --display-name Bob --claim a=b",
     "user password bob",
@@ -115,6 +115,7 @@ const ACTS: [&str; 24] = [
     "instance list",
     "instance show some-key",
     "instance revoke some-key",
+    "links print",
     "key list",
     "key rotate",
     "token preview --client shop-ios --scope orders:read --user alice",
@@ -124,7 +125,11 @@ const ACTS: [&str; 24] = [
 /// Every sample of JSON on the page has the names of what the command prints, no more and no fewer.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_has_the_documented_shape() {
-    let world = World::start(Engine::Sqlite).await;
+    let app = format!(
+        "[client.shop-ios.app.android.\"com.example.shop\"]\nplay = \"{}\"\n[client.shop-ios.app]\nios = [\"ABCDE12345.com.example.shop\"]",
+        "14".repeat(32)
+    );
+    let world = Configuration::on(Engine::Sqlite).await.with(&app).start().await;
     world.tokens("openid orders:read").await;
     let app = world.running.shared.now();
     let mut change = Change::new(app.now_ms());

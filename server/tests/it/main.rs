@@ -41,6 +41,7 @@ mod guessing;
 mod instances;
 mod killed_processes;
 mod letters;
+mod links;
 mod lost_commits;
 mod mail;
 mod mail_servers;

@@ -1,6 +1,6 @@
 //! `[client.ID.attestation.android]`: the genuine app on Android, by Key Attestation.
 
-use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
+use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional};
 use super::super::span::Span;
 use super::fingerprint::Fingerprint;
 use super::play::PlayRules;
@@ -22,12 +22,13 @@ least_patch = 202501
 };
 
 const KEYS: &[Key] = &[
-    required("packages", Kind::Texts, r#"["com.example.shop"]"#, "The names of the app's packages."),
-    required(
+    optional("packages", Kind::Texts, "those of the table `app`", r#"["com.example.shop"]"#, "The names of the app's packages."),
+    optional(
         "signing_digests",
         Kind::Texts,
+        "those of the table `app`, without `debug`",
         r#"["47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU"]"#,
-        "SHA-256 of the certificates that the app is signed with, in base64url or hexadecimal.",
+        "SHA-256 of the certificates that the app is signed with, in base64url, base64 or hexadecimal.",
     ),
     defaulted("strongbox", Kind::Flag, "false", "Only phones with a secure element of their own, which the maker's certificate names."),
     defaulted(
@@ -77,7 +78,9 @@ const KEYS: &[Key] = &[
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AndroidApp {
+    #[serde(default)]
     pub packages: Vec<String>,
+    #[serde(default)]
     pub signing_digests: Vec<Fingerprint>,
     #[serde(default)]
     pub strongbox: bool,

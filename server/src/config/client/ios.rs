@@ -8,7 +8,7 @@ use symbolon_attest::app_attest::Build;
 pub(in crate::config) const IOS: Section = Section {
     path: "client.ID.attestation.ios",
     title: "Attested apps on iOS",
-    text: "Which app on iOS is the genuine one (App Attest). `app_ids` or `mac_app_ids` is needed.",
+    text: "Which app on iOS is the genuine one (App Attest). `app_ids`, `mac_app_ids` or the table `app` is needed.",
     presence: Presence::Absent,
     keys: IOS_KEYS,
     example: r#"
@@ -22,7 +22,13 @@ least_version = "4.2"
 pub(super) const BUILDS: &[&str] = &["app_store", "test_flight", "enterprise", "developer_id", "unsaid", "development", "platform"];
 
 const IOS_KEYS: &[Key] = &[
-    optional("app_ids", Kind::Texts, "none", r#"["ABCDE12345.com.example.shop"]"#, "The apps on phones and tablets, as TEAMID.bundle.id."),
+    optional(
+        "app_ids",
+        Kind::Texts,
+        "those of the table `app`, where there is no `mac_app_ids`",
+        r#"["ABCDE12345.com.example.shop"]"#,
+        "The apps on phones and tablets, as TEAMID.bundle.id.",
+    ),
     defaulted("mac_app_ids", Kind::Texts, "[]", "The apps on Macs, as TEAMID.signing-identifier. Such a Mac has to protect its system."),
     defaulted(
         "builds",

@@ -1,9 +1,11 @@
 //! `[client.ID]`: an application that may ask for tokens. The words follow RFC 7591 where it has one.
 
 mod android;
+mod app;
 mod attestation;
 pub mod fapi;
 mod fingerprint;
+mod identity;
 mod ios;
 mod keys;
 mod play;
@@ -14,6 +16,7 @@ mod tier;
 mod tls_client_auth;
 
 pub use android::{AndroidApp, UserAuth};
+pub use app::{DEBUG as DEBUG_CERTIFICATE, NativeApp};
 pub use attestation::{AttestationRules, AttesterX5c};
 pub use fingerprint::Fingerprint;
 pub use ios::{IosApp, IosBuild, Receipts, is_at_least, version};
@@ -28,6 +31,7 @@ use super::docs::Section;
 
 pub(super) const SECTIONS: &[&Section] = &[
     &section::SECTION,
+    &app::SECTION,
     &refresh::SECTION,
     &tls_client_auth::SECTION,
     &attestation::SECTION,

@@ -1,9 +1,11 @@
 //! The rules that every client obeys, whether it comes from the file or from `symbolon client import`. Mistakes alone; weak spots
 //! are `symbolon check`'s.
 
+use super::super::claims;
 use super::super::dpop::Dpop;
 use super::super::file::Config;
 use super::fapi;
+use super::identity;
 use super::keys::Jwks;
 use super::refresh::RefreshMode;
 use super::section::{Client, ClientAuthentication, ClientKind, GRANTS, Profile, RESPONSE_MODES, USER_SCOPES};
@@ -17,6 +19,10 @@ impl Config {
         if client.tls_client_auth.is_some() {
             found.push("tls_client_auth names files: such a client belongs in the configuration file".to_owned());
         }
+        if client.app.is_some() {
+            found.push("app: association files name clients of the configuration file alone".to_owned());
+        }
+        found.extend(claims::of_registered(&self.client, client));
         if client.attestation.is_some() {
             found.push(
                 "attestation names keys of Google's, Apple's or your attester's: such a client belongs in the configuration file"
@@ -43,6 +49,7 @@ impl Config {
         }
         judge_requests(client, &mut found);
         judge_attestation(self, client, &mut found);
+        found.extend(client.app.iter().flat_map(|app| identity::problems(client, app)));
         found
     }
 }

@@ -4,6 +4,7 @@ use super::super::docs::{ALGORITHMS, Key, Kind, Presence, Section, defaulted, op
 use super::super::dpop::Dpop;
 use super::super::secret::Secret;
 use super::super::span::Span;
+use super::app::NativeApp;
 use super::attestation::AttestationRules;
 use super::keys::Jwks;
 use super::refresh::{Refresh, RefreshMode};
@@ -85,6 +86,13 @@ const KEYS: &[Key] = &[
         Kind::Flag,
         "false",
         "The client is your own: people are not asked whether they trust it, unless nothing assures its identity.",
+    ),
+    optional(
+        "owner",
+        Kind::Text,
+        "the client's ID",
+        r#""shop""#,
+        "Whose client it is. A host that opens an app belongs to one owner: all clients with redirect URIs on it say the same.",
     ),
     defaulted("disabled", Kind::Flag, "false", "The client gets nothing."),
     defaulted(
@@ -317,6 +325,9 @@ pub struct Client {
     pub name: Option<String>,
     #[serde(default)]
     pub first_party: bool,
+    /// Whose client it is; absent: its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
     #[serde(default)]
     pub disabled: bool,
     #[serde(default)]
@@ -346,6 +357,8 @@ pub struct Client {
     pub jwks: Option<Jwks>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<NativeApp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation: Option<AttestationRules>,
     #[serde(default)]
@@ -419,6 +432,7 @@ impl Client {
             kind,
             name: None,
             first_party: false,
+            owner: None,
             disabled: false,
             apis: BTreeMap::new(),
             exchanges: Vec::new(),
@@ -432,6 +446,7 @@ impl Client {
             secret: None,
             jwks: None,
             grants: None,
+            app: None,
             attestation: None,
             dpop: Dpop::Optional,
             tls_client_auth: None,
@@ -464,6 +479,9 @@ impl Client {
         if self.profile == Some(Profile::Fapi2) {
             self.require_pushed_authorization_requests = true;
             self.refresh.mode = RefreshMode::Static;
+        }
+        if let (Some(app), Some(attestation)) = (&self.app, &mut self.attestation) {
+            app.fill(attestation);
         }
         if self.authentication == ClientAuthentication::None {
             if self.jwks.is_some() {

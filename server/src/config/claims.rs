@@ -1,0 +1,180 @@
+//! Which hosts open apps, and whose they are. An app that has claimed a host gets the links of that host, whoever they were meant for.
+//! So a host belongs to one owner, and the issuer's host to none.
+
+use super::client::Client;
+use super::host::LinkHost;
+use super::url::read_url;
+use std::collections::{BTreeMap, BTreeSet};
+
+type Clients = BTreeMap<String, Client>;
+
+/// A host that opens apps.
+#[derive(Debug)]
+pub struct Claim<'a> {
+    pub owner: &'a str,
+    /// Every link of an app on this host.
+    pub links: Vec<Link<'a>>,
+}
+
+/// An https address that leads back into an app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link<'a> {
+    pub client_id: &'a str,
+    /// As registered, with its encoding.
+    pub path: String,
+}
+
+/// The host of an https address, with its port if that is not 443. `None`: another kind of address.
+pub fn authority(uri: &str) -> Option<String> {
+    let url = read_url(uri).filter(|it| it.scheme() == "https")?;
+    let host = url.host_str()?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}
+
+/// What leads people back to a client: after a sign-in and after a sign-out.
+fn addresses(client: &Client) -> impl Iterator<Item = &String> {
+    client.redirect_uris.iter().chain(&client.post_logout_redirect_uris)
+}
+
+/// The hosts that apps of the configuration claim, without those of disabled clients.
+pub fn claims(clients: &Clients) -> BTreeMap<String, Claim<'_>> {
+    let mut all: BTreeMap<String, Claim<'_>> = BTreeMap::new();
+    for (id, client) in clients.iter().filter(|(_, it)| it.app.is_some() && !it.disabled) {
+        for uri in addresses(client) {
+            let Some((host, url)) = authority(uri).zip(read_url(uri)) else { continue };
+            let claim = all.entry(host).or_insert_with(|| Claim { owner: client.owner(id), links: Vec::new() });
+            let link = Link { client_id: id, path: url.path().to_owned() };
+            if !claim.links.contains(&link) {
+                claim.links.push(link);
+            }
+        }
+    }
+    all
+}
+
+/// What stops the start: a host of two owners, an app on the issuer's host, a path that the platforms read as a pattern.
+pub(super) fn problems(issuer: &str, clients: &Clients, hosts: &BTreeMap<String, LinkHost>) -> Vec<String> {
+    let mut found = Vec::new();
+    let issuer = authority(issuer);
+    if let Some(name) = hosts.keys().find(|it| Some(*it) == issuer.as_ref()) {
+        found.push(format!("[host.{name:?}] is the issuer's own host: links that open apps stand on another one"));
+    }
+    for (host, claim) in claims(clients) {
+        if Some(&host) == issuer.as_ref() {
+            let first = claim.links.first().map_or("", |it| it.client_id);
+            found.push(format!(
+                "[client.{first}]: {host} is the issuer's own host. An app that opens its links would get its pages too. Use a host of its own"
+            ));
+        }
+        found.extend(of_owners(clients, &host));
+        if let Some(table) = hosts.get(&host).filter(|it| it.owner != claim.owner) {
+            found
+                .push(format!("[host.{host:?}]: owner is {:?}, but the clients with links on it belong to {:?}", table.owner, claim.owner));
+        }
+        let is_pattern = |path: &str| path.contains('*') || path.contains("$(");
+        for link in claim.links.iter().filter(|it| is_pattern(&it.path)) {
+            found.push(format!("[client.{}]: the platforms read * and $( in a path as patterns: {}", link.client_id, link.path));
+        }
+    }
+    found
+}
+
+/// Everybody with an address on the host says the same owner.
+fn of_owners(clients: &Clients, host: &str) -> Vec<String> {
+    let mut owners: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for (id, client) in clients {
+        if addresses(client).any(|it| authority(it).as_deref() == Some(host)) {
+            owners.entry(client.owner(id)).or_default().insert(id);
+        }
+    }
+    let mut found = Vec::new();
+    if owners.len() > 1 {
+        let clients: Vec<&str> = owners.values().flatten().copied().collect();
+        found.push(format!(
+            "{host} opens an app, and these clients with addresses on it have different owners: {}. Give them the same `owner`, or other hosts",
+            clients.join(", ")
+        ));
+    }
+    found
+}
+
+/// What keeps a client of the store from addresses on a host that an app of another owner has claimed.
+pub(super) fn of_registered(clients: &Clients, client: &Client) -> Vec<String> {
+    let all = claims(clients);
+    let taken = addresses(client).filter_map(|uri| {
+        let host = authority(uri)?;
+        let claim = all.get(&host)?;
+        (client.owner.as_deref() != Some(claim.owner)).then(|| format!("{uri}: {host} opens the app of {:?}", claim.owner))
+    });
+    taken.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::config::{ClientKind, Config};
+
+    const ONE: &str = "issuer = \"https://login.example.com\"\n[client.ios]\nkind = \"native\"\nowner = \"shop\"\nredirect_uris = [\"https://links.example.com/ios\"]\n\
+        app = { ios = [\"ABCDE12345.com.example\"] }\n";
+    const TWO: &str = "[client.second]\nkind = \"native\"\nowner = \"shop\"\nredirect_uris = [\"https://links.example.com/second\"]\n";
+
+    fn read(text: &str) -> Result<Config, String> {
+        Config::from_text(text, "x", &|_| None).map_err(|it| it.to_string())
+    }
+
+    #[test]
+    fn an_authority_is_a_name_and_a_port_that_is_not_443() {
+        for (uri, expected) in [
+            ("https://a.example/cb", Some("a.example")),
+            ("https://a.example:443/cb", Some("a.example")),
+            ("https://a.example:8443/cb", Some("a.example:8443")),
+            ("https://a.example", Some("a.example")),
+            ("http://127.0.0.1/cb", None),
+            ("com.example.app:/cb", None),
+            ("", None),
+        ] {
+            assert_eq!(authority(uri).as_deref(), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_opens_an_app_has_one_owner() {
+        let good = format!("{ONE}{TWO}");
+        let config = read(&good).unwrap();
+        let all = claims(&config.client);
+        let claim = &all["links.example.com"];
+        assert_eq!((claim.owner, claim.links.len(), claim.links[0].path.as_str()), ("shop", 1, "/ios"));
+        for (text, says) in [
+            (good.replacen("\"shop\"", "\"other\"", 1), "different owners: ios, second"),
+            (good.replace("owner = \"shop\"\n", ""), "different owners: ios, second"),
+            (good.replace("https://links.example.com/ios", "https://login.example.com/ios"), "the issuer's own host"),
+            (good.replace("https://links.example.com/ios", "https://links.example.com/*"), "as patterns"),
+            (format!("{good}[host.\"links.example.com\"]\nowner = \"other\"\n"), "belong to \"shop\""),
+            (format!("{good}[host.\"login.example.com\"]\nowner = \"shop\"\n"), "the issuer's own host"),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert!(error.contains(says), "{says}: {error}");
+        }
+        // Where no app has claimed the host, clients share it as they like.
+        let plain = good.replace("app = { ios = [\"ABCDE12345.com.example\"] }\n", "").replacen("\"shop\"", "\"other\"", 1);
+        assert!(read(&plain).is_ok() && claims(&read(&plain).unwrap().client).is_empty());
+        assert!(
+            claims(&read(&good.replacen("kind", "disabled = true\nkind", 1)).unwrap().client).is_empty(),
+            "a disabled client claims nothing"
+        );
+    }
+
+    #[test]
+    fn a_registered_client_gets_no_address_on_an_apps_host() {
+        let config = read(ONE).unwrap();
+        let mut client = Client::new(ClientKind::Web);
+        client.redirect_uris = vec!["https://links.example.com/web".to_owned()];
+        assert!(of_registered(&config.client, &client)[0].contains("opens the app of \"shop\""));
+        client.owner = Some("shop".to_owned());
+        assert!(of_registered(&config.client, &client).is_empty());
+        client.owner = None;
+        client.redirect_uris = vec!["https://other.example.com/web".to_owned()];
+        assert!(of_registered(&config.client, &client).is_empty());
+    }
+}

@@ -1,0 +1,39 @@
+//! Who a client is to the platforms: its owner, its app, and the certificates of the app.
+
+use super::app::NativeApp;
+use super::fingerprint::Fingerprint;
+use super::section::{Client, ClientKind};
+
+impl Client {
+    /// Whose client it is: what apps and sites of one owner share a host.
+    pub fn owner<'a>(&'a self, id: &'a str) -> &'a str {
+        self.owner.as_deref().unwrap_or(id)
+    }
+
+    /// May the app use passwords and passkeys of the issuer's host?
+    pub fn shares_credentials(&self) -> bool {
+        self.first_party && self.app.as_ref().is_some_and(|app| app.credentials.unwrap_or(true))
+    }
+
+    /// The certificates that sign the app on Android: those of `app`, else those of the attestation.
+    pub fn android_certificates(&self) -> Vec<Fingerprint> {
+        match (&self.app, self.attestation.as_ref().and_then(|it| it.android.as_ref())) {
+            (Some(app), _) => app.certificates().map(|(_, _, it)| *it).collect(),
+            (None, Some(android)) => android.signing_digests.clone(),
+            (None, None) => Vec::new(),
+        }
+    }
+}
+
+/// What is wrong with an app beside the rest of its client.
+pub(super) fn problems(client: &Client, app: &NativeApp) -> Vec<String> {
+    let mut found = app.problems();
+    if client.kind != ClientKind::Native {
+        found.push("app is for kind = \"native\"".to_owned());
+    }
+    if app.credentials == Some(true) && !client.first_party {
+        found.push("app.credentials = true is only for first_party clients: the app gets the issuer's passwords and passkeys".to_owned());
+    }
+    found.extend(client.attestation.iter().flat_map(|it| app.missing_of_attestation(it)));
+    found
+}

@@ -1,0 +1,208 @@
+//! The two association files. What a host says of an app is made from the client's configuration; nothing of a request is in it.
+
+use crate::config::{Claim, Client, Config, Fingerprint, NativeApp};
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+
+/// Whose file it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Platform {
+    Android,
+    Apple,
+}
+
+/// Apple reads no more.
+pub const MOST_BYTES: usize = 128 * 1024;
+
+const HANDLE_ALL_URLS: &str = "delegate_permission/common.handle_all_urls";
+const GET_LOGIN_CREDS: &str = "delegate_permission/common.get_login_creds";
+
+impl Platform {
+    pub const ALL: [Self; 2] = [Self::Android, Self::Apple];
+
+    /// Below `/.well-known/`.
+    pub fn file_name(self) -> &'static str {
+        match self {
+            Self::Android => "assetlinks.json",
+            Self::Apple => "apple-app-site-association",
+        }
+    }
+
+    pub fn path(self) -> String {
+        format!("/.well-known/{}", self.file_name())
+    }
+}
+
+/// A client with its app, and the paths that open it.
+struct Opened<'a> {
+    app: &'a NativeApp,
+    paths: Vec<&'a str>,
+}
+
+/// The files of a host that opens apps. A platform without an app has none.
+pub fn of_host(config: &Config, claim: &Claim<'_>) -> BTreeMap<Platform, Vec<u8>> {
+    let mut by_client: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for link in &claim.links {
+        by_client.entry(link.client_id).or_default().push(&link.path);
+    }
+    let opened: Vec<Opened<'_>> =
+        by_client.into_iter().filter_map(|(id, paths)| Some(Opened { app: config.client.get(id)?.app.as_ref()?, paths })).collect();
+    let mut files = BTreeMap::new();
+    let statements: Vec<Json> = opened.iter().flat_map(|it| links_of_android(it)).collect();
+    if !statements.is_empty() {
+        files.insert(Platform::Android, written(&Json::from(statements)));
+    }
+    if let Some(file) = links_of_apple(&opened) {
+        files.insert(Platform::Apple, written(&file));
+    }
+    files
+}
+
+/// The files of the issuer's host: passwords and passkeys, for apps of the operator's own. No link of this host opens an app.
+pub fn of_issuer(config: &Config) -> BTreeMap<Platform, Vec<u8>> {
+    let sharing = |it: &&Client| !it.disabled && it.shares_credentials();
+    let apps: Vec<&NativeApp> = config.client.values().filter(sharing).filter_map(|it| it.app.as_ref()).collect();
+    let mut files = BTreeMap::new();
+    let statements: Vec<Json> = apps.iter().flat_map(|app| statements_of(app, GET_LOGIN_CREDS)).collect();
+    if !statements.is_empty() {
+        files.insert(Platform::Android, written(&Json::from(statements)));
+    }
+    let ios = distinct(apps.iter().flat_map(|app| &app.ios));
+    if !ios.is_empty() {
+        files.insert(Platform::Apple, written(&json!({ "webcredentials": { "apps": ios } })));
+    }
+    files
+}
+
+fn links_of_android(opened: &Opened<'_>) -> Vec<Json> {
+    let mut statements = statements_of(opened.app, HANDLE_ALL_URLS);
+    let components: Vec<Json> = opened.paths.iter().map(|path| json!({ "/": path })).collect();
+    for statement in &mut statements {
+        // From Android 15 on. Before that, the app's own manifest says which paths it takes.
+        statement["relation_extensions"] = json!({ HANDLE_ALL_URLS: { "dynamic_app_link_components": components } });
+    }
+    statements
+}
+
+fn statements_of(app: &NativeApp, relation: &str) -> Vec<Json> {
+    let statement = |(package, certificates): (&String, &BTreeMap<String, Fingerprint>)| {
+        let fingerprints = distinct(certificates.values().map(Fingerprint::hexadecimal));
+        let target = json!({ "namespace": "android_app", "package_name": package, "sha256_cert_fingerprints": fingerprints });
+        json!({ "relation": [relation], "target": target })
+    };
+    app.android.iter().map(statement).collect()
+}
+
+fn links_of_apple(opened: &[Opened<'_>]) -> Option<Json> {
+    let details: Vec<Json> = opened
+        .iter()
+        .map(|it| (distinct(it.app.ios.iter().chain(&it.app.app_clips)), it))
+        .filter(|(ids, _)| !ids.is_empty())
+        .map(|(ids, it)| {
+            let components: Vec<Json> = it.paths.iter().map(|path| json!({ "/": path })).collect();
+            json!({ "appIDs": ids, "components": components })
+        })
+        .collect();
+    if details.is_empty() {
+        return None;
+    }
+    let mut file = json!({ "applinks": { "details": details } });
+    // An https callback of ASWebAuthenticationSession (iOS 17.4) asks for this one, and not for applinks.
+    let apps = distinct(opened.iter().flat_map(|it| &it.app.ios));
+    if !apps.is_empty() {
+        file["webcredentials"] = json!({ "apps": apps });
+    }
+    let clips = distinct(opened.iter().flat_map(|it| &it.app.app_clips));
+    if !clips.is_empty() {
+        file["appclips"] = json!({ "apps": clips });
+    }
+    Some(file)
+}
+
+/// In their order, each once.
+fn distinct<T: PartialEq>(all: impl Iterator<Item = T>) -> Vec<T> {
+    all.fold(Vec::new(), |mut seen, it| {
+        if !seen.contains(&it) {
+            seen.push(it);
+        }
+        seen
+    })
+}
+
+fn written(file: &Json) -> Vec<u8> {
+    format!("{file:#}\n").into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::config::claims;
+
+    const TEXT: &str = r#"
+issuer = "https://login.example.com"
+[client.a]
+kind = "native"
+owner = "shop"
+first_party = true
+redirect_uris = ["https://links.example.com/a", "https://links.example.com/a2", "https://other.example.com/a", "com.example.a:/cb"]
+post_logout_redirect_uris = ["https://links.example.com/a", "https://links.example.com/bye"]
+[client.a.app]
+ios = ["ABCDE12345.com.example.a"]
+app_clips = ["ABCDE12345.com.example.a.Clip"]
+[client.a.app.android."com.example.a"]
+play = "0101010101010101010101010101010101010101010101010101010101010101"
+upload = "0202020202020202020202020202020202020202020202020202020202020202"
+[client.b]
+kind = "native"
+owner = "shop"
+redirect_uris = ["https://links.example.com/b"]
+app = { ios = ["ABCDE12345.com.example.b"] }
+"#;
+
+    fn read(text: &str) -> Config {
+        Config::from_text(text, "x", &|_| None).unwrap()
+    }
+
+    fn json_of(files: &BTreeMap<Platform, Vec<u8>>, platform: Platform) -> Json {
+        serde_json::from_slice(&files[&platform]).unwrap()
+    }
+
+    #[test]
+    fn a_host_names_each_app_with_its_own_paths() {
+        let config = read(TEXT);
+        let files = of_host(&config, &claims(&config.client)["links.example.com"]);
+        let apple = json_of(&files, Platform::Apple);
+        let details = apple["applinks"]["details"].as_array().unwrap();
+        assert_eq!(details[0]["appIDs"], json!(["ABCDE12345.com.example.a", "ABCDE12345.com.example.a.Clip"]));
+        assert_eq!(details[0]["components"], json!([{ "/": "/a" }, { "/": "/a2" }, { "/": "/bye" }]));
+        assert_eq!((&details[1]["appIDs"], &details[1]["components"]), (&json!(["ABCDE12345.com.example.b"]), &json!([{ "/": "/b" }])));
+        assert_eq!(apple["webcredentials"]["apps"], json!(["ABCDE12345.com.example.a", "ABCDE12345.com.example.b"]));
+        assert_eq!(apple["appclips"]["apps"], json!(["ABCDE12345.com.example.a.Clip"]));
+        let android = json_of(&files, Platform::Android);
+        assert_eq!(android.as_array().unwrap().len(), 1, "the second client has no app on Android");
+        assert_eq!(android[0]["relation"], json!([HANDLE_ALL_URLS]));
+        let fingerprints = android[0]["target"]["sha256_cert_fingerprints"].as_array().unwrap();
+        assert_eq!((fingerprints.len(), fingerprints[0].as_str().unwrap()), (2, &*format!("{}01", "01:".repeat(31))));
+        let components = &android[0]["relation_extensions"][HANDLE_ALL_URLS]["dynamic_app_link_components"];
+        assert_eq!(components, &json!([{ "/": "/a" }, { "/": "/a2" }, { "/": "/bye" }]));
+        let other = of_host(&config, &claims(&config.client)["other.example.com"]);
+        assert!(!String::from_utf8(other[&Platform::Apple].clone()).unwrap().contains("example.b"));
+    }
+
+    /// The issuer's pages are handed to no app: its files are about credentials, of first-party clients alone.
+    #[test]
+    fn the_issuers_host_opens_no_app() {
+        let files = of_issuer(&read(TEXT));
+        assert_eq!(json_of(&files, Platform::Apple), json!({ "webcredentials": { "apps": ["ABCDE12345.com.example.a"] } }));
+        let android = json_of(&files, Platform::Android);
+        assert_eq!((&android[0]["relation"], android.as_array().unwrap().len()), (&json!([GET_LOGIN_CREDS]), 1));
+        assert!(android[0].get("relation_extensions").is_none());
+        for without in [
+            TEXT.replace("first_party = true", "first_party = false"),
+            TEXT.replacen("[client.a.app]", "[client.a.app]\ncredentials = false", 1),
+        ] {
+            assert!(of_issuer(&read(&without)).is_empty());
+        }
+    }
+}
