@@ -90,8 +90,8 @@ fn write_ratio(out: &mut String, options: &Run, measured: &Measured) -> std::fmt
     let floor = measured.echo.server_us + sign.cpu_us.unwrap_or_default() + commit.cpu_us.unwrap_or_default();
     writeln!(
         out,
-        "\nRefresh on SQLite, {:.0}/s, is {:.2} of the {together:.0}/s that one echo, one signature and one group-committed row, one after \
-         another, allow. Its CPU time, {:.0} µs, is {:.1} times the {floor:.0} µs of those three.",
+        "\nRefresh on SQLite, {:.0}/s, is {:.2} of the {together:.0}/s that these three allow, one after another: an echo, a signature\n\
+         and a group-committed row. Its CPU time, {:.0} µs, is {:.1} times the {floor:.0} µs of the three.",
         refresh.per_s,
         refresh.per_s / together,
         refresh.server_us,

@@ -132,10 +132,11 @@ pub fn nearest(name: &str) -> Option<&'static str> {
 const HEAD: &str = "\
 # The audit
 
-For whoever reads what happened: what an entry looks like, and every event there is. Made from the code by `cargo xtask docs`.
+This page is for whoever reads what happened. It explains an entry and lists every event. `cargo xtask docs`
+makes it from the code.
 
-`symbolon audit` prints entries as JSON lines; [commands.md](commands.md) has its options. An entry is written in the same
-change as what it tells of: one is not there without the other.
+`symbolon audit` prints entries as JSON lines. [commands.md](commands.md) has its options. An entry is written in the
+same change as what it reports, so neither exists without the other.
 
 | member | is |
 |---|---|

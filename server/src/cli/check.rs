@@ -32,8 +32,7 @@ fn words(review: &Review) -> Vec<String> {
     let mut lines: Vec<String> = review.sections.iter().flat_map(section).collect();
     if !review.store_seen {
         lines.push(
-            "\nNo server answers here: registered clients, nodes and the database were not looked at; --store opens the store for it."
-                .to_owned(),
+            "\nNo server answers here, so registered clients, nodes and the database were not checked. With --store they are.".to_owned(),
         );
     }
     lines.push(match review.weak {

@@ -76,8 +76,8 @@ const API_KEYS: &[Key] = &[
 pub(super) const SCOPE: Section = Section {
     path: "api.NAME.scope.WORD",
     title: "Scopes of an API",
-    text: "What a token may be asked for. A claim that a request names in the parameter `claims` is given only as the scope that carries it is: \
-           the client must be allowed the scope, and a person who has to consent sees it.",
+    text: "What a token may be asked for. A request may name a claim in the parameter `claims`. It gets the claim only if it could have the \
+           scope that carries it. So the client must be allowed the scope, and a person who has to consent sees it.",
     presence: Presence::Absent,
     keys: &[
         required("text", Kind::Text, r#""See your orders""#, "What people read when they are asked to consent."),

@@ -205,27 +205,32 @@ fn plain(markdown: &str) -> String {
 const OPENING: &str = "\
 # Configuration
 
-For whoever installs Symbolon and decides what it allows. This page has every key of the configuration file. It is made from the program itself
-by `cargo xtask docs`. Begin with the file that `symbolon init` writes, and look here for what you want to change.
+This page is for whoever installs Symbolon and decides what it allows. It has every key of the configuration file.
+`cargo xtask docs` makes it from the program itself. Begin with the file that `symbolon init` writes, and look here for
+what you want to change.
 
 - `symbolon config` prints every key with its default, as a commented file.
 - `symbolon check` reads a configuration as a security reviewer would, and names the weak spots.
 
-The configuration is one TOML file. An unknown key, a name that points nowhere or a secret in clear is an error. The error says where it is and
-names the nearest key.
+The configuration is one TOML file. An unknown key is an error, and so is a name that points nowhere or a secret in
+clear. The error says where it is and names the nearest key.
 
-**Reloading.** SIGHUP reads the file again without dropping a request. A bad file is refused and the old one stays in force. These need a restart:
-`issuer`, `listen`, `database`, `database_connections`, `master_key`, `[tls]`, `listen` of `[mtls]`, `admin_socket` and `metrics`. An algorithm that signs for the first
-time needs one too, unless its key has been published for `publish_ahead` of `[signing]`.
+**Reloading.** SIGHUP reads the file again, and no request is dropped. A bad file is refused and the old one stays in
+force. These need a restart: `issuer`, `listen`, `database`, `database_connections`, `master_key`, `[tls]`, `listen` of
+`[mtls]`, `admin_socket` and `metrics`. An algorithm that signs for the first time needs one too, unless its key has
+been published for `publish_ahead` of `[signing]`.
 
-**Values.** A length of time is a number and a unit: `10s`, `15m`, `2h`, `30d`. A relative path begins at the directory of the file.
-Keys that weaken a protection are marked **UNSAFE**.
+**Values.** A length of time is a number and a unit: `10s`, `15m`, `2h`, `30d`. A relative path begins at the directory
+of the file. Keys that weaken a protection are marked **UNSAFE**.
 
-**Secrets.** No secret stands in the file itself. A client's or an API's secret is written as its digest, which `symbolon client secret` prints. A
-secret that the server needs itself is named by its place: `{ file = \"PATH\" }` (readable by its owner alone), `{ env = \"NAME\" }` or
-`{ command = [\"program\", \"argument\"] }` (what the command prints).
+**Secrets.** No secret stands in the file itself. A client's or an API's secret is written as its digest, which
+`symbolon client secret` prints. A secret that the server needs itself is named by its place:
 
-**Variables.** SYMBOLON_DATABASE, SYMBOLON_MASTER_KEY and SYMBOLON_MAIL_PASSWORD, where set, come before the file.
+- `{ file = \"PATH\" }`, a file that only its owner can read;
+- `{ env = \"NAME\" }`, a variable;
+- `{ command = [\"program\", \"argument\"] }`, what the command prints.
+
+**Variables.** SYMBOLON_DATABASE, SYMBOLON_MASTER_KEY and SYMBOLON_MAIL_PASSWORD come before the file if they are set.
 
 ";
 

@@ -151,17 +151,17 @@ fn authentication_findings(client: &Client) -> Vec<Finding> {
         ClientAuthentication::None => {
             let scopes: Vec<&str> = client.apis.values().flatten().map(String::as_str).collect();
             vec![Finding::fact(format!(
-                "bearer tokens, the exception for apps: nothing binds them. A thief of a refresh token has {} as the person until the app refreshes, which ends both. An app that is not used is not missed for up to {}. dpop = \"required\" takes that from the thief",
-                if scopes.is_empty() { "what it may".to_owned() } else { scopes.join(", ") },
+                "bearer tokens, the exception for apps: nothing binds them to the app. A thief of a refresh token has {} as the person until the app itself refreshes; that ends both. While nobody opens the app, that lasts up to {}. dpop = \"required\" prevents it",
+                if scopes.is_empty() { "all that the client may have".to_owned() } else { scopes.join(", ") },
                 client.refresh.idle
             ))]
         }
         ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => {
-            vec![Finding::fact("a stolen refresh token needs the client's secret as well")]
+            vec![needed_by_a_thief(client, "the client's secret")]
         }
         ClientAuthentication::AttestJwtClientAuth | ClientAuthentication::AttestJwtClientAuthDpop => vec![Finding::fact(INSTANCE_HOLDS)],
         ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => certificate_findings(client),
-        ClientAuthentication::PrivateKeyJwt => vec![Finding::fact("a stolen refresh token needs the client's private key as well")],
+        ClientAuthentication::PrivateKeyJwt => vec![needed_by_a_thief(client, "the client's private key")],
     }
 }
 
@@ -172,6 +172,15 @@ fn certificate_findings(client: &Client) -> Vec<Finding> {
         findings.push(Finding::weak("tls_client_auth without crl: a certificate that its CA has revoked still works here"));
     }
     let whose = if rules.is_some_and(|it| it.devices) { "the device's" } else { "the client's" };
-    findings.push(Finding::fact(format!("a stolen refresh token needs {whose} certificate and key as well")));
+    findings.push(needed_by_a_thief(client, &format!("{whose} certificate and key")));
     findings
+}
+
+/// A client without a person has no refresh tokens.
+fn needed_by_a_thief(client: &Client, what: &str) -> Finding {
+    Finding::fact(if client.allows_grant("refresh_token") {
+        format!("a stolen refresh token needs {what} as well")
+    } else {
+        format!("whoever has {what} gets tokens as this client")
+    })
 }

@@ -2,6 +2,7 @@
 //! that lead somewhere, no word about the machine it was made on.
 
 mod modules;
+mod prose;
 mod routes;
 
 use std::collections::BTreeSet;
