@@ -18,6 +18,14 @@ pub enum Delivery {
 }
 
 impl Delivery {
+    /// The client's request. None: no client asks.
+    pub fn request(&self) -> Option<&AuthorizationRequest> {
+        match self {
+            Self::Redirect(request) => Some(request),
+            Self::OwnPage => None,
+        }
+    }
+
     pub fn as_json(&self) -> std::result::Result<Json, Fault> {
         serde_json::to_value(self).map_err(|error| Fault::new(error.to_string()))
     }

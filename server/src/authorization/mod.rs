@@ -5,6 +5,7 @@ pub mod consent;
 pub mod delivery;
 pub mod pushed;
 pub mod request;
+pub mod settle;
 
 use crate::core::Core;
 use crate::grants::details::Types;

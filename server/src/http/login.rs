@@ -4,17 +4,17 @@
 use super::browser::{SignInCookie, form_token, form_token_fits};
 use super::pages as views;
 use super::reply::{self, Reply};
-use super::settle::{self, Settled, Settling};
+use super::settle;
 use crate::app::App;
 use crate::authorization::delivery::Delivery;
 use crate::authorization::request::{self, AuthorizationRequest};
-use crate::config::DEFAULT_POLICY;
+use crate::authorization::settle::{Settled, Settling, rules};
 use crate::error::{Error, Refused, Result};
 use crate::login::context::{Answer, Visitor};
 use crate::login::flow::{Begin, Existing, Judged, Moved};
 use crate::login::journey::Journey;
 use crate::login::machine::{Answering, Received, changed, over};
-use crate::login::state::{Ended, Rules, State, Subject};
+use crate::login::state::{Ended, State, Subject};
 use crate::sessions::{self, Session};
 use crate::stored_bytes::Writer;
 use crate::web::request::Incoming;
@@ -72,7 +72,7 @@ pub async fn own(app: &App, incoming: &Incoming, journey: Journey, session: Opti
     let delivery = Delivery::OwnPage;
     let begin = Begin { journey, client: None, hint: None, request: delivery.as_json()?, existing: session.as_ref().map(existing) };
     let locale = views::locale(app, incoming, None);
-    let rules = rules(app, &delivery).await?;
+    let rules = rules(&app.authority(), &delivery).await?;
     let moved = app.machine.begin(begin, &rules, &visitor(app, incoming, &locale)).await?;
     start(app, incoming, (moved, &delivery), session, &locale).await
 }
@@ -83,20 +83,22 @@ fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visitor<'a
     Visitor { device, address: Some(incoming.address), user_agent, locale, now_ms: incoming.now_ms }
 }
 
-/// What the sign-in has to prove under the present configuration. The client, its redirect URI, its scopes and its policy are chosen
-/// again for every answer, as at the beginning; what can no longer be chosen ends here.
-async fn rules(app: &App, delivery: &Delivery) -> Result<Rules> {
-    match delivery {
-        Delivery::OwnPage => {
-            let policy = app.config.policy(DEFAULT_POLICY).cloned().ok_or_else(|| over().because("no default policy"))?;
-            Ok(Rules { policy, max_age_s: None, force: false })
-        }
-        Delivery::Redirect(request) => {
-            let gone = || over().because("the client is gone or disabled");
-            let client = app.clients.get(&request.client_id).await?.ok_or_else(gone)?;
-            request::still_allowed(&app.authority(), &client, request)?;
-            request::sign_in_rules(&app.authority(), &client, request)
-        }
+fn settling<'a>(
+    app: &'a App,
+    delivery: &'a Delivery,
+    (session, visitor): (Option<&'a Session>, &'a Visitor<'a>),
+    secret: [u8; 32],
+    others: &[SignInCookie],
+) -> Settling<'a> {
+    Settling {
+        authority: app.authority(),
+        machine: &app.machine,
+        delivery,
+        session,
+        visitor,
+        session_secret: settle::session_secret(app, &secret),
+        others: others.iter().map(|other| (other.id, other.secret)).collect(),
+        caller: None,
     }
 }
 
@@ -110,8 +112,8 @@ async fn start(
 ) -> Result<Reply> {
     let secret = crate::seal::random::<32>()?;
     let visitor = visitor(app, incoming, locale);
-    let settling = Settling { app, incoming, delivery, session: session.as_ref(), visitor: &visitor, secret };
-    match settling.settle(moved).await? {
+    let others = settle::others(app, incoming, &moved).await?;
+    match settling(app, delivery, (session.as_ref(), &visitor), secret, &others).settle(moved).await? {
         Settled::Asked(state) => {
             let handle = app.machine.seal_start(&state)?;
             let token = form_token(app, &secret, &handle);
@@ -121,12 +123,16 @@ async fn start(
             Ok(page)
         }
         Settled::Ended(ended) => {
-            let mut reply = match ended.response.clone() {
+            let response = match delivery.request() {
+                Some(request) => settle::response(app, request, &ended, incoming.now_ms).await?,
+                None => None,
+            };
+            let mut reply = match response {
                 Some(response) => views::send(app, incoming, response)?,
                 None => reply::see_other(&app.url("/account")),
             };
-            ended.remember(app, &mut reply, incoming.now_ms)?;
-            ended.forget_others(app, &mut reply);
+            settle::remember_end(app, &ended, &mut reply, incoming.now_ms)?;
+            others.iter().for_each(|other| other.forget(app, &mut reply));
             Ok(reply)
         }
         Settled::Late => Err(over().because("a sign-in that has not begun was overtaken").into()),
@@ -185,7 +191,7 @@ async fn go_on(app: &App, incoming: &Incoming, answer: &Answer<'_>, received: Re
 
 async fn judge(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: Answering) -> Result<Reply> {
     let delivery = Delivery::from_json(answering.state.request.clone())?;
-    let rules = rules(app, &delivery).await?;
+    let rules = rules(&app.authority(), &delivery).await?;
     let locale = views::locale(app, incoming, incoming.form.get("locale"));
     let visitor = visitor(app, incoming, &locale);
     let session = sessions::of_browser(app, incoming).await?;
@@ -197,12 +203,12 @@ async fn judge(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: A
     let secret = answering.next_secret(&app.keyring)?;
     let taken_ms = moved.taken_ms();
     let session = session.filter(|_| !moved.ends_sessions());
-    let settling = Settling { app, incoming, delivery: &delivery, session: session.as_ref(), visitor: &visitor, secret };
-    match settling.settle(moved).await {
+    let others = settle::others(app, incoming, &moved).await?;
+    match settling(app, &delivery, (session.as_ref(), &visitor), secret, &others).settle(moved).await {
         Ok(Settled::Asked(state)) => again(app, incoming, &state, secret),
         Ok(Settled::Ended(ended)) => {
             let mut reply = again(app, incoming, &ended.state, secret)?;
-            ended.forget_others(app, &mut reply);
+            others.iter().for_each(|other| other.forget(app, &mut reply));
             Ok(reply)
         }
         Ok(Settled::Late) => late(app, incoming, answer, &answering).await,

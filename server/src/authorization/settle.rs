@@ -1,0 +1,229 @@
+//! What a sign-in comes to: one change with the effects of the answer, the session, the grant and the row. Every face settles by it and
+//! only dresses what it returns.
+
+use super::Authority;
+use super::complete::{Completing, Completion, Granted, authenticated, complete};
+use super::consent::Assured;
+use super::delivery::Delivery;
+use super::request::{self, AuthorizationRequest};
+use crate::audit::Entry;
+use crate::caller::{Burnt, Caller};
+use crate::config::DEFAULT_POLICY;
+use crate::core::Core;
+use crate::error::{Fault, Refused, Result};
+use crate::login::commit::{Committed, Draft};
+use crate::login::context::Visitor;
+use crate::login::flow::{Moved, Proven};
+use crate::login::machine::{Machine, over};
+use crate::login::row::{self, Secret};
+use crate::login::state::{Ended, Rules, State};
+use crate::login::step::Problem;
+use crate::sessions::{self, Session};
+use crate::store::Change;
+use std::net::IpAddr;
+
+pub enum Settled {
+    /// There is a question left.
+    Asked(Box<State>),
+    Ended(Box<Finished>),
+    /// Another answer moved the sign-in first.
+    Late,
+}
+
+pub struct Finished {
+    pub state: State,
+    /// The code of a grant.
+    pub code: Option<String>,
+    /// The value of a new session cookie, and whose it is.
+    pub cookie: Option<(String, String)>,
+}
+
+/// What a sign-in is settled with.
+pub struct Settling<'a> {
+    pub authority: Authority<'a>,
+    pub machine: &'a Machine,
+    pub delivery: &'a Delivery,
+    /// The browser's present session.
+    pub session: Option<&'a Session>,
+    pub visitor: &'a Visitor<'a>,
+    /// What the cookie of a new session is made of.
+    pub session_secret: [u8; 32],
+    /// Other sign-ins of the browser that are over when this one ends: ids and secrets.
+    pub others: Vec<([u8; 16], Secret)>,
+    /// The client that asks by itself, and what assures who it is. None: a browser does.
+    pub caller: Option<(&'a Caller, Assured)>,
+}
+
+/// The end of a sign-in while it is written.
+#[derive(Default)]
+struct End {
+    cookie: Option<(String, String)>,
+    granted: Option<Granted>,
+}
+
+impl Settling<'_> {
+    /// Writes what a move came to.
+    pub async fn settle(&self, mut moved: Moved) -> Result<Settled> {
+        let mut draft = self.machine.draft(&moved, self.visitor)?;
+        let end = self.finish(&mut moved, &mut draft).await?;
+        if moved.is_only_begun() && end.is_none() {
+            return Ok(Settled::Asked(Box::new(moved.state)));
+        }
+        let burnt = self.burn(&mut draft);
+        match self.machine.commit(&moved, draft).await? {
+            Committed::Yes => {}
+            Committed::Late => return Ok(Settled::Late),
+            Committed::Conflict(at) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
+            Committed::Conflict(at) => {
+                let granted = end.as_ref().and_then(|end| end.granted.as_ref());
+                return Err(granted.map_or_else(|| over().because("a guard failed").into(), |granted| granted.refusal(at)));
+            }
+            Committed::TurnedDown { event, problem } => return self.turn_down(moved, event, problem).await,
+        }
+        let Some(end) = end else { return Ok(Settled::Asked(Box::new(moved.state))) };
+        let code = end.granted.map(|granted| granted.code);
+        Ok(Settled::Ended(Box::new(Finished { state: moved.state, code, cookie: end.cookie })))
+    }
+
+    async fn turn_down(&self, moved: Moved, event: &'static str, problem: Problem) -> Result<Settled> {
+        let moved = self.machine.turn_down(moved, event, problem);
+        let mut draft = self.machine.draft(&moved, self.visitor)?;
+        let burnt = self.burn(&mut draft);
+        match self.machine.commit(&moved, draft).await? {
+            Committed::Yes => Ok(Settled::Asked(Box::new(moved.state))),
+            Committed::Late => Ok(Settled::Late),
+            Committed::Conflict(at) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
+            _ => Err(Fault::new("a refusal could not be written").into()),
+        }
+    }
+
+    /// What the caller may use once is spent by the change that its request makes.
+    fn burn(&self, draft: &mut Draft) -> Burnt {
+        self.caller.map(|(caller, _)| caller.burn(&mut draft.change)).unwrap_or_default()
+    }
+
+    async fn finish(&self, moved: &mut Moved, draft: &mut Draft) -> Result<Option<End>> {
+        if let Some(proven) = moved.proven.clone() {
+            let end = match self.delivery.request() {
+                None => Some(self.signed_in(moved, &mut draft.change, &proven)?),
+                Some(request) => self.authorized(moved, &mut draft.change, request, &proven).await?,
+            };
+            let Some(end) = end else { return Ok(None) };
+            // After the session's statements, as a sign-out does it: no two changes wait for each other.
+            for (id, secret) in &self.others {
+                row::void(&mut draft.change, id, secret);
+            }
+            return Ok(Some(end));
+        }
+        let Some(Ended::Refused { .. }) = &moved.state.ended else { return Ok(None) };
+        let Some(request) = self.delivery.request() else { return Ok(Some(End::default())) };
+        let why = if moved.was_asked_for_consent() { "the person did not consent" } else { "the person cancelled the sign-in" };
+        let refused = Refused::bad_request("access_denied", "The person did not go on.").because(why);
+        let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
+        self.refusal(request, account, &refused).note(&self.authority, &mut draft.change).await?;
+        Ok(Some(End::default()))
+    }
+
+    fn refusal<'a>(&self, request: &'a AuthorizationRequest, account: Option<&'a str>, refused: &'a Refused) -> Refusal<'a> {
+        Refusal { request, account, refused, is_authenticated: self.caller.is_some(), address: self.visitor.address }
+    }
+
+    /// The account's own pages: a session and nothing else.
+    fn signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
+        let core = self.authority.core;
+        let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven), self.session_secret)?;
+        let mut entry = Entry::ok("signed_in").account(proven.account.as_str()).session(sessions::public_id(core, &session));
+        entry.address = self.visitor.address.map(|address| address.to_string());
+        change.audit(entry.with("acr", proven.satisfied.acr.clone().unwrap_or_default()));
+        moved.state.ended = Some(Ended::SignedIn { session, account: proven.account.clone(), opened: true });
+        Ok(End { cookie: Some((cookie, proven.account.clone())), ..End::default() })
+    }
+
+    async fn authorized(
+        &self,
+        moved: &mut Moved,
+        change: &mut Change,
+        request: &AuthorizationRequest,
+        proven: &Proven,
+    ) -> Result<Option<End>> {
+        let gone = || over().because("the client is gone or disabled");
+        let client = self.authority.clients.get(&request.client_id).await?.ok_or_else(gone)?;
+        let completing = Completing {
+            client: &client,
+            request,
+            proven,
+            session: self.session,
+            session_secret: self.session_secret,
+            assured: self.assured(request)?,
+            address: self.visitor.address,
+        };
+        match complete(&self.authority, change, &completing).await? {
+            Completion::Consent(step) => {
+                moved.ask_consent(*step);
+                Ok(None)
+            }
+            Completion::Refused(refused) => {
+                self.refusal(request, Some(&proven.account), &refused).note(&self.authority, change).await?;
+                moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned() });
+                Ok(Some(End::default()))
+            }
+            Completion::Granted(granted) => {
+                let (account, opened) = (proven.account.clone(), granted.cookie.is_some());
+                let (session, number) = (granted.session, granted.number);
+                moved.state.ended = Some(Ended::Granted { session, number, account: account.clone(), opened });
+                let cookie = granted.cookie.clone().map(|cookie| (cookie, account));
+                Ok(Some(End { cookie, granted: Some(granted) }))
+            }
+        }
+    }
+
+    fn assured(&self, request: &AuthorizationRequest) -> Result<Assured> {
+        match (self.delivery, self.caller) {
+            (Delivery::Redirect(_), None) => Ok(Assured::by_redirect(&request.back.redirect_uri)),
+            _ => Err(Fault::new("a sign-in of one face was answered in another").into()),
+        }
+    }
+}
+
+/// A refusal that the client is told.
+pub struct Refusal<'a> {
+    pub request: &'a AuthorizationRequest,
+    pub account: Option<&'a str>,
+    pub refused: &'a Refused,
+    /// The client itself asks, and has proved who it is.
+    pub is_authenticated: bool,
+    pub address: Option<IpAddr>,
+}
+
+impl Refusal<'_> {
+    /// Of a person who is known, or a client that has proved itself, it is an entry; what anybody could repeat without being either is a
+    /// log record.
+    pub async fn note(&self, core: &Core, change: &mut Change) -> Result<()> {
+        let Self { request, account, refused, .. } = self;
+        let is_confidential = core.clients.get(&request.client_id).await?.is_some_and(|client| client.is_confidential());
+        let is_proved = self.is_authenticated || request.object.is_some() || (request.pushed.is_some() && is_confidential);
+        let reason = if refused.private.is_empty() { refused.hint } else { &refused.private };
+        if account.is_none() && !is_proved {
+            tracing::info!(client = request.client_id, error = refused.code, reason, "an authorization request was refused");
+            return Ok(());
+        }
+        let mut entry = Entry::refused("authorization_refused", reason).client(request.client_id.as_str());
+        entry.account = account.map(str::to_owned);
+        entry.address = self.address.map(|address| address.to_string());
+        change.audit(entry.with("error", refused.code));
+        Ok(())
+    }
+}
+
+/// What the sign-in has to prove under the present configuration. The client, its redirect URI, its scopes and its policy are chosen
+/// again for every answer, as at the beginning; what can no longer be chosen ends here.
+pub async fn rules(authority: &Authority<'_>, delivery: &Delivery) -> Result<Rules> {
+    let Some(request) = delivery.request() else {
+        let policy = authority.config.policy(DEFAULT_POLICY).cloned().ok_or_else(|| over().because("no default policy"))?;
+        return Ok(Rules { policy, max_age_s: None, force: false });
+    };
+    let gone = || over().because("the client is gone or disabled");
+    let client = authority.clients.get(&request.client_id).await?.ok_or_else(gone)?;
+    request::still_allowed(authority, &client, request)?;
+    request::sign_in_rules(authority, &client, request)
+}
