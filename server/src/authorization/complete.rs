@@ -97,6 +97,9 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     }
     let mut entry = Entry::ok("code_issued").account(proven.account.as_str()).client(request.client_id.as_str());
     entry = entry.session(sessions::public_id(authority, &session)).with("scope", request.scope.to_string());
+    if request.native {
+        entry = entry.with("face", "native");
+    }
     entry.address = completing.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));
     Ok(Completion::Granted(Granted { session, number, cookie, code, burnt }))
@@ -159,6 +162,7 @@ fn record_of(request: &AuthorizationRequest, proven: &Proven, now_ms: i64) -> Re
         userinfo_claims: request.userinfo_claims.clone(),
         claims_scope: request.claims_scope.clone(),
         authorization_details: request.authorization_details.clone(),
+        native: request.native,
         wants_auth_time: request.max_age_s.is_some(),
     }
 }

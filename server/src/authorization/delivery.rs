@@ -13,6 +13,8 @@ use symbolon_oauth::jws;
 pub enum Delivery {
     /// A client's, which is answered at its redirect URI.
     Redirect(Box<AuthorizationRequest>),
+    /// A client's with screens of its own, which is answered in the answer to its request.
+    Native(Box<AuthorizationRequest>),
     /// Of our own pages: a session and nothing else.
     OwnPage,
 }
@@ -21,7 +23,7 @@ impl Delivery {
     /// The client's request. None: no client asks.
     pub fn request(&self) -> Option<&AuthorizationRequest> {
         match self {
-            Self::Redirect(request) => Some(request),
+            Self::Redirect(request) | Self::Native(request) => Some(request),
             Self::OwnPage => None,
         }
     }

@@ -1,8 +1,11 @@
 //! An authorization from the request to the grant. It is no page: a face asks the person and dresses the result.
 
+pub mod binding;
 pub mod complete;
 pub mod consent;
 pub mod delivery;
+pub mod detour;
+pub mod native;
 pub mod pushed;
 pub mod request;
 pub mod settle;

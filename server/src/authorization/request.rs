@@ -2,6 +2,7 @@
 //! the pushed and the plain way both pass it, and `still_allowed` asks the same rules again for every answer of a sign-in.
 
 use super::Authority;
+use super::detour::{self, Detour};
 use crate::config::{Client, ClientKind, Profile};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Wanted};
@@ -92,12 +93,24 @@ pub struct AuthorizationRequest {
     /// The handle of the pushed request, burnt by the change that issues the code.
     #[serde(default)]
     pub pushed: Option<String>,
+    /// It came to the native face, from a client that had proved itself.
+    #[serde(default)]
+    pub native: bool,
+    /// It goes on with a sign-in of the native face, in a browser.
+    #[serde(default)]
+    pub detour: Option<Detour>,
     /// By what a request object sent by value is known, and its `exp`: burnt by the change that issues the code (092-A).
     #[serde(default)]
     pub object: Option<(String, i64)>,
 }
 
 impl AuthorizationRequest {
+    /// A request of the native face that goes on in a browser. Whoever was proved already is the only one whom it takes.
+    pub fn for_browser(&self, detour: Detour, subject: Option<&str>) -> Self {
+        let sub = subject.map(str::to_owned).or_else(|| self.sub.clone());
+        Self { native: false, detour: Some(detour), sub, ..self.clone() }
+    }
+
     /// All that the person is asked for: the scope, and what claims asked for one by one come to.
     pub fn asked_scope(&self) -> Scope {
         self.scope.iter().chain(self.claims_scope.iter()).map(str::to_owned).collect()
@@ -156,6 +169,33 @@ pub fn check(
     Ok(request)
 }
 
+/// The same for the native face. What is said for the browser counts where a sign-in may go on there: with `code_challenge`, without
+/// which no `request_uri` is given (First-Party Applications 5.2.2).
+pub fn check_native(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form) -> Result<AuthorizationRequest> {
+    if form.contains("request") || form.contains("request_uri") {
+        let hint = "Send the parameters themselves here: neither request nor request_uri.";
+        return Err(Refused::bad_request("invalid_request", hint).into());
+    }
+    let redirect_uri = match (form.get("redirect_uri"), client.redirect_uris.as_slice()) {
+        _ if !form.contains("code_challenge") => String::new(),
+        (None, [only]) => only.clone(),
+        (None, _) => {
+            let hint = "Beside code_challenge say which redirect_uri is meant: the client registered several.";
+            return Err(Refused::bad_request("invalid_request", hint).into());
+        }
+        (Some(_), _) => checked_redirect(client, form).map_err(Problem::into_error)?,
+    };
+    let back = checked_back((client_id, client), form, redirect_uri).map_err(Problem::into_error)?;
+    read_request(authority, (client_id, client), form, &back, Face::Native).and_then(must_be_short)
+}
+
+/// Who asks the person.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Face {
+    Browser,
+    Native,
+}
+
 /// The statement that spends a request object, so that it works once (092-A).
 pub fn burn_object(change: &mut Change, request: &AuthorizationRequest) -> Option<usize> {
     let (id, exp_s) = request.object.as_ref()?;
@@ -187,8 +227,7 @@ fn open_object(authority: &Authority<'_>, client_id: &str, client: &Client, form
 }
 
 /// Where and how the answer goes. An unknown mode cannot be answered in that mode, so it is a page (Core 3.1.2.6).
-fn checked_back(client_id: &str, client: &Client, form: &Form) -> std::result::Result<Back, Problem> {
-    let redirect_uri = checked_redirect(client, form)?;
+fn checked_back((client_id, client): (&str, &Client), form: &Form, redirect_uri: String) -> std::result::Result<Back, Problem> {
     let asked = form.get("response_mode").unwrap_or("query");
     let (mode, signed) = match asked {
         "query" => (ResponseMode::Query, false),
@@ -221,8 +260,8 @@ fn check_parameters(
     client: &Client,
     form: &Form,
 ) -> std::result::Result<AuthorizationRequest, Problem> {
-    let back = checked_back(client_id, client, form)?;
-    match read_request(authority, client_id, client, form, &back).and_then(must_be_short) {
+    let back = checked_back((client_id, client), form, checked_redirect(client, form)?)?;
+    match read_request(authority, (client_id, client), form, &back, Face::Browser).and_then(must_be_short) {
         Ok(request) => Ok(request),
         Err(Error::Refused(refused)) => Err(Problem::Redirect(*refused, back)),
         Err(fault) => Err(Problem::Page(fault)),
@@ -273,22 +312,24 @@ pub fn still_allowed(authority: &Authority<'_>, client: &Client, request: &Autho
         let hint = "What the app asked for is no longer allowed. Go back to the app and start again.";
         Error::from(Refused::bad_request("invalid_session", hint).because(why))
     };
-    if !redirect_is_registered(client, &request.back.redirect_uri) {
+    let is_native_alone = request.native && request.back.redirect_uri.is_empty();
+    if !is_native_alone && !redirect_is_registered(client, &request.back.redirect_uri) {
         return Err(gone("the redirect URI is no longer registered"));
     }
-    if !mode_is_registered(client, request.back.mode_names()) {
+    if !is_native_alone && !mode_is_registered(client, request.back.mode_names()) {
         return Err(gone("the response mode is no longer registered"));
     }
     if !client.allows_grant("authorization_code") {
         return Err(gone("the client may no longer use the code flow"));
     }
-    if client.require_pushed_authorization_requests && request.pushed.is_none() {
+    // A client of the native face has authenticated with its request, as it would with a push.
+    if client.require_pushed_authorization_requests && request.pushed.is_none() && !request.native {
         return Err(gone("the client must push its requests now"));
     }
     if client.require_signed_request_object && !request.signed {
         return Err(gone("the client must sign its requests now"));
     }
-    if request.code_challenge.is_none() && !may_go_without_pkce(client, request.nonce.is_some(), &request.scope) {
+    if request.code_challenge.is_none() && !request.native && !may_go_without_pkce(client, request.nonce.is_some(), &request.scope) {
         return Err(gone("the client must use PKCE now"));
     }
     let asked = request.asked_scope().to_string();
@@ -309,7 +350,12 @@ pub fn sign_in_rules(authority: &Authority<'_>, client: &Client, request: &Autho
     let name = client.login_policy();
     let unknown = || Refused::bad_request("invalid_session", "This app cannot sign you in now. Go back to the app and start again.");
     let own = authority.config.policy(name).ok_or_else(|| unknown().because(format!("there is no [login.{name}]")))?;
-    let rules = |policy| Rules { policy, max_age_s: request.max_age_s, force: request.prompt.iter().any(|word| word == "login") };
+    let rules = |policy| Rules {
+        policy,
+        max_age_s: request.max_age_s,
+        force: request.prompt.iter().any(|word| word == "login"),
+        confirm: request.detour.as_ref().map(|detour| detour::question(client.display_name(&request.client_id), detour)),
+    };
     for wanted in &request.acr_values {
         // Several policies may give it: the client's own comes first.
         let all = std::iter::once(own).chain(authority.config.login.values().map(|login| &login.0));
@@ -324,7 +370,13 @@ pub fn sign_in_rules(authority: &Authority<'_>, client: &Client, request: &Autho
     Ok(rules(own.clone()))
 }
 
-fn read_request(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form, back: &Back) -> Result<AuthorizationRequest> {
+fn read_request(
+    authority: &Authority<'_>,
+    (client_id, client): (&str, &Client),
+    form: &Form,
+    back: &Back,
+    face: Face,
+) -> Result<AuthorizationRequest> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     match form.get("response_type") {
         Some("code") => {}
@@ -334,14 +386,14 @@ fn read_request(authority: &Authority<'_>, client_id: &str, client: &Client, for
     if !client.allows_grant("authorization_code") {
         return Err(Refused::bad_request("unauthorized_client", "This client may not use the authorization code flow.").into());
     }
-    let code_challenge = checked_challenge(client, form)?;
+    let code_challenge = checked_challenge(client, form, face)?;
     // RFC 9396 3: a request may consist of details alone.
     let scope = match form.get("scope") {
         None if form.contains("authorization_details") => Scope::default(),
         asked => grants::allowed_scope(client, asked)?,
     };
     let nonce = bounded(form, "nonce")?;
-    if code_challenge.is_none() && !may_go_without_pkce(client, nonce.is_some(), &scope) {
+    if code_challenge.is_none() && face == Face::Browser && !may_go_without_pkce(client, nonce.is_some(), &scope) {
         return Err(invalid("Without PKCE a request needs a nonce, and the scope openid whose ID token carries it back.").into());
     }
     let resource: Vec<String> = form.all("resource").into_iter().map(str::to_owned).collect();
@@ -377,6 +429,8 @@ fn read_request(authority: &Authority<'_>, client_id: &str, client: &Client, for
         authorization_details,
         signed: false,
         pushed: None,
+        native: face == Face::Native,
+        detour: None,
         object: None,
     })
 }
@@ -407,10 +461,12 @@ fn words(form: &Form, name: &str) -> Vec<String> {
 
 /// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration; what ties the code to the
 /// browser is then the nonce, which only an ID token can carry back (RFC 9700 2.1.1).
-fn checked_challenge(client: &Client, form: &Form) -> Result<Option<String>> {
+/// A code of the native face is bound to the key of the client that asked for it, whether or not there is a challenge.
+fn checked_challenge(client: &Client, form: &Form, face: Face) -> Result<Option<String>> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     let Some(challenge) = form.get("code_challenge") else {
-        if form.contains("code_challenge") || form.contains("code_challenge_method") || !is_exempt_from_pkce(client) {
+        let may_be_left_out = face == Face::Native || is_exempt_from_pkce(client);
+        if form.was_empty("code_challenge") || form.contains("code_challenge_method") || !may_be_left_out {
             return Err(invalid("PKCE is required: send code_challenge with code_challenge_method=S256.").into());
         }
         return Ok(None);

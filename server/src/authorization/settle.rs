@@ -16,7 +16,7 @@ use crate::login::context::Visitor;
 use crate::login::flow::{Moved, Proven};
 use crate::login::machine::{Machine, over};
 use crate::login::row::{self, Secret};
-use crate::login::state::{Ended, Rules, State};
+use crate::login::state::{Ended, Question, Rules, State};
 use crate::login::step::Problem;
 use crate::sessions::{self, Session};
 use crate::store::Change;
@@ -71,7 +71,7 @@ impl Settling<'_> {
         }
         let burnt = self.burn(&mut draft);
         match self.machine.commit(&moved, draft).await? {
-            Committed::Yes => {}
+            Committed::Yes => moved.state.version += 1,
             Committed::Late => return Ok(Settled::Late),
             Committed::Conflict(at) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
             Committed::Conflict(at) => {
@@ -86,11 +86,14 @@ impl Settling<'_> {
     }
 
     async fn turn_down(&self, moved: Moved, event: &'static str, problem: Problem) -> Result<Settled> {
-        let moved = self.machine.turn_down(moved, event, problem);
+        let mut moved = self.machine.turn_down(moved, event, problem);
         let mut draft = self.machine.draft(&moved, self.visitor)?;
         let burnt = self.burn(&mut draft);
         match self.machine.commit(&moved, draft).await? {
-            Committed::Yes => Ok(Settled::Asked(Box::new(moved.state))),
+            Committed::Yes => {
+                moved.state.version += 1;
+                Ok(Settled::Asked(Box::new(moved.state)))
+            }
             Committed::Late => Ok(Settled::Late),
             Committed::Conflict(at) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
             _ => Err(Fault::new("a refusal could not be written").into()),
@@ -117,7 +120,11 @@ impl Settling<'_> {
         }
         let Some(Ended::Refused { .. }) = &moved.state.ended else { return Ok(None) };
         let Some(request) = self.delivery.request() else { return Ok(Some(End::default())) };
-        let why = if moved.was_asked_for_consent() { "the person did not consent" } else { "the person cancelled the sign-in" };
+        let why = match moved.asked_before() {
+            Some(Question::Consent) => "the person did not consent",
+            Some(Question::Confirm) => "the person did not start this sign-in",
+            _ => "the person cancelled the sign-in",
+        };
         let refused = Refused::bad_request("access_denied", "The person did not go on.").because(why);
         let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
         self.refusal(request, account, &refused).note(&self.authority, &mut draft.change).await?;
@@ -180,6 +187,7 @@ impl Settling<'_> {
     fn assured(&self, request: &AuthorizationRequest) -> Result<Assured> {
         match (self.delivery, self.caller) {
             (Delivery::Redirect(_), None) => Ok(Assured::by_redirect(&request.back.redirect_uri)),
+            (Delivery::Native(_), Some((_, assured))) => Ok(assured),
             _ => Err(Fault::new("a sign-in of one face was answered in another").into()),
         }
     }
@@ -220,7 +228,7 @@ impl Refusal<'_> {
 pub async fn rules(authority: &Authority<'_>, delivery: &Delivery) -> Result<Rules> {
     let Some(request) = delivery.request() else {
         let policy = authority.config.policy(DEFAULT_POLICY).cloned().ok_or_else(|| over().because("no default policy"))?;
-        return Ok(Rules { policy, max_age_s: None, force: false });
+        return Ok(Rules { policy, max_age_s: None, force: false, confirm: None });
     };
     let gone = || over().because("the client is gone or disabled");
     let client = authority.clients.get(&request.client_id).await?.ok_or_else(gone)?;

@@ -131,7 +131,8 @@ fn check(request: TokenRequest<'_>) -> Result<()> {
     // which is safe with PKCE; a client without PKCE must send it.
     let differs = match form.get("redirect_uri") {
         Some(uri) => uri != grant.request.redirect_uri,
-        None => grant.request.code_challenge.is_none(),
+        // A code of the native face was asked for without one, by the client that holds it.
+        None => grant.request.code_challenge.is_none() && !grant.request.native,
     };
     if differs {
         return Err(invalid_grant("redirect_uri is not the one of the authorization request.").into());

@@ -50,6 +50,9 @@ pub struct RequestRecord {
     /// RFC 9396: what was granted in detail.
     #[serde(default)]
     pub authorization_details: Vec<Json>,
+    /// The code was given to the client itself, and not to a redirect URI.
+    #[serde(default)]
+    pub native: bool,
     /// `auth_time` was asked for (max_age) and must be in the ID token.
     #[serde(default)]
     pub wants_auth_time: bool,

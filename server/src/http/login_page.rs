@@ -57,7 +57,7 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
             let error = [("error", code.as_str()), ("error_description", hint.as_str())];
             delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?
         }
-        Ended::SignedIn { .. } => return views::done(app, incoming, state).await,
+        Ended::SignedIn { .. } | Ended::Left(_) => return views::done(app, incoming, state).await,
     };
     match response {
         Response::Address(address) => views::leave(app, incoming, state, &address).await,

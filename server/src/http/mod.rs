@@ -9,13 +9,16 @@
 //! | a request that another site posted | `come_back`: authorize, logout              |
 //! | the host that is asked        | `Links::addressed`, then `find`                    |
 //! | scripts of other origins     | `cors`                                            |
-//! | who is calling               | `Callers::identify`: token, par, introspect, revoke |
+//! | who is calling               | `Callers::identify`: token, par, authorize-challenge, introspect, revoke |
+//! | who may use screens of its own | `authorization::native::admit`: authorize-challenge |
 //! | a person's session           | `sessions::of_browser`: authorize, account, logout |
 //! | a form of ours               | `browser::form_token`: login, account, logout       |
-//! | what an authorization may ask | `authorization::request::check`: authorize and par alike      |
+//! | what an authorization may ask | `authorization::request`: `check` at authorize and par, `check_native` at authorize-challenge |
 
 pub mod account;
+mod auth_session;
 pub mod authorize;
+pub mod authorize_challenge;
 pub mod browser;
 mod come_back;
 mod cors;

@@ -3,6 +3,7 @@
 use super::reply::{self, Reply};
 use crate::app::App;
 use crate::audit;
+use crate::authorization::binding::bind;
 use crate::authorization::pushed;
 use crate::authorization::request::{self, Problem};
 use crate::caller::Caller;
@@ -30,23 +31,7 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
         return Err(Refused::bad_request("invalid_request", hint).into());
     }
     let mut asked = request::check(&app.authority(), &caller.client_id, &caller.client, form).map_err(Problem::into_error)?;
-    // RFC 9449 10.1: a proof here names the key as dpop_jkt would; both, and they differ: refused.
-    if let Some(jkt) = caller.jkt() {
-        if asked.dpop_jkt.as_deref().is_some_and(|it| it != jkt) {
-            return Err(Refused::bad_request("invalid_dpop_proof", "dpop_jkt names another key than the DPoP header proves.").into());
-        }
-        asked.dpop_jkt = Some(jkt.to_owned());
-    }
-    // A tier that needs a better sign-in gets asked for it; what the app insists on is not lowered by that (368-Z).
-    if let Some(acr) = caller.tier_rules().and_then(|it| it.acr.clone()) {
-        if asked.essential_acr && !asked.acr_values.is_empty() && !asked.acr_values.contains(&acr) {
-            let hint = "An installation like this one signs in with its tier's acr, which is none of the essential ones.";
-            return Err(Refused::bad_request("unmet_authentication_requirements", hint).into());
-        }
-        asked.acr_values = vec![acr];
-        asked.essential_acr = true;
-    }
-    asked.instance = caller.instance.as_ref().map(|it| it.jkt.clone());
+    bind(&mut asked, &caller)?;
     let mut change = Change::new(incoming.now_ms);
     let pushed = pushed::push(&app.authority(), &mut change, &caller.client_id, &asked)?;
     app.stored.charge(writer(&caller), pushed.bytes)?;

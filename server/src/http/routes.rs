@@ -4,7 +4,8 @@ use crate::app::App;
 use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
-    account, authorize, endings, introspect, links, login, login_page, logout, metadata, par, revoke, token, userinfo, well_known,
+    account, authorize, authorize_challenge, endings, introspect, links, login, login_page, logout, metadata, par, revoke, token, userinfo,
+    well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -112,6 +113,16 @@ pub static ROWS: &[Row] = &[
             ..PAGE
         },
         |app, incoming| Box::pin(authorize::authorize(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/authorize-challenge",
+            dpop: Dpop::Takes,
+            event: "native_sign_in_refused",
+            metadata: Some("authorization_challenge_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(authorize_challenge::challenge(app, incoming)),
     ),
     row(
         Route {

@@ -2,11 +2,11 @@
 
 use super::accounts;
 use super::budgets::{Charged, Purse, give_back};
-use super::context::Visitor;
+use super::context::{Person, Visitor};
 use super::effect::{Credential, Effect, Letter, Spend, Update};
 use super::flow::Moved;
-use super::machine::{Machine, changed};
-use super::state::{Pending, Question};
+use super::machine::{Answering, Machine, changed};
+use super::state::{Pending, Question, State};
 use super::step::{Problem, Step};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
@@ -175,6 +175,24 @@ impl Machine {
         }
     }
 
+    /// The person goes on elsewhere: nothing was answered. The caller says how the sign-in ended.
+    pub fn leave(&self, answering: &Answering) -> Moved {
+        let state = State { pending: None, ..answering.state.clone() };
+        Moved {
+            held: state.subject.clone(),
+            state,
+            proven: None,
+            before: Some(answering.clone()),
+            effects: Vec::new(),
+            person: Person::default(),
+            charged: Charged::default(),
+            touched: Vec::new(),
+            taken_ms: 0,
+            is_refused: false,
+            came: tokio::time::Instant::now(),
+        }
+    }
+
     /// The same move, turned down: the question stays, the charge too, and the step says what was wrong.
     pub fn turn_down(&self, moved: Moved, event: &'static str, problem: Problem) -> Moved {
         let mut state = moved.before.as_ref().map_or_else(|| moved.state.clone(), |before| before.state.clone());
@@ -206,10 +224,9 @@ impl Moved {
         self.taken_ms
     }
 
-    /// The person was asked for consent and did not give it.
-    pub fn was_asked_for_consent(&self) -> bool {
-        let pending = self.before.as_ref().and_then(|before| before.state.pending.as_ref());
-        pending.is_some_and(|pending| pending.question == Question::Consent)
+    /// The question that was answered.
+    pub fn asked_before(&self) -> Option<&Question> {
+        self.before.as_ref()?.state.pending.as_ref().map(|pending| &pending.question)
     }
 
     /// The effects end every session of the person, the one at hand too.

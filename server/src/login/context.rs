@@ -81,11 +81,19 @@ impl Answer<'_> {
     }
 }
 
+/// What may be known from an earlier sign-in of the person.
+#[derive(Clone, Copy)]
+pub enum Device<'a> {
+    /// What a browser keeps to be known again.
+    Browser(&'a str),
+    /// An installation of a client, by its attested key.
+    Installation { client: &'a str, jkt: &'a str },
+}
+
 /// Where the person is and how the face knows them.
 #[derive(Clone, Copy)]
 pub struct Visitor<'a> {
-    /// What the browser keeps to be known again.
-    pub device: Option<&'a str>,
+    pub device: Option<Device<'a>>,
     pub address: Option<IpAddr>,
     pub user_agent: Option<&'a str>,
     pub locale: &'a str,

@@ -176,6 +176,7 @@ impl Begin {
             subject,
             proofs,
             prefer: None,
+            confirmed: false,
             pending: None,
             ended: None,
         };
@@ -293,7 +294,7 @@ impl<'a> Run<'a> {
     }
 
     async fn judge(&mut self, answer: &Answer<'_>) -> Go<()> {
-        if matches!(answer.action, "cancel" | "deny") && self.state.offers(answer.action) {
+        if matches!(answer.action, "cancel" | "deny" | "not_mine") && self.state.offers(answer.action) {
             let hint = "The person did not go on.".to_owned();
             self.state.ended = Some(Ended::Refused { code: "access_denied".to_owned(), hint });
             self.state.pending = None;
@@ -316,6 +317,10 @@ impl<'a> Run<'a> {
                     proven.consented = true;
                 }
                 Ok(())
+            }
+            Question::Confirm => {
+                self.state.confirmed |= answer.action == "started_it";
+                self.find_question().await
             }
             Question::Consent => self.find_question().await,
         }

@@ -1,7 +1,7 @@
 //! The login machine: what it works with, and what comes in. `flow` judges an answer, `commit` writes what came of it.
 
 use super::accounts::{self, Hashers};
-use super::context::{Answer, Context, Person, Reader, Visitor};
+use super::context::{Answer, Context, Device, Person, Reader, Visitor};
 use super::rates::Rates;
 use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
 use super::state::State;
@@ -9,6 +9,7 @@ use crate::config::Config;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::seal::KeyRing;
 use crate::store::Store;
+use crate::store::tables::app_grant;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_oauth::base64url;
@@ -129,7 +130,10 @@ impl Machine {
             }
             (None, None, None) => (state.hint.clone().unwrap_or_default(), None),
         };
-        let device = account.as_ref().and_then(|account| self.known_device(&account.id, visitor));
+        let device = match &account {
+            Some(account) => self.known_device(&account.id, visitor).await?,
+            None => None,
+        };
         Ok(Person { name, account, is_subject: state.subject.is_some(), mailbox: None, device })
     }
 
@@ -144,16 +148,28 @@ impl Machine {
         }
     }
 
-    /// The name of a browser in which this person signed in before: it tries on its own budget, which a stranger cannot use up.
-    fn known_device(&self, account: &str, visitor: &Visitor<'_>) -> Option<String> {
-        let sealed = visitor.device.and_then(base64url::decode)?;
+    /// The name of a browser or installation in which this person signed in before: it tries on its own budget, which a stranger cannot
+    /// use up.
+    async fn known_device(&self, account: &str, visitor: &Visitor<'_>) -> Result<Option<String>> {
+        match visitor.device {
+            None => Ok(None),
+            Some(Device::Browser(sealed)) => Ok(self.known_browser(account, sealed, visitor.now_ms)),
+            Some(Device::Installation { client, jkt }) => {
+                let known = self.store.one(app_grant::OF_INSTALLATION, &[account.into(), client.into(), jkt.into()]).await?;
+                Ok(known.map(|_| format!("installation {client} {jkt}")))
+            }
+        }
+    }
+
+    fn known_browser(&self, account: &str, sealed: &str, now_ms: i64) -> Option<String> {
+        let sealed = base64url::decode(sealed)?;
         // A browser that was known before the issuer stood in the seal is known still, until its year is over.
         let plain = self.keyring.open(&self.device_place(), &sealed).or_else(|| self.keyring.open("device", &sealed))?;
         let known = String::from_utf8(plain).ok()?;
         let mut pieces = known.splitn(3, ' ');
         let (owner, until, id) = (pieces.next(), pieces.next().and_then(|text| text.parse::<i64>().ok()), pieces.next());
         match (owner, until, id) {
-            (Some(owner), Some(until), Some(id)) if owner == account && visitor.now_ms < until => Some(id.to_owned()),
+            (Some(owner), Some(until), Some(id)) if owner == account && now_ms < until => Some(id.to_owned()),
             _ => None,
         }
     }

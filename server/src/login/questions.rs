@@ -17,6 +17,10 @@ use serde_json::Value as Json;
 impl Run<'_> {
     /// What comes next: a question, or the end.
     pub(super) async fn find_question(&mut self) -> Go<()> {
+        if let Some(step) = self.rules.confirm.as_ref().filter(|_| !self.state.confirmed) {
+            self.set_question(Question::Confirm, [0; 16], step.clone(), Json::Null);
+            return Ok(());
+        }
         if let Journey::Register { draft } = &self.state.journey {
             return match draft {
                 None => self.ask_form(Form::Register),
@@ -80,7 +84,7 @@ impl Run<'_> {
             let is_waiting = self.state.pending.as_ref().is_some_and(|pending| match &pending.question {
                 Question::Method(asked) => asked == method,
                 Question::Identify(_) | Question::Begin(_) | Question::Form(_) => true,
-                Question::Consent => false,
+                Question::Confirm | Question::Consent => false,
             });
             let is_on_form = self.state.pending.as_ref().is_some_and(|pending| pending.question == Question::Form(Form::Register));
             if let Journey::Register { draft } = &mut self.state.journey
@@ -123,7 +127,7 @@ impl Run<'_> {
         let asked = match question {
             Question::Method(method) | Question::Identify(method) | Question::Begin(method) => method,
             // Codes that nobody keeps are void: there is no way past them.
-            Question::Form(Form::RecoveryCodes) | Question::Consent => return step,
+            Question::Form(Form::RecoveryCodes) | Question::Confirm | Question::Consent => return step,
             Question::Form(_) => return step.link("cancel"),
         };
         let journey = &self.state.journey;

@@ -17,6 +17,8 @@ pub enum Question {
     /// Shall the method begin? Asked where it costs something and no answer has asked for it yet.
     Begin(MethodName),
     Form(Form),
+    /// Did the person start this sign-in? Asked first, where another device did.
+    Confirm,
     Consent,
 }
 
@@ -57,6 +59,15 @@ pub enum Ended {
     SignedIn { session: [u8; 16], account: String, opened: bool },
     /// The client is told so.
     Refused { code: String, hint: String },
+    /// It goes on in the browser. Without `request_uri` the client asks there anew.
+    Left(Left),
+}
+
+/// The way on in a browser.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    pub request_uri: Option<String>,
+    pub until_ms: i64,
 }
 
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -78,6 +89,9 @@ pub struct State {
     pub proofs: Vec<Proof>,
     /// The way that the person chose where the policy leaves a choice.
     pub prefer: Option<MethodName>,
+    /// The person started this sign-in.
+    #[serde(default)]
+    pub confirmed: bool,
     pub pending: Option<Pending>,
     pub ended: Option<Ended>,
 }
@@ -113,6 +127,8 @@ pub struct Rules {
     pub max_age_s: Option<i64>,
     /// prompt=login: older proofs do not count.
     pub force: bool,
+    /// What the person confirms before anything else.
+    pub confirm: Option<Step>,
 }
 
 /// Bytes as text of a fixed length, so that the length of a sealed sign-in tells nothing.

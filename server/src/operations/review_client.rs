@@ -1,7 +1,7 @@
 //! What a review says of one client.
 
 use super::outcome::Finding;
-use crate::config::{Client, ClientAuthentication, ClientKind, Config, Dpop, IosBuild, Most, fapi};
+use crate::config::{Client, ClientAuthentication, ClientKind, Config, Dpop, IosBuild, Most, TierName, fapi};
 use symbolon_oauth::redirect::{self, RedirectKind};
 
 pub(super) fn fapi_findings(config: &Config, client: &Client) -> Vec<Finding> {
@@ -110,12 +110,43 @@ pub(super) fn client_findings(client: &Client) -> Vec<Finding> {
     }
     findings.extend(attestation_findings(client));
     findings.extend(authentication_findings(client));
+    findings.extend(native_findings(client));
     if matches!(client.refresh.most_per_person, Most::Word(_)) {
         findings.push(Finding::weak("refresh.most_per_person is unlimited: sign-ins pile up grants without end"));
     }
     if client.refresh.grace.0 > 60 {
         let what = format!("refresh.grace is {}: a thief has that long to use a stolen, replaced token", client.refresh.grace);
         findings.push(Finding::weak(what));
+    }
+    findings
+}
+
+/// Who may put a sign-in on screens of its own.
+fn native_findings(client: &Client) -> Vec<Finding> {
+    if !client.native {
+        return Vec::new();
+    }
+    let what = "native: the app's own screens see passwords and codes, where the browser would keep them from it";
+    let mut findings = vec![Finding::fact(what)];
+    if client.web_only {
+        findings.push(Finding::fact("web_only: every sign-in is sent to the browser all the same"));
+    }
+    match &client.attestation {
+        Some(rules) => {
+            if client.native_tiers.contains(&TierName::Software) {
+                let what = "native_tiers has software: a copy of the app in an emulator may ask people for their passwords";
+                findings.push(Finding::weak(what));
+            }
+            if rules.observe {
+                findings.push(Finding::weak("native with attestation.observe: what vouches for the app's screens is not enforced yet"));
+            }
+        }
+        None if client.kind == ClientKind::Native && client.authentication == ClientAuthentication::PrivateKeyJwt => {
+            let what =
+                "native with a key that every copy of the app has: whoever takes it out can ask for passwords as this app. Attest instead";
+            findings.push(Finding::weak(what));
+        }
+        None => {}
     }
     findings
 }

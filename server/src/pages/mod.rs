@@ -20,6 +20,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use symbolon_oauth::{base64url, digest};
+use words::Worded;
 
 const TEMPLATES: &[(&str, &str)] = &[
     ("layout.html", include_str!("templates/layout.html")),
@@ -145,7 +146,12 @@ impl Pages {
     }
 
     fn worded(&self, step: &Step, locale: &str) -> Value {
-        Value::from(Serde(&words::word(&self.locales, locale, step)))
+        Value::from(Serde(&self.word(step, locale)))
+    }
+
+    /// A step in a language: what pages and the documents of the native face are made from.
+    pub fn word(&self, step: &Step, locale: &str) -> Worded {
+        words::word(&self.locales, locale, step)
     }
 
     /// A step that asks nothing. `onward`: where its link leads.

@@ -50,6 +50,7 @@ impl Config {
         judge_requests(client, &mut found);
         judge_attestation(self, client, &mut found);
         found.extend(client.app.iter().flat_map(|app| identity::problems(client, app)));
+        judge_native(client, &mut found);
         found
     }
 }
@@ -180,5 +181,32 @@ fn judge_attestation(config: &Config, client: &Client, found: &mut Vec<String>) 
     }
     if client.tls_client_auth.as_ref().is_some_and(|it| it.devices) {
         found.push("attestation beside tls_client_auth.devices: an installation is known by its key or by its certificate".to_owned());
+    }
+}
+
+/// What the native face needs: a client of one's own that is known by a key.
+fn judge_native(client: &Client, found: &mut Vec<String>) {
+    if client.native_tiers.contains(&TierName::None) || client.web_only_tiers.contains(&TierName::None) {
+        found.push("native_tiers and web_only_tiers: an installation of the tier none may never use the native face".to_owned());
+    }
+    let may_ask_for = |word: &String| client.apis.values().flatten().chain(&client.scopes).any(|own| own == word);
+    for scope in client.web_only_scopes.iter().filter(|word| !may_ask_for(word)) {
+        found.push(format!("web_only_scopes: the client itself may not ask for {scope:?}"));
+    }
+    if !client.native {
+        return;
+    }
+    if !client.first_party {
+        found.push("native needs first_party = true: the screens of somebody else's app must not see passwords".to_owned());
+    }
+    if client.profile == Some(Profile::Fapi2) || client.require_signed_request_object {
+        found.push("native is not for clients with profile = \"fapi2\" or require_signed_request_object: they use the browser".to_owned());
+    }
+    let by_key = client.authentication.uses_certificate() || client.authentication == ClientAuthentication::PrivateKeyJwt;
+    if client.attestation.is_none() && !by_key {
+        found.push("native needs a key that the client is known by: an attestation, a certificate or private_key_jwt".to_owned());
+    }
+    if client.attestation.is_some() && client.native_tiers.is_empty() {
+        found.push("native_tiers is empty: no installation may use the native face".to_owned());
     }
 }

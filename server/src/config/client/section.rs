@@ -230,6 +230,22 @@ const KEYS: &[Key] = &[
         "false",
         "Are people asked whether they trust the client?",
     ),
+    defaulted(
+        "native",
+        Kind::Flag,
+        "false",
+        "The app may sign people in on its own screens, at the `authorization_challenge_endpoint`. It needs `first_party` and a key that the client is \
+         known by: an attestation, a certificate or `private_key_jwt`. [native.md](native.md) explains it.",
+    ),
+    defaulted(
+        "native_tiers",
+        Kind::SomeOf(&["hardware", "hardware_claimed", "software"]),
+        r#"["hardware", "hardware_claimed"]"#,
+        "The tiers of attested installations that may do so.",
+    ),
+    defaulted("web_only", Kind::Flag, "false", "With `native`: every sign-in is sent to the browser. The app needs no change for it."),
+    defaulted("web_only_tiers", Kind::SomeOf(&["hardware", "hardware_claimed", "software"]), "[]", "The tiers whose sign-ins are."),
+    defaulted("web_only_scopes", Kind::Texts, "[]", "A sign-in that asks for one of these scopes is."),
     optional(
         "default_max_age",
         Kind::Time,
@@ -394,6 +410,21 @@ pub struct Client {
     pub require_consent: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_max_age: Option<Span>,
+    /// May use the native face (OAuth 2.0 for First-Party Applications).
+    #[serde(default)]
+    pub native: bool,
+    #[serde(default = "native_tiers")]
+    pub native_tiers: Vec<TierName>,
+    #[serde(default)]
+    pub web_only: bool,
+    #[serde(default)]
+    pub web_only_tiers: Vec<TierName>,
+    #[serde(default)]
+    pub web_only_scopes: Vec<String>,
+}
+
+fn native_tiers() -> Vec<TierName> {
+    vec![TierName::Hardware, TierName::HardwareClaimed]
 }
 
 pub const USER_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_access"];
@@ -463,6 +494,11 @@ impl Client {
             refresh: Refresh::default(),
             require_consent: None,
             default_max_age: None,
+            native: false,
+            native_tiers: native_tiers(),
+            web_only: false,
+            web_only_tiers: Vec::new(),
+            web_only_scopes: Vec::new(),
         };
         client.fill();
         client

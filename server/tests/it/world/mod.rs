@@ -5,6 +5,7 @@ mod browser;
 mod config;
 mod evidence;
 pub mod mail;
+pub mod native;
 mod phone;
 mod shown;
 

@@ -1,0 +1,339 @@
+//! POST /authorize-challenge: the native face of the login machine. draft-ietf-oauth-first-party-apps-04. An app asks the person on its
+//! own screens; what it asks is the step of the answer, and what it may say is named there. The browser's face is `login`.
+
+use super::auth_session::AuthSession;
+use super::pages as views;
+use super::reply::{self, Reply};
+use crate::app::App;
+use crate::audit::Entry;
+use crate::authorization::binding::bind;
+use crate::authorization::consent::Assured;
+use crate::authorization::delivery::Delivery;
+use crate::authorization::detour::Detour;
+use crate::authorization::request::{self, AuthorizationRequest};
+use crate::authorization::settle::{Settled, Settling, rules};
+use crate::authorization::{native, pushed};
+use crate::caller::Caller;
+use crate::config::ClientAuthentication;
+use crate::error::{Error, Fault, Refused, Result};
+use crate::grants::code;
+use crate::limits::Limits;
+use crate::login::commit::Committed;
+use crate::login::context::{Answer, Device, Visitor};
+use crate::login::flow::{Begin, Judged};
+use crate::login::journey::Journey;
+use crate::login::machine::{Answering, Received, over};
+use crate::login::row::Secret;
+use crate::login::state::{Ended, Left, State};
+use crate::store::Change;
+use crate::web::request::Incoming;
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// The media type of an answer that carries a step.
+pub const STEP: &str = "application/vnd.symbolon.step+json";
+
+/// Parameters that are no answer.
+const OURS: [&str; 9] = [
+    "auth_session",
+    "action",
+    "client_id",
+    "client_secret",
+    "client_assertion",
+    "client_assertion_type",
+    "response_type",
+    "ui_locales",
+    "scope",
+];
+
+pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
+    must_be_an_app(incoming)?;
+    let caller = app.callers.identify(app, incoming).await?;
+    let assured = native::admit(&caller)?;
+    let face = Face { app, incoming, caller: &caller, assured };
+    let answered = match incoming.form.get("auth_session") {
+        Some(held) => face.answer(held).await,
+        None if incoming.form.was_empty("auth_session") => Err(over().because("auth_session is empty").into()),
+        None => face.begin().await,
+    };
+    answered.map_err(|error| match error {
+        // The machine's own words are for a person with a browser.
+        Error::Refused(refused) if refused.code == "invalid_session" => {
+            let hint = "This auth_session is unknown, over, replaced, or of another installation. Begin the sign-in anew.";
+            Error::from(Refused { hint, ..*refused })
+        }
+        other => other,
+    })
+}
+
+/// A page's script and a web view have these headers and our cookies; an app that draws its own screens has none of them.
+fn must_be_an_app(incoming: &Incoming) -> Result<()> {
+    let refused = |why: String| {
+        let hint = "This endpoint is for apps alone: send no Origin, no Sec-Fetch headers, and none of this server's cookies.";
+        Err(Refused::bad_request("invalid_request", hint).because(why).into())
+    };
+    let is_of_browser = |name: &str| name == "origin" || name.starts_with("sec-fetch-");
+    if let Some(name) = incoming.headers.keys().find(|name| is_of_browser(name.as_str())) {
+        return refused(format!("the header {name}"));
+    }
+    let is_ours = |name: &&str| name.strip_prefix("__Host-").unwrap_or(name).starts_with("symbolon-");
+    match incoming.cookie_names().find(is_ours) {
+        Some(name) => refused(format!("the cookie {}", name.chars().take(40).collect::<String>())),
+        None => Ok(()),
+    }
+}
+
+/// One request of an app that may ask people itself.
+struct Face<'a> {
+    app: &'a App,
+    incoming: &'a Incoming,
+    caller: &'a Caller,
+    assured: Assured,
+}
+
+impl Face<'_> {
+    fn visitor<'b>(&'b self, locale: &'b str) -> Visitor<'b> {
+        let installation = |jkt| Device::Installation { client: &self.caller.client_id, jkt };
+        Visitor {
+            device: self.caller.instance.as_ref().map(|instance| installation(instance.jkt.as_str())),
+            address: Some(self.incoming.address),
+            user_agent: self.incoming.header("user-agent"),
+            locale,
+            now_ms: self.incoming.now_ms,
+        }
+    }
+
+    fn locale(&self, request: &AuthorizationRequest) -> String {
+        views::locale(self.app, self.incoming, self.incoming.form.get("ui_locales").or(request.ui_locales.as_deref()))
+    }
+
+    fn settling<'b>(&'b self, delivery: &'b Delivery, visitor: &'b Visitor<'b>) -> Result<Settling<'b>> {
+        // Nobody has the cookie of this session: the app's grant is what is left of the sign-in.
+        let session_secret = crate::seal::random()?;
+        let (authority, caller) = (self.app.authority(), Some((self.caller, self.assured)));
+        Ok(Settling { authority, machine: &self.app.machine, delivery, session: None, visitor, session_secret, others: Vec::new(), caller })
+    }
+
+    /// The first request: a request as at the authorization endpoint.
+    async fn begin(&self) -> Result<Reply> {
+        let Self { app, incoming, caller, .. } = self;
+        let place = Limits::place(&["par", &caller.client_id, &Limits::line(incoming.address)]);
+        if app.limits.pushes.check_key(&place).is_err() {
+            return Err(Refused::new(429, "temporarily_unavailable", "Too many sign-ins begin here; wait.").retry_after(10).into());
+        }
+        let authority = app.authority();
+        let mut request = request::check_native(&authority, &caller.client_id, &caller.client, &incoming.form)?;
+        bind(&mut request, caller)?;
+        let rules = request::sign_in_rules(&authority, &caller.client, &request)?;
+        let says = |word: &str| request.prompt.iter().any(|prompt| prompt == word);
+        if says("none") {
+            let refused = Refused::bad_request("login_required", "The person has to be asked, which prompt=none forbids.");
+            return Err(refused.because("prompt=none without a grant").into());
+        }
+        if native::belongs_to_web(&caller.client, self.assured, &request) {
+            return self.leave(&request, None, "the operator sends this sign-in to the browser").await;
+        }
+        let delivery = Delivery::Native(Box::new(request.clone()));
+        let begin = Begin {
+            journey: if says("create") { Journey::Register { draft: None } } else { Journey::SignIn },
+            client: Some(caller.client_id.clone()),
+            hint: request.login_hint.clone(),
+            request: delivery.as_json()?,
+            existing: None,
+        };
+        let locale = self.locale(&request);
+        let visitor = self.visitor(&locale);
+        let moved = app.machine.begin(begin, &rules, &visitor).await?;
+        match self.settling(&delivery, &visitor)?.settle(moved).await? {
+            Settled::Asked(state) => {
+                self.burn_assertion().await?;
+                Ok(self.ask(&state, &request, AuthSession::of_start(app, &state)?))
+            }
+            _ => Err(Fault::new("a native sign-in ended before anything was asked").into()),
+        }
+    }
+
+    /// An installation's start is of use to its key alone, so that nothing has to be written for it. An assertion works once.
+    async fn burn_assertion(&self) -> Result<()> {
+        if self.caller.client.authentication != ClientAuthentication::PrivateKeyJwt {
+            return Ok(());
+        }
+        self.burn_alone().await
+    }
+
+    async fn burn_alone(&self) -> Result<()> {
+        let mut change = Change::new(self.incoming.now_ms);
+        let burnt = self.caller.burn(&mut change);
+        if burnt.is_empty() {
+            return Ok(());
+        }
+        burnt.applied(self.app.store.apply(change).await)
+    }
+
+    /// A later request: an answer to the step before.
+    async fn answer(&self, held: &str) -> Result<Reply> {
+        let Self { app, incoming, .. } = self;
+        let fields = incoming.form.iter().filter(|(name, _)| !OURS.contains(name));
+        let fields: BTreeMap<String, String> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let answer = Answer { action: incoming.form.get("action").unwrap_or_default(), fields: &fields };
+        let received = AuthSession::read(app, held)?.receive(app, &answer, incoming.now_ms).await?;
+        self.go_on(&answer, received).await
+    }
+
+    async fn go_on(&self, answer: &Answer<'_>, received: Received) -> Result<Reply> {
+        match received {
+            Received::Fresh(answering) => self.judge(answer, *answering).await,
+            Received::Again(state, secret) => {
+                let request = self.own(&state)?;
+                self.burn_alone().await?;
+                self.tell(&state, &request, &secret).await
+            }
+            Received::Busy(state) => {
+                self.own(&state)?;
+                let hint = "Another answer to this step is being checked. Wait a moment, then send it again.";
+                Err(Refused::bad_request("busy", hint).because("another answer is being judged").retry_after(1).audited().into())
+            }
+            Received::Outdated(_) => Err(over().because("another answer moved the sign-in").into()),
+        }
+    }
+
+    /// The request of a sign-in that this very caller began, here.
+    fn own(&self, state: &State) -> Result<AuthorizationRequest> {
+        let Delivery::Native(request) = Delivery::from_json(state.request.clone())? else {
+            return Err(over().because("a sign-in of the browser").into());
+        };
+        if !native::is_of(&request, self.caller) {
+            return Err(over().because("another client, installation or key began this sign-in").into());
+        }
+        Ok(*request)
+    }
+
+    async fn judge(&self, answer: &Answer<'_>, answering: Answering) -> Result<Reply> {
+        let app = self.app;
+        let request = self.own(&answering.state)?;
+        let delivery = Delivery::Native(Box::new(request.clone()));
+        let rules = rules(&app.authority(), &delivery).await?;
+        if answer.action == "browser" {
+            return self.leave(&request, Some((answer, &answering)), "the person goes on in the browser").await;
+        }
+        if native::belongs_to_web(&self.caller.client, self.assured, &request) {
+            return self.leave(&request, Some((answer, &answering)), "the operator sends this sign-in to the browser").await;
+        }
+        if !answering.state.offers(answer.action) {
+            let hint = "action is missing, or is none of the actions of the step.";
+            return Err(Refused::bad_request("invalid_request", hint).into());
+        }
+        let locale = self.locale(&request);
+        let visitor = self.visitor(&locale);
+        let moved = match app.machine.judge(&answering, &rules, answer, &visitor).await? {
+            Judged::Moved(moved) => *moved,
+            Judged::Late => return self.late(answer, &answering).await,
+        };
+        let taken_ms = moved.taken_ms();
+        match self.settling(&delivery, &visitor)?.settle(moved).await {
+            Ok(Settled::Asked(state)) => self.tell(&state, &request, &answering.next_secret(&app.keyring)?).await,
+            Ok(Settled::Ended(ended)) => match ended.code {
+                Some(code) => Ok(done(&code)),
+                None => self.tell(&ended.state, &request, &answering.next_secret(&app.keyring)?).await,
+            },
+            Ok(Settled::Late) => self.late(answer, &answering).await,
+            Err(error) => {
+                app.machine.let_go(&answering, taken_ms, self.incoming.now_ms).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Another request was quicker: the same answer gets its result, another one is told to wait.
+    async fn late(&self, answer: &Answer<'_>, answering: &Answering) -> Result<Reply> {
+        match self.app.machine.receive_again(answering, answer).await? {
+            Received::Fresh(_) => Err(over().because("overtaken").into()),
+            received => Box::pin(self.go_on(answer, received)).await,
+        }
+    }
+
+    /// What the sign-in asks now, or how it ended.
+    async fn tell(&self, state: &State, request: &AuthorizationRequest, secret: &Secret) -> Result<Reply> {
+        match &state.ended {
+            None => Ok(self.ask(state, request, AuthSession::of_row(self.app, state, secret))),
+            Some(Ended::Granted { session, number, .. }) => {
+                let code = code::of_row(self.app, session, *number, self.incoming.now_ms).await?;
+                Ok(done(&code.ok_or_else(|| over().because("the code was redeemed, or is too old"))?))
+            }
+            Some(Ended::Refused { code, hint }) => Ok(reply::json(400, &json!({ "error": code, "error_description": hint }))),
+            Some(Ended::Left(left)) => Ok(self.to_browser(left)),
+            Some(Ended::SignedIn { .. }) => Err(Fault::new("a native sign-in ended as one of our own pages").into()),
+        }
+    }
+
+    /// 403 with the next step. Every step can be left for the browser, so that an app which does not know it can finish all the same.
+    fn ask(&self, state: &State, request: &AuthorizationRequest, auth_session: String) -> Reply {
+        let step = state.pending.as_ref().map(|pending| {
+            let step = pending.step.clone();
+            self.app.pages.word(&step.link("browser"), &self.locale(request))
+        });
+        let body = json!({
+            "error": "insufficient_authorization",
+            "error_description": "The person has to answer the step.",
+            "auth_session": auth_session,
+            "expires_in": (state.expires_ms - self.incoming.now_ms).max(0) / 1000,
+            "step": step,
+        });
+        reply::body(403, STEP, body.to_string())
+    }
+
+    /// The sign-in goes on in the browser and ends here. Without `code_challenge` the app gets no `request_uri` and asks there anew.
+    async fn leave(&self, request: &AuthorizationRequest, answered: Option<(&Answer<'_>, &Answering)>, why: &str) -> Result<Reply> {
+        let app = self.app;
+        let Some((answer, answering)) = answered else {
+            let mut change = Change::new(self.incoming.now_ms);
+            let left = self.push(&mut change, request, None, why)?;
+            let burnt = self.caller.burn(&mut change);
+            burnt.applied(app.store.apply(change).await)?;
+            return Ok(self.to_browser(&left));
+        };
+        let mut moved = app.machine.leave(answering);
+        let locale = self.locale(request);
+        let mut draft = app.machine.draft(&moved, &self.visitor(&locale))?;
+        let subject = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
+        let left = self.push(&mut draft.change, request, subject, why)?;
+        moved.state.ended = Some(Ended::Left(left.clone()));
+        let burnt = self.caller.burn(&mut draft.change);
+        match app.machine.commit(&moved, draft).await? {
+            Committed::Yes => Ok(self.to_browser(&left)),
+            Committed::Late => self.late(answer, answering).await,
+            Committed::Conflict(at) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
+            _ => Err(Fault::new("a sign-in could not be left for the browser").into()),
+        }
+    }
+
+    fn push(&self, change: &mut Change, request: &AuthorizationRequest, subject: Option<&str>, why: &str) -> Result<Left> {
+        let Self { app, incoming, caller, .. } = self;
+        let until_ms = incoming.now_ms + pushed::LIFETIME_S * 1000;
+        let request_uri = match &request.code_challenge {
+            Some(_) => {
+                let device = incoming.header("user-agent").map(|text| text.chars().take(120).collect());
+                let request = request.for_browser(Detour { address: incoming.address, device }, subject);
+                Some(pushed::push(&app.authority(), change, &caller.client_id, &request)?)
+            }
+            None => None,
+        };
+        let mut entry = Entry::ok("sent_to_browser").client(caller.client_id.as_str()).address(incoming.address.to_string());
+        entry.account = subject.map(str::to_owned);
+        change.audit(entry.with("why", why));
+        Ok(Left { request_uri, until_ms })
+    }
+
+    fn to_browser(&self, left: &Left) -> Reply {
+        let mut body = json!({ "error": "redirect_to_web", "error_description": "Go on in the system browser." });
+        if let Some(uri) = &left.request_uri {
+            body["request_uri"] = uri.as_str().into();
+            body["expires_in"] = ((left.until_ms - self.incoming.now_ms).max(0) / 1000).into();
+        }
+        reply::json(403, &body)
+    }
+}
+
+fn done(code: &str) -> Reply {
+    reply::json(200, &json!({ "authorization_code": code }))
+}

@@ -1,0 +1,142 @@
+//! A native sign-in that goes on in the browser: an ordinary code flow, whose page asks whether the person started it.
+
+use crate::world::native::*;
+use crate::world::*;
+use symbolon_oauth::pkce;
+
+const VERIFIER: [u8; 32] = [5; 32];
+
+/// Begins a sign-in that may go on in the browser.
+async fn begin(phone: &mut Phone<'_>) -> Answer {
+    let challenge = pkce::challenge(&pkce::verifier(VERIFIER));
+    phone.begin_with(&[("code_challenge", &challenge), ("code_challenge_method", "S256"), ("state", "s-9")]).await
+}
+
+/// The way to the browser, from any step: an ordinary authorization response, bound to key and verifier.
+#[tokio::test(flavor = "multi_thread")]
+async fn any_step_can_be_left_for_the_browser() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        let mut phone = scene.genuine();
+        let step = begin(&mut phone).await;
+        assert!(step.actions().contains(&"browser".to_owned()), "{step:?}");
+        let sent = phone.answer(&step, "browser", &[]).await;
+        assert_eq!((sent.error(), sent.body["expires_in"].as_i64()), ((403, "redirect_to_web"), Some(90)), "{sent:?}");
+        let again = phone.answer(&step, "browser", &[]).await;
+        assert_eq!(again.text("request_uri"), sent.text("request_uri"), "the same answer, the same way");
+        assert_eq!(phone.answer_password(&step, "alice", PASSWORD).await.error(), OVER, "the native sign-in has ended");
+        let mut browser = Browser::default();
+        let page = open_detour(&mut browser, &scene.world, "screens", &sent.text("request_uri")).await;
+        assert_eq!((page.kind(), page.actions().join(" ").as_str()), ("detour", "started_it not_mine"), "{}", page.html);
+        assert!(page.says("127.0.0.1") && page.says("Screens"), "{}", page.text());
+        let page = browser.submit(&scene.world, &page, &[], "started_it").await;
+        assert_eq!(page.kind(), "password");
+        let back = browser.submit_password(&scene.world, &page, "alice", PASSWORD).await;
+        assert!(back.location.as_deref().is_some_and(|it| it.starts_with(BACK)), "{back:?}");
+        assert_eq!(back.parameters()["state"], "s-9");
+        let (code, verifier) = (back.code(), pkce::verifier(VERIFIER));
+        let bare = [("grant_type", "authorization_code"), ("code", code.as_str())];
+        assert_eq!(phone.post("/token", &bare).await.error(), (400, "invalid_grant"), "no verifier");
+        let whole = [&bare[..], &[("code_verifier", verifier.as_str())]].concat();
+        assert_eq!(scene.genuine().post("/token", &whole).await.error(), (400, "invalid_grant"), "another installation");
+        assert_eq!(phone.post("/token", &whole).await.status, 200);
+        let used = open_detour(&mut browser, &scene.world, "screens", &sent.text("request_uri")).await;
+        assert_eq!(used.status, 400, "076-A: it was used");
+        scene.world.stop().await;
+    }
+}
+
+/// Without a challenge there is no request_uri: the app starts a code flow of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_uri_without_a_challenge() {
+    let scene = Screens::start(Engine::Sqlite).await;
+    let mut phone = scene.genuine();
+    let step = phone.begin().await;
+    let sent = phone.answer(&step, "browser", &[]).await;
+    assert_eq!((sent.error(), sent.body.get("request_uri"), sent.body.get("expires_in")), ((403, "redirect_to_web"), None, None));
+    scene.world.reload(|it| it.set("client.screens.web_only", true)).await;
+    let sent = phone.begin().await;
+    assert_eq!((sent.error(), sent.body.get("request_uri")), ((403, "redirect_to_web"), None));
+    assert!(!begin(&mut phone).await.text("request_uri").is_empty(), "the twin");
+    scene.world.stop().await;
+}
+
+/// The operator forces the browser: per client, per tier, per scope, also while a sign-in is under way. The app does not change.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operator_forces_the_browser() {
+    let web = (403, "redirect_to_web");
+    for (key, value) in [
+        ("web_only", toml::Value::from(true)),
+        ("web_only_tiers", toml::Value::from(vec!["hardware"])),
+        ("web_only_scopes", toml::Value::from(vec!["orders:read"])),
+    ] {
+        let scene = Screens::start(Engine::Sqlite).await;
+        let mut phone = scene.genuine();
+        let step = begin(&mut phone).await;
+        scene.world.reload(|it| it.set(&format!("client.screens.{key}"), value.clone())).await;
+        assert_eq!(phone.answer_password(&step, "alice", PASSWORD).await.error(), web, "{key}");
+        let sent = begin(&mut phone).await;
+        assert_eq!((sent.error(), sent.text("request_uri").is_empty()), (web, false), "{key}");
+        assert_eq!(scene.world.entries("sent_to_browser").await.len(), 2);
+        let others = if key == "web_only_scopes" {
+            phone.begin_with(&[("scope", "orders:write")]).await
+        } else {
+            scene.phone("hardware_claimed").begin().await
+        };
+        assert_eq!(others.error(), if key == "web_only" { web } else { ASKED }, "{key}: what is not named");
+        scene.world.stop().await;
+    }
+}
+
+/// An attacker mails the address of his own sign-in. Even a person who is signed in sees a page first, which asks; nothing is granted
+/// without a yes, and what a yes grants is of use to the key of the app alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mailed_request_uri_signs_nobody_in() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        let mut victim = Browser::default();
+        victim.sign_in(&scene.world, &Ask::native("openid"), "alice").await;
+        let codes = scene.world.audited("code_issued").await;
+        let mut attacker = scene.genuine();
+        let step = begin(&mut attacker).await;
+        let mailed = attacker.answer(&step, "browser", &[]).await.text("request_uri");
+        let page = open_detour(&mut victim, &scene.world, "screens", &mailed).await;
+        assert_eq!(
+            (page.kind(), page.location.as_deref()),
+            ("detour", None),
+            "a living session and a first-party client: a page all the same"
+        );
+        let refused = victim.submit(&scene.world, &page, &[], "not_mine").await;
+        assert_eq!(refused.error().as_deref(), Some("access_denied"), "{refused:?}");
+        assert_eq!(scene.world.audited("code_issued").await, codes);
+        let entries = scene.world.entries("authorization_refused").await;
+        assert_eq!(entries[0]["reason"], "the person did not start this sign-in");
+        scene.world.stop().await;
+    }
+}
+
+/// Whoever was proved before the detour is the only one whom it takes. The refusal names nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_detour_takes_the_same_person_only() {
+    let scene = Screens::with(Engine::Sqlite, |it| it.set("client.screens.login", "two-factor")).await;
+    scene.world.person("bob").await;
+    for (person, fits) in [("bob", false), ("alice", true)] {
+        let mut phone = scene.genuine();
+        let step = begin(&mut phone).await;
+        let next = phone.answer_password(&step, "alice", PASSWORD).await;
+        assert_eq!(next.kind(), "enrol_totp", "{next:?}");
+        let sent = phone.answer(&next, "browser", &[]).await.text("request_uri");
+        let mut browser = Browser::default();
+        let page = open_detour(&mut browser, &scene.world, "screens", &sent).await;
+        let page = browser.submit(&scene.world, &page, &[], "started_it").await;
+        let page = browser.submit_password(&scene.world, &page, person, PASSWORD).await;
+        let secret = page.codes().remove(0);
+        let now_ms = scene.world.running.shared.now().now_ms();
+        let page = browser.submit(&scene.world, &page, &[("code", &totp(&secret, now_ms))], "continue").await;
+        let done = browser.submit(&scene.world, &page, &[], "continue").await;
+        let error = done.error();
+        assert_eq!((done.has_code(), error.as_deref()), (fits, (!fits).then_some("login_required")), "{person}: {done:?}");
+        assert!(!done.location.unwrap_or_default().contains("alice"));
+    }
+    scene.world.stop().await;
+}

@@ -1,0 +1,111 @@
+//! Guessing at the native face: the limits are the browser's, over both faces together, and answers tell nothing about who exists.
+
+use crate::world::native::*;
+use crate::world::*;
+
+/// One wrong password in a fresh sign-in of this installation: was it refused for being too many?
+async fn guess(phone: &mut Phone<'_>, name: &str) -> bool {
+    let step = phone.begin().await;
+    let answer = phone.answer_password(&step, name, "a wrong password").await;
+    assert_eq!(answer.error(), ASKED, "{answer:?}");
+    answer.problem() == "too_many_attempts"
+}
+
+/// 298-H, 356-Z: a fresh sign-in or the other face gives no new guesses, to nobody alike. An installation that the person signed in with
+/// before has guesses of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_count_over_both_faces_together() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        let mut owner = scene.genuine();
+        owner.native_code().await;
+        for name in ["alice", "nobody"] {
+            let mut stranger = scene.genuine();
+            let mut answers = Vec::new();
+            for number in 0..12 {
+                if number % 2 == 0 {
+                    answers.push(guess(&mut stranger, name).await);
+                    continue;
+                }
+                let mut browser = Browser::default();
+                let page = browser.open(&scene.world, &Ask::native("openid")).await;
+                answers.push(browser.submit_password(&scene.world, &page, name, "a wrong password").await.says("Too many attempts"));
+            }
+            assert_eq!(answers.iter().position(|throttled| *throttled), Some(10), "{name}: {answers:?}");
+        }
+        let mut stranger = scene.genuine();
+        let step = stranger.begin().await;
+        assert_eq!(stranger.answer_password(&step, "alice", PASSWORD).await.problem(), "too_many_attempts", "the right one waits as well");
+        owner.native_code().await;
+        assert_eq!(scene.world.audited("code_issued").await, 2);
+        scene.world.stop().await;
+    }
+}
+
+/// 300-H: the documents for a name that exists and for one that does not have the same members and the same texts.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_does_not_tell_who_exists() {
+    let scene = Screens::start(Engine::Sqlite).await;
+    let mut shown = Vec::new();
+    for name in ["alice@example.com", "nobody@example.com"] {
+        let mut phone = scene.genuine();
+        let start = phone.begin().await;
+        let wrong = phone.answer_password(&start, name, "a wrong password").await;
+        let named = phone.answer(&wrong, "use_email", &[("username", name)]).await;
+        assert_eq!(named.kind(), "identify", "{named:?}");
+        let sent = phone.answer(&named, "continue", &[("username", name)]).await;
+        assert_eq!(sent.kind(), "email_code", "{sent:?}");
+        let code = phone.answer(&sent, "continue", &[("email_code", "00000000")]).await;
+        let steps: Vec<String> = [&wrong, &named, &sent, &code].map(|it| it.step().to_string().replace(name, "NAME")).to_vec();
+        shown.push(steps);
+    }
+    assert_eq!(shown[0], shown[1]);
+    scene.world.stop().await;
+}
+
+/// 305-H: another media type or a header that asks for another version gets the same checks, or is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_media_type_leads_round_the_checks() {
+    let scene = Screens::start(Engine::Sqlite).await;
+    let mut phone = scene.genuine();
+    phone.begin().await;
+    let send = async |content_type: &str, body: &str, more: &[(&'static str, &str)]| {
+        let request = scene.world.http.post(scene.world.url("/authorize-challenge")).header("content-type", content_type);
+        let headers = phone.headers("/authorize-challenge");
+        let request = headers.iter().fold(request.body(body.to_owned()), |request, (name, value)| request.header(*name, value));
+        Answer::to(more.iter().fold(request, |request, (name, value)| request.header(*name, *value))).await
+    };
+    let form = "application/x-www-form-urlencoded";
+    let begin = "client_id=screens&response_type=code&scope=orders%3Aread";
+    let document = "{\"client_id\":\"screens\",\"response_type\":\"code\"}";
+    for (content_type, body) in [("application/json", document), ("application/vnd.symbolon.step+json", document), ("text/plain", begin)] {
+        assert_eq!(send(content_type, body, &[]).await.status, 415, "{content_type}");
+    }
+    for (name, value) in [("accept", "text/html"), ("accept", "application/vnd.other+json"), ("api-version", "0"), ("accept", "*/*")] {
+        let answer = send(form, begin, &[(name, value)]).await;
+        assert_eq!((answer.error(), answer.header("content-type")), (ASKED, Some("application/vnd.symbolon.step+json")), "{name}: {value}");
+    }
+    assert_eq!(send(form, begin, &[]).await.error(), ASKED, "the twin");
+    scene.world.stop().await;
+}
+
+/// A code by e-mail: the letter is sent when the person asks for it, once; a wrong code sends none and keeps the step.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_by_mail_on_native_screens() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        let mut phone = scene.genuine();
+        let start = phone.begin().await;
+        let named = phone.answer(&start, "use_email", &[("username", "alice")]).await;
+        let sent = phone.answer(&named, "continue", &[("username", "alice")]).await;
+        let code = scene.code_of_letter("alice@example.com", 0).await;
+        let wrong = phone.answer(&sent, "continue", &[("email_code", "00000000")]).await;
+        assert_eq!((wrong.kind(), wrong.problem()), ("email_code", "wrong_email_code"), "{wrong:?}");
+        assert!(wrong.step()["problem"]["field"] == "email_code" && !wrong.body.to_string().contains(&code));
+        assert_eq!(scene.mailbox.letters().len(), 1, "a wrong code sends no letter");
+        let done = phone.answer(&wrong, "continue", &[("email_code", &code)]).await;
+        assert_eq!(done.status, 200, "{done:?}");
+        assert_eq!(phone.redeem(&done.text("authorization_code")).await.status, 200);
+        scene.world.stop().await;
+    }
+}
