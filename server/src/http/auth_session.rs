@@ -41,6 +41,11 @@ impl AuthSession {
         })
     }
 
+    /// Nobody has answered it, so that its first answer makes a row.
+    pub fn is_start(&self) -> bool {
+        matches!(self, Self::Start(_))
+    }
+
     /// That of a sign-in nobody has answered.
     pub fn of_start(app: &App, state: &State) -> Result<String> {
         Ok(format!("{PREFIX}{}", app.machine.seal_start(state)?))

@@ -26,6 +26,7 @@ use crate::login::machine::{Answering, Received, over};
 use crate::login::row::Secret;
 use crate::login::state::{Ended, Left, State};
 use crate::store::Change;
+use crate::stored_bytes::Writer;
 use crate::web::request::Incoming;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -176,7 +177,12 @@ impl Face<'_> {
         let fields = incoming.form.iter().filter(|(name, _)| !OURS.contains(name));
         let fields: BTreeMap<String, String> = fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
         let answer = Answer { action: incoming.form.get("action").unwrap_or_default(), fields: &fields };
-        let received = AuthSession::read(app, held)?.receive(app, &answer, incoming.now_ms).await?;
+        let session = AuthSession::read(app, held)?;
+        let received = session.receive(app, &answer, incoming.now_ms).await?;
+        if session.is_start() && matches!(received, Received::Fresh(_)) {
+            // All installations of a client share its key or its attester, so each counts for its network.
+            app.stored.charge(Writer::Network(incoming.address), held.len())?;
+        }
         self.go_on(&answer, received).await
     }
 
@@ -314,7 +320,9 @@ impl Face<'_> {
             Some(_) => {
                 let device = incoming.header("user-agent").map(|text| text.chars().take(120).collect());
                 let request = request.for_browser(Detour { address: incoming.address, device }, subject);
-                Some(pushed::push(&app.authority(), change, &caller.client_id, &request)?)
+                let pushed = pushed::push(&app.authority(), change, &caller.client_id, &request)?;
+                app.stored.charge(Writer::Network(incoming.address), pushed.bytes)?;
+                Some(pushed.request_uri)
             }
             None => None,
         };
