@@ -8,7 +8,7 @@ use http::header;
 const SENT: &str = "Authorization, Content-Type, DPoP, OAuth-Client-Attestation, OAuth-Client-Attestation-PoP, traceparent, tracestate, \
     baggage, b3, sentry-trace, X-B3-TraceId, X-B3-SpanId, X-B3-ParentSpanId, X-B3-Sampled, X-Request-ID, X-Correlation-ID";
 /// Headers that a script may read.
-const READ: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, OAuth-Client-Attestation-Challenge";
+const READ: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, OAuth-Client-Attestation-Challenge, X-Request-ID";
 
 /// The answer to a browser that asks before a script sends its request.
 pub fn preflight(route: &Route) -> Reply {

@@ -14,7 +14,7 @@ pub async fn endings(app: &App, incoming: &Incoming) -> Result<Reply> {
     let hint = "Only an API may ask what has ended: send its name and introspection secret by HTTP Basic.";
     let name = name.ok_or_else(|| Refused::new(401, "invalid_client", hint))?;
     let audience = app.config.api.get(&name).map(|it| it.audience.clone()).unwrap_or_default();
-    let wrong = || Refused::bad_request("invalid_request", "after is `next` of the answer before, as it was.");
+    let wrong = || Refused::bad_request("invalid_request", "Send `next` of the previous answer as after, unchanged.");
     let after = match incoming.form.get("after") {
         None => Position::default(),
         Some(text) => Position::parse(text).ok_or_else(wrong)?,

@@ -118,7 +118,8 @@ impl Record {
     fn note(&mut self, error: &Error) {
         if let Error::Refused(refused) = error {
             self.code = refused.code;
-            self.reason = refused.private.clone();
+            // Where nothing is private, the hint is the whole reason.
+            self.reason = if refused.private.is_empty() { refused.hint.to_owned() } else { refused.private.clone() };
         }
     }
 

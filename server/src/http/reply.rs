@@ -36,6 +36,9 @@ pub fn picture(mime: &'static str, bytes: Bytes) -> Reply {
 /// In our log, for a request without an access token. RFC 6750 3.1: its answer says no error at all.
 pub const NO_TOKEN: &str = "token_missing";
 
+/// With every failure: the id of its line in the log. A person finds it on the page too.
+pub const REQUEST_ID: &str = "x-request-id";
+
 /// Who reads the answer of a request that failed.
 pub struct Reader {
     /// A person with a browser gets a page, a program JSON.
@@ -70,6 +73,7 @@ pub fn failure(app: &App, reader: &Reader, error: &Error) -> Reply {
 
 fn refusal(app: &App, reader: &Reader, refused: &Refused) -> Reply {
     let mut reply = if reader.is_browser { error_page(app, reader, refused) } else { error_document(reader, refused) };
+    set(&mut reply, header::HeaderName::from_static(REQUEST_ID), &reader.id);
     if let Some(challenge) = challenge(app, reader, refused) {
         set(&mut reply, header::WWW_AUTHENTICATE, &challenge);
     }

@@ -62,6 +62,18 @@ async fn the_id_of_an_error_leads_to_its_line_in_the_log() {
         assert!(id.len() == 12 && !ids.contains(&id), "{id}");
         ids.push(id);
     }
+    // A program finds the id in a header, with the reason beside it in the log.
+    let answer = node
+        .http
+        .post(format!("{}/token", node.url))
+        .form(&[("grant_type", "refresh_token"), ("client_id", "nobody")])
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), 401);
+    let id = answer.headers()["x-request-id"].to_str().unwrap().to_owned();
+    assert_eq!(answer.json::<Json>().await.unwrap()["error"], "invalid_client");
+    ids.push(id.clone());
     // Lines gather for some milliseconds before they are written.
     let written = || std::fs::read_to_string(&log).unwrap();
     for _ in 0..200 {
@@ -73,9 +85,11 @@ async fn the_id_of_an_error_leads_to_its_line_in_the_log() {
     drop(server);
     let log = written();
     let lines: Vec<Json> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
-    for (id, status) in ids.iter().zip([400, 404, 404]) {
+    for (id, status) in ids.iter().zip([400, 404, 404, 401]) {
         let own: Vec<&Json> = lines.iter().filter(|line| line["id"] == id.as_str()).collect();
         let statuses: Vec<Option<i64>> = own.iter().map(|line| line["status"].as_i64()).collect();
         assert_eq!(statuses, [Some(status)], "{id} in {log}");
     }
+    let reason = lines.iter().find(|line| line["id"] == id.as_str()).map(|line| line["reason"].as_str().unwrap_or_default().to_owned());
+    assert!(reason.is_some_and(|it| !it.is_empty()), "the log says why: {log}");
 }

@@ -196,7 +196,7 @@ async fn a_recovery_code_resets_the_password_of_somebody_who_lost_the_phone() {
         assert!(page.says("authenticator app"), "mail alone must not be enough: {}", page.html);
         let page = browser.submit(&post.world, &page, &[], "use_recovery").await;
         let wrong = browser.submit(&post.world, &page, &[("recovery_code", "aaaaa-aaaaa")], "continue").await;
-        assert!(wrong.problem().contains("none of your recovery codes"), "{}", wrong.html);
+        assert!(wrong.problem().contains("not one of your recovery codes"), "{}", wrong.html);
         let page = browser.submit(&post.world, &wrong, &[("recovery_code", &codes[3].to_uppercase())], "continue").await;
         assert_eq!(page.kind(), "new_password", "{}", page.html);
 
@@ -206,7 +206,7 @@ async fn a_recovery_code_resets_the_password_of_somebody_who_lost_the_phone() {
         let page = thief.submit_password(&post.world, &page, "alice", PASSWORD).await;
         let page = thief.submit(&post.world, &page, &[], "use_recovery").await;
         let again = thief.submit(&post.world, &page, &[("recovery_code", &codes[3])], "continue").await;
-        assert!(again.problem().contains("none of your recovery codes"), "{}", again.html);
+        assert!(again.problem().contains("not one of your recovery codes"), "{}", again.html);
         let done = thief.submit(&post.world, &again, &[("recovery_code", &codes[4])], "continue").await;
         assert!(done.has_code(), "an unused one is good: {}", done.html);
         post.world.stop().await;

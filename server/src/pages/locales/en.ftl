@@ -91,10 +91,10 @@ action-revoke_app = Remove access
 problem-wrong_password = The name or the password is not right.
 problem-wrong_code = The code is not right, or it was used before. Wait for the next one.
 problem-code_over = This code is no longer good. Ask for another one.
-problem-wrong_recovery_code = This is none of your recovery codes, or it was used before.
+problem-wrong_recovery_code = This is not one of your recovery codes, or it was used before.
 problem-too_many_mails = We sent several codes already. Look into your mailbox, or try again in an hour.
 problem-bad_email = This is not an e-mail address we can write to.
-problem-email_domain = Accounts here are for certain e-mail addresses only, and this is none of them.
+problem-email_domain = Only certain e-mail addresses can have an account here. This is not one of them.
 problem-no_name = Type your user name or e-mail address first.
 problem-too_many_attempts = Too many attempts. Wait fifteen minutes, or use a browser you signed in with before.
 problem-weak_password = A password has 8 to 256 characters.
@@ -104,7 +104,7 @@ scope-profile = See your name and language
 scope-email = See your e-mail address
 scope-offline_access = Keep access while you are away
 remove_totp-title = Remove the authenticator app?
-remove_totp-lead = You will sign in without it. Its recovery codes are void then, too.
+remove_totp-lead = You will sign in without it. Its recovery codes will stop working too.
 over-title = This sign-in is over
 over-lead = It is too old, it was ended, or it belongs to another browser. Go back to the app and start again.
 over-lead-to = It is too old, it was ended, or it belongs to another browser. Go back to { $client } and start again.
@@ -177,7 +177,7 @@ mail-factor_added-body =
     If it was not you, change your password now.
 mail-factor_removed-subject = The authenticator app was removed from { $brand }
 mail-factor_removed-body =
-    The authenticator app was removed from your account with { $brand }. Its recovery codes are void.
+    The authenticator app was removed from your account with { $brand }. Its recovery codes no longer work.
     
     If it was not you, change your password now.
 mail-recovery_used-subject = A recovery code for { $brand } was used

@@ -15,6 +15,7 @@ const VOLATILE: &[&str] = &[
     "client_attestation",
     "configuration",
     "dpop-nonce",
+    "x-request-id",
     "exp",
     "grant_id",
     "iat",
