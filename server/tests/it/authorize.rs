@@ -333,8 +333,8 @@ async fn only_a_click_consents() {
     .await;
 }
 
-/// 368-Z: an acr that is demanded is had, or is an error; a demand that cannot be read, or that another place is silent about, is
-/// not forgotten; and asking for an acr never makes do with fewer proofs than the client's own sign-in.
+/// 368-Z: a demanded acr is given, or the answer is an error. A demand that cannot be read, or that stands in one place only, still
+/// counts. Asking for an acr never needs fewer proofs than the client's own sign-in.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_demand_is_met_or_refused() {
     let policies =
