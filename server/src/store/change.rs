@@ -29,13 +29,14 @@ pub struct Change {
     audit: Vec<Entry>,
     /// The operator who makes the change. Every entry of it names them.
     actor: Option<Json>,
+    goes_alone: bool,
 }
 
 const HOUR_MS: i64 = 3_600_000;
 
 impl Change {
     pub fn new(now_ms: i64) -> Self {
-        Self { now_ms, statements: Vec::new(), audit: Vec::new(), actor: None }
+        Self { now_ms, statements: Vec::new(), audit: Vec::new(), actor: None, goes_alone: false }
     }
 
     pub fn now_ms(&self) -> i64 {
@@ -79,22 +80,71 @@ impl Change {
         self.audit.push(entry);
     }
 
+    /// Never shares a transaction with another change: for long work such as a sweep.
+    pub fn go_alone(&mut self) {
+        self.goes_alone = true;
+    }
+
     /// Names the operator who makes this change, in every entry of it.
     pub fn set_actor(&mut self, actor: Json) {
         self.actor = Some(actor);
     }
 
-    /// The statements with the audit entries behind them, and the id of the first entry: the commit marker.
-    pub(super) fn into_statements(mut self, ids: &mut dyn FnMut(i64) -> [u8; 16]) -> (Vec<Statement>, Option<Marker>) {
-        let mut marker = None;
+    /// The change as it is sent: the statements, and the audit entries behind them, whose ids are drawn when it is.
+    pub(super) fn into_draft(mut self) -> Draft {
+        let first_entry = self.statements.len();
+        let mut is_security = Vec::with_capacity(self.audit.len());
         for mut entry in std::mem::take(&mut self.audit) {
             entry.actor = entry.actor.or_else(|| self.actor.clone());
-            let id = ids(self.now_ms);
-            marker.get_or_insert(Marker { id, security: entry.security });
+            is_security.push(entry.security);
             let sql = if entry.security { tables::audit::INSERT_SECURITY } else { tables::audit::INSERT_ROUTINE };
-            self.run(sql, vec![Value::from(&id[..]), entry.body(self.now_ms).into()]);
+            self.run(sql, vec![Value::Null, entry.body(self.now_ms).into()]);
         }
-        (self.statements, marker)
+        Draft { statements: self.statements, first_entry, is_security, now_ms: self.now_ms, goes_alone: self.goes_alone }
+    }
+}
+
+/// A change that is ready to be sent, more than once if it has to be.
+#[derive(Debug)]
+pub(super) struct Draft {
+    statements: Vec<Statement>,
+    /// Where the audit entries begin.
+    first_entry: usize,
+    is_security: Vec<bool>,
+    now_ms: i64,
+    goes_alone: bool,
+}
+
+impl Draft {
+    /// The statements with new ids of their audit entries, and the first of these: the commit marker. Ids are drawn as late as
+    /// possible, and anew for every attempt: a follower of the audit must never have read past an entry that is still to come.
+    pub fn draw(&mut self, ids: &mut dyn FnMut(i64) -> [u8; 16]) -> (&[Statement], Option<Marker>) {
+        let mut marker = None;
+        for (entry, security) in self.statements[self.first_entry..].iter_mut().zip(&self.is_security) {
+            let id = ids(self.now_ms);
+            marker.get_or_insert(Marker { id, security: *security });
+            if let Some(place) = entry.values.first_mut() {
+                *place = Value::from(&id[..]);
+            }
+        }
+        (&self.statements, marker)
+    }
+
+    pub fn into_statements(self) -> Vec<Statement> {
+        self.statements
+    }
+
+    pub fn statements(&self) -> &[Statement] {
+        &self.statements
+    }
+
+    /// Without the audit entries, whose ids nobody else has.
+    pub fn own_statements(&self) -> &[Statement] {
+        &self.statements[..self.first_entry]
+    }
+
+    pub fn goes_alone(&self) -> bool {
+        self.goes_alone
     }
 }
 

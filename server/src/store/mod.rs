@@ -4,6 +4,7 @@
 mod change;
 #[cfg(feature = "faults")]
 pub mod faults;
+mod ids;
 mod migrate;
 mod options;
 mod postgres;
@@ -19,9 +20,9 @@ pub use postgres::weakness;
 pub use value::{Column, Row, Value};
 
 use crate::error::Fault;
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use ids::{Ids, UnderWay};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 enum Engine {
@@ -36,7 +37,7 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     engine: Engine,
-    ids: Ids,
+    ids: Arc<Ids>,
     /// How far the database's clock was ahead of ours when it was last asked.
     offset_ms: AtomicI64,
 }
@@ -62,21 +63,22 @@ async fn apply_with_fate(store: &Store, fate: faults::Fate, change: Change) -> R
 impl Store {
     /// `sqlite:PATH` or `postgres://...`. Checks the engine's settings and brings the schema up to date.
     pub async fn open(url: &str, options: StoreOptions) -> Result<Self, Fault> {
+        let ids = Arc::new(Ids::new()?);
         let engine = if let Some(path) = url.strip_prefix("sqlite:") {
             Engine::Sqlite(sqlite::Sqlite::open(path, &options)?)
         } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-            Engine::Postgres(postgres::Postgres::open(url, &options).await?)
+            Engine::Postgres(postgres::Postgres::open(url, &options, Arc::clone(&ids)).await?)
         } else {
             return Err(Fault::new("`database` starts with sqlite: or postgres://"));
         };
-        Ok(Self(Arc::new(Inner { engine, ids: Ids::new()?, offset_ms: AtomicI64::new(0) })))
+        Ok(Self(Arc::new(Inner { engine, ids, offset_ms: AtomicI64::new(0) })))
     }
 
     /// A store that applies, loses, delays or refuses as its plan says.
     #[cfg(feature = "faults")]
     pub fn faulty(inner: Store, plan: faults::Plan) -> Result<Self, Fault> {
         let engine = Engine::Faulty(inner, plan);
-        Ok(Self(Arc::new(Inner { engine, ids: Ids::new()?, offset_ms: AtomicI64::new(0) })))
+        Ok(Self(Arc::new(Inner { engine, ids: Arc::new(Ids::new()?), offset_ms: AtomicI64::new(0) })))
     }
 
     pub async fn one(&self, sql: &'static str, values: &[Value]) -> Result<Option<Row>, Fault> {
@@ -110,8 +112,7 @@ impl Store {
         let events = change.events();
         let started = Instant::now();
         let under_way = self.0.ids.begin(change.now_ms());
-        let outcome = self.apply_on_engine(change).await;
-        drop(under_way);
+        let outcome = self.apply_on_engine(change, under_way).await;
         metrics::histogram!("symbolon_store_apply_seconds").record(started.elapsed());
         match &outcome {
             Ok(_) => {
@@ -124,10 +125,15 @@ impl Store {
         outcome
     }
 
-    async fn apply_on_engine(&self, change: Change) -> Result<Applied, NotApplied> {
+    /// `under_way` holds the audit's horizon back until the outcome is known. It goes with the change, whose caller may give up waiting.
+    async fn apply_on_engine(&self, change: Change, under_way: UnderWay) -> Result<Applied, NotApplied> {
         match &self.0.engine {
-            Engine::Sqlite(engine) => engine.apply(change.into_statements(&mut |now| self.0.ids.next(now)).0).await,
-            Engine::Postgres(engine) => engine.apply(|| change.into_statements(&mut |now| self.0.ids.next(now))).await,
+            Engine::Sqlite(engine) => {
+                let mut draft = change.into_draft();
+                draft.draw(&mut |now| self.0.ids.next(now));
+                engine.apply(draft.into_statements()).await
+            }
+            Engine::Postgres(engine) => engine.apply(change.into_draft(), under_way).await,
             #[cfg(feature = "faults")]
             Engine::Faulty(engine, plan) => Box::pin(apply_with_fate(engine, plan.next_fate(), change)).await,
         }
@@ -212,62 +218,3 @@ const OLDEST: &str = "SELECT (max(extract(epoch FROM clock_timestamp() - xact_st
     WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()";
 /// Clocks of nodes may differ by so much, and a change takes a moment from its id to its transaction.
 const SETTLING_MS: i64 = 2000;
-
-/// Ids of audit entries: milliseconds (6 bytes), node (4), counter (6).
-struct Ids {
-    node: [u8; 4],
-    counter: AtomicU64,
-    /// The newest instant that an id has, and when that id was made. A change carries the instant of its request, which may
-    /// be some time ago; the id of an entry tells when it was written.
-    newest: Mutex<(i64, Instant)>,
-    under_way: Mutex<BTreeMap<u64, i64>>,
-}
-
-/// No request takes longer. A clock that was so far ahead was wrong.
-const STALE_MS: i64 = 60_000;
-
-impl Ids {
-    fn new() -> Result<Self, Fault> {
-        let newest = Mutex::new((0, Instant::now()));
-        Ok(Self { node: crate::seal::random()?, counter: AtomicU64::new(0), newest, under_way: Mutex::default() })
-    }
-
-    fn instant(&self, now_ms: i64) -> i64 {
-        let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
-        let passed_ms = i64::try_from(newest.1.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let expected_ms = newest.0.saturating_add(passed_ms);
-        if (now_ms..now_ms + STALE_MS).contains(&expected_ms) {
-            return expected_ms;
-        }
-        *newest = (now_ms, Instant::now());
-        now_ms
-    }
-
-    fn next(&self, now_ms: i64) -> [u8; 16] {
-        let mut id = [0; 16];
-        id[..6].copy_from_slice(&self.instant(now_ms).to_be_bytes()[2..]);
-        id[6..10].copy_from_slice(&self.node);
-        id[10..].copy_from_slice(&self.counter.fetch_add(1, Ordering::Relaxed).to_be_bytes()[2..]);
-        id
-    }
-
-    /// A change is under way until the answer is dropped. None of its ids is earlier than now.
-    fn begin(&self, now_ms: i64) -> UnderWay<'_> {
-        let ticket = self.counter.fetch_add(1, Ordering::Relaxed);
-        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.insert(ticket, self.instant(now_ms));
-        UnderWay(self, ticket)
-    }
-
-    fn earliest(&self) -> Option<i64> {
-        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).values().min().copied()
-    }
-}
-
-struct UnderWay<'a>(&'a Ids, u64);
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
-    }
-}

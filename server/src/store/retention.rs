@@ -1,9 +1,10 @@
-//! Deletes old rows: what is spent or past, audit entries, sessions with their grants. Each table is swept in small steps by whole
-//! keys, until a step is short. So no sweep delays a sign-in, and none falls behind the load.
+//! Deletes old rows: what is spent or past, audit entries, sessions with their grants. Where a key begins with its instant, a step is one
+//! range of keys; elsewhere it is a list of keys. Steps are small and go on until one is short: no sweep delays a sign-in, and none falls
+//! behind the load.
 
 use crate::config::Config;
 use crate::error::Fault;
-use crate::store::{Change, Expect, Store, Value};
+use crate::store::{Change, Expect, Row, Store, Value};
 use std::time::Duration;
 
 /// As the statements below say.
@@ -31,15 +32,23 @@ const PAST: [Old; 2] = [
     // A window that was renewed meanwhile stays: the instant is in the guard.
     ("SELECT key, until_ms FROM attempt WHERE until_ms < $1 LIMIT 500", "DELETE FROM attempt WHERE key = $1 AND until_ms = $2"),
 ];
-const SPENT: Old =
-    ("SELECT bucket, kind, key FROM once WHERE bucket < $1 LIMIT 500", "DELETE FROM once WHERE bucket = $1 AND kind = $2 AND key = $3");
+/// What finds the first keys of a range that is old, in the order of its key, and what deletes up to the last of them.
+type Range = (&'static str, &'static str);
+
+const SPENT: Range = (
+    "SELECT bucket, kind, key FROM once WHERE bucket < $1 ORDER BY bucket, kind, key LIMIT 500",
+    "DELETE FROM once WHERE (bucket, kind, key) <= ($1, $2, $3)",
+);
 /// In the order of the schema: children first.
-const SESSIONS: [Old; 2] = [
-    ("SELECT session, number FROM app_grant WHERE session < $1 LIMIT 500", "DELETE FROM app_grant WHERE session = $1 AND number = $2"),
-    ("SELECT id FROM session WHERE id < $1 LIMIT 500", "DELETE FROM session WHERE id = $1"),
+const SESSIONS: [Range; 2] = [
+    (
+        "SELECT session, number FROM app_grant WHERE session < $1 ORDER BY session, number LIMIT 500",
+        "DELETE FROM app_grant WHERE (session, number) <= ($1, $2)",
+    ),
+    ("SELECT id FROM session WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM session WHERE id <= $1"),
 ];
-const SECURITY: Old = ("SELECT id FROM audit_security WHERE id < $1 LIMIT 500", "DELETE FROM audit_security WHERE id = $1");
-const ROUTINE: Old = ("SELECT id FROM audit_routine WHERE id < $1 LIMIT 500", "DELETE FROM audit_routine WHERE id = $1");
+const SECURITY: Range = ("SELECT id FROM audit_security WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM audit_security WHERE id <= $1");
+const ROUTINE: Range = ("SELECT id FROM audit_routine WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM audit_routine WHERE id <= $1");
 
 /// Deletes what is past its time. Answers how many rows were deleted.
 pub async fn sweep(store: &Store, now_ms: i64) -> Result<u64, Fault> {
@@ -51,7 +60,7 @@ pub async fn sweep(store: &Store, now_ms: i64) -> Result<u64, Fault> {
         deleted += delete_old(store, old, (now_ms - HOUR_MS).into(), now_ms).await?;
     }
     // A bucket is done an hour after its last hour: leeway for clocks that differ.
-    Ok(deleted + delete_old(store, SPENT, (now_ms / HOUR_MS - 1).into(), now_ms).await?)
+    Ok(deleted + delete_range(store, SPENT, (now_ms / HOUR_MS - 1).into(), now_ms).await?)
 }
 
 /// Deletes what was kept as long as the configuration says. `longest_refresh_s`: the longest absolute lifetime of any client's grants.
@@ -62,26 +71,51 @@ pub async fn sweep_old(store: &Store, config: &Config, longest_refresh_s: i64, n
     let sessions_ms = (longest_refresh_s + config.session.absolute.0) * 1000 + DAY_MS;
     let mut deleted = 0;
     for old in SESSIONS {
-        deleted += delete_old(store, old, younger(sessions_ms), now_ms).await?;
+        deleted += delete_range(store, old, younger(sessions_ms), now_ms).await?;
     }
-    deleted += delete_old(store, SECURITY, younger(config.retention.audit_security.0 * 1000), now_ms).await?;
-    deleted += delete_old(store, ROUTINE, younger(config.retention.audit_routine.0 * 1000), now_ms).await?;
+    deleted += delete_range(store, SECURITY, younger(config.retention.audit_security.0 * 1000), now_ms).await?;
+    deleted += delete_range(store, ROUTINE, younger(config.retention.audit_routine.0 * 1000), now_ms).await?;
     store.shrink();
     Ok(deleted)
 }
 
-/// Deletes step by step, until a step finds fewer rows than it may.
+/// Deletes one by one what was found, step by step.
 async fn delete_old(store: &Store, (find, delete): Old, limit: Value, now_ms: i64) -> Result<u64, Fault> {
+    let each = |change: &mut Change, keys: Vec<Row>| {
+        for key in keys {
+            change.run_expecting(delete, key.into_values(), Expect::Any);
+        }
+    };
+    delete_in_steps(store, find, limit, now_ms, each).await
+}
+
+/// Deletes up to the last key that was found, step by step: one statement for each step. What is below that key is as old.
+async fn delete_range(store: &Store, (find, delete): Range, limit: Value, now_ms: i64) -> Result<u64, Fault> {
+    let up_to_last = |change: &mut Change, mut keys: Vec<Row>| {
+        if let Some(last) = keys.pop() {
+            change.run_expecting(delete, last.into_values(), Expect::Any);
+        }
+    };
+    delete_in_steps(store, find, limit, now_ms, up_to_last).await
+}
+
+/// Until a step finds fewer rows than it may.
+async fn delete_in_steps(
+    store: &Store,
+    find: &'static str,
+    limit: Value,
+    now_ms: i64,
+    delete: impl Fn(&mut Change, Vec<Row>),
+) -> Result<u64, Fault> {
     let mut deleted = 0;
     for _ in 0..MOST_STEPS {
         let keys = store.all_stale(find, std::slice::from_ref(&limit)).await?;
         let found = keys.len();
         if found > 0 {
             let mut change = Change::new(now_ms);
-            for key in keys {
-                change.run_expecting(delete, key.into_values(), Expect::Any);
-            }
-            store.apply(change).await.map_err(|it| it.into_fault(delete))?;
+            change.go_alone();
+            delete(&mut change, keys);
+            store.apply(change).await.map_err(|why| why.into_fault(find))?;
             deleted += found as u64;
         }
         if found < STEP {

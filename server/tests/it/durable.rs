@@ -2,15 +2,14 @@
 //! load and other people's locks. Each with its twin.
 
 use crate::killed_processes::{Server, live, post};
+use crate::world::road::{Cut, Road};
 use crate::world::*;
 use serde_json::Value as Json;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 use symbolon::store::{Change, Store, StoreOptions};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 
 /// Keeps beside each file of a database what the disk surely has of it: its contents at the last fsync.
 const POWER: &str = r#"
@@ -218,78 +217,6 @@ async fn beginning_of_damaged(directory: &Path) -> bool {
     }
 }
 
-/// What the road to the database does at the next COMMIT.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-enum Cut {
-    Never,
-    /// Nothing of the change arrives.
-    Before,
-    /// Everything arrives but COMMIT.
-    Within,
-    /// The change is committed, and the answer is lost.
-    After,
-}
-
-/// A road to PostgreSQL that can be cut. Answers its port.
-async fn road(socket: String, cut: Arc<AtomicU8>) -> u16 {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(carry(stream, socket.clone(), Arc::clone(&cut)));
-        }
-    });
-    port
-}
-
-async fn carry(near: tokio::net::TcpStream, socket: String, cut: Arc<AtomicU8>) -> std::io::Result<()> {
-    const COMMIT: &[u8] = b"Q\0\0\0\x0bCOMMIT\0";
-    let (mut near_read, mut near_write) = near.into_split();
-    let mut far_read: Box<dyn tokio::io::AsyncRead + Send + Unpin>;
-    let mut far_write: Box<dyn tokio::io::AsyncWrite + Send + Unpin>;
-    if socket.starts_with('/') {
-        let (read, write) = tokio::net::UnixStream::connect(format!("{socket}/.s.PGSQL.5432")).await?.into_split();
-        (far_read, far_write) = (Box::new(read), Box::new(write));
-    } else {
-        let (read, write) = tokio::net::TcpStream::connect(socket).await?.into_split();
-        (far_read, far_write) = (Box::new(read), Box::new(write));
-    }
-    let (mut out, mut back) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
-    loop {
-        tokio::select! {
-            read = near_read.read(&mut out) => {
-                let bytes = &out[..read?];
-                if bytes.is_empty() { return Ok(()) }
-                let commit = bytes.windows(COMMIT.len()).position(|it| it == COMMIT);
-                let Some(at) = commit.filter(|_| cut.load(Ordering::SeqCst) != Cut::Never as u8) else {
-                    far_write.write_all(bytes).await?;
-                    continue;
-                };
-                let how = cut.swap(Cut::Never as u8, Ordering::SeqCst);
-                if how == Cut::Within as u8 {
-                    far_write.write_all(&bytes[..at]).await?;
-                    let _ = far_read.read(&mut back).await?;
-                }
-                if how == Cut::After as u8 {
-                    far_write.write_all(bytes).await?;
-                    let mut answer = Vec::new();
-                    while !answer.windows(7).any(|it| it == b"COMMIT\0") {
-                        let read = far_read.read(&mut back).await?;
-                        answer.extend_from_slice(&back[..read]);
-                    }
-                }
-                return Ok(());
-            }
-            read = far_read.read(&mut back) => {
-                let bytes = &back[..read?];
-                if bytes.is_empty() { return Ok(()) }
-                near_write.write_all(bytes).await?;
-            }
-        }
-    }
-}
-
 /// 614-Q: the road to the database is cut at the COMMIT of each kind of change. What was committed is answered as such; what was not
 /// is answered 503, and asking again does it once.
 #[tokio::test(flavor = "multi_thread")]
@@ -298,22 +225,11 @@ async fn a_database_that_goes_away_at_commit_leaves_no_doubt() {
         println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
         return;
     };
-    let far = url::Url::parse(&base).unwrap();
-    let host = far.host_str().unwrap_or("127.0.0.1").replace("%2F", "/").replace("%2f", "/");
-    let socket = if host.starts_with('/') { host } else { format!("{host}:{}", far.port().unwrap_or(5432)) };
-    let cut = Arc::new(AtomicU8::new(0));
-    let near = road(socket, Arc::clone(&cut)).await;
-    let direct = database(Engine::Postgres).await;
-    let name = direct.rsplit_once('/').unwrap().1;
-    let login = match far.password() {
-        Some(it) => format!("{}:{it}", far.username()),
-        None => far.username().to_owned(),
-    };
-    let port = free_port();
-    let world = Configuration::new(port, &format!("postgres://{login}@127.0.0.1:{near}/{name}")).start().await;
+    let (road, url) = Road::to(&base, &database(Engine::Postgres).await).await;
+    let world = Configuration::new(free_port(), &url).start().await;
     for how in [Cut::Before, Cut::Within, Cut::After] {
         let wanted = if how == Cut::After { (200, 201) } else { (503, 503) };
-        let arm = || cut.store(how as u8, Ordering::SeqCst);
+        let arm = || road.cut(how);
         let (code, verifier) = world.code("openid orders:read").await;
         arm();
         let (status, mut tokens) = world.exchange(&code, &verifier).await;
@@ -341,7 +257,7 @@ async fn a_database_that_goes_away_at_commit_leaves_no_doubt() {
         assert_eq!(world.post("/revoke", &revoking, None).await.0, wanted.0, "{how:?}");
         let (status, _) = world.refresh(two["refresh_token"].as_str().unwrap()).await;
         assert_eq!(status, if how == Cut::After { 400 } else { 200 }, "{how:?}: revoked if and only if it was said");
-        assert_eq!(cut.load(Ordering::SeqCst), 0, "every cut was met");
+        assert!(road.was_cut(), "every cut was met");
     }
     assert_eq!(world.audited("code_exchanged").await, 3, "each code once");
     world.stop().await;

@@ -37,6 +37,7 @@ mod fapi;
 mod forged_evidence;
 mod full_disk;
 mod grid;
+mod groups;
 mod guessing;
 mod instances;
 mod killed_processes;

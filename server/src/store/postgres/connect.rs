@@ -19,14 +19,14 @@ use tokio_postgres::{Client, Config, NoTls, Socket};
 use tokio_rustls::TlsConnector;
 
 /// For TCP, TLS and the password together.
-const CONNECTING: Duration = Duration::from_secs(10);
+pub(super) const CONNECTING: Duration = Duration::from_secs(10);
 /// What the server itself bounds: a statement; a lock it waits for, which ours are held for milliseconds (637-Q); a transaction whose
 /// client went silent.
-const BOUNDS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '20s'";
+pub(super) const BOUNDS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '20s'";
 
 /// Where the database is and how it is known to be ours.
 pub struct Address {
-    config: Config,
+    pub(super) config: Config,
     /// Absent: without TLS.
     tls: Option<Tls>,
 }
@@ -114,6 +114,11 @@ impl Address {
         };
         config.ssl_mode(if tls.is_some() { SslMode::Require } else { SslMode::Disable });
         Ok(Self { config, tls })
+    }
+
+    /// None: the connection is not encrypted.
+    pub(super) fn connector(&self) -> Option<&TlsConnector> {
+        self.tls.as_ref().map(|tls| &tls.0)
     }
 
     pub async fn connect(&self) -> Result<Client, Fault> {

@@ -7,6 +7,7 @@ mod evidence;
 pub mod mail;
 pub mod native;
 mod phone;
+pub mod road;
 mod shown;
 
 pub use ask::Ask;

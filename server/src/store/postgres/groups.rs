@@ -1,0 +1,194 @@
+//! Changes that wait leave together: one transaction, one flight, one wait for the disk. Whoever shares a row with a change under way waits
+//! for it; whoever cannot go with the others goes alone. No requester can cancel what was sent.
+
+use super::super::change::{Applied, Draft, Expect, Marker, NotApplied, Statement};
+use super::pool::{PATIENCE, Shared};
+use super::queue::{Outcome, Waiting};
+use super::wire::{Broken, Said, Wire};
+use crate::error::Fault;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a change that lost a race inside PostgreSQL is tried.
+const ATTEMPTS: u32 = 5;
+
+/// What became of a flight of several changes.
+enum Flown {
+    Applied,
+    /// This one was refused, and nothing of any is stored.
+    Refused(usize, Why),
+    /// The connection was gone before anything was sent.
+    NotSent,
+    Lost,
+}
+
+enum Why {
+    Conflict(usize),
+    /// Serialization failure, or a deadlock's victim.
+    Again,
+    /// Somebody else, such as an operator's own transaction, holds a row for too long.
+    Locked,
+    /// It took too long for a group.
+    Slow(Fault),
+    Failed(Fault),
+}
+
+impl Why {
+    /// 22012: a guard counted other rows than it demands. 23505: a unique key.
+    fn of(said: &Said, statement: usize) -> Self {
+        match said.code.as_str() {
+            "22012" | "23505" => Self::Conflict(statement),
+            "40001" | "40P01" => Self::Again,
+            "55P03" => Self::Locked,
+            "57014" => Self::Slow(said.fault()),
+            _ => Self::Failed(said.fault()),
+        }
+    }
+}
+
+/// All statements of all changes, one Sync. A guard that fails divides by zero inside the server, so nothing of the flight is committed.
+async fn fly(wire: &mut Wire, changes: &[&[Statement]]) -> Flown {
+    if wire.begin().await.is_err() {
+        return Flown::NotSent;
+    }
+    for statement in changes.iter().copied().flatten() {
+        let guard = match statement.expect {
+            Expect::Exactly(wanted) => Some(wanted),
+            Expect::Any => None,
+        };
+        if wire.add(statement.sql, guard, &statement.values).is_err() {
+            // A value that the protocol cannot carry. What is in the buffer must never be sent.
+            wire.give_up();
+            return Flown::Refused(changes.len().saturating_sub(1), Why::Failed(Fault::new("a value is too long for PostgreSQL")));
+        }
+    }
+    match wire.fly().await {
+        Ok(()) => Flown::Applied,
+        Err(Broken::Lost(_)) => Flown::Lost,
+        Err(Broken::Said(said)) => {
+            let (mut at, mut before) = (0, said.executed);
+            while at + 1 < changes.len() && before >= changes[at].len() {
+                before -= changes[at].len();
+                at += 1;
+            }
+            Flown::Refused(at, Why::of(&said, before))
+        }
+        Err(Broken::Unreadable(fault)) => Flown::Refused(0, Why::Failed(fault)),
+    }
+}
+
+/// One of the node's writers.
+pub(super) async fn write(shared: Arc<Shared>) {
+    let mut wire: Option<Wire> = None;
+    while let Some(group) = shared.queue.next_group().await {
+        fly_group(&shared, &mut wire, group).await;
+    }
+}
+
+/// The whole group, then those that are left when one was refused. After a second refusal each goes alone.
+async fn fly_group(shared: &Arc<Shared>, wire: &mut Option<Wire>, mut group: Vec<Waiting>) {
+    let mut rounds = 0;
+    while rounds < 2 && !group.is_empty() {
+        let ready = match shared.ready(wire).await {
+            Ok(ready) => ready,
+            Err(fault) => return answer_all(shared, group, || Err(NotApplied::Fault(fault.clone()))),
+        };
+        let mut marker = None;
+        let mut drawn: Vec<&[Statement]> = Vec::with_capacity(group.len());
+        for waiting in &mut group {
+            let (statements, own) = waiting.draft.draw(&mut |now_ms| shared.ids.next(now_ms));
+            drawn.push(statements);
+            marker = marker.or(own);
+        }
+        let flown = tokio::time::timeout(PATIENCE, fly(ready, &drawn)).await.unwrap_or(Flown::Lost);
+        match flown {
+            Flown::Applied => return answer_all(shared, group, || Ok(Applied)),
+            Flown::NotSent => {
+                *wire = None;
+                continue;
+            }
+            Flown::Lost => {
+                *wire = None;
+                let is_found = shared.find(marker).await;
+                return answer_all(shared, group, || if is_found { Ok(Applied) } else { Err(NotApplied::Unknown) });
+            }
+            Flown::Refused(at, why) => {
+                rounds += 1;
+                let is_first = at == 0;
+                let refused = group.remove(at.min(group.len() - 1));
+                match why {
+                    // Nothing went before it: what it met is committed.
+                    Why::Conflict(statement) if is_first => answer(shared, refused, Err(NotApplied::Conflict(statement))),
+                    Why::Failed(fault) if is_first && group.is_empty() => answer(shared, refused, Err(NotApplied::Fault(fault))),
+                    _ => send_alone(shared, refused),
+                }
+            }
+        }
+    }
+    for waiting in group {
+        send_alone(shared, waiting);
+    }
+}
+
+fn answer(shared: &Shared, waiting: Waiting, outcome: Outcome) {
+    shared.queue.release(&waiting.keys);
+    let _ = waiting.answer.send(outcome);
+}
+
+fn answer_all(shared: &Shared, group: Vec<Waiting>, outcome: impl Fn() -> Outcome) {
+    for waiting in group {
+        answer(shared, waiting, outcome());
+    }
+}
+
+/// A change by itself, on another connection, with the patience that single changes have.
+pub(super) fn send_alone(shared: &Arc<Shared>, mut waiting: Waiting) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move {
+        let outcome = apply_alone(&shared, &mut waiting.draft).await;
+        answer(&shared, waiting, outcome);
+    });
+}
+
+async fn apply_alone(shared: &Shared, draft: &mut Draft) -> Outcome {
+    for attempt in 0..ATTEMPTS {
+        let (flown, marker) = try_alone(shared, draft).await?;
+        match flown {
+            Flown::Applied => return Ok(Applied),
+            Flown::Refused(_, Why::Conflict(at)) => return Err(NotApplied::Conflict(at)),
+            Flown::Refused(_, Why::Failed(fault) | Why::Slow(fault)) => return Err(NotApplied::Fault(fault)),
+            Flown::Refused(_, Why::Locked) => return Err(NotApplied::Busy),
+            Flown::Lost if shared.find(marker).await => return Ok(Applied),
+            Flown::Lost => return Err(NotApplied::Unknown),
+            Flown::NotSent => {}
+            Flown::Refused(_, Why::Again) => tokio::time::sleep(Duration::from_millis(3 << attempt)).await,
+        }
+    }
+    Err(NotApplied::Busy)
+}
+
+async fn try_alone(shared: &Shared, draft: &mut Draft) -> Result<(Flown, Option<Marker>), NotApplied> {
+    let mut lease = shared.connection().await.map_err(NotApplied::Fault)?;
+    let (statements, marker) = draft.draw(&mut |now_ms| shared.ids.next(now_ms));
+    let wire = lease.get().map_err(NotApplied::Fault)?;
+    let flown = tokio::time::timeout(PATIENCE, fly(wire, &[statements])).await.unwrap_or(Flown::Lost);
+    if matches!(flown, Flown::Lost | Flown::NotSent) {
+        lease.drop_connection();
+    }
+    Ok((flown, marker))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_belongs_to_a_statement() {
+        let said = |code: &str| Said { code: code.to_owned(), message: String::new(), executed: 0 };
+        assert!(matches!(Why::of(&said("22012"), 3), Why::Conflict(3)));
+        assert!(matches!(Why::of(&said("23505"), 0), Why::Conflict(0)));
+        assert!(matches!(Why::of(&said("40P01"), 0), Why::Again));
+        assert!(matches!(Why::of(&said("55P03"), 0), Why::Locked));
+        assert!(matches!(Why::of(&said("23502"), 0), Why::Failed(_)), "NOT NULL is a fault of ours, never a conflict");
+    }
+}

@@ -1,0 +1,217 @@
+//! The changes of a node that wait, and which of them may leave together.
+
+use super::super::change::{Applied, Draft, NotApplied, Statement};
+use super::super::ids::UnderWay;
+use super::super::value::Value;
+use std::collections::{HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::{Notify, oneshot};
+
+pub type Outcome = Result<Applied, NotApplied>;
+
+/// A group is at most this many changes, and this many bytes of values.
+const MOST_CHANGES: usize = 32;
+const MOST_BYTES: usize = 256 * 1024;
+/// How far the queue is searched for changes that may go together.
+const LOOK_AHEAD: usize = 256;
+/// A value of so many bytes is the key of a row: session, sign-in, what was spent.
+const KEY_LENGTH: usize = 12;
+pub(super) struct Waiting {
+    pub draft: Draft,
+    pub keys: Vec<u64>,
+    bytes: usize,
+    pub answer: oneshot::Sender<Outcome>,
+    /// Holds the audit's horizon back until this change is decided.
+    _under_way: UnderWay,
+}
+
+impl Waiting {
+    pub fn new(draft: Draft, under_way: UnderWay) -> (Self, oneshot::Receiver<Outcome>) {
+        let (answer, outcome) = oneshot::channel();
+        let keys = keys(draft.own_statements());
+        let bytes = draft.statements().iter().flat_map(|statement| &statement.values).map(size).sum();
+        (Self { draft, keys, bytes, answer, _under_way: under_way }, outcome)
+    }
+
+    pub fn goes_alone(&self) -> bool {
+        self.draft.goes_alone() || self.bytes > MOST_BYTES
+    }
+}
+
+fn size(value: &Value) -> usize {
+    match value {
+        Value::Text(text) => text.len(),
+        Value::Bytes(bytes) => bytes.len(),
+        Value::Int(_) | Value::Null => 8,
+    }
+}
+
+/// What a change may have in common with another one: the keys of its rows. Too many cost a little time, one too few costs a wait for a
+/// lock inside PostgreSQL. Neither changes an outcome.
+fn keys(statements: &[Statement]) -> Vec<u64> {
+    let mut keys: Vec<u64> = Vec::new();
+    for value in statements.iter().flat_map(|statement| &statement.values) {
+        if let Value::Bytes(bytes) = value
+            && bytes.len() >= KEY_LENGTH
+        {
+            let mut hasher = DefaultHasher::new();
+            bytes.hash(&mut hasher);
+            keys.push(hasher.finish());
+        }
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
+#[derive(Default)]
+struct Line {
+    waiting: VecDeque<Waiting>,
+    /// Keys of the changes under way on this node.
+    held: HashSet<u64>,
+    is_closed: bool,
+}
+
+impl Line {
+    /// The changes that may go together now, in order. A change that has to wait keeps its place before others with its keys.
+    fn take_group(&mut self) -> Vec<Waiting> {
+        let (mut group, mut bytes, mut at) = (Vec::new(), 0, 0);
+        let mut blocked: HashSet<u64> = HashSet::new();
+        while at < self.waiting.len().min(LOOK_AHEAD) && group.len() < MOST_CHANGES {
+            let candidate = &self.waiting[at];
+            let is_free = candidate.keys.iter().all(|key| !self.held.contains(key) && !blocked.contains(key));
+            if !is_free || (!group.is_empty() && bytes + candidate.bytes > MOST_BYTES) {
+                blocked.extend(&candidate.keys);
+                at += 1;
+                continue;
+            }
+            let Some(taken) = self.waiting.remove(at) else { break };
+            bytes += taken.bytes;
+            self.held.extend(&taken.keys);
+            group.push(taken);
+        }
+        // In one order everywhere, so that two groups do not wait for each other.
+        group.sort_by(|one, other| one.keys.cmp(&other.keys));
+        group
+    }
+}
+
+pub(super) struct Queue {
+    line: Mutex<Line>,
+    bell: Notify,
+    most: usize,
+}
+
+impl Queue {
+    pub fn new(most: usize) -> Self {
+        Self { line: Mutex::default(), bell: Notify::new(), most }
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Hands the change back where the queue is full.
+    pub fn push(&self, waiting: Waiting) -> Result<(), Waiting> {
+        let mut line = self.line();
+        if line.waiting.len() >= self.most {
+            return Err(waiting);
+        }
+        line.waiting.push_back(waiting);
+        drop(line);
+        self.bell.notify_one();
+        Ok(())
+    }
+
+    /// None: the store is closed and nothing waits.
+    pub async fn next_group(&self) -> Option<Vec<Waiting>> {
+        loop {
+            {
+                let mut line = self.line();
+                let group = line.take_group();
+                if !group.is_empty() {
+                    let is_more = !line.waiting.is_empty();
+                    drop(line);
+                    if is_more {
+                        self.bell.notify_one();
+                    }
+                    return Some(group);
+                }
+                if line.is_closed && line.waiting.is_empty() {
+                    return None;
+                }
+            }
+            self.bell.notified().await;
+        }
+    }
+
+    pub fn release(&self, keys: &[u64]) {
+        let mut line = self.line();
+        for key in keys {
+            line.held.remove(key);
+        }
+        if !line.waiting.is_empty() {
+            self.bell.notify_one();
+        }
+    }
+
+    pub fn close(&self) {
+        self.line().is_closed = true;
+        self.bell.notify_waiters();
+        self.bell.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::super::change::Change;
+    use super::super::super::ids::Ids;
+    use super::*;
+    use std::sync::Arc;
+
+    fn waiting(ids: &Arc<Ids>, keys: &[u8]) -> Waiting {
+        let mut change = Change::new(1);
+        for key in keys {
+            change.run("UPDATE x SET y = 1 WHERE id = $1", vec![Value::from(&[*key; 16][..])]);
+        }
+        Waiting::new(change.into_draft(), ids.begin(1)).0
+    }
+
+    fn lengths(line: &mut Line) -> Vec<usize> {
+        std::iter::from_fn(|| Some(line.take_group().len()).filter(|length| *length > 0)).collect()
+    }
+
+    /// Two changes of one row never go together, and a later one does not overtake.
+    #[test]
+    fn a_group_has_no_row_twice() {
+        let ids = Arc::new(Ids::new().unwrap());
+        let mut line = Line::default();
+        line.waiting.extend([&[1][..], &[2], &[1, 3], &[3], &[4]].map(|keys| waiting(&ids, keys)));
+        let group = line.take_group();
+        assert_eq!(group.len(), 3, "1, 2 and 4: the third waits for 1, the fourth for the third");
+        assert!(line.take_group().is_empty());
+        line.held.clear();
+        assert_eq!(lengths(&mut line), [1]);
+        line.held.clear();
+        assert_eq!(lengths(&mut line), [1]);
+        assert!(line.waiting.is_empty());
+    }
+
+    #[test]
+    fn a_group_is_bounded() {
+        let ids = Arc::new(Ids::new().unwrap());
+        let mut line = Line::default();
+        line.waiting.extend((0..100).map(|key| waiting(&ids, &[key])));
+        assert_eq!(lengths(&mut line), [32, 32, 32, 4]);
+        let large = |key: u8| {
+            let mut change = Change::new(1);
+            change.run("INSERT INTO x (id, y) VALUES ($1, $2)", vec![Value::from(&[key; 16][..]), "y".repeat(100_000).into()]);
+            Waiting::new(change.into_draft(), ids.begin(1)).0
+        };
+        line.held.clear();
+        line.waiting.extend((0..5).map(large));
+        assert_eq!(lengths(&mut line), [2, 2, 1]);
+    }
+}

@@ -1,0 +1,178 @@
+//! From an address to a connection that statements can be sent on: TCP or a UNIX socket, TLS, the password, the session's bounds.
+//! Frontend/Backend Protocol, *Start-up* and *SASL Authentication*.
+
+use super::connect::{Address, CONNECTING};
+use super::wire::{Broken, Said, Stream, Wire};
+use crate::error::Fault;
+use bytes::BytesMut;
+use fallible_iterator::FallibleIterator;
+use postgres_protocol::authentication::md5_hash;
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
+use postgres_protocol::message::backend::Message;
+use postgres_protocol::message::frontend;
+use rustls_pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use std::io;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio_postgres::config::Host;
+
+/// What every session is told first: the isolation that all statements are written for, and the last column says whether the server may write.
+const SESSION: &str = "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
+    SELECT pg_is_in_recovery()::text";
+
+enum Target<'a> {
+    Tcp {
+        host: String,
+        name: &'a str,
+        port: u16,
+    },
+    #[cfg(unix)]
+    Unix(std::path::PathBuf),
+}
+
+impl Address {
+    /// A connection with these bounds (`SET ...`), to the first host that takes changes.
+    pub async fn wire(&self, bounds: &str) -> Result<Wire, Fault> {
+        let mut last = Fault::new("`database` names no host");
+        for target in self.targets() {
+            let connecting = tokio::time::timeout(CONNECTING, self.wire_to(&target, bounds));
+            match connecting.await {
+                Ok(Ok(wire)) => return Ok(wire),
+                Ok(Err(broken)) => last = broken.fault().during("cannot connect to PostgreSQL"),
+                Err(_) => last = Fault::store_away("cannot connect to PostgreSQL: no answer in time"),
+            }
+        }
+        Err(last)
+    }
+
+    fn targets(&self) -> Vec<Target<'_>> {
+        let (hosts, addresses, ports) = (self.config.get_hosts(), self.config.get_hostaddrs(), self.config.get_ports());
+        let port = |at: usize| ports.get(at).or_else(|| ports.first()).copied().unwrap_or(5432);
+        let count = hosts.len().max(addresses.len());
+        let target = |at: usize| match (hosts.get(at), addresses.get(at)) {
+            #[cfg(unix)]
+            (Some(Host::Unix(directory)), _) => Some(Target::Unix(directory.join(format!(".s.PGSQL.{}", port(at))))),
+            (Some(Host::Tcp(name)), None) => Some(Target::Tcp { host: name.clone(), name, port: port(at) }),
+            (Some(Host::Tcp(name)), Some(address)) => Some(Target::Tcp { host: address.to_string(), name, port: port(at) }),
+            (_, Some(address)) => Some(Target::Tcp { host: address.to_string(), name: "", port: port(at) }),
+            _ => None,
+        };
+        (0..count).filter_map(target).collect()
+    }
+
+    async fn wire_to(&self, target: &Target<'_>, bounds: &str) -> Result<Wire, Broken> {
+        let stream = self.open(target).await.map_err(|error| Broken::Lost(error.to_string()))?;
+        let mut wire = Wire::new(stream);
+        self.start(&mut wire).await?;
+        wire.simple(bounds).await?;
+        match wire.simple(SESSION).await?.as_deref() {
+            Some("false") => Ok(wire),
+            _ => Err(Broken::Said(Said { code: "25006".to_owned(), message: "this server is a replica".to_owned(), executed: 0 })),
+        }
+    }
+
+    async fn open(&self, target: &Target<'_>) -> io::Result<Box<dyn Stream>> {
+        let (stream, name) = match target {
+            #[cfg(unix)]
+            Target::Unix(path) => return Ok(Box::new(UnixStream::connect(path).await?)),
+            Target::Tcp { host, name, port } => (TcpStream::connect((host.as_str(), *port)).await?, *name),
+        };
+        stream.set_nodelay(true)?;
+        let socket = SockRef::from(&stream);
+        let mut keepalive = TcpKeepalive::new().with_time(self.config.get_keepalives_idle());
+        if let Some(interval) = self.config.get_keepalives_interval() {
+            keepalive = keepalive.with_interval(interval);
+        }
+        socket.set_tcp_keepalive(&keepalive)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(self.config.get_tcp_user_timeout().copied().or(Some(Duration::from_secs(15))))?;
+        let Some(tls) = self.connector() else { return Ok(Box::new(stream)) };
+        let name = ServerName::try_from(name.to_owned()).map_err(io::Error::other)?;
+        Ok(Box::new(tls.connect(name, ask_for_tls(stream).await?).await?))
+    }
+
+    /// RFC 5802 (SCRAM), or what an older server asks for. A password in clear is sent over TLS or on this machine alone, as `connect` has
+    /// it: elsewhere the operator said `sslmode=disable`.
+    async fn start(&self, wire: &mut Wire) -> Result<(), Broken> {
+        let lost = |error: io::Error| Broken::Lost(error.to_string());
+        let user = self.config.get_user().map(str::to_owned).or_else(|| std::env::var("USER").ok()).unwrap_or_default();
+        let mut parameters = vec![("client_encoding", "UTF8"), ("user", user.as_str())];
+        parameters.extend(self.config.get_dbname().map(|name| ("database", name)));
+        parameters.extend(self.config.get_options().map(|options| ("options", options)));
+        parameters.extend(self.config.get_application_name().map(|name| ("application_name", name)));
+        frontend::startup_message(parameters, wire.outgoing()).map_err(lost)?;
+        wire.flush().await.map_err(lost)?;
+        let password = self.config.get_password();
+        let mut scram: Option<ScramSha256> = None;
+        let mut is_verified = false;
+        loop {
+            let message = wire.message().await.map_err(lost)?;
+            if let Message::ErrorResponse(error) = &message {
+                return Err(Broken::Said(Said::read(error.fields(), 0).map_err(lost)?));
+            }
+            // A server that skips its half of SCRAM has not shown that it knows the password.
+            let is_done = matches!(message, Message::ReadyForQuery(_));
+            if is_done && scram.is_some() && !is_verified {
+                return Err(Broken::Lost("the server did not prove that it knows the password".to_owned()));
+            }
+            if is_done {
+                return Ok(());
+            }
+            is_verified |= matches!(message, Message::AuthenticationSaslFinal(_));
+            authenticate(&message, (&user, password), &mut scram, wire.outgoing()).map_err(lost)?;
+            wire.flush().await.map_err(lost)?;
+        }
+    }
+}
+
+/// What the password's side answers to a message of the server's.
+fn authenticate(
+    message: &Message,
+    (user, password): (&str, Option<&[u8]>),
+    scram: &mut Option<ScramSha256>,
+    out: &mut BytesMut,
+) -> io::Result<()> {
+    let missing = || io::Error::other("the server asks for a password and `database` has none");
+    match message {
+        Message::AuthenticationCleartextPassword => frontend::password_message(password.ok_or_else(missing)?, out),
+        Message::AuthenticationMd5Password(body) => {
+            let hash = md5_hash(user.as_bytes(), password.ok_or_else(missing)?, body.salt());
+            frontend::password_message(hash.as_bytes(), out)
+        }
+        Message::AuthenticationSasl(body) => {
+            let mut offered = body.mechanisms();
+            let mut is_offered = false;
+            while let Some(mechanism) = offered.next()? {
+                is_offered |= mechanism == SCRAM_SHA_256;
+            }
+            if !is_offered {
+                return Err(io::Error::other("the server offers no way to authenticate that is known here"));
+            }
+            let first = ScramSha256::new(password.ok_or_else(missing)?, ChannelBinding::unsupported());
+            frontend::sasl_initial_response(SCRAM_SHA_256, first.message(), out)?;
+            *scram = Some(first);
+            Ok(())
+        }
+        Message::AuthenticationSaslContinue(body) => {
+            let scram = scram.as_mut().ok_or_else(|| io::Error::other("SASL out of order"))?;
+            scram.update(body.data())?;
+            frontend::sasl_response(scram.message(), out)
+        }
+        Message::AuthenticationSaslFinal(body) => scram.as_mut().ok_or_else(|| io::Error::other("SASL out of order"))?.finish(body.data()),
+        Message::AuthenticationOk | Message::BackendKeyData(_) | Message::ParameterStatus(_) | Message::NoticeResponse(_) => Ok(()),
+        _ => Err(io::Error::other("the server wants a way to authenticate that is not known here")),
+    }
+}
+
+/// One byte answers, and no more is read: whatever stood behind it in clear would otherwise be taken for the server's.
+async fn ask_for_tls(mut stream: TcpStream) -> io::Result<TcpStream> {
+    let mut request = BytesMut::new();
+    frontend::ssl_request(&mut request);
+    stream.write_all(&request).await?;
+    match stream.read_u8().await? {
+        b'S' => Ok(stream),
+        _ => Err(io::Error::other("the server speaks no TLS")),
+    }
+}

@@ -1,0 +1,217 @@
+//! PostgreSQL in groups: changes that leave together are as independent as if each had left alone.
+
+use crate::world::road::{Cut, Road};
+use crate::world::{Engine, database};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use symbolon::audit::{Cursor, Entry, Filter};
+use symbolon::store::{Change, NotApplied, Store, StoreOptions, Value};
+
+const PUT: &str = "INSERT INTO attempt (key, used, until_ms) VALUES ($1, 0, $2)";
+const ADD: &str = "UPDATE attempt SET used = used + 1 WHERE key = $1";
+const COUNT: &str = "SELECT used FROM attempt WHERE key = $1";
+
+fn server() -> Option<String> {
+    let base = std::env::var("SYMBOLON_TEST_POSTGRES").ok();
+    if base.is_none() {
+        println!("skipped: SYMBOLON_TEST_POSTGRES names no server");
+    }
+    base
+}
+
+async fn open(url: &str) -> Store {
+    Store::open(url, StoreOptions::default()).await.unwrap()
+}
+
+fn key(number: u8) -> Value {
+    Value::from(&[number; 32][..])
+}
+
+async fn put(store: &Store, numbers: impl IntoIterator<Item = u8>) {
+    let mut change = Change::new(1_000);
+    for number in numbers {
+        change.run(PUT, vec![key(number), 9_000.into()]);
+    }
+    store.apply(change).await.unwrap();
+}
+
+async fn count(store: &Store, number: u8) -> i64 {
+    store.one(COUNT, &[key(number)]).await.unwrap().unwrap().int("used").unwrap()
+}
+
+fn now_ms() -> i64 {
+    symbolon::serve::system_clock()()
+}
+
+/// One code twice, beside a change that fails and many that do not: each has the outcome it would have alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn members_of_a_group_do_not_decide_for_each_other() {
+    let Some(_) = server() else { return };
+    let store = open(&database(Engine::Postgres).await).await;
+    put(&store, 0..40).await;
+    for round in 0..20_i64 {
+        let mut running = Vec::new();
+        for number in 0..40_u8 {
+            let store = store.clone();
+            running.push(tokio::spawn(async move {
+                let mut change = Change::new(1_000);
+                match number {
+                    // The same code, twice.
+                    0 | 1 => {
+                        change.once("code", "scope", &round.to_string(), 5_000);
+                        change.run(ADD, vec![key(0)]);
+                    }
+                    // A guard that never holds, behind a statement that does.
+                    2 => {
+                        change.run(ADD, vec![key(2)]);
+                        change.run(ADD, vec![key(200)]);
+                    }
+                    _ => change.run(ADD, vec![key(number)]),
+                }
+                change.audit(Entry::ok("put"));
+                store.apply(change).await
+            }));
+        }
+        let mut outcomes = Vec::new();
+        for one in running {
+            outcomes.push(one.await.unwrap());
+        }
+        let won = outcomes[..2].iter().filter(|outcome| outcome.is_ok()).count();
+        assert_eq!(won, 1, "{outcomes:?}");
+        assert!(outcomes[..2].iter().any(|outcome| matches!(outcome, Err(NotApplied::Conflict(0)))), "{outcomes:?}");
+        assert!(matches!(outcomes[2], Err(NotApplied::Conflict(1))), "its own statement is named: {:?}", outcomes[2]);
+        assert!(outcomes[3..].iter().all(Result::is_ok), "{outcomes:?}");
+    }
+    assert_eq!((count(&store, 0).await, count(&store, 2).await, count(&store, 39).await), (20, 0, 20));
+    let entries = symbolon::audit::list(&store, &Filter::default(), 10_000).await.unwrap();
+    assert_eq!(entries.len(), 20 * 38, "one entry for each change that was applied");
+}
+
+/// Two nodes change the same rows in opposite order, and a follower on a third one reads the audit. Nothing is lost, nobody waits for
+/// long, and no entry is missed. `SYMBOLON_SOAK` says for how many seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_nodes_in_opposite_order_lose_nothing() {
+    let Some(_) = server() else { return };
+    let url = database(Engine::Postgres).await;
+    let seconds = std::env::var("SYMBOLON_SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let nodes = [open(&url).await, open(&url).await];
+    put(&nodes[0], 0..8).await;
+    let is_over = Arc::new(AtomicBool::new(false));
+    let following = tokio::spawn(follow(open(&url).await, Arc::clone(&is_over)));
+    let mut running = Vec::new();
+    for task in 0..16_u8 {
+        let store = nodes[usize::from(task % 2)].clone();
+        running.push(tokio::spawn(async move {
+            let mut applied = 0_u64;
+            while Instant::now() < until {
+                let mut change = Change::new(now_ms());
+                let numbers = [task / 2 % 8, (task / 2 + 1) % 8];
+                let ordered = if task % 2 == 0 { numbers } else { [numbers[1], numbers[0]] };
+                for number in ordered {
+                    change.run(ADD, vec![key(number)]);
+                }
+                change.audit(Entry::ok("put"));
+                match store.apply(change).await {
+                    Ok(_) => applied += 1,
+                    Err(NotApplied::Busy) => {}
+                    Err(other) => panic!("{other:?}"),
+                }
+            }
+            applied
+        }));
+    }
+    let mut applied = 0;
+    for one in running {
+        applied += one.await.unwrap();
+    }
+    let mut counted = 0;
+    for number in 0..8 {
+        counted += count(&nodes[0], number).await;
+    }
+    assert_eq!(counted, i64::try_from(applied * 2).unwrap());
+    assert!(applied > 20, "{applied} changes in {seconds} s");
+    // What the follower waits for: the clocks' leeway.
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    is_over.store(true, Ordering::SeqCst);
+    let seen = following.await.unwrap();
+    assert_eq!(seen, applied, "every entry, once");
+}
+
+/// Reads the audit as it grows. Answers how many entries came, each of them once.
+async fn follow(store: Store, is_over: Arc<AtomicBool>) -> u64 {
+    let mut cursor = Cursor::at(0);
+    let mut seen = BTreeSet::new();
+    loop {
+        let is_last = is_over.load(Ordering::SeqCst);
+        let settled_ms = store.settled_before(now_ms()).await.unwrap();
+        loop {
+            let (found, more) = cursor.next(&store, &Filter::default(), Some(settled_ms)).await.unwrap();
+            for (id, _) in found {
+                assert!(seen.insert(id), "an entry came twice");
+            }
+            if !more {
+                break;
+            }
+        }
+        if is_last {
+            return seen.len() as u64;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// The connection dies at each byte of the answer. What was committed is said to be applied, and is there once.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_anywhere_is_resolved() {
+    let Some(base) = server() else { return };
+    let (road, url) = Road::to(&base, &database(Engine::Postgres).await).await;
+    let store = open(&url).await;
+    put(&store, 0..2).await;
+    let change = |number: u8| {
+        let mut change = Change::new(1_000);
+        change.run(ADD, vec![key(number)]);
+        change.audit(Entry::ok("put"));
+        change
+    };
+    // Prepared on a new connection and on one that knows the statements: two shapes of the answer, of at most 200 bytes.
+    for bytes in 0..200 {
+        road.cut(Cut::AfterBytes(bytes));
+        let outcome = store.apply(change(0)).await;
+        assert!(outcome.is_ok(), "after {bytes} bytes: {outcome:?}");
+        assert!(road.was_cut());
+        if bytes % 2 == 0 {
+            store.apply(change(1)).await.unwrap();
+        }
+    }
+    assert_eq!((count(&store, 0).await, count(&store, 1).await), (200, 100));
+    for how in [Cut::Before, Cut::Within] {
+        road.cut(how);
+        let outcome = store.apply(change(0)).await;
+        assert!(matches!(outcome, Err(NotApplied::Unknown)), "{how:?}: {outcome:?}");
+    }
+    assert_eq!(count(&store, 0).await, 200, "what did not arrive was not done");
+}
+
+/// Whoever gives up waiting neither cancels what was sent nor leaves a connection that answers the next one with the wrong rows.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_who_gives_up_disturbs_nobody() {
+    let Some(_) = server() else { return };
+    let store = open(&database(Engine::Postgres).await).await;
+    put(&store, 0..3).await;
+    for round in 0..200_u64 {
+        let _ =
+            tokio::time::timeout(Duration::from_micros(round * 5), store.one("SELECT until_ms AS used FROM attempt LIMIT 1", &[])).await;
+        let mut change = Change::new(1_000);
+        change.run(ADD, vec![key(1)]);
+        let _ = tokio::time::timeout(Duration::from_micros(round * 5), store.apply(change)).await;
+        assert_eq!(count(&store, 0).await, 0, "round {round}");
+    }
+    let mut last = Change::new(1_000);
+    last.run(ADD, vec![key(1)]);
+    store.apply(last).await.unwrap();
+    let added = count(&store, 1).await;
+    assert!((1..=201).contains(&added), "{added}");
+}

@@ -1,0 +1,113 @@
+//! A road to PostgreSQL that can be cut at the commit of the next change.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// What the road does at the next commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// Nothing of the change arrives.
+    Before,
+    /// Everything arrives but the commit.
+    Within,
+    /// The change is committed, and the answer is lost.
+    After,
+    /// The change is committed, and so many bytes of the answer come back.
+    AfterBytes(usize),
+}
+
+/// The flight of a change ends with Sync, which commits it.
+const SYNC: &[u8] = b"S\0\0\0\x04";
+/// ReadyForQuery, outside of a transaction.
+const READY: &[u8] = b"Z\0\0\0\x05I";
+/// A connection that carries groups of changes sets this first.
+const WRITER: &[u8] = b"lock_timeout = '50ms'";
+
+pub struct Road(Arc<Mutex<Option<Cut>>>);
+
+impl Road {
+    /// `base` names the server, `direct` the database. Answers the road and the database's URL over it.
+    pub async fn to(base: &str, direct: &str) -> (Self, String) {
+        let far = url::Url::parse(base).unwrap();
+        let host = far.host_str().unwrap_or("127.0.0.1").replace("%2F", "/").replace("%2f", "/");
+        let socket = if host.starts_with('/') { host } else { format!("{host}:{}", far.port().unwrap_or(5432)) };
+        let next = Arc::new(Mutex::new(None));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = listener.local_addr().unwrap().port();
+        let cut = Arc::clone(&next);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                tokio::spawn(carry(stream, socket.clone(), Arc::clone(&cut)));
+            }
+        });
+        let name = direct.rsplit_once('/').unwrap().1;
+        let login = match far.password() {
+            Some(password) => format!("{}:{password}", far.username()),
+            None => far.username().to_owned(),
+        };
+        (Self(next), format!("postgres://{login}@127.0.0.1:{near}/{name}"))
+    }
+
+    pub fn cut(&self, how: Cut) {
+        *self.0.lock().unwrap() = Some(how);
+    }
+
+    pub fn was_cut(&self) -> bool {
+        self.0.lock().unwrap().is_none()
+    }
+}
+
+async fn carry(near: tokio::net::TcpStream, socket: String, next: Arc<Mutex<Option<Cut>>>) -> std::io::Result<()> {
+    let (mut near_read, mut near_write) = near.into_split();
+    let mut far_read: Box<dyn AsyncRead + Send + Unpin>;
+    let mut far_write: Box<dyn AsyncWrite + Send + Unpin>;
+    if socket.starts_with('/') {
+        let (read, write) = tokio::net::UnixStream::connect(format!("{socket}/.s.PGSQL.5432")).await?.into_split();
+        (far_read, far_write) = (Box::new(read), Box::new(write));
+    } else {
+        let (read, write) = tokio::net::TcpStream::connect(socket).await?.into_split();
+        (far_read, far_write) = (Box::new(read), Box::new(write));
+    }
+    let (mut out, mut back) = (vec![0; 512 * 1024], vec![0; 64 * 1024]);
+    let mut is_writer = false;
+    loop {
+        tokio::select! {
+            read = near_read.read(&mut out) => {
+                let bytes = &out[..read?];
+                if bytes.is_empty() { return Ok(()) }
+                is_writer |= bytes.windows(WRITER.len()).any(|piece| piece == WRITER);
+                let is_commit = is_writer && bytes.ends_with(SYNC);
+                let how = if is_commit { next.lock().unwrap().take() } else { None };
+                let Some(how) = how else {
+                    far_write.write_all(bytes).await?;
+                    continue;
+                };
+                match how {
+                    Cut::Before => {}
+                    Cut::Within => {
+                        far_write.write_all(&bytes[..bytes.len() - SYNC.len()]).await?;
+                        tokio::time::sleep(Duration::from_millis(30)).await;
+                    }
+                    Cut::After | Cut::AfterBytes(_) => {
+                        far_write.write_all(bytes).await?;
+                        let mut answer = Vec::new();
+                        while !answer.ends_with(READY) {
+                            let read = far_read.read(&mut back).await?;
+                            answer.extend_from_slice(&back[..read]);
+                        }
+                        if let Cut::AfterBytes(count) = how {
+                            near_write.write_all(&answer[..count.min(answer.len())]).await?;
+                        }
+                    }
+                }
+                return Ok(());
+            }
+            read = far_read.read(&mut back) => {
+                let bytes = &back[..read?];
+                if bytes.is_empty() { return Ok(()) }
+                near_write.write_all(bytes).await?;
+            }
+        }
+    }
+}
