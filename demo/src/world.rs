@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use symbolon::config::{Config, MasterKey};
 use symbolon::login::accounts::{self, NewAccount};
+use symbolon::operations::{self, Actor, Batch, Context, Line, Operation, Outcome, Sensitive, UserOperation};
 use symbolon::serve::{self, Running};
 use symbolon_phone::Trouble;
 use symbolon_phone::element::Maker;
@@ -94,6 +95,26 @@ impl World {
         let app = self.running.shared.now();
         let made = accounts::create(&app.store, app.machine.hashers(), person, app.now_ms()).await;
         made.map(|_| ()).map_err(|it| Trouble(format!("no account was made: {it:?}")))
+    }
+
+    /// Imports a line of people, as `symbolon user import` does. Answers how many were added.
+    pub async fn import(&self, line: &str) -> Result<usize, Trouble> {
+        let app = self.running.shared.now();
+        let batch = Batch { firebase: None, lines: vec![Line { number: 1, text: line.to_owned() }] };
+        let people = Sensitive::new(serde_json::to_string(&batch).map_err(|why| Trouble(why.to_string()))?);
+        let operation = Operation::User(UserOperation::Import { dry_run: false, skip_existing: false, people });
+        let actor = Actor::Offline { uid: 0 };
+        match operations::run(&Context::of(&app), &actor, operation).await {
+            Ok(Outcome::UsersImported(imported)) => Ok(imported.added),
+            other => Err(Trouble(format!("the import: {other:?}"))),
+        }
+    }
+
+    /// What the store keeps of somebody's password.
+    pub async fn digest(&self, name: &str) -> Result<String, Trouble> {
+        let app = self.running.shared.now();
+        let found = accounts::by_name(&app.store, name).await.map_err(|why| Trouble(why.0))?;
+        Ok(found.and_then(|account| account.password).unwrap_or_default())
     }
 
     /// A person for one scene alone, so that no scene leaves anything to another. Answers the login name.

@@ -271,6 +271,11 @@ impl Callers {
 }
 
 /// Reads the client's id and the one proof. More than one proof is refused (099-T).
+/// Who a request says it is from, for the log.
+pub fn claimed_client(incoming: &Incoming) -> Option<String> {
+    presented(incoming).ok().map(|(id, _)| id)
+}
+
 fn presented(incoming: &Incoming) -> Result<(String, Proof)> {
     let form = &incoming.form;
     let basic = match incoming.headers.get_all("authorization").iter().count() {

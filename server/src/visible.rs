@@ -32,6 +32,19 @@ pub fn plain(text: &str, max_chars: usize) -> String {
     out
 }
 
+/// The text with unseen characters written out, such as `\u{202e}`: for terminals and logs, where nothing may hide.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for letter in text.chars() {
+        if is_unseen(letter) {
+            out.extend(letter.escape_unicode());
+        } else {
+            out.push(letter);
+        }
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +64,11 @@ mod tests {
             assert!(is_seen_whole(text), "{text}");
             assert_eq!(plain(text, 80), text);
         }
+    }
+
+    #[test]
+    fn what_is_unseen_can_be_written_out() {
+        assert_eq!(escaped("Grüße \u{202e}moc\u{1b}[2J\n"), "Grüße \\u{202e}moc\\u{1b}[2J\\u{a}");
     }
 
     #[test]

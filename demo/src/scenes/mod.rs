@@ -8,6 +8,7 @@ mod fresh_evidence;
 mod genuine_app;
 mod iphone_lies;
 mod lost_answers;
+mod moved_people;
 mod next_api;
 mod payment;
 mod sign_in;
@@ -41,7 +42,7 @@ pub struct Scene {
 }
 
 /// All scenes in the order in which they are played. The first ones tell the story.
-pub const SCENES: [Scene; 16] = [
+pub const SCENES: [Scene; 17] = [
     sign_in::SCENE,
     stolen_tokens::SCENE,
     lost_answers::SCENE,
@@ -58,4 +59,5 @@ pub const SCENES: [Scene; 16] = [
     tiers::SCENE,
     android_lies::SCENE,
     iphone_lies::SCENE,
+    moved_people::SCENE,
 ];

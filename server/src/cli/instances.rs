@@ -109,7 +109,7 @@ async fn revoke(desk: &mut Desk, screen: &Screen, selection: &Selection, preview
         let Outcome::InstancesRevoked(step) = desk.ask(Operation::Instance(operation)).await? else { return Err(unexpected()) };
         all.grants += step.grants;
         if preview && !screen.is_json() {
-            step.instances.iter().try_for_each(|it| screen.line(format!("{} {}", it.jkt, it.client_id)))?;
+            step.instances.iter().try_for_each(|it| screen.row(&format!("{} {}", it.jkt, it.client_id)))?;
         }
         all.instances.extend(step.instances);
         match step.next {

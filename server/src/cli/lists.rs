@@ -73,7 +73,7 @@ fn begin<T>(screen: &Screen, list: &List<T>) -> Result<(), Stop> {
 
 fn print_row<T: Serialize>(screen: &Screen, list: &List<T>, row: &T, is_first: bool) -> Result<(), Stop> {
     if !screen.is_json() {
-        return screen.line((list.line)(row));
+        return screen.row(&(list.line)(row));
     }
     let text = serde_json::to_string(row).map_err(|it| Problem::fault(it.to_string()))?;
     screen.text(&format!("{}  {text}", if is_first { "\n" } else { ",\n" }))

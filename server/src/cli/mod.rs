@@ -18,6 +18,7 @@ mod screen;
 mod secrets;
 mod terminal;
 mod text;
+mod user_import;
 mod users;
 
 use crate::config::Config;

@@ -2,6 +2,7 @@
 
 use crate::error::Fault;
 use crate::operations::{Outcome, Problem};
+use crate::visible;
 use serde_json::json;
 use std::io::Write;
 
@@ -52,6 +53,11 @@ impl Screen {
         self.text(&format!("{}\n", line.as_ref()))
     }
 
+    /// A line with names that somebody else chose: what cannot be seen in it is written out.
+    pub fn row(&self, line: &str) -> Result<(), Stop> {
+        self.line(visible::escaped(line))
+    }
+
     /// About the answer, not part of it.
     pub fn remark(&self, text: &str) {
         eprintln!("{text}");
@@ -61,7 +67,8 @@ impl Screen {
         if self.json {
             eprintln!("{}", json!({ "problem": problem }));
         } else {
-            eprintln!("symbolon: {}", problem.message);
+            let lines: Vec<String> = problem.message.lines().map(visible::escaped).collect();
+            eprintln!("symbolon: {}", lines.join("\n"));
         }
     }
 
@@ -71,7 +78,7 @@ impl Screen {
             let text = serde_json::to_string_pretty(outcome).map_err(|it| Problem::fault(it.to_string()))?;
             return self.line(text);
         }
-        words(outcome).iter().try_for_each(|it| self.line(it))
+        words(outcome).iter().try_for_each(|it| self.row(it))
     }
 }
 

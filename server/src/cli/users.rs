@@ -18,6 +18,8 @@ pub enum User {
         #[command(flatten)]
         profile: Profile,
     },
+    /// Add people of another system, with the digests of their passwords, from a file of JSON lines.
+    Import(super::user_import::Import),
     /// Everybody, one line for each name to sign in with.
     List {
         #[command(flatten)]
@@ -70,6 +72,7 @@ pub async fn user(desk: &mut Desk, screen: &Screen, action: User) -> Result<u8, 
         User::List { list } => {
             return lists::print(desk, screen, &list, &users(), |paging| Operation::User(UserOperation::List { paging })).await;
         }
+        User::Import(args) => return super::user_import::import(desk, screen, &args).await,
         User::Add { name, profile } => {
             let (claims, password) = (parse_claims(&profile.claims)?, terminal::read_password(&name)?);
             UserOperation::Add { user: name, email: profile.email, display_name: profile.display_name, claims, password }

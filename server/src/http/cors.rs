@@ -6,7 +6,7 @@ use http::header;
 
 /// Headers that a script may send: those of our endpoints, and those with which tracing tools mark every request of a page.
 const SENT: &str = "Authorization, Content-Type, DPoP, OAuth-Client-Attestation, OAuth-Client-Attestation-PoP, traceparent, tracestate, \
-    baggage, b3, sentry-trace, X-B3-TraceId, X-B3-SpanId, X-B3-ParentSpanId, X-B3-Sampled, X-Request-ID, X-Correlation-ID";
+    baggage, b3, sentry-trace, X-B3-TraceId, X-B3-SpanId, X-B3-ParentSpanId, X-B3-Sampled, X-Request-ID, X-Correlation-ID, *";
 /// Headers that a script may read.
 const READ: &str = "WWW-Authenticate, DPoP-Nonce, Retry-After, OAuth-Client-Attestation-Challenge, X-Request-ID";
 

@@ -41,6 +41,7 @@ pub mod well_known;
 
 use crate::app::App;
 use crate::attesting::{authentication, challenge};
+use crate::caller;
 use crate::error::{Error, Refused};
 use crate::refusals;
 use crate::web::headers;
@@ -76,7 +77,7 @@ where
     // One record per request. The path is a route of ours or "unknown": query strings carry codes (578-V).
     tracing::info!(
         id = record.id, method = %method, route = record.route, status, address = %record.address.unwrap_or(peer.address),
-        microseconds = started.elapsed().as_micros() as u64, error = record.code, reason = record.reason, "request"
+        microseconds = started.elapsed().as_micros() as u64, client = record.client, error = record.code, reason = record.reason, "request"
     );
     metrics::counter!("symbolon_requests_total", "route" => record.route, "method" => known(&method), "status" => status.to_string())
         .increment(1);
@@ -110,6 +111,8 @@ struct Record {
     id: String,
     route: &'static str,
     address: Option<IpAddr>,
+    /// As it proved itself; of a refused request, as it calls itself.
+    client: String,
     code: &'static str,
     reason: String,
 }
@@ -125,7 +128,7 @@ impl Record {
 
     fn new() -> Self {
         let id = crate::seal::random::<9>().map(|bytes| base64url::encode(&bytes)).unwrap_or_default();
-        Self { id, route: "unknown", address: None, code: "", reason: String::new() }
+        Self { id, route: "unknown", address: None, client: String::new(), code: "", reason: String::new() }
     }
 }
 
@@ -155,7 +158,9 @@ where
     let Some((row, parameters)) = find(app, &host, request.uri().path()) else {
         let refused = Refused::new(404, "not_found", "There is nothing at this address.");
         reader.is_browser = headers::names(request.headers(), "accept", "text/html");
-        return reply::failure(app, &reader, &refused.into());
+        let error = refused.into();
+        record.note(&error);
+        return reply::failure(app, &reader, &error);
     };
     let route = &row.route;
     record.route = route.path;
@@ -194,6 +199,9 @@ where
         Ok(reply) => reply,
         Err(error) => fail(app, &incoming, reader, &error, record).await,
     };
+    if let Some(client) = incoming.known.client.get() {
+        record.client.clone_from(client);
+    }
     add_headers(app, &incoming, &mut reply);
     reply
 }
@@ -201,6 +209,8 @@ where
 /// The answer to a request that was read and then failed. Its audit entry is written here, if its own path wrote none.
 async fn fail(app: &App, incoming: &Incoming, mut reader: Reader, error: &Error, record: &mut Record) -> Reply {
     record.note(error);
+    let named = incoming.parameters().get("client_id").map(str::to_owned);
+    record.client = named.or_else(|| caller::claimed_client(incoming)).unwrap_or_default();
     reader.locale = pages::locale(app, incoming, incoming.form.get("locale"));
     if let Error::Refused(refused) = error {
         if refused.code == "invalid_client" {
@@ -243,7 +253,8 @@ fn find(app: &App, host: &Host, path: &str) -> Option<(&'static Row, PathParamet
     if at_root.is_some() || matches!(host, Host::Further(_)) {
         return at_root;
     }
-    below_issuer(app, path).filter(|(row, _)| row.route.place == Place::Issuer)
+    let of_origin = routes::find(path).filter(|(row, _)| row.route.place == Place::Origin);
+    of_origin.or_else(|| below_issuer(app, path).filter(|(row, _)| row.route.place != Place::EveryHost))
 }
 
 /// Exact, below the issuer's path; plus RFC 8414 3.1, which inserts the well-known part before it.

@@ -66,7 +66,7 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/.well-known/assetlinks.json", ..FILE }, |app, incoming| {
         Box::pin(async move { links::file(app, incoming, Platform::Android) })
     }),
-    row(Route { path: "/.well-known/change-password", writes: Writes::Nothing, ..PAGE }, |app, _| {
+    row(Route { path: "/.well-known/change-password", place: Place::Origin, writes: Writes::Nothing, ..PAGE }, |app, _| {
         Box::pin(async move { Ok(well_known::change_password(app)) })
     }),
     row(Route { path: "/.well-known/oauth-authorization-server", ..DOCUMENT }, |app, _| Box::pin(async move { Ok(document(app)) })),
@@ -147,8 +147,12 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(endings::endings(app, incoming)),
     ),
-    row(Route { path: "/favicon.ico", writes: Writes::Nothing, ..PAGE }, |app, _| Box::pin(async move { Ok(well_known::favicon(app)) })),
-    row(Route { path: "/health", from: Sender::Server, cors: false, ..DOCUMENT }, |app, _| Box::pin(metadata::health(app))),
+    row(Route { path: "/favicon.ico", place: Place::Origin, writes: Writes::Nothing, ..PAGE }, |app, _| {
+        Box::pin(async move { Ok(well_known::favicon(app)) })
+    }),
+    row(Route { path: "/health", place: Place::Origin, from: Sender::Server, cors: false, ..DOCUMENT }, |app, _| {
+        Box::pin(metadata::health(app))
+    }),
     row(
         Route {
             path: "/introspect",
@@ -226,7 +230,9 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(revoke::revoke(app, incoming)),
     ),
-    row(Route { path: "/robots.txt", writes: Writes::Nothing, ..PAGE }, |_, _| Box::pin(async move { Ok(well_known::robots()) })),
+    row(Route { path: "/robots.txt", place: Place::Origin, writes: Writes::Nothing, ..PAGE }, |_, _| {
+        Box::pin(async move { Ok(well_known::robots()) })
+    }),
     row(
         Route {
             path: "/token",

@@ -2,15 +2,15 @@
 
 use crate::audit;
 use crate::error::{Fault, Refused, Result};
+use crate::login::imported;
 use crate::pool::Pool;
 use crate::store::tables::account::{
-    ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, HOLD, INSERT, RAISE, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
+    ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, HOLD, INSERT, RAISE, REHASH, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
 };
 use crate::store::tables::session;
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{PasswordHasher, PasswordVerifier};
+use argon2::password_hash::PasswordHasher;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64url;
 use unicode_normalization::UnicodeNormalization;
@@ -37,7 +37,7 @@ pub struct Account {
     pub id: String,
     pub active: bool,
     pub version: i64,
-    /// argon2id in PHC form.
+    /// argon2id in PHC form, or another system's digest until the next sign-in (`imported`).
     pub password: Option<String>,
     /// The address, if it is proved.
     pub email: Option<String>,
@@ -240,6 +240,12 @@ pub fn replace_password(change: &mut Change, account: &str, digest: String) {
     change.run(SET_PASSWORD, vec![account.into(), Value::from(digest.into_bytes()), now_ms.into()]);
 }
 
+/// Writes a digest of ours in place of another system's. Where the password was changed meanwhile, the change stays.
+pub fn rehash(change: &mut Change, account: &str, from: &str, to: &str) {
+    let values = vec![account.into(), Value::from(from.as_bytes()), Value::from(to.as_bytes())];
+    change.run_expecting(REHASH, values, Expect::Any);
+}
+
 /// argon2id on a bounded pool.
 #[derive(Clone)]
 pub struct Hashers(Pool);
@@ -269,9 +275,7 @@ impl Hashers {
             .run(move || {
                 let known = stored.is_some();
                 let phc = stored.unwrap_or_else(|| DUMMY.to_owned());
-                let fits = |text: &str| {
-                    PasswordHash::new(&phc).is_ok_and(|digest| Argon2::default().verify_password(text.as_bytes(), &digest).is_ok())
-                };
+                let fits = |text: &str| imported::fits(&phc, text);
                 let prepared = prepared(&typed);
                 // Digests of before passwords were prepared are of what was typed.
                 (fits(&prepared) || (prepared != typed && fits(&typed))) && known
@@ -300,6 +304,7 @@ pub fn hash_password_blocking(password: &str) -> std::result::Result<String, Fau
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use argon2::password_hash::phc::PasswordHash;
 
     /// 415-U, 416-U, 417-U
     #[test]

@@ -95,6 +95,7 @@ impl Machine {
                 let taken = |at| (at, "registration_refused", Problem::new("code_over"));
                 draft.contested.extend((first_name..change.len()).map(taken));
             }
+            Effect::Rehash { from, to } => accounts::rehash(change, account, from, to),
             Effect::Update(Update::Password(digest)) => accounts::replace_password(change, account, digest.clone()),
             Effect::Update(Update::Email(email)) => {
                 let first = change.len();

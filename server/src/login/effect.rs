@@ -27,6 +27,11 @@ pub enum Effect {
     Raise,
     EndSessions,
     CreateAccount(Box<Creation>),
+    /// The same password under a digest of ours, in place of another system's.
+    Rehash {
+        from: String,
+        to: String,
+    },
     Update(Update),
     Audit(Box<Entry>),
 }
@@ -87,6 +92,7 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
     match (source, effect) {
         (_, Effect::Audit(_)) => true,
         (Source::Method(_), Effect::Letter(_) | Effect::Spend { .. } | Effect::Raise | Effect::Notice(_)) => true,
+        (Source::Method(method), Effect::Rehash { .. }) => *method == MethodName::PASSWORD,
         (Source::Method(_), _) => false,
         (Source::Journey, Effect::CreateAccount(_)) => matches!(journey, Journey::Register { .. }),
         (Source::Journey, Effect::Update(Update::Email(_)) | Effect::Notice(_)) => matches!(journey, Journey::ChangeEmail { .. }),

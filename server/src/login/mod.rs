@@ -7,6 +7,7 @@ pub mod context;
 pub mod effect;
 pub mod flow;
 pub mod forms;
+pub mod imported;
 pub mod journey;
 pub mod machine;
 pub mod methods;

@@ -9,6 +9,7 @@ mod cutoff;
 mod find_client;
 mod find_user;
 mod import;
+mod import_users;
 mod installation;
 mod instances;
 mod keys;
@@ -32,6 +33,7 @@ mod users_change;
 
 pub use actor::{Actor, Claimed};
 pub use context::Context;
+pub use import_users::{Batch, Line, Person};
 pub use instances::MOST_HISTORY;
 pub use operation::{
     AuditFilter, AuditOperation, ClientOperation, InstanceOperation, Instant, KeyOperation, Operation, RecoverOperation, ReviewOperation,
@@ -39,8 +41,8 @@ pub use operation::{
 };
 pub use outcome::{
     App, AuditEntries, ClientFacts, ClientLine, ClientSource, Clients, Factors, Finding, HistoryLine, Imported, ImportedClient,
-    Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, Older, Outcome, Recovered, Replayed, Review, Revoked, Rewrapped,
-    SecretFacts, Section, Session, Subject, TokenPreview, UserFacts, UserLine, Users,
+    Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, Older, Outcome, Recovered, RefusedPerson, Replayed, Review,
+    Revoked, Rewrapped, SecretFacts, Section, Session, Subject, TokenPreview, UserFacts, UserLine, Users, UsersImported,
 };
 pub use paging::Paging;
 pub use problem::{Problem, ProblemKind, Result};

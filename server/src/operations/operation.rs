@@ -31,6 +31,16 @@ pub enum UserOperation {
         #[serde(skip)]
         password: Sensitive,
     },
+    /// Adds people of another system.
+    Import {
+        /// Only says what would happen.
+        dry_run: bool,
+        /// Passes over people whose name or sub is there.
+        skip_existing: bool,
+        /// A `Batch` as JSON. Digests are in it.
+        #[serde(skip)]
+        people: Sensitive,
+    },
     List {
         paging: Paging,
     },
@@ -246,6 +256,7 @@ impl Operation {
     pub fn secret_mut(&mut self) -> Option<&mut Sensitive> {
         match self {
             Self::User(UserOperation::Add { password, .. } | UserOperation::SetPassword { password, .. }) => Some(password),
+            Self::User(UserOperation::Import { people, .. }) => Some(people),
             Self::Client(ClientOperation::Import { metadata, .. }) => Some(metadata),
             _ => None,
         }

@@ -45,6 +45,7 @@ pub enum Outcome {
     Clients(Clients),
     Client(ClientFacts),
     ClientsImported(Imported),
+    UsersImported(UsersImported),
     ClientState {
         client_id: String,
         state: String,
@@ -199,6 +200,27 @@ pub struct SecretFacts {
     pub digest: String,
     /// The master key without which the secret never fits.
     pub master_key: Option<u8>,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct UsersImported {
+    /// With `dry_run` those who would have been.
+    pub added: usize,
+    /// They were there already.
+    pub skipped: usize,
+    pub refused_lines: usize,
+    /// The first of them, with the reason.
+    pub refused: Vec<RefusedPerson>,
+    /// Nothing was done.
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RefusedPerson {
+    pub line: usize,
+    /// A name to sign in with; empty where the line has none.
+    pub name: String,
+    pub problem: String,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]

@@ -170,6 +170,9 @@ fn redirect_finding(client: &Client, uri: &str) -> Finding {
 
 /// What a thief of a refresh token needs beside it.
 fn authentication_findings(client: &Client) -> Vec<Finding> {
+    if !client.allows_grant("refresh_token") && client.is_confidential() {
+        return without_refresh_token(client);
+    }
     match client.authentication {
         ClientAuthentication::None if client.attestation.is_some() => vec![Finding::fact(INSTANCE_HOLDS)],
         ClientAuthentication::None if client.kind != ClientKind::Native => {
@@ -196,12 +199,29 @@ fn authentication_findings(client: &Client) -> Vec<Finding> {
     }
 }
 
+/// There is no refresh token to steal: what proves the client is all.
+fn without_refresh_token(client: &Client) -> Vec<Finding> {
+    let mut findings = certificate_weakness(client);
+    let what = match client.authentication {
+        ClientAuthentication::ClientSecretBasic | ClientAuthentication::ClientSecretPost => "the client's secret",
+        ClientAuthentication::PrivateKeyJwt => "the client's private key",
+        ClientAuthentication::TlsClientAuth | ClientAuthentication::SelfSignedTlsClientAuth => "the client's certificate and its key",
+        _ => "the installation's key and attestation",
+    };
+    findings.push(Finding::fact(format!("it gets no refresh token; whoever has {what} gets its tokens, until that is changed here")));
+    findings
+}
+
+fn certificate_weakness(client: &Client) -> Vec<Finding> {
+    if client.tls_client_auth.as_ref().is_some_and(|rules| rules.crl.is_none()) {
+        return vec![Finding::weak("tls_client_auth without crl: a certificate that its CA has revoked still works here")];
+    }
+    Vec::new()
+}
+
 fn certificate_findings(client: &Client) -> Vec<Finding> {
     let rules = client.tls_client_auth.as_ref();
-    let mut findings = Vec::new();
-    if rules.is_some_and(|it| it.crl.is_none()) {
-        findings.push(Finding::weak("tls_client_auth without crl: a certificate that its CA has revoked still works here"));
-    }
+    let mut findings = certificate_weakness(client);
     let whose = if rules.is_some_and(|it| it.devices) { "the device's" } else { "the client's" };
     findings.push(needed_by_a_thief(client, &format!("{whose} certificate and key")));
     findings

@@ -3,6 +3,7 @@
 use super::actor::Actor;
 use super::context::Context;
 use super::find_user::{count_factors, find};
+use super::import_users;
 use super::operation::UserOperation;
 use super::outcome::{App, Outcome, Session, UserFacts, UserLine, Users};
 use super::paging::Paging;
@@ -30,6 +31,9 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: UserOperati
         UserOperation::Add { user, email, display_name, claims, password } => {
             let profile = change::Profile { email, display_name, claims, remove_claims: Vec::new() };
             change::add(context, actor, user, profile, &password).await
+        }
+        UserOperation::Import { dry_run, skip_existing, people } => {
+            import_users::run(context, actor, &people, import_users::How { dry_run, skip_existing }).await
         }
         UserOperation::Change { user, email, display_name, claims, remove_claims } => {
             change::set_profile(context, actor, user, change::Profile { email, display_name, claims, remove_claims }).await

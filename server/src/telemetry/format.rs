@@ -2,6 +2,7 @@
 //! its invisible characters are escaped, and lines about refused requests are limited for each network.
 
 use crate::limits::Limits;
+use crate::visible;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde_json::Value as Json;
 use std::fmt;
@@ -127,7 +128,7 @@ impl fmt::Write for Bounded {
                 return Err(fmt::Error);
             }
             self.length += 1;
-            if is_hidden(character) {
+            if visible::is_unseen(character) {
                 self.text.extend(character.escape_unicode());
             } else {
                 self.text.push(character);
@@ -135,11 +136,6 @@ impl fmt::Write for Bounded {
         }
         Ok(())
     }
-}
-
-fn is_hidden(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
 
 #[cfg(test)]

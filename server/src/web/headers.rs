@@ -3,6 +3,7 @@
 use crate::config::Networks;
 use http::{HeaderMap, header};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
 /// The pieces of a header that is a list (RFC 9110 5.6.1), of all its lines, without the empty ones.
 pub fn list<'a>(headers: &'a HeaderMap, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
@@ -45,7 +46,14 @@ pub fn address(headers: &HeaderMap, peer: IpAddr, proxies: &Networks) -> IpAddr 
         return peer;
     }
     for hop in list(headers, "x-forwarded-for").rev().take(16) {
-        let Some(hop) = hop_address(hop) else { return peer };
+        let Some(hop) = hop_address(hop) else {
+            static TOLD: Once = Once::new();
+            TOLD.call_once(|| {
+                let hop = String::from_utf8_lossy(hop).into_owned();
+                tracing::warn!(%peer, hop, "a proxy of trusted_proxies sends an X-Forwarded-For that is no address: its callers count as the proxy itself");
+            });
+            return peer;
+        };
         if !proxies.contains(hop) {
             return hop;
         }

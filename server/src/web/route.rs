@@ -35,6 +35,8 @@ pub struct Route {
 pub enum Place {
     /// The issuer alone, below the issuer's own path.
     Issuer,
+    /// The issuer alone, below its path and at the root too: programs ask for it there.
+    Origin,
     /// The issuer's host and each further host, at the root. A name that is none of them gets 421.
     EveryHost,
 }
@@ -159,9 +161,13 @@ impl Route {
     }
 }
 
+/// What browsers sent before there was `Sec-Purpose`.
+const OLD_PURPOSES: [&str; 3] = ["purpose", "x-purpose", "x-moz"];
+
 /// The header is sent only for what nobody has opened yet, so any value of it counts.
 fn must_not_be_fetched_ahead(headers: &HeaderMap) -> Result<()> {
-    if !headers.contains_key("sec-purpose") {
+    let before = OLD_PURPOSES.iter().any(|name| list(headers, name).any(|value| value == b"prefetch" || value == b"preview"));
+    if !headers.contains_key("sec-purpose") && !before {
         return Ok(());
     }
     let hint = "This page does something when it is opened, so it cannot be fetched ahead.";

@@ -97,6 +97,7 @@ fn shape_of(document: &Json) -> Vec<String> {
 const ACTS: [&str; 25] = [
     "check",
     "user add bob --email bob@example.com --display-name Bob --claim a=b",
+    "user import PEOPLE",
     "user password bob",
     "user change bob --claim c=d",
     "user list",
@@ -142,12 +143,18 @@ async fn every_answer_has_the_documented_shape() {
     let (file, secrets) = (world.directory.join("clients.json"), world.directory.join("secrets"));
     let client = serde_json::json!({ "client_id": "kiosk", "application_type": "native", "redirect_uris": ["https://k.example.com/cb"] });
     std::fs::write(&file, client.to_string()).unwrap();
+    let people = world.directory.join("people.jsonl");
+    std::fs::write(&people, "{\"login_names\":[\"carol\"]}\n").unwrap();
     let sections = sections();
     let mut documented = 0;
     for act in ACTS {
         let words: Vec<String> = act
             .split(' ')
-            .map(|it| it.replace("FILE", file.to_str().unwrap()).replace("SECRETS", secrets.to_str().unwrap()))
+            .map(|it| {
+                it.replace("PEOPLE", people.to_str().unwrap())
+                    .replace("FILE", file.to_str().unwrap())
+                    .replace("SECRETS", secrets.to_str().unwrap())
+            })
             .chain(["--json".to_owned()])
             .collect();
         if act == "user remove-totp bob" {

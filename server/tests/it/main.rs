@@ -39,6 +39,7 @@ mod full_disk;
 mod grid;
 mod groups;
 mod guessing;
+mod imported_people;
 mod instances;
 mod killed_processes;
 mod letters;

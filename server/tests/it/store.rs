@@ -1,6 +1,8 @@
 //! The store's promises: whole or not at all, once, bytes stay bytes, and a full disk loses nothing that was said.
 
 use crate::world::{Engine, database};
+use std::ops::Deref;
+use std::path::PathBuf;
 use symbolon::audit::Entry;
 use symbolon::store::faults::{Fate, Plan};
 use symbolon::store::{Change, Expect, NotApplied, Store, StoreOptions, Value};
@@ -8,18 +10,41 @@ use symbolon::store::{Change, Expect, NotApplied, Store, StoreOptions, Value};
 const PUT: &str = "INSERT INTO login_name (name, account) VALUES ($1, $2)";
 const COUNT: &str = "SELECT count(*) FROM login_name";
 
-async fn open(engine: Engine) -> Store {
-    let mut url = database(engine).await;
-    if engine == Engine::Sqlite {
-        let random = symbolon_oauth::base64url::encode(&symbolon::seal::random::<9>().unwrap());
-        url = format!("sqlite:{}/symbolon-store-{random}.db", std::env::temp_dir().display());
+/// A store whose file goes with it.
+struct Kept {
+    store: Store,
+    file: Option<PathBuf>,
+}
+
+impl Deref for Kept {
+    type Target = Store;
+    fn deref(&self) -> &Store {
+        &self.store
     }
-    Store::open(&url, StoreOptions::default()).await.unwrap()
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        for end in ["", "-wal", "-shm"] {
+            let name = self.file.as_ref().map(|file| format!("{}{end}", file.display()));
+            let _ = name.map(std::fs::remove_file);
+        }
+    }
+}
+
+async fn open(engine: Engine) -> Kept {
+    let random = symbolon_oauth::base64url::encode(&symbolon::seal::random::<9>().unwrap());
+    let file = (engine == Engine::Sqlite).then(|| std::env::temp_dir().join(format!("symbolon-store-{random}.db")));
+    let url = match &file {
+        Some(file) => format!("sqlite:{}", file.display()),
+        None => database(engine).await,
+    };
+    Kept { store: Store::open(&url, StoreOptions::default()).await.unwrap(), file }
 }
 
 async fn each<F, T>(test: F)
 where
-    F: Fn(Store) -> T,
+    F: Fn(Kept) -> T,
     T: Future<Output = ()>,
 {
     test(open(Engine::Sqlite).await).await;

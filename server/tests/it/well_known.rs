@@ -75,3 +75,43 @@ async fn an_openid_request_says_where_its_answer_goes() {
     assert_eq!(page.status, 200);
     world.stop().await;
 }
+
+/// Where the issuer has a path, programs ask at the root of the origin all the same: browsers for the page that changes a password, a
+/// container for its health. The issuer's own documents stay below its path.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_programs_ask_an_origin_for_is_there_where_the_issuer_has_a_path() {
+    let mut configuration = Configuration::on(Engine::Sqlite).await;
+    configuration = configuration.clone().set("issuer", format!("http://127.0.0.1:{}/tenant", configuration.port));
+    let world = configuration.start().await;
+    for path in ["/.well-known/change-password", "/favicon.ico", "/robots.txt", "/health"] {
+        for base in ["", "/tenant"] {
+            let answer = world.get(&format!("{base}{path}")).await;
+            let expected = if path.ends_with("password") { 303 } else { 200 };
+            assert_eq!(answer.status(), expected, "{base}{path}");
+            if expected == 303 {
+                assert_eq!(answer.headers()["location"], *format!("{}/tenant/account/password", world.issuer));
+            }
+        }
+    }
+    for path in ["/jwks", "/account", "/token", "/", "/authorize"] {
+        assert_eq!(world.get(path).await.status(), 404, "{path}");
+        assert_ne!(world.get(&format!("/tenant{path}")).await.status(), 404, "the twin: {path}");
+    }
+    world.stop().await;
+}
+
+/// What browsers said of a page that nobody has opened, before there was `Sec-Purpose`.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_browser_that_fetches_ahead_begins_nothing_either() {
+    let world = World::start(Engine::Sqlite).await;
+    let path = Ask::native("openid").path();
+    let open = |name: &str, value: &str| world.http.get(world.url(&path)).header(name, value).send();
+    for (name, value) in [("purpose", "prefetch"), ("x-moz", "prefetch"), ("x-purpose", "preview"), ("sec-purpose", "prefetch;prerender")] {
+        let answer = open(name, value).await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.headers().contains_key("set-cookie")), (403, false), "{name}: {value}");
+    }
+    for (name, value) in [("purpose", "navigate"), ("x-moz", "")] {
+        assert_eq!(open(name, value).await.unwrap().status(), 200, "the twin: {name}: {value}");
+    }
+    world.stop().await;
+}

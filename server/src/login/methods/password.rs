@@ -2,10 +2,11 @@
 
 use crate::audit::Entry;
 use crate::error::Result;
-use crate::login::accounts::Account;
+use crate::login::accounts::{self, Account};
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::Effect;
+use crate::login::imported;
 use crate::login::proof::{Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step};
 use serde_json::Value as Json;
@@ -59,7 +60,11 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
     let stored = person.account.as_ref().and_then(|account| account.password.as_deref());
     let fits = context.hashers.verify(stored, password).await?;
     match &person.account {
-        Some(account) if fits && account.active => Ok(Verdict::proved(vec![Effect::Audit(Box::new(Entry::ok("password_proved")))])),
+        Some(account) if fits && account.active => {
+            let mut effects = vec![Effect::Audit(Box::new(Entry::ok("password_proved")))];
+            effects.extend(rehash(context, stored, password).await?);
+            Ok(Verdict::proved(effects))
+        }
         other => {
             context.rates.was_wrong(password, context.now_ms);
             Ok(wrong(match other {
@@ -69,4 +74,13 @@ pub async fn check(context: &Context<'_>, person: &Person, _secret: &Json, answe
             }))
         }
     }
+}
+
+/// The password is known now: another system's digest of it goes. One that is too short to be chosen here stays as it is.
+async fn rehash(context: &Context<'_>, stored: Option<&str>, password: &str) -> Result<Option<Effect>> {
+    let Some(from) = stored.filter(|stored| imported::is_foreign(stored)) else { return Ok(None) };
+    if !accounts::is_good_password(password) {
+        return Ok(None);
+    }
+    Ok(Some(Effect::Rehash { from: from.to_owned(), to: context.hashers.hash(password).await? }))
 }

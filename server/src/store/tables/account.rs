@@ -9,6 +9,8 @@ pub const ADD_PASSWORD: &str =
 pub const SET_PASSWORD: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) \
     VALUES ($1, 'password', '', $2, $3, 0) \
     ON CONFLICT (account, kind, id) DO UPDATE SET secret = excluded.secret, created_ms = excluded.created_ms";
+/// Only the digest that was compared is replaced.
+pub const REHASH: &str = "UPDATE credential SET secret = $3 WHERE account = $1 AND kind = 'password' AND id = '' AND secret = $2";
 pub const RAISE: &str = "UPDATE account SET version = version + 1 WHERE id = $1";
 /// Writes nothing new, but takes the row: a change that raises the version at the same time comes before or after, never between.
 pub const HOLD: &str = "UPDATE account SET version = version WHERE id = $1 AND version = $2 AND state = 'active'";
