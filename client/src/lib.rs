@@ -4,6 +4,7 @@
 mod api;
 mod attesting;
 mod connection;
+pub mod native;
 pub mod platform;
 pub mod redirect;
 mod server;
@@ -13,6 +14,7 @@ mod trouble;
 
 pub use api::{Called, StepUp};
 pub use connection::Settings;
+pub use native::Screens;
 pub use platform::Platform;
 pub use server::Server;
 pub use session::Access;

@@ -52,7 +52,8 @@ impl Server {
             ));
         }
         let browser = [&metadata.authorization_endpoint, &metadata.pushed_authorization_request_endpoint];
-        for url in browser.into_iter().chain([&metadata.token_endpoint, &metadata.revocation_endpoint]) {
+        let direct = [&metadata.token_endpoint, &metadata.revocation_endpoint, &metadata.authorization_challenge_endpoint];
+        for url in browser.into_iter().chain(direct) {
             url.as_deref().map_or(Ok(()), must_be_safe)?;
         }
         Ok(metadata)
@@ -99,10 +100,22 @@ impl Server {
         form.extend_from_slice(parameters);
         let reply = self.post(required(&metadata.pushed_authorization_request_endpoint)?, &form, true).await?;
         let uri = reply.body["request_uri"].as_str().filter(|_| reply.is_good()).ok_or_else(|| reply.trouble())?;
-        let pairs = [("client_id", client_id.as_str()), ("request_uri", uri)];
+        self.browser_address(uri).await
+    }
+
+    /// The address for the browser that names a pushed request.
+    pub async fn browser_address(&self, request_uri: &str) -> Result<String, Trouble> {
+        let metadata = self.metadata().await?;
+        let pairs = [("client_id", self.settings.client_id.as_str()), ("request_uri", request_uri)];
         let mut address = url::Url::parse(required(&metadata.authorization_endpoint)?).map_err(|it| Trouble::Wrong(it.to_string()))?;
         address.query_pairs_mut().extend_pairs(pairs);
         Ok(address.into())
+    }
+
+    /// One request of a native sign-in. The same answer once more gets the same result, so a lost one is asked for again.
+    pub async fn challenge(&self, parameters: &[(&str, &str)]) -> Result<Reply, Trouble> {
+        let url = required(&self.metadata().await?.authorization_challenge_endpoint)?;
+        self.post(url, &[&[("client_id", self.settings.client_id.as_str())], parameters].concat(), true).await
     }
 
     async fn token(&self, grant_type: &str, parameters: &[(&str, &str)], resend: bool) -> Result<Reply, Trouble> {

@@ -40,6 +40,11 @@ impl SignIn {
         self
     }
 
+    /// The parameters that the app added.
+    pub(crate) fn parameters(&self) -> Vec<(&str, &str)> {
+        self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
     /// Exactly what an API has asked for (RFC 9470 4).
     pub fn with_step_up(mut self, step_up: &StepUp) -> Self {
         for (name, value) in [("acr_values", &step_up.acr_values), ("max_age", &step_up.max_age)] {
@@ -49,8 +54,32 @@ impl SignIn {
     }
 }
 
+/// A sign-in that was begun, before anything is sent.
+pub(crate) struct Begun {
+    pending: Pending,
+    challenge: String,
+    scope: String,
+    pub(crate) redirect_uri: String,
+}
+
+impl Begun {
+    /// The resource is left out: here it would limit the whole session to that API (RFC 8707 2.2).
+    pub(crate) fn parameters(&self) -> Vec<(&str, &str)> {
+        vec![
+            ("scope", self.scope.as_str()),
+            ("state", &self.pending.state),
+            ("code_challenge", &self.challenge),
+            ("code_challenge_method", "S256"),
+        ]
+    }
+
+    pub(crate) fn into_pending(self) -> Pending {
+        self.pending
+    }
+}
+
 #[derive(Serialize, Deserialize)]
-struct Pending {
+pub(crate) struct Pending {
     issuer: String,
     state: String,
     verifier: String,
@@ -73,30 +102,50 @@ impl Client {
     /// Signs in from beginning to end. Redirects that are no answer to this sign-in are ignored.
     pub async fn sign_in(&self, request: &SignIn) -> Result<SignedIn, Trouble> {
         let address = self.begin(request).await?;
-        let browser = &self.0.server.platform.browser;
-        browser.open(&address).await?;
-        loop {
-            if let Some(signed_in) = self.finish(&browser.redirected().await?).await? {
-                return Ok(signed_in);
-            }
-        }
+        self.go_on_in_browser(&address).await
     }
 
     /// Pushes the request and returns the address to open. This is for apps that open the browser themselves.
     pub async fn begin(&self, request: &SignIn) -> Result<String, Trouble> {
+        let begun = self.start(request).await?;
+        let address = self.0.server.push(&[begun.parameters(), request.parameters()].concat()).await?;
+        self.wait_for(begun.into_pending()).await?;
+        Ok(address)
+    }
+
+    /// What is new in every sign-in: verifier and state.
+    pub(crate) async fn start(&self, request: &SignIn) -> Result<Begun, Trouble> {
         let server = &self.0.server;
         let connection = server.connection();
         self.send_pending_sign_out().await?;
         let (verifier, state) = (pkce::verifier(connection.random()?), base64url::encode(&connection.random::<16>()?));
         let challenge = pkce::challenge(&verifier);
-        // The resource is left out: here it would limit the whole session to that API (RFC 8707 2.2).
-        let mut parameters =
-            vec![("scope", request.scope.as_str()), ("state", &state), ("code_challenge", &challenge), ("code_challenge_method", "S256")];
-        parameters.extend(request.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let address = server.push(&parameters).await?;
-        let (issuer, resource) = (server.settings.issuer.clone(), request.resource.clone());
-        connection.store(PENDING, Some(&Pending { issuer, state, verifier, resource, code: None })).await?;
-        Ok(address)
+        let (issuer, redirect_uri) = (server.settings.issuer.clone(), server.settings.redirect_uri.clone());
+        let (scope, resource) = (request.scope.clone(), request.resource.clone());
+        Ok(Begun { pending: Pending { issuer, state, verifier, resource, code: None }, challenge, scope, redirect_uri })
+    }
+
+    /// Stores the pending sign-in, for the answer that comes by the browser.
+    pub(crate) async fn wait_for(&self, pending: Pending) -> Result<(), Trouble> {
+        self.0.server.connection().store(PENDING, Some(&pending)).await
+    }
+
+    /// The code of a native sign-in. It is stored first: the same code gets the same tokens if their answer is lost.
+    pub(crate) async fn redeem_native(&self, mut pending: Pending, code: String) -> Result<SignedIn, Trouble> {
+        pending.code = Some(code);
+        self.0.server.connection().store(PENDING, Some(&pending)).await?;
+        self.redeem(pending).await
+    }
+
+    /// Opens the browser and waits for the answer to the pending sign-in.
+    pub(crate) async fn go_on_in_browser(&self, address: &str) -> Result<SignedIn, Trouble> {
+        let browser = &self.0.server.platform.browser;
+        browser.open(address).await?;
+        loop {
+            if let Some(signed_in) = self.finish(&browser.redirected().await?).await? {
+                return Ok(signed_in);
+            }
+        }
     }
 
     /// Reads the URL that the operating system handed to the app. `None`: it is no answer to the pending sign-in, and changed nothing.

@@ -30,6 +30,8 @@ pub struct World {
     pub play: Play,
     running: Running,
     directory: PathBuf,
+    /// The configuration in force.
+    text: std::sync::Mutex<String>,
 }
 
 /// A phone has a clock of its own.
@@ -73,7 +75,19 @@ impl World {
         let config = Config::from_text(&text, "demo.toml", &|_| None)?;
         let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
         let api = api::start(&issuer).await?;
-        Ok(Self { issuer, api, mailbox, maker, play, running, directory })
+        Ok(Self { issuer, api, mailbox, maker, play, running, directory, text: text.into() })
+    }
+
+    /// Changes the configuration as an operator does: edits the file, and has the running server read it again.
+    pub async fn reconfigure(&self, from: &str, to: &str) -> Result<(), Trouble> {
+        let text = {
+            let mut text = self.text.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            *text = text.replacen(from, to, 1);
+            text.clone()
+        };
+        let file = self.directory.join("demo.toml");
+        std::fs::write(&file, text).map_err(|error| Trouble(error.to_string()))?;
+        serve::reload(&self.running.shared, &file).await.map_err(|error| Trouble(error.to_string()))
     }
 
     /// The address of a path at the APIs.

@@ -16,6 +16,8 @@ pub struct AuthorizationServerMetadata {
     pub revocation_endpoint: Option<String>,
     pub end_session_endpoint: Option<String>,
     pub pushed_authorization_request_endpoint: Option<String>,
+    /// draft-ietf-oauth-first-party-apps-04 4.
+    pub authorization_challenge_endpoint: Option<String>,
     pub require_pushed_authorization_requests: bool,
     pub code_challenge_methods_supported: Vec<String>,
     pub authorization_response_iss_parameter_supported: bool,

@@ -10,6 +10,7 @@ pub mod net;
 pub mod phone;
 pub mod play;
 pub mod services;
+pub mod terminal;
 
 /// One request and its answer, for a demonstration or a test.
 #[derive(Clone, Debug)]

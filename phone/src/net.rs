@@ -56,7 +56,10 @@ impl Net {
     fn remember(&self, request: &Request, status: u16, body: Value) {
         let is_form = request.method == "POST";
         let sent = if is_form {
-            url::form_urlencoded::parse(&request.body).into_owned().collect()
+            // Passwords are not shown.
+            let hide =
+                |(name, value): (String, String)| if name.contains("password") { (name, "(hidden)".to_owned()) } else { (name, value) };
+            url::form_urlencoded::parse(&request.body).into_owned().map(hide).collect()
         } else {
             request.headers.iter().filter(|(name, _)| name == "authorization" || name == "dpop").cloned().collect()
         };

@@ -79,6 +79,13 @@ pub async fn of_browser(core: &Core, incoming: &Incoming) -> Result<Option<Sessi
     Ok(Some(session))
 }
 
+/// What was proved in a living session, and the account's present version.
+pub async fn proofs(core: &Core, id: &[u8; 16]) -> Result<Option<(Vec<Proof>, i64)>> {
+    let Some(row) = core.store.one(session::READ, &[Value::from(&id[..])]).await? else { return Ok(None) };
+    let proofs = serde_json::from_str(row.text("proofs")?).map_err(|it| Fault::new(format!("session proofs: {it}")))?;
+    Ok(Some((proofs, row.int("account_version")?)))
+}
+
 /// What a finished login says about the person.
 pub struct Authenticated<'a> {
     pub account: &'a str,

@@ -9,6 +9,8 @@ mod genuine_app;
 mod iphone_lies;
 mod lost_answers;
 mod moved_people;
+mod native_attacks;
+mod native_sign_in;
 mod next_api;
 mod payment;
 mod sign_in;
@@ -42,11 +44,13 @@ pub struct Scene {
 }
 
 /// All scenes in the order in which they are played. The first ones tell the story.
-pub const SCENES: [Scene; 17] = [
+pub const SCENES: [Scene; 19] = [
     sign_in::SCENE,
     stolen_tokens::SCENE,
     lost_answers::SCENE,
     genuine_app::SCENE,
+    native_sign_in::SCENE,
+    native_attacks::SCENE,
     stolen_code::SCENE,
     wrong_tokens::SCENE,
     bearer_app::SCENE,

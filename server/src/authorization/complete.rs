@@ -162,6 +162,7 @@ fn record_of(request: &AuthorizationRequest, proven: &Proven, now_ms: i64) -> Re
         userinfo_claims: request.userinfo_claims.clone(),
         claims_scope: request.claims_scope.clone(),
         authorization_details: request.authorization_details.clone(),
+        replaces: request.replaces,
         native: request.native,
         wants_auth_time: request.max_age_s.is_some(),
     }

@@ -5,7 +5,7 @@ use super::Authority;
 use super::detour::{self, Detour};
 use crate::config::{Client, ClientKind, Profile};
 use crate::error::{Error, Fault, Refused, Result};
-use crate::grants::{self, Wanted};
+use crate::grants::{self, Replaced, Wanted};
 use crate::login::state::Rules;
 use crate::store::Change;
 use crate::tokens::claims;
@@ -96,6 +96,9 @@ pub struct AuthorizationRequest {
     /// It came to the native face, from a client that had proved itself.
     #[serde(default)]
     pub native: bool,
+    /// The grant that the person signs in beside.
+    #[serde(default)]
+    pub replaces: Option<Replaced>,
     /// It goes on with a sign-in of the native face, in a browser.
     #[serde(default)]
     pub detour: Option<Detour>,
@@ -171,7 +174,13 @@ pub fn check(
 
 /// The same for the native face. What is said for the browser counts where a sign-in may go on there: with `code_challenge`, without
 /// which no `request_uri` is given (First-Party Applications 5.2.2).
-pub fn check_native(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form) -> Result<AuthorizationRequest> {
+/// `granted`: what the person signs in beside; without a scope it is asked for that.
+pub fn check_native(
+    authority: &Authority<'_>,
+    (client_id, client): (&str, &Client),
+    form: &Form,
+    granted: Option<&Scope>,
+) -> Result<AuthorizationRequest> {
     if form.contains("request") || form.contains("request_uri") {
         let hint = "Send the parameters themselves here: neither request nor request_uri.";
         return Err(Refused::bad_request("invalid_request", hint).into());
@@ -186,14 +195,21 @@ pub fn check_native(authority: &Authority<'_>, client_id: &str, client: &Client,
         (Some(_), _) => checked_redirect(client, form).map_err(Problem::into_error)?,
     };
     let back = checked_back((client_id, client), form, redirect_uri).map_err(Problem::into_error)?;
-    read_request(authority, (client_id, client), form, &back, Face::Native).and_then(must_be_short)
+    read_request(authority, (client_id, client), form, &back, Face::Native(granted)).and_then(must_be_short)
 }
 
 /// Who asks the person.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Face {
+#[derive(Clone, Copy)]
+enum Face<'a> {
     Browser,
-    Native,
+    /// With the scope of an earlier grant, if it signs in beside one.
+    Native(Option<&'a Scope>),
+}
+
+impl Face<'_> {
+    fn is_native(self) -> bool {
+        matches!(self, Self::Native(_))
+    }
 }
 
 /// The statement that spends a request object, so that it works once (092-A).
@@ -375,7 +391,7 @@ fn read_request(
     (client_id, client): (&str, &Client),
     form: &Form,
     back: &Back,
-    face: Face,
+    face: Face<'_>,
 ) -> Result<AuthorizationRequest> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     match form.get("response_type") {
@@ -390,10 +406,11 @@ fn read_request(
     // RFC 9396 3: a request may consist of details alone.
     let scope = match form.get("scope") {
         None if form.contains("authorization_details") => Scope::default(),
+        None if let Face::Native(Some(granted)) = face => grants::allowed_scope(client, Some(&granted.to_string()))?,
         asked => grants::allowed_scope(client, asked)?,
     };
     let nonce = bounded(form, "nonce")?;
-    if code_challenge.is_none() && face == Face::Browser && !may_go_without_pkce(client, nonce.is_some(), &scope) {
+    if code_challenge.is_none() && !face.is_native() && !may_go_without_pkce(client, nonce.is_some(), &scope) {
         return Err(invalid("Without PKCE a request needs a nonce, and the scope openid whose ID token carries it back.").into());
     }
     let resource: Vec<String> = form.all("resource").into_iter().map(str::to_owned).collect();
@@ -429,7 +446,8 @@ fn read_request(
         authorization_details,
         signed: false,
         pushed: None,
-        native: face == Face::Native,
+        native: face.is_native(),
+        replaces: None,
         detour: None,
         object: None,
     })
@@ -462,10 +480,10 @@ fn words(form: &Form, name: &str) -> Vec<String> {
 /// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration; what ties the code to the
 /// browser is then the nonce, which only an ID token can carry back (RFC 9700 2.1.1).
 /// A code of the native face is bound to the key of the client that asked for it, whether or not there is a challenge.
-fn checked_challenge(client: &Client, form: &Form, face: Face) -> Result<Option<String>> {
+fn checked_challenge(client: &Client, form: &Form, face: Face<'_>) -> Result<Option<String>> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     let Some(challenge) = form.get("code_challenge") else {
-        let may_be_left_out = face == Face::Native || is_exempt_from_pkce(client);
+        let may_be_left_out = face.is_native() || is_exempt_from_pkce(client);
         if form.was_empty("code_challenge") || form.contains("code_challenge_method") || !may_be_left_out {
             return Err(invalid("PKCE is required: send code_challenge with code_challenge_method=S256.").into());
         }

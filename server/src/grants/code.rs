@@ -189,6 +189,10 @@ async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
     let [holder_kind, holder] = grant.holder_after(caller, 1).to_columns();
     let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), caller.now_ms.into(), holder_kind, holder];
     change.run(app_grant::ACTIVATE, values);
+    if let Some(old) = &grant.request.replaces {
+        let values = vec![Value::from(&old.session[..]), i64::from(old.number).into(), caller.now_ms.into()];
+        change.run_expecting(app_grant::END, values, Expect::Any);
+    }
     let burnt = caller.burn(&mut change);
     let answer = issue::for_grant(request, 1, &grant.scope)?;
     change.audit(grant.entry(core, audit::Entry::ok("code_exchanged"), caller).with("jti", answer.jti.as_str()));

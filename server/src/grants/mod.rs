@@ -1,5 +1,6 @@
 //! A grant: what one client got from one session. One statement reads all that decides about it.
 
+pub mod again;
 pub mod client_credentials;
 pub mod code;
 pub mod details;
@@ -50,12 +51,22 @@ pub struct RequestRecord {
     /// RFC 9396: what was granted in detail.
     #[serde(default)]
     pub authorization_details: Vec<Json>,
+    /// The grant that the person signed in beside, which ends when this one is first used.
+    #[serde(default)]
+    pub replaces: Option<Replaced>,
     /// The code was given to the client itself, and not to a redirect URI.
     #[serde(default)]
     pub native: bool,
     /// `auth_time` was asked for (max_age) and must be in the ID token.
     #[serde(default)]
     pub wants_auth_time: bool,
+}
+
+/// A grant that another one takes the place of.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replaced {
+    pub session: [u8; 16],
+    pub number: u32,
 }
 
 /// The person, as far as tokens may say.
@@ -242,6 +253,30 @@ impl Grant {
             }
             _ => Ok(()),
         }
+    }
+
+    /// May its holder go on with it: is it alive, redeemed, used not too long ago, and held by one alone?
+    pub fn must_be_usable(&self, caller: &Caller) -> Result<()> {
+        self.must_be_alive(caller.now_ms)?;
+        if self.state != State::Active {
+            let hint = "This session is over; the person has to sign in again.";
+            return Err(invalid_grant(hint).because("the code was never redeemed").into());
+        }
+        if caller.tier_rules().is_some_and(|it| !it.refresh) {
+            let hint = "An installation like this one does not stay signed in; the person has to sign in again.";
+            return Err(invalid_grant(hint).because("the tier does not refresh").into());
+        }
+        // Where two are suspected to hold one key, an installation attests again. Others are asked for everything at the next sign-in.
+        let attested_ms = caller.instance.as_ref().and_then(|it| it.attested_ms);
+        if attested_ms.is_some_and(|it| it <= self.late.suspected_ms) {
+            return Err(use_fresh().because("two holders are suspected").into());
+        }
+        let idle = caller.client.refresh.idle;
+        let idle = caller.tier_rules().and_then(|it| it.idle).map_or(idle, |it| it.min(idle));
+        if caller.now_ms >= self.used_ms + idle.0 * 1000 {
+            return Err(invalid_grant("This session was unused for too long; the person has to sign in again.").because("idle").into());
+        }
+        Ok(())
     }
 
     pub fn must_be_alive(&self, now_ms: i64) -> Result<()> {

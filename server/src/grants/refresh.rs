@@ -1,8 +1,7 @@
 //! grant_type=refresh_token. RFC 6749 6, RFC 9700 4.14. The promise: rotation never logs a good user out, and a replay
 //! of an unbound token ends the grant. `turn` is the whole of it; docs/decisions/refresh.md argues it.
 
-use super::{Grant, State, TokenRequest, invalid_grant};
-use crate::attesting::instance::use_fresh;
+use super::{Grant, State, TokenRequest, again, invalid_grant};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::{OnStale, RefreshMode};
@@ -89,7 +88,13 @@ async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Rep
         invalid_grant(hint).because("last generation")
     };
     let next = if keeps { presented } else { presented.checked_add(1).ok_or_else(last)? };
-    match turn_of(grant, caller, presented) {
+    let turn = turn_of(grant, caller, presented);
+    if turn != Turn::Spent
+        && let Some(why) = again::wants_step_up(request).await?
+    {
+        return ask_for_step_up(request, why).await.map(Some);
+    }
+    match turn {
         Turn::Current => advance_generation(request, &scope, next, "refreshed").await,
         Turn::Ahead => advance_generation(request, &scope, next, "store_behind").await,
         Turn::Previous => repeat(request, &scope).await.map(Some),
@@ -100,6 +105,21 @@ async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Rep
     }
 }
 
+/// The person signs in once more, on the app's own screens. It moves nothing: the same token gets the same answer.
+async fn ask_for_step_up(request: TokenRequest<'_>, why: &str) -> Result<Reply> {
+    let TokenRequest { core, caller, grant, .. } = request;
+    grant.say_once(core, caller, "step_up_wanted", why).await?;
+    let mut body = serde_json::json!({
+        "error": "insufficient_authorization",
+        "error_description": "The person has to sign in once more: begin at the authorization_challenge_endpoint with this auth_session.",
+        "auth_session": again::auth_session(core, caller, grant),
+    });
+    if let Some(acr) = caller.tier_rules().and_then(|tier| tier.acr.as_ref()) {
+        body["acr_values"] = acr.as_str().into();
+    }
+    Ok(reply::json(403, &body))
+}
+
 fn turn_of(grant: &Grant, caller: &Caller, presented: u32) -> Turn {
     let grace_ms = caller.client.refresh.grace.0 * 1000;
     turn(grant.generation, presented, grant.is_key_bound(), caller.now_ms - grant.issued_ms, grace_ms)
@@ -108,45 +128,23 @@ fn turn_of(grant: &Grant, caller: &Caller, presented: u32) -> Turn {
 /// What a refresh with this token would find: the grant's scope as its client may still have it, or `None` if it would be
 /// refused. Introspection answers by it, so that it never calls a token active that is of no use.
 pub fn outlook(grant: &Grant, caller: &Caller, presented: u32) -> Option<Scope> {
-    let mine = [grant.must_belong_to(caller), grant.must_be_held_by(caller), must_be_good(grant, caller)];
-    if mine.iter().any(Result::is_err) || turn_of(grant, caller, presented) == Turn::Spent {
+    let good = [must_be_good(grant, caller), grant.must_suit_the_tier(caller)];
+    let mine = [grant.must_belong_to(caller), grant.must_be_held_by(caller)].into_iter().chain(good);
+    if mine.into_iter().any(|it| it.is_err()) || turn_of(grant, caller, presented) == Turn::Spent {
         return None;
     }
     let scope = super::within_tier(caller, &still(grant, caller));
     (!scope.is_empty() || grant.scope.is_empty()).then_some(scope)
 }
 
-/// Everything that a grant has to be for its holder to go on.
+/// Everything that a grant has to be for its holder to go on. Whoever can sign in again beside it is asked to, after the generation.
 fn must_be_good(grant: &Grant, caller: &Caller) -> Result<()> {
-    grant.must_be_alive(caller.now_ms)?;
-    if grant.state != State::Active {
-        return Err(invalid_grant("This session is over; the person has to sign in again.").because("the code was never redeemed").into());
-    }
-    if caller.tier_rules().is_some_and(|it| !it.refresh) {
-        let hint = "An installation like this one does not stay signed in; the person has to sign in again.";
-        return Err(invalid_grant(hint).because("the tier does not refresh").into());
-    }
-    grant.must_suit_the_tier(caller)?;
-    must_answer_suspicion(grant, caller)?;
-    let idle = caller.client.refresh.idle;
-    let idle = caller.tier_rules().and_then(|it| it.idle).map_or(idle, |it| it.min(idle));
-    if caller.now_ms >= grant.used_ms + idle.0 * 1000 {
-        return Err(invalid_grant("This session was unused for too long; the person has to sign in again.").because("idle").into());
-    }
-    Ok(())
+    grant.must_be_usable(caller)?;
+    if again::has_one(caller, grant) { Ok(()) } else { grant.must_suit_the_tier(caller) }
 }
 
 fn still(grant: &Grant, caller: &Caller) -> Scope {
     grant.scope.iter().filter(|it| super::may_have(&caller.client, it)).map(str::to_owned).collect()
-}
-
-/// Where two are suspected to hold one key, an installation attests again. Others are asked for everything at the next sign-in.
-fn must_answer_suspicion(grant: &Grant, caller: &Caller) -> Result<()> {
-    let attested_ms = caller.instance.as_ref().and_then(|it| it.attested_ms);
-    if attested_ms.is_some_and(|it| it <= grant.late.suspected_ms) {
-        return Err(use_fresh().because("two holders are suspected").into());
-    }
-    Ok(())
 }
 
 /// Counts a repeat that came late, once for each generation, beside the repeat's own audit entry.

@@ -7,7 +7,7 @@ use super::reply::{self, Reply};
 use crate::app::App;
 use crate::audit::Entry;
 use crate::authorization::binding::bind;
-use crate::authorization::consent::Assured;
+use crate::authorization::consent::{self, Assured};
 use crate::authorization::delivery::Delivery;
 use crate::authorization::detour::Detour;
 use crate::authorization::request::{self, AuthorizationRequest};
@@ -16,17 +16,18 @@ use crate::authorization::{native, pushed};
 use crate::caller::Caller;
 use crate::config::ClientAuthentication;
 use crate::error::{Error, Fault, Refused, Result};
-use crate::grants::code;
+use crate::grants::{self, Grant, Replaced, again, code};
 use crate::limits::Limits;
 use crate::login::commit::Committed;
 use crate::login::context::{Answer, Device, Visitor};
-use crate::login::flow::{Begin, Judged};
+use crate::login::flow::{Begin, Existing, Judged};
 use crate::login::journey::Journey;
 use crate::login::machine::{Answering, Received, over};
 use crate::login::row::Secret;
-use crate::login::state::{Ended, Left, State};
+use crate::login::state::{Ended, Left, State, Subject};
 use crate::store::Change;
 use crate::stored_bytes::Writer;
+use crate::tokens::handles::Kind;
 use crate::web::request::Incoming;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -53,9 +54,10 @@ pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
     let assured = native::admit(&caller)?;
     let face = Face { app, incoming, caller: &caller, assured };
     let answered = match incoming.form.get("auth_session") {
+        Some(held) if held.starts_with(Kind::AuthSession.prefix()) => face.begin_beside(held).await,
         Some(held) => face.answer(held).await,
         None if incoming.form.was_empty("auth_session") => Err(over().because("auth_session is empty").into()),
-        None => face.begin().await,
+        None => face.begin(None).await,
     };
     answered.map_err(|error| match error {
         // The machine's own words are for a person with a browser.
@@ -116,15 +118,19 @@ impl Face<'_> {
     }
 
     /// The first request: a request as at the authorization endpoint.
-    async fn begin(&self) -> Result<Reply> {
+    async fn begin(&self, beside: Option<(&Grant, Existing)>) -> Result<Reply> {
         let Self { app, incoming, caller, .. } = self;
         let place = Limits::place(&["par", &caller.client_id, &Limits::line(incoming.address)]);
         if app.limits.pushes.check_key(&place).is_err() {
             return Err(Refused::new(429, "temporarily_unavailable", "Too many sign-ins begin here; wait.").retry_after(10).into());
         }
         let authority = app.authority();
-        let mut request = request::check_native(&authority, &caller.client_id, &caller.client, &incoming.form)?;
+        let granted = beside.as_ref().map(|(grant, _)| &grant.scope);
+        let mut request = request::check_native(&authority, (&caller.client_id, &caller.client), &incoming.form, granted)?;
         bind(&mut request, caller)?;
+        if let Some((grant, _)) = &beside {
+            stay_with(&mut request, grant);
+        }
         let rules = request::sign_in_rules(&authority, &caller.client, &request)?;
         let says = |word: &str| request.prompt.iter().any(|prompt| prompt == word);
         if says("none") {
@@ -140,11 +146,15 @@ impl Face<'_> {
             client: Some(caller.client_id.clone()),
             hint: request.login_hint.clone(),
             request: delivery.as_json()?,
-            existing: None,
+            existing: beside.map(|(_, existing)| existing),
         };
         let locale = self.locale(&request);
         let visitor = self.visitor(&locale);
-        let moved = app.machine.begin(begin, &rules, &visitor).await?;
+        let mut moved = app.machine.begin(begin, &rules, &visitor).await?;
+        if moved.proven.is_some() {
+            // Nothing is missing, and no code comes without an answer of the person.
+            moved.ask_consent(consent::step(&authority, &caller.client, &request));
+        }
         match self.settling(&delivery, &visitor)?.settle(moved).await? {
             Settled::Asked(state) => {
                 self.burn_assertion().await?;
@@ -152,6 +162,17 @@ impl Face<'_> {
             }
             _ => Err(Fault::new("a native sign-in ended before anything was asked").into()),
         }
+    }
+
+    /// Another sign-in of the person of a grant, by its lasting `auth_session`: what was proved counts as far as the request allows.
+    async fn begin_beside(&self, held: &str) -> Result<Reply> {
+        let (app, caller) = (self.app, self.caller);
+        let over_because = |why: String| Error::from(over().because(why));
+        let grant = again::open(app, caller, held).await.map_err(|error| again::as_session(error, over_because))?;
+        let proved = again::proofs(app, &grant).await?;
+        let (proofs, version) = proved.ok_or_else(|| over().because("the session of the grant has ended"))?;
+        let subject = Subject { account: grant.account.clone(), version, session: Some(grant.session) };
+        self.begin(Some((&grant, Existing { subject, proofs }))).await
     }
 
     /// An installation's start is of use to its key alone, so that nothing has to be written for it. An assertion works once.
@@ -214,9 +235,19 @@ impl Face<'_> {
         Ok(*request)
     }
 
+    /// A sign-in beside a grant ends with it.
+    async fn must_still_be_beside(&self, request: &AuthorizationRequest) -> Result<()> {
+        let Some(old) = &request.replaces else { return Ok(()) };
+        let over_because = |why: String| Error::from(over().because(why));
+        let gone = || over().because("the grant is gone");
+        let grant = grants::read(self.app, &old.session, old.number).await?.ok_or_else(gone)?;
+        again::must_be_held(&grant, self.caller).map_err(|error| again::as_session(error, over_because))
+    }
+
     async fn judge(&self, answer: &Answer<'_>, answering: Answering) -> Result<Reply> {
         let app = self.app;
         let request = self.own(&answering.state)?;
+        self.must_still_be_beside(&request).await?;
         let delivery = Delivery::Native(Box::new(request.clone()));
         let rules = rules(&app.authority(), &delivery).await?;
         if answer.action == "browser" {
@@ -339,6 +370,16 @@ impl Face<'_> {
             body["expires_in"] = ((left.until_ms - self.incoming.now_ms).max(0) / 1000).into();
         }
         reply::json(403, &body)
+    }
+}
+
+/// The same person; what goes beyond the grant is asked for. Its code takes the grant's place.
+fn stay_with(request: &mut AuthorizationRequest, grant: &Grant) {
+    request.sub = Some(grant.account.clone());
+    request.replaces = Some(Replaced { session: grant.session, number: grant.number });
+    let is_within = request.asked_scope().is_subset_of(&grant.scope);
+    if !is_within && !request.prompt.iter().any(|word| word == "consent") {
+        request.prompt.push("consent".to_owned());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Words a step in a language. Every rendering is made from the worded step alone, so that no text stands in a template.
 
 use super::locales::Locales;
-use crate::login::operation::Operation;
+use crate::login::operation::{self, Operation};
 use crate::login::step::{Content, FieldKind, Step, Text};
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ pub struct Worded {
     pub fields: Vec<WordedField>,
     pub actions: Vec<WordedAction>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub operation: Option<Operation>,
+    pub operation: Option<WordedOperation>,
     pub problem: Option<WordedProblem>,
 }
 
@@ -25,9 +25,29 @@ pub struct WordedField {
     pub kind: FieldKind,
     pub label: String,
     pub autocomplete: String,
+    /// What follows from `kind`, for whoever does not know it.
+    pub keyboard: &'static str,
+    pub secret: bool,
     pub value: Option<String>,
     pub required: bool,
     pub max_length: u32,
+}
+
+/// An operation, and how its result comes back.
+#[derive(Serialize, Debug, PartialEq)]
+pub struct WordedOperation {
+    #[serde(flatten)]
+    pub operation: Operation,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answer: Option<OperationAnswer>,
+}
+
+#[derive(Serialize, Debug, PartialEq)]
+pub struct OperationAnswer {
+    pub action: &'static str,
+    pub field: &'static str,
+    pub failure_field: &'static str,
+    pub failures: &'static [&'static str],
 }
 
 #[derive(Serialize, Debug, PartialEq)]
@@ -70,6 +90,8 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
                 kind: field.kind,
                 label: by_key(format!("field-{}", field.name)),
                 autocomplete: field.autocomplete.clone(),
+                keyboard: keyboard(field.kind),
+                secret: matches!(field.kind, FieldKind::Password | FieldKind::NewPassword),
                 value: field.value.clone(),
                 required: field.required,
                 max_length: field.max_length,
@@ -80,13 +102,31 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
             .iter()
             .map(|action| WordedAction { name: action.name.clone(), kind: action.kind, label: by_key(format!("action-{}", action.name)) })
             .collect(),
-        operation: step.operation.clone(),
+        operation: step.operation.clone().map(word_operation),
         problem: step.problem.as_ref().map(|problem| WordedProblem {
             key: problem.key.clone(),
             text: by_key(format!("problem-{}", problem.key)),
             field: problem.field.clone(),
         }),
     }
+}
+
+fn keyboard(kind: FieldKind) -> &'static str {
+    match kind {
+        FieldKind::Text | FieldKind::Password | FieldKind::NewPassword => "text",
+        FieldKind::Email => "email",
+        FieldKind::Code => "numeric",
+    }
+}
+
+fn word_operation(operation: Operation) -> WordedOperation {
+    let answer = OperationAnswer {
+        action: operation::ACTION,
+        field: operation::FIELD,
+        failure_field: operation::FAILURE,
+        failures: operation::FAILURES,
+    };
+    WordedOperation { answer: operation.is_answered().then_some(answer), operation }
 }
 
 fn word_content(content: &Content, say: &dyn Fn(&Text) -> String) -> WordedContent {

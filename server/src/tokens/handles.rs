@@ -20,6 +20,8 @@ pub enum Kind {
     Code,
     Refresh,
     RequestUri,
+    /// The lasting `auth_session` of a grant.
+    AuthSession,
 }
 
 impl Kind {
@@ -28,6 +30,7 @@ impl Kind {
             Self::Code => "sc_",
             Self::Refresh => "sr_",
             Self::RequestUri => "su_",
+            Self::AuthSession => "sg_",
         }
     }
 }

@@ -5,7 +5,7 @@ use crate::caller::Caller;
 use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::grants::{self, Addressed, Grant, Person, TokenRequest};
+use crate::grants::{self, Addressed, Grant, Person, TokenRequest, again};
 use crate::store::Value;
 use crate::store::tables::app_grant;
 use crate::tokens::claims::{self, Place};
@@ -101,6 +101,9 @@ pub fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> R
         let idle_s = caller.tier_rules().and_then(|it| it.idle).map_or(i64::MAX, |it| it.0).min(caller.client.refresh.idle.0);
         body["refresh_token_timeout"] = idle_s.min((grant.lives_until_ms() - caller.now_ms) / 1000).into();
         body["authorization_expires_in"] = ((grant.ends_ms - caller.now_ms) / 1000).into();
+    }
+    if let Some(held) = again::auth_session(core, caller, grant) {
+        body["auth_session"] = held.into();
     }
     if scope.contains("openid") {
         body["id_token"] = id_token(core, caller, (grant, &scope), &token, generation == 1)?.into();

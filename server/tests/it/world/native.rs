@@ -106,9 +106,13 @@ impl Phone<'_> {
 
     /// Alice signs in by her password: the code.
     pub async fn native_code(&mut self) -> String {
+        self.native_code_of("alice").await
+    }
+
+    pub async fn native_code_of(&mut self, person: &str) -> String {
         let step = self.begin().await;
         assert_eq!(step.error(), ASKED, "{step:?}");
-        let done = self.answer_password(&step, "alice", PASSWORD).await;
+        let done = self.answer_password(&step, person, PASSWORD).await;
         assert_eq!(done.status, 200, "{done:?}");
         done.text("authorization_code")
     }

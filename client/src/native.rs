@@ -1,0 +1,240 @@
+//! Signing in on the app's own screens: OAuth 2.0 for First-Party Applications (draft-ietf-oauth-first-party-apps-04). The server says what
+//! to ask, step by step, so a new way of signing in needs no new version of the app. docs/native.md and docs/steps.md are the guide.
+
+use crate::Client;
+use crate::connection::text_member;
+use crate::platform::{BoxFuture, Unavailable};
+use crate::sign_in::{Begun, SignIn, SignedIn};
+use crate::trouble::{Reply, Trouble};
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The way to the system browser: an action that every step has.
+pub const BROWSER: &str = "browser";
+/// A sign-in with more steps than this goes round in a circle.
+const MOST_STEPS: usize = 100;
+
+/// One question to the person, in their language. Draw it by its members; `kind` is only a name. Unknown members are ignored.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Step {
+    pub kind: String,
+    pub title: String,
+    #[serde(default)]
+    pub text: Vec<String>,
+    #[serde(default)]
+    pub content: Vec<Content>,
+    #[serde(default)]
+    pub fields: Vec<Field>,
+    pub actions: Vec<Action>,
+    #[serde(default)]
+    pub operation: Option<Operation>,
+    #[serde(default)]
+    pub problem: Option<Problem>,
+}
+
+/// What to show between the text and the fields.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Content {
+    List {
+        items: Vec<String>,
+    },
+    /// Lines of a name and a value. Show all of them before the person agrees.
+    Details {
+        heading: String,
+        lines: Vec<(String, String)>,
+    },
+    /// Codes to keep. They come once.
+    Codes {
+        codes: Vec<String>,
+    },
+    /// A new authenticator: an `otpauth:` link, and its secret to copy.
+    Authenticator {
+        label: String,
+        uri: String,
+        secret: String,
+    },
+    /// This version of the SDK does not know it. Offer the browser.
+    #[serde(other)]
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Field {
+    pub name: String,
+    #[serde(default)]
+    pub kind: String,
+    pub label: String,
+    /// The autofill token of HTML, such as `username` and `one-time-code`.
+    #[serde(default)]
+    pub autocomplete: String,
+    /// `text`, `email` or `numeric`.
+    #[serde(default)]
+    pub keyboard: String,
+    /// Hide what is typed.
+    #[serde(default)]
+    pub secret: bool,
+    /// What to fill in.
+    #[serde(default)]
+    pub value: Option<String>,
+    #[serde(default)]
+    pub required: bool,
+    /// In characters.
+    pub max_length: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Action {
+    pub name: String,
+    /// `primary`, `secondary` or `link`.
+    pub kind: String,
+    pub label: String,
+}
+
+/// What was wrong with the last answer.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Problem {
+    /// Stable, for the app.
+    pub key: String,
+    /// For the person.
+    pub text: String,
+    #[serde(default)]
+    pub field: Option<String>,
+}
+
+/// What the platform does in the place of typing.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Operation {
+    pub name: String,
+    pub options: Value,
+    /// `conditional`: begin at once and quietly, beside the fields.
+    #[serde(default)]
+    pub mediation: Option<String>,
+    /// Absent: nothing is answered.
+    #[serde(default)]
+    pub answer: Option<OperationAnswer>,
+}
+
+/// How the result of an operation is sent.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct OperationAnswer {
+    pub action: String,
+    pub field: String,
+    pub failure_field: String,
+    #[serde(default)]
+    pub failures: Vec<String>,
+}
+
+/// What the person did with a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pressed {
+    /// The name of the action.
+    pub action: String,
+    /// The fields by name, as they were typed.
+    pub fields: Vec<(String, String)>,
+}
+
+/// The platform's operations: passkeys, above all. An operation that the app does not know is not offered to the person.
+pub trait Operations: Send + Sync {
+    fn knows(&self, name: &str) -> bool;
+    /// Performs it. `Ok`: the platform's JSON. `Err`: one of `failures` of the operation, such as `cancelled`.
+    fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>>;
+}
+
+/// The app's screens.
+pub trait Screens: Send + Sync {
+    /// Shows a step and returns what the person did. `Unavailable`: the app is closed, or cannot show it now; the sign-in stops.
+    fn show<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Pressed, Unavailable>>;
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        None
+    }
+}
+
+/// What an answer of the endpoint is.
+enum Next {
+    Step {
+        auth_session: String,
+        step: Box<Step>,
+    },
+    Code(String),
+    /// None: the app begins in the browser anew.
+    Browser(Option<String>),
+}
+
+impl Client {
+    /// Signs in on the app's own screens. Where the server or the person wants the browser, it goes on there and comes back.
+    /// An installation that may not use native screens signs in with the browser from the beginning.
+    pub async fn sign_in_natively(&self, request: &SignIn, screens: &dyn Screens) -> Result<SignedIn, Trouble> {
+        let begun = self.start(request).await?;
+        let mut reply = self.0.server.challenge(&begin_parameters(&begun, request)).await?;
+        if reply.error() == "unauthorized_client" {
+            return self.sign_in(request).await;
+        }
+        for _ in 0..MOST_STEPS {
+            match read(&reply)? {
+                Next::Code(code) => return self.redeem_native(begun.into_pending(), code).await,
+                Next::Browser(None) => return self.sign_in(request).await,
+                Next::Browser(Some(request_uri)) => {
+                    self.wait_for(begun.into_pending()).await?;
+                    return self.go_on_in_browser(&self.0.server.browser_address(&request_uri).await?).await;
+                }
+                Next::Step { auth_session, step } => {
+                    let pressed = ask(screens, step).await?;
+                    let mut form = vec![("auth_session", auth_session.as_str()), ("action", &pressed.action)];
+                    form.extend(pressed.fields.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+                    reply = self.0.server.challenge(&form).await?;
+                }
+            }
+        }
+        Err(Trouble::Wrong("the sign-in does not end".to_owned()))
+    }
+}
+
+fn begin_parameters<'a>(begun: &'a Begun, request: &'a SignIn) -> Vec<(&'a str, &'a str)> {
+    let mut form = vec![("response_type", "code"), ("redirect_uri", begun.redirect_uri.as_str())];
+    form.extend(begun.parameters());
+    form.extend(request.parameters());
+    form
+}
+
+fn read(reply: &Reply) -> Result<Next, Trouble> {
+    let member = |name: &str| text_member(&reply.body, name);
+    match (reply.status, reply.error()) {
+        (200, "") => member("authorization_code").map(Next::Code).ok_or_else(|| Trouble::Wrong("an answer without a code".to_owned())),
+        (403, "redirect_to_web") => Ok(Next::Browser(member("request_uri"))),
+        (403, "insufficient_authorization") => {
+            let step = serde_json::from_value::<Step>(reply.body["step"].clone()).map_err(|error| Trouble::Wrong(error.to_string()))?;
+            let auth_session = member("auth_session").ok_or_else(|| Trouble::Wrong("a step without auth_session".to_owned()))?;
+            Ok(Next::Step { auth_session, step: Box::new(step) })
+        }
+        (_, "busy") => Err(Trouble::Later { why: "another answer is being checked".to_owned(), after_s: Some(1) }),
+        _ => Err(reply.trouble()),
+    }
+}
+
+/// Shows a step without what the app cannot do, and performs the operation that the person chose. For apps that send the requests
+/// themselves.
+pub async fn ask(screens: &dyn Screens, mut step: Box<Step>) -> Result<Pressed, Trouble> {
+    let known = |operation: &Operation| screens.operations().filter(|operations| operations.knows(&operation.name));
+    let operation = step.operation.take();
+    let Some((operation, operations)) = operation.as_ref().and_then(|operation| Some((operation, known(operation)?))) else {
+        let hidden = operation.and_then(|operation| operation.answer).map(|answer| answer.action);
+        step.actions.retain(|action| Some(&action.name) != hidden.as_ref());
+        return Ok(screens.show(&step).await?);
+    };
+    let Some(answer) = &operation.answer else {
+        // Nothing is answered, and nothing depends on its result.
+        let _ = operations.perform(operation).await;
+        return Ok(screens.show(&step).await?);
+    };
+    let mut pressed = screens.show(&step).await?;
+    if pressed.action == answer.action {
+        let (field, value) = match operations.perform(operation).await {
+            Ok(document) => (&answer.field, document),
+            Err(why) => (&answer.failure_field, why),
+        };
+        pressed.fields.push((field.clone(), value));
+    }
+    Ok(pressed)
+}

@@ -1,0 +1,70 @@
+//! The lasting `auth_session` of a grant: it begins another native sign-in of the same person, which asks for what is missing. It comes with
+//! the tokens, is a function of the grant, and ends with it. draft-ietf-oauth-first-party-apps-04 5.3.1, 7; RFC 9470.
+
+use super::{Grant, TokenRequest, invalid_grant};
+use crate::caller::Caller;
+use crate::core::Core;
+use crate::error::{Error, Result};
+use crate::login::policy::{self, Conditions, Next};
+use crate::login::proof::Proof;
+use crate::sessions;
+use crate::tokens::handles::{Kind, RowName};
+
+/// May this grant's holder begin another sign-in with it?
+pub fn has_one(caller: &Caller, grant: &Grant) -> bool {
+    let stays = caller.tier_rules().is_none_or(|tier| tier.refresh);
+    caller.client.native && grant.is_key_bound() && stays && caller.client.allows_grant("refresh_token")
+}
+
+/// The handle, where there is one.
+pub fn auth_session(core: &Core, caller: &Caller, grant: &Grant) -> Option<String> {
+    let row = RowName { id: grant.session, number: grant.number, generation: 0 };
+    has_one(caller, grant).then(|| core.handles.make(Kind::AuthSession, row, &grant.salt))
+}
+
+/// The grant behind a handle, if this caller holds it and could refresh it now.
+pub async fn open(core: &Core, caller: &Caller, text: &str) -> Result<Grant> {
+    let handle = core.handles.read(Kind::AuthSession, text).ok_or_else(|| invalid_grant("unknown").because("tag"))?;
+    let grant = super::of_handle(core, &handle).await?;
+    must_be_held(&grant, caller)?;
+    Ok(grant)
+}
+
+/// Is the grant this caller's, and could it be refreshed now?
+pub fn must_be_held(grant: &Grant, caller: &Caller) -> Result<()> {
+    grant.must_belong_to(caller)?;
+    grant.must_be_held_by(caller)?;
+    grant.must_be_usable(caller)?;
+    if has_one(caller, grant) { Ok(()) } else { Err(invalid_grant("none").because("the grant has no auth_session now").into()) }
+}
+
+/// What the person proved for this grant, under the account's present version. None: the session has ended.
+pub async fn proofs(core: &Core, grant: &Grant) -> Result<Option<(Vec<Proof>, i64)>> {
+    sessions::proofs(core, &grant.session).await
+}
+
+/// Does the client's policy, or its tier, want more today than was proved for this grant?
+pub async fn wants_step_up(request: TokenRequest<'_>) -> Result<Option<&'static str>> {
+    let TokenRequest { core, caller, grant, .. } = request;
+    if !has_one(caller, grant) {
+        return Ok(None);
+    }
+    if caller.tier_rules().and_then(|tier| tier.acr.as_ref()).is_some_and(|wanted| grant.request.acr != *wanted) {
+        return Ok(Some("the tier wants another acr"));
+    }
+    let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
+    let Some((proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
+    let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms: 0, prefer: None };
+    match policy::next(own, &conditions, &proofs) {
+        Some(Next::Satisfied(_)) => Ok(None),
+        _ => Ok(Some("the client's policy wants more than was proved")),
+    }
+}
+
+/// To the app, a grant that is over is a sign-in that is over. What it can mend, such as an old attestation, stays what it is.
+pub fn as_session(error: Error, over: impl FnOnce(String) -> Error) -> Error {
+    match error {
+        Error::Refused(refused) if refused.code == "invalid_grant" => over(refused.private),
+        other => other,
+    }
+}

@@ -1,0 +1,165 @@
+//! The mobile client's native sign-in against the real server, on the simulated phone, whose terminal draws any step.
+
+use crate::world::native::BACK;
+use crate::world::*;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use symbolon_client::native::{Action, Operations, Pressed, Screens, Step};
+use symbolon_client::platform::{BoxFuture, Unavailable};
+use symbolon_client::{Settings, SignIn};
+use symbolon_phone::browser::Person;
+use symbolon_phone::element::Maker;
+use symbolon_phone::mailbox::Mailbox;
+use symbolon_phone::phone::Phone as Simulated;
+use symbolon_phone::terminal::{Terminal, draw};
+
+struct Scene {
+    world: World,
+    mailbox: Mailbox,
+    maker: Arc<Maker>,
+}
+
+async fn scene() -> Scene {
+    let (mailbox, maker) = (Mailbox::open().await.unwrap(), Arc::new(Maker::new().unwrap()));
+    let more = format!(
+        "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"\n\
+         [login.default]\nrequire = [\"password\", \"email\"]\n[login.two-factor]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n\
+         [attestation]\nsimulated_roots = [\"{}\"]\n[client.app]\nkind = \"native\"\nname = \"App\"\nfirst_party = true\nnative = true\n\
+         authentication = \"attest_jwt_client_auth_dpop\"\napis = {{ orders = [\"orders:read\"] }}\nredirect_uris = [\"{BACK}\"]\n\
+         [client.app.attestation]\nios = {{ app_ids = [\"{APP}\"] }}\n",
+        mailbox.address.port(),
+        maker.root_spki
+    );
+    Scene { world: Configuration::on(Engine::Sqlite).await.with(&more).start().await, mailbox, maker }
+}
+
+impl Scene {
+    fn phone(&self) -> Simulated {
+        let settings = Settings { issuer: self.world.issuer.clone(), client_id: "app".to_owned(), redirect_uri: BACK.to_owned() };
+        Simulated::new(settings, Person::with_password("alice", PASSWORD)).unwrap().attested_by(&self.maker, APP)
+    }
+}
+
+/// Password, then an authenticator that the policy wants, then a code by e-mail, then the browser: one app without a line about any.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_app_signs_in_in_every_way() {
+    let scene = scene().await;
+    let phone = scene.phone();
+    let request = SignIn::new("openid orders:read");
+    let password = || Terminal::new(Person::with_password("alice", PASSWORD));
+    let screens = password();
+    let signed_in = phone.client.sign_in_natively(&request, &screens).await.unwrap();
+    assert_eq!(
+        (signed_in.scope.as_str(), signed_in.claims.contains_key("sub"), screens.kinds()),
+        ("orders:read", true, vec!["password".to_owned()])
+    );
+    assert!(phone.client.is_signed_in().await.unwrap() && phone.pages().await.is_empty(), "no browser was opened");
+    let person =
+        Person { answers: vec![("username", "alice")], buttons: vec!["use_email"], mail: Some((&scene.mailbox, "alice@example.com")) };
+    let screens = Terminal::new(person);
+    phone.client.sign_in_natively(&request, &screens).await.unwrap();
+    assert_eq!(screens.kinds(), ["password", "identify", "email_code"]);
+    let screens = Terminal::new(Person { buttons: vec!["browser"], ..Person::with_password("alice", PASSWORD) });
+    phone.client.sign_in_natively(&request, &screens).await.unwrap();
+    assert_eq!(phone.pages().await, "Did you start this in App?, Sign in");
+    scene.world.reload(|it| it.set("client.app.login", "two-factor")).await;
+    let screens = password();
+    phone.client.sign_in_natively(&request, &screens).await.unwrap();
+    assert_eq!(screens.kinds(), ["password", "enrol_totp", "recovery_codes"]);
+    assert!(screens.take_screens()[1].contains("Add an authenticator app"));
+    scene.world.stop().await;
+}
+
+/// Answers that are lost are asked for again: one sign-in, one guess, one code.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_answers_cost_nothing() {
+    let scene = scene().await;
+    let phone = scene.phone();
+    let request = SignIn::new("openid orders:read");
+    let screens = Losing { phone: &phone, terminal: Terminal::new(Person::with_password("alice", PASSWORD)) };
+    phone.client.sign_in_natively(&request, &screens).await.unwrap();
+    assert_eq!((scene.world.audited("password_proved").await, scene.world.audited("code_issued").await), (1, 1));
+    scene.world.stop().await;
+}
+
+struct Losing<'a> {
+    phone: &'a Simulated,
+    terminal: Terminal<'a>,
+}
+
+impl Screens for Losing<'_> {
+    fn show<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Pressed, Unavailable>> {
+        self.phone.net.lose_answers.store(1, Ordering::Relaxed);
+        self.terminal.show(step)
+    }
+}
+
+/// An installation that may not use native screens signs in with the browser, without a change to the app.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_may_not_uses_the_browser() {
+    let scene = scene().await;
+    for (change, value) in [("client.app.native", false), ("client.app.web_only", true)] {
+        scene.world.reload(|it| it.set("client.app.native", true).set(change, value)).await;
+        let phone = scene.phone();
+        let screens = Terminal::new(Person::with_password("alice", PASSWORD));
+        phone.client.sign_in_natively(&SignIn::new("openid orders:read"), &screens).await.unwrap();
+        assert!(screens.kinds().is_empty() && phone.pages().await.contains("Sign in"), "{change}");
+        scene.world.reload(|it| it.set(change, !value)).await;
+    }
+    scene.world.stop().await;
+}
+
+/// A step that nobody has heard of is drawn from its description; an operation that the app does not know is not offered.
+#[tokio::test]
+async fn an_unknown_step_is_drawn_from_its_description() {
+    let step: Step = serde_json::from_value(serde_json::json!({
+        "kind": "unheard_of", "title": "Say the word", "text": ["Whisper it."], "content": [{ "type": "hologram", "data": 1 }],
+        "fields": [{ "name": "word", "kind": "whisper", "label": "The word", "autocomplete": "off", "keyboard": "text", "secret": true,
+            "value": null, "required": true, "max_length": 9, "volume": 1 }],
+        "actions": [{ "name": "go", "kind": "primary", "label": "Go" }, { "name": "wave", "kind": "secondary", "label": "Wave" },
+            { "name": "browser", "kind": "link", "label": "Browser" }],
+        "operation": { "name": "wave_hand", "options": {}, "answer": { "action": "wave", "field": "wave", "failure_field": "f", "failures": [] } },
+        "problem": null, "mood": "calm"
+    }))
+    .unwrap();
+    let drawn = draw(&step, &[("word".to_owned(), "mellon".to_owned())], "go");
+    assert!(
+        drawn.contains("Say the word") && drawn.contains("The word: ******") && drawn.contains("[>Go<]") && !drawn.contains("mellon"),
+        "{drawn}"
+    );
+    for (knows, offered) in [(false, vec!["go", "browser"]), (true, vec!["go", "wave", "browser"])] {
+        let screens = Waving { knows, seen: Default::default() };
+        let pressed = symbolon_client::native::ask(&screens, Box::new(step.clone())).await.unwrap();
+        assert_eq!(*screens.seen.lock().unwrap(), offered);
+        let waved = ("wave".to_owned(), "{\"waved\":true}".to_owned());
+        assert_eq!(pressed.fields, if knows { vec![waved] } else { Vec::new() });
+    }
+}
+
+#[derive(Default)]
+struct Waving {
+    knows: bool,
+    seen: std::sync::Mutex<Vec<String>>,
+}
+
+impl Screens for Waving {
+    fn show<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Pressed, Unavailable>> {
+        *self.seen.lock().unwrap() = step.actions.iter().map(|action: &Action| action.name.clone()).collect();
+        let action = if self.knows { "wave" } else { "go" }.to_owned();
+        Box::pin(async move { Ok(Pressed { action, fields: Vec::new() }) })
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(self)
+    }
+}
+
+impl Operations for Waving {
+    fn knows(&self, name: &str) -> bool {
+        self.knows && name == "wave_hand"
+    }
+
+    fn perform<'a>(&'a self, _: &'a symbolon_client::native::Operation) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(async { Ok("{\"waved\":true}".to_owned()) })
+    }
+}

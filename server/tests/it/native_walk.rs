@@ -1,0 +1,289 @@
+//! A walk through every step that a sign-in can reach, in both faces at once: the same policy asks the same questions in the same words.
+//! Every document fits docs/steps.schema.json, and docs/steps.md has an example of each.
+
+use crate::world::native::*;
+use crate::world::*;
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// One person signs in natively, the other in a browser.
+const NATIVE: &str = "nina";
+const BROWSER: &str = "bert";
+
+fn docs(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name)
+}
+
+/// What both faces show of one question, brought to one form.
+#[derive(Debug, PartialEq, Eq)]
+struct Shown {
+    title: String,
+    problem: String,
+    /// Names of fields with the values that are filled in.
+    fields: BTreeMap<String, String>,
+    actions: Vec<String>,
+}
+
+impl Shown {
+    fn page(page: &Page) -> Self {
+        let hidden = ["form_token", "handle", "version", "locale"];
+        let fields = page.fields().into_iter().filter(|(name, _)| !hidden.contains(&name.as_str())).collect();
+        Self { title: page.title(), problem: page.problem(), fields, actions: page.actions() }.of_anybody(BROWSER)
+    }
+
+    /// The way to the browser is the one thing that a page does not have.
+    fn step(answer: &Answer) -> Self {
+        let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+        let fields = answer.step()["fields"].as_array().unwrap().iter().map(|field| (text(&field["name"]), text(&field["value"])));
+        let actions = answer.actions().into_iter().filter(|name| name != "browser").collect();
+        let step = answer.step();
+        Self { title: text(&step["title"]), problem: text(&step["problem"]["text"]), fields: fields.collect(), actions }.of_anybody(NATIVE)
+    }
+
+    fn of_anybody(mut self, name: &str) -> Self {
+        for value in self.fields.values_mut() {
+            *value = value.replace(name, "NAME");
+        }
+        self
+    }
+}
+
+const FILES: &str = "[api.files]\naudience = \"https://api.example.com/files\"\n[api.files.authorization_details.files]\n\
+        text = \"Read these files\"\nschema = { properties = { paths = { } } }\n[login.mail]\nrequire = [\"password + email\"]\nacr = \"urn:mail\"\n";
+
+fn schema() -> jsonschema::Validator {
+    let schema: Json = serde_json::from_str(&std::fs::read_to_string(docs("steps.schema.json")).unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+struct Walk<'a> {
+    scene: &'a Screens,
+    phone: Phone<'a>,
+    answer: Answer,
+    browser: Browser,
+    page: Page,
+    schema: &'a jsonschema::Validator,
+    seen: &'a mut BTreeMap<String, Json>,
+}
+
+impl<'a> Walk<'a> {
+    async fn begin(scene: &'a Screens, known: (&'a jsonschema::Validator, &'a mut BTreeMap<String, Json>), more: &[(&str, &str)]) -> Self {
+        let mut phone = scene.genuine();
+        let answer = phone.begin_with(more).await;
+        let ask = Ask::new("screens", BACK, "openid orders:read");
+        let ask = more.iter().fold(ask, |ask, (name, value)| ask.with(name, value));
+        let mut browser = Browser::default();
+        let page = browser.open(&scene.world, &ask).await;
+        let mut walk = Self { scene, phone, answer, browser, page, schema: known.0, seen: known.1 };
+        walk.compare();
+        walk
+    }
+
+    fn compare(&mut self) {
+        let problems: Vec<String> = self.schema.iter_errors(&self.answer.body).map(|error| error.to_string()).collect();
+        assert!(problems.is_empty(), "{problems:?}: {:#}", self.answer.body);
+        let (shown, step) = (Shown::page(&self.page), Shown::step(&self.answer));
+        assert_eq!(shown, step, "{}", self.page.html);
+        for text in self.answer.step()["text"].as_array().unwrap() {
+            let text = text.as_str().unwrap().replace(NATIVE, BROWSER).replace("n…@", "b…@");
+            assert!(self.page.says(&text), "{text:?} is not on the page: {}", self.page.text());
+        }
+        if step.problem.is_empty() {
+            self.seen.entry(self.answer.kind().to_owned()).or_insert_with(|| without_secrets(&self.answer.body));
+        }
+    }
+
+    /// The same answer in both faces; where they must differ, the first value is the app's and the second the browser's.
+    async fn go(&mut self, action: &str, fields: &[(&str, &str, &str)]) -> &mut Self {
+        let native: Vec<(&str, &str)> = fields.iter().map(|(name, native, _)| (*name, *native)).collect();
+        let browser: Vec<(&str, &str)> = fields.iter().map(|(name, _, browser)| (*name, *browser)).collect();
+        self.answer = self.phone.answer(&self.answer, action, &native).await;
+        self.page = self.browser.submit(&self.scene.world, &self.page, &browser, action).await;
+        if self.answer.error() == ASKED {
+            self.compare();
+        } else {
+            assert_eq!(self.answer.status == 200, self.page.has_code(), "{:?} {}", self.answer, self.page.html);
+            assert_eq!(self.answer.text("error"), self.page.error().unwrap_or_default());
+        }
+        self
+    }
+
+    async fn password(&mut self) -> &mut Self {
+        self.go("continue", &[("username", NATIVE, BROWSER), ("password", PASSWORD, PASSWORD)]).await
+    }
+
+    /// The codes of the letters that each of the two got, after so many.
+    async fn mailed(&self, native: &str, browser: &str, seen: usize) -> (String, String) {
+        (self.scene.code_of_letter(native, seen).await, self.scene.code_of_letter(browser, seen).await)
+    }
+
+    fn is_at(&self, kind: &str) {
+        assert_eq!(self.answer.kind(), kind, "{:#}", self.answer.body);
+    }
+
+    fn is_done(&self) {
+        assert_eq!(self.answer.status, 200, "{:?}", self.answer);
+    }
+}
+
+/// The document with fixed texts in the places of secrets and of what passes.
+fn without_secrets(body: &Json) -> Json {
+    let mut body = body.clone();
+    (body["auth_session"], body["expires_in"]) = (json!("sl_AAAA"), json!(1800));
+    for content in body["step"]["content"].as_array_mut().unwrap() {
+        match content["type"].as_str().unwrap() {
+            "authenticator" => {
+                content["uri"] = json!("otpauth://totp/Example:alice?secret=JBSWY3DPEHPK3PXP&issuer=Example");
+                content["secret"] = json!("JBSWY3DPEHPK3PXP");
+            }
+            "codes" => content["codes"] = json!(["AAAAA-AAAAA", "BBBBB-BBBBB"]),
+            _ => {}
+        }
+    }
+    body
+}
+
+/// docs/steps.md ends with the examples. `STEPS=write` writes them anew.
+fn examples_are(seen: &BTreeMap<String, Json>) {
+    const MARK: &str = "<!-- the test native_walk writes what follows -->\n";
+    let mut examples = String::new();
+    for (kind, body) in seen {
+        let body = serde_json::to_string_pretty(&body["step"]).unwrap().replace(NATIVE, "alice");
+        examples.push_str(&format!("\n### `{kind}`\n\n```json\n{body}\n```\n"));
+    }
+    let text = std::fs::read_to_string(docs("steps.md")).unwrap();
+    let (head, tail) = text.split_once(MARK).expect("the mark");
+    if std::env::var("STEPS").is_ok_and(|wish| wish == "write") {
+        std::fs::write(docs("steps.md"), format!("{head}{MARK}{examples}")).unwrap();
+        return;
+    }
+    assert_eq!(tail, examples, "docs/steps.md is not what the walk found: run this test with STEPS=write");
+}
+
+/// A new account, and the way back.
+async fn make_an_account(scene: &Screens, (schema, seen): (&jsonschema::Validator, &mut BTreeMap<String, Json>)) {
+    let mut walk = Walk::begin(scene, (schema, seen), &[]).await;
+    walk.go("reset", &[]).await.is_at("reset");
+    walk.go("sign_in", &[]).await.is_at("password");
+    walk.go("register", &[]).await.is_at("register");
+    walk.go("continue", &[("email", "no address", "no address"), ("name", "N", "N")]).await;
+    walk.go("cancel", &[]).await;
+    let create = [("prompt", "create")];
+    let mut walk = Walk::begin(scene, (schema, seen), &create).await;
+    let fields = walk.answer.step()["fields"].as_array().unwrap().iter().map(|field| field["name"].as_str().unwrap().to_owned());
+    let fields: Vec<String> = fields.collect();
+    let value = |name: &str, own: &str| match name {
+        "email" => format!("{own}@example.com"),
+        "name" => "New".to_owned(),
+        _ => PASSWORD.to_owned(),
+    };
+    let values: Vec<(String, String, String)> =
+        fields.iter().map(|name| (name.clone(), value(name, "new-n"), value(name, "new-b"))).collect();
+    let given: Vec<(&str, &str, &str)> =
+        values.iter().map(|(name, native, browser)| (name.as_str(), native.as_str(), browser.as_str())).collect();
+    walk.answer = walk.phone.answer(&walk.answer, "continue", &given.iter().map(|it| (it.0, it.1)).collect::<Vec<_>>()).await;
+    walk.page = walk.browser.submit(&scene.world, &walk.page, &given.iter().map(|it| (it.0, it.2)).collect::<Vec<_>>(), "continue").await;
+    let (native, browser) = walk.mailed("new-n@example.com", "new-b@example.com", 0).await;
+    walk.go("continue", &[("email_code", &native, &browser)]).await.is_done();
+}
+
+/// Every question of a sign-in, a registration and a reset, with its problems.
+#[tokio::test(flavor = "multi_thread")]
+async fn both_faces_ask_the_same() {
+    let scene = Screens::with(Engine::Sqlite, |it| it.with(FILES).set("client.screens.authorization_details_types", vec!["files"])).await;
+    for name in [NATIVE, BROWSER] {
+        scene.world.person(name).await;
+    }
+    let schema = schema();
+    let mut seen = BTreeMap::new();
+    let nobody = [("username", "", "")];
+
+    let mut walk = Walk::begin(&scene, (&schema, &mut seen), &[]).await;
+    walk.go("continue", &[nobody[0], ("password", "x", "x")]).await;
+    walk.go("continue", &[("username", NATIVE, BROWSER), ("password", "", "")]).await;
+    walk.go("continue", &[("username", NATIVE, BROWSER), ("password", "wrong", "wrong")]).await;
+    walk.go("use_email", &[("username", NATIVE, BROWSER)]).await.is_at("identify");
+    walk.go("continue", &nobody).await;
+    walk.go("continue", &[("username", NATIVE, BROWSER)]).await.is_at("email_code");
+    walk.go("continue", &[("email_code", "00000000", "00000000")]).await;
+    walk.go("use_password", &[]).await.is_at("password");
+    walk.password().await.is_done();
+    // Beside what was proved, a method that costs a letter begins when the person says so.
+    let tokens = walk.phone.redeem(&walk.answer.text("authorization_code")).await;
+    let held = tokens.text("auth_session");
+    let more = [("auth_session", held.as_str()), ("response_type", "code"), ("acr_values", "urn:mail")];
+    walk.answer = walk.phone.post("/authorize-challenge", &more).await;
+    let ask = Ask::new("screens", BACK, "openid orders:read").with("acr_values", "urn:mail");
+    walk.page = walk.browser.open(&scene.world, &ask).await;
+    walk.compare();
+    walk.is_at("email_send");
+    walk.go("cancel", &[]).await;
+
+    // What is granted in detail is shown whole.
+    let details = json!([{ "type": "files", "paths": ["a.txt"] }]).to_string();
+    let mut walk = Walk::begin(&scene, (&schema, &mut seen), &[("authorization_details", &details)]).await;
+    walk.password().await.is_at("consent");
+    walk.go("deny", &[]).await;
+
+    // A forgotten password.
+    let mut walk = Walk::begin(&scene, (&schema, &mut seen), &[]).await;
+    walk.go("reset", &[]).await.is_at("reset");
+    let letters = scene.mailbox.letters().len();
+    walk.go("continue", &[("username", NATIVE, BROWSER)]).await.is_at("email_code");
+    let (native, browser) = walk.mailed("nina@example.com", "bert@example.com", letters).await;
+    walk.go("continue", &[("email_code", &native, &browser)]).await.is_at("new_password");
+    walk.go("continue", &[("new_password", PASSWORD, PASSWORD), ("new_password_again", "other", "other")]).await;
+    walk.go("continue", &[("new_password", PASSWORD, PASSWORD), ("new_password_again", PASSWORD, PASSWORD)]).await.is_done();
+
+    // Two factors: the second is added, its codes are shown once, then it is asked for; and a way round by a recovery code.
+    let two = [("acr_values", "urn:two")];
+    let mut walk = Walk::begin(&scene, (&schema, &mut seen), &two).await;
+    walk.password().await.is_at("enrol_totp");
+    walk.go("continue", &[("code", "000000", "000000")]).await;
+    let secret = |content: &Json| content["secret"].as_str().unwrap().to_owned();
+    let now_ms = scene.world.running.shared.now().now_ms();
+    let native = totp(&secret(&walk.answer.step()["content"][0]).replace(' ', ""), now_ms);
+    let browser = totp(&walk.page.codes().remove(0).replace(' ', ""), now_ms);
+    walk.go("continue", &[("code", &native, &browser)]).await.is_at("recovery_codes");
+    let (kept, kept_by_page) = (walk.answer.step()["content"][0]["codes"][0].as_str().unwrap().to_owned(), walk.page.codes().remove(0));
+    walk.go("continue", &[]).await.is_done();
+    let mut walk = Walk::begin(&scene, (&schema, &mut seen), &two).await;
+    walk.password().await.is_at("totp");
+    walk.go("continue", &[("code", "000000", "000000")]).await;
+    walk.go("use_recovery", &[]).await.is_at("recovery_code");
+    walk.go("continue", &[("recovery_code", "AAAAA-AAAAA", "AAAAA-AAAAA")]).await;
+    walk.go("continue", &[("recovery_code", &kept, &kept_by_page)]).await.is_done();
+
+    make_an_account(&scene, (&schema, &mut seen)).await;
+    examples_are(&seen);
+    scene.world.stop().await;
+}
+
+/// The schema refuses what the page of the documentation forbids, so that it proves something.
+#[test]
+fn the_schema_refuses_what_is_no_step() {
+    let schema = schema();
+    let field = json!({ "name": "pin", "kind": "pin", "label": "PIN", "autocomplete": "off", "keyboard": "numeric", "secret": true,
+        "value": null, "required": true, "max_length": 4 });
+    let good = json!({ "error": "insufficient_authorization", "error_description": "x", "auth_session": "sl_AAAA", "expires_in": 9, "step": {
+        "kind": "unheard_of", "title": "T", "text": [], "content": [{ "type": "picture", "data": "x" }], "fields": [field],
+        "actions": [{ "name": "continue", "kind": "primary", "label": "Go on" }], "problem": null, "later": 1 } });
+    assert!(schema.is_valid(&good), "an unknown step, content and member");
+    for (pointer, value) in [
+        ("/error", json!("invalid_session")),
+        ("/auth_session", json!("x")),
+        ("/expires_in", json!(-1)),
+        ("/step/title", json!("")),
+        ("/step/actions", json!([])),
+        ("/step/actions/0/kind", json!("huge")),
+        ("/step/fields/0/value", json!("1234")),
+        ("/step/fields/0/max_length", json!(0)),
+        ("/step/content/0", json!({ "type": "list" })),
+        ("/step/problem", json!({ "key": "k" })),
+    ] {
+        let mut bad = good.clone();
+        *bad.pointer_mut(pointer).unwrap() = value;
+        assert!(!schema.is_valid(&bad), "{pointer}");
+    }
+}
