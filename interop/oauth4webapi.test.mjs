@@ -3,7 +3,7 @@
 // signed introspection); as clients that show a certificate (RFC 8705); and as an attested app in both proof modes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { jwt, now, person, refuses, secret, server, tampered } from './world.mjs'
+import { approver, jwt, now, person, refuses, secret, server, tampered } from './world.mjs'
 import * as oauth from 'oauth4webapi'
 
 async function discovered() {
@@ -142,6 +142,21 @@ test('oauth4webapi as a bank', async () => {
   const asked = await oauth.introspectionRequest(as, client, authentication, tokens.access_token, { requestJwtResponse: true })
   assert.match(asked.headers.get('content-type'), /application\/token-introspection\+jwt/)
   assert.equal((await oauth.processIntrospectionResponse(as, client, asked)).active, true)
+})
+
+// RFC 8628.
+test('oauth4webapi completes the device grant', async () => {
+  const as = await discovered()
+  const client = { client_id: 'tv' }
+  const asked = await oauth.deviceAuthorizationRequest(as, client, oauth.None(), new URLSearchParams({ scope: 'openid orders:read' }))
+  const started = await oauth.processDeviceAuthorizationResponse(as, client, asked)
+  const poll = async () =>
+    oauth.processDeviceCodeResponse(as, client, await oauth.deviceCodeGrantRequest(as, client, oauth.None(), started.device_code))
+  await refuses(poll(), 400, 'authorization_pending')
+  assert.equal(await approver(started, 'allow'), 'The device is signed in')
+  const tokens = await poll()
+  assert.ok(oauth.getValidatedIdTokenClaims(tokens).auth_time)
+  await refuses(poll(), 400, 'invalid_grant')
 })
 
 // RFC 8705: authentication and tokens by a certificate in a real handshake, at the aliases of the second listener.

@@ -1,9 +1,11 @@
 // openid-client (npm): discovery, PAR, code with PKCE, userinfo, refresh, introspection, revocation and logout; DPoP with the library's own
-// handling of nonces; private_key_jwt, JAR, JARM and signed introspection; tokens bound to a certificate.
+// handling of nonces; private_key_jwt, JAR, JARM and signed introspection; tokens bound to a certificate; the device grant.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { person, refuses, secret, server, tampered } from './world.mjs'
+import { approver, person, refuses, secret, server, tampered } from './world.mjs'
 import * as client from 'openid-client'
+
+const deviceCode = 'urn:ietf:params:oauth:grant-type:device_code'
 
 async function configured(id, metadata, authentication, more) {
   return client.discovery(new URL((await server()).issuer), id, metadata, authentication, more)
@@ -112,6 +114,20 @@ test('openid-client as a bank: private_key_jwt, JAR, JARM', async () => {
   assert.equal((await client.fetchUserInfo(bank, own.access_token, sub, held)).sub, sub)
   await client.tokenRevocation(bank, tokens.refresh_token)
   await refuses(client.refreshTokenGrant(bank, tokens.refresh_token, undefined, held), 400, 'invalid_grant')
+})
+
+// RFC 8628: the library starts, polls by itself, and gets tokens once the person has approved; or hears that the person refused.
+test('openid-client as a television: device grant', async () => {
+  const tv = await configured('tv', {}, client.None())
+  const started = await client.initiateDeviceAuthorization(tv, { scope: 'openid orders:read' })
+  assert.match(started.user_code, /^[B-Z]{4}-[B-Z]{4}$/)
+  const [tokens, title] = await Promise.all([client.pollDeviceAuthorizationGrant(tv, started), approver(started, 'allow')])
+  assert.equal(title, 'The device is signed in')
+  assert.ok(tokens.claims().sub && tokens.claims().nonce === undefined)
+  await client.refreshTokenGrant(tv, tokens.refresh_token)
+  await refuses(client.genericGrantRequest(tv, deviceCode, { device_code: started.device_code }), 400, 'invalid_grant')
+  const refused = await client.initiateDeviceAuthorization(tv, { scope: 'openid orders:read' })
+  await Promise.all([refuses(client.pollDeviceAuthorizationGrant(tv, refused), 400, 'access_denied'), approver(refused, 'not_mine')])
 })
 
 // RFC 8705: a client that authenticates by its certificate, and tokens that are bound to it, at the listener that asks for certificates.

@@ -160,6 +160,31 @@ export async function person(address, claimed) {
   throw new Error('the sign-in does not end')
 }
 
+// Signs alice in and answers the page that asks whether she started a device: types the last group of its code, and presses the button.
+export async function approver({ verification_uri_complete, user_code }, button) {
+  const browse = browser()
+  let page = await browse(verification_uri_complete)
+  for (let step = 0; step < 9; step++) {
+    const { status, location, html } = page
+    if (location) {
+      page = await browse(location)
+      continue
+    }
+    assert.equal(status, 200, html)
+    const action = html.match(/<form[^>]* action="([^"]*)"/)?.[1]
+    if (!action) return html.match(/<h1>(.*)<\/h1>/)[1]
+    const form = new URLSearchParams()
+    for (const [tag] of html.matchAll(/<(input|button)[^>]*>/g)) {
+      const name = tag.match(/ name="([^"]*)"/)?.[1]
+      if (name && !form.has(name)) form.set(name, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
+    }
+    if (form.has('username')) form.set('username', 'alice'), form.set('password', password)
+    if (form.has('last_group')) form.set('last_group', user_code.slice(-4)), form.set('action', button)
+    page = await browse(unescape(action), form)
+  }
+  throw new Error('the approval does not end')
+}
+
 // Checks that a library's call ends with this error of the server.
 export async function refuses(call, status, code) {
   const error = await call.then(

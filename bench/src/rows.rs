@@ -21,6 +21,7 @@ pub async fn measure(bench: &Bench<'_>) -> Result<(Vec<Row>, Vec<Limit>), String
     rows.push(bench.introspect("introspection of an opaque token", "ledger", &opaque).await?);
     let bound = bound::measure(bench).await?;
     rows.extend(bound.rows);
+    rows.push(bench.poll().await?);
     let api = api::measure(&bench.site.issuer, &openid, &bound.orders, &bound.key).await?;
     Ok((rows, api))
 }

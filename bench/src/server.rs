@@ -194,6 +194,12 @@ redirect_uris = ["{BACK}"]
 refresh = {{ most_per_person = "unlimited" }}
 attestation = {{ ios = {{ app_ids = ["{IOS_APP}"] }} }}
 
+[client.tv]
+kind = "native"
+first_party = true
+grants = ["urn:ietf:params:oauth:grant-type:device_code"]
+apis = {{ orders = ["orders:read"] }}
+
 [client.robot-secret]
 kind = "service"
 authentication = "client_secret_basic"

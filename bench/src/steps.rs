@@ -19,6 +19,8 @@ pub const WARM_UP: Duration = Duration::from_millis(500);
 pub const BOTH: &str = "orders:read orders:write";
 /// The number of grants for the rows about ID tokens, opaque tokens and bound tokens.
 const FEW: usize = 256;
+/// Devices that poll; the server lets one network start sixty a minute.
+const DEVICES: usize = 48;
 
 pub struct Bench<'a> {
     pub site: &'a Site,
@@ -232,6 +234,19 @@ impl<'a> Bench<'a> {
             let _ = perf.wait();
         }
         Ok(outcome?.0)
+    }
+
+    /// A device that polls while nobody has answered (RFC 8628 3.5): one read, and no write.
+    pub async fn poll(&self) -> Result<Row, String> {
+        let start = http::post("/device_authorization", &[], &[("client_id", "tv"), ("scope", "orders:read")]);
+        let mut requests = Vec::new();
+        for _ in 0..DEVICES {
+            let answer = Connection::open(self.site.address).await?.ask(&start).await?;
+            let code = answer.member("device_code").ok_or_else(|| format!("{}: {}", answer.status, answer.body))?;
+            let form = [("grant_type", symbolon_oauth::device_authorization::GRANT_TYPE), ("client_id", "tv"), ("device_code", code)];
+            requests.push(http::post("/token", &[], &form));
+        }
+        Ok(load::run("poll of a device, nothing new", &self.load(400), self.round(&requests)).await?.0)
     }
 
     pub async fn introspect(&self, name: &str, api: &str, tokens: &[Tokens]) -> Result<Row, String> {

@@ -11,6 +11,7 @@ pub mod claims;
 pub mod claims_parameter;
 pub mod client_assertion;
 pub mod client_attestation;
+pub mod device_authorization;
 pub mod digest;
 pub mod distinguished_name;
 pub mod dpop;

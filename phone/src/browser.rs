@@ -41,6 +41,22 @@ fn typed(fields: &BTreeMap<String, String>) -> Vec<(String, String)> {
 impl Browser {
     /// Opens `url`, fills in forms as the person does, and returns the URL that begins with `claimed`.
     pub async fn visit(&mut self, http: &reqwest::Client, url: &str, claimed: &str, person: &Person<'_>) -> Result<String, Trouble> {
+        match self.go(http, url, Some(claimed), person).await? {
+            End::Claimed(url) => Ok(url),
+            End::Page(title) => Err(Trouble(format!("the page {title:?} has no form"))),
+        }
+    }
+
+    /// The same until a page asks nothing more. Returns its heading.
+    pub async fn open(&mut self, http: &reqwest::Client, url: &str, person: &Person<'_>) -> Result<String, Trouble> {
+        match self.go(http, url, None, person).await? {
+            End::Page(title) => Ok(title),
+            End::Claimed(url) => Err(Trouble(format!("it was led away to {url}"))),
+        }
+    }
+
+    async fn go(&mut self, http: &reqwest::Client, url: &str, claimed: Option<&str>, person: &Person<'_>) -> Result<End, Trouble> {
+        let is_claimed = |url: &str| claimed.is_some_and(|claimed| url.starts_with(claimed));
         let mut request = http.get(url);
         let mut asked =
             Exchange { method: "GET".to_owned(), url: url.to_owned(), sent: Vec::new(), status: 0, body: Value::Null, by_browser: true };
@@ -54,8 +70,8 @@ impl Browser {
             self.log.push(asked.clone());
             if let Some(location) = answer.headers().get("location") {
                 let location = location.to_str().map_err(|_| Trouble("a redirect to nowhere".to_owned()))?.to_owned();
-                if location.starts_with(claimed) {
-                    return Ok(location);
+                if is_claimed(&location) {
+                    return Ok(End::Claimed(location));
                 }
                 asked = Exchange { url: location.clone(), ..get.clone() };
                 request = http.get(location);
@@ -69,8 +85,8 @@ impl Browser {
             }
             // A page that leads on by itself.
             if let Some(onward) = between(&html, "http-equiv=\"refresh\" content=\"0;url=", "\"").map(unescape) {
-                if onward.starts_with(claimed) {
-                    return Ok(onward);
+                if is_claimed(&onward) {
+                    return Ok(End::Claimed(onward));
                 }
                 asked = Exchange { url: onward.clone(), ..get.clone() };
                 request = http.get(onward);
@@ -80,7 +96,7 @@ impl Browser {
             if !status.is_success() {
                 return Err(Trouble(format!("the browser shows an error page ({status}): {title}")));
             }
-            let mut form = Form::read(&html).ok_or_else(|| Trouble(format!("the page {title:?} has no form")))?;
+            let Some(mut form) = Form::read(&html) else { return Ok(End::Page(unescape(&title))) };
             if let (true, Some((mailbox, address))) = (form.fields.contains_key("email_code"), person.mail) {
                 let code = mailbox.wait_for_code(address, letters).await.ok_or_else(|| Trouble("no letter with a code came".to_owned()))?;
                 letters = mailbox.letters().len();
@@ -118,6 +134,13 @@ impl Browser {
             }
         }
     }
+}
+
+/// Where a visit ends.
+enum End {
+    Claimed(String),
+    /// A page without a form, by its heading.
+    Page(String),
 }
 
 struct Form {

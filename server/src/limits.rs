@@ -1,6 +1,7 @@
 //! Rate limits of this process, and what else bounds the work of callers.
 
 use crate::bounded::BoundedMap;
+use crate::polls::Polls;
 use crate::pool::Pool;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use std::hash::{BuildHasher, RandomState};
@@ -26,6 +27,10 @@ pub struct Limits {
     pub attests_of_instance: DefaultKeyedRateLimiter<u16>,
     /// Audit entries about refused requests, by whom they are about.
     pub refusals: DefaultKeyedRateLimiter<u16>,
+    /// Starts of devices: by client and address, and by client.
+    pub devices: DefaultKeyedRateLimiter<u16>,
+    pub devices_of_client: DefaultKeyedRateLimiter<u16>,
+    pub polls: Polls,
     /// Where evidence is verified.
     pub evidence: Pool,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
@@ -47,6 +52,9 @@ impl Default for Limits {
             attests_of_client: per_minute(6000),
             attests_of_instance: per_minute(30),
             refusals: per_minute(30),
+            devices: per_minute(60),
+            devices_of_client: per_minute(6000),
+            polls: Polls::default(),
             evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),
             proven_secrets: BoundedMap::new(PROVEN_SECRETS),
             proving: Semaphore::new(1),

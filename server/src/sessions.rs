@@ -144,6 +144,31 @@ pub fn open(
     Ok((id, cookie_value(&id, &secret)))
 }
 
+/// Opens a session that no browser proves: what another device gets hangs below it, and ends when the person ends it.
+pub fn open_apart(change: &mut Change, authenticated: &Authenticated<'_>, absolute_ms: i64) -> Result<[u8; 16]> {
+    let proofs = serde_json::to_string(authenticated.proofs).map_err(|it| Fault::new(it.to_string()))?;
+    let now_ms = change.now_ms();
+    let id = crate::seal::time_ordered_id(now_ms)?;
+    change.run(
+        session::INSERT,
+        vec![
+            Value::from(&id[..]),
+            authenticated.account.into(),
+            Value::from(&NO_COOKIE[..]),
+            proofs.into(),
+            authenticated.acr.into(),
+            authenticated.amr.join(" ").into(),
+            authenticated.auth_time_ms.into(),
+            now_ms.into(),
+            (now_ms + absolute_ms).into(),
+        ],
+    );
+    Ok(id)
+}
+
+/// No digest has this length, so that no cookie fits.
+const NO_COOKIE: [u8; 0] = [];
+
 /// What the browser keeps of a session.
 pub fn cookie_value(id: &[u8; 16], secret: &[u8; 32]) -> String {
     base64url::encode(&[&id[..], &secret[..]].concat())

@@ -1,6 +1,7 @@
 //! The scenes. Each has one file with its name, what it is about, and its acts. No scene needs another one.
 
 mod android_lies;
+mod asked_to_approve;
 mod bearer_app;
 mod by_email;
 mod ended_session;
@@ -17,6 +18,7 @@ mod sign_in;
 mod step_up;
 mod stolen_code;
 mod stolen_tokens;
+mod television;
 mod tiers;
 mod wrong_tokens;
 
@@ -44,7 +46,7 @@ pub struct Scene {
 }
 
 /// All scenes in the order in which they are played. The first ones tell the story.
-pub const SCENES: [Scene; 19] = [
+pub const SCENES: [Scene; 21] = [
     sign_in::SCENE,
     stolen_tokens::SCENE,
     lost_answers::SCENE,
@@ -59,6 +61,8 @@ pub const SCENES: [Scene; 19] = [
     step_up::SCENE,
     payment::SCENE,
     ended_session::SCENE,
+    television::SCENE,
+    asked_to_approve::SCENE,
     fresh_evidence::SCENE,
     tiers::SCENE,
     android_lies::SCENE,

@@ -87,7 +87,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     }
     let (session, cookie) = session_of(authority, change, completing)?;
     let record = record_of(request, proven, change.now_ms());
-    let (number, code) = code::grant(authority, change, &granting(completing, &session, &record))?;
+    let (number, code) = code::grant(authority, change, &granting((client, request), proven, &session, &record))?;
     let burnt = Burnt {
         pushed: request.pushed.as_deref().map(|handle| pushed::burn(authority, change, handle)).transpose()?,
         object: request::burn_object(change, request),
@@ -109,11 +109,15 @@ fn acr(proven: &Proven) -> &str {
     proven.satisfied.acr.as_deref().unwrap_or_default()
 }
 
-fn granting<'a>(completing: &'a Completing<'_>, session: &'a [u8; 16], record: &'a RequestRecord) -> code::Granting<'a> {
-    let (client, request) = (completing.client, completing.request);
+pub(super) fn granting<'a>(
+    (client, request): (&Client, &'a AuthorizationRequest),
+    proven: &'a Proven,
+    session: &'a [u8; 16],
+    record: &'a RequestRecord,
+) -> code::Granting<'a> {
     code::Granting {
         session,
-        account: &completing.proven.account,
+        account: &proven.account,
         client_id: &request.client_id,
         confidential: client.authentication != ClientAuthentication::None,
         instances: client.has_instances(),
@@ -147,7 +151,7 @@ pub fn authenticated(proven: &Proven) -> Authenticated<'_> {
     }
 }
 
-fn record_of(request: &AuthorizationRequest, proven: &Proven, now_ms: i64) -> RequestRecord {
+pub(super) fn record_of(request: &AuthorizationRequest, proven: &Proven, now_ms: i64) -> RequestRecord {
     RequestRecord {
         redirect_uri: request.back.redirect_uri.clone(),
         code_challenge: request.code_challenge.clone(),

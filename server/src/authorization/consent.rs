@@ -82,6 +82,11 @@ pub fn step(authority: &Authority<'_>, client: &Client, request: &AuthorizationR
     let mut step = Step::new("consent");
     step.title = step.title.with("client", name);
     step.text = vec![Text::new("consent-lead").with("client", name)];
+    show_asked(authority, client, request, step)
+}
+
+/// Adds what is granted: every scope in the API's words, every detail whole.
+pub fn show_asked(authority: &Authority<'_>, client: &Client, request: &AuthorizationRequest, step: Step) -> Step {
     let scope = request.asked_scope();
     let words: Vec<Text> = scope.iter().flat_map(|word| words_of(authority, client, word)).map(Text::new).collect();
     let step = if words.is_empty() { step } else { step.show(Content::List(words)) };

@@ -1,6 +1,7 @@
 //! How a finished authorization reaches whoever asked for it. RFC 6749 4.1.2, RFC 9207, JARM.
 
 use super::Authority;
+use super::device::DeviceAuthorization;
 use super::request::{AuthorizationRequest, Back, ResponseMode};
 use crate::error::{Fault, Result};
 use serde::{Deserialize, Serialize};
@@ -15,16 +16,18 @@ pub enum Delivery {
     Redirect(Box<AuthorizationRequest>),
     /// A client's with screens of its own, which is answered in the answer to its request.
     Native(Box<AuthorizationRequest>),
+    /// Of a device without a browser, which polls for its tokens (RFC 8628).
+    Device(Box<DeviceAuthorization>),
     /// Of our own pages: a session and nothing else.
     OwnPage,
 }
 
 impl Delivery {
-    /// The client's request. None: no client asks.
+    /// The request of a client that gets an authorization response. None: there is nobody to send one to.
     pub fn request(&self) -> Option<&AuthorizationRequest> {
         match self {
             Self::Redirect(request) | Self::Native(request) => Some(request),
-            Self::OwnPage => None,
+            Self::Device(_) | Self::OwnPage => None,
         }
     }
 

@@ -5,6 +5,8 @@ pub mod complete;
 pub mod consent;
 pub mod delivery;
 pub mod detour;
+pub mod device;
+mod device_answer;
 pub mod native;
 pub mod pushed;
 pub mod request;

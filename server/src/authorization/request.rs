@@ -348,6 +348,15 @@ pub fn still_allowed(authority: &Authority<'_>, client: &Client, request: &Autho
     if request.code_challenge.is_none() && !request.native && !may_go_without_pkce(client, request.nonce.is_some(), &request.scope) {
         return Err(gone("the client must use PKCE now"));
     }
+    contents_still_allowed(authority, client, request)
+}
+
+/// What is asked for, however it is asked.
+pub fn contents_still_allowed(authority: &Authority<'_>, client: &Client, request: &AuthorizationRequest) -> Result<()> {
+    let gone = |why: &str| {
+        let hint = "What the app asked for is no longer allowed. Go back to the app and start again.";
+        Error::from(Refused::bad_request("invalid_session", hint).because(why))
+    };
     let asked = request.asked_scope().to_string();
     if !asked.is_empty() {
         grants::allowed_scope(client, Some(&asked)).map_err(|_| gone("a scope is no longer allowed"))?;

@@ -5,6 +5,7 @@ use super::Authority;
 use super::complete::{Completing, Completion, Granted, authenticated, complete};
 use super::consent::Assured;
 use super::delivery::Delivery;
+use super::device;
 use super::request::{self, AuthorizationRequest};
 use crate::audit::Entry;
 use crate::caller::{Burnt, Caller};
@@ -56,9 +57,11 @@ pub struct Settling<'a> {
 
 /// The end of a sign-in while it is written.
 #[derive(Default)]
-struct End {
-    cookie: Option<(String, String)>,
-    granted: Option<Granted>,
+pub(super) struct End {
+    pub(super) cookie: Option<(String, String)>,
+    pub(super) granted: Option<Granted>,
+    /// The statement that answers a device's request. It conflicts if another answer was first.
+    pub(super) answered: Option<usize>,
 }
 
 impl Settling<'_> {
@@ -74,6 +77,9 @@ impl Settling<'_> {
             Committed::Yes => moved.state.version += 1,
             Committed::Late => return Ok(Settled::Late),
             Committed::Conflict(at) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
+            Committed::Conflict(at) if end.as_ref().is_some_and(|end| end.answered == Some(at)) => {
+                return Err(device::is_over().because("another answer was first, or it has just expired").into());
+            }
             Committed::Conflict(at) => {
                 let granted = end.as_ref().and_then(|end| end.granted.as_ref());
                 return Err(granted.map_or_else(|| over().because("a guard failed").into(), |granted| granted.refusal(at)));
@@ -106,16 +112,20 @@ impl Settling<'_> {
     }
 
     async fn finish(&self, moved: &mut Moved, draft: &mut Draft) -> Result<Option<End>> {
+        if let Delivery::Device(device) = self.delivery {
+            let end = self.settle_device(moved, draft, device).await?;
+            if end.is_some() && moved.proven.is_some() {
+                self.void_others(&mut draft.change);
+            }
+            return Ok(end);
+        }
         if let Some(proven) = moved.proven.clone() {
             let end = match self.delivery.request() {
                 None => Some(self.signed_in(moved, &mut draft.change, &proven)?),
                 Some(request) => self.authorized(moved, &mut draft.change, request, &proven).await?,
             };
             let Some(end) = end else { return Ok(None) };
-            // After the session's statements, as a sign-out does it: no two changes wait for each other.
-            for (id, secret) in &self.others {
-                row::void(&mut draft.change, id, secret);
-            }
+            self.void_others(&mut draft.change);
             return Ok(Some(end));
         }
         let Some(Ended::Refused { .. }) = &moved.state.ended else { return Ok(None) };
@@ -131,12 +141,19 @@ impl Settling<'_> {
         Ok(Some(End::default()))
     }
 
+    /// After the session's statements, as a sign-out does it: no two changes wait for each other.
+    fn void_others(&self, change: &mut Change) {
+        for (id, secret) in &self.others {
+            row::void(change, id, secret);
+        }
+    }
+
     fn refusal<'a>(&self, request: &'a AuthorizationRequest, account: Option<&'a str>, refused: &'a Refused) -> Refusal<'a> {
         Refusal { request, account, refused, is_authenticated: self.caller.is_some(), address: self.visitor.address }
     }
 
     /// The account's own pages: a session and nothing else.
-    fn signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
+    pub(super) fn signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         let core = self.authority.core;
         let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven), self.session_secret)?;
         let mut entry = Entry::ok("signed_in").account(proven.account.as_str()).session(sessions::public_id(core, &session));
@@ -179,7 +196,7 @@ impl Settling<'_> {
                 let (session, number) = (granted.session, granted.number);
                 moved.state.ended = Some(Ended::Granted { session, number, account: account.clone(), opened });
                 let cookie = granted.cookie.clone().map(|cookie| (cookie, account));
-                Ok(Some(End { cookie, granted: Some(granted) }))
+                Ok(Some(End { cookie, granted: Some(granted), ..End::default() }))
             }
         }
     }
@@ -226,6 +243,9 @@ impl Refusal<'_> {
 /// What the sign-in has to prove under the present configuration. The client, its redirect URI, its scopes and its policy are chosen
 /// again for every answer, as at the beginning; what can no longer be chosen ends here.
 pub async fn rules(authority: &Authority<'_>, delivery: &Delivery) -> Result<Rules> {
+    if let Delivery::Device(device) = delivery {
+        return device::rules(authority, device).await;
+    }
     let Some(request) = delivery.request() else {
         let policy = authority.config.policy(DEFAULT_POLICY).cloned().ok_or_else(|| over().because("no default policy"))?;
         return Ok(Rules { policy, max_age_s: None, force: false, confirm: None });

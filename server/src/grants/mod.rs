@@ -4,6 +4,7 @@ pub mod again;
 pub mod client_credentials;
 pub mod code;
 pub mod details;
+pub mod device_code;
 pub mod exchange;
 pub mod holder;
 pub mod refresh;

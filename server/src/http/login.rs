@@ -69,15 +69,33 @@ fn existing(session: &Session) -> Existing {
 
 /// A sign-in for our own pages: /account, and /register and /reset for somebody whom no app sent.
 pub async fn own(app: &App, incoming: &Incoming, journey: Journey, session: Option<Session>) -> Result<Reply> {
-    let delivery = Delivery::OwnPage;
-    let begin = Begin { journey, client: None, hint: None, request: delivery.as_json()?, existing: session.as_ref().map(existing) };
+    begin_here(app, incoming, (journey, None, Delivery::OwnPage), session).await
+}
+
+/// A sign-in that approves another device.
+pub async fn for_device(
+    app: &App,
+    incoming: &Incoming,
+    (client_id, delivery): (&str, Delivery),
+    session: Option<Session>,
+) -> Result<Reply> {
+    begin_here(app, incoming, (Journey::SignIn, Some(client_id.to_owned()), delivery), session).await
+}
+
+async fn begin_here(
+    app: &App,
+    incoming: &Incoming,
+    (journey, client, delivery): (Journey, Option<String>, Delivery),
+    session: Option<Session>,
+) -> Result<Reply> {
+    let begin = Begin { journey, client, hint: None, request: delivery.as_json()?, existing: session.as_ref().map(existing) };
     let locale = views::locale(app, incoming, None);
     let rules = rules(&app.authority(), &delivery).await?;
     let moved = app.machine.begin(begin, &rules, &visitor(app, incoming, &locale)).await?;
     start(app, incoming, (moved, &delivery), session, &locale).await
 }
 
-fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visitor<'a> {
+pub fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visitor<'a> {
     let device = incoming.cookie(&sessions::cookie_name(app, "device")).map(Device::Browser);
     let user_agent = incoming.header("user-agent");
     Visitor { device, address: Some(incoming.address), user_agent, locale, now_ms: incoming.now_ms }

@@ -40,7 +40,16 @@ async fn show(app: &App, incoming: &Incoming, address: &str) -> Result<Reply> {
 
 /// The last page: it leads on to the client, as long as the code is good.
 async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
-    let (Delivery::Redirect(request), Some(ended)) = (Delivery::from_json(state.request.clone())?, &state.ended) else {
+    let delivery = Delivery::from_json(state.request.clone())?;
+    if let (Delivery::Device(device), Some(ended)) = (&delivery, &state.ended) {
+        let kind = match (ended, &state.subject) {
+            (Ended::Refused { .. }, None) => return views::done(app, incoming, state).await,
+            (Ended::Refused { .. }, Some(_)) => "device_denied",
+            _ => "device_approved",
+        };
+        return views::device(app, incoming, kind, &device.asked.request.client_id).await;
+    }
+    let (Delivery::Redirect(request), Some(ended)) = (delivery, &state.ended) else {
         return Ok(reply::see_other(&app.url("/account")));
     };
     // A redirect URI that is no longer registered is not led to.

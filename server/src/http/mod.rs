@@ -22,6 +22,8 @@ pub mod authorize_challenge;
 pub mod browser;
 mod come_back;
 mod cors;
+pub mod device;
+pub mod device_authorization;
 pub mod endings;
 pub mod introspect;
 pub mod links;

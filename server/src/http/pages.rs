@@ -66,6 +66,24 @@ pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Re
     Ok(reply::page(200, app.pages.step(&pending.step, &context)?))
 }
 
+/// A question outside a sign-in. `path`: below the issuer, where its form leads.
+pub fn ask(app: &App, incoming: &Incoming, step: &Step, path: &str) -> Result<Reply> {
+    let locale = locale(app, incoming, incoming.parameters().get("locale"));
+    let hidden = vec![("locale".to_owned(), locale.clone())];
+    let base = app.config.issuer.clone();
+    let context = PageContext { locale, base, form_action: app.url(path), form_token: String::new(), hidden };
+    Ok(reply::page(200, app.pages.step(step, &context)?))
+}
+
+/// What became of another device's request.
+pub async fn device(app: &App, incoming: &Incoming, kind: &str, client_id: &str) -> Result<Reply> {
+    let name = app.clients.get(client_id).await?.map_or_else(|| client_id.to_owned(), |client| client.display_name(client_id).to_owned());
+    let mut step = Step::new(kind);
+    step.title = step.title.with("client", name.as_str());
+    step.text = vec![Text::new(format!("{kind}-lead")).with("client", name)];
+    alone(app, 200, &step, &locale(app, incoming, incoming.parameters().get("locale")), Some(&app.url("/account")))
+}
+
 /// Another answer to the same question is being judged: the question again, with a line that says so.
 pub fn busy(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     let Some(pending) = &state.pending else { return Ok(reply::see_other(&address(app, state))) };

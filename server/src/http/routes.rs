@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
-    account, authorize, authorize_challenge, endings, introspect, links, login, login_page, logout, metadata, par, revoke, token, userinfo,
-    well_known,
+    account, authorize, authorize_challenge, device, device_authorization, endings, introspect, links, login, login_page, logout, metadata,
+    par, revoke, token, userinfo, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -134,6 +134,29 @@ pub static ROWS: &[Row] = &[
             ..CALL
         },
         |app, incoming| Box::pin(async move { Ok(challenge::challenge_endpoint(app, incoming)) }),
+    ),
+    row(
+        Route {
+            path: "/device",
+            methods: GET_POST,
+            body: Takes::Form,
+            caller: Caller::Session,
+            form: FormToken::AsGet,
+            event: "device_code_refused",
+            ..PAGE
+        },
+        |app, incoming| Box::pin(device::device(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/device_authorization",
+            dpop: Dpop::Takes,
+            cors: true,
+            event: "device_request_refused",
+            metadata: Some("device_authorization_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(device_authorization::start(app, incoming)),
     ),
     row(
         Route {

@@ -2,9 +2,10 @@
 
 use crate::app::App;
 use crate::error::{Refused, Result};
-use crate::grants::{client_credentials, code, exchange, refresh};
+use crate::grants::{client_credentials, code, device_code, exchange, refresh};
 use crate::http::reply::Reply;
 use crate::web::request::Incoming;
+use symbolon_oauth::device_authorization::GRANT_TYPE;
 
 pub async fn token(app: &App, incoming: &Incoming) -> Result<Reply> {
     let form = &incoming.form;
@@ -24,12 +25,16 @@ pub async fn token(app: &App, incoming: &Incoming) -> Result<Reply> {
             caller.must_allow(grant_type)?;
             client_credentials::issue(app, &caller, form).await
         }
+        GRANT_TYPE => {
+            caller.must_allow(grant_type)?;
+            device_code::redeem(app, &caller, form).await
+        }
         exchange::GRANT => {
             caller.must_allow(grant_type)?;
             exchange::exchange(app, &caller, form).await
         }
         _ => {
-            let hint = "Use authorization_code, refresh_token, client_credentials or urn:ietf:params:oauth:grant-type:token-exchange.";
+            let hint = "This grant_type is none of the metadata's grant_types_supported.";
             Err(Refused::bad_request("unsupported_grant_type", hint).into())
         }
     }

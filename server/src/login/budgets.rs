@@ -25,6 +25,8 @@ pub enum What {
     Letter,
     /// Answers to one question, whoever gives them.
     Tries,
+    /// A user code of another device (RFC 8628 5.1).
+    UserCode,
 }
 
 /// So many within a window.
@@ -45,6 +47,7 @@ impl What {
             Self::Code => "code",
             Self::Letter => "letter",
             Self::Tries => "tries",
+            Self::UserCode => "user_code",
         }
     }
 
@@ -54,13 +57,14 @@ impl What {
             Self::Password | Self::Code => "too_many_attempts",
             Self::Letter => "too_many_mails",
             Self::Tries => "code_over",
+            Self::UserCode => "too_many_codes",
         }
     }
 
     /// Of one network.
     fn of_network(self) -> Allowance {
         match self {
-            Self::Password | Self::Code => allowance(10, QUARTER_MS),
+            Self::Password | Self::Code | Self::UserCode => allowance(10, QUARTER_MS),
             Self::Letter => allowance(5, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
         }
@@ -73,6 +77,7 @@ impl What {
             Self::Code => allowance(30, HOUR_MS),
             Self::Letter => allowance(20, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
+            Self::UserCode => allowance(1000, HOUR_MS),
         }
     }
 }
@@ -99,6 +104,8 @@ pub enum Whom {
     Question([u8; 16]),
     /// All that one network asks for, for whomever.
     Network,
+    /// Whoever it is: there is no name yet.
+    Anybody,
 }
 
 #[derive(Clone, Debug)]
@@ -139,6 +146,7 @@ impl Whom {
             Self::Mailbox(address) => vec![("mailbox", address.clone().into_bytes(), 1)],
             Self::Question(id) => vec![("question", id.to_vec(), 1)],
             Self::Network => vec![("network", Vec::new(), 1)],
+            Self::Anybody => vec![("anybody", Vec::new(), 1)],
         }
     }
 }
@@ -288,9 +296,12 @@ impl Purse<'_> {
                     let limit = place.allowance.limit;
                     change.run(CHARGE, vec![Value::from(&place.key[..]), until_ms.into(), self.now_ms.into(), limit.into()]);
                     owners.push((at, place.of_all));
-                    // Letters and tries stay counted.
-                    if matches!(what, What::Password | What::Code) {
-                        if place.of_all { charged.all.push(place.key) } else { charged.own.push(place.key) }
+                    match what {
+                        What::Password | What::Code if place.of_all => charged.all.push(place.key),
+                        What::Password | What::Code => charged.own.push(place.key),
+                        // A right code gives back its own try alone: whoever starts devices himself must not begin afresh with each.
+                        What::UserCode => charged.all.push(place.key),
+                        What::Letter | What::Tries => {}
                     }
                 }
             }

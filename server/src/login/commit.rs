@@ -1,6 +1,6 @@
 //! Writing what a move came to: the effects as statements for the sign-in's own subject, and the row, in one change.
 
-use super::accounts;
+use super::accounts::{self, Account};
 use super::budgets::{Charged, Purse, give_back};
 use super::context::{Person, Visitor};
 use super::effect::{Credential, Effect, Letter, Spend, Update};
@@ -237,9 +237,18 @@ impl Moved {
 
     /// Asks for consent: the person is proved, and what is granted is shown whole.
     pub fn ask_consent(&mut self, step: Step) {
-        let step = step.primary("allow").secondary("deny");
+        self.ask_to_agree(step.primary("allow").secondary("deny"), [0; 16], Json::Null);
+    }
+
+    /// The same for a step with buttons of its own. `id` and `secret`: what has to be typed before (`matching`).
+    pub fn ask_to_agree(&mut self, step: Step, id: [u8; 16], secret: Json) {
         self.proven = None;
-        self.state.pending = Some(Pending { id: [0; 16], question: Question::Consent, step, secret: Json::Null });
+        self.state.pending = Some(Pending { id, question: Question::Consent, step, secret });
+    }
+
+    /// The account that the sign-in is about.
+    pub fn account(&self) -> Option<&Account> {
+        self.person.account.as_ref()
     }
 }
 

@@ -2,12 +2,13 @@
 //! comes to is a `Moved`, which `commit` writes in one change.
 
 use super::accounts::{self, NewAccount};
-use super::budgets::{Budget, Charge, Charged, Purse};
+use super::budgets::{Budget, Charge, Charged, Purse, What, Whom};
 use super::context::{Answer, Checked, Move, Person, Verdict, Visitor};
 use super::effect::{Creation, Effect, Source, Update, is_allowed};
 use super::forms::{self, Filled, Filling};
 use super::journey::{Form, Journey};
 use super::machine::{Answering, LIFETIME_MS, Machine, over};
+use super::matching::{self, LastGroup};
 use super::methods;
 use super::policy::{Policy, Satisfied};
 use super::proof::{Facts, MethodName, Proof};
@@ -312,6 +313,9 @@ impl<'a> Run<'a> {
             Question::Begin(method) => self.enter(&method.clone()).await,
             Question::Form(form) => self.check_form(*form, &pending, answer).await,
             Question::Consent if answer.action == "allow" => {
+                if !self.typed_what_is_shown(&pending, answer).await? {
+                    return Ok(());
+                }
                 self.find_question().await?;
                 if let Some(proven) = &mut self.proven {
                     proven.consented = true;
@@ -324,6 +328,21 @@ impl<'a> Run<'a> {
             }
             Question::Consent => self.find_question().await,
         }
+    }
+
+    /// Where the question asks for what another screen shows: a few tries, whoever gives them and in however many windows.
+    async fn typed_what_is_shown(&mut self, pending: &Pending, answer: &Answer<'_>) -> Go<bool> {
+        let Some(expected) = LastGroup::of_secret(&pending.secret)? else { return Ok(true) };
+        let event = "device_code_refused";
+        if !self.pay(&[Budget::Stored { what: What::Tries, whom: Whom::Question(pending.id), event }]).await? {
+            return Ok(false);
+        }
+        if expected.is(&self.machine.keyring, &pending.id, answer.text(matching::FIELD)) {
+            return Ok(true);
+        }
+        self.effects.push(Effect::Audit(Box::new(Entry::refused(event, "the last group of the user code is another"))));
+        self.problem = Some(Problem::in_field("wrong_last_group", matching::FIELD));
+        Ok(false)
     }
 
     /// Links that lead to another question instead of answering this one. Only what the page offered is followed.

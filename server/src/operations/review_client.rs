@@ -1,7 +1,8 @@
 //! What a review says of one client.
 
 use super::outcome::Finding;
-use crate::config::{Client, ClientAuthentication, ClientKind, Config, Dpop, IosBuild, Most, TierName, fapi};
+use crate::config::{Client, ClientAuthentication, ClientKind, Config, DeviceNetwork, Dpop, IosBuild, Most, TierName, fapi};
+use symbolon_oauth::device_authorization::GRANT_TYPE;
 use symbolon_oauth::redirect::{self, RedirectKind};
 
 pub(super) fn fapi_findings(config: &Config, client: &Client) -> Vec<Finding> {
@@ -114,6 +115,7 @@ pub(super) fn client_findings(client: &Client) -> Vec<Finding> {
     if matches!(client.refresh.most_per_person, Most::Word(_)) {
         findings.push(Finding::weak("refresh.most_per_person is unlimited: sign-ins pile up grants without end"));
     }
+    findings.extend(device_finding(client));
     if client.refresh.grace.0 > 60 {
         let what = format!("refresh.grace is {}: a thief has that long to use a stolen, replaced token", client.refresh.grace);
         findings.push(Finding::weak(what));
@@ -149,6 +151,23 @@ fn native_findings(client: &Client) -> Vec<Finding> {
         None => {}
     }
     findings
+}
+
+/// Who may begin a sign-in that a person approves elsewhere.
+fn device_finding(client: &Client) -> Option<Finding> {
+    if !client.allows_grant(GRANT_TYPE) {
+        return None;
+    }
+    let is_proved = client.is_confidential() && !client.takes_unattested();
+    Some(match (is_proved, client.device.network) {
+        (_, DeviceNetwork::Same) => Finding::fact("device grant: only a person in the device's own network can approve it"),
+        (true, DeviceNetwork::Any) => {
+            Finding::fact("device grant: whoever has such a device can send its code to somebody else; the page warns them")
+        }
+        (false, DeviceNetwork::Any) => Finding::weak(
+            "device grant: anybody can begin a sign-in as this client and talk a person anywhere into approving it. device.network = \"same\", an attestation or authentication takes most of that away",
+        ),
+    })
 }
 
 /// Who may receive the answer to a sign-in.

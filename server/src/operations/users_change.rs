@@ -14,10 +14,11 @@ use std::collections::BTreeMap;
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
 const PROFILE: &str = "SELECT email, name, claims, version FROM account WHERE id = $1";
 const SET_PROFILE: &str = "UPDATE account SET name = $2, claims = $3, version = version + 1 WHERE id = $1 AND version = $4";
-const FORGET: [&str; 4] = [
+const FORGET: [&str; 5] = [
     "DELETE FROM login_name WHERE account = $1",
     "DELETE FROM credential WHERE account = $1",
     "DELETE FROM consent WHERE account = $1",
+    "DELETE FROM device_request WHERE account = $1",
     "DELETE FROM account WHERE id = $1",
 ];
 const SET_STATE: &str = "UPDATE account SET state = $2 WHERE id = $1";

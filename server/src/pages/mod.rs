@@ -300,6 +300,10 @@ mod tests {
             "elsewhere",
             "done",
             "leave",
+            "device_code",
+            "device",
+            "device_approved",
+            "device_denied",
         ];
         for kind in kinds {
             let step = Step::new(kind)

@@ -14,6 +14,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0008_evidence_keys", include_str!("../../schema/0008_evidence_keys.sql")),
     ("0009_assertions", include_str!("../../schema/0009_assertions.sql")),
     ("0010_sign_in", include_str!("../../schema/0010_sign_in.sql")),
+    ("0011_device_request", include_str!("../../schema/0011_device_request.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

@@ -22,6 +22,8 @@ pub enum Kind {
     RequestUri,
     /// The lasting `auth_session` of a grant.
     AuthSession,
+    /// RFC 8628 3.2.
+    DeviceCode,
 }
 
 impl Kind {
@@ -31,6 +33,7 @@ impl Kind {
             Self::Refresh => "sr_",
             Self::RequestUri => "su_",
             Self::AuthSession => "sg_",
+            Self::DeviceCode => "sd_",
         }
     }
 }

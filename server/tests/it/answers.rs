@@ -97,6 +97,34 @@ async fn a_sign_in_answers_as_recorded() {
     world.stop().await;
 }
 
+/// A device without a browser, and the pages of the person who approves it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_answers_as_recorded() {
+    let grant = "urn:ietf:params:oauth:grant-type:device_code";
+    let tv =
+        format!("[client.tv]\nkind = \"native\"\nname = \"Example TV\"\ngrants = [\"{grant}\"]\napis = {{ orders = [\"orders:read\"] }}\n");
+    let world = frozen(Configuration::on(Engine::Sqlite).await.with(&tv)).await;
+    let start = [("client_id", "tv"), ("scope", "orders:read")];
+    let hidden = |shown: String, user_code: &str| shown.replace(user_code, "[user code]");
+    let (_, started) = world.post("/device_authorization", &start, None).await;
+    let user_code = text(&started, "user_code");
+    same("device_authorization", &world.shown(post(&world, "/device_authorization", &start)).await);
+    let poll = [("grant_type", grant), ("client_id", "tv"), ("device_code", &text(&started, "device_code"))];
+    same("device_pending", &world.shown(post(&world, "/token", &poll)).await);
+    same("device_slow_down", &world.shown(post(&world, "/token", &poll)).await);
+    same("device_code_page", &world.shown(get(&world, "/device")).await);
+    let mut browser = signed_in(&world).await;
+    let page = browser.visit(&world, "/device").await;
+    let typed = browser.submission_with_cookies(&world, &page, &[("user_code", &user_code)], "continue");
+    same("device_question", &hidden(world.shown(typed).await, &user_code));
+    let complete = text(&started, "verification_uri_complete").replace(&world.issuer, "");
+    let page = browser.visit(&world, &complete).await;
+    let page = browser.submit_raw(&world, &page, &[("last_group", &user_code[5..])], "allow").await;
+    let address = page.location.unwrap().replace(&world.issuer, "");
+    same("device_approved", &world.shown_to(&browser, get(&world, &address)).await);
+    world.stop().await;
+}
+
 /// Pages of somebody whom no app sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn our_own_pages_answer_as_recorded() {

@@ -25,6 +25,7 @@ mod connections;
 mod cross_origin;
 mod database_tls;
 mod details;
+mod devices;
 mod documented;
 mod dpop;
 mod durable;

@@ -3,6 +3,7 @@
 mod android;
 mod app;
 mod attestation;
+mod device;
 pub mod fapi;
 mod fingerprint;
 mod identity;
@@ -18,6 +19,7 @@ mod tls_client_auth;
 pub use android::{AndroidApp, UserAuth};
 pub use app::{DEBUG as DEBUG_CERTIFICATE, NativeApp};
 pub use attestation::{AttestationRules, AttesterX5c};
+pub use device::{DeviceNetwork, DeviceRules};
 pub use fingerprint::Fingerprint;
 pub use ios::{IosApp, IosBuild, Receipts, is_at_least, version};
 pub use keys::Jwks;
@@ -33,6 +35,7 @@ pub(super) const SECTIONS: &[&Section] = &[
     &section::SECTION,
     &app::SECTION,
     &refresh::SECTION,
+    &device::SECTION,
     &tls_client_auth::SECTION,
     &attestation::SECTION,
     &attestation::X5C,

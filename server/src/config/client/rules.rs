@@ -10,6 +10,7 @@ use super::keys::Jwks;
 use super::refresh::RefreshMode;
 use super::section::{Client, ClientAuthentication, ClientKind, GRANTS, Profile, RESPONSE_MODES, USER_SCOPES};
 use super::tier::TierName;
+use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
 use symbolon_oauth::redirect;
 
 impl Config {
@@ -48,6 +49,10 @@ impl Config {
             found.extend(fapi::lacks(self, client).into_iter().map(|it| format!("profile = \"fapi2\": {it}")));
         }
         judge_requests(client, &mut found);
+        if client.require_signed_request_object && client.allows_grant(DEVICE_CODE) {
+            found.push(format!("require_signed_request_object: there are no signed requests of the grant \"{DEVICE_CODE}\""));
+        }
+        found.extend(client.device.problems(client.allows_grant(DEVICE_CODE), client.kind != ClientKind::Service));
         judge_attestation(self, client, &mut found);
         found.extend(client.app.iter().flat_map(|app| identity::problems(client, app)));
         judge_native(client, &mut found);

@@ -6,12 +6,14 @@ use super::super::secret::Secret;
 use super::super::span::Span;
 use super::app::NativeApp;
 use super::attestation::AttestationRules;
+use super::device::DeviceRules;
 use super::keys::Jwks;
 use super::refresh::{Refresh, RefreshMode};
 use super::tier::TierName;
 use super::tls_client_auth::TlsClientAuth;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
+use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::redirect;
 
@@ -406,6 +408,9 @@ pub struct Client {
     pub id_token_signed_response_alg: Option<Algorithm>,
     #[serde(default)]
     pub refresh: Refresh,
+    /// RFC 8628.
+    #[serde(default)]
+    pub device: DeviceRules,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_consent: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -432,7 +437,7 @@ pub const USER_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_acces
 /// RFC 8693 2.1.
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
-pub const GRANTS: [&str; 4] = ["authorization_code", "refresh_token", "client_credentials", EXCHANGE];
+pub const GRANTS: [&str; 5] = ["authorization_code", "refresh_token", "client_credentials", EXCHANGE, DEVICE_CODE];
 
 /// OAuth 2.0 Multiple Response Type Encoding Practices 2.1, OAuth 2.0 Form Post, JARM 2.3.
 pub const RESPONSE_MODES: [&str; 7] = ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"];
@@ -492,6 +497,7 @@ impl Client {
             claims_in_id_token: false,
             id_token_signed_response_alg: None,
             refresh: Refresh::default(),
+            device: DeviceRules::default(),
             require_consent: None,
             default_max_age: None,
             native: false,

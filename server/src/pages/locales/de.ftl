@@ -30,6 +30,33 @@ new_password-title = Neues Passwort wählen
 new_password-lead = Mindestens 8 Zeichen. Alle anderen Geräte werden abgemeldet.
 consent-title = { $client } erlauben?
 consent-lead = { $client } bittet um die Erlaubnis:
+device_code-title = Auf einem anderen Gerät anmelden
+device_code-lead = Ihr Fernseher oder anderes Gerät zeigt einen Code aus acht Buchstaben. Geben Sie ihn hier ein.
+device-title = Einem Gerät { $client } erlauben?
+device-lead = Ein Gerät will sich mit Ihrem Konto bei { $client } anmelden.
+device-lead-as = Ein Gerät will sich als { $person } bei { $client } anmelden.
+device-compare = Vergleichen Sie: Das Gerät vor Ihnen muss den Code { $code } zeigen.
+device-type = Geben Sie die letzten vier Buchstaben des Codes ein, den das Gerät vor Ihnen zeigt.
+device-same_network = Das Gerät ist im selben Netz wie Sie. Seine Adresse ist { $address }.
+device-other_network = Das Gerät ist nicht in Ihrem Netz. Seine Adresse ist { $address }.
+device-unproved = Wir konnten nicht prüfen, ob diese Anfrage von { $client } kommt. Jedes Programm kann diesen Namen nennen.
+device-warning = Hat Ihnen jemand diesen Code oder Link geschickt oder Sie deswegen angerufen? Dann wählen Sie „Nein, das war ich nicht“: Der Absender käme sonst in Ihr Konto.
+device_approved-title = Das Gerät ist angemeldet
+device_approved-lead = Gehen Sie zurück zu Ihrem Gerät. Seinen Zugang zu { $client } können Sie jederzeit in Ihrem Konto beenden.
+device_denied-title = Das Gerät bekommt nichts
+device_denied-lead = Die Anmeldung bei { $client } wurde abgelehnt. Hat Ihnen jemand den Code geschickt, dann antworten Sie nicht.
+field-user_code = Code auf dem Gerät
+field-last_group = Die letzten vier Buchstaben des Codes
+problem-wrong_user_code = Kein wartendes Gerät hat diesen Code. Vergleichen Sie Buchstabe für Buchstabe.
+problem-user_code_over = Dieser Code wurde schon benutzt oder ist abgelaufen. Lassen Sie sich vom Gerät einen neuen zeigen.
+problem-wrong_last_group = Das Gerät hat einen anderen Code. Sehen Sie auf das Gerät vor Ihnen, nicht in eine Nachricht.
+problem-too_many_codes = Aus Ihrem Netz wurden zu viele Codes eingegeben. Warten Sie fünfzehn Minuten, oder melden Sie sich zuerst in Ihrem Konto an.
+problem-device_other_network = Nur wer im selben Netz wie das Gerät ist, kann es freigeben. Verbinden Sie sich mit dem Netz des Geräts und öffnen Sie seinen Code erneut.
+mail-device_approved-subject = Ein Gerät wurde bei { $brand } angemeldet
+mail-device_approved-body =
+    Sie haben einen Fernseher oder ein anderes Gerät freigegeben: Es benutzt jetzt Ihr Konto bei { $brand }.
+    
+    Waren Sie es nicht, dann öffnen Sie dort Ihr Konto und beenden Sie jetzt dessen Sitzung.
 logout-title = Abmelden?
 logout-lead = Apps, bei denen Sie sich aus diesem Browser angemeldet haben, fragen dann wieder nach der Anmeldung.
 signed_out-title = Sie sind abgemeldet

@@ -30,6 +30,33 @@ new_password-title = Choose a new password
 new_password-lead = At least 8 characters. All other devices will be signed out.
 consent-title = Allow { $client }?
 consent-lead = { $client } asks for permission to:
+device_code-title = Sign in on another device
+device_code-lead = Your television or other device shows a code of eight letters. Type it here.
+device-title = Let a device use { $client }?
+device-lead = A device asks to sign in to { $client } with your account.
+device-lead-as = A device asks to sign in to { $client } as { $person }.
+device-compare = Compare: the device in front of you must show the code { $code }.
+device-type = Type the last four letters of the code that the device in front of you shows.
+device-same_network = The device is in the same network as you. Its address is { $address }.
+device-other_network = The device is not in your network. Its address is { $address }.
+device-unproved = We could not check that this request comes from { $client }. Any program can use that name.
+device-warning = Did somebody send you this code or link, or call you about it? Then choose “No, I did not start this”: whoever sent it would get into your account.
+device_approved-title = The device is signed in
+device_approved-lead = Go back to your device. You can end its access to { $client } at any time in your account.
+device_denied-title = The device gets nothing
+device_denied-lead = The sign-in to { $client } was refused. If somebody had sent you the code, do not answer them.
+field-user_code = Code on the device
+field-last_group = Last four letters of the code
+problem-wrong_user_code = No device that waits has this code. Compare it letter by letter.
+problem-user_code_over = This code was used already, or it has expired. Ask your device for a new one.
+problem-wrong_last_group = The device has another code. Look at the device in front of you, not at a message.
+problem-too_many_codes = Too many codes were typed from your network. Wait fifteen minutes, or sign in to your account first and try again.
+problem-device_other_network = Only a person in the same network as the device can approve it. Connect to the device's network and open its code again.
+mail-device_approved-subject = A device was signed in to { $brand }
+mail-device_approved-body =
+    You approved a television or another device: it now uses your account with { $brand }.
+    
+    If it was not you, open your account there and end its session now.
 logout-title = Sign out?
 logout-lead = Apps that you signed in to from this browser will ask you to sign in again.
 signed_out-title = You are signed out

@@ -220,6 +220,9 @@ const KINDS: &[(&str, &str)] = &[
     ("This sign-in went on elsewhere", "elsewhere"),
     ("You are signed in", "done"),
     ("You are done here", "leave"),
+    ("Sign in on another device", "device_code"),
+    ("The device is signed in", "device_approved"),
+    ("The device gets nothing", "device_denied"),
 ];
 
 impl Page {

@@ -14,6 +14,7 @@ const VOLATILE: &[&str] = &[
     "challenge",
     "client_attestation",
     "configuration",
+    "device_code",
     "dpop-nonce",
     "x-request-id",
     "exp",
@@ -30,6 +31,8 @@ const VOLATILE: &[&str] = &[
     "request_uri",
     "sid",
     "sub",
+    "user_code",
+    "verification_uri_complete",
     "x",
     "y",
 ];

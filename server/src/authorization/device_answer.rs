@@ -1,0 +1,204 @@
+//! A person answers the request of a device. RFC 8628 3.3, 5.4; RFC 10027 for what the person must see. It happens in a browser, by the
+//! same steps as any sign-in. What is granted hangs below a session of its own.
+
+use super::Authority;
+use super::complete::{authenticated, granting, record_of};
+use super::consent;
+use super::device::{CameBy, DeviceAuthorization, State, Stored, by_id, client_of, is_over};
+use super::settle::{End, Settling};
+use crate::audit::Entry;
+use crate::config::{Client, DeviceNetwork};
+use crate::error::{Refused, Result};
+use crate::grants::code;
+use crate::limits::Limits;
+use crate::login::commit::Draft;
+use crate::login::flow::{Moved, Proven};
+use crate::login::matching::FIELD;
+use crate::login::state::Ended;
+use crate::login::step::{FieldKind, Problem, Step, Text};
+use crate::mail;
+use crate::sessions;
+use crate::store::tables::device_request::{APPROVE, DENY};
+use crate::store::{Change, Value};
+use serde_json::Value as Json;
+use std::net::IpAddr;
+
+/// For so long after the end of its user code a device may still come for its tokens: whoever was approved in the last second polls again.
+const REDEEMABLE_MS: i64 = 60_000;
+
+/// Are the device and the person's browser in one network?
+fn is_near(device: &DeviceAuthorization, address: Option<IpAddr>) -> bool {
+    address.is_some_and(|address| Limits::line(address) == Limits::line(device.asked.starter.address))
+}
+
+/// The question: which app, on whose behalf, from where; and that nobody else may have sent the person here. A page of its own kind, which
+/// is asked of first-party apps too, and by GET alone nothing is answered.
+fn step(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization, seen: Seen<'_>) -> Step {
+    let request = &device.asked.request;
+    let name = client.display_name(&request.client_id);
+    let mut step = Step::new("device");
+    step.title = step.title.with("client", name);
+    step.text = vec![match seen.person {
+        Some(person) => Text::new("device-lead-as").with("client", name).with("person", person),
+        None => Text::new("device-lead").with("client", name),
+    }];
+    step.text.push(match &device.came_by {
+        CameBy::UserCode(code) => Text::new("device-compare").with("code", code),
+        CameBy::CompleteUri => Text::new("device-type"),
+    });
+    let place = if seen.is_near { "device-same_network" } else { "device-other_network" };
+    step.text.push(Text::new(place).with("address", device.asked.starter.address.to_string()));
+    if !device.asked.starter.is_proved {
+        step.text.push(Text::new("device-unproved").with("client", name));
+    }
+    step.text.push(Text::new("device-warning"));
+    step = consent::show_asked(authority, client, request, step);
+    if client.device.network == DeviceNetwork::Same && !seen.is_near {
+        return step.with_problem(Some(Problem::new("device_other_network"))).secondary("not_mine").link("cancel");
+    }
+    if device.came_by == CameBy::CompleteUri {
+        step = step.field(FIELD, FieldKind::Text, "off", None);
+    }
+    step.primary("allow").secondary("not_mine").link("not_you").link("cancel")
+}
+
+/// What the page says of the person who looks at it.
+struct Seen<'a> {
+    person: Option<&'a str>,
+    is_near: bool,
+}
+
+/// What a person's answer comes to.
+enum Verdict {
+    /// It can be approved.
+    Open,
+    /// This person approved it before: the same once more changes nothing.
+    Done,
+    Over(&'static str),
+}
+
+fn verdict(stored: Option<&Stored>, account: &str, now_ms: i64) -> Verdict {
+    match stored {
+        None => Verdict::Over("the request is gone"),
+        Some(Stored { state: State::Approved { account: approver, .. }, .. }) if approver == account => Verdict::Done,
+        Some(Stored { state: State::Approved { .. }, .. }) => Verdict::Over("somebody else approved it"),
+        Some(Stored { state: State::Denied, .. }) => Verdict::Over("it was denied"),
+        Some(stored) if now_ms >= stored.expires_ms => Verdict::Over("the user code has expired"),
+        Some(_) => Verdict::Open,
+    }
+}
+
+impl Settling<'_> {
+    /// A person is proved, or has said no.
+    pub(super) async fn settle_device(&self, moved: &mut Moved, draft: &mut Draft, device: &DeviceAuthorization) -> Result<Option<End>> {
+        let Some(proven) = moved.proven.clone() else {
+            // Whoever is nobody yet has only left the page.
+            let is_denied = moved.state.subject.is_some() && matches!(moved.state.ended, Some(Ended::Refused { .. }));
+            return match moved.state.ended {
+                Some(_) if is_denied => self.deny(moved, &mut draft.change, device).map(Some),
+                Some(_) => Ok(Some(End::default())),
+                None => Ok(None),
+            };
+        };
+        let stored = by_id(self.authority.core, &device.id).await?;
+        match verdict(stored.as_ref(), &proven.account, self.visitor.now_ms) {
+            Verdict::Open => {}
+            Verdict::Done => return self.remember_browser(moved, &mut draft.change, &proven).map(Some),
+            Verdict::Over(why) => return Err(is_over().because(why).into()),
+        }
+        let until_ms = stored.map_or(0, |stored| stored.expires_ms + REDEEMABLE_MS);
+        let client = client_of(&self.authority, &device.asked.request).await?;
+        let seen = Seen {
+            person: moved.account().and_then(|account| account.any_email.as_deref()),
+            is_near: is_near(device, self.visitor.address),
+        };
+        let may_be_near = client.device.network == DeviceNetwork::Any || seen.is_near;
+        if !proven.consented || !may_be_near {
+            let secret = match device.came_by {
+                CameBy::CompleteUri => device.asked.last_group.as_secret()?,
+                CameBy::UserCode(_) => Json::Null,
+            };
+            let step = step(&self.authority, &client, device, seen);
+            moved.ask_to_agree(step, device.id, secret);
+            return Ok(None);
+        }
+        let is_near = seen.is_near;
+        let mut end = self.remember_browser(moved, &mut draft.change, &proven)?;
+        end.answered = Some(self.approve(draft, (&client, device), &proven, (is_near, until_ms))?);
+        self.tell(moved, &mut draft.change)?;
+        Ok(Some(end))
+    }
+
+    /// The grant below a session of its own, and the request's one answer. Answers the statement that conflicts if there was another.
+    fn approve(
+        &self,
+        draft: &mut Draft,
+        (client, device): (&Client, &DeviceAuthorization),
+        proven: &Proven,
+        (is_near, until_ms): (bool, i64),
+    ) -> Result<usize> {
+        let (core, request, change) = (self.authority.core, &device.asked.request, &mut draft.change);
+        let now_ms = change.now_ms();
+        if request.essential_acr && !request.acr_values.contains(&proven.satisfied.acr.clone().unwrap_or_default()) {
+            let hint = "This way of signing in does not give what the device needs.";
+            return Err(Refused::bad_request("unmet_authentication_requirements", hint).into());
+        }
+        let session = sessions::open_apart(change, &authenticated(proven), core.config.session.absolute.ms())?;
+        let mut record = record_of(request, proven, now_ms);
+        // Until then the device may come for its tokens.
+        record.code_expires_ms = until_ms;
+        let (number, _) = code::grant(core, change, &granting((client, request), proven, &session, &record))?;
+        let statement = change.len();
+        change.run(
+            APPROVE,
+            vec![
+                Value::from(&device.id[..]),
+                proven.account.as_str().into(),
+                Value::from(&session[..]),
+                i64::from(number).into(),
+                now_ms.into(),
+            ],
+        );
+        let entry = self.entry(Entry::ok("device_approved"), device).account(proven.account.as_str());
+        change.audit(
+            entry.session(sessions::public_id(core, &session)).with("scope", request.scope.to_string()).with("same_network", is_near),
+        );
+        Ok(statement)
+    }
+
+    fn deny(&self, moved: &Moved, change: &mut Change, device: &DeviceAuthorization) -> Result<End> {
+        let account = moved.state.subject.as_ref().map(|subject| subject.account.clone()).unwrap_or_default();
+        let answered = change.len();
+        change.run(DENY, vec![Value::from(&device.id[..]), account.as_str().into(), change.now_ms().into()]);
+        change.audit(self.entry(Entry::refused("device_denied", "the person did not start it"), device).account(account));
+        Ok(End { answered: Some(answered), ..End::default() })
+    }
+
+    fn entry(&self, entry: Entry, device: &DeviceAuthorization) -> Entry {
+        let mut entry = entry.client(device.asked.request.client_id.as_str());
+        entry.address = self.visitor.address.map(|address| address.to_string());
+        entry.with("started_from", device.asked.starter.address.to_string())
+    }
+
+    /// The browser stays signed in, as after any sign-in.
+    fn remember_browser(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
+        let unchanged = self.session.filter(|session| session.account == proven.account && session.proofs == proven.proofs);
+        if let Some(session) = unchanged {
+            moved.state.ended = Some(Ended::SignedIn { session: session.id, account: proven.account.clone(), opened: false });
+            return Ok(End::default());
+        }
+        self.signed_in(moved, change, proven)
+    }
+
+    /// The person hears of it, and how to end it.
+    fn tell(&self, moved: &Moved, change: &mut Change) -> Result<()> {
+        let (core, account) = (self.authority.core, moved.account());
+        let notice = mail::Notice {
+            to: account.and_then(|account| account.email.as_deref()),
+            template: "device_approved",
+            locale: account.and_then(|account| account.locale.as_deref()).unwrap_or(self.visitor.locale),
+            user_agent: None,
+        };
+        Ok(mail::post_notice(change, &core.config, &core.keyring, &notice)?)
+    }
+}

@@ -1,0 +1,74 @@
+//! What a person types from another screen before they agree: it shows that the screen is in front of them, where a photograph or a
+//! link would not (RFC 8628 5.4, 6.1). The expected text is kept as a MAC.
+
+use crate::error::Fault;
+use crate::seal::KeyRing;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use symbolon_oauth::device_authorization::parse_last_group;
+use symbolon_oauth::{base64url, digest};
+
+/// The field's name.
+pub const FIELD: &str = "last_group";
+
+/// The last group of a user code, which the page asks for.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct LastGroup {
+    /// Base64url of a MAC, behind the version of its key.
+    mac: String,
+}
+
+impl LastGroup {
+    /// `request` names what is agreed to, so that a MAC fits nothing else.
+    pub fn new(keyring: &KeyRing, request: &[u8; 16], letters: &str) -> Self {
+        let (version, tag) = keyring.mac("last group of a user code", &[request, letters.as_bytes()]);
+        Self { mac: base64url::encode(&[&[version], &tag[..]].concat()) }
+    }
+
+    /// Is that what the person typed?
+    pub fn is(&self, keyring: &KeyRing, request: &[u8; 16], typed: &str) -> bool {
+        let made = || {
+            let (version, tag) = base64url::decode(&self.mac)?.split_first().map(|(version, tag)| (*version, tag.to_vec()))?;
+            let letters = parse_last_group(typed)?;
+            Some((keyring.mac_with(version, "last group of a user code", &[request, letters.as_bytes()])?, tag))
+        };
+        made().is_some_and(|(made, tag)| digest::equal(&made, &tag))
+    }
+
+    /// As the secret of a question. `Json::Null` there: nothing has to be typed.
+    pub fn as_secret(&self) -> Result<Json, Fault> {
+        serde_json::to_value(self).map_err(|error| Fault::new(error.to_string()))
+    }
+
+    pub fn of_secret(secret: &Json) -> Result<Option<Self>, Fault> {
+        if secret.is_null() {
+            return Ok(None);
+        }
+        let read = serde_json::from_value(secret.clone());
+        read.map(Some).map_err(|error| Fault::new(format!("what has to be typed: {error}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn only_the_group_of_this_request_fits() {
+        let keyring = KeyRing::new(vec![(1, [7; 32])]).unwrap();
+        let expected = LastGroup::new(&keyring, &[1; 16], "MJHT");
+        let read = LastGroup::of_secret(&expected.as_secret().unwrap()).unwrap().unwrap();
+        for typed in ["MJHT", "mj-ht", " WDJB-MJHT "] {
+            assert!(read.is(&keyring, &[1; 16], typed), "{typed}");
+        }
+        for typed in ["", "MJHX", "MJH", "WDJB"] {
+            assert!(!read.is(&keyring, &[1; 16], typed), "{typed}");
+        }
+        assert!(!read.is(&keyring, &[2; 16], "MJHT"), "another request");
+        assert_eq!(LastGroup::of_secret(&Json::Null).unwrap(), None);
+        for broken in [Json::from(true), Json::from(""), serde_json::json!({}), serde_json::json!({ "mac": null })] {
+            assert!(LastGroup::of_secret(&broken).is_err(), "{broken}");
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! What typing the code of another device costs (RFC 8628 5.1), before anybody is signed in: a few tries of each network and many of all
+//! strangers together; a person who is signed in has tries of their own, which no stranger can use up.
+
+use super::budgets::{Budget, Charge, Charged, Owner, Purse, What, Whom, give_back};
+use super::context::Visitor;
+use super::machine::Machine;
+use crate::error::Result;
+use crate::store::Change;
+
+pub enum Paid {
+    Yes(Charged),
+    /// `problem`: for the page. `why`: for operators.
+    No {
+        problem: &'static str,
+        why: &'static str,
+    },
+}
+
+impl Machine {
+    /// `account`: of the browser's session.
+    pub async fn pay_for_user_code(&self, account: Option<&str>, visitor: &Visitor<'_>) -> Result<Paid> {
+        let owner = account.map(|id| Owner { id: id.to_owned(), names: 1 });
+        let whom = match owner {
+            Some(owner) => Whom::Person { name: String::new(), account: Some(owner) },
+            None => Whom::Anybody,
+        };
+        let purse = Purse {
+            store: &self.store,
+            keyring: &self.keyring,
+            rates: &self.rates,
+            device: None,
+            address: visitor.address,
+            now_ms: visitor.now_ms,
+        };
+        let budget = Budget::Stored { what: What::UserCode, whom, event: "device_code_refused" };
+        Ok(match purse.charge(&[budget], |_| Ok(())).await? {
+            Charge::Taken(charged) => Paid::Yes(charged),
+            Charge::Refused { problem, why, .. } => Paid::No { problem, why },
+            Charge::Late => Paid::No { problem: "too_many_codes", why: "nothing was to be taken" },
+        })
+    }
+
+    /// The code was right: its try is given back, and no other.
+    pub async fn give_back_for_user_code(&self, charged: Charged, now_ms: i64) -> Result<()> {
+        let mut change = Change::new(now_ms);
+        give_back(&mut change, &charged);
+        self.store.apply(change).await?;
+        Ok(())
+    }
+}
