@@ -167,7 +167,13 @@ impl Client {
     /// An installation that may not use native screens signs in with the browser from the beginning.
     pub async fn sign_in_natively(&self, request: &SignIn, screens: &dyn Screens) -> Result<SignedIn, Trouble> {
         let begun = self.start(request).await?;
-        let mut reply = self.0.server.challenge(&begin_parameters(&begun, request)).await?;
+        let saved = self.saved().await?.filter(|_| request.is_beside);
+        let held = saved.and_then(|saved| saved.auth_session);
+        let mut reply = self.0.server.challenge(&begin_parameters(&begun, request, held.as_deref())).await?;
+        if held.is_some() && reply.error() == "invalid_session" {
+            // The session has ended meanwhile: the person is asked for everything.
+            reply = self.0.server.challenge(&begin_parameters(&begun, request, None)).await?;
+        }
         if reply.error() == "unauthorized_client" {
             return self.sign_in(request).await;
         }
@@ -191,8 +197,9 @@ impl Client {
     }
 }
 
-fn begin_parameters<'a>(begun: &'a Begun, request: &'a SignIn) -> Vec<(&'a str, &'a str)> {
+fn begin_parameters<'a>(begun: &'a Begun, request: &'a SignIn, held: Option<&'a str>) -> Vec<(&'a str, &'a str)> {
     let mut form = vec![("response_type", "code"), ("redirect_uri", begun.redirect_uri.as_str())];
+    form.extend(held.map(|held| ("auth_session", held)));
     form.extend(begun.parameters());
     form.extend(request.parameters());
     form

@@ -18,6 +18,9 @@ pub(crate) struct Saved {
     pub issuer: String,
     pub client_id: String,
     pub refresh_token: String,
+    /// Begins a native sign-in of the same person, which asks only for what is missing.
+    #[serde(default)]
+    pub auth_session: Option<String>,
 }
 
 /// An access token for one API. Its `Debug` form does not show the token.
@@ -124,7 +127,8 @@ impl Client {
             if reply.is_good() {
                 let access = Access::from_reply(self.0.server.connection(), &reply)?;
                 let next = text_member(&reply.body, "refresh_token").unwrap_or_else(|| sent.refresh_token.clone());
-                if self.store_successor(&sent, next).await? {
+                let auth_session = text_member(&reply.body, "auth_session").or_else(|| sent.auth_session.clone());
+                if self.store_successor(&sent, Saved { refresh_token: next, auth_session, ..sent.clone() }).await? {
                     return Ok(access);
                 }
                 continue;
@@ -164,12 +168,12 @@ impl Client {
 
     /// Stores the successor before anything of the answer is used. An answer that could not be stored counts as lost: the same refresh
     /// token gets it again. `false`: meanwhile the person signed in or out, or another process refreshed.
-    async fn store_successor(&self, sent: &Saved, next: String) -> Result<bool, Trouble> {
+    async fn store_successor(&self, sent: &Saved, next: Saved) -> Result<bool, Trouble> {
         let _lock = self.0.storage_lock.lock().await;
         match self.saved().await?.map(|it| it.refresh_token) {
-            Some(stored) if stored == next => Ok(true),
+            Some(stored) if stored == next.refresh_token => Ok(true),
             Some(stored) if stored == sent.refresh_token => {
-                self.0.server.connection().store(SESSION, Some(&Saved { refresh_token: next, ..sent.clone() })).await?;
+                self.0.server.connection().store(SESSION, Some(&next)).await?;
                 Ok(true)
             }
             _ => Ok(false),
@@ -190,11 +194,13 @@ impl Client {
     }
 
     /// Stores a new session in place of the old one.
-    pub(crate) async fn begin_session(&self, refresh_token: Option<String>, resource: &str, access: Access) -> Result<(), Trouble> {
+    pub(crate) async fn begin_session(&self, reply: &Reply, resource: &str, access: Access) -> Result<(), Trouble> {
         let _lock = self.0.storage_lock.lock().await;
         let settings = &self.0.server.settings;
-        let saved =
-            refresh_token.map(|it| Saved { issuer: settings.issuer.clone(), client_id: settings.client_id.clone(), refresh_token: it });
+        let (issuer, client_id) = (settings.issuer.clone(), settings.client_id.clone());
+        let auth_session = text_member(&reply.body, "auth_session");
+        let saved = text_member(&reply.body, "refresh_token");
+        let saved = saved.map(|refresh_token| Saved { issuer, client_id, refresh_token, auth_session });
         self.0.server.connection().store(SESSION, saved.as_ref()).await?;
         lock(&self.0.tokens).clear();
         self.token_slot(resource).set(Ok(access));

@@ -20,6 +20,8 @@ pub struct SignIn {
     scope: String,
     resource: String,
     parameters: Vec<(String, String)>,
+    /// For the person who is signed in already.
+    pub(crate) is_beside: bool,
 }
 
 impl SignIn {
@@ -45,8 +47,16 @@ impl SignIn {
         self.parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
+    /// The person who is signed in proves more: a native sign-in asks only for what is missing. This is also what to do when a refresh is
+    /// refused with `insufficient_authorization`.
+    pub fn beside_session(mut self) -> Self {
+        self.is_beside = true;
+        self
+    }
+
     /// Exactly what an API has asked for (RFC 9470 4).
     pub fn with_step_up(mut self, step_up: &StepUp) -> Self {
+        self.is_beside = true;
         for (name, value) in [("acr_values", &step_up.acr_values), ("max_age", &step_up.max_age)] {
             self.parameters.extend(value.iter().map(|it| (name.to_owned(), it.clone())));
         }
@@ -201,7 +211,7 @@ impl Client {
                 return Err(other);
             }
         };
-        self.begin_session(text_member(&reply.body, "refresh_token"), &pending.resource, access).await?;
+        self.begin_session(&reply, &pending.resource, access).await?;
         connection.store::<Pending>(PENDING, None).await?;
         Ok(signed_in)
     }

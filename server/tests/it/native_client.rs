@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use symbolon_client::native::{Action, Operations, Pressed, Screens, Step};
 use symbolon_client::platform::{BoxFuture, Unavailable};
-use symbolon_client::{Settings, SignIn};
+use symbolon_client::{Settings, SignIn, StepUp};
 use symbolon_phone::browser::Person;
 use symbolon_phone::element::Maker;
 use symbolon_phone::mailbox::Mailbox;
@@ -67,6 +67,35 @@ async fn one_app_signs_in_in_every_way() {
     phone.client.sign_in_natively(&request, &screens).await.unwrap();
     assert_eq!(screens.kinds(), ["password", "enrol_totp", "recovery_codes"]);
     assert!(screens.take_screens()[1].contains("Add an authenticator app"));
+    scene.world.stop().await;
+}
+
+/// An API wants more, and later the policy does: the app asks its person only for what is missing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_in_person_is_asked_for_what_is_missing() {
+    let scene = scene().await;
+    let phone = scene.phone();
+    let request = SignIn::new("openid orders:read");
+    let screens = Terminal::new(Person::with_password("alice", PASSWORD));
+    phone.client.sign_in_natively(&request, &screens).await.unwrap();
+    let wanted = StepUp { acr_values: Some("urn:two".to_owned()), ..StepUp::default() };
+    let more = SignIn::new("openid orders:read").with_step_up(&wanted);
+    phone.restarted().client.sign_in_natively(&more, &screens).await.unwrap();
+    assert_eq!(screens.kinds(), ["password", "enrol_totp", "recovery_codes"], "the password was proved");
+    scene.world.reload(|it| it.with("[login.three]\nrequire = [\"password + totp + email\"]").set("client.app.login", "three")).await;
+    let refused = phone.client.server().refresh(&phone.refresh_token(), "").await.unwrap();
+    assert_eq!((refused.status, refused.error()), (403, "insufficient_authorization"));
+    let person = Person { mail: Some((&scene.mailbox, "alice@example.com")), ..Person::with_password("alice", PASSWORD) };
+    let screens = Terminal::new(person);
+    phone.client.sign_in_natively(&request.clone().beside_session(), &screens).await.unwrap();
+    assert_eq!(screens.kinds(), ["email_send", "email_code"]);
+    assert_eq!(phone.client.server().refresh(&phone.refresh_token(), "").await.unwrap().status, 200);
+    // After the session has ended, everything is asked.
+    phone.client.server().revoke(&phone.refresh_token()).await.unwrap();
+    scene.world.reload(|it| it.set("client.app.login", "default")).await;
+    let screens = Terminal::new(Person { buttons: vec!["use_email"], ..Person::with_password("alice", PASSWORD) });
+    let _ = phone.client.sign_in_natively(&request.beside_session(), &screens).await;
+    assert_eq!(screens.kinds().first().map(String::as_str), Some("password"));
     scene.world.stop().await;
 }
 
