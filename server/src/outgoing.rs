@@ -158,6 +158,21 @@ impl Outgoing {
         Self(Arc::new(Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, calls }))
     }
 
+    /// For one who looks at hosts before the world does: names that lead elsewhere, and a CA (in PEM) beside the usual ones.
+    pub fn looking(names: &[(String, IpAddr)], ca: Option<&[u8]>) -> Result<Self, String> {
+        let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        for (name, address) in names {
+            builder = builder.resolve(name, SocketAddr::new(*address, 0));
+        }
+        if let Some(pem) = ca {
+            let roots = reqwest::Certificate::from_pem_bundle(pem).map_err(|it| format!("no certificates in PEM: {it}"))?;
+            builder = builder.tls_certs_merge(roots);
+        }
+        let built = Self::default();
+        let _ = built.0.for_operator.set(builder.build().map_err(|it| it.to_string()));
+        Ok(built)
+    }
+
     /// Built at the first call: a server that asks nobody needs no certificates of CAs.
     fn client(&self, written_by: WrittenBy) -> Result<&reqwest::Client, String> {
         let builder = || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
@@ -199,6 +214,7 @@ pub struct Call {
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
+    pub headers: http::HeaderMap,
     pub body: Vec<u8>,
 }
 
@@ -254,7 +270,7 @@ impl Call {
 async fn read(request: reqwest::RequestBuilder, most_bytes: usize) -> Result<Answer, String> {
     let failed = |it: reqwest::Error| said(&it.without_url());
     let mut answer = request.send().await.map_err(failed)?;
-    let status = answer.status().as_u16();
+    let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(failed)? {
         if body.len() + chunk.len() > most_bytes {
@@ -262,7 +278,7 @@ async fn read(request: reqwest::RequestBuilder, most_bytes: usize) -> Result<Ans
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer { status, body })
+    Ok(Answer { status, headers, body })
 }
 
 /// An error and what caused it: alone it says no more than that sending failed.
@@ -407,7 +423,7 @@ mod tests {
     async fn an_operator_may_name_the_private_network() {
         let (address, _) = server(Some(GOOD.to_owned())).await;
         let target = Target::of_operator(&format!("http://{address}/")).unwrap();
-        let Answer { status, body } = Outgoing::default().get(&target).send().await.unwrap();
+        let Answer { status, body, .. } = Outgoing::default().get(&target).send().await.unwrap();
         assert_eq!((status, &body[..]), (200, &b"hello"[..]));
         let named = written_by(WrittenBy::Operator, "localhost", address);
         assert_eq!(Outgoing::default().get(&named).send().await.unwrap().status, 200);

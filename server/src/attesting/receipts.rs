@@ -209,7 +209,7 @@ impl Apple {
         let token = token.map_err(|it| format!("signing: {it:?}"))?;
         let body = base64::encode(receipt);
         let call = self.outgoing.post(&Target::of_operator(&url)?).header("authorization", &token).body(body);
-        let Answer { status, body: answer } = call.at_most(MAX_ANSWER).within(WITHIN).send().await?;
+        let Answer { status, body: answer, .. } = call.at_most(MAX_ANSWER).within(WITHIN).send().await?;
         match status {
             200 => {}
             304 => return Ok(None),

@@ -14,6 +14,8 @@ use std::path::{Path, PathBuf};
 pub enum Links {
     /// Print the association files of every host, and the certificates that they name.
     Print(Print),
+    /// Say why a link would not open the app: asks the hosts as the platforms do. Ends with 1 if something is wrong.
+    Doctor(super::doctor::Doctor),
 }
 
 #[derive(clap::Args)]
@@ -49,9 +51,10 @@ struct Certificate {
     base64url: String,
 }
 
-pub fn links(config: &Config, screen: &Screen, action: &Links) -> Result<u8, Stop> {
+pub async fn links(config: &Config, screen: &Screen, action: &Links) -> Result<u8, Stop> {
     match action {
         Links::Print(arguments) => print(config, screen, arguments),
+        Links::Doctor(arguments) => super::doctor::doctor(config, screen, arguments).await,
     }
 }
 

@@ -6,6 +6,7 @@ mod audit;
 mod check;
 mod clients;
 mod desk;
+mod doctor;
 mod init;
 mod instances;
 mod keys;
@@ -177,7 +178,7 @@ async fn start(cli: Cli, screen: &Screen) -> Result<u8, Stop> {
             let keyring = if hmac { Some(KeyRing::new(load(&path)?.master_key.read()?)?) } else { None };
             secrets::make(keyring.as_ref(), existing, screen)?;
         }
-        Command::Links { action } => return links::links(&load(&path)?, screen, &action),
+        Command::Links { action } => return links::links(&load(&path)?, screen, &action).await,
         command => {
             let mut desk = Desk::new(load(&path)?, &path);
             let end = at_desk(&mut desk, screen, command).await;

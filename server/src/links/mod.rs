@@ -2,6 +2,7 @@
 //! Android: Digital Asset Links, Verify App Links. Apple: Supporting associated domains.
 
 pub mod addressed;
+pub mod doctor;
 pub mod files;
 
 use crate::config::{Config, authority, claims};

@@ -45,6 +45,7 @@ mod instances;
 mod killed_processes;
 mod letters;
 mod links;
+mod links_doctor;
 mod lost_commits;
 mod mail;
 mod mail_servers;

@@ -1,0 +1,86 @@
+//! `symbolon links doctor`: a table of what was looked at, worst first, or the same as JSON.
+
+use super::screen::{Screen, Stop};
+use crate::config::{Config, Fingerprint};
+use crate::links::doctor::{self, APPLE_CDN, Check, Level, Options};
+use crate::links::files::Platform;
+use crate::operations::Problem;
+use crate::outgoing::Outgoing;
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+#[derive(clap::Args)]
+pub struct Doctor {
+    /// Of this client alone.
+    #[arg(long, value_name = "ID")]
+    client: Option<String>,
+    /// On this platform alone.
+    #[arg(long, value_parser = ["ios", "android"])]
+    platform: Option<String>,
+    /// Say which of the configured certificates this is: the SHA-256 of an APK's or a device's certificate.
+    #[arg(long, value_name = "SHA256")]
+    certificate: Option<String>,
+    /// Ask this address for the host, whatever DNS says. May be given several times.
+    #[arg(long, value_name = "HOST=ADDRESS", value_parser = name_and_address)]
+    resolve: Vec<(String, IpAddr)>,
+    /// Trust the certificates of this file (PEM) too, for hosts of a test.
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// Where Apple's copies are asked for; `none` leaves them out.
+    #[arg(long, value_name = "URL", default_value = APPLE_CDN)]
+    apple_cdn: String,
+}
+
+fn name_and_address(text: &str) -> Result<(String, IpAddr), String> {
+    let (name, address) = text.split_once('=').ok_or("write HOST=ADDRESS, such as links.shop.example=192.0.2.7")?;
+    Ok((name.to_owned(), address.parse().map_err(|_| format!("{address} is no address"))?))
+}
+
+pub async fn doctor(config: &Config, screen: &Screen, arguments: &Doctor) -> Result<u8, Stop> {
+    if let Some(id) = arguments.client.as_ref().filter(|it| !config.client.contains_key(*it)) {
+        return Err(Problem::not_found(format!("the configuration has no client {id}")).into());
+    }
+    let checks = doctor::examine(config, &options(arguments)?).await;
+    let count = |level| checks.iter().filter(|it| it.level == level).count();
+    let (faults, warnings) = (count(Level::Fault), count(Level::Warning));
+    if screen.is_json() {
+        let document = serde_json::json!({ "outcome": "link_report", "faults": faults, "warnings": warnings, "checks": checks });
+        screen.line(format!("{document:#}"))?;
+    } else {
+        checks.iter().flat_map(words).try_for_each(|it| screen.line(it))?;
+        let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+        screen.line(match (checks.is_empty(), faults) {
+            (true, _) => "There is nothing to look at: no client is native.".to_owned(),
+            (_, 0) => format!("No fault. {}.", plural(warnings, "warning")),
+            _ => format!("{}, {}.", plural(faults, "fault"), plural(warnings, "warning")),
+        })?;
+    }
+    Ok(u8::from(faults > 0))
+}
+
+fn options(arguments: &Doctor) -> Result<Options, Problem> {
+    let certificate = arguments.certificate.clone().map(Fingerprint::try_from).transpose().map_err(Problem::invalid)?;
+    let named = |path: &PathBuf, why: String| Problem::invalid(format!("{}: {why}", path.display()));
+    let ca = match &arguments.ca {
+        Some(path) => Some(std::fs::read(path).map_err(|it| named(path, it.to_string()))?),
+        None => None,
+    };
+    let outgoing = Outgoing::looking(&arguments.resolve, ca.as_deref()).map_err(Problem::invalid)?;
+    let platform = arguments.platform.as_deref().map(|it| if it == "ios" { Platform::Apple } else { Platform::Android });
+    let cdn = arguments.apple_cdn.trim_end_matches('/');
+    let apple_cdn = (cdn != "none").then(|| cdn.to_owned());
+    Ok(Options { client: arguments.client.clone(), platform, certificate, apple_cdn, outgoing })
+}
+
+fn words(check: &Check) -> Vec<String> {
+    let mark = match check.level {
+        Level::Ok => "ok",
+        Level::Warning => "warning",
+        Level::Fault => "FAULT",
+    };
+    let named = |it: Option<&str>| it.unwrap_or("-").to_owned();
+    let (host, platform) = (named(check.host.as_deref()), named(check.platform));
+    let head = format!("{mark:<8}{host:<28} {platform:<8} {:<16} {}", named(check.client.as_deref()), check.code);
+    let rest = [Some(check.text.clone()), check.next.as_ref().map(|it| format!("→ {it}"))];
+    std::iter::once(head).chain(rest.into_iter().flatten().map(|it| format!("        {it}"))).collect()
+}

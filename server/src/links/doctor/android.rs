@@ -1,0 +1,202 @@
+//! assetlinks.json as Android reads it: which statements name the app, by which certificates, for which paths.
+
+use super::pattern::fits;
+use super::{Check, Expected, Level};
+use crate::config::Fingerprint;
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
+
+const HANDLE_ALL_URLS: &str = "delegate_permission/common.handle_all_urls";
+const GET_LOGIN_CREDS: &str = "delegate_permission/common.get_login_creds";
+const PRINT: &str = "replace the file by what `symbolon links print` says";
+
+pub fn judge(body: &[u8], expected: &[&Expected<'_>]) -> Vec<Check> {
+    let file: Json = match serde_json::from_slice(body) {
+        Ok(file) => file,
+        Err(why) => return vec![Check::fault("not_json", format!("the file is no JSON: {why}"), PRINT)],
+    };
+    let Some(statements) = file.as_array() else {
+        return vec![Check::fault("wrong_shape", "the file is no list of statements", PRINT)];
+    };
+    expected.iter().flat_map(|it| it.app.android.iter().flat_map(|app| of_package(statements, it, app))).collect()
+}
+
+fn of_package(statements: &[Json], expected: &Expected<'_>, app: (&String, &BTreeMap<String, Fingerprint>)) -> Vec<Check> {
+    let (package, certificates) = app;
+    let relation = if expected.paths.is_empty() { GET_LOGIN_CREDS } else { HANDLE_ALL_URLS };
+    let of_client = |check: Check| check.of(expected.client_id);
+    let about: Vec<&Json> = statements.iter().filter(|it| it["target"]["package_name"] == package.as_str()).collect();
+    if about.is_empty() {
+        let named: Vec<&str> = statements.iter().filter_map(|it| it["target"]["package_name"].as_str()).collect();
+        let text = format!("the file does not name {package}; it names {}", listed(&named));
+        return vec![of_client(Check::fault("package_missing", text, PRINT))];
+    }
+    let has_relation = |it: &&&Json| it["relation"].as_array().is_some_and(|all| all.iter().any(|it| it == relation));
+    let with_relation: Vec<&Json> = about.iter().filter(has_relation).copied().collect();
+    if with_relation.is_empty() {
+        let text = format!("the file names {package}, but not with {relation}");
+        return vec![of_client(Check::fault("relation_missing", text, PRINT))];
+    }
+    let mut checks = of_certificates(&with_relation, package, certificates);
+    checks.extend(expected.paths.iter().filter_map(|path| of_path(&with_relation, package, path)));
+    if checks.iter().all(|it| it.level != Level::Fault) {
+        let what = if expected.paths.is_empty() {
+            "may use passwords and passkeys of this host".to_owned()
+        } else {
+            format!("opens {}", expected.paths.join(", "))
+        };
+        checks.push(Check::new(Level::Ok, "opens", format!("{package} {what}")));
+    }
+    checks.into_iter().map(of_client).collect()
+}
+
+fn listed(names: &[&str]) -> String {
+    if names.is_empty() { "nobody".to_owned() } else { names.join(", ") }
+}
+
+fn of_certificates(statements: &[&Json], package: &str, certificates: &BTreeMap<String, Fingerprint>) -> Vec<Check> {
+    let lists = statements.iter().filter_map(|it| it["target"]["sha256_cert_fingerprints"].as_array());
+    let named: Vec<&str> = lists.flatten().filter_map(Json::as_str).collect();
+    let has = |wanted: &Fingerprint| named.iter().any(|it| it.eq_ignore_ascii_case(&wanted.hexadecimal()));
+    let missing: Vec<(&String, &Fingerprint)> = certificates.iter().filter(|(_, it)| !has(it)).collect();
+    if missing.len() == certificates.len() {
+        let text = format!("the file names {package} with {}, and none of that is in the configuration", listed(&named));
+        let next = "compare it with Play Console, App integrity: the app signing key and the upload key are two certificates";
+        return vec![Check::fault("wrong_fingerprint", text, next)];
+    }
+    let mut checks: Vec<Check> = missing
+        .iter()
+        .map(|(name, it)| {
+            let text = format!("{package}: the certificate {name} ({}) is missing", it.hexadecimal());
+            Check::fault("fingerprint_missing", text, format!("builds signed by {name} open no link; {PRINT}"))
+        })
+        .collect();
+    if let Some(spelled) = named.iter().find(|it| it.bytes().any(|it| it.is_ascii_lowercase())) {
+        let text = format!("{spelled} is in lower case; Android's tools write upper case with colons");
+        checks.push(Check::warning("fingerprint_spelling", text, PRINT));
+    }
+    let unknown: Vec<&str> =
+        named.iter().copied().filter(|it| !certificates.values().any(|known| known.hexadecimal().eq_ignore_ascii_case(it))).collect();
+    if !unknown.is_empty() {
+        let text = format!("{package}: certificates that the configuration does not have: {}", unknown.join(", "));
+        checks.push(Check::warning("unknown_fingerprint", text, "who has such a key signs an app that opens these links"));
+    }
+    checks
+}
+
+/// From Android 15 on: an ordered list, of which the first that fits decides; without a list every path opens the app.
+fn of_path(statements: &[&Json], package: &str, path: &str) -> Option<Check> {
+    let lists: Vec<&Vec<Json>> =
+        statements.iter().filter_map(|it| it["relation_extensions"][HANDLE_ALL_URLS]["dynamic_app_link_components"].as_array()).collect();
+    let [components] = lists[..] else {
+        return (lists.len() > 1).then(|| {
+            let text = format!("{package} has several lists of paths; Android 15 reads one");
+            Check::fault("path_missing", text, PRINT)
+        });
+    };
+    let first = components.iter().find(|it| fits(it["/"].as_str().unwrap_or("*"), path));
+    match first {
+        Some(component) if component["exclude"] == true => {
+            let text = format!("{path} is excluded by {component}, which stands before any other that fits (Android 15)");
+            Some(Check::fault("path_excluded", text, PRINT))
+        }
+        Some(_) => None,
+        None => Some(Check::fault("path_missing", format!("no path of the file fits {path} (Android 15)"), PRINT)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::config::{Config, NativeApp};
+    use crate::links::doctor::expectations;
+    use serde_json::json;
+
+    const PLAY: &str = "14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14";
+
+    fn app() -> NativeApp {
+        let text = format!(
+            "issuer = \"https://login.example.com\"\n[client.app]\nkind = \"native\"\nredirect_uris = [\"https://links.example.com/cb\"]\n\
+             [client.app.app.android.\"com.example.shop\"]\nplay = \"{PLAY}\"\nupload = \"{}\"\n",
+            "15".repeat(32)
+        );
+        let config = Config::from_text(&text, "x", &|_| None).unwrap();
+        config.client["app"].app.clone().unwrap()
+    }
+
+    fn codes(file: &Json) -> Vec<(&'static str, Level)> {
+        let (app, paths) = (app(), vec!["/cb".to_owned()]);
+        let expected = Expected { client_id: "app", app: &app, paths };
+        judge(file.to_string().as_bytes(), &[&expected]).into_iter().map(|it| (it.code, it.level)).collect()
+    }
+
+    fn statement(change: impl FnOnce(&mut Json)) -> Json {
+        let fingerprints = [PLAY.to_owned(), PLAY.replace('4', "5")];
+        let mut file = json!([{
+            "relation": [HANDLE_ALL_URLS],
+            "target": { "namespace": "android_app", "package_name": "com.example.shop", "sha256_cert_fingerprints": fingerprints },
+            "relation_extensions": { HANDLE_ALL_URLS: { "dynamic_app_link_components": [{ "/": "/cb" }] } }
+        }]);
+        change(&mut file[0]);
+        file
+    }
+
+    #[test]
+    fn each_fault_has_its_code_and_the_right_file_has_none() {
+        let components = |it: Json| move |file: &mut Json| file["relation_extensions"][HANDLE_ALL_URLS]["dynamic_app_link_components"] = it;
+        let fault = |code| vec![(code, Level::Fault)];
+        assert_eq!(codes(&statement(|_| {})), [("opens", Level::Ok)]);
+        assert_eq!(
+            codes(&statement(|it| it["relation_extensions"] = Json::Null)),
+            [("opens", Level::Ok)],
+            "before Android 15 there is no list"
+        );
+        assert_eq!(codes(&statement(|it| it["target"]["package_name"] = json!("com.example.other"))), fault("package_missing"));
+        assert_eq!(codes(&statement(|it| it["relation"] = json!([GET_LOGIN_CREDS]))), fault("relation_missing"));
+        let only_upload = statement(|it| it["target"]["sha256_cert_fingerprints"] = json!([PLAY.replace('4', "5")]));
+        assert_eq!(codes(&only_upload), fault("fingerprint_missing"), "L-06");
+        let other = statement(|it| it["target"]["sha256_cert_fingerprints"] = json!([PLAY.replace('4', "6")]));
+        assert_eq!(codes(&other), fault("wrong_fingerprint"));
+        assert_eq!(codes(&statement(components(json!([{ "/": "/other" }])))), fault("path_missing"));
+        assert_eq!(codes(&statement(components(json!([{ "/": "/c*", "exclude": true }, { "/": "/cb" }])))), fault("path_excluded"));
+        assert_eq!(codes(&statement(components(json!([{ "/": "/cb" }, { "/": "/c*", "exclude": true }])))), [("opens", Level::Ok)]);
+        assert_eq!(codes(&json!({})), fault("wrong_shape"));
+        let more = statement(|it| it["target"]["sha256_cert_fingerprints"] = json!([PLAY, PLAY.replace('4', "5"), PLAY.replace('4', "6")]));
+        assert_eq!(codes(&more), [("unknown_fingerprint", Level::Warning), ("opens", Level::Ok)]);
+        assert_eq!(judge(b"<html>", &[])[0].code, "not_json");
+    }
+
+    /// What this server makes is right by this judge.
+    #[test]
+    fn our_own_files_are_right() {
+        let config = Config::from_text(
+            &format!(
+                "issuer = \"https://login.example.com\"\n[client.app]\nkind = \"native\"\nfirst_party = true\nredirect_uris = [\"https://links.example.com/cb\"]\n\
+                 [client.app.app]\nios = [\"ABCDE12345.com.example.shop\"]\n[client.app.app.android.\"com.example.shop\"]\nplay = \"{PLAY}\"\n"
+            ),
+            "x",
+            &|_| None,
+        )
+        .unwrap();
+        let options = crate::links::doctor::Options {
+            client: None,
+            platform: None,
+            certificate: None,
+            apple_cdn: None,
+            outgoing: crate::outgoing::Outgoing::default(),
+        };
+        let mut judged = 0;
+        for (host, expected) in expectations(&config, &options) {
+            let claim = crate::config::claims(&config.client).remove(&host);
+            let files = claim.map_or_else(|| crate::links::files::of_issuer(&config), |it| crate::links::files::of_host(&config, &it));
+            for (platform, bytes) in files {
+                let all: Vec<&Expected<'_>> = expected.iter().collect();
+                let checks = crate::links::doctor::judge(&bytes, platform, &all);
+                assert!(!checks.is_empty() && checks.iter().all(|it| it.level == Level::Ok), "{host}: {checks:?}");
+                judged += 1;
+            }
+        }
+        assert_eq!(judged, 4);
+    }
+}

@@ -1,0 +1,254 @@
+//! `symbolon links doctor`: why a link would not open the app. It asks each host as the platforms' fetchers do, and judges the answer
+//! as the platforms do. What is judged is in `android` and `apple`, without any network.
+
+pub mod android;
+pub mod apple;
+mod fetch;
+mod pattern;
+
+use super::files::Platform;
+use super::issuer_authority;
+use crate::config::{Client, Config, Fingerprint, NativeApp, authority, claims};
+use crate::outgoing::Outgoing;
+use fetch::Fetched;
+use serde::Serialize;
+use symbolon_oauth::redirect::{self, RedirectKind};
+
+/// Where Apple's network answers what phones get.
+pub const APPLE_CDN: &str = "https://app-site-association.cdn-apple.com";
+
+pub struct Options {
+    /// Only this client.
+    pub client: Option<String>,
+    pub platform: Option<Platform>,
+    /// The certificate that an app was signed with.
+    pub certificate: Option<Fingerprint>,
+    /// `None`: Apple's copies are not looked at.
+    pub apple_cdn: Option<String>,
+    pub outgoing: Outgoing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    Ok,
+    Warning,
+    Fault,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    pub level: Level,
+    pub code: &'static str,
+    pub host: Option<String>,
+    pub platform: Option<&'static str>,
+    pub client: Option<String>,
+    pub text: String,
+    /// What to do.
+    pub next: Option<String>,
+}
+
+impl Check {
+    pub fn new(level: Level, code: &'static str, text: impl Into<String>) -> Self {
+        Self { level, code, host: None, platform: None, client: None, text: text.into(), next: None }
+    }
+
+    pub fn fault(code: &'static str, text: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { next: Some(next.into()), ..Self::new(Level::Fault, code, text) }
+    }
+
+    pub fn warning(code: &'static str, text: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { next: Some(next.into()), ..Self::new(Level::Warning, code, text) }
+    }
+
+    fn at(mut self, host: &str, platform: Platform) -> Self {
+        self.host = Some(host.to_owned());
+        self.platform = Some(name_of(platform));
+        self
+    }
+
+    fn of(mut self, client: &str) -> Self {
+        self.client = Some(client.to_owned());
+        self
+    }
+}
+
+pub fn name_of(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Android => "android",
+        Platform::Apple => "ios",
+    }
+}
+
+/// What a host has to say of one client's app.
+pub struct Expected<'a> {
+    pub client_id: &'a str,
+    pub app: &'a NativeApp,
+    /// Paths that open the app. Empty on the issuer's host, whose files are about credentials.
+    pub paths: Vec<String>,
+}
+
+impl Expected<'_> {
+    fn is_on(&self, platform: Platform) -> bool {
+        match platform {
+            Platform::Android => !self.app.android.is_empty(),
+            Platform::Apple => !self.app.ios.is_empty() || !self.app.app_clips.is_empty(),
+        }
+    }
+}
+
+/// Everything that the options ask for.
+pub async fn examine(config: &Config, options: &Options) -> Vec<Check> {
+    let mut checks = of_clients(config, options);
+    checks.extend(options.certificate.iter().flat_map(|it| of_certificate(config, options, it)));
+    for (host, expected) in expectations(config, options) {
+        for platform in Platform::ALL.into_iter().filter(|it| options.platform.is_none_or(|only| only == *it)) {
+            let expected: Vec<&Expected<'_>> = expected.iter().filter(|it| it.is_on(platform)).collect();
+            if !expected.is_empty() {
+                let found = of_host(&host, platform, &expected, options).await;
+                checks.extend(found.into_iter().map(|it| it.at(&host, platform)));
+            }
+        }
+    }
+    checks
+}
+
+fn is_asked(options: &Options, id: &str) -> bool {
+    options.client.as_ref().is_none_or(|only| only == id)
+}
+
+/// Hosts with the clients whose app they have to name.
+fn expectations<'a>(config: &'a Config, options: &Options) -> Vec<(String, Vec<Expected<'a>>)> {
+    let mut all = Vec::new();
+    for (host, claim) in claims(&config.client) {
+        let mut expected: Vec<Expected<'a>> = Vec::new();
+        for link in claim.links.into_iter().filter(|it| is_asked(options, it.client_id)) {
+            match expected.iter_mut().find(|it| it.client_id == link.client_id) {
+                Some(known) => known.paths.push(link.path),
+                None => {
+                    let app = config.client.get(link.client_id).and_then(|it| it.app.as_ref());
+                    expected.extend(app.map(|app| Expected { client_id: link.client_id, app, paths: vec![link.path] }));
+                }
+            }
+        }
+        all.push((host, expected));
+    }
+    let sharing = config.client.iter().filter(|(id, it)| !it.disabled && it.shares_credentials() && is_asked(options, id));
+    let of_issuer: Vec<Expected<'a>> =
+        sharing.filter_map(|(id, it)| Some(Expected { client_id: id, app: it.app.as_ref()?, paths: Vec::new() })).collect();
+    if config.issuer.starts_with("https://") {
+        all.push((issuer_authority(config), of_issuer));
+    }
+    all
+}
+
+/// Clients that have nothing to verify.
+fn of_clients(config: &Config, options: &Options) -> Vec<Check> {
+    let native = |client: &Client| client.kind == crate::config::ClientKind::Native && !client.disabled;
+    let mut checks = Vec::new();
+    for (id, client) in config.client.iter().filter(|(id, it)| native(it) && is_asked(options, id)) {
+        let has_link = client.redirect_uris.iter().any(|it| redirect::kind_of(it) == Some(RedirectKind::ClaimedHttps));
+        let next = "add an https redirect URI on a host of your own; docs/links.md says how";
+        let check = match (&client.app, has_link) {
+            (_, false) => Check::warning("no_https_redirect", "no redirect URI is https: any app on the phone can take the answer", next),
+            (None, true) => {
+                let hosts: Vec<String> = client.redirect_uris.iter().filter_map(|it| authority(it)).collect();
+                let text = format!("the configuration does not say which app {} opens", hosts.join(", "));
+                Check::warning("no_app", text, format!("add the table [client.{id}.app]"))
+            }
+            (Some(_), true) => continue,
+        };
+        checks.push(check.of(id));
+    }
+    checks
+}
+
+/// Which of the configured certificates this is.
+fn of_certificate(config: &Config, options: &Options, fingerprint: &Fingerprint) -> Vec<Check> {
+    let apps = config.client.iter().filter(|(id, _)| is_asked(options, id)).filter_map(|(id, it)| Some((id, it.app.as_ref()?)));
+    let all: Vec<_> = apps.flat_map(|(id, app)| app.certificates().map(move |it| (id, it))).collect();
+    let matching: Vec<Check> = all
+        .iter()
+        .filter(|(_, (_, _, known))| *known == fingerprint)
+        .map(|(id, (package, name, _))| Check::new(Level::Ok, "certificate", format!("this is {name} of {package}")).of(id))
+        .collect();
+    if !matching.is_empty() {
+        return matching;
+    }
+    let shown = fingerprint.hexadecimal();
+    let has_play = all.iter().any(|(_, (_, name, _))| *name == "play");
+    let next = if has_play {
+        "it may be your upload key or a debug key; add it if such builds have to open links"
+    } else {
+        "if a phone got the app from the store, it is Google's signing key: add it under the name play"
+    };
+    vec![Check::fault("unknown_certificate", format!("{shown} is none of the certificates of the configuration"), next)]
+}
+
+async fn of_host(host: &str, platform: Platform, expected: &[&Expected<'_>], options: &Options) -> Vec<Check> {
+    let url = format!("https://{host}{}", platform.path());
+    let fetched = fetch::fetch(&options.outgoing, &url).await;
+    let mut checks = match &fetched {
+        Ok(fetched) => fetched.problems(platform, host),
+        Err(why) => vec![Check::fault(
+            "unreachable",
+            format!("{url}: {why}"),
+            "the platforms fetch it over https from the public network; \
+             look at DNS, the certificate and the firewall",
+        )],
+    };
+    let own = match &fetched {
+        Ok(fetched) if fetched.is_file() => Some(judge(&fetched.body, platform, expected)),
+        _ => None,
+    };
+    if let Some(own) = &own {
+        checks.extend(own.iter().cloned());
+    }
+    if platform == Platform::Apple
+        && let Some(cdn) = &options.apple_cdn
+    {
+        let origin = fetched.as_ref().ok().filter(|it| it.is_file());
+        checks.extend(of_copy(cdn, host, expected, origin, options).await);
+    }
+    if checks.iter().any(|it| it.level == Level::Fault) && platform == Platform::Android {
+        let why = "phones before Android 12 then open no link of the app, on any of its hosts";
+        checks.push(Check::warning("spoils_other_hosts", why, "every host in the app's manifest has to be right"));
+    }
+    checks
+}
+
+fn judge(body: &[u8], platform: Platform, expected: &[&Expected<'_>]) -> Vec<Check> {
+    match platform {
+        Platform::Android => android::judge(body, expected),
+        Platform::Apple => apple::judge(body, expected),
+    }
+}
+
+/// What phones with iOS really get: Apple's own copy of the file.
+async fn of_copy(cdn: &str, host: &str, expected: &[&Expected<'_>], origin: Option<&Fetched>, options: &Options) -> Vec<Check> {
+    let copy = match fetch::fetch(&options.outgoing, &format!("{cdn}/a/v1/{host}")).await {
+        Ok(copy) => copy,
+        Err(why) => return vec![Check::warning("apple_unreachable", format!("Apple's copy: {why}"), "try again later")],
+    };
+    if copy.status != 200 {
+        let reason = copy.header("apple-failure-reason").unwrap_or("Apple says no more");
+        let text = format!("Apple has no copy of the file (status {}): {reason}", copy.status);
+        let next = "mend the host first; Apple's network asks again by itself, within a day";
+        return vec![Check::fault("apple_cannot_fetch", text, next)];
+    }
+    let age = |it: &Fetched| it.age_s().map_or("of unknown age".to_owned(), |it| format!("{it} s old"));
+    let faulty = |body: &[u8]| apple::judge(body, expected).into_iter().filter(|it| it.level == Level::Fault).collect::<Vec<_>>();
+    let wrong = faulty(&copy.body);
+    let Some(origin) = origin else { return wrong };
+    let differing = apple::differences(&origin.body, &copy.body);
+    if differing.is_empty() {
+        return vec![Check::new(Level::Ok, "apple_copy", format!("Apple's copy ({}) is the same", age(&copy)))];
+    }
+    let text = format!("Apple's copy ({}) is not the host's file ({}): {}", age(&copy), age(origin), differing.join("; "));
+    let next = "wait up to a week, then install the app again; or use ?mode=developer on a phone for development";
+    if wrong.is_empty() || !faulty(&origin.body).is_empty() {
+        return vec![Check::warning("apple_copy_differs", text, next)];
+    }
+    vec![Check::fault("old_copy", text, next)]
+}

@@ -1,0 +1,268 @@
+//! `symbolon links doctor` against hosts of this test: every planted fault is found, and the right files have none.
+
+use crate::commands::symbolon;
+use crate::world::*;
+use rcgen::{CertificateParams, KeyPair};
+use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+
+const APPLE: &str = "/.well-known/apple-app-site-association";
+const ANDROID: &str = "/.well-known/assetlinks.json";
+const ID: &str = "ABCDE12345.com.example.shop";
+
+/// Answers by path, as they are sent.
+type Answers = Arc<Mutex<BTreeMap<String, String>>>;
+
+fn answer(status: u16, headers: &str, body: &str) -> String {
+    format!("HTTP/1.1 {status} X\r\n{headers}content-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
+fn json_answer(body: &str) -> String {
+    answer(200, "content-type: application/json\r\n", body)
+}
+
+async fn serve_one<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S, answers: Answers) {
+    let mut head = vec![0; 4096];
+    let read = stream.read(&mut head).await.unwrap_or(0);
+    let path = String::from_utf8_lossy(&head[..read]).split(' ').nth(1).unwrap_or_default().to_owned();
+    let found = answers.lock().unwrap().get(&path).cloned().unwrap_or_else(|| answer(404, "", "nothing here"));
+    let _ = stream.write_all(found.as_bytes()).await;
+    let _ = stream.shutdown().await;
+}
+
+/// A host of the app's owner, and Apple's network beside it.
+struct Hosts {
+    directory: PathBuf,
+    port: u16,
+    cdn: u16,
+    host: Answers,
+    apple: Answers,
+}
+
+impl Hosts {
+    async fn start(name_of_certificate: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("symbolon-doctor-{}-{}", std::process::id(), free_port()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let key = KeyPair::generate().unwrap();
+        let made = CertificateParams::new(vec![name_of_certificate.to_owned()]).unwrap().self_signed(&key).unwrap();
+        std::fs::write(directory.join("ca.pem"), made.pem()).unwrap();
+        let private = PrivateKeyDer::from_pem_slice(key.serialize_pem().as_bytes()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![made.der().clone()], private)
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let (host, apple) = (Answers::default(), Answers::default());
+        let (listener, cdn_listener) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let (port, cdn) = (listener.local_addr().unwrap().port(), cdn_listener.local_addr().unwrap().port());
+        let answers = Arc::clone(&host);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, answers) = (acceptor.clone(), Arc::clone(&answers));
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        serve_one(stream, answers).await;
+                    }
+                });
+            }
+        });
+        let answers = Arc::clone(&apple);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = cdn_listener.accept().await {
+                tokio::spawn(serve_one(stream, Arc::clone(&answers)));
+            }
+        });
+        let hosts = Self { directory, port, cdn, host, apple };
+        std::fs::write(hosts.file(), hosts.configuration().text()).unwrap();
+        hosts.right().await;
+        hosts
+    }
+
+    fn configuration(&self) -> Configuration {
+        let host = format!("links.shop.test:{}", self.port);
+        Configuration::to_read().with(&format!(
+            "[client.shop-ios]\nredirect_uris = [\"https://{host}/callback\"]\npost_logout_redirect_uris = []\n\
+             [client.shop-ios.app]\nios = [\"{ID}\"]\n[client.shop-ios.app.android.\"com.example.shop\"]\nplay = \"{}\"\n",
+            "14".repeat(32)
+        ))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.directory.join("symbolon.toml")
+    }
+
+    async fn printed(&self, name: &str) -> String {
+        let host = format!("links.shop.test:{}", self.port);
+        let (code, text, error) = symbolon(&self.file(), &["links", "print", "--host", &host, "--file", name], "").await;
+        assert_eq!(code, Some(0), "{error}");
+        text
+    }
+
+    /// Everything as this server prints it.
+    async fn right(&self) {
+        let (apple, android) = (self.printed("apple-app-site-association").await, self.printed("assetlinks.json").await);
+        self.host.lock().unwrap().insert(APPLE.to_owned(), json_answer(&apple));
+        self.host.lock().unwrap().insert(ANDROID.to_owned(), json_answer(&android));
+        self.copy(&json_answer(&apple));
+    }
+
+    fn plant(&self, path: &str, text: String) {
+        self.host.lock().unwrap().insert(path.to_owned(), text);
+    }
+
+    fn copy(&self, text: &str) {
+        self.apple.lock().unwrap().insert(format!("/a/v1/links.shop.test:{}", self.port), text.to_owned());
+    }
+
+    async fn doctor(&self, more: &[&str]) -> (Option<i32>, String) {
+        let (ca, cdn) = (self.directory.join("ca.pem"), format!("http://127.0.0.1:{}", self.cdn));
+        let mut words = vec!["links", "doctor", "--client", "shop-ios", "--resolve", "links.shop.test=127.0.0.1"];
+        words.extend(["--ca", ca.to_str().unwrap(), "--apple-cdn", &cdn]);
+        words.extend(more);
+        let (code, said, error) = symbolon(&self.file(), &words, "").await;
+        assert!(error.is_empty(), "{error}");
+        (code, said)
+    }
+
+    /// Codes of what is wrong.
+    async fn faults(&self, more: &[&str]) -> Vec<String> {
+        let (code, said) = self.doctor(&[more, &["--json"]].concat()).await;
+        let report: Json = serde_json::from_str(&said).unwrap_or_else(|it| panic!("{it}: {said}"));
+        let of = |level: &str| {
+            let all = report["checks"].as_array().unwrap().iter().filter(|it| it["level"] == level);
+            all.map(|it| it["code"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        let faults = of("fault");
+        assert_eq!((code, report["faults"].as_u64().unwrap()), (Some(i32::from(!faults.is_empty())), faults.len() as u64), "{said}");
+        faults
+    }
+}
+
+impl Drop for Hosts {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_right_files_have_no_fault() {
+    let hosts = Hosts::start("links.shop.test").await;
+    assert_eq!(hosts.faults(&[]).await, Vec::<String>::new());
+    let (code, table) = hosts.doctor(&[]).await;
+    assert_eq!(code, Some(0), "{table}");
+    for said in [
+        "com.example.shop opens /callback",
+        &format!("{ID} opens /callback"),
+        "https callback of ASWebAuthenticationSession: yes",
+        "Apple's copy",
+        "No fault. 0 warnings.",
+    ] {
+        assert!(table.contains(said), "{said}: {table}");
+    }
+}
+
+/// L-09, L-06, L-03: what stands on the way, from the network to the last member of the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_planted_fault_is_found() {
+    let hosts = Hosts::start("links.shop.test").await;
+    let (apple, android) = (hosts.printed("apple-app-site-association").await, hosts.printed("assetlinks.json").await);
+    let html = "content-type: text/html\r\n";
+    let redirect = answer(301, "location: https://www.shop.test/x\r\n", "");
+    let large = format!("[{}]", " ".repeat(140_000));
+    let mut upload: Json = serde_json::from_str(&android).unwrap();
+    upload[0]["target"]["sha256_cert_fingerprints"] = json!(["15:".repeat(31) + "15"]);
+    let mut narrow: Json = serde_json::from_str(&apple).unwrap();
+    narrow["applinks"]["details"][0]["components"] = json!([{ "/": "/other" }]);
+    let mut team: Json = serde_json::from_str(&apple).unwrap();
+    team["applinks"]["details"][0]["appIDs"] = json!(["ZZZZZ12345.com.example.shop"]);
+    let mut alone: Json = serde_json::from_str(&apple).unwrap();
+    alone.as_object_mut().unwrap().remove("webcredentials");
+    for (platform, path, planted, code) in [
+        ("android", ANDROID, redirect.clone(), "redirect"),
+        ("ios", APPLE, redirect, "redirect"),
+        ("android", ANDROID, answer(404, "", ""), "status"),
+        ("ios", APPLE, answer(403, "", ""), "status"),
+        ("android", ANDROID, answer(200, html, &android), "content_type"),
+        ("android", ANDROID, json_answer(&large), "too_large"),
+        ("ios", APPLE, json_answer(&large), "too_large"),
+        ("android", ANDROID, json_answer("<html>"), "not_json"),
+        ("ios", APPLE, json_answer("[]"), "wrong_shape"),
+        ("android", ANDROID, json_answer(&upload.to_string()), "wrong_fingerprint"),
+        ("android", ANDROID, json_answer("[]"), "package_missing"),
+        ("ios", APPLE, json_answer(&narrow.to_string()), "path_missing"),
+        ("ios", APPLE, json_answer(&team.to_string()), "wrong_team"),
+        ("ios", APPLE, json_answer(&alone.to_string()), "webcredentials_missing"),
+    ] {
+        hosts.right().await;
+        hosts.plant(path, planted);
+        assert_eq!(hosts.faults(&["--platform", platform]).await, [code], "{platform}");
+    }
+    // A redirect says where to, and what to do about it.
+    hosts.plant(APPLE, answer(301, "location: https://www.shop.test/x\r\n", ""));
+    let (_, table) = hosts.doctor(&["--platform", "ios"]).await;
+    assert!(table.contains("FAULT") && table.contains("or use www.shop.test in the redirect URI"), "{table}");
+    hosts.right().await;
+    assert!(hosts.faults(&[]).await.is_empty());
+}
+
+/// L-08: phones get Apple's copy, not the host's file.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_copy_of_apples_is_found() {
+    let hosts = Hosts::start("links.shop.test").await;
+    let apple = hosts.printed("apple-app-site-association").await;
+    let old = apple.replace("/callback", "/before");
+    hosts.copy(&answer(200, "content-type: application/json\r\nage: 86400\r\n", &old));
+    assert_eq!(hosts.faults(&[]).await, ["old_copy"]);
+    let (_, table) = hosts.doctor(&[]).await;
+    for said in ["86400 s old", "only Apple has applinks", "/before", "install the app again"] {
+        assert!(table.contains(said), "{said}: {table}");
+    }
+    hosts.copy(&answer(404, "apple-failure-reason: SWCERR00301 Timeout\r\n", ""));
+    assert_eq!(hosts.faults(&[]).await, ["apple_cannot_fetch"]);
+    assert!(hosts.doctor(&[]).await.1.contains("SWCERR00301 Timeout"));
+    assert!(hosts.faults(&["--apple-cdn", "none"]).await.is_empty() || hosts.faults(&["--platform", "android"]).await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_that_cannot_be_reached_is_found() {
+    let hosts = Hosts::start("other.shop.test").await;
+    assert_eq!(hosts.faults(&["--platform", "android"]).await, ["unreachable"], "the certificate is of another name");
+    let (_, table) = hosts.doctor(&["--platform", "android"]).await;
+    assert!(table.to_lowercase().contains("certificate"), "{table}");
+}
+
+/// L-06: whose certificate an APK has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_is_named_or_said_to_be_nobodys() {
+    let hosts = Hosts::start("links.shop.test").await;
+    let (code, said) = hosts.doctor(&["--certificate", &"14".repeat(32)]).await;
+    assert!(code == Some(0) && said.contains("this is play of com.example.shop"), "{said}");
+    let (code, said) = hosts.doctor(&["--certificate", &"15".repeat(32)]).await;
+    assert!(code == Some(1) && said.contains("unknown_certificate") && said.contains("upload key"), "{said}");
+    let (code, _, error) = symbolon(&hosts.file(), &["links", "doctor", "--certificate", "15:15"], "").await;
+    assert!(code == Some(1) && error.contains("is not 32 bytes"), "{error}");
+    let (code, _, error) = symbolon(&hosts.file(), &["links", "doctor", "--client", "nobody"], "").await;
+    assert!(code == Some(1) && error.contains("no client nobody"), "{error}");
+}
+
+/// The names of the documented sample are those of the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_report_has_the_documented_members() {
+    let hosts = Hosts::start("links.shop.test").await;
+    let (_, said) = hosts.doctor(&["--json"]).await;
+    let real: Json = serde_json::from_str(&said).unwrap();
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("docs/commands.md")).unwrap();
+    let section = page.split("### `symbolon links doctor`").nth(1).unwrap();
+    let sample: Json = serde_json::from_str(section.split("```json\n").nth(1).unwrap().split("```").next().unwrap()).unwrap();
+    let names = |it: &Json| it.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!((names(&sample), &sample["outcome"]), (names(&real), &real["outcome"]));
+    assert_eq!(names(&sample["checks"][0]), names(&real["checks"][0]));
+}
