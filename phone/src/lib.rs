@@ -5,6 +5,7 @@ pub mod app;
 pub mod authenticator;
 pub mod browser;
 pub mod element;
+pub mod links;
 pub mod mailbox;
 pub mod net;
 pub mod phone;

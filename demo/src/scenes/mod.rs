@@ -7,6 +7,7 @@ mod by_email;
 mod ended_session;
 mod fresh_evidence;
 mod genuine_app;
+mod impersonation;
 mod iphone_lies;
 mod lost_answers;
 mod moved_people;
@@ -46,7 +47,7 @@ pub struct Scene {
 }
 
 /// All scenes in the order in which they are played. The first ones tell the story.
-pub const SCENES: [Scene; 21] = [
+pub const SCENES: [Scene; 22] = [
     sign_in::SCENE,
     stolen_tokens::SCENE,
     lost_answers::SCENE,
@@ -68,4 +69,5 @@ pub const SCENES: [Scene; 21] = [
     android_lies::SCENE,
     iphone_lies::SCENE,
     moved_people::SCENE,
+    impersonation::SCENE,
 ];

@@ -3,6 +3,7 @@
 pub mod binding;
 pub mod complete;
 pub mod consent;
+pub mod continuing;
 pub mod delivery;
 pub mod detour;
 pub mod device;

@@ -2,7 +2,8 @@
 
 use super::screen::{Screen, Stop};
 use crate::config::{Config, Fingerprint};
-use crate::links::doctor::{self, APPLE_CDN, Check, Level, Options};
+use crate::links::doctor::check::{Check, Level};
+use crate::links::doctor::{self, APPLE_CDN, Options};
 use crate::links::files::Platform;
 use crate::operations::Problem;
 use crate::outgoing::Outgoing;

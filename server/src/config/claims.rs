@@ -59,7 +59,13 @@ pub(super) fn problems(issuer: &str, clients: &Clients, hosts: &BTreeMap<String,
     if let Some(name) = hosts.keys().find(|it| Some(*it) == issuer.as_ref()) {
         found.push(format!("[host.{name:?}] is the issuer's own host: links that open apps stand on another one"));
     }
+    for (id, client) in clients {
+        found.extend(of_continue_page(client, client.owner(id), hosts).into_iter().map(|it| format!("[client.{id}.continue]: {it}")));
+    }
     for (host, claim) in claims(clients) {
+        if hosts.get(&host).is_some_and(|it| it.continue_page) {
+            found.push(format!("[host.{host:?}]: continue_page = true, but links on it open an app. Use another host for the page"));
+        }
         if Some(&host) == issuer.as_ref() {
             let first = claim.links.first().map_or("", |it| it.client_id);
             found.push(format!(
@@ -96,6 +102,38 @@ fn of_owners(clients: &Clients, host: &str) -> Vec<String> {
         ));
     }
     found
+}
+
+/// The page stands on another domain than the links: an iPhone opens no app from the app's own domain.
+fn of_continue_page(client: &Client, owner: &str, hosts: &BTreeMap<String, LinkHost>) -> Vec<String> {
+    let Some(page) = &client.continue_page else { return Vec::new() };
+    let mut found = Vec::new();
+    match hosts.get(&page.host) {
+        None => found.push(format!("there is no [host.{:?}]", page.host)),
+        Some(host) if !host.continue_page => found.push(format!("[host.{:?}] needs continue_page = true", page.host)),
+        Some(host) if host.owner != owner => {
+            found.push(format!("[host.{:?}] belongs to {:?}, the client to {owner:?}", page.host, host.owner))
+        }
+        Some(_) => {}
+    }
+    let links: Vec<String> = client.redirect_uris.iter().filter_map(|it| authority(it)).collect();
+    if links.is_empty() {
+        found.push("the page is for https redirect URIs, and there is none".to_owned());
+    }
+    for link in links.iter().filter(|it| registrable(it) == registrable(&page.host)) {
+        let why = "a tap on a page of the same domain opens no app on an iPhone";
+        found.push(format!("{} and {link} are of one domain, {}: {why}", page.host, registrable(link)));
+    }
+    if page.app_page.as_ref().is_some_and(|it| authority(it).is_none()) {
+        found.push("app_page is no https address".to_owned());
+    }
+    found
+}
+
+/// The domain that somebody registered: the public suffix and one label before it. A name without one is its own.
+fn registrable(authority: &str) -> String {
+    let name = authority.split(':').next().unwrap_or_default();
+    psl::domain_str(name).unwrap_or(name).to_owned()
 }
 
 /// What keeps a client of the store from addresses on a host that an app of another owner has claimed.
@@ -163,6 +201,32 @@ mod tests {
             claims(&read(&good.replacen("kind", "disabled = true\nkind", 1)).unwrap().client).is_empty(),
             "a disabled client claims nothing"
         );
+    }
+
+    #[test]
+    fn a_continue_page_stands_on_a_domain_of_its_own() {
+        let page = |host: &str| {
+            format!("{ONE}[client.ios.continue]\nhost = \"{host}\"\n[host.\"{host}\"]\nowner = \"shop\"\ncontinue_page = true\n")
+        };
+        assert!(read(&page("go.example.org")).is_ok() && read(&page("example.net")).is_ok());
+        let britain = |text: String| text.replace("links.example.com", "links.shop.co.uk");
+        assert!(read(&britain(page("go.signin.co.uk"))).is_ok(), "co.uk is nobody's");
+        for (text, says) in [
+            (page("go.example.com"), "are of one domain, example.com"),
+            (britain(page("go.shop.co.uk")), "are of one domain, shop.co.uk"),
+            (page("links.example.com"), "but links on it open an app"),
+            (page("go.example.org").replace("continue_page = true\n", ""), "needs continue_page = true"),
+            (
+                page("go.example.org").replace("[host.\"go.example.org\"]\nowner = \"shop\"", "[host.\"go.example.org\"]\nowner = \"x\""),
+                "belongs to \"x\"",
+            ),
+            (page("go.example.org").replace("[host.\"go.example.org\"]", "[host.\"other.example.org\"]"), "there is no [host"),
+            (page("go.example.org").replace("https://links.example.com/ios", "com.example.app:/cb"), "and there is none"),
+            (page("go.example.org").replace("[host", "app_page = \"javascript:alert(1)\"\n[host"), "no https address"),
+        ] {
+            let error = read(&text).unwrap_err();
+            assert!(error.contains(says), "{says}: {error}");
+        }
     }
 
     #[test]

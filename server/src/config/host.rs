@@ -1,6 +1,6 @@
 //! `[host.NAME]`: a further host name of this server, which carries the association files of one owner.
 
-use super::docs::{Kind, Presence, Section, optional, required};
+use super::docs::{Kind, Presence, Section, defaulted, optional, required};
 use super::url::read_url;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -13,6 +13,12 @@ pub(super) const SECTION: Section = Section {
     presence: Presence::Absent,
     keys: &[
         required("owner", Kind::Text, r#""shop""#, "Whose apps open the links of this host: the `owner` of clients."),
+        defaulted(
+            "continue_page",
+            Kind::Flag,
+            "false",
+            "The host has continue pages, and no link that opens an app: [links.md](links.md#the-continue-page).",
+        ),
         optional(
             "certificate",
             Kind::Path,
@@ -35,6 +41,8 @@ key = "/etc/symbolon/links.shop.example.key"
 #[serde(deny_unknown_fields)]
 pub struct LinkHost {
     pub owner: String,
+    #[serde(default)]
+    pub continue_page: bool,
     #[serde(default)]
     pub certificate: Option<PathBuf>,
     #[serde(default)]
@@ -68,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_host_is_a_name_in_its_one_spelling() {
-        let host = LinkHost { owner: "shop".to_owned(), certificate: None, key: None };
+        let host = LinkHost { owner: "shop".to_owned(), continue_page: false, certificate: None, key: None };
         for good in ["links.shop.example", "links.shop.example:8443", "xn--bcher-kva.example"] {
             assert!(host.problems(good, false).is_empty(), "{good}");
         }

@@ -1,7 +1,7 @@
 //! GET and POST /authorize. RFC 6749 4.1.1, RFC 9126 4, RFC 9207, OpenID Connect Core 3.1.2.
 
 use super::reply::Reply;
-use super::{login, pages};
+use super::{continue_page, login, pages};
 use crate::app::App;
 use crate::authorization::request::{self, AuthorizationRequest, Problem};
 use crate::authorization::{delivery, pushed};
@@ -18,7 +18,11 @@ pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
         Err(Problem::Page(error)) => Err(error),
         Err(Problem::Redirect(refused, back)) => {
             let error = [("error", refused.code), ("error_description", refused.hint)];
-            pages::send(app, incoming, delivery::respond(&app.authority(), &back, &error, incoming.now_ms).await?)
+            let response = delivery::respond(&app.authority(), &back, &error, incoming.now_ms).await?;
+            // The redirect URI is this client's: that was checked before anything else of the request.
+            let client_id = incoming.parameters().get("client_id").unwrap_or_default();
+            let response = continue_page::before(app, incoming, (client_id, &back.redirect_uri), response, None).await?;
+            pages::send(app, incoming, response)
         }
     }
 }

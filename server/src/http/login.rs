@@ -142,7 +142,7 @@ async fn start(
         }
         Settled::Ended(ended) => {
             let response = match delivery.request() {
-                Some(request) => settle::response(app, request, &ended, incoming.now_ms).await?,
+                Some(request) => settle::response(app, incoming, request, &ended).await?,
                 None => None,
             };
             let mut reply = match response {

@@ -1,9 +1,9 @@
 //! GET and POST /login/{address}: the page of a sign-in. It can be fetched again: GET sends nothing and writes nothing.
 
 use super::browser::{SignInCookie, form_token};
-use super::login;
 use super::pages as views;
 use super::reply::{self, Reply};
+use super::{continue_page, login};
 use crate::app::App;
 use crate::authorization::delivery::{self, Delivery, Response};
 use crate::authorization::request::redirect_is_registered;
@@ -40,6 +40,10 @@ async fn show(app: &App, incoming: &Incoming, address: &str) -> Result<Reply> {
 
 /// The last page: it leads on to the client, as long as the code is good.
 async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
+    // HEAD writes nothing.
+    if incoming.method == Method::HEAD {
+        return Ok(reply::empty(200));
+    }
     let delivery = Delivery::from_json(state.request.clone())?;
     if let (Delivery::Device(device), Some(ended)) = (&delivery, &state.ended) {
         let kind = match (ended, &state.subject) {
@@ -68,7 +72,8 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
         }
         Ended::SignedIn { .. } | Ended::Left(_) => return views::done(app, incoming, state).await,
     };
-    match response {
+    let back = (request.client_id.as_str(), request.back.redirect_uri.as_str());
+    match continue_page::before(app, incoming, back, response, Some(&state.id)).await? {
         Response::Address(address) => views::leave(app, incoming, state, &address).await,
         Response::FormPost { action, fields } => views::form_post(app, incoming, &action, &fields),
     }

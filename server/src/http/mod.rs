@@ -21,6 +21,7 @@ pub mod authorize;
 pub mod authorize_challenge;
 pub mod browser;
 mod come_back;
+pub mod continue_page;
 mod cors;
 pub mod device;
 pub mod device_authorization;
@@ -88,8 +89,9 @@ where
         metrics::counter!("symbolon_refusals_total", "route" => record.route, "error" => record.code).increment(1);
     }
     if record.route == "unknown" {
-        // Its beginning tells what was meant; the rest may be anything, a code even.
-        tracing::debug!(path = ?path.chars().take(24).collect::<String>(), "no such path");
+        // Its first part tells what was meant; the rest may be anything, a code or a reference even.
+        let first = path.split('/').nth(1).unwrap_or_default();
+        tracing::debug!(path = ?first.chars().take(24).collect::<String>(), "no such path");
     }
     answer
 }
@@ -251,7 +253,11 @@ fn add_headers(app: &App, incoming: &Incoming, reply: &mut Reply) {
 
 /// The row of a path, of those that the host has.
 fn find(app: &App, host: &Host, path: &str) -> Option<(&'static Row, PathParameters)> {
-    let at_root = routes::find(path).filter(|(row, _)| row.route.place == Place::EveryHost);
+    let at_root = routes::find(path).filter(|(row, _)| match row.route.place {
+        Place::Issuer => false,
+        Place::EveryHost => true,
+        Place::ContinueHosts => matches!(host, Host::Further(name) if app.config.host.get(name).is_some_and(|it| it.continue_page)),
+    });
     if at_root.is_some() || matches!(host, Host::Further(_)) {
         return at_root;
     }

@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
-    account, authorize, authorize_challenge, device, device_authorization, endings, introspect, links, login, login_page, logout, metadata,
-    par, revoke, token, userinfo, well_known,
+    account, authorize, authorize_challenge, continue_page, device, device_authorization, endings, introspect, links, login, login_page,
+    logout, metadata, par, revoke, token, userinfo, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -124,6 +124,9 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(authorize_challenge::challenge(app, incoming)),
     ),
+    row(Route { path: "/c/{reference}", place: Place::ContinueHosts, writes: Writes::Binding, ..PAGE }, |app, incoming| {
+        Box::pin(continue_page::page(app, incoming))
+    }),
     row(
         Route {
             path: "/challenge",

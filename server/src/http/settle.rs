@@ -1,8 +1,8 @@
 //! What a browser keeps of a finished sign-in, and what its client is told at once.
 
 use super::browser::{self, SignInCookie};
-use super::pages;
 use super::reply::{Reply, add_cookie};
+use super::{continue_page, pages};
 use crate::app::App;
 use crate::authorization::delivery::{self, Response};
 use crate::authorization::request::AuthorizationRequest;
@@ -44,13 +44,15 @@ pub async fn others(app: &App, incoming: &Incoming, moved: &Moved) -> Result<Vec
 }
 
 /// The answer to the client of a sign-in that ended as it began: no page of it gives the answer later.
-pub async fn response(app: &App, request: &AuthorizationRequest, ended: &Finished, now_ms: i64) -> Result<Option<Response>> {
+pub async fn response(app: &App, incoming: &Incoming, request: &AuthorizationRequest, ended: &Finished) -> Result<Option<Response>> {
     let parameters = match (&ended.state.ended, &ended.code) {
         (_, Some(code)) => vec![("code", code.as_str())],
         (Some(Ended::Refused { code, hint }), None) => vec![("error", code.as_str()), ("error_description", hint.as_str())],
         _ => return Ok(None),
     };
-    delivery::respond(&app.authority(), &request.back, &parameters, now_ms).await.map(Some)
+    let response = delivery::respond(&app.authority(), &request.back, &parameters, incoming.now_ms).await?;
+    let back = (request.client_id.as_str(), request.back.redirect_uri.as_str());
+    continue_page::before(app, incoming, back, response, None).await.map(Some)
 }
 
 /// A refusal before the sign-in began.
@@ -68,5 +70,7 @@ pub async fn refuse(
         app.store.apply(change).await?;
     }
     let error = [("error", refused.code), ("error_description", refused.hint)];
-    pages::send(app, incoming, delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?)
+    let response = delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?;
+    let back = (request.client_id.as_str(), request.back.redirect_uri.as_str());
+    pages::send(app, incoming, continue_page::before(app, incoming, back, response, None).await?)
 }

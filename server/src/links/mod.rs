@@ -4,6 +4,7 @@
 pub mod addressed;
 pub mod doctor;
 pub mod files;
+pub mod onward;
 
 use crate::config::{Config, authority, claims};
 use crate::web::request::Host;

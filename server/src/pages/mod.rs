@@ -30,6 +30,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("account.html", include_str!("templates/account.html")),
     ("form_post.html", include_str!("templates/form_post.html")),
     ("leave.html", include_str!("templates/leave.html")),
+    ("continue.html", include_str!("templates/continue.html")),
 ];
 /// The whole of our JavaScript; its digest is in the policy of the one page that has it.
 const SUBMIT: &str = "document.forms[0].submit()";
@@ -61,6 +62,17 @@ pub struct SessionView {
     pub started: String,
     pub last_used: String,
     pub current: bool,
+}
+
+/// What the continue page shows.
+#[derive(Serialize)]
+pub struct ContinueView {
+    /// Of the client.
+    pub name: String,
+    /// The link of the button, and another form of it.
+    pub first: String,
+    pub second: Option<String>,
+    pub app_page: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -166,6 +178,10 @@ impl Pages {
     /// A page that leads on by itself, and by a link.
     pub fn leave(&self, step: &Step, locale: &str, base: &str, onward: &str) -> Result<String, Fault> {
         self.render("leave.html", locale, context! { step => self.worded(step, locale), base => base, onward => onward })
+    }
+
+    pub fn continuing(&self, view: &ContinueView, locale: &str, base: &str) -> Result<String, Fault> {
+        self.render("continue.html", locale, context! { view => Value::from(Serde(view)), base => base })
     }
 
     pub fn error(&self, error: &ErrorPage, locale: &str, base: &str) -> Result<String, Fault> {

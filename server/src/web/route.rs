@@ -39,6 +39,8 @@ pub enum Place {
     Origin,
     /// The issuer's host and each further host, at the root. A name that is none of them gets 421.
     EveryHost,
+    /// Further hosts that have continue pages.
+    ContinueHosts,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -102,6 +104,8 @@ pub enum Writes {
     Code,
     /// The end of the session that an ID token names.
     EndOfSession,
+    /// Which browser a waiting answer belongs to.
+    Binding,
 }
 
 impl Route {

@@ -22,6 +22,7 @@ mod clocks_and_copies;
 mod commands;
 mod conformance;
 mod connections;
+mod continue_page;
 mod cross_origin;
 mod database_tls;
 mod details;

@@ -9,6 +9,7 @@ mod fingerprint;
 mod identity;
 mod ios;
 mod keys;
+mod onward;
 mod play;
 mod refresh;
 mod rules;
@@ -23,6 +24,7 @@ pub use device::{DeviceNetwork, DeviceRules};
 pub use fingerprint::Fingerprint;
 pub use ios::{IosApp, IosBuild, Receipts, is_at_least, version};
 pub use keys::Jwks;
+pub use onward::ContinuePage;
 pub use play::{PlayDevice, PlayRules};
 pub use refresh::{Most, OnStale, Refresh, RefreshMode};
 pub use section::{Client, ClientAuthentication, ClientKind, GRANTS, Profile, RESPONSE_MODES, USER_SCOPES};
@@ -34,6 +36,7 @@ use super::docs::Section;
 pub(super) const SECTIONS: &[&Section] = &[
     &section::SECTION,
     &app::SECTION,
+    &onward::SECTION,
     &refresh::SECTION,
     &device::SECTION,
     &tls_client_auth::SECTION,

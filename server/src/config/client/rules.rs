@@ -20,8 +20,8 @@ impl Config {
         if client.tls_client_auth.is_some() {
             found.push("tls_client_auth names files: such a client belongs in the configuration file".to_owned());
         }
-        if client.app.is_some() {
-            found.push("app: association files name clients of the configuration file alone".to_owned());
+        if client.app.is_some() || client.continue_page.is_some() {
+            found.push("app and continue: only clients of the configuration file have links of this server's hosts".to_owned());
         }
         found.extend(claims::of_registered(&self.client, client));
         if client.attestation.is_some() {

@@ -8,6 +8,7 @@ use super::app::NativeApp;
 use super::attestation::AttestationRules;
 use super::device::DeviceRules;
 use super::keys::Jwks;
+use super::onward::ContinuePage;
 use super::refresh::{Refresh, RefreshMode};
 use super::tier::TierName;
 use super::tls_client_auth::TlsClientAuth;
@@ -377,6 +378,8 @@ pub struct Client {
     pub grants: Option<Vec<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app: Option<NativeApp>,
+    #[serde(default, rename = "continue", skip_serializing_if = "Option::is_none")]
+    pub continue_page: Option<ContinuePage>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attestation: Option<AttestationRules>,
     #[serde(default)]
@@ -483,6 +486,7 @@ impl Client {
             jwks: None,
             grants: None,
             app: None,
+            continue_page: None,
             attestation: None,
             dpop: Dpop::Optional,
             tls_client_auth: None,

@@ -1,7 +1,7 @@
 //! assetlinks.json as Android reads it: which statements name the app, by which certificates, for which paths.
 
+use super::check::{Check, Expected, Level};
 use super::pattern::fits;
-use super::{Check, Expected, Level};
 use crate::config::Fingerprint;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
@@ -110,7 +110,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::config::{Config, NativeApp};
-    use crate::links::doctor::expectations;
     use serde_json::json;
 
     const PLAY: &str = "14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14:14";
@@ -165,38 +164,5 @@ mod tests {
         let more = statement(|it| it["target"]["sha256_cert_fingerprints"] = json!([PLAY, PLAY.replace('4', "5"), PLAY.replace('4', "6")]));
         assert_eq!(codes(&more), [("unknown_fingerprint", Level::Warning), ("opens", Level::Ok)]);
         assert_eq!(judge(b"<html>", &[])[0].code, "not_json");
-    }
-
-    /// What this server makes is right by this judge.
-    #[test]
-    fn our_own_files_are_right() {
-        let config = Config::from_text(
-            &format!(
-                "issuer = \"https://login.example.com\"\n[client.app]\nkind = \"native\"\nfirst_party = true\nredirect_uris = [\"https://links.example.com/cb\"]\n\
-                 [client.app.app]\nios = [\"ABCDE12345.com.example.shop\"]\n[client.app.app.android.\"com.example.shop\"]\nplay = \"{PLAY}\"\n"
-            ),
-            "x",
-            &|_| None,
-        )
-        .unwrap();
-        let options = crate::links::doctor::Options {
-            client: None,
-            platform: None,
-            certificate: None,
-            apple_cdn: None,
-            outgoing: crate::outgoing::Outgoing::default(),
-        };
-        let mut judged = 0;
-        for (host, expected) in expectations(&config, &options) {
-            let claim = crate::config::claims(&config.client).remove(&host);
-            let files = claim.map_or_else(|| crate::links::files::of_issuer(&config), |it| crate::links::files::of_host(&config, &it));
-            for (platform, bytes) in files {
-                let all: Vec<&Expected<'_>> = expected.iter().collect();
-                let checks = crate::links::doctor::judge(&bytes, platform, &all);
-                assert!(!checks.is_empty() && checks.iter().all(|it| it.level == Level::Ok), "{host}: {checks:?}");
-                judged += 1;
-            }
-        }
-        assert_eq!(judged, 4);
     }
 }

@@ -1,7 +1,7 @@
 //! apple-app-site-association as iOS reads it: `applinks` for links, `webcredentials` for https callbacks of a sign-in session.
 
+use super::check::{Check, Expected, Level};
 use super::pattern::fits;
-use super::{Check, Expected, Level};
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! One association file, fetched as a platform's fetcher does: over https, without following a redirect, with a limit.
 
-use super::Check;
+use super::check::Check;
 use crate::links::files::{MOST_BYTES, Platform};
 use crate::outgoing::{Outgoing, Target};
 use http::HeaderMap;

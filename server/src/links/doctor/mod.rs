@@ -3,15 +3,16 @@
 
 pub mod android;
 pub mod apple;
+pub mod check;
 mod fetch;
 mod pattern;
 
 use super::files::Platform;
 use super::issuer_authority;
-use crate::config::{Client, Config, Fingerprint, NativeApp, authority, claims};
+use crate::config::{Client, Config, Fingerprint, authority, claims};
 use crate::outgoing::Outgoing;
+use check::{Check, Expected, Level};
 use fetch::Fetched;
-use serde::Serialize;
 use symbolon_oauth::redirect::{self, RedirectKind};
 
 /// Where Apple's network answers what phones get.
@@ -26,76 +27,6 @@ pub struct Options {
     /// `None`: Apple's copies are not looked at.
     pub apple_cdn: Option<String>,
     pub outgoing: Outgoing,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Level {
-    Ok,
-    Warning,
-    Fault,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Clone, Serialize)]
-pub struct Check {
-    pub level: Level,
-    pub code: &'static str,
-    pub host: Option<String>,
-    pub platform: Option<&'static str>,
-    pub client: Option<String>,
-    pub text: String,
-    /// What to do.
-    pub next: Option<String>,
-}
-
-impl Check {
-    pub fn new(level: Level, code: &'static str, text: impl Into<String>) -> Self {
-        Self { level, code, host: None, platform: None, client: None, text: text.into(), next: None }
-    }
-
-    pub fn fault(code: &'static str, text: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { next: Some(next.into()), ..Self::new(Level::Fault, code, text) }
-    }
-
-    pub fn warning(code: &'static str, text: impl Into<String>, next: impl Into<String>) -> Self {
-        Self { next: Some(next.into()), ..Self::new(Level::Warning, code, text) }
-    }
-
-    fn at(mut self, host: &str, platform: Platform) -> Self {
-        self.host = Some(host.to_owned());
-        self.platform = Some(name_of(platform));
-        self
-    }
-
-    fn of(mut self, client: &str) -> Self {
-        self.client = Some(client.to_owned());
-        self
-    }
-}
-
-pub fn name_of(platform: Platform) -> &'static str {
-    match platform {
-        Platform::Android => "android",
-        Platform::Apple => "ios",
-    }
-}
-
-/// What a host has to say of one client's app.
-pub struct Expected<'a> {
-    pub client_id: &'a str,
-    pub app: &'a NativeApp,
-    /// Paths that open the app. Empty on the issuer's host, whose files are about credentials.
-    pub paths: Vec<String>,
-}
-
-impl Expected<'_> {
-    fn is_on(&self, platform: Platform) -> bool {
-        match platform {
-            Platform::Android => !self.app.android.is_empty(),
-            Platform::Apple => !self.app.ios.is_empty() || !self.app.app_clips.is_empty(),
-        }
-    }
 }
 
 /// Everything that the options ask for.
@@ -251,4 +182,39 @@ async fn of_copy(cdn: &str, host: &str, expected: &[&Expected<'_>], origin: Opti
         return vec![Check::warning("apple_copy_differs", text, next)];
     }
     vec![Check::fault("old_copy", text, next)]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::links::files;
+
+    /// What this server makes is right by this judge.
+    #[test]
+    fn our_own_files_are_right() {
+        let config = Config::from_text(
+            &format!(
+                "issuer = \"https://login.example.com\"\n[client.app]\nkind = \"native\"\nfirst_party = true\nredirect_uris = [\"https://links.example.com/cb\"]\n\
+                 [client.app.app]\nios = [\"ABCDE12345.com.example.shop\"]\n[client.app.app.android.\"com.example.shop\"]\nplay = \"{}\"\n",
+                "14".repeat(32)
+            ),
+            "x",
+            &|_| None,
+        )
+        .unwrap();
+        let options = Options { client: None, platform: None, certificate: None, apple_cdn: None, outgoing: Outgoing::default() };
+        let mut judged = 0;
+        for (host, expected) in expectations(&config, &options) {
+            let claim = claims(&config.client).remove(&host);
+            let files = claim.map_or_else(|| files::of_issuer(&config), |it| files::of_host(&config, &it));
+            for (platform, bytes) in files {
+                let all: Vec<&Expected<'_>> = expected.iter().collect();
+                let checks = judge(&bytes, platform, &all);
+                assert!(!checks.is_empty() && checks.iter().all(|it| it.level == Level::Ok), "{host}: {checks:?}");
+                judged += 1;
+            }
+        }
+        assert_eq!(judged, 4);
+    }
 }

@@ -214,3 +214,11 @@ mail-recovery_used-body =
     Wenn Sie es nicht waren, ändern Sie jetzt Ihr Passwort und machen Sie neue Wiederherstellungscodes.
 mail-when = Das geschah am { $time }.
 mail-when-and-device = Das geschah am { $time }, mit { $device }.
+continue-title = Weiter in { $client }
+continue-lead = Hier sind Sie fertig. Ein Tippen führt zurück zu { $client }.
+continue-open = { $client } öffnen
+continue-nothing = Nichts geschieht?
+continue-other-link = Versuchen Sie diesen Link.
+continue-setting = Erlauben Sie Ihrem Browser, Apps zu öffnen. Er fragt vielleicht oben oder unten auf dieser Seite.
+continue-get = { $client } holen
+continue-again = Gehen Sie selbst zurück zu { $client } und beginnen Sie dort von vorn.

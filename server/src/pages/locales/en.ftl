@@ -214,3 +214,11 @@ mail-recovery_used-body =
     If it was not you, change your password and make new recovery codes now.
 mail-when = This happened on { $time }.
 mail-when-and-device = This happened on { $time }, with { $device }.
+continue-title = Continue in { $client }
+continue-lead = You are done here. One tap leads back to { $client }.
+continue-open = Open { $client }
+continue-nothing = Nothing happens?
+continue-other-link = Try this link instead.
+continue-setting = Allow your browser to open apps. It may ask at the top or the bottom of this page.
+continue-get = Get { $client }
+continue-again = Go back to { $client } by yourself and start again there.

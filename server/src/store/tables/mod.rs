@@ -8,6 +8,7 @@ pub mod account;
 pub mod app_grant;
 pub mod attempt;
 pub mod audit;
+pub mod continuing;
 pub mod device_request;
 pub mod node;
 pub mod once;

@@ -1,0 +1,160 @@
+//! A malicious app on the person's phone poses as the shop's app. It has copied the client_id and the redirect URIs: both are in every
+//! copy of the app. What it gets depends on who may take the answer of a sign-in.
+
+use super::{Scene, genuine_app};
+use crate::stage::{Stage, text};
+use symbolon_client::SignIn;
+use symbolon_phone::Trouble;
+use symbolon_phone::app::{App, Pending};
+use symbolon_phone::browser::Browser;
+use symbolon_phone::links::{Dispatcher, Gesture, Opened, Package, System};
+
+pub const SCENE: Scene = Scene {
+    name: "impersonation",
+    about: "a malicious app poses as the shop's app: schemes, attestation, and links that belong to the app",
+    in_story: false,
+    config: r#"
+[client.shop-scheme]
+kind = "native"
+name = "Example Shop"
+first_party = true
+apis = { orders = ["orders:read"] }
+redirect_uris = ["com.example.shop:/callback"]
+
+[client.shop-links]
+kind = "native"
+name = "Example Shop"
+owner = "shop"
+first_party = true
+apis = { orders = ["orders:read"] }
+redirect_uris = ["https://links.shop.test/callback"]
+[client.shop-links.app]
+ios = ["ABCDE12345.com.example.shop"]
+[client.shop-links.continue]
+host = "go.signin.test"
+
+[client.shop-attested-scheme]
+kind = "native"
+name = "Example Shop"
+first_party = true
+apis = { orders = ["orders:read"] }
+redirect_uris = ["com.example.shop:/attested"]
+authentication = "attest_jwt_client_auth_dpop"
+[client.shop-attested-scheme.attestation]
+ios = { app_ids = ["ABCDE12345.com.example.shop"] }
+
+[host."links.shop.test"]
+owner = "shop"
+[host."go.signin.test"]
+owner = "shop"
+continue_page = true
+"#,
+    acts: |stage| Box::pin(acts(stage)),
+};
+
+const HOST: &str = "links.shop.test";
+const PAGE: &str = "go.signin.test";
+const SCHEME: &str = "com.example.shop:/callback";
+const LINK: &str = "https://links.shop.test/callback";
+
+async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
+    let phone = two_apps(stage).await?;
+    by_scheme(stage, &phone).await?;
+    by_link(stage, &phone).await?;
+    lent(stage, &phone).await
+}
+
+/// The shop's app and the malicious one on one phone, in this order.
+async fn two_apps(stage: &mut Stage) -> Result<Dispatcher, Trouble> {
+    let mut phone = Dispatcher::new(&stage.world.issuer)?;
+    let package = |name, id| Package { name, system: System::Ios(id), hosts: vec![HOST], schemes: vec!["com.example.shop"] };
+    let genuine = phone.install(package("shop", genuine_app::APP_ID)).await?;
+    let malicious = phone.install(package("malicious", "EVIL123456.com.example.shop")).await?;
+    stage.act(
+        "Two apps are installed; both say that they open links of links.shop.test",
+        genuine == [HOST] && malicious.is_empty(),
+        "The phone asks the host. Its association file names the shop's app alone, by its team at Apple.",
+    );
+    Ok(phone)
+}
+
+/// The person signs in on real pages. Answers where the browser was sent.
+async fn signs_in(stage: &Stage, app: &App, address: &str, claimed: &str) -> Result<String, Trouble> {
+    let mut browser = Browser::default();
+    let back = browser.visit(&app.net.http, address, claimed, &stage.person()).await;
+    app.net.add_browsed(browser.take_log());
+    back
+}
+
+fn code_of(back: &str) -> String {
+    let url = url::Url::parse(back).ok();
+    url.and_then(|it| it.query_pairs().find(|(name, _)| name == "code").map(|it| it.1.into_owned())).unwrap_or_default()
+}
+
+async fn by_scheme(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {
+    let malicious = stage.app("shop-scheme", SCHEME).await?;
+    let Pending { verifier, address, .. } = malicious.push("orders:read").await?;
+    let back = signs_in(stage, &malicious, &address, SCHEME).await?;
+    let opened = phone.open(&back, Gesture::None);
+    let (status, tokens) = malicious.exchange(&code_of(&back), &verifier).await?;
+    stage.act(
+        "The malicious app starts a sign-in of its own, with a private-use scheme",
+        opened == Opened::App("malicious") && status == 200 && !text(&tokens, "access_token").is_empty(),
+        "The naive configuration. The person sees the shop's name and agrees, and the phone hands the answer to any app with that scheme. \
+         `symbolon check` marks such a client.",
+    );
+    Ok(())
+}
+
+async fn by_link(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {
+    let malicious = stage.app("shop-links", LINK).await?;
+    let pending = malicious.push("orders:read").await?;
+    let page = signs_in(stage, &malicious, &pending.address, &format!("http://{PAGE}/c/")).await?;
+    let reference = page.rsplit('/').next().unwrap_or_default();
+    let shown = continue_page(stage, &malicious, reference).await?;
+    let link = shown.split("id=\"onward\" href=\"").nth(1).and_then(|it| it.split('"').next()).unwrap_or_default().replace("&amp;", "&");
+    let link = link.replace("&#x2f;", "/");
+    let (tapped, redirected) = (phone.open(&link, Gesture::TapOn(PAGE)), phone.open(&link, Gesture::None));
+    stage.act(
+        "The same with a claimed https link: the sign-in ends on the continue page, and the person taps the button",
+        link.starts_with(LINK) && tapped == Opened::App("shop") && redirected == Opened::Browser,
+        "The phone opens the shop's app, which did not start this sign-in and drops the answer. The malicious app gets nothing. Without the tap \
+         the browser would have kept the link.",
+    );
+    let again = continue_page(stage, &malicious, reference).await?;
+    stage.act(
+        "The malicious app fetches the continue page itself",
+        !again.contains("code="),
+        "The page belongs to the browser that opened it first. Nothing on it is of use to anybody else.",
+    );
+    Ok(())
+}
+
+async fn continue_page(stage: &Stage, app: &App, reference: &str) -> Result<String, Trouble> {
+    let url = format!("{}/c/{reference}", stage.world.issuer);
+    Ok(app.net.http.get(url).header("host", PAGE).send().await?.text().await?)
+}
+
+/// The last act: somebody's genuine, attested app lends its request.
+async fn lent(stage: &mut Stage, phone: &Dispatcher) -> Result<(), Trouble> {
+    let back = "com.example.shop:/attested";
+    let fake = stage.app("shop-attested-scheme", back).await?;
+    let is_refused = fake.push("orders:read").await.is_err();
+    stage.act(
+        "The malicious app starts a sign-in as a client that has to attest itself",
+        is_refused,
+        "It gets no request_uri of its own: it is not the app of this client.",
+    );
+    let attackers = stage.phone("shop-attested-scheme", back)?.attested_by(&stage.world.maker, genuine_app::APP_ID);
+    let address = attackers.client.begin(&SignIn::new("orders:read")).await?;
+    let answer = signs_in(stage, &fake, &address, back).await?;
+    let opened = phone.open(&answer, Gesture::None);
+    let got = attackers.client.finish(&answer).await;
+    stage.act(
+        "The attacker's own genuine app starts the sign-in, and lends its request_uri to the malicious app on the person's phone",
+        opened == Opened::App("malicious") && got.is_ok_and(|it| it.is_some()),
+        "Attestation, PKCE and the key all hold, and still the attacker has the person's tokens: the malicious app hands the code back. \
+         With a shared scheme this works. Only a claimed link stops it, as above.",
+    );
+    Ok(())
+}

@@ -1,0 +1,75 @@
+//! What the doctor looks for, and how it says what it found.
+
+use crate::config::NativeApp;
+use crate::links::files::Platform;
+use serde::Serialize;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Level {
+    Ok,
+    Warning,
+    Fault,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, Serialize)]
+pub struct Check {
+    pub level: Level,
+    pub code: &'static str,
+    pub host: Option<String>,
+    pub platform: Option<&'static str>,
+    pub client: Option<String>,
+    pub text: String,
+    /// What to do.
+    pub next: Option<String>,
+}
+
+impl Check {
+    pub fn new(level: Level, code: &'static str, text: impl Into<String>) -> Self {
+        Self { level, code, host: None, platform: None, client: None, text: text.into(), next: None }
+    }
+
+    pub fn fault(code: &'static str, text: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { next: Some(next.into()), ..Self::new(Level::Fault, code, text) }
+    }
+
+    pub fn warning(code: &'static str, text: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { next: Some(next.into()), ..Self::new(Level::Warning, code, text) }
+    }
+
+    pub(super) fn at(mut self, host: &str, platform: Platform) -> Self {
+        self.host = Some(host.to_owned());
+        self.platform = Some(name_of(platform));
+        self
+    }
+
+    pub(super) fn of(mut self, client: &str) -> Self {
+        self.client = Some(client.to_owned());
+        self
+    }
+}
+
+pub fn name_of(platform: Platform) -> &'static str {
+    match platform {
+        Platform::Android => "android",
+        Platform::Apple => "ios",
+    }
+}
+
+/// What a host has to say of one client's app.
+pub struct Expected<'a> {
+    pub client_id: &'a str,
+    pub app: &'a NativeApp,
+    /// Paths that open the app. Empty on the issuer's host, whose files are about credentials.
+    pub paths: Vec<String>,
+}
+
+impl Expected<'_> {
+    pub(super) fn is_on(&self, platform: Platform) -> bool {
+        match platform {
+            Platform::Android => !self.app.android.is_empty(),
+            Platform::Apple => !self.app.ios.is_empty() || !self.app.app_clips.is_empty(),
+        }
+    }
+}
