@@ -126,7 +126,7 @@ impl Dispatcher {
 impl Installed {
     fn opens(&self, address: &str) -> bool {
         let Some((host, path)) = host_and_path(address) else { return false };
-        self.verified.iter().any(|(own, paths)| *own == host && paths.iter().any(|it| *it == path))
+        self.verified.iter().any(|(own, paths)| *own == host && paths.contains(&path))
     }
 }
 
