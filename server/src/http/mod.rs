@@ -254,7 +254,7 @@ fn add_headers(app: &App, incoming: &Incoming, reply: &mut Reply) {
 /// The row of a path, of those that the host has.
 fn find(app: &App, host: &Host, path: &str) -> Option<(&'static Row, PathParameters)> {
     let at_root = routes::find(path).filter(|(row, _)| match row.route.place {
-        Place::Issuer => false,
+        Place::Issuer | Place::Origin => false,
         Place::EveryHost => true,
         Place::ContinueHosts => matches!(host, Host::Further(name) if app.config.host.get(name).is_some_and(|it| it.continue_page)),
     });
@@ -262,7 +262,7 @@ fn find(app: &App, host: &Host, path: &str) -> Option<(&'static Row, PathParamet
         return at_root;
     }
     let of_origin = routes::find(path).filter(|(row, _)| row.route.place == Place::Origin);
-    of_origin.or_else(|| below_issuer(app, path).filter(|(row, _)| row.route.place != Place::EveryHost))
+    of_origin.or_else(|| below_issuer(app, path).filter(|(row, _)| matches!(row.route.place, Place::Issuer | Place::Origin)))
 }
 
 /// Exact, below the issuer's path; plus RFC 8414 3.1, which inserts the well-known part before it.
