@@ -62,6 +62,8 @@ pub struct Authenticator {
     pub algorithm: i64,
     /// Bytes of the next credential's id.
     pub id_length: usize,
+    /// The next credential's id itself: somebody else's, in a test.
+    pub next_id: Option<Vec<u8>>,
     /// The answer names the person.
     pub tells_user_handle: bool,
     /// The RP ID in place of the one that is asked for.
@@ -82,6 +84,7 @@ impl Default for Authenticator {
             counter_step: 0,
             algorithm: ES256,
             id_length: 32,
+            next_id: None,
             tells_user_handle: true,
             other_rp_id: None,
             client_data: json!({}),
@@ -129,6 +132,7 @@ impl Authenticator {
         let key = self.generate()?;
         let mut id = vec![0; self.id_length];
         aws_lc_rs::rand::fill(&mut id).map_err(|_| NotDone::NotPossibleHere)?;
+        let id = self.next_id.take().unwrap_or(id);
         let cose = cose(&key)?;
         let client_data = self.client_data("webauthn.create", options, origin);
         let length = u16::try_from(id.len()).map_err(|_| NotDone::NotPossibleHere)?.to_be_bytes();

@@ -57,7 +57,7 @@ impl App {
         let (config, base) = (&core.config, core.base.as_path());
         let templates = config.templates.as_ref().map(|it| base.join(it));
         let epoch = epoch(&core.store).await?;
-        let machine = Machine::new(core.store.clone(), core.keyring.clone(), Arc::clone(config), &epoch, before.map(|it| &it.machine));
+        let machine = Machine::new(core.store.clone(), core.keyring.clone(), Arc::clone(config), &epoch, before.map(|it| &it.machine))?;
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
         Ok(Arc::new(App {
             callers: Callers::new(attesting, certificates::load_anchors(config, base)?, machine.hashers().clone()),

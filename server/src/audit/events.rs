@@ -34,6 +34,11 @@ const SIGNING_IN: &[Event] = &[
     event("sign_in_refused", "A step of a sign-in was refused because a limit was reached."),
     event("password_proved", "The password was right."),
     event("password_refused", "The password was wrong, or there were too many tries."),
+    event(
+        "passkey_proved",
+        "A passkey was right. `user_verified`: the authenticator knew the person. `counter_went_back`, `backup_eligible_changed`: it may have been copied, or is synced now.",
+    ),
+    event("passkey_refused", "A passkey was refused, when it was used or made. `reason` says why."),
     event("totp_proved", "The code of the authenticator app was right."),
     event("totp_refused", "The code of the authenticator app was wrong or was used before, or there were too many tries."),
     event("email_code_sent", "A code went out by e-mail. `template` says what for."),
@@ -59,6 +64,9 @@ const ACCOUNTS: &[Event] = &[
     event("profile_changed", "The shown name or claims changed."),
     event("totp_enrolled", "An authenticator app was added."),
     event("totp_removed", "The authenticator app and the recovery codes were removed."),
+    event("passkey_enrolled", "A passkey was added. `passkey` names it, `aaguid` says what it claims to be."),
+    event("passkey_removed", "A passkey was removed. `lost`: because somebody else may have it, so that all sessions ended."),
+    event("passkey_renamed", "A passkey got another name."),
     event("recovery_codes_made", "There are new recovery codes; the old ones do not work."),
     event("consent_withdrawn", "A person took away what an app had. `target` names the client."),
 ];

@@ -11,6 +11,7 @@ use super::login::{self, LoginPolicy};
 use super::mail::Mail;
 use super::mtls::Mtls;
 use super::networks::Networks;
+use super::passkeys::Passkeys;
 use super::registration::Registration;
 use super::retention::Retention;
 use super::secret::{MasterKey, environment, trim_variable};
@@ -19,6 +20,7 @@ use super::session::Session;
 use super::signing::Signing;
 use super::tls::Tls;
 use crate::login::policy::Policy;
+use crate::login::proof::MethodName;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -74,6 +76,8 @@ pub struct Config {
     pub mail: Option<Mail>,
     #[serde(default)]
     pub registration: Option<Registration>,
+    #[serde(default)]
+    pub passkeys: Passkeys,
     #[serde(default)]
     pub session: Session,
     #[serde(default)]
@@ -138,6 +142,8 @@ impl Config {
         found.extend(self.host.iter().flat_map(|(name, host)| host.problems(name, self.tls.is_some())));
         found.extend(claims::problems(&self.issuer, &self.client, &self.host));
         found.extend(self.attestation.problems(self.development));
+        let uses_passkeys = self.policies().any(|policy| policy.names(&MethodName::PASSKEY));
+        found.extend(self.passkeys.problems(&self.issuer, uses_passkeys && !self.development));
         found.extend(self.brand.problems());
         found.extend(self.mtls.iter().flat_map(|it| it.problems(self.tls.is_some())));
         found.extend(self.mail.iter().flat_map(Mail::problems));
@@ -147,9 +153,15 @@ impl Config {
         found
     }
 
+    /// Where our own pages are: scheme, host and port.
+    pub fn origin(&self) -> String {
+        url::Url::parse(&self.issuer).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+    }
+
     /// Secrets in files: relative paths begin at the configuration's directory.
     pub fn below(mut self, base: &Path) -> Self {
         self.master_key = self.master_key.below(base);
+        self.passkeys = self.passkeys.below(base);
         if let Some(mail) = &mut self.mail {
             mail.password = mail.password.take().map(|it| it.below(base));
         }
@@ -178,6 +190,12 @@ impl Config {
     pub fn policy(&self, name: &str) -> Option<&Policy> {
         let own = self.login.get(name).map(|login| &login.0);
         own.or_else(|| (name == login::DEFAULT).then(|| &*login::PASSWORD))
+    }
+
+    /// Every policy there is; `default` is one of them.
+    pub fn policies(&self) -> impl Iterator<Item = &Policy> {
+        let fallback = (!self.login.contains_key(login::DEFAULT)).then(|| &*login::PASSWORD);
+        self.login.values().map(|login| &login.0).chain(fallback)
     }
 
     /// Does this peer stand for many callers?

@@ -1,6 +1,6 @@
 //! `[login.NAME]`: ways of signing in. A policy is parsed once, when the configuration is read.
 
-use super::docs::{Kind, Presence, Section, optional, required};
+use super::docs::{Kind, Presence, Section, defaulted, optional, required};
 use crate::login::policy::Policy;
 use crate::login::proof::MethodName;
 use serde::Deserialize;
@@ -17,7 +17,7 @@ pub(super) const SECTION: Section = Section {
             "require",
             Kind::Texts,
             r#"["password + totp"]"#,
-            "Chains of methods; any one of the chains is enough. The methods are `password`, `email` (a code, needs `[mail]`), `totp` (an \
+            "Chains of methods; any one of the chains is enough. The methods are `password`, `email` (a code, needs `[mail]`), `passkey`, `totp` (an \
              authenticator app) and `recovery` (a recovery code).",
         ),
         optional(
@@ -26,6 +26,12 @@ pub(super) const SECTION: Section = Section {
             "none",
             r#""urn:example:two-factor""#,
             "What `acr_values` of a request ask for and tokens say. A client gets it only if each chain contains a chain of the client's own policy.",
+        ),
+        defaulted(
+            "two_factor_passkey",
+            Kind::Flag,
+            "false",
+            "A passkey that verified the person counts as two factors. One that did not is then asked for a second factor.",
         ),
     ],
     example: r#"
@@ -52,11 +58,13 @@ struct RawLoginPolicy {
     require: Vec<String>,
     #[serde(default)]
     acr: Option<String>,
+    #[serde(default)]
+    two_factor_passkey: bool,
 }
 
 impl From<RawLoginPolicy> for LoginPolicy {
     fn from(raw: RawLoginPolicy) -> Self {
-        Self(Policy::read(&raw.require, raw.acr))
+        Self(Policy { two_factor_passkey: raw.two_factor_passkey, ..Policy::read(&raw.require, raw.acr) })
     }
 }
 

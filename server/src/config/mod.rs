@@ -14,6 +14,7 @@ mod login;
 mod mail;
 mod mtls;
 mod networks;
+mod passkeys;
 mod registration;
 mod retention;
 pub mod schema;
@@ -41,6 +42,7 @@ pub use login::{DEFAULT as DEFAULT_POLICY, LoginPolicy};
 pub use mail::{Mail, MailSecurity};
 pub use mtls::Mtls;
 pub use networks::Networks;
+pub use passkeys::Passkeys;
 pub use registration::Registration;
 pub use retention::Retention;
 pub use secret::{MasterKey, Secret, SecretSource, environment, trim_variable};
@@ -65,6 +67,7 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &dpop::SECTION,
         &attestation::SECTION,
         &login::SECTION,
+        &passkeys::SECTION,
         &api::API,
         &api::SCOPE,
         &api::DETAIL,

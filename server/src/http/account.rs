@@ -1,6 +1,7 @@
 //! GET and POST /account: what a signed-in person sees and may end. Changes of password, e-mail address and second
 //! factor are logins of their own (`Journey`), so that every one of them passes the machine's rules.
 
+use super::account_passkeys;
 use super::browser::{form_token, form_token_fits};
 use super::login;
 use super::reply::{self, Reply};
@@ -77,6 +78,8 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         let scopes = row.text(1)?.split(' ').map(str::to_owned).collect();
         apps.push(AppView { client: client.to_owned(), name, scopes, since: instant(row.int(2)?) });
     }
+    let (passkeys, signal) = account_passkeys::show(app, session, &row).await?;
+    let has_signal = signal.is_some();
     let view = AccountView {
         name: row.opt_text(0)?.map(str::to_owned),
         email: row.opt_text(1)?.map(str::to_owned),
@@ -88,12 +91,15 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         apps,
         form_action: app.url("/account"),
         form_token: form_token(app, &session.id, "account"),
+        passkeys,
+        signal,
     };
     let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
-    Ok(reply::page(200, app.pages.account(&locale, &view, &app.config.issuer)?))
+    let html = app.pages.account(&locale, &view, &app.config.issuer)?;
+    Ok(if has_signal { reply::operating_page(200, html) } else { reply::page(200, html) })
 }
 
-fn instant(ms: i64) -> String {
+pub(super) fn instant(ms: i64) -> String {
     jiff::Timestamp::from_millisecond(ms).map(|it| it.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
 }
 
@@ -102,8 +108,9 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
     if !form_token_fits(app, &session.id, "account", form.get("form_token")) {
         return Err(Refused::bad_request("invalid_session", "This form is too old. Open the account page again.").into());
     }
-    let (action, target) = form.get("action").unwrap_or_default().split_once(':').unwrap_or((form.get("action").unwrap_or_default(), ""));
-    if let Some(journey) = Journey::of_account(action) {
+    let whole = form.get("action").unwrap_or_default();
+    let (action, target) = whole.split_once(':').unwrap_or((whole, ""));
+    if let Some(journey) = Journey::of_account(whole) {
         return login::own(app, incoming, journey, Some(session.clone())).await;
     }
     let mut change = Change::new(incoming.now_ms);
@@ -128,6 +135,10 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
             change.run_expecting(END_APP, vec![account(), target.into(), incoming.now_ms.into()], Expect::Any);
             change.run_expecting(FORGET, vec![account(), target.into()], Expect::Any);
             "consent_withdrawn"
+        }
+        "rename_passkey" => {
+            account_passkeys::rename(&mut change, incoming, &session.account, target)?;
+            "passkey_renamed"
         }
         _ => return Err(Refused::bad_request("invalid_request", "There is no such action on this page.").into()),
     };

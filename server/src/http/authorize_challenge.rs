@@ -19,7 +19,7 @@ use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Grant, Replaced, again, code};
 use crate::limits::Limits;
 use crate::login::commit::Committed;
-use crate::login::context::{Answer, Device, Visitor};
+use crate::login::context::{self, Answer, Device, Visitor};
 use crate::login::flow::{Begin, Existing, Judged};
 use crate::login::journey::Journey;
 use crate::login::machine::{Answering, Received, over};
@@ -52,7 +52,8 @@ pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
     must_be_an_app(incoming)?;
     let caller = app.callers.identify(app, incoming).await?;
     let assured = native::admit(&caller)?;
-    let face = Face { app, incoming, caller: &caller, assured };
+    let origins = caller.client.passkey_origins(&app.config.passkeys.rp_id(&app.config.issuer));
+    let face = Face { app, incoming, caller: &caller, assured, origins };
     let answered = match incoming.form.get("auth_session") {
         Some(held) if held.starts_with(Kind::AuthSession.prefix()) => face.begin_beside(held).await,
         Some(held) => face.answer(held).await,
@@ -92,6 +93,8 @@ struct Face<'a> {
     incoming: &'a Incoming,
     caller: &'a Caller,
     assured: Assured,
+    /// Of passkeys, as the app's platform writes them.
+    origins: Vec<String>,
 }
 
 impl Face<'_> {
@@ -103,6 +106,7 @@ impl Face<'_> {
             user_agent: self.incoming.header("user-agent"),
             locale,
             now_ms: self.incoming.now_ms,
+            face: context::Face::App { origins: &self.origins },
         }
     }
 

@@ -10,7 +10,7 @@ use crate::authorization::delivery::Delivery;
 use crate::authorization::request::{self, AuthorizationRequest};
 use crate::authorization::settle::{Settled, Settling, rules};
 use crate::error::{Error, Refused, Result};
-use crate::login::context::{Answer, Device, Visitor};
+use crate::login::context::{Answer, Device, Face, Visitor};
 use crate::login::flow::{Begin, Existing, Judged, Moved};
 use crate::login::journey::Journey;
 use crate::login::machine::{Answering, Received, changed, over};
@@ -98,7 +98,7 @@ async fn begin_here(
 pub fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visitor<'a> {
     let device = incoming.cookie(&sessions::cookie_name(app, "device")).map(Device::Browser);
     let user_agent = incoming.header("user-agent");
-    Visitor { device, address: Some(incoming.address), user_agent, locale, now_ms: incoming.now_ms }
+    Visitor { device, address: Some(incoming.address), user_agent, locale, now_ms: incoming.now_ms, face: Face::Browser }
 }
 
 fn settling<'a>(

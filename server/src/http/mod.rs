@@ -16,6 +16,7 @@
 //! | what an authorization may ask | `authorization::request`: `check` at authorize and par, `check_native` at authorize-challenge |
 
 pub mod account;
+mod account_passkeys;
 mod auth_session;
 pub mod authorize;
 pub mod authorize_challenge;

@@ -63,7 +63,8 @@ pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Re
     hidden.push(("locale".to_owned(), locale.clone()));
     let base = app.config.issuer.clone();
     let context = PageContext { locale, base, form_action: app.url(&target.path), form_token: target.token, hidden };
-    Ok(reply::page(200, app.pages.step(&pending.step, &context)?))
+    let html = app.pages.step(&pending.step, &context)?;
+    Ok(if pending.step.operation.is_some() { reply::operating_page(200, html) } else { reply::page(200, html) })
 }
 
 /// A question outside a sign-in. `path`: below the issuer, where its form leads.
@@ -89,7 +90,7 @@ pub fn busy(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     let Some(pending) = &state.pending else { return Ok(reply::see_other(&address(app, state))) };
     let mut step = pending.step.clone().with_problem(Some(Problem::new("busy")));
     // Nothing can be answered here; the way on is the page of the present question.
-    (step.fields, step.actions) = (Vec::new(), Vec::new());
+    (step.fields, step.actions, step.operation) = (Vec::new(), Vec::new(), None);
     let mut page = alone(app, 409, &step, &locale_of(app, incoming, state), Some(&address(app, state)))?;
     reply::set(&mut page, header::RETRY_AFTER, "1");
     Ok(page)

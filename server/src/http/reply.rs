@@ -26,6 +26,11 @@ fn page_with(status: u16, html: String, to: FormTarget, script: Script) -> Reply
     reply
 }
 
+/// A page with an operation of the platform: its script is the browser's part of WebAuthn.
+pub fn operating_page(status: u16, html: String) -> Reply {
+    page_with(status, html, FormTarget::Ours, Script::Passkey)
+}
+
 /// A picture. Opened by itself it runs nothing.
 pub fn picture(mime: &'static str, bytes: Bytes) -> Reply {
     let mut reply = body(200, mime, bytes);

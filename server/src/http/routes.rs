@@ -71,6 +71,7 @@ pub static ROWS: &[Row] = &[
     }),
     row(Route { path: "/.well-known/oauth-authorization-server", ..DOCUMENT }, |app, _| Box::pin(async move { Ok(document(app)) })),
     row(Route { path: "/.well-known/openid-configuration", ..DOCUMENT }, |app, _| Box::pin(async move { Ok(document(app)) })),
+    row(Route { path: "/.well-known/webauthn", ..DOCUMENT }, |app, _| Box::pin(async move { well_known::webauthn(app) })),
     row(
         Route {
             path: "/account",

@@ -1,8 +1,10 @@
-//! What programs ask every web server for: where a password is changed, a picture, and what not to index.
+//! What programs ask every web server for: where a password is changed, whose passkeys are ours, a picture, and what not to index.
 
 use super::reply::{self, Reply};
 use crate::app::App;
+use crate::error::{Refused, Result};
 use http::header;
+use serde_json::json;
 
 /// A window with a round head, like the mark on our pages.
 const ICON: &str = "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 16 16\">\
@@ -20,6 +22,19 @@ pub fn favicon(app: &App) -> Reply {
     let mut reply = reply::picture(mime, bytes);
     reply::set(&mut reply, header::CACHE_CONTROL, "public, max-age=3600");
     reply
+}
+
+/// Which origins may ask for our passkeys. WebAuthn Level 3, 5.11.
+pub fn webauthn(app: &App) -> Result<Reply> {
+    let related = &app.config.passkeys.related_origins;
+    if related.is_empty() {
+        return Err(Refused::new(404, "not_found", "There are no related origins.").into());
+    }
+    let own = [app.config.origin()];
+    let origins: Vec<&String> = own.iter().chain(related.iter().filter(|origin| **origin != own[0])).collect();
+    let mut reply = reply::json(200, &json!({ "origins": origins }));
+    reply::set(&mut reply, header::CACHE_CONTROL, "public, max-age=3600");
+    Ok(reply)
 }
 
 pub fn robots() -> Reply {

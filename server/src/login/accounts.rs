@@ -1,5 +1,6 @@
 //! Accounts: names people sign in with, password digests, and the pool that computes them.
 
+use super::passkeys::Known;
 use crate::audit;
 use crate::error::{Fault, Refused, Result};
 use crate::login::imported;
@@ -7,6 +8,7 @@ use crate::pool::Pool;
 use crate::store::tables::account::{
     ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, HOLD, INSERT, RAISE, REHASH, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
 };
+use crate::store::tables::passkey::OWNER;
 use crate::store::tables::session;
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use argon2::Argon2;
@@ -49,6 +51,15 @@ pub struct Account {
     pub recovery: Vec<String>,
     /// How many login names lead to it.
     pub names: usize,
+    /// As other people see it.
+    pub name: Option<String>,
+    /// One of those that lead to it.
+    pub login_name: Option<String>,
+    pub passkeys: Vec<Known>,
+    /// The user handle of all its passkeys, once there was one.
+    pub passkey_handle: Option<String>,
+    /// The person does not want to be offered one.
+    pub passkeys_declined: bool,
 }
 
 /// Reads an account by its id. One question to the store, as for nobody (300-H).
@@ -59,6 +70,15 @@ pub async fn by_id(store: &Store, id: &str) -> std::result::Result<Option<Accoun
 /// Reads the account that a login name belongs to. `name` is canonical.
 pub async fn by_name(store: &Store, name: &str) -> std::result::Result<Option<Account>, Fault> {
     account(&store.all(BY_NAME, &[name.into()]).await?)
+}
+
+/// Reads the account that a passkey belongs to. `id`: base64url.
+pub async fn by_passkey(store: &Store, rp_id: &str, id: &str) -> std::result::Result<Option<Account>, Fault> {
+    match store.one(OWNER, &[rp_id.into(), id.into()]).await? {
+        Some(row) => by_id(store, row.text("account")?).await,
+        // As many questions as for somebody (300-H).
+        None => by_id(store, "").await,
+    }
 }
 
 fn account(rows: &[Row]) -> std::result::Result<Option<Account>, Fault> {
@@ -76,6 +96,11 @@ fn account(rows: &[Row]) -> std::result::Result<Option<Account>, Fault> {
         totp_from_ms: None,
         recovery: Vec::new(),
         names: usize::try_from(row.int("names")?).unwrap_or_default(),
+        name: row.opt_text("name")?.map(str::to_owned),
+        login_name: row.opt_text("login_name")?.map(str::to_owned),
+        passkeys: Known::read(row.opt_text("passkeys")?.unwrap_or_default()),
+        passkey_handle: row.opt_text("passkey_handle")?.map(str::to_owned),
+        passkeys_declined: row.opt_int("passkey_declined_ms")?.unwrap_or(0) > 0,
     };
     for row in rows {
         match row.opt_text("factor")? {

@@ -3,7 +3,7 @@
 use super::accounts::{self, Account};
 use super::budgets::{Charged, Purse, give_back};
 use super::context::{Person, Visitor};
-use super::effect::{Credential, Effect, Letter, Spend, Update};
+use super::effect::{Credential, Effect, Letter, NewPasskey, PasskeyUse, Spend, Update};
 use super::flow::Moved;
 use super::machine::{Answering, Machine, changed};
 use super::state::{Pending, Question, State};
@@ -13,6 +13,7 @@ use crate::error::{Fault, Result};
 use crate::mail;
 use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SPEND_CODE, SPEND_STEP};
+use crate::store::tables::passkey;
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -83,10 +84,23 @@ impl Machine {
                 draft.contested.push((change.len(), event, problem.clone()));
                 match what {
                     Spend::TotpStep(step_ms) => change.run(SPEND_STEP, vec![account.into(), (*step_ms).into()]),
+                    Spend::Passkey(used) => use_passkey(change, account, used),
                     Spend::RecoveryCode(name) => change.run(SPEND_CODE, vec![account.into(), name.as_str().into()]),
                 }
             }
             Effect::Enrol(new) => enrol(change, account, new),
+            Effect::AddPasskey(new) => {
+                keep_handle(change, account, &new.handle);
+                draft.contested.push((change.len(), "passkey_refused", Problem::new("passkey_not_made")));
+                add_passkey(change, account, new);
+            }
+            Effect::RemovePasskey { public_id } => {
+                change.run_expecting(passkey::REMOVE, vec![account.into(), public_id.as_str().into()], Expect::Any);
+            }
+            Effect::DeclinePasskeys { handle } => {
+                let now_ms = change.now_ms();
+                change.run(passkey::DECLINE, vec![account.into(), handle.as_str().into(), now_ms.into()]);
+            }
             Effect::Remove(kind) => change.run_expecting(REMOVE, vec![account.into(), (*kind).into()], Expect::Any),
             Effect::Raise => accounts::raise(change, account),
             Effect::EndSessions => accounts::end_sessions(change, account),
@@ -243,13 +257,55 @@ impl Moved {
     /// The same for a step with buttons of its own. `id` and `secret`: what has to be typed before (`matching`).
     pub fn ask_to_agree(&mut self, step: Step, id: [u8; 16], secret: Json) {
         self.proven = None;
-        self.state.pending = Some(Pending { id, question: Question::Consent, step, secret });
+        self.state.pending = Some(Pending::new(Question::Consent, id, step, secret));
     }
 
     /// The account that the sign-in is about.
     pub fn account(&self) -> Option<&Account> {
         self.person.account.as_ref()
     }
+}
+
+fn keep_handle(change: &mut Change, account: &str, handle: &str) {
+    change.run_expecting(passkey::KEEP_HANDLE, vec![account.into(), handle.into()], Expect::Any);
+}
+
+fn add_passkey(change: &mut Change, account: &str, new: &NewPasskey) {
+    let now_ms = change.now_ms();
+    let text = |text: &String| Value::from(text.as_str());
+    let values = vec![
+        text(&new.rp_id),
+        text(&new.id),
+        account.into(),
+        text(&new.public_id),
+        Value::from(new.public_key.clone()),
+        i64::from(new.counter).into(),
+        text(&new.transports),
+        new.backup_eligible.into(),
+        new.backed_up.into(),
+        new.user_verified.into(),
+        new.discoverable.into(),
+        Value::from(new.aaguid.clone()),
+        new.attested.into(),
+        text(&new.name),
+        now_ms.into(),
+        text(&new.handle),
+    ];
+    change.run(passkey::ADD, values);
+}
+
+fn use_passkey(change: &mut Change, account: &str, used: &PasskeyUse) {
+    let now_ms = change.now_ms();
+    let values = vec![
+        used.rp_id.as_str().into(),
+        used.id.as_str().into(),
+        account.into(),
+        i64::from(used.counter).into(),
+        now_ms.into(),
+        used.backed_up.into(),
+        used.backup_eligible.into(),
+    ];
+    change.run(passkey::USE, values);
 }
 
 fn enrol(change: &mut Change, account: &str, new: &Credential) {

@@ -2,6 +2,7 @@
 
 use super::accounts::{Account, Hashers};
 use super::effect::Effect;
+use super::passkeys::RelyingParty;
 use super::proof::Facts;
 use super::rates::Rates;
 use super::step::{Problem, Step};
@@ -33,6 +34,7 @@ pub struct Context<'a> {
     pub rates: &'a Rates,
     /// The name that an authenticator app shows.
     pub brand: &'a str,
+    pub relying_party: RelyingParty<'a>,
     /// Names the question: a secret made for it fits no other.
     pub question: [u8; 16],
     pub now_ms: i64,
@@ -98,6 +100,16 @@ pub struct Visitor<'a> {
     pub user_agent: Option<&'a str>,
     pub locale: &'a str,
     pub now_ms: i64,
+    pub face: Face<'a>,
+}
+
+/// By what a person sees the sign-in.
+#[derive(Clone, Copy, Debug)]
+pub enum Face<'a> {
+    /// Our own pages in a browser.
+    Browser,
+    /// The screens of an app. `origins`: what its platform writes into the client data of a passkey.
+    App { origins: &'a [String] },
 }
 
 /// What is about to happen, and has its price.

@@ -21,6 +21,16 @@ pub enum Effect {
         problem: Problem,
     },
     Enrol(Credential),
+    /// A passkey of a new or a known handle. A credential is one person's.
+    AddPasskey(Box<NewPasskey>),
+    RemovePasskey {
+        public_id: String,
+    },
+    /// The person does not want to be offered a passkey again.
+    DeclinePasskeys {
+        /// Of the account, if it has none yet.
+        handle: String,
+    },
     /// Every credential of a kind.
     Remove(&'static str),
     /// What was proved or sent before this is void: codes by mail and other sign-ins under way.
@@ -59,6 +69,40 @@ pub enum Spend {
     TotpStep(i64),
     /// The name of a recovery code in the store.
     RecoveryCode(String),
+    /// A counter that goes up; the credential must be there.
+    Passkey(PasskeyUse),
+}
+
+#[derive(Clone, Debug)]
+pub struct PasskeyUse {
+    pub rp_id: String,
+    /// base64url
+    pub id: String,
+    pub counter: u32,
+    pub backed_up: bool,
+    pub backup_eligible: bool,
+}
+
+/// As the table has it.
+#[derive(Clone, Debug)]
+pub struct NewPasskey {
+    pub rp_id: String,
+    /// base64url
+    pub id: String,
+    pub public_id: String,
+    pub handle: String,
+    /// COSE_Key
+    pub public_key: Vec<u8>,
+    pub counter: u32,
+    /// Separated by spaces.
+    pub transports: String,
+    pub backup_eligible: bool,
+    pub backed_up: bool,
+    pub user_verified: bool,
+    pub discoverable: bool,
+    pub aaguid: Vec<u8>,
+    pub attested: bool,
+    pub name: String,
 }
 
 #[derive(Clone, Debug)]
@@ -102,6 +146,14 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
         }
         (Source::Form(Form::EnrolTotp), Effect::Raise | Effect::Notice(_)) => true,
         (Source::Form(Form::EnrolTotp), Effect::Enrol(new)) => new.kind == "totp",
+        (Source::Form(Form::EnrolPasskey | Form::OfferPasskey), Effect::Raise | Effect::Notice(_) | Effect::AddPasskey(_)) => true,
+        (Source::Form(Form::OfferPasskey), Effect::DeclinePasskeys { .. }) => matches!(journey, Journey::SignIn),
+        (Source::Form(Form::RemovePasskey), Effect::Raise | Effect::EndSessions | Effect::Notice(_)) => {
+            matches!(journey, Journey::RemovePasskey { .. })
+        }
+        (Source::Form(Form::RemovePasskey), Effect::RemovePasskey { public_id }) => {
+            matches!(journey, Journey::RemovePasskey { passkey } if passkey == public_id)
+        }
         (Source::Form(Form::RecoveryCodes), Effect::Raise) => true,
         (Source::Form(Form::RecoveryCodes), Effect::Enrol(new)) => new.kind == "recovery",
         (Source::Form(Form::RecoveryCodes), Effect::Remove(kind)) => *kind == "recovery",

@@ -1,15 +1,15 @@
 //! One move of a sign-in: an answer is judged, and the next question is found. Nothing is written here but charges; what an answer
 //! comes to is a `Moved`, which `commit` writes in one change.
 
-use super::accounts::{self, NewAccount};
 use super::budgets::{Budget, Charge, Charged, Purse, What, Whom};
 use super::context::{Answer, Checked, Move, Person, Verdict, Visitor};
-use super::effect::{Creation, Effect, Source, Update, is_allowed};
+use super::effect::{Effect, Source, Update, is_allowed};
 use super::forms::{self, Filled, Filling};
-use super::journey::{Form, Journey};
-use super::machine::{Answering, LIFETIME_MS, Machine, over};
+use super::journey::{Draft, Form, Journey};
+use super::machine::{Answering, LIFETIME_MS, Machine};
 use super::matching::{self, LastGroup};
-use super::methods;
+use super::methods::{self, passkey};
+use super::operation;
 use super::policy::{Policy, Satisfied};
 use super::proof::{Facts, MethodName, Proof};
 use super::state::{Candidate, Ended, Pending, Question, Rules, State, Subject};
@@ -201,14 +201,24 @@ pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
     if state.journey.is_of_account() { by_age.max(now_ms - STEP_UP_MS) } else { by_age }
 }
 
-/// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z).
-pub(super) fn demanded(state: &State, rules: &Rules, person: &Person) -> Policy {
+/// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z). A passkey that
+/// verified the person is enough; where the policy counts it as two factors, one that did not is not.
+pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
     let policy = match state.journey {
         Journey::Reset => Policy::of(&[&[MethodName::EMAIL]]),
         _ => rules.policy.clone(),
     };
-    let has_second = state.subject.is_some() && person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_some());
-    if has_second { policy.with(&methods::SECOND_FACTOR) } else { policy }
+    let Some(account) = person.account.as_ref().filter(|_| state.subject.is_some()) else { return policy };
+    let from_ms = not_before_ms(state, rules, now_ms).min(state.started_ms);
+    let passkeys = || state.proofs.iter().filter(|proof| proof.method == MethodName::PASSKEY && proof.at_ms >= from_ms);
+    let is_verified = passkeys().any(|proof| proof.facts.user_verified == Some(true));
+    let wants_more = policy.two_factor_passkey && passkeys().next().is_some();
+    match account.totp_from_ms {
+        _ if is_verified => policy,
+        None if wants_more && account.password.is_some() => policy.with(&MethodName::PASSWORD),
+        None if !wants_more => policy,
+        _ => policy.with(&methods::SECOND_FACTOR),
+    }
 }
 
 impl<'a> Run<'a> {
@@ -306,6 +316,13 @@ impl<'a> Run<'a> {
             return self.find_question().await;
         }
         let Some(pending) = self.state.pending.clone() else { return self.find_question().await };
+        if let (operation::ACTION, Some(secret)) = (answer.action, &pending.beside) {
+            let asked = Pending { secret: secret.clone(), ..pending };
+            return self.check_method(&MethodName::PASSKEY, &asked, answer).await;
+        }
+        if answer.action == passkey::BY_NAME && self.state.offers(passkey::BY_NAME) {
+            return self.identify(&MethodName::PASSKEY).await;
+        }
         match &pending.question {
             Question::Method(method) if answer.action == "resend" && self.state.offers("resend") => self.enter(&method.clone()).await,
             Question::Method(method) => self.check_method(method, &pending, answer).await,
@@ -393,7 +410,7 @@ impl<'a> Run<'a> {
         if !self.pay(&price).await? {
             return Ok(());
         }
-        let context = self.machine.context(pending.id, self.visitor.now_ms);
+        let context = self.machine.context(pending.id, self.visitor);
         let Verdict { checked, effects } = methods::check(method, &context, &self.person, &pending.secret, answer).await?;
         self.want(Source::Method(method), effects)?;
         match checked {
@@ -472,35 +489,12 @@ impl<'a> Run<'a> {
         let now_ms = self.visitor.now_ms;
         match self.state.journey.clone() {
             Journey::Register { draft: Some(draft) } if *method == MethodName::EMAIL => {
-                let registration = self.machine.config.registration.as_ref();
-                if !registration.is_some_and(|settings| settings.allows(&draft.email)) {
-                    return Err(over().because("registration was closed meanwhile").into());
+                // With a passkey first, there is no account before there is a passkey.
+                if draft.password.is_none() && self.rules.policy.begins_with_passkey() {
+                    self.state.journey = Journey::Register { draft: Some(Draft { proved: true, ..draft }) };
+                    return Ok(());
                 }
-                let id = accounts::new_id()?;
-                let by_password = draft.password.is_some();
-                let new = NewAccount {
-                    login_names: vec![draft.email.clone()],
-                    email: Some(draft.email),
-                    email_verified: true,
-                    name: draft.name,
-                    locale: Some(draft.locale),
-                    claims: serde_json::Map::new(),
-                    password: None,
-                };
-                let creation = Creation { id: id.clone(), new, password_digest: draft.password };
-                self.want(
-                    Source::Journey,
-                    vec![Effect::CreateAccount(Box::new(creation)), Effect::Audit(Box::new(Entry::ok("registered")))],
-                )?;
-                let account = accounts::Account { id: id.clone(), active: true, version: 1, ..Default::default() };
-                self.person = Person { account: Some(account), is_subject: true, ..Person::default() };
-                if by_password {
-                    let facts = Facts { chosen_by: Some(method.clone()), ..Facts::default() };
-                    self.state.prove(&id, 1, proof(&id, MethodName::PASSWORD, facts, now_ms));
-                }
-                self.state.prove(&id, 1, proof(&id, method.clone(), facts, now_ms));
-                self.state.journey = Journey::SignIn;
-                Ok(())
+                self.create_account(draft, method, facts)
             }
             Journey::ChangeEmail { new: Some(email) } if *method == MethodName::EMAIL => {
                 let changed = Effect::Audit(Box::new(Entry::ok("email_changed")));
@@ -540,7 +534,7 @@ impl<'a> Run<'a> {
         if forms::hashes(form) {
             self.take_question().await?;
         }
-        let context = self.machine.context(pending.id, self.visitor.now_ms);
+        let context = self.machine.context(pending.id, self.visitor);
         let registration = self.machine.config.registration.as_ref();
         let allows = |email: &str| registration.is_some_and(|settings| settings.allows(email));
         let filling = Filling {
@@ -558,10 +552,20 @@ impl<'a> Run<'a> {
                 self.problem = Some(problem);
                 return Ok(());
             }
+            Filled::Refused { problem, event, why } => {
+                self.effects.push(Effect::Audit(Box::new(Entry::refused(event, why))));
+                self.problem = Some(problem);
+                return Ok(());
+            }
             Filled::Done(done) => *done,
         };
         self.want(Source::Form(form), done.effects)?;
         self.keep_what_was_typed(answer);
+        if let Journey::Register { draft: Some(draft) } = self.state.journey.clone()
+            && draft.proved
+        {
+            self.create_account(draft, &MethodName::EMAIL, Facts::default())?;
+        }
         self.state.journey = done.journey;
         if form == Form::RemoveTotp {
             self.state.proofs.retain(|proof| proof.method != MethodName::TOTP && proof.method != MethodName::RECOVERY);
@@ -570,7 +574,7 @@ impl<'a> Run<'a> {
             // What is chosen is worth no more than what the person proved to choose it.
             let knew_it = self.state.proofs.iter().any(|proof| proof.method == method && proof.facts.chosen_by.is_none());
             let chosen_by = self.state.proofs.first().filter(|_| form == Form::NewPassword && !knew_it).map(|proof| proof.method.clone());
-            let facts = Facts { chosen_by, ..Facts::default() };
+            let facts = Facts { chosen_by, ..done.facts };
             let proof = proof(&subject.account, method, facts, self.visitor.now_ms);
             self.state.prove(&subject.account, subject.version, proof);
         }
@@ -580,19 +584,8 @@ impl<'a> Run<'a> {
             None => self.find_question().await,
         }
     }
-
-    /// The account as it will be once the effects are written.
-    fn note_enrolment(&mut self, form: Form) {
-        if let Some(account) = &mut self.person.account {
-            match form {
-                Form::EnrolTotp => account.totp_from_ms = Some(self.visitor.now_ms),
-                Form::RemoveTotp => (account.totp_from_ms, account.recovery) = (None, Vec::new()),
-                _ => {}
-            }
-        }
-    }
 }
 
-fn proof(subject: &str, method: MethodName, facts: Facts, at_ms: i64) -> Proof {
+pub(super) fn proof(subject: &str, method: MethodName, facts: Facts, at_ms: i64) -> Proof {
     Proof { method, subject: subject.to_owned(), at_ms, facts }
 }

@@ -6,8 +6,9 @@ use super::context::{Answer, Context, Person};
 use super::effect::{Credential, Effect, Update};
 use super::journey::{Draft, Form, Journey};
 use super::methods::{recovery, totp};
+use super::passkey_forms;
 use super::policy::Policy;
-use super::proof::MethodName;
+use super::proof::{Facts, MethodName};
 use super::state::State;
 use super::step::{Content, FieldKind, Problem, Step};
 use crate::audit::Entry;
@@ -19,6 +20,12 @@ use serde_json::Value as Json;
 /// What a form says of an answer.
 pub enum Filled {
     Wrong(Problem),
+    /// The same, and an audit entry with the private reason.
+    Refused {
+        problem: Problem,
+        event: &'static str,
+        why: String,
+    },
     Done(Box<Outcome>),
 }
 
@@ -28,17 +35,19 @@ pub struct Outcome {
     pub effects: Vec<Effect>,
     /// The answer proves the person by this method: who chose a password knows it.
     pub proved: Option<MethodName>,
+    /// What that proof found out.
+    pub facts: Facts,
     /// The form that comes next, whatever the policy says.
     pub then: Option<Form>,
 }
 
 impl Outcome {
-    fn end(effects: Vec<Effect>) -> Self {
-        Self { journey: Journey::SignIn, effects, proved: None, then: None }
+    pub(super) fn end(effects: Vec<Effect>) -> Self {
+        Self { journey: Journey::SignIn, effects, proved: None, facts: Facts::default(), then: None }
     }
 
-    fn go_on(journey: Journey) -> Filled {
-        Filled::Done(Box::new(Self { journey, effects: Vec::new(), proved: None, then: None }))
+    pub(super) fn go_on(journey: Journey) -> Filled {
+        Filled::Done(Box::new(Self { journey, ..Self::end(Vec::new()) }))
     }
 }
 
@@ -83,6 +92,8 @@ pub fn ask(
         }
         Form::NewEmail => Ok((Step::new("new_email").field("email", FieldKind::Email, "email", None).primary("continue"), Json::Null)),
         Form::RemoveTotp => Ok((Step::new("remove_totp").primary("continue"), Json::Null)),
+        Form::EnrolPasskey | Form::OfferPasskey => passkey_forms::ask_enrolment(form, context, state, person),
+        Form::RemovePasskey => Ok((passkey_forms::ask_removal(state, person), Json::Null)),
         Form::EnrolTotp => {
             let secret = crate::seal::random::<20>()?;
             Ok((ask_enrolment(context.brand, person, &secret), as_json(&NewTotp { secret })?))
@@ -104,11 +115,17 @@ fn ask_registration(state: &State, policy: &Policy) -> Step {
     let email = draft.map(|draft| draft.email.as_str()).or(state.hint.as_deref());
     let step = Step::new("register").field("email", FieldKind::Email, "email", email);
     let step = step.optional_field("name", FieldKind::Text, "name", draft.and_then(|draft| draft.name.as_deref()));
-    let step = match policy.names(&MethodName::PASSWORD) {
-        true => step.field("new_password", FieldKind::NewPassword, "new-password", None),
-        false => step,
+    let step = match asks_password(state, policy) {
+        true => step.field("new_password", FieldKind::NewPassword, "new-password", None).primary("continue"),
+        false if policy.names(&MethodName::PASSWORD) => step.primary("continue").link("use_password"),
+        false => step.primary("continue"),
     };
-    step.primary("continue").link("sign_in")
+    step.link("sign_in")
+}
+
+/// Where a passkey comes first, a password is for whoever asks for one.
+fn asks_password(state: &State, policy: &Policy) -> bool {
+    policy.names(&MethodName::PASSWORD) && (!policy.begins_with_passkey() || state.prefer == Some(MethodName::PASSWORD))
 }
 
 /// The page on which a person adds an authenticator app: the secret as text and as a picture.
@@ -153,6 +170,8 @@ pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Re
             None => Filled::Wrong(Problem::in_field("bad_email", "email")),
         }),
         Form::EnrolTotp => check_enrolment(filling, answer),
+        Form::EnrolPasskey | Form::OfferPasskey => passkey_forms::check_enrolment(form, filling, answer),
+        Form::RemovePasskey => passkey_forms::check_removal(filling, answer),
         Form::RemoveTotp => {
             let removed = Effect::Audit(Box::new(Entry::ok("totp_removed")));
             let effects =
@@ -173,13 +192,13 @@ async fn check_registration(filling: &Filling<'_>, answer: &Answer<'_>) -> Resul
         return Ok(Filled::Wrong(Problem::in_field("email_domain", "email")));
     }
     let mut password = None;
-    if filling.policy.names(&MethodName::PASSWORD) {
+    if asks_password(filling.state, filling.policy) {
         if !accounts::is_good_password(answer.text("new_password")) {
             return Ok(Filled::Wrong(Problem::in_field("weak_password", "new_password")));
         }
         password = Some(filling.context.hashers.hash(answer.text("new_password")).await?);
     }
-    let draft = Draft { email, name: shown_name(answer.text("name")), locale: filling.locale.to_owned(), password };
+    let draft = Draft { email, name: shown_name(answer.text("name")), locale: filling.locale.to_owned(), password, proved: false };
     Ok(Outcome::go_on(Journey::Register { draft: Some(draft) }))
 }
 

@@ -21,6 +21,11 @@ pub enum Journey {
     EnrolTotp,
     RemoveTotp,
     RecoveryCodes,
+    AddPasskey,
+    RemovePasskey {
+        /// As `passkeys::public_id` names it.
+        passkey: String,
+    },
 }
 
 impl Journey {
@@ -32,8 +37,14 @@ impl Journey {
             "enrol_totp" => Self::EnrolTotp,
             "remove_totp" => Self::RemoveTotp,
             "recovery_codes" => Self::RecoveryCodes,
-            _ => return None,
+            "add_passkey" => Self::AddPasskey,
+            _ => return Self::of_passkey(action),
         })
+    }
+
+    fn of_passkey(action: &str) -> Option<Self> {
+        let passkey = action.strip_prefix("remove_passkey:").filter(|id| id.len() <= 64)?;
+        Some(Self::RemovePasskey { passkey: passkey.to_owned() })
     }
 
     /// Does it change an account that is signed in? Then the sign-in is of that account and of no other.
@@ -50,6 +61,9 @@ pub struct Draft {
     pub locale: String,
     /// argon2id in PHC form.
     pub password: Option<String>,
+    /// The address is proved, and the account waits for its first passkey.
+    #[serde(default)]
+    pub proved: bool,
 }
 
 /// A form of a journey, which proves nothing.
@@ -63,4 +77,8 @@ pub enum Form {
     RemoveTotp,
     /// New recovery codes, which count from the moment at which the person says that they are kept.
     RecoveryCodes,
+    EnrolPasskey,
+    /// The same, offered after a sign-in without a passkey.
+    OfferPasskey,
+    RemovePasskey,
 }

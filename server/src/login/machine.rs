@@ -1,7 +1,10 @@
 //! The login machine: what it works with, and what comes in. `flow` judges an answer, `commit` writes what came of it.
 
 use super::accounts::{self, Hashers};
-use super::context::{Answer, Context, Device, Person, Reader, Visitor};
+use super::context::{Answer, Context, Device, Face, Person, Reader, Visitor};
+use super::methods::passkey;
+use super::operation;
+use super::passkeys::{PasskeyRules, RelyingParty};
 use super::rates::Rates;
 use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
 use super::state::State;
@@ -31,6 +34,10 @@ pub struct Machine {
     outbox: Arc<Notify>,
     /// Where a start is sealed to: names the store's epoch.
     place: String,
+    rp_id: Arc<str>,
+    passkey_rules: Arc<PasskeyRules>,
+    /// Of our own pages.
+    own_origins: Arc<Vec<String>>,
 }
 
 /// An answer that is to be judged.
@@ -74,14 +81,23 @@ pub enum Shown {
 }
 
 impl Machine {
-    pub fn new(store: Store, keyring: KeyRing, config: Arc<Config>, epoch: &str, before: Option<&Machine>) -> Self {
+    pub fn new(
+        store: Store,
+        keyring: KeyRing,
+        config: Arc<Config>,
+        epoch: &str,
+        before: Option<&Machine>,
+    ) -> std::result::Result<Self, Fault> {
         let (hashers, rates, outbox) = match before {
             Some(old) => (old.hashers.clone(), Arc::clone(&old.rates), Arc::clone(&old.outbox)),
             None => Default::default(),
         };
         // Another issuer may have the same master key, or even a copy of the store.
         let place = format!("sign_in/{}/{epoch}", config.issuer);
-        Self { store, keyring, config, hashers, rates, outbox, place }
+        let passkey_rules = Arc::new(config.passkeys.rules().map_err(Fault::new)?);
+        let own_origins = Arc::new(vec![config.origin()]);
+        let rp_id = config.passkeys.rp_id(&config.issuer).into();
+        Ok(Self { store, keyring, config, hashers, rates, outbox, place, rp_id, passkey_rules, own_origins })
     }
 
     pub fn hashers(&self) -> &Hashers {
@@ -101,15 +117,23 @@ impl Machine {
         self.outbox.notify_one();
     }
 
-    pub(super) fn context(&self, question: [u8; 16], now_ms: i64) -> Context<'_> {
+    pub(super) fn context<'a>(&'a self, question: [u8; 16], visitor: &Visitor<'a>) -> Context<'a> {
         Context {
             store: Reader::new(&self.store),
             keyring: &self.keyring,
             hashers: &self.hashers,
             rates: &self.rates,
             brand: &self.config.brand.name,
+            relying_party: RelyingParty {
+                id: &self.rp_id,
+                rules: &self.passkey_rules,
+                origins: match visitor.face {
+                    Face::Browser => &self.own_origins,
+                    Face::App { origins } => origins,
+                },
+            },
             question,
-            now_ms,
+            now_ms: visitor.now_ms,
         }
     }
 
@@ -117,7 +141,9 @@ impl Machine {
     pub(super) async fn person(&self, state: &State, answer: Option<&Answer<'_>>, visitor: &Visitor<'_>) -> Result<Person> {
         // A name counts where the question asks for one; beside another question it is nobody's.
         let asks_who = state.pending.as_ref().is_some_and(|pending| pending.step.asks_for("username"));
-        let said = answer.filter(|_| asks_who).map(|answer| answer.text("username")).filter(|name| !name.is_empty());
+        let by_passkey = answer.filter(|answer| answer.action == operation::ACTION);
+        let said =
+            answer.filter(|_| asks_who && by_passkey.is_none()).map(|answer| answer.text("username")).filter(|name| !name.is_empty());
         let (name, account) = match (&state.subject, said, &state.candidate) {
             (Some(subject), _, _) => (String::new(), accounts::by_id(&self.store, &subject.account).await?),
             (None, Some(said), _) => self.named(said).await?,
@@ -128,7 +154,10 @@ impl Machine {
                 };
                 (candidate.name.clone(), account)
             }
-            (None, None, None) => (state.hint.clone().unwrap_or_default(), None),
+            (None, None, None) => match by_passkey.and_then(passkey::credential) {
+                Some(id) => (String::new(), accounts::by_passkey(&self.store, &self.rp_id, &id).await?),
+                None => (state.hint.clone().unwrap_or_default(), None),
+            },
         };
         let device = match &account {
             Some(account) => self.known_device(&account.id, visitor).await?,

@@ -1,6 +1,7 @@
 //! Signing in: one machine for every face. `docs/ARCHITECTURE.md` walks through it.
 
 pub mod accounts;
+mod becoming;
 pub mod budgets;
 pub mod commit;
 pub mod context;
@@ -13,6 +14,8 @@ pub mod machine;
 pub mod matching;
 pub mod methods;
 pub mod operation;
+mod passkey_forms;
+pub mod passkeys;
 pub mod policy;
 pub mod proof;
 mod questions;

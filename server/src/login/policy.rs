@@ -1,7 +1,7 @@
 //! What is still missing for a person to be signed in. Pure: a policy, the proofs so far, the clock.
 
 use super::methods;
-use super::proof::{MethodName, Proof};
+use super::proof::{Factor, MethodName, Proof};
 use std::collections::BTreeSet;
 
 /// Chains of methods, any one of which is enough, the first preferred. No chain is empty.
@@ -9,13 +9,15 @@ use std::collections::BTreeSet;
 pub struct Policy {
     pub chains: Vec<Vec<MethodName>>,
     pub acr: Option<String>,
+    /// A passkey that verified the person counts as two factors.
+    pub two_factor_passkey: bool,
 }
 
 impl Policy {
     /// Reads chains such as `password + totp`. Every word is kept: a chain with an unknown one is satisfied by nobody.
     pub fn read(require: &[String], acr: Option<String>) -> Self {
         let chain = |text: &String| text.split('+').map(|word| MethodName::new(word.trim())).collect();
-        Self { chains: require.iter().map(chain).collect(), acr }
+        Self { chains: require.iter().map(chain).collect(), acr, two_factor_passkey: false }
     }
 
     /// What cannot be meant, for the operator. A policy with a problem is never put in force.
@@ -32,7 +34,7 @@ impl Policy {
     }
 
     pub fn of(chains: &[&[MethodName]]) -> Self {
-        Self { chains: chains.iter().map(|chain| chain.to_vec()).collect(), acr: None }
+        Self { chains: chains.iter().map(|chain| chain.to_vec()).collect(), acr: None, two_factor_passkey: false }
     }
 
     pub fn with_acr(mut self, acr: &str) -> Self {
@@ -48,6 +50,17 @@ impl Policy {
 
     pub fn names(&self, method: &MethodName) -> bool {
         self.chains.iter().any(|chain| chain.contains(method))
+    }
+
+    /// Whoever makes an account makes a passkey, and no password.
+    pub fn begins_with_passkey(&self) -> bool {
+        self.chains.first().is_some_and(|chain| chain.contains(&MethodName::PASSKEY))
+    }
+
+    /// The kinds of factors that a proof shows. Finger, face or PIN beside the key, where the authenticator says so, count as one more.
+    fn factors(&self, proof: &Proof) -> Vec<Factor> {
+        let is_two = self.two_factor_passkey && proof.method == MethodName::PASSKEY && proof.facts.user_verified == Some(true);
+        methods::factor(&proof.method).into_iter().chain(is_two.then_some(Factor::Knowledge)).collect()
     }
 
     /// The same, with one more method in every chain that lacks it.
@@ -158,7 +171,7 @@ fn satisfied(policy: &Policy, conditions: &Conditions<'_>, chain: &[MethodName],
         }
     }
     let own = all.iter().filter(|proof| proof.facts.chosen_by.is_none());
-    let kinds: BTreeSet<_> = own.filter_map(|proof| methods::factor(&proof.method)).collect();
+    let kinds: BTreeSet<_> = own.flat_map(|proof| policy.factors(proof)).collect();
     if kinds.len() > 1 {
         amr.push("mfa".to_owned());
     }
@@ -230,7 +243,7 @@ mod tests {
         assert_eq!(next(&both, &since(55), &whole), Some(Next::Ask(MethodName::PASSWORD)), "too old");
         let future = [proof(MethodName::PASSWORD, 101 + CLOCKS_MS)];
         assert_eq!(next(&both, &since(0), &future), Some(Next::Ask(MethodName::PASSWORD)), "a proof from the future");
-        assert_eq!(next(&Policy { chains: Vec::new(), acr: None }, &since(0), &whole), None);
+        assert_eq!(next(&Policy { chains: Vec::new(), acr: None, two_factor_passkey: false }, &since(0), &whole), None);
     }
 
     #[test]

@@ -13,6 +13,7 @@ impl MethodName {
     pub const PASSWORD: Self = Self(Cow::Borrowed("password"));
     pub const EMAIL: Self = Self(Cow::Borrowed("email"));
     pub const TOTP: Self = Self(Cow::Borrowed("totp"));
+    pub const PASSKEY: Self = Self(Cow::Borrowed("passkey"));
     pub const RECOVERY: Self = Self(Cow::Borrowed("recovery"));
 
     pub fn new(name: impl Into<String>) -> Self {

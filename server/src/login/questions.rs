@@ -1,13 +1,13 @@
 //! The next question of a sign-in, and the ways out of its page.
 
 use super::accounts;
-use super::context::{Mailbox, Move};
-use super::effect::Source;
+use super::context::{Face, Mailbox, Move};
+use super::effect::{Effect, Source};
 use super::flow::{Go, Proven, Run, demanded, not_before_ms};
 use super::forms;
 use super::journey::{Form, Journey};
-use super::methods::{self, email};
-use super::policy::{self, Conditions};
+use super::methods::{self, email, passkey};
+use super::policy::{self, Conditions, Policy};
 use super::proof::MethodName;
 use super::state::{Pending, Question};
 use super::step::{FieldKind, Step};
@@ -23,11 +23,18 @@ impl Run<'_> {
         }
         if let Journey::Register { draft } = &self.state.journey {
             return match draft {
+                // Another way was chosen after the address was proved: from the beginning, with a password.
+                Some(draft) if draft.proved && self.state.prefer == Some(MethodName::PASSWORD) => {
+                    self.state.hint = Some(draft.email.clone());
+                    self.state.journey = Journey::Register { draft: None };
+                    self.ask_form(Form::Register)
+                }
+                Some(draft) if draft.proved => self.ask_form(Form::EnrolPasskey),
                 None => self.ask_form(Form::Register),
                 Some(_) => self.enter(&MethodName::EMAIL).await,
             };
         }
-        let policy = demanded(&self.state, self.rules, &self.person);
+        let policy = self.demanded();
         let conditions = self.conditions();
         let next = policy::next(&policy, &conditions, &self.state.proofs);
         match next {
@@ -43,6 +50,10 @@ impl Run<'_> {
                 self.ask_method(method).await
             }
         }
+    }
+
+    fn demanded(&self) -> Policy {
+        demanded(&self.state, self.rules, &self.person, self.visitor.now_ms)
     }
 
     fn conditions(&self) -> Conditions<'_> {
@@ -63,7 +74,11 @@ impl Run<'_> {
         if !is_known && !methods::asks_who(&method) {
             let kind = if self.state.journey == Journey::Reset { "reset" } else { "identify" };
             let step = Step::new(kind).field("username", FieldKind::Text, "username", self.state.hint.as_deref()).primary("continue");
+            let offers = self.takes_passkey(&method);
             self.set_question(Question::Identify(method), [0; 16], step, Json::Null);
+            if offers {
+                self.offer_beside([0; 16])?;
+            }
             return Ok(());
         }
         self.enter(&method).await
@@ -98,9 +113,30 @@ impl Run<'_> {
             return Ok(());
         }
         let question = crate::seal::random::<16>()?;
-        let asked = methods::ask(method, &self.machine.context(question, self.visitor.now_ms), &self.person).await.map_err(Error::from)?;
+        let asked = methods::ask(method, &self.machine.context(question, self.visitor), &self.person).await.map_err(Error::from)?;
         self.want(Source::Method(method), asked.effects)?;
         self.set_question(Question::Method(method.clone()), question, asked.step, asked.secret);
+        if self.takes_passkey(method) {
+            self.offer_beside(question)?;
+        }
+        Ok(())
+    }
+
+    /// Before anybody is known, a passkey can answer the page of another method, where the policy has a chain that begins with it.
+    fn takes_passkey(&self, asked: &MethodName) -> bool {
+        let is_nobody = self.state.subject.is_none() && self.state.candidate.is_none();
+        *asked != MethodName::PASSKEY
+            && is_nobody
+            && self.state.journey == Journey::SignIn
+            && policy::alternatives(&self.demanded(), &self.conditions(), &self.state.proofs, asked).contains(&MethodName::PASSKEY)
+    }
+
+    fn offer_beside(&mut self, question: [u8; 16]) -> Result<()> {
+        let context = self.machine.context(question, self.visitor);
+        if let Some(pending) = &mut self.state.pending {
+            let (step, secret) = passkey::beside(&context, pending.step.clone())?;
+            (pending.step, pending.beside) = (step, Some(secret));
+        }
         Ok(())
     }
 
@@ -111,7 +147,7 @@ impl Run<'_> {
 
     pub(super) fn ask_form(&mut self, form: Form) -> Go<()> {
         let question = crate::seal::random::<16>()?;
-        let context = self.machine.context(question, self.visitor.now_ms);
+        let context = self.machine.context(question, self.visitor);
         let (step, secret) = forms::ask(form, &context, (&self.state, &self.person), &self.rules.policy)?;
         self.set_question(Question::Form(form), question, step, secret);
         Ok(())
@@ -119,7 +155,7 @@ impl Run<'_> {
 
     fn set_question(&mut self, question: Question, id: [u8; 16], step: Step, secret: Json) {
         let step = self.with_doors(&question, step);
-        self.state.pending = Some(Pending { id, question, step, secret });
+        self.state.pending = Some(Pending::new(question, id, step, secret));
     }
 
     /// The ways out of a page: other methods, a forgotten password, a new account, another person, the way back.
@@ -128,6 +164,9 @@ impl Run<'_> {
             Question::Method(method) | Question::Identify(method) | Question::Begin(method) => method,
             // Codes that nobody keeps are void: there is no way past them.
             Question::Form(Form::RecoveryCodes) | Question::Confirm | Question::Consent => return step,
+            // Whoever does not want it goes on without it.
+            Question::Form(Form::OfferPasskey) => return step,
+            Question::Form(Form::EnrolPasskey) if self.may_register_with_password() => return step.link("use_password").link("cancel"),
             Question::Form(_) => return step.link("cancel"),
         };
         let journey = &self.state.journey;
@@ -135,9 +174,11 @@ impl Run<'_> {
             return step.link("sign_in").link("cancel");
         }
         if *journey == Journey::SignIn {
-            let policy = demanded(&self.state, self.rules, &self.person);
+            let policy = self.demanded();
             for other in policy::alternatives(&policy, &self.conditions(), &self.state.proofs, asked) {
-                let is_offered = other != methods::SECOND_FACTOR && methods::can_use(&other, &self.person);
+                // A passkey of nobody yet is offered beside the question itself.
+                let beside = other == MethodName::PASSKEY && self.takes_passkey(asked);
+                let is_offered = !beside && other != methods::SECOND_FACTOR && methods::can_use(&other, &self.person);
                 if is_offered && !step.offers(&format!("use_{other}")) {
                     step = step.secondary(&format!("use_{other}"));
                 }
@@ -154,6 +195,10 @@ impl Run<'_> {
             }
         }
         step.link("cancel")
+    }
+
+    fn has_passkey(&self, public_id: &str) -> bool {
+        self.person.account.as_ref().is_some_and(|account| account.passkeys.iter().any(|known| known.public_id() == public_id))
     }
 
     /// Where a code by e-mail goes. `entering`: a letter is about to be written.
@@ -185,6 +230,25 @@ impl Run<'_> {
         Ok(Some(Mailbox { to, shown, template, answerable: true, of_account: true }))
     }
 
+    fn may_register_with_password(&self) -> bool {
+        matches!(self.state.journey, Journey::Register { .. }) && self.rules.policy.names(&MethodName::PASSWORD)
+    }
+
+    /// After a sign-in without a passkey, once, in a browser: whoever said no is not asked again.
+    fn may_offer_passkey(&self) -> bool {
+        let proved_now = self.state.proofs.iter().any(|proof| proof.at_ms >= self.state.started_ms);
+        let has_none = |account: &accounts::Account| account.passkeys.is_empty() && !account.passkeys_declined;
+        let removed_now = self.effects.iter().any(|effect| matches!(effect, Effect::RemovePasskey { .. }));
+        self.state.journey == Journey::SignIn
+            && self.machine.config.passkeys.offer
+            && self.rules.policy.names(&MethodName::PASSKEY)
+            && matches!(self.visitor.face, Face::Browser)
+            && self.before.is_some()
+            && proved_now
+            && !removed_now
+            && self.person.account.as_ref().is_some_and(has_none)
+    }
+
     /// The person is proved; is there anything left to ask?
     async fn after_proofs(&mut self) -> Go<()> {
         let has_totp = self.person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_some());
@@ -194,8 +258,13 @@ impl Run<'_> {
             Journey::ChangeEmail { new: Some(_) } => return self.enter(&MethodName::EMAIL).await,
             Journey::EnrolTotp if !has_totp => return self.ask_form(Form::EnrolTotp),
             Journey::RemoveTotp if has_totp => return self.ask_form(Form::RemoveTotp),
+            Journey::AddPasskey => return self.ask_form(Form::EnrolPasskey),
+            Journey::RemovePasskey { passkey } if self.has_passkey(passkey) => return self.ask_form(Form::RemovePasskey),
             Journey::RecoveryCodes if has_totp => return self.ask_form(Form::RecoveryCodes),
             _ => {}
+        }
+        if self.may_offer_passkey() {
+            return self.ask_form(Form::OfferPasskey);
         }
         // The second factor is asked for; what the proofs are worth is what the policy says.
         let satisfied = match policy::next(&self.rules.policy, &self.conditions(), &self.state.proofs) {

@@ -30,6 +30,15 @@ pub struct Pending {
     pub question: Question,
     pub step: Step,
     pub secret: Json,
+    /// The page takes a passkey as well: what that answer is compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub beside: Option<Json>,
+}
+
+impl Pending {
+    pub fn new(question: Question, id: [u8; 16], step: Step, secret: Json) -> Self {
+        Self { id, question, step, secret, beside: None }
+    }
 }
 
 /// The account that the proofs name.

@@ -8,6 +8,7 @@ pub mod words;
 
 use crate::config::Brand;
 use crate::error::Fault;
+use crate::login::operation::Operation;
 use crate::login::step::Step;
 use crate::visible::plain;
 use assets::{Asset, Assets};
@@ -32,8 +33,10 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("leave.html", include_str!("templates/leave.html")),
     ("continue.html", include_str!("templates/continue.html")),
 ];
-/// The whole of our JavaScript; its digest is in the policy of the one page that has it.
+/// The script of one page; its digest is in that page's policy.
 const SUBMIT: &str = "document.forms[0].submit()";
+/// What a page with an operation has beside that: the browser's part of WebAuthn.
+const PASSKEY: &str = include_str!("passkey.js");
 
 pub struct PageContext {
     pub locale: String,
@@ -96,6 +99,24 @@ pub struct AccountView {
     pub apps: Vec<AppView>,
     pub form_action: String,
     pub form_token: String,
+    /// None: no policy of this server takes passkeys, and the person has none.
+    pub passkeys: Option<Vec<PasskeyView>>,
+    /// What the platform is told about them.
+    #[serde(skip)]
+    pub signal: Option<Operation>,
+}
+
+#[derive(Serialize)]
+pub struct PasskeyView {
+    pub public_id: String,
+    pub name: String,
+    pub created: String,
+    /// None: never used since it was made.
+    pub last_used: Option<String>,
+    /// It is found by its person's name alone.
+    pub needs_name: bool,
+    /// It was made for another address of this server and works no more.
+    pub is_of_other_rp: bool,
 }
 
 pub struct Pages {
@@ -152,13 +173,15 @@ impl Pages {
     pub fn step(&self, step: &Step, page: &PageContext) -> Result<String, Fault> {
         let values = context! {
             step => self.worded(step, &page.locale), form_action => page.form_action.as_str(), form_token => page.form_token.as_str(),
-            hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => None::<&str>,
+            hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => None::<&str>, script => PASSKEY,
         };
         self.render("step.html", &page.locale, values)
     }
 
     fn worded(&self, step: &Step, locale: &str) -> Value {
-        Value::from(Serde(&self.word(step, locale)))
+        let worded = self.word(step, locale);
+        let operation = worded.operation.as_ref().map(shown_operation);
+        context! { operation => operation, ..Value::from(Serde(&worded)) }
     }
 
     /// A step in a language: what pages and the documents of the native face are made from.
@@ -170,7 +193,7 @@ impl Pages {
     pub fn alone(&self, step: &Step, locale: &str, base: &str, onward: Option<&str>) -> Result<String, Fault> {
         let values = context! {
             step => self.worded(step, locale), form_action => "", form_token => "", hidden => Vec::<String>::new(), base => base,
-            onward => onward,
+            onward => onward, script => "",
         };
         self.render("step.html", locale, values)
     }
@@ -194,7 +217,9 @@ impl Pages {
     }
 
     pub fn account(&self, locale: &str, view: &AccountView, base: &str) -> Result<String, Fault> {
-        self.render("account.html", locale, context! { view => Value::from(Serde(view)), base => base })
+        let signal = view.signal.as_ref().map(shown_operation);
+        let values = context! { view => Value::from(Serde(view)), base => base, signal => signal, script => PASSKEY };
+        self.render("account.html", locale, values)
     }
 
     pub fn form_post(&self, action: &str, pairs: &[(String, String)], locale: &str, base: &str) -> Result<String, Fault> {
@@ -231,6 +256,12 @@ impl Pages {
     }
 }
 
+/// What the script reads.
+fn shown_operation(operation: &Operation) -> Value {
+    let json = serde_json::to_string(operation).unwrap_or_default();
+    context! { json => json, answered => operation.is_answered() }
+}
+
 /// The picture of an address, as an SVG in base64.
 fn qr(uri: &str) -> Option<String> {
     let code = qrcode::QrCode::new(uri.as_bytes()).ok()?;
@@ -252,6 +283,8 @@ pub enum Script {
     None,
     /// The one line that submits the form.
     Submit,
+    /// A passkey is made or used.
+    Passkey,
 }
 
 /// Where the forms of a page may lead.
@@ -267,6 +300,7 @@ pub fn content_security_policy(form: FormTarget, script: Script) -> String {
     let script = match script {
         Script::None => "'none'".to_owned(),
         Script::Submit => format!("'sha256-{}'", standard_base64(&digest::sha256(SUBMIT.as_bytes()))),
+        Script::Passkey => format!("'sha256-{}'", standard_base64(&digest::sha256(PASSKEY.as_bytes()))),
     };
     let form = match form {
         FormTarget::Ours => "form-action 'self'; ",
@@ -320,6 +354,10 @@ mod tests {
             "device",
             "device_approved",
             "device_denied",
+            "passkey",
+            "enrol_passkey",
+            "offer_passkey",
+            "remove_passkey",
         ];
         for kind in kinds {
             let step = Step::new(kind)

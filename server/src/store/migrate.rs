@@ -16,6 +16,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0010_sign_in", include_str!("../../schema/0010_sign_in.sql")),
     ("0011_device_request", include_str!("../../schema/0011_device_request.sql")),
     ("0012_continuing", include_str!("../../schema/0012_continuing.sql")),
+    ("0013_passkeys", include_str!("../../schema/0013_passkeys.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

@@ -65,6 +65,7 @@ mod operations;
 mod operator_checks;
 mod outcomes;
 mod overload;
+mod passkeys;
 mod play;
 mod races;
 mod receipts;

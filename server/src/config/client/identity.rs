@@ -15,6 +15,17 @@ impl Client {
         self.first_party && self.app.as_ref().is_some_and(|app| app.credentials.unwrap_or(true))
     }
 
+    /// What the app's platform writes into the client data of a passkey: of each certificate on Android its digest, and on iOS the
+    /// origin of the RP ID. Empty: the app may not use the issuer's passkeys.
+    pub fn passkey_origins(&self, rp_id: &str) -> Vec<String> {
+        if !self.shares_credentials() {
+            return Vec::new();
+        }
+        let android = self.android_certificates().into_iter().map(|it| format!("android:apk-key-hash:{it}"));
+        let has_ios = self.app.as_ref().is_some_and(|app| !app.ios.is_empty());
+        android.chain(has_ios.then(|| format!("https://{rp_id}"))).collect()
+    }
+
     /// The certificates that sign the app on Android: those of `app`, else those of the attestation.
     pub fn android_certificates(&self) -> Vec<Fingerprint> {
         match (&self.app, self.attestation.as_ref().and_then(|it| it.android.as_ref())) {

@@ -97,6 +97,7 @@ methods! {
     email,
     totp,
     recovery,
+    passkey,
     #[cfg(feature = "knock")]
     knock,
 }
@@ -116,7 +117,11 @@ pub fn stands_in(preferred: &MethodName, asked: &MethodName) -> bool {
 
 /// The form by which a person who is proved gets what the method needs.
 pub fn enrolment(method: &MethodName) -> Option<Form> {
-    (*method == MethodName::TOTP).then_some(Form::EnrolTotp)
+    match method.as_str() {
+        "totp" => Some(Form::EnrolTotp),
+        "passkey" => Some(Form::EnrolPasskey),
+        _ => None,
+    }
 }
 
 /// The method that a person who has its credential is asked for, whatever the policy says (365-Z).

@@ -222,3 +222,57 @@ continue-other-link = Versuchen Sie diesen Link.
 continue-setting = Erlauben Sie Ihrem Browser, Apps zu öffnen. Er fragt vielleicht oben oder unten auf dieser Seite.
 continue-get = { $client } holen
 continue-again = Gehen Sie selbst zurück zu { $client } und beginnen Sie dort von vorn.
+passkey-title = Mit einem Passkey anmelden
+passkey-lead = Mit Finger, Gesicht oder womit Sie dieses Gerät sonst entsperren.
+passkey-waiting = Folgen Sie dem Fenster Ihres Browsers.
+passkey-cancelled = Das hat nicht geklappt. Versuchen Sie es noch einmal, oder melden Sie sich anders an.
+passkey-failed = Ihr Browser konnte das hier nicht. Melden Sie sich anders an.
+passkey-unsupported = Dieser Browser kann keine Passkeys. Wählen Sie einen anderen Weg, oder öffnen Sie diese Seite in Ihrem gewohnten Browser.
+enrol_passkey-title = Passkey anlegen
+enrol_passkey-lead = Mit einem Passkey melden Sie sich mit Finger, Gesicht oder PIN an. Es gibt nichts zu merken und nichts, was eine falsche Seite erfragen könnte.
+offer_passkey-title = Nächstes Mal schneller anmelden?
+offer_passkey-lead = Legen Sie einen Passkey an und melden Sie sich künftig mit Finger, Gesicht oder PIN an. Ihre anderen Wege bleiben.
+remove_passkey-title = Diesen Passkey entfernen?
+remove_passkey-lead = Sie können sich damit nicht mehr anmelden. Wenn ihn jemand anders haben könnte, sagen Sie es: Dann werden Sie überall abgemeldet.
+remove_passkey-last = Er ist der letzte Weg, sich anzumelden. Legen Sie zuerst einen anderen Passkey an.
+account-passkeys = Passkeys
+account-passkey-name = Name des Passkeys
+account-passkey-created = Angelegt { $date }
+account-passkey-used = benutzt { $date }
+account-passkey-unused = nie benutzt
+account-passkey-needs-name = braucht zuerst Ihren Namen
+account-passkey-of-other = von einer anderen Adresse dieses Servers, geht nicht mehr
+account-no-passkeys = Sie haben keinen Passkey.
+action-passkey = Passkey benutzen
+action-security_key = Sicherheitsschlüssel mit Ihrem Namen benutzen
+action-use_passkey = Stattdessen einen Passkey benutzen
+action-add_passkey = Passkey hinzufügen
+action-rename_passkey = Name speichern
+action-remove = Entfernen
+action-remove_lost = Er ist verloren: entfernen und überall abmelden
+action-not_now = Jetzt nicht
+problem-passkey_unknown = Dieser Passkey gilt hier nicht mehr. Melden Sie sich anders an.
+problem-passkey_unreadable = Ihr Browser hat etwas gesandt, das kein Passkey ist. Versuchen Sie es noch einmal, oder melden Sie sich anders an.
+problem-passkey_unverified = Ihr Gerät hat nicht geprüft, ob Sie es sind. Schalten Sie die Bildschirmsperre oder die PIN ein, oder melden Sie sich anders an.
+problem-passkey_without_person = Ihr Gerät sagt nicht, wessen Passkey das ist. Geben Sie zuerst Ihren Namen ein und benutzen Sie dann den Sicherheitsschlüssel.
+problem-passkey_synced = Passkeys, die auf andere Geräte kopiert werden, gelten hier nicht. Nehmen Sie einen Sicherheitsschlüssel, oder melden Sie sich anders an.
+problem-passkey_copied = Dieser Schlüssel könnte kopiert worden sein und gilt deshalb nicht. Melden Sie sich anders an, und sagen Sie es dem Betreiber.
+problem-passkey_kind = Diese Art von Passkey gilt hier nicht. Fragen Sie den Betreiber, welche gelten.
+problem-passkey_not_made = Der Passkey konnte nicht hinzugefügt werden. Versuchen Sie es noch einmal.
+problem-passkey_already_there = Dieses Gerät hat schon einen Passkey für Sie.
+problem-passkey_none_here = Auf diesem Gerät ist kein Passkey für diesen Server. Melden Sie sich anders an.
+problem-passkey_not_possible = Dieses Gerät kann hier keine Passkeys. Melden Sie sich anders an.
+problem-passkey_cancelled = Das hat nicht geklappt. Versuchen Sie es noch einmal, oder melden Sie sich anders an.
+problem-passkey_needs_script = Ein Passkey braucht JavaScript, das hier abgeschaltet ist. Melden Sie sich anders an.
+problem-passkey_too_many = Sie haben so viele Passkeys, wie es geben darf. Entfernen Sie zuerst einen.
+problem-passkey_last = Er ist der letzte Weg, sich anzumelden. Legen Sie zuerst einen anderen Passkey an.
+mail-passkey_added-subject = Ein Passkey wurde zu { $brand } hinzugefügt
+mail-passkey_added-body =
+    Zu Ihrem Konto bei { $brand } wurde ein Passkey hinzugefügt. Er meldet ohne Ihr Passwort an.
+    
+    Wenn Sie das nicht waren, entfernen Sie ihn auf der Seite Ihres Kontos, und ändern Sie jetzt Ihr Passwort.
+mail-passkey_removed-subject = Ein Passkey wurde von { $brand } entfernt
+mail-passkey_removed-body =
+    Von Ihrem Konto bei { $brand } wurde ein Passkey entfernt.
+    
+    Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.

@@ -222,3 +222,57 @@ continue-other-link = Try this link instead.
 continue-setting = Allow your browser to open apps. It may ask at the top or the bottom of this page.
 continue-get = Get { $client }
 continue-again = Go back to { $client } by yourself and start again there.
+passkey-title = Sign in with a passkey
+passkey-lead = Use your finger, your face, or whatever unlocks this device.
+passkey-waiting = Follow the window of your browser.
+passkey-cancelled = That did not work out. Try again, or sign in in another way.
+passkey-failed = Your browser could not do that here. Sign in in another way.
+passkey-unsupported = This browser cannot use passkeys. Choose another way, or open this page in your usual browser.
+enrol_passkey-title = Make a passkey
+enrol_passkey-lead = With a passkey you sign in by finger, face or PIN. There is nothing to remember, and nothing that a false page could ask for.
+offer_passkey-title = Sign in faster next time?
+offer_passkey-lead = Make a passkey, and sign in by finger, face or PIN from now on. Your other ways stay.
+remove_passkey-title = Remove this passkey?
+remove_passkey-lead = You cannot sign in with it any more. If somebody else may have it, say so: then you are signed out everywhere.
+remove_passkey-last = It is the only way in that you have left. Make another passkey first.
+account-passkeys = Passkeys
+account-passkey-name = Name of the passkey
+account-passkey-created = Made { $date }
+account-passkey-used = used { $date }
+account-passkey-unused = never used
+account-passkey-needs-name = needs your name first
+account-passkey-of-other = of another address of this server, works no more
+account-no-passkeys = You have no passkey.
+action-passkey = Use a passkey
+action-security_key = Use a security key with your name
+action-use_passkey = Use a passkey instead
+action-add_passkey = Add a passkey
+action-rename_passkey = Save name
+action-remove = Remove
+action-remove_lost = It is lost: remove it and sign out everywhere
+action-not_now = Not now
+problem-passkey_unknown = This passkey does not work here any more. Sign in in another way.
+problem-passkey_unreadable = Your browser sent something that is no passkey. Try again, or sign in in another way.
+problem-passkey_unverified = Your device did not check that it is you. Switch on its screen lock or its PIN, or sign in in another way.
+problem-passkey_without_person = Your device does not say whose passkey this is. Type your name first, then use a security key.
+problem-passkey_synced = Passkeys that are copied to other devices are not accepted here. Use a security key, or sign in in another way.
+problem-passkey_copied = This key may have been copied, so it is not accepted. Sign in in another way, and tell those who run this server.
+problem-passkey_kind = This kind of passkey is not accepted here. Ask those who run this server which kinds are.
+problem-passkey_not_made = The passkey could not be added. Try again.
+problem-passkey_already_there = This device has a passkey for you already.
+problem-passkey_none_here = There is no passkey for this server on this device. Sign in in another way.
+problem-passkey_not_possible = This device cannot use passkeys here. Sign in in another way.
+problem-passkey_cancelled = That did not work out. Try again, or sign in in another way.
+problem-passkey_needs_script = A passkey needs JavaScript, which is switched off here. Sign in in another way.
+problem-passkey_too_many = You have as many passkeys as you may have. Remove one first.
+problem-passkey_last = It is the only way in that you have left. Make another passkey first.
+mail-passkey_added-subject = A passkey was added to { $brand }
+mail-passkey_added-body =
+    A passkey was added to your account with { $brand }. It signs in without your password.
+    
+    If it was not you, remove it on your account's page and change your password now.
+mail-passkey_removed-subject = A passkey was removed from { $brand }
+mail-passkey_removed-body =
+    A passkey was removed from your account with { $brand }.
+    
+    If it was not you, change your password now.

@@ -6,6 +6,7 @@ mod config;
 mod evidence;
 pub mod mail;
 pub mod native;
+pub mod passkeys;
 mod phone;
 pub mod road;
 mod shown;

@@ -1,0 +1,72 @@
+//! What an account becomes by a move: one that is made, or one whose ways in change.
+
+use super::accounts::{self, NewAccount};
+use super::context::Person;
+use super::effect::{Creation, Effect, Source};
+use super::flow::{Run, proof};
+use super::journey::{Draft, Form, Journey};
+use super::machine::over;
+use super::passkeys::Known;
+use super::proof::{Facts, MethodName};
+use crate::audit::Entry;
+use crate::error::Result;
+
+impl Run<'_> {
+    /// The account of somebody who registers, once the address is proved by `method`.
+    pub(super) fn create_account(&mut self, draft: Draft, method: &MethodName, facts: Facts) -> Result<()> {
+        let now_ms = self.visitor.now_ms;
+        let registration = self.machine.config.registration.as_ref();
+        if !registration.is_some_and(|settings| settings.allows(&draft.email)) {
+            return Err(over().because("registration was closed meanwhile").into());
+        }
+        let id = accounts::new_id()?;
+        let by_password = draft.password.is_some();
+        let new = NewAccount {
+            login_names: vec![draft.email.clone()],
+            email: Some(draft.email),
+            email_verified: true,
+            name: draft.name,
+            locale: Some(draft.locale),
+            claims: serde_json::Map::new(),
+            password: None,
+        };
+        let creation = Creation { id: id.clone(), new, password_digest: draft.password };
+        self.want(Source::Journey, vec![Effect::CreateAccount(Box::new(creation)), Effect::Audit(Box::new(Entry::ok("registered")))])?;
+        let account = accounts::Account { id: id.clone(), active: true, version: 1, ..Default::default() };
+        self.person = Person { account: Some(account), is_subject: true, ..Person::default() };
+        if by_password {
+            let facts = Facts { chosen_by: Some(method.clone()), ..Facts::default() };
+            self.state.prove(&id, 1, proof(&id, MethodName::PASSWORD, facts, now_ms));
+        }
+        self.state.prove(&id, 1, proof(&id, method.clone(), facts, now_ms));
+        self.state.journey = Journey::SignIn;
+        Ok(())
+    }
+
+    /// The account as it will be once the effects are written.
+    pub(super) fn note_enrolment(&mut self, form: Form) {
+        if let Some(account) = &mut self.person.account {
+            match form {
+                Form::EnrolTotp => account.totp_from_ms = Some(self.visitor.now_ms),
+                Form::RemoveTotp => (account.totp_from_ms, account.recovery) = (None, Vec::new()),
+                Form::EnrolPasskey | Form::OfferPasskey | Form::RemovePasskey => note_passkeys(account, &self.effects),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The account's passkeys as they will be.
+fn note_passkeys(account: &mut accounts::Account, effects: &[Effect]) {
+    for effect in effects {
+        match effect {
+            Effect::AddPasskey(new) => {
+                let transports = new.transports.split_whitespace().map(str::to_owned).collect();
+                account.passkeys.push(Known { rp_id: new.rp_id.clone(), id: new.id.clone(), transports });
+            }
+            Effect::RemovePasskey { public_id } => account.passkeys.retain(|known| known.public_id() != *public_id),
+            Effect::DeclinePasskeys { .. } => account.passkeys_declined = true,
+            _ => {}
+        }
+    }
+}

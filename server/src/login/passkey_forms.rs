@@ -1,0 +1,204 @@
+//! The forms of passkeys: making one, from the account page, at a sign-up or as an offer after a sign-in; and removing one.
+
+use super::accounts::Account;
+use super::context::{Answer, Context, Person};
+use super::effect::{Effect, NewPasskey};
+use super::forms::{Filled, Filling, Outcome};
+use super::journey::{Form, Journey};
+use super::methods::passkey::not_done;
+use super::operation::{self, Mediation};
+use super::passkeys::{self, Owner, RelyingParty, Secret};
+use super::proof::{Facts, MethodName};
+use super::state::State;
+use super::step::{Problem, Step, Text};
+use crate::audit::Entry;
+use crate::error::{Fault, Result};
+use serde_json::Value as Json;
+use symbolon_oauth::base64url;
+use symbolon_passkey::{CrossOrigin, ExpectedRegistration, RegistrationFacts, RegistrationResponse, Trust, aaguid, cose, transports};
+use symbolon_passkey::{Failed, registration};
+
+const REFUSED: &str = "passkey_refused";
+/// Says no to the offer; it is not made again.
+pub const NOT_NOW: &str = "not_now";
+
+/// The page on which a passkey is made.
+pub fn ask_enrolment(form: Form, context: &Context<'_>, state: &State, person: &Person) -> std::result::Result<(Step, Json), Fault> {
+    let rp = &context.relying_party;
+    let account = person.account.as_ref();
+    let handle = match account.and_then(|account| account.passkey_handle.clone()) {
+        Some(handle) => handle,
+        None => passkeys::new_handle()?,
+    };
+    let secret = Secret::new(Some(handle))?;
+    let (name, display_name) = names(state, account);
+    let owner = Owner {
+        name: &name,
+        display_name: &display_name,
+        has: account.map(|account| passkeys::descriptors(account, rp)).unwrap_or_default(),
+    };
+    let is_offer = form == Form::OfferPasskey;
+    // A window of the browser's that nobody asked for is none: the quiet way, or the button.
+    let mediation = if is_offer { Mediation::Conditional } else { Mediation::Optional };
+    let operation = passkeys::create(context, &secret, &owner, mediation)?;
+    let step = Step::new(if is_offer { "offer_passkey" } else { "enrol_passkey" }).primary(operation::ACTION).operate(operation);
+    Ok((if is_offer { step.secondary(NOT_NOW) } else { step }, secret.as_json()?))
+}
+
+/// What the person reads in a list of passkeys; never empty.
+fn names(state: &State, account: Option<&Account>) -> (String, String) {
+    if let (Journey::Register { draft: Some(draft) }, None) = (&state.journey, account) {
+        return (draft.email.clone(), draft.name.clone().unwrap_or_else(|| draft.email.clone()));
+    }
+    let found = account.map(|account| (account.any_email.as_ref().or(account.login_name.as_ref()), account.name.as_ref()));
+    let (name, display_name) = found.unwrap_or_default();
+    let name = name.cloned().unwrap_or_else(|| "me".to_owned());
+    (name.clone(), display_name.cloned().unwrap_or(name))
+}
+
+pub fn check_enrolment(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
+    if form == Form::OfferPasskey && answer.action == NOT_NOW {
+        let handle = Secret::read(filling.secret)?.handle.unwrap_or_default();
+        return Ok(Filled::Done(Box::new(Outcome::end(vec![Effect::DeclinePasskeys { handle }]))));
+    }
+    if let Some(problem) = not_done(answer) {
+        return Ok(Filled::Wrong(problem));
+    }
+    let secret = Secret::read(filling.secret)?;
+    let handle = secret.handle.clone().ok_or_else(|| Fault::new("a new passkey without a user handle"))?;
+    if filling.person.account.as_ref().is_some_and(|account| account.passkeys.len() >= passkeys::MOST) {
+        return Ok(refused("passkey_too_many", "the account has as many passkeys as it may have".to_owned()));
+    }
+    let response = match RegistrationResponse::parse(answer.text(operation::FIELD)) {
+        Ok(response) => response,
+        Err(why) => return Ok(refused("passkey_unreadable", why.0.to_owned())),
+    };
+    let rp = &filling.context.relying_party;
+    let facts = match judge(rp, &secret.challenge()?, &response, filling.context.now_ms / 1000) {
+        Ok(facts) => facts,
+        Err((problem, why)) => return Ok(refused(problem, why)),
+    };
+    let new = made(rp, handle, &response, &facts);
+    let proved = Facts { credential: Some(new.public_id.clone()), user_verified: Some(facts.user_verified), ..Facts::default() };
+    let enrolled = Entry::ok("passkey_enrolled").with("passkey", new.public_id.as_str()).with("aaguid", aaguid::text(&facts.aaguid));
+    let mut effects = vec![Effect::AddPasskey(Box::new(new)), Effect::Audit(Box::new(enrolled))];
+    if filling.person.account.is_some() {
+        // A sign-in that has proved one factor must not finish as if there were no second.
+        effects.extend([Effect::Raise, Effect::Notice("passkey_added")]);
+    }
+    Ok(Filled::Done(Box::new(Outcome { proved: Some(MethodName::PASSKEY), facts: proved, ..Outcome::end(effects) })))
+}
+
+fn refused(problem: &'static str, why: String) -> Filled {
+    Filled::Refused { problem: Problem::new(problem), event: REFUSED, why }
+}
+
+/// The facts of a good answer that the policy accepts; else the person's problem and the private reason.
+fn judge(
+    rp: &RelyingParty<'_>,
+    challenge: &[u8],
+    response: &RegistrationResponse,
+    now_s: i64,
+) -> std::result::Result<RegistrationFacts, (&'static str, String)> {
+    let origins: Vec<&str> = rp.origins.iter().map(String::as_str).collect();
+    let roots: Vec<&[u8]> = rp.rules.roots.iter().map(Vec::as_slice).collect();
+    let asks = rp.rules.wants_attestation();
+    let expected = ExpectedRegistration {
+        rp_id: rp.id,
+        origins: &origins,
+        cross_origin: CrossOrigin::Refused,
+        challenge,
+        algorithms: &cose::OFFERED,
+        user_verification: rp.rules.user_verification,
+        trust: asks.then_some(Trust { roots: &roots, now_s }),
+    };
+    let mut verdict = registration(response, &expected).map_err(|why| ("passkey_unreadable", why.0.to_owned()))?;
+    // A statement that nobody asked for decides nothing (WebAuthn Level 3, 7.1 step 24).
+    if !asks {
+        verdict.failed.retain(|failed| !matches!(failed.name, "attestation" | "format"));
+    }
+    let facts = verdict.facts;
+    if !verdict.failed.is_empty() {
+        let why: Vec<String> = verdict.failed.iter().map(|failed| format!("{}: {}", failed.name, failed.detail)).collect();
+        return Err((problem_of(&verdict.failed), why.join("; ")));
+    }
+    if facts.backup_eligible && !rp.rules.synced {
+        return Err(("passkey_synced", "a synced passkey, which the configuration refuses".to_owned()));
+    }
+    // 388-W: only a maker that is believed says what it is.
+    if asks && !facts.attestation.trusted {
+        return Err(("passkey_kind", format!("no statement of a maker that is believed: {}", facts.attestation.format)));
+    }
+    if !rp.rules.accepts(&facts.aaguid) {
+        return Err(("passkey_kind", format!("the kind {} is not accepted", aaguid::text(&facts.aaguid))));
+    }
+    Ok(facts)
+}
+
+fn problem_of(failed: &[Failed]) -> &'static str {
+    let all = |names: &[&str]| failed.iter().all(|one| names.contains(&one.name));
+    if all(&["user_verified"]) {
+        "passkey_unverified"
+    } else if failed.iter().all(|one| matches!(one.name, "attestation" | "format") || one.name.starts_with("chain_")) {
+        "passkey_kind"
+    } else {
+        "passkey_not_made"
+    }
+}
+
+fn made(rp: &RelyingParty<'_>, handle: String, response: &RegistrationResponse, facts: &RegistrationFacts) -> NewPasskey {
+    let id = base64url::encode(&facts.id);
+    let kept = transports::kept(response.transports.iter().map(String::as_str), facts.backup_eligible);
+    NewPasskey {
+        rp_id: rp.id.to_owned(),
+        public_id: passkeys::public_id(&id),
+        id,
+        handle,
+        public_key: facts.key.clone(),
+        counter: facts.counter,
+        transports: kept.join(" "),
+        backup_eligible: facts.backup_eligible,
+        backed_up: facts.backed_up,
+        user_verified: facts.user_verified,
+        discoverable: response.discoverable != Some(false),
+        aaguid: facts.aaguid.to_vec(),
+        attested: facts.attestation.trusted,
+        name: aaguid::name(&facts.aaguid).unwrap_or("Passkey").to_owned(),
+    }
+}
+
+/// The page that asks whether a passkey is to go, and whether somebody else may have it.
+pub fn ask_removal(state: &State, person: &Person) -> Step {
+    let public_id = match &state.journey {
+        Journey::RemovePasskey { passkey } => passkey.as_str(),
+        _ => "",
+    };
+    match person.account.as_ref() {
+        Some(account) if is_last_way_in(account, public_id) => {
+            Step::new("remove_passkey").lead(Text::new("remove_passkey-last")).primary("add_passkey")
+        }
+        _ => Step::new("remove_passkey").primary("remove").secondary("remove_lost"),
+    }
+}
+
+/// Without it the person could not sign in any more.
+fn is_last_way_in(account: &Account, public_id: &str) -> bool {
+    account.password.is_none() && account.passkeys.iter().all(|known| known.public_id() == public_id)
+}
+
+pub fn check_removal(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
+    let Journey::RemovePasskey { passkey } = &filling.state.journey else { return Err(Fault::new("a removal of no passkey").into()) };
+    let account = filling.person.account.as_ref().ok_or_else(|| Fault::new("a removal without a person"))?;
+    if answer.action == "add_passkey" {
+        return Ok(Outcome::go_on(Journey::AddPasskey));
+    }
+    if is_last_way_in(account, passkey) {
+        return Ok(Filled::Wrong(Problem::new("passkey_last")));
+    }
+    let removed = Entry::ok("passkey_removed").with("passkey", passkey.as_str()).with("lost", answer.action == "remove_lost");
+    let mut effects = vec![Effect::RemovePasskey { public_id: passkey.clone() }];
+    // Whoever has it may have signed in with it: every session ends (W-56).
+    effects.push(if answer.action == "remove_lost" { Effect::EndSessions } else { Effect::Raise });
+    effects.extend([Effect::Notice("passkey_removed"), Effect::Audit(Box::new(removed))]);
+    Ok(Filled::Done(Box::new(Outcome::end(effects))))
+}

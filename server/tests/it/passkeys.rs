@@ -1,0 +1,589 @@
+//! Passkeys on our pages: made, used with and without a name, refused, removed. Area W, as far as the server decides it.
+
+use crate::world::passkeys::{Keys, on_every_engine, operation, options};
+use crate::world::{Ask, Browser, PASSWORD, Page, totp};
+use serde_json::{Value as Json, json};
+use symbolon_oauth::base64url;
+use symbolon_phone::authenticator::{Authenticator, BACKED_UP, NotDone, USER_PRESENT, USER_VERIFIED};
+
+/// A refusal on the page: the words of its problem, and no way on.
+fn refused(page: &Page, words: &str) {
+    assert_eq!((page.status, page.location.is_none()), (200, true), "{}", page.html);
+    assert!(page.problem().contains(words), "{words}: {}", page.problem());
+}
+
+/// What the audit says of the last refusal.
+async fn reason(keys: &Keys) -> String {
+    let entry = keys.world.entries("passkey_refused").await.pop().unwrap();
+    entry["reason"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_made_and_signs_in_with_and_without_a_name() {
+    on_every_engine("", |keys| async move {
+        let mut phone = Authenticator::default();
+        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        let letter = keys.mailbox.wait("alice@example.com", 0).await.unwrap();
+        assert!(letter.subject().is_some_and(|it| it.contains("A passkey was added")), "{}", letter.text);
+
+        // Without a name: the platform offers what it has.
+        let mut browser = Browser::default();
+        let page = keys.open(&mut browser).await;
+        let asked = operation(&page);
+        assert_eq!((asked["name"].as_str(), asked["mediation"].as_str()), (Some("passkey_get"), Some("conditional")));
+        assert_eq!((&asked["options"]["allowCredentials"], asked["options"]["rpId"].as_str()), (&json!([]), Some("127.0.0.1")));
+        assert!(page.html.contains("autocomplete=\"username webauthn\""), "{}", page.html);
+        let done = keys.use_it(&mut browser, &page, &mut phone).await;
+        assert!(done.has_code(), "{}", done.html);
+
+        // After a name, with the credential's id.
+        let mut browser = Browser::default();
+        let page = keys.open(&mut browser).await;
+        let page = browser.submit(&keys.world, &page, &[("username", "alice")], "security_key").await;
+        let allowed = options(&page)["allowCredentials"].clone();
+        assert_eq!(allowed[0]["id"], base64url::encode(&phone.ids()[0]), "{allowed}");
+        assert_eq!(allowed[0]["transports"], json!(["hybrid", "internal"]), "a synced passkey is on the phone too");
+        phone.tells_user_handle = false;
+        let done = keys.use_it(&mut browser, &page, &mut phone).await;
+        assert!(done.has_code(), "{}", done.html);
+
+        let account = browser.visit(&keys.world, "/account").await;
+        assert!(account.html.contains("value=\"Google Password Manager\"") && account.says("used 20"), "{}", account.html);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// What a sign-in says: amr `pop`, and `mfa` only where the policy counts a verified passkey twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_worth_what_the_policy_says() {
+    on_every_engine("", |keys| async move {
+        let mut phone = Authenticator::default();
+        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        let amr = async |phone: &mut Authenticator, acr: &str| {
+            let (mut browser, ask) = (Browser::default(), Ask::native("openid").with("acr_values", acr));
+            let page = browser.open(&keys.world, &ask).await;
+            let done = keys.use_it(&mut browser, &page, phone).await;
+            if !done.has_code() {
+                return (done, Json::Null);
+            }
+            let (status, tokens) = keys.world.exchange(&done.parameters()["code"], &ask.verifier).await;
+            assert_eq!(status, 200, "{tokens}");
+            let claims = crate::world::claims(tokens["id_token"].as_str().unwrap());
+            (done, json!([claims["amr"], claims["acr"]]))
+        };
+        assert_eq!(amr(&mut phone, "urn:passkey").await.1, json!([["pop"], "urn:passkey"]));
+        assert_eq!(amr(&mut phone, "urn:two").await.1, json!([["pop", "mfa"], "urn:two"]));
+        // 379-W: without user verification it is one factor, and the second one is asked for.
+        phone.flags = USER_PRESENT;
+        assert_eq!(amr(&mut phone, "urn:passkey").await.1, json!([["pop"], "urn:passkey"]));
+        let (page, none) = amr(&mut phone, "urn:two").await;
+        assert_eq!((none, page.asks_for("password"), page.status), (Json::Null, true, 200), "{}", page.html);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// W-29: whoever has an authenticator is not asked for it after a passkey that verified the person, and is after one that did not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_verified_passkey_stands_for_the_second_factor() {
+    on_every_engine("", |keys| async move {
+        let (mut phone, mut browser) = (Authenticator::default(), Browser::default());
+        keys.add(&mut browser, &mut phone, "alice").await;
+        let account = browser.visit(&keys.world, "/account").await;
+        let page = browser.submit(&keys.world, &account, &[], "enrol_totp").await;
+        let secret = page.codes().remove(0);
+        let now_ms = || keys.world.running.shared.now().now_ms();
+        let page = browser.submit(&keys.world, &page, &[("code", &totp(&secret, now_ms()))], "continue").await;
+        assert_eq!(browser.submit(&keys.world, &page, &[], "continue").await.status, 303);
+
+        let mut fresh = Browser::default();
+        let page = keys.open(&mut fresh).await;
+        assert!(keys.use_it(&mut fresh, &page, &mut phone).await.has_code());
+        phone.flags = USER_PRESENT;
+        let mut fresh = Browser::default();
+        let page = keys.open(&mut fresh).await;
+        let asked = keys.use_it(&mut fresh, &page, &mut phone).await;
+        assert!(asked.asks_for("code"), "{}", asked.html);
+        keys.world.advance_s(60);
+        let done = fresh.submit(&keys.world, &asked, &[("code", &totp(&secret, now_ms()))], "continue").await;
+        assert!(done.has_code(), "{}", done.html);
+        // 361-Z: an older passkey of the session is no second factor for a change now.
+        keys.world.advance_s(600);
+        let account = fresh.visit(&keys.world, "/account").await;
+        let page = fresh.submit(&keys.world, &account, &[], "remove_totp").await;
+        let page = fresh.submit(&keys.world, &page, &[("password", PASSWORD)], "continue").await;
+        assert!(page.asks_for("code"), "{}", page.html);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// Every lie of an answer is refused on the page, with the reason in the audit; the same sign-in then goes on with the truth.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lie_is_refused_and_the_truth_goes_on() {
+    on_every_engine("", |keys| async move {
+        let mut phone = Authenticator::default();
+        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        let mut browser = Browser::default();
+        let page = keys.open(&mut browser).await;
+        let here = keys.origin.clone();
+        let unknown = "does not work here any more";
+        // 375-W: the challenge of another sign-in.
+        let other = options(&keys.open(&mut Browser::default()).await);
+        let swapped = phone.get(&other, &here).unwrap();
+        let page = keys.answer(&mut browser, &page, &swapped).await;
+        refused(&page, unknown);
+        assert!(reason(&keys).await.contains("challenge"), "{}", reason(&keys).await);
+        // 377-W: another origin.
+        let foreign = phone.get(&options(&page), "https://evil.example").unwrap();
+        let page = keys.answer(&mut browser, &page, &foreign).await;
+        refused(&page, unknown);
+        assert!(reason(&keys).await.contains("https://evil.example"));
+        // 377-W: an app's origin is none of a page's.
+        let app = phone.get(&options(&page), "android:apk-key-hash:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU").unwrap();
+        let mut page = keys.answer(&mut browser, &page, &app).await;
+        refused(&page, unknown);
+        for (members, why) in [
+            (json!({ "crossOrigin": true }), "cross_origin"), // 386-W
+            (json!({ "type": "webauthn.create" }), "type"),
+            (json!({ "crossOrigin": true, "topOrigin": here }), "cross_origin"),
+        ] {
+            phone.client_data = members;
+            let lie = phone.get(&options(&page), &here).unwrap();
+            page = keys.answer(&mut browser, &page, &lie).await;
+            refused(&page, unknown);
+            assert!(reason(&keys).await.contains(why), "{why}: {}", reason(&keys).await);
+        }
+        phone.client_data = json!({});
+        assert!(keys.use_it(&mut browser, &page, &mut phone).await.has_code(), "the twin");
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// One answer of the page at a time, in a sign-in of its own: what is said, the private reason, and the row of the catalogue.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_refused_and_why() {
+    on_every_engine("", |keys| async move {
+        let mut phone = Authenticator::default();
+        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        let here = keys.origin.clone();
+        type Lie = fn(&mut Authenticator, &mut Json);
+        let unknown = "does not work here any more";
+        let lies: [(Lie, &str, &str); 8] = [
+            (|phone, _| phone.other_rp_id = Some("evil.example".to_owned()), unknown, "rp_id"),
+            (|phone, _| phone.flags = USER_VERIFIED, unknown, "user_present"),
+            (|phone, _| phone.flags = USER_PRESENT | BACKED_UP, unknown, "backup"), // 401-W
+            (|_, answer| answer["response"]["userHandle"] = "AAAA".into(), unknown, "another account's"),
+            (|_, answer| answer["response"]["signature"] = "MAYCAQECAQE".into(), unknown, "signature"),
+            (|_, answer| answer["id"] = "AAAA".into(), "no passkey", "id and rawId"), // 380-W
+            (|_, answer| answer["response"]["clientDataJSON"] = "e30".into(), "no passkey", "lacks type"),
+            (|phone, _| phone.tells_user_handle = false, "Type your name first", "no user handle"),
+        ];
+        for (lie, words, why) in lies {
+            let mut browser = Browser::default();
+            let page = keys.open(&mut browser).await;
+            let mut truth = std::mem::take(&mut phone);
+            (truth.flags, truth.other_rp_id, truth.tells_user_handle) = (Authenticator::default().flags, None, true);
+            lie(&mut truth, &mut json!({ "response": {} }));
+            let mut answer = truth.get(&options(&page), &here).unwrap();
+            lie(&mut Authenticator::default(), &mut answer);
+            let page = keys.answer(&mut browser, &page, &answer).await;
+            refused(&page, words);
+            // What cannot be read names nobody: it is in the log alone.
+            if words != "no passkey" {
+                assert!(reason(&keys).await.contains(why), "{why}: {}", reason(&keys).await);
+            }
+            // The twin: the same page, without the lie.
+            (truth.flags, truth.other_rp_id, truth.tells_user_handle) = (Authenticator::default().flags, None, true);
+            let done = keys.use_it(&mut browser, &page, &mut truth).await;
+            assert!(done.has_code(), "{why}: {}", done.html);
+            phone = truth;
+        }
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// 382-W: whoever was named, and whoever has proved a password, is not signed in by somebody else's passkey. 384-W: nor does
+/// somebody else's credential become one's own.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_persons_passkey_proves_another_person() {
+    on_every_engine("", |keys| async move {
+        keys.world.person("eve").await;
+        let (mut alices, mut eves) = (Authenticator::default(), Authenticator::default());
+        keys.add(&mut Browser::default(), &mut alices, "alice").await;
+        keys.add(&mut Browser::default(), &mut eves, "eve").await;
+        let here = keys.origin.clone();
+        let mut browser = Browser::default();
+        let page = keys.open(&mut browser).await;
+        let named = browser.submit(&keys.world, &page, &[("username", "alice")], "security_key").await;
+        let by_eve = eves.answer_with(0, &options(&named), &here).unwrap();
+        let page = keys.answer(&mut browser, &named, &by_eve).await;
+        refused(&page, "does not work here any more");
+        assert!(reason(&keys).await.contains("no such passkey of this person"));
+        assert!(keys.use_it(&mut browser, &page, &mut alices).await.has_code(), "the twin");
+
+        // Eve registers the id that is Alice's.
+        let mut browser = Browser::default();
+        let account = browser.visit(&keys.world, "/account").await;
+        assert_eq!(browser.submit_password(&keys.world, &account, "eve", PASSWORD).await.status, 303);
+        let account = browser.visit(&keys.world, "/account").await;
+        let page = browser.submit(&keys.world, &account, &[], "add_passkey").await;
+        let mut copy = Authenticator::default();
+        copy.next_id = Some(alices.ids()[0].clone());
+        let made = copy.create(&options(&page), &here).unwrap();
+        let page = keys.answer(&mut browser, &page, &made).await;
+        refused(&page, "could not be added");
+        assert!(reason(&keys).await.contains("another request was quicker"), "{}", reason(&keys).await);
+        copy.next_id = None;
+        let made = copy.create(&options(&page), &here).unwrap();
+        assert_eq!(keys.answer(&mut browser, &page, &made).await.status, 303, "the twin");
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// 383-W: the counter of a device-bound passkey that goes back is refused; of a synced one it is an alarm.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_counter_that_goes_back_is_refused_for_a_key_alone() {
+    on_every_engine("", |keys| async move {
+        let mut key = Authenticator::security_key();
+        keys.add(&mut Browser::default(), &mut key, "alice").await;
+        let signs_in = async |key: &mut Authenticator| {
+            let mut browser = Browser::default();
+            let page = keys.open(&mut browser).await;
+            keys.use_it(&mut browser, &page, key).await
+        };
+        key.set_counter(9);
+        assert!(signs_in(&mut key).await.has_code());
+        for copy in [3, 9] {
+            key.set_counter(copy);
+            refused(&signs_in(&mut key).await, "may have been copied");
+        }
+        key.set_counter(10);
+        assert!(signs_in(&mut key).await.has_code(), "the twin");
+        let mut phone = Authenticator::default();
+        keys.world.person("bob").await;
+        keys.add(&mut Browser::default(), &mut phone, "bob").await;
+        phone.set_counter(9);
+        assert!(signs_in(&mut phone).await.has_code());
+        phone.set_counter(3);
+        assert!(signs_in(&mut phone).await.has_code());
+        let last = keys.world.entries("passkey_proved").await.pop().unwrap();
+        assert_eq!(last["detail"]["counter_went_back"], true, "{last}");
+        // 401-W: another backup eligibility is accepted, noted, and kept.
+        key.flags |= 0x08;
+        assert!(signs_in(&mut key).await.has_code());
+        let last = keys.world.entries("passkey_proved").await.pop().unwrap();
+        assert_eq!(last["detail"]["backup_eligible_changed"], true, "{last}");
+        assert!(signs_in(&mut key).await.has_code());
+        let last = keys.world.entries("passkey_proved").await.pop().unwrap();
+        assert_eq!(last["detail"]["backup_eligible_changed"], Json::Null, "{last}");
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// The platform says why it did not do it; each word has its text and costs nothing, and the page stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_platform_did_not_do_is_said_calmly() {
+    on_every_engine("", |keys| async move {
+        let mut phone = Authenticator::default();
+        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        let mut browser = Browser::default();
+        let mut page = keys.open(&mut browser).await;
+        for (why, words) in [
+            (NotDone::NoPasskey, "no passkey for this server"),
+            (NotDone::NotPossibleHere, "cannot use passkeys here"),
+            (NotDone::AlreadyThere, "has a passkey for you already"),
+        ] {
+            page = keys.fail(&mut browser, &page, why).await;
+            refused(&page, words);
+        }
+        for (field, words) in [("passkey_failure", "did not work out"), ("other", "JavaScript")] {
+            page = browser.submit(&keys.world, &page, &[(field, "cancelled")], "passkey").await;
+            refused(&page, words);
+        }
+        assert_eq!(keys.world.audited("passkey_refused").await, 0);
+        assert!(keys.use_it(&mut browser, &page, &mut phone).await.has_code());
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// Before the first proof nothing tells who has an account, or a passkey: same page, and ids that stay the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn ids_of_a_name_tell_nothing() {
+    on_every_engine("", |keys| async move {
+        let mut phone = Authenticator::default();
+        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        keys.world.person("bob").await;
+        let ids = async |name: &str| {
+            let mut browser = Browser::default();
+            let page = keys.open(&mut browser).await;
+            let page = browser.submit(&keys.world, &page, &[("username", name)], "security_key").await;
+            let mut asked = operation(&page);
+            let allowed = asked["options"]["allowCredentials"].take();
+            asked["options"]["challenge"].take();
+            let shape = (page.status, page.title(), page.actions(), asked);
+            assert!(allowed.as_array().is_some_and(|all| !all.is_empty()), "{name}: {allowed}");
+            (shape, allowed)
+        };
+        let (alice, nobody, bob) = (ids("alice").await, ids("nobody").await, ids("bob").await);
+        assert!(alice.0 == nobody.0 && alice.0 == bob.0, "{alice:?} {nobody:?}");
+        assert_eq!(ids("nobody").await.1, nobody.1, "a name that nobody has");
+        assert_eq!(ids("Nobody").await.1, nobody.1, "in another spelling");
+        assert_eq!(ids("bob").await.1, bob.1, "a person without passkeys");
+        assert!(nobody.1 != bob.1 && nobody.1 != alice.1);
+        let mut browser = Browser::default();
+        let page = keys.open(&mut browser).await;
+        refused(&browser.submit(&keys.world, &page, &[("username", "")], "security_key").await, "Type your user name");
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// Removal: the last way in stays; a lost one ends every session; a removed one proves nothing any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_removed_passkey_is_gone() {
+    on_every_engine("", |keys| async move {
+        let (mut phone, mut key) = (Authenticator::default(), Authenticator::security_key());
+        let mut browser = Browser::default();
+        keys.add(&mut browser, &mut phone, "alice").await;
+        keys.add(&mut browser, &mut key, "alice").await;
+        let account = browser.visit(&keys.world, "/account").await;
+        let rows: Vec<String> = account.actions().into_iter().filter(|action| action.starts_with("remove_passkey:")).collect();
+        assert_eq!(rows.len(), 2, "{}", account.html);
+        // Another name for the first one.
+        let id = rows[0].split(':').nth(1).unwrap().to_owned();
+        let renamed = (format!("name_{id}"), format!("rename_passkey:{id}"));
+        let page = browser.submit(&keys.world, &account, &[(&renamed.0, " My <b>phone</b>\u{202e} ")], &renamed.1).await;
+        assert_eq!(page.status, 303);
+        let account = browser.visit(&keys.world, "/account").await;
+        assert!(account.html.contains("My &lt;b&gt;phone") && !account.html.contains("<b>"), "396-W: {}", account.html);
+        // The other one signs in elsewhere; it is lost.
+        let mut thief = Browser::default();
+        let page = keys.open(&mut thief).await;
+        assert!(keys.use_it(&mut thief, &page, &mut key).await.has_code());
+        assert!(thief.visit(&keys.world, "/account").await.says("Your account"));
+        let asked = browser.submit(&keys.world, &account, &[], &rows[1]).await;
+        assert_eq!(asked.title(), "Remove this passkey?", "{}", asked.html);
+        let done = browser.submit(&keys.world, &asked, &[], "remove_lost").await;
+        assert_eq!(done.status, 303, "{}", done.html);
+        let page = thief.visit(&keys.world, "/account").await;
+        assert!(page.asks_for("password"), "the session that it made is over: {}", page.html);
+        refused(&keys.use_it(&mut thief, &page, &mut key).await, "does not work here any more");
+        let page = keys.open(&mut thief).await;
+        assert!(keys.use_it(&mut thief, &page, &mut phone).await.has_code(), "the twin: the one that stayed");
+        // The platform is told what is left.
+        let account = browser.visit(&keys.world, "/account").await;
+        let signal = operation(&account);
+        assert_eq!(signal["name"], "passkey_signal");
+        assert_eq!(signal["options"]["allAcceptedCredentialIds"], json!([base64url::encode(&phone.ids()[0])]));
+        key.forget_others(&signal["options"]);
+        assert!(key.ids().is_empty());
+        let letter = keys.mailbox.wait("alice@example.com", 2).await.unwrap();
+        assert!(letter.subject().is_some_and(|it| it.contains("A passkey was removed")), "{}", letter.text);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// 399-W, 362-Z: nobody removes a passkey on the strength of an old session, and nobody the last way in.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_way_in_stays() {
+    on_every_engine("[login.default]\nrequire = [\"passkey\", \"email\"]", |keys| async move {
+        let mut phone = Authenticator::default();
+        let mut browser = Browser::default();
+        sign_up(&keys, &mut browser, &mut phone, "nora@example.com").await;
+        let account = browser.visit(&keys.world, "/account").await;
+        let row = account.actions().into_iter().find(|action| action.starts_with("remove_passkey:")).unwrap();
+        let asked = browser.submit(&keys.world, &account, &[], &row).await;
+        assert!(asked.says("only way in that you have left") && !asked.action("remove"), "{}", asked.html);
+        let forged = browser.submit(&keys.world, &asked, &[], "remove").await;
+        assert_eq!((forged.status, keys.world.audited("passkey_removed").await), (200, 0), "{}", forged.html);
+        let page = browser.submit(&keys.world, &forged, &[], "add_passkey").await;
+        let mut key = Authenticator::security_key();
+        assert_eq!(keys.make(&mut browser, &page, &mut key).await.status, 303);
+        // The twin: with a second one, the first can go, after a fresh proof.
+        keys.world.advance_s(600);
+        let account = browser.visit(&keys.world, "/account").await;
+        let page = browser.submit(&keys.world, &account, &[], &row).await;
+        assert_eq!((page.action("remove"), keys.world.audited("passkey_removed").await), (false, 0), "{}", page.html);
+        let asked = keys.use_it(&mut browser, &page, &mut key).await;
+        assert_eq!(browser.submit(&keys.world, &asked, &[], "remove").await.status, 303);
+        assert_eq!(keys.world.audited("passkey_removed").await, 1);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// Somebody makes an account with a passkey and without a password.
+async fn sign_up(keys: &Keys, browser: &mut Browser, phone: &mut Authenticator, email: &str) {
+    let seen = keys.mailbox.letters().len();
+    let page = browser.visit(&keys.world, "/register").await;
+    assert!(!page.asks_for("new_password"), "{}", page.html);
+    let page = browser.submit(&keys.world, &page, &[("email", email), ("name", "Nora")], "continue").await;
+    let code = keys.mailbox.wait_for_code(email, seen).await.unwrap();
+    let page = browser.submit(&keys.world, &page, &[("email_code", &code)], "continue").await;
+    let asked = options(&page);
+    assert_eq!((asked["user"]["name"].as_str(), asked["user"]["displayName"].as_str()), (Some(email), Some("Nora")));
+    assert_eq!((&asked["excludeCredentials"], keys.world.audited("registered").await), (&json!([]), 0), "nothing durable yet");
+    let done = keys.make(browser, &page, phone).await;
+    assert_eq!(done.status, 303, "{}", done.html);
+    assert_eq!((keys.world.audited("registered").await, keys.world.audited("passkey_enrolled").await), (1, 1));
+}
+
+/// W-51: a sign-up that stops at the passkey leaves nothing; the same address signs up again, with a password too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_up_that_stops_leaves_nothing() {
+    on_every_engine("[login.default]\nrequire = [\"passkey\", \"password\"]", |keys| async move {
+        let mut browser = Browser::default();
+        let seen = keys.mailbox.letters().len();
+        let page = browser.visit(&keys.world, "/register").await;
+        let page = browser.submit(&keys.world, &page, &[("email", "nora@example.com")], "continue").await;
+        let code = keys.mailbox.wait_for_code("nora@example.com", seen).await.unwrap();
+        let page = browser.submit(&keys.world, &page, &[("email_code", &code)], "continue").await;
+        let page = keys.fail(&mut browser, &page, NotDone::AlreadyThere).await;
+        refused(&page, "has a passkey for you already");
+        assert_eq!(keys.world.audited("account_created").await, 1, "alice alone");
+        let page = browser.submit(&keys.world, &page, &[], "use_password").await;
+        assert!(page.asks_for("new_password"), "{}", page.html);
+        let seen = keys.mailbox.letters().len();
+        let fill = [("email", "nora@example.com"), ("new_password", PASSWORD)];
+        let page = browser.submit(&keys.world, &page, &fill, "continue").await;
+        let code = keys.mailbox.wait_for_code("nora@example.com", seen).await.unwrap();
+        assert_eq!(browser.submit(&keys.world, &page, &[("email_code", &code)], "continue").await.status, 303);
+        assert_eq!(keys.world.audited("account_created").await, 2);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// After a sign-in with a password a passkey is offered once; "not now" is remembered, in every browser.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_offered_once() {
+    on_every_engine("[passkeys]\noffer = true", |keys| async move {
+        let signs_in = async |browser: &mut Browser, name: &str| {
+            let page = keys.open(browser).await;
+            browser.submit_password(&keys.world, &page, name, PASSWORD).await
+        };
+        let mut browser = Browser::default();
+        let page = signs_in(&mut browser, "alice").await;
+        let asked = operation(&page);
+        assert_eq!((asked["name"].as_str(), asked["mediation"].as_str()), (Some("passkey_create"), Some("conditional")));
+        let page = keys.fail(&mut browser, &page, NotDone::NotPossibleHere).await;
+        refused(&page, "cannot use passkeys here");
+        assert!(browser.submit(&keys.world, &page, &[], "not_now").await.has_code());
+        assert!(signs_in(&mut Browser::default(), "alice").await.has_code(), "it is not offered again");
+        keys.world.person("bob").await;
+        let mut browser = Browser::default();
+        let page = signs_in(&mut browser, "bob").await;
+        let mut phone = Authenticator::default();
+        let done = keys.make(&mut browser, &page, &mut phone).await;
+        assert!(done.has_code(), "{}", done.html);
+        let page = keys.open(&mut browser).await;
+        assert!(page.has_code(), "signed in still: {}", page.html);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// Where user verification is required, and where synced passkeys are refused, answers are judged by it. 379-W, 389-W.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_asked_of_the_browser_is_judged_here() {
+    on_every_engine("[passkeys]\nuser_verification = \"required\"", |keys| async move {
+        let mut browser = Browser::default();
+        let page = browser.visit(&keys.world, "/account").await;
+        assert_eq!(operation(&page)["options"]["userVerification"], "required");
+        assert_eq!(browser.submit_password(&keys.world, &page, "alice", PASSWORD).await.status, 303);
+        let account = browser.visit(&keys.world, "/account").await;
+        let page = browser.submit(&keys.world, &account, &[], "add_passkey").await;
+        let asked = options(&page);
+        assert_eq!(asked["authenticatorSelection"]["userVerification"], "required");
+        assert_eq!(asked["authenticatorSelection"]["residentKey"], "required");
+        let mut phone = Authenticator::default();
+        phone.flags = USER_PRESENT;
+        let page = keys.make(&mut browser, &page, &mut phone).await;
+        refused(&page, "did not check that it is you");
+        assert!(reason(&keys).await.contains("user_verified"));
+        phone.flags = Authenticator::default().flags;
+        assert_eq!(keys.make(&mut browser, &page, &mut phone).await.status, 303, "the twin");
+        let mut browser = Browser::default();
+        let page = keys.open(&mut browser).await;
+        phone.flags = USER_PRESENT;
+        let page = keys.use_it(&mut browser, &page, &mut phone).await;
+        refused(&page, "did not check that it is you");
+        phone.flags |= USER_VERIFIED;
+        assert!(keys.use_it(&mut browser, &page, &mut phone).await.has_code(), "the twin");
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// W-19: the longest id registers, signs in, is listed and removed; one more byte is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_longest_credential_id_fits() {
+    on_every_engine("", |keys| async move {
+        let mut key = Authenticator::security_key();
+        key.id_length = 1023;
+        let mut browser = Browser::default();
+        keys.add(&mut browser, &mut key, "alice").await;
+        let mut fresh = Browser::default();
+        let page = keys.open(&mut fresh).await;
+        assert!(keys.use_it(&mut fresh, &page, &mut key).await.has_code());
+        let account = browser.visit(&keys.world, "/account").await;
+        let page = browser.submit(&keys.world, &account, &[], "add_passkey").await;
+        let mut longer = Authenticator::security_key();
+        longer.id_length = 1024;
+        let page = keys.make(&mut browser, &page, &mut longer).await;
+        refused(&page, "is no passkey");
+        longer.id_length = 1023;
+        assert_eq!(keys.make(&mut browser, &page, &mut longer).await.status, 303, "the twin");
+        let account = browser.visit(&keys.world, "/account").await;
+        let row = account.actions().into_iter().find(|action| action.starts_with("remove_passkey:")).unwrap();
+        let asked = browser.submit(&keys.world, &account, &[], &row).await;
+        assert_eq!(browser.submit(&keys.world, &asked, &[], "remove").await.status, 303);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// An RS256 key of Windows, and EdDSA.
+#[tokio::test(flavor = "multi_thread")]
+async fn other_kinds_of_keys_sign_in() {
+    on_every_engine("", |keys| async move {
+        for (at, algorithm) in [-257, -8].into_iter().enumerate() {
+            let name = format!("person{at}");
+            keys.world.person(&name).await;
+            let mut phone = Authenticator::default();
+            (phone.algorithm, phone.aaguid) = (algorithm, [0; 16]);
+            keys.add(&mut Browser::default(), &mut phone, &name).await;
+            let mut browser = Browser::default();
+            let page = keys.open(&mut browser).await;
+            assert!(keys.use_it(&mut browser, &page, &mut phone).await.has_code(), "{algorithm}");
+        }
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// W-38: the related origins, exactly, for anybody; without any there is no such document.
+#[tokio::test(flavor = "multi_thread")]
+async fn related_origins_are_served() {
+    on_every_engine("[passkeys]\nrelated_origins = [\"https://shop.example\", \"https://shop.example.de\"]", |keys| async move {
+        let answer = keys.world.get("/.well-known/webauthn").await;
+        assert_eq!((answer.status().as_u16(), answer.headers()["content-type"].to_str().unwrap()), (200, "application/json"));
+        let body: Json = answer.json().await.unwrap();
+        assert_eq!(body, json!({ "origins": [keys.origin, "https://shop.example", "https://shop.example.de"] }));
+        keys.world.stop().await;
+    })
+    .await;
+    on_every_engine("", |keys| async move {
+        assert_eq!(keys.world.get("/.well-known/webauthn").await.status(), 404);
+        keys.world.stop().await;
+    })
+    .await;
+}
