@@ -1,7 +1,7 @@
 //! GET and POST /account: what a signed-in person sees and may end. Changes of password, e-mail address and second
 //! factor are logins of their own (`Journey`), so that every one of them passes the machine's rules.
 
-use super::account_passkeys;
+use super::account_passkeys::{self, instant};
 use super::browser::{form_token, form_token_fits};
 use super::login;
 use super::reply::{self, Reply};
@@ -97,10 +97,6 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
     let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
     let html = app.pages.account(&locale, &view, &app.config.issuer)?;
     Ok(if has_signal { reply::operating_page(200, html) } else { reply::page(200, html) })
-}
-
-pub(super) fn instant(ms: i64) -> String {
-    jiff::Timestamp::from_millisecond(ms).map(|it| it.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
 }
 
 async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {

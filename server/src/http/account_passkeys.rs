@@ -1,7 +1,6 @@
 //! The passkeys of the account page: what there is, another name for one, and what the platform is told. Adding and removing are
 //! sign-ins of their own (`Journey`).
 
-use super::account::instant;
 use crate::app::App;
 use crate::error::{Refused, Result};
 use crate::login::operation::Operation;
@@ -77,4 +76,9 @@ pub fn rename(change: &mut Change, incoming: &Incoming, account: &str, public_id
     }
     change.run_expecting(RENAME, vec![account.into(), public_id.into(), name.into()], Expect::Any);
     Ok(())
+}
+
+/// An instant, for the account page.
+pub fn instant(ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(ms).map(|it| it.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
 }

@@ -4,7 +4,8 @@
 use super::budgets::{Budget, Charge, Charged, Purse, What, Whom};
 use super::context::{Answer, Checked, Move, Person, Verdict, Visitor};
 use super::effect::{Effect, Source, Update, is_allowed};
-use super::forms::{self, Filled, Filling};
+use super::filling::{Filled, Filling};
+use super::forms;
 use super::journey::{Draft, Form, Journey};
 use super::machine::{Answering, LIFETIME_MS, Machine};
 use super::matching::{self, LastGroup};

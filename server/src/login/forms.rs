@@ -4,6 +4,7 @@
 use super::accounts;
 use super::context::{Answer, Context, Person};
 use super::effect::{Credential, Effect, Update};
+use super::filling::{Filled, Filling, Outcome};
 use super::journey::{Draft, Form, Journey};
 use super::methods::{recovery, totp};
 use super::passkey_forms;
@@ -16,40 +17,6 @@ use crate::error::{Fault, Result};
 use crate::visible;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
-
-/// What a form says of an answer.
-pub enum Filled {
-    Wrong(Problem),
-    /// The same, and an audit entry with the private reason.
-    Refused {
-        problem: Problem,
-        event: &'static str,
-        why: String,
-    },
-    Done(Box<Outcome>),
-}
-
-/// Where the sign-in goes on.
-pub struct Outcome {
-    pub journey: Journey,
-    pub effects: Vec<Effect>,
-    /// The answer proves the person by this method: who chose a password knows it.
-    pub proved: Option<MethodName>,
-    /// What that proof found out.
-    pub facts: Facts,
-    /// The form that comes next, whatever the policy says.
-    pub then: Option<Form>,
-}
-
-impl Outcome {
-    pub(super) fn end(effects: Vec<Effect>) -> Self {
-        Self { journey: Journey::SignIn, effects, proved: None, facts: Facts::default(), then: None }
-    }
-
-    pub(super) fn go_on(journey: Journey) -> Filled {
-        Filled::Done(Box::new(Self { journey, ..Self::end(Vec::new()) }))
-    }
-}
 
 #[derive(Serialize, Deserialize)]
 struct NewTotp {
@@ -141,20 +108,6 @@ fn ask_enrolment(brand: &str, person: &Person, secret: &[u8; 20]) -> Step {
         .show(Content::Authenticator { uri, secret: text })
         .field("code", FieldKind::Code, "one-time-code", None)
         .primary("continue")
-}
-
-/// Who may register: absent, accounts are made by the operator alone.
-pub type MayRegister<'a> = Option<&'a (dyn Fn(&str) -> bool + Sync)>;
-
-/// What a form needs beside the sign-in.
-pub struct Filling<'a> {
-    pub context: &'a Context<'a>,
-    pub person: &'a Person,
-    pub state: &'a State,
-    pub policy: &'a Policy,
-    pub secret: &'a Json,
-    pub locale: &'a str,
-    pub may_register: MayRegister<'a>,
 }
 
 pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {

@@ -3,9 +3,11 @@
 pub mod accounts;
 mod becoming;
 pub mod budgets;
+mod ceremony;
 pub mod commit;
 pub mod context;
 pub mod effect;
+mod filling;
 pub mod flow;
 pub mod forms;
 pub mod imported;

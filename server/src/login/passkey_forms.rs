@@ -1,13 +1,14 @@
 //! The forms of passkeys: making one, from the account page, at a sign-up or as an offer after a sign-in; and removing one.
 
 use super::accounts::Account;
+use super::ceremony::{self, Owner, Secret};
 use super::context::{Answer, Context, Person};
 use super::effect::{Effect, NewPasskey};
-use super::forms::{Filled, Filling, Outcome};
+use super::filling::{Filled, Filling, Outcome};
 use super::journey::{Form, Journey};
 use super::methods::passkey::not_done;
 use super::operation::{self, Mediation};
-use super::passkeys::{self, Owner, RelyingParty, Secret};
+use super::passkeys::{self, RelyingParty};
 use super::proof::{Facts, MethodName};
 use super::state::State;
 use super::step::{Problem, Step, Text};
@@ -28,19 +29,19 @@ pub fn ask_enrolment(form: Form, context: &Context<'_>, state: &State, person: &
     let account = person.account.as_ref();
     let handle = match account.and_then(|account| account.passkey_handle.clone()) {
         Some(handle) => handle,
-        None => passkeys::new_handle()?,
+        None => ceremony::new_handle()?,
     };
     let secret = Secret::new(Some(handle))?;
     let (name, display_name) = names(state, account);
     let owner = Owner {
         name: &name,
         display_name: &display_name,
-        has: account.map(|account| passkeys::descriptors(account, rp)).unwrap_or_default(),
+        has: account.map(|account| ceremony::descriptors(account, rp)).unwrap_or_default(),
     };
     let is_offer = form == Form::OfferPasskey;
     // A window of the browser's that nobody asked for is none: the quiet way, or the button.
     let mediation = if is_offer { Mediation::Conditional } else { Mediation::Optional };
-    let operation = passkeys::create(context, &secret, &owner, mediation)?;
+    let operation = ceremony::create(context, &secret, &owner, mediation)?;
     let step = Step::new(if is_offer { "offer_passkey" } else { "enrol_passkey" }).primary(operation::ACTION).operate(operation);
     Ok((if is_offer { step.secondary(NOT_NOW) } else { step }, secret.as_json()?))
 }

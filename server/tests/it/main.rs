@@ -65,6 +65,7 @@ mod operations;
 mod operator_checks;
 mod outcomes;
 mod overload;
+mod passkey_attacks;
 mod passkeys;
 mod play;
 mod races;

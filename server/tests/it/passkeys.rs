@@ -4,16 +4,16 @@ use crate::world::passkeys::{Keys, on_every_engine, operation, options};
 use crate::world::{Ask, Browser, PASSWORD, Page, totp};
 use serde_json::{Value as Json, json};
 use symbolon_oauth::base64url;
-use symbolon_phone::authenticator::{Authenticator, BACKED_UP, NotDone, USER_PRESENT, USER_VERIFIED};
+use symbolon_phone::authenticator::{Authenticator, NotDone, USER_PRESENT, USER_VERIFIED};
 
 /// A refusal on the page: the words of its problem, and no way on.
-fn refused(page: &Page, words: &str) {
+pub fn refused(page: &Page, words: &str) {
     assert_eq!((page.status, page.location.is_none()), (200, true), "{}", page.html);
     assert!(page.problem().contains(words), "{words}: {}", page.problem());
 }
 
 /// What the audit says of the last refusal.
-async fn reason(keys: &Keys) -> String {
+pub async fn reason(keys: &Keys) -> String {
     let entry = keys.world.entries("passkey_refused").await.pop().unwrap();
     entry["reason"].as_str().unwrap().to_owned()
 }
@@ -114,173 +114,6 @@ async fn a_verified_passkey_stands_for_the_second_factor() {
         let page = fresh.submit(&keys.world, &account, &[], "remove_totp").await;
         let page = fresh.submit(&keys.world, &page, &[("password", PASSWORD)], "continue").await;
         assert!(page.asks_for("code"), "{}", page.html);
-        keys.world.stop().await;
-    })
-    .await;
-}
-
-/// Every lie of an answer is refused on the page, with the reason in the audit; the same sign-in then goes on with the truth.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lie_is_refused_and_the_truth_goes_on() {
-    on_every_engine("", |keys| async move {
-        let mut phone = Authenticator::default();
-        keys.add(&mut Browser::default(), &mut phone, "alice").await;
-        let mut browser = Browser::default();
-        let page = keys.open(&mut browser).await;
-        let here = keys.origin.clone();
-        let unknown = "does not work here any more";
-        // 375-W: the challenge of another sign-in.
-        let other = options(&keys.open(&mut Browser::default()).await);
-        let swapped = phone.get(&other, &here).unwrap();
-        let page = keys.answer(&mut browser, &page, &swapped).await;
-        refused(&page, unknown);
-        assert!(reason(&keys).await.contains("challenge"), "{}", reason(&keys).await);
-        // 377-W: another origin.
-        let foreign = phone.get(&options(&page), "https://evil.example").unwrap();
-        let page = keys.answer(&mut browser, &page, &foreign).await;
-        refused(&page, unknown);
-        assert!(reason(&keys).await.contains("https://evil.example"));
-        // 377-W: an app's origin is none of a page's.
-        let app = phone.get(&options(&page), "android:apk-key-hash:47DEQpj8HBSa-_TImW-5JCeuQeRkm5NMpJWZG3hSuFU").unwrap();
-        let mut page = keys.answer(&mut browser, &page, &app).await;
-        refused(&page, unknown);
-        for (members, why) in [
-            (json!({ "crossOrigin": true }), "cross_origin"), // 386-W
-            (json!({ "type": "webauthn.create" }), "type"),
-            (json!({ "crossOrigin": true, "topOrigin": here }), "cross_origin"),
-        ] {
-            phone.client_data = members;
-            let lie = phone.get(&options(&page), &here).unwrap();
-            page = keys.answer(&mut browser, &page, &lie).await;
-            refused(&page, unknown);
-            assert!(reason(&keys).await.contains(why), "{why}: {}", reason(&keys).await);
-        }
-        phone.client_data = json!({});
-        assert!(keys.use_it(&mut browser, &page, &mut phone).await.has_code(), "the twin");
-        keys.world.stop().await;
-    })
-    .await;
-}
-
-/// One answer of the page at a time, in a sign-in of its own: what is said, the private reason, and the row of the catalogue.
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_refused_and_why() {
-    on_every_engine("", |keys| async move {
-        let mut phone = Authenticator::default();
-        keys.add(&mut Browser::default(), &mut phone, "alice").await;
-        let here = keys.origin.clone();
-        type Lie = fn(&mut Authenticator, &mut Json);
-        let unknown = "does not work here any more";
-        let lies: [(Lie, &str, &str); 8] = [
-            (|phone, _| phone.other_rp_id = Some("evil.example".to_owned()), unknown, "rp_id"),
-            (|phone, _| phone.flags = USER_VERIFIED, unknown, "user_present"),
-            (|phone, _| phone.flags = USER_PRESENT | BACKED_UP, unknown, "backup"), // 401-W
-            (|_, answer| answer["response"]["userHandle"] = "AAAA".into(), unknown, "another account's"),
-            (|_, answer| answer["response"]["signature"] = "MAYCAQECAQE".into(), unknown, "signature"),
-            (|_, answer| answer["id"] = "AAAA".into(), "no passkey", "id and rawId"), // 380-W
-            (|_, answer| answer["response"]["clientDataJSON"] = "e30".into(), "no passkey", "lacks type"),
-            (|phone, _| phone.tells_user_handle = false, "Type your name first", "no user handle"),
-        ];
-        for (lie, words, why) in lies {
-            let mut browser = Browser::default();
-            let page = keys.open(&mut browser).await;
-            let mut truth = std::mem::take(&mut phone);
-            (truth.flags, truth.other_rp_id, truth.tells_user_handle) = (Authenticator::default().flags, None, true);
-            lie(&mut truth, &mut json!({ "response": {} }));
-            let mut answer = truth.get(&options(&page), &here).unwrap();
-            lie(&mut Authenticator::default(), &mut answer);
-            let page = keys.answer(&mut browser, &page, &answer).await;
-            refused(&page, words);
-            // What cannot be read names nobody: it is in the log alone.
-            if words != "no passkey" {
-                assert!(reason(&keys).await.contains(why), "{why}: {}", reason(&keys).await);
-            }
-            // The twin: the same page, without the lie.
-            (truth.flags, truth.other_rp_id, truth.tells_user_handle) = (Authenticator::default().flags, None, true);
-            let done = keys.use_it(&mut browser, &page, &mut truth).await;
-            assert!(done.has_code(), "{why}: {}", done.html);
-            phone = truth;
-        }
-        keys.world.stop().await;
-    })
-    .await;
-}
-
-/// 382-W: whoever was named, and whoever has proved a password, is not signed in by somebody else's passkey. 384-W: nor does
-/// somebody else's credential become one's own.
-#[tokio::test(flavor = "multi_thread")]
-async fn another_persons_passkey_proves_another_person() {
-    on_every_engine("", |keys| async move {
-        keys.world.person("eve").await;
-        let (mut alices, mut eves) = (Authenticator::default(), Authenticator::default());
-        keys.add(&mut Browser::default(), &mut alices, "alice").await;
-        keys.add(&mut Browser::default(), &mut eves, "eve").await;
-        let here = keys.origin.clone();
-        let mut browser = Browser::default();
-        let page = keys.open(&mut browser).await;
-        let named = browser.submit(&keys.world, &page, &[("username", "alice")], "security_key").await;
-        let by_eve = eves.answer_with(0, &options(&named), &here).unwrap();
-        let page = keys.answer(&mut browser, &named, &by_eve).await;
-        refused(&page, "does not work here any more");
-        assert!(reason(&keys).await.contains("no such passkey of this person"));
-        assert!(keys.use_it(&mut browser, &page, &mut alices).await.has_code(), "the twin");
-
-        // Eve registers the id that is Alice's.
-        let mut browser = Browser::default();
-        let account = browser.visit(&keys.world, "/account").await;
-        assert_eq!(browser.submit_password(&keys.world, &account, "eve", PASSWORD).await.status, 303);
-        let account = browser.visit(&keys.world, "/account").await;
-        let page = browser.submit(&keys.world, &account, &[], "add_passkey").await;
-        let mut copy = Authenticator::default();
-        copy.next_id = Some(alices.ids()[0].clone());
-        let made = copy.create(&options(&page), &here).unwrap();
-        let page = keys.answer(&mut browser, &page, &made).await;
-        refused(&page, "could not be added");
-        assert!(reason(&keys).await.contains("another request was quicker"), "{}", reason(&keys).await);
-        copy.next_id = None;
-        let made = copy.create(&options(&page), &here).unwrap();
-        assert_eq!(keys.answer(&mut browser, &page, &made).await.status, 303, "the twin");
-        keys.world.stop().await;
-    })
-    .await;
-}
-
-/// 383-W: the counter of a device-bound passkey that goes back is refused; of a synced one it is an alarm.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_counter_that_goes_back_is_refused_for_a_key_alone() {
-    on_every_engine("", |keys| async move {
-        let mut key = Authenticator::security_key();
-        keys.add(&mut Browser::default(), &mut key, "alice").await;
-        let signs_in = async |key: &mut Authenticator| {
-            let mut browser = Browser::default();
-            let page = keys.open(&mut browser).await;
-            keys.use_it(&mut browser, &page, key).await
-        };
-        key.set_counter(9);
-        assert!(signs_in(&mut key).await.has_code());
-        for copy in [3, 9] {
-            key.set_counter(copy);
-            refused(&signs_in(&mut key).await, "may have been copied");
-        }
-        key.set_counter(10);
-        assert!(signs_in(&mut key).await.has_code(), "the twin");
-        let mut phone = Authenticator::default();
-        keys.world.person("bob").await;
-        keys.add(&mut Browser::default(), &mut phone, "bob").await;
-        phone.set_counter(9);
-        assert!(signs_in(&mut phone).await.has_code());
-        phone.set_counter(3);
-        assert!(signs_in(&mut phone).await.has_code());
-        let last = keys.world.entries("passkey_proved").await.pop().unwrap();
-        assert_eq!(last["detail"]["counter_went_back"], true, "{last}");
-        // 401-W: another backup eligibility is accepted, noted, and kept.
-        key.flags |= 0x08;
-        assert!(signs_in(&mut key).await.has_code());
-        let last = keys.world.entries("passkey_proved").await.pop().unwrap();
-        assert_eq!(last["detail"]["backup_eligible_changed"], true, "{last}");
-        assert!(signs_in(&mut key).await.has_code());
-        let last = keys.world.entries("passkey_proved").await.pop().unwrap();
-        assert_eq!(last["detail"]["backup_eligible_changed"], Json::Null, "{last}");
         keys.world.stop().await;
     })
     .await;

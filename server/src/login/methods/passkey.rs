@@ -8,7 +8,8 @@ use crate::login::budgets::Budget;
 use crate::login::context::{Answer, Asked, Checked, Context, Move, Person, Unavailable, Verdict};
 use crate::login::effect::{Effect, PasskeyUse, Spend};
 use crate::login::operation::{self, Mediation};
-use crate::login::passkeys::{self, RelyingParty, Secret};
+use crate::login::ceremony::{self, Secret};
+use crate::login::passkeys::{self, RelyingParty};
 use crate::login::proof::{Facts, Factor, Proof};
 use crate::login::step::{FieldKind, Problem, Step};
 use crate::store::Row;
@@ -46,20 +47,20 @@ pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<
     let step = Step::new("passkey");
     let (step, allow, mediation) = match &person.account {
         Some(account) if person.is_subject => {
-            let own = passkeys::descriptors(account, &context.relying_party);
+            let own = ceremony::descriptors(account, &context.relying_party);
             if own.is_empty() {
                 let hint = "Your passkeys are of another address of this server. Sign in in another way, and add a new one.";
                 return Err(Unavailable::Person { hint, private: "no passkey of this RP ID".to_owned() });
             }
             (step, own, Mediation::Optional)
         }
-        _ if !person.name.is_empty() => (step, passkeys::named(context, person), Mediation::Optional),
+        _ if !person.name.is_empty() => (step, ceremony::named(context, person), Mediation::Optional),
         _ => {
             let step = step.optional_field("username", FieldKind::Text, "username webauthn", None);
             (step.link(BY_NAME), Vec::new(), Mediation::Conditional)
         }
     };
-    let step = step.primary(operation::ACTION).operate(passkeys::get(context, &secret, &allow, mediation)?);
+    let step = step.primary(operation::ACTION).operate(ceremony::get(context, &secret, &allow, mediation)?);
     Ok(Asked { step, secret: secret.as_json()?, effects: Vec::new() })
 }
 
@@ -69,7 +70,7 @@ pub fn beside(context: &Context<'_>, mut step: Step) -> std::result::Result<(Ste
     if let Some(field) = step.fields.iter_mut().find(|field| field.name == "username") {
         field.autocomplete = "username webauthn".to_owned();
     }
-    let operation = passkeys::get(context, &secret, &[], Mediation::Conditional)?;
+    let operation = ceremony::get(context, &secret, &[], Mediation::Conditional)?;
     Ok((step.secondary(operation::ACTION).link(BY_NAME).operate(operation), secret.as_json()?))
 }
 
