@@ -9,7 +9,7 @@ use super::journey::{Draft, Form, Journey};
 use super::methods::{recovery, totp};
 use super::passkey_forms;
 use super::policy::Policy;
-use super::proof::{Facts, MethodName};
+use super::proof::MethodName;
 use super::state::State;
 use super::step::{Content, FieldKind, Problem, Step};
 use crate::audit::Entry;

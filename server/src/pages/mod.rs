@@ -180,7 +180,7 @@ impl Pages {
 
     fn worded(&self, step: &Step, locale: &str) -> Value {
         let worded = self.word(step, locale);
-        let operation = worded.operation.as_ref().map(shown_operation);
+        let operation = worded.operation.as_ref().map(|worded| shown_operation(&worded.operation));
         context! { operation => operation, ..Value::from(Serde(&worded)) }
     }
 

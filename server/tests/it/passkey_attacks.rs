@@ -1,7 +1,7 @@
 //! Passkeys that lie, that are somebody else's, or that come from another browser. Area W, as far as the server decides it.
 
 use crate::passkeys::{reason, refused};
-use crate::world::passkeys::{Keys, on_every_engine, options};
+use crate::world::passkeys::{on_every_engine, options};
 use crate::world::{Ask, Browser, PASSWORD};
 use serde_json::{Value as Json, json};
 use symbolon_phone::authenticator::{Authenticator, BACKED_UP, USER_PRESENT, USER_VERIFIED};
