@@ -81,18 +81,18 @@ mod tests {
     #[test]
     fn a_code_is_read_as_people_type_it() {
         let code = UserCode::from_random(&[0, 1, 2, 3, 20, 39, 255, 239, 9, 240]).unwrap();
-        assert_eq!(code.to_string(), "BCDF-BZZL");
-        assert_eq!((code.letters(), code.last_group()), ("BCDFBZZL", "BZZL"));
-        for typed in ["BCDF-BZZL", "bcdfbzzl", " bc df.BZ/zl ", "BCDF\u{2013}BZZL", "b-c-d-f-b-z-z-l"] {
+        assert_eq!(code.to_string(), "BCDF-BZZM");
+        assert_eq!((code.letters(), code.last_group()), ("BCDFBZZM", "BZZM"));
+        for typed in ["BCDF-BZZM", "bcdfbzzm", " bc df.BZ/zm ", "BCDF\u{2013}BZZM", "b-c-d-f-b-z-z-m"] {
             assert_eq!(UserCode::parse(typed), Some(code.clone()), "{typed}");
         }
-        for wrong in ["", "BCDF", "BCDF-BZZLB", "ACDF-BZZL", "BCDF-BZZ1", "BCDF-BZZ\u{412}", &"-".repeat(65)] {
+        for wrong in ["", "BCDF", "BCDF-BZZMB", "ACDF-BZZM", "BCDF-BZZ1", "BCDF-BZZ\u{412}", &"-".repeat(65)] {
             assert_eq!(UserCode::parse(wrong), None, "{wrong}");
         }
-        for typed in ["BZZL", "bz-zl", "BCDF-BZZL"] {
-            assert_eq!(parse_last_group(typed).as_deref(), Some("BZZL"), "{typed}");
+        for typed in ["BZZM", "bz-zm", "BCDF-BZZM"] {
+            assert_eq!(parse_last_group(typed).as_deref(), Some("BZZM"), "{typed}");
         }
-        for wrong in ["", "BZZ", "BZZLB", "BZZA"] {
+        for wrong in ["", "BZZ", "BZZMB", "BZZA"] {
             assert_eq!(parse_last_group(wrong), None, "{wrong}");
         }
     }
