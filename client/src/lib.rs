@@ -4,6 +4,7 @@
 mod api;
 mod attesting;
 mod connection;
+mod kiosk;
 pub mod native;
 pub mod platform;
 pub mod redirect;
@@ -14,6 +15,7 @@ mod trouble;
 
 pub use api::{Called, StepUp};
 pub use connection::Settings;
+pub use kiosk::Kiosk;
 pub use native::Screens;
 pub use platform::Platform;
 pub use server::Server;

@@ -116,6 +116,12 @@ impl Client {
         outcome
     }
 
+    /// Refreshes, whether or not the token is still good.
+    pub(crate) async fn renew(&self, resource: &str) -> Result<Access, Trouble> {
+        let present = self.token_slot(resource).valid(self.0.server.connection().now_s(), None);
+        self.access(resource, present.as_ref().map(|access| access.token.as_str())).await
+    }
+
     pub(crate) fn token_slot(&self, resource: &str) -> Arc<TokenSlot> {
         Arc::clone(lock(&self.0.tokens).entry(resource.to_owned()).or_default())
     }
@@ -129,6 +135,8 @@ impl Client {
                 let next = text_member(&reply.body, "refresh_token").unwrap_or_else(|| sent.refresh_token.clone());
                 let auth_session = text_member(&reply.body, "auth_session").or_else(|| sent.auth_session.clone());
                 if self.store_successor(&sent, Saved { refresh_token: next, auth_session, ..sent.clone() }).await? {
+                    // Without it there is one later; the session does not depend on it.
+                    let _ = self.keep_pass(&reply).await;
                     return Ok(access);
                 }
                 continue;
@@ -217,6 +225,7 @@ impl Client {
                 connection.store(PENDING_SIGN_OUT, Some(&saved.refresh_token)).await?;
                 connection.store::<Saved>(SESSION, None).await?;
             }
+            self.forget_pass().await?;
             lock(&self.0.tokens).clear();
         }
         // The person is signed out on this device, whatever the network does.

@@ -212,6 +212,7 @@ impl Client {
             }
         };
         self.begin_session(&reply, &pending.resource, access).await?;
+        let _ = self.keep_pass(&reply).await;
         connection.store::<Pending>(PENDING, None).await?;
         Ok(signed_in)
     }

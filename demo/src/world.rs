@@ -8,6 +8,7 @@ use symbolon::config::{Config, MasterKey};
 use symbolon::login::accounts::{self, NewAccount};
 use symbolon::operations::{self, Actor, Batch, Context, Line, Operation, Outcome, Sensitive, UserOperation};
 use symbolon::serve::{self, Running};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_phone::Trouble;
 use symbolon_phone::element::Maker;
 use symbolon_phone::mailbox::Mailbox;
@@ -28,6 +29,8 @@ pub struct World {
     pub maker: Arc<Maker>,
     /// A simulated Google Play.
     pub play: Play,
+    /// The key of the one kiosk that its operator has named.
+    pub gate: PrivateKey,
     running: Running,
     directory: PathBuf,
     /// The configuration in force.
@@ -58,6 +61,7 @@ impl World {
         let digest = |secret| accounts::hash_password_blocking(secret).map_err(|it| it.0);
         let mailbox = Mailbox::open().await?;
         let (maker, play) = (Arc::new(Maker::new()?), Play::new()?);
+        let gate = PrivateKey::generate(Algorithm::ES256)?;
         write_private(&play_key, &play.decryption_key())?;
         let parts: Vec<&str> = std::iter::once(include_str!("demo.toml")).chain(SCENES.iter().map(|it| it.config)).collect();
         let text = parts
@@ -66,6 +70,7 @@ impl World {
             .replace("{listen}", &format!("127.0.0.1:{port}"))
             .replace("{key}", &key.display().to_string())
             .replace("{root}", &maker.root_spki)
+            .replace("{gate}", gate.kid())
             .replace("{leaked}", &maker.leaked_serial()?)
             .replace("{mail}", &mailbox.address.port().to_string())
             .replace("{digest}", &digest(LEDGER_SECRET)?)
@@ -75,7 +80,7 @@ impl World {
         let config = Config::from_text(&text, "demo.toml", &|_| None)?;
         let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
         let api = api::start(&issuer).await?;
-        Ok(Self { issuer, api, mailbox, maker, play, running, directory, text: text.into() })
+        Ok(Self { issuer, api, mailbox, maker, play, gate, running, directory, text: text.into() })
     }
 
     /// Changes the configuration as an operator does: edits the file, and has the running server read it again.

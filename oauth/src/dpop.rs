@@ -42,6 +42,8 @@ pub struct Proof {
     pub iat: i64,
     pub nonce: Option<String>,
     pub algorithm: Algorithm,
+    /// The key itself.
+    pub key: PublicKey,
 }
 
 impl Proof {
@@ -128,7 +130,7 @@ pub fn check(header: &str, expected: &Expected<'_>) -> Result<Proof, Rejected> {
         None => None,
         given => Some(short_text(given).ok_or(Rejected::Nonce)?),
     };
-    Ok(Proof { jkt: key.thumbprint().to_owned(), jti, iat, nonce, algorithm })
+    Ok(Proof { jkt: key.thumbprint().to_owned(), jti, iat, nonce, algorithm, key })
 }
 
 /// The embedded key and the algorithm: nothing else is taken from the header. A `kid` is not looked up anywhere.
@@ -279,7 +281,14 @@ mod tests {
             let url = "https://api.example.com/orders?a=1#b";
             let proof = make(&key, &Statement { url, nonce: Some("n"), ..statement() }).unwrap();
             let checked = check(&proof, &expected()).unwrap();
-            let wanted = Proof { jkt: key.kid().to_owned(), jti: "j".to_owned(), iat: 1_000, nonce: Some("n".to_owned()), algorithm: alg };
+            let wanted = Proof {
+                jkt: key.kid().to_owned(),
+                jti: "j".to_owned(),
+                iat: 1_000,
+                nonce: Some("n".to_owned()),
+                algorithm: alg,
+                key: key.public().clone(),
+            };
             assert_eq!(checked, wanted);
             let others: Vec<Algorithm> = ALGORITHMS.into_iter().filter(|it| *it != alg).collect();
             let strict = Expected { algorithms: &others, ..expected() };

@@ -64,6 +64,14 @@ struct PublicInner {
 #[derive(Clone)]
 pub struct PublicKey(Arc<PublicInner>);
 
+/// The same key, whatever it is called.
+impl PartialEq for PublicKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.thumbprint == other.0.thumbprint
+    }
+}
+impl Eq for PublicKey {}
+
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PublicKey({})", self.0.thumbprint)

@@ -21,6 +21,7 @@ mod htu;
 pub mod id_token;
 pub mod jwk;
 pub mod jws;
+pub mod kiosk;
 pub mod metadata;
 pub mod pkce;
 pub mod redirect;

@@ -8,12 +8,14 @@ use crate::web::request::Incoming;
 use symbolon_oauth::base64url;
 use symbolon_oauth::dpop::{self, Expected, Rejected, WINDOW_S};
 use symbolon_oauth::dpop_nonce::NonceKey;
+use symbolon_oauth::jwk::PublicKey;
 
 /// A key the request proved that it holds.
 #[derive(Clone, Debug)]
 pub struct ProvedKey {
     /// RFC 7638 thumbprint.
     pub jkt: String,
+    pub key: PublicKey,
     once: [u8; 32],
     last_ms: i64,
 }
@@ -53,7 +55,8 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
     if core.config.dpop.nonce && !proof.nonce.as_deref().is_some_and(|it| nonce_fits(core, it, incoming.now_ms)) {
         return Err(use_nonce().because(if proof.nonce.is_some() { "a nonce that is old or not ours" } else { "no nonce" }).into());
     }
-    Ok(Some(ProvedKey { jkt: proof.jkt.clone(), once: proof.once(), last_ms: proof.last_s(WINDOW_S) * 1000 }))
+    let (once, last_ms) = (proof.once(), proof.last_s(WINDOW_S) * 1000);
+    Ok(Some(ProvedKey { jkt: proof.jkt, key: proof.key, once, last_ms }))
 }
 
 /// RFC 8705 5: the endpoint has a second name in `mtls_endpoint_aliases`, and a proof may name that, with a certificate or without one.

@@ -31,6 +31,9 @@ pub struct Limits {
     pub devices: DefaultKeyedRateLimiter<u16>,
     pub devices_of_client: DefaultKeyedRateLimiter<u16>,
     pub polls: Polls,
+    /// What one kiosk asks, and the warnings to members about it.
+    pub kiosks: DefaultKeyedRateLimiter<u16>,
+    pub kiosk_warnings: DefaultKeyedRateLimiter<u16>,
     /// Where evidence is verified.
     pub evidence: Pool,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
@@ -55,6 +58,8 @@ impl Default for Limits {
             devices: per_minute(60),
             devices_of_client: per_minute(6000),
             polls: Polls::default(),
+            kiosks: per_minute(120),
+            kiosk_warnings: RateLimiter::keyed(Quota::per_hour(NonZeroU32::MIN)),
             evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),
             proven_secrets: BoundedMap::new(PROVEN_SECRETS),
             proving: Semaphore::new(1),

@@ -9,6 +9,7 @@ mod fresh_evidence;
 mod genuine_app;
 mod impersonation;
 mod iphone_lies;
+mod kiosk;
 mod lost_answers;
 mod moved_people;
 mod native_attacks;
@@ -47,7 +48,7 @@ pub struct Scene {
 }
 
 /// All scenes in the order in which they are played. The first ones tell the story.
-pub const SCENES: [Scene; 22] = [
+pub const SCENES: [Scene; 23] = [
     sign_in::SCENE,
     stolen_tokens::SCENE,
     lost_answers::SCENE,
@@ -63,6 +64,7 @@ pub const SCENES: [Scene; 22] = [
     payment::SCENE,
     ended_session::SCENE,
     television::SCENE,
+    kiosk::SCENE,
     asked_to_approve::SCENE,
     fresh_evidence::SCENE,
     tiers::SCENE,

@@ -32,8 +32,9 @@ pub use brand::Brand;
 pub use claims::{Claim, Link, authority, claims};
 pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage, DEBUG_CERTIFICATE,
-    DeviceNetwork, DeviceRules, Fingerprint, GRANTS, IosApp, IosBuild, Jwks, Most, NativeApp, OnStale, PlayDevice, PlayRules, Profile,
-    RESPONSE_MODES, Receipts, Refresh, RefreshMode, Tier, TierName, TlsClientAuth, USER_SCOPES, UserAuth, fapi, is_at_least, version,
+    DeviceNetwork, DeviceRules, Fingerprint, GRANTS, IosApp, IosBuild, Jwks, KioskDevice, KioskMode, KioskRules, Most, NativeApp, OnStale,
+    PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Tier, TierName, TlsClientAuth, USER_SCOPES, UserAuth,
+    fapi, is_at_least, version,
 };
 pub use dpop::{Dpop, DpopRules};
 pub use file::{Config, ConfigError};

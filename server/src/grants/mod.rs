@@ -7,6 +7,8 @@ pub mod details;
 pub mod device_code;
 pub mod exchange;
 pub mod holder;
+pub mod kiosk;
+pub mod kiosk_challenge;
 pub mod refresh;
 
 use crate::attesting::instance::use_fresh;

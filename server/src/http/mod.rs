@@ -28,6 +28,7 @@ pub mod device;
 pub mod device_authorization;
 pub mod endings;
 pub mod introspect;
+pub mod kiosk;
 pub mod links;
 pub mod login;
 pub mod login_page;

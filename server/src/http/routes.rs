@@ -4,8 +4,8 @@ use crate::app::App;
 use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
-    account, authorize, authorize_challenge, continue_page, device, device_authorization, endings, introspect, links, login, login_page,
-    logout, metadata, par, revoke, token, userinfo, well_known,
+    account, authorize, authorize_challenge, continue_page, device, device_authorization, endings, introspect, kiosk, links, login,
+    login_page, logout, metadata, par, revoke, token, userinfo, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -194,6 +194,16 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/jwks", metadata: Some("jwks_uri"), ..DOCUMENT }, |app, incoming| {
         Box::pin(async move { Ok(metadata::jwks(app, incoming.now_ms)) })
     }),
+    row(
+        Route {
+            path: "/kiosk/challenge",
+            dpop: Dpop::Takes,
+            event: "kiosk_challenge_refused",
+            metadata: Some("kiosk_challenge_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(kiosk::challenge(app, incoming)),
+    ),
     row(
         Route {
             path: "/login",

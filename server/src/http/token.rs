@@ -2,10 +2,11 @@
 
 use crate::app::App;
 use crate::error::{Refused, Result};
-use crate::grants::{client_credentials, code, device_code, exchange, refresh};
+use crate::grants::{self, client_credentials, code, device_code, exchange, refresh};
 use crate::http::reply::Reply;
 use crate::web::request::Incoming;
 use symbolon_oauth::device_authorization::GRANT_TYPE;
+use symbolon_oauth::kiosk;
 
 pub async fn token(app: &App, incoming: &Incoming) -> Result<Reply> {
     let form = &incoming.form;
@@ -28,6 +29,10 @@ pub async fn token(app: &App, incoming: &Incoming) -> Result<Reply> {
         GRANT_TYPE => {
             caller.must_allow(grant_type)?;
             device_code::redeem(app, &caller, form).await
+        }
+        kiosk::GRANT_TYPE => {
+            caller.must_allow(grant_type)?;
+            grants::kiosk::redeem(app, &caller, form).await
         }
         exchange::GRANT => {
             caller.must_allow(grant_type)?;

@@ -1,7 +1,7 @@
 //! What a review says of one client.
 
 use super::outcome::Finding;
-use crate::config::{Client, ClientAuthentication, ClientKind, Config, DeviceNetwork, Dpop, IosBuild, Most, TierName, fapi};
+use crate::config::{Client, ClientAuthentication, ClientKind, Config, DeviceNetwork, Dpop, IosBuild, KioskMode, Most, TierName, fapi};
 use symbolon_oauth::device_authorization::GRANT_TYPE;
 use symbolon_oauth::redirect::{self, RedirectKind};
 
@@ -116,6 +116,7 @@ pub(super) fn client_findings(client: &Client) -> Vec<Finding> {
         findings.push(Finding::weak("refresh.most_per_person is unlimited: sign-ins pile up grants without end"));
     }
     findings.extend(device_finding(client));
+    findings.extend(kiosk_finding(client));
     if client.refresh.grace.0 > 60 {
         let what = format!("refresh.grace is {}: a thief has that long to use a stolen, replaced token", client.refresh.grace);
         findings.push(Finding::weak(what));
@@ -167,6 +168,20 @@ fn device_finding(client: &Client) -> Option<Finding> {
         (false, DeviceNetwork::Any) => Finding::weak(
             "device grant: anybody can begin a sign-in as this client and talk a person anywhere into approving it. device.network = \"same\", an attestation or authentication takes most of that away",
         ),
+    })
+}
+
+/// What a kiosk's app gets from a member's code.
+fn kiosk_finding(client: &Client) -> Option<Finding> {
+    let rules = client.kiosk.as_ref()?;
+    Some(match rules.mode {
+        KioskMode::Challenge => Finding::fact(format!(
+            "kiosk: {} named devices; a code works once at the device whose picture the phone has read. Live relay of both screens is not stopped",
+            rules.device.len()
+        )),
+        KioskMode::Any => {
+            Finding::weak("kiosk.mode = \"any\": UNSAFE, whoever photographs a member's code is let in first, at any of its kiosks")
+        }
     })
 }
 

@@ -5,12 +5,14 @@ use crate::caller::Caller;
 use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
+use crate::grants::holder::Holder;
 use crate::grants::{self, Addressed, Grant, Person, TokenRequest, again};
 use crate::store::Value;
 use crate::store::tables::app_grant;
 use crate::tokens::claims::{self, Place};
 use crate::tokens::handles::{Kind, RowName};
 use crate::tokens::jti::{self, Behind};
+use crate::tokens::kiosk_pass::Pass;
 use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::access_token::{self, AccessToken};
 use symbolon_oauth::id_token::{self, IdToken};
@@ -43,6 +45,8 @@ pub(super) struct Content<'a> {
     pub instance: Option<&'a str>,
     /// The token this one comes from, and who acts (RFC 8693 4.1).
     pub from: Option<(&'a AccessToken, Json)>,
+    /// Who acts, where the token comes from no other.
+    pub act: Option<Json>,
     /// RFC 9396 9.1.
     pub details: &'a [Json],
     pub now_ms: i64,
@@ -84,6 +88,7 @@ pub fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> R
         most_s: most_s(caller),
         instance: None,
         from: None,
+        act: None,
         details: &details,
         now_ms: caller.now_ms,
     };
@@ -108,6 +113,47 @@ pub fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> R
     if scope.contains("openid") {
         body["id_token"] = id_token(core, caller, (grant, &scope), &token, generation == 1)?.into();
     }
+    if let Some((pass, good_for_s)) = kiosk_pass(core, caller, &grant.holder_after(caller, generation), grant)? {
+        body["kiosk_pass"] = pass.into();
+        body["kiosk_pass_expires_in"] = good_for_s.into();
+    }
+    Ok(Answer { body, jti })
+}
+
+/// What the phone of a member puts into proofs for kiosks, with its life: for apps whose members are let in somewhere, and by the key that
+/// holds the grant alone.
+fn kiosk_pass(core: &Core, caller: &Caller, holder: &Holder, grant: &Grant) -> Result<Option<(String, i64)>> {
+    let kiosks = core.config.client.values().filter_map(|client| client.kiosk.as_ref());
+    let longest = kiosks.filter(|kiosk| kiosk.members.contains(&caller.client_id)).map(|kiosk| kiosk.offline.0).max();
+    let (Some(good_for_s), Some(proved)) = (longest, &caller.key) else { return Ok(None) };
+    if holder.key().is_none_or(|key| key.jkt != proved.jkt) {
+        return Ok(None);
+    }
+    let pass = Pass { session: grant.session, number: grant.number, key: proved.key.clone(), issued_ms: caller.now_ms };
+    Ok(pass.seal(&core.keyring, &core.config.issuer)?.map(|pass| (pass, good_for_s)))
+}
+
+/// The answer to a member's code at a kiosk: an access token for the kiosk's own key, and nothing beside it. `visit`: the kiosk's grant.
+pub fn for_kiosk(core: &Core, caller: &Caller, api: &str, visit: &Grant, act: Json) -> Result<Answer> {
+    must_be_bound(core, Some(api), caller)?;
+    let content = Content {
+        api: Some(api),
+        sub: &visit.account,
+        client_id: &caller.client_id,
+        scope: &visit.scope,
+        grant: Some(visit),
+        bound: Bound::to(caller),
+        tier: caller.tier.as_ref().map(|it| it.0),
+        most_s: most_s(caller),
+        instance: None,
+        from: None,
+        act: Some(act),
+        details: &[],
+        now_ms: caller.now_ms,
+    };
+    let (token, expires_in, jti) = access_token(core, &content)?;
+    let scope = visit.scope.to_string();
+    let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope });
     Ok(Answer { body, jti })
 }
 
@@ -126,6 +172,7 @@ pub fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) -> Res
         most_s: most_s(caller),
         instance: caller.instance.as_ref().map(|it| it.jkt.as_str()),
         from: None,
+        act: None,
         details: &[],
         now_ms: caller.now_ms,
     };
@@ -153,6 +200,7 @@ pub fn for_exchange(core: &Core, caller: &Caller, api: &str, scope: &Scope, subj
         most_s: most_s(caller),
         instance: None,
         from: Some((&subject.token, act)),
+        act: None,
         details: &[],
         now_ms: caller.now_ms,
     };
@@ -250,7 +298,7 @@ pub(super) fn said(config: &Config, content: &Content<'_>, names: Names) -> Acce
         amr: content.grant.map(|it| it.request.amr.clone()).filter(|it| !it.is_empty()),
         sid: names.sid,
         cnf: content.bound.cnf(),
-        act: content.from.as_ref().map(|(_, act)| act.clone()),
+        act: content.from.as_ref().map(|(_, act)| act.clone()).or_else(|| content.act.clone()),
         authorization_details: (!content.details.is_empty()).then(|| content.details.into()),
         extra: extra(api, content, names.grant_id),
     }

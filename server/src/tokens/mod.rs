@@ -5,4 +5,5 @@ pub mod handles;
 pub mod issue;
 pub mod jti;
 pub mod keys;
+pub mod kiosk_pass;
 pub mod preview;

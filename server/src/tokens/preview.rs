@@ -64,6 +64,7 @@ pub fn preview(config: &Config, wish: &Wish<'_>, kid: impl FnOnce(Algorithm) -> 
         most_s: rules.and_then(|it| it.lifetime).map(|it| it.0),
         instance: None,
         from: None,
+        act: None,
         details: &[],
         now_ms: wish.now_ms,
     };

@@ -44,6 +44,7 @@ mod guessing;
 mod imported_people;
 mod instances;
 mod killed_processes;
+mod kiosks;
 mod letters;
 mod links;
 mod links_doctor;

@@ -9,6 +9,8 @@ mod fingerprint;
 mod identity;
 mod ios;
 mod keys;
+mod kiosk;
+mod kiosk_rules;
 mod onward;
 mod play;
 mod refresh;
@@ -24,6 +26,7 @@ pub use device::{DeviceNetwork, DeviceRules};
 pub use fingerprint::Fingerprint;
 pub use ios::{IosApp, IosBuild, Receipts, is_at_least, version};
 pub use keys::Jwks;
+pub use kiosk::{KioskDevice, KioskMode, KioskRules};
 pub use onward::ContinuePage;
 pub use play::{PlayDevice, PlayRules};
 pub use refresh::{Most, OnStale, Refresh, RefreshMode};
@@ -39,6 +42,8 @@ pub(super) const SECTIONS: &[&Section] = &[
     &onward::SECTION,
     &refresh::SECTION,
     &device::SECTION,
+    &kiosk::SECTION,
+    &kiosk::DEVICE,
     &tls_client_auth::SECTION,
     &attestation::SECTION,
     &attestation::X5C,

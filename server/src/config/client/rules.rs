@@ -7,6 +7,7 @@ use super::super::file::Config;
 use super::fapi;
 use super::identity;
 use super::keys::Jwks;
+use super::kiosk_rules;
 use super::refresh::RefreshMode;
 use super::section::{Client, ClientAuthentication, ClientKind, GRANTS, Profile, RESPONSE_MODES, USER_SCOPES};
 use super::tier::TierName;
@@ -52,6 +53,8 @@ impl Config {
         if client.require_signed_request_object && client.allows_grant(DEVICE_CODE) {
             found.push(format!("require_signed_request_object: there are no signed requests of the grant \"{DEVICE_CODE}\""));
         }
+        let binds = |name: &str| self.client.get(name).map(|it| it.dpop == Dpop::Required || it.authentication.attests());
+        found.extend(kiosk_rules::problems(client, &binds));
         found.extend(client.device.problems(client.allows_grant(DEVICE_CODE), client.kind != ClientKind::Service));
         judge_attestation(self, client, &mut found);
         found.extend(client.app.iter().flat_map(|app| identity::problems(client, app)));

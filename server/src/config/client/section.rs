@@ -8,6 +8,7 @@ use super::app::NativeApp;
 use super::attestation::AttestationRules;
 use super::device::DeviceRules;
 use super::keys::Jwks;
+use super::kiosk::KioskRules;
 use super::onward::ContinuePage;
 use super::refresh::{Refresh, RefreshMode};
 use super::tier::TierName;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
 use symbolon_oauth::jwk::Algorithm;
+use symbolon_oauth::kiosk::GRANT_TYPE as KIOSK;
 use symbolon_oauth::redirect;
 
 pub(in crate::config) const SECTION: Section = Section {
@@ -415,6 +417,8 @@ pub struct Client {
     #[serde(default)]
     pub device: DeviceRules,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kiosk: Option<KioskRules>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_consent: Option<bool>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_max_age: Option<Span>,
@@ -440,7 +444,7 @@ pub const USER_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_acces
 /// RFC 8693 2.1.
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
-pub const GRANTS: [&str; 5] = ["authorization_code", "refresh_token", "client_credentials", EXCHANGE, DEVICE_CODE];
+pub const GRANTS: [&str; 6] = ["authorization_code", "refresh_token", "client_credentials", EXCHANGE, DEVICE_CODE, KIOSK];
 
 /// OAuth 2.0 Multiple Response Type Encoding Practices 2.1, OAuth 2.0 Form Post, JARM 2.3.
 pub const RESPONSE_MODES: [&str; 7] = ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"];
@@ -502,6 +506,7 @@ impl Client {
             id_token_signed_response_alg: None,
             refresh: Refresh::default(),
             device: DeviceRules::default(),
+            kiosk: None,
             require_consent: None,
             default_max_age: None,
             native: false,

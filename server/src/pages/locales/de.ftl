@@ -212,6 +212,11 @@ mail-recovery_used-body =
     Einer Ihrer Wiederherstellungscodes für { $brand } wurde zur Anmeldung benutzt.
     
     Wenn Sie es nicht waren, ändern Sie jetzt Ihr Passwort und machen Sie neue Wiederherstellungscodes.
+mail-kiosk_code_twice-subject = Ihr Code für { $brand } wurde zweimal gezeigt
+mail-kiosk_code_twice-body =
+    Ein Code Ihrer App wurde ein zweites Mal gezeigt oder an einem anderen Ort als dem, für den er gemacht war. Er hat niemanden eingelassen.
+    
+    Hat jemand Ihren Bildschirm fotografiert oder Sie gebeten, ein Bild zu scannen? Zeigen Sie Ihren Code nur dort, wo Sie selbst stehen.
 mail-when = Das geschah am { $time }.
 mail-when-and-device = Das geschah am { $time }, mit { $device }.
 continue-title = Weiter in { $client }

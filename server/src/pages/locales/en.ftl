@@ -212,6 +212,11 @@ mail-recovery_used-body =
     One of your recovery codes for { $brand } was used to sign in.
     
     If it was not you, change your password and make new recovery codes now.
+mail-kiosk_code_twice-subject = Your code for { $brand } was shown twice
+mail-kiosk_code_twice-body =
+    A code of your app was shown a second time, or at another place than the one it was made for. It let nobody in.
+    
+    Did somebody photograph your screen, or ask you to scan a picture? Show your code only where you stand yourself.
 mail-when = This happened on { $time }.
 mail-when-and-device = This happened on { $time }, with { $device }.
 continue-title = Continue in { $client }

@@ -46,6 +46,8 @@ pub const WITH_INSTANCE: &str = read!(
     ", i.state AS instance_state, i.tier AS instance_tier, i.attested_ms AS instance_attested_ms",
     " LEFT JOIN instance i ON i.client = $3 AND i.jkt = $4"
 );
+/// Along: the state of the installation that holds it ($3: its key).
+pub const WITH_OWN_INSTANCE: &str = read!(", i.state AS instance_state", " LEFT JOIN instance i ON i.client = g.client AND i.jkt = $3");
 /// Along: how much ends an access token before its time ($3 to $15).
 pub const WITH_TOKEN: &str = read!(concat!(", ", over!("$3, $4, $5, $6, $7", "$8, $9, $10, $11, $12", "$13", "$14", "$15")), "");
 /// The same of a token that has no grant.

@@ -1,0 +1,252 @@
+//! grant_type=urn:symbolon:oauth:grant-type:kiosk: a member shows a code at a kiosk. docs/kiosk.md. What comes of it is one access token for
+//! the kiosk's own key, of at most five minutes. It hangs below the phone's session, and nothing else can be made of it.
+
+use super::code::{self, Granting};
+use super::holder::{Holder, Key};
+use super::{Grant, State, Wanted, invalid_grant, kiosk_challenge};
+use crate::audit::Entry;
+use crate::caller::Caller;
+use crate::config::{KioskDevice, KioskMode, KioskRules};
+use crate::core::Core;
+use crate::error::{Error, Refused, Result};
+use crate::limits::Limits;
+use crate::mail;
+use crate::store::tables::app_grant;
+use crate::store::{Change, NotApplied, Value};
+use crate::tokens::issue;
+use crate::tokens::kiosk_pass::Pass;
+use crate::web::reply::{self, Reply};
+use serde_json::{Value as Json, json};
+use symbolon_oauth::form::Form;
+use symbolon_oauth::kiosk::{self, Expected, Proof, Rejected};
+use symbolon_oauth::scope::Scope;
+
+/// The longest life of a token that a member's code gave.
+pub const LONGEST_MS: i64 = 5 * 60_000;
+
+/// The kiosk that asks: its rules, and the device as its operator wrote it down.
+pub struct Kiosk<'a> {
+    pub rules: &'a KioskRules,
+    /// The key of the installation, or the id of the certificate.
+    pub id: &'a str,
+    pub device: &'a KioskDevice,
+}
+
+impl<'a> Kiosk<'a> {
+    /// Only an authenticated device that the operator has named.
+    pub fn of(caller: &'a Caller) -> Result<Self> {
+        let unknown = |why: &str| {
+            let hint = "This device is not one of the client's kiosks: its operator names it under [client.ID.kiosk.device].";
+            Error::from(Refused::bad_request("unauthorized_client", hint).because(why.to_owned()))
+        };
+        let rules = caller.client.kiosk.as_ref().ok_or_else(|| unknown("the client has no kiosk"))?;
+        let id = match &caller.instance {
+            Some(instance) if caller.authenticated => instance.jkt.as_str(),
+            _ => return Err(unknown("neither an attested installation nor a device with a certificate")),
+        };
+        let device = rules.device.get(id).ok_or_else(|| unknown("the device is not named"))?;
+        Ok(Self { rules, id, device })
+    }
+
+    /// RFC 8693 4.1: who acts for the member, and where.
+    fn act(&self, caller: &Caller) -> Json {
+        json!({ "sub": caller.client_id, "device": self.id, "name": self.device.name, "place": self.device.place })
+    }
+
+    /// What goes wrong is charged to the device that asks, and never to the member.
+    pub fn must_be_slow(&self, core: &Core, caller: &Caller) -> Result<()> {
+        if core.limits.kiosks.check_key(&Limits::place(&["kiosk", &caller.client_id, self.id])).is_ok() {
+            return Ok(());
+        }
+        Err(Refused::new(429, "temporarily_unavailable", "Too many codes at this kiosk; wait a moment.").retry_after(5).into())
+    }
+}
+
+pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
+    let kiosk = Kiosk::of(caller)?;
+    kiosk.must_be_slow(core, caller)?;
+    if caller.key.is_none() && caller.certificate.is_none() {
+        let hint = "A kiosk's token is bound to its key: send a DPoP header (RFC 9449).";
+        return Err(Refused::bad_request("invalid_dpop_proof", hint).into());
+    }
+    let shown = form.get("proof").ok_or_else(|| Refused::bad_request("invalid_request", "The proof parameter is missing."))?;
+    let text = kiosk::from_picture(shown).ok_or_else(|| refusal(Rejected::Form))?;
+    let unverified = kiosk::read(&text).map_err(refusal)?;
+    let pass = Pass::open(&core.keyring, &core.config.issuer, unverified.pass());
+    let pass = pass.ok_or_else(|| refusal(Rejected::Form).because("the pass is not ours"))?;
+    let expected =
+        Expected { issuer: &core.config.issuer, now_s: caller.now_ms / 1000, needs_challenge: kiosk.rules.mode == KioskMode::Challenge };
+    let proof = unverified.verify(&pass.key, &expected).map_err(refusal)?;
+    if caller.now_ms >= pass.issued_ms + kiosk.rules.offline.ms() {
+        let hint = "The member's phone was without a network for too long: open the app where there is one, then show a new code.";
+        return Err(invalid_grant(hint).because("the pass is older than kiosk.offline").into());
+    }
+    let member = Member { core, caller, kiosk: &kiosk, grant: member(core, &kiosk, &pass).await?, proof: &proof, pass: &pass };
+    let challenge_ms = match &proof.challenge {
+        Some(nonce) => Some(member.challenge(nonce).await?),
+        None => None,
+    };
+    member.let_in(form, challenge_ms).await
+}
+
+fn refusal(why: Rejected) -> Refused {
+    let (hint, private) = match why {
+        Rejected::Form => ("This is not a member's code.", "form"),
+        Rejected::Signature => ("This is not a member's code.", "the signature is not by the key of the pass"),
+        Rejected::Audience => ("This code is for another server.", "audience"),
+        Rejected::NoChallenge => ("The member's app has to scan this kiosk's picture first.", "no challenge"),
+        Rejected::Lifetime => ("This is not a member's code.", "it lives longer than a minute"),
+        Rejected::Clock => ("This code has expired, or the phone's clock is wrong. Show a new code, or set the clock.", "clock"),
+    };
+    invalid_grant(hint).because(private)
+}
+
+/// The grant that the pass names: one read tells whether session, account, client, installation and grant live.
+async fn member(core: &Core, kiosk: &Kiosk<'_>, pass: &Pass) -> Result<Grant> {
+    let over = |why: &str| invalid_grant("This member's app is signed out: sign in there, then show a new code.").because(why.to_owned());
+    let key = pass.key.thumbprint();
+    let read = super::read_along(core, app_grant::WITH_OWN_INSTANCE, (&pass.session, pass.number), &[key.into()]).await?;
+    let (grant, row) = read.ok_or_else(|| over("no such grant"))?;
+    if !kiosk.rules.members.contains(&grant.client) || core.clients.get(&grant.client).await?.is_none() {
+        return Err(invalid_grant("Members of that app are not let in here.").because(format!("of {}", grant.client)).into());
+    }
+    if grant.state != State::Active || grant.holder.key().is_none_or(|holder| holder.jkt != key) {
+        return Err(over("the grant is over, or another key holds it").into());
+    }
+    if matches!(grant.holder, Holder::Instance(_)) && row.opt_text("instance_state")? != Some("active") {
+        return Err(over("the installation was revoked").into());
+    }
+    Ok(grant)
+}
+
+/// A member whose key has signed, at the kiosk that asks.
+struct Member<'a> {
+    core: &'a Core,
+    caller: &'a Caller,
+    kiosk: &'a Kiosk<'a>,
+    grant: Grant,
+    proof: &'a Proof,
+    pass: &'a Pass,
+}
+
+impl Member<'_> {
+    /// When the challenge was made. One of another device means that the code was carried there: the member hears of it.
+    async fn challenge(&self, nonce: &str) -> Result<i64> {
+        use kiosk_challenge::Read;
+        match kiosk_challenge::read(self.core, (&self.caller.client_id, self.kiosk.id), nonce, self.caller.now_ms) {
+            Read::Good(made_ms) => Ok(made_ms),
+            Read::Old => {
+                Err(invalid_grant("This kiosk's picture has changed since: scan it again.").because("the challenge is old").into())
+            }
+            Read::Foreign => {
+                self.warn("kiosk_code_elsewhere", "the challenge is another device's").await?;
+                Err(invalid_grant("This code was made for another kiosk.").because("the challenge is another device's").audited().into())
+            }
+        }
+    }
+
+    /// What the kiosk asks for, of what it may have, of what the member's app holds.
+    fn scope(&self, form: &Form) -> Result<(String, Scope)> {
+        let Self { core, caller, kiosk, grant, .. } = self;
+        let mut scope = super::within_tier(caller, &super::allowed_scope(&caller.client, form.get("scope"))?);
+        if kiosk.rules.mode == KioskMode::Any {
+            scope = scope.iter().filter(|word| kiosk.rules.any_scopes.iter().any(|own| own == word)).map(str::to_owned).collect();
+        }
+        let scope: Scope = scope.iter().filter(|word| grant.scope.contains(word)).map(str::to_owned).collect();
+        let nothing = || Refused::bad_request("invalid_scope", "The member's app holds none of the scopes that this kiosk may have.");
+        if scope.is_empty() {
+            return Err(nothing().into());
+        }
+        let wanted = Wanted { scope: &scope, details: &[], resource: &form.all("resource"), granted: &[] };
+        let api = super::target(&core.config, &caller.client, wanted)?.ok_or_else(nothing)?;
+        Ok((api.to_owned(), super::scope_for(&caller.client, Some(api), &scope)))
+    }
+
+    async fn let_in(&self, form: &Form, challenge_ms: Option<i64>) -> Result<Reply> {
+        let Self { core, caller, kiosk, grant, proof, pass } = self;
+        grant.must_be_alive(caller.now_ms)?;
+        let (api, scope) = self.scope(form)?;
+        let mut change = Change::new(caller.now_ms);
+        let until_ms = challenge_ms.map_or(proof.last_s * 1000, |made_ms| made_ms + kiosk_challenge::LIFETIME_MS);
+        let proofs = change.once("kiosk_proof", pass.key.thumbprint(), &proof.jti, until_ms);
+        let challenges = proof.challenge.as_ref().map(|nonce| change.once("kiosk_challenge", kiosk.id, nonce, until_ms));
+        let visit = self.visit(&mut change, &scope)?;
+        let burnt = caller.burn(&mut change);
+        let answer = issue::for_kiosk(core, caller, &api, &visit, kiosk.act(caller))?;
+        let entry = Entry::ok("kiosk_visited").with("kiosk", kiosk.device.name.as_str()).with("place", kiosk.device.place.as_str());
+        let mut entry = visit.entry(core, entry.with("jti", answer.jti.as_str()), caller);
+        entry.instance = Some(kiosk.id.to_owned());
+        change.audit(entry);
+        match core.store.apply(change).await {
+            Ok(_) => Ok(reply::json(200, &answer.body)),
+            Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
+            Err(NotApplied::Conflict(at)) if at == proofs => {
+                self.warn("kiosk_code_replayed", "the same code was shown again").await?;
+                Err(invalid_grant("This code was used already: show a new one.").because("used twice").audited().into())
+            }
+            Err(NotApplied::Conflict(at)) if Some(at) == challenges => {
+                Err(invalid_grant("This kiosk's picture was used already: scan it again.").because("the challenge was used").into())
+            }
+            Err(other) => Err(other.into()),
+        }
+    }
+
+    /// The kiosk's own grant below the phone's session. It ends with the session and with the device, and the person can take it away.
+    fn visit(&self, change: &mut Change, scope: &Scope) -> Result<Grant> {
+        let Self { core, caller, kiosk, grant, .. } = self;
+        let mut request = grant.request.clone();
+        (request.redirect_uri, request.code_challenge, request.nonce) = (String::new(), None, None);
+        (request.dpop_jkt, request.instance) = (None, Some(kiosk.id.to_owned()));
+        request.authorization_details = Vec::new();
+        request.code_expires_ms = caller.now_ms;
+        let granting = Granting {
+            session: &grant.session,
+            account: &grant.account,
+            client_id: &caller.client_id,
+            confidential: true,
+            instances: true,
+            unattested: false,
+            most: caller.client.refresh.most_per_person,
+            scope,
+            resource: &[],
+            request: &request,
+            lifetime_ms: LONGEST_MS,
+        };
+        let (number, _) = code::grant(core, change, &granting)?;
+        let holder = Holder::Instance(Some(Key::first(kiosk.id)));
+        let [holder_kind, holder_text] = holder.to_columns();
+        let values = vec![Value::from(&grant.session[..]), i64::from(number).into(), caller.now_ms.into(), holder_kind, holder_text];
+        change.run(app_grant::ACTIVATE, values);
+        Ok(Grant {
+            number,
+            client: caller.client_id.clone(),
+            holder,
+            scope: scope.clone(),
+            resource: Vec::new(),
+            request,
+            created_ms: caller.now_ms,
+            ends_ms: grant.ends_ms.min(caller.now_ms + LONGEST_MS),
+            ..grant.clone()
+        })
+    }
+
+    /// Once an hour for each member and device: an entry, and a letter to the member. Nothing ends: possession of a string ends nothing.
+    async fn warn(&self, event: &'static str, why: &str) -> Result<()> {
+        let Self { core, caller, kiosk, grant, .. } = self;
+        if core.limits.kiosk_warnings.check_key(&Limits::place(&[event, &grant.account, kiosk.id])).is_err() {
+            return Ok(());
+        }
+        let mut change = Change::new(caller.now_ms);
+        let entry = Entry::refused(event, why).with("kiosk", kiosk.device.name.as_str()).with("place", kiosk.device.place.as_str());
+        let mut entry = grant.entry(core, entry.with("sent_by", caller.client_id.as_str()), caller);
+        entry.instance = Some(kiosk.id.to_owned());
+        change.audit(entry);
+        let person = &grant.person;
+        let to = person.email.as_deref().filter(|_| person.email_verified);
+        let locale = person.locale.as_deref().unwrap_or("en");
+        let notice = mail::Notice { to, template: "kiosk_code_twice", locale, user_agent: None };
+        mail::post_notice(&mut change, &core.config, &core.keyring, &notice)?;
+        core.store.apply(change).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,32 @@
+//! POST /kiosk/challenge: what a kiosk shows, so that a phone knows where it stands before it signs. docs/kiosk.md. Nothing is stored.
+
+use super::reply::{self, Reply};
+use crate::app::App;
+use crate::error::{Fault, Result};
+use crate::grants::kiosk::Kiosk;
+use crate::grants::kiosk_challenge::{self, CHANGES_S, LIFETIME_MS};
+use crate::web::request::Incoming;
+use serde_json::json;
+use symbolon_oauth::jwk::Algorithm;
+use symbolon_oauth::jws;
+use symbolon_oauth::kiosk::{CHALLENGE_TYP, Challenge, GRANT_TYPE, to_picture};
+
+pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let caller = app.callers.identify(app, incoming).await?;
+    caller.must_allow(GRANT_TYPE)?;
+    let kiosk = Kiosk::of(&caller)?;
+    kiosk.must_be_slow(app, &caller)?;
+    let nonce = kiosk_challenge::make(app, (&caller.client_id, kiosk.id), incoming.now_ms)?;
+    let challenge = Challenge {
+        iss: app.config.issuer.clone(),
+        client_id: caller.client_id.clone(),
+        name: kiosk.device.name.clone(),
+        place: kiosk.device.place.clone(),
+        nonce,
+        iat: incoming.now_ms / 1000,
+    };
+    let key = app.keys.signer(Algorithm::ES256, incoming.now_ms)?;
+    let text = jws::sign(&key, CHALLENGE_TYP, &challenge).map_err(|error| Fault::new(format!("signing a challenge: {error:?}")))?;
+    let picture = to_picture(&text);
+    Ok(reply::json(200, &json!({ "challenge": text, "picture": picture, "expires_in": LIFETIME_MS / 1000, "changes_in": CHANGES_S })))
+}
