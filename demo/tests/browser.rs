@@ -242,3 +242,100 @@ async fn a_person_signs_in_with_chromium() {
     }
     browser.http.delete(&browser.session).send().await.unwrap();
 }
+
+/// A server on a name, because no browser makes a passkey for an address. With one person, alice.
+fn server_on_localhost(directory: &std::path::Path) -> Option<(Killed, String)> {
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_symbolon-demo")).with_file_name("symbolon");
+    if !program.exists() {
+        return None;
+    }
+    let file = directory.join("symbolon.toml");
+    let run = |words: &[&str]| {
+        let mut command = Command::new(&program);
+        command.arg("-c").arg(&file).args(words).stdout(Stdio::null());
+        command
+    };
+    assert!(Command::new(&program).arg("init").arg(directory).stdout(Stdio::null()).status().unwrap().success());
+    let port = symbolon_phone::net::free_port();
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text =
+        text.replace("http://127.0.0.1:8080", &format!("http://localhost:{port}")).replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
+    let (head, tail) = text.split_once("[login.default]\n").unwrap();
+    let rest = tail.split_once('\n').unwrap().1;
+    std::fs::write(&file, format!("{head}[login.default]\nrequire = [\"password\", \"passkey\"]\n{rest}")).unwrap();
+    let mut adding = run(&["user", "add", "alice"]).stdin(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut adding.stdin.take().unwrap(), b"open sesame, please\n").unwrap();
+    assert!(adding.wait().unwrap().success());
+    let serving = Killed(run(&["serve"]).stdin(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
+    for _ in 0..100 {
+        if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+            return Some((serving, format!("http://localhost:{port}/account")));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("the server did not come up");
+}
+
+/// The page's script, in a real browser with a virtual authenticator (WebDriver, WebAuthn Level 3, 11): a passkey is offered after a
+/// password, made, and then signs in without a name. A browser that may not use it leaves the other ways open.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_passkey_is_made_and_signs_in_without_a_name_in_chromium() {
+    let Some((_chromedriver, browser)) = driver().await else {
+        println!("skipped: there is no chromedriver");
+        return;
+    };
+    let directory = std::env::temp_dir().join(format!("symbolon-passkey-{}", std::process::id()));
+    let at = directory.clone();
+    let Some((_server, account)) = tokio::task::spawn_blocking(move || server_on_localhost(&at)).await.unwrap() else {
+        println!("skipped: the program `symbolon` is not built");
+        return;
+    };
+    let virtual_one = |consents: bool| {
+        json!({ "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+                "isUserConsenting": consents, "isUserVerified": true })
+    };
+    let key = browser.command("/webauthn/authenticator", virtual_one(true)).await.as_str().unwrap().to_owned();
+    browser.command("/url", json!({ "url": account })).await;
+    browser.heading("Sign in").await;
+    browser.keys("alice\u{e004}").await;
+    browser.keys("open sesame, please\u{e007}").await;
+    browser.heading("Sign in faster next time?").await;
+    browser.fits().await;
+    browser.picture("passkey-offer").await;
+    browser.click("button[value=passkey]").await;
+    browser.heading("Your account").await;
+    browser.find("button[value^='remove_passkey:']").await;
+    browser.picture("passkey-account").await;
+    let made = browser.look(&format!("/webauthn/authenticator/{key}/credentials")).await;
+    assert_eq!(made.as_array().map(Vec::len), Some(1), "{made}");
+    assert_eq!((&made[0]["rpId"], &made[0]["isResidentCredential"]), (&json!("localhost"), &json!(true)));
+
+    // Nobody is known any more: the browser offers the passkey by itself, and this one says yes.
+    browser.http.delete(format!("{}/cookie", browser.session)).send().await.unwrap();
+    browser.command("/url", json!({ "url": account })).await;
+    browser.heading("Your account").await;
+
+    // Somebody who has no passkey for this page presses the button: the page says so, and the password still works.
+    browser.http.delete(format!("{}/webauthn/authenticator/{key}", browser.session)).send().await.unwrap();
+    browser.command("/webauthn/authenticator", virtual_one(true)).await;
+    browser.http.delete(format!("{}/cookie", browser.session)).send().await.unwrap();
+    browser.command("/url", json!({ "url": account })).await;
+    browser.heading("Sign in").await;
+    browser.click("button[value=passkey]").await;
+    let mut said = String::new();
+    for _ in 0..100 {
+        said = browser.text("#passkey").await;
+        if said.contains("did not work out") {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(said.contains("did not work out"), "{said}");
+    browser.picture("passkey-none").await;
+    browser.click("input[name=username]").await;
+    browser.keys("alice\u{e004}").await;
+    browser.keys("open sesame, please\u{e007}").await;
+    browser.heading("Your account").await;
+    browser.http.delete(&browser.session).send().await.unwrap();
+    let _ = std::fs::remove_dir_all(&directory);
+}

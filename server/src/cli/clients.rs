@@ -2,7 +2,7 @@
 
 use super::desk::Desk;
 use super::lists::{self, List, ListArgs};
-use super::screen::{Screen, Stop, unexpected};
+use super::screen::{self, Screen, Stop, unexpected};
 use super::secrets;
 use super::text::{read_file, shown};
 use crate::operations::{ClientLine, ClientOperation, ClientSource, Imported, Operation, Outcome, Problem, Sensitive};
@@ -149,13 +149,14 @@ fn words(outcome: &Outcome) -> Vec<String> {
                 None => format!("an {} digest", kept.digest),
             });
             let from = if facts.source == ClientSource::File { "the configuration file" } else { "import" };
-            return vec![
+            let mut lines = vec![
                 format!("client_id {}", facts.client_id),
                 format!("from      {from}"),
                 format!("state     {}", facts.state),
                 format!("secret    {}", secret.unwrap_or_else(|| "none".to_owned())),
-                serde_json::to_string_pretty(&facts.metadata).unwrap_or_default(),
             ];
+            lines.extend(screen::json_lines(&facts.metadata));
+            return lines;
         }
         Outcome::ClientState { client_id, state } => format!("{client_id} is {state}"),
         Outcome::ClientSessionsEnded { client_id, grants, people, preview } => {

@@ -2,7 +2,7 @@
 
 use super::desk::Desk;
 use super::lists::{self, List, ListArgs};
-use super::screen::{Screen, Stop};
+use super::screen::{self, Screen, Stop};
 use super::text::shown;
 use crate::operations::{KeyLine, KeyOperation, Operation, Outcome, Rewrapped, TokenOperation};
 use clap::Subcommand;
@@ -85,7 +85,7 @@ fn words(outcome: &Outcome) -> Vec<String> {
             vec![format!("{kid} {how}. Other nodes notice within ten seconds.")]
         }
         Outcome::KeysRewrapped(done) => rewrapped(done),
-        Outcome::TokenPreview(preview) => vec![serde_json::to_string_pretty(preview).unwrap_or_default()],
+        Outcome::TokenPreview(preview) => screen::json_lines(preview),
         _ => Vec::new(),
     }
 }

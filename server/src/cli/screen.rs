@@ -82,6 +82,11 @@ impl Screen {
     }
 }
 
+/// JSON for a person to read, line by line: a row has no line break in it.
+pub fn json_lines(value: &impl serde::Serialize) -> Vec<String> {
+    serde_json::to_string_pretty(value).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
 /// The outcome of another operation than the one that was asked for.
 pub fn unexpected() -> Stop {
     Stop::Problem(Problem::fault("the running server answered something else; is it of another version?"))

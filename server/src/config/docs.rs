@@ -411,7 +411,12 @@ mod tests {
                 let words: BTreeSet<String> = words.iter().map(|it| (*it).to_owned()).collect();
                 // Serde names a single possible word in another way.
                 if words.len() > 1 {
-                    assert_eq!(expected(&error), words, "[{}] {}: {error}", section.path, key.name);
+                    let mut named = expected(&error);
+                    // A rule of its own refuses `none` there.
+                    if ["native_tiers", "web_only_tiers"].contains(&key.name) {
+                        assert!(named.remove("none"));
+                    }
+                    assert_eq!(named, words, "[{}] {}: {error}", section.path, key.name);
                 }
             }
         }

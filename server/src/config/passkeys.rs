@@ -22,7 +22,7 @@ rp_id = "a.example"
 user_verification = "required"
 related_origins = ["https://a.example.de"]
 
-[login.default]
+[login.passkey]
 require = ["passkey", "password"]
 "#,
 };
@@ -119,6 +119,17 @@ impl Default for Passkeys {
 }
 
 impl Passkeys {
+    /// How many different names the related origins have: the label before the public suffix. WebAuthn Level 3, 5.11.1 lets a browser
+    /// stop after five.
+    pub fn related_names(&self) -> usize {
+        let name = |origin: &String| {
+            let host = Url::parse(origin).ok()?.host_str()?.to_owned();
+            let domain = psl::domain_str(&host)?.to_owned();
+            domain.split('.').next().map(str::to_owned)
+        };
+        self.related_origins.iter().filter_map(name).collect::<std::collections::BTreeSet<_>>().len()
+    }
+
     /// From the configuration alone, whatever host a request names.
     pub fn rp_id(&self, issuer: &str) -> String {
         let host = || Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();

@@ -138,6 +138,7 @@ fn issuer_findings(config: &Config) -> Vec<Finding> {
     let listless = config.attestation.status_source(config.development).is_none();
     weak(android && listless, "no status list of Android's attestation keys (off, or development): leaked keys pass for genuine ones");
     weak(!config.dpop.nonce, "dpop.nonce = false: who has an app in hand for a moment can make proofs for all time to come");
+    weak(config.passkeys.related_names() > 5, "[passkeys] related_origins: more than five names, and browsers may stop after five");
     if let Some(what) = crate::store::weakness(&config.database) {
         weak(true, &format!("database: {what}"));
     }
@@ -231,6 +232,13 @@ mod tests {
         assert_eq!(weak(&sound), Vec::<String>::new());
         let cases = [
             (format!("{sound}[dpop]\nnonce = false\n"), "dpop.nonce = false"),
+            (
+                format!(
+                    "{sound}[passkeys]\nrelated_origins = [{}]\n",
+                    (1..=6).map(|at| format!("\"https://shop{at}.example\",")).collect::<String>()
+                ),
+                "more than five names",
+            ),
             (sound.replace("password + totp", "password"), "a password alone signs in"),
             (sound.replace("password + totp\"", "password + totp\", \"password\""), "a password alone signs in"),
             (sound.replace("other.example.com/cb", "app.example.com/cb"), "is other's too"),
@@ -244,6 +252,8 @@ mod tests {
         for (text, wanted) in cases {
             assert!(weak(&text).iter().any(|it| it.contains(wanted)), "{wanted}: {:?}", weak(&text));
         }
+        let five: String = (1..=5).map(|at| format!("\"https://shop{at}.example\", \"https://www.shop{at}.example\",")).collect();
+        assert_eq!(weak(&format!("{sound}[passkeys]\nrelated_origins = [{five}]\n")), Vec::<String>::new(), "five names");
         let private =
             |one: &str, two: &str| weak(&sound.replace("https://other.example.com/cb", one).replace("https://app.example.com/cb", two));
         assert!(private("com.example.a:/x", "com.example.a:/y").iter().any(|it| it.contains("too:")));

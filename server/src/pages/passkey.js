@@ -76,7 +76,7 @@
     if (form.elements.passkey.value) return;
     event.preventDefault();
     say("waiting");
-    begin().catch((error) => { say(heard(error?.name)); offer(); });
+    begin().catch((error) => { say(heard(error?.name)); return offer(); }).catch(() => {});
   });
 
   // Without a window: whatever goes wrong here is nobody's concern.

@@ -100,7 +100,7 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
         actions: step
             .actions
             .iter()
-            .map(|action| WordedAction { name: action.name.clone(), kind: action.kind, label: by_key(format!("action-{}", action.name)) })
+            .map(|action| WordedAction { name: action.name.clone(), kind: action.kind, label: by_key(label_of(step, &action.name)) })
             .collect(),
         operation: step.operation.clone().map(word_operation),
         problem: step.problem.as_ref().map(|problem| WordedProblem {
@@ -108,6 +108,14 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
             text: by_key(format!("problem-{}", problem.key)),
             field: problem.field.clone(),
         }),
+    }
+}
+
+/// One action answers every operation; its button says which it is.
+fn label_of(step: &Step, action: &str) -> String {
+    match &step.operation {
+        Some(Operation::PasskeyCreate { .. }) if action == operation::ACTION => "action-make_passkey".to_owned(),
+        _ => format!("action-{action}"),
     }
 }
 

@@ -249,6 +249,7 @@ account-passkey-needs-name = braucht zuerst Ihren Namen
 account-passkey-of-other = von einer anderen Adresse dieses Servers, geht nicht mehr
 account-no-passkeys = Sie haben keinen Passkey.
 action-passkey = Passkey benutzen
+action-make_passkey = Passkey anlegen
 action-security_key = Sicherheitsschlüssel mit Ihrem Namen benutzen
 action-use_passkey = Stattdessen einen Passkey benutzen
 action-add_passkey = Passkey hinzufügen

@@ -249,6 +249,7 @@ account-passkey-needs-name = needs your name first
 account-passkey-of-other = of another address of this server, works no more
 account-no-passkeys = You have no passkey.
 action-passkey = Use a passkey
+action-make_passkey = Make a passkey
 action-security_key = Use a security key with your name
 action-use_passkey = Use a passkey instead
 action-add_passkey = Add a passkey
