@@ -14,6 +14,7 @@ use crate::login::machine::Machine;
 use crate::mail::Mailer;
 use crate::pages::Pages;
 use crate::store::Store;
+use crate::upstream::Providers;
 use bytes::Bytes;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, RwLock};
@@ -57,7 +58,8 @@ impl App {
         let (config, base) = (&core.config, core.base.as_path());
         let templates = config.templates.as_ref().map(|it| base.join(it));
         let epoch = epoch(&core.store).await?;
-        let machine = Machine::new(core.store.clone(), core.keyring.clone(), Arc::clone(config), &epoch, before.map(|it| &it.machine))?;
+        let machine = Machine::new(core.store.clone(), core.keyring.clone(), Arc::clone(config), &epoch, before.map(|it| &it.machine))?
+            .with_providers(Providers::load(&config.upstream, &config.issuer, &core.outgoing)?);
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
         Ok(Arc::new(App {
             callers: Callers::new(attesting, certificates::load_anchors(config, base)?, machine.hashers().clone()),

@@ -36,5 +36,6 @@ pub mod store;
 pub mod stored_bytes;
 pub mod telemetry;
 pub mod tokens;
+pub mod upstream;
 pub mod visible;
 pub mod web;

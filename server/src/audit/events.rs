@@ -48,6 +48,8 @@ const SIGNING_IN: &[Event] = &[
     event("recovery_code_refused", "A recovery code was wrong or used before, or there were too many tries."),
     event("knock_proved", "The example method was proved."),
     event("knock_refused", "The example method was answered wrongly."),
+    event("upstream_proved", "A provider said who somebody is, and an account is linked to that. `identity` names it."),
+    event("upstream_refused", "A sign-in with a provider's account was refused. `reason` says why: the provider, its answer, or no link."),
     event("letter_refused", "No letter was sent, because there were too many."),
 ];
 
@@ -67,6 +69,9 @@ const ACCOUNTS: &[Event] = &[
     event("passkey_enrolled", "A passkey was added. `passkey` names it, `aaguid` says what it claims to be."),
     event("passkey_removed", "A passkey was removed. `lost`: because somebody else may have it, so that all sessions ended."),
     event("passkey_renamed", "A passkey got another name."),
+    event("upstream_linked", "An identity at a provider leads to the account from now on."),
+    event("upstream_unlinked", "It no longer does."),
+    event("upstream_unlink_refused", "An identity was unlinked twice at once."),
     event("recovery_codes_made", "There are new recovery codes; the old ones do not work."),
     event("consent_withdrawn", "A person took away what an app had. `target` names the client."),
 ];

@@ -12,7 +12,7 @@ use crate::caller::{Burnt, Caller};
 use crate::config::DEFAULT_POLICY;
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
-use crate::login::commit::{Committed, Draft};
+use crate::login::commit::{Committed, Draft, OVERTAKEN};
 use crate::login::context::Visitor;
 use crate::login::flow::{Moved, Proven};
 use crate::login::machine::{Machine, over};
@@ -29,6 +29,8 @@ pub enum Settled {
     Ended(Box<Finished>),
     /// Another answer moved the sign-in first.
     Late,
+    /// Another sign-in was quicker. What this one knows is judged again.
+    Overtaken,
 }
 
 pub struct Finished {
@@ -84,6 +86,7 @@ impl Settling<'_> {
                 let granted = end.as_ref().and_then(|end| end.granted.as_ref());
                 return Err(granted.map_or_else(|| over().because("a guard failed").into(), |granted| granted.refusal(at)));
             }
+            Committed::TurnedDown { event: OVERTAKEN, .. } => return Ok(Settled::Overtaken),
             Committed::TurnedDown { event, problem } => return self.turn_down(moved, event, problem).await,
         }
         let Some(end) = end else { return Ok(Settled::Asked(Box::new(moved.state))) };

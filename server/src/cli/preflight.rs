@@ -14,6 +14,7 @@ use crate::seal::KeyRing;
 use crate::serve::{database, hosts, tls};
 use crate::store::Store;
 use crate::tokens::keys::sealed_at;
+use crate::upstream::Providers;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::lookup_host;
@@ -43,13 +44,14 @@ pub async fn run(config: &Config, base: &Path, served: bool) -> Result<(), Probl
 fn of_files(config: &Config, base: &Path) -> Vec<String> {
     let templates = config.templates.as_ref().map(|path| base.join(path));
     let tls = |asking: bool| config.tls.as_ref().map_or(Ok(()), |files| tls::Certificates::load(files, base, asking).map(|_| ()));
-    let checks: [Result<(), Fault>; 9] = [
+    let checks: [Result<(), Fault>; 10] = [
         config.master_key.read().and_then(KeyRing::new).map(|_| ()),
         templates.as_deref().map_or(Ok(()), directory),
         Pages::new(&config.brand, templates.as_deref(), base).map(|_| ()),
         Attesting::load(config, base, &Outgoing::default(), None).map(|_| ()),
         certificates::load_anchors(config, base).map(|_| ()),
         Types::new(config).map(|_| ()),
+        Providers::load(&config.upstream, &config.issuer, &Outgoing::default()).map(|_| ()),
         config.mail.as_ref().map_or(Ok(()), |mail| Mailer::new(mail).map(|_| ())),
         tls(config.mtls.as_ref().is_some_and(|mtls| mtls.listen.is_some())),
         hosts::HostCertificates::load(config, base).map(|_| ()),

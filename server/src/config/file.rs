@@ -19,6 +19,7 @@ use super::server;
 use super::session::Session;
 use super::signing::Signing;
 use super::tls::Tls;
+use super::upstream::{self, Upstream};
 use crate::login::policy::Policy;
 use crate::login::proof::MethodName;
 use serde::Deserialize;
@@ -94,6 +95,8 @@ pub struct Config {
     pub client: BTreeMap<String, Client>,
     #[serde(default)]
     pub login: BTreeMap<String, LoginPolicy>,
+    #[serde(default)]
+    pub upstream: BTreeMap<String, Upstream>,
     #[serde(default = "server::admin_socket")]
     pub admin_socket: Option<PathBuf>,
     #[serde(default)]
@@ -137,10 +140,11 @@ impl Config {
             found.extend(self.judge_client(client).into_iter().map(|it| format!("[client.{id}]: {it}")));
         }
         for (name, policy) in &self.login {
-            found.extend(policy.problems(self.mail.is_some()).into_iter().map(|it| format!("[login.{name}]: {it}")));
+            found.extend(policy.problems(self.mail.is_some(), &self.upstream).into_iter().map(|it| format!("[login.{name}]: {it}")));
         }
         found.extend(self.host.iter().flat_map(|(name, host)| host.problems(name, self.tls.is_some())));
         found.extend(claims::problems(&self.issuer, &self.client, &self.host));
+        found.extend(upstream::problems(&self.upstream, self.development));
         found.extend(self.attestation.problems(self.development));
         let uses_passkeys = self.policies().any(|policy| policy.names(&MethodName::PASSKEY));
         found.extend(self.passkeys.problems(&self.issuer, uses_passkeys && !self.development));
@@ -164,6 +168,9 @@ impl Config {
         self.passkeys = self.passkeys.below(base);
         if let Some(mail) = &mut self.mail {
             mail.password = mail.password.take().map(|it| it.below(base));
+        }
+        for upstream in self.upstream.values_mut() {
+            upstream.secret = upstream.secret.take().map(|secret| secret.below(base));
         }
         self
     }

@@ -1,9 +1,11 @@
 //! `[login.NAME]`: ways of signing in. A policy is parsed once, when the configuration is read.
 
 use super::docs::{Kind, Presence, Section, defaulted, optional, required};
+use super::upstream::Upstream;
 use crate::login::policy::Policy;
 use crate::login::proof::MethodName;
 use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 pub(super) const SECTION: Section = Section {
@@ -18,7 +20,7 @@ pub(super) const SECTION: Section = Section {
             Kind::Texts,
             r#"["password + totp"]"#,
             "Chains of methods; any one of the chains is enough. The methods are `password`, `email` (a code, needs `[mail]`), `passkey`, `totp` (an \
-             authenticator app) and `recovery` (a recovery code).",
+             authenticator app), `recovery` (a recovery code) and `upstream:NAME` (a provider of `[upstream.NAME]`).",
         ),
         optional(
             "acr",
@@ -73,11 +75,14 @@ pub(super) static PASSWORD: LazyLock<Policy> = LazyLock::new(Policy::password_al
 
 impl LoginPolicy {
     /// What is wrong with the chains. A configuration with such a problem is refused, so that no reader meets an unknown word.
-    pub(super) fn problems(&self, has_mail: bool) -> Vec<String> {
+    pub(super) fn problems(&self, has_mail: bool, upstream: &BTreeMap<String, Upstream>) -> Vec<String> {
         let mut found = self.0.problems();
         if self.0.names(&MethodName::EMAIL) && !has_mail {
             found.push("the method email needs the table [mail]".to_owned());
         }
+        let providers = self.0.chains.iter().flatten().filter_map(MethodName::provider);
+        let missing: BTreeSet<&str> = providers.filter(|name| !name.is_empty() && !upstream.contains_key(*name)).collect();
+        found.extend(missing.into_iter().map(|name| format!("there is no [upstream.{name}]")));
         found
     }
 }

@@ -24,6 +24,7 @@ mod session;
 mod signing;
 mod span;
 mod tls;
+pub mod upstream;
 mod url;
 
 pub use api::{Api, ApiScope, DetailType, TokenFormat};
@@ -69,6 +70,7 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &attestation::SECTION,
         &login::SECTION,
         &passkeys::SECTION,
+        &upstream::SECTION,
         &api::API,
         &api::SCOPE,
         &api::DETAIL,

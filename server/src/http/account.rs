@@ -3,8 +3,8 @@
 
 use super::account_passkeys::{self, instant};
 use super::browser::{form_token, form_token_fits};
-use super::login;
 use super::reply::{self, Reply};
+use super::{account_links, login};
 use crate::app::App;
 use crate::audit;
 use crate::error::{Refused, Result};
@@ -89,6 +89,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         recovery_codes_left,
         sessions: open,
         apps,
+        links: account_links::view(app, &session.account).await?,
         form_action: app.url("/account"),
         form_token: form_token(app, &session.id, "account"),
         passkeys,
@@ -106,7 +107,7 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
     }
     let whole = form.get("action").unwrap_or_default();
     let (action, target) = whole.split_once(':').unwrap_or((whole, ""));
-    if let Some(journey) = Journey::of_account(whole) {
+    if let Some(journey) = Journey::of_account(whole).or_else(|| Journey::of_link(action, target)) {
         return login::own(app, incoming, journey, Some(session.clone())).await;
     }
     let mut change = Change::new(incoming.now_ms);

@@ -260,7 +260,11 @@ impl Face<'_> {
         if native::belongs_to_web(&self.caller.client, self.assured, &request) {
             return self.leave(&request, Some((answer, &answering)), "the operator sends this sign-in to the browser").await;
         }
-        if !answering.state.offers(answer.action) {
+        let offered = answering.state.offers(answer.action);
+        if offered && answering.state.leads_outside(answer.action) {
+            return self.leave(&request, Some((answer, &answering)), "the person goes on at a provider").await;
+        }
+        if !offered {
             let hint = "action is missing, or is none of the actions of the step.";
             return Err(Refused::bad_request("invalid_request", hint).into());
         }
@@ -278,6 +282,7 @@ impl Face<'_> {
                 None => self.tell(&ended.state, &request, &answering.next_secret(&app.keyring)?).await,
             },
             Ok(Settled::Late) => self.late(answer, &answering).await,
+            Ok(Settled::Overtaken) => Err(Fault::new("a native sign-in has learned something outside").into()),
             Err(error) => {
                 app.machine.let_go(&answering, taken_ms, self.incoming.now_ms).await;
                 Err(error)

@@ -26,7 +26,7 @@ pub fn has_come_back(incoming: &Incoming) -> bool {
 
 /// Where our page posts the request to.
 pub fn address(app: &App, incoming: &Incoming) -> String {
-    app.url(&format!("{}?{HERE}", incoming.route.path))
+    app.url(&format!("{}?{HERE}", incoming.path_as_sent()))
 }
 
 /// Browsers say where a request comes from: in `Sec-Fetch-Site`, older ones in `Origin` alone.

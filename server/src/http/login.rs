@@ -14,6 +14,7 @@ use crate::login::context::{Answer, Device, Face, Visitor};
 use crate::login::flow::{Begin, Existing, Judged, Moved};
 use crate::login::journey::Journey;
 use crate::login::machine::{Answering, Received, changed, over};
+use crate::login::methods::upstream::RETURNED;
 use crate::login::state::{Ended, State, Subject};
 use crate::sessions::{self, Session};
 use crate::stored_bytes::Writer;
@@ -153,7 +154,7 @@ async fn start(
             others.iter().for_each(|other| other.forget(app, &mut reply));
             Ok(reply)
         }
-        Settled::Late => Err(over().because("a sign-in that has not begun was overtaken").into()),
+        Settled::Late | Settled::Overtaken => Err(over().because("a sign-in that has not begun was overtaken").into()),
     }
 }
 
@@ -164,7 +165,7 @@ pub async fn answer_first(app: &App, incoming: &Incoming) -> Result<Reply> {
     let state = app.machine.open_start(handle, incoming.now_ms)?;
     let cookie = SignInCookie::of(app, incoming, &state.id).ok_or_else(|| over().because("no cookie of this sign-in"))?;
     let fields = fields(incoming);
-    let answer = Answer { action: form.get("action").unwrap_or_default(), fields: &fields };
+    let answer = Answer { action: action(incoming), fields: &fields };
     // The form's token is bound to the secret with which the page was made; the one that the answer set comes later.
     let is_ours = form_token_fits(app, &cookie.secret, handle, form.get("form_token"));
     let received = app.machine.receive_start(state, &cookie.secret, &answer, incoming.now_ms).await?;
@@ -188,9 +189,14 @@ pub async fn answer(app: &App, incoming: &Incoming, address: &str) -> Result<Rep
         return Err(over().because("form token").into());
     }
     let fields = fields(incoming);
-    let answer = Answer { action: form.get("action").unwrap_or_default(), fields: &fields };
+    let answer = Answer { action: action(incoming), fields: &fields };
     let received = app.machine.receive_answer(&id, (&cookie.secret, version), &answer, incoming.now_ms).await?;
     go_on(app, incoming, &answer, received).await
+}
+
+/// The button. What only a provider's redirect may bring is none.
+fn action(incoming: &Incoming) -> &str {
+    incoming.form.get("action").filter(|action| *action != RETURNED).unwrap_or_default()
 }
 
 fn fields(incoming: &Incoming) -> BTreeMap<String, String> {
@@ -198,7 +204,7 @@ fn fields(incoming: &Incoming) -> BTreeMap<String, String> {
     answers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-async fn go_on(app: &App, incoming: &Incoming, answer: &Answer<'_>, received: Received) -> Result<Reply> {
+pub async fn go_on(app: &App, incoming: &Incoming, answer: &Answer<'_>, received: Received) -> Result<Reply> {
     match received {
         Received::Again(state, secret) => again(app, incoming, &state, secret),
         Received::Outdated(state) => Ok(reply::see_other(&views::address(app, &state))),
@@ -208,30 +214,51 @@ async fn go_on(app: &App, incoming: &Incoming, answer: &Answer<'_>, received: Re
 }
 
 async fn judge(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: Answering) -> Result<Reply> {
+    if let Some(reply) = judge_once(app, incoming, answer, &answering).await? {
+        return Ok(reply);
+    }
+    // What was learned outside is kept: it is judged once more, as things are now.
+    match app.machine.receive_overtaken(&answering, answer, incoming.now_ms).await? {
+        Received::Fresh(answering) => {
+            let reply = judge_once(app, incoming, answer, &answering).await?;
+            reply.ok_or_else(|| over().because("overtaken twice").into())
+        }
+        Received::Again(state, secret) => again(app, incoming, &state, secret),
+        Received::Busy(state) => views::busy(app, incoming, &state),
+        Received::Outdated(state) => Ok(reply::see_other(&views::address(app, &state))),
+    }
+}
+
+/// None: another sign-in was quicker with what this answer wanted.
+async fn judge_once(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: &Answering) -> Result<Option<Reply>> {
     let delivery = Delivery::from_json(answering.state.request.clone())?;
     let rules = rules(&app.authority(), &delivery).await?;
     let locale = views::locale(app, incoming, incoming.form.get("locale"));
     let visitor = visitor(app, incoming, &locale);
     let session = sessions::of_browser(app, incoming).await?;
     must_be_the_session(&answering.state, session.as_ref())?;
-    let moved = match app.machine.judge(&answering, &rules, answer, &visitor).await? {
+    let moved = match app.machine.judge(answering, &rules, answer, &visitor).await? {
         Judged::Moved(moved) => *moved,
-        Judged::Late => return late(app, incoming, answer, &answering).await,
+        Judged::Late => return late(app, incoming, answer, answering).await.map(Some),
     };
     let secret = answering.next_secret(&app.keyring)?;
     let taken_ms = moved.taken_ms();
     let session = session.filter(|_| !moved.ends_sessions());
     let others = settle::others(app, incoming, &moved).await?;
     match settling(app, &delivery, (session.as_ref(), &visitor), secret, &others).settle(moved).await {
-        Ok(Settled::Asked(state)) => again(app, incoming, &state, secret),
+        Ok(Settled::Asked(state)) => again(app, incoming, &state, secret).map(Some),
         Ok(Settled::Ended(ended)) => {
             let mut reply = again(app, incoming, &ended.state, secret)?;
             others.iter().for_each(|other| other.forget(app, &mut reply));
-            Ok(reply)
+            Ok(Some(reply))
         }
-        Ok(Settled::Late) => late(app, incoming, answer, &answering).await,
+        Ok(Settled::Late) => late(app, incoming, answer, answering).await.map(Some),
+        Ok(Settled::Overtaken) => {
+            app.machine.let_go(answering, taken_ms, incoming.now_ms).await;
+            Ok(None)
+        }
         Err(error) => {
-            app.machine.let_go(&answering, taken_ms, incoming.now_ms).await;
+            app.machine.let_go(answering, taken_ms, incoming.now_ms).await;
             Err(error)
         }
     }
@@ -258,7 +285,7 @@ async fn late(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: &A
 
 /// 303 to the sign-in's page, with the secret that the answer set. The same answer once more gets the same cookies.
 fn again(app: &App, incoming: &Incoming, state: &State, secret: [u8; 32]) -> Result<Reply> {
-    let mut reply = reply::see_other(&views::address(app, state));
+    let mut reply = reply::see_other(&views::next_address(app, state));
     SignInCookie { id: state.id, secret }.set(app, incoming, &mut reply);
     if let Some(Ended::Granted { session, account, opened: true, .. } | Ended::SignedIn { session, account, opened: true }) = &state.ended {
         let value = sessions::cookie_value(session, &settle::session_secret(app, &secret));

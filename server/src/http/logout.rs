@@ -153,6 +153,8 @@ fn confirm(app: &App, incoming: &Incoming, session: &Session, request: &LogoutRe
         form_token: form_token(app, &session.id, &form_state(request)),
         base: app.config.issuer.clone(),
         hidden,
+        onward: None,
+        refresh: false,
     };
     Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout"), &context)?))
 }

@@ -6,7 +6,7 @@
 //! | size of header, body, time   | `serve` and `Body::read`                          |
 //! | parameter or member twice, U+0000, too many | `symbolon_oauth::form`, `Body::read` |
 //! | fetched ahead, sent by another site | `Route::must_be_meant`                     |
-//! | a request that another site posted | `come_back`: authorize, logout              |
+//! | a request that another site posted | `come_back`: authorize, logout, upstream    |
 //! | the host that is asked        | `Links::addressed`, then `find`                    |
 //! | scripts of other origins     | `cors`                                            |
 //! | who is calling               | `Callers::identify`: token, par, authorize-challenge, introspect, revoke |
@@ -16,6 +16,7 @@
 //! | what an authorization may ask | `authorization::request`: `check` at authorize and par, `check_native` at authorize-challenge |
 
 pub mod account;
+pub mod account_links;
 mod account_passkeys;
 mod auth_session;
 pub mod authorize;
@@ -41,6 +42,7 @@ pub mod revoke;
 pub mod routes;
 pub mod settle;
 pub mod token;
+pub mod upstream;
 pub mod userinfo;
 pub mod well_known;
 

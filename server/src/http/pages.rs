@@ -44,6 +44,13 @@ pub fn address(app: &App, state: &State) -> String {
     app.url(&format!("/login/{}", base64url::encode(&bytes)))
 }
 
+/// Where a sign-in goes on after an answer. `?go`: the page leads on to a provider by itself. Whoever comes back to the page by the
+/// browser's button finds the other ways there.
+pub fn next_address(app: &App, state: &State) -> String {
+    let is_away = state.pending.as_ref().is_some_and(|pending| pending.away.is_some());
+    format!("{}{}", address(app, state), if is_away { "?go" } else { "" })
+}
+
 /// The sign-in and the client of an address that we made.
 pub fn read_address(app: &App, text: &str) -> Option<([u8; 16], Option<String>)> {
     let bytes = base64url::decode(text)?;
@@ -62,7 +69,9 @@ pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Re
     let mut hidden = target.hidden;
     hidden.push(("locale".to_owned(), locale.clone()));
     let base = app.config.issuer.clone();
-    let context = PageContext { locale, base, form_action: app.url(&target.path), form_token: target.token, hidden };
+    let onward = pending.away.clone();
+    let refresh = onward.is_some() && incoming.query.contains("go");
+    let context = PageContext { locale, base, form_action: app.url(&target.path), form_token: target.token, hidden, onward, refresh };
     let html = app.pages.step(&pending.step, &context)?;
     Ok(if pending.step.operation.is_some() { reply::operating_page(200, html) } else { reply::page(200, html) })
 }
@@ -72,7 +81,7 @@ pub fn ask(app: &App, incoming: &Incoming, step: &Step, path: &str) -> Result<Re
     let locale = locale(app, incoming, incoming.parameters().get("locale"));
     let hidden = vec![("locale".to_owned(), locale.clone())];
     let base = app.config.issuer.clone();
-    let context = PageContext { locale, base, form_action: app.url(path), form_token: String::new(), hidden };
+    let context = PageContext { locale, base, form_action: app.url(path), form_token: String::new(), hidden, onward: None, refresh: false };
     Ok(reply::page(200, app.pages.step(step, &context)?))
 }
 

@@ -5,7 +5,7 @@ use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
     account, authorize, authorize_challenge, continue_page, device, device_authorization, endings, introspect, kiosk, links, login,
-    login_page, logout, metadata, par, revoke, token, userinfo, well_known,
+    login_page, logout, metadata, par, revoke, token, upstream, userinfo, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -281,6 +281,18 @@ pub static ROWS: &[Row] = &[
             ..CALL
         },
         |app, incoming| Box::pin(token::token(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/upstream/{name}/callback",
+            methods: GET_POST,
+            body: Takes::Form,
+            caller: Caller::SignIn,
+            form: FormToken::AsGet,
+            writes: Writes::Return,
+            ..PAGE
+        },
+        |app, incoming| Box::pin(upstream::callback(app, incoming)),
     ),
     row(
         Route {

@@ -9,12 +9,12 @@ use crate::store::tables::account::{
     ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, HOLD, INSERT, RAISE, REHASH, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
 };
 use crate::store::tables::passkey::OWNER;
-use crate::store::tables::session;
+use crate::store::tables::{outside_identity, session};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 use serde_json::{Map, Value as Json};
-use symbolon_oauth::base64url;
+use symbolon_oauth::{base64url, digest};
 use unicode_normalization::UnicodeNormalization;
 
 /// A password is 8 to 256 bytes; the upper end keeps hashing from being an attack on us (581-K).
@@ -60,6 +60,59 @@ pub struct Account {
     pub passkey_handle: Option<String>,
     /// The person does not want to be offered one.
     pub passkeys_declined: bool,
+    /// Identities at providers. Read where the account is the sign-in's own.
+    pub links: Vec<Link>,
+}
+
+/// An identity at a provider that leads to an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The method by which it was last used.
+    pub method: String,
+    pub issuer: String,
+    pub subject: String,
+    /// What the provider says: JSON of `upstream::Profile`.
+    pub said: String,
+    pub created_ms: i64,
+}
+
+impl Link {
+    /// Was it made by the provider of that name?
+    pub fn is_of(&self, provider: &str) -> bool {
+        self.method.strip_prefix("upstream:") == Some(provider)
+    }
+
+    pub fn key(&self) -> String {
+        link_key(&self.issuer, &self.subject)
+    }
+}
+
+/// A short name of an identity: of the issuer and the subject together, never of one of them.
+pub fn link_key(issuer: &str, subject: &str) -> String {
+    let length = (issuer.len() as u64).to_be_bytes();
+    let whole = digest::sha256(&[&length[..], issuer.as_bytes(), subject.as_bytes()].concat());
+    base64url::encode(&whole[..16])
+}
+
+/// The links of an account, oldest first.
+pub async fn links_of(store: &Store, account: &str) -> std::result::Result<Vec<Link>, Fault> {
+    let rows = store.all(outside_identity::OF_ACCOUNT, &[account.into()]).await?;
+    let link = |row: &Row| -> std::result::Result<Link, Fault> {
+        Ok(Link {
+            method: row.text("method")?.to_owned(),
+            issuer: row.text("issuer")?.to_owned(),
+            subject: row.text("subject")?.to_owned(),
+            said: row.text("said")?.to_owned(),
+            created_ms: row.int("created_ms")?,
+        })
+    };
+    rows.iter().map(link).collect()
+}
+
+/// The account that an identity is linked to.
+pub async fn linked(store: &Store, issuer: &str, subject: &str) -> std::result::Result<Option<String>, Fault> {
+    let row = store.one(outside_identity::FIND, &[issuer.into(), subject.into()]).await?;
+    row.map(|row| row.text("account").map(str::to_owned)).transpose()
 }
 
 /// Reads an account by its id. One question to the store, as for nobody (300-H).
@@ -95,6 +148,7 @@ fn account(rows: &[Row]) -> std::result::Result<Option<Account>, Fault> {
         locale: row.opt_text("locale")?.map(str::to_owned),
         totp_from_ms: None,
         recovery: Vec::new(),
+        links: Vec::new(),
         names: usize::try_from(row.int("names")?).unwrap_or_default(),
         name: row.opt_text("name")?.map(str::to_owned),
         login_name: row.opt_text("login_name")?.map(str::to_owned),

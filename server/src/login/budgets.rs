@@ -27,6 +27,8 @@ pub enum What {
     Tries,
     /// A user code of another device (RFC 8628 5.1).
     UserCode,
+    /// Ways to a provider and back, for one question.
+    Trips,
 }
 
 /// So many within a window.
@@ -48,6 +50,7 @@ impl What {
             Self::Letter => "letter",
             Self::Tries => "tries",
             Self::UserCode => "user_code",
+            Self::Trips => "trips",
         }
     }
 
@@ -58,6 +61,7 @@ impl What {
             Self::Letter => "too_many_mails",
             Self::Tries => "code_over",
             Self::UserCode => "too_many_codes",
+            Self::Trips => "too_many_trips",
         }
     }
 
@@ -67,6 +71,7 @@ impl What {
             Self::Password | Self::Code | Self::UserCode => allowance(10, QUARTER_MS),
             Self::Letter => allowance(5, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
+            Self::Trips => allowance(20, QUARTER_MS),
         }
     }
 
@@ -78,6 +83,7 @@ impl What {
             Self::Letter => allowance(20, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
             Self::UserCode => allowance(1000, HOUR_MS),
+            Self::Trips => allowance(20, QUARTER_MS),
         }
     }
 }
@@ -301,7 +307,7 @@ impl Purse<'_> {
                         What::Password | What::Code => charged.own.push(place.key),
                         // A right code gives back its own try alone: whoever starts devices himself must not begin afresh with each.
                         What::UserCode => charged.all.push(place.key),
-                        What::Letter | What::Tries => {}
+                        What::Letter | What::Tries | What::Trips => {}
                     }
                 }
             }

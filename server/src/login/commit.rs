@@ -5,6 +5,7 @@ use super::budgets::{Charged, Purse, give_back};
 use super::context::{Person, Visitor};
 use super::effect::{Credential, Effect, Letter, NewPasskey, PasskeyUse, Spend, Update};
 use super::flow::Moved;
+use super::journey::NewLink;
 use super::machine::{Answering, Machine, changed};
 use super::state::{Pending, Question, State};
 use super::step::{Problem, Step};
@@ -13,6 +14,7 @@ use crate::error::{Fault, Result};
 use crate::mail;
 use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SPEND_CODE, SPEND_STEP};
+use crate::store::tables::outside_identity::{LINK, SEE, UNLINK};
 use crate::store::tables::passkey;
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
@@ -22,6 +24,9 @@ use tokio::time::sleep_until;
 /// What was wrong is said no sooner than this after the answer came, so that what the store writes about somebody who exists is
 /// not heard in the time (458-E).
 const REFUSED_AFTER: Duration = Duration::from_millis(100);
+
+/// The event of a conflict that is no refusal: what was learned outside is judged again, as things are now.
+pub const OVERTAKEN: &str = "upstream_overtaken";
 
 /// A change under construction, which knows what a conflict in it means.
 pub struct Draft {
@@ -106,10 +111,26 @@ impl Machine {
             Effect::EndSessions => accounts::end_sessions(change, account),
             Effect::CreateAccount(creation) => {
                 let first_name = accounts::insert(change, &creation.id, creation.new.clone(), creation.password_digest.clone())?;
-                let taken = |at| (at, "registration_refused", Problem::new("code_over"));
+                let is_outside = moved.effects.iter().any(|effect| matches!(effect, Effect::Link(_)));
+                let event = if is_outside { OVERTAKEN } else { "registration_refused" };
+                let taken = |at| (at, event, Problem::new("code_over"));
                 draft.contested.extend((first_name..change.len()).map(taken));
             }
             Effect::Rehash { from, to } => accounts::rehash(change, account, from, to),
+            Effect::Link(new) => {
+                draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
+                let mut values = link_values(account, new, change.now_ms());
+                values.push(accounts::link_key(&new.issuer, &new.subject).into());
+                change.run(LINK, values);
+            }
+            Effect::SeeLink(seen) => {
+                draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
+                change.run(SEE, link_values(account, seen, change.now_ms()));
+            }
+            Effect::Unlink { issuer, subject } => {
+                draft.contested.push((change.len(), "upstream_unlink_refused", Problem::new("code_over")));
+                change.run(UNLINK, vec![issuer.as_str().into(), subject.as_str().into(), account.into()]);
+            }
             Effect::Update(Update::Password(digest)) => accounts::replace_password(change, account, digest.clone()),
             Effect::Update(Update::Email(email)) => {
                 let first = change.len();
@@ -306,6 +327,11 @@ fn use_passkey(change: &mut Change, account: &str, used: &PasskeyUse) {
         used.backup_eligible.into(),
     ];
     change.run(passkey::USE, values);
+}
+
+fn link_values(account: &str, link: &NewLink, now_ms: i64) -> Vec<Value> {
+    let NewLink { method, issuer, subject, said, .. } = link;
+    vec![issuer.as_str().into(), subject.as_str().into(), account.into(), method.as_str().into(), said.as_str().into(), now_ms.into()]
 }
 
 fn enrol(change: &mut Change, account: &str, new: &Credential) {

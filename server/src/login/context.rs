@@ -6,9 +6,11 @@ use super::passkeys::RelyingParty;
 use super::proof::Facts;
 use super::rates::Rates;
 use super::step::{Problem, Step};
+use crate::config::upstream::Upstream;
 use crate::error::{Error, Fault, Refused};
 use crate::seal::KeyRing;
 use crate::store::{Row, Store, Value};
+use crate::upstream::{Learned, Providers};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -37,7 +39,22 @@ pub struct Context<'a> {
     pub relying_party: RelyingParty<'a>,
     /// Names the question: a secret made for it fits no other.
     pub question: [u8; 16],
+    /// Our own.
+    pub issuer: &'a str,
+    pub providers: &'a Providers,
+    /// Set while an answer is judged.
+    pub voyage: Option<Voyage>,
     pub now_ms: i64,
+}
+
+/// What a method needs that leads a person out of the house: the sign-in that they come back to.
+#[derive(Clone, Copy, Debug)]
+pub struct Voyage {
+    pub id: [u8; 16],
+    /// Of the sign-in once the person has left.
+    pub version: u32,
+    /// The proof must be of the last so many seconds.
+    pub max_age_s: Option<i64>,
 }
 
 /// Who the sign-in is about, as far as is known.
@@ -161,6 +178,30 @@ impl From<Unavailable> for Error {
 pub enum Checked {
     Proved(Facts),
     Wrong(Problem),
+    /// The question anew, with what was wrong.
+    Again(Asked, Problem),
+    /// The browser goes to somebody else. `step` is shown meanwhile, `secret` is what the return is compared with.
+    Leave {
+        url: String,
+        step: Step,
+        secret: Json,
+    },
+    /// Somebody is proved to a provider. Whose account that is, the machine says.
+    Outside(Box<Outside>),
+    /// That was no answer.
+    Nothing,
+}
+
+/// Somebody whom a provider knows.
+pub struct Outside {
+    /// The provider's name here.
+    pub provider: String,
+    pub settings: Upstream,
+    pub learned: Learned,
+    /// When the person left for the provider.
+    pub left_ms: i64,
+    /// The question, to be asked anew where the identity is of no use.
+    pub again: Asked,
 }
 
 /// What a method says of an answer, and what it wants done.

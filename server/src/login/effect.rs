@@ -2,7 +2,7 @@
 //! sign-in's own subject, and only what the table here allows.
 
 use super::accounts::NewAccount;
-use super::journey::{Form, Journey};
+use super::journey::{Form, Journey, NewLink};
 use super::proof::MethodName;
 use super::step::Problem;
 use crate::audit::Entry;
@@ -41,6 +41,14 @@ pub enum Effect {
     Rehash {
         from: String,
         to: String,
+    },
+    /// An identity at a provider leads to the account from now on.
+    Link(Box<NewLink>),
+    /// It was used again.
+    SeeLink(Box<NewLink>),
+    Unlink {
+        issuer: String,
+        subject: String,
     },
     Update(Update),
     Audit(Box<Entry>),
@@ -129,6 +137,8 @@ pub enum Source<'a> {
     Form(Form),
     /// The machine itself, when a proof ends a journey.
     Journey,
+    /// The machine itself, when a provider says who somebody is.
+    Outside,
 }
 
 /// Which effects each journey and source may ask for. Anything else is a fault of ours.
@@ -141,6 +151,14 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
         (Source::Journey, Effect::CreateAccount(_)) => matches!(journey, Journey::Register { .. }),
         (Source::Journey, Effect::Update(Update::Email(_)) | Effect::Notice(_)) => matches!(journey, Journey::ChangeEmail { .. }),
         (Source::Journey, _) => false,
+        (Source::Outside, Effect::SeeLink(_)) => true,
+        // An identity that nobody has leads to an account that is made for it. It never joins one that is there.
+        (Source::Outside, Effect::CreateAccount(_) | Effect::Link(_)) => *journey == Journey::SignIn,
+        (Source::Outside, _) => false,
+        (Source::Form(Form::Link), Effect::Link(_) | Effect::Raise | Effect::Notice(_)) => matches!(journey, Journey::Link { .. }),
+        (Source::Form(Form::Unlink), Effect::Unlink { .. } | Effect::Raise | Effect::Notice(_)) => {
+            matches!(journey, Journey::Unlink { .. })
+        }
         (Source::Form(Form::NewPassword), Effect::EndSessions | Effect::Update(Update::Password(_)) | Effect::Notice(_)) => {
             matches!(journey, Journey::Reset | Journey::ChangePassword)
         }

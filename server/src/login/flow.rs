@@ -2,7 +2,7 @@
 //! comes to is a `Moved`, which `commit` writes in one change.
 
 use super::budgets::{Budget, Charge, Charged, Purse, What, Whom};
-use super::context::{Answer, Checked, Move, Person, Verdict, Visitor};
+use super::context::{Answer, Checked, Context, Move, Person, Verdict, Visitor};
 use super::effect::{Effect, Source, Update, is_allowed};
 use super::filling::{Filled, Filling};
 use super::forms;
@@ -314,7 +314,8 @@ impl<'a> Run<'a> {
         }
         if self.turn(answer.action) {
             self.person = self.machine.person(&self.state, None, self.visitor).await?;
-            return self.find_question().await;
+            self.find_question().await?;
+            return self.leave_at_once(answer).await;
         }
         let Some(pending) = self.state.pending.clone() else { return self.find_question().await };
         if let (operation::ACTION, Some(secret)) = (answer.action, &pending.beside) {
@@ -363,35 +364,6 @@ impl<'a> Run<'a> {
         Ok(false)
     }
 
-    /// Links that lead to another question instead of answering this one. Only what the page offered is followed.
-    fn turn(&mut self, action: &str) -> bool {
-        if !self.state.offers(action) {
-            return false;
-        }
-        match action {
-            "not_you" => self.state.forget_person(),
-            "reset" | "register" | "sign_in" => {
-                let hint = self.state.hint.take().or_else(|| Some(self.person.name.clone()).filter(|name| !name.is_empty()));
-                self.state.forget_person();
-                self.state.hint = hint;
-                self.state.journey = match action {
-                    "reset" => Journey::Reset,
-                    "register" => Journey::Register { draft: None },
-                    _ => Journey::SignIn,
-                };
-            }
-            other => match other.strip_prefix("use_") {
-                Some(method) => {
-                    let typed = Some(self.person.name.clone()).filter(|name| !name.is_empty());
-                    self.state.hint = typed.or_else(|| self.state.hint.take());
-                    (self.state.prefer, self.state.pending) = (Some(MethodName::new(method)), None);
-                }
-                None => return false,
-            },
-        }
-        true
-    }
-
     /// A name was given, before a method that does not ask for one. Whether anybody has it decides nothing.
     async fn identify(&mut self, method: &MethodName) -> Go<()> {
         if self.person.name.is_empty() {
@@ -403,7 +375,7 @@ impl<'a> Run<'a> {
         self.enter(method).await
     }
 
-    async fn check_method(&mut self, method: &MethodName, pending: &Pending, answer: &Answer<'_>) -> Go<()> {
+    pub(super) async fn check_method(&mut self, method: &MethodName, pending: &Pending, answer: &Answer<'_>) -> Go<()> {
         if *method == MethodName::EMAIL {
             self.person.mailbox = self.mailbox(false).await?;
         }
@@ -411,8 +383,13 @@ impl<'a> Run<'a> {
         if !self.pay(&price).await? {
             return Ok(());
         }
-        let context = self.machine.context(pending.id, self.visitor);
-        let Verdict { checked, effects } = methods::check(method, &context, &self.person, &pending.secret, answer).await?;
+        let context = Context { voyage: Some(self.voyage()), ..self.machine.context(pending.id, self.visitor) };
+        let learned = methods::learn(method, &context, &pending.secret, answer).await?;
+        if let Some(learned) = &learned {
+            self.keep(learned).await?;
+        }
+        let secret = learned.as_ref().unwrap_or(&pending.secret);
+        let Verdict { checked, effects } = methods::check(method, &context, &self.person, secret, answer).await?;
         self.want(Source::Method(method), effects)?;
         match checked {
             Checked::Wrong(problem) => {
@@ -425,6 +402,7 @@ impl<'a> Run<'a> {
                 self.prove(method, facts)?;
                 self.find_question().await
             }
+            other => self.go_outside(method, pending.id, other, price).await,
         }
     }
 

@@ -6,6 +6,7 @@ use super::context::{Answer, Context, Person};
 use super::effect::{Credential, Effect, Update};
 use super::filling::{Filled, Filling, Outcome};
 use super::journey::{Draft, Form, Journey};
+use super::linking;
 use super::methods::{recovery, totp};
 use super::passkey_forms;
 use super::policy::Policy;
@@ -61,6 +62,7 @@ pub fn ask(
         Form::RemoveTotp => Ok((Step::new("remove_totp").primary("continue"), Json::Null)),
         Form::EnrolPasskey | Form::OfferPasskey => passkey_forms::ask_enrolment(form, context, state, person),
         Form::RemovePasskey => Ok((passkey_forms::ask_removal(state, person), Json::Null)),
+        Form::Link | Form::Unlink => Ok((linking::ask(state, person)?, Json::Null)),
         Form::EnrolTotp => {
             let secret = crate::seal::random::<20>()?;
             Ok((ask_enrolment(context.brand, person, &secret), as_json(&NewTotp { secret })?))
@@ -132,6 +134,8 @@ pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Re
             Ok(Filled::Done(Box::new(Outcome::end(effects))))
         }
         Form::RecoveryCodes => keep_codes(filling),
+        Form::Link => linking::link(filling),
+        Form::Unlink => linking::unlink(filling),
     }
 }
 

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// A link wants a sign-in at the provider that is at most this old.
+pub const LINKING_MAX_AGE_S: i64 = 5 * 60;
+
 /// Why a sign-in began. A journey owns the data that nothing else needs.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -26,6 +29,31 @@ pub enum Journey {
         /// As `passkeys::public_id` names it.
         passkey: String,
     },
+    /// An identity at a provider shall lead to this account. Both sides are proved, then the last page asks.
+    Link {
+        provider: String,
+        /// The account is proved, and the provider is asked.
+        asked: bool,
+        found: Option<NewLink>,
+    },
+    /// It shall no longer. `key` names the identity.
+    Unlink {
+        key: String,
+    },
+}
+
+/// An identity at a provider, verified, that is to lead to an account.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct NewLink {
+    pub method: String,
+    pub issuer: String,
+    pub subject: String,
+    /// What the provider says: JSON of `upstream::Profile`.
+    pub said: String,
+    /// The provider's name on pages.
+    pub label: String,
+    /// How the person may know the identity again.
+    pub shown: String,
 }
 
 impl Journey {
@@ -45,6 +73,15 @@ impl Journey {
     fn of_passkey(action: &str) -> Option<Self> {
         let passkey = action.strip_prefix("remove_passkey:").filter(|id| id.len() <= 64)?;
         Some(Self::RemovePasskey { passkey: passkey.to_owned() })
+    }
+
+    /// The same for buttons that name what they are about.
+    pub fn of_link(action: &str, target: &str) -> Option<Self> {
+        Some(match action {
+            "link" => Self::Link { provider: target.to_owned(), asked: false, found: None },
+            "unlink" => Self::Unlink { key: target.to_owned() },
+            _ => return None,
+        })
     }
 
     /// Does it change an account that is signed in? Then the sign-in is of that account and of no other.
@@ -81,4 +118,7 @@ pub enum Form {
     /// The same, offered after a sign-in without a passkey.
     OfferPasskey,
     RemovePasskey,
+    /// Both accounts are named, and the person says that they are one.
+    Link,
+    Unlink,
 }

@@ -13,6 +13,7 @@ use crate::error::{Error, Fault, Refused, Result};
 use crate::seal::KeyRing;
 use crate::store::Store;
 use crate::store::tables::app_grant;
+use crate::upstream::Providers;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_oauth::base64url;
@@ -32,6 +33,7 @@ pub struct Machine {
     hashers: Hashers,
     pub(super) rates: Arc<Rates>,
     outbox: Arc<Notify>,
+    providers: Providers,
     /// Where a start is sealed to: names the store's epoch.
     place: String,
     rp_id: Arc<str>,
@@ -97,7 +99,27 @@ impl Machine {
         let passkey_rules = Arc::new(config.passkeys.rules().map_err(Fault::new)?);
         let own_origins = Arc::new(vec![config.origin()]);
         let rp_id = config.passkeys.rp_id(&config.issuer).into();
-        Ok(Self { store, keyring, config, hashers, rates, outbox, place, rp_id, passkey_rules, own_origins })
+        Ok(Self {
+            store,
+            keyring,
+            config,
+            hashers,
+            rates,
+            outbox,
+            providers: Providers::default(),
+            place,
+            rp_id,
+            passkey_rules,
+            own_origins,
+        })
+    }
+
+    pub fn with_providers(self, providers: Providers) -> Self {
+        Self { providers, ..self }
+    }
+
+    pub fn providers(&self) -> &Providers {
+        &self.providers
     }
 
     pub fn hashers(&self) -> &Hashers {
@@ -133,6 +155,9 @@ impl Machine {
                 },
             },
             question,
+            issuer: &self.config.issuer,
+            providers: &self.providers,
+            voyage: None,
             now_ms: visitor.now_ms,
         }
     }
@@ -145,7 +170,7 @@ impl Machine {
         let said =
             answer.filter(|_| asks_who && by_passkey.is_none()).map(|answer| answer.text("username")).filter(|name| !name.is_empty());
         let (name, account) = match (&state.subject, said, &state.candidate) {
-            (Some(subject), _, _) => (String::new(), accounts::by_id(&self.store, &subject.account).await?),
+            (Some(subject), _, _) => (String::new(), self.subject(&subject.account).await?),
             (None, Some(said), _) => self.named(said).await?,
             (None, None, Some(candidate)) => {
                 let account = match &candidate.account {
@@ -164,6 +189,15 @@ impl Machine {
             None => None,
         };
         Ok(Person { name, account, is_subject: state.subject.is_some(), mailbox: None, device })
+    }
+
+    /// The account of a sign-in, with what leads to it from elsewhere.
+    pub(super) async fn subject(&self, id: &str) -> Result<Option<accounts::Account>> {
+        let mut account = accounts::by_id(&self.store, id).await?;
+        if let Some(account) = account.as_mut().filter(|_| !self.providers.is_empty()) {
+            account.links = accounts::links_of(&self.store, id).await?;
+        }
+        Ok(account)
     }
 
     /// A name that nobody can have is a name like any other: it has its own limits and its own nobody.
@@ -287,6 +321,11 @@ impl Machine {
         };
         let parts = AnswerParts { id: &lost.state.id, version: lost.state.version, action: answer.action, fields: answer.fields };
         self.wait(stored, &lost.secret, &parts).await
+    }
+
+    /// After the answer had to let the question go: it is judged anew, with what it made known.
+    pub async fn receive_overtaken(&self, lost: &Answering, answer: &Answer<'_>, now_ms: i64) -> Result<Received> {
+        self.receive_answer(&lost.state.id, (&lost.secret, lost.state.version), answer, now_ms).await
     }
 
     /// The same answer waits for the result of the first of its kind; another one is told that the sign-in is busy.

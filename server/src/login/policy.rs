@@ -104,6 +104,9 @@ pub struct Conditions<'a> {
 
 impl Conditions<'_> {
     pub fn is_fresh(&self, proof: &Proof) -> bool {
+        if proof.facts.undated && self.not_before_ms > 0 {
+            return false;
+        }
         proof.at_ms <= self.now_ms + CLOCKS_MS && (proof.at_ms >= self.not_before_ms || proof.at_ms >= self.started_ms)
     }
 
@@ -166,7 +169,7 @@ fn satisfied(policy: &Policy, conditions: &Conditions<'_>, chain: &[MethodName],
     let mut amr: Vec<String> = Vec::new();
     for proof in &all {
         let word = methods::amr(&proof.method);
-        if !amr.iter().any(|known| known == word) {
+        if !word.is_empty() && !amr.iter().any(|known| known == word) {
             amr.push(word.to_owned());
         }
     }

@@ -23,6 +23,26 @@ impl MethodName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The method's word, and behind a colon the name of one of its family: `upstream` and `google`.
+    pub fn parts(&self) -> (&str, Option<&str>) {
+        self.0.split_once(':').map_or((&self.0, None), |(family, name)| (family, Some(name)))
+    }
+
+    /// Is it one of a family? Its questions are answered at somebody else's.
+    pub fn is_outside(&self) -> bool {
+        self.parts().1.is_some()
+    }
+
+    /// The method of a provider.
+    pub fn upstream(name: &str) -> Self {
+        Self::new(format!("upstream:{name}"))
+    }
+
+    /// The name behind `upstream:`.
+    pub fn provider(&self) -> Option<&str> {
+        self.0.strip_prefix("upstream:")
+    }
 }
 
 impl fmt::Display for MethodName {
@@ -43,6 +63,9 @@ pub struct Facts {
     /// The authenticator verified the person (WebAuthn Level 3, 6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_verified: Option<bool>,
+    /// Nobody says when the person was authenticated. Such a proof is never fresh where freshness is asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub undated: bool,
 }
 
 /// A person was proved by a method at an instant. All proofs of a sign-in have one subject.

@@ -41,6 +41,9 @@ impl Run<'_> {
             None => Err(Fault::new("a login policy without a chain").into()),
             Some(policy::Next::Satisfied(_)) => self.after_proofs().await,
             Some(policy::Next::Ask(method)) => {
+                if let Journey::Link { asked, .. } = &mut self.state.journey {
+                    *asked = false;
+                }
                 let method = match &self.state.prefer {
                     Some(preferred) if methods::stands_in(preferred, &method) && methods::can_use(preferred, &self.person) => {
                         preferred.clone()
@@ -56,7 +59,7 @@ impl Run<'_> {
         demanded(&self.state, self.rules, &self.person, self.visitor.now_ms)
     }
 
-    fn conditions(&self) -> Conditions<'_> {
+    pub(super) fn conditions(&self) -> Conditions<'_> {
         let not_before_ms = not_before_ms(&self.state, self.rules, self.visitor.now_ms);
         let prefer = self.state.prefer.as_ref();
         Conditions { now_ms: self.visitor.now_ms, started_ms: self.state.started_ms, not_before_ms, prefer }
@@ -122,10 +125,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Before anybody is known, a passkey can answer the page of another method, where the policy has a chain that begins with it.
+    /// Before anybody is known, a passkey can answer the page of another method of ours, where the policy has a chain that begins with it.
     fn takes_passkey(&self, asked: &MethodName) -> bool {
         let is_nobody = self.state.subject.is_none() && self.state.candidate.is_none();
         *asked != MethodName::PASSKEY
+            && !asked.is_outside()
             && is_nobody
             && self.state.journey == Journey::SignIn
             && policy::alternatives(&self.demanded(), &self.conditions(), &self.state.proofs, asked).contains(&MethodName::PASSKEY)
@@ -153,7 +157,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn set_question(&mut self, question: Question, id: [u8; 16], step: Step, secret: Json) {
+    pub(super) fn set_question(&mut self, question: Question, id: [u8; 16], step: Step, secret: Json) {
         let step = self.with_doors(&question, step);
         self.state.pending = Some(Pending::new(question, id, step, secret));
     }
@@ -180,7 +184,7 @@ impl Run<'_> {
                 let beside = other == MethodName::PASSKEY && self.takes_passkey(asked);
                 let is_offered = !beside && other != methods::SECOND_FACTOR && methods::can_use(&other, &self.person);
                 if is_offered && !step.offers(&format!("use_{other}")) {
-                    step = step.secondary(&format!("use_{other}"));
+                    step = self.with_way(step, &other);
                 }
             }
             let is_somebody = self.state.subject.is_some();
@@ -199,6 +203,15 @@ impl Run<'_> {
 
     fn has_passkey(&self, public_id: &str) -> bool {
         self.person.account.as_ref().is_some_and(|account| account.passkeys.iter().any(|known| known.public_id() == public_id))
+    }
+
+    /// A button that leads to another method. Of a provider it says the name.
+    fn with_way(&self, step: Step, other: &MethodName) -> Step {
+        let action = format!("use_{other}");
+        match other.provider().and_then(|name| self.machine.providers().get(name)) {
+            Some(provider) => step.secondary_for(&action, &provider.settings.label),
+            None => step.secondary(&action),
+        }
     }
 
     /// Where a code by e-mail goes. `entering`: a letter is about to be written.
@@ -249,6 +262,44 @@ impl Run<'_> {
             && self.person.account.as_ref().is_some_and(has_none)
     }
 
+    /// Links that lead to another question instead of answering this one. Only what the page offered is followed.
+    pub(super) fn turn(&mut self, action: &str) -> bool {
+        if !self.state.offers(action) {
+            return false;
+        }
+        match action {
+            "not_you" => self.state.forget_person(),
+            "reset" | "register" | "sign_in" => {
+                let hint = self.state.hint.take().or_else(|| Some(self.person.name.clone()).filter(|name| !name.is_empty()));
+                self.state.forget_person();
+                self.state.hint = hint;
+                self.state.journey = match action {
+                    "reset" => Journey::Reset,
+                    "register" => Journey::Register { draft: None },
+                    _ => Journey::SignIn,
+                };
+            }
+            other => match other.strip_prefix("use_") {
+                Some(method) => {
+                    let typed = Some(self.person.name.clone()).filter(|name| !name.is_empty());
+                    self.state.hint = typed.or_else(|| self.state.hint.take());
+                    (self.state.prefer, self.state.pending) = (Some(MethodName::new(method)), None);
+                }
+                None => return false,
+            },
+        }
+        true
+    }
+
+    /// The account is proved; now the identity that is to lead to it.
+    async fn ask_for_link(&mut self, provider: &str) -> Go<()> {
+        if self.machine.providers().get(provider).is_none() {
+            return Err(Refused::bad_request("invalid_request", "There is no such provider.").into());
+        }
+        self.state.journey = Journey::Link { provider: provider.to_owned(), asked: true, found: None };
+        self.enter(&MethodName::upstream(provider)).await
+    }
+
     /// The person is proved; is there anything left to ask?
     async fn after_proofs(&mut self) -> Go<()> {
         let has_totp = self.person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_some());
@@ -261,6 +312,8 @@ impl Run<'_> {
             Journey::AddPasskey => return self.ask_form(Form::EnrolPasskey),
             Journey::RemovePasskey { passkey } if self.has_passkey(passkey) => return self.ask_form(Form::RemovePasskey),
             Journey::RecoveryCodes if has_totp => return self.ask_form(Form::RecoveryCodes),
+            Journey::Link { provider, .. } => return self.ask_for_link(&provider.clone()).await,
+            Journey::Unlink { .. } => return self.ask_form(Form::Unlink),
             _ => {}
         }
         if self.may_offer_passkey() {

@@ -4,7 +4,7 @@
 use super::state::State;
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
-use crate::store::tables::sign_in::{ADVANCE, INSERT, LET_GO, READ, TAKE, VOID};
+use crate::store::tables::sign_in::{ADVANCE, INSERT, KEEP, LET_GO, READ, TAKE, VOID};
 use crate::store::{Change, Expect, Row, Store, Value};
 use symbolon_oauth::{base64url, digest};
 
@@ -171,6 +171,13 @@ impl Moving<'_> {
     /// Gives the question free again.
     pub fn let_go(&self, change: &mut Change, taken_ms: i64) {
         change.run_expecting(LET_GO, vec![Value::from(&self.state.id[..]), self.state.version.into(), taken_ms.into()], Expect::Any);
+    }
+
+    /// Keeps what an answer made known, while it has the question. `state`: at the same version.
+    pub fn keep(&self, keyring: &KeyRing, change: &mut Change, state: &State, taken_ms: i64) -> std::result::Result<(), Fault> {
+        let body = seal(keyring, state)?;
+        change.run(KEEP, vec![Value::from(&self.state.id[..]), self.state.version.into(), Value::from(body), taken_ms.into()]);
+        Ok(())
     }
 
     /// Writes the outcome. `taken_ms`: when this answer took the question; 0: it did not have to.

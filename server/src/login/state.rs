@@ -33,11 +33,14 @@ pub struct Pending {
     /// The page takes a passkey as well: what that answer is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub beside: Option<Json>,
+    /// The browser goes here: the person answers at somebody else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub away: Option<String>,
 }
 
 impl Pending {
     pub fn new(question: Question, id: [u8; 16], step: Step, secret: Json) -> Self {
-        Self { id, question, step, secret, beside: None }
+        Self { id, question, step, secret, beside: None, away: None }
     }
 }
 
@@ -122,6 +125,16 @@ impl State {
         self.proofs.retain(|old| old.method != proof.method);
         self.proofs.push(proof);
         self.candidate = None;
+    }
+
+    /// Does this button lead the person to somebody else? Only a browser can go there.
+    pub fn leads_outside(&self, action: &str) -> bool {
+        let chosen = action.strip_prefix("use_").map(|word| MethodName::new(word.to_owned()));
+        let is_asked = self.pending.as_ref().is_some_and(|pending| match &pending.question {
+            Question::Method(method) => method.is_outside() && matches!(action, "go" | "other_account"),
+            _ => false,
+        });
+        is_asked || chosen.is_some_and(|method| method.is_outside())
     }
 
     pub fn offers(&self, action: &str) -> bool {

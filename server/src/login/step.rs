@@ -81,6 +81,9 @@ pub enum FieldKind {
 pub struct Action {
     pub name: String,
     pub kind: ActionKind,
+    /// What stands in its label.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
@@ -150,7 +153,24 @@ impl Step {
     }
 
     fn action(mut self, name: &str, kind: ActionKind) -> Self {
-        self.actions.push(Action { name: name.to_owned(), kind });
+        self.actions.push(Action { name: name.to_owned(), kind, args: BTreeMap::new() });
+        self
+    }
+
+    /// A first button that names a provider.
+    pub fn primary_for(self, name: &str, provider: &str) -> Self {
+        self.primary(name).naming(provider)
+    }
+
+    /// Another way that names a provider.
+    pub fn secondary_for(self, name: &str, provider: &str) -> Self {
+        self.secondary(name).naming(provider)
+    }
+
+    fn naming(mut self, provider: &str) -> Self {
+        if let Some(action) = self.actions.last_mut() {
+            action.args.insert("provider".to_owned(), provider.to_owned());
+        }
         self
     }
 

@@ -1,4 +1,4 @@
-//! One person, by any name with which they sign in.
+//! One person, by any name with which they sign in, or by the `sub` of their tokens: who signs in at a provider may have no name.
 
 use super::context::Context;
 use super::outcome::Factors;
@@ -10,6 +10,10 @@ const OPEN: &str = "SELECT COUNT(*) FROM session WHERE account = $1 AND state = 
 
 pub async fn find(context: &Context, user: &str) -> Result<Account> {
     let found = accounts::find_by_login_name(&context.store, user).await?;
+    let found = match found {
+        Some(account) => Some(account),
+        None => accounts::by_id(&context.store, user).await?,
+    };
     found.ok_or_else(|| Problem::not_found(format!("nobody signs in as {user}")))
 }
 

@@ -9,6 +9,7 @@ use super::problem::{Problem, Result};
 use super::review_client::{client_findings, fapi_findings, redirect_findings, shared};
 use super::review_links::{link_findings, size_findings};
 use super::review_observed::observed_findings;
+use super::review_upstream::upstream_findings;
 use crate::config::{self, Api, Client, Config, TokenFormat};
 use crate::login::proof::MethodName;
 use crate::store::MOST_OFFSET_MS;
@@ -97,6 +98,7 @@ fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
     issuer.findings.extend(file_finding(config, base));
     issuer.findings.extend(login_findings(config));
     issuer.findings.extend(size_findings(config));
+    issuer.findings.extend(upstream_findings(config));
     let mut sections = vec![issuer];
     for (name, api) in &config.api {
         let section = Section::new(Subject::Api, name, api_findings(api));

@@ -29,6 +29,7 @@ const TEMPLATES: &[(&str, &str)] = &[
     ("error.html", include_str!("templates/error.html")),
     ("home.html", include_str!("templates/home.html")),
     ("account.html", include_str!("templates/account.html")),
+    ("account_links.html", include_str!("templates/account_links.html")),
     ("form_post.html", include_str!("templates/form_post.html")),
     ("leave.html", include_str!("templates/leave.html")),
     ("continue.html", include_str!("templates/continue.html")),
@@ -45,6 +46,10 @@ pub struct PageContext {
     pub form_action: String,
     pub form_token: String,
     pub hidden: Vec<(String, String)>,
+    /// The person goes on at somebody else: where the page's link leads.
+    pub onward: Option<String>,
+    /// The page leads there by itself.
+    pub refresh: bool,
 }
 
 #[derive(Serialize)]
@@ -86,6 +91,27 @@ pub struct AppView {
     pub since: String,
 }
 
+/// Identities at providers.
+#[derive(Serialize, Default)]
+pub struct LinksView {
+    pub links: Vec<LinkView>,
+    pub providers: Vec<ProviderView>,
+}
+
+#[derive(Serialize)]
+pub struct LinkView {
+    pub key: String,
+    pub label: String,
+    pub shown: String,
+}
+
+/// A provider whose identities may be linked.
+#[derive(Serialize)]
+pub struct ProviderView {
+    pub name: String,
+    pub label: String,
+}
+
 #[derive(Serialize)]
 pub struct AccountView {
     pub name: Option<String>,
@@ -97,6 +123,7 @@ pub struct AccountView {
     pub recovery_codes_left: usize,
     pub sessions: Vec<SessionView>,
     pub apps: Vec<AppView>,
+    pub links: LinksView,
     pub form_action: String,
     pub form_token: String,
     /// None: no policy of this server takes passkeys, and the person has none.
@@ -173,7 +200,8 @@ impl Pages {
     pub fn step(&self, step: &Step, page: &PageContext) -> Result<String, Fault> {
         let values = context! {
             step => self.worded(step, &page.locale), form_action => page.form_action.as_str(), form_token => page.form_token.as_str(),
-            hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => None::<&str>, script => PASSKEY,
+            hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => page.onward.as_deref(),
+            refresh => page.refresh, script => PASSKEY,
         };
         self.render("step.html", &page.locale, values)
     }
@@ -193,7 +221,7 @@ impl Pages {
     pub fn alone(&self, step: &Step, locale: &str, base: &str, onward: Option<&str>) -> Result<String, Fault> {
         let values = context! {
             step => self.worded(step, locale), form_action => "", form_token => "", hidden => Vec::<String>::new(), base => base,
-            onward => onward, script => "",
+            onward => onward, refresh => false, script => "",
         };
         self.render("step.html", locale, values)
     }
@@ -358,6 +386,11 @@ mod tests {
             "enrol_passkey",
             "offer_passkey",
             "remove_passkey",
+            "upstream",
+            "upstream_on_the_way",
+            "upstream_unknown",
+            "link",
+            "unlink",
         ];
         for kind in kinds {
             let step = Step::new(kind)
@@ -376,6 +409,8 @@ mod tests {
                     form_action: "https://as/login".into(),
                     form_token: "t".into(),
                     hidden: vec![("a\"b".into(), "<script>".into())],
+                    onward: Some("https://op.example/\"><script>".into()),
+                    refresh: true,
                 };
                 let html = pages().step(&step, &context).unwrap();
                 for bad in ["<script>", "<b>", "<i>", "49", "\u{202e}", "-title", "-lead", "field-", "action-"] {

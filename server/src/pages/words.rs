@@ -2,7 +2,7 @@
 
 use super::locales::Locales;
 use crate::login::operation::{self, Operation};
-use crate::login::step::{Content, FieldKind, Step, Text};
+use crate::login::step::{Action, Content, FieldKind, Step, Text};
 use serde::Serialize;
 
 /// A step as a person reads it.
@@ -100,7 +100,7 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
         actions: step
             .actions
             .iter()
-            .map(|action| WordedAction { name: action.name.clone(), kind: action.kind, label: by_key(label_of(step, &action.name)) })
+            .map(|action| WordedAction { name: action.name.clone(), kind: action.kind, label: say(&label(step, action)) })
             .collect(),
         operation: step.operation.clone().map(word_operation),
         problem: step.problem.as_ref().map(|problem| WordedProblem {
@@ -108,14 +108,6 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
             text: by_key(format!("problem-{}", problem.key)),
             field: problem.field.clone(),
         }),
-    }
-}
-
-/// One action answers every operation; its button says which it is.
-fn label_of(step: &Step, action: &str) -> String {
-    match &step.operation {
-        Some(Operation::PasskeyCreate { .. }) if action == operation::ACTION => "action-make_passkey".to_owned(),
-        _ => format!("action-{action}"),
     }
 }
 
@@ -135,6 +127,16 @@ fn word_operation(operation: Operation) -> WordedOperation {
         failures: operation::FAILURES,
     };
     WordedOperation { answer: operation.is_answered().then_some(answer), operation }
+}
+
+/// The label of a button. Those of one family share it, and differ in what stands in it. One action answers every operation of the
+/// platform; its button says which it is.
+fn label(step: &Step, action: &Action) -> Text {
+    if action.name == operation::ACTION && matches!(step.operation, Some(Operation::PasskeyCreate { .. })) {
+        return Text::new("action-make_passkey");
+    }
+    let family = action.name.split(':').next().unwrap_or_default();
+    Text { key: format!("action-{family}"), args: action.args.clone() }
 }
 
 fn word_content(content: &Content, say: &dyn Fn(&Text) -> String) -> WordedContent {

@@ -17,6 +17,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0011_device_request", include_str!("../../schema/0011_device_request.sql")),
     ("0012_continuing", include_str!("../../schema/0012_continuing.sql")),
     ("0013_passkeys", include_str!("../../schema/0013_passkeys.sql")),
+    ("0014_outside_identity", include_str!("../../schema/0014_outside_identity.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

@@ -111,6 +111,12 @@ impl Incoming {
         self.parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_str())
     }
 
+    /// The path below the issuer, with what was sent in the place of its parameters.
+    pub fn path_as_sent(&self) -> String {
+        let fill = |path: String, (name, value): &(&str, String)| path.replace(&format!("{{{name}}}"), value);
+        self.parameters.iter().fold(self.route.path.to_owned(), fill)
+    }
+
     /// A header that may be given once; twice counts as absent text, never as the first.
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.get_all(name).iter();

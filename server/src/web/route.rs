@@ -106,6 +106,8 @@ pub enum Writes {
     EndOfSession,
     /// Which browser a waiting answer belongs to.
     Binding,
+    /// The next step of a sign-in whose person comes back from somebody else.
+    Return,
 }
 
 impl Route {

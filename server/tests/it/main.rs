@@ -93,6 +93,8 @@ mod tls;
 mod tokens;
 mod two_issuers;
 mod untrusted_input;
+mod upstream;
+mod upstream_links;
 mod user_commands;
 mod well_known;
 mod witness;

@@ -7,6 +7,9 @@
 //! - `check`: the verdict on an answer, with what it wants done as values.
 //!
 //! A method never sees HTTP, never writes, and names no account.
+//!
+//! A family is one file for many methods: `upstream:google` is the method `google` of the family `upstream`. Its functions get that
+//! name first. It has `learn` as well: what an answer makes known outside of the house, which happens once and is kept before it is judged.
 
 use super::accounts::Account;
 use super::budgets::Budget;
@@ -17,66 +20,93 @@ use crate::error::{Fault, Result};
 use serde_json::Value as Json;
 
 macro_rules! methods {
-    ($($(#[$when:meta])* $module:ident),+ $(,)?) => {
+    (
+        alone { $($(#[$when:meta])* $module:ident),+ $(,)? }
+        families { $($family:ident),+ $(,)? }
+    ) => {
         $($(#[$when])* pub mod $module;)+
+        $(pub mod $family;)+
 
         /// The names that a policy may use, in the order in which they are offered.
         pub fn names() -> Vec<&'static str> {
-            vec![$($(#[$when])* stringify!($module)),+]
+            vec![$($(#[$when])* stringify!($module),)+ $(concat!(stringify!($family), ":NAME")),+]
         }
 
-        /// RFC 8176.
+        pub fn is_known(method: &MethodName) -> bool {
+            match method.parts() {
+                $($(#[$when])* (stringify!($module), None) => true,)+
+                $((stringify!($family), Some(name)) => !name.is_empty(),)+
+                _ => false,
+            }
+        }
+
+        /// RFC 8176. Empty: there is no word for it.
         pub fn amr(method: &MethodName) -> &'static str {
-            match method.as_str() {
-                $($(#[$when])* stringify!($module) => $module::AMR,)+
+            match method.parts() {
+                $($(#[$when])* (stringify!($module), None) => $module::AMR,)+
+                $((stringify!($family), Some(_)) => $family::AMR,)+
                 _ => "",
             }
         }
 
-        /// None: no method of ours, whose proofs count for nothing.
+        /// None: no method of ours, or nobody knows what it rests on. Its proofs are no second factor.
         pub fn factor(method: &MethodName) -> Option<Factor> {
-            match method.as_str() {
-                $($(#[$when])* stringify!($module) => Some($module::FACTOR),)+
+            match method.parts() {
+                $($(#[$when])* (stringify!($module), None) => Some($module::FACTOR),)+
+                $((stringify!($family), Some(_)) => $family::FACTOR,)+
                 _ => None,
             }
         }
 
         /// Does the method's own question ask for the person's name?
         pub fn asks_who(method: &MethodName) -> bool {
-            match method.as_str() {
-                $($(#[$when])* stringify!($module) => $module::ASKS_WHO,)+
+            match method.parts() {
+                $($(#[$when])* (stringify!($module), None) => $module::ASKS_WHO,)+
+                $((stringify!($family), Some(_)) => $family::ASKS_WHO,)+
                 _ => false,
             }
         }
 
         pub fn can_use(method: &MethodName, person: &Person) -> bool {
-            match method.as_str() {
-                $($(#[$when])* stringify!($module) => $module::can_use(person),)+
+            match method.parts() {
+                $($(#[$when])* (stringify!($module), None) => $module::can_use(person),)+
+                $((stringify!($family), Some(name)) => $family::can_use(name, person),)+
                 _ => false,
             }
         }
 
         /// Is the credential behind a proof still the account's? Else the proof is gone with it.
         pub fn still_holds(proof: &Proof, account: &Account) -> bool {
-            match proof.method.as_str() {
-                $($(#[$when])* stringify!($module) => $module::still_holds(proof, account),)+
+            match proof.method.parts() {
+                $($(#[$when])* (stringify!($module), None) => $module::still_holds(proof, account),)+
+                $((stringify!($family), Some(name)) => $family::still_holds(name, proof, account),)+
                 _ => false,
             }
         }
 
         /// Makes the question. Runs once each time the question is entered.
         pub async fn ask(method: &MethodName, context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
-            match method.as_str() {
-                $($(#[$when])* stringify!($module) => Box::pin($module::ask(context, person)).await,)+
+            match method.parts() {
+                $($(#[$when])* (stringify!($module), None) => Box::pin($module::ask(context, person)).await,)+
+                $((stringify!($family), Some(name)) => Box::pin($family::ask(name, context, person)).await,)+
                 _ => Err(unknown(method).into()),
             }
         }
 
         /// What a move costs. Charged in a change of its own, before the move.
         pub fn price(method: &MethodName, person: &Person, step: &Move<'_>) -> Vec<Budget> {
-            match method.as_str() {
-                $($(#[$when])* stringify!($module) => $module::price(person, step),)+
+            match method.parts() {
+                $($(#[$when])* (stringify!($module), None) => $module::price(person, step),)+
+                $((stringify!($family), Some(name)) => $family::price(name, person, step),)+
                 _ => Vec::new(),
+            }
+        }
+
+        /// What an answer makes known outside. None: nothing, or it is known already. Else it takes the place of the question's secret.
+        pub async fn learn(method: &MethodName, context: &Context<'_>, secret: &Json, answer: &Answer<'_>) -> Result<Option<Json>> {
+            match method.parts() {
+                $((stringify!($family), Some(name)) => Box::pin($family::learn(name, context, secret, answer)).await,)+
+                _ => Ok(None),
             }
         }
 
@@ -84,8 +114,9 @@ macro_rules! methods {
         pub async fn check(
             method: &MethodName, context: &Context<'_>, person: &Person, secret: &Json, answer: &Answer<'_>,
         ) -> Result<Verdict> {
-            match method.as_str() {
-                $($(#[$when])* stringify!($module) => Box::pin($module::check(context, person, secret, answer)).await,)+
+            match method.parts() {
+                $($(#[$when])* (stringify!($module), None) => Box::pin($module::check(context, person, secret, answer)).await,)+
+                $((stringify!($family), Some(name)) => Box::pin($family::check(name, context, person, secret, answer)).await,)+
                 _ => Err(unknown(method).into()),
             }
         }
@@ -93,21 +124,22 @@ macro_rules! methods {
 }
 
 methods! {
-    password,
-    email,
-    totp,
-    recovery,
-    passkey,
-    #[cfg(feature = "knock")]
-    knock,
+    alone {
+        password,
+        email,
+        totp,
+        recovery,
+        passkey,
+        #[cfg(feature = "knock")]
+        knock,
+    }
+    families {
+        upstream,
+    }
 }
 
 fn unknown(method: &MethodName) -> Fault {
     Fault::new(format!("there is no login method {method}"))
-}
-
-pub fn is_known(method: &MethodName) -> bool {
-    names().contains(&method.as_str())
 }
 
 /// May the person answer with `preferred` where a chain asks for `asked`?
@@ -124,5 +156,32 @@ pub fn enrolment(method: &MethodName) -> Option<Form> {
     }
 }
 
+/// Has the person a credential of this method? Asked before one is taken away.
+pub fn has(method: &MethodName, account: &Account) -> bool {
+    match method.parts() {
+        ("password", None) => account.password.is_some(),
+        ("email", None) => account.email.is_some(),
+        ("totp", None) => account.totp_from_ms.is_some() || !account.recovery.is_empty(),
+        ("recovery", None) => !account.recovery.is_empty(),
+        ("passkey", None) => !account.passkeys.is_empty(),
+        (_, Some(name)) => account.links.iter().any(|link| link.is_of(name)),
+        _ => false,
+    }
+}
+
 /// The method that a person who has its credential is asked for, whatever the policy says (365-Z).
 pub const SECOND_FACTOR: MethodName = MethodName::TOTP;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::login::passkeys::Known;
+
+    #[test]
+    fn a_passkey_is_a_means() {
+        let passkey = Known { rp_id: "a.example".to_owned(), id: "AA".to_owned(), transports: Vec::new() };
+        let with = Account { passkeys: vec![passkey], ..Account::default() };
+        assert!(has(&MethodName::PASSKEY, &with) && !has(&MethodName::PASSWORD, &with));
+        assert!(!has(&MethodName::PASSKEY, &Account::default()));
+    }
+}

@@ -5,6 +5,7 @@ use super::entries::at_ms;
 use crate::operations::installation::END;
 use crate::operations::revoke::REVOKE;
 use crate::operations::{cutoff, users_change};
+use crate::store::tables::outside_identity::UNLINK_AGAIN;
 use crate::store::{Change, Expect, Value};
 use serde_json::Value as Json;
 
@@ -95,6 +96,10 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
         "account_deleted" => {
             end_sessions(change, &[]);
             users_change::forget_rows(change, account);
+        }
+        "upstream_unlinked" => {
+            let identity = entry["identity"].as_str().unwrap_or_default();
+            change.run_expecting(UNLINK_AGAIN, vec![account.into(), identity.into(), at_ms.into()], Expect::Any);
         }
         "totp_removed" => {
             change.run_expecting(REMOVE_TOTP, vec![account.into(), at_ms.into()], Expect::Any);

@@ -157,6 +157,37 @@ detour-warning = Machen Sie nur weiter, wenn Sie { $client } gerade selbst geöf
 action-started_it = Ja, weiter
 action-not_mine = Nein, das war ich nicht
 action-browser = Im Browser weitermachen
+upstream-title = Mit { $provider } anmelden
+upstream-lead = Sie gehen zu { $provider } und kommen hierher zurück. Apps bekommen nichts von dem, was { $provider } uns gibt.
+upstream_on_the_way-title = Weiter zu { $provider }
+upstream_on_the_way-lead = Wenn nichts geschieht, drücken Sie Weiter.
+upstream_unknown-title = Kein Konto für diese Anmeldung
+upstream_unknown-lead = Sie haben sich bei { $provider } als { $account } angemeldet. Dazu gehört hier kein Konto. Bitten Sie die Betreiber dieses Dienstes um eines. Wenn Sie schon ein Konto haben, melden Sie sich damit an und verknüpfen Sie { $provider } auf seiner Seite.
+link-title = { $provider } verknüpfen?
+link-lead = Wer sich bei { $provider } als { $identity } anmelden kann, kann sich dann auch hier anmelden, beim Konto { $account }.
+unlink-title = Diese Anmeldung entfernen?
+unlink-lead = { $identity } führt dann nicht mehr zum Konto { $account }.
+action-go = Weiter mit { $provider }
+action-other_account = Ein anderes Konto bei { $provider } benutzen
+action-use_upstream = Weiter mit { $provider }
+action-link = { $provider } verknüpfen
+action-unlink = Entfernen
+account-links = Anmeldung mit anderen Konten
+problem-upstream_away = Die Gegenseite antwortet gerade nicht. Versuchen Sie es in einer Minute wieder, oder nehmen Sie einen anderen Weg.
+problem-upstream_failed = Das hat nicht geklappt, und es liegt nicht an Ihnen. Versuchen Sie es noch einmal, oder nehmen Sie einen anderen Weg.
+problem-upstream_cancelled = Sie sind ohne Anmeldung zurückgekommen. Versuchen Sie es noch einmal, oder nehmen Sie einen anderen Weg.
+problem-upstream_other = Dieses Konto gehört hier jemand anderem. Wählen Sie ein anderes, oder nehmen Sie einen anderen Weg.
+problem-upstream_not_linked = Dieses Konto ist nicht mit Ihrem verknüpft. Nehmen Sie einen anderen Weg. Danach können Sie es auf Ihrer Kontoseite verknüpfen.
+problem-upstream_unknown = Zu dieser Anmeldung gibt es hier kein Konto.
+problem-upstream_closed = Ihr Konto hier ist geschlossen. Fragen Sie die Betreiber dieses Dienstes.
+problem-upstream_not_fresh = Sie müssen sich dort neu anmelden, und das wurde nicht bestätigt. Versuchen Sie es noch einmal, oder nehmen Sie einen anderen Weg.
+problem-upstream_linked_already = Dieses Konto ist schon mit Ihrem verknüpft.
+problem-upstream_linked_elsewhere = Dieses Konto ist hier mit dem Konto von jemand anderem verknüpft.
+problem-upstream_too_many_links = Ihr Konto hat schon zu viele Verknüpfungen. Entfernen Sie zuerst eine.
+problem-upstream_linking_off = Konten dieser Art kann man hier nicht verknüpfen.
+problem-too_many_trips = Sie sind zu oft hin und zurück gegangen. Beginnen Sie neu in der App.
+problem-last_means = Das ist Ihr letzter Weg zur Anmeldung. Fügen Sie zuerst einen anderen hinzu.
+problem-unlinked_already = Sie ist schon entfernt.
 knock-title = Klopfen
 knock-lead = Klopfen Sie { $times } Mal: Tippen Sie so viele Sterne.
 field-knocks = Klopfen
@@ -205,6 +236,16 @@ mail-factor_added-body =
 mail-factor_removed-subject = Die Authenticator-App wurde von { $brand } entfernt
 mail-factor_removed-body =
     Die Authenticator-App wurde von Ihrem Konto bei { $brand } entfernt. Ihre Wiederherstellungscodes gelten nicht mehr.
+    
+    Wenn Sie es nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-link_added-subject = Ein weiteres Konto meldet sich jetzt bei { $brand } an
+mail-link_added-body =
+    Ein anderes Konto wurde mit Ihrem Konto bei { $brand } verknüpft. Wer es hat, kann sich anmelden.
+    
+    Wenn Sie es nicht waren, entfernen Sie die Verknüpfung auf Ihrer Kontoseite und ändern Sie jetzt Ihr Passwort.
+mail-link_removed-subject = Eine Verknüpfung wurde von { $brand } entfernt
+mail-link_removed-body =
+    Die Verknüpfung eines anderen Kontos mit Ihrem Konto bei { $brand } wurde entfernt.
     
     Wenn Sie es nicht waren, ändern Sie jetzt Ihr Passwort.
 mail-recovery_used-subject = Ein Wiederherstellungscode für { $brand } wurde benutzt

@@ -157,6 +157,37 @@ detour-warning = Continue only if you opened { $client } yourself a moment ago. 
 action-started_it = Yes, continue
 action-not_mine = No, I did not start this
 action-browser = Continue in the browser
+upstream-title = Sign in with { $provider }
+upstream-lead = You go to { $provider } and come back here. Apps get nothing of what { $provider } gives us.
+upstream_on_the_way-title = On to { $provider }
+upstream_on_the_way-lead = If nothing happens, press Continue.
+upstream_unknown-title = No account for this sign-in
+upstream_unknown-lead = You signed in at { $provider } as { $account }. No account here belongs to that. Ask the people who run this service for one. If you have an account already, sign in with it, and link { $provider } on its page.
+link-title = Link { $provider }?
+link-lead = Whoever can sign in at { $provider } as { $identity } can then sign in here, to the account { $account }.
+unlink-title = Remove this sign-in?
+unlink-lead = { $identity } will no longer lead to the account { $account }.
+action-go = Continue with { $provider }
+action-other_account = Use another { $provider } account
+action-use_upstream = Continue with { $provider }
+action-link = Link { $provider }
+action-unlink = Remove
+account-links = Sign-in with other accounts
+problem-upstream_away = The other side does not answer at the moment. Try again in a minute, or use another way.
+problem-upstream_failed = That did not work, and it is not your fault. Try again, or use another way.
+problem-upstream_cancelled = You came back without signing in. Try again, or use another way.
+problem-upstream_other = That account belongs to somebody else here. Choose another one, or use another way.
+problem-upstream_not_linked = That account is not linked to yours. Use another way. You can link it on your account page afterwards.
+problem-upstream_unknown = There is no account here for this sign-in.
+problem-upstream_closed = Your account here is closed. Ask the people who run this service.
+problem-upstream_not_fresh = You have to sign in there anew, and that was not confirmed. Try again, or use another way.
+problem-upstream_linked_already = That account is linked to yours already.
+problem-upstream_linked_elsewhere = That account is linked to somebody else's account here.
+problem-upstream_too_many_links = Your account has too many links already. Remove one first.
+problem-upstream_linking_off = Accounts of this kind cannot be linked here.
+problem-too_many_trips = You went there and back too often. Start again from the app.
+problem-last_means = This is your last way to sign in. Add another one first.
+problem-unlinked_already = It was removed already.
 knock-title = Knock
 knock-lead = Knock { $times } times: type that many stars.
 field-knocks = Knocks
@@ -205,6 +236,16 @@ mail-factor_added-body =
 mail-factor_removed-subject = The authenticator app was removed from { $brand }
 mail-factor_removed-body =
     The authenticator app was removed from your account with { $brand }. Its recovery codes no longer work.
+    
+    If it was not you, change your password now.
+mail-link_added-subject = Another account now signs in to { $brand }
+mail-link_added-body =
+    Another account was linked to your account with { $brand }. Whoever has it can sign in.
+    
+    If it was not you, remove the link on your account page and change your password now.
+mail-link_removed-subject = A link was removed from { $brand }
+mail-link_removed-body =
+    The link of another account was removed from your account with { $brand }.
     
     If it was not you, change your password now.
 mail-recovery_used-subject = A recovery code for { $brand } was used

@@ -12,6 +12,7 @@ pub mod continuing;
 pub mod device_request;
 pub mod node;
 pub mod once;
+pub mod outside_identity;
 pub mod passkey;
 pub mod session;
 pub mod sign_in;

@@ -11,6 +11,8 @@ pub const TAKE: &str =
 /// The answer that has the question moves the row. Another answer may only where that one was not finished within half a minute.
 pub const ADVANCE: &str = "UPDATE sign_in SET body = $4, version = version + 1, secret_before = secret, secret = $5, answered = $6, \
     taken_by = $7, taken_ms = 0, state = $8 WHERE id = $1 AND version = $2 AND state = 'open' AND (taken_ms = $3 OR taken_ms <= $9)";
+/// What an answer made known outside is kept before it is used.
+pub const KEEP: &str = "UPDATE sign_in SET body = $3 WHERE id = $1 AND version = $2 AND taken_ms = $4 AND state = 'open'";
 /// Only the answer that took the question gives it free.
 pub const LET_GO: &str = "UPDATE sign_in SET taken_ms = 0 WHERE id = $1 AND version = $2 AND taken_ms = $3";
 /// Whoever signs out, or gives the browser to somebody else, ends what the browser had begun.

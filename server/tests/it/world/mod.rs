@@ -8,6 +8,7 @@ pub mod mail;
 pub mod native;
 pub mod passkeys;
 mod phone;
+pub mod provider;
 pub mod road;
 mod shown;
 

@@ -1,0 +1,166 @@
+//! `upstream:NAME`: a provider says who somebody is. OpenID Connect Core 3.1. The person leaves for the provider and comes back with a
+//! code; what the provider then says is learned once and sealed before it is judged. Which account that is, `login::outside` decides.
+
+use crate::audit::Entry;
+use crate::error::{Fault, Result};
+use crate::login::accounts::Account;
+use crate::login::budgets::{Budget, What, Whom};
+use crate::login::context::{Answer, Asked, Checked, Context, Move, Outside, Person, Unavailable, Verdict, Voyage};
+use crate::login::effect::Effect;
+use crate::login::proof::{Factor, Proof};
+use crate::login::step::{Problem, Step, Text};
+use crate::upstream::{Learned, Provider, Trip, Trouble, WayBack, Wish};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// The provider's own words about how it authenticated the person count for nothing here.
+pub const AMR: &str = "";
+pub const FACTOR: Option<Factor> = None;
+pub const ASKS_WHO: bool = true;
+const REFUSED: &str = "upstream_refused";
+
+/// The answer that a provider's redirect brings.
+pub const RETURNED: &str = "returned";
+/// The button that leads to the provider, and the one that lets the person choose another account there.
+pub const GO: &str = "go";
+pub const OTHER_ACCOUNT: &str = "other_account";
+
+/// What a question's answer is compared with.
+#[derive(Serialize, Deserialize, Default)]
+struct Secret {
+    /// The person is at the provider.
+    trip: Option<Trip>,
+    /// What came of it.
+    learned: Option<Outcome>,
+}
+
+#[derive(Serialize, Deserialize, Clone)]
+enum Outcome {
+    Known(Box<Learned>),
+    /// The key of a problem, and why.
+    Failed(String, String),
+}
+
+/// Before the first proof everybody may come; a person who is known needs a link.
+pub fn can_use(name: &str, person: &Person) -> bool {
+    !person.is_subject || person.account.as_ref().is_some_and(|account| account.links.iter().any(|link| link.is_of(name)))
+}
+
+/// The link that was proved with is still the account's.
+pub fn still_holds(name: &str, proof: &Proof, account: &Account) -> bool {
+    account.links.iter().any(|link| link.is_of(name) && proof.facts.credential.as_deref() == Some(link.key().as_str()))
+}
+
+/// Each answer of a provider makes calls to it.
+pub fn price(_name: &str, _person: &Person, step: &Move<'_>) -> Vec<Budget> {
+    match step {
+        Move::Answer { answer, question } if matches!(answer.action, GO | OTHER_ACCOUNT | RETURNED) => {
+            vec![Budget::Stored { what: What::Trips, whom: Whom::Question(*question), event: REFUSED }]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn provider<'a>(context: &Context<'a>, name: &str) -> std::result::Result<&'a Provider, Fault> {
+    context.providers.get(name).ok_or_else(|| Fault::new(format!("there is no provider {name}")))
+}
+
+/// The texts of its pages name the provider.
+fn labelled(key: &str, provider: &Provider) -> Text {
+    Text::new(key).with("provider", provider.settings.label.as_str())
+}
+
+fn step(provider: &Provider) -> Step {
+    let mut step = Step::new("upstream").lead(labelled("upstream-lead", provider));
+    step.title = labelled("upstream-title", provider);
+    step.primary_for(GO, &provider.settings.label)
+}
+
+/// The question asks nobody anything: a provider that is away is met when the person goes there.
+pub async fn ask(name: &str, context: &Context<'_>, _person: &Person) -> std::result::Result<Asked, Unavailable> {
+    Ok(Asked { step: step(provider(context, name)?), secret: as_json(&Secret::default())?, effects: Vec::new() })
+}
+
+fn as_json(secret: &Secret) -> std::result::Result<Json, Fault> {
+    serde_json::to_value(secret).map_err(|error| Fault::new(error.to_string()))
+}
+
+fn read(secret: &Json) -> std::result::Result<Secret, Fault> {
+    serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a provider's question: {error}")))
+}
+
+/// What an answer makes known outside of the house. It happens once, and the result takes the place of the question's secret.
+pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &Answer<'_>) -> Result<Option<Json>> {
+    let mut secret = read(secret)?;
+    let Some(trip) = secret.trip.as_ref().filter(|_| answer.action == RETURNED && secret.learned.is_none()) else { return Ok(None) };
+    let outcome = match hear(provider(context, name)?, trip, answer, context.now_ms).await {
+        Ok(learned) => Outcome::Known(Box::new(learned)),
+        Err((problem, why)) => Outcome::Failed(problem.to_owned(), why),
+    };
+    secret.learned = Some(outcome);
+    Ok(Some(as_json(&secret)?))
+}
+
+async fn hear(
+    provider: &Provider,
+    trip: &Trip,
+    answer: &Answer<'_>,
+    now_ms: i64,
+) -> std::result::Result<Learned, (&'static str, String)> {
+    let troubled = |trouble: Trouble| (if trouble.is_away { "upstream_away" } else { "upstream_failed" }, trouble.why);
+    let iss = Some(answer.text("iss")).filter(|iss| !iss.is_empty());
+    provider.must_be_its_answer(iss, trip, now_ms).await.map_err(troubled)?;
+    match (answer.text("error"), answer.text("code")) {
+        ("", "") => Err(("upstream_failed", "the response has neither code nor error".to_owned())),
+        ("", code) => provider.redeem(code, trip, now_ms).await.map_err(troubled),
+        ("access_denied" | "user_cancelled_authorize", _) => Err(("upstream_cancelled", "the person did not go on at the provider".to_owned())),
+        ("temporarily_unavailable" | "server_error", _) => Err(("upstream_away", "the provider answers with an error of its own".to_owned())),
+        (error, _) => Err(("upstream_failed", format!("error {:?}", crate::visible::plain(error, 64)))),
+    }
+}
+
+pub async fn check(name: &str, context: &Context<'_>, _person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
+    let provider = provider(context, name)?;
+    match answer.action {
+        GO | OTHER_ACCOUNT => leave(provider, context, answer.action == OTHER_ACCOUNT).await,
+        RETURNED => judge(provider, read(secret)?),
+        _ => Ok(Verdict { checked: Checked::Nothing, effects: Vec::new() }),
+    }
+}
+
+async fn leave(provider: &Provider, context: &Context<'_>, other_account: bool) -> Result<Verdict> {
+    let voyage = context.voyage.as_ref().ok_or_else(|| Fault::new("nobody can leave from here"))?;
+    let Voyage { id, version, max_age_s } = *voyage;
+    let way_back = WayBack { id, version, question: context.question };
+    let state = way_back.seal(context.keyring, context.issuer, provider.name());
+    match provider.depart(Wish { state, max_age_s, other_account }, context.now_ms).await {
+        Ok(departure) => {
+            let mut step = step(provider).lead(labelled("upstream_on_the_way-lead", provider));
+            step.title = labelled("upstream_on_the_way-title", provider);
+            let secret = as_json(&Secret { trip: Some(departure.trip), learned: None })?;
+            Ok(Verdict { checked: Checked::Leave { url: departure.url, step, secret }, effects: Vec::new() })
+        }
+        Err(trouble) => again(provider, if trouble.is_away { "upstream_away" } else { "upstream_failed" }, &trouble.why),
+    }
+}
+
+/// The question anew, with what was wrong.
+fn again(provider: &Provider, problem: &str, why: &str) -> Result<Verdict> {
+    let asked = Asked { step: step(provider), secret: as_json(&Secret::default())?, effects: Vec::new() };
+    let refused = Entry::refused(REFUSED, why).with("provider", provider.name());
+    Ok(Verdict { checked: Checked::Again(asked, Problem::new(problem)), effects: vec![Effect::Audit(Box::new(refused))] })
+}
+
+fn judge(provider: &Provider, secret: Secret) -> Result<Verdict> {
+    let left_ms = secret.trip.as_ref().map_or(0, |trip| trip.left_ms);
+    match secret.learned {
+        // A provider's answer counts for the trip that is under way, and for no other.
+        None => again(provider, "upstream_failed", "an answer without a trip"),
+        Some(Outcome::Failed(problem, why)) => again(provider, &problem, &why),
+        Some(Outcome::Known(learned)) => {
+            let again = Asked { step: step(provider), secret: as_json(&Secret::default())?, effects: Vec::new() };
+            let outside = Outside { provider: provider.name().to_owned(), settings: provider.settings.clone(), learned: *learned, left_ms, again };
+            Ok(Verdict { checked: Checked::Outside(Box::new(outside)), effects: Vec::new() })
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Whose account an identity at a provider leads to. The key is the verified issuer and the subject there, and nothing else: an address
+//! never leads to an account, and a sign-in never links one (432-B, 419-U).
+
+use super::accounts::{self, Account, Link, NewAccount, link_key};
+use super::budgets::Budget;
+use super::context::{Answer, Asked, Checked, Outside, Voyage};
+use super::effect::{Creation, Effect, Source};
+use super::flow::{Go, Run, Stop, not_before_ms};
+use super::journey::{Form, Journey, LINKING_MAX_AGE_S, NewLink};
+use super::linking::shown;
+use super::methods;
+use super::proof::{Facts, MethodName, Proof};
+use super::state::Question;
+use super::step::{Problem, Step, Text};
+use crate::audit::Entry;
+use crate::config::upstream::{Linking, Newcomers};
+use crate::error::{Error, Fault};
+use crate::store::{Change, NotApplied};
+use serde_json::Value as Json;
+
+/// Links of one account.
+const MOST_LINKS: usize = 20;
+impl Run<'_> {
+    /// Who chose a provider's button has said enough: the browser goes there.
+    pub(super) async fn leave_at_once(&mut self, chosen: &Answer<'_>) -> Go<()> {
+        let Some(pending) = self.state.pending.clone() else { return Ok(()) };
+        let Question::Method(method) = &pending.question else { return Ok(()) };
+        if !method.is_outside() || chosen.action != format!("use_{method}") {
+            return Ok(());
+        }
+        self.check_method(method, &pending, &Answer { action: methods::upstream::GO, ..*chosen }).await
+    }
+
+    /// What the methods of a family say beside right and wrong.
+    pub(super) async fn go_outside(&mut self, method: &MethodName, id: [u8; 16], checked: Checked, price: Vec<Budget>) -> Go<()> {
+        match checked {
+            Checked::Nothing => Ok(()),
+            Checked::Again(asked, problem) => {
+                self.touched = price;
+                self.ask_again(asked, problem);
+                Ok(())
+            }
+            Checked::Leave { url, step, secret } => {
+                self.set_question(Question::Method(method.clone()), id, step, secret);
+                if let Some(pending) = &mut self.state.pending {
+                    pending.away = Some(url);
+                }
+                Ok(())
+            }
+            Checked::Outside(outside) => {
+                self.touched = price;
+                self.meet(method, *outside).await
+            }
+            Checked::Wrong(_) | Checked::Proved(_) => Err(Fault::new("a verdict of another kind").into()),
+        }
+    }
+
+    /// What a method needs that leads the person out of the house.
+    pub(super) fn voyage(&self) -> Voyage {
+        let version = u32::try_from(self.state.version + 1).unwrap_or_default();
+        let now_ms = self.visitor.now_ms;
+        let max_age_s = match &self.state.journey {
+            Journey::Link { asked: true, .. } => Some(LINKING_MAX_AGE_S),
+            _ if self.rules.force => Some(0),
+            _ => {
+                Some(not_before_ms(&self.state, self.rules, now_ms)).filter(|at_ms| *at_ms > 0).map(|at_ms| (now_ms - at_ms).max(0) / 1000)
+            }
+        };
+        Voyage { id: self.state.id, version, max_age_s }
+    }
+
+    /// What was learned outside takes the place of the question's secret, in the store first. The code is spent there: whatever happens
+    /// to this answer, the next one finds what came of it.
+    pub(super) async fn keep(&mut self, learned: &Json) -> Go<()> {
+        let (Some(answering), Some(pending)) = (self.before, &mut self.state.pending) else {
+            return Err(Fault::new("something was learned without a question").into());
+        };
+        pending.secret = learned.clone();
+        let mut change = Change::new(self.visitor.now_ms);
+        answering.moving().keep(&self.machine.keyring, &mut change, &self.state, self.taken_ms)?;
+        match self.machine.store.apply(change).await {
+            Ok(_) => Ok(()),
+            Err(NotApplied::Conflict(_)) => Err(Stop::Late),
+            Err(other) => Err(other.into()),
+        }
+    }
+}
+
+impl Run<'_> {
+    /// Somebody is proved to a provider.
+    pub(super) async fn meet(&mut self, method: &MethodName, outside: Outside) -> Go<()> {
+        let learned = &outside.learned;
+        let owner = accounts::linked(&self.machine.store, &learned.issuer, &learned.subject).await?;
+        if matches!(self.state.journey, Journey::Link { asked: true, .. }) {
+            return self.offer_link(outside, owner);
+        }
+        let subject = self.state.subject.as_ref().map(|subject| subject.account.clone());
+        match (owner, subject) {
+            (Some(owner), Some(subject)) if owner != subject => self.turn_away(outside, "upstream_other", "linked to another account"),
+            (Some(owner), _) => self.sign_in_linked(method, outside, owner).await,
+            (None, Some(_)) => self.turn_away(outside, "upstream_not_linked", "not linked, and a sign-in links nothing"),
+            (None, None) if self.state.journey != Journey::SignIn => self.turn_away(outside, "upstream_not_linked", "not linked"),
+            (None, None) if outside.settings.accounts == Newcomers::Create => self.create_linked(method, outside).await,
+            (None, None) => self.say_unknown(outside),
+        }
+    }
+
+    /// The question anew, with what was wrong. The sign-in goes on with it or with another way.
+    fn turn_away(&mut self, outside: Outside, problem: &str, why: &str) -> Go<()> {
+        self.note(&outside, Entry::refused("upstream_refused", why))?;
+        self.ask_again(outside.again, Problem::new(problem));
+        Ok(())
+    }
+
+    fn note(&mut self, outside: &Outside, entry: Entry) -> std::result::Result<(), Fault> {
+        let entry = entry.with("provider", outside.provider.as_str()).with("identity", identity(outside));
+        self.want(Source::Outside, vec![Effect::Audit(Box::new(entry))])
+    }
+
+    pub(super) fn ask_again(&mut self, asked: Asked, problem: Problem) {
+        let Some(pending) = self.state.pending.take() else { return };
+        self.set_question(pending.question, pending.id, asked.step, asked.secret);
+        self.problem = Some(problem);
+    }
+
+    fn proof(&self, method: &MethodName, outside: &Outside, account: &str) -> Proof {
+        let now_ms = self.visitor.now_ms;
+        let at_ms = outside.learned.auth_time.map(|at_s| {
+            let (at_ms, skew_ms) = (at_s.saturating_mul(1000), outside.settings.clock_skew.ms());
+            // Who was authenticated on this way is authenticated now, whatever the provider's clock says.
+            if at_ms.saturating_add(skew_ms) >= outside.left_ms { now_ms } else { at_ms }
+        });
+        let credential = Some(identity(outside));
+        let facts = Facts { credential, undated: at_ms.is_none(), ..Facts::default() };
+        Proof { method: method.clone(), subject: account.to_owned(), at_ms: at_ms.unwrap_or(now_ms), facts }
+    }
+
+    async fn sign_in_linked(&mut self, method: &MethodName, outside: Outside, owner: String) -> Go<()> {
+        let account = self.machine.subject(&owner).await?;
+        let Some(account) = account.filter(|account| account.active) else {
+            // It is the person's own account, so this tells nobody else anything (446-B).
+            return self.turn_away(outside, "upstream_closed", "the account is disabled");
+        };
+        let proof = self.proof(method, &outside, &account.id);
+        if !self.conditions().is_fresh(&proof) {
+            return self.turn_away(outside, "upstream_not_fresh", "the sign-in at the provider is too old, or has no date");
+        }
+        self.note(&outside, Entry::ok("upstream_proved"))?;
+        let seen = Effect::SeeLink(Box::new(new_link(method, &outside)?));
+        self.person.name = String::new();
+        self.person.account = Some(account.clone());
+        self.person.is_subject = true;
+        self.want(Source::Outside, vec![seen])?;
+        self.state.prove(&account.id, account.version, proof);
+        self.find_question().await
+    }
+
+    /// A new account, linked from its first moment on.
+    async fn create_linked(&mut self, method: &MethodName, outside: Outside) -> Go<()> {
+        let id = accounts::new_id()?;
+        let proof = self.proof(method, &outside, &id);
+        if !self.conditions().is_fresh(&proof) {
+            return self.turn_away(outside, "upstream_not_fresh", "the sign-in at the provider is too old, or has no date");
+        }
+        let email = self.address_of(&outside).await?;
+        let profile = &outside.learned.profile;
+        let new = NewAccount {
+            login_names: Vec::new(),
+            email_verified: email.is_some(),
+            email,
+            name: profile.name.clone(),
+            locale: profile.locale.clone(),
+            claims: serde_json::Map::new(),
+            password: None,
+        };
+        let link = new_link(method, &outside)?;
+        let account = Account { id: id.clone(), active: true, version: 1, links: vec![as_link(&link)], ..Account::default() };
+        self.person.name = String::new();
+        self.person.account = Some(account);
+        self.person.is_subject = true;
+        let creation = Effect::CreateAccount(Box::new(Creation { id: id.clone(), new, password_digest: None }));
+        let registered = Effect::Audit(Box::new(Entry::ok("registered").with("provider", outside.provider.as_str())));
+        self.want(Source::Outside, vec![creation, Effect::Link(Box::new(link)), registered])?;
+        self.note(&outside, Entry::ok("upstream_proved"))?;
+        self.state.prove(&id, 1, proof);
+        self.find_question().await
+    }
+
+    /// The address that a new account gets: one that the provider may vouch for, that it calls verified, and that nobody has.
+    async fn address_of(&self, outside: &Outside) -> std::result::Result<Option<String>, Error> {
+        let profile = &outside.learned.profile;
+        let said = profile.email.as_deref().filter(|_| profile.email_verified);
+        let Some(email) = said.and_then(accounts::email_address).filter(|email| outside.settings.is_authoritative_for(email)) else {
+            return Ok(None);
+        };
+        let allows = self.machine.config.registration.as_ref().is_none_or(|registration| registration.allows(&email));
+        let is_free = accounts::find_by_login_name(&self.machine.store, &email).await?.is_none();
+        Ok(Some(email).filter(|_| allows && is_free))
+    }
+
+    /// Accounts are made by the operator here, and none is linked: a page that says so, and no way round in circles.
+    fn say_unknown(&mut self, outside: Outside) -> Go<()> {
+        self.note(&outside, Entry::refused("upstream_refused", "no account is linked"))?;
+        let label = outside.settings.label.as_str();
+        let mut step = Step::new("upstream_unknown");
+        step.title = Text::new("upstream_unknown-title").with("provider", label);
+        step.text = vec![Text::new("upstream_unknown-lead").with("provider", label).with("account", shown(&outside.learned.profile))];
+        let step = step.primary_for("other_account", label);
+        self.ask_again(Asked { step, ..outside.again }, Problem::new("upstream_unknown"));
+        Ok(())
+    }
+
+    /// Both sides are proved: the last page names them, and asks.
+    fn offer_link(&mut self, outside: Outside, owner: Option<String>) -> Go<()> {
+        let account = self.person.account.as_ref().ok_or_else(|| Fault::new("a link without a person"))?;
+        if let Some(owner) = owner {
+            let problem = if owner == account.id { "upstream_linked_already" } else { "upstream_linked_elsewhere" };
+            return self.turn_away(outside, problem, "the identity is linked already");
+        }
+        if account.links.len() >= MOST_LINKS {
+            return self.turn_away(outside, "upstream_too_many_links", "too many links");
+        }
+        let not_before_s = self.visitor.now_ms / 1000 - LINKING_MAX_AGE_S - outside.settings.clock_skew.0;
+        let is_fresh = outside.learned.auth_time.is_some_and(|at_s| at_s >= not_before_s);
+        match outside.settings.linking {
+            Linking::Off => return self.turn_away(outside, "upstream_linking_off", "linking is off"),
+            Linking::Fresh if !is_fresh => {
+                return self.turn_away(outside, "upstream_not_fresh", "the sign-in at the provider is too old, or has no date");
+            }
+            Linking::Fresh | Linking::Undated => {}
+        }
+        let link = new_link(&MethodName::upstream(&outside.provider), &outside)?;
+        self.state.journey = Journey::Link { provider: outside.provider, asked: true, found: Some(link) };
+        self.ask_form(Form::Link)
+    }
+}
+
+/// The name of an identity in proofs and in the audit.
+fn identity(outside: &Outside) -> String {
+    link_key(&outside.learned.issuer, &outside.learned.subject)
+}
+
+fn new_link(method: &MethodName, outside: &Outside) -> std::result::Result<NewLink, Fault> {
+    let learned = &outside.learned;
+    let said = serde_json::to_string(&learned.profile).map_err(|error| Fault::new(error.to_string()))?;
+    Ok(NewLink {
+        method: method.as_str().to_owned(),
+        issuer: learned.issuer.clone(),
+        subject: learned.subject.clone(),
+        said,
+        label: outside.settings.label.clone(),
+        shown: shown(&learned.profile),
+    })
+}
+
+fn as_link(new: &NewLink) -> Link {
+    Link { method: new.method.clone(), issuer: new.issuer.clone(), subject: new.subject.clone(), said: new.said.clone(), created_ms: 0 }
+}

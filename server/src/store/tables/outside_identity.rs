@@ -1,0 +1,15 @@
+//! `outside_identity`: which identity at a provider leads to which account.
+
+pub const FIND: &str = "SELECT account FROM outside_identity WHERE issuer = $1 AND subject = $2";
+pub const OF_ACCOUNT: &str = "SELECT issuer, subject, method, said, created_ms, used_ms FROM outside_identity WHERE account = $1 \
+    ORDER BY created_ms, issuer, subject";
+/// The primary key is the guard: an identity leads to one account, and nobody takes it over.
+pub const LINK: &str = "INSERT INTO outside_identity (issuer, subject, account, method, said, created_ms, used_ms, name) \
+    VALUES ($1, $2, $3, $4, $5, $6, $6, $7)";
+/// It leads to the account still.
+pub const SEE: &str =
+    "UPDATE outside_identity SET method = $4, said = $5, used_ms = $6 WHERE issuer = $1 AND subject = $2 AND account = $3";
+pub const UNLINK: &str = "DELETE FROM outside_identity WHERE issuer = $1 AND subject = $2 AND account = $3";
+/// After a restore: what was unlinked later than the copy was made.
+pub const UNLINK_AGAIN: &str = "DELETE FROM outside_identity WHERE account = $1 AND name = $2 AND created_ms <= $3";
+pub const FORGET: &str = "DELETE FROM outside_identity WHERE account = $1";

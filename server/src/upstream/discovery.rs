@@ -1,0 +1,137 @@
+//! What a provider says of itself, and its keys. OpenID Connect Discovery 4, RFC 7517 5.
+//!
+//! Both are asked for when they are needed and kept for a while. A provider that is away is taken by its last word for a day. An
+//! unknown key asks again, at most once in ten seconds, whatever tokens arrive (550-S).
+
+use super::known::Known;
+use super::provider::{Provider, Trouble};
+use crate::outgoing::Target;
+use serde_json::{Map, Value as Json};
+use std::sync::Arc;
+use symbolon_oauth::jwk::{Algorithm, KeySet, PublicKey};
+use symbolon_oauth::{jws, metadata};
+
+/// Younger than this it is used as it is.
+const FRESH_MS: i64 = 10 * 60_000;
+/// Older than this it is never used.
+const LAST_RESORT_MS: i64 = 24 * 3600 * 1000;
+/// Between two fetches because of a key that is not there.
+const PAUSE_MS: i64 = 10_000;
+/// The largest discovery document and key set.
+pub(super) const MOST_BYTES: usize = 256 * 1024;
+const MOST_KEYS: usize = 50;
+
+impl Provider {
+    /// What is known of the provider.
+    pub async fn known(&self, now_ms: i64) -> Result<Arc<Known>, Trouble> {
+        if let Some(known) = self.kept().filter(|known| now_ms - known.at_ms < FRESH_MS) {
+            return Ok(known);
+        }
+        let _one = self.fetching.lock().await;
+        let kept = self.kept();
+        if let Some(known) = kept.as_ref().filter(|known| now_ms - known.at_ms < FRESH_MS) {
+            return Ok(Arc::clone(known));
+        }
+        match self.discover(now_ms).await {
+            Ok(known) => Ok(self.keep(known)),
+            // What contradicts itself is not covered up by what it said before.
+            Err(trouble) if !trouble.is_away => Err(trouble),
+            Err(trouble) => kept.filter(|known| now_ms - known.at_ms < LAST_RESORT_MS).ok_or(trouble),
+        }
+    }
+
+    /// The same with its newest keys, for a token that none of the known ones has signed.
+    pub async fn with_newest_keys(&self, now_ms: i64) -> Result<Arc<Known>, Trouble> {
+        let _one = self.fetching.lock().await;
+        let known = self.kept().ok_or_else(|| Trouble::away("nothing is known of the provider"))?;
+        if now_ms - known.keys_at_ms < PAUSE_MS {
+            return Ok(known);
+        }
+        let keys = self.fetch_keys(&known.jwks_uri, now_ms).await?;
+        let Known { token_endpoint, userinfo_endpoint, jwks_uri, algorithms, .. } = &*known;
+        Ok(self.keep(Known {
+            authorization_endpoint: known.authorization_endpoint.clone(),
+            token_endpoint: token_endpoint.clone(),
+            userinfo_endpoint: userinfo_endpoint.clone(),
+            jwks_uri: jwks_uri.clone(),
+            algorithms: algorithms.clone(),
+            keys,
+            keys_at_ms: now_ms,
+            ..*known
+        }))
+    }
+
+    async fn discover(&self, now_ms: i64) -> Result<Known, Trouble> {
+        let issuer = &self.settings.issuer;
+        let address = metadata::well_known_openid(issuer.trim_end_matches('/'));
+        let target = Target::of_operator(&address).map_err(Trouble::broken)?;
+        let document = self.fetch("discovery", &target, now_ms).await?;
+        // Discovery 4.3: byte for byte. Microsoft's shared endpoints and proxies under another name end here.
+        if text(&document, "issuer")? != Some(issuer) {
+            return Err(Trouble::broken("the discovery document is of another issuer than the one configured"));
+        }
+        let endpoint = |name: &'static str| match text(&document, name)? {
+            Some(address) => self.endpoint(address).map(Some),
+            None => Ok(None),
+        };
+        let required = |name: &'static str| endpoint(name)?.ok_or_else(|| Trouble::broken(format!("the discovery document has no {name}")));
+        // The person's browser goes there, so its address is judged like the others.
+        required("authorization_endpoint")?;
+        let jwks_uri = required("jwks_uri")?;
+        let sends_iss = match document.get("authorization_response_iss_parameter_supported") {
+            None | Some(Json::Bool(false)) => false,
+            Some(Json::Bool(true)) => true,
+            Some(_) => return Err(Trouble::broken("authorization_response_iss_parameter_supported is not true or false")),
+        };
+        Ok(Known {
+            authorization_endpoint: text(&document, "authorization_endpoint")?.unwrap_or_default().to_owned(),
+            token_endpoint: required("token_endpoint")?,
+            userinfo_endpoint: endpoint("userinfo_endpoint")?,
+            keys: self.fetch_keys(&jwks_uri, now_ms).await?,
+            algorithms: self.algorithms(&document),
+            jwks_uri,
+            sends_iss,
+            at_ms: now_ms,
+            keys_at_ms: now_ms,
+        })
+    }
+
+    /// Those that it announces and that may be used. It must announce some (Discovery 3); where it does not, RS256 is meant (Core 15.1).
+    fn algorithms(&self, document: &Map<String, Json>) -> Vec<Algorithm> {
+        let announced = match document.get("id_token_signing_alg_values_supported") {
+            Some(Json::Array(all)) => all.iter().filter_map(Json::as_str).filter_map(Algorithm::parse).collect(),
+            _ => vec![Algorithm::RS256],
+        };
+        self.settings.algorithms.iter().copied().filter(|alg| announced.contains(alg)).collect()
+    }
+
+    /// An address in the provider's document. At the origin that the operator wrote it is as good as his; else it must be public.
+    fn endpoint(&self, address: &str) -> Result<Target, Trouble> {
+        let origin = |text: &str| url::Url::parse(text).ok().map(|url| url.origin());
+        let is_operators = origin(address).is_some_and(|it| it.is_tuple() && Some(it) == origin(&self.settings.issuer));
+        let target = if is_operators { Target::of_operator(address) } else { Target::of_document(address) };
+        target.map_err(|why| Trouble::broken(format!("an endpoint of the discovery document: {why}")))
+    }
+
+    async fn fetch_keys(&self, target: &Target, now_ms: i64) -> Result<KeySet, Trouble> {
+        let document = self.fetch("keys", target, now_ms).await?;
+        let list = document.get("keys").and_then(Json::as_array).ok_or_else(|| Trouble::broken("the key set has no array `keys`"))?;
+        if list.len() > MOST_KEYS {
+            return Err(Trouble::broken("the key set has more than 50 keys"));
+        }
+        // A key that we cannot use signs nothing for us. It does not take the others with it.
+        Ok(KeySet { keys: list.iter().filter_map(|jwk| PublicKey::from_jwk(jwk).ok()).collect() })
+    }
+
+    async fn fetch(&self, call: &'static str, target: &Target, now_ms: i64) -> Result<Map<String, Json>, Trouble> {
+        let answer = self.call(call, self.outgoing.get(target).header("accept", "application/json").at_most(MOST_BYTES), now_ms).await?;
+        match answer.status {
+            200 => jws::parse_object(&answer.body).ok_or_else(|| Trouble::broken(format!("{call}: the answer is no JSON object"))),
+            status => Err(Trouble::away(format!("{call}: the answer has status {status}"))),
+        }
+    }
+}
+
+fn text<'a>(document: &'a Map<String, Json>, name: &'static str) -> Result<Option<&'a str>, Trouble> {
+    symbolon_oauth::claims::string(document, name).map_err(|_| Trouble::broken(format!("{name} of the discovery document is no text")))
+}

@@ -1,0 +1,56 @@
+//! Providers that people sign in with: OpenID Connect Core and Discovery, as the relying party. What the login method
+//! `upstream:NAME` asks of a provider is here; who the person is to us, the login machine decides.
+//!
+//! Left out: implicit and hybrid flows, encrypted ID tokens, signed userinfo, SAML (docs/divergences.md).
+
+mod breaker;
+mod claims;
+mod discovery;
+mod exchange;
+mod known;
+mod provider;
+mod request;
+mod way_back;
+
+pub use claims::{Profile, is_true};
+pub use exchange::Learned;
+pub use provider::{Provider, Trouble};
+pub use request::{Departure, Trip, Wish};
+pub use way_back::{WayBack, read as read_way_back};
+
+use crate::config::upstream::Upstream;
+use crate::error::Fault;
+use crate::outgoing::Outgoing;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Every configured provider, by its name. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Providers(Arc<BTreeMap<String, Provider>>);
+
+impl Providers {
+    /// Reads the secrets. No provider is asked anything: one that is away must not keep the server from starting.
+    /// `issuer`: our own.
+    pub fn load(settings: &BTreeMap<String, Upstream>, issuer: &str, outgoing: &Outgoing) -> Result<Self, Fault> {
+        let mut all = BTreeMap::new();
+        for (name, settings) in settings {
+            let what = format!("[upstream.{name}] secret");
+            let secret = settings.secret.as_ref().map(|source| source.text(&what)).transpose()?;
+            let redirect_uri = format!("{}/upstream/{name}/callback", issuer);
+            all.insert(name.clone(), Provider::new(name, settings.clone(), secret.as_deref(), redirect_uri, outgoing.clone())?);
+        }
+        Ok(Self(Arc::new(all)))
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Provider> {
+        self.0.get(name)
+    }
+
+    pub fn all(&self) -> impl Iterator<Item = (&str, &Provider)> {
+        self.0.iter().map(|(name, provider)| (name.as_str(), provider))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}

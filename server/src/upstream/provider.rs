@@ -1,0 +1,112 @@
+//! One provider: its settings, what is known of it, and the one way to call it.
+
+use super::breaker::Breaker;
+use super::known::Known;
+use crate::config::upstream::Upstream;
+use crate::error::Fault;
+use crate::limits::OncePerSecond;
+use crate::outgoing::{Answer, Call, Outgoing};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use zeroize::Zeroizing;
+
+/// For one call. A sign-in makes at most four, and its question is held for half a minute.
+const WITHIN: Duration = Duration::from_secs(5);
+
+pub struct Provider {
+    name: String,
+    pub settings: Upstream,
+    pub(super) secret: Option<Zeroizing<String>>,
+    pub(super) redirect_uri: String,
+    pub(super) outgoing: Outgoing,
+    known: Mutex<Option<Arc<Known>>>,
+    /// One fetch at a time.
+    pub(super) fetching: tokio::sync::Mutex<()>,
+    breaker: Breaker,
+}
+
+/// Why a provider could not be used. For the log and the audit, never for a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    pub why: String,
+    /// It did not answer, and may do so later. Else what it said is wrong.
+    pub is_away: bool,
+}
+
+impl Trouble {
+    pub fn away(why: impl Into<String>) -> Self {
+        Self { why: why.into(), is_away: true }
+    }
+
+    pub fn broken(why: impl Into<String>) -> Self {
+        Self { why: why.into(), is_away: false }
+    }
+}
+
+impl Provider {
+    pub(super) fn new(
+        name: &str,
+        settings: Upstream,
+        secret: Option<&str>,
+        redirect_uri: String,
+        outgoing: Outgoing,
+    ) -> Result<Self, Fault> {
+        let secret = secret.map(|text| Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()));
+        if secret.as_ref().is_some_and(|text| text.is_empty()) {
+            return Err(Fault::new(format!("[upstream.{name}] secret is empty")));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            settings,
+            secret,
+            redirect_uri,
+            outgoing,
+            known: Mutex::default(),
+            fetching: tokio::sync::Mutex::default(),
+            breaker: Breaker::default(),
+        })
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) fn kept(&self) -> Option<Arc<Known>> {
+        self.known.lock().ok()?.clone()
+    }
+
+    pub(super) fn keep(&self, known: Known) -> Arc<Known> {
+        let known = Arc::new(known);
+        if let Ok(mut slot) = self.known.lock() {
+            *slot = Some(Arc::clone(&known));
+        }
+        known
+    }
+
+    /// Every call to the provider goes this way: counted, bounded in time, and not made at all while the provider rests.
+    pub(super) async fn call(&self, what: &'static str, call: Call, now_ms: i64) -> Result<Answer, Trouble> {
+        if !self.breaker.is_closed(now_ms) {
+            self.count(what, "resting");
+            return Err(Trouble::away(format!("{what}: the provider did not answer several times and is left alone for half a minute")));
+        }
+        let sent = call.within(WITHIN).send().await;
+        // A server that fails is as good as one that is away; one that refuses is there.
+        let has_answered = sent.as_ref().is_ok_and(|answer| answer.status < 500);
+        self.count(what, if has_answered { "answered" } else { "failed" });
+        if self.breaker.note(has_answered, now_ms) {
+            tracing::warn!(provider = self.name, "a provider does not answer; its button leads to a page that says so");
+        }
+        sent.map_err(|why| {
+            static SAID: OncePerSecond = OncePerSecond::new();
+            if SAID.is_due() {
+                tracing::info!(provider = self.name, what, why, "a call to a provider failed");
+            }
+            Trouble::away(format!("{what}: {why}"))
+        })
+    }
+
+    fn count(&self, call: &'static str, outcome: &'static str) {
+        let provider = self.name.clone();
+        metrics::counter!("symbolon_upstream_calls_total", "provider" => provider, "call" => call, "outcome" => outcome).increment(1);
+    }
+}

@@ -1,0 +1,227 @@
+//! A provider of identities that says what a test wants: the truth, or one lie at a time.
+
+use super::parameters;
+use serde_json::{Map, Value as Json, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use symbolon::serve::system_clock;
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::{base64url, id_token, jws, pkce};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+pub const CLIENT_ID: &str = "example shop";
+pub const CLIENT_SECRET: &str = "s:cret of%the shop";
+
+/// What the provider says of the person who signs in there, and how it lies. Members of `changes` replace what is true; null takes away.
+#[derive(Clone, Default)]
+pub struct Says {
+    pub sub: String,
+    /// Beside the ID token's own claims.
+    pub claims: Json,
+    pub id_token: Json,
+    pub token_answer: Json,
+    pub token_status: Option<u16>,
+    pub userinfo: Option<Json>,
+    pub discovery: Json,
+    /// Signs with a key that is not in the set.
+    pub foreign_key: bool,
+    pub typ: Option<&'static str>,
+    pub answer: Json,
+    /// A whole answer, by path.
+    pub raw: BTreeMap<&'static str, String>,
+    /// Answers nothing there.
+    pub silent: Vec<&'static str>,
+}
+
+struct Pending {
+    nonce: Option<String>,
+    challenge: String,
+    says: Says,
+}
+
+struct Inner {
+    issuer: String,
+    key: Mutex<PrivateKey>,
+    says: Mutex<Says>,
+    codes: Mutex<BTreeMap<String, Pending>>,
+    asked: Mutex<Vec<String>>,
+}
+
+#[derive(Clone)]
+pub struct Provider(Arc<Inner>);
+
+fn changed(mut whole: Json, changes: &Json) -> Json {
+    for (name, value) in changes.as_object().unwrap_or(&Map::new()) {
+        match value {
+            Json::Null => drop(whole.as_object_mut().unwrap().remove(name)),
+            value => whole[name] = value.clone(),
+        }
+    }
+    whole
+}
+
+impl Provider {
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let key = Mutex::new(PrivateKey::generate(Algorithm::ES256).unwrap());
+        let says = Mutex::new(Says { sub: "sub-1".to_owned(), ..Says::default() });
+        let inner = Inner { issuer, key, says, codes: Mutex::default(), asked: Mutex::default() };
+        let provider = Self(Arc::new(inner));
+        let serving = provider.clone();
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let provider = serving.clone();
+                tokio::spawn(async move { provider.serve(stream).await });
+            }
+        });
+        provider
+    }
+
+    pub fn issuer(&self) -> &str {
+        &self.0.issuer
+    }
+
+    /// The table of the configuration that names it.
+    pub fn table(&self, name: &str) -> String {
+        format!(
+            "[upstream.{name}]\nlabel = \"Anysocial\"\nissuer = \"{}\"\nclient_id = \"{CLIENT_ID}\"\nsecret = {{ env = \"SYMBOLON_TEST_UPSTREAM_SECRET\" }}\n",
+            self.issuer()
+        )
+    }
+
+    pub fn says(&self, says: Says) {
+        *self.0.says.lock().unwrap() = says;
+    }
+
+    pub fn is(&self, sub: &str) {
+        self.says(Says { sub: sub.to_owned(), ..Says::default() });
+    }
+
+    pub fn rotate(&self) {
+        *self.0.key.lock().unwrap() = PrivateKey::generate(Algorithm::ES256).unwrap();
+    }
+
+    /// Paths that were asked for since the last look.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.asked.lock().unwrap())
+    }
+
+    /// The person signs in at the authorization endpoint; the answer is where the browser is sent.
+    pub fn sign_in(&self, url: &str) -> String {
+        assert!(url.starts_with(&format!("{}/authorize?", self.issuer())), "{url}");
+        let asked = parameters(url);
+        assert_eq!((asked["response_type"].as_str(), asked["code_challenge_method"].as_str()), ("code", "S256"), "{url}");
+        assert_eq!(asked["client_id"], CLIENT_ID);
+        let says = self.0.says.lock().unwrap().clone();
+        let code = base64url::encode(&symbolon::seal::random::<12>().unwrap());
+        let pending = Pending { nonce: asked.get("nonce").cloned(), challenge: asked["code_challenge"].clone(), says: says.clone() };
+        self.0.codes.lock().unwrap().insert(code.clone(), pending);
+        let answer = changed(json!({ "code": code, "state": asked["state"], "iss": self.issuer() }), &says.answer);
+        let mut back = url::Url::parse(&asked["redirect_uri"]).unwrap();
+        let pairs: Vec<(String, String)> =
+            answer.as_object().unwrap().iter().map(|(name, value)| (name.clone(), value.as_str().unwrap().to_owned())).collect();
+        back.query_pairs_mut().extend_pairs(pairs);
+        back.into()
+    }
+
+    async fn serve(&self, mut stream: TcpStream) {
+        let mut bytes = Vec::new();
+        let (head, body) = loop {
+            let mut more = [0; 4096];
+            let read = stream.read(&mut more).await.unwrap_or_default();
+            bytes.extend_from_slice(&more[..read]);
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            if let Some((head, body)) = text.split_once("\r\n\r\n") {
+                let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+                if body.len() >= length.unwrap_or(0) {
+                    break (head.to_owned(), body.to_owned());
+                }
+            }
+            if read == 0 {
+                return;
+            }
+        };
+        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        self.0.asked.lock().unwrap().push(path.clone());
+        let says = self.0.says.lock().unwrap().clone();
+        if says.silent.contains(&path.as_str()) {
+            tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+        }
+        let answer = match says.raw.get(path.as_str()) {
+            Some(raw) => raw.clone(),
+            None => {
+                let (status, json) = self.answer(&path, &head, &body, &says);
+                let text = json.to_string();
+                format!(
+                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+                    text.len()
+                )
+            }
+        };
+        let _ = stream.write_all(answer.as_bytes()).await;
+        let _ = stream.shutdown().await;
+    }
+
+    fn answer(&self, path: &str, head: &str, body: &str, says: &Says) -> (u16, Json) {
+        let at = |path: &str| format!("{}{path}", self.issuer());
+        match path {
+            "/.well-known/openid-configuration" => {
+                let document = json!({
+                    "issuer": self.issuer(), "authorization_endpoint": at("/authorize"), "token_endpoint": at("/token"),
+                    "jwks_uri": at("/jwks"), "userinfo_endpoint": at("/userinfo"), "id_token_signing_alg_values_supported": ["ES256"],
+                    "response_types_supported": ["code"], "subject_types_supported": ["public"],
+                    "authorization_response_iss_parameter_supported": true
+                });
+                (200, changed(document, &says.discovery))
+            }
+            "/jwks" => {
+                let key = self.0.key.lock().unwrap();
+                let mut jwk = key.public().to_jwk();
+                jwk["kid"] = key.kid().into();
+                (200, json!({ "keys": [{ "kty": "oct", "k": "AA" }, jwk] }))
+            }
+            "/token" => self.token(head, body, says),
+            "/userinfo" if says.userinfo == Some(Json::Null) => (500, json!({})),
+            "/userinfo" => {
+                let mut claims = changed(json!({ "sub": says.sub }), &says.claims);
+                if let Some(userinfo) = &says.userinfo {
+                    claims = userinfo.clone();
+                }
+                (200, claims)
+            }
+            _ => (404, json!({})),
+        }
+    }
+
+    fn token(&self, head: &str, body: &str, now_says: &Says) -> (u16, Json) {
+        if let Some(status) = now_says.token_status {
+            return (status, json!({ "error": "invalid_grant", "error_description": "<b>no</b>" }));
+        }
+        let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let basic = symbolon_oauth::base64::encode(format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET)).as_bytes());
+        if !head.contains(&format!("Basic {basic}")) {
+            return (401, json!({ "error": "invalid_client" }));
+        }
+        let Some(pending) = self.0.codes.lock().unwrap().remove(form.get("code").map_or("", String::as_str)) else {
+            return (400, json!({ "error": "invalid_grant" }));
+        };
+        if pkce::challenge(&form["code_verifier"]) != pending.challenge {
+            return (400, json!({ "error": "invalid_grant" }));
+        }
+        let says = pending.says;
+        let (now_s, access) = (system_clock()() / 1000, "an-access-token-of-anysocial");
+        let claims = json!({
+            "iss": self.issuer(), "sub": says.sub, "aud": CLIENT_ID, "iat": now_s, "exp": now_s + 300, "auth_time": now_s,
+            "nonce": pending.nonce, "at_hash": id_token::at_hash(Algorithm::ES256, access)
+        });
+        let claims = changed(changed(claims, &says.claims), &says.id_token);
+        let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
+        let token = jws::sign(&key, says.typ.unwrap_or("JWT"), &claims).unwrap();
+        let answer = json!({ "access_token": access, "token_type": "Bearer", "expires_in": 60, "id_token": token });
+        (200, changed(answer, &says.token_answer))
+    }
+}
