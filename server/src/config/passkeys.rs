@@ -18,9 +18,9 @@ pub(super) const SECTION: Section = Section {
     keys: KEYS,
     example: r#"
 [passkeys]
-rp_id = "a.example"
+rp_id = "example.com"
 user_verification = "required"
-related_origins = ["https://a.example.de"]
+related_origins = ["https://example.de"]
 
 [login.passkey]
 require = ["passkey", "password"]
