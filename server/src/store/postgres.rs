@@ -32,12 +32,7 @@ pub struct Postgres(Arc<Shared>);
 
 fn fault(error: &tokio_postgres::Error) -> Fault {
     match error.as_db_error() {
-        Some(it) => {
-            let text = format!("PostgreSQL: {} ({})", it.message(), it.code().code());
-            // Connection lost, no resources (disk, memory, connections), stopped or starting, I/O error; 25006: it became a replica.
-            let is_away = ["08", "53", "57", "58", "25006"].iter().any(|class| it.code().code().starts_with(class));
-            if is_away { Fault::store_away(text) } else { Fault::new(text) }
-        }
+        Some(said) => wire::said_fault(said.code().code(), said.message()),
         None if error.is_closed() => Fault::store_away(format!("PostgreSQL: {error}")),
         None => Fault::new(format!("PostgreSQL: {error}")),
     }

@@ -60,6 +60,14 @@ pub struct Said {
     pub executed: usize,
 }
 
+/// What an error of PostgreSQL's is to us, by its SQLSTATE.
+pub fn said_fault(code: &str, message: &str) -> Fault {
+    let text = format!("PostgreSQL: {message} ({code})");
+    // Connection lost, no resources (disk, memory, connections), stopped or starting, I/O error; 25006: it became a replica.
+    let is_away = ["08", "53", "57", "58", "25006"].iter().any(|class| code.starts_with(class));
+    if is_away { Fault::store_away(text) } else { Fault::new(text) }
+}
+
 impl Said {
     pub fn read(mut fields: ErrorFields<'_>, executed: usize) -> io::Result<Self> {
         let mut said = Self { executed, ..Self::default() };
@@ -75,10 +83,7 @@ impl Said {
     }
 
     pub fn fault(&self) -> Fault {
-        let text = format!("PostgreSQL: {} ({})", self.message, self.code);
-        // Connection lost, no resources (disk, memory, connections), stopped or starting, I/O error; 25006: it became a replica.
-        let is_away = ["08", "53", "57", "58", "25006"].iter().any(|class| self.code.starts_with(class));
-        if is_away { Fault::store_away(text) } else { Fault::new(text) }
+        said_fault(&self.code, &self.message)
     }
 
     /// 57P0x: the server ended the connection.
