@@ -86,7 +86,7 @@ impl<'a> Bench<'a> {
             let url = format!("{}{}", site.issuer, bench.authorize_path(&Ask::phone("orders:read")));
             let person = Person::with_password(name, PASSWORD);
             browser.visit(&client, &url, BACK, &person).await.map_err(|it| format!("signing {name} in: {it}"))?;
-            bench.cookies.push(browser.cookie_line());
+            bench.cookies.push(browser.cookie_line(&url));
         }
         Ok(bench)
     }

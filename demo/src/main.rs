@@ -1,5 +1,6 @@
 //! `cargo demo`: a server, APIs and phones on this machine, talking for real; then the server stays up for a person.
 
+mod anysocial;
 mod api;
 mod print;
 mod scenes;
@@ -33,6 +34,9 @@ struct Arguments {
     /// Where the server listens; 0 takes a free port.
     #[arg(long, default_value_t = 0)]
     port: u16,
+    /// This process is Anysocial: its issuer, the shop's server, and its directory.
+    #[arg(long = anysocial::ARGUMENT, num_args = 3, hide = true)]
+    as_anysocial: Vec<String>,
 }
 
 /// The login name of the person who reads.
@@ -47,7 +51,11 @@ async fn main() -> ExitCode {
         list();
         return ExitCode::SUCCESS;
     }
-    match run(arguments).await {
+    let done = match arguments.as_anysocial.as_slice() {
+        [issuer, shop, home] => anysocial::serve(issuer, shop, home.into()).await.map(|()| true),
+        _ => run(arguments).await,
+    };
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprintln!("\nSome acts did not end as expected.");
@@ -109,6 +117,11 @@ async fn stay_up(world: &World) -> Result<(), Failure> {
     println!("`cargo demo -- --list` names more scenes; --scene NAME plays one, --all plays them all.");
     println!("\nNow you. Open\n\n    http://{address}/\n\nand sign in as {READER} with the password: {PASSWORD}");
     println!("Or sign in with a code to {READER}@example.com, or make an account of your own.");
+    println!(
+        "Or continue with Anysocial, another server on this machine: as {} with the password: {}",
+        anysocial::PERSON,
+        anysocial::PASSWORD
+    );
     println!("Letters to any address are printed here. The server itself is at {}/ . Ctrl-C ends everything.", world.issuer);
     tokio::select! {
         ended = tokio::signal::ctrl_c() => ended?,

@@ -87,9 +87,14 @@ impl Stage {
 
     /// A phone with the mobile SDK, which handles answers by itself.
     pub fn phone(&mut self, client_id: &str, redirect_uri: &str) -> Result<Phone, Trouble> {
+        self.phone_of(client_id, redirect_uri, self.person())
+    }
+
+    /// The same with another person in front of its browser.
+    pub fn phone_of(&mut self, client_id: &str, redirect_uri: &str, person: Person<'static>) -> Result<Phone, Trouble> {
         let settings =
             Settings { issuer: self.world.issuer.clone(), client_id: client_id.to_owned(), redirect_uri: redirect_uri.to_owned() };
-        let phone = Phone::new(settings, self.person())?;
+        let phone = Phone::new(settings, person)?;
         self.networks.push((phone.net.clone(), 0));
         Ok(phone)
     }

@@ -1,5 +1,6 @@
 //! What every scene finds: one server, the APIs, a mailbox, and makers of simulated phones.
 
+use crate::anysocial::{self, Anysocial};
 use crate::scenes::SCENES;
 use crate::{Failure, api};
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ pub struct World {
     pub play: Play,
     /// The key of the one kiosk that its operator has named.
     pub gate: PrivateKey,
+    /// Somebody else's OpenID provider.
+    pub anysocial: Anysocial,
     running: Running,
     directory: PathBuf,
     /// The configuration in force.
@@ -43,7 +46,7 @@ pub fn now_ms() -> i64 {
 }
 
 /// A file for its owner alone.
-fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
@@ -63,6 +66,7 @@ impl World {
         let (maker, play) = (Arc::new(Maker::new()?), Play::new()?);
         let gate = PrivateKey::generate(Algorithm::ES256)?;
         write_private(&play_key, &play.decryption_key())?;
+        let (social, social_secret) = (Anysocial::free_issuer(), anysocial::write_secret(&directory)?);
         let parts: Vec<&str> = std::iter::once(include_str!("demo.toml")).chain(SCENES.iter().map(|it| it.config)).collect();
         let text = parts
             .join("\n")
@@ -76,11 +80,14 @@ impl World {
             .replace("{digest}", &digest(LEDGER_SECRET)?)
             .replace("{orders}", &digest(ORDERS_SECRET)?)
             .replace("{play}", &play_key.display().to_string())
-            .replace("{console}", &play.verification_key());
+            .replace("{console}", &play.verification_key())
+            .replace("{anysocial}", &social)
+            .replace("{anysocial_secret}", &social_secret.display().to_string());
         let config = Config::from_text(&text, "demo.toml", &|_| None)?;
         let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
         let api = api::start(&issuer).await?;
-        Ok(Self { issuer, api, mailbox, maker, play, gate, running, directory, text: text.into() })
+        let anysocial = Anysocial::start(&social, &issuer, &directory).await?;
+        Ok(Self { issuer, api, mailbox, maker, play, gate, anysocial, running, directory, text: text.into() })
     }
 
     /// Changes the configuration as an operator does: edits the file, and has the running server read it again.
@@ -160,6 +167,7 @@ impl World {
     }
 
     pub async fn stop(self) {
+        self.anysocial.stop().await;
         self.running.stop().await;
         let _ = std::fs::remove_dir_all(&self.directory);
     }

@@ -24,7 +24,8 @@ impl<'a> Person<'a> {
 
 #[derive(Default)]
 pub struct Browser {
-    cookies: BTreeMap<String, String>,
+    /// By host, whatever the port (RFC 6265 5.1.3), and by name.
+    cookies: BTreeMap<(String, String), String>,
     /// The titles of its pages, in order.
     pub seen: Vec<String>,
     /// Its requests since the last [`Browser::take_log`].
@@ -64,8 +65,8 @@ impl Browser {
         let mut buttons = person.buttons.clone();
         let mut letters = person.mail.map_or(0, |(mailbox, _)| mailbox.letters().len());
         for _ in 0..12 {
-            let answer = request.header("cookie", self.cookie_line()).send().await?;
-            self.keep_cookies(&answer);
+            let answer = request.header("cookie", self.cookie_line(&asked.url)).send().await?;
+            self.keep_cookies(&asked.url, &answer);
             asked.status = answer.status().as_u16();
             self.log.push(asked.clone());
             if let Some(location) = answer.headers().get("location") {
@@ -118,22 +119,28 @@ impl Browser {
         std::mem::take(&mut self.log)
     }
 
-    /// The value of its `Cookie` header.
-    pub fn cookie_line(&self) -> String {
-        self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    /// The value of its `Cookie` header for this URL.
+    pub fn cookie_line(&self, url: &str) -> String {
+        let host = host(url);
+        let of_host = self.cookies.iter().filter(|((of, _), _)| *of == host);
+        of_host.map(|((_, name), value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }
 
-    fn keep_cookies(&mut self, answer: &reqwest::Response) {
+    fn keep_cookies(&mut self, url: &str, answer: &reqwest::Response) {
         for line in answer.headers().get_all("set-cookie") {
             let Some((name, rest)) = line.to_str().ok().and_then(|it| it.split_once('=')) else { continue };
             let value = rest.split(';').next().unwrap_or_default();
             if rest.contains("Max-Age=0") {
-                self.cookies.remove(name);
+                self.cookies.remove(&(host(url), name.to_owned()));
             } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
+                self.cookies.insert((host(url), name.to_owned()), value.to_owned());
             }
         }
     }
+}
+
+fn host(url: &str) -> String {
+    url::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default()
 }
 
 /// Where a visit ends.

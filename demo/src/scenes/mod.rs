@@ -17,6 +17,7 @@ mod native_sign_in;
 mod next_api;
 mod payment;
 mod sign_in;
+mod social;
 mod step_up;
 mod stolen_code;
 mod stolen_tokens;
@@ -48,7 +49,7 @@ pub struct Scene {
 }
 
 /// All scenes in the order in which they are played. The first ones tell the story.
-pub const SCENES: [Scene; 23] = [
+pub const SCENES: [Scene; 24] = [
     sign_in::SCENE,
     stolen_tokens::SCENE,
     lost_answers::SCENE,
@@ -57,6 +58,7 @@ pub const SCENES: [Scene; 23] = [
     native_attacks::SCENE,
     stolen_code::SCENE,
     wrong_tokens::SCENE,
+    social::SCENE,
     bearer_app::SCENE,
     by_email::SCENE,
     next_api::SCENE,
