@@ -141,17 +141,56 @@ impl Bench<'_> {
     }
 
     async fn refresh_bound(&self, name: &str, phone: &Phone, tokens: &[Tokens]) -> Result<Row, String> {
+        let works = self.refreshes(phone, tokens)?;
+        Ok(crate::load::run(name, &self.load(200), works).await?.0)
+    }
+
+    /// Signs the proofs of a row.
+    fn refreshes(&self, phone: &Phone, tokens: &[Tokens]) -> Result<Vec<Work>, String> {
         let url = format!("{}/token", self.site.issuer);
         let wanted = (self.measure + WARM_UP).as_secs_f64() * PROOFS_PER_S;
         let proofs: Result<VecDeque<String>, String> = (0..wanted as u64).map(|_| phone.proof(self.counter.next(), &url, None)).collect();
         let proofs = Rc::new(RefCell::new(proofs?));
-        let works = self.divide(name, tokens)?.into_iter().map(|tokens| Work::Refresh {
-            client: phone.client,
-            tokens,
-            at: 0,
-            attestation: phone.attestation.clone(),
-            proofs: Some(Rc::clone(&proofs)),
-        });
-        Ok(crate::load::run(name, &self.load(200), works.collect()).await?.0)
+        let works = self
+            .divide("refresh with DPoP", tokens)?
+            .into_iter()
+            .map(|tokens| Work::refresh(phone.client, tokens, phone.attestation.clone(), Some(Rc::clone(&proofs))));
+        Ok(works.collect())
     }
+}
+
+/// Some grants that are bound to a key, for a row that is run later.
+pub struct Few {
+    phone: Phone,
+    tokens: Vec<Tokens>,
+}
+
+pub async fn few(bench: &Bench<'_>) -> Result<Few, String> {
+    let phone = bench.phone(PHONE).await?;
+    let jkt = phone.key.kid().to_owned();
+    let bind = [("dpop_jkt", jkt.as_str())];
+    let tokens = bench.few_bound(&phone, &Ask { client: PHONE, back: BACK, scope: "orders:read", more: &bind }).await?;
+    Ok(Few { phone, tokens })
+}
+
+/// Refreshes each grant once. Answers how many there were.
+pub async fn refresh_once(bench: &Bench<'_>, few: &Few) -> Result<usize, String> {
+    let url = format!("{}/token", bench.site.issuer);
+    for tokens in &few.tokens {
+        let proof = few.phone.proof(bench.counter.next(), &url, None)?;
+        let form = [("grant_type", "refresh_token"), ("client_id", few.phone.client), ("refresh_token", &tokens.refresh)];
+        let answer = bench.ask(&http::post("/token", &[("dpop", &proof)], &form)).await?;
+        if answer.status != 200 {
+            return Err(format!("{}: {}", answer.status, answer.body));
+        }
+    }
+    Ok(few.tokens.len())
+}
+
+pub fn prepare_refresh(bench: &Bench<'_>, few: &Few) -> Result<Vec<Work>, String> {
+    bench.refreshes(&few.phone, &few.tokens)
+}
+
+pub async fn run_refresh(bench: &Bench<'_>, name: &str, works: Vec<Work>) -> Result<Row, String> {
+    Ok(crate::load::run(name, &bench.load(200), works).await?.0)
 }

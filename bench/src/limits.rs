@@ -127,7 +127,8 @@ pub async fn echo(connections: usize, measure: Duration) -> Result<Row, String> 
     let request = http::post("/token", &[], &[("grant_type", "refresh_token"), ("client_id", "phone"), ("refresh_token", &"r".repeat(96))]);
     let outcome = match line.trim().parse() {
         Ok(address) => {
-            let load = Load { address, pid: child.id(), status: 200, warm_up: Duration::from_millis(300), measure, keep: false };
+            let load =
+                Load { address, pid: child.id(), postmaster: None, status: 200, warm_up: Duration::from_millis(300), measure, keep: false };
             let works = (0..connections).map(|_| Work::Round(vec![request.clone()], 0)).collect();
             load::run("HTTP echo", &load, works).await.map(|it| it.0)
         }

@@ -24,10 +24,23 @@ pub enum Work {
     Queue(Queue),
     /// Refresh tokens. An answer's new token replaces the one that was sent, and the next request is for the next grant.
     /// For grants that are bound to a key, each request takes a proof. An attested installation also sends its attestation.
-    Refresh { client: &'static str, tokens: Vec<String>, at: usize, attestation: Option<String>, proofs: Option<Proofs> },
+    Refresh {
+        path: String,
+        client: String,
+        authorization: Option<String>,
+        tokens: Vec<String>,
+        at: usize,
+        attestation: Option<String>,
+        proofs: Option<Proofs>,
+    },
 }
 
 impl Work {
+    /// Refreshes at our own server.
+    pub fn refresh(client: &str, tokens: Vec<String>, attestation: Option<String>, proofs: Option<Proofs>) -> Self {
+        Self::Refresh { path: "/token".to_owned(), client: client.to_owned(), authorization: None, tokens, at: 0, attestation, proofs }
+    }
+
     fn next(&mut self, last: Option<&Answer>) -> Option<Bytes> {
         match self {
             Self::Round(requests, at) => {
@@ -35,20 +48,21 @@ impl Work {
                 requests.get(*at).cloned()
             }
             Self::Queue(queue) => queue.borrow_mut().pop_front(),
-            Self::Refresh { client, tokens, at, attestation, proofs } => {
+            Self::Refresh { path, client, authorization, tokens, at, attestation, proofs } => {
                 if let Some(new) = last.and_then(|it| it.member("refresh_token")) {
                     tokens[*at] = new.to_owned();
                     *at = (*at + 1) % tokens.len();
                 }
-                let form = [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", &tokens[*at])];
+                let form = [("grant_type", "refresh_token"), ("client_id", client.as_str()), ("refresh_token", &tokens[*at])];
                 let proof = match proofs {
                     Some(proofs) => Some(proofs.borrow_mut().pop_front()?),
                     None => None,
                 };
-                let mut headers = Vec::with_capacity(2);
+                let mut headers = Vec::with_capacity(3);
                 headers.extend(proof.as_deref().map(|it| ("dpop", it)));
                 headers.extend(attestation.as_deref().map(|it| ("oauth-client-attestation", it)));
-                Some(crate::http::post("/token", &headers, &form))
+                headers.extend(authorization.as_deref().map(|it| ("authorization", it)));
+                Some(crate::http::post(path, &headers, &form))
             }
         }
     }
@@ -58,6 +72,8 @@ pub struct Load {
     pub address: SocketAddr,
     /// The server's process, whose CPU time is counted.
     pub pid: u32,
+    /// PostgreSQL's first process, whose family's CPU time is counted.
+    pub postmaster: Option<u32>,
     pub status: u16,
     /// The time before the measurement.
     pub warm_up: Duration,
@@ -75,6 +91,8 @@ pub struct Row {
     pub p99_ms: f64,
     /// CPU time per request: the server's process, and this one.
     pub server_us: f64,
+    /// Of PostgreSQL's processes.
+    pub database_us: Option<f64>,
     pub load_us: f64,
     pub resident_kib: u64,
 }
@@ -107,13 +125,14 @@ async fn measure(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<
     }
     let mut errors = Vec::new();
     let mut ended = wait(&mut tasks, load.warm_up, &mut errors).await;
-    let before = (Instant::now(), process::cpu(load.pid)?, process::cpu(std::process::id())?);
+    let before = (Instant::now(), process::cpu_with_database(load.pid, load.postmaster)?, process::cpu(std::process::id())?);
     shared.phase.set(Phase::Measuring);
     if !ended {
         ended = wait(&mut tasks, load.measure, &mut errors).await;
     }
     let took = before.0.elapsed();
-    let (server, own) = (process::cpu(load.pid)? - before.1, process::cpu(std::process::id())? - before.2);
+    let spent = process::cpu_with_database(load.pid, load.postmaster)?.since(&before.1);
+    let own = process::cpu(std::process::id())? - before.2;
     shared.phase.set(Phase::Over);
     if !ended {
         wait(&mut tasks, Duration::from_secs(30), &mut errors).await;
@@ -134,7 +153,8 @@ async fn measure(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<
         per_s: requests as f64 / took.as_secs_f64(),
         p50_ms: quantile_ms(0.5),
         p99_ms: quantile_ms(0.99),
-        server_us: each_us(server),
+        server_us: each_us(spent.server),
+        database_us: spent.database.map(each_us),
         load_us: each_us(own),
         resident_kib: process::resident_kib(load.pid)?,
     };

@@ -1,18 +1,23 @@
 //! `cargo xtask bench`: the load, the limits of the machine beside it, and the tables. The server is the real binary in a process of its
 //! own. This program links nothing of it.
 
+mod against;
 mod api;
 mod bound;
 mod echo;
+mod growth;
 mod http;
 mod limits;
 mod load;
+mod memory;
 mod options;
 mod process;
 mod report;
 mod rows;
 mod server;
 mod steps;
+mod store;
+mod sweeping;
 mod verifiers;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +40,8 @@ struct Arguments {
 enum Task {
     /// Measure a server.
     Run(Run),
+    /// Measure another server of the protocol, which a file describes.
+    Against(against::Options),
     /// Serve the bare HTTP answers that `run` compares with.
     Echo,
 }
@@ -44,11 +51,8 @@ const PEOPLE: usize = 8;
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         // The load has one thread. The echo server has as many as the server under test.
-        Task::Run(options) => tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|it| it.to_string())
-            .and_then(|runtime| runtime.block_on(run(&options))),
+        Task::Run(options) => one_thread().and_then(|it| it.block_on(run(&options))),
+        Task::Against(options) => one_thread().and_then(|it| it.block_on(against::run(&options))),
         Task::Echo => tokio::runtime::Runtime::new().map_err(|it| it.to_string()).and_then(|it| it.block_on(echo::serve())),
     };
     match outcome {
@@ -58,6 +62,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn one_thread() -> Result<tokio::runtime::Runtime, String> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|it| it.to_string())
 }
 
 async fn run(options: &Run) -> Result<(), String> {
@@ -96,10 +104,11 @@ async fn measure_machine(options: &Run) -> Result<(Vec<Limit>, Row), String> {
 
 /// Measures everything on one engine.
 async fn measure_engine(options: &Run, name: &str, database: &str) -> Result<report::Engine, String> {
-    let site = server::Site::make(&options.server, &options.directory.join(name), database, PEOPLE)?;
+    let mut site = server::Site::make(&options.server, &options.directory.join(name), database, PEOPLE)?;
     let first = site.start("info")?;
     let first_start = first.started_in;
     first.stop()?;
+    site.find_postmaster().await?;
     let mut starts = Vec::new();
     for _ in 0..5 {
         let again = site.start("info")?;
@@ -119,7 +128,19 @@ async fn measure_engine(options: &Run, name: &str, database: &str) -> Result<rep
     let bench = steps::Bench::prepare(&site, &quiet, connections, measure, None).await?;
     rows.push(rows::measure_refresh(&bench, "refresh, no line per request in the log").await?);
     quiet.stop()?;
-    Ok(report::Engine { name: name.to_owned(), rows, api, first_start, start: starts[starts.len() / 2], at_rest_kib })
+    let long = if options.quick { None } else { Some(measure_long(options, name, &site, database).await?) };
+    Ok(report::Engine { name: name.to_owned(), rows, api, first_start, start: starts[starts.len() / 2], at_rest_kib, long })
+}
+
+/// Measures what takes minutes.
+async fn measure_long(options: &Run, name: &str, site: &server::Site, database: &str) -> Result<report::Long, String> {
+    let server = site.start("info")?;
+    let bench = steps::Bench::prepare(site, &server, usize::from(options.connections), Duration::from_secs(options.seconds), None).await?;
+    let memory = memory::measure(site, &server, &bench).await?;
+    server.stop()?;
+    let swept = sweeping::measure(options, site).await?;
+    let sizes: &[u64] = if options.big { &[1_000, 1_000_000, 10_000_000] } else { &[1_000, 1_000_000] };
+    Ok(report::Long { memory, swept, grown: growth::measure(options, name, database, sizes).await? })
 }
 
 async fn postgres_version(options: &Run) -> Result<Option<String>, String> {

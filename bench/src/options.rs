@@ -19,6 +19,12 @@ pub struct Run {
     /// The file for `perf record` of the refresh row on SQLite.
     #[arg(long)]
     pub profile: Option<PathBuf>,
+    /// Leave out what takes minutes: the sweep, memory, and the store that grows.
+    #[arg(long)]
+    pub quick: bool,
+    /// Also a store of ten million grants. It needs about ten gigabytes for each engine.
+    #[arg(long, conflicts_with = "quick")]
+    pub big: bool,
     /// How long each row is measured. The limit is low because a code lives for a minute.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=20))]
     pub seconds: u64,

@@ -1,8 +1,11 @@
 //! The tables, for the terminal and for docs/performance.md.
 
+use crate::growth::{Grown, thousands};
 use crate::limits::Limit;
 use crate::load::Row;
+use crate::memory::{REST, Remembered, SIGN_INS};
 use crate::options::Run;
+use crate::sweeping::Swept;
 use crate::verifiers::Kind;
 use std::fmt::Write;
 use std::path::Path;
@@ -18,6 +21,14 @@ pub struct Engine {
     pub first_start: Duration,
     pub start: Duration,
     pub at_rest_kib: u64,
+    pub long: Option<Long>,
+}
+
+/// What takes minutes to measure.
+pub struct Long {
+    pub memory: Remembered,
+    pub swept: Swept,
+    pub grown: Vec<Grown>,
 }
 
 pub struct Measured {
@@ -57,16 +68,7 @@ fn write(out: &mut String, options: &Run, measured: &Measured) -> std::fmt::Resu
     let echo = &measured.echo;
     writeln!(out, "| HTTP echo, same stack, {} connections | {:.0} | {:.1} |", options.connections, echo.per_s, echo.server_us)?;
     for engine in &measured.engines {
-        writeln!(out, "\n| {} | requests/s | p50 ms | p99 ms | server CPU µs | load CPU µs | server MiB |", engine.name)?;
-        writeln!(out, "|---|---:|---:|---:|---:|---:|---:|")?;
-        for row in &engine.rows {
-            let resident = row.resident_kib as f64 / 1024.0;
-            writeln!(
-                out,
-                "| {} | {:.0} | {:.2} | {:.2} | {:.0} | {:.0} | {resident:.0} |",
-                row.name, row.per_s, row.p50_ms, row.p99_ms, row.server_us, row.load_us
-            )?;
-        }
+        write_rows(out, &engine.name, &engine.rows)?;
         writeln!(
             out,
             "\nStart to the first 200 of /health: {:.0} ms with an empty database, {:.0} ms (median of 5) with its own; {:.1} MiB at rest.",
@@ -74,10 +76,94 @@ fn write(out: &mut String, options: &Run, measured: &Measured) -> std::fmt::Resu
             engine.start.as_secs_f64() * 1e3,
             engine.at_rest_kib as f64 / 1024.0
         )?;
+        if let Some(long) = &engine.long {
+            write_long(out, engine, long)?;
+        }
     }
     write_ratio(out, options, measured)?;
     write_bound_ratio(out, measured)?;
     write_signatures(out, measured)
+}
+
+pub fn write_rows(out: &mut String, name: &str, rows: &[Row]) -> std::fmt::Result {
+    let has_database = rows.iter().any(|it| it.database_us.is_some());
+    let (title, line) = if has_database { (" database CPU µs |", "---:|") } else { ("", "") };
+    writeln!(out, "\n| {name} | requests/s | p50 ms | p99 ms | server CPU µs |{title} load CPU µs | server MiB |")?;
+    writeln!(out, "|---|---:|---:|---:|---:|{line}---:|---:|")?;
+    for row in rows {
+        let database = row.database_us.map_or(String::new(), |it| format!(" {it:.0} |"));
+        // Another server's process may be unknown.
+        let server = if row.server_us.is_nan() { String::new() } else { format!("{:.0}", row.server_us) };
+        writeln!(
+            out,
+            "| {} | {:.0} | {:.2} | {:.2} | {server} |{database} {:.0} | {:.0} |",
+            row.name,
+            row.per_s,
+            row.p50_ms,
+            row.p99_ms,
+            row.load_us,
+            mib(row.resident_kib)
+        )?;
+    }
+    Ok(())
+}
+
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}
+
+/// Memory, the sweep, and the store that grows.
+fn write_long(out: &mut String, engine: &Engine, long: &Long) -> std::fmt::Result {
+    let memory = &long.memory;
+    writeln!(
+        out,
+        "\nMemory: {:.0} MiB before {} sign-ins with a password, {:.0} right after them, {:.0} after {} s more.",
+        mib(memory.before_kib),
+        thousands(SIGN_INS as u64),
+        mib(memory.after_kib),
+        mib(memory.at_rest_kib),
+        REST.as_secs()
+    )?;
+    write_sweep(out, engine, &long.swept)?;
+    let rows: Vec<Row> = long.grown.iter().map(|it| it.row.clone()).collect();
+    write_rows(out, &format!("{}, a store that grows", engine.name), &rows)?;
+    let (Some(small), Some(large)) = (long.grown.first(), long.grown.last()) else { return Ok(()) };
+    let times = |now: f64, then: f64| if then > 0.0 { now / then } else { 0.0 };
+    write!(
+        out,
+        "\n{} grants take {:.0} MB. A refresh costs {:.2} times the server's CPU of the small store",
+        thousands(large.grants),
+        large.bytes as f64 / 1e6,
+        times(large.row.server_us, small.row.server_us)
+    )?;
+    match small.row.database_us.zip(large.row.database_us) {
+        Some((then, now)) => writeln!(out, ", and {:.2} times the database's.", times(now, then)),
+        None => writeln!(out, "."),
+    }
+}
+
+fn write_sweep(out: &mut String, engine: &Engine, swept: &Swept) -> std::fmt::Result {
+    let (server, database) = (swept.each.server.as_secs_f64() * 1e6, swept.each.database.map(|it| it.as_secs_f64() * 1e6));
+    let also = database.map_or(String::new(), |it| format!(" and {it:.2} µs of the database's"));
+    writeln!(out, "\nThe sweep of {} rows costs {server:.2} µs of the server's CPU{also} for each row.", thousands(swept.rows))?;
+    let Some(alone) = engine.rows.iter().find(|it| it.name == "refresh with DPoP, few grants") else { return Ok(()) };
+    let included = alone.server_us + swept.rows_per_refresh * server;
+    let also = alone
+        .database_us
+        .zip(database)
+        .map_or(String::new(), |(row, each)| format!(" and {:.0} µs of the database's", row + swept.rows_per_refresh * each));
+    writeln!(
+        out,
+        "A refresh with DPoP writes {:.1} such rows: with their sweep it costs {included:.0} µs of the server's CPU{also}.",
+        swept.rows_per_refresh
+    )?;
+    let all = if swept.all_the_time { "all the time" } else { "part of the time" };
+    writeln!(
+        out,
+        "While the sweep is under way ({all}) its p99 is {:.2} ms, {:.2} times that without.",
+        swept.meanwhile.p99_ms,
+        swept.meanwhile.p99_ms / alone.p99_ms
+    )
 }
 
 /// Compares refresh on SQLite with a machine that does only the three operations that a refresh cannot do without.

@@ -21,6 +21,9 @@ pub const PASSWORD: &str = "correct horse battery staple";
 pub struct Site {
     binary: PathBuf,
     directory: PathBuf,
+    database: String,
+    /// PostgreSQL's first process, where the database is one on this machine.
+    pub postmaster: Option<u32>,
     pub issuer: String,
     pub address: SocketAddr,
     /// The secret of the service client and of both APIs, in clear.
@@ -53,6 +56,8 @@ impl Site {
         let site = Self {
             binary: binary.to_owned(),
             directory: directory.to_owned(),
+            database: database.to_owned(),
+            postmaster: None,
             issuer: format!("http://{address}"),
             address,
             secret,
@@ -64,6 +69,24 @@ impl Site {
             run(site.command().args(["user", "add", name]), PASSWORD)?;
         }
         Ok(site)
+    }
+
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The file of an SQLite database.
+    pub fn sqlite_file(&self) -> Option<PathBuf> {
+        self.database.strip_prefix("sqlite:").map(|it| self.directory.join(it))
+    }
+
+    /// Finds PostgreSQL's first process: the parent of the one that serves a connection.
+    pub async fn find_postmaster(&mut self) -> Result<(), String> {
+        if self.sqlite_file().is_none() {
+            let backend = crate::store::Stored::open(self).await?.number("SELECT pg_backend_pid()::bigint").await?.unwrap_or_default();
+            self.postmaster = u32::try_from(backend).ok().and_then(|it| process::parent(it).ok());
+        }
+        Ok(())
     }
 
     fn command(&self) -> Command {

@@ -79,8 +79,7 @@ impl<'a> Bench<'a> {
         profile: Option<&'a Path>,
     ) -> Result<Self, String> {
         let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().map_err(|it| it.to_string())?;
-        let verifier = pkce::verifier([7; 32]);
-        let mut bench = Self { site, server, connections, measure, profile, cookies: Vec::new(), verifier, counter: Counter::default() };
+        let mut bench = Self { profile, ..Self::of_sessions(site, server, connections, measure, Vec::new()) };
         for name in &site.people {
             let mut browser = Browser::default();
             let url = format!("{}{}", site.issuer, bench.authorize_path(&Ask::phone("orders:read")));
@@ -91,8 +90,15 @@ impl<'a> Bench<'a> {
         Ok(bench)
     }
 
+    /// With sessions that the store has already. `cookies`: a `Cookie` header for each.
+    pub fn of_sessions(site: &'a Site, server: &'a Server, connections: usize, measure: Duration, cookies: Vec<String>) -> Self {
+        let verifier = pkce::verifier([7; 32]);
+        Self { site, server, connections, measure, profile: None, cookies, verifier, counter: Counter::default() }
+    }
+
     pub fn load(&self, status: u16) -> Load {
-        Load { address: self.site.address, pid: self.server.pid(), status, warm_up: WARM_UP, measure: self.measure, keep: false }
+        let (pid, postmaster) = (self.server.pid(), self.site.postmaster);
+        Load { address: self.site.address, pid, postmaster, status, warm_up: WARM_UP, measure: self.measure, keep: false }
     }
 
     /// A load that runs until its requests are done.
@@ -148,7 +154,7 @@ impl<'a> Bench<'a> {
         Ok(http::post("/token", &[], &form))
     }
 
-    fn authorize_path(&self, ask: &Ask<'_>) -> String {
+    pub fn authorize_path(&self, ask: &Ask<'_>) -> String {
         let query: String = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs([
                 ("client_id", ask.client),
@@ -208,6 +214,13 @@ impl<'a> Bench<'a> {
         codes(&answers)
     }
 
+    /// Gets a code for each session, without a measurement.
+    pub async fn codes_of_everybody(&self, ask: &Ask<'_>) -> Result<Vec<String>, String> {
+        let requests = self.authorize_requests(ask).into();
+        let (_, answers) = load::run("preparing codes", &self.unmeasured(303), self.queue(requests)).await?;
+        codes(&answers)
+    }
+
     pub async fn grants(&self, scope: &str) -> Result<Vec<Tokens>, String> {
         let codes = self.few_codes(&Ask::phone(scope)).await?;
         Ok(self.exchange("preparing grants", codes, self.unmeasured(200)).await?.1)
@@ -227,7 +240,7 @@ impl<'a> Bench<'a> {
 
     pub async fn refresh(&self, name: &str, tokens: &[Tokens], profile: Option<&Path>) -> Result<Row, String> {
         let works = self.divide(name, tokens)?.into_iter();
-        let works = works.map(|tokens| Work::Refresh { client: PHONE, tokens, at: 0, attestation: None, proofs: None }).collect();
+        let works = works.map(|tokens| Work::refresh(PHONE, tokens, None, None)).collect();
         let perf = profile.map(|it| start_perf(self.server.pid(), it, self.measure)).transpose()?;
         let outcome = load::run(name, &self.load(200), works).await;
         if let Some(mut perf) = perf {

@@ -72,13 +72,22 @@ pub enum Rejected {
 }
 
 pub fn check(token: &str, keys: &KeySet, expected: Expected<'_>) -> Result<AccessToken, Rejected> {
+    check_by(token, |unverified| unverified.verify_with(keys), expected)
+}
+
+/// The same for a caller that verifies the signature itself.
+pub fn check_by(
+    token: &str,
+    verify: impl FnOnce(Unverified<'_>) -> Result<Map<String, Value>, JwsError>,
+    expected: Expected<'_>,
+) -> Result<AccessToken, Rejected> {
     let unverified = Unverified::parse(token).map_err(|_| Rejected::Malformed)?;
     let typ = unverified.typ().unwrap_or_default().to_owned();
     // RFC 7515 4.1.9: media types compare without regard to case.
     if !typ.eq_ignore_ascii_case(TYP) {
         return Err(Rejected::WrongType(typ));
     }
-    let claims = unverified.verify_with(keys).map_err(|it| match it {
+    let claims = verify(unverified).map_err(|it| match it {
         JwsError::NoKey => Rejected::UnknownKey,
         JwsError::BadSignature => Rejected::BadSignature,
         JwsError::Malformed | JwsError::UnsupportedHeader => Rejected::Malformed,

@@ -1,5 +1,5 @@
 //! `cargo xtask bench` builds the server and the load, starts a private PostgreSQL that waits for the disk, and runs `symbolon-bench`. With
-//! `--profile` it shows where the CPU time of a refresh goes. That needs Linux's perf.
+//! `--profile` it shows where the CPU time of a refresh goes. That needs Linux's perf. With `--against FILE` it drives another server.
 
 use crate::machine::Cluster;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,10 @@ pub fn bench() -> Result<String, String> {
     let profile = words.iter().position(|it| it == "--profile").map(|at| words.remove(at)).is_some();
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let target = std::path::absolute(target).map_err(|it| it.to_string())?;
+    if let Some(at) = words.iter().position(|it| it == "--against") {
+        words.remove(at);
+        return measure_other(&target, &words);
+    }
     if profile { run_profile(&target.join("profile"), &words) } else { measure(&target, &words) }
 }
 
@@ -22,6 +26,15 @@ fn measure(target: &Path, words: &[String]) -> Result<String, String> {
     let url = cluster.url();
     run(load(target).args(["--postgres", &url, "--report", REPORT]).args(words), "the measurement")?;
     Ok(format!("{REPORT} has these tables"))
+}
+
+/// Drives another server of the protocol, which a file describes, and prints its rows.
+fn measure_other(target: &Path, words: &[String]) -> Result<String, String> {
+    let build = run(crate::cargo(&["build", "--release", "--package", "symbolon-bench"]).env("CARGO_TARGET_DIR", target), "the build");
+    build?;
+    let mut command = Command::new(target.join("release/symbolon-bench"));
+    run(command.arg("against").args(words), "the measurement")?;
+    Ok("docs/performance.md says how to compare.".to_owned())
 }
 
 /// Profiles a build of its own with symbols and frame pointers. It uses SQLite only, and does not change the report.

@@ -1,14 +1,16 @@
 //! The keys that sign tokens: made here, sealed in the store, published before they sign, retired after the last token
 //! they signed. Several nodes share them through the store. RFC 7517; OpenID Connect Core 10.1.1.
 
+use super::seen::Seen;
 use crate::audit;
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;
 use crate::store::tables::signing_key;
 use crate::store::{Change, Expect, Row, Store, Value};
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 use std::sync::{Arc, RwLock};
 use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
+use symbolon_oauth::jws::{JwsError, Unverified};
 
 /// How keys come and go. All in milliseconds.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +39,8 @@ pub struct Keys {
     known: Arc<RwLock<Arc<Vec<SigningKey>>>>,
     /// What `verifiers` answers until the instant beside it: reading keys costs as much as a signature.
     verifying: Arc<RwLock<Option<(i64, Arc<KeySet>)>>>,
+    /// Tokens of ours that were verified before.
+    seen: Arc<Seen>,
 }
 
 /// By how much clocks of nodes may differ.
@@ -52,7 +56,7 @@ pub struct KeyStore<'a> {
 impl Keys {
     /// Reads the keys, and makes those that are missing or due.
     pub async fn open(kept: KeyStore<'_>, algorithms: &[Algorithm], schedule: Schedule, now_ms: i64) -> Result<Self> {
-        let keys = Self { known: Arc::new(RwLock::new(Arc::new(Vec::new()))), verifying: Arc::default() };
+        let keys = Self { known: Arc::new(RwLock::new(Arc::new(Vec::new()))), verifying: Arc::default(), seen: Arc::default() };
         keys.refresh(kept, algorithms, schedule, now_ms).await?;
         Ok(keys)
     }
@@ -137,6 +141,11 @@ impl Keys {
             *kept = Some((until_ms, Arc::clone(&set)));
         }
         set
+    }
+
+    /// The claims of a token of ours. A signature that was verified before costs a look-up.
+    pub fn verified(&self, text: &str, unverified: Unverified<'_>, now_ms: i64) -> std::result::Result<Map<String, Json>, JwsError> {
+        self.seen.verified(text, unverified, &self.verifiers(now_ms))
     }
 
     /// The keys by which an ID token is known as ours, also those that were replaced. It opens nothing: it names a session or a person.

@@ -7,3 +7,4 @@ pub mod jti;
 pub mod keys;
 pub mod kiosk_pass;
 pub mod preview;
+mod seen;

@@ -1,0 +1,45 @@
+//! Memory after many sign-ins. Each checks a password, which takes 19 MiB for a moment.
+
+use crate::server::{BACK, PASSWORD, Server, Site};
+use crate::steps::{Ask, Bench};
+use std::time::Duration;
+use symbolon_phone::browser::{Browser, Person};
+use tokio::task::JoinSet;
+
+pub const SIGN_INS: usize = 1_000;
+const AT_ONCE: usize = 8;
+pub const REST: Duration = Duration::from_secs(60);
+
+pub struct Remembered {
+    pub before_kib: u64,
+    /// Right after the last sign-in.
+    pub after_kib: u64,
+    /// A minute later.
+    pub at_rest_kib: u64,
+}
+
+pub async fn measure(site: &Site, server: &Server, bench: &Bench<'_>) -> Result<Remembered, String> {
+    println!("  memory");
+    let before_kib = server.resident_kib()?;
+    let url = format!("{}{}", site.issuer, bench.authorize_path(&Ask::phone("orders:read")));
+    let mut tasks = JoinSet::new();
+    for at in 0..SIGN_INS {
+        let (url, name) = (url.clone(), site.people[at % site.people.len()].clone());
+        tasks.spawn(async move { sign_in(&url, &name).await });
+        if tasks.len() >= AT_ONCE {
+            tasks.join_next().await.transpose().map_err(|it| it.to_string())?.transpose()?;
+        }
+    }
+    while let Some(done) = tasks.join_next().await {
+        done.map_err(|it| it.to_string())??;
+    }
+    let after_kib = server.resident_kib()?;
+    tokio::time::sleep(REST).await;
+    Ok(Remembered { before_kib, after_kib, at_rest_kib: server.resident_kib()? })
+}
+
+async fn sign_in(url: &str, name: &str) -> Result<(), String> {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().map_err(|it| it.to_string())?;
+    let person = Person::with_password(name, PASSWORD);
+    Browser::default().visit(&client, url, BACK, &person).await.map(|_| ()).map_err(|it| format!("signing {name} in: {it}"))
+}
