@@ -8,6 +8,7 @@ use crate::sign_in::{Begun, SignIn, SignedIn};
 use crate::trouble::{Reply, Trouble};
 use serde::Deserialize;
 use serde_json::Value;
+use std::task::Poll;
 
 /// The way to the system browser: an action that every step has.
 pub const BROWSER: &str = "browser";
@@ -139,6 +140,12 @@ pub trait Operations: Send + Sync {
     fn knows(&self, name: &str) -> bool;
     /// Performs it. `Ok`: the platform's JSON. `Err`: one of `failures` of the operation, such as `cancelled`.
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>>;
+    /// The same without a window, while the screen is shown: passkeys stand among what a field can be filled with, or one is made
+    /// quietly. It is asked for where the operation is `conditional`. `Err` changes nothing on the screen. `None`: this platform has no
+    /// such way, and the button is the way.
+    fn perform_quietly<'a>(&'a self, _operation: &'a Operation) -> Option<BoxFuture<'a, Result<String, String>>> {
+        None
+    }
 }
 
 /// The app's screens.
@@ -235,7 +242,14 @@ pub async fn ask(screens: &dyn Screens, mut step: Box<Step>) -> Result<Pressed, 
         let _ = operations.perform(operation).await;
         return Ok(screens.show(&step).await?);
     };
-    let mut pressed = screens.show(&step).await?;
+    let is_quiet = operation.mediation.as_deref() == Some("conditional");
+    let quiet = if is_quiet { operations.perform_quietly(operation) } else { None };
+    let mut pressed = match first_of(screens.show(&step), quiet).await {
+        First::Screen(pressed) => pressed?,
+        First::Platform(document) => {
+            return Ok(Pressed { action: answer.action.clone(), fields: vec![(answer.field.clone(), document)] });
+        }
+    };
     if pressed.action == answer.action {
         let (field, value) = match operations.perform(operation).await {
             Ok(document) => (&answer.field, document),
@@ -244,4 +258,26 @@ pub async fn ask(screens: &dyn Screens, mut step: Box<Step>) -> Result<Pressed, 
         pressed.fields.push((field.clone(), value));
     }
     Ok(pressed)
+}
+
+enum First {
+    Screen(Result<Pressed, Unavailable>),
+    Platform(String),
+}
+
+/// What comes first: the person's answer on the screen, or a document of the platform's. What the platform could not do is not said.
+async fn first_of(
+    mut screen: BoxFuture<'_, Result<Pressed, Unavailable>>,
+    mut quiet: Option<BoxFuture<'_, Result<String, String>>>,
+) -> First {
+    std::future::poll_fn(move |context| {
+        if let Some(Poll::Ready(done)) = quiet.as_mut().map(|quiet| quiet.as_mut().poll(context)) {
+            quiet = None;
+            if let Ok(document) = done {
+                return Poll::Ready(First::Platform(document));
+            }
+        }
+        screen.as_mut().poll(context).map(First::Screen)
+    })
+    .await
 }

@@ -1,9 +1,11 @@
 //! The system browser: cookies, forms, redirects. It stops where the operating system would hand a claimed https link to the app.
 
 use crate::mailbox::Mailbox;
+use crate::passkeys::Passkeys;
 use crate::{Exchange, Trouble};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The person who uses the browser: their answers, the buttons that they press, and their mail.
 #[derive(Default, Clone)]
@@ -30,6 +32,8 @@ pub struct Browser {
     pub seen: Vec<String>,
     /// Its requests since the last [`Browser::take_log`].
     log: Vec<Exchange>,
+    /// The passkeys of the phone, for the button of a page that asks for one.
+    pub passkeys: Option<Arc<Passkeys>>,
 }
 
 /// What the person typed. Passwords are not shown.
@@ -106,12 +110,25 @@ impl Browser {
             if let Some(at) = buttons.iter().position(|it| html.contains(&format!("value=\"{it}\""))) {
                 form.fields.insert("action".to_owned(), buttons.remove(at).to_owned());
             }
+            self.use_passkey(&html, &asked.url, &mut form)?;
             let action = form.action.clone();
             let fields = form.fill(&person.answers);
             asked = Exchange { method: "POST".to_owned(), url: action.clone(), sent: typed(&fields), ..get.clone() };
             request = http.post(action).form(&fields);
         }
         Err(Trouble("the sign-in does not end".to_owned()))
+    }
+
+    /// What the page's script does when the person presses the button: it asks the platform, and puts the answer into the form.
+    fn use_passkey(&self, html: &str, url: &str, form: &mut Form) -> Result<(), Trouble> {
+        let Some(passkeys) = self.passkeys.as_ref().filter(|_| form.fields.get("action").is_some_and(|it| it == "passkey")) else {
+            return Ok(());
+        };
+        let operation: Value = attribute(html, "data-operation").and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let origin = url::Url::parse(url).map(|it| it.origin().ascii_serialization()).unwrap_or_default();
+        let made = passkeys.answer_page(&operation, &origin).map_err(|why| Trouble(why.as_str().to_owned()))?;
+        form.fields.insert("passkey".to_owned(), made.to_string());
+        Ok(())
     }
 
     /// The requests since this was last asked, oldest first.

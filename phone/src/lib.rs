@@ -8,6 +8,7 @@ pub mod element;
 pub mod links;
 pub mod mailbox;
 pub mod net;
+pub mod passkeys;
 pub mod phone;
 pub mod play;
 pub mod services;

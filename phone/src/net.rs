@@ -20,6 +20,12 @@ pub fn free_port() -> u16 {
     }
 }
 
+/// Requests that follow no redirect. `localhost` is this machine, whatever a resolver says (RFC 6761 6.3).
+pub fn client() -> reqwest::ClientBuilder {
+    let here = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).resolve("localhost", here)
+}
+
 pub struct Net {
     pub http: reqwest::Client,
     log: Mutex<Vec<Exchange>>,
@@ -29,7 +35,7 @@ pub struct Net {
 
 impl Net {
     pub fn new() -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+        let http = client().build()?;
         Ok(Self { http, log: Mutex::default(), lose_answers: AtomicU32::new(0) })
     }
 

@@ -3,8 +3,9 @@
 
 use crate::Trouble;
 use crate::browser::Person;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use symbolon_client::native::{BROWSER, Content, Pressed, Screens, Step};
+use crate::passkeys::Passkeys;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use symbolon_client::native::{BROWSER, Content, Operations, Pressed, Screens, Step};
 use symbolon_client::platform::{BoxFuture, Unavailable};
 
 /// The screens and the person before them.
@@ -19,6 +20,8 @@ pub struct Terminal<'a> {
     authenticator: Mutex<Option<String>>,
     buttons: Mutex<Vec<&'a str>>,
     letters: Mutex<usize>,
+    /// What the app can do beside drawing. None: it knows no operation.
+    passkeys: Option<Arc<Passkeys>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -30,6 +33,11 @@ impl<'a> Terminal<'a> {
         let buttons = Mutex::new(person.buttons.clone());
         let letters = Mutex::new(person.mail.map_or(0, |(mailbox, _)| mailbox.letters().len()));
         Self { person, buttons, letters, ..Self::default() }
+    }
+
+    /// The same, of an app that can use the platform's passkeys.
+    pub fn with_passkeys(self, passkeys: &Arc<Passkeys>) -> Self {
+        Self { passkeys: Some(Arc::clone(passkeys)), ..self }
     }
 
     /// What was on the screens since this was last asked.
@@ -88,6 +96,10 @@ impl<'a> Terminal<'a> {
 impl Screens for Terminal<'_> {
     fn show<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Pressed, Unavailable>> {
         Box::pin(async move { self.answer(step).await.map_err(|trouble| Unavailable(trouble.0)) })
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        self.passkeys.as_ref().map(|passkeys| passkeys.as_ref() as &dyn Operations)
     }
 }
 

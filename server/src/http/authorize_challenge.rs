@@ -264,6 +264,9 @@ impl Face<'_> {
         if offered && answering.state.leads_outside(answer.action) {
             return self.leave(&request, Some((answer, &answering)), "the person goes on at a provider").await;
         }
+        if offered && self.origins.is_empty() && answer.action == "use_passkey" {
+            return self.leave(&request, Some((answer, &answering)), "the app may not use passkeys; the browser may").await;
+        }
         if !offered {
             let hint = "action is missing, or is none of the actions of the step.";
             return Err(Refused::bad_request("invalid_request", hint).into());
@@ -316,6 +319,7 @@ impl Face<'_> {
     fn ask(&self, state: &State, request: &AuthorizationRequest, auth_session: String) -> Reply {
         let step = state.pending.as_ref().map(|pending| {
             let step = pending.step.clone();
+            let step = if self.origins.is_empty() { step.without_operation() } else { step };
             self.app.pages.word(&step.link("browser"), &self.locale(request))
         });
         let body = json!({

@@ -129,6 +129,16 @@ pub enum Face<'a> {
     App { origins: &'a [String] },
 }
 
+impl Face<'_> {
+    /// Can a passkey of this server be made and used here? Not in an app whose client names no app of its own.
+    pub fn takes_passkeys(&self) -> bool {
+        match self {
+            Self::Browser => true,
+            Self::App { origins } => !origins.is_empty(),
+        }
+    }
+}
+
 /// What is about to happen, and has its price.
 pub enum Move<'a> {
     /// The question is entered.

@@ -9,7 +9,7 @@ use super::forms;
 use super::journey::{Draft, Form, Journey};
 use super::machine::{Answering, LIFETIME_MS, Machine};
 use super::matching::{self, LastGroup};
-use super::methods::{self, passkey};
+use super::methods;
 use super::operation;
 use super::policy::{Policy, Satisfied};
 use super::proof::{Facts, MethodName, Proof};
@@ -322,7 +322,7 @@ impl<'a> Run<'a> {
             let asked = Pending { secret: secret.clone(), ..pending };
             return self.check_method(&MethodName::PASSKEY, &asked, answer).await;
         }
-        if answer.action == passkey::BY_NAME && self.state.offers(passkey::BY_NAME) {
+        if answer.action == operation::BY_NAME && self.state.offers(operation::BY_NAME) {
             return self.identify(&MethodName::PASSKEY).await;
         }
         match &pending.question {

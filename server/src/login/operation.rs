@@ -9,6 +9,8 @@ use serde_json::Value as Json;
 
 /// The button that begins an operation, and the action under which its answer is sent.
 pub const ACTION: &str = "passkey";
+/// Asks for the passkeys of a name: for credentials that cannot be found without one.
+pub const BY_NAME: &str = "security_key";
 /// RegistrationResponseJSON or AuthenticationResponseJSON as text (WebAuthn Level 3, 5.1).
 pub const FIELD: &str = "passkey";
 pub const FAILURE: &str = "passkey_failure";

@@ -1,7 +1,7 @@
 //! The next question of a sign-in, and the ways out of its page.
 
 use super::accounts;
-use super::context::{Face, Mailbox, Move};
+use super::context::{Mailbox, Move};
 use super::effect::{Effect, Source};
 use super::flow::{Go, Proven, Run, demanded, not_before_ms};
 use super::forms;
@@ -130,6 +130,7 @@ impl Run<'_> {
         let is_nobody = self.state.subject.is_none() && self.state.candidate.is_none();
         *asked != MethodName::PASSKEY
             && !asked.is_outside()
+            && self.visitor.face.takes_passkeys()
             && is_nobody
             && self.state.journey == Journey::SignIn
             && policy::alternatives(&self.demanded(), &self.conditions(), &self.state.proofs, asked).contains(&MethodName::PASSKEY)
@@ -247,7 +248,7 @@ impl Run<'_> {
         matches!(self.state.journey, Journey::Register { .. }) && self.rules.policy.names(&MethodName::PASSWORD)
     }
 
-    /// After a sign-in without a passkey, once, in a browser: whoever said no is not asked again.
+    /// After a sign-in without a passkey, once, where the face can make one: whoever said no is not asked again.
     fn may_offer_passkey(&self) -> bool {
         let proved_now = self.state.proofs.iter().any(|proof| proof.at_ms >= self.state.started_ms);
         let has_none = |account: &accounts::Account| account.passkeys.is_empty() && !account.passkeys_declined;
@@ -255,7 +256,7 @@ impl Run<'_> {
         self.state.journey == Journey::SignIn
             && self.machine.config.passkeys.offer
             && self.rules.policy.names(&MethodName::PASSKEY)
-            && matches!(self.visitor.face, Face::Browser)
+            && self.visitor.face.takes_passkeys()
             && self.before.is_some()
             && proved_now
             && !removed_now

@@ -1,7 +1,7 @@
 //! A `Step`: one question to a person. Its texts are keys of messages; one function words them in a language
 //! (`pages::word`), so that a page and a JSON document say the same.
 
-use super::operation::Operation;
+use super::operation::{self, Operation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -182,6 +182,14 @@ impl Step {
     /// What the platform may do instead of typing. Its button is the action `operation::ACTION`.
     pub fn operate(mut self, operation: Operation) -> Self {
         self.operation = Some(operation);
+        self
+    }
+
+    /// The same where the face cannot perform it: without its buttons. Other ways stay.
+    pub fn without_operation(mut self) -> Self {
+        if self.operation.take().is_some() {
+            self.actions.retain(|action| !matches!(action.name.as_str(), operation::ACTION | operation::BY_NAME));
+        }
         self
     }
 

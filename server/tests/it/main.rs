@@ -59,6 +59,7 @@ mod native_again;
 mod native_client;
 mod native_detour;
 mod native_guessing;
+mod native_passkeys;
 mod native_walk;
 mod nodes;
 mod observe;

@@ -9,7 +9,9 @@ use symbolon_client::platform::{BoxFuture, Unavailable};
 use symbolon_client::{Settings, SignIn, StepUp};
 use symbolon_phone::browser::Person;
 use symbolon_phone::element::Maker;
+use symbolon_phone::links::System;
 use symbolon_phone::mailbox::Mailbox;
+use symbolon_phone::passkeys::Passkeys;
 use symbolon_phone::phone::Phone as Simulated;
 use symbolon_phone::terminal::{Terminal, draw};
 
@@ -68,6 +70,59 @@ async fn one_app_signs_in_in_every_way() {
     assert_eq!(screens.kinds(), ["password", "enrol_totp", "recovery_codes"]);
     assert!(screens.take_screens()[1].contains("Add an authenticator app"));
     scene.world.stop().await;
+}
+
+/// The operator names passkeys in the policy: the same app makes one, and then signs in with it, by its button and where the name is
+/// filled in. An app that the server does not name gets none of the platform.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_app_makes_and_uses_a_passkey() {
+    let scene = scene().await;
+    let phone = scene.phone();
+    let request = SignIn::new("openid orders:read");
+    let mut passkeys = Passkeys::new(&scene.world.issuer, System::Ios(APP)).unwrap();
+    let refusing = Arc::new(passkeys.for_app(System::Ios("ABCDE12345.com.example.other")));
+    scene
+        .world
+        .reload(|it| it.with(&format!("[login.default]\nrequire = [\"password\", \"passkey\"]\n[client.app.app]\nios = [\"{APP}\"]")))
+        .await;
+    let person = || Person { buttons: vec!["passkey"], ..Person::with_password("alice", PASSWORD) };
+    // The platform says no for an app that the association file does not name: the step says so, and "not now" goes on.
+    let screens = Terminal::new(Person { buttons: vec!["continue", "passkey", "not_now"], ..person() }).with_passkeys(&refusing);
+    scene.world.person("bob").await;
+    let signed_in = phone.client.sign_in_natively(&request, &screens).await.unwrap();
+    assert!(signed_in.claims.contains_key("sub") && refusing.authenticator().ids().is_empty());
+    assert_eq!(screens.kinds(), ["password", "offer_passkey", "offer_passkey"]);
+    assert!(screens.take_screens()[2].contains("cannot use passkeys here"));
+
+    passkeys.fills = true;
+    let passkeys = Arc::new(passkeys);
+    let bob = Terminal::new(Person { buttons: vec!["continue"], ..Person::with_password("bob", PASSWORD) }).with_passkeys(&passkeys);
+    let signed_in = phone.client.sign_in_natively(&request, &bob).await.unwrap();
+    assert_eq!((bob.kinds(), passkeys.authenticator().ids().len()), (vec!["password".to_owned()], 1), "made quietly after the password");
+    let again = phone.client.sign_in_natively(&request, &Nobody { passkeys: passkeys.clone() }).await.unwrap();
+    assert_eq!(again.claims["sub"], signed_in.claims["sub"], "the name was filled with the passkey, and nothing was typed");
+
+    let quiet = Arc::new(passkeys.for_app(System::Ios(APP)));
+    *quiet.next_failure.lock().unwrap() = Some("cancelled");
+    let screens = Terminal::new(Person { buttons: vec!["passkey", "passkey"], ..Person::default() }).with_passkeys(&quiet);
+    phone.client.sign_in_natively(&request, &screens).await.unwrap();
+    assert_eq!(screens.kinds().len(), 1, "what the platform could not do quietly is not said");
+    scene.world.stop().await;
+}
+
+/// A person who types nothing and presses nothing.
+struct Nobody {
+    passkeys: Arc<Passkeys>,
+}
+
+impl Screens for Nobody {
+    fn show<'a>(&'a self, _: &'a Step) -> BoxFuture<'a, Result<Pressed, Unavailable>> {
+        Box::pin(std::future::pending())
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(self.passkeys.as_ref())
+    }
 }
 
 /// An API wants more, and later the policy does: the app asks its person only for what is missing.

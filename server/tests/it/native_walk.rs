@@ -1,11 +1,14 @@
 //! A walk through every step that a sign-in can reach, in both faces at once: the same policy asks the same questions in the same words.
 //! Every document fits docs/steps.schema.json, and docs/steps.md has an example of each.
 
+use crate::world::app_passkeys::{BUILDS, android, options, with_app};
 use crate::world::native::*;
+use crate::world::passkeys::operation as operation_of_page;
 use crate::world::*;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use symbolon_phone::authenticator::Authenticator;
 
 /// One person signs in natively, the other in a browser.
 const NATIVE: &str = "nina";
@@ -27,7 +30,7 @@ struct Shown {
 
 impl Shown {
     fn page(page: &Page) -> Self {
-        let hidden = ["form_token", "handle", "version", "locale"];
+        let hidden = ["form_token", "handle", "version", "locale", "passkey"];
         let fields = page.fields().into_iter().filter(|(name, _)| !hidden.contains(&name.as_str())).collect();
         Self { title: page.title(), problem: page.problem(), fields, actions: page.actions() }.of_anybody(BROWSER)
     }
@@ -89,6 +92,16 @@ impl<'a> Walk<'a> {
             let text = text.as_str().unwrap().replace(NATIVE, BROWSER).replace("n…@", "b…@");
             assert!(self.page.says(&text), "{text:?} is not on the page: {}", self.page.text());
         }
+        let asked = &self.answer.step()["operation"];
+        if !asked.is_null() {
+            // The page's script knows where the answer goes.
+            let mut of_app = without_secrets(&self.answer.body)["step"]["operation"].take();
+            of_app.as_object_mut().unwrap().remove("answer");
+            let mut body = self.answer.body.clone();
+            body["step"]["operation"] = operation_of_page(&self.page);
+            let of_page = without_secrets(&body)["step"]["operation"].take();
+            assert_eq!(of_app, of_page, "{}", self.page.html);
+        }
         if step.problem.is_empty() {
             self.seen.entry(self.answer.kind().to_owned()).or_insert_with(|| without_secrets(&self.answer.body));
         }
@@ -139,6 +152,19 @@ fn without_secrets(body: &Json) -> Json {
             }
             "codes" => content["codes"] = json!(["AAAAA-AAAAA", "BBBBB-BBBBB"]),
             _ => {}
+        }
+    }
+    if let Some(operation) = body["step"].get_mut("operation").filter(|it| !it.is_null()) {
+        let options = &mut operation["options"];
+        options["challenge"] = json!("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+        if let Some(user) = options.get_mut("user") {
+            user["id"] = json!("BBBBBBBBBBBBBBBBBBBBBB");
+            for name in ["name", "displayName"] {
+                user[name] = json!(user[name].as_str().unwrap().replace(NATIVE, "alice").replace(BROWSER, "alice"));
+            }
+        }
+        for one in options.get_mut("allowCredentials").and_then(Json::as_array_mut).into_iter().flatten() {
+            one["id"] = json!("CCCCCCCCCCCCCCCCCCCCCC");
         }
     }
     body
@@ -256,7 +282,74 @@ async fn both_faces_ask_the_same() {
     walk.go("continue", &[("recovery_code", &kept, &kept_by_page)]).await.is_done();
 
     make_an_account(&scene, (&schema, &mut seen)).await;
+    scene.world.stop().await;
+    walk_with_passkeys((&schema, &mut seen)).await;
     examples_are(&seen);
+}
+
+/// The platforms of the two people.
+struct Platforms {
+    native: Authenticator,
+    browser: Authenticator,
+}
+
+impl Platforms {
+    /// What both platforms answer to the step.
+    fn answer(&mut self, walk: &Walk<'_>) -> (String, String) {
+        let asked = operation_of_page(&walk.page);
+        let (of_app, of_page) = (options(&walk.answer).clone(), asked["options"].clone());
+        let (app, page) = (android(BUILDS[0].1), walk.scene.world.issuer.clone());
+        let made = match asked["name"].as_str().unwrap() {
+            "passkey_create" => (self.native.create(&of_app, &app), self.browser.create(&of_page, &page)),
+            _ => (self.native.get(&of_app, &app), self.browser.get(&of_page, &page)),
+        };
+        (made.0.unwrap().to_string(), made.1.unwrap().to_string())
+    }
+
+    async fn go(&mut self, walk: &mut Walk<'_>) {
+        let (native, browser) = self.answer(walk);
+        walk.go("passkey", &[("passkey", &native, &browser)]).await;
+    }
+}
+
+/// Passkeys: offered, refused, made, used with and without a name, and with a new account.
+async fn walk_with_passkeys((schema, seen): (&jsonschema::Validator, &mut BTreeMap<String, Json>)) {
+    let scene = Screens::with(Engine::Sqlite, |it| with_app(it).set("passkeys.offer", true)).await;
+    for name in [NATIVE, BROWSER] {
+        scene.world.person(name).await;
+    }
+    let mut platforms = Platforms { native: Authenticator::default(), browser: Authenticator::default() };
+    let mut walk = Walk::begin(&scene, (schema, seen), &[]).await;
+    for failure in ["already_there", "cancelled", "no_passkey", "not_possible_here", "nonsense"] {
+        walk.go("passkey", &[("passkey_failure", failure, failure)]).await;
+    }
+    walk.password().await.is_at("offer_passkey");
+    walk.go("passkey", &[("passkey_failure", "cancelled", "cancelled")]).await;
+    platforms.go(&mut walk).await;
+    walk.is_done();
+    let mut walk = Walk::begin(&scene, (schema, seen), &[]).await;
+    platforms.go(&mut walk).await;
+    walk.is_done();
+    let mut walk = Walk::begin(&scene, (schema, seen), &[("prompt", "login")]).await;
+    walk.go("security_key", &[("username", "", "")]).await;
+    walk.go("security_key", &[("username", NATIVE, BROWSER)]).await.is_at("passkey");
+    walk.go("passkey", &[("passkey", "{}", "{}")]).await;
+    platforms.go(&mut walk).await;
+    walk.is_done();
+    let mut walk = Walk::begin(&scene, (schema, seen), &[("acr_values", "urn:both"), ("prompt", "login")]).await;
+    walk.password().await.is_at("passkey");
+    platforms.go(&mut walk).await;
+    walk.is_done();
+
+    scene.world.reload(|it| it.with("[login.default]\nrequire = [\"passkey\", \"password\"]")).await;
+    let mut walk = Walk::begin(&scene, (schema, seen), &[("prompt", "create")]).await;
+    let letters = scene.mailbox.letters().len();
+    walk.go("continue", &[("email", "nina.new@example.com", "bert.new@example.com"), ("name", "New", "New")]).await.is_at("email_code");
+    let (native, browser) = walk.mailed("nina.new@example.com", "bert.new@example.com", letters).await;
+    walk.go("continue", &[("email_code", &native, &browser)]).await.is_at("enrol_passkey");
+    walk.go("passkey", &[("passkey_failure", "cancelled", "cancelled")]).await;
+    platforms.go(&mut walk).await;
+    walk.is_done();
     scene.world.stop().await;
 }
 

@@ -24,8 +24,6 @@ pub const FACTOR: Factor = Factor::Possession;
 /// A passkey says itself whose it is.
 pub const ASKS_WHO: bool = true;
 const REFUSED: &str = "passkey_refused";
-/// Asks for the passkeys of a name: for credentials that cannot be found without one.
-pub const BY_NAME: &str = "security_key";
 
 /// Before the first proof every name is asked alike (300-H).
 pub fn can_use(person: &Person) -> bool {
@@ -57,7 +55,7 @@ pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<
         _ if !person.name.is_empty() => (step, ceremony::named(context, person), Mediation::Optional),
         _ => {
             let step = step.optional_field("username", FieldKind::Text, "username webauthn", None);
-            (step.link(BY_NAME), Vec::new(), Mediation::Conditional)
+            (step.link(operation::BY_NAME), Vec::new(), Mediation::Conditional)
         }
     };
     let step = step.primary(operation::ACTION).operate(ceremony::get(context, &secret, &allow, mediation)?);
@@ -71,7 +69,7 @@ pub fn beside(context: &Context<'_>, mut step: Step) -> std::result::Result<(Ste
         field.autocomplete = "username webauthn".to_owned();
     }
     let operation = ceremony::get(context, &secret, &[], Mediation::Conditional)?;
-    Ok((step.secondary(operation::ACTION).link(BY_NAME).operate(operation), secret.as_json()?))
+    Ok((step.secondary(operation::ACTION).link(operation::BY_NAME).operate(operation), secret.as_json()?))
 }
 
 /// The credential that an answer names: how a person is known who said no name.

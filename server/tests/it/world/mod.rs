@@ -1,5 +1,6 @@
 //! A world for one test: a server of its own on a store of its own, a clock the test moves, people, clients, browsers.
 
+pub mod app_passkeys;
 mod ask;
 mod browser;
 mod config;

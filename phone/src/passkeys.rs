@@ -1,0 +1,121 @@
+//! The platform's passkeys for an app: Credential Manager on Android, AuthenticationServices on iOS. As both do, it asks the server's
+//! association file first whether this app may use the server's passkeys, and writes the app's own origin into the client data.
+
+use crate::Trouble;
+use crate::authenticator::{Authenticator, NotDone};
+use crate::links::System;
+use crate::net::client;
+use serde_json::Value;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use symbolon_client::native::{Operation, Operations};
+use symbolon_client::platform::BoxFuture;
+use symbolon_oauth::base64url;
+
+/// The passkeys of one phone, as one app on it may use them.
+pub struct Passkeys {
+    authenticator: Arc<Mutex<Authenticator>>,
+    system: System,
+    /// Where the association files are.
+    server: String,
+    http: reqwest::Client,
+    /// The person closes the next window, or the platform fails.
+    pub next_failure: Mutex<Option<&'static str>>,
+    /// The person picks a passkey where a field can be filled with one.
+    pub fills: bool,
+}
+
+impl Passkeys {
+    pub fn new(server: &str, system: System) -> Result<Self, Trouble> {
+        let http = client().build()?;
+        let (authenticator, next_failure) = (Arc::default(), Mutex::default());
+        Ok(Self { authenticator, system, server: server.to_owned(), http, next_failure, fills: false })
+    }
+
+    /// The same phone's passkeys for another app on it.
+    pub fn for_app(&self, system: System) -> Self {
+        let (authenticator, http) = (Arc::clone(&self.authenticator), self.http.clone());
+        Self { authenticator, system, server: self.server.clone(), http, next_failure: Mutex::default(), fills: self.fills }
+    }
+
+    /// What the phone keeps.
+    pub fn authenticator(&self) -> MutexGuard<'_, Authenticator> {
+        self.authenticator.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The app's origin for an RP ID.
+    pub fn origin(&self, rp_id: &str) -> String {
+        match &self.system {
+            System::Ios(_) => format!("https://{rp_id}"),
+            System::Android { fingerprint, .. } => {
+                let bytes = data_encoding::HEXUPPER.decode(fingerprint.replace(':', "").as_bytes()).unwrap_or_default();
+                format!("android:apk-key-hash:{}", base64url::encode(&bytes))
+            }
+        }
+    }
+
+    /// Does the server let this app use its passkeys?
+    async fn is_associated(&self) -> bool {
+        let name = match self.system {
+            System::Ios(_) => "apple-app-site-association",
+            System::Android { .. } => "assetlinks.json",
+        };
+        let Ok(answer) = self.http.get(format!("{}/.well-known/{name}", self.server)).send().await else { return false };
+        let file: Value = serde_json::from_str(&answer.text().await.unwrap_or_default()).unwrap_or_default();
+        let has = |list: &Value, wanted: &str| list.as_array().is_some_and(|all| all.iter().any(|it| it == wanted));
+        match &self.system {
+            System::Ios(id) => has(&file["webcredentials"]["apps"], id),
+            System::Android { package, fingerprint } => file.as_array().into_iter().flatten().any(|statement| {
+                let target = &statement["target"];
+                has(&statement["relation"], "delegate_permission/common.get_login_creds")
+                    && target["package_name"] == *package
+                    && has(&target["sha256_cert_fingerprints"], fingerprint)
+            }),
+        }
+    }
+
+    /// The same for a page in the phone's browser, which writes the page's origin.
+    pub fn answer_page(&self, operation: &Value, origin: &str) -> Result<Value, NotDone> {
+        let (mut authenticator, options) = (self.authenticator(), &operation["options"]);
+        match operation["name"].as_str() {
+            Some("passkey_create") => authenticator.create(options, origin),
+            Some("passkey_get") => authenticator.get(options, origin),
+            _ => Err(NotDone::NotPossibleHere),
+        }
+    }
+
+    async fn answer(&self, operation: &Operation) -> Result<String, String> {
+        if let Some(why) = self.next_failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            return Err(why.to_owned());
+        }
+        if !self.is_associated().await {
+            return Err(NotDone::NotPossibleHere.as_str().to_owned());
+        }
+        let options = &operation.options;
+        let rp_id = options["rpId"].as_str().or(options["rp"]["id"].as_str()).unwrap_or_default();
+        let (origin, mut authenticator) = (self.origin(rp_id), self.authenticator());
+        let done = match operation.name.as_str() {
+            "passkey_create" => authenticator.create(options, &origin),
+            "passkey_get" => authenticator.get(options, &origin),
+            "passkey_signal" => {
+                authenticator.forget_others(options);
+                Ok(Value::Null)
+            }
+            _ => Err(NotDone::NotPossibleHere),
+        };
+        done.map(|document| document.to_string()).map_err(|why| why.as_str().to_owned())
+    }
+}
+
+impl Operations for Passkeys {
+    fn knows(&self, name: &str) -> bool {
+        matches!(name, "passkey_create" | "passkey_get" | "passkey_signal")
+    }
+
+    fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(self.answer(operation))
+    }
+
+    fn perform_quietly<'a>(&'a self, operation: &'a Operation) -> Option<BoxFuture<'a, Result<String, String>>> {
+        self.fills.then(|| self.perform(operation))
+    }
+}
