@@ -15,6 +15,7 @@ mod moved_people;
 mod native_attacks;
 mod native_sign_in;
 mod next_api;
+mod passkeys;
 mod payment;
 mod sign_in;
 mod social;
@@ -56,6 +57,7 @@ pub const SCENES: [Scene; 24] = [
     genuine_app::SCENE,
     native_sign_in::SCENE,
     native_attacks::SCENE,
+    passkeys::SCENE,
     stolen_code::SCENE,
     wrong_tokens::SCENE,
     social::SCENE,
