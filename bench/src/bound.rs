@@ -17,16 +17,16 @@ use symbolon_oauth::{base64url, dpop};
 const PROOFS_PER_S: f64 = 14_000.0;
 
 /// A phone with a key. An attested one also has its attestation.
-struct Phone {
+pub struct Phone {
     client: &'static str,
     key: PrivateKey,
     /// The newest nonce of the server.
     nonce: String,
-    attestation: Option<String>,
+    pub attestation: Option<String>,
 }
 
 impl Phone {
-    fn proof(&self, number: u64, url: &str, token: Option<&str>) -> Result<String, String> {
+    pub fn proof(&self, number: u64, url: &str, token: Option<&str>) -> Result<String, String> {
         // The `jti` is unique in this process, and short, as an app would make it.
         let jti = format!("{}-{number}", self.key.kid().get(..8).unwrap_or_default());
         dpop::make(
@@ -93,7 +93,7 @@ impl Bench<'_> {
     }
 
     /// A phone whose app the server's own attester has attested.
-    async fn attested_phone(&self) -> Result<Phone, String> {
+    pub async fn attested_phone(&self) -> Result<Phone, String> {
         let mut phone = self.phone(ATTESTED).await?;
         let answer = self.ask(&http::post("/attest/challenge", &[], &[("client_id", ATTESTED)])).await?;
         let challenge = answer.member("challenge").ok_or("no challenge came")?.to_owned();
@@ -117,7 +117,7 @@ impl Bench<'_> {
         Ok(phone)
     }
 
-    async fn ask(&self, request: &[u8]) -> Result<Answer, String> {
+    pub async fn ask(&self, request: &[u8]) -> Result<Answer, String> {
         Connection::open(self.site.address).await?.ask(request).await
     }
 

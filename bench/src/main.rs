@@ -10,6 +10,7 @@ mod http;
 mod limits;
 mod load;
 mod memory;
+mod native;
 mod options;
 mod process;
 mod report;

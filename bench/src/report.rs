@@ -4,6 +4,7 @@ use crate::growth::{Grown, thousands};
 use crate::limits::Limit;
 use crate::load::Row;
 use crate::memory::{REST, Remembered, SIGN_INS};
+use crate::native;
 use crate::options::Run;
 use crate::sweeping::Swept;
 use crate::verifiers::Kind;
@@ -82,6 +83,7 @@ fn write(out: &mut String, options: &Run, measured: &Measured) -> std::fmt::Resu
     }
     write_ratio(out, options, measured)?;
     write_bound_ratio(out, measured)?;
+    write_native(out, measured)?;
     write_signatures(out, measured)
 }
 
@@ -196,6 +198,26 @@ fn write_bound_ratio(out: &mut String, measured: &Measured) -> std::fmt::Result 
                 "\n{}: a refresh of an attested installation costs {:.2} times the server's CPU of one with DPoP alone.",
                 engine.name,
                 attested / few
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Compares a whole native sign-in by a passkey with the bare signatures in it.
+fn write_native(out: &mut String, measured: &Measured) -> std::fmt::Result {
+    let bare = |start: &str| measured.limits.iter().find(|it| it.name.starts_with(start)).and_then(|it| it.cpu_us).unwrap_or_default();
+    let signatures = native::VERIFICATIONS * bare("ECDSA P-256 verifications") + bare("ECDSA P-256 signatures");
+    for engine in &measured.engines {
+        let parts = native::WHOLE.map(|name| engine.rows.iter().find(|it| it.name == name).map(|it| it.server_us));
+        if let [Some(begin), Some(answer), Some(exchange)] = parts {
+            let whole = begin + answer + exchange;
+            writeln!(
+                out,
+                "\n{}: a whole native sign-in by a passkey is three requests and {whole:.0} µs of the server's CPU. Its five signatures\n\
+                 alone take {signatures:.0} µs, so it costs {:.1} times as much.",
+                engine.name,
+                whole / signatures
             )?;
         }
     }

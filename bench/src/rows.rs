@@ -3,7 +3,7 @@
 use crate::limits::Limit;
 use crate::load::Row;
 use crate::steps::{Ask, BOTH, Bench};
-use crate::{api, bound};
+use crate::{api, bound, native};
 
 /// The rows of the server, and the cost of an API's layer for the tokens that the server gave.
 pub async fn measure(bench: &Bench<'_>) -> Result<(Vec<Row>, Vec<Limit>), String> {
@@ -21,6 +21,7 @@ pub async fn measure(bench: &Bench<'_>) -> Result<(Vec<Row>, Vec<Limit>), String
     rows.push(bench.introspect("introspection of an opaque token", "ledger", &opaque).await?);
     let bound = bound::measure(bench).await?;
     rows.extend(bound.rows);
+    rows.extend(native::measure(bench).await?);
     rows.push(bench.poll().await?);
     let api = api::measure(&bench.site.issuer, &openid, &bound.orders, &bound.key).await?;
     Ok((rows, api))

@@ -170,6 +170,17 @@ pub fn run(command: &mut Command, input: &str) -> Result<String, String> {
     Err(format!("{command:?}: {}", String::from_utf8_lossy(&output.stderr)))
 }
 
+/// For native sign-ins by a passkey. The load says which network they are from.
+const KEYS: &str = r#"trusted_proxies = ["127.0.0.1"]
+[passkeys]
+offer = false
+[login.keys]
+require = ["password", "passkey"]
+[login.enrol]
+require = ["password + passkey"]
+acr = "urn:bench:enrol"
+"#;
+
 fn configuration(address: SocketAddr, database: &str, digest: &str, key: &PrivateKey, root: &str) -> Result<String, String> {
     let mut jwk = String::new();
     for (name, value) in key.public().to_jwk().as_object().into_iter().flatten() {
@@ -182,7 +193,7 @@ listen = "{address}"
 database = "{database}"
 development = true
 master_key = {{ file = "symbolon.key" }}
-
+{KEYS}
 [api.orders]
 audience = "https://api.example.com/orders"
 introspection_secret = '{digest}'
@@ -215,6 +226,9 @@ authentication = "attest_jwt_client_auth_dpop"
 apis = {{ orders = ["orders:read"] }}
 redirect_uris = ["{BACK}"]
 refresh = {{ most_per_person = "unlimited" }}
+native = true
+login = "keys"
+app = {{ ios = ["{IOS_APP}"] }}
 attestation = {{ ios = {{ app_ids = ["{IOS_APP}"] }} }}
 
 [client.tv]
