@@ -55,10 +55,10 @@ fn origin(url: &str) -> String {
     url::Url::parse(url).map(|it| it.origin().ascii_serialization()).unwrap_or_default()
 }
 
-/// Tokens and codes travel over TLS, or stay on this device. A system answers `localhost` itself (RFC 6761 6.3).
+/// Tokens and codes travel over TLS, or stay on this device.
 pub(crate) fn must_be_safe(url: &str) -> Result<(), Trouble> {
     let parsed = url::Url::parse(url).map_err(|_| Trouble::Wrong(format!("{url} is no URL")))?;
-    let is_local = parsed.scheme() == "http" && matches!(parsed.host_str(), Some("127.0.0.1" | "[::1]" | "localhost"));
+    let is_local = parsed.scheme() == "http" && matches!(parsed.host_str(), Some("127.0.0.1" | "[::1]"));
     if parsed.scheme() == "https" || is_local { Ok(()) } else { Err(Trouble::Wrong(format!("{url} is not https"))) }
 }
 

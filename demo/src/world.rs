@@ -56,8 +56,7 @@ impl World {
     /// Starts everything. The server listens at this port; 0 takes a free one.
     pub async fn start(port: u16) -> Result<Self, Failure> {
         let port = if port == 0 { free_port() } else { port };
-        // A name, because no platform makes a passkey for an address.
-        let issuer = format!("http://localhost:{port}");
+        let issuer = format!("http://127.0.0.1:{port}");
         let directory = std::env::temp_dir().join(format!("symbolon-demo-{}", std::process::id()));
         std::fs::create_dir_all(&directory)?;
         let (key, play_key) = (directory.join("symbolon.key"), directory.join("play.key"));

@@ -20,12 +20,6 @@ pub fn free_port() -> u16 {
     }
 }
 
-/// Requests that follow no redirect. `localhost` is this machine, whatever a resolver says (RFC 6761 6.3).
-pub fn client() -> reqwest::ClientBuilder {
-    let here = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).resolve("localhost", here)
-}
-
 pub struct Net {
     pub http: reqwest::Client,
     log: Mutex<Vec<Exchange>>,
@@ -35,7 +29,7 @@ pub struct Net {
 
 impl Net {
     pub fn new() -> Result<Self, reqwest::Error> {
-        let http = client().build()?;
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         Ok(Self { http, log: Mutex::default(), lose_answers: AtomicU32::new(0) })
     }
 

@@ -4,7 +4,6 @@
 use crate::Trouble;
 use crate::authenticator::{Authenticator, NotDone};
 use crate::links::System;
-use crate::net::client;
 use serde_json::Value;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use symbolon_client::native::{Operation, Operations};
@@ -26,7 +25,7 @@ pub struct Passkeys {
 
 impl Passkeys {
     pub fn new(server: &str, system: System) -> Result<Self, Trouble> {
-        let http = client().build()?;
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
         let (authenticator, next_failure) = (Arc::default(), Mutex::default());
         Ok(Self { authenticator, system, server: server.to_owned(), http, next_failure, fills: false })
     }

@@ -1,4 +1,5 @@
-//! Passkeys: the operator names them in the policy, the same app makes one and signs in with it, and so does the page.
+//! Passkeys. The demo's server has no name, only an address. The simulated phone makes passkeys for it all the same; real platforms
+//! want a name. The operator adds passkeys to the policy, the same app makes one and signs in with it, and so does the page.
 
 use super::genuine_app::APP_ID;
 use super::{ORDERS, Scene};
