@@ -30,7 +30,12 @@ pub struct Unverified<'a> {
 
 impl<'a> Unverified<'a> {
     pub fn parse(token: &'a str) -> Result<Self, JwsError> {
-        if token.len() > MAX_BYTES {
+        Self::parse_within(token, MAX_BYTES)
+    }
+
+    /// The same with a budget of the caller's own: a status list is larger than any token.
+    pub fn parse_within(token: &'a str, max_bytes: usize) -> Result<Self, JwsError> {
+        if token.len() > max_bytes {
             return Err(JwsError::Malformed);
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(JwsError::Malformed)?;
@@ -71,6 +76,11 @@ impl<'a> Unverified<'a> {
     pub fn typ(&self) -> Option<&str> {
         let typ = self.header.get("typ").and_then(Value::as_str)?;
         Some(typ.strip_prefix("application/").unwrap_or(typ))
+    }
+
+    /// Did this key make the signature?
+    pub fn is_signed_by(&self, key: &PublicKey) -> bool {
+        self.alg().is_some_and(|alg| key.verify(alg, self.signed.as_bytes(), &self.signature))
     }
 
     /// Returns the claims if this key made the signature.
@@ -125,13 +135,18 @@ pub fn with_signature(signing_input: &str, signature: &[u8]) -> String {
 
 /// Reads a JSON object without repeated members at any depth. Anything else is `None`.
 pub fn parse_object(bytes: &[u8]) -> Option<Map<String, Value>> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict(0).deserialize(&mut reader).ok()?;
-    reader.end().ok()?;
-    match value {
+    match parse_value(bytes)? {
         Value::Object(members) => Some(members),
         _ => None,
     }
+}
+
+/// Reads JSON of any kind without repeated members at any depth.
+pub fn parse_value(bytes: &[u8]) -> Option<Value> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict(0).deserialize(&mut reader).ok()?;
+    reader.end().ok()?;
+    Some(value)
 }
 
 /// Reads JSON at this depth. serde_json keeps the last of repeated members; readers that keep different ones disagree about a token.

@@ -13,6 +13,7 @@ pub mod phone;
 pub mod play;
 pub mod services;
 pub mod terminal;
+pub mod wallet;
 
 /// One request and its answer, for a demonstration or a test.
 #[derive(Clone, Debug)]

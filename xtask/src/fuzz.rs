@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz [TARGET] [--seconds N]`: random input, by the million, for every parser of `attest/` and `passkey/`. Without a target it runs all
+//! `cargo xtask fuzz [TARGET] [--seconds N]`: random input, by the million, for every parser of `attest/`, `passkey/` and `wallet/`. Without a target it runs all
 //! of them, one after the other, a minute each.
 //!
 //! The targets are in `attest/fuzz/targets`. The stable compiler builds them: its LLVM can count the edges (`sancov-module`). libFuzzer
@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// Each target with the largest useful input.
-const TARGETS: [(&str, u32); 9] = [
+const TARGETS: [(&str, u32); 13] = [
     ("app_attestation", 16_384),
     ("app_assertion", 4_200),
     ("key_attestation", 32_768),
@@ -29,6 +29,10 @@ const TARGETS: [(&str, u32); 9] = [
     ("receipt", 16_384),
     ("passkey_registration", 16_384),
     ("passkey_assertion", 4_200),
+    ("sd_jwt", 16_384),
+    ("mdoc", 16_384),
+    ("wallet_response", 8_192),
+    ("credential_status", 8_192),
 ];
 
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \

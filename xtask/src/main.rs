@@ -40,7 +40,7 @@ fn main() -> ExitCode {
                  cargo xtask test       everything a change must pass, on both engines\n\
                  cargo xtask bench      how fast, beside the machine's limits; --seconds N, --connections N, --quick, --big, --profile,\n\
                  \x20                      --against FILE for another server\n\
-                 cargo xtask fuzz       random input, by the million, for every parser of attest/ and passkey/; TARGET, --seconds N\n\
+                 cargo xtask fuzz       random input, by the million, for every parser of attest/, passkey/ and wallet/; TARGET, --seconds N\n\
                  cargo xtask simulate   a month of a million phones on bad networks; writes docs/refresh.md and its plot\n\
                  cargo xtask licences   licences and sources of all dependencies\n\
                  cargo xtask docs       writes docs/configuration.md from the program's own sections"

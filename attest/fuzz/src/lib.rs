@@ -10,6 +10,8 @@ use symbolon_attest::cms::Signed;
 use symbolon_attest::jwe;
 use symbolon_attest::x509::{Chain, extension};
 use symbolon_oauth::base64url;
+use symbolon_oauth::jwk::{KeySet, PublicKey};
+use symbolon_wallet::issuer::Issuer;
 
 /// Writes the seeds of a target.
 pub fn seeds(target: &str) {
@@ -26,6 +28,10 @@ pub fn seeds(target: &str) {
         "receipt" => receipts(&vectors),
         "passkey_registration" => passkey_registrations(&vectors),
         "passkey_assertion" => passkey_assertions(&vectors),
+        "sd_jwt" => sd_jwts(&vectors),
+        "mdoc" => mdocs(&vectors),
+        "wallet_response" => wallet_responses(&vectors),
+        "credential_status" => credential_statuses(&vectors),
         _ => Vec::new(),
     };
     println!("{target}: {} seeds", all.len());
@@ -161,6 +167,49 @@ fn passkey_assertions(vectors: &Path) -> Vec<Vec<u8>> {
         all.extend(base64(&it["authenticator_data_b64u"]).map(|it| [b"\x02".as_slice(), &it].concat()));
     }
     all
+}
+
+/// A presentation as it came, behind a 0; its claims and its disclosures in lines, behind a 1.
+fn sd_jwts(vectors: &Path) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for it in list(&file(vectors, "credentials/sd-jwt.json"), "vectors") {
+        let Some(text) = it["sd_jwt"].as_str() else { continue };
+        all.push([b"\0", text.as_bytes()].concat());
+        let plain = text.split('~').skip(1).filter_map(base64url::decode);
+        let lines: Vec<Vec<u8>> = std::iter::once(it["issuer_payload"].to_string().into_bytes()).chain(plain).collect();
+        all.push([b"\x01".as_slice(), &lines.join(&b'\n')].concat());
+    }
+    all
+}
+
+fn mdocs(vectors: &Path) -> Vec<Vec<u8>> {
+    list(&file(vectors, "credentials/mdoc.json"), "vectors").filter_map(|it| base64(&it["cbor_b64u"])).collect()
+}
+
+/// An encrypted response, behind a 0; what is in one, behind a 1; queries, behind a 2.
+fn wallet_responses(vectors: &Path) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    for it in list(&file(vectors, "credentials/openid4vp.json"), "vectors") {
+        all.extend(it["jwe"].as_str().map(|it| [b"\0", it.as_bytes()].concat()));
+        all.extend(it["plaintext"].as_str().map(|it| [b"\x01", it.as_bytes()].concat()));
+    }
+    for name in ["claims_alternatives", "multi_credentials", "simple", "simple_mdoc"] {
+        all.push([b"\x02", file(vectors, &format!("credentials/dcql/{name}.json")).to_string().as_bytes()].concat());
+    }
+    all
+}
+
+fn credential_statuses(vectors: &Path) -> Vec<Vec<u8>> {
+    let claim = |it: &Value| format!("\x011993\n{}", json!({ "bits": it["bits"], "lst": it["lst"] })).into_bytes();
+    list(&file(vectors, "credentials/status-list.json"), "vectors").map(claim).collect()
+}
+
+/// An issuer whose key signs nothing here.
+pub fn issuers() -> Vec<Issuer> {
+    let (x, y) = POINT[1..].split_at(32);
+    let jwk = json!({ "kty": "EC", "crv": "P-256", "x": base64url::encode(x), "y": base64url::encode(y) });
+    let keys = PublicKey::from_jwk(&jwk).into_iter().collect();
+    vec![Issuer { name: "https://issuer.example.com".to_owned(), keys: KeySet { keys }, ..Issuer::default() }]
 }
 
 /// A value in DER (X.690 8.1) of less than 64 KiB.
