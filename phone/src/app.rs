@@ -108,7 +108,12 @@ impl App {
     }
 
     pub async fn exchange(&self, code: &str, verifier: &str) -> Result<(u16, Value), Trouble> {
-        Ok(status_and_body(self.server.exchange(code, verifier, "").await?))
+        self.exchange_for(code, verifier, "").await
+    }
+
+    /// The same for one API (RFC 8707). Empty: the only one.
+    pub async fn exchange_for(&self, code: &str, verifier: &str, resource: &str) -> Result<(u16, Value), Trouble> {
+        Ok(status_and_body(self.server.exchange(code, verifier, resource).await?))
     }
 
     pub async fn refresh(&self, token: &str, resource: Option<&str>) -> Result<(u16, Value), Trouble> {

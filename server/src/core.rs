@@ -30,6 +30,8 @@ pub struct Parts {
 /// Immutable but for what is behind `keys`, `clients` and `limits`; a reload makes a new one.
 pub struct Core {
     pub config: Arc<Config>,
+    /// Names the configuration among those of other nodes. Made once: it takes all of the text.
+    pub config_digest: String,
     pub store: Store,
     pub keyring: KeyRing,
     pub keys: Keys,
@@ -71,6 +73,7 @@ impl Core {
             stored: before.map_or_else(Arc::default, |it| Arc::clone(&it.stored)),
             outgoing: before.map_or_else(Outgoing::default, |it| it.outgoing.clone()),
             node,
+            config_digest: config.digest(),
             config,
             store,
             keyring,

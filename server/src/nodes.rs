@@ -16,7 +16,7 @@ pub async fn announce(core: &Core) -> Result<(), Fault> {
     core.store.compare_clocks(&core.clock).await?;
     let now_ms = core.now_ms();
     let mut change = Change::new(now_ms);
-    change.run(node::ANNOUNCE, vec![core.node.as_str().into(), core.config.digest().into(), now_ms.into()]);
+    change.run(node::ANNOUNCE, vec![core.node.as_str().into(), core.config_digest.as_str().into(), now_ms.into()]);
     change.run_expecting(node::FORGET, vec![(now_ms - 10 * SILENT_MS).into()], Expect::Any);
     core.store.apply(change).await.map(|_| ()).map_err(|it| it.into_fault("announcing this node"))
 }
@@ -65,7 +65,7 @@ pub async fn health(core: &Core) -> Health {
             let offset_ms = core.store.clock_offset_ms();
             let is_well = offset_ms.abs() <= MOST_OFFSET_MS;
             let details = json!({
-                "status": if is_well { "ok" } else { "the clock differs from the database's" }, "configuration": core.config.digest(),
+                "status": if is_well { "ok" } else { "the clock differs from the database's" }, "configuration": core.config_digest,
                 "nodes": nodes, "configured_otherwise": differ, "clock_offset_ms": offset_ms,
             });
             Health { status: if is_well { 200 } else { 503 }, details }
@@ -83,7 +83,7 @@ pub async fn health(core: &Core) -> Health {
 /// How many processes there are, and how many of them are configured otherwise than this one.
 pub async fn others(core: &Core) -> Result<(usize, usize), Fault> {
     let rows = core.store.all_stale(node::SEEN, &[(core.now_ms() - SILENT_MS).into()]).await?;
-    let own = core.config.digest();
+    let own = &core.config_digest;
     let differ = rows.iter().filter(|row| row.text("configuration").is_ok_and(|digest| digest != own)).count();
     Ok((rows.len(), differ))
 }

@@ -20,16 +20,7 @@ const BACK: &str = "https://app.example.com/callback";
 async fn first_tokens(stage: &mut Stage, app: &App) -> Result<String, Trouble> {
     let pending = app.push("openid orders:read ledger:read").await?;
     let code = app.sign_in(&mut Browser::default(), &pending, &stage.person()).await?;
-    let url = app.metadata.token_endpoint.clone().unwrap_or_default();
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("client_id", "shop-phone"),
-        ("code", &code),
-        ("code_verifier", &pending.verifier),
-        ("redirect_uri", BACK),
-        ("resource", ORDERS),
-    ];
-    let (_, tokens) = app.post(&url, &form).await?;
+    let (_, tokens) = app.exchange_for(&code, &pending.verifier, ORDERS).await?;
     stage.prepared("The app signed its person in. It holds no key, so its tokens are bearer tokens.");
     Ok(text(&tokens, "refresh_token"))
 }

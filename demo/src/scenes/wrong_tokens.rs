@@ -61,16 +61,7 @@ async fn tokens(stage: &mut Stage, app: &App) -> Result<serde_json::Value, Troub
         status == 400 && text(&body, "error") == "invalid_target",
         "An access token is for one API, so the app has to choose one.",
     );
-    let url = app.metadata.token_endpoint.clone().unwrap_or_default();
-    let form = [
-        ("grant_type", "authorization_code"),
-        ("client_id", "shop-phone"),
-        ("code", &code),
-        ("code_verifier", &pending.verifier),
-        ("redirect_uri", BACK),
-        ("resource", ORDERS),
-    ];
-    let (status, tokens) = app.post(&url, &form).await?;
+    let (status, tokens) = app.exchange_for(&code, &pending.verifier, ORDERS).await?;
     stage.act("The app names the orders API (RFC 8707)", status == 200, "The refused attempt did not use the code up.");
     Ok(tokens)
 }
