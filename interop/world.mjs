@@ -30,18 +30,21 @@ after(async () => (await running)?.stop())
 async function start() {
   const directory = mkdtempSync(join(tmpdir(), 'symbolon-interop-'))
   const at = (name) => join(directory, name)
-  const [port, mtls, apache] = await freePorts(3)
+  const [port, mtls, apache, stranger] = await freePorts(4)
   const keys = { bank: await keyPair(), attester: await keyPair() }
   const binary = process.env.SYMBOLON ?? fileURLToPath(new URL('../target/debug/symbolon', import.meta.url))
   const command = (words, input) => execFileSync(binary, words, { cwd: directory, input, stdio: 'pipe' })
   command(['init', directory])
   certificates(at)
   const registered = { ...new X509Certificate(pem(at('registered'))).publicKey.export({ format: 'jwk' }), x5c: x5c(at('registered')) }
-  const values = { port, mtls, apache, digest, bank: inline(keys.bank.jwk), attester: inline(keys.attester.jwk), registered: inline(registered) }
+  const values = { port, mtls, apache, stranger, digest, bank: inline(keys.bank.jwk), attester: inline(keys.attester.jwk), registered: inline(registered) }
   const template = readFileSync(new URL('server.toml', import.meta.url), 'utf8')
   writeFileSync(at('symbolon.toml'), fill(template, values))
+  writeFileSync(at('stranger.secret'), secret, { mode: 0o600 })
+  writeFileSync(at('impostor.secret'), 'another secret', { mode: 0o600 })
   command(['user', 'add', 'alice', '--email', 'alice@example.com', '--claim', 'customer_id=c-1041'], `${password}\n`)
-  const env = { RUST_LOG: 'error', ...process.env }
+  // The CA of the tests signed the certificate of the provider that the server asks (upstream.test.mjs).
+  const env = { RUST_LOG: 'error', SSL_CERT_FILE: at('ca.pem'), ...process.env }
   const child = spawn(binary, ['serve'], { cwd: directory, env, stdio: ['ignore', 'ignore', 'inherit'] })
   const children = [child]
   const stop = async () => {
@@ -52,7 +55,7 @@ async function start() {
   setGlobalDispatcher(new Agent({ connect: { ca } }))
   const issuer = `https://127.0.0.1:${port}`
   await answers(`${issuer}/health`, child).catch(async (error) => (await stop(), Promise.reject(error)))
-  return { issuer, directory, at, apache, keys, children, fetch: (name) => showing(at(name), ca), stop }
+  return { issuer, directory, at, apache, stranger, keys, children, fetch: (name) => showing(at(name), ca), stop }
 }
 
 export const fill = (template, values) => template.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all)
@@ -118,7 +121,7 @@ function showing(file, ca) {
   return (url, options) => fetchWith(url, { ...options, dispatcher })
 }
 
-const unescape = (it) => it.replaceAll('&#x2f;', '/').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
+export const unescape = (it) => it.replaceAll('&#x2f;', '/').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
 
 // A browser that opens pages and keeps cookies. It follows no redirect by itself.
 export function browser() {

@@ -42,6 +42,13 @@ impl Target {
         Ok(Self { url, written_by: WrittenBy::Operator })
     }
 
+    /// The same address with one more parameter.
+    pub fn with_parameter(&self, name: &str, value: &str) -> Self {
+        let mut with = self.clone();
+        with.url.query_pairs_mut().append_pair(name, value);
+        with
+    }
+
     /// From a document that somebody else wrote: https to a public address, and no credentials in it.
     pub fn of_document(text: &str) -> Result<Self, String> {
         let url = Url::parse(text).map_err(|_| "the address is no URL".to_owned())?;

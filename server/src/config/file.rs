@@ -170,7 +170,7 @@ impl Config {
             mail.password = mail.password.take().map(|it| it.below(base));
         }
         for upstream in self.upstream.values_mut() {
-            upstream.secret = upstream.secret.take().map(|secret| secret.below(base));
+            upstream.below(base);
         }
         self
     }

@@ -4,6 +4,7 @@
 mod api;
 mod attestation;
 mod brand;
+pub mod claim_names;
 mod claims;
 mod client;
 pub mod docs;
@@ -18,6 +19,7 @@ mod passkeys;
 mod registration;
 mod retention;
 pub mod schema;
+pub mod sdk;
 mod secret;
 mod server;
 mod session;

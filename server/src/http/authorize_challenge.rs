@@ -106,7 +106,7 @@ impl Face<'_> {
             user_agent: self.incoming.header("user-agent"),
             locale,
             now_ms: self.incoming.now_ms,
-            face: context::Face::App { origins: &self.origins },
+            face: context::Face::App { origins: &self.origins, providers: &self.caller.client.native_providers },
         }
     }
 
@@ -213,7 +213,7 @@ impl Face<'_> {
 
     async fn go_on(&self, answer: &Answer<'_>, received: Received) -> Result<Reply> {
         match received {
-            Received::Fresh(answering) => self.judge(answer, *answering).await,
+            Received::Fresh(answering) => self.judge(answer, *answering, false).await,
             Received::Again(state, secret) => {
                 let request = self.own(&state)?;
                 self.burn_alone().await?;
@@ -248,7 +248,13 @@ impl Face<'_> {
         again::must_be_held(&grant, self.caller).map_err(|error| again::as_session(error, over_because))
     }
 
-    async fn judge(&self, answer: &Answer<'_>, answering: Answering) -> Result<Reply> {
+    /// Is this the button of a provider whose SDK is in the app? It needs no browser then.
+    fn has_sdk_for(&self, action: &str) -> bool {
+        action.strip_prefix("use_upstream:").is_some_and(|name| self.caller.client.native_providers.contains_key(name))
+    }
+
+    /// `is_second`: another sign-in was quicker with what this answer wanted, and it is judged once more.
+    async fn judge(&self, answer: &Answer<'_>, answering: Answering, is_second: bool) -> Result<Reply> {
         let app = self.app;
         let request = self.own(&answering.state)?;
         self.must_still_be_beside(&request).await?;
@@ -261,7 +267,7 @@ impl Face<'_> {
             return self.leave(&request, Some((answer, &answering)), "the operator sends this sign-in to the browser").await;
         }
         let offered = answering.state.offers(answer.action);
-        if offered && answering.state.leads_outside(answer.action) {
+        if offered && answering.state.leads_outside(answer.action) && !self.has_sdk_for(answer.action) {
             return self.leave(&request, Some((answer, &answering)), "the person goes on at a provider").await;
         }
         if offered && self.origins.is_empty() && answer.action == "use_passkey" {
@@ -285,7 +291,14 @@ impl Face<'_> {
                 None => self.tell(&ended.state, &request, &answering.next_secret(&app.keyring)?).await,
             },
             Ok(Settled::Late) => self.late(answer, &answering).await,
-            Ok(Settled::Overtaken) => Err(Fault::new("a native sign-in has learned something outside").into()),
+            Ok(Settled::Overtaken) if is_second => Err(over().because("overtaken twice").into()),
+            Ok(Settled::Overtaken) => {
+                app.machine.let_go(&answering, taken_ms, self.incoming.now_ms).await;
+                match app.machine.receive_overtaken(&answering, answer, self.incoming.now_ms).await? {
+                    Received::Fresh(answering) => Box::pin(self.judge(answer, *answering, true)).await,
+                    received => Box::pin(self.go_on(answer, received)).await,
+                }
+            }
             Err(error) => {
                 app.machine.let_go(&answering, taken_ms, self.incoming.now_ms).await;
                 Err(error)

@@ -16,7 +16,7 @@ use crate::web::request::Incoming;
 use std::collections::BTreeMap;
 
 /// What counts of an answer. `error_description` is somebody else's text and is shown to nobody (454-B).
-const PARAMETERS: [&str; 3] = ["code", "error", "iss"];
+const PARAMETERS: [&str; 4] = ["code", "error", "iss", "user"];
 /// The longest value. A code is a token of somebody else's.
 const LONGEST: usize = 4096;
 

@@ -7,6 +7,7 @@ use super::effect::{Credential, Effect, Letter, NewPasskey, PasskeyUse, Spend, U
 use super::flow::Moved;
 use super::journey::NewLink;
 use super::machine::{Answering, Machine, changed};
+use super::profile;
 use super::state::{Pending, Question, State};
 use super::step::{Problem, Step};
 use crate::audit::Entry;
@@ -102,10 +103,7 @@ impl Machine {
             Effect::RemovePasskey { public_id } => {
                 change.run_expecting(passkey::REMOVE, vec![account.into(), public_id.as_str().into()], Expect::Any);
             }
-            Effect::DeclinePasskeys { handle } => {
-                let now_ms = change.now_ms();
-                change.run(passkey::DECLINE, vec![account.into(), handle.as_str().into(), now_ms.into()]);
-            }
+            Effect::DeclinePasskeys { handle } => decline_passkeys(change, account, handle),
             Effect::Remove(kind) => change.run_expecting(REMOVE, vec![account.into(), (*kind).into()], Expect::Any),
             Effect::Raise => accounts::raise(change, account),
             Effect::EndSessions => accounts::end_sessions(change, account),
@@ -126,6 +124,10 @@ impl Machine {
             Effect::SeeLink(seen) => {
                 draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
                 change.run(SEE, link_values(account, seen, change.now_ms()));
+            }
+            Effect::Follow(followed) => {
+                draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
+                profile::write(change, account, &followed.before, &followed.after);
             }
             Effect::Unlink { issuer, subject } => {
                 draft.contested.push((change.len(), "upstream_unlink_refused", Problem::new("code_over")));
@@ -289,6 +291,11 @@ impl Moved {
 
 fn keep_handle(change: &mut Change, account: &str, handle: &str) {
     change.run_expecting(passkey::KEEP_HANDLE, vec![account.into(), handle.into()], Expect::Any);
+}
+
+fn decline_passkeys(change: &mut Change, account: &str, handle: &str) {
+    let now_ms = change.now_ms();
+    change.run(passkey::DECLINE, vec![account.into(), handle.into(), now_ms.into()]);
 }
 
 fn add_passkey(change: &mut Change, account: &str, new: &NewPasskey) {

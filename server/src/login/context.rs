@@ -6,6 +6,7 @@ use super::passkeys::RelyingParty;
 use super::proof::Facts;
 use super::rates::Rates;
 use super::step::{Problem, Step};
+use crate::config::sdk::NativeProviders;
 use crate::config::upstream::Upstream;
 use crate::error::{Error, Fault, Refused};
 use crate::seal::KeyRing;
@@ -42,6 +43,8 @@ pub struct Context<'a> {
     /// Our own.
     pub issuer: &'a str,
     pub providers: &'a Providers,
+    /// Whose SDK is in the app that asks. None: a browser asks.
+    pub sdks: Option<&'a NativeProviders>,
     /// Set while an answer is judged.
     pub voyage: Option<Voyage>,
     pub now_ms: i64,
@@ -125,8 +128,8 @@ pub struct Visitor<'a> {
 pub enum Face<'a> {
     /// Our own pages in a browser.
     Browser,
-    /// The screens of an app. `origins`: what its platform writes into the client data of a passkey.
-    App { origins: &'a [String] },
+    /// The screens of an app. `origins`: what its platform writes into the client data of a passkey. `providers`: whose SDK is in it.
+    App { origins: &'a [String], providers: &'a NativeProviders },
 }
 
 impl Face<'_> {

@@ -3,6 +3,7 @@
 
 use super::accounts::NewAccount;
 use super::journey::{Form, Journey, NewLink};
+use super::profile::Profile;
 use super::proof::MethodName;
 use super::step::Problem;
 use crate::audit::Entry;
@@ -46,6 +47,8 @@ pub enum Effect {
     Link(Box<NewLink>),
     /// It was used again.
     SeeLink(Box<NewLink>),
+    /// What a provider says of the person becomes what the account says.
+    Follow(Box<Followed>),
     Unlink {
         issuer: String,
         subject: String,
@@ -69,6 +72,13 @@ pub struct Creation {
     pub new: NewAccount,
     /// argon2id in PHC form.
     pub password_digest: Option<String>,
+}
+
+/// A profile before and after.
+#[derive(Clone, Debug)]
+pub struct Followed {
+    pub before: Profile,
+    pub after: Profile,
 }
 
 #[derive(Clone, Debug)]
@@ -151,7 +161,7 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
         (Source::Journey, Effect::CreateAccount(_)) => matches!(journey, Journey::Register { .. }),
         (Source::Journey, Effect::Update(Update::Email(_)) | Effect::Notice(_)) => matches!(journey, Journey::ChangeEmail { .. }),
         (Source::Journey, _) => false,
-        (Source::Outside, Effect::SeeLink(_)) => true,
+        (Source::Outside, Effect::SeeLink(_) | Effect::Follow(_)) => true,
         // An identity that nobody has leads to an account that is made for it. It never joins one that is there.
         (Source::Outside, Effect::CreateAccount(_) | Effect::Link(_)) => *journey == Journey::SignIn,
         (Source::Outside, _) => false,

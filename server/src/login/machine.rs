@@ -151,12 +151,16 @@ impl Machine {
                 rules: &self.passkey_rules,
                 origins: match visitor.face {
                     Face::Browser => &self.own_origins,
-                    Face::App { origins } => origins,
+                    Face::App { origins, .. } => origins,
                 },
             },
             question,
             issuer: &self.config.issuer,
             providers: &self.providers,
+            sdks: match visitor.face {
+                Face::Browser => None,
+                Face::App { providers, .. } => Some(providers),
+            },
             voyage: None,
             now_ms: visitor.now_ms,
         }

@@ -21,6 +21,7 @@ mod outside;
 mod passkey_forms;
 pub mod passkeys;
 pub mod policy;
+mod profile;
 pub mod proof;
 mod questions;
 pub mod rates;

@@ -1,8 +1,8 @@
-//! What the platform does for a person in the place of typing: WebAuthn ceremonies. The page does it with its script, an app
-//! with the call of its platform.
+//! What the platform does for a person in the place of typing: WebAuthn ceremonies, which a page does with its script and an app with
+//! the call of its platform; and the sign-in of a provider's SDK, which is in an app alone.
 //!
-//! The answer goes back as the action [`ACTION`], with the platform's JSON in the field [`FIELD`]. Where the platform did not
-//! do it, the field [`FAILURE`] says why, with one word of [`FAILURES`].
+//! The answer goes back as the action of its [`Way`], with the platform's JSON in the field. Where the platform did not do it, the
+//! failure field says why, with one of the words.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -17,6 +17,22 @@ pub const FAILURE: &str = "passkey_failure";
 /// What an app or the page's script may answer instead.
 pub const FAILURES: &[&str] = &["already_there", "cancelled", "no_passkey", "not_possible_here"];
 
+/// How the answer to an operation comes back.
+pub struct Way {
+    pub action: &'static str,
+    pub field: &'static str,
+    pub failure_field: &'static str,
+    pub failures: &'static [&'static str],
+}
+
+const PASSKEY: Way = Way { action: ACTION, field: FIELD, failure_field: FAILURE, failures: FAILURES };
+pub const ID_TOKEN: Way = Way {
+    action: "id_token",
+    field: "id_token",
+    failure_field: "id_token_failure",
+    failures: &["cancelled", "no_account", "not_possible_here"],
+};
+
 /// `options` are what the platforms' JSON parsers take: `PublicKeyCredential.parseCreationOptionsFromJSON` and
 /// `parseRequestOptionsFromJSON` in a browser, Credential Manager on Android.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -28,6 +44,8 @@ pub enum Operation {
     PasskeyGet { options: Json, mediation: Mediation },
     /// WebAuthn Level 3, 5.1.10: these passkeys are all that the account has. The platform forgets the others. Nothing is answered.
     PasskeySignal { options: Json },
+    /// The SDK of a provider signs the person in and gives an ID token with this nonce. The answer is JSON with `id_token`.
+    IdTokenGet { options: Json, mediation: Mediation },
 }
 
 /// When the operation begins (Credential Management Level 1, 2.3.2).
@@ -44,12 +62,24 @@ pub enum Mediation {
 impl Operation {
     pub fn options(&self) -> &Json {
         match self {
-            Self::PasskeyCreate { options, .. } | Self::PasskeyGet { options, .. } | Self::PasskeySignal { options } => options,
+            Self::PasskeyCreate { options, .. }
+            | Self::PasskeyGet { options, .. }
+            | Self::IdTokenGet { options, .. }
+            | Self::PasskeySignal { options } => options,
+        }
+    }
+
+    /// None: nothing is answered.
+    pub fn way(&self) -> Option<&'static Way> {
+        match self {
+            Self::PasskeyCreate { .. } | Self::PasskeyGet { .. } => Some(&PASSKEY),
+            Self::IdTokenGet { .. } => Some(&ID_TOKEN),
+            Self::PasskeySignal { .. } => None,
         }
     }
 
     /// Is there an answer to it?
     pub fn is_answered(&self) -> bool {
-        !matches!(self, Self::PasskeySignal { .. })
+        self.way().is_some()
     }
 }

@@ -4,11 +4,12 @@
 use super::accounts::{self, Account, Link, NewAccount, link_key};
 use super::budgets::Budget;
 use super::context::{Answer, Asked, Checked, Outside, Voyage};
-use super::effect::{Creation, Effect, Source};
+use super::effect::{Creation, Effect, Followed, Source};
 use super::flow::{Go, Run, Stop, not_before_ms};
 use super::journey::{Form, Journey, LINKING_MAX_AGE_S, NewLink};
 use super::linking::shown;
 use super::methods;
+use super::profile::{self, Profile};
 use super::proof::{Facts, MethodName, Proof};
 use super::state::Question;
 use super::step::{Problem, Step, Text};
@@ -25,7 +26,9 @@ impl Run<'_> {
     pub(super) async fn leave_at_once(&mut self, chosen: &Answer<'_>) -> Go<()> {
         let Some(pending) = self.state.pending.clone() else { return Ok(()) };
         let Question::Method(method) = &pending.question else { return Ok(()) };
-        if !method.is_outside() || chosen.action != format!("use_{method}") {
+        // Where the SDK in an app answers, nobody leaves.
+        let leads_there = pending.step.offers(methods::upstream::GO);
+        if !leads_there || !method.is_outside() || chosen.action != format!("use_{method}") {
             return Ok(());
         }
         self.check_method(method, &pending, &Answer { action: methods::upstream::GO, ..*chosen }).await
@@ -146,11 +149,16 @@ impl Run<'_> {
             return self.turn_away(outside, "upstream_not_fresh", "the sign-in at the provider is too old, or has no date");
         }
         self.note(&outside, Entry::ok("upstream_proved"))?;
-        let seen = Effect::SeeLink(Box::new(new_link(method, &outside)?));
+        let mut effects = vec![Effect::SeeLink(Box::new(new_link(method, &outside)?))];
+        if !outside.learned.claims.is_empty() {
+            let before = profile::read(&self.machine.store, &account.id).await?;
+            let after = before.after(&outside.settings, &outside.learned.claims);
+            effects.extend(after.map(|after| Effect::Follow(Box::new(Followed { before, after }))));
+        }
         self.person.name = String::new();
         self.person.account = Some(account.clone());
         self.person.is_subject = true;
-        self.want(Source::Outside, vec![seen])?;
+        self.want(Source::Outside, effects)?;
         self.state.prove(&account.id, account.version, proof);
         self.find_question().await
     }
@@ -164,13 +172,14 @@ impl Run<'_> {
         }
         let email = self.address_of(&outside).await?;
         let profile = &outside.learned.profile;
+        let said = Profile::default().after(&outside.settings, &outside.learned.claims).unwrap_or_default();
         let new = NewAccount {
             login_names: Vec::new(),
             email_verified: email.is_some(),
             email,
-            name: profile.name.clone(),
-            locale: profile.locale.clone(),
-            claims: serde_json::Map::new(),
+            name: said.name.or_else(|| profile.name.clone()),
+            locale: said.locale.or_else(|| profile.locale.clone()),
+            claims: said.claims,
             password: None,
         };
         let link = new_link(method, &outside)?;
@@ -189,8 +198,10 @@ impl Run<'_> {
     /// The address that a new account gets: one that the provider may vouch for, that it calls verified, and that nobody has.
     async fn address_of(&self, outside: &Outside) -> std::result::Result<Option<String>, Error> {
         let profile = &outside.learned.profile;
+        let domain = outside.learned.domain.as_deref();
         let said = profile.email.as_deref().filter(|_| profile.email_verified);
-        let Some(email) = said.and_then(accounts::email_address).filter(|email| outside.settings.is_authoritative_for(email)) else {
+        let Some(email) = said.and_then(accounts::email_address).filter(|email| outside.settings.is_authoritative_for(email, domain))
+        else {
             return Ok(None);
         };
         let allows = self.machine.config.registration.as_ref().is_none_or(|registration| registration.allows(&email));

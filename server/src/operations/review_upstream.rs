@@ -2,7 +2,7 @@
 
 use super::outcome::Finding;
 use crate::config::Config;
-use crate::config::upstream::{Linking, Newcomers, NonceRule, Upstream};
+use crate::config::upstream::{ANY_TENANT, Linking, Newcomers, NonceRule, Upstream};
 
 /// Domains that give an address to everybody who asks: whoever runs them is the only one to vouch for them.
 const OPEN_TO_ALL: [&str; 9] =
@@ -31,12 +31,20 @@ fn of_provider(name: &str, upstream: &Upstream) -> Vec<Finding> {
     for domain in upstream.authoritative_for.iter().filter(|domain| OPEN_TO_ALL.iter().any(|open| domain.eq_ignore_ascii_case(open))) {
         weak(true, format!("authoritative_for has {domain}, which everybody can have an address of: does this provider run it?"));
     }
+    weak(
+        upstream.tenants == [ANY_TENANT] && upstream.accounts == Newcomers::Create,
+        "tenants = [\"any\"]: whoever has an account at Microsoft, private or of any company, can have one here".to_owned(),
+    );
     weak(upstream.issuer.starts_with("http://"), "the provider is reached without TLS; for your own machine only".to_owned());
     found.push(Finding::fact(format!(
         "[upstream.{name}]: whoever controls {} can sign in as everybody who is linked there{}",
         upstream.issuer,
         if upstream.accounts == Newcomers::Create { ", and everybody there can have an account here" } else { "" }
     )));
+    if !upstream.is_openid() && upstream.linking == Linking::Fresh {
+        let what = "plain OAuth does not say when somebody signed in, so nobody can link an account there to one here";
+        found.push(Finding::fact(format!("[upstream.{name}]: {what}")));
+    }
     found
 }
 
@@ -59,6 +67,7 @@ mod tests {
             ("linking = \"undated\"", "left open"),
             ("nonce = \"not-returned\"", "only PKCE"),
             ("authoritative_for = [\"Gmail.com\"]", "everybody can have"),
+            ("preset = \"microsoft\"\ntenant = \"common\"\ntenants = [\"any\"]\naccounts = \"create\"", "private or of any company"),
         ] {
             let found = weak(more);
             assert!(found.len() == 1 && found[0].contains(word), "{more}: {found:?}");

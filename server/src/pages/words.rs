@@ -120,13 +120,13 @@ fn keyboard(kind: FieldKind) -> &'static str {
 }
 
 fn word_operation(operation: Operation) -> WordedOperation {
-    let answer = OperationAnswer {
-        action: operation::ACTION,
-        field: operation::FIELD,
-        failure_field: operation::FAILURE,
-        failures: operation::FAILURES,
-    };
-    WordedOperation { answer: operation.is_answered().then_some(answer), operation }
+    let answer = operation.way().map(|way| OperationAnswer {
+        action: way.action,
+        field: way.field,
+        failure_field: way.failure_field,
+        failures: way.failures,
+    });
+    WordedOperation { answer, operation }
 }
 
 /// The label of a button. Those of one family share it, and differ in what stands in it. One action answers every operation of the

@@ -1,41 +1,12 @@
 //! Which claims of a person there are, and which scopes carry them. OpenID Connect Core 5.1, 5.4, 5.5: a claim that a request
 //! names follows the rules of the scope that carries it: the same permission and the same consent.
 
+use crate::config::claim_names::RESERVED;
 use crate::config::{Client, Config, Tier};
 use crate::grants::{Grant, Person};
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::claims_parameter::ClaimsParameter;
 use symbolon_oauth::scope::Scope;
-
-/// Claims that configuration and profile can never write (228-J).
-const RESERVED: &[&str] = &[
-    "iss",
-    "sub",
-    "aud",
-    "exp",
-    "iat",
-    "nbf",
-    "jti",
-    "client_id",
-    "scope",
-    "cnf",
-    "act",
-    "may_act",
-    "acr",
-    "amr",
-    "auth_time",
-    "sid",
-    "authorization_details",
-    "azp",
-    "nonce",
-    "at_hash",
-    "c_hash",
-    "typ",
-    "active",
-    "token_type",
-    "tier",
-    "grant_id",
-];
 
 /// Core 5.4.
 const PROFILE: [&str; 14] = [

@@ -18,6 +18,9 @@ pub struct Profile {
     pub email_verified: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub preferred_username: Option<String>,
+    /// The address leads to the person without telling theirs (Apple's private relay).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_private_email: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locale: Option<String>,
 }
@@ -33,6 +36,7 @@ impl Profile {
             email: text(of_address, "email"),
             email_verified: is_true(of_address.get("email_verified")),
             preferred_username: either("preferred_username"),
+            is_private_email: is_true(of_address.get("is_private_email")),
             locale: either("locale"),
         }
     }
@@ -47,18 +51,21 @@ pub fn is_true(value: Option<&Json>) -> bool {
     }
 }
 
-fn text(claims: &Map<String, Json>, name: &str) -> Option<String> {
+pub(super) fn text(claims: &Map<String, Json>, name: &str) -> Option<String> {
     match claims.get(name)? {
-        Json::String(text) => {
-            let plain: String = text.trim().chars().filter(|letter| !crate::visible::is_unseen(*letter)).take(LONGEST).collect();
-            Some(plain).filter(|text| !text.is_empty())
-        }
+        Json::String(text) => shown(text),
         Json::Null => None,
         _ => {
             tracing::info!(claim = name, "a claim of a provider has the wrong type and is left out");
             None
         }
     }
+}
+
+/// Somebody else's text as it is kept: short, and nothing in it that cannot be seen.
+pub(super) fn shown(text: &str) -> Option<String> {
+    let plain: String = text.trim().chars().filter(|letter| !crate::visible::is_unseen(*letter)).take(LONGEST).collect();
+    Some(plain).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

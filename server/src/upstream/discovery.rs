@@ -3,12 +3,13 @@
 //! Both are asked for when they are needed and kept for a while. A provider that is away is taken by its last word for a day. An
 //! unknown key asks again, at most once in ten seconds, whatever tokens arrive (550-S).
 
-use super::known::Known;
-use super::provider::{Provider, Trouble};
+use super::issuers;
+use super::known::{Key, Known};
+use super::provider::{Kind, Provider, Trouble};
 use crate::outgoing::Target;
 use serde_json::{Map, Value as Json};
 use std::sync::Arc;
-use symbolon_oauth::jwk::{Algorithm, KeySet, PublicKey};
+use symbolon_oauth::jwk::{Algorithm, PublicKey};
 use symbolon_oauth::{jws, metadata};
 
 /// Younger than this it is used as it is.
@@ -24,6 +25,9 @@ const MOST_KEYS: usize = 50;
 impl Provider {
     /// What is known of the provider.
     pub async fn known(&self, now_ms: i64) -> Result<Arc<Known>, Trouble> {
+        if !self.settings.is_openid() {
+            return self.configured(now_ms).map(Arc::new);
+        }
         if let Some(known) = self.kept().filter(|known| now_ms - known.at_ms < FRESH_MS) {
             return Ok(known);
         }
@@ -35,7 +39,7 @@ impl Provider {
         match self.discover(now_ms).await {
             Ok(known) => Ok(self.keep(known)),
             // What contradicts itself is not covered up by what it said before.
-            Err(trouble) if !trouble.is_away => Err(trouble),
+            Err(trouble) if trouble.kind != Kind::Away => Err(trouble),
             Err(trouble) => kept.filter(|known| now_ms - known.at_ms < LAST_RESORT_MS).ok_or(trouble),
         }
     }
@@ -47,7 +51,8 @@ impl Provider {
         if now_ms - known.keys_at_ms < PAUSE_MS {
             return Ok(known);
         }
-        let keys = self.fetch_keys(&known.jwks_uri, now_ms).await?;
+        let jwks_uri = known.jwks_uri.as_ref().ok_or_else(|| Trouble::broken("the provider has no keys"))?;
+        let keys = self.fetch_keys(jwks_uri, now_ms).await?;
         let Known { token_endpoint, userinfo_endpoint, jwks_uri, algorithms, .. } = &*known;
         Ok(self.keep(Known {
             authorization_endpoint: known.authorization_endpoint.clone(),
@@ -62,13 +67,15 @@ impl Provider {
     }
 
     async fn discover(&self, now_ms: i64) -> Result<Known, Trouble> {
-        let issuer = &self.settings.issuer;
-        let address = metadata::well_known_openid(issuer.trim_end_matches('/'));
+        let (place, issuer) = issuers::published(&self.settings);
+        let address = metadata::well_known_openid(place.trim_end_matches('/'));
         let target = Target::of_operator(&address).map_err(Trouble::broken)?;
         let document = self.fetch("discovery", &target, now_ms).await?;
-        // Discovery 4.3: byte for byte. Microsoft's shared endpoints and proxies under another name end here.
-        if text(&document, "issuer")? != Some(issuer) {
-            return Err(Trouble::broken("the discovery document is of another issuer than the one configured"));
+        let named = text(&document, "issuer")?;
+        if named != Some(&issuer) {
+            let is_shared = named.is_some_and(|named| named.contains("{tenantid}"));
+            let hint = if is_shared { "; for Microsoft's shared endpoints there is preset = \"microsoft\"" } else { "" };
+            return Err(Trouble::broken(format!("the discovery document is of another issuer than the one configured{hint}")));
         }
         let endpoint = |name: &'static str| match text(&document, name)? {
             Some(address) => self.endpoint(address).map(Some),
@@ -89,7 +96,7 @@ impl Provider {
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
             keys: self.fetch_keys(&jwks_uri, now_ms).await?,
             algorithms: self.algorithms(&document),
-            jwks_uri,
+            jwks_uri: Some(jwks_uri),
             sends_iss,
             at_ms: now_ms,
             keys_at_ms: now_ms,
@@ -113,14 +120,15 @@ impl Provider {
         target.map_err(|why| Trouble::broken(format!("an endpoint of the discovery document: {why}")))
     }
 
-    async fn fetch_keys(&self, target: &Target, now_ms: i64) -> Result<KeySet, Trouble> {
+    async fn fetch_keys(&self, target: &Target, now_ms: i64) -> Result<Vec<Key>, Trouble> {
         let document = self.fetch("keys", target, now_ms).await?;
         let list = document.get("keys").and_then(Json::as_array).ok_or_else(|| Trouble::broken("the key set has no array `keys`"))?;
         if list.len() > MOST_KEYS {
             return Err(Trouble::broken("the key set has more than 50 keys"));
         }
         // A key that we cannot use signs nothing for us. It does not take the others with it.
-        Ok(KeySet { keys: list.iter().filter_map(|jwk| PublicKey::from_jwk(jwk).ok()).collect() })
+        let issuer = |jwk: &Json| jwk.get("issuer").and_then(Json::as_str).map(str::to_owned);
+        Ok(list.iter().filter_map(|jwk| Some(Key { public: PublicKey::from_jwk(jwk).ok()?, issuer: issuer(jwk) })).collect())
     }
 
     async fn fetch(&self, call: &'static str, target: &Target, now_ms: i64) -> Result<Map<String, Json>, Trouble> {

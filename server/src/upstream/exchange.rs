@@ -1,15 +1,20 @@
 //! What a provider's answer is worth: the code is exchanged once, the ID token checked, userinfo compared. OpenID Connect Core 3.1.3 and 5.3.
 
-use super::claims::Profile;
+use super::apple;
+use super::claims::{self, Profile, is_true};
+use super::issuers;
 use super::known::Known;
+use super::mapping::{self, Mapped};
 use super::provider::{Provider, Trouble};
 use super::request::Trip;
-use crate::config::upstream::{NonceRule, SecretSentBy};
+use crate::config::sdk::SdkTokens;
+use crate::config::upstream::{NonceRule, Preset, SecretSentBy};
 use crate::outgoing::Call;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
+use symbolon_oauth::base64;
 use symbolon_oauth::id_token::{self, Checked, Expected, Rejected};
-use symbolon_oauth::{base64, jws};
+use symbolon_oauth::jws::{self, Unverified};
 
 /// Who somebody is at a provider, verified. It is sealed in the sign-in before it is used, so that the code is exchanged once.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -21,14 +26,49 @@ pub struct Learned {
     pub auth_time: Option<i64>,
     pub sid: Option<String>,
     pub profile: Profile,
+    /// By the operator's rules.
+    #[serde(default)]
+    pub claims: Mapped,
+    /// The organisation that the provider says the person is of (`hd`).
+    #[serde(default)]
+    pub domain: Option<String>,
+}
+
+/// What the SDK of the provider gave to an app.
+#[derive(Clone, Copy)]
+pub struct SdkAnswer<'a> {
+    pub id_token: &'a str,
+    /// What the person typed for the SDK (Apple, once): nobody has signed it.
+    pub name: Option<&'a str>,
+    pub nonce: &'a str,
+    pub rules: &'a SdkTokens,
+}
+
+/// What the browser brought back.
+#[derive(Clone, Copy)]
+pub struct Brought<'a> {
+    pub code: &'a str,
+    /// Apple's, at the first sign-in: nobody has signed it.
+    pub user: &'a str,
 }
 
 /// The largest answer of the token endpoint and of userinfo.
-const MOST_BYTES: usize = 64 * 1024;
+pub(super) const MOST_BYTES: usize = 64 * 1024;
+
+/// An ID token, and what it must belong to.
+struct Presented<'a> {
+    id_token: &'a str,
+    nonce: &'a str,
+    nonce_rule: NonceRule,
+    access_token: Option<&'a str>,
+    audiences: &'a [&'a str],
+    authorized_parties: &'a [&'a str],
+}
 
 struct Tokens {
     access_token: String,
-    id_token: String,
+    /// None: plain OAuth.
+    id_token: Option<String>,
 }
 
 impl Provider {
@@ -39,7 +79,7 @@ impl Provider {
             return Err(Trouble::broken("the provider's configuration changed meanwhile"));
         }
         match iss {
-            Some(iss) if iss == self.settings.issuer => Ok(()),
+            Some(iss) if self.may_answer_as(iss) => Ok(()),
             Some(_) => Err(Trouble::broken("iss of the response is another issuer")),
             None if self.known(now_ms).await?.sends_iss => Err(Trouble::broken("the response lacks iss, which this provider announces")),
             None => Ok(()),
@@ -47,15 +87,59 @@ impl Provider {
     }
 
     /// Exchanges the code and checks what comes.
-    pub async fn redeem(&self, code: &str, trip: &Trip, now_ms: i64) -> Result<Learned, Trouble> {
+    pub async fn redeem(&self, brought: Brought<'_>, trip: &Trip, now_ms: i64) -> Result<Learned, Trouble> {
         let known = self.known(now_ms).await?;
-        let tokens = self.exchange(&known, code, trip, now_ms).await?;
-        let checked = self.check(&tokens, trip, now_ms).await?;
+        let tokens = self.exchange(&known, brought.code, trip, now_ms).await?;
+        let Some(id_token) = &tokens.id_token else { return self.identify(&known, &tokens.access_token, now_ms).await };
+        let presented = Presented {
+            id_token,
+            nonce: &trip.nonce,
+            nonce_rule: self.settings.nonce,
+            access_token: Some(&tokens.access_token),
+            audiences: &[&self.settings.client_id],
+            authorized_parties: &[],
+        };
+        let (issuer, checked) = self.check(&presented, now_ms).await?;
         let userinfo = self.ask_userinfo(&known, &tokens.access_token, &checked.sub, now_ms).await?;
+        let mut learned = self.learned(issuer, checked, &userinfo)?;
+        if self.settings.preset == Some(Preset::Apple) && learned.profile.name.is_none() {
+            learned.profile.name = apple::name_of(brought.user);
+        }
+        Ok(learned)
+    }
+
+    /// Checks what the SDK in an app got. The lists are that app's; the nonce is the one that this very question handed out.
+    pub async fn accept(&self, answer: SdkAnswer<'_>, now_ms: i64) -> Result<Learned, Trouble> {
+        let audiences: Vec<&str> = answer.rules.audiences.iter().map(String::as_str).collect();
+        let authorized_parties: Vec<&str> = answer.rules.authorized_parties.iter().map(String::as_str).collect();
+        let presented = Presented {
+            id_token: answer.id_token,
+            nonce: answer.nonce,
+            nonce_rule: NonceRule::Required,
+            access_token: None,
+            audiences: &audiences,
+            authorized_parties: &authorized_parties,
+        };
+        let (issuer, checked) = self.check(&presented, now_ms).await?;
+        let mut learned = self.learned(issuer, checked, &Map::new())?;
+        if learned.profile.name.is_none() {
+            learned.profile.name = answer.name.and_then(claims::shown);
+        }
+        Ok(learned)
+    }
+
+    fn learned(&self, issuer: String, checked: Checked, userinfo: &Map<String, Json>) -> Result<Learned, Trouble> {
+        let mut profile = Profile::read(&checked.claims, userinfo);
+        if self.settings.preset == Some(Preset::Microsoft) {
+            // An administrator of any tenant writes any address there. This claim says that the tenant owns the domain.
+            profile.email_verified = is_true(checked.claims.get("xms_edov"));
+        }
         Ok(Learned {
-            issuer: trip.issuer.clone(),
+            issuer,
             auth_time: checked.auth_time,
-            profile: Profile::read(&checked.claims, &userinfo),
+            profile,
+            claims: mapping::read(&self.settings, &checked.claims, userinfo)?,
+            domain: claims::text(&checked.claims, "hd"),
             subject: checked.sub,
             sid: checked.sid,
         })
@@ -69,11 +153,13 @@ impl Provider {
             ("code_verifier", &trip.verifier),
         ];
         let call = self.outgoing.post(&known.token_endpoint).header("accept", "application/json").at_most(MOST_BYTES);
-        let call = self.authenticate(call, &mut form);
+        let signed = self.signed_secret(now_ms)?;
+        let call = self.authenticate(call, signed.as_deref(), &mut form);
         let answer = self.call("token", call.form(&form), now_ms).await?;
         let body = jws::parse_object(&answer.body);
         let member = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Json::as_str);
-        if answer.status != 200 {
+        // GitHub says what is wrong with status 200.
+        if answer.status != 200 || member("error").is_some() {
             return Err(Trouble::broken(format!(
                 "token: status {}, error {:?}",
                 answer.status,
@@ -91,20 +177,21 @@ impl Provider {
             let text = member(name).filter(|text| !text.is_empty());
             text.map(str::to_owned).ok_or_else(|| Trouble::broken(format!("token: there is no {name}")))
         };
-        Ok(Tokens { access_token: text("access_token")?, id_token: text("id_token")? })
+        let id_token = if self.settings.is_openid() { Some(text("id_token")?) } else { None };
+        Ok(Tokens { access_token: text("access_token")?, id_token })
     }
 
     /// RFC 6749 2.3.1. In the header both halves are form-encoded first.
-    fn authenticate<'a>(&'a self, call: Call, form: &mut Vec<(&'static str, &'a str)>) -> Call {
+    fn authenticate<'a>(&'a self, call: Call, signed: Option<&'a str>, form: &mut Vec<(&'static str, &'a str)>) -> Call {
         let client_id = self.settings.client_id.as_str();
-        match (&self.secret, self.settings.authentication) {
+        match (signed.or(self.secret.as_ref().map(|secret| secret.as_str())), self.settings.authentication) {
             (Some(secret), SecretSentBy::ClientSecretBasic) => {
                 let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
                 let pair = format!("{}:{}", encoded(client_id), encoded(secret));
                 call.header("authorization", &format!("Basic {}", base64::encode(pair.as_bytes())))
             }
             (Some(secret), SecretSentBy::ClientSecretPost) => {
-                form.extend([("client_id", client_id), ("client_secret", secret.as_str())]);
+                form.extend([("client_id", client_id), ("client_secret", secret)]);
                 call
             }
             (None, _) => {
@@ -114,35 +201,39 @@ impl Provider {
         }
     }
 
-    /// The ID token, with the known keys and, if those did not sign it, with the newest.
-    async fn check(&self, tokens: &Tokens, trip: &Trip, now_ms: i64) -> Result<Checked, Trouble> {
-        let refused = |why: Rejected| Trouble::broken(format!("id_token: {}", why.as_str()));
+    /// The ID token, with the known keys and, if those did not sign it, with the newest. Answers the issuer as it names an identity, too.
+    async fn check(&self, presented: &Presented<'_>, now_ms: i64) -> Result<(String, Checked), Trouble> {
+        let refused = |why: Rejected| Trouble::broken(format!("id_token: {}{}", why.as_str(), names(presented.id_token)));
+        let unverified = Unverified::parse(presented.id_token).map_err(|_| Trouble::broken("id_token: not a JWT"))?;
+        let issuer = self.expected_issuer(unverified.unverified_claims())?;
         let known = self.known(now_ms).await?;
-        match self.check_with(&known, tokens, trip, now_ms) {
+        let checked = match self.check_with(&known, presented, &issuer, now_ms) {
             Err(Rejected::UnknownKey | Rejected::BadSignature) => {
                 let known = self.with_newest_keys(now_ms).await?;
-                self.check_with(&known, tokens, trip, now_ms).map_err(refused)
+                self.check_with(&known, presented, &issuer, now_ms).map_err(refused)?
             }
-            other => other.map_err(refused),
-        }
+            other => other.map_err(refused)?,
+        };
+        Ok((self.canonical(issuer), checked))
     }
 
-    fn check_with(&self, known: &Known, tokens: &Tokens, trip: &Trip, now_ms: i64) -> Result<Checked, Rejected> {
+    fn check_with(&self, known: &Known, presented: &Presented<'_>, issuer: &str, now_ms: i64) -> Result<Checked, Rejected> {
         let expected = Expected {
-            issuer: &trip.issuer,
-            audiences: &[&trip.client_id],
-            authorized_parties: &[],
+            issuer,
+            audiences: presented.audiences,
+            authorized_parties: presented.authorized_parties,
             algorithms: &known.algorithms,
-            nonce: Some(&trip.nonce),
-            access_token: Some(&tokens.access_token),
+            nonce: Some(presented.nonce),
+            access_token: presented.access_token,
             now_s: now_ms.div_euclid(1000),
             leeway_s: self.settings.clock_skew.0,
         };
-        let checked = id_token::check(&tokens.id_token, &known.keys, &expected);
-        if self.settings.nonce == NonceRule::Required || checked.is_ok() {
+        let keys = issuers::keys_for(known, issuer, &self.settings);
+        let checked = id_token::check(presented.id_token, &keys, &expected);
+        if presented.nonce_rule == NonceRule::Required || checked.is_ok() {
             return checked;
         }
-        id_token::check(&tokens.id_token, &known.keys, &Expected { nonce: None, ..expected })
+        id_token::check(presented.id_token, &keys, &Expected { nonce: None, ..expected })
     }
 
     /// Core 5.3.2: what is said of another subject is not used, and neither is the rest. An endpoint that fails costs no sign-in.
@@ -168,7 +259,30 @@ impl Provider {
     }
 }
 
+/// Who a refused token is for, so that an operator can see what to list.
+fn names(id_token: &str) -> String {
+    let Ok(token) = Unverified::parse(id_token) else { return String::new() };
+    let told = |name: &str| token.unverified_claims().get(name).map_or_else(|| "none".to_owned(), |value| shortened(&value.to_string()));
+    format!(" (aud {}, azp {})", told("aud"), told("azp"))
+}
+
 /// Somebody else's text, for a log.
 fn shortened(text: &str) -> String {
     text.chars().filter(|letter| letter.is_ascii_graphic() || *letter == ' ').take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use symbolon_oauth::base64url;
+
+    /// S-17: whoever sets up an app sees which audience to list, and a log stays a log.
+    #[test]
+    fn a_refused_token_says_who_it_is_for() {
+        let token = |claims: &str| format!("{}.{}.AA", base64url::encode(b"{\"alg\":\"ES256\"}"), base64url::encode(claims.as_bytes()));
+        assert_eq!(names(&token(r#"{"aud":"their-app"}"#)), " (aud \"their-app\", azp none)");
+        assert_eq!(names(&token(r#"{"aud":["a","b"],"azp":"c\nd"}"#)), " (aud [\"a\",\"b\"], azp \"c\\nd\")");
+        assert!(names(&token(&format!(r#"{{"aud":"{}"}}"#, "x".repeat(900)))).len() < 120);
+        assert_eq!(names("no token"), "");
+    }
 }

@@ -1,19 +1,27 @@
 //! What is known of a provider. OpenID Connect Discovery 3.
 
 use crate::outgoing::Target;
-use symbolon_oauth::jwk::{Algorithm, KeySet};
+use symbolon_oauth::jwk::{Algorithm, PublicKey};
 
 #[derive(Debug)]
 pub struct Known {
     pub authorization_endpoint: String,
     pub token_endpoint: Target,
     pub userinfo_endpoint: Option<Target>,
-    pub jwks_uri: Target,
+    /// None: the provider signs nothing.
+    pub jwks_uri: Option<Target>,
     /// RFC 9207 3: every authorization response has `iss`.
     pub sends_iss: bool,
     pub algorithms: Vec<Algorithm>,
-    pub keys: KeySet,
+    pub keys: Vec<Key>,
     /// When it was asked.
     pub at_ms: i64,
     pub keys_at_ms: i64,
+}
+
+#[derive(Clone, Debug)]
+pub struct Key {
+    pub public: PublicKey,
+    /// The issuer that it signs for, where the key set has several.
+    pub issuer: Option<String>,
 }

@@ -1,19 +1,25 @@
-//! Providers that people sign in with: OpenID Connect Core and Discovery, as the relying party. What the login method
+//! Providers that people sign in with: OpenID Connect Core and Discovery, or OAuth 2.0, as the relying party. What the login method
 //! `upstream:NAME` asks of a provider is here; who the person is to us, the login machine decides.
 //!
 //! Left out: implicit and hybrid flows, encrypted ID tokens, signed userinfo, SAML (docs/divergences.md).
 
+mod apple;
 mod breaker;
 mod claims;
 mod discovery;
 mod exchange;
+mod issuers;
 mod known;
+mod mapping;
+mod plain;
 mod provider;
 mod request;
 mod way_back;
 
+pub use apple::LONGEST_USER;
 pub use claims::{Profile, is_true};
-pub use exchange::Learned;
+pub use exchange::{Brought, Learned, SdkAnswer};
+pub use mapping::{Mapped, applied};
 pub use provider::{Provider, Trouble};
 pub use request::{Departure, Trip, Wish};
 pub use way_back::{WayBack, read as read_way_back};
@@ -36,8 +42,9 @@ impl Providers {
         for (name, settings) in settings {
             let what = format!("[upstream.{name}] secret");
             let secret = settings.secret.as_ref().map(|source| source.text(&what)).transpose()?;
+            let key = apple::read_key(name, settings)?;
             let redirect_uri = format!("{}/upstream/{name}/callback", issuer);
-            all.insert(name.clone(), Provider::new(name, settings.clone(), secret.as_deref(), redirect_uri, outgoing.clone())?);
+            all.insert(name.clone(), Provider::new(name, settings.clone(), (secret.as_deref(), key), redirect_uri, outgoing.clone())?);
         }
         Ok(Self(Arc::new(all)))
     }

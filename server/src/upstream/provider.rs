@@ -8,6 +8,7 @@ use crate::limits::OncePerSecond;
 use crate::outgoing::{Answer, Call, Outgoing};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use symbolon_oauth::jwk::PrivateKey;
 use zeroize::Zeroizing;
 
 /// For one call. A sign-in makes at most four, and its question is held for half a minute.
@@ -17,6 +18,8 @@ pub struct Provider {
     name: String,
     pub settings: Upstream,
     pub(super) secret: Option<Zeroizing<String>>,
+    /// Signs the client secret, at Apple.
+    pub(super) key: Option<PrivateKey>,
     pub(super) redirect_uri: String,
     pub(super) outgoing: Outgoing,
     known: Mutex<Option<Arc<Known>>>,
@@ -29,17 +32,48 @@ pub struct Provider {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
     pub why: String,
-    /// It did not answer, and may do so later. Else what it said is wrong.
-    pub is_away: bool,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It did not answer, and may do so later.
+    Away,
+    /// What it said is wrong.
+    Broken,
+    /// The person is none of those who may come.
+    Unwelcome,
+    /// It does not say what a rule of the operator needs.
+    Incomplete,
+}
+
+impl Kind {
+    /// The problem that a page shows.
+    pub fn problem(self) -> &'static str {
+        match self {
+            Self::Away => "upstream_away",
+            Self::Broken => "upstream_failed",
+            Self::Unwelcome => "upstream_unwelcome",
+            Self::Incomplete => "upstream_incomplete",
+        }
+    }
 }
 
 impl Trouble {
     pub fn away(why: impl Into<String>) -> Self {
-        Self { why: why.into(), is_away: true }
+        Self { why: why.into(), kind: Kind::Away }
     }
 
     pub fn broken(why: impl Into<String>) -> Self {
-        Self { why: why.into(), is_away: false }
+        Self { why: why.into(), kind: Kind::Broken }
+    }
+
+    pub fn unwelcome(why: impl Into<String>) -> Self {
+        Self { why: why.into(), kind: Kind::Unwelcome }
+    }
+
+    pub fn incomplete(why: impl Into<String>) -> Self {
+        Self { why: why.into(), kind: Kind::Incomplete }
     }
 }
 
@@ -47,7 +81,7 @@ impl Provider {
     pub(super) fn new(
         name: &str,
         settings: Upstream,
-        secret: Option<&str>,
+        (secret, key): (Option<&str>, Option<PrivateKey>),
         redirect_uri: String,
         outgoing: Outgoing,
     ) -> Result<Self, Fault> {
@@ -59,6 +93,7 @@ impl Provider {
             name: name.to_owned(),
             settings,
             secret,
+            key,
             redirect_uri,
             outgoing,
             known: Mutex::default(),

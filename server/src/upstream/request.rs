@@ -1,6 +1,7 @@
 //! The authorization request to a provider. OpenID Connect Core 3.1.2.1, RFC 7636 (PKCE), RFC 9700 2.1.
 
 use super::provider::{Provider, Trouble};
+use crate::config::upstream::{Preset, Prompt};
 use serde::{Deserialize, Serialize};
 use symbolon_oauth::{base64url, pkce};
 
@@ -51,13 +52,19 @@ impl Provider {
                 .append_pair("redirect_uri", &self.redirect_uri)
                 .append_pair("scope", &self.settings.scopes.join(" "))
                 .append_pair("state", &wish.state)
-                .append_pair("nonce", &trip.nonce)
                 .append_pair("code_challenge", &pkce::challenge(&trip.verifier))
                 .append_pair("code_challenge_method", "S256");
+            if self.settings.is_openid() {
+                query.append_pair("nonce", &trip.nonce);
+            }
+            if self.settings.preset == Some(Preset::Apple) {
+                // Apple gives name and address in no other way.
+                query.append_pair("response_mode", "form_post");
+            }
             if let Some(prompt) = self.prompt(&wish) {
                 query.append_pair("prompt", prompt);
             }
-            if let Some(age_s) = wish.max_age_s {
+            if let Some(age_s) = wish.max_age_s.filter(|_| self.settings.is_openid()) {
                 query.append_pair("max_age", &age_s.to_string());
             }
         }
@@ -66,8 +73,13 @@ impl Provider {
 
     /// `prompt=login` where a sign-in of this moment is asked for; it is then seen in `auth_time`, not believed.
     fn prompt(&self, wish: &Wish) -> Option<&'static str> {
-        let configured = self.settings.prompt.map(crate::config::upstream::Prompt::as_str);
+        let configured = self.settings.prompt.map(Prompt::as_str);
         match wish {
+            // Plain OAuth has no such parameter; GitHub has this one value of it.
+            _ if !self.settings.is_openid() => {
+                let knows = self.settings.preset == Some(Preset::Github);
+                (wish.other_account && knows).then_some("select_account").or(configured)
+            }
             Wish { max_age_s: Some(0), .. } => Some("login"),
             Wish { other_account: true, .. } => Some("select_account"),
             _ => configured,

@@ -4,6 +4,7 @@
 use super::super::claims;
 use super::super::dpop::Dpop;
 use super::super::file::Config;
+use super::super::sdk;
 use super::fapi;
 use super::identity;
 use super::keys::Jwks;
@@ -59,6 +60,7 @@ impl Config {
         judge_attestation(self, client, &mut found);
         found.extend(client.app.iter().flat_map(|app| identity::problems(client, app)));
         judge_native(client, &mut found);
+        found.extend(sdk::problems(client.native, &client.native_providers, &self.upstream));
         found
     }
 }

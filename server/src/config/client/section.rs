@@ -2,6 +2,7 @@
 
 use super::super::docs::{ALGORITHMS, Key, Kind, Presence, Section, defaulted, optional, required};
 use super::super::dpop::Dpop;
+use super::super::sdk::NativeProviders;
 use super::super::secret::Secret;
 use super::super::span::Span;
 use super::app::NativeApp;
@@ -248,6 +249,14 @@ const KEYS: &[Key] = &[
         r#"["hardware", "hardware_claimed"]"#,
         "The tiers of attested installations that may do so.",
     ),
+    defaulted(
+        "native_providers",
+        Kind::Table("provider names with `audiences` and `authorized_parties`"),
+        "{}",
+        "With `native`: the providers whose SDK is in the app. A native step then takes an ID token of the SDK in the place of a detour through the \
+         browser, such as `{ google = { audiences = [\"1-web.apps.example\"], authorized_parties = [\"1-android.apps.example\"] } }`. \
+         [social.md](social.md#the-sdk-of-a-provider-in-the-app) explains it.",
+    ),
     defaulted("web_only", Kind::Flag, "false", "With `native`: every sign-in is sent to the browser. The app needs no change for it."),
     defaulted("web_only_tiers", Kind::SomeOf(&["hardware", "hardware_claimed", "software"]), "[]", "The tiers whose sign-ins are."),
     defaulted("web_only_scopes", Kind::Texts, "[]", "A sign-in that asks for one of these scopes is."),
@@ -427,6 +436,8 @@ pub struct Client {
     pub native: bool,
     #[serde(default = "native_tiers")]
     pub native_tiers: Vec<TierName>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub native_providers: NativeProviders,
     #[serde(default)]
     pub web_only: bool,
     #[serde(default)]
@@ -511,6 +522,7 @@ impl Client {
             default_max_age: None,
             native: false,
             native_tiers: native_tiers(),
+            native_providers: NativeProviders::new(),
             web_only: false,
             web_only_tiers: Vec::new(),
             web_only_scopes: Vec::new(),

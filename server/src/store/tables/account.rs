@@ -40,6 +40,9 @@ pub const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_ver
     LEFT JOIN credential f ON f.account = a.id AND f.kind IN ('totp', 'recovery') WHERE n.name = $1";
 /// A person who was disabled meanwhile keeps the old address.
 pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1 AND state = 'active'";
+pub const PROFILE: &str = "SELECT name, locale, claims FROM account WHERE id = $1";
+/// Only what was read is replaced: of two sign-ins at once the second one looks again.
+pub const SET_PROFILE: &str = "UPDATE account SET name = $2, locale = $3, claims = $4 WHERE id = $1 AND claims = $5";
 pub const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
 
 pub const READ_TOTP: &str = "SELECT secret, used_ms FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";

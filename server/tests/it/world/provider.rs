@@ -32,6 +32,12 @@ pub struct Says {
     pub raw: BTreeMap<&'static str, String>,
     /// Answers nothing there.
     pub silent: Vec<&'static str>,
+    /// The list of addresses, as GitHub has it.
+    pub emails: Option<Json>,
+    /// The `issuer` beside its key, as Microsoft has it.
+    pub key_issuer: Option<String>,
+    /// Takes any client secret that is a JWT.
+    pub signed_secret: bool,
 }
 
 struct Pending {
@@ -46,6 +52,7 @@ struct Inner {
     says: Mutex<Says>,
     codes: Mutex<BTreeMap<String, Pending>>,
     asked: Mutex<Vec<String>>,
+    requests: Mutex<Vec<String>>,
 }
 
 #[derive(Clone)]
@@ -67,7 +74,7 @@ impl Provider {
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let key = Mutex::new(PrivateKey::generate(Algorithm::ES256).unwrap());
         let says = Mutex::new(Says { sub: "sub-1".to_owned(), ..Says::default() });
-        let inner = Inner { issuer, key, says, codes: Mutex::default(), asked: Mutex::default() };
+        let inner = Inner { issuer, key, says, codes: Mutex::default(), asked: Mutex::default(), requests: Mutex::default() };
         let provider = Self(Arc::new(inner));
         let serving = provider.clone();
         tokio::spawn(async move {
@@ -109,6 +116,25 @@ impl Provider {
         std::mem::take(&mut *self.0.asked.lock().unwrap())
     }
 
+    /// An ID token as the SDK in an app has it: for `aud`, with `nonce`, and with these changes.
+    pub fn sdk_token(&self, aud: &str, nonce: &str, changes: &Json) -> String {
+        let says = self.0.says.lock().unwrap().clone();
+        let now_s = system_clock()() / 1000;
+        let claims = json!({ "iss": self.issuer(), "sub": says.sub, "aud": aud, "iat": now_s, "exp": now_s + 300, "nonce": nonce });
+        let claims = changed(changed(claims, &says.claims), changes);
+        let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
+        jws::sign(&key, says.typ.unwrap_or("JWT"), &claims).unwrap()
+    }
+
+    /// The newest request for a path, head and body.
+    pub fn request(&self, path: &str) -> String {
+        let all = self.0.requests.lock().unwrap();
+        all.iter()
+            .rfind(|request| request.split(' ').nth(1).is_some_and(|asked| asked.split('?').next() == Some(path)))
+            .cloned()
+            .unwrap_or_default()
+    }
+
     /// The person signs in at the authorization endpoint; the answer is where the browser is sent.
     pub fn sign_in(&self, url: &str) -> String {
         assert!(url.starts_with(&format!("{}/authorize?", self.issuer())), "{url}");
@@ -146,6 +172,7 @@ impl Provider {
         };
         let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
         self.0.asked.lock().unwrap().push(path.clone());
+        self.0.requests.lock().unwrap().push(format!("{head}\n\n{body}"));
         let says = self.0.says.lock().unwrap().clone();
         if says.silent.contains(&path.as_str()) {
             tokio::time::sleep(std::time::Duration::from_secs(60)).await;
@@ -167,8 +194,8 @@ impl Provider {
 
     fn answer(&self, path: &str, head: &str, body: &str, says: &Says) -> (u16, Json) {
         let at = |path: &str| format!("{}{path}", self.issuer());
-        match path {
-            "/.well-known/openid-configuration" => {
+        match path.split('?').next().unwrap_or_default() {
+            discovery if discovery.ends_with("/.well-known/openid-configuration") => {
                 let document = json!({
                     "issuer": self.issuer(), "authorization_endpoint": at("/authorize"), "token_endpoint": at("/token"),
                     "jwks_uri": at("/jwks"), "userinfo_endpoint": at("/userinfo"), "id_token_signing_alg_values_supported": ["ES256"],
@@ -181,9 +208,13 @@ impl Provider {
                 let key = self.0.key.lock().unwrap();
                 let mut jwk = key.public().to_jwk();
                 jwk["kid"] = key.kid().into();
+                if let Some(issuer) = &says.key_issuer {
+                    jwk["issuer"] = issuer.as_str().into();
+                }
                 (200, json!({ "keys": [{ "kty": "oct", "k": "AA" }, jwk] }))
             }
             "/token" => self.token(head, body, says),
+            "/user/emails" => (if says.emails.is_some() { 200 } else { 404 }, says.emails.clone().unwrap_or(json!({}))),
             "/userinfo" if says.userinfo == Some(Json::Null) => (500, json!({})),
             "/userinfo" => {
                 let mut claims = changed(json!({ "sub": says.sub }), &says.claims);
@@ -203,7 +234,9 @@ impl Provider {
         let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
         let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
         let basic = symbolon_oauth::base64::encode(format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET)).as_bytes());
-        if !head.contains(&format!("Basic {basic}")) {
+        let posted = form.get("client_secret").map(String::as_str).unwrap_or_default();
+        let is_posted = posted == CLIENT_SECRET || (now_says.signed_secret && posted.starts_with("ey"));
+        if !head.contains(&format!("Basic {basic}")) && !is_posted {
             return (401, json!({ "error": "invalid_client" }));
         }
         let Some(pending) = self.0.codes.lock().unwrap().remove(form.get("code").map_or("", String::as_str)) else {

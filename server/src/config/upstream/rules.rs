@@ -1,0 +1,248 @@
+//! What is wrong with a table `[upstream.NAME]`.
+
+use super::mapping;
+use super::preset::{ANY_TENANT, CONSUMERS, Preset, SHARED_TENANTS, is_tenant_id};
+use super::table::Upstream;
+use super::words::{Protocol, SecretSentBy};
+use crate::config::span::Span;
+use crate::config::url::read_url;
+use std::collections::BTreeMap;
+
+/// The longest name; it stands in addresses and in every proof.
+const LONGEST_NAME: usize = 32;
+const MOST_SKEW: Span = Span::minutes(5);
+
+impl Upstream {
+    fn problems(&self, name: &str, development: bool) -> Vec<String> {
+        let mut found = Vec::new();
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+        let mut rule = |is_broken: bool, what: &str| {
+            if is_broken {
+                found.push(format!("[upstream.{name}]: {what}"));
+            }
+        };
+        rule(
+            !(1..=LONGEST_NAME).contains(&name.len()) || !name.bytes().all(is_plain),
+            "the name has 1 to 32 lower-case letters, digits and dashes",
+        );
+        rule(self.label.trim().is_empty() || self.label.len() > 80, "label is the provider's name, at most 80 bytes");
+        let is_shown = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
+        rule(self.client_id.is_empty() || !self.client_id.bytes().all(is_shown), "client_id is no text of visible ASCII (RFC 6749 A.1)");
+        rule(!is_address(&self.issuer, development, false), "issuer is no https URL without query and fragment");
+        let is_scope =
+            |scope: &String| !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+        rule(!self.scopes.iter().all(is_scope), "a scope has a character that no scope can have (RFC 6749 3.3)");
+        rule(self.clock_skew > MOST_SKEW, "clock_skew is at most 5m");
+        let is_domain =
+            |domain: &String| domain.contains('.') && domain.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte));
+        rule(!self.authoritative_for.iter().all(is_domain), "authoritative_for lists domains such as example.com");
+        rule(self.required_claims.values().any(Vec::is_empty), "a list of required_claims is empty: nobody could ever sign in");
+        let specific = match self.protocol {
+            Protocol::Openid => self.openid_problems(),
+            Protocol::Oauth2 => self.oauth2_problems(development),
+        };
+        for what in specific.into_iter().chain(preset_problems(self)).chain(mapping::problems(&self.claims)) {
+            rule(true, &what);
+        }
+        found
+    }
+
+    fn openid_problems(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if !self.scopes.iter().any(|scope| scope == "openid") {
+            found.push("scopes lacks openid, without which there is no ID token".to_owned());
+        }
+        if self.algorithms.is_empty() {
+            found.push("algorithms is empty: no ID token could be accepted".to_owned());
+        }
+        let endpoints = [&self.authorization_endpoint, &self.token_endpoint, &self.userinfo_endpoint];
+        if endpoints.iter().any(|address| !address.is_empty()) || self.emails_endpoint.is_some() {
+            found.push("endpoints are for protocol = \"oauth2\": an OpenID provider names its own".to_owned());
+        }
+        found
+    }
+
+    /// Nothing is signed there, so the provider must know who asks, and every address is the operator's.
+    fn oauth2_problems(&self, development: bool) -> Vec<String> {
+        let mut found = Vec::new();
+        let required = [
+            ("authorization_endpoint", &self.authorization_endpoint),
+            ("token_endpoint", &self.token_endpoint),
+            ("userinfo_endpoint", &self.userinfo_endpoint),
+        ];
+        let optional = self.emails_endpoint.iter().map(|address| ("emails_endpoint", address));
+        for (name, address) in required.into_iter().chain(optional) {
+            if !is_address(address, development, true) {
+                found.push(format!("{name} is no https URL"));
+            }
+        }
+        if self.secret.is_none() {
+            found.push("without an ID token, the provider must know who exchanges a code: there is no secret".to_owned());
+        }
+        if self.subject.is_empty() {
+            found.push("subject is the member of the userinfo document that names a person for ever".to_owned());
+        }
+        found
+    }
+}
+
+fn preset_problems(upstream: &Upstream) -> Vec<String> {
+    let mut found = apple(upstream);
+    found.extend(microsoft(upstream));
+    found
+}
+
+fn apple(upstream: &Upstream) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut rule = |is_broken: bool, what: &str| {
+        if is_broken {
+            found.push(what.to_owned());
+        }
+    };
+    let is_apple_id = |id: &Option<String>| id.as_ref().is_some_and(|id| id.len() == 10 && id.bytes().all(|it| it.is_ascii_alphanumeric()));
+    if upstream.preset == Some(Preset::Apple) {
+        rule(!is_apple_id(&upstream.team_id), "team_id is the ten characters of the developer team");
+        rule(!is_apple_id(&upstream.key_id), "key_id is the ten characters of the team's key");
+        rule(upstream.key.is_none(), "key is missing: the file AuthKey_KEYID.p8 of the team");
+        rule(
+            upstream.secret.is_some(),
+            "secret: Apple's client secret runs out after six months. With `key` the server makes it anew each time",
+        );
+        rule(upstream.authentication != SecretSentBy::ClientSecretPost, "authentication: Apple takes client_secret_post alone");
+    } else {
+        let is_set = upstream.team_id.is_some() || upstream.key_id.is_some() || upstream.key.is_some();
+        rule(is_set, "team_id, key_id and key are for preset = \"apple\"");
+    }
+    found
+}
+
+fn microsoft(upstream: &Upstream) -> Vec<String> {
+    let (tenant, tenants) = (upstream.tenant.as_deref(), &upstream.tenants);
+    let problem = match (upstream.preset, tenant) {
+        (Some(Preset::Microsoft), None) => "tenant is missing: common, organizations, consumers, or the id of one tenant",
+        (Some(Preset::Microsoft), Some(shared)) if SHARED_TENANTS.contains(&shared) => {
+            let is_any = *tenants == [ANY_TENANT];
+            let are_ids = !tenants.is_empty() && tenants.iter().all(|id| is_tenant_id(id));
+            if is_any || are_ids {
+                return Vec::new();
+            }
+            "with a shared tenant, tenants lists the ids of those whose people may come, or is [\"any\"]"
+        }
+        (Some(Preset::Microsoft), Some(one)) if one == CONSUMERS || is_tenant_id(one) => {
+            if tenants.is_empty() {
+                return Vec::new();
+            }
+            "tenants is for tenant = \"common\" or \"organizations\""
+        }
+        (Some(Preset::Microsoft), Some(_)) => "tenant is common, organizations, consumers, or a tenant's id in lower case",
+        (_, None) if tenants.is_empty() => return Vec::new(),
+        _ => "tenant and tenants are for preset = \"microsoft\"",
+    };
+    vec![problem.to_owned()]
+}
+
+/// https, or http to this very machine while it is a developer's.
+fn is_address(text: &str, development: bool, may_have_query: bool) -> bool {
+    let Some(url) = read_url(text) else { return false };
+    let is_here = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => return false,
+    };
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && development && is_here);
+    is_safe
+        && (may_have_query || url.query().is_none())
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+}
+
+pub(in crate::config) fn problems(all: &BTreeMap<String, Upstream>, development: bool) -> Vec<String> {
+    all.iter().flat_map(|(name, upstream)| upstream.problems(name, development)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::config::Config;
+
+    fn read(name: &str, more: &str) -> Result<Config, String> {
+        let text = format!(
+            "issuer = \"https://a.example\"\n[upstream.\"{name}\"]\nlabel = \"Any\"\nissuer = \"https://op.example\"\nclient_id = \"us\"\n{more}"
+        );
+        Config::from_text(&text, "x", &|_| None).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_provider_that_cannot_be_meant_is_an_error_with_its_place() {
+        assert!(read("any-1", "").is_ok());
+        for (name, more, why) in [
+            ("Any", "", "lower-case letters"),
+            ("a:b", "", "lower-case letters"),
+            ("", "", "lower-case letters"),
+            ("any", "scopes = [\"email\"]", "lacks openid"),
+            ("any", "scopes = [\"openid\", \"a b\"]", "no scope can have"),
+            ("any", "algorithms = []", "algorithms is empty"),
+            ("any", "clock_skew = \"6m\"", "at most 5m"),
+            ("any", "authoritative_for = [\"*.example.com\"]", "lists domains"),
+            ("any", "linking = \"maybe\"", "unknown variant"),
+            ("any", "accounts = \"\"", "unknown variant"),
+        ] {
+            let error = read(name, more).unwrap_err();
+            assert!(error.contains(why), "{name} {more}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_https_and_nothing_behind_the_path() {
+        for good in ["https://op.example", "https://op.example/tenant/v2.0", "https://op.example:8443/"] {
+            assert!(is_address(good, false, false), "{good}");
+        }
+        for bad in [
+            "http://op.example",
+            "https://op.example?x",
+            "https://op.example#x",
+            "https://a:b@op.example",
+            "op.example",
+            "",
+            "https://op.example\n",
+        ] {
+            assert!(!is_address(bad, false, false), "{bad:?}");
+        }
+        let is_issuer = |text, development| is_address(text, development, false);
+        assert!(is_issuer("http://127.0.0.1:9000", true) && !is_issuer("http://127.0.0.1:9000", false));
+        assert!(!is_issuer("http://10.0.0.1", true) && !is_issuer("http://op.example", true));
+        assert!(is_address("https://op.example/me?fields=id", false, true) && !is_issuer("https://op.example/me?fields=id", false));
+    }
+
+    #[test]
+    fn a_policy_names_providers_that_there_are() {
+        assert!(read("any", "[login.social]\nrequire = [\"upstream:any\"]").is_ok());
+        for (word, why) in [
+            ("upstream:other", "there is no [upstream.other]"),
+            ("upstream:", "there is no method \"upstream:\""),
+            ("upstream", "there is no method \"upstream\""),
+            ("password:any", "there is no method \"password:any\""),
+        ] {
+            let error = read("any", &format!("[login.social]\nrequire = [\"{word}\"]")).unwrap_err();
+            assert!(error.contains(why), "{word}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_domain_is_compared_whole() {
+        let config = read("any", "authoritative_for = [\"Example.com\"]").unwrap();
+        let any = &config.upstream["any"];
+        assert!(any.is_authoritative_for("a@example.COM", None));
+        for other in ["a@sub.example.com", "a@evil-example.com", "example.com", "a@", "@", ""] {
+            assert!(!any.is_authoritative_for(other, Some("example.com")), "{other}");
+        }
+        let config = read("any", "preset = \"google\"\nauthoritative_for = [\"example.com\", \"gmail.com\"]").unwrap();
+        let google = &config.upstream["any"];
+        assert!(google.is_authoritative_for("a@gmail.com", None) && google.is_authoritative_for("a@example.com", Some("example.com")));
+        assert!(!google.is_authoritative_for("a@example.com", None), "anybody can have a Google account with any address");
+        assert!(!google.is_authoritative_for("a@example.com", Some("example.org")));
+    }
+}

@@ -1,0 +1,161 @@
+//! `[upstream.NAME]` as the server uses it: what the file says, over what a preset says.
+
+use super::mapping::Mapping;
+use super::preset::Preset;
+use super::words::{Linking, Newcomers, NonceRule, Prompt, Protocol, SecretSentBy};
+use crate::config::secret::SecretSource;
+use crate::config::span::Span;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use symbolon_oauth::jwk::Algorithm;
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "Written")]
+pub struct Upstream {
+    pub preset: Option<Preset>,
+    pub protocol: Protocol,
+    pub label: String,
+    pub issuer: String,
+    pub client_id: String,
+    pub secret: Option<SecretSource>,
+    pub authentication: SecretSentBy,
+    pub scopes: Vec<String>,
+    pub accounts: Newcomers,
+    pub authoritative_for: Vec<String>,
+    pub required_claims: BTreeMap<String, Vec<String>>,
+    pub claims: BTreeMap<String, Mapping>,
+    pub linking: Linking,
+    pub userinfo: bool,
+    pub prompt: Option<Prompt>,
+    pub algorithms: Vec<Algorithm>,
+    pub clock_skew: Span,
+    pub nonce: NonceRule,
+    pub authorization_endpoint: String,
+    pub token_endpoint: String,
+    pub userinfo_endpoint: String,
+    pub emails_endpoint: Option<String>,
+    pub subject: String,
+    pub tenant: Option<String>,
+    pub tenants: Vec<String>,
+    pub team_id: Option<String>,
+    pub key_id: Option<String>,
+    pub key: Option<SecretSource>,
+}
+
+/// The table as the file has it. What it leaves out, the preset says; what that leaves out, the defaults.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    preset: Option<Preset>,
+    protocol: Option<Protocol>,
+    label: Option<String>,
+    issuer: Option<String>,
+    client_id: String,
+    secret: Option<SecretSource>,
+    authentication: Option<SecretSentBy>,
+    scopes: Option<Vec<String>>,
+    #[serde(default)]
+    accounts: Newcomers,
+    #[serde(default)]
+    authoritative_for: Vec<String>,
+    #[serde(default)]
+    required_claims: BTreeMap<String, Vec<String>>,
+    #[serde(default)]
+    claims: BTreeMap<String, Mapping>,
+    #[serde(default)]
+    linking: Linking,
+    #[serde(default = "yes")]
+    userinfo: bool,
+    prompt: Option<Prompt>,
+    #[serde(default = "algorithms")]
+    algorithms: Vec<Algorithm>,
+    #[serde(default = "clock_skew")]
+    clock_skew: Span,
+    #[serde(default)]
+    nonce: NonceRule,
+    authorization_endpoint: Option<String>,
+    token_endpoint: Option<String>,
+    userinfo_endpoint: Option<String>,
+    emails_endpoint: Option<String>,
+    subject: Option<String>,
+    tenant: Option<String>,
+    #[serde(default)]
+    tenants: Vec<String>,
+    team_id: Option<String>,
+    key_id: Option<String>,
+    key: Option<SecretSource>,
+}
+
+impl From<Written> for Upstream {
+    fn from(it: Written) -> Self {
+        let preset = it.preset.map(Preset::values).unwrap_or_default();
+        let text = |own: Option<String>, preset: &str| own.unwrap_or_else(|| preset.to_owned());
+        let scopes = || preset.scopes.iter().map(|word| (*word).to_owned()).collect();
+        Self {
+            preset: it.preset,
+            protocol: it.protocol.unwrap_or(preset.protocol),
+            label: text(it.label, preset.label),
+            issuer: text(it.issuer, preset.issuer),
+            client_id: it.client_id,
+            secret: it.secret,
+            authentication: it.authentication.unwrap_or(preset.authentication),
+            scopes: it.scopes.unwrap_or_else(scopes),
+            accounts: it.accounts,
+            authoritative_for: it.authoritative_for,
+            required_claims: it.required_claims,
+            claims: it.claims,
+            linking: it.linking,
+            userinfo: it.userinfo,
+            prompt: it.prompt,
+            algorithms: it.algorithms,
+            clock_skew: it.clock_skew,
+            nonce: it.nonce,
+            authorization_endpoint: text(it.authorization_endpoint, preset.authorization_endpoint),
+            token_endpoint: text(it.token_endpoint, preset.token_endpoint),
+            userinfo_endpoint: text(it.userinfo_endpoint, preset.userinfo_endpoint),
+            emails_endpoint: it.emails_endpoint.or_else(|| preset.emails_endpoint.map(str::to_owned)),
+            subject: text(it.subject, preset.subject),
+            tenant: it.tenant,
+            tenants: it.tenants,
+            team_id: it.team_id,
+            key_id: it.key_id,
+            key: it.key,
+        }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn algorithms() -> Vec<Algorithm> {
+    vec![Algorithm::ES256, Algorithm::PS256, Algorithm::RS256, Algorithm::EdDSA]
+}
+
+fn clock_skew() -> Span {
+    Span::minutes(1)
+}
+
+impl Upstream {
+    /// Is the provider's word enough for an address of this domain? The whole domain is compared, without case.
+    /// `organisation`: what the provider says that the person is of (`hd`).
+    pub fn is_authoritative_for(&self, email: &str, organisation: Option<&str>) -> bool {
+        let domain = email.rsplit_once('@').map_or("", |(_, domain)| domain);
+        let is_listed = !domain.is_empty() && self.authoritative_for.iter().any(|own| own.eq_ignore_ascii_case(domain));
+        // Google vouches for its own addresses, and for those of the companies that it runs the accounts of.
+        let runs_it = || domain.eq_ignore_ascii_case("gmail.com") || organisation.is_some_and(|it| it.eq_ignore_ascii_case(domain));
+        is_listed && (self.preset != Some(Preset::Google) || runs_it())
+    }
+
+    pub fn is_openid(&self) -> bool {
+        self.protocol == Protocol::Openid
+    }
+
+    /// Files of secrets begin at the configuration's directory.
+    pub(in crate::config) fn below(&mut self, base: &Path) {
+        for source in [&mut self.secret, &mut self.key] {
+            *source = source.take().map(|it| it.below(base));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Apple's peculiarities: the client secret is a JWT, and a person's name comes once, beside the code.
+
+use super::provider::{Provider, Trouble};
+use crate::config::upstream::Upstream;
+use crate::error::Fault;
+use rustls_pki_types::PrivatePkcs8KeyDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::{Value as Json, json};
+use symbolon_oauth::jwk::{Algorithm, PrivateKey};
+use symbolon_oauth::jws;
+
+/// Apple allows six months. It is made anew for every call, so it needs minutes.
+const SECRET_LIVES_S: i64 = 300;
+/// The longest `user` that is read.
+pub const LONGEST_USER: usize = 2048;
+
+/// The team's key. It is read at the start, so that a wrong file is no surprise half a year later.
+pub fn read_key(name: &str, settings: &Upstream) -> Result<Option<PrivateKey>, Fault> {
+    let Some(source) = &settings.key else { return Ok(None) };
+    let what = format!("[upstream.{name}] key");
+    let pem = zeroize::Zeroizing::new(source.text(&what)?);
+    let wrong = |why: &str| Fault::new(format!("{what}: {why}"));
+    let der = PrivatePkcs8KeyDer::from_pem_slice(pem.as_bytes()).map_err(|_| wrong("no private key in PEM (PKCS#8, not encrypted)"))?;
+    let key = PrivateKey::from_pkcs8(Algorithm::ES256, der.secret_pkcs8_der()).map_err(|_| wrong("no key of the curve P-256"))?;
+    Ok(Some(key))
+}
+
+impl Provider {
+    /// The client secret of the moment, where the provider wants one that is signed.
+    pub(super) fn signed_secret(&self, now_ms: i64) -> Result<Option<String>, Trouble> {
+        let (Some(key), Some(team), Some(kid)) = (&self.key, &self.settings.team_id, &self.settings.key_id) else { return Ok(None) };
+        let now_s = now_ms.div_euclid(1000);
+        let header = json!({ "alg": "ES256", "kid": kid });
+        let claims = json!({
+            "iss": team, "iat": now_s, "exp": now_s + SECRET_LIVES_S, "aud": self.settings.issuer, "sub": self.settings.client_id
+        });
+        jws::sign_with_header(key, &header, &claims).map(Some).map_err(|_| Trouble::broken("the client secret could not be signed"))
+    }
+}
+
+/// The name in `user`, which the browser brings at the first sign-in. Nobody has signed it: it is what the person says.
+pub fn name_of(user: &str) -> Option<String> {
+    let user: Json = serde_json::from_str(user).ok()?;
+    let part = |name: &str| user.get("name")?.get(name)?.as_str().map(str::trim).filter(|text| !text.is_empty());
+    let parts: Vec<&str> = [part("firstName"), part("lastName")].into_iter().flatten().collect();
+    super::claims::shown(&parts.join(" "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// S-01: a name is kept where there is one, and nothing else in the form can break a sign-in.
+    #[test]
+    fn a_name_is_read_and_oddities_are_none() {
+        let read = |text: &str| name_of(text);
+        assert_eq!(read(r#"{"name":{"firstName":"Ann","lastName":"Example"},"email":"a@b.example"}"#).as_deref(), Some("Ann Example"));
+        assert_eq!(read(r#"{"name":{"firstName":" Ann "}}"#).as_deref(), Some("Ann"));
+        for odd in
+            ["", "{", "null", "[]", r#"{"name":null}"#, r#"{"name":{"firstName":7}}"#, r#"{"name":{"firstName":""}}"#, r#"{"name":"Ann"}"#]
+        {
+            assert_eq!(read(odd), None, "{odd}");
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! Signing in on an app's own screens with the ID token of a provider's SDK: the answer to one step, and nothing else.
+
+use crate::upstream::{CREATE, sign_in_for_subject};
+use crate::world::native::*;
+use crate::world::provider::{CLIENT_ID, CLIENT_SECRET, Provider, Says};
+use crate::world::{Answer, Configuration, Engine, Phone, claims, engines};
+use serde_json::{Value as Json, json};
+use symbolon_oauth::{base64url, digest};
+
+const IOS: &str = "ios-app";
+const ANDROID: &str = "android-app";
+
+fn with_sdk(provider: &Provider) -> impl FnOnce(Configuration) -> Configuration {
+    let table = format!(
+        "[upstream.any]\nlabel = \"Anysocial\"\nissuer = \"{}\"\nclient_id = \"{CLIENT_ID}\"\n\
+         secret = {{ command = [\"printf\", \"%s\", \"{CLIENT_SECRET}\"] }}\n{CREATE}\
+         [client.screens.native_providers.any]\naudiences = [\"{CLIENT_ID}\", \"{IOS}\"]\nauthorized_parties = [\"{ANDROID}\"]\n",
+        provider.issuer()
+    );
+    move |it| it.set("login.default.require", vec!["password", "upstream:any"]).with(&table)
+}
+
+type Lie = fn(&str) -> Json;
+
+fn hashed(nonce: &str) -> String {
+    digest::sha256(nonce.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// To the step that asks the SDK. Answers it with its nonce.
+async fn asked(phone: &mut Phone<'_>) -> (Answer, String) {
+    let first = phone.begin().await;
+    let step = phone.answer(&first, "use_upstream:any", &[]).await;
+    assert_eq!((step.error(), step.kind()), (ASKED, "upstream"), "{step:?}");
+    let nonce = nonce_of(&step);
+    (step, nonce)
+}
+
+fn nonce_of(step: &Answer) -> String {
+    let operation = &step.step()["operation"];
+    assert_eq!((&operation["name"], &operation["answer"]["action"]), (&json!("id_token_get"), &json!("id_token")), "{step:?}");
+    operation["options"]["nonce"].as_str().unwrap().to_owned()
+}
+
+async fn give(phone: &mut Phone<'_>, step: &Answer, token: &str) -> Answer {
+    give_raw(phone, step, &json!({ "id_token": token }).to_string()).await
+}
+
+async fn give_raw(phone: &mut Phone<'_>, step: &Answer, text: &str) -> Answer {
+    phone.answer(step, "id_token", &[("id_token", text)]).await
+}
+
+async fn subject_of(phone: &mut Phone<'_>, done: &Answer) -> String {
+    assert_eq!(done.status, 200, "{done:?}");
+    let tokens = phone.redeem(&done.text("authorization_code")).await;
+    claims(&tokens.text("access_token"))["sub"].as_str().unwrap().to_owned()
+}
+
+/// S-17: the web client with Android's as authorised party, and iOS's alone; it is the account that the browser leads to.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_id_token_of_the_sdk_signs_in_without_a_browser() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let scene = Screens::with(engine, with_sdk(&provider)).await;
+        let by_browser = sign_in_for_subject(&scene.world, &provider).await;
+        for (aud, azp) in [(CLIENT_ID, json!(ANDROID)), (IOS, json!(IOS)), (IOS, Json::Null)] {
+            let mut phone = scene.genuine();
+            let (step, nonce) = asked(&mut phone).await;
+            assert!(step.actions().contains(&"browser".to_owned()), "an app without the SDK has a way too: {step:?}");
+            let done = give(&mut phone, &step, &provider.sdk_token(aud, &nonce, &json!({ "azp": azp }))).await;
+            assert_eq!(subject_of(&mut phone, &done).await, by_browser, "{aud}");
+        }
+        assert_eq!(scene.world.audited("registered").await, 1);
+        scene.world.stop().await;
+    }
+}
+
+/// 440-B, 441-B, S-15, S-17: each lie alone, and its twin with the nonce of the step that followed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_for_somebody_else_or_for_another_step_is_refused() {
+    let provider = Provider::start().await;
+    let scene = Screens::with(Engine::Sqlite, with_sdk(&provider)).await;
+    let base = || Says { sub: "one".to_owned(), ..Says::default() };
+    provider.says(base());
+    let lies: [(&str, Lie); 12] = [
+        ("no nonce", |_| json!({ "nonce": null })),
+        ("another nonce", |_| json!({ "nonce": "AAAA" })),
+        ("a hashed nonce, which no rule allows", |nonce| json!({ "nonce": hashed(nonce) })),
+        ("aud of somebody else", |_| json!({ "aud": "another-app" })),
+        ("aud of somebody else, azp ours", |_| json!({ "aud": "another-app", "azp": IOS })),
+        ("azp of somebody else", |_| json!({ "azp": "another-app" })),
+        ("only azp's name in aud", |_| json!({ "aud": ANDROID })),
+        ("a stranger beside us and no azp", |_| json!({ "aud": [IOS, "another-app"] })),
+        ("expired", |_| json!({ "exp": 1_700_000_000 })),
+        ("another issuer", |_| json!({ "iss": "https://accounts.google.com" })),
+        ("a security event", |_| json!({ "events": {} })),
+        ("no sub", |_| json!({ "sub": null })),
+    ];
+    for (name, lie) in lies {
+        let mut phone = scene.genuine();
+        let (step, nonce) = asked(&mut phone).await;
+        let next = give(&mut phone, &step, &provider.sdk_token(IOS, &nonce, &lie(&nonce))).await;
+        assert_eq!((next.error(), next.problem()), (ASKED, "upstream_failed"), "{name}: {next:?}");
+        let fresh = nonce_of(&next);
+        assert_ne!(fresh, nonce, "{name}: each question has a nonce of its own");
+        let done = give(&mut phone, &next, &provider.sdk_token(IOS, &fresh, &json!({}))).await;
+        assert_eq!(done.status, 200, "the twin of {name}: {done:?}");
+    }
+    for (name, lie) in
+        [("a foreign key", Says { foreign_key: true, ..base() }), ("an access token", Says { typ: Some("at+jwt"), ..base() })]
+    {
+        let mut phone = scene.genuine();
+        let (step, nonce) = asked(&mut phone).await;
+        provider.says(lie);
+        let next = give(&mut phone, &step, &provider.sdk_token(IOS, &nonce, &json!({}))).await;
+        assert_eq!((next.error(), next.problem()), (ASKED, "upstream_failed"), "{name}: {next:?}");
+        provider.says(base());
+    }
+    scene.world.stop().await;
+}
+
+/// S-14: a provider's access token is never an answer, in whatever form it comes.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_but_an_id_token_is_an_answer() {
+    let provider = Provider::start().await;
+    let scene = Screens::with(Engine::Sqlite, with_sdk(&provider)).await;
+    let (long, header) = ("x".repeat(20_000), base64url::encode(b"{\"alg\":\"none\"}"));
+    for odd in [
+        "",
+        "EAAGm0PX4ZCpsBA",
+        "{\"access_token\":\"EAAGm0PX4ZCpsBA\"}",
+        "{\"id_token\":\"EAAGm0PX4ZCpsBA\"}",
+        "{\"id_token\":null}",
+        "{\"id_token\":[\"a.b.c\"]}",
+        "[]",
+        long.as_str(),
+    ] {
+        let mut phone = scene.genuine();
+        let (step, _) = asked(&mut phone).await;
+        let next = give_raw(&mut phone, &step, odd).await;
+        assert_eq!((next.error(), next.problem()), (ASKED, "upstream_no_id_token"), "{odd:.40}: {next:?}");
+        let token = provider.sdk_token(IOS, &nonce_of(&next), &json!({}));
+        assert_eq!(give(&mut phone, &next, &token).await.status, 200, "the twin of {odd:.40}");
+    }
+    let mut phone = scene.genuine();
+    let (step, _) = asked(&mut phone).await;
+    let unsigned = format!("{header}.{}.", base64url::encode(b"{}"));
+    assert_ne!(give(&mut phone, &step, &unsigned).await.status, 200, "alg none");
+    scene.world.stop().await;
+}
+
+/// 447-B: a token answers the step whose nonce it has. Sent to another sign-in, or again, it is worth nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_no_use_a_second_time() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let scene = Screens::with(engine, with_sdk(&provider)).await;
+        let (mut phone, mut other) = (scene.genuine(), scene.genuine());
+        let (step, nonce) = asked(&mut phone).await;
+        let (others_step, others_nonce) = asked(&mut other).await;
+        let token = provider.sdk_token(IOS, &nonce, &json!({}));
+        let stolen = give(&mut other, &others_step, &token).await;
+        assert_eq!((stolen.error(), stolen.problem()), (ASKED, "upstream_failed"), "{stolen:?}");
+        let done = give(&mut phone, &step, &token).await;
+        assert_eq!(done.status, 200, "it was not used up: {done:?}");
+        let again = give(&mut phone, &step, &token).await;
+        assert_eq!(again.text("authorization_code"), done.text("authorization_code"), "the same answer, the same code");
+        let (late_step, _) = asked(&mut phone).await;
+        assert_eq!(give(&mut phone, &late_step, &token).await.problem(), "upstream_failed", "a replay in a sign-in of its own");
+        let old = provider.sdk_token(IOS, &others_nonce, &json!({}));
+        assert_eq!(give(&mut other, &stolen, &old).await.problem(), "upstream_failed", "the nonce of the question before");
+        scene.world.stop().await;
+    }
+}
+
+/// Whoever closes the SDK's window chooses again, and an app whose client has no such SDK leaves for the browser.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_sdk_may_be_closed_or_missing() {
+    let provider = Provider::start().await;
+    let scene = Screens::with(Engine::Sqlite, with_sdk(&provider)).await;
+    let mut phone = scene.genuine();
+    let (step, _) = asked(&mut phone).await;
+    let next = phone.answer(&step, "id_token", &[("id_token_failure", "cancelled")]).await;
+    assert_eq!((next.error(), next.problem()), (ASKED, "upstream_cancelled"), "{next:?}");
+    let next = phone.answer(&next, "id_token", &[("id_token_failure", "not_possible_here")]).await;
+    assert_eq!(next.problem(), "upstream_away", "{next:?}");
+    let password = phone.answer(&next, "use_password", &[]).await;
+    assert_eq!(phone.answer_password(&password, "alice", crate::world::PASSWORD).await.status, 200, "another way");
+    let mut signer = scene.signer();
+    let first = signer.begin_with(&[("redirect_uri", "https://signer.example.com/cb")]).await;
+    let left = signer.answer(&first, "use_upstream:any", &[]).await;
+    assert_eq!(left.error(), (403, "redirect_to_web"), "{left:?}");
+    scene.world.stop().await;
+}
+
+/// Apple gives a name once, to the app; nobody has signed it, and it is a name and nothing more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_may_come_with_the_token() {
+    let provider = Provider::start().await;
+    let scene = Screens::with(Engine::Sqlite, with_sdk(&provider)).await;
+    provider.is("001.a");
+    for answer in [json!({ "name": "Ann Example", "email": "victim@example.com" }), json!({})] {
+        let mut phone = scene.genuine();
+        let first = phone.begin_with(&[("scope", "openid profile email")]).await;
+        let step = phone.answer(&first, "use_upstream:any", &[]).await;
+        let mut answer = answer;
+        answer["id_token"] = provider.sdk_token(IOS, &nonce_of(&step), &json!({})).into();
+        let done = give_raw(&mut phone, &step, &answer.to_string()).await;
+        assert_eq!(done.status, 200, "{done:?}");
+    }
+    assert_eq!(scene.world.audited("registered").await, 1);
+    let app = scene.world.running.shared.now();
+    let row = app.store.one("SELECT email FROM account WHERE name = $1", &["Ann Example".into()]).await.unwrap().unwrap();
+    assert_eq!(row.opt_text("email").unwrap(), None);
+    scene.world.stop().await;
+}
