@@ -137,7 +137,7 @@ impl Face<'_> {
     pub fn takes_passkeys(&self) -> bool {
         match self {
             Self::Browser => true,
-            Self::App { origins } => !origins.is_empty(),
+            Self::App { origins, .. } => !origins.is_empty(),
         }
     }
 }
