@@ -332,7 +332,7 @@ impl Face<'_> {
     fn ask(&self, state: &State, request: &AuthorizationRequest, auth_session: String) -> Reply {
         let step = state.pending.as_ref().map(|pending| {
             let step = pending.step.clone();
-            let step = if self.origins.is_empty() { step.without_operation() } else { step };
+            let step = if self.origins.is_empty() { step.without_passkey() } else { step };
             self.app.pages.word(&step.link("browser"), &self.locale(request))
         });
         let body = json!({

@@ -78,6 +78,10 @@ impl Operation {
         }
     }
 
+    pub fn is_of_passkeys(&self) -> bool {
+        !matches!(self, Self::IdTokenGet { .. })
+    }
+
     /// Is there an answer to it?
     pub fn is_answered(&self) -> bool {
         self.way().is_some()

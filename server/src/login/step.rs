@@ -185,9 +185,9 @@ impl Step {
         self
     }
 
-    /// The same where the face cannot perform it: without its buttons. Other ways stay.
-    pub fn without_operation(mut self) -> Self {
-        if self.operation.take().is_some() {
+    /// The same where the face can use no passkey: without its operation and its buttons. Other ways stay.
+    pub fn without_passkey(mut self) -> Self {
+        if self.operation.take_if(|operation| operation.is_of_passkeys()).is_some() {
             self.actions.retain(|action| !matches!(action.name.as_str(), operation::ACTION | operation::BY_NAME));
         }
         self
