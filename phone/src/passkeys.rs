@@ -16,7 +16,8 @@ pub struct Passkeys {
     system: System,
     /// Where the association files are.
     server: String,
-    http: reqwest::Client,
+    /// The server's file names the app.
+    is_associated: bool,
     /// The person closes the next window, or the platform fails.
     pub next_failure: Mutex<Option<&'static str>>,
     /// The person picks a passkey where a field can be filled with one.
@@ -24,16 +25,17 @@ pub struct Passkeys {
 }
 
 impl Passkeys {
-    pub fn new(server: &str, system: System) -> Result<Self, Trouble> {
-        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    /// The app is installed. As both platforms do, the phone reads the server's file now.
+    pub async fn install(server: &str, system: System) -> Result<Self, Trouble> {
+        let is_associated = is_associated(server, &system).await?;
         let (authenticator, next_failure) = (Arc::default(), Mutex::default());
-        Ok(Self { authenticator, system, server: server.to_owned(), http, next_failure, fills: false })
+        Ok(Self { authenticator, system, server: server.to_owned(), is_associated, next_failure, fills: false })
     }
 
     /// The same phone's passkeys for another app on it.
-    pub fn for_app(&self, system: System) -> Self {
-        let (authenticator, http) = (Arc::clone(&self.authenticator), self.http.clone());
-        Self { authenticator, system, server: self.server.clone(), http, next_failure: Mutex::default(), fills: self.fills }
+    pub async fn for_app(&self, system: System) -> Result<Self, Trouble> {
+        let other = Self::install(&self.server, system).await?;
+        Ok(Self { authenticator: Arc::clone(&self.authenticator), fills: self.fills, ..other })
     }
 
     /// What the phone keeps.
@@ -52,26 +54,6 @@ impl Passkeys {
         }
     }
 
-    /// Does the server let this app use its passkeys?
-    async fn is_associated(&self) -> bool {
-        let name = match self.system {
-            System::Ios(_) => "apple-app-site-association",
-            System::Android { .. } => "assetlinks.json",
-        };
-        let Ok(answer) = self.http.get(format!("{}/.well-known/{name}", self.server)).send().await else { return false };
-        let file: Value = serde_json::from_str(&answer.text().await.unwrap_or_default()).unwrap_or_default();
-        let has = |list: &Value, wanted: &str| list.as_array().is_some_and(|all| all.iter().any(|it| it == wanted));
-        match &self.system {
-            System::Ios(id) => has(&file["webcredentials"]["apps"], id),
-            System::Android { package, fingerprint } => file.as_array().into_iter().flatten().any(|statement| {
-                let target = &statement["target"];
-                has(&statement["relation"], "delegate_permission/common.get_login_creds")
-                    && target["package_name"] == *package
-                    && has(&target["sha256_cert_fingerprints"], fingerprint)
-            }),
-        }
-    }
-
     /// The same for a page in the phone's browser, which writes the page's origin.
     pub fn answer_page(&self, operation: &Value, origin: &str) -> Result<Value, NotDone> {
         let (mut authenticator, options) = (self.authenticator(), &operation["options"]);
@@ -82,11 +64,11 @@ impl Passkeys {
         }
     }
 
-    async fn answer(&self, operation: &Operation) -> Result<String, String> {
+    fn answer(&self, operation: &Operation) -> Result<String, String> {
         if let Some(why) = self.next_failure.lock().unwrap_or_else(PoisonError::into_inner).take() {
             return Err(why.to_owned());
         }
-        if !self.is_associated().await {
+        if !self.is_associated {
             return Err(NotDone::NotPossibleHere.as_str().to_owned());
         }
         let options = &operation.options;
@@ -111,10 +93,31 @@ impl Operations for Passkeys {
     }
 
     fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>> {
-        Box::pin(self.answer(operation))
+        Box::pin(async { self.answer(operation) })
     }
 
     fn perform_quietly<'a>(&'a self, operation: &'a Operation) -> Option<BoxFuture<'a, Result<String, String>>> {
         self.fills.then(|| self.perform(operation))
     }
+}
+
+/// Does the server let this app use its passkeys?
+async fn is_associated(server: &str, system: &System) -> Result<bool, Trouble> {
+    let name = match system {
+        System::Ios(_) => "apple-app-site-association",
+        System::Android { .. } => "assetlinks.json",
+    };
+    let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build()?;
+    let text = http.get(format!("{server}/.well-known/{name}")).send().await?.text().await?;
+    let file: Value = serde_json::from_str(&text).unwrap_or_default();
+    let has = |list: &Value, wanted: &str| list.as_array().is_some_and(|all| all.iter().any(|it| it == wanted));
+    Ok(match system {
+        System::Ios(id) => has(&file["webcredentials"]["apps"], id),
+        System::Android { package, fingerprint } => file.as_array().into_iter().flatten().any(|statement| {
+            let target = &statement["target"];
+            has(&statement["relation"], "delegate_permission/common.get_login_creds")
+                && target["package_name"] == *package
+                && has(&target["sha256_cert_fingerprints"], fingerprint)
+        }),
+    })
 }

@@ -2,6 +2,7 @@
 //! RFC 5321 by `lettre`. The words of a letter come from the message files; nothing in it is a link a stranger could choose.
 
 mod device;
+pub use device::name as device_name;
 mod message;
 
 use crate::config::{Config, Mail, MailSecurity, environment, trim_variable};

@@ -10,6 +10,7 @@ mod genuine_app;
 mod impersonation;
 mod iphone_lies;
 mod kiosk;
+mod known_device;
 mod lost_answers;
 mod moved_people;
 mod native_attacks;
@@ -50,7 +51,7 @@ pub struct Scene {
 }
 
 /// All scenes in the order in which they are played. The first ones tell the story.
-pub const SCENES: [Scene; 25] = [
+pub const SCENES: [Scene; 26] = [
     sign_in::SCENE,
     stolen_tokens::SCENE,
     lost_answers::SCENE,
@@ -58,6 +59,7 @@ pub const SCENES: [Scene; 25] = [
     native_sign_in::SCENE,
     native_attacks::SCENE,
     passkeys::SCENE,
+    known_device::SCENE,
     stolen_code::SCENE,
     wrong_tokens::SCENE,
     social::SCENE,

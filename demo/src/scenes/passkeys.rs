@@ -73,7 +73,7 @@ fn seen(screens: &Terminal<'_>, signed_in: &Result<SignedIn, Told>) -> Vec<Strin
 async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let person = Person { buttons: vec!["passkey"], ..stage.person() };
     let phone = stage.phone_of(CLIENT, BACK, person)?.attested_by(&stage.world.maker, APP_ID);
-    let passkeys = Arc::new(Passkeys::new(&stage.world.issuer, System::Ios(APP_ID))?);
+    let passkeys = Arc::new(Passkeys::install(&stage.world.issuer, System::Ios(APP_ID)).await?);
     phone.screen.browser.lock().await.passkeys = Some(passkeys.clone());
     let request = SignIn::new("openid orders:read").for_api(ORDERS);
     let screens = hand(stage, &[], &passkeys);
@@ -84,7 +84,7 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     make_and_use(stage, (&phone, &passkeys), &request).await?;
     world.reconfigure(EITHER, TWO_FACTORS).await?;
     worth(stage, (&phone, &passkeys), &request).await;
-    let other = Arc::new(passkeys.for_app(System::Ios("EVIL123456.com.example.shop")));
+    let other = Arc::new(passkeys.for_app(System::Ios("EVIL123456.com.example.shop")).await?);
     let screens = touch(&["passkey", "cancel"], &other);
     let signed_in = phone.client.sign_in_natively(&request, &screens).await;
     let lines = seen(&screens, &signed_in);

@@ -69,6 +69,7 @@ const ACCOUNTS: &[Event] = &[
     event("passkey_enrolled", "A passkey was added. `passkey` names it, `aaguid` says what it claims to be."),
     event("passkey_removed", "A passkey was removed. `lost`: because somebody else may have it, so that all sessions ended."),
     event("passkey_renamed", "A passkey got another name."),
+    event("device_forgotten", "The person forgot a known device: everything is asked for there again."),
     event("upstream_linked", "An identity at a provider leads to the account from now on."),
     event("upstream_unlinked", "It no longer does."),
     event("upstream_unlink_refused", "An identity was unlinked twice at once."),
@@ -77,7 +78,7 @@ const ACCOUNTS: &[Event] = &[
 ];
 
 const GRANTS: &[Event] = &[
-    event("code_issued", "A client got an authorization code."),
+    event("code_issued", "A client got an authorization code. `eased`: a condition of the policy let the person in with less."),
     event("code_exchanged", "A code was exchanged for tokens."),
     event("code_retried", "The same client asked again with the same code and got the same tokens."),
     event("code_refused", "A code was refused."),

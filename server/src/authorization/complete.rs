@@ -100,6 +100,9 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     if request.native {
         entry = entry.with("face", "native");
     }
+    if proven.satisfied.is_eased {
+        entry = entry.with("eased", true);
+    }
     entry.address = completing.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));
     Ok(Completion::Granted(Granted { session, number, cookie, code, burnt }))

@@ -233,7 +233,8 @@ pub async fn rules(authority: &Authority<'_>, device: &DeviceAuthorization) -> R
         return Err(over().because("the client may no longer use the device grant").into());
     }
     request::contents_still_allowed(authority, &client, request)?;
-    request::sign_in_rules(authority, &client, request)
+    // The device that asked is elsewhere: nothing that is known of this browser eases what it gets.
+    request::sign_in_rules(authority, &client, request, request::Surroundings::default())
 }
 
 pub async fn client_of(authority: &Authority<'_>, request: &AuthorizationRequest) -> Result<Arc<Client>> {

@@ -3,14 +3,17 @@
 
 use super::Authority;
 use super::detour::{self, Detour};
-use crate::config::{Client, ClientKind, Profile};
+use crate::config::{Client, ClientKind, Profile, TierName};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Replaced, Wanted};
+use crate::login::easing::Circumstances;
+use crate::login::policy::Policy;
 use crate::login::state::Rules;
 use crate::store::Change;
 use crate::tokens::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use std::net::IpAddr;
 use symbolon_oauth::claims_parameter::ClaimsParameter;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::pkce::Challenge;
@@ -369,12 +372,34 @@ pub fn contents_still_allowed(authority: &Authority<'_>, client: &Client, reques
     Ok(())
 }
 
+/// Where a request comes from, as far as a policy's conditions go.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Surroundings {
+    /// Of the installation that asks on its own screens.
+    pub tier: Option<TierName>,
+    pub address: Option<IpAddr>,
+}
+
 /// What the request asks of the sign-in, under the present configuration. A wanted `acr` raises the sign-in and never lowers it; essential
 /// and nowhere to be had, it is an error and never a weaker token (368-Z).
-pub fn sign_in_rules(authority: &Authority<'_>, client: &Client, request: &AuthorizationRequest) -> Result<Rules> {
+pub fn sign_in_rules(
+    authority: &Authority<'_>,
+    client: &Client,
+    request: &AuthorizationRequest,
+    surroundings: Surroundings,
+) -> Result<Rules> {
     let name = client.login_policy();
     let unknown = || Refused::bad_request("invalid_session", "This app cannot sign you in now. Go back to the app and start again.");
     let own = authority.config.policy(name).ok_or_else(|| unknown().because(format!("there is no [login.{name}]")))?;
+    let asked = request.asked_scope().to_string();
+    let scopes: Vec<&str> = asked.split(' ').filter(|word| !word.is_empty()).collect();
+    let known = Circumstances {
+        client: Some(&request.client_id),
+        scopes: request.authorization_details.is_empty().then_some(&scopes),
+        tier: surroundings.tier.map(TierName::as_str),
+        address: surroundings.address,
+    };
+    let own = &own.under(&known);
     let rules = |policy| Rules {
         policy,
         max_age_s: request.max_age_s,
@@ -383,9 +408,10 @@ pub fn sign_in_rules(authority: &Authority<'_>, client: &Client, request: &Autho
     };
     for wanted in &request.acr_values {
         // Several policies may give it: the client's own comes first.
-        let all = std::iter::once(own).chain(authority.config.login.values().map(|login| &login.0));
+        // Whoever asks for an acr is given it, so that conditions ease nothing.
+        let all = std::iter::once(own).chain(authority.config.login.values().map(|login| &login.0)).map(Policy::strict);
         if let Some(found) = all.into_iter().find(|policy| policy.acr.as_ref() == Some(wanted) && policy.is_no_weaker_than(own)) {
-            return Ok(rules(found.clone()));
+            return Ok(rules(found));
         }
     }
     if request.essential_acr && !request.acr_values.is_empty() {

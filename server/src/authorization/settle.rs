@@ -6,15 +6,16 @@ use super::complete::{Completing, Completion, Granted, authenticated, complete};
 use super::consent::Assured;
 use super::delivery::Delivery;
 use super::device;
-use super::request::{self, AuthorizationRequest};
+use super::request::{self, AuthorizationRequest, Surroundings};
 use crate::audit::Entry;
 use crate::caller::{Burnt, Caller};
 use crate::config::DEFAULT_POLICY;
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::login::commit::{Committed, Draft, OVERTAKEN};
-use crate::login::context::Visitor;
+use crate::login::context::{Device, Face, Visitor};
 use crate::login::flow::{Moved, Proven};
+use crate::login::known_devices::{self, Seen};
 use crate::login::machine::{Machine, over};
 use crate::login::row::{self, Secret};
 use crate::login::state::{Ended, Question, Rules, State};
@@ -195,6 +196,7 @@ impl Settling<'_> {
                 Ok(Some(End::default()))
             }
             Completion::Granted(granted) => {
+                self.remember_device(moved, change, proven, granted.cookie.as_deref())?;
                 let (account, opened) = (proven.account.clone(), granted.cookie.is_some());
                 let (session, number) = (granted.session, granted.number);
                 moved.state.ended = Some(Ended::Granted { session, number, account: account.clone(), opened });
@@ -202,6 +204,25 @@ impl Settling<'_> {
                 Ok(Some(End { cookie, granted: Some(granted), ..End::default() }))
             }
         }
+    }
+
+    /// Where policies have conditions about devices: what was proved on this one.
+    fn remember_device(&self, moved: &Moved, change: &mut Change, proven: &Proven, cookie: Option<&str>) -> Result<()> {
+        let before = moved.device().filter(|_| self.machine.remembers_devices());
+        let name = match (self.visitor.device, self.visitor.face, cookie) {
+            _ if !self.machine.remembers_devices() => return Ok(()),
+            (Some(Device::Installation { client, jkt }), _, _) => known_devices::installation(client, jkt),
+            (_, Face::Browser, Some(cookie)) => self.machine.browser_name(cookie),
+            // Nothing was proved anew; or a server's key stands for many people.
+            _ => return Ok(()),
+        };
+        let user_agent = self.visitor.user_agent.and_then(crate::mail::device_name).unwrap_or_default();
+        let seen = Seen { account: &proven.account, before, name: &name, label: &user_agent };
+        if proven.satisfied.is_eased || !proven.satisfied.is_as_named {
+            known_devices::goes_on(change, &seen);
+            return Ok(());
+        }
+        Ok(known_devices::remember(change, &seen, &proven.proofs)?)
     }
 
     fn assured(&self, request: &AuthorizationRequest) -> Result<Assured> {
@@ -245,7 +266,7 @@ impl Refusal<'_> {
 
 /// What the sign-in has to prove under the present configuration. The client, its redirect URI, its scopes and its policy are chosen
 /// again for every answer, as at the beginning; what can no longer be chosen ends here.
-pub async fn rules(authority: &Authority<'_>, delivery: &Delivery) -> Result<Rules> {
+pub async fn rules(authority: &Authority<'_>, delivery: &Delivery, surroundings: Surroundings) -> Result<Rules> {
     if let Delivery::Device(device) = delivery {
         return device::rules(authority, device).await;
     }
@@ -256,5 +277,5 @@ pub async fn rules(authority: &Authority<'_>, delivery: &Delivery) -> Result<Rul
     let gone = || over().because("the client is gone or disabled");
     let client = authority.clients.get(&request.client_id).await?.ok_or_else(gone)?;
     request::still_allowed(authority, &client, request)?;
-    request::sign_in_rules(authority, &client, request)
+    request::sign_in_rules(authority, &client, request, surroundings)
 }

@@ -1,8 +1,11 @@
 //! `[login.NAME]`: ways of signing in. A policy is parsed once, when the configuration is read.
 
+use super::client::TierName;
 use super::docs::{Kind, Presence, Section, defaulted, optional, required};
+use super::networks::Networks;
+use super::span::Span;
 use super::upstream::Upstream;
-use crate::login::policy::Policy;
+use crate::login::policy::{self, Easier, Policy};
 use crate::login::proof::MethodName;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,6 +49,48 @@ acr = "urn:example:two-factor"
 "#,
 };
 
+pub(super) const EASIER: Section = Section {
+    path: "login.NAME.easier",
+    title: "Chains that are enough under conditions",
+    text: "Further chains of the policy, which are enough where all conditions of the table hold. A condition whose fact nobody knows does not \
+           hold. Such a chain gives no `acr`. [signing-in.md](signing-in.md#conditions) explains what is weighed when.",
+    presence: Presence::List,
+    keys: &[
+        required("require", Kind::Texts, r#"["password"]"#, "Chains of methods, as in the policy itself."),
+        optional("clients", Kind::Texts, "any client", r#"["shop-app"]"#, "The client that asks is one of these."),
+        optional(
+            "scopes",
+            Kind::Texts,
+            "any scope",
+            r#"["openid", "orders:read"]"#,
+            "The request asks for no scope beside these, and for no authorization details.",
+        ),
+        optional(
+            "tiers",
+            Kind::SomeOf(&["software", "hardware_claimed", "hardware"]),
+            "any, or no installation",
+            r#"["hardware"]"#,
+            "The attested installation that asks on its own screens is of one of these tiers. A browser is of none.",
+        ),
+        optional("networks", Kind::Networks, "any network", r#"["10.0.0.0/8"]"#, "The person comes from one of these networks."),
+        optional(
+            "known_device",
+            Kind::Time,
+            "any device",
+            r#""30d""#,
+            "On this browser or installation the person proved all that the policy's own chains ask for, at most so long ago.",
+        ),
+    ],
+    example: r#"
+[login.office]
+require = ["password + totp", "passkey"]
+[[login.office.easier]]
+require = ["password"]
+networks = ["10.0.0.0/8"]
+known_device = "30d"
+"#,
+};
+
 /// The policy of clients that name none.
 pub const DEFAULT: &str = "default";
 
@@ -62,11 +107,38 @@ struct RawLoginPolicy {
     acr: Option<String>,
     #[serde(default)]
     two_factor_passkey: bool,
+    #[serde(default)]
+    easier: Vec<RawEasier>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawEasier {
+    require: Vec<String>,
+    clients: Option<Vec<String>>,
+    scopes: Option<Vec<String>>,
+    tiers: Option<Vec<TierName>>,
+    networks: Option<Networks>,
+    known_device: Option<Span>,
 }
 
 impl From<RawLoginPolicy> for LoginPolicy {
     fn from(raw: RawLoginPolicy) -> Self {
-        Self(Policy { two_factor_passkey: raw.two_factor_passkey, ..Policy::read(&raw.require, raw.acr) })
+        let easier = raw.easier.into_iter().map(Easier::from).collect();
+        Self(Policy { two_factor_passkey: raw.two_factor_passkey, easier, ..Policy::read(&raw.require, raw.acr) })
+    }
+}
+
+impl From<RawEasier> for Easier {
+    fn from(raw: RawEasier) -> Self {
+        Self {
+            chains: policy::read_chains(&raw.require),
+            clients: raw.clients,
+            scopes: raw.scopes,
+            tiers: raw.tiers.map(|all| all.into_iter().map(TierName::as_str).collect()),
+            networks: raw.networks,
+            known_device_ms: raw.known_device.map(Span::ms),
+        }
     }
 }
 
@@ -77,10 +149,11 @@ impl LoginPolicy {
     /// What is wrong with the chains. A configuration with such a problem is refused, so that no reader meets an unknown word.
     pub(super) fn problems(&self, has_mail: bool, upstream: &BTreeMap<String, Upstream>) -> Vec<String> {
         let mut found = self.0.problems();
+        found.extend(self.0.easier_problems());
         if self.0.names(&MethodName::EMAIL) && !has_mail {
             found.push("the method email needs the table [mail]".to_owned());
         }
-        let providers = self.0.chains.iter().flatten().filter_map(MethodName::provider);
+        let providers = self.0.all().flatten().filter_map(MethodName::provider);
         let missing: BTreeSet<&str> = providers.filter(|name| !name.is_empty() && !upstream.contains_key(*name)).collect();
         found.extend(missing.into_iter().map(|name| format!("there is no [upstream.{name}]")));
         found

@@ -14,7 +14,7 @@ mod host;
 mod login;
 mod mail;
 mod mtls;
-mod networks;
+pub mod networks;
 mod passkeys;
 mod registration;
 mod retention;
@@ -71,6 +71,7 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &dpop::SECTION,
         &attestation::SECTION,
         &login::SECTION,
+        &login::EASIER,
         &passkeys::SECTION,
         &upstream::SECTION,
         &api::API,

@@ -5,7 +5,9 @@ use super::{Grant, TokenRequest, invalid_grant};
 use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::{Error, Result};
-use crate::login::policy::{self, Conditions, Next};
+use crate::login::easing::Circumstances;
+use crate::login::known_devices;
+use crate::login::policy::{self, Conditions, Next, Policy};
 use crate::login::proof::Proof;
 use crate::sessions;
 use crate::tokens::handles::{Kind, RowName};
@@ -55,10 +57,30 @@ pub async fn wants_step_up(request: TokenRequest<'_>) -> Result<Option<&'static 
     let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
     let Some((proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
     let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms: 0, prefer: None };
-    match policy::next(own, &conditions, &proofs) {
+    let own = eased(core, caller, grant, own).await?;
+    match policy::next(&own, &conditions, &proofs) {
         Some(Next::Satisfied(_)) => Ok(None),
         _ => Ok(Some("the client's policy wants more than was proved")),
     }
+}
+
+/// The client's policy where the refresh comes from: what eased the sign-in must hold still.
+async fn eased(core: &Core, caller: &Caller, grant: &Grant, own: &Policy) -> Result<Policy> {
+    let asked = grant.scope.to_string();
+    let scopes: Vec<&str> = asked.split(' ').filter(|word| !word.is_empty()).collect();
+    let known = Circumstances {
+        client: Some(&caller.client_id),
+        scopes: grant.request.authorization_details.is_empty().then_some(&scopes),
+        tier: caller.instance.as_ref().map(|instance| instance.tier.as_str()),
+        address: Some(caller.address),
+    };
+    let policy = own.under(&known);
+    let installation = caller.instance.as_ref().filter(|_| policy.knows_devices());
+    let device = match installation {
+        Some(instance) => known_devices::of_installation(&core.store, &grant.account, (&caller.client_id, &instance.jkt)).await?,
+        None => None,
+    };
+    Ok(policy.on_device(device.as_ref(), caller.now_ms))
 }
 
 /// To the app, a grant that is over is a sign-in that is over. What it can mend, such as an old attestation, stays what it is.

@@ -10,9 +10,10 @@ use crate::audit;
 use crate::error::{Refused, Result};
 use crate::login::accounts;
 use crate::login::journey::Journey;
-use crate::pages::{AccountView, AppView, SessionView};
+use crate::pages::{AccountView, AppView, DeviceView, SessionView};
 use crate::sessions::{self, Session};
-use crate::store::{Change, Expect, Value};
+use crate::store::tables::known_device;
+use crate::store::{Change, Expect, Row, Value};
 use crate::web::request::Incoming;
 use http::Method;
 
@@ -90,6 +91,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         sessions: open,
         apps,
         links: account_links::view(app, &session.account).await?,
+        devices: devices(app, &session.account).await?,
         form_action: app.url("/account"),
         form_token: form_token(app, &session.id, "account"),
         passkeys,
@@ -98,6 +100,16 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
     let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
     let html = app.pages.account(&locale, &view, &app.config.issuer)?;
     Ok(if has_signal { reply::operating_page(200, html) } else { reply::page(200, html) })
+}
+
+/// Browsers and installations on which less is asked.
+async fn devices(app: &App, account: &str) -> Result<Vec<DeviceView>> {
+    let rows = app.store.all(known_device::OF_ACCOUNT, &[account.into()]).await?;
+    let view = |row: &Row| {
+        let (label, first, last) = (row.text("label")?.to_owned(), instant(row.int("first_ms")?), instant(row.int("last_ms")?));
+        Ok(DeviceView { id: row.text("device")?.to_owned(), label, first, last })
+    };
+    rows.iter().map(view).collect()
 }
 
 async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
@@ -116,6 +128,7 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
         "sign_out_others" => {
             accounts::raise(&mut change, &session.account);
             change.run_expecting(END_OTHERS, vec![account(), Value::from(&session.id[..]), incoming.now_ms.into()], Expect::Any);
+            change.run_expecting(known_device::FORGET, vec![account()], Expect::Any);
             "other_sessions_ended"
         }
         "end_session" => {
@@ -132,6 +145,10 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
             change.run_expecting(END_APP, vec![account(), target.into(), incoming.now_ms.into()], Expect::Any);
             change.run_expecting(FORGET, vec![account(), target.into()], Expect::Any);
             "consent_withdrawn"
+        }
+        "forget_device" => {
+            change.run_expecting(known_device::FORGET_ONE, vec![account(), target.into()], Expect::Any);
+            "device_forgotten"
         }
         "rename_passkey" => {
             account_passkeys::rename(&mut change, incoming, &session.account, target)?;

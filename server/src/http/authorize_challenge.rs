@@ -10,7 +10,7 @@ use crate::authorization::binding::bind;
 use crate::authorization::consent::{self, Assured};
 use crate::authorization::delivery::Delivery;
 use crate::authorization::detour::Detour;
-use crate::authorization::request::{self, AuthorizationRequest};
+use crate::authorization::request::{self, AuthorizationRequest, Surroundings};
 use crate::authorization::settle::{Settled, Settling, rules};
 use crate::authorization::{native, pushed};
 use crate::caller::Caller;
@@ -110,6 +110,11 @@ impl Face<'_> {
         }
     }
 
+    /// What a policy's conditions are weighed by.
+    fn surroundings(&self) -> Surroundings {
+        Surroundings { tier: self.caller.instance.as_ref().map(|instance| instance.tier), address: Some(self.incoming.address) }
+    }
+
     fn locale(&self, request: &AuthorizationRequest) -> String {
         views::locale(self.app, self.incoming, self.incoming.form.get("ui_locales").or(request.ui_locales.as_deref()))
     }
@@ -135,7 +140,7 @@ impl Face<'_> {
         if let Some((grant, _)) = &beside {
             stay_with(&mut request, grant);
         }
-        let rules = request::sign_in_rules(&authority, &caller.client, &request)?;
+        let rules = request::sign_in_rules(&authority, &caller.client, &request, self.surroundings())?;
         let says = |word: &str| request.prompt.iter().any(|prompt| prompt == word);
         if says("none") {
             let refused = Refused::bad_request("login_required", "The person has to be asked, which prompt=none forbids.");
@@ -259,7 +264,7 @@ impl Face<'_> {
         let request = self.own(&answering.state)?;
         self.must_still_be_beside(&request).await?;
         let delivery = Delivery::Native(Box::new(request.clone()));
-        let rules = rules(&app.authority(), &delivery).await?;
+        let rules = rules(&app.authority(), &delivery, self.surroundings()).await?;
         if answer.action == "browser" {
             return self.leave(&request, Some((answer, &answering)), "the person goes on in the browser").await;
         }

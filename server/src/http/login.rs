@@ -7,7 +7,7 @@ use super::reply::{self, Reply};
 use super::settle;
 use crate::app::App;
 use crate::authorization::delivery::Delivery;
-use crate::authorization::request::{self, AuthorizationRequest};
+use crate::authorization::request::{self, AuthorizationRequest, Surroundings};
 use crate::authorization::settle::{Settled, Settling, rules};
 use crate::error::{Error, Refused, Result};
 use crate::login::context::{Answer, Device, Face, Visitor};
@@ -31,7 +31,7 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         app.clients.get(&request.client_id).await?.ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
     let account = session.as_ref().map(|session| session.account.clone());
     request::still_allowed(&app.authority(), &client, &request)?;
-    let rules = match request::sign_in_rules(&app.authority(), &client, &request) {
+    let rules = match request::sign_in_rules(&app.authority(), &client, &request, surroundings(incoming)) {
         Ok(rules) => rules,
         Err(Error::Refused(refused)) => return settle::refuse(app, incoming, &request, account.as_deref(), *refused).await,
         Err(fault) => return Err(fault),
@@ -63,6 +63,11 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
     start(app, incoming, (moved, &delivery), session, &locale).await
 }
 
+/// A browser is no installation.
+fn surroundings(incoming: &Incoming) -> Surroundings {
+    Surroundings { tier: None, address: Some(incoming.address) }
+}
+
 fn existing(session: &Session) -> Existing {
     let subject = Subject { account: session.account.clone(), version: session.account_version, session: Some(session.id) };
     Existing { subject, proofs: session.proofs.clone() }
@@ -91,7 +96,7 @@ async fn begin_here(
 ) -> Result<Reply> {
     let begin = Begin { journey, client, hint: None, request: delivery.as_json()?, existing: session.as_ref().map(existing) };
     let locale = views::locale(app, incoming, None);
-    let rules = rules(&app.authority(), &delivery).await?;
+    let rules = rules(&app.authority(), &delivery, surroundings(incoming)).await?;
     let moved = app.machine.begin(begin, &rules, &visitor(app, incoming, &locale)).await?;
     start(app, incoming, (moved, &delivery), session, &locale).await
 }
@@ -232,7 +237,7 @@ async fn judge(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: A
 /// None: another sign-in was quicker with what this answer wanted.
 async fn judge_once(app: &App, incoming: &Incoming, answer: &Answer<'_>, answering: &Answering) -> Result<Option<Reply>> {
     let delivery = Delivery::from_json(answering.state.request.clone())?;
-    let rules = rules(&app.authority(), &delivery).await?;
+    let rules = rules(&app.authority(), &delivery, surroundings(incoming)).await?;
     let locale = views::locale(app, incoming, incoming.form.get("locale"));
     let visitor = visitor(app, incoming, &locale);
     let session = sessions::of_browser(app, incoming).await?;

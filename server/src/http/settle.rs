@@ -25,7 +25,7 @@ pub fn remember_end(app: &App, ended: &Finished, reply: &mut Reply, now_ms: i64)
 /// The session cookie, and the browser's name for the person's own budget of guesses.
 pub fn remember(app: &App, reply: &mut Reply, value: &str, account: &str, now_ms: i64) -> Result<()> {
     sessions::remember(app, reply, value);
-    let device = app.machine.device_cookie(account, now_ms)?;
+    let device = app.machine.device_cookie(account, value, now_ms)?;
     add_cookie(reply, &sessions::cookie(app, &sessions::cookie_name(app, "device"), &device, 365 * 24 * 3600));
     Ok(())
 }

@@ -9,7 +9,7 @@ use crate::store::tables::account::{
     ADD_NAME, ADD_PASSWORD, BY_ID, BY_NAME, DROP_NAME, HOLD, INSERT, RAISE, REHASH, SESSIONS_FROM, SET_EMAIL, SET_PASSWORD, STANDS,
 };
 use crate::store::tables::passkey::OWNER;
-use crate::store::tables::{outside_identity, session};
+use crate::store::tables::{known_device, outside_identity, session};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
@@ -305,6 +305,7 @@ pub fn end_sessions(change: &mut Change, account: &str) {
     raise(change, account);
     change.run_expecting(SESSIONS_FROM, vec![account.into(), now_ms.into()], Expect::Any);
     change.run_expecting(session::END_OF_ACCOUNT, vec![account.into(), now_ms.into()], Expect::Any);
+    change.run_expecting(known_device::FORGET, vec![account.into()], Expect::Any);
 }
 
 /// A new password ends every session of the person (420-U).

@@ -283,6 +283,11 @@ impl Moved {
         self.state.pending = Some(Pending::new(Question::Consent, id, step, secret));
     }
 
+    /// The name by which this person's device was known before.
+    pub fn device(&self) -> Option<&str> {
+        self.person.device.as_deref()
+    }
+
     /// The account that the sign-in is about.
     pub fn account(&self) -> Option<&Account> {
         self.person.account.as_ref()

@@ -3,7 +3,7 @@
 use super::accounts::{Account, Hashers};
 use super::effect::Effect;
 use super::passkeys::RelyingParty;
-use super::proof::Facts;
+use super::proof::{Facts, KnownDevice};
 use super::rates::Rates;
 use super::step::{Problem, Step};
 use crate::config::sdk::NativeProviders;
@@ -45,6 +45,8 @@ pub struct Context<'a> {
     pub providers: &'a Providers,
     /// Whose SDK is in the app that asks. None: a browser asks.
     pub sdks: Option<&'a NativeProviders>,
+    /// Of the browser or the app.
+    pub user_agent: Option<&'a str>,
     /// Set while an answer is judged.
     pub voyage: Option<Voyage>,
     pub now_ms: i64,
@@ -73,6 +75,8 @@ pub struct Person {
     pub mailbox: Option<Mailbox>,
     /// This browser signed the person in before: the name it is known by.
     pub device: Option<String>,
+    /// What was proved on it before. Read only where a policy asks, and when the person is proved.
+    pub known: Option<KnownDevice>,
 }
 
 /// Where a code by e-mail goes in this journey.

@@ -202,12 +202,21 @@ pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
     if state.journey.is_of_account() { by_age.max(now_ms - STEP_UP_MS) } else { by_age }
 }
 
+/// The policy with what is eased now. Changes of an account are never eased.
+pub(super) fn eased(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
+    if state.journey != Journey::SignIn {
+        return rules.policy.strict();
+    }
+    let known = person.known.as_ref().filter(|_| state.subject.is_some());
+    rules.policy.clone().on_device(known, now_ms)
+}
+
 /// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z). A passkey that
 /// verified the person is enough; where the policy counts it as two factors, one that did not is not.
 pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
     let policy = match state.journey {
         Journey::Reset => Policy::of(&[&[MethodName::EMAIL]]),
-        _ => rules.policy.clone(),
+        _ => eased(state, rules, person, now_ms),
     };
     let Some(account) = person.account.as_ref().filter(|_| state.subject.is_some()) else { return policy };
     let from_ms = not_before_ms(state, rules, now_ms).min(state.started_ms);

@@ -2,9 +2,11 @@
 
 use super::accounts::{self, Hashers};
 use super::context::{Answer, Context, Device, Face, Person, Reader, Visitor};
+use super::known_devices;
 use super::methods::passkey;
 use super::operation;
 use super::passkeys::{PasskeyRules, RelyingParty};
+use super::policy::Policy;
 use super::rates::Rates;
 use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
 use super::state::State;
@@ -161,9 +163,15 @@ impl Machine {
                 Face::Browser => None,
                 Face::App { providers, .. } => Some(providers),
             },
+            user_agent: visitor.user_agent,
             voyage: None,
             now_ms: visitor.now_ms,
         }
+    }
+
+    /// Does any policy have a condition about devices? Else nothing of them is kept.
+    pub fn remembers_devices(&self) -> bool {
+        self.config.policies().any(Policy::knows_devices)
     }
 
     /// Who the sign-in is about: the person its proofs name, else whom the answer or an earlier one named.
@@ -192,7 +200,7 @@ impl Machine {
             Some(account) => self.known_device(&account.id, visitor).await?,
             None => None,
         };
-        Ok(Person { name, account, is_subject: state.subject.is_some(), mailbox: None, device })
+        Ok(Person { name, account, is_subject: state.subject.is_some(), mailbox: None, device, known: None })
     }
 
     /// The account of a sign-in, with what leads to it from elsewhere.
@@ -223,7 +231,7 @@ impl Machine {
             Some(Device::Browser(sealed)) => Ok(self.known_browser(account, sealed, visitor.now_ms)),
             Some(Device::Installation { client, jkt }) => {
                 let known = self.store.one(app_grant::OF_INSTALLATION, &[account.into(), client.into(), jkt.into()]).await?;
-                Ok(known.map(|_| format!("installation {client} {jkt}")))
+                Ok(known.map(|_| known_devices::installation(client, jkt)))
             }
         }
     }
@@ -245,9 +253,14 @@ impl Machine {
         format!("device/{}", self.config.issuer)
     }
 
+    /// The name by which a browser is known from now on. The same answer once more gives it the same name.
+    pub fn browser_name(&self, session_cookie: &str) -> String {
+        base64url::encode(&self.keyring.mac("known browser", &[session_cookie.as_bytes()]).1[..12])
+    }
+
     /// What a browser keeps to be known again: sealed, names its account, lasts a year.
-    pub fn device_cookie(&self, account: &str, now_ms: i64) -> Result<String> {
-        let id = base64url::encode(&crate::seal::random::<12>()?);
+    pub fn device_cookie(&self, account: &str, session_cookie: &str, now_ms: i64) -> Result<String> {
+        let id = self.browser_name(session_cookie);
         let text = format!("{account} {} {id}", now_ms + 365 * 86_400_000);
         Ok(base64url::encode(&self.keyring.seal(&self.device_place(), text.as_bytes())?))
     }

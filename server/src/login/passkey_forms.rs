@@ -14,6 +14,7 @@ use super::state::State;
 use super::step::{Problem, Step, Text};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
+use crate::mail;
 use serde_json::Value as Json;
 use symbolon_oauth::base64url;
 use symbolon_passkey::{CrossOrigin, ExpectedRegistration, RegistrationFacts, RegistrationResponse, Trust, aaguid, cose, transports};
@@ -79,7 +80,7 @@ pub fn check_enrolment(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -
         Ok(facts) => facts,
         Err((problem, why)) => return Ok(refused(problem, why)),
     };
-    let new = made(rp, handle, &response, &facts);
+    let new = made(filling.context, handle, &response, &facts);
     let proved = Facts { credential: Some(new.public_id.clone()), user_verified: Some(facts.user_verified), ..Facts::default() };
     let enrolled = Entry::ok("passkey_enrolled").with("passkey", new.public_id.as_str()).with("aaguid", aaguid::text(&facts.aaguid));
     let mut effects = vec![Effect::AddPasskey(Box::new(new)), Effect::Audit(Box::new(enrolled))];
@@ -147,7 +148,8 @@ fn problem_of(failed: &[Failed]) -> &'static str {
     }
 }
 
-fn made(rp: &RelyingParty<'_>, handle: String, response: &RegistrationResponse, facts: &RegistrationFacts) -> NewPasskey {
+fn made(context: &Context<'_>, handle: String, response: &RegistrationResponse, facts: &RegistrationFacts) -> NewPasskey {
+    let rp = &context.relying_party;
     let id = base64url::encode(&facts.id);
     let kept = transports::kept(response.transports.iter().map(String::as_str), facts.backup_eligible);
     NewPasskey {
@@ -164,7 +166,15 @@ fn made(rp: &RelyingParty<'_>, handle: String, response: &RegistrationResponse, 
         discoverable: response.discoverable != Some(false),
         aaguid: facts.aaguid.to_vec(),
         attested: facts.attestation.trusted,
-        name: aaguid::name(&facts.aaguid).unwrap_or("Passkey").to_owned(),
+        name: aaguid::name(&facts.aaguid).map_or_else(|| named_by_device(context), str::to_owned),
+    }
+}
+
+/// Many authenticators do not say what they are. Then the passkey is called by the device it was made on.
+fn named_by_device(context: &Context<'_>) -> String {
+    match context.user_agent.and_then(mail::device_name) {
+        Some(device) => format!("Passkey, {device}"),
+        None => "Passkey".to_owned(),
     }
 }
 

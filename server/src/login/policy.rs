@@ -2,7 +2,22 @@
 
 use super::methods;
 use super::proof::{Factor, MethodName, Proof};
+use crate::config::networks::Networks;
 use std::collections::BTreeSet;
+
+/// `[[login.NAME.easier]]`, as it is weighed.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Easier {
+    pub chains: Vec<Vec<MethodName>>,
+    pub clients: Option<Vec<String>>,
+    /// The request asks for these scopes at most, and for no authorization details.
+    pub scopes: Option<Vec<String>>,
+    /// Of the installation that asks.
+    pub tiers: Option<Vec<&'static str>>,
+    pub networks: Option<Networks>,
+    /// The person proved all that the policy's own chains ask for on this device, at most so long ago.
+    pub known_device_ms: Option<i64>,
+}
 
 /// Chains of methods, any one of which is enough, the first preferred. No chain is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,13 +26,16 @@ pub struct Policy {
     pub acr: Option<String>,
     /// A passkey that verified the person counts as two factors.
     pub two_factor_passkey: bool,
+    /// Chains that are enough under conditions. As they stand here they count for nothing: `easing` weighs them.
+    pub easier: Vec<Easier>,
+    /// Those whose conditions hold now.
+    pub eased: Vec<Vec<MethodName>>,
 }
 
 impl Policy {
     /// Reads chains such as `password + totp`. Every word is kept: a chain with an unknown one is satisfied by nobody.
     pub fn read(require: &[String], acr: Option<String>) -> Self {
-        let chain = |text: &String| text.split('+').map(|word| MethodName::new(word.trim())).collect();
-        Self { chains: require.iter().map(chain).collect(), acr, two_factor_passkey: false }
+        Self { acr, ..Self { chains: read_chains(require), ..Self::of(&[]) } }
     }
 
     /// What cannot be meant, for the operator. A policy with a problem is never put in force.
@@ -25,7 +43,7 @@ impl Policy {
         if self.chains.is_empty() {
             return vec!["require names no chain of methods".to_owned()];
         }
-        self.chains.iter().flat_map(|chain| problems(chain)).collect()
+        self.all().flat_map(|chain| problems(chain)).collect()
     }
 
     /// The policy `default` of a configuration that has none.
@@ -34,7 +52,8 @@ impl Policy {
     }
 
     pub fn of(chains: &[&[MethodName]]) -> Self {
-        Self { chains: chains.iter().map(|chain| chain.to_vec()).collect(), acr: None, two_factor_passkey: false }
+        let chains = chains.iter().map(|chain| chain.to_vec()).collect();
+        Self { chains, acr: None, two_factor_passkey: false, easier: Vec::new(), eased: Vec::new() }
     }
 
     pub fn with_acr(mut self, acr: &str) -> Self {
@@ -42,14 +61,24 @@ impl Policy {
         self
     }
 
-    /// Whoever satisfies this policy has satisfied the other as well: each of its chains contains one of the other's.
+    /// The chains that count, and whether a condition let them in.
+    fn counting(&self) -> impl Iterator<Item = (&Vec<MethodName>, bool)> {
+        self.chains.iter().map(|chain| (chain, false)).chain(self.eased.iter().map(|chain| (chain, true)))
+    }
+
+    /// Every chain that may ever count.
+    pub fn all(&self) -> impl Iterator<Item = &Vec<MethodName>> {
+        self.counting().map(|(chain, _)| chain).chain(self.easier.iter().flat_map(|easier| &easier.chains))
+    }
+
+    /// Whoever satisfies this policy has satisfied the other as well: each of its chains contains one that counts in the other.
     pub fn is_no_weaker_than(&self, other: &Self) -> bool {
-        let contains_one = |chain: &Vec<MethodName>| other.chains.iter().any(|weaker| weaker.iter().all(|method| chain.contains(method)));
-        self.chains.iter().all(contains_one)
+        let contains_one = |chain: &Vec<MethodName>| other.counting().any(|(weaker, _)| weaker.iter().all(|method| chain.contains(method)));
+        self.all().all(contains_one)
     }
 
     pub fn names(&self, method: &MethodName) -> bool {
-        self.chains.iter().any(|chain| chain.contains(method))
+        self.all().any(|chain| chain.contains(method))
     }
 
     /// Whoever makes an account makes a passkey, and no password.
@@ -63,13 +92,19 @@ impl Policy {
         methods::factor(&proof.method).into_iter().chain(is_two.then_some(Factor::Knowledge)).collect()
     }
 
-    /// The same, with one more method in every chain that lacks it.
+    /// The same, with one more method in every chain of its own that lacks it. What the operator eased stays as it is.
     pub fn with(mut self, method: &MethodName) -> Self {
         for chain in self.chains.iter_mut().filter(|chain| !chain.contains(method)) {
             chain.push(method.clone());
         }
         self
     }
+}
+
+/// Chains such as `password + totp`. Every word is kept.
+pub fn read_chains(require: &[String]) -> Vec<Vec<MethodName>> {
+    let chain = |text: &String| text.split('+').map(|word| MethodName::new(word.trim())).collect();
+    require.iter().map(chain).collect()
 }
 
 fn problems(chain: &[MethodName]) -> Vec<String> {
@@ -138,16 +173,20 @@ pub struct Satisfied {
     /// RFC 8176, of every fresh proof; `mfa` where two factors of different kinds are among them.
     pub amr: Vec<String>,
     pub auth_time_ms: i64,
-    /// The policy's own. None where a recovery code stands in for the authenticator.
+    /// The policy's own. None where a recovery code stands in for the authenticator, and where a condition let the chain in.
     pub acr: Option<String>,
+    /// Each word of the chain was proved by its own method.
+    pub is_as_named: bool,
+    /// A condition let the chain in.
+    pub is_eased: bool,
 }
 
 /// Done when one chain is whole; else the first missing method of the chain of which most is proved, the first of equals,
 /// unless the person prefers another.
 pub fn next(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Proof]) -> Option<Next> {
-    let whole = policy.chains.iter().filter_map(|chain| satisfied(policy, conditions, chain, proofs));
-    // A chain that gives the policy's acr comes before one that a recovery code made whole.
-    if let Some(found) = whole.min_by_key(|found| found.acr.is_none()) {
+    let whole = policy.counting().filter_map(|(chain, is_eased)| satisfied(policy, conditions, (chain, is_eased), proofs));
+    // A chain that gives the policy's acr comes before one that a recovery code or a condition made whole.
+    if let Some(found) = whole.min_by_key(|found| (found.acr.is_none(), found.is_eased)) {
         return Some(Next::Satisfied(found));
     }
     let rank = |chain: &&Vec<MethodName>| {
@@ -155,11 +194,16 @@ pub fn next(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Proof]) -> O
         let is_wanted = conditions.prefer.is_some() && conditions.first_missing(proofs, chain) == conditions.prefer;
         (!is_wanted, missing)
     };
-    let chain = policy.chains.iter().filter(|chain| !chain.is_empty()).min_by_key(rank)?;
+    let chain = policy.counting().map(|(chain, _)| chain).filter(|chain| !chain.is_empty()).min_by_key(rank)?;
     conditions.first_missing(proofs, chain).cloned().map(Next::Ask)
 }
 
-fn satisfied(policy: &Policy, conditions: &Conditions<'_>, chain: &[MethodName], proofs: &[Proof]) -> Option<Satisfied> {
+fn satisfied(
+    policy: &Policy,
+    conditions: &Conditions<'_>,
+    (chain, is_eased): (&[MethodName], bool),
+    proofs: &[Proof],
+) -> Option<Satisfied> {
     let used: Vec<&Proof> = chain.iter().filter_map(|word| conditions.proof_of(proofs, chain, word)).collect();
     if chain.is_empty() || used.len() < chain.len() {
         return None;
@@ -178,14 +222,15 @@ fn satisfied(policy: &Policy, conditions: &Conditions<'_>, chain: &[MethodName],
     if kinds.len() > 1 {
         amr.push("mfa".to_owned());
     }
-    let as_named = chain.iter().all(|word| used.iter().any(|proof| proof.method == *word));
+    let is_as_named = chain.iter().all(|word| used.iter().any(|proof| proof.method == *word));
     let auth_time_ms = used.iter().map(|proof| proof.at_ms).min().unwrap_or(conditions.now_ms);
-    Some(Satisfied { amr, auth_time_ms, acr: policy.acr.clone().filter(|_| as_named) })
+    let acr = policy.acr.clone().filter(|_| is_as_named && !is_eased);
+    Some(Satisfied { amr, auth_time_ms, acr, is_as_named, is_eased })
 }
 
 /// What else could be asked instead of `asked`.
 pub fn alternatives(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Proof], asked: &MethodName) -> Vec<MethodName> {
-    let missing = policy.chains.iter().filter_map(|chain| conditions.first_missing(proofs, chain));
+    let missing = policy.counting().filter_map(|(chain, _)| conditions.first_missing(proofs, chain));
     let found: BTreeSet<&MethodName> = missing.filter(|method| *method != asked).collect();
     found.into_iter().cloned().collect()
 }
@@ -211,7 +256,9 @@ mod tests {
 
     fn done(amr: &[&str], auth_time_ms: i64, acr: Option<&str>) -> Option<Next> {
         let amr = amr.iter().map(|word| (*word).to_owned()).collect();
-        Some(Next::Satisfied(Satisfied { amr, auth_time_ms, acr: acr.map(str::to_owned) }))
+        // Each policy here has an acr, which only a chain gives that is proved as it is named.
+        let is_as_named = acr.is_some();
+        Some(Next::Satisfied(Satisfied { amr, auth_time_ms, acr: acr.map(str::to_owned), is_as_named, is_eased: false }))
     }
 
     #[test]
@@ -246,7 +293,7 @@ mod tests {
         assert_eq!(next(&both, &since(55), &whole), Some(Next::Ask(MethodName::PASSWORD)), "too old");
         let future = [proof(MethodName::PASSWORD, 101 + CLOCKS_MS)];
         assert_eq!(next(&both, &since(0), &future), Some(Next::Ask(MethodName::PASSWORD)), "a proof from the future");
-        assert_eq!(next(&Policy { chains: Vec::new(), acr: None, two_factor_passkey: false }, &since(0), &whole), None);
+        assert_eq!(next(&Policy::of(&[]), &since(0), &whole), None);
     }
 
     #[test]

@@ -78,6 +78,13 @@ pub struct Proof {
     pub facts: Facts,
 }
 
+/// What a person proved on this device when they last proved all that the policy asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownDevice {
+    /// Those whose credentials are the account's still.
+    pub proofs: Vec<Proof>,
+}
+
 /// What a factor rests on (NIST SP 800-63B). Two factors count as several only if they are of different kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Factor {

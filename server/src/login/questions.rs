@@ -3,9 +3,10 @@
 use super::accounts;
 use super::context::{Mailbox, Move};
 use super::effect::{Effect, Source};
-use super::flow::{Go, Proven, Run, demanded, not_before_ms};
+use super::flow::{Go, Proven, Run, demanded, eased, not_before_ms};
 use super::forms;
 use super::journey::{Form, Journey};
+use super::known_devices;
 use super::methods::{self, email, passkey};
 use super::policy::{self, Conditions, Policy};
 use super::proof::MethodName;
@@ -34,6 +35,7 @@ impl Run<'_> {
                 Some(_) => self.enter(&MethodName::EMAIL).await,
             };
         }
+        self.read_device().await?;
         let policy = self.demanded();
         let conditions = self.conditions();
         let next = policy::next(&policy, &conditions, &self.state.proofs);
@@ -53,6 +55,17 @@ impl Run<'_> {
                 self.ask_method(method).await
             }
         }
+    }
+
+    /// Nobody is known by a device before something is proved.
+    async fn read_device(&mut self) -> Result<()> {
+        if !self.rules.policy.knows_devices() || self.state.subject.is_none() || self.person.known.is_some() {
+            return Ok(());
+        }
+        if let (Some(account), Some(device)) = (&self.person.account, &self.person.device) {
+            self.person.known = known_devices::read(&self.machine.store, account, device).await?;
+        }
+        Ok(())
     }
 
     fn demanded(&self) -> Policy {
@@ -321,7 +334,8 @@ impl Run<'_> {
             return self.ask_form(Form::OfferPasskey);
         }
         // The second factor is asked for; what the proofs are worth is what the policy says.
-        let satisfied = match policy::next(&self.rules.policy, &self.conditions(), &self.state.proofs) {
+        let policy = eased(&self.state, self.rules, &self.person, self.visitor.now_ms);
+        let satisfied = match policy::next(&policy, &self.conditions(), &self.state.proofs) {
             Some(policy::Next::Satisfied(satisfied)) => satisfied,
             _ => {
                 return Err(Refused::bad_request("invalid_session", "This sign-in is too old. Start again.")

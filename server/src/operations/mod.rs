@@ -24,6 +24,7 @@ pub mod review;
 mod review_client;
 mod review_links;
 mod review_observed;
+mod review_sign_in;
 mod review_upstream;
 mod revoke;
 mod rewrap;

@@ -9,9 +9,9 @@ use super::problem::{Problem, Result};
 use super::review_client::{client_findings, fapi_findings, redirect_findings, shared};
 use super::review_links::{link_findings, size_findings};
 use super::review_observed::observed_findings;
+use super::review_sign_in;
 use super::review_upstream::upstream_findings;
 use crate::config::{self, Api, Client, Config, TokenFormat};
-use crate::login::proof::MethodName;
 use crate::store::MOST_OFFSET_MS;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -96,7 +96,7 @@ fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
     let mut issuer = Section::new(Subject::Issuer, &config.issuer, issuer_findings(config));
     issuer.findings.extend(stored.iter().flat_map(|it| it.findings.iter().cloned()));
     issuer.findings.extend(file_finding(config, base));
-    issuer.findings.extend(login_findings(config));
+    issuer.findings.extend(review_sign_in::findings(config));
     issuer.findings.extend(size_findings(config));
     issuer.findings.extend(upstream_findings(config));
     let mut sections = vec![issuer];
@@ -153,20 +153,6 @@ fn file_finding(config: &Config, base: &Path) -> Option<Finding> {
     let path = base.join(config.database.strip_prefix("sqlite:")?);
     let is_open = std::fs::metadata(&path).is_ok_and(|about| about.permissions().mode() & 0o077 != 0);
     is_open.then(|| Finding::weak(format!("other users of this machine can read {0}: run chmod 600 {0}", path.display())))
-}
-
-fn login_findings(config: &Config) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for (name, policy) in &config.login {
-        if policy.0.chains.iter().any(|chain| *chain == [MethodName::PASSWORD]) {
-            let what = "a password alone signs in: whoever gets the password can sign in as that person";
-            findings.push(Finding::weak(format!("[login.{name}]: {what}")));
-        }
-    }
-    if !config.login.contains_key("default") {
-        findings.push(Finding::fact("no [login.default]: a password alone signs in, unless a client names another policy"));
-    }
-    findings
 }
 
 fn api_findings(api: &Api) -> Vec<Finding> {

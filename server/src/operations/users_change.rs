@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use super::problem::{Problem, Result};
 use super::sensitive::Sensitive;
 use crate::login::accounts::{self, Hashers, NewAccount};
-use crate::store::tables::{outside_identity, passkey};
+use crate::store::tables::{known_device, outside_identity, passkey};
 use crate::store::{Change, Expect, NotApplied};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
 const PROFILE: &str = "SELECT email, name, claims, version FROM account WHERE id = $1";
 const SET_PROFILE: &str = "UPDATE account SET name = $2, claims = $3, version = version + 1 WHERE id = $1 AND version = $4";
-const FORGET: [&str; 8] = [
+const FORGET: [&str; 9] = [
     "DELETE FROM login_name WHERE account = $1",
     "DELETE FROM credential WHERE account = $1",
     "DELETE FROM consent WHERE account = $1",
@@ -23,6 +23,7 @@ const FORGET: [&str; 8] = [
     passkey::FORGET[0],
     passkey::FORGET[1],
     outside_identity::FORGET,
+    known_device::FORGET,
     "DELETE FROM account WHERE id = $1",
 ];
 const SET_STATE: &str = "UPDATE account SET state = $2 WHERE id = $1";

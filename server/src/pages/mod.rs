@@ -124,6 +124,8 @@ pub struct AccountView {
     pub sessions: Vec<SessionView>,
     pub apps: Vec<AppView>,
     pub links: LinksView,
+    /// On which less is asked.
+    pub devices: Vec<DeviceView>,
     pub form_action: String,
     pub form_token: String,
     /// None: no policy of this server takes passkeys, and the person has none.
@@ -131,6 +133,15 @@ pub struct AccountView {
     /// What the platform is told about them.
     #[serde(skip)]
     pub signal: Option<Operation>,
+}
+
+#[derive(Serialize)]
+pub struct DeviceView {
+    pub id: String,
+    /// Empty: nothing is known of it.
+    pub label: String,
+    pub first: String,
+    pub last: String,
 }
 
 #[derive(Serialize)]

@@ -29,7 +29,11 @@ const SOON: [Old; 5] = [
     ("SELECT id FROM device_request WHERE expires_ms < $1 LIMIT 500", "DELETE FROM device_request WHERE id = $1"),
     ("SELECT id FROM continuing WHERE expires_ms < $1 LIMIT 500", "DELETE FROM continuing WHERE id = $1"),
 ];
-const PAST: [Old; 2] = [
+const PAST: [Old; 3] = [
+    (
+        "SELECT account, device FROM known_device WHERE until_ms < $1 LIMIT 500",
+        "DELETE FROM known_device WHERE account = $1 AND device = $2",
+    ),
     ("SELECT jti FROM revoked WHERE until_ms < $1 LIMIT 500", "DELETE FROM revoked WHERE jti = $1"),
     // A window that was renewed meanwhile stays: the instant is in the guard.
     ("SELECT key, until_ms FROM attempt WHERE until_ms < $1 LIMIT 500", "DELETE FROM attempt WHERE key = $1 AND until_ms = $2"),

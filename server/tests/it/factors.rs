@@ -38,6 +38,25 @@ async fn a_code_works_once_and_no_older_one_after_it() {
     .await;
 }
 
+/// Recovery codes can be kept without a script: one tap selects them all, and a link saves exactly them.
+#[tokio::test(flavor = "multi_thread")]
+async fn recovery_codes_can_be_saved_without_a_script() {
+    on_every_engine(|post| async move {
+        let mut browser = Browser::default();
+        post.account(&mut browser).await;
+        let account = browser.visit(&post.world, "/account").await;
+        let page = browser.submit(&post.world, &account, &[], "enrol_totp").await;
+        let secret = page.codes().remove(0);
+        let page = browser.submit(&post.world, &page, &[("code", &totp(&secret, post.now_ms()))], "continue").await;
+        let saved = page.html.split("data:text/plain;charset=utf-8,").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+        let saved: Vec<&str> = saved.split("%0A").filter(|line| !line.is_empty()).collect();
+        assert_eq!((saved.len(), saved), (10, page.codes().iter().map(String::as_str).collect()));
+        assert!(!page.html.contains("<script"), "{}", page.html);
+        post.world.stop().await;
+    })
+    .await;
+}
+
 /// 361-Z, 362-Z: a session that proved a password and no more cannot add, remove or renew a factor of somebody who has one, nor
 /// change password or address: it is asked for the factor first. With the factor it may.
 #[tokio::test(flavor = "multi_thread")]

@@ -30,6 +30,7 @@ mod devices;
 mod documented;
 mod dpop;
 mod durable;
+mod easier;
 mod endings;
 mod error_pages;
 mod evidence_again;

@@ -79,12 +79,12 @@ async fn one_app_makes_and_uses_a_passkey() {
     let scene = scene().await;
     let phone = scene.phone();
     let request = SignIn::new("openid orders:read");
-    let mut passkeys = Passkeys::new(&scene.world.issuer, System::Ios(APP)).unwrap();
-    let refusing = Arc::new(passkeys.for_app(System::Ios("ABCDE12345.com.example.other")));
     scene
         .world
         .reload(|it| it.with(&format!("[login.default]\nrequire = [\"password\", \"passkey\"]\n[client.app.app]\nios = [\"{APP}\"]")))
         .await;
+    let mut passkeys = Passkeys::install(&scene.world.issuer, System::Ios(APP)).await.unwrap();
+    let refusing = Arc::new(passkeys.for_app(System::Ios("ABCDE12345.com.example.other")).await.unwrap());
     let person = || Person { buttons: vec!["passkey"], ..Person::with_password("alice", PASSWORD) };
     // The platform says no for an app that the association file does not name: the step says so, and "not now" goes on.
     let screens = Terminal::new(Person { buttons: vec!["continue", "passkey", "not_now"], ..person() }).with_passkeys(&refusing);
@@ -102,7 +102,7 @@ async fn one_app_makes_and_uses_a_passkey() {
     let again = phone.client.sign_in_natively(&request, &Nobody { passkeys: passkeys.clone() }).await.unwrap();
     assert_eq!(again.claims["sub"], signed_in.claims["sub"], "the name was filled with the passkey, and nothing was typed");
 
-    let quiet = Arc::new(passkeys.for_app(System::Ios(APP)));
+    let quiet = Arc::new(passkeys.for_app(System::Ios(APP)).await.unwrap());
     *quiet.next_failure.lock().unwrap() = Some("cancelled");
     let screens = Terminal::new(Person { buttons: vec!["passkey", "passkey"], ..Person::default() }).with_passkeys(&quiet);
     phone.client.sign_in_natively(&request, &screens).await.unwrap();

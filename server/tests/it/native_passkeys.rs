@@ -345,6 +345,36 @@ async fn an_app_without_credentials_uses_the_browser() {
     .await;
 }
 
+/// W-14, 388-W: the platform is asked for a maker's statement only where the configuration wants one. Then a passkey without one is
+/// refused with a code of its own, and nothing is stored.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_statement_is_asked_for_by_configuration_alone() {
+    on_every_engine(|scene| async move {
+        let mut hand = Hand::of(&scene, Authenticator::default());
+        let step = hand.phone.begin_with(&[("acr_values", "urn:both")]).await;
+        let step = hand.phone.answer_password(&step, "alice", PASSWORD).await;
+        assert_eq!(options(&step)["attestation"].as_str().unwrap_or("none"), "none", "{step:?}");
+        let key = rcgen::KeyPair::generate().unwrap();
+        let root = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
+        let file = scene.world.directory.join("makers.pem");
+        std::fs::write(&file, root.pem()).unwrap();
+        let wanted = format!("[passkeys]\nattestation = \"direct\"\nattestation_roots = ['{}']\n", file.display());
+        scene.world.reload(|it| it.with(&wanted)).await;
+        let step = hand.phone.begin_with(&[("acr_values", "urn:both")]).await;
+        let step = hand.phone.answer_password(&step, "alice", PASSWORD).await;
+        assert_eq!(options(&step)["attestation"], "direct", "{step:?}");
+        let answer = hand.make(&step).await;
+        refused(&answer, "passkey_kind");
+        assert!(reason(&scene).await.contains("no statement of a maker"), "{}", reason(&scene).await);
+        assert_eq!(scene.world.audited("passkey_enrolled").await, 0);
+        scene.world.reload(|it| it.with("[passkeys]\nattestation = \"none\"\nattestation_roots = []\n")).await;
+        hand.keys = Authenticator::default();
+        assert_eq!(hand.make(&answer).await.status, 200, "the twin: the present rules judge");
+        scene.world.stop().await;
+    })
+    .await;
+}
+
 /// 300-H: ids of a name stay the same and tell nothing, on the app's screens as on the page.
 #[tokio::test(flavor = "multi_thread")]
 async fn ids_of_a_name_tell_nothing() {

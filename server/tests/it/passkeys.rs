@@ -403,6 +403,31 @@ async fn other_kinds_of_keys_sign_in() {
     .await;
 }
 
+/// W-13: an authenticator that does not say what it is gets its name from the device, two of one name are told apart, and nobody reads
+/// an AAGUID.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_authenticator_is_called_by_its_device() {
+    on_every_engine("", |mut keys| async move {
+        const WINDOWS: &str =
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36";
+        let http = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        keys.world.node.http = http.user_agent(WINDOWS).build().unwrap();
+        let mut browser = Browser::default();
+        for aaguid in [[0; 16], [0xab; 16], Authenticator::default().aaguid] {
+            let mut phone = Authenticator::default();
+            phone.aaguid = aaguid;
+            keys.add(&mut browser, &mut phone, "alice").await;
+        }
+        let account = browser.visit(&keys.world, "/account").await;
+        for name in ["Passkey, Chrome, Windows", "Passkey, Chrome, Windows (2)", "Google Password Manager"] {
+            assert!(account.html.contains(&format!("value=\"{name}\"")), "{name}: {}", account.html);
+        }
+        assert!(!account.html.contains("abababab") && !account.html.contains("00000000-"), "{}", account.html);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
 /// W-38: the related origins, exactly, for anybody; without any there is no such document.
 #[tokio::test(flavor = "multi_thread")]
 async fn related_origins_are_served() {

@@ -101,7 +101,7 @@ async fn seals_and_macs_name_the_issuer() {
     let token = symbolon::http::browser::form_token(&own, b"secret", "state");
     assert!(symbolon::http::browser::form_token_fits(&own, b"secret", "state", Some(&token)));
     assert!(!symbolon::http::browser::form_token_fits(&foreign, b"secret", "state", Some(&token)));
-    let device = base64url::decode(&own.machine.device_cookie("somebody", own.now_ms()).unwrap()).unwrap();
+    let device = base64url::decode(&own.machine.device_cookie("somebody", "a session", own.now_ms()).unwrap()).unwrap();
     let place = |issuer: &str| format!("device/{issuer}");
     assert!(own.keyring.open(&place(&world.issuer), &device).is_some());
     assert_eq!(foreign.keyring.open(&place("http://localhost:1"), &device), None);

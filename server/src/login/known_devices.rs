@@ -1,0 +1,68 @@
+//! Devices on which people proved all that a policy asks for. A row each: for whom, which browser or installation, and what was proved.
+//! Only where a policy has a condition about devices is anything kept. A row ends with the person's sessions.
+
+use super::accounts::{self, Account};
+use super::methods;
+use super::proof::{KnownDevice, Proof};
+use crate::error::Fault;
+use crate::store::tables::known_device::{FORGET_OLDEST, MOVE, READ, REMEMBER};
+use crate::store::{Change, Expect, Store};
+use symbolon_oauth::{base64url, digest};
+
+/// Of a person; the one that was seen least lately gives way.
+const MOST: i64 = 20;
+/// As long as the browser's cookie.
+const LIFETIME_MS: i64 = 365 * 86_400_000;
+
+/// What pages and the store call a device. `name`: as the machine knows it.
+pub fn id(name: &str) -> String {
+    base64url::encode(&digest::sha256(name.as_bytes())[..12])
+}
+
+/// An installation, as the machine names it.
+pub fn installation(client: &str, jkt: &str) -> String {
+    format!("installation {client} {jkt}")
+}
+
+pub async fn read(store: &Store, account: &Account, name: &str) -> Result<Option<KnownDevice>, Fault> {
+    let Some(row) = store.one(READ, &[account.id.as_str().into(), id(name).into()]).await? else { return Ok(None) };
+    let mut proofs: Vec<Proof> =
+        serde_json::from_str(row.text("proofs")?).map_err(|error| Fault::new(format!("the proofs of a known device: {error}")))?;
+    proofs.retain(|proof| proof.subject == account.id && methods::still_holds(proof, account));
+    Ok(Some(KnownDevice { proofs }))
+}
+
+pub async fn of_installation(store: &Store, account: &str, (client, jkt): (&str, &str)) -> Result<Option<KnownDevice>, Fault> {
+    match accounts::by_id(store, account).await? {
+        Some(account) => read(store, &account, &installation(client, jkt)).await,
+        None => Ok(None),
+    }
+}
+
+/// A device after a sign-in on it. `before`: the name by which it was known.
+pub struct Seen<'a> {
+    pub account: &'a str,
+    pub before: Option<&'a str>,
+    pub name: &'a str,
+    /// As its owner knows it.
+    pub label: &'a str,
+}
+
+/// The person proved all that the policy's own chains ask for: that is what the device is known for from now on.
+pub fn remember(change: &mut Change, seen: &Seen<'_>, proofs: &[Proof]) -> Result<(), Fault> {
+    let now_ms = change.now_ms();
+    let proofs = serde_json::to_string(proofs).map_err(|error| Fault::new(error.to_string()))?;
+    goes_on(change, seen);
+    let label: String = seen.label.chars().take(80).collect();
+    let values = vec![seen.account.into(), id(seen.name).into(), label.into(), proofs.into(), now_ms.into(), (now_ms + LIFETIME_MS).into()];
+    change.run(REMEMBER, values);
+    change.run_expecting(FORGET_OLDEST, vec![seen.account.into(), MOST.into()], Expect::Any);
+    Ok(())
+}
+
+/// The device has another name from now on, and is known for what it was known for.
+pub fn goes_on(change: &mut Change, seen: &Seen<'_>) {
+    if let Some(before) = seen.before.filter(|before| *before != seen.name) {
+        change.run_expecting(MOVE, vec![seen.account.into(), id(before).into(), id(seen.name).into()], Expect::Any);
+    }
+}
