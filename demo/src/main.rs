@@ -6,6 +6,7 @@ mod print;
 mod scenes;
 mod shop;
 mod stage;
+mod utopia;
 mod world;
 
 use crate::scenes::{SCENES, Scene};

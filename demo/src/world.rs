@@ -2,6 +2,7 @@
 
 use crate::anysocial::{self, Anysocial};
 use crate::scenes::SCENES;
+use crate::utopia::Utopia;
 use crate::{Failure, api};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,6 +35,8 @@ pub struct World {
     pub gate: PrivateKey,
     /// Somebody else's OpenID provider.
     pub anysocial: Anysocial,
+    /// A state that gives credentials into wallets.
+    pub utopia: Utopia,
     running: Running,
     directory: PathBuf,
     /// The configuration in force.
@@ -83,11 +86,12 @@ impl World {
             .replace("{console}", &play.verification_key())
             .replace("{anysocial}", &social)
             .replace("{anysocial_secret}", &social_secret.display().to_string());
-        let config = Config::from_text(&text, "demo.toml", &|_| None)?;
+        let utopia = Utopia::found(&directory)?;
+        let config = Config::from_text(&text, "demo.toml", &|_| None)?.below(&directory);
         let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
         let api = api::start(&issuer).await?;
         let anysocial = Anysocial::start(&social, &issuer, &directory).await?;
-        Ok(Self { issuer, api, mailbox, maker, play, gate, anysocial, running, directory, text: text.into() })
+        Ok(Self { issuer, api, mailbox, maker, play, gate, anysocial, utopia, running, directory, text: text.into() })
     }
 
     /// Changes the configuration as an operator does: edits the file, and has the running server read it again.

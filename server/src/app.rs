@@ -15,6 +15,7 @@ use crate::mail::Mailer;
 use crate::pages::Pages;
 use crate::store::Store;
 use crate::upstream::Providers;
+use crate::wallet::Wallets;
 use bytes::Bytes;
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, RwLock};
@@ -59,7 +60,8 @@ impl App {
         let templates = config.templates.as_ref().map(|it| base.join(it));
         let epoch = epoch(&core.store).await?;
         let machine = Machine::new(core.store.clone(), core.keyring.clone(), Arc::clone(config), &epoch, before.map(|it| &it.machine))?
-            .with_providers(Providers::load(&config.upstream, &config.issuer, &core.outgoing)?);
+            .with_providers(Providers::load(&config.upstream, &config.issuer, &core.outgoing)?)
+            .with_wallets(Wallets::load(&config.wallet, &config.issuer, &core.outgoing)?);
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
         Ok(Arc::new(App {
             callers: Callers::new(attesting, certificates::load_anchors(config, base)?, machine.hashers().clone()),

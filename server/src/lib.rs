@@ -38,4 +38,5 @@ pub mod telemetry;
 pub mod tokens;
 pub mod upstream;
 pub mod visible;
+pub mod wallet;
 pub mod web;

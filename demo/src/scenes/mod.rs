@@ -25,6 +25,7 @@ mod stolen_code;
 mod stolen_tokens;
 mod television;
 mod tiers;
+mod wallet;
 mod wrong_tokens;
 
 use crate::stage::Stage;
@@ -63,6 +64,7 @@ pub const SCENES: [Scene; 26] = [
     stolen_code::SCENE,
     wrong_tokens::SCENE,
     social::SCENE,
+    wallet::SCENE,
     bearer_app::SCENE,
     by_email::SCENE,
     next_api::SCENE,

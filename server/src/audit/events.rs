@@ -50,6 +50,8 @@ const SIGNING_IN: &[Event] = &[
     event("knock_refused", "The example method was answered wrongly."),
     event("upstream_proved", "A provider said who somebody is, and an account is linked to that. `identity` names it."),
     event("upstream_refused", "A sign-in with a provider's account was refused. `reason` says why: the provider, its answer, or no link."),
+    event("wallet_answered", "A wallet has shown a good credential. It counts once the browser that began comes back with its code."),
+    event("wallet_refused", "A wallet's answer was refused, or its return. `reason` names the broken rules."),
     event("letter_refused", "No letter was sent, because there were too many."),
 ];
 

@@ -15,6 +15,7 @@ use crate::serve::{database, hosts, tls};
 use crate::store::Store;
 use crate::tokens::keys::sealed_at;
 use crate::upstream::Providers;
+use crate::wallet::Wallets;
 use std::path::Path;
 use std::time::Duration;
 use tokio::net::lookup_host;
@@ -44,7 +45,7 @@ pub async fn run(config: &Config, base: &Path, served: bool) -> Result<(), Probl
 fn of_files(config: &Config, base: &Path) -> Vec<String> {
     let templates = config.templates.as_ref().map(|path| base.join(path));
     let tls = |asking: bool| config.tls.as_ref().map_or(Ok(()), |files| tls::Certificates::load(files, base, asking).map(|_| ()));
-    let checks: [Result<(), Fault>; 10] = [
+    let checks: [Result<(), Fault>; 11] = [
         config.master_key.read().and_then(KeyRing::new).map(|_| ()),
         templates.as_deref().map_or(Ok(()), directory),
         Pages::new(&config.brand, templates.as_deref(), base).map(|_| ()),
@@ -52,6 +53,7 @@ fn of_files(config: &Config, base: &Path) -> Vec<String> {
         certificates::load_anchors(config, base).map(|_| ()),
         Types::new(config).map(|_| ()),
         Providers::load(&config.upstream, &config.issuer, &Outgoing::default()).map(|_| ()),
+        Wallets::load(&config.wallet, &config.issuer, &Outgoing::default()).map(|_| ()),
         config.mail.as_ref().map_or(Ok(()), |mail| Mailer::new(mail).map(|_| ())),
         tls(config.mtls.as_ref().is_some_and(|mtls| mtls.listen.is_some())),
         hosts::HostCertificates::load(config, base).map(|_| ()),

@@ -20,6 +20,7 @@ use super::session::Session;
 use super::signing::Signing;
 use super::tls::Tls;
 use super::upstream::{self, Upstream};
+use super::wallet::{self, Wallet};
 use crate::login::policy::Policy;
 use crate::login::proof::MethodName;
 use serde::Deserialize;
@@ -97,6 +98,8 @@ pub struct Config {
     pub login: BTreeMap<String, LoginPolicy>,
     #[serde(default)]
     pub upstream: BTreeMap<String, Upstream>,
+    #[serde(default)]
+    pub wallet: BTreeMap<String, Wallet>,
     #[serde(default = "server::admin_socket")]
     pub admin_socket: Option<PathBuf>,
     #[serde(default)]
@@ -145,6 +148,8 @@ impl Config {
         found.extend(self.host.iter().flat_map(|(name, host)| host.problems(name, self.tls.is_some())));
         found.extend(claims::problems(&self.issuer, &self.client, &self.host));
         found.extend(upstream::problems(&self.upstream, self.development));
+        let wallets = self.login.iter().flat_map(|(policy, it)| it.wallets().map(move |name| (policy.as_str(), name)));
+        found.extend(wallet::problems(&self.wallet, wallets));
         found.extend(self.attestation.problems(self.development));
         let uses_passkeys = self.policies().any(|policy| policy.names(&MethodName::PASSKEY));
         found.extend(self.passkeys.problems(&self.issuer, uses_passkeys && !self.development));
@@ -172,6 +177,7 @@ impl Config {
         for upstream in self.upstream.values_mut() {
             upstream.below(base);
         }
+        self.wallet.values_mut().for_each(|wallet| wallet.below(base));
         self
     }
 

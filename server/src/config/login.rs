@@ -23,7 +23,7 @@ pub(super) const SECTION: Section = Section {
             Kind::Texts,
             r#"["password + totp"]"#,
             "Chains of methods; any one of the chains is enough. The methods are `password`, `email` (a code, needs `[mail]`), `passkey`, `totp` (an \
-             authenticator app), `recovery` (a recovery code) and `upstream:NAME` (a provider of `[upstream.NAME]`).",
+             authenticator app), `recovery` (a recovery code), `upstream:NAME` (a provider of `[upstream.NAME]`) and `wallet:NAME` (a digital wallet, `[wallet.NAME]`).",
         ),
         optional(
             "acr",
@@ -146,6 +146,11 @@ impl From<RawEasier> for Easier {
 pub(super) static PASSWORD: LazyLock<Policy> = LazyLock::new(Policy::password_alone);
 
 impl LoginPolicy {
+    /// The wallets that its chains name.
+    pub(super) fn wallets(&self) -> impl Iterator<Item = &str> {
+        self.0.chains.iter().flatten().filter_map(MethodName::wallet)
+    }
+
     /// What is wrong with the chains. A configuration with such a problem is refused, so that no reader meets an unknown word.
     pub(super) fn problems(&self, has_mail: bool, upstream: &BTreeMap<String, Upstream>) -> Vec<String> {
         let mut found = self.0.problems();

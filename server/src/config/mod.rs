@@ -28,6 +28,7 @@ mod span;
 mod tls;
 pub mod upstream;
 mod url;
+pub mod wallet;
 
 pub use api::{Api, ApiScope, DetailType, TokenFormat};
 pub use attestation::{Attesting, StatusList, StatusListSource};
@@ -74,6 +75,9 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &login::EASIER,
         &passkeys::SECTION,
         &upstream::SECTION,
+        &wallet::WALLET,
+        &wallet::CREDENTIAL,
+        &wallet::ISSUER,
         &api::API,
         &api::SCOPE,
         &api::DETAIL,

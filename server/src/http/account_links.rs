@@ -12,10 +12,12 @@ pub async fn view(app: &App, account: &str) -> Result<LinksView> {
     let mut links = Vec::new();
     for link in accounts::links_of(&app.store, account).await? {
         let name = link.method.strip_prefix("upstream:").unwrap_or(&link.method).to_owned();
-        let label = providers.get(&name).map_or(name, |provider| provider.settings.label.clone());
+        let label = app.machine.label_of(&name).map_or_else(|| name.clone(), str::to_owned);
         links.push(LinkView { key: link.key(), label, shown: shown_link(&link) });
     }
     let may_link = providers.all().filter(|(_, provider)| provider.settings.linking != Linking::Off);
     let providers = may_link.map(|(name, provider)| ProviderView { name: name.to_owned(), label: provider.settings.label.clone() });
-    Ok(LinksView { links, providers: providers.collect() })
+    let wallets = app.machine.wallets().all().filter(|(_, wallet)| wallet.settings.linking != Linking::Off);
+    let wallets = wallets.map(|(_, wallet)| ProviderView { name: wallet.method(), label: wallet.settings.label.clone() });
+    Ok(LinksView { links, providers: providers.chain(wallets).collect() })
 }

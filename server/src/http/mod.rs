@@ -44,6 +44,7 @@ pub mod settle;
 pub mod token;
 pub mod upstream;
 pub mod userinfo;
+pub mod wallet;
 pub mod well_known;
 
 use crate::app::App;

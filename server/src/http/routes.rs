@@ -5,7 +5,7 @@ use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
     account, authorize, authorize_challenge, continue_page, device, device_authorization, endings, introspect, kiosk, links, login,
-    login_page, logout, metadata, par, revoke, token, upstream, userinfo, well_known,
+    login_page, logout, metadata, par, revoke, token, upstream, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -307,6 +307,16 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(userinfo::userinfo(app, incoming)),
     ),
+    row(
+        Route { path: "/wallet/{name}/request/{handle}", methods: GET_POST, caller: Caller::Anyone, event: "wallet_refused", ..CALL },
+        |app, incoming| Box::pin(wallet::request(app, incoming)),
+    ),
+    row(Route { path: "/wallet/{name}/response/{handle}", caller: Caller::Anyone, event: "wallet_refused", ..CALL }, |app, incoming| {
+        Box::pin(wallet::response(app, incoming))
+    }),
+    row(Route { path: "/wallet/{name}/return", caller: Caller::SignIn, writes: Writes::Return, ..PAGE }, |app, incoming| {
+        Box::pin(wallet::come_back(app, incoming))
+    }),
 ];
 
 static ROUTER: LazyLock<Router<Row>> = LazyLock::new(|| Router::new(ROWS, |row| row.route.path));

@@ -12,6 +12,7 @@ use crate::error::{Error, Fault, Refused};
 use crate::seal::KeyRing;
 use crate::store::{Row, Store, Value};
 use crate::upstream::{Learned, Providers};
+use crate::wallet::Wallets;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -47,6 +48,7 @@ pub struct Context<'a> {
     pub sdks: Option<&'a NativeProviders>,
     /// Of the browser or the app.
     pub user_agent: Option<&'a str>,
+    pub wallets: &'a Wallets,
     /// Set while an answer is judged.
     pub voyage: Option<Voyage>,
     pub now_ms: i64,

@@ -7,15 +7,18 @@ use super::methods::passkey;
 use super::operation;
 use super::passkeys::{PasskeyRules, RelyingParty};
 use super::policy::Policy;
+use super::proof::MethodName;
 use super::rates::Rates;
 use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
-use super::state::State;
+use super::state::{Question, State};
 use crate::config::Config;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::seal::KeyRing;
 use crate::store::Store;
 use crate::store::tables::app_grant;
-use crate::upstream::Providers;
+use crate::upstream::{Providers, WayBack};
+use crate::wallet::Wallets;
+use serde_json::Value as Json;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_oauth::base64url;
@@ -36,6 +39,7 @@ pub struct Machine {
     pub(super) rates: Arc<Rates>,
     outbox: Arc<Notify>,
     providers: Providers,
+    wallets: Wallets,
     /// Where a start is sealed to: names the store's epoch.
     place: String,
     rp_id: Arc<str>,
@@ -109,6 +113,7 @@ impl Machine {
             rates,
             outbox,
             providers: Providers::default(),
+            wallets: Wallets::default(),
             place,
             rp_id,
             passkey_rules,
@@ -118,6 +123,22 @@ impl Machine {
 
     pub fn with_providers(self, providers: Providers) -> Self {
         Self { providers, ..self }
+    }
+
+    pub fn with_wallets(self, wallets: Wallets) -> Self {
+        Self { wallets, ..self }
+    }
+
+    pub fn wallets(&self) -> &Wallets {
+        &self.wallets
+    }
+
+    /// The label of a provider, or of a wallet, as links and journeys name it.
+    pub fn label_of(&self, provider: &str) -> Option<&str> {
+        match provider.strip_prefix("wallet:") {
+            Some(name) => self.wallets.get(name).map(|wallet| wallet.settings.label.as_str()),
+            None => self.providers.get(provider).map(|provider| provider.settings.label.as_str()),
+        }
     }
 
     pub fn providers(&self) -> &Providers {
@@ -164,6 +185,7 @@ impl Machine {
                 Face::App { providers, .. } => Some(providers),
             },
             user_agent: visitor.user_agent,
+            wallets: &self.wallets,
             voyage: None,
             now_ms: visitor.now_ms,
         }
@@ -206,7 +228,7 @@ impl Machine {
     /// The account of a sign-in, with what leads to it from elsewhere.
     pub(super) async fn subject(&self, id: &str) -> Result<Option<accounts::Account>> {
         let mut account = accounts::by_id(&self.store, id).await?;
-        if let Some(account) = account.as_mut().filter(|_| !self.providers.is_empty()) {
+        if let Some(account) = account.as_mut().filter(|_| !self.providers.is_empty() || !self.wallets.is_empty()) {
             account.links = accounts::links_of(&self.store, id).await?;
         }
         Ok(account)
@@ -329,6 +351,18 @@ impl Machine {
         }
         let mac = parts.mac(&self.keyring)?;
         Ok(Received::Fresh(Box::new(Answering { state: stored.state, is_stored: true, secret: secret.to_vec(), mac })))
+    }
+
+    /// The secret of a question that somebody else answers, such as a wallet, while it is open. For whoever has its handle: what is told of
+    /// it is what that party may know.
+    pub async fn secret_outside(&self, way_back: &WayBack, method: &MethodName, now_ms: i64) -> Result<Option<Json>> {
+        let Some(stored) = row::read(&self.store, &self.keyring, &way_back.id).await? else { return Ok(None) };
+        let is_open = stored.life() == Life::Open && now_ms < stored.state.expires_ms;
+        if !is_open || stored.state.version != i64::from(way_back.version) {
+            return Ok(None);
+        }
+        let asked = stored.state.pending.filter(|it| it.id == way_back.question && it.question == Question::Method(method.clone()));
+        Ok(asked.map(|pending| pending.secret))
     }
 
     /// After a lost race: what became of the question.

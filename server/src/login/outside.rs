@@ -26,9 +26,9 @@ impl Run<'_> {
     pub(super) async fn leave_at_once(&mut self, chosen: &Answer<'_>) -> Go<()> {
         let Some(pending) = self.state.pending.clone() else { return Ok(()) };
         let Question::Method(method) = &pending.question else { return Ok(()) };
-        // Where the SDK in an app answers, nobody leaves.
-        let leads_there = pending.step.offers(methods::upstream::GO);
-        if !leads_there || !method.is_outside() || chosen.action != format!("use_{method}") {
+        // Where the SDK in an app answers, nobody leaves. A wallet's page says first what is asked and why.
+        let leads_there = pending.step.offers(methods::upstream::GO) && method.provider().is_some();
+        if !leads_there || chosen.action != format!("use_{method}") {
             return Ok(());
         }
         self.check_method(method, &pending, &Answer { action: methods::upstream::GO, ..*chosen }).await
@@ -240,7 +240,7 @@ impl Run<'_> {
             }
             Linking::Fresh | Linking::Undated => {}
         }
-        let link = new_link(&MethodName::upstream(&outside.provider), &outside)?;
+        let link = new_link(&MethodName::of_provider(&outside.provider), &outside)?;
         self.state.journey = Journey::Link { provider: outside.provider, asked: true, found: Some(link) };
         self.ask_form(Form::Link)
     }

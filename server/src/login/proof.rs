@@ -39,6 +39,16 @@ impl MethodName {
         Self::new(format!("upstream:{name}"))
     }
 
+    /// The method of a provider as links and journeys name it: `any`, or `wallet:pid`.
+    pub fn of_provider(name: &str) -> Self {
+        if name.starts_with("wallet:") { Self::new(name) } else { Self::upstream(name) }
+    }
+
+    /// The name behind `wallet:`.
+    pub fn wallet(&self) -> Option<&str> {
+        self.0.strip_prefix("wallet:")
+    }
+
     /// The name behind `upstream:`.
     pub fn provider(&self) -> Option<&str> {
         self.0.strip_prefix("upstream:")

@@ -222,8 +222,9 @@ impl Run<'_> {
     /// A button that leads to another method. Of a provider it says the name.
     fn with_way(&self, step: Step, other: &MethodName) -> Step {
         let action = format!("use_{other}");
-        match other.provider().and_then(|name| self.machine.providers().get(name)) {
-            Some(provider) => step.secondary_for(&action, &provider.settings.label),
+        let name = other.provider().or(other.wallet().map(|_| other.as_str()));
+        match name.and_then(|name| self.machine.label_of(name)) {
+            Some(label) => step.secondary_for(&action, label),
             None => step.secondary(&action),
         }
     }
@@ -307,11 +308,11 @@ impl Run<'_> {
 
     /// The account is proved; now the identity that is to lead to it.
     async fn ask_for_link(&mut self, provider: &str) -> Go<()> {
-        if self.machine.providers().get(provider).is_none() {
+        if self.machine.label_of(provider).is_none() {
             return Err(Refused::bad_request("invalid_request", "There is no such provider.").into());
         }
         self.state.journey = Journey::Link { provider: provider.to_owned(), asked: true, found: None };
-        self.enter(&MethodName::upstream(provider)).await
+        self.enter(&MethodName::of_provider(provider)).await
     }
 
     /// The person is proved; is there anything left to ask?

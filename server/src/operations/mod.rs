@@ -26,6 +26,7 @@ mod review_links;
 mod review_observed;
 mod review_sign_in;
 mod review_upstream;
+mod review_wallet;
 mod revoke;
 mod rewrap;
 mod sensitive;

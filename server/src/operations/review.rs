@@ -11,6 +11,7 @@ use super::review_links::{link_findings, size_findings};
 use super::review_observed::observed_findings;
 use super::review_sign_in;
 use super::review_upstream::upstream_findings;
+use super::review_wallet::wallet_findings;
 use crate::config::{self, Api, Client, Config, TokenFormat};
 use crate::store::MOST_OFFSET_MS;
 use std::collections::BTreeMap;
@@ -99,6 +100,7 @@ fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
     issuer.findings.extend(review_sign_in::findings(config));
     issuer.findings.extend(size_findings(config));
     issuer.findings.extend(upstream_findings(config));
+    issuer.findings.extend(wallet_findings(config));
     let mut sections = vec![issuer];
     for (name, api) in &config.api {
         let section = Section::new(Subject::Api, name, api_findings(api));

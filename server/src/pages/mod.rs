@@ -400,6 +400,8 @@ mod tests {
             "upstream",
             "upstream_on_the_way",
             "upstream_unknown",
+            "wallet",
+            "wallet_on_the_way",
             "link",
             "unlink",
         ];

@@ -22,11 +22,12 @@ const DAY_MS: i64 = 86_400_000;
 type Old = (&'static str, &'static str);
 
 /// Strangers can have these written. They go as soon as clocks that differ allow, so that what is there is what came in the last minutes.
-const SOON: [Old; 5] = [
+const SOON: [Old; 6] = [
     ("SELECT id FROM pushed_request WHERE expires_ms < $1 LIMIT 500", "DELETE FROM pushed_request WHERE id = $1"),
     ("SELECT id FROM login WHERE expires_ms < $1 LIMIT 500", "DELETE FROM login WHERE id = $1"),
     ("SELECT id FROM sign_in WHERE expires_ms < $1 LIMIT 500", "DELETE FROM sign_in WHERE id = $1"),
     ("SELECT id FROM device_request WHERE expires_ms < $1 LIMIT 500", "DELETE FROM device_request WHERE id = $1"),
+    ("SELECT id FROM wallet_answer WHERE expires_ms < $1 LIMIT 500", "DELETE FROM wallet_answer WHERE id = $1"),
     ("SELECT id FROM continuing WHERE expires_ms < $1 LIMIT 500", "DELETE FROM continuing WHERE id = $1"),
 ];
 const PAST: [Old; 3] = [

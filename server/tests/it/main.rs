@@ -101,6 +101,8 @@ mod upstream_native;
 mod upstream_presets;
 mod upstream_profile;
 mod user_commands;
+mod wallet_attacks;
+mod wallets;
 mod well_known;
 mod witness;
 mod world;

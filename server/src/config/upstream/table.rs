@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon_oauth::jwk::Algorithm;
 
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Default, Debug, Clone, Deserialize)]
 #[serde(from = "Written")]
 pub struct Upstream {
     pub preset: Option<Preset>,

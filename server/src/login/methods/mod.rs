@@ -135,6 +135,7 @@ methods! {
     }
     families {
         upstream,
+        wallet,
     }
 }
 
@@ -164,7 +165,7 @@ pub fn has(method: &MethodName, account: &Account) -> bool {
         ("totp", None) => account.totp_from_ms.is_some() || !account.recovery.is_empty(),
         ("recovery", None) => !account.recovery.is_empty(),
         ("passkey", None) => !account.passkeys.is_empty(),
-        (_, Some(name)) => account.links.iter().any(|link| link.is_of(name)),
+        (_, Some(_)) => account.links.iter().any(|link| link.method == method.as_str()),
         _ => false,
     }
 }

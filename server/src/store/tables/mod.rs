@@ -18,3 +18,4 @@ pub mod passkey;
 pub mod session;
 pub mod sign_in;
 pub mod signing_key;
+pub mod wallet_answer;

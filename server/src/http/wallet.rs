@@ -1,0 +1,169 @@
+//! /wallet/{name}/request/{handle}, /wallet/{name}/response/{handle}, /wallet/{name}/return: OpenID4VP 1.0, 5.10, 8.2 and 8.3.
+//!
+//! The handle names the sign-in, its version and its question under a MAC. A wallet has no cookie, so that what it posts waits. It counts for
+//! the browser that began, and only with the code that the wallet was given. A code that another browser brings ends it (methods.md: else
+//! somebody mails a link of his own, and signs in with what the other one's wallet shows).
+
+use super::browser::SignInCookie;
+use super::login;
+use super::reply::Reply;
+use crate::app::App;
+use crate::audit::Entry;
+use crate::error::{Refused, Result};
+use crate::login::context::Answer;
+use crate::login::machine::over;
+use crate::login::methods::upstream::RETURNED;
+use crate::login::methods::wallet as method;
+use crate::login::proof::MethodName;
+use crate::stored_bytes::Writer;
+use crate::upstream::{self, WayBack};
+use crate::wallet::{self, Heard, Outcome, Trip, Wallet};
+use crate::web::reply;
+use crate::web::request::Incoming;
+use http::Method;
+use serde_json::json;
+use std::collections::BTreeMap;
+use symbolon_wallet::jwe::{self, JweError, Opened};
+use symbolon_wallet::request::is_wallet_nonce;
+use symbolon_wallet::response::{Response, Said};
+
+const MIME: &str = "application/oauth-authz-req+jwt";
+/// What a wallet's answer costs in the store, at most.
+const ANSWER_BYTES: usize = 4096;
+
+fn configured<'a>(app: &'a App, incoming: &Incoming) -> Result<&'a Wallet> {
+    let name = incoming.path("name").unwrap_or_default();
+    app.machine.wallets().get(name).ok_or_else(|| Refused::new(404, "not_found", "There is no such wallet here.").into())
+}
+
+fn way_back(app: &App, wallet: &Wallet, handle: &str) -> Option<WayBack> {
+    upstream::read_way_back(&app.keyring, &app.config.issuer, &wallet.method(), handle)
+}
+
+/// The request that a handle names, while its question is open.
+async fn open_trip(app: &App, wallet: &Wallet, handle: &str, now_ms: i64) -> Result<Trip> {
+    let gone = || Refused::bad_request("invalid_request", "This request is over. Start again where you came from.");
+    let way_back = way_back(app, wallet, handle).ok_or_else(|| gone().because("handle"))?;
+    let secret = app.machine.secret_outside(&way_back, &MethodName::new(wallet.method()), now_ms).await?;
+    let secret = secret.ok_or_else(|| gone().because("the sign-in went on, or is over"))?;
+    method::trip(&secret)?.ok_or_else(|| gone().because("no request is under way").into())
+}
+
+/// GET and POST: the request object. POST brings `wallet_nonce`, which is copied.
+pub async fn request(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let (wallet, handle) = (configured(app, incoming)?, incoming.path("handle").unwrap_or_default());
+    let nonce = incoming.form.get("wallet_nonce").filter(|_| incoming.method == Method::POST);
+    if nonce.is_some_and(|it| !is_wallet_nonce(it)) {
+        return Err(Refused::bad_request("invalid_request", "wallet_nonce is visible ASCII of at most 512 characters.").into());
+    }
+    let trip = open_trip(app, wallet, handle, incoming.now_ms).await?;
+    Ok(reply::body(200, MIME, wallet.request_object(&trip, handle, nonce, incoming.now_ms)?))
+}
+
+/// POST: the wallet's answer, encrypted; an error may come in clear.
+pub async fn response(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let (wallet, handle) = (configured(app, incoming)?, incoming.path("handle").unwrap_or_default());
+    let trip = open_trip(app, wallet, handle, incoming.now_ms).await?;
+    let form = &incoming.form;
+    let (said, opened, sent) = match (form.get("response"), form.get("error")) {
+        (Some(sealed), None) => {
+            let opened = jwe::open(sealed, &trip.key()?).map_err(unreadable)?;
+            let read = Response::parse(&opened.content).map_err(|why| malformed("The response is not as OpenID4VP 1.0 has it.", why.0))?;
+            (must_be_of(read, handle)?, Some(opened), sealed)
+        }
+        (None, Some(error)) => {
+            let said = Response::error(error).map_err(|why| malformed("The error has no good name.", why.0))?;
+            let read = Response { said, state: form.get("state").map(str::to_owned) };
+            // In clear it says itself which request it is for.
+            let read =
+                Some(read).filter(|it| it.state.is_some()).ok_or_else(|| malformed("state is missing.", "an error without state"))?;
+            (must_be_of(read, handle)?, None, error)
+        }
+        _ => return Err(malformed("Send the response encrypted, as direct_post.jwt.", "neither response nor error").into()),
+    };
+    let outcome = judge(app, (wallet, handle), &trip, (&said, opened.as_ref()), incoming.now_ms).await;
+    let entry = match &outcome {
+        Outcome::Known(known) => Entry::ok("wallet_answered").with("wallet", wallet.name()).with("issuer", known.issuer.as_str()),
+        Outcome::Failed(_, why) => Entry::refused("wallet_refused", why).with("wallet", wallet.name()),
+    };
+    app.stored.charge(Writer::Network(incoming.address), ANSWER_BYTES)?;
+    let code = wallet::response_code(&app.keyring, &trip, sent);
+    let keep = wallet::keep((&app.store, &app.keyring), (&trip, &code), &outcome, entry, incoming.now_ms);
+    if !keep.await? && !is_the_same(app, &trip, &code, incoming.now_ms).await? {
+        return Err(malformed("This request was answered already.", "another answer to the same request").into());
+    }
+    Ok(reply::json(200, &json!({ "redirect_uri": wallet.return_uri(handle, &code) })))
+}
+
+fn malformed(hint: &'static str, why: &str) -> Refused {
+    Refused::bad_request("invalid_request", hint).because(why)
+}
+
+/// Each reason has words of its own, so that whoever writes a wallet can see it.
+fn unreadable(why: JweError) -> Refused {
+    let hint = match why {
+        JweError::Malformed => "The response is no compact JWE.",
+        JweError::UnsupportedHeader => "The response is not ECDH-ES with A128GCM or A256GCM, or its header asks for more.",
+        JweError::UnknownKey => "The response is for another key than that of the request.",
+        JweError::Undecipherable => "The response cannot be decrypted by the key of the request.",
+    };
+    malformed(hint, why.as_str())
+}
+
+/// `state` may be left out of an encrypted response, as the address says it. Another one is refused.
+fn must_be_of(response: Response, handle: &str) -> Result<Said> {
+    if response.state.as_deref().is_some_and(|it| it != handle) {
+        return Err(malformed("The response is for another request.", "another state").into());
+    }
+    Ok(response.said)
+}
+
+async fn judge(
+    app: &App,
+    (wallet, handle): (&Wallet, &str),
+    trip: &Trip,
+    (said, opened): (&Said, Option<&Opened>),
+    now_ms: i64,
+) -> Outcome {
+    let party_u = opened.map(|it| it.party_u.as_slice()).unwrap_or_default();
+    match wallet.judge(said, &Heard { party_u, trip, handle, now_ms }, &app.keyring).await {
+        Ok(known) => Outcome::Known(Box::new(known)),
+        Err((problem, why)) => Outcome::Failed(problem.to_owned(), why),
+    }
+}
+
+/// The same answer once more: its first reply was lost.
+async fn is_the_same(app: &App, trip: &Trip, code: &str, now_ms: i64) -> Result<bool> {
+    let (sql, values) = wallet::query(trip, now_ms);
+    let kept = wallet::read_answer(app.store.one(sql, &values).await?, &app.keyring, trip)?;
+    Ok(kept.is_some_and(|it| it.fits(code)))
+}
+
+/// GET: the browser comes back.
+pub async fn come_back(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let wallet = configured(app, incoming)?;
+    let parameters = incoming.parameters();
+    let handle = parameters.get("state").unwrap_or_default();
+    let way_back = way_back(app, wallet, handle).ok_or_else(|| over().because("state of a wallet's return"))?;
+    let code = parameters.get("response_code").filter(|it| it.len() <= 64).unwrap_or_default();
+    let Some(cookie) = SignInCookie::of(app, incoming, &way_back.id) else {
+        end_stray(app, (wallet, handle), code, incoming.now_ms).await?;
+        return Err(over().because("no cookie of the sign-in that left for the wallet").into());
+    };
+    let fields = BTreeMap::from([("response_code".to_owned(), code.to_owned())]);
+    let answer = Answer { action: RETURNED, fields: &fields };
+    let held = (&cookie.secret[..], i64::from(way_back.version));
+    let received = app.machine.receive_answer(&way_back.id, held, &answer, incoming.now_ms).await?;
+    login::go_on(app, incoming, &answer, received).await
+}
+
+/// A good code in the wrong browser: whoever began is not who has shown the credential.
+async fn end_stray(app: &App, (wallet, handle): (&Wallet, &str), code: &str, now_ms: i64) -> Result<()> {
+    let Ok(trip) = open_trip(app, wallet, handle, now_ms).await else { return Ok(()) };
+    if !is_the_same(app, &trip, code, now_ms).await? {
+        return Ok(());
+    }
+    let entry =
+        Entry::refused("wallet_refused", "the code was brought by another browser: the answer is void").with("wallet", wallet.name());
+    wallet::void(&app.store, &trip, entry, now_ms).await
+}

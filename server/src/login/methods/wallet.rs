@@ -1,0 +1,189 @@
+//! `wallet:NAME`: a digital wallet shows a credential. OpenID4VP 1.0. The person leaves for the wallet and comes back with a code for what
+//! the wallet has posted meanwhile; that is learned once and sealed before it is judged. Whose account it is, `login::outside` decides.
+
+use super::upstream::{GO, RETURNED};
+use crate::audit::Entry;
+use crate::error::{Fault, Result};
+use crate::login::accounts::Account;
+use crate::login::budgets::{Budget, What, Whom};
+use crate::login::context::{Answer, Asked, Checked, Context, Move, Outside, Person, Unavailable, Verdict, Voyage};
+use crate::login::effect::Effect;
+use crate::login::proof::{Factor, Proof};
+use crate::login::step::{Content, Problem, Step, Text};
+use crate::store::tables::outside_identity::FIND;
+use crate::upstream::{Learned, Profile, WayBack};
+use crate::wallet::{self, Known, Outcome, Trip, Wallet};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+
+/// RFC 8176: the holder's key has signed. What guards it, the credential does not say.
+pub const AMR: &str = "pop";
+pub const FACTOR: Option<Factor> = None;
+pub const ASKS_WHO: bool = true;
+const REFUSED: &str = "wallet_refused";
+
+/// What a question's answer is compared with.
+#[derive(Serialize, Deserialize, Default)]
+struct Secret {
+    /// The person is at the wallet.
+    trip: Option<Trip>,
+    /// What came of it.
+    learned: Option<Outcome>,
+}
+
+/// The name of the method, behind which its links stand.
+fn method(name: &str) -> String {
+    format!("wallet:{name}")
+}
+
+/// Before the first proof everybody may come; a person who is known needs a link.
+pub fn can_use(name: &str, person: &Person) -> bool {
+    let is_linked = |account: &Account| account.links.iter().any(|link| link.method == method(name));
+    !person.is_subject || person.account.as_ref().is_some_and(is_linked)
+}
+
+/// The link that was proved with is still the account's.
+pub fn still_holds(name: &str, proof: &Proof, account: &Account) -> bool {
+    let used = proof.facts.credential.as_deref();
+    account.links.iter().any(|link| link.method == method(name) && used == Some(link.key().as_str()))
+}
+
+/// Each way to the wallet makes a key, and each way back is judged.
+pub fn price(_name: &str, _person: &Person, step: &Move<'_>) -> Vec<Budget> {
+    match step {
+        Move::Answer { answer, question } if matches!(answer.action, GO | RETURNED) => {
+            vec![Budget::Stored { what: What::Trips, whom: Whom::Question(*question), event: REFUSED }]
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn configured<'a>(context: &Context<'a>, name: &str) -> std::result::Result<&'a Wallet, Fault> {
+    context.wallets.get(name).ok_or_else(|| Fault::new(format!("there is no wallet {name}")))
+}
+
+/// Claims that have a word of their own in every language.
+const WORDS: [&str; 12] = [
+    "given_name",
+    "family_name",
+    "birthdate",
+    "birth_date",
+    "age_over_18",
+    "nationalities",
+    "email",
+    "address",
+    "document_number",
+    "personal_administrative_number",
+    "issuing_country",
+    "portrait",
+];
+
+/// How a person reads a claim: the last name of its path.
+fn shown(claim: &str) -> Text {
+    let last = claim.rsplit('/').find(|part| *part != "*" && part.parse::<usize>().is_err()).unwrap_or(claim);
+    match WORDS.contains(&last) {
+        true => Text::new(format!("wallet_claim-{last}")),
+        false => Text::new("wallet_claim-other").with("claim", crate::visible::plain(&last.replace('_', " "), 64)),
+    }
+}
+
+/// The page says what is asked and why, before the wallet opens.
+fn step(wallet: &Wallet, kind: &str) -> Step {
+    let labelled = |key: &str| Text::new(key).with("provider", wallet.settings.label.as_str());
+    let mut step = Step::new("wallet").lead(labelled(&format!("{kind}-lead")));
+    step.title = labelled(&format!("{kind}-title"));
+    step.text.push(Text::new("wallet-purpose").with("purpose", crate::visible::plain(&wallet.settings.purpose, 300)));
+    let asked = wallet.asked().map(|(_, claim)| shown(claim)).collect();
+    step.show(Content::List(asked)).primary_for(GO, &wallet.settings.label)
+}
+
+pub async fn ask(name: &str, context: &Context<'_>, _person: &Person) -> std::result::Result<Asked, Unavailable> {
+    Ok(asked(configured(context, name)?)?)
+}
+
+fn asked(wallet: &Wallet) -> std::result::Result<Asked, Fault> {
+    Ok(Asked { step: step(wallet, "wallet"), secret: as_json(&Secret::default())?, effects: Vec::new() })
+}
+
+fn as_json(secret: &Secret) -> std::result::Result<Json, Fault> {
+    serde_json::to_value(secret).map_err(|error| Fault::new(error.to_string()))
+}
+
+fn read(secret: &Json) -> std::result::Result<Secret, Fault> {
+    serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a wallet's question: {error}")))
+}
+
+/// The request that is under way, of a question's secret.
+pub fn trip(secret: &Json) -> std::result::Result<Option<Trip>, Fault> {
+    read(secret).map(|secret| secret.trip.filter(|_| secret.learned.is_none()))
+}
+
+/// What the wallet has posted, for the code that this browser brings. It takes the place of the question's secret.
+pub async fn learn(_name: &str, context: &Context<'_>, secret: &Json, answer: &Answer<'_>) -> Result<Option<Json>> {
+    let mut secret = read(secret)?;
+    let Some(trip) = secret.trip.as_ref().filter(|_| answer.action == RETURNED && secret.learned.is_none()) else { return Ok(None) };
+    let failed = |problem: &str, why: &str| Outcome::Failed(problem.to_owned(), why.to_owned());
+    let (sql, values) = wallet::query(trip, context.now_ms);
+    let answered = wallet::read_answer(context.store.one(sql, &values).await?, context.keyring, trip)?;
+    secret.learned = Some(match answered {
+        None => failed("wallet_failed", "no answer of a wallet waits for this browser"),
+        Some(answered) if !answered.fits(answer.text("response_code")) => failed("wallet_failed", "another response_code"),
+        Some(answered) => answered.outcome,
+    });
+    Ok(Some(as_json(&secret)?))
+}
+
+pub async fn check(name: &str, context: &Context<'_>, _person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
+    let wallet = configured(context, name)?;
+    match answer.action {
+        GO => leave(wallet, context),
+        RETURNED => judge(wallet, context, read(secret)?).await,
+        _ => Ok(Verdict { checked: Checked::Nothing, effects: Vec::new() }),
+    }
+}
+
+fn leave(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
+    let voyage = context.voyage.as_ref().ok_or_else(|| Fault::new("nobody can leave from here"))?;
+    let Voyage { id, version, .. } = *voyage;
+    let handle = WayBack { id, version, question: context.question }.seal(context.keyring, context.issuer, &wallet.method());
+    let departure = wallet.depart(&handle, context.now_ms)?;
+    let secret = as_json(&Secret { trip: Some(departure.trip), learned: None })?;
+    let step = step(wallet, "wallet_on_the_way");
+    Ok(Verdict { checked: Checked::Leave { url: departure.url, step, secret }, effects: Vec::new() })
+}
+
+/// The question anew, with what was wrong.
+fn again(wallet: &Wallet, problem: &str, why: &str) -> Result<Verdict> {
+    let refused = Entry::refused(REFUSED, why).with("wallet", wallet.name());
+    Ok(Verdict { checked: Checked::Again(asked(wallet)?, Problem::new(problem)), effects: vec![Effect::Audit(Box::new(refused))] })
+}
+
+async fn judge(wallet: &Wallet, context: &Context<'_>, secret: Secret) -> Result<Verdict> {
+    let left_ms = secret.trip.as_ref().map_or(0, |trip| trip.left_ms);
+    match secret.learned {
+        // An answer counts for the request that is under way, and for no other.
+        None => again(wallet, "wallet_failed", "an answer without a request"),
+        Some(Outcome::Failed(problem, why)) => again(wallet, &problem, &why),
+        Some(Outcome::Known(known)) => {
+            let learned = learned(context, *known).await?;
+            let settings = wallet.settings.terms();
+            let outside = Outside { provider: wallet.method(), settings, learned, left_ms, again: asked(wallet)? };
+            Ok(Verdict { checked: Checked::Outside(Box::new(outside)), effects: Vec::new() })
+        }
+    }
+}
+
+/// The person is known by the MAC under which the first link was made: a newer master key changes nobody's account.
+async fn learned(context: &Context<'_>, known: Known) -> Result<Learned> {
+    let mut subject = known.person.0.first().cloned().unwrap_or_default();
+    for one in &known.person.0 {
+        if context.store.one(FIND, &[known.issuer.as_str().into(), one.as_str().into()]).await?.is_some() {
+            subject = one.clone();
+            break;
+        }
+    }
+    let text = |name: &str| known.claims.get(name).and_then(Json::as_str).map(str::to_owned);
+    let profile = Profile { name: text("name").or_else(|| text("given_name")), ..Profile::default() };
+    let claims = known.claims.into_iter().collect();
+    Ok(Learned { issuer: known.issuer, subject, auth_time: Some(context.now_ms / 1000), sid: None, profile, claims, domain: None })
+}

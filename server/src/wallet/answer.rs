@@ -1,0 +1,87 @@
+//! A wallet's answer while it waits for the browser that began. It is sealed, there is one for each request, and it is good for the
+//! `response_code` that the wallet was given (OpenID4VP 1.0, 8.2 and 13.3).
+
+use super::{Known, Trip};
+use crate::audit::Entry;
+use crate::error::{Fault, Result};
+use crate::seal::KeyRing;
+use crate::store::tables::wallet_answer::{INSERT, READ, VOID};
+use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
+use serde::{Deserialize, Serialize};
+use symbolon_oauth::{base64url, digest};
+
+/// How long it waits.
+const LIFETIME_MS: i64 = 10 * 60_000;
+
+/// What came of a request.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Known(Box<Known>),
+    /// The key of a problem, and why.
+    Failed(String, String),
+}
+
+/// An answer, and what its code is compared with.
+pub struct Answered {
+    pub outcome: Outcome,
+    code: Vec<u8>,
+}
+
+impl Answered {
+    /// Is it the code that the wallet was given?
+    pub fn fits(&self, response_code: &str) -> bool {
+        digest::equal(&digest::sha256(response_code.as_bytes()), &self.code)
+    }
+}
+
+fn place(id: &[u8; 16]) -> String {
+    format!("wallet answer/{}", base64url::encode(id))
+}
+
+/// The code for an answer: a function of what was sent, so that a wallet that sends it once more gets the same.
+pub fn response_code(keyring: &KeyRing, trip: &Trip, sent: &str) -> String {
+    let (_, tag) = keyring.mac("wallet response_code", &[&trip.id, trip.nonce.as_bytes(), sent.as_bytes()]);
+    base64url::encode(&tag)
+}
+
+/// Keeps an answer. False: there is another one for this request already.
+pub async fn keep(
+    (store, keyring): (&Store, &KeyRing),
+    (trip, code): (&Trip, &str),
+    outcome: &Outcome,
+    entry: Entry,
+    now_ms: i64,
+) -> Result<bool> {
+    let plain = serde_json::to_vec(outcome).map_err(|error| Fault::new(error.to_string()))?;
+    let sealed = keyring.seal(&place(&trip.id), &plain)?;
+    let mut change = Change::new(now_ms);
+    let code = digest::sha256(code.as_bytes());
+    change.run(INSERT, vec![Value::from(&trip.id[..]), Value::from(&code[..]), Value::from(sealed), (now_ms + LIFETIME_MS).into()]);
+    change.audit(entry);
+    match store.apply(change).await {
+        Ok(_) => Ok(true),
+        Err(NotApplied::Conflict(_)) => Ok(false),
+        Err(other) => Err(other.into()),
+    }
+}
+
+pub fn read(row: Option<Row>, keyring: &KeyRing, trip: &Trip) -> std::result::Result<Option<Answered>, Fault> {
+    let Some(row) = row else { return Ok(None) };
+    let plain = keyring.open(&place(&trip.id), row.bytes("body")?).ok_or_else(|| Fault::new("a wallet's answer cannot be opened"))?;
+    let outcome = serde_json::from_slice(&plain).map_err(|error| Fault::new(format!("a wallet's answer: {error}")))?;
+    Ok(Some(Answered { outcome, code: row.bytes("code")?.to_vec() }))
+}
+
+/// The statement that reads the answer to a request, and its values.
+pub fn query(trip: &Trip, now_ms: i64) -> (&'static str, [Value; 2]) {
+    (READ, [Value::from(&trip.id[..]), now_ms.into()])
+}
+
+/// A code that another browser brought: the presentation counts for nobody any more.
+pub async fn void(store: &Store, trip: &Trip, entry: Entry, now_ms: i64) -> Result<()> {
+    let mut change = Change::new(now_ms);
+    change.run_expecting(VOID, vec![Value::from(&trip.id[..]), Value::from(&b""[..])], Expect::Any);
+    change.audit(entry);
+    store.apply(change).await?;
+    Ok(())
+}

@@ -1,0 +1,194 @@
+//! What a wallet posted, and who that is. What is kept of it is a MAC of issuer and account claim, and the claims that the operator maps:
+//! never the presentation, the holder's key, or an index of a status list.
+
+use super::{Trip, Wallet};
+use crate::config::wallet::Place;
+use crate::seal::KeyRing;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+use symbolon_oauth::base64url;
+use symbolon_wallet::dcql::select;
+use symbolon_wallet::response::{self, Said};
+use symbolon_wallet::sd_jwt::Binding;
+use symbolon_wallet::{Credential, Failed, transcript};
+
+/// The longest account claim, in bytes.
+const LONGEST: usize = 255;
+/// The largest claim that is kept, in bytes of JSON.
+const LARGEST_CLAIM: usize = 1024;
+/// How old a holder's signature may be.
+const MAX_AGE_S: i64 = 600;
+
+/// Somebody whom a credential names.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The configured issuer, and the authority below it.
+    pub issuer: String,
+    pub person: Person,
+    /// By the operator's `claims`.
+    pub claims: Map<String, Json>,
+}
+
+/// The account claim as it is kept: MACs of it, by the newest master key first.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Person(pub Vec<String>);
+
+/// Why a response names nobody: the key of a problem, and why.
+pub type Refusal = (&'static str, String);
+
+fn refuse<T>(problem: &'static str, why: impl Into<String>) -> Result<T, Refusal> {
+    Err((problem, why.into()))
+}
+
+/// A response, once it is decrypted, and what it answers.
+pub struct Heard<'a> {
+    /// `apu` of its encryption: drafts had a nonce of the wallet there.
+    pub party_u: &'a [u8],
+    pub trip: &'a Trip,
+    /// Of this request's addresses.
+    pub handle: &'a str,
+    pub now_ms: i64,
+}
+
+impl Wallet {
+    /// Judges presentations, their status, and what the operator asks of them together.
+    pub async fn judge(&self, said: &Said, heard: &Heard<'_>, keyring: &KeyRing) -> Result<Known, Refusal> {
+        let token = match said {
+            Said::Error(name) => return refuse("wallet_cancelled", format!("the wallet says {:?}", crate::visible::plain(name, 64))),
+            Said::Token(token) => token,
+        };
+        if !self.is_ours(heard.trip) {
+            return refuse("wallet_failed", "the configuration changed meanwhile");
+        }
+        let credentials = self.verify(token, heard)?;
+        self.must_be_good(&credentials, heard.now_ms / 1000).await?;
+        self.must_be_of_one_person(&credentials)?;
+        self.known(&credentials, keyring)
+    }
+
+    fn verify(&self, token: &BTreeMap<String, Vec<String>>, heard: &Heard<'_>) -> Result<BTreeMap<String, Credential>, Refusal> {
+        let (trip, response_uri) = (heard.trip, self.response_uri(heard.handle));
+        let thumbprint = trip.key().map_err(|fault| ("wallet_failed", fault.0))?.thumbprint();
+        let session = transcript::redirect(&trip.client_id, &trip.nonce, Some(&thumbprint), &response_uri);
+        let wallet_nonce = std::str::from_utf8(heard.party_u).ok().filter(|it| !it.is_empty());
+        let older = wallet_nonce.map(|it| transcript::older(&trip.client_id, &trip.nonce, &response_uri, it));
+        let none = Vec::new();
+        let expected = response::Expected {
+            query: &self.query,
+            issuers: &|id| self.issuers.get(id).unwrap_or(&none),
+            binding: Binding { audience: &trip.client_id, nonce: &trip.nonce, max_age_s: MAX_AGE_S, transaction_data: &[] },
+            session_transcript: &session,
+            older_transcript: older.as_deref(),
+            now_s: heard.now_ms / 1000,
+            skew_s: self.settings.clock_skew.0,
+        };
+        let judged = response::judge(token, &expected).map_err(|failed| (problem(&failed), reasons(&failed)))?;
+        // One each: the query asks for no more.
+        Ok(judged.into_iter().filter_map(|(id, mut all)| Some((id, all.pop()?))).collect())
+    }
+
+    async fn must_be_good(&self, credentials: &BTreeMap<String, Credential>, now_s: i64) -> Result<(), Refusal> {
+        for (id, credential) in credentials {
+            let (Some(reference), Some(signer)) = (&credential.status, &credential.signer) else { continue };
+            let issuers = self.issuers.get(id).map(Vec::as_slice).unwrap_or_default();
+            let asked = super::status::Asked { reference, issuer: &signer.issuer, issuers, skew_s: self.settings.clock_skew.0 };
+            self.statuses
+                .judge(&asked, now_s)
+                .await
+                .map_err(|it| (problem(std::slice::from_ref(&it)), format!("{}: {}", it.name, it.detail)))?;
+        }
+        Ok(())
+    }
+
+    /// My identity with a friend's entitlement passes every check of its own.
+    fn must_be_of_one_person(&self, credentials: &BTreeMap<String, Credential>) -> Result<(), Refusal> {
+        for (one, other) in self.settings.pairs() {
+            if !credentials.contains_key(&one.credential) || !credentials.contains_key(&other.credential) {
+                continue;
+            }
+            let values = (value(credentials, &one), value(credentials, &other));
+            if values.0.is_none() || values.0 != values.1 {
+                return refuse("wallet_two_people", "same_person: the claims of two credentials differ");
+            }
+        }
+        // A credential that nothing ties to the account's counts for nobody.
+        let account = self.settings.account_place().map(|it| it.credential).unwrap_or_default();
+        let mut tied = vec![account];
+        for _ in 0..credentials.len() {
+            for (one, other) in self.settings.pairs() {
+                let (one, other) = (one.credential, other.credential);
+                let both = credentials.contains_key(&one) && credentials.contains_key(&other);
+                if both && (tied.contains(&one) != tied.contains(&other)) {
+                    tied.extend([one, other]);
+                }
+            }
+        }
+        if credentials.keys().all(|id| tied.contains(id)) {
+            return Ok(());
+        }
+        refuse("wallet_two_people", "same_person: nothing ties a credential to the account's")
+    }
+
+    fn known(&self, credentials: &BTreeMap<String, Credential>, keyring: &KeyRing) -> Result<Known, Refusal> {
+        const NOBODY: &str = "wallet_names_nobody";
+        let Some(place) = self.settings.account_place() else { return refuse(NOBODY, "account_claim cannot be read") };
+        let signer = credentials.get(&place.credential).and_then(|it| it.signer.as_ref());
+        let Some(signer) = signer else { return refuse(NOBODY, "the account's credential is missing") };
+        let issuer = if signer.authority.is_empty() { signer.issuer.clone() } else { format!("{} {}", signer.issuer, signer.authority) };
+        let text = match value(credentials, &place) {
+            Some(Json::String(text)) if !text.trim().is_empty() && text.len() <= LONGEST => text.clone(),
+            Some(Json::Number(number)) if number.is_i64() || number.is_u64() => number.to_string(),
+            _ => return refuse(NOBODY, "the account claim is missing, or neither text nor a whole number"),
+        };
+        let parts = [issuer.as_bytes(), text.as_bytes()];
+        let of = |version: u8| Some(format!("v{version}.{}", base64url::encode(&keyring.mac_with(version, "wallet person", &parts)?)));
+        let person = Person(keyring.versions().into_iter().filter_map(of).collect());
+        let mut claims = Map::new();
+        for (name, text) in &self.settings.claims {
+            let found = Place::read(text).map(|it| values(credentials, &it)).unwrap_or_default();
+            let one = match found.as_slice() {
+                // What is no longer shown is taken away.
+                [] => Json::Null,
+                [one] if !text.contains('*') => (*one).clone(),
+                all => Json::Array(all.iter().map(|it| (*it).clone()).collect()),
+            };
+            if one.to_string().len() > LARGEST_CLAIM {
+                return refuse("wallet_failed", format!("claims: {name} is larger than 1 KiB"));
+            }
+            claims.insert(name.clone(), one);
+        }
+        Ok(Known { issuer, person, claims })
+    }
+}
+
+fn values<'a>(credentials: &'a BTreeMap<String, Credential>, place: &Place) -> Vec<&'a Json> {
+    credentials.get(&place.credential).map(|it| select(&it.claims, &place.path)).unwrap_or_default()
+}
+
+fn value<'a>(credentials: &'a BTreeMap<String, Credential>, place: &Place) -> Option<&'a Json> {
+    values(credentials, place).first().copied()
+}
+
+/// Rules by name, for the operator. They have no claim in them.
+fn reasons(failed: &[Failed]) -> String {
+    failed.iter().map(|it| format!("{}: {}", it.name, it.detail)).collect::<Vec<_>>().join("; ")
+}
+
+/// What the person reads.
+fn problem(failed: &[Failed]) -> &'static str {
+    let broke = |names: &[&str]| failed.iter().any(|it| names.contains(&it.name));
+    if broke(&["expired", "not_yet_valid"]) {
+        "wallet_expired"
+    } else if broke(&["revoked", "suspended", "status_unknown"]) {
+        "wallet_revoked"
+    } else if broke(&["status_unavailable"]) {
+        "wallet_away"
+    } else if broke(&["query_claims", "query_set", "query_type"]) {
+        "wallet_incomplete"
+    } else if broke(&["issuer_unknown", "issuer_haip", "query_authority"]) {
+        "wallet_untrusted"
+    } else {
+        "wallet_failed"
+    }
+}

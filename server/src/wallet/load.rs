@@ -1,0 +1,88 @@
+//! What `[wallet.NAME]` names: certificates, keys, and whom to trust.
+
+use super::Wallet;
+use super::status::Statuses;
+use crate::config::wallet::{Issuer as IssuerSettings, Wallet as Settings};
+use crate::error::Fault;
+use crate::outgoing::Outgoing;
+use std::collections::BTreeMap;
+use std::path::Path;
+use symbolon_oauth::base64;
+use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
+use symbolon_wallet::issuer::{Anchor, Issuer, from_pem};
+use symbolon_wallet::request::{Prefix, Verifier};
+
+/// The largest file of certificates or keys.
+const MOST_BYTES: u64 = 256 * 1024;
+
+impl Wallet {
+    pub(super) fn load(name: &str, settings: &Settings, base: &str, outgoing: &Outgoing) -> Result<Self, Fault> {
+        let here = |what: &str, why: &str| Fault::new(format!("[wallet.{name}] {what}: {why}"));
+        let query = settings.query().ok_or_else(|| here("credential", "a format is not known"))?;
+        let mut trusted = BTreeMap::new();
+        for (word, issuer) in &settings.issuer {
+            trusted.insert(word, read_issuer(issuer, settings.haip).map_err(|why| here(&format!("issuer.{word}"), &why))?);
+        }
+        let of = |names: &[String]| -> Vec<Issuer> {
+            let may = |word: &&&String| names.is_empty() || names.contains(word);
+            trusted.iter().filter(|(word, _)| may(word)).map(|(_, it)| it.clone()).collect()
+        };
+        let issuers = settings.credential.iter().map(|(id, it)| (id.clone(), of(&it.issuers))).collect();
+        let mirrors = settings.issuer.values().filter_map(|it| Some((it.name.clone(), it.status_mirror.clone()?))).collect();
+        Ok(Self {
+            name: name.to_owned(),
+            settings: settings.clone(),
+            verifier: verifier(settings).map_err(|why| here("certificates", &why))?,
+            query,
+            issuers,
+            statuses: Statuses::new(outgoing.clone(), mirrors, settings.status_max_age.0),
+            base: base.to_owned(),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let named = |it: std::io::Error| format!("{}: {it}", path.display());
+    if std::fs::metadata(path).map_err(named)?.len() > MOST_BYTES {
+        return Err(format!("{}: larger than 256 KiB", path.display()));
+    }
+    std::fs::read(path).map_err(named)
+}
+
+fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, String> {
+    from_pem(&read(path)?).map_err(|why| format!("{}: {}", path.display(), why.0))
+}
+
+fn verifier(settings: &Settings) -> Result<Verifier, String> {
+    let pem = settings.key.text("key").map_err(|fault| fault.0)?;
+    let key = private_key(&pem).ok_or("key is no PKCS#8 key of P-256 in PEM")?;
+    let prefix = settings.client_id.strip_prefix("x509_san_dns:").map_or(Prefix::X509Hash, Prefix::X509SanDns);
+    Verifier::new(prefix, key, &certificates(&settings.certificates)?).map_err(|why| why.0.to_owned())
+}
+
+/// PKCS#8 in PEM (RFC 7468 10).
+fn private_key(pem: &str) -> Option<PrivateKey> {
+    let body = pem.split_once("-----BEGIN PRIVATE KEY-----")?.1.split_once("-----END PRIVATE KEY-----")?.0;
+    let text: String = body.split_whitespace().collect();
+    PrivateKey::from_pkcs8(Algorithm::ES256, &base64::decode(&text)?).ok()
+}
+
+fn read_issuer(settings: &IssuerSettings, haip: bool) -> Result<Issuer, String> {
+    let mut anchors = Vec::new();
+    for path in &settings.anchors {
+        for der in certificates(path)? {
+            anchors.push(Anchor::from_der(&der).map_err(|why| format!("{}: {}", path.display(), why.0))?);
+        }
+    }
+    let keys = match &settings.keys {
+        None => KeySet::default(),
+        Some(path) => {
+            let document = serde_json::from_slice(&read(path)?).map_err(|why| format!("{}: {why}", path.display()))?;
+            KeySet::parse(&document).map_err(|why| format!("{}: {why}", path.display()))?
+        }
+    };
+    if anchors.is_empty() && keys.keys.is_empty() {
+        return Err("nothing is in its files that could be trusted".to_owned());
+    }
+    Ok(Issuer { name: settings.name.clone(), anchors, keys, haip })
+}
