@@ -113,6 +113,13 @@ function certificates(at) {
   make('mutual', '/O=Example Bank/CN=mutual', client, ...by)
   make('other', '/O=Example Bank/CN=other', client, ...by)
   make('registered', '/CN=registered', client)
+  // Who issues identities into wallets, who else does, and the one that vouches for verifiers to wallets.
+  const below = (ca) => ['-CA', at(`${ca}.pem`), '-CAkey', at(`${ca}.key`)]
+  const issuing = ['basicConstraints=critical,CA:TRUE,pathlen:0', 'keyUsage=critical,keyCertSign,cRLSign']
+  for (const name of ['pid', 'stranger', 'verifier']) {
+    make(`${name}-ca`, `/C=UT/O=Utopia/CN=${name} CA`, issuing)
+    make(name, `/C=UT/O=Utopia/CN=${name}`, [...leaf, 'subjectAltName=DNS:login.example.com'], ...below(`${name}-ca`))
+  }
 }
 
 // A fetch that sends a client certificate.
@@ -138,9 +145,8 @@ export function browser() {
   }
 }
 
-// Signs alice in through the pages. Returns the URL that belongs to the client.
-export async function person(address, claimed) {
-  const browse = browser()
+// Signs alice in through the pages. Returns the URL that begins like this, such as the client's.
+export async function person(address, claimed, browse = browser()) {
   let page = await browse(address)
   for (let step = 0; step < 9; step++) {
     const { status, location, html } = page

@@ -1,0 +1,113 @@
+// @openid4vc/openid4vp as the wallet's protocol, @sd-jwt/sd-jwt-vc as its issuer and holder, and jose for what it encrypts (npm): a person signs
+// in with a credential that no line of ours has made.
+import assert from 'node:assert/strict'
+import { createHash, createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { Openid4vpClient } from '@openid4vc/openid4vp'
+import { SDJwtVcInstance } from '@sd-jwt/sd-jwt-vc'
+import * as jose from 'jose'
+import { browser, now, person, server } from './world.mjs'
+
+const back = 'https://app.example.com/wallet'
+const hasher = (data, alg) => createHash(alg.replace('-', '')).update(data).digest()
+const signer = (key) => async (data) => {
+  const der = { key, dsaEncoding: 'ieee-p1363' }
+  return (await import('node:crypto')).sign('sha256', Buffer.from(data), der).toString('base64url')
+}
+
+// Issues a credential by the key and the certificate of this name.
+async function issue(name, holder, claims) {
+  const { at } = await server()
+  const key = createPrivateKey(readFileSync(at(`${name}.key`)))
+  const x5c = [new X509Certificate(readFileSync(at(`${name}.pem`))).raw.toString('base64')]
+  const saltGenerator = (length) => randomBytes(length).toString('base64url')
+  const instance = new SDJwtVcInstance({ signer: await signer(key), signAlg: 'ES256', hasher, hashAlg: 'sha-256', saltGenerator })
+  const payload = { vct: 'urn:utopia:pid:1', iss: 'https://pid.utopia.example', iat: now(), exp: now() + 3600, cnf: { jwk: holder }, ...claims }
+  const frame = { _sd: ['personal_administrative_number', 'given_name', 'address'], _sd_decoy: 3, address: { _sd: ['locality', 'street'] } }
+  return instance.issue(payload, frame, { header: { x5c } })
+}
+
+const ana = { personal_administrative_number: 'UT-42', given_name: 'Ana', address: { locality: 'Amaurot', street: 'Canal 1' } }
+
+// The holder's key, and the credential in the wallet.
+async function wallet(issuer, claims) {
+  const { privateKey, publicKey } = await jose.generateKeyPair('ES256', { extractable: true })
+  const holder = await jose.exportJWK(publicKey)
+  const key = createPrivateKey({ key: await jose.exportJWK(privateKey), format: 'jwk' })
+  return { key, credential: await issue(issuer, holder, claims) }
+}
+
+const callbacks = {
+  fetch,
+  hash: (data, alg) => hasher(data, alg),
+  generateRandom: (length) => randomBytes(length),
+  getX509CertificateMetadata: (der) => {
+    const names = (new X509Certificate(Buffer.from(der, 'base64')).subjectAltName ?? '').split(', ')
+    return { sanDnsNames: names.filter((it) => it.startsWith('DNS:')).map((it) => it.slice(4)), sanUriNames: [] }
+  },
+  async verifyJwt(by, { compact }) {
+    const { at } = await server()
+    const leaf = new X509Certificate(Buffer.from(by.x5c[0], 'base64'))
+    const trusted = leaf.verify(new X509Certificate(readFileSync(at('verifier-ca.pem'))).publicKey)
+    const verified = await jose.compactVerify(compact, leaf.publicKey).then(() => trusted, () => false)
+    return { verified, signerJwk: await jose.exportJWK(leaf.publicKey) }
+  },
+  async encryptJwe({ publicJwk, enc, alg, apu, apv }, data) {
+    const header = { alg: alg ?? 'ECDH-ES', enc, kid: publicJwk.kid, ...(apu && { apu }), ...(apv && { apv }) }
+    const sealing = new jose.CompactEncrypt(Buffer.from(data)).setProtectedHeader(header)
+    return { encryptionJwk: publicJwk, jwe: await sealing.encrypt(await jose.importJWK(publicJwk, 'ECDH-ES')) }
+  },
+  decryptJwe: () => ({ decrypted: false }),
+  signJwt: () => assert.fail('a wallet signs nothing but its presentation'),
+}
+
+// Begins a sign-in, answers it as the wallet, and goes on in the browser. `change` bends what the holder signs.
+async function signIn({ key, credential }, change = {}) {
+  const { issuer } = await server()
+  const parameters = { client_id: 'wallet-app', redirect_uri: back, response_type: 'code', scope: 'openid', state: 'a'.repeat(24) }
+  const challenge = createHash('sha256').update('v'.repeat(43)).digest('base64url')
+  const query = new URLSearchParams({ ...parameters, code_challenge: challenge, code_challenge_method: 'S256' })
+  const browse = browser()
+  const link = await person(`${issuer}/authorize?${query}`, 'openid4vp://', browse)
+  const client = new Openid4vpClient({ callbacks })
+  const parsed = client.parseOpenid4vpAuthorizationRequest({ authorizationRequest: link.toString() })
+  const request = await client.resolveOpenId4vpAuthorizationRequest({ authorizationRequestPayload: parsed.params })
+  assert.deepEqual([request.client.prefix, request.version], ['x509_hash', 100])
+  const { nonce, client_id: aud } = request.authorizationRequestPayload
+  const kbSigner = await signer(key)
+  const holder = new SDJwtVcInstance({ hasher, hashAlg: 'sha-256', kbSigner, kbSignAlg: 'ES256' })
+  const shown = { personal_administrative_number: true, address: { locality: true } }
+  const presentation = await holder.present(credential, shown, { kb: { payload: { iat: now(), aud, nonce, ...change } } })
+  const { authorizationRequestPayload } = request
+  const made = await client.createOpenid4vpAuthorizationResponse({
+    authorizationRequestPayload,
+    authorizationResponsePayload: { vp_token: { pid: [presentation] } },
+    jarm: { encryption: { nonce: randomBytes(16).toString('base64url') }, serverMetadata: { authorization_encryption_alg_values_supported: ['ECDH-ES'], authorization_encryption_enc_values_supported: ['A128GCM', 'A256GCM'] } },
+  })
+  const { response } = await client.submitOpenid4vpAuthorizationResponse({ authorizationRequestPayload, ...made })
+  assert.equal(response.status, 200, await response.clone().text())
+  const { redirect_uri } = await response.json()
+  let page = await browse(redirect_uri)
+  while (page.location?.startsWith(issuer)) page = await browse(page.location)
+  return page.location ?? page.html.match(/http-equiv="refresh" content="0;url=([^"]*)"/)?.[1].replaceAll('&#x2f;', '/') ?? page.html
+}
+
+test('a wallet of others signs a person in', async () => {
+  const end = await signIn(await wallet('pid', ana))
+  assert.ok(end.startsWith(`${back}?code=`), end)
+})
+
+test('what such a wallet must not do signs nobody in', async () => {
+  const good = await wallet('pid', ana)
+  const refused = async (held, words, change) => {
+    const end = await signIn(held, change)
+    assert.ok(!end.includes('code=') && words.test(end), end)
+  }
+  await refused(good, /That did not work/, { nonce: 'another' })
+  await refused(good, /That did not work/, { aud: 'x509_hash:another' })
+  await refused(good, /That did not work/, { iat: now() - 3600 })
+  await refused({ ...good, key: (await wallet('pid', ana)).key }, /That did not work/)
+  await refused(await wallet('stranger', ana), /does not trust/)
+  await refused(await wallet('pid', { ...ana, personal_administrative_number: '' }), /cannot sign you in/)
+})
