@@ -1,7 +1,8 @@
 //! A wallet's answer while it waits for the browser that began. It is sealed, there is one for each request, and it is good for the
 //! `response_code` that the wallet was given (OpenID4VP 1.0, 8.2 and 13.3).
 
-use super::{Known, Trip};
+use super::judge::Known;
+use super::trip::Trip;
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::seal::KeyRing;

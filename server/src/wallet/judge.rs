@@ -1,7 +1,9 @@
 //! What a wallet posted, and who that is. What is kept of it is a MAC of issuer and account claim, and the claims that the operator maps:
 //! never the presentation, the holder's key, or an index of a status list.
 
-use super::{Trip, Wallet};
+use super::load::Wallet;
+use super::status::Asked;
+use super::trip::Trip;
 use crate::config::wallet::Place;
 use crate::seal::KeyRing;
 use serde::{Deserialize, Serialize};
@@ -92,7 +94,7 @@ impl Wallet {
         for (id, credential) in credentials {
             let (Some(reference), Some(signer)) = (&credential.status, &credential.signer) else { continue };
             let issuers = self.issuers.get(id).map(Vec::as_slice).unwrap_or_default();
-            let asked = super::status::Asked { reference, issuer: &signer.issuer, issuers, skew_s: self.settings.clock_skew.0 };
+            let asked = Asked { reference, issuer: &signer.issuer, issuers, skew_s: self.settings.clock_skew.0 };
             self.statuses
                 .judge(&asked, now_s)
                 .await

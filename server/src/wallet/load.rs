@@ -1,6 +1,5 @@
-//! What `[wallet.NAME]` names: certificates, keys, and whom to trust.
+//! One wallet, with what `[wallet.NAME]` names read and checked: certificates, keys, and whom to trust.
 
-use super::Wallet;
 use super::status::Statuses;
 use crate::config::wallet::{Issuer as IssuerSettings, Wallet as Settings};
 use crate::error::Fault;
@@ -9,11 +8,25 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use symbolon_oauth::base64;
 use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
+use symbolon_wallet::dcql::Query;
 use symbolon_wallet::issuer::{Anchor, Issuer, from_pem};
 use symbolon_wallet::request::{Prefix, Verifier};
 
 /// The largest file of certificates or keys.
 const MOST_BYTES: u64 = 256 * 1024;
+
+/// A wallet that people may sign in with, and what it was configured with read and checked.
+pub struct Wallet {
+    pub(super) name: String,
+    pub settings: Settings,
+    pub(super) verifier: Verifier,
+    pub(super) query: Query,
+    /// Those who may issue each credential.
+    pub(super) issuers: BTreeMap<String, Vec<Issuer>>,
+    pub(super) statuses: Statuses,
+    /// Our own issuer: what our addresses begin with.
+    pub(super) base: String,
+}
 
 impl Wallet {
     pub(super) fn load(name: &str, settings: &Settings, base: &str, outgoing: &Outgoing) -> Result<Self, Fault> {
@@ -85,4 +98,20 @@ fn read_issuer(settings: &IssuerSettings, haip: bool) -> Result<Issuer, String> 
         return Err("nothing is in its files that could be trusted".to_owned());
     }
     Ok(Issuer { name: settings.name.clone(), anchors, keys, haip })
+}
+
+impl Wallet {
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The login method.
+    pub fn method(&self) -> String {
+        format!("wallet:{}", self.name)
+    }
+
+    /// Credential and claim of all that is asked, in the operator's order.
+    pub fn asked(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.settings.credential.iter().flat_map(|(id, it)| it.claims.iter().map(move |claim| (id.as_str(), claim.as_str())))
+    }
 }

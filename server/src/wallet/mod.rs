@@ -12,34 +12,18 @@ mod trip;
 
 pub use answer::{Answered, Outcome, keep, query, read as read_answer, response_code, void};
 pub use judge::{Heard, Known, Person};
+pub use load::Wallet;
 pub use trip::{Departure, Trip};
 
 use crate::config::wallet::Wallet as Settings;
 use crate::error::Fault;
 use crate::outgoing::Outgoing;
-use status::Statuses;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use symbolon_wallet::dcql::Query;
-use symbolon_wallet::issuer::Issuer;
-use symbolon_wallet::request::Verifier;
 
 /// Every configured wallet, by its name. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Wallets(Arc<BTreeMap<String, Wallet>>);
-
-/// One of them, with what it was configured with read and checked.
-pub struct Wallet {
-    name: String,
-    pub settings: Settings,
-    verifier: Verifier,
-    query: Query,
-    /// Those who may issue each credential.
-    issuers: BTreeMap<String, Vec<Issuer>>,
-    statuses: Statuses,
-    /// Our own issuer: what our addresses begin with.
-    base: String,
-}
 
 impl Wallets {
     /// Reads keys and certificates. `base`: our own issuer.
@@ -61,21 +45,5 @@ impl Wallets {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
-    }
-}
-
-impl Wallet {
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The login method.
-    pub fn method(&self) -> String {
-        format!("wallet:{}", self.name)
-    }
-
-    /// Credential and claim of all that is asked, in the operator's order.
-    pub fn asked(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.settings.credential.iter().flat_map(|(id, it)| it.claims.iter().map(move |claim| (id.as_str(), claim.as_str())))
     }
 }

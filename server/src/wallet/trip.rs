@@ -1,6 +1,6 @@
 //! The request: the link that opens the wallet, and the request object that the wallet fetches.
 
-use super::Wallet;
+use super::load::Wallet;
 use crate::error::Fault;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
