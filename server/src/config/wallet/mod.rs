@@ -7,8 +7,8 @@ pub use section::{CREDENTIAL, ISSUER, WALLET};
 use super::secret::SecretSource;
 use super::span::Span;
 use super::upstream::{Elsewhere, Linking, Mapping, Newcomers, Type, Update, Upstream};
-use crate::config::claim_names;
 use super::url::read_url;
+use crate::config::claim_names;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -306,7 +306,8 @@ pub(super) fn problems<'a>(all: &BTreeMap<String, Wallet>, used: impl Iterator<I
 impl Wallet {
     /// To the login machine a wallet is a provider whose word is of this moment: what becomes of newcomers, links and claims is said alike.
     pub fn terms(&self) -> Upstream {
-        let every = Mapping { from: Vec::new(), kind: Type::default(), update: Update::Every, required: false, elsewhere: Elsewhere::default() };
+        let every =
+            Mapping { from: Vec::new(), kind: Type::default(), update: Update::Every, required: false, elsewhere: Elsewhere::default() };
         Upstream {
             label: self.label.clone(),
             accounts: self.accounts,
