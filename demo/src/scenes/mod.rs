@@ -52,7 +52,7 @@ pub struct Scene {
 }
 
 /// All scenes in the order in which they are played. The first ones tell the story.
-pub const SCENES: [Scene; 26] = [
+pub const SCENES: [Scene; 27] = [
     sign_in::SCENE,
     stolen_tokens::SCENE,
     lost_answers::SCENE,
