@@ -44,7 +44,7 @@ async function start() {
   writeFileSync(at('impostor.secret'), 'another secret', { mode: 0o600 })
   command(['user', 'add', 'alice', '--email', 'alice@example.com', '--claim', 'customer_id=c-1041'], `${password}\n`)
   // The CA of the tests signed the certificate of the provider that the server asks (upstream.test.mjs).
-  const env = { RUST_LOG: 'error', SSL_CERT_FILE: at('ca.pem'), ...process.env }
+  const env = { RUST_LOG: 'error', ...process.env, SSL_CERT_FILE: at('ca.pem') }
   const child = spawn(binary, ['serve'], { cwd: directory, env, stdio: ['ignore', 'ignore', 'inherit'] })
   const children = [child]
   const stop = async () => {

@@ -3,13 +3,16 @@
 
 use crate::Failure;
 use crate::world::write_private;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use symbolon::config::{Config, MasterKey};
 use symbolon::login::accounts::{self, NewAccount};
 use symbolon::serve;
+use symbolon_client::native::{Operation, Operations};
+use symbolon_client::platform::BoxFuture;
 use symbolon_oauth::pkce;
 use symbolon_phone::Trouble;
 use symbolon_phone::browser::{Browser, Person};
@@ -62,7 +65,7 @@ impl Anysocial {
 }
 
 /// What Anysocial's SDK does in an app: it signs the person in with the system browser and has tokens for that app. RFC 6749 4.1, RFC 7636.
-pub async fn sdk_tokens(issuer: &str) -> Result<Value, Trouble> {
+pub async fn sdk_tokens(issuer: &str, nonce: &str) -> Result<Value, Trouble> {
     let (http, verifier) = (Net::new()?.http, pkce::verifier(*b"an SDK draws 32 bytes for itself"));
     let parameters = [
         ("response_type", "code"),
@@ -71,6 +74,7 @@ pub async fn sdk_tokens(issuer: &str) -> Result<Value, Trouble> {
         ("scope", "openid profile graph:read"),
         ("code_challenge", &pkce::challenge(&verifier)),
         ("code_challenge_method", "S256"),
+        ("nonce", nonce),
     ];
     let url = Url::parse_with_params(&format!("{issuer}/authorize"), parameters).map_err(|it| Trouble(it.to_string()))?;
     let back = Browser::default().visit(&http, url.as_str(), SDK_BACK, &Person::with_password(PERSON, PASSWORD)).await?;
@@ -84,6 +88,28 @@ pub async fn sdk_tokens(issuer: &str) -> Result<Value, Trouble> {
         ("code_verifier", &verifier),
     ];
     Ok(http.post(format!("{issuer}/token")).form(&form).send().await?.json().await?)
+}
+
+/// Anysocial's SDK in the shop's app, as the app's answer to a native step.
+pub struct Sdk {
+    pub issuer: String,
+    /// A developer took the wrong one of the two tokens, once.
+    pub gives_access_token: AtomicBool,
+}
+
+impl Operations for Sdk {
+    fn knows(&self, name: &str) -> bool {
+        name == "id_token_get"
+    }
+
+    fn perform<'a>(&'a self, operation: &'a Operation) -> BoxFuture<'a, Result<String, String>> {
+        Box::pin(async move {
+            let nonce = operation.options["nonce"].as_str().unwrap_or_default();
+            let tokens = sdk_tokens(&self.issuer, nonce).await.map_err(|_| "not_possible_here".to_owned())?;
+            let given = if self.gives_access_token.swap(false, Ordering::Relaxed) { "access_token" } else { "id_token" };
+            Ok(json!({ "id_token": tokens[given] }).to_string())
+        })
+    }
 }
 
 /// The process, from the inside: serves until its standard input is closed.

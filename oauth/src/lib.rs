@@ -22,6 +22,7 @@ pub mod id_token;
 pub mod jwk;
 pub mod jws;
 pub mod kiosk;
+pub mod logout_token;
 pub mod metadata;
 pub mod pkce;
 pub mod redirect;

@@ -36,6 +36,7 @@ pub mod store;
 pub mod stored_bytes;
 pub mod telemetry;
 pub mod tokens;
+pub mod told;
 pub mod upstream;
 pub mod visible;
 pub mod wallet;

@@ -10,6 +10,7 @@ use crate::core::Core;
 use crate::error::Fault;
 use crate::pages::Pages;
 use crate::seal::{KeyRing, time_ordered_id};
+use crate::store::tables::outbox::{CLAIM, DONE, DUE, MOST_WAITING, WAITING, WRITE};
 use crate::store::{Change, Expect, NotApplied, Store, Value};
 use lettre::message::Mailbox;
 use lettre::transport::smtp::authentication::Credentials;
@@ -33,14 +34,7 @@ pub struct Letter {
     pub give_up_ms: i64,
 }
 
-/// Beyond so many letters that wait, further ones are not written: a mail server that is away for long does not fill the disk.
-const WRITE: &str = "INSERT INTO outbox (id, kind, body, attempts, next_ms) SELECT $1, 'mail', $2, 0, $3 \
-    WHERE (SELECT count(*) FROM (SELECT id FROM outbox LIMIT 10000) AS waiting) < 10000";
-const WAITING: &str = "SELECT count(*) FROM (SELECT id FROM outbox LIMIT 10000) AS waiting";
-const MOST_WAITING: i64 = 10_000;
-const DUE: &str = "SELECT id, body, attempts, next_ms FROM outbox WHERE next_ms <= $1 LIMIT 50";
-const CLAIM: &str = "UPDATE outbox SET attempts = attempts + 1, next_ms = $2 WHERE id = $1 AND next_ms = $3";
-const DONE: &str = "DELETE FROM outbox WHERE id = $1";
+const KIND: &str = "mail";
 /// How long one worker has for one letter before another may try.
 const LEASE_MS: i64 = 60_000;
 const DAY_MS: i64 = 86_400_000;
@@ -54,7 +48,7 @@ pub fn post(change: &mut Change, keyring: &KeyRing, letter: &Letter) -> Result<(
     let now_ms = change.now_ms();
     let id = time_ordered_id(now_ms)?;
     let plain = serde_json::to_vec(letter).map_err(|it| Fault::new(it.to_string()))?;
-    let values = vec![Value::from(&id[..]), Value::from(keyring.seal(&place(&id), &plain)?), now_ms.into()];
+    let values = vec![Value::from(&id[..]), KIND.into(), Value::from(keyring.seal(&place(&id), &plain)?), now_ms.into()];
     // A full outbox must not keep the change itself from happening.
     change.run_expecting(WRITE, values, Expect::Any);
     Ok(())
@@ -158,7 +152,7 @@ impl Mailer {
         let now_ms = core.now_ms();
         let mut sent = 0;
         warn_if_full(&core.store).await?;
-        for row in core.store.all(DUE, &[now_ms.into()]).await? {
+        for row in core.store.all(DUE, &[now_ms.into(), KIND.into()]).await? {
             let id: [u8; 16] = row.bytes(0)?.try_into().map_err(|_| Fault::new("an outbox id has 16 bytes"))?;
             let (attempts, next_ms) = (row.int(2)?, row.int(3)?);
             let mut claim = Change::new(now_ms);
@@ -226,7 +220,7 @@ fn worded(core: &Core, pages: &Pages, letter: &Letter) -> (String, String) {
 }
 
 async fn warn_if_full(store: &Store) -> Result<(), Fault> {
-    let waiting = store.one(WAITING, &[]).await?.map_or(Ok(0), |row| row.int(0))?;
+    let waiting = store.one(WAITING, &[KIND.into()]).await?.map_or(Ok(0), |row| row.int(0))?;
     metrics::gauge!("symbolon_outbox_letters").set(waiting as f64);
     if waiting >= MOST_WAITING {
         tracing::error!(waiting, "the outbox is full: new letters are not written until the mail server takes the old ones");

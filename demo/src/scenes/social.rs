@@ -2,10 +2,11 @@
 
 use super::genuine_app::APP_ID;
 use super::{ORDERS, Scene};
-use crate::anysocial::{PASSWORD, PERSON, sdk_tokens};
+use crate::anysocial::{PASSWORD, PERSON, Sdk, sdk_tokens};
 use crate::stage::{Refusal, Stage, claims, status, text};
 use symbolon_client::SignIn;
-use symbolon_client::platform::Request;
+use symbolon_client::native::{Operations, Pressed, Screens, Step};
+use symbolon_client::platform::{BoxFuture, Request, Unavailable};
 use symbolon_phone::Trouble;
 use symbolon_phone::browser::Person;
 use symbolon_phone::phone::Phone;
@@ -33,6 +34,20 @@ authentication = "attest_jwt_client_auth_dpop"
 apis = { orders = ["orders:read"] }
 redirect_uris = ["https://app.example.com/callback-social"]
 [client.shop-social.attestation]
+ios = { app_ids = ["ABCDE12345.com.example.shop"] }
+
+# The same with Anysocial's SDK in the app. Its ID tokens, made for that very app, may answer a step.
+[client.shop-social-sdk]
+kind = "native"
+name = "Example Shop for phones"
+first_party = true
+native = true
+login = "social"
+authentication = "attest_jwt_client_auth_dpop"
+apis = { orders = ["orders:read"] }
+redirect_uris = ["https://app.example.com/callback-sdk"]
+native_providers = { anysocial = { audiences = ["example-shop-sdk"] } }
+[client.shop-social-sdk.attestation]
 ios = { app_ids = ["ABCDE12345.com.example.shop"] }
 "#;
 
@@ -64,18 +79,58 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let signed_in = phone.client.sign_in_natively(&request, &screens).await;
     stage.act_with(
         "On another phone the app draws the sign-in itself, and Ann presses Anysocial's button there",
-        &screens.take_screens().iter().flat_map(|screen| screen.lines().map(str::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>(),
+        &lines(&screens.take_screens()),
         signed_in.is_ok() && screens.kinds() == ["password"] && phone.pages().await.contains("Allow Example Shop?"),
         "A provider's page belongs in the system browser, so the app goes there and comes back.",
     );
     let second = works(stage, &phone).await?;
     stage.act("It is the same account on both phones", first == second, "The key is Anysocial's issuer and Ann's subject there.");
+    by_sdk(stage, &first).await
+}
+
+/// An app that keeps Anysocial's SDK, and no longer sends its tokens to the API.
+async fn by_sdk(stage: &mut Stage, sub: &str) -> Result<(), Trouble> {
+    let phone = stage.phone_of("shop-social-sdk", "https://app.example.com/callback-sdk", ann())?.attested_by(&stage.world.maker, APP_ID);
+    let sdk = Sdk { issuer: stage.world.anysocial.issuer.clone(), gives_access_token: true.into() };
+    let screens = AppWithSdk { terminal: Terminal::new(ann()), sdk };
+    let signed_in = phone.client.sign_in_natively(&SignIn::new("openid profile orders:read").for_api(ORDERS), &screens).await;
+    let shown = screens.terminal.take_screens();
+    stage.act_with(
+        "A third app has Anysocial's SDK. It answers the step with the access token, and then with the ID token",
+        &lines(&shown),
+        signed_in.is_ok()
+            && screens.terminal.kinds() == ["password", "upstream", "upstream"]
+            && shown.iter().any(|screen| screen.contains("did not work"))
+            && phone.pages().await.is_empty(),
+        "Any app of Ann's has an access token. The ID token has the nonce of this step, and is for this app. No browser was needed.",
+    );
+    let third = works(stage, &phone).await?;
+    stage.act("It is the same account again", third == *sub, "Anysocial says the same subject to the browser and to the SDK.");
     Ok(())
+}
+
+struct AppWithSdk {
+    terminal: Terminal<'static>,
+    sdk: Sdk,
+}
+
+impl Screens for AppWithSdk {
+    fn show<'a>(&'a self, step: &'a Step) -> BoxFuture<'a, Result<Pressed, Unavailable>> {
+        self.terminal.show(step)
+    }
+
+    fn operations(&self) -> Option<&dyn Operations> {
+        Some(&self.sdk)
+    }
+}
+
+fn lines(screens: &[String]) -> Vec<String> {
+    screens.iter().flat_map(|screen| screen.lines().map(str::to_owned)).collect()
 }
 
 /// The app of before: it signs people in with Anysocial's SDK, and sends the API what it got.
 async fn foreign_tokens(stage: &mut Stage) -> Result<(), Trouble> {
-    let tokens = sdk_tokens(&stage.world.anysocial.issuer).await?;
+    let tokens = sdk_tokens(&stage.world.anysocial.issuer, "n").await?;
     let old = stage.app("shop-phone", "https://app.example.com/callback").await?;
     stage.prepared("The shop's old app has Anysocial's SDK. Ann signed in with it, and the app got two tokens.");
     let (access, id_token) = (text(&tokens, "access_token"), text(&tokens, "id_token"));

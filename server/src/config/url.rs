@@ -5,3 +5,20 @@
 pub(super) fn read_url(text: &str) -> Option<url::Url> {
     text.bytes().all(|it| it.is_ascii_graphic()).then(|| url::Url::parse(text).ok())?
 }
+
+/// https, or http to this very machine while it is a developer's.
+pub(super) fn is_address(text: &str, development: bool, may_have_query: bool) -> bool {
+    let Some(url) = read_url(text) else { return false };
+    let is_here = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => return false,
+    };
+    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && development && is_here);
+    is_safe
+        && (may_have_query || url.query().is_none())
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+}

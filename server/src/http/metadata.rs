@@ -77,6 +77,8 @@ fn requests(app: &App) -> Json {
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": scopes,
         "claims_parameter_supported": true,
+        "backchannel_logout_supported": true,
+        "backchannel_logout_session_supported": true,
         "request_parameter_supported": true,
         "request_uri_parameter_supported": false,
         "authorization_response_iss_parameter_supported": true,

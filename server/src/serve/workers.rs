@@ -5,6 +5,7 @@
 use crate::app::{App, Shared};
 use crate::error::Fault;
 use crate::store::retention;
+use crate::told;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -17,6 +18,7 @@ pub fn start(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle
     let minute = Duration::from_secs(60);
     vec![
         until_stopped(stopped, send_letters(shared.clone())),
+        until_stopped(stopped, tell_clients(shared.clone())),
         until_stopped(stopped, refresh_status_list(shared.clone())),
         until_stopped(
             stopped,
@@ -73,5 +75,18 @@ async fn send_letters(shared: Shared) {
         let bell = app.machine.outbox();
         drop(app);
         let _ = tokio::time::timeout(OUTBOX_PERIOD, bell.notified()).await;
+    }
+}
+
+/// Tells clients what ended, on this node and on others.
+async fn tell_clients(shared: Shared) {
+    let mut looked = told::Looked::default();
+    loop {
+        let app = shared.now();
+        if let Err(fault) = told::round(&app, &mut looked).await {
+            tracing::error!(error = %fault, "clients could not be told of a logout");
+        }
+        drop(app);
+        tokio::time::sleep(OUTBOX_PERIOD).await;
     }
 }

@@ -93,6 +93,7 @@ mod tidy;
 mod timing;
 mod tls;
 mod tokens;
+mod told;
 mod two_issuers;
 mod untrusted_input;
 mod upstream;

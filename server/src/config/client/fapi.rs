@@ -4,7 +4,8 @@
 use super::super::dpop::Dpop;
 use super::super::file::Config;
 use super::refresh::RefreshMode;
-use super::section::{Client, ClientAuthentication, ClientKind};
+use super::section::Client;
+use super::words::{ClientAuthentication, ClientKind};
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::redirect::{self, RedirectKind};
 

@@ -2,7 +2,8 @@
 
 use super::app::NativeApp;
 use super::fingerprint::Fingerprint;
-use super::section::{Client, ClientKind};
+use super::section::Client;
+use super::words::ClientKind;
 
 impl Client {
     /// Whose client it is: what apps and sites of one owner share a host.

@@ -18,6 +18,7 @@ mod rules;
 mod section;
 mod tier;
 mod tls_client_auth;
+mod words;
 
 pub use android::{AndroidApp, UserAuth};
 pub use app::{DEBUG as DEBUG_CERTIFICATE, NativeApp};
@@ -30,9 +31,10 @@ pub use kiosk::{KioskDevice, KioskMode, KioskRules};
 pub use onward::ContinuePage;
 pub use play::{PlayDevice, PlayRules};
 pub use refresh::{Most, OnStale, Refresh, RefreshMode};
-pub use section::{Client, ClientAuthentication, ClientKind, GRANTS, Profile, RESPONSE_MODES, USER_SCOPES};
+pub use section::{Client, GRANTS, RESPONSE_MODES, USER_SCOPES};
 pub use tier::{Tier, TierName};
 pub use tls_client_auth::{CertificateName, TlsClientAuth};
+pub use words::{ClientAuthentication, ClientKind, Profile};
 
 use super::docs::Section;
 

@@ -5,13 +5,15 @@ use super::super::claims;
 use super::super::dpop::Dpop;
 use super::super::file::Config;
 use super::super::sdk;
+use super::super::url::is_address;
 use super::fapi;
 use super::identity;
 use super::keys::Jwks;
 use super::kiosk_rules;
 use super::refresh::RefreshMode;
-use super::section::{Client, ClientAuthentication, ClientKind, GRANTS, Profile, RESPONSE_MODES, USER_SCOPES};
+use super::section::{Client, GRANTS, RESPONSE_MODES, USER_SCOPES};
 use super::tier::TierName;
+use super::words::{ClientAuthentication, ClientKind, Profile};
 use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
 use symbolon_oauth::redirect;
 
@@ -60,6 +62,9 @@ impl Config {
         judge_attestation(self, client, &mut found);
         found.extend(client.app.iter().flat_map(|app| identity::problems(client, app)));
         judge_native(client, &mut found);
+        if client.backchannel_logout_uri.as_ref().is_some_and(|uri| !is_address(uri, self.development, true)) {
+            found.push("backchannel_logout_uri is no https URL without fragment and user name".to_owned());
+        }
         found.extend(sdk::problems(client.native, &client.native_providers, &self.upstream));
         found
     }

@@ -14,12 +14,12 @@ use super::onward::ContinuePage;
 use super::refresh::{Refresh, RefreshMode};
 use super::tier::TierName;
 use super::tls_client_auth::TlsClientAuth;
+use super::words::{ClientAuthentication, ClientKind, Profile};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::kiosk::GRANT_TYPE as KIOSK;
-use symbolon_oauth::redirect;
 
 pub(in crate::config) const SECTION: Section = Section {
     path: "client.ID",
@@ -122,6 +122,14 @@ const KEYS: &[Key] = &[
         "Where people are sent back to after a sign-in. Compared exactly; only the port of a loopback address is free.",
     ),
     defaulted("post_logout_redirect_uris", Kind::Texts, "[]", "Where people may be sent after a sign-out."),
+    optional(
+        "backchannel_logout_uri",
+        Kind::Text,
+        "the client is not told",
+        r#""https://shop.example.com/logged-out""#,
+        "Where the client's server hears that a session has ended (OpenID Connect Back-Channel Logout): a POST with a `logout_token`, which has `sub` and \
+         `sid`. It is told until it answers, for a day. Only for clients of this file.",
+    ),
     optional("login", Kind::Text, "`default`", r#""two-factor""#, "The policy by which people sign in: the name of a `[login.NAME]`."),
     optional(
         "authentication",
@@ -269,83 +277,6 @@ const KEYS: &[Key] = &[
     ),
 ];
 
-/// What runs the client: it decides what the client can keep secret. RFC 6749 2.1, RFC 8252.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ClientKind {
-    /// An app on a phone or a desktop: public, whatever is compiled into it.
-    Native,
-    /// A site with a server behind it, or a browser application if it has neither secret nor key.
-    Web,
-    /// A program without a person.
-    Service,
-}
-
-impl From<ClientKind> for redirect::ClientKind {
-    fn from(kind: ClientKind) -> Self {
-        match kind {
-            ClientKind::Native => Self::Native,
-            ClientKind::Web => Self::Web,
-            ClientKind::Service => Self::Service,
-        }
-    }
-}
-
-/// A profile of OAuth that a client is held to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Profile {
-    /// FAPI 2.0 Security Profile.
-    Fapi2,
-}
-
-/// How a client proves itself at the token endpoint.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ClientAuthentication {
-    #[default]
-    None,
-    ClientSecretBasic,
-    ClientSecretPost,
-    PrivateKeyJwt,
-    /// An attested key, proved by a PoP JWT (draft-ietf-oauth-attestation-based-client-auth).
-    AttestJwtClientAuth,
-    /// An attested key, proved by DPoP.
-    AttestJwtClientAuthDpop,
-    /// A certificate of a CA (RFC 8705 2.1).
-    TlsClientAuth,
-    /// A registered certificate (RFC 8705 2.2).
-    SelfSignedTlsClientAuth,
-}
-
-impl ClientAuthentication {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::ClientSecretBasic => "client_secret_basic",
-            Self::ClientSecretPost => "client_secret_post",
-            Self::PrivateKeyJwt => "private_key_jwt",
-            Self::AttestJwtClientAuth => "attest_jwt_client_auth",
-            Self::AttestJwtClientAuthDpop => "attest_jwt_client_auth_dpop",
-            Self::TlsClientAuth => "tls_client_auth",
-            Self::SelfSignedTlsClientAuth => "self_signed_tls_client_auth",
-        }
-    }
-
-    /// By an attested key of the installation.
-    pub fn attests(self) -> bool {
-        matches!(self, Self::AttestJwtClientAuth | Self::AttestJwtClientAuthDpop)
-    }
-
-    pub fn uses_certificate(self) -> bool {
-        matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)
-    }
-
-    pub fn uses_secret(self) -> bool {
-        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
-    }
-}
-
 /// One client. Read from the configuration file (TOML) or from the table `client` (JSON); the same rules hold for both.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self", deny_unknown_fields)]
@@ -377,6 +308,8 @@ pub struct Client {
     pub redirect_uris: Vec<String>,
     #[serde(default)]
     pub post_logout_redirect_uris: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backchannel_logout_uri: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
     #[serde(default)]
@@ -495,6 +428,7 @@ impl Client {
             scopes: unset(),
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
+            backchannel_logout_uri: None,
             login: None,
             authentication: ClientAuthentication::None,
             secret: None,

@@ -5,7 +5,7 @@ use super::preset::{ANY_TENANT, CONSUMERS, Preset, SHARED_TENANTS, is_tenant_id}
 use super::table::Upstream;
 use super::words::{Protocol, SecretSentBy};
 use crate::config::span::Span;
-use crate::config::url::read_url;
+use crate::config::url::is_address;
 use std::collections::BTreeMap;
 
 /// The longest name; it stands in addresses and in every proof.
@@ -139,23 +139,6 @@ fn microsoft(upstream: &Upstream) -> Vec<String> {
         _ => "tenant and tenants are for preset = \"microsoft\"",
     };
     vec![problem.to_owned()]
-}
-
-/// https, or http to this very machine while it is a developer's.
-fn is_address(text: &str, development: bool, may_have_query: bool) -> bool {
-    let Some(url) = read_url(text) else { return false };
-    let is_here = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
-        None => return false,
-    };
-    let is_safe = url.scheme() == "https" || (url.scheme() == "http" && development && is_here);
-    is_safe
-        && (may_have_query || url.query().is_none())
-        && url.fragment().is_none()
-        && url.username().is_empty()
-        && url.password().is_none()
 }
 
 pub(in crate::config) fn problems(all: &BTreeMap<String, Upstream>, development: bool) -> Vec<String> {

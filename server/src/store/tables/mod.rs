@@ -13,6 +13,7 @@ pub mod device_request;
 pub mod known_device;
 pub mod node;
 pub mod once;
+pub mod outbox;
 pub mod outside_identity;
 pub mod passkey;
 pub mod session;
