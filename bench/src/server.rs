@@ -211,6 +211,7 @@ text = "See your balance"
 
 [client.{PHONE}]
 kind = "native"
+owner = "shop"
 first_party = true
 apis = {{ orders = ["orders:read", "orders:write"], ledger = ["ledger:read"] }}
 redirect_uris = ["{BACK}"]
@@ -221,6 +222,7 @@ refresh = {{ most_per_person = "unlimited" }}
 simulated_roots = ["{root}"]
 [client.{ATTESTED}]
 kind = "native"
+owner = "shop"
 first_party = true
 authentication = "attest_jwt_client_auth_dpop"
 apis = {{ orders = ["orders:read"] }}
