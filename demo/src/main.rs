@@ -2,6 +2,8 @@
 
 mod anysocial;
 mod api;
+#[cfg(feature = "plugins")]
+mod branch;
 mod print;
 mod scenes;
 mod shop;

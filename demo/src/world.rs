@@ -1,6 +1,8 @@
 //! What every scene finds: one server, the APIs, a mailbox, and makers of simulated phones.
 
 use crate::anysocial::{self, Anysocial};
+#[cfg(feature = "plugins")]
+use crate::branch::Branch;
 use crate::scenes::SCENES;
 use crate::utopia::Utopia;
 use crate::{Failure, api};
@@ -37,6 +39,9 @@ pub struct World {
     pub anysocial: Anysocial,
     /// A state that gives credentials into wallets.
     pub utopia: Utopia,
+    /// The bank's service behind its branches.
+    #[cfg(feature = "plugins")]
+    pub branch: Branch,
     running: Running,
     directory: PathBuf,
     /// The configuration in force.
@@ -53,6 +58,15 @@ pub fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
     std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?.write_all(text.as_bytes())
+}
+
+/// The plug-in beside the configuration, with its digest and the service that it asks.
+#[cfg(feature = "plugins")]
+fn with_branch(text: String, branch: &Branch, directory: &Path) -> std::io::Result<String> {
+    use crate::branch::PLUGIN;
+    std::fs::write(directory.join("branch-visit.wasm"), PLUGIN)?;
+    let digest = symbolon::plugins::hexadecimal(&symbolon_oauth::digest::sha256(PLUGIN));
+    Ok(text.replace("{branch_digest}", &digest).replace("{branch}", &branch.url))
 }
 
 impl World {
@@ -87,11 +101,29 @@ impl World {
             .replace("{anysocial}", &social)
             .replace("{anysocial_secret}", &social_secret.display().to_string());
         let utopia = Utopia::found(&directory)?;
+        #[cfg(feature = "plugins")]
+        let branch = Branch::start().await?;
+        #[cfg(feature = "plugins")]
+        let text = with_branch(text, &branch, &directory)?;
         let config = Config::from_text(&text, "demo.toml", &|_| None)?.below(&directory);
         let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
         let api = api::start(&issuer).await?;
         let anysocial = Anysocial::start(&social, &issuer, &directory).await?;
-        Ok(Self { issuer, api, mailbox, maker, play, gate, anysocial, utopia, running, directory, text: text.into() })
+        Ok(Self {
+            issuer,
+            api,
+            mailbox,
+            maker,
+            play,
+            gate,
+            anysocial,
+            utopia,
+            #[cfg(feature = "plugins")]
+            branch,
+            running,
+            directory,
+            text: text.into(),
+        })
     }
 
     /// Changes the configuration as an operator does: edits the file, and has the running server read it again.

@@ -61,7 +61,8 @@ impl App {
         let epoch = epoch(&core.store).await?;
         let machine = Machine::new(core.store.clone(), core.keyring.clone(), Arc::clone(config), &epoch, before.map(|it| &it.machine))?
             .with_providers(Providers::load(&config.upstream, &config.issuer, &core.outgoing)?)
-            .with_wallets(Wallets::load(&config.wallet, &config.issuer, &core.outgoing)?);
+            .with_wallets(Wallets::load(&config.wallet, &config.issuer, &core.outgoing)?)
+            .with_plugins(core.plugins.clone());
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
         Ok(Arc::new(App {
             callers: Callers::new(attesting, certificates::load_anchors(config, base)?, machine.hashers().clone()),

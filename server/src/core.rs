@@ -6,6 +6,7 @@ use crate::config::{Api, Config};
 use crate::error::{Error, Fault};
 use crate::limits::Limits;
 use crate::outgoing::Outgoing;
+use crate::plugins::Plugins;
 use crate::seal::KeyRing;
 use crate::store::{Store, retention};
 use crate::stored_bytes::StoredBytes;
@@ -41,6 +42,7 @@ pub struct Core {
     /// What callers may have written into the store.
     pub stored: Arc<StoredBytes>,
     pub outgoing: Outgoing,
+    pub plugins: Plugins,
     pub clock: Clock,
     /// Where relative paths of the configuration begin.
     pub base: PathBuf,
@@ -65,13 +67,16 @@ impl Core {
             Some(old) => old.node.clone(),
             None => base64url::encode(&crate::seal::random::<9>()?),
         };
+        let outgoing = before.map_or_else(Outgoing::default, |it| it.outgoing.clone());
+        let plugins = Plugins::load(&config.plugin, &base, &outgoing, before.map(|it| &it.plugins))?;
         Ok(Self {
             keys,
             handles: Handles::new(keyring.clone(), &config.issuer),
             clients,
             limits: before.map_or_else(Arc::default, |it| Arc::clone(&it.limits)),
             stored: before.map_or_else(Arc::default, |it| Arc::clone(&it.stored)),
-            outgoing: before.map_or_else(Outgoing::default, |it| it.outgoing.clone()),
+            outgoing,
+            plugins,
             node,
             config_digest: config.digest(),
             config,

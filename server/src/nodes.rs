@@ -67,6 +67,7 @@ pub async fn health(core: &Core) -> Health {
             let details = json!({
                 "status": if is_well { "ok" } else { "the clock differs from the database's" }, "configuration": core.config_digest,
                 "nodes": nodes, "configured_otherwise": differ, "clock_offset_ms": offset_ms,
+                "plugins_not_loaded": not_loaded(core),
             });
             Health { status: if is_well { 200 } else { 503 }, details }
         }
@@ -78,6 +79,11 @@ pub async fn health(core: &Core) -> Health {
             Health { status: 503, details: json!({ "status": "store unavailable" }) }
         }
     }
+}
+
+/// Optional plug-ins that the server runs without.
+fn not_loaded(core: &Core) -> Vec<String> {
+    core.plugins.list().into_iter().filter(|plugin| plugin.problem.is_some()).map(|plugin| plugin.name).collect()
 }
 
 /// How many processes there are, and how many of them are configured otherwise than this one.

@@ -202,6 +202,10 @@ impl Outgoing {
         self.call(reqwest::Method::POST, target)
     }
 
+    pub fn request(&self, method: http::Method, target: &Target) -> Call {
+        self.call(method, target)
+    }
+
     fn call(&self, method: reqwest::Method, target: &Target) -> Call {
         let request = self.client(target.written_by).map(|it| it.request(method, target.url.clone()));
         Call { outgoing: self.clone(), request, most_bytes: MOST_BYTES, within: WITHIN }
@@ -233,6 +237,14 @@ impl Call {
 
     pub fn header(self, name: &'static str, value: &str) -> Self {
         self.with(|it| it.header(name, value))
+    }
+
+    pub fn headers(self, headers: http::HeaderMap) -> Self {
+        self.with(|it| it.headers(headers))
+    }
+
+    pub fn bytes(self, body: Vec<u8>) -> Self {
+        self.with(|it| it.body(body))
     }
 
     pub fn bearer_auth(self, token: &str) -> Self {

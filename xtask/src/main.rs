@@ -136,7 +136,10 @@ fn test() -> ExitCode {
     let url = cluster.url();
     let steps: Vec<Step<'_>> = vec![
         ("format", Box::new(|| run(cargo(&["fmt", "--all", "--check"])))),
-        ("clippy", Box::new(|| run(cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"])))),
+        (
+            "clippy",
+            Box::new(|| run(cargo(&["clippy", "--workspace", "--all-targets", "--features", PLUGINS, "--quiet", "--", "-D", "warnings"]))),
+        ),
         (
             "licences",
             Box::new(|| {
@@ -147,15 +150,9 @@ fn test() -> ExitCode {
                 })
             }),
         ),
-        (
-            "tests on both engines, and Chromium",
-            Box::new(|| {
-                let mut command = cargo(&["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
-                command.env("SYMBOLON_TEST_POSTGRES", &url);
-                run(command)
-            }),
-        ),
-        ("demo", Box::new(|| run(cargo(&["run", "--quiet", "--package", "symbolon-demo", "--", "--all"])))),
+        ("plug-ins in JavaScript and Python", Box::new(|| run(plugin_examples()))),
+        ("tests on both engines, and Chromium", Box::new(|| run(all_tests(&url)))),
+        ("demo", Box::new(|| run(cargo(&["run", "--quiet", "--package", "symbolon-demo", "--features", "plugins", "--", "--all"])))),
         ("interop", Box::new(interop)),
     ];
     let mut table = Vec::new();
@@ -187,6 +184,27 @@ fn test() -> ExitCode {
     let skipped = all.skipped.len() as u64;
     println!("{} passed, {} failed, {skipped} skipped", all.passed.saturating_sub(skipped), all.failed);
     if all.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// The sandbox takes minutes to build, so that a build for development leaves it out. What ships, and what is tested, has it.
+const PLUGINS: &str = "symbolon/plugins,symbolon-demo/plugins";
+
+fn examples_directory() -> std::path::PathBuf {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    std::path::absolute(target).unwrap_or_default().join("plugin-examples")
+}
+
+fn all_tests(postgres: &str) -> Command {
+    let mut command = cargo(&["test", "--workspace", "--features", PLUGINS, "--no-fail-fast", "--", "--show-output"]);
+    command.env("SYMBOLON_TEST_POSTGRES", postgres).env("SYMBOLON_PLUGIN_EXAMPLES", examples_directory());
+    command
+}
+
+/// Builds the plug-ins that are examples, with the tools of their languages.
+fn plugin_examples() -> Command {
+    let mut command = Command::new("plugin/examples/build");
+    command.arg(examples_directory());
+    command
 }
 
 /// Runs software that we did not write, unchanged, against the server that the tests' step has built.

@@ -3,6 +3,8 @@
 mod android_lies;
 mod asked_to_approve;
 mod bearer_app;
+#[cfg(feature = "plugins")]
+mod branch_visit;
 mod by_email;
 mod ended_session;
 mod fresh_evidence;
@@ -52,7 +54,7 @@ pub struct Scene {
 }
 
 /// All scenes in the order in which they are played. The first ones tell the story.
-pub const SCENES: [Scene; 27] = [
+pub const SCENES: &[Scene] = &[
     sign_in::SCENE,
     stolen_tokens::SCENE,
     lost_answers::SCENE,
@@ -80,4 +82,6 @@ pub const SCENES: [Scene; 27] = [
     iphone_lies::SCENE,
     moved_people::SCENE,
     impersonation::SCENE,
+    #[cfg(feature = "plugins")]
+    branch_visit::SCENE,
 ];

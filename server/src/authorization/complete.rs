@@ -8,6 +8,7 @@ use super::request::{self, AuthorizationRequest};
 use crate::audit::Entry;
 use crate::config::{Client, ClientAuthentication};
 use crate::error::{Error, Refused, Result};
+use crate::grants::decision::{self, Completed};
 use crate::grants::{self, RequestRecord, code};
 use crate::login::flow::Proven;
 use crate::login::step::Step;
@@ -84,6 +85,16 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
             return Ok(Completion::Refused(Refused::bad_request("consent_required", "The person has to consent first.")));
         }
         return Ok(Completion::Consent(Box::new(consent::step(authority, client, request))));
+    }
+    let completed = Completed {
+        client: &request.client_id,
+        proven,
+        scope: &request.scope,
+        installation: request.instance.as_deref(),
+        address: completing.address,
+    };
+    if let Some(refused) = decision::refusal_of_sign_in(authority, change, &completed).await {
+        return Ok(Completion::Refused(refused));
     }
     let (session, cookie) = session_of(authority, change, completing)?;
     let record = record_of(request, proven, change.now_ms());

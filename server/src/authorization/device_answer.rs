@@ -10,6 +10,7 @@ use crate::audit::Entry;
 use crate::config::{Client, DeviceNetwork};
 use crate::error::{Refused, Result};
 use crate::grants::code;
+use crate::grants::decision::{self, Completed};
 use crate::limits::Limits;
 use crate::login::commit::Draft;
 use crate::login::flow::{Moved, Proven};
@@ -121,6 +122,18 @@ impl Settling<'_> {
             let step = step(&self.authority, &client, device, seen);
             moved.ask_to_agree(step, device.id, secret);
             return Ok(None);
+        }
+        let request = &device.asked.request;
+        let completed = Completed {
+            client: &request.client_id,
+            proven: &proven,
+            scope: &request.scope,
+            installation: request.instance.as_deref(),
+            address: self.visitor.address,
+        };
+        if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await {
+            moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned() });
+            return self.deny(moved, &mut draft.change, device).map(Some);
         }
         let is_near = seen.is_near;
         let mut end = self.remember_browser(moved, &mut draft.change, &proven)?;

@@ -5,6 +5,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::core;
 use crate::operations::{self, Actor, Context, Operation, Outcome, Problem};
+use crate::plugins::Plugins;
 use crate::seal::KeyRing;
 use crate::serve::admin::{self, Connection};
 use crate::serve::{base_of, database, system_clock};
@@ -77,6 +78,7 @@ impl Desk {
             config: Arc::clone(&self.config),
             store,
             keyring,
+            plugins: Plugins::default(),
             base: self.base.clone(),
             now_ms: clock(),
         };

@@ -12,6 +12,7 @@ mod instances;
 mod keys;
 mod links;
 mod lists;
+mod plugins;
 mod preflight;
 mod recover;
 mod reference;
@@ -94,6 +95,11 @@ enum Command {
     },
     /// What happened, oldest first, as JSON lines.
     Audit(audit::AuditQuery),
+    /// Programs of your own in a sandbox.
+    Plugin {
+        #[command(subcommand)]
+        action: plugins::Plugin,
+    },
     /// Tokens.
     Token {
         #[command(subcommand)]
@@ -179,6 +185,7 @@ async fn start(cli: Cli, screen: &Screen) -> Result<u8, Stop> {
             secrets::make(keyring.as_ref(), existing, screen)?;
         }
         Command::Links { action } => return links::links(&load(&path)?, screen, &action).await,
+        Command::Plugin { action: plugins::Plugin::Check { file, world } } => return plugins::check(screen, &file, world.as_deref()),
         command => {
             let mut desk = Desk::new(load(&path)?, &path);
             let end = at_desk(&mut desk, screen, command).await;
@@ -200,11 +207,14 @@ async fn at_desk(desk: &mut Desk, screen: &Screen, command: Command) -> Result<u
         Command::Instance { action } => instances::instance(desk, screen, action).await,
         Command::Key { action } => keys::key(desk, screen, action).await,
         Command::Token { action } => keys::token(desk, screen, action).await,
+        Command::Plugin { action: plugins::Plugin::List { list } } => plugins::list(desk, screen, &list).await,
         Command::Audit(query) => audit::audit(desk, screen, query).await,
         Command::Recover { audit, dry_run } => recover::recover(desk, screen, audit.as_deref(), dry_run).await,
         Command::Check { strict, store } => check::check(desk, screen, strict, store).await,
-        Command::Serve | Command::Init { .. } | Command::Config | Command::Links { .. } => {
-            Err(Fault::new("this command has no operation").into())
-        }
+        Command::Serve
+        | Command::Init { .. }
+        | Command::Config
+        | Command::Links { .. }
+        | Command::Plugin { action: plugins::Plugin::Check { .. } } => Err(Fault::new("this command has no operation").into()),
     }
 }

@@ -10,6 +10,7 @@ use crate::mail::Mailer;
 use crate::operations::Problem;
 use crate::outgoing::Outgoing;
 use crate::pages::Pages;
+use crate::plugins::Plugins;
 use crate::seal::KeyRing;
 use crate::serve::{database, hosts, tls};
 use crate::store::Store;
@@ -45,7 +46,7 @@ pub async fn run(config: &Config, base: &Path, served: bool) -> Result<(), Probl
 fn of_files(config: &Config, base: &Path) -> Vec<String> {
     let templates = config.templates.as_ref().map(|path| base.join(path));
     let tls = |asking: bool| config.tls.as_ref().map_or(Ok(()), |files| tls::Certificates::load(files, base, asking).map(|_| ()));
-    let checks: [Result<(), Fault>; 11] = [
+    let checks: [Result<(), Fault>; 12] = [
         config.master_key.read().and_then(KeyRing::new).map(|_| ()),
         templates.as_deref().map_or(Ok(()), directory),
         Pages::new(&config.brand, templates.as_deref(), base).map(|_| ()),
@@ -54,6 +55,7 @@ fn of_files(config: &Config, base: &Path) -> Vec<String> {
         Types::new(config).map(|_| ()),
         Providers::load(&config.upstream, &config.issuer, &Outgoing::default()).map(|_| ()),
         Wallets::load(&config.wallet, &config.issuer, &Outgoing::default()).map(|_| ()),
+        Plugins::load(&config.plugin, base, &Outgoing::default(), None).map(|_| ()),
         config.mail.as_ref().map_or(Ok(()), |mail| Mailer::new(mail).map(|_| ())),
         tls(config.mtls.as_ref().is_some_and(|mtls| mtls.listen.is_some())),
         hosts::HostCertificates::load(config, base).map(|_| ()),

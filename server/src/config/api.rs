@@ -1,7 +1,9 @@
 //! `[api.NAME]`: an API, its scopes and its types of authorization details.
 
+use super::claim_names::is_reserved;
 use super::docs::{ALGORITHMS, Key, Kind, Presence, Section, defaulted, optional, required};
 use super::dpop::Dpop;
+use super::plugin::{PluginSettings, PluginWorld};
 use super::schema::judge_schema;
 use super::secret::Secret;
 use super::span::Span;
@@ -57,6 +59,14 @@ const API_KEYS: &[Key] = &[
     ),
     defaulted("tier_claim", Kind::Flag, "false", "Tokens say in the claim `tier` what the installation proved."),
     defaulted("claims", Kind::Texts, "[]", "Claims about the person that every token for this API carries."),
+    optional(
+        "claims_plugin",
+        Kind::Text,
+        "no plug-in is asked",
+        r#""entitlements""#,
+        "The plug-in of the world `claims` that is asked before each token. Where it fails, there is no token.",
+    ),
+    defaulted("plugin_claims", Kind::Texts, "[]", "The claims that this plug-in may set or take away. Any other ends the request."),
     optional(
         "introspection_secret",
         Kind::Digest,
@@ -147,6 +157,10 @@ pub struct Api {
     #[serde(default)]
     pub claims: Vec<String>,
     #[serde(default)]
+    pub claims_plugin: Option<String>,
+    #[serde(default)]
+    pub plugin_claims: Vec<String>,
+    #[serde(default)]
     pub introspection_secret: Option<Secret>,
     /// RFC 9701 6.
     #[serde(default)]
@@ -180,9 +194,31 @@ pub struct DetailType {
 }
 
 impl Api {
-    /// What is wrong with this API beside the others.
-    pub(super) fn problems(&self, name: &str, issuer: &str, apis: &BTreeMap<String, Self>) -> Vec<String> {
+    fn plugin_problems(&self, plugins: &BTreeMap<String, PluginSettings>) -> Vec<String> {
         let mut found = Vec::new();
+        if let Some(name) = &self.claims_plugin {
+            if !plugins.get(name).is_some_and(|plugin| plugin.world == PluginWorld::Claims) {
+                found.push(format!("claims_plugin: there is no [plugin.{name}] of the world claims"));
+            }
+            if self.plugin_claims.is_empty() {
+                found.push("plugin_claims is empty: the plug-in could set nothing".to_owned());
+            }
+        } else if !self.plugin_claims.is_empty() {
+            found.push("plugin_claims has claims and there is no claims_plugin".to_owned());
+        }
+        let reserved = self.plugin_claims.iter().filter(|name| is_reserved(name));
+        found.extend(reserved.map(|name| format!("plugin_claims: {name} belongs to the protocol")));
+        found
+    }
+
+    /// What is wrong with this API beside the others.
+    pub(super) fn problems(
+        &self,
+        name: &str,
+        issuer: &str,
+        (apis, plugins): (&BTreeMap<String, Self>, &BTreeMap<String, PluginSettings>),
+    ) -> Vec<String> {
+        let mut found = self.plugin_problems(plugins);
         let others = || apis.iter().filter(|(other, _)| other.as_str() < name);
         if others().any(|(_, other)| other.audience == self.audience) {
             found.push("another API has the same audience".to_owned());

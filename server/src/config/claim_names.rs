@@ -30,11 +30,15 @@ pub const RESERVED: &[&str] = &[
     "grant_id",
 ];
 
+pub fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 /// What counts as proved here, and so is never taken from somebody else's document.
 const PROVED_HERE: [&str; 4] = ["email", "email_verified", "phone_number", "phone_number_verified"];
 
 /// May a provider's word become this claim of an account?
 pub fn may_be_written(name: &str) -> bool {
     let is_plain = (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic());
-    is_plain && !RESERVED.contains(&name) && !PROVED_HERE.contains(&name)
+    is_plain && !is_reserved(name) && !PROVED_HERE.contains(&name)
 }

@@ -12,6 +12,7 @@ use super::mail::Mail;
 use super::mtls::Mtls;
 use super::networks::Networks;
 use super::passkeys::Passkeys;
+use super::plugin::{self, PluginSettings};
 use super::registration::Registration;
 use super::retention::Retention;
 use super::secret::{MasterKey, environment, trim_variable};
@@ -100,6 +101,8 @@ pub struct Config {
     pub upstream: BTreeMap<String, Upstream>,
     #[serde(default)]
     pub wallet: BTreeMap<String, Wallet>,
+    #[serde(default)]
+    pub plugin: BTreeMap<String, PluginSettings>,
     #[serde(default = "server::admin_socket")]
     pub admin_socket: Option<PathBuf>,
     #[serde(default)]
@@ -138,18 +141,21 @@ impl Config {
     /// What is wrong with a configuration that could be read: mistakes, each with where it is. Weak spots are `symbolon check`'s.
     fn problems(&self) -> Vec<String> {
         let mut found = server::problems(&self.issuer, self.development);
-        found.extend(self.api.iter().flat_map(|(name, api)| api.problems(name, &self.issuer, &self.api)));
+        found.extend(self.api.iter().flat_map(|(name, api)| api.problems(name, &self.issuer, (&self.api, &self.plugin))));
         for (id, client) in &self.client {
             found.extend(self.judge_client(client).into_iter().map(|it| format!("[client.{id}]: {it}")));
         }
         for (name, policy) in &self.login {
-            found.extend(policy.problems(self.mail.is_some(), &self.upstream).into_iter().map(|it| format!("[login.{name}]: {it}")));
+            found.extend(
+                policy.problems(self.mail.is_some(), &self.upstream, &self.plugin).into_iter().map(|it| format!("[login.{name}]: {it}")),
+            );
         }
         found.extend(self.host.iter().flat_map(|(name, host)| host.problems(name, self.tls.is_some())));
         found.extend(claims::problems(&self.issuer, &self.client, &self.host));
         found.extend(upstream::problems(&self.upstream, self.development));
         let wallets = self.login.iter().flat_map(|(policy, it)| it.wallets().map(move |name| (policy.as_str(), name)));
         found.extend(wallet::problems(&self.wallet, wallets));
+        found.extend(plugin::problems(&self.plugin, &|client| self.client.contains_key(client)));
         found.extend(self.attestation.problems(self.development));
         let uses_passkeys = self.policies().any(|policy| policy.names(&MethodName::PASSKEY));
         found.extend(self.passkeys.problems(&self.issuer, uses_passkeys && !self.development));
@@ -178,6 +184,9 @@ impl Config {
             upstream.below(base);
         }
         self.wallet.values_mut().for_each(|wallet| wallet.below(base));
+        for header in self.plugin.values_mut().flat_map(|plugin| plugin.headers.values_mut()) {
+            header.secret = header.secret.clone().below(base);
+        }
         self
     }
 
@@ -194,6 +203,10 @@ impl Config {
         }
         if env("SYMBOLON_MASTER_KEY").is_some() {
             config.master_key = MasterKey::Env("SYMBOLON_MASTER_KEY".to_owned());
+        }
+        let worth = plugin::worth(&config.plugin);
+        for policy in config.login.values_mut() {
+            policy.0.worth = worth.clone();
         }
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }

@@ -3,6 +3,7 @@
 use super::client::TierName;
 use super::docs::{Kind, Presence, Section, defaulted, optional, required};
 use super::networks::Networks;
+use super::plugin::{PluginSettings, PluginWorld};
 use super::span::Span;
 use super::upstream::Upstream;
 use crate::login::policy::{self, Easier, Policy};
@@ -23,7 +24,7 @@ pub(super) const SECTION: Section = Section {
             Kind::Texts,
             r#"["password + totp"]"#,
             "Chains of methods; any one of the chains is enough. The methods are `password`, `email` (a code, needs `[mail]`), `passkey`, `totp` (an \
-             authenticator app), `recovery` (a recovery code), `upstream:NAME` (a provider of `[upstream.NAME]`) and `wallet:NAME` (a digital wallet, `[wallet.NAME]`).",
+             authenticator app), `recovery` (a recovery code), `upstream:NAME` (a provider of `[upstream.NAME]`), `wallet:NAME` (a digital wallet, `[wallet.NAME]`) and `plugin:NAME` (a method of `[plugin.NAME]`).",
         ),
         optional(
             "acr",
@@ -152,7 +153,12 @@ impl LoginPolicy {
     }
 
     /// What is wrong with the chains. A configuration with such a problem is refused, so that no reader meets an unknown word.
-    pub(super) fn problems(&self, has_mail: bool, upstream: &BTreeMap<String, Upstream>) -> Vec<String> {
+    pub(super) fn problems(
+        &self,
+        has_mail: bool,
+        upstream: &BTreeMap<String, Upstream>,
+        plugins: &BTreeMap<String, PluginSettings>,
+    ) -> Vec<String> {
         let mut found = self.0.problems();
         found.extend(self.0.easier_problems());
         if self.0.names(&MethodName::EMAIL) && !has_mail {
@@ -161,6 +167,10 @@ impl LoginPolicy {
         let providers = self.0.all().flatten().filter_map(MethodName::provider);
         let missing: BTreeSet<&str> = providers.filter(|name| !name.is_empty() && !upstream.contains_key(*name)).collect();
         found.extend(missing.into_iter().map(|name| format!("there is no [upstream.{name}]")));
+        let is_method = |name: &str| plugins.get(name).is_some_and(|plugin| plugin.world == PluginWorld::Method);
+        let named = self.0.all().flatten().filter_map(MethodName::plugin_name);
+        let missing: BTreeSet<&str> = named.filter(|name| !name.is_empty() && !is_method(name)).collect();
+        found.extend(missing.into_iter().map(|name| format!("there is no [plugin.{name}] of the world method")));
         found
     }
 }

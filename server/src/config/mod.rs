@@ -16,6 +16,7 @@ mod mail;
 mod mtls;
 pub mod networks;
 mod passkeys;
+pub mod plugin;
 mod registration;
 mod retention;
 pub mod schema;
@@ -33,6 +34,7 @@ pub mod wallet;
 pub use api::{Api, ApiScope, DetailType, TokenFormat};
 pub use attestation::{Attesting, StatusList, StatusListSource};
 pub use brand::Brand;
+pub use claim_names::is_reserved;
 pub use claims::{Claim, Link, authority, claims};
 pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage, DEBUG_CERTIFICATE,
@@ -78,6 +80,7 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &wallet::WALLET,
         &wallet::CREDENTIAL,
         &wallet::ISSUER,
+        &plugin::SECTION,
         &api::API,
         &api::SCOPE,
         &api::DETAIL,

@@ -33,7 +33,7 @@ pub async fn issue(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
         .ok_or_else(|| Refused::bad_request("invalid_target", "The client has no API to get a token for."))?;
     // Each API sees its own.
     let scope = super::scope_for(&caller.client, Some(api), &scope);
-    let answer = issue::for_client(core, caller, api, &scope)?;
+    let answer = issue::for_client(core, caller, api, &scope).await?;
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
     let mut entry =

@@ -1,9 +1,11 @@
 //! grant_type=authorization_code. RFC 6749 4.1.3, RFC 7636 4.5; the order of checks is argued in docs/decisions/refresh.md.
 
+use super::decision;
 use super::holder::{Holder, Key};
 use super::{Grant, RequestRecord, State, TokenRequest, invalid_grant};
 use crate::audit;
 use crate::caller::Caller;
+use crate::config::plugin::Moment;
 use crate::config::{Most, Profile};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
@@ -106,7 +108,7 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
         .read(Kind::Code, text)
         .ok_or_else(|| invalid_grant("This is not an authorization code of this server.").because("tag"))?;
     let grant = super::of_handle(core, &handle).await?;
-    let request = TokenRequest { core, caller, form, grant: &grant };
+    let request = TokenRequest { core, caller, form, grant: &grant, most_s: None };
     if let Err(error) = check(request) {
         return Err(count_failure(request, error).await?);
     }
@@ -185,6 +187,7 @@ async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
     if caller.now_ms >= grant.request.code_expires_ms {
         return Err(invalid_grant("This code has expired; codes live 60 seconds.").into());
     }
+    let request = TokenRequest { most_s: decision::must_go(core, caller, grant, Moment::Token).await?, ..request };
     let mut change = Change::new(caller.now_ms);
     let [holder_kind, holder] = grant.holder_after(caller, 1).to_columns();
     let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), caller.now_ms.into(), holder_kind, holder];
@@ -194,7 +197,7 @@ async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
         change.run_expecting(app_grant::END, values, Expect::Any);
     }
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(request, 1, &grant.scope)?;
+    let answer = issue::for_grant(request, 1, &grant.scope).await?;
     change.audit(grant.entry(core, audit::Entry::ok("code_exchanged"), caller).with("jti", answer.jti.as_str()));
     match core.store.apply(change).await {
         Ok(_) => Ok(reply::json(200, &answer.body)),
@@ -229,9 +232,10 @@ fn is_retry(caller: &Caller, grant: &Grant) -> bool {
 async fn exchange_again(request: TokenRequest<'_>) -> Result<Reply> {
     let TokenRequest { core, caller, grant, .. } = request;
     must_be_good(grant, caller)?;
+    let request = TokenRequest { most_s: decision::must_go(core, caller, grant, Moment::Token).await?, ..request };
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(request, 1, &grant.scope)?;
+    let answer = issue::for_grant(request, 1, &grant.scope).await?;
     change.audit(grant.entry(core, audit::Entry::ok("code_retried"), caller).with("jti", answer.jti.as_str()));
     burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))

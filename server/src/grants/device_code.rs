@@ -1,11 +1,13 @@
 //! grant_type=urn:ietf:params:oauth:grant-type:device_code. RFC 8628 3.4, 3.5. A poll is one read, and one that finds nothing new writes
 //! nothing. Only the codes of RFC 8628 and RFC 6749 are answered, and each stays what it is.
 
+use super::decision;
 use super::holder::Holder;
 use super::{Grant, State, TokenRequest, invalid_grant};
 use crate::audit;
 use crate::authorization::device::{self, Stored};
 use crate::caller::Caller;
+use crate::config::plugin::Moment;
 use crate::core::Core;
 use crate::error::{Refused, Result};
 use crate::store::tables::app_grant;
@@ -34,7 +36,7 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
         device::State::Denied => Err(Refused::bad_request("access_denied", "The person did not approve this device.").audited().into()),
         device::State::Approved { session, number, .. } => {
             let grant = super::read(core, session, *number).await?.ok_or_else(expired)?;
-            fetch(TokenRequest { core, caller, form, grant: &grant }).await
+            fetch(TokenRequest { core, caller, form, grant: &grant, most_s: None }).await
         }
     }
 }
@@ -87,12 +89,13 @@ async fn fetch(request: TokenRequest<'_>) -> Result<Reply> {
 
 async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
     let TokenRequest { core, caller, grant, .. } = request;
+    let request = TokenRequest { most_s: decision::must_go(core, caller, grant, Moment::Token).await?, ..request };
     let mut change = Change::new(caller.now_ms);
     let [holder_kind, holder] = grant.holder_after(caller, 1).to_columns();
     let values = vec![Value::from(&grant.session[..]), i64::from(grant.number).into(), caller.now_ms.into(), holder_kind, holder];
     change.run(app_grant::ACTIVATE, values);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(request, 1, &grant.scope)?;
+    let answer = issue::for_grant(request, 1, &grant.scope).await?;
     change.audit(grant.entry(core, audit::Entry::ok("device_code_exchanged"), caller).with("jti", answer.jti.as_str()));
     match core.store.apply(change).await {
         Ok(_) => Ok(reply::json(200, &answer.body)),
@@ -118,9 +121,10 @@ fn is_retry(caller: &Caller, grant: &Grant) -> bool {
 
 async fn answer_again(request: TokenRequest<'_>) -> Result<Reply> {
     let TokenRequest { core, caller, grant, .. } = request;
+    let request = TokenRequest { most_s: decision::must_go(core, caller, grant, Moment::Token).await?, ..request };
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(request, 1, &grant.scope)?;
+    let answer = issue::for_grant(request, 1, &grant.scope).await?;
     change.audit(grant.entry(core, audit::Entry::ok("device_code_retried"), caller).with("jti", answer.jti.as_str()));
     burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))

@@ -1,8 +1,10 @@
 //! grant_type=token-exchange. RFC 8693, for one purpose: an API that received a call calls the next API for the same
 //! person, with less. What a token may become is written at the scopes of the API it is exchanged for (`exchange_from`).
 
+use super::decision;
 use crate::audit;
 use crate::caller::Caller;
+use crate::config::plugin::Moment;
 use crate::core::Core;
 use crate::error::{Refused, Result};
 use crate::store::Change;
@@ -36,7 +38,11 @@ pub async fn exchange(core: &Core, caller: &Caller, form: &Form) -> Result<Reply
     }
     let api = target(core, caller, form)?;
     let scope = less(core, caller, api, &accepted, form)?;
-    let mut answer = issue::for_exchange(core, caller, api, &scope, &accepted)?;
+    let most_s = match &accepted.grant {
+        Some(grant) => decision::must_go(core, caller, grant, Moment::Token).await?,
+        None => None,
+    };
+    let mut answer = issue::for_exchange(core, caller, (api, most_s), &scope, &accepted).await?;
     answer.body["issued_token_type"] = ACCESS_TOKEN.into();
     let mut change = Change::new(caller.now_ms);
     let burnt = caller.burn(&mut change);

@@ -2,10 +2,12 @@
 //! the kiosk's own key, of at most five minutes. It hangs below the phone's session, and nothing else can be made of it.
 
 use super::code::{self, Granting};
+use super::decision;
 use super::holder::{Holder, Key};
 use super::{Grant, State, Wanted, invalid_grant, kiosk_challenge};
 use crate::audit::Entry;
 use crate::caller::Caller;
+use crate::config::plugin::Moment;
 use crate::config::{KioskDevice, KioskMode, KioskRules};
 use crate::core::Core;
 use crate::error::{Error, Refused, Result};
@@ -166,13 +168,14 @@ impl Member<'_> {
         let Self { core, caller, kiosk, grant, proof, pass } = self;
         grant.must_be_alive(caller.now_ms)?;
         let (api, scope) = self.scope(form)?;
+        let most_s = decision::must_go(core, caller, grant, Moment::Token).await?;
         let mut change = Change::new(caller.now_ms);
         let until_ms = challenge_ms.map_or(proof.last_s * 1000, |made_ms| made_ms + kiosk_challenge::LIFETIME_MS);
         let proofs = change.once("kiosk_proof", pass.key.thumbprint(), &proof.jti, until_ms);
         let challenges = proof.challenge.as_ref().map(|nonce| change.once("kiosk_challenge", kiosk.id, nonce, until_ms));
         let visit = self.visit(&mut change, &scope)?;
         let burnt = caller.burn(&mut change);
-        let answer = issue::for_kiosk(core, caller, &api, &visit, kiosk.act(caller))?;
+        let answer = issue::for_kiosk(core, caller, (&api, most_s), &visit, kiosk.act(caller)).await?;
         let entry = Entry::ok("kiosk_visited").with("kiosk", kiosk.device.name.as_str()).with("place", kiosk.device.place.as_str());
         let mut entry = visit.entry(core, entry.with("jti", answer.jti.as_str()), caller);
         entry.instance = Some(kiosk.id.to_owned());

@@ -3,6 +3,7 @@
 pub mod again;
 pub mod client_credentials;
 pub mod code;
+pub mod decision;
 pub mod details;
 pub mod device_code;
 pub mod exchange;
@@ -18,12 +19,13 @@ use crate::config::{Client, Config};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
+pub use crate::profile::Person;
 use crate::store::tables::app_grant;
 use crate::store::{Change, Expect, Row, Value};
 use crate::tokens::handles::Handle;
 use holder::{Holder, Key};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::scope::Scope;
 
@@ -70,16 +72,6 @@ pub struct RequestRecord {
 pub struct Replaced {
     pub session: [u8; 16],
     pub number: u32,
-}
-
-/// The person, as far as tokens may say.
-#[derive(Clone, Debug, Default)]
-pub struct Person {
-    pub email: Option<String>,
-    pub email_verified: bool,
-    pub name: Option<String>,
-    pub locale: Option<String>,
-    pub claims: Map<String, Json>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,13 +175,7 @@ async fn from_row(core: &Core, session: &[u8; 16], number: u32, row: &Row) -> Re
             in_a_row: row.int("late_in_a_row")?,
             suspected_ms: row.int("suspected_ms")?,
         },
-        person: Person {
-            email: row.opt_text("email")?.map(str::to_owned),
-            email_verified: row.int("email_verified")? == 1,
-            name: row.opt_text("name")?.map(str::to_owned),
-            locale: row.opt_text("locale")?.map(str::to_owned),
-            claims: serde_json::from_str(row.text("claims")?).map_err(json)?,
-        },
+        person: Person::from_row(row)?,
         parents_live: lives,
     })
 }
@@ -361,13 +347,18 @@ impl Grant {
 
     /// An entry, once a minute for each grant and event.
     pub async fn say_once(&self, core: &Core, caller: &Caller, event: &'static str, why: &str) -> Result<()> {
+        self.note_once(core, caller, audit::Entry::refused(event, why)).await
+    }
+
+    /// The same, of an entry with details of its own.
+    pub async fn note_once(&self, core: &Core, caller: &Caller, entry: audit::Entry) -> Result<()> {
         let name = crate::sessions::public_id(core, &self.session);
-        let place = Limits::place(&["alarm", event, &name, &self.number.to_string()]);
+        let place = Limits::place(&["alarm", entry.event, &name, &self.number.to_string()]);
         if core.limits.alarms.check_key(&place).is_err() {
             return Ok(());
         }
         let mut change = Change::new(caller.now_ms);
-        let entry = audit::Entry::refused(event, why).with("sent_by", caller.client_id.as_str());
+        let entry = entry.with("sent_by", caller.client_id.as_str());
         change.audit(self.entry(core, entry, caller));
         core.store.apply(change).await?;
         Ok(())
@@ -439,6 +430,8 @@ pub struct TokenRequest<'a> {
     pub caller: &'a Caller,
     pub form: &'a Form,
     pub grant: &'a Grant,
+    /// Tokens of this answer live at most so many seconds, because a decision says so.
+    pub most_s: Option<i64>,
 }
 
 /// What a token of a grant is for.
@@ -453,7 +446,7 @@ pub struct Addressed<'a> {
 /// What a request with this much of a grant's scope gets a token for, and what is in it. The tier comes first: what it takes away
 /// names no API.
 pub fn addressed<'a>(request: TokenRequest<'a>, scope: &Scope) -> Result<Addressed<'a>> {
-    let TokenRequest { core, caller, form, grant } = request;
+    let TokenRequest { core, caller, form, grant, .. } = request;
     let mut details = details::narrowed(&grant.request.authorization_details, form)?;
     let something = !scope.is_empty() || !details.is_empty();
     let scope = within_tier(caller, scope);

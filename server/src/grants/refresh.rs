@@ -1,9 +1,11 @@
 //! grant_type=refresh_token. RFC 6749 6, RFC 9700 4.14. The promise: rotation never logs a good user out, and a replay
 //! of an unbound token ends the grant. `turn` is the whole of it; docs/decisions/refresh.md argues it.
 
+use super::decision::{self, Verdict};
 use super::{Grant, State, TokenRequest, again, invalid_grant};
 use crate::audit;
 use crate::caller::Caller;
+use crate::config::plugin::Moment;
 use crate::config::{OnStale, RefreshMode};
 use crate::core::Core;
 use crate::error::{Refused, Result};
@@ -60,7 +62,7 @@ pub async fn refresh(core: &Core, caller: &Caller, incoming: &Incoming) -> Resul
             Some(row) => super::named(&handle, Some(super::from_row(core, &handle.id, handle.number, &row).await?))?,
             None => super::of_handle(core, &handle).await?,
         };
-        if let Some(answer) = attempt(TokenRequest { core, caller, form, grant: &grant }, handle.generation).await? {
+        if let Some(answer) = attempt(TokenRequest { core, caller, form, grant: &grant, most_s: None }, handle.generation).await? {
             return Ok(answer);
         }
     }
@@ -69,7 +71,7 @@ pub async fn refresh(core: &Core, caller: &Caller, incoming: &Incoming) -> Resul
 
 /// `None`: lost a race; read again.
 async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Reply>> {
-    let TokenRequest { core, caller, form, grant } = request;
+    let TokenRequest { core, caller, form, grant, .. } = request;
     grant.must_belong_to(caller)?;
     if grant.is_from_before_the_key(caller, presented) && grant.state == State::Active {
         return Err(refuse_spent(request, true).await?.into());
@@ -94,6 +96,19 @@ async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Rep
     {
         return ask_for_step_up(request, why).await.map(Some);
     }
+    let request = match turn {
+        Turn::Spent => request,
+        _ => match decision::decide(core, caller, grant, Moment::Refresh).await? {
+            Verdict::Go(most_s) => TokenRequest { most_s, ..request },
+            Verdict::StepUp if again::has_one(caller, grant) => {
+                return ask_for_step_up(request, "a plug-in wants another sign-in").await.map(Some);
+            }
+            Verdict::StepUp => {
+                let hint = "The person has to sign in once more.";
+                return Err(invalid_grant(hint).because("a plug-in wants another sign-in").audited().into());
+            }
+        },
+    };
     match turn {
         Turn::Current => advance_generation(request, &scope, next, "refreshed").await,
         Turn::Ahead => advance_generation(request, &scope, next, "store_behind").await,
@@ -199,7 +214,7 @@ async fn advance_generation(request: TokenRequest<'_>, scope: &Scope, to: u32, e
         ],
     );
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(request, to, scope)?;
+    let answer = issue::for_grant(request, to, scope).await?;
     let mut entry = audit::Entry::ok(event).with("jti", answer.jti.as_str()).with("generation", i64::from(to));
     entry.security = event != "refreshed";
     change.audit(grant.entry(core, entry, caller));
@@ -221,7 +236,7 @@ async fn repeat(request: TokenRequest<'_>, scope: &Scope) -> Result<Reply> {
     let mut change = Change::new(caller.now_ms);
     count_late(core, caller, grant, &mut change);
     let burnt = caller.burn(&mut change);
-    let answer = issue::for_grant(request, grant.generation, scope)?;
+    let answer = issue::for_grant(request, grant.generation, scope).await?;
     change.audit(grant.entry(core, audit::Entry::ok("refresh_repeated").with("jti", answer.jti.as_str()), caller));
     burnt.applied(core.store.apply(change).await)?;
     Ok(reply::json(200, &answer.body))

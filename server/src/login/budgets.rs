@@ -29,6 +29,12 @@ pub enum What {
     UserCode,
     /// Ways to a provider and back, for one question.
     Trips,
+    /// Answers to a plug-in, for one person.
+    Plugin,
+    /// The same, where nobody is named.
+    PluginOfAnybody,
+    /// Questions of a plug-in.
+    PluginQuestion,
 }
 
 /// So many within a window.
@@ -51,13 +57,16 @@ impl What {
             Self::Tries => "tries",
             Self::UserCode => "user_code",
             Self::Trips => "trips",
+            Self::Plugin => "plugin",
+            Self::PluginOfAnybody => "plugin_of_anybody",
+            Self::PluginQuestion => "plugin_question",
         }
     }
 
     /// What the page says when the budget is used up.
     fn problem(self) -> &'static str {
         match self {
-            Self::Password | Self::Code => "too_many_attempts",
+            Self::Password | Self::Code | Self::Plugin | Self::PluginOfAnybody | Self::PluginQuestion => "too_many_attempts",
             Self::Letter => "too_many_mails",
             Self::Tries => "code_over",
             Self::UserCode => "too_many_codes",
@@ -68,7 +77,8 @@ impl What {
     /// Of one network.
     fn of_network(self) -> Allowance {
         match self {
-            Self::Password | Self::Code | Self::UserCode => allowance(10, QUARTER_MS),
+            Self::Password | Self::Code | Self::UserCode | Self::Plugin | Self::PluginOfAnybody => allowance(10, QUARTER_MS),
+            Self::PluginQuestion => allowance(60, QUARTER_MS),
             Self::Letter => allowance(5, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
             Self::Trips => allowance(20, QUARTER_MS),
@@ -78,11 +88,12 @@ impl What {
     /// Of all strangers together.
     fn of_all(self) -> Allowance {
         match self {
-            Self::Password => allowance(100, HOUR_MS),
+            Self::Password | Self::Plugin => allowance(100, HOUR_MS),
+            Self::PluginQuestion => allowance(5000, HOUR_MS),
             Self::Code => allowance(30, HOUR_MS),
             Self::Letter => allowance(20, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
-            Self::UserCode => allowance(1000, HOUR_MS),
+            Self::UserCode | Self::PluginOfAnybody => allowance(1000, HOUR_MS),
             Self::Trips => allowance(20, QUARTER_MS),
         }
     }
@@ -303,11 +314,11 @@ impl Purse<'_> {
                     change.run(CHARGE, vec![Value::from(&place.key[..]), until_ms.into(), self.now_ms.into(), limit.into()]);
                     owners.push((at, place.of_all));
                     match what {
-                        What::Password | What::Code if place.of_all => charged.all.push(place.key),
-                        What::Password | What::Code => charged.own.push(place.key),
+                        What::Password | What::Code | What::Plugin | What::PluginOfAnybody if place.of_all => charged.all.push(place.key),
+                        What::Password | What::Code | What::Plugin => charged.own.push(place.key),
                         // A right code gives back its own try alone: whoever starts devices himself must not begin afresh with each.
-                        What::UserCode => charged.all.push(place.key),
-                        What::Letter | What::Tries | What::Trips => {}
+                        What::UserCode | What::PluginOfAnybody => charged.all.push(place.key),
+                        What::Letter | What::Tries | What::Trips | What::PluginQuestion => {}
                     }
                 }
             }

@@ -87,11 +87,12 @@ impl Machine {
                 mail::post_notice(change, &self.config, &self.keyring, &notice)?;
             }
             Effect::Spend { what, event, problem } => {
-                draft.contested.push((change.len(), event, problem.clone()));
+                draft.contested.extend(what.statements(change.len()).map(|at| (at, *event, problem.clone())));
                 match what {
                     Spend::TotpStep(step_ms) => change.run(SPEND_STEP, vec![account.into(), (*step_ms).into()]),
                     Spend::Passkey(used) => use_passkey(change, account, used),
                     Spend::RecoveryCode(name) => change.run(SPEND_CODE, vec![account.into(), name.as_str().into()]),
+                    Spend::PluginValue { plugin, value } => spend_value(change, plugin, value),
                 }
             }
             Effect::Enrol(new) => enrol(change, account, new),
@@ -291,6 +292,14 @@ impl Moved {
     /// The account that the sign-in is about.
     pub fn account(&self) -> Option<&Account> {
         self.person.account.as_ref()
+    }
+}
+
+/// Spent for this day and the next, so that midnight gives nothing back: two statements.
+fn spend_value(change: &mut Change, plugin: &str, value: &str) {
+    let (day_ms, now_ms) = (86_400_000, change.now_ms());
+    for ends_ms in [1, 2].map(|days| (now_ms / day_ms + days) * day_ms - 1) {
+        change.once("plugin", plugin, value, ends_ms);
     }
 }
 

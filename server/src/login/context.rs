@@ -2,6 +2,7 @@
 
 use super::accounts::{Account, Hashers};
 use super::effect::Effect;
+use super::journey::NewLink;
 use super::passkeys::RelyingParty;
 use super::proof::{Facts, KnownDevice};
 use super::rates::Rates;
@@ -9,6 +10,7 @@ use super::step::{Problem, Step};
 use crate::config::sdk::NativeProviders;
 use crate::config::upstream::Upstream;
 use crate::error::{Error, Fault, Refused};
+use crate::plugins::Plugins;
 use crate::seal::KeyRing;
 use crate::store::{Row, Store, Value};
 use crate::upstream::{Learned, Providers};
@@ -49,6 +51,9 @@ pub struct Context<'a> {
     /// Of the browser or the app.
     pub user_agent: Option<&'a str>,
     pub wallets: &'a Wallets,
+    pub plugins: &'a Plugins,
+    pub locale: &'a str,
+    pub address: Option<IpAddr>,
     /// Set while an answer is judged.
     pub voyage: Option<Voyage>,
     pub now_ms: i64,
@@ -185,6 +190,16 @@ impl From<Fault> for Unavailable {
     }
 }
 
+impl Unavailable {
+    /// What broke while the question was made.
+    pub fn from_error(error: Error) -> Self {
+        match error {
+            Error::Fault(fault) => Self::Broken(fault),
+            Error::Refused(refused) => Self::Person { hint: refused.hint, private: refused.private.clone() },
+        }
+    }
+}
+
 impl From<Unavailable> for Error {
     fn from(why: Unavailable) -> Self {
         match why {
@@ -205,8 +220,12 @@ pub enum Checked {
         step: Step,
         secret: Json,
     },
+    /// The question, which could not be asked before.
+    Anew(Box<Asked>),
     /// Somebody is proved to a provider. Whose account that is, the machine says.
     Outside(Box<Outside>),
+    /// Somebody is proved to a plug-in, by its own name for the person. Whose account that is, the machine says.
+    External(Box<NewLink>),
     /// That was no answer.
     Nothing,
 }

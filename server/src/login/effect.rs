@@ -89,6 +89,15 @@ pub enum Spend {
     RecoveryCode(String),
     /// A counter that goes up; the credential must be there.
     Passkey(PasskeyUse),
+    /// What a plug-in says that it works once in a day.
+    PluginValue { plugin: String, value: String },
+}
+
+impl Spend {
+    /// Where its statements are in a change that has so many. Each conflicts where it was spent before.
+    pub fn statements(&self, first: usize) -> std::ops::Range<usize> {
+        first..first + if matches!(self, Self::PluginValue { .. }) { 2 } else { 1 }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -157,6 +166,10 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
         (_, Effect::Audit(_)) => true,
         (Source::Method(_), Effect::Letter(_) | Effect::Spend { .. } | Effect::Raise | Effect::Notice(_)) => true,
         (Source::Method(method), Effect::Rehash { .. }) => *method == MethodName::PASSWORD,
+        // A plug-in links what it names itself, and nothing else.
+        (Source::Method(method), Effect::Link(new) | Effect::SeeLink(new)) => {
+            method.plugin_name().is_some() && new.issuer == method.as_str() && new.method == method.as_str()
+        }
         (Source::Method(_), _) => false,
         (Source::Journey, Effect::CreateAccount(_)) => matches!(journey, Journey::Register { .. }),
         (Source::Journey, Effect::Update(Update::Email(_)) | Effect::Notice(_)) => matches!(journey, Journey::ChangeEmail { .. }),
@@ -211,6 +224,28 @@ mod tests {
             assert!(!is_allowed(&Journey::SignIn, Source::Method(&method), &effect), "{effect:?}");
         }
         assert!(is_allowed(&Journey::SignIn, Source::Method(&method), &Effect::Raise));
+    }
+
+    /// A plug-in links its own names alone; no other method links anything.
+    #[test]
+    fn a_plug_in_links_its_own_names_alone() {
+        let link = |issuer: &str| {
+            let text = |text: &str| text.to_owned();
+            let new = NewLink {
+                method: text(issuer),
+                issuer: text(issuer),
+                subject: text("7"),
+                said: text("{}"),
+                label: text("x"),
+                shown: text("x"),
+            };
+            Effect::Link(Box::new(new))
+        };
+        let visit = MethodName::plugin("visit");
+        assert!(is_allowed(&Journey::SignIn, Source::Method(&visit), &link("plugin:visit")));
+        for (method, issuer) in [(&visit, "plugin:other"), (&visit, "https://op.example"), (&MethodName::PASSWORD, "password")] {
+            assert!(!is_allowed(&Journey::SignIn, Source::Method(method), &link(issuer)), "{method} {issuer}");
+        }
     }
 
     /// A form acts within its own journey.

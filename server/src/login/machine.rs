@@ -3,7 +3,7 @@
 use super::accounts::{self, Hashers};
 use super::context::{Answer, Context, Device, Face, Person, Reader, Visitor};
 use super::known_devices;
-use super::methods::passkey;
+use super::methods::{self, passkey};
 use super::operation;
 use super::passkeys::{PasskeyRules, RelyingParty};
 use super::policy::Policy;
@@ -13,6 +13,7 @@ use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
 use super::state::{Question, State};
 use crate::config::Config;
 use crate::error::{Error, Fault, Refused, Result};
+use crate::plugins::Plugins;
 use crate::seal::KeyRing;
 use crate::store::Store;
 use crate::store::tables::app_grant;
@@ -40,6 +41,7 @@ pub struct Machine {
     outbox: Arc<Notify>,
     providers: Providers,
     wallets: Wallets,
+    plugins: Plugins,
     /// Where a start is sealed to: names the store's epoch.
     place: String,
     rp_id: Arc<str>,
@@ -114,6 +116,7 @@ impl Machine {
             outbox,
             providers: Providers::default(),
             wallets: Wallets::default(),
+            plugins: Plugins::default(),
             place,
             rp_id,
             passkey_rules,
@@ -139,6 +142,25 @@ impl Machine {
             Some(name) => self.wallets.get(name).map(|wallet| wallet.settings.label.as_str()),
             None => self.providers.get(provider).map(|provider| provider.settings.label.as_str()),
         }
+    }
+
+    pub fn with_plugins(self, plugins: Plugins) -> Self {
+        Self { plugins, ..self }
+    }
+
+    /// Does the method's own question find out who somebody is?
+    pub(super) fn asks_who(&self, method: &MethodName) -> bool {
+        let plugin = method.plugin_name().and_then(|name| self.config.plugin.get(name));
+        plugin.map_or_else(|| methods::asks_who(method), |plugin| plugin.asks_who)
+    }
+
+    /// What people read of a method that has a name of the operator's own.
+    pub(super) fn label<'a>(&'a self, method: &'a MethodName) -> Option<&'a str> {
+        let outside = method.provider().or(method.wallet().map(|_| method.as_str()));
+        let provider = || self.label_of(outside?);
+        let name = method.plugin_name();
+        let plugin = name.and_then(|name| self.config.plugin.get(name)).and_then(|plugin| plugin.label.as_deref());
+        provider().or(plugin).or(name)
     }
 
     pub fn providers(&self) -> &Providers {
@@ -186,6 +208,9 @@ impl Machine {
             },
             user_agent: visitor.user_agent,
             wallets: &self.wallets,
+            plugins: &self.plugins,
+            locale: visitor.locale,
+            address: visitor.address,
             voyage: None,
             now_ms: visitor.now_ms,
         }
@@ -228,7 +253,9 @@ impl Machine {
     /// The account of a sign-in, with what leads to it from elsewhere.
     pub(super) async fn subject(&self, id: &str) -> Result<Option<accounts::Account>> {
         let mut account = accounts::by_id(&self.store, id).await?;
-        if let Some(account) = account.as_mut().filter(|_| !self.providers.is_empty() || !self.wallets.is_empty()) {
+        if let Some(account) =
+            account.as_mut().filter(|_| !self.providers.is_empty() || !self.wallets.is_empty() || !self.config.plugin.is_empty())
+        {
             account.links = accounts::links_of(&self.store, id).await?;
         }
         Ok(account)

@@ -50,6 +50,14 @@ impl Run<'_> {
                 }
                 Ok(())
             }
+            Checked::Anew(asked) => {
+                self.set_question(Question::Method(method.clone()), id, asked.step, asked.secret);
+                Ok(())
+            }
+            Checked::External(link) => {
+                self.touched = price;
+                self.meet_external(method, *link).await
+            }
             Checked::Outside(outside) => {
                 self.touched = price;
                 self.meet(method, *outside).await
@@ -243,6 +251,47 @@ impl Run<'_> {
         let link = new_link(&MethodName::of_provider(&outside.provider), &outside)?;
         self.state.journey = Journey::Link { provider: outside.provider, asked: true, found: Some(link) };
         self.ask_form(Form::Link)
+    }
+}
+
+impl Run<'_> {
+    /// Somebody is proved to a plug-in, by a name of its own. Links alone say whose account that is.
+    async fn meet_external(&mut self, method: &MethodName, found: NewLink) -> Go<()> {
+        let owner = accounts::linked(&self.machine.store, &found.issuer, &found.subject).await?;
+        let subject = self.state.subject.as_ref().map(|subject| subject.account.clone());
+        // The plug-in may link its name in the same answer, to a person who is proved otherwise (`effect::is_allowed`).
+        let links_it = |effect: &Effect| matches!(effect, Effect::Link(new) if new.issuer == found.issuer && new.subject == found.subject);
+        let is_new = self.effects.iter().any(links_it);
+        let owner = match (owner, subject) {
+            (Some(owner), Some(subject)) if owner != subject => return self.refuse_external(method, "linked to another account"),
+            (Some(owner), _) => owner,
+            (None, Some(subject)) if is_new => subject,
+            (None, _) => return self.refuse_external(method, "not linked"),
+        };
+        let Some(account) = self.machine.subject(&owner).await?.filter(|account| account.active) else {
+            return self.refuse_external(method, "the account is disabled");
+        };
+        let credential = Some(link_key(&found.issuer, &found.subject));
+        let facts = Facts { credential, ..Facts::default() };
+        let proof = Proof { method: method.clone(), subject: account.id.clone(), at_ms: self.visitor.now_ms, facts };
+        let proved = Entry::ok("plugin_proved").with("plugin", method.plugin_name().unwrap_or_default());
+        let mut effects = vec![Effect::Audit(Box::new(proved))];
+        effects.extend((!is_new).then(|| Effect::SeeLink(Box::new(found))));
+        self.want(Source::Method(method), effects)?;
+        self.person.name = String::new();
+        self.person.account = Some(account.clone());
+        self.person.is_subject = true;
+        self.state.prove(&account.id, account.version, proof);
+        self.find_question().await
+    }
+
+    /// What the plug-in wanted done is not done: it named nobody whom this sign-in can be about.
+    fn refuse_external(&mut self, method: &MethodName, why: &str) -> Go<()> {
+        self.effects.retain(|effect| matches!(effect, Effect::Audit(_)));
+        let refused = Entry::refused("plugin_refused", why).with("plugin", method.plugin_name().unwrap_or_default());
+        self.want(Source::Method(method), vec![Effect::Audit(Box::new(refused))])?;
+        self.problem = Some(Problem::new("plugin_not_linked"));
+        Ok(())
     }
 }
 

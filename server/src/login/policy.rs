@@ -1,9 +1,9 @@
 //! What is still missing for a person to be signed in. Pure: a policy, the proofs so far, the clock.
 
 use super::methods;
-use super::proof::{Factor, MethodName, Proof};
+use super::proof::{Factor, MethodName, Proof, Worth};
 use crate::config::networks::Networks;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// `[[login.NAME.easier]]`, as it is weighed.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -30,6 +30,8 @@ pub struct Policy {
     pub easier: Vec<Easier>,
     /// Those whose conditions hold now.
     pub eased: Vec<Vec<MethodName>>,
+    /// What the proofs of plug-ins are worth: the configuration says it.
+    pub worth: BTreeMap<MethodName, Worth>,
 }
 
 impl Policy {
@@ -53,7 +55,7 @@ impl Policy {
 
     pub fn of(chains: &[&[MethodName]]) -> Self {
         let chains = chains.iter().map(|chain| chain.to_vec()).collect();
-        Self { chains, acr: None, two_factor_passkey: false, easier: Vec::new(), eased: Vec::new() }
+        Self { chains, acr: None, two_factor_passkey: false, easier: Vec::new(), eased: Vec::new(), worth: BTreeMap::new() }
     }
 
     pub fn with_acr(mut self, acr: &str) -> Self {
@@ -89,7 +91,16 @@ impl Policy {
     /// The kinds of factors that a proof shows. Finger, face or PIN beside the key, where the authenticator says so, count as one more.
     fn factors(&self, proof: &Proof) -> Vec<Factor> {
         let is_two = self.two_factor_passkey && proof.method == MethodName::PASSKEY && proof.facts.user_verified == Some(true);
-        methods::factor(&proof.method).into_iter().chain(is_two.then_some(Factor::Knowledge)).collect()
+        self.factor(&proof.method).into_iter().chain(is_two.then_some(Factor::Knowledge)).collect()
+    }
+
+    fn factor(&self, method: &MethodName) -> Option<Factor> {
+        methods::factor(method).or_else(|| self.worth.get(method)?.factor)
+    }
+
+    fn amr(&self, method: &MethodName) -> &str {
+        let of_plugin = || self.worth.get(method).and_then(|worth| worth.amr.as_deref());
+        Some(methods::amr(method)).filter(|word| !word.is_empty()).or_else(of_plugin).unwrap_or_default()
     }
 
     /// The same, with one more method in every chain of its own that lacks it. What the operator eased stays as it is.
@@ -212,7 +223,7 @@ fn satisfied(
     let all: Vec<&Proof> = used.iter().copied().chain(others).collect();
     let mut amr: Vec<String> = Vec::new();
     for proof in &all {
-        let word = methods::amr(&proof.method);
+        let word = policy.amr(&proof.method);
         if !word.is_empty() && !amr.iter().any(|known| known == word) {
             amr.push(word.to_owned());
         }
@@ -294,6 +305,20 @@ mod tests {
         let future = [proof(MethodName::PASSWORD, 101 + CLOCKS_MS)];
         assert_eq!(next(&both, &since(0), &future), Some(Next::Ask(MethodName::PASSWORD)), "a proof from the future");
         assert_eq!(next(&Policy::of(&[]), &since(0), &whole), None);
+    }
+
+    /// What a plug-in proves is worth what the configuration says, and nothing without it.
+    #[test]
+    fn a_plug_in_is_worth_what_the_configuration_says() {
+        let proofs = [proof(MethodName::PASSWORD, 50), proof(MethodName::plugin("visit"), 60)];
+        let alone = policy(&["password + plugin:visit"]);
+        assert_eq!(next(&alone, &since(0), &proofs), done(&["pwd"], 50, Some("urn:acr")));
+        let worth = Worth { amr: Some("otp".to_owned()), factor: Some(Factor::Possession) };
+        let with = Policy { worth: BTreeMap::from([(MethodName::plugin("visit"), worth.clone())]), ..alone.clone() };
+        assert_eq!(next(&with, &since(0), &proofs), done(&["pwd", "otp", "mfa"], 50, Some("urn:acr")));
+        let same_kind = Worth { factor: Some(Factor::Knowledge), ..worth };
+        let with = Policy { worth: BTreeMap::from([(MethodName::plugin("visit"), same_kind)]), ..alone };
+        assert_eq!(next(&with, &since(0), &proofs), done(&["pwd", "otp"], 50, Some("urn:acr")));
     }
 
     #[test]

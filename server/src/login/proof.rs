@@ -29,9 +29,9 @@ impl MethodName {
         self.0.split_once(':').map_or((&self.0, None), |(family, name)| (family, Some(name)))
     }
 
-    /// Is it one of a family? Its questions are answered at somebody else's.
+    /// Are its questions answered at somebody else's?
     pub fn is_outside(&self) -> bool {
-        self.parts().1.is_some()
+        self.provider().is_some() || self.wallet().is_some()
     }
 
     /// The method of a provider.
@@ -47,6 +47,16 @@ impl MethodName {
     /// The name behind `wallet:`.
     pub fn wallet(&self) -> Option<&str> {
         self.0.strip_prefix("wallet:")
+    }
+
+    /// The method of a plug-in.
+    pub fn plugin(name: &str) -> Self {
+        Self::new(format!("plugin:{name}"))
+    }
+
+    /// The name behind `plugin:`.
+    pub fn plugin_name(&self) -> Option<&str> {
+        self.0.strip_prefix("plugin:")
     }
 
     /// The name behind `upstream:`.
@@ -100,4 +110,13 @@ pub struct KnownDevice {
 pub enum Factor {
     Knowledge,
     Possession,
+}
+
+/// What a method's proofs are worth that no code of ours knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Worth {
+    /// RFC 8176.
+    pub amr: Option<String>,
+    /// None: they are no second factor.
+    pub factor: Option<Factor>,
 }

@@ -11,7 +11,7 @@ use super::methods::{self, email, passkey};
 use super::policy::{self, Conditions, Policy};
 use super::proof::MethodName;
 use super::state::{Pending, Question};
-use super::step::{FieldKind, Step};
+use super::step::{FieldKind, Step, Text};
 use crate::error::{Error, Fault, Refused, Result};
 use serde_json::Value as Json;
 
@@ -87,7 +87,7 @@ impl Run<'_> {
                 None => Err(Refused::bad_request("access_denied", "Your account lacks what this sign-in needs. Ask the operator.").into()),
             };
         }
-        if !is_known && !methods::asks_who(&method) {
+        if !is_known && !self.machine.asks_who(&method) {
             let kind = if self.state.journey == Journey::Reset { "reset" } else { "identify" };
             let step = Step::new(kind).field("username", FieldKind::Text, "username", self.state.hint.as_deref()).primary("continue");
             let offers = self.takes_passkey(&method);
@@ -159,7 +159,10 @@ impl Run<'_> {
     }
 
     fn ask_to_begin(&mut self, method: &MethodName) {
-        let step = Step::new(&format!("{method}_send")).primary("send");
+        let step = match (method.plugin_name(), self.machine.label(method)) {
+            (Some(_), Some(label)) => plugin_begin(label),
+            _ => Step::new(&format!("{method}_send")).primary("send"),
+        };
         self.set_question(Question::Begin(method.clone()), [0; 16], step, Json::Null);
     }
 
@@ -222,8 +225,7 @@ impl Run<'_> {
     /// A button that leads to another method. Of a provider it says the name.
     fn with_way(&self, step: Step, other: &MethodName) -> Step {
         let action = format!("use_{other}");
-        let name = other.provider().or(other.wallet().map(|_| other.as_str()));
-        match name.and_then(|name| self.machine.label_of(name)) {
+        match self.machine.label(other) {
             Some(label) => step.secondary_for(&action, label),
             None => step.secondary(&action),
         }
@@ -353,4 +355,11 @@ impl Run<'_> {
         self.proven = Some(Proven { account, proofs: self.state.proofs.clone(), satisfied, consented: false });
         Ok(())
     }
+}
+
+/// Asked before a plug-in runs for somebody who has answered nothing yet.
+fn plugin_begin(label: &str) -> Step {
+    let mut step = Step::new("plugin_begin");
+    step.title = Text::new("plugin_begin-title").with("label", label);
+    step.primary("continue")
 }

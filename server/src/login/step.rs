@@ -60,6 +60,9 @@ pub enum Content {
 pub struct Field {
     pub name: String,
     pub kind: FieldKind,
+    /// Absent: the message `field-NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Text>,
     pub autocomplete: String,
     pub value: Option<String>,
     pub required: bool,
@@ -99,6 +102,9 @@ pub enum ActionKind {
 pub struct Problem {
     pub key: String,
     pub field: Option<String>,
+    /// What stands in the message.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub args: BTreeMap<String, String>,
 }
 
 impl Step {
@@ -126,6 +132,7 @@ impl Step {
         self.fields.push(Field {
             name: name.to_owned(),
             kind,
+            label: None,
             autocomplete: autocomplete.to_owned(),
             value: value.map(str::to_owned),
             required: true,
@@ -212,10 +219,15 @@ impl Step {
 
 impl Problem {
     pub fn new(key: &str) -> Self {
-        Self { key: key.to_owned(), field: None }
+        Self { key: key.to_owned(), field: None, args: BTreeMap::new() }
     }
 
     pub fn in_field(key: &str, field: &str) -> Self {
-        Self { key: key.to_owned(), field: Some(field.to_owned()) }
+        Self { field: Some(field.to_owned()), ..Self::new(key) }
+    }
+
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.args.insert(name.to_owned(), value.into());
+        self
     }
 }

@@ -3,6 +3,7 @@
 use super::actor::Actor;
 use crate::config::Config;
 use crate::core::{self, Core};
+use crate::plugins::Plugins;
 use crate::seal::KeyRing;
 use crate::store::{Change, Store};
 use crate::tokens::keys::Schedule;
@@ -14,6 +15,8 @@ pub struct Context {
     pub config: Arc<Config>,
     pub store: Store,
     pub keyring: KeyRing,
+    /// As they run. None of a server that does not.
+    pub plugins: Plugins,
     /// How signing keys come and go.
     pub schedule: Schedule,
     /// Where relative paths of the configuration begin.
@@ -29,6 +32,7 @@ impl Context {
             config: Arc::clone(&core.config),
             store: core.store.clone(),
             keyring: core.keyring.clone(),
+            plugins: core.plugins.clone(),
             schedule: core::schedule(&core.config),
             base: core.base.clone(),
             now_ms: core.now_ms(),

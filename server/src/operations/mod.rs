@@ -17,6 +17,7 @@ mod metadata;
 mod operation;
 mod outcome;
 mod paging;
+mod plugins;
 mod problem;
 mod recover;
 mod replay;
@@ -24,6 +25,7 @@ pub mod review;
 mod review_client;
 mod review_links;
 mod review_observed;
+mod review_plugins;
 mod review_sign_in;
 mod review_upstream;
 mod review_wallet;
@@ -39,13 +41,13 @@ pub use context::Context;
 pub use import_users::{Batch, Line, Person};
 pub use instances::MOST_HISTORY;
 pub use operation::{
-    AuditFilter, AuditOperation, ClientOperation, InstanceOperation, Instant, KeyOperation, Operation, RecoverOperation, ReviewOperation,
-    Selection, TokenOperation, UserOperation,
+    AuditFilter, AuditOperation, ClientOperation, InstanceOperation, Instant, KeyOperation, Operation, PluginOperation, RecoverOperation,
+    ReviewOperation, Selection, TokenOperation, UserOperation,
 };
 pub use outcome::{
     App, AuditEntries, ClientFacts, ClientLine, ClientSource, Clients, Factors, Finding, HistoryLine, Imported, ImportedClient,
-    Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, Older, Outcome, Recovered, RefusedPerson, Replayed, Review,
-    Revoked, Rewrapped, SecretFacts, Section, Session, Subject, TokenPreview, UserFacts, UserLine, Users, UsersImported,
+    Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, Older, Outcome, PluginPage, Recovered, RefusedPerson, Replayed,
+    Review, Revoked, Rewrapped, SecretFacts, Section, Session, Subject, TokenPreview, UserFacts, UserLine, Users, UsersImported,
 };
 pub use paging::Paging;
 pub use problem::{Problem, ProblemKind, Result};
@@ -63,6 +65,7 @@ pub async fn run(context: &Context, actor: &Actor, operation: Operation) -> Resu
         Operation::Audit(operation) => audit::run(context, operation).await,
         Operation::Review(operation) => review::run(context, actor, operation).await,
         Operation::Recover(operation) => recover::run(context, actor, operation).await,
+        Operation::Plugin(operation) => plugins::run(context, operation),
     }
 }
 

@@ -17,6 +17,7 @@ pub enum Operation {
     Audit(AuditOperation),
     Review(ReviewOperation),
     Recover(RecoverOperation),
+    Plugin(PluginOperation),
 }
 
 /// `user` is any name with which the person signs in.
@@ -146,6 +147,12 @@ pub struct Selection {
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum PluginOperation {
+    List { paging: Paging },
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum KeyOperation {
     List {
         paging: Paging,
@@ -246,7 +253,8 @@ impl Operation {
             | Self::Key(KeyOperation::List { .. })
             | Self::Token(_)
             | Self::Audit(_)
-            | Self::Review(_) => true,
+            | Self::Review(_)
+            | Self::Plugin(PluginOperation::List { .. }) => true,
             Self::User(_) | Self::Client(_) | Self::Instance(_) | Self::Key(_) | Self::Recover(_) => false,
         }
     }

@@ -1,6 +1,7 @@
 //! What operations answer: data, which the command line prints and other faces pass on.
 
 use super::sensitive::Sensitive;
+use crate::plugins::PluginLine;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
@@ -62,6 +63,7 @@ pub enum Outcome {
         installations: Vec<InstanceFacts>,
     },
     InstancesRevoked(Revoked),
+    Plugins(PluginPage),
     Keys(Keys),
     KeyRotated {
         kid: String,
@@ -310,6 +312,12 @@ pub struct Revoked {
     /// Nothing was done.
     pub preview: bool,
     /// Where the next step begins. Absent: this was the last one.
+    pub next: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct PluginPage {
+    pub plugins: Vec<PluginLine>,
     pub next: Option<String>,
 }
 

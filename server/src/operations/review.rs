@@ -9,6 +9,7 @@ use super::problem::{Problem, Result};
 use super::review_client::{client_findings, fapi_findings, redirect_findings, shared};
 use super::review_links::{link_findings, size_findings};
 use super::review_observed::observed_findings;
+use super::review_plugins::plugin_findings;
 use super::review_sign_in;
 use super::review_upstream::upstream_findings;
 use super::review_wallet::wallet_findings;
@@ -101,6 +102,7 @@ fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
     issuer.findings.extend(size_findings(config));
     issuer.findings.extend(upstream_findings(config));
     issuer.findings.extend(wallet_findings(config));
+    issuer.findings.extend(plugin_findings(config));
     let mut sections = vec![issuer];
     for (name, api) in &config.api {
         let section = Section::new(Subject::Api, name, api_findings(api));

@@ -88,7 +88,7 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
             .map(|field| WordedField {
                 name: field.name.clone(),
                 kind: field.kind,
-                label: by_key(format!("field-{}", field.name)),
+                label: field.label.as_ref().map_or_else(|| by_key(format!("field-{}", field.name)), say),
                 autocomplete: field.autocomplete.clone(),
                 keyboard: keyboard(field.kind),
                 secret: matches!(field.kind, FieldKind::Password | FieldKind::NewPassword),
@@ -105,7 +105,7 @@ pub fn word(locales: &Locales, locale: &str, step: &Step) -> Worded {
         operation: step.operation.clone().map(word_operation),
         problem: step.problem.as_ref().map(|problem| WordedProblem {
             key: problem.key.clone(),
-            text: by_key(format!("problem-{}", problem.key)),
+            text: say(&Text { key: format!("problem-{}", problem.key), args: problem.args.clone() }),
             field: problem.field.clone(),
         }),
     }

@@ -1,9 +1,9 @@
 //! Which claims of a person there are, and which scopes carry them. OpenID Connect Core 5.1, 5.4, 5.5: a claim that a request
 //! names follows the rules of the scope that carries it: the same permission and the same consent.
 
-use crate::config::claim_names::RESERVED;
-use crate::config::{Client, Config, Tier};
+use crate::config::{Client, Config, Tier, is_reserved};
 use crate::grants::{Grant, Person};
+pub use crate::profile::claim;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::claims_parameter::ClaimsParameter;
 use symbolon_oauth::scope::Scope;
@@ -27,32 +27,6 @@ const PROFILE: [&str; 14] = [
 ];
 const EMAIL: [&str; 2] = ["email", "email_verified"];
 
-/// One claim of a person. OpenID Connect Core 5.1; an absent value is absent, never null.
-pub fn claim(person: &Person, name: &str) -> Option<Json> {
-    if RESERVED.contains(&name) {
-        return None;
-    }
-    match name {
-        "email" => person.email.clone().map(Json::from),
-        "email_verified" => person.email.as_ref().map(|_| person.email_verified.into()),
-        "name" => person.name.clone().map(Json::from).or_else(|| kept(person, name)),
-        "locale" => person.locale.clone().map(Json::from).or_else(|| kept(person, name)),
-        _ => kept(person, name),
-    }
-}
-
-/// A claim that the operator wrote down, in the type of Core 5.1. It may be kept as text. What is no value of its type is absent.
-fn kept(person: &Person, name: &str) -> Option<Json> {
-    let value = person.claims.get(name).filter(|value| !value.is_null())?;
-    let read = || value.as_str().and_then(|text| serde_json::from_str::<Json>(text).ok()).unwrap_or_else(|| value.clone());
-    match name {
-        "updated_at" => Some(read()).filter(|read| read.as_i64().is_some()),
-        "phone_number_verified" => Some(read()).filter(Json::is_boolean),
-        "address" => Some(read()).filter(Json::is_object),
-        _ => Some(value.clone()),
-    }
-}
-
 fn of(person: &Person, names: &[&str]) -> Map<String, Json> {
     names.iter().filter_map(|name| Some(((*name).to_owned(), claim(person, name)?))).collect()
 }
@@ -65,7 +39,7 @@ pub fn of_scope(person: &Person, scope: &Scope) -> Map<String, Json> {
 
 /// The scopes that carry a claim, of those the client may have: OpenID's own, and those of APIs that list it.
 fn carriers<'a>(config: &'a Config, client: &'a Client, name: &str) -> Vec<(Carrier, &'a str)> {
-    if RESERVED.contains(&name) {
+    if is_reserved(name) {
         return Vec::new();
     }
     let openid = if PROFILE.contains(&name) {

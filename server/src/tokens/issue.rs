@@ -2,11 +2,12 @@
 //! RFC 9068 (JWT access tokens), OpenID Connect Core 2 and 5.4, RFC 7662 (what introspection may say).
 
 use crate::caller::Caller;
-use crate::config::{Api, Config, Dpop, TierName, TokenFormat};
+use crate::config::{Api, Config, Dpop, TierName, TokenFormat, is_reserved};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::holder::Holder;
 use crate::grants::{self, Addressed, Grant, Person, TokenRequest, again};
+use crate::plugins::TokenSituation;
 use crate::store::Value;
 use crate::store::tables::app_grant;
 use crate::tokens::claims::{self, Place};
@@ -72,7 +73,7 @@ impl<'a> Bound<'a> {
 }
 
 /// The answer of an exchange or a refresh: access token, the refresh token of `generation`, ID token.
-pub fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> Result<Answer> {
+pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> Result<Answer> {
     let TokenRequest { core, caller, grant, .. } = request;
     let Addressed { api, scope, details } = grants::addressed(request, scope)?;
     let narrowed = grants::scope_for(&caller.client, api, &scope);
@@ -85,14 +86,14 @@ pub fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope) -> R
         grant: Some(grant),
         bound: Bound::to(caller),
         tier: caller.tier.as_ref().map(|it| it.0),
-        most_s: most_s(caller),
+        most_s: shortest(caller, request.most_s),
         instance: None,
         from: None,
         act: None,
         details: &details,
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, &content)?;
+    let (token, expires_in, jti) = access_token(core, &content).await?;
     let mut body = json!({
         "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": narrowed.to_string(),
     });
@@ -134,7 +135,7 @@ fn kiosk_pass(core: &Core, caller: &Caller, holder: &Holder, grant: &Grant) -> R
 }
 
 /// The answer to a member's code at a kiosk: an access token for the kiosk's own key, and nothing beside it. `visit`: the kiosk's grant.
-pub fn for_kiosk(core: &Core, caller: &Caller, api: &str, visit: &Grant, act: Json) -> Result<Answer> {
+pub async fn for_kiosk(core: &Core, caller: &Caller, (api, most): (&str, Option<i64>), visit: &Grant, act: Json) -> Result<Answer> {
     must_be_bound(core, Some(api), caller)?;
     let content = Content {
         api: Some(api),
@@ -144,21 +145,21 @@ pub fn for_kiosk(core: &Core, caller: &Caller, api: &str, visit: &Grant, act: Js
         grant: Some(visit),
         bound: Bound::to(caller),
         tier: caller.tier.as_ref().map(|it| it.0),
-        most_s: most_s(caller),
+        most_s: shortest(caller, most),
         instance: None,
         from: None,
         act: Some(act),
         details: &[],
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, &content)?;
+    let (token, expires_in, jti) = access_token(core, &content).await?;
     let scope = visit.scope.to_string();
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope });
     Ok(Answer { body, jti })
 }
 
 /// The answer of client_credentials. Its `sub` is the client, which is no person's id: those are 128 random bits.
-pub fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
+pub async fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) -> Result<Answer> {
     must_be_bound(core, Some(api), caller)?;
     let (id, bound) = (&caller.client_id, Bound::to(caller));
     let content = Content {
@@ -169,20 +170,26 @@ pub fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) -> Res
         grant: None,
         bound,
         tier: caller.tier.as_ref().map(|it| it.0),
-        most_s: most_s(caller),
+        most_s: shortest(caller, None),
         instance: caller.instance.as_ref().map(|it| it.jkt.as_str()),
         from: None,
         act: None,
         details: &[],
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, &content)?;
+    let (token, expires_in, jti) = access_token(core, &content).await?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
 }
 
 /// The answer of a token exchange: for the same person and session, not beyond the first token's end, and it says who acts.
-pub fn for_exchange(core: &Core, caller: &Caller, api: &str, scope: &Scope, subject: &Accepted) -> Result<Answer> {
+pub async fn for_exchange(
+    core: &Core,
+    caller: &Caller,
+    (api, most): (&str, Option<i64>),
+    scope: &Scope,
+    subject: &Accepted,
+) -> Result<Answer> {
     must_be_bound(core, Some(api), caller)?;
     let mut act = json!({ "sub": caller.client_id });
     if let Some(before) = &subject.token.act {
@@ -197,21 +204,22 @@ pub fn for_exchange(core: &Core, caller: &Caller, api: &str, scope: &Scope, subj
         bound: Bound::to(caller),
         // What the app proved, and what the API that exchanges proved, if it is an installation itself: the lower tier.
         tier: [subject.tier, caller.tier.as_ref().map(|it| it.0)].into_iter().flatten().min(),
-        most_s: most_s(caller),
+        most_s: shortest(caller, most),
         instance: None,
         from: Some((&subject.token, act)),
         act: None,
         details: &[],
         now_ms: caller.now_ms,
     };
-    let (token, expires_in, jti) = access_token(core, &content)?;
+    let (token, expires_in, jti) = access_token(core, &content).await?;
     let body = json!({ "access_token": token, "token_type": token_type(caller), "expires_in": expires_in, "scope": scope.to_string() });
     Ok(Answer { body, jti })
 }
 
-/// The longest life of a token, by the tier.
-fn most_s(caller: &Caller) -> Option<i64> {
-    Some(caller.tier_rules()?.lifetime?.0)
+/// The longest life of a token, by the tier and by what a decision said.
+fn shortest(caller: &Caller, decided_s: Option<i64>) -> Option<i64> {
+    let of_tier = caller.tier_rules().and_then(|tier| Some(tier.lifetime?.0));
+    [of_tier, decided_s].into_iter().flatten().min()
 }
 
 fn token_type(caller: &Caller) -> &'static str {
@@ -228,7 +236,7 @@ fn must_be_bound(core: &Core, api: Option<&str>, caller: &Caller) -> Result<()> 
     Ok(())
 }
 
-fn access_token(core: &Core, content: &Content<'_>) -> Result<(String, i64, String)> {
+async fn access_token(core: &Core, content: &Content<'_>) -> Result<(String, i64, String)> {
     let api = content.api.and_then(|name| core.config.api.get(name));
     let audience = audience(&core.config, api);
     let behind = Behind {
@@ -243,7 +251,10 @@ fn access_token(core: &Core, content: &Content<'_>) -> Result<(String, i64, Stri
         sid: content.grant.map(|grant| crate::sessions::sid(core, audience, &grant.session)),
         grant_id: content.grant.map(|grant| crate::endings::grant_id(&core.keyring, audience, &grant.session, grant.number)),
     };
-    let token = said(&core.config, content, names);
+    let mut token = said(&core.config, content, names);
+    if let (Some(api), Some(name)) = (api.filter(|api| api.claims_plugin.is_some()), content.api) {
+        token.extra = mapped((core, name, api), content, token.extra).await?;
+    }
     let text = match api.map(|it| it.token) {
         Some(TokenFormat::Opaque) => {
             let plain = serde_json::to_vec(&token).map_err(|it| Fault::new(it.to_string()))?;
@@ -313,6 +324,26 @@ fn extra(api: Option<&Api>, content: &Content<'_>, grant_id: Option<String>) -> 
     }
     claims.extend(grant_id.map(|it| ("grant_id".to_owned(), it.into())));
     claims
+}
+
+/// The claims as the API's plug-in wants them. What the protocol says in `extra` is not the plug-in's to see or to change.
+async fn mapped((core, name, api): (&Core, &str, &Api), content: &Content<'_>, extra: Map<String, Json>) -> Result<Map<String, Json>> {
+    let (ours, claims): (Map<_, _>, Map<_, _>) = extra.into_iter().partition(|(name, _)| is_reserved(name));
+    let situation = TokenSituation {
+        plugin: api.claims_plugin.as_deref().unwrap_or_default(),
+        allowed: &api.plugin_claims,
+        api: name,
+        audience: &api.audience,
+        client: content.client_id,
+        sub: content.sub,
+        scopes: content.scope.iter().map(str::to_owned).collect(),
+        tier: content.tier.map(TierName::as_str),
+        claims: &claims,
+        now_ms: content.now_ms,
+    };
+    let mut claims = core.plugins.claims(situation).await?;
+    claims.extend(ours);
+    Ok(claims)
 }
 
 const OPAQUE: &str = "access token";

@@ -71,6 +71,8 @@ mod overload;
 mod passkey_attacks;
 mod passkeys;
 mod play;
+#[cfg(feature = "plugins")]
+mod plugins;
 mod races;
 mod receipts;
 mod recovered;

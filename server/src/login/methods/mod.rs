@@ -22,20 +22,20 @@ use serde_json::Value as Json;
 macro_rules! methods {
     (
         alone { $($(#[$when:meta])* $module:ident),+ $(,)? }
-        families { $($family:ident),+ $(,)? }
+        families { $($(#[$of:meta])* $family:ident),+ $(,)? }
     ) => {
         $($(#[$when])* pub mod $module;)+
-        $(pub mod $family;)+
+        $($(#[$of])* pub mod $family;)+
 
         /// The names that a policy may use, in the order in which they are offered.
         pub fn names() -> Vec<&'static str> {
-            vec![$($(#[$when])* stringify!($module),)+ $(concat!(stringify!($family), ":NAME")),+]
+            vec![$($(#[$when])* stringify!($module),)+ $($(#[$of])* concat!(stringify!($family), ":NAME")),+]
         }
 
         pub fn is_known(method: &MethodName) -> bool {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => true,)+
-                $((stringify!($family), Some(name)) => !name.is_empty(),)+
+                $($(#[$of])* (stringify!($family), Some(name)) => !name.is_empty(),)+
                 _ => false,
             }
         }
@@ -44,7 +44,7 @@ macro_rules! methods {
         pub fn amr(method: &MethodName) -> &'static str {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => $module::AMR,)+
-                $((stringify!($family), Some(_)) => $family::AMR,)+
+                $($(#[$of])* (stringify!($family), Some(_)) => $family::AMR,)+
                 _ => "",
             }
         }
@@ -53,7 +53,7 @@ macro_rules! methods {
         pub fn factor(method: &MethodName) -> Option<Factor> {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => Some($module::FACTOR),)+
-                $((stringify!($family), Some(_)) => $family::FACTOR,)+
+                $($(#[$of])* (stringify!($family), Some(_)) => $family::FACTOR,)+
                 _ => None,
             }
         }
@@ -62,7 +62,7 @@ macro_rules! methods {
         pub fn asks_who(method: &MethodName) -> bool {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => $module::ASKS_WHO,)+
-                $((stringify!($family), Some(_)) => $family::ASKS_WHO,)+
+                $($(#[$of])* (stringify!($family), Some(_)) => $family::ASKS_WHO,)+
                 _ => false,
             }
         }
@@ -70,7 +70,7 @@ macro_rules! methods {
         pub fn can_use(method: &MethodName, person: &Person) -> bool {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => $module::can_use(person),)+
-                $((stringify!($family), Some(name)) => $family::can_use(name, person),)+
+                $($(#[$of])* (stringify!($family), Some(name)) => $family::can_use(name, person),)+
                 _ => false,
             }
         }
@@ -79,7 +79,7 @@ macro_rules! methods {
         pub fn still_holds(proof: &Proof, account: &Account) -> bool {
             match proof.method.parts() {
                 $($(#[$when])* (stringify!($module), None) => $module::still_holds(proof, account),)+
-                $((stringify!($family), Some(name)) => $family::still_holds(name, proof, account),)+
+                $($(#[$of])* (stringify!($family), Some(name)) => $family::still_holds(name, proof, account),)+
                 _ => false,
             }
         }
@@ -88,7 +88,7 @@ macro_rules! methods {
         pub async fn ask(method: &MethodName, context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => Box::pin($module::ask(context, person)).await,)+
-                $((stringify!($family), Some(name)) => Box::pin($family::ask(name, context, person)).await,)+
+                $($(#[$of])* (stringify!($family), Some(name)) => Box::pin($family::ask(name, context, person)).await,)+
                 _ => Err(unknown(method).into()),
             }
         }
@@ -97,7 +97,7 @@ macro_rules! methods {
         pub fn price(method: &MethodName, person: &Person, step: &Move<'_>) -> Vec<Budget> {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => $module::price(person, step),)+
-                $((stringify!($family), Some(name)) => $family::price(name, person, step),)+
+                $($(#[$of])* (stringify!($family), Some(name)) => $family::price(name, person, step),)+
                 _ => Vec::new(),
             }
         }
@@ -105,7 +105,7 @@ macro_rules! methods {
         /// What an answer makes known outside. None: nothing, or it is known already. Else it takes the place of the question's secret.
         pub async fn learn(method: &MethodName, context: &Context<'_>, secret: &Json, answer: &Answer<'_>) -> Result<Option<Json>> {
             match method.parts() {
-                $((stringify!($family), Some(name)) => Box::pin($family::learn(name, context, secret, answer)).await,)+
+                $($(#[$of])* (stringify!($family), Some(name)) => Box::pin($family::learn(name, context, secret, answer)).await,)+
                 _ => Ok(None),
             }
         }
@@ -116,7 +116,7 @@ macro_rules! methods {
         ) -> Result<Verdict> {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => Box::pin($module::check(context, person, secret, answer)).await,)+
-                $((stringify!($family), Some(name)) => Box::pin($family::check(name, context, person, secret, answer)).await,)+
+                $($(#[$of])* (stringify!($family), Some(name)) => Box::pin($family::check(name, context, person, secret, answer)).await,)+
                 _ => Err(unknown(method).into()),
             }
         }
@@ -136,6 +136,8 @@ methods! {
     families {
         upstream,
         wallet,
+        #[cfg(feature = "plugins")]
+        plugin,
     }
 }
 

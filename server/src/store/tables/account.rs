@@ -43,6 +43,8 @@ pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 W
 pub const PROFILE: &str = "SELECT name, locale, claims FROM account WHERE id = $1";
 /// Only what was read is replaced: of two sign-ins at once the second one looks again.
 pub const SET_PROFILE: &str = "UPDATE account SET name = $2, locale = $3, claims = $4 WHERE id = $1 AND claims = $5";
+/// What tokens may say of a person.
+pub const TOLD: &str = "SELECT email, email_verified, name, locale, claims FROM account WHERE id = $1";
 pub const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
 
 pub const READ_TOTP: &str = "SELECT secret, used_ms FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";

@@ -1,0 +1,186 @@
+//! The calls of each world, and what their answers must be.
+
+use crate::bindings::claims::symbolon::plugin::tokens;
+use crate::bindings::decision::symbolon::plugin::decisions;
+use crate::bindings::method::symbolon::plugin::login::{AnswerField, Asked, Checked, Claim, Context, Effect, Person, Step, Verdict};
+use crate::call::Call;
+use crate::failure::{Failure, Reason};
+use crate::load::{Exports, Plugin};
+use wasmtime::Error;
+
+/// Of one text for people.
+const TEXT: usize = 300;
+const TEXTS: usize = 8;
+const FIELDS: usize = 8;
+/// Of what a question keeps.
+const STATE: usize = 4096;
+const EFFECTS: usize = 8;
+/// Of a name, an external id, or what works once.
+const NAME: usize = 256;
+const CLAIMS: usize = 64;
+const CLAIM: usize = 4096;
+
+/// An answer, with what it is judged by.
+#[derive(Debug, Clone)]
+pub struct Given {
+    pub context: Context,
+    pub person: Person,
+    /// What the question kept.
+    pub state: String,
+    pub answer: Vec<AnswerField>,
+}
+
+fn other_world() -> Error {
+    Error::msg("the plug-in is of another world")
+}
+
+impl Plugin {
+    /// World `method`: makes the question.
+    pub async fn ask(&self, call: Call, context: Context, person: Person) -> Result<Asked, Failure> {
+        let answer = self.run(call, move |store, exports| {
+            let Exports::Method(exports) = exports else { return Err(other_world()) };
+            exports.instantiate(&mut *store)?.call_ask(store, &context, &person)
+        });
+        let asked = answer.await?.map_err(refused)?;
+        must_be_question(&asked).map_err(wrong)?;
+        Ok(asked)
+    }
+
+    /// World `method`: judges an answer.
+    pub async fn check(&self, call: Call, given: Given) -> Result<Checked, Failure> {
+        let Given { context, person, state, answer } = given;
+        let checked = self.run(call, move |store, exports| {
+            let Exports::Method(exports) = exports else { return Err(other_world()) };
+            exports.instantiate(&mut *store)?.call_check(store, &context, &person, &state, &answer)
+        });
+        let checked = checked.await?.map_err(refused)?;
+        must_be_verdict(&checked).map_err(wrong)?;
+        Ok(checked)
+    }
+
+    /// World `decision`.
+    pub async fn decide(&self, call: Call, facts: decisions::Facts) -> Result<decisions::Verdict, Failure> {
+        let verdict = self.run(call, move |store, exports| {
+            let Exports::Decision(exports) = exports else { return Err(other_world()) };
+            exports.instantiate(&mut *store)?.call_decide(store, &facts)
+        });
+        let verdict = verdict.await?.map_err(refused)?;
+        match &verdict {
+            decisions::Verdict::Deny(why) | decisions::Verdict::StepUp(why) => must_be_text(why, TEXT, "a reason").map_err(wrong)?,
+            decisions::Verdict::Shorten(0) => return Err(wrong("tokens that live no second".to_owned())),
+            decisions::Verdict::Shorten(_) | decisions::Verdict::Allow => {}
+        }
+        Ok(verdict)
+    }
+
+    /// World `claims`.
+    pub async fn claims(&self, call: Call, facts: tokens::Facts) -> Result<Vec<Claim>, Failure> {
+        let answer = self.run(call, move |store, exports| {
+            let Exports::Claims(exports) = exports else { return Err(other_world()) };
+            exports.instantiate(&mut *store)?.call_claims(store, &facts)
+        });
+        let claims = answer.await?.map_err(refused)?;
+        must_be_claims(&claims).map_err(wrong)?;
+        Ok(claims)
+    }
+}
+
+/// The plug-in's own word that it cannot answer.
+fn refused(why: String) -> Failure {
+    Failure::new(Reason::Refused, crate::guest::shortened(&why, TEXT))
+}
+
+fn wrong(why: String) -> Failure {
+    Failure::new(Reason::Answer, why)
+}
+
+type Judged = Result<(), String>;
+
+/// Text for people, the audit or the store: not empty, not long, no U+0000.
+fn must_be_text(text: &str, most: usize, what: &str) -> Judged {
+    if text.is_empty() || text.len() > most || text.contains('\0') {
+        return Err(format!("{what} has 1 to {most} bytes, without U+0000"));
+    }
+    Ok(())
+}
+
+fn must_be_some(count: usize, most: usize, what: &str) -> Judged {
+    if count > most { Err(format!("at most {most} {what}, and there are {count}")) } else { Ok(()) }
+}
+
+/// Names of ours: what stands in forms and in events.
+fn must_be_name(name: &str, what: &str) -> Judged {
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+    if name.is_empty() || name.len() > 32 || !name.bytes().all(is_plain) {
+        return Err(format!("{what} has 1 to 32 lower-case letters, digits and underscores"));
+    }
+    Ok(())
+}
+
+fn must_be_question(asked: &Asked) -> Judged {
+    if asked.state.len() > STATE || asked.state.contains('\0') {
+        return Err(format!("the state of a question has at most {STATE} bytes, without U+0000"));
+    }
+    must_be_step(&asked.step)?;
+    must_be_effects(&asked.effects)
+}
+
+fn must_be_step(step: &Step) -> Judged {
+    must_be_text(&step.title, TEXT, "the title of a step")?;
+    must_be_some(step.text.len(), TEXTS, "texts of a step")?;
+    must_be_some(step.fields.len(), FIELDS, "fields of a step")?;
+    for text in &step.text {
+        must_be_text(text, TEXT, "a text of a step")?;
+    }
+    for (at, field) in step.fields.iter().enumerate() {
+        must_be_name(&field.name, "the name of a field")?;
+        must_be_text(&field.label, TEXT, "the label of a field")?;
+        if step.fields[..at].iter().any(|before| before.name == field.name) {
+            return Err(format!("two fields are called {}", field.name));
+        }
+        if !(1..=1024).contains(&field.max_length) {
+            return Err("the longest value of a field has 1 to 1024 characters".to_owned());
+        }
+    }
+    Ok(())
+}
+
+fn must_be_effects(effects: &[Effect]) -> Judged {
+    must_be_some(effects.len(), EFFECTS, "effects")?;
+    for effect in effects {
+        match effect {
+            Effect::Audit(note) => {
+                must_be_name(&note.event, "the event of an audit entry")?;
+                must_be_text(&note.detail, TEXT, "the detail of an audit entry")?;
+            }
+            Effect::Once(value) => must_be_text(value, NAME, "what works once")?,
+            Effect::Link(id) => must_be_text(id, NAME, "an external id")?,
+        }
+    }
+    Ok(())
+}
+
+fn must_be_verdict(checked: &Checked) -> Judged {
+    must_be_effects(&checked.effects)?;
+    match &checked.verdict {
+        Verdict::Proved => Ok(()),
+        Verdict::ProvedExternal(id) => must_be_text(id, NAME, "an external id"),
+        Verdict::Wrong(problem) => must_be_text(&problem.text, TEXT, "a problem"),
+        Verdict::Again(again) => {
+            must_be_text(&again.problem.text, TEXT, "a problem")?;
+            must_be_question(&again.asked)
+        }
+    }
+}
+
+fn must_be_claims(claims: &[Claim]) -> Judged {
+    must_be_some(claims.len(), CLAIMS, "claims")?;
+    for (at, claim) in claims.iter().enumerate() {
+        must_be_text(&claim.name, NAME, "the name of a claim")?;
+        must_be_text(&claim.value, CLAIM, "the value of a claim")?;
+        if claims[..at].iter().any(|before| before.name == claim.name) {
+            return Err(format!("the claim {} is there twice", claim.name));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,222 @@
+//! What a plug-in may not do to the server, and that the next call works..
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use crate::guests::{SEND, TestHost, call, compiled, deciding, facts, plugin};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use symbolon_plugin::decisions::Verdict;
+use symbolon_plugin::{Failure, Limits, Plugin, Reason};
+
+const ALLOW: &str = "(i32.const 512)";
+
+/// Short, so that a test of what runs too long is short as well.
+fn limits() -> Limits {
+    Limits { time: Duration::from_millis(400), ..Limits::default() }
+}
+
+async fn decide(body: &str) -> Result<Verdict, Failure> {
+    plugin(&deciding(body), limits()).decide(call(2), facts()).await
+}
+
+async fn reason(body: &str) -> Reason {
+    decide(body).await.unwrap_err().reason
+}
+
+/// Every hostile guest, the reason that its call fails with, and the twin without the defect.
+#[tokio::test]
+async fn a_hostile_call_fails_with_its_reason_and_its_twin_succeeds() {
+    let (text, until) = ("(call $text", "(br_if $again (i32.lt_u (local.get $i) (i32.const");
+    let times =
+        |count: u32, what: &str| format!("(loop $again {what} (local.set $i (i32.add (local.get $i) (i32.const 1))) {until} {count}))))");
+    let log = "(call $log (i32.const 1) (i32.const 1024) (i32.const 8))";
+    let grow = |mebibytes: u32| format!("(drop (memory.grow (i32.const {})))", mebibytes * 16);
+    for (hostile, why, twin) in [
+        ("(loop $again (br $again)) (unreachable)".to_owned(), Reason::Time, times(1000, "")),
+        ("(unreachable)".to_owned(), Reason::Trap, String::new()),
+        ("(drop (i32.div_u (i32.const 1) (local.get $i)))".to_owned(), Reason::Trap, String::new()),
+        // More memory than there is, and a program that cannot go on without it.
+        (
+            "(if (i32.eq (memory.grow (i32.const 2000)) (i32.const -1)) (then (unreachable)))".to_owned(),
+            Reason::Memory,
+            "(if (i32.eq (memory.grow (i32.const 200)) (i32.const -1)) (then (unreachable)))".to_owned(),
+        ),
+        (times(20_000, "(drop (call $now))"), Reason::Limit, times(5000, "(drop (call $now))")),
+        (times(1000, log), Reason::Limit, times(50, log)),
+        (times(6, SEND), Reason::Limit, times(5, SEND)),
+        (
+            "(call $random (i32.const 2000000000) (i32.const 2048))".to_owned(),
+            Reason::Limit,
+            "(call $random (i32.const 16) (i32.const 2048))".to_owned(),
+        ),
+        // Thirty megabytes of reason, and a length behind the end of the memory.
+        (format!("{} (return {text} (i32.const 1) (i32.const 4096) (i32.const 30000000)))", grow(32)), Reason::Limit, grow(32)),
+        (format!("(return {text} (i32.const 1) (i32.const 4096) (i32.const 1073741824)))"), Reason::Answer, String::new()),
+        (format!("(return {text} (i32.const 9) (i32.const 1024) (i32.const 8)))"), Reason::Answer, String::new()),
+        (
+            format!("(return {text} (i32.const 3) (i32.const 0) (i32.const 0)))"),
+            Reason::Answer,
+            format!("(return {text} (i32.const 3) (i32.const 60) (i32.const 0)))"),
+        ),
+        // U+0000, an overlong form of UTF-8, and a reason without a word.
+        (
+            format!("(return {text} (i32.const 1) (i32.const 1080) (i32.const 3)))"),
+            Reason::Answer,
+            format!("(return {text} (i32.const 1) (i32.const 1080) (i32.const 1)))"),
+        ),
+        (
+            format!("(return {text} (i32.const 1) (i32.const 1088) (i32.const 2)))"),
+            Reason::Answer,
+            format!("(return {text} (i32.const 1) (i32.const 1024) (i32.const 8)))"),
+        ),
+        (
+            format!("(return {text} (i32.const 1) (i32.const 1024) (i32.const 0)))"),
+            Reason::Answer,
+            format!("(return {text} (i32.const 2) (i32.const 1024) (i32.const 8)))"),
+        ),
+    ] {
+        assert_eq!(reason(&format!("{hostile} {ALLOW}")).await, why, "{hostile}");
+        let good = decide(&format!("{twin} {ALLOW}")).await;
+        assert!(good.is_ok(), "the twin of {hostile}: {good:?}");
+    }
+}
+
+#[tokio::test]
+async fn endless_recursion_ends_the_call_alone() {
+    let body = r#"(func $down (param i32) (result i32) (call $down (i32.add (local.get 0) (i32.const 1))))
+        (func (export "decide") (param i32) (result i32) (drop (call $down (i32.const 0))) (i32.const 512))"#;
+    let bytes = wat::parse_str(crate::guests::component(1, body)).unwrap();
+    assert_eq!(plugin(&bytes, limits()).decide(call(2), facts()).await.unwrap_err().reason, Reason::Trap);
+    assert_eq!(decide(ALLOW).await, Ok(Verdict::Allow), "the twin");
+}
+
+#[tokio::test]
+async fn the_verdict_is_what_the_program_says() {
+    assert_eq!(decide(ALLOW).await, Ok(Verdict::Allow));
+    let said = |verdict: u32| format!("(call $text (i32.const {verdict}) (i32.const 1024) (i32.const 8))");
+    assert_eq!(decide(&said(1)).await, Ok(Verdict::Deny("a reason".to_owned())));
+    assert_eq!(decide(&said(2)).await, Ok(Verdict::StepUp("a reason".to_owned())));
+    assert_eq!(decide("(call $text (i32.const 3) (i32.const 60) (i32.const 0))").await, Ok(Verdict::Shorten(60)));
+}
+
+/// A program that fails on every second instant serves exactly the others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_call_leaves_the_next_one_alone() {
+    let limits = Limits { instances: 4, waiting: 200, time: Duration::from_secs(20), ..Limits::default() };
+    let plugin =
+        plugin(&deciding(&format!("(if (i32.wrap_i64 (i64.and (call $now) (i64.const 1))) (then (unreachable))) {ALLOW}")), limits);
+    let calls: Vec<_> = (0..128_u64)
+        .map(|at| {
+            let plugin = plugin.clone();
+            tokio::spawn(async move { (at, plugin.decide(call(at), facts()).await) })
+        })
+        .collect();
+    for asked in calls {
+        let (at, verdict) = asked.await.unwrap();
+        match at % 2 {
+            0 => assert_eq!(verdict, Ok(Verdict::Allow), "{at}"),
+            _ => assert_eq!(verdict.unwrap_err().reason, Reason::Trap, "{at}"),
+        }
+    }
+    let counts = plugin.counts();
+    assert_eq!((counts.calls, counts.failures), (128, 64));
+}
+
+/// What one call wrote into its memory is nowhere in the next one's.
+#[tokio::test]
+async fn no_call_finds_anything_of_another() {
+    // From 8192 on nothing is anybody's: a byte that is not zero is somebody else's.
+    let body = format!(
+        "(local.set $i (i32.const 8192))
+         (loop $look
+           (if (i64.ne (i64.load (local.get $i)) (i64.const 0)) (then (return (call $text (i32.const 1) (i32.const 1024) (i32.const 8)))))
+           (local.set $i (i32.add (local.get $i) (i32.const 8)))
+           (br_if $look (i32.lt_u (local.get $i) (i32.const 65528))))
+         (memory.fill (i32.const 8192) (i32.const 0xaa) (i32.const 57344)) {ALLOW}"
+    );
+    let plugin = plugin(&deciding(&body), Limits { time: Duration::from_secs(20), ..Limits::default() });
+    for _ in 0..10_000 {
+        assert_eq!(plugin.decide(call(2), facts()).await, Ok(Verdict::Allow));
+    }
+    // The twin: the same program finds what is there.
+    let found = body.replacen("(loop $look", "(memory.fill (i32.const 9000) (i32.const 1) (i32.const 8)) (loop $look", 1);
+    assert_eq!(decide(&found).await, Ok(Verdict::Deny("a reason".to_owned())));
+}
+
+/// Each instance draws anew: what a toolchain kept when it built the file is not what the program gets.
+#[tokio::test]
+async fn a_thousand_instances_have_a_thousand_secrets() {
+    // Sixteen letters, from as many random bytes.
+    let body = "(call $random (i32.const 16) (i32.const 2048))
+        (loop $again
+          (i32.store8 (i32.add (i32.const 2100) (local.get $i))
+            (i32.add (i32.const 97) (i32.and (i32.const 15) (i32.load8_u (i32.add (i32.load (i32.const 2048)) (local.get $i))))))
+          (local.set $i (i32.add (local.get $i) (i32.const 1)))
+          (br_if $again (i32.lt_u (local.get $i) (i32.const 16))))
+        (call $text (i32.const 1) (i32.const 2100) (i32.const 16))";
+    let plugin = plugin(&deciding(body), limits());
+    let mut secrets = BTreeSet::new();
+    for _ in 0..1000 {
+        match plugin.decide(call(2), facts()).await {
+            Ok(Verdict::Deny(secret)) => secrets.insert(secret),
+            other => unreachable!("{other:?}"),
+        };
+    }
+    assert_eq!(secrets.len(), 1000);
+}
+
+/// The deadline counts what the program waits for.
+#[tokio::test(flavor = "multi_thread")]
+async fn time_runs_while_the_host_waits_for_others() {
+    let slow = |wait| Arc::new(TestHost { slow: Some(wait), ..TestHost::default() });
+    let made = compiled(&deciding(&format!("{SEND} {SEND} {ALLOW}")));
+    let host = slow(Duration::from_secs(60));
+    let plugin = Plugin::new(&made, Arc::clone(&host) as _, limits()).unwrap();
+    let began = Instant::now();
+    assert_eq!(plugin.decide(call(2), facts()).await.unwrap_err().reason, Reason::Time);
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
+    assert_eq!(host.sent.load(Ordering::Relaxed), 1, "no time was left for the second one");
+    let quick = Plugin::new(&made, slow(Duration::from_millis(1)), limits()).unwrap();
+    assert_eq!(quick.decide(call(2), facts()).await, Ok(Verdict::Allow), "the twin");
+}
+
+/// Who is too many waits in order, up to a limit; then it is told so. Another plug-in keeps its own turns.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_flood_is_turned_away_and_keeps_no_other_waiting() {
+    let host = Arc::new(TestHost { slow: Some(Duration::from_millis(100)), ..TestHost::default() });
+    let few = Limits { instances: 2, waiting: 8, time: Duration::from_secs(10), ..Limits::default() };
+    let flooded = Plugin::new(&compiled(&deciding(&format!("{SEND} {ALLOW}"))), host, few).unwrap();
+    let other = plugin(&deciding(ALLOW), few);
+    let calls: Vec<_> = (0..60)
+        .map(|_| {
+            let flooded = flooded.clone();
+            tokio::spawn(async move { flooded.decide(call(2), facts()).await })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    let began = Instant::now();
+    assert_eq!(other.decide(call(2), facts()).await, Ok(Verdict::Allow));
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let (mut served, mut busy) = (0, 0);
+    for asked in calls {
+        match asked.await.unwrap() {
+            Ok(Verdict::Allow) => served += 1,
+            Err(failure) if failure.reason == Reason::Busy => busy += 1,
+            other => unreachable!("{other:?}"),
+        }
+    }
+    assert_eq!(served + busy, 60);
+    assert!((10..60).contains(&served) && busy > 0, "{served} served, {busy} busy");
+    assert_eq!(flooded.decide(call(2), facts()).await, Ok(Verdict::Allow), "the twin: alone");
+}
+
+/// A program that has no memory left gets by, if it can do without.
+#[tokio::test]
+async fn memory_that_is_refused_may_be_done_without() {
+    let verdict = decide(&format!("(drop (memory.grow (i32.const 60000))) {ALLOW}")).await;
+    assert_eq!(verdict, Ok(Verdict::Allow));
+    let failure = decide("(drop (memory.grow (i32.const 60000))) (unreachable)").await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Memory);
+    assert!(failure.detail.contains("the limit is 64 MiB"), "{failure}");
+}

@@ -1,0 +1,6 @@
+//! Plug-ins that mean no good, and their twins that do.
+
+mod examples;
+mod guests;
+mod hostile;
+mod load;

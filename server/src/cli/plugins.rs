@@ -1,0 +1,84 @@
+//! `symbolon plugin`.
+
+use super::desk::Desk;
+use super::lists::{self, List, ListArgs};
+use super::screen::{Screen, Stop};
+use crate::operations::{Operation, Outcome, PluginOperation, Problem};
+use crate::plugins::PluginLine;
+use clap::Subcommand;
+use std::path::PathBuf;
+
+#[derive(Subcommand)]
+pub enum Plugin {
+    /// Say what a file is: its world, what it imports, how much memory it needs, and its digest for the configuration.
+    Check {
+        file: PathBuf,
+        /// The world that it is to be of. Without it: any.
+        #[arg(long, value_parser = ["method", "decision", "claims"])]
+        world: Option<String>,
+    },
+    /// The plug-ins of the configuration, with their calls in the running server.
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+    },
+}
+
+pub async fn list(desk: &mut Desk, screen: &Screen, list: &ListArgs) -> Result<u8, Stop> {
+    lists::print(desk, screen, list, &plugins(), |paging| Operation::Plugin(PluginOperation::List { paging })).await
+}
+
+fn plugins() -> List<PluginLine> {
+    List {
+        member: "plugins",
+        head: format!("{:<24} {:<9} {:>10} {:>9} {:>9}  SHA256", "NAME", "WORLD", "CALLS", "FAILURES", "MEAN µs"),
+        rows: |outcome| match outcome {
+            Outcome::Plugins(page) => Some((page.plugins, page.next)),
+            _ => None,
+        },
+        line: |row| {
+            let head = format!("{:<24} {:<9} {:>10} {:>9} {:>9}", row.name, row.world, row.calls, row.failures, row.mean_us);
+            match &row.problem {
+                Some(problem) => format!("{head}  not loaded: {problem}"),
+                None => format!("{head}  {}", row.sha256),
+            }
+        },
+    }
+}
+
+#[cfg(not(feature = "plugins"))]
+pub fn check(_screen: &Screen, _file: &std::path::Path, _world: Option<&str>) -> Result<u8, Stop> {
+    Err(Problem::invalid("this program was built without plug-ins; build it with the feature `plugins`").into())
+}
+
+/// Compiles the file as the server would, and makes nothing of it.
+#[cfg(feature = "plugins")]
+pub fn check(screen: &Screen, file: &std::path::Path, world: Option<&str>) -> Result<u8, Stop> {
+    use symbolon_plugin::{Compiled, Runtime, World};
+    let bytes = std::fs::read(file).map_err(|error| Problem::invalid(format!("{}: {error}", file.display())))?;
+    let refused = |error: symbolon_plugin::LoadError| Problem::invalid(format!("{}: {error}", file.display()));
+    let runtime = Runtime::new().map_err(refused)?;
+    let compiled = match world {
+        Some(world) => Compiled::new(&runtime, &bytes, world.parse::<World>().map_err(refused)?),
+        None => Compiled::of_any_world(&runtime, &bytes),
+    }
+    .map_err(refused)?;
+    let facts = compiled.facts();
+    let sha256 = crate::plugins::hexadecimal(&symbolon_oauth::digest::sha256(&bytes));
+    if screen.is_json() {
+        let document = serde_json::json!({
+            "world": facts.world.as_str(), "sha256": sha256, "bytes": facts.size, "memory_bytes": facts.memory,
+            "compiled_ms": u64::try_from(facts.compiled_in.as_millis()).unwrap_or(u64::MAX), "imports": facts.imports,
+        });
+        screen.line(document.to_string())?;
+        return Ok(0);
+    }
+    screen.line(format!("world    {}", facts.world))?;
+    screen.line(format!("sha256   {sha256}"))?;
+    screen.line(format!("size     {} KiB, compiled in {} ms", facts.size.div_ceil(1024), facts.compiled_in.as_millis()))?;
+    screen.line(format!("memory   {} KiB to begin with", facts.memory / 1024))?;
+    for import in &facts.imports {
+        screen.row(&format!("imports  {import}"))?;
+    }
+    Ok(0)
+}

@@ -1,0 +1,121 @@
+//! What the operator's own programs (`[plugin.NAME]`, world `decision`) say of a sign-in, a code or a refresh. They narrow alone. Where
+//! one fails, nothing moves and nothing ends: a bad reload must not sign every app out.
+
+use super::{Grant, invalid_grant};
+use crate::caller::Caller;
+use crate::config::plugin::Moment;
+use crate::core::Core;
+use crate::error::{Refused, Result};
+use crate::limits::Limits;
+use crate::login::flow::Proven;
+use crate::plugins::{Decided, Outcome, Situation, call_id};
+use crate::store::Change;
+use std::net::IpAddr;
+use symbolon_oauth::scope::Scope;
+
+/// What a request for tokens may do.
+pub enum Verdict {
+    /// Tokens live at most so many seconds.
+    Go(Option<i64>),
+    /// The person signs in once more.
+    StepUp,
+}
+
+fn is_asked(core: &Core, moment: Moment, client: &str) -> bool {
+    core.config.plugin.values().any(|plugin| plugin.is_asked(moment, client))
+}
+
+/// Asked before anything of the grant moves.
+pub async fn decide(core: &Core, caller: &Caller, grant: &Grant, moment: Moment) -> Result<Verdict> {
+    if !is_asked(core, moment, &caller.client_id) {
+        return Ok(Verdict::Go(None));
+    }
+    let word = [moment as u8];
+    let parts: [&[u8]; 4] = [&grant.session, &grant.number.to_be_bytes(), &grant.generation.to_be_bytes(), &word];
+    let situation = Situation {
+        moment,
+        client: caller.client_id.clone(),
+        account: grant.account.clone(),
+        scopes: grant.scope.iter().map(str::to_owned).collect(),
+        tier: caller.tier.as_ref().map(|(name, _)| name.as_str().to_owned()),
+        installation: caller.instance.as_ref().map(|instance| instance.jkt.clone()),
+        address: Some(caller.address.to_string()),
+        auth_time_ms: grant.request.auth_time_ms,
+        amr: grant.request.amr.clone(),
+        acr: Some(grant.request.acr.clone()).filter(|acr| !acr.is_empty()),
+        call_id: call_id(&parts),
+        now_ms: caller.now_ms,
+    };
+    let Decided { outcome, most_s, entries } = core.plugins.decide(situation).await;
+    for entry in entries {
+        grant.note_once(core, caller, entry).await?;
+    }
+    match outcome {
+        Outcome::Allow => Ok(Verdict::Go(most_s)),
+        Outcome::StepUp => Ok(Verdict::StepUp),
+        Outcome::Deny => Err(invalid_grant("A rule of this server refuses it.").because("a plug-in decided so").audited().into()),
+        Outcome::Unavailable => Err(unavailable().retry_after(5).audited().into()),
+    }
+}
+
+/// Where no second sign-in can be asked for, wanting one is a refusal.
+pub async fn must_go(core: &Core, caller: &Caller, grant: &Grant, moment: Moment) -> Result<Option<i64>> {
+    match decide(core, caller, grant, moment).await? {
+        Verdict::Go(most_s) => Ok(most_s),
+        Verdict::StepUp => {
+            let hint = "The person has to sign in once more.";
+            Err(invalid_grant(hint).because("a plug-in wants another sign-in").audited().into())
+        }
+    }
+}
+
+fn unavailable() -> Refused {
+    Refused::new(503, "temporarily_unavailable", "A rule of this server could not be asked; try again.")
+}
+
+/// A sign-in that is about to be completed.
+pub struct Completed<'a> {
+    pub client: &'a str,
+    pub proven: &'a Proven,
+    pub scope: &'a Scope,
+    pub installation: Option<&'a str>,
+    pub address: Option<IpAddr>,
+}
+
+/// None: it may be completed. Audit entries go with the change.
+pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Completed<'_>) -> Option<Refused> {
+    let Completed { client, proven, scope, installation, address } = completed;
+    if !is_asked(core, Moment::SignIn, client) {
+        return None;
+    }
+    let auth_time_ms = proven.satisfied.auth_time_ms;
+    let situation = Situation {
+        moment: Moment::SignIn,
+        client: (*client).to_owned(),
+        account: proven.account.clone(),
+        scopes: scope.iter().map(str::to_owned).collect(),
+        tier: None,
+        installation: installation.map(str::to_owned),
+        address: address.map(|address| address.to_string()),
+        auth_time_ms,
+        amr: proven.satisfied.amr.clone(),
+        acr: proven.satisfied.acr.clone(),
+        call_id: call_id(&[client.as_bytes(), proven.account.as_bytes(), &auth_time_ms.to_be_bytes()]),
+        now_ms: change.now_ms(),
+    };
+    let decided = core.plugins.decide(situation).await;
+    for entry in decided.entries {
+        if core.limits.alarms.check_key(&Limits::place(&["alarm", entry.event, &proven.account, client])).is_ok() {
+            change.audit(entry);
+        }
+    }
+    match decided.outcome {
+        Outcome::Allow => None,
+        Outcome::StepUp => {
+            let hint = "This sign-in does not prove enough.";
+            Some(Refused::bad_request("unmet_authentication_requirements", hint).because("a plug-in wants another sign-in"))
+        }
+        Outcome::Deny => Some(Refused::bad_request("access_denied", "A rule of this server refuses it.").because("a plug-in decided so")),
+        Outcome::Unavailable => Some(unavailable().because("a decision could not be asked")),
+    }
+}

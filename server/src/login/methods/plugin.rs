@@ -1,0 +1,264 @@
+//! `plugin:NAME`: a program of the operator's own asks and judges (`crate::plugins`). What it says counts within its configuration: it
+//! proves the person whom the sign-in is about, or, with `asks_who`, whoever is linked to a name of its own. A program that fails
+//! proves nobody, and leaves the other ways open.
+
+use crate::audit::Entry;
+use crate::config::plugin::PluginEffect;
+use crate::error::{Fault, Result};
+use crate::login::accounts::Account;
+use crate::login::budgets::{Budget, What, Whom};
+use crate::login::context::{Answer, Asked, Checked, Context, Move, Person, Unavailable, Verdict};
+use crate::login::effect::{Effect, Spend};
+use crate::login::journey::NewLink;
+use crate::login::proof::{Factor, MethodName, Proof};
+use crate::login::step::{FieldKind, Problem, Step, Text};
+use crate::plugins::{Running, call_id};
+use crate::profile::{self, Person as Profile};
+use crate::store::tables::account::TOLD;
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use symbolon_plugin::{Call, Given, login as wit};
+
+/// What its proofs are worth, the configuration says (`Policy::worth`).
+pub const AMR: &str = "";
+pub const FACTOR: Option<Factor> = None;
+/// Unless the configuration says that it does (`asks_who`).
+pub const ASKS_WHO: bool = false;
+const REFUSED: &str = "plugin_refused";
+const FAILED: &str = "plugin_failed";
+/// Fields of a plug-in's question are called so, so that none is taken for one of ours.
+const FIELD: &str = "plugin_";
+
+/// What a question's answer is compared with.
+#[derive(Serialize, Deserialize, Default)]
+struct Secret {
+    /// The plug-in's own.
+    state: String,
+    /// The plug-in could not be asked: the answer asks it again.
+    #[serde(default)]
+    away: bool,
+}
+
+/// Before the first proof everybody may come. Whether a person has what it takes, the plug-in alone knows.
+pub fn can_use(_name: &str, _person: &Person) -> bool {
+    true
+}
+
+/// A proof by a link is good as long as the link is there.
+pub fn still_holds(_name: &str, proof: &Proof, account: &Account) -> bool {
+    proof.facts.credential.as_ref().is_none_or(|link| account.links.iter().any(|known| known.key() == *link))
+}
+
+/// An answer costs what a password costs. Where nobody is named, all who come this way have one budget, and each network its own.
+pub fn price(_name: &str, person: &Person, step: &Move<'_>) -> Vec<Budget> {
+    let is_named = person.account.is_some() || !person.name.is_empty();
+    let whom = if is_named { Whom::person(person) } else { Whom::Anybody };
+    let what = match step {
+        Move::Enter => What::PluginQuestion,
+        Move::Answer { .. } if is_named => What::Plugin,
+        Move::Answer { .. } => What::PluginOfAnybody,
+    };
+    vec![Budget::Stored { what, whom, event: REFUSED }]
+}
+
+fn running<'a>(name: &str, context: &Context<'a>) -> std::result::Result<&'a Running, Fault> {
+    context.plugins.get(name).ok_or_else(|| Fault::new(format!("there is no plug-in {name}")))
+}
+
+pub async fn learn(_name: &str, _context: &Context<'_>, _secret: &Json, _answer: &Answer<'_>) -> Result<Option<Json>> {
+    Ok(None)
+}
+
+pub async fn ask(name: &str, context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
+    let running = running(name, context)?;
+    let said = question_of(running, context, person).await.map_err(Unavailable::from_error)?;
+    let asked = said.and_then(|asked| dressed(running, person, asked));
+    Ok(asked.or_else(|why| away(running, &why))?)
+}
+
+/// The question as the plug-in makes it. The inner error is the plug-in's.
+async fn question_of(running: &Running, context: &Context<'_>, person: &Person) -> Result<std::result::Result<wit::Asked, String>> {
+    let (facts, call) = (facts_of(running, context, person).await?, call_of(context, 0));
+    let plugin = match running.plugin() {
+        Ok(plugin) => plugin,
+        Err(why) => return Ok(Err(why)),
+    };
+    Ok(running.said(plugin.ask(call, told(context), facts).await))
+}
+
+/// The same answer of the same question has the same id.
+fn call_of(context: &Context<'_>, version: u32) -> Call {
+    let id = call_id(&[&context.question, &version.to_be_bytes()]);
+    Call { id, now_ms: u64::try_from(context.now_ms).unwrap_or_default() }
+}
+
+fn told(context: &Context<'_>) -> wit::Context {
+    wit::Context { locale: context.locale.to_owned(), address: context.address.map(|address| address.to_string()) }
+}
+
+/// What the plug-in is told of the person. A name that nobody has is read like any other (300-H).
+async fn facts_of(running: &Running, context: &Context<'_>, person: &Person) -> Result<wit::Person> {
+    let account = person.account.as_ref().filter(|account| account.active);
+    let mut told = Vec::new();
+    if !running.settings.claims.is_empty() {
+        let id = account.map_or("", |account| account.id.as_str());
+        if let Some(row) = context.store.one(TOLD, &[id.into()]).await? {
+            let profile = Profile::from_row(&row)?;
+            let claim = |name: &String| Some(wit::Claim { name: name.clone(), value: profile::claim(&profile, name)?.to_string() });
+            told = running.settings.claims.iter().filter_map(claim).collect();
+        }
+    }
+    let issuer = MethodName::plugin(&running.name);
+    let own = account.and_then(|account| account.links.iter().find(|link| link.issuer == issuer.as_str()));
+    Ok(wit::Person {
+        name: Some(person.name.clone()).filter(|name| !name.is_empty()),
+        is_proved: person.is_subject,
+        external_id: own.map(|link| link.subject.clone()),
+        claims: told,
+    })
+}
+
+/// The plug-in's words in a step of ours.
+fn dressed(running: &Running, person: &Person, asked: wit::Asked) -> std::result::Result<Asked, String> {
+    let wit::Asked { step: said, state, effects } = asked;
+    let mut step = Step::new("plugin");
+    step.title = words(said.title);
+    step.text = said.text.into_iter().map(words).collect();
+    for field in said.fields {
+        let (kind, autocomplete) = match field.kind {
+            wit::FieldKind::Text => (FieldKind::Text, "off"),
+            wit::FieldKind::Code => (FieldKind::Code, "one-time-code"),
+            wit::FieldKind::Password => (FieldKind::Password, "off"),
+            wit::FieldKind::Email => (FieldKind::Email, "email"),
+        };
+        let name = format!("{FIELD}{}", field.name);
+        step = if field.required {
+            step.field(&name, kind, autocomplete, None)
+        } else {
+            step.optional_field(&name, kind, autocomplete, None)
+        };
+        if let Some(added) = step.fields.last_mut() {
+            added.label = Some(words(field.label));
+            added.max_length = field.max_length;
+        }
+    }
+    let secret = as_json(&Secret { state, away: false }).map_err(|fault| fault.0)?;
+    Ok(Asked { step: step.primary("continue"), secret, effects: wanted(running, person, effects)? })
+}
+
+fn words(text: String) -> Text {
+    Text::new("plugin-words").with("text", text)
+}
+
+fn as_json(secret: &Secret) -> std::result::Result<Json, Fault> {
+    serde_json::to_value(secret).map_err(|error| Fault::new(error.to_string()))
+}
+
+/// A page that says so, with the other ways beside it.
+fn away(running: &Running, why: &str) -> std::result::Result<Asked, Fault> {
+    let step = Step::new("plugin_away").primary("try_again");
+    Ok(Asked { step, secret: as_json(&Secret { away: true, ..Secret::default() })?, effects: vec![failed(running, why)] })
+}
+
+fn failed(running: &Running, why: &str) -> Effect {
+    tracing::warn!(plugin = running.name, why, "a plug-in failed");
+    Effect::Audit(Box::new(Entry::refused(FAILED, why).with("plugin", running.name.as_str())))
+}
+
+/// Effects as the configuration allows them. Anything else is a failure of the plug-in, and not left out in silence.
+fn wanted(running: &Running, person: &Person, effects: Vec<wit::Effect>) -> std::result::Result<Vec<Effect>, String> {
+    let name = running.name.as_str();
+    let may = |kind: PluginEffect, word: &str| {
+        if running.settings.may(kind) { Ok(()) } else { Err(format!("answer: it wants {word}, which effects does not list")) }
+    };
+    let read = |effect: wit::Effect| match effect {
+        wit::Effect::Audit(note) => {
+            may(PluginEffect::Audit, "audit")?;
+            let entry = Entry::ok("plugin_noted").with("plugin", name).with("event", note.event).with("text", note.detail);
+            Ok(Effect::Audit(Box::new(entry)))
+        }
+        wit::Effect::Once(value) => {
+            may(PluginEffect::Once, "once")?;
+            let what = Spend::PluginValue { plugin: name.to_owned(), value };
+            Ok(Effect::Spend { what, event: REFUSED, problem: Problem::new("plugin_used") })
+        }
+        wit::Effect::Link(id) => {
+            may(PluginEffect::Link, "link")?;
+            if !person.is_subject {
+                return Err("answer: it wants link, and nobody is proved".to_owned());
+            }
+            Ok(Effect::Link(Box::new(link(running, id))))
+        }
+    };
+    effects.into_iter().map(read).collect()
+}
+
+fn link(running: &Running, id: String) -> NewLink {
+    let method = MethodName::plugin(&running.name).as_str().to_owned();
+    let (label, shown) = (running.label().to_owned(), running.label().to_owned());
+    NewLink { issuer: method.clone(), method, subject: id, said: "{}".to_owned(), label, shown }
+}
+
+pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
+    let running = running(name, context)?;
+    let kept: Secret =
+        serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a plug-in's question: {error}")))?;
+    if kept.away {
+        return anew(running, context, person).await;
+    }
+    let version = context.voyage.map_or(0, |voyage| voyage.version);
+    let fields = answer.fields.iter().filter_map(|(name, value)| Some((name.strip_prefix(FIELD)?, value)));
+    let given = Given {
+        context: told(context),
+        person: facts_of(running, context, person).await?,
+        state: kept.state,
+        answer: fields.map(|(name, value)| wit::AnswerField { name: name.to_owned(), value: value.clone() }).collect(),
+    };
+    let said = match running.plugin() {
+        Ok(plugin) => running.said(plugin.check(call_of(context, version), given).await),
+        Err(why) => Err(why),
+    };
+    let judged = said.and_then(|checked| judged(running, person, checked));
+    Ok(judged.unwrap_or_else(|why| Verdict::wrong(Problem::new("plugin_away"), vec![failed(running, &why)])))
+}
+
+/// It could not be asked before.
+async fn anew(running: &Running, context: &Context<'_>, person: &Person) -> Result<Verdict> {
+    let asked = question_of(running, context, person).await?.and_then(|asked| dressed(running, person, asked));
+    Ok(match asked {
+        Ok(mut asked) => {
+            let effects = std::mem::take(&mut asked.effects);
+            Verdict { checked: Checked::Anew(Box::new(asked)), effects }
+        }
+        Err(why) => Verdict::wrong(Problem::new("plugin_away"), vec![failed(running, &why)]),
+    })
+}
+
+fn judged(running: &Running, person: &Person, said: wit::Checked) -> std::result::Result<Verdict, String> {
+    let effects = wanted(running, person, said.effects)?;
+    let entry = |entry: Entry| Effect::Audit(Box::new(entry.with("plugin", running.name.as_str())));
+    let refused = |why: &str| entry(Entry::refused(REFUSED, why));
+    let with = |more: Effect| effects.iter().cloned().chain([more]).collect::<Vec<_>>();
+    match said.verdict {
+        wit::Verdict::Proved if running.settings.asks_who => Err("answer: it has asks_who, and named nobody".to_owned()),
+        wit::Verdict::Proved => Ok(match &person.account {
+            Some(account) if account.active => Verdict::proved(with(entry(Entry::ok("plugin_proved")))),
+            Some(_) => Verdict::wrong(Problem::new("plugin_wrong"), vec![refused("the account is disabled")]),
+            None => Verdict::wrong(Problem::new("plugin_wrong"), vec![refused("no such login name")]),
+        }),
+        wit::Verdict::ProvedExternal(_) if !running.settings.asks_who => Err("answer: it named somebody, without asks_who".to_owned()),
+        wit::Verdict::ProvedExternal(id) => Ok(Verdict { checked: Checked::External(Box::new(link(running, id))), effects }),
+        wit::Verdict::Wrong(problem) => Ok(Verdict::wrong(worded(problem), with(refused("the plug-in says that it is wrong")))),
+        wit::Verdict::Again(again) => {
+            let mut asked = dressed(running, person, again.asked)?;
+            let more = std::mem::take(&mut asked.effects);
+            let all = with(refused("the plug-in asks again")).into_iter().chain(more).collect();
+            Ok(Verdict { checked: Checked::Again(asked, worded(again.problem)), effects: all })
+        }
+    }
+}
+
+fn worded(problem: wit::Problem) -> Problem {
+    let field = problem.field.map(|field| format!("{FIELD}{field}"));
+    Problem { field, ..Problem::new("plugin_words").with("text", problem.text) }
+}

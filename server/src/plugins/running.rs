@@ -1,0 +1,328 @@
+//! The plug-ins of a configuration: loaded once, replaced whole by a reload, and what a decision or a claims plug-in is asked.
+
+use super::host::ServerHost;
+use super::{Decided, Outcome, PluginLine, Situation, TokenSituation};
+use crate::audit::Entry;
+use crate::config::plugin::{Moment, PluginSettings, PluginWorld};
+use crate::error::{Fault, Refused, Result};
+use crate::outgoing::Outgoing;
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use symbolon_oauth::digest;
+use symbolon_plugin::login::Claim;
+use symbolon_plugin::{Call, Compiled, Failure, Limits, Plugin, Runtime, World, decisions, tokens};
+
+/// Levels of JSON in a claim.
+const DEEPEST: usize = 16;
+
+/// Every configured plug-in, by its name. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct Plugins(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    /// None: there is no plug-in, and nothing of the engine runs.
+    runtime: Option<Runtime>,
+    all: BTreeMap<String, Running>,
+}
+
+/// One plug-in.
+#[derive(Clone)]
+pub struct Running {
+    pub name: String,
+    pub settings: PluginSettings,
+    loaded: std::result::Result<(Plugin, Compiled), String>,
+}
+
+impl Plugins {
+    /// Reads, compares and compiles the files. What was compiled before, of the same bytes, is taken from there. `before`: what a reload
+    /// replaces; it goes on with the requests that it has.
+    pub fn load(
+        settings: &BTreeMap<String, PluginSettings>,
+        base: &Path,
+        outgoing: &Outgoing,
+        before: Option<&Self>,
+    ) -> std::result::Result<Self, Fault> {
+        if settings.is_empty() {
+            return Ok(Self::default());
+        }
+        let runtime = match before.and_then(|old| old.0.runtime.clone()) {
+            Some(runtime) => runtime,
+            None => Runtime::new().map_err(|error| Fault::new(error.0))?,
+        };
+        let mut all = BTreeMap::new();
+        for (name, settings) in settings {
+            let known = before.and_then(|old| old.0.all.get(name)).filter(|old| old.settings.sha256 == settings.sha256);
+            let known = known.filter(|old| old.settings.world == settings.world).and_then(|old| old.loaded.as_ref().ok());
+            let loaded = load(name, settings, (base, outgoing), &runtime, known.map(|(_, compiled)| compiled));
+            if let (Err(why), false) = (&loaded, settings.optional) {
+                return Err(Fault::new(format!("[plugin.{name}]: {why}")));
+            }
+            if let Err(why) = &loaded {
+                tracing::error!(plugin = name, why, "an optional plug-in is not loaded; what needs it is refused");
+            }
+            all.insert(name.clone(), Running { name: name.clone(), settings: settings.clone(), loaded });
+        }
+        Ok(Self(Arc::new(Inner { runtime: Some(runtime), all })))
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Running> {
+        self.0.all.get(name)
+    }
+
+    pub fn list(&self) -> Vec<PluginLine> {
+        self.0.all.values().map(Running::line).collect()
+    }
+
+    /// Asks every decision plug-in that is for this moment and client. The strictest answer counts.
+    pub async fn decide(&self, situation: Situation) -> Decided {
+        let mut decided = Decided::default();
+        let asked = self.0.all.values().filter(|plugin| plugin.settings.is_asked(situation.moment, &situation.client));
+        for plugin in asked {
+            let verdict = plugin.decide(&situation).await;
+            plugin.weigh(&mut decided, verdict, &situation);
+        }
+        decided
+    }
+
+    /// What the API's plug-in makes of a token's claims. Only claims of the API's own list are its to write.
+    pub async fn claims(&self, situation: TokenSituation<'_>) -> Result<Map<String, Json>> {
+        let name = situation.plugin;
+        let plugin = self.get(name).ok_or_else(|| Fault::new(format!("there is no plug-in {name}")))?;
+        let mut claims = situation.claims.clone();
+        match plugin.claims(&situation).await.and_then(|found| read_claims(situation.allowed, found)) {
+            Ok(found) => {
+                for (claim, value) in found {
+                    if value.is_null() {
+                        claims.remove(&claim)
+                    } else {
+                        claims.insert(claim, value)
+                    };
+                }
+                Ok(claims)
+            }
+            Err(why) => {
+                tracing::warn!(plugin = name, why, "a claims plug-in failed");
+                Err(unavailable(name, &why).into())
+            }
+        }
+    }
+}
+
+/// Nothing moves, and trying again may help.
+fn unavailable(name: &str, why: &str) -> Refused {
+    let refused = Refused::new(503, "temporarily_unavailable", "A rule of this server could not be asked; try again.");
+    refused.retry_after(5).because(format!("plug-in {name}: {why}"))
+}
+
+/// Names and values as the API's list allows them, or what is wrong.
+fn read_claims(allowed: &[String], found: Vec<Claim>) -> std::result::Result<Vec<(String, Json)>, String> {
+    let read = |claim: Claim| {
+        if !allowed.contains(&claim.name) {
+            return Err(format!("it set {}, which plugin_claims does not list", crate::visible::plain(&claim.name, 60)));
+        }
+        let value: Json = serde_json::from_str(&claim.value).map_err(|error| format!("the claim {} is no JSON: {error}", claim.name))?;
+        if is_deeper(&value, DEEPEST) {
+            return Err(format!("the claim {} has more than {DEEPEST} levels", claim.name));
+        }
+        Ok((claim.name, value))
+    };
+    found.into_iter().map(read).collect()
+}
+
+fn is_deeper(value: &Json, most: usize) -> bool {
+    match value {
+        Json::Array(all) => most == 0 || all.iter().any(|value| is_deeper(value, most - 1)),
+        Json::Object(all) => most == 0 || all.values().any(|value| is_deeper(value, most - 1)),
+        _ => false,
+    }
+}
+
+/// Why a plug-in cannot be used, for operators.
+type Loaded = std::result::Result<(Plugin, Compiled), String>;
+
+fn load(
+    name: &str,
+    settings: &PluginSettings,
+    (base, outgoing): (&Path, &Outgoing),
+    runtime: &Runtime,
+    known: Option<&Compiled>,
+) -> Loaded {
+    let compiled = match known {
+        Some(compiled) => compiled.clone(),
+        None => {
+            let path = base.join(&settings.file);
+            let bytes = std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+            let found = hexadecimal(&digest::sha256(&bytes));
+            if found != settings.sha256 {
+                return Err(format!("{} has another digest than sha256 says: {found}", path.display()));
+            }
+            // These very bytes are compiled: nobody can change the file between the two.
+            Compiled::new(runtime, &bytes, world(settings.world)).map_err(|error| error.0)?
+        }
+    };
+    let host = ServerHost::new(name, settings, outgoing).map_err(|fault| fault.0)?;
+    let plugin = Plugin::new(&compiled, Arc::new(host), limits(settings)).map_err(|error| error.0)?;
+    Ok((plugin, compiled))
+}
+
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(bytes)
+}
+
+fn world(world: PluginWorld) -> World {
+    match world {
+        PluginWorld::Method => World::Method,
+        PluginWorld::Decision => World::Decision,
+        PluginWorld::Claims => World::Claims,
+    }
+}
+
+fn limits(settings: &PluginSettings) -> Limits {
+    Limits {
+        memory: settings.memory << 20,
+        time: Duration::from_secs(u64::try_from(settings.time.0).unwrap_or(1)),
+        instances: settings.instances,
+        sends: settings.sends,
+        ..Limits::default()
+    }
+}
+
+pub fn call(id: &str, now_ms: i64) -> Call {
+    Call { id: id.to_owned(), now_ms: u64::try_from(now_ms).unwrap_or_default() }
+}
+
+impl Running {
+    pub fn label(&self) -> &str {
+        self.settings.label.as_deref().unwrap_or(&self.name)
+    }
+
+    /// The plug-in, or why it cannot be called.
+    pub fn plugin(&self) -> std::result::Result<&Plugin, String> {
+        self.loaded.as_ref().map(|(plugin, _)| plugin).map_err(|why| format!("not loaded: {why}"))
+    }
+
+    /// Counts a call, and says a failure as the audit does.
+    pub fn said<T>(&self, answer: std::result::Result<T, Failure>) -> std::result::Result<T, String> {
+        let outcome = answer.as_ref().map_or_else(|failure| failure.reason.as_str(), |_| "ok");
+        metrics::counter!("symbolon_plugin_calls_total", "plugin" => self.name.clone(), "outcome" => outcome).increment(1);
+        answer.map_err(|failure| crate::visible::plain(&failure.to_string(), 600))
+    }
+
+    fn line(&self) -> PluginLine {
+        let counts = self.loaded.as_ref().map(|(plugin, _)| plugin.counts()).unwrap_or_default();
+        let mean_us = u64::try_from(counts.time.as_micros()).unwrap_or(u64::MAX).checked_div(counts.calls).unwrap_or_default();
+        PluginLine {
+            name: self.name.clone(),
+            world: world(self.settings.world).to_string(),
+            sha256: self.settings.sha256.clone(),
+            calls: counts.calls,
+            failures: counts.failures,
+            mean_us,
+            problem: self.loaded.as_ref().err().cloned(),
+        }
+    }
+
+    async fn decide(&self, situation: &Situation) -> std::result::Result<decisions::Verdict, String> {
+        let facts = decisions::Facts {
+            moment: match situation.moment {
+                Moment::SignIn => decisions::Moment::SignIn,
+                Moment::Token => decisions::Moment::Token,
+                Moment::Refresh => decisions::Moment::Refresh,
+            },
+            client: situation.client.clone(),
+            sub: situation.account.clone(),
+            scopes: situation.scopes.clone(),
+            tier: situation.tier.clone(),
+            installation: situation.installation.clone(),
+            address: situation.address.clone(),
+            auth_time: u64::try_from(situation.auth_time_ms).unwrap_or_default(),
+            amr: situation.amr.clone(),
+            acr: situation.acr.clone(),
+        };
+        let verdict = self.said(self.plugin()?.decide(call(&situation.call_id, situation.now_ms), facts).await)?;
+        match verdict {
+            // What cannot be done at this moment is no verdict of it.
+            decisions::Verdict::Shorten(_) if situation.moment == Moment::SignIn => {
+                Err("answer: it shortened the life of tokens at a sign-in, which has none".to_owned())
+            }
+            verdict => Ok(verdict),
+        }
+    }
+
+    /// Adds one verdict. One that is observed only is written down and changes nothing.
+    fn weigh(&self, decided: &mut Decided, verdict: std::result::Result<decisions::Verdict, String>, situation: &Situation) {
+        let (outcome, most_s, event, why) = match verdict {
+            Ok(decisions::Verdict::Allow) => return,
+            Ok(decisions::Verdict::Shorten(seconds)) => (Outcome::Allow, Some(i64::from(seconds)), None, String::new()),
+            Ok(decisions::Verdict::StepUp(why)) => (Outcome::StepUp, None, Some("plugin_step_up"), why),
+            Ok(decisions::Verdict::Deny(why)) => (Outcome::Deny, None, Some("plugin_denied"), why),
+            Err(why) => (Outcome::Unavailable, None, Some("plugin_failed"), why),
+        };
+        if let Some(event) = event {
+            let why = crate::visible::plain(&why, 600);
+            let mut entry = Entry::refused(event, why).account(situation.account.as_str()).client(situation.client.as_str());
+            entry.address = situation.address.clone();
+            entry.instance = situation.installation.clone();
+            entry = entry.with("plugin", self.name.as_str()).with("moment", moment(situation.moment));
+            decided.entries.push(entry.with("observed", self.settings.observe));
+        }
+        if self.settings.observe {
+            return;
+        }
+        if outcome.rank() > decided.outcome.rank() {
+            decided.outcome = outcome;
+        }
+        decided.most_s = [decided.most_s, most_s].into_iter().flatten().min();
+    }
+
+    async fn claims(&self, situation: &TokenSituation<'_>) -> std::result::Result<Vec<Claim>, String> {
+        let claim = |(name, value): (&String, &Json)| Claim { name: name.clone(), value: value.to_string() };
+        let facts = tokens::Facts {
+            api: situation.api.to_owned(),
+            audience: situation.audience.to_owned(),
+            client: situation.client.to_owned(),
+            sub: situation.sub.to_owned(),
+            scopes: situation.scopes.clone(),
+            tier: situation.tier.map(str::to_owned),
+            claims: situation.claims.iter().map(claim).collect(),
+        };
+        let id = hexadecimal(&crate::seal::random::<16>().map_err(|fault| fault.0)?);
+        self.said(self.plugin()?.claims(call(&id, situation.now_ms), facts).await)
+    }
+}
+
+fn moment(moment: Moment) -> &'static str {
+    match moment {
+        Moment::SignIn => "sign-in",
+        Moment::Token => "token",
+        Moment::Refresh => "refresh",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// A name that is not listed ends the request; it is not left out in silence.
+    #[test]
+    fn claims_are_the_api_s_own_or_nothing() {
+        let allowed = ["plan".to_owned(), "regions".to_owned()];
+        let read = |name: &str, value: &str| read_claims(&allowed, vec![Claim { name: name.to_owned(), value: value.to_owned() }]);
+        assert_eq!(read("plan", "\"gold\"").unwrap(), [("plan".to_owned(), Json::from("gold"))]);
+        assert_eq!(read("plan", "null").unwrap(), [("plan".to_owned(), Json::Null)]);
+        for name in ["sub", "cnf", "act", "roles", "Plan", "plan "] {
+            assert!(read(name, "1").unwrap_err().contains("does not list"), "{name}");
+        }
+        for value in ["gold", "{", "\"\\ud800\"", "1 2", ""] {
+            assert!(read("plan", value).unwrap_err().contains("is no JSON"), "{value}");
+        }
+        let nested = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(read("plan", &nested(DEEPEST)).is_ok());
+        assert!(read("plan", &nested(DEEPEST + 1)).unwrap_err().contains("levels"));
+    }
+}

@@ -1,0 +1,54 @@
+//! The person, as far as tokens and plug-ins may say. OpenID Connect Core 5.1.
+
+use crate::config::claim_names::is_reserved;
+use crate::error::Fault;
+use crate::store::Row;
+use serde_json::{Map, Value as Json};
+
+/// The person, as far as tokens may say.
+#[derive(Clone, Debug, Default)]
+pub struct Person {
+    pub email: Option<String>,
+    pub email_verified: bool,
+    pub name: Option<String>,
+    pub locale: Option<String>,
+    pub claims: Map<String, Json>,
+}
+
+impl Person {
+    pub fn from_row(row: &Row) -> std::result::Result<Self, Fault> {
+        Ok(Self {
+            email: row.opt_text("email")?.map(str::to_owned),
+            email_verified: row.int("email_verified")? == 1,
+            name: row.opt_text("name")?.map(str::to_owned),
+            locale: row.opt_text("locale")?.map(str::to_owned),
+            claims: serde_json::from_str(row.text("claims")?).map_err(|it| Fault::new(format!("an account's claims: {it}")))?,
+        })
+    }
+}
+
+/// One claim of a person. OpenID Connect Core 5.1; an absent value is absent, never null.
+pub fn claim(person: &Person, name: &str) -> Option<Json> {
+    if is_reserved(name) {
+        return None;
+    }
+    match name {
+        "email" => person.email.clone().map(Json::from),
+        "email_verified" => person.email.as_ref().map(|_| person.email_verified.into()),
+        "name" => person.name.clone().map(Json::from).or_else(|| kept(person, name)),
+        "locale" => person.locale.clone().map(Json::from).or_else(|| kept(person, name)),
+        _ => kept(person, name),
+    }
+}
+
+/// A claim that the operator wrote down, in the type of Core 5.1. It may be kept as text. What is no value of its type is absent.
+fn kept(person: &Person, name: &str) -> Option<Json> {
+    let value = person.claims.get(name).filter(|value| !value.is_null())?;
+    let read = || value.as_str().and_then(|text| serde_json::from_str::<Json>(text).ok()).unwrap_or_else(|| value.clone());
+    match name {
+        "updated_at" => Some(read()).filter(|read| read.as_i64().is_some()),
+        "phone_number_verified" => Some(read()).filter(Json::is_boolean),
+        "address" => Some(read()).filter(Json::is_object),
+        _ => Some(value.clone()),
+    }
+}
