@@ -172,6 +172,33 @@ impl World {
         }
     }
 
+    /// An operator's ticket, with which a person adds means that count at once.
+    pub async fn ticket(&self, name: &str) -> Result<String, Trouble> {
+        let app = self.running.shared.now();
+        let operation = Operation::User(UserOperation::Ticket { user: name.to_owned() });
+        match operations::run(&Context::of(&app), &Actor::Offline { uid: 0 }, operation).await {
+            Ok(Outcome::TicketGiven { ticket, .. }) => Ok(ticket.reveal().to_owned()),
+            other => Err(Trouble(format!("the ticket: {other:?}"))),
+        }
+    }
+
+    /// The subject of the newest letter to this address that tells of something added, and the link that stops it.
+    pub async fn stop_link(&self, address: &str) -> Result<(String, String), Trouble> {
+        for _ in 0..50 {
+            let letters = self.mailbox.letters();
+            let found = letters.iter().filter(|letter| letter.to.iter().any(|to| to == address)).find_map(|letter| {
+                let text = letter.plain();
+                let link = text.split_whitespace().find(|word| word.contains("/stop/"))?;
+                Some((letter.subject().unwrap_or_default().to_owned(), link.to_owned()))
+            });
+            if let Some(found) = found {
+                return Ok(found);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        Err(Trouble("no letter with a link came".to_owned()))
+    }
+
     /// What the store keeps of somebody's password.
     pub async fn digest(&self, name: &str) -> Result<String, Trouble> {
         let app = self.running.shared.now();

@@ -10,6 +10,7 @@ use crate::core::Core;
 use crate::error::Fault;
 use crate::pages::Pages;
 use crate::seal::{KeyRing, time_ordered_id};
+use crate::store::tables::enrolment::TOLD;
 use crate::store::tables::outbox::{CLAIM, DONE, DUE, MOST_WAITING, WAITING, WRITE};
 use crate::store::{Change, Expect, NotApplied, Store, Value};
 use lettre::message::Mailbox;
@@ -32,6 +33,16 @@ pub struct Letter {
     pub values: BTreeMap<String, String>,
     /// After this instant nobody wants it any more.
     pub give_up_ms: i64,
+    /// What is to know that it has left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub about: Option<About>,
+}
+
+#[derive(Serialize, Deserialize, Clone, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// The id of an enrolment that waits, in base64url.
+    Enrolment(String),
 }
 
 const KIND: &str = "mail";
@@ -67,25 +78,32 @@ pub struct Notice<'a> {
 /// Adds a notice to a change, where there is mail and a proved address.
 pub fn post_notice(change: &mut Change, config: &Config, keyring: &KeyRing, notice: &Notice<'_>) -> Result<(), Fault> {
     let (Some(_), Some(to)) = (&config.mail, notice.to) else { return Ok(()) };
-    let mut values = BTreeMap::from([(TIME.to_owned(), written_time(change.now_ms()))]);
-    if let Some(device) = notice.user_agent.and_then(device::name) {
-        values.insert(DEVICE.to_owned(), device);
-    }
     let letter = Letter {
         to: Some(to.to_owned()),
         template: notice.template.to_owned(),
         locale: notice.locale.to_owned(),
-        values,
+        values: occasion(change.now_ms(), notice.user_agent),
         give_up_ms: change.now_ms() + DAY_MS,
+        about: None,
     };
     post(change, keyring, &letter)
+}
+
+/// When something happened, and with which device.
+pub fn occasion(now_ms: i64, user_agent: Option<&str>) -> BTreeMap<String, String> {
+    let mut values = BTreeMap::from([(TIME.to_owned(), written_time(now_ms))]);
+    if let Some(device) = user_agent.and_then(device::name) {
+        values.insert(DEVICE.to_owned(), device);
+    }
+    values
 }
 
 /// What a notice says beside its own words.
 const TIME: &str = "time";
 const DEVICE: &str = "device";
 
-fn written_time(now_ms: i64) -> String {
+/// An instant, as pages and letters say it.
+pub fn written_time(now_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(now_ms).map(|time| time.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
 }
 
@@ -199,8 +217,10 @@ impl Mailer {
             }
         };
         metrics::counter!("symbolon_letters_total", "outcome" => outcome).increment(1);
-        if outcome != "failed" {
-            remove(&core.store, id, now_ms).await?;
+        match (outcome, &letter.about) {
+            ("failed", _) => {}
+            ("sent", Some(about)) => note_sent(&core.store, id, about, core.now_ms()).await?,
+            _ => remove(&core.store, id, now_ms).await?,
         }
         Ok(outcome == "sent")
     }
@@ -226,6 +246,19 @@ async fn warn_if_full(store: &Store) -> Result<(), Fault> {
         tracing::error!(waiting, "the outbox is full: new letters are not written until the mail server takes the old ones");
     }
     Ok(())
+}
+
+/// Removes a letter that has left, and says so to what it is about. A letter counts once, however often it was sent.
+async fn note_sent(store: &Store, id: &[u8; 16], about: &About, now_ms: i64) -> Result<(), Fault> {
+    let About::Enrolment(enrolment) = about;
+    let mut change = Change::new(now_ms);
+    change.run(DONE, vec![Value::from(&id[..])]);
+    let enrolment = symbolon_oauth::base64url::decode(enrolment).unwrap_or_default();
+    change.run_expecting(TOLD, vec![Value::from(enrolment), now_ms.into()], Expect::Any);
+    match store.apply(change).await {
+        Ok(_) | Err(NotApplied::Conflict(_)) => Ok(()),
+        Err(other) => Err(other.into_fault("a letter that has left")),
+    }
 }
 
 async fn remove(store: &Store, id: &[u8; 16], now_ms: i64) -> Result<(), Fault> {

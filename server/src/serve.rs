@@ -103,6 +103,7 @@ pub async fn start_on(config: Config, base: &Path, clock: Clock, store: Store) -
         .map_err(|it| Fault::new(format!("cannot listen on {listen}: {it}. Is another server running there?")))?;
     let address = listener.local_addr().map_err(|it| Fault::new(it.to_string()))?;
     crate::nodes::announce(&app).await?;
+    crate::login::waiting::note_rule(&app.store, app.now_ms()).await?;
     let shared = Shared::new(app);
     let (stop, stopped) = watch::channel(false);
     let mut tasks = workers::start(&shared, &stopped);

@@ -17,6 +17,7 @@ mod lost_answers;
 mod moved_people;
 mod native_attacks;
 mod native_sign_in;
+mod new_factor;
 mod next_api;
 mod passkeys;
 mod payment;
@@ -71,6 +72,7 @@ pub const SCENES: &[Scene] = &[
     by_email::SCENE,
     next_api::SCENE,
     step_up::SCENE,
+    new_factor::SCENE,
     payment::SCENE,
     ended_session::SCENE,
     television::SCENE,

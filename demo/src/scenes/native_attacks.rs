@@ -18,6 +18,10 @@ pub const SCENE: Scene = Scene {
     acts: |stage| Box::pin(acts(stage)),
 };
 
+/// An app that draws the sign-in itself, under the default policy.
+pub const SCREENS: &str = "shop-screens-2";
+pub const SCREENS_BACK: &str = "https://app.example.com/callback-6";
+
 const CONFIG: &str = r#"
 # The same, for devices that cannot attest too. They sign in with the browser.
 [client.shop-screens-2]
@@ -52,7 +56,7 @@ async fn begin(server: &Server) -> Result<(u16, Value), Trouble> {
 }
 
 async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
-    let mut fake = stage.app("shop-screens-2", "https://app.example.com/callback-6").await?;
+    let mut fake = stage.app(SCREENS, SCREENS_BACK).await?;
     fake.make_key()?;
     let (status, body) = begin(&fake.server).await?;
     stage.act(

@@ -64,12 +64,14 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let world = stage.world.clone();
     let (before, after) = ("[login.screens]\nrequire = [\"password\"]", "[login.screens]\nrequire = [\"password + totp\"]");
     world.reconfigure(before, after).await?;
-    let screens = Terminal::new(stage.person());
+    let ticket = world.ticket(stage.name).await?;
+    let answers = vec![("username", stage.name), ("password", PASSWORD), ("ticket", ticket.as_str())];
+    let screens = Terminal::new(Person { answers, buttons: vec!["use_ticket"], ..Person::default() });
     let signed_in = phone.client.sign_in_natively(&request, &screens).await;
     stage.act_with(
-        "The operator now wants two factors; the same app, not changed, asks for them",
+        "The operator now wants two factors and has given the person a ticket; the same app, not changed, asks for them",
         &lines(&screens),
-        signed_in.is_ok() && screens.kinds() == ["password", "enrol_totp", "recovery_codes"],
+        signed_in.is_ok() && screens.kinds() == ["password", "enrol_totp", "ticket", "enrol_totp", "recovery_codes"],
         "The app draws every step from its description. It has no code for authenticator apps.",
     );
     world.reconfigure(after, before).await

@@ -81,6 +81,12 @@ const ACCOUNTS: &[Event] = &[
     event("upstream_linked", "An identity at a provider leads to the account from now on."),
     event("upstream_unlinked", "It no longer does."),
     event("upstream_unlink_refused", "An identity was unlinked twice at once."),
+    event("enrolment_stopped", "A means that was added was taken away again, by the link in a letter. `means` names it."),
+    event("enrolment_confirmed", "A means that was added counts in full from now on. `by` says why: waiting, the person, an operator."),
+    event("enrolments_confirmed", "All means that were there before this rule count in full. Once for each store."),
+    event("ticket_given", "An operator made a ticket with which the person adds means that count at once."),
+    event("ticket_used", "The ticket was used; it does not work again."),
+    event("ticket_refused", "A ticket was wrong, too old or used before, or there were too many tries."),
     event("recovery_codes_made", "There are new recovery codes; the old ones do not work."),
     event("consent_withdrawn", "A person took away what an app had. `target` names the client."),
 ];

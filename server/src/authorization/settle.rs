@@ -15,6 +15,7 @@ use crate::error::{Fault, Refused, Result};
 use crate::login::commit::{Committed, Draft, OVERTAKEN};
 use crate::login::context::{Device, Face, Visitor};
 use crate::login::flow::{Moved, Proven};
+use crate::login::journey::Form;
 use crate::login::known_devices::{self, Seen};
 use crate::login::machine::{Machine, over};
 use crate::login::row::{self, Secret};
@@ -132,14 +133,16 @@ impl Settling<'_> {
             self.void_others(&mut draft.change);
             return Ok(Some(end));
         }
-        let Some(Ended::Refused { .. }) = &moved.state.ended else { return Ok(None) };
+        let Some(Ended::Refused { code, .. }) = &moved.state.ended else { return Ok(None) };
         let Some(request) = self.delivery.request() else { return Ok(Some(End::default())) };
         let why = match moved.asked_before() {
             Some(Question::Consent) => "the person did not consent",
             Some(Question::Confirm) => "the person did not start this sign-in",
+            Some(Question::Form(Form::Wait)) => "what the person has does not count in full yet",
             _ => "the person cancelled the sign-in",
         };
-        let refused = Refused::bad_request("access_denied", "The person did not go on.").because(why);
+        let known = if code == "access_denied" { "access_denied" } else { "unmet_authentication_requirements" };
+        let refused = Refused::bad_request(known, "The person did not go on.").because(why);
         let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
         self.refusal(request, account, &refused).note(&self.authority, &mut draft.change).await?;
         Ok(Some(End::default()))

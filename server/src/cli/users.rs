@@ -2,7 +2,7 @@
 
 use super::desk::Desk;
 use super::lists::{self, List, ListArgs};
-use super::screen::{Screen, Stop};
+use super::screen::{Screen, Stop, unexpected};
 use super::terminal;
 use super::text::{counted, shown};
 use crate::operations::{Operation, Outcome, Problem, UserFacts, UserLine, UserOperation};
@@ -48,6 +48,15 @@ pub enum User {
     },
     /// End all sessions of a person, and with them everything apps got from them.
     EndSessions { name: String },
+    /// What the person added counts in full from now on: you know that it was the person. Without --means: all that waits.
+    Confirm {
+        name: String,
+        /// One of those that `user show` lists, such as totp.
+        #[arg(long)]
+        means: Option<String>,
+    },
+    /// Make a ticket, shown once. With it the person signs in and adds means that count at once. Give it to nobody else.
+    Ticket { name: String },
     /// Refuse this person everywhere, at once.
     Disable { name: String },
     /// Let this person in again.
@@ -87,6 +96,8 @@ pub async fn user(desk: &mut Desk, screen: &Screen, action: User) -> Result<u8, 
         User::Password { name } => UserOperation::SetPassword { password: terminal::read_password(&name)?, user: name },
         User::Show { name } => UserOperation::Show { user: name },
         User::RemoveTotp { name } => UserOperation::RemoveTotp { user: name },
+        User::Confirm { name, means } => UserOperation::Confirm { user: name, means },
+        User::Ticket { name } => return ticket(desk, screen, name).await,
         User::Delete { name, yes } => UserOperation::Delete { user: name, confirmed: yes },
         User::EndSessions { name } => UserOperation::EndSessions { user: name },
         User::Disable { name } => UserOperation::Disable { user: name },
@@ -94,6 +105,17 @@ pub async fn user(desk: &mut Desk, screen: &Screen, action: User) -> Result<u8, 
     };
     let outcome = desk.ask(Operation::User(operation)).await?;
     screen.outcome(&outcome, words)?;
+    Ok(0)
+}
+
+/// A secret: it is shown to a person and never written as JSON.
+async fn ticket(desk: &mut Desk, screen: &Screen, name: String) -> Result<u8, Stop> {
+    screen.must_be_text("user ticket")?;
+    let mut outcome = desk.ask(Operation::User(UserOperation::Ticket { user: name })).await?;
+    let secrets = outcome.take_secrets();
+    let (Outcome::TicketGiven { user, until_ms, .. }, Some(text)) = (&outcome, secrets.values().next()) else { return Err(unexpected()) };
+    screen.row(&format!("The ticket of {user}, shown this once and good once, until {}:", shown(*until_ms)))?;
+    screen.line(format!("  {}", text.reveal()))?;
     Ok(0)
 }
 
@@ -124,6 +146,7 @@ fn words(outcome: &Outcome) -> Vec<String> {
         Outcome::PasswordSet { user, .. } => format!("{user} has a new password; all sessions are ended"),
         Outcome::UserChanged { user, .. } => format!("{user} is changed; tokens say so from the next one on"),
         Outcome::TotpRemoved { user, .. } => format!("{user} has no authenticator and no recovery codes; all sessions are ended"),
+        Outcome::MeansConfirmed { user, means, .. } => format!("{user}: {} in full from now on", means.join(", ") + " counts"),
         Outcome::UserDeleted { user, sub, sessions } => {
             format!("{user} (sub {sub}) is deleted; {sessions} sessions ended. The audit keeps the sub.")
         }
@@ -147,6 +170,10 @@ fn person(facts: &UserFacts) -> Vec<String> {
         format!("since     {}", shown(facts.created_ms)),
         format!("factors   password: {}, authenticator: {}, recovery codes: {}", factors.password, factors.totp, factors.recovery),
     ];
+    for waits in &facts.waiting {
+        let from = waits.counts_from_ms.map_or("when it is confirmed".to_owned(), |from_ms| format!("from {}", shown(from_ms)));
+        lines.push(format!("waits     {} added {} with {}; counts {from}", waits.means, shown(waits.added_ms), waits.added_with));
+    }
     for session in &facts.sessions {
         let (since, used) = (shown(session.created_ms), shown(session.used_ms));
         lines.push(format!("session   {} since {since}, used {used}, amr {}", session.session, session.amr.join(" ")));

@@ -6,6 +6,7 @@ use super::brand::Brand;
 use super::claims;
 use super::client::Client;
 use super::dpop::DpopRules;
+use super::enrolment::Enrolment;
 use super::host::LinkHost;
 use super::login::{self, LoginPolicy};
 use super::mail::Mail;
@@ -81,6 +82,8 @@ pub struct Config {
     pub registration: Option<Registration>,
     #[serde(default)]
     pub passkeys: Passkeys,
+    #[serde(default)]
+    pub enrolment: Enrolment,
     #[serde(default)]
     pub session: Session,
     #[serde(default)]
@@ -159,6 +162,7 @@ impl Config {
         found.extend(self.attestation.problems(self.development));
         let uses_passkeys = self.policies().any(|policy| policy.names(&MethodName::PASSKEY));
         found.extend(self.passkeys.problems(&self.issuer, uses_passkeys && !self.development));
+        found.extend(self.enrolment.problems());
         found.extend(self.brand.problems());
         found.extend(self.mtls.iter().flat_map(|it| it.problems(self.tls.is_some())));
         found.extend(self.mail.iter().flat_map(Mail::problems));

@@ -9,6 +9,7 @@ mod claims;
 mod client;
 pub mod docs;
 mod dpop;
+mod enrolment;
 mod file;
 mod host;
 mod login;
@@ -43,6 +44,7 @@ pub use client::{
     fapi, is_at_least, version,
 };
 pub use dpop::{Dpop, DpopRules};
+pub use enrolment::Enrolment;
 pub use file::{Config, ConfigError};
 pub use host::LinkHost;
 pub use login::{DEFAULT as DEFAULT_POLICY, LoginPolicy};
@@ -68,6 +70,7 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &brand::SECTION,
         &mail::SECTION,
         &registration::SECTION,
+        &enrolment::SECTION,
         &session::SECTION,
         &signing::SECTION,
         &retention::SECTION,

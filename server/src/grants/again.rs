@@ -7,8 +7,10 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::login::easing::Circumstances;
 use crate::login::known_devices;
-use crate::login::policy::{self, Conditions, Next, Policy};
+use crate::login::policy::{Conditions, Policy};
 use crate::login::proof::Proof;
+use crate::login::standing::{Patience, Standing, Weighed, weigh};
+use crate::login::{accounts, methods};
 use crate::sessions;
 use crate::tokens::handles::{Kind, RowName};
 
@@ -56,12 +58,18 @@ pub async fn wants_step_up(request: TokenRequest<'_>) -> Result<Option<&'static 
     }
     let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
     let Some((proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
+    let Some(account) = accounts::by_id(&core.store, &grant.account).await? else { return Ok(None) };
     let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms: 0, prefer: None };
     let own = eased(core, caller, grant, own).await?;
-    match policy::next(&own, &conditions, &proofs) {
-        Some(Next::Satisfied(_)) => Ok(None),
+    let standing = Standing { waiting: &account.waiting, patience: patience(core, caller) };
+    match weigh(&own, &conditions, (&proofs, &standing), |method| methods::has(method, &account)) {
+        Some(Weighed::Satisfied(_)) => Ok(None),
         _ => Ok(Some("the client's policy wants more than was proved")),
     }
+}
+
+fn patience(core: &Core, caller: &Caller) -> Patience {
+    Patience { now_ms: caller.now_ms, wait_ms: core.config.enrolment.wait.ms() }
 }
 
 /// The client's policy where the refresh comes from: what eased the sign-in must hold still.
@@ -77,7 +85,10 @@ async fn eased(core: &Core, caller: &Caller, grant: &Grant, own: &Policy) -> Res
     let policy = own.under(&known);
     let installation = caller.instance.as_ref().filter(|_| policy.knows_devices());
     let device = match installation {
-        Some(instance) => known_devices::of_installation(&core.store, &grant.account, (&caller.client_id, &instance.jkt)).await?,
+        Some(instance) => {
+            let name = (caller.client_id.as_str(), instance.jkt.as_str());
+            known_devices::of_installation(&core.store, &grant.account, name, patience(core, caller)).await?
+        }
         None => None,
     };
     Ok(policy.on_device(device.as_ref(), caller.now_ms))

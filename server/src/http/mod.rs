@@ -41,6 +41,7 @@ pub mod reply;
 pub mod revoke;
 pub mod routes;
 pub mod settle;
+pub mod stop;
 pub mod token;
 pub mod upstream;
 pub mod userinfo;

@@ -171,6 +171,11 @@ async fn with_client(app: &App, mut step: Step, client: Option<&str>) -> Result<
 }
 
 /// A page without a form. `onward`: where its link leads.
+/// A page that asks nothing and is of no sign-in.
+pub fn shown_alone(app: &App, incoming: &Incoming, status: u16, step: &Step, onward: Option<&str>) -> Result<Reply> {
+    alone(app, status, step, &locale(app, incoming, incoming.parameters().get("locale")), onward)
+}
+
 fn alone(app: &App, status: u16, step: &Step, locale: &str, onward: Option<&str>) -> Result<Reply> {
     let html = app.pages.alone(step, locale, &app.config.issuer, onward)?;
     Ok(reply::page(status, html))

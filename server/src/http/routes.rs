@@ -5,7 +5,7 @@ use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
     account, authorize, authorize_challenge, continue_page, device, device_authorization, endings, introspect, kiosk, links, login,
-    login_page, logout, metadata, par, revoke, token, upstream, userinfo, wallet, well_known,
+    login_page, logout, metadata, par, revoke, stop, token, upstream, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -269,6 +269,9 @@ pub static ROWS: &[Row] = &[
     ),
     row(Route { path: "/robots.txt", place: Place::Origin, writes: Writes::Nothing, ..PAGE }, |_, _| {
         Box::pin(async move { Ok(well_known::robots()) })
+    }),
+    row(Route { path: "/stop/{token}", methods: GET_POST, body: Takes::Form, writes: Writes::Nothing, ..PAGE }, |app, incoming| {
+        Box::pin(stop::stop(app, incoming))
     }),
     row(
         Route {

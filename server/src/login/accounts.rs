@@ -1,5 +1,6 @@
 //! Accounts: names people sign in with, password digests, and the pool that computes them.
 
+use super::enrolment::Waiting;
 use super::passkeys::Known;
 use crate::audit;
 use crate::error::{Fault, Refused, Result};
@@ -62,6 +63,10 @@ pub struct Account {
     pub passkeys_declined: bool,
     /// Identities at providers. Read where the account is the sign-in's own.
     pub links: Vec<Link>,
+    /// Means that nobody has confirmed yet.
+    pub waiting: Vec<Waiting>,
+    /// The address before one that waits to be confirmed.
+    pub former_email: Option<String>,
 }
 
 /// An identity at a provider that leads to an account.
@@ -149,6 +154,8 @@ fn account(rows: &[Row]) -> std::result::Result<Option<Account>, Fault> {
         totp_from_ms: None,
         recovery: Vec::new(),
         links: Vec::new(),
+        waiting: Waiting::read_all(row.opt_text("waiting")?.unwrap_or_default())?,
+        former_email: row.opt_text("former_email")?.map(str::to_owned),
         names: usize::try_from(row.int("names")?).unwrap_or_default(),
         name: row.opt_text("name")?.map(str::to_owned),
         login_name: row.opt_text("login_name")?.map(str::to_owned),
@@ -262,16 +269,26 @@ pub fn insert(change: &mut Change, id: &str, new: NewAccount, digest: Option<Str
 }
 
 /// Another address, proved: it becomes a login name, the old one stops being one. The code that proved it has raised the version.
-pub fn set_email(change: &mut Change, account: &str, old: Option<&str>, new: &str) {
+/// `kept`: an address that stays a login name until the new one is confirmed.
+pub fn set_email(change: &mut Change, account: &str, (old, kept): (Option<&str>, Option<&str>), new: &str) {
     change.run(SET_EMAIL, vec![account.into(), new.into()]);
-    let (old, name) = (old.and_then(canonical), canonical(new).unwrap_or_default());
+    let (old, kept, name) = (old.and_then(canonical), kept.and_then(canonical), canonical(new).unwrap_or_default());
     if old.as_deref() == Some(&name) {
         return;
     }
-    if let Some(old) = old {
-        change.run_expecting(DROP_NAME, vec![old.into(), account.into()], Expect::Any);
+    if let Some(old) = old.filter(|old| kept.as_ref() != Some(old)) {
+        drop_name(change, account, &old);
     }
-    change.run(ADD_NAME, vec![name.into(), account.into()]);
+    if kept.as_deref() != Some(&name) {
+        change.run(ADD_NAME, vec![name.into(), account.into()]);
+    }
+}
+
+/// The address is no login name of the account any more.
+pub fn drop_name(change: &mut Change, account: &str, address: &str) {
+    if let Some(name) = canonical(address) {
+        change.run_expecting(DROP_NAME, vec![name.into(), account.into()], Expect::Any);
+    }
 }
 
 /// The account that a login name leads to, as it was typed.

@@ -30,6 +30,7 @@ impl Run<'_> {
             claims: serde_json::Map::new(),
             password: None,
         };
+        self.state.is_new = true;
         let creation = Creation { id: id.clone(), new, password_digest: draft.password };
         self.want(Source::Journey, vec![Effect::CreateAccount(Box::new(creation)), Effect::Audit(Box::new(Entry::ok("registered")))])?;
         let account = accounts::Account { id: id.clone(), active: true, version: 1, ..Default::default() };

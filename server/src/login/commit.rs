@@ -4,17 +4,20 @@ use super::accounts::{self, Account};
 use super::budgets::{Charged, Purse, give_back};
 use super::context::{Person, Visitor};
 use super::effect::{Credential, Effect, Letter, NewPasskey, PasskeyUse, Spend, Update};
+use super::enrolment::Means;
 use super::flow::Moved;
 use super::journey::NewLink;
 use super::machine::{Answering, Machine, changed};
 use super::profile;
 use super::state::{Pending, Question, State};
 use super::step::{Problem, Step};
+use super::waiting::{self, Telling};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::mail;
 use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SPEND_CODE, SPEND_STEP};
+use crate::store::tables::enrolment::SPEND_TICKET;
 use crate::store::tables::outside_identity::{LINK, SEE, UNLINK};
 use crate::store::tables::passkey;
 use crate::store::{Change, Expect, NotApplied, Value};
@@ -28,6 +31,9 @@ const REFUSED_AFTER: Duration = Duration::from_millis(100);
 
 /// The event of a conflict that is no refusal: what was learned outside is judged again, as things are now.
 pub const OVERTAKEN: &str = "upstream_overtaken";
+
+/// Notices of means that were added or replaced.
+const ADDED: [&str; 5] = ["email_changed", "factor_added", "link_added", "passkey_added", "password_changed"];
 
 /// A change under construction, which knows what a conflict in it means.
 pub struct Draft {
@@ -79,6 +85,8 @@ impl Machine {
         let account = Self::target(moved).unwrap_or_default();
         match effect {
             Effect::Letter(letter) => self.post(change, letter, visitor.locale)?,
+            // The letter with the link that stops it says it already.
+            Effect::Notice(template) if ADDED.contains(template) && moved.adds_what_waits() => {}
             Effect::Notice(template) => {
                 let person = moved.person.account.as_ref();
                 let locale = person.and_then(|account| account.locale.as_deref()).unwrap_or(visitor.locale);
@@ -88,12 +96,7 @@ impl Machine {
             }
             Effect::Spend { what, event, problem } => {
                 draft.contested.extend(what.statements(change.len()).map(|at| (at, *event, problem.clone())));
-                match what {
-                    Spend::TotpStep(step_ms) => change.run(SPEND_STEP, vec![account.into(), (*step_ms).into()]),
-                    Spend::Passkey(used) => use_passkey(change, account, used),
-                    Spend::RecoveryCode(name) => change.run(SPEND_CODE, vec![account.into(), name.as_str().into()]),
-                    Spend::PluginValue { plugin, value } => spend_value(change, plugin, value),
-                }
+                spend(change, account, what);
             }
             Effect::Enrol(new) => enrol(change, account, new),
             Effect::AddPasskey(new) => {
@@ -102,10 +105,14 @@ impl Machine {
                 add_passkey(change, account, new);
             }
             Effect::RemovePasskey { public_id } => {
+                waiting::forget(change, account, &Means::Passkey(public_id.clone()).to_string());
                 change.run_expecting(passkey::REMOVE, vec![account.into(), public_id.as_str().into()], Expect::Any);
             }
             Effect::DeclinePasskeys { handle } => decline_passkeys(change, account, handle),
-            Effect::Remove(kind) => change.run_expecting(REMOVE, vec![account.into(), (*kind).into()], Expect::Any),
+            Effect::Remove(kind) => {
+                change.run_expecting(REMOVE, vec![account.into(), (*kind).into()], Expect::Any);
+                waiting::forget(change, account, kind);
+            }
             Effect::Raise => accounts::raise(change, account),
             Effect::EndSessions => accounts::end_sessions(change, account),
             Effect::CreateAccount(creation) => {
@@ -116,33 +123,34 @@ impl Machine {
                 draft.contested.extend((first_name..change.len()).map(taken));
             }
             Effect::Rehash { from, to } => accounts::rehash(change, account, from, to),
-            Effect::Link(new) => {
-                draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
-                let mut values = link_values(account, new, change.now_ms());
-                values.push(accounts::link_key(&new.issuer, &new.subject).into());
-                change.run(LINK, values);
-            }
-            Effect::SeeLink(seen) => {
-                draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
-                change.run(SEE, link_values(account, seen, change.now_ms()));
-            }
-            Effect::Follow(followed) => {
-                draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
-                profile::write(change, account, &followed.before, &followed.after);
-            }
-            Effect::Unlink { issuer, subject } => {
-                draft.contested.push((change.len(), "upstream_unlink_refused", Problem::new("code_over")));
-                change.run(UNLINK, vec![issuer.as_str().into(), subject.as_str().into(), account.into()]);
-            }
+            Effect::Link(_) | Effect::SeeLink(_) | Effect::Follow(_) | Effect::Unlink { .. } => write_link(draft, account, effect),
             Effect::Update(Update::Password(digest)) => accounts::replace_password(change, account, digest.clone()),
             Effect::Update(Update::Email(email)) => {
                 let first = change.len();
-                let old = moved.person.account.as_ref().and_then(|account| account.any_email.as_deref());
-                accounts::set_email(change, account, old, email);
+                accounts::set_email(change, account, moved.addresses(), email);
                 let taken = |at| (at, "email_change_refused", Problem::new("code_over"));
                 draft.contested.extend((first..change.len()).map(taken));
             }
+            Effect::Wait(_) | Effect::Confirm(_) => self.write_enrolment(change, moved, effect, visitor)?,
             Effect::Audit(entry) => self.audit(change, moved, (**entry).clone(), visitor),
+        }
+        Ok(())
+    }
+
+    fn write_enrolment(&self, change: &mut Change, moved: &Moved, effect: &Effect, visitor: &Visitor<'_>) -> Result<()> {
+        let Some(person) = &moved.person.account else { return Err(Fault::new("an enrolment of nobody").into()) };
+        match effect {
+            Effect::Wait(enrolling) => {
+                let locale = person.locale.as_deref().unwrap_or(visitor.locale);
+                let telling = Telling { config: &self.config, keyring: &self.keyring, locale, user_agent: visitor.user_agent };
+                waiting::add(change, person, enrolling, &telling)?;
+            }
+            Effect::Confirm(means) => {
+                waiting::confirm_means(change, person, means, moved.new_email());
+                let confirmed = Entry::ok("enrolment_confirmed").with("means", means.to_string()).with("by", "the person");
+                self.audit(change, moved, confirmed, visitor);
+            }
+            _ => {}
         }
         Ok(())
     }
@@ -154,6 +162,7 @@ impl Machine {
             locale: locale.to_owned(),
             values: letter.values.clone(),
             give_up_ms: letter.give_up_ms,
+            about: None,
         };
         mail::post(change, &self.keyring, &letter)
     }
@@ -192,7 +201,7 @@ impl Machine {
             row = Some(moving.write(&self.keyring, &mut change, &moved.state, moved.taken_ms)?);
         }
         give_back(&mut change, &moved.charged);
-        let has_letters = moved.effects.iter().any(|effect| matches!(effect, Effect::Letter(_) | Effect::Notice(_)));
+        let has_letters = moved.effects.iter().any(|effect| matches!(effect, Effect::Letter(_) | Effect::Notice(_) | Effect::Wait(_)));
         let applied = self.store.apply(change).await;
         if moved.is_refused {
             sleep_until(moved.came + REFUSED_AFTER).await;
@@ -289,6 +298,25 @@ impl Moved {
         self.person.device.as_deref()
     }
 
+    fn adds_what_waits(&self) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::Wait(_)))
+    }
+
+    /// The address that is replaced, and one that stays a login name until the new one is confirmed.
+    fn addresses(&self) -> (Option<&str>, Option<&str>) {
+        let Some(account) = &self.person.account else { return (None, None) };
+        let waits = self.effects.iter().any(|effect| matches!(effect, Effect::Wait(enrolling) if enrolling.means == Means::Email));
+        let first = account.former_email.as_deref();
+        (account.any_email.as_deref(), first.or(account.email.as_deref().filter(|_| waits)))
+    }
+
+    fn new_email(&self) -> Option<&str> {
+        self.effects.iter().find_map(|effect| match effect {
+            Effect::Update(Update::Email(email)) => Some(email.as_str()),
+            _ => None,
+        })
+    }
+
     /// The account that the sign-in is about.
     pub fn account(&self) -> Option<&Account> {
         self.person.account.as_ref()
@@ -334,6 +362,45 @@ fn add_passkey(change: &mut Change, account: &str, new: &NewPasskey) {
         text(&new.handle),
     ];
     change.run(passkey::ADD, values);
+}
+
+fn spend(change: &mut Change, account: &str, what: &Spend) {
+    let now_ms = change.now_ms();
+    match what {
+        Spend::TotpStep(step_ms) => change.run(SPEND_STEP, vec![account.into(), (*step_ms).into()]),
+        Spend::Passkey(used) => use_passkey(change, account, used),
+        Spend::RecoveryCode(name) => change.run(SPEND_CODE, vec![account.into(), name.as_str().into()]),
+        Spend::PluginValue { plugin, value } => spend_value(change, plugin, value),
+        Spend::Ticket(name) => change.run(SPEND_TICKET, vec![account.into(), name.as_str().into(), now_ms.into()]),
+    }
+}
+
+/// What leads to the account from a provider.
+fn write_link(draft: &mut Draft, account: &str, effect: &Effect) {
+    let change = &mut draft.change;
+    let now_ms = change.now_ms();
+    match effect {
+        Effect::Link(new) => {
+            draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
+            let mut values = link_values(account, new, now_ms);
+            values.push(accounts::link_key(&new.issuer, &new.subject).into());
+            change.run(LINK, values);
+        }
+        Effect::SeeLink(seen) => {
+            draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
+            change.run(SEE, link_values(account, seen, now_ms));
+        }
+        Effect::Follow(followed) => {
+            draft.contested.push((change.len(), OVERTAKEN, Problem::new("upstream_failed")));
+            profile::write(change, account, &followed.before, &followed.after);
+        }
+        Effect::Unlink { issuer, subject } => {
+            waiting::forget(change, account, &Means::Identity(accounts::link_key(issuer, subject)).to_string());
+            draft.contested.push((change.len(), "upstream_unlink_refused", Problem::new("code_over")));
+            change.run(UNLINK, vec![issuer.as_str().into(), subject.as_str().into(), account.into()]);
+        }
+        _ => {}
+    }
 }
 
 fn use_passkey(change: &mut Change, account: &str, used: &PasskeyUse) {

@@ -1,7 +1,8 @@
 //! What a method or a form wants done, as values. An effect names no account: `commit` turns it into statements for the
 //! sign-in's own subject, and only what the table here allows.
 
-use super::accounts::NewAccount;
+use super::accounts::{NewAccount, link_key};
+use super::enrolment::{Enrolling, Means, New};
 use super::journey::{Form, Journey, NewLink};
 use super::profile::Profile;
 use super::proof::MethodName;
@@ -54,7 +55,30 @@ pub enum Effect {
         subject: String,
     },
     Update(Update),
+    /// What another effect adds counts for no more than this for now. The machine's own: no source may want it.
+    Wait(Box<Enrolling>),
+    /// A means that waited counts in full. The machine's own too.
+    Confirm(Means),
     Audit(Box<Entry>),
+}
+
+impl Effect {
+    /// The means that this adds or replaces.
+    pub fn enrols(&self) -> Option<New> {
+        let new = |means, method, user_verified| Some(New { means, method, user_verified });
+        match self {
+            Self::Enrol(Credential { kind: "totp", .. }) => new(Means::Totp, MethodName::TOTP, false),
+            Self::Enrol(Credential { kind: "recovery", .. }) => new(Means::Recovery, MethodName::RECOVERY, false),
+            Self::AddPasskey(made) => new(Means::Passkey(made.public_id.clone()), MethodName::PASSKEY, made.user_verified),
+            Self::Link(link) => {
+                let key = link_key(&link.issuer, &link.subject);
+                new(Means::Identity(key), MethodName::new(link.method.clone()), false)
+            }
+            Self::Update(Update::Password(_)) => new(Means::Password, MethodName::PASSWORD, false),
+            Self::Update(Update::Email(_)) => new(Means::Email, MethodName::EMAIL, false),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +111,8 @@ pub enum Spend {
     TotpStep(i64),
     /// The name of a recovery code in the store.
     RecoveryCode(String),
+    /// The name of an operator's ticket.
+    Ticket(String),
     /// A counter that goes up; the credential must be there.
     Passkey(PasskeyUse),
     /// What a plug-in says that it works once in a day.
@@ -163,6 +189,7 @@ pub enum Source<'a> {
 /// Which effects each journey and source may ask for. Anything else is a fault of ours.
 pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> bool {
     match (source, effect) {
+        (_, Effect::Wait(_) | Effect::Confirm(_)) => false,
         (_, Effect::Audit(_)) => true,
         (Source::Method(_), Effect::Letter(_) | Effect::Spend { .. } | Effect::Raise | Effect::Notice(_)) => true,
         (Source::Method(method), Effect::Rehash { .. }) => *method == MethodName::PASSWORD,

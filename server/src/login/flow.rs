@@ -3,6 +3,7 @@
 
 use super::budgets::{Budget, Charge, Charged, Purse, What, Whom};
 use super::context::{Answer, Checked, Context, Move, Person, Verdict, Visitor};
+use super::demands::not_before_ms;
 use super::effect::{Effect, Source, Update, is_allowed};
 use super::filling::{Filled, Filling};
 use super::forms;
@@ -11,7 +12,7 @@ use super::machine::{Answering, LIFETIME_MS, Machine};
 use super::matching::{self, LastGroup};
 use super::methods;
 use super::operation;
-use super::policy::{Policy, Satisfied};
+use super::policy::Satisfied;
 use super::proof::{Facts, MethodName, Proof};
 use super::state::{Candidate, Ended, Pending, Question, Rules, State, Subject};
 use super::step::{FieldKind, Problem};
@@ -20,9 +21,6 @@ use crate::error::{Error, Fault, Refused, Result};
 use crate::store::{Change, NotApplied};
 use serde_json::Value as Json;
 use tokio::time::Instant;
-
-/// Changes of an account want proofs that are at most this old (361-Z, 362-Z).
-const STEP_UP_MS: i64 = 5 * 60_000;
 
 /// How a sign-in begins.
 pub struct Begin {
@@ -179,6 +177,7 @@ impl Begin {
             proofs,
             prefer: None,
             confirmed: false,
+            is_new: false,
             pending: None,
             ended: None,
         };
@@ -190,44 +189,6 @@ impl Begin {
             state.proofs = Vec::new();
         }
         Ok(state)
-    }
-}
-
-/// Proofs from before the sign-in count if they are not older than this. Its own always count.
-pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
-    let by_age = rules.max_age_s.map_or(0, |age_s| now_ms - age_s * 1000);
-    if rules.force || rules.max_age_s == Some(0) || state.journey == Journey::Reset {
-        return state.started_ms;
-    }
-    if state.journey.is_of_account() { by_age.max(now_ms - STEP_UP_MS) } else { by_age }
-}
-
-/// The policy with what is eased now. Changes of an account are never eased.
-pub(super) fn eased(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
-    if state.journey != Journey::SignIn {
-        return rules.policy.strict();
-    }
-    let known = person.known.as_ref().filter(|_| state.subject.is_some());
-    rules.policy.clone().on_device(known, now_ms)
-}
-
-/// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z). A passkey that
-/// verified the person is enough; where the policy counts it as two factors, one that did not is not.
-pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
-    let policy = match state.journey {
-        Journey::Reset => Policy::of(&[&[MethodName::EMAIL]]),
-        _ => eased(state, rules, person, now_ms),
-    };
-    let Some(account) = person.account.as_ref().filter(|_| state.subject.is_some()) else { return policy };
-    let from_ms = not_before_ms(state, rules, now_ms).min(state.started_ms);
-    let passkeys = || state.proofs.iter().filter(|proof| proof.method == MethodName::PASSKEY && proof.at_ms >= from_ms);
-    let is_verified = passkeys().any(|proof| proof.facts.user_verified == Some(true));
-    let wants_more = policy.two_factor_passkey && passkeys().next().is_some();
-    match account.totp_from_ms {
-        _ if is_verified => policy,
-        None if wants_more && account.password.is_some() => policy.with(&MethodName::PASSWORD),
-        None if !wants_more => policy,
-        _ => policy.with(&methods::SECOND_FACTOR),
     }
 }
 
@@ -309,15 +270,15 @@ impl<'a> Run<'a> {
                 return Err(Fault::new(format!("{source:?} wants {effect:?} in {:?}", self.state.journey)));
             }
             self.raises += i64::from(matches!(effect, Effect::Raise | Effect::EndSessions));
+            self.note_means(&effect);
             self.effects.push(effect);
         }
         Ok(())
     }
 
     async fn judge(&mut self, answer: &Answer<'_>) -> Go<()> {
-        if matches!(answer.action, "cancel" | "deny" | "not_mine") && self.state.offers(answer.action) {
-            let hint = "The person did not go on.".to_owned();
-            self.state.ended = Some(Ended::Refused { code: "access_denied".to_owned(), hint });
+        if matches!(answer.action, "cancel" | "deny" | "give_up" | "not_mine") && self.state.offers(answer.action) {
+            self.state.ended = Some(self.given_up());
             self.state.pending = None;
             return Ok(());
         }
@@ -356,6 +317,17 @@ impl<'a> Run<'a> {
             }
             Question::Consent => self.find_question().await,
         }
+    }
+
+    /// Who leaves a page that says what does not count yet has not refused anything: OpenID Connect Core Unmet Authentication
+    /// Requirements 1.0 has a word for it.
+    fn given_up(&self) -> Ended {
+        let waits = self.state.pending.as_ref().is_some_and(|pending| pending.question == Question::Form(Form::Wait));
+        let (code, hint) = match waits {
+            true => ("unmet_authentication_requirements", "What the person has added does not count in full yet."),
+            false => ("access_denied", "The person did not go on."),
+        };
+        Ended::Refused { code: code.to_owned(), hint: hint.to_owned() }
     }
 
     /// Where the question asks for what another screen shows: a few tries, whoever gives them and in however many windows.
@@ -495,6 +467,10 @@ impl<'a> Run<'a> {
                 let (id, version) = (account.id.clone(), account.version);
                 self.state.prove(&id, version, proof(&id, method.clone(), facts, now_ms));
                 self.person.is_subject = true;
+                if *method == MethodName::TICKET {
+                    self.state.prefer = None;
+                    self.confirm_proved();
+                }
                 Ok(())
             }
         }

@@ -63,6 +63,7 @@ pub fn ask(
         Form::EnrolPasskey | Form::OfferPasskey => passkey_forms::ask_enrolment(form, context, state, person),
         Form::RemovePasskey => Ok((passkey_forms::ask_removal(state, person), Json::Null)),
         Form::Link | Form::Unlink => Ok((linking::ask(state, person)?, Json::Null)),
+        Form::Wait => Ok((Step::new("waits"), Json::Null)),
         Form::EnrolTotp => {
             let secret = crate::seal::random::<20>()?;
             Ok((ask_enrolment(context.brand, person, &secret), as_json(&NewTotp { secret })?))
@@ -135,6 +136,7 @@ pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Re
         }
         Form::RecoveryCodes => keep_codes(filling),
         Form::Link => linking::link(filling),
+        Form::Wait => Ok(Outcome::go_on(filling.state.journey.clone())),
         Form::Unlink => linking::unlink(filling),
     }
 }

@@ -121,4 +121,6 @@ pub enum Form {
     /// Both accounts are named, and the person says that they are one.
     Link,
     Unlink,
+    /// What the person has does not count in full yet. Nothing is filled in.
+    Wait,
 }

@@ -4,6 +4,7 @@
 use super::accounts::{self, Account};
 use super::methods;
 use super::proof::{KnownDevice, Proof};
+use super::standing::{Patience, Standing};
 use crate::error::Fault;
 use crate::store::tables::known_device::{FORGET_OLDEST, MOVE, READ, REMEMBER};
 use crate::store::{Change, Expect, Store};
@@ -24,17 +25,24 @@ pub fn installation(client: &str, jkt: &str) -> String {
     format!("installation {client} {jkt}")
 }
 
-pub async fn read(store: &Store, account: &Account, name: &str) -> Result<Option<KnownDevice>, Fault> {
+/// What waits to be confirmed makes no device known.
+pub async fn read(store: &Store, account: &Account, name: &str, patience: Patience) -> Result<Option<KnownDevice>, Fault> {
     let Some(row) = store.one(READ, &[account.id.as_str().into(), id(name).into()]).await? else { return Ok(None) };
     let mut proofs: Vec<Proof> =
         serde_json::from_str(row.text("proofs")?).map_err(|error| Fault::new(format!("the proofs of a known device: {error}")))?;
-    proofs.retain(|proof| proof.subject == account.id && methods::still_holds(proof, account));
+    let standing = Standing { waiting: &account.waiting, patience };
+    proofs.retain(|proof| proof.subject == account.id && methods::still_holds(proof, account) && standing.counts_in_full(proof));
     Ok(Some(KnownDevice { proofs }))
 }
 
-pub async fn of_installation(store: &Store, account: &str, (client, jkt): (&str, &str)) -> Result<Option<KnownDevice>, Fault> {
+pub async fn of_installation(
+    store: &Store,
+    account: &str,
+    (client, jkt): (&str, &str),
+    patience: Patience,
+) -> Result<Option<KnownDevice>, Fault> {
     match accounts::by_id(store, account).await? {
-        Some(account) => read(store, &account, &installation(client, jkt)).await,
+        Some(account) => read(store, &account, &installation(client, jkt), patience).await,
         None => Ok(None),
     }
 }

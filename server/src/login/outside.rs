@@ -4,8 +4,9 @@
 use super::accounts::{self, Account, Link, NewAccount, link_key};
 use super::budgets::Budget;
 use super::context::{Answer, Asked, Checked, Outside, Voyage};
+use super::demands::not_before_ms;
 use super::effect::{Creation, Effect, Followed, Source};
-use super::flow::{Go, Run, Stop, not_before_ms};
+use super::flow::{Go, Run, Stop};
 use super::journey::{Form, Journey, LINKING_MAX_AGE_S, NewLink};
 use super::linking::shown;
 use super::methods;
@@ -195,6 +196,7 @@ impl Run<'_> {
         self.person.name = String::new();
         self.person.account = Some(account);
         self.person.is_subject = true;
+        self.state.is_new = true;
         let creation = Effect::CreateAccount(Box::new(Creation { id: id.clone(), new, password_digest: None }));
         let registered = Effect::Audit(Box::new(Entry::ok("registered").with("provider", outside.provider.as_str())));
         self.want(Source::Outside, vec![creation, Effect::Link(Box::new(link)), registered])?;

@@ -162,13 +162,18 @@ impl Conditions<'_> {
         let is_its_own = |proof: &Proof| proof.facts.chosen_by.as_ref().is_none_or(|by| !chain.contains(by));
         let fresh =
             |method: &MethodName| proofs.iter().rev().find(|proof| proof.method == *method && self.is_fresh(proof) && is_its_own(proof));
-        let may_recover = *word == MethodName::TOTP && !chain.contains(&MethodName::RECOVERY);
+        let stands_in = !chain.contains(&MethodName::RECOVERY) && !chain.contains(&MethodName::PASSKEY);
+        let may_recover = *word == MethodName::TOTP && stands_in;
         fresh(word).or_else(|| fresh(&MethodName::RECOVERY).filter(|_| may_recover))
     }
 
-    /// What a chain asks for first that is not proved yet.
+    /// What a chain asks for that is not proved yet.
+    pub(super) fn missing<'a>(&self, proofs: &[Proof], chain: &'a [MethodName]) -> Vec<&'a MethodName> {
+        chain.iter().filter(|word| self.proof_of(proofs, chain, word).is_none()).collect()
+    }
+
     fn first_missing<'a>(&self, proofs: &[Proof], chain: &'a [MethodName]) -> Option<&'a MethodName> {
-        chain.iter().find(|word| self.proof_of(proofs, chain, word).is_none())
+        self.missing(proofs, chain).into_iter().next()
     }
 }
 
@@ -201,7 +206,7 @@ pub fn next(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Proof]) -> O
         return Some(Next::Satisfied(found));
     }
     let rank = |chain: &&Vec<MethodName>| {
-        let missing = chain.iter().filter(|word| conditions.proof_of(proofs, chain, word).is_none()).count();
+        let missing = conditions.missing(proofs, chain).len();
         let is_wanted = conditions.prefer.is_some() && conditions.first_missing(proofs, chain) == conditions.prefer;
         (!is_wanted, missing)
     };
@@ -221,13 +226,7 @@ fn satisfied(
     }
     let others = proofs.iter().filter(|proof| conditions.is_fresh(proof) && !used.contains(proof));
     let all: Vec<&Proof> = used.iter().copied().chain(others).collect();
-    let mut amr: Vec<String> = Vec::new();
-    for proof in &all {
-        let word = policy.amr(&proof.method);
-        if !word.is_empty() && !amr.iter().any(|known| known == word) {
-            amr.push(word.to_owned());
-        }
-    }
+    let mut amr = words(policy, all.iter().copied());
     let own = all.iter().filter(|proof| proof.facts.chosen_by.is_none());
     let kinds: BTreeSet<_> = own.flat_map(|proof| policy.factors(proof)).collect();
     if kinds.len() > 1 {
@@ -237,6 +236,17 @@ fn satisfied(
     let auth_time_ms = used.iter().map(|proof| proof.at_ms).min().unwrap_or(conditions.now_ms);
     let acr = policy.acr.clone().filter(|_| is_as_named && !is_eased);
     Some(Satisfied { amr, auth_time_ms, acr, is_as_named, is_eased })
+}
+
+/// RFC 8176: a word for each method, once.
+pub fn words<'a>(policy: &Policy, proofs: impl Iterator<Item = &'a Proof>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for word in proofs.map(|proof| policy.amr(&proof.method)).filter(|word| !word.is_empty()) {
+        if !found.iter().any(|known| known == word) {
+            found.push(word.to_owned());
+        }
+    }
+    found
 }
 
 /// What else could be asked instead of `asked`.
@@ -358,5 +368,6 @@ mod tests {
         let named = policy(&["password + totp", "password + recovery"]);
         assert_eq!(next(&named, &since(0), &proofs), done(&["pwd", "otp", "mfa"], 50, Some("urn:acr")));
         assert_eq!(next(&policy(&["totp + recovery"]), &since(0), &proofs), Some(Next::Ask(MethodName::TOTP)));
+        assert_eq!(next(&policy(&["totp + passkey"]), &since(0), &proofs), Some(Next::Ask(MethodName::TOTP)), "never beside a passkey");
     }
 }

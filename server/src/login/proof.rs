@@ -15,6 +15,8 @@ impl MethodName {
     pub const TOTP: Self = Self(Cow::Borrowed("totp"));
     pub const PASSKEY: Self = Self(Cow::Borrowed("passkey"));
     pub const RECOVERY: Self = Self(Cow::Borrowed("recovery"));
+    /// An operator's ticket: no policy names it.
+    pub const TICKET: Self = Self(Cow::Borrowed("ticket"));
 
     pub fn new(name: impl Into<String>) -> Self {
         Self(Cow::Owned(name.into()))

@@ -2,18 +2,25 @@
 
 use super::accounts;
 use super::context::{Mailbox, Move};
+use super::demands::{demanded, not_before_ms, own_policy};
 use super::effect::{Effect, Source};
-use super::flow::{Go, Proven, Run, demanded, eased, not_before_ms};
+use super::flow::{Go, Proven, Run};
 use super::forms;
 use super::journey::{Form, Journey};
 use super::known_devices;
 use super::methods::{self, email, passkey};
 use super::policy::{self, Conditions, Policy};
 use super::proof::MethodName;
+use super::standing::Weighed;
 use super::state::{Pending, Question};
 use super::step::{FieldKind, Step, Text};
 use crate::error::{Error, Fault, Refused, Result};
+use crate::mail;
 use serde_json::Value as Json;
+
+/// The way to an operator's ticket.
+const USE_TICKET: &str = "use_ticket";
+const HOUR_MS: i64 = 3_600_000;
 
 impl Run<'_> {
     /// What comes next: a question, or the end.
@@ -41,7 +48,7 @@ impl Run<'_> {
         let next = policy::next(&policy, &conditions, &self.state.proofs);
         match next {
             None => Err(Fault::new("a login policy without a chain").into()),
-            Some(policy::Next::Satisfied(_)) => self.after_proofs().await,
+            Some(policy::Next::Satisfied(_)) => self.weigh_proofs().await,
             Some(policy::Next::Ask(method)) => {
                 if let Journey::Link { asked, .. } = &mut self.state.journey {
                     *asked = false;
@@ -63,13 +70,45 @@ impl Run<'_> {
             return Ok(());
         }
         if let (Some(account), Some(device)) = (&self.person.account, &self.person.device) {
-            self.person.known = known_devices::read(&self.machine.store, account, device).await?;
+            self.person.known = known_devices::read(&self.machine.store, account, device, self.standing().patience).await?;
         }
         Ok(())
     }
 
     fn demanded(&self) -> Policy {
-        demanded(&self.state, self.rules, &self.person, self.visitor.now_ms)
+        demanded(&self.state, self.rules, &self.person, (&self.counted(), self.visitor.now_ms))
+    }
+
+    /// All that is asked for was proved. What is it worth?
+    async fn weigh_proofs(&mut self) -> Go<()> {
+        if self.wants_ticket() {
+            return self.enter(&MethodName::TICKET).await;
+        }
+        match self.weigh(&own_policy(&self.state, self.rules, &self.person, self.visitor.now_ms)) {
+            Some(Weighed::Satisfied(satisfied)) => self.after_proofs(satisfied).await,
+            Some(Weighed::Ask(method)) => self.ask_method(method).await,
+            Some(Weighed::Wait(from_ms)) => {
+                self.ask_to_wait(from_ms);
+                Ok(())
+            }
+            None => Err(Fault::new("a login policy without a chain").into()),
+        }
+    }
+
+    /// The person has a ticket, and has not shown it.
+    fn wants_ticket(&self) -> bool {
+        self.state.prefer == Some(MethodName::TICKET) && !self.has_ticket()
+    }
+
+    /// A page that says what does not count yet, and from when on it does.
+    fn ask_to_wait(&mut self, from_ms: Option<i64>) {
+        let step = Step::new("waits");
+        let step = match from_ms {
+            // To the hour: the letter may not have left yet.
+            Some(from_ms) => step.lead(Text::new("waits-lead-until").with("date", mail::written_time((from_ms / HOUR_MS + 1) * HOUR_MS))),
+            None => step,
+        };
+        self.set_question(Question::Form(Form::Wait), [0; 16], step.primary("continue").secondary("give_up").link(USE_TICKET), Json::Null);
     }
 
     pub(super) fn conditions(&self) -> Conditions<'_> {
@@ -82,6 +121,9 @@ impl Run<'_> {
         let is_known = self.state.subject.is_some() || self.state.candidate.is_some();
         if self.state.subject.is_some() && !methods::can_use(&method, &self.person) {
             // The policy wants it and the person has none yet: this is when it is added.
+            if self.wants_ticket() {
+                return self.enter(&MethodName::TICKET).await;
+            }
             return match methods::enrolment(&method) {
                 Some(form) => self.ask_form(form),
                 None => Err(Refused::bad_request("access_denied", "Your account lacks what this sign-in needs. Ask the operator.").into()),
@@ -185,9 +227,12 @@ impl Run<'_> {
             Question::Method(method) | Question::Identify(method) | Question::Begin(method) => method,
             // Codes that nobody keeps are void: there is no way past them.
             Question::Form(Form::RecoveryCodes) | Question::Confirm | Question::Consent => return step,
-            // Whoever does not want it goes on without it.
-            Question::Form(Form::OfferPasskey) => return step,
+            // Whoever does not want it goes on without it; whoever cannot wait gives up.
+            Question::Form(Form::OfferPasskey | Form::Wait) => return step,
             Question::Form(Form::EnrolPasskey) if self.may_register_with_password() => return step.link("use_password").link("cancel"),
+            Question::Form(Form::EnrolPasskey | Form::EnrolTotp) if !self.state.is_new && self.state.subject.is_some() => {
+                return if self.has_ticket() { step.link("cancel") } else { step.link(USE_TICKET).link("cancel") };
+            }
             Question::Form(_) => return step.link("cancel"),
         };
         let journey = &self.state.journey;
@@ -318,7 +363,7 @@ impl Run<'_> {
     }
 
     /// The person is proved; is there anything left to ask?
-    async fn after_proofs(&mut self) -> Go<()> {
+    async fn after_proofs(&mut self, satisfied: policy::Satisfied) -> Go<()> {
         let has_totp = self.person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_some());
         match &self.state.journey {
             Journey::Reset | Journey::ChangePassword => return self.ask_form(Form::NewPassword),
@@ -336,23 +381,15 @@ impl Run<'_> {
         if self.may_offer_passkey() {
             return self.ask_form(Form::OfferPasskey);
         }
-        // The second factor is asked for; what the proofs are worth is what the policy says.
-        let policy = eased(&self.state, self.rules, &self.person, self.visitor.now_ms);
-        let satisfied = match policy::next(&policy, &self.conditions(), &self.state.proofs) {
-            Some(policy::Next::Satisfied(satisfied)) => satisfied,
-            _ => {
-                return Err(Refused::bad_request("invalid_session", "This sign-in is too old. Start again.")
-                    .because("a proof aged")
-                    .into());
-            }
-        };
         let account =
             self.state.subject.as_ref().map(|subject| subject.account.clone()).ok_or_else(|| Fault::new("a sign-in without a person"))?;
         if self.state.proofs.iter().any(|proof| proof.subject != account) {
             return Err(Fault::new("the proofs of a sign-in have two subjects").into());
         }
         self.state.pending = None;
-        self.proven = Some(Proven { account, proofs: self.state.proofs.clone(), satisfied, consented: false });
+        // A ticket is of this sign-in alone: no session keeps it.
+        let proofs = self.state.proofs.iter().filter(|proof| proof.method != MethodName::TICKET).cloned().collect();
+        self.proven = Some(Proven { account, proofs, satisfied, consented: false });
         Ok(())
     }
 }

@@ -104,6 +104,9 @@ pub struct State {
     /// The person started this sign-in.
     #[serde(default)]
     pub confirmed: bool,
+    /// The account was made in this sign-in: there was nothing before that new means could put in danger.
+    #[serde(default)]
+    pub is_new: bool,
     pub pending: Option<Pending>,
     pub ended: Option<Ended>,
 }
@@ -113,6 +116,7 @@ impl State {
     pub fn forget_person(&mut self) {
         (self.subject, self.candidate, self.hint, self.prefer, self.pending) = (None, None, None, None, None);
         self.proofs.clear();
+        self.is_new = false;
     }
 
     /// Adds a proof of the account in its present version. Proofs of an older one count for nothing (334-L).

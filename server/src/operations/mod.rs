@@ -6,6 +6,7 @@ mod audit;
 mod clients;
 mod context;
 mod cutoff;
+mod enrolments;
 mod find_client;
 mod find_user;
 mod import;
@@ -48,6 +49,7 @@ pub use outcome::{
     App, AuditEntries, ClientFacts, ClientLine, ClientSource, Clients, Factors, Finding, HistoryLine, Imported, ImportedClient,
     Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, Older, Outcome, PluginPage, Recovered, RefusedPerson, Replayed,
     Review, Revoked, Rewrapped, SecretFacts, Section, Session, Subject, TokenPreview, UserFacts, UserLine, Users, UsersImported,
+    WaitingMeans,
 };
 pub use paging::Paging;
 pub use problem::{Problem, ProblemKind, Result};

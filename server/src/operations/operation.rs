@@ -72,6 +72,16 @@ pub enum UserOperation {
     EndSessions {
         user: String,
     },
+    /// Means that wait count in full from now on.
+    Confirm {
+        user: String,
+        /// As `Show` names it. Absent: all that wait.
+        means: Option<String>,
+    },
+    /// Makes a ticket with which the person adds means that count at once.
+    Ticket {
+        user: String,
+    },
     Disable {
         user: String,
     },

@@ -28,6 +28,19 @@ pub enum Outcome {
         user: String,
         sub: String,
     },
+    MeansConfirmed {
+        user: String,
+        sub: String,
+        means: Vec<String>,
+    },
+    TicketGiven {
+        user: String,
+        sub: String,
+        until_ms: i64,
+        /// Shown once.
+        #[serde(skip)]
+        ticket: Sensitive,
+    },
     UserDeleted {
         user: String,
         sub: String,
@@ -83,14 +96,17 @@ impl Outcome {
     pub fn take_secrets(&mut self) -> BTreeMap<String, Sensitive> {
         match self {
             Self::ClientsImported(imported) => std::mem::take(&mut imported.secrets),
+            Self::TicketGiven { user, ticket, .. } => BTreeMap::from([(user.clone(), std::mem::take(ticket))]),
             _ => BTreeMap::new(),
         }
     }
 
     /// Puts back what was carried beside the outcome.
-    pub fn give_secrets(&mut self, secrets: BTreeMap<String, Sensitive>) {
-        if let Self::ClientsImported(imported) = self {
-            imported.secrets = secrets;
+    pub fn give_secrets(&mut self, mut secrets: BTreeMap<String, Sensitive>) {
+        match self {
+            Self::ClientsImported(imported) => imported.secrets = secrets,
+            Self::TicketGiven { user, ticket, .. } => *ticket = secrets.remove(user).unwrap_or_default(),
+            _ => {}
         }
     }
 }
@@ -121,10 +137,22 @@ pub struct UserFacts {
     pub claims: Map<String, Json>,
     pub created_ms: i64,
     pub factors: Factors,
+    /// Means that nobody has confirmed yet, oldest first.
+    pub waiting: Vec<WaitingMeans>,
     pub sessions: Vec<Session>,
     pub apps: Vec<App>,
     /// Not every session or app is here.
     pub more: bool,
+}
+
+/// A means that counts for no more than what it was added with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WaitingMeans {
+    pub means: String,
+    pub added_with: String,
+    pub added_ms: i64,
+    /// Absent: not until it is confirmed, or a letter has left.
+    pub counts_from_ms: Option<i64>,
 }
 
 /// How many of each the person has.

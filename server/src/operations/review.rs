@@ -224,6 +224,7 @@ mod tests {
         assert_eq!(weak(&sound), Vec::<String>::new());
         let cases = [
             (format!("{sound}[dpop]\nnonce = false\n"), "dpop.nonce = false"),
+            (format!("{sound}[enrolment]\nwait = \"23h\"\n"), "less than a day"),
             (
                 format!(
                     "{sound}[passkeys]\nrelated_origins = [{}]\n",

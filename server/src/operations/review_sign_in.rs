@@ -1,7 +1,7 @@
 //! What `symbolon check` says of the ways of signing in: policies, their conditions, and passkeys.
 
 use super::outcome::Finding;
-use crate::config::Config;
+use crate::config::{Config, Span};
 use crate::login::policy::{Easier, Policy};
 use crate::login::proof::MethodName;
 
@@ -19,6 +19,27 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
         found.push(Finding::fact("no [login.default]: a password alone signs in, unless a client names another policy"));
     }
     found.extend(passkey_findings(config));
+    found.extend(enrolment_findings(config));
+    found
+}
+
+/// What is added, and how long it waits.
+fn enrolment_findings(config: &Config) -> Vec<Finding> {
+    let mut found = Vec::new();
+    if config.mail.is_none() {
+        let what = "no [mail]: means that people add count for no more than what they were added with, until an operator confirms them";
+        found.push(Finding::fact(what));
+    }
+    let wait = config.enrolment.wait;
+    if wait < Span::hours(24) {
+        found.push(Finding::weak(format!("[enrolment] wait = {wait}: a person has less than a day to read the letter and stop a thief")));
+    }
+    for (name, policy) in config.login.iter().filter(|(_, policy)| policy.0.acr.is_some() && policy.0.names(&MethodName::TOTP)) {
+        if !policy.0.names(&MethodName::RECOVERY) {
+            let what = "recovery codes let people in without the acr; a chain with recovery in place of totp gives it";
+            found.push(Finding::fact(format!("[login.{name}]: {what}")));
+        }
+    }
     found
 }
 

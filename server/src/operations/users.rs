@@ -2,6 +2,7 @@
 
 use super::actor::Actor;
 use super::context::Context;
+use super::enrolments;
 use super::find_user::{count_factors, find};
 use super::import_users;
 use super::operation::UserOperation;
@@ -41,6 +42,8 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: UserOperati
         UserOperation::SetPassword { user, password } => change::set_password(context, actor, user, &password).await,
         UserOperation::RemoveTotp { user } => change::remove_totp(context, actor, user).await,
         UserOperation::Delete { user, confirmed } => change::delete(context, actor, user, confirmed).await,
+        UserOperation::Confirm { user, means } => enrolments::confirm(context, actor, user, means).await,
+        UserOperation::Ticket { user } => enrolments::give_ticket(context, actor, user).await,
         UserOperation::EndSessions { user } => change::end_sessions(context, actor, user).await,
         UserOperation::Disable { user } => change::set_state(context, actor, user, "disabled").await,
         UserOperation::Enable { user } => change::set_state(context, actor, user, "active").await,
@@ -77,6 +80,7 @@ async fn show(context: &Context, user: &str) -> Result<UserFacts> {
         claims: serde_json::from_str(row.text(5)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?,
         created_ms: row.int(4)?,
         factors: count_factors(context, &sub).await?,
+        waiting: enrolments::list(context, &sub).await?,
         sessions,
         apps,
         more: more_sessions || more_apps,

@@ -7,15 +7,16 @@ use super::outcome::Outcome;
 use super::problem::{Problem, Result};
 use super::sensitive::Sensitive;
 use crate::login::accounts::{self, Hashers, NewAccount};
-use crate::store::tables::{known_device, outside_identity, passkey};
+use crate::login::waiting;
+use crate::store::tables::{enrolment, known_device, outside_identity, passkey};
 use crate::store::{Change, Expect, NotApplied};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
-const PROFILE: &str = "SELECT email, name, claims, version FROM account WHERE id = $1";
+const PROFILE: &str = "SELECT name, claims, version FROM account WHERE id = $1";
 const SET_PROFILE: &str = "UPDATE account SET name = $2, claims = $3, version = version + 1 WHERE id = $1 AND version = $4";
-const FORGET: [&str; 9] = [
+const FORGET: [&str; 11] = [
     "DELETE FROM login_name WHERE account = $1",
     "DELETE FROM credential WHERE account = $1",
     "DELETE FROM consent WHERE account = $1",
@@ -24,6 +25,8 @@ const FORGET: [&str; 9] = [
     passkey::FORGET[1],
     outside_identity::FORGET,
     known_device::FORGET,
+    enrolment::FORGET[0],
+    enrolment::FORGET[1],
     "DELETE FROM account WHERE id = $1",
 ];
 const SET_STATE: &str = "UPDATE account SET state = $2 WHERE id = $1";
@@ -68,6 +71,7 @@ pub async fn set_password(context: &Context, actor: &Actor, user: String, passwo
     let digest = Hashers::default().hash(password.reveal()).await?;
     let mut change = context.change(actor);
     accounts::set_password(&mut change, &found.id, digest);
+    waiting::forget(&mut change, &found.id, "password");
     change.audit(actor.entry("password_changed").account(found.id.as_str()));
     context.store.apply(change).await?;
     Ok(Outcome::PasswordSet { user, sub: found.id })
@@ -77,22 +81,23 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
     if new.is_empty() {
         return Err(Problem::invalid("nothing to change was named: give --email, --display-name, --claim or --no-claim"));
     }
-    let sub = find(context, &user).await?.id;
+    let account = find(context, &user).await?;
+    let sub = account.id.clone();
     let gone = || Problem::not_found(format!("nobody signs in as {user}"));
     let row = context.store.one(PROFILE, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
     let mut claims: Map<String, Json> =
-        serde_json::from_str(row.text(2)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?;
+        serde_json::from_str(row.text(1)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?;
     for name in &new.remove_claims {
         claims.remove(name).ok_or_else(|| Problem::not_found(format!("{user} has no claim {name}: there is no such claim")))?;
     }
     claims.extend(new.claims.into_iter().map(|(name, value)| (name, Json::from(value))));
-    let display_name = new.display_name.as_deref().or(row.opt_text(1)?).filter(|it| !it.is_empty());
+    let display_name = new.display_name.as_deref().or(row.opt_text(0)?).filter(|it| !it.is_empty());
     let mut change = context.change(actor);
     let claims = Json::Object(claims).to_string();
-    change.run(SET_PROFILE, vec![sub.as_str().into(), display_name.into(), claims.into(), row.int(3)?.into()]);
+    change.run(SET_PROFILE, vec![sub.as_str().into(), display_name.into(), claims.into(), row.int(2)?.into()]);
     if let Some(email) = &new.email {
         let email = good_address(context, email)?;
-        accounts::set_email(&mut change, &sub, row.opt_text(0)?, &email);
+        waiting::replace_email(&mut change, &account, &email);
         change.audit(actor.entry("email_changed").account(sub.as_str()));
     }
     change.audit(actor.entry("profile_changed").account(sub.as_str()));
@@ -125,6 +130,9 @@ pub async fn remove_totp(context: &Context, actor: &Actor, user: String) -> Resu
     }
     let mut change = context.change(actor);
     change.run_expecting(REMOVE_TOTP, vec![sub.as_str().into()], Expect::Any);
+    for kind in ["totp", "recovery"] {
+        waiting::forget(&mut change, &sub, kind);
+    }
     accounts::end_sessions(&mut change, &sub);
     change.audit(actor.entry("totp_removed").account(sub.as_str()));
     context.store.apply(change).await?;

@@ -404,6 +404,11 @@ mod tests {
             "wallet_on_the_way",
             "link",
             "unlink",
+            "waits",
+            "ticket",
+            "stop_totp",
+            "stopped",
+            "stop_over",
         ];
         for kind in kinds {
             let step = Step::new(kind)

@@ -4,6 +4,7 @@
 
 use crate::app::{App, Shared};
 use crate::error::Fault;
+use crate::login::waiting;
 use crate::store::retention;
 use crate::told;
 use std::sync::Arc;
@@ -25,6 +26,12 @@ pub fn start(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle
             every(shared.clone(), minute, "sweep", async |app| retention::sweep(&app.store, app.now_ms()).await.map(|_| ())),
         ),
         until_stopped(stopped, every(shared.clone(), minute, "old", async |app| app.sweep_old(app.now_ms()).await.map(|_| ()))),
+        until_stopped(
+            stopped,
+            every(shared.clone(), minute, "enrolments", async |app| {
+                waiting::confirm_what_waited(&app.store, &app.config, app.now_ms()).await
+            }),
+        ),
         until_stopped(stopped, every(shared.clone(), minute / 2, "node", async |app| crate::nodes::announce(&app).await)),
         until_stopped(stopped, every(shared.clone(), minute / 6, "keys", async |app| app.refresh_keys().await)),
     ]

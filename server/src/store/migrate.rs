@@ -20,6 +20,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0014_outside_identity", include_str!("../../schema/0014_outside_identity.sql")),
     ("0015_known_device", include_str!("../../schema/0015_known_device.sql")),
     ("0016_wallet_answer", include_str!("../../schema/0016_wallet_answer.sql")),
+    ("0017_enrolment", include_str!("../../schema/0017_enrolment.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

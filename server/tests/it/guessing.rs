@@ -112,7 +112,9 @@ async fn guesses_at_codes_are_counted_like_those_at_passwords() {
         let now = |world: &World| totp(&secret, world.running.shared.now().now_ms());
         let page = owner.submit(&world, &page, &[("code", &now(&world))], "continue").await;
         let spare = page.codes();
-        assert!(owner.submit(&world, &page, &[], "continue").await.location.is_some());
+        let waits = owner.submit(&world, &page, &[], "continue").await;
+        assert!(waits.kind() == "waits" && world.confirm("alice").await, "{}", waits.html);
+        assert!(owner.submit(&world, &waits, &[], "continue").await.location.is_some());
         world.advance_s(60);
 
         let mut thief = Browser::at(STRANGER);

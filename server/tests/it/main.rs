@@ -32,6 +32,7 @@ mod dpop;
 mod durable;
 mod easier;
 mod endings;
+mod enrolments;
 mod error_pages;
 mod evidence_again;
 mod exchange;

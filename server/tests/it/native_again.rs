@@ -23,13 +23,16 @@ async fn beside(phone: &mut Phone<'_>, tokens: &Answer, more: &[(&str, &str)]) -
     phone.post("/authorize-challenge", &form).await
 }
 
-/// Answers the step that adds an authenticator, and the codes after it.
+/// Answers the step that adds an authenticator, and the codes after it; an operator confirms both.
 async fn enrol(scene: &Screens, phone: &mut Phone<'_>, step: &Answer) -> Answer {
     let secret = step.step()["content"][0]["secret"].as_str().unwrap().replace(' ', "");
     let code = totp(&secret, scene.world.running.shared.now().now_ms());
     let codes = phone.answer(step, "continue", &[("code", &code)]).await;
     assert_eq!(codes.kind(), "recovery_codes", "{codes:?}");
-    phone.answer(&codes, "continue", &[]).await
+    let waits = phone.answer(&codes, "continue", &[]).await;
+    assert_eq!(waits.kind(), "waits", "{waits:?}");
+    assert!(scene.world.confirm("alice").await);
+    phone.answer(&waits, "continue", &[]).await
 }
 
 /// An API wants two factors: the app sends its `auth_session` and what the API asked, and only the second factor is asked for. The new

@@ -42,6 +42,12 @@ impl Scene {
     }
 }
 
+/// Alice, who has an operator's ticket for what she adds.
+fn with_ticket(ticket: &str) -> Person<'_> {
+    let answers = vec![("username", "alice"), ("password", PASSWORD), ("ticket", ticket)];
+    Person { answers, buttons: vec!["use_ticket"], ..Person::default() }
+}
+
 /// Password, then an authenticator that the policy wants, then a code by e-mail, then the browser: one app without a line about any.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_app_signs_in_in_every_way() {
@@ -65,9 +71,10 @@ async fn one_app_signs_in_in_every_way() {
     phone.client.sign_in_natively(&request, &screens).await.unwrap();
     assert_eq!(phone.pages().await, "Did you start this in App?, Sign in");
     scene.world.reload(|it| it.set("client.app.login", "two-factor")).await;
-    let screens = password();
+    let ticket = scene.world.ticket("alice").await;
+    let screens = Terminal::new(with_ticket(&ticket));
     phone.client.sign_in_natively(&request, &screens).await.unwrap();
-    assert_eq!(screens.kinds(), ["password", "enrol_totp", "recovery_codes"]);
+    assert_eq!(screens.kinds(), ["password", "enrol_totp", "ticket", "enrol_totp", "recovery_codes"]);
     assert!(screens.take_screens()[1].contains("Add an authenticator app"));
     scene.world.stop().await;
 }
@@ -131,12 +138,13 @@ async fn a_signed_in_person_is_asked_for_what_is_missing() {
     let scene = scene().await;
     let phone = scene.phone();
     let request = SignIn::new("openid orders:read");
-    let screens = Terminal::new(Person::with_password("alice", PASSWORD));
+    let ticket = scene.world.ticket("alice").await;
+    let screens = Terminal::new(with_ticket(&ticket));
     phone.client.sign_in_natively(&request, &screens).await.unwrap();
     let wanted = StepUp { acr_values: Some("urn:two".to_owned()), ..StepUp::default() };
     let more = SignIn::new("openid orders:read").with_step_up(&wanted);
     phone.restarted().client.sign_in_natively(&more, &screens).await.unwrap();
-    assert_eq!(screens.kinds(), ["password", "enrol_totp", "recovery_codes"], "the password was proved");
+    assert_eq!(screens.kinds(), ["password", "enrol_totp", "ticket", "enrol_totp", "recovery_codes"], "the password was proved");
     scene.world.reload(|it| it.with("[login.three]\nrequire = [\"password + totp + email\"]").set("client.app.login", "three")).await;
     let refused = phone.client.server().refresh(&phone.refresh_token(), "").await.unwrap();
     assert_eq!((refused.status, refused.error()), (403, "insufficient_authorization"));

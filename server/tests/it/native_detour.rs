@@ -133,7 +133,9 @@ async fn a_detour_takes_the_same_person_only() {
         let secret = page.codes().remove(0);
         let now_ms = scene.world.running.shared.now().now_ms();
         let page = browser.submit(&scene.world, &page, &[("code", &totp(&secret, now_ms))], "continue").await;
-        let done = browser.submit(&scene.world, &page, &[], "continue").await;
+        let waits = browser.submit(&scene.world, &page, &[], "continue").await;
+        assert!(waits.kind() == "waits" && scene.world.confirm(person).await, "{}", waits.html);
+        let done = browser.submit(&scene.world, &waits, &[], "continue").await;
         let error = done.error();
         assert_eq!((done.has_code(), error.as_deref()), (fits, (!fits).then_some("login_required")), "{person}: {done:?}");
         assert!(!done.location.unwrap_or_default().contains("alice"));

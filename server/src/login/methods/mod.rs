@@ -10,6 +10,8 @@
 //!
 //! A family is one file for many methods: `upstream:google` is the method `google` of the family `upstream`. Its functions get that
 //! name first. It has `learn` as well: what an answer makes known outside of the house, which happens once and is kept before it is judged.
+//!
+//! What stands `beside` them is asked for like a method, and no policy can name it.
 
 use super::accounts::Account;
 use super::budgets::Budget;
@@ -23,9 +25,11 @@ macro_rules! methods {
     (
         alone { $($(#[$when:meta])* $module:ident),+ $(,)? }
         families { $($(#[$of:meta])* $family:ident),+ $(,)? }
+        beside { $($beside:ident),+ $(,)? }
     ) => {
         $($(#[$when])* pub mod $module;)+
         $($(#[$of])* pub mod $family;)+
+        $(pub mod $beside;)+
 
         /// The names that a policy may use, in the order in which they are offered.
         pub fn names() -> Vec<&'static str> {
@@ -71,6 +75,7 @@ macro_rules! methods {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => $module::can_use(person),)+
                 $($(#[$of])* (stringify!($family), Some(name)) => $family::can_use(name, person),)+
+                $((stringify!($beside), None) => $beside::can_use(person),)+
                 _ => false,
             }
         }
@@ -80,6 +85,7 @@ macro_rules! methods {
             match proof.method.parts() {
                 $($(#[$when])* (stringify!($module), None) => $module::still_holds(proof, account),)+
                 $($(#[$of])* (stringify!($family), Some(name)) => $family::still_holds(name, proof, account),)+
+                $((stringify!($beside), None) => true,)+
                 _ => false,
             }
         }
@@ -89,6 +95,7 @@ macro_rules! methods {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => Box::pin($module::ask(context, person)).await,)+
                 $($(#[$of])* (stringify!($family), Some(name)) => Box::pin($family::ask(name, context, person)).await,)+
+                $((stringify!($beside), None) => Box::pin($beside::ask(context, person)).await,)+
                 _ => Err(unknown(method).into()),
             }
         }
@@ -98,6 +105,7 @@ macro_rules! methods {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => $module::price(person, step),)+
                 $($(#[$of])* (stringify!($family), Some(name)) => $family::price(name, person, step),)+
+                $((stringify!($beside), None) => $beside::price(person, step),)+
                 _ => Vec::new(),
             }
         }
@@ -117,6 +125,7 @@ macro_rules! methods {
             match method.parts() {
                 $($(#[$when])* (stringify!($module), None) => Box::pin($module::check(context, person, secret, answer)).await,)+
                 $($(#[$of])* (stringify!($family), Some(name)) => Box::pin($family::check(name, context, person, secret, answer)).await,)+
+                $((stringify!($beside), None) => Box::pin($beside::check(context, person, secret, answer)).await,)+
                 _ => Err(unknown(method).into()),
             }
         }
@@ -138,6 +147,9 @@ methods! {
         wallet,
         #[cfg(feature = "plugins")]
         plugin,
+    }
+    beside {
+        ticket,
     }
 }
 

@@ -20,7 +20,7 @@ pub const ASKS_WHO: bool = false;
 const REFUSED: &str = "recovery_code_refused";
 const CODES: u8 = 10;
 /// No letter or digit that is read as another.
-const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
+pub(super) const ALPHABET: &[u8; 32] = b"abcdefghjkmnpqrstuvwxyz023456789";
 
 /// A person who is not proved yet is asked whoever they are (300-H).
 pub fn can_use(person: &Person) -> bool {
@@ -72,7 +72,11 @@ pub fn codes(keyring: &KeyRing, version: u8, account: &str, seed: &[u8]) -> std:
 
 /// What the store knows a code by: a MAC with the newest master key, or an older one for codes made before a rotation.
 pub fn names(keyring: &KeyRing, account: &str, code: &str) -> Vec<String> {
-    let plain: String = code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-    let of = |version: u8| keyring.mac_with(version, "recovery name", &[account.as_bytes(), plain.as_bytes()]);
+    let of = |version: u8| keyring.mac_with(version, "recovery name", &[account.as_bytes(), plain(code).as_bytes()]);
     keyring.versions().into_iter().filter_map(of).map(|name| base64url::encode(&name)).collect()
+}
+
+/// A code as it is compared, however it was typed.
+pub(super) fn plain(code: &str) -> String {
+    code.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
 }

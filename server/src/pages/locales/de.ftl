@@ -374,3 +374,65 @@ mail-passkey_removed-body =
     Von Ihrem Konto bei { $brand } wurde ein Passkey entfernt.
     
     Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.
+waits-title = Das gilt noch nicht in vollem Umfang
+waits-lead = Was Sie hinzugefügt haben, gilt erst in vollem Umfang, wenn es bestätigt ist. Wenden Sie sich an die Betreiber dieses Dienstes, oder verwenden Sie das Ticket, das Sie von ihnen haben.
+waits-lead-until = Was Sie hinzugefügt haben, wurde mit weniger hinzugefügt, als hier verlangt wird. Wenn es niemand stoppt, gilt es ab { $date } in vollem Umfang. Mit einem Ticket der Betreiber dieses Dienstes gilt es sofort.
+ticket-title = Ticket verwenden
+ticket-lead = Geben Sie das Ticket ein, das Sie von den Betreibern dieses Dienstes haben. Es gilt einmal.
+field-ticket = Ticket
+action-use_ticket = Ich habe ein Ticket
+problem-wrong_ticket = Das ist nicht Ihr Ticket, oder es wurde schon verwendet, oder es ist zu alt.
+action-give_up = Ohne das zurückgehen
+action-stop = Das war ich nicht: stoppen
+stop_password-title = Das frühere Passwort zurückholen?
+stop_password-lead = Es wurde ein neues Passwort gesetzt. Wenn Sie das nicht waren, stoppen Sie es: Das frühere Passwort gilt wieder, und alle werden abgemeldet.
+stop_email-title = Diese E-Mail-Adresse zurückholen?
+stop_email-lead = Es wurde eine andere E-Mail-Adresse gesetzt. Wenn Sie das nicht waren, stoppen Sie es: Die frühere Adresse gilt wieder, und alle werden abgemeldet.
+stop_totp-title = Die neue Authenticator-App entfernen?
+stop_totp-lead = Es wurde eine Authenticator-App hinzugefügt. Wenn Sie das nicht waren, stoppen Sie es: Die App und ihre Wiederherstellungscodes werden entfernt, und alle werden abgemeldet.
+stop_recovery-title = Die neuen Wiederherstellungscodes entfernen?
+stop_recovery-lead = Es wurden Wiederherstellungscodes erstellt. Wenn Sie das nicht waren, stoppen Sie es: Sie gelten nicht mehr, und alle werden abgemeldet.
+stop_passkey-title = Den neuen Passkey entfernen?
+stop_passkey-lead = Es wurde ein Passkey hinzugefügt. Wenn Sie das nicht waren, stoppen Sie es: Der Passkey wird entfernt, und alle werden abgemeldet.
+stop_identity-title = Die neue Verknüpfung entfernen?
+stop_identity-lead = Es wurde ein anderes Konto verknüpft. Wenn Sie das nicht waren, stoppen Sie es: Die Verknüpfung wird entfernt, und alle werden abgemeldet.
+stopped-title = Es ist gestoppt
+stopped-lead = Was hinzugefügt wurde, ist weg, und alle sind abgemeldet. Wer es hinzugefügt hat, kann sich noch anmelden: Ändern Sie jetzt Ihr Passwort.
+stop_over-title = Hier gibt es nichts zu stoppen
+stop_over-lead = Dieser Link wurde schon verwendet, oder worum es ging, ist bestätigt oder entfernt. Sehen Sie in Ihrem Konto nach.
+mail-waits_password-subject = Ihr Passwort für { $brand } wurde geändert
+mail-waits_password-body =
+    Für Ihr Konto bei { $brand } wurde ein neues Passwort gesetzt, und alle anderen Geräte wurden abgemeldet.
+    
+    Wenn Sie das nicht waren, öffnen Sie diesen Link und stoppen Sie es. Nach { $hours } Stunden gilt es in vollem Umfang:
+    { $link }
+mail-waits_email-subject = Die E-Mail-Adresse Ihres Kontos bei { $brand } wurde geändert
+mail-waits_email-body =
+    Ihr Konto bei { $brand } hat jetzt eine andere E-Mail-Adresse.
+    
+    Wenn Sie das nicht waren, öffnen Sie diesen Link und stoppen Sie es. Nach { $hours } Stunden gilt es in vollem Umfang:
+    { $link }
+mail-waits_totp-subject = Eine Authenticator-App wurde zu { $brand } hinzugefügt
+mail-waits_totp-body =
+    Zu Ihrem Konto bei { $brand } wurde eine Authenticator-App hinzugefügt.
+    
+    Wenn Sie das nicht waren, öffnen Sie diesen Link und stoppen Sie es. Nach { $hours } Stunden gilt es in vollem Umfang:
+    { $link }
+mail-waits_recovery-subject = Neue Wiederherstellungscodes für { $brand }
+mail-waits_recovery-body =
+    Für Ihr Konto bei { $brand } wurden neue Wiederherstellungscodes erstellt.
+    
+    Wenn Sie das nicht waren, öffnen Sie diesen Link und stoppen Sie es. Nach { $hours } Stunden gilt es in vollem Umfang:
+    { $link }
+mail-waits_passkey-subject = Ein Passkey wurde zu { $brand } hinzugefügt
+mail-waits_passkey-body =
+    Zu Ihrem Konto bei { $brand } wurde ein Passkey hinzugefügt. Er meldet ohne Ihr Passwort an.
+    
+    Wenn Sie das nicht waren, öffnen Sie diesen Link und stoppen Sie es. Nach { $hours } Stunden gilt es in vollem Umfang:
+    { $link }
+mail-waits_identity-subject = Ein anderes Konto meldet sich jetzt bei { $brand } an
+mail-waits_identity-body =
+    Ein anderes Konto wurde mit Ihrem Konto bei { $brand } verknüpft. Wer es hat, kann sich anmelden.
+    
+    Wenn Sie das nicht waren, öffnen Sie diesen Link und stoppen Sie es. Nach { $hours } Stunden gilt es in vollem Umfang:
+    { $link }

@@ -374,3 +374,65 @@ mail-passkey_removed-body =
     A passkey was removed from your account with { $brand }.
     
     If it was not you, change your password now.
+waits-title = This does not count in full yet
+waits-lead = What you added counts in full only when it is confirmed. Ask the people who run this service, or use the ticket that they gave you.
+waits-lead-until = What you added was added with less than is asked for here. If nobody stops it, it counts in full from { $date } on. With a ticket from the people who run this service it counts at once.
+ticket-title = Use a ticket
+ticket-lead = Type the ticket that the people who run this service gave you. It works once.
+field-ticket = Ticket
+action-use_ticket = I have a ticket
+problem-wrong_ticket = This is not your ticket, or it was used before, or it is too old.
+action-give_up = Go back without it
+action-stop = It was not me: stop it
+stop_password-title = Bring back the password from before?
+stop_password-lead = A new password was set. If it was not you, stop it: the password from before comes back, and everybody is signed out.
+stop_email-title = Bring back this e-mail address?
+stop_email-lead = Another e-mail address was set. If it was not you, stop it: the address from before comes back, and everybody is signed out.
+stop_totp-title = Remove the new authenticator app?
+stop_totp-lead = An authenticator app was added. If it was not you, stop it: the app and its recovery codes are removed, and everybody is signed out.
+stop_recovery-title = Remove the new recovery codes?
+stop_recovery-lead = Recovery codes were made. If it was not you, stop it: they stop working, and everybody is signed out.
+stop_passkey-title = Remove the new passkey?
+stop_passkey-lead = A passkey was added. If it was not you, stop it: the passkey is removed, and everybody is signed out.
+stop_identity-title = Remove the new link?
+stop_identity-lead = Another account was linked. If it was not you, stop it: the link is removed, and everybody is signed out.
+stopped-title = It is stopped
+stopped-lead = What was added is gone, and everybody is signed out. Whoever added it knows how to sign in: change your password now.
+stop_over-title = There is nothing to stop
+stop_over-lead = This link was used, or what it was about is confirmed or gone. Look at your account.
+mail-waits_password-subject = Your password for { $brand } was changed
+mail-waits_password-body =
+    A new password was set for your account with { $brand }, and all other devices were signed out.
+    
+    If it was not you, open this link and stop it. After { $hours } hours it counts in full:
+    { $link }
+mail-waits_email-subject = The e-mail address of your account with { $brand } was changed
+mail-waits_email-body =
+    Your account with { $brand } has another e-mail address now.
+    
+    If it was not you, open this link and stop it. After { $hours } hours it counts in full:
+    { $link }
+mail-waits_totp-subject = An authenticator app was added to { $brand }
+mail-waits_totp-body =
+    An authenticator app was added to your account with { $brand }.
+    
+    If it was not you, open this link and stop it. After { $hours } hours it counts in full:
+    { $link }
+mail-waits_recovery-subject = New recovery codes were made for { $brand }
+mail-waits_recovery-body =
+    New recovery codes were made for your account with { $brand }.
+    
+    If it was not you, open this link and stop it. After { $hours } hours it counts in full:
+    { $link }
+mail-waits_passkey-subject = A passkey was added to { $brand }
+mail-waits_passkey-body =
+    A passkey was added to your account with { $brand }. It signs in without your password.
+    
+    If it was not you, open this link and stop it. After { $hours } hours it counts in full:
+    { $link }
+mail-waits_identity-subject = Another account now signs in to { $brand }
+mail-waits_identity-body =
+    Another account was linked to your account with { $brand }. Whoever has it can sign in.
+    
+    If it was not you, open this link and stop it. After { $hours } hours it counts in full:
+    { $link }

@@ -25,6 +25,9 @@ pub const BY_ID: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verif
     (SELECT u.handle FROM passkey_user u WHERE u.account = a.id) AS passkey_handle, \
     (SELECT u.declined_ms FROM passkey_user u WHERE u.account = a.id) AS passkey_declined_ms, \
     (SELECT string_agg(p.rp_id || ' ' || p.id || ' ' || p.transports, ',') FROM passkey p WHERE p.account = a.id) AS passkeys, \
+    (SELECT string_agg(e.means || ' ' || e.enrolled_ms || ' ' || e.letters || ' ' || e.told_ms || ' ' || e.enrolled_with, ',') \
+    FROM enrolment e WHERE e.account = a.id) AS waiting, \
+    (SELECT e.former FROM enrolment e WHERE e.account = a.id AND e.means = 'email') AS former_email, \
     f.kind AS factor, f.id AS factor_id, f.created_ms AS factor_ms \
     FROM account a LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' \
     LEFT JOIN credential f ON f.account = a.id AND f.kind IN ('totp', 'recovery') WHERE a.id = $1";
@@ -34,6 +37,9 @@ pub const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_ver
     (SELECT u.handle FROM passkey_user u WHERE u.account = a.id) AS passkey_handle, \
     (SELECT u.declined_ms FROM passkey_user u WHERE u.account = a.id) AS passkey_declined_ms, \
     (SELECT string_agg(p.rp_id || ' ' || p.id || ' ' || p.transports, ',') FROM passkey p WHERE p.account = a.id) AS passkeys, \
+    (SELECT string_agg(e.means || ' ' || e.enrolled_ms || ' ' || e.letters || ' ' || e.told_ms || ' ' || e.enrolled_with, ',') \
+    FROM enrolment e WHERE e.account = a.id) AS waiting, \
+    (SELECT e.former FROM enrolment e WHERE e.account = a.id AND e.means = 'email') AS former_email, \
     f.kind AS factor, f.id AS factor_id, f.created_ms AS factor_ms \
     FROM login_name n JOIN account a ON a.id = n.account \
     LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' \
@@ -55,3 +61,6 @@ pub const SPEND_CODE: &str = "DELETE FROM credential WHERE account = $1 AND kind
 /// The primary key is the guard: nobody replaces a credential that stands there.
 pub const ENROL: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, $2, $3, $4, $5, $6)";
 pub const REMOVE: &str = "DELETE FROM credential WHERE account = $1 AND kind = $2";
+/// What a stopped change of address had replaced. Whether the account is disabled meanwhile decides nothing.
+pub const RESTORE_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1";
+pub const NO_EMAIL: &str = "UPDATE account SET email = NULL, email_verified = 0 WHERE id = $1";

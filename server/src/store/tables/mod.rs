@@ -10,6 +10,7 @@ pub mod attempt;
 pub mod audit;
 pub mod continuing;
 pub mod device_request;
+pub mod enrolment;
 pub mod known_device;
 pub mod node;
 pub mod once;

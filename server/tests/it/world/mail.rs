@@ -28,6 +28,18 @@ impl Post {
         self.mailbox.wait_for_code(to, seen).await.expect("a letter with a code")
     }
 
+    /// A letter with these words has come.
+    pub async fn told(&self, to: &str, words: &str) {
+        let has_come = || self.mailbox.letters().iter().any(|letter| letter.to == [to] && letter.plain().contains(words));
+        for _ in 0..100 {
+            if has_come() {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        panic!("no letter to {to} says {words:?}");
+    }
+
     pub fn seen(&self) -> usize {
         self.mailbox.letters().len()
     }
@@ -36,7 +48,7 @@ impl Post {
         self.world.running.shared.now().now_ms()
     }
 
-    /// Alice adds an authenticator at a sign-in that asks for one; its secret and the ten recovery codes.
+    /// Alice adds an authenticator at a sign-in that asks for one, and an operator confirms it; its secret and the ten recovery codes.
     pub async fn enrol(&self, browser: &mut Browser) -> (String, Vec<String>) {
         let page = browser.open(&self.world, &Ask::native("openid").with("acr_values", "urn:two")).await;
         let page = browser.submit_password(&self.world, &page, "alice", PASSWORD).await;
@@ -44,7 +56,10 @@ impl Post {
         let page = browser.submit(&self.world, &page, &[("code", &totp(&secret, self.now_ms()))], "continue").await;
         let codes = page.codes();
         assert_eq!((codes.len(), codes[0].len()), (10, 11), "{}", page.html);
-        let done = browser.submit(&self.world, &page, &[], "continue").await;
+        let waits = browser.submit(&self.world, &page, &[], "continue").await;
+        assert_eq!((waits.status, waits.kind()), (200, "waits"), "{}", waits.html);
+        assert!(self.world.confirm("alice").await);
+        let done = browser.submit(&self.world, &waits, &[], "continue").await;
         assert!(done.has_code(), "{}", done.html);
         (secret, codes)
     }

@@ -188,6 +188,23 @@ impl World {
         format!("{}{path}", self.issuer)
     }
 
+    /// An operator confirms what this person added; answers whether anything waited.
+    pub async fn confirm(&self, user: &str) -> bool {
+        use symbolon::operations::{Actor, Context, Operation, UserOperation, run};
+        let operation = Operation::User(UserOperation::Confirm { user: user.to_owned(), means: None });
+        run(&Context::of(&self.running.shared.now()), &Actor::Offline { uid: 0 }, operation).await.is_ok()
+    }
+
+    /// A ticket with which this person adds means that count at once.
+    pub async fn ticket(&self, user: &str) -> String {
+        use symbolon::operations::{Actor, Context, Operation, Outcome, UserOperation, run};
+        let operation = Operation::User(UserOperation::Ticket { user: user.to_owned() });
+        match run(&Context::of(&self.running.shared.now()), &Actor::Offline { uid: 0 }, operation).await {
+            Ok(Outcome::TicketGiven { ticket, .. }) => ticket.reveal().to_owned(),
+            other => panic!("{other:?}"),
+        }
+    }
+
     pub async fn person(&self, name: &str) -> String {
         let app = self.running.shared.now();
         let new = symbolon::login::accounts::NewAccount {

@@ -41,6 +41,8 @@ impl Keys {
         let page = browser.submit(&self.world, &page, &[], "add_passkey").await;
         let done = self.make(browser, &page, phone).await;
         assert!(done.location.as_deref().is_some_and(|to| to.ends_with("/account")), "{}", done.html);
+        // One that was made with a passkey counts at once.
+        self.world.confirm(person).await;
     }
 
     /// The platform makes a passkey, as the page asks.

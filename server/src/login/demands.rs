@@ -1,0 +1,67 @@
+//! What a sign-in has to prove, beside what the policy says: how fresh its proofs are, and the factors that the person has. Pure.
+
+use super::accounts::Account;
+use super::context::Person;
+use super::journey::Journey;
+use super::methods;
+use super::policy::Policy;
+use super::proof::{MethodName, Proof};
+use super::state::{Rules, State};
+
+/// Changes of an account want proofs that are at most this old (361-Z, 362-Z).
+const STEP_UP_MS: i64 = 5 * 60_000;
+
+/// Proofs from before the sign-in count if they are not older than this. Its own always count.
+pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
+    let by_age = rules.max_age_s.map_or(0, |age_s| now_ms - age_s * 1000);
+    if rules.force || rules.max_age_s == Some(0) || state.journey == Journey::Reset {
+        return state.started_ms;
+    }
+    if state.journey.is_of_account() { by_age.max(now_ms - STEP_UP_MS) } else { by_age }
+}
+
+/// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z). A passkey that
+/// verified the person is enough; where the policy counts it as two factors, one that did not is not.
+pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, now_ms): (&[Proof], i64)) -> Policy {
+    let policy = own_policy(state, rules, person, now_ms);
+    let Some(account) = person.account.as_ref().filter(|_| state.subject.is_some()) else { return policy };
+    if state.journey == Journey::Reset {
+        return demanded_for_reset(policy, account);
+    }
+    let from_ms = not_before_ms(state, rules, now_ms).min(state.started_ms);
+    let passkeys = |proofs: &[Proof]| -> Vec<Proof> {
+        proofs.iter().filter(|proof| proof.method == MethodName::PASSKEY && proof.at_ms >= from_ms).cloned().collect()
+    };
+    // One that waits to be confirmed stands for no other factor.
+    let is_verified = passkeys(counted).iter().any(|proof| proof.facts.user_verified == Some(true));
+    let wants_more = policy.two_factor_passkey && !passkeys(&state.proofs).is_empty();
+    match account.totp_from_ms {
+        _ if is_verified => policy,
+        None if wants_more && account.password.is_some() => policy.with(&MethodName::PASSWORD),
+        None if !wants_more => policy,
+        _ => policy.with(&methods::SECOND_FACTOR),
+    }
+}
+
+/// The policy of the journey: what its proofs must come to.
+pub(super) fn own_policy(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
+    match state.journey {
+        Journey::Reset => Policy::of(&[&[MethodName::EMAIL]]),
+        _ => eased(state, rules, person, now_ms),
+    }
+}
+
+/// The policy with what is eased now. Changes of an account are never eased.
+fn eased(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
+    if state.journey != Journey::SignIn {
+        return rules.policy.strict();
+    }
+    let known = person.known.as_ref().filter(|_| state.subject.is_some());
+    rules.policy.clone().on_device(known, now_ms)
+}
+
+/// A code by e-mail replaces the password and nothing else: every other factor is asked for (431-U).
+fn demanded_for_reset(policy: Policy, account: &Account) -> Policy {
+    let policy = if account.totp_from_ms.is_some() { policy.with(&methods::SECOND_FACTOR) } else { policy };
+    if account.passkeys.is_empty() { policy } else { policy.with(&MethodName::PASSKEY) }
+}
