@@ -182,6 +182,14 @@ impl World {
         }
     }
 
+    /// An operator confirms what a person added.
+    pub async fn confirm(&self, name: &str) -> Result<(), Trouble> {
+        let app = self.running.shared.now();
+        let operation = Operation::User(UserOperation::Confirm { user: name.to_owned(), means: None });
+        let confirmed = operations::run(&Context::of(&app), &Actor::Offline { uid: 0 }, operation).await;
+        confirmed.map(|_| ()).map_err(|why| Trouble(format!("the confirmation: {why:?}")))
+    }
+
     /// The subject of the newest letter to this address that tells of something added, and the link that stops it.
     pub async fn stop_link(&self, address: &str) -> Result<(String, String), Trouble> {
         for _ in 0..50 {

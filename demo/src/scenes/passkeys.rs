@@ -83,6 +83,8 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     world.reconfigure(PASSWORDS, EITHER).await?;
     make_and_use(stage, (&phone, &passkeys), &request).await?;
     world.reconfigure(EITHER, TWO_FACTORS).await?;
+    stage.world.confirm(stage.name).await?;
+    stage.prepared("The passkey was made with a password, and so counts as one. An operator confirms it: it was the person.");
     worth(stage, (&phone, &passkeys), &request).await;
     let other = Arc::new(passkeys.for_app(System::Ios("EVIL123456.com.example.shop")).await?);
     let screens = touch(&["passkey", "cancel"], &other);

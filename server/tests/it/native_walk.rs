@@ -347,6 +347,9 @@ async fn walk_with_passkeys((schema, seen): (&jsonschema::Validator, &mut BTreeM
     walk.go("passkey", &[("passkey", "{}", "{}")]).await;
     platforms.go(&mut walk).await;
     walk.is_done();
+    for name in [NATIVE, BROWSER] {
+        assert!(scene.world.confirm(name).await, "a passkey that was added with a password waits");
+    }
     let mut walk = Walk::begin(&scene, (schema, seen), &[("acr_values", "urn:both"), ("prompt", "login")]).await;
     walk.password().await.is_at("passkey");
     platforms.go(&mut walk).await;

@@ -65,12 +65,15 @@ impl<'a> Hand<'a> {
         self.send(step, &used).await
     }
 
-    /// Somebody signs in with the password and, as the policy wants it, makes a passkey.
+    /// Somebody signs in with the password and, as the policy wants it, makes a passkey, which an operator confirms.
     pub async fn add(&mut self, person: &str) -> Answer {
         let step = self.phone.begin_with(&[("acr_values", "urn:both")]).await;
         let step = self.phone.answer_password(&step, person, PASSWORD).await;
         assert_eq!((step.error(), step.kind()), (ASKED, "enrol_passkey"), "{step:?}");
-        let done = self.make(&step).await;
+        let waits = self.make(&step).await;
+        assert_eq!((waits.error(), waits.kind()), (ASKED, "waits"), "{waits:?}");
+        assert!(self.phone.world.confirm(person).await);
+        let done = self.phone.answer(&waits, "continue", &[]).await;
         assert_eq!(done.status, 200, "{done:?}");
         done
     }
