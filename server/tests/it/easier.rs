@@ -103,7 +103,14 @@ async fn prove_all(scene: &Screens, phone: &mut Phone<'_>, secret: &mut Option<S
     let now_ms = || scene.world.running.shared.now().now_ms();
     let known = secret.clone().unwrap_or_else(|| step.step()["content"][0]["secret"].as_str().unwrap_or_default().replace(' ', ""));
     let next = phone.answer(&step, "continue", &[("code", &totp(&known, now_ms()))]).await;
-    let next = if next.kind() == "recovery_codes" { phone.answer(&next, "continue", &[]).await } else { next };
+    let next = if next.kind() == "recovery_codes" {
+        // What was added with a password alone makes nobody known, until an operator confirms it.
+        let waits = phone.answer(&next, "continue", &[]).await;
+        assert!(waits.kind() == "waits" && scene.world.confirm("alice").await, "{waits:?}");
+        phone.answer(&waits, "continue", &[]).await
+    } else {
+        next
+    };
     assert_eq!(next.status, 200, "{next:?}");
     *secret = Some(known);
     scene.world.advance_s(60);
