@@ -1,6 +1,6 @@
 //! A program without plug-ins.
 
-use super::{Decided, PluginLine, Situation, TokenSituation};
+use super::facts::{Decided, PluginLine, Situation, TokenSituation};
 use crate::config::plugin::PluginSettings;
 use crate::error::{Fault, Result};
 use crate::outgoing::Outgoing;

@@ -1,7 +1,7 @@
 //! The plug-ins of a configuration: loaded once, replaced whole by a reload, and what a decision or a claims plug-in is asked.
 
+use super::facts::{Decided, Outcome, PluginLine, Situation, TokenSituation};
 use super::host::ServerHost;
-use super::{Decided, Outcome, PluginLine, Situation, TokenSituation};
 use crate::audit::Entry;
 use crate::config::plugin::{Moment, PluginSettings, PluginWorld};
 use crate::error::{Fault, Refused, Result};

@@ -173,8 +173,8 @@ async fn every_answer_has_the_documented_shape() {
         assert_eq!((shape_of(&sample), &sample["outcome"]), (shape_of(&real), &real["outcome"]), "{act}");
         documented += 1;
     }
-    // `key rewrap` and `recover` need a store of their own, `links doctor` hosts to look at, `plugin list` a plug-in.
-    assert_eq!(documented + 4, sections.values().filter(|it| it.contains("```json")).count());
+    // `key rewrap` and `recover` need a store of their own, `links doctor` hosts to look at, `plugin check` and `plugin list` a plug-in.
+    assert_eq!(documented + 5, sections.values().filter(|it| it.contains("```json")).count());
     world.stop().await;
 }
 

@@ -1,0 +1,91 @@
+//! What plug-ins are asked with, and what comes of it.
+
+use crate::audit::Entry;
+use crate::config::plugin::Moment;
+use serde_json::{Map, Value as Json};
+
+/// The id of a call: what it is made of is secret, or nobody's affair.
+pub fn call_id(parts: &[&[u8]]) -> String {
+    let whole: Vec<u8> = parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part].concat()).collect();
+    data_encoding::HEXLOWER.encode(&symbolon_oauth::digest::sha256(&whole)[..16])
+}
+
+/// What a decision is made of.
+#[derive(Debug, Clone)]
+pub struct Situation {
+    pub moment: Moment,
+    pub client: String,
+    pub account: String,
+    pub scopes: Vec<String>,
+    pub tier: Option<String>,
+    pub installation: Option<String>,
+    pub address: Option<String>,
+    pub auth_time_ms: i64,
+    pub amr: Vec<String>,
+    pub acr: Option<String>,
+    /// A repeated request has the same.
+    pub call_id: String,
+    pub now_ms: i64,
+}
+
+/// What all decisions together come to.
+#[derive(Debug, Default)]
+pub struct Decided {
+    pub outcome: Outcome,
+    /// Tokens of this answer live no longer.
+    pub most_s: Option<i64>,
+    /// What the audit has to say of it.
+    pub entries: Vec<Entry>,
+}
+
+/// The strictest first: a later one never takes back what an earlier one said.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    #[default]
+    Allow,
+    StepUp,
+    Deny,
+    /// A plug-in failed. Nothing moves and nothing ends.
+    Unavailable,
+}
+
+impl Outcome {
+    #[cfg_attr(not(feature = "plugins"), expect(dead_code, reason = "nobody decides"))]
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::Allow => 0,
+            Self::StepUp => 1,
+            Self::Deny => 2,
+            Self::Unavailable => 3,
+        }
+    }
+}
+
+/// A token whose claims are asked for.
+#[derive(Debug, Clone)]
+pub struct TokenSituation<'a> {
+    /// The API's plug-in, and the claims that it may write.
+    pub plugin: &'a str,
+    pub allowed: &'a [String],
+    pub api: &'a str,
+    pub audience: &'a str,
+    pub client: &'a str,
+    pub sub: &'a str,
+    pub scopes: Vec<String>,
+    pub tier: Option<&'static str>,
+    pub claims: &'a Map<String, Json>,
+    pub now_ms: i64,
+}
+
+/// One line of `symbolon plugin list` and of /health/details.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize, PartialEq, Eq)]
+pub struct PluginLine {
+    pub name: String,
+    pub world: String,
+    pub sha256: String,
+    pub calls: u64,
+    pub failures: u64,
+    pub mean_us: u64,
+    /// Why it could not be loaded.
+    pub problem: Option<String>,
+}
