@@ -17,7 +17,7 @@ pub async fn view(app: &App, account: &str) -> Result<LinksView> {
     }
     let may_link = providers.all().filter(|(_, provider)| provider.settings.linking != Linking::Off);
     let providers = may_link.map(|(name, provider)| ProviderView { name: name.to_owned(), label: provider.settings.label.clone() });
-    let wallets = app.machine.wallets().all().filter(|(_, wallet)| wallet.settings.linking != Linking::Off);
+    let wallets = app.machine.wallets().all().filter(|(_, wallet)| Linking::from(wallet.settings.linking) != Linking::Off);
     let wallets = wallets.map(|(_, wallet)| ProviderView { name: wallet.method(), label: wallet.settings.label.clone() });
     Ok(LinksView { links, providers: providers.chain(wallets).collect() })
 }

@@ -38,11 +38,13 @@ fn of_wallet(name: &str, wallet: &Wallet) -> Vec<Finding> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::config::wallet::{CREDENTIAL, ISSUER, WALLET};
 
     #[test]
     fn each_choice_that_costs_something_is_named() {
         let weak = |from: &str, to: &str| {
-            let text = format!("issuer = \"https://a.example\"\n{}", crate::config::wallet::WALLET.example);
+            let text = [WALLET, CREDENTIAL, ISSUER].map(|it| it.example).concat();
+            let text = format!("issuer = \"https://a.example\"\n{text}");
             let config = Config::from_text(&text.replace(from, to), "x", &|_| None).unwrap();
             wallet_findings(&config).into_iter().filter(|finding| finding.weak).map(|finding| finding.text).collect::<Vec<_>>()
         };

@@ -37,6 +37,24 @@ const SHARED: [&str; 14] = [
     "picture",
 ];
 
+/// Whether the account page offers to link it. A wallet's word is always of this moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Linkable {
+    #[default]
+    Fresh,
+    Off,
+}
+
+impl From<Linkable> for Linking {
+    fn from(linkable: Linkable) -> Self {
+        match linkable {
+            Linkable::Fresh => Self::Fresh,
+            Linkable::Off => Self::Off,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Wallet {
@@ -55,7 +73,7 @@ pub struct Wallet {
     #[serde(default)]
     pub accounts: Newcomers,
     #[serde(default)]
-    pub linking: Linking,
+    pub linking: Linkable,
     #[serde(default)]
     pub claims: BTreeMap<String, String>,
     #[serde(default = "yes")]
@@ -312,7 +330,7 @@ impl Wallet {
             label: self.label.clone(),
             accounts: self.accounts,
             claims: self.claims.keys().map(|name| (name.clone(), every.clone())).collect(),
-            linking: self.linking,
+            linking: self.linking.into(),
             clock_skew: self.clock_skew,
             ..Upstream::default()
         }

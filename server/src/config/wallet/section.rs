@@ -18,15 +18,6 @@ key = { file = "verifier.key" }
 account_claim = "pid/personal_administrative_number"
 account_claim_is_unique = true
 accounts = "create"
-
-[wallet.pid.credential.pid]
-format = "dc+sd-jwt"
-types = ["urn:eudi:pid:1"]
-claims = ["personal_administrative_number", "given_name"]
-
-[wallet.pid.issuer.utopia]
-name = "https://pid.utopia.example"
-anchors = ["utopia-pid-ca.pem"]
 "#,
 };
 
@@ -137,7 +128,12 @@ pub const CREDENTIAL: Section = Section {
         defaulted("issuers", Kind::Texts, "[]", "The `[wallet.NAME.issuer]` tables that may have issued it. Empty: all of this wallet."),
         defaulted("optional", Kind::Flag, "false", "The wallet may leave it out. Never the account's own."),
     ],
-    example: WALLET.example,
+    example: r#"
+[wallet.pid.credential.pid]
+format = "dc+sd-jwt"
+types = ["urn:eudi:pid:1"]
+claims = ["personal_administrative_number", "given_name"]
+"#,
 };
 
 pub const ISSUER: Section = Section {
@@ -174,5 +170,9 @@ pub const ISSUER: Section = Section {
             "Scheme and host from which its status lists are fetched instead; the path stays. For networks without a way out.",
         ),
     ],
-    example: WALLET.example,
+    example: r#"
+[wallet.pid.issuer.utopia]
+name = "https://pid.utopia.example"
+anchors = ["utopia-pid-ca.pem"]
+"#,
 };
