@@ -304,9 +304,8 @@ pub(super) fn problems(all: &BTreeMap<String, PluginSettings>, clients: &dyn Fn(
     all.iter().flat_map(|(name, plugin)| plugin.problems(name, clients)).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "plugins"))]
 mod tests {
-    #![cfg(feature = "plugins")]
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::config::Config;
