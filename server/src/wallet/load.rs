@@ -31,7 +31,6 @@ pub struct Wallet {
 impl Wallet {
     pub(super) fn load(name: &str, settings: &Settings, base: &str, outgoing: &Outgoing) -> Result<Self, Fault> {
         let here = |what: &str, why: &str| Fault::new(format!("[wallet.{name}] {what}: {why}"));
-        let query = settings.query().ok_or_else(|| here("credential", "a format is not known"))?;
         let mut trusted = BTreeMap::new();
         for (word, issuer) in &settings.issuer {
             trusted.insert(word, read_issuer(issuer, settings.haip).map_err(|why| here(&format!("issuer.{word}"), &why))?);
@@ -46,7 +45,7 @@ impl Wallet {
             name: name.to_owned(),
             settings: settings.clone(),
             verifier: verifier(settings).map_err(|why| here("certificates", &why))?,
-            query,
+            query: settings.query(),
             issuers,
             statuses: Statuses::new(outgoing.clone(), mirrors, settings.status_max_age.0),
             base: base.to_owned(),

@@ -397,7 +397,7 @@ async fn a_wallet_that_cannot_be_meant_is_refused() {
         ("wallet.pid.link", "http://wallet.example".into(), "link is openid4vp"),
         ("wallet.pid.purpose", "".into(), "purpose says why"),
         ("wallet.pid.clock_skew", "6m".into(), "at most 5m"),
-        ("wallet.pid.credential.pid.format", "jwt_vc_json".into(), "neither dc+sd-jwt"),
+        ("wallet.pid.credential.pid.format", "jwt_vc_json".into(), "unknown variant"),
         ("wallet.pid.credential.pid.types", texts(&[]), "vct_values"),
         ("wallet.pid.credential.pid.optional", true.into(), "its credential is optional"),
         ("wallet.pid.credential.pid.issuers", texts(&["other"]), "no table of"),

@@ -88,10 +88,27 @@ pub struct Wallet {
     pub issuer: BTreeMap<String, Issuer>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub enum CredentialFormat {
+    #[serde(rename = "dc+sd-jwt")]
+    SdJwt,
+    #[serde(rename = "mso_mdoc")]
+    Mdoc,
+}
+
+impl From<CredentialFormat> for Format {
+    fn from(format: CredentialFormat) -> Self {
+        match format {
+            CredentialFormat::SdJwt => Self::SdJwt,
+            CredentialFormat::Mdoc => Self::Mdoc,
+        }
+    }
+}
+
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Credential {
-    pub format: String,
+    pub format: CredentialFormat,
     pub types: Vec<String>,
     pub claims: Vec<String>,
     #[serde(default)]
@@ -161,8 +178,8 @@ fn pair(text: &str) -> Option<(Place, Place)> {
 }
 
 impl Credential {
-    fn query(&self, id: &str) -> Option<CredentialQuery> {
-        let format = Format::parse(&self.format)?;
+    fn query(&self, id: &str) -> CredentialQuery {
+        let format = Format::from(self.format);
         let claim = |text: &String| ClaimQuery {
             id: None,
             path: path(text),
@@ -170,7 +187,7 @@ impl Credential {
             // What is kept is a MAC, and what the operator maps to claims.
             intent_to_retain: (format == Format::Mdoc).then_some(false),
         };
-        Some(CredentialQuery {
+        CredentialQuery {
             id: id.to_owned(),
             format,
             types: self.types.clone(),
@@ -178,18 +195,18 @@ impl Credential {
             authorities: Vec::new(),
             claims: self.claims.iter().map(claim).collect(),
             claim_sets: Vec::new(),
-        })
+        }
     }
 }
 
 impl Wallet {
     /// What is asked of the wallet. A set is sent only where a credential may be left out (V-05).
-    pub fn query(&self) -> Option<Query> {
-        let credentials = self.credential.iter().map(|(id, it)| it.query(id)).collect::<Option<Vec<_>>>()?;
+    pub fn query(&self) -> Query {
+        let credentials = self.credential.iter().map(|(id, it)| it.query(id)).collect();
         let set = |(id, it): (&String, &Credential)| CredentialSet { options: vec![vec![id.clone()]], required: !it.optional };
         let has_optional = self.credential.values().any(|it| it.optional);
         let sets = if has_optional { self.credential.iter().map(set).collect() } else { Vec::new() };
-        Some(Query { credentials, sets })
+        Query { credentials, sets }
     }
 
     pub fn account_place(&self) -> Option<Place> {
@@ -233,9 +250,8 @@ impl Wallet {
             (!self.account_claim_is_unique, "account_claim_is_unique is false: two people could have one account"),
         ];
         let mut found: Vec<String> = rules.into_iter().filter(|(is_broken, _)| *is_broken).map(|(_, what)| what.to_owned()).collect();
-        match self.query().ok_or("a format is neither dc+sd-jwt nor mso_mdoc").map(|it| it.check().map_err(|why| why.0)) {
-            Ok(Ok(())) => {}
-            Ok(Err(why)) | Err(why) => found.push(format!("credential: {why}")),
+        if let Err(why) = self.query().check() {
+            found.push(format!("credential: {}", why.0));
         }
         found.extend(self.place_problems());
         found.extend(self.issuer_problems());
