@@ -3,6 +3,7 @@
 use super::genuine_app::APP_ID;
 use super::{ORDERS, Scene};
 use crate::stage::Stage;
+use crate::world::PASSWORD;
 use symbolon_client::SignIn;
 use symbolon_phone::Trouble;
 use symbolon_phone::browser::Person;
@@ -43,12 +44,14 @@ ios = { app_ids = ["ABCDE12345.com.example.shop"] }
 async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let request = SignIn::new("openid orders:read").for_api(ORDERS);
     let phone = stage.phone(CLIENT, BACK)?.attested_by(&stage.world.maker, APP_ID);
-    let screens = Terminal::new(stage.person());
+    let ticket = stage.world.ticket(stage.name).await?;
+    let answers = vec![("username", stage.name), ("password", PASSWORD), ("ticket", ticket.as_str())];
+    let screens = Terminal::new(Person { answers, buttons: vec!["use_ticket"], ..Person::default() });
     let signed_in = phone.client.sign_in_natively(&request, &screens).await;
     stage.act_with(
-        "The first sign-in on this phone asks for two factors",
+        "The first sign-in on this phone asks for two factors; the person has a ticket of the operator's for the second one",
         &lines(&screens),
-        signed_in.is_ok() && screens.kinds() == ["password", "enrol_totp", "recovery_codes"],
+        signed_in.is_ok() && screens.kinds() == ["password", "enrol_totp", "ticket", "enrol_totp", "recovery_codes"],
         "Nothing is known of the phone yet. Now the server keeps what was proved on it.",
     );
     let screens = Terminal::new(stage.person());

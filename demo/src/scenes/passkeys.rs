@@ -83,8 +83,6 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     world.reconfigure(PASSWORDS, EITHER).await?;
     make_and_use(stage, (&phone, &passkeys), &request).await?;
     world.reconfigure(EITHER, TWO_FACTORS).await?;
-    stage.world.confirm(stage.name).await?;
-    stage.prepared("The passkey was made with a password, and so counts as one. An operator confirms it: it was the person.");
     worth(stage, (&phone, &passkeys), &request).await;
     let other = Arc::new(passkeys.for_app(System::Ios("EVIL123456.com.example.shop")).await?);
     let screens = touch(&["passkey", "cancel"], &other);
@@ -108,6 +106,8 @@ async fn make_and_use(stage: &mut Stage, (phone, passkeys): (&Phone, &Arc<Passke
         signed_in.is_ok() && screens.kinds() == ["password", "offer_passkey"] && passkeys.authenticator().ids().len() == 1,
         "The step carries an operation. The app hands it to the platform and sends back what comes.",
     );
+    stage.world.confirm(stage.name).await?;
+    stage.prepared("The passkey was made with a password, and so counts as one. An operator confirms it: it was the person.");
     let screens = touch(&["passkey"], passkeys);
     let signed_in = phone.client.sign_in_natively(request, &screens).await;
     stage.act_with(
