@@ -13,7 +13,7 @@ pub struct AuditQuery {
     #[arg(long)]
     event: Option<String>,
     /// Only entries about this person: a login name or a sub.
-    #[arg(long)]
+    #[arg(long, allow_hyphen_values = true)]
     account: Option<String>,
     /// Only entries about this client.
     #[arg(long)]

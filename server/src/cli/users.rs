@@ -26,11 +26,18 @@ pub enum User {
         list: ListArgs,
     },
     /// One person: names, factors, open sessions, apps.
-    Show { name: String },
+    Show {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+    },
     /// A new password, read from standard input; ends all sessions.
-    Password { name: String },
+    Password {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+    },
     /// Another address, shown name or claims; only what is named changes.
     Change {
+        #[arg(allow_hyphen_values = true)]
         name: String,
         #[command(flatten)]
         profile: Profile,
@@ -39,28 +46,45 @@ pub enum User {
         no_claims: Vec<String>,
     },
     /// The authenticator app is lost: take it away with its recovery codes, and end all sessions.
-    RemoveTotp { name: String },
+    RemoveTotp {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+    },
     /// Delete a person: all sessions and what apps got from them end, names, secrets and claims go. Without --yes it only says so.
     Delete {
+        #[arg(allow_hyphen_values = true)]
         name: String,
         #[arg(long)]
         yes: bool,
     },
     /// End all sessions of a person, and with them everything apps got from them.
-    EndSessions { name: String },
+    EndSessions {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+    },
     /// What the person added counts in full from now on: you know that it was the person. Without --means: all that waits.
     Confirm {
+        #[arg(allow_hyphen_values = true)]
         name: String,
         /// One of those that `user show` lists, such as totp.
         #[arg(long)]
         means: Option<String>,
     },
     /// Make a ticket, shown once. With it the person signs in and adds means that count at once. Give it to nobody else.
-    Ticket { name: String },
+    Ticket {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+    },
     /// Refuse this person everywhere, at once.
-    Disable { name: String },
+    Disable {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+    },
     /// Let this person in again.
-    Enable { name: String },
+    Enable {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+    },
 }
 
 #[derive(clap::Args)]
