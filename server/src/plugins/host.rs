@@ -44,6 +44,10 @@ impl ServerHost {
     /// The one rule about where a plug-in may go: scheme, host and port are listed, and nothing else is in front of the path.
     fn target(&self, text: &str) -> Result<(Target, String), SendError> {
         let refused = |why: &str| SendError::Refused(why.to_owned());
+        // Readers of URLs differ over a backslash, and some drop line breaks in silence.
+        if !text.bytes().all(|it| it.is_ascii_graphic() && it != b'\\') {
+            return Err(refused("the address has a character that no URL has"));
+        }
         let url = Url::parse(text).map_err(|_| refused("the address is no URL"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refused("the address has credentials in it"));
@@ -145,6 +149,8 @@ mod tests {
             "http://allowed.example/",
             "https://sub.allowed.example/",
             "https://allowed.example\\@evil.test/",
+            "https://allowed.example/\nx",
+            " https://allowed.example/",
             "http://127.0.0.1/",
             "http://127.0.0.1:80800/",
             "http://[::ffff:127.0.0.1]:8080/",

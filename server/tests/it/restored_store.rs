@@ -140,6 +140,46 @@ async fn recovering_takes_away_again_what_was_taken_away() {
     world.stop().await;
 }
 
+/// A passkey that was removed and an identity that was unlinked after the copy was made are gone again. Those beside them stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn recovering_takes_away_again_what_signed_people_in() {
+    let world = World::start(Engine::Sqlite).await;
+    let app = world.running.shared.now();
+    let account = symbolon::login::accounts::find_by_login_name(&app.store, "alice").await.unwrap().unwrap().id;
+    let mut change = symbolon::store::Change::new(app.now_ms());
+    for name in ["lost", "kept"] {
+        let passkey = "INSERT INTO passkey (rp_id, id, account, public_id, public_key, counter, transports, backup_eligible, backed_up, \
+            user_verified, discoverable, aaguid, attested, name, created_ms, used_ms) \
+            VALUES ('a.example', $1, $2, $1, $3, 0, '', 0, 0, 1, 1, $3, 0, '', 0, 0)";
+        change.run(passkey, vec![name.into(), account.as_str().into(), symbolon::store::Value::Bytes(vec![0; 16])]);
+        let identity = "INSERT INTO outside_identity (issuer, subject, name, account, method, said, created_ms, used_ms) \
+            VALUES ('https://op.example', $1, $1, $2, 'upstream:any', '{}', 0, 0)";
+        change.run(identity, vec![name.into(), account.as_str().into()]);
+    }
+    app.store.apply(change).await.unwrap();
+    drop(app);
+    let world = world.restarted(keep).await;
+    let app = world.running.shared.now();
+    let mut later = symbolon::store::Change::new(app.now_ms());
+    later.audit(symbolon::audit::Entry::ok("passkey_removed").account(account.as_str()).with("passkey", "lost"));
+    later.audit(symbolon::audit::Entry::ok("upstream_unlinked").account(account.as_str()).with("identity", "lost"));
+    app.store.apply(later).await.unwrap();
+    drop(app);
+    std::fs::write(world.directory.join("audit.jsonl"), command(&world, &["audit", "--since", "1h", "--all"])).unwrap();
+    let world = world
+        .restarted(|world| {
+            restore(world);
+            command(world, &["recover", "--audit", world.directory.join("audit.jsonl").to_str().unwrap()]);
+        })
+        .await;
+    let store = world.running.shared.now().store.clone();
+    for sql in ["SELECT public_id FROM passkey", "SELECT name FROM outside_identity"] {
+        let left = store.all(sql, &[]).await.unwrap();
+        assert_eq!(left.iter().map(|it| it.text(0).unwrap()).collect::<Vec<_>>(), ["kept"], "{sql}");
+    }
+    world.stop().await;
+}
+
 /// A world whose store loses the answer of the n-th change from now on.
 async fn losing(engine: Engine, plan: &Plan) -> World {
     Configuration::on(engine).await.start_on(|it| Store::faulty(it, plan.clone()).unwrap()).await

@@ -6,6 +6,7 @@ use crate::operations::installation::END;
 use crate::operations::revoke::REVOKE;
 use crate::operations::{cutoff, users_change};
 use crate::store::tables::outside_identity::UNLINK_AGAIN;
+use crate::store::tables::passkey::REMOVE_AGAIN;
 use crate::store::{Change, Expect, Value};
 use serde_json::Value as Json;
 
@@ -98,8 +99,12 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
             users_change::forget_rows(change, account);
         }
         "upstream_unlinked" => {
-            let identity = entry["identity"].as_str().unwrap_or_default();
+            let identity = entry["detail"]["identity"].as_str().unwrap_or_default();
             change.run_expecting(UNLINK_AGAIN, vec![account.into(), identity.into(), at_ms.into()], Expect::Any);
+        }
+        "passkey_removed" => {
+            let passkey = entry["detail"]["passkey"].as_str().unwrap_or_default();
+            change.run_expecting(REMOVE_AGAIN, vec![account.into(), passkey.into(), at_ms.into()], Expect::Any);
         }
         "totp_removed" => {
             change.run_expecting(REMOVE_TOTP, vec![account.into(), at_ms.into()], Expect::Any);

@@ -21,6 +21,8 @@ pub const USE: &str = "UPDATE passkey SET counter = CASE WHEN counter < $4 THEN 
 pub const OF_ACCOUNT: &str = "SELECT rp_id, id, public_id, name, discoverable, created_ms, used_ms FROM passkey WHERE account = $1 \
     ORDER BY created_ms, public_id";
 pub const REMOVE: &str = "DELETE FROM passkey WHERE account = $1 AND public_id = $2";
+/// One that the restored store still has. A younger one stays.
+pub const REMOVE_AGAIN: &str = "DELETE FROM passkey WHERE account = $1 AND public_id = $2 AND created_ms <= $3";
 pub const RENAME: &str = "UPDATE passkey SET name = $3 WHERE account = $1 AND public_id = $2";
 pub const HANDLE: &str = "SELECT handle FROM passkey_user WHERE account = $1";
 pub const FORGET: [&str; 2] = ["DELETE FROM passkey_user WHERE account = $1", "DELETE FROM passkey WHERE account = $1"];
