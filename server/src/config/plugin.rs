@@ -304,7 +304,8 @@ pub(super) fn problems(all: &BTreeMap<String, PluginSettings>, clients: &dyn Fn(
     all.iter().flat_map(|(name, plugin)| plugin.problems(name, clients)).collect()
 }
 
-#[cfg(all(test, feature = "plugins"))]
+#[cfg(feature = "plugins")]
+#[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
