@@ -5,7 +5,7 @@ use crate::failure::Reason;
 use crate::guest::Guest;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker, LinkerInstance, Resource, ResourceType, Val};
-use wasmtime::{Engine, Error, Result, StoreContextMut};
+use wasmtime::{AsContextMut, Engine, Error, Result, StoreContextMut};
 
 /// Any resource. There is one kind that can be had at all: what a program prints to.
 struct Handle;
@@ -67,7 +67,8 @@ fn define(instance: &mut LinkerInstance<'_, Guest>, (base, member): (&str, &str)
                     let function = *function;
                     instance.func_new(member, move |mut store, _, arguments, results| {
                         store.data_mut().count_call()?;
-                        function(store, arguments, results)
+                        function(store.as_context_mut(), arguments, results)?;
+                        give_back(store, arguments)
                     })
                 }
                 None => {
@@ -80,6 +81,18 @@ fn define(instance: &mut LinkerInstance<'_, Guest>, (base, member): (&str, &str)
         }
         _ => Ok(()),
     }
+}
+
+/// What was lent for one call goes back at its end. Otherwise the sandbox refuses the answer of the whole call.
+fn give_back(mut store: StoreContextMut<'_, Guest>, arguments: &[Val]) -> Result<()> {
+    for argument in arguments {
+        if let Val::Resource(resource) = argument
+            && !resource.owned()
+        {
+            resource.resource_drop(store.as_context_mut())?;
+        }
+    }
+    Ok(())
 }
 
 fn give(results: Results<'_>, value: Val) -> Result<()> {

@@ -185,9 +185,11 @@ async fn impossible_travel_is_denied() {
     service.answers(500, "");
     let failure = plugin.decide(call(5), facts()).await.unwrap_err();
     assert!(failure.detail.contains("the service answered 500"), "{failure}");
-    // An exception that nobody catches is a failure, and never a decision.
+    // An exception that nobody catches is in the failure, with its line.
     service.answers(200, "no JSON");
-    assert!(plugin.decide(call(5), facts()).await.is_err());
+    let failure = plugin.decide(call(5), facts()).await.unwrap_err();
+    assert_eq!(failure.reason, Reason::Trap, "{failure}");
+    assert!(failure.detail.contains("JSONDecodeError"), "{failure}");
 }
 
 /// What a warm call costs: a fresh instance, its one question, its end.
