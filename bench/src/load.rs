@@ -111,6 +111,11 @@ struct Shared {
     answers: RefCell<Vec<Answer>>,
 }
 
+/// How long the load waits for a server that is slow.
+const LONGEST: Duration = Duration::from_secs(30);
+
+type Connections = JoinSet<Result<(), String>>;
+
 /// Runs the load. It fails at the first answer with another status than the expected one.
 pub async fn run(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<Answer>), String> {
     LocalSet::new().run_until(measure(name, load, works)).await.map_err(|it| format!("{name}: {it}"))
@@ -119,23 +124,28 @@ pub async fn run(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<
 async fn measure(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<Answer>), String> {
     let shared = Rc::new(Shared { phase: Cell::new(Phase::Warming), latencies: RefCell::default(), answers: RefCell::default() });
     let mut tasks = JoinSet::new();
+    let stock = works.iter().find_map(Stock::of);
     for work in works {
         let connection = Connection::open(load.address).await?;
         tasks.spawn_local(send_all(connection, work, load.status, load.keep, Rc::clone(&shared)));
     }
     let mut errors = Vec::new();
-    let mut ended = wait(&mut tasks, load.warm_up, &mut errors).await;
+    let mut ended = warm_up(&mut tasks, load.warm_up, stock.as_ref(), &mut errors).await;
     let before = (Instant::now(), process::cpu_with_database(load.pid, load.postmaster)?, process::cpu(std::process::id())?);
     shared.phase.set(Phase::Measuring);
     if !ended {
         ended = wait(&mut tasks, load.measure, &mut errors).await;
+    }
+    // A disk with much other work may take longer than that for one commit.
+    while !ended && errors.is_empty() && shared.latencies.borrow().is_empty() && before.0.elapsed() < LONGEST {
+        ended = wait(&mut tasks, Duration::from_millis(50), &mut errors).await;
     }
     let took = before.0.elapsed();
     let spent = process::cpu_with_database(load.pid, load.postmaster)?.since(&before.1);
     let own = process::cpu(std::process::id())? - before.2;
     shared.phase.set(Phase::Over);
     if !ended {
-        wait(&mut tasks, Duration::from_secs(30), &mut errors).await;
+        wait(&mut tasks, LONGEST, &mut errors).await;
     }
     if let Some(first) = errors.first() {
         return Err(format!("{} connections failed, the first one with: {first}", errors.len()));
@@ -144,7 +154,10 @@ async fn measure(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<
     latencies.sort_unstable();
     let requests = latencies.len();
     if requests == 0 {
-        return Err("no request was measured; the work ended too early".to_owned());
+        return Err(match stock {
+            Some(stock) => format!("no request was measured; the {} requests ran out too early", stock.at_first),
+            None => format!("no request was answered within {} seconds", LONGEST.as_secs()),
+        });
     }
     let quantile_ms = |part: f64| latencies.get(((requests as f64) * part) as usize).map_or(0.0, |it| f64::from(*it) / 1000.0);
     let each_us = |total: Duration| total.as_secs_f64() * 1e6 / requests as f64;
@@ -161,8 +174,37 @@ async fn measure(name: &str, load: &Load, works: Vec<Work>) -> Result<(Row, Vec<
     Ok((row, shared.answers.take()))
 }
 
+/// Requests that run out.
+struct Stock {
+    queue: Queue,
+    at_first: usize,
+}
+
+impl Stock {
+    fn of(work: &Work) -> Option<Self> {
+        let Work::Queue(queue) = work else { return None };
+        Some(Self { queue: Rc::clone(queue), at_first: queue.borrow().len() })
+    }
+
+    /// A fifth is for the warm-up. The rest is left for the measurement.
+    fn is_warm(&self) -> bool {
+        self.queue.borrow().len() * 5 <= self.at_first * 4
+    }
+}
+
+/// Lets the connections work for this time, or until a fifth of the stock is taken. Returns whether they ended.
+async fn warm_up(tasks: &mut Connections, limit: Duration, stock: Option<&Stock>, errors: &mut Vec<String>) -> bool {
+    let began = Instant::now();
+    while began.elapsed() < limit && !stock.is_some_and(Stock::is_warm) {
+        if wait(tasks, Duration::from_millis(2), errors).await {
+            return true;
+        }
+    }
+    false
+}
+
 /// Waits for all connections to end, for this time at most. Returns whether they ended.
-async fn wait(tasks: &mut JoinSet<Result<(), String>>, limit: Duration, errors: &mut Vec<String>) -> bool {
+async fn wait(tasks: &mut Connections, limit: Duration, errors: &mut Vec<String>) -> bool {
     let deadline = tokio::time::Instant::now() + limit;
     loop {
         match tokio::time::timeout_at(deadline, tasks.join_next()).await {

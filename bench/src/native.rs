@@ -102,7 +102,8 @@ impl Native<'_> {
         load::run(name, &Load { keep: true, ..self.bench.load(status) }, works).await
     }
 
-    /// The first person signs in with the password and makes a passkey, as a policy wants it.
+    /// The first person signs in with the password and makes a passkey, as a policy wants it. An operator confirms it, so that it
+    /// counts in full.
     async fn enrolled(&self) -> Result<Authenticator, String> {
         let person = self.bench.site.people.first().ok_or("there is nobody")?;
         let begin = [&BEGIN[..], &[("acr_values", "urn:bench:enrol")]].concat();
@@ -113,7 +114,11 @@ impl Native<'_> {
         let asked = self.bench.ask(&self.request("/authorize-challenge", &said)?).await?;
         let mut keys = Authenticator::default();
         let made = keys.create(&options(&asked)?, &self.origin).map_err(|why| format!("{}: {}", why.as_str(), asked.body))?.to_string();
-        let done = self.bench.ask(&self.request("/authorize-challenge", &answer(&asked, &[("passkey", &made)])?)?).await?;
-        if done.status == 200 { Ok(keys) } else { Err(format!("no passkey was made: {}", done.body)) }
+        let waits = self.bench.ask(&self.request("/authorize-challenge", &answer(&asked, &[("passkey", &made)])?)?).await?;
+        if json(&waits)?["step"]["kind"] != "waits" {
+            return Err(format!("no passkey was made: {}", waits.body));
+        }
+        self.bench.site.confirm_means(person)?;
+        Ok(keys)
     }
 }

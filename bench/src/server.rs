@@ -89,6 +89,11 @@ impl Site {
         Ok(())
     }
 
+    /// What the person added counts in full from now on.
+    pub fn confirm_means(&self, name: &str) -> Result<(), String> {
+        run(self.command().args(["user", "confirm", name]), "").map(drop)
+    }
+
     fn command(&self) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("-c").arg(self.directory.join("symbolon.toml"));

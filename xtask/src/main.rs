@@ -153,6 +153,7 @@ fn test() -> ExitCode {
         ("plug-ins in JavaScript and Python", Box::new(|| run(plugin_examples()))),
         ("tests on both engines, and Chromium", Box::new(|| run(all_tests(&url)))),
         ("demo", Box::new(|| run(cargo(&["run", "--quiet", "--package", "symbolon-demo", "--features", "plugins", "--", "--all"])))),
+        ("load, one second a row", Box::new(|| run(short_load()))),
         ("interop", Box::new(interop)),
     ];
     let mut table = Vec::new();
@@ -204,6 +205,16 @@ fn all_tests(postgres: &str) -> Command {
 fn plugin_examples() -> Command {
     let mut command = Command::new("plugin/examples/build");
     command.arg(examples_directory());
+    command
+}
+
+/// The rows of `cargo xtask bench` on SQLite, with the servers of the tests. It says that each row still gets the answer it expects, and
+/// nothing about speed.
+fn short_load() -> Command {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let mut command =
+        cargo(&["run", "--quiet", "--package", "symbolon-bench", "--", "run", "--quick", "--seconds", "1", "--connections", "8"]);
+    command.args(["--server", &format!("{target}/debug/symbolon"), "--directory", &format!("{target}/short-load")]);
     command
 }
 
