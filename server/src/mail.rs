@@ -107,6 +107,12 @@ pub fn written_time(now_ms: i64) -> String {
     jiff::Timestamp::from_millisecond(now_ms).map(|time| time.strftime("%Y-%m-%d %H:%M UTC").to_string()).unwrap_or_default()
 }
 
+/// The full hour behind an instant, where it is not known to the minute.
+pub fn hour_after(from_ms: i64) -> String {
+    const HOUR_MS: i64 = 3_600_000;
+    written_time((from_ms / HOUR_MS + 1) * HOUR_MS)
+}
+
 /// The way to the SMTP server.
 pub struct Mailer {
     transport: AsyncSmtpTransport<Tokio1Executor>,

@@ -13,6 +13,8 @@ pub struct Person {
     pub name: Option<String>,
     pub locale: Option<String>,
     pub claims: Map<String, Json>,
+    /// When any of this last changed.
+    pub updated_ms: i64,
 }
 
 impl Person {
@@ -23,6 +25,7 @@ impl Person {
             name: row.opt_text("name")?.map(str::to_owned),
             locale: row.opt_text("locale")?.map(str::to_owned),
             claims: serde_json::from_str(row.text("claims")?).map_err(|it| Fault::new(format!("an account's claims: {it}")))?,
+            updated_ms: row.int("updated_ms")?,
         })
     }
 }
@@ -37,6 +40,8 @@ pub fn claim(person: &Person, name: &str) -> Option<Json> {
         "email_verified" => person.email.as_ref().map(|_| person.email_verified.into()),
         "name" => person.name.clone().map(Json::from).or_else(|| kept(person, name)),
         "locale" => person.locale.clone().map(Json::from).or_else(|| kept(person, name)),
+        // Seconds, from the account itself: what another system wrote down once is no change of ours.
+        "updated_at" if person.updated_ms > 0 => Some((person.updated_ms / 1000).into()),
         _ => kept(person, name),
     }
 }

@@ -54,6 +54,20 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
         acr == "urn:example:two-factor" && owner.kinds() == ["password", "enrol_totp", "ticket", "enrol_totp", "recovery_codes"],
         "The operator knows the person. The ticket is good once, and for what is added in this sign-in.",
     );
+
+    let ticket = world.ticket(stage.name).await?;
+    let new = [("new_password", "another horse entirely"), ("new_password_again", "another horse entirely")];
+    let answers = [vec![("username", stage.name), ("password", PASSWORD), ("ticket", ticket.as_str())], new.to_vec()].concat();
+    let mail = Some((&world.mailbox, address.as_str()));
+    let owner = Terminal::new(Person { answers, buttons: vec!["regain", "use_ticket"], mail });
+    let signed_in = phone.client.sign_in_natively(&request, &owner).await;
+    let begun = ["password", "totp", "email_code", "regain", "ticket", "new_password", "enrol_totp", "recovery_codes"];
+    stage.act_with(
+        "The phone with the authenticator is lost. The person says so, and shows another ticket",
+        &lines(&owner),
+        signed_in.is_ok() && owner.kinds() == begun,
+        "Without the ticket they wait three days, and every address is told. Then what was lost is removed.",
+    );
     Ok(())
 }
 

@@ -7,20 +7,14 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use symbolon_plugin::{Call, Compiled, Host, HttpRequest, HttpResponse, Limits, Plugin, Runtime, SendError, Severity, World, decisions};
 
+/// The types of the world. The server's tests read the same text.
+const DECISIONS: &str = include_str!("../decisions.wat");
+
 /// Types and imports of the world, and a memory of so many pages.
 pub fn component(pages: u32, body: &str) -> String {
     format!(
         r#"(component
-  (import "symbolon:plugin/decisions@0.1.0" (instance $d
-    (type $m (enum "sign-in" "token" "refresh"))
-    (export "moment" (type $moment (eq $m)))
-    (type $f (record (field "moment" $moment) (field "client" string) (field "sub" string) (field "scopes" (list string))
-      (field "tier" (option string)) (field "installation" (option string)) (field "address" (option string))
-      (field "auth-time" u64) (field "amr" (list string)) (field "acr" (option string))))
-    (export "facts" (type $facts (eq $f)))
-    (type $v (variant (case "allow") (case "deny" string) (case "step-up" string) (case "shorten" u32)))
-    (export "verdict" (type $verdict (eq $v)))))
-  (import "symbolon:plugin/host@0.1.0" (instance $host
+{DECISIONS}  (import "symbolon:plugin/host@0.1.0" (instance $host
     (type $s (enum "debug" "info" "warning" "error"))
     (export "severity" (type $severity (eq $s)))
     (export "log" (func (param "severity" $severity) (param "message" string)))

@@ -30,16 +30,19 @@ pub async fn check(desk: &mut Desk, screen: &Screen, strict: bool, store: bool) 
 
 fn words(review: &Review) -> Vec<String> {
     let mut lines: Vec<String> = review.sections.iter().flat_map(section).collect();
+    let mut end = Vec::new();
     if !review.store_seen {
-        lines.push(
-            "\nNo server answers here, so registered clients, nodes and the database were not checked. With --store they are.".to_owned(),
+        end.push(
+            "No server answers here, so registered clients, nodes and the database were not checked. With --store they are.".to_owned(),
         );
     }
-    lines.push(match review.weak {
-        0 => "\nNo weak spots.".to_owned(),
-        1 => "\n1 weak spot, marked with !".to_owned(),
-        weak => format!("\n{weak} weak spots, marked with !"),
+    end.push(match review.weak {
+        0 => "No weak spots.".to_owned(),
+        1 => "1 weak spot, marked with !".to_owned(),
+        weak => format!("{weak} weak spots, marked with !"),
     });
+    // A line break inside a line would be written out, as everything is that nobody sees.
+    lines.extend(end.into_iter().flat_map(|line| [String::new(), line]));
     lines
 }
 
@@ -62,4 +65,19 @@ fn finding(finding: &Finding) -> Vec<String> {
     let mark = if finding.weak { "  !" } else { "   " };
     let details = finding.details.iter().map(|it| format!("        {it}"));
     std::iter::once(format!("{mark} {}", finding.text)).chain(details).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The screen writes out what nobody sees, a line break too.
+    #[test]
+    fn no_line_has_a_break_in_it() {
+        for (store_seen, weak) in [(false, 0), (true, 1), (false, 2)] {
+            let lines = words(&Review { sections: Vec::new(), store_seen, weak });
+            assert!(lines.iter().all(|line| !line.contains('\n')), "{lines:?}");
+            assert_eq!(lines.len(), if store_seen { 2 } else { 4 }, "{lines:?}");
+        }
+    }
 }

@@ -9,8 +9,11 @@ use crate::app::App;
 use crate::audit;
 use crate::error::{Refused, Result};
 use crate::login::accounts;
+use crate::login::enrolment::{Means, Waiting};
 use crate::login::journey::Journey;
-use crate::pages::{AccountView, AppView, DeviceView, SessionView};
+use crate::login::standing::Patience;
+use crate::mail;
+use crate::pages::{AccountView, AppView, DeviceView, SessionView, WaitingView};
 use crate::sessions::{self, Session};
 use crate::store::tables::known_device;
 use crate::store::{Change, Expect, Row, Value};
@@ -88,6 +91,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         second_factors,
         mail: app.config.mail.is_some(),
         recovery_codes_left,
+        waiting: waiting(app, incoming, &session.account).await?,
         sessions: open,
         apps,
         links: account_links::view(app, &session.account).await?,
@@ -100,6 +104,20 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
     let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
     let html = app.pages.account(&locale, &view, &app.config.issuer)?;
     Ok(if has_signal { reply::operating_page(200, html) } else { reply::page(200, html) })
+}
+
+/// Means that do not count in full yet, oldest first.
+async fn waiting(app: &App, incoming: &Incoming, account: &str) -> Result<Vec<WaitingView>> {
+    let patience = Patience { now_ms: incoming.now_ms, wait_ms: app.config.enrolment.wait.ms() };
+    let mut waiting = accounts::by_id(&app.store, account).await?.map(|account| account.waiting).unwrap_or_default();
+    waiting.retain(|one| one.means == Means::Regain || !patience.is_over(one));
+    waiting.sort_by_key(|one| one.enrolled_ms);
+    let view = |one: &Waiting| WaitingView {
+        kind: one.means.kind(),
+        since: instant(one.enrolled_ms),
+        counts_from: patience.expected_from_ms(one).map(mail::hour_after),
+    };
+    Ok(waiting.iter().map(view).collect())
 }
 
 /// Browsers and installations on which less is asked.

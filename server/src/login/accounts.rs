@@ -271,7 +271,8 @@ pub fn insert(change: &mut Change, id: &str, new: NewAccount, digest: Option<Str
 /// Another address, proved: it becomes a login name, the old one stops being one. The code that proved it has raised the version.
 /// `kept`: an address that stays a login name until the new one is confirmed.
 pub fn set_email(change: &mut Change, account: &str, (old, kept): (Option<&str>, Option<&str>), new: &str) {
-    change.run(SET_EMAIL, vec![account.into(), new.into()]);
+    let now_ms = change.now_ms();
+    change.run(SET_EMAIL, vec![account.into(), new.into(), now_ms.into()]);
     let (old, kept, name) = (old.and_then(canonical), kept.and_then(canonical), canonical(new).unwrap_or_default());
     if old.as_deref() == Some(&name) {
         return;

@@ -131,6 +131,7 @@ impl Machine {
                 let taken = |at| (at, "email_change_refused", Problem::new("code_over"));
                 draft.contested.extend((first..change.len()).map(taken));
             }
+            Effect::EndRegain => waiting::forget(change, account, Means::Regain.kind()),
             Effect::Wait(_) | Effect::Confirm(_) => self.write_enrolment(change, moved, effect, visitor)?,
             Effect::Audit(entry) => self.audit(change, moved, (**entry).clone(), visitor),
         }

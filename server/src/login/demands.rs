@@ -2,6 +2,7 @@
 
 use super::accounts::Account;
 use super::context::Person;
+use super::enrolment::Means;
 use super::journey::Journey;
 use super::methods;
 use super::policy::Policy;
@@ -14,7 +15,7 @@ const STEP_UP_MS: i64 = 5 * 60_000;
 /// Proofs from before the sign-in count if they are not older than this. Its own always count.
 pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
     let by_age = rules.max_age_s.map_or(0, |age_s| now_ms - age_s * 1000);
-    if rules.force || rules.max_age_s == Some(0) || state.journey == Journey::Reset {
+    if rules.force || rules.max_age_s == Some(0) || matches!(state.journey, Journey::Reset | Journey::Regain) {
         return state.started_ms;
     }
     if state.journey.is_of_account() { by_age.max(now_ms - STEP_UP_MS) } else { by_age }
@@ -25,8 +26,11 @@ pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
 pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, now_ms): (&[Proof], i64)) -> Policy {
     let policy = own_policy(state, rules, person, now_ms);
     let Some(account) = person.account.as_ref().filter(|_| state.subject.is_some()) else { return policy };
-    if state.journey == Journey::Reset {
-        return demanded_for_reset(policy, account);
+    match state.journey {
+        Journey::Reset => return demanded_for_reset(policy, account),
+        // What is lost is not asked for: the waiting time, or a ticket, takes its place.
+        Journey::Regain => return policy,
+        _ => {}
     }
     let from_ms = not_before_ms(state, rules, now_ms).min(state.started_ms);
     let passkeys = |proofs: &[Proof]| -> Vec<Proof> {
@@ -35,18 +39,28 @@ pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, 
     // One that waits to be confirmed stands for no other factor.
     let is_verified = passkeys(counted).iter().any(|proof| proof.facts.user_verified == Some(true));
     let wants_more = policy.two_factor_passkey && !passkeys(&state.proofs).is_empty();
+    let wants_passkey = wants_passkey(state, account);
     match account.totp_from_ms {
         _ if is_verified => policy,
+        None if wants_passkey => policy.with(&MethodName::PASSKEY),
         None if wants_more && account.password.is_some() => policy.with(&MethodName::PASSWORD),
         None if !wants_more => policy,
         _ => policy.with(&methods::SECOND_FACTOR),
     }
 }
 
+/// A new password is worth what the old one was: whoever has a passkey as well proves the stronger of the two. An authenticator is
+/// asked for anyway, and does instead.
+fn wants_passkey(state: &State, account: &Account) -> bool {
+    // One that waits to be confirmed may be a stranger's.
+    let waits = |public_id: String| account.waiting.iter().any(|one| one.means == Means::Passkey(public_id.clone()));
+    state.journey == Journey::ChangePassword && account.passkeys.iter().any(|known| !waits(known.public_id()))
+}
+
 /// The policy of the journey: what its proofs must come to.
 pub(super) fn own_policy(state: &State, rules: &Rules, person: &Person, now_ms: i64) -> Policy {
     match state.journey {
-        Journey::Reset => Policy::of(&[&[MethodName::EMAIL]]),
+        Journey::Reset | Journey::Regain => Policy::of(&[&[MethodName::EMAIL]]),
         _ => eased(state, rules, person, now_ms),
     }
 }

@@ -59,6 +59,8 @@ pub enum Effect {
     Wait(Box<Enrolling>),
     /// A means that waited counts in full. The machine's own too.
     Confirm(Means),
+    /// Nobody waits any more to get back in. The machine's own too.
+    EndRegain,
     Audit(Box<Entry>),
 }
 
@@ -189,7 +191,7 @@ pub enum Source<'a> {
 /// Which effects each journey and source may ask for. Anything else is a fault of ours.
 pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> bool {
     match (source, effect) {
-        (_, Effect::Wait(_) | Effect::Confirm(_)) => false,
+        (_, Effect::Wait(_) | Effect::Confirm(_) | Effect::EndRegain) => false,
         (_, Effect::Audit(_)) => true,
         (Source::Method(_), Effect::Letter(_) | Effect::Spend { .. } | Effect::Raise | Effect::Notice(_)) => true,
         (Source::Method(method), Effect::Rehash { .. }) => *method == MethodName::PASSWORD,
@@ -199,7 +201,11 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
         }
         (Source::Method(_), _) => false,
         (Source::Journey, Effect::CreateAccount(_)) => matches!(journey, Journey::Register { .. }),
-        (Source::Journey, Effect::Update(Update::Email(_)) | Effect::Notice(_)) => matches!(journey, Journey::ChangeEmail { .. }),
+        (Source::Journey, Effect::Update(Update::Email(_))) => matches!(journey, Journey::ChangeEmail { .. }),
+        (Source::Journey, Effect::Notice(_)) => matches!(journey, Journey::ChangeEmail { .. } | Journey::Regain),
+        (Source::Journey, Effect::Remove("totp" | "recovery") | Effect::RemovePasskey { .. } | Effect::EndSessions) => {
+            *journey == Journey::Regain
+        }
         (Source::Journey, _) => false,
         (Source::Outside, Effect::SeeLink(_) | Effect::Follow(_)) => true,
         // An identity that nobody has leads to an account that is made for it. It never joins one that is there.
@@ -210,7 +216,7 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
             matches!(journey, Journey::Unlink { .. })
         }
         (Source::Form(Form::NewPassword), Effect::EndSessions | Effect::Update(Update::Password(_)) | Effect::Notice(_)) => {
-            matches!(journey, Journey::Reset | Journey::ChangePassword)
+            matches!(journey, Journey::Reset | Journey::Regain | Journey::ChangePassword)
         }
         (Source::Form(Form::EnrolTotp), Effect::Raise | Effect::Notice(_)) => true,
         (Source::Form(Form::EnrolTotp), Effect::Enrol(new)) => new.kind == "totp",
@@ -273,6 +279,19 @@ mod tests {
         for (method, issuer) in [(&visit, "plugin:other"), (&visit, "https://op.example"), (&MethodName::PASSWORD, "password")] {
             assert!(!is_allowed(&Journey::SignIn, Source::Method(method), &link(issuer)), "{method} {issuer}");
         }
+    }
+
+    /// What is lost goes in the journey for it, and in no other.
+    #[test]
+    fn what_is_lost_goes_in_one_journey() {
+        let passkey = Effect::RemovePasskey { public_id: "x".to_owned() };
+        for effect in [Effect::Remove("totp"), Effect::Remove("recovery"), passkey, Effect::EndSessions] {
+            assert!(is_allowed(&Journey::Regain, Source::Journey, &effect), "{effect:?}");
+            for journey in [Journey::SignIn, Journey::Reset, Journey::ChangePassword] {
+                assert!(!is_allowed(&journey, Source::Journey, &effect), "{effect:?} in {journey:?}");
+            }
+        }
+        assert!(!is_allowed(&Journey::Regain, Source::Journey, &Effect::Remove("password")));
     }
 
     /// A form acts within its own journey.

@@ -56,7 +56,7 @@ impl Run<'_> {
         }
     }
 
-    fn hold_back(&mut self, enrolling: Enrolling) {
+    pub(super) fn hold_back(&mut self, enrolling: Enrolling) {
         let has_mail = self.machine.config.mail.is_some();
         if let Some(account) = &mut self.person.account {
             account.waiting.retain(|one| one.means != enrolling.means);
@@ -71,7 +71,7 @@ impl Run<'_> {
         self.effects.push(Effect::Wait(Box::new(enrolling)));
     }
 
-    fn confirm(&mut self, means: Means) {
+    pub(super) fn confirm(&mut self, means: Means) {
         if let Some(account) = &mut self.person.account {
             account.waiting.retain(|one| one.means != means);
         }

@@ -15,6 +15,8 @@ pub enum Means {
     Passkey(String),
     /// By the key of the link.
     Identity(String),
+    /// No means: the person says that they have lost all others (`regain`). It waits as they do, and proves nothing.
+    Regain,
 }
 
 impl Means {
@@ -24,6 +26,7 @@ impl Means {
             None if text == "email" => Self::Email,
             None if text == "totp" => Self::Totp,
             None if text == "recovery" => Self::Recovery,
+            None if text == "regain" => Self::Regain,
             Some(("passkey", id)) => Self::Passkey(id.to_owned()),
             Some(("identity", key)) => Self::Identity(key.to_owned()),
             _ => return Err(Fault::new(format!("there is no means {text:?}"))),
@@ -39,6 +42,7 @@ impl Means {
             Self::Recovery => "recovery",
             Self::Passkey(_) => "passkey",
             Self::Identity(_) => "identity",
+            Self::Regain => "regain",
         }
     }
 
@@ -52,6 +56,7 @@ impl Means {
             Self::Recovery => proof.method == MethodName::RECOVERY,
             Self::Passkey(id) => proof.method == MethodName::PASSKEY && credential == Some(id),
             Self::Identity(key) => proof.method.is_outside() && credential == Some(key),
+            Self::Regain => false,
         }
     }
 }

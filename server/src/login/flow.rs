@@ -467,6 +467,7 @@ impl<'a> Run<'a> {
                 let (id, version) = (account.id.clone(), account.version);
                 self.state.prove(&id, version, proof(&id, method.clone(), facts, now_ms));
                 self.person.is_subject = true;
+                self.note_found_again();
                 if *method == MethodName::TICKET {
                     self.state.prefer = None;
                     self.confirm_proved();
@@ -494,6 +495,9 @@ impl<'a> Run<'a> {
     async fn check_form(&mut self, form: Form, pending: &Pending, answer: &Answer<'_>) -> Go<()> {
         if !self.state.offers(answer.action) {
             return Ok(());
+        }
+        if self.state.journey == Journey::Regain && form != Form::Wait && !self.may_begin_again() {
+            return self.find_question().await;
         }
         if forms::hashes(form) {
             self.take_question().await?;
@@ -523,6 +527,10 @@ impl<'a> Run<'a> {
             }
             Filled::Done(done) => *done,
         };
+        let begins_again = self.state.journey == Journey::Regain && form != Form::Wait;
+        if begins_again {
+            self.begin_again(form)?;
+        }
         self.want(Source::Form(form), done.effects)?;
         self.keep_what_was_typed(answer);
         if let Journey::Register { draft: Some(draft) } = self.state.journey.clone()

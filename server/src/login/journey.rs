@@ -16,6 +16,8 @@ pub enum Journey {
     },
     /// The password is forgotten: the address proves the person, then every factor, then a new password; goes on as `SignIn`.
     Reset,
+    /// The person has lost the further means that are asked for. They wait, or show an operator's ticket, and begin anew (`regain`).
+    Regain,
     /// Changes of an account: proofs at most five minutes old, and every enrolled factor (361-Z, 362-Z).
     ChangePassword,
     ChangeEmail {
@@ -86,7 +88,7 @@ impl Journey {
 
     /// Does it change an account that is signed in? Then the sign-in is of that account and of no other.
     pub fn is_of_account(&self) -> bool {
-        !matches!(self, Self::SignIn | Self::Register { .. } | Self::Reset)
+        !matches!(self, Self::SignIn | Self::Register { .. } | Self::Reset | Self::Regain)
     }
 }
 

@@ -30,6 +30,7 @@ mod profile;
 pub mod proof;
 mod questions;
 pub mod rates;
+pub mod regain;
 pub mod row;
 pub mod standing;
 pub mod state;

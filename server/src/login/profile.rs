@@ -37,6 +37,7 @@ pub async fn read(store: &Store, id: &str) -> std::result::Result<Profile, Fault
 
 pub fn write(change: &mut Change, account: &str, before: &Profile, after: &Profile) {
     let claims = Json::Object(after.claims.clone()).to_string();
-    let values = vec![account.into(), after.name.clone().into(), after.locale.clone().into(), claims.into(), before.kept.as_str().into()];
+    let (name, locale, now_ms) = (after.name.clone(), after.locale.clone(), change.now_ms());
+    let values = vec![account.into(), name.into(), locale.into(), claims.into(), before.kept.as_str().into(), now_ms.into()];
     change.run(SET_PROFILE, values);
 }

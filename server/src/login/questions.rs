@@ -11,6 +11,7 @@ use super::known_devices;
 use super::methods::{self, email, passkey};
 use super::policy::{self, Conditions, Policy};
 use super::proof::MethodName;
+use super::regain;
 use super::standing::Weighed;
 use super::state::{Pending, Question};
 use super::step::{FieldKind, Step, Text};
@@ -20,7 +21,6 @@ use serde_json::Value as Json;
 
 /// The way to an operator's ticket.
 const USE_TICKET: &str = "use_ticket";
-const HOUR_MS: i64 = 3_600_000;
 
 impl Run<'_> {
     /// What comes next: a question, or the end.
@@ -105,10 +105,19 @@ impl Run<'_> {
         let step = Step::new("waits");
         let step = match from_ms {
             // To the hour: the letter may not have left yet.
-            Some(from_ms) => step.lead(Text::new("waits-lead-until").with("date", mail::written_time((from_ms / HOUR_MS + 1) * HOUR_MS))),
+            Some(from_ms) => step.lead(Text::new("waits-lead-until").with("date", mail::hour_after(from_ms))),
             None => step,
         };
-        self.set_question(Question::Form(Form::Wait), [0; 16], step.primary("continue").secondary("give_up").link(USE_TICKET), Json::Null);
+        self.ask_for_patience(step);
+    }
+
+    pub(super) fn ask_for_patience(&mut self, step: Step) {
+        let step = step.primary("continue").secondary("give_up").link(USE_TICKET);
+        self.set_question(Question::Form(Form::Wait), [0; 16], step, Json::Null);
+    }
+
+    fn has_password(&self) -> bool {
+        self.person.account.as_ref().is_some_and(|account| account.password.is_some())
     }
 
     pub(super) fn conditions(&self) -> Conditions<'_> {
@@ -239,6 +248,9 @@ impl Run<'_> {
         if matches!(question, Question::Identify(_)) && *journey == Journey::Reset {
             return step.link("sign_in").link("cancel");
         }
+        if self.may_regain(asked) {
+            step = step.link(regain::ACTION);
+        }
         if *journey == Journey::SignIn {
             let policy = self.demanded();
             for other in policy::alternatives(&policy, &self.conditions(), &self.state.proofs, asked) {
@@ -250,7 +262,8 @@ impl Run<'_> {
                 }
             }
             let is_somebody = self.state.subject.is_some();
-            if step.kind == "password" && self.machine.config.mail.is_some() {
+            let may_reset = step.kind == "password" || (step.kind == "passkey" && !is_somebody);
+            if may_reset && self.machine.config.mail.is_some() {
                 step = step.link("reset");
             }
             if self.machine.config.registration.is_some() && !is_somebody && step.kind != "email_code" {
@@ -294,9 +307,15 @@ impl Run<'_> {
             _ => {}
         }
         let is_reset = self.state.journey == Journey::Reset;
-        let template = if is_reset { "reset" } else { "code" };
-        // A reset replaces a password and adds none: who has none is told nothing by it.
-        let has_it = |account: &&accounts::Account| account.active && (!is_reset || account.password.is_some());
+        let template = match self.state.journey {
+            Journey::Reset => "reset",
+            Journey::Regain => "regain",
+            _ => "code",
+        };
+        // A reset replaces a password and adds none: who has none is told nothing by it. With passkeys alone it is the way to say that
+        // they are lost.
+        let has_any = |account: &accounts::Account| account.password.is_some() || !account.passkeys.is_empty();
+        let has_it = |account: &&accounts::Account| account.active && (!is_reset || has_any(account));
         let to = self.person.account.as_ref().filter(has_it).and_then(|account| account.email.clone());
         if subject.is_some() && to.is_none() {
             return Ok(None);
@@ -331,6 +350,7 @@ impl Run<'_> {
         }
         match action {
             "not_you" => self.state.forget_person(),
+            regain::ACTION => (self.state.journey, self.state.prefer, self.state.pending) = (Journey::Regain, None, None),
             "reset" | "register" | "sign_in" => {
                 let hint = self.state.hint.take().or_else(|| Some(self.person.name.clone()).filter(|name| !name.is_empty()));
                 self.state.forget_person();
@@ -366,6 +386,11 @@ impl Run<'_> {
     async fn after_proofs(&mut self, satisfied: policy::Satisfied) -> Go<()> {
         let has_totp = self.person.account.as_ref().is_some_and(|account| account.totp_from_ms.is_some());
         match &self.state.journey {
+            // A reset replaces a password. Who has none is proved by what was asked for, and goes on.
+            Journey::Reset if !self.has_password() => {
+                self.state.journey = Journey::SignIn;
+                return Box::pin(self.find_question()).await;
+            }
             Journey::Reset | Journey::ChangePassword => return self.ask_form(Form::NewPassword),
             Journey::ChangeEmail { new: None } => return self.ask_form(Form::NewEmail),
             Journey::ChangeEmail { new: Some(_) } => return self.enter(&MethodName::EMAIL).await,
@@ -376,6 +401,7 @@ impl Run<'_> {
             Journey::RecoveryCodes if has_totp => return self.ask_form(Form::RecoveryCodes),
             Journey::Link { provider, .. } => return self.ask_for_link(&provider.clone()).await,
             Journey::Unlink { .. } => return self.ask_form(Form::Unlink),
+            Journey::Regain => return self.regain(),
             _ => {}
         }
         if self.may_offer_passkey() {

@@ -19,11 +19,11 @@ impl Patience {
     }
 
     /// The same for a page: what is to be expected while a letter is under way.
-    fn expected_from_ms(&self, waiting: &Waiting) -> Option<i64> {
+    pub fn expected_from_ms(&self, waiting: &Waiting) -> Option<i64> {
         if waiting.letters > 0 { Some(self.now_ms.saturating_add(self.wait_ms)) } else { self.counts_from_ms(waiting) }
     }
 
-    fn is_over(&self, waiting: &Waiting) -> bool {
+    pub fn is_over(&self, waiting: &Waiting) -> bool {
         self.counts_from_ms(waiting).is_some_and(|from_ms| from_ms <= self.now_ms)
     }
 }

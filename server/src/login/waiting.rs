@@ -3,12 +3,13 @@
 
 use super::accounts::{self, Account};
 use super::enrolment::{Enrolling, Means, facts_as_text};
+use super::regain;
 use crate::audit::Entry;
 use crate::config::Config;
 use crate::error::{Fault, Result};
 use crate::mail::{self, About, Letter};
 use crate::seal::{KeyRing, time_ordered_id};
-use crate::store::tables::enrolment::{ADD, END, FORGET_MEANS, OVER, READ};
+use crate::store::tables::enrolment::{ADD, END, FORGET_MEANS, LATE_REGAINS, OF_ACCOUNT, OVER, READ, SHORTEN};
 use crate::store::tables::{account, outside_identity, passkey};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use std::collections::BTreeMap;
@@ -100,6 +101,18 @@ impl Open {
     }
 }
 
+/// What waits of a person since then or longer, by the name of the means.
+pub async fn find_of(store: &Store, account: &str, means: &str, until_ms: i64) -> std::result::Result<Option<Open>, Fault> {
+    for row in store.all(OF_ACCOUNT, &[account.into()]).await? {
+        if row.text("means")? == means && row.int("enrolled_ms")? <= until_ms {
+            let id = row.bytes("id")?.try_into().map_err(|_| Fault::new("the id of an enrolment has 16 bytes"))?;
+            let former = row.opt_text("former")?.map(str::to_owned);
+            return Ok(Some(Open { id, account: account.to_owned(), means: Means::read(means)?, former }));
+        }
+    }
+    Ok(None)
+}
+
 pub async fn find(store: &Store, id: &[u8; 16]) -> std::result::Result<Option<Open>, Fault> {
     let row = store.one(READ, &[Value::from(&id[..])]).await?;
     row.map(|row| Open::read(*id, &row)).transpose()
@@ -113,13 +126,16 @@ pub async fn stop(store: &Store, open: &Open, now_ms: i64, address: &str) -> Res
     accounts::end_sessions(&mut change, &open.account);
     take_back(&mut change, open, &account);
     let said = |event: &'static str| Entry::ok(event).account(open.account.as_str()).address(address.to_owned()).with("by", "a stop link");
-    change.audit(said("enrolment_stopped").with("means", open.means.to_string()));
+    if open.means != Means::Regain {
+        change.audit(said("enrolment_stopped").with("means", open.means.to_string()));
+    }
     match &open.means {
         Means::Totp | Means::Recovery => change.audit(said("totp_removed")),
         Means::Passkey(id) => change.audit(said("passkey_removed").with("passkey", id.as_str()).with("lost", true)),
         Means::Identity(key) => change.audit(said("upstream_unlinked").with("identity", key.as_str())),
         Means::Password => change.audit(said("password_changed")),
         Means::Email => change.audit(said("email_changed")),
+        Means::Regain => change.audit(said("regain_stopped")),
     }
     match store.apply(change).await {
         Ok(_) => Ok(true),
@@ -128,8 +144,15 @@ pub async fn stop(store: &Store, open: &Open, now_ms: i64, address: &str) -> Res
     }
 }
 
+/// The same on a restored store, which has forgotten that it was stopped.
+pub fn stop_again(change: &mut Change, open: &Open, account: &Account) {
+    change.run_expecting(END, vec![Value::from(&open.id[..])], Expect::Any);
+    accounts::raise(change, &open.account);
+    take_back(change, open, account);
+}
+
 fn take_back(change: &mut Change, open: &Open, account: &Account) {
-    let id = || Value::from(open.account.as_str());
+    let (id, now_ms) = (|| Value::from(open.account.as_str()), change.now_ms());
     match (&open.means, &open.former) {
         (Means::Totp | Means::Recovery, _) => {
             let kinds: &[&str] = if open.means == Means::Totp { &["totp", "recovery"] } else { &["recovery"] };
@@ -142,13 +165,16 @@ fn take_back(change: &mut Change, open: &Open, account: &Account) {
         (Means::Identity(key), _) => change.run_expecting(outside_identity::UNLINK_NAMED, vec![id(), key.as_str().into()], Expect::Any),
         (Means::Password, Some(former)) => accounts::replace_password(change, &open.account, former.clone()),
         (Means::Password, None) => change.run_expecting(account::REMOVE, vec![id(), "password".into()], Expect::Any),
+        (Means::Regain, _) => {}
         (Means::Email, former) => {
             if let Some(present) = account.any_email.as_deref().filter(|present| Some(*present) != former.as_deref()) {
                 accounts::drop_name(change, &open.account, present);
             }
             match former {
-                Some(former) => change.run_expecting(account::RESTORE_EMAIL, vec![id(), former.as_str().into()], Expect::Any),
-                None => change.run_expecting(account::NO_EMAIL, vec![id()], Expect::Any),
+                Some(former) => {
+                    change.run_expecting(account::RESTORE_EMAIL, vec![id(), former.as_str().into(), now_ms.into()], Expect::Any)
+                }
+                None => change.run_expecting(account::NO_EMAIL, vec![id(), now_ms.into()], Expect::Any),
             }
         }
     }
@@ -199,6 +225,27 @@ pub async fn confirm_what_waited(store: &Store, config: &Config, now_ms: i64) ->
         }
     }
     Ok(())
+}
+
+/// Whoever did not come back in time waits anew.
+pub async fn end_late_regains(store: &Store, config: &Config, now_ms: i64) -> std::result::Result<(), Fault> {
+    let before_ms = now_ms - config.enrolment.wait.ms() - regain::RETURN_MS;
+    for row in store.all(LATE_REGAINS, &[before_ms.into()]).await? {
+        let mut change = Change::new(now_ms);
+        change.run(END, vec![Value::from(row.bytes("id")?)]);
+        change.audit(Entry::ok("regain_ended").account(row.text("account")?).with("by", "time"));
+        match store.apply(change).await {
+            Ok(_) | Err(NotApplied::Conflict(_)) => {}
+            Err(other) => return Err(other.into_fault("ending a way back")),
+        }
+    }
+    Ok(())
+}
+
+/// An operator knows the person: the waiting time is over now.
+pub fn let_regain(change: &mut Change, id: &[u8; 16], wait_ms: i64) {
+    let told_ms = (change.now_ms() - wait_ms).max(1);
+    change.run(SHORTEN, vec![Value::from(&id[..]), told_ms.into()]);
 }
 
 /// Says once in the audit that what was there before this rule counts in full.

@@ -42,7 +42,12 @@ pub async fn confirm(context: &Context, actor: &Actor, user: String, means: Opti
         }
         let id = row.bytes("id")?.try_into().map_err(|_| Fault::new("the id of an enrolment has 16 bytes"))?;
         let former = row.opt_text("former")?.map(str::to_owned);
-        waiting::confirm(&mut change, &Open { id, account: sub.clone(), means: Means::read(&name)?, former });
+        match Means::read(&name)? {
+            // Whoever says that everything is lost is let in by name alone, never along with the rest.
+            Means::Regain if means.is_none() => continue,
+            Means::Regain => waiting::let_regain(&mut change, &id, context.config.enrolment.wait.ms()),
+            means => waiting::confirm(&mut change, &Open { id, account: sub.clone(), means, former }),
+        }
         change.audit(actor.entry("enrolment_confirmed").account(sub.as_str()).with("means", name.as_str()));
         confirmed.push(name);
     }

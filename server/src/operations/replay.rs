@@ -1,4 +1,4 @@
-//! What the exported audit says, carried out again on a restored store: ends and refreshes. Everything is planned from the file and
+//! What the exported audit says, carried out again on a restored store: ends, refreshes, and means that were stopped. Everything is planned from the file and
 //! the copy before the first write. An entry that the copy's own audit has is in the copy already and is left out.
 
 mod copy;
@@ -6,6 +6,7 @@ mod ends;
 mod entries;
 mod lost;
 mod refreshes;
+mod stopped;
 
 pub use entries::parse;
 
@@ -48,6 +49,7 @@ pub async fn plan(context: &Context, actor: &Actor, entries: &[Json]) -> Result<
     for entry in forgotten.iter().filter(|it| it["outcome"] != "failed") {
         let mut change = context.change(actor);
         ends::add(&mut change, entry, &copy);
+        stopped::add(context, &mut change, entry).await?;
         if !change.is_empty() {
             change.audit(actor.entry("ended_again").with("was", entry["event"].clone()).with("at", entry["at"].clone()));
             plan.changes.push(change);

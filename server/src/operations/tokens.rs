@@ -6,12 +6,11 @@ use super::outcome::{Outcome, TokenPreview};
 use super::problem::{Problem, Result};
 use super::{find_client, find_user};
 use crate::grants::Person;
+use crate::store::tables::account::TOLD;
 use crate::tokens::preview::{Wish, preview};
 use symbolon_oauth::jwk::Algorithm;
 
 const SIGNING: &str = "SELECT kid, alg, signs_from_ms FROM signing_key WHERE signs_from_ms <= $1 AND signs_until_ms > $1";
-const PERSON: &str = "SELECT email, email_verified, name, locale, claims FROM account WHERE id = $1";
-
 pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<Outcome> {
     let TokenOperation::Preview { client_id, scope, resource, user } = operation;
     let client = find_client::find_or_refuse(context, &client_id).await?.client;
@@ -39,13 +38,7 @@ pub(super) async fn run(context: &Context, operation: TokenOperation) -> Result<
 async fn person(context: &Context, user: &str) -> Result<(String, Person)> {
     let sub = find_user::find(context, user).await?.id;
     let gone = || Problem::not_found(format!("nobody signs in as {user}"));
-    let row = context.store.one(PERSON, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
-    let person = Person {
-        email: row.opt_text(0)?.map(str::to_owned),
-        email_verified: row.int(1)? == 1,
-        name: row.opt_text(2)?.map(str::to_owned),
-        locale: row.opt_text(3)?.map(str::to_owned),
-        claims: serde_json::from_str(row.text(4)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?,
-    };
+    let row = context.store.one(TOLD, &[sub.as_str().into()]).await?.ok_or_else(gone)?;
+    let person = Person::from_row(&row)?;
     Ok((sub, person))
 }

@@ -15,7 +15,8 @@ use std::collections::BTreeMap;
 
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
 const PROFILE: &str = "SELECT name, claims, version FROM account WHERE id = $1";
-const SET_PROFILE: &str = "UPDATE account SET name = $2, claims = $3, version = version + 1 WHERE id = $1 AND version = $4";
+const SET_PROFILE: &str =
+    "UPDATE account SET name = $2, claims = $3, updated_ms = $5, version = version + 1 WHERE id = $1 AND version = $4";
 const FORGET: [&str; 11] = [
     "DELETE FROM login_name WHERE account = $1",
     "DELETE FROM credential WHERE account = $1",
@@ -94,7 +95,7 @@ pub async fn set_profile(context: &Context, actor: &Actor, user: String, new: Pr
     let display_name = new.display_name.as_deref().or(row.opt_text(0)?).filter(|it| !it.is_empty());
     let mut change = context.change(actor);
     let claims = Json::Object(claims).to_string();
-    change.run(SET_PROFILE, vec![sub.as_str().into(), display_name.into(), claims.into(), row.int(2)?.into()]);
+    change.run(SET_PROFILE, vec![sub.as_str().into(), display_name.into(), claims.into(), row.int(2)?.into(), context.now_ms.into()]);
     if let Some(email) = &new.email {
         let email = good_address(context, email)?;
         waiting::replace_email(&mut change, &account, &email);

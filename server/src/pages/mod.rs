@@ -121,6 +121,8 @@ pub struct AccountView {
     /// Does this server send mail, so that an address can be proved?
     pub mail: bool,
     pub recovery_codes_left: usize,
+    /// What was added or asked for and does not count in full yet.
+    pub waiting: Vec<WaitingView>,
     pub sessions: Vec<SessionView>,
     pub apps: Vec<AppView>,
     pub links: LinksView,
@@ -133,6 +135,15 @@ pub struct AccountView {
     /// What the platform is told about them.
     #[serde(skip)]
     pub signal: Option<Operation>,
+}
+
+#[derive(Serialize)]
+pub struct WaitingView {
+    /// One word, for texts about it.
+    pub kind: &'static str,
+    pub since: String,
+    /// None: only when it is confirmed.
+    pub counts_from: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -5,7 +5,7 @@ use super::places::{Charge, Place};
 use crate::web::reply::{self, Reply};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, Version, header};
-use http_body_util::Full;
+use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -24,6 +24,9 @@ use tokio::time::Instant;
 const HEAD_BYTES: u32 = 32 * 1024;
 /// What HTTP/2 may send before we have read it, of one connection.
 const WINDOW_BYTES: u32 = 256 * 1024;
+/// Of a body that nobody wants.
+const REST_BYTES: usize = 4 << 20;
+const REST_TIME: Duration = Duration::from_secs(5);
 
 /// Time limits of a connection.
 #[derive(Clone, Copy)]
@@ -179,12 +182,46 @@ impl AsRef<[u8]> for Outgoing {
 }
 
 /// The body of a request. What came of it counts until the request is answered.
-pub struct Counted<B> {
-    body: B,
+pub struct Counted<B: Unread> {
+    /// None: given to whoever reads the rest.
+    body: Option<B>,
     charge: Arc<Charge>,
+    reads_rest: bool,
 }
 
-impl<B: Body<Data = Bytes> + Unpin> Body for Counted<B>
+/// What happens to the rest of a body that nobody wants.
+pub trait Unread: Sized {
+    fn read_rest(self) {}
+}
+
+/// HTTP/1 has no way to say "stop sending". A caller who is still sending when the connection closes loses the answer, so that the rest
+/// is read and thrown away: so much of it, for so long.
+impl Unread for Incoming {
+    fn read_rest(mut self) {
+        let reading = async move {
+            let mut left = REST_BYTES;
+            while let Some(Ok(frame)) = self.frame().await {
+                left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+                if left == 0 {
+                    return;
+                }
+            }
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(tokio::time::timeout(REST_TIME, reading));
+        }
+    }
+}
+
+impl<B: Unread> Drop for Counted<B> {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take().filter(|_| self.reads_rest) {
+            body.read_rest();
+        }
+    }
+}
+
+impl<B: Body<Data = Bytes> + Unpin + Unread> Body for Counted<B>
 where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
@@ -192,7 +229,11 @@ where
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let Some(frame) = ready!(Pin::new(&mut self.body).poll_frame(context)) else { return Poll::Ready(None) };
+        let Some(body) = self.body.as_mut() else { return Poll::Ready(None) };
+        let Some(frame) = ready!(Pin::new(body).poll_frame(context)) else {
+            self.body = None;
+            return Poll::Ready(None);
+        };
         let frame = frame.map_err(Into::into)?;
         let length = frame.data_ref().map_or(0, Bytes::len);
         if !self.charge.add(length) {
@@ -202,11 +243,11 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.body.as_ref().map(Body::size_hint).unwrap_or_default()
     }
 }
 
@@ -286,7 +327,9 @@ where
     let Some(charge) = place.charge(head_bytes(request.uri(), request.headers())) else { return unavailable() };
     let charge = Arc::new(charge);
     let in_body = Arc::clone(&charge);
-    let request = request.map(|body| Counted { body, charge: in_body });
+    // Whoever waits for "100 Continue" sends nothing that nobody reads.
+    let reads_rest = request.version() <= Version::HTTP_11 && !request.headers().contains_key(header::EXPECT);
+    let request = request.map(|body| Counted { reads_rest: reads_rest && !body.is_end_stream(), body: Some(body), charge: in_body });
     let reply = tokio::time::timeout(limit, answer(request)).await;
     drop(charge);
     reply.unwrap_or_else(|_| unavailable())

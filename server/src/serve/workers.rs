@@ -29,7 +29,8 @@ pub fn start(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle
         until_stopped(
             stopped,
             every(shared.clone(), minute, "enrolments", async |app| {
-                waiting::confirm_what_waited(&app.store, &app.config, app.now_ms()).await
+                waiting::confirm_what_waited(&app.store, &app.config, app.now_ms()).await?;
+                waiting::end_late_regains(&app.store, &app.config, app.now_ms()).await
             }),
         ),
         until_stopped(stopped, every(shared.clone(), minute / 2, "node", async |app| crate::nodes::announce(&app).await)),

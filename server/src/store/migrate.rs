@@ -21,6 +21,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0015_known_device", include_str!("../../schema/0015_known_device.sql")),
     ("0016_wallet_answer", include_str!("../../schema/0016_wallet_answer.sql")),
     ("0017_enrolment", include_str!("../../schema/0017_enrolment.sql")),
+    ("0018_account_updated", include_str!("../../schema/0018_account_updated.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

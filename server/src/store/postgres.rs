@@ -9,7 +9,7 @@ mod queue;
 mod startup;
 mod wire;
 
-pub use connect::{reach, weakness};
+pub use connect::weakness;
 
 use super::change::{Applied, Draft, NotApplied};
 use super::ids::{Ids, UnderWay};
@@ -97,6 +97,15 @@ impl Drop for Postgres {
     fn drop(&mut self) {
         self.0.queue.close();
     }
+}
+
+/// A connection to a database that this server could start on.
+pub async fn reach(url: &str) -> Result<Client, Fault> {
+    let address = Address::parse(url)?;
+    let client = address.connect().await?;
+    check_sessions(&client, &address).await?;
+    check_settings(&client).await?;
+    Ok(client)
 }
 
 /// Statements are prepared, and limits set, on a connection that stays ours. Behind a pooler that lends connections for one transaction

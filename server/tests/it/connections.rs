@@ -89,3 +89,27 @@ async fn a_trusted_proxy_is_not_counted() {
     }
     world.stop().await;
 }
+
+/// RFC 9110 15.5.14: whoever sends far too much reads the refusal. Without it the connection would break in the middle of the request.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_nobody_wants_does_not_break_the_answer() {
+    let world = World::start(Engine::Sqlite).await;
+    let sent = async |method: reqwest::Method, path: &str, bytes: usize, coding: Option<&str>| {
+        let request = world.http.request(method, world.url(path)).header("content-type", "application/x-www-form-urlencoded");
+        let request = coding.into_iter().fold(request, |request, coding| request.header("content-encoding", coding));
+        request.body(format!("a={}", "x".repeat(bytes))).send().await.map(|answer| answer.status().as_u16())
+    };
+    for _ in 0..5 {
+        for bytes in [70_000, 300_000, 3_000_000] {
+            assert_eq!(sent(reqwest::Method::POST, "/token", bytes, None).await.unwrap(), 413, "{bytes}");
+            assert_eq!(sent(reqwest::Method::POST, "/nothing", bytes, None).await.unwrap(), 404, "{bytes}");
+            assert_eq!(sent(reqwest::Method::DELETE, "/token", bytes, None).await.unwrap(), 405, "{bytes}");
+            assert_eq!(sent(reqwest::Method::POST, "/token", bytes, Some("gzip")).await.unwrap(), 415, "{bytes}");
+        }
+    }
+    // The twin, and the end of patience: what is far beyond the limit is not read to its end.
+    assert_eq!(sent(reqwest::Method::POST, "/token", 1000, None).await.unwrap(), 401);
+    let endless = sent(reqwest::Method::POST, "/token", 60_000_000, None).await;
+    assert!(endless.is_err() || endless.is_ok_and(|status| status == 413));
+    world.stop().await;
+}

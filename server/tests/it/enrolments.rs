@@ -2,7 +2,7 @@
 //! adding more. Each test ends with the twin, in which the means is confirmed.
 
 use crate::world::mail::{NEW_PASSWORD, Post, on_every_engine};
-use crate::world::passkeys;
+use crate::world::passkeys::{self, Keys};
 use crate::world::{Ask, Browser, Configuration, PASSWORD, Page, World, claims, engines, totp};
 use serde_json::{Value as Json, json};
 use symbolon::login::accounts;
@@ -483,4 +483,106 @@ async fn an_account_that_is_made_needs_no_waiting() {
         post.world.stop().await;
     })
     .await;
+}
+
+/// The newest link to alice whose letter has these words, once the letters have left.
+async fn stop_it(keys: &Keys, words: &str, title: &str) {
+    counts_from_ms(&keys.world).await;
+    let letters = keys.mailbox.letters();
+    let letter = letters.iter().rev().find(|letter| letter.plain().contains(words)).unwrap_or_else(|| panic!("no letter: {words}"));
+    let text = letter.plain();
+    let link = text.split_whitespace().find_map(|word| word.strip_prefix(&keys.world.issuer).filter(|path| path.starts_with("/stop/")));
+    let mut owner = Browser::default();
+    let page = owner.visit(&keys.world, link.unwrap_or_else(|| panic!("no link: {text}"))).await;
+    assert_eq!(page.title(), title, "{}", page.html);
+    assert_eq!(owner.submit(&keys.world, &page, &[], "stop").await.kind(), "stopped");
+}
+
+/// A thief adds a passkey with the password. The link takes it away, and it signs nobody in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_stops_a_passkey() {
+    passkeys::on_every_engine("", |keys| async move {
+        let world = &keys.world;
+        let (mut own, mut stolen, mut owner) = (Authenticator::default(), Authenticator::default(), Browser::default());
+        keys.add(&mut owner, &mut own, "alice").await;
+        let mut thief = Browser::default();
+        let page = thief.visit(world, "/account").await;
+        assert_eq!(thief.submit_password(world, &page, "alice", PASSWORD).await.status, 303);
+        let page = thief.visit(world, "/account").await;
+        assert!(!page.says("does not count in full yet"), "{}", page.text());
+        let page = thief.submit(world, &page, &[], "add_passkey").await;
+        assert_eq!(keys.make(&mut thief, &page, &mut stolen).await.status, 303);
+        // The account page lists what waits, in every browser of the person.
+        let page = owner.visit(world, "/account").await;
+        assert!(page.says("What does not count in full yet") && page.says("A passkey"), "{}", page.text());
+        stop_it(&keys, "A passkey was added", "Remove the new passkey?").await;
+        assert_eq!((world.audited("passkey_removed").await, world.audited("enrolment_stopped").await), (1, 1));
+        for (phone, fits) in [(&mut stolen, false), (&mut own, true)] {
+            let mut browser = Browser::default();
+            let page = keys.open(&mut browser).await;
+            assert_eq!(keys.use_it(&mut browser, &page, phone).await.has_code(), fits);
+        }
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// Recovery codes that come with an authenticator wait as it does, with a link of their own. Stopped, they let nobody in, and the
+/// authenticator stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_stops_recovery_codes() {
+    passkeys::on_every_engine("", |keys| async move {
+        let world = &keys.world;
+        let mut thief = Browser::default();
+        let page = thief.visit(world, "/account").await;
+        assert_eq!(thief.submit_password(world, &page, "alice", PASSWORD).await.status, 303);
+        let account = thief.visit(world, "/account").await;
+        let page = thief.submit(world, &account, &[], "enrol_totp").await;
+        let secret = page.codes().remove(0);
+        let page = thief.submit(world, &page, &[("code", &totp(&secret, now_ms(world)))], "continue").await;
+        let stolen = page.codes();
+        assert_eq!(stolen.len(), 10, "{}", page.html);
+        thief.submit(world, &page, &[], "continue").await;
+        let account = thief.visit(world, "/account").await;
+        assert!(account.says("An authenticator app") && account.says("Recovery codes"), "both are listed: {}", account.text());
+        let with_code = async |code: &str| {
+            let mut browser = Browser::default();
+            let page = by_password(world, &mut browser, &Ask::native("openid"), PASSWORD).await;
+            let page = if page.action("use_recovery") { browser.submit(world, &page, &[], "use_recovery").await } else { page };
+            browser.submit(world, &page, &[("recovery_code", code)], "continue").await
+        };
+        assert!(with_code(&stolen[0]).await.has_code(), "they work until they are stopped");
+        stop_it(&keys, "recovery codes were made", "Remove the new recovery codes?").await;
+        let refused = with_code(&stolen[1]).await;
+        assert_eq!((refused.has_code(), world.audited("enrolment_stopped").await), (false, 1), "{}", refused.html);
+        world.advance_s(60);
+        let mut browser = Browser::default();
+        let page = by_password(world, &mut browser, &Ask::native("openid"), PASSWORD).await;
+        let done = browser.submit(world, &page, &[("code", &totp(&secret, now_ms(world)))], "continue").await;
+        assert!(done.has_code(), "the twin: {}", done.html);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// A store from before this rule: what is there counts in full, and one entry says so. A store without people says nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_there_before_the_rule_counts_in_full() {
+    for engine in engines() {
+        let world = Configuration::on(engine).await.start().await;
+        let app = world.running.shared.now();
+        assert_eq!(world.audited("enrolments_confirmed").await, 0, "a new store");
+        symbolon::login::waiting::note_rule(&app.store, app.now_ms()).await.unwrap();
+        assert_eq!(world.audited("enrolments_confirmed").await, 0, "the rule is known");
+        let mut change = symbolon::store::Change::new(app.now_ms());
+        change.run("DELETE FROM fact WHERE name = 'enrolments'", Vec::new());
+        app.store.apply(change).await.unwrap();
+        for _ in 0..2 {
+            symbolon::login::waiting::note_rule(&app.store, app.now_ms()).await.unwrap();
+        }
+        let said = world.entries("enrolments_confirmed").await;
+        assert_eq!((said.len(), said[0]["detail"]["accounts"].as_i64()), (1, Some(1)), "{said:?}");
+        drop(app);
+        world.stop().await;
+    }
 }

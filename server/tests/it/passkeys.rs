@@ -254,7 +254,7 @@ async fn the_last_way_in_stays() {
 }
 
 /// Somebody makes an account with a passkey and without a password.
-async fn sign_up(keys: &Keys, browser: &mut Browser, phone: &mut Authenticator, email: &str) {
+pub async fn sign_up(keys: &Keys, browser: &mut Browser, phone: &mut Authenticator, email: &str) {
     let seen = keys.mailbox.letters().len();
     let page = browser.visit(&keys.world, "/register").await;
     assert!(!page.asks_for("new_password"), "{}", page.html);
@@ -441,6 +441,40 @@ async fn related_origins_are_served() {
     .await;
     on_every_engine("", |keys| async move {
         assert_eq!(keys.world.get("/.well-known/webauthn").await.status(), 404);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// A session by password does not change the password of somebody who has a passkey: the passkey is asked for. One that waits to be
+/// confirmed may be a thief's, and is not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_asks_for_the_passkey() {
+    on_every_engine("", |keys| async move {
+        let (mut phone, mut thief) = (Authenticator::default(), Browser::default());
+        keys.add(&mut Browser::default(), &mut phone, "alice").await;
+        let page = thief.visit(&keys.world, "/account").await;
+        assert_eq!(thief.submit_password(&keys.world, &page, "alice", PASSWORD).await.status, 303);
+        let account = thief.visit(&keys.world, "/account").await;
+        let page = thief.submit(&keys.world, &account, &[], "change_password").await;
+        assert!(page.title() == "Sign in with a passkey" && !page.asks_for("new_password"), "{}", page.html);
+        let fill = [("new_password", "another horse entirely"), ("new_password_again", "another horse entirely")];
+        let forged = thief.submit(&keys.world, &page, &fill, "continue").await;
+        assert_eq!((forged.asks_for("new_password"), keys.world.audited("password_changed").await), (false, 0), "{}", forged.html);
+        let page = keys.use_it(&mut thief, &forged, &mut phone).await;
+        assert_eq!(thief.submit(&keys.world, &page, &fill, "continue").await.status, 303, "the twin: with the passkey");
+        assert_eq!(keys.world.audited("password_changed").await, 1);
+        // Bob has one that waits.
+        keys.world.person("bob").await;
+        let (mut bob, mut new) = (Browser::default(), Authenticator::default());
+        let page = bob.visit(&keys.world, "/account").await;
+        assert_eq!(bob.submit_password(&keys.world, &page, "bob", PASSWORD).await.status, 303);
+        let account = bob.visit(&keys.world, "/account").await;
+        let page = bob.submit(&keys.world, &account, &[], "add_passkey").await;
+        assert_eq!(keys.make(&mut bob, &page, &mut new).await.status, 303);
+        let account = bob.visit(&keys.world, "/account").await;
+        let page = bob.submit(&keys.world, &account, &[], "change_password").await;
+        assert!(page.asks_for("new_password"), "{}", page.html);
         keys.world.stop().await;
     })
     .await;

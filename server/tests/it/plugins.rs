@@ -94,20 +94,14 @@ fn branch_visit(service: &Service) -> String {
     table("branch-visit", BRANCH_VISIT, &more)
 }
 
+/// The types of the world `decision`. The tests of the sandbox read the same text.
+const DECISIONS: &str = include_str!("../../../plugin/tests/decisions.wat");
+
 /// A decision that always says the same: the text of its core function.
 fn decision(body: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
-  (import "symbolon:plugin/decisions@0.1.0" (instance $d
-    (type $m (enum "sign-in" "token" "refresh"))
-    (export "moment" (type $moment (eq $m)))
-    (type $f (record (field "moment" $moment) (field "client" string) (field "sub" string) (field "scopes" (list string))
-      (field "tier" (option string)) (field "installation" (option string)) (field "address" (option string))
-      (field "auth-time" u64) (field "amr" (list string)) (field "acr" (option string))))
-    (export "facts" (type $facts (eq $f)))
-    (type $v (variant (case "allow") (case "deny" string) (case "step-up" string) (case "shorten" u32)))
-    (export "verdict" (type $verdict (eq $v)))))
-  (alias export $d "facts" (type $facts))
+{DECISIONS}  (alias export $d "facts" (type $facts))
   (alias export $d "verdict" (type $verdict))
   (core module $guest
     (memory (export "memory") 1)

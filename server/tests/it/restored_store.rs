@@ -180,6 +180,67 @@ async fn recovering_takes_away_again_what_signed_people_in() {
     world.stop().await;
 }
 
+/// A new password and a new address that were stopped after the copy was made: what they had replaced is in force again, and nothing of
+/// it is said to be lost. Bob's, which nobody stopped, still waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn recovering_stops_again_what_was_stopped() {
+    use symbolon::audit::Entry;
+    use symbolon::login::accounts::{self, Hashers};
+    use symbolon::store::{Change, Value};
+    let world = World::start(Engine::Sqlite).await;
+    world.person("bob").await;
+    let app = world.running.shared.now();
+    let thiefs = Hashers::default().hash("the password of a thief").await.unwrap();
+    let mut ids = Vec::new();
+    for name in ["alice", "bob"] {
+        let account = accounts::by_name(&app.store, name).await.unwrap().unwrap();
+        let mut change = Change::new(app.now_ms());
+        accounts::replace_password(&mut change, &account.id, thiefs.clone());
+        let new = format!("thief-of-{name}@example.com");
+        accounts::set_email(&mut change, &account.id, (account.any_email.as_deref(), account.email.as_deref()), &new);
+        let former = [("password", account.password.clone().unwrap()), ("email", account.email.clone().unwrap())];
+        for (means, former) in former {
+            let id: [u8; 16] = symbolon::seal::random().unwrap();
+            let add = "INSERT INTO enrolment (id, account, means, enrolled_with, enrolled_ms, letters, told_ms, former) \
+                VALUES ($1, $2, $3, 'email', $4, 0, 0, $5)";
+            let values = vec![Value::from(&id[..]), account.id.as_str().into(), means.into(), app.now_ms().into(), former.into()];
+            change.run(add, values);
+        }
+        app.store.apply(change).await.unwrap();
+        ids.push(account.id);
+    }
+    drop(app);
+    let world = world.restarted(keep).await;
+    let app = world.running.shared.now();
+    let mut later = Change::new(app.now_ms());
+    for (means, event) in [("password", "password_changed"), ("email", "email_changed")] {
+        let said = |event| Entry::ok(event).account(ids[0].as_str()).with("by", "a stop link");
+        later.audit(said("enrolment_stopped").with("means", means));
+        later.audit(said(event));
+    }
+    app.store.apply(later).await.unwrap();
+    drop(app);
+    std::fs::write(world.directory.join("audit.jsonl"), command(&world, &["audit", "--since", "1h", "--all"])).unwrap();
+    let world = world
+        .restarted(|world| {
+            restore(world);
+            let said = command(world, &["recover", "--audit", world.directory.join("audit.jsonl").to_str().unwrap()]);
+            assert!(!said.contains("cannot be brought back"), "{said}");
+        })
+        .await;
+    let app = world.running.shared.now();
+    for (name, is_back) in [("alice", true), ("bob", false)] {
+        let account = accounts::by_name(&app.store, name).await.unwrap().unwrap();
+        let own = format!("{name}@example.com");
+        assert_eq!(account.email.as_deref() == Some(own.as_str()), is_back, "{name}: {:?}", account.email);
+        assert_eq!((account.waiting.is_empty(), account.password.as_deref() != Some(thiefs.as_str())), (is_back, is_back), "{name}");
+        let thief = accounts::by_name(&app.store, &format!("thief-of-{name}@example.com")).await.unwrap();
+        assert_eq!(thief.is_none(), is_back, "{name}");
+    }
+    drop(app);
+    world.stop().await;
+}
+
 /// A world whose store loses the answer of the n-th change from now on.
 async fn losing(engine: Engine, plan: &Plan) -> World {
     Configuration::on(engine).await.start_on(|it| Store::faulty(it, plan.clone()).unwrap()).await

@@ -117,11 +117,16 @@ fn claimed_attacks_are_tried_where_it_says() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// The ids of attacks in a text: three digits, a dash and one capital letter, as a word of its own.
+/// The ids of attacks and complaints in a text: three digits, a dash and one capital letter, or one capital letter, a dash and two
+/// digits, as a word of its own.
 fn attack_ids(text: &str) -> BTreeSet<&str> {
     let is_id = |word: &&str| {
         let bytes = word.as_bytes();
-        bytes.len() == 5 && bytes[..3].iter().all(u8::is_ascii_digit) && bytes[3] == b'-' && bytes[4].is_ascii_uppercase()
+        let is_attack =
+            || bytes.len() == 5 && bytes[..3].iter().all(u8::is_ascii_digit) && bytes[3] == b'-' && bytes[4].is_ascii_uppercase();
+        let is_complaint =
+            || bytes.len() == 4 && bytes[0].is_ascii_uppercase() && bytes[1] == b'-' && bytes[2..].iter().all(u8::is_ascii_digit);
+        is_attack() || is_complaint()
     };
     text.split(|letter: char| !letter.is_alphanumeric() && letter != '-').filter(is_id).collect()
 }
@@ -140,5 +145,6 @@ fn every_attack_that_the_code_names_is_explained() {
         missing.extend(unknown.map(|id| format!("{id} in {}", shown(&file))));
     }
     assert!(missing.is_empty(), "{missing:?}");
-    assert!(explained.contains("607-K") && attack_ids("/// 607-K, 12-K, 1607-K, 607-Kx: a text").into_iter().eq(["607-K"]));
+    assert!(explained.contains("607-K") && attack_ids("/// 607-K, 12-K, 1607-K, 607-Kx, P-256: a text").into_iter().eq(["607-K"]));
+    assert!(explained.contains("W-56") && attack_ids("/// (W-56), W-5, AW-56, W-567").into_iter().eq(["W-56"]));
 }

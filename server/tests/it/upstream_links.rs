@@ -226,3 +226,36 @@ async fn a_native_sign_in_goes_to_the_browser_for_a_provider() {
     assert_eq!(done.status, 200, "the twin: another way, on the app's own screens");
     scene.world.stop().await;
 }
+
+/// A thief with the password links an account of their own. The letter's link takes it away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_in_a_letter_takes_the_new_identity_away() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let mailbox = symbolon_phone::mailbox::Mailbox::open().await.unwrap();
+        let mut world = world(engine, &provider, "").await;
+        let mail = format!(
+            "[mail]\nserver = \"127.0.0.1\"\nport = {}\nsecurity = \"none\"\nfrom = \"Shop <no-reply@example.com>\"",
+            mailbox.address.port()
+        );
+        world.change(|configuration| configuration.with(&mail));
+        let world = world.restarted(|_| {}).await;
+        provider.is("thief");
+        let mut thief = Browser::default();
+        let page = to_link(&world, &provider, &mut thief).await;
+        thief.submit(&world, &page, &[], "continue").await;
+        assert!(thief.visit(&world, "/account").await.says("A link to another account"));
+        assert_eq!(sign_in_for_subject(&world, &provider).await, alice(&world).await);
+        let letter = mailbox.wait("alice@example.com", 0).await.unwrap();
+        let letter = letter.plain();
+        let link = letter.split_whitespace().find_map(|word| word.strip_prefix(&world.issuer)).unwrap_or_else(|| panic!("{letter}"));
+        let mut owner = Browser::default();
+        let page = owner.visit(&world, link).await;
+        assert_eq!((page.title().as_str(), links(&world).await), ("Remove the new link?", 1), "{}", page.html);
+        assert_eq!(owner.submit(&world, &page, &[], "stop").await.kind(), "stopped");
+        assert_eq!((links(&world).await, world.audited("upstream_unlinked").await), (0, 1));
+        let page = sign_in(&world, &provider, &mut Browser::default()).await;
+        assert!(page.says("No account here belongs to that"), "{}", page.html);
+        world.stop().await;
+    }
+}

@@ -1,6 +1,7 @@
 //! What the audit tells of and nobody can bring back, because an audit holds no secret. What the copy has is not lost.
 
 use super::entries::at_ms;
+use super::stopped;
 use crate::operations::context::Context;
 use crate::operations::problem::Result;
 use crate::store::Value;
@@ -23,11 +24,23 @@ pub async fn name(context: &Context, entries: &[&Json]) -> Result<BTreeSet<Strin
         let named = match account {
             "" => of_the_issuer(context, entry).await?,
             account if deleted.contains(account) => None,
+            account if was_stopped(entries, entry, account) => None,
             account => of_a_person(context, entry, account).await?,
         };
         lost.extend(named);
     }
     Ok(lost)
+}
+
+/// A password or an address that was stopped is not lost: what it had replaced is in force again.
+fn was_stopped(entries: &[&Json], entry: &Json, account: &str) -> bool {
+    let means = match entry["event"].as_str() {
+        Some("password_changed") => "password",
+        Some("email_changed") => "email",
+        _ => return false,
+    };
+    let stops = |other: &&&Json| other["account"] == account && stopped::means(other) == Some(means) && at_ms(other) >= at_ms(entry);
+    entries.iter().any(|other| stops(&other))
 }
 
 async fn of_a_person(context: &Context, entry: &Json, account: &str) -> Result<Option<String>> {

@@ -81,6 +81,17 @@ account-devices = Bekannte Geräte
 account-devices-lead = Auf diesen Geräten müssen Sie beim Anmelden weniger angeben.
 account-device-unknown = Ein Gerät ohne Namen
 account-device-seen = Bekannt seit { $first }, zuletzt vollständig angemeldet { $last }
+account-waits = Was noch nicht in vollem Umfang gilt
+account-waits-lead = Wenn Sie das nicht waren, stoppen Sie es mit dem Link in der E-Mail, die wir Ihnen gesendet haben.
+account-waits-password = Ein neues Passwort
+account-waits-email = Eine neue E-Mail-Adresse
+account-waits-totp = Eine Authenticator-App
+account-waits-recovery = Wiederherstellungscodes
+account-waits-passkey = Ein Passkey
+account-waits-identity = Eine Verknüpfung mit einem anderen Konto
+account-waits-regain = Jemand hat angegeben, dass Sie Ihre anderen Anmeldewege verloren haben
+account-waits-until = ab { $date }, wenn es niemand stoppt
+account-waits-confirmed = erst, wenn es bestätigt ist
 account-sessions = Wo Sie angemeldet sind
 account-current = dieser Browser
 account-apps = Apps mit Zugriff
@@ -107,6 +118,7 @@ action-use_password = Stattdessen Passwort
 action-use_totp = Authenticator-App benutzen
 action-use_recovery = Ich habe mein Telefon nicht
 action-reset = Passwort vergessen?
+action-regain = Das habe ich verloren
 action-register = Konto anlegen
 action-sign_in = Zurück zur Anmeldung
 action-allow = Erlauben
@@ -254,6 +266,11 @@ mail-reset-body =
     { $code } ist Ihr Code, um ein neues Passwort für { $brand } zu wählen. Er gilt 15 Minuten.
     
     Sie haben ihn nicht verlangt? Dann können Sie diese E-Mail übergehen; Ihr Passwort bleibt, wie es ist. Sagen Sie den Code niemandem.
+mail-regain-subject = Haben Sie Ihre Anmeldewege für { $brand } verloren?
+mail-regain-body =
+    { $code } ist Ihr Code. Damit geben Sie an, dass Sie verloren haben, womit Sie sich bei { $brand } anmelden. Er gilt 15 Minuten.
+    
+    Sie haben ihn nicht verlangt? Dann war es jemand, der Ihr Passwort oder Ihren Namen kennt. Sagen Sie den Code niemandem.
 mail-register-subject = Ihre E-Mail-Adresse für { $brand }
 mail-register-body =
     { $code } ist der Code, der Ihre E-Mail-Adresse für { $brand } bestätigt. Er gilt 15 Minuten.
@@ -377,6 +394,9 @@ mail-passkey_removed-body =
 waits-title = Das gilt noch nicht in vollem Umfang
 waits-lead = Was Sie hinzugefügt haben, gilt erst in vollem Umfang, wenn es bestätigt ist. Wenden Sie sich an die Betreiber dieses Dienstes, oder verwenden Sie das Ticket, das Sie von ihnen haben.
 waits-lead-until = Was Sie hinzugefügt haben, wurde mit weniger hinzugefügt, als hier verlangt wird. Wenn es niemand stoppt, gilt es ab { $date } in vollem Umfang. Mit einem Ticket der Betreiber dieses Dienstes gilt es sofort.
+regain-title = Sie können neu beginnen
+regain-lead = Wir haben an Ihre E-Mail-Adresse geschrieben. Lassen Sie sich von den Betreibern dieses Dienstes ein Ticket geben, und verwenden Sie es hier.
+regain-lead-until = Wir haben an Ihre E-Mail-Adressen geschrieben. Wenn es niemand stoppt, kommen Sie nach { $date } wieder und wählen diesen Weg noch einmal, innerhalb einer Woche. Dann wird entfernt, was Sie verloren haben. Mit einem Ticket der Betreiber dieses Dienstes geht es sofort weiter.
 ticket-title = Ticket verwenden
 ticket-lead = Geben Sie das Ticket ein, das Sie von den Betreibern dieses Dienstes haben. Es gilt einmal.
 field-ticket = Ticket
@@ -396,6 +416,8 @@ stop_passkey-title = Den neuen Passkey entfernen?
 stop_passkey-lead = Es wurde ein Passkey hinzugefügt. Wenn Sie das nicht waren, stoppen Sie es: Der Passkey wird entfernt, und alle werden abgemeldet.
 stop_identity-title = Die neue Verknüpfung entfernen?
 stop_identity-lead = Es wurde ein anderes Konto verknüpft. Wenn Sie das nicht waren, stoppen Sie es: Die Verknüpfung wird entfernt, und alle werden abgemeldet.
+stop_regain-title = Ihre Anmeldewege behalten?
+stop_regain-lead = Jemand hat angegeben, dass Sie Ihre Authenticator-App oder Ihre Passkeys verloren haben. Wenn Sie das nicht waren, stoppen Sie es: Alles bleibt, wie es ist, und alle werden abgemeldet.
 stopped-title = Es ist gestoppt
 stopped-lead = Was hinzugefügt wurde, ist weg, und alle sind abgemeldet. Wer es hinzugefügt hat, kann sich noch anmelden: Ändern Sie jetzt Ihr Passwort.
 stop_over-title = Hier gibt es nichts zu stoppen
@@ -436,3 +458,14 @@ mail-waits_identity-body =
     
     Wenn Sie das nicht waren, öffnen Sie diesen Link und stoppen Sie es. Nach { $hours } Stunden gilt es in vollem Umfang:
     { $link }
+mail-waits_regain-subject = Jemand gibt an, dass Sie sich bei { $brand } nicht anmelden können
+mail-waits_regain-body =
+    Jemand, der Ihre E-Mails liest, gibt an, dass Sie Ihre Authenticator-App oder Ihre Passkeys für { $brand } verloren haben.
+    
+    Wenn Sie das nicht waren, öffnen Sie diesen Link und stoppen Sie es. Nach { $hours } Stunden kann diese Person sie entfernen und ein neues Passwort wählen:
+    { $link }
+mail-regained-subject = Sie haben bei { $brand } neu begonnen
+mail-regained-body =
+    Was Sie verloren hatten, wurde von Ihrem Konto bei { $brand } entfernt, und alle Geräte wurden abgemeldet.
+    
+    Wenn Sie es nicht waren, sagen Sie es jetzt denen, die { $brand } betreiben.

@@ -81,6 +81,17 @@ account-devices = Known devices
 account-devices-lead = On these devices you are asked for less when you sign in.
 account-device-unknown = A device without a name
 account-device-seen = Known since { $first }, last full sign-in { $last }
+account-waits = What does not count in full yet
+account-waits-lead = If it was not you, stop it with the link in the letter that we sent you.
+account-waits-password = A new password
+account-waits-email = A new e-mail address
+account-waits-totp = An authenticator app
+account-waits-recovery = Recovery codes
+account-waits-passkey = A passkey
+account-waits-identity = A link to another account
+account-waits-regain = Somebody said that you lost your other ways to sign in
+account-waits-until = from { $date } on, if nobody stops it
+account-waits-confirmed = only when it is confirmed
 account-sessions = Where you are signed in
 account-current = this browser
 account-apps = Apps with access
@@ -107,6 +118,7 @@ action-use_password = Use your password instead
 action-use_totp = Use the authenticator app
 action-use_recovery = I don't have my phone
 action-reset = Forgot your password?
+action-regain = I have lost this
 action-register = Create an account
 action-sign_in = Back to signing in
 action-allow = Allow
@@ -254,6 +266,11 @@ mail-reset-body =
     { $code } is your code to choose a new password for { $brand }. It is good for 15 minutes.
     
     Did you not ask for it? Then you can ignore this e-mail; your password stays as it is. Never tell the code to anybody.
+mail-regain-subject = You lost your ways to sign in to { $brand }?
+mail-regain-body =
+    { $code } is your code. With it you say that you have lost what you sign in to { $brand } with. It is good for 15 minutes.
+    
+    You did not ask for it? Then somebody else did, and knows your password or your name. Tell nobody the code.
 mail-register-subject = Your e-mail address for { $brand }
 mail-register-body =
     { $code } is the code that confirms your e-mail address for { $brand }. It is good for 15 minutes.
@@ -377,6 +394,9 @@ mail-passkey_removed-body =
 waits-title = This does not count in full yet
 waits-lead = What you added counts in full only when it is confirmed. Ask the people who run this service, or use the ticket that they gave you.
 waits-lead-until = What you added was added with less than is asked for here. If nobody stops it, it counts in full from { $date } on. With a ticket from the people who run this service it counts at once.
+regain-title = You can begin anew
+regain-lead = We have written to your e-mail address. Ask the people who run this service for a ticket, and use it here.
+regain-lead-until = We have written to your e-mail addresses. If nobody stops it, come back after { $date } and choose this way again, within a week. What you lost is removed then. With a ticket from the people who run this service you can go on at once.
 ticket-title = Use a ticket
 ticket-lead = Type the ticket that the people who run this service gave you. It works once.
 field-ticket = Ticket
@@ -396,6 +416,8 @@ stop_passkey-title = Remove the new passkey?
 stop_passkey-lead = A passkey was added. If it was not you, stop it: the passkey is removed, and everybody is signed out.
 stop_identity-title = Remove the new link?
 stop_identity-lead = Another account was linked. If it was not you, stop it: the link is removed, and everybody is signed out.
+stop_regain-title = Keep your ways to sign in?
+stop_regain-lead = Somebody said that you have lost your authenticator app or your passkeys. If it was not you, stop it: everything stays as it is, and everybody is signed out.
 stopped-title = It is stopped
 stopped-lead = What was added is gone, and everybody is signed out. Whoever added it knows how to sign in: change your password now.
 stop_over-title = There is nothing to stop
@@ -436,3 +458,14 @@ mail-waits_identity-body =
     
     If it was not you, open this link and stop it. After { $hours } hours it counts in full:
     { $link }
+mail-waits_regain-subject = Somebody says that you cannot sign in to { $brand }
+mail-waits_regain-body =
+    Somebody who reads your e-mail says that you have lost your authenticator app or your passkeys for { $brand }.
+    
+    If it was not you, open this link and stop it. After { $hours } hours that person can remove them and choose a new password:
+    { $link }
+mail-regained-subject = You began anew with { $brand }
+mail-regained-body =
+    What you had lost was removed from your account with { $brand }, and all devices were signed out.
+    
+    If it was not you, tell those who run { $brand } now.

@@ -82,11 +82,6 @@ pub fn weakness(url: &str) -> Option<&'static str> {
     }
 }
 
-/// One connection, as a server would make it.
-pub async fn reach(url: &str) -> Result<Client, Fault> {
-    Address::parse(url)?.connect().await
-}
-
 impl Address {
     pub fn parse(url: &str) -> Result<Self, Fault> {
         let (wanted, mut config) = read(url)?;

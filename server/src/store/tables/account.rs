@@ -1,7 +1,7 @@
 //! `account`, `login_name` and `credential`: people, what they sign in with, and what proves them.
 
-pub const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, name, locale, claims, created_ms, sessions_from_ms, \
-    version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, 0, 1)";
+pub const INSERT: &str = "INSERT INTO account (id, state, email, email_verified, name, locale, claims, created_ms, updated_ms, \
+    sessions_from_ms, version) VALUES ($1, 'active', $2, $3, $4, $5, $6, $7, $7, 0, 1)";
 /// The primary key is the guard: a name is one person's.
 pub const ADD_NAME: &str = "INSERT INTO login_name (name, account) VALUES ($1, $2)";
 pub const ADD_PASSWORD: &str =
@@ -45,12 +45,12 @@ pub const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_ver
     LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' \
     LEFT JOIN credential f ON f.account = a.id AND f.kind IN ('totp', 'recovery') WHERE n.name = $1";
 /// A person who was disabled meanwhile keeps the old address.
-pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1 AND state = 'active'";
+pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1, updated_ms = $3 WHERE id = $1 AND state = 'active'";
 pub const PROFILE: &str = "SELECT name, locale, claims FROM account WHERE id = $1";
 /// Only what was read is replaced: of two sign-ins at once the second one looks again.
-pub const SET_PROFILE: &str = "UPDATE account SET name = $2, locale = $3, claims = $4 WHERE id = $1 AND claims = $5";
+pub const SET_PROFILE: &str = "UPDATE account SET name = $2, locale = $3, claims = $4, updated_ms = $6 WHERE id = $1 AND claims = $5";
 /// What tokens may say of a person.
-pub const TOLD: &str = "SELECT email, email_verified, name, locale, claims FROM account WHERE id = $1";
+pub const TOLD: &str = "SELECT email, email_verified, name, locale, claims, updated_ms FROM account WHERE id = $1";
 pub const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
 
 pub const READ_TOTP: &str = "SELECT secret, used_ms FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";
@@ -62,5 +62,5 @@ pub const SPEND_CODE: &str = "DELETE FROM credential WHERE account = $1 AND kind
 pub const ENROL: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) VALUES ($1, $2, $3, $4, $5, $6)";
 pub const REMOVE: &str = "DELETE FROM credential WHERE account = $1 AND kind = $2";
 /// What a stopped change of address had replaced. Whether the account is disabled meanwhile decides nothing.
-pub const RESTORE_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1 WHERE id = $1";
-pub const NO_EMAIL: &str = "UPDATE account SET email = NULL, email_verified = 0 WHERE id = $1";
+pub const RESTORE_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1, updated_ms = $3 WHERE id = $1";
+pub const NO_EMAIL: &str = "UPDATE account SET email = NULL, email_verified = 0, updated_ms = $2 WHERE id = $1";

@@ -13,9 +13,13 @@ pub const END: &str = "DELETE FROM enrolment WHERE id = $1";
 pub const FORGET_MEANS: &str = "DELETE FROM enrolment WHERE account = $1 AND means = $2";
 /// The time runs from the last letter on.
 pub const TOLD: &str = "UPDATE enrolment SET letters = letters - 1, told_ms = $2 WHERE id = $1 AND letters > 0";
-/// What nobody stopped in time.
-pub const OVER: &str =
-    "SELECT id, account, means, former FROM enrolment WHERE told_ms > 0 AND told_ms <= $1 AND letters = 0 ORDER BY told_ms LIMIT 200";
+/// What nobody stopped in time. Whoever lost everything comes back for it.
+pub const OVER: &str = "SELECT id, account, means, former FROM enrolment WHERE told_ms > 0 AND told_ms <= $1 AND letters = 0 \
+    AND means <> 'regain' ORDER BY told_ms LIMIT 200";
+pub const LATE_REGAINS: &str = "SELECT id, account FROM enrolment WHERE told_ms > 0 AND told_ms <= $1 AND letters = 0 \
+    AND means = 'regain' ORDER BY told_ms LIMIT 200";
+/// The time counts as over, whether the letters have left or not.
+pub const SHORTEN: &str = "UPDATE enrolment SET letters = 0, told_ms = $2 WHERE id = $1";
 pub const FORGET: [&str; 2] = ["DELETE FROM enrolment WHERE account = $1", "DELETE FROM ticket WHERE account = $1"];
 
 /// A new ticket takes the place of the one before.

@@ -31,6 +31,7 @@ const VOLATILE: &[&str] = &[
     "request_uri",
     "sid",
     "sub",
+    "updated_at",
     "user_code",
     "verification_uri_complete",
     "x",
