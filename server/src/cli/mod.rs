@@ -7,6 +7,7 @@ mod check;
 mod clients;
 mod desk;
 mod doctor;
+mod guard;
 mod init;
 mod instances;
 mod keys;
@@ -100,6 +101,11 @@ enum Command {
         #[command(subcommand)]
         action: plugins::Plugin,
     },
+    /// The part of an API as a process of its own, which proxies ask about each call.
+    Guard {
+        #[command(subcommand)]
+        action: guard::Guard,
+    },
     /// Tokens.
     Token {
         #[command(subcommand)]
@@ -129,7 +135,8 @@ pub fn run() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    let level = if matches!(cli.command, Command::Serve) { "info" } else { "warn" };
+    let serves = matches!(cli.command, Command::Serve | Command::Guard { action: guard::Guard::Serve { .. } });
+    let level = if serves { "info" } else { "warn" };
     let ready = crate::telemetry::logs(level).and_then(|()| tokio::runtime::Builder::new_multi_thread().enable_all().build());
     let runtime = match ready {
         Ok(runtime) => runtime,
@@ -185,6 +192,7 @@ async fn start(cli: Cli, screen: &Screen) -> Result<u8, Stop> {
             secrets::make(keyring.as_ref(), existing, screen)?;
         }
         Command::Links { action } => return links::links(&load(&path)?, screen, &action).await,
+        Command::Guard { action } => return guard::guard(screen, action).await,
         Command::Plugin { action: plugins::Plugin::Check { file, world } } => return plugins::check(screen, &file, world.as_deref()),
         command => {
             let mut desk = Desk::new(load(&path)?, &path);
@@ -215,6 +223,7 @@ async fn at_desk(desk: &mut Desk, screen: &Screen, command: Command) -> Result<u
         | Command::Init { .. }
         | Command::Config
         | Command::Links { .. }
+        | Command::Guard { .. }
         | Command::Plugin { action: plugins::Plugin::Check { .. } } => Err(Fault::new("this command has no operation").into()),
     }
 }

@@ -54,7 +54,7 @@ fn every_command_is_documented_with_its_options() {
         if command.get_name() == "list" {
             assert!(has("after") && has("limit"), "{words} is not paged");
         }
-        let without = ["serve", "init", "config", "client secret", "user ticket"].contains(&words.as_str());
+        let without = ["serve", "init", "config", "client secret", "user ticket", "guard serve"].contains(&words.as_str());
         assert_eq!(section.contains("```json"), !without, "{words}: a sample of its JSON");
     }
     // The twin: the page says nothing of options that there are not.
@@ -94,8 +94,9 @@ fn shape_of(document: &Json) -> Vec<String> {
 }
 
 /// The order is that of the acts: each needs what those before it did.
-const ACTS: [&str; 27] = [
+const ACTS: [&str; 28] = [
     "check",
+    "guard check GUARD",
     "user add bob --email bob@example.com --display-name Bob --claim a=b",
     "user import PEOPLE",
     "user password bob",
@@ -144,6 +145,11 @@ async fn every_answer_has_the_documented_shape() {
     let (file, secrets) = (world.directory.join("clients.json"), world.directory.join("secrets"));
     let client = serde_json::json!({ "client_id": "kiosk", "application_type": "native", "redirect_uris": ["https://k.example.com/cb"] });
     std::fs::write(&file, client.to_string()).unwrap();
+    let guard = world.directory.join("guard.toml");
+    let route = "[[api.orders.routes]]\npath = \"/orders/**\"\nscope = \"orders:read\"\nmethods = [\"GET\"]";
+    let head =
+        "issuer = \"https://login.example.com\"\nlisten = \"127.0.0.1:9310\"\n[api.orders]\naudience = \"https://api.example.com/orders\"";
+    std::fs::write(&guard, format!("{head}\n{route}\n")).unwrap();
     let people = world.directory.join("people.jsonl");
     std::fs::write(&people, "{\"login_names\":[\"carol\"]}\n").unwrap();
     let sections = sections();
@@ -153,6 +159,7 @@ async fn every_answer_has_the_documented_shape() {
             .split(' ')
             .map(|it| {
                 it.replace("PEOPLE", people.to_str().unwrap())
+                    .replace("GUARD", guard.to_str().unwrap())
                     .replace("FILE", file.to_str().unwrap())
                     .replace("SECRETS", secrets.to_str().unwrap())
             })
