@@ -23,7 +23,9 @@ pub async fn answer(apis: &Apis, path: &str, headers: HeaderMap) -> Response<Byt
         tracing::error!("a proxy asks about an API that is not in the configuration");
         return json(StatusCode::NOT_FOUND, "unknown_api", "The guard has no such API.");
     };
-    match api.judge(read(api, headers)).await {
+    let asked = read(api, headers);
+    let verdict = if may_pass { api.judge(asked).await } else { api.judge_again(asked).await };
+    match verdict {
         Verdict::Refuse(answer) => answer,
         Verdict::Pass(pass) if may_pass => passing(&pass),
         // nginx asks here for the text of a refusal, and passes the answer to the caller. Nothing of an identity may be in it.

@@ -126,15 +126,24 @@ impl Api {
 
     /// `asked` is the call, or what is wrong with its form.
     pub async fn judge(&self, asked: Result<Asked, &'static str>) -> Verdict {
-        let (verdict, outcome, reason) = match asked {
-            Err(why) => self.refuse(None, &Refusal::Request(why)),
-            Ok(asked) => self.decide(&asked).await,
-        };
+        let (verdict, outcome, reason) = self.judge_quietly(asked).await;
         metrics::counter!("symbolon_guard_calls_total", "api" => self.name.clone(), "outcome" => outcome).increment(1);
         if let Verdict::Refuse(answer) = &verdict {
             tracing::info!(api = self.name, status = answer.status().as_u16(), outcome, reason, "a call is refused");
         }
         verdict
+    }
+
+    /// The same for a call that was judged and counted before.
+    pub async fn judge_again(&self, asked: Result<Asked, &'static str>) -> Verdict {
+        self.judge_quietly(asked).await.0
+    }
+
+    async fn judge_quietly(&self, asked: Result<Asked, &'static str>) -> (Verdict, &'static str, String) {
+        match asked {
+            Err(why) => self.refuse(None, &Refusal::Request(why)),
+            Ok(asked) => self.decide(&asked).await,
+        }
     }
 
     async fn decide(&self, asked: &Asked) -> (Verdict, &'static str, String) {
