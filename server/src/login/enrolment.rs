@@ -55,7 +55,7 @@ impl Means {
             Self::Totp => proof.method == MethodName::TOTP,
             Self::Recovery => proof.method == MethodName::RECOVERY,
             Self::Passkey(id) => proof.method == MethodName::PASSKEY && credential == Some(id),
-            Self::Identity(key) => proof.method.is_outside() && credential == Some(key),
+            Self::Identity(key) => proof.method.is_linked() && credential == Some(key),
             Self::Regain => false,
         }
     }
@@ -190,6 +190,21 @@ mod tests {
         for broken in ["totp", "totp 5 0 7", "totp x 0 7 password", "tot 5 0 7 password", "passkey 5 0 7 password"] {
             assert!(Waiting::read_all(broken).is_err(), "{broken}");
         }
+    }
+
+    /// 361-Z: a link is one whoever makes it. A provider's, a wallet's and a plug-in's name for a person wait alike.
+    #[test]
+    fn a_link_that_waits_is_what_its_proofs_rest_on() {
+        let link = Means::Identity("key".to_owned());
+        let by = |method: MethodName, credential: &str| {
+            let facts = Facts { credential: Some(credential.to_owned()), ..Facts::default() };
+            Proof { method, subject: "a".to_owned(), at_ms: 1, facts }
+        };
+        for method in [MethodName::upstream("any"), MethodName::new("wallet:pid"), MethodName::plugin("visit")] {
+            assert!(link.proves(&by(method.clone(), "key")), "{method}");
+            assert!(!link.proves(&by(method.clone(), "other")), "{method}: another link");
+        }
+        assert!(!link.proves(&by(MethodName::PASSKEY, "key")), "a passkey is no link");
     }
 
     /// What cannot be read counts for nothing, and never for more.

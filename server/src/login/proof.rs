@@ -36,6 +36,11 @@ impl MethodName {
         self.provider().is_some() || self.wallet().is_some()
     }
 
+    /// Do links say whose account it is? A plug-in's questions are answered here, and its names are somebody else's too.
+    pub fn is_linked(&self) -> bool {
+        self.is_outside() || self.plugin_name().is_some()
+    }
+
     /// The method of a provider.
     pub fn upstream(name: &str) -> Self {
         Self::new(format!("upstream:{name}"))
