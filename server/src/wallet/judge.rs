@@ -6,6 +6,7 @@ use super::status::Asked;
 use super::trip::Trip;
 use crate::config::wallet::Place;
 use crate::seal::KeyRing;
+use crate::visible;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
@@ -57,7 +58,7 @@ impl Wallet {
     /// Judges presentations, their status, and what the operator asks of them together.
     pub async fn judge(&self, said: &Said, heard: &Heard<'_>, keyring: &KeyRing) -> Result<Known, Refusal> {
         let token = match said {
-            Said::Error(name) => return refuse("wallet_cancelled", format!("the wallet says {:?}", crate::visible::plain(name, 64))),
+            Said::Error(name) => return refuse("wallet_cancelled", format!("the wallet says {:?}", visible::plain(name, 64))),
             Said::Token(token) => token,
         };
         if !self.is_ours(heard.trip) {
@@ -110,8 +111,8 @@ impl Wallet {
                 continue;
             }
             let values = (value(credentials, &one), value(credentials, &other));
-            if values.0.is_none() || values.0 != values.1 {
-                return refuse("wallet_two_people", "same_person: the claims of two credentials differ");
+            if values.0 != values.1 || !values.0.is_some_and(names_somebody) {
+                return refuse("wallet_two_people", "same_person: the claims of two credentials differ, or name nobody");
             }
         }
         // A credential that nothing ties to the account's counts for nobody.
@@ -138,12 +139,17 @@ impl Wallet {
         let signer = credentials.get(&place.credential).and_then(|it| it.signer.as_ref());
         let Some(signer) = signer else { return refuse(NOBODY, "the account's credential is missing") };
         let issuer = if signer.authority.is_empty() { signer.issuer.clone() } else { format!("{} {}", signer.issuer, signer.authority) };
+        if !visible::is_seen_whole(&issuer) {
+            return refuse(NOBODY, "the signer's certificate names an authority with characters that nobody sees");
+        }
         let text = match value(credentials, &place) {
             Some(Json::String(text)) if !text.trim().is_empty() && text.len() <= LONGEST => text.clone(),
             Some(Json::Number(number)) if number.is_i64() || number.is_u64() => number.to_string(),
             _ => return refuse(NOBODY, "the account claim is missing, or neither text nor a whole number"),
         };
-        let parts = [issuer.as_bytes(), text.as_bytes()];
+        // One issuer counts people and documents in different ways: a number is somebody's by the name of its claim alone. The name, and not
+        // the type: a newer type, and the same credential in the other format, are of the same person.
+        let parts = [issuer.as_bytes(), place.name().unwrap_or_default().as_bytes(), text.as_bytes()];
         let of = |version: u8| Some(format!("v{version}.{}", base64url::encode(&keyring.mac_with(version, "wallet person", &parts)?)));
         let person = Person(keyring.versions().into_iter().filter_map(of).collect());
         let mut claims = Map::new();
@@ -152,8 +158,8 @@ impl Wallet {
             let one = match found.as_slice() {
                 // What is no longer shown is taken away.
                 [] => Json::Null,
-                [one] if !text.contains('*') => (*one).clone(),
-                all => Json::Array(all.iter().map(|it| (*it).clone()).collect()),
+                [one] if !text.contains('*') => seen(one),
+                all => all.iter().map(|it| seen(it)).collect(),
             };
             if one.to_string().len() > LARGEST_CLAIM {
                 return refuse("wallet_failed", format!("claims: {name} is larger than 1 KiB"));
@@ -170,6 +176,28 @@ fn values<'a>(credentials: &'a BTreeMap<String, Credential>, place: &Place) -> V
 
 fn value<'a>(credentials: &'a BTreeMap<String, Credential>, place: &Place) -> Option<&'a Json> {
     values(credentials, place).first().copied()
+}
+
+/// Can two credentials with this value be of one person for that? Null is in both for everybody who has no such number, and `true` is said
+/// of half of all people.
+fn names_somebody(value: &Json) -> bool {
+    match value {
+        Json::Null | Json::Bool(_) => false,
+        Json::Number(_) => true,
+        Json::String(text) => !text.trim().is_empty(),
+        Json::Array(all) => !all.is_empty() && all.iter().all(names_somebody),
+        Json::Object(all) => !all.is_empty() && all.values().all(names_somebody),
+    }
+}
+
+/// A value without characters that nobody sees. An issuer copies what people say of themselves.
+fn seen(value: &Json) -> Json {
+    match value {
+        Json::String(text) => visible::plain(text, LARGEST_CLAIM).into(),
+        Json::Array(all) => all.iter().map(seen).collect(),
+        Json::Object(all) => all.iter().map(|(name, value)| (name.clone(), seen(value))).collect(),
+        plain => plain.clone(),
+    }
 }
 
 /// Rules by name, for the operator. They have no claim in them.

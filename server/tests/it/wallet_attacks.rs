@@ -1,6 +1,8 @@
 //! What wallets, their owners and others can do wrong at a sign-in, one thing at a time.
 
-use crate::wallets::{CREATE, Outside, VCT, ask, asked, consent, leave, now_s, pid, sign_in, terms};
+use crate::wallets::{
+    CREATE, LICENCE, NAMESPACE, Outside, VCT, ask, asked, consent, leave, now_s, pid, sign_in, sign_in_for_subject, subject, terms,
+};
 use crate::world::{Browser, Engine, World, engines, parameters};
 use serde_json::{Value as Json, json};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
@@ -204,6 +206,94 @@ async fn a_response_is_read_in_one_form_and_once() {
         assert!(page.has_code(), "{}", page.html);
         // The sign-in is over, and with it the addresses.
         assert_eq!(wallet.post(&world.http, &asked, &json!({ "vp_token": token })).await.unwrap().0, 400);
+        world.stop().await;
+    }
+}
+
+/// Methods.md, "Who": what is empty in both ties nobody to anybody. Everybody without a number has the same none.
+#[tokio::test]
+async fn an_empty_claim_makes_no_two_credentials_one_person() {
+    let outside = Outside::new();
+    let second =
+        format!("[wallet.pid.credential.lic]\nformat = \"mso_mdoc\"\ntypes = [\"{LICENCE}\"]\nclaims = [\"{NAMESPACE}/holder\"]\n");
+    let more = format!("{CREATE}same_person = [\"pid/tied = lic/{NAMESPACE}/holder\"]\n");
+    let configured = outside.configured(Engine::Sqlite, &more).await.with(&second);
+    let configured = configured.set("wallet.pid.credential.pid.claims", vec!["personal_administrative_number", "tied"]);
+    let world = configured.set("wallet.pid.claims", toml::Table::new()).start().await;
+    // The friend's licence, in the wallet of whoever is AA-1.
+    let page = async |tied: &Json| {
+        let mut says = pid("AA-1");
+        says.insert("tied".to_owned(), tied.clone());
+        let mut wallet = outside.wallet_with(&says, None);
+        let licence = json!({ "holder": tied });
+        let issuer_signed = outside.issuer.mdoc(&terms(&wallet, LICENCE, None), licence.as_object().unwrap()).unwrap();
+        wallet.held.push(Held::Mdoc { doctype: LICENCE.to_owned(), issuer_signed });
+        sign_in(&world, &wallet, &mut Browser::default(), &ask()).await
+    };
+    for empty in [json!(null), json!(""), json!(" "), json!(true), json!(false), json!([]), json!([null]), json!({}), json!({ "a": "" })] {
+        let page = page(&empty).await;
+        assert!(!page.has_code() && page.says("of two people"), "{empty}: {}", page.text());
+    }
+    let refused = world.entries("wallet_refused").await;
+    assert!(refused.iter().all(|it| it.to_string().contains("name nobody")) && refused.len() >= 9, "{refused:?}");
+    for twin in [json!("1990-01-01"), json!(7), json!(["DE"]), json!({ "number": 7 })] {
+        assert!(page(&twin).await.has_code(), "{twin}");
+    }
+    world.stop().await;
+}
+
+/// Methods.md, "Who": two claims of one issuer may say the same number of two people.
+#[tokio::test]
+async fn a_number_is_somebodys_by_its_claim_alone() {
+    for engine in engines() {
+        let outside = Outside::new();
+        // A second wallet, of the same issuer, that counts people by another claim.
+        let by_customer = "account_claim = \"pid/customer\"";
+        let card = outside.table(CREATE).replace("[wallet.pid", "[wallet.card");
+        let card = card.replace("account_claim = \"pid/personal_administrative_number\"", by_customer);
+        assert!(card.contains(by_customer));
+        let configured = outside.configured(engine, CREATE).await.with(&card);
+        let world = configured.set("login.default.require", vec!["password", "wallet:pid", "wallet:card"]).start().await;
+        let ana = sign_in_for_subject(&world, &outside.wallet_of("77")).await;
+        let mut says = pid("78");
+        says["customer"] = json!("77");
+        let wallet = outside.wallet_with(&says, None);
+        let by_card = async |wallet: &Wallet| {
+            let (mut browser, ask) = (Browser::default(), ask());
+            let page = browser.open(&world, &ask).await;
+            let page = browser.submit(&world, &page, &[], "use_wallet:card").await;
+            let page = browser.submit(&world, &page, &[], "go").await;
+            let asked = wallet.read(&world.http, &page.location.unwrap(), now_s()).await.unwrap();
+            let back = wallet.answer(&world.http, &asked).await.unwrap();
+            let page = browser.get(&world, &back).await;
+            subject(&world, &page, &ask).await
+        };
+        let bob = by_card(&wallet).await;
+        assert_ne!(bob, ana, "customer 77 is not the person 77");
+        assert_eq!(by_card(&wallet).await, bob, "the twin: known again by the same claim");
+        assert_eq!(sign_in_for_subject(&world, &outside.wallet_of("77")).await, ana);
+        world.stop().await;
+    }
+}
+
+/// 351-L, 425-U: an issuer copies what people say of themselves. What nobody sees is in no account, and stops no sign-in.
+#[tokio::test]
+async fn what_nobody_sees_is_in_no_claim() {
+    for engine in engines() {
+        let outside = Outside::new();
+        let configured = outside.configured(engine, CREATE).await;
+        let mapped =
+            toml::Table::from_iter([("name".to_owned(), "pid/given_name".into()), ("customer_id".to_owned(), "pid/customer".into())]);
+        let world = configured.set("wallet.pid.claims", mapped).start().await;
+        let mut says = pid("AA-1");
+        says["given_name"] = json!("An\u{0}a \u{202e}Example\u{200b}");
+        says["customer"] = json!({ "number": ["c\u{0}-7"] });
+        let subject = sign_in_for_subject(&world, &outside.wallet_with(&says, None)).await;
+        let store = &world.running.shared.now().store;
+        let row = store.one("SELECT name, claims FROM account WHERE id = $1", &[subject.as_str().into()]).await.unwrap().unwrap();
+        assert_eq!(row.text(0).unwrap(), "Ana Example");
+        let claims: Json = serde_json::from_str(row.text(1).unwrap()).unwrap();
+        assert_eq!(claims["customer_id"], json!({ "number": ["c-7"] }));
         world.stop().await;
     }
 }

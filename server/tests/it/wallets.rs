@@ -11,8 +11,8 @@ use symbolon_wallet::jwe::Encryption;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 pub const VCT: &str = "urn:example:pid:1";
-const LICENCE: &str = "org.iso.18013.5.1.mDL";
-const NAMESPACE: &str = "org.iso.18013.5.1";
+pub const LICENCE: &str = "org.iso.18013.5.1.mDL";
+pub const NAMESPACE: &str = "org.iso.18013.5.1";
 const LIST: &str = "https://status.example/lists/1";
 
 /// What stands outside of the server: an issuer, and the CA that vouches for the verifier.

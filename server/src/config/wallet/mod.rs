@@ -160,6 +160,11 @@ impl Place {
         let (credential, rest) = text.trim().split_once('/')?;
         Some(Self { credential: credential.to_owned(), path: path(rest) })
     }
+
+    /// The claim's own name: the last one of its way.
+    pub fn name(&self) -> Option<&str> {
+        self.path.iter().rev().find_map(|part| if let Part::Member(name) = part { Some(name.as_str()) } else { None })
+    }
 }
 
 /// `nationalities/*`
@@ -264,8 +269,7 @@ impl Wallet {
         let is_good = |place: &Place| self.asks_for(place) && !place.path.contains(&Part::Every);
         match &account {
             Some(place) if is_good(place) => {
-                let last = place.path.iter().rev().find_map(|it| if let Part::Member(name) = it { Some(name.as_str()) } else { None });
-                if last.is_some_and(|it| SHARED.contains(&it)) {
+                if place.name().is_some_and(|it| SHARED.contains(&it)) {
                     found.push(format!("account_claim: {} is no claim that one person alone has for good", self.account_claim));
                 }
                 if self.credential.get(&place.credential).is_some_and(|it| it.optional) {
