@@ -57,8 +57,13 @@ pub async fn wants_step_up(request: TokenRequest<'_>) -> Result<Option<&'static 
         return Ok(Some("the tier wants another acr"));
     }
     let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
-    let Some((proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
-    let Some(account) = accounts::by_id(&core.store, &grant.account).await? else { return Ok(None) };
+    let Some((mut proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
+    let Some(mut account) = accounts::by_id(&core.store, &grant.account).await? else { return Ok(None) };
+    if proofs.iter().any(|proof| proof.method.is_linked()) {
+        account.links = accounts::links_of(&core.store, &account.id).await?;
+    }
+    // What a credential proved is gone with the credential.
+    proofs.retain(|proof| methods::still_holds(proof, &account));
     let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms: 0, prefer: None };
     let own = eased(core, caller, grant, own).await?;
     let standing = Standing { waiting: &account.waiting, patience: patience(core, caller) };

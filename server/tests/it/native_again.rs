@@ -168,3 +168,39 @@ async fn a_refresh_asks_for_what_the_policy_wants_now() {
         scene.world.stop().await;
     }
 }
+
+/// A second factor that is gone proves nothing any more, however lately it did: the next refresh asks for one.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_removed_factor_proved_is_gone_with_it() {
+    for engine in engines() {
+        let scene = Screens::with(engine, |it| it.set("client.screens.login", "two-factor")).await;
+        let world = &scene.world;
+        let now_ms = || world.running.shared.now().now_ms();
+        let mut phone = scene.genuine();
+        let step = phone.begin().await;
+        let step = phone.answer_password(&step, "alice", PASSWORD).await;
+        let secret = step.step()["content"][0]["secret"].as_str().unwrap().replace(' ', "");
+        let done = enrol(&scene, &mut phone, &step).await;
+        let tokens = phone.redeem(&done.text("authorization_code")).await;
+        let kept = phone.refresh(&tokens.text("refresh_token")).await;
+        assert_eq!(kept.status, 200, "the twin: {kept:?}");
+
+        world.advance_s(60);
+        let mut browser = Browser::default();
+        let page = browser.visit(world, "/account").await;
+        let page = browser.submit_password(world, &page, "alice", PASSWORD).await;
+        assert_eq!(browser.submit(world, &page, &[("code", &totp(&secret, now_ms()))], "continue").await.status, 303);
+        let page = browser.visit(world, "/account").await;
+        let page = browser.submit(world, &page, &[], "remove_totp").await;
+        assert_eq!(page.title(), "Remove the authenticator app?", "{}", page.html);
+        assert_eq!(browser.submit(world, &page, &[], "continue").await.status, 303);
+        assert_eq!(world.audited("totp_removed").await, 1);
+
+        let asked = phone.refresh(&kept.text("refresh_token")).await;
+        assert_eq!(asked.error(), ASKED, "{asked:?}");
+        assert_eq!(world.audited("step_up_wanted").await, 1);
+        let step = beside(&mut phone, &kept, &[]).await;
+        assert_eq!((step.error(), step.kind()), (ASKED, "enrol_totp"), "the way on: {step:?}");
+        scene.world.stop().await;
+    }
+}
