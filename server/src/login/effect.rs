@@ -71,7 +71,8 @@ impl Effect {
         match self {
             Self::Enrol(Credential { kind: "totp", .. }) => new(Means::Totp, MethodName::TOTP, false),
             Self::Enrol(Credential { kind: "recovery", .. }) => new(Means::Recovery, MethodName::RECOVERY, false),
-            Self::AddPasskey(made) => new(Means::Passkey(made.public_id.clone()), MethodName::PASSKEY, made.user_verified),
+            // What it did not do when it was made, it may do later: verify the person.
+            Self::AddPasskey(made) => new(Means::Passkey(made.public_id.clone()), MethodName::PASSKEY, true),
             Self::Link(link) => {
                 let key = link_key(&link.issuer, &link.subject);
                 new(Means::Identity(key), MethodName::new(link.method.clone()), false)
@@ -240,7 +241,11 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+    use crate::login::enrolment::facts_as_text;
+    use crate::login::proof::{Facts, Proof};
+    use crate::login::standing::enrolled_with;
 
     /// A method proves; it never changes what a person signs in with.
     #[test]
@@ -257,6 +262,39 @@ mod tests {
             assert!(!is_allowed(&Journey::SignIn, Source::Method(&method), &effect), "{effect:?}");
         }
         assert!(is_allowed(&Journey::SignIn, Source::Method(&method), &Effect::Raise));
+    }
+
+    /// 361-Z: a new passkey may verify the person from tomorrow on, whatever it did when it was made. So one that did not is no equal of it.
+    #[test]
+    fn a_new_passkey_is_worth_what_it_can_do() {
+        let made = |user_verified| {
+            let text = |text: &str| text.to_owned();
+            Effect::AddPasskey(Box::new(NewPasskey {
+                rp_id: text("a.example"),
+                id: text("AA"),
+                public_id: text("new"),
+                handle: text("h"),
+                public_key: Vec::new(),
+                counter: 0,
+                transports: text("usb"),
+                backup_eligible: false,
+                backed_up: false,
+                user_verified,
+                discoverable: true,
+                aaguid: vec![0; 16],
+                attested: false,
+                name: text("key"),
+            }))
+        };
+        let shown = |user_verified| {
+            let facts = Facts { credential: Some("known".to_owned()), user_verified: Some(user_verified), ..Facts::default() };
+            Proof { method: MethodName::PASSKEY, subject: "a".to_owned(), at_ms: 1, facts }
+        };
+        for new in [made(false), made(true)].map(|effect| effect.enrols().unwrap()) {
+            let with = |proof: Proof| enrolled_with(&new, &[proof], false).map(|facts| facts_as_text(&facts));
+            assert_eq!(with(shown(false)).as_deref(), Some("passkey"), "it waits");
+            assert_eq!(with(shown(true)), None, "the twin: its equal");
+        }
     }
 
     /// A plug-in links its own names alone; no other method links anything.
