@@ -205,13 +205,12 @@ impl Settling<'_> {
 
     /// The person hears of it, and how to end it.
     fn tell(&self, moved: &Moved, change: &mut Change) -> Result<()> {
-        let (core, account) = (self.authority.core, moved.account());
-        let notice = mail::Notice {
-            to: account.and_then(|account| account.email.as_deref()),
-            template: "device_approved",
-            locale: account.and_then(|account| account.locale.as_deref()).unwrap_or(self.visitor.locale),
-            user_agent: None,
-        };
-        Ok(mail::post_notice(change, &core.config, &core.keyring, &notice)?)
+        let (core, Some(account)) = (self.authority.core, moved.account()) else { return Ok(()) };
+        let locale = account.locale.as_deref().unwrap_or(self.visitor.locale);
+        for to in account.told_at() {
+            let notice = mail::Notice { to: Some(to), template: "device_approved", locale, user_agent: None };
+            mail::post_notice(change, &core.config, &core.keyring, &notice)?;
+        }
+        Ok(())
     }
 }

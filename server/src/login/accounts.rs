@@ -69,6 +69,19 @@ pub struct Account {
     pub former_email: Option<String>,
 }
 
+impl Account {
+    /// Where the person hears what happens to the account: at the proved address, and at the one before it until that one is confirmed.
+    pub fn told_at(&self) -> Vec<&str> {
+        let mut found: Vec<&str> = Vec::new();
+        for address in self.email.iter().chain(&self.former_email) {
+            if found.iter().all(|known| !known.eq_ignore_ascii_case(address)) {
+                found.push(address);
+            }
+        }
+        found
+    }
+}
+
 /// An identity at a provider that leads to an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {

@@ -90,9 +90,10 @@ impl Machine {
             Effect::Notice(template) => {
                 let person = moved.person.account.as_ref();
                 let locale = person.and_then(|account| account.locale.as_deref()).unwrap_or(visitor.locale);
-                let to = person.and_then(|account| account.email.as_deref());
-                let notice = mail::Notice { to, template, locale, user_agent: visitor.user_agent };
-                mail::post_notice(change, &self.config, &self.keyring, &notice)?;
+                for to in person.map(Account::told_at).unwrap_or_default() {
+                    let notice = mail::Notice { to: Some(to), template, locale, user_agent: visitor.user_agent };
+                    mail::post_notice(change, &self.config, &self.keyring, &notice)?;
+                }
             }
             Effect::Spend { what, event, problem } => {
                 draft.contested.extend(what.statements(change.len()).map(|at| (at, *event, problem.clone())));

@@ -35,18 +35,14 @@ pub struct Telling<'a> {
 pub fn add(change: &mut Change, account: &Account, new: &Enrolling, telling: &Telling<'_>) -> Result<()> {
     let now_ms = change.now_ms();
     let id = time_ordered_id(now_ms)?;
-    let mut addresses: Vec<&String> = account.email.iter().chain(&account.former_email).collect();
-    addresses.dedup();
-    if telling.config.mail.is_none() {
-        addresses.clear();
-    }
+    let addresses = if telling.config.mail.is_some() { account.told_at() } else { Vec::new() };
     let hours = telling.config.enrolment.wait.ms() / HOUR_MS;
     let link = format!("{}/stop/{}", telling.config.issuer, token(telling.keyring, &id));
     for address in &addresses {
         let mut values = mail::occasion(now_ms, telling.user_agent);
         values.extend(BTreeMap::from([("hours".to_owned(), hours.to_string()), ("link".to_owned(), link.clone())]));
         let letter = Letter {
-            to: Some((*address).clone()),
+            to: Some((*address).to_owned()),
             template: format!("waits_{}", new.means.kind()),
             locale: telling.locale.to_owned(),
             values,

@@ -134,3 +134,51 @@ async fn a_scanner_spends_nothing_and_one_of_many_wins() {
     })
     .await;
 }
+
+/// 410-U: until a new address is confirmed, its owner is nobody in particular. What happens to the account is told to the one before as well,
+/// also what waits for nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_address_before_hears_of_all_that_follows() {
+    on_every_engine(|post| async move {
+        let world = &post.world;
+        let mut thief = Browser::default();
+        post.account(&mut thief).await;
+        let told = |to: &str| {
+            let letters = post.mailbox.letters();
+            letters.iter().filter(|letter| letter.to == [to] && letter.plain().contains("all other devices were signed out")).count()
+        };
+        let change_password = async |thief: &mut Browser| {
+            let page = thief.visit(world, "/account").await;
+            let page = thief.submit(world, &page, &[], "change_password").await;
+            let fill = [("new_password", NEW_PASSWORD), ("new_password_again", NEW_PASSWORD)];
+            assert_eq!(thief.submit(world, &page, &fill, "continue").await.status, 303);
+        };
+        let hears = async |to: &str, times: usize| {
+            for _ in 0..100 {
+                if told(to) >= times {
+                    break;
+                }
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+            }
+            assert_eq!(told(to), times, "{to}");
+        };
+        change_password(&mut thief).await;
+        hears("alice@example.com", 1).await;
+        let page = thief.visit(world, "/account").await;
+        let page = thief.submit(world, &page, &[], "change_email").await;
+        let seen = post.seen();
+        let sent = thief.submit(world, &page, &[("email", "thief@example.com")], "continue").await;
+        let code = post.code("thief@example.com", seen).await;
+        assert_eq!(thief.submit(world, &sent, &[("email_code", &code)], "continue").await.status, 303);
+        change_password(&mut thief).await;
+        hears("thief@example.com", 1).await;
+        hears("alice@example.com", 2).await;
+        // The twin: once the new address is confirmed, the one before is nobody's.
+        assert!(world.confirm("thief@example.com").await);
+        change_password(&mut thief).await;
+        hears("thief@example.com", 2).await;
+        hears("alice@example.com", 2).await;
+        post.world.stop().await;
+    })
+    .await;
+}
