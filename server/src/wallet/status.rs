@@ -10,19 +10,31 @@ use symbolon_wallet::Failed;
 use symbolon_wallet::issuer::Issuer;
 use symbolon_wallet::status::{Expected, MAX_BYTES, Reference, StatusList};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// Lists that are kept at least.
 const KEPT: usize = 64;
 const WITHIN: Duration = Duration::from_secs(10);
 
-/// One list, and until when it may be used. Whoever needs it waits for the one who fetches it.
-type Slot = Arc<Mutex<Option<(Arc<StatusList>, i64)>>>;
+/// One list. Whoever needs it waits for the one who fetches it, and hears what became of that: nobody waits longer than one fetch takes.
+type Slot = Arc<Mutex<Kept>>;
+
+#[derive(Default)]
+enum Kept {
+    #[default]
+    Nothing,
+    /// Until when it may be used.
+    List(Arc<StatusList>, i64),
+    /// When the fetch ended that failed. Whoever comes later tries again.
+    Failed(Failed, Instant),
+}
 
 pub struct Statuses {
     outgoing: Outgoing,
     /// By the issuer's name: from where its lists are fetched instead.
     mirrors: BTreeMap<String, String>,
     cap_s: i64,
+    within: Duration,
     lists: BoundedMap<String, Slot>,
 }
 
@@ -37,7 +49,7 @@ pub struct Asked<'a> {
 
 impl Statuses {
     pub fn new(outgoing: Outgoing, mirrors: BTreeMap<String, String>, cap_s: i64) -> Self {
-        Self { outgoing, mirrors, cap_s, lists: BoundedMap::new(KEPT) }
+        Self { outgoing, mirrors, cap_s, within: WITHIN, lists: BoundedMap::new(KEPT) }
     }
 
     pub async fn judge(&self, asked: &Asked<'_>, now_s: i64) -> Result<(), Failed> {
@@ -45,20 +57,30 @@ impl Statuses {
         let key = format!("{} {}", asked.issuer, asked.reference.uri);
         let slot = self.lists.get(&key).unwrap_or_default();
         self.lists.insert(key, Arc::clone(&slot));
+        let came = Instant::now();
         let mut kept = slot.lock().await;
-        if let Some((list, _)) = kept.as_ref().filter(|(_, until_s)| now_s < *until_s) {
-            return list.judge(asked.reference.index, asked.issuer);
+        match &*kept {
+            Kept::List(list, until_s) if now_s < *until_s => return list.judge(asked.reference.index, asked.issuer),
+            Kept::Failed(why, ended) if came <= *ended => return Err(why.clone()),
+            _ => {}
         }
-        *kept = None;
-        let list = Arc::new(self.fetch(asked, now_s).await?);
-        *kept = Some((Arc::clone(&list), list.fresh_until_s(now_s, self.cap_s)));
-        list.judge(asked.reference.index, asked.issuer)
+        match self.fetch(asked, now_s).await {
+            Ok(list) => {
+                let list = Arc::new(list);
+                *kept = Kept::List(Arc::clone(&list), list.fresh_until_s(now_s, self.cap_s));
+                list.judge(asked.reference.index, asked.issuer)
+            }
+            Err(why) => {
+                *kept = Kept::Failed(why.clone(), Instant::now());
+                Err(why)
+            }
+        }
     }
 
     async fn fetch(&self, asked: &Asked<'_>, now_s: i64) -> Result<StatusList, Failed> {
         let away = |why: String| Failed::new("status_unavailable", why);
         let target = self.target(asked).map_err(away)?;
-        let call = self.outgoing.get(&target).header("accept", "application/statuslist+jwt").at_most(MAX_BYTES).within(WITHIN);
+        let call = self.outgoing.get(&target).header("accept", "application/statuslist+jwt").at_most(MAX_BYTES).within(self.within);
         let body = match call.send().await.map_err(away)? {
             Answer { status: 200, body, .. } => String::from_utf8(body).map_err(|_| away("the list is no text".to_owned()))?,
             Answer { status, .. } => return Err(away(format!("the list's host answers {status}"))),
@@ -73,5 +95,44 @@ impl Statuses {
         let url = url::Url::parse(&asked.reference.uri).map_err(|_| "the address is no URL".to_owned())?;
         let query = url.query().map(|it| format!("?{it}")).unwrap_or_default();
         Target::of_operator(&format!("{}{}{query}", mirror.trim_end_matches('/'), url.path()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use tokio::net::TcpListener;
+
+    /// A host that takes connections and answers none; counts them.
+    async fn silent_host() -> (u16, Arc<AtomicU32>) {
+        let (listener, count) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), Arc::new(AtomicU32::new(0)));
+        let (port, counted) = (listener.local_addr().unwrap().port(), Arc::clone(&count));
+        tokio::spawn(async move {
+            let mut open = Vec::new();
+            loop {
+                open.push(listener.accept().await.unwrap());
+                counted.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        (port, count)
+    }
+
+    /// V-09: a host that hangs costs everybody who waits for its list the time of one call, and not of one call each.
+    #[tokio::test]
+    async fn a_host_that_hangs_is_waited_for_once() {
+        let (port, count) = silent_host().await;
+        let mirrors = BTreeMap::from([("utopia".to_owned(), format!("http://127.0.0.1:{port}"))]);
+        let statuses = Statuses { within: Duration::from_millis(400), ..Statuses::new(Outgoing::default(), mirrors, 300) };
+        let reference = Reference { uri: "https://status.example/1".to_owned(), index: 0 };
+        let asked = Asked { reference: &reference, issuer: "utopia", issuers: &[], skew_s: 60 };
+        let began = Instant::now();
+        let all = futures_util::future::join_all((0..12).map(|_| statuses.judge(&asked, 0))).await;
+        assert!(all.iter().all(|one| one.as_ref().is_err_and(|why| why.name == "status_unavailable")), "{all:?}");
+        assert!(began.elapsed() < Duration::from_millis(1600), "{:?}", began.elapsed());
+        assert_eq!(count.load(Ordering::Relaxed), 1);
+        assert!(statuses.judge(&asked, 0).await.is_err());
+        assert_eq!(count.load(Ordering::Relaxed), 2, "whoever comes later tries again");
     }
 }
