@@ -23,6 +23,8 @@ const OVERLAP_MS: i64 = 30_000;
 const FIRST_LOOK_MS: i64 = 10 * 60_000;
 /// Sessions of one look; the next look goes on.
 const PAGE: i64 = 500;
+/// Words for one client that wait. A client that is away for long costs no other one its words.
+const MOST_OF_CLIENT: i64 = 1000;
 /// How long one node has for one word before another may try.
 const LEASE_MS: i64 = 15_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -69,8 +71,11 @@ async fn look(core: &Core, looked: &mut Looked) -> Result<(), Fault> {
         for row in &rows {
             let (ended_ms, session) = (row.int(0)?, row.bytes(1)?);
             last_ms = last_ms.max(ended_ms);
-            if looked.seen.insert((ended_ms, session.to_vec())) {
+            let ended = (ended_ms, session.to_vec());
+            if !looked.seen.contains(&ended) {
+                // Seen once the words are written: while the store is away, the next look finds it again.
                 note(core, session, ended_ms).await?;
+                looked.seen.insert(ended);
             }
         }
         // A session of the future must not hide those of the present.
@@ -98,6 +103,13 @@ async fn note(core: &Core, session: &[u8], ended_ms: i64) -> Result<(), Fault> {
         if core.config.client.get(&client).is_none_or(|client| client.backchannel_logout_uri.is_none()) {
             continue;
         }
+        if waiting_for(core, &client).await? >= MOST_OF_CLIENT {
+            count("dropped");
+            let entry = Entry::refused("client_not_told", "a thousand words wait for the client already");
+            change.audit(entry.client(client).account(account));
+            words += 1;
+            continue;
+        }
         let id = name(session, &client);
         let word = Word { client, account, session: base64url::encode(session), give_up_ms: now_ms + GIVE_UP_MS };
         let plain = serde_json::to_vec(&word).map_err(|error| Fault::new(error.to_string()))?;
@@ -114,11 +126,26 @@ async fn note(core: &Core, session: &[u8], ended_ms: i64) -> Result<(), Fault> {
     }
 }
 
+async fn waiting_for(core: &Core, client: &str) -> Result<i64, Fault> {
+    let [first, last] = [0, u8::MAX].map(|byte| [of_client(client), [byte; 8]].concat());
+    let row = core.store.one(outbox::WAITING_WITHIN, &[KIND.into(), Value::from(first), Value::from(last)]).await?;
+    row.map_or(Ok(0), |row| row.int(0))
+}
+
+/// What the keys of all words for a client begin with.
+fn of_client(client: &str) -> [u8; 8] {
+    let digest = digest::sha256(client.as_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    first
+}
+
 /// The key of a word in the outbox: one session is told to one client once.
 fn name(session: &[u8], client: &str) -> [u8; 16] {
     let digest = digest::sha256(&[session, client.as_bytes()].concat());
     let mut id = [0; 16];
-    id.copy_from_slice(&digest[..16]);
+    id[..8].copy_from_slice(&of_client(client));
+    id[8..].copy_from_slice(&digest[..8]);
     id
 }
 

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbolon::serve::system_clock;
-use symbolon::store::Change;
+use symbolon::store::faults::{Fate, Plan};
+use symbolon::store::{Change, Store, Value};
 use symbolon_oauth::jwk::{Algorithm, KeySet};
 use symbolon_oauth::logout_token::{self, Expected};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -189,6 +190,56 @@ async fn several_nodes_tell_once() {
         backend.hears(1).await;
         backend.hears_no_more(1).await;
         second.stop().await;
+        world.stop().await;
+    }
+}
+
+/// The store is away for the moment in which the words are to be written. The next look finds the session again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_word_that_could_not_be_written_is_written_later() {
+    let (plan, backend) = (Plan::new(Vec::new()), Backend::start(&[]).await);
+    let configured = Configuration::on(Engine::Sqlite).await.set("client.shop-ios.backchannel_logout_uri", backend.uri.as_str());
+    let world = configured.start_on(|store| Store::faulty(store, plan.clone()).unwrap()).await;
+    let (ended, hint) = signed_in(&world).await;
+    // The sign-out is written, and the next two changes are not.
+    plan.after(1, Fate::Refuse);
+    plan.next(Fate::Refuse);
+    sign_out(&world, &hint).await;
+    backend.hears(1).await;
+    assert_eq!(backend.token(&world, system_clock()() / 1000).await["sid"], ended["sid"]);
+    backend.hears_no_more(1).await;
+    world.stop().await;
+}
+
+/// A client that is away for long fills its own share of the outbox, and no other client's. What is not kept for it is an audit entry.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_is_away_costs_no_other_its_words() {
+    for engine in engines() {
+        let backend = Backend::start(&[]).await;
+        let world = world(engine, &backend).await;
+        let app = world.running.shared.now();
+        let later_ms = app.now_ms() + 86_400_000;
+        let fill = async |client: &str| {
+            let mut change = Change::new(app.now_ms());
+            for number in 0..1000_u64 {
+                let id = [&symbolon_oauth::digest::sha256(client.as_bytes())[..8], &number.to_be_bytes()].concat();
+                let sql = "INSERT INTO outbox (id, kind, body, attempts, next_ms) VALUES ($1, 'logout', $2, 0, $3)";
+                change.run(sql, vec![Value::from(id), Value::from(Vec::new()), later_ms.into()]);
+            }
+            app.store.apply(change).await.unwrap();
+        };
+        fill("another").await;
+        let (_, hint) = signed_in(&world).await;
+        sign_out(&world, &hint).await;
+        backend.hears(1).await;
+        fill("shop-ios").await;
+        let (_, hint) = signed_in(&world).await;
+        sign_out(&world, &hint).await;
+        backend.hears_no_more(1).await;
+        let entries = world.entries("client_not_told").await;
+        assert_eq!(entries.len(), 1, "{entries:?}");
+        assert_eq!((&entries[0]["client"], &entries[0]["outcome"]), (&"shop-ios".into(), &"refused".into()));
+        drop(app);
         world.stop().await;
     }
 }
