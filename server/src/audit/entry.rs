@@ -1,6 +1,10 @@
 //! One entry of the audit. It knows no store, so that the store can write it.
 
 use serde_json::{Map, Value as Json, json};
+use std::borrow::Cow;
+
+/// Of one text of an entry, in bytes. Some of them somebody else chose, and an entry is kept for long.
+const LONGEST: usize = 4096;
 
 /// One entry before it is written.
 #[derive(Clone, Debug)]
@@ -65,7 +69,7 @@ impl Entry {
         self
     }
 
-    /// The row's text.
+    /// The row's text. Longer texts are cut, and end with an ellipsis.
     pub fn body(&self, at_ms: i64) -> String {
         let mut body = json!({ "at": at_ms, "event": self.event, "outcome": self.outcome });
         let optional = [
@@ -78,15 +82,54 @@ impl Entry {
         ];
         for (name, value) in optional {
             if let Some(value) = value {
-                body[name] = value.as_str().into();
+                body[name] = shortened(value).into();
             }
         }
         if let Some(actor) = &self.actor {
             body["actor"] = actor.clone();
         }
         if !self.detail.is_empty() {
-            body["detail"] = Json::Object(self.detail.clone());
+            body["detail"] = self.detail.iter().map(|(name, value)| (name.clone(), bounded(value))).collect();
         }
         body.to_string()
+    }
+}
+
+fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= LONGEST {
+        return text.into();
+    }
+    let end = (0..=LONGEST).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}…", &text[..end]).into()
+}
+
+/// Facts of a device are objects of our own making, with texts in them.
+fn bounded(value: &Json) -> Json {
+    match value {
+        Json::String(text) => shortened(text).into(),
+        Json::Array(all) => all.iter().map(bounded).collect(),
+        Json::Object(all) => all.iter().map(|(name, value)| (name.clone(), bounded(value))).collect(),
+        plain => plain.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_text_that_somebody_else_chose_is_cut() {
+        let text = |length: usize| "\u{e9}".repeat(length / 2);
+        let body = |long: &str| {
+            let entry = Entry::refused("x", long).client(long).with("a", long).with("b", json!([{ "c": long }]));
+            serde_json::from_str::<Json>(&entry.body(7)).unwrap()
+        };
+        let whole = body(&text(LONGEST));
+        assert_eq!((whole["reason"].as_str(), whole["detail"]["b"][0]["c"].as_str()), (Some(&*text(LONGEST)), Some(&*text(LONGEST))));
+        let cut = body(&text(60_000));
+        let parts = [&cut["reason"], &cut["client"], &cut["detail"]["a"], &cut["detail"]["b"][0]["c"]];
+        assert!(parts.iter().all(|part| part.as_str() == Some(&*format!("{}…", text(LONGEST)))), "{cut:.200}");
+        assert_eq!((&cut["at"], &cut["outcome"]), (&json!(7), &json!("refused")));
     }
 }

@@ -29,6 +29,8 @@ const END_ONE: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE a
 const END_OTHERS: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND id <> $2 AND state = 'active'";
 const END_APP: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE client = $2 AND state <> 'ended' \
     AND session IN (SELECT id FROM session WHERE account = $1)";
+/// Of what a button names: the id of a client is the longest.
+const LONGEST_TARGET: usize = 2048;
 const FORGET: &str = "DELETE FROM consent WHERE account = $1 AND client = $2";
 
 pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
@@ -137,6 +139,9 @@ async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply>
     }
     let whole = form.get("action").unwrap_or_default();
     let (action, target) = whole.split_once(':').unwrap_or((whole, ""));
+    if target.len() > LONGEST_TARGET {
+        return Err(Refused::bad_request("invalid_request", "There is no such action on this page.").because("a long target").into());
+    }
     if let Some(journey) = Journey::of_account(whole).or_else(|| Journey::of_link(action, target)) {
         return login::own(app, incoming, journey, Some(session.clone())).await;
     }

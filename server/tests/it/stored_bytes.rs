@@ -109,3 +109,24 @@ async fn a_request_that_no_form_holds_is_refused_at_once() {
     }
     world.stop().await;
 }
+
+/// 589-K: what a button of the account page names is as long as a name is, and not as long as a request.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_page_writes_down_no_long_names() {
+    let world = Configuration::on(Engine::Sqlite).await.start().await;
+    let mut browser = Browser::default();
+    let page = browser.visit(&world, "/account").await;
+    browser.submit_password(&world, &page, "alice", PASSWORD).await;
+    let page = browser.visit(&world, "/account").await;
+    for (action, event) in
+        [("revoke_app", "consent_withdrawn"), ("forget_device", "device_forgotten"), ("rename_passkey", ""), ("unlink", ""), ("link", "")]
+    {
+        let refused = browser.submit_raw(&world, &page, &[], &format!("{action}:{}", "x".repeat(60_000))).await;
+        assert_eq!((refused.status, world.audited(event).await), (400, 0), "{action}: {}", refused.html);
+        if !event.is_empty() {
+            let twin = browser.submit_raw(&world, &page, &[], &format!("{action}:x")).await;
+            assert_eq!((twin.status, world.audited(event).await), (303, 1), "{action}");
+        }
+    }
+    world.stop().await;
+}
