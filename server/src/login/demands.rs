@@ -5,6 +5,7 @@ use super::context::Person;
 use super::enrolment::Means;
 use super::journey::Journey;
 use super::methods;
+use super::passkeys::Known;
 use super::policy::Policy;
 use super::proof::{MethodName, Proof};
 use super::state::{Rules, State};
@@ -49,12 +50,18 @@ pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, 
     }
 }
 
-/// A new password is worth what the old one was: whoever has a passkey as well proves the stronger of the two. An authenticator is
-/// asked for anyway, and does instead.
+/// A new password is worth what the old one was. Whoever has a passkey as well proves the stronger of the two, and so does whoever
+/// removes one of several. A single one may be lost, so that it can go without. An authenticator is asked for anyway, and does instead.
 fn wants_passkey(state: &State, account: &Account) -> bool {
+    let removed = match &state.journey {
+        Journey::ChangePassword => None,
+        Journey::RemovePasskey { passkey } => Some(passkey.as_str()),
+        _ => return false,
+    };
     // One that waits to be confirmed may be a stranger's.
-    let waits = |public_id: String| account.waiting.iter().any(|one| one.means == Means::Passkey(public_id.clone()));
-    state.journey == Journey::ChangePassword && account.passkeys.iter().any(|known| !waits(known.public_id()))
+    let waits = |public_id: &str| account.waiting.iter().any(|one| matches!(&one.means, Means::Passkey(id) if id == public_id));
+    let mut usable = account.passkeys.iter().map(Known::public_id);
+    usable.any(|public_id| Some(public_id.as_str()) != removed && !waits(&public_id))
 }
 
 /// The policy of the journey: what its proofs must come to.

@@ -201,6 +201,16 @@ async fn a_removed_passkey_is_gone() {
         let page = keys.open(&mut thief).await;
         assert!(keys.use_it(&mut thief, &page, &mut key).await.has_code());
         assert!(thief.visit(&keys.world, "/account").await.says("Your account"));
+        // Whoever removes one of several shows one of them: a password alone is less.
+        let mut weak = Browser::default();
+        let page = weak.visit(&keys.world, "/account").await;
+        assert_eq!(weak.submit_password(&keys.world, &page, "alice", PASSWORD).await.status, 303);
+        let page = weak.visit(&keys.world, "/account").await;
+        let page = weak.submit(&keys.world, &page, &[], &rows[1]).await;
+        assert!(page.title() == "Sign in with a passkey" && !page.action("remove_lost"), "{}", page.html);
+        let forged = weak.submit(&keys.world, &page, &[], "remove_lost").await;
+        assert_eq!((forged.status, keys.world.audited("passkey_removed").await), (200, 0), "{}", forged.html);
+        assert_eq!(keys.use_it(&mut weak, &forged, &mut phone).await.title(), "Remove this passkey?");
         let asked = browser.submit(&keys.world, &account, &[], &rows[1]).await;
         assert_eq!(asked.title(), "Remove this passkey?", "{}", asked.html);
         let done = browser.submit(&keys.world, &asked, &[], "remove_lost").await;
