@@ -53,7 +53,7 @@ fn device(leaf: &X509Certificate<'_>) -> std::result::Result<String, Refused> {
     Ok(base64url::encode(&digest::sha256(&[&(ca.len() as u64).to_be_bytes()[..], ca, subject].concat())))
 }
 
-/// RFC 8705 2.2.2: the certificate itself is registered, as `x5c` of a key of the client's set; dates and issuer say nothing.
+/// RFC 8705 2.2.2: the certificate itself is registered, as `x5c` of a key of the client's set. Dates and issuer say nothing.
 fn self_signed(client: &Client, shown: &Shown) -> std::result::Result<(), Refused> {
     let document = client.jwks.as_ref().map(crate::config::Jwks::document);
     let keys = document.and_then(|it| it["keys"].as_array()).into_iter().flatten();
@@ -144,8 +144,8 @@ impl Anchors {
         fresh
     }
 
-    /// Chain, dates, purpose, constraints and revocation, at this time, of every certificate up to the anchor: one whose CA
-    /// has no list here is refused, and so is everybody when a list is overdue (194-M).
+    /// Chain, dates, purpose, constraints and revocation, at this time, of every certificate up to the anchor. A certificate is refused if
+    /// its CA has no list here. Everybody is refused while a list is overdue (194-M).
     fn verify(&self, shown: &Shown, now_ms: i64) -> std::result::Result<(), Refused> {
         let now = UnixTime::since_unix_epoch(Duration::from_millis(u64::try_from(now_ms).unwrap_or_default()));
         let checked = self.current().verify_client_cert(shown.leaf(), &shown.0[1..], now);

@@ -1,10 +1,10 @@
 //! What ended before its time: sessions, grants, single access tokens, and everything of a client before a cut-off. APIs that
 //! check JWTs themselves ask for it (/endings), so that an ended session is refused there within a second.
 //!
-//! Clocks do not order endings: a commit becomes visible late, two fall into one millisecond, a node's clock steps back. So each
-//! process numbers what it sees in the order in which it first saw it, and a position says up to which number of which process an
-//! API has heard. If a process has forgotten something, it says so: `gap`. Time only chooses the rows that are read: often
-//! those of a few seconds, now and then all that still matter.
+//! Clocks do not order endings: a commit becomes visible late, two fall into one millisecond, a node's clock steps back. So each process
+//! numbers what it sees in the order in which it first saw it. A position says up to which number of which process an API has heard. If a
+//! process has forgotten something, it says so: `gap`. Time only chooses the rows that are read: often those of a few seconds, now and then
+//! all.
 
 use crate::config::Config;
 use crate::core::Core;
@@ -276,7 +276,7 @@ mod tests {
         }
     }
 
-    /// Numbers follow the order of seeing, not the clock; what is forgotten leaves no hole in the order, and an instant tells what it was.
+    /// Numbers follow the order of seeing, not the clock. What is forgotten leaves no hole in the order, and an instant tells what it was.
     #[test]
     fn the_oldest_give_way_and_say_so() {
         let mut known = Memory::default();

@@ -1,5 +1,5 @@
-//! Mail: letters are written into the outbox by the change that causes them, and a worker sends each at least once.
-//! RFC 5321 by `lettre`. The words of a letter come from the message files; nothing in it is a link a stranger could choose.
+//! Mail. The change that causes a letter writes it into the outbox, and a worker sends each at least once. RFC 5321 by `lettre`. The words
+//! of a letter come from the message files; nothing in it is a link a stranger could choose.
 
 mod device;
 pub use device::name as device_name;

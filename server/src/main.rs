@@ -1,6 +1,6 @@
 //! The binary `symbolon`: everything is in the library.
 
-/// Gives back what a burst of sign-ins took: each password is hashed in 19 MiB, and glibc keeps such blocks for every thread.
+/// Gives back what a burst of sign-ins took. Each password is hashed in 19 MiB, and glibc keeps such blocks for every thread.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

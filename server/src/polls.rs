@@ -1,5 +1,5 @@
-//! How often a client may ask whether a person has answered. RFC 8628 3.5. In memory of this process and best effort: a node that does
-//! not remember a poll lets the next one through, and nothing else depends on it.
+//! How often a client may ask whether a person has answered. RFC 8628 3.5. It is in memory of this process, and best effort. A node that
+//! does not remember a poll lets the next one through, and nothing else depends on it.
 
 use crate::bounded::BoundedMap;
 use symbolon_oauth::device_authorization::{INTERVAL_S, SLOW_DOWN_S};

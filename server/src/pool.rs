@@ -1,5 +1,5 @@
-//! Work that costs CPU, on a bounded pool: as many at once as there are cores, a short queue behind them, and a clear "busy" beyond
-//! (580-K, 285-N). It runs on threads of its own, so that other requests go on.
+//! Work that costs CPU, on a bounded pool. As many run at once as there are cores, a short queue waits behind them, and a clear "busy"
+//! answers the rest (580-K, 285-N). It runs on threads of its own, so that other requests go on.
 
 use crate::error::{Fault, Refused, Result};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ impl Pool {
         let busy = || Refused::new(503, "temporarily_unavailable", self.busy).retry_after(2);
         let place = Arc::clone(&self.queue).try_acquire_owned().map_err(|_| busy().because("the queue is full"))?;
         let core = Arc::clone(&self.cores).acquire_owned().await.map_err(|_| busy())?;
-        // The work holds its own places: a caller who goes away does not stop it, and must not make room for more (616-Q).
+        // The work holds its own places. A caller who goes away does not stop it, and must not make room for more (616-Q).
         let work = move || {
             let _places = (place, core);
             work()

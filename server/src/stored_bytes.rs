@@ -1,5 +1,5 @@
-//! How many bytes a caller may have written into the store before anybody signed in: pushed requests and sign-ins. Such rows live for minutes
-//! and are swept then, so a limit of bytes per minute is a limit of the disk. It counts in memory, for each process.
+//! How many bytes a caller may have written into the store before anybody signed in: pushed requests and sign-ins. Such rows live for
+//! minutes, and then a sweep deletes them. So a limit of bytes per minute is a limit of the disk. It counts in memory, for each process.
 
 use crate::error::{Refused, Result};
 use crate::limits::Limits;

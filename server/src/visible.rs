@@ -1,5 +1,5 @@
-//! Text that somebody else chose, and which of its characters a person cannot see. Pages, consent, letters and names ask the same
-//! function, so that nothing is invisible in one place and refused in another.
+//! Text that somebody else chose, and which of its characters a person cannot see. Pages, consent, letters and names ask the same function.
+//! Nothing is invisible in one place and refused in another.
 
 use icu_properties::props::{DefaultIgnorableCodePoint, GeneralCategory};
 use icu_properties::{CodePointMapData, CodePointSetData};

@@ -1,5 +1,5 @@
-//! A customer's attester that is known by certificates: those in the attestation's header (`x5c`, RFC 7515 4.1.6) lead to a CA of
-//! the configuration, and the first of them has the name that is registered for the attester.
+//! A customer's attester that is known by certificates. Those in the attestation's header (`x5c`, RFC 7515 4.1.6) lead to a CA of the
+//! configuration. The first of them has the name that is registered for the attester.
 
 use crate::certificates::is_named;
 use crate::config::AttesterX5c;

@@ -17,8 +17,8 @@ use symbolon_oauth::jwk::KeySet;
 pub const ATTESTATION: &str = "oauth-client-attestation";
 pub const POP: &str = "oauth-client-attestation-pop";
 
-/// What the attester says; one that says nothing vouches for the app alone. `None`: a word or a type we do not know, or `none`,
-/// which only our own attester says, and only while it observes.
+/// What the attester says; one that says nothing vouches for the app alone. `None`: a word or a type that we do not know. Or the word is
+/// `none`, which only our own attester says, while it observes.
 fn tier_of(rules: &AttestationRules, claims: &Map<String, Json>) -> Option<TierName> {
     let takes_none = rules.observe && rules.is_ours();
     match claims.get("tier") {
@@ -61,7 +61,7 @@ pub async fn of_request(
         let named = client.authentication.attests();
         return if named { Err(Fault::new(format!("client {client_id} has no attestation rules")).into()) } else { Ok(None) };
     };
-    // 144-F, 279-N: what an installation got, it alone can use; leaving the attestation out never gets more than the tier `none`.
+    // 144-F, 279-N: an installation alone can use what it got. Leaving the attestation out never gets more than the tier `none`.
     let claimed = incoming.headers.contains_key(ATTESTATION) || incoming.headers.contains_key(POP);
     if !claimed && client.takes_unattested() {
         if rules.only_observes(TierName::None) {
@@ -80,8 +80,8 @@ pub async fn of_request(
     Ok(Some(proved))
 }
 
-/// Is the attested key proved by DPoP? As the client is registered; beside another method of authentication, by a PoP if there is
-/// one (section 6 of the draft).
+/// Is the attested key proved by DPoP? As the client is registered. Beside another method of authentication, by a PoP if there is one
+/// (section 6 of the draft).
 pub fn by_dpop(incoming: &Incoming, client: &Client) -> bool {
     match client.authentication {
         ClientAuthentication::AttestJwtClientAuthDpop => true,

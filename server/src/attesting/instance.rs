@@ -1,4 +1,4 @@
-//! An installation of an app, or a managed device, that proved itself; and what one hears that has to prove itself anew.
+//! An installation of an app, or a managed device, that proved itself. And what one hears that has to prove itself anew.
 
 use crate::config::TierName;
 use crate::error::Refused;

@@ -1,5 +1,5 @@
-//! App Attest receipts at our attester. The first one comes with the evidence and is kept, sealed; when it is due, a renewal brings
-//! Apple's next one, which says how many keys of the app Apple has seen on the device of late: the risk metric, a fact of the
+//! App Attest receipts at our attester. The first one comes with the evidence and is kept, sealed. When it is due, a renewal brings Apple's
+//! next one. That one says how many keys of the app Apple has lately seen on the device. This is the risk metric, a fact of the
 //! installation. Apple's being down refuses nobody: the fact is older then.
 
 use super::case::{Case, on_pool};

@@ -1,5 +1,5 @@
-//! Attestations that were verified before: an installation shows the same one for hours, and each costs its signature once. What
-//! is kept is what the signature said; age, attester key, tier and the installation's state are asked at every use.
+//! Attestations that were verified before: an installation shows the same one for hours, and each costs its signature once. What is kept is
+//! what the signature said. Age, attester key, tier and the installation's state are asked at every use.
 
 use crate::bounded::BoundedMap;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ mod tests {
         KeySet::parse(&json!({ "keys": [attester.public().to_jwk()] })).unwrap()
     }
 
-    /// 280-N: a lookup and no signature; with one byte more or less it is another JWT, and without its key it is nothing.
+    /// 280-N: a lookup and no signature. With one byte more or less it is another JWT, and without its key it is nothing.
     #[test]
     fn an_attestation_already_seen_costs_a_lookup() {
         let (seen, attester) = (Seen::default(), PrivateKey::generate(Algorithm::ES256).unwrap());

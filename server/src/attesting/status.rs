@@ -1,4 +1,4 @@
-//! The status list of Android's attestation keys, as this server holds it: fetched every hour from Google, or read from a file that
+//! The status list of Android's attestation keys, as this server holds it. It is fetched from Google every hour, or read from a file that
 //! the operator keeps. Without a list that is young enough no Android chain is accepted.
 
 use crate::config::{Config, StatusListSource};

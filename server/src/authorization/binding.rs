@@ -1,4 +1,4 @@
-//! What a client that asks by itself adds to its authorization request: its key, its installation, and the `acr` that its tier needs.
+//! What a client that asks by itself adds to its authorization request: its key, its installation, and the tier's `acr`.
 
 use super::request::AuthorizationRequest;
 use crate::caller::Caller;
@@ -13,7 +13,7 @@ pub fn bind(request: &mut AuthorizationRequest, caller: &Caller) -> Result<()> {
         }
         request.dpop_jkt = Some(jkt.to_owned());
     }
-    // A tier that needs a better sign-in gets asked for it; what the app insists on is not lowered by that (368-Z).
+    // A tier that needs a better sign-in gets asked for it. What the app insists on is not lowered by that (368-Z).
     if let Some(acr) = caller.tier_rules().and_then(|tier| tier.acr.clone()) {
         if request.essential_acr && !request.acr_values.is_empty() && !request.acr_values.contains(&acr) {
             let hint = "An installation like this one signs in with its tier's acr, which is none of the essential ones.";

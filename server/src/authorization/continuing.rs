@@ -1,5 +1,5 @@
-//! The continue page's half of an answer: it waits under a reference, and the first browser that opens it is the only one.
-//! RFC 8252 7.2 and 8.6; RFC 9700 4.2: nothing of the answer leaves by a header or to another site.
+//! The continue page's half of an answer. The answer waits under a reference, and the first browser that opens it is the only one. RFC 8252
+//! 7.2 and 8.6; RFC 9700 4.2: nothing of the answer leaves by a header or to another site.
 
 use crate::config::{Client, ContinuePage};
 use crate::core::Core;
@@ -37,7 +37,7 @@ pub fn address(core: &Core, page: &ContinuePage, reference: &[u8; 16]) -> String
     format!("{scheme}://{}/c/{}", page.host, base64url::encode(reference))
 }
 
-/// A reference that is the same for the same end of a sign-in, so that its page can be fetched again.
+/// A reference that is the same for the same end of a sign-in. So its page can be fetched again.
 pub fn reference_of(core: &Core, sign_in: &[u8; 16], to: &str) -> [u8; 16] {
     let (_, tag) = core.keyring.mac("continue", &[core.config.issuer.as_bytes(), sign_in, to.as_bytes()]);
     let mut reference = [0; 16];

@@ -1,5 +1,4 @@
 //! The native face: which clients may ask a person on screens of their own, and when the browser is needed all the same.
-//! draft-ietf-oauth-first-party-apps-04 3, 5.1, 9.1.
 
 use super::consent::Assured;
 use super::request::AuthorizationRequest;

@@ -1,4 +1,4 @@
-//! Who carries operations out: the running server if there is one, else this process on a store that it opens for them alone.
+//! Who carries operations out: the running server if there is one. Else this process does, on a store that it opens alone.
 
 use super::screen::Stop;
 use crate::clock::Clock;

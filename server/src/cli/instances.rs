@@ -23,7 +23,7 @@ pub enum Instance {
         #[arg(allow_hyphen_values = true)]
         jkt: String,
     },
-    /// Refuse installations from now on, and end what they got: one by its key, or all that were attested in some way.
+    /// Refuse installations from now on, and end what they got. Name one by its key, or all that were attested in some way.
     Revoke {
         #[arg(allow_hyphen_values = true)]
         jkt: Option<String>,

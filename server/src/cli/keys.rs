@@ -22,7 +22,7 @@ pub enum Key {
         #[arg(long)]
         at_once: bool,
     },
-    /// Seal what is kept in the store under the newest master key, so that an older one can go; says what still needs that.
+    /// Seal what is kept in the store under the newest master key, so that an older one can go. Says what still needs that.
     Rewrap,
 }
 

@@ -1,5 +1,5 @@
-//! How a section of the configuration is documented: one definition beside its type, printed as commented TOML by
-//! `symbolon config` and as Markdown in docs/configuration.md. The tests hold the definitions to the types.
+//! How a section of the configuration is documented: one definition beside its type. `symbolon config` prints it as commented TOML,
+//! docs/configuration.md has it as Markdown. The tests hold the definitions to the types.
 //!
 //! To add a key: a field of the section's struct, its entry in the section's keys, `cargo xtask docs`.
 
@@ -116,7 +116,7 @@ pub const ALGORITHMS: &[&str] = &["ES256", "PS256", "RS256", "EdDSA"];
 
 const WIDTH: usize = 118;
 
-/// The commented file. It is a configuration as it stands; what has no default, and tables that need not be there, are commented out.
+/// The commented file. It is a configuration as it stands. Keys without a default, and tables that need not be there, are commented out.
 pub fn toml(sections: &[&Section]) -> String {
     let mut out = comment(
         "Every key of the configuration file. A line that begins with # and no space is not in force; take the # away to use it. Where the \
@@ -361,7 +361,7 @@ mod tests {
         }
     }
 
-    /// A key without which the file is an error is documented as required, and a documented default is what holds without the key.
+    /// A key without which the file is an error is documented as required. A documented default is what holds without the key.
     #[test]
     fn documented_defaults_are_the_defaults() {
         let mut base = everything();

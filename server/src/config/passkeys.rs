@@ -209,7 +209,7 @@ impl Passkeys {
         found
     }
 
-    /// A suffix of the issuer's host (HTML, "is a registrable domain suffix of or is equal to"), no address and no bare top-level
+    /// A suffix of the issuer's host (HTML, "is a registrable domain suffix of or is equal to"). It is no address and no bare top-level
     /// domain. Which domains are public is not known here.
     fn rp_id_problem(&self, issuer: &str) -> Option<String> {
         let rp_id = self.rp_id.as_deref()?;

@@ -8,9 +8,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use symbolon_oauth::{base64url, digest};
 
-/// The digest of a client's or an API's secret: an argon2id PHC string, or `hmac-sha256:VERSION:` and a MAC under that master
-/// key, which only a secret that nobody can guess may have. A secret in clear is refused, so that a leaked configuration file is
-/// not a leaked credential.
+/// The digest of a client's or an API's secret: an argon2id PHC string, or `hmac-sha256:VERSION:` and a MAC under that master key. Only a
+/// secret that nobody can guess may have the MAC. A secret in clear is refused, so that a leaked configuration file is not a leaked
+/// credential.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Secret(String);
 
@@ -130,7 +130,7 @@ impl SecretSource {
     }
 }
 
-/// A variable, whatever bytes are in it: one that is no text is not taken for one that is not set.
+/// A variable, whatever bytes are in it. One that is no text is not taken for one that is not set.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }

@@ -1,5 +1,5 @@
-//! Authorization details. RFC 9396: what an app may do, said as data instead of words. Every type belongs to one API, which
-//! declares it with a JSON schema; what the schema does not name is refused.
+//! Authorization details. RFC 9396: what an app may do, said as data instead of words. Every type belongs to one API, which declares it
+//! with a JSON schema. What the schema does not name is refused.
 
 use crate::config::{Client, Config, schema};
 use crate::error::{Fault, Refused, Result};
@@ -48,7 +48,7 @@ impl Types {
         (text.unwrap_or_default(), lines_of(detail).unwrap_or_default())
     }
 
-    /// The parameter of a request, checked: known types that this client may ask for, each as its schema wants it (RFC 9396 5).
+    /// The parameter of a request, checked. It has known types that this client may ask for, each as its schema wants it (RFC 9396 5).
     pub fn parse(&self, client: &Client, form: &Form) -> Result<Vec<Json>> {
         if !form.contains("authorization_details") {
             return Ok(Vec::new());
@@ -100,7 +100,7 @@ fn array(text: &str) -> Result<Vec<Json>> {
     Ok(all)
 }
 
-/// At the token endpoint: some of what was granted, each exactly as it was granted; without the parameter all of it (RFC 9396 6).
+/// At the token endpoint: some of what was granted, each exactly as it was granted. Without the parameter it is all (RFC 9396 6).
 pub fn narrowed(granted: &[Json], form: &Form) -> Result<Vec<Json>> {
     if !form.contains("authorization_details") {
         return Ok(granted.to_vec());

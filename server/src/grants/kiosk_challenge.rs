@@ -1,4 +1,4 @@
-//! The nonce of a kiosk's picture: made for one device, good for a minute, and nothing is stored until it is used.
+//! The nonce of a kiosk's picture. It is made for one device and good for a minute, and nothing is stored until it is used.
 
 use crate::core::Core;
 use crate::error::Fault;

@@ -140,8 +140,8 @@ fn turn_of(grant: &Grant, caller: &Caller, presented: u32) -> Turn {
     turn(grant.generation, presented, grant.is_key_bound(), caller.now_ms - grant.issued_ms, grace_ms)
 }
 
-/// What a refresh with this token would find: the grant's scope as its client may still have it, or `None` if it would be
-/// refused. Introspection answers by it, so that it never calls a token active that is of no use.
+/// What a refresh with this token would find: the grant's scope as its client may still have it. `None` if it would be refused.
+/// Introspection answers by it, so that it never calls a token active that is of no use.
 pub fn outlook(grant: &Grant, caller: &Caller, presented: u32) -> Option<Scope> {
     let good = [must_be_good(grant, caller), grant.must_suit_the_tier(caller)];
     let mine = [grant.must_belong_to(caller), grant.must_be_held_by(caller)].into_iter().chain(good);
@@ -196,7 +196,7 @@ fn narrowed(grant: &Grant, caller: &Caller, form: &Form) -> Result<Scope> {
 async fn advance_generation(request: TokenRequest<'_>, scope: &Scope, to: u32, event: &'static str) -> Result<Option<Reply>> {
     let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);
-    // An app that learns to prove a key stays signed in: from here on its grant is bound (RFC 9449 5).
+    // An app that learns to prove a key stays signed in. From here on its grant is bound (RFC 9449 5).
     let [holder_kind, holder] = grant.holder_after(caller, to).to_columns();
     let attested = caller.instance.as_ref().is_some_and(|it| it.attested_ms.is_some());
     let answered = if attested { grant.late.suspected_ms } else { -1 };
@@ -242,8 +242,8 @@ async fn repeat(request: TokenRequest<'_>, scope: &Scope) -> Result<Reply> {
     Ok(reply::json(200, &answer.body))
 }
 
-/// An old token. Unbound: thief and owner look alike, so the grant ends. Bound: whoever sends it proved the key, so it
-/// is an old copy and not a theft; it is refused and reported. A request that comes twice, its proof spent, ends nothing.
+/// An old token. Unbound: thief and owner look alike, so the grant ends. Bound: whoever sends it proved the key, so it is an old copy and
+/// not a theft. It is refused and reported. A request that comes twice, its proof spent, ends nothing.
 async fn refuse_spent(request: TokenRequest<'_>, ends: bool) -> Result<Refused> {
     let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);

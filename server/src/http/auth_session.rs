@@ -14,7 +14,7 @@ const TAG: usize = 16;
 /// Version of the master key, id, number of the answer, secret, tag.
 const OF_ROW: usize = 1 + 16 + 8 + 32 + TAG;
 
-/// A sign-in that nobody has answered yet travels sealed; from the first answer on it is a row, and its secret changes with each.
+/// A sign-in that nobody has answered yet travels sealed. From the first answer on it is a row, and its secret changes with each.
 pub enum AuthSession {
     Start(String),
     Row { id: [u8; 16], version: i64, secret: Secret },

@@ -14,7 +14,7 @@ const MOST_SIGN_INS: usize = 8;
 /// A little longer than a sign-in lives.
 const SIGN_IN_S: i64 = 32 * 60;
 
-/// The token every form of ours carries: a MAC over the issuer, the browser's secret and the state the form belongs to (341-L).
+/// The token that every form of ours carries. It is a MAC over the issuer, the browser's secret and the form's state (341-L).
 pub fn form_token(app: &App, secret: &[u8], state: &str) -> String {
     let (version, tag) = app.keyring.mac("form", &[app.config.issuer.as_bytes(), secret, state.as_bytes()]);
     let mut bytes = vec![version];

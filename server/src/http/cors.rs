@@ -4,7 +4,7 @@ use super::reply::{self, Reply};
 use crate::web::route::Route;
 use http::header;
 
-/// Headers that a script may send: those of our endpoints, and those with which tracing tools mark every request of a page.
+/// Headers that a script may send: those of our endpoints, and those with which tracing tools mark every request.
 const SENT: &str = "Authorization, Content-Type, DPoP, OAuth-Client-Attestation, OAuth-Client-Attestation-PoP, traceparent, tracestate, \
     baggage, b3, sentry-trace, X-B3-TraceId, X-B3-SpanId, X-B3-ParentSpanId, X-B3-Sampled, X-Request-ID, X-Correlation-ID, *";
 /// Headers that a script may read.

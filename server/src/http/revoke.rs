@@ -1,6 +1,6 @@
-//! POST /revoke. RFC 7009. Unknown tokens and other clients' tokens are answered 200 alike: no oracle (485-O).
-//! A refresh token takes its grant with it, and so every access token of the grant (483-O). Possession of a string alone never
-//! ends anything: the token is the newest or the one before, and what holds it is proved as at the token endpoint.
+//! POST /revoke. RFC 7009. Unknown tokens and other clients' tokens are answered 200 alike: no oracle (485-O). A refresh token takes its
+//! grant with it, and so every access token of the grant (483-O). Possession of a string alone never ends anything. The token is the newest
+//! or the one before, and what holds it is proved as at the token endpoint.
 
 use super::reply::{self, Reply};
 use crate::app::App;

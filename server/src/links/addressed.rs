@@ -47,7 +47,7 @@ impl Links {
         if self.hosts.contains_key(name) { Host::Further(name.to_owned()) } else { Host::Unknown }
     }
 
-    /// The certificate of the connection was chosen by the name in the handshake: it is the one of the host that is asked for.
+    /// The name in the handshake chose the certificate of the connection. It is the certificate of the host that is asked for.
     fn fitting(&self, named: Host, server_name: Option<&str>) -> Result<Host, &'static str> {
         let fits = |authority: &str| match server_name {
             Some(sni) => sni.eq_ignore_ascii_case(without_port(authority)),

@@ -1,9 +1,9 @@
-//! How often somebody may guess, or be written to. A charge is taken before anything is checked, so that a thousand parallel
-//! guesses are still ten, and kept in the store, so that neither a restart nor another node gives more.
+//! How often somebody may guess, or be written to. A charge is taken before anything is checked, so that a thousand parallel guesses are
+//! still ten. It is kept in the store, so that neither a restart nor another node gives more.
 //!
-//! Three budgets, so that nobody can be locked out by a stranger and all strangers together have few guesses. A browser that
-//! signed in before draws on its own. Every other draws on that of its network, which nobody elsewhere can use up, and on the
-//! one that all strangers share. Names that nobody has are charged in the same way, with the same writes.
+//! Three budgets, so that nobody can be locked out by a stranger and all strangers together have few guesses. A browser that signed in
+//! before draws on its own. Every other draws on the budget of its network, which nobody elsewhere can use up. It draws on the one that all
+//! strangers share, too. Names that nobody has are charged in the same way, with the same writes.
 
 use super::accounts::Account;
 use super::context::Person;
@@ -110,7 +110,7 @@ const MOST_FIRST_LETTERS: i64 = 200;
 /// Whose budget.
 #[derive(Clone, Debug)]
 pub enum Whom {
-    /// A name as it was typed, and the account that it leads to, if any. Both are charged, for names that nobody has alike: the name's
+    /// A name as it was typed, and the account that it leads to, if any. Both are charged, for names that nobody has alike. The name's
     /// budget is used up first, whatever it leads to, so that a limit tells nothing. Without a name the person is proved.
     Person {
         name: String,
@@ -348,7 +348,8 @@ impl Purse<'_> {
         matches!(budget, Budget::Spray { password, .. } if self.device.is_none() && self.rates.is_sprayed(password, self.now_ms))
     }
 
-    /// For a name that nobody has: as durable a write as the audit entry of a refusal, so that time does not tell the two apart (300-H).
+    /// For a name that nobody has. It is as durable a write as the audit entry of a refusal, so that time does not tell the two apart
+    /// (300-H).
     pub fn touch(&self, change: &mut Change, budgets: &[Budget]) {
         for budget in budgets {
             if let Budget::Stored { what, whom, .. } = budget

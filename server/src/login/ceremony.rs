@@ -1,5 +1,5 @@
-//! What the platform is asked for, and what its answer is compared with: options for a passkey that is made or used, and how a
-//! name that has none looks.
+//! What the platform is asked for, and what its answer is compared with. These are options for a passkey that is made or used, and what a
+//! name without passkeys looks like.
 
 use super::accounts::Account;
 use super::context::{Context, Person};
@@ -93,8 +93,8 @@ pub fn descriptors(account: &Account, rp: &RelyingParty<'_>) -> Vec<Descriptor> 
     of_account(account, rp).filter_map(Known::descriptor).collect()
 }
 
-/// The passkeys of a name, before anything is proved. A name without passkeys, and one that nobody has, get ids that look like
-/// some: always the same ones, by a MAC over the name (W, 300-H).
+/// The passkeys of a name, before anything is proved. A name without passkeys, and one that nobody has, get ids that look real. They are
+/// always the same ones, by a MAC over the name (300-H).
 pub fn named(context: &Context<'_>, person: &Person) -> Vec<Descriptor> {
     let real = person.account.as_ref().filter(|account| account.active);
     let real = real.map(|account| descriptors(account, &context.relying_party)).unwrap_or_default();
@@ -139,7 +139,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    /// The ids of a name stay the same, differ from name to name, and are not all of one length or count.
+    /// The ids of a name stay the same and differ from name to name. Not all have one length or count.
     #[test]
     fn decoys_are_stable_and_varied() {
         let keyring = KeyRing::new(vec![(1, [7; 32])]).unwrap();

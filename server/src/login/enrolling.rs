@@ -24,8 +24,8 @@ impl Run<'_> {
         standing::weigh(policy, &self.conditions(), (&self.state.proofs, &self.standing()), has)
     }
 
-    /// Takes note of a means that an effect adds. It waits, unless it adds nothing to what was proved, or nothing was there to protect:
-    /// an account that is made in this very sign-in. An operator's ticket of this sign-in confirms it at once.
+    /// Takes note of a means that an effect adds. It waits, unless it adds nothing to what was proved. In an account that is made in this
+    /// very sign-in there is nothing to protect, so that nothing waits. An operator's ticket of this sign-in confirms it at once.
     pub(super) fn note_means(&mut self, effect: &Effect) {
         let Some(new) = effect.enrols() else { return };
         let is_noted = |effect: &Effect| match effect {

@@ -1,5 +1,5 @@
-//! Passwords that another system kept: bcrypt, argon2, PBKDF2 as Keycloak has it, scrypt as Firebase has it. Their digests come by an import,
-//! and stand beside ours until the person signs in: then the password is known, and one of ours takes their place.
+//! Passwords that another system kept: bcrypt, argon2, PBKDF2 as Keycloak has it, scrypt as Firebase has it. Their digests come by an
+//! import, and stand beside ours until the person signs in. Then the password is known, and one of ours takes their place.
 
 use argon2::Argon2;
 use argon2::password_hash::PasswordVerifier;
@@ -62,8 +62,8 @@ enum Digest {
         salt: Vec<u8>,
         hash: Vec<u8>,
     },
-    /// The signer key is not kept: what Firebase stores is the signer key under a keystream that the password makes, so that the
-    /// keystream says as much.
+    /// The signer key is not kept. Firebase stores the signer key under a keystream that the password makes, so that the keystream says as
+    /// much.
     Firebase {
         log_n: u8,
         r: u32,

@@ -56,7 +56,7 @@ pub struct Seen<'a> {
     pub label: &'a str,
 }
 
-/// The person proved all that the policy's own chains ask for: that is what the device is known for from now on.
+/// The person proved all that the policy's own chains ask for. The device is known for that from now on.
 pub fn remember(change: &mut Change, seen: &Seen<'_>, proofs: &[Proof]) -> Result<(), Fault> {
     let now_ms = change.now_ms();
     let proofs = serde_json::to_string(proofs).map_err(|error| Fault::new(error.to_string()))?;

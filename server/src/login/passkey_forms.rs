@@ -1,4 +1,4 @@
-//! The forms of passkeys: making one, from the account page, at a sign-up or as an offer after a sign-in; and removing one.
+//! The forms of passkeys. One is made from the account page, at a sign-up, or as an offer after a sign-in. One is removed.
 
 use super::accounts::Account;
 use super::ceremony::{self, Owner, Secret};

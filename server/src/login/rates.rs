@@ -1,5 +1,5 @@
-//! How fast one address may ask for work that costs: in memory and in bounded space, keys are hashed into 65,536 places. It bounds
-//! the load and decides nothing about a person; what does is `budgets`.
+//! How fast one address may ask for work that costs. It is kept in memory, and keys are hashed into 65,536 places. It bounds the load and
+//! decides nothing about a person; what does is `budgets`.
 
 use crate::limits::Limits;
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};

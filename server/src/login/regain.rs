@@ -1,6 +1,6 @@
-//! The way back for a person who has lost every further means that is asked for. Nothing is given at once: every proved address is told,
-//! whoever reads such a letter stops it, and only when the waiting time is over, or with an operator's ticket, what is lost is removed.
-//! The person begins anew then: with another password, or with another passkey where there was no password.
+//! The way back for a person who has lost every further means that is asked for. Nothing is given at once. Every proved address is told,
+//! and whoever reads such a letter stops it. What is lost goes when the waiting time is over, or with an operator's ticket. The person
+//! begins anew then: with another password, or with another passkey where there was no password.
 
 use super::accounts::Account;
 use super::effect::{Effect, Source};

@@ -1,5 +1,5 @@
-//! The row of a sign-in, and the secret that its browser holds. The secret changes with every answer that moves the sign-in; the one
-//! before is good for the same answer once more and for nothing else.
+//! The row of a sign-in, and the secret that its browser holds. The secret changes with every answer that moves the sign-in. The one before
+//! is good for the same answer once more and for nothing else.
 
 use super::state::State;
 use crate::error::{Fault, Result};
@@ -110,7 +110,7 @@ fn place(id: &[u8; 16]) -> String {
     format!("sign_in/body/{}", base64url::encode(id))
 }
 
-/// The browser's secret after an answer: a function of the secret before it, so that the same answer once more gets the same one.
+/// The browser's secret after an answer. It is a function of the secret before it, so that the same answer once more gets the same one.
 fn next_secret(keyring: &KeyRing, (id, version): (&[u8; 16], i64), before: &[u8], answer_mac: &[u8]) -> std::result::Result<Secret, Fault> {
     let number = version.to_be_bytes();
     let made =

@@ -1,5 +1,5 @@
-//! What typing the code of another device costs (RFC 8628 5.1), before anybody is signed in: a few tries of each network and many of all
-//! strangers together; a person who is signed in has tries of their own, which no stranger can use up.
+//! What it costs to type the code of another device (RFC 8628 5.1), before anybody is signed in. Each network has a few tries, and all
+//! strangers together have many. A person who is signed in has tries of their own, which no stranger can use up.
 
 use super::budgets::{Budget, Charge, Charged, Owner, Purse, What, Whom, give_back};
 use super::context::Visitor;

@@ -1,4 +1,4 @@
-//! One person, by any name with which they sign in, or by the `sub` of their tokens: who signs in at a provider may have no name.
+//! One person, by any name with which they sign in, or by the `sub` of their tokens. Who signs in at a provider may have no name.
 
 use super::context::Context;
 use super::outcome::Factors;

@@ -2,7 +2,7 @@
 
 use super::problem::{Problem, Result};
 
-/// A statement about the grants of an installation ($1: client, $2: key). Its key may also hold grants from before it was attested; a
+/// A statement about the grants of an installation ($1: client, $2: key). Its key may also hold grants from before it was attested. A
 /// holder that was learned is written as the key and a generation.
 macro_rules! of_installation {
     ($begins:literal, $ends:literal) => {

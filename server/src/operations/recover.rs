@@ -1,5 +1,5 @@
-//! A store that was restored from an older copy has forgotten what it acknowledged. The epoch rises, which voids every sign-in
-//! under way; codes and request_uris end; what the exported audit says had ended, ends again (`replay`).
+//! A store that was restored from an older copy has forgotten what it acknowledged. The epoch rises, which voids every sign-in under way.
+//! Codes and request_uris end. What the exported audit says had ended, ends again (`replay`).
 
 use super::actor::Actor;
 use super::context::Context;

@@ -1,4 +1,4 @@
-//! Refusing installations from now on, and ending what they got: one by its key, or all that were attested in some way.
+//! Refusing installations from now on, and ending what they got. It takes one by its key, or all that were attested in some way.
 
 use super::actor::Actor;
 use super::context::Context;

@@ -1,5 +1,5 @@
-//! After a new master key was put first in the list, what is sealed in the store moves to it. What is only a MAC cannot move; the
-//! outcome says how long the older keys have to stay for its sake.
+//! After a new master key was put first in the list, what is sealed in the store moves to it. What is only a MAC cannot move. The outcome
+//! says how long the older keys have to stay for its sake.
 
 use super::actor::Actor;
 use super::context::Context;

@@ -80,8 +80,8 @@ pub fn contrast(one: [f64; 3], other: [f64; 3]) -> f64 {
     (a.max(b) + 0.05) / (a.min(b) + 0.05)
 }
 
-/// The operator's accent: text on it is black or white, whichever is read more easily; in the dark it is lightened until
-/// it can be read on our dark card (WCAG 2.2 1.4.3, 4.5 to 1).
+/// The operator's accent. Text on it is black or white, whichever is easier to read. In the dark it is lightened until it can be read on
+/// our dark card (WCAG 2.2 1.4.3, 4.5 to 1).
 fn colours(accent: &str, dark: Option<&str>) -> Result<String, Fault> {
     let light = parse(accent)?;
     let mut on_dark = match dark {

@@ -1,5 +1,5 @@
-//! One connection: how long it may be idle, how long a request and its answer may take, and how many bytes it keeps here. The limits
-//! are the same for HTTP/1 and HTTP/2. hyper knows only a part of them, so a watchdog looks at every connection once a second.
+//! One connection. It says how long one may be idle, how long a request and its answer may take, and how many bytes it keeps here. The
+//! limits are the same for HTTP/1 and HTTP/2. hyper knows only a part of them, so a watchdog looks at every connection once a second.
 
 use super::places::{Charge, Place};
 use crate::web::reply::{self, Reply};
@@ -194,8 +194,8 @@ pub trait Unread: Sized {
     fn read_rest(self) {}
 }
 
-/// HTTP/1 has no way to say "stop sending". A caller who is still sending when the connection closes loses the answer, so that the rest
-/// is read and thrown away: so much of it, for so long.
+/// HTTP/1 has no way to say "stop sending". A caller who is still sending when the connection closes loses the answer. So the rest is read
+/// and thrown away, up to a number of bytes and seconds.
 impl Unread for Incoming {
     fn read_rest(mut self) {
         let reading = async move {

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 /// Health with what strangers are not told.
 const DETAILS: &str = "/health/details";
 
-/// Answers GET on a port of its own, so that what they tell is never on the one the world reaches.
+/// Answers GET on a port of its own. What it tells is never on the port that the world reaches.
 pub async fn listen(address: &str, shared: &Shared, mut stopped: watch::Receiver<bool>) -> Result<JoinHandle<()>, Fault> {
     let handle = crate::telemetry::metrics_of_process()?;
     let listener = TcpListener::bind(address).await.map_err(|it| Fault::new(format!("metrics: cannot listen on {address}: {it}")))?;

@@ -1,5 +1,5 @@
-//! Who may hold how many connections and bytes. One caller cannot take all of them: an address has a share, and with IPv6 an address
-//! is what one household has, a /64. Trusted proxies stand for many callers and have no share of their own.
+//! Who may hold how many connections and bytes. One caller cannot take all of them: an address has a share. With IPv6 an address is what
+//! one household has, a /64. Trusted proxies stand for many callers and have no share of their own.
 
 use crate::config::Config;
 use std::collections::HashMap;
@@ -190,7 +190,7 @@ mod tests {
         assert_ne!(share("192.0.2.7"), share("192.0.2.8"));
     }
 
-    /// One address cannot take all bytes, all addresses together cannot take more than there are, and what is dropped is free again.
+    /// One address cannot take all bytes, and all addresses together cannot take more than there are. What is dropped is free again.
     #[test]
     fn bytes_are_bounded_for_an_address_and_in_all() {
         let places = Places::with_limits(10, BYTES_PER_ADDRESS + 1000);

@@ -37,7 +37,7 @@ struct Current {
     failed: Option<(Files, Instant)>,
 }
 
-/// By what a changed file is known: a symbolic link that leads elsewhere, a file put in its place, a file written again.
+/// By what a changed file is known: a symbolic link that leads elsewhere, another file in its place, or a later time.
 type Stamp = Option<(SystemTime, u64, u64, u64)>;
 /// Certificate and key.
 type Files = (Stamp, Stamp);
@@ -118,8 +118,8 @@ fn read(certificate: &Path, key: &Path, asking: bool) -> Result<TlsAcceptor, Fau
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// Takes any certificate, or none, and lets the caller prove that it has the key. Whose certificate it is, is decided where the
-/// client is known (`certificates`): each client may have a CA of its own, and self-signed ones have none.
+/// Takes any certificate, or none, and lets the caller prove that it has the key. `certificates` decides whose certificate it is, where the
+/// client is known. Each client may have a CA of its own, and self-signed ones have none.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

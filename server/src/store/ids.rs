@@ -10,8 +10,8 @@ use std::time::Instant;
 pub(super) struct Ids {
     node: [u8; 4],
     counter: AtomicU64,
-    /// The newest instant that an id has, and when that id was made. A change carries the instant of its request, which may
-    /// be some time ago; the id of an entry tells when it was written.
+    /// The newest instant that an id has, and when that id was made. A change carries the instant of its request, which may be some time
+    /// ago. The id of an entry tells when it was written.
     newest: Mutex<(i64, Instant)>,
     under_way: Mutex<BTreeMap<u64, i64>>,
 }

@@ -108,8 +108,8 @@ pub async fn reach(url: &str) -> Result<Client, Fault> {
     Ok(client)
 }
 
-/// Statements are prepared, and limits set, on a connection that stays ours. Behind a pooler that lends connections for one transaction
-/// (PgBouncer with `pool_mode = transaction`) two connections of ours share one of the server's, or one of ours has several.
+/// Statements are prepared, and limits set, on a connection that stays ours. Some poolers lend connections for one transaction (PgBouncer
+/// with `pool_mode = transaction`). Behind one, two connections of ours share one of the server's, or one of ours has several.
 async fn check_sessions(first: &Client, address: &Address) -> Result<(), Fault> {
     let second = address.connect().await?;
     let mut processes = Vec::new();

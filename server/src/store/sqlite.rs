@@ -38,7 +38,7 @@ pub struct Sqlite {
 /// A connection that only reads, and what it knows of the statements it was asked to run.
 struct Reader {
     connection: Connection,
-    /// By address and length of the text, which is never freed: comparing it whole would cost as much as running it.
+    /// By address and length of the text, which is never freed. Comparing it whole would cost as much as running it.
     known: HashMap<(usize, usize), Known>,
 }
 

@@ -1,5 +1,5 @@
-//! Values and rows: the three types both engines share. Any other storage class in a row is a fault, because SQLite's
-//! type affinity would otherwise change a value in silence.
+//! Values and rows: the three types both engines share. Any other storage class in a row is a fault. SQLite's type affinity would otherwise
+//! change a value in silence.
 
 use crate::error::Fault;
 use std::sync::Arc;

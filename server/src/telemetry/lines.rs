@@ -1,12 +1,12 @@
-//! How lines of the log are written. They gather in memory, and a thread of their own writes many of them in one system call.
-//! None is left out here: where the reader of the log is slow and the buffer is full, the caller waits, as it would if it wrote itself.
+//! How lines of the log are written. They gather in memory, and a thread of their own writes many of them in one system call. None is left
+//! out here. Where the reader of the log is slow and the buffer is full, the caller waits, as if it wrote itself.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// How long lines gather, which is what the death of the process (not its end, which flushes) costs of the log.
+/// How long lines gather. That much of the log is lost when the process dies; when it ends, it flushes.
 const GATHER: Duration = Duration::from_millis(5);
 const ROOM_BYTES: usize = 1 << 20;
 
@@ -127,8 +127,8 @@ mod tests {
         }
     }
 
-    /// Four threads write four times what there is room for, while nothing is taken; then every line is there, whole and in its
-    /// thread's order.
+    /// Four threads write four times what there is room for, while nothing is taken. Then every line is there, whole and in its thread's
+    /// order.
     #[test]
     fn no_line_is_left_out_when_the_room_is_full() {
         let (tell, told) = channel();

@@ -1,5 +1,5 @@
-//! Which claims of a person there are, and which scopes carry them. OpenID Connect Core 5.1, 5.4, 5.5: a claim that a request
-//! names follows the rules of the scope that carries it: the same permission and the same consent.
+//! Which claims of a person there are, and which scopes carry them. OpenID Connect Core 5.1, 5.4, 5.5. A claim that a request names follows
+//! the rules of the scope that carries it: the same permission and the same consent.
 
 use crate::config::{Client, Config, Tier, is_reserved};
 use crate::grants::{Grant, Person};
@@ -99,8 +99,8 @@ pub enum Place {
     Userinfo,
 }
 
-/// The claims that the request of a grant named, as far as they may be told now. The client must still have a scope that carries
-/// them, the person must have granted that scope, and the installation's tier must have it.
+/// The claims that the request of a grant named, as far as they may be told now. The client must still have a scope that carries them, and
+/// the person must have granted that scope. The installation's tier must have it too.
 pub fn told(config: &Config, client: &Client, tier: Option<&Tier>, grant: &Grant, place: Place) -> Map<String, Json> {
     let asked = match place {
         Place::IdToken => &grant.request.id_token_claims,

@@ -25,7 +25,8 @@ pub struct Behind {
 }
 
 impl Behind {
-    /// Session (16 bytes), grant number (4), tier (1); then, if there is more, the installation with its length, and the `jti` it came from.
+    /// Session (16 bytes), grant number (4), tier (1). Then, if there is more, the installation with its length, and the `jti` it came
+    /// from.
     pub fn seal(&self, keyring: &KeyRing) -> Result<String> {
         let (session, number) = self.grant.unwrap_or_default();
         let mut plain = [&session[..], &number.to_be_bytes(), &[self.tier.map_or(0, TierName::code)]].concat();

@@ -1,5 +1,5 @@
-//! The keys that sign tokens: made here, sealed in the store, published before they sign, retired after the last token
-//! they signed. Several nodes share them through the store. RFC 7517; OpenID Connect Core 10.1.1.
+//! The keys that sign tokens. They are made here, sealed in the store, published before they sign, and retired after their last token.
+//! Several nodes share them through the store. RFC 7517; OpenID Connect Core 10.1.1.
 
 use super::seen::Seen;
 use crate::audit;
@@ -90,8 +90,8 @@ impl Keys {
         self.known.read().map(|it| Arc::clone(&it)).unwrap_or_default()
     }
 
-    /// The key that signs now: the newest one whose time has come. A server that was started with an algorithm it did not have
-    /// before has only one whose time will come, and takes that.
+    /// The key that signs now: the newest one whose time has come. A server that was started with an algorithm it did not have before has
+    /// only one key, whose time will come. It takes that one.
     pub fn signer(&self, alg: Algorithm, now_ms: i64) -> std::result::Result<PrivateKey, Fault> {
         let known = self.known();
         let mut of_alg = known.iter().filter(|it| it.key.algorithm() == alg && now_ms < it.signs_until_ms);
@@ -231,8 +231,8 @@ pub struct Rotation {
     pub change: Change,
 }
 
-/// A rotation: the next key is published now and signs after `ahead_ms`; the present one signs until then. With `at_once` (a key is
-/// known to be stolen) the new one signs immediately and the old ones leave the key set.
+/// A rotation: the next key is published now and signs after `ahead_ms`; the present one signs until then. With `at_once` a key is known to
+/// be stolen. The new one signs immediately, and the old ones leave the key set.
 pub fn prepare_rotation(keyring: &KeyRing, alg: Algorithm, schedule: Schedule, at_once: bool, now_ms: i64) -> Result<Rotation> {
     let from_ms = if at_once { now_ms } else { now_ms + schedule.ahead_ms };
     let key = PrivateKey::generate(alg).map_err(|_| Fault::new("a signing key could not be generated"))?;

@@ -1,6 +1,6 @@
 //! A pass: what a phone puts into a proof for a kiosk. It says which session and grant it is of, and which key proves it. It is sealed, so
-//! that a photograph of it tells nothing, and it is new with every refresh: its age bounds how long a phone can go without a network, and
-//! how far ahead it can sign.
+//! that a photograph of it tells nothing. It is new with every refresh. Its age bounds how long a phone can go without a network, and how
+//! far ahead it can sign.
 
 use crate::error::Fault;
 use crate::seal::KeyRing;

@@ -1,4 +1,5 @@
-//! What the server hands out: handles (codes, refresh tokens, request URIs), access tokens, ID tokens, their claims, and the keys that sign them.
+//! What the server hands out: handles (codes, refresh tokens, request URIs), access tokens, ID tokens and their claims. And the keys that
+//! sign them.
 
 pub mod claims;
 pub mod handles;

@@ -1,5 +1,5 @@
 //! Access tokens whose signature was verified before: APIs introspect the same token again and again. Remembered is only which key signed
-//! it. Whether that key is still one of ours, the time, the audience, and all that is behind the token are asked at every use.
+//! it. Whether that key is still one of ours is asked at every use. So are the time, the audience, and all that is behind the token.
 
 use crate::bounded::BoundedMap;
 use serde_json::{Map, Value as Json};

@@ -1,4 +1,4 @@
-//! A provider that does not answer is left alone for a while, so that people hear of it at once instead of waiting.
+//! A provider that does not answer is left alone for a while. People hear of it at once instead of waiting.
 
 use std::sync::Mutex;
 

@@ -1,4 +1,4 @@
-//! What of a provider's words becomes claims of an account, by the rules of `claims`, and who may come, by those of `required_claims`.
+//! What of a provider's words becomes claims of an account, by the rules of `claims`. Who may come, by those of `required_claims`.
 
 use super::claims::shown;
 use super::provider::Trouble;
@@ -118,7 +118,7 @@ mod tests {
         value.as_object().unwrap().clone()
     }
 
-    /// S-31: a rule has a type, and what does not fit it is no news; null empties only where the provider leads.
+    /// S-31: a rule has a type, and what does not fit it is no news. Null empties a claim only where the provider leads.
     #[test]
     fn a_value_fits_its_type_or_is_left_out() {
         let rules = "claims = { unit = { from = \"org.unit\" }, level = { from = \"level\", type = \"number\", update = \"every\" }, \

@@ -118,7 +118,7 @@ impl Provider {
         known
     }
 
-    /// Every call to the provider goes this way: counted, bounded in time, and not made at all while the provider rests.
+    /// Every call to the provider goes this way. It is counted and bounded in time, and is not made while the provider rests.
     pub(super) async fn call(&self, what: &'static str, call: Call, now_ms: i64) -> Result<Answer, Trouble> {
         if !self.breaker.is_closed(now_ms) {
             self.count(what, "resting");

@@ -1,5 +1,5 @@
-//! `state`: which sign-in an answer of a provider belongs to, which question of it, and which provider was asked. A MAC keeps it ours;
-//! the cookie of that sign-in, which the answer must come with, keeps it this browser's (RFC 9700 4.7).
+//! `state`: which sign-in an answer of a provider belongs to, which question of it, and which provider was asked. A MAC keeps it ours. The
+//! answer must come with the cookie of that sign-in, which keeps it this browser's (RFC 9700 4.7).
 
 use crate::seal::KeyRing;
 use symbolon_oauth::{base64url, digest};

@@ -1,4 +1,4 @@
-//! A wallet's answer while it waits for the browser that began. It is sealed, there is one for each request, and it is good for the
+//! A wallet's answer while it waits for the browser that began. It is sealed, and there is one for each request. It is good for the
 //! `response_code` that the wallet was given (OpenID4VP 1.0, 8.2 and 13.3).
 
 use super::judge::Known;
@@ -39,7 +39,7 @@ fn place(id: &[u8; 16]) -> String {
     format!("wallet answer/{}", base64url::encode(id))
 }
 
-/// The code for an answer: a function of what was sent, so that a wallet that sends it once more gets the same.
+/// The code for an answer. It is a function of what was sent, so that a wallet that sends it once more gets the same.
 pub fn response_code(keyring: &KeyRing, trip: &Trip, sent: &str) -> String {
     let (_, tag) = keyring.mac("wallet response_code", &[&trip.id, trip.nonce.as_bytes(), sent.as_bytes()]);
     base64url::encode(&tag)

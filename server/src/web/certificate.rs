@@ -47,8 +47,8 @@ pub struct Binding {
     pub key: String,
 }
 
-/// The certificate behind a request: of the connection, or, from a proxy that is configured for it, of its `Client-Cert`
-/// header (RFC 9440). Under any other name, from anybody else, or twice, a header is no certificate (187-M, 188-M).
+/// The certificate behind a request. It is the connection's, or, from a proxy that is configured for it, that of its `Client-Cert` header
+/// (RFC 9440). Under any other name, from anybody else, or twice, a header is no certificate (187-M, 188-M).
 pub fn of_request(headers: &HeaderMap, peer: IpAddr, of_connection: Option<&Chain>, proxies: Option<&Networks>) -> Option<Shown> {
     if !proxies.is_some_and(|proxies| proxies.contains(peer)) {
         return of_connection.cloned().filter(|it| !it.is_empty()).map(Shown);

@@ -1,4 +1,4 @@
-//! Headers that are lists, read piece by piece and as bytes: what another has put into a line hides nothing that is ours.
+//! Headers that are lists, read piece by piece and as bytes. What another program has put into a line hides nothing that is ours.
 
 use crate::config::Networks;
 use http::{HeaderMap, header};

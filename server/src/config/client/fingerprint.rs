@@ -1,4 +1,4 @@
-//! 32 bytes in any form that tools and consoles show: the SHA-256 digest of a certificate, or a verified boot key.
+//! 32 bytes in any form that tools and consoles show. They are the SHA-256 digest of a certificate, or a verified boot key.
 
 use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use serde::{Deserialize, Serialize, Serializer};

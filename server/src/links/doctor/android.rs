@@ -84,7 +84,7 @@ fn of_certificates(statements: &[&Json], package: &str, certificates: &BTreeMap<
     checks
 }
 
-/// From Android 15 on: an ordered list, of which the first that fits decides; without a list every path opens the app.
+/// From Android 15 on it is an ordered list, of which the first that fits decides. Without a list every path opens the app.
 fn of_path(statements: &[&Json], package: &str, path: &str) -> Option<Check> {
     let lists: Vec<&Vec<Json>> =
         statements.iter().filter_map(|it| it["relation_extensions"][HANDLE_ALL_URLS]["dynamic_app_link_components"].as_array()).collect();

@@ -26,7 +26,7 @@ const LIFETIME_MS: i64 = 15 * 60_000;
 struct Secret {
     /// Version of the master key and the MAC of the code. None: no code is right.
     code: Option<(u8, [u8; 32])>,
-    /// The account that the code was made for, as it was: the code is nobody else's (408-U), and void after a change of password or
+    /// The account that the code was made for, as it was. The code is nobody else's (408-U), and is void after a change of password or
     /// address (404-U, 405-U).
     account: Option<(String, i64)>,
     expires_ms: i64,

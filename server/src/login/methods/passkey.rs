@@ -62,7 +62,7 @@ pub async fn ask(context: &Context<'_>, person: &Person) -> std::result::Result<
     Ok(Asked { step, secret: secret.as_json()?, effects: Vec::new() })
 }
 
-/// Offers a passkey beside another method's first question: by a button, and among what the name's field can be filled with.
+/// Offers a passkey beside another method's first question: by a button, and in the list that the name's field offers.
 pub fn beside(context: &Context<'_>, mut step: Step) -> std::result::Result<(Step, Json), Fault> {
     let secret = Secret::new(None)?;
     if let Some(field) = step.fields.iter_mut().find(|field| field.name == "username") {
@@ -151,7 +151,7 @@ impl Kept {
     }
 }
 
-/// The generator of P-256 as a COSE_Key: what an answer by an unknown passkey is judged by, and never good for.
+/// The generator of P-256 as a COSE_Key. An answer by an unknown passkey is judged by it, and is never good.
 const NOBODY: &[u8] = b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20\
     \x6b\x17\xd1\xf2\xe1\x2c\x42\x47\xf8\xbc\xe6\xe5\x63\xa4\x40\xf2\x77\x03\x7d\x81\x2d\xeb\x33\xa0\xf4\xa1\x39\x45\xd8\x98\xc2\x96\
     \x22\x58\x20\

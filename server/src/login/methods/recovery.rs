@@ -1,5 +1,5 @@
-//! Recovery codes: ten, each good once. They get a person in where a chain wants the authenticator; they give the policy's `acr`
-//! only where the chain names `recovery`.
+//! Recovery codes: ten, each good once. They get a person in where a chain wants the authenticator. They give the policy's `acr` only where
+//! the chain names `recovery`.
 
 use super::totp::price_of_code;
 use crate::audit::Entry;
@@ -70,7 +70,7 @@ pub fn codes(keyring: &KeyRing, version: u8, account: &str, seed: &[u8]) -> std:
     (0..CODES).map(one).collect()
 }
 
-/// What the store knows a code by: a MAC with the newest master key, or an older one for codes made before a rotation.
+/// What the store knows a code by. It is a MAC with the newest master key, or with an older one for codes made before a rotation.
 pub fn names(keyring: &KeyRing, account: &str, code: &str) -> Vec<String> {
     let of = |version: u8| keyring.mac_with(version, "recovery name", &[account.as_bytes(), plain(code).as_bytes()]);
     keyring.versions().into_iter().filter_map(of).map(|name| base64url::encode(&name)).collect()

@@ -20,8 +20,8 @@ use tokio_rustls::TlsConnector;
 
 /// For TCP, TLS and the password together.
 pub(super) const CONNECTING: Duration = Duration::from_secs(10);
-/// What the server itself bounds: a statement; a lock it waits for, which ours are held for milliseconds (637-Q); a transaction whose
-/// client went silent.
+/// What the server itself bounds: a statement, a lock it waits for, and a transaction whose client went silent. Our locks are held for
+/// milliseconds (637-Q).
 pub(super) const BOUNDS: &str = "SET statement_timeout = '10s'; SET lock_timeout = '3s'; SET idle_in_transaction_session_timeout = '20s'";
 
 /// Where the database is and how it is known to be ours.

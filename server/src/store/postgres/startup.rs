@@ -18,7 +18,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_postgres::config::Host;
 
-/// What every session is told first: the isolation that all statements are written for, and the last column says whether the server may write.
+/// What every session is told first is the isolation that all statements are written for. The last column says whether the server may
+/// write.
 const SESSION: &str = "SET default_transaction_isolation = 'read committed'; SET default_transaction_read_only = off; \
     SELECT pg_is_in_recovery()::text";
 
@@ -94,7 +95,7 @@ impl Address {
     }
 
     /// RFC 5802 (SCRAM), or what an older server asks for. A password in clear is sent over TLS or on this machine alone, as `connect` has
-    /// it: elsewhere the operator said `sslmode=disable`.
+    /// it. Elsewhere the operator said `sslmode=disable`.
     async fn start(&self, wire: &mut Wire) -> Result<(), Broken> {
         let lost = |error: io::Error| Broken::Lost(error.to_string());
         let user = self.config.get_user().map(str::to_owned).or_else(|| std::env::var("USER").ok()).unwrap_or_default();
@@ -166,7 +167,7 @@ fn authenticate(
     }
 }
 
-/// One byte answers, and no more is read: whatever stood behind it in clear would otherwise be taken for the server's.
+/// One byte answers, and no more is read. Whatever stood behind it in clear would otherwise be taken for the server's.
 async fn ask_for_tls(mut stream: TcpStream) -> io::Result<TcpStream> {
     let mut request = BytesMut::new();
     frontend::ssl_request(&mut request);
