@@ -2,6 +2,7 @@
 
 use crate::error::Fault;
 use crate::seal::KeyRing;
+use argon2::password_hash::phc::PasswordHash;
 use serde::{Deserialize, Deserializer, Serialize, de};
 use std::fmt;
 use std::io::Write;
@@ -18,7 +19,9 @@ const KEYED: &str = "hmac-sha256:";
 
 impl Secret {
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let phc = text.strip_prefix("$argon2id$").is_some_and(|it| it.matches('$').count() == 3);
+        // One letter too many in it, and nothing would ever fit.
+        let is_whole = |read: PasswordHash| read.salt.is_some() && read.hash.is_some();
+        let phc = text.starts_with("$argon2id$") && PasswordHash::new(text).is_ok_and(is_whole);
         if phc || keyed(text).is_some() {
             return Ok(Self(text.to_owned()));
         }
@@ -203,7 +206,11 @@ mod tests {
     fn a_secret_in_clear_is_refused_and_a_digest_is_never_printed() {
         assert!(Secret::parse("hunter2").is_err());
         assert!(Secret::parse("$argon2id$").is_err());
-        let kept = Secret::parse("$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaA").unwrap();
+        let whole = "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g";
+        for broken in [format!("{whole}'"), format!("{whole}$"), format!("{whole} "), whole[..40].to_owned()] {
+            assert!(Secret::parse(&broken).is_err(), "{broken}");
+        }
+        let kept = Secret::parse(whole).unwrap();
         assert_eq!(format!("{kept:?}"), "Secret(..)");
         for bad in
             ["hmac-sha256:", "hmac-sha256:hunter2", "hmac-sha256:1:hunter2", "hmac-sha256:0:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
