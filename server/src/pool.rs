@@ -1,4 +1,4 @@
-//! Work that costs CPU, on a bounded pool. As many run at once as there are cores, a short queue waits behind them, and a clear "busy"
+//! Work that costs CPU, on a bounded pool. As many run at once as there are cores, and a short queue waits behind them. A clear "busy"
 //! answers the rest (580-K, 285-N). It runs on threads of its own, so that other requests go on.
 
 use crate::error::{Fault, Refused, Result};

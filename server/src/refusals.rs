@@ -1,6 +1,6 @@
 //! Refusals in the audit. A refusal that its endpoint has not written gets an entry here, with the private reason. Two kinds of requests
-//! alone are written: those of a client that authenticated itself, and those with a code or token of this server. The others are in the log
-//! and the counters, because an anonymous caller must not fill the audit.
+//! alone are written. A client has authenticated itself, or the code or token is this server's. The others are in the log and the counters,
+//! because an anonymous caller must not fill the audit.
 
 use crate::audit::Entry;
 use crate::core::Core;

@@ -1,7 +1,7 @@
 //! Clients are told that a session has ended. OpenID Connect Back-Channel Logout 1.0 2.5.
 //!
-//! A worker looks for sessions that ended, whatever ended them, and writes a word for each client of theirs into the outbox, once for
-//! all nodes. It sends each until the client has it, or for a day. The token is made when it is sent, as it lives for two minutes.
+//! A worker looks for sessions that ended, whatever ended them. It writes a word for each client of theirs into the outbox, once for all
+//! nodes. It sends each until the client has it, or for a day. The token is made when it is sent, as it lives for two minutes.
 
 use crate::audit::Entry;
 use crate::core::Core;
@@ -83,7 +83,7 @@ async fn look(core: &Core, looked: &mut Looked) -> Result<(), Fault> {
         if i64::try_from(rows.len()).unwrap_or(i64::MAX) < limit {
             break;
         }
-        // A page may end inside a millisecond, so the next one begins with it; where it holds nothing else, it is read again, longer.
+        // A page may end inside a millisecond, so the next one begins with it. Where it holds nothing else, it is read again, longer.
         limit = if last_ms > from_ms { PAGE } else { limit.saturating_mul(2) };
         from_ms = last_ms;
     }

@@ -18,7 +18,7 @@ const ENROL: &str = "INSERT INTO instance (client, jkt, state, platform, tier, e
 const AGAIN: &str =
     "UPDATE instance SET tier = $3, attested_ms = $4 WHERE client = $1 AND jkt = $2 AND state = 'active' AND attested_ms < $4";
 
-/// Refuses one that was revoked. One that comes for the first time is written down, and so is what its attester says of it by now.
+/// Refuses one that was revoked. One that comes for the first time is written down. So is what its attester says of it by now.
 pub async fn must_be_welcome(core: &Core, incoming: &Incoming, client_id: &str, instance: &Instance) -> Result<()> {
     match standing::standing(core, incoming, client_id, &instance.jkt).await? {
         Some(it) if it.active => update_attested(core, incoming, client_id, instance, &it).await,

@@ -1,4 +1,4 @@
-//! The native face: which clients may ask a person on screens of their own, and when the browser is needed all the same.
+//! The native face. It says which clients may ask a person on screens of their own, and when the browser is needed all the same.
 
 use super::consent::Assured;
 use super::request::AuthorizationRequest;

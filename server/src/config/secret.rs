@@ -9,8 +9,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use symbolon_oauth::{base64url, digest};
 
-/// The digest of a client's or an API's secret: an argon2id PHC string, or `hmac-sha256:VERSION:` and a MAC under that master key. Only a
-/// secret that nobody can guess may have the MAC. A secret in clear is refused, so that a leaked configuration file is not a leaked
+/// The digest of a client's or an API's secret. It is an argon2id PHC string, or `hmac-sha256:VERSION:` and a MAC under that master key.
+/// Only a secret that nobody can guess may have the MAC. A secret in clear is refused, so that a leaked configuration file is not a leaked
 /// credential.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Secret(String);

@@ -1,4 +1,4 @@
-//! What programs ask every web server for: where a password is changed, whose passkeys are ours, a picture, and what to index.
+//! What programs ask every web server for: where a password is changed, whose passkeys are ours, an icon, what to index.
 
 use super::reply::{self, Reply};
 use crate::app::App;

@@ -348,8 +348,7 @@ impl Purse<'_> {
         matches!(budget, Budget::Spray { password, .. } if self.device.is_none() && self.rates.is_sprayed(password, self.now_ms))
     }
 
-    /// For a name that nobody has. It is as durable a write as the audit entry of a refusal, so that time does not tell the two apart
-    /// (300-H).
+    /// For a name that nobody has. It is as durable a write as the audit entry of a refusal. Time does not tell the two apart (300-H).
     pub fn touch(&self, change: &mut Change, budgets: &[Budget]) {
         for budget in budgets {
             if let Budget::Stored { what, whom, .. } = budget

@@ -1,4 +1,4 @@
-//! A means to sign in that was added and waits to be confirmed: which it is, and what it was added with.
+//! A means to sign in that was added and waits to be confirmed. It says which it is, and what it was added with.
 
 use super::proof::{Facts, MethodName, Proof};
 use crate::error::Fault;

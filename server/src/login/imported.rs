@@ -145,7 +145,7 @@ fn bytes(name: &str, text: &str) -> Read<Vec<u8>> {
     base64url::decode(&plain).ok_or_else(|| format!("{name} is no base64"))
 }
 
-/// The first bytes of AES-256 in counter mode, from a counter of zero, under the key that scrypt makes of the password.
+/// The first bytes of AES-256 in counter mode. The counter begins at zero, and scrypt makes the key of the password.
 fn firebase_keystream(password: &str, (log_n, r): (u8, u32), salt: &[u8], length: usize) -> Option<Vec<u8>> {
     let mut derived = zeroize::Zeroizing::new([0; 64]);
     scrypt::scrypt(password.as_bytes(), salt, &scrypt::Params::new(log_n, r, 1).ok()?, derived.as_mut()).ok()?;

@@ -1,5 +1,5 @@
-//! Enrolments that wait: their rows, the letters about them, and how each of them ends. A person who did not add a means stops it, by the
-//! link in a letter; else it counts in full when its time is over, or when an operator says so.
+//! Enrolments that wait: their rows, the letters about them, and how each of them ends. A person who did not add a means stops it by the
+//! link in a letter. Else it counts in full when its time is over, or when an operator says so.
 
 use super::accounts::{self, Account};
 use super::enrolment::{Enrolling, Means, facts_as_text};

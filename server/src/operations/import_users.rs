@@ -19,7 +19,7 @@ const DISABLE: &str = "UPDATE account SET state = 'disabled' WHERE id = $1";
 /// So many changes at once ride in one commit.
 const AT_ONCE: usize = 64;
 const MOST_NAMES: usize = 10;
-/// A shorter one could be taken for the id of a client, which is the `sub` of tokens without a person.
+/// A shorter one could be taken for the id of a client. That is the `sub` of tokens without a person.
 const SUB_BYTES: std::ops::RangeInclusive<usize> = 20..=255;
 
 /// What travels as the secret of the operation: digests are in it.

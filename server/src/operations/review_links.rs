@@ -1,4 +1,4 @@
-//! What a review says of links that open apps: who may take the answer of a sign-in, and what is missing.
+//! What a review says of links that open apps: who may take an answer, and what is missing.
 
 use super::outcome::Finding;
 use crate::config::{Client, ClientKind, Config, DEBUG_CERTIFICATE, authority, claims};

@@ -81,7 +81,7 @@ pub fn contrast(one: [f64; 3], other: [f64; 3]) -> f64 {
 }
 
 /// The operator's accent. Text on it is black or white, whichever is easier to read. In the dark it is lightened until it can be read on
-/// our dark card (WCAG 2.2 1.4.3, 4.5 to 1).
+/// our dark card (WCAG 2.2 1.4.3).
 fn colours(accent: &str, dark: Option<&str>) -> Result<String, Fault> {
     let light = parse(accent)?;
     let mut on_dark = match dark {

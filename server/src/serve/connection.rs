@@ -1,5 +1,6 @@
-//! One connection. It says how long one may be idle, how long a request and its answer may take, and how many bytes it keeps here. The
-//! limits are the same for HTTP/1 and HTTP/2. hyper knows only a part of them, so a watchdog looks at every connection once a second.
+//! One connection. It says how long one may be idle, and how long a request and its answer may take. It counts the bytes that one keeps
+//! here. The limits are the same for HTTP/1 and HTTP/2. hyper knows only a part of them, so a watchdog looks at every connection once a
+//! second.
 
 use super::places::{Charge, Place};
 use crate::web::reply::{self, Reply};

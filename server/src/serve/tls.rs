@@ -37,7 +37,7 @@ struct Current {
     failed: Option<(Files, Instant)>,
 }
 
-/// By what a changed file is known: a symbolic link that leads elsewhere, another file in its place, or a later time.
+/// By what a changed file is known. A symbolic link leads elsewhere, another file is in its place, or its time is later.
 type Stamp = Option<(SystemTime, u64, u64, u64)>;
 /// Certificate and key.
 type Files = (Stamp, Stamp);

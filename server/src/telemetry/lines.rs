@@ -1,5 +1,5 @@
 //! How lines of the log are written. They gather in memory, and a thread of their own writes many of them in one system call. None is left
-//! out here. Where the reader of the log is slow and the buffer is full, the caller waits, as if it wrote itself.
+//! out here. Where the log's reader is slow and the buffer is full, the caller waits, as if it wrote itself.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
 //! Which claims of a person there are, and which scopes carry them. OpenID Connect Core 5.1, 5.4, 5.5. A claim that a request names follows
-//! the rules of the scope that carries it: the same permission and the same consent.
+//! the rules of the scope that carries it. It needs the same permission and the same consent.
 
 use crate::config::{Client, Config, Tier, is_reserved};
 use crate::grants::{Grant, Person};

@@ -90,8 +90,8 @@ impl Keys {
         self.known.read().map(|it| Arc::clone(&it)).unwrap_or_default()
     }
 
-    /// The key that signs now: the newest one whose time has come. A server that was started with an algorithm it did not have before has
-    /// only one key, whose time will come. It takes that one.
+    /// The key that signs now: the newest one whose time has come. A server that was started with a new algorithm has only one key of it,
+    /// whose time will come. It takes that one.
     pub fn signer(&self, alg: Algorithm, now_ms: i64) -> std::result::Result<PrivateKey, Fault> {
         let known = self.known();
         let mut of_alg = known.iter().filter(|it| it.key.algorithm() == alg && now_ms < it.signs_until_ms);

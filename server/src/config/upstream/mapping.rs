@@ -47,8 +47,8 @@ pub enum Update {
     Every,
 }
 
-/// What to do where the provider says that the value is elsewhere (OpenID Connect Core 5.6.2), such as a list of groups that is too long.
-/// It is unknown then, not empty. Nothing is ever fetched from the address in such a token.
+/// What to do where the provider says that the value is elsewhere (OpenID Connect Core 5.6.2). A list of groups that is too long is such a
+/// value. It is unknown then, not empty. Nothing is ever fetched from the address in such a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Elsewhere {

@@ -160,7 +160,7 @@ async fn answers_that_nobody_takes_are_counted_and_end() {
     assert_eq!((open.places.held_bytes(), open.task.is_finished()), (0, false));
 }
 
-/// Without room for an answer a short one says so, and so does one after a request that takes too long.
+/// Without room for an answer a short one says so. So does one after a request that takes too long.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_has_no_room_or_takes_too_long_is_answered_with_503() {
     for (bytes, takes, wanted) in [

@@ -1,5 +1,5 @@
-//! One connection to PostgreSQL, spoken to by its own protocol (Frontend/Backend Protocol 3.0). tokio-postgres ends every statement with a
-//! Sync of its own. Here a whole change, or several, go out with one. Statements are prepared by name the first time they are sent.
+//! One connection to PostgreSQL, spoken to by its own protocol (3.0). tokio-postgres ends every statement with a Sync of its own. Here a
+//! whole change, or several, go out with one. Statements are prepared by name the first time they are sent.
 
 use super::super::value::{Columns, Row, Value};
 use crate::error::Fault;

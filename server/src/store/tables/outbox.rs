@@ -1,6 +1,6 @@
-//! `outbox`: what leaves the house, written by the change that causes it and sent by a worker until it has arrived.
+//! `outbox`: what leaves the house. The change that causes it writes it, and a worker sends it until it has arrived.
 
-/// Beyond so many of a kind that wait, further ones are not written: a receiver that is away for long does not fill the disk.
+/// Beyond so many of a kind that wait, further ones are not written. A receiver that is away for long does not fill the disk.
 pub const WRITE: &str = "INSERT INTO outbox (id, kind, body, attempts, next_ms) SELECT $1, $2, $3, 0, $4 \
     WHERE (SELECT count(*) FROM (SELECT id FROM outbox WHERE kind = $2 LIMIT 10000) AS waiting) < 10000 \
     ON CONFLICT (id) DO NOTHING";
