@@ -237,9 +237,9 @@ impl Callers {
         Err(invalid_client("The API's introspection secret is wrong.").into())
     }
 
-    /// Compares a secret with its digest, once per process. Wrong ones are limited per client and address, so that guessing is
-    /// slow while the rightful client, calling from elsewhere, is served (125-T). Secrets that nobody has proved yet
-    /// are checked one after the other: of many right ones at once only the first is hashed and counted.
+    /// Compares a secret with its digest, once per process. Wrong ones are limited per client and address. Guessing is slow, while the
+    /// rightful client, calling from elsewhere, is served (125-T). Secrets that nobody has proved yet are checked one after the other. Of
+    /// many right ones at once only the first is hashed and counted.
     async fn fits(&self, core: &Core, incoming: &Incoming, (name, stored): (&str, &Secret), secret: &str) -> Result<bool> {
         if secret.len() > 256 {
             return Ok(false);

@@ -110,8 +110,8 @@ impl Core {
         KeyStore { store: &self.store, keyring: &self.keyring }
     }
 
-    /// Makes the keys that are missing or due, and reads those of other nodes. What clients need is read before, so that whoever
-    /// was imported with an algorithm of its own gets a key of it.
+    /// Makes the keys that are missing or due, and reads those of other nodes. What clients need is read before. So whoever was imported
+    /// with an algorithm of its own gets a key of it.
     pub async fn refresh_keys(&self) -> Result<(), Fault> {
         self.clients.refresh_needs().await?;
         let schedule = schedule(&self.config);
@@ -146,8 +146,8 @@ fn algorithms(config: &Config, clients: &Clients) -> Vec<Algorithm> {
     wanted.into_iter().collect()
 }
 
-/// How long keys live, from the configuration; a key outlives the longest token, and the longest attestation of an installation,
-/// that it may have signed.
+/// How long keys live, from the configuration. A key outlives the longest token, and the longest attestation of an installation, that it
+/// may have signed.
 pub fn schedule(config: &Config) -> Schedule {
     let attestations = config.client.values().filter_map(|it| it.attestation.as_ref()).filter(|it| it.is_ours());
     let longest_s = config.api.values().map(|it| it.lifetime.0).chain(attestations.map(|it| it.max_age.0)).max().unwrap_or(0).max(3600);

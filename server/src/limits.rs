@@ -95,8 +95,8 @@ impl Limits {
         }
     }
 
-    /// The place of a key: hashed, so that hostile keys cannot grow the map, and with a secret of this process, so that nobody
-    /// can choose a key that shares another's place.
+    /// The place of a key. It is hashed, so that hostile keys cannot grow the map. A secret of this process is in it, so that nobody can
+    /// choose a key that shares another's place.
     pub fn place(parts: &[&str]) -> u16 {
         static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
         (SECRET.hash_one(parts) >> 48) as u16

@@ -1,5 +1,5 @@
-//! The processes that serve one issuer. Each says every half minute that it is there and what it is configured as; /health/details
-//! of the metrics port tells whether they agree. Nothing else depends on it.
+//! The processes that serve one issuer. Each says every half minute that it is there, and what its configuration is. The metrics port's
+//! /health/details tells whether they agree. Nothing else depends on it.
 
 use crate::core::Core;
 use crate::error::Fault;

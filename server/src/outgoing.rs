@@ -1,8 +1,8 @@
 //! The one HTTP client of this server, for whatever it asks of others. Every call is bounded: scheme, address, size, time, number.
 //! It follows no redirect: a redirect could lead where the first address may not.
 //!
-//! An address that the operator wrote may be of the private network. One that comes from a document may not: whoever writes the
-//! document could otherwise reach what only this machine can reach. [`Target`] says which of the two it is.
+//! An address that the operator wrote may be of the private network. One that comes from a document may not. Whoever writes the document
+//! could otherwise reach what only this machine can reach. [`Target`] says which of the two it is.
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde::Serialize;
@@ -165,7 +165,8 @@ impl Outgoing {
         Self(Arc::new(Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, calls }))
     }
 
-    /// For one who looks at hosts before the world does: names that lead elsewhere, and a CA (in PEM) beside the usual ones.
+    /// For a command that looks at hosts before the world does. It takes names that lead elsewhere, and a CA (in PEM) beside the usual
+    /// ones.
     pub fn looking(names: &[(String, IpAddr)], ca: Option<&[u8]>) -> Result<Self, String> {
         let mut builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
         for (name, address) in names {

@@ -1,5 +1,5 @@
-//! What operators see beside the audit: logs on standard error, metrics for Prometheus, and, with the feature `otel`,
-//! traces over OTLP. Nothing in any of them names a person, a token or a code.
+//! What operators see beside the audit: logs on standard error, metrics for Prometheus, and traces over OTLP (feature `otel`). Nothing in
+//! any of them names a person, a token or a code.
 
 mod format;
 mod lines;

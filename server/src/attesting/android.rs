@@ -34,8 +34,8 @@ pub async fn key(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<J
     })
 }
 
-/// Renewal on Android without Play: a key cannot be attested twice, so a throw-away key is attested whose challenge names the
-/// installation's. The device must not have become worse since, and the witness is held to every rule that first evidence is held to.
+/// Renewal on Android without Play. A key cannot be attested twice, so a throw-away key is attested, whose challenge names the
+/// installation's. The device must not have become worse since. The witness is held to every rule of first evidence.
 pub async fn witness(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<Judged> {
     let unknown = || invalid("This installation is not known here, or is revoked: attest it anew.");
     let known = known(core, case).await?.ok_or_else(unknown)?;
@@ -109,8 +109,8 @@ fn policy(rules: &AndroidApp) -> Policy {
     }
 }
 
-/// The client's rules that an installation breaks by all that is known of it. Every kind of evidence comes by here, so that a rule cannot be
-/// escaped by evidence that does not speak of it.
+/// The client's rules that an installation breaks by all that is known of it. Every kind of evidence comes by here. Evidence that does not
+/// speak of a rule does not escape it.
 pub fn broken(rules: &AndroidApp, facts: &Json, now_s: i64) -> Vec<&'static str> {
     policy(rules).failed(&properties(facts), now_s).into_iter().map(|it| it.name).collect()
 }

@@ -1,6 +1,6 @@
-//! The built-in attester: POST /attest/challenge and POST /attest. Evidence of the platform goes in, a Client Attestation JWT
-//! for the installation's key comes out. The order: proof of the key, our challenge, sizes, then signatures in a bounded pool.
-//! docs/attestation.md has the bytes an app hashes.
+//! The built-in attester: POST /attest/challenge and POST /attest. Evidence of the platform goes in, a Client Attestation JWT for the
+//! installation's key comes out. The order is proof of the key, our challenge, sizes, then signatures in a bounded pool.
+//! docs/attestation.md has what an app hashes.
 
 use super::case::{CHALLENGE_USED, Case, INVALID, Judged, Sent, from_base64, invalid, row_of, within};
 use super::issue::issue;
@@ -69,7 +69,8 @@ fn bound_to<'a>(client_id: &'a str, jkt: Option<&'a str>) -> (&'static str, Vec<
     }
 }
 
-/// Ours, for this client, for this key or for none, and not too old (236-N); whether it is for the key, and until when it is good.
+/// Ours, for this client, for this key or for none, and not too old (236-N). It answers whether it is for the key, and until when it is
+/// good.
 fn opened(core: &Core, text: &str, client_id: &str, jkt: &str, now_ms: i64) -> Option<([u8; 32], bool, i64)> {
     let bytes: [u8; 32] = base64url::decode(text)?.try_into().ok()?;
     let (head, tag) = bytes.split_at(16);
@@ -133,8 +134,8 @@ pub async fn attest(attesting: &Attesting, core: &Core, incoming: &Incoming) -> 
     Err(finding.refused.into())
 }
 
-/// "Try again": Google was down or did not look (271-N). What is no news for an auditor (load that is shed, an answer that was lost) gives no
-/// reason of its own.
+/// "Try again": Google was down or did not look (271-N). Load that is shed, or an answer that was lost, is no news for an auditor. It gives
+/// no reason of its own.
 fn is_not_judged(refused: &Refused) -> bool {
     refused.status == 503 && !refused.private.is_empty()
 }

@@ -40,8 +40,8 @@ pub fn within(limit: &DefaultKeyedRateLimiter<u16>, whose: &[&str]) -> Result<()
     Ok(limit.check_key(&Limits::place(whose)).map_err(|_| many())?)
 }
 
-/// Of a client all first evidence is counted together, and no renewals: strangers who send evidence cannot keep the installations that
-/// there are from going on.
+/// All first evidence of a client is counted together, and renewals are not. Strangers who send evidence cannot keep known installations
+/// from going on.
 pub fn within_the_clients(core: &Core, case: &Case) -> Result<()> {
     within(&core.limits.attests_of_client, &["attest", &case.client_id])
 }
@@ -58,7 +58,7 @@ pub struct Judged {
     pub receipt: Option<(Vec<u8>, i64)>,
     /// Of an assertion: its counter, and the digest of its bytes.
     pub assertion: Option<(u32, [u8; 32])>,
-    /// Of a key that is known already: the facts that the store had, where `facts` are what is known by now.
+    /// Of a key that is known already. They are the facts that the store had, and `facts` are what is known by now.
     pub before: Option<String>,
     /// Proof and challenge were spent before the evidence was looked at.
     pub spent: bool,
@@ -71,7 +71,7 @@ impl Judged {
     }
 }
 
-/// What came with a request: its proof of the key, the challenge as it was sent, and the digest of the evidence.
+/// What came with a request: its proof of the key, the challenge as sent, and the digest of the evidence.
 #[derive(Clone, Copy)]
 pub struct Sent<'a> {
     pub incoming: &'a Incoming,

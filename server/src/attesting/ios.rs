@@ -82,8 +82,8 @@ pub async fn attestation(core: &Core, case: &Arc<Case>, object: Vec<u8>, key_id:
     })
 }
 
-/// The newest assertion that was accepted, once more. A phone whose answer was lost sends it; another assertion with the same
-/// counter is of a copy of the key.
+/// The newest assertion that was accepted, once more. A phone whose answer was lost sends it. Another assertion with the same counter is of
+/// a copy of the key.
 pub fn is_repeated(known: &Row, (counter, digest): &(u32, [u8; 32])) -> Result<bool> {
     Ok(known.int(3)? == i64::from(*counter) && known.opt_bytes(8)? == Some(&digest[..]))
 }

@@ -1,5 +1,6 @@
-//! Evidence that did not pass: what the audit keeps of it, and the roll-out of `attestation.observe`, in which nobody is refused. Evidence that
-//! is only observed enrols nothing. Its attestation has the tier `none`, which is worth nothing from the moment on that rules are enforced.
+//! Evidence that did not pass. Here is what the audit keeps of it, and the roll-out of `attestation.observe`, in which nobody is refused.
+//! Evidence that is only observed enrols nothing. Its attestation has the tier `none`, which is worth nothing from the moment on that rules
+//! are enforced.
 
 use super::case::{Judged, Sent, refused};
 use crate::audit::Entry;

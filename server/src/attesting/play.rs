@@ -1,5 +1,5 @@
-//! Play Integrity at our attester. A classic token is opened here, with the keys of the developer's Play Console; a standard one
-//! only Google opens, through its decodeIntegrityToken call and a service account. Either way the verdict is judged by
+//! Play Integrity at our attester. A classic token is opened here, with the keys of the developer's Play Console. Only Google opens a
+//! standard one, by its decodeIntegrityToken call and a service account. Either way the verdict is judged by
 //! `symbolon_attest::play_integrity`, and speaks for the one request that its nonce or hash names.
 
 use super::android::{broken, known};
@@ -79,8 +79,8 @@ impl Play {
     }
 }
 
-/// Judges the token of a request. Challenge, proof and token are spent in a change of their own before anything else happens: a
-/// token that Google decodes twice loses its verdicts (design: burn before the outside call).
+/// Judges the token of a request. Challenge, proof and token are spent in a change of their own before anything else happens. A token that
+/// Google decodes twice loses its verdicts.
 pub async fn judged(core: &Core, play: Option<&Arc<Play>>, case: &Arc<Case>, sent: Sent<'_>) -> Result<Judged> {
     let incoming = sent.incoming;
     let rules = case.rules.android.as_ref().ok_or_else(|| invalid("This client has no Android app."))?;
@@ -119,7 +119,7 @@ pub async fn judged(core: &Core, play: Option<&Arc<Play>>, case: &Arc<Case>, sen
     let (facts, failed) = judge(&opened, rules, wanted, binding, incoming.now_ms)?;
     judged.facts = known.map(|it| it.facts_with(facts.clone())).unwrap_or(facts);
     judged.failed.extend(failed);
-    // Google says nothing of the key and the patch level: what is known of them counts, and what is not known does not pass.
+    // Google says nothing of the key and the patch level. What is known of them counts, and what is not known does not pass.
     judged.failed.extend(broken(rules, &judged.facts, case.now_s));
     Ok(judged)
 }

@@ -1,5 +1,5 @@
-//! The end of an authorization: the client gets a grant, or the person is asked for consent, or the client is refused.
-//! `complete` adds to one change and returns a value. The caller makes a page or a redirect of it.
+//! The end of an authorization. The client gets a grant, the person is asked for consent, or the client is refused. `complete` adds to one
+//! change and returns a value. The caller makes a page or a redirect of it.
 
 use super::Authority;
 use super::consent::{self, Assured};
@@ -69,7 +69,7 @@ impl Granted {
     }
 }
 
-/// Adds session, grant, consent, what is burnt and the audit entry to `change`, which already holds what the proofs build on.
+/// Adds session, grant, consent, what is burnt and the audit entry to `change`. It already holds what the proofs build on.
 pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing: &Completing<'_>) -> Result<Completion> {
     let Completing { client, request, proven, assured, .. } = completing;
     if request.sub.as_ref().is_some_and(|wanted| *wanted != proven.account) {

@@ -23,7 +23,7 @@ pub enum Assured {
     Attested(TierName),
     /// The client authenticated with the request.
     ClientAuthentication,
-    /// A private scheme or a loopback port can be taken by any app: the person is asked every time (RFC 8252 8.6).
+    /// Any app can take a private scheme or a loopback port. So the person is asked every time (RFC 8252 8.6).
     Nothing,
 }
 

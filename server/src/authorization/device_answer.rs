@@ -24,7 +24,7 @@ use crate::store::{Change, Value};
 use serde_json::Value as Json;
 use std::net::IpAddr;
 
-/// For so long after the end of its user code a device may still come for its tokens: whoever was approved in the last second polls again.
+/// For so long after the end of its user code a device may still come for its tokens. Whoever was approved in the last second polls again.
 const REDEEMABLE_MS: i64 = 60_000;
 
 /// Are the device and the person's browser in one network?

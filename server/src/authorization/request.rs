@@ -1,5 +1,5 @@
-//! What an authorization request may ask. RFC 6749 4.1.1, RFC 7636, RFC 9126 4, OpenID Connect Core 3.1.2. `check` is the one judge:
-//! the pushed and the plain way both pass it, and `still_allowed` asks the same rules again for every answer of a sign-in.
+//! What an authorization request may ask. RFC 6749 4.1.1, RFC 7636, RFC 9126 4, OpenID Connect Core 3.1.2. `check` is the one judge, for
+//! pushed and plain requests. `still_allowed` asks the same rules again for every answer of a sign-in.
 
 use super::Authority;
 use super::detour::{self, Detour};
@@ -105,7 +105,7 @@ pub struct AuthorizationRequest {
     /// It goes on with a sign-in of the native face, in a browser.
     #[serde(default)]
     pub detour: Option<Detour>,
-    /// By what a request object sent by value is known, and its `exp`: burnt by the change that issues the code (092-A).
+    /// By what a request object sent by value is known, and its `exp`. The change that issues the code burns it (092-A).
     #[serde(default)]
     pub object: Option<(String, i64)>,
 }
@@ -175,9 +175,9 @@ pub fn check(
     Ok(request)
 }
 
-/// The same for the native face. What is said for the browser counts where a sign-in may go on there: with `code_challenge`, without
-/// which no `request_uri` is given (First-Party Applications 5.2.2).
-/// `granted`: what the person signs in beside; without a scope it is asked for that.
+/// The same for the native face. What is said for the browser counts where a sign-in may go on there. That needs `code_challenge`: without
+/// it no `request_uri` is given (First-Party Applications 5.2.2). `granted`: what the person signs in beside; without a scope it is asked
+/// for that.
 pub fn check_native(
     authority: &Authority<'_>,
     (client_id, client): (&str, &Client),
@@ -380,8 +380,8 @@ pub struct Surroundings {
     pub address: Option<IpAddr>,
 }
 
-/// What the request asks of the sign-in, under the present configuration. A wanted `acr` raises the sign-in and never lowers it; essential
-/// and nowhere to be had, it is an error and never a weaker token (368-Z).
+/// What the request asks of the sign-in, under the present configuration. A wanted `acr` raises the sign-in and never lowers it. If it is
+/// essential and nowhere to be had, it is an error and never a weaker token (368-Z).
 pub fn sign_in_rules(
     authority: &Authority<'_>,
     client: &Client,
@@ -512,9 +512,9 @@ fn words(form: &Form, name: &str) -> Vec<String> {
     words.take(10).map(str::to_owned).collect()
 }
 
-/// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration; what ties the code to the
-/// browser is then the nonce, which only an ID token can carry back (RFC 9700 2.1.1).
-/// A code of the native face is bound to the key of the client that asked for it, whether or not there is a challenge.
+/// RFC 7636 4.4.1, S256 only. A confidential web client may be exempted, by name, in its configuration. The nonce ties the code to the
+/// browser then, and only an ID token can carry it back (RFC 9700 2.1.1). A code of the native face is bound to the key of the client that
+/// asked. A challenge changes nothing about that.
 fn checked_challenge(client: &Client, form: &Form, face: Face<'_>) -> Result<Option<String>> {
     let invalid = |hint| Refused::bad_request("invalid_request", hint);
     let Some(challenge) = form.get("code_challenge") else {
@@ -534,8 +534,8 @@ fn is_exempt_from_pkce(client: &Client) -> bool {
     client.without_pkce && client.kind == ClientKind::Web
 }
 
-/// What ties the code to the browser then is the nonce, which only an ID token can carry back (RFC 9700 2.1.1). A client may be exempted
-/// from that too (OpenID Connect Core 3.1.2.1), for requests that get an ID token.
+/// The nonce ties the code to the browser then, and only an ID token can carry it back (RFC 9700 2.1.1). A client may be exempted from that
+/// too (OpenID Connect Core 3.1.2.1), for requests that get an ID token.
 fn may_go_without_pkce(client: &Client, has_nonce: bool, scope: &Scope) -> bool {
     is_exempt_from_pkce(client) && (has_nonce || client.without_nonce) && scope.contains("openid")
 }

@@ -248,7 +248,7 @@ pub struct Refusal<'a> {
 }
 
 impl Refusal<'_> {
-    /// Of a person who is known, or a client that has proved itself, it is an entry; what anybody could repeat without being either is a
+    /// For a person who is known, or a client that has proved itself, it is an entry. What anybody could repeat without being either is a
     /// log record.
     pub async fn note(&self, core: &Core, change: &mut Change) -> Result<()> {
         let Self { request, account, refused, .. } = self;
@@ -267,8 +267,8 @@ impl Refusal<'_> {
     }
 }
 
-/// What the sign-in has to prove under the present configuration. The client, its redirect URI, its scopes and its policy are chosen
-/// again for every answer, as at the beginning; what can no longer be chosen ends here.
+/// What the sign-in has to prove under the present configuration. The client, its redirect URI, its scopes and its policy are chosen again
+/// for every answer, as at the beginning. What can no longer be chosen ends here.
 pub async fn rules(authority: &Authority<'_>, delivery: &Delivery, surroundings: Surroundings) -> Result<Rules> {
     if let Delivery::Device(device) = delivery {
         return device::rules(authority, device).await;

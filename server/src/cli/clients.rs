@@ -14,8 +14,8 @@ use std::path::PathBuf;
 pub enum Client {
     /// Make a secret; prints it once, and the digest that belongs in the configuration.
     Secret {
-        /// A MAC under the master key instead of argon2id: costs nothing to check, and tells nothing to whoever has no master
-        /// key; but it is only good with that master key, and has to be made anew before that key goes.
+        /// A MAC under the master key instead of argon2id. It costs nothing to check, and tells nothing to whoever has no master key. It is
+        /// good with that master key alone, and must be made anew before that key goes.
         #[arg(long)]
         hmac: bool,
         /// Make no secret: read one that exists from standard input, which the terminal does not show.

@@ -1,6 +1,6 @@
-//! The commands. Each reads its arguments, the terminal and files, makes operations of them (`operations`), and prints the outcomes:
-//! for a tired operator, or with `--json` for a program. A running server carries the operations out (`serve::admin`); else the command
-//! opens the store itself (`desk`).
+//! The commands. Each reads its arguments, the terminal and files, and makes operations of them (`operations`). It prints the outcomes for
+//! a tired operator, or with `--json` for a program. A running server carries the operations out (`serve::admin`); else the command opens
+//! the store itself (`desk`).
 
 mod audit;
 mod check;
@@ -65,7 +65,7 @@ enum Command {
         /// Fail on weak spots too, not only on mistakes.
         #[arg(long)]
         strict: bool,
-        /// Open the store (and bring its schema up to date) if no server runs, to see registered clients and the database.
+        /// Open the store if no server runs, to see registered clients and the database. It brings the schema up to date.
         #[arg(long)]
         store: bool,
     },

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 #[derive(Subcommand)]
 pub enum Plugin {
-    /// Say what a file is: its world, what it imports, how much memory it needs, and its digest for the configuration.
+    /// Say what a file is: its world, its imports, the memory it needs, and its digest for the configuration.
     Check {
         file: PathBuf,
         /// The world that it is to be of. Without it: any.

@@ -1,4 +1,4 @@
-//! What `symbolon serve` does before it listens, for `symbolon check`: every file is read, every key is tried, the database is reached.
+//! What `symbolon serve` does before it listens, for `symbolon check`. Every file is read, every key is tried, and the database is reached.
 //! All that is wrong is said at once.
 
 use crate::attesting::Attesting;

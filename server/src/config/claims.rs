@@ -52,7 +52,7 @@ pub fn claims(clients: &Clients) -> BTreeMap<String, Claim<'_>> {
     all
 }
 
-/// What stops the start: a host of two owners, an app on the issuer's host, a path that the platforms read as a pattern.
+/// What stops the start. A host of two owners does, an app on the issuer's host, and a path that the platforms read as a pattern.
 pub(super) fn problems(issuer: &str, clients: &Clients, hosts: &BTreeMap<String, LinkHost>) -> Vec<String> {
     let mut found = Vec::new();
     let issuer = authority(issuer);

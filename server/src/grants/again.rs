@@ -1,5 +1,5 @@
-//! The lasting `auth_session` of a grant: it begins another native sign-in of the same person, which asks for what is missing. It comes with
-//! the tokens, is a function of the grant, and ends with it. draft-ietf-oauth-first-party-apps-04 5.3.1, 7; RFC 9470.
+//! The lasting `auth_session` of a grant. It begins another native sign-in of the same person, which asks for what is missing. It comes
+//! with the tokens, is a function of the grant, and ends with it. draft-ietf-oauth-first-party-apps-04 5.3.1, 7; RFC 9470.
 
 use super::{Grant, TokenRequest, invalid_grant};
 use crate::caller::Caller;

@@ -211,9 +211,9 @@ async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
     }
 }
 
-/// The same app asks again, because the answer was lost on the way back from the browser: it proves the key that the code
-/// was asked for, the code's minute is not over and nothing was refreshed since. A divergence, see docs/divergences.md,
-/// and none for FAPI 2.0 (5.3.2.2): there a code works once.
+/// The same app asks again, because the answer was lost on the way back from the browser. It proves the key that the code was asked for.
+/// The code's minute is not over, and nothing was refreshed since. A divergence, see docs/divergences.md, and none for FAPI 2.0 (5.3.2.2):
+/// there a code works once.
 fn is_retry(caller: &Caller, grant: &Grant) -> bool {
     if caller.client.profile == Some(Profile::Fapi2) {
         return false;
@@ -241,8 +241,8 @@ async fn exchange_again(request: TokenRequest<'_>) -> Result<Reply> {
     Ok(reply::json(200, &answer.body))
 }
 
-/// A second redemption that is right in every other way ends the grant: one of the two is not the app. The very same request once
-/// more ends nothing: its proof was spent with the first, so the network has sent it twice.
+/// A second redemption that is right in every other way ends the grant. One of the two is not the app. The very same request once more ends
+/// nothing. Its proof was spent with the first, so the network has sent it twice.
 async fn end_used_twice(request: TokenRequest<'_>) -> Result<Error> {
     let TokenRequest { core, caller, grant, .. } = request;
     let mut change = Change::new(caller.now_ms);

@@ -1,5 +1,5 @@
-//! POST /authorize-challenge: the native face of the login machine. draft-ietf-oauth-first-party-apps-04. An app asks the person on its
-//! own screens; what it asks is the step of the answer, and what it may say is named there. The browser's face is `login`.
+//! POST /authorize-challenge: the native face of the login machine. draft-ietf-oauth-first-party-apps-04. An app asks the person on its own
+//! screens. What it asks is the step of the answer, and what it may say is named there. The browser's face is `login`.
 
 use super::auth_session::AuthSession;
 use super::pages as views;
@@ -70,7 +70,7 @@ pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
     })
 }
 
-/// A page's script and a web view have these headers and our cookies; an app that draws its own screens has none of them.
+/// A page's script and a web view have these headers and our cookies. An app that draws its own screens has none of them.
 fn must_be_an_app(incoming: &Incoming) -> Result<()> {
     let refused = |why: String| {
         let hint = "This endpoint is for apps alone: send no Origin, no Sec-Fetch headers, and none of this server's cookies.";
@@ -173,7 +173,7 @@ impl Face<'_> {
         }
     }
 
-    /// Another sign-in of the person of a grant, by its lasting `auth_session`: what was proved counts as far as the request allows.
+    /// Another sign-in of the person of a grant, by its lasting `auth_session`. What was proved counts as far as the request allows.
     async fn begin_beside(&self, held: &str) -> Result<Reply> {
         let (app, caller) = (self.app, self.caller);
         let over_because = |why: String| Error::from(over().because(why));
@@ -333,7 +333,7 @@ impl Face<'_> {
         }
     }
 
-    /// 403 with the next step. Every step can be left for the browser, so that an app which does not know it can finish all the same.
+    /// 403 with the next step. Every step can be left for the browser. An app which does not know it can finish all the same.
     fn ask(&self, state: &State, request: &AuthorizationRequest, auth_session: String) -> Reply {
         let step = state.pending.as_ref().map(|pending| {
             let step = pending.step.clone();

@@ -36,7 +36,7 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         Err(Error::Refused(refused)) => return settle::refuse(app, incoming, &request, account.as_deref(), *refused).await,
         Err(fault) => return Err(fault),
     };
-    // Who is to be chosen anew is nobody yet: else a policy that begins with the address would write to the old person's.
+    // Whoever is to be chosen anew is nobody yet. Else a policy that begins with the address would write to the old person's.
     let is_nobody = says("create") || says("select_account");
     let counts = |session: &Session| !is_nobody && request.sub.as_ref().is_none_or(|sub| *sub == session.account);
     let delivery = Delivery::Redirect(Box::new(request.clone()));
@@ -171,7 +171,7 @@ pub async fn answer_first(app: &App, incoming: &Incoming) -> Result<Reply> {
     let cookie = SignInCookie::of(app, incoming, &state.id).ok_or_else(|| over().because("no cookie of this sign-in"))?;
     let fields = fields(incoming);
     let answer = Answer { action: action(incoming), fields: &fields };
-    // The form's token is bound to the secret with which the page was made; the one that the answer set comes later.
+    // The form's token is bound to the secret with which the page was made. The secret that the answer set comes later.
     let is_ours = form_token_fits(app, &cookie.secret, handle, form.get("form_token"));
     let received = app.machine.receive_start(state, &cookie.secret, &answer, incoming.now_ms).await?;
     if !is_ours && !matches!(received, Received::Again(..) | Received::Outdated(_)) {

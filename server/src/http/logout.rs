@@ -174,7 +174,7 @@ fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) 
     Ok(reply)
 }
 
-/// To the client. Browsers hold a redirect away from here against the form that was sent before it, so a form is answered by 303 to a page
+/// To the client. Browsers hold a redirect away from here against the form that was sent before it. So a form is answered by 303 to a page
 /// of ours, which leads on.
 fn lead_back(app: &App, incoming: &Incoming, request: &LogoutRequest, uri: &str) -> Result<Reply> {
     let state = incoming.parameters().get("state");

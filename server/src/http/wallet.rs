@@ -1,8 +1,8 @@
 //! /wallet/{name}/request/{handle}, /wallet/{name}/response/{handle}, /wallet/{name}/return: OpenID4VP 1.0, 5.10, 8.2 and 8.3.
 //!
-//! The handle names the sign-in, its version and its question under a MAC. A wallet has no cookie, so that what it posts waits. It counts for
-//! the browser that began, and only with the code that the wallet was given. A code that another browser brings ends it (methods.md: else
-//! somebody mails a link of his own, and signs in with what the other one's wallet shows).
+//! The handle names the sign-in, its version and its question under a MAC. A wallet has no cookie, so that what it posts waits. It counts
+//! for the browser that began, and only with the code that the wallet was given. A code that another browser brings ends it. Else somebody
+//! mails a link of his own, and signs in with what another person's wallet shows.
 
 use super::browser::SignInCookie;
 use super::login;

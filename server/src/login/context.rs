@@ -1,4 +1,4 @@
-//! What a login method may see: a store it can only read, the clock, the language, and who the sign-in is about.
+//! What a login method may see: a store it can only read, the clock, the language, and the person.
 
 use super::accounts::{Account, Hashers};
 use super::effect::Effect;

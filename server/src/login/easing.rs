@@ -1,5 +1,5 @@
-//! Chains that are enough as well where something more is known: of the request, of where it comes from, or of the device. Pure. Every
-//! condition that is written must hold, and what is not known does not hold: without facts only the policy's own chains are left.
+//! Chains that are enough as well where something more is known. It is known of the request, of its network, or of the device. Pure. Every
+//! condition that is written must hold, and what is not known does not hold. Without facts only the policy's own chains are left.
 
 use super::policy::{self, Conditions, Easier, Next, Policy};
 use super::proof::KnownDevice;
@@ -86,7 +86,7 @@ impl Policy {
         self
     }
 
-    /// When a device's proofs were made, if they are all that this policy asks for: a device is known up to what was proved on it.
+    /// When a device's proofs were made, if they are all that this policy asks for. A device is known up to what was proved on it.
     fn proved_ms(&self, known: &KnownDevice, now_ms: i64) -> Option<i64> {
         let own = self.strict();
         let conditions = Conditions { now_ms, started_ms: now_ms, not_before_ms: 0, prefer: None };
@@ -191,7 +191,7 @@ mod tests {
         }
     }
 
-    /// Each line: what was proved on the device and how long ago, and whether a password alone is enough there now.
+    /// Each line says what was proved on the device and how long ago. It says whether a password alone is enough there now.
     #[test]
     fn a_device_is_known_up_to_what_was_proved_on_it() {
         let within = Easier { known_device_ms: Some(30 * DAY_MS), ..easier() };

@@ -181,7 +181,7 @@ impl Begin {
             pending: None,
             ended: None,
         };
-        // Whose proofs are all too old is asked again, and another person may answer; an account's own changes stay its own.
+        // Whoever has only old proofs is asked again, and another person may answer. An account's own changes stay its own.
         let not_before_ms = not_before_ms(&state, rules, now_ms);
         if !state.journey.is_of_account() && !state.proofs.iter().any(|proof| proof.at_ms >= not_before_ms) {
             let account = state.subject.take().map(|subject| subject.account);
@@ -444,7 +444,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// What a proof means to the journey: an account to be made, another address, or a person who is now known.
+    /// What a proof means to the journey: an account is made, the address changes, or the person is now known.
     fn prove(&mut self, method: &MethodName, facts: Facts) -> Result<()> {
         let now_ms = self.visitor.now_ms;
         match self.state.journey.clone() {

@@ -1,5 +1,5 @@
-//! What a person types from another screen before they agree: it shows that the screen is in front of them, where a photograph or a
-//! link would not (RFC 8628 5.4, 6.1). The expected text is kept as a MAC.
+//! What a person types from another screen before they agree. It shows that the screen is in front of them. A photograph or a link would
+//! not (RFC 8628 5.4, 6.1). The expected text is kept as a MAC.
 
 use crate::error::Fault;
 use crate::seal::KeyRing;

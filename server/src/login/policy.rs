@@ -73,7 +73,7 @@ impl Policy {
         self.counting().map(|(chain, _)| chain).chain(self.easier.iter().flat_map(|easier| &easier.chains))
     }
 
-    /// Whoever satisfies this policy has satisfied the other as well: each of its chains contains one that counts in the other.
+    /// Whoever satisfies this policy has satisfied the other as well. Each of its chains contains one that counts in the other.
     pub fn is_no_weaker_than(&self, other: &Self) -> bool {
         let contains_one = |chain: &Vec<MethodName>| other.counting().any(|(weaker, _)| weaker.iter().all(|method| chain.contains(method)));
         self.all().all(contains_one)
@@ -197,8 +197,7 @@ pub struct Satisfied {
     pub is_eased: bool,
 }
 
-/// Done when one chain is whole; else the first missing method of the chain of which most is proved, the first of equals,
-/// unless the person prefers another.
+/// Done when one chain is whole. Else the first missing method of the chain of which most is proved, unless the person prefers another.
 pub fn next(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Proof]) -> Option<Next> {
     let whole = policy.counting().filter_map(|(chain, is_eased)| satisfied(policy, conditions, (chain, is_eased), proofs));
     // A chain that gives the policy's acr comes before one that a recovery code or a condition made whole.

@@ -1,5 +1,5 @@
-//! What a credential counts for. One that was added counts for no more than the proofs it was added with, until it is confirmed: by an
-//! operator, or because nobody stopped it for a while after the person was told (431-U, 361-Z). Pure.
+//! What a credential counts for. One that was added counts for no more than the proofs it was added with, until it is confirmed. An
+//! operator confirms it, or it is confirmed because nobody stopped it after the person was told (431-U, 361-Z). Pure.
 
 use super::enrolment::{Fact, New, Waiting};
 use super::policy::{self, Conditions, Next, Policy, Satisfied};

@@ -1,5 +1,5 @@
-//! What a sign-in is: why it began, what was proved, what is asked now. Before its first answer it is a sealed value that the page
-//! carries; from then on it is one row of the store (`row`).
+//! What a sign-in is: why it began, what was proved, what is asked now. Before its first answer it is a sealed value that the page carries.
+//! From then on it is one row of the store (`row`).
 
 use super::journey::{Form, Journey};
 use super::policy::Policy;

@@ -1,5 +1,5 @@
-//! A `Step`: one question to a person. Its texts are keys of messages; one function words them in a language
-//! (`pages::word`), so that a page and a JSON document say the same.
+//! A `Step`: one question to a person. Its texts are keys of messages. One function words them in a language (`pages::word`), so that a
+//! page and a JSON document say the same.
 
 use super::operation::{self, Operation};
 use serde::{Deserialize, Serialize};
@@ -97,7 +97,7 @@ pub enum ActionKind {
     Link,
 }
 
-/// What was wrong with the last answer: the key of a message, and the field it was wrong in, if it was one.
+/// What was wrong with the last answer: the key of a message, and the field where there is one.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Problem {
     pub key: String,

@@ -1,5 +1,4 @@
-//! Registering clients from a file of metadata: each entry is judged by itself, and the answer says for each what was accepted or
-//! why not.
+//! Registering clients from a file of metadata. Each entry is judged by itself, and the answer says for each what was accepted or why not.
 
 use super::actor::Actor;
 use super::context::Context;

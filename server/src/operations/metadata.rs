@@ -1,5 +1,5 @@
-//! Client metadata (RFC 7591 2, OpenID Connect Registration 1.0 2) to a client of ours, held to the rules of the configuration file,
-//! or every reason why not.
+//! Client metadata (RFC 7591 2, OpenID Connect Registration 1.0 2) becomes a client of ours. The rules of the configuration file hold for
+//! it. Or every reason why not is named.
 
 use super::sensitive::Sensitive;
 use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, USER_SCOPES};
@@ -239,8 +239,8 @@ impl Reader {
         read
     }
 
-    /// A member that asks for protection which this server does not give is an error, known or not: to leave it out would accept the
-    /// client with less than it asks for.
+    /// A member that asks for protection which this server does not give is an error, known or not. To leave it out would accept the client
+    /// with less than it asks for.
     fn refuse_protection(&mut self) {
         let asks = |name: &str, value: &Json| {
             let algorithm =

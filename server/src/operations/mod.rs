@@ -1,5 +1,5 @@
-//! What an operator can do, as one list. Each operation is checked, carried out and audited here, once. The command line, the
-//! socket of a running server and later the admin API only carry operations in and outcomes out.
+//! What an operator can do, as one list. Each operation is checked, carried out and audited here, once. The command line, the socket of a
+//! running server and later the admin API carry operations in and outcomes out.
 
 mod actor;
 mod audit;

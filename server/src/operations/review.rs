@@ -1,5 +1,5 @@
-//! The configuration as a security reviewer reads it. Mistakes are found when the file is read; this page is about choices: what a
-//! thief could do with what, and how each app could be impersonated.
+//! The configuration as a security reviewer reads it. Mistakes are found when the file is read. This page is about choices: what a thief
+//! could do with what, and how each app could be impersonated.
 
 use super::actor::Actor;
 use super::context::Context;
@@ -151,7 +151,7 @@ fn issuer_findings(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// A store that was made by hand, or by an earlier version, may be open to other users of the machine.
+/// A store that was made by hand, or earlier, may be open to other users of the machine.
 fn file_finding(config: &Config, base: &Path) -> Option<Finding> {
     use std::os::unix::fs::PermissionsExt;
     let path = base.join(config.database.strip_prefix("sqlite:")?);

@@ -54,8 +54,8 @@ impl Locales {
         bundle.format_pattern(pattern, Some(&args), &mut Vec::new()).into_owned()
     }
 
-    /// The language of ours that fits best: first what the request asks for, then the browser by its weights, else English.
-    /// What is no language is skipped (586-K).
+    /// The language of ours that fits best: first by the request, then by the browser's weights, else English. What is no language is
+    /// skipped (586-K).
     pub fn pick(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> String {
         let mut accepted: Vec<(u16, &str)> = accept_language.unwrap_or_default().split(',').take(16).filter_map(weighed).collect();
         accepted.sort_by_key(|it| std::cmp::Reverse(it.0));

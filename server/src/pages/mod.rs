@@ -1,5 +1,5 @@
-//! Step -> page. Runtime templates, so that operators replace them without compiling; one style sheet; no script but the
-//! one line that submits a form_post answer. User-controlled text is escaped, shortened and stripped of what turns it round.
+//! Step -> page. Templates are read at run time, so that operators replace them without compiling. There is one style sheet, and no script
+//! but the one line that submits a form_post answer. User-controlled text is escaped, shortened and stripped of what turns it round.
 
 mod assets;
 mod locales;
@@ -185,8 +185,8 @@ struct BrandView {
 }
 
 impl Pages {
-    /// `own`: a directory whose templates replace ours of the same name, whose `style.css` is added to ours, and whose
-    /// `LANGUAGE.ftl` change or add messages. `base`: where a relative logo begins.
+    /// `own`: a directory. Its templates replace ours of the same name, and its `style.css` is added to ours. Its `LANGUAGE.ftl` change or
+    /// add messages. `base`: where a relative logo begins.
     pub fn new(brand: &Brand, own: Option<&Path>, base: &Path) -> Result<Self, Fault> {
         let mut environment = Environment::new();
         environment.set_undefined_behavior(UndefinedBehavior::Strict);

@@ -1,4 +1,4 @@
-//! The plug-ins of a configuration: loaded once, replaced whole by a reload, and what a decision or a claims plug-in is asked.
+//! The plug-ins of a configuration. They are loaded once, and a reload replaces them whole. It asks decisions and claims plug-ins.
 
 use super::facts::{Decided, Outcome, PluginLine, Situation, TokenSituation};
 use super::host::ServerHost;

@@ -1,6 +1,6 @@
-//! Work that runs beside requests: sweeping, keys, letters, the status list. Each worker ends at once when the server stops, between
-//! any two of its waits: its future is dropped. That loses nothing. A change of the store is applied whole or not at all, and a letter
-//! that was under way is sent again.
+//! Work that runs beside requests: sweeping, keys, letters, the status list. Each worker ends at once when the server stops, between any
+//! two of its waits: its future is dropped. That loses nothing. A change of the store is applied whole or not at all. A letter that was
+//! under way is sent again.
 
 use crate::app::{App, Shared};
 use crate::error::Fault;

@@ -1,9 +1,9 @@
 //! Handles: strings that only this server can make, checked by arithmetic before any read.
 //!
-//! `prefix` then base64url of: key version (1 byte), id (16), grant number (4), generation (4), row tag (8), tag (32).
-//! The tag is an HMAC under the handle key of that version over prefix, fields and issuer; the row tag is one under the
-//! grant's own salt, so that a stolen master key alone forges nothing. A handle is a function of its fields: asking
-//! twice for the same generation gives the same string, which is what lets retried refreshes converge.
+//! `prefix` then base64url of: key version (1 byte), id (16), grant number (4), generation (4), row tag (8), tag (32). The tag is an HMAC
+//! under the handle key of that version, over prefix, fields and issuer. The row tag is one under the grant's own salt, so that a stolen
+//! master key alone forges nothing. A handle is a function of its fields. Asking twice for the same generation gives the same string, so
+//! that retried refreshes converge.
 
 use crate::seal::KeyRing;
 use aws_lc_rs::hmac;

@@ -121,8 +121,8 @@ pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope
     Ok(Answer { body, jti })
 }
 
-/// What the phone of a member puts into proofs for kiosks, with its life: for apps whose members are let in somewhere, and by the key that
-/// holds the grant alone.
+/// What the phone of a member puts into proofs for kiosks, with its life. Apps whose members are let in somewhere get it, with the key that
+/// holds the grant.
 fn kiosk_pass(core: &Core, caller: &Caller, holder: &Holder, grant: &Grant) -> Result<Option<(String, i64)>> {
     let kiosks = core.config.client.values().filter_map(|client| client.kiosk.as_ref());
     let longest = kiosks.filter(|kiosk| kiosk.members.contains(&caller.client_id)).map(|kiosk| kiosk.offline.0).max();
@@ -134,7 +134,8 @@ fn kiosk_pass(core: &Core, caller: &Caller, holder: &Holder, grant: &Grant) -> R
     Ok(pass.seal(&core.keyring, &core.config.issuer)?.map(|pass| (pass, good_for_s)))
 }
 
-/// The answer to a member's code at a kiosk: an access token for the kiosk's own key, and nothing beside it. `visit`: the kiosk's grant.
+/// The answer to a member's code at a kiosk is an access token for the kiosk's own key. There is nothing beside it. `visit`: the kiosk's
+/// grant.
 pub async fn for_kiosk(core: &Core, caller: &Caller, (api, most): (&str, Option<i64>), visit: &Grant, act: Json) -> Result<Answer> {
     must_be_bound(core, Some(api), caller)?;
     let content = Content {
@@ -182,7 +183,7 @@ pub async fn for_client(core: &Core, caller: &Caller, api: &str, scope: &Scope) 
     Ok(Answer { body, jti })
 }
 
-/// The answer of a token exchange: for the same person and session, not beyond the first token's end, and it says who acts.
+/// The answer of a token exchange. It is for the same person and session, ends no later than the first token, and says who acts.
 pub async fn for_exchange(
     core: &Core,
     caller: &Caller,
@@ -428,7 +429,7 @@ fn read(core: &Core, text: &str, now_ms: i64) -> Option<AccessToken> {
     let is_audience = |audience: &str| audience == core.config.issuer || core.api_by_audience(audience).is_some();
     if let Some(sealed) = text.strip_prefix("sa_") {
         let token: AccessToken = serde_json::from_slice(&core.keyring.open(OPAQUE, &base64url::decode(sealed)?)?).ok()?;
-        // Another issuer may have the same master key: what opens is ours only if it names us, and an API of ours.
+        // Another issuer may have the same master key. What opens is ours only if it names us, and an API of ours.
         return (token.iss == core.config.issuer && is_audience(&token.aud)).then_some(token);
     }
     let unverified = jws::Unverified::parse(text).ok()?;
@@ -441,7 +442,7 @@ fn read(core: &Core, text: &str, now_ms: i64) -> Option<AccessToken> {
     access_token::check_by(text, verify, expected).ok().filter(|token| is_audience(&token.aud))
 }
 
-/// Every client behind a token: the one it was issued to, those it came through (`act`), and the one that got the first for itself.
+/// Every client behind a token: the one that has it, those it came through (`act`), and the first one.
 fn clients(token: &AccessToken, person: bool) -> Vec<&str> {
     let through = std::iter::successors(token.act.as_ref(), |it| it.get("act")).filter_map(|it| it["sub"].as_str());
     let mut all: Vec<&str> = [token.client_id.as_str()].into_iter().chain(through).collect();

@@ -1,5 +1,5 @@
-//! What a wallet posted, and who that is. What is kept of it is a MAC of issuer and account claim, and the claims that the operator maps:
-//! never the presentation, the holder's key, or an index of a status list.
+//! What a wallet posted, and who that is. What is kept of it is a MAC of issuer and account claim, and the claims that the operator maps.
+//! The presentation, the holder's key and the index of a status list are never kept.
 
 use super::load::Wallet;
 use super::status::Asked;

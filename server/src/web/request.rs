@@ -78,7 +78,8 @@ pub struct Reading<'a> {
 }
 
 impl Reading<'_> {
-    /// The checks all endpoints share, as far as the row asks for them: method, coding, content type, size, time, what is there twice.
+    /// The checks that all endpoints share, as far as the row asks for them. They are method, coding, content type, size, time, and doubled
+    /// parameters.
     pub async fn read<B>(self, request: Request<B>) -> Result<Incoming>
     where
         B: hyper::body::Body<Data = Bytes> + Send + 'static,

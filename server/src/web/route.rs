@@ -5,7 +5,7 @@ use crate::web::body::Takes;
 use crate::web::headers::list;
 use http::{HeaderMap, Method};
 
-/// One endpoint. The checks that run before it, the metadata, the audit's name for its refusals and the documentation are read from here.
+/// One endpoint. The checks that run before it, the metadata, the audit's name and the documentation are read from here.
 pub struct Route {
     /// Below the issuer's own path. `{name}` stands for one segment: `Incoming::path` answers it.
     pub path: &'static str,

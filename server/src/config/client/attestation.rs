@@ -85,8 +85,8 @@ attester_x5c = { ca = "attester-ca.pem", san_dns = "attester.example.com" }
 "#,
 };
 
-/// Which attestations of an installation are good enough: of a client that authenticates by them, and as a further signal of
-/// one that authenticates in another way, or not at all.
+/// Which attestations of an installation are good enough. A client may authenticate by them, or they are a further signal beside another
+/// method.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AttestationRules {

@@ -16,8 +16,8 @@ impl Client {
         self.first_party && self.app.as_ref().is_some_and(|app| app.credentials.unwrap_or(true))
     }
 
-    /// What the app's platform writes into the client data of a passkey: of each certificate on Android its digest, and on iOS the
-    /// origin of the RP ID. Empty: the app may not use the issuer's passkeys.
+    /// What the app's platform writes into the client data of a passkey. On Android it is the digest of each certificate, on iOS the origin
+    /// of the RP ID. Empty: the app may not use the issuer's passkeys.
     pub fn passkey_origins(&self, rp_id: &str) -> Vec<String> {
         if !self.shares_credentials() {
             return Vec::new();

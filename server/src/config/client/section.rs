@@ -293,7 +293,7 @@ pub struct Client {
     pub disabled: bool,
     #[serde(default)]
     pub apis: BTreeMap<String, Vec<String>>,
-    /// The APIs this client speaks for: tokens sent to them it may exchange for tokens of the APIs it calls (RFC 8693).
+    /// The APIs that this client speaks for. It may exchange tokens that were sent to them for tokens of the APIs it calls (RFC 8693).
     #[serde(default)]
     pub exchanges: Vec<String>,
     /// RFC 9396 10: the types of authorization details the client may ask for.

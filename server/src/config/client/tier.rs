@@ -1,4 +1,4 @@
-//! Tiers: what an app may have, by what its installation proved. docs/attestation.md says what each proves and what it does not.
+//! Tiers: what an app may have, by what its installation proved. The page docs/attestation.md says what each proves.
 
 use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional};
 use super::super::span::Span;

@@ -342,7 +342,8 @@ pub(super) fn problems<'a>(all: &BTreeMap<String, Wallet>, used: impl Iterator<I
 }
 
 impl Wallet {
-    /// To the login machine a wallet is a provider whose word is of this moment: what becomes of newcomers, links and claims is said alike.
+    /// To the login machine a wallet is a provider whose word is of this moment. What becomes of newcomers, links and claims is written in
+    /// the same way.
     pub fn terms(&self) -> Upstream {
         let every =
             Mapping { from: Vec::new(), kind: Type::default(), update: Update::Every, required: false, elsewhere: Elsewhere::default() };

@@ -1,5 +1,5 @@
 //! `upstream:NAME`: a provider says who somebody is. OpenID Connect Core 3.1. The person leaves for the provider and comes back with a
-//! code; what the provider then says is learned once and sealed before it is judged. Which account that is, `login::outside` decides.
+//! code. What the provider then says is learned once and sealed before it is judged. Which account that is, `login::outside` decides.
 
 use crate::audit::Entry;
 use crate::config::sdk::SdkTokens;
@@ -102,7 +102,7 @@ fn sdk<'a>(provider: &Provider, context: &Context<'a>) -> Option<&'a SdkTokens> 
     context.sdks?.get(provider.name())
 }
 
-/// A button that leads to the provider; in an app with its SDK, the SDK's operation with a nonce of this question.
+/// A button that leads to the provider. In an app with its SDK it is the SDK's operation, with a nonce of this question.
 fn question(provider: &Provider, context: &Context<'_>) -> std::result::Result<Asked, Fault> {
     if sdk(provider, context).is_none() {
         return Ok(Asked { step: step(provider), secret: as_json(&Secret::default())?, effects: Vec::new() });
@@ -165,7 +165,7 @@ async fn hear(
     }
 }
 
-/// What the SDK gave. An access token is for the provider's API, and anybody's app can have one: it says nothing about who sends it.
+/// What the SDK gave. An access token is for the provider's API, and anybody's app can have one. It says nothing about who sends it.
 async fn take(
     provider: &Provider,
     context: &Context<'_>,

@@ -12,7 +12,7 @@ pub const SET_PASSWORD: &str = "INSERT INTO credential (account, kind, id, secre
 /// Only the digest that was compared is replaced.
 pub const REHASH: &str = "UPDATE credential SET secret = $3 WHERE account = $1 AND kind = 'password' AND id = '' AND secret = $2";
 pub const RAISE: &str = "UPDATE account SET version = version + 1 WHERE id = $1";
-/// Writes nothing new, but takes the row: a change that raises the version at the same time comes before or after, never between.
+/// Writes nothing new, but takes the row. A change that raises the version at the same time comes before or after, never between.
 pub const HOLD: &str = "UPDATE account SET version = version WHERE id = $1 AND version = $2 AND state = 'active'";
 /// A sign-in that began before and is written later is over, too.
 pub const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE id = $1";

@@ -18,10 +18,10 @@ macro_rules! read {
     };
 }
 
-/// Is an access token over before its time? It ended alone, or with a token it came from; with all that one of its clients had got
-/// until then; or with the device that got the first of them. A token is only exchanged while all of that lives, so that its own
-/// `iat` is late enough for every one. The places are those of five tokens, of five clients, of `iat`, and of the device's client
-/// and name.
+/// Is an access token over before its time? It ended alone, or with a token it came from. It may have ended with all that one of its
+/// clients had got until then. Or it ended with the device that got the first of them. A token is exchanged only while all of that lives.
+/// So its own `iat` is late enough for every one. The places are those of five tokens, of five clients, of `iat`, and of the device's
+/// client and name.
 macro_rules! over {
     ($jtis:literal, $clients:literal, $issued_ms:literal, $client:literal, $device:literal) => {
         concat!(
@@ -67,7 +67,6 @@ pub const ACTIVATE: &str = "UPDATE app_grant SET state = 'active', generation = 
 pub const COUNT_FAILURE: &str =
     "UPDATE app_grant SET code_failures = code_failures + 1 WHERE session = $1 AND number = $2 AND code_failures < $3";
 /// One generation has one successor: of two refreshes one finds the generation ($3) that both have read.
-/// $8: the suspicion that fresh evidence has answered; one that was raised meanwhile stays.
 pub const ADVANCE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5, holder_kind = $6, holder = $7, \
     suspected_ms = CASE WHEN suspected_ms = $8 THEN 0 ELSE suspected_ms END \
     WHERE session = $1 AND number = $2 AND generation = $3 AND state = 'active'";
