@@ -49,6 +49,13 @@ pub enum Content {
     Codes {
         codes: Vec<String>,
     },
+    /// A file for the person to save or share; `label` is for its button.
+    File {
+        name: String,
+        media_type: String,
+        label: String,
+        text: String,
+    },
     /// A new authenticator: an `otpauth:` link, and its secret to copy.
     Authenticator {
         label: String,

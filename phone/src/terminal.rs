@@ -116,6 +116,7 @@ pub fn draw(step: &Step, typed: &[(String, String)], pressed: &str) -> String {
                 lines.extend(rows.iter().map(|(name, value)| format!("    {name}: {value}")));
             }
             Content::Codes { codes } => lines.push(format!("  ({} codes to keep)", codes.len())),
+            Content::File { name, text, .. } => lines.push(format!("  ({name}, {} bytes to keep)", text.len())),
             Content::Authenticator { label, .. } => lines.push(format!("  [{label}]")),
             Content::Unknown => lines.push("  (this app cannot show a part of this; the browser can)".to_owned()),
         }

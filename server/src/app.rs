@@ -59,15 +59,18 @@ impl App {
         let (config, base) = (&core.config, core.base.as_path());
         let templates = config.templates.as_ref().map(|it| base.join(it));
         let epoch = epoch(&core.store).await?;
+        let pages = Pages::new(&config.brand, templates.as_deref(), base)?;
         let machine = Machine::new(core.store.clone(), core.keyring.clone(), Arc::clone(config), &epoch, before.map(|it| &it.machine))?
             .with_providers(Providers::load(&config.upstream, &config.issuer, &core.outgoing)?)
             .with_wallets(Wallets::load(&config.wallet, &config.issuer, &core.outgoing)?)
-            .with_plugins(core.plugins.clone());
+            .with_plugins(core.plugins.clone())
+            .with_clients(Arc::clone(&core.clients))
+            .with_languages(pages.named_languages());
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
         Ok(Arc::new(App {
             callers: Callers::new(attesting, certificates::load_anchors(config, base)?, machine.hashers().clone()),
             details: Types::new(config)?,
-            pages: Pages::new(&config.brand, templates.as_deref(), base)?,
+            pages,
             machine,
             mailer: config.mail.as_ref().map(Mailer::new).transpose()?,
             links: Links::new(config),

@@ -37,7 +37,7 @@ pub struct Core {
     pub keyring: KeyRing,
     pub keys: Keys,
     pub handles: Handles,
-    pub clients: Clients,
+    pub clients: Arc<Clients>,
     pub limits: Arc<Limits>,
     /// What callers may have written into the store.
     pub stored: Arc<StoredBytes>,
@@ -54,7 +54,7 @@ impl Core {
     /// `before`: what a reload replaces. Keys, limits and the name of the process outlive it.
     pub async fn build(parts: Parts, before: Option<&Self>) -> Result<Self, Fault> {
         let Parts { config, base, store, keyring, clock } = parts;
-        let clients = Clients::open(&config, &store, &clock).await?;
+        let clients = Arc::new(Clients::open(&config, &store, &clock).await?);
         let (wanted, schedule, now_ms) = (algorithms(&config, &clients), schedule(&config), clock());
         let keys = match before {
             Some(old) => {

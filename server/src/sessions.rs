@@ -5,11 +5,13 @@ use crate::audit;
 use crate::core::Core;
 use crate::error::{Fault, Result};
 use crate::login::proof::Proof;
+use crate::mail;
 use crate::seal::KeyRing;
 use crate::store::tables::session;
 use crate::store::{Change, Expect, Value};
 use crate::web::reply::{Reply, add_cookie};
 use crate::web::request::Incoming;
+use std::net::IpAddr;
 use symbolon_oauth::{base64url, digest};
 
 /// A live session, proved by its cookie.
@@ -93,6 +95,22 @@ pub struct Authenticated<'a> {
     pub acr: &'a str,
     pub amr: &'a [String],
     pub auth_time_ms: i64,
+    pub place: Place<'a>,
+}
+
+/// From where a session was opened, for the person's own list.
+#[derive(Clone, Copy, Default)]
+pub struct Place<'a> {
+    /// The header of the browser or app; kept is a name for it.
+    pub user_agent: Option<&'a str>,
+    pub address: Option<IpAddr>,
+}
+
+impl Place<'_> {
+    fn values(&self) -> [Value; 2] {
+        let device = self.user_agent.and_then(mail::device_name).unwrap_or_default();
+        [device.into(), self.address.map(|address| address.to_string()).unwrap_or_default().into()]
+    }
 }
 
 /// The session whose proofs a login was given still lives when the login is completed.
@@ -121,6 +139,7 @@ pub fn open(
             Value::from(authenticated.auth_time_ms),
             Value::from(now_ms),
         ]);
+        values.extend(authenticated.place.values());
         values
     };
     let id = match present {
@@ -149,6 +168,7 @@ pub fn open_apart(change: &mut Change, authenticated: &Authenticated<'_>, absolu
     let proofs = serde_json::to_string(authenticated.proofs).map_err(|it| Fault::new(it.to_string()))?;
     let now_ms = change.now_ms();
     let id = crate::seal::time_ordered_id(now_ms)?;
+    let [device, address] = authenticated.place.values();
     change.run(
         session::INSERT,
         vec![
@@ -160,6 +180,8 @@ pub fn open_apart(change: &mut Change, authenticated: &Authenticated<'_>, absolu
             authenticated.amr.join(" ").into(),
             authenticated.auth_time_ms.into(),
             now_ms.into(),
+            device,
+            address,
             (now_ms + absolute_ms).into(),
         ],
     );

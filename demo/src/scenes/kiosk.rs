@@ -104,7 +104,7 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let (status, _) = show(&gate, &without).await?;
     stage.act("A code that was made without any gate", status == 400, "It would be good anywhere, so it is good nowhere.");
     let address = format!("{}/account", stage.world.issuer);
-    let person = Person { buttons: vec!["revoke_app:gate"], ..stage.person() };
+    let person = Person { buttons: vec!["revoke_app:gate", "continue"], ..stage.person() };
     let _ = Browser::default().visit(&gate.net.http, &address, "none:", &person).await;
     let mut status = 0;
     for _ in 0..40 {

@@ -6,6 +6,45 @@ use std::borrow::Cow;
 /// Of one text of an entry, in bytes. Some of them somebody else chose, and an entry is kept for long.
 const LONGEST: usize = 4096;
 
+/// Events that a person reads about their own account. Each has the text `event-NAME` in every language.
+pub const PERSONAL: &[&str] = &[
+    "account_created",
+    "account_disabled",
+    "account_enabled",
+    "account_exported",
+    "code_issued",
+    "consent_withdrawn",
+    "device_approved",
+    "device_forgotten",
+    "email_changed",
+    "enrolment_confirmed",
+    "enrolment_stopped",
+    "kiosk_visited",
+    "language_changed",
+    "name_changed",
+    "other_sessions_ended",
+    "passkey_enrolled",
+    "passkey_removed",
+    "passkey_renamed",
+    "password_changed",
+    "profile_changed",
+    "recovery_code_used",
+    "recovery_codes_made",
+    "regain_begun",
+    "regain_stopped",
+    "regained",
+    "session_ended",
+    "sessions_ended",
+    "signed_in",
+    "signed_out",
+    "ticket_given",
+    "ticket_used",
+    "totp_enrolled",
+    "totp_removed",
+    "upstream_linked",
+    "upstream_unlinked",
+];
+
 /// One entry before it is written.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -67,6 +106,11 @@ impl Entry {
     pub fn with(mut self, name: &str, value: impl Into<Json>) -> Self {
         self.detail.insert(name.to_owned(), value.into());
         self
+    }
+
+    /// Does the person read it in the history of the account? What others tried in vain is not among it, so that nobody fills it.
+    pub fn is_personal(&self) -> bool {
+        self.outcome == "ok" && PERSONAL.contains(&self.event)
     }
 
     /// The row's text. Longer texts are cut, and end with an ellipsis.

@@ -12,9 +12,8 @@ use crate::grants::decision::{self, Completed};
 use crate::grants::{self, RequestRecord, code};
 use crate::login::flow::Proven;
 use crate::login::step::Step;
-use crate::sessions::{self, Authenticated, Session};
+use crate::sessions::{self, Authenticated, Place, Session};
 use crate::store::Change;
-use std::net::IpAddr;
 
 /// What completes an authorization, whatever face asked the person.
 pub struct Completing<'a> {
@@ -26,7 +25,7 @@ pub struct Completing<'a> {
     /// What the cookie of a new session is made of.
     pub session_secret: [u8; 32],
     pub assured: Assured,
-    pub address: Option<IpAddr>,
+    pub place: Place<'a>,
 }
 
 pub enum Completion {
@@ -91,7 +90,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
         proven,
         scope: &request.scope,
         installation: request.instance.as_deref(),
-        address: completing.address,
+        address: completing.place.address,
     };
     if let Some(refused) = decision::refusal_of_sign_in(authority, change, &completed).await {
         return Ok(Completion::Refused(refused));
@@ -114,7 +113,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     if proven.satisfied.is_eased {
         entry = entry.with("eased", true);
     }
-    entry.address = completing.address.map(|address| address.to_string());
+    entry.address = completing.place.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));
     Ok(Completion::Granted(Granted { session, number, cookie, code, burnt }))
 }
@@ -151,17 +150,19 @@ fn session_of(authority: &Authority<'_>, change: &mut Change, completing: &Compl
     if let Some(session) = unchanged {
         return Ok((session.id, None));
     }
-    let (id, cookie) = sessions::open(authority, change, completing.session, &authenticated(proven), completing.session_secret)?;
+    let (id, cookie) =
+        sessions::open(authority, change, completing.session, &authenticated(proven, completing.place), completing.session_secret)?;
     Ok((id, Some(cookie)))
 }
 
-pub fn authenticated(proven: &Proven) -> Authenticated<'_> {
+pub fn authenticated<'a>(proven: &'a Proven, place: Place<'a>) -> Authenticated<'a> {
     Authenticated {
         account: &proven.account,
         proofs: &proven.proofs,
         acr: acr(proven),
         amr: &proven.satisfied.amr,
         auth_time_ms: proven.satisfied.auth_time_ms,
+        place,
     }
 }
 

@@ -18,7 +18,7 @@ use crate::login::matching::FIELD;
 use crate::login::state::Ended;
 use crate::login::step::{FieldKind, Problem, Step, Text};
 use crate::mail;
-use crate::sessions;
+use crate::sessions::{self, Place};
 use crate::store::tables::device_request::{APPROVE, DENY};
 use crate::store::{Change, Value};
 use serde_json::Value as Json;
@@ -156,7 +156,8 @@ impl Settling<'_> {
             let hint = "This way of signing in does not give what the device needs.";
             return Err(Refused::bad_request("unmet_authentication_requirements", hint).into());
         }
-        let session = sessions::open_apart(change, &authenticated(proven), core.config.session.absolute.ms())?;
+        let place = Place { user_agent: None, address: Some(device.asked.starter.address) };
+        let session = sessions::open_apart(change, &authenticated(proven, place), core.config.session.absolute.ms())?;
         let mut record = record_of(request, proven, now_ms);
         // Until then the device may come for its tokens.
         record.code_expires_ms = until_ms;

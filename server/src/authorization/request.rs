@@ -8,6 +8,7 @@ use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Replaced, Wanted};
 use crate::login::easing::Circumstances;
 use crate::login::policy::Policy;
+use crate::login::rights::Rights;
 use crate::login::state::Rules;
 use crate::store::Change;
 use crate::tokens::claims;
@@ -403,7 +404,12 @@ pub fn sign_in_rules(
     let rules = |policy| Rules {
         policy,
         max_age_s: request.max_age_s,
-        force: request.prompt.iter().any(|word| word == "login"),
+        // Changes of an account want proofs of this sign-in.
+        force: request.prompt.iter().any(|word| word == "login" || word == MANAGE),
+        rights: match request.prompt.iter().any(|word| word == MANAGE) {
+            true => Rights::Only(client.manage.clone()),
+            false => Rights::Nothing,
+        },
         confirm: request.detour.as_ref().map(|detour| detour::question(client.display_name(&request.client_id), detour)),
     };
     for wanted in &request.acr_values {
@@ -468,7 +474,7 @@ fn read_request(
         dpop_jkt: checked_jkt(form)?,
         instance: None,
         nonce,
-        prompt: checked_prompt(form, authority.config.registration.is_some())?,
+        prompt: checked_prompt(form, face, authority.config.registration.is_some())?,
         max_age_s: checked_max_age(form)?.or(client.default_max_age.map(|it| it.0)),
         acr_values,
         essential_acr,
@@ -540,10 +546,16 @@ fn may_go_without_pkce(client: &Client, has_nonce: bool, scope: &Scope) -> bool 
     is_exempt_from_pkce(client) && (has_nonce || client.without_nonce) && scope.contains("openid")
 }
 
+/// The word by which an app asks for the account on its own screens. It stands alone, and a browser knows no such word.
+pub const MANAGE: &str = "manage";
+
 /// Core 3.1.2.1: `none` stands alone, and an unknown value is refused. `create` is known where people may register (OpenID Connect
 /// Initiating User Registration 1.0).
-fn checked_prompt(form: &Form, registration: bool) -> Result<Vec<String>> {
+fn checked_prompt(form: &Form, face: Face<'_>, registration: bool) -> Result<Vec<String>> {
     let prompt: Vec<String> = form.get("prompt").into_iter().flat_map(|it| it.split(' ')).map(str::to_owned).collect();
+    if prompt == [MANAGE] && face.is_native() {
+        return Ok(prompt);
+    }
     let known = |it: &String| ["none", "login", "consent", "select_account"].contains(&it.as_str()) || (registration && it == "create");
     if !prompt.iter().all(known) || prompt.len() > 10 || (prompt.len() > 1 && prompt.iter().any(|it| it == "none")) {
         let hint = "prompt may be none alone, or login, consent, select_account; create only where people may register.";

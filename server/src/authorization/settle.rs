@@ -18,10 +18,11 @@ use crate::login::flow::{Moved, Proven};
 use crate::login::journey::Form;
 use crate::login::known_devices::{self, Seen};
 use crate::login::machine::{Machine, over};
+use crate::login::rights::Rights;
 use crate::login::row::{self, Secret};
 use crate::login::state::{Ended, Question, Rules, State};
 use crate::login::step::Problem;
-use crate::sessions::{self, Session};
+use crate::sessions::{self, Place, Session};
 use crate::store::Change;
 use std::net::IpAddr;
 
@@ -133,6 +134,9 @@ impl Settling<'_> {
             self.void_others(&mut draft.change);
             return Ok(Some(end));
         }
+        if matches!(moved.state.ended, Some(Ended::Closed { .. })) {
+            return Ok(Some(End::default()));
+        }
         let Some(Ended::Refused { code, .. }) = &moved.state.ended else { return Ok(None) };
         let Some(request) = self.delivery.request() else { return Ok(Some(End::default())) };
         let why = match moved.asked_before() {
@@ -146,6 +150,10 @@ impl Settling<'_> {
         let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str());
         self.refusal(request, account, &refused).note(&self.authority, &mut draft.change).await?;
         Ok(Some(End::default()))
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place { user_agent: self.visitor.user_agent, address: self.visitor.address }
     }
 
     /// After the session's statements, as a sign-out does it: no two changes wait for each other.
@@ -162,7 +170,7 @@ impl Settling<'_> {
     /// The account's own pages: a session and nothing else.
     pub(super) fn signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         let core = self.authority.core;
-        let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven), self.session_secret)?;
+        let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven, self.place()), self.session_secret)?;
         let mut entry = Entry::ok("signed_in").account(proven.account.as_str()).session(sessions::public_id(core, &session));
         entry.address = self.visitor.address.map(|address| address.to_string());
         change.audit(entry.with("acr", proven.satisfied.acr.clone().unwrap_or_default()));
@@ -186,7 +194,7 @@ impl Settling<'_> {
             session: self.session,
             session_secret: self.session_secret,
             assured: self.assured(request)?,
-            address: self.visitor.address,
+            place: self.place(),
         };
         match complete(&self.authority, change, &completing).await? {
             Completion::Consent(step) => {
@@ -275,7 +283,8 @@ pub async fn rules(authority: &Authority<'_>, delivery: &Delivery, surroundings:
     }
     let Some(request) = delivery.request() else {
         let policy = authority.config.policy(DEFAULT_POLICY).cloned().ok_or_else(|| over().because("no default policy"))?;
-        return Ok(Rules { policy, max_age_s: None, force: false, confirm: None });
+        let rights = Rights::Everything;
+        return Ok(Rules { policy, max_age_s: None, force: false, confirm: None, rights });
     };
     let gone = || over().because("the client is gone or disabled");
     let client = authority.clients.get(&request.client_id).await?.ok_or_else(gone)?;

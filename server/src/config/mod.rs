@@ -40,8 +40,8 @@ pub use claims::{Claim, Link, authority, claims};
 pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage, DEBUG_CERTIFICATE,
     DeviceNetwork, DeviceRules, Fingerprint, GRANTS, IosApp, IosBuild, Jwks, KioskDevice, KioskMode, KioskRules, Most, NativeApp, OnStale,
-    PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Tier, TierName, TlsClientAuth, USER_SCOPES, UserAuth,
-    fapi, is_at_least, version,
+    PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Right, Tier, TierName, TlsClientAuth, USER_SCOPES,
+    UserAuth, fapi, is_at_least, version,
 };
 pub use dpop::{Dpop, DpopRules};
 pub use enrolment::Enrolment;

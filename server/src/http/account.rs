@@ -1,5 +1,5 @@
-//! GET and POST /account: what a signed-in person sees and may end. Changes of password, e-mail address and second
-//! factor are logins of their own (`Journey`), so that every one of them passes the machine's rules.
+//! GET and POST /account: what a signed-in person sees and may change. Every change but a passkey's name is a sign-in of its own
+//! (`Journey`), so that each passes the machine's rules and wants fresh proof.
 
 use super::account_passkeys::{self, instant};
 use super::browser::{form_token, form_token_fits};
@@ -10,28 +10,18 @@ use crate::audit;
 use crate::error::{Refused, Result};
 use crate::login::accounts;
 use crate::login::enrolment::{Means, Waiting};
+use crate::login::holdings::{AppAccess, Event, KnownDevice, SHOWN_EVENTS};
 use crate::login::journey::Journey;
 use crate::login::standing::Patience;
 use crate::mail;
-use crate::pages::{AccountView, AppView, DeviceView, SessionView, WaitingView};
+use crate::pages::{AccountView, AppView, DeviceView, EventView, SessionView, WaitingView};
 use crate::sessions::{self, Session};
-use crate::store::tables::known_device;
-use crate::store::{Change, Expect, Row, Value};
+use crate::store::tables::account::PERSON;
+use crate::store::{Change, Value};
 use crate::web::request::Incoming;
 use http::Method;
 
-const PERSON: &str = "SELECT name, email, email_verified FROM account WHERE id = $1";
 const FACTORS: &str = "SELECT kind FROM credential WHERE account = $1";
-const SESSIONS: &str = "SELECT id, created_ms, used_ms FROM session WHERE account = $1 AND state = 'active'";
-const APPS: &str = "SELECT g.client, g.scope, g.created_ms FROM session s JOIN app_grant g ON g.session = s.id \
-    WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active'";
-const END_ONE: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND id = $2 AND state = 'active'";
-const END_OTHERS: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND id <> $2 AND state = 'active'";
-const END_APP: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE client = $2 AND state <> 'ended' \
-    AND session IN (SELECT id FROM session WHERE account = $1)";
-/// Of what a button names: the id of a client is the longest.
-const LONGEST_TARGET: usize = 2048;
-const FORGET: &str = "DELETE FROM consent WHERE account = $1 AND client = $2";
 
 pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
     let Some(session) = sessions::of_browser(app, incoming).await? else {
@@ -64,40 +54,37 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
     }
     let recovery_codes_left = second_factors.iter().filter(|it| *it == "recovery").count();
     second_factors.retain(|it| it != "password" && it != "recovery");
-    let mut open = Vec::new();
-    for row in app.store.all(SESSIONS, std::slice::from_ref(&account)).await? {
-        let id: [u8; 16] = row.bytes(0)?.try_into().unwrap_or_default();
-        open.push(SessionView {
-            id_token: sessions::public_id(app, &id),
-            started: instant(row.int(1)?),
-            last_used: instant(row.int(2)?),
-            current: id == session.id,
-        });
-    }
-    let mut apps: Vec<AppView> = Vec::new();
-    for row in app.store.all(APPS, &[account]).await? {
-        let client = row.text(0)?;
-        if apps.iter().any(|it| it.client == client) {
-            continue;
-        }
-        let name = app.clients.get(client).await?.and_then(|it| it.name.clone()).unwrap_or_else(|| client.to_owned());
-        let scopes = row.text(1)?.split(' ').map(str::to_owned).collect();
-        apps.push(AppView { client: client.to_owned(), name, scopes, since: instant(row.int(2)?) });
-    }
+    let (shown, id) = (&app.machine, session.account.as_str());
+    let open = shown.sessions_of(id).await?.into_iter().map(|one| SessionView {
+        current: one.id == session.id,
+        id_token: one.public_name,
+        label: one.label,
+        address: one.address,
+        started: instant(one.created_ms),
+        last_used: instant(one.used_ms),
+    });
+    let app_view = |one: AppAccess| AppView { client: one.client, name: one.name, scopes: one.scopes, since: instant(one.since_ms) };
+    let apps = shown.apps_of(id).await?.into_iter().map(app_view);
+    let event = |one: Event| EventView { when: instant(one.at_ms), more: one.more(), event: one.event };
+    let history = shown.history_of(id, SHOWN_EVENTS).await?.into_iter().map(event);
+    let device = |one: KnownDevice| DeviceView { id: one.id, label: one.label, first: instant(one.first_ms), last: instant(one.last_ms) };
+    let devices = shown.devices_of(id).await?.into_iter().map(device);
     let (passkeys, signal) = account_passkeys::show(app, session, &row).await?;
     let has_signal = signal.is_some();
     let view = AccountView {
-        name: row.opt_text(0)?.map(str::to_owned),
-        email: row.opt_text(1)?.map(str::to_owned),
-        email_verified: row.int(2)? == 1,
+        name: row.opt_text("name")?.map(str::to_owned),
+        email: row.opt_text("email")?.map(str::to_owned),
+        email_verified: row.int("email_verified")? == 1,
         second_factors,
         mail: app.config.mail.is_some(),
         recovery_codes_left,
         waiting: waiting(app, incoming, &session.account).await?,
-        sessions: open,
-        apps,
+        sessions: open.collect(),
+        apps: apps.collect(),
+        history: history.collect(),
+        language: row.opt_text("locale")?.map(|code| app.pages.language_name(code)),
         links: account_links::view(app, &session.account).await?,
-        devices: devices(app, &session.account).await?,
+        devices: devices.collect(),
         form_action: app.url("/account"),
         form_token: form_token(app, &session.id, "account"),
         passkeys,
@@ -122,65 +109,22 @@ async fn waiting(app: &App, incoming: &Incoming, account: &str) -> Result<Vec<Wa
     Ok(waiting.iter().map(view).collect())
 }
 
-/// Browsers and installations on which less is asked.
-async fn devices(app: &App, account: &str) -> Result<Vec<DeviceView>> {
-    let rows = app.store.all(known_device::OF_ACCOUNT, &[account.into()]).await?;
-    let view = |row: &Row| {
-        let (label, first, last) = (row.text("label")?.to_owned(), instant(row.int("first_ms")?), instant(row.int("last_ms")?));
-        Ok(DeviceView { id: row.text("device")?.to_owned(), label, first, last })
-    };
-    rows.iter().map(view).collect()
-}
-
 async fn act(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply> {
     let form = &incoming.form;
     if !form_token_fits(app, &session.id, "account", form.get("form_token")) {
         return Err(Refused::bad_request("invalid_session", "This form is too old. Open the account page again.").into());
     }
-    let whole = form.get("action").unwrap_or_default();
-    let (action, target) = whole.split_once(':').unwrap_or((whole, ""));
-    if target.len() > LONGEST_TARGET {
-        return Err(Refused::bad_request("invalid_request", "There is no such action on this page.").because("a long target").into());
-    }
-    if let Some(journey) = Journey::of_account(whole).or_else(|| Journey::of_link(action, target)) {
+    let action = form.get("action").unwrap_or_default();
+    if let Some(journey) = Journey::of_account(action) {
         return login::own(app, incoming, journey, Some(session.clone())).await;
     }
-    let mut change = Change::new(incoming.now_ms);
-    let account = || Value::from(session.account.as_str());
-    let event = match action {
-        "sign_out_others" => {
-            accounts::raise(&mut change, &session.account);
-            change.run_expecting(END_OTHERS, vec![account(), Value::from(&session.id[..]), incoming.now_ms.into()], Expect::Any);
-            change.run_expecting(known_device::FORGET, vec![account()], Expect::Any);
-            "other_sessions_ended"
-        }
-        "end_session" => {
-            accounts::raise(&mut change, &session.account);
-            for row in app.store.all(SESSIONS, &[account()]).await? {
-                let id: [u8; 16] = row.bytes(0)?.try_into().unwrap_or_default();
-                if sessions::public_id(app, &id) == target {
-                    change.run_expecting(END_ONE, vec![account(), Value::from(&id[..]), incoming.now_ms.into()], Expect::Any);
-                }
-            }
-            "session_ended"
-        }
-        "revoke_app" => {
-            change.run_expecting(END_APP, vec![account(), target.into(), incoming.now_ms.into()], Expect::Any);
-            change.run_expecting(FORGET, vec![account(), target.into()], Expect::Any);
-            "consent_withdrawn"
-        }
-        "forget_device" => {
-            change.run_expecting(known_device::FORGET_ONE, vec![account(), target.into()], Expect::Any);
-            "device_forgotten"
-        }
-        "rename_passkey" => {
-            account_passkeys::rename(&mut change, incoming, &session.account, target)?;
-            "passkey_renamed"
-        }
-        _ => return Err(Refused::bad_request("invalid_request", "There is no such action on this page.").into()),
+    let Some(passkey) = action.strip_prefix("rename_passkey:").filter(|id| id.len() <= 64) else {
+        return Err(Refused::bad_request("invalid_request", "There is no such action on this page.").into());
     };
-    let entry = audit::Entry::ok(event).account(session.account.as_str()).session(sessions::public_id(app, &session.id));
-    change.audit(entry.address(incoming.address.to_string()).with("target", target));
+    let mut change = Change::new(incoming.now_ms);
+    account_passkeys::rename(&mut change, incoming, &session.account, passkey)?;
+    let entry = audit::Entry::ok("passkey_renamed").account(session.account.as_str()).session(sessions::public_id(app, &session.id));
+    change.audit(entry.address(incoming.address.to_string()).with("target", passkey));
     app.store.apply(change).await?;
     Ok(reply::see_other(&app.url("/account")))
 }

@@ -21,8 +21,9 @@ use crate::limits::Limits;
 use crate::login::commit::Committed;
 use crate::login::context::{self, Answer, Device, Visitor};
 use crate::login::flow::{Begin, Existing, Judged};
-use crate::login::journey::Journey;
+use crate::login::journey::{Journey, Overview};
 use crate::login::machine::{Answering, Received, over};
+use crate::login::operation::Operation;
 use crate::login::row::Secret;
 use crate::login::state::{Ended, Left, State, Subject};
 use crate::store::Change;
@@ -142,6 +143,10 @@ impl Face<'_> {
         }
         let rules = request::sign_in_rules(&authority, &caller.client, &request, self.surroundings())?;
         let says = |word: &str| request.prompt.iter().any(|prompt| prompt == word);
+        let manages = says(request::MANAGE);
+        if manages {
+            must_manage(caller, beside.as_ref().map(|(grant, _)| *grant), &request)?;
+        }
         if says("none") {
             let refused = Refused::bad_request("login_required", "The person has to be asked, which prompt=none forbids.");
             return Err(refused.because("prompt=none without a grant").into());
@@ -151,7 +156,11 @@ impl Face<'_> {
         }
         let delivery = Delivery::Native(Box::new(request.clone()));
         let begin = Begin {
-            journey: if says("create") { Journey::Register { draft: None } } else { Journey::SignIn },
+            journey: match (says("create"), manages) {
+                (true, _) => Journey::Register { draft: None },
+                (_, true) => Journey::Manage(Overview::Menu),
+                _ => Journey::SignIn,
+            },
             client: Some(caller.client_id.clone()),
             hint: request.login_hint.clone(),
             request: delivery.as_json()?,
@@ -328,7 +337,8 @@ impl Face<'_> {
                 Ok(done(&code.ok_or_else(|| over().because("the code was redeemed, or is too old"))?))
             }
             Some(Ended::Refused { code, hint }) => Ok(reply::json(400, &json!({ "error": code, "error_description": hint }))),
-            Some(Ended::Left(left)) => Ok(self.to_browser(left)),
+            Some(Ended::Left(left)) => Ok(self.to_browser(left, request)),
+            Some(Ended::Closed { why, signal }) => Ok(closed(why, signal.as_ref())),
             Some(Ended::SignedIn { .. }) => Err(Fault::new("a native sign-in ended as one of our own pages").into()),
         }
     }
@@ -358,7 +368,7 @@ impl Face<'_> {
             let left = self.push(&mut change, request, None, why)?;
             let burnt = self.caller.burn(&mut change);
             burnt.applied(app.store.apply(change).await)?;
-            return Ok(self.to_browser(&left));
+            return Ok(self.to_browser(&left, request));
         };
         let mut moved = app.machine.leave(answering);
         let locale = self.locale(request);
@@ -368,7 +378,7 @@ impl Face<'_> {
         moved.state.ended = Some(Ended::Left(left.clone()));
         let burnt = self.caller.burn(&mut draft.change);
         match app.machine.commit(&moved, draft).await? {
-            Committed::Yes => Ok(self.to_browser(&left)),
+            Committed::Yes => Ok(self.to_browser(&left, request)),
             Committed::Late => self.late(answer, answering).await,
             Committed::Conflict(at) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
             _ => Err(Fault::new("a sign-in could not be left for the browser").into()),
@@ -379,6 +389,8 @@ impl Face<'_> {
         let Self { app, incoming, caller, .. } = self;
         let until_ms = incoming.now_ms + pushed::LIFETIME_S * 1000;
         let request_uri = match &request.code_challenge {
+            // There the account has a page of its own.
+            _ if manages(request) => None,
             Some(_) => {
                 let device = incoming.header("user-agent").map(|text| text.chars().take(120).collect());
                 let request = request.for_browser(Detour { address: incoming.address, device }, subject);
@@ -394,11 +406,14 @@ impl Face<'_> {
         Ok(Left { request_uri, until_ms })
     }
 
-    fn to_browser(&self, left: &Left) -> Reply {
+    fn to_browser(&self, left: &Left, request: &AuthorizationRequest) -> Reply {
         let mut body = json!({ "error": "redirect_to_web", "error_description": "Go on in the system browser." });
         if let Some(uri) = &left.request_uri {
             body["request_uri"] = uri.as_str().into();
             body["expires_in"] = ((left.until_ms - self.incoming.now_ms).max(0) / 1000).into();
+        }
+        if manages(request) {
+            body["account_uri"] = self.app.url("/account").into();
         }
         reply::json(403, &body)
     }
@@ -412,6 +427,38 @@ fn stay_with(request: &mut AuthorizationRequest, grant: &Grant) {
     if !is_within && !request.prompt.iter().any(|word| word == "consent") {
         request.prompt.push("consent".to_owned());
     }
+}
+
+fn manages(request: &AuthorizationRequest) -> bool {
+    request.prompt.iter().any(|word| word == request::MANAGE)
+}
+
+/// The account on the app's own screens: for the person of a grant, with what the client may change, and for no more scope.
+fn must_manage(caller: &Caller, grant: Option<&Grant>, request: &AuthorizationRequest) -> Result<()> {
+    if caller.client.manage.is_empty() {
+        let hint = "This client may not show or change accounts; open the account page in the browser.";
+        return Err(Refused::bad_request("unauthorized_client", hint).because("the client has no manage").into());
+    }
+    let Some(grant) = grant else {
+        return Err(Refused::bad_request("invalid_request", "prompt=manage needs the auth_session of a token answer.").into());
+    };
+    if !request.asked_scope().is_subset_of(&grant.scope) {
+        return Err(Refused::bad_request("invalid_scope", "prompt=manage gives no scope that the grant has not.").into());
+    }
+    Ok(())
+}
+
+/// There is nothing left to sign in to.
+fn closed(why: &str, signal: Option<&Operation>) -> Reply {
+    let hint = match why {
+        "account_deleted" => "The account is deleted. Forget its tokens.",
+        _ => "The person ended this session. Forget its tokens.",
+    };
+    let mut body = json!({ "error": "invalid_session", "error_description": hint, "reason": why });
+    if let Some(signal) = signal {
+        body["operation"] = json!(signal);
+    }
+    reply::json(400, &body)
 }
 
 fn done(code: &str) -> Reply {

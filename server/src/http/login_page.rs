@@ -44,6 +44,9 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     if incoming.method == Method::HEAD {
         return Ok(reply::empty(200));
     }
+    if let Some(Ended::Closed { why, signal }) = &state.ended {
+        return views::closed(app, incoming, state, (why, signal.as_ref()));
+    }
     let delivery = Delivery::from_json(state.request.clone())?;
     if let (Delivery::Device(device), Some(ended)) = (&delivery, &state.ended) {
         let kind = match (ended, &state.subject) {
@@ -70,7 +73,7 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
             let error = [("error", code.as_str()), ("error_description", hint.as_str())];
             delivery::respond(&app.authority(), &request.back, &error, incoming.now_ms).await?
         }
-        Ended::SignedIn { .. } | Ended::Left(_) => return views::done(app, incoming, state).await,
+        Ended::SignedIn { .. } | Ended::Left(_) | Ended::Closed { .. } => return views::done(app, incoming, state).await,
     };
     let back = (request.client_id.as_str(), request.back.redirect_uri.as_str());
     match continue_page::before(app, incoming, back, response, Some(&state.id)).await? {

@@ -5,6 +5,7 @@ use super::reply::{self, Reply};
 use crate::app::App;
 use crate::authorization::delivery::{Delivery, Response};
 use crate::error::Result;
+use crate::login::operation::Operation;
 use crate::login::state::{Ended, State};
 use crate::login::step::{Problem, Step, Text};
 use crate::pages::{FormTarget, PageContext};
@@ -124,6 +125,13 @@ pub async fn done(app: &App, incoming: &Incoming, state: &State) -> Result<Reply
     alone(app, 200, &step, &locale_of(app, incoming, state), Some(&app.url("/account")))
 }
 
+/// There is nothing left to sign in to.
+pub fn closed(app: &App, incoming: &Incoming, state: &State, (why, signal): (&str, Option<&Operation>)) -> Result<Reply> {
+    let mut step = Step::new(why);
+    step.operation = signal.cloned();
+    alone(app, 200, &step, &locale_of(app, incoming, state), None)
+}
+
 /// Leads on to the client: by itself, and by a link for whom that does not work.
 pub async fn leave(app: &App, incoming: &Incoming, state: &State, to: &str) -> Result<Reply> {
     let step = with_client(app, Step::new("leave"), state.client.as_deref()).await?;
@@ -178,5 +186,5 @@ pub fn shown_alone(app: &App, incoming: &Incoming, status: u16, step: &Step, onw
 
 fn alone(app: &App, status: u16, step: &Step, locale: &str, onward: Option<&str>) -> Result<Reply> {
     let html = app.pages.alone(step, locale, &app.config.issuer, onward)?;
-    Ok(reply::page(status, html))
+    Ok(if step.operation.is_some() { reply::operating_page(status, html) } else { reply::page(status, html) })
 }

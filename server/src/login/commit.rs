@@ -3,6 +3,7 @@
 use super::accounts::{self, Account};
 use super::budgets::{Charged, Purse, give_back};
 use super::context::{Person, Visitor};
+use super::deletion;
 use super::effect::{Credential, Effect, Letter, NewPasskey, PasskeyUse, Spend, Update};
 use super::enrolment::Means;
 use super::flow::Moved;
@@ -16,10 +17,10 @@ use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::mail;
 use crate::sessions;
-use crate::store::tables::account::{ENROL, REMOVE, SPEND_CODE, SPEND_STEP};
+use crate::store::tables::account::{ENROL, REMOVE, SET_LOCALE, SET_NAME, SPEND_CODE, SPEND_STEP};
 use crate::store::tables::enrolment::SPEND_TICKET;
 use crate::store::tables::outside_identity::{LINK, SEE, UNLINK};
-use crate::store::tables::passkey;
+use crate::store::tables::{app_grant, known_device, passkey, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -133,6 +134,14 @@ impl Machine {
                 draft.contested.extend((first..change.len()).map(taken));
             }
             Effect::EndRegain => waiting::forget(change, account, Means::Regain.kind()),
+            Effect::Update(Update::Name(name)) => change.run(SET_NAME, vec![account.into(), name.as_deref().into(), visitor.now_ms.into()]),
+            Effect::Update(Update::Locale(locale)) => {
+                change.run(SET_LOCALE, vec![account.into(), locale.as_str().into(), visitor.now_ms.into()])
+            }
+            Effect::EndSession(_) | Effect::EndOtherSessions { .. } | Effect::ForgetDevice(_) | Effect::RevokeApp(_) => {
+                end_access(change, account, effect);
+            }
+            Effect::DeleteAccount => deletion::forget_rows(change, account),
             Effect::Wait(_) | Effect::Confirm(_) => self.write_enrolment(change, moved, effect, visitor)?,
             Effect::Audit(entry) => self.audit(change, moved, (**entry).clone(), visitor),
         }
@@ -330,6 +339,28 @@ fn spend_value(change: &mut Change, plugin: &str, value: &str) {
     let (day_ms, now_ms) = (86_400_000, change.now_ms());
     for ends_ms in [1, 2].map(|days| (now_ms / day_ms + days) * day_ms - 1) {
         change.once("plugin", plugin, value, ends_ms);
+    }
+}
+
+/// What somebody could still do, ends.
+fn end_access(change: &mut Change, account: &str, effect: &Effect) {
+    let (account, now_ms) = (|| Value::from(account), change.now_ms());
+    match effect {
+        Effect::EndSession(id) => change.run_expecting(session::END_ONE, vec![account(), Value::from(&id[..]), now_ms.into()], Expect::Any),
+        Effect::EndOtherSessions { but } => {
+            let kept = but.as_ref().map_or(&[][..], |id| &id[..]);
+            change.run_expecting(session::END_OTHERS, vec![account(), Value::from(kept), now_ms.into()], Expect::Any);
+            change.run_expecting(known_device::FORGET, vec![account()], Expect::Any);
+        }
+        Effect::ForgetDevice(device) => {
+            change.run_expecting(known_device::FORGET_ONE, vec![account(), device.as_str().into()], Expect::Any);
+        }
+        Effect::RevokeApp(client) => {
+            let client = || Value::from(client.as_str());
+            change.run_expecting(app_grant::END_OF_CLIENT, vec![account(), client(), now_ms.into()], Expect::Any);
+            change.run_expecting(app_grant::FORGET_CONSENT, vec![account(), client()], Expect::Any);
+        }
+        _ => {}
     }
 }
 

@@ -40,7 +40,9 @@ pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, 
     // One that waits to be confirmed stands for no other factor.
     let is_verified = passkeys(counted).iter().any(|proof| proof.facts.user_verified == Some(true));
     let wants_more = policy.two_factor_passkey && !passkeys(&state.proofs).is_empty();
-    let wants_passkey = wants_passkey(state, account);
+    // On an app's own screens, changes want the strongest proof that the person has.
+    let has_more = rules.rights.is_of_app() && policy.two_factor_passkey && !account.passkeys.is_empty();
+    let wants_passkey = has_more || wants_passkey(state, account);
     match account.totp_from_ms {
         _ if is_verified => policy,
         None if wants_passkey => policy.with(&MethodName::PASSKEY),

@@ -55,6 +55,17 @@ pub enum Effect {
         subject: String,
     },
     Update(Update),
+    /// One session, by its id.
+    EndSession([u8; 16]),
+    /// Every session but this one, and all known devices.
+    EndOtherSessions {
+        but: Option<[u8; 16]>,
+    },
+    ForgetDevice(String),
+    /// What a client has got of the person, and its consent.
+    RevokeApp(String),
+    /// Everything of the person. `EndSessions` comes before it.
+    DeleteAccount,
     /// What another effect adds counts for no more than this for now. The machine's own: no source may want it.
     Wait(Box<Enrolling>),
     /// A means that waited counts in full. The machine's own too.
@@ -176,6 +187,9 @@ pub enum Update {
     Password(String),
     /// Another address, proved.
     Email(String),
+    Name(Option<String>),
+    /// A language that there are texts in.
+    Locale(String),
 }
 
 /// Who asked for an effect.
@@ -219,6 +233,7 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
         (Source::Form(Form::NewPassword), Effect::EndSessions | Effect::Update(Update::Password(_)) | Effect::Notice(_)) => {
             matches!(journey, Journey::Reset | Journey::Regain | Journey::ChangePassword)
         }
+        (Source::Form(form), effect) if form.is_of_overview() => is_allowed_to_manage(journey, form, effect),
         (Source::Form(Form::EnrolTotp), Effect::Raise | Effect::Notice(_)) => true,
         (Source::Form(Form::EnrolTotp), Effect::Enrol(new)) => new.kind == "totp",
         (Source::Form(Form::EnrolPasskey | Form::OfferPasskey), Effect::Raise | Effect::Notice(_) | Effect::AddPasskey(_)) => true,
@@ -239,6 +254,22 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
     }
 }
 
+/// The same for the forms that change an account and no means of it.
+fn is_allowed_to_manage(journey: &Journey, form: Form, effect: &Effect) -> bool {
+    match (form, journey, effect) {
+        (Form::Overview | Form::Exported, ..) => false,
+        (_, _, Effect::Notice(_)) => true,
+        (Form::NewName, Journey::ChangeName, Effect::Update(Update::Name(_))) => true,
+        (Form::NewLanguage, Journey::ChangeLanguage, Effect::Update(Update::Locale(_))) => true,
+        (Form::EndAccess, Journey::EndSession { .. }, Effect::EndSession(_) | Effect::Raise) => true,
+        (Form::EndAccess, Journey::EndOtherSessions, Effect::EndOtherSessions { .. } | Effect::Raise) => true,
+        (Form::EndAccess, Journey::ForgetDevice { device }, Effect::ForgetDevice(forgotten)) => device == forgotten,
+        (Form::EndAccess, Journey::RevokeApp { client }, Effect::RevokeApp(revoked)) => client == revoked,
+        (Form::Delete, Journey::Delete, Effect::EndSessions | Effect::DeleteAccount) => true,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -246,6 +277,22 @@ mod tests {
     use crate::login::enrolment::facts_as_text;
     use crate::login::proof::{Facts, Proof};
     use crate::login::standing::enrolled_with;
+
+    /// A form of the account ends what its journey names, and deletes nothing unless that is what the journey is for.
+    #[test]
+    fn a_form_of_the_account_ends_what_its_journey_names() {
+        let app = |client: &str| Effect::RevokeApp(client.to_owned());
+        let journey = Journey::RevokeApp { client: "shop".to_owned() };
+        assert!(is_allowed(&journey, Source::Form(Form::EndAccess), &app("shop")));
+        assert!(!is_allowed(&journey, Source::Form(Form::EndAccess), &app("bank")));
+        assert!(is_allowed(&Journey::Delete, Source::Form(Form::Delete), &Effect::DeleteAccount));
+        for (journey, form) in [(&journey, Form::EndAccess), (&Journey::Export, Form::Export), (&Journey::SignIn, Form::Delete)] {
+            assert!(!is_allowed(journey, Source::Form(form), &Effect::DeleteAccount), "{journey:?}");
+        }
+        let name = Effect::Update(Update::Name(None));
+        assert!(is_allowed(&Journey::ChangeName, Source::Form(Form::NewName), &name));
+        assert!(!is_allowed(&Journey::ChangeLanguage, Source::Form(Form::NewLanguage), &name));
+    }
 
     /// A method proves; it never changes what a person signs in with.
     #[test]

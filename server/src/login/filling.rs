@@ -3,6 +3,7 @@
 use super::context::{Context, Person};
 use super::effect::Effect;
 use super::journey::{Form, Journey};
+use super::operation::Operation;
 use super::policy::Policy;
 use super::proof::{Facts, MethodName};
 use super::state::State;
@@ -31,11 +32,19 @@ pub struct Outcome {
     pub facts: Facts,
     /// The form that comes next, whatever the policy says.
     pub then: Option<Form>,
+    /// The sign-in is over with this answer.
+    pub closed: Option<Closed>,
+}
+
+/// Why there is nothing left to sign in to.
+pub struct Closed {
+    pub why: &'static str,
+    pub signal: Option<Operation>,
 }
 
 impl Outcome {
     pub(super) fn end(effects: Vec<Effect>) -> Self {
-        Self { journey: Journey::SignIn, effects, proved: None, facts: Facts::default(), then: None }
+        Self { journey: Journey::SignIn, effects, proved: None, facts: Facts::default(), then: None, closed: None }
     }
 
     pub(super) fn go_on(journey: Journey) -> Filled {

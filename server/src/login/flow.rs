@@ -282,6 +282,7 @@ impl<'a> Run<'a> {
             self.state.pending = None;
             return Ok(());
         }
+        self.must_be_allowed()?;
         if self.turn(answer.action) {
             self.person = self.machine.person(&self.state, None, self.visitor).await?;
             self.find_question().await?;
@@ -551,7 +552,13 @@ impl<'a> Run<'a> {
             self.state.prove(&subject.account, subject.version, proof);
         }
         self.note_enrolment(form);
+        if let Some(closed) = done.closed {
+            self.state.pending = None;
+            self.state.ended = Some(Ended::Closed { why: closed.why.to_owned(), signal: closed.signal });
+            return Ok(());
+        }
         match done.then {
+            Some(Form::Exported) => self.ask_to_keep_export().await,
             Some(next) => self.ask_form(next),
             None => self.find_question().await,
         }

@@ -7,15 +7,16 @@ use super::effect::{Credential, Effect, Update};
 use super::filling::{Filled, Filling, Outcome};
 use super::journey::{Draft, Form, Journey};
 use super::linking;
+use super::managing_forms;
 use super::methods::{recovery, totp};
 use super::passkey_forms;
 use super::policy::Policy;
+use super::profile::shown_name;
 use super::proof::MethodName;
 use super::state::State;
 use super::step::{Content, FieldKind, Problem, Step};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
-use crate::visible;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -64,6 +65,10 @@ pub fn ask(
         Form::RemovePasskey => Ok((passkey_forms::ask_removal(state, person), Json::Null)),
         Form::Link | Form::Unlink => Ok((linking::ask(state, person)?, Json::Null)),
         Form::Wait => Ok((Step::new("waits"), Json::Null)),
+        // `managing` asks them: they read what the account has.
+        form @ (Form::NewName | Form::NewLanguage | Form::Overview | Form::EndAccess | Form::Export | Form::Exported | Form::Delete) => {
+            Err(Fault::new(format!("{form:?} is asked elsewhere")))
+        }
         Form::EnrolTotp => {
             let secret = crate::seal::random::<20>()?;
             Ok((ask_enrolment(context.brand, person, &secret), as_json(&NewTotp { secret })?))
@@ -138,6 +143,9 @@ pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Re
         Form::Link => linking::link(filling),
         Form::Wait => Ok(Outcome::go_on(filling.state.journey.clone())),
         Form::Unlink => linking::unlink(filling),
+        form @ (Form::NewName | Form::NewLanguage | Form::Overview | Form::EndAccess | Form::Export | Form::Exported | Form::Delete) => {
+            managing_forms::check(form, filling, answer)
+        }
     }
 }
 
@@ -159,12 +167,6 @@ async fn check_registration(filling: &Filling<'_>, answer: &Answer<'_>) -> Resul
     }
     let draft = Draft { email, name: shown_name(answer.text("name")), locale: filling.locale.to_owned(), password, proved: false };
     Ok(Outcome::go_on(Journey::Register { draft: Some(draft) }))
-}
-
-/// A name is shown on pages, in tokens and on the operator's terminal: one line, and no more than a name (425-U).
-fn shown_name(text: &str) -> Option<String> {
-    let name: String = text.trim().chars().filter(|letter| !visible::is_unseen(*letter)).take(200).collect();
-    Some(name).filter(|name| !name.is_empty())
 }
 
 /// A new password ends every session of the person (420-U); the one at hand is opened anew behind it.

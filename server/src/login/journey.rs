@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 /// A link wants a sign-in at the provider that is at most this old.
 pub const LINKING_MAX_AGE_S: i64 = 5 * 60;
 
+/// Of what a button names: a client's id is the longest.
+const LONGEST_TARGET: usize = 2048;
+
 /// Why a sign-in began. A journey owns the data that nothing else needs.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -42,6 +45,36 @@ pub enum Journey {
     Unlink {
         key: String,
     },
+    /// The account on an app's own screens: what is there, and the ways to change it.
+    Manage(Overview),
+    ChangeName,
+    ChangeLanguage,
+    /// By its public name, as `sessions::public_name` has it.
+    EndSession {
+        session: String,
+    },
+    EndOtherSessions,
+    ForgetDevice {
+        device: String,
+    },
+    RevokeApp {
+        client: String,
+    },
+    Export,
+    Delete,
+}
+
+/// A page of `Journey::Manage`.
+#[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Overview {
+    Menu,
+    Passkeys,
+    Links,
+    Sessions,
+    Devices,
+    Apps,
+    History,
 }
 
 /// An identity at a provider, verified, that is to lead to an account.
@@ -68,22 +101,42 @@ impl Journey {
             "remove_totp" => Self::RemoveTotp,
             "recovery_codes" => Self::RecoveryCodes,
             "add_passkey" => Self::AddPasskey,
-            _ => return Self::of_passkey(action),
+            "change_name" => Self::ChangeName,
+            "change_language" => Self::ChangeLanguage,
+            "sign_out_others" => Self::EndOtherSessions,
+            "export" => Self::Export,
+            "delete" => Self::Delete,
+            _ => return Self::of_target(action),
         })
-    }
-
-    fn of_passkey(action: &str) -> Option<Self> {
-        let passkey = action.strip_prefix("remove_passkey:").filter(|id| id.len() <= 64)?;
-        Some(Self::RemovePasskey { passkey: passkey.to_owned() })
     }
 
     /// The same for buttons that name what they are about.
-    pub fn of_link(action: &str, target: &str) -> Option<Self> {
+    fn of_target(action: &str) -> Option<Self> {
+        let (action, target) = action.split_once(':').filter(|(_, target)| target.len() <= LONGEST_TARGET)?;
+        let target = target.to_owned();
         Some(match action {
-            "link" => Self::Link { provider: target.to_owned(), asked: false, found: None },
-            "unlink" => Self::Unlink { key: target.to_owned() },
+            "remove_passkey" => Self::RemovePasskey { passkey: target },
+            "end_session" => Self::EndSession { session: target },
+            "forget_device" => Self::ForgetDevice { device: target },
+            "revoke_app" => Self::RevokeApp { client: target },
+            "link" => Self::Link { provider: target, asked: false, found: None },
+            "unlink" => Self::Unlink { key: target },
             _ => return None,
         })
+    }
+
+    /// A button of the overview that leads to another page of it.
+    pub fn of_overview(action: &str) -> Option<Self> {
+        Some(Self::Manage(match action {
+            "overview" => Overview::Menu,
+            "passkeys" => Overview::Passkeys,
+            "links" => Overview::Links,
+            "sessions" => Overview::Sessions,
+            "devices" => Overview::Devices,
+            "apps" => Overview::Apps,
+            "history" => Overview::History,
+            _ => return None,
+        }))
     }
 
     /// Does it change an account that is signed in? Then the sign-in is of that account and of no other.
@@ -105,6 +158,13 @@ pub struct Draft {
     pub proved: bool,
 }
 
+impl Form {
+    /// Is it a form of the account that adds no means and takes none away?
+    pub fn is_of_overview(self) -> bool {
+        matches!(self, Self::NewName | Self::NewLanguage | Self::Overview | Self::EndAccess | Self::Export | Self::Exported | Self::Delete)
+    }
+}
+
 /// A form of a journey, which proves nothing.
 #[derive(Serialize, Deserialize, Clone, Copy, Debug, PartialEq, Eq)]
 #[serde(rename_all = "snake_case")]
@@ -123,6 +183,16 @@ pub enum Form {
     /// Both accounts are named, and the person says that they are one.
     Link,
     Unlink,
+    NewName,
+    NewLanguage,
+    /// A page of the account that asks nothing: its buttons lead on.
+    Overview,
+    /// What goes is named, and the person says yes.
+    EndAccess,
+    Export,
+    /// The copy is there to be kept.
+    Exported,
+    Delete,
     /// What the person has does not count in full yet. Nothing is filled in.
     Wait,
 }

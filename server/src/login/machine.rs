@@ -11,6 +11,7 @@ use super::proof::MethodName;
 use super::rates::Rates;
 use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
 use super::state::{Question, State};
+use crate::clients::Clients;
 use crate::config::Config;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::plugins::Plugins;
@@ -42,6 +43,10 @@ pub struct Machine {
     providers: Providers,
     wallets: Wallets,
     plugins: Plugins,
+    /// Whose names people read.
+    pub(super) clients: Option<Arc<Clients>>,
+    /// That there are texts in: code and name of each.
+    languages: Arc<Vec<(String, String)>>,
     /// Where a start is sealed to: names the store's epoch.
     place: String,
     rp_id: Arc<str>,
@@ -117,6 +122,8 @@ impl Machine {
             providers: Providers::default(),
             wallets: Wallets::default(),
             plugins: Plugins::default(),
+            clients: None,
+            languages: Arc::default(),
             place,
             rp_id,
             passkey_rules,
@@ -142,6 +149,18 @@ impl Machine {
             Some(name) => self.wallets.get(name).map(|wallet| wallet.settings.label.as_str()),
             None => self.providers.get(provider).map(|provider| provider.settings.label.as_str()),
         }
+    }
+
+    pub fn with_clients(self, clients: Arc<Clients>) -> Self {
+        Self { clients: Some(clients), ..self }
+    }
+
+    pub fn with_languages(self, languages: Vec<(String, String)>) -> Self {
+        Self { languages: Arc::new(languages), ..self }
+    }
+
+    pub(super) fn languages(&self) -> &[(String, String)] {
+        &self.languages
     }
 
     pub fn with_plugins(self, plugins: Plugins) -> Self {

@@ -5,6 +5,7 @@ use crate::error::Fault;
 use crate::store::tables::account::{PROFILE, SET_PROFILE};
 use crate::store::{Change, Store};
 use crate::upstream::Mapped;
+use crate::visible;
 use serde_json::{Map, Value as Json};
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,12 @@ impl Profile {
         let mut take = |name: &str| claims.remove(name).and_then(|value| value.as_str().map(str::to_owned));
         Some(Self { name: take("name"), locale: take("locale"), claims, kept: String::new() })
     }
+}
+
+/// A name is shown on pages, in tokens and on the operator's terminal: one line, and no more than a name (425-U).
+pub fn shown_name(text: &str) -> Option<String> {
+    let name: String = text.trim().chars().filter(|letter| !visible::is_unseen(*letter)).take(200).collect();
+    Some(name).filter(|name| !name.is_empty())
 }
 
 pub async fn read(store: &Store, id: &str) -> std::result::Result<Profile, Fault> {

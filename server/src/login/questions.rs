@@ -8,6 +8,7 @@ use super::flow::{Go, Proven, Run};
 use super::forms;
 use super::journey::{Form, Journey};
 use super::known_devices;
+use super::machine::over;
 use super::methods::{self, email, passkey};
 use super::policy::{self, Conditions, Policy};
 use super::proof::MethodName;
@@ -42,6 +43,7 @@ impl Run<'_> {
                 Some(_) => self.enter(&MethodName::EMAIL).await,
             };
         }
+        self.must_be_allowed()?;
         self.read_device().await?;
         let policy = self.demanded();
         let conditions = self.conditions();
@@ -62,6 +64,14 @@ impl Run<'_> {
                 self.ask_method(method).await
             }
         }
+    }
+
+    /// What is changed of an account is what this face and client may.
+    pub(super) fn must_be_allowed(&self) -> Result<()> {
+        if self.rules.rights.allow(&self.state.journey) {
+            return Ok(());
+        }
+        Err(over().because("the client may not change this of an account any more").into())
     }
 
     /// Nobody is known by a device before something is proved.
@@ -238,6 +248,8 @@ impl Run<'_> {
             Question::Form(Form::RecoveryCodes) | Question::Confirm | Question::Consent => return step,
             // Whoever does not want it goes on without it; whoever cannot wait gives up.
             Question::Form(Form::OfferPasskey | Form::Wait) => return step,
+            // The change was made before it is shown.
+            Question::Form(Form::Exported) => return step,
             Question::Form(Form::EnrolPasskey) if self.may_register_with_password() => return step.link("use_password").link("cancel"),
             Question::Form(Form::EnrolPasskey | Form::EnrolTotp) if !self.state.is_new && self.state.subject.is_some() => {
                 return if self.has_ticket() { step.link("cancel") } else { step.link(USE_TICKET).link("cancel") };
@@ -334,6 +346,7 @@ impl Run<'_> {
         let has_none = |account: &accounts::Account| account.passkeys.is_empty() && !account.passkeys_declined;
         let removed_now = self.effects.iter().any(|effect| matches!(effect, Effect::RemovePasskey { .. }));
         self.state.journey == Journey::SignIn
+            && !self.rules.rights.is_of_app()
             && self.machine.config.passkeys.offer
             && self.rules.policy.names(&MethodName::PASSKEY)
             && self.visitor.face.takes_passkeys()
@@ -347,6 +360,10 @@ impl Run<'_> {
     pub(super) fn turn(&mut self, action: &str) -> bool {
         if !self.state.offers(action) {
             return false;
+        }
+        if let Some(journey) = self.leads_on(action) {
+            (self.state.journey, self.state.pending) = (journey, None);
+            return true;
         }
         match action {
             "not_you" => self.state.forget_person(),
@@ -402,6 +419,15 @@ impl Run<'_> {
             Journey::Link { provider, .. } => return self.ask_for_link(&provider.clone()).await,
             Journey::Unlink { .. } => return self.ask_form(Form::Unlink),
             Journey::Regain => return self.regain(),
+            Journey::Manage(_)
+            | Journey::ChangeName
+            | Journey::ChangeLanguage
+            | Journey::EndSession { .. }
+            | Journey::EndOtherSessions
+            | Journey::ForgetDevice { .. }
+            | Journey::RevokeApp { .. }
+            | Journey::Export
+            | Journey::Delete => return self.ask_managing().await,
             _ => {}
         }
         if self.may_offer_passkey() {

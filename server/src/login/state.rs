@@ -2,8 +2,10 @@
 //! From then on it is one row of the store (`row`).
 
 use super::journey::{Form, Journey};
+use super::operation::Operation;
 use super::policy::Policy;
 use super::proof::{MethodName, Proof};
+use super::rights::Rights;
 use super::step::Step;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -62,7 +64,7 @@ pub struct Candidate {
 }
 
 /// How a sign-in ended.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub enum Ended {
     /// A grant waits for its code. `opened`: the browser got a session cookie with it.
@@ -71,6 +73,12 @@ pub enum Ended {
     SignedIn { session: [u8; 16], account: String, opened: bool },
     /// The client is told so.
     Refused { code: String, hint: String },
+    /// There is nothing left to sign in to: the account is gone, or the session that it was begun in. `why` is a word for the app.
+    Closed {
+        why: String,
+        /// What the platform is told.
+        signal: Option<Operation>,
+    },
     /// It goes on in the browser. Without `request_uri` the client asks there anew.
     Left(Left),
 }
@@ -155,6 +163,8 @@ pub struct Rules {
     pub force: bool,
     /// What the person confirms before anything else.
     pub confirm: Option<Step>,
+    /// What may be changed of the account.
+    pub rights: Rights,
 }
 
 /// Bytes as text of a fixed length, so that the length of a sealed sign-in tells nothing.

@@ -49,6 +49,12 @@ pub enum Content {
         lines: Vec<(String, String)>,
     },
     Codes(Vec<String>),
+    /// To be kept under this name.
+    File {
+        name: String,
+        media_type: String,
+        text: String,
+    },
     /// The address of a new authenticator (`otpauth:`) and its secret in base32. The picture is drawn when the page is.
     Authenticator {
         uri: String,
@@ -84,6 +90,9 @@ pub enum FieldKind {
 pub struct Action {
     pub name: String,
     pub kind: ActionKind,
+    /// Absent: the message `action-NAME`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<Text>,
     /// What stands in its label.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub args: BTreeMap<String, String>,
@@ -155,12 +164,20 @@ impl Step {
     pub fn secondary(self, name: &str) -> Self {
         self.action(name, ActionKind::Secondary)
     }
+    /// A button with a label of its own.
+    pub fn secondary_called(self, name: &str, label: Text) -> Self {
+        let mut step = self.secondary(name);
+        if let Some(action) = step.actions.last_mut() {
+            action.label = Some(label);
+        }
+        step
+    }
     pub fn link(self, name: &str) -> Self {
         self.action(name, ActionKind::Link)
     }
 
     fn action(mut self, name: &str, kind: ActionKind) -> Self {
-        self.actions.push(Action { name: name.to_owned(), kind, args: BTreeMap::new() });
+        self.actions.push(Action { name: name.to_owned(), kind, label: None, args: BTreeMap::new() });
         self
     }
 

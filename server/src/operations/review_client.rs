@@ -1,7 +1,9 @@
 //! What a review says of one client.
 
 use super::outcome::Finding;
-use crate::config::{Client, ClientAuthentication, ClientKind, Config, DeviceNetwork, Dpop, IosBuild, KioskMode, Most, TierName, fapi};
+use crate::config::{
+    Client, ClientAuthentication, ClientKind, Config, DeviceNetwork, Dpop, IosBuild, KioskMode, Most, Right, TierName, fapi,
+};
 use symbolon_oauth::device_authorization::GRANT_TYPE;
 use symbolon_oauth::redirect::{self, RedirectKind};
 
@@ -131,6 +133,9 @@ fn native_findings(client: &Client) -> Vec<Finding> {
     }
     let what = "native: the app's own screens see passwords and codes, where the browser would keep them from it";
     let mut findings = vec![Finding::fact(what)];
+    if client.manage.contains(&Right::Delete) {
+        findings.push(Finding::fact("manage has delete: people may delete their account on the app's own screens"));
+    }
     if client.web_only {
         findings.push(Finding::fact("web_only: every sign-in is sent to the browser all the same"));
     }

@@ -7,9 +7,9 @@ use super::outcome::Outcome;
 use super::problem::{Problem, Result};
 use super::sensitive::Sensitive;
 use crate::login::accounts::{self, Hashers, NewAccount};
+use crate::login::deletion::forget_rows;
 use crate::login::waiting;
-use crate::store::tables::{enrolment, known_device, outside_identity, passkey};
-use crate::store::{Change, Expect, NotApplied};
+use crate::store::{Expect, NotApplied};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
@@ -17,19 +17,6 @@ const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN
 const PROFILE: &str = "SELECT name, claims, version FROM account WHERE id = $1";
 const SET_PROFILE: &str =
     "UPDATE account SET name = $2, claims = $3, updated_ms = $5, version = version + 1 WHERE id = $1 AND version = $4";
-const FORGET: [&str; 11] = [
-    "DELETE FROM login_name WHERE account = $1",
-    "DELETE FROM credential WHERE account = $1",
-    "DELETE FROM consent WHERE account = $1",
-    "DELETE FROM device_request WHERE account = $1",
-    passkey::FORGET[0],
-    passkey::FORGET[1],
-    outside_identity::FORGET,
-    known_device::FORGET,
-    enrolment::FORGET[0],
-    enrolment::FORGET[1],
-    "DELETE FROM account WHERE id = $1",
-];
 const SET_STATE: &str = "UPDATE account SET state = $2 WHERE id = $1";
 
 /// What is said about a person. In a change only what is named.
@@ -152,13 +139,6 @@ pub async fn delete(context: &Context, actor: &Actor, user: String, confirmed: b
     change.audit(actor.entry("account_deleted").account(sub.as_str()));
     context.store.apply(change).await?;
     Ok(Outcome::UserDeleted { user, sub, sessions })
-}
-
-/// Everything of a person that can go, goes; sessions stay as ended until they are swept, so that APIs are told (050-C).
-pub fn forget_rows(change: &mut Change, account: &str) {
-    for sql in FORGET {
-        change.run_expecting(sql, vec![account.into()], Expect::Any);
-    }
 }
 
 pub async fn end_sessions(context: &Context, actor: &Actor, user: String) -> Result<Outcome> {

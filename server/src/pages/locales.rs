@@ -42,6 +42,12 @@ impl Locales {
         self.0.keys().map(String::as_str).collect()
     }
 
+    /// The name of a language in itself; its code where the operator's file does not say it.
+    pub fn own_name(&self, code: &str) -> String {
+        let has = self.0.get(code).is_some_and(|it| it.has_message("language-name"));
+        if has { self.message(code, "language-name", &BTreeMap::new()) } else { code.to_owned() }
+    }
+
     /// A message, or its key where there is none: a missing translation is seen, not fatal.
     pub fn message(&self, locale: &str, key: &str, values: &BTreeMap<String, String>) -> String {
         let of = |name: &str| self.0.get(name).filter(|it| it.has_message(key));
@@ -108,6 +114,17 @@ mod tests {
         };
         for (name, text) in LOCALES {
             assert_eq!(keys(text), keys(LOCALES[0].1), "{name}");
+        }
+    }
+
+    /// What a person reads of an account's history.
+    #[test]
+    fn every_event_of_a_history_has_words() {
+        for event in crate::audit::entry::PERSONAL {
+            assert!(crate::audit::events::is_known(event), "{event}");
+            for (name, text) in LOCALES {
+                assert!(text.contains(&format!("\nevent-{event} = ")), "{name}: {event}");
+            }
         }
     }
 

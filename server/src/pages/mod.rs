@@ -67,9 +67,20 @@ pub struct ErrorPage {
 #[derive(Serialize)]
 pub struct SessionView {
     pub id_token: String,
+    /// Empty: nothing is known of the device.
+    pub label: String,
+    pub address: String,
     pub started: String,
     pub last_used: String,
     pub current: bool,
+}
+
+/// What happened to the account: the message `event-NAME`.
+#[derive(Serialize)]
+pub struct EventView {
+    pub event: String,
+    pub when: String,
+    pub more: String,
 }
 
 /// What the continue page shows.
@@ -125,6 +136,9 @@ pub struct AccountView {
     pub waiting: Vec<WaitingView>,
     pub sessions: Vec<SessionView>,
     pub apps: Vec<AppView>,
+    pub history: Vec<EventView>,
+    /// The name of the language in itself.
+    pub language: Option<String>,
     pub links: LinksView,
     /// On which less is asked.
     pub devices: Vec<DeviceView>,
@@ -199,6 +213,7 @@ impl Pages {
         let locales = Arc::new(Locales::read(own)?);
         let known = Arc::clone(&locales);
         environment.add_function("t", move |locale: &str, key: &str, args: Option<Value>| known.message(locale, key, &arguments(args)));
+        environment.add_filter("base64", |text: &str| standard_base64(text.as_bytes()));
         environment.add_filter("plain", |text: &str| plain(text, SENTENCE));
         environment.add_filter("qr", |uri: &str| qr(uri).unwrap_or_default());
         let assets = Assets::read(brand, own, base)?;
@@ -243,7 +258,7 @@ impl Pages {
     pub fn alone(&self, step: &Step, locale: &str, base: &str, onward: Option<&str>) -> Result<String, Fault> {
         let values = context! {
             step => self.worded(step, locale), form_action => "", form_token => "", hidden => Vec::<String>::new(), base => base,
-            onward => onward, refresh => false, script => "",
+            onward => onward, refresh => false, script => PASSKEY,
         };
         self.render("step.html", locale, values)
     }
@@ -288,6 +303,17 @@ impl Pages {
     /// The languages there are messages for.
     pub fn languages(&self) -> Vec<&str> {
         self.locales.names()
+    }
+
+    /// The name of a language in itself.
+    pub fn language_name(&self, code: &str) -> String {
+        self.locales.own_name(code)
+    }
+
+    /// The languages with the name of each in itself.
+    pub fn named_languages(&self) -> Vec<(String, String)> {
+        let name = |code: &&str| ((*code).to_owned(), self.locales.own_name(code));
+        self.locales.names().iter().map(name).collect()
     }
 
     pub fn pick_locale(&self, ui_locales: Option<&str>, accept_language: Option<&str>) -> String {

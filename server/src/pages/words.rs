@@ -70,6 +70,7 @@ pub enum WordedContent {
     List { items: Vec<String> },
     Details { heading: String, lines: Vec<(String, String)> },
     Codes { codes: Vec<String> },
+    File { name: String, media_type: String, label: String, text: String },
     Authenticator { label: String, uri: String, secret: String },
 }
 
@@ -132,6 +133,9 @@ fn word_operation(operation: Operation) -> WordedOperation {
 /// The label of a button. Those of one family share it, and differ in what stands in it. One action answers every operation of the
 /// platform; its button says which it is.
 fn label(step: &Step, action: &Action) -> Text {
+    if let Some(label) = &action.label {
+        return label.clone();
+    }
     if action.name == operation::ACTION && matches!(step.operation, Some(Operation::PasskeyCreate { .. })) {
         return Text::new("action-make_passkey");
     }
@@ -143,6 +147,10 @@ fn word_content(content: &Content, say: &dyn Fn(&Text) -> String) -> WordedConte
     match content {
         Content::List(items) => WordedContent::List { items: items.iter().map(say).collect() },
         Content::Details { heading, lines } => WordedContent::Details { heading: heading.clone(), lines: lines.clone() },
+        Content::File { name, media_type, text } => {
+            let (name, media_type, text) = (name.clone(), media_type.clone(), text.clone());
+            WordedContent::File { name, media_type, label: say(&Text::new("action-save_file")), text }
+        }
         Content::Codes(codes) => WordedContent::Codes { codes: codes.clone() },
         Content::Authenticator { uri, secret } => {
             WordedContent::Authenticator { label: say(&Text::new("qr")), uri: uri.clone(), secret: secret.clone() }

@@ -90,8 +90,27 @@ impl Change {
         self.actor = Some(actor);
     }
 
+    /// What a person reads of their own account later. An account that is gone in this change has no history.
+    fn add_events(&mut self) {
+        if self.audit.iter().any(|entry| entry.event == "account_deleted") {
+            return;
+        }
+        let by_operator = |entry: &Entry| entry.actor.is_some() || self.actor.is_some();
+        let text = |text: &Option<String>| Value::from(text.as_deref().unwrap_or_default());
+        let row = |entry: &Entry| -> Option<Vec<Value>> {
+            let account = entry.account.as_deref().filter(|_| entry.is_personal())?;
+            let (client, address) = (text(&entry.client), text(&entry.address));
+            Some(vec![account.into(), self.now_ms.into(), entry.event.into(), client, address, by_operator(entry).into()])
+        };
+        let rows: Vec<Vec<Value>> = self.audit.iter().filter_map(row).collect();
+        for values in rows {
+            self.run_expecting(tables::account_event::ADD, values, Expect::Any);
+        }
+    }
+
     /// The change as it is sent: the statements, and the audit entries behind them, whose ids are drawn when it is.
     pub(super) fn into_draft(mut self) -> Draft {
+        self.add_events();
         let first_entry = self.statements.len();
         let mut is_security = Vec::with_capacity(self.audit.len());
         for mut entry in std::mem::take(&mut self.audit) {

@@ -22,6 +22,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0016_wallet_answer", include_str!("../../schema/0016_wallet_answer.sql")),
     ("0017_enrolment", include_str!("../../schema/0017_enrolment.sql")),
     ("0018_account_updated", include_str!("../../schema/0018_account_updated.sql")),
+    ("0019_account_self_service", include_str!("../../schema/0019_account_self_service.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

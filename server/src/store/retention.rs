@@ -55,6 +55,11 @@ const SESSIONS: [Range; 2] = [
     ("SELECT id FROM session WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM session WHERE id <= $1"),
 ];
 const SECURITY: Range = ("SELECT id FROM audit_security WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM audit_security WHERE id <= $1");
+/// Not in the order of its key: it has an index by time.
+const EVENTS: Old = (
+    "SELECT account, at_ms, event FROM account_event WHERE at_ms < $1 LIMIT 500",
+    "DELETE FROM account_event WHERE account = $1 AND at_ms = $2 AND event = $3",
+);
 const ROUTINE: Range = ("SELECT id FROM audit_routine WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM audit_routine WHERE id <= $1");
 
 /// Deletes what is past its time. Answers how many rows were deleted.
@@ -82,6 +87,7 @@ pub async fn sweep_old(store: &Store, config: &Config, longest_refresh_s: i64, n
     }
     deleted += delete_range(store, SECURITY, younger(config.retention.audit_security.0 * 1000), now_ms).await?;
     deleted += delete_range(store, ROUTINE, younger(config.retention.audit_routine.0 * 1000), now_ms).await?;
+    deleted += delete_old(store, EVENTS, (now_ms - config.retention.audit_security.0 * 1000).into(), now_ms).await?;
     store.shrink();
     Ok(deleted)
 }

@@ -106,7 +106,7 @@ async fn what_a_person_ends_has_ended() {
         let page = desk.submit_password(&world, &page, "alice", PASSWORD).await;
         assert_eq!(page.status, 303, "a password form is never sent on");
         let account = desk.visit(&world, "/account").await;
-        let revoke = desk.submit(&world, &account, &[], "revoke_app:shop-ios").await;
+        let revoke = desk.change(&world, &account, "revoke_app:shop-ios").await;
         assert_eq!(revoke.status, 303);
         assert_eq!(world.refresh(&first).await.0, 400, "136-F");
 
@@ -114,7 +114,7 @@ async fn what_a_person_ends_has_ended() {
         let second = refresh_token(&world.exchange(&again, &ask.verifier).await.1);
         let second = refresh_token(&world.refresh(&second).await.1);
         let account = desk.visit(&world, "/account").await;
-        desk.submit(&world, &account, &[], "sign_out_others").await;
+        desk.change(&world, &account, "sign_out_others").await;
         assert_eq!(world.refresh(&second).await.0, 400, "152-F, 346-L");
         let silent = phone.open(&world, &ask.clone().with("prompt", "none")).await;
         assert_eq!(silent.parameters()["error"], "login_required");

@@ -110,7 +110,7 @@ async fn events_of_one_instant_have_their_order() {
         let page = new.visit(&world, "/account").await;
         new.submit_password(&world, &page, "alice", PASSWORD).await;
         let account = new.visit(&world, "/account").await;
-        new.submit(&world, &account, &[], "sign_out_others").await;
+        new.change(&world, &account, "sign_out_others").await;
         assert_eq!(world.refresh(&olds).await.0, 400);
         let news = new.sign_in(&world, &ask, "alice").await["code"].clone();
         assert_eq!(world.exchange(&news, &ask.verifier).await.0, 200);

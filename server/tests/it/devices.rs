@@ -329,7 +329,7 @@ async fn what_ends_meanwhile_ends_the_device() {
         let mut other = Browser::default();
         other.sign_in(&world, &Ask::native("orders:read"), "alice").await;
         let page = other.visit(&world, "/account").await;
-        other.submit(&world, &page, &[], "sign_out_others").await;
+        other.change(&world, &page, "sign_out_others").await;
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&tokens)), ("client_id", "tv")];
         assert_eq!(world.post("/token", &form, None).await.1["error"], "invalid_grant");
         // The client is disabled.

@@ -144,13 +144,13 @@ async fn a_known_installation_is_asked_for_less() {
         let account = signed_in(&scene, &mut browser, &secret).await;
         let action =
             account.actions().into_iter().find(|it| it.starts_with("forget_device:")).unwrap_or_else(|| panic!("{}", account.html));
-        assert_eq!(browser.submit(&scene.world, &account, &[], &action).await.status, 303);
+        assert_eq!(browser.change(&scene.world, &account, &action).await.status, 303);
         assert!(!native(&mut phone, &[]).await);
         prove_all(&scene, &mut phone, &mut secret).await;
         assert!(native(&mut phone, &[]).await, "the twin");
         // Everywhere is everywhere.
         let account = browser.visit(&scene.world, "/account").await;
-        assert_eq!(browser.submit(&scene.world, &account, &[], "sign_out_others").await.status, 303);
+        assert_eq!(browser.change(&scene.world, &account, "sign_out_others").await.status, 303);
         assert!(!native(&mut phone, &[]).await);
         scene.world.stop().await;
     }

@@ -120,7 +120,7 @@ async fn a_member_is_let_in() {
         browser.sign_in(world, &Ask::native("openid"), "alice").await;
         let page = browser.visit(world, "/account").await;
         assert!(page.says("Gates"), "{}", page.text());
-        browser.submit(world, &page, &[], "revoke_app:gate").await;
+        browser.change(world, &page, "revoke_app:gate").await;
         assert_eq!(introspect(&answer.text("access_token")).await, false);
         scene.world.stop().await;
     })

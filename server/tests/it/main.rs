@@ -84,6 +84,7 @@ mod regain;
 mod registered;
 mod renewed_certificates;
 mod restored_store;
+mod self_service;
 mod shown_whole;
 mod sign_in_attacks;
 mod sign_ins;

@@ -46,7 +46,7 @@ impl Shown {
 
     fn of_anybody(mut self, name: &str) -> Self {
         for value in self.fields.values_mut() {
-            *value = value.replace(name, "NAME");
+            *value = value.replace(name, "NAME").replace("nora", "NAME").replace("bill", "NAME");
         }
         self
     }
@@ -89,7 +89,7 @@ impl<'a> Walk<'a> {
         let (shown, step) = (Shown::page(&self.page), Shown::step(&self.answer));
         assert_eq!(shown, step, "{}", self.page.html);
         for text in self.answer.step()["text"].as_array().unwrap() {
-            let text = text.as_str().unwrap().replace(NATIVE, BROWSER).replace("n…@", "b…@");
+            let text = text.as_str().unwrap().replace(NATIVE, BROWSER).replace("n…@", "b…@").replace("nora", "bill");
             assert!(self.page.says(&text), "{text:?} is not on the page: {}", self.page.text());
         }
         let asked = &self.answer.step()["operation"];
@@ -145,10 +145,10 @@ fn without_secrets(body: &Json) -> Json {
     let mut body = body.clone();
     (body["auth_session"], body["expires_in"]) = (json!("sl_AAAA"), json!(1800));
     for text in body["step"]["text"].as_array_mut().unwrap() {
-        let words = text.as_str().unwrap().to_owned();
-        if let Some(at) = words.find(" UTC") {
-            *text = json!(words.replace(&words[at - 16..at], "2026-02-03 12:00"));
-        }
+        *text = json!(of_one_time(text.as_str().unwrap()));
+    }
+    for action in body["step"]["actions"].as_array_mut().unwrap() {
+        action["label"] = json!(of_one_time(action["label"].as_str().unwrap()));
     }
     for content in body["step"]["content"].as_array_mut().unwrap() {
         match content["type"].as_str().unwrap() {
@@ -156,6 +156,12 @@ fn without_secrets(body: &Json) -> Json {
                 content["uri"] = json!("otpauth://totp/Example:alice?secret=JBSWY3DPEHPK3PXP&issuer=Example");
                 content["secret"] = json!("JBSWY3DPEHPK3PXP");
             }
+            "list" => {
+                for item in content["items"].as_array_mut().unwrap() {
+                    *item = json!(of_one_time(item.as_str().unwrap()));
+                }
+            }
+            "file" => content["text"] = json!("{}"),
             "codes" => content["codes"] = json!(["AAAAA-AAAAA", "BBBBB-BBBBB"]),
             _ => {}
         }
@@ -174,6 +180,16 @@ fn without_secrets(body: &Json) -> Json {
         }
     }
     body
+}
+
+/// Times that are always the same.
+fn of_one_time(words: &str) -> String {
+    let mut words = words.replace("nora", "alice");
+    let ends: Vec<usize> = words.match_indices(" UTC").map(|(at, _)| at).collect();
+    for at in ends {
+        words.replace_range(at - 16..at, "2026-02-03 12:00");
+    }
+    words
 }
 
 /// docs/steps.md ends with the examples. `STEPS=write` writes them anew.
@@ -293,9 +309,66 @@ async fn both_faces_ask_the_same() {
     walk.go("continue", &[("recovery_code", &kept, &kept_by_page)]).await.is_done();
 
     make_an_account(&scene, (&schema, &mut seen)).await;
+    walk_through_the_account(&scene, (&schema, &mut seen)).await;
     scene.world.stop().await;
     walk_with_passkeys((&schema, &mut seen)).await;
     examples_are(&seen);
+}
+
+/// The account: the overview is an app's own; the pages behind it are those that the account page of the browser leads to.
+async fn walk_through_the_account(scene: &Screens, (schema, seen): (&jsonschema::Validator, &mut BTreeMap<String, Json>)) {
+    let rights = ["name", "language", "sessions", "apps", "history", "export", "delete"];
+    scene.world.reload(|it| it.set("client.screens.manage", rights.to_vec())).await;
+    for name in ["nora", "bill"] {
+        scene.world.person(name).await;
+    }
+    for (lists, action) in [
+        (&["sessions"][..], "sign_out_others"),
+        (&[], "change_name"),
+        (&[], "change_language"),
+        (&[], "export"),
+        (&[], "delete"),
+        (&["apps", "history"], "change_name"),
+    ] {
+        let mut phone = scene.genuine();
+        scene.genuine().native_code_of("nora").await;
+        let code = phone.native_code_of("nora").await;
+        let tokens = phone.redeem(&code).await;
+        let mut browser = Browser::default();
+        let page = browser.visit(&scene.world, "/account").await;
+        browser.submit_password(&scene.world, &page, "bill", PASSWORD).await;
+        let account = browser.visit(&scene.world, "/account").await;
+        let held = tokens.text("auth_session");
+        let more = [("auth_session", held.as_str()), ("response_type", "code"), ("prompt", "manage")];
+        let answer = phone.post("/authorize-challenge", &more).await;
+        let mut answer = phone.answer(&answer, "continue", &[("password", PASSWORD)]).await;
+        for list in lists {
+            answer = see(schema, seen, answer);
+            answer = phone.answer(&answer, list, &[]).await;
+            answer = see(schema, seen, answer);
+            if *list != "sessions" {
+                answer = phone.answer(&answer, "overview", &[]).await;
+            }
+        }
+        assert!(answer.actions().contains(&action.to_owned()), "{action}: {answer:?}");
+        answer = phone.answer(&answer, action, &[]).await;
+        let page = browser.submit(&scene.world, &account, &[], action).await;
+        let mut walk = Walk { scene, phone, answer, browser, page, schema, seen: &mut *seen };
+        walk.compare();
+        if action == "export" {
+            walk.answer = walk.phone.answer(&walk.answer, "continue", &[]).await;
+            walk.page = walk.browser.submit(&scene.world, &walk.page, &[], "continue").await;
+            walk.compare();
+        }
+    }
+}
+
+/// An answer that the browser has no page for.
+fn see(schema: &jsonschema::Validator, seen: &mut BTreeMap<String, Json>, answer: Answer) -> Answer {
+    let problems: Vec<String> = schema.iter_errors(&answer.body).map(|error| error.to_string()).collect();
+    assert!(problems.is_empty(), "{problems:?}: {:#}", answer.body);
+    seen.entry(answer.kind().to_owned()).or_insert_with(|| without_secrets(&answer.body));
+    answer
 }
 
 /// The platforms of the two people.

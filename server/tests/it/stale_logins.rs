@@ -40,7 +40,7 @@ async fn a_login_under_way_dies_with_the_sessions() {
                 "disabled and enabled" => apply(&world, |it| accounts::raise(it, &id)).await,
                 "others signed out" => {
                     let account = owner.visit(&world, "/account").await;
-                    assert_eq!(owner.submit(&world, &account, &[], "sign_out_others").await.status, 303);
+                    assert_eq!(owner.change(&world, &account, "sign_out_others").await.status, 303);
                 }
                 _ => {}
             }

@@ -209,6 +209,9 @@ fn judge_native(client: &Client, found: &mut Vec<String>) {
         found.push(format!("web_only_scopes: the client itself may not ask for {scope:?}"));
     }
     if !client.native {
+        found.extend(
+            (!client.manage.is_empty()).then(|| "manage needs native = true: other apps open the account page in the browser".to_owned()),
+        );
         return;
     }
     if !client.first_party {

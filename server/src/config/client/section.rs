@@ -10,6 +10,7 @@ use super::attestation::AttestationRules;
 use super::device::DeviceRules;
 use super::keys::Jwks;
 use super::kiosk::KioskRules;
+use super::manage::Right;
 use super::onward::ContinuePage;
 use super::refresh::{Refresh, RefreshMode};
 use super::tier::TierName;
@@ -268,6 +269,13 @@ const KEYS: &[Key] = &[
     defaulted("web_only", Kind::Flag, "false", "With `native`: every sign-in is sent to the browser. The app needs no change for it."),
     defaulted("web_only_tiers", Kind::SomeOf(&["hardware", "hardware_claimed", "software"]), "[]", "The tiers whose sign-ins are."),
     defaulted("web_only_scopes", Kind::Texts, "[]", "A sign-in that asks for one of these scopes is."),
+    defaulted(
+        "manage",
+        Kind::SomeOf(super::manage::WORDS),
+        "[]",
+        "With `native`: what people may see and change of their account on the app's own screens (`prompt=manage`). \
+         [native.md](native.md#the-account-on-the-apps-own-screens) explains it.",
+    ),
     optional(
         "default_max_age",
         Kind::Time,
@@ -377,6 +385,8 @@ pub struct Client {
     pub web_only_tiers: Vec<TierName>,
     #[serde(default)]
     pub web_only_scopes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub manage: Vec<Right>,
 }
 
 fn native_tiers() -> Vec<TierName> {
@@ -460,6 +470,7 @@ impl Client {
             web_only: false,
             web_only_tiers: Vec::new(),
             web_only_scopes: Vec::new(),
+            manage: Vec::new(),
         };
         client.fill();
         client

@@ -2,9 +2,10 @@
 
 use super::copy::Copy;
 use super::entries::at_ms;
+use crate::login::deletion::forget_rows;
+use crate::operations::cutoff;
 use crate::operations::installation::END;
 use crate::operations::revoke::REVOKE;
-use crate::operations::{cutoff, users_change};
 use crate::store::tables::outside_identity::UNLINK_AGAIN;
 use crate::store::tables::passkey::REMOVE_AGAIN;
 use crate::store::{Change, Expect, Value};
@@ -96,7 +97,7 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
         // It may be gone already, or be younger than the copy: then there is nothing to do.
         "account_deleted" => {
             end_sessions(change, &[]);
-            users_change::forget_rows(change, account);
+            forget_rows(change, account);
         }
         "upstream_unlinked" => {
             let identity = entry["detail"]["identity"].as_str().unwrap_or_default();

@@ -469,3 +469,146 @@ mail-regained-body =
     Was Sie verloren hatten, wurde von Ihrem Konto bei { $brand } entfernt, und alle Geräte wurden abgemeldet.
     
     Wenn Sie es nicht waren, sagen Sie es jetzt denen, die { $brand } betreiben.
+language-name = Deutsch
+language = { $name }
+account-history = Verlauf
+account-history-show = Was mit Ihrem Konto geschehen ist
+account-yours = Ihre Daten
+account-session-times = seit { $started }, zuletzt benutzt { $used }
+action-change_name = Namen ändern
+action-change_language = Sprache ändern
+action-export = Kopie Ihrer Daten holen
+action-delete = Konto löschen
+action-delete_account = Endgültig löschen
+action-save_file = Datei speichern
+action-overview = Zurück
+action-done = Fertig
+action-passkeys = Passkeys
+action-links = Anmeldung mit anderen Konten
+action-sessions = Wo Sie angemeldet sind
+action-devices = Bekannte Geräte
+action-apps = Apps mit Zugriff
+action-history = Was mit Ihrem Konto geschehen ist
+action-end_this_session = Abmelden: { $device }, seit { $started }
+action-forget_this_device = Vergessen: { $device }, zuletzt vollständig angemeldet { $last }
+action-revoke_this_app = Zugriff entziehen: { $client }, seit { $since }
+action-remove_this = Entfernen: { $name }, seit { $since }
+manage-title = Ihr Konto
+manage-lead = Sie sind angemeldet als { $account }. Für jede Änderung haben Sie bestätigt, dass Sie es sind.
+manage_passkeys-title = Passkeys
+manage_passkeys-lead = Das sind die Passkeys Ihres Kontos.
+manage_passkeys-none = Sie haben keinen Passkey.
+manage_links-title = Anmeldung mit anderen Konten
+manage_links-lead = Auch mit diesen Konten melden Sie sich hier an.
+manage_links-none = Kein anderes Konto ist mit Ihrem verknüpft.
+manage_sessions-title = Wo Sie angemeldet sind
+manage_sessions-lead = Von hier aus können Sie jede Anmeldung beenden.
+manage_sessions-none = Sie sind nirgends angemeldet.
+manage_devices-title = Bekannte Geräte
+manage_devices-lead = Auf diesen Geräten werden Sie bei der Anmeldung nach weniger gefragt.
+manage_devices-none = Kein Gerät ist bekannt.
+manage_apps-title = Apps mit Zugriff
+manage_apps-lead = Diese Apps dürfen Ihr Konto benutzen.
+manage_apps-none = Keine App hat Zugriff.
+manage_history-title = Was mit Ihrem Konto geschehen ist
+manage_history-lead = Das Neueste steht oben.
+manage_history-none = Es ist noch nichts geschehen.
+session-line = { $device } · { $address } · seit { $started }, zuletzt benutzt { $used }
+session-line-own = { $device } (hier) · { $address } · seit { $started }, zuletzt benutzt { $used }
+new_name-title = Ihr Name
+new_name-lead = Apps, die Ihren Namen sehen dürfen, zeigen ihn Ihnen und anderen.
+new_language-title = Ihre Sprache
+new_language-lead = In ihr kommen Briefe, und Apps erfahren sie.
+end_session-title = Dort abmelden?
+end_session-lead = { $name } wird abgemeldet, mit jeder App, die von dort aus angemeldet wurde.
+end_other_sessions-title = Überall sonst abmelden?
+end_other_sessions-lead = Nur die Anmeldung, die Sie gerade benutzen, bleibt. Bekannte Geräte werden vergessen.
+forget_device-title = Dieses Gerät vergessen?
+forget_device-lead = Auf { $name } werden Sie bei der Anmeldung wieder nach allem gefragt.
+revoke_app-title = { $name } den Zugriff entziehen?
+revoke_app-lead = { $name } kann Ihr Konto nicht mehr benutzen. Sie können sich dort neu anmelden.
+export-title = Kopie Ihrer Daten holen
+export-lead = Sie bekommen eine Datei mit dem, was hier über Sie gespeichert ist. Sie enthält keine Passwörter und keine Schlüssel. Behalten Sie sie für sich.
+exported-title = Ihre Daten liegen bereit
+exported-lead = Speichern Sie die Datei jetzt. Sie wird jedes Mal neu gemacht.
+delete_account-title = Ihr Konto löschen?
+delete_account-lead = Das Konto { $account } verschwindet sofort und endgültig, mit allem, was über Sie gespeichert ist. Jede App wird abgemeldet. Niemand kann es zurückholen.
+account_deleted-title = Ihr Konto ist gelöscht
+account_deleted-lead = Hier ist nichts mehr davon übrig. Apps können eigene Daten haben: Fragen Sie deren Betreiber.
+session_ended-title = Diese Anmeldung ist beendet
+session_ended-lead = Sie sind hier abgemeldet. Sie können diese Seite schließen.
+event-account_created = { $when } · Das Konto wurde angelegt{ $more }
+event-account_disabled = { $when } · Das Konto wurde vom Betreiber gesperrt{ $more }
+event-account_enabled = { $when } · Das Konto wurde wieder freigegeben{ $more }
+event-account_exported = { $when } · Eine Kopie Ihrer Daten wurde geholt{ $more }
+event-code_issued = { $when } · An einer App angemeldet{ $more }
+event-consent_withdrawn = { $when } · Einer App wurde der Zugriff entzogen{ $more }
+event-device_approved = { $when } · Ein anderes Gerät wurde angemeldet{ $more }
+event-device_forgotten = { $when } · Ein bekanntes Gerät wurde vergessen{ $more }
+event-email_changed = { $when } · Die E-Mail-Adresse wurde geändert{ $more }
+event-enrolment_confirmed = { $when } · Ein neuer Anmeldeweg zählt jetzt voll{ $more }
+event-enrolment_stopped = { $when } · Ein neuer Anmeldeweg wurde gestoppt{ $more }
+event-kiosk_visited = { $when } · Sie wurden an einem Terminal eingelassen{ $more }
+event-language_changed = { $when } · Die Sprache wurde geändert{ $more }
+event-name_changed = { $when } · Der Name wurde geändert{ $more }
+event-other_sessions_ended = { $when } · Überall sonst wurde abgemeldet{ $more }
+event-passkey_enrolled = { $when } · Ein Passkey wurde hinzugefügt{ $more }
+event-passkey_removed = { $when } · Ein Passkey wurde entfernt{ $more }
+event-passkey_renamed = { $when } · Ein Passkey bekam einen anderen Namen{ $more }
+event-password_changed = { $when } · Das Passwort wurde geändert{ $more }
+event-profile_changed = { $when } · Der Betreiber hat Ihre Angaben geändert{ $more }
+event-recovery_code_used = { $when } · Ein Wiederherstellungscode wurde benutzt{ $more }
+event-recovery_codes_made = { $when } · Neue Wiederherstellungscodes wurden gemacht{ $more }
+event-regain_begun = { $when } · Jemand hat gesagt, dass weitere Anmeldewege verloren sind{ $more }
+event-regain_stopped = { $when } · Der Neubeginn wurde gestoppt{ $more }
+event-regained = { $when } · Was verloren war, wurde für einen Neubeginn entfernt{ $more }
+event-session_ended = { $when } · Eine Anmeldung wurde beendet{ $more }
+event-sessions_ended = { $when } · Alle Anmeldungen wurden beendet{ $more }
+event-signed_in = { $when } · Angemeldet{ $more }
+event-signed_out = { $when } · Abgemeldet{ $more }
+event-ticket_given = { $when } · Der Betreiber hat Ihnen ein Ticket ausgestellt{ $more }
+event-ticket_used = { $when } · Ein Ticket wurde benutzt{ $more }
+event-totp_enrolled = { $when } · Eine Authenticator-App wurde hinzugefügt{ $more }
+event-totp_removed = { $when } · Die Authenticator-App wurde entfernt{ $more }
+event-upstream_linked = { $when } · Ein anderes Konto wurde verknüpft{ $more }
+event-upstream_unlinked = { $when } · Ein anderes Konto wurde getrennt{ $more }
+mail-name_changed-subject = Ihr Name bei { $brand } wurde geändert
+mail-name_changed-body =
+    Der Name Ihres Kontos bei { $brand } wurde geändert.
+    
+    Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-language_changed-subject = Ihre Sprache bei { $brand } wurde geändert
+mail-language_changed-body =
+    Die Sprache Ihres Kontos bei { $brand } wurde geändert.
+    
+    Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-session_ended-subject = Sie wurden irgendwo von { $brand } abgemeldet
+mail-session_ended-body =
+    Eine Ihrer Anmeldungen bei { $brand } wurde beendet.
+    
+    Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-sessions_ended-subject = Sie wurden überall sonst von { $brand } abgemeldet
+mail-sessions_ended-body =
+    Alle Ihre anderen Anmeldungen bei { $brand } wurden beendet.
+    
+    Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-device_forgotten-subject = { $brand } hat ein Gerät vergessen
+mail-device_forgotten-body =
+    Ein bekanntes Gerät Ihres Kontos bei { $brand } wurde vergessen. Dort wird wieder nach allem gefragt.
+    
+    Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-app_removed-subject = Eine App hat keinen Zugriff mehr auf { $brand }
+mail-app_removed-body =
+    Eine App kann Ihr Konto bei { $brand } nicht mehr benutzen.
+    
+    Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-account_exported-subject = Eine Kopie Ihrer Daten wurde von { $brand } geholt
+mail-account_exported-body =
+    Jemand, der sich als Sie ausgewiesen hat, hat eine Kopie dessen geholt, was { $brand } über Sie gespeichert hat.
+    
+    Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.
+mail-account_deleted-subject = Ihr Konto bei { $brand } wurde gelöscht
+mail-account_deleted-body =
+    Ihr Konto bei { $brand } wurde gelöscht, mit allem, was über Sie gespeichert war. Es kann nicht zurückgeholt werden.
+    
+    Wenn Sie das nicht waren, sagen Sie es sofort denen, die { $brand } betreiben.

@@ -469,3 +469,146 @@ mail-regained-body =
     What you had lost was removed from your account with { $brand }, and all devices were signed out.
     
     If it was not you, tell those who run { $brand } now.
+language-name = English
+language = { $name }
+account-history = History
+account-history-show = What happened to your account
+account-yours = Your data
+account-session-times = since { $started }, last used { $used }
+action-change_name = Change your name
+action-change_language = Change the language
+action-export = Take a copy of your data
+action-delete = Delete the account
+action-delete_account = Delete it for good
+action-save_file = Save the file
+action-overview = Back
+action-done = Done
+action-passkeys = Passkeys
+action-links = Sign-in with other accounts
+action-sessions = Where you are signed in
+action-devices = Known devices
+action-apps = Apps with access
+action-history = What happened to your account
+action-end_this_session = Sign out: { $device }, since { $started }
+action-forget_this_device = Forget: { $device }, last full sign-in { $last }
+action-revoke_this_app = Remove access: { $client }, since { $since }
+action-remove_this = Remove: { $name }, since { $since }
+manage-title = Your account
+manage-lead = You are signed in as { $account }. For each change you have proved that it is you.
+manage_passkeys-title = Passkeys
+manage_passkeys-lead = These are the passkeys of your account.
+manage_passkeys-none = You have no passkey.
+manage_links-title = Sign-in with other accounts
+manage_links-lead = With these accounts you sign in here as well.
+manage_links-none = No other account is linked to yours.
+manage_sessions-title = Where you are signed in
+manage_sessions-lead = You can sign out each of them from here.
+manage_sessions-none = You are signed in nowhere.
+manage_devices-title = Known devices
+manage_devices-lead = On these devices you are asked for less when you sign in.
+manage_devices-none = No device is known.
+manage_apps-title = Apps with access
+manage_apps-lead = These apps may use your account.
+manage_apps-none = No app has access.
+manage_history-title = What happened to your account
+manage_history-lead = The newest comes first.
+manage_history-none = Nothing has happened yet.
+session-line = { $device } · { $address } · since { $started }, last used { $used }
+session-line-own = { $device } (here) · { $address } · since { $started }, last used { $used }
+new_name-title = Your name
+new_name-lead = Apps that may see your name show it to you and others.
+new_language-title = Your language
+new_language-lead = Letters come in it, and apps are told it.
+end_session-title = Sign out there?
+end_session-lead = { $name } is signed out, with every app that was signed in to from there.
+end_other_sessions-title = Sign out everywhere else?
+end_other_sessions-lead = Only the session that you use now goes on. Known devices are forgotten.
+forget_device-title = Forget this device?
+forget_device-lead = On { $name } you are asked for everything again when you sign in.
+revoke_app-title = Remove the access of { $name }?
+revoke_app-lead = { $name } can no longer use your account. You can sign in to it again.
+export-title = Take a copy of your data
+export-lead = You get a file with what is stored about you here. It has no passwords and no keys. Keep it to yourself.
+exported-title = Your data is ready
+exported-lead = Save the file now. It is made anew each time you ask for it.
+delete_account-title = Delete your account?
+delete_account-lead = The account { $account } goes at once and for good, with all that is stored about you. Every app is signed out. Nobody can bring it back.
+account_deleted-title = Your account is deleted
+account_deleted-lead = Nothing of it is left here. Apps may have data of their own: ask those who run them.
+session_ended-title = This session has ended
+session_ended-lead = You are signed out here. You can close this page.
+event-account_created = { $when } · The account was made{ $more }
+event-account_disabled = { $when } · The account was closed by those who run this service{ $more }
+event-account_enabled = { $when } · The account was opened again{ $more }
+event-account_exported = { $when } · A copy of your data was taken{ $more }
+event-code_issued = { $when } · An app was signed in to{ $more }
+event-consent_withdrawn = { $when } · The access of an app was removed{ $more }
+event-device_approved = { $when } · Another device was signed in{ $more }
+event-device_forgotten = { $when } · A known device was forgotten{ $more }
+event-email_changed = { $when } · The e-mail address was changed{ $more }
+event-enrolment_confirmed = { $when } · A new way to sign in counts in full{ $more }
+event-enrolment_stopped = { $when } · A new way to sign in was stopped{ $more }
+event-kiosk_visited = { $when } · You were let in at a kiosk{ $more }
+event-language_changed = { $when } · The language was changed{ $more }
+event-name_changed = { $when } · The name was changed{ $more }
+event-other_sessions_ended = { $when } · Everybody else was signed out{ $more }
+event-passkey_enrolled = { $when } · A passkey was added{ $more }
+event-passkey_removed = { $when } · A passkey was removed{ $more }
+event-passkey_renamed = { $when } · A passkey got another name{ $more }
+event-password_changed = { $when } · The password was changed{ $more }
+event-profile_changed = { $when } · Those who run this service changed what they know of you{ $more }
+event-recovery_code_used = { $when } · A recovery code was used{ $more }
+event-recovery_codes_made = { $when } · New recovery codes were made{ $more }
+event-regain_begun = { $when } · Somebody said that further means were lost{ $more }
+event-regain_stopped = { $when } · Starting anew was stopped{ $more }
+event-regained = { $when } · What was lost was removed, to start anew{ $more }
+event-session_ended = { $when } · A session was ended{ $more }
+event-sessions_ended = { $when } · All sessions were ended{ $more }
+event-signed_in = { $when } · Signed in{ $more }
+event-signed_out = { $when } · Signed out{ $more }
+event-ticket_given = { $when } · Those who run this service made a ticket for you{ $more }
+event-ticket_used = { $when } · A ticket was used{ $more }
+event-totp_enrolled = { $when } · An authenticator app was added{ $more }
+event-totp_removed = { $when } · The authenticator app was removed{ $more }
+event-upstream_linked = { $when } · Another account was linked{ $more }
+event-upstream_unlinked = { $when } · Another account was unlinked{ $more }
+mail-name_changed-subject = Your name at { $brand } was changed
+mail-name_changed-body =
+    The name of your account with { $brand } was changed.
+    
+    If it was not you, change your password now.
+mail-language_changed-subject = Your language at { $brand } was changed
+mail-language_changed-body =
+    The language of your account with { $brand } was changed.
+    
+    If it was not you, change your password now.
+mail-session_ended-subject = You were signed out somewhere of { $brand }
+mail-session_ended-body =
+    One of the places where you were signed in to { $brand } was signed out.
+    
+    If it was not you, change your password now.
+mail-sessions_ended-subject = You were signed out of { $brand } everywhere else
+mail-sessions_ended-body =
+    Every other place where you were signed in to { $brand } was signed out.
+    
+    If it was not you, change your password now.
+mail-device_forgotten-subject = A device was forgotten by { $brand }
+mail-device_forgotten-body =
+    A known device of your account with { $brand } was forgotten. It is asked for everything again.
+    
+    If it was not you, change your password now.
+mail-app_removed-subject = An app lost its access to { $brand }
+mail-app_removed-body =
+    An app can no longer use your account with { $brand }.
+    
+    If it was not you, change your password now.
+mail-account_exported-subject = A copy of your data was taken from { $brand }
+mail-account_exported-body =
+    Somebody who proved to be you took a copy of what { $brand } has stored about you.
+    
+    If it was not you, change your password now.
+mail-account_deleted-subject = Your account with { $brand } was deleted
+mail-account_deleted-body =
+    Your account with { $brand } was deleted, with all that was stored about you. It cannot be brought back.
+    
+    If it was not you, tell the people who run { $brand } at once.

@@ -51,6 +51,13 @@ pub const PROFILE: &str = "SELECT name, locale, claims FROM account WHERE id = $
 pub const SET_PROFILE: &str = "UPDATE account SET name = $2, locale = $3, claims = $4, updated_ms = $6 WHERE id = $1 AND claims = $5";
 /// What tokens may say of a person.
 pub const TOLD: &str = "SELECT email, email_verified, name, locale, claims, updated_ms FROM account WHERE id = $1";
+/// What a person is called, and reads in.
+pub const SET_NAME: &str = "UPDATE account SET name = $2, updated_ms = $3 WHERE id = $1 AND state = 'active'";
+pub const SET_LOCALE: &str = "UPDATE account SET locale = $2, updated_ms = $3 WHERE id = $1 AND state = 'active'";
+/// All of it that may be shown to its own person.
+pub const PERSON: &str = "SELECT name, email, email_verified, locale, claims, created_ms FROM account WHERE id = $1";
+pub const NAMES: &str = "SELECT name FROM login_name WHERE account = $1 ORDER BY name";
+pub const FACTORS: &str = "SELECT kind, created_ms FROM credential WHERE account = $1 ORDER BY kind, created_ms";
 pub const DROP_NAME: &str = "DELETE FROM login_name WHERE name = $1 AND account = $2";
 
 pub const READ_TOTP: &str = "SELECT secret, used_ms FROM credential WHERE account = $1 AND kind = 'totp' AND id = ''";

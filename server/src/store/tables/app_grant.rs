@@ -66,6 +66,12 @@ pub const ACTIVATE: &str = "UPDATE app_grant SET state = 'active', generation = 
 /// Wrong exchanges of a code. The bound stands in the guard, because two of them may come at once.
 pub const COUNT_FAILURE: &str =
     "UPDATE app_grant SET code_failures = code_failures + 1 WHERE session = $1 AND number = $2 AND code_failures < $3";
+/// What the apps of a person have. The newest first.
+pub const OF_ACCOUNT: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms FROM session s JOIN app_grant g ON g.session = s.id \
+    WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active' ORDER BY g.created_ms DESC, g.client LIMIT 200";
+pub const END_OF_CLIENT: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE client = $2 AND state <> 'ended' \
+    AND session IN (SELECT id FROM session WHERE account = $1)";
+pub const FORGET_CONSENT: &str = "DELETE FROM consent WHERE account = $1 AND client = $2";
 /// One generation has one successor: of two refreshes one finds the generation ($3) that both have read.
 pub const ADVANCE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5, holder_kind = $6, holder = $7, \
     suspected_ms = CASE WHEN suspected_ms = $8 THEN 0 ELSE suspected_ms END \

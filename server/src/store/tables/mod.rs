@@ -5,6 +5,7 @@
 //! share a name, the statement gives one of them another (`session_state`).
 
 pub mod account;
+pub mod account_event;
 pub mod app_grant;
 pub mod attempt;
 pub mod audit;

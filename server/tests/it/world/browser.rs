@@ -147,6 +147,14 @@ impl Browser {
         self.follow(node.as_ref(), page).await
     }
 
+    /// Presses a button of the account page, and says yes on the page that names what is about to happen.
+    pub async fn change(&mut self, node: &impl AsRef<Node>, account: &Page, action: &str) -> Page {
+        let node = node.as_ref();
+        let asked = self.submit(node, account, &[], action).await;
+        assert!(asked.action("continue"), "{action}: {}", asked.html);
+        self.submit(node, &asked, &[], "continue").await
+    }
+
     /// The same, with the first answer as it is.
     pub async fn submit_raw(&mut self, node: &impl AsRef<Node>, page: &Page, fill: &[(&str, &str)], action: &str) -> Page {
         self.send(Self::submission(node.as_ref(), page, fill, action)).await

@@ -1,0 +1,254 @@
+//! The account on an app's own screens, and the changes of it that add no means to sign in. The account page of the browser begins the
+//! same journeys; here are their pages.
+
+use super::flow::{Go, Run};
+use super::holdings::SHOWN_EVENTS;
+use super::journey::{Form, Journey, Overview};
+use super::linking::shown_link;
+use super::state::Question;
+use super::step::{Content, FieldKind, Step, Text};
+use crate::config::Right;
+use crate::error::{Fault, Result};
+use crate::mail::written_time;
+use serde_json::{Value as Json, json};
+use symbolon_oauth::base64url;
+
+/// A button of a list and what it is about.
+struct Target {
+    /// Without its number.
+    action: &'static str,
+    label: Text,
+    target: String,
+}
+
+impl Run<'_> {
+    /// The next page of a journey that changes the account and no means of it.
+    pub(super) async fn ask_managing(&mut self) -> Go<()> {
+        let account = self.subject_id()?;
+        let (form, step, secret) = match self.state.journey.clone() {
+            Journey::Manage(Overview::Menu) => (Form::Overview, self.menu(), Json::Null),
+            Journey::Manage(page) => {
+                let (step, secret) = self.list(page, &account).await?;
+                (Form::Overview, step, secret)
+            }
+            Journey::ChangeName => {
+                let name = self.person.account.as_ref().and_then(|account| account.name.as_deref());
+                let step = Step::new("new_name").optional_field("name", FieldKind::Text, "name", name);
+                (Form::NewName, step.primary("continue"), Json::Null)
+            }
+            Journey::ChangeLanguage => (Form::NewLanguage, self.languages(), Json::Null),
+            Journey::Export => (Form::Export, Step::new("export").primary("continue"), Json::Null),
+            Journey::Delete => {
+                let shown = self.person.account.as_ref().map(shown_account).unwrap_or_default();
+                let step = Step::new("delete_account").lead(Text::new("delete_account-lead").with("account", shown));
+                (Form::Delete, step.secondary("delete_account"), Json::Null)
+            }
+            _ => match self.ask_end(&account).await? {
+                Some((step, secret)) => (Form::EndAccess, step.primary("continue"), secret),
+                // It has ended already.
+                None => {
+                    self.state.journey = Journey::SignIn;
+                    return Box::pin(self.find_question()).await;
+                }
+            },
+        };
+        let question = crate::seal::random::<16>()?;
+        self.set_question(Question::Form(form), question, step, secret);
+        Ok(())
+    }
+
+    /// The copy of what the account has, for the person to keep.
+    pub(super) async fn ask_to_keep_export(&mut self) -> Go<()> {
+        let export = self.machine.export_of(&self.subject_id()?, self.visitor.now_ms).await?;
+        let text = serde_json::to_string_pretty(&export).map_err(|error| Fault::new(error.to_string()))?;
+        let file = Content::File { name: "account.json".to_owned(), media_type: "application/json".to_owned(), text };
+        let step = Step::new("exported").show(file).primary("continue");
+        self.set_question(Question::Form(Form::Exported), crate::seal::random::<16>()?, step, Json::Null);
+        Ok(())
+    }
+
+    fn subject_id(&self) -> std::result::Result<String, Fault> {
+        let subject = self.state.subject.as_ref().ok_or_else(|| Fault::new("an account of nobody"))?;
+        Ok(subject.account.clone())
+    }
+
+    /// Where a button of the overview leads. Buttons of a list have the number of their row.
+    pub(super) fn leads_on(&self, action: &str) -> Option<Journey> {
+        if !matches!(self.state.journey, Journey::Manage(_)) {
+            return None;
+        }
+        if action == "done" {
+            return Some(Journey::SignIn);
+        }
+        let Some((word, number)) = action.split_once(':') else {
+            return Journey::of_overview(action).or_else(|| Journey::of_account(action));
+        };
+        let targets = &self.state.pending.as_ref()?.secret["targets"];
+        let target = targets.get(number.parse::<usize>().ok()?)?.as_str()?;
+        Journey::of_account(&format!("{word}:{target}"))
+    }
+
+    /// What the client may let the person do.
+    fn menu(&self) -> Step {
+        let account = self.person.account.as_ref();
+        let shown = account.map(shown_account).unwrap_or_default();
+        let has_totp = account.is_some_and(|account| account.totp_from_ms.is_some());
+        let has_mail = self.machine.config.mail.is_some();
+        let authenticator = if has_totp { "remove_totp" } else { "enrol_totp" };
+        let entries = [
+            (Right::Name, "change_name", true),
+            (Right::Language, "change_language", true),
+            (Right::Email, "change_email", has_mail),
+            (Right::Password, "change_password", true),
+            (Right::Authenticator, authenticator, true),
+            (Right::RecoveryCodes, "recovery_codes", has_totp),
+            (Right::Passkeys, "passkeys", true),
+            (Right::Links, "links", true),
+            (Right::Sessions, "sessions", true),
+            (Right::Devices, "devices", true),
+            (Right::Apps, "apps", true),
+            (Right::History, "history", true),
+            (Right::Export, "export", true),
+            (Right::Delete, "delete", true),
+        ];
+        let offered = entries.into_iter().filter(|(right, _, is_there)| *is_there && self.rules.rights.has(*right));
+        let step = Step::new("manage").lead(Text::new("manage-lead").with("account", shown));
+        let step = offered.fold(step, |step, (_, action, _)| match action {
+            "recovery_codes" => {
+                let left = account.map_or(0, |account| account.recovery.len()).to_string();
+                step.secondary_called(action, Text::new("action-recovery_codes").with("left", left))
+            }
+            _ => step.secondary(action),
+        });
+        step.primary("done")
+    }
+
+    fn languages(&self) -> Step {
+        let step = Step::new("new_language");
+        self.machine.languages().iter().fold(step, |step, (code, name)| {
+            step.secondary_called(&format!("language:{code}"), Text::new("language").with("name", name.as_str()))
+        })
+    }
+
+    async fn list(&self, page: Overview, account: &str) -> Result<(Step, Json)> {
+        let (kind, lines, targets) = match page {
+            Overview::Menu => return Err(Fault::new("the menu is no list").into()),
+            Overview::Passkeys => ("manage_passkeys", Vec::new(), self.passkeys().await?),
+            Overview::Links => ("manage_links", Vec::new(), self.links()),
+            Overview::Sessions => self.list_sessions(account).await?,
+            Overview::Devices => ("manage_devices", Vec::new(), self.devices(account).await?),
+            Overview::Apps => ("manage_apps", Vec::new(), self.apps(account).await?),
+            Overview::History => ("manage_history", self.history(account).await?, Vec::new()),
+        };
+        let is_empty = lines.is_empty() && targets.is_empty();
+        let mut step = Step::new(kind);
+        if is_empty {
+            step = step.lead(Text::new(format!("{kind}-none")));
+        }
+        if !lines.is_empty() {
+            step = step.show(Content::List(lines));
+        }
+        for (at, one) in targets.iter().enumerate() {
+            step = step.secondary_called(&format!("{}:{at}", one.action), one.label.clone());
+        }
+        let takes_passkeys = self.visitor.face.takes_passkeys();
+        step = match page {
+            Overview::Passkeys if takes_passkeys => step.secondary("add_passkey"),
+            Overview::Sessions if targets.len() > 1 => step.secondary("sign_out_others"),
+            _ => step,
+        };
+        let ids: Vec<&str> = targets.iter().map(|one| one.target.as_str()).collect();
+        Ok((step.primary("overview"), json!({ "targets": ids })))
+    }
+
+    async fn list_sessions(&self, account: &str) -> Result<(&'static str, Vec<Text>, Vec<Target>)> {
+        let own = self.state.subject.as_ref().and_then(|subject| subject.session);
+        let (mut lines, mut targets) = (Vec::new(), Vec::new());
+        for one in self.machine.sessions_of(account).await? {
+            let key = if Some(one.id) == own { "session-line-own" } else { "session-line" };
+            let label = if one.label.is_empty() { "…".to_owned() } else { one.label.clone() };
+            let line = Text::new(key).with("device", label.as_str()).with("address", one.address.as_str());
+            lines.push(line.with("started", written_time(one.created_ms)).with("used", written_time(one.used_ms)));
+            let label = Text::new("action-end_this_session").with("device", label).with("started", written_time(one.created_ms));
+            targets.push(Target { action: "end_session", label, target: one.public_name });
+        }
+        Ok(("manage_sessions", lines, targets))
+    }
+
+    async fn devices(&self, account: &str) -> Result<Vec<Target>> {
+        let devices = self.machine.devices_of(account).await?;
+        let target = |one: super::holdings::KnownDevice| {
+            let label = if one.label.is_empty() { "…".to_owned() } else { one.label };
+            let label = Text::new("action-forget_this_device").with("device", label).with("last", written_time(one.last_ms));
+            Target { action: "forget_device", label, target: one.id }
+        };
+        Ok(devices.into_iter().map(target).collect())
+    }
+
+    async fn apps(&self, account: &str) -> Result<Vec<Target>> {
+        let apps = self.machine.apps_of(account).await?;
+        let target = |one: super::holdings::AppAccess| {
+            let label = Text::new("action-revoke_this_app").with("client", one.name).with("since", written_time(one.since_ms));
+            Target { action: "revoke_app", label, target: one.client }
+        };
+        Ok(apps.into_iter().map(target).collect())
+    }
+
+    async fn passkeys(&self) -> Result<Vec<Target>> {
+        let rows = self.machine.store.all(crate::store::tables::passkey::OF_ACCOUNT, &[self.subject_id()?.into()]).await?;
+        let mut found = Vec::new();
+        for row in rows {
+            let label = Text::new("action-remove_this").with("name", row.text("name")?).with("since", written_time(row.int("created_ms")?));
+            found.push(Target { action: "remove_passkey", label, target: row.text("public_id")?.to_owned() });
+        }
+        Ok(found)
+    }
+
+    fn links(&self) -> Vec<Target> {
+        let links = self.person.account.as_ref().map(|account| account.links.as_slice()).unwrap_or_default();
+        let target = |link: &super::accounts::Link| {
+            let label = Text::new("action-remove_this").with("name", shown_link(link)).with("since", written_time(link.created_ms));
+            Target { action: "unlink", label, target: link.key() }
+        };
+        links.iter().map(target).collect()
+    }
+
+    async fn history(&self, account: &str) -> Result<Vec<Text>> {
+        let events = self.machine.history_of(account, SHOWN_EVENTS).await?;
+        let line = |one: &super::holdings::Event| {
+            Text::new(format!("event-{}", one.event)).with("when", written_time(one.at_ms)).with("more", one.more())
+        };
+        Ok(events.iter().map(line).collect())
+    }
+
+    /// What is about to end, by name. None: there is no such thing any more.
+    async fn ask_end(&self, account: &str) -> Result<Option<(Step, Json)>> {
+        let named = |kind: &str, text: &str| Step::new(kind).lead(Text::new(format!("{kind}-lead")).with("name", text));
+        Ok(match &self.state.journey {
+            Journey::EndSession { session } => {
+                let own = self.state.subject.as_ref().and_then(|subject| subject.session);
+                let sessions = self.machine.sessions_of(account).await?;
+                sessions.into_iter().find(|one| one.public_name == *session).map(|one| {
+                    let place = [one.label.as_str(), &one.address].join(" ");
+                    (named("end_session", place.trim()), json!({ "id": base64url::encode(&one.id), "own": Some(one.id) == own }))
+                })
+            }
+            Journey::EndOtherSessions => Some((Step::new("end_other_sessions"), Json::Null)),
+            Journey::ForgetDevice { device } => {
+                let devices = self.machine.devices_of(account).await?;
+                devices.into_iter().find(|one| one.id == *device).map(|one| (named("forget_device", &one.label), Json::Null))
+            }
+            Journey::RevokeApp { client } => {
+                let apps = self.machine.apps_of(account).await?;
+                apps.into_iter().find(|one| one.client == *client).map(|one| (named("revoke_app", &one.name), Json::Null))
+            }
+            other => return Err(Fault::new(format!("nothing ends in {other:?}")).into()),
+        })
+    }
+}
+
+/// How the person knows the account.
+fn shown_account(account: &super::accounts::Account) -> String {
+    let name = account.any_email.as_deref().or(account.login_name.as_deref()).or(account.name.as_deref());
+    crate::visible::plain(name.unwrap_or("…"), 80)
+}
