@@ -35,6 +35,16 @@ impl<K: Hash + Eq, V: Clone> BoundedMap<K, V> {
         insert(&mut self.halves(), self.half, key, value);
     }
 
+    pub fn remove<Q>(&self, key: &Q)
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let mut halves = self.halves();
+        halves.0.remove(key);
+        halves.1.remove(key);
+    }
+
     pub fn clear(&self) {
         *self.halves() = Default::default();
     }
@@ -75,6 +85,8 @@ mod tests {
         assert_eq!((map.get("1"), map.get("20")), (None, Some(20)));
         map.insert("20".to_owned(), 21);
         assert_eq!(map.get("20"), Some(21), "the newest value counts");
+        map.remove("20");
+        assert_eq!(map.get("20"), None);
         map.clear();
         assert_eq!((map.get("used"), map.sizes()), (None, (0, 0)));
     }

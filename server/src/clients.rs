@@ -1,26 +1,30 @@
-//! The clients there are: those of the configuration, and those that `symbolon client import` registered in the store. There may be
-//! a million of the latter, so nothing here reads all of them: each is read when it is asked for, and kept for a minute.
+//! The clients there are: those of the configuration, those that `symbolon client import` registered in the store, and those that
+//! registered themselves. There may be a million of the store's, so nothing here reads all of them: each is read when it is asked
+//! for, and kept for a minute.
+
+pub mod documents;
+pub mod names;
+mod needs;
+pub mod proofs;
+pub mod strangers;
+
+pub use needs::{Needs, add_needs, algorithms_of};
 
 use crate::bounded::BoundedMap;
 use crate::clock::Clock;
 use crate::config::{Client, Config};
 use crate::error::Fault;
-use crate::store::{Change, Expect, Store};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::limits::Limits;
+use crate::outgoing::Outgoing;
+use crate::store::tables::client::{READ, USE};
+use crate::store::{Change, Expect, Row, Store};
+use names::Reserved;
+use needs::{count_needs, read_needs};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use symbolon_oauth::digest;
-use symbolon_oauth::jwk::Algorithm;
-
-const READ: &str = "SELECT body FROM client WHERE id = $1 AND state = 'active'";
-const PAGE: &str = "SELECT id, body FROM client WHERE id > $1 ORDER BY id LIMIT 500";
-/// What clients need of the whole server is small, and stands among the facts of the store: one row for each distinct value.
-const NEED: &str = "INSERT INTO fact (name, value) VALUES ($1, '') ON CONFLICT (name) DO NOTHING";
-const NEEDS: &str = "SELECT name FROM fact WHERE name LIKE 'client %'";
-const NEEDS_ALG: &str = "client alg ";
-const NEEDS_REFRESH_S: &str = "client refresh_s ";
-/// Rows that an earlier version wrote were looked through.
-const COUNTED: &str = "client needs counted";
 
 /// How old an answer may be: other nodes hear of an import after a minute.
 const FRESH_MS: i64 = 60_000;
@@ -28,15 +32,6 @@ const FRESH_MS: i64 = 60_000;
 const KEPT: usize = 4096;
 /// The longest client_id that an import takes.
 const LONGEST_ID: usize = 2048;
-
-/// What registered clients need of the whole server. It grows and never shrinks: a client that is gone may have needed it.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    /// What they want ID tokens and answers signed with.
-    pub algorithms: BTreeSet<Algorithm>,
-    /// The longest absolute lifetime of their grants.
-    pub refresh_s: i64,
-}
 
 /// Something that was read, and when.
 #[derive(Clone)]
@@ -58,6 +53,11 @@ pub struct Clients {
     /// Raised when something was imported here. What was read before does not count any more.
     round: AtomicU64,
     needs: RwLock<Arc<Needs>>,
+    /// What clients that register themselves may not be called.
+    pub reserved: Reserved,
+    /// What reads the documents of clients. None: nothing is read, and only what the store has counts.
+    documents: Option<(Outgoing, Arc<Limits>)>,
+    flights: documents::Flights,
 }
 
 impl Clients {
@@ -78,7 +78,15 @@ impl Clients {
             absent: BoundedMap::new(KEPT),
             round: AtomicU64::new(0),
             needs: RwLock::new(Arc::new(needs)),
+            reserved: Reserved::new(config),
+            documents: None,
+            flights: documents::Flights::new(KEPT),
         })
+    }
+
+    /// Reads documents of clients too, where a policy names their hosts.
+    pub fn with_documents(self, outgoing: &Outgoing, limits: &Arc<Limits>) -> Self {
+        Self { documents: Some((outgoing.clone(), Arc::clone(limits))), ..self }
     }
 
     /// The client of this id, if it is one of ours and not disabled. The configuration's own win.
@@ -87,6 +95,43 @@ impl Clients {
             Some(found) => Ok((!found.disabled).then(|| Arc::clone(found))),
             None => self.registered(id).await,
         }
+    }
+
+    /// The same, where somebody may name a client for the first time: one that is a document is read then, if a policy allows its host.
+    pub async fn meet(&self, id: &str, address: IpAddr) -> Result<Option<Arc<Client>>, Fault> {
+        if let Some(found) = self.get(id).await? {
+            return Ok(Some(found));
+        }
+        if self.configured.contains_key(id) || documents::host_of(id).is_none() {
+            return Ok(None);
+        }
+        let Some(reading) = self.reading() else { return Ok(None) };
+        let flight = self.flight(id);
+        let _alone = flight.lock().await;
+        // Somebody else may have read it meanwhile.
+        if let Some(found) = self.get(id).await? {
+            return Ok(Some(found));
+        }
+        if !reading.meet(id, address).await? {
+            return Ok(None);
+        }
+        self.forget_one(id);
+        self.get(id).await
+    }
+
+    fn reading(&self) -> Option<documents::Reading<'_>> {
+        let (outgoing, limits) = self.documents.as_ref()?;
+        let (config, reserved, store, now_ms) = (&*self.config, &self.reserved, &self.store, (self.clock)());
+        Some(documents::Reading { config, reserved, store, outgoing, limits, now_ms })
+    }
+
+    /// Of many who want one document at the same time, one asks for it.
+    fn flight(&self, id: &str) -> Arc<tokio::sync::Mutex<()>> {
+        self.flights.get(id).unwrap_or_else(|| {
+            let made = Arc::<tokio::sync::Mutex<()>>::default();
+            self.flights.insert(id.to_owned(), Arc::clone(&made));
+            made
+        })
     }
 
     async fn registered(&self, id: &str) -> Result<Option<Arc<Client>>, Fault> {
@@ -101,7 +146,7 @@ impl Clients {
         if self.absent.get(&digest).is_some_and(|it| it.is_fresh(now_ms, round)) {
             return Ok(None);
         }
-        let found = self.read(id).await?;
+        let found = self.read(id, now_ms).await?;
         match &found {
             Some(client) => self.registered.insert(id.to_owned(), Known { what: Arc::clone(client), read_ms: now_ms, round }),
             None => self.absent.insert(digest, Known { what: (), read_ms: now_ms, round }),
@@ -110,9 +155,10 @@ impl Clients {
     }
 
     /// The configuration may have changed since the import. A client that it no longer allows is left out, and said.
-    async fn read(&self, id: &str) -> Result<Option<Arc<Client>>, Fault> {
+    async fn read(&self, id: &str, now_ms: i64) -> Result<Option<Arc<Client>>, Fault> {
         let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(None) };
-        let client: Client = match serde_json::from_str(row.text(0)?) {
+        let Some(row) = self.as_it_is_now(id, row, now_ms).await? else { return Ok(None) };
+        let mut client: Client = match serde_json::from_str(row.text("body")?) {
             Ok(client) => client,
             Err(error) => {
                 tracing::error!(client = id, %error, "a registered client cannot be read and is left out");
@@ -124,7 +170,37 @@ impl Clients {
             tracing::error!(client = id, ?problems, "a registered client breaks the rules and is left out");
             return Ok(None);
         }
+        if let Err(why) = strangers::of_row(&self.config, &self.reserved, &mut client, &row, now_ms)? {
+            tracing::warn!(client = id, why, "a client that registered itself is left out");
+            return Ok(None);
+        }
         Ok((!client.disabled).then(|| Arc::new(client)))
+    }
+
+    /// A client that is a document is read again when its time is over. One that cannot be read counts for a day after it was.
+    async fn as_it_is_now(&self, id: &str, row: Row, now_ms: i64) -> Result<Option<Row>, Fault> {
+        let Some(fetched_ms) = row.opt_int("fetched_ms")? else { return Ok(Some(row)) };
+        let policy = documents::host_of(id).and_then(|host| self.config.document_policy(&host)).map(|(name, _)| name);
+        if policy.is_none() || policy != row.opt_text("policy")? {
+            return Ok(None);
+        }
+        if row.opt_int("fresh_ms")?.is_some_and(|at_ms| now_ms < at_ms) {
+            return Ok(Some(row));
+        }
+        // One asks; the others take what there is.
+        let flight = self.flight(id);
+        if let (Some(reading), Ok(_alone)) = (self.reading(), flight.try_lock())
+            && reading.read_again(id, &row).await?
+        {
+            return self.store.one(READ, &[id.into()]).await;
+        }
+        Ok((now_ms - fetched_ms < documents::LONGEST_MS).then_some(row))
+    }
+
+    /// What was read of this client does not count any more. Other nodes hear of it after a minute.
+    pub fn forget_one(&self, id: &str) {
+        self.registered.remove(id);
+        self.absent.remove(&digest::sha256(id.as_bytes()));
     }
 
     /// Nothing that was read before counts any more: something was imported, or changed, here.
@@ -163,52 +239,12 @@ fn is_possible_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= LONGEST_ID && !id.chars().any(char::is_control)
 }
 
-/// The algorithms that a client wants tokens and answers signed with.
-pub fn algorithms_of(client: &Client) -> impl Iterator<Item = Algorithm> {
-    [client.id_token_signed_response_alg, client.authorization_signed_response_alg].into_iter().flatten()
-}
-
-/// Belongs to every change that writes a registered client.
-pub fn add_needs(change: &mut Change, client: &Client) {
-    let algorithms = algorithms_of(client).map(|it| format!("{NEEDS_ALG}{}", it.as_str()));
-    for name in algorithms.chain([format!("{NEEDS_REFRESH_S}{}", client.refresh.absolute.0)]) {
-        change.run_expecting(NEED, vec![name.into()], Expect::Any);
-    }
-}
-
-/// The needs, and whether those of every client are among them.
-async fn read_needs(store: &Store) -> Result<(Needs, bool), Fault> {
-    let (mut needs, mut counted) = (Needs::default(), false);
-    for row in store.all(NEEDS, &[]).await? {
-        let name = row.text(0)?;
-        if let Some(alg) = name.strip_prefix(NEEDS_ALG) {
-            needs.algorithms.extend(Algorithm::parse(alg));
-        } else if let Some(seconds) = name.strip_prefix(NEEDS_REFRESH_S) {
-            needs.refresh_s = needs.refresh_s.max(seconds.parse().unwrap_or(0));
-        }
-        counted |= name == COUNTED;
-    }
-    Ok((needs, counted))
-}
-
-/// Once in the life of a store: clients that were imported before there were needs.
-async fn count_needs(store: &Store, now_ms: i64) -> Result<(), Fault> {
-    let applied = |it: crate::store::NotApplied| it.into_fault("counting what clients need");
-    let mut after = String::new();
-    loop {
-        let rows = store.all(PAGE, &[after.as_str().into()]).await?;
-        let Some(last) = rows.last() else { break };
-        after = last.text(0)?.to_owned();
-        let mut change = Change::new(now_ms);
-        for row in &rows {
-            // One that cannot be read is no client, and needs nothing.
-            if let Ok(client) = serde_json::from_str::<Client>(row.text(1)?) {
-                add_needs(&mut change, &client);
-            }
-        }
-        store.apply(change).await.map_err(applied)?;
-    }
-    let mut change = Change::new(now_ms);
-    change.run_expecting(NEED, vec![COUNTED.into()], Expect::Any);
-    store.apply(change).await.map(|_| ()).map_err(applied)
+/// Belongs to every change that makes a grant: a client that registered itself stays as long as it is used.
+pub fn note_use(change: &mut Change, id: &str, client: &Client) {
+    /// So seldom is the row written.
+    const HOUR_MS: i64 = 3_600_000;
+    let Some(stranger) = client.stranger() else { return };
+    let now_ms = change.now_ms();
+    let until_ms = now_ms + stranger.kept_ms;
+    change.run_expecting(USE, vec![id.into(), now_ms.into(), until_ms.into(), (until_ms - HOUR_MS).into()], Expect::Any);
 }

@@ -2,7 +2,7 @@
 
 use crate::clients::{Clients, algorithms_of};
 use crate::clock::Clock;
-use crate::config::{Api, Config};
+use crate::config::{Api, Client, Config};
 use crate::error::{Error, Fault};
 use crate::limits::Limits;
 use crate::outgoing::Outgoing;
@@ -54,7 +54,9 @@ impl Core {
     /// `before`: what a reload replaces. Keys, limits and the name of the process outlive it.
     pub async fn build(parts: Parts, before: Option<&Self>) -> Result<Self, Fault> {
         let Parts { config, base, store, keyring, clock } = parts;
-        let clients = Arc::new(Clients::open(&config, &store, &clock).await?);
+        let outgoing = before.map_or_else(Outgoing::default, |it| it.outgoing.clone());
+        let limits = before.map_or_else(Arc::default, |it| Arc::clone(&it.limits));
+        let clients = Arc::new(Clients::open(&config, &store, &clock).await?.with_documents(&outgoing, &limits));
         let (wanted, schedule, now_ms) = (algorithms(&config, &clients), schedule(&config), clock());
         let keys = match before {
             Some(old) => {
@@ -67,13 +69,12 @@ impl Core {
             Some(old) => old.node.clone(),
             None => base64url::encode(&crate::seal::random::<9>()?),
         };
-        let outgoing = before.map_or_else(Outgoing::default, |it| it.outgoing.clone());
         let plugins = Plugins::load(&config.plugin, &base, &outgoing, before.map(|it| &it.plugins))?;
         Ok(Self {
             keys,
             handles: Handles::new(keyring.clone(), &config.issuer),
             clients,
-            limits: before.map_or_else(Arc::default, |it| Arc::clone(&it.limits)),
+            limits,
             stored: before.map_or_else(Arc::default, |it| Arc::clone(&it.stored)),
             outgoing,
             plugins,
@@ -116,6 +117,15 @@ impl Core {
         self.clients.refresh_needs().await?;
         let schedule = schedule(&self.config);
         self.keys.refresh(self.key_store(), &self.algorithms(), schedule, self.now_ms()).await.map_err(as_fault)
+    }
+
+    /// A client that was registered just now may want an algorithm that nobody wanted before.
+    pub async fn refresh_keys_for(&self, client: &Client) -> Result<(), Fault> {
+        let known = self.algorithms();
+        if algorithms_of(client).all(|alg| known.contains(&alg)) {
+            return Ok(());
+        }
+        self.refresh_keys().await
     }
 
     /// After an import here: it counts from now on.

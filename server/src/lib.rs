@@ -31,6 +31,7 @@ pub mod polls;
 pub mod pool;
 pub mod profile;
 pub mod refusals;
+pub mod registration;
 pub mod seal;
 pub mod serve;
 pub mod sessions;

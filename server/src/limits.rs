@@ -34,6 +34,10 @@ pub struct Limits {
     /// What one kiosk asks, and the warnings to members about it.
     pub kiosks: DefaultKeyedRateLimiter<u16>,
     pub kiosk_warnings: DefaultKeyedRateLimiter<u16>,
+    /// What strangers have this server fetch: by the host that is asked, and by who wants it.
+    pub documents: DefaultKeyedRateLimiter<u16>,
+    /// Documents that nobody has named before, by who names them.
+    pub strange_documents: DefaultKeyedRateLimiter<u16>,
     /// Where evidence is verified.
     pub evidence: Pool,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
@@ -59,6 +63,8 @@ impl Default for Limits {
             devices_of_client: per_minute(6000),
             polls: Polls::default(),
             kiosks: per_minute(120),
+            documents: per_minute(30),
+            strange_documents: per_minute(10),
             kiosk_warnings: RateLimiter::keyed(Quota::per_hour(NonZeroU32::MIN)),
             evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),
             proven_secrets: BoundedMap::new(PROVEN_SECRETS),

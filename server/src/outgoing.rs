@@ -116,7 +116,8 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-type LookUp = dyn Fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync;
+/// Looks a name up.
+pub type LookUp = dyn Fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>> + Send + Sync;
 
 /// Looks names up, and refuses one that leads to any address that is not public. The connection goes to what was judged.
 struct PublicOnly(Arc<LookUp>);
@@ -136,6 +137,21 @@ impl Resolve for PublicOnly {
                 return Err(NOT_PUBLIC.into());
             }
             Ok(Box::new(found.into_iter()) as Addrs)
+        })
+    }
+}
+
+/// For tests: judges what a name leads to as always, and connects to the test's own server.
+#[cfg(feature = "faults")]
+struct Diverted(PublicOnly, SocketAddr);
+
+#[cfg(feature = "faults")]
+impl Resolve for Diverted {
+    fn resolve(&self, name: Name) -> Resolving {
+        let (judged, to) = (self.0.resolve(name), self.1);
+        Box::pin(async move {
+            let _ = judged.await?;
+            Ok(Box::new(std::iter::once(to)) as Addrs)
         })
     }
 }
@@ -179,6 +195,17 @@ impl Outgoing {
         let built = Self::default();
         let _ = built.0.for_operator.set(builder.build().map_err(|it| it.to_string()));
         Ok(built)
+    }
+
+    /// For tests, before the first call to an address of a document: who looks names up, where connections go, and whose certificates
+    /// are good (in PEM). What a name leads to is judged as always.
+    #[cfg(feature = "faults")]
+    pub fn divert_documents(&self, look_up: Arc<LookUp>, to: SocketAddr, ca: &[u8]) -> Result<(), String> {
+        let roots = reqwest::Certificate::from_pem_bundle(ca).map_err(|it| it.to_string())?;
+        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
+        let guarded = builder.dns_resolver(Arc::new(Diverted(PublicOnly(look_up), to))).tls_certs_merge(roots);
+        let built = guarded.build().map_err(|it| it.to_string());
+        self.0.for_documents.set(built).map_err(|_| "documents were asked for already".to_owned())
     }
 
     /// Built at the first call: a server that asks nobody needs no certificates of CAs.
@@ -340,9 +367,9 @@ mod tests {
     }
 
     /// Judges as the real one does, and connects to the test's own server.
-    struct Diverted(PublicOnly);
+    struct Here(PublicOnly);
 
-    impl Resolve for Diverted {
+    impl Resolve for Here {
         fn resolve(&self, name: Name) -> Resolving {
             let judged = self.0.resolve(name);
             Box::pin(async move {
@@ -358,7 +385,7 @@ mod tests {
             let found = found.clone();
             Box::pin(async move { Ok(found) })
         };
-        Outgoing::with(Arc::new(Diverted(PublicOnly(Arc::new(look_up)))), 4)
+        Outgoing::with(Arc::new(Here(PublicOnly(Arc::new(look_up)))), 4)
     }
 
     fn written_by(written_by: WrittenBy, host: &str, server: SocketAddr) -> Target {

@@ -61,7 +61,35 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let phone = two_apps(stage).await?;
     by_scheme(stage, &phone).await?;
     by_link(stage, &phone).await?;
+    mailed(stage).await?;
     lent(stage, &phone).await
+}
+
+/// The attacker begins in his own genuine app, mails the link, and calls.
+async fn mailed(stage: &mut Stage) -> Result<(), Trouble> {
+    let attackers = stage.app("shop-links", LINK).await?;
+    let pending = attackers.push("orders:read").await?;
+    let victims = stage.app("shop-links", LINK).await?;
+    let page = signs_in(stage, &victims, &pending.address, &format!("http://{PAGE}/c/")).await?;
+    let shown = continue_page(stage, &victims, page.rsplit('/').next().unwrap_or_default()).await?;
+    let link = shown.split("id=\"onward\" href=\"").nth(1).and_then(|it| it.split('"').next()).unwrap_or_default();
+    let code = code_of(&link.replace("&amp;", "&").replace("&#x2f;", "/"));
+    let read_out = visible(&shown);
+    stage.act_with(
+        "An attacker mails a sign-in that he began in his own app, and asks by telephone for the code",
+        &[format!("what the person can read: {read_out}")],
+        !code.is_empty() && !read_out.contains(&code) && !read_out.contains("code"),
+        "There is nothing to tell. The page has a button and no text that another device could use; the button opens the app on this phone, \
+         which did not begin this sign-in.",
+    );
+    Ok(())
+}
+
+/// A page without its tags.
+fn visible(html: &str) -> String {
+    let body = html.split_once("<main").map_or(html, |(_, rest)| rest);
+    let text: String = body.split('<').map(|piece| piece.split_once('>').map_or("", |(_, words)| words)).collect::<Vec<_>>().join(" ");
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The shop's app and the malicious one on one phone, in this order.

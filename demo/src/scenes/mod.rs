@@ -21,6 +21,7 @@ mod new_factor;
 mod next_api;
 mod passkeys;
 mod payment;
+mod registered_app;
 mod sign_in;
 mod social;
 mod step_up;
@@ -84,6 +85,7 @@ pub const SCENES: &[Scene] = &[
     iphone_lies::SCENE,
     moved_people::SCENE,
     impersonation::SCENE,
+    registered_app::SCENE,
     #[cfg(feature = "plugins")]
     branch_visit::SCENE,
 ];

@@ -153,8 +153,12 @@ const INSTALLATIONS: &[Event] = &[
 ];
 
 const OPERATIONS: &[Event] = &[
-    event("client_registered", "A client was imported."),
-    event("client_replaced", "The metadata of a registered client was replaced."),
+    event("client_registered", "A client was imported, or registered itself: `policy` says by which policy, `token` by whose token."),
+    event("client_replaced", "The metadata of a registered client was replaced. `proved`: the hosts that it has proved."),
+    event("client_removed", "A client of the store is gone, by itself or by an operator, with all that it had got."),
+    event("client_registration_refused", "A registration, or a change of one, was refused to somebody with a token."),
+    event("registration_token_made", "An operator made a token by which clients register themselves."),
+    event("registration_token_revoked", "Such a token does not work any more."),
     event("client_disabled", "A registered client is refused everywhere."),
     event("client_enabled", "A registered client is allowed again."),
     event("client_sessions_ended", "Everything that a client had got so far ended."),

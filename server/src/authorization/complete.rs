@@ -6,6 +6,7 @@ use super::consent::{self, Assured};
 use super::pushed;
 use super::request::{self, AuthorizationRequest};
 use crate::audit::Entry;
+use crate::clients::note_use;
 use crate::config::{Client, ClientAuthentication};
 use crate::error::{Error, Refused, Result};
 use crate::grants::decision::{self, Completed};
@@ -105,6 +106,7 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     if proven.consented {
         consent::remember(change, request, &proven.account, *assured);
     }
+    note_use(change, &request.client_id, client);
     let mut entry = Entry::ok("code_issued").account(proven.account.as_str()).client(request.client_id.as_str());
     entry = entry.session(sessions::public_id(authority, &session)).with("scope", request.scope.to_string());
     if request.native {

@@ -2,7 +2,7 @@
 
 use super::Authority;
 use super::request::AuthorizationRequest;
-use crate::config::{Client, TierName};
+use crate::config::{Client, TierName, proving_host};
 use crate::error::Result;
 use crate::grants;
 use crate::login::step::{Content, Step, Text};
@@ -10,7 +10,7 @@ use crate::store::Change;
 use symbolon_oauth::redirect::{self, RedirectKind};
 use symbolon_oauth::scope::Scope;
 
-const READ: &str = "SELECT scope FROM consent WHERE account = $1 AND client = $2";
+const READ: &str = "SELECT scope, at_ms FROM consent WHERE account = $1 AND client = $2";
 const WRITE: &str = "INSERT INTO consent (account, client, scope, at_ms) VALUES ($1, $2, $3, $4) \
     ON CONFLICT (account, client) DO UPDATE SET scope = excluded.scope, at_ms = excluded.at_ms";
 
@@ -29,9 +29,9 @@ pub enum Assured {
 
 impl Assured {
     /// What a redirect through the browser assures.
-    pub fn by_redirect(uri: &str) -> Self {
+    pub fn by_redirect(client: &Client, uri: &str) -> Self {
         match redirect::kind_of(uri) {
-            Some(RedirectKind::ClaimedHttps) => Self::ClaimedHttps,
+            Some(RedirectKind::ClaimedHttps) if client.is_trusted_at(uri) => Self::ClaimedHttps,
             _ => Self::Nothing,
         }
     }
@@ -49,11 +49,13 @@ pub async fn is_needed(
         Some(needed) => return Ok(needed),
         None => authority.store.one(READ, &[account.into(), request.client_id.as_str().into()]).await?,
     };
-    let given = match &row {
-        Some(row) => Scope::parse(row.text(0)?).unwrap_or_default(),
-        None => Scope::default(),
-    };
-    Ok(row.is_none() || !request.asked_scope().is_subset_of(&given))
+    let Some(row) = row else { return Ok(true) };
+    // The client has become another since: what was agreed to then was another's word.
+    if client.stranger().is_some_and(|it| row.int("at_ms").is_ok_and(|at_ms| at_ms < it.changed_ms)) {
+        return Ok(true);
+    }
+    let given = Scope::parse(row.text("scope")?).unwrap_or_default();
+    Ok(!request.asked_scope().is_subset_of(&given))
 }
 
 /// What needs no look at what was agreed to before. `None`: that decides.
@@ -82,7 +84,18 @@ pub fn step(authority: &Authority<'_>, client: &Client, request: &AuthorizationR
     let mut step = Step::new("consent");
     step.title = step.title.with("client", name);
     step.text = vec![Text::new("consent-lead").with("client", name)];
+    step.text.extend(who_it_is(client, &request.back.redirect_uri));
     show_asked(authority, client, request, step)
+}
+
+/// Of a client that nobody of this server has looked at: where the answer goes, and whether its owner has said so (351-L).
+fn who_it_is(client: &Client, redirect_uri: &str) -> Option<Text> {
+    client.stranger()?;
+    Some(match (redirect::kind_of(redirect_uri), proving_host(redirect_uri)) {
+        (Some(RedirectKind::Loopback), _) | (_, None) => Text::new("consent-stranger-program"),
+        (_, Some(host)) if client.is_trusted_at(redirect_uri) => Text::new("consent-stranger-proved").with("host", host),
+        (_, Some(host)) => Text::new("consent-stranger-unproved").with("host", host),
+    })
 }
 
 /// Adds what is granted: every scope in the API's words, every detail whole.

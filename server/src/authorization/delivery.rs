@@ -3,6 +3,7 @@
 use super::Authority;
 use super::device::DeviceAuthorization;
 use super::request::{AuthorizationRequest, Back, ResponseMode};
+use crate::config::{Client, proving_host};
 use crate::error::{Fault, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
@@ -47,6 +48,21 @@ pub enum Response {
     Address(String),
     /// A form that the browser posts to the redirect URI.
     FormPost { action: String, fields: Vec<(String, String)> },
+    /// The same address, of a client that nobody vouches for: the person sees where it leads, and goes there or not (RFC 9700 4.11.2).
+    Unvouched { client: String, host: String, address: String },
+}
+
+impl Response {
+    /// The one place that keeps this server from leading people on to whoever has registered an address here (022-R).
+    pub fn seen_first(self, client_id: &str, client: &Client, uri: &str) -> Self {
+        match self {
+            Self::Address(address) if !client.is_trusted_at(uri) => {
+                let client = client.display_name(client_id).to_owned();
+                Self::Unvouched { client, host: proving_host(uri).unwrap_or_else(|| origin(uri)), address }
+            }
+            other => other,
+        }
+    }
 }
 
 /// The authorization response in the mode that was asked for, with `iss` (RFC 9207) and `state` as it came.

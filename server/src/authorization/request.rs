@@ -261,6 +261,10 @@ fn checked_back((client_id, client): (&str, &Client), form: &Form, redirect_uri:
     if !mode_is_registered(client, &[asked]) {
         return Err(page("This client is registered for other response modes (response_modes)."));
     }
+    // RFC 9700 4.11.2: a form leaves by itself, and nobody would see where to.
+    if mode == ResponseMode::FormPost && !client.is_trusted_at(&redirect_uri) {
+        return Err(page("form_post is for clients whose redirect host is proved; use query."));
+    }
     let state = form.get("state").map(str::to_owned);
     if state.as_ref().is_some_and(|state| state.len() > MAX_STATE_BYTES) {
         return Err(page("state is longer than 4096 bytes, which is more than an address holds."));
@@ -312,6 +316,9 @@ fn checked_redirect(client: &Client, form: &Form) -> std::result::Result<String,
     }
     if redirect::is_loopback_without_path(asked) {
         return Err(page("The redirect_uri has no path: send one that the client registered, if only a slash."));
+    }
+    if client.stranger().is_some_and(|it| it.waiting.iter().any(|waiting| waiting == asked)) {
+        return Err(page("The scheme of the redirect_uri counts once its owner has proved its host: see host_proofs of the registration."));
     }
     Err(page("The redirect_uri is not one the client registered; it must match byte for byte."))
 }

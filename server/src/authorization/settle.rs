@@ -9,7 +9,7 @@ use super::device;
 use super::request::{self, AuthorizationRequest, Surroundings};
 use crate::audit::Entry;
 use crate::caller::{Burnt, Caller};
-use crate::config::DEFAULT_POLICY;
+use crate::config::{Client, DEFAULT_POLICY};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::login::commit::{Committed, Draft, OVERTAKEN};
@@ -193,7 +193,7 @@ impl Settling<'_> {
             proven,
             session: self.session,
             session_secret: self.session_secret,
-            assured: self.assured(request)?,
+            assured: self.assured(&client, request)?,
             place: self.place(),
         };
         match complete(&self.authority, change, &completing).await? {
@@ -236,9 +236,9 @@ impl Settling<'_> {
         Ok(known_devices::remember(change, &seen, &proven.proofs)?)
     }
 
-    fn assured(&self, request: &AuthorizationRequest) -> Result<Assured> {
+    fn assured(&self, client: &Client, request: &AuthorizationRequest) -> Result<Assured> {
         match (self.delivery, self.caller) {
-            (Delivery::Redirect(_), None) => Ok(Assured::by_redirect(&request.back.redirect_uri)),
+            (Delivery::Redirect(_), None) => Ok(Assured::by_redirect(client, &request.back.redirect_uri)),
             (Delivery::Native(_), Some((_, assured))) => Ok(assured),
             _ => Err(Fault::new("a sign-in of one face was answered in another").into()),
         }

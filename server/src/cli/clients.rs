@@ -5,7 +5,7 @@ use super::lists::{self, List, ListArgs};
 use super::screen::{self, Screen, Stop, unexpected};
 use super::secrets;
 use super::text::{read_file, shown};
-use crate::operations::{ClientLine, ClientOperation, ClientSource, Imported, Operation, Outcome, Problem, Sensitive};
+use crate::operations::{ClientLine, ClientOperation, ClientSource, Imported, Operation, Outcome, Problem, RegistrationToken, Sensitive};
 use clap::Subcommand;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,6 +46,13 @@ pub enum Client {
     Disable { id: String },
     /// Allow it again.
     Enable { id: String },
+    /// Take a registered client away for good, with all that it has got.
+    Remove { id: String },
+    /// Tokens by which somebody registers clients (RFC 7591).
+    Token {
+        #[command(subcommand)]
+        action: Token,
+    },
     /// End everything the client has got so far: every person's grants, every token.
     EndSessions {
         id: String,
@@ -53,6 +60,30 @@ pub enum Client {
         #[arg(long)]
         preview: bool,
     },
+}
+
+#[derive(Subcommand)]
+pub enum Token {
+    /// Make one, for a policy of the configuration; prints it once.
+    Make {
+        policy: String,
+        /// How many clients it registers.
+        #[arg(long, default_value_t = 1)]
+        uses: u32,
+        /// How many days it is good for.
+        #[arg(long, default_value_t = 7)]
+        days: u32,
+        /// Write the token into this new file instead of showing it; needed with --json.
+        #[arg(long, value_name = "FILE")]
+        secrets: Option<PathBuf>,
+    },
+    /// Every token, one line each. The tokens themselves are not shown.
+    List {
+        #[command(flatten)]
+        list: ListArgs,
+    },
+    /// Take one away, by the name that the list shows.
+    Revoke { token: String },
 }
 
 pub async fn client(desk: &mut Desk, screen: &Screen, action: Client) -> Result<u8, Stop> {
@@ -65,6 +96,8 @@ pub async fn client(desk: &mut Desk, screen: &Screen, action: Client) -> Result<
             let metadata = Sensitive::new(read_file(&file)?);
             return import(desk, screen, ClientOperation::Import { replace, dry_run, metadata }, secrets).await;
         }
+        Client::Token { action } => return token(desk, screen, action).await,
+        Client::Remove { id } => ClientOperation::Remove { client_id: id },
         Client::Show { id } => ClientOperation::Show { client_id: id },
         Client::Disable { id } => ClientOperation::Disable { client_id: id },
         Client::Enable { id } => ClientOperation::Enable { client_id: id },
@@ -73,6 +106,53 @@ pub async fn client(desk: &mut Desk, screen: &Screen, action: Client) -> Result<
     let outcome = desk.ask(Operation::Client(operation)).await?;
     screen.outcome(&outcome, words)?;
     Ok(0)
+}
+
+async fn token(desk: &mut Desk, screen: &Screen, action: Token) -> Result<u8, Stop> {
+    let outcome = match action {
+        Token::Make { policy, uses, days, secrets } => {
+            let operation = ClientOperation::MakeToken { policy, uses, lifetime_s: i64::from(days) * 86_400 };
+            return make_token(desk, screen, operation, secrets).await;
+        }
+        Token::List { list } => {
+            return lists::print(desk, screen, &list, &tokens(), |paging| Operation::Client(ClientOperation::ListTokens { paging })).await;
+        }
+        Token::Revoke { token } => desk.ask(Operation::Client(ClientOperation::RevokeToken { token })).await?,
+    };
+    screen.outcome(&outcome, words)?;
+    Ok(0)
+}
+
+async fn make_token(desk: &mut Desk, screen: &Screen, operation: ClientOperation, path: Option<PathBuf>) -> Result<u8, Stop> {
+    if screen.is_json() && path.is_none() {
+        return Err(Problem::invalid("--json shows no secret; add --secrets FILE for the token").into());
+    }
+    let file = path.map(|it| secrets::create_file(&it)).transpose()?;
+    let mut outcome = desk.ask(Operation::Client(operation)).await?;
+    let made = outcome.take_secrets();
+    let Outcome::RegistrationTokenMade { token_id, policy, uses, until_ms, .. } = &outcome else { return Err(unexpected()) };
+    let about = format!("token {token_id}: {uses} of [client_registration.{policy}], until {}", shown(*until_ms));
+    let shown_once = match file {
+        Some(file) => {
+            secrets::write(file, &made)?;
+            "the token is in the file of secrets".to_owned()
+        }
+        None => made.values().map(|it| it.reveal().to_owned()).collect(),
+    };
+    screen.outcome(&outcome, |_| vec![about, shown_once])?;
+    Ok(0)
+}
+
+fn tokens() -> List<RegistrationToken> {
+    List {
+        member: "tokens",
+        head: format!("{:<14} {:<24} {:>6} UNTIL", "TOKEN", "POLICY", "USES"),
+        rows: |outcome| match outcome {
+            Outcome::RegistrationTokens(page) => Some((page.tokens, page.next)),
+            _ => None,
+        },
+        line: |row| format!("{:<14} {:<24} {:>6} {}", row.token_id, row.policy, row.uses, shown(row.until_ms)),
+    }
 }
 
 fn clients() -> List<ClientLine> {
@@ -95,8 +175,9 @@ fn line(row: &ClientLine) -> String {
         (ClientSource::File, "active") => "file".to_owned(),
         (ClientSource::File, state) => format!("file, {state}"),
         (ClientSource::Registered, "active") => format!("import {}", &shown(row.created_ms.unwrap_or(0))[..10]),
-        (ClientSource::Registered, "hidden") => "hidden by file".to_owned(),
-        (ClientSource::Registered, state) => state.to_owned(),
+        (ClientSource::Itself, "active") => format!("itself {}", &shown(row.created_ms.unwrap_or(0))[..10]),
+        (_, "hidden") => "hidden by file".to_owned(),
+        (_, state) => state.to_owned(),
     };
     let text = |it: &Option<String>| it.clone().unwrap_or_default();
     let (kind, authentication, name) = (text(&row.kind), text(&row.authentication), text(&row.name));
@@ -148,7 +229,11 @@ fn words(outcome: &Outcome) -> Vec<String> {
                 Some(version) => format!("a MAC under master key {version}"),
                 None => format!("an {} digest", kept.digest),
             });
-            let from = if facts.source == ClientSource::File { "the configuration file" } else { "import" };
+            let from = match facts.source {
+                ClientSource::File => "the configuration file",
+                ClientSource::Registered => "import",
+                ClientSource::Itself => "itself, by a registration policy",
+            };
             let mut lines = vec![
                 format!("client_id {}", facts.client_id),
                 format!("from      {from}"),
@@ -158,6 +243,7 @@ fn words(outcome: &Outcome) -> Vec<String> {
             lines.extend(screen::json_lines(&facts.metadata));
             return lines;
         }
+        Outcome::RegistrationTokenRevoked { token_id } => format!("the token {token_id} does not work any more"),
         Outcome::ClientState { client_id, state } => format!("{client_id} is {state}"),
         Outcome::ClientSessionsEnded { client_id, grants, people, preview } => {
             let counted = |count: i64, one: &str, many: &str| format!("{count} {}", if count == 1 { one } else { many });

@@ -3,7 +3,7 @@
 
 use super::client::Client;
 use super::host::LinkHost;
-use super::url::read_url;
+use super::url::{authority, read_url};
 use std::collections::{BTreeMap, BTreeSet};
 
 type Clients = BTreeMap<String, Client>;
@@ -22,13 +22,6 @@ pub struct Link<'a> {
     pub client_id: &'a str,
     /// As registered, with its encoding.
     pub path: String,
-}
-
-/// The host of an https address, with its port if that is not 443. `None`: another kind of address.
-pub fn authority(uri: &str) -> Option<String> {
-    let url = read_url(uri).filter(|it| it.scheme() == "https")?;
-    let host = url.host_str()?;
-    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
 }
 
 /// What leads people back to a client: after a sign-in and after a sign-out.

@@ -5,6 +5,7 @@ use super::attestation::Attesting;
 use super::brand::Brand;
 use super::claims;
 use super::client::Client;
+use super::client_policy::ClientPolicy;
 use super::dpop::DpopRules;
 use super::enrolment::Enrolment;
 use super::host::LinkHost;
@@ -99,6 +100,8 @@ pub struct Config {
     #[serde(default)]
     pub client: BTreeMap<String, Client>,
     #[serde(default)]
+    pub client_registration: BTreeMap<String, ClientPolicy>,
+    #[serde(default)]
     pub login: BTreeMap<String, LoginPolicy>,
     #[serde(default)]
     pub upstream: BTreeMap<String, Upstream>,
@@ -148,6 +151,7 @@ impl Config {
         for (id, client) in &self.client {
             found.extend(self.judge_client(client).into_iter().map(|it| format!("[client.{id}]: {it}")));
         }
+        found.extend(self.problems_of_registration());
         for (name, policy) in &self.login {
             found.extend(
                 policy.problems(self.mail.is_some(), &self.upstream, &self.plugin).into_iter().map(|it| format!("[login.{name}]: {it}")),

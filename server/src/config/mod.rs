@@ -7,6 +7,8 @@ mod brand;
 pub mod claim_names;
 mod claims;
 mod client;
+mod client_policy;
+mod client_policy_rules;
 pub mod docs;
 mod dpop;
 mod enrolment;
@@ -36,13 +38,14 @@ pub use api::{Api, ApiScope, DetailType, TokenFormat};
 pub use attestation::{Attesting, StatusList, StatusListSource};
 pub use brand::Brand;
 pub use claim_names::is_reserved;
-pub use claims::{Claim, Link, authority, claims};
+pub use claims::{Claim, Link, claims};
 pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage, DEBUG_CERTIFICATE,
     DeviceNetwork, DeviceRules, Fingerprint, GRANTS, IosApp, IosBuild, Jwks, KioskDevice, KioskMode, KioskRules, Most, NativeApp, OnStale,
-    PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Right, Tier, TierName, TlsClientAuth, USER_SCOPES,
-    UserAuth, fapi, is_at_least, version,
+    Origin, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Right, Stranger, Tier, TierName, TlsClientAuth,
+    USER_SCOPES, UserAuth, fapi, is_at_least, proving_host, version,
 };
+pub use client_policy::ClientPolicy;
 pub use dpop::{Dpop, DpopRules};
 pub use enrolment::Enrolment;
 pub use file::{Config, ConfigError};
@@ -59,6 +62,7 @@ pub use session::Session;
 pub use signing::Signing;
 pub use span::Span;
 pub use tls::Tls;
+pub use url::authority;
 
 /// All sections, in the order in which they are shown.
 pub fn sections() -> Vec<&'static docs::Section> {
@@ -89,5 +93,6 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &api::DETAIL,
     ];
     all.extend(client::SECTIONS);
+    all.push(&client_policy::SECTION);
     all
 }

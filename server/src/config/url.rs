@@ -22,3 +22,10 @@ pub(super) fn is_address(text: &str, development: bool, may_have_query: bool) ->
         && url.username().is_empty()
         && url.password().is_none()
 }
+
+/// The host of an https address, with its port if that is not 443. `None`: another kind of address.
+pub fn authority(uri: &str) -> Option<String> {
+    let url = read_url(uri).filter(|it| it.scheme() == "https")?;
+    let host = url.host_str()?;
+    Some(url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))
+}

@@ -31,7 +31,9 @@ pub async fn before(
     let (client_id, redirect_uri) = back;
     let Response::Address(to) = &response else { return Ok(response) };
     let Some(client) = app.clients.get(client_id).await? else { return Ok(response) };
-    let Some(page) = continuing::page_of(&client, redirect_uri, to) else { return Ok(response) };
+    let Some(page) = continuing::page_of(&client, redirect_uri, to) else {
+        return Ok(response.seen_first(client_id, &client, redirect_uri));
+    };
     let waiting = continuing::Waiting { client_id: client_id.to_owned(), redirect_uri: redirect_uri.to_owned(), to: to.clone() };
     let reference = sign_in.map(|id| continuing::reference_of(app, id, to));
     let reference = continuing::keep(app, reference, &waiting, incoming.address).await?;

@@ -79,5 +79,6 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
     match continue_page::before(app, incoming, back, response, Some(&state.id)).await? {
         Response::Address(address) => views::leave(app, incoming, state, &address).await,
         Response::FormPost { action, fields } => views::form_post(app, incoming, &action, &fields),
+        Response::Unvouched { client, host, address } => views::unvouched(app, incoming, (&client, &host), &address),
     }
 }

@@ -8,6 +8,7 @@ use super::reply::{self, Reply, add_cookie};
 use crate::app::App;
 use crate::authorization::delivery::Response;
 use crate::authorization::request::MAX_STATE_BYTES;
+use crate::config::Client;
 use crate::error::{Fault, Refused, Result};
 use crate::login::step::Step;
 use crate::pages::PageContext;
@@ -16,6 +17,7 @@ use crate::store::Change;
 use crate::web::request::Incoming;
 use http::Method;
 use serde_json::Value as Json;
+use std::sync::Arc;
 use symbolon_oauth::id_token;
 use url::form_urlencoded::Serializer;
 
@@ -26,6 +28,8 @@ struct LogoutRequest {
     hinted: Option<Hinted>,
     client_id: Option<String>,
     back: Option<String>,
+    /// The client that registered `back`.
+    client: Option<Arc<Client>>,
 }
 
 /// What a genuine hint names: a session as the client knows it.
@@ -113,21 +117,21 @@ async fn read_request(app: &App, incoming: &Incoming, session: Option<&Session>)
         (Some(session), Some(hinted)) => sessions::sid(app, &hinted.client_id, &session.id) == hinted.sid,
         _ => false,
     };
-    let back = match form.get("post_logout_redirect_uri") {
-        None => None,
+    let (back, client) = match form.get("post_logout_redirect_uri") {
+        None => (None, None),
         Some(uri) => {
             let client = match client_id.as_deref() {
                 Some(id) => app.clients.get(id).await?,
                 None => None,
             };
-            let registered = client.is_some_and(|client| client.post_logout_redirect_uris.iter().any(|known| known == uri));
-            if !registered {
+            let registered = client.filter(|client| client.post_logout_redirect_uris.iter().any(|known| known == uri));
+            if registered.is_none() {
                 return Err(invalid("post_logout_redirect_uri is not registered for the client; send client_id or id_token_hint.").into());
             }
-            Some(uri.to_owned())
+            (Some(uri.to_owned()), registered)
         }
     };
-    Ok(LogoutRequest { of_this_session, hinted, client_id, back })
+    Ok(LogoutRequest { of_this_session, hinted, client_id, back, client })
 }
 
 /// `None`: this server did not sign it, so there is no hint. An expired ID token counts, and so does one of a replaced key.
@@ -184,10 +188,13 @@ fn lead_back(app: &App, incoming: &Incoming, request: &LogoutRequest, uri: &str)
             address.push(if uri.contains('?') { '&' } else { '?' });
             address.push_str(&Serializer::new(String::new()).append_pair("state", state).finish());
         }
-        return if incoming.query.contains(SIGNED_OUT) {
-            pages::lead_on(app, incoming, &address)
-        } else {
-            pages::send(app, incoming, Response::Address(address))
+        let mut response = Response::Address(address);
+        if let (Some(client), Some(id)) = (&request.client, &request.client_id) {
+            response = response.seen_first(id, client, uri);
+        }
+        return match response {
+            Response::Address(address) if incoming.query.contains(SIGNED_OUT) => pages::lead_on(app, incoming, &address),
+            response => pages::send(app, incoming, response),
         };
     }
     let mut query = Serializer::new(String::new());

@@ -29,6 +29,10 @@ fn endpoints<'a>(app: &App, routes: impl Iterator<Item = &'a Route>) -> (Map<Str
     let (mut endpoints, mut aliases) = (Map::new(), Map::new());
     for route in routes {
         let Some(name) = route.metadata else { continue };
+        // Clients that may register themselves have a policy; without one nobody is told of the endpoint.
+        if name == "registration_endpoint" && app.config.client_registration.is_empty() {
+            continue;
+        }
         endpoints.insert(name.to_owned(), app.url(route.path).into());
         // RFC 8705 5: on the usual address nobody is asked for a certificate, so that browsers show no picker.
         if let Some(mtls) = app.config.mtls.as_ref().filter(|_| route.takes_certificate()) {
@@ -69,6 +73,7 @@ fn requests(app: &App) -> Json {
         prompts.push("create");
     }
     json!({
+        "client_id_metadata_document_supported": config.client_registration.values().any(|it| !it.documents.is_empty()),
         "require_pushed_authorization_requests": false,
         "response_types_supported": ["code"],
         "response_modes_supported": RESPONSE_MODES,

@@ -146,7 +146,17 @@ pub fn send(app: &App, incoming: &Incoming, response: Response) -> Result<Reply>
         Response::Address(address) if come_back::has_come_back(incoming) => lead_on(app, incoming, &address),
         Response::Address(address) => Ok(reply::see_other(&address)),
         Response::FormPost { action, fields } => form_post(app, incoming, &action, &fields),
+        Response::Unvouched { client, host, address } => unvouched(app, incoming, (&client, &host), &address),
     }
+}
+
+/// Where an answer would go, to a client that nobody vouches for. Nothing leads there but the person's own click.
+pub fn unvouched(app: &App, incoming: &Incoming, (client, host): (&str, &str), to: &str) -> Result<Reply> {
+    let mut step = Step::new("unvouched");
+    step.title = step.title.with("host", host);
+    step.text = vec![Text::new("unvouched-lead").with("client", client).with("host", host), Text::new("unvouched-advice")];
+    let locale = locale(app, incoming, incoming.parameters().get("ui_locales"));
+    Ok(reply::page(200, app.pages.onward(&step, &locale, &app.config.issuer, to)?))
 }
 
 /// A page that leads on by itself, and by a link, to an address of a client.

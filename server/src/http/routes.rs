@@ -5,7 +5,7 @@ use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
     account, authorize, authorize_challenge, continue_page, device, device_authorization, endings, introspect, kiosk, links, login,
-    login_page, logout, metadata, par, revoke, stop, token, upstream, userinfo, wallet, well_known,
+    login_page, logout, metadata, par, registration, revoke, stop, token, upstream, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -32,6 +32,7 @@ const fn row(route: Route, handler: Handler) -> Row {
 
 const GET: &[Method] = &[Method::GET];
 const POST: &[Method] = &[Method::POST];
+const GET_PUT_DELETE: &[Method] = &[Method::GET, Method::PUT, Method::DELETE];
 const GET_POST: &[Method] = &[Method::GET, Method::POST];
 
 /// A document that anybody may read.
@@ -138,6 +139,28 @@ pub static ROWS: &[Row] = &[
             ..CALL
         },
         |app, incoming| Box::pin(async move { Ok(challenge::challenge_endpoint(app, incoming)) }),
+    ),
+    row(
+        Route {
+            path: "/clients",
+            methods: POST,
+            body: Takes::Json,
+            event: "client_registration_refused",
+            metadata: Some("registration_endpoint"),
+            ..DOCUMENT
+        },
+        |app, incoming| Box::pin(registration::register(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/clients/{id}",
+            methods: GET_PUT_DELETE,
+            body: Takes::Json,
+            caller: Caller::Registration,
+            event: "client_registration_refused",
+            ..DOCUMENT
+        },
+        |app, incoming| Box::pin(registration::manage(app, incoming)),
     ),
     row(
         Route {

@@ -8,12 +8,13 @@ use super::outcome::{ClientFacts, ClientLine, ClientSource, Clients, Outcome, Se
 use super::paging::Paging;
 use super::paging::{cut_page, rows_to_fetch};
 use super::problem::{Problem, Result};
-use super::{cutoff, import};
+use super::{cutoff, import, registration_tokens};
 use crate::config::Client;
+use crate::store::tables::client::REMOVE;
 use crate::store::{NotApplied, Row};
 use std::ops::Bound;
 
-const LIST: &str = "SELECT id, state, body, created_ms FROM client WHERE id > $1 ORDER BY id LIMIT $2";
+const LIST: &str = "SELECT id, state, body, created_ms, policy, used_ms, until_ms FROM client WHERE id > $1 ORDER BY id LIMIT $2";
 const SET_STATE: &str = "UPDATE client SET state = $2 WHERE id = $1";
 /// Keys of a page say of which of the two sources it is.
 const FILE: &str = "file:";
@@ -28,6 +29,12 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: ClientOpera
         ClientOperation::Show { client_id } => show(context, client_id).await.map(Outcome::Client),
         ClientOperation::Disable { client_id } => set_state(context, actor, client_id, "disabled").await,
         ClientOperation::Enable { client_id } => set_state(context, actor, client_id, "active").await,
+        ClientOperation::Remove { client_id } => remove(context, actor, client_id).await,
+        ClientOperation::MakeToken { policy, uses, lifetime_s } => {
+            registration_tokens::make(context, actor, policy, uses, lifetime_s).await
+        }
+        ClientOperation::ListTokens { paging } => registration_tokens::list(context, &paging).await.map(Outcome::RegistrationTokens),
+        ClientOperation::RevokeToken { token } => registration_tokens::revoke(context, actor, token).await,
         ClientOperation::EndSessions { client_id, preview } => cutoff::end_sessions(context, actor, client_id, preview).await,
     }
 }
@@ -55,7 +62,7 @@ async fn list(context: &Context, paging: &Paging) -> Result<Clients> {
     }
     let next = cut_page(&mut clients, size, |client| match client.source {
         ClientSource::File => format!("{FILE}{}", client.client_id),
-        ClientSource::Registered => format!("{REGISTERED}{}", client.client_id),
+        ClientSource::Registered | ClientSource::Itself => format!("{REGISTERED}{}", client.client_id),
     });
     Ok(Clients { clients, next })
 }
@@ -69,6 +76,9 @@ fn line(id: &str, client: &Client, source: ClientSource, state: &str) -> ClientL
         authentication: Some(client.authentication.as_str().to_owned()),
         name: client.name.clone(),
         created_ms: None,
+        policy: None,
+        used_ms: None,
+        until_ms: None,
         problem: None,
     }
 }
@@ -86,10 +96,16 @@ fn registered_line(context: &Context, row: &Row) -> Result<ClientLine> {
             authentication: None,
             name: None,
             created_ms: None,
+            policy: None,
+            used_ms: None,
+            until_ms: None,
             problem: Some(error.to_string()),
         },
     };
-    Ok(ClientLine { created_ms: Some(row.int(3)?), ..line })
+    let policy = row.opt_text("policy")?.map(str::to_owned);
+    let source = if policy.is_some() { ClientSource::Itself } else { ClientSource::Registered };
+    let used_ms = row.opt_int("used_ms")?.filter(|at_ms| *at_ms > 0);
+    Ok(ClientLine { source, policy, used_ms, until_ms: row.opt_int("until_ms")?, created_ms: Some(row.int(3)?), ..line })
 }
 
 async fn show(context: &Context, client_id: String) -> Result<ClientFacts> {
@@ -118,6 +134,21 @@ async fn set_state(context: &Context, actor: &Actor, client_id: String, state: &
     change.audit(actor.entry(event).client(client_id.as_str()));
     match context.store.apply(change).await {
         Ok(_) => Ok(Outcome::ClientState { client_id, state: state.to_owned() }),
+        Err(NotApplied::Conflict(_)) => Err(Problem::not_found(format!("there is no registered client {client_id}"))),
+        Err(other) => Err(other.into()),
+    }
+}
+
+async fn remove(context: &Context, actor: &Actor, client_id: String) -> Result<Outcome> {
+    if context.config.client.contains_key(&client_id) {
+        return Err(Problem::conflict(format!("{client_id} is a client of the configuration file; take it out of there")));
+    }
+    let mut change = context.change(actor);
+    change.run(REMOVE, vec![client_id.as_str().into()]);
+    cutoff::cut(&mut change, &client_id);
+    change.audit(actor.entry("client_removed").client(client_id.as_str()));
+    match context.store.apply(change).await {
+        Ok(_) => Ok(Outcome::ClientState { client_id, state: "removed".to_owned() }),
         Err(NotApplied::Conflict(_)) => Err(Problem::not_found(format!("there is no registered client {client_id}"))),
         Err(other) => Err(other.into()),
     }

@@ -5,7 +5,7 @@ use super::outcome::ClientSource;
 use super::problem::{Problem, Result};
 use crate::config::Client;
 
-const READ: &str = "SELECT body, state FROM client WHERE id = $1";
+const READ: &str = "SELECT body, state, policy FROM client WHERE id = $1";
 
 pub struct Known {
     pub client: Client,
@@ -19,7 +19,8 @@ pub async fn find(context: &Context, client_id: &str) -> Result<Option<Known>> {
     }
     let Some(row) = context.store.one(READ, &[client_id.into()]).await? else { return Ok(None) };
     let client = serde_json::from_str(row.text(0)?).map_err(|it| Problem::fault(format!("client {client_id} cannot be read: {it}")))?;
-    Ok(Some(Known { client, source: ClientSource::Registered, state: row.text(1)?.to_owned() }))
+    let source = if row.opt_text("policy")?.is_some() { ClientSource::Itself } else { ClientSource::Registered };
+    Ok(Some(Known { client, source, state: row.text(1)?.to_owned() }))
 }
 
 pub async fn find_or_refuse(context: &Context, client_id: &str) -> Result<Known> {

@@ -7,6 +7,8 @@ use super::outcome::{Imported, ImportedClient, Outcome};
 use super::problem::{Problem, Result};
 use super::sensitive::Sensitive;
 use crate::clients;
+use crate::config::Secret;
+use crate::login::accounts;
 use crate::store::NotApplied;
 use serde_json::Value as Json;
 use std::sync::Arc;
@@ -51,11 +53,17 @@ pub async fn run(context: &Context, actor: &Actor, metadata: &Sensitive, how: Ho
     Ok(Outcome::ClientsImported(imported))
 }
 
+/// argon2id: somebody may have chosen the secret.
+fn slow_digest(plain: &str) -> std::result::Result<Secret, Vec<String>> {
+    let digest = accounts::hash_password_blocking(plain).map_err(|it| vec![it.to_string()])?;
+    Secret::parse(&digest).map_err(|it| vec![it.to_owned()])
+}
+
 /// Judges one entry and stores it; the inner error says everything that speaks against it.
 async fn import(context: &Context, actor: &Actor, entry: Json, how: How) -> Result<std::result::Result<Read, Vec<String>>> {
     let config = Arc::clone(&context.config);
     // The digest of a secret takes its time.
-    let judged = tokio::task::spawn_blocking(move || metadata::read(&config, &entry)).await;
+    let judged = tokio::task::spawn_blocking(move || metadata::read(&config, &entry, &slow_digest)).await;
     let read = match judged.map_err(|it| Problem::fault(it.to_string()))? {
         Ok(read) => read,
         Err(problems) => return Ok(Err(problems)),

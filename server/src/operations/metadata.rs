@@ -3,7 +3,6 @@
 
 use super::sensitive::Sensitive;
 use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, USER_SCOPES};
-use crate::login::accounts;
 use crate::visible::is_seen_whole;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64url;
@@ -41,8 +40,11 @@ const PROTECTION: [&str; 3] = ["default_acr_values", "backchannel_logout_uri", "
 
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::ES256, Algorithm::PS256, Algorithm::RS256, Algorithm::EdDSA];
 
+/// What makes the digest of a secret.
+pub type Digest<'a> = &'a dyn Fn(&str) -> Result<Secret, Vec<String>>;
+
 /// Metadata to a client of ours, or every reason why not.
-pub fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
+pub fn read(config: &Config, entry: &Json, digest: Digest<'_>) -> Result<Read, Vec<String>> {
     let Some(members) = entry.as_object() else { return Err(vec!["not a JSON object".to_owned()]) };
     let mut reader = Reader { members: members.clone(), problems: Vec::new() };
     let id = reader.text("client_id");
@@ -65,8 +67,7 @@ pub fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
                 made
             }
         };
-        let digest = accounts::hash_password_blocking(plain.reveal()).map_err(|it| vec![it.to_string()])?;
-        client.secret = Some(Secret::parse(&digest).map_err(|it| vec![it.to_owned()])?);
+        client.secret = Some(digest(plain.reveal())?);
     }
     reader.problems.extend(config.judge_registered(&client));
     if !reader.problems.is_empty() {
@@ -289,6 +290,11 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
     use super::*;
     use serde_json::json;
+
+    fn read(config: &Config, entry: &Json) -> Result<Read, Vec<String>> {
+        let keyring = crate::seal::KeyRing::new(vec![(1, [7; 32])]).unwrap();
+        super::read(config, entry, &|plain| Ok(Secret::keyed(&keyring, plain)))
+    }
 
     fn config() -> Config {
         let text = "issuer = \"https://a.example\"\n[api.orders]\naudience = \"https://api.example\"\n[api.orders.scope.\"orders:read\"]\ntext = \"x\"";

@@ -5,7 +5,7 @@ mod actor;
 mod audit;
 mod clients;
 mod context;
-mod cutoff;
+pub mod cutoff;
 mod enrolments;
 mod find_client;
 mod find_user;
@@ -14,25 +14,27 @@ mod import_users;
 mod installation;
 mod instances;
 mod keys;
-mod metadata;
+pub mod metadata;
 mod operation;
 mod outcome;
 mod paging;
 mod plugins;
 mod problem;
 mod recover;
+mod registration_tokens;
 mod replay;
 pub mod review;
 mod review_client;
 mod review_links;
 mod review_observed;
 mod review_plugins;
+mod review_registration;
 mod review_sign_in;
 mod review_upstream;
 mod review_wallet;
 mod revoke;
 mod rewrap;
-mod sensitive;
+pub mod sensitive;
 mod tokens;
 mod users;
 mod users_change;
@@ -47,9 +49,9 @@ pub use operation::{
 };
 pub use outcome::{
     App, AuditEntries, ClientFacts, ClientLine, ClientSource, Clients, Factors, Finding, HistoryLine, Imported, ImportedClient,
-    Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, Older, Outcome, PluginPage, Recovered, RefusedPerson, Replayed,
-    Review, Revoked, Rewrapped, SecretFacts, Section, Session, Subject, TokenPreview, UserFacts, UserLine, Users, UsersImported,
-    WaitingMeans,
+    Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, Older, Outcome, PluginPage, Recovered, RefusedPerson,
+    RegistrationToken, RegistrationTokens, Replayed, Review, Revoked, Rewrapped, SecretFacts, Section, Session, Subject, TokenPreview,
+    UserFacts, UserLine, Users, UsersImported, WaitingMeans,
 };
 pub use paging::Paging;
 pub use problem::{Problem, ProblemKind, Result};

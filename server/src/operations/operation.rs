@@ -115,6 +115,23 @@ pub enum ClientOperation {
     Enable {
         client_id: String,
     },
+    /// Takes a client of the store away for good, with all that it has got.
+    Remove {
+        client_id: String,
+    },
+    /// Makes a token by which somebody registers clients (RFC 7591 3).
+    MakeToken {
+        /// A `[client_registration.NAME]`.
+        policy: String,
+        uses: u32,
+        lifetime_s: i64,
+    },
+    ListTokens {
+        paging: Paging,
+    },
+    RevokeToken {
+        token: String,
+    },
     /// Ends everything that the client has got so far.
     EndSessions {
         client_id: String,

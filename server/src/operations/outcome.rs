@@ -64,6 +64,19 @@ pub enum Outcome {
         client_id: String,
         state: String,
     },
+    RegistrationTokenMade {
+        token_id: String,
+        policy: String,
+        uses: u32,
+        until_ms: i64,
+        /// Shown this once.
+        #[serde(skip)]
+        token: Sensitive,
+    },
+    RegistrationTokens(RegistrationTokens),
+    RegistrationTokenRevoked {
+        token_id: String,
+    },
     /// With `preview` nothing was done.
     ClientSessionsEnded {
         client_id: String,
@@ -96,6 +109,7 @@ impl Outcome {
     pub fn take_secrets(&mut self) -> BTreeMap<String, Sensitive> {
         match self {
             Self::ClientsImported(imported) => std::mem::take(&mut imported.secrets),
+            Self::RegistrationTokenMade { token_id, token, .. } => BTreeMap::from([(token_id.clone(), std::mem::take(token))]),
             Self::TicketGiven { user, ticket, .. } => BTreeMap::from([(user.clone(), std::mem::take(ticket))]),
             _ => BTreeMap::new(),
         }
@@ -105,6 +119,7 @@ impl Outcome {
     pub fn give_secrets(&mut self, mut secrets: BTreeMap<String, Sensitive>) {
         match self {
             Self::ClientsImported(imported) => imported.secrets = secrets,
+            Self::RegistrationTokenMade { token_id, token, .. } => *token = secrets.remove(token_id).unwrap_or_default(),
             Self::TicketGiven { user, ticket, .. } => *ticket = secrets.remove(user).unwrap_or_default(),
             _ => {}
         }
@@ -202,6 +217,12 @@ pub struct ClientLine {
     pub name: Option<String>,
     /// When it was registered.
     pub created_ms: Option<i64>,
+    /// The `[client_registration.NAME]` by which it registered itself.
+    pub policy: Option<String>,
+    /// When it got its last grant.
+    pub used_ms: Option<i64>,
+    /// When it is gone, unless it is used before.
+    pub until_ms: Option<i64>,
     /// Why it cannot be read.
     pub problem: Option<String>,
 }
@@ -210,7 +231,27 @@ pub struct ClientLine {
 #[serde(rename_all = "snake_case")]
 pub enum ClientSource {
     File,
+    /// By an operator's import.
     Registered,
+    /// It registered itself.
+    Itself,
+}
+
+/// Tokens by which clients are registered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RegistrationTokens {
+    pub tokens: Vec<RegistrationToken>,
+    pub next: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RegistrationToken {
+    pub token_id: String,
+    pub policy: String,
+    /// How many clients it may still register.
+    pub uses: i64,
+    pub created_ms: i64,
+    pub until_ms: i64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ use super::review_client::{client_findings, fapi_findings, redirect_findings, sh
 use super::review_links::{link_findings, size_findings};
 use super::review_observed::observed_findings;
 use super::review_plugins::plugin_findings;
+use super::review_registration::registration_findings;
 use super::review_sign_in;
 use super::review_upstream::upstream_findings;
 use super::review_wallet::wallet_findings;
@@ -31,7 +32,7 @@ struct Stored {
     findings: Vec<Finding>,
 }
 
-const REGISTERED: &str = "SELECT id, body FROM client WHERE state = 'active' AND id > $1 ORDER BY id LIMIT 500";
+const REGISTERED: &str = "SELECT id, body FROM client WHERE state = 'active' AND policy IS NULL AND id > $1 ORDER BY id LIMIT 500";
 
 pub(super) async fn run(context: &Context, actor: &Actor, operation: ReviewOperation) -> Result<Outcome> {
     let config = Config::from_text(&operation.configuration, "the file", &config::environment);
@@ -103,6 +104,7 @@ fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
     issuer.findings.extend(upstream_findings(config));
     issuer.findings.extend(wallet_findings(config));
     issuer.findings.extend(plugin_findings(config));
+    issuer.findings.extend(registration_findings(config));
     let mut sections = vec![issuer];
     for (name, api) in &config.api {
         let section = Section::new(Subject::Api, name, api_findings(api));

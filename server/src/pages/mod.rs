@@ -265,7 +265,12 @@ impl Pages {
 
     /// A page that leads on by itself, and by a link.
     pub fn leave(&self, step: &Step, locale: &str, base: &str, onward: &str) -> Result<String, Fault> {
-        self.render("leave.html", locale, context! { step => self.worded(step, locale), base => base, onward => onward })
+        self.render("leave.html", locale, context! { step => self.worded(step, locale), base => base, onward => onward, refresh => true })
+    }
+
+    /// The same without leading on by itself.
+    pub fn onward(&self, step: &Step, locale: &str, base: &str, onward: &str) -> Result<String, Fault> {
+        self.render("leave.html", locale, context! { step => self.worded(step, locale), base => base, onward => onward, refresh => false })
     }
 
     pub fn continuing(&self, view: &ContinueView, locale: &str, base: &str) -> Result<String, Fault> {
@@ -426,6 +431,7 @@ mod tests {
             "elsewhere",
             "done",
             "leave",
+            "unvouched",
             "device_code",
             "device",
             "device_approved",

@@ -23,6 +23,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0017_enrolment", include_str!("../../schema/0017_enrolment.sql")),
     ("0018_account_updated", include_str!("../../schema/0018_account_updated.sql")),
     ("0019_account_self_service", include_str!("../../schema/0019_account_self_service.sql")),
+    ("0020_registration", include_str!("../../schema/0020_registration.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

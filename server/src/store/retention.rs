@@ -30,12 +30,15 @@ const SOON: [Old; 6] = [
     ("SELECT id FROM wallet_answer WHERE expires_ms < $1 LIMIT 500", "DELETE FROM wallet_answer WHERE id = $1"),
     ("SELECT id FROM continuing WHERE expires_ms < $1 LIMIT 500", "DELETE FROM continuing WHERE id = $1"),
 ];
-const PAST: [Old; 3] = [
+const PAST: [Old; 5] = [
     (
         "SELECT account, device FROM known_device WHERE until_ms < $1 LIMIT 500",
         "DELETE FROM known_device WHERE account = $1 AND device = $2",
     ),
     ("SELECT jti FROM revoked WHERE until_ms < $1 LIMIT 500", "DELETE FROM revoked WHERE jti = $1"),
+    // A client that was used meanwhile stays: the instant is in the guard. Those of an operator have none.
+    ("SELECT id, until_ms FROM client WHERE until_ms < $1 LIMIT 500", "DELETE FROM client WHERE id = $1 AND until_ms = $2"),
+    ("SELECT id FROM initial_access_token WHERE until_ms < $1 LIMIT 500", "DELETE FROM initial_access_token WHERE id = $1"),
     // A window that was renewed meanwhile stays: the instant is in the guard.
     ("SELECT key, until_ms FROM attempt WHERE until_ms < $1 LIMIT 500", "DELETE FROM attempt WHERE key = $1 AND until_ms = $2"),
 ];

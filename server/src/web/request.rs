@@ -3,7 +3,7 @@
 use crate::config::Networks;
 use crate::error::Result;
 use crate::store::Row;
-use crate::web::body::{Body, parse_form};
+use crate::web::body::{Body, Takes, parse_form};
 use crate::web::certificate::{self, Chain, Shown};
 use crate::web::headers;
 use crate::web::route::{PathParameters, Route};
@@ -90,7 +90,9 @@ impl Reading<'_> {
         let (mut form, mut json) = (Form::default(), Map::new());
         // What comes with GET means nothing (RFC 9110 9.3.1) and is not read.
         if !matches!(parts.method, Method::GET | Method::HEAD) {
-            match Body::read(&parts.headers, body, self.route.body).await? {
+            // A DELETE says with its path what it means (RFC 9110 9.3.5).
+            let takes = if parts.method == Method::DELETE { Takes::Nothing } else { self.route.body };
+            match Body::read(&parts.headers, body, takes).await? {
                 Body::Form(read) => form = read,
                 Body::Json(read) => json = read,
                 Body::Empty => {}
@@ -168,7 +170,6 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::error::Error;
-    use crate::web::body::Takes;
     use crate::web::route::{Caller, Dpop, FormToken, Place, Sender, Writes};
     use http_body_util::Full;
 

@@ -66,6 +66,8 @@ pub enum Caller {
     ClientOrApi,
     /// Whoever holds an access token (RFC 6750).
     Token,
+    /// A client that registered itself, by its registration access token (RFC 7592).
+    Registration,
     /// A person, by the session cookie of the browser.
     Session,
     /// A person who is signing in, by the cookie of that sign-in.

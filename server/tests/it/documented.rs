@@ -94,7 +94,7 @@ fn shape_of(document: &Json) -> Vec<String> {
 }
 
 /// The order is that of the acts: each needs what those before it did.
-const ACTS: [&str; 28] = [
+const ACTS: [&str; 32] = [
     "check",
     "guard check GUARD",
     "user add bob --email bob@example.com --display-name Bob --claim a=b",
@@ -115,6 +115,10 @@ const ACTS: [&str; 28] = [
     "client disable kiosk",
     "client enable kiosk",
     "client end-sessions shop-ios --preview",
+    "client token make partners --secrets SECRETS.2",
+    "client token list",
+    "client token revoke a-token",
+    "client remove kiosk",
     "instance list",
     "instance show some-key",
     "instance revoke some-key",
@@ -129,7 +133,7 @@ const ACTS: [&str; 28] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn every_answer_has_the_documented_shape() {
     let app = format!(
-        "[client.shop-ios.app.android.\"com.example.shop\"]\nplay = \"{}\"\n[client.shop-ios.app]\nios = [\"ABCDE12345.com.example.shop\"]",
+        "[client.shop-ios.app.android.\"com.example.shop\"]\nplay = \"{}\"\n[client.shop-ios.app]\nios = [\"ABCDE12345.com.example.shop\"]\n[client_registration.partners]",
         "14".repeat(32)
     );
     let world = Configuration::on(Engine::Sqlite).await.with(&app).start().await;
@@ -139,6 +143,9 @@ async fn every_answer_has_the_documented_shape() {
     let sql = "INSERT INTO instance (client, jkt, state, platform, tier, evidence_key, counter, facts, created_ms, attested_ms) \
         VALUES ('shop-ios', 'some-key', 'active', 'ios', 'hardware', $1, 0, '{}', 1, 2)";
     change.run(sql, vec![Value::Bytes(Vec::new())]);
+    let token =
+        "INSERT INTO initial_access_token (id, policy, digest, uses, created_ms, until_ms) VALUES ('a-token', 'partners', $1, 1, 1, 2)";
+    change.run(token, vec![Value::Bytes(Vec::new())]);
     change.audit(symbolon::audit::Entry::ok("instance_attested").client("shop-ios").with("jkt", "some-key"));
     app.store.apply(change).await.unwrap();
     drop(app);

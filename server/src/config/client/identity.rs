@@ -2,10 +2,24 @@
 
 use super::app::NativeApp;
 use super::fingerprint::Fingerprint;
+use super::origin::{Origin, Stranger, proving_host};
 use super::section::Client;
 use super::words::ClientKind;
 
 impl Client {
+    pub fn stranger(&self) -> Option<&Stranger> {
+        match &self.origin {
+            Origin::Operator => None,
+            Origin::Stranger(stranger) => Some(stranger),
+        }
+    }
+
+    /// May an answer go to this address without a person who has seen where it leads (RFC 9700 4.11.2)?
+    pub fn is_trusted_at(&self, uri: &str) -> bool {
+        let Some(stranger) = self.stranger() else { return true };
+        proving_host(uri).is_some_and(|host| stranger.proved.contains(&host))
+    }
+
     /// Whose client it is: what apps and sites of one owner share a host.
     pub fn owner<'a>(&'a self, id: &'a str) -> &'a str {
         self.owner.as_deref().unwrap_or(id)

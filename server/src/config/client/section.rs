@@ -12,6 +12,7 @@ use super::keys::Jwks;
 use super::kiosk::KioskRules;
 use super::manage::Right;
 use super::onward::ContinuePage;
+use super::origin::Origin;
 use super::refresh::{Refresh, RefreshMode};
 use super::tier::TierName;
 use super::tls_client_auth::TlsClientAuth;
@@ -387,6 +388,9 @@ pub struct Client {
     pub web_only_scopes: Vec<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub manage: Vec<Right>,
+    /// Set by whoever finds the client.
+    #[serde(skip)]
+    pub origin: Origin,
 }
 
 fn native_tiers() -> Vec<TierName> {
@@ -471,6 +475,7 @@ impl Client {
             web_only_tiers: Vec::new(),
             web_only_scopes: Vec::new(),
             manage: Vec::new(),
+            origin: Origin::Operator,
         };
         client.fill();
         client

@@ -24,6 +24,9 @@ const SET_STATE: &str = "UPDATE account SET state = $2, version = version + 1 WH
 const REVOKED: &str = "INSERT INTO revoked (jti, until_ms, ended_ms) VALUES ($1, $2, $3) ON CONFLICT (jti) DO NOTHING";
 const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery') AND created_ms <= $2";
 const SET_CLIENT: &str = "UPDATE client SET state = $2 WHERE id = $1";
+const REMOVE_CLIENT: &str = "DELETE FROM client WHERE id = $1 AND created_ms <= $2";
+const REVOKE_TOKEN: &str = "DELETE FROM initial_access_token WHERE id = $1";
+const USE_TOKEN: &str = "UPDATE initial_access_token SET uses = uses - 1 WHERE id = $1 AND uses > 0";
 const DAY_MS: i64 = 86_400_000;
 
 /// Adds to `change` what this entry ends.
@@ -58,10 +61,19 @@ pub fn add(change: &mut Change, entry: &Json, copy: &Copy) {
                 change.run_expecting(END, [id(), vec![now_ms.into()]].concat(), Expect::Any);
             }
         }
+        // The client itself cannot be brought back, but the use of the token is over.
+        "client_registered" => of_token(change, USE_TOKEN, entry),
+        "registration_token_revoked" => of_token(change, REVOKE_TOKEN, entry),
         event => {
             end_of_account(change, event, entry, copy);
             end_of_client(change, event, text("client"), at_ms(entry));
         }
+    }
+}
+
+fn of_token(change: &mut Change, sql: &'static str, entry: &Json) {
+    if let Some(token) = entry["detail"]["token"].as_str().filter(|it| !it.is_empty()) {
+        change.run_expecting(sql, vec![token.into()], Expect::Any);
     }
 }
 
@@ -119,6 +131,10 @@ fn end_of_client(change: &mut Change, event: &str, client: &str, at_ms: i64) {
         "client_sessions_ended" => cutoff::cut_until(change, client, at_ms),
         "client_disabled" => {
             change.run_expecting(SET_CLIENT, vec![client.into(), "disabled".into()], Expect::Any);
+            cutoff::cut_until(change, client, at_ms);
+        }
+        "client_removed" => {
+            change.run_expecting(REMOVE_CLIENT, vec![client.into(), at_ms.into()], Expect::Any);
             cutoff::cut_until(change, client, at_ms);
         }
         "client_enabled" => change.run_expecting(SET_CLIENT, vec![client.into(), "active".into()], Expect::Any),

@@ -73,7 +73,7 @@ async fn of_the_issuer(context: &Context, entry: &Json) -> Result<Option<String>
             let jkt = text("jkt");
             Some(format!("the installation {jkt}, attested after the copy and revoked: it can attest anew; look at why it was revoked"))
         }
-        "client_registered" if !has(CLIENT, &[client.into()]).await? => Some(format!("the client {client}, imported after the copy")),
+        "client_registered" if !has(CLIENT, &[client.into()]).await? => Some(format!("the client {client}, registered after the copy")),
         "client_replaced" => Some(format!("the newer metadata of the client {client}: import it again")),
         "key_rotated" if !has(KEY, &[text("kid").into()]).await? => {
             let kid = text("kid");

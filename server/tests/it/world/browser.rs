@@ -257,6 +257,7 @@ impl Page {
             "Sign in" if self.asks_for("password") => "password",
             "Sign in" => "identify",
             other if other.starts_with("Allow ") => "consent",
+            other if other.starts_with("Go on to ") => "unvouched",
             other if other.starts_with("Did you start this in ") => "detour",
             _ => "",
         }

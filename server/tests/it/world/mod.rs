@@ -4,6 +4,7 @@ pub mod app_passkeys;
 mod ask;
 mod browser;
 mod config;
+pub mod documents;
 mod evidence;
 pub mod mail;
 pub mod native;

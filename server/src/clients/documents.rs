@@ -1,0 +1,267 @@
+//! Clients that are a document: their id is the https address of their metadata (draft-ietf-oauth-client-id-metadata-document). Off
+//! unless a policy names the document's host. What was read is kept in the store, so that a restart asks nobody.
+
+use super::names::Reserved;
+use super::proofs::Proofs;
+use super::strangers;
+use crate::config::{Client, ClientAuthentication, ClientPolicy, Config, authority, proving_host};
+use crate::error::Fault;
+use crate::limits::Limits;
+use crate::operations::metadata;
+use crate::outgoing::{Answer, Outgoing, Target};
+use crate::store::tables::client::{IS_THERE, KEEP_DOCUMENT};
+use crate::store::{Change, Expect, Row, Store};
+use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use symbolon_oauth::jws;
+use symbolon_oauth::redirect::{RedirectKind, kind_of};
+use url::{Host, Url};
+
+/// The draft recommends 5 kB.
+const MOST_BYTES: usize = 5 * 1024;
+const MOST_KEYS_BYTES: usize = 16 * 1024;
+const WITHIN: Duration = Duration::from_secs(5);
+/// What `Cache-Control` may say. A document that cannot be read any more counts for the longest of these.
+const SHORTEST_MS: i64 = 5 * 60_000;
+const USUAL_MS: i64 = 60 * 60_000;
+pub const LONGEST_MS: i64 = 24 * 60 * 60_000;
+
+/// What reads documents.
+pub struct Reading<'a> {
+    pub config: &'a Config,
+    pub reserved: &'a Reserved,
+    pub store: &'a Store,
+    pub outgoing: &'a Outgoing,
+    pub limits: &'a Limits,
+    pub now_ms: i64,
+}
+
+/// The host of an id that can be the address of a document, written in its one spelling.
+pub fn host_of(id: &str) -> Option<String> {
+    let url = Url::parse(id).ok()?;
+    let is_plain = url.as_str() == id && url.scheme() == "https" && matches!(url.host(), Some(Host::Domain(_)));
+    let is_bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let has_path = url.path().len() > 1 && !url.path().to_ascii_lowercase().contains("%2e") && !id.contains(['?', '#']);
+    if !(is_plain && is_bare && has_path) {
+        return None;
+    }
+    authority(id)
+}
+
+impl Reading<'_> {
+    /// Reads the document of a client that nobody has named here before, for somebody at this address.
+    pub async fn meet(&self, id: &str, address: IpAddr) -> Result<bool, Fault> {
+        let Some((host, policy)) = self.policy_of(id) else { return Ok(false) };
+        // Disabled by an operator, or there already.
+        if self.store.one(IS_THERE, &[id.into()]).await?.is_some() {
+            return Ok(false);
+        }
+        let by_source = Limits::place(&["document", &Limits::line(address)]);
+        let by_host = Limits::place(&["document", &host]);
+        if self.limits.strange_documents.check_key(&by_source).is_err() || self.limits.documents.check_key(&by_host).is_err() {
+            tracing::info!(client = id, %address, "too many documents within a minute");
+            return Ok(false);
+        }
+        self.read(id, policy, None).await
+    }
+
+    /// Reads a document again that may have changed. Answers whether anything was written.
+    pub async fn read_again(&self, id: &str, row: &Row) -> Result<bool, Fault> {
+        match self.policy_of(id) {
+            Some((_, policy)) => self.read(id, policy, Some(row)).await,
+            None => Ok(false),
+        }
+    }
+
+    fn policy_of(&self, id: &str) -> Option<(String, (&str, &ClientPolicy))> {
+        let host = host_of(id)?;
+        let policy = self.config.document_policy(&host)?;
+        Some((host, policy))
+    }
+
+    async fn read(&self, id: &str, policy: (&str, &ClientPolicy), before: Option<&Row>) -> Result<bool, Fault> {
+        match self.fetch(id, policy.1).await {
+            Ok((client, fresh_ms)) => self.keep(id, policy, (&client, fresh_ms), before).await.map(|()| true),
+            Err(why) => {
+                tracing::warn!(client = id, why, "a client metadata document does not count");
+                Ok(false)
+            }
+        }
+    }
+
+    async fn fetch(&self, id: &str, policy: &ClientPolicy) -> Result<(Client, i64), String> {
+        let answer = self.get(id, MOST_BYTES).await?;
+        let fresh_ms = fresh_ms(&answer);
+        let mut members = document(&answer)?;
+        if members.get("client_id").and_then(Json::as_str) != Some(id) {
+            return Err("client_id in the document is not its address".to_owned());
+        }
+        if let Some(address) = members.remove("jwks_uri") {
+            let address = address.as_str().filter(|it| is_of_one_origin(it, id)).ok_or("jwks_uri is of another origin")?.to_owned();
+            let keys = document(&self.get(&address, MOST_KEYS_BYTES).await?)?;
+            members.insert("jwks".to_owned(), keys.into());
+        }
+        judge(self.config, self.reserved, policy, (id, members)).map(|client| (client, fresh_ms))
+    }
+
+    async fn get(&self, address: &str, most: usize) -> Result<Answer, String> {
+        let target = Target::of_document(address)?;
+        let answer = self.outgoing.get(&target).header("accept", "application/json").within(WITHIN).at_most(most).send().await?;
+        if answer.status != 200 {
+            return Err(format!("status {}", answer.status));
+        }
+        Ok(answer)
+    }
+
+    async fn keep(&self, id: &str, policy: (&str, &ClientPolicy), read: (&Client, i64), before: Option<&Row>) -> Result<(), Fault> {
+        let (client, fresh_ms) = read;
+        let broken = |it: serde_json::Error| Fault::new(it.to_string());
+        let body = serde_json::to_string(client).map_err(broken)?;
+        let former: Option<(Client, i64)> = match before {
+            Some(row) => serde_json::from_str(row.text("body")?).ok().zip(row.opt_int("changed_ms")?),
+            None => None,
+        };
+        let changed_ms = match former {
+            Some((former, at_ms)) if !strangers::is_another(&former, client) => at_ms,
+            _ => self.now_ms,
+        };
+        let until_ms = self.now_ms + policy.1.unused.ms() + LONGEST_MS;
+        let proofs = serde_json::to_string(&proofs_of(id, self.now_ms)).map_err(broken)?;
+        let mut change = Change::new(self.now_ms);
+        let values = vec![
+            id.into(),
+            body.into(),
+            self.now_ms.into(),
+            policy.0.into(),
+            proofs.into(),
+            changed_ms.into(),
+            until_ms.into(),
+            (self.now_ms + fresh_ms).into(),
+        ];
+        change.run_expecting(KEEP_DOCUMENT, values, Expect::Any);
+        super::needs::add_needs(&mut change, client);
+        self.store.apply(change).await.map(|_| ()).map_err(|it| it.into_fault("keeping a client metadata document"))
+    }
+}
+
+/// Who serves the document at an address is the owner of its host.
+fn proofs_of(id: &str, now_ms: i64) -> Proofs {
+    Proofs { challenge: String::new(), hosts: authority(id).into_iter().map(|host| (host, now_ms)).collect::<BTreeMap<_, _>>() }
+}
+
+fn is_of_one_origin(address: &str, id: &str) -> bool {
+    authority(address).is_some_and(|host| Some(host) == authority(id))
+}
+
+fn document(answer: &Answer) -> Result<Map<String, Json>, String> {
+    let kind = answer.headers.get("content-type").and_then(|it| it.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_owned();
+    if kind != "application/json" && !(kind.starts_with("application/") && kind.ends_with("+json")) {
+        return Err("it is not JSON by its content type".to_owned());
+    }
+    jws::parse_object(&answer.body).ok_or_else(|| "it is not one JSON object".to_owned())
+}
+
+/// For how long the document need not be read again.
+fn fresh_ms(answer: &Answer) -> i64 {
+    let said = answer.headers.get("cache-control").and_then(|it| it.to_str().ok()).unwrap_or_default().to_ascii_lowercase();
+    let seconds = said.split(',').find_map(|part| part.trim().strip_prefix("max-age=")?.parse::<u32>().ok());
+    let said_ms = match seconds {
+        _ if said.contains("no-store") || said.contains("no-cache") => 0,
+        Some(seconds) => i64::from(seconds) * 1000,
+        None => USUAL_MS,
+    };
+    said_ms.clamp(SHORTEST_MS, LONGEST_MS)
+}
+
+/// The rules for documents, and then those for every client that nobody has looked at.
+fn judge(
+    config: &Config,
+    reserved: &Reserved,
+    policy: &ClientPolicy,
+    (id, mut members): (&str, Map<String, Json>),
+) -> Result<Client, String> {
+    for name in ["client_secret", "client_secret_expires_at", "software_statement"] {
+        if members.contains_key(name) {
+            return Err(format!("{name} has no place in a document that everybody reads"));
+        }
+    }
+    members.remove("client_id");
+    members.entry("token_endpoint_auth_method").or_insert_with(|| "none".into());
+    members.entry("scope").or_insert_with(|| policy.whole_scope().into());
+    let no_secret = |_: &str| Err(vec!["a client that is a document has no secret".to_owned()]);
+    let read = metadata::read(config, &members.into(), &no_secret).map_err(|problems| problems.join("; "))?;
+    let mut client = read.client;
+    if !matches!(client.authentication, ClientAuthentication::None | ClientAuthentication::PrivateKeyJwt) {
+        return Err("token_endpoint_auth_method: only none and private_key_jwt".to_owned());
+    }
+    let own = authority(id);
+    let is_own = |uri: &String| kind_of(uri) == Some(RedirectKind::Loopback) || (own.is_some() && proving_host(uri) == own);
+    if !super::proofs::addresses(&client).all(is_own) {
+        return Err("an address is of another origin than the document".to_owned());
+    }
+    if let Some(what) = strangers::objection(config, reserved, policy, &client) {
+        return Err(what.to_owned());
+    }
+    policy.lay_over(&mut client);
+    Ok(client)
+}
+
+/// Documents that are being read: of many who want one at the same time, one asks.
+pub type Flights = crate::bounded::BoundedMap<String, Arc<tokio::sync::Mutex<()>>>;
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// 510-G
+    #[test]
+    fn an_id_is_an_address_in_its_one_spelling() {
+        assert_eq!(host_of("https://app.example.net/client.json").as_deref(), Some("app.example.net"));
+        assert_eq!(host_of("https://app.example.net:8443/a/b").as_deref(), Some("app.example.net:8443"));
+        for bad in [
+            "http://app.example.net/client.json",
+            "https://app.example.net",
+            "https://app.example.net/",
+            "https://app.example.net/?#",
+            "https://app.example.net/client.json?",
+            "https://app.example.net/client.json#",
+            "https://app.example.net/client.json?a=1",
+            "https://app.example.net/client.json#a",
+            "https://u@app.example.net/client.json",
+            "https://app.example.net/../client.json",
+            "https://app.example.net/%2e%2e/client.json",
+            "https://APP.example.net/client.json",
+            "https://app.example.net:443/client.json",
+            "https://127.0.0.1/client.json",
+            "https://2130706433/client.json",
+            "https://[::1]/client.json",
+            "https:app.example.net/client.json",
+            "app.example.net/client.json",
+            "https://app.example.net/client json",
+            "",
+        ] {
+            assert_eq!(host_of(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_document_is_fresh_as_long_as_it_says_within_bounds() {
+        let fresh = |value: Option<&str>| {
+            let mut headers = http::HeaderMap::new();
+            if let Some(value) = value {
+                headers.insert("cache-control", value.parse().unwrap());
+            }
+            fresh_ms(&Answer { status: 200, headers, body: Vec::new() })
+        };
+        assert_eq!((fresh(None), fresh(Some("public, max-age=7200"))), (USUAL_MS, 7_200_000));
+        for short in ["max-age=0", "no-store", "no-cache, max-age=7200"] {
+            assert_eq!(fresh(Some(short)), SHORTEST_MS, "{short}");
+        }
+        assert_eq!((fresh(Some("max-age=4294967295")), fresh(Some("max-age=-1"))), (LONGEST_MS, USUAL_MS));
+    }
+}

@@ -1,0 +1,76 @@
+//! What clients of the store need of the whole server: algorithms, and how long their grants may live. It is kept beside them, so that
+//! nothing has to read them all.
+
+use crate::config::Client;
+use crate::error::Fault;
+use crate::store::{Change, Expect, Store};
+use std::collections::BTreeSet;
+use symbolon_oauth::jwk::Algorithm;
+
+const PAGE: &str = "SELECT id, body FROM client WHERE id > $1 ORDER BY id LIMIT 500";
+/// What clients need of the whole server is small, and stands among the facts of the store: one row for each distinct value.
+const NEED: &str = "INSERT INTO fact (name, value) VALUES ($1, '') ON CONFLICT (name) DO NOTHING";
+const NEEDS: &str = "SELECT name FROM fact WHERE name LIKE 'client %'";
+const NEEDS_ALG: &str = "client alg ";
+const NEEDS_REFRESH_S: &str = "client refresh_s ";
+/// Rows that an earlier version wrote were looked through.
+const COUNTED: &str = "client needs counted";
+
+/// What registered clients need of the whole server. It grows and never shrinks: a client that is gone may have needed it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// What they want ID tokens and answers signed with.
+    pub algorithms: BTreeSet<Algorithm>,
+    /// The longest absolute lifetime of their grants.
+    pub refresh_s: i64,
+}
+
+/// The algorithms that a client wants tokens and answers signed with.
+pub fn algorithms_of(client: &Client) -> impl Iterator<Item = Algorithm> {
+    [client.id_token_signed_response_alg, client.authorization_signed_response_alg].into_iter().flatten()
+}
+
+/// Belongs to every change that writes a registered client.
+pub fn add_needs(change: &mut Change, client: &Client) {
+    let algorithms = algorithms_of(client).map(|it| format!("{NEEDS_ALG}{}", it.as_str()));
+    for name in algorithms.chain([format!("{NEEDS_REFRESH_S}{}", client.refresh.absolute.0)]) {
+        change.run_expecting(NEED, vec![name.into()], Expect::Any);
+    }
+}
+
+/// The needs, and whether those of every client are among them.
+pub(super) async fn read_needs(store: &Store) -> Result<(Needs, bool), Fault> {
+    let (mut needs, mut counted) = (Needs::default(), false);
+    for row in store.all(NEEDS, &[]).await? {
+        let name = row.text(0)?;
+        if let Some(alg) = name.strip_prefix(NEEDS_ALG) {
+            needs.algorithms.extend(Algorithm::parse(alg));
+        } else if let Some(seconds) = name.strip_prefix(NEEDS_REFRESH_S) {
+            needs.refresh_s = needs.refresh_s.max(seconds.parse().unwrap_or(0));
+        }
+        counted |= name == COUNTED;
+    }
+    Ok((needs, counted))
+}
+
+/// Once in the life of a store: clients that were imported before there were needs.
+pub(super) async fn count_needs(store: &Store, now_ms: i64) -> Result<(), Fault> {
+    let applied = |it: crate::store::NotApplied| it.into_fault("counting what clients need");
+    let mut after = String::new();
+    loop {
+        let rows = store.all(PAGE, &[after.as_str().into()]).await?;
+        let Some(last) = rows.last() else { break };
+        after = last.text(0)?.to_owned();
+        let mut change = Change::new(now_ms);
+        for row in &rows {
+            // One that cannot be read is no client, and needs nothing.
+            if let Ok(client) = serde_json::from_str::<Client>(row.text(1)?) {
+                add_needs(&mut change, &client);
+            }
+        }
+        store.apply(change).await.map_err(applied)?;
+    }
+    let mut change = Change::new(now_ms);
+    change.run_expecting(NEED, vec![COUNTED.into()], Expect::Any);
+    store.apply(change).await.map(|_| ()).map_err(applied)
+}

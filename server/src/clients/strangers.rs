@@ -1,0 +1,64 @@
+//! The one judgement of a client that registered itself: at its registration, when it changes, and whenever it is read.
+
+use super::names::Reserved;
+use super::proofs::{Proofs, set_aside};
+use crate::config::{Client, ClientPolicy, Config, Origin, Stranger};
+use crate::error::Fault;
+use crate::store::Row;
+
+/// No client needs more addresses than this, and each may have to be proved.
+pub const MOST_ADDRESSES: usize = 10;
+
+/// Why the client is none that may stand beside those of the configuration.
+pub fn objection(config: &Config, reserved: &Reserved, policy: &ClientPolicy, client: &Client) -> Option<&'static str> {
+    if client.redirect_uris.len() > MOST_ADDRESSES || client.post_logout_redirect_uris.len() > MOST_ADDRESSES {
+        return Some("redirect_uris and post_logout_redirect_uris have at most ten addresses each.");
+    }
+    config
+        .objection_to_addresses(client)
+        .or_else(|| policy.objection(client))
+        .or_else(|| client.name.as_deref().and_then(|name| reserved.objection(name)))
+}
+
+/// What a row says of a client that registered itself. The error is for the log: the client is left out.
+pub fn of_row(config: &Config, reserved: &Reserved, client: &mut Client, row: &Row, now_ms: i64) -> Result<Result<(), String>, Fault> {
+    let Some(name) = row.opt_text("policy")? else { return Ok(Ok(())) };
+    let Some(policy) = config.client_registration.get(name) else { return Ok(Err(format!("there is no [client_registration.{name}]"))) };
+    let (changed_ms, until_ms) = (row.int("changed_ms")?, row.int("until_ms")?);
+    if until_ms <= now_ms {
+        return Ok(Err("nobody used it for too long".to_owned()));
+    }
+    if let Some(what) = objection(config, reserved, policy, client) {
+        return Ok(Err(what.to_owned()));
+    }
+    let proofs: Proofs = match serde_json::from_str(row.text("proofs")?) {
+        Ok(proofs) => proofs,
+        Err(error) => return Ok(Err(format!("its proofs cannot be read: {error}"))),
+    };
+    set_origin(client, (name, policy), &proofs, (changed_ms, until_ms), now_ms);
+    Ok(Ok(()))
+}
+
+/// Makes a stranger of the client: what its policy says is laid over it, and what nobody has proved does not count.
+pub fn set_origin(
+    client: &mut Client,
+    (name, policy): (&str, &ClientPolicy),
+    proofs: &Proofs,
+    (changed_ms, until_ms): (i64, i64),
+    now_ms: i64,
+) {
+    policy.lay_over(client);
+    let proved = proofs.proved(policy, now_ms);
+    let waiting = if policy.unproved_schemes { Vec::new() } else { set_aside(client, &proved) };
+    let kept_ms = policy.grants_last.ms() + policy.unused.ms();
+    client.origin = Origin::Stranger(Box::new(Stranger { policy: name.to_owned(), proved, waiting, changed_ms, until_ms, kept_ms }));
+}
+
+/// Does it lead people elsewhere, or prove itself otherwise?
+pub fn is_another(before: &Client, after: &Client) -> bool {
+    let keys = |client: &Client| client.jwks.as_ref().map(|it| it.document().clone());
+    before.redirect_uris != after.redirect_uris
+        || before.post_logout_redirect_uris != after.post_logout_redirect_uris
+        || before.authentication != after.authentication
+        || keys(before) != keys(after)
+}

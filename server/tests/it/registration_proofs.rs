@@ -1,0 +1,144 @@
+//! A host's owner says that a registered client is theirs, by a file: what that gives, and what nobody gets without it.
+
+use crate::registration::{register, send};
+use crate::world::documents::{Documents, Says};
+use crate::world::*;
+use serde_json::{Value as Json, json};
+
+const OPEN: &str = "[client_registration.open]\nopen = true\nscopes = [\"openid\"]\nper_network = 100\n";
+const SCHEME: &str = "net.example.planner:/cb";
+const HOST: &str = "planner.example.net";
+
+struct Registered {
+    id: String,
+    token: String,
+    body: Json,
+    proofs: Vec<Json>,
+}
+
+async fn start(engine: Engine) -> (World, Documents) {
+    let world = Configuration::on(engine).await.with(OPEN).start().await;
+    let documents = Documents::start(&world, &[HOST, "other.example.net"]).await;
+    (world, documents)
+}
+
+async fn client(world: &World, uris: &[&str]) -> Registered {
+    let mut body = json!({ "application_type": "native", "redirect_uris": uris });
+    let (status, answer) = register(world, None, &body).await;
+    assert_eq!(status, 201, "{answer}");
+    let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+    body["client_id"] = answer["client_id"].clone();
+    let proofs = answer["host_proofs"].as_array().unwrap().clone();
+    Registered { id: text("client_id"), token: text("registration_access_token"), body, proofs }
+}
+
+impl Registered {
+    /// Says the same again, upon which the hosts are looked at.
+    async fn look_again(&self, world: &World) -> Vec<bool> {
+        let (status, answer) = send(world, "PUT", &format!("/clients/{}", self.id), Some(&self.token), Some(&self.body)).await;
+        assert_eq!(status, 200, "{answer}");
+        answer["host_proofs"].as_array().unwrap().iter().map(|it| it["proved"].as_bool().unwrap()).collect()
+    }
+
+    fn put_file(&self, documents: &Documents) {
+        for proof in &self.proofs {
+            documents.text(proof["file"].as_str().unwrap(), &format!("{}\n", proof["text"].as_str().unwrap()));
+        }
+    }
+
+    async fn status_at(&self, world: &World, uri: &str) -> u16 {
+        Browser::default().open(world, &Ask::new(&self.id, uri, "openid")).await.status
+    }
+}
+
+/// 017-R
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheme_counts_once_the_host_it_reverses_says_so() {
+    for engine in engines() {
+        let (world, documents) = start(engine).await;
+        let (owner, squatter) = (client(&world, &[SCHEME]).await, client(&world, &[SCHEME]).await);
+        assert_eq!(owner.proofs.len(), 1);
+        assert_eq!(owner.proofs[0]["file"], format!("https://{HOST}/.well-known/oauth-client-proof/{}", owner.id));
+        assert_ne!(owner.proofs[0]["text"], squatter.proofs[0]["text"]);
+        assert_eq!((owner.status_at(&world, SCHEME).await, squatter.status_at(&world, SCHEME).await), (400, 400), "nobody has proved it");
+        owner.put_file(&documents);
+        assert_eq!((owner.look_again(&world).await, squatter.look_again(&world).await), (vec![true], vec![false]));
+        assert_eq!((owner.status_at(&world, SCHEME).await, squatter.status_at(&world, SCHEME).await), (200, 400));
+        // The owner's text at the squatter's address is no proof either.
+        documents.text(squatter.proofs[0]["file"].as_str().unwrap(), owner.proofs[0]["text"].as_str().unwrap());
+        assert_eq!(squatter.look_again(&world).await, [false]);
+        // The person is asked all the same, every time: any app may take the scheme on the phone.
+        let mut browser = Browser::default();
+        let page = browser.open(&world, &Ask::new(&owner.id, SCHEME, "openid")).await;
+        let page = browser.submit_password(&world, &page, "alice", PASSWORD).await;
+        assert!(page.kind() == "consent" && page.says(&format!("The owner of {HOST} says that it is theirs")), "{}", page.text());
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_is_renewed_or_it_is_over() {
+    for engine in engines() {
+        let (world, documents) = start(engine).await;
+        let uri = format!("https://{HOST}/cb");
+        let owner = client(&world, &[&uri, SCHEME]).await;
+        assert_eq!(owner.proofs.len(), 1, "one host for both");
+        owner.put_file(&documents);
+        assert_eq!(owner.look_again(&world).await, [true]);
+        let mut browser = Browser::default();
+        let ask = Ask::new(&owner.id, &uri, "openid");
+        assert!(browser.sign_in(&world, &ask, "alice").await.contains_key("code"), "led on like any other");
+        world.advance_s(30 * 86_400 - 600);
+        assert_eq!(owner.status_at(&world, SCHEME).await, 200);
+        world.advance_s(700);
+        assert_eq!(owner.status_at(&world, SCHEME).await, 400, "a month is over");
+        assert_eq!(owner.look_again(&world).await, [true]);
+        assert_eq!(owner.status_at(&world, SCHEME).await, 200);
+        // A host that does not answer takes nothing away before its time; one that answers otherwise does.
+        documents.say(owner.proofs[0]["file"].as_str().unwrap(), Says::Endless);
+        assert_eq!(owner.look_again(&world).await, [true]);
+        documents.say(owner.proofs[0]["file"].as_str().unwrap(), Says::Text(404, "", String::new()));
+        assert_eq!(owner.look_again(&world).await, [false]);
+        assert_eq!(owner.status_at(&world, SCHEME).await, 400);
+        world.stop().await;
+    }
+}
+
+/// 510-G: what a stranger has this server fetch leads nowhere inside.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_proof_is_looked_for_at_public_addresses_alone() {
+    let (world, documents) = start(Engine::Sqlite).await;
+    let owner = client(&world, &[SCHEME]).await;
+    owner.put_file(&documents);
+    for inside in ["127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fd00::1"] {
+        documents.leads(HOST, &[inside]);
+        assert_eq!((owner.look_again(&world).await, documents.asked()), (vec![false], 0), "{inside}");
+    }
+    let file = owner.proofs[0]["file"].as_str().unwrap();
+    documents.leads(HOST, &["93.184.215.14"]);
+    documents.say(file, Says::Text(302, "location: https://other.example.net/\r\n", String::new()));
+    assert_eq!((owner.look_again(&world).await, documents.asked()), (vec![false], 1), "no redirect is followed");
+    owner.put_file(&documents);
+    assert_eq!(owner.look_again(&world).await, [true], "the twin");
+    let literal = client(&world, &["https://10.0.0.1/cb", "https://192.168.0.1:8443/cb"]).await;
+    assert_eq!((literal.look_again(&world).await, documents.asked()), (vec![false, false], 2));
+    world.stop().await;
+}
+
+/// Other addresses are proved anew; hosts that are gone are forgotten.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replacement_proves_again() {
+    for engine in engines() {
+        let (world, documents) = start(engine).await;
+        let mut owner = client(&world, &[&format!("https://{HOST}/cb")]).await;
+        owner.put_file(&documents);
+        assert_eq!(owner.look_again(&world).await, [true]);
+        owner.body["redirect_uris"] = json!([format!("https://{HOST}/cb"), "https://other.example.net/cb"]);
+        assert_eq!(owner.look_again(&world).await, [false, true], "in the order of the hosts");
+        owner.body["redirect_uris"] = json!(["https://other.example.net/cb"]);
+        assert_eq!(owner.look_again(&world).await, [false]);
+        let kept: Vec<String> = world.entries("client_replaced").await.iter().map(|it| it["detail"]["proved"].to_string()).collect();
+        assert_eq!(kept, [format!("[\"{HOST}\"]"), format!("[\"{HOST}\"]"), "[]".to_owned()]);
+        world.stop().await;
+    }
+}
