@@ -67,8 +67,13 @@ impl Connection {
 }
 
 pub fn get(path: &str, headers: &[(&str, &str)]) -> Bytes {
+    get_at("127.0.0.1", path, headers)
+}
+
+/// Of one of the server's further hosts.
+pub fn get_at(host: &str, path: &str, headers: &[(&str, &str)]) -> Bytes {
     let mut out = BytesMut::new();
-    out.put_slice(format!("GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\n").as_bytes());
+    out.put_slice(format!("GET {path} HTTP/1.1\r\nhost: {host}\r\n").as_bytes());
     end(out, headers, "")
 }
 

@@ -7,7 +7,7 @@ use crate::{api, bound, native};
 
 /// The rows of the server, and the cost of an API's layer for the tokens that the server gave.
 pub async fn measure(bench: &Bench<'_>) -> Result<(Vec<Row>, Vec<Limit>), String> {
-    let mut rows = vec![bench.metadata().await?];
+    let mut rows = vec![bench.metadata().await?, bench.association_file().await?];
     rows.extend(bench.client_credentials().await?);
     let (row, codes) = bench.authorize(&Ask::phone(BOTH)).await?;
     rows.push(row);

@@ -11,6 +11,8 @@ use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_phone::element::Maker;
 
 pub const BACK: &str = "https://app.example.com/callback";
+/// The host of `BACK`.
+pub const LINKS: &str = "app.example.com";
 pub const PHONE: &str = "phone";
 /// A client whose installations the server itself attests, and its app.
 pub const ATTESTED: &str = "attested";
@@ -237,6 +239,9 @@ native = true
 login = "keys"
 app = {{ ios = ["{IOS_APP}"] }}
 attestation = {{ ios = {{ app_ids = ["{IOS_APP}"] }} }}
+
+[host."{LINKS}"]
+owner = "shop"
 
 [client.tv]
 kind = "native"

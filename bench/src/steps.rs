@@ -4,7 +4,7 @@
 use crate::http::{self, Answer, Connection};
 use crate::load::{self, Load, Queue, Row, Work};
 use crate::process;
-use crate::server::{BACK, PASSWORD, PHONE, Server, Site};
+use crate::server::{BACK, LINKS, PASSWORD, PHONE, Server, Site};
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -119,6 +119,12 @@ impl<'a> Bench<'a> {
     pub async fn metadata(&self) -> Result<Row, String> {
         let request = http::get("/.well-known/oauth-authorization-server", &[]);
         Ok(load::run("metadata", &self.load(200), self.round(&[request])).await?.0)
+    }
+
+    /// The file that phones fetch when an app is installed.
+    pub async fn association_file(&self) -> Result<Row, String> {
+        let request = http::get_at(LINKS, "/.well-known/apple-app-site-association", &[]);
+        Ok(load::run("association file of a further host", &self.load(200), self.round(&[request])).await?.0)
     }
 
     /// Sends one request alone. The first use of a secret costs an argon2id, and the server takes twenty at once from one address for

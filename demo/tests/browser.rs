@@ -136,7 +136,7 @@ async fn driver() -> Option<(Killed, Driver)> {
     let base = format!("http://127.0.0.1:{port}/session");
     let options = json!({ "args": [
         "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--lang=en",
+        "--disable-component-update", "--disable-sync", "--lang=en", "--host-resolver-rules=MAP *.test 127.0.0.1",
     ] });
     let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });
     for _ in 0..50 {
@@ -245,6 +245,11 @@ async fn a_person_signs_in_with_chromium() {
 
 /// A server on a name, because no browser makes a passkey for an address. With one person, alice.
 fn server_on_localhost(directory: &std::path::Path) -> Option<(Killed, String)> {
+    server_with(directory, "[\"password\", \"passkey\"]", "")
+}
+
+/// The same with this policy, and more tables. PORT stands for the port.
+fn server_with(directory: &std::path::Path, require: &str, more: &str) -> Option<(Killed, String)> {
     let program = std::path::Path::new(env!("CARGO_BIN_EXE_symbolon-demo")).with_file_name("symbolon");
     if !program.exists() {
         return None;
@@ -262,7 +267,8 @@ fn server_on_localhost(directory: &std::path::Path) -> Option<(Killed, String)> 
         text.replace("http://127.0.0.1:8080", &format!("http://localhost:{port}")).replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"));
     let (head, tail) = text.split_once("[login.default]\n").unwrap();
     let rest = tail.split_once('\n').unwrap().1;
-    std::fs::write(&file, format!("{head}[login.default]\nrequire = [\"password\", \"passkey\"]\n{rest}")).unwrap();
+    std::fs::write(&file, format!("{head}[login.default]\nrequire = {require}\n{rest}\n{}", more.replace("PORT", &port.to_string())))
+        .unwrap();
     let mut adding = run(&["user", "add", "alice"]).stdin(Stdio::piped()).spawn().unwrap();
     std::io::Write::write_all(&mut adding.stdin.take().unwrap(), b"open sesame, please\n").unwrap();
     assert!(adding.wait().unwrap().success());
@@ -336,6 +342,116 @@ async fn a_passkey_is_made_and_signs_in_without_a_name_in_chromium() {
     browser.keys("alice\u{e004}").await;
     browser.keys("open sesame, please\u{e007}").await;
     browser.heading("Your account").await;
+    browser.http.delete(&browser.session).send().await.unwrap();
+    let _ = std::fs::remove_dir_all(&directory);
+}
+
+/// The ways back into an app, for a server on this machine.
+const WAYS_BACK: &str = r#"
+[client.handed-over]
+kind = "native"
+owner = "shop"
+name = "Example Shop"
+first_party = true
+require_consent = true
+redirect_uris = ["https://links.shop.test/callback", "com.example.shop:/callback", "http://127.0.0.1/callback"]
+[client.handed-over.app]
+ios = ["ABCDE12345.com.example.shop"]
+[client.handed-over.app.android."com.example.shop"]
+play = "14:6D:E9:83:C5:73:06:50:D8:EE:B9:95:2F:34:FC:64:16:A0:83:42:E6:1D:BE:A8:8A:04:96:B2:3F:CF:44:E5"
+[client.handed-over.continue]
+host = "go.signin.test:PORT"
+app_page = "https://shop.test/app"
+[host."go.signin.test:PORT"]
+owner = "shop"
+continue_page = true
+"#;
+
+/// What a phone with Chrome says of itself.
+const ANDROID: &str =
+    "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36";
+
+/// Signs in, or goes on with the session, and agrees.
+async fn agrees(browser: &Driver, issuer: &str, redirect_uri: &str) {
+    let challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+    let query = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("client_id", "handed-over"), ("response_type", "code"), ("scope", "openid"), ("redirect_uri", redirect_uri)])
+        .extend_pairs([("code_challenge", challenge), ("code_challenge_method", "S256"), ("state", "s-1")])
+        .finish();
+    browser.command("/url", json!({ "url": format!("{issuer}/authorize?{query}") })).await;
+    if browser.text("h1").await == "Sign in" {
+        browser.click("input[name=username]").await;
+        browser.keys("alice\u{e004}").await;
+        browser.keys("open sesame, please\u{e007}").await;
+    }
+    browser.heading("Allow Example Shop?").await;
+    browser.click("button.primary").await;
+}
+
+async fn onward(browser: &Driver) -> String {
+    let id = browser.find("#onward").await;
+    browser.look(&format!("/element/{id}/attribute/href")).await.as_str().unwrap_or_default().to_owned()
+}
+
+/// One request at a loopback address, as an app on this computer takes it.
+fn loopback() -> (u16, std::thread::JoinHandle<String>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let taking = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(stream.try_clone().unwrap()).read_line(&mut line).unwrap();
+        let _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok");
+        line
+    });
+    (port, taking)
+}
+
+/// Chrome on Android, as far as its name goes: after a form, each kind of redirect reaches its link, and the pages in between fit a phone.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
+    let Some((_chromedriver, browser)) = driver().await else {
+        println!("skipped: there is no chromedriver");
+        return;
+    };
+    let directory = std::env::temp_dir().join(format!("symbolon-handover-{}", std::process::id()));
+    let at = directory.clone();
+    let started = tokio::task::spawn_blocking(move || server_with(&at, "[\"password\"]", WAYS_BACK)).await.unwrap();
+    let Some((_server, account)) = started else {
+        println!("skipped: the program `symbolon` is not built");
+        return;
+    };
+    let issuer = account.trim_end_matches("/account").to_owned();
+    let agent = json!({ "cmd": "Emulation.setUserAgentOverride", "params": { "userAgent": ANDROID } });
+    browser.command("/goog/cdp/execute", agent).await;
+    browser.dress(390, 844, "light").await;
+
+    let (port, taking) = loopback();
+    agrees(&browser, &issuer, &format!("http://127.0.0.1:{port}/callback")).await;
+    let line = tokio::task::spawn_blocking(move || taking.join().unwrap()).await.unwrap();
+    assert!(line.starts_with("GET /callback?code=") && line.contains("state=s-1"), "{line}");
+
+    agrees(&browser, &issuer, "com.example.shop:/callback").await;
+    browser.heading("You are done here").await;
+    let link = onward(&browser).await;
+    assert!(link.starts_with("com.example.shop:/callback?code=") && link.contains("state=s-1"), "{link}");
+    browser.fits().await;
+    browser.picture("handover-scheme").await;
+
+    agrees(&browser, &issuer, "https://links.shop.test/callback").await;
+    browser.heading("Continue in Example Shop").await;
+    let link = onward(&browser).await;
+    assert!(link.starts_with("intent://links.shop.test/callback?code="), "{link}");
+    let (_, intent) = link.split_once("#Intent;").unwrap();
+    assert!(intent.starts_with("scheme=https;package=com.example.shop;") && !intent.contains("code="), "{link}");
+    for (theme, width) in [("light", 390), ("dark", 390), ("light", 1280), ("dark", 1280)] {
+        browser.dress(width, 844, theme).await;
+        browser.fits().await;
+        browser.picture(&format!("handover-continue-{theme}-{width}")).await;
+    }
+    // By keyboard: the button has the focus.
+    let active = browser.look("/element/active").await[ELEMENT].as_str().unwrap().to_owned();
+    assert_eq!(browser.look(&format!("/element/{active}/attribute/id")).await, "onward");
     browser.http.delete(&browser.session).send().await.unwrap();
     let _ = std::fs::remove_dir_all(&directory);
 }

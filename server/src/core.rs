@@ -5,6 +5,8 @@ use crate::clock::Clock;
 use crate::config::{Api, Client, Config};
 use crate::error::{Error, Fault};
 use crate::limits::Limits;
+use crate::links::held;
+use crate::links::proved::{self, ProvedLinks};
 use crate::outgoing::Outgoing;
 use crate::plugins::Plugins;
 use crate::seal::KeyRing;
@@ -43,6 +45,7 @@ pub struct Core {
     pub stored: Arc<StoredBytes>,
     pub outgoing: Outgoing,
     pub plugins: Plugins,
+    pub proved_links: ProvedLinks,
     pub clock: Clock,
     /// Where relative paths of the configuration begin.
     pub base: PathBuf,
@@ -56,6 +59,7 @@ impl Core {
         let Parts { config, base, store, keyring, clock } = parts;
         let outgoing = before.map_or_else(Outgoing::default, |it| it.outgoing.clone());
         let limits = before.map_or_else(Arc::default, |it| Arc::clone(&it.limits));
+        held::must_be_free(&config, &store, clock()).await?;
         let clients = Arc::new(Clients::open(&config, &store, &clock).await?.with_documents(&outgoing, &limits));
         let (wanted, schedule, now_ms) = (algorithms(&config, &clients), schedule(&config), clock());
         let keys = match before {
@@ -70,7 +74,9 @@ impl Core {
             None => base64url::encode(&crate::seal::random::<9>()?),
         };
         let plugins = Plugins::load(&config.plugin, &base, &outgoing, before.map(|it| &it.plugins))?;
+        held::hold(&config, &store, now_ms).await?;
         Ok(Self {
+            proved_links: ProvedLinks::open(&store).await?,
             keys,
             handles: Handles::new(keyring.clone(), &config.issuer),
             clients,
@@ -132,6 +138,13 @@ impl Core {
     pub async fn refresh_registered(&self) -> Result<(), Fault> {
         self.clients.forget();
         self.refresh_keys().await
+    }
+
+    /// Looks at the hosts of apps' links, and holds them for their owners.
+    pub async fn look_at_links(&self) -> Result<(), Fault> {
+        let now_ms = self.now_ms();
+        held::hold_on(&self.config, &self.store, now_ms).await?;
+        proved::look(&self.config, &self.store, &self.outgoing, &self.proved_links, now_ms).await
     }
 
     /// Deletes rows that have had their time.

@@ -202,9 +202,11 @@ impl Outgoing {
     #[cfg(feature = "faults")]
     pub fn divert_documents(&self, look_up: Arc<LookUp>, to: SocketAddr, ca: &[u8]) -> Result<(), String> {
         let roots = reqwest::Certificate::from_pem_bundle(ca).map_err(|it| it.to_string())?;
-        let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy();
-        let guarded = builder.dns_resolver(Arc::new(Diverted(PublicOnly(look_up), to))).tls_certs_merge(roots);
-        let built = guarded.build().map_err(|it| it.to_string());
+        let builder = || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().tls_certs_merge(roots.clone());
+        let elsewhere: Arc<dyn Resolve> = Arc::new(Diverted(PublicOnly(look_up), to));
+        let of_operator = builder().dns_resolver(Arc::clone(&elsewhere)).build().map_err(|it| it.to_string());
+        let _ = self.0.for_operator.set(of_operator);
+        let built = builder().dns_resolver(elsewhere).build().map_err(|it| it.to_string());
         self.0.for_documents.set(built).map_err(|_| "documents were asked for already".to_owned())
     }
 

@@ -99,7 +99,10 @@ const ACCOUNTS: &[Event] = &[
 ];
 
 const GRANTS: &[Event] = &[
-    event("code_issued", "A client got an authorization code. `eased`: a condition of the policy let the person in with less."),
+    event(
+        "code_issued",
+        "A client got an authorization code. `eased`: a condition of the policy let the person in with less. `unproved_link`: nothing proves that the app's link opens the app.",
+    ),
     event("code_exchanged", "A code was exchanged for tokens."),
     event("code_retried", "The same client asked again with the same code and got the same tokens."),
     event("code_refused", "A code was refused."),

@@ -7,7 +7,7 @@ use super::pushed;
 use super::request::{self, AuthorizationRequest};
 use crate::audit::Entry;
 use crate::clients::note_use;
-use crate::config::{Client, ClientAuthentication};
+use crate::config::{Client, ClientAuthentication, ClientKind};
 use crate::error::{Error, Refused, Result};
 use crate::grants::decision::{self, Completed};
 use crate::grants::{self, RequestRecord, code};
@@ -114,6 +114,11 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     }
     if proven.satisfied.is_eased {
         entry = entry.with("eased", true);
+    }
+    // Whoever enforces `assurance` one day can see whom it would have asked.
+    if client.kind == ClientKind::Native && *assured == Assured::ClaimedHttps {
+        let is_proved = authority.proved_links.is_proved(&request.client_id, client, &request.back.redirect_uri, change.now_ms());
+        entry = if is_proved { entry } else { entry.with("unproved_link", true) };
     }
     entry.address = completing.place.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));

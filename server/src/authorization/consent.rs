@@ -29,11 +29,9 @@ pub enum Assured {
 
 impl Assured {
     /// What a redirect through the browser assures.
-    pub fn by_redirect(client: &Client, uri: &str) -> Self {
-        match redirect::kind_of(uri) {
-            Some(RedirectKind::ClaimedHttps) if client.is_trusted_at(uri) => Self::ClaimedHttps,
-            _ => Self::Nothing,
-        }
+    pub fn by_redirect(authority: &Authority<'_>, client: (&str, &Client), uri: &str) -> Self {
+        let is_assured = authority.proved_links.assures(&authority.config, client, uri, authority.now_ms());
+        if is_assured { Self::ClaimedHttps } else { Self::Nothing }
     }
 }
 

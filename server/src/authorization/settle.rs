@@ -238,7 +238,9 @@ impl Settling<'_> {
 
     fn assured(&self, client: &Client, request: &AuthorizationRequest) -> Result<Assured> {
         match (self.delivery, self.caller) {
-            (Delivery::Redirect(_), None) => Ok(Assured::by_redirect(client, &request.back.redirect_uri)),
+            (Delivery::Redirect(_), None) => {
+                Ok(Assured::by_redirect(&self.authority, (&request.client_id, client), &request.back.redirect_uri))
+            }
             (Delivery::Native(_), Some((_, assured))) => Ok(assured),
             _ => Err(Fault::new("a sign-in of one face was answered in another").into()),
         }

@@ -116,6 +116,8 @@ pub struct Config {
     #[serde(default)]
     pub templates: Option<PathBuf>,
     #[serde(default)]
+    pub assurance: server::Assurance,
+    #[serde(default)]
     pub development: bool,
 }
 

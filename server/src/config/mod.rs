@@ -58,6 +58,7 @@ pub use passkeys::Passkeys;
 pub use registration::Registration;
 pub use retention::Retention;
 pub use secret::{MasterKey, Secret, SecretSource, environment, trim_variable};
+pub use server::Assurance;
 pub use session::Session;
 pub use signing::Signing;
 pub use span::Span;

@@ -2,6 +2,7 @@
 
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
 use super::url::read_url;
+use serde::Deserialize;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -80,8 +81,25 @@ const KEYS: &[Key] = &[
         r#""pages""#,
         "A directory with page templates, styles and messages of your own: [branding.md](branding.md).",
     ),
+    defaulted(
+        "assurance",
+        Kind::OneOf(&["address", "proved"]),
+        r#""address""#,
+        "What makes the https redirect URI of an app say who the app is. `address`: that it is https. `proved`: that the association files of its \
+         host have named the app within 30 days; else people are asked every time, and `prompt=none` gets `consent_required`. `symbolon check` \
+         names the clients that would lose: [links.md](links.md#assured-links).",
+    ),
     defaulted("development", Kind::Flag, "false", "**UNSAFE.** Allows an http issuer on a loopback address, for your own machine."),
 ];
+
+/// What makes an app's https address say who the app is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Assurance {
+    #[default]
+    Address,
+    Proved,
+}
 
 pub(super) fn listen() -> String {
     "127.0.0.1:8080".to_owned()

@@ -4,7 +4,9 @@
 pub mod addressed;
 pub mod doctor;
 pub mod files;
+pub mod held;
 pub mod onward;
+pub mod proved;
 
 use crate::config::{Config, authority, claims};
 use crate::web::request::Host;

@@ -24,6 +24,7 @@ mod recover;
 mod registration_tokens;
 mod replay;
 pub mod review;
+mod review_assurance;
 mod review_client;
 mod review_links;
 mod review_observed;

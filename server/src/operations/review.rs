@@ -6,6 +6,7 @@ use super::context::Context;
 use super::operation::ReviewOperation;
 use super::outcome::{Finding, Outcome, Review, Section, Subject};
 use super::problem::{Problem, Result};
+use super::review_assurance::assurance_findings;
 use super::review_client::{client_findings, fapi_findings, redirect_findings, shared};
 use super::review_links::{link_findings, size_findings};
 use super::review_observed::observed_findings;
@@ -50,6 +51,7 @@ pub fn of_configuration(config: &Config, base: &Path) -> Review {
 async fn read_store(context: &Context, actor: &Actor, config: &Config) -> Result<Stored> {
     let mut stored = Stored::default();
     read_registered(context, config, &mut stored).await?;
+    stored.findings.extend(assurance_findings(&context.store, config, context.now_ms).await?);
     stored.findings.extend(context.store.remarks().await?.into_iter().map(Finding::fact));
     stored.findings.extend(observed_findings(context, config).await?);
     let offset_ms = context.store.clock_offset_ms();

@@ -8,11 +8,12 @@ pub mod proving;
 pub mod tokens;
 
 use crate::audit::Entry;
-use crate::clients::proofs::Proofs;
+use crate::clients::proofs::{Proofs, hosts_of};
 use crate::clients::{add_needs, strangers};
 use crate::config::{Client, ClientPolicy, Secret};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
+use crate::links::held;
 use crate::operations::sensitive::Sensitive;
 use crate::operations::{cutoff, metadata};
 use crate::store::tables::{attempt, client as table};
@@ -33,6 +34,7 @@ const MOST_BYTES: usize = 16 * 1024;
 /// RFC 7591 3: one change registers the client, spends the token's use and counts against the limits.
 pub async fn register(core: &Core, admitted: &Admitted<'_>, asked: &Map<String, Json>, asking: Asking) -> Result<Json> {
     let read = read(core, admitted.policy, asked)?;
+    must_not_be_held(core, &read.client, asking).await?;
     let id = format!("r-{}", base64url::encode(&crate::seal::random::<16>()?));
     let token = base64url::encode(&crate::seal::random::<32>()?);
     let proofs = Proofs { challenge: base64url::encode(&crate::seal::random::<24>()?), ..Proofs::default() };
@@ -115,6 +117,16 @@ fn read(core: &Core, policy: &ClientPolicy, asked: &Map<String, Json>) -> Result
     Ok(read)
 }
 
+/// A host that opened an app of the configuration is not given away while phones remember it.
+async fn must_not_be_held(core: &Core, client: &Client, asking: Asking) -> Result<()> {
+    for host in hosts_of(client) {
+        if held::is_held(&core.store, &host, asking.now_ms).await? {
+            return Err(refused("redirect_uris: a host that has opened an app of this server's is nobody else's for 90 days.").into());
+        }
+    }
+    Ok(())
+}
+
 fn body_of(client: &Client) -> Result<String> {
     let body = serde_json::to_string(client).map_err(|it| Fault::new(it.to_string()))?;
     if body.len() > MOST_BYTES {
@@ -175,6 +187,7 @@ pub async fn replace(core: &Core, own: Own, asked: &Map<String, Json>, asking: A
     let policy = policy_of(core, &own)?;
     objections::to_replacement(core, &own.id, own.client.secret.as_ref(), asked)?;
     let mut read = read(core, policy, asked)?;
+    must_not_be_held(core, &read.client, asking).await?;
     // A secret that it has is not made anew.
     if let (Some(kept), true) = (&own.client.secret, read.client.authentication.uses_secret()) {
         (read.client.secret, read.secret) = (Some(kept.clone()), None);

@@ -33,6 +33,7 @@ pub fn start(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle
                 waiting::end_late_regains(&app.store, &app.config, app.now_ms()).await
             }),
         ),
+        until_stopped(stopped, every(shared.clone(), minute * 10, "links", async |app| app.look_at_links().await)),
         until_stopped(stopped, every(shared.clone(), minute / 2, "node", async |app| crate::nodes::announce(&app).await)),
         until_stopped(stopped, every(shared.clone(), minute / 6, "keys", async |app| app.refresh_keys().await)),
     ]

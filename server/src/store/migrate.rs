@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0018_account_updated", include_str!("../../schema/0018_account_updated.sql")),
     ("0019_account_self_service", include_str!("../../schema/0019_account_self_service.sql")),
     ("0020_registration", include_str!("../../schema/0020_registration.sql")),
+    ("0021_links", include_str!("../../schema/0021_links.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

@@ -30,7 +30,7 @@ const SOON: [Old; 6] = [
     ("SELECT id FROM wallet_answer WHERE expires_ms < $1 LIMIT 500", "DELETE FROM wallet_answer WHERE id = $1"),
     ("SELECT id FROM continuing WHERE expires_ms < $1 LIMIT 500", "DELETE FROM continuing WHERE id = $1"),
 ];
-const PAST: [Old; 5] = [
+const PAST: [Old; 7] = [
     (
         "SELECT account, device FROM known_device WHERE until_ms < $1 LIMIT 500",
         "DELETE FROM known_device WHERE account = $1 AND device = $2",
@@ -39,6 +39,11 @@ const PAST: [Old; 5] = [
     // A client that was used meanwhile stays: the instant is in the guard. Those of an operator have none.
     ("SELECT id, until_ms FROM client WHERE until_ms < $1 LIMIT 500", "DELETE FROM client WHERE id = $1 AND until_ms = $2"),
     ("SELECT id FROM initial_access_token WHERE until_ms < $1 LIMIT 500", "DELETE FROM initial_access_token WHERE id = $1"),
+    (
+        "SELECT client, host, until_ms FROM proved_link WHERE until_ms < $1 LIMIT 500",
+        "DELETE FROM proved_link WHERE client = $1 AND host = $2 AND until_ms = $3",
+    ),
+    ("SELECT host, until_ms FROM held_host WHERE until_ms < $1 LIMIT 500", "DELETE FROM held_host WHERE host = $1 AND until_ms = $2"),
     // A window that was renewed meanwhile stays: the instant is in the guard.
     ("SELECT key, until_ms FROM attempt WHERE until_ms < $1 LIMIT 500", "DELETE FROM attempt WHERE key = $1 AND until_ms = $2"),
 ];

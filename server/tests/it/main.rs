@@ -6,6 +6,7 @@
 mod anchors;
 mod answers;
 mod app_page;
+mod assured_links;
 mod attacks;
 mod attestation_rules;
 mod attestation_signal;
@@ -22,6 +23,7 @@ mod clients;
 mod clocks_and_copies;
 mod commands;
 mod conformance;
+mod conformance_dynamic;
 mod connections;
 mod continue_page;
 mod cross_origin;

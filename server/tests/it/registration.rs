@@ -201,7 +201,6 @@ async fn metadata_that_nobody_may_have_is_refused_by_its_code() {
     let private = json!({ "keys": [{ "kty": "OKP", "crv": "Ed25519", "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
         "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" }] });
     let many: Vec<String> = (0..11).map(|at| format!("https://planner.example.net/{at}")).collect();
-    let huge: Vec<String> = (0..300).map(|at| format!("https://planner.example.net/{at}")).collect();
     for (name, value, code) in [
         ("redirect_uris", json!(["https://planner.example.net/cb#x"]), uri),
         ("redirect_uris", json!(["JaVaScRiPt:alert(1)"]), uri),
@@ -247,6 +246,16 @@ async fn metadata_that_nobody_may_have_is_refused_by_its_code() {
         let shown = said.1.to_string();
         assert!(!shown.contains("evil") && !shown.contains("passwd") && !shown.contains("planner.example.net"), "an echo: {shown}");
     }
+    world.stop().await;
+}
+
+/// 016-R, 017-R, 120-T, 503-G, 505-G
+#[tokio::test(flavor = "multi_thread")]
+async fn schemes_without_an_owner_and_huge_or_doubled_members_are_refused() {
+    let world = Configuration::on(Engine::Sqlite).await.with(&format!("{OPEN}per_network = 1000\n")).start().await;
+    let (good, native) = (site(), json!({ "application_type": "native", "redirect_uris": ["http://127.0.0.1/cb"] }));
+    let (uri, metadata) = ("invalid_redirect_uri", "invalid_client_metadata");
+    let huge: Vec<String> = (0..300).map(|at| format!("https://planner.example.net/{at}")).collect();
     for (scheme, code) in [("myapp:/cb", uri), ("com.example.shop:/cb", uri), ("com.uk:/cb", uri), ("com.example.planner:/cb", "")] {
         let said = register(&world, None, &with(native.clone(), "redirect_uris", json!([scheme]))).await;
         assert_eq!(refused(&said).1, code, "{scheme}: {}", said.1);

@@ -46,6 +46,12 @@ const KEYS: &[Key] = &[
         "true",
         "The app may use passwords and passkeys of the issuer's host. Only for `first_party` clients.",
     ),
+    defaulted(
+        "vouched",
+        Kind::Flag,
+        "false",
+        "You say that the association files name this app, for a server that cannot ask the hosts itself. Look with `symbolon links doctor`.",
+    ),
 ];
 
 /// Of one client; entries of a list, packages and certificates of a package.
@@ -63,6 +69,7 @@ pub struct NativeApp {
     pub android: BTreeMap<String, BTreeMap<String, Fingerprint>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub credentials: Option<bool>,
+    pub vouched: bool,
 }
 
 impl NativeApp {

@@ -102,6 +102,12 @@ const KEYS: &[Key] = &[
         r#""shop""#,
         "Whose client it is. A host that opens an app belongs to one owner: all clients with redirect URIs on it say the same.",
     ),
+    defaulted(
+        "former_owners",
+        Kind::Texts,
+        "[]",
+        "Earlier names of the owner. A host that opened another owner's app is free after 90 days; one of these may take it over at once.",
+    ),
     defaulted("disabled", Kind::Flag, "false", "The client gets nothing."),
     defaulted(
         "apis",
@@ -298,6 +304,8 @@ pub struct Client {
     /// Whose client it is; absent: its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub former_owners: Vec<String>,
     #[serde(default)]
     pub disabled: bool,
     #[serde(default)]
@@ -434,6 +442,7 @@ impl Client {
             name: None,
             first_party: false,
             owner: None,
+            former_owners: Vec::new(),
             disabled: false,
             apis: BTreeMap::new(),
             exchanges: Vec::new(),
