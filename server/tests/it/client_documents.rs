@@ -138,7 +138,7 @@ async fn a_document_that_breaks_a_rule_is_no_client() {
     world.stop().await;
 }
 
-/// 510-G, 542-S: slow, huge, redirected, of the wrong type, inside, and somewhere else at the second look.
+/// 510-G, 542-S, L-21: slow, huge, redirected, of the wrong type, inside, and somewhere else at the second look.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_could_harm_this_server_does_not() {
     let (world, documents) = start(Engine::Sqlite).await;

@@ -275,7 +275,7 @@ async fn schemes_without_an_owner_and_huge_or_doubled_members_are_refused() {
     world.stop().await;
 }
 
-/// Every method that the policy allows, registered and used.
+/// L-20: every method that the policy allows, registered and used.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_of_authentication_that_is_offered_can_be_registered() {
     for engine in engines() {
@@ -425,7 +425,7 @@ async fn other_addresses_end_what_people_have_agreed_to() {
     }
 }
 
-/// A flood from one network stops at its limit, and does not stop another's.
+/// L-16: a flood from one network stops at its limit, and does not stop another's.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_network_cannot_register_without_end() {
     for engine in engines() {
@@ -457,7 +457,7 @@ async fn one_network_cannot_register_without_end() {
     world.stop().await;
 }
 
-/// One that nobody uses goes by time; one that is used stays for its grants and as long again.
+/// L-16: one that nobody uses goes by time; one that is used stays for its grants and as long again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_nobody_uses_goes_and_one_in_use_stays() {
     for engine in engines() {

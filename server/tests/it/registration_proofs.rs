@@ -51,7 +51,7 @@ impl Registered {
     }
 }
 
-/// 017-R
+/// 017-R, L-19
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scheme_counts_once_the_host_it_reverses_says_so() {
     for engine in engines() {

@@ -40,7 +40,8 @@ pub fn proving_host(uri: &str) -> Option<String> {
             let labels: Vec<&str> = uri.split(':').next()?.split('.').rev().collect();
             let host = labels.join(".");
             // A name that belongs to somebody, written as it is looked up.
-            let is_name = authority(&format!("https://{host}/")).as_deref() == Some(host.as_str());
+            let is_plain = host.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.'));
+            let is_name = is_plain && authority(&format!("https://{host}/")).as_deref() == Some(host.as_str());
             (is_name && psl::domain_str(&host).is_some()).then_some(host)
         }
     }
