@@ -139,7 +139,7 @@ impl Callers {
     /// Identifies the client of a form request and checks its proof.
     pub async fn identify(&self, core: &Core, incoming: &Incoming) -> Result<Caller> {
         let (client_id, proof) = presented(incoming)?;
-        let Some(client) = core.clients.meet(&client_id, incoming.address).await? else {
+        let Some(client) = core.meet(&client_id, incoming.address).await? else {
             return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
         };
         // RFC 9449 5 and 10.1: the token endpoint, PAR and revocation take proofs. Elsewhere the header means nothing, unless

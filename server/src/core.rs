@@ -15,6 +15,7 @@ use crate::stored_bytes::StoredBytes;
 use crate::tokens::handles::Handles;
 use crate::tokens::keys::{KeyStore, Keys, Schedule};
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use symbolon_oauth::base64url;
@@ -123,6 +124,16 @@ impl Core {
         self.clients.refresh_needs().await?;
         let schedule = schedule(&self.config);
         self.keys.refresh(self.key_store(), &self.algorithms(), schedule, self.now_ms()).await.map_err(as_fault)
+    }
+
+    /// The client of this id, where somebody may name it for the first time, from this address. What it wants to be signed with, there
+    /// is a key for.
+    pub async fn meet(&self, id: &str, address: IpAddr) -> Result<Option<Arc<Client>>, Fault> {
+        let found = self.clients.meet(id, address).await?;
+        if let Some(client) = found.as_ref().filter(|it| it.stranger().is_some()) {
+            self.refresh_keys_for(client).await?;
+        }
+        Ok(found)
     }
 
     /// A client that was registered just now may want an algorithm that nobody wanted before.
