@@ -163,7 +163,7 @@ pub fn open(
     Ok((id, cookie_value(&id, &secret)))
 }
 
-/// Opens a session that no browser proves: what another device gets hangs below it, and ends when the person ends it.
+/// Opens a session that no browser proves. What another device gets hangs below it, and ends when the person ends it.
 pub fn open_apart(change: &mut Change, authenticated: &Authenticated<'_>, absolute_ms: i64) -> Result<[u8; 16]> {
     let proofs = serde_json::to_string(authenticated.proofs).map_err(|it| Fault::new(it.to_string()))?;
     let now_ms = change.now_ms();

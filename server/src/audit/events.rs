@@ -1,5 +1,5 @@
-//! The catalogue of events: every name that an entry of the audit can have, and what it means. docs/audit.md is made from it, the
-//! command line takes no other name, and a test holds it to the code.
+//! The catalogue of events: every name that an entry of the audit can have, and what it means. docs/audit.md is made from it. The command
+//! line takes no other name, and a test compares it with the code.
 
 use std::fmt::{self, Write};
 

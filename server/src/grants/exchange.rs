@@ -1,5 +1,5 @@
-//! grant_type=token-exchange. RFC 8693, for one purpose: an API that received a call calls the next API for the same
-//! person, with less. What a token may become is written at the scopes of the API it is exchanged for (`exchange_from`).
+//! grant_type=token-exchange. RFC 8693, for one purpose. An API that received a call calls the next API for the same person, with less.
+//! What a token may become is written at the scopes of the API it is exchanged for (`exchange_from`).
 
 use super::decision;
 use crate::audit;
@@ -93,9 +93,9 @@ fn target<'a>(core: &'a Core, caller: &Caller, form: &Form) -> Result<&'a str> {
     found.map(|(name, _)| name.as_str()).ok_or_else(|| invalid("This client may not call an API of that identifier.").into())
 }
 
-/// What the subject token is worth at this API: each scope says from which scopes of which API it may come, and a token keeps
-/// what it has at its own API. The client gets what of that it may have and asks for. Scopes of two APIs may share a name, so
-/// a scope always counts together with its API.
+/// What the subject token is worth at this API. Each scope says from which scopes of which API it may come. A token keeps what it has at
+/// its own API. The client gets what of that it may have and asks for. Scopes of two APIs may share a name, so a scope always counts
+/// together with its API.
 fn less(core: &Core, caller: &Caller, api: &str, accepted: &Accepted, form: &Form) -> Result<Scope> {
     let had = accepted.token.scope.as_deref().and_then(Scope::parse).unwrap_or_default();
     let from_api = core.api_by_audience(&accepted.token.aud).map(|it| it.0).unwrap_or_default();

@@ -50,7 +50,7 @@ pub struct RequestRecord {
     pub id_token_claims: Vec<String>,
     #[serde(default)]
     pub userinfo_claims: Vec<String>,
-    /// The scopes that carry those of them which `scope` does not; the person consents to them too, and they are in no access token.
+    /// The scopes that carry those of them which `scope` does not. The person consents to them too, and they are in no access token.
     #[serde(default)]
     pub claims_scope: Scope,
     /// RFC 9396: what was granted in detail.
@@ -220,7 +220,7 @@ impl Grant {
             Holder::Certificate(key) => caller.certificate.as_ref().is_some_and(|shown| shown.key == *key),
             Holder::Open => caller.jkt().is_some() || instance.is_some(),
             Holder::Instance(None) => instance.is_some(),
-            // The right key, and no attestation this time: a phone that cannot be attested today is not signed out for that.
+            // The right key, and no attestation this time. A phone that cannot be attested today is not signed out for that.
             Holder::Instance(Some(key)) if instance.is_none() && caller.jkt() == Some(&key.jkt) => {
                 return Err(use_fresh().because("the installation left its attestation out").into());
             }
@@ -244,7 +244,7 @@ impl Grant {
         }
     }
 
-    /// May its holder go on with it: is it alive, redeemed, used not too long ago, and held by one alone?
+    /// May its holder go on with it? It must be alive, redeemed, used not too long ago, and held by one alone.
     pub fn must_be_usable(&self, caller: &Caller) -> Result<()> {
         self.must_be_alive(caller.now_ms)?;
         if self.state != State::Active {
@@ -290,7 +290,7 @@ impl Grant {
         self.session_idles_ms.map_or(self.ends_ms, |it| it.min(self.ends_ms))
     }
 
-    /// Who holds what is issued now: a public client's proof binds its grant (RFC 9449 5), an installation's key always does.
+    /// Who holds what is issued now. A public client's proof binds its grant (RFC 9449 5), and an installation's key always does.
     /// `generation`: of the refresh token that comes with it; the first is the code's.
     pub fn holder_after(&self, caller: &Caller, generation: u32) -> Holder {
         // Until now a string was enough, and somebody else may have it: the generation says until when.
@@ -312,7 +312,7 @@ impl Grant {
         }
     }
 
-    /// A token from before the key was learned, without the key: thief and owner look alike, as with any unbound token.
+    /// A token from before the key was learned, without the key. Thief and owner look alike, as with any unbound token.
     pub fn is_from_before_the_key(&self, caller: &Caller, presented: u32) -> bool {
         let Some(Key { jkt, bound_from: Some(first) }) = self.holder.key() else { return false };
         let is_proved = caller.jkt() == Some(jkt) || caller.instance.as_ref().is_some_and(|instance| instance.jkt == *jkt);
@@ -377,7 +377,7 @@ impl Grant {
 /// OpenID Connect's own scopes; everything else belongs to an API.
 pub const OPENID_SCOPES: &[&str] = &["openid", "profile", "email", "offline_access"];
 
-/// The scope a client may have of what it asks: exact names, nothing is added and nothing is dropped silently (113-T, 114-T).
+/// The scope a client may have of what it asks: exact names. Nothing is added and nothing is dropped silently (113-T, 114-T).
 pub fn allowed_scope(client: &Client, asked: Option<&str>) -> Result<Scope> {
     let invalid = |hint| Refused::bad_request("invalid_scope", hint);
     let Some(asked) = asked else { return default_scope(client) };

@@ -249,7 +249,7 @@ fn add_headers(app: &App, incoming: &Incoming, reply: &mut Reply) {
     {
         reply::set(reply, header::HeaderName::from_static("dpop-nonce"), &nonce);
     }
-    // The same for whoever is attested: with the error that asks for a challenge it must come, with others it may.
+    // The same for whoever is attested. With the error that asks for a challenge it must come, with others it may.
     if incoming.headers.contains_key(authentication::ATTESTATION)
         && let Some(challenge) = challenge::challenge(app, incoming.now_ms)
     {

@@ -213,8 +213,8 @@ fn prepared(password: &str) -> String {
     password.chars().map(|letter| if letter.is_whitespace() && !letter.is_control() { ' ' } else { letter }).nfc().collect()
 }
 
-/// One spelling for one person: trimmed, lower case, and nothing in it that looks like something else or like nothing
-/// (415-U, 416-U, 417-U). `None`: no name that anybody can have.
+/// One spelling for one person: trimmed, in lower case, without letters that look like others or like nothing (415-U, 416-U, 417-U).
+/// `None`: no name that anybody can have.
 pub fn canonical(name: &str) -> Option<String> {
     let name: String = name.trim_matches(' ').to_lowercase().nfc().collect();
     let plain = |it: char| it.is_ascii_graphic() || (it.is_alphanumeric() && !"\u{131}\u{212a}\u{17f}".contains(it));

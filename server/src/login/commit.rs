@@ -1,4 +1,4 @@
-//! Writing what a move came to: the effects as statements for the sign-in's own subject, and the row, in one change.
+//! Writing what a move came to: effects become statements for the sign-in's own subject. They and the row are one change.
 
 use super::accounts::{self, Account};
 use super::budgets::{Charged, Purse, give_back};
@@ -26,8 +26,8 @@ use serde_json::Value as Json;
 use std::time::Duration;
 use tokio::time::sleep_until;
 
-/// What was wrong is said no sooner than this after the answer came, so that what the store writes about somebody who exists is
-/// not heard in the time (458-E).
+/// What was wrong is said no sooner than this after the answer came. What the store writes about somebody who exists is then not heard in
+/// the time (458-E).
 const REFUSED_AFTER: Duration = Duration::from_millis(100);
 
 /// The event of a conflict that is no refusal: what was learned outside is judged again, as things are now.
@@ -178,7 +178,7 @@ impl Machine {
         mail::post(change, &self.keyring, &letter)
     }
 
-    /// An entry about a person; of a name that nobody has, a log record and a write that takes as long (300-H).
+    /// An entry about a person. For a name that nobody has, it is a log record and a write that takes as long (300-H).
     fn audit(&self, change: &mut Change, moved: &Moved, mut entry: Entry, visitor: &Visitor<'_>) {
         entry.client = moved.state.client.clone();
         entry.address = visitor.address.map(|address| address.to_string());

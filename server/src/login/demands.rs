@@ -1,4 +1,4 @@
-//! What a sign-in has to prove, beside what the policy says: how fresh its proofs are, and the factors that the person has. Pure.
+//! What a sign-in has to prove beside what the policy says: how fresh its proofs are, and which factors. Pure.
 
 use super::accounts::Account;
 use super::context::Person;
@@ -22,8 +22,8 @@ pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
     if state.journey.is_of_account() { by_age.max(now_ms - STEP_UP_MS) } else { by_age }
 }
 
-/// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z). A passkey that
-/// verified the person is enough; where the policy counts it as two factors, one that did not is not.
+/// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z). A passkey that verified
+/// the person is enough. One that did not is not enough where the policy counts it as two factors.
 pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, now_ms): (&[Proof], i64)) -> Policy {
     let policy = own_policy(state, rules, person, now_ms);
     let Some(account) = person.account.as_ref().filter(|_| state.subject.is_some()) else { return policy };
@@ -52,8 +52,9 @@ pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, 
     }
 }
 
-/// A new password is worth what the old one was. Whoever has a passkey as well proves the stronger of the two, and so does whoever
-/// removes one of several. A single one may be lost, so that it can go without. An authenticator is asked for anyway, and does instead.
+/// A new password is worth what the old one was. Whoever has a passkey as well proves the stronger of the two. Whoever has a passkey as
+/// well proves the stronger of the two, and so does whoever removes one of several. A single one may be lost, so that it can go without. An
+/// authenticator is asked for anyway, and does instead.
 fn wants_passkey(state: &State, account: &Account) -> bool {
     let removed = match &state.journey {
         Journey::ChangePassword => None,

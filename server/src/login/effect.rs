@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 
 #[derive(Clone, Debug)]
 pub enum Effect {
-    /// A letter with a code, or to nobody, so that a name that nobody has costs what a real one does.
+    /// A letter with a code. Or a letter to nobody, so that a name that nobody has costs what a real one does.
     Letter(Letter),
     /// A word about the account to its proved address: the template's name.
     Notice(&'static str),

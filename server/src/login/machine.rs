@@ -280,7 +280,7 @@ impl Machine {
         Ok(account)
     }
 
-    /// A name that nobody can have is a name like any other: it has its own limits and its own nobody.
+    /// A name that nobody can have is a name like any other. It has its own limits and its own nobody.
     async fn named(&self, said: &str) -> Result<(String, Option<accounts::Account>)> {
         match accounts::canonical(said) {
             Some(name) => {
@@ -291,8 +291,8 @@ impl Machine {
         }
     }
 
-    /// The name of a browser or installation in which this person signed in before: it tries on its own budget, which a stranger cannot
-    /// use up.
+    /// The name of a browser or installation in which this person signed in before. It tries on its own budget, which a stranger cannot use
+    /// up.
     async fn known_device(&self, account: &str, visitor: &Visitor<'_>) -> Result<Option<String>> {
         match visitor.device {
             None => Ok(None),
@@ -425,7 +425,7 @@ impl Machine {
         self.receive_answer(&lost.state.id, (&lost.secret, lost.state.version), answer, now_ms).await
     }
 
-    /// The same answer waits for the result of the first of its kind; another one is told that the sign-in is busy.
+    /// The same answer waits for the result of the first of its kind. Another one is told that the sign-in is busy.
     async fn wait(&self, mut stored: Stored, secret: &[u8], parts: &AnswerParts<'_>) -> Result<Received> {
         let until = tokio::time::Instant::now() + PATIENCE;
         loop {

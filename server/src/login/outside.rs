@@ -1,4 +1,4 @@
-//! Whose account an identity at a provider leads to. The key is the verified issuer and the subject there, and nothing else: an address
+//! Whose account an identity at a provider leads to. The key is the verified issuer and the subject there, and nothing else. An address
 //! never leads to an account, and a sign-in never links one (432-B, 419-U).
 
 use super::accounts::{self, Account, Link, NewAccount, link_key};
@@ -205,7 +205,8 @@ impl Run<'_> {
         self.find_question().await
     }
 
-    /// The address that a new account gets: one that the provider may vouch for, that it calls verified, and that nobody has.
+    /// The address that a new account gets: the provider may vouch for it and calls it verified, and nobody has it. The provider may vouch
+    /// for it and calls it verified, and nobody has it.
     async fn address_of(&self, outside: &Outside) -> std::result::Result<Option<String>, Error> {
         let profile = &outside.learned.profile;
         let domain = outside.learned.domain.as_deref();
@@ -219,7 +220,7 @@ impl Run<'_> {
         Ok(Some(email).filter(|_| allows && is_free))
     }
 
-    /// Accounts are made by the operator here, and none is linked: a page that says so, and no way round in circles.
+    /// The operator makes accounts here, and none is linked. The page says so, and leads nobody round in circles.
     fn say_unknown(&mut self, outside: Outside) -> Go<()> {
         self.note(&outside, Entry::refused("upstream_refused", "no account is linked"))?;
         let label = outside.settings.label.as_str();

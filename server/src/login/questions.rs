@@ -199,7 +199,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Before anybody is known, a passkey can answer the page of another method of ours, where the policy has a chain that begins with it.
+    /// Before anybody is known, a passkey can answer the page of another method of ours. The policy must have a chain that begins with it.
     fn takes_passkey(&self, asked: &MethodName) -> bool {
         let is_nobody = self.state.subject.is_none() && self.state.candidate.is_none();
         *asked != MethodName::PASSKEY

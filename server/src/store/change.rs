@@ -135,8 +135,8 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// The statements with new ids of their audit entries, and the first of these: the commit marker. Ids are drawn as late as
-    /// possible, and anew for every attempt: a follower of the audit must never have read past an entry that is still to come.
+    /// The statements with new ids of their audit entries, and the first of these: the commit marker. Ids are drawn as late as possible,
+    /// and anew for every attempt. A follower of the audit must never have read past an entry that is still to come.
     pub fn draw(&mut self, ids: &mut dyn FnMut(i64) -> [u8; 16]) -> (&[Statement], Option<Marker>) {
         let mut marker = None;
         for (entry, security) in self.statements[self.first_entry..].iter_mut().zip(&self.is_security) {

@@ -1,5 +1,5 @@
 //! Providers that people sign in with: OpenID Connect Core and Discovery, or OAuth 2.0, as the relying party. What the login method
-//! `upstream:NAME` asks of a provider is here; who the person is to us, the login machine decides.
+//! `upstream:NAME` asks of a provider is here. The login machine decides who the person is to us.
 //!
 //! Left out: implicit and hybrid flows, encrypted ID tokens, signed userinfo, SAML (docs/divergences.md).
 

@@ -1,5 +1,5 @@
-//! Providers of plain OAuth 2.0. No ID token says who somebody is; a document of the provider's API does, fetched with the access token
-//! that the provider has just made for this server and this sign-in (RFC 6749 4.1.3 with PKCE).
+//! Providers of plain OAuth 2.0. No ID token says who somebody is. A document of the provider's API does. The server fetches it with the
+//! access token that the provider has just made for this sign-in. (RFC 6749 4.1.3, RFC 7636.)
 
 use super::claims::{self, Profile};
 use super::exchange::{Learned, MOST_BYTES};
@@ -73,7 +73,7 @@ impl Provider {
         }
     }
 
-    /// Facebook: the caller of its API proves that it has the app's secret too, so that a stolen token alone is of no use.
+    /// Facebook: the caller of its API proves that it has the app's secret too. A stolen token alone is then of no use.
     fn app_secret_proof(&self, access_token: &str) -> Option<String> {
         let secret = self.secret.as_ref().filter(|_| self.settings.preset == Some(Preset::Facebook))?;
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret.as_bytes());

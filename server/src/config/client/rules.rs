@@ -18,7 +18,7 @@ use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
 use symbolon_oauth::redirect;
 
 impl Config {
-    /// Those of a client that is a row of the store: what needs files or secrets of this machine is the configuration file's.
+    /// Those of a client that is a row of the store. Whatever needs files or secrets of this machine is for the configuration file.
     pub fn judge_registered(&self, client: &Client) -> Vec<String> {
         let mut found = self.judge_client(client);
         if client.tls_client_auth.is_some() {

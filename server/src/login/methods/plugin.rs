@@ -1,5 +1,5 @@
-//! `plugin:NAME`: a program of the operator's own asks and judges (`crate::plugins`). What it says counts within its configuration: it
-//! proves the person whom the sign-in is about, or, with `asks_who`, whoever is linked to a name of its own. A program that fails
+//! `plugin:NAME`: a program of the operator's own asks and judges (`crate::plugins`). What it says counts within its configuration. It
+//! proves the person whom the sign-in is about. With `asks_who` it proves whoever is linked to a name of its own. A program that fails
 //! proves nobody, and leaves the other ways open.
 
 use crate::audit::Entry;

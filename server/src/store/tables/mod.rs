@@ -1,8 +1,8 @@
-//! The statements, one file for each family of tables. A guard stands in the WHERE clause, and not in a read before it, so that of
-//! two requests at the same moment one changes the row and the other one conflicts.
+//! The statements, one file for each family of tables. A guard stands in the WHERE clause, and not in a read before it. Of two requests at
+//! the same moment, one changes the row and the other one conflicts.
 //!
-//! `store::retention` keeps its own: they are one list over all tables. Columns are read by name; where two tables of a statement
-//! share a name, the statement gives one of them another (`session_state`).
+//! `store::retention` keeps its own: they are one list over all tables. Columns are read by name. Where two tables of a statement share a
+//! name, the statement gives one of them another (`session_state`).
 
 pub mod account;
 pub mod account_event;
