@@ -66,7 +66,14 @@ fn with_branch(text: String, branch: &Branch, directory: &Path) -> std::io::Resu
     use crate::branch::PLUGIN;
     std::fs::write(directory.join("branch-visit.wasm"), PLUGIN)?;
     let digest = symbolon::plugins::hexadecimal(&symbolon_oauth::digest::sha256(PLUGIN));
-    Ok(text.replace("{branch_digest}", &digest).replace("{branch}", &branch.url))
+    let examples = crate::branch::examples();
+    let digest_of = |file: &str| crate::branch::digest_of(&examples.join(file));
+    Ok(text
+        .replace("{branch_digest}", &digest)
+        .replace("{entitlements_digest}", &digest_of("entitlements.wasm"))
+        .replace("{travel_digest}", &digest_of("impossible-travel.wasm"))
+        .replace("{examples}", &examples.display().to_string())
+        .replace("{branch}", &branch.url))
 }
 
 impl World {

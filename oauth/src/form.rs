@@ -25,7 +25,12 @@ pub struct Form {
 
 impl Form {
     pub fn parse(body: &[u8]) -> Result<Self, FormError> {
-        if body.len() > MAX_BYTES {
+        Self::parse_within(body, MAX_BYTES)
+    }
+
+    /// The same for what may be larger, such as the answer of a digital wallet.
+    pub fn parse_within(body: &[u8], most_bytes: usize) -> Result<Self, FormError> {
+        if body.len() > most_bytes {
             return Err(FormError::TooLarge);
         }
         let mut pairs: Vec<(String, String)> = Vec::new();

@@ -2,6 +2,7 @@
 
 use crate::mailbox::Mailbox;
 use crate::passkeys::Passkeys;
+use crate::wallet::Wallet;
 use crate::{Exchange, Trouble};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -34,6 +35,8 @@ pub struct Browser {
     log: Vec<Exchange>,
     /// The passkeys of the phone, for the button of a page that asks for one.
     pub passkeys: Option<Arc<Passkeys>>,
+    /// A digital wallet that the browser knows (Digital Credentials API), for the button of a page that asks for a credential.
+    pub wallet: Option<Arc<Wallet>>,
 }
 
 /// What the person typed. Passwords are not shown.
@@ -111,6 +114,7 @@ impl Browser {
                 form.fields.insert("action".to_owned(), buttons.remove(at).to_owned());
             }
             self.use_passkey(&html, &asked.url, &mut form)?;
+            self.use_wallet(&html, &asked.url, &mut form)?;
             let action = form.action.clone();
             let fields = form.fill(&person.answers);
             asked = Exchange { method: "POST".to_owned(), url: action.clone(), sent: typed(&fields), ..get.clone() };
@@ -128,6 +132,17 @@ impl Browser {
         let origin = url::Url::parse(url).map(|it| it.origin().ascii_serialization()).unwrap_or_default();
         let made = passkeys.answer_page(&operation, &origin).map_err(|why| Trouble(why.as_str().to_owned()))?;
         form.fields.insert("passkey".to_owned(), made.to_string());
+        Ok(())
+    }
+
+    /// The same for a credential of a wallet.
+    fn use_wallet(&self, html: &str, url: &str, form: &mut Form) -> Result<(), Trouble> {
+        let pressed = form.fields.get("action").is_some_and(|it| it == "show_credential");
+        let Some(wallet) = self.wallet.as_ref().filter(|_| pressed) else { return Ok(()) };
+        let operation: Value = attribute(html, "data-operation").and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let origin = url::Url::parse(url).map(|it| it.origin().ascii_serialization()).unwrap_or_default();
+        let asked = wallet.read_call(&operation["options"], &origin, now_s())?;
+        form.fields.insert("credential".to_owned(), wallet.answer_call(&asked)?.to_string());
         Ok(())
     }
 
@@ -154,6 +169,12 @@ impl Browser {
             }
         }
     }
+}
+
+fn now_s() -> i64 {
+    #[expect(clippy::disallowed_methods, reason = "a phone has a clock of its own")]
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(now.as_secs()).unwrap_or(i64::MAX)
 }
 
 fn host(url: &str) -> String {

@@ -14,6 +14,18 @@ pub mod decision {
     });
 }
 
+pub mod evidence {
+    wasmtime::component::bindgen!({
+        path: "wit",
+        world: "evidence",
+        imports: { default: trappable }, additional_derives: [PartialEq],
+        with: {
+            "symbolon:plugin/host@0.1.0": super::method::symbolon::plugin::host,
+            "symbolon:plugin/login@0.1.0": super::method::symbolon::plugin::login,
+        },
+    });
+}
+
 pub mod claims {
     wasmtime::component::bindgen!({
         path: "wit",

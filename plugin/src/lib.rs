@@ -8,6 +8,7 @@
 #![cfg(feature = "engine")]
 
 mod bindings;
+mod cache;
 mod call;
 mod engine;
 mod failure;
@@ -20,7 +21,9 @@ mod worlds;
 
 pub use bindings::claims::symbolon::plugin::tokens;
 pub use bindings::decision::symbolon::plugin::decisions;
+pub use bindings::evidence::symbolon::plugin::evidences;
 pub use bindings::method::symbolon::plugin::{host::Severity, login};
+pub use cache::Cache;
 pub use call::{Call, Counts};
 pub use engine::Runtime;
 pub use failure::{Failure, LoadError, Reason};

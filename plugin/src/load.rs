@@ -2,7 +2,9 @@
 
 use crate::bindings::claims::{Claims, ClaimsPre};
 use crate::bindings::decision::{Decision, DecisionPre};
+use crate::bindings::evidence::{Evidence, EvidencePre};
 use crate::bindings::method::{Method, MethodPre, symbolon::plugin::host as wit_host};
+use crate::cache::Cache;
 use crate::call::{Call, Turns};
 use crate::engine::{Runtime, explained};
 use crate::failure::LoadError;
@@ -22,16 +24,18 @@ pub enum World {
     Method,
     Decision,
     Claims,
+    Evidence,
 }
 
 impl World {
-    pub const ALL: [Self; 3] = [Self::Method, Self::Decision, Self::Claims];
+    pub const ALL: [Self; 4] = [Self::Method, Self::Decision, Self::Claims, Self::Evidence];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Method => "method",
             Self::Decision => "decision",
             Self::Claims => "claims",
+            Self::Evidence => "evidence",
         }
     }
 }
@@ -47,7 +51,7 @@ impl FromStr for World {
 
     fn from_str(text: &str) -> Result<Self, LoadError> {
         let found = Self::ALL.into_iter().find(|world| world.as_str() == text);
-        found.ok_or_else(|| LoadError(format!("there is no world {text:?}; use method, decision or claims")))
+        found.ok_or_else(|| LoadError(format!("there is no world {text:?}; use method, decision, claims or evidence")))
     }
 }
 
@@ -65,6 +69,8 @@ pub struct Facts {
     pub memory: usize,
     /// How long it took to compile.
     pub compiled_in: Duration,
+    /// It was compiled before, and kept.
+    pub is_cached: bool,
 }
 
 #[derive(Clone)]
@@ -72,6 +78,7 @@ pub(crate) enum Exports {
     Method(MethodPre<Guest>),
     Decision(DecisionPre<Guest>),
     Claims(ClaimsPre<Guest>),
+    Evidence(EvidencePre<Guest>),
 }
 
 /// A component that was compiled and linked. Several plug-ins may be of one.
@@ -85,12 +92,22 @@ pub struct Compiled {
 impl Compiled {
     /// Compiles these very bytes: the caller has compared their digest.
     pub fn new(runtime: &Runtime, bytes: &[u8], world: World) -> Result<Self, LoadError> {
+        Self::with_cache(runtime, bytes, world, None)
+    }
+
+    /// The same, by what was compiled of these bytes before.
+    pub fn with_cache(runtime: &Runtime, bytes: &[u8], world: World, cache: Option<&Cache>) -> Result<Self, LoadError> {
         if bytes.len() > COMPONENT {
             return Err(LoadError(format!("the file has {}; at most {} are read", mebibytes(bytes.len()), mebibytes(COMPONENT))));
         }
         let engine = runtime.engine();
         let began = Instant::now();
-        let component = Component::from_binary(engine, bytes).map_err(|error| not_a_component(bytes, &error))?;
+        let kept = cache.and_then(|cache| cache.load(engine, bytes));
+        let is_cached = kept.is_some();
+        let component = match kept {
+            Some(component) => component,
+            None => Component::from_binary(engine, bytes).map_err(|error| not_a_component(bytes, &error))?,
+        };
         let compiled_in = began.elapsed();
         let imports = imports(&component, engine)?;
         let pages = component.resources_required().and_then(|required| required.max_initial_memory_size).unwrap_or(0);
@@ -105,8 +122,12 @@ impl Compiled {
             World::Method => Exports::Method(MethodPre::new(linked).map_err(other)?),
             World::Decision => Exports::Decision(DecisionPre::new(linked).map_err(other)?),
             World::Claims => Exports::Claims(ClaimsPre::new(linked).map_err(other)?),
+            World::Evidence => Exports::Evidence(EvidencePre::new(linked).map_err(other)?),
         };
-        let facts = Facts { world, imports, size: bytes.len(), memory, compiled_in };
+        if let Some(cache) = cache.filter(|_| !is_cached) {
+            cache.keep(engine, bytes, &component);
+        }
+        let facts = Facts { world, imports, size: bytes.len(), memory, compiled_in, is_cached };
         Ok(Self { runtime: runtime.clone(), exports, facts: Arc::new(facts) })
     }
 
@@ -191,6 +212,7 @@ impl Exports {
             Self::Method(exports) => exports.instantiate(store).map(|_: Method| ()),
             Self::Decision(exports) => exports.instantiate(store).map(|_: Decision| ()),
             Self::Claims(exports) => exports.instantiate(store).map(|_: Claims| ()),
+            Self::Evidence(exports) => exports.instantiate(store).map(|_: Evidence| ()),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::bindings::claims::symbolon::plugin::tokens;
 use crate::bindings::decision::symbolon::plugin::decisions;
+use crate::bindings::evidence::symbolon::plugin::evidences;
 use crate::bindings::method::symbolon::plugin::login::{AnswerField, Asked, Checked, Claim, Context, Effect, Person, Step, Verdict};
 use crate::call::Call;
 use crate::failure::{Failure, Reason};
@@ -17,8 +18,12 @@ const STATE: usize = 4096;
 const EFFECTS: usize = 8;
 /// Of a name, an external id, or what works once.
 const NAME: usize = 256;
+const URL: usize = 4096;
 const CLAIMS: usize = 64;
 const CLAIM: usize = 4096;
+/// Of what evidence is about.
+const KEY: usize = 256;
+const RULES: usize = 16;
 
 /// An answer, with what it is judged by.
 #[derive(Debug, Clone)]
@@ -85,6 +90,19 @@ impl Plugin {
     }
 }
 
+impl Plugin {
+    /// World `evidence`.
+    pub async fn verify(&self, call: Call, facts: evidences::Facts) -> Result<evidences::Verdict, Failure> {
+        let verdict = self.run(call, move |store, exports| {
+            let Exports::Evidence(exports) = exports else { return Err(other_world()) };
+            exports.instantiate(&mut *store)?.call_verify(store, &facts)
+        });
+        let verdict = verdict.await?.map_err(refused)?;
+        must_be_judgement(&verdict).map_err(wrong)?;
+        Ok(verdict)
+    }
+}
+
 /// The plug-in's own word that it cannot answer.
 fn refused(why: String) -> Failure {
     Failure::new(Reason::Refused, crate::guest::shortened(&why, TEXT))
@@ -117,10 +135,15 @@ fn must_be_name(name: &str, what: &str) -> Judged {
     Ok(())
 }
 
-fn must_be_question(asked: &Asked) -> Judged {
-    if asked.state.len() > STATE || asked.state.contains('\0') {
+fn must_be_state(state: &str) -> Judged {
+    if state.len() > STATE || state.contains('\0') {
         return Err(format!("the state of a question has at most {STATE} bytes, without U+0000"));
     }
+    Ok(())
+}
+
+fn must_be_question(asked: &Asked) -> Judged {
+    must_be_state(&asked.state)?;
     must_be_step(&asked.step)?;
     must_be_effects(&asked.effects)
 }
@@ -155,6 +178,15 @@ fn must_be_effects(effects: &[Effect]) -> Judged {
             }
             Effect::Once(value) => must_be_text(value, NAME, "what works once")?,
             Effect::Link(id) => must_be_text(id, NAME, "an external id")?,
+            Effect::Letter(letter) => {
+                must_be_name(&letter.template, "the template of a letter")?;
+                must_be_some(letter.values.len(), FIELDS, "values of a letter")?;
+                for value in &letter.values {
+                    must_be_name(&value.name, "the name of a value")?;
+                    must_be_text(&value.value, TEXT, "a value of a letter")?;
+                }
+            }
+            Effect::Raise => {}
         }
     }
     Ok(())
@@ -165,10 +197,32 @@ fn must_be_verdict(checked: &Checked) -> Judged {
     match &checked.verdict {
         Verdict::Proved => Ok(()),
         Verdict::ProvedExternal(id) => must_be_text(id, NAME, "an external id"),
+        Verdict::Leave(leave) => {
+            must_be_text(&leave.url, URL, "the address to go on at")?;
+            must_be_state(&leave.state)
+        }
         Verdict::Wrong(problem) => must_be_text(&problem.text, TEXT, "a problem"),
         Verdict::Again(again) => {
             must_be_text(&again.problem.text, TEXT, "a problem")?;
             must_be_question(&again.asked)
+        }
+    }
+}
+
+fn must_be_judgement(verdict: &evidences::Verdict) -> Judged {
+    match verdict {
+        evidences::Verdict::Accepted(accepted) => {
+            if !(1..=KEY).contains(&accepted.evidence_key.len()) || accepted.binding.len() != 32 {
+                return Err(format!("evidence-key has 1 to {KEY} bytes, and binding 32"));
+            }
+            must_be_claims(&accepted.facts)
+        }
+        evidences::Verdict::Refused(rules) => {
+            must_be_some(rules.len(), RULES, "rules that are broken")?;
+            if rules.is_empty() {
+                return Err("evidence is refused by a rule at least".to_owned());
+            }
+            rules.iter().try_for_each(|rule| must_be_name(rule, "a rule"))
         }
     }
 }

@@ -5,6 +5,7 @@ use crate::authorization::Authority;
 use crate::caller::Callers;
 use crate::certificates;
 use crate::clients::Needs;
+use crate::config::Config;
 use crate::core::{Core, Parts};
 use crate::endings::Endings;
 use crate::error::Fault;
@@ -67,6 +68,8 @@ impl App {
             .with_clients(Arc::clone(&core.clients))
             .with_languages(pages.named_languages());
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
+        let pages = Pages::new(&config.brand, templates.as_deref(), base)?;
+        must_have_letters(config, &pages)?;
         Ok(Arc::new(App {
             callers: Callers::new(attesting, certificates::load_anchors(config, base)?, machine.hashers().clone()),
             details: Types::new(config)?,
@@ -92,6 +95,16 @@ impl App {
             *slot = Some((needs, bytes.clone()));
         }
         bytes
+    }
+}
+
+/// Plug-ins send the operator's own letters: one without words would be a letter with a key in it.
+pub fn must_have_letters(config: &Config, pages: &Pages) -> Result<(), Fault> {
+    let letters = config.plugin.iter().flat_map(|(name, plugin)| plugin.letters.iter().map(move |letter| (name, letter)));
+    let keys = letters.flat_map(|(name, letter)| ["subject", "body"].map(|part| (name, format!("mail-plugin-{letter}-{part}"))));
+    match keys.into_iter().find(|(_, key)| !pages.has_message(key)) {
+        None => Ok(()),
+        Some((name, key)) => Err(Fault::new(format!("[plugin.{name}]: there is no message {key}; add it to en.ftl below templates"))),
     }
 }
 

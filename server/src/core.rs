@@ -8,7 +8,7 @@ use crate::limits::Limits;
 use crate::links::held;
 use crate::links::proved::{self, ProvedLinks};
 use crate::outgoing::Outgoing;
-use crate::plugins::Plugins;
+use crate::plugins::{Loading, Plugins};
 use crate::seal::KeyRing;
 use crate::store::{Store, retention};
 use crate::stored_bytes::StoredBytes;
@@ -74,7 +74,7 @@ impl Core {
             Some(old) => old.node.clone(),
             None => base64url::encode(&crate::seal::random::<9>()?),
         };
-        let plugins = Plugins::load(&config.plugin, &base, &outgoing, before.map(|it| &it.plugins))?;
+        let plugins = Plugins::load(&Loading::of(&config, &base, &outgoing, Some(&keyring)), before.map(|it| &it.plugins))?;
         held::hold(&config, &store, now_ms).await?;
         Ok(Self {
             proved_links: ProvedLinks::open(&store).await?,

@@ -18,7 +18,15 @@ pub async fn announce(core: &Core) -> Result<(), Fault> {
     let mut change = Change::new(now_ms);
     change.run(node::ANNOUNCE, vec![core.node.as_str().into(), core.config_digest.as_str().into(), now_ms.into()]);
     change.run_expecting(node::FORGET, vec![(now_ms - 10 * SILENT_MS).into()], Expect::Any);
-    core.store.apply(change).await.map(|_| ()).map_err(|it| it.into_fault("announcing this node"))
+    core.store.apply(change).await.map_err(|it| it.into_fault("announcing this node"))?;
+    count(others(core).await?);
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a handful of processes")]
+fn count((nodes, differ): (usize, usize)) {
+    metrics::gauge!("symbolon_nodes").set(nodes as f64);
+    metrics::gauge!("symbolon_nodes_configured_otherwise").set(differ as f64);
 }
 
 /// Removes this process, at a regular stop.

@@ -48,6 +48,10 @@ fn describe() {
         "symbolon_guard_foreign_tokens_total",
         "Foreign tokens that observe mode let through, by what their callers say."
     );
+    metrics::describe_counter!("symbolon_plugin_calls_total", "Calls of plug-ins, by plug-in and outcome.");
+    metrics::describe_gauge!("symbolon_plugin_info", "1 for each loaded plug-in, with its world and the digest of its file.");
+    metrics::describe_gauge!("symbolon_nodes", "Processes that serve this issuer.");
+    metrics::describe_gauge!("symbolon_nodes_configured_otherwise", "Those with another configuration, or other plug-ins, than this one.");
     metrics::describe_gauge!("symbolon_build_info", "1, with the version.");
     metrics::gauge!("symbolon_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
 }

@@ -75,8 +75,8 @@ fn has_dns_name(der: &[u8], name: &str) -> bool {
 pub enum Way<'a> {
     /// `direct_post.jwt`: to this address.
     DirectPost { response_uri: &'a str, state: &'a str },
-    /// `dc_api.jwt`: to a page of this origin.
-    DcApi { origin: &'a str },
+    /// `dc_api.jwt`: to a page or an app of one of these origins.
+    DcApi { origins: &'a [String] },
 }
 
 /// What one request has of its own.
@@ -112,9 +112,9 @@ impl Request<'_> {
                 claims["response_uri"] = response_uri.into();
                 claims["state"] = state.into();
             }
-            Way::DcApi { origin } => {
+            Way::DcApi { origins } => {
                 claims["response_mode"] = "dc_api.jwt".into();
-                claims["expected_origins"] = json!([origin]);
+                claims["expected_origins"] = json!(origins);
             }
         }
         if let Some(nonce) = self.wallet_nonce {

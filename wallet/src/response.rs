@@ -82,6 +82,8 @@ pub struct Expected<'a> {
     pub issuers: &'a dyn Fn(&str) -> &'a [Issuer],
     /// For SD-JWTs. Its `transaction_data` is that of the request.
     pub binding: sd_jwt::Binding<'a>,
+    /// The query id of the one credential that signs `transaction_data`. No other may sign any.
+    pub transaction_signer: &'a str,
     /// For mdocs (`transcript`), by the way that the answer came on.
     pub session_transcript: &'a [u8],
     pub older_transcript: Option<&'a [u8]>,
@@ -123,15 +125,21 @@ fn one(query: &CredentialQuery, text: &str, expected: &Expected<'_>) -> Result<c
     match query.format {
         Format::SdJwt => {
             let types: Vec<&str> = query.types.iter().map(String::as_str).collect();
+            let signs = query.id == expected.transaction_signer;
+            let transaction_data = if signs { expected.binding.transaction_data } else { &[] };
             let asked = sd_jwt::Expected {
                 issuers,
                 types: &types,
-                binding: Some(expected.binding),
+                binding: Some(sd_jwt::Binding { transaction_data, ..expected.binding }),
                 now_s: expected.now_s,
                 skew_s: expected.skew_s,
                 typ: &[sd_jwt::TYP],
             };
             sd_jwt::SdJwt::parse(text)?.judge(&asked)
+        }
+        // Device-signed data would have to say it; this crate reads none.
+        Format::Mdoc if query.id == expected.transaction_signer && !expected.binding.transaction_data.is_empty() => {
+            Err(Unreadable("an mdoc signs no transaction here"))
         }
         Format::Mdoc => {
             let bytes = base64url::decode(text).ok_or(Unreadable("an mdoc is not base64url"))?;

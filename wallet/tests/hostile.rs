@@ -202,6 +202,7 @@ fn a_response_answers_the_whole_question_and_nothing_else() {
             query,
             issuers: &|_| &world.trusted,
             binding,
+            transaction_signer: "",
             session_transcript: &session,
             older_transcript: None,
             now_s: NOW_S,

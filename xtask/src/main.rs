@@ -151,8 +151,9 @@ fn test() -> ExitCode {
             }),
         ),
         ("plug-ins in JavaScript and Python", Box::new(|| run(plugin_examples()))),
+        ("second opinions", Box::new(|| run(second_opinions()))),
         ("tests on both engines, and Chromium", Box::new(|| run(all_tests(&url)))),
-        ("demo", Box::new(|| run(cargo(&["run", "--quiet", "--package", "symbolon-demo", "--features", "plugins", "--", "--all"])))),
+        ("demo", Box::new(|| run(demo_of_all()))),
         ("load, one second a row", Box::new(|| run(short_load()))),
         ("interop", Box::new(interop)),
     ];
@@ -198,6 +199,21 @@ fn examples_directory() -> std::path::PathBuf {
 fn all_tests(postgres: &str) -> Command {
     let mut command = cargo(&["test", "--workspace", "--features", PLUGINS, "--no-fail-fast", "--", "--show-output"]);
     command.env("SYMBOLON_TEST_POSTGRES", postgres).env("SYMBOLON_PLUGIN_EXAMPLES", examples_directory());
+    command.env("SYMBOLON_SECOND_OPINIONS", examples_directory().join("python/bin/python"));
+    command
+}
+
+/// Every scene, with the plug-ins that the step before has built.
+fn demo_of_all() -> Command {
+    let mut command = cargo(&["run", "--quiet", "--package", "symbolon-demo", "--features", "plugins", "--", "--all"]);
+    command.env("SYMBOLON_PLUGIN_EXAMPLES", examples_directory());
+    command
+}
+
+/// Libraries of PyPI that read credentials as we do, into the Python that the plug-ins are built with.
+fn second_opinions() -> Command {
+    let mut command = Command::new(examples_directory().join("python/bin/pip"));
+    command.args(["install", "--quiet", "sd-jwt==0.10.4", "pymdoccbor==1.4.0"]);
     command
 }
 

@@ -7,9 +7,13 @@ mod bearer_app;
 mod branch_visit;
 mod by_email;
 mod ended_session;
+#[cfg(feature = "plugins")]
+mod entitlements;
 mod fresh_evidence;
 mod genuine_app;
 mod impersonation;
+#[cfg(feature = "plugins")]
+mod impossible_travel;
 mod iphone_lies;
 mod kiosk;
 mod known_device;
@@ -88,4 +92,8 @@ pub const SCENES: &[Scene] = &[
     registered_app::SCENE,
     #[cfg(feature = "plugins")]
     branch_visit::SCENE,
+    #[cfg(feature = "plugins")]
+    entitlements::SCENE,
+    #[cfg(feature = "plugins")]
+    impossible_travel::SCENE,
 ];

@@ -4,6 +4,7 @@ use super::Scene;
 use crate::stage::{Stage, claims, text};
 use crate::utopia::shown;
 use crate::world::now_ms;
+use std::sync::Arc;
 use symbolon_phone::Trouble;
 use symbolon_phone::app::{App, Pending};
 use symbolon_phone::browser::{Browser, Person};
@@ -56,6 +57,7 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let first = customer(stage, "The customer's wallet shows a credential, and the app calls the API").await?;
     let again = customer(stage, "The same customer comes back with a new phone, a new wallet and a new credential").await?;
     stage.act("It is the same account", first == again, "The key is Utopia's name and the number. Only a MAC of it is stored.");
+    in_the_browser(stage).await?;
     thief(stage).await
 }
 
@@ -116,6 +118,24 @@ async fn customer(stage: &mut Stage, title: &str) -> Result<String, Trouble> {
         "Her name and address stay in the wallet. The token is the shop's own, and has nothing of the credential in it.",
     );
     Ok(sub)
+}
+
+/// The same without leaving the page: the browser knows a wallet itself.
+async fn in_the_browser(stage: &mut Stage) -> Result<(), Trouble> {
+    let wallet = Arc::new(stage.world.utopia.wallet_of("UT-42", "Ana", true)?);
+    let app = stage.app(CLIENT, BACK).await?;
+    let pending = app.push("openid orders:read").await?;
+    let mut browser = Browser { wallet: Some(wallet), ..Browser::default() };
+    let presses = Person { buttons: vec!["show_credential"], ..Person::default() };
+    let back = browser.visit(&app.net.http, &pending.address, BACK, &presses).await?;
+    app.net.add_browsed(browser.take_log());
+    let (status, _) = app.exchange(&code(&back), &pending.verifier).await?;
+    stage.act(
+        "Ana's browser knows her wallet itself, and shows the credential in the page",
+        status == 200,
+        "The request names the shop's own origin, and the answer is for it alone. Without a script the page has the link.",
+    );
+    Ok(())
 }
 
 fn code(back: &str) -> String {

@@ -95,6 +95,11 @@ impl CredentialIssuer {
         Ok(Self { root_pem: made.root_pem, root_der: made.root_der, chain: vec![made.leaf_der], key: made.key })
     }
 
+    /// The key that it signs with, as JWK.
+    pub fn public_jwk(&self) -> Json {
+        self.key.public().to_jwk()
+    }
+
     /// Signs a JWT with the chain in its header.
     pub fn sign(&self, typ: &str, claims: &Json) -> Result<String, Trouble> {
         let x5c: Vec<String> = self.chain.iter().map(|it| base64::encode(it)).collect();

@@ -26,6 +26,9 @@ pub enum Held {
     Mdoc { doctype: String, issuer_signed: Vec<u8> },
 }
 
+/// What the wallet knows of the Digital Credentials API (OpenID4VP 1.0, A.1).
+const PROTOCOL: &str = "openid4vp-v1-signed";
+
 pub struct Wallet {
     pub key: PrivateKey,
     pub held: Vec<Held>,
@@ -46,7 +49,54 @@ pub struct Asked {
     pub query: Json,
     /// The key for the answer.
     pub jwk: Json,
+    /// What the holder signs beside (OpenID4VP 1.0, 8.4), as it was sent.
+    pub transaction_data: Vec<String>,
+    /// Who asked by the Digital Credentials API, as the platform says. None: the request came by a link.
+    pub origin: Option<String>,
     pub now_s: i64,
+}
+
+impl Asked {
+    fn of(says: &Json, origin: Option<&str>, now_s: i64) -> Self {
+        Self {
+            client_id: text(says, "client_id"),
+            nonce: text(says, "nonce"),
+            response_uri: text(says, "response_uri"),
+            state: text(says, "state"),
+            query: says["dcql_query"].clone(),
+            jwk: says["client_metadata"]["jwks"]["keys"][0].clone(),
+            transaction_data: says["transaction_data"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Json::as_str)
+                .map(str::to_owned)
+                .collect(),
+            origin: origin.map(str::to_owned),
+            now_s,
+        }
+    }
+
+    fn audience(&self) -> String {
+        self.origin.as_ref().map_or_else(|| self.client_id.clone(), |origin| format!("origin:{origin}"))
+    }
+
+    fn transcript(&self) -> Vec<u8> {
+        let thumbprint = thumbprint(&self.jwk);
+        match &self.origin {
+            Some(origin) => transcript::dc_api(origin, &self.nonce, Some(&thumbprint)),
+            None => transcript::redirect(&self.client_id, &self.nonce, Some(&thumbprint), &self.response_uri),
+        }
+    }
+
+    /// The items that name the credential of this query.
+    fn transactions(&self, id: &str) -> Vec<&str> {
+        let names_it = |item: &&String| {
+            let decoded = base64url::decode(item).and_then(|it| serde_json::from_slice::<Json>(&it).ok()).unwrap_or_default();
+            decoded["credential_ids"].as_array().is_some_and(|ids| ids.iter().any(|it| it == id))
+        };
+        self.transaction_data.iter().filter(names_it).map(String::as_str).collect()
+    }
 }
 
 /// The parts of a presentation's holder binding.
@@ -55,6 +105,8 @@ pub struct Bound<'a> {
     pub key: &'a PrivateKey,
     pub audience: &'a str,
     pub nonce: &'a str,
+    /// As they were sent.
+    pub transactions: &'a [&'a str],
     pub now_s: i64,
 }
 
@@ -98,15 +150,29 @@ impl Wallet {
         if text(&says, "client_id") != of_link("client_id") || (is_posted && text(&says, "wallet_nonce") != wallet_nonce) {
             return Err(Trouble("the request is not the one that the link names".to_owned()));
         }
-        Ok(Asked {
-            client_id: text(&says, "client_id"),
-            nonce: text(&says, "nonce"),
-            response_uri: text(&says, "response_uri"),
-            state: text(&says, "state"),
-            query: says["dcql_query"].clone(),
-            jwk: says["client_metadata"]["jwks"]["keys"][0].clone(),
-            now_s,
-        })
+        Ok(Asked::of(&says, None, now_s))
+    }
+
+    /// Reads what a page or an app gives the platform (Digital Credentials API). `origin`: whose call it is.
+    pub fn read_call(&self, options: &Json, origin: &str, now_s: i64) -> Result<Asked, Trouble> {
+        let call = options["requests"].as_array().into_iter().flatten().find(|it| it["protocol"] == PROTOCOL);
+        let object =
+            call.and_then(|it| it["data"]["request"].as_str()).ok_or_else(|| Trouble("no protocol that this wallet knows".to_owned()))?;
+        let says = Json::Object(request::open(object, &self.roots, now_s).map_err(failed)?);
+        if !says["expected_origins"].as_array().is_some_and(|all| all.iter().any(|it| it == origin)) {
+            return Err(Trouble(format!("the request is not for {origin}")));
+        }
+        Ok(Asked::of(&says, Some(origin), now_s))
+    }
+
+    /// What the platform gives the page or the app: a DigitalCredential as JSON.
+    pub fn answer_call(&self, asked: &Asked) -> Result<Json, Trouble> {
+        let mut bent = asked.clone();
+        if let Some(bend) = self.bend {
+            bend(&mut bent);
+        }
+        let sealed = self.seal(asked, &json!({ "vp_token": self.token(&bent)? }))?;
+        Ok(json!({ "protocol": PROTOCOL, "data": { "response": sealed } }))
     }
 
     /// The `vp_token`: each credential that is asked for and kept, with the claims that are asked for and no more.
@@ -120,13 +186,13 @@ impl Wallet {
             let found = self.held.iter().find_map(|held| match held {
                 Held::SdJwt { vct, text } => {
                     let is_it = query["meta"]["vct_values"].as_array().is_some_and(|all| all.iter().any(|it| it == vct.as_str()));
-                    let bound = Bound { key: &self.key, audience: &asked.client_id, nonce: &asked.nonce, now_s: asked.now_s };
+                    let (audience, signed) = (asked.audience(), asked.transactions(query["id"].as_str().unwrap_or_default()));
+                    let bound =
+                        Bound { key: &self.key, audience: &audience, nonce: &asked.nonce, transactions: &signed, now_s: asked.now_s };
                     is_it.then(|| present_sd_jwt(text, &names(0), &bound))
                 }
                 Held::Mdoc { doctype, issuer_signed } => (query["meta"]["doctype_value"] == doctype.as_str()).then(|| {
-                    let thumbprint = thumbprint(&asked.jwk);
-                    let session = transcript::redirect(&asked.client_id, &asked.nonce, Some(&thumbprint), &asked.response_uri);
-                    present_mdoc(doctype, issuer_signed, &names(1), &session, &self.key).map(|it| base64url::encode(&it))
+                    present_mdoc(doctype, issuer_signed, &names(1), &asked.transcript(), &self.key).map(|it| base64url::encode(&it))
                 }),
             });
             if let Some(presentation) = found {
@@ -156,12 +222,17 @@ impl Wallet {
     pub async fn post(&self, http: &reqwest::Client, asked: &Asked, says: &Json) -> Result<(u16, Json), Trouble> {
         let mut says = says.clone();
         says["state"] = asked.state.as_str().into();
-        let mut iv = [0; 12];
-        iv.copy_from_slice(&sha256(says.to_string().as_bytes())[..12]);
-        let sealed = jwe::seal(&asked.jwk, self.encryption, &Sender::default(), iv, says.to_string().as_bytes()).map_err(failed)?;
+        let sealed = self.seal(asked, &says)?;
         let answer = http.post(&asked.response_uri).form(&[("response", sealed)]).send().await?;
         let status = answer.status().as_u16();
         Ok((status, serde_json::from_str(&answer.text().await?).unwrap_or(Json::Null)))
+    }
+
+    /// Encrypts whatever this is to the key of the request.
+    pub fn seal(&self, asked: &Asked, says: &Json) -> Result<String, Trouble> {
+        let mut iv = [0; 12];
+        iv.copy_from_slice(&sha256(says.to_string().as_bytes())[..12]);
+        jwe::seal(&asked.jwk, self.encryption, &Sender::default(), iv, says.to_string().as_bytes()).map_err(failed)
     }
 }
 
@@ -184,7 +255,12 @@ pub fn present_sd_jwt(issued: &str, names: &[String], bound: &Bound<'_>) -> Resu
 /// Adds a KB-JWT (RFC 9901 4.3).
 pub fn bind(presented: &str, bound: &Bound<'_>) -> Result<String, Trouble> {
     let sd_hash = base64url::encode(&sha256(presented.as_bytes()));
-    let claims = json!({ "aud": bound.audience, "nonce": bound.nonce, "iat": bound.now_s, "sd_hash": sd_hash });
+    let mut claims = json!({ "aud": bound.audience, "nonce": bound.nonce, "iat": bound.now_s, "sd_hash": sd_hash });
+    if !bound.transactions.is_empty() {
+        let hash = |item: &&str| base64url::encode(&sha256(item.as_bytes()));
+        claims["transaction_data_hashes"] = bound.transactions.iter().map(hash).collect::<Vec<_>>().into();
+        claims["transaction_data_hashes_alg"] = "sha-256".into();
+    }
     let jwt = jws::sign_with_header(bound.key, &json!({ "alg": "ES256", "typ": "kb+jwt" }), &claims).map_err(failed)?;
     Ok(format!("{presented}{jwt}"))
 }

@@ -76,7 +76,7 @@ fn branch_visit() -> PathBuf {
 }
 
 fn context(locale: &str) -> Context {
-    Context { locale: locale.to_owned(), address: Some("192.0.2.1".to_owned()) }
+    Context { locale: locale.to_owned(), address: Some("192.0.2.1".to_owned()), return_url: None }
 }
 
 fn person(customer: Option<&str>) -> Person {
@@ -87,6 +87,43 @@ fn person(customer: Option<&str>) -> Person {
 async fn typed(plugin: &Plugin, customer: Option<&str>, number: &str) -> Result<Checked, symbolon_plugin::Failure> {
     let answer = vec![AnswerField { name: "visit_number".to_owned(), value: number.to_owned() }];
     plugin.check(call(5), Given { context: context("en"), person: person(customer), state: String::new(), answer }).await
+}
+
+/// What `branch-visit.wasm` was built of.
+const SOURCES: [&str; 4] = ["branch-visit/Cargo.toml", "branch-visit/Cargo.lock", "branch-visit/src/lib.rs", "../wit/symbolon.wit"];
+
+fn sha256(bytes: &[u8]) -> String {
+    data_encoding::HEXLOWER.encode(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref())
+}
+
+/// `built.txt` is written when the file is built. Whoever changes a source and not the file is told so here.
+#[test]
+fn the_built_file_is_of_the_sources_beside_it() {
+    let of = |name: &str| sha256(&std::fs::read(examples().join(name)).unwrap());
+    let mut now: Vec<String> = SOURCES.iter().map(|name| format!("{}  {name}", of(name))).collect();
+    now.push(format!("{}  branch-visit/branch-visit.wasm", of("branch-visit/branch-visit.wasm")));
+    let built = std::fs::read_to_string(examples().join("branch-visit/built.txt")).unwrap();
+    let how = "build it anew: plugin/examples/build DIRECTORY rust, copy the file, and write built.txt";
+    assert_eq!(built.lines().collect::<Vec<_>>(), now, "{how}");
+}
+
+/// Where the examples were built on this machine, the Rust one does what the one beside its source does.
+#[tokio::test]
+async fn what_is_built_here_does_the_same() {
+    let Some(file) = built("branch-visit.wasm").filter(|file| file.is_file()) else {
+        println!("skipped: SYMBOLON_PLUGIN_EXAMPLES names no directory with branch-visit.wasm");
+        return;
+    };
+    let (here, beside) = (Service::new(&[]), Service::new(&[]));
+    let plugins = [loaded(&file, World::Method, &here), loaded(&branch_visit(), World::Method, &beside)];
+    let mut said = Vec::new();
+    for plugin in &plugins {
+        let asked = plugin.ask(call(5), context("de"), person(Some("c-1"))).await.unwrap();
+        let checked = typed(plugin, Some("c-1"), "1234 5678").await.unwrap();
+        said.push(format!("{asked:?} {checked:?}"));
+    }
+    assert_eq!(said[0], said[1]);
+    assert_eq!(here.asked(), beside.asked());
 }
 
 #[tokio::test]

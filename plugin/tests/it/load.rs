@@ -3,7 +3,7 @@
 
 use crate::guests::{TestHost, component, deciding, plugin, runtime};
 use std::sync::Arc;
-use symbolon_plugin::{Compiled, Limits, Plugin, World};
+use symbolon_plugin::{Cache, Compiled, Limits, Plugin, World};
 
 fn refused(bytes: &[u8], world: World) -> String {
     match Compiled::new(&runtime(), bytes, world) {
@@ -74,4 +74,81 @@ async fn wasi_that_there_is_not_traps_and_names_itself() {
     assert!(failure.detail.contains("wasi:sockets/network@0.2.3#open-all"), "{failure}");
     let twin = plugin(&calling(""), Limits::default()).decide(crate::guests::call(1), crate::guests::facts()).await;
     assert!(twin.is_ok(), "{twin:?}");
+}
+
+/// A directory of its own, gone at the end.
+struct Place(std::path::PathBuf);
+
+impl Place {
+    fn new(name: &str) -> Self {
+        let place = std::env::temp_dir().join(format!("symbolon-plugin-cache-{}-{name}", std::process::id()));
+        let _ = std::fs::remove_dir_all(&place);
+        Self(place)
+    }
+
+    fn files(&self) -> Vec<std::path::PathBuf> {
+        std::fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// P-12: what was compiled is taken again, and nothing else is: a file that was cut, changed, made for another component or by another key
+/// is compiled anew.
+#[test]
+fn what_was_compiled_is_taken_again_and_nothing_else() {
+    let place = Place::new("taken");
+    let (good, other) = (deciding("(i32.const 512)"), deciding("(drop (call $now)) (i32.const 512)"));
+    let runtime = runtime();
+    let cache = |key: u8| Cache::open(&place.0, &[key; 32]).unwrap();
+    let is_cached =
+        |bytes: &[u8], key: u8| Compiled::with_cache(&runtime, bytes, World::Decision, Some(&cache(key))).unwrap().facts().is_cached;
+    assert!(!is_cached(&good, 1) && is_cached(&good, 1));
+    let file = place.files().remove(0);
+    let whole = std::fs::read(&file).unwrap();
+    // Under another key nothing here counts. What is written then does not count under the first.
+    assert!(!is_cached(&good, 2) && !is_cached(&good, 1) && is_cached(&good, 1));
+    let turned = |at: usize| {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        bytes
+    };
+    for bad in [Vec::new(), whole[..31].to_vec(), whole[..whole.len() / 2].to_vec(), turned(0), turned(40), turned(whole.len() - 1)] {
+        std::fs::write(&file, &bad).unwrap();
+        assert!(!is_cached(&good, 1), "{} bytes", bad.len());
+        assert!(is_cached(&good, 1), "it was written anew");
+    }
+    // Another component's file under this one's name.
+    assert!(!is_cached(&other, 1));
+    let foreign = place.files().into_iter().find(|path| *path != file).unwrap();
+    std::fs::copy(&foreign, &file).unwrap();
+    assert!(!is_cached(&good, 1) && is_cached(&good, 1));
+    // What nobody uses goes, and what somebody uses stays.
+    let name = file.file_name().unwrap().to_str().unwrap().split('-').next().unwrap().to_owned();
+    cache(1).sweep(&runtime, &[&name]);
+    assert_eq!(place.files(), [file]);
+    // It runs as it did.
+    let compiled = Compiled::with_cache(&runtime, &good, World::Decision, Some(&cache(1))).unwrap();
+    assert!(compiled.facts().is_cached && Plugin::new(&compiled, Arc::new(TestHost::default()), Limits::default()).is_ok());
+}
+
+/// A directory that others can write to would be theirs.
+#[test]
+fn a_cache_is_the_server_s_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new("mode");
+    assert!(Cache::open(&place.0, &[1; 32]).is_ok(), "it makes one");
+    for mode in [0o770, 0o707, 0o750] {
+        std::fs::set_permissions(&place.0, std::fs::Permissions::from_mode(mode)).unwrap();
+        assert!(Cache::open(&place.0, &[1; 32]).err().unwrap().0.contains("mode 0700"), "{mode:o}");
+    }
+    std::fs::set_permissions(&place.0, std::fs::Permissions::from_mode(0o700)).unwrap();
+    assert!(Cache::open(&place.0, &[1; 32]).is_ok(), "the twin");
+    assert!(Cache::open(&place.0.join("a/b"), &[1; 32]).is_err());
+    std::fs::write(place.0.join("file"), "").unwrap();
+    assert!(Cache::open(&place.0.join("file"), &[1; 32]).is_err());
 }

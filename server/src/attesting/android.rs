@@ -25,7 +25,7 @@ pub async fn key(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Result<J
         failed.push("instance_key");
     }
     Ok(Judged {
-        platform: "android",
+        platform: "android".into(),
         proved: Some(TierName::Hardware),
         facts: android_facts(&verdict.facts),
         evidence_key: verdict.facts.public_key,
@@ -56,7 +56,7 @@ pub async fn witness(core: &Core, case: &Arc<Case>, chain: Vec<Vec<u8>>) -> Resu
     let facts = known.facts_with(now);
     failed.extend(broken(rules(case)?, &facts, case.now_s));
     let (proved, before) = (known.proved, Some(known.written));
-    Ok(Judged { platform: "android", proved, facts, failed, before, ..Judged::default() })
+    Ok(Judged { platform: "android".into(), proved, facts, failed, before, ..Judged::default() })
 }
 
 fn android_facts(facts: &key_attestation::Facts) -> Json {

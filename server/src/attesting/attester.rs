@@ -6,7 +6,7 @@ use super::case::{CHALLENGE_USED, Case, INVALID, Judged, Sent, from_base64, inva
 use super::issue::issue;
 use super::observed::{self, Finding};
 use super::status::Listed;
-use super::{Attesting, android, ios, play, repeated};
+use super::{Attesting, android, ios, play, plugin, repeated};
 use crate::audit;
 use crate::config::{AttestationRules, TierName};
 use crate::core::Core;
@@ -157,7 +157,7 @@ async fn accept(attesting: &Attesting, core: &Core, (client_id, rules): (&str, &
         roots: core.config.attestation.simulated_roots.iter().filter_map(|it| base64url::decode(it)).collect(),
     });
     let mut judged = judge(attesting, core, &case, sent).await?;
-    let tier = judged.proved.and_then(|it| granted(&case.rules, it, judged.platform, &judged.facts));
+    let tier = judged.proved.and_then(|it| granted(&case.rules, it, &judged.platform, &judged.facts));
     let Some(tier) = tier.filter(|_| judged.failed.is_empty()) else {
         judged.failed.extend(tier.is_none().then_some("tier"));
         let mut named = BTreeSet::new();
@@ -191,7 +191,8 @@ async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Jud
             let (receipt, due_ms) = judged.receipt.take().unzip();
             let (facts, due_ms) = (judged.facts.to_string().into(), due_ms.unwrap_or_default().into());
             let key = Value::from(judged.evidence_key.clone());
-            let what = vec![judged.platform.into(), tier.as_str().into(), key, facts, incoming.now_ms.into(), receipt.into(), due_ms];
+            let what =
+                vec![judged.platform.as_ref().into(), tier.as_str().into(), key, facts, incoming.now_ms.into(), receipt.into(), due_ms];
             change.run(ENROL, [id(), what, vec![Value::from(&sent.evidence[..])]].concat());
         }
     }
@@ -205,7 +206,7 @@ async fn keep(core: &Core, case: &Case, sent: Sent<'_>, (mut judged, tier): (Jud
         entry
             .with("jkt", case.jkt.as_str())
             .with("tier", tier.as_str())
-            .with("platform", judged.platform)
+            .with("platform", judged.platform.as_ref())
             .with("renewal", judged.is_renewal()),
     );
     match core.store.apply(change).await {
@@ -270,8 +271,10 @@ async fn judge(attesting: &Attesting, core: &Core, case: &Arc<Case>, sent: Sent<
         Some("android-key") => android::key(core, case, chain()?).await,
         Some("android-witness") => android::witness(core, case, chain()?).await,
         Some("play-classic" | "play-standard") => play::judged(core, attesting.play.get(&case.client_id), case, sent).await,
+        Some(format) if let Some(name) = format.strip_prefix("plugin:") => plugin::judged(core, case, sent, name).await,
         _ => {
-            let hint = "format is apple-appattest, apple-assertion, android-key, android-witness, play-classic or play-standard.";
+            let hint =
+                "format is apple-appattest, apple-assertion, android-key, android-witness, play-classic, play-standard, or plugin:NAME.";
             Err(invalid(hint).into())
         }
     }

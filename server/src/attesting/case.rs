@@ -11,6 +11,7 @@ use crate::web::request::Incoming;
 use data_encoding::BASE64_NOPAD;
 use governor::DefaultKeyedRateLimiter;
 use serde_json::Value as Json;
+use std::borrow::Cow;
 use std::sync::Arc;
 use symbolon_attest::binding::{self, Purpose};
 use symbolon_oauth::{base64, base64url};
@@ -49,7 +50,7 @@ pub fn within_the_clients(core: &Core, case: &Case) -> Result<()> {
 /// What the evidence came to.
 #[derive(Default)]
 pub struct Judged {
-    pub platform: &'static str,
+    pub platform: Cow<'static, str>,
     /// What the evidence of the installation's key proves of it; the tier is this one or a lower one.
     pub proved: Option<TierName>,
     pub evidence_key: Vec<u8>,

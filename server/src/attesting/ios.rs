@@ -71,7 +71,7 @@ pub async fn attestation(core: &Core, case: &Arc<Case>, object: Vec<u8>, key_id:
         }
     }
     Ok(Judged {
-        platform: "ios",
+        platform: "ios".into(),
         // The app says that its key is in the Secure Enclave; the evidence is about the app.
         proved: Some(TierName::HardwareClaimed),
         evidence_key: verdict.facts.public_key,
@@ -140,5 +140,5 @@ pub async fn assertion(core: &Core, apple: Option<&Apple>, case: &Arc<Case>, obj
     let proved = proved(row.text(1)?, &facts);
     let before = Some(before);
     let evidence_key = row.bytes(2)?.to_vec();
-    Ok(Judged { platform: "ios", proved, evidence_key, assertion: Some(assertion), facts, failed, before, ..Judged::default() })
+    Ok(Judged { platform: "ios".into(), proved, evidence_key, assertion: Some(assertion), facts, failed, before, ..Judged::default() })
 }

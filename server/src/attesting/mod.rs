@@ -14,6 +14,7 @@ pub mod ios;
 pub mod issue;
 pub mod observed;
 pub mod play;
+pub mod plugin;
 pub mod receipts;
 pub mod repeated;
 pub mod seen;

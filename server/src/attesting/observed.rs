@@ -11,6 +11,7 @@ use crate::error::{Refused, Result};
 use crate::limits::Limits;
 use crate::store::{Change, NotApplied};
 use serde_json::{Map, Value as Json};
+use std::borrow::Cow;
 
 /// Facts of refused evidence are a stranger's words: so much of each is kept.
 const MAX_TEXT: usize = 128;
@@ -21,7 +22,7 @@ pub struct Finding {
     pub refused: Refused,
     /// The rules that it broke; empty where it could not be judged.
     failed: Vec<&'static str>,
-    platform: &'static str,
+    platform: Cow<'static, str>,
     /// What it said of app and device. Nothing of it is verified.
     unverified_facts: Json,
 }
@@ -29,11 +30,11 @@ pub struct Finding {
 impl Finding {
     pub fn of_judged(judged: &Judged) -> Self {
         let failed = judged.failed.clone();
-        Self { refused: refused(&failed.join(" ")), failed, platform: judged.platform, unverified_facts: cut(&judged.facts) }
+        Self { refused: refused(&failed.join(" ")), failed, platform: judged.platform.clone(), unverified_facts: cut(&judged.facts) }
     }
 
     pub fn of_refused(refused: Refused) -> Self {
-        Self { refused, failed: Vec::new(), platform: "", unverified_facts: Json::Null }
+        Self { refused, failed: Vec::new(), platform: Cow::Borrowed(""), unverified_facts: Json::Null }
     }
 
     fn why(&self) -> &str {
@@ -52,7 +53,7 @@ impl Finding {
             entry = entry.with("rules", self.failed.clone());
         }
         if !self.unverified_facts.is_null() {
-            entry = entry.with("platform", self.platform).with("unverified_facts", self.unverified_facts.clone());
+            entry = entry.with("platform", self.platform.as_ref()).with("unverified_facts", self.unverified_facts.clone());
         }
         change.audit(entry);
         true

@@ -103,7 +103,7 @@ pub async fn judged(core: &Core, play: Option<&Arc<Play>>, case: &Arc<Case>, sen
         case::within_the_clients(core, case)?;
     }
     let before = known.as_ref().map(|it| it.written.clone());
-    let mut judged = Judged { platform: "android", proved, failed, spent: true, before, ..Judged::default() };
+    let mut judged = Judged { platform: "android".into(), proved, failed, spent: true, before, ..Judged::default() };
     let opened = match &play.google {
         Some(google) if standard => google.decode(case, package, token).await?,
         _ => match play.open(core, case, token).await? {

@@ -18,7 +18,7 @@ const WINDOW_MS: i64 = 5 * 60_000;
 const ACCEPTED: &str = "SELECT tier, attested_ms FROM instance WHERE client = $1 AND jkt = $2 AND state = 'active' AND counter = 0 \
     AND assertion = $3 AND attested_ms > $4";
 /// What makes two requests the same. Lengths stand between the parts, so that no part can borrow from its neighbour.
-const PARTS: [&str; 7] = ["format", "challenge", "attestation", "key_id", "chain", "token", "package"];
+const PARTS: [&str; 8] = ["format", "challenge", "attestation", "key_id", "chain", "token", "package", "evidence"];
 const RENEWALS: [&str; 2] = ["apple-assertion", "android-witness"];
 
 /// The digest of everything that is sent as evidence.

@@ -10,6 +10,7 @@ use crate::login::easing::Circumstances;
 use crate::login::policy::Policy;
 use crate::login::rights::Rights;
 use crate::login::state::Rules;
+use crate::login::transaction::Transaction;
 use crate::store::Change;
 use crate::tokens::claims;
 use serde::{Deserialize, Serialize};
@@ -418,6 +419,7 @@ pub fn sign_in_rules(
             false => Rights::Nothing,
         },
         confirm: request.detour.as_ref().map(|detour| detour::question(client.display_name(&request.client_id), detour)),
+        transaction: Transaction::new(&request.authorization_details, authority.config.signing_wallets()),
     };
     for wanted in &request.acr_values {
         // Several policies may give it: the client's own comes first.

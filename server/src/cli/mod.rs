@@ -13,6 +13,8 @@ mod instances;
 mod keys;
 mod links;
 mod lists;
+#[cfg(feature = "plugins")]
+mod plugin_trial;
 mod plugins;
 mod preflight;
 mod recover;
@@ -193,7 +195,9 @@ async fn start(cli: Cli, screen: &Screen) -> Result<u8, Stop> {
         }
         Command::Links { action } => return links::links(&load(&path)?, screen, &action).await,
         Command::Guard { action } => return guard::guard(screen, action).await,
-        Command::Plugin { action: plugins::Plugin::Check { file, world } } => return plugins::check(screen, &file, world.as_deref()),
+        Command::Plugin { action: plugins::Plugin::Check { file, world, input } } => {
+            return plugins::check(screen, &file, world.as_deref(), input.as_deref()).await;
+        }
         command => {
             let mut desk = Desk::new(load(&path)?, &path);
             let end = at_desk(&mut desk, screen, command).await;

@@ -14,8 +14,11 @@ pub enum Plugin {
     Check {
         file: PathBuf,
         /// The world that it is to be of. Without it: any.
-        #[arg(long, value_parser = ["method", "decision", "claims"])]
+        #[arg(long, value_parser = ["method", "decision", "claims", "evidence"])]
         world: Option<String>,
+        /// Call it once, with what this JSON file says; docs/plugins.md has its members. Nothing is sent to anybody.
+        #[arg(long)]
+        input: Option<PathBuf>,
     },
     /// The plug-ins of the configuration, with their calls in the running server.
     List {
@@ -47,13 +50,13 @@ fn plugins() -> List<PluginLine> {
 }
 
 #[cfg(not(feature = "plugins"))]
-pub fn check(_screen: &Screen, _file: &std::path::Path, _world: Option<&str>) -> Result<u8, Stop> {
+pub async fn check(_screen: &Screen, _file: &std::path::Path, _world: Option<&str>, _input: Option<&std::path::Path>) -> Result<u8, Stop> {
     Err(Problem::invalid("this program was built without plug-ins; build it with the feature `plugins`").into())
 }
 
-/// Compiles the file as the server would, and makes nothing of it.
+/// Compiles the file as the server would. With `input` it is called once.
 #[cfg(feature = "plugins")]
-pub fn check(screen: &Screen, file: &std::path::Path, world: Option<&str>) -> Result<u8, Stop> {
+pub async fn check(screen: &Screen, file: &std::path::Path, world: Option<&str>, input: Option<&std::path::Path>) -> Result<u8, Stop> {
     use symbolon_plugin::{Compiled, Runtime, World};
     let bytes = std::fs::read(file).map_err(|error| Problem::invalid(format!("{}: {error}", file.display())))?;
     let refused = |error: symbolon_plugin::LoadError| Problem::invalid(format!("{}: {error}", file.display()));
@@ -63,6 +66,9 @@ pub fn check(screen: &Screen, file: &std::path::Path, world: Option<&str>) -> Re
         None => Compiled::of_any_world(&runtime, &bytes),
     }
     .map_err(refused)?;
+    if let Some(input) = input {
+        return super::plugin_trial::run(screen, &compiled, input).await;
+    }
     let facts = compiled.facts();
     let sha256 = crate::plugins::hexadecimal(&symbolon_oauth::digest::sha256(&bytes));
     if screen.is_json() {

@@ -1,6 +1,7 @@
 //! What `symbolon serve` does before it listens, for `symbolon check`. Every file is read, every key is tried, and the database is reached.
 //! All that is wrong is said at once.
 
+use crate::app::must_have_letters;
 use crate::attesting::Attesting;
 use crate::certificates;
 use crate::config::Config;
@@ -10,7 +11,7 @@ use crate::mail::Mailer;
 use crate::operations::Problem;
 use crate::outgoing::Outgoing;
 use crate::pages::Pages;
-use crate::plugins::Plugins;
+use crate::plugins::{Loading, Plugins};
 use crate::seal::KeyRing;
 use crate::serve::{database, hosts, tls};
 use crate::store::Store;
@@ -49,13 +50,13 @@ fn of_files(config: &Config, base: &Path) -> Vec<String> {
     let checks: [Result<(), Fault>; 12] = [
         config.master_key.read().and_then(KeyRing::new).map(|_| ()),
         templates.as_deref().map_or(Ok(()), directory),
-        Pages::new(&config.brand, templates.as_deref(), base).map(|_| ()),
+        Pages::new(&config.brand, templates.as_deref(), base).and_then(|pages| must_have_letters(config, &pages)),
         Attesting::load(config, base, &Outgoing::default(), None).map(|_| ()),
         certificates::load_anchors(config, base).map(|_| ()),
         Types::new(config).map(|_| ()),
         Providers::load(&config.upstream, &config.issuer, &Outgoing::default()).map(|_| ()),
         Wallets::load(&config.wallet, &config.issuer, &Outgoing::default()).map(|_| ()),
-        Plugins::load(&config.plugin, base, &Outgoing::default(), None).map(|_| ()),
+        Plugins::load(&Loading::of(config, base, &Outgoing::default(), None), None).map(|_| ()),
         config.mail.as_ref().map_or(Ok(()), |mail| Mailer::new(mail).map(|_| ())),
         tls(config.mtls.as_ref().is_some_and(|mtls| mtls.listen.is_some())),
         hosts::HostCertificates::load(config, base).map(|_| ()),

@@ -118,6 +118,8 @@ pub struct Config {
     #[serde(default)]
     pub assurance: server::Assurance,
     #[serde(default)]
+    pub plugin_cache: Option<PathBuf>,
+    #[serde(default)]
     pub development: bool,
 }
 
@@ -164,6 +166,9 @@ impl Config {
         found.extend(upstream::problems(&self.upstream, self.development));
         let wallets = self.login.iter().flat_map(|(policy, it)| it.wallets().map(move |name| (policy.as_str(), name)));
         found.extend(wallet::problems(&self.wallet, wallets));
+        for name in self.plugin.iter().filter(|(_, plugin)| !plugin.letters.is_empty() && self.mail.is_none()).map(|(name, _)| name) {
+            found.push(format!("[plugin.{name}]: letters need the table [mail]"));
+        }
         found.extend(plugin::problems(&self.plugin, &|client| self.client.contains_key(client)));
         found.extend(self.attestation.problems(self.development));
         let uses_passkeys = self.policies().any(|policy| policy.names(&MethodName::PASSKEY));
@@ -214,12 +219,18 @@ impl Config {
         if env("SYMBOLON_MASTER_KEY").is_some() {
             config.master_key = MasterKey::Env("SYMBOLON_MASTER_KEY".to_owned());
         }
-        let worth = plugin::worth(&config.plugin);
+        let mut worth = plugin::worth(&config.plugin);
+        worth.extend(wallet::worth(&config.wallet));
         for policy in config.login.values_mut() {
             policy.0.worth = worth.clone();
         }
         let problems = config.problems();
         if problems.is_empty() { Ok(config) } else { Err(failed(problems)) }
+    }
+
+    /// The wallets that sign what a person agrees to in detail.
+    pub fn signing_wallets(&self) -> Vec<MethodName> {
+        wallet::signing(&self.wallet)
     }
 
     /// The policy of this name. `default` is a password alone where the file does not say otherwise; no other name has a fallback.

@@ -1,8 +1,10 @@
 //! `[plugin.NAME]`: programs of the operator's own, in a sandbox.
 
+use super::TierName;
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
 use super::secret::SecretSource;
 use super::span::Span;
+use super::upstream::Newcomers;
 use super::url::read_url;
 use crate::login::proof::{Factor, MethodName, Worth};
 use serde::Deserialize;
@@ -45,10 +47,10 @@ const KEYS: &[Key] = &[
     ),
     required(
         "world",
-        Kind::OneOf(&["method", "decision", "claims"]),
+        Kind::OneOf(&["method", "decision", "claims", "evidence"]),
         r#""method""#,
         "What it is for. `method`: a login policy names it `plugin:NAME`. `decision`: it is asked at the moments of `at`. `claims`: an API \
-         names it in `claims_plugin`.",
+         names it in `claims_plugin`. `evidence`: an attested client names it in `attestation.plugins`.",
     ),
     defaulted("config", Kind::Table("Names with texts"), "{}", "What the plug-in may read with `config`. No secrets."),
     defaulted(
@@ -65,10 +67,25 @@ const KEYS: &[Key] = &[
     ),
     defaulted(
         "effects",
-        Kind::SomeOf(&["audit", "once", "link"]),
+        Kind::SomeOf(&["audit", "once", "link", "letter", "raise", "leave"]),
         "[]",
         "What a method may want done. `audit`: entries of its own. `once`: values that work once in a day. `link`: its own name for a person \
-         who is proved otherwise leads to the account from then on.",
+         who is proved otherwise leads to the account from then on. `letter`: a letter of `letters` to the person's proved address. \
+         `raise`: codes that were mailed and sign-ins under way are void. `leave`: the browser goes on at one of `hosts`, and comes back.",
+    ),
+    defaulted(
+        "letters",
+        Kind::Texts,
+        "[]",
+        "Letters that it may send. `notice` is made of your own messages `mail-plugin-notice-subject` and `mail-plugin-notice-body` \
+         ([branding.md](branding.md)).",
+    ),
+    defaulted(
+        "accounts",
+        Kind::OneOf(&["invited", "create"]),
+        r#""invited""#,
+        "With `asks_who`: what happens when it names somebody whom no account is linked to. `invited`: the page says so. `create`: a new \
+         account is made, linked to that name.",
     ),
     optional("label", Kind::Text, "the plug-in's name", r#""a number from the branch""#, "What people read on the button of a method."),
     defaulted(
@@ -98,6 +115,13 @@ const KEYS: &[Key] = &[
         "[]",
         "When a decision is asked: when a sign-in is completed, when a code becomes tokens, at a refresh.",
     ),
+    optional(
+        "tier",
+        Kind::OneOf(&["software", "hardware_claimed", "hardware"]),
+        "required of `evidence`",
+        r#""hardware_claimed""#,
+        "The highest tier that its evidence can prove. Whatever it says beyond that counts as this one.",
+    ),
     defaulted("clients", Kind::Texts, "[]", "For which clients a decision is asked. Empty: for all."),
     defaulted(
         "observe",
@@ -123,6 +147,7 @@ pub enum PluginWorld {
     Method,
     Decision,
     Claims,
+    Evidence,
 }
 
 impl PluginWorld {
@@ -131,6 +156,7 @@ impl PluginWorld {
             Self::Method => "method",
             Self::Decision => "decision",
             Self::Claims => "claims",
+            Self::Evidence => "evidence",
         }
     }
 }
@@ -141,6 +167,9 @@ pub enum PluginEffect {
     Audit,
     Once,
     Link,
+    Letter,
+    Raise,
+    Leave,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -156,6 +185,21 @@ pub enum Moment {
 pub enum PluginFactor {
     Knowledge,
     Possession,
+}
+
+impl PluginFactor {
+    pub fn factor(self) -> Factor {
+        match self {
+            Self::Knowledge => Factor::Knowledge,
+            Self::Possession => Factor::Possession,
+        }
+    }
+}
+
+/// Is it a word that a configuration may put into `amr` (RFC 8176)?
+pub(super) fn is_amr(word: &str) -> bool {
+    let is_plain = word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    (1..=32).contains(&word.len()) && is_plain && word != "mfa"
 }
 
 /// A header with a secret, for one host.
@@ -183,6 +227,10 @@ pub struct PluginSettings {
     #[serde(default)]
     pub effects: Vec<PluginEffect>,
     #[serde(default)]
+    pub letters: Vec<String>,
+    #[serde(default)]
+    pub accounts: Newcomers,
+    #[serde(default)]
     pub label: Option<String>,
     #[serde(default)]
     pub claims: Vec<String>,
@@ -194,6 +242,8 @@ pub struct PluginSettings {
     pub amr: Option<String>,
     #[serde(default)]
     pub at: Vec<Moment>,
+    #[serde(default)]
+    pub tier: Option<TierName>,
     #[serde(default)]
     pub clients: Vec<String>,
     #[serde(default)]
@@ -237,10 +287,7 @@ impl PluginSettings {
     }
 
     pub fn factor(&self) -> Option<Factor> {
-        self.factor.map(|factor| match factor {
-            PluginFactor::Knowledge => Factor::Knowledge,
-            PluginFactor::Possession => Factor::Possession,
-        })
+        self.factor.map(PluginFactor::factor)
     }
 
     fn problems(&self, name: &str, clients: &dyn Fn(&str) -> bool) -> Vec<String> {
@@ -259,9 +306,7 @@ impl PluginSettings {
         rule(!self.headers.keys().all(|host| self.hosts.contains(host)), "headers names a host that hosts does not list");
         rule(!self.headers.values().all(SecretHeader::is_good), "a header has a name such as authorization, and a prefix of visible ASCII");
         rule(self.label.as_ref().is_some_and(|label| label.trim().is_empty() || label.len() > 80), "label has at most 80 bytes");
-        let is_word = |amr: &String| amr.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
-        let bad_amr = |amr: &String| amr.is_empty() || amr.len() > 32 || !is_word(amr) || amr == "mfa";
-        rule(self.amr.as_ref().is_some_and(bad_amr), "amr is a word such as otp; mfa follows from two factors");
+        rule(self.amr.as_ref().is_some_and(|amr| !is_amr(amr)), "amr is a word such as otp; mfa follows from two factors");
         rule(is_decision && self.at.is_empty(), "at is empty: the decision would never be asked");
         rule(
             !is_decision && (!self.at.is_empty() || !self.clients.is_empty() || self.observe),
@@ -270,6 +315,19 @@ impl PluginSettings {
         let of_method = self.asks_who || self.factor.is_some() || self.amr.is_some() || self.label.is_some();
         rule(!is_method && of_method, "asks_who, factor, amr and label are for methods");
         rule(!is_method && (!self.effects.is_empty() || !self.claims.is_empty()), "effects and claims are for methods");
+        rule(self.accounts == Newcomers::Create && !self.asks_who, "accounts = \"create\" is for methods with asks_who");
+        rule(
+            self.may(PluginEffect::Leave) && self.hosts.is_empty(),
+            "effects lists leave, and hosts is empty: nobody could be led anywhere",
+        );
+        let is_template =
+            |name: &String| (1..=32).contains(&name.len()) && name.bytes().all(|it| it.is_ascii_lowercase() || b"_-".contains(&it));
+        rule(!self.letters.iter().all(is_template), "letters are lower-case words, such as notice");
+        rule(self.may(PluginEffect::Letter) == self.letters.is_empty(), "effects lists letter, and letters says which: both or neither");
+        let is_evidence = self.world == PluginWorld::Evidence;
+        let has_tier = self.tier.is_some_and(|tier| tier != TierName::None);
+        rule(is_evidence && !has_tier, "tier says the highest tier that its evidence can prove: software, hardware_claimed or hardware");
+        rule(!is_evidence && self.tier.is_some(), "tier is for evidence");
         rule(!(1..=1024).contains(&self.memory), "memory is 1 to 1024 MiB");
         rule(!(1..=30).contains(&self.time.0), "time is 1s to 30s");
         rule(!(1..=64).contains(&self.instances), "instances is 1 to 64");
@@ -324,7 +382,11 @@ mod tests {
     fn a_plug_in_that_cannot_be_meant_is_an_error_with_its_place() {
         for (name, world, more, why) in [
             ("Branch", "method", "", "lower-case letters"),
-            ("a", "evidence", "", "unknown variant"),
+            ("a", "proof", "", "unknown variant"),
+            ("a", "evidence", "", "tier says the highest"),
+            ("a", "evidence", "tier = \"none\"", "tier says the highest"),
+            ("a", "evidence", "tier = \"hardware\"\neffects = [\"once\"]", "are for methods"),
+            ("a", "claims", "tier = \"hardware\"", "tier is for evidence"),
             ("a", "decision", "", "at is empty"),
             ("a", "decision", "at = [\"never\"]", "unknown variant"),
             ("a", "decision", "at = [\"token\"]\nclients = [\"nobody\"]", "a client that there is not"),
@@ -338,12 +400,18 @@ mod tests {
             ("a", "method", "time = \"1h\"", "1s to 30s"),
             ("a", "method", "headers = { \"https://a.example\" = { name = \"x\", secret = { env = \"X\" } } }", "hosts does not list"),
             ("a", "claims", "effects = [\"once\"]", "are for methods"),
+            ("a", "method", "accounts = \"create\"", "with asks_who"),
+            ("a", "method", "effects = [\"leave\"]", "hosts is empty"),
+            ("a", "method", "effects = [\"letter\"]", "both or neither"),
+            ("a", "method", "letters = [\"notice\"]", "both or neither"),
+            ("a", "method", "effects = [\"letter\"]\nletters = [\"No Tice\"]", "lower-case words"),
         ] {
             let error = read(name, world, more).unwrap_err();
             assert!(error.contains(why), "{name} {more}: {error}");
         }
         assert!(read("a", "method", "hosts = [\"https://a.example\"]\nfactor = \"possession\"\namr = \"otp\"").is_ok(), "the twin");
         assert!(read("a", "decision", "at = [\"token\", \"refresh\"]").is_ok(), "the twin");
+        assert!(read("a", "evidence", "tier = \"hardware\"").is_ok(), "the twin");
     }
 
     #[test]

@@ -89,6 +89,13 @@ const KEYS: &[Key] = &[
          host have named the app within 30 days; else people are asked every time, and `prompt=none` gets `consent_required`. `symbolon check` \
          names the clients that would lose: [links.md](links.md#assured-links).",
     ),
+    optional(
+        "plugin_cache",
+        Kind::Path,
+        "plug-ins are compiled at each start",
+        r#""compiled""#,
+        "A directory for compiled plug-ins, the server's alone (mode 0700). A file counts only with a MAC under the master key.",
+    ),
     defaulted("development", Kind::Flag, "false", "**UNSAFE.** Allows an http issuer on a loopback address, for your own machine."),
 ];
 

@@ -64,7 +64,7 @@ pub async fn wants_step_up(request: TokenRequest<'_>) -> Result<Option<&'static 
     }
     // What a credential proved is gone with the credential.
     proofs.retain(|proof| methods::still_holds(proof, &account));
-    let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms: 0, prefer: None };
+    let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms: 0, prefer: None, transaction: None };
     let own = eased(core, caller, grant, own).await?;
     let standing = Standing { waiting: &account.waiting, patience: patience(core, caller) };
     match weigh(&own, &conditions, (&proofs, &standing), |method| methods::has(method, &account)) {

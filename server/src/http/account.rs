@@ -70,7 +70,6 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
     let device = |one: KnownDevice| DeviceView { id: one.id, label: one.label, first: instant(one.first_ms), last: instant(one.last_ms) };
     let devices = shown.devices_of(id).await?.into_iter().map(device);
     let (passkeys, signal) = account_passkeys::show(app, session, &row).await?;
-    let has_signal = signal.is_some();
     let view = AccountView {
         name: row.opt_text("name")?.map(str::to_owned),
         email: row.opt_text("email")?.map(str::to_owned),
@@ -92,7 +91,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
     };
     let locale = app.pages.pick_locale(incoming.query.get("ui_locales"), incoming.header("accept-language"));
     let html = app.pages.account(&locale, &view, &app.config.issuer)?;
-    Ok(if has_signal { reply::operating_page(200, html) } else { reply::page(200, html) })
+    Ok(reply::operating_page(200, html, view.signal.as_ref()))
 }
 
 /// Means that do not count in full yet, oldest first.

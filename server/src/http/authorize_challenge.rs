@@ -15,8 +15,9 @@ use crate::authorization::settle::{Settled, Settling, rules};
 use crate::authorization::{native, pushed};
 use crate::caller::Caller;
 use crate::config::ClientAuthentication;
+use crate::config::plugin::Moment;
 use crate::error::{Error, Fault, Refused, Result};
-use crate::grants::{self, Grant, Replaced, again, code};
+use crate::grants::{self, Grant, Replaced, again, code, decision};
 use crate::limits::Limits;
 use crate::login::commit::Committed;
 use crate::login::context::{self, Answer, Device, Visitor};
@@ -140,6 +141,7 @@ impl Face<'_> {
         bind(&mut request, caller)?;
         if let Some((grant, _)) = &beside {
             stay_with(&mut request, grant);
+            self.ask_anew_where_a_rule_wants_it(&mut request, grant).await?;
         }
         let rules = request::sign_in_rules(&authority, &caller.client, &request, self.surroundings())?;
         let says = |word: &str| request.prompt.iter().any(|prompt| prompt == word);
@@ -253,6 +255,17 @@ impl Face<'_> {
         Ok(*request)
     }
 
+    /// A decision that wants another sign-in at the grant's refresh wants proofs of this one.
+    async fn ask_anew_where_a_rule_wants_it(&self, request: &mut AuthorizationRequest, grant: &Grant) -> Result<()> {
+        let over_because = |why: String| Error::from(over().because(why));
+        let verdict = decision::decide(self.app, self.caller, grant, Moment::Refresh).await;
+        let wants_it = matches!(verdict.map_err(|error| again::as_session(error, over_because))?, decision::Verdict::StepUp);
+        if wants_it && !request.prompt.iter().any(|word| word == "login") {
+            request.prompt.push("login".to_owned());
+        }
+        Ok(())
+    }
+
     /// A sign-in beside a grant ends with it.
     async fn must_still_be_beside(&self, request: &AuthorizationRequest) -> Result<()> {
         let Some(old) = &request.replaces else { return Ok(()) };
@@ -262,9 +275,12 @@ impl Face<'_> {
         again::must_be_held(&grant, self.caller).map_err(|error| again::as_session(error, over_because))
     }
 
-    /// Is this the button of a provider whose SDK is in the app? It needs no browser then.
-    fn has_sdk_for(&self, action: &str) -> bool {
-        action.strip_prefix("use_upstream:").is_some_and(|name| self.caller.client.native_providers.contains_key(name))
+    /// Is this the button of a provider whose SDK is in the app, or of a wallet that the platform speaks to? It needs no browser then.
+    fn stays_in_app(&self, action: &str) -> bool {
+        let has_sdk = |name: &str| self.caller.client.native_providers.contains_key(name);
+        let has_way =
+            |name: &str| self.app.machine.wallets().get(name).is_some_and(|it| !it.platform_origins(&self.origins, true).is_empty());
+        action.strip_prefix("use_upstream:").is_some_and(has_sdk) || action.strip_prefix("use_wallet:").is_some_and(has_way)
     }
 
     /// `is_second`: another sign-in was quicker with what this answer wanted, and it is judged once more.
@@ -281,7 +297,7 @@ impl Face<'_> {
             return self.leave(&request, Some((answer, &answering)), "the operator sends this sign-in to the browser").await;
         }
         let offered = answering.state.offers(answer.action);
-        if offered && answering.state.leads_outside(answer.action) && !self.has_sdk_for(answer.action) {
+        if offered && answering.state.leads_outside(answer.action) && !self.stays_in_app(answer.action) {
             return self.leave(&request, Some((answer, &answering)), "the person goes on at a provider").await;
         }
         if offered && self.origins.is_empty() && answer.action == "use_passkey" {

@@ -37,6 +37,7 @@ pub mod logout;
 pub mod metadata;
 pub mod pages;
 pub mod par;
+pub mod plugin;
 pub mod registration;
 pub mod reply;
 pub mod revoke;

@@ -74,7 +74,7 @@ pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Re
     let refresh = onward.is_some() && incoming.query.contains("go");
     let context = PageContext { locale, base, form_action: app.url(&target.path), form_token: target.token, hidden, onward, refresh };
     let html = app.pages.step(&pending.step, &context)?;
-    Ok(if pending.step.operation.is_some() { reply::operating_page(200, html) } else { reply::page(200, html) })
+    Ok(reply::operating_page(200, html, pending.step.operation.as_ref()))
 }
 
 /// A question outside a sign-in. `path`: below the issuer, where its form leads.

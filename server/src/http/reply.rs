@@ -3,6 +3,7 @@
 use crate::app::App;
 use crate::error::{Error, Refused};
 use crate::limits::OncePerSecond;
+use crate::login::operation::Operation;
 use crate::pages::{self, ErrorPage, FormTarget, Script};
 use bytes::Bytes;
 use http::header;
@@ -26,9 +27,9 @@ fn page_with(status: u16, html: String, to: FormTarget, script: Script) -> Reply
     reply
 }
 
-/// A page with an operation of the platform: its script is the browser's part of WebAuthn.
-pub fn operating_page(status: u16, html: String) -> Reply {
-    page_with(status, html, FormTarget::Ours, Script::Passkey)
+/// A page with an operation of the platform: its script is the browser's part of it.
+pub fn operating_page(status: u16, html: String, operation: Option<&Operation>) -> Reply {
+    page_with(status, html, FormTarget::Ours, Script::of(operation))
 }
 
 /// A picture. Opened by itself it runs nothing.

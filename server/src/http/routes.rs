@@ -5,11 +5,11 @@ use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
     account, authorize, authorize_challenge, continue_page, device, device_authorization, endings, introspect, kiosk, links, login,
-    login_page, logout, metadata, par, registration, revoke, stop, token, upstream, userinfo, wallet, well_known,
+    login_page, logout, metadata, par, plugin, registration, revoke, stop, token, upstream, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
-use crate::web::body::Takes;
+use crate::web::body::{BODY_LIMIT, Takes};
 use crate::web::reply::Reply;
 use crate::web::request::Incoming;
 use crate::web::route::{Caller, Dpop, FormToken, PathParameters, Place, Route, Router, Sender, Writes};
@@ -40,6 +40,7 @@ const DOCUMENT: Route = Route {
     path: "",
     methods: GET,
     body: Takes::Nothing,
+    body_bytes: BODY_LIMIT,
     from: Sender::App,
     caller: Caller::Anyone,
     dpop: Dpop::No,
@@ -277,6 +278,9 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(par::par(app, incoming)),
     ),
+    row(Route { path: "/plugin/{name}/return", caller: Caller::SignIn, writes: Writes::Return, ..PAGE }, |app, incoming| {
+        Box::pin(plugin::come_back(app, incoming))
+    }),
     row(Route { path: "/register", ..PAGE }, |app, incoming| Box::pin(login::own(app, incoming, Journey::Register { draft: None }, None))),
     row(Route { path: "/reset", ..PAGE }, |app, incoming| Box::pin(login::own(app, incoming, Journey::Reset, None))),
     row(
@@ -337,9 +341,16 @@ pub static ROWS: &[Row] = &[
         Route { path: "/wallet/{name}/request/{handle}", methods: GET_POST, caller: Caller::Anyone, event: "wallet_refused", ..CALL },
         |app, incoming| Box::pin(wallet::request(app, incoming)),
     ),
-    row(Route { path: "/wallet/{name}/response/{handle}", caller: Caller::Anyone, event: "wallet_refused", ..CALL }, |app, incoming| {
-        Box::pin(wallet::response(app, incoming))
-    }),
+    row(
+        Route {
+            path: "/wallet/{name}/response/{handle}",
+            body_bytes: wallet::ANSWER_LIMIT,
+            caller: Caller::Anyone,
+            event: "wallet_refused",
+            ..CALL
+        },
+        |app, incoming| Box::pin(wallet::response(app, incoming)),
+    ),
     row(Route { path: "/wallet/{name}/return", caller: Caller::SignIn, writes: Writes::Return, ..PAGE }, |app, incoming| {
         Box::pin(wallet::come_back(app, incoming))
     }),

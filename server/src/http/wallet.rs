@@ -17,7 +17,7 @@ use crate::login::methods::wallet as method;
 use crate::login::proof::MethodName;
 use crate::stored_bytes::Writer;
 use crate::upstream::{self, WayBack};
-use crate::wallet::{self, Heard, Outcome, Trip, Wallet};
+use crate::wallet::{self, Heard, Outcome, Trip, Wallet, Way};
 use crate::web::reply;
 use crate::web::request::Incoming;
 use http::Method;
@@ -28,6 +28,8 @@ use symbolon_wallet::request::is_wallet_nonce;
 use symbolon_wallet::response::{Response, Said};
 
 const MIME: &str = "application/oauth-authz-req+jwt";
+/// What a wallet may post: credentials have pictures in them.
+pub const ANSWER_LIMIT: usize = jwe::MAX_BYTES;
 /// What a wallet's answer costs in the store, at most.
 const ANSWER_BYTES: usize = 4096;
 
@@ -126,7 +128,7 @@ async fn judge(
     now_ms: i64,
 ) -> Outcome {
     let party_u = opened.map(|it| it.party_u.as_slice()).unwrap_or_default();
-    match wallet.judge(said, &Heard { party_u, trip, handle, now_ms }, &app.keyring).await {
+    match wallet.judge(said, &Heard { party_u, trip, way: Way::Posted { handle }, now_ms }, &app.keyring).await {
         Ok(known) => Outcome::Known(Box::new(known)),
         Err((problem, why)) => Outcome::Failed(problem.to_owned(), why),
     }

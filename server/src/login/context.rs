@@ -7,6 +7,7 @@ use super::passkeys::RelyingParty;
 use super::proof::{Facts, KnownDevice};
 use super::rates::Rates;
 use super::step::{Problem, Step};
+use super::transaction::Transaction;
 use crate::config::sdk::NativeProviders;
 use crate::config::upstream::Upstream;
 use crate::error::{Error, Fault, Refused};
@@ -56,6 +57,8 @@ pub struct Context<'a> {
     pub address: Option<IpAddr>,
     /// Set while an answer is judged.
     pub voyage: Option<Voyage>,
+    /// What a wallet is asked to sign beside.
+    pub transaction: Option<&'a Transaction>,
     pub now_ms: i64,
 }
 
@@ -238,6 +241,8 @@ pub struct Outside {
     pub learned: Learned,
     /// When the person left for the provider.
     pub left_ms: i64,
+    /// The digest of what was signed beside (`transaction`).
+    pub transaction: Option<String>,
     /// The question, to be asked anew where the identity is of no use.
     pub again: Asked,
 }

@@ -89,7 +89,7 @@ impl Policy {
     /// When a device's proofs were made, if they are all that this policy asks for. A device is known up to what was proved on it.
     fn proved_ms(&self, known: &KnownDevice, now_ms: i64) -> Option<i64> {
         let own = self.strict();
-        let conditions = Conditions { now_ms, started_ms: now_ms, not_before_ms: 0, prefer: None };
+        let conditions = Conditions { now_ms, started_ms: now_ms, not_before_ms: 0, prefer: None, transaction: None };
         match policy::next(&own, &conditions, &known.proofs) {
             Some(Next::Satisfied(found)) if found.is_as_named => Some(found.auth_time_ms),
             _ => None,
@@ -173,7 +173,7 @@ mod tests {
             (&empty, app, false),
         ];
         let proofs = [proof(MethodName::PASSWORD, NOW_MS)];
-        let conditions = Conditions { now_ms: NOW_MS, started_ms: NOW_MS, not_before_ms: 0, prefer: None };
+        let conditions = Conditions { now_ms: NOW_MS, started_ms: NOW_MS, not_before_ms: 0, prefer: None, transaction: None };
         for (only, known, is_enough) in table {
             let weighed = policy(only.clone()).under(&known).on_device(None, NOW_MS);
             let next = policy::next(&weighed, &conditions, &proofs);
@@ -207,7 +207,7 @@ mod tests {
             (Some(Vec::new()), false),
             (None, false),
         ];
-        let conditions = Conditions { now_ms: NOW_MS, started_ms: NOW_MS, not_before_ms: 0, prefer: None };
+        let conditions = Conditions { now_ms: NOW_MS, started_ms: NOW_MS, not_before_ms: 0, prefer: None, transaction: None };
         let proofs = [proof(MethodName::PASSWORD, NOW_MS)];
         for (known, is_enough) in table {
             let known = known.map(|proofs| KnownDevice { proofs });

@@ -357,6 +357,11 @@ impl<'a> Run<'a> {
         self.enter(method).await
     }
 
+    /// What a method may see, with what this request asks of it.
+    pub(super) fn context(&self, question: [u8; 16]) -> Context<'a> {
+        Context { transaction: self.rules.transaction.as_ref(), ..self.machine.context(question, self.visitor) }
+    }
+
     pub(super) async fn check_method(&mut self, method: &MethodName, pending: &Pending, answer: &Answer<'_>) -> Go<()> {
         if *method == MethodName::EMAIL {
             self.person.mailbox = self.mailbox(false).await?;
@@ -365,13 +370,16 @@ impl<'a> Run<'a> {
         if !self.pay(&price).await? {
             return Ok(());
         }
-        let context = Context { voyage: Some(self.voyage()), ..self.machine.context(pending.id, self.visitor) };
+        let context = Context { voyage: Some(self.voyage()), ..self.context(pending.id) };
         let learned = methods::learn(method, &context, &pending.secret, answer).await?;
         if let Some(learned) = &learned {
             self.keep(learned).await?;
         }
         let secret = learned.as_ref().unwrap_or(&pending.secret);
         let Verdict { checked, effects } = methods::check(method, &context, &self.person, secret, answer).await?;
+        if method.plugin_name().is_some() && !self.pay_for_letters(&effects).await? {
+            return Ok(());
+        }
         self.want(Source::Method(method), effects)?;
         match checked {
             Checked::Wrong(problem) => {
@@ -386,6 +394,13 @@ impl<'a> Run<'a> {
             }
             other => self.go_outside(method, pending.id, other, price).await,
         }
+    }
+
+    /// What a plug-in writes costs what any letter costs. The built-in methods say it in their price.
+    async fn pay_for_letters(&mut self, effects: &[Effect]) -> Go<bool> {
+        let letters = effects.iter().filter(|effect| matches!(effect, Effect::Letter(_)));
+        let one = Budget::Stored { what: What::Letter, whom: Whom::person(&self.person), event: "plugin_refused" };
+        self.pay(&letters.map(|_| one.clone()).collect::<Vec<_>>()).await
     }
 
     /// Charges a price. False: it was refused, and the step says so.

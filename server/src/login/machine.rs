@@ -231,6 +231,7 @@ impl Machine {
             locale: visitor.locale,
             address: visitor.address,
             voyage: None,
+            transaction: None,
             now_ms: visitor.now_ms,
         }
     }

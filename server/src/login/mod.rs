@@ -40,5 +40,6 @@ pub mod row;
 pub mod standing;
 pub mod state;
 pub mod step;
+pub mod transaction;
 pub mod typed_codes;
 pub mod waiting;

@@ -1,5 +1,5 @@
-//! What the platform does for a person in the place of typing: WebAuthn ceremonies, which a page does with its script and an app with
-//! the call of its platform; and the sign-in of a provider's SDK, which is in an app alone.
+//! What the platform does for a person in the place of typing: WebAuthn ceremonies and credentials of a digital wallet, which a page does
+//! with its script and an app with the call of its platform; and the sign-in of a provider's SDK, which is in an app alone.
 //!
 //! The answer goes back as the action of its [`Way`], with the platform's JSON in the field. Where the platform did not do it, the
 //! failure field says why, with one of the words.
@@ -33,6 +33,14 @@ pub const ID_TOKEN: Way = Way {
     failures: &["cancelled", "no_account", "not_possible_here"],
 };
 
+/// Beside the button that opens the wallet by its link: a page shows this one only where the browser knows the protocol.
+pub const CREDENTIAL: Way = Way {
+    action: "show_credential",
+    field: "credential",
+    failure_field: "credential_failure",
+    failures: &["cancelled", "no_credential", "not_possible_here"],
+};
+
 /// `options` are what the platforms' JSON parsers take: `PublicKeyCredential.parseCreationOptionsFromJSON` and
 /// `parseRequestOptionsFromJSON` in a browser, Credential Manager on Android.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
@@ -46,6 +54,8 @@ pub enum Operation {
     PasskeySignal { options: Json },
     /// The SDK of a provider signs the person in and gives an ID token with this nonce. The answer is JSON with `id_token`.
     IdTokenGet { options: Json, mediation: Mediation },
+    /// Digital Credentials API: `requests` with `protocol` and `data`. The answer is JSON with the same two members (OpenID4VP 1.0, A).
+    CredentialGet { options: Json, mediation: Mediation },
 }
 
 /// When the operation begins (Credential Management Level 1, 2.3.2).
@@ -65,6 +75,7 @@ impl Operation {
             Self::PasskeyCreate { options, .. }
             | Self::PasskeyGet { options, .. }
             | Self::IdTokenGet { options, .. }
+            | Self::CredentialGet { options, .. }
             | Self::PasskeySignal { options } => options,
         }
     }
@@ -74,12 +85,13 @@ impl Operation {
         match self {
             Self::PasskeyCreate { .. } | Self::PasskeyGet { .. } => Some(&PASSKEY),
             Self::IdTokenGet { .. } => Some(&ID_TOKEN),
+            Self::CredentialGet { .. } => Some(&CREDENTIAL),
             Self::PasskeySignal { .. } => None,
         }
     }
 
     pub fn is_of_passkeys(&self) -> bool {
-        !matches!(self, Self::IdTokenGet { .. })
+        !matches!(self, Self::IdTokenGet { .. } | Self::CredentialGet { .. })
     }
 
     /// Is there an answer to it?

@@ -143,7 +143,7 @@ impl Run<'_> {
             if at_ms.saturating_add(skew_ms) >= outside.left_ms { now_ms } else { at_ms }
         });
         let credential = Some(identity(outside));
-        let facts = Facts { credential, undated: at_ms.is_none(), ..Facts::default() };
+        let facts = Facts { credential, undated: at_ms.is_none(), transaction: outside.transaction.clone(), ..Facts::default() };
         Proof { method: method.clone(), subject: account.to_owned(), at_ms: at_ms.unwrap_or(now_ms), facts }
     }
 
@@ -269,6 +269,7 @@ impl Run<'_> {
             (Some(owner), Some(subject)) if owner != subject => return self.refuse_external(method, "linked to another account"),
             (Some(owner), _) => owner,
             (None, Some(subject)) if is_new => subject,
+            (None, None) if self.makes_accounts(method) => return self.create_external(method, found).await,
             (None, _) => return self.refuse_external(method, "not linked"),
         };
         let Some(account) = self.machine.subject(&owner).await?.filter(|account| account.active) else {
@@ -285,6 +286,35 @@ impl Run<'_> {
         self.person.account = Some(account.clone());
         self.person.is_subject = true;
         self.state.prove(&account.id, account.version, proof);
+        self.find_question().await
+    }
+
+    /// May the plug-in's word for somebody whom nobody is linked to become an account?
+    fn makes_accounts(&self, method: &MethodName) -> bool {
+        let settings = method.plugin_name().and_then(|name| self.machine.config.plugin.get(name));
+        self.state.journey == Journey::SignIn && settings.is_some_and(|it| it.asks_who && it.accounts == Newcomers::Create)
+    }
+
+    /// A new account, linked from its first moment on. It never joins one that is there.
+    async fn create_external(&mut self, method: &MethodName, found: NewLink) -> Go<()> {
+        let id = accounts::new_id()?;
+        let credential = Some(link_key(&found.issuer, &found.subject));
+        let proof = Proof {
+            method: method.clone(),
+            subject: id.clone(),
+            at_ms: self.visitor.now_ms,
+            facts: Facts { credential, ..Facts::default() },
+        };
+        self.person.name = String::new();
+        self.person.account =
+            Some(Account { id: id.clone(), active: true, version: 1, links: vec![as_link(&found)], ..Account::default() });
+        self.person.is_subject = true;
+        self.state.is_new = true;
+        let plugin = method.plugin_name().unwrap_or_default();
+        let creation = Effect::CreateAccount(Box::new(Creation { id: id.clone(), new: NewAccount::default(), password_digest: None }));
+        let entries = ["registered", "plugin_proved"].map(|event| Effect::Audit(Box::new(Entry::ok(event).with("plugin", plugin))));
+        self.want(Source::Outside, [vec![creation, Effect::Link(Box::new(found))], entries.to_vec()].concat())?;
+        self.state.prove(&id, 1, proof);
         self.find_question().await
     }
 

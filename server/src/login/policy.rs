@@ -2,6 +2,7 @@
 
 use super::methods;
 use super::proof::{Factor, MethodName, Proof, Worth};
+use super::transaction::Transaction;
 use crate::config::networks::Networks;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -146,10 +147,16 @@ pub struct Conditions<'a> {
     pub not_before_ms: i64,
     /// The method that the person chose where the policy leaves a choice.
     pub prefer: Option<&'a MethodName>,
+    /// What the person is to agree to, where a wallet signs it too.
+    pub transaction: Option<&'a Transaction>,
 }
 
 impl Conditions<'_> {
+    /// Is the proof of this time, and for this request?
     pub fn is_fresh(&self, proof: &Proof) -> bool {
+        if self.transaction.is_some_and(|transaction| !transaction.counts(proof)) {
+            return false;
+        }
         if proof.facts.undated && self.not_before_ms > 0 {
             return false;
         }
@@ -271,7 +278,7 @@ mod tests {
     }
 
     fn since(not_before_ms: i64) -> Conditions<'static> {
-        Conditions { now_ms: 100, started_ms: 100, not_before_ms, prefer: None }
+        Conditions { now_ms: 100, started_ms: 100, not_before_ms, prefer: None, transaction: None }
     }
 
     fn done(amr: &[&str], auth_time_ms: i64, acr: Option<&str>) -> Option<Next> {

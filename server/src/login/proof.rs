@@ -93,6 +93,9 @@ pub struct Facts {
     /// Nobody says when the person was authenticated. Such a proof is never fresh where freshness is asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undated: bool,
+    /// The digest of what a wallet has signed beside (`transaction`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transaction: Option<String>,
 }
 
 /// A person was proved by a method at an instant. All proofs of a sign-in have one subject.

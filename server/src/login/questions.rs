@@ -133,7 +133,8 @@ impl Run<'_> {
     pub(super) fn conditions(&self) -> Conditions<'_> {
         let not_before_ms = not_before_ms(&self.state, self.rules, self.visitor.now_ms);
         let prefer = self.state.prefer.as_ref();
-        Conditions { now_ms: self.visitor.now_ms, started_ms: self.state.started_ms, not_before_ms, prefer }
+        let transaction = self.rules.transaction.as_ref();
+        Conditions { now_ms: self.visitor.now_ms, started_ms: self.state.started_ms, not_before_ms, prefer, transaction }
     }
 
     async fn ask_method(&mut self, method: MethodName) -> Go<()> {
@@ -190,7 +191,7 @@ impl Run<'_> {
             return Ok(());
         }
         let question = crate::seal::random::<16>()?;
-        let asked = methods::ask(method, &self.machine.context(question, self.visitor), &self.person).await.map_err(Error::from)?;
+        let asked = methods::ask(method, &self.context(question), &self.person).await.map_err(Error::from)?;
         self.want(Source::Method(method), asked.effects)?;
         self.set_question(Question::Method(method.clone()), question, asked.step, asked.secret);
         if self.takes_passkey(method) {

@@ -174,7 +174,7 @@ mod tests {
 
     /// What comes of these proofs one hour after the beginning, where a means waits two hours. The person has everything.
     fn weighed(require: &[&str], proofs: &[Proof], waiting: &[Waiting]) -> Weighed {
-        let conditions = Conditions { now_ms: HOUR_MS, started_ms: 0, not_before_ms: 0, prefer: None };
+        let conditions = Conditions { now_ms: HOUR_MS, started_ms: 0, not_before_ms: 0, prefer: None, transaction: None };
         let standing = Standing { waiting, patience: Patience { now_ms: HOUR_MS, wait_ms: 2 * HOUR_MS } };
         weigh(&policy(require), &conditions, (proofs, &standing), |_| true).unwrap()
     }

@@ -7,6 +7,7 @@ use super::policy::Policy;
 use super::proof::{MethodName, Proof};
 use super::rights::Rights;
 use super::step::Step;
+use super::transaction::Transaction;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 
@@ -165,6 +166,8 @@ pub struct Rules {
     pub confirm: Option<Step>,
     /// What may be changed of the account.
     pub rights: Rights,
+    /// What a wallet signs beside.
+    pub transaction: Option<Transaction>,
 }
 
 /// Bytes as text of a fixed length, so that the length of a sealed sign-in tells nothing.

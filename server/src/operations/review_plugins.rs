@@ -20,6 +20,7 @@ fn of_plugin(name: &str, plugin: &PluginSettings) -> Vec<Finding> {
     let what = match plugin.world {
         PluginWorld::Method => "whoever controls the program or its hosts can sign in as everybody whose policy is content with it",
         PluginWorld::Decision => "whoever controls the program or its hosts can keep people out",
+        PluginWorld::Evidence => "whoever controls the program or its hosts can pass anything for a genuine app, up to its tier",
         PluginWorld::Claims => "whoever controls the program or its hosts chooses the claims that plugin_claims lists",
     };
     found.push(Finding::fact(format!("[plugin.{name}]: {what}")));

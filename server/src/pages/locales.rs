@@ -48,6 +48,10 @@ impl Locales {
         if has { self.message(code, "language-name", &BTreeMap::new()) } else { code.to_owned() }
     }
 
+    pub fn has(&self, key: &str) -> bool {
+        self.0.get("en").is_some_and(|bundle| bundle.has_message(key))
+    }
+
     /// A message, or its key where there is none: a missing translation is seen, not fatal.
     pub fn message(&self, locale: &str, key: &str, values: &BTreeMap<String, String>) -> String {
         let of = |name: &str| self.0.get(name).filter(|it| it.has_message(key));

@@ -38,6 +38,8 @@ const TEMPLATES: &[(&str, &str)] = &[
 const SUBMIT: &str = "document.forms[0].submit()";
 /// What a page with an operation has beside that: the browser's part of WebAuthn.
 const PASSKEY: &str = include_str!("passkey.js");
+/// The same for a digital wallet: the browser's part of the Digital Credentials API.
+const CREDENTIAL: &str = include_str!("credential.js");
 
 pub struct PageContext {
     pub locale: String,
@@ -238,7 +240,7 @@ impl Pages {
         let values = context! {
             step => self.worded(step, &page.locale), form_action => page.form_action.as_str(), form_token => page.form_token.as_str(),
             hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => page.onward.as_deref(),
-            refresh => page.refresh, script => PASSKEY,
+            refresh => page.refresh, script => Script::of(step.operation.as_ref()).text(),
         };
         self.render("step.html", &page.locale, values)
     }
@@ -305,6 +307,11 @@ impl Pages {
         self.locales.message(locale, key, values)
     }
 
+    /// Is there such a message, in English at least?
+    pub fn has_message(&self, key: &str) -> bool {
+        self.locales.has(key)
+    }
+
     /// The languages there are messages for.
     pub fn languages(&self) -> Vec<&str> {
         self.locales.names()
@@ -340,7 +347,11 @@ impl Pages {
 /// What the script reads.
 fn shown_operation(operation: &Operation) -> Value {
     let json = serde_json::to_string(operation).unwrap_or_default();
-    context! { json => json, answered => operation.is_answered() }
+    let way = operation.way();
+    context! {
+        json => json, answered => operation.is_answered(), action => way.map(|way| way.action), field => way.map(|way| way.field),
+        is_hidden => matches!(operation, Operation::CredentialGet { .. }),
+    }
 }
 
 /// The picture of an address, as an SVG in base64.
@@ -366,6 +377,28 @@ pub enum Script {
     Submit,
     /// A passkey is made or used.
     Passkey,
+    /// A wallet shows a credential.
+    Credential,
+}
+
+impl Script {
+    /// What a page needs for an operation of the platform.
+    pub fn of(operation: Option<&Operation>) -> Self {
+        match operation {
+            None => Self::None,
+            Some(Operation::CredentialGet { .. }) => Self::Credential,
+            Some(_) => Self::Passkey,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::None => "",
+            Self::Submit => SUBMIT,
+            Self::Passkey => PASSKEY,
+            Self::Credential => CREDENTIAL,
+        }
+    }
 }
 
 /// Where the forms of a page may lead.
@@ -380,8 +413,7 @@ pub enum FormTarget {
 pub fn content_security_policy(form: FormTarget, script: Script) -> String {
     let script = match script {
         Script::None => "'none'".to_owned(),
-        Script::Submit => format!("'sha256-{}'", standard_base64(&digest::sha256(SUBMIT.as_bytes()))),
-        Script::Passkey => format!("'sha256-{}'", standard_base64(&digest::sha256(PASSKEY.as_bytes()))),
+        some => format!("'sha256-{}'", standard_base64(&digest::sha256(some.text().as_bytes()))),
     };
     let form = match form {
         FormTarget::Ours => "form-action 'self'; ",

@@ -1,25 +1,16 @@
 //! A program without plug-ins.
 
-use super::facts::{Decided, PluginLine, Situation, TokenSituation};
-use crate::config::plugin::PluginSettings;
+use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, PluginLine, Situation, TokenSituation};
 use crate::error::{Fault, Result};
-use crate::outgoing::Outgoing;
 use serde_json::{Map, Value as Json};
-use std::collections::BTreeMap;
-use std::path::Path;
 
 #[derive(Clone, Default)]
 pub struct Plugins(());
 
 impl Plugins {
     /// A configuration that names one is refused: a rule that is not asked would be no rule.
-    pub fn load(
-        all: &BTreeMap<String, PluginSettings>,
-        _base: &Path,
-        _outgoing: &Outgoing,
-        _before: Option<&Self>,
-    ) -> std::result::Result<Self, Fault> {
-        match all.keys().next() {
+    pub fn load(loading: &Loading<'_>, _before: Option<&Self>) -> std::result::Result<Self, Fault> {
+        match loading.settings.keys().next() {
             None => Ok(Self(())),
             Some(name) => {
                 let why = "this program was built without plug-ins; build it with the feature `plugins`";
@@ -33,6 +24,10 @@ impl Plugins {
     }
 
     pub async fn claims(&self, _situation: TokenSituation<'_>) -> Result<Map<String, Json>> {
+        Err(Fault::new("this program was built without plug-ins").into())
+    }
+
+    pub async fn verify(&self, _situation: EvidenceSituation<'_>) -> Result<EvidenceFound> {
         Err(Fault::new("this program was built without plug-ins").into())
     }
 

@@ -1,13 +1,37 @@
 //! What plug-ins are asked with, and what comes of it.
 
 use crate::audit::Entry;
-use crate::config::plugin::Moment;
+use crate::config::plugin::{Moment, PluginSettings};
+use crate::config::{Config, TierName};
+use crate::outgoing::Outgoing;
+use crate::seal::KeyRing;
 use serde_json::{Map, Value as Json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 /// The id of a call: what it is made of is secret, or nobody's affair.
 pub fn call_id(parts: &[&[u8]]) -> String {
     let whole: Vec<u8> = parts.iter().flat_map(|part| [&(part.len() as u64).to_be_bytes()[..], part].concat()).collect();
     data_encoding::HEXLOWER.encode(&symbolon_oauth::digest::sha256(&whole)[..16])
+}
+
+/// What plug-ins are loaded with.
+pub struct Loading<'a> {
+    pub settings: &'a BTreeMap<String, PluginSettings>,
+    /// Where relative paths begin.
+    pub base: &'a Path,
+    pub outgoing: &'a Outgoing,
+    /// Where compiled files are kept, and the key that they are checked by. None: nowhere.
+    pub cache: Option<(PathBuf, [u8; 32])>,
+}
+
+impl<'a> Loading<'a> {
+    /// As the configuration has it. Without a key ring nothing is kept: for checks.
+    pub fn of(config: &'a Config, base: &'a Path, outgoing: &'a Outgoing, keyring: Option<&KeyRing>) -> Self {
+        let place = config.plugin_cache.as_ref().map(|place| base.join(place));
+        let cache = place.zip(keyring.map(|keyring| keyring.mac("plugin cache", &[]).1));
+        Self { settings: &config.plugin, base, outgoing, cache }
+    }
 }
 
 /// What a decision is made of.
@@ -75,6 +99,35 @@ pub struct TokenSituation<'a> {
     pub tier: Option<&'static str>,
     pub claims: &'a Map<String, Json>,
     pub now_ms: i64,
+}
+
+/// Evidence of another platform.
+#[derive(Debug, Clone)]
+pub struct EvidenceSituation<'a> {
+    /// The plug-in.
+    pub plugin: &'a str,
+    pub client: &'a str,
+    /// What the evidence must be about.
+    pub binding: [u8; 32],
+    pub installation: &'a str,
+    pub is_renewal: bool,
+    pub evidence: &'a str,
+    /// A repeated request has the same.
+    pub call_id: String,
+    pub now_ms: i64,
+}
+
+/// What a plug-in makes of evidence.
+#[derive(Debug, Clone, PartialEq)]
+pub enum EvidenceFound {
+    Accepted {
+        binding: Vec<u8>,
+        evidence_key: Vec<u8>,
+        tier: TierName,
+        facts: Map<String, Json>,
+    },
+    /// The rules that it breaks.
+    Refused(Vec<String>),
 }
 
 /// One line of `symbolon plugin list` and of /health/details.

@@ -24,6 +24,24 @@ pub struct ServerHost {
     handle: Handle,
 }
 
+/// The one rule about where a plug-in may go, or may lead a browser: scheme, host and port are listed, and nothing else is in front of the
+/// path.
+pub fn listed(text: &str, hosts: &[String]) -> Result<(Url, String), String> {
+    // Readers of URLs differ over a backslash, and some drop line breaks in silence.
+    if !text.bytes().all(|it| it.is_ascii_graphic() && it != b'\\') {
+        return Err("the address has a character that no URL has".to_owned());
+    }
+    let url = Url::parse(text).map_err(|_| "the address is no URL".to_owned())?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("the address has credentials in it".to_owned());
+    }
+    let origin = url.origin().ascii_serialization();
+    match hosts.contains(&origin) {
+        true => Ok((url, origin)),
+        false => Err(format!("{} is not among hosts of this plug-in", plain(&origin, 100))),
+    }
+}
+
 impl ServerHost {
     pub fn new(name: &str, settings: &PluginSettings, outgoing: &Outgoing) -> Result<Self, Fault> {
         let mut headers = BTreeMap::new();
@@ -41,21 +59,8 @@ impl ServerHost {
         Ok(Self { name, config, hosts, headers, outgoing: outgoing.clone(), handle })
     }
 
-    /// The one rule about where a plug-in may go: scheme, host and port are listed, and nothing else is in front of the path.
     fn target(&self, text: &str) -> Result<(Target, String), SendError> {
-        let refused = |why: &str| SendError::Refused(why.to_owned());
-        // Readers of URLs differ over a backslash, and some drop line breaks in silence.
-        if !text.bytes().all(|it| it.is_ascii_graphic() && it != b'\\') {
-            return Err(refused("the address has a character that no URL has"));
-        }
-        let url = Url::parse(text).map_err(|_| refused("the address is no URL"))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(refused("the address has credentials in it"));
-        }
-        let origin = url.origin().ascii_serialization();
-        if !self.hosts.contains(&origin) {
-            return Err(SendError::Refused(format!("{} is not among hosts of this plug-in", plain(&origin, 100))));
-        }
+        let (url, origin) = listed(text, &self.hosts).map_err(SendError::Refused)?;
         Ok((Target::of_operator(url.as_str()).map_err(SendError::Refused)?, origin))
     }
 

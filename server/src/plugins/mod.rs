@@ -13,6 +13,8 @@ mod running;
 #[cfg(not(feature = "plugins"))]
 pub use absent::Plugins;
 #[cfg(feature = "plugins")]
-pub use running::{Plugins, Running, hexadecimal};
+pub use host::listed;
+#[cfg(feature = "plugins")]
+pub use running::{Plugins, Running, hexadecimal, must_be_listed};
 
-pub use facts::{Decided, Outcome, PluginLine, Situation, TokenSituation, call_id};
+pub use facts::{Decided, EvidenceFound, EvidenceSituation, Loading, Outcome, PluginLine, Situation, TokenSituation, call_id};

@@ -1,22 +1,23 @@
 //! The plug-ins of a configuration. They are loaded once, and a reload replaces them whole. It asks decisions and claims plug-ins.
 
-use super::facts::{Decided, Outcome, PluginLine, Situation, TokenSituation};
+use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, Outcome, PluginLine, Situation, TokenSituation};
 use super::host::ServerHost;
 use crate::audit::Entry;
+use crate::config::TierName;
 use crate::config::plugin::{Moment, PluginSettings, PluginWorld};
 use crate::error::{Fault, Refused, Result};
-use crate::outgoing::Outgoing;
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_oauth::digest;
 use symbolon_plugin::login::Claim;
-use symbolon_plugin::{Call, Compiled, Failure, Limits, Plugin, Runtime, World, decisions, tokens};
+use symbolon_plugin::{Cache, Call, Compiled, Failure, Limits, Plugin, Runtime, World, decisions, evidences, tokens};
 
 /// Levels of JSON in a claim.
 const DEEPEST: usize = 16;
+/// What is kept of an installation, in bytes of JSON.
+const EVIDENCE_FACTS: usize = 4096;
 
 /// Every configured plug-in, by its name. Cheap to clone.
 #[derive(Clone, Default)]
@@ -40,31 +41,41 @@ pub struct Running {
 impl Plugins {
     /// Reads, compares and compiles the files. What was compiled before, of the same bytes, is taken from there. `before`: what a reload
     /// replaces; it goes on with the requests that it has.
-    pub fn load(
-        settings: &BTreeMap<String, PluginSettings>,
-        base: &Path,
-        outgoing: &Outgoing,
-        before: Option<&Self>,
-    ) -> std::result::Result<Self, Fault> {
-        if settings.is_empty() {
+    pub fn load(loading: &Loading<'_>, before: Option<&Self>) -> std::result::Result<Self, Fault> {
+        if loading.settings.is_empty() {
             return Ok(Self::default());
         }
+        let cache = loading.cache.as_ref().map(|(place, key)| Cache::open(place, key)).transpose().map_err(|error| Fault::new(error.0))?;
         let runtime = match before.and_then(|old| old.0.runtime.clone()) {
             Some(runtime) => runtime,
             None => Runtime::new().map_err(|error| Fault::new(error.0))?,
         };
         let mut all = BTreeMap::new();
-        for (name, settings) in settings {
+        for (name, settings) in loading.settings {
             let known = before.and_then(|old| old.0.all.get(name)).filter(|old| old.settings.sha256 == settings.sha256);
             let known = known.filter(|old| old.settings.world == settings.world).and_then(|old| old.loaded.as_ref().ok());
-            let loaded = load(name, settings, (base, outgoing), &runtime, known.map(|(_, compiled)| compiled));
+            let loaded = load(name, settings, loading, (&runtime, cache.as_ref()), known.map(|(_, compiled)| compiled));
             if let (Err(why), false) = (&loaded, settings.optional) {
                 return Err(Fault::new(format!("[plugin.{name}]: {why}")));
             }
             if let Err(why) = &loaded {
                 tracing::error!(plugin = name, why, "an optional plug-in is not loaded; what needs it is refused");
             }
+            if loaded.is_ok() {
+                let (world, sha256) = (settings.world.as_str(), settings.sha256.clone());
+                metrics::gauge!("symbolon_plugin_info", "plugin" => name.clone(), "world" => world, "sha256" => sha256).set(1.0);
+            }
             all.insert(name.clone(), Running { name: name.clone(), settings: settings.clone(), loaded });
+        }
+        for gone in before.iter().flat_map(|old| old.0.all.values()) {
+            let is_same = all.get(&gone.name).is_some_and(|new| new.loaded.is_ok() && new.settings.sha256 == gone.settings.sha256);
+            if gone.loaded.is_ok() && !is_same {
+                let (world, sha256) = (gone.settings.world.as_str(), gone.settings.sha256.clone());
+                metrics::gauge!("symbolon_plugin_info", "plugin" => gone.name.clone(), "world" => world, "sha256" => sha256).set(0.0);
+            }
+        }
+        if let Some(cache) = &cache {
+            cache.sweep(&runtime, &loading.settings.values().map(|settings| settings.sha256.as_str()).collect::<Vec<_>>());
         }
         Ok(Self(Arc::new(Inner { runtime: Some(runtime), all })))
     }
@@ -112,6 +123,18 @@ impl Plugins {
     }
 }
 
+impl Plugins {
+    /// What a plug-in makes of evidence. What a failure leaves behind is a request that can be tried again.
+    pub async fn verify(&self, situation: EvidenceSituation<'_>) -> Result<EvidenceFound> {
+        let name = situation.plugin;
+        let plugin = self.get(name).ok_or_else(|| Fault::new(format!("there is no plug-in {name}")))?;
+        plugin.verify(&situation).await.map_err(|why| {
+            tracing::warn!(plugin = name, why, "a plug-in for evidence failed");
+            unavailable(name, &why).into()
+        })
+    }
+}
+
 /// Nothing moves, and trying again may help.
 fn unavailable(name: &str, why: &str) -> Refused {
     let refused = Refused::new(503, "temporarily_unavailable", "A rule of this server could not be asked; try again.");
@@ -124,13 +147,19 @@ fn read_claims(allowed: &[String], found: Vec<Claim>) -> std::result::Result<Vec
         if !allowed.contains(&claim.name) {
             return Err(format!("it set {}, which plugin_claims does not list", crate::visible::plain(&claim.name, 60)));
         }
-        let value: Json = serde_json::from_str(&claim.value).map_err(|error| format!("the claim {} is no JSON: {error}", claim.name))?;
-        if is_deeper(&value, DEEPEST) {
-            return Err(format!("the claim {} has more than {DEEPEST} levels", claim.name));
-        }
+        let value = read_value(&claim)?;
         Ok((claim.name, value))
     };
     found.into_iter().map(read).collect()
+}
+
+/// A claim's value, if it may be kept.
+fn read_value(claim: &Claim) -> std::result::Result<Json, String> {
+    let value: Json = serde_json::from_str(&claim.value).map_err(|error| format!("the claim {} is no JSON: {error}", claim.name))?;
+    if is_deeper(&value, DEEPEST) {
+        return Err(format!("the claim {} has more than {DEEPEST} levels", claim.name));
+    }
+    Ok(value)
 }
 
 fn is_deeper(value: &Json, most: usize) -> bool {
@@ -147,26 +176,31 @@ type Loaded = std::result::Result<(Plugin, Compiled), String>;
 fn load(
     name: &str,
     settings: &PluginSettings,
-    (base, outgoing): (&Path, &Outgoing),
-    runtime: &Runtime,
+    loading: &Loading<'_>,
+    (runtime, cache): (&Runtime, Option<&Cache>),
     known: Option<&Compiled>,
 ) -> Loaded {
     let compiled = match known {
         Some(compiled) => compiled.clone(),
         None => {
-            let path = base.join(&settings.file);
+            let path = loading.base.join(&settings.file);
             let bytes = std::fs::read(&path).map_err(|error| format!("cannot read {}: {error}", path.display()))?;
             let found = hexadecimal(&digest::sha256(&bytes));
             if found != settings.sha256 {
                 return Err(format!("{} has another digest than sha256 says: {found}", path.display()));
             }
             // These very bytes are compiled: nobody can change the file between the two.
-            Compiled::new(runtime, &bytes, world(settings.world)).map_err(|error| error.0)?
+            Compiled::with_cache(runtime, &bytes, world(settings.world), cache).map_err(|error| error.0)?
         }
     };
-    let host = ServerHost::new(name, settings, outgoing).map_err(|fault| fault.0)?;
+    let host = ServerHost::new(name, settings, loading.outgoing).map_err(|fault| fault.0)?;
     let plugin = Plugin::new(&compiled, Arc::new(host), limits(settings)).map_err(|error| error.0)?;
     Ok((plugin, compiled))
+}
+
+/// The one rule about a claims plug-in's answer, for a trial without a server.
+pub fn must_be_listed(allowed: &[String], found: Vec<Claim>) -> std::result::Result<(), String> {
+    read_claims(allowed, found).map(|_| ())
 }
 
 pub fn hexadecimal(bytes: &[u8]) -> String {
@@ -178,6 +212,7 @@ fn world(world: PluginWorld) -> World {
         PluginWorld::Method => World::Method,
         PluginWorld::Decision => World::Decision,
         PluginWorld::Claims => World::Claims,
+        PluginWorld::Evidence => World::Evidence,
     }
 }
 
@@ -277,6 +312,32 @@ impl Running {
             decided.outcome = outcome;
         }
         decided.most_s = [decided.most_s, most_s].into_iter().flatten().min();
+    }
+
+    async fn verify(&self, situation: &EvidenceSituation<'_>) -> std::result::Result<EvidenceFound, String> {
+        let facts = evidences::Facts {
+            client: situation.client.to_owned(),
+            binding: situation.binding.to_vec(),
+            installation: situation.installation.to_owned(),
+            renewal: situation.is_renewal,
+            evidence: situation.evidence.to_owned(),
+        };
+        match self.said(self.plugin()?.verify(call(&situation.call_id, situation.now_ms), facts).await)? {
+            evidences::Verdict::Refused(rules) => Ok(EvidenceFound::Refused(rules)),
+            evidences::Verdict::Accepted(accepted) => {
+                let facts = accepted.facts.iter().map(|claim| Ok((claim.name.clone(), read_value(claim)?)));
+                let tier = match accepted.tier {
+                    evidences::Tier::Software => TierName::Software,
+                    evidences::Tier::HardwareClaimed => TierName::HardwareClaimed,
+                    evidences::Tier::Hardware => TierName::Hardware,
+                };
+                let facts: Map<String, Json> = facts.collect::<std::result::Result<_, String>>()?;
+                if Json::Object(facts.clone()).to_string().len() > EVIDENCE_FACTS {
+                    return Err(format!("answer: the facts have more than {EVIDENCE_FACTS} bytes together"));
+                }
+                Ok(EvidenceFound::Accepted { binding: accepted.binding, evidence_key: accepted.evidence_key, tier, facts })
+            }
+        }
     }
 
     async fn claims(&self, situation: &TokenSituation<'_>) -> std::result::Result<Vec<Claim>, String> {

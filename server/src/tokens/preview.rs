@@ -88,7 +88,8 @@ fn imagined(config: &Config, wish: &Wish<'_>, sub: &str, person: &Person, scope:
     let policy = config.policy(wish.client.login_policy()).cloned().unwrap_or_else(Policy::password_alone);
     let proof = |method: &MethodName| Proof { method: method.clone(), subject: sub.to_owned(), at_ms: now_ms, facts: Facts::default() };
     let proofs: Vec<Proof> = policy.chains.first().into_iter().flatten().map(proof).collect();
-    let amr = match policy::next(&policy, &Conditions { now_ms, started_ms: 0, not_before_ms: 0, prefer: None }, &proofs) {
+    let amr = match policy::next(&policy, &Conditions { now_ms, started_ms: 0, not_before_ms: 0, prefer: None, transaction: None }, &proofs)
+    {
         Some(Next::Satisfied(satisfied)) => satisfied.amr,
         _ => Vec::new(),
     };

@@ -44,14 +44,32 @@ fn refuse<T>(problem: &'static str, why: impl Into<String>) -> Result<T, Refusal
     Err((problem, why.into()))
 }
 
+/// Presentations by the id of the query.
+type Token = BTreeMap<String, Vec<String>>;
+
 /// A response, once it is decrypted, and what it answers.
 pub struct Heard<'a> {
     /// `apu` of its encryption: drafts had a nonce of the wallet there.
     pub party_u: &'a [u8],
     pub trip: &'a Trip,
-    /// Of this request's addresses.
-    pub handle: &'a str,
+    pub way: Way<'a>,
     pub now_ms: i64,
+}
+
+/// How a response came. Each way has its own audience and transcript, so that one made for the other counts nothing (V-01).
+#[derive(Clone, Copy)]
+pub enum Way<'a> {
+    /// Posted by the wallet. `handle`: of this request's addresses.
+    Posted { handle: &'a str },
+    /// By the Digital Credentials API, to our own page or to this client's app.
+    Shown { origins: &'a [String] },
+}
+
+/// What the holder has signed, where the response came on its own way.
+struct Signed {
+    audience: String,
+    transcript: Vec<u8>,
+    older: Option<Vec<u8>>,
 }
 
 impl Wallet {
@@ -70,25 +88,55 @@ impl Wallet {
         self.known(&credentials, keyring)
     }
 
-    fn verify(&self, token: &BTreeMap<String, Vec<String>>, heard: &Heard<'_>) -> Result<BTreeMap<String, Credential>, Refusal> {
-        let (trip, response_uri) = (heard.trip, self.response_uri(heard.handle));
-        let thumbprint = trip.key().map_err(|fault| ("wallet_failed", fault.0))?.thumbprint();
-        let session = transcript::redirect(&trip.client_id, &trip.nonce, Some(&thumbprint), &response_uri);
-        let wallet_nonce = std::str::from_utf8(heard.party_u).ok().filter(|it| !it.is_empty());
-        let older = wallet_nonce.map(|it| transcript::older(&trip.client_id, &trip.nonce, &response_uri, it));
+    fn verify(&self, token: &Token, heard: &Heard<'_>) -> Result<BTreeMap<String, Credential>, Refusal> {
+        let thumbprint = heard.trip.key().map_err(|fault| ("wallet_failed", fault.0))?.thumbprint();
+        let mut refusal = ("wallet_failed", "there is no origin that this answer could be for".to_owned());
+        for signed in self.signed(heard, &thumbprint) {
+            match self.verify_signed(token, heard, &signed) {
+                // One each: the query asks for no more.
+                Ok(judged) => return Ok(judged.into_iter().filter_map(|(id, mut all)| Some((id, all.pop()?))).collect()),
+                Err(failed) => refusal = (problem(&failed), reasons(&failed)),
+            }
+        }
+        Err(refusal)
+    }
+
+    fn signed(&self, heard: &Heard<'_>, thumbprint: &[u8; 32]) -> Vec<Signed> {
+        let trip = heard.trip;
+        match heard.way {
+            Way::Posted { handle } => {
+                let response_uri = self.response_uri(handle);
+                let wallet_nonce = std::str::from_utf8(heard.party_u).ok().filter(|it| !it.is_empty());
+                let older = wallet_nonce.map(|it| transcript::older(&trip.client_id, &trip.nonce, &response_uri, it));
+                let transcript = transcript::redirect(&trip.client_id, &trip.nonce, Some(thumbprint), &response_uri);
+                vec![Signed { audience: trip.client_id.clone(), transcript, older }]
+            }
+            Way::Shown { origins } => {
+                let of = |origin: &String| Signed {
+                    audience: format!("origin:{origin}"),
+                    transcript: transcript::dc_api(origin, &trip.nonce, Some(thumbprint)),
+                    older: None,
+                };
+                origins.iter().map(of).collect()
+            }
+        }
+    }
+
+    fn verify_signed(&self, token: &Token, heard: &Heard<'_>, signed: &Signed) -> Result<BTreeMap<String, Vec<Credential>>, Vec<Failed>> {
         let none = Vec::new();
+        let items: Vec<&str> = heard.trip.transaction_data.iter().map(String::as_str).collect();
+        let (nonce, max_age_s, place) = (heard.trip.nonce.as_str(), MAX_AGE_S, self.settings.account_place());
         let expected = response::Expected {
             query: &self.query,
             issuers: &|id| self.issuers.get(id).unwrap_or(&none),
-            binding: Binding { audience: &trip.client_id, nonce: &trip.nonce, max_age_s: MAX_AGE_S, transaction_data: &[] },
-            session_transcript: &session,
-            older_transcript: older.as_deref(),
+            binding: Binding { audience: &signed.audience, nonce, max_age_s, transaction_data: &items },
+            transaction_signer: &place.map(|it| it.credential).unwrap_or_default(),
+            session_transcript: &signed.transcript,
+            older_transcript: signed.older.as_deref(),
             now_s: heard.now_ms / 1000,
             skew_s: self.settings.clock_skew.0,
         };
-        let judged = response::judge(token, &expected).map_err(|failed| (problem(&failed), reasons(&failed)))?;
-        // One each: the query asks for no more.
-        Ok(judged.into_iter().filter_map(|(id, mut all)| Some((id, all.pop()?))).collect())
+        response::judge(token, &expected)
     }
 
     async fn must_be_good(&self, credentials: &BTreeMap<String, Credential>, now_s: i64) -> Result<(), Refusal> {

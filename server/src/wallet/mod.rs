@@ -2,7 +2,7 @@
 //! `wallet:NAME` asks of a wallet is here; who the person is to us, the login machine decides.
 //!
 //! The same device first: the wallet posts its answer, and the browser that began comes back with a code for it. The answer counts for this
-//! browser alone.
+//! browser alone. Where the browser or the app's platform speaks to wallets itself (Digital Credentials API), it brings the answer.
 
 mod answer;
 mod judge;
@@ -11,9 +11,9 @@ mod status;
 mod trip;
 
 pub use answer::{Answered, Outcome, keep, query, read as read_answer, response_code, void};
-pub use judge::{Heard, Known, Person};
+pub use judge::{Heard, Known, Person, Refusal, Way};
 pub use load::Wallet;
-pub use trip::{Departure, Trip};
+pub use trip::{PROTOCOL, Trip};
 
 use crate::config::wallet::Wallet as Settings;
 use crate::error::Fault;

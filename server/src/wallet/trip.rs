@@ -3,13 +3,15 @@
 use super::load::Wallet;
 use crate::error::Fault;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, json};
+use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::base64url;
 use symbolon_wallet::jwe::DecryptionKey;
 use symbolon_wallet::request::{Request, Way};
 
 /// How long a request object is good.
 const LIFETIME_S: i64 = 600;
+/// A signed request by the Digital Credentials API (OpenID4VP 1.0, A.1).
+pub const PROTOCOL: &str = "openid4vp-v1-signed";
 
 /// What a sign-in remembers of a request. It is sealed in the sign-in's row.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
@@ -20,12 +22,9 @@ pub struct Trip {
     key: String,
     pub client_id: String,
     pub left_ms: i64,
-}
-
-/// How a person leaves for the wallet.
-pub struct Departure {
-    pub url: String,
-    pub trip: Trip,
+    /// What the credential signs beside (OpenID4VP 1.0, 8.4), as it is sent.
+    #[serde(default)]
+    pub transaction_data: Vec<String>,
 }
 
 impl Trip {
@@ -36,16 +35,34 @@ impl Trip {
 }
 
 impl Wallet {
-    /// `handle`: names the sign-in and its question, and stands in the addresses that the wallet is given.
-    pub fn depart(&self, handle: &str, now_ms: i64) -> Result<Departure, Fault> {
+    /// A request with a key and a nonce of its own. `details`: what the person is asked to agree to (RFC 9396).
+    pub fn trip(&self, details: &[Json], now_ms: i64) -> Result<Trip, Fault> {
         let key = DecryptionKey::generate().and_then(|it| it.to_bytes()).map_err(|why| Fault::new(why.0))?;
-        let trip = Trip {
+        Ok(Trip {
             id: crate::seal::random()?,
             nonce: base64url::encode(&crate::seal::random::<32>()?),
             key: base64url::encode(&key),
             client_id: self.verifier.client_id.clone(),
             left_ms: now_ms,
-        };
+            transaction_data: self.transaction_data(details),
+        })
+    }
+
+    /// One item with all details, for the account's own credential: one key signs the whole.
+    pub fn transaction_data(&self, details: &[Json]) -> Vec<String> {
+        let (Some(kind), Some(place)) = (&self.settings.transaction_type, self.settings.account_place()) else { return Vec::new() };
+        if details.is_empty() {
+            return Vec::new();
+        }
+        let item = json!({
+            "type": kind, "credential_ids": [place.credential], "transaction_data_hashes_alg": ["sha-256"],
+            "authorization_details": details,
+        });
+        vec![base64url::encode(item.to_string().as_bytes())]
+    }
+
+    /// The link that opens the wallet. `handle`: names the sign-in and its question, and stands in the addresses that the wallet is given.
+    pub fn link(&self, handle: &str) -> String {
         let query = [
             ("client_id", self.verifier.client_id.as_str()),
             ("request_uri", &self.address("request", handle)),
@@ -56,7 +73,7 @@ impl Wallet {
             link if link.contains('?') => "&",
             _ => "?",
         };
-        Ok(Departure { url: format!("{}{joint}{query}", self.settings.link), trip })
+        format!("{}{joint}{query}", self.settings.link)
     }
 
     fn address(&self, what: &str, handle: &str) -> String {
@@ -72,6 +89,18 @@ impl Wallet {
         format!("{}/wallet/{}/return?state={handle}&response_code={response_code}", self.base, self.name)
     }
 
+    /// Who may bring the platform's answer: a page of ours, or this client's own app, which Android names by its certificate. What iOS
+    /// gives an app has no origin of the app's own. `all`: what counts in this face.
+    pub fn platform_origins(&self, all: &[String], is_app: bool) -> Vec<String> {
+        let all = all.iter().filter(|_| self.settings.digital_credentials);
+        all.filter(|origin| !is_app || origin.starts_with("android:")).cloned().collect()
+    }
+
+    /// Is a request object of then still good?
+    pub fn is_in_time(trip: &Trip, now_ms: i64) -> bool {
+        now_ms < trip.left_ms + LIFETIME_S * 1000
+    }
+
     /// Was the wallet configured anew since the person left?
     pub fn is_ours(&self, trip: &Trip) -> bool {
         trip.client_id == self.verifier.client_id
@@ -79,16 +108,27 @@ impl Wallet {
 
     /// The signed request object, for whoever has the link. It is made anew each time, with the same nonce and key.
     pub fn request_object(&self, trip: &Trip, handle: &str, wallet_nonce: Option<&str>, now_ms: i64) -> Result<String, Fault> {
+        let response_uri = self.response_uri(handle);
+        self.sign(trip, Way::DirectPost { response_uri: &response_uri, state: handle }, wallet_nonce, now_ms)
+    }
+
+    /// The same for the Digital Credentials API (OpenID4VP 1.0, A): what `navigator.credentials.get` and Credential Manager take.
+    pub fn credential_options(&self, trip: &Trip, origins: &[String], now_ms: i64) -> Result<Json, Fault> {
+        let object = self.sign(trip, Way::DcApi { origins }, None, now_ms)?;
+        Ok(json!({ "requests": [{ "protocol": PROTOCOL, "data": { "request": object } }] }))
+    }
+
+    fn sign(&self, trip: &Trip, way: Way<'_>, wallet_nonce: Option<&str>, now_ms: i64) -> Result<String, Fault> {
         let mut client_metadata = Map::new();
         client_metadata.insert("client_name".to_owned(), json!(self.settings.purpose));
         let request = Request {
-            way: Way::DirectPost { response_uri: &self.response_uri(handle), state: handle },
+            way,
             nonce: &trip.nonce,
             query: &self.query,
             key: &trip.key()?,
             wallet_nonce,
             client_metadata,
-            transaction_data: &[],
+            transaction_data: &trip.transaction_data,
             now_s: now_ms / 1000,
             lifetime_s: LIFETIME_S,
         };

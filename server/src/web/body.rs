@@ -9,7 +9,8 @@ use std::time::Duration;
 use symbolon_oauth::form::{Form, FormError, MAX_PARAMETERS};
 use symbolon_oauth::jws;
 
-const BODY_LIMIT: usize = 64 * 1024;
+/// What an endpoint reads, unless its row says more.
+pub const BODY_LIMIT: usize = 64 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// What an endpoint takes.
@@ -34,7 +35,7 @@ pub enum Body {
 }
 
 impl Body {
-    pub async fn read<B>(headers: &HeaderMap, body: B, takes: Takes) -> Result<Self>
+    pub async fn read<B>(headers: &HeaderMap, body: B, (takes, most_bytes): (Takes, usize)) -> Result<Self>
     where
         B: hyper::body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -42,11 +43,11 @@ impl Body {
         if headers.contains_key(header::CONTENT_ENCODING) {
             return Err(Refused::new(415, "invalid_request", "Send the body without Content-Encoding.").into());
         }
-        let limited = Limited::new(body, BODY_LIMIT);
+        let limited = Limited::new(body, most_bytes);
         let bytes = tokio::time::timeout(BODY_TIME, limited.collect())
             .await
             .map_err(|_| Refused::new(408, "invalid_request", "The request body took too long to arrive."))?
-            .map_err(|_| Refused::new(413, "invalid_request", "The request body is larger than 64 KiB or was cut off."))?
+            .map_err(|_| Refused::new(413, "invalid_request", too_large(most_bytes)))?
             .to_bytes();
         match takes {
             Takes::Nothing | Takes::FormOrNothing if bytes.is_empty() => Ok(Self::Empty),
@@ -54,13 +55,20 @@ impl Body {
             Takes::Form | Takes::FormOrNothing => {
                 let hint = "Send the parameters as application/x-www-form-urlencoded in UTF-8.";
                 check_content_type(headers, "application/x-www-form-urlencoded", hint)?;
-                parse_form(&bytes).map(Self::Form)
+                Form::parse_within(&bytes, most_bytes).map_err(unreadable).map(Self::Form)
             }
             Takes::Json => {
                 check_content_type(headers, "application/json", "Send one object as application/json in UTF-8.")?;
                 parse_json(&bytes).map(Self::Json)
             }
         }
+    }
+}
+
+fn too_large(most_bytes: usize) -> &'static str {
+    match most_bytes {
+        BODY_LIMIT => "The request body is larger than 64 KiB or was cut off.",
+        _ => "The request body is too large or was cut off.",
     }
 }
 
@@ -150,7 +158,7 @@ mod tests {
 
     async fn read(kind: &str, text: &str, takes: Takes) -> std::result::Result<Body, (u16, &'static str)> {
         let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, kind.parse().unwrap())]);
-        Body::read(&headers, Full::new(Bytes::from(text.to_owned())), takes).await.map_err(|error| match error {
+        Body::read(&headers, Full::new(Bytes::from(text.to_owned())), (takes, BODY_LIMIT)).await.map_err(|error| match error {
             Error::Refused(refused) => (refused.status, refused.code),
             Error::Fault(_) => (500, ""),
         })
@@ -203,6 +211,18 @@ mod tests {
         ] {
             assert_eq!(read("application/json", &bad, Takes::Json).await.unwrap_err(), (status, "invalid_request"), "{bad}");
         }
+    }
+
+    /// A row may read more, and its limit holds as well.
+    #[tokio::test]
+    async fn a_row_may_read_more_than_others() {
+        let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap())]);
+        let read = async |bytes: usize, most: usize| {
+            let text = format!("a={}", "x".repeat(bytes - 2));
+            Body::read(&headers, Full::new(Bytes::from(text)), (Takes::Form, most)).await.is_ok()
+        };
+        assert!(read(BODY_LIMIT, BODY_LIMIT).await && !read(BODY_LIMIT + 1, BODY_LIMIT).await);
+        assert!(read(4 * BODY_LIMIT, 4 * BODY_LIMIT).await && !read(4 * BODY_LIMIT + 1, 4 * BODY_LIMIT).await);
     }
 
     #[tokio::test]

@@ -92,7 +92,7 @@ impl Reading<'_> {
         if !matches!(parts.method, Method::GET | Method::HEAD) {
             // A DELETE says with its path what it means (RFC 9110 9.3.5).
             let takes = if parts.method == Method::DELETE { Takes::Nothing } else { self.route.body };
-            match Body::read(&parts.headers, body, takes).await? {
+            match Body::read(&parts.headers, body, (takes, self.route.body_bytes)).await? {
                 Body::Form(read) => form = read,
                 Body::Json(read) => json = read,
                 Body::Empty => {}
@@ -177,6 +177,7 @@ mod tests {
         path: "/clients/{id}",
         methods: &[Method::GET, Method::PUT, Method::DELETE],
         body: Takes::Json,
+        body_bytes: crate::web::body::BODY_LIMIT,
         from: Sender::Server,
         caller: Caller::Api,
         dpop: Dpop::No,

@@ -13,6 +13,8 @@ pub struct Route {
     pub methods: &'static [Method],
     /// Of every method but GET and HEAD.
     pub body: Takes,
+    /// The most bytes of it.
+    pub body_bytes: usize,
     /// Who sends requests here. A browser gets pages where others get JSON.
     pub from: Sender,
     pub caller: Caller,
@@ -227,6 +229,7 @@ mod tests {
         path: "/",
         methods: &[Method::GET, Method::PUT, Method::PATCH, Method::DELETE],
         body: Takes::Json,
+        body_bytes: crate::web::body::BODY_LIMIT,
         from: Sender::OurPages,
         caller: Caller::Session,
         dpop: Dpop::No,

@@ -76,6 +76,10 @@ mod passkey_attacks;
 mod passkeys;
 mod play;
 #[cfg(feature = "plugins")]
+mod plugin_evidence;
+#[cfg(feature = "plugins")]
+mod plugin_methods;
+#[cfg(feature = "plugins")]
 mod plugins;
 mod poolers;
 mod races;
@@ -115,6 +119,8 @@ mod upstream_presets;
 mod upstream_profile;
 mod user_commands;
 mod wallet_attacks;
+mod wallet_payments;
+mod wallet_platform;
 mod wallets;
 mod well_known;
 mod witness;

@@ -59,12 +59,12 @@ impl Service {
     }
 }
 
-fn digest_of(bytes: &[u8]) -> String {
+pub fn digest_of(bytes: &[u8]) -> String {
     data_encoding::HEXLOWER.encode(&symbolon_oauth::digest::sha256(bytes))
 }
 
 /// A file for a plug-in, outside of any world's directory.
-fn file_of(name: &str, bytes: &[u8]) -> String {
+pub fn file_of(name: &str, bytes: &[u8]) -> String {
     let path = std::env::temp_dir().join(format!("symbolon-plugin-{}-{name}.wasm", &digest_of(bytes)[..16]));
     // Tests beside this one may read the same file: it is there whole or not at all.
     let own = path.with_extension(symbolon_oauth::base64url::encode(&symbolon::seal::random::<9>().unwrap()));
@@ -73,7 +73,7 @@ fn file_of(name: &str, bytes: &[u8]) -> String {
     path.display().to_string()
 }
 
-fn table(name: &str, bytes: &[u8], more: &str) -> String {
+pub fn table(name: &str, bytes: &[u8], more: &str) -> String {
     format!("[plugin.{name}]\nfile = '{}'\nsha256 = \"{}\"\n{more}\n", file_of(name, bytes), digest_of(bytes))
 }
 
@@ -366,6 +366,19 @@ async fn a_step_up_is_a_second_sign_in_where_there_can_be_one() {
         let answer = phone.refresh(&tokens.text("refresh_token")).await;
         assert_eq!((answer.status, answer.text("error").as_str()), (403, "insufficient_authorization"), "{answer:?}");
         assert_eq!(scene.world.audited("plugin_step_up").await, 1);
+        // The sign-in that it asks for wants a proof of its own: what was proved before does not count.
+        let held = answer.text("auth_session");
+        let more = [("auth_session", held.as_str()), ("response_type", "code")];
+        let step = phone.post("/authorize-challenge", &more).await;
+        assert_eq!((step.error(), step.kind()), (ASKED, "password"), "{step:?}");
+        let done = phone.answer_password(&step, "alice", PASSWORD).await;
+        assert_eq!(done.status, 200, "{done:?}");
+        // The twin: without the rule nothing is asked but whether to go on.
+        scene.world.reload(|configuration| configuration.without("plugin")).await;
+        let renewed = phone.redeem(&done.text("authorization_code")).await;
+        let held = renewed.text("auth_session");
+        let step = phone.post("/authorize-challenge", &[("auth_session", held.as_str()), ("response_type", "code")]).await;
+        assert_eq!((step.error(), step.kind()), (ASKED, "consent"), "{step:?}");
         scene.world.stop().await;
     }
 }

@@ -40,7 +40,7 @@ impl World {
     }
 
     pub fn bound(&self) -> Bound<'_> {
-        Bound { key: &self.holder, audience: CLIENT, nonce: "n-1", now_s: NOW_S }
+        Bound { key: &self.holder, audience: CLIENT, nonce: "n-1", transactions: &[], now_s: NOW_S }
     }
 
     pub fn judge(&self, text: &str) -> Vec<&'static str> {

@@ -48,6 +48,13 @@ const KEYS: &[Key] = &[
         "An older attestation is answered with `use_fresh_attestation`. At most 31d. Attestations of this server live as long.",
     ),
     defaulted(
+        "plugins",
+        Kind::Texts,
+        "[]",
+        "Plug-ins of the world `evidence`, for other platforms: `windows` takes what an app sends with `format=plugin:windows` \
+         ([plugins.md](plugins.md)).",
+    ),
+    defaulted(
         "observe",
         Kind::Flag,
         "false",
@@ -104,6 +111,9 @@ pub struct AttestationRules {
     pub ios: Option<IosApp>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub android: Option<AndroidApp>,
+    /// Plug-ins that judge evidence of other platforms.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plugins: Vec<String>,
 }
 
 /// The customer's own attester, known by a certificate of this CA with exactly one of the names.
@@ -130,13 +140,15 @@ impl AttestationRules {
         if !(1..=MAX_LIFETIME_S).contains(&self.max_age.0) {
             found.push("attestation.max_age is at most 31d; no attestation that lives longer is accepted".to_owned());
         }
-        let apps = self.ios.is_some() || self.android.is_some();
+        let apps = self.ios.is_some() || self.android.is_some() || !self.plugins.is_empty();
         if self.is_ours() && !apps {
-            let why = "attestation names neither an attester (attester_jwks, attester_x5c) nor an app of ours (ios, android)";
+            let why = "attestation names neither an attester (attester_jwks, attester_x5c) nor an app of ours (ios, android, plugins)";
             found.push(why.to_owned());
         }
         if !self.is_ours() && apps {
-            found.push("attestation: ios and android are judged where this server attests, not beside an attester of your own".to_owned());
+            found.push(
+                "attestation: ios, android and plugins are judged where this server attests, not beside an attester of your own".to_owned(),
+            );
         }
         found.extend(self.ios.iter().flat_map(|it| it.problems(development)));
         found.extend(self.android.iter().flat_map(|it| it.problems(development)));
@@ -184,6 +196,7 @@ impl Default for AttestationRules {
             tier: BTreeMap::new(),
             ios: None,
             android: None,
+            plugins: Vec::new(),
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::super::claims;
 use super::super::dpop::Dpop;
 use super::super::file::Config;
+use super::super::plugin::PluginWorld;
 use super::super::sdk;
 use super::super::url::is_address;
 use super::fapi;
@@ -179,6 +180,10 @@ fn judge_attestation(config: &Config, client: &Client, found: &mut Vec<String>) 
     }
     let Some(rules) = &client.attestation else { return };
     found.extend(rules.problems(config.development));
+    let judges = |name: &String| config.plugin.get(name).is_some_and(|plugin| plugin.world == PluginWorld::Evidence);
+    for name in rules.plugins.iter().filter(|name| !judges(name)) {
+        found.push(format!("attestation.plugins: there is no [plugin.{name}] of the world evidence"));
+    }
     for (name, tier) in &rules.tier {
         let place = format!("attestation.tier.{}", name.as_str());
         if let Some(problem) = tier.problem(rules.is_ours() && *name != TierName::None) {

@@ -167,6 +167,8 @@ impl Tier {
         let number = |name: &str, least: Option<i64>| least.is_none_or(|least| facts[name].as_i64().is_some_and(|it| it >= least));
         let text = |name: &str| facts[name].as_str();
         match platform {
+            // Its own rules are the plug-in's.
+            platform if platform.starts_with("plugin:") => true,
             "android" => number("os_patch", self.least_patch) && number("version", self.least_android_version),
             _ => {
                 let recent = |least: &String| text("bundle_version").is_some_and(|said| is_at_least(said, least));

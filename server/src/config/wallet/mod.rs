@@ -4,11 +4,13 @@ mod section;
 
 pub use section::{CREDENTIAL, ISSUER, WALLET};
 
+use super::plugin::{PluginFactor, is_amr};
 use super::secret::SecretSource;
 use super::span::Span;
 use super::upstream::{Elsewhere, Linking, Mapping, Newcomers, Type, Update, Upstream};
 use super::url::read_url;
 use crate::config::claim_names;
+use crate::login::proof::{MethodName, Worth};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -76,6 +78,14 @@ pub struct Wallet {
     pub linking: Linkable,
     #[serde(default)]
     pub claims: BTreeMap<String, String>,
+    #[serde(default = "pop")]
+    pub amr: String,
+    #[serde(default)]
+    pub factor: Option<PluginFactor>,
+    #[serde(default = "yes")]
+    pub digital_credentials: bool,
+    #[serde(default)]
+    pub transaction_type: Option<String>,
     #[serde(default = "yes")]
     pub haip: bool,
     #[serde(default = "clock_skew")]
@@ -136,6 +146,9 @@ fn x509_hash() -> String {
 }
 fn openid4vp() -> String {
     "openid4vp://".to_owned()
+}
+fn pop() -> String {
+    "pop".to_owned()
 }
 fn yes() -> bool {
     true
@@ -222,6 +235,12 @@ impl Wallet {
         self.same_person.iter().filter_map(|it| pair(it)).collect()
     }
 
+    /// Can the account's own credential sign what the person agrees to, if it is to?
+    fn can_sign(&self) -> bool {
+        let own = self.account_place().and_then(|place| self.credential.get(&place.credential));
+        self.transaction_type.is_none() || own.is_none_or(|it| it.format == CredentialFormat::SdJwt)
+    }
+
     /// Relative paths begin at the configuration's directory.
     pub(super) fn below(&mut self, base: &Path) {
         self.certificates = base.join(&self.certificates);
@@ -248,6 +267,12 @@ impl Wallet {
             (self.purpose.trim().is_empty() || self.purpose.len() > 300, "purpose says why you ask, in at most 300 bytes"),
             (!prefix, "client_id is x509_hash, or x509_san_dns: and a DNS name"),
             (!opens, "link is openid4vp://, haip-vp:// or an https address"),
+            (!is_amr(&self.amr), "amr is a word such as pop; mfa follows from two factors"),
+            (
+                !self.transaction_type.as_ref().is_none_or(|it| is_transaction_type(it)),
+                "transaction_type is visible ASCII of at most 255 bytes",
+            ),
+            (!self.can_sign(), "transaction_type needs an account_claim of an SD-JWT: an mdoc signs no transaction here"),
             (self.clock_skew > MOST_SKEW, "clock_skew is at most 5m"),
             (self.status_max_age > MOST_STATUS_AGE, "status_max_age is at most 60m"),
             (self.issuer.is_empty(), "there is no table issuer: nobody is trusted"),
@@ -332,6 +357,22 @@ impl Wallet {
         }
         found
     }
+}
+
+fn is_transaction_type(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
+/// What the proofs of wallets are worth, for policies.
+pub(super) fn worth(all: &BTreeMap<String, Wallet>) -> BTreeMap<MethodName, Worth> {
+    let worth = |wallet: &Wallet| Worth { amr: Some(wallet.amr.clone()), factor: wallet.factor.map(PluginFactor::factor) };
+    all.iter().map(|(name, wallet)| (MethodName::new(format!("wallet:{name}")), worth(wallet))).collect()
+}
+
+/// The wallets that sign what a person agrees to.
+pub(super) fn signing(all: &BTreeMap<String, Wallet>) -> Vec<MethodName> {
+    let signs = all.iter().filter(|(_, wallet)| wallet.transaction_type.is_some());
+    signs.map(|(name, _)| MethodName::new(format!("wallet:{name}"))).collect()
 }
 
 /// `used`: policies, and the wallets that they name.

@@ -88,6 +88,28 @@ const KEYS: &[Key] = &[
         "Claims of the account, written at each sign-in: the name, and credential and claim behind it, such as `{ age_over_18 = \
          \"pid/age_over_18\" }`. A token shows them where a scope of an API lists them.",
     ),
+    defaulted("amr", Kind::Text, r#""pop""#, "What `amr` of tokens says of it (RFC 8176). `pop`: the holder's key has signed."),
+    optional(
+        "factor",
+        Kind::OneOf(&["knowledge", "possession"]),
+        "its proofs are no second factor",
+        r#""possession""#,
+        "What a proof rests on. Two factors of different kinds give `mfa`. A credential does not say what guards its holder's key.",
+    ),
+    defaulted(
+        "digital_credentials",
+        Kind::Flag,
+        "true",
+        "Beside the link, the page and Android apps ask the platform for the credential (Digital Credentials API), where it knows how.",
+    ),
+    optional(
+        "transaction_type",
+        Kind::Text,
+        "wallets sign no transactions",
+        r#""urn:bank.example:payment""#,
+        "The `type` of `transaction_data` (OpenID4VP 1.0, 8.4). A request with `authorization_details` then asks the account's credential to \
+         sign them, and its proof counts for these details alone. Credentials and wallets must know the type.",
+    ),
     defaulted(
         "haip",
         Kind::Flag,

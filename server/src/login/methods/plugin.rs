@@ -2,19 +2,21 @@
 //! proves the person whom the sign-in is about. With `asks_who` it proves whoever is linked to a name of its own. A program that fails
 //! proves nobody, and leaves the other ways open.
 
+use super::upstream::RETURNED;
 use crate::audit::Entry;
 use crate::config::plugin::PluginEffect;
 use crate::error::{Fault, Result};
 use crate::login::accounts::Account;
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Checked, Context, Move, Person, Unavailable, Verdict};
-use crate::login::effect::{Effect, Spend};
+use crate::login::effect::{Effect, Letter, Spend};
 use crate::login::journey::NewLink;
 use crate::login::proof::{Factor, MethodName, Proof};
 use crate::login::step::{FieldKind, Problem, Step, Text};
-use crate::plugins::{Running, call_id};
+use crate::plugins::{Running, call_id, listed};
 use crate::profile::{self, Person as Profile};
 use crate::store::tables::account::TOLD;
+use crate::upstream::WayBack;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use symbolon_plugin::{Call, Given, login as wit};
@@ -37,6 +39,9 @@ struct Secret {
     /// The plug-in could not be asked: the answer asks it again.
     #[serde(default)]
     away: bool,
+    /// The browser was sent away: what it brings back is the answer.
+    #[serde(default)]
+    left: bool,
 }
 
 /// Before the first proof everybody may come. Whether a person has what it takes, the plug-in alone knows.
@@ -72,7 +77,7 @@ pub async fn learn(_name: &str, _context: &Context<'_>, _secret: &Json, _answer:
 pub async fn ask(name: &str, context: &Context<'_>, person: &Person) -> std::result::Result<Asked, Unavailable> {
     let running = running(name, context)?;
     let said = question_of(running, context, person).await.map_err(Unavailable::from_error)?;
-    let asked = said.and_then(|asked| dressed(running, person, asked));
+    let asked = said.and_then(|asked| dressed(running, (context, person), asked));
     Ok(asked.or_else(|why| away(running, &why))?)
 }
 
@@ -83,7 +88,7 @@ async fn question_of(running: &Running, context: &Context<'_>, person: &Person) 
         Ok(plugin) => plugin,
         Err(why) => return Ok(Err(why)),
     };
-    Ok(running.said(plugin.ask(call, told(context), facts).await))
+    Ok(running.said(plugin.ask(call, told(running, context), facts).await))
 }
 
 /// The same answer of the same question has the same id.
@@ -92,8 +97,17 @@ fn call_of(context: &Context<'_>, version: u32) -> Call {
     Call { id, now_ms: u64::try_from(context.now_ms).unwrap_or_default() }
 }
 
-fn told(context: &Context<'_>) -> wit::Context {
-    wit::Context { locale: context.locale.to_owned(), address: context.address.map(|address| address.to_string()) }
+fn told(running: &Running, context: &Context<'_>) -> wit::Context {
+    let address = context.address.map(|address| address.to_string());
+    wit::Context { locale: context.locale.to_owned(), address, return_url: return_url(running, context) }
+}
+
+/// Where a browser comes back to. None: an app has no browser of this sign-in, and a question leads nobody away.
+fn return_url(running: &Running, context: &Context<'_>) -> Option<String> {
+    let voyage = context.voyage.filter(|_| running.settings.may(PluginEffect::Leave) && context.sdks.is_none())?;
+    let way_back = WayBack { id: voyage.id, version: voyage.version, question: context.question };
+    let state = way_back.seal(context.keyring, context.issuer, MethodName::plugin(&running.name).as_str());
+    Some(format!("{}/plugin/{}/return?state={state}", context.issuer, running.name))
 }
 
 /// What the plug-in is told of the person. A name that nobody has is read like any other (300-H).
@@ -119,7 +133,7 @@ async fn facts_of(running: &Running, context: &Context<'_>, person: &Person) -> 
 }
 
 /// The plug-in's words in a step of ours.
-fn dressed(running: &Running, person: &Person, asked: wit::Asked) -> std::result::Result<Asked, String> {
+fn dressed(running: &Running, (context, person): (&Context<'_>, &Person), asked: wit::Asked) -> std::result::Result<Asked, String> {
     let wit::Asked { step: said, state, effects } = asked;
     let mut step = Step::new("plugin");
     step.title = words(said.title);
@@ -142,8 +156,8 @@ fn dressed(running: &Running, person: &Person, asked: wit::Asked) -> std::result
             added.max_length = field.max_length;
         }
     }
-    let secret = as_json(&Secret { state, away: false }).map_err(|fault| fault.0)?;
-    Ok(Asked { step: step.primary("continue"), secret, effects: wanted(running, person, effects)? })
+    let secret = as_json(&Secret { state, ..Secret::default() }).map_err(|fault| fault.0)?;
+    Ok(Asked { step: step.primary("continue"), secret, effects: wanted(running, (context, person), effects, Moment::Question)? })
 }
 
 fn words(text: String) -> Text {
@@ -166,7 +180,12 @@ fn failed(running: &Running, why: &str) -> Effect {
 }
 
 /// Effects as the configuration allows them. Anything else is a failure of the plug-in, and not left out in silence.
-fn wanted(running: &Running, person: &Person, effects: Vec<wit::Effect>) -> std::result::Result<Vec<Effect>, String> {
+fn wanted(
+    running: &Running,
+    (context, person): (&Context<'_>, &Person),
+    effects: Vec<wit::Effect>,
+    moment: Moment,
+) -> std::result::Result<Vec<Effect>, String> {
     let name = running.name.as_str();
     let may = |kind: PluginEffect, word: &str| {
         if running.settings.may(kind) { Ok(()) } else { Err(format!("answer: it wants {word}, which effects does not list")) }
@@ -189,8 +208,43 @@ fn wanted(running: &Running, person: &Person, effects: Vec<wit::Effect>) -> std:
             }
             Ok(Effect::Link(Box::new(link(running, id))))
         }
+        wit::Effect::Letter(said) => {
+            may(PluginEffect::Letter, "letter")?;
+            if moment == Moment::Question || !running.settings.letters.contains(&said.template) {
+                return Err(format!("answer: it wants the letter {}, which letters does not list, or with a question", said.template));
+            }
+            Ok(Effect::Letter(letter(context, person, said)))
+        }
+        wit::Effect::Raise => {
+            may(PluginEffect::Raise, "raise")?;
+            if !person.is_subject {
+                return Err("answer: it wants raise, and nobody is proved".to_owned());
+            }
+            Ok(Effect::Raise)
+        }
     };
     effects.into_iter().map(read).collect()
+}
+
+/// What effects come with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    Question,
+    Answer,
+}
+
+/// How long a letter is worth sending.
+const LETTER_MS: i64 = 3_600_000;
+
+/// To the account's proved address. A name that nobody has gets a letter to nobody, so that it takes as long.
+fn letter(context: &Context<'_>, person: &Person, said: wit::Letter) -> Letter {
+    let account = person.account.as_ref().filter(|account| account.active);
+    Letter {
+        to: account.and_then(|account| account.email.clone()),
+        template: format!("plugin-{}", said.template),
+        values: said.values.into_iter().map(|value| (value.name, value.value)).collect(),
+        give_up_ms: context.now_ms + LETTER_MS,
+    }
 }
 
 fn link(running: &Running, id: String) -> NewLink {
@@ -203,13 +257,15 @@ pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &
     let running = running(name, context)?;
     let kept: Secret =
         serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a plug-in's question: {error}")))?;
-    if kept.away {
+    // Who comes back brings an answer; whoever presses a button meanwhile is asked anew.
+    if kept.away || kept.left != (answer.action == RETURNED) {
         return anew(running, context, person).await;
     }
     let version = context.voyage.map_or(0, |voyage| voyage.version);
-    let fields = answer.fields.iter().filter_map(|(name, value)| Some((name.strip_prefix(FIELD)?, value)));
+    let prefix = if kept.left { "" } else { FIELD };
+    let fields = answer.fields.iter().filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
     let given = Given {
-        context: told(context),
+        context: told(running, context),
         person: facts_of(running, context, person).await?,
         state: kept.state,
         answer: fields.map(|(name, value)| wit::AnswerField { name: name.to_owned(), value: value.clone() }).collect(),
@@ -218,13 +274,13 @@ pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &
         Ok(plugin) => running.said(plugin.check(call_of(context, version), given).await),
         Err(why) => Err(why),
     };
-    let judged = said.and_then(|checked| judged(running, person, checked));
+    let judged = said.and_then(|checked| judged(running, (context, person), checked));
     Ok(judged.unwrap_or_else(|why| Verdict::wrong(Problem::new("plugin_away"), vec![failed(running, &why)])))
 }
 
 /// It could not be asked before.
 async fn anew(running: &Running, context: &Context<'_>, person: &Person) -> Result<Verdict> {
-    let asked = question_of(running, context, person).await?.and_then(|asked| dressed(running, person, asked));
+    let asked = question_of(running, context, person).await?.and_then(|asked| dressed(running, (context, person), asked));
     Ok(match asked {
         Ok(mut asked) => {
             let effects = std::mem::take(&mut asked.effects);
@@ -234,8 +290,12 @@ async fn anew(running: &Running, context: &Context<'_>, person: &Person) -> Resu
     })
 }
 
-fn judged(running: &Running, person: &Person, said: wit::Checked) -> std::result::Result<Verdict, String> {
-    let effects = wanted(running, person, said.effects)?;
+fn judged(
+    running: &Running,
+    (context, person): (&Context<'_>, &Person),
+    said: wit::Checked,
+) -> std::result::Result<Verdict, String> {
+    let effects = wanted(running, (context, person), said.effects, Moment::Answer)?;
     let entry = |entry: Entry| Effect::Audit(Box::new(entry.with("plugin", running.name.as_str())));
     let refused = |why: &str| entry(Entry::refused(REFUSED, why));
     let with = |more: Effect| effects.iter().cloned().chain([more]).collect::<Vec<_>>();
@@ -250,10 +310,20 @@ fn judged(running: &Running, person: &Person, said: wit::Checked) -> std::result
         wit::Verdict::ProvedExternal(id) => Ok(Verdict { checked: Checked::External(Box::new(link(running, id))), effects }),
         wit::Verdict::Wrong(problem) => Ok(Verdict::wrong(worded(problem), with(refused("the plug-in says that it is wrong")))),
         wit::Verdict::Again(again) => {
-            let mut asked = dressed(running, person, again.asked)?;
+            let mut asked = dressed(running, (context, person), again.asked)?;
             let more = std::mem::take(&mut asked.effects);
             let all = with(refused("the plug-in asks again")).into_iter().chain(more).collect();
             Ok(Verdict { checked: Checked::Again(asked, worded(again.problem)), effects: all })
+        }
+        wit::Verdict::Leave(leave) => {
+            if return_url(running, context).is_none() {
+                return Err("answer: it sends the browser away, which effects does not list, or there is no browser".to_owned());
+            }
+            let (url, _) = listed(&leave.url, &running.settings.hosts).map_err(|why| format!("answer: {why}"))?;
+            let mut step = Step::new("plugin_on_the_way").primary("continue");
+            step.title = Text::new("plugin_on_the_way-title").with("label", running.label());
+            let secret = as_json(&Secret { state: leave.state, left: true, ..Secret::default() }).map_err(|fault| fault.0)?;
+            Ok(Verdict { checked: Checked::Leave { url: url.into(), step, secret }, effects })
         }
     }
 }

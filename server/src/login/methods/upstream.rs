@@ -240,7 +240,8 @@ fn judge(provider: &Provider, context: &Context<'_>, secret: Secret) -> Result<V
         Some(Outcome::Failed(problem, why)) => again(provider, context, (&problem, &why)),
         Some(Outcome::Known(learned)) => {
             let again = question(provider, context)?;
-            let outside = Outside { provider: provider.name().to_owned(), settings: provider.settings.clone(), learned: *learned, left_ms, again };
+            let (provider, settings) = (provider.name().to_owned(), provider.settings.clone());
+            let outside = Outside { provider, settings, learned: *learned, left_ms, transaction: None, again };
             Ok(Verdict { checked: Checked::Outside(Box::new(outside)), effects: Vec::new() })
         }
     }

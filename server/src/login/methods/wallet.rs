@@ -1,5 +1,6 @@
 //! `wallet:NAME`: a digital wallet shows a credential. OpenID4VP 1.0. The person leaves for the wallet and comes back with a code for what
-//! the wallet has posted meanwhile; that is learned once and sealed before it is judged. Whose account it is, `login::outside` decides.
+//! the wallet has posted meanwhile, or the platform brings its answer itself (Digital Credentials API). Either is learned once and sealed
+//! before it is judged. Whose account it is, `login::outside` decides.
 
 use super::upstream::{GO, RETURNED};
 use crate::audit::Entry;
@@ -8,16 +9,20 @@ use crate::login::accounts::Account;
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Checked, Context, Move, Outside, Person, Unavailable, Verdict, Voyage};
 use crate::login::effect::Effect;
+use crate::login::operation::{CREDENTIAL, Mediation, Operation};
 use crate::login::proof::{Factor, Proof};
 use crate::login::step::{Content, Problem, Step, Text};
 use crate::store::tables::outside_identity::FIND;
 use crate::upstream::{Learned, Profile, WayBack};
-use crate::wallet::{self, Known, Outcome, Trip, Wallet};
+use crate::wallet::{self, Heard, Known, Outcome, PROTOCOL, Refusal, Trip, Wallet, Way};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
+use symbolon_oauth::jws::parse_object;
+use symbolon_wallet::jwe;
+use symbolon_wallet::response::Response;
 
-/// RFC 8176: the holder's key has signed. What guards it, the credential does not say.
-pub const AMR: &str = "pop";
+/// What its proofs are worth, the configuration says (`Policy::worth`).
+pub const AMR: &str = "";
 pub const FACTOR: Option<Factor> = None;
 pub const ASKS_WHO: bool = true;
 const REFUSED: &str = "wallet_refused";
@@ -27,6 +32,9 @@ const REFUSED: &str = "wallet_refused";
 struct Secret {
     /// The person is at the wallet.
     trip: Option<Trip>,
+    /// The platform was asked.
+    #[serde(default)]
+    platform: Option<Trip>,
     /// What came of it.
     learned: Option<Outcome>,
 }
@@ -51,7 +59,7 @@ pub fn still_holds(name: &str, proof: &Proof, account: &Account) -> bool {
 /// Each way to the wallet makes a key, and each way back is judged.
 pub fn price(_name: &str, _person: &Person, step: &Move<'_>) -> Vec<Budget> {
     match step {
-        Move::Answer { answer, question } if matches!(answer.action, GO | RETURNED) => {
+        Move::Answer { answer, question } if matches!(answer.action, GO | RETURNED) || answer.action == CREDENTIAL.action => {
             vec![Budget::Stored { what: What::Trips, whom: Whom::Question(*question), event: REFUSED }]
         }
         _ => Vec::new(),
@@ -88,21 +96,40 @@ fn shown(claim: &str) -> Text {
 }
 
 /// The page says what is asked and why, before the wallet opens.
-fn step(wallet: &Wallet, kind: &str) -> Step {
+fn step(wallet: &Wallet, kind: &str, signs: bool) -> Step {
     let labelled = |key: &str| Text::new(key).with("provider", wallet.settings.label.as_str());
     let mut step = Step::new("wallet").lead(labelled(&format!("{kind}-lead")));
     step.title = labelled(&format!("{kind}-title"));
     step.text.push(Text::new("wallet-purpose").with("purpose", crate::visible::plain(&wallet.settings.purpose, 300)));
+    step.text.extend(signs.then(|| labelled("wallet-transaction")));
     let asked = wallet.asked().map(|(_, claim)| shown(claim)).collect();
     step.show(Content::List(asked)).primary_for(GO, &wallet.settings.label)
 }
 
 pub async fn ask(name: &str, context: &Context<'_>, _person: &Person) -> std::result::Result<Asked, Unavailable> {
-    Ok(asked(configured(context, name)?)?)
+    Ok(asked(configured(context, name)?, context)?)
 }
 
-fn asked(wallet: &Wallet) -> std::result::Result<Asked, Fault> {
-    Ok(Asked { step: step(wallet, "wallet"), secret: as_json(&Secret::default())?, effects: Vec::new() })
+/// A button that opens the wallet by its link, and beside it the platform's own way to wallets, where it may have one.
+fn asked(wallet: &Wallet, context: &Context<'_>) -> std::result::Result<Asked, Fault> {
+    let (trip, origins) = (new_trip(wallet, context)?, origins(wallet, context));
+    let step = step(wallet, "wallet", !trip.transaction_data.is_empty());
+    if origins.is_empty() {
+        return Ok(Asked { step, secret: as_json(&Secret::default())?, effects: Vec::new() });
+    }
+    let options = wallet.credential_options(&trip, &origins, context.now_ms)?;
+    let step = step.secondary(CREDENTIAL.action).operate(Operation::CredentialGet { options, mediation: Mediation::Optional });
+    Ok(Asked { step, secret: as_json(&Secret { platform: Some(trip), ..Secret::default() })?, effects: Vec::new() })
+}
+
+fn new_trip(wallet: &Wallet, context: &Context<'_>) -> std::result::Result<Trip, Fault> {
+    let details = context.transaction.map_or(&[][..], |transaction| &transaction.details);
+    wallet.trip(details, context.now_ms)
+}
+
+/// Who may bring the platform's answer.
+fn origins(wallet: &Wallet, context: &Context<'_>) -> Vec<String> {
+    wallet.platform_origins(context.relying_party.origins, context.sdks.is_some())
 }
 
 fn as_json(secret: &Secret) -> std::result::Result<Json, Fault> {
@@ -119,9 +146,17 @@ pub fn trip(secret: &Json) -> std::result::Result<Option<Trip>, Fault> {
 }
 
 /// What the wallet has posted, for the code that this browser brings. It takes the place of the question's secret.
-pub async fn learn(_name: &str, context: &Context<'_>, secret: &Json, answer: &Answer<'_>) -> Result<Option<Json>> {
+pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &Answer<'_>) -> Result<Option<Json>> {
     let mut secret = read(secret)?;
-    let Some(trip) = secret.trip.as_ref().filter(|_| answer.action == RETURNED && secret.learned.is_none()) else { return Ok(None) };
+    if secret.learned.is_some() {
+        return Ok(None);
+    }
+    if let Some(trip) = secret.platform.as_ref().filter(|_| answer.action == CREDENTIAL.action) {
+        let heard = shown_credential(configured(context, name)?, context, (trip, answer)).await;
+        secret.learned = Some(heard.map_or_else(|(problem, why)| Outcome::Failed(problem.to_owned(), why), |it| Outcome::Known(Box::new(it))));
+        return Ok(Some(as_json(&secret)?));
+    }
+    let Some(trip) = secret.trip.as_ref().filter(|_| answer.action == RETURNED) else { return Ok(None) };
     let failed = |problem: &str, why: &str| Outcome::Failed(problem.to_owned(), why.to_owned());
     let (sql, values) = wallet::query(trip, context.now_ms);
     let answered = wallet::read_answer(context.store.one(sql, &values).await?, context.keyring, trip)?;
@@ -138,6 +173,7 @@ pub async fn check(name: &str, context: &Context<'_>, _person: &Person, secret: 
     match answer.action {
         GO => leave(wallet, context),
         RETURNED => judge(wallet, context, read(secret)?).await,
+        action if action == CREDENTIAL.action => judge(wallet, context, read(secret)?).await,
         _ => Ok(Verdict { checked: Checked::Nothing, effects: Vec::new() }),
     }
 }
@@ -146,31 +182,67 @@ fn leave(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
     let voyage = context.voyage.as_ref().ok_or_else(|| Fault::new("nobody can leave from here"))?;
     let Voyage { id, version, .. } = *voyage;
     let handle = WayBack { id, version, question: context.question }.seal(context.keyring, context.issuer, &wallet.method());
-    let departure = wallet.depart(&handle, context.now_ms)?;
-    let secret = as_json(&Secret { trip: Some(departure.trip), learned: None })?;
-    let step = step(wallet, "wallet_on_the_way");
-    Ok(Verdict { checked: Checked::Leave { url: departure.url, step, secret }, effects: Vec::new() })
+    let trip = new_trip(wallet, context)?;
+    let step = step(wallet, "wallet_on_the_way", !trip.transaction_data.is_empty());
+    let secret = as_json(&Secret { trip: Some(trip), ..Secret::default() })?;
+    Ok(Verdict { checked: Checked::Leave { url: wallet.link(&handle), step, secret }, effects: Vec::new() })
 }
 
 /// The question anew, with what was wrong.
-fn again(wallet: &Wallet, problem: &str, why: &str) -> Result<Verdict> {
+fn again(wallet: &Wallet, context: &Context<'_>, problem: &str, why: &str) -> Result<Verdict> {
     let refused = Entry::refused(REFUSED, why).with("wallet", wallet.name());
-    Ok(Verdict { checked: Checked::Again(asked(wallet)?, Problem::new(problem)), effects: vec![Effect::Audit(Box::new(refused))] })
+    Ok(Verdict { checked: Checked::Again(asked(wallet, context)?, Problem::new(problem)), effects: vec![Effect::Audit(Box::new(refused))] })
 }
 
 async fn judge(wallet: &Wallet, context: &Context<'_>, secret: Secret) -> Result<Verdict> {
-    let left_ms = secret.trip.as_ref().map_or(0, |trip| trip.left_ms);
+    let trip = secret.trip.as_ref().or(secret.platform.as_ref());
+    let left_ms = trip.map_or(0, |trip| trip.left_ms);
+    // What was signed is what this request asks, else the proof counts for none.
+    let is_signed = |details: &[Json]| trip.is_some_and(|trip| trip.transaction_data == wallet.transaction_data(details));
+    let transaction = context.transaction.filter(|it| is_signed(&it.details)).map(|it| it.digest().to_owned());
     match secret.learned {
         // An answer counts for the request that is under way, and for no other.
-        None => again(wallet, "wallet_failed", "an answer without a request"),
-        Some(Outcome::Failed(problem, why)) => again(wallet, &problem, &why),
+        None => again(wallet, context, "wallet_failed", "an answer without a request"),
+        Some(Outcome::Failed(problem, why)) => again(wallet, context, &problem, &why),
         Some(Outcome::Known(known)) => {
+            let answered = Entry::ok("wallet_answered").with("wallet", wallet.name()).with("issuer", known.issuer.as_str());
+            // What was posted is in the audit since then.
+            let effects = if secret.platform.is_some() { vec![Effect::Audit(Box::new(answered))] } else { Vec::new() };
             let learned = learned(context, *known).await?;
             let settings = wallet.settings.terms();
-            let outside = Outside { provider: wallet.method(), settings, learned, left_ms, again: asked(wallet)? };
-            Ok(Verdict { checked: Checked::Outside(Box::new(outside)), effects: Vec::new() })
+            let outside = Outside { provider: wallet.method(), settings, learned, left_ms, transaction, again: asked(wallet, context)? };
+            Ok(Verdict { checked: Checked::Outside(Box::new(outside)), effects })
         }
     }
+}
+
+/// What the platform brings: `protocol` and `data` of a DigitalCredential, or one of the words for why there is none.
+async fn shown_credential(
+    wallet: &Wallet,
+    context: &Context<'_>,
+    (trip, answer): (&Trip, &Answer<'_>),
+) -> std::result::Result<Known, Refusal> {
+    let failed = |why: &str| ("wallet_failed", why.to_owned());
+    match answer.text(CREDENTIAL.failure_field) {
+        "" => {}
+        "cancelled" => return Err(("wallet_cancelled", "the platform says cancelled".to_owned())),
+        "no_credential" => return Err(("wallet_incomplete", "the platform has no such credential".to_owned())),
+        other => return Err(failed(&format!("the platform says {:?}", crate::visible::plain(other, 64)))),
+    }
+    if !Wallet::is_in_time(trip, context.now_ms) {
+        return Err(failed("the request has expired"));
+    }
+    let document = parse_object(answer.text(CREDENTIAL.field).as_bytes()).ok_or_else(|| failed("the answer is no JSON object"))?;
+    if document.get("protocol").and_then(Json::as_str) != Some(PROTOCOL) {
+        return Err(failed("the answer is of another protocol"));
+    }
+    let sealed = document.get("data").and_then(|data| data.get("response")).and_then(Json::as_str);
+    let key = trip.key().map_err(|fault| failed(&fault.0))?;
+    let opened = jwe::open(sealed.unwrap_or_default(), &key).map_err(|why| failed(why.as_str()))?;
+    let said = Response::parse(&opened.content).map_err(|why| failed(why.0))?.said;
+    let origins = origins(wallet, context);
+    let heard = Heard { party_u: &opened.party_u, trip, way: Way::Shown { origins: &origins }, now_ms: context.now_ms };
+    wallet.judge(&said, &heard, context.keyring).await
 }
 
 /// The person is known by the MAC under which the first link was made: a newer master key changes nobody's account.
