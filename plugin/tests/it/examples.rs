@@ -250,6 +250,7 @@ async fn measure_a_call() {
             match world {
                 World::Method => drop(plugin.ask(call(5), context("en"), person(Some("c-1"))).await.unwrap()),
                 World::Claims => drop(plugin.claims(call(5), token(&[])).await.unwrap()),
+                World::Evidence => {}
                 World::Decision => drop(plugin.decide(call(5), Facts { address: None, ..facts() }).await.unwrap()),
             }
             times.push(began.elapsed());

@@ -2,7 +2,7 @@
 
 use crate::wallets::{CREATE, Outside, leave, now_s};
 use crate::world::passkeys::operation;
-use crate::world::{Ask, Browser, Engine, Page, World, claims, engines};
+use crate::world::{Ask, Browser, Engine, NATIVE_BACK, Page, World, claims, engines};
 use serde_json::{Value as Json, json};
 use symbolon_oauth::base64url;
 use symbolon_phone::wallet::{Asked, Wallet};
@@ -56,7 +56,16 @@ async fn a_payment_is_shown_and_signed_in_the_wallet() {
         assert_eq!(says["authorization_details"], json!([{ "type": "payment", "amount": "12.50" }]));
         assert!(page.says("Pay once") && page.says("12.50"), "{}", page.html);
         let done = browser.submit(&world, &page, &[], "allow").await;
-        let (status, tokens) = world.exchange(&done.code(), &ask.verifier).await;
+        let code = done.code();
+        let form = [
+            ("client_id", "shop-ios"),
+            ("grant_type", "authorization_code"),
+            ("code", code.as_str()),
+            ("code_verifier", ask.verifier.as_str()),
+            ("redirect_uri", NATIVE_BACK),
+            ("resource", PAYMENTS),
+        ];
+        let (status, tokens) = world.post("/token", &form, None).await;
         assert_eq!((status, &tokens["authorization_details"]), (200, &says["authorization_details"]), "{tokens}");
         // A wallet that shows the credential and signs nothing, or something else.
         let bends: [fn(&mut Asked); 2] = [
