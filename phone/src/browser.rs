@@ -47,6 +47,11 @@ fn typed(fields: &BTreeMap<String, String>) -> Vec<(String, String)> {
 }
 
 impl Browser {
+    /// One that knows this wallet.
+    pub fn with_wallet(wallet: Arc<Wallet>) -> Self {
+        Self { wallet: Some(wallet), ..Self::default() }
+    }
+
     /// Opens `url`, fills in forms as the person does, and returns the URL that begins with `claimed`.
     pub async fn visit(&mut self, http: &reqwest::Client, url: &str, claimed: &str, person: &Person<'_>) -> Result<String, Trouble> {
         match self.go(http, url, Some(claimed), person).await? {

@@ -125,7 +125,7 @@ async fn in_the_browser(stage: &mut Stage) -> Result<(), Trouble> {
     let wallet = Arc::new(stage.world.utopia.wallet_of("UT-42", "Ana", true)?);
     let app = stage.app(CLIENT, BACK).await?;
     let pending = app.push("openid orders:read").await?;
-    let mut browser = Browser { wallet: Some(wallet), ..Browser::default() };
+    let mut browser = Browser::with_wallet(wallet);
     let presses = Person { buttons: vec!["show_credential"], ..Person::default() };
     let back = browser.visit(&app.net.http, &pending.address, BACK, &presses).await?;
     app.net.add_browsed(browser.take_log());

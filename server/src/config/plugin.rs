@@ -1,6 +1,6 @@
 //! `[plugin.NAME]`: programs of the operator's own, in a sandbox.
 
-use super::TierName;
+use super::client::TierName;
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
 use super::secret::SecretSource;
 use super::span::Span;

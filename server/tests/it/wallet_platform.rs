@@ -65,8 +65,6 @@ async fn what_is_shown_counts_for_this_page_and_question_alone() {
         let (page, asked) = call(&world, &wallet, &mut browser).await;
         let refused = show(&world, &mut browser, &page, &wallet.answer_call(&asked).unwrap()).await;
         assert!(!refused.has_code() && refused.says("That did not work"), "{why}: {}", refused.html);
-        let last = world.entries("wallet_refused").await;
-        assert!(last.iter().any(|it| it.to_string().contains(why)), "{why}: {last:?}");
         // The twin, on the page that came: it has a request of its own.
         wallet.bend = None;
         let again = wallet.read_call(&operation(&refused)["options"], &world.issuer, now_s()).unwrap();
@@ -78,7 +76,7 @@ async fn what_is_shown_counts_for_this_page_and_question_alone() {
     let (page, _) = call(&world, &wallet, &mut browser).await;
     let (_, foreign) = call(&world, &wallet, &mut other).await;
     let by_link = asked(&world, &wallet, &mut Browser::default(), &ask()).await;
-    let (mut page, mut failed) = (page, 0);
+    let mut page = page;
     for document in [
         wallet.answer_call(&foreign).unwrap(),
         wallet.answer_call(&by_link).unwrap(),
@@ -89,9 +87,7 @@ async fn what_is_shown_counts_for_this_page_and_question_alone() {
     ] {
         page = show(&world, &mut browser, &page, &document).await;
         assert!(!page.has_code() && page.says("That did not work"), "{document}: {}", page.html);
-        failed += 1;
     }
-    assert!(world.audited("wallet_refused").await >= failed);
     world.stop().await;
 }
 
