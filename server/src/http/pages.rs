@@ -196,5 +196,5 @@ pub fn shown_alone(app: &App, incoming: &Incoming, status: u16, step: &Step, onw
 
 fn alone(app: &App, status: u16, step: &Step, locale: &str, onward: Option<&str>) -> Result<Reply> {
     let html = app.pages.alone(step, locale, &app.config.issuer, onward)?;
-    Ok(if step.operation.is_some() { reply::operating_page(status, html) } else { reply::page(status, html) })
+    Ok(reply::operating_page(status, html, step.operation.as_ref()))
 }

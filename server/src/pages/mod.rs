@@ -260,7 +260,7 @@ impl Pages {
     pub fn alone(&self, step: &Step, locale: &str, base: &str, onward: Option<&str>) -> Result<String, Fault> {
         let values = context! {
             step => self.worded(step, locale), form_action => "", form_token => "", hidden => Vec::<String>::new(), base => base,
-            onward => onward, refresh => false, script => PASSKEY,
+            onward => onward, refresh => false, script => Script::of(step.operation.as_ref()).text(),
         };
         self.render("step.html", locale, values)
     }
