@@ -6,12 +6,12 @@
 // answers (RFC 9701). mod_auth_openidc has neither PAR nor JARM nor DPoP. Its older resource server (oauth20) supports neither DPoP nor
 // certificates.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { answers, browser, fill, jwt, now, person, secret, server, tampered } from './world.mjs'
+import { answers, binary, browser, fill, jwt, now, person, secret, server, tampered } from './world.mjs'
 import * as client from 'openid-client'
 
 const modules = '/usr/lib/apache2/modules'
@@ -87,6 +87,18 @@ test('mod_auth_openidc refuses an answer that is another browser\'s or another s
   answer.searchParams.set('iss', 'https://other.example.com')
   await another(answer)
   assert.equal((await another(`${base}/private/page`)).status, 302)
+})
+
+// OpenID Connect Back-Channel Logout 1.0: the operator ends alice's sessions, our server tells the site, and the site forgets her.
+test('mod_auth_openidc hears of a session that ended', async () => {
+  const { browse, back } = await visit()
+  const { location } = await browse(back)
+  const page = async () => (await browse(location)).status
+  assert.equal(await page(), 200)
+  const { directory } = await server()
+  execFileSync(binary, ['user', 'end-sessions', 'alice'], { cwd: directory, stdio: 'pipe' })
+  for (let tries = 0; tries < 100 && (await page()) === 200; tries++) await sleep(200)
+  assert.equal(await page(), 302)
 })
 
 // The same calls for mod_oauth2, and for the older resource server of mod_auth_openidc.

@@ -1,7 +1,7 @@
 // oidc-provider (npm), an OpenID provider that we did not write: people sign in at our server with its accounts.
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:https'
+import { Agent, createServer } from 'node:https'
 import { after, test } from 'node:test'
 import Provider from 'oidc-provider'
 import * as client from 'openid-client'
@@ -20,6 +20,8 @@ async function stranger() {
         client_id: 'example-shop',
         client_secret: secret,
         redirect_uris: ['stranger', 'impostor'].map((name) => `${issuer}/upstream/${name}/callback`),
+        backchannel_logout_uri: `${issuer}/upstream/stranger/backchannel-logout`,
+        backchannel_logout_session_required: true,
       },
     ],
     claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
@@ -28,6 +30,8 @@ async function stranger() {
       claims: () => ({ sub: id, name: `${id} Example`, email: `${id}@example.com`, email_verified: true }),
     }),
     pkce: { required: () => true },
+    features: { backchannelLogout: { enabled: true } },
+    httpOptions: () => ({ agent: new Agent({ ca: readFileSync(at('ca.pem')) }) }),
     cookies: { keys: ['a key of the tests'] },
   })
   const key = { key: readFileSync(at('server.key')), cert: readFileSync(at('server.pem')) }
@@ -35,8 +39,7 @@ async function stranger() {
 }
 
 // Goes through our pages and the stranger's. Returns where it ends: a URL of the client, or the text of a page of ours.
-async function signIn(address, button, name) {
-  const browse = browser()
+async function signIn(address, button, name, browse = browser()) {
   let [url, pressed] = [address, false]
   let page = await browse(url)
   for (let step = 0; step < 20; step++) {
@@ -92,4 +95,29 @@ test('oidc-provider as the provider of a sign-in', async () => {
   // The twin: the same provider and person, and a server with another secret.
   const page = await ask('use_upstream:impostor', 'ann')
   assert.match(page, /That did not work/)
+})
+
+// OpenID Connect Back-Channel Logout 1.0: the provider tells our server, which asks for everything at the next request.
+test('oidc-provider tells our server that a person signed out', async () => {
+  const { issuer, stranger: port } = await server()
+  const site = await client.discovery(new URL(issuer), 'social-site', {}, client.ClientSecretBasic(secret))
+  const address = async (more) => {
+    const code_challenge = await client.calculatePKCECodeChallenge(client.randomPKCECodeVerifier())
+    const request = { redirect_uri: back, scope: 'openid', code_challenge, code_challenge_method: 'S256', ...more }
+    return client.buildAuthorizationUrl(site, request).href
+  }
+  const [carol, dave] = [browser(), browser()]
+  for (const [browse, name] of [[carol, 'carol'], [dave, 'dave']])
+    assert.ok((await signIn(await address(), 'use_upstream:stranger', name, browse)).searchParams.get('code'))
+  // Without a page: a code, or the word that the person has to sign in.
+  const asked = async (browse) => {
+    const answer = new URL((await browse(await address({ prompt: 'none' }))).location).searchParams
+    return answer.get('error') ?? (answer.get('code') && 'signed in')
+  }
+  assert.deepEqual([await asked(carol), await asked(dave)], ['signed in', 'signed in'])
+  const page = await carol(`https://127.0.0.1:${port}/session/end`)
+  const form = new URLSearchParams({ xsrf: page.html.match(/name="xsrf" value="([^"]*)"/)[1], logout: 'yes' })
+  const left = await carol(unescape(page.html.match(/<form[^>]* action="([^"]*)"/)[1]), form)
+  assert.ok(left.status < 400, left.html)
+  assert.deepEqual([await asked(carol), await asked(dave)], ['login_required', 'signed in'])
 })

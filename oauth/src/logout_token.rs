@@ -31,6 +31,9 @@ pub fn make(key: &PrivateKey, token: &LogoutToken<'_>) -> Result<String, JwsErro
     jws::sign(key, TYP, &claims)
 }
 
+/// Why [`check`] refuses a token that none of the keys has signed. Newer keys may have.
+pub const NOT_SIGNED: &str = "not signed by the issuer";
+
 /// What a client demands of a logout token.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
@@ -53,7 +56,7 @@ pub fn check(token: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<Map<
     if !unverified.alg().is_some_and(|alg| expected.algorithms.contains(&alg)) {
         return Err("alg is none that the issuer signs with");
     }
-    let claims = unverified.verify_with(keys).map_err(|_| "not signed by the issuer")?;
+    let claims = unverified.verify_with(keys).map_err(|_| NOT_SIGNED)?;
     if claims::string(&claims, "iss")? != Some(expected.issuer) {
         return Err("iss is another issuer");
     }

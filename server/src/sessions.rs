@@ -7,7 +7,7 @@ use crate::error::{Fault, Result};
 use crate::login::proof::Proof;
 use crate::mail;
 use crate::seal::KeyRing;
-use crate::store::tables::session;
+use crate::store::tables::{provider_session, session};
 use crate::store::{Change, Expect, Value};
 use crate::web::reply::{Reply, add_cookie};
 use crate::web::request::Incoming;
@@ -160,6 +160,7 @@ pub fn open(
             id
         }
     };
+    note_providers(change, &id, authenticated);
     Ok((id, cookie_value(&id, &secret)))
 }
 
@@ -185,7 +186,18 @@ pub fn open_apart(change: &mut Change, authenticated: &Authenticated<'_>, absolu
             (now_ms + absolute_ms).into(),
         ],
     );
+    note_providers(change, &id, authenticated);
     Ok(id)
+}
+
+/// Notes which sign-ins at providers a session rests on. A guard refuses one that the provider has called over meanwhile.
+fn note_providers(change: &mut Change, id: &[u8; 16], authenticated: &Authenticated<'_>) {
+    for facts in authenticated.proofs.iter().map(|proof| &proof.facts) {
+        let (Some(identity), Some(at)) = (&facts.credential, &facts.at_provider) else { continue };
+        let values =
+            vec![Value::from(&id[..]), identity.as_str().into(), at.sid.as_str().into(), authenticated.account.into(), at.left_ms.into()];
+        change.run(provider_session::NOTE, values);
+    }
 }
 
 /// No digest has this length, so that no cookie fits.

@@ -28,6 +28,10 @@ pub const GROUPS: &[Group] = &[
 const SIGNING_IN: &[Event] = &[
     event("signed_in", "A person signed in, or proved more in the same session. `acr` says how well."),
     event("signed_out", "A person signed out; everything below the session ended."),
+    event("provider_token_given", "An API got the token that a provider gave for a person. `scope` says what it may do there."),
+    event("provider_token_lost", "A provider refused to renew what it gave for a person; it is deleted."),
+    event("provider_logout", "A provider said that the person signed out there; the browser's session ended, and its grants stay."),
+    event("provider_logout_refused", "A provider's logout token was refused."),
     event("session_ended", "A session ended, by the person or by a rule. `why` or `target` says more."),
     event("other_sessions_ended", "A person ended all sessions but the one in use."),
     event("sessions_ended", "All sessions of a person ended."),

@@ -93,6 +93,9 @@ fn words(outcome: &Outcome) -> Vec<String> {
 fn rewrapped(done: &Rewrapped) -> Vec<String> {
     let (keys, authenticators, newest) = (done.signing_keys, done.authenticators, done.master_key);
     let mut lines = vec![format!("{keys} signing keys and {authenticators} authenticators moved to master key {newest}.")];
+    if done.provider_tokens > 0 {
+        lines.push(format!("{} tokens of providers moved too.", done.provider_tokens));
+    }
     let Some(older) = &done.older else { return lines };
     let versions: Vec<String> = older.master_keys.iter().map(u8::to_string).collect();
     lines.push(format!("Before master key {} leaves the list:", versions.join(", ")));

@@ -164,6 +164,7 @@ impl Config {
         found.extend(self.host.iter().flat_map(|(name, host)| host.problems(name, self.tls.is_some())));
         found.extend(claims::problems(&self.issuer, &self.client, &self.host));
         found.extend(upstream::problems(&self.upstream, self.development));
+        found.extend(upstream::release_problems(&self.upstream, &self.api));
         let wallets = self.login.iter().flat_map(|(policy, it)| it.wallets().map(move |name| (policy.as_str(), name)));
         found.extend(wallet::problems(&self.wallet, wallets));
         for name in self.plugin.iter().filter(|(_, plugin)| !plugin.letters.is_empty() && self.mail.is_none()).map(|(name, _)| name) {

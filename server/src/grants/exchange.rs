@@ -16,7 +16,7 @@ use symbolon_oauth::form::Form;
 use symbolon_oauth::scope::Scope;
 
 pub const GRANT: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+pub(super) const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// APIs one behind the other: as many as a `jti` remembers tokens before its own.
 const DEPTH: usize = jti::MOST - 1;
 
@@ -24,7 +24,8 @@ fn invalid(hint: &'static str) -> Refused {
     Refused::bad_request("invalid_request", hint)
 }
 
-pub async fn exchange(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
+/// The subject token of a request that may exchange it.
+pub(super) async fn subject_of(core: &Core, caller: &Caller, form: &Form) -> Result<Accepted> {
     if !caller.authenticated {
         return Err(Refused::bad_request("unauthorized_client", "Only a client that authenticates may exchange tokens.").into());
     }
@@ -36,6 +37,11 @@ pub async fn exchange(core: &Core, caller: &Caller, form: &Form) -> Result<Reply
     if depth(accepted.token.act.as_ref()) >= DEPTH {
         return Err(invalid("The token was exchanged too often already.").into());
     }
+    Ok(accepted)
+}
+
+pub async fn exchange(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
+    let accepted = subject_of(core, caller, form).await?;
     let api = target(core, caller, form)?;
     let scope = less(core, caller, api, &accepted, form)?;
     let most_s = match &accepted.grant {

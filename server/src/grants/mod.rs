@@ -10,6 +10,7 @@ pub mod exchange;
 pub mod holder;
 pub mod kiosk;
 pub mod kiosk_challenge;
+pub mod provider_token;
 pub mod refresh;
 
 use crate::attesting::instance::use_fresh;

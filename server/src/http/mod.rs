@@ -46,6 +46,7 @@ pub mod settle;
 pub mod stop;
 pub mod token;
 pub mod upstream;
+pub mod upstream_logout;
 pub mod userinfo;
 pub mod wallet;
 pub mod well_known;

@@ -5,7 +5,7 @@ use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
     account, authorize, authorize_challenge, continue_page, device, device_authorization, endings, introspect, kiosk, links, login,
-    login_page, logout, metadata, par, plugin, registration, revoke, stop, token, upstream, userinfo, wallet, well_known,
+    login_page, logout, metadata, par, plugin, registration, revoke, stop, token, upstream, upstream_logout, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -311,6 +311,16 @@ pub static ROWS: &[Row] = &[
             ..CALL
         },
         |app, incoming| Box::pin(token::token(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/upstream/{name}/backchannel-logout",
+            from: Sender::Server,
+            caller: Caller::Anyone,
+            event: "provider_logout_refused",
+            ..CALL
+        },
+        |app, incoming| Box::pin(upstream_logout::signed_out(app, incoming)),
     ),
     row(
         Route {

@@ -2,7 +2,7 @@
 
 use crate::app::App;
 use crate::error::{Refused, Result};
-use crate::grants::{self, client_credentials, code, device_code, exchange, refresh};
+use crate::grants::{self, client_credentials, code, device_code, exchange, provider_token, refresh};
 use crate::http::reply::Reply;
 use crate::web::request::Incoming;
 use symbolon_oauth::device_authorization::GRANT_TYPE;
@@ -36,7 +36,10 @@ pub async fn token(app: &App, incoming: &Incoming) -> Result<Reply> {
         }
         exchange::GRANT => {
             caller.must_allow(grant_type)?;
-            exchange::exchange(app, &caller, form).await
+            match provider_token::named(form) {
+                Some(_) => provider_token::give(app, app.machine.providers(), &caller, form).await,
+                None => exchange::exchange(app, &caller, form).await,
+            }
         }
         _ => {
             let hint = "This grant_type is none of the metadata's grant_types_supported.";

@@ -2,6 +2,7 @@
 
 use super::enrolment::Waiting;
 use super::passkeys::Known;
+pub use super::proof::link_key;
 use crate::audit;
 use crate::error::{Fault, Refused, Result};
 use crate::login::imported;
@@ -15,7 +16,7 @@ use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 use serde_json::{Map, Value as Json};
-use symbolon_oauth::{base64url, digest};
+use symbolon_oauth::base64url;
 use unicode_normalization::UnicodeNormalization;
 
 /// A password is 8 to 256 bytes; the upper end keeps hashing from being an attack on us (581-K).
@@ -103,13 +104,6 @@ impl Link {
     pub fn key(&self) -> String {
         link_key(&self.issuer, &self.subject)
     }
-}
-
-/// A short name of an identity: of the issuer and the subject together, never of one of them.
-pub fn link_key(issuer: &str, subject: &str) -> String {
-    let length = (issuer.len() as u64).to_be_bytes();
-    let whole = digest::sha256(&[&length[..], issuer.as_bytes(), subject.as_bytes()].concat());
-    base64url::encode(&whole[..16])
 }
 
 /// The links of an account, oldest first.

@@ -20,7 +20,7 @@ use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SET_LOCALE, SET_NAME, SPEND_CODE, SPEND_STEP};
 use crate::store::tables::enrolment::SPEND_TICKET;
 use crate::store::tables::outside_identity::{LINK, SEE, UNLINK};
-use crate::store::tables::{app_grant, known_device, passkey, session};
+use crate::store::tables::{app_grant, known_device, passkey, provider_token, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -125,7 +125,11 @@ impl Machine {
                 draft.contested.extend((first_name..change.len()).map(taken));
             }
             Effect::Rehash { from, to } => accounts::rehash(change, account, from, to),
-            Effect::Link(_) | Effect::SeeLink(_) | Effect::Follow(_) | Effect::Unlink { .. } => write_link(draft, account, effect),
+            Effect::Link(new) | Effect::SeeLink(new) => {
+                write_link(draft, account, effect);
+                self.keep_tokens(&mut draft.change, account, new)?;
+            }
+            Effect::Follow(_) | Effect::Unlink { .. } => write_link(draft, account, effect),
             Effect::Update(Update::Password(digest)) => accounts::replace_password(change, account, digest.clone()),
             Effect::Update(Update::Email(email)) => {
                 let first = change.len();
@@ -145,6 +149,16 @@ impl Machine {
             Effect::Wait(_) | Effect::Confirm(_) => self.write_enrolment(change, moved, effect, visitor)?,
             Effect::Audit(entry) => self.audit(change, moved, (**entry).clone(), visitor),
         }
+        Ok(())
+    }
+
+    /// What the provider gave goes with the identity, sealed.
+    fn keep_tokens(&self, change: &mut Change, account: &str, link: &NewLink) -> Result<()> {
+        let (Some(kept), Some(provider)) = (&link.tokens, link.method.strip_prefix("upstream:")) else { return Ok(()) };
+        let identity = accounts::link_key(&link.issuer, &link.subject);
+        let sealed = kept.seal(&self.keyring, &identity)?;
+        let now_ms = change.now_ms();
+        change.run(provider_token::KEEP, vec![identity.into(), account.into(), provider.into(), sealed.into(), now_ms.into()]);
         Ok(())
     }
 
@@ -429,6 +443,8 @@ fn write_link(draft: &mut Draft, account: &str, effect: &Effect) {
         }
         Effect::Unlink { issuer, subject } => {
             waiting::forget(change, account, &Means::Identity(accounts::link_key(issuer, subject)).to_string());
+            let key = accounts::link_key(issuer, subject);
+            change.run_expecting(provider_token::UNLINK, vec![key.into(), account.into()], Expect::Any);
             draft.contested.push((change.len(), "upstream_unlink_refused", Problem::new("code_over")));
             change.run(UNLINK, vec![issuer.as_str().into(), subject.as_str().into(), account.into()]);
         }

@@ -1,9 +1,9 @@
 //! What goes with an account, whoever deletes it.
 
-use crate::store::tables::{account_event, enrolment, known_device, outside_identity, passkey};
+use crate::store::tables::{account_event, enrolment, known_device, outside_identity, passkey, provider_session, provider_token};
 use crate::store::{Change, Expect};
 
-const FORGET: [&str; 12] = [
+const FORGET: [&str; 14] = [
     "DELETE FROM login_name WHERE account = $1",
     "DELETE FROM credential WHERE account = $1",
     "DELETE FROM consent WHERE account = $1",
@@ -11,6 +11,8 @@ const FORGET: [&str; 12] = [
     passkey::FORGET[0],
     passkey::FORGET[1],
     outside_identity::FORGET,
+    provider_session::FORGET,
+    provider_token::FORGET,
     known_device::FORGET,
     enrolment::FORGET[0],
     enrolment::FORGET[1],

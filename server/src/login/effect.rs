@@ -356,6 +356,7 @@ mod tests {
                 said: text("{}"),
                 label: text("x"),
                 shown: text("x"),
+                tokens: None,
             };
             Effect::Link(Box::new(new))
         };

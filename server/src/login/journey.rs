@@ -1,5 +1,6 @@
 //! Why a sign-in began, and the forms of the longer ways.
 
+use crate::upstream::Kept;
 use serde::{Deserialize, Serialize};
 
 /// A link wants a sign-in at the provider that is at most this old.
@@ -89,6 +90,9 @@ pub struct NewLink {
     pub label: String,
     /// How the person may know the identity again.
     pub shown: String,
+    /// What the provider gave, where an API may have it.
+    #[serde(default)]
+    pub tokens: Option<Kept>,
 }
 
 impl Journey {

@@ -11,7 +11,7 @@ use super::journey::{Form, Journey, LINKING_MAX_AGE_S, NewLink};
 use super::linking::shown;
 use super::methods;
 use super::profile::{self, Profile};
-use super::proof::{Facts, MethodName, Proof};
+use super::proof::{AtProvider, Facts, MethodName, Proof};
 use super::state::Question;
 use super::step::{Problem, Step, Text};
 use crate::audit::Entry;
@@ -143,7 +143,13 @@ impl Run<'_> {
             if at_ms.saturating_add(skew_ms) >= outside.left_ms { now_ms } else { at_ms }
         });
         let credential = Some(identity(outside));
-        let facts = Facts { credential, undated: at_ms.is_none(), transaction: outside.transaction.clone(), ..Facts::default() };
+        let learned = &outside.learned;
+        let at_provider = method.provider().map(|_| AtProvider {
+            sid: AtProvider::name(&learned.issuer, learned.sid.as_deref(), &learned.subject),
+            left_ms: outside.left_ms,
+        });
+        let facts =
+            Facts { credential, undated: at_ms.is_none(), at_provider, transaction: outside.transaction.clone(), ..Facts::default() };
         Proof { method: method.clone(), subject: account.to_owned(), at_ms: at_ms.unwrap_or(now_ms), facts }
     }
 
@@ -343,6 +349,7 @@ fn new_link(method: &MethodName, outside: &Outside) -> std::result::Result<NewLi
         said,
         label: outside.settings.label.clone(),
         shown: shown(&learned.profile),
+        tokens: learned.tokens.clone(),
     })
 }
 

@@ -3,6 +3,14 @@
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::fmt;
+use symbolon_oauth::{base64url, digest};
+
+/// A short name of an identity: of the issuer and the subject together, never of one of them.
+pub fn link_key(issuer: &str, subject: &str) -> String {
+    let length = (issuer.len() as u64).to_be_bytes();
+    let whole = digest::sha256(&[&length[..], issuer.as_bytes(), subject.as_bytes()].concat());
+    base64url::encode(&whole[..16])
+}
 
 /// The word by which a policy names a method, such as `password` or `upstream:google`.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -96,6 +104,28 @@ pub struct Facts {
     /// The digest of what a wallet has signed beside (`transaction`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,
+    /// Where the method is a provider: what its logout tokens may name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at_provider: Option<AtProvider>,
+}
+
+/// The session at a provider that a proof rests on.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct AtProvider {
+    /// A digest of issuer and `sid`; of issuer and subject where the provider named no session.
+    pub sid: String,
+    /// When the person left for the provider.
+    pub left_ms: i64,
+}
+
+impl AtProvider {
+    pub fn name(issuer: &str, sid: Option<&str>, subject: &str) -> String {
+        // An issuer has no line end, so these are no names of identities.
+        match sid {
+            Some(sid) => link_key(&format!("{issuer}\nsid"), sid),
+            None => link_key(&format!("{issuer}\nno sid"), subject),
+        }
+    }
 }
 
 /// A person was proved by a method at an instant. All proofs of a sign-in have one subject.

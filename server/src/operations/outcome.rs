@@ -411,6 +411,7 @@ pub struct Rewrapped {
     pub master_key: u8,
     pub signing_keys: usize,
     pub authenticators: usize,
+    pub provider_tokens: usize,
     /// Absent: there is no older master key.
     pub older: Option<Older>,
 }

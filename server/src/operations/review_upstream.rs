@@ -41,6 +41,14 @@ fn of_provider(name: &str, upstream: &Upstream) -> Vec<Finding> {
         upstream.issuer,
         if upstream.accounts == Newcomers::Create { ", and everybody there can have an account here" } else { "" }
     )));
+    if let Some(release) = &upstream.release {
+        let what = format!(
+            "[api.{}] gets its tokens for people, for {}; they are kept in the store, sealed",
+            release.api,
+            release.scopes.join(", ")
+        );
+        found.push(Finding::fact(format!("[upstream.{name}]: {what}")));
+    }
     if !upstream.is_openid() && upstream.linking == Linking::Fresh {
         let what = "plain OAuth does not say when somebody signed in, so nobody can link an account there to one here";
         found.push(Finding::fact(format!("[upstream.{name}]: {what}")));

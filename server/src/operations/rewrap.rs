@@ -7,8 +7,10 @@ use super::outcome::{Older, Rewrapped};
 use super::problem::{Problem, Result};
 use crate::config::{Client, Secret};
 use crate::login::methods::totp;
+use crate::store::tables::provider_token;
 use crate::store::{NotApplied, Value};
 use crate::tokens::keys;
+use crate::upstream::place_of_kept;
 
 /// A sealed value begins with the version of its master key: these are the rows of all others.
 const KEYS: &str = "SELECT kid, private FROM signing_key WHERE private < $1 OR private >= $2 LIMIT 100";
@@ -32,6 +34,8 @@ pub async fn run(context: &Context, actor: &Actor) -> Result<Rewrapped> {
     let master_key = versions.first().copied().ok_or_else(|| Problem::fault("there is no master key"))?;
     let signing_keys = move_all(context, actor, master_key, &Sealed { find: KEYS, set: SET_KEY, place: keys::sealed_at }).await?;
     let authenticators = move_all(context, actor, master_key, &Sealed { find: TOTP, set: SET_TOTP, place: totp::place }).await?;
+    let sealed = Sealed { find: provider_token::OLD, set: provider_token::SEAL_ANEW, place: place_of_kept };
+    let provider_tokens = move_all(context, actor, master_key, &sealed).await?;
     let older = match &versions[1..] {
         [] => None,
         older => Some(Older {
@@ -41,7 +45,7 @@ pub async fn run(context: &Context, actor: &Actor) -> Result<Rewrapped> {
             remake_secrets_of: old_secrets(context, master_key).await?,
         }),
     };
-    Ok(Rewrapped { master_key, signing_keys, authenticators, older })
+    Ok(Rewrapped { master_key, signing_keys, authenticators, provider_tokens, older })
 }
 
 fn longest_idle_ms(context: &Context) -> i64 {

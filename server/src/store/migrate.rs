@@ -25,6 +25,8 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0019_account_self_service", include_str!("../../schema/0019_account_self_service.sql")),
     ("0020_registration", include_str!("../../schema/0020_registration.sql")),
     ("0021_links", include_str!("../../schema/0021_links.sql")),
+    ("0022_provider_session", include_str!("../../schema/0022_provider_session.sql")),
+    ("0023_provider_token", include_str!("../../schema/0023_provider_token.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

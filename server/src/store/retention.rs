@@ -30,11 +30,18 @@ const SOON: [Old; 6] = [
     ("SELECT id FROM wallet_answer WHERE expires_ms < $1 LIMIT 500", "DELETE FROM wallet_answer WHERE id = $1"),
     ("SELECT id FROM continuing WHERE expires_ms < $1 LIMIT 500", "DELETE FROM continuing WHERE id = $1"),
 ];
-const PAST: [Old; 7] = [
+const PAST: [Old; 9] = [
     (
         "SELECT account, device FROM known_device WHERE until_ms < $1 LIMIT 500",
         "DELETE FROM known_device WHERE account = $1 AND device = $2",
     ),
+    // An identity that was unlinked leaves its tokens behind: nobody can get them any more.
+    (
+        "SELECT identity, updated_ms FROM provider_token t WHERE updated_ms < $1 AND NOT EXISTS (SELECT 1 FROM outside_identity o \
+         WHERE o.account = t.account AND o.name = t.identity) LIMIT 500",
+        "DELETE FROM provider_token WHERE identity = $1 AND updated_ms = $2",
+    ),
+    ("SELECT name FROM provider_logout WHERE until_ms < $1 LIMIT 500", "DELETE FROM provider_logout WHERE name = $1"),
     ("SELECT jti FROM revoked WHERE until_ms < $1 LIMIT 500", "DELETE FROM revoked WHERE jti = $1"),
     // A client that was used meanwhile stays: the instant is in the guard. Those of an operator have none.
     ("SELECT id, until_ms FROM client WHERE until_ms < $1 LIMIT 500", "DELETE FROM client WHERE id = $1 AND until_ms = $2"),
@@ -55,10 +62,14 @@ const SPENT: Range = (
     "DELETE FROM once WHERE (bucket, kind, key) <= ($1, $2, $3)",
 );
 /// In the order of the schema: children first.
-const SESSIONS: [Range; 2] = [
+const SESSIONS: [Range; 3] = [
     (
         "SELECT session, number FROM app_grant WHERE session < $1 ORDER BY session, number LIMIT 500",
         "DELETE FROM app_grant WHERE (session, number) <= ($1, $2)",
+    ),
+    (
+        "SELECT session, identity FROM provider_session WHERE session < $1 ORDER BY session, identity LIMIT 500",
+        "DELETE FROM provider_session WHERE (session, identity) <= ($1, $2)",
     ),
     ("SELECT id FROM session WHERE id < $1 ORDER BY id LIMIT 500", "DELETE FROM session WHERE id <= $1"),
 ];

@@ -1,4 +1,5 @@
-//! Apple's peculiarities: the client secret is a JWT, and a person's name comes once, beside the code.
+//! Keys of ours at a provider: assertions (`private_key_jwt`), and Apple's peculiarities. There the client secret is a JWT, and a person's
+//! name comes once, beside the code.
 
 use super::provider::{Provider, Trouble};
 use crate::config::upstream::Upstream;
@@ -7,10 +8,11 @@ use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject;
 use serde_json::{Value as Json, json};
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::jws;
+use symbolon_oauth::{base64url, jws};
 
 /// Apple allows six months. It is made anew for every call, so it needs minutes.
 const SECRET_LIVES_S: i64 = 300;
+const ASSERTION_LIVES_S: i64 = 60;
 /// The longest `user` that is read.
 pub const LONGEST_USER: usize = 2048;
 
@@ -28,13 +30,28 @@ pub fn read_key(name: &str, settings: &Upstream) -> Result<Option<PrivateKey>, F
 impl Provider {
     /// The client secret of the moment, where the provider wants one that is signed.
     pub(super) fn signed_secret(&self, now_ms: i64) -> Result<Option<String>, Trouble> {
-        let (Some(key), Some(team), Some(kid)) = (&self.key, &self.settings.team_id, &self.settings.key_id) else { return Ok(None) };
+        let (Some(key), Some(kid)) = (&self.key, &self.settings.key_id) else { return Ok(None) };
         let now_s = now_ms.div_euclid(1000);
+        let Some(team) = &self.settings.team_id else { return self.assertion(key, kid, now_s).map(Some) };
         let header = json!({ "alg": "ES256", "kid": kid });
         let claims = json!({
             "iss": team, "iat": now_s, "exp": now_s + SECRET_LIVES_S, "aud": self.settings.issuer, "sub": self.settings.client_id
         });
         jws::sign_with_header(key, &header, &claims).map(Some).map_err(|_| Trouble::broken("the client secret could not be signed"))
+    }
+}
+
+impl Provider {
+    /// RFC 7523 with draft-ietf-oauth-rfc7523bis: the audience is the issuer alone, so that no other server can use it.
+    fn assertion(&self, key: &PrivateKey, kid: &str, now_s: i64) -> Result<String, Trouble> {
+        let unsigned = |_| Trouble::broken("the client assertion could not be signed");
+        let jti = crate::seal::random::<16>().map_err(|fault| Trouble::broken(fault.0))?;
+        let header = json!({ "alg": "ES256", "kid": kid, "typ": "client-authentication+jwt" });
+        let us = &self.settings.client_id;
+        let claims = json!({
+            "iss": us, "sub": us, "aud": self.settings.issuer, "jti": base64url::encode(&jti), "iat": now_s, "exp": now_s + ASSERTION_LIVES_S
+        });
+        jws::sign_with_header(key, &header, &claims).map_err(unsigned)
     }
 }
 

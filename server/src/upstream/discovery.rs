@@ -53,11 +53,12 @@ impl Provider {
         }
         let jwks_uri = known.jwks_uri.as_ref().ok_or_else(|| Trouble::broken("the provider has no keys"))?;
         let keys = self.fetch_keys(jwks_uri, now_ms).await?;
-        let Known { token_endpoint, userinfo_endpoint, jwks_uri, algorithms, .. } = &*known;
+        let Known { token_endpoint, userinfo_endpoint, par_endpoint, jwks_uri, algorithms, .. } = &*known;
         Ok(self.keep(Known {
             authorization_endpoint: known.authorization_endpoint.clone(),
             token_endpoint: token_endpoint.clone(),
             userinfo_endpoint: userinfo_endpoint.clone(),
+            par_endpoint: par_endpoint.clone(),
             jwks_uri: jwks_uri.clone(),
             algorithms: algorithms.clone(),
             keys,
@@ -85,15 +86,18 @@ impl Provider {
         // The person's browser goes there, so its address is judged like the others.
         required("authorization_endpoint")?;
         let jwks_uri = required("jwks_uri")?;
-        let sends_iss = match document.get("authorization_response_iss_parameter_supported") {
-            None | Some(Json::Bool(false)) => false,
-            Some(Json::Bool(true)) => true,
-            Some(_) => return Err(Trouble::broken("authorization_response_iss_parameter_supported is not true or false")),
+        let flag = |name: &str| match document.get(name) {
+            None | Some(Json::Bool(false)) => Ok(false),
+            Some(Json::Bool(true)) => Ok(true),
+            Some(_) => Err(Trouble::broken(format!("{name} is not true or false"))),
         };
+        let sends_iss = flag("authorization_response_iss_parameter_supported")?;
         Ok(Known {
             authorization_endpoint: text(&document, "authorization_endpoint")?.unwrap_or_default().to_owned(),
             token_endpoint: required("token_endpoint")?,
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
+            par_endpoint: endpoint("pushed_authorization_request_endpoint")?,
+            requires_par: flag("require_pushed_authorization_requests")?,
             keys: self.fetch_keys(&jwks_uri, now_ms).await?,
             algorithms: self.algorithms(&document),
             jwks_uri: Some(jwks_uri),

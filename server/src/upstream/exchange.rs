@@ -3,7 +3,8 @@
 use super::apple;
 use super::claims::{self, Profile, is_true};
 use super::issuers;
-use super::known::Known;
+use super::kept::Kept;
+use super::known::{Known, MOST_BYTES};
 use super::mapping::{self, Mapped};
 use super::provider::{Provider, Trouble};
 use super::request::Trip;
@@ -32,6 +33,9 @@ pub struct Learned {
     /// The organisation that the provider says the person is of (`hd`).
     #[serde(default)]
     pub domain: Option<String>,
+    /// What the provider gave, where an API may have it.
+    #[serde(default)]
+    pub tokens: Option<Kept>,
 }
 
 /// What the SDK of the provider gave to an app.
@@ -52,9 +56,6 @@ pub struct Brought<'a> {
     pub user: &'a str,
 }
 
-/// The largest answer of the token endpoint and of userinfo.
-pub(super) const MOST_BYTES: usize = 64 * 1024;
-
 /// An ID token, and what it must belong to.
 struct Presented<'a> {
     id_token: &'a str,
@@ -69,6 +70,7 @@ struct Tokens {
     access_token: String,
     /// None: plain OAuth.
     id_token: Option<String>,
+    kept: Option<Kept>,
 }
 
 impl Provider {
@@ -90,7 +92,10 @@ impl Provider {
     pub async fn redeem(&self, brought: Brought<'_>, trip: &Trip, now_ms: i64) -> Result<Learned, Trouble> {
         let known = self.known(now_ms).await?;
         let tokens = self.exchange(&known, brought.code, trip, now_ms).await?;
-        let Some(id_token) = &tokens.id_token else { return self.identify(&known, &tokens.access_token, now_ms).await };
+        let Some(id_token) = &tokens.id_token else {
+            let identified = self.identify(&known, &tokens.access_token, now_ms).await?;
+            return Ok(Learned { tokens: tokens.kept, ..identified });
+        };
         let presented = Presented {
             id_token,
             nonce: &trip.nonce,
@@ -105,6 +110,7 @@ impl Provider {
         if self.settings.preset == Some(Preset::Apple) && learned.profile.name.is_none() {
             learned.profile.name = apple::name_of(brought.user);
         }
+        learned.tokens = tokens.kept;
         Ok(learned)
     }
 
@@ -140,6 +146,7 @@ impl Provider {
             profile,
             claims: mapping::read(&self.settings, &checked.claims, userinfo)?,
             domain: claims::text(&checked.claims, "hd"),
+            tokens: None,
             subject: checked.sub,
             sid: checked.sid,
         })
@@ -178,11 +185,13 @@ impl Provider {
             text.map(str::to_owned).ok_or_else(|| Trouble::broken(format!("token: there is no {name}")))
         };
         let id_token = if self.settings.is_openid() { Some(text("id_token")?) } else { None };
-        Ok(Tokens { access_token: text("access_token")?, id_token })
+        let released = self.settings.release.as_ref().and(body.as_ref());
+        let kept = released.and_then(|body| Kept::read(body, &self.settings.scopes, None, now_ms));
+        Ok(Tokens { access_token: text("access_token")?, id_token, kept })
     }
 
-    /// RFC 6749 2.3.1. In the header both halves are form-encoded first.
-    fn authenticate<'a>(&'a self, call: Call, signed: Option<&'a str>, form: &mut Vec<(&'static str, &'a str)>) -> Call {
+    /// RFC 6749 2.3.1, RFC 7523 2.2. In the header both halves are form-encoded first.
+    pub(super) fn authenticate<'a>(&'a self, call: Call, signed: Option<&'a str>, form: &mut Vec<(&'static str, &'a str)>) -> Call {
         let client_id = self.settings.client_id.as_str();
         match (signed.or(self.secret.as_ref().map(|secret| secret.as_str())), self.settings.authentication) {
             (Some(secret), SecretSentBy::ClientSecretBasic) => {
@@ -192,6 +201,14 @@ impl Provider {
             }
             (Some(secret), SecretSentBy::ClientSecretPost) => {
                 form.extend([("client_id", client_id), ("client_secret", secret)]);
+                call
+            }
+            (Some(assertion), SecretSentBy::PrivateKeyJwt) => {
+                form.extend([
+                    ("client_id", client_id),
+                    ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+                    ("client_assertion", assertion),
+                ]);
                 call
             }
             (None, _) => {

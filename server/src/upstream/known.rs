@@ -3,11 +3,17 @@
 use crate::outgoing::Target;
 use symbolon_oauth::jwk::{Algorithm, PublicKey};
 
+/// The largest answer of the token endpoint, of a pushed request and of userinfo.
+pub const MOST_BYTES: usize = 64 * 1024;
+
 #[derive(Debug)]
 pub struct Known {
     pub authorization_endpoint: String,
     pub token_endpoint: Target,
     pub userinfo_endpoint: Option<Target>,
+    /// RFC 9126 5.
+    pub par_endpoint: Option<Target>,
+    pub requires_par: bool,
     /// None: the provider signs nothing.
     pub jwks_uri: Option<Target>,
     /// RFC 9207 3: every authorization response has `iss`.

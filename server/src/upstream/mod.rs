@@ -9,19 +9,23 @@ mod claims;
 mod discovery;
 mod exchange;
 mod issuers;
+mod kept;
 mod known;
 mod mapping;
 mod plain;
 mod provider;
 mod request;
+mod signed_out;
 mod way_back;
 
 pub use apple::LONGEST_USER;
 pub use claims::{Profile, is_true};
 pub use exchange::{Brought, Learned, SdkAnswer};
+pub use kept::{Kept, place as place_of_kept};
 pub use mapping::{Mapped, applied};
-pub use provider::{Provider, Trouble};
+pub use provider::{Kind, Provider, Trouble};
 pub use request::{Departure, Trip, Wish};
+pub use signed_out::SignedOut;
 pub use way_back::{WayBack, read as read_way_back};
 
 use crate::config::upstream::Upstream;

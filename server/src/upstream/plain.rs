@@ -2,8 +2,8 @@
 //! access token that the provider has just made for this sign-in. (RFC 6749 4.1.3, RFC 7636.)
 
 use super::claims::{self, Profile};
-use super::exchange::{Learned, MOST_BYTES};
-use super::known::Known;
+use super::exchange::Learned;
+use super::known::{Known, MOST_BYTES};
 use super::mapping;
 use super::provider::{Provider, Trouble};
 use crate::config::upstream::Preset;
@@ -19,6 +19,8 @@ impl Provider {
             authorization_endpoint: self.settings.authorization_endpoint.clone(),
             token_endpoint: target(&self.settings.token_endpoint)?,
             userinfo_endpoint: Some(target(&self.settings.userinfo_endpoint)?),
+            par_endpoint: None,
+            requires_par: false,
             jwks_uri: None,
             sends_iss: false,
             algorithms: Vec::new(),
@@ -51,7 +53,7 @@ impl Provider {
             profile.preferred_username = claims::text(&document, "login");
         }
         let claims = mapping::read(&self.settings, &Map::new(), &document)?;
-        Ok(Learned { issuer: self.issuer_of_app(), subject, auth_time: None, sid: None, profile, claims, domain: None })
+        Ok(Learned { issuer: self.issuer_of_app(), subject, auth_time: None, sid: None, profile, claims, domain: None, tokens: None })
     }
 
     async fn document(&self, what: &'static str, target: &Target, access_token: &str, now_ms: i64) -> Result<Map<String, Json>, Trouble> {

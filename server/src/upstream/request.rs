@@ -1,9 +1,14 @@
-//! The authorization request to a provider. OpenID Connect Core 3.1.2.1, RFC 7636 (PKCE), RFC 9700 2.1.
+//! The authorization request to a provider. OpenID Connect Core 3.1.2.1, RFC 7636 (PKCE), RFC 9126 (PAR), RFC 9700 2.1.
 
+use super::known::{Known, MOST_BYTES};
 use super::provider::{Provider, Trouble};
-use crate::config::upstream::{Preset, Prompt};
+use crate::config::upstream::{Preset, Prompt, SecretSentBy};
 use serde::{Deserialize, Serialize};
-use symbolon_oauth::{base64url, pkce};
+use serde_json::Value as Json;
+use symbolon_oauth::{base64url, jws, pkce};
+
+/// The longest `request_uri` that is taken.
+const LONGEST_REFERENCE: usize = 1024;
 
 /// What a sign-in remembers of a person who is at the provider. It is sealed in the sign-in's row.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
@@ -43,32 +48,52 @@ impl Provider {
             client_id: self.settings.client_id.clone(),
             left_ms: now_ms,
         };
-        let mut url = url::Url::parse(&known.authorization_endpoint).map_err(|_| Trouble::broken("authorization_endpoint is no URL"))?;
-        {
-            let mut query = url.query_pairs_mut();
-            query
-                .append_pair("response_type", "code")
-                .append_pair("client_id", &self.settings.client_id)
-                .append_pair("redirect_uri", &self.redirect_uri)
-                .append_pair("scope", &self.settings.scopes.join(" "))
-                .append_pair("state", &wish.state)
-                .append_pair("code_challenge", &pkce::challenge(&trip.verifier))
-                .append_pair("code_challenge_method", "S256");
-            if self.settings.is_openid() {
-                query.append_pair("nonce", &trip.nonce);
-            }
-            if self.settings.preset == Some(Preset::Apple) {
-                // Apple gives name and address in no other way.
-                query.append_pair("response_mode", "form_post");
-            }
-            if let Some(prompt) = self.prompt(&wish) {
-                query.append_pair("prompt", prompt);
-            }
-            if let Some(age_s) = wish.max_age_s.filter(|_| self.settings.is_openid()) {
-                query.append_pair("max_age", &age_s.to_string());
-            }
+        let mut parameters = vec![
+            ("response_type", "code".to_owned()),
+            ("redirect_uri", self.redirect_uri.clone()),
+            ("scope", self.settings.scopes.join(" ")),
+            ("state", wish.state.clone()),
+            ("code_challenge", pkce::challenge(&trip.verifier)),
+            ("code_challenge_method", "S256".to_owned()),
+        ];
+        if self.settings.is_openid() {
+            parameters.push(("nonce", trip.nonce.clone()));
         }
+        if self.settings.preset == Some(Preset::Apple) {
+            // Apple gives name and address in no other way.
+            parameters.push(("response_mode", "form_post".to_owned()));
+        }
+        if let Some(prompt) = self.prompt(&wish) {
+            parameters.push(("prompt", prompt.to_owned()));
+        }
+        if let Some(age_s) = wish.max_age_s.filter(|_| self.settings.is_openid()) {
+            parameters.push(("max_age", age_s.to_string()));
+        }
+        if self.settings.pushed_requests || known.requires_par {
+            parameters = vec![("request_uri", self.push(&known, &parameters, now_ms).await?)];
+        }
+        let mut url = url::Url::parse(&known.authorization_endpoint).map_err(|_| Trouble::broken("authorization_endpoint is no URL"))?;
+        url.query_pairs_mut().append_pair("client_id", &self.settings.client_id).extend_pairs(parameters);
         Ok(Departure { url: url.into(), trip })
+    }
+
+    /// RFC 9126 2: the provider gets the request from this server, and the browser carries a reference alone.
+    async fn push(&self, known: &Known, parameters: &[(&'static str, String)], now_ms: i64) -> Result<String, Trouble> {
+        let endpoint = known.par_endpoint.as_ref().ok_or_else(|| Trouble::broken("the provider takes no pushed requests"))?;
+        let mut form: Vec<(&'static str, &str)> = parameters.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let call = self.outgoing.post(endpoint).header("accept", "application/json").at_most(MOST_BYTES);
+        let signed = self.signed_secret(now_ms)?;
+        let call = self.authenticate(call, signed.as_deref(), &mut form);
+        if self.settings.authentication == SecretSentBy::ClientSecretBasic && self.secret.is_some() {
+            form.push(("client_id", &self.settings.client_id));
+        }
+        let answer = self.call("par", call.form(&form), now_ms).await?;
+        if answer.status != 201 {
+            return Err(Trouble::broken(format!("par: status {}", answer.status)));
+        }
+        let body = jws::parse_object(&answer.body).ok_or_else(|| Trouble::broken("par: the answer is no JSON object"))?;
+        let reference = body.get("request_uri").and_then(Json::as_str).filter(|it| !it.is_empty() && it.len() <= LONGEST_REFERENCE);
+        reference.map(str::to_owned).ok_or_else(|| Trouble::broken("par: there is no request_uri"))
     }
 
     /// `prompt=login` where a sign-in of this moment is asked for; it is then seen in `auth_time`, not believed.

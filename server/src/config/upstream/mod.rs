@@ -2,6 +2,7 @@
 
 mod mapping;
 mod preset;
+mod release;
 mod rules;
 mod section;
 mod table;
@@ -9,7 +10,8 @@ mod words;
 
 pub use mapping::{Elsewhere, Mapping, Type, Update};
 pub use preset::{ANY_TENANT, CONSUMERS, CONSUMERS_ID, Preset, SHARED_TENANTS, is_tenant_id};
+pub(super) use release::problems as release_problems;
 pub(super) use rules::problems;
 pub(super) use section::SECTION;
 pub use table::Upstream;
-pub use words::{Linking, Newcomers, NonceRule, Prompt, Protocol, SecretSentBy};
+pub use words::{Linking, Newcomers, NonceRule, OnLogout, Prompt, Protocol, Release, SecretSentBy};

@@ -76,7 +76,10 @@ impl Upstream {
                 found.push(format!("{name} is no https URL"));
             }
         }
-        if self.secret.is_none() {
+        if self.pushed_requests {
+            found.push("pushed_requests is for a provider with a discovery document".to_owned());
+        }
+        if self.secret.is_none() && self.authentication != SecretSentBy::PrivateKeyJwt {
             found.push("without an ID token, the provider must know who exchanges a code: there is no secret".to_owned());
         }
         if self.subject.is_empty() {
@@ -109,9 +112,13 @@ fn apple(upstream: &Upstream) -> Vec<String> {
             "secret: Apple's client secret runs out after six months. With `key` the server makes it anew each time",
         );
         rule(upstream.authentication != SecretSentBy::ClientSecretPost, "authentication: Apple takes client_secret_post alone");
+    } else if upstream.authentication == SecretSentBy::PrivateKeyJwt {
+        rule(upstream.key.is_none() || upstream.key_id.is_none(), "private_key_jwt needs key, and key_id as the provider knows it");
+        rule(upstream.secret.is_some(), "secret: with private_key_jwt the key takes its place");
+        rule(upstream.team_id.is_some(), "team_id is for preset = \"apple\"");
     } else {
         let is_set = upstream.team_id.is_some() || upstream.key_id.is_some() || upstream.key.is_some();
-        rule(is_set, "team_id, key_id and key are for preset = \"apple\"");
+        rule(is_set, "team_id, key_id and key are for preset = \"apple\", the last two also for authentication = \"private_key_jwt\"");
     }
     found
 }
@@ -161,6 +168,7 @@ mod tests {
     #[test]
     fn a_provider_that_cannot_be_meant_is_an_error_with_its_place() {
         assert!(read("any-1", "").is_ok());
+        assert!(read("any", "authentication = \"private_key_jwt\"\nkey = { env = \"K\" }\nkey_id = \"1\"").is_ok());
         for (name, more, why) in [
             ("Any", "", "lower-case letters"),
             ("a:b", "", "lower-case letters"),
@@ -172,6 +180,15 @@ mod tests {
             ("any", "authoritative_for = [\"*.example.com\"]", "lists domains"),
             ("any", "linking = \"maybe\"", "unknown variant"),
             ("any", "accounts = \"\"", "unknown variant"),
+            ("any", "on_logout = \"nothing\"", "unknown variant"),
+            ("any", "authentication = \"private_key_jwt\"", "needs key"),
+            ("any", "authentication = \"private_key_jwt\"\nkey = { env = \"K\" }", "needs key"),
+            (
+                "any",
+                "authentication = \"private_key_jwt\"\nkey = { env = \"K\" }\nkey_id = \"1\"\nsecret = { env = \"S\" }",
+                "takes its place",
+            ),
+            ("any", "key_id = \"1\"", "for preset = \"apple\""),
         ] {
             let error = read(name, more).unwrap_err();
             assert!(error.contains(why), "{name} {more}: {error}");

@@ -6,7 +6,7 @@ pub const SECTION: Section = Section {
     path: "upstream.NAME",
     title: "Sign-in with other providers",
     text: "A provider whose accounts people may sign in with. A login policy names it `upstream:NAME`. Register \
-           `ISSUER/upstream/NAME/callback` there as the redirect URI. Its tokens never leave this server; apps get tokens of this server alone. \
+           `ISSUER/upstream/NAME/callback` there as the redirect URI. Its tokens never leave this server, but to an API that `release` names; apps get tokens of this server alone. \
            [social.md](social.md) explains it step by step, and what each preset needs.",
     presence: Presence::Absent,
     keys: KEYS,
@@ -65,9 +65,17 @@ const KEYS: &[Key] = &[
     ),
     defaulted(
         "authentication",
-        Kind::OneOf(&["client_secret_basic", "client_secret_post"]),
+        Kind::OneOf(&["client_secret_basic", "client_secret_post", "private_key_jwt"]),
         r#""client_secret_basic""#,
-        "How the secret is sent to the provider's token endpoint.",
+        "How this server proves to the provider who it is. `private_key_jwt` signs an assertion with `key` (ES256); its audience is the \
+         provider's issuer.",
+    ),
+    defaulted(
+        "pushed_requests",
+        Kind::Flag,
+        "false",
+        "Sends the authorization request to the provider itself (RFC 9126), so that the browser carries only a reference. A provider that \
+         requires this gets it in any case.",
     ),
     defaulted(
         "scopes",
@@ -119,6 +127,21 @@ const KEYS: &[Key] = &[
         r#""required""#,
         "`not-returned` is for a provider that leaves the `nonce` out of its ID tokens. **UNSAFE:** only PKCE then holds an ID token to \
          the sign-in it was made for.",
+    ),
+    defaulted(
+        "on_logout",
+        Kind::OneOf(&["browser", "everything"]),
+        r#""browser""#,
+        "What a logout token of the provider (`ISSUER/upstream/NAME/backchannel-logout`) ends. `browser`: the single sign-on of sessions that rest \
+         on it; what apps were granted stays. `everything`: those sessions with all that apps got in them.",
+    ),
+    optional(
+        "release",
+        Kind::Table("api, scope and scopes"),
+        "no token of the provider is kept",
+        r#"{ api = "orders", scope = "calendar", scopes = ["calendar.read"] }"#,
+        "Keeps the provider's tokens, sealed, and gives one to an API by token exchange (`audience=upstream:NAME`). `api` is the API whose access \
+         token is exchanged, `scope` the scope of ours that this token needs, and `scopes` what the given token may do at the provider.",
     ),
     defaulted(
         "required_claims",
@@ -185,12 +208,20 @@ const KEYS: &[Key] = &[
          Microsoft has as a customer.",
     ),
     optional("team_id", Kind::Text, "no team", r#""ABCDE12345""#, "With `preset = \"apple\"`: the developer team."),
-    optional("key_id", Kind::Text, "no key", r#""KEY1234567""#, "With `preset = \"apple\"`: the id of the team's key for signing in."),
+    optional(
+        "key_id",
+        Kind::Text,
+        "no key",
+        r#""KEY1234567""#,
+        "With `preset = \"apple\"`: the id of the team's key for signing in. With `private_key_jwt`: the id under which the provider has the \
+         public half of `key`.",
+    ),
     optional(
         "key",
         Kind::Secret,
         "no key",
         r#"{ file = "AuthKey_KEY1234567.p8" }"#,
-        "With `preset = \"apple\"`: that key. The server makes a new client secret with it each time.",
+        "A private key of the curve P-256 in PEM (PKCS#8). With `preset = \"apple\"` the server makes a new client secret with it each time; \
+         with `private_key_jwt`, an assertion.",
     ),
 ];

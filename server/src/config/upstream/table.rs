@@ -2,7 +2,7 @@
 
 use super::mapping::Mapping;
 use super::preset::Preset;
-use super::words::{Linking, Newcomers, NonceRule, Prompt, Protocol, SecretSentBy};
+use super::words::{Linking, Newcomers, NonceRule, OnLogout, Prompt, Protocol, Release, SecretSentBy};
 use crate::config::secret::SecretSource;
 use crate::config::span::Span;
 use serde::Deserialize;
@@ -31,6 +31,9 @@ pub struct Upstream {
     pub algorithms: Vec<Algorithm>,
     pub clock_skew: Span,
     pub nonce: NonceRule,
+    pub on_logout: OnLogout,
+    pub pushed_requests: bool,
+    pub release: Option<Release>,
     pub authorization_endpoint: String,
     pub token_endpoint: String,
     pub userinfo_endpoint: String,
@@ -74,6 +77,11 @@ struct Written {
     clock_skew: Span,
     #[serde(default)]
     nonce: NonceRule,
+    #[serde(default)]
+    on_logout: OnLogout,
+    #[serde(default)]
+    pushed_requests: bool,
+    release: Option<Release>,
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
@@ -111,6 +119,9 @@ impl From<Written> for Upstream {
             algorithms: it.algorithms,
             clock_skew: it.clock_skew,
             nonce: it.nonce,
+            on_logout: it.on_logout,
+            pushed_requests: it.pushed_requests,
+            release: it.release,
             authorization_endpoint: text(it.authorization_endpoint, preset.authorization_endpoint),
             token_endpoint: text(it.token_endpoint, preset.token_endpoint),
             userinfo_endpoint: text(it.userinfo_endpoint, preset.userinfo_endpoint),

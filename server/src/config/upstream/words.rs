@@ -8,6 +8,8 @@ pub enum SecretSentBy {
     #[default]
     ClientSecretBasic,
     ClientSecretPost,
+    /// RFC 7523: an assertion that a key of ours signs.
+    PrivateKeyJwt,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -25,6 +27,15 @@ pub enum Linking {
     Fresh,
     Undated,
     Off,
+}
+
+/// What a logout at the provider ends here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnLogout {
+    #[default]
+    Browser,
+    Everything,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -62,4 +73,16 @@ pub enum Protocol {
     Openid,
     /// OAuth 2.0 alone: who somebody is stands in a document of the provider's API.
     Oauth2,
+}
+
+/// The provider's tokens are kept, and this API gets one by token exchange. Without this table nothing is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Release {
+    /// The API of ours whose access tokens are exchanged.
+    pub api: String,
+    /// The scope of ours that such a token has.
+    pub scope: String,
+    /// What the given token may do at the provider, and no more.
+    pub scopes: Vec<String>,
 }

@@ -22,6 +22,8 @@ pub mod outbox;
 pub mod outside_identity;
 pub mod passkey;
 pub mod proved_link;
+pub mod provider_session;
+pub mod provider_token;
 pub mod session;
 pub mod sign_in;
 pub mod signing_key;

@@ -5,8 +5,8 @@ use serde_json::{Map, Value as Json, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use symbolon::serve::system_clock;
-use symbolon_oauth::jwk::{Algorithm, PrivateKey};
-use symbolon_oauth::{base64url, id_token, jws, pkce};
+use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
+use symbolon_oauth::{base64url, client_assertion, id_token, jws, logout_token, pkce};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -38,6 +38,10 @@ pub struct Says {
     pub key_issuer: Option<String>,
     /// Takes any client secret that is a JWT.
     pub signed_secret: bool,
+    /// Takes assertions that one of these keys signed, and nothing else.
+    pub client_keys: Option<KeySet>,
+    /// The answer to a refresh token.
+    pub refresh: Option<(u16, Json)>,
 }
 
 struct Pending {
@@ -51,6 +55,8 @@ struct Inner {
     key: Mutex<PrivateKey>,
     says: Mutex<Says>,
     codes: Mutex<BTreeMap<String, Pending>>,
+    /// Pushed requests, by their references.
+    pushed: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     asked: Mutex<Vec<String>>,
     requests: Mutex<Vec<String>>,
 }
@@ -74,7 +80,15 @@ impl Provider {
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let key = Mutex::new(PrivateKey::generate(Algorithm::ES256).unwrap());
         let says = Mutex::new(Says { sub: "sub-1".to_owned(), ..Says::default() });
-        let inner = Inner { issuer, key, says, codes: Mutex::default(), asked: Mutex::default(), requests: Mutex::default() };
+        let inner = Inner {
+            issuer,
+            key,
+            says,
+            codes: Mutex::default(),
+            pushed: Mutex::default(),
+            asked: Mutex::default(),
+            requests: Mutex::default(),
+        };
         let provider = Self(Arc::new(inner));
         let serving = provider.clone();
         tokio::spawn(async move {
@@ -138,7 +152,17 @@ impl Provider {
     /// The person signs in at the authorization endpoint; the answer is where the browser is sent.
     pub fn sign_in(&self, url: &str) -> String {
         assert!(url.starts_with(&format!("{}/authorize?", self.issuer())), "{url}");
-        let asked = parameters(url);
+        let mut asked = parameters(url);
+        if let Some(reference) = asked.get("request_uri").cloned() {
+            assert_eq!(
+                asked.keys().map(String::as_str).collect::<Vec<_>>(),
+                ["client_id", "request_uri"],
+                "nothing else goes by the browser"
+            );
+            let client_id = asked["client_id"].clone();
+            asked = self.0.pushed.lock().unwrap().remove(&reference).expect("a reference of ours, once");
+            assert_eq!(asked["client_id"], client_id);
+        }
         assert_eq!((asked["response_type"].as_str(), asked["code_challenge_method"].as_str()), ("code", "S256"), "{url}");
         assert_eq!(asked["client_id"], CLIENT_ID);
         let says = self.0.says.lock().unwrap().clone();
@@ -214,6 +238,7 @@ impl Provider {
                 (200, json!({ "keys": [{ "kty": "oct", "k": "AA" }, jwk] }))
             }
             "/token" => self.token(head, body, says),
+            "/par" => self.par(head, body, says),
             "/user/emails" => (if says.emails.is_some() { 200 } else { 404 }, says.emails.clone().unwrap_or(json!({}))),
             "/userinfo" if says.userinfo == Some(Json::Null) => (500, json!({})),
             "/userinfo" => {
@@ -227,17 +252,53 @@ impl Provider {
         }
     }
 
+    /// The client is who it says: by its secret, or by an assertion for this issuer.
+    fn is_known(&self, head: &str, form: &BTreeMap<String, String>, says: &Says) -> bool {
+        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let basic = symbolon_oauth::base64::encode(format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET)).as_bytes());
+        if let Some(keys) = &says.client_keys {
+            let assertion = form.get("client_assertion").map(String::as_str).unwrap_or_default();
+            let now_s = system_clock()() / 1000;
+            return form.get("client_assertion_type").is_some_and(|it| it == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+                && client_assertion::check(assertion, keys, CLIENT_ID, self.issuer(), now_s).is_ok();
+        }
+        let posted = form.get("client_secret").map(String::as_str).unwrap_or_default();
+        head.contains(&format!("Basic {basic}")) || posted == CLIENT_SECRET || (says.signed_secret && posted.starts_with("ey"))
+    }
+
+    fn par(&self, head: &str, body: &str, says: &Says) -> (u16, Json) {
+        let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+        if !self.is_known(head, &form, says) {
+            return (401, json!({ "error": "invalid_client" }));
+        }
+        let reference = format!("urn:ietf:params:oauth:request_uri:{}", base64url::encode(&symbolon::seal::random::<12>().unwrap()));
+        self.0.pushed.lock().unwrap().insert(reference.clone(), form);
+        (201, json!({ "request_uri": reference, "expires_in": 60 }))
+    }
+
+    /// A logout token as the provider would send it, with these changes. `typ` and key are those of `says`.
+    pub fn logout_token(&self, changes: &Json) -> String {
+        let says = self.0.says.lock().unwrap().clone();
+        let now_s = system_clock()() / 1000;
+        let jti = base64url::encode(&symbolon::seal::random::<12>().unwrap());
+        let claims = json!({
+            "iss": self.issuer(), "aud": CLIENT_ID, "sub": says.sub, "iat": now_s, "exp": now_s + 120, "jti": jti,
+            "events": { logout_token::EVENT: {} }
+        });
+        let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
+        jws::sign(&key, says.typ.unwrap_or(logout_token::TYP), &changed(claims, changes)).unwrap()
+    }
+
     fn token(&self, head: &str, body: &str, now_says: &Says) -> (u16, Json) {
         if let Some(status) = now_says.token_status {
             return (status, json!({ "error": "invalid_grant", "error_description": "<b>no</b>" }));
         }
         let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-        let encoded = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let basic = symbolon_oauth::base64::encode(format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET)).as_bytes());
-        let posted = form.get("client_secret").map(String::as_str).unwrap_or_default();
-        let is_posted = posted == CLIENT_SECRET || (now_says.signed_secret && posted.starts_with("ey"));
-        if !head.contains(&format!("Basic {basic}")) && !is_posted {
+        if !self.is_known(head, &form, now_says) {
             return (401, json!({ "error": "invalid_client" }));
+        }
+        if form.get("grant_type").is_some_and(|it| it == "refresh_token") {
+            return now_says.refresh.clone().unwrap_or((400, json!({ "error": "invalid_grant" })));
         }
         let Some(pending) = self.0.codes.lock().unwrap().remove(form.get("code").map_or("", String::as_str)) else {
             return (400, json!({ "error": "invalid_grant" }));

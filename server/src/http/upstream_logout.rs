@@ -1,0 +1,114 @@
+//! POST /upstream/{name}/backchannel-logout: a provider says that somebody is signed out there. OpenID Connect Back-Channel Logout 1.0 2.5.
+//!
+//! First a cut-off is written, which a sign-in that finishes later meets (`sessions::open`). Then the sessions that rest on that provider
+//! lose what was proved there. A token that comes again does the same for the same instant, so that a lost answer costs nothing.
+
+use crate::app::App;
+use crate::audit::Entry;
+use crate::config::upstream::OnLogout;
+use crate::core::Core;
+use crate::error::{Fault, Refused, Result};
+use crate::login::proof::{AtProvider, link_key};
+use crate::sessions;
+use crate::store::tables::{provider_session, session};
+use crate::store::{Change, Expect, NotApplied, Value};
+use crate::upstream::{Kind, SignedOut};
+use crate::web::reply::{self, Reply};
+use crate::web::request::Incoming;
+use std::time::Duration;
+
+/// The longest token that is read.
+const LONGEST: usize = 16 * 1024;
+/// A sign-in lives for less.
+const CUT_OFF_MS: i64 = 2 * 3_600_000;
+/// Longer than a change takes from its first statement to its commit.
+const UNDER_WAY: Duration = Duration::from_millis(300);
+
+pub async fn signed_out(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let name = incoming.path("name").unwrap_or_default();
+    let Some(provider) = app.machine.providers().get(name) else {
+        return Err(Refused::new(404, "not_found", "There is no such provider here.").into());
+    };
+    let parameters = incoming.parameters();
+    let token = parameters.get("logout_token").filter(|it| it.len() <= LONGEST);
+    let token = token.ok_or_else(|| Refused::bad_request("invalid_request", "The parameter logout_token is missing or too long."))?;
+    let signed_out = provider.check_logout(token, incoming.now_ms).await.map_err(|trouble| match trouble.kind {
+        Kind::Away => Refused::new(503, "temporarily_unavailable", "The keys of the provider cannot be had now.").because(trouble.why),
+        _ => Refused::bad_request("invalid_request", "This is no logout token of that provider for this server.").because(trouble.why),
+    })?;
+    let ends_everything = provider.settings.on_logout == OnLogout::Everything;
+    let ended = apply(app, name, &signed_out, ends_everything, incoming.now_ms).await?;
+    tracing::info!(provider = name, sessions = ended, "a provider signed somebody out");
+    Ok(reply::empty(200))
+}
+
+/// What the token names, in the words of the two tables: the statement that finds sessions, and the name.
+fn names(signed_out: &SignedOut) -> Vec<(&'static str, String)> {
+    let SignedOut { issuer, subject, sid, .. } = signed_out;
+    match (subject, sid) {
+        (Some(subject), None) => vec![(provider_session::OF_IDENTITY, link_key(issuer, subject))],
+        (subject, sid) => {
+            let of_session = sid.iter().map(|it| AtProvider::name(issuer, Some(it), ""));
+            // Sessions here of which the provider did not say which one there they rest on.
+            let unnamed = subject.iter().map(|it| AtProvider::name(issuer, None, it));
+            of_session.chain(unnamed).map(|it| (provider_session::OF_SID, it)).collect()
+        }
+    }
+}
+
+/// Answers how many sessions were touched.
+async fn apply(core: &Core, provider: &str, signed_out: &SignedOut, ends_everything: bool, now_ms: i64) -> Result<usize> {
+    let names = names(signed_out);
+    let mut change = Change::new(now_ms);
+    change.once("provider_logout", provider, &signed_out.jti, signed_out.exp_s.saturating_mul(1000));
+    for (_, name) in &names {
+        let values = vec![name.as_str().into(), now_ms.into(), (now_ms + CUT_OFF_MS).into()];
+        change.run_expecting(provider_session::CUT_OFF, values, Expect::Any);
+    }
+    match core.store.apply(change).await {
+        // It came before: whatever that try left undone is done now, for the instant at which it came first.
+        Ok(_) | Err(NotApplied::Conflict(_)) => {}
+        Err(other) => return Err(other.into()),
+    }
+    let mut touched = end_all(core, provider, &names, ends_everything).await?;
+    // A sign-in whose change was under way when the cut-off was written is visible by now.
+    tokio::time::sleep(UNDER_WAY).await;
+    touched += end_all(core, provider, &names, ends_everything).await?;
+    Ok(touched)
+}
+
+async fn end_all(core: &Core, provider: &str, names: &[(&'static str, String)], ends_everything: bool) -> Result<usize> {
+    let mut touched = 0;
+    for (statement, name) in names {
+        let Some(row) = core.store.one(provider_session::AT, &[name.as_str().into()]).await? else { continue };
+        let at_ms = row.int("at_ms")?;
+        loop {
+            let found = core.store.all(statement, &[name.as_str().into(), at_ms.into()]).await?;
+            for row in &found {
+                let id: [u8; 16] = row.bytes("session")?.try_into().map_err(|_| Fault::new("a session id has 16 bytes"))?;
+                end(core, (provider, &id, row.text("account")?), at_ms, ends_everything).await?;
+                touched += 1;
+            }
+            if found.is_empty() {
+                break;
+            }
+        }
+    }
+    Ok(touched)
+}
+
+/// The session loses its browser and its proofs. Its grants, which apps hold, stay unless the operator wants otherwise.
+async fn end(core: &Core, (provider, id, account): (&str, &[u8; 16], &str), at_ms: i64, ends_everything: bool) -> Result<()> {
+    let mut change = Change::new(core.now_ms());
+    if ends_everything {
+        sessions::end(core, &mut change, id, account, "provider_logout");
+    } else {
+        change.run_expecting(session::DROP_PROOFS, vec![Value::from(&id[..])], Expect::Any);
+        change.run_expecting(session::DROP_COOKIE, vec![Value::from(&id[..]), Value::from(&b""[..])], Expect::Any);
+        let entry = Entry::ok("provider_logout").account(account).session(sessions::public_id(core, id));
+        change.audit(entry.with("provider", provider));
+    }
+    change.run_expecting(provider_session::DONE, vec![Value::from(&id[..]), at_ms.into()], Expect::Any);
+    core.store.apply(change).await?;
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! `provider_token`: what providers gave for people, sealed.
+
+pub const KEEP: &str = "INSERT INTO provider_token (identity, account, provider, sealed, generation, updated_ms) VALUES ($1, $2, $3, $4, 1, $5) \
+    ON CONFLICT (identity) DO UPDATE SET account = excluded.account, provider = excluded.provider, sealed = excluded.sealed, \
+    generation = provider_token.generation + 1, updated_ms = excluded.updated_ms";
+/// Only while the identity leads to the account.
+pub const READ: &str = "SELECT t.identity, t.sealed, t.generation FROM provider_token t \
+    JOIN outside_identity o ON o.name = t.identity AND o.account = t.account WHERE t.account = $1 AND t.provider = $2 \
+    ORDER BY t.updated_ms DESC LIMIT 1";
+/// Conflicts where another renewal, or another sign-in, was quicker.
+pub const RENEW: &str =
+    "UPDATE provider_token SET sealed = $3, generation = generation + 1, updated_ms = $4 WHERE identity = $1 AND generation = $2";
+pub const DROP: &str = "DELETE FROM provider_token WHERE identity = $1 AND generation = $2";
+pub const UNLINK: &str = "DELETE FROM provider_token WHERE identity = $1 AND account = $2";
+pub const FORGET: &str = "DELETE FROM provider_token WHERE account = $1";
+pub const OLD: &str = "SELECT identity, sealed FROM provider_token WHERE sealed < $1 OR sealed >= $2 LIMIT 100";
+pub const SEAL_ANEW: &str = "UPDATE provider_token SET sealed = $2 WHERE identity = $1 AND sealed = $3";

@@ -1,0 +1,176 @@
+//! A provider's token for a person is kept sealed, and an API gets it by token exchange where the operator says so. Each refusal has its twin.
+
+use crate::upstream::{CREATE, leave, world};
+use crate::world::provider::{Provider, Says};
+use crate::world::{Ask, Browser, Engine, World, engines, secret_digest};
+use serde_json::{Value as Json, json};
+
+const ACCESS: &str = "urn:ietf:params:oauth:token-type:access_token";
+const RELEASE: &str = "scopes = [\"openid\", \"calendar.read\", \"calendar.write\"]\n\
+    release = { api = \"orders\", scope = \"orders:read\", scopes = [\"calendar.read\", \"calendar.write\"] }\n";
+
+fn clients() -> String {
+    let digest = secret_digest();
+    let client = |name: &str, api: &str| {
+        format!(
+            "[client.{name}]\nkind = \"service\"\nsecret = '{digest}'\nexchanges = [\"{api}\"]\napis = {{ orders = [\"orders:read\"] }}\n"
+        )
+    };
+    format!("{}{}", client("orders-api", "orders"), client("ledger-api", "ledger"))
+}
+
+/// What the provider says at the sign-in: a token for this scope, which lives so long.
+fn gives(scope: &str, lives_s: i64) -> Says {
+    let answer = json!({ "refresh_token": "the-first-refresh-token", "scope": scope, "expires_in": lives_s });
+    Says { sub: "one".to_owned(), token_answer: answer, ..Says::default() }
+}
+
+fn renewed(token: &str, scope: &str) -> (u16, Json) {
+    (
+        200,
+        json!({ "access_token": token, "token_type": "Bearer", "expires_in": 600, "scope": scope, "refresh_token": format!("{token}-refresh") }),
+    )
+}
+
+async fn signed_in(world: &World, provider: &Provider, scope: &str) -> String {
+    let (mut browser, ask) = (Browser::default(), Ask::native(scope));
+    let url = leave(world, &mut browser, &ask).await;
+    let page = browser.get(world, &provider.sign_in(&url)).await;
+    let (status, tokens) = world.exchange(&page.code(), &ask.verifier).await;
+    assert_eq!(status, 200, "{tokens}");
+    tokens["access_token"].as_str().unwrap().to_owned()
+}
+
+async fn ask(world: &World, who: &str, token: &str, more: &[(&str, &str)]) -> (u16, Json) {
+    let mut form =
+        vec![("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"), ("subject_token", token), ("subject_token_type", ACCESS)];
+    form.extend_from_slice(more);
+    world.post("/token", &form, Some(who)).await
+}
+
+const TO_ANY: (&str, &str) = ("audience", "upstream:any");
+
+#[tokio::test]
+async fn an_api_gets_the_token_that_the_provider_gave() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+        provider.says(gives("calendar.read", 600));
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        let (status, answer) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
+        assert_eq!(status, 200, "{answer}");
+        assert_eq!((&answer["access_token"], &answer["token_type"]), (&json!("an-access-token-of-anysocial"), &json!("Bearer")));
+        assert_eq!((&answer["scope"], &answer["issued_token_type"]), (&json!("calendar.read"), &json!(ACCESS)));
+        assert!(
+            answer["expires_in"].as_i64().is_some_and(|it| (1..=600).contains(&it)) && answer.get("refresh_token").is_none(),
+            "{answer}"
+        );
+        assert_eq!(world.audited("provider_token_given").await, 1);
+        // Nothing of it stands in the store as it is.
+        let app = world.running.shared.now();
+        let rows = app.store.all("SELECT sealed FROM provider_token", &[]).await.unwrap();
+        let sealed = rows[0].bytes("sealed").unwrap();
+        assert_eq!(rows.len(), 1);
+        for secret in ["an-access-token-of-anysocial", "the-first-refresh-token"] {
+            assert!(!sealed.windows(secret.len()).any(|it| it == secret.as_bytes()));
+        }
+        drop(app);
+        world.stop().await;
+    }
+}
+
+/// Only the API of the release, with a token that has the scope, and only scopes of the list.
+#[tokio::test]
+async fn a_token_is_given_as_the_release_says_and_not_otherwise() {
+    let provider = Provider::start().await;
+    let ledger = "[api.ledger.scope]\n\"ledger:read\" = { text = \"x\" }\n";
+    let world = world(Engine::Sqlite, &provider, &format!("{CREATE}{RELEASE}{}{ledger}", clients())).await;
+    provider.says(gives("calendar.read", 600));
+    let token = signed_in(&world, &provider, "openid orders:read").await;
+    let other = signed_in(&world, &provider, "openid orders:write").await;
+    let refused = async |who: &str, token: &str, more: &[(&str, &str)]| {
+        let (status, body) = ask(&world, who, token, more).await;
+        (status, body["error"].as_str().unwrap_or_default().to_owned())
+    };
+    let is = |error: &str| (400, error.to_owned());
+    assert_eq!(refused("orders-api", &other, &[TO_ANY]).await, is("invalid_scope"), "without the scope of the release");
+    assert_eq!(refused("ledger-api", &token, &[TO_ANY]).await, is("invalid_request"), "a client that does not speak for this API");
+    assert_eq!(refused("orders-api", "sa_AAAA", &[TO_ANY]).await, is("invalid_request"));
+    assert_eq!(refused("orders-api", &token, &[("audience", "upstream:nobody")]).await, is("invalid_target"));
+    assert_eq!(refused("orders-api", &token, &[("audience", "upstream:")]).await, is("invalid_target"));
+    assert_eq!(refused("orders-api", &token, &[TO_ANY, ("resource", "https://api.example.com/orders")]).await, is("invalid_target"));
+    assert_eq!(refused("orders-api", &token, &[("audience", "https://api.example.com/orders"), TO_ANY]).await, is("invalid_target"));
+    assert_eq!(refused("orders-api", &token, &[TO_ANY, ("scope", "openid")]).await, is("invalid_scope"));
+    assert_eq!(refused("orders-api", &token, &[TO_ANY, ("scope", "calendar.read mail")]).await, is("invalid_scope"));
+    assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY, ("scope", "calendar.read")]).await.0, 200, "the twin");
+    // A person who signed in by password has no token there.
+    let alice = world.tokens("openid orders:read").await;
+    assert_eq!(refused("orders-api", alice["access_token"].as_str().unwrap(), &[TO_ANY]).await, is("invalid_target"));
+    world.stop().await;
+
+    // Without a release nothing is kept, and nothing given.
+    let world = crate::upstream::world(Engine::Sqlite, &provider, &format!("{CREATE}{}", clients())).await;
+    let token = signed_in(&world, &provider, "openid orders:read").await;
+    let app = world.running.shared.now();
+    assert!(app.store.all("SELECT identity FROM provider_token", &[]).await.unwrap().is_empty());
+    drop(app);
+    let (status, body) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
+    assert_eq!((status, &body["error"]), (400, &json!("invalid_target")));
+    world.stop().await;
+}
+
+/// A token that is over, or may do more than the list, is renewed with those scopes alone; what comes with other scopes is not given.
+#[tokio::test]
+async fn a_token_is_renewed_with_the_scopes_that_may_be_given() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+        for (at, first) in [gives("calendar.read", 10), gives("openid calendar.read", 600)].into_iter().enumerate() {
+            let (next, bad) = (format!("next-{at}"), format!("bad-{at}"));
+            provider.says(Says { refresh: Some(renewed(&bad, "calendar.read openid")), ..first.clone() });
+            let token = signed_in(&world, &provider, "openid orders:read").await;
+            let (status, body) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
+            assert_eq!((status, &body["error"]), (503, &json!("temporarily_unavailable")), "more than was asked for");
+            provider.says(Says { refresh: Some(renewed(&next, "calendar.read")), ..first });
+            let (status, answer) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
+            assert_eq!((status, &answer["access_token"]), (200, &json!(next)), "{answer}");
+            let sent = provider.request("/token");
+            assert!(
+                sent.contains("refresh_token=the-first-refresh-token") && sent.contains("scope=calendar.read+calendar.write"),
+                "{sent}"
+            );
+            // It is kept: the next request asks nobody.
+            provider.asked();
+            assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY]).await.1["access_token"], json!(next));
+            assert!(provider.asked().is_empty());
+        }
+        world.stop().await;
+    }
+}
+
+/// Only the word of the provider that the grant is over ends it; an outage does not.
+#[tokio::test]
+async fn what_the_provider_took_back_is_deleted() {
+    let provider = Provider::start().await;
+    let world = world(Engine::Sqlite, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+    let first = gives("calendar.read", 10);
+    for (answer, status, error) in
+        [((500, json!({})), 503, "temporarily_unavailable"), ((400, json!({ "error": "invalid_client" })), 503, "temporarily_unavailable")]
+    {
+        provider.says(Says { refresh: Some(answer), ..first.clone() });
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        let (code, body) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
+        assert_eq!((code, &body["error"]), (status, &json!(error)));
+        provider.says(Says { refresh: Some(renewed("next", "calendar.read")), ..first.clone() });
+        assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY]).await.0, 200, "the twin");
+    }
+    provider.says(Says { refresh: Some((400, json!({ "error": "invalid_grant" }))), ..first.clone() });
+    let token = signed_in(&world, &provider, "openid orders:read").await;
+    assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY]).await.1["error"], json!("invalid_target"));
+    assert_eq!(world.audited("provider_token_lost").await, 1);
+    provider.says(Says { refresh: Some(renewed("next", "calendar.read")), ..first.clone() });
+    assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY]).await.1["error"], json!("invalid_target"), "it is gone");
+    let token = signed_in(&world, &provider, "openid orders:read").await;
+    assert_eq!(ask(&world, "orders-api", &token, &[TO_ANY]).await.0, 200, "a new sign-in brings a new one");
+    world.stop().await;
+}
