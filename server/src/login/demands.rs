@@ -24,7 +24,7 @@ pub(super) fn not_before_ms(state: &State, rules: &Rules, now_ms: i64) -> i64 {
 
 /// What this sign-in has to prove. Whoever has a second factor is asked for it, whatever the policy says (365-Z). A passkey that verified
 /// the person is enough. One that did not is not enough where the policy counts it as two factors.
-pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, now_ms): (&[Proof], i64)) -> Policy {
+pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, now_ms, rp_id): (&[Proof], i64, &str)) -> Policy {
     let policy = own_policy(state, rules, person, now_ms);
     let Some(account) = person.account.as_ref().filter(|_| state.subject.is_some()) else { return policy };
     match state.journey {
@@ -42,29 +42,29 @@ pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, 
     let wants_more = policy.two_factor_passkey && !passkeys(&state.proofs).is_empty();
     // On an app's own screens, changes want the strongest proof that the person has.
     let has_more = rules.rights.is_of_app() && policy.two_factor_passkey && !account.passkeys.is_empty();
-    let wants_passkey = has_more || wants_passkey(state, account);
     match account.totp_from_ms {
         _ if is_verified => policy,
-        None if wants_passkey => policy.with(&MethodName::PASSKEY),
+        _ if wants_passkey(state, account, rp_id) => policy.with(&MethodName::PASSKEY),
+        None if has_more => policy.with(&MethodName::PASSKEY),
         None if wants_more && account.password.is_some() => policy.with(&MethodName::PASSWORD),
         None if !wants_more => policy,
         _ => policy.with(&methods::SECOND_FACTOR),
     }
 }
 
-/// A new password is worth what the old one was. Whoever has a passkey as well proves the stronger of the two. Whoever has a passkey as
-/// well proves the stronger of the two, and so does whoever removes one of several. A single one may be lost, so that it can go without. An
-/// authenticator is asked for anyway, and does instead.
-fn wants_passkey(state: &State, account: &Account) -> bool {
+/// A new password is worth what the old one was. Whoever has a passkey as well proves the stronger of the two, and so does whoever
+/// removes one of several. A single one may be lost, so that it can go without. An authenticator is asked for anyway, and does instead.
+pub(super) fn wants_passkey(state: &State, account: &Account, rp_id: &str) -> bool {
     let removed = match &state.journey {
         Journey::ChangePassword => None,
         Journey::RemovePasskey { passkey } => Some(passkey.as_str()),
         _ => return false,
     };
-    // One that waits to be confirmed may be a stranger's.
-    let waits = |public_id: &str| account.waiting.iter().any(|one| matches!(&one.means, Means::Passkey(id) if id == public_id));
-    let mut usable = account.passkeys.iter().map(Known::public_id);
-    usable.any(|public_id| Some(public_id.as_str()) != removed && !waits(&public_id))
+    // What waits to be confirmed may be a stranger's, an authenticator too.
+    let counts = |means: Means| account.waiting.iter().all(|one| one.means != means);
+    let has_totp = account.totp_from_ms.is_some() && counts(Means::Totp);
+    let mut usable = account.passkeys.iter().filter(|known| known.rp_id == rp_id).map(Known::public_id);
+    !has_totp && usable.any(|public_id| Some(public_id.as_str()) != removed && counts(Means::Passkey(public_id)))
 }
 
 /// The policy of the journey: what its proofs must come to.

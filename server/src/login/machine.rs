@@ -49,7 +49,7 @@ pub struct Machine {
     languages: Arc<Vec<(String, String)>>,
     /// Where a start is sealed to: names the store's epoch.
     place: String,
-    rp_id: Arc<str>,
+    pub(super) rp_id: Arc<str>,
     passkey_rules: Arc<PasskeyRules>,
     /// Of our own pages.
     own_origins: Arc<Vec<String>>,

@@ -2,7 +2,7 @@
 
 use super::accounts;
 use super::context::{Mailbox, Move};
-use super::demands::{demanded, not_before_ms, own_policy};
+use super::demands::{demanded, not_before_ms, own_policy, wants_passkey};
 use super::effect::{Effect, Source};
 use super::flow::{Go, Proven, Run};
 use super::forms;
@@ -86,7 +86,16 @@ impl Run<'_> {
     }
 
     fn demanded(&self) -> Policy {
-        demanded(&self.state, self.rules, &self.person, (&self.counted(), self.visitor.now_ms))
+        demanded(&self.state, self.rules, &self.person, (&self.counted(), self.visitor.now_ms, &self.machine.rp_id))
+    }
+
+    /// What the proofs must come to by what they count for. A passkey that is wanted beside the policy must count: a thief makes one.
+    fn weighed_by(&self) -> Policy {
+        let account = self.person.account.as_ref().filter(|_| self.state.subject.is_some());
+        if account.is_some_and(|account| wants_passkey(&self.state, account, &self.machine.rp_id)) {
+            return self.demanded();
+        }
+        own_policy(&self.state, self.rules, &self.person, self.visitor.now_ms)
     }
 
     /// All that is asked for was proved. What is it worth?
@@ -94,7 +103,7 @@ impl Run<'_> {
         if self.wants_ticket() {
             return self.enter(&MethodName::TICKET).await;
         }
-        match self.weigh(&own_policy(&self.state, self.rules, &self.person, self.visitor.now_ms)) {
+        match self.weigh(&self.weighed_by()) {
             Some(Weighed::Satisfied(satisfied)) => self.after_proofs(satisfied).await,
             Some(Weighed::Ask(method)) => self.ask_method(method).await,
             Some(Weighed::Wait(from_ms)) => {

@@ -2,7 +2,7 @@
 
 use crate::passkeys::{reason, refused};
 use crate::world::passkeys::{on_every_engine, options};
-use crate::world::{Ask, Browser, PASSWORD};
+use crate::world::{Ask, Browser, PASSWORD, Page, totp};
 use serde_json::{Value as Json, json};
 use symbolon_phone::authenticator::{Authenticator, BACKED_UP, USER_PRESENT, USER_VERIFIED};
 
@@ -217,6 +217,68 @@ async fn a_fresh_sign_in_by_another_method_is_no_step_up() {
         let claims = r#"{"id_token":{"acr":{"essential":true,"value":"urn:passkey"}}}"#;
         let page = fresh.open(&keys.world, &Ask::native("openid").with("claims", claims)).await;
         assert!(!page.has_code(), "{:?}", page.location);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// 362-Z, 361-Z: whoever has the password alone takes nothing away from somebody who has a passkey, whatever they add on the way: what they
+/// add waits, and proves no more than the password.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_alone_takes_nothing_away() {
+    on_every_engine("", |keys| async move {
+        let world = &keys.world;
+        let (mut owners, mut second, mut owner) = (Authenticator::default(), Authenticator::security_key(), Browser::default());
+        keys.add(&mut owner, &mut owners, "alice").await;
+        keys.add(&mut owner, &mut second, "alice").await;
+        let (mut thief, mut thiefs) = (Browser::default(), Authenticator::default());
+        let page = thief.visit(world, "/account").await;
+        assert_eq!(thief.submit_password(world, &page, "alice", PASSWORD).await.status, 303);
+        let account = thief.visit(world, "/account").await;
+        let remove = account.actions().into_iter().find(|action| action.starts_with("remove_passkey:")).unwrap();
+        let wishes = ["change_password", remove.as_str()];
+        let is_asked = |page: &Page, wish: &str| {
+            assert!(page.title() == "Sign in with a passkey" && page.status == 200, "{wish}: {}", page.html);
+        };
+        for wish in wishes {
+            is_asked(&thief.submit(world, &account, &[], wish).await, wish);
+        }
+        // A passkey of the thief's own, and an authenticator.
+        let page = thief.submit(world, &account, &[], "add_passkey").await;
+        assert_eq!(keys.make(&mut thief, &page, &mut thiefs).await.status, 303);
+        let account = thief.visit(world, "/account").await;
+        let page = thief.submit(world, &account, &[], "enrol_totp").await;
+        let secret = page.codes().remove(0);
+        let codes = thief.submit(world, &page, &[("code", &totp(&secret, world.running.shared.now().now_ms()))], "continue").await;
+        assert_eq!(codes.codes().len(), 10, "{}", codes.html);
+        thief.submit(world, &codes, &[], "continue").await;
+        for wish in wishes {
+            // A later session, in which the thief shows all that there is.
+            world.advance_s(400);
+            let mut thief = Browser::default();
+            let page = thief.visit(world, "/account").await;
+            let page = thief.submit_password(world, &page, "alice", PASSWORD).await;
+            let code = totp(&secret, world.running.shared.now().now_ms());
+            assert_eq!(thief.submit(world, &page, &[("code", &code)], "continue").await.status, 303);
+            let account = thief.visit(world, "/account").await;
+            let page = thief.submit(world, &account, &[], wish).await;
+            is_asked(&page, wish);
+            let page = keys.use_it(&mut thief, &page, &mut thiefs).await;
+            assert_eq!(page.kind(), "waits", "{wish}: {}", page.html);
+        }
+        for event in ["password_changed", "passkey_removed"] {
+            assert_eq!(world.audited(event).await, 0, "{event}");
+        }
+        // The twin: the owner's passkey.
+        for (wish, shows) in wishes.into_iter().zip(["Choose a new password", "Remove this passkey?"]) {
+            world.advance_s(400);
+            let mut owner = Browser::default();
+            let page = owner.visit(world, "/account").await;
+            keys.use_it(&mut owner, &page, &mut owners).await;
+            let account = owner.visit(world, "/account").await;
+            let page = owner.submit(world, &account, &[], wish).await;
+            assert_eq!(page.title(), shows, "{}", page.html);
+        }
         keys.world.stop().await;
     })
     .await;
