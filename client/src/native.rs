@@ -171,7 +171,7 @@ enum Next {
         auth_session: String,
         step: Box<Step>,
     },
-    Code(String),
+    Code(String, Option<Operation>),
     /// None: the app begins in the browser anew.
     Browser(Option<String>),
 }
@@ -193,7 +193,10 @@ impl Client {
         }
         for _ in 0..MOST_STEPS {
             match read(&reply)? {
-                Next::Code(code) => return self.redeem_native(begun.into_pending(), code).await,
+                Next::Code(code, told) => {
+                    tell(screens, told.as_ref()).await;
+                    return self.redeem_native(begun.into_pending(), code).await;
+                }
                 Next::Browser(None) => return self.sign_in(request).await,
                 Next::Browser(Some(request_uri)) => {
                     self.wait_for(begun.into_pending()).await?;
@@ -222,7 +225,10 @@ fn begin_parameters<'a>(begun: &'a Begun, request: &'a SignIn, held: Option<&'a 
 fn read(reply: &Reply) -> Result<Next, Trouble> {
     let member = |name: &str| text_member(&reply.body, name);
     match (reply.status, reply.error()) {
-        (200, "") => member("authorization_code").map(Next::Code).ok_or_else(|| Trouble::Wrong("an answer without a code".to_owned())),
+        (200, "") => {
+            let code = member("authorization_code").ok_or_else(|| Trouble::Wrong("an answer without a code".to_owned()))?;
+            Ok(Next::Code(code, serde_json::from_value(reply.body["operation"].clone()).ok()))
+        }
         (403, "redirect_to_web") => Ok(Next::Browser(member("request_uri"))),
         (403, "insufficient_authorization") => {
             let step = serde_json::from_value::<Step>(reply.body["step"].clone()).map_err(|error| Trouble::Wrong(error.to_string()))?;
@@ -265,6 +271,14 @@ pub async fn ask(screens: &dyn Screens, mut step: Box<Step>) -> Result<Pressed, 
         pressed.fields.push((field.clone(), value));
     }
     Ok(pressed)
+}
+
+/// Tells the platform how things are, such as which passkeys the account has. Nothing depends on the result.
+async fn tell(screens: &dyn Screens, operation: Option<&Operation>) {
+    let (Some(operation), Some(operations)) = (operation, screens.operations()) else { return };
+    if operation.answer.is_none() && operations.knows(&operation.name) {
+        let _ = operations.perform(operation).await;
+    }
 }
 
 enum First {

@@ -418,6 +418,7 @@ pub fn sign_in_rules(
             true => Rights::Only(client.manage.clone()),
             false => Rights::Nothing,
         },
+        client: Some(client.display_name(&request.client_id).to_owned()),
         confirm: request.detour.as_ref().map(|detour| detour::question(client.display_name(&request.client_id), detour)),
         transaction: Transaction::new(&request.authorization_details, authority.config.signing_wallets()),
     };

@@ -286,7 +286,7 @@ pub async fn rules(authority: &Authority<'_>, delivery: &Delivery, surroundings:
     let Some(request) = delivery.request() else {
         let policy = authority.config.policy(DEFAULT_POLICY).cloned().ok_or_else(|| over().because("no default policy"))?;
         let rights = Rights::Everything;
-        return Ok(Rules { policy, max_age_s: None, force: false, confirm: None, rights, transaction: None });
+        return Ok(Rules { policy, max_age_s: None, force: false, confirm: None, rights, transaction: None, client: None });
     };
     let gone = || over().because("the client is gone or disabled");
     let client = authority.clients.get(&request.client_id).await?.ok_or_else(gone)?;

@@ -317,7 +317,7 @@ impl Face<'_> {
         match self.settling(&delivery, &visitor)?.settle(moved).await {
             Ok(Settled::Asked(state)) => self.tell(&state, &request, &answering.next_secret(&app.keyring)?).await,
             Ok(Settled::Ended(ended)) => match ended.code {
-                Some(code) => Ok(done(&code)),
+                Some(code) => Ok(done(&code, ended.state.signal.as_ref())),
                 None => self.tell(&ended.state, &request, &answering.next_secret(&app.keyring)?).await,
             },
             Ok(Settled::Late) => self.late(answer, &answering).await,
@@ -350,7 +350,8 @@ impl Face<'_> {
             None => Ok(self.ask(state, request, AuthSession::of_row(self.app, state, secret))),
             Some(Ended::Granted { session, number, .. }) => {
                 let code = code::of_row(self.app, session, *number, self.incoming.now_ms).await?;
-                Ok(done(&code.ok_or_else(|| over().because("the code was redeemed, or is too old"))?))
+                let code = code.ok_or_else(|| over().because("the code was redeemed, or is too old"))?;
+                Ok(done(&code, state.signal.as_ref()))
             }
             Some(Ended::Refused { code, hint }) => Ok(reply::json(400, &json!({ "error": code, "error_description": hint }))),
             Some(Ended::Left(left)) => Ok(self.to_browser(left, request)),
@@ -477,6 +478,11 @@ fn closed(why: &str, signal: Option<&Operation>) -> Reply {
     reply::json(400, &body)
 }
 
-fn done(code: &str) -> Reply {
-    reply::json(200, &json!({ "authorization_code": code }))
+/// `signal`: what the platform is told beside it.
+fn done(code: &str, signal: Option<&Operation>) -> Reply {
+    let mut body = json!({ "authorization_code": code });
+    if let Some(signal) = signal {
+        body["operation"] = json!(signal);
+    }
+    reply::json(200, &body)
 }

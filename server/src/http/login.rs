@@ -10,12 +10,14 @@ use crate::authorization::delivery::Delivery;
 use crate::authorization::request::{self, AuthorizationRequest, Surroundings};
 use crate::authorization::settle::{Settled, Settling, rules};
 use crate::error::{Error, Refused, Result};
+use crate::login::accounts;
 use crate::login::context::{Answer, Device, Face, Visitor};
 use crate::login::flow::{Begin, Existing, Judged, Moved};
 use crate::login::journey::Journey;
 use crate::login::machine::{Answering, Received, changed, over};
 use crate::login::methods::upstream::RETURNED;
 use crate::login::state::{Ended, State, Subject};
+use crate::login::step::{Step, Text};
 use crate::sessions::{self, Session};
 use crate::stored_bytes::Writer;
 use crate::web::request::Incoming;
@@ -31,14 +33,16 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         app.clients.get(&request.client_id).await?.ok_or_else(|| Refused::bad_request("invalid_request", "The client is gone."))?;
     let account = session.as_ref().map(|session| session.account.clone());
     request::still_allowed(&app.authority(), &client, &request)?;
-    let rules = match request::sign_in_rules(&app.authority(), &client, &request, surroundings(incoming)) {
+    let mut rules = match request::sign_in_rules(&app.authority(), &client, &request, surroundings(incoming)) {
         Ok(rules) => rules,
         Err(Error::Refused(refused)) => return settle::refuse(app, incoming, &request, account.as_deref(), *refused).await,
         Err(fault) => return Err(fault),
     };
-    // Whoever is to be chosen anew is nobody yet. Else a policy that begins with the address would write to the old person's.
-    let is_nobody = says("create") || says("select_account");
-    let counts = |session: &Session| !is_nobody && request.sub.as_ref().is_none_or(|sub| *sub == session.account);
+    let counts = |session: &Session| !says("create") && request.sub.as_ref().is_none_or(|sub| *sub == session.account);
+    // The choice comes first: else a policy that begins with the address would write to the old person's.
+    if let Some(session) = session.as_ref().filter(|session| says("select_account") && rules.confirm.is_none() && counts(session)) {
+        rules.confirm = Some(choice(app, &session.account).await?);
+    }
     let delivery = Delivery::Redirect(Box::new(request.clone()));
     let begin = Begin {
         journey: if says("create") { Journey::Register { draft: None } } else { Journey::SignIn },
@@ -61,6 +65,14 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         return settle::refuse(app, incoming, &request, account.as_deref(), refused).await;
     }
     start(app, incoming, (moved, &delivery), session, &locale).await
+}
+
+/// Goes on as the person whom this browser knows, or as another one. OpenID Connect Core 3.1.2.1, `select_account`.
+async fn choice(app: &App, account: &str) -> Result<Step> {
+    let known = accounts::by_id(&app.store, account).await?.unwrap_or_default();
+    let name = known.any_email.or(known.login_name).or(known.name).unwrap_or_default();
+    let step = Step::new("select_account").primary("continue_as").called(Text::new("action-continue_as").with("person", name));
+    Ok(step.secondary_called("not_you", Text::new("action-another_person")).link("cancel"))
 }
 
 /// A browser is no installation.

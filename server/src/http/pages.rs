@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::login::operation::Operation;
 use crate::login::state::{Ended, State};
 use crate::login::step::{Problem, Step, Text};
-use crate::pages::{FormTarget, PageContext};
+use crate::pages::{FormTarget, PageContext, has_password};
 use crate::web::request::Incoming;
 use http::header;
 use symbolon_oauth::{base64url, digest};
@@ -74,7 +74,11 @@ pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Re
     let refresh = onward.is_some() && incoming.query.contains("go");
     let context = PageContext { locale, base, form_action: app.url(&target.path), form_token: target.token, hidden, onward, refresh };
     let html = app.pages.step(&pending.step, &context)?;
-    Ok(reply::operating_page(200, html, pending.step.operation.as_ref()))
+    Ok(match &pending.step {
+        step if step.operation.is_some() => reply::operating_page(200, html, step.operation.as_ref()),
+        step if has_password(step) => reply::typing_page(200, html),
+        _ => reply::page(200, html),
+    })
 }
 
 /// A question outside a sign-in. `path`: below the issuer, where its form leads.

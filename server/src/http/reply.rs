@@ -27,6 +27,11 @@ fn page_with(status: u16, html: String, to: FormTarget, script: Script) -> Reply
     reply
 }
 
+/// A page on which a password is typed: its script shows it on demand.
+pub fn typing_page(status: u16, html: String) -> Reply {
+    page_with(status, html, FormTarget::Ours, Script::Show)
+}
+
 /// A page with an operation of the platform: its script is the browser's part of it.
 pub fn operating_page(status: u16, html: String, operation: Option<&Operation>) -> Reply {
     page_with(status, html, FormTarget::Ours, Script::of(operation))

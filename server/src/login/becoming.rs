@@ -2,14 +2,17 @@
 
 use super::accounts::{self, NewAccount};
 use super::context::Person;
-use super::effect::{Creation, Effect, Source};
+use super::effect::{Creation, Effect, Source, Update};
 use super::flow::{Run, proof};
 use super::journey::{Draft, Form, Journey};
 use super::machine::over;
+use super::operation::Operation;
 use super::passkeys::Known;
 use super::proof::{Facts, MethodName};
 use crate::audit::Entry;
 use crate::error::Result;
+use symbolon_oauth::base64url;
+use symbolon_passkey::options;
 
 impl Run<'_> {
     /// The account of somebody who registers, once the address is proved by `method`.
@@ -54,6 +57,34 @@ impl Run<'_> {
                 _ => {}
             }
         }
+    }
+}
+
+impl Run<'_> {
+    /// WebAuthn Level 3, 5.1.10: after a passkey was removed, or the person was renamed, the platform hears how things are.
+    pub(super) fn note_signal(&mut self) -> Result<()> {
+        let (mut changed, mut email, mut name) = (false, None, None);
+        for effect in &self.effects {
+            match effect {
+                Effect::RemovePasskey { .. } => changed = true,
+                Effect::Update(Update::Email(new)) => email = Some(new.clone()),
+                Effect::Update(Update::Name(new)) => name = Some(new.clone()),
+                _ => {}
+            }
+        }
+        let Some(account) = self.person.account.as_ref().filter(|_| changed || email.is_some() || name.is_some()) else { return Ok(()) };
+        let Some(handle) = account.passkey_handle.as_deref() else { return Ok(()) };
+        let rp_id = self.machine.rp_id();
+        let ids: Vec<Vec<u8>> =
+            account.passkeys.iter().filter(|known| known.rp_id == rp_id).filter_map(|known| base64url::decode(&known.id)).collect();
+        let mut options = options::signal_all_accepted(rp_id, handle.as_bytes(), &ids);
+        if let Some(address) = email.or_else(|| account.any_email.clone()) {
+            let shown = name.unwrap_or_else(|| account.name.clone()).unwrap_or_else(|| address.clone());
+            options["name"] = address.into();
+            options["displayName"] = shown.into();
+        }
+        self.state.signal = Some(Operation::PasskeySignal { options });
+        Ok(())
     }
 }
 

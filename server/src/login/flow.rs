@@ -178,6 +178,7 @@ impl Begin {
             prefer: None,
             confirmed: false,
             is_new: false,
+            signal: None,
             pending: None,
             ended: None,
         };
@@ -313,7 +314,7 @@ impl<'a> Run<'a> {
                 Ok(())
             }
             Question::Confirm => {
-                self.state.confirmed |= answer.action == "started_it";
+                self.state.confirmed |= matches!(answer.action, "started_it" | "continue_as");
                 self.find_question().await
             }
             Question::Consent => self.find_question().await,
@@ -476,7 +477,7 @@ impl<'a> Run<'a> {
                 let changed = Effect::Audit(Box::new(Entry::ok("email_changed")));
                 self.want(Source::Journey, vec![Effect::Update(Update::Email(email)), Effect::Notice("email_changed"), changed])?;
                 self.state.journey = Journey::SignIn;
-                Ok(())
+                self.note_signal()
             }
             _ => {
                 let account = self.person.account.as_ref().ok_or_else(|| Fault::new("a proof of nobody"))?;
@@ -567,6 +568,7 @@ impl<'a> Run<'a> {
             self.state.prove(&subject.account, subject.version, proof);
         }
         self.note_enrolment(form);
+        self.note_signal()?;
         if let Some(closed) = done.closed {
             self.state.pending = None;
             self.state.ended = Some(Ended::Closed { why: closed.why.to_owned(), signal: closed.signal });

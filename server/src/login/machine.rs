@@ -186,6 +186,10 @@ impl Machine {
         &self.providers
     }
 
+    pub(super) fn rp_id(&self) -> &str {
+        &self.rp_id
+    }
+
     pub fn hashers(&self) -> &Hashers {
         &self.hashers
     }

@@ -246,8 +246,24 @@ impl Run<'_> {
     }
 
     pub(super) fn set_question(&mut self, question: Question, id: [u8; 16], step: Step, secret: Json) {
-        let step = self.with_doors(&question, step);
+        let step = self.with_doors(&question, self.with_names(&question, step));
         self.state.pending = Some(Pending::new(question, id, step, secret));
+    }
+
+    /// Whom the person signs in to, and as whom: the app's name, and once somebody is proved, how the person knows the account.
+    fn with_names(&self, question: &Question, mut step: Step) -> Step {
+        if !matches!(question, Question::Method(_) | Question::Identify(_) | Question::Begin(_)) {
+            return step;
+        }
+        if let Some(client) = self.rules.client.as_ref().filter(|_| self.state.journey == Journey::SignIn) {
+            step.text.insert(0, Text::new("to_client").with("client", client.as_str()));
+        }
+        let known = self.person.account.as_ref().filter(|_| self.state.subject.is_some());
+        if let Some(account) = known {
+            let name = account.any_email.as_deref().map(email::masked).or_else(|| account.login_name.clone());
+            step.text.extend(name.map(|name| Text::new("as_person").with("person", name)));
+        }
+        step
     }
 
     /// The ways out of a page: other methods, a forgotten password, a new account, another person, the way back.

@@ -116,6 +116,9 @@ pub struct State {
     /// The account was made in this sign-in: there was nothing before that new means could put in danger.
     #[serde(default)]
     pub is_new: bool,
+    /// What the platform is told when the sign-in ends: which passkeys there are, and the person's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<Operation>,
     pub pending: Option<Pending>,
     pub ended: Option<Ended>,
 }
@@ -168,6 +171,8 @@ pub struct Rules {
     pub rights: Rights,
     /// What a wallet signs beside.
     pub transaction: Option<Transaction>,
+    /// The name of the app that the person signs in to.
+    pub client: Option<String>,
 }
 
 /// Bytes as text of a fixed length, so that the length of a sealed sign-in tells nothing.

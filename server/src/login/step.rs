@@ -164,13 +164,17 @@ impl Step {
     pub fn secondary(self, name: &str) -> Self {
         self.action(name, ActionKind::Secondary)
     }
-    /// A button with a label of its own.
-    pub fn secondary_called(self, name: &str, label: Text) -> Self {
-        let mut step = self.secondary(name);
-        if let Some(action) = step.actions.last_mut() {
+    /// Gives the last button a label of its own.
+    pub fn called(mut self, label: Text) -> Self {
+        if let Some(action) = self.actions.last_mut() {
             action.label = Some(label);
         }
-        step
+        self
+    }
+
+    /// A button with a label of its own.
+    pub fn secondary_called(self, name: &str, label: Text) -> Self {
+        self.secondary(name).called(label)
     }
     pub fn link(self, name: &str) -> Self {
         self.action(name, ActionKind::Link)

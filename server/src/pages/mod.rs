@@ -9,7 +9,7 @@ pub mod words;
 use crate::config::Brand;
 use crate::error::Fault;
 use crate::login::operation::Operation;
-use crate::login::step::Step;
+use crate::login::step::{FieldKind, Step};
 use crate::visible::plain;
 use assets::{Asset, Assets};
 use locales::{Locales, SENTENCE};
@@ -40,6 +40,8 @@ const SUBMIT: &str = "document.forms[0].submit()";
 const PASSKEY: &str = include_str!("passkey.js");
 /// The same for a digital wallet: the browser's part of the Digital Credentials API.
 const CREDENTIAL: &str = include_str!("credential.js");
+/// What a page with a password has: a button that shows what was typed. Without it the page works as well.
+const SHOW: &str = include_str!("show.js");
 
 pub struct PageContext {
     pub locale: String,
@@ -215,6 +217,7 @@ impl Pages {
         let locales = Arc::new(Locales::read(own)?);
         let known = Arc::clone(&locales);
         environment.add_function("t", move |locale: &str, key: &str, args: Option<Value>| known.message(locale, key, &arguments(args)));
+        environment.add_filter("fours", |text: &str| fours(text));
         environment.add_filter("base64", |text: &str| standard_base64(text.as_bytes()));
         environment.add_filter("plain", |text: &str| plain(text, SENTENCE));
         environment.add_filter("qr", |uri: &str| qr(uri).unwrap_or_default());
@@ -240,7 +243,8 @@ impl Pages {
         let values = context! {
             step => self.worded(step, &page.locale), form_action => page.form_action.as_str(), form_token => page.form_token.as_str(),
             hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => page.onward.as_deref(),
-            refresh => page.refresh, script => Script::of(step.operation.as_ref()).text(),
+            refresh => page.refresh, script => Script::of(step.operation.as_ref()).own(),
+            help => has_password(step).then_some(SHOW),
         };
         self.render("step.html", &page.locale, values)
     }
@@ -260,7 +264,7 @@ impl Pages {
     pub fn alone(&self, step: &Step, locale: &str, base: &str, onward: Option<&str>) -> Result<String, Fault> {
         let values = context! {
             step => self.worded(step, locale), form_action => "", form_token => "", hidden => Vec::<String>::new(), base => base,
-            onward => onward, refresh => false, script => Script::of(step.operation.as_ref()).text(),
+            onward => onward, refresh => false, script => Script::of(step.operation.as_ref()).own(), help => None::<&str>,
         };
         self.render("step.html", locale, values)
     }
@@ -344,6 +348,17 @@ impl Pages {
     }
 }
 
+/// Does somebody type a password there?
+pub fn has_password(step: &Step) -> bool {
+    step.fields.iter().any(|field| matches!(field.kind, FieldKind::Password | FieldKind::NewPassword))
+}
+
+/// A long text in groups of four, to be typed off a screen.
+fn fours(text: &str) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    letters.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+}
+
 /// What the script reads.
 fn shown_operation(operation: &Operation) -> Value {
     let json = serde_json::to_string(operation).unwrap_or_default();
@@ -375,6 +390,8 @@ pub enum Script {
     None,
     /// The one line that submits the form.
     Submit,
+    /// What is typed as a password may be shown.
+    Show,
     /// A passkey is made or used.
     Passkey,
     /// A wallet shows a credential.
@@ -391,12 +408,23 @@ impl Script {
         }
     }
 
-    fn text(self) -> &'static str {
+    /// The operation's script, as the page has it.
+    fn own(self) -> &'static str {
         match self {
-            Self::None => "",
-            Self::Submit => SUBMIT,
+            Self::None | Self::Submit | Self::Show => "",
             Self::Passkey => PASSKEY,
             Self::Credential => CREDENTIAL,
+        }
+    }
+
+    /// All scripts that may run. A page with an operation may have a password as well.
+    fn all(self) -> &'static [&'static str] {
+        match self {
+            Self::None => &[],
+            Self::Submit => &[SUBMIT],
+            Self::Show => &[SHOW],
+            Self::Passkey => &[PASSKEY, SHOW],
+            Self::Credential => &[CREDENTIAL, SHOW],
         }
     }
 }
@@ -410,10 +438,15 @@ pub enum FormTarget {
     Client,
 }
 
+/// A script as a policy names it.
+fn source(script: &str) -> String {
+    format!("'sha256-{}'", standard_base64(&digest::sha256(script.as_bytes())))
+}
+
 pub fn content_security_policy(form: FormTarget, script: Script) -> String {
     let script = match script {
         Script::None => "'none'".to_owned(),
-        some => format!("'sha256-{}'", standard_base64(&digest::sha256(some.text().as_bytes()))),
+        some => some.all().iter().map(|text| source(text)).collect::<Vec<_>>().join(" "),
     };
     let form = match form {
         FormTarget::Ours => "form-action 'self'; ",
@@ -433,7 +466,7 @@ fn standard_base64(bytes: &[u8]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::login::step::{Content, FieldKind, Problem, Text};
+    use crate::login::step::{Content, Problem, Text};
 
     fn pages() -> Pages {
         Pages::new(&Brand::default(), None, Path::new(".")).unwrap()

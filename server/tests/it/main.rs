@@ -42,6 +42,7 @@ mod exchange;
 mod factors;
 mod fapi;
 mod forged_evidence;
+mod friendly_pages;
 mod full_disk;
 mod grid;
 mod groups;

@@ -196,6 +196,7 @@ async fn what_a_browser_had_begun_ends_with_its_session() {
         let under_way = browser.submit(&world, &under_way, &WRONG, "continue").await;
         let kept = browser.clone();
         let page = browser.open(&world, &Ask::native("openid").with("prompt", "select_account")).await;
+        let page = browser.submit(&world, &page, &[], "not_you").await;
         assert!(browser.submit_password(&world, &page, "bob", PASSWORD).await.has_code());
         let late = kept.clone().submit(&world, &under_way, &RIGHT, "continue").await;
         assert_eq!((late.status, late.location), (400, None), "{}", late.html);

@@ -622,3 +622,12 @@ mail-account_deleted-body =
     Ihr Konto bei { $brand } wurde gelöscht, mit allem, was über Sie gespeichert war. Es kann nicht zurückgeholt werden.
     
     Wenn Sie das nicht waren, sagen Sie es sofort denen, die { $brand } betreiben.
+to_client = Weiter zu { $client }
+as_person = Sie melden sich an als { $person }.
+select_account-title = Konto wählen
+select_account-lead = Weiter mit dem Konto, das dieser Browser kennt, oder mit einem anderen.
+action-continue_as = Weiter als { $person }
+action-another_person = Anderes Konto benutzen
+action-open_authenticator = Authenticator-App auf diesem Gerät öffnen
+action-show = Zeigen
+action-hide = Verbergen

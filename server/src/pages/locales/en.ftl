@@ -622,3 +622,12 @@ mail-account_deleted-body =
     Your account with { $brand } was deleted, with all that was stored about you. It cannot be brought back.
     
     If it was not you, tell the people who run { $brand } at once.
+to_client = To continue to { $client }
+as_person = You are signing in as { $person }.
+select_account-title = Choose an account
+select_account-lead = Go on with the account that this browser knows, or with another one.
+action-continue_as = Continue as { $person }
+action-another_person = Use another account
+action-open_authenticator = Open the authenticator app on this device
+action-show = Show
+action-hide = Hide

@@ -226,6 +226,7 @@ const KINDS: &[(&str, &str)] = &[
     ("This did not work", "error"),
     ("This is a sign-in server", "home"),
     ("Your account", "account"),
+    ("Choose an account", "select_account"),
     ("One moment", "form_post"),
     ("Remove the authenticator app?", "remove_totp"),
     ("This sign-in is over", "over"),
