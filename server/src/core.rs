@@ -74,7 +74,7 @@ impl Core {
             Some(old) => old.node.clone(),
             None => base64url::encode(&crate::seal::random::<9>()?),
         };
-        let plugins = Plugins::load(&Loading::of(&config, &base, &outgoing, Some(&keyring)), before.map(|it| &it.plugins))?;
+        let plugins = Plugins::load(&Loading::of(config.plugins(), &base, &outgoing, Some(&keyring)), before.map(|it| &it.plugins))?;
         held::hold(&config, &store, now_ms).await?;
         Ok(Self {
             proved_links: ProvedLinks::open(&store).await?,

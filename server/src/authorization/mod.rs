@@ -10,6 +10,7 @@ pub mod device;
 mod device_answer;
 pub mod native;
 pub mod pushed;
+pub mod redirects;
 pub mod request;
 pub mod settle;
 

@@ -2,7 +2,8 @@
 //! page does not, so that a reload or a link preview costs nothing.
 
 use super::Authority;
-use super::request::{AuthorizationRequest, Problem, redirect_is_registered};
+use super::redirects::redirect_is_registered;
+use super::request::{AuthorizationRequest, Problem};
 use crate::config::Client;
 use crate::error::{Error, Fault, Refused};
 use crate::store::{Change, Expect, Value};

@@ -3,6 +3,7 @@
 
 use super::Authority;
 use super::detour::{self, Detour};
+use super::redirects::{self, redirect_is_registered};
 use crate::config::{Client, ClientKind, Profile, TierName};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Replaced, Wanted};
@@ -21,7 +22,7 @@ use symbolon_oauth::form::Form;
 use symbolon_oauth::pkce::Challenge;
 use symbolon_oauth::request_object::{self, RequestObject};
 use symbolon_oauth::scope::Scope;
-use symbolon_oauth::{base64url, id_token, jws, redirect};
+use symbolon_oauth::{base64url, id_token, jws};
 
 /// A longer one would not come back: the address of the answer has to fit a request's header.
 pub const MAX_STATE_BYTES: usize = 4096;
@@ -315,22 +316,11 @@ fn checked_redirect(client: &Client, form: &Form) -> std::result::Result<String,
     if redirect_is_registered(client, asked) {
         return Ok(asked.to_owned());
     }
-    if redirect::is_loopback_without_path(asked) {
-        return Err(page("The redirect_uri has no path: send one that the client registered, if only a slash."));
-    }
-    if client.stranger().is_some_and(|it| it.waiting.iter().any(|waiting| waiting == asked)) {
-        return Err(page("The scheme of the redirect_uri counts once its owner has proved its host: see host_proofs of the registration."));
-    }
-    Err(page("The redirect_uri is not one the client registered; it must match byte for byte."))
+    Err(page(redirects::why_not(client, asked)))
 }
 
 fn is_openid(form: &Form) -> bool {
     form.get("scope").is_some_and(|scope| scope.split(' ').any(|word| word == "openid"))
-}
-
-/// RFC 9700 2.1: byte-exact, loopback ports excepted.
-pub fn redirect_is_registered(client: &Client, uri: &str) -> bool {
-    client.redirect_uris.iter().any(|registered| redirect::matches(registered, uri))
 }
 
 /// Judges an accepted request under the present configuration. The client may have lost a redirect URI, a scope or an API since the

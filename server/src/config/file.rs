@@ -135,6 +135,10 @@ fn with_nearest(error: &str) -> String {
 }
 
 impl Config {
+    pub fn plugins(&self) -> super::plugin::Configured<'_> {
+        (&self.plugin, self.plugin_cache.as_ref())
+    }
+
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let name = path.display().to_string();
         let text = std::fs::read_to_string(path)

@@ -6,7 +6,7 @@ mod attestation;
 mod brand;
 pub mod claim_names;
 mod claims;
-mod client;
+pub mod client;
 mod client_policy;
 mod client_policy_rules;
 pub mod docs;

@@ -1,6 +1,6 @@
 //! `[plugin.NAME]`: programs of the operator's own, in a sandbox.
 
-use super::client::TierName;
+use super::client::tier::TierName;
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
 use super::secret::SecretSource;
 use super::span::Span;
@@ -361,6 +361,9 @@ pub(super) fn worth(all: &BTreeMap<String, PluginSettings>) -> BTreeMap<MethodNa
 pub(super) fn problems(all: &BTreeMap<String, PluginSettings>, clients: &dyn Fn(&str) -> bool) -> Vec<String> {
     all.iter().flat_map(|(name, plugin)| plugin.problems(name, clients)).collect()
 }
+
+/// The plug-ins by name, and the directory of compiled files.
+pub type Configured<'a> = (&'a BTreeMap<String, PluginSettings>, Option<&'a PathBuf>);
 
 #[cfg(feature = "plugins")]
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::reply::{self, Reply};
 use crate::app::App;
 use crate::authorization::continuing::{self, Opened};
 use crate::authorization::delivery::{Response, origin};
-use crate::authorization::request::redirect_is_registered;
+use crate::authorization::redirects::redirect_is_registered;
 use crate::config::{Client, ContinuePage};
 use crate::error::Result;
 use crate::links::onward::links_to;

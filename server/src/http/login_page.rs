@@ -6,7 +6,7 @@ use super::reply::{self, Reply};
 use super::{continue_page, login};
 use crate::app::App;
 use crate::authorization::delivery::{self, Delivery, Response};
-use crate::authorization::request::redirect_is_registered;
+use crate::authorization::redirects::redirect_is_registered;
 use crate::error::Result;
 use crate::grants::code;
 use crate::login::machine::Shown;

@@ -1,8 +1,8 @@
 //! What plug-ins are asked with, and what comes of it.
 
 use crate::audit::Entry;
-use crate::config::plugin::{Moment, PluginSettings};
-use crate::config::{Config, TierName};
+use crate::config::client::tier::TierName;
+use crate::config::plugin::{Configured, Moment, PluginSettings};
 use crate::outgoing::Outgoing;
 use crate::seal::KeyRing;
 use serde_json::{Map, Value as Json};
@@ -27,10 +27,11 @@ pub struct Loading<'a> {
 
 impl<'a> Loading<'a> {
     /// As the configuration has it. Without a key ring nothing is kept: for checks.
-    pub fn of(config: &'a Config, base: &'a Path, outgoing: &'a Outgoing, keyring: Option<&KeyRing>) -> Self {
-        let place = config.plugin_cache.as_ref().map(|place| base.join(place));
+    pub fn of(configured: Configured<'a>, base: &'a Path, outgoing: &'a Outgoing, keyring: Option<&KeyRing>) -> Self {
+        let (settings, place) = configured;
+        let place = place.map(|place| base.join(place));
         let cache = place.zip(keyring.map(|keyring| keyring.mac("plugin cache", &[]).1));
-        Self { settings: &config.plugin, base, outgoing, cache }
+        Self { settings, base, outgoing, cache }
     }
 }
 

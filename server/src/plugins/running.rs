@@ -3,7 +3,7 @@
 use super::facts::{Decided, EvidenceFound, EvidenceSituation, Loading, Outcome, PluginLine, Situation, TokenSituation};
 use super::host::ServerHost;
 use crate::audit::Entry;
-use crate::config::TierName;
+use crate::config::client::tier::TierName;
 use crate::config::plugin::{Moment, PluginSettings, PluginWorld};
 use crate::error::{Fault, Refused, Result};
 use serde_json::{Map, Value as Json};

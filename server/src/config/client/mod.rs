@@ -18,7 +18,7 @@ mod play;
 mod refresh;
 mod rules;
 mod section;
-mod tier;
+pub mod tier;
 mod tls_client_auth;
 mod words;
 
