@@ -19,7 +19,8 @@ const MAX_EVIDENCE: usize = 48 * 1024;
 pub async fn judged(core: &Core, case: &Arc<Case>, sent: Sent<'_>, name: &str) -> Result<Judged> {
     let is_listed = case.rules.plugins.iter().any(|own| own == name);
     let settings = core.config.plugin.get(name).filter(|it| is_listed && it.world == PluginWorld::Evidence);
-    let most = settings.and_then(|it| it.tier).ok_or_else(|| invalid("This client takes no evidence of that format."))?;
+    let most: TierName =
+        settings.and_then(|it| it.tier).map(TierName::from).ok_or_else(|| invalid("This client takes no evidence of that format."))?;
     let evidence = sent.incoming.form.get("evidence").filter(|it| it.len() <= MAX_EVIDENCE);
     let evidence = evidence.ok_or_else(|| invalid("The evidence parameter is missing or larger than 48 KiB."))?;
     let platform = format!("plugin:{name}");

@@ -202,6 +202,25 @@ pub(super) fn is_amr(word: &str) -> bool {
     (1..=32).contains(&word.len()) && is_plain && word != "mfa"
 }
 
+/// What evidence can prove: everything but nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EvidenceTier {
+    Software,
+    HardwareClaimed,
+    Hardware,
+}
+
+impl From<EvidenceTier> for TierName {
+    fn from(tier: EvidenceTier) -> Self {
+        match tier {
+            EvidenceTier::Software => Self::Software,
+            EvidenceTier::HardwareClaimed => Self::HardwareClaimed,
+            EvidenceTier::Hardware => Self::Hardware,
+        }
+    }
+}
+
 /// A header with a secret, for one host.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -243,7 +262,7 @@ pub struct PluginSettings {
     #[serde(default)]
     pub at: Vec<Moment>,
     #[serde(default)]
-    pub tier: Option<TierName>,
+    pub tier: Option<EvidenceTier>,
     #[serde(default)]
     pub clients: Vec<String>,
     #[serde(default)]
@@ -325,8 +344,10 @@ impl PluginSettings {
         rule(!self.letters.iter().all(is_template), "letters are lower-case words, such as notice");
         rule(self.may(PluginEffect::Letter) == self.letters.is_empty(), "effects lists letter, and letters says which: both or neither");
         let is_evidence = self.world == PluginWorld::Evidence;
-        let has_tier = self.tier.is_some_and(|tier| tier != TierName::None);
-        rule(is_evidence && !has_tier, "tier says the highest tier that its evidence can prove: software, hardware_claimed or hardware");
+        rule(
+            is_evidence && self.tier.is_none(),
+            "tier says the highest tier that its evidence can prove: software, hardware_claimed or hardware",
+        );
         rule(!is_evidence && self.tier.is_some(), "tier is for evidence");
         rule(!(1..=1024).contains(&self.memory), "memory is 1 to 1024 MiB");
         rule(!(1..=30).contains(&self.time.0), "time is 1s to 30s");
@@ -387,7 +408,7 @@ mod tests {
             ("Branch", "method", "", "lower-case letters"),
             ("a", "proof", "", "unknown variant"),
             ("a", "evidence", "", "tier says the highest"),
-            ("a", "evidence", "tier = \"none\"", "tier says the highest"),
+            ("a", "evidence", "tier = \"none\"", "unknown variant"),
             ("a", "evidence", "tier = \"hardware\"\neffects = [\"once\"]", "are for methods"),
             ("a", "claims", "tier = \"hardware\"", "tier is for evidence"),
             ("a", "decision", "", "at is empty"),
