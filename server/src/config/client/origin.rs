@@ -2,6 +2,7 @@
 
 use super::super::url::authority;
 use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use symbolon_oauth::redirect::{RedirectKind, kind_of};
 
 /// Nothing that is read from a file or from the store says it: whoever finds a client sets it.
@@ -40,7 +41,8 @@ pub fn proving_host(uri: &str) -> Option<String> {
             let labels: Vec<&str> = uri.split(':').next()?.split('.').rev().collect();
             let host = labels.join(".");
             // A name that belongs to somebody, written as it is looked up.
-            let is_plain = host.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.'));
+            let is_plain =
+                host.bytes().all(|it| it.is_ascii_alphanumeric() || matches!(it, b'-' | b'.')) && host.parse::<Ipv4Addr>().is_err();
             let is_name = is_plain && authority(&format!("https://{host}/")).as_deref() == Some(host.as_str());
             (is_name && psl::domain_str(&host).is_some()).then_some(host)
         }
