@@ -229,7 +229,7 @@ async fn a_person_signs_in_with_chromium() {
         browser.heading("Add an authenticator app").await;
         browser.fits().await;
         browser.picture(&format!("{name}-authenticator")).await;
-        let secret = browser.text(".secret code").await;
+        let secret = browser.text(".secret code").await.replace(' ', "");
         browser.keys(&format!("{}\u{e007}", totp(&secret))).await;
         browser.heading("Keep these recovery codes").await;
         browser.fits().await;

@@ -291,6 +291,8 @@ async fn another_account_can_be_selected() {
         assert!(!again.asks_for("username"), "the twin asks the same person again: {}", again.html);
         let select = ask.clone().with("prompt", "select_account");
         let page = browser.open(&world, &select).await;
+        assert_eq!(page.kind(), "select_account", "{}", page.html);
+        let page = browser.submit(&world, &page, &[], "not_you").await;
         assert!(page.asks_for("username") && !page.html.contains("example.com"), "{}", page.html);
         let page = browser.submit(&world, &page, &[], "use_password").await;
         let page = browser.submit_password(&world, &page, "bob", PASSWORD).await;

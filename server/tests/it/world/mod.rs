@@ -333,11 +333,11 @@ pub async fn rotate_keys(core: &symbolon::core::Core, alg: symbolon_oauth::jwk::
     rotation.kid
 }
 
-/// The code an authenticator app shows now.
+/// The code an authenticator app shows now. Spaces between groups of the secret do not count.
 pub fn totp(secret: &str, now_ms: i64) -> String {
     let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
     let (mut bytes, mut group, mut bits) = (Vec::new(), 0_u32, 0);
-    for sign in secret.bytes() {
+    for sign in secret.bytes().filter(|sign| *sign != b' ') {
         group = group << 5 | alphabet.iter().position(|one| *one == sign).unwrap() as u32;
         bits += 5;
         if bits >= 8 {
