@@ -4,7 +4,7 @@ use super::client::tier::TierName;
 use super::docs::{Key, Kind, Presence, Section, defaulted, optional, required};
 use super::secret::SecretSource;
 use super::span::Span;
-use super::upstream::Newcomers;
+use super::upstream::words::Newcomers;
 use super::url::read_url;
 use crate::login::proof::{Factor, MethodName, Worth};
 use serde::Deserialize;

@@ -6,7 +6,7 @@ mod release;
 mod rules;
 mod section;
 mod table;
-mod words;
+pub mod words;
 
 pub use mapping::{Elsewhere, Mapping, Type, Update};
 pub use preset::{ANY_TENANT, CONSUMERS, CONSUMERS_ID, Preset, SHARED_TENANTS, is_tenant_id};
