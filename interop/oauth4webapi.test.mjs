@@ -3,7 +3,7 @@
 // signed introspection); as clients that show a certificate (RFC 8705); and as an attested app in both proof modes.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { approver, jwt, now, person, refuses, secret, server, tampered } from './world.mjs'
+import { answerer, approver, jwt, now, person, refuses, secret, server, tampered } from './world.mjs'
 import * as oauth from 'oauth4webapi'
 
 async function discovered() {
@@ -157,6 +157,26 @@ test('oauth4webapi completes the device grant', async () => {
   const tokens = await poll()
   assert.ok(oauth.getValidatedIdTokenClaims(tokens).auth_time)
   await refuses(poll(), 400, 'invalid_grant')
+})
+
+// CIBA Core 1.0, by polling.
+test('oauth4webapi completes CIBA', async () => {
+  const { issuer } = await server()
+  const as = await discovered()
+  const client = { client_id: 'desk' }
+  const authentication = oauth.ClientSecretBasic(secret)
+  const parameters = new URLSearchParams({ scope: 'openid orders:read', login_hint: 'alice@example.com', binding_message: 'K7-43' })
+  const asked = await oauth.backchannelAuthenticationRequest(as, client, authentication, parameters)
+  const { auth_req_id } = await oauth.processBackchannelAuthenticationResponse(as, client, asked)
+  const poll = async () =>
+    oauth.processBackchannelAuthenticationGrantResponse(
+      as,
+      client,
+      await oauth.backchannelAuthenticationGrantRequest(as, client, authentication, auth_req_id),
+    )
+  await refuses(poll(), 400, 'authorization_pending')
+  assert.equal((await answerer(issuer, 'allow'))[0], 'You have approved')
+  assert.ok(oauth.getValidatedIdTokenClaims(await poll()).auth_time)
 })
 
 // RFC 8705: authentication and tokens by a certificate in a real handshake, at the aliases of the second listener.

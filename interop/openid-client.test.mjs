@@ -1,8 +1,8 @@
 // openid-client (npm): discovery, PAR, code with PKCE, userinfo, refresh, introspection, revocation and logout; DPoP with the library's own
-// handling of nonces; private_key_jwt, JAR, JARM and signed introspection; tokens bound to a certificate; the device grant.
+// handling of nonces; private_key_jwt, JAR, JARM and signed introspection; tokens bound to a certificate; the device grant; CIBA.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { approver, person, refuses, secret, server, tampered } from './world.mjs'
+import { answerer, approver, person, refuses, secret, server, tampered } from './world.mjs'
 import * as client from 'openid-client'
 
 const deviceCode = 'urn:ietf:params:oauth:grant-type:device_code'
@@ -128,6 +128,23 @@ test('openid-client as a television: device grant', async () => {
   await refuses(client.genericGrantRequest(tv, deviceCode, { device_code: started.device_code }), 400, 'invalid_grant')
   const refused = await client.initiateDeviceAuthorization(tv, { scope: 'openid orders:read' })
   await Promise.all([refuses(client.pollDeviceAuthorizationGrant(tv, refused), 400, 'access_denied'), approver(refused, 'not_mine')])
+})
+
+// CIBA Core 1.0: the library asks, polls by itself, and gets tokens once the person has approved; or hears that the person refused.
+test('openid-client as a call centre: CIBA', async () => {
+  const { issuer } = await server()
+  const desk = await configured('desk', {}, client.ClientSecretBasic(secret))
+  const ask = (binding_message) =>
+    client.initiateBackchannelAuthentication(desk, { scope: 'openid orders:read', login_hint: 'alice@example.com', binding_message })
+  const asked = await ask('K7-41')
+  assert.equal(asked.interval, 5)
+  const [tokens, [title, read]] = await Promise.all([client.pollBackchannelAuthenticationGrant(desk, asked), answerer(issuer, 'allow')])
+  assert.equal(title, 'You have approved')
+  assert.match(read, /K7-41/)
+  assert.ok(tokens.claims().sub && tokens.claims().nonce === undefined)
+  await client.refreshTokenGrant(desk, tokens.refresh_token)
+  const refused = await ask('K7-42')
+  await Promise.all([refuses(client.pollBackchannelAuthenticationGrant(desk, refused), 400, 'access_denied'), answerer(issuer, 'deny')])
 })
 
 // RFC 8705: a client that authenticates by its certificate, and tokens that are bound to it, at the listener that asks for certificates.

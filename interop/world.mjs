@@ -195,6 +195,35 @@ export async function approver({ verification_uri_complete, user_code }, button)
   throw new Error('the approval does not end')
 }
 
+// Signs alice in and answers what a client asks her (CIBA) with this button. Returns the heading of the last page and all that she read.
+export async function answerer(issuer, button) {
+  const browse = browser()
+  let page = await browse(`${issuer}/account`)
+  for (let step = 0; step < 9 && !page.html?.includes('/approvals"'); step++) page = await forward(browse, page)
+  page = await browse(`${issuer}/approvals`)
+  const read = page.html
+  for (let step = 0; step < 9; step++) {
+    const heading = page.html && !page.html.includes('<form') && page.html.match(/<h1>(.*)<\/h1>/)
+    if (heading && !page.location) return [heading[1], read]
+    page = await forward(browse, page, button)
+  }
+  throw new Error('the approval does not end')
+}
+
+// The next page: where a redirect leads, or what a form answers, with alice's password where it is asked for.
+async function forward(browse, { status, location, html }, button) {
+  if (location) return browse(location)
+  assert.equal(status, 200, html)
+  const form = new URLSearchParams()
+  for (const [tag] of html.matchAll(/<(input|button)[^>]*>/g)) {
+    const name = tag.match(/ name="([^"]*)"/)?.[1]
+    if (name && !form.has(name)) form.set(name, unescape(tag.match(/ value="([^"]*)"/)?.[1] ?? ''))
+  }
+  if (form.has('username')) form.set('username', 'alice'), form.set('password', password)
+  if (button) form.set('action', button)
+  return browse(unescape(html.match(/<form[^>]* action="([^"]*)"/)[1]), form)
+}
+
 // Checks that a library's call ends with this error of the server.
 export async function refuses(call, status, code) {
   const error = await call.then(

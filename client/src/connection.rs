@@ -104,13 +104,18 @@ impl Connection<'_> {
         Ok(out)
     }
 
+    /// The newest nonce of a server.
+    pub fn nonce_of(&self, url: &str) -> Option<String> {
+        lock(&self.memory.nonces).get(&origin(url)).cloned()
+    }
+
     /// Makes the proof for one request, with the newest nonce of its server. This happens right before the request is sent, so that no
     /// proof gets old while the key store is locked.
     async fn proof(&self, request: &Request, token: Option<&str>) -> Result<Option<String>, Trouble> {
         let Some(keys) = &self.platform.keys else { return Ok(None) };
         let jwk = keys.public_key().await?;
         let jti = base64url::encode(&self.random::<16>()?);
-        let nonce = lock(&self.memory.nonces).get(&origin(&request.url)).cloned();
+        let nonce = self.nonce_of(&request.url);
         let (method, url, iat) = (request.method.as_str(), request.url.as_str(), self.now_s());
         let statement = dpop::Statement { method, url, nonce: nonce.as_deref(), access_token: token, jti: &jti, iat };
         let input = dpop::signing_input(&jwk, Algorithm::ES256, &statement).map_err(|it| Trouble::Wrong(format!("{it:?}")))?;

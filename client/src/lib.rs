@@ -2,24 +2,29 @@
 //! its own: the traits in [`platform`] stand for the operating system. docs/client.md is the guide.
 
 mod api;
+mod approvals;
 mod attesting;
 mod connection;
+mod handover;
 mod kiosk;
 pub mod native;
 pub mod platform;
 pub mod redirect;
 mod server;
 mod session;
+mod sharing;
 mod sign_in;
 mod trouble;
 
 pub use api::{Called, StepUp};
+pub use approvals::{Answered, PendingRequest, Says};
 pub use connection::Settings;
 pub use kiosk::Kiosk;
 pub use native::Screens;
 pub use platform::Platform;
 pub use server::Server;
 pub use session::Access;
+pub use sharing::SharedSignIn;
 pub use sign_in::{SignIn, SignedIn};
 pub use trouble::{Reply, Trouble};
 
@@ -41,6 +46,8 @@ struct Inner {
     in_flight: Mutex<(String, usize)>,
     /// Notified when a request in flight has ended.
     request_ended: tokio::sync::Notify,
+    /// What other apps of the organisation reach, if this app shares.
+    shared: Mutex<Option<SharedSignIn>>,
 }
 
 impl Client {
@@ -52,6 +59,7 @@ impl Client {
             storage_lock: tokio::sync::Mutex::default(),
             in_flight: Mutex::default(),
             request_ended: tokio::sync::Notify::new(),
+            shared: Mutex::default(),
         }))
     }
 

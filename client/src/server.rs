@@ -53,7 +53,7 @@ impl Server {
         }
         let browser = [&metadata.authorization_endpoint, &metadata.pushed_authorization_request_endpoint];
         let direct = [&metadata.token_endpoint, &metadata.revocation_endpoint, &metadata.authorization_challenge_endpoint];
-        for url in browser.into_iter().chain(direct) {
+        for url in browser.into_iter().chain(direct).chain([&metadata.pending_requests_endpoint, &metadata.handover_endpoint]) {
             url.as_deref().map_or(Ok(()), must_be_safe)?;
         }
         Ok(metadata)
@@ -118,7 +118,7 @@ impl Server {
         self.post(url, &[&[("client_id", self.settings.client_id.as_str())], parameters].concat(), true).await
     }
 
-    async fn token(&self, grant_type: &str, parameters: &[(&str, &str)], resend: bool) -> Result<Reply, Trouble> {
+    pub(crate) async fn token(&self, grant_type: &str, parameters: &[(&str, &str)], resend: bool) -> Result<Reply, Trouble> {
         let mut form = vec![("grant_type", grant_type), ("client_id", &self.settings.client_id)];
         form.extend(parameters.iter().filter(|(_, value)| !value.is_empty()));
         self.post(required(&self.metadata().await?.token_endpoint)?, &form, resend).await
@@ -126,8 +126,14 @@ impl Server {
 
     /// RFC 6749 4.1.3 and RFC 7636 4.5. `resource` (RFC 8707) may be empty. Only a code that is bound to a key may be sent twice.
     pub async fn exchange(&self, code: &str, verifier: &str, resource: &str) -> Result<Reply, Trouble> {
+        self.exchange_sharing(code, verifier, resource, "").await
+    }
+
+    /// The same for an app that shares its sign-in. `sso_jkt`: the thumbprint of the SSO key, or nothing.
+    pub(crate) async fn exchange_sharing(&self, code: &str, verifier: &str, resource: &str, sso_jkt: &str) -> Result<Reply, Trouble> {
         let redirect_uri = self.settings.redirect_uri.as_str();
-        let parameters = [("code", code), ("code_verifier", verifier), ("redirect_uri", redirect_uri), ("resource", resource)];
+        let whence = [("code", code), ("code_verifier", verifier), ("redirect_uri", redirect_uri)];
+        let parameters = [&whence[..], &[("resource", resource), ("sso_jkt", sso_jkt)]].concat();
         self.token("authorization_code", &parameters, self.platform.keys.is_some()).await
     }
 

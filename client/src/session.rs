@@ -137,6 +137,9 @@ impl Client {
                 if self.store_successor(&sent, Saved { refresh_token: next, auth_session, ..sent.clone() }).await? {
                     // Without it there is one later; the session does not depend on it.
                     let _ = self.keep_pass(&reply).await;
+                    if let Some(shared) = self.shared() {
+                        let _ = shared.keep(&self.0.server.settings.issuer, &reply).await;
+                    }
                     return Ok(access);
                 }
                 continue;

@@ -201,7 +201,12 @@ impl Client {
         let server = &self.0.server;
         let connection = server.connection();
         let code = pending.code.unwrap_or_default();
-        let reply = server.exchange(&code, &pending.verifier, &pending.resource).await?;
+        let shared = self.shared();
+        let sso_jkt = match &shared {
+            Some(shared) => shared.thumbprint().await?,
+            None => String::new(),
+        };
+        let reply = server.exchange_sharing(&code, &pending.verifier, &pending.resource, &sso_jkt).await?;
         let result = if reply.is_good() { self.read(&reply) } else { Err(reply.trouble()) };
         let (access, signed_in) = match result {
             Ok(result) => result,
@@ -213,11 +218,14 @@ impl Client {
         };
         self.begin_session(&reply, &pending.resource, access).await?;
         let _ = self.keep_pass(&reply).await;
+        if let Some(shared) = shared {
+            let _ = shared.keep(&server.settings.issuer, &reply).await;
+        }
         connection.store::<Pending>(PENDING, None).await?;
         Ok(signed_in)
     }
 
-    fn read(&self, reply: &Reply) -> Result<(Access, SignedIn), Trouble> {
+    pub(crate) fn read(&self, reply: &Reply) -> Result<(Access, SignedIn), Trouble> {
         let access = Access::from_reply(self.0.server.connection(), reply)?;
         let claims = text_member(&reply.body, "id_token").map_or_else(|| Ok(Map::new()), |it| self.claims(&it))?;
         let scope = text_member(&reply.body, "scope").unwrap_or_default();

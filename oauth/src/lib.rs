@@ -2,6 +2,7 @@
 //! reads no clock, and it draws randomness only to make keys. Every parser states its maximum and reads one form only.
 
 pub mod access_token;
+pub mod backchannel;
 pub mod base64;
 pub mod base64url;
 pub mod bearer;
@@ -24,6 +25,7 @@ pub mod jws;
 pub mod kiosk;
 pub mod logout_token;
 pub mod metadata;
+pub mod native_sso;
 pub mod pkce;
 pub mod redirect;
 pub mod request_object;

@@ -23,6 +23,10 @@ pub struct AuthorizationServerMetadata {
     pub authorization_response_iss_parameter_supported: bool,
     /// An extension of this server: where an API learns which sessions and tokens ended early.
     pub endings_endpoint: Option<String>,
+    /// Another one: where an app reads what organisations ask its person, and answers.
+    pub pending_requests_endpoint: Option<String>,
+    /// And where it gets an address for the browser.
+    pub handover_endpoint: Option<String>,
 }
 
 /// `https://host/.well-known/oauth-authorization-server/path`

@@ -25,9 +25,19 @@ pub struct RequestObject {
     pub exp_s: i64,
 }
 
+/// For which endpoint a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// RFC 9101.
+    Authorization,
+    /// CIBA Core 7.1.1: `iat`, `nbf` and `jti` are there too, and `client_id` may be left out.
+    Backchannel,
+}
+
 /// What the server knows about the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
+    pub endpoint: Endpoint,
     pub client_id: &'a str,
     pub issuer: &'a str,
     /// The algorithm that the client registered (request_object_signing_alg), if it registered one.
@@ -39,7 +49,8 @@ pub struct Expected<'a> {
 
 /// The error is a sentence for the developer of the client.
 pub fn check(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<RequestObject, &'static str> {
-    let Expected { client_id, issuer, algorithm, wants_nbf, now_s } = *expected;
+    let Expected { endpoint, client_id, issuer, algorithm, wants_nbf, now_s } = *expected;
+    let is_backchannel = endpoint == Endpoint::Backchannel;
     let unverified = Unverified::parse(text).map_err(|_| "The request object is not a signed JWT in compact form.")?;
     // Objects without a type are common and allowed (RFC 9101 10.8). Any other type belongs to another kind of JWT.
     if unverified.typ().is_some_and(|it| !["jwt", TYP].contains(&it.to_ascii_lowercase().as_str())) {
@@ -51,8 +62,17 @@ pub fn check(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<Reque
     let signing_input = unverified.signing_input();
     let claims = unverified.verify_with(keys).map_err(|_| "The signature of the request object fits none of the client's keys.")?;
     let text = |name: &str| claims::string(&claims, name);
-    if text("iss")? != Some(client_id) || text("client_id")? != Some(client_id) {
+    let names_client = match text("client_id")? {
+        None => is_backchannel,
+        Some(named) => named == client_id,
+    };
+    if text("iss")? != Some(client_id) || !names_client {
         return Err("iss and client_id in the request object are not both the client.");
+    }
+    // Each is of use at its own endpoint alone.
+    let is_of_browser = ["response_type", "redirect_uri", "code_challenge"].iter().any(|name| claims.contains_key(*name));
+    if is_backchannel && is_of_browser {
+        return Err("The request object is one for the authorization endpoint.");
     }
     // With sub = client_id the object could be used as a client assertion elsewhere (RFC 9101 10.8).
     if claims.contains_key("sub") {
@@ -61,8 +81,11 @@ pub fn check(text: &str, keys: &KeySet, expected: &Expected<'_>) -> Result<Reque
     if !claims::audience(&claims)?.iter().any(|it| it == issuer) {
         return Err("aud of the request object does not name this issuer.");
     }
-    if wants_nbf && !claims.contains_key("nbf") {
+    if (wants_nbf || is_backchannel) && !claims.contains_key("nbf") {
         return Err("nbf of the request object is missing.");
+    }
+    if is_backchannel && !(claims.contains_key("iat") && claims.contains_key("jti")) {
+        return Err("iat or jti of the request object is missing.");
     }
     let exp_s = check_times(&claims, now_s)?;
     let id = match claims::string(&claims, "jti")? {
@@ -109,7 +132,7 @@ fn read_parameters(claims: &Map<String, Value>) -> Result<Form, &'static str> {
                     ));
                 }
             }
-            ("max_age", Value::Number(seconds)) => pairs.push((name.clone(), seconds.to_string())),
+            ("max_age" | "requested_expiry", Value::Number(seconds)) => pairs.push((name.clone(), seconds.to_string())),
             ("claims", Value::Object(_)) | ("authorization_details", Value::Array(_)) => pairs.push((name.clone(), value.to_string())),
             _ => return Err("A parameter in the request object has a wrong type."),
         }
@@ -150,7 +173,14 @@ mod tests {
         let now = 10_000;
         let good = json!({ "iss": "k1", "client_id": "k1", "aud": ["https://as"], "exp": now + 300, "nbf": now, "scope": "a", "max_age": 5,
             "resource": ["https://a", "https://b"], "claims": { "id_token": {} } });
-        let expected = Expected { client_id: "k1", issuer: "https://as", algorithm: None, wants_nbf: true, now_s: now };
+        let expected = Expected {
+            endpoint: Endpoint::Authorization,
+            client_id: "k1",
+            issuer: "https://as",
+            algorithm: None,
+            wants_nbf: true,
+            now_s: now,
+        };
         let read = |claims: &Value, typ: &str| check(&jws::sign(&key, typ, claims).unwrap(), &keys, &expected);
         let form = read(&good, TYP).unwrap().parameters;
         assert_eq!((form.get("scope"), form.get("max_age"), form.all("resource").len()), (Some("a"), Some("5"), 2));
@@ -193,12 +223,50 @@ mod tests {
         assert!(check(&text, &keys, &Expected { wants_nbf: false, ..expected }).is_ok(), "RFC 9101 alone does not require it");
     }
 
+    /// CIBA Core 7.1.1: what a backchannel request has to say, and that no authorization request passes for one.
+    #[test]
+    fn a_backchannel_request_says_when_and_is_no_authorization_request() {
+        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let keys = KeySet { keys: vec![key.public().clone()] };
+        let good = json!({ "iss": "k1", "aud": "https://as", "exp": 400, "iat": 100, "nbf": 100, "jti": "j", "scope": "openid",
+            "requested_expiry": 60 });
+        let expected = Expected {
+            endpoint: Endpoint::Backchannel,
+            client_id: "k1",
+            issuer: "https://as",
+            algorithm: None,
+            wants_nbf: false,
+            now_s: 100,
+        };
+        let read = |claims: &Value| check(&jws::sign(&key, TYP, claims).unwrap(), &keys, &expected);
+        assert_eq!(read(&good).unwrap().parameters.get("requested_expiry"), Some("60"));
+        let browser = Expected { endpoint: Endpoint::Authorization, ..expected };
+        assert!(check(&jws::sign(&key, TYP, &good).unwrap(), &keys, &browser).is_err(), "it names no client");
+        for name in ["exp", "iat", "nbf", "jti"] {
+            let mut bad = good.clone();
+            bad.as_object_mut().unwrap().remove(name);
+            assert!(read(&bad).is_err(), "{name}");
+        }
+        for (name, value) in [("client_id", "k2"), ("response_type", "code"), ("redirect_uri", "https://a"), ("code_challenge", "x")] {
+            let mut bad = good.clone();
+            bad[name] = value.into();
+            assert!(read(&bad).is_err(), "{name}");
+        }
+    }
+
     /// (r, n-s) is a signature as good as (r, s). Both are of one object, which is another than the one with one claim changed.
     #[test]
     fn an_object_without_jti_is_known_by_what_was_signed() {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let keys = KeySet { keys: vec![key.public().clone()] };
-        let expected = Expected { client_id: "k1", issuer: "https://as", algorithm: None, wants_nbf: false, now_s: 100 };
+        let expected = Expected {
+            endpoint: Endpoint::Authorization,
+            client_id: "k1",
+            issuer: "https://as",
+            algorithm: None,
+            wants_nbf: false,
+            now_s: 100,
+        };
         let sign = |state: &str| {
             let claims = json!({ "iss": "k1", "client_id": "k1", "aud": "https://as", "exp": 200, "state": state });
             jws::sign(&key, TYP, &claims).unwrap()

@@ -52,7 +52,7 @@ pub fn of_request(core: &Core, incoming: &Incoming, access_token: Option<&str>) 
         (checked, _) => checked,
     };
     let proof = proof.map_err(|it| refused(it.reason()))?;
-    if core.config.dpop.nonce && !proof.nonce.as_deref().is_some_and(|it| nonce_fits(core, it, incoming.now_ms)) {
+    if core.config.dpop.nonce && !proof.nonce.as_deref().is_some_and(|it| is_nonce(core, it, incoming.now_ms)) {
         return Err(use_nonce().because(if proof.nonce.is_some() { "a nonce that is old or not ours" } else { "no nonce" }).into());
     }
     let (once, last_ms) = (proof.once(), proof.last_s(WINDOW_S) * 1000);
@@ -82,7 +82,7 @@ fn key(core: &Core, version: u8) -> Option<NonceKey> {
 }
 
 /// Good for twice the longest access token, so that a refresh with the nonce of the last answer needs one round trip.
-fn nonce_fits(core: &Core, nonce: &str, now_ms: i64) -> bool {
+pub fn is_nonce(core: &Core, nonce: &str, now_ms: i64) -> bool {
     let longest_s = core.config.api.values().map(|it| it.lifetime.0).max().unwrap_or(0);
     let max_age_s = (2 * longest_s).max(1800);
     core.keyring.versions().into_iter().filter_map(|it| key(core, it)).any(|it| it.check(nonce, now_ms / 1000, max_age_s))

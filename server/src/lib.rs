@@ -26,6 +26,7 @@ pub mod nodes;
 pub mod operations;
 pub mod outgoing;
 pub mod pages;
+pub mod pinged;
 pub mod plugins;
 pub mod polls;
 pub mod pool;

@@ -31,6 +31,10 @@ pub struct Limits {
     pub devices: DefaultKeyedRateLimiter<u16>,
     pub devices_of_client: DefaultKeyedRateLimiter<u16>,
     pub polls: Polls,
+    /// Requests of one client to people, by backchannel.
+    pub backchannels_of_client: DefaultKeyedRateLimiter<u16>,
+    /// What one installation asks about such requests, and answers.
+    pub approvals: DefaultKeyedRateLimiter<u16>,
     /// What one kiosk asks, and the warnings to members about it.
     pub kiosks: DefaultKeyedRateLimiter<u16>,
     pub kiosk_warnings: DefaultKeyedRateLimiter<u16>,
@@ -62,6 +66,8 @@ impl Default for Limits {
             devices: per_minute(60),
             devices_of_client: per_minute(6000),
             polls: Polls::default(),
+            backchannels_of_client: per_minute(6000),
+            approvals: per_minute(120),
             kiosks: per_minute(120),
             documents: per_minute(30),
             strange_documents: per_minute(10),

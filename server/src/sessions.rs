@@ -27,6 +27,8 @@ pub struct Session {
     pub version: i64,
     /// The account's version when the session was read.
     pub account_version: i64,
+    /// It came from an app: whose requests alone it answers. None: everybody's, and it opens our own pages.
+    pub clients: Option<Vec<String>>,
 }
 
 /// Cookie names: `__Host-` where there is TLS; one per issuer path, so that tenants on one host have their own (332-L).
@@ -44,8 +46,19 @@ pub fn cookie(core: &Core, name: &str, value: &str, max_age_s: i64) -> String {
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}")
 }
 
-/// The session that this browser's cookie proves, within its limits. `None` for every kind of "no".
+/// The session that this browser's cookie proves, within its limits, for our own pages. `None` for every kind of "no".
 pub async fn of_browser(core: &Core, incoming: &Incoming) -> Result<Option<Session>> {
+    Ok(of_browser_at_all(core, incoming).await?.filter(|session| session.clients.is_none()))
+}
+
+/// The same for the requests of a client.
+pub async fn of_browser_for(core: &Core, incoming: &Incoming, client_id: &str) -> Result<Option<Session>> {
+    let found = of_browser_at_all(core, incoming).await?;
+    Ok(found.filter(|session| session.clients.as_ref().is_none_or(|clients| clients.iter().any(|id| id == client_id))))
+}
+
+/// Whatever it may be used for: to say who is signed in here, and to sign out.
+pub async fn of_browser_at_all(core: &Core, incoming: &Incoming) -> Result<Option<Session>> {
     let Some(value) = incoming.cookie(&cookie_name(core, "session")) else { return Ok(None) };
     let Some(bytes) = base64url::decode(value).filter(|it| it.len() == 48) else { return Ok(None) };
     let (id, secret) = bytes.split_at(16);
@@ -71,6 +84,11 @@ pub async fn of_browser(core: &Core, incoming: &Incoming) -> Result<Option<Sessi
         used_ms,
         version: row.int("version")?,
         account_version: row.int("account_version")?,
+        clients: row
+            .opt_text("clients")?
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(|it| Fault::new(format!("session clients: {it}")))?,
     };
     // Idle time moves at most once a minute: it must not make a write of every page view.
     if now_ms - used_ms > 60_000 {

@@ -1,6 +1,9 @@
 //! The careful app, tried with fakes of everything around it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
+mod approvals;
+mod kiosks;
 mod refresh;
+mod sharing;
 mod sign_in;
 mod world;

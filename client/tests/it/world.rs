@@ -102,6 +102,14 @@ impl Server {
                 *generation = (*generation).max(1);
                 self.tokens(1)
             }
+            "/token" if request.form["grant_type"].ends_with(":token-exchange") => {
+                let proof = Unverified::parse(&request.form["sso_proof"]).unwrap().unverified_claims()["nonce"].clone();
+                if proof != *self.nonce.lock().unwrap() {
+                    return Self::refuse("use_dpop_nonce");
+                }
+                *generation = 1;
+                self.tokens(1)
+            }
             "/token" if self.session_ended.load(Ordering::Relaxed) => Self::refuse("invalid_grant"),
             "/token" => match request.form["refresh_token"][3..].parse::<u64>().unwrap() {
                 newest if newest == *generation => {
@@ -133,8 +141,7 @@ impl Http for Server {
     fn send(&self, request: Request) -> BoxFuture<'_, Result<Answer, Unavailable>> {
         Box::pin(async move {
             let form = Form::parse(&request.body).unwrap();
-            let names = ["grant_type", "refresh_token", "resource", "code", "code_verifier", "state", "token", "evidence", "acr_values"];
-            let form = names.iter().filter_map(|it| Some(((*it).to_owned(), form.get(it)?.to_owned()))).collect();
+            let form = form.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
             let headers: BTreeMap<String, String> = request.headers.iter().cloned().collect();
             let claims = |it: &String| Value::from(Unverified::parse(it).unwrap().unverified_claims().clone());
             let proof = headers.get("dpop").map(claims).unwrap_or_default();

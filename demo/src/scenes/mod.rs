@@ -1,11 +1,13 @@
 //! The scenes. Each has one file with its name, what it is about, and its acts. No scene needs another one.
 
 mod android_lies;
+mod app_to_web;
 mod asked_to_approve;
 mod bearer_app;
 #[cfg(feature = "plugins")]
 mod branch_visit;
 mod by_email;
+mod call_centre;
 mod ended_session;
 #[cfg(feature = "plugins")]
 mod entitlements;
@@ -33,6 +35,7 @@ mod stolen_code;
 mod stolen_tokens;
 mod television;
 mod tiers;
+mod two_apps;
 mod wallet;
 mod wrong_tokens;
 
@@ -82,6 +85,9 @@ pub const SCENES: &[Scene] = &[
     ended_session::SCENE,
     television::SCENE,
     kiosk::SCENE,
+    call_centre::SCENE,
+    two_apps::SCENE,
+    app_to_web::SCENE,
     asked_to_approve::SCENE,
     fresh_evidence::SCENE,
     tiers::SCENE,

@@ -65,6 +65,7 @@ fn android_facts(facts: &key_attestation::Facts) -> Json {
         "packages": facts.packages, "version": properties.app_version, "os_patch": properties.os_patch, "os_version": facts.os_version,
         "level": properties.level.map(|it| format!("{it:?}")), "remotely_provisioned": properties.remotely_provisioned,
         "user_auth_type": properties.user_auth_type, "auth_timeout_s": properties.auth_timeout_s,
+        "signing_digests": facts.signing_digests.iter().map(|digest| base64url::encode(digest)).collect::<Vec<_>>(),
         "boot_key": base64url::encode(&facts.boot_key), "serials": facts.serials, "newer_version": facts.newer_version,
     });
     for (name, text) in [("manufacturer", &facts.manufacturer), ("model", &facts.model)] {

@@ -20,6 +20,7 @@ pub mod repeated;
 pub mod seen;
 pub mod standing;
 pub mod status;
+pub mod vendor;
 
 use crate::config::{AttestationRules, Config};
 use crate::error::Fault;

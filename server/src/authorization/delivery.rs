@@ -1,6 +1,7 @@
 //! How a finished authorization reaches whoever asked for it. RFC 6749 4.1.2, RFC 9207, JARM.
 
 use super::Authority;
+use super::backchannel::BackchannelAuthorization;
 use super::device::DeviceAuthorization;
 use super::request::{AuthorizationRequest, Back, ResponseMode};
 use crate::config::{Client, proving_host};
@@ -19,6 +20,8 @@ pub enum Delivery {
     Native(Box<AuthorizationRequest>),
     /// Of a device without a browser, which polls for its tokens (RFC 8628).
     Device(Box<DeviceAuthorization>),
+    /// Of a client that asks a person who is elsewhere, and comes for its tokens (CIBA).
+    Backchannel(Box<BackchannelAuthorization>),
     /// Of our own pages: a session and nothing else.
     OwnPage,
 }
@@ -28,7 +31,7 @@ impl Delivery {
     pub fn request(&self) -> Option<&AuthorizationRequest> {
         match self {
             Self::Redirect(request) | Self::Native(request) => Some(request),
-            Self::Device(_) | Self::OwnPage => None,
+            Self::Device(_) | Self::Backchannel(_) | Self::OwnPage => None,
         }
     }
 

@@ -110,8 +110,13 @@ pub fn check(authority: &Authority<'_>, caller: &Caller, form: &Form) -> Result<
         let wanted = Wanted { scope: &scope, details: &authorization_details, resource: &[one], granted: &[] };
         grants::target(&authority.config, client, wanted)?;
     }
+    Ok(AuthorizationRequest { authorization_details, ..elsewhere(caller, scope, resource) })
+}
+
+/// A request whose person is elsewhere: there is nothing to send back to, and what comes of it is for the key that asked.
+pub fn elsewhere(caller: &Caller, scope: Scope, resource: Vec<String>) -> AuthorizationRequest {
     let acr = caller.tier_rules().and_then(|tier| tier.acr.clone());
-    Ok(AuthorizationRequest {
+    AuthorizationRequest {
         client_id: caller.client_id.clone(),
         back: Back { redirect_uri: String::new(), mode: ResponseMode::Query, state: None, signed_for: None },
         scope,
@@ -121,7 +126,7 @@ pub fn check(authority: &Authority<'_>, caller: &Caller, form: &Form) -> Result<
         instance: caller.instance.as_ref().map(|instance| instance.jkt.clone()),
         nonce: None,
         prompt: Vec::new(),
-        max_age_s: client.default_max_age.map(|age| age.0),
+        max_age_s: caller.client.default_max_age.map(|age| age.0),
         essential_acr: acr.is_some(),
         acr_values: acr.into_iter().collect(),
         login_hint: None,
@@ -130,14 +135,14 @@ pub fn check(authority: &Authority<'_>, caller: &Caller, form: &Form) -> Result<
         id_token_claims: Vec::new(),
         userinfo_claims: Vec::new(),
         claims_scope: Scope::default(),
-        authorization_details,
+        authorization_details: Vec::new(),
         signed: false,
         pushed: None,
         native: false,
         replaces: None,
         detour: None,
         object: None,
-    })
+    }
 }
 
 /// Adds the request to a change.

@@ -195,7 +195,7 @@ impl Settling<'_> {
     }
 
     /// The browser stays signed in, as after any sign-in.
-    fn remember_browser(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
+    pub(super) fn remember_browser(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         let unchanged = self.session.filter(|session| session.account == proven.account && session.proofs == proven.proofs);
         if let Some(session) = unchanged {
             moved.state.ended = Some(Ended::SignedIn { session: session.id, account: proven.account.clone(), opened: false });

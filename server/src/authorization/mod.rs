@@ -1,5 +1,8 @@
 //! An authorization from the request to the grant. It is no page: a face asks the person and dresses the result.
 
+pub mod backchannel;
+pub mod backchannel_answer;
+pub mod backchannel_words;
 pub mod binding;
 pub mod complete;
 pub mod consent;
@@ -8,11 +11,13 @@ pub mod delivery;
 pub mod detour;
 pub mod device;
 mod device_answer;
+pub mod handover;
 pub mod native;
 pub mod pushed;
 pub mod redirects;
 pub mod request;
 pub mod settle;
+mod signed_request;
 
 use crate::core::Core;
 use crate::grants::details::Types;

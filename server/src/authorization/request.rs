@@ -4,7 +4,8 @@
 use super::Authority;
 use super::detour::{self, Detour};
 use super::redirects::{self, redirect_is_registered};
-use crate::config::{Client, ClientKind, Profile, TierName};
+use super::signed_request;
+use crate::config::{Client, ClientKind, TierName};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Replaced, Wanted};
 use crate::login::easing::Circumstances;
@@ -20,9 +21,9 @@ use std::net::IpAddr;
 use symbolon_oauth::claims_parameter::ClaimsParameter;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::pkce::Challenge;
-use symbolon_oauth::request_object::{self, RequestObject};
+use symbolon_oauth::request_object::Endpoint;
 use symbolon_oauth::scope::Scope;
-use symbolon_oauth::{base64url, id_token, jws};
+use symbolon_oauth::{base64url, id_token};
 
 /// A longer one would not come back: the address of the answer has to fit a request's header.
 pub const MAX_STATE_BYTES: usize = 4096;
@@ -171,7 +172,8 @@ pub fn check(
         }
         return check_parameters(authority, client_id, client, form);
     }
-    let object = open_object(authority, client_id, client, form)?;
+    let opened = signed_request::open(authority, (client_id, client), form, Endpoint::Authorization);
+    let object = opened.map_err(|refused| Problem::Page(refused.into()))?;
     let mut request = check_parameters(authority, client_id, client, &object.parameters)?;
     request.signed = true;
     request.object = Some((object.id, object.exp_s));
@@ -229,25 +231,6 @@ pub fn used_object() -> Error {
     Refused::bad_request("invalid_request_object", hint).into()
 }
 
-/// The request object (RFC 9101 6). Only the client's own keys count, and nothing is fetched.
-fn open_object(authority: &Authority<'_>, client_id: &str, client: &Client, form: &Form) -> std::result::Result<RequestObject, Problem> {
-    let failed = |code, hint, why: &str| Problem::Page(Refused::bad_request(code, hint).because(why).into());
-    let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
-    let keys = keys.ok_or_else(|| failed("request_not_supported", "This client registered no keys (jwks) to sign requests with.", ""))?;
-    let text = form.get("request").unwrap_or_default();
-    if !client.may_sign_with(jws::Unverified::parse(text).ok().and_then(|it| it.alg())) {
-        return Err(failed("invalid_request_object", "This client's profile does not allow RS256.", ""));
-    }
-    let expected = request_object::Expected {
-        client_id,
-        issuer: &authority.config.issuer,
-        algorithm: client.request_object_signing_alg,
-        wants_nbf: client.profile == Some(Profile::Fapi2) || client.require_signed_request_object,
-        now_s: authority.now_ms() / 1000,
-    };
-    request_object::check(text, keys, &expected).map_err(|why| failed("invalid_request_object", why, ""))
-}
-
 /// Where and how the answer goes. An unknown mode cannot be answered in that mode, so it is a page (Core 3.1.2.6).
 fn checked_back((client_id, client): (&str, &Client), form: &Form, redirect_uri: String) -> std::result::Result<Back, Problem> {
     let asked = form.get("response_mode").unwrap_or("query");
@@ -294,7 +277,7 @@ fn check_parameters(
     }
 }
 
-fn must_be_short(request: AuthorizationRequest) -> Result<AuthorizationRequest> {
+pub(super) fn must_be_short(request: AuthorizationRequest) -> Result<AuthorizationRequest> {
     let text = serde_json::to_vec(&request).map_err(|error| Fault::new(error.to_string()))?;
     if text.len() > MAX_REQUEST_BYTES {
         let hint = "The parameters of the request are longer than 32 KiB in all.";
@@ -513,7 +496,7 @@ fn bounded(form: &Form, name: &str) -> Result<Option<String>> {
     }
 }
 
-fn words(form: &Form, name: &str) -> Vec<String> {
+pub(super) fn words(form: &Form, name: &str) -> Vec<String> {
     let words = form.get(name).into_iter().flat_map(|text| text.split(' ')).filter(|word| !word.is_empty());
     words.take(10).map(str::to_owned).collect()
 }

@@ -5,8 +5,8 @@ use super::Authority;
 use super::complete::{Completing, Completion, Granted, authenticated, complete};
 use super::consent::Assured;
 use super::delivery::Delivery;
-use super::device;
 use super::request::{self, AuthorizationRequest, Surroundings};
+use super::{backchannel, device};
 use crate::audit::Entry;
 use crate::caller::{Burnt, Caller};
 use crate::config::{Client, DEFAULT_POLICY};
@@ -83,7 +83,8 @@ impl Settling<'_> {
             Committed::Late => return Ok(Settled::Late),
             Committed::Conflict(at) if burnt.refusal(at).is_some() => return Err(burnt.refused(at)),
             Committed::Conflict(at) if end.as_ref().is_some_and(|end| end.answered == Some(at)) => {
-                return Err(device::is_over().because("another answer was first, or it has just expired").into());
+                let over = if matches!(self.delivery, Delivery::Device(_)) { device::is_over() } else { backchannel::is_over() };
+                return Err(over.because("another answer was first, or it has just expired").into());
             }
             Committed::Conflict(at) => {
                 let granted = end.as_ref().and_then(|end| end.granted.as_ref());
@@ -118,8 +119,12 @@ impl Settling<'_> {
     }
 
     async fn finish(&self, moved: &mut Moved, draft: &mut Draft) -> Result<Option<End>> {
-        if let Delivery::Device(device) = self.delivery {
-            let end = self.settle_device(moved, draft, device).await?;
+        let elsewhere = match self.delivery {
+            Delivery::Device(device) => Some(self.settle_device(moved, draft, device).await?),
+            Delivery::Backchannel(asked) => Some(self.settle_backchannel(moved, draft, asked).await?),
+            _ => None,
+        };
+        if let Some(end) = elsewhere {
             if end.is_some() && moved.proven.is_some() {
                 self.void_others(&mut draft.change);
             }
@@ -152,7 +157,7 @@ impl Settling<'_> {
         Ok(Some(End::default()))
     }
 
-    fn place(&self) -> Place<'_> {
+    pub(super) fn place(&self) -> Place<'_> {
         Place { user_agent: self.visitor.user_agent, address: self.visitor.address }
     }
 
@@ -280,8 +285,10 @@ impl Refusal<'_> {
 /// What the sign-in has to prove under the present configuration. The client, its redirect URI, its scopes and its policy are chosen again
 /// for every answer, as at the beginning. What can no longer be chosen ends here.
 pub async fn rules(authority: &Authority<'_>, delivery: &Delivery, surroundings: Surroundings) -> Result<Rules> {
-    if let Delivery::Device(device) = delivery {
-        return device::rules(authority, device).await;
+    match delivery {
+        Delivery::Device(device) => return device::rules(authority, device).await,
+        Delivery::Backchannel(asked) => return backchannel::rules(authority, asked).await,
+        _ => {}
     }
     let Some(request) = delivery.request() else {
         let policy = authority.config.policy(DEFAULT_POLICY).cloned().ok_or_else(|| over().because("no default policy"))?;

@@ -15,6 +15,7 @@ use super::mtls::Mtls;
 use super::networks::Networks;
 use super::passkeys::Passkeys;
 use super::plugin::{self, PluginSettings};
+use super::push::Push;
 use super::registration::Registration;
 use super::retention::Retention;
 use super::secret::{MasterKey, environment, trim_variable};
@@ -79,6 +80,8 @@ pub struct Config {
     pub brand: Brand,
     #[serde(default)]
     pub mail: Option<Mail>,
+    #[serde(default)]
+    pub push: Option<Push>,
     #[serde(default)]
     pub registration: Option<Registration>,
     #[serde(default)]
@@ -182,6 +185,7 @@ impl Config {
         found.extend(self.brand.problems());
         found.extend(self.mtls.iter().flat_map(|it| it.problems(self.tls.is_some())));
         found.extend(self.mail.iter().flat_map(Mail::problems));
+        found.extend(self.push.iter().flat_map(|push| push.problems(self.development)));
         if self.registration.is_some() && self.mail.is_none() {
             found.push("[registration]: an address is proved by mail, which needs the table [mail]".to_owned());
         }

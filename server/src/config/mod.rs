@@ -20,6 +20,7 @@ mod mtls;
 pub mod networks;
 mod passkeys;
 pub mod plugin;
+mod push;
 mod registration;
 mod retention;
 pub mod schema;
@@ -40,10 +41,10 @@ pub use brand::Brand;
 pub use claim_names::is_reserved;
 pub use claims::{Claim, Link, claims};
 pub use client::{
-    AndroidApp, AttestationRules, AttesterX5c, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage, DEBUG_CERTIFICATE,
-    DeviceNetwork, DeviceRules, Fingerprint, GRANTS, IosApp, IosBuild, Jwks, KioskDevice, KioskMode, KioskRules, Most, NativeApp, OnStale,
-    Origin, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Right, Stranger, Tier, TierName, TlsClientAuth,
-    USER_SCOPES, UserAuth, fapi, is_at_least, proving_host, version,
+    AndroidApp, AttestationRules, AttesterX5c, BackchannelRules, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage,
+    DEBUG_CERTIFICATE, DeviceNetwork, DeviceRules, Fingerprint, GRANTS, Handover, IosApp, IosBuild, Jwks, KioskDevice, KioskMode,
+    KioskRules, Most, NativeApp, OnStale, Origin, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Right,
+    Stranger, Tier, TierName, TlsClientAuth, TokenDelivery, USER_SCOPES, UserAuth, fapi, is_at_least, proving_host, version,
 };
 pub use client_policy::ClientPolicy;
 pub use dpop::{Dpop, DpopRules};
@@ -55,6 +56,7 @@ pub use mail::{Mail, MailSecurity};
 pub use mtls::Mtls;
 pub use networks::Networks;
 pub use passkeys::Passkeys;
+pub use push::Push;
 pub use registration::Registration;
 pub use retention::Retention;
 pub use secret::{MasterKey, Secret, SecretSource, environment, trim_variable};
@@ -74,6 +76,7 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &host::SECTION,
         &brand::SECTION,
         &mail::SECTION,
+        &push::SECTION,
         &registration::SECTION,
         &enrolment::SECTION,
         &session::SECTION,

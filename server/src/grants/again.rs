@@ -7,7 +7,7 @@ use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::login::easing::Circumstances;
 use crate::login::known_devices;
-use crate::login::policy::{Conditions, Policy};
+use crate::login::policy::{Conditions, Policy, Satisfied};
 use crate::login::proof::Proof;
 use crate::login::standing::{Patience, Standing, Weighed, weigh};
 use crate::login::{accounts, methods};
@@ -71,6 +71,20 @@ pub async fn wants_step_up(request: TokenRequest<'_>) -> Result<Option<&'static 
         Some(Weighed::Satisfied(_)) => Ok(None),
         _ => Ok(Some("the client's policy wants more than was proved")),
     }
+}
+
+/// What the person proved in the session of a grant, if that is enough for this caller's own policy. Nothing eases it.
+pub async fn satisfied(core: &Core, caller: &Caller, grant: &Grant) -> Result<Option<Satisfied>> {
+    let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
+    let Some((proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
+    let Some(account) = accounts::by_id(&core.store, &grant.account).await? else { return Ok(None) };
+    let not_before_ms = caller.client.default_max_age.map_or(0, |age| caller.now_ms - age.ms());
+    let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms, prefer: None, transaction: None };
+    let standing = Standing { waiting: &account.waiting, patience: patience(core, caller) };
+    Ok(match weigh(&own.strict(), &conditions, (&proofs, &standing), |method| methods::has(method, &account)) {
+        Some(Weighed::Satisfied(satisfied)) => Some(satisfied),
+        _ => None,
+    })
 }
 
 fn patience(core: &Core, caller: &Caller) -> Patience {

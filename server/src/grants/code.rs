@@ -1,8 +1,8 @@
 //! grant_type=authorization_code. RFC 6749 4.1.3, RFC 7636 4.5; the order of checks is argued in docs/decisions/refresh.md.
 
-use super::decision;
 use super::holder::{Holder, Key};
 use super::{Grant, RequestRecord, State, TokenRequest, invalid_grant};
+use super::{decision, sharing};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::plugin::Moment;
@@ -61,6 +61,12 @@ impl Granting<'_> {
 /// Adds the grant to `change`. Answers its number and its code.
 pub fn grant(core: &Core, change: &mut Change, granting: &Granting<'_>) -> Result<(u32, String)> {
     let salt = crate::seal::random::<16>()?;
+    let number = insert(change, granting, &salt)?;
+    Ok((number, core.handles.make(Kind::Code, RowName { id: *granting.session, number, generation: 0 }, &salt)))
+}
+
+/// The same without a code. `salt`: what its handles are made with.
+pub fn insert(change: &mut Change, granting: &Granting<'_>, salt: &[u8; 16]) -> Result<u32> {
     let number = u32::from_be_bytes(crate::seal::random::<4>()?) >> 1;
     let [holder_kind, holder] = granting.holder().to_columns();
     let json = |e: serde_json::Error| Fault::new(e.to_string());
@@ -90,7 +96,7 @@ pub fn grant(core: &Core, change: &mut Change, granting: &Granting<'_>) -> Resul
             (now_ms + granting.lifetime_ms).into(),
         ],
     );
-    Ok((number, core.handles.make(Kind::Code, RowName { id: *granting.session, number, generation: 0 }, &salt)))
+    Ok(number)
 }
 
 /// The code of a grant that nobody has redeemed yet, for the page that leads back to the client. It is stored nowhere.
@@ -195,6 +201,9 @@ async fn exchange(request: TokenRequest<'_>) -> Result<Reply> {
     if let Some(old) = &grant.request.replaces {
         let values = vec![Value::from(&old.session[..]), i64::from(old.number).into(), caller.now_ms.into()];
         change.run_expecting(app_grant::END, values, Expect::Any);
+    }
+    if let Some(sso_jkt) = sharing::named_key(caller, grant, request.form)? {
+        sharing::share(&mut change, caller, grant, &sso_jkt);
     }
     let burnt = caller.burn(&mut change);
     let answer = issue::for_grant(request, 1, &grant.scope).await?;

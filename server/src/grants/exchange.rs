@@ -1,7 +1,7 @@
 //! grant_type=token-exchange. RFC 8693, for one purpose. An API that received a call calls the next API for the same person, with less.
 //! What a token may become is written at the scopes of the API it is exchanged for (`exchange_from`).
 
-use super::decision;
+use super::{decision, native_sso};
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::plugin::Moment;
@@ -41,6 +41,9 @@ pub(super) async fn subject_of(core: &Core, caller: &Caller, form: &Form) -> Res
 }
 
 pub async fn exchange(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> {
+    if native_sso::is_asked_for(form) {
+        return native_sso::exchange(core, caller, form).await;
+    }
     let accepted = subject_of(core, caller, form).await?;
     let api = target(core, caller, form)?;
     let scope = less(core, caller, api, &accepted, form)?;

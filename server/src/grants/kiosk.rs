@@ -6,7 +6,9 @@ use super::decision;
 use super::holder::{Holder, Key};
 use super::{Grant, State, Wanted, invalid_grant, kiosk_challenge};
 use crate::audit::Entry;
-use crate::caller::Caller;
+use crate::authorization::backchannel::{self, BackchannelRequest, KioskVisit};
+use crate::authorization::device;
+use crate::caller::{Burnt, Caller};
 use crate::config::plugin::Moment;
 use crate::config::{KioskDevice, KioskMode, KioskRules};
 use crate::core::Core;
@@ -19,12 +21,15 @@ use crate::tokens::issue;
 use crate::tokens::kiosk_pass::Pass;
 use crate::web::reply::{self, Reply};
 use serde_json::{Value as Json, json};
+use symbolon_oauth::device_authorization::INTERVAL_S;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::kiosk::{self, Expected, Proof, Rejected};
 use symbolon_oauth::scope::Scope;
 
 /// The longest life of a token that a member's code gave.
 pub const LONGEST_MS: i64 = 5 * 60_000;
+/// For so long a member's app asks, where `confirm` applies.
+const CONFIRMED_WITHIN_MS: i64 = 60_000;
 
 /// The kiosk that asks: its rules, and the device as its operator wrote it down.
 pub struct Kiosk<'a> {
@@ -77,18 +82,19 @@ pub async fn redeem(core: &Core, caller: &Caller, form: &Form) -> Result<Reply> 
     let pass = Pass::open(&core.keyring, &core.config.issuer, unverified.pass());
     let pass = pass.ok_or_else(|| refusal(Rejected::Form).because("the pass is not ours"))?;
     let expected =
-        Expected { issuer: &core.config.issuer, now_s: caller.now_ms / 1000, needs_challenge: kiosk.rules.mode == KioskMode::Challenge };
+        Expected { issuer: &core.config.issuer, now_s: caller.now_ms / 1000, needs_challenge: kiosk.rules.mode != KioskMode::Any };
     let proof = unverified.verify(&pass.key, &expected).map_err(refusal)?;
     if caller.now_ms >= pass.issued_ms + kiosk.rules.offline.ms() {
         let hint = "The member's phone was without a network for too long: open the app where there is one, then show a new code.";
         return Err(invalid_grant(hint).because("the pass is older than kiosk.offline").into());
     }
-    let member = Member { core, caller, kiosk: &kiosk, grant: member(core, &kiosk, &pass).await?, proof: &proof, pass: &pass };
-    let challenge_ms = match &proof.challenge {
-        Some(nonce) => Some(member.challenge(nonce).await?),
-        None => None,
+    let grant = member(core, &kiosk, (&pass.session, pass.number), pass.key.thumbprint()).await?;
+    let member = Member { core, caller, kiosk: &kiosk, grant };
+    let until_ms = match &proof.challenge {
+        Some(nonce) => member.challenge(nonce).await? + kiosk_challenge::LIFETIME_MS,
+        None => proof.last_s * 1000,
     };
-    member.let_in(form, challenge_ms).await
+    member.let_in(form, &Shown { proof: &proof, pass: &pass, until_ms }).await
 }
 
 fn refusal(why: Rejected) -> Refused {
@@ -103,11 +109,11 @@ fn refusal(why: Rejected) -> Refused {
     invalid_grant(hint).because(private)
 }
 
-/// The grant that the pass names: one read tells whether session, account, client, installation and grant live.
-async fn member(core: &Core, kiosk: &Kiosk<'_>, pass: &Pass) -> Result<Grant> {
+/// The grant of the app that showed the code: one read tells whether session, account, client, installation and grant live. `key`: the
+/// thumbprint of the key that signed it.
+pub async fn member(core: &Core, kiosk: &Kiosk<'_>, named: (&[u8; 16], u32), key: &str) -> Result<Grant> {
     let over = |why: &str| invalid_grant("This member's app is signed out: sign in there, then show a new code.").because(why.to_owned());
-    let key = pass.key.thumbprint();
-    let read = super::read_along(core, app_grant::WITH_OWN_INSTANCE, (&pass.session, pass.number), &[key.into()]).await?;
+    let read = super::read_along(core, app_grant::WITH_OWN_INSTANCE, named, &[key.into()]).await?;
     let (grant, row) = read.ok_or_else(|| over("no such grant"))?;
     if !kiosk.rules.members.contains(&grant.client) || core.clients.get(&grant.client).await?.is_none() {
         return Err(invalid_grant("Members of that app are not let in here.").because(format!("of {}", grant.client)).into());
@@ -122,13 +128,35 @@ async fn member(core: &Core, kiosk: &Kiosk<'_>, pass: &Pass) -> Result<Grant> {
 }
 
 /// A member whose key has signed, at the kiosk that asks.
-struct Member<'a> {
-    core: &'a Core,
-    caller: &'a Caller,
-    kiosk: &'a Kiosk<'a>,
-    grant: Grant,
+pub struct Member<'a> {
+    pub core: &'a Core,
+    pub caller: &'a Caller,
+    pub kiosk: &'a Kiosk<'a>,
+    pub grant: Grant,
+}
+
+/// The code, until it is spent.
+struct Shown<'a> {
     proof: &'a Proof,
     pass: &'a Pass,
+    until_ms: i64,
+}
+
+/// The statements of a change that say which thing was used before.
+#[derive(Default)]
+pub struct Spent {
+    pub proof: Option<usize>,
+    pub challenge: Option<usize>,
+    /// With what the kiosk is told.
+    pub request: Option<(usize, &'static str)>,
+}
+
+impl Shown<'_> {
+    fn spend(&self, change: &mut Change, kiosk: &Kiosk<'_>) -> Spent {
+        let proof = change.once("kiosk_proof", self.pass.key.thumbprint(), &self.proof.jti, self.until_ms);
+        let challenge = self.proof.challenge.as_ref().map(|nonce| change.once("kiosk_challenge", kiosk.id, nonce, self.until_ms));
+        Spent { proof: Some(proof), challenge, request: None }
+    }
 }
 
 impl Member<'_> {
@@ -148,9 +176,9 @@ impl Member<'_> {
     }
 
     /// What the kiosk asks for, of what it may have, of what the member's app holds.
-    fn scope(&self, form: &Form) -> Result<(String, Scope)> {
-        let Self { core, caller, kiosk, grant, .. } = self;
-        let mut scope = super::within_tier(caller, &super::allowed_scope(&caller.client, form.get("scope"))?);
+    pub fn scope(&self, asked: Option<&str>, resource: &[&str]) -> Result<(String, Scope)> {
+        let Self { core, caller, kiosk, grant } = self;
+        let mut scope = super::within_tier(caller, &super::allowed_scope(&caller.client, asked)?);
         if kiosk.rules.mode == KioskMode::Any {
             scope = scope.iter().filter(|word| kiosk.rules.any_scopes.iter().any(|own| own == word)).map(str::to_owned).collect();
         }
@@ -159,44 +187,99 @@ impl Member<'_> {
         if scope.is_empty() {
             return Err(nothing().into());
         }
-        let wanted = Wanted { scope: &scope, details: &[], resource: &form.all("resource"), granted: &[] };
+        let wanted = Wanted { scope: &scope, details: &[], resource, granted: &[] };
         let api = super::target(&core.config, &caller.client, wanted)?.ok_or_else(nothing)?;
         Ok((api.to_owned(), super::scope_for(&caller.client, Some(api), &scope)))
     }
 
-    async fn let_in(&self, form: &Form, challenge_ms: Option<i64>) -> Result<Reply> {
-        let Self { core, caller, kiosk, grant, proof, pass } = self;
-        grant.must_be_alive(caller.now_ms)?;
-        let (api, scope) = self.scope(form)?;
+    async fn let_in(&self, form: &Form, shown: &Shown<'_>) -> Result<Reply> {
+        self.grant.must_be_alive(self.caller.now_ms)?;
+        let resource = form.all("resource");
+        let may = self.scope(form.get("scope"), &resource)?;
+        let mut change = Change::new(self.caller.now_ms);
+        let spent = shown.spend(&mut change, self.kiosk);
+        match self.kiosk.rules.mode {
+            KioskMode::Confirm => self.ask(change, spent, (may.1, &resource), shown.pass.key.thumbprint()).await,
+            KioskMode::Challenge | KioskMode::Any => self.give(change, &spent, &may).await,
+        }
+    }
+
+    /// The token, in one change with what it costs.
+    pub async fn give(&self, mut change: Change, spent: &Spent, (api, scope): &(String, Scope)) -> Result<Reply> {
+        let Self { core, caller, kiosk, grant } = self;
         let most_s = decision::must_go(core, caller, grant, Moment::Token).await?;
-        let mut change = Change::new(caller.now_ms);
-        let until_ms = challenge_ms.map_or(proof.last_s * 1000, |made_ms| made_ms + kiosk_challenge::LIFETIME_MS);
-        let proofs = change.once("kiosk_proof", pass.key.thumbprint(), &proof.jti, until_ms);
-        let challenges = proof.challenge.as_ref().map(|nonce| change.once("kiosk_challenge", kiosk.id, nonce, until_ms));
-        let visit = self.visit(&mut change, &scope)?;
+        let visit = self.visit(&mut change, scope)?;
         let burnt = caller.burn(&mut change);
-        let answer = issue::for_kiosk(core, caller, (&api, most_s), &visit, kiosk.act(caller)).await?;
-        let entry = Entry::ok("kiosk_visited").with("kiosk", kiosk.device.name.as_str()).with("place", kiosk.device.place.as_str());
-        let mut entry = visit.entry(core, entry.with("jti", answer.jti.as_str()), caller);
+        let answer = issue::for_kiosk(core, caller, (api, most_s), &visit, kiosk.act(caller)).await?;
+        let mut entry = visit.entry(core, self.at(Entry::ok("kiosk_visited")).with("jti", answer.jti.as_str()), caller);
         entry.instance = Some(kiosk.id.to_owned());
         change.audit(entry);
-        match core.store.apply(change).await {
-            Ok(_) => Ok(reply::json(200, &answer.body)),
-            Err(NotApplied::Conflict(at)) if burnt.refusal(at).is_some() => Err(burnt.refused(at)),
-            Err(NotApplied::Conflict(at)) if at == proofs => {
-                self.warn("kiosk_code_replayed", "the same code was shown again").await?;
-                Err(invalid_grant("This code was used already: show a new one.").because("used twice").audited().into())
-            }
-            Err(NotApplied::Conflict(at)) if Some(at) == challenges => {
-                Err(invalid_grant("This kiosk's picture was used already: scan it again.").because("the challenge was used").into())
-            }
-            Err(other) => Err(other.into()),
+        self.apply(change, (&burnt, spent)).await?;
+        Ok(reply::json(200, &answer.body))
+    }
+
+    /// `confirm`: nothing is given yet. The member's app asks, and the kiosk polls with what it gets.
+    async fn ask(&self, mut change: Change, mut spent: Spent, (scope, resource): (Scope, &[&str]), jkt: &str) -> Result<Reply> {
+        let Self { core, caller, kiosk, grant } = self;
+        let burnt = caller.burn(&mut change);
+        let asked = BackchannelRequest {
+            request: device::elsewhere(caller, scope, resource.iter().map(|one| (*one).to_owned()).collect()),
+            binding_message: None,
+            number: None,
+            notification_token: None,
+            address: caller.address,
+            visit: Some(KioskVisit {
+                session: grant.session,
+                number: grant.number,
+                jkt: jkt.to_owned(),
+                device: kiosk.id.to_owned(),
+                name: kiosk.device.name.clone(),
+                place: kiosk.device.place.clone(),
+            }),
+        };
+        let (at, handle) = backchannel::keep(core, &mut change, &asked, (&grant.account, Vec::new()), CONFIRMED_WITHIN_MS)?;
+        spent.request = Some((at, "This member has said that they did not show a code: they are not asked for an hour."));
+        let mut entry = grant.entry(core, self.at(Entry::ok("kiosk_asked")), caller);
+        entry.instance = Some(kiosk.id.to_owned());
+        change.audit(entry);
+        self.apply(change, (&burnt, &spent)).await?;
+        let body = json!({
+            "error": "authorization_pending",
+            "error_description": "The member confirms it in the app: poll with auth_req_id.",
+            "auth_req_id": handle,
+            "expires_in": CONFIRMED_WITHIN_MS / 1000,
+            "interval": INTERVAL_S,
+        });
+        Ok(reply::json(400, &body))
+    }
+
+    fn at(&self, entry: Entry) -> Entry {
+        entry.with("kiosk", self.kiosk.device.name.as_str()).with("place", self.kiosk.device.place.as_str())
+    }
+
+    /// What was used before is refused, each with its own words.
+    async fn apply(&self, change: Change, (burnt, spent): (&Burnt, &Spent)) -> Result<()> {
+        let Err(outcome) = self.core.store.apply(change).await else { return Ok(()) };
+        let NotApplied::Conflict(at) = outcome else { return Err(outcome.into()) };
+        if burnt.refusal(at).is_some() {
+            return Err(burnt.refused(at));
+        }
+        if spent.proof == Some(at) {
+            self.warn("kiosk_code_replayed", "the same code was shown again").await?;
+            return Err(invalid_grant("This code was used already: show a new one.").because("used twice").audited().into());
+        }
+        if spent.challenge == Some(at) {
+            return Err(invalid_grant("This kiosk's picture was used already: scan it again.").because("the challenge was used").into());
+        }
+        match spent.request {
+            Some((statement, hint)) if statement == at => Err(invalid_grant(hint).because("blocked, or fetched before").into()),
+            _ => Err(outcome.into()),
         }
     }
 
     /// The kiosk's own grant below the phone's session. It ends with the session and with the device, and the person can take it away.
     fn visit(&self, change: &mut Change, scope: &Scope) -> Result<Grant> {
-        let Self { core, caller, kiosk, grant, .. } = self;
+        let Self { core, caller, kiosk, grant } = self;
         let mut request = grant.request.clone();
         (request.redirect_uri, request.code_challenge, request.nonce) = (String::new(), None, None);
         (request.dpop_jkt, request.instance) = (None, Some(kiosk.id.to_owned()));
@@ -235,13 +318,12 @@ impl Member<'_> {
 
     /// Once an hour for each member and device: an entry, and a letter to the member. Nothing ends: possession of a string ends nothing.
     async fn warn(&self, event: &'static str, why: &str) -> Result<()> {
-        let Self { core, caller, kiosk, grant, .. } = self;
+        let Self { core, caller, kiosk, grant } = self;
         if core.limits.kiosk_warnings.check_key(&Limits::place(&[event, &grant.account, kiosk.id])).is_err() {
             return Ok(());
         }
         let mut change = Change::new(caller.now_ms);
-        let entry = Entry::refused(event, why).with("kiosk", kiosk.device.name.as_str()).with("place", kiosk.device.place.as_str());
-        let mut entry = grant.entry(core, entry.with("sent_by", caller.client_id.as_str()), caller);
+        let mut entry = grant.entry(core, self.at(Entry::refused(event, why)).with("sent_by", caller.client_id.as_str()), caller);
         entry.instance = Some(kiosk.id.to_owned());
         change.audit(entry);
         let person = &grant.person;

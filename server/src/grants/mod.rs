@@ -1,6 +1,7 @@
 //! A grant: what one client got from one session. One statement reads all that decides about it.
 
 pub mod again;
+pub mod backchannel;
 pub mod client_credentials;
 pub mod code;
 pub mod decision;
@@ -10,8 +11,12 @@ pub mod exchange;
 pub mod holder;
 pub mod kiosk;
 pub mod kiosk_challenge;
+pub mod kiosk_confirm;
+pub mod native_sso;
+pub mod polled;
 pub mod provider_token;
 pub mod refresh;
+pub mod sharing;
 
 use crate::attesting::instance::use_fresh;
 use crate::audit;
@@ -21,7 +26,7 @@ use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
 pub use crate::profile::Person;
-use crate::store::tables::app_grant;
+use crate::store::tables::{app_grant, backchannel_request, device_secret, session};
 use crate::store::{Change, Expect, Row, Value};
 use crate::tokens::handles::Handle;
 use holder::{Holder, Key};
@@ -327,11 +332,12 @@ impl Grant {
     /// The statement that ends this grant; nothing happens if it has ended already.
     pub fn end(&self, change: &mut Change) {
         let now_ms = change.now_ms();
-        change.run_expecting(
-            app_grant::END,
-            vec![Value::from(&self.session[..]), i64::from(self.number).into(), now_ms.into()],
-            Expect::Any,
-        );
+        let name = || vec![Value::from(&self.session[..]), i64::from(self.number).into()];
+        change.run_expecting(app_grant::END, [name(), vec![now_ms.into()]].concat(), Expect::Any);
+        change.run_expecting(backchannel_request::FORGET_ADDRESS, name(), Expect::Any);
+        change.run_expecting(session::END_CHILDREN, [name(), vec![now_ms.into()]].concat(), Expect::Any);
+        // Sign-out in any app of a session ends what its apps share.
+        change.run_expecting(device_secret::FORGET_SESSION, vec![Value::from(&self.session[..])], Expect::Any);
     }
 
     /// Somebody has a genuine token and not what holds it. Nothing ends, because possession of a string alone never ends
@@ -376,7 +382,9 @@ impl Grant {
 }
 
 /// OpenID Connect's own scopes; everything else belongs to an API.
-pub const OPENID_SCOPES: &[&str] = &["openid", "profile", "email", "offline_access"];
+pub const OPENID_SCOPES: &[&str] = &["openid", "profile", "email", "offline_access", SHARE];
+/// Native SSO 3.1: the app shares its sign-in. Only an app with `sso_group` may.
+const SHARE: &str = symbolon_oauth::native_sso::SCOPE;
 
 /// The scope a client may have of what it asks: exact names. Nothing is added and nothing is dropped silently (113-T, 114-T).
 pub fn allowed_scope(client: &Client, asked: Option<&str>) -> Result<Scope> {
@@ -412,6 +420,9 @@ pub fn nothing_left() -> Refused {
 
 /// Is this scope still allowed to the client? Asked again at every refresh (139-F).
 pub fn may_have(client: &Client, word: &str) -> bool {
+    if word == SHARE {
+        return client.sso_group.is_some();
+    }
     client.apis.values().flatten().any(|it| it == word) || (OPENID_SCOPES.contains(&word) && client.scopes.iter().any(|it| it == word))
 }
 

@@ -7,6 +7,7 @@ use super::reply::{self, Reply};
 use super::{account_links, login};
 use crate::app::App;
 use crate::audit;
+use crate::authorization::backchannel;
 use crate::error::{Refused, Result};
 use crate::login::accounts;
 use crate::login::enrolment::{Means, Waiting};
@@ -84,6 +85,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
         language: row.opt_text("locale")?.map(|code| app.pages.language_name(code)),
         links: account_links::view(app, &session.account).await?,
         devices: devices.collect(),
+        approvals: backchannel::pending(app, &session.account, incoming.now_ms).await?.len(),
         form_action: app.url("/account"),
         form_token: form_token(app, &session.id, "account"),
         passkeys,

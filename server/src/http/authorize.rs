@@ -12,7 +12,7 @@ use crate::web::request::Incoming;
 pub async fn authorize(app: &App, incoming: &Incoming) -> Result<Reply> {
     match resolve(app, incoming).await {
         Ok(request) => {
-            let session = sessions::of_browser(app, incoming).await?;
+            let session = sessions::of_browser_for(app, incoming, &request.client_id).await?;
             login::begin(app, incoming, request, session).await
         }
         Err(Problem::Page(error)) => Err(error),

@@ -90,7 +90,7 @@ pub async fn own(app: &App, incoming: &Incoming, journey: Journey, session: Opti
     begin_here(app, incoming, (journey, None, Delivery::OwnPage), session).await
 }
 
-/// A sign-in that approves another device.
+/// A sign-in that approves another device, or what a client asks.
 pub async fn for_device(
     app: &App,
     incoming: &Incoming,
@@ -252,7 +252,10 @@ async fn judge_once(app: &App, incoming: &Incoming, answer: &Answer<'_>, answeri
     let rules = rules(&app.authority(), &delivery, surroundings(incoming)).await?;
     let locale = views::locale(app, incoming, incoming.form.get("locale"));
     let visitor = visitor(app, incoming, &locale);
-    let session = sessions::of_browser(app, incoming).await?;
+    let session = match delivery.request() {
+        Some(request) => sessions::of_browser_for(app, incoming, &request.client_id).await?,
+        None => sessions::of_browser(app, incoming).await?,
+    };
     must_be_the_session(&answering.state, session.as_ref())?;
     let moved = match app.machine.judge(answering, &rules, answer, &visitor).await? {
         Judged::Moved(moved) => *moved,

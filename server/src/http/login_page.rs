@@ -5,7 +5,9 @@ use super::pages as views;
 use super::reply::{self, Reply};
 use super::{continue_page, login};
 use crate::app::App;
+use crate::authorization::backchannel;
 use crate::authorization::delivery::{self, Delivery, Response};
+use crate::authorization::device::State as Answer;
 use crate::authorization::redirects::redirect_is_registered;
 use crate::error::Result;
 use crate::grants::code;
@@ -55,6 +57,15 @@ async fn leave(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
             _ => "device_approved",
         };
         return views::device(app, incoming, kind, &device.asked.request.client_id).await;
+    }
+    if let Delivery::Backchannel(asked) = &delivery {
+        // Whoever only left the page has not answered.
+        let kind = match backchannel::by_id(app, &asked.id).await?.map(|stored| stored.state) {
+            Some(Answer::Denied) => "approval_refused",
+            Some(Answer::Approved { .. }) => "approval_given",
+            Some(Answer::Pending) | None => return views::done(app, incoming, state).await,
+        };
+        return views::device(app, incoming, kind, &asked.asked.request.client_id).await;
     }
     let (Delivery::Redirect(request), Some(ended)) = (delivery, &state.ended) else {
         return Ok(reply::see_other(&app.url("/account")));

@@ -54,7 +54,7 @@ const SIGNED_OUT: &str = "signed_out";
 const SESSIONS: &str = "SELECT id FROM session WHERE account = $1 AND state = 'active'";
 
 pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
-    let session = sessions::of_browser(app, incoming).await?;
+    let session = sessions::of_browser_at_all(app, incoming).await?;
     let request = read_request(app, incoming, session.as_ref()).await?;
     let Some(session) = session else { return without_session(app, incoming, &request).await };
     let confirmed = incoming.method == Method::POST

@@ -4,8 +4,9 @@ use crate::app::App;
 use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
-    account, authorize, authorize_challenge, continue_page, device, device_authorization, endings, introspect, kiosk, links, login,
-    login_page, logout, metadata, par, plugin, registration, revoke, stop, token, upstream, upstream_logout, userinfo, wallet, well_known,
+    account, approvals, authorize, authorize_challenge, backchannel_authentication, continue_page, device, device_authorization, endings,
+    handover, introspect, kiosk, links, login, login_page, logout, metadata, par, pending, plugin, registration, revoke, stop, token,
+    upstream, upstream_logout, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -90,6 +91,9 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/account/password", caller: Caller::Session, ..PAGE }, |app, incoming| {
         Box::pin(account::change_password(app, incoming))
     }),
+    row(Route { path: "/approvals", caller: Caller::Session, event: "approval_refused", ..PAGE }, |app, incoming| {
+        Box::pin(approvals::approvals(app, incoming))
+    }),
     row(
         Route { path: "/attest", caller: Caller::Anyone, dpop: Dpop::Requires, metadata: Some("evidence_endpoint"), ..CALL },
         |app, incoming| Box::pin(attester::attest(&app.callers.attesting, app, incoming)),
@@ -126,6 +130,16 @@ pub static ROWS: &[Row] = &[
             ..CALL
         },
         |app, incoming| Box::pin(authorize_challenge::challenge(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/backchannel_authentication",
+            dpop: Dpop::Takes,
+            event: "backchannel_refused",
+            metadata: Some("backchannel_authentication_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(backchannel_authentication::start(app, incoming)),
     ),
     row(Route { path: "/c/{reference}", place: Place::ContinueHosts, writes: Writes::Binding, ..PAGE }, |app, incoming| {
         Box::pin(continue_page::page(app, incoming))
@@ -201,6 +215,31 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/favicon.ico", place: Place::Origin, writes: Writes::Nothing, ..PAGE }, |app, _| {
         Box::pin(async move { Ok(well_known::favicon(app)) })
     }),
+    row(
+        Route {
+            path: "/handover",
+            caller: Caller::Token,
+            dpop: Dpop::Takes,
+            event: "handover_refused",
+            metadata: Some("handover_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(handover::issue(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/handover/{ticket}",
+            methods: GET_POST,
+            body: Takes::Form,
+            from: Sender::OurPages,
+            caller: Caller::SignIn,
+            form: FormToken::Token,
+            writes: Writes::Binding,
+            event: "handover_refused",
+            ..PAGE
+        },
+        |app, incoming| Box::pin(handover::page(app, incoming)),
+    ),
     row(Route { path: "/health", place: Place::Origin, from: Sender::Server, cors: false, ..DOCUMENT }, |app, _| {
         Box::pin(metadata::health(app))
     }),
@@ -277,6 +316,18 @@ pub static ROWS: &[Row] = &[
             ..CALL
         },
         |app, incoming| Box::pin(par::par(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/pending",
+            methods: GET_POST,
+            caller: Caller::Token,
+            dpop: Dpop::Takes,
+            event: "approval_refused",
+            metadata: Some("pending_requests_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(pending::pending(app, incoming)),
     ),
     row(Route { path: "/plugin/{name}/return", caller: Caller::SignIn, writes: Writes::Return, ..PAGE }, |app, incoming| {
         Box::pin(plugin::come_back(app, incoming))

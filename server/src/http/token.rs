@@ -2,9 +2,10 @@
 
 use crate::app::App;
 use crate::error::{Refused, Result};
-use crate::grants::{self, client_credentials, code, device_code, exchange, provider_token, refresh};
+use crate::grants::{self, backchannel, client_credentials, code, device_code, exchange, provider_token, refresh};
 use crate::http::reply::Reply;
 use crate::web::request::Incoming;
+use symbolon_oauth::backchannel as ciba;
 use symbolon_oauth::device_authorization::GRANT_TYPE;
 use symbolon_oauth::kiosk;
 
@@ -30,9 +31,13 @@ pub async fn token(app: &App, incoming: &Incoming) -> Result<Reply> {
             caller.must_allow(grant_type)?;
             device_code::redeem(app, &caller, form).await
         }
+        ciba::GRANT_TYPE => {
+            caller.must_allow(grant_type)?;
+            backchannel::redeem(app, &caller, form).await
+        }
         kiosk::GRANT_TYPE => {
             caller.must_allow(grant_type)?;
-            grants::kiosk::redeem(app, &caller, form).await
+            grants::kiosk_confirm::redeem(app, &caller, form).await
         }
         exchange::GRANT => {
             caller.must_allow(grant_type)?;

@@ -263,6 +263,7 @@ impl Machine {
             taken_ms: 0,
             is_refused: false,
             came: tokio::time::Instant::now(),
+            action: String::new(),
         }
     }
 

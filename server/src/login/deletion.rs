@@ -1,9 +1,12 @@
 //! What goes with an account, whoever deletes it.
 
-use crate::store::tables::{account_event, enrolment, known_device, outside_identity, passkey, provider_session, provider_token};
+use crate::store::tables::{
+    account_event, backchannel_request, device_secret, enrolment, handover, known_device, outside_identity, passkey, provider_session,
+    provider_token,
+};
 use crate::store::{Change, Expect};
 
-const FORGET: [&str; 14] = [
+const FORGET: [&str; 18] = [
     "DELETE FROM login_name WHERE account = $1",
     "DELETE FROM credential WHERE account = $1",
     "DELETE FROM consent WHERE account = $1",
@@ -17,6 +20,10 @@ const FORGET: [&str; 14] = [
     enrolment::FORGET[0],
     enrolment::FORGET[1],
     account_event::FORGET,
+    backchannel_request::FORGET[0],
+    backchannel_request::FORGET[1],
+    device_secret::FORGET,
+    handover::FORGET,
     "DELETE FROM account WHERE id = $1",
 ];
 

@@ -9,7 +9,6 @@ use super::filling::{Filled, Filling};
 use super::forms;
 use super::journey::{Draft, Form, Journey};
 use super::machine::{Answering, LIFETIME_MS, Machine};
-use super::matching::{self, LastGroup};
 use super::methods;
 use super::operation;
 use super::policy::Satisfied;
@@ -65,6 +64,8 @@ pub struct Moved {
     /// The step says that something was wrong.
     pub(super) is_refused: bool,
     pub(super) came: Instant,
+    /// The button that was pressed. Empty: none was.
+    pub action: String,
 }
 
 pub enum Judged {
@@ -103,6 +104,8 @@ pub(super) struct Run<'a> {
     pub(super) raises: i64,
     pub(super) problem: Option<Problem>,
     pub(super) proven: Option<Proven>,
+    /// The button that was pressed.
+    pub(super) action: String,
 }
 
 impl Machine {
@@ -218,6 +221,7 @@ impl<'a> Run<'a> {
             raises: 0,
             problem: None,
             proven: None,
+            action: String::new(),
         }
     }
 
@@ -248,6 +252,7 @@ impl<'a> Run<'a> {
             taken_ms: self.taken_ms,
             is_refused: self.problem.is_some(),
             came,
+            action: self.action,
         })
     }
 
@@ -278,6 +283,7 @@ impl<'a> Run<'a> {
     }
 
     async fn judge(&mut self, answer: &Answer<'_>) -> Go<()> {
+        answer.action.clone_into(&mut self.action);
         if matches!(answer.action, "cancel" | "deny" | "give_up" | "not_mine") && self.state.offers(answer.action) {
             self.state.ended = Some(self.given_up());
             self.state.pending = None;
@@ -323,28 +329,13 @@ impl<'a> Run<'a> {
 
     /// Who leaves a page that says what does not count yet has not refused anything: OpenID Connect Core Unmet Authentication
     /// Requirements 1.0 has a word for it.
-    fn given_up(&self) -> Ended {
+    pub(super) fn given_up(&self) -> Ended {
         let waits = self.state.pending.as_ref().is_some_and(|pending| pending.question == Question::Form(Form::Wait));
         let (code, hint) = match waits {
             true => ("unmet_authentication_requirements", "What the person has added does not count in full yet."),
             false => ("access_denied", "The person did not go on."),
         };
         Ended::Refused { code: code.to_owned(), hint: hint.to_owned() }
-    }
-
-    /// Where the question asks for what another screen shows: a few tries, whoever gives them and in however many windows.
-    async fn typed_what_is_shown(&mut self, pending: &Pending, answer: &Answer<'_>) -> Go<bool> {
-        let Some(expected) = LastGroup::of_secret(&pending.secret)? else { return Ok(true) };
-        let event = "device_code_refused";
-        if !self.pay(&[Budget::Stored { what: What::Tries, whom: Whom::Question(pending.id), event }]).await? {
-            return Ok(false);
-        }
-        if expected.is(&self.machine.keyring, &pending.id, answer.text(matching::FIELD)) {
-            return Ok(true);
-        }
-        self.effects.push(Effect::Audit(Box::new(Entry::refused(event, "the last group of the user code is another"))));
-        self.problem = Some(Problem::in_field("wrong_last_group", matching::FIELD));
-        Ok(false)
     }
 
     /// A name was given, before a method that does not ask for one. Whether anybody has it decides nothing.

@@ -4,12 +4,41 @@
 use crate::error::Fault;
 use crate::seal::KeyRing;
 use serde::{Deserialize, Serialize};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 use symbolon_oauth::device_authorization::parse_last_group;
 use symbolon_oauth::{base64url, digest};
 
 /// The field's name.
 pub const FIELD: &str = "last_group";
+/// The same for a number of two digits.
+pub const NUMBER_FIELD: &str = "matching_number";
+
+/// What has to be typed before a person can agree.
+pub enum Expected {
+    LastGroup(LastGroup),
+    /// One wrong number ends the request.
+    Number(String),
+}
+
+impl Expected {
+    /// `None`: nothing.
+    pub fn of_secret(secret: &Json) -> Result<Option<Self>, Fault> {
+        if let Some(number) = secret.get("number").and_then(Json::as_str) {
+            return Ok(Some(Self::Number(number.to_owned())));
+        }
+        Ok(LastGroup::of_secret(secret)?.map(Self::LastGroup))
+    }
+}
+
+/// A number as the secret of a question.
+pub fn number_as_secret(number: Option<&str>) -> Json {
+    number.map_or(Json::Null, |number| json!({ "number": number }))
+}
+
+/// Is that the number? Spaces around it do not matter.
+pub fn is_number(expected: &str, typed: &str) -> bool {
+    digest::equal(expected.as_bytes(), typed.trim().as_bytes())
+}
 
 /// The last group of a user code, which the page asks for.
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -67,6 +96,9 @@ mod tests {
         }
         assert!(!read.is(&keyring, &[2; 16], "MJHT"), "another request");
         assert_eq!(LastGroup::of_secret(&Json::Null).unwrap(), None);
+        assert!(matches!(Expected::of_secret(&number_as_secret(Some("07"))), Ok(Some(Expected::Number(number))) if number == "07"));
+        assert!(matches!(Expected::of_secret(&number_as_secret(None)), Ok(None)));
+        assert!(is_number("07", " 07 ") && !is_number("07", "7") && !is_number("07", "") && !is_number("07", "70"));
         for broken in [Json::from(true), Json::from(""), serde_json::json!({}), serde_json::json!({ "mac": null })] {
             assert!(LastGroup::of_secret(&broken).is_err(), "{broken}");
         }

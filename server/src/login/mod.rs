@@ -37,6 +37,7 @@ pub mod rates;
 pub mod regain;
 pub mod rights;
 pub mod row;
+mod shown_elsewhere;
 pub mod standing;
 pub mod state;
 pub mod step;

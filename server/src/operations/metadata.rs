@@ -2,7 +2,7 @@
 //! it. Or every reason why not is named.
 
 use super::sensitive::Sensitive;
-use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, USER_SCOPES};
+use crate::config::{self, ClientAuthentication, ClientKind, Config, Dpop, GRANTS, Secret, Span, TokenDelivery, USER_SCOPES};
 use crate::visible::is_seen_whole;
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64url;
@@ -139,6 +139,7 @@ impl Reader {
         client.authorization_details_types = self.list("authorization_details_types").unwrap_or_default();
         self.openid(&mut client);
         self.requests(&mut client);
+        self.backchannel(&mut client);
         self.refuse_protection();
         client
     }
@@ -228,6 +229,22 @@ impl Reader {
             let alg = alg.as_str();
             self.problems
                 .push(format!("token_endpoint_auth_signing_alg: a key of jwks is for other algorithms too; give each \"alg\": \"{alg}\""));
+        }
+    }
+
+    /// CIBA Core 4.
+    fn backchannel(&mut self, client: &mut config::Client) {
+        match self.text("backchannel_token_delivery_mode").as_deref() {
+            None | Some("poll") => {}
+            Some("ping") => client.backchannel.delivery = TokenDelivery::Ping,
+            Some(other) => self.problems.push(format!("backchannel_token_delivery_mode: {other:?} is neither poll nor ping")),
+        }
+        client.backchannel.notification_endpoint = self.text("backchannel_client_notification_endpoint");
+        if self.flag("backchannel_user_code_parameter") {
+            self.problems.push("backchannel_user_code_parameter: there are no user codes here".to_owned());
+        }
+        if let Some(alg) = self.algorithm("backchannel_authentication_request_signing_alg") {
+            (client.require_signed_request_object, client.request_object_signing_alg) = (true, Some(alg));
         }
     }
 

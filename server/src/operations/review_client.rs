@@ -4,6 +4,7 @@ use super::outcome::Finding;
 use crate::config::{
     Client, ClientAuthentication, ClientKind, Config, DeviceNetwork, Dpop, IosBuild, KioskMode, Most, Right, TierName, fapi,
 };
+use symbolon_oauth::backchannel::GRANT_TYPE as BACKCHANNEL;
 use symbolon_oauth::device_authorization::GRANT_TYPE;
 use symbolon_oauth::redirect::{self, RedirectKind};
 
@@ -118,6 +119,7 @@ pub(super) fn client_findings(client: &Client) -> Vec<Finding> {
         findings.push(Finding::weak("refresh.most_per_person is unlimited: sign-ins pile up grants without end"));
     }
     findings.extend(device_finding(client));
+    findings.extend(backchannel_findings(client));
     findings.extend(kiosk_finding(client));
     if client.refresh.grace.0 > 60 {
         let what = format!("refresh.grace is {}: a thief has that long to use a stolen, replaced token", client.refresh.grace);
@@ -176,12 +178,37 @@ fn device_finding(client: &Client) -> Option<Finding> {
     })
 }
 
+/// Who may ask people, and who answers for them.
+fn backchannel_findings(client: &Client) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if client.allows_grant(BACKCHANNEL) {
+        let rules = &client.backchannel;
+        findings.push(match (rules.plain_approval, rules.shows_number) {
+            (true, _) => Finding::weak(
+                "backchannel.plain_approval: UNSAFE, a person may approve without anything to compare, and so what somebody else began",
+            ),
+            (false, true) => Finding::fact("backchannel: a person types the two digits that the client shows; one wrong number ends it"),
+            (false, false) => Finding::fact(
+                "backchannel: a person compares the binding_message. Who talks to the person can read it out: it does not stop them",
+            ),
+        });
+    }
+    if client.approves {
+        findings.push(Finding::fact("approves: whoever unlocks this app can approve what clients ask, as far as their policies are met"));
+    }
+    findings
+}
+
 /// What a kiosk's app gets from a member's code.
 fn kiosk_finding(client: &Client) -> Option<Finding> {
     let rules = client.kiosk.as_ref()?;
     Some(match rules.mode {
         KioskMode::Challenge => Finding::fact(format!(
             "kiosk: {} named devices; a code works once at the device whose picture the phone has read. Live relay of both screens is not stopped",
+            rules.device.len()
+        )),
+        KioskMode::Confirm => Finding::fact(format!(
+            "kiosk: {} named devices; a code works once at the device whose picture the phone has read, and the member confirms it in the app",
             rules.device.len()
         )),
         KioskMode::Any => {

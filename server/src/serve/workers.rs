@@ -5,6 +5,7 @@
 use crate::app::{App, Shared};
 use crate::error::Fault;
 use crate::login::waiting;
+use crate::pinged;
 use crate::store::retention;
 use crate::told;
 use std::sync::Arc;
@@ -94,6 +95,9 @@ async fn tell_clients(shared: Shared) {
         let app = shared.now();
         if let Err(fault) = told::round(&app, &mut looked).await {
             tracing::error!(error = %fault, "clients could not be told of a logout");
+        }
+        if let Err(fault) = pinged::round(&app).await {
+            tracing::error!(error = %fault, "clients and apps could not be told of requests and answers");
         }
         drop(app);
         tokio::time::sleep(OUTBOX_PERIOD).await;

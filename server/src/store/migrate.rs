@@ -27,6 +27,9 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0021_links", include_str!("../../schema/0021_links.sql")),
     ("0022_provider_session", include_str!("../../schema/0022_provider_session.sql")),
     ("0023_provider_token", include_str!("../../schema/0023_provider_token.sql")),
+    ("0024_backchannel", include_str!("../../schema/0024_backchannel.sql")),
+    ("0025_native_sso", include_str!("../../schema/0025_native_sso.sql")),
+    ("0026_handover", include_str!("../../schema/0026_handover.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

@@ -22,11 +22,13 @@ const DAY_MS: i64 = 86_400_000;
 type Old = (&'static str, &'static str);
 
 /// Strangers can have these written. They go as soon as clocks that differ allow, so that what is there is what came in the last minutes.
-const SOON: [Old; 6] = [
+const SOON: [Old; 8] = [
     ("SELECT id FROM pushed_request WHERE expires_ms < $1 LIMIT 500", "DELETE FROM pushed_request WHERE id = $1"),
     ("SELECT id FROM login WHERE expires_ms < $1 LIMIT 500", "DELETE FROM login WHERE id = $1"),
     ("SELECT id FROM sign_in WHERE expires_ms < $1 LIMIT 500", "DELETE FROM sign_in WHERE id = $1"),
     ("SELECT id FROM device_request WHERE expires_ms < $1 LIMIT 500", "DELETE FROM device_request WHERE id = $1"),
+    ("SELECT id FROM backchannel_request WHERE expires_ms < $1 LIMIT 500", "DELETE FROM backchannel_request WHERE id = $1"),
+    ("SELECT id FROM handover WHERE expires_ms < $1 LIMIT 500", "DELETE FROM handover WHERE id = $1"),
     ("SELECT id FROM wallet_answer WHERE expires_ms < $1 LIMIT 500", "DELETE FROM wallet_answer WHERE id = $1"),
     ("SELECT id FROM continuing WHERE expires_ms < $1 LIMIT 500", "DELETE FROM continuing WHERE id = $1"),
 ];
@@ -62,7 +64,15 @@ const SPENT: Range = (
     "DELETE FROM once WHERE (bucket, kind, key) <= ($1, $2, $3)",
 );
 /// In the order of the schema: children first.
-const SESSIONS: [Range; 3] = [
+const SESSIONS: [Range; 5] = [
+    (
+        "SELECT session, number FROM device_secret WHERE session < $1 ORDER BY session, number LIMIT 500",
+        "DELETE FROM device_secret WHERE (session, number) <= ($1, $2)",
+    ),
+    (
+        "SELECT session, number FROM push_address WHERE session < $1 ORDER BY session, number LIMIT 500",
+        "DELETE FROM push_address WHERE (session, number) <= ($1, $2)",
+    ),
     (
         "SELECT session, number FROM app_grant WHERE session < $1 ORDER BY session, number LIMIT 500",
         "DELETE FROM app_grant WHERE (session, number) <= ($1, $2)",

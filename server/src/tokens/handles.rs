@@ -24,6 +24,10 @@ pub enum Kind {
     AuthSession,
     /// RFC 8628 3.2.
     DeviceCode,
+    /// CIBA Core 7.3.
+    AuthReqId,
+    /// Native SSO 3.2.
+    DeviceSecret,
 }
 
 impl Kind {
@@ -34,6 +38,8 @@ impl Kind {
             Self::RequestUri => "su_",
             Self::AuthSession => "sg_",
             Self::DeviceCode => "sd_",
+            Self::AuthReqId => "sb_",
+            Self::DeviceSecret => "ss_",
         }
     }
 }

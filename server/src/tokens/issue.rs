@@ -6,7 +6,7 @@ use crate::config::{Api, Config, Dpop, TierName, TokenFormat, is_reserved};
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::grants::holder::Holder;
-use crate::grants::{self, Addressed, Grant, Person, TokenRequest, again};
+use crate::grants::{self, Addressed, Grant, Person, TokenRequest, again, sharing};
 use crate::plugins::TokenSituation;
 use crate::store::Value;
 use crate::store::tables::app_grant;
@@ -18,6 +18,7 @@ use serde_json::{Map, Value as Json, json};
 use symbolon_oauth::access_token::{self, AccessToken};
 use symbolon_oauth::id_token::{self, IdToken};
 use symbolon_oauth::jwk::Algorithm;
+use symbolon_oauth::native_sso::ds_hash;
 use symbolon_oauth::scope::Scope;
 use symbolon_oauth::{base64url, jws};
 
@@ -112,7 +113,12 @@ pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope
         body["auth_session"] = held.into();
     }
     if scope.contains("openid") {
-        body["id_token"] = id_token(core, caller, (grant, &scope), &token, generation == 1)?.into();
+        let shared = sharing::shared(request, generation).await?;
+        let made = IdTokenOf { grant, scope: &scope, access_token: &token, first: generation == 1, device_secret: shared.as_deref() };
+        body["id_token"] = id_token(core, caller, &made)?.into();
+        if let Some(secret) = shared {
+            body["device_secret"] = secret.into();
+        }
     }
     if let Some((pass, good_for_s)) = kiosk_pass(core, caller, &grant.holder_after(caller, generation), grant)? {
         body["kiosk_pass"] = pass.into();
@@ -355,12 +361,25 @@ fn api_claims(api: &Api, scope: &Scope, person: &Person) -> Map<String, Json> {
     wanted.filter_map(|name| Some((name.clone(), claims::claim(person, name)?))).collect()
 }
 
-fn id_token(core: &Core, caller: &Caller, (grant, scope): (&Grant, &Scope), access_token: &str, first: bool) -> Result<String> {
+/// What an ID token is made of.
+struct IdTokenOf<'a> {
+    grant: &'a Grant,
+    scope: &'a Scope,
+    access_token: &'a str,
+    /// It comes with the first tokens of its grant.
+    first: bool,
+    /// Native SSO 3.3: the secret that comes with it.
+    device_secret: Option<&'a str>,
+}
+
+fn id_token(core: &Core, caller: &Caller, made: &IdTokenOf<'_>) -> Result<String> {
+    let IdTokenOf { grant, scope, access_token, first, device_secret } = *made;
     let mut extra = claims::told(&core.config, &caller.client, caller.tier_rules(), grant, Place::IdToken);
     if caller.client.claims_in_id_token {
         let own = scope.iter().filter(|word| caller.client.scopes.iter().any(|may| may == word)).map(str::to_owned).collect();
         extra.extend(claims::of_scope(&grant.person, &own));
     }
+    extra.extend(device_secret.map(|secret| ("ds_hash".to_owned(), ds_hash(secret).into())));
     let alg = caller.client.id_token_signed_response_alg.unwrap_or(core.config.signing.alg);
     let iat = caller.now_ms / 1000;
     let token = IdToken {

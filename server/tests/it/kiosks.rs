@@ -7,17 +7,17 @@ use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::jws;
 use symbolon_oauth::kiosk::{self, GRANT_TYPE, Statement};
 
-const MEMBERS: &str = "https://member.example.com/cb";
+pub const MEMBERS: &str = "https://member.example.com/cb";
 
-struct Scene {
-    world: World,
+pub struct Scene {
+    pub world: World,
     attester: PrivateKey,
-    gates: [PrivateKey; 2],
+    pub gates: [PrivateKey; 2],
 }
 
 impl Scene {
     /// Two gates that the operator has named, and a member's app that binds its tokens to a key.
-    async fn start(engine: Engine, more: &str) -> Self {
+    pub async fn start(engine: Engine, more: &str) -> Self {
         let (attester, gates) = (new_key(), [new_key(), new_key()]);
         let world = Self::configuration(engine, &attester, &gates).await.with(more).start().await;
         Self { world, attester, gates }
@@ -39,7 +39,7 @@ impl Scene {
         Configuration::on(engine).await.with(&text)
     }
 
-    fn gate(&self, key: &PrivateKey) -> Phone<'_> {
+    pub fn gate(&self, key: &PrivateKey) -> Phone<'_> {
         let mut gate = Phone { attester: Some(&self.attester), ..Phone::new(&self.world, "gate", MEMBERS) }.with_key(key.clone());
         gate.attest_for(3600);
         gate
@@ -53,35 +53,35 @@ async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
 }
 
 /// What the member's app keeps.
-struct Member {
+pub struct Member {
     pass: String,
-    refresh: String,
+    pub refresh: String,
 }
 
-async fn member(phone: &mut Phone<'_>, scope: &str) -> Member {
+pub async fn member(phone: &mut Phone<'_>, scope: &str) -> Member {
     let tokens = phone.tokens(scope).await;
     assert!(tokens.body["kiosk_pass_expires_in"].as_i64().unwrap() == 900, "{}", tokens.body);
     Member { pass: tokens.text("kiosk_pass"), refresh: tokens.text("refresh_token") }
 }
 
-async fn challenge(gate: &mut Phone<'_>) -> Json {
+pub async fn challenge(gate: &mut Phone<'_>) -> Json {
     let answer = gate.post("/kiosk/challenge", &[]).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     answer.body
 }
 
-fn nonce(challenge: &Json) -> String {
+pub fn nonce(challenge: &Json) -> String {
     claims(challenge["challenge"].as_str().unwrap())["nonce"].as_str().unwrap().to_owned()
 }
 
-fn proof(phone: &Phone<'_>, pass: &str, challenge: Option<&str>) -> String {
+pub fn proof(phone: &Phone<'_>, pass: &str, challenge: Option<&str>) -> String {
     let jti = fresh();
     let statement = Statement { issuer: &phone.world.node.issuer, pass, jti: &jti, iat: phone.now_s(), challenge };
     let input = kiosk::signing_input(&statement).unwrap();
     jws::with_signature(&input, &phone.key.sign(input.as_bytes()).unwrap())
 }
 
-async fn show(gate: &mut Phone<'_>, proof: &str) -> Answer {
+pub async fn show(gate: &mut Phone<'_>, proof: &str) -> Answer {
     gate.post("/token", &[("grant_type", GRANT_TYPE), ("proof", proof)]).await
 }
 
@@ -367,7 +367,7 @@ async fn a_kiosk_that_cannot_be_meant_is_refused() {
     good.clone().read().unwrap();
     let digest = secret_digest();
     for (text, why) in [
-        ("[client.gate]\nfirst_party = false", "only first_party clients"),
+        ("[client.gate]\nfirst_party = false", "needs mode = \"confirm\""),
         (&format!("[client.gate]\nauthentication = \"none\"\nsecret = '{digest}'"), "authenticate by attestation"),
         ("[client.gate]\ngrants = [\"refresh_token\"]", "a kiosk has one grant"),
         ("[client.gate.kiosk]\nmembers = []", "kiosk.members is empty"),
@@ -375,6 +375,7 @@ async fn a_kiosk_that_cannot_be_meant_is_refused() {
         ("[client.gate.kiosk]\nmembers = [\"nobody\"]", "there is no [client.nobody]"),
         ("[client.gate.kiosk]\noffline = \"25h\"", "from 1m to 24h"),
         ("[client.gate.kiosk]\nmode = \"any\"", "any_scopes is for mode"),
+        ("[client.gate.kiosk]\nmode = \"confirm\"", "asks no member anything"),
         ("[client.gate.kiosk]\nmode = \"\"", "unknown variant"),
         ("[client.gate.kiosk]\nany_scopes = [\"orders:read\"]", "any_scopes is for mode"),
         ("[client.gate.kiosk.device.x]\nname = \"\"\nplace = \"Hall\"", "letters that people can see"),

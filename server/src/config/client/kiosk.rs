@@ -60,9 +60,10 @@ const KEYS: &[Key] = &[
     ),
     defaulted(
         "mode",
-        Kind::OneOf(&["challenge", "any"]),
+        Kind::OneOf(&["challenge", "confirm", "any"]),
         r#""challenge""#,
-        "With `challenge` the phone first scans the kiosk's picture and says where it is. `any` is **UNSAFE**: a photographed code works at every \
+        "With `challenge` the phone first scans the kiosk's picture and says where it is. With `confirm` the member's app, which needs `approves = \
+         true` and a network, asks once more when the code has arrived, and the kiosk polls. `any` is **UNSAFE**: a photographed code works at every \
          kiosk of this client until it expires.",
     ),
     defaulted("any_scopes", Kind::Texts, "[]", "The only scopes of a sign-in with `mode = \"any\"`, of those that the client has."),
@@ -79,6 +80,8 @@ const KEYS: &[Key] = &[
 pub enum KioskMode {
     #[default]
     Challenge,
+    /// As `Challenge`, and the member says yes in the app once the kiosk has read the code.
+    Confirm,
     Any,
 }
 

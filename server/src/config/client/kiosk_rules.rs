@@ -1,5 +1,6 @@
 //! What a kiosk must be: the rules of `[client.ID.kiosk]`.
 
+use super::super::dpop::Dpop;
 use super::super::span::Span;
 use super::kiosk::KioskMode;
 use super::section::Client;
@@ -10,9 +11,8 @@ const LONGEST_OFFLINE: Span = Span::hours(24);
 /// Longer words do not fit the phone's question.
 const LONGEST_WORDS: usize = 80;
 
-/// What is wrong with a client's kiosk, or with its lack of one. `binds`: does that client bind its tokens to a key? `None`: there is no
-/// such client.
-pub(super) fn problems(client: &Client, binds: &dyn Fn(&str) -> Option<bool>) -> Vec<String> {
+/// What is wrong with a client's kiosk, or with its lack of one. `named`: the client of that name.
+pub(super) fn problems<'c>(client: &Client, named: &dyn Fn(&str) -> Option<&'c Client>) -> Vec<String> {
     let has_grant = client.allows_grant(GRANT_TYPE);
     let Some(rules) = &client.kiosk else {
         let missing = has_grant.then(|| format!("the grant \"{GRANT_TYPE}\" needs the table kiosk"));
@@ -26,8 +26,8 @@ pub(super) fn problems(client: &Client, binds: &dyn Fn(&str) -> Option<bool>) ->
     if !(client.authentication.attests() || (client.authentication.uses_certificate() && has_devices)) || client.takes_unattested() {
         found.push("kiosk: its devices authenticate by attestation, or by certificates with tls_client_auth.devices = true".to_owned());
     }
-    if !client.first_party {
-        found.push("kiosk: only first_party clients: a member is not asked for consent at a kiosk".to_owned());
+    if !client.first_party && rules.mode != KioskMode::Confirm {
+        found.push("kiosk: a client that is not first_party needs mode = \"confirm\": the member is asked in the app".to_owned());
     }
     if client.apis.is_empty() {
         found.push("kiosk: apis is empty, so there is no token to get".to_owned());
@@ -36,10 +36,15 @@ pub(super) fn problems(client: &Client, binds: &dyn Fn(&str) -> Option<bool>) ->
         found.push("kiosk.members is empty".to_owned());
     }
     for name in &rules.members {
-        match binds(name) {
-            None => found.push(format!("kiosk.members: there is no [client.{name}]")),
-            Some(false) => found.push(format!("kiosk.members: {name} binds its tokens to no key: dpop = \"required\", or attestation")),
-            Some(true) => {}
+        let Some(member) = named(name) else {
+            found.push(format!("kiosk.members: there is no [client.{name}]"));
+            continue;
+        };
+        if member.dpop != Dpop::Required && !member.authentication.attests() {
+            found.push(format!("kiosk.members: {name} binds its tokens to no key: dpop = \"required\", or attestation"));
+        }
+        if rules.mode == KioskMode::Confirm && !member.approves {
+            found.push(format!("kiosk.members: {name} asks no member anything, and mode = \"confirm\" needs that: approves = true"));
         }
     }
     if rules.offline > LONGEST_OFFLINE || rules.offline.0 < 60 {

@@ -3,9 +3,13 @@
 mod android;
 mod app;
 mod attestation;
+mod backchannel;
+mod backchannel_rules;
 mod device;
 pub mod fapi;
 mod fingerprint;
+mod handover;
+mod handover_rules;
 mod identity;
 mod ios;
 mod keys;
@@ -25,8 +29,10 @@ mod words;
 pub use android::{AndroidApp, UserAuth};
 pub use app::{DEBUG as DEBUG_CERTIFICATE, NativeApp};
 pub use attestation::{AttestationRules, AttesterX5c};
+pub use backchannel::{BackchannelRules, TokenDelivery};
 pub use device::{DeviceNetwork, DeviceRules};
 pub use fingerprint::Fingerprint;
+pub use handover::Handover;
 pub use ios::{IosApp, IosBuild, Receipts, is_at_least, version};
 pub use keys::Jwks;
 pub use kiosk::{KioskDevice, KioskMode, KioskRules};
@@ -48,6 +54,8 @@ pub(super) const SECTIONS: &[&Section] = &[
     &onward::SECTION,
     &refresh::SECTION,
     &device::SECTION,
+    &backchannel::SECTION,
+    &handover::SECTION,
     &kiosk::SECTION,
     &kiosk::DEVICE,
     &tls_client_auth::SECTION,

@@ -15,6 +15,7 @@ use super::refresh::RefreshMode;
 use super::section::{Client, GRANTS, RESPONSE_MODES, USER_SCOPES};
 use super::tier::TierName;
 use super::words::{ClientAuthentication, ClientKind, Profile};
+use symbolon_oauth::backchannel::GRANT_TYPE as BACKCHANNEL;
 use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
 use symbolon_oauth::redirect;
 
@@ -57,9 +58,12 @@ impl Config {
         if client.require_signed_request_object && client.allows_grant(DEVICE_CODE) {
             found.push(format!("require_signed_request_object: there are no signed requests of the grant \"{DEVICE_CODE}\""));
         }
-        let binds = |name: &str| self.client.get(name).map(|it| it.dpop == Dpop::Required || it.authentication.attests());
-        found.extend(kiosk_rules::problems(client, &binds));
+        found.extend(kiosk_rules::problems(client, &|name: &str| self.client.get(name)));
         found.extend(client.device.problems(client.allows_grant(DEVICE_CODE), client.kind != ClientKind::Service));
+        found.extend(client.backchannel.problems(client, client.allows_grant(BACKCHANNEL), self.development));
+        judge_sharing(client, &mut found);
+        let is_there = |name: &str| self.client.contains_key(name);
+        found.extend(client.handover.iter().flat_map(|rules| rules.problems(client, self.development, &is_there)));
         judge_attestation(self, client, &mut found);
         found.extend(client.app.iter().flat_map(|app| identity::problems(client, app)));
         judge_native(client, &mut found);
@@ -201,6 +205,17 @@ fn judge_attestation(config: &Config, client: &Client, found: &mut Vec<String>) 
     }
     if client.tls_client_auth.as_ref().is_some_and(|it| it.devices) {
         found.push("attestation beside tls_client_auth.devices: an installation is known by its key or by its certificate".to_owned());
+    }
+}
+
+/// What shares a sign-in with other apps (Native SSO).
+fn judge_sharing(client: &Client, found: &mut Vec<String>) {
+    let Some(group) = &client.sso_group else { return };
+    if group.is_empty() {
+        found.push("sso_group is empty".to_owned());
+    }
+    if !client.first_party || !client.authentication.attests() || client.takes_unattested() {
+        found.push("sso_group is only for first_party apps that are attested, with authentication by attestation".to_owned());
     }
 }
 

@@ -7,7 +7,9 @@ use super::super::secret::Secret;
 use super::super::span::Span;
 use super::app::NativeApp;
 use super::attestation::AttestationRules;
+use super::backchannel::BackchannelRules;
 use super::device::DeviceRules;
+use super::handover::Handover;
 use super::keys::Jwks;
 use super::kiosk::KioskRules;
 use super::manage::Right;
@@ -19,6 +21,7 @@ use super::tls_client_auth::TlsClientAuth;
 use super::words::{ClientAuthentication, ClientKind, Profile};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
+use symbolon_oauth::backchannel::GRANT_TYPE as BACKCHANNEL;
 use symbolon_oauth::device_authorization::GRANT_TYPE as DEVICE_CODE;
 use symbolon_oauth::jwk::Algorithm;
 use symbolon_oauth::kiosk::GRANT_TYPE as KIOSK;
@@ -253,6 +256,21 @@ const KEYS: &[Key] = &[
         "Are people asked whether they trust the client?",
     ),
     defaulted(
+        "approves",
+        Kind::Flag,
+        "false",
+        "The app may show its person what other clients ask, and send the answer (`/pending`). It must be `first_party`, and its tokens bound to a \
+         key. [backchannel.md](backchannel.md) explains it.",
+    ),
+    optional(
+        "sso_group",
+        Kind::Text,
+        "the app shares no sign-in",
+        r#""example""#,
+        "The apps of one organisation that share a sign-in on one phone say the same. Each is attested, and the evidence names one vendor. \
+         [native-sso.md](native-sso.md) explains it.",
+    ),
+    defaulted(
         "native",
         Kind::Flag,
         "false",
@@ -375,6 +393,17 @@ pub struct Client {
     /// RFC 8628.
     #[serde(default)]
     pub device: DeviceRules,
+    /// OpenID Connect CIBA.
+    #[serde(default)]
+    pub backchannel: BackchannelRules,
+    /// The app answers what other clients ask its people (CIBA).
+    #[serde(default)]
+    pub approves: bool,
+    /// The apps that share sign-ins with this one (Native SSO).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sso_group: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handover: Option<Handover>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kiosk: Option<KioskRules>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -410,7 +439,7 @@ pub const USER_SCOPES: [&str; 4] = ["openid", "profile", "email", "offline_acces
 /// RFC 8693 2.1.
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
-pub const GRANTS: [&str; 6] = ["authorization_code", "refresh_token", "client_credentials", EXCHANGE, DEVICE_CODE, KIOSK];
+pub const GRANTS: [&str; 7] = ["authorization_code", "refresh_token", "client_credentials", EXCHANGE, DEVICE_CODE, BACKCHANNEL, KIOSK];
 
 /// OAuth 2.0 Multiple Response Type Encoding Practices 2.1, OAuth 2.0 Form Post, JARM 2.3.
 pub const RESPONSE_MODES: [&str; 7] = ["query", "fragment", "form_post", "jwt", "query.jwt", "fragment.jwt", "form_post.jwt"];
@@ -474,6 +503,10 @@ impl Client {
             id_token_signed_response_alg: None,
             refresh: Refresh::default(),
             device: DeviceRules::default(),
+            backchannel: BackchannelRules::default(),
+            approves: false,
+            sso_group: None,
+            handover: None,
             kiosk: None,
             require_consent: None,
             default_max_age: None,
@@ -518,7 +551,7 @@ impl Client {
     pub fn allows_grant(&self, grant_type: &str) -> bool {
         match (&self.grants, self.kind) {
             (Some(own), _) => own.iter().any(|it| it == grant_type),
-            (None, _) if grant_type == EXCHANGE => !self.exchanges.is_empty(),
+            (None, _) if grant_type == EXCHANGE => !self.exchanges.is_empty() || self.sso_group.is_some(),
             (None, ClientKind::Service) => grant_type == "client_credentials",
             (None, ClientKind::Native | ClientKind::Web) => matches!(grant_type, "authorization_code" | "refresh_token"),
         }

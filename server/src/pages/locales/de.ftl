@@ -60,6 +60,31 @@ mail-device_approved-body =
     Sie haben einen Fernseher oder ein anderes Gerät freigegeben: Es benutzt jetzt Ihr Konto bei { $brand }.
     
     Waren Sie es nicht, dann öffnen Sie dort Ihr Konto und beenden Sie jetzt dessen Sitzung.
+approval-title = { $client } erlauben?
+approval-lead = { $client } bittet um Ihre Zustimmung.
+approval-lead-as = { $client } bittet um Ihre Zustimmung, { $person }.
+approval-message = Vergleichen Sie: { $client } muss Ihnen diesen Text zeigen oder sagen: { $message }
+approval-kiosk = Stehen Sie bei { $name }, { $place }? Stimmen Sie nur zu, wenn Sie dort gerade eben Ihren Code gezeigt haben.
+approval-number = Geben Sie die zwei Ziffern ein, die { $client } Ihnen zeigt oder sagt. Eine falsche Zahl beendet die Anfrage.
+approval-warning = Haben Sie { $client } um nichts gebeten? Dann wählen Sie „Nein, das war ich nicht“. Stimmen Sie nur dem zu, was Sie selbst begonnen haben.
+approval_given-title = Sie haben zugestimmt
+approval_given-lead = { $client } macht von selbst weiter. Den Zugang können Sie jederzeit in Ihrem Konto beenden.
+approval_refused-title = Sie haben nicht zugestimmt
+approval_refused-lead = { $client } bekommt nichts. Wenn jemand Sie deswegen angerufen hat, antworten Sie nicht.
+approval_none-title = Nichts wartet auf Ihre Antwort
+approval_none-lead = Die Anfrage wurde schon beantwortet oder ist abgelaufen.
+field-matching_number = Die zwei Ziffern
+account-approvals = Anfragen, die auf Ihre Antwort warten
+action-approvals = Lesen und beantworten
+mail-approval_given-subject = Sie haben bei { $brand } einer Anfrage zugestimmt
+mail-approval_given-body =
+    Sie haben mit Ihrem Konto bei { $brand } der Anfrage einer Organisation zugestimmt. Sie hat jetzt den Zugang, der Ihnen gezeigt wurde.
+    
+    Wenn Sie das nicht waren, öffnen Sie dort Ihr Konto und beenden Sie den Zugang jetzt.
+handover-title = Als { $person } weitermachen?
+handover-lead = Eine App auf diesem Gerät führt Sie zu { $host }. Sie sind dort ohne Passwort angemeldet.
+handover-other = In diesem Browser ist { $other } angemeldet. Wenn Sie als { $person } weitermachen, wird { $other } hier abgemeldet.
+action-switch_person = Weitermachen und die andere Person abmelden
 logout-title = Abmelden?
 logout-lead = Apps, bei denen Sie sich aus diesem Browser angemeldet haben, fragen dann wieder nach der Anmeldung.
 signed_out-title = Sie sind abgemeldet
@@ -151,6 +176,7 @@ scope-openid = Wissen, wer Sie sind
 scope-profile = Ihren Namen und Ihre Sprache sehen
 scope-email = Ihre E-Mail-Adresse sehen
 scope-offline_access = Zugriff behalten, während Sie weg sind
+scope-device_sso = Dieselbe Anmeldung in anderen Apps derselben Organisation auf diesem Gerät nutzen
 remove_totp-title = Authenticator-App entfernen?
 remove_totp-lead = Sie melden sich dann ohne sie an. Auch ihre Wiederherstellungscodes gelten nicht mehr.
 over-title = Diese Anmeldung ist beendet

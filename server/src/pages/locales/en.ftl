@@ -60,6 +60,31 @@ mail-device_approved-body =
     You approved a television or another device: it now uses your account with { $brand }.
     
     If it was not you, open your account there and end its session now.
+approval-title = Allow { $client }?
+approval-lead = { $client } asks for your approval.
+approval-lead-as = { $client } asks for your approval, { $person }.
+approval-message = Compare: { $client } must show or tell you this text: { $message }
+approval-kiosk = Are you standing at { $name }, { $place }? Approve only if you showed your code there a moment ago.
+approval-number = Type the two digits that { $client } shows or tells you. One wrong number ends the request.
+approval-warning = Did you not ask { $client } for anything? Then choose “No, I did not start this”. Approve only what you have begun yourself.
+approval_given-title = You have approved
+approval_given-lead = { $client } goes on by itself. You can end its access at any time in your account.
+approval_refused-title = You have not approved
+approval_refused-lead = { $client } gets nothing. If somebody had called you about it, do not answer them.
+approval_none-title = Nothing waits for your answer
+approval_none-lead = It was answered already, or it has expired.
+field-matching_number = The two digits
+account-approvals = Requests that wait for your answer
+action-approvals = Read and answer
+mail-approval_given-subject = You approved a request at { $brand }
+mail-approval_given-body =
+    You approved what an organisation asked with your account at { $brand }. It now has the access that you were shown.
+    
+    If it was not you, open your account there and end its access now.
+handover-title = Continue as { $person }?
+handover-lead = An app on this device leads you to { $host }. You are signed in there without a password.
+handover-other = { $other } is signed in in this browser. If you continue as { $person }, { $other } is signed out here.
+action-switch_person = Continue, and sign the other person out
 logout-title = Sign out?
 logout-lead = Apps that you signed in to from this browser will ask you to sign in again.
 signed_out-title = You are signed out
@@ -151,6 +176,7 @@ scope-openid = Know who you are
 scope-profile = See your name and language
 scope-email = See your e-mail address
 scope-offline_access = Keep access while you are away
+scope-device_sso = Use the same sign-in in other apps of the same organisation on this device
 remove_totp-title = Remove the authenticator app?
 remove_totp-lead = You will sign in without it. Its recovery codes will stop working too.
 over-title = This sign-in is over

@@ -1,8 +1,11 @@
 //! `session`: one person on one browser. Grants hang below it.
 
+/// A session that came from an app lives as long as the app's grant.
 pub const READ: &str = "SELECT s.account, s.cookie, s.proofs, s.acr, s.amr, s.auth_time_ms, s.used_ms, s.ends_ms, s.version, \
-    s.created_ms, a.sessions_from_ms, a.version AS account_version FROM session s JOIN account a ON a.id = s.account \
-    WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active'";
+    s.created_ms, s.clients, a.sessions_from_ms, a.version AS account_version FROM session s JOIN account a ON a.id = s.account \
+    WHERE s.id = $1 AND s.state = 'active' AND a.state = 'active' AND (s.parent IS NULL OR EXISTS (SELECT 1 FROM app_grant p \
+    JOIN session ps ON ps.id = p.session WHERE p.session = s.parent AND p.number = s.parent_number AND p.state = 'active' \
+    AND ps.state = 'active'))";
 pub const INSERT: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, \
     device, address, ends_ms, version) VALUES ($1, $2, 'active', $3, $4, $5, $6, $7, $8, $8, $9, $10, $11, 1)";
 /// Conflicts where the session has ended, or where another sign-in has raised it since it was read.
@@ -13,15 +16,19 @@ pub const HOLD: &str = "UPDATE session SET version = version WHERE id = $1 AND s
 pub const TOUCH: &str = "UPDATE session SET used_ms = $2 WHERE id = $1";
 /// No cookie proves the session any more; the grants below it live on.
 pub const DROP_COOKIE: &str = "UPDATE session SET cookie = $2, version = version + 1 WHERE id = $1 AND state = 'active'";
-/// The first end counts: the instant of an ended session stays.
-pub const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE id = $1 AND state = 'active'";
+/// The first end counts: the instant of an ended session stays. Sessions of browsers that came from an app of it end with it.
+pub const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE (id = $1 OR parent = $1) AND state = 'active'";
+/// Those that came from one grant.
+pub const END_CHILDREN: &str =
+    "UPDATE session SET state = 'ended', ended_ms = $3 WHERE parent = $1 AND parent_number = $2 AND state = 'active'";
 /// What a person sees of the sessions that are open, with the apps below each.
 pub const OF_ACCOUNT: &str = "SELECT s.id, s.device, s.address, s.created_ms, s.used_ms, \
     (SELECT max(g.used_ms) FROM app_grant g WHERE g.session = s.id AND g.state = 'active') AS app_used_ms, \
     (SELECT string_agg(g.client, ' ') FROM app_grant g WHERE g.session = s.id AND g.state = 'active') AS clients \
     FROM session s JOIN account a ON a.id = s.account WHERE s.account = $1 AND s.state = 'active' AND s.created_ms >= a.sessions_from_ms \
     ORDER BY s.used_ms DESC, s.id LIMIT 100";
-pub const END_ONE: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND id = $2 AND state = 'active'";
+pub const END_ONE: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND (id = $2 OR parent = $2) \
+    AND state = 'active'";
 pub const END_OTHERS: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND id <> $2 AND state = 'active'";
 /// Every session of a person.
 pub const END_OF_ACCOUNT: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE account = $1 AND state = 'active'";

@@ -1,0 +1,166 @@
+//! Client-Initiated Backchannel Authentication: names of the protocol, and the hints and tokens that a client sends with its request.
+//! CIBA Core 1.0. Signed requests are `request_object`; limits in time are the server's (`symbolon`).
+
+use crate::claims;
+use crate::jwk::{KeySet, PrivateKey};
+use crate::jws::{self, JwsError, Unverified};
+use serde_json::json;
+
+/// CIBA Core 10.1.
+pub const GRANT_TYPE: &str = "urn:openid:params:grant-type:ciba";
+/// The type of a `login_hint_token`. CIBA leaves its form open; no other verifier takes a JWT of this type.
+pub const HINT_TYP: &str = "symbolon-login-hint+jwt";
+/// CIBA Core 7.1: the longest `client_notification_token`.
+const MAX_NOTIFICATION_TOKEN: usize = 1024;
+/// 128 bits in base64url.
+const MIN_NOTIFICATION_TOKEN: usize = 22;
+/// A longer message does not fit two small screens.
+const MAX_MESSAGE_CHARS: usize = 60;
+/// The longest life of a hint token, from its `iat`.
+const HINT_LIFETIME_S: i64 = 300;
+const FUTURE_S: i64 = 10;
+const MAX_TEXT: usize = 256;
+
+/// RFC 6750 2.1: is this a token that can stand in a header, with room for 128 bits of chance?
+pub fn is_notification_token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    (MIN_NOTIFICATION_TOKEN..=MAX_NOTIFICATION_TOKEN).contains(&text.len()) && body.bytes().all(is_letter) && !body.is_empty()
+}
+
+/// CIBA Core 7.1: short, and of letters that look the same on both screens.
+pub fn is_binding_message(text: &str) -> bool {
+    let is_plain = |letter: char| letter.is_alphanumeric() || " -_.,:;/()#+&'!?%*=€$£".contains(letter);
+    let length = text.chars().count();
+    (1..=MAX_MESSAGE_CHARS).contains(&length) && text.trim() == text && text.chars().all(is_plain)
+}
+
+/// Whom a hint token names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// By the `sub` that this server gave to the client.
+    Subject(String),
+    /// By a name that the person signs in with.
+    LoginName(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hint {
+    pub named: Named,
+    pub jti: String,
+    pub exp_s: i64,
+}
+
+/// Why a hint token is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rejected {
+    /// CIBA Core 13 has a code of its own for it.
+    Expired,
+    Other(&'static str),
+}
+
+/// Reads a `login_hint_token` that the client signed with a registered key: for this issuer, for five minutes at most.
+pub fn read_hint(text: &str, keys: &KeySet, client_id: &str, issuer: &str, now_s: i64) -> Result<Hint, Rejected> {
+    let unverified = Unverified::parse(text).map_err(|_| Rejected::Other("login_hint_token is not a signed JWT in compact form."))?;
+    if unverified.typ() != Some(HINT_TYP) {
+        return Err(Rejected::Other("typ of login_hint_token is not symbolon-login-hint+jwt."));
+    }
+    let claims = unverified.verify_with(keys).map_err(|_| Rejected::Other("No key of the client has signed login_hint_token."))?;
+    let text = |name: &str| claims::string(&claims, name).map_err(Rejected::Other);
+    if text("iss")? != Some(client_id) || text("aud")? != Some(issuer) {
+        return Err(Rejected::Other("login_hint_token is not by this client for this issuer."));
+    }
+    let second = |name| claims::time_s(&claims, name).map_err(Rejected::Other);
+    let missing = Rejected::Other("iat, exp or jti of login_hint_token is missing.");
+    let (iat, exp_s) = (second("iat")?.ok_or(missing)?, second("exp")?.ok_or(missing)?);
+    if iat > now_s + FUTURE_S || exp_s <= iat || exp_s - iat > HINT_LIFETIME_S {
+        return Err(Rejected::Other("login_hint_token lives longer than five minutes, or begins later."));
+    }
+    if exp_s <= now_s {
+        return Err(Rejected::Expired);
+    }
+    let short = |value: &str| (1..=MAX_TEXT).contains(&value.len());
+    let jti = text("jti")?.filter(|jti| short(jti)).ok_or(missing)?.to_owned();
+    let named = match (text("sub")?, text("login_hint")?) {
+        (Some(subject), None) if short(subject) => Named::Subject(subject.to_owned()),
+        (None, Some(name)) if short(name) => Named::LoginName(name.to_owned()),
+        _ => return Err(Rejected::Other("login_hint_token names somebody by sub or by login_hint, and by one of them alone.")),
+    };
+    Ok(Hint { named, jti, exp_s })
+}
+
+/// Signs a hint for this issuer. `jti` is new for each.
+pub fn make_hint(key: &PrivateKey, (client_id, issuer): (&str, &str), named: &Named, jti: &str, now_s: i64) -> Result<String, JwsError> {
+    let (name, value) = match named {
+        Named::Subject(subject) => ("sub", subject),
+        Named::LoginName(login) => ("login_hint", login),
+    };
+    let mut claims = json!({ "iss": client_id, "aud": issuer, "jti": jti, "iat": now_s, "exp": now_s + 60 });
+    claims[name] = value.as_str().into();
+    jws::sign(key, HINT_TYP, &claims)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::jwk::Algorithm;
+    use serde_json::Value;
+
+    #[test]
+    fn a_notification_token_is_one_that_a_header_holds() {
+        for good in ["8d67dc78-7faa-4d41-aabd-67707b374255", &"a".repeat(22), &"a".repeat(1024), "AAAAAAAAAAAAAAAAAAAAAA=="] {
+            assert!(is_notification_token(good), "{good}");
+        }
+        let long = "a".repeat(1025);
+        for bad in ["", "short", "a b c d e f g h i j k l m n", "aaaaaaaaaaaaaaaaaaaaaaaa\r\nx: y", "======================", &long] {
+            assert!(!is_notification_token(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_binding_message_is_short_and_plain() {
+        for good in ["K7-41", "Order 1041, 12.50 €", "Überweisung: 5", &"x".repeat(60)] {
+            assert!(is_binding_message(good), "{good}");
+        }
+        let long = "x".repeat(61);
+        for bad in ["", " K7", "K7\n41", "<b>K7</b>", "K7\u{202e}41", "K7\u{200b}", "\u{2800}", &long] {
+            assert!(!is_binding_message(bad), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_hint_token_is_of_this_client_for_this_issuer_and_young() {
+        let key = PrivateKey::generate(Algorithm::ES256).unwrap();
+        let keys = KeySet { keys: vec![key.public().clone()] };
+        let read = |text: &str| read_hint(text, &keys, "desk", "https://as", 1_000);
+        let good = json!({ "iss": "desk", "aud": "https://as", "jti": "j", "iat": 1_000, "exp": 1_060, "sub": "s" });
+        let sign = |claims: &Value| jws::sign(&key, HINT_TYP, claims).unwrap();
+        let hint = Hint { named: Named::Subject("s".to_owned()), jti: "j".to_owned(), exp_s: 1_060 };
+        assert_eq!(read(&sign(&good)), Ok(hint));
+        let named = Named::LoginName("ana@example.com".to_owned());
+        assert_eq!(read(&make_hint(&key, ("desk", "https://as"), &named, "k", 1_000).unwrap()).unwrap().named, named);
+        for (name, value) in [
+            ("iss", json!("other")),
+            ("aud", json!("https://other")),
+            ("aud", json!(["https://as"])),
+            ("jti", json!("")),
+            ("jti", Value::Null),
+            ("iat", json!(2_000)),
+            ("exp", json!(1_301)),
+            ("exp", json!(1_000)),
+            ("exp", Value::Null),
+            ("sub", json!("")),
+            ("sub", json!(7)),
+            ("login_hint", json!("ana")),
+        ] {
+            let mut bad = good.clone();
+            bad[name] = value.clone();
+            assert!(matches!(read(&sign(&bad)), Err(Rejected::Other(_))), "{name} {value}");
+        }
+        assert_eq!(read_hint(&sign(&good), &keys, "desk", "https://as", 1_060), Err(Rejected::Expired));
+        assert!(read(&jws::sign(&key, "JWT", &good).unwrap()).is_err(), "another type");
+        let other = PrivateKey::generate(Algorithm::ES256).unwrap();
+        assert!(read(&jws::sign(&other, HINT_TYP, &good).unwrap()).is_err(), "another key");
+    }
+}

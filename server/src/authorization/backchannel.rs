@@ -1,0 +1,432 @@
+//! A client asks a person who is elsewhere: how the request is checked, kept and found again. OpenID Connect CIBA Core 1.0 7; FAPI-CIBA 5.2.2
+//! for clients of that profile. `backchannel_answer` has what the person sees and does.
+
+use super::Authority;
+use super::backchannel_words::{self, WAKE};
+use super::device::{State, elsewhere};
+use super::request::{self, AuthorizationRequest};
+use super::signed_request;
+use crate::caller::{Burnt, Caller};
+use crate::config::{Client, Profile, TokenDelivery};
+use crate::core::Core;
+use crate::error::{Error, Fault, Refused, Result};
+use crate::grants::{self, Wanted};
+use crate::login::accounts::{self, Account};
+use crate::login::machine::over;
+use crate::login::state::Rules;
+use crate::store::tables::attempt::CHARGE;
+use crate::store::tables::backchannel_request::{INSERT, PENDING, READ};
+use crate::store::{Change, NotApplied, Row, Value};
+use crate::stored_bytes::Writer;
+use crate::tokens::handles::{Kind, RowName};
+use serde::{Deserialize, Serialize};
+use serde_json::Value as Json;
+use std::net::IpAddr;
+use symbolon_oauth::backchannel::{self, GRANT_TYPE, Named, Rejected};
+use symbolon_oauth::form::Form;
+use symbolon_oauth::request_object::Endpoint;
+use symbolon_oauth::{base64url, id_token};
+
+/// So many requests of one client to one person in ten minutes. An approved one is given back.
+const MOST: i64 = 5;
+const WINDOW_MS: i64 = 10 * 60_000;
+/// For so long a client asks a person nothing who did not start what it asked.
+pub const BLOCKED_MS: i64 = 3_600_000;
+/// The shortest life that a client may ask for.
+const SHORTEST_S: i64 = 10;
+/// Beside a request object stands only what authenticates the client.
+const BESIDE: [&str; 5] = ["client_id", "client_secret", "client_assertion", "client_assertion_type", "request"];
+
+/// What a client asked for.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct BackchannelRequest {
+    pub request: AuthorizationRequest,
+    pub binding_message: Option<String>,
+    /// Two digits that the client shows and the person types.
+    pub number: Option<String>,
+    /// CIBA Core 7.1: what the client is told with.
+    pub notification_token: Option<String>,
+    /// Of the client's server.
+    pub address: IpAddr,
+    /// A kiosk asks, for the member whose code it has read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visit: Option<KioskVisit>,
+}
+
+/// Whose code a kiosk has read, and which kiosk. docs/kiosk.md, `confirm`.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct KioskVisit {
+    /// The grant of the app that showed the code: it alone is asked.
+    pub session: [u8; 16],
+    pub number: u32,
+    /// The thumbprint of the key that signed the code.
+    pub jkt: String,
+    pub device: String,
+    pub name: String,
+    pub place: String,
+}
+
+/// A request in the hands of the person who is asked.
+#[derive(Serialize, Deserialize, Clone, Debug)]
+pub struct BackchannelAuthorization {
+    pub id: [u8; 16],
+    pub account: String,
+    pub asked: BackchannelRequest,
+}
+
+/// A row of the store.
+pub struct Stored {
+    pub id: [u8; 16],
+    pub client_id: String,
+    /// Empty: nobody.
+    pub account: String,
+    pub places: Vec<u8>,
+    pub salt: Vec<u8>,
+    pub asked: BackchannelRequest,
+    pub state: State,
+    pub version: i64,
+    pub expires_ms: i64,
+}
+
+impl Stored {
+    pub fn is_open(&self, now_ms: i64) -> bool {
+        self.state == State::Pending && now_ms < self.expires_ms
+    }
+}
+
+/// A checked request, and whom it is for.
+pub struct Checked {
+    pub asked: BackchannelRequest,
+    person: Asked,
+    expires_in_s: i64,
+    /// Signed texts that are good once: kind, id, end.
+    once: Vec<(&'static str, String, i64)>,
+}
+
+/// Who is asked, as the client named them.
+struct Asked {
+    /// As it was typed, in the one spelling that counts; empty for a `sub`.
+    name: String,
+    account: Option<Account>,
+}
+
+pub struct Started {
+    pub auth_req_id: String,
+    pub expires_in_s: i64,
+    pub number: Option<String>,
+}
+
+fn invalid(hint: &'static str) -> Refused {
+    Refused::bad_request("invalid_request", hint)
+}
+
+/// The request as a client may make it. CIBA Core 7.1, 7.1.1, 7.2.
+pub async fn check(authority: &Authority<'_>, caller: &Caller, form: &Form) -> Result<Checked> {
+    let client = &caller.client;
+    if !caller.authenticated {
+        let hint = "Only a client that authenticates may ask people on their own devices.";
+        return Err(Refused::bad_request("unauthorized_client", hint).into());
+    }
+    let must_sign = client.require_signed_request_object || client.profile == Some(Profile::Fapi2);
+    let object = match (form.contains("request"), must_sign) {
+        (false, true) => return Err(invalid("This client must sign its requests: send a request object (CIBA Core 7.1.1).").into()),
+        (false, false) => None,
+        (true, _) => Some(opened(authority, caller, form)?),
+    };
+    let mut once = Vec::new();
+    let form = match &object {
+        Some((parameters, id, exp_s)) => {
+            once.push(("backchannel_object", id.clone(), exp_s * 1000));
+            parameters
+        }
+        None => form,
+    };
+    let request = AuthorizationRequest { signed: object.is_some(), ..asked_for(authority, caller, form)? };
+    let rules = &client.backchannel;
+    let binding_message = checked_message(client, form)?;
+    let notification_token = match (rules.delivery, form.get("client_notification_token")) {
+        (TokenDelivery::Poll, _) => None,
+        (TokenDelivery::Ping, Some(token)) if backchannel::is_notification_token(token) => Some(token.to_owned()),
+        (TokenDelivery::Ping, _) => {
+            return Err(
+                invalid("client_notification_token is a bearer token of 22 to 1024 characters, and delivery by ping needs it.").into()
+            );
+        }
+    };
+    let expires_in_s = checked_expiry(form, rules.lifetime.0)?;
+    let number = if rules.shows_number { Some(two_digits()?) } else { None };
+    let person = named(authority, caller, form, &mut once).await?;
+    let asked = BackchannelRequest { request, binding_message, number, notification_token, address: caller.address, visit: None };
+    Ok(Checked { asked, person, expires_in_s, once })
+}
+
+/// The parameters of a signed request. Only the client's own keys count, and nothing stands beside it.
+fn opened(authority: &Authority<'_>, caller: &Caller, form: &Form) -> Result<(Form, String, i64)> {
+    if form.iter().any(|(name, _)| !BESIDE.contains(&name)) {
+        return Err(invalid("Beside a request object send only what authenticates the client; the rest belongs inside.").into());
+    }
+    let opened = signed_request::open(authority, (&caller.client_id, &caller.client), form, Endpoint::Backchannel);
+    // CIBA Core 13 knows no other word.
+    let object = opened.map_err(|refused| Refused { code: "invalid_request", ..refused })?;
+    Ok((object.parameters, object.id, object.exp_s))
+}
+
+fn asked_for(authority: &Authority<'_>, caller: &Caller, form: &Form) -> Result<AuthorizationRequest> {
+    let client = &caller.client;
+    let scope = grants::within_tier(caller, &grants::allowed_scope(client, form.get("scope"))?);
+    if !scope.contains("openid") {
+        return Err(Refused::bad_request("invalid_scope", "scope must name openid (CIBA Core 7.1).").into());
+    }
+    let authorization_details = authority.details.parse(client, form)?;
+    let resource: Vec<String> = form.all("resource").into_iter().map(str::to_owned).collect();
+    for one in &resource {
+        let wanted = Wanted { scope: &scope, details: &authorization_details, resource: &[one], granted: &[] };
+        grants::target(&authority.config, client, wanted)?;
+    }
+    let mut request = AuthorizationRequest { authorization_details, ..elsewhere(caller, scope, resource) };
+    // What the tier of an installation needs is essential, and comes first.
+    if !request.essential_acr {
+        request.acr_values = request::words(form, "acr_values");
+    }
+    request::must_be_short(request)
+}
+
+/// What the person compares. Without it, and without a number, nothing ties the approval to what the client shows.
+fn checked_message(client: &Client, form: &Form) -> Result<Option<String>> {
+    let refused = |hint| Error::from(Refused::bad_request("invalid_binding_message", hint));
+    let rules = &client.backchannel;
+    match form.get("binding_message") {
+        Some(text) if backchannel::is_binding_message(text) => Ok(Some(text.to_owned())),
+        Some(_) => Err(refused("binding_message is from 1 to 60 letters, digits and plain signs.")),
+        // FAPI-CIBA 5.2.2 2.
+        None if client.profile == Some(Profile::Fapi2) => Err(refused("FAPI-CIBA asks for a binding_message.")),
+        None if rules.shows_number || rules.plain_approval => Ok(None),
+        None => Err(refused("Send a binding_message, and show it to the person whom you ask.")),
+    }
+}
+
+fn checked_expiry(form: &Form, most_s: i64) -> Result<i64> {
+    let Some(text) = form.get("requested_expiry") else { return Ok(most_s) };
+    match text.parse::<u32>() {
+        Ok(seconds) if seconds > 0 && text.bytes().all(|it| it.is_ascii_digit()) => Ok(i64::from(seconds).clamp(SHORTEST_S, most_s)),
+        _ => Err(invalid("requested_expiry must be a positive whole number of seconds.").into()),
+    }
+}
+
+/// Every number is equally likely.
+fn two_digits() -> std::result::Result<String, Fault> {
+    loop {
+        if let Some(byte) = crate::seal::random::<8>()?.into_iter().find(|byte| *byte < 200) {
+            return Ok(format!("{:02}", byte % 100));
+        }
+    }
+}
+
+/// CIBA Core 7.1: exactly one hint. Whoever is unknown is asked like anybody, and never answers.
+async fn named(authority: &Authority<'_>, caller: &Caller, form: &Form, once: &mut Vec<(&'static str, String, i64)>) -> Result<Asked> {
+    let hints = ["login_hint_token", "id_token_hint", "login_hint"].map(|name| form.get(name));
+    let named = match hints {
+        [Some(token), None, None] => {
+            let keys = caller.client.jwks.as_ref().and_then(|jwks| jwks.keys().ok());
+            let keys = keys.ok_or_else(|| invalid("This client registered no keys (jwks) that sign a login_hint_token."))?;
+            let (issuer, now_s) = (&authority.config.issuer, caller.now_ms / 1000);
+            let hint = backchannel::read_hint(token, keys, &caller.client_id, issuer, now_s).map_err(|why| match why {
+                Rejected::Expired => Refused::bad_request("expired_login_hint_token", "The login_hint_token has expired."),
+                Rejected::Other(hint) => invalid(hint),
+            })?;
+            once.push(("login_hint_token", hint.jti, hint.exp_s * 1000));
+            hint.named
+        }
+        [None, Some(token), None] => Named::Subject(subject_of(authority, caller, token)?),
+        [None, None, Some(name)] if name.len() <= 512 => Named::LoginName(name.to_owned()),
+        _ => return Err(invalid("Send exactly one of login_hint, login_hint_token and id_token_hint.").into()),
+    };
+    let store = &authority.store;
+    let (name, account) = match named {
+        Named::Subject(subject) => (String::new(), accounts::by_id(store, &subject).await?),
+        Named::LoginName(said) => match accounts::canonical(&said) {
+            Some(name) => {
+                let account = accounts::by_name(store, &name).await?;
+                (name, account)
+            }
+            None => (said.to_lowercase(), None),
+        },
+    };
+    Ok(Asked { name, account: account.filter(|account| account.active) })
+}
+
+/// An ID token that this client got.
+fn subject_of(authority: &Authority<'_>, caller: &Caller, token: &str) -> Result<String> {
+    let checked = id_token::check_hint(token, &authority.keys.hint_verifiers(), &authority.config.issuer).ok();
+    let own = checked.filter(|claims| claims.get("aud").and_then(Json::as_str) == Some(caller.client_id.as_str()));
+    let subject = own.and_then(|claims| claims.get("sub").and_then(Json::as_str).map(str::to_owned));
+    subject.ok_or_else(|| invalid("id_token_hint is not an ID token that this server gave to this client.").into())
+}
+
+/// Keeps the request, in one change with what it spends. Who has been asked too often by this client, or did not start what it asked
+/// before, is not asked; the client hears of it at once. Unknown people count alike.
+pub async fn start(authority: &Authority<'_>, caller: &Caller, checked: Checked) -> Result<Started> {
+    let (now_ms, client_id) = (caller.now_ms, caller.client_id.as_str());
+    let mut change = Change::new(now_ms);
+    let burnt = caller.burn(&mut change);
+    let spent: Vec<usize> = checked.once.iter().map(|(kind, id, until_ms)| change.once(kind, client_id, id, *until_ms)).collect();
+    let places = charge(authority, &mut change, client_id, &checked.person);
+    let account = checked.person.account.as_ref().map(|account| account.id.clone()).unwrap_or_default();
+    let (_, auth_req_id) = keep(authority, &mut change, &checked.asked, (&account, places), checked.expires_in_s * 1000)?;
+    note_start(&mut change, caller, &checked, &account);
+    match authority.store.apply(change).await {
+        Ok(_) => {}
+        Err(NotApplied::Conflict(at)) => return Err(turned_away(&burnt, &spent, at)),
+        Err(other) => return Err(other.into()),
+    }
+    Ok(Started { auth_req_id, expires_in_s: checked.expires_in_s, number: checked.asked.number })
+}
+
+/// Adds the request to a change, and wakes up the person's apps. `places`: what was charged. Answers the statement that conflicts while this
+/// client may not ask this person, and the `auth_req_id`.
+pub fn keep(
+    core: &Core,
+    change: &mut Change,
+    asked: &BackchannelRequest,
+    (account, places): (&str, Vec<u8>),
+    lifetime_ms: i64,
+) -> Result<(usize, String)> {
+    let (now_ms, client_id) = (change.now_ms(), asked.request.client_id.as_str());
+    let (id, salt) = (crate::seal::time_ordered_id(now_ms)?, crate::seal::random::<16>()?);
+    let plain = serde_json::to_vec(asked).map_err(|error| Fault::new(error.to_string()))?;
+    core.stored.charge(Writer::Client(client_id), plain.len())?;
+    let values = vec![
+        Value::from(&id[..]),
+        client_id.into(),
+        account.into(),
+        Value::from(places),
+        Value::from(&salt[..]),
+        Value::from(core.keyring.seal(&place(&id), &plain)?),
+        Value::from(&[][..]),
+        (now_ms + lifetime_ms).into(),
+        Value::from(&block_key(core, client_id, account)[..]),
+        now_ms.into(),
+    ];
+    let at = change.len();
+    change.run(INSERT, values);
+    if core.config.push.is_some() && !account.is_empty() {
+        backchannel_words::write(change, &core.keyring, WAKE, &id)?;
+    }
+    Ok((at, core.handles.make(Kind::AuthReqId, RowName { id, number: 0, generation: 0 }, &salt)))
+}
+
+fn note_start(change: &mut Change, caller: &Caller, checked: &Checked, account: &str) {
+    use crate::audit::Entry;
+    let mut entry = Entry::ok("backchannel_requested").client(caller.client_id.as_str()).address(caller.address.to_string());
+    entry.account = Some(account.to_owned()).filter(|account| !account.is_empty());
+    entry.instance = caller.instance.as_ref().map(|instance| instance.jkt.clone());
+    change.audit(entry.with("scope", checked.asked.request.scope.to_string()).with("known", !account.is_empty()));
+}
+
+fn turned_away(burnt: &Burnt, spent: &[usize], at: usize) -> Error {
+    if burnt.refusal(at).is_some() {
+        return burnt.refused(at);
+    }
+    if spent.contains(&at) {
+        return invalid("This signed request, or its login_hint_token, was used before: sign a new one each time.").into();
+    }
+    let hint = "This person is not asked now: wait, and ask only for what the person has begun.";
+    Refused::new(403, "access_denied", hint).because("asked too often, or the person did not start what was asked").retry_after(600).into()
+}
+
+/// The name's place is used up first, whatever it leads to, so that the limit tells nothing (as `login::budgets` has it). Answers the keys.
+fn charge(authority: &Authority<'_>, change: &mut Change, client_id: &str, person: &Asked) -> Vec<u8> {
+    let owner = match &person.account {
+        Some(account) => ("account", account.id.as_str(), account.names.max(1)),
+        None => ("nobody", person.name.as_str(), 1),
+    };
+    let by_name = Some(("name", person.name.as_str(), 1)).filter(|(_, name, _)| !name.is_empty());
+    // Without a name the account's place is the only one.
+    let owner = if by_name.is_none() { (owner.0, owner.1, 1) } else { owner };
+    let (now_ms, mut keys) = (change.now_ms(), Vec::new());
+    for (kind, id, times) in by_name.into_iter().chain([owner]) {
+        let parts = ["place", client_id, kind, id].map(str::as_bytes);
+        let key = authority.keyring.mac("backchannel", &parts).1;
+        let most = MOST * i64::try_from(times).unwrap_or(1);
+        change.run(CHARGE, vec![Value::from(&key[..]), (now_ms + WINDOW_MS).into(), now_ms.into(), most.into()]);
+        keys.extend_from_slice(&key);
+    }
+    keys
+}
+
+/// The place in which this client is kept from asking this person.
+pub fn block_key(core: &Core, client_id: &str, account: &str) -> [u8; 32] {
+    core.keyring.mac("backchannel", &["blocked", client_id, account].map(str::as_bytes)).1
+}
+
+fn place(id: &[u8; 16]) -> String {
+    format!("backchannel_request/body/{}", base64url::encode(id))
+}
+
+pub async fn by_id(core: &Core, id: &[u8; 16]) -> Result<Option<Stored>> {
+    let row = core.store.one(READ, &[Value::from(&id[..])]).await?;
+    Ok(row.as_ref().map(|row| from_row(core, row)).transpose()?)
+}
+
+/// By the text that names it in `/pending` and on pages.
+pub async fn by_reference(core: &Core, reference: &str) -> Result<Option<Stored>> {
+    match base64url::decode(reference).and_then(|bytes| <[u8; 16]>::try_from(bytes).ok()) {
+        Some(id) => by_id(core, &id).await,
+        None => Ok(None),
+    }
+}
+
+pub fn reference(id: &[u8; 16]) -> String {
+    base64url::encode(id)
+}
+
+/// What this person is asked now, oldest first.
+pub async fn pending(core: &Core, account: &str, now_ms: i64) -> Result<Vec<Stored>> {
+    let rows = core.store.all(PENDING, &[account.into(), now_ms.into()]).await?;
+    Ok(rows.iter().map(|row| from_row(core, row)).collect::<std::result::Result<_, _>>()?)
+}
+
+fn from_row(core: &Core, row: &Row) -> std::result::Result<Stored, Fault> {
+    let id = |bytes: &[u8]| <[u8; 16]>::try_from(bytes).map_err(|_| Fault::new("a backchannel request has an id of another length"));
+    let own = id(row.bytes("id")?)?;
+    let account = row.text("account")?.to_owned();
+    let state = match row.text("state")? {
+        "pending" => State::Pending,
+        "denied" => State::Denied,
+        "approved" => State::Approved {
+            account: account.clone(),
+            session: id(row.bytes("session")?)?,
+            number: u32::try_from(row.int("number")?).map_err(|_| Fault::new("a grant's number is out of range"))?,
+        },
+        other => return Err(Fault::new(format!("a backchannel request is in the unknown state {other:?}"))),
+    };
+    let plain = core.keyring.open(&place(&own), row.bytes("body")?).ok_or_else(|| Fault::new("a backchannel request cannot be opened"))?;
+    Ok(Stored {
+        id: own,
+        client_id: row.text("client")?.to_owned(),
+        account,
+        places: row.bytes("places")?.to_vec(),
+        salt: row.bytes("salt")?.to_vec(),
+        asked: serde_json::from_slice(&plain).map_err(|error| Fault::new(format!("a backchannel request: {error}")))?,
+        state,
+        version: row.int("version")?,
+        expires_ms: row.int("expires_ms")?,
+    })
+}
+
+/// What the sign-in has to prove, under the present configuration.
+pub async fn rules(authority: &Authority<'_>, asked: &BackchannelAuthorization) -> Result<Rules> {
+    let request = &asked.asked.request;
+    let client = super::device::client_of(authority, request).await?;
+    let must_sign = client.require_signed_request_object || client.profile == Some(Profile::Fapi2);
+    if !client.allows_grant(GRANT_TYPE) || (must_sign && !request.signed) {
+        return Err(over().because("the client may no longer ask in this way").into());
+    }
+    request::contents_still_allowed(authority, &client, request)?;
+    // The client that asked is elsewhere: nothing that is known of this browser eases what it gets.
+    request::sign_in_rules(authority, &client, request, request::Surroundings::default())
+}
+
+pub fn is_over() -> Refused {
+    Refused::bad_request("expired_token", "This request was answered already, or it has expired.")
+}

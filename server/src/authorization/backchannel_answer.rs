@@ -1,0 +1,243 @@
+//! A person answers what a client asks. CIBA Core 8; RFC 10027 for what the person must see. It happens on a page, or in an app that may
+//! answer (`approves`), by the same steps as any sign-in. What is granted hangs below a session of its own.
+
+use super::Authority;
+use super::backchannel::{BLOCKED_MS, BackchannelAuthorization, Stored, block_key, by_id, is_over};
+use super::backchannel_words::{self, PING};
+use super::complete::{authenticated, granting, record_of};
+use super::consent;
+use super::device::{State, client_of};
+use super::settle::{End, Settling};
+use crate::audit::Entry;
+use crate::config::Client;
+use crate::core::Core;
+use crate::error::{Fault, Refused, Result};
+use crate::grants::code;
+use crate::grants::decision::{self, Completed};
+use crate::login::commit::Draft;
+use crate::login::context::Face;
+use crate::login::flow::{Moved, Proven};
+use crate::login::matching;
+use crate::login::state::Ended;
+use crate::login::step::{FieldKind, Step, Text};
+use crate::mail;
+use crate::sessions;
+use crate::store::tables::attempt::GIVE_BACK;
+use crate::store::tables::backchannel_request::{APPROVE, BLOCK, DENY};
+use crate::store::{Change, Expect, Value};
+use std::net::IpAddr;
+use symbolon_oauth::{base64url, digest};
+
+/// For so long after its end an approved request's tokens can be fetched: whoever was approved in the last second polls again.
+const REDEEMABLE_MS: i64 = 60_000;
+
+/// The question: which client, what for, and what to compare. First-party clients ask it too, and by GET alone nothing is answered.
+pub fn step(authority: &Authority<'_>, client: &Client, asked: &BackchannelAuthorization, person: Option<&str>) -> Step {
+    let request = &asked.asked.request;
+    let name = client.display_name(&request.client_id);
+    let mut step = Step::new("approval");
+    step.title = step.title.with("client", name);
+    step.text = vec![match person {
+        Some(person) => Text::new("approval-lead-as").with("client", name).with("person", person),
+        None => Text::new("approval-lead").with("client", name),
+    }];
+    if let Some(message) = &asked.asked.binding_message {
+        step.text.push(Text::new("approval-message").with("message", message.as_str()));
+    }
+    if let Some(visit) = &asked.asked.visit {
+        step.text.push(Text::new("approval-kiosk").with("name", visit.name.as_str()).with("place", visit.place.as_str()));
+    }
+    if asked.asked.number.is_some() {
+        step.text.push(Text::new("approval-number").with("client", name));
+    }
+    step.text.push(Text::new("approval-warning").with("client", name));
+    step = consent::show_asked(authority, client, request, step);
+    if asked.asked.number.is_some() {
+        step = step.field(matching::NUMBER_FIELD, FieldKind::Code, "off", None);
+    }
+    step.primary("allow").secondary("deny").secondary("not_mine")
+}
+
+/// Names what an app has shown: an answer to something else counts for nothing.
+pub fn shown(step: &Step, stored: &Stored) -> std::result::Result<String, Fault> {
+    let text = serde_json::to_vec(&(step, &stored.id, stored.version)).map_err(|error| Fault::new(error.to_string()))?;
+    Ok(base64url::encode(&digest::sha256(&text)))
+}
+
+/// How a person says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum No {
+    /// They do not want it.
+    Denied,
+    /// They did not start it: the client asks them nothing for an hour.
+    NotMine,
+    /// They typed another number than the client shows.
+    WrongNumber,
+}
+
+/// Adds the refusal to a change. Answers the statement that conflicts if there was another answer.
+pub fn deny(core: &Core, change: &mut Change, asked: &BackchannelAuthorization, no: No, address: Option<IpAddr>) -> Result<usize> {
+    let (now_ms, client_id) = (change.now_ms(), asked.asked.request.client_id.as_str());
+    let answered = change.len();
+    change.run(DENY, vec![Value::from(&asked.id[..]), asked.account.as_str().into(), now_ms.into()]);
+    if no == No::NotMine {
+        let key = block_key(core, client_id, &asked.account);
+        change.run(BLOCK, vec![Value::from(&key[..]), (now_ms + BLOCKED_MS).into()]);
+    }
+    tell_client(core, change, asked)?;
+    let why = match no {
+        No::Denied => "the person refused",
+        No::NotMine => "the person did not start it",
+        No::WrongNumber => "the person typed another number than the client shows",
+    };
+    let mut entry = Entry::refused("backchannel_denied", why).client(client_id).account(asked.account.as_str());
+    entry.address = address.map(|address| address.to_string());
+    change.audit(entry.with("not_mine", no == No::NotMine).with("asked_from", asked.asked.address.to_string()));
+    Ok(answered)
+}
+
+/// The client shall come, if it wants to be told.
+fn tell_client(core: &Core, change: &mut Change, asked: &BackchannelAuthorization) -> Result<()> {
+    match asked.asked.notification_token {
+        Some(_) => Ok(backchannel_words::write(change, &core.keyring, PING, &asked.id)?),
+        None => Ok(()),
+    }
+}
+
+/// What a person's answer comes to.
+enum Verdict {
+    Open(Box<Stored>),
+    /// This person approved it before: the same once more changes nothing.
+    Done,
+    Over(&'static str),
+}
+
+fn verdict(stored: Option<Stored>, now_ms: i64) -> Verdict {
+    match stored {
+        None => Verdict::Over("the request is gone"),
+        Some(Stored { state: State::Approved { .. }, .. }) => Verdict::Done,
+        Some(Stored { state: State::Denied, .. }) => Verdict::Over("it was denied"),
+        Some(stored) if now_ms >= stored.expires_ms => Verdict::Over("it has expired"),
+        Some(stored) => Verdict::Open(Box::new(stored)),
+    }
+}
+
+impl Settling<'_> {
+    /// The person is proved, or has said no.
+    pub(super) async fn settle_backchannel(
+        &self,
+        moved: &mut Moved,
+        draft: &mut Draft,
+        asked: &BackchannelAuthorization,
+    ) -> Result<Option<End>> {
+        let Some(proven) = moved.proven.clone() else { return self.refused(moved, draft, asked) };
+        if proven.account != asked.account {
+            return Err(is_over().because("somebody else than who was asked").into());
+        }
+        let stored = match verdict(by_id(self.authority.core, &asked.id).await?, self.visitor.now_ms) {
+            Verdict::Open(stored) => stored,
+            Verdict::Done => return self.stay_signed_in(moved, &mut draft.change, &proven).map(Some),
+            Verdict::Over(why) => return Err(is_over().because(why).into()),
+        };
+        let client = client_of(&self.authority, &asked.asked.request).await?;
+        if !proven.consented {
+            let person = moved.account().and_then(|account| account.any_email.as_deref());
+            let step = step(&self.authority, &client, asked, person);
+            moved.ask_to_agree(step, asked.id, matching::number_as_secret(asked.asked.number.as_deref()));
+            return Ok(None);
+        }
+        let request = &asked.asked.request;
+        let completed = Completed {
+            client: &request.client_id,
+            proven: &proven,
+            scope: &request.scope,
+            installation: request.instance.as_deref(),
+            address: self.visitor.address,
+        };
+        if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await {
+            moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned() });
+            let answered = deny(self.authority.core, &mut draft.change, asked, No::Denied, self.visitor.address)?;
+            return Ok(Some(End { answered: Some(answered), ..End::default() }));
+        }
+        let mut end = self.stay_signed_in(moved, &mut draft.change, &proven)?;
+        end.answered = Some(self.approve_backchannel(draft, (&client, asked), &proven, &stored)?);
+        self.tell_of_approval(moved, &mut draft.change)?;
+        Ok(Some(end))
+    }
+
+    /// Only the person who is asked says no. Whoever is nobody yet, or only leaves the page, has not answered.
+    fn refused(&self, moved: &Moved, draft: &mut Draft, asked: &BackchannelAuthorization) -> Result<Option<End>> {
+        if moved.state.ended.is_none() {
+            return Ok(None);
+        }
+        let is_asked = moved.state.subject.as_ref().is_some_and(|subject| subject.account == asked.account);
+        let no = match moved.action.as_str() {
+            "deny" => No::Denied,
+            "not_mine" => No::NotMine,
+            "allow" => No::WrongNumber,
+            _ => return Ok(Some(End::default())),
+        };
+        if !is_asked {
+            return Ok(Some(End::default()));
+        }
+        let answered = deny(self.authority.core, &mut draft.change, asked, no, self.visitor.address)?;
+        Ok(Some(End { answered: Some(answered), ..End::default() }))
+    }
+
+    /// The grant below a session of its own, and the request's one answer. Answers the statement that conflicts if there was another.
+    fn approve_backchannel(
+        &self,
+        draft: &mut Draft,
+        (client, asked): (&Client, &BackchannelAuthorization),
+        proven: &Proven,
+        stored: &Stored,
+    ) -> Result<usize> {
+        let (core, request, change) = (self.authority.core, &asked.asked.request, &mut draft.change);
+        let now_ms = change.now_ms();
+        if request.essential_acr && !request.acr_values.contains(&proven.satisfied.acr.clone().unwrap_or_default()) {
+            let hint = "This way of signing in does not give what the client needs.";
+            return Err(Refused::bad_request("unmet_authentication_requirements", hint).into());
+        }
+        let session = sessions::open_apart(change, &authenticated(proven, self.place()), core.config.session.absolute.ms())?;
+        let mut record = record_of(request, proven, now_ms);
+        // Until then the client may come for its tokens.
+        record.code_expires_ms = stored.expires_ms + REDEEMABLE_MS;
+        let (number, _) = code::grant(core, change, &granting((client, request), proven, &session, &record))?;
+        let statement = change.len();
+        let id = || Value::from(&asked.id[..]);
+        let account = Value::from(proven.account.as_str());
+        change.run(APPROVE, vec![id(), account, Value::from(&session[..]), i64::from(number).into(), now_ms.into()]);
+        for key in stored.places.chunks_exact(32) {
+            change.run_expecting(GIVE_BACK, vec![Value::from(key)], Expect::Any);
+        }
+        tell_client(core, change, asked)?;
+        let entry = Entry::ok("backchannel_approved").account(proven.account.as_str()).client(request.client_id.as_str());
+        let mut entry = entry.session(sessions::public_id(core, &session)).with("scope", request.scope.to_string());
+        entry.address = self.visitor.address.map(|address| address.to_string());
+        let face = if matches!(self.visitor.face, Face::Browser) { "browser" } else { "app" };
+        change.audit(entry.with("face", face).with("asked_from", asked.asked.address.to_string()));
+        Ok(statement)
+    }
+
+    /// A browser stays signed in, as after any sign-in. An app has its session.
+    fn stay_signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
+        if matches!(self.visitor.face, Face::Browser) {
+            return self.remember_browser(moved, change, proven);
+        }
+        let session = moved.state.subject.as_ref().and_then(|subject| subject.session).unwrap_or_default();
+        moved.state.ended = Some(Ended::SignedIn { session, account: proven.account.clone(), opened: false });
+        Ok(End::default())
+    }
+
+    /// The person hears of it, and how to end it.
+    fn tell_of_approval(&self, moved: &Moved, change: &mut Change) -> Result<()> {
+        let (core, account) = (self.authority.core, moved.account());
+        let notice = mail::Notice {
+            to: account.and_then(|account| account.email.as_deref()),
+            template: "approval_given",
+            locale: account.and_then(|account| account.locale.as_deref()).unwrap_or(self.visitor.locale),
+            user_agent: None,
+        };
+        Ok(mail::post_notice(change, &core.config, &core.keyring, &notice)?)
+    }
+}

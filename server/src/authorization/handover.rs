@@ -1,0 +1,129 @@
+//! From an app to a web page of the same organisation: the app gets a ticket, and the browser that opens it a session that is a child of the
+//! app's. docs/handover.md. A ticket alone changes no session: a form of ours does, from the browser that opened it.
+
+use crate::audit::Entry;
+use crate::config::Handover;
+use crate::core::Core;
+use crate::error::{Error, Fault, Refused, Result};
+use crate::grants::Grant;
+use crate::seal::random;
+use crate::sessions::{self, Session};
+use crate::store::tables::{handover, session};
+use crate::store::{Change, Expect, NotApplied, Value};
+use symbolon_oauth::{base64url, digest};
+
+/// An app opens the browser at once.
+pub const LIFETIME_MS: i64 = 60_000;
+
+/// A ticket that was opened by a browser. `secret`: of its cookie; `is_new`: the cookie has to be set.
+pub struct Opened {
+    id: [u8; 32],
+    pub grant: ([u8; 16], u32),
+    pub account: String,
+    pub client_id: String,
+    pub secret: [u8; 32],
+    pub is_new: bool,
+}
+
+fn over() -> Refused {
+    Refused::bad_request("invalid_session", "This link was used already, or it is too old. Go back to the app and try again.")
+}
+
+fn id_of(ticket: &str) -> [u8; 32] {
+    digest::sha256(ticket.as_bytes())
+}
+
+/// Makes a ticket for the holder of a grant. Answers what the address carries.
+pub async fn issue(core: &Core, grant: &Grant, now_ms: i64) -> Result<String> {
+    let ticket = base64url::encode(&random::<24>()?);
+    let mut change = Change::new(now_ms);
+    change.run(
+        handover::INSERT,
+        vec![
+            Value::from(&id_of(&ticket)[..]),
+            Value::from(&grant.session[..]),
+            i64::from(grant.number).into(),
+            grant.account.as_str().into(),
+            grant.client.as_str().into(),
+            Value::from(&[][..]),
+            (now_ms + LIFETIME_MS).into(),
+        ],
+    );
+    let name = sessions::public_id(core, &grant.session);
+    let mut entry = Entry::ok("handover_issued").account(grant.account.as_str()).client(grant.client.as_str()).session(name);
+    entry.security = false;
+    change.audit(entry.with("grant", grant.number));
+    core.store.apply(change).await?;
+    Ok(ticket)
+}
+
+/// Opens a ticket for this browser: the first one that asks is the only one. `cookie`: what it has of an earlier look.
+pub async fn open(core: &Core, ticket: &str, cookie: Option<[u8; 32]>, now_ms: i64) -> Result<Opened> {
+    let id = id_of(ticket);
+    let row = core.store.one(handover::READ, &[Value::from(&id[..])]).await?.ok_or_else(|| over().because("no such ticket"))?;
+    if row.int("expires_ms")? <= now_ms {
+        return Err(over().because("too old").into());
+    }
+    let session: [u8; 16] = row.bytes("session")?.try_into().map_err(|_| Fault::new("a session id has 16 bytes"))?;
+    let number = u32::try_from(row.int("number")?).map_err(|_| Fault::new("a grant's number is out of range"))?;
+    let opened = |secret, is_new| -> std::result::Result<Opened, Fault> {
+        let (account, client_id) = (row.text("account")?.to_owned(), row.text("client")?.to_owned());
+        Ok(Opened { id, grant: (session, number), account, client_id, secret, is_new })
+    };
+    let bound = row.bytes("secret")?;
+    if !bound.is_empty() {
+        let secret = cookie.filter(|secret| digest::equal(&digest::sha256(secret), bound));
+        let secret = secret.ok_or_else(|| over().because("another browser's"))?;
+        return Ok(opened(secret, false)?);
+    }
+    let secret = random::<32>()?;
+    let mut change = Change::new(now_ms);
+    change.run(handover::BIND, vec![Value::from(&id[..]), Value::from(&digest::sha256(&secret)[..]), now_ms.into()]);
+    match core.store.apply(change).await {
+        Ok(_) => Ok(opened(secret, true)?),
+        Err(NotApplied::Conflict(_)) => Err(over().because("another browser was first").into()),
+        Err(why) => Err(why.into()),
+    }
+}
+
+/// Spends the ticket. `keep`: the browser's own session of the same person, which stays as it is; without one there is a new session, and its
+/// cookie's value is answered.
+pub async fn spend(
+    core: &Core,
+    opened: &Opened,
+    rules: &Handover,
+    (present, keep): (Option<&Session>, bool),
+    now_ms: i64,
+) -> Result<Option<String>> {
+    let (parent, number) = opened.grant;
+    let mut change = Change::new(now_ms);
+    let secret = random::<32>()?;
+    let id = crate::seal::time_ordered_id(now_ms)?;
+    if !keep {
+        // Another person on the same browser: no Back button brings the first one back. What the first one's apps got lives on.
+        if let Some(other) = present {
+            change.run_expecting(session::DROP_COOKIE, vec![Value::from(&other.id[..]), Value::from(&b""[..])], Expect::Any);
+        }
+        let clients = serde_json::to_string(&rules.clients).map_err(|error| Fault::new(error.to_string()))?;
+        let values = vec![
+            Value::from(&id[..]),
+            Value::from(&digest::sha256(&secret)[..]),
+            now_ms.into(),
+            Value::from(&parent[..]),
+            i64::from(number).into(),
+            clients.into(),
+        ];
+        change.run(handover::INSERT_CHILD, values);
+    }
+    change.run(handover::HOLD_GRANT, vec![Value::from(&parent[..]), i64::from(number).into(), now_ms.into()]);
+    let digest = digest::sha256(&opened.secret);
+    change.run(handover::SPEND, vec![Value::from(&opened.id[..]), Value::from(&digest[..]), now_ms.into()]);
+    let name = sessions::public_id(core, if keep { &parent } else { &id });
+    let entry = Entry::ok("handed_over").account(opened.account.as_str()).client(opened.client_id.as_str()).session(name);
+    change.audit(entry.with("from", sessions::public_id(core, &parent)).with("kept", keep));
+    match core.store.apply(change).await {
+        Ok(_) => Ok((!keep).then(|| sessions::cookie_value(&id, &secret))),
+        Err(NotApplied::Conflict(_)) => Err(Error::from(over().because("spent, too old, or the app has signed out"))),
+        Err(why) => Err(why.into()),
+    }
+}

@@ -1,0 +1,132 @@
+//! POST /handover: an app gets an address for the browser. GET and POST /handover/{ticket}: the page there. docs/handover.md. GET binds the ticket
+//! to this browser and changes no session; the form of the page spends it.
+
+use super::browser::{form_token, form_token_fits};
+use super::held_token;
+use super::pages as views;
+use super::reply::{self, Reply, add_cookie};
+use crate::app::App;
+use crate::authorization::handover::{self, LIFETIME_MS, Opened};
+use crate::config::Handover;
+use crate::error::{Error, Refused, Result};
+use crate::grants::holder::Holder;
+use crate::limits::Limits;
+use crate::login::accounts;
+use crate::login::step::{Step, Text};
+use crate::pages::PageContext;
+use crate::sessions;
+use crate::web::request::Incoming;
+use http::{Method, header};
+use serde_json::json;
+use symbolon_oauth::base64url;
+
+/// Only an attested app that may, by a token that is bound to its installation's key.
+pub async fn issue(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let (accepted, grant) = held_token::of_request(app, incoming).await?;
+    let gone = || held_token::invalid("The access token is unknown, expired or ended.");
+    let client = app.clients.get(&grant.client).await?.ok_or_else(gone)?;
+    let forbidden = |why: &str| {
+        let hint = "This app may not hand its person over to a web page: it needs the table handover, and an attested installation.";
+        Error::from(Refused::new(403, "insufficient_scope", hint).because(why.to_owned()))
+    };
+    if client.handover.is_none() {
+        return Err(forbidden("the client has no table handover"));
+    }
+    if accepted.token.cnf.is_none() || !matches!(grant.holder, Holder::Instance(Some(_))) {
+        return Err(forbidden("the token is bound to no attested installation"));
+    }
+    if app.limits.approvals.check_key(&Limits::place(&["handover", &sessions::public_id(app, &grant.session)])).is_err() {
+        return Err(Refused::new(429, "temporarily_unavailable", "Too many tickets of this app; wait.").retry_after(5).into());
+    }
+    let ticket = handover::issue(app, &grant, incoming.now_ms).await?;
+    let address = app.url(&format!("/handover/{ticket}"));
+    Ok(reply::json(200, &json!({ "handover_uri": address, "expires_in": LIFETIME_MS / 1000 })))
+}
+
+pub async fn page(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let ticket = incoming.path("ticket").unwrap_or_default();
+    let cookie = incoming.cookie(&cookie_name(app)).and_then(base64url::decode).and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+    if incoming.method == Method::POST && cookie.is_none() {
+        return Err(Refused::bad_request("invalid_session", "This page belongs to another browser. Go back to the app.").into());
+    }
+    let opened = handover::open(app, ticket, cookie, incoming.now_ms).await?;
+    let rules = rules(app, &opened).await?;
+    let mut reply = match incoming.method {
+        Method::POST => spend(app, incoming, (ticket, &opened), &rules).await?,
+        _ => ask(app, incoming, (ticket, &opened), &rules).await?,
+    };
+    reply::set(&mut reply, header::REFERRER_POLICY, "no-referrer");
+    Ok(reply)
+}
+
+fn cookie_name(app: &App) -> String {
+    sessions::cookie_name(app, "handover")
+}
+
+/// What the app may do now.
+async fn rules(app: &App, opened: &Opened) -> Result<Handover> {
+    let gone = || Refused::bad_request("invalid_session", "This app can no longer lead you there. Go back to the app.");
+    let client = app.clients.get(&opened.client_id).await?;
+    let rules = client.as_ref().and_then(|client| client.handover.clone());
+    Ok(rules.ok_or_else(|| gone().because("the client is gone or may no longer hand over"))?)
+}
+
+/// The question: who goes on, and where. Somebody else's session in this browser is named, and only a button of its own changes it.
+async fn ask(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened), rules: &Handover) -> Result<Reply> {
+    let present = sessions::of_browser_at_all(app, incoming).await?;
+    let name = async |account: &str| -> Result<String> {
+        let found = accounts::by_id(&app.store, account).await?;
+        Ok(found.and_then(|account| account.any_email).unwrap_or_else(|| account.to_owned()))
+    };
+    let person = name(&opened.account).await?;
+    let host = url::Url::parse(&rules.url).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
+    let mut step = Step::new("handover");
+    step.title = step.title.with("person", person.as_str());
+    step.text = vec![Text::new("handover-lead").with("host", host)];
+    let step = match present.filter(|session| session.account != opened.account) {
+        Some(other) => {
+            let other = name(&other.account).await?;
+            step.text.push(Text::new("handover-other").with("other", other).with("person", person));
+            step.primary("switch_person")
+        }
+        None => step.primary("continue"),
+    };
+    let context = PageContext {
+        locale: views::locale(app, incoming, None),
+        base: app.config.issuer.clone(),
+        form_action: app.url(&format!("/handover/{ticket}")),
+        form_token: form_token(app, &opened.secret, ticket),
+        hidden: Vec::new(),
+        onward: None,
+        refresh: false,
+    };
+    let mut reply = reply::page(200, app.pages.step(&step, &context)?);
+    if opened.is_new {
+        let value = base64url::encode(&opened.secret);
+        add_cookie(&mut reply, &sessions::cookie(app, &cookie_name(app), &value, LIFETIME_MS / 1000));
+    }
+    Ok(reply)
+}
+
+async fn spend(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened), rules: &Handover) -> Result<Reply> {
+    let too_old = || Refused::bad_request("invalid_session", "This page is too old, or it belongs to another browser. Go back to the app.");
+    if opened.is_new || !form_token_fits(app, &opened.secret, ticket, incoming.form.get("form_token")) {
+        return Err(too_old().because("form token").into());
+    }
+    let present = sessions::of_browser_at_all(app, incoming).await?;
+    let is_other = present.as_ref().is_some_and(|session| session.account != opened.account);
+    let wanted = if is_other { "switch_person" } else { "continue" };
+    if incoming.form.get("action") != Some(wanted) {
+        return Err(too_old().because("another person's session, or another button").into());
+    }
+    // Who is signed in here in full stays so: the app's session would be worth less.
+    let keep = present.as_ref().is_some_and(|session| !is_other && session.clients.is_none());
+    let cookie = handover::spend(app, opened, rules, (present.as_ref(), keep), incoming.now_ms).await?;
+    // A redirect away from here would be held against our form (CSP, form-action): a page leads on.
+    let mut reply = views::lead_on(app, incoming, &rules.url)?;
+    if let Some(value) = cookie {
+        sessions::remember(app, &mut reply, &value);
+    }
+    add_cookie(&mut reply, &sessions::cookie(app, &cookie_name(app), "", 0));
+    Ok(reply)
+}

@@ -1,0 +1,17 @@
+//! `handover`: tickets from an app to a browser, and the sessions that come of them.
+
+pub const INSERT: &str =
+    "INSERT INTO handover (id, session, number, account, client, secret, expires_ms) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub const READ: &str = "SELECT session, number, account, client, secret, expires_ms FROM handover WHERE id = $1";
+/// The first browser gets it. The guard is in the statement, so that of two only one does.
+pub const BIND: &str = "UPDATE handover SET secret = $2 WHERE id = $1 AND length(secret) = 0 AND expires_ms > $3";
+/// It is spent once, by the browser that opened it.
+pub const SPEND: &str = "DELETE FROM handover WHERE id = $1 AND secret = $2 AND expires_ms > $3";
+/// The app's grant lives on until the session that comes of it is written.
+pub const HOLD_GRANT: &str =
+    "UPDATE app_grant SET used_ms = used_ms WHERE session = $1 AND number = $2 AND state = 'active' AND ends_ms > $3";
+/// What was proved to the app, no more and no later: its proofs, acr and time, and its end.
+pub const INSERT_CHILD: &str = "INSERT INTO session (id, account, state, cookie, proofs, acr, amr, auth_time_ms, created_ms, used_ms, ends_ms, \
+    version, parent, parent_number, clients) SELECT $1, account, 'active', $2, proofs, acr, amr, auth_time_ms, $3, $3, ends_ms, 1, $4, $5, $6 \
+    FROM session WHERE id = $4 AND state = 'active' AND ends_ms > $3";
+pub const FORGET: &str = "DELETE FROM handover WHERE account = $1";

@@ -1,0 +1,303 @@
+//! From an app to a web page, signed in: the ticket, the page, the browser's session that is a child of the app's. Each refusal with its twin.
+
+use crate::world::*;
+use serde_json::Value as Json;
+use symbolon_oauth::jwk::PrivateKey;
+
+const APP_BACK: &str = "https://app.example.com/handing";
+const TO: &str = "https://shop.example.com/sign-in";
+
+/// An app that may hand over, one that may not, and two sites, of which one is listed.
+fn clients(attester: &PrivateKey) -> String {
+    let app = |id: &str| {
+        format!(
+            "[client.{id}]\nkind = \"native\"\nfirst_party = true\nauthentication = \"attest_jwt_client_auth_dpop\"\n\
+             apis = {{ orders = [\"orders:read\"] }}\nredirect_uris = [\"{APP_BACK}\"]\n[client.{id}.attestation]\nattester_jwks = {}\n",
+            named_jwks(attester)
+        )
+    };
+    format!(
+        "{}[client.handing.handover]\nclients = [\"shop-web\"]\nurl = \"{TO}\"\n{}\
+         [client.loose]\nkind = \"native\"\nfirst_party = true\ndpop = \"required\"\nredirect_uris = [\"{APP_BACK}\"]\n",
+        app("handing"),
+        app("plain")
+    )
+}
+
+struct Scene {
+    world: World,
+    attester: PrivateKey,
+}
+
+impl Scene {
+    async fn start(engine: Engine) -> Self {
+        let attester = new_key();
+        Self { world: Configuration::on(engine).await.with(&clients(&attester)).start().await, attester }
+    }
+
+    /// An attested app in which this person is signed in: its tokens.
+    async fn app(&self, client: &'static str, person: &str) -> (Phone<'_>, Answer) {
+        let mut phone = Phone { attester: Some(&self.attester), ..Phone::new(&self.world, client, APP_BACK) };
+        if client == "loose" {
+            (phone.mode, phone.pushes) = (Mode::Unattested, false);
+        } else {
+            phone.attest_for(3600);
+        }
+        let ask = phone.ask("openid");
+        let tokens = phone.tokens_for(&ask, person, &[]).await;
+        assert_eq!(tokens.status, 200, "{}", tokens.body);
+        (phone, tokens)
+    }
+
+    async fn ticket(&self, phone: &mut Phone<'_>, tokens: &Answer) -> Answer {
+        let token = tokens.text("access_token");
+        for _ in 0..2 {
+            let request = self.world.http.post(self.world.url("/handover")).header("authorization", format!("DPoP {token}"));
+            let request = request.header("content-type", "application/x-www-form-urlencoded");
+            let answer = Answer::to(request.header("dpop", phone.proof("POST", "/handover", Some(&token)))).await;
+            phone.nonce = answer.nonce();
+            if answer.error().1 != "use_dpop_nonce" {
+                return answer;
+            }
+        }
+        panic!("the nonce is never good");
+    }
+
+    /// The path of a new ticket.
+    async fn path(&self, phone: &mut Phone<'_>, tokens: &Answer) -> String {
+        let answer = self.ticket(phone, tokens).await;
+        assert_eq!((answer.status, answer.body["expires_in"].as_i64()), (200, Some(60)), "{}", answer.body);
+        answer.text("handover_uri").replace(&self.world.issuer, "")
+    }
+}
+
+async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
+    for engine in engines() {
+        test(Scene::start(engine).await).await;
+    }
+}
+
+fn leads_on(page: &Page) -> bool {
+    page.html.replace("&#x2f;", "/").contains(&format!("content=\"0;url={TO}\""))
+}
+
+/// A request of the listed site, and its ID token.
+async fn site(world: &World, browser: &mut Browser) -> Option<Json> {
+    let ask = Ask::new("shop-web", WEB_BACK, "openid");
+    let opened = browser.open(world, &ask).await;
+    let address = opened.location.filter(|address| address.starts_with(WEB_BACK))?;
+    let code = parameters(&address)["code"].clone();
+    let form =
+        [("grant_type", "authorization_code"), ("code", code.as_str()), ("code_verifier", &ask.verifier), ("redirect_uri", WEB_BACK)];
+    let (status, tokens) = world.post("/token", &form, Some("shop-web")).await;
+    assert_eq!(status, 200, "{tokens}");
+    Some(claims(tokens["id_token"].as_str().unwrap()))
+}
+
+/// The person goes on in the browser without being asked for a password; the session is worth what the app's is, and no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_goes_on_in_the_browser() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        let (mut phone, tokens) = scene.app("handing", "alice").await;
+        let said = claims(&tokens.text("id_token"));
+        let path = scene.path(&mut phone, &tokens).await;
+        let mut browser = Browser::default();
+        // HEAD and a prefetch bind nothing.
+        let head = world.http.head(world.url(&path)).send().await.unwrap();
+        let ahead = world.http.get(world.url(&path)).header("sec-purpose", "prefetch").send().await.unwrap();
+        assert_eq!((head.status().as_u16(), ahead.status().as_u16()), (405, 403));
+        let page = browser.visit(world, &path).await;
+        assert_eq!(page.title(), "Continue as alice@example.com?", "{}", page.html);
+        assert!(page.says("shop.example.com"));
+        assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+        assert!(site(world, &mut browser).await.is_none(), "looking at the page signs nobody in");
+        let done = browser.submit(world, &page, &[], "continue").await;
+        assert!(leads_on(&done), "{}", done.html);
+        let own = site(world, &mut browser).await.expect("the site's request is answered");
+        assert_eq!((&own["sub"], &own["auth_time"], &own["amr"]), (&said["sub"], &said["auth_time"], &said["amr"]));
+        // Nobody else's requests, no account page, no device.
+        assert_eq!(browser.open(world, &Ask::native("openid")).await.kind(), "password", "another client asks");
+        assert_ne!(browser.visit(world, "/account").await.kind(), "account");
+        assert_ne!(browser.visit(world, "/approvals").await.title(), "Nothing waits for your answer");
+        // The ticket is spent.
+        assert_eq!(browser.visit(world, &path).await.status, 400);
+        assert_eq!(Browser::default().visit(world, &path).await.status, 400);
+        assert_eq!((world.audited("handover_issued").await, world.audited("handed_over").await), (1, 1));
+        // The app signs out: so does the browser.
+        assert_eq!(phone.post("/revoke", &[("token", &tokens.text("refresh_token"))]).await.status, 200);
+        assert!(site(world, &mut browser).await.is_none());
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// What the site got ends with the app's session too, whatever ends that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_browser_got_ends_with_the_app() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        for how in ["revoked", "sessions"] {
+            let (mut phone, tokens) = scene.app("handing", "alice").await;
+            let path = scene.path(&mut phone, &tokens).await;
+            let mut browser = Browser::default();
+            let page = browser.visit(world, &path).await;
+            browser.submit(world, &page, &[], "continue").await;
+            let ask = Ask::new("shop-web", WEB_BACK, "openid orders:read");
+            let address = browser.open(world, &ask).await.location.unwrap();
+            let code = parameters(&address)["code"].clone();
+            let form = [
+                ("grant_type", "authorization_code"),
+                ("code", code.as_str()),
+                ("code_verifier", &ask.verifier),
+                ("redirect_uri", WEB_BACK),
+            ];
+            let (_, site) = world.post("/token", &form, Some("shop-web")).await;
+            let again = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&site))];
+            let (status, site) = world.post("/token", &again, Some("shop-web")).await;
+            assert_eq!(status, 200, "the twin: {site}");
+            match how {
+                "revoked" => assert_eq!(phone.post("/revoke", &[("token", &tokens.text("refresh_token"))]).await.status, 200),
+                _ => assert_eq!(crate::commands::symbolon(&world.file(), &["user", "end-sessions", "alice"], "").await.0, Some(0)),
+            }
+            let again = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&site))];
+            assert_eq!(world.post("/token", &again, Some("shop-web")).await.1["error"], "invalid_grant", "{how}");
+        }
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// Which browser, when, by which form, and who is there already.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ticket_is_of_one_browser_for_a_minute() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        world.person("bob").await;
+        let (mut phone, tokens) = scene.app("handing", "alice").await;
+        // The first browser is the only one.
+        let path = scene.path(&mut phone, &tokens).await;
+        let (mut first, mut second) = (Browser::default(), Browser::default());
+        let page = first.visit(world, &path).await;
+        assert_eq!(second.visit(world, &path).await.status, 400);
+        assert_eq!(first.visit(world, &path).await.title(), "Continue as alice@example.com?", "a reload");
+        // Without the cookie, without the token, from another site, by another button.
+        let fields = page.fields();
+        let token = fields["form_token"].as_str();
+        let form = [("form_token", token), ("action", "continue")];
+        assert_eq!(world.http.post(world.url(&path)).form(&form).send().await.unwrap().status().as_u16(), 400);
+        for form in [[("form_token", "x"), ("action", "continue")], [("form_token", token), ("action", "switch_person")]] {
+            let answer = first.dress(world.http.post(world.url(&path)).form(&form)).send().await.unwrap();
+            assert_eq!(answer.status().as_u16(), 400, "{form:?}");
+        }
+        let crossed = first.dress(world.http.post(world.url(&path)).form(&form)).header("sec-fetch-site", "cross-site");
+        assert_eq!(crossed.send().await.unwrap().status().as_u16(), 400);
+        assert!(leads_on(&first.submit(world, &page, &[], "continue").await), "the twin");
+        // Too late, before it was opened and after.
+        let (early, late) = (scene.path(&mut phone, &tokens).await, scene.path(&mut phone, &tokens).await);
+        let open = second.visit(world, &early).await;
+        world.advance_s(61);
+        assert_eq!(second.visit(world, &late).await.status, 400);
+        assert_eq!(second.submit(world, &open, &[], "continue").await.status, 400);
+        // The app signs out meanwhile.
+        let (mut gone, gone_tokens) = scene.app("handing", "alice").await;
+        let path = scene.path(&mut gone, &gone_tokens).await;
+        let page = second.visit(world, &path).await;
+        assert_eq!(gone.post("/revoke", &[("token", &gone_tokens.text("refresh_token"))]).await.status, 200);
+        assert_eq!(second.submit(world, &page, &[], "continue").await.status, 400);
+        // Somebody else is there: named, and left alone until a button of its own is pressed.
+        let mut shared = Browser::default();
+        shared.sign_in(world, &Ask::native("openid"), "bob").await;
+        let path = scene.path(&mut phone, &tokens).await;
+        let page = shared.visit(world, &path).await;
+        assert!(page.says("bob@example.com is signed in in this browser"), "{}", page.text());
+        assert!(page.action("switch_person") && !page.action("continue"));
+        assert_eq!(shared.submit(world, &page, &[], "continue").await.status, 400);
+        assert_eq!(shared.visit(world, "/account").await.kind(), "account", "bob stays");
+        assert!(leads_on(&shared.submit(world, &page, &[], "switch_person").await));
+        assert_ne!(shared.visit(world, "/account").await.kind(), "account");
+        // The same person is there in full: the session stays what it is.
+        let mut own = Browser::default();
+        own.sign_in(world, &Ask::native("openid"), "alice").await;
+        let path = scene.path(&mut phone, &tokens).await;
+        let page = own.visit(world, &path).await;
+        assert!(leads_on(&own.submit(world, &page, &[], "continue").await));
+        assert_eq!(own.visit(world, "/account").await.kind(), "account");
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// Who gets a ticket.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_an_attested_app_that_may_gets_a_ticket() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        let (mut phone, tokens) = scene.app("handing", "alice").await;
+        let (mut plain, plain_tokens) = scene.app("plain", "alice").await;
+        let (mut loose, loose_tokens) = scene.app("loose", "alice").await;
+        assert_eq!(scene.ticket(&mut plain, &plain_tokens).await.error(), (403, "insufficient_scope"));
+        assert_eq!(scene.ticket(&mut loose, &loose_tokens).await.error(), (403, "insufficient_scope"));
+        let mut thief = Phone::new(world, "handing", APP_BACK);
+        assert_eq!(scene.ticket(&mut thief, &tokens).await.error(), (401, "invalid_token"));
+        let bearer = world.http.post(world.url("/handover")).bearer_auth(tokens.text("access_token"));
+        let bearer = bearer.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+        assert_eq!(bearer.status().as_u16(), 401);
+        assert_eq!(scene.ticket(&mut phone, &tokens).await.status, 200, "the twin");
+        for odd in ["x", "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA", &tokens.text("refresh_token")] {
+            assert_eq!(Browser::default().visit(world, &format!("/handover/{odd}")).await.status, 400, "{odd}");
+        }
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// 625-Q: the form at once, 64 times, at two nodes: one session.
+#[tokio::test(flavor = "multi_thread")]
+async fn at_once_a_ticket_is_spent_once() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        let second = world.another("").await;
+        let (mut phone, tokens) = scene.app("handing", "alice").await;
+        let path = scene.path(&mut phone, &tokens).await;
+        let mut browser = Browser::default();
+        let page = browser.visit(world, &path).await;
+        let token = page.fields()["form_token"].clone();
+        let mut answers = Vec::new();
+        for number in 0..64 {
+            let node = if number % 2 == 0 { &world.node } else { &second.node };
+            let request = node.http.post(format!("{}{path}", node.url)).form(&[("form_token", token.as_str()), ("action", "continue")]);
+            let request = browser.dress(request);
+            answers.push(tokio::spawn(async move { request.send().await.unwrap().status().as_u16() }));
+        }
+        let mut statuses = Vec::new();
+        for answer in answers {
+            statuses.push(answer.await.unwrap());
+        }
+        assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+        assert!(statuses.iter().all(|status| matches!(status, 200 | 400)), "{statuses:?}");
+        assert_eq!(world.audited("handed_over").await, 1);
+        second.running.stop().await;
+        scene.world.stop().await;
+    })
+    .await;
+}
+
+/// What cannot be meant is an error at the start.
+#[test]
+fn a_handover_that_cannot_be_meant_is_refused() {
+    let good = clients(&new_key());
+    let with = |text: &str| Configuration::to_read().with(&good).with(text).read();
+    with("").unwrap();
+    for (text, why) in [
+        ("[client.handing.handover]\nclients = []", "handover.clients is empty"),
+        ("[client.handing.handover]\nclients = [\"nobody\"]", "there is no [client.nobody]"),
+        ("[client.handing.handover]\nurl = \"http://shop.example.com/\"", "handover.url is no https URL"),
+        ("[client.handing.handover]\nurl = \"\"", "handover.url is no https URL"),
+        ("[client.handing]\nfirst_party = false", "handover is only for first_party apps that are attested"),
+        ("[client.loose.handover]\nclients = [\"shop-web\"]\nurl = \"https://a.example/\"", "handover is only for first_party apps"),
+    ] {
+        let error = with(text).unwrap_err();
+        assert!(error.contains(why), "{text}: {error}");
+    }
+}
