@@ -3,6 +3,7 @@
 use super::Scene;
 use crate::branch::{BUILD, is_built};
 use crate::stage::{Stage, claims, text};
+use std::time::Duration;
 use symbolon_phone::Trouble;
 
 pub const SCENE: Scene = Scene {
@@ -67,10 +68,12 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
         "A token without its claims would be a wrong one. Nothing has moved, and nobody is signed out.",
     );
     branch.sell(Some("silver"));
+    // The answer's Retry-After.
+    tokio::time::sleep(Duration::from_secs(6)).await;
     let (status, tokens) = app.refresh(&refresh, None).await?;
     let access = text(&tokens, "access_token");
     stage.act_with(
-        "The service is back, and the app sends the same refresh token again",
+        "The service is back. The app waits as Retry-After says, and sends the same refresh token again",
         &[plan(&access)],
         status == 200 && plan(&access).contains("silver"),
         "Each token says what holds at that moment.",

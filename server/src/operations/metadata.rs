@@ -403,6 +403,7 @@ mod tests {
             read(&config(), &entry).err().unwrap_or_default().join("; ")
         };
         assert_eq!(with(json!({ "id_token_signed_response_alg": "ES256" })), "");
+        assert_eq!(with(json!({ "backchannel_authentication_request_signing_alg": "ES256" })), "");
         let keys = |keys: Json, alg: &str| json!({ "jwks": { "keys": keys }, "token_endpoint_auth_signing_alg": alg });
         assert_eq!(with(keys(json!([marked]), "PS256")), "");
         for (members, says) in [
@@ -417,7 +418,7 @@ mod tests {
             (json!({ "id_token_encrypted_response_alg": "RSA-OAEP" }), "less than it asks for"),
             (json!({ "userinfo_signed_response_alg": "RS256" }), "less than it asks for"),
             (json!({ "request_object_encryption_enc": "A256GCM" }), "less than it asks for"),
-            (json!({ "backchannel_authentication_request_signing_alg": "ES256" }), "less than it asks for"),
+            (json!({ "backchannel_authentication_request_signing_alg": "none" }), "none of"),
             (json!({ "require_something_new": true }), "less than it asks for"),
             (json!({ "default_acr_values": ["urn:example:two-factor"] }), "less than it asks for"),
             (json!({ "backchannel_logout_uri": "https://web.example.com/out" }), "less than it asks for"),

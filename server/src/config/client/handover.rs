@@ -12,14 +12,14 @@ pub(in crate::config) const SECTION: Section = Section {
     presence: Presence::Absent,
     keys: KEYS,
     example: r#"
-[client.shop-app]
+[client.shop-front]
 kind = "native"
 first_party = true
 authentication = "attest_jwt_client_auth_dpop"
 attestation = { ios = { app_ids = ["ABCDE12345.com.example.shop"] } }
 redirect_uris = ["https://app.example.com/shop"]
 
-[client.shop-app.handover]
+[client.shop-front.handover]
 clients = ["shop-site"]
 url = "https://shop.example.com/sign-in"
 
