@@ -319,9 +319,13 @@ impl<'a> Run<'a> {
                 }
                 Ok(())
             }
-            Question::Confirm => {
-                self.state.confirmed |= matches!(answer.action, "started_it" | "continue_as");
+            Question::Confirm if matches!(answer.action, "started_it" | "continue_as") => {
+                self.state.confirmed = true;
                 self.find_question().await
+            }
+            Question::Confirm => {
+                self.set_question(Question::Confirm, [0; 16], pending.step.clone(), Json::Null);
+                Ok(())
             }
             Question::Consent => self.find_question().await,
         }

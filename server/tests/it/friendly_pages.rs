@@ -55,7 +55,10 @@ async fn the_person_chooses_an_account() {
         let page = browser.open(world, &choose).await;
         assert_eq!(page.kind(), "select_account", "{}", page.html);
         assert!(page.says("Continue as alice@example.com"), "{}", page.text());
-        let done = browser.clone().submit(world, &page, &[], "continue_as").await;
+        let mut same = browser.clone();
+        let asked = same.submit(world, &page, &[], "continue").await;
+        assert_eq!(asked.kind(), "select_account", "no other action is a choice: {}", asked.html);
+        let done = same.submit(world, &asked, &[], "continue_as").await;
         assert!(done.has_code(), "{}", done.html);
         let page = browser.open(world, &choose).await;
         let other = browser.submit(world, &page, &[], "not_you").await;

@@ -151,10 +151,7 @@ async fn a_plug_in_s_own_name_leads_to_the_account_that_is_linked() {
         let mut alice = Browser::default();
         let page = alice.open(&world, &ask).await;
         let page = alice.submit_password(&world, &page, "alice", PASSWORD).await;
-        let waits = answered(&world, &mut alice, &page).await;
-        assert_eq!(waits.kind(), "waits", "a link is worth what it was made with, until somebody confirms it: {}", waits.html);
-        assert!(world.confirm("alice").await);
-        let done = alice.submit(&world, &waits, &[], "continue").await;
+        let done = answered(&world, &mut alice, &page).await;
         assert!(done.has_code(), "{}", done.html);
         let (_, tokens) = world.exchange(&done.code(), &ask.verifier).await;
         let subject = claims(tokens["id_token"].as_str().unwrap())["sub"].clone();
@@ -162,7 +159,10 @@ async fn a_plug_in_s_own_name_leads_to_the_account_that_is_linked() {
         world.reload(|it| it.without("plugin").with(&asking).with(&requiring("\"plugin:word\""))).await;
         let mut later = Browser::default();
         let page = at_the_question(&world, &mut later, &ask).await;
-        let done = answered(&world, &mut later, &page).await;
+        let waits = answered(&world, &mut later, &page).await;
+        assert_eq!(waits.kind(), "waits", "a link is worth what it was made with, until somebody confirms it: {}", waits.html);
+        assert!(world.confirm("alice").await);
+        let done = later.submit(&world, &waits, &[], "continue").await;
         let (_, tokens) = world.exchange(&done.code(), &ask.verifier).await;
         let said = claims(tokens["id_token"].as_str().unwrap());
         assert_eq!((&said["sub"], &said["amr"]), (&subject, &serde_json::json!(["hwk"])), "{said}");

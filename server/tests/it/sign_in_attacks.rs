@@ -223,6 +223,7 @@ async fn another_person_takes_the_browser_over() {
         let tokens = world.exchange(&back["code"], &ask.verifier).await.1;
         let old = browser.clone();
         let page = browser.open(&world, &Ask::native("openid").with("prompt", "select_account")).await;
+        let page = browser.submit(&world, &page, &[], "not_you").await;
         assert!(browser.submit_password(&world, &page, "bob", PASSWORD).await.has_code());
         assert_eq!(world.refresh(tokens["refresh_token"].as_str().unwrap()).await.0, 200, "her app goes on");
         assert_eq!(old.clone().visit(&world, "/account").await.kind(), "password", "her cookie is dead");
