@@ -431,13 +431,6 @@ async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
     let line = tokio::task::spawn_blocking(move || taking.join().unwrap()).await.unwrap();
     assert!(line.starts_with("GET /callback?code=") && line.contains("state=s-1"), "{line}");
 
-    agrees(&browser, &issuer, "com.example.shop:/callback").await;
-    browser.heading("You are done here").await;
-    let link = onward(&browser).await;
-    assert!(link.starts_with("com.example.shop:/callback?code=") && link.contains("state=s-1"), "{link}");
-    browser.fits().await;
-    browser.picture("handover-scheme").await;
-
     agrees(&browser, &issuer, "https://links.shop.test/callback").await;
     browser.heading("Continue in Example Shop").await;
     let link = onward(&browser).await;
@@ -452,6 +445,15 @@ async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
     // By keyboard: the button has the focus.
     let active = browser.look("/element/active").await[ELEMENT].as_str().unwrap().to_owned();
     assert_eq!(browser.look(&format!("/element/{active}/attribute/id")).await, "onward");
+
+    // The last one: the browser asks whether it may open another program, and takes no click until then.
+    browser.dress(390, 844, "light").await;
+    agrees(&browser, &issuer, "com.example.shop:/callback").await;
+    browser.heading("You are done here").await;
+    let link = onward(&browser).await;
+    assert!(link.starts_with("com.example.shop:/callback?code=") && link.contains("state=s-1"), "{link}");
+    browser.fits().await;
+    browser.picture("handover-scheme").await;
     browser.http.delete(&browser.session).send().await.unwrap();
     let _ = std::fs::remove_dir_all(&directory);
 }
