@@ -2,7 +2,7 @@
 // person with a browser.
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
-import { webcrypto, X509Certificate } from 'node:crypto'
+import { createHash, webcrypto, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
@@ -93,6 +93,8 @@ async function keyPair() {
 const inline = (it) => `{ ${Object.entries(it).map(([name, value]) => `${name} = ${JSON.stringify(value)}`).join(', ')} }`
 
 const pem = (file) => readFileSync(`${file}.pem`)
+// The digest of a certificate's key, as Chromium wants it of one that it is to believe.
+export const spki = (file) => createHash('sha256').update(new X509Certificate(pem(file)).publicKey.export({ type: 'spki', format: 'der' })).digest('base64')
 const x5c = (file) => [new X509Certificate(pem(file)).raw.toString('base64')]
 
 // Makes a CA, the certificates of the server, a client and another client of the same CA, and one that signs itself.
@@ -110,7 +112,7 @@ function certificates(at) {
   const leaf = ['basicConstraints=critical,CA:FALSE', 'keyUsage=critical,digitalSignature']
   const client = [...leaf, 'extendedKeyUsage=clientAuth']
   make('ca', '/CN=A CA of the tests', ['basicConstraints=critical,CA:TRUE', 'keyUsage=critical,keyCertSign,cRLSign'])
-  make('server', '/CN=127.0.0.1', [...leaf, 'extendedKeyUsage=serverAuth', 'subjectAltName=IP:127.0.0.1'], ...by)
+  make('server', '/CN=127.0.0.1', [...leaf, 'extendedKeyUsage=serverAuth', 'subjectAltName=IP:127.0.0.1,DNS:localhost'], ...by)
   make('mutual', '/O=Example Bank/CN=mutual', client, ...by)
   make('other', '/O=Example Bank/CN=other', client, ...by)
   make('registered', '/CN=registered', client)
