@@ -66,18 +66,20 @@ pub fn post(change: &mut Change, keyring: &KeyRing, letter: &Letter) -> Result<(
 }
 
 /// A word about something that happened to an account.
+#[derive(Clone, Copy)]
 pub struct Notice<'a> {
-    /// None: there is no proved address.
-    pub to: Option<&'a str>,
     pub template: &'a str,
+    /// Where the account has no language of its own.
     pub locale: &'a str,
     /// The User-Agent header of whoever did it. The letter has a name for it, and none of its words.
     pub user_agent: Option<&'a str>,
 }
 
-/// Adds a notice to a change, where there is mail and a proved address.
-pub fn post_notice(change: &mut Change, config: &Config, keyring: &KeyRing, notice: &Notice<'_>) -> Result<(), Fault> {
-    let (Some(_), Some(to)) = (&config.mail, notice.to) else { return Ok(()) };
+/// Adds a notice to this address to a change, where there is mail. `login::notices` alone says which addresses there are.
+pub fn post_notice(change: &mut Change, config: &Config, keyring: &KeyRing, to: &str, notice: &Notice<'_>) -> Result<(), Fault> {
+    if config.mail.is_none() {
+        return Ok(());
+    }
     let letter = Letter {
         to: Some(to.to_owned()),
         template: notice.template.to_owned(),

@@ -12,6 +12,7 @@ pub const PERSONAL: &[&str] = &[
     "account_disabled",
     "account_enabled",
     "account_exported",
+    "backchannel_approved",
     "code_issued",
     "consent_withdrawn",
     "device_approved",
@@ -19,6 +20,9 @@ pub const PERSONAL: &[&str] = &[
     "email_changed",
     "enrolment_confirmed",
     "enrolment_stopped",
+    "grant_revoked",
+    "handed_over",
+    "kiosk_confirmed",
     "kiosk_visited",
     "language_changed",
     "name_changed",
@@ -28,15 +32,18 @@ pub const PERSONAL: &[&str] = &[
     "passkey_renamed",
     "password_changed",
     "profile_changed",
+    "provider_logout",
     "recovery_code_used",
     "recovery_codes_made",
     "regain_begun",
+    "regain_ended",
     "regain_stopped",
     "regained",
     "session_ended",
     "sessions_ended",
     "signed_in",
     "signed_out",
+    "sso_joined",
     "ticket_given",
     "ticket_used",
     "totp_enrolled",
@@ -44,6 +51,10 @@ pub const PERSONAL: &[&str] = &[
     "upstream_linked",
     "upstream_unlinked",
 ];
+
+/// Refusals that a person reads as well: their own "no", and what happened to a code of theirs. Nobody else can cause one without being this
+/// person, or holding a code of their phone; the second is written once an hour.
+pub const PERSONAL_REFUSALS: &[&str] = &["backchannel_denied", "device_denied", "kiosk_code_elsewhere", "kiosk_code_replayed"];
 
 /// One entry before it is written.
 #[derive(Clone, Debug)]
@@ -110,7 +121,11 @@ impl Entry {
 
     /// Does the person read it in the history of the account? What others tried in vain is not among it, so that nobody fills it.
     pub fn is_personal(&self) -> bool {
-        self.outcome == "ok" && PERSONAL.contains(&self.event)
+        match self.outcome {
+            "ok" => PERSONAL.contains(&self.event),
+            "refused" => PERSONAL_REFUSALS.contains(&self.event),
+            _ => false,
+        }
     }
 
     /// The row's text. Longer texts are cut, and end with an ellipsis.

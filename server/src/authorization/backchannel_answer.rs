@@ -18,6 +18,7 @@ use crate::login::commit::Draft;
 use crate::login::context::Face;
 use crate::login::flow::{Moved, Proven};
 use crate::login::matching;
+use crate::login::notices;
 use crate::login::state::Ended;
 use crate::login::step::{FieldKind, Step, Text};
 use crate::mail;
@@ -136,7 +137,11 @@ impl Settling<'_> {
         }
         let stored = match verdict(by_id(self.authority.core, &asked.id).await?, self.visitor.now_ms) {
             Verdict::Open(stored) => stored,
-            Verdict::Done => return self.stay_signed_in(moved, &mut draft.change, &proven).map(Some),
+            // A page may be sent twice by its own person. An app reads a request anew before it answers.
+            Verdict::Done if matches!(self.visitor.face, Face::Browser) => {
+                return self.stay_signed_in(moved, &mut draft.change, &proven).map(Some);
+            }
+            Verdict::Done => return Err(is_over().because("another answer was first").into()),
             Verdict::Over(why) => return Err(is_over().because(why).into()),
         };
         let client = client_of(&self.authority, &asked.asked.request).await?;
@@ -231,13 +236,8 @@ impl Settling<'_> {
 
     /// The person hears of it, and how to end it.
     fn tell_of_approval(&self, moved: &Moved, change: &mut Change) -> Result<()> {
-        let (core, account) = (self.authority.core, moved.account());
-        let notice = mail::Notice {
-            to: account.and_then(|account| account.email.as_deref()),
-            template: "approval_given",
-            locale: account.and_then(|account| account.locale.as_deref()).unwrap_or(self.visitor.locale),
-            user_agent: None,
-        };
-        Ok(mail::post_notice(change, &core.config, &core.keyring, &notice)?)
+        let (core, Some(account)) = (self.authority.core, moved.account()) else { return Ok(()) };
+        let notice = mail::Notice { template: "approval_given", locale: self.visitor.locale, user_agent: None };
+        Ok(notices::tell(change, (&core.config, &core.keyring), account, notice)?)
     }
 }

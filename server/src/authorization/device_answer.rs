@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::login::commit::Draft;
 use crate::login::flow::{Moved, Proven};
 use crate::login::matching::FIELD;
+use crate::login::notices;
 use crate::login::state::Ended;
 use crate::login::step::{FieldKind, Problem, Step, Text};
 use crate::mail;
@@ -207,11 +208,7 @@ impl Settling<'_> {
     /// The person hears of it, and how to end it.
     fn tell(&self, moved: &Moved, change: &mut Change) -> Result<()> {
         let (core, Some(account)) = (self.authority.core, moved.account()) else { return Ok(()) };
-        let locale = account.locale.as_deref().unwrap_or(self.visitor.locale);
-        for to in account.told_at() {
-            let notice = mail::Notice { to: Some(to), template: "device_approved", locale, user_agent: None };
-            mail::post_notice(change, &core.config, &core.keyring, &notice)?;
-        }
-        Ok(())
+        let notice = mail::Notice { template: "device_approved", locale: self.visitor.locale, user_agent: None };
+        Ok(notices::tell(change, (&core.config, &core.keyring), account, notice)?)
     }
 }

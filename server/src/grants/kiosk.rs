@@ -14,6 +14,7 @@ use crate::config::{KioskDevice, KioskMode, KioskRules};
 use crate::core::Core;
 use crate::error::{Error, Refused, Result};
 use crate::limits::Limits;
+use crate::login::{accounts, notices};
 use crate::mail;
 use crate::store::tables::app_grant;
 use crate::store::{Change, NotApplied, Value};
@@ -326,11 +327,10 @@ impl Member<'_> {
         let mut entry = grant.entry(core, self.at(Entry::refused(event, why)).with("sent_by", caller.client_id.as_str()), caller);
         entry.instance = Some(kiosk.id.to_owned());
         change.audit(entry);
-        let person = &grant.person;
-        let to = person.email.as_deref().filter(|_| person.email_verified);
-        let locale = person.locale.as_deref().unwrap_or("en");
-        let notice = mail::Notice { to, template: "kiosk_code_twice", locale, user_agent: None };
-        mail::post_notice(&mut change, &core.config, &core.keyring, &notice)?;
+        if let Some(account) = accounts::by_id(&core.store, &grant.account).await? {
+            let notice = mail::Notice { template: "kiosk_code_twice", locale: "en", user_agent: None };
+            notices::tell(&mut change, (&core.config, &core.keyring), &account, notice)?;
+        }
         core.store.apply(change).await?;
         Ok(())
     }

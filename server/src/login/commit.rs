@@ -9,6 +9,7 @@ use super::enrolment::Means;
 use super::flow::Moved;
 use super::journey::NewLink;
 use super::machine::{Answering, Machine, changed};
+use super::notices;
 use super::profile;
 use super::state::{Pending, Question, State};
 use super::step::{Problem, Step};
@@ -89,11 +90,9 @@ impl Machine {
             // The letter with the link that stops it says it already.
             Effect::Notice(template) if ADDED.contains(template) && moved.adds_what_waits() => {}
             Effect::Notice(template) => {
-                let person = moved.person.account.as_ref();
-                let locale = person.and_then(|account| account.locale.as_deref()).unwrap_or(visitor.locale);
-                for to in person.map(Account::told_at).unwrap_or_default() {
-                    let notice = mail::Notice { to: Some(to), template, locale, user_agent: visitor.user_agent };
-                    mail::post_notice(change, &self.config, &self.keyring, &notice)?;
+                if let Some(account) = &moved.person.account {
+                    let notice = mail::Notice { template, locale: visitor.locale, user_agent: visitor.user_agent };
+                    notices::tell(change, (&self.config, &self.keyring), account, notice)?;
                 }
             }
             Effect::Spend { what, event, problem } => {

@@ -25,6 +25,7 @@ mod managing;
 mod managing_forms;
 pub mod matching;
 pub mod methods;
+pub mod notices;
 pub mod operation;
 mod outside;
 mod passkey_forms;

@@ -124,7 +124,8 @@ mod tests {
     /// What a person reads of an account's history.
     #[test]
     fn every_event_of_a_history_has_words() {
-        for event in crate::audit::entry::PERSONAL {
+        use crate::audit::entry::{PERSONAL, PERSONAL_REFUSALS};
+        for event in PERSONAL.iter().chain(PERSONAL_REFUSALS) {
             assert!(crate::audit::events::is_known(event), "{event}");
             for (name, text) in LOCALES {
                 assert!(text.contains(&format!("\nevent-{event} = ")), "{name}: {event}");

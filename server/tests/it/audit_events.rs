@@ -5,6 +5,7 @@ use crate::world::*;
 use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use symbolon::audit::entry::{PERSONAL, PERSONAL_REFUSALS};
 use symbolon::audit::events;
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
@@ -36,6 +37,35 @@ fn every_event_of_the_code_is_in_the_catalogue_and_no_other() {
     }
     let names: BTreeSet<&str> = events::all().map(|it| it.name).collect();
     assert_eq!(names.len(), events::all().count(), "one name, one line");
+}
+
+/// Events that name a person, or could, and that are no line of the person's own history: steps on the way to another line, programs that
+/// go on with what a line said, and what operators do.
+const FOR_OPERATORS: &[&str] = &[
+    "access_token_revoked", "account_deleted", "backchannel_not_told", "backchannel_requested", "client_disabled",
+    "client_enabled", "client_not_told", "client_registered", "client_removed", "client_replaced", "client_sessions_ended",
+    "client_token_issued", "code_used_twice", "device_enrolled", "device_requested", "email_code_sent", "ended_again",
+    "enrolments_confirmed", "evidence_not_judged", "handover_issued", "instance_attested", "instance_revoked", "instance_vouched_for",
+    "key_created", "key_rotated", "kiosk_asked", "plugin_denied", "plugin_noted", "plugin_step_up", "provider_token_given",
+    "provider_token_lost", "push_address_set", "push_not_sent", "refresh_repeated", "refreshed", "registered",
+    "registration_token_made", "registration_token_revoked", "request_pushed", "rewrapped", "sent_to_browser", "step_up_wanted",
+    "store_behind", "store_recovered", "suspected_two_holders", "wallet_answered",
+];
+/// Endings of names that are never a line: tries, retries, and what programs fetch.
+const NEVER: [&str; 7] = ["_refused", "_proved", "_retried", "_replayed", "_exchanged", "_failed", "_in_wrong_hands"];
+
+/// Whoever adds an event decides whether the person reads it. None is in two lists, and none is in no catalogue.
+#[test]
+fn of_each_event_it_is_decided_whether_the_person_reads_it() {
+    let personal: BTreeSet<&str> = PERSONAL.iter().chain(PERSONAL_REFUSALS).copied().collect();
+    for event in events::all() {
+        let is_never = NEVER.iter().any(|ending| event.name.ends_with(ending)) && !personal.contains(event.name);
+        let lists = [personal.contains(event.name), FOR_OPERATORS.contains(&event.name), is_never];
+        assert_eq!(lists.into_iter().filter(|is_in| *is_in).count(), 1, "{}: personal, for operators, never: {lists:?}", event.name);
+    }
+    for name in personal.iter().chain(FOR_OPERATORS) {
+        assert!(events::is_known(name), "{name}");
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ async fn on_every_engine<T: Future<Output = ()>>(test: impl Fn(Scene) -> T) {
 
 /// What the member's app keeps.
 pub struct Member {
-    pass: String,
+    pub pass: String,
     pub refresh: String,
 }
 

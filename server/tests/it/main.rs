@@ -117,6 +117,7 @@ mod timing;
 mod tls;
 mod tokens;
 mod told;
+mod told_people;
 mod two_issuers;
 mod untrusted_input;
 mod updated_at;
