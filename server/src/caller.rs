@@ -123,6 +123,15 @@ enum Proof {
     Assertion(String),
 }
 
+impl Proof {
+    fn assertion(&self) -> Option<&str> {
+        match self {
+            Self::Assertion(text) => Some(text),
+            Self::None | Self::Basic(_) | Self::Post(_) => None,
+        }
+    }
+}
+
 /// What tells who is calling, beside the core.
 pub struct Callers {
     pub attesting: Attesting,
@@ -142,6 +151,8 @@ impl Callers {
         let Some(client) = core.meet(&client_id, incoming.address).await? else {
             return Err(invalid_client("There is no such client, or it is disabled.").because(format!("client {client_id:?}")).into());
         };
+        let signed = [proof.assertion(), incoming.form.get("request")];
+        let client = core.clients.for_signatures(&client_id, client, signed).await?;
         // RFC 9449 5 and 10.1: the token endpoint, PAR and revocation take proofs. Elsewhere the header means nothing, unless
         // it proves an attested key.
         let takes_proof = incoming.route.takes_proof() || authentication::by_dpop(incoming, &client);
@@ -270,12 +281,12 @@ impl Callers {
     }
 }
 
-/// Reads the client's id and the one proof. More than one proof is refused (099-T).
 /// Who a request says it is from, for the log.
 pub fn claimed_client(incoming: &Incoming) -> Option<String> {
     presented(incoming).ok().map(|(id, _)| id)
 }
 
+/// Reads the client's id and the one proof. More than one proof is refused (099-T).
 fn presented(incoming: &Incoming) -> Result<(String, Proof)> {
     let form = &incoming.form;
     let basic = match incoming.headers.get_all("authorization").iter().count() {

@@ -3,6 +3,7 @@
 //! for, and kept for a minute.
 
 pub mod documents;
+pub mod keys;
 pub mod names;
 mod needs;
 pub mod proofs;
@@ -158,6 +159,7 @@ impl Clients {
     async fn read(&self, id: &str, now_ms: i64) -> Result<Option<Arc<Client>>, Fault> {
         let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(None) };
         let Some(row) = self.as_it_is_now(id, row, now_ms).await? else { return Ok(None) };
+        let Some(row) = self.with_present_keys(id, row, now_ms).await? else { return Ok(None) };
         let mut client: Client = match serde_json::from_str(row.text("body")?) {
             Ok(client) => client,
             Err(error) => {

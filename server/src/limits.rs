@@ -42,6 +42,8 @@ pub struct Limits {
     pub documents: DefaultKeyedRateLimiter<u16>,
     /// Documents that nobody has named before, by who names them.
     pub strange_documents: DefaultKeyedRateLimiter<u16>,
+    /// Keys that are read again because a signature names another one: by client.
+    pub unknown_keys: DefaultKeyedRateLimiter<u16>,
     /// Where evidence is verified.
     pub evidence: Pool,
     /// Digests of client secrets that passed argon2id, so that one is hashed once per process and not once per request.
@@ -71,6 +73,7 @@ impl Default for Limits {
             kiosks: per_minute(120),
             documents: per_minute(30),
             strange_documents: per_minute(10),
+            unknown_keys: per_minute(1),
             kiosk_warnings: RateLimiter::keyed(Quota::per_hour(NonZeroU32::MIN)),
             evidence: Pool::new("Too many installations are attested at once; get a new challenge and try again."),
             proven_secrets: BoundedMap::new(PROVEN_SECRETS),

@@ -189,6 +189,7 @@ const OPERATIONS: &[Event] = &[
     event("client_replaced", "The metadata of a registered client was replaced. `proved`: the hosts that it has proved."),
     event("client_removed", "A client of the store is gone, by itself or by an operator, with all that it had got."),
     event("client_registration_refused", "A registration, or a change of one, was refused to somebody with a token."),
+    event("client_proof_lost", "A host does not say any more that a registered client is its own. `hosts` names it."),
     event("registration_token_made", "An operator made a token by which clients register themselves."),
     event("registration_token_revoked", "Such a token does not work any more."),
     event("client_disabled", "A registered client is refused everywhere."),

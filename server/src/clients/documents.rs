@@ -22,10 +22,11 @@ use url::{Host, Url};
 
 /// The draft recommends 5 kB.
 const MOST_BYTES: usize = 5 * 1024;
+/// The same for keys at an address, wherever it stands.
 const MOST_KEYS_BYTES: usize = 16 * 1024;
 const WITHIN: Duration = Duration::from_secs(5);
 /// What `Cache-Control` may say. A document that cannot be read any more counts for the longest of these.
-const SHORTEST_MS: i64 = 5 * 60_000;
+pub(super) const SHORTEST_MS: i64 = 5 * 60_000;
 const USUAL_MS: i64 = 60 * 60_000;
 pub const LONGEST_MS: i64 = 24 * 60 * 60_000;
 
@@ -101,15 +102,20 @@ impl Reading<'_> {
         }
         if let Some(address) = members.remove("jwks_uri") {
             let address = address.as_str().filter(|it| is_of_one_origin(it, id)).ok_or("jwks_uri is of another origin")?.to_owned();
-            let keys = document(&self.get(&address, MOST_KEYS_BYTES).await?)?;
-            members.insert("jwks".to_owned(), keys.into());
+            members.insert("jwks".to_owned(), self.keys(&address).await?.0.into());
         }
         judge(self.config, self.reserved, policy, (id, members)).map(|client| (client, fresh_ms))
     }
 
+    /// A key set at this address, and for how long it need not be read again.
+    pub(super) async fn keys(&self, address: &str) -> Result<(Map<String, Json>, i64), String> {
+        let answer = self.get(address, MOST_KEYS_BYTES).await?;
+        Ok((document(&answer)?, fresh_ms(&answer)))
+    }
+
     async fn get(&self, address: &str, most: usize) -> Result<Answer, String> {
         let target = Target::of_document(address)?;
-        let answer = self.outgoing.get(&target).header("accept", "application/json").within(WITHIN).at_most(most).send().await?;
+        let answer = self.outgoing.get(&target).header("accept", "application/json, application/jwk-set+json").within(WITHIN).at_most(most).send().await?;
         if answer.status != 200 {
             return Err(format!("status {}", answer.status));
         }
@@ -125,7 +131,7 @@ impl Reading<'_> {
             None => None,
         };
         let changed_ms = match former {
-            Some((former, at_ms)) if !strangers::is_another(&former, client) => at_ms,
+            Some((former, at_ms)) if !strangers::is_another(&former, client, false) => at_ms,
             _ => self.now_ms,
         };
         let until_ms = self.now_ms + policy.1.unused.ms() + LONGEST_MS;

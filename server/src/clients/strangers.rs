@@ -36,6 +36,9 @@ pub fn of_row(config: &Config, reserved: &Reserved, client: &mut Client, row: &R
         Err(error) => return Ok(Err(format!("its proofs cannot be read: {error}"))),
     };
     set_origin(client, (name, policy), &proofs, (changed_ms, until_ms), now_ms);
+    if let Origin::Stranger(stranger) = &mut client.origin {
+        stranger.keys_uri = row.opt_text("keys_uri")?.map(str::to_owned);
+    }
     Ok(Ok(()))
 }
 
@@ -51,14 +54,15 @@ pub fn set_origin(
     let proved = proofs.proved(policy, now_ms);
     let waiting = if policy.unproved_schemes { Vec::new() } else { set_aside(client, &proved) };
     let kept_ms = policy.grants_last.ms() + policy.unused.ms();
-    client.origin = Origin::Stranger(Box::new(Stranger { policy: name.to_owned(), proved, waiting, changed_ms, until_ms, kept_ms }));
+    let stranger = Stranger { policy: name.to_owned(), proved, waiting, changed_ms, until_ms, kept_ms, keys_uri: None };
+    client.origin = Origin::Stranger(Box::new(stranger));
 }
 
-/// Does it lead people elsewhere, or prove itself otherwise?
-pub fn is_another(before: &Client, after: &Client) -> bool {
+/// Does it lead people elsewhere, or prove itself otherwise? `at_one_address`: the keys of both are at the same address, where they may change.
+pub fn is_another(before: &Client, after: &Client, at_one_address: bool) -> bool {
     let keys = |client: &Client| client.jwks.as_ref().map(|it| it.document().clone());
     before.redirect_uris != after.redirect_uris
         || before.post_logout_redirect_uris != after.post_logout_redirect_uris
         || before.authentication != after.authentication
-        || keys(before) != keys(after)
+        || (!at_one_address && keys(before) != keys(after))
 }

@@ -33,6 +33,8 @@ async fn resolve(app: &App, incoming: &Incoming) -> std::result::Result<Authoriz
     let form = incoming.parameters();
     let client_id = form.get("client_id").ok_or_else(|| page("The client_id parameter is missing."))?;
     let client = app.meet(client_id, incoming.address).await?.ok_or_else(|| page("There is no such client here, or it is disabled."))?;
+    let signed = [form.get("request"), None];
+    let client = app.clients.for_signatures(client_id, client, signed).await?;
     if form.contains("request_uri") && form.contains("request") {
         return Err(page("Send request or request_uri, not both (RFC 9101 5)."));
     }

@@ -9,6 +9,10 @@ use serde_json::{Map, Value as Json, json};
 /// RFC 7591 3.2.1 and RFC 7592 3.
 pub fn answer(core: &Core, policy: &ClientPolicy, own: &Own, secrets: &Secrets, now_ms: i64) -> Json {
     let mut answer = metadata(&own.client);
+    if let Some(uri) = &own.keys_uri {
+        answer.remove("jwks");
+        answer.insert("jwks_uri".to_owned(), uri.as_str().into());
+    }
     let mut put = |name: &str, value: Json| drop(answer.insert(name.to_owned(), value));
     put("client_id", own.id.as_str().into());
     put("client_id_issued_at", (own.created_ms / 1000).into());

@@ -2,12 +2,15 @@
 //! may be what. A registration proves nothing about the sender: what nobody has proved reserves nothing and is trusted with nothing.
 
 pub mod described;
+mod keys;
 pub mod objections;
 mod own;
 pub mod proving;
+pub mod renewing;
 pub mod tokens;
 
 use crate::audit::Entry;
+use crate::clients::keys::MOST_BODY_BYTES;
 use crate::clients::proofs::{Proofs, hosts_of};
 use crate::clients::{add_needs, strangers};
 use crate::config::{Client, ClientPolicy, Secret};
@@ -19,6 +22,7 @@ use crate::operations::{cutoff, metadata};
 use crate::store::tables::{attempt, client as table};
 use crate::store::{Change, NotApplied, Row, Value};
 use crate::stored_bytes::Writer;
+use keys::Source;
 use objections::refused;
 use own::{Own, Secrets};
 use serde_json::{Map, Value as Json};
@@ -28,12 +32,11 @@ use tokens::Admitted;
 pub use own::Asking;
 
 const HOUR_MS: i64 = 3_600_000;
-/// What a row may hold. Keys are the largest part of it.
-const MOST_BYTES: usize = 16 * 1024;
 
 /// RFC 7591 3: one change registers the client, spends the token's use and counts against the limits.
 pub async fn register(core: &Core, admitted: &Admitted<'_>, asked: &Map<String, Json>, asking: Asking) -> Result<Json> {
-    let read = read(core, admitted.policy, asked)?;
+    let (asked, source) = keys::read(core, asked, asking).await?;
+    let read = read(core, admitted.policy, &asked)?;
     must_not_be_held(core, &read.client, asking).await?;
     let id = format!("r-{}", base64url::encode(&crate::seal::random::<16>()?));
     let token = base64url::encode(&crate::seal::random::<32>()?);
@@ -47,22 +50,21 @@ pub async fn register(core: &Core, admitted: &Admitted<'_>, asked: &Map<String, 
         changed_ms: asking.now_ms,
         until_ms: asking.now_ms + admitted.policy.unused.ms(),
         token: digest::sha256(token.as_bytes()),
+        keys_uri: source.as_ref().map(|it| it.uri.clone()),
     };
     let body = body_of(&own.client)?;
     core.stored.charge(Writer::Network(asking.address), body.len())?;
     let mut change = Change::new(asking.now_ms);
-    change.run(
-        table::REGISTER,
-        vec![
-            own.id.as_str().into(),
-            body.into(),
-            asking.now_ms.into(),
-            own.policy.as_str().into(),
-            Value::from(&own.token[..]),
-            json(&own.proofs)?.into(),
-            own.until_ms.into(),
-        ],
-    );
+    let values = [
+        own.id.as_str().into(),
+        body.into(),
+        asking.now_ms.into(),
+        own.policy.as_str().into(),
+        Value::from(&own.token[..]),
+        json(&own.proofs)?.into(),
+        own.until_ms.into(),
+    ];
+    change.run(table::REGISTER, values.into_iter().chain(Source::to_columns(source.as_ref())).collect());
     add_needs(&mut change, &own.client);
     let charged = charge(core, &mut change, admitted, asking);
     let spent = admitted.spend(&mut change);
@@ -129,7 +131,7 @@ async fn must_not_be_held(core: &Core, client: &Client, asking: Asking) -> Resul
 
 fn body_of(client: &Client) -> Result<String> {
     let body = serde_json::to_string(client).map_err(|it| Fault::new(it.to_string()))?;
-    if body.len() > MOST_BYTES {
+    if body.len() > MOST_BODY_BYTES {
         return Err(refused("The metadata are longer than 16 KiB in all.").into());
     }
     Ok(body)
@@ -170,6 +172,7 @@ fn own_of(id: &str, token: [u8; 32], row: &Row) -> Result<Own> {
         changed_ms: row.int("changed_ms")?,
         until_ms: row.int("until_ms")?,
         token,
+        keys_uri: row.opt_text("keys_uri")?.map(str::to_owned),
     })
 }
 
@@ -186,14 +189,16 @@ pub fn shown(core: &Core, own: &Own, now_ms: i64) -> Result<Json> {
 pub async fn replace(core: &Core, own: Own, asked: &Map<String, Json>, asking: Asking) -> Result<Json> {
     let policy = policy_of(core, &own)?;
     objections::to_replacement(core, &own.id, own.client.secret.as_ref(), asked)?;
-    let mut read = read(core, policy, asked)?;
+    let (asked, source) = keys::read(core, asked, asking).await?;
+    let mut read = read(core, policy, &asked)?;
     must_not_be_held(core, &read.client, asking).await?;
     // A secret that it has is not made anew.
     if let (Some(kept), true) = (&own.client.secret, read.client.authentication.uses_secret()) {
         (read.client.secret, read.secret) = (Some(kept.clone()), None);
     }
-    let is_another = strangers::is_another(&own.client, &read.client);
-    let mut next = Own { client: read.client, ..own };
+    let keys_uri = source.as_ref().map(|it| it.uri.clone());
+    let is_another = strangers::is_another(&own.client, &read.client, keys_uri.is_some() && keys_uri == own.keys_uri);
+    let mut next = Own { client: read.client, keys_uri, ..own };
     if is_another {
         (next.changed_ms, next.proofs.hosts) = (asking.now_ms, Default::default());
     }
@@ -201,8 +206,10 @@ pub async fn replace(core: &Core, own: Own, asked: &Map<String, Json>, asking: A
     let body = body_of(&next.client)?;
     core.stored.charge(Writer::Network(asking.address), body.len())?;
     let mut change = Change::new(asking.now_ms);
+    let due_ms = renewing::due_ms(policy, &next.proofs);
     let values = [Value::from(next.id.as_str()), Value::from(&next.token[..]), body.into(), json(&next.proofs)?.into()];
-    change.run(table::REPLACE, [&values[..], &[next.changed_ms.into(), asking.now_ms.into()]].concat());
+    let values = values.into_iter().chain([next.changed_ms.into(), asking.now_ms.into()]);
+    change.run(table::REPLACE, values.chain(Source::to_columns(source.as_ref())).chain([due_ms.into()]).collect());
     add_needs(&mut change, &next.client);
     let proved: Vec<String> = next.proofs.hosts.keys().cloned().collect();
     change.audit(entry("client_replaced", &next, asking).with("proved", proved));

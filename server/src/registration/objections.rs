@@ -46,7 +46,7 @@ fn is_web_address(text: &str) -> bool {
 }
 
 /// By the member that a problem begins with. The whole of it is for the log.
-const HINTS: [(&str, &str); 16] = [
+const HINTS: [(&str, &str); 15] = [
     (
         "redirect_uris",
         "redirect_uris: each is https, a literal loopback address, or for native clients com.example.app:/path; with application_type native \
@@ -61,7 +61,6 @@ const HINTS: [(&str, &str); 16] = [
         "token_endpoint_auth_method: none, client_secret_basic, client_secret_post or private_key_jwt, as the policy allows.",
     ),
     ("token_endpoint_auth_signing_alg", "token_endpoint_auth_signing_alg: one of ours, and each key of jwks names it as its alg."),
-    ("jwks_uri", "jwks_uri: keys are not fetched; send them as jwks."),
     ("jwks", "jwks: public keys alone, of the kinds in the metadata, each for signatures."),
     ("scope", "scope: a text of scopes that there are."),
     ("client_name", "client_name: a text without invisible characters."),

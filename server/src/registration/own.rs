@@ -22,6 +22,8 @@ pub struct Own {
     pub changed_ms: i64,
     pub until_ms: i64,
     pub token: [u8; 32],
+    /// Where its keys are, if they are not in its metadata.
+    pub keys_uri: Option<String>,
 }
 
 /// What is answered once and never again.

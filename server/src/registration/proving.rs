@@ -7,33 +7,43 @@ use crate::config::ClientPolicy;
 use crate::core::Core;
 use crate::limits::Limits;
 use crate::outgoing::Target;
+use std::net::IpAddr;
 use std::time::Duration;
 use symbolon_oauth::digest;
 
 const WITHIN: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 256;
 
-/// Asks each host once. One that has the file counts from now on; one that answers otherwise counts no more; one that does not answer
-/// keeps its time.
+/// Asks each host of a client that is replaced.
 pub async fn look(core: &Core, policy: &ClientPolicy, own: &mut Own, asking: Asking) {
     let hosts = hosts_of(&own.client);
     own.proofs.hosts.retain(|host, _| hosts.contains(host));
     for host in hosts.into_iter().filter(|host| !policy.hosts.contains(host)) {
-        match has_file(core, &own.id, &host, &own.proofs.challenge, asking).await {
-            Ok(true) => drop(own.proofs.hosts.insert(host, asking.now_ms)),
-            Ok(false) => drop(own.proofs.hosts.remove(&host)),
-            Err(why) => tracing::info!(client = own.id, host, why, "a host could not be asked whether a client is its own"),
-        }
+        ask(core, (&own.id, &host), &mut own.proofs, Some(asking.address), asking.now_ms).await;
     }
 }
 
-async fn has_file(core: &Core, client_id: &str, host: &str, challenge: &str, asking: Asking) -> Result<bool, String> {
-    let limits = [["source", &Limits::line(asking.address)], ["host", host]];
-    if limits.iter().any(|parts| core.limits.documents.check_key(&Limits::place(parts)).is_err()) {
+/// Asks one host. One that has the file counts from now on; one that answers otherwise counts no more; one that does not answer keeps its
+/// time. `source`: who wants it; none: this server itself.
+pub async fn ask(core: &Core, (client_id, host): (&str, &str), proofs: &mut Proofs, source: Option<IpAddr>, now_ms: i64) {
+    match has_file(core, (client_id, host), &proofs.challenge, source).await {
+        Ok(true) => drop(proofs.hosts.insert(host.to_owned(), now_ms)),
+        Ok(false) => drop(proofs.hosts.remove(host)),
+        Err(why) => tracing::info!(client = client_id, host, why, "a host could not be asked whether a client is its own"),
+    }
+}
+
+async fn has_file(core: &Core, (client_id, host): (&str, &str), challenge: &str, source: Option<IpAddr>) -> Result<bool, String> {
+    let is_free = |parts: [&str; 2]| core.limits.documents.check_key(&Limits::place(&parts)).is_ok();
+    if !source.is_none_or(|address| is_free(["source", &Limits::line(address)])) || !is_free(["host", host]) {
         return Err("too many questions within a minute".to_owned());
     }
     let target = Target::of_document(&Proofs::address(client_id, host))?;
     let answer = core.outgoing.get(&target).within(WITHIN).at_most(MOST_BYTES).send().await?;
+    // A host that is overloaded or broken has said nothing.
+    if answer.status >= 500 || answer.status == 429 {
+        return Err(format!("status {}", answer.status));
+    }
     let text = answer.body.trim_ascii_end();
     Ok(answer.status == 200 && !challenge.is_empty() && digest::equal(&digest::sha256(text), &digest::sha256(challenge.as_bytes())))
 }

@@ -6,6 +6,7 @@ use crate::app::{App, Shared};
 use crate::error::Fault;
 use crate::login::waiting;
 use crate::pinged;
+use crate::registration::renewing;
 use crate::store::retention;
 use crate::told;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ pub fn start(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle
             }),
         ),
         until_stopped(stopped, every(shared.clone(), minute * 10, "links", async |app| app.look_at_links().await)),
+        until_stopped(stopped, every(shared.clone(), minute, "registered", async |app| renewing::round(&app).await)),
         until_stopped(stopped, every(shared.clone(), minute / 2, "node", async |app| crate::nodes::announce(&app).await)),
         until_stopped(stopped, every(shared.clone(), minute / 6, "keys", async |app| app.refresh_keys().await)),
     ]

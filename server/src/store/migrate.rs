@@ -30,6 +30,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0024_backchannel", include_str!("../../schema/0024_backchannel.sql")),
     ("0025_native_sso", include_str!("../../schema/0025_native_sso.sql")),
     ("0026_handover", include_str!("../../schema/0026_handover.sql")),
+    ("0027_registered_upkeep", include_str!("../../schema/0027_registered_upkeep.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

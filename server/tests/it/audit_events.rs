@@ -43,7 +43,7 @@ fn every_event_of_the_code_is_in_the_catalogue_and_no_other() {
 /// go on with what a line said, and what operators do.
 const FOR_OPERATORS: &[&str] = &[
     "access_token_revoked", "account_deleted", "backchannel_not_told", "backchannel_requested", "client_disabled",
-    "client_enabled", "client_not_told", "client_registered", "client_removed", "client_replaced", "client_sessions_ended",
+    "client_enabled", "client_not_told", "client_proof_lost", "client_registered", "client_removed", "client_replaced", "client_sessions_ended",
     "client_token_issued", "code_used_twice", "device_enrolled", "device_requested", "email_code_sent", "ended_again",
     "enrolments_confirmed", "evidence_not_judged", "handover_issued", "instance_attested", "instance_revoked", "instance_vouched_for",
     "key_created", "key_rotated", "kiosk_asked", "plugin_denied", "plugin_noted", "plugin_step_up", "provider_token_given",

@@ -2,8 +2,10 @@
 //! docs/registration.md has for it. Each function has the name of a module of the suite.
 
 use crate::registration::register;
+use crate::world::documents::Documents;
 use crate::world::*;
 use serde_json::{Value as Json, json};
+use symbolon_oauth::jwk::PrivateKey;
 
 const BACK: &str = "https://suite.example.com/test/a/symbolon/callback";
 const POLICY: &str = r#"
@@ -125,6 +127,113 @@ async fn oidcc_registration_sector_bad() {
         json!({ "redirect_uris": [BACK], "subject_type": "pairwise", "sector_identifier_uri": "https://suite.example.com/bad.json" });
     let (status, answer) = register(&world, None, &body).await;
     assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_client_metadata")));
+    world.stop().await;
+}
+
+const KEYS: &str = "https://suite.example.com/test/a/symbolon/jwks";
+
+fn key_set(key: &PrivateKey) -> Json {
+    let mut jwk = key.public().to_jwk();
+    (jwk["kid"], jwk["alg"]) = (key.kid().into(), "ES256".into());
+    json!({ "keys": [jwk] })
+}
+
+/// A client that signs, with its keys at an address.
+async fn signing_client(world: &World, documents: &Documents, key: &PrivateKey) -> Json {
+    documents.json(KEYS, &key_set(key));
+    let more = json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": KEYS, "grant_types": ["authorization_code", "refresh_token"] });
+    client(world, more).await
+}
+
+async fn token(world: &World, client: &Json, key: &PrivateKey, form: &[(&str, &str)]) -> (u16, Json) {
+    let (id, now_s) = (client["client_id"].as_str().unwrap(), world.running.shared.now().now_ms() / 1000);
+    let claims = json!({ "iss": id, "sub": id, "aud": world.issuer, "jti": fresh(), "iat": now_s, "exp": now_s + 60 });
+    let header = json!({ "alg": "ES256", "kid": key.kid(), "typ": "JWT" });
+    let assertion = symbolon_oauth::jws::sign_with_header(key, &header, &claims).unwrap();
+    let own = [
+        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+        ("client_assertion", assertion.as_str()),
+    ];
+    world.post("/token", &[form, &own].concat(), None).await
+}
+
+async fn tokens(world: &World, client: &Json, key: &PrivateKey) -> Json {
+    let page = Browser::default().sign_in_at(world, &world.url(&ask(client, BACK).path()), "alice").await;
+    let code = page.code();
+    let form = [("grant_type", "authorization_code"), ("code", code.as_str()), ("redirect_uri", BACK)];
+    let (status, answer) = token(world, client, key, &form).await;
+    assert_eq!(status, 200, "{answer}");
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidcc_registration_jwks_uri() {
+    for engine in engines() {
+        let world = world(engine).await;
+        let documents = Documents::start(&world, &["suite.example.com"]).await;
+        let key = new_key();
+        let client = signing_client(&world, &documents, &key).await;
+        assert_eq!((client["jwks_uri"].as_str(), client.get("jwks"), client.get("client_secret")), (Some(KEYS), None, None));
+        assert!(tokens(&world, &client, &key).await["id_token"].is_string());
+        world.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn oidcc_refresh_token_rp_key_rotation() {
+    for engine in engines() {
+        let world = world(engine).await;
+        let documents = Documents::start(&world, &["suite.example.com"]).await;
+        let (before, after) = (new_key(), new_key());
+        let client = signing_client(&world, &documents, &before).await;
+        let answer = tokens(&world, &client, &before).await;
+        documents.json(KEYS, &key_set(&after));
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&answer))];
+        let (status, answer) = token(&world, &client, &after, &form).await;
+        assert_eq!(status, 200, "{answer}");
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token(&answer))];
+        let (status, answer) = token(&world, &client, &before, &form).await;
+        assert_eq!((status, answer["error"].as_str()), (401, Some("invalid_client")), "the former key is gone");
+        world.stop().await;
+    }
+}
+
+/// What the suite skips where the metadata do not offer it. A client that asks for it is told so, and never registered with less.
+#[tokio::test(flavor = "multi_thread")]
+async fn oidcc_userinfo_rs256_and_idtoken_unsigned() {
+    let world = world(Engine::Sqlite).await;
+    let metadata: Json = world.get("/.well-known/openid-configuration").await.json().await.unwrap();
+    assert_eq!(metadata.get("userinfo_signing_alg_values_supported"), None);
+    assert!(!metadata["id_token_signing_alg_values_supported"].as_array().unwrap().contains(&json!("none")), "{metadata}");
+    for (name, value) in [("userinfo_signed_response_alg", "RS256"), ("id_token_signed_response_alg", "none")] {
+        let (status, answer) = register(&world, None, &json!({ "redirect_uris": [BACK], name: value })).await;
+        assert_eq!((status, answer["error"].as_str()), (400, Some("invalid_client_metadata")), "{name}");
+    }
+    world.stop().await;
+}
+
+/// Nothing that a request names is fetched.
+#[tokio::test(flavor = "multi_thread")]
+async fn oidcc_request_uri_unsigned_and_signed_rs256() {
+    let world = world(Engine::Sqlite).await;
+    let documents = Documents::start(&world, &["suite.example.com"]).await;
+    let metadata: Json = world.get("/.well-known/openid-configuration").await.json().await.unwrap();
+    assert_eq!(metadata["request_uri_parameter_supported"], false, "{metadata}");
+    let client = client(&world, json!({})).await;
+    let asked = ask(&client, BACK).with("request_uri", "https://suite.example.com/test/a/symbolon/requesturi/1");
+    let page = Browser::default().open(&world, &asked).await;
+    assert_eq!((page.status, page.location, documents.asked()), (400, None, 0));
+    world.stop().await;
+}
+
+/// Registration 1.0 5: `sector_identifier_uri` is for pairwise identifiers, which nobody gets here. Beside public ones it means nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn oidcc_registration_sector_uri() {
+    let world = world(Engine::Sqlite).await;
+    let documents = Documents::start(&world, &["suite.example.com"]).await;
+    let sector = "https://suite.example.com/test/a/symbolon/redirect_uris.json";
+    let answer = client(&world, json!({ "subject_type": "public", "sector_identifier_uri": sector })).await;
+    assert_eq!((answer["subject_type"].as_str(), documents.asked()), (Some("public"), 0));
     world.stop().await;
 }
 

@@ -97,6 +97,7 @@ mod refresh;
 mod refusals;
 mod regain;
 mod registered;
+mod registered_keys;
 mod registration;
 mod registration_proofs;
 mod renewed_certificates;

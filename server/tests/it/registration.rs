@@ -222,7 +222,7 @@ async fn metadata_that_nobody_may_have_is_refused_by_its_code() {
         ("policy_uri", json!("file:///etc/passwd"), metadata),
         ("tos_uri", json!(7), metadata),
         ("initiate_login_uri", json!("http://planner.example.net/"), metadata),
-        ("jwks_uri", json!("https://planner.example.net/jwks"), metadata),
+        ("jwks_uri", json!("https://10.0.0.1/jwks"), metadata),
         ("jwks", private, metadata),
         ("jwks", json!({ "keys": [{ "kty": "oct", "k": "c2VjcmV0" }] }), metadata),
         ("client_name", json!("Shop"), metadata),

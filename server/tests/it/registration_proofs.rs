@@ -3,6 +3,7 @@
 use crate::registration::{register, send};
 use crate::world::documents::{Documents, Says};
 use crate::world::*;
+use symbolon::registration::renewing;
 use serde_json::{Value as Json, json};
 
 const OPEN: &str = "[client_registration.open]\nopen = true\nscopes = [\"openid\"]\nper_network = 100\n";
@@ -100,6 +101,58 @@ async fn a_proof_is_renewed_or_it_is_over() {
         documents.say(owner.proofs[0]["file"].as_str().unwrap(), Says::Text(404, "", String::new()));
         assert_eq!(owner.look_again(&world).await, [false]);
         assert_eq!(owner.status_at(&world, SCHEME).await, 400);
+        world.stop().await;
+    }
+}
+
+/// The server renews proofs by itself, before they are over, and only those of hosts that are proved.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_renews_proofs_before_they_are_over() {
+    for engine in engines() {
+        let world = Configuration::on(engine).await.with(&format!("{OPEN}grants_last = \"90d\"\n")).start().await;
+        let documents = Documents::start(&world, &[HOST]).await;
+        let uri = format!("https://{HOST}/cb");
+        let (owner, unproved) = (client(&world, &[&uri, SCHEME]).await, client(&world, &[&uri]).await);
+        owner.put_file(&documents);
+        assert_eq!(owner.look_again(&world).await, [true]);
+        for client in [&owner, &unproved] {
+            let mut browser = Browser::default();
+            let page = browser.open(&world, &Ask::new(&client.id, &uri, "openid")).await;
+            let page = browser.submit_password(&world, &page, "alice", PASSWORD).await;
+            browser.submit(&world, &page, &[], "allow").await;
+        }
+        let round = async || renewing::round(&world.running.shared.now()).await.unwrap();
+        let asked = documents.asked();
+        world.advance_s(20 * 86_400 - 60);
+        round().await;
+        assert_eq!(documents.asked(), asked, "it is not time");
+        world.advance_s(120);
+        // Two nodes at once: one asks.
+        tokio::join!(round(), round());
+        assert_eq!(documents.asked(), asked + 1, "one host, once; nobody asks for the one that is not proved");
+        world.advance_s(15 * 86_400);
+        assert_eq!(owner.status_at(&world, SCHEME).await, 200, "35 days after the developer's last request");
+        // A host that is broken for an hour loses nothing; it is asked each hour.
+        world.advance_s(6 * 86_400);
+        for broken in [Says::Endless, Says::Text(503, "", String::new())] {
+            documents.say(owner.proofs[0]["file"].as_str().unwrap(), broken);
+            let asked = documents.asked();
+            round().await;
+            round().await;
+            assert_eq!(documents.asked(), asked + 1);
+            world.advance_s(3601);
+        }
+        assert_eq!((owner.status_at(&world, SCHEME).await, world.audited("client_proof_lost").await), (200, 0));
+        // One that says something else does: the domain has another owner.
+        documents.say(owner.proofs[0]["file"].as_str().unwrap(), Says::Text(404, "", String::new()));
+        round().await;
+        assert_eq!(owner.status_at(&world, SCHEME).await, 400);
+        let lost = world.entries("client_proof_lost").await;
+        assert_eq!((lost.len(), &lost[0]["client"], &lost[0]["detail"]["hosts"]), (1, &json!(owner.id), &json!([HOST])));
+        let asked = documents.asked();
+        world.advance_s(86_400);
+        round().await;
+        assert_eq!(documents.asked(), asked, "nothing is left to renew");
         world.stop().await;
     }
 }

@@ -29,6 +29,8 @@ pub struct Stranger {
     pub until_ms: i64,
     /// How long it stays after it was used for the last time.
     pub kept_ms: i64,
+    /// Where its keys are (RFC 7591 2, `jwks_uri`). None: in its metadata, or it has none.
+    pub keys_uri: Option<String>,
 }
 
 /// The host whose owner can vouch for an address: that of an https address, or the one that a private-use scheme reverses.
@@ -87,6 +89,7 @@ mod tests {
             changed_ms: 0,
             until_ms: 0,
             kept_ms: 0,
+            keys_uri: None,
         };
         client.origin = Origin::Stranger(Box::new(stranger));
         assert!(client.is_trusted_at("https://app.example.com/cb") && client.is_trusted_at("com.example.app:/cb"));

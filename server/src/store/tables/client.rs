@@ -1,15 +1,28 @@
 //! `client`: clients of the store. Those that registered themselves have a policy.
 
 pub const READ: &str =
-    "SELECT body, policy, proofs, changed_ms, until_ms, fetched_ms, fresh_ms FROM client WHERE id = $1 AND state = 'active'";
-pub const REGISTER: &str = "INSERT INTO client (id, state, body, created_ms, policy, token, proofs, changed_ms, used_ms, until_ms) \
-    VALUES ($1, 'active', $2, $3, $4, $5, $6, $3, 0, $7)";
+    "SELECT body, policy, proofs, changed_ms, until_ms, fetched_ms, fresh_ms, keys_uri, keys_fetched_ms, keys_fresh_ms FROM client \
+    WHERE id = $1 AND state = 'active'";
+pub const REGISTER: &str = "INSERT INTO client (id, state, body, created_ms, policy, token, proofs, changed_ms, used_ms, until_ms, keys_uri, \
+    keys_fetched_ms, keys_fresh_ms) VALUES ($1, 'active', $2, $3, $4, $5, $6, $3, 0, $7, $8, $9, $10)";
 /// For its own token alone.
-pub const READ_OWN: &str = "SELECT body, created_ms, policy, token, proofs, changed_ms, until_ms FROM client \
+pub const READ_OWN: &str = "SELECT body, created_ms, policy, token, proofs, changed_ms, until_ms, keys_uri FROM client \
     WHERE id = $1 AND state = 'active' AND token IS NOT NULL AND until_ms > $2";
 /// The token stands in the guard: of a client that was disabled or deleted meanwhile nothing is written (499-G, 500-G).
-pub const REPLACE: &str =
-    "UPDATE client SET body = $3, proofs = $4, changed_ms = $5 WHERE id = $1 AND token = $2 AND state = 'active' AND until_ms > $6";
+pub const REPLACE: &str = "UPDATE client SET body = $3, proofs = $4, changed_ms = $5, keys_uri = $7, keys_fetched_ms = $8, \
+    keys_fresh_ms = $9, proofs_due_ms = $10 WHERE id = $1 AND token = $2 AND state = 'active' AND until_ms > $6";
+/// The keys at an address were read again. What was replaced meanwhile stays.
+pub const KEEP_KEYS: &str = "UPDATE client SET body = $2, keys_fetched_ms = $3, keys_fresh_ms = $4 \
+    WHERE id = $1 AND keys_uri = $5 AND body = $6";
+/// They could not be read: they are not asked for again before.
+pub const KEYS_LATER: &str = "UPDATE client SET keys_fresh_ms = $2 WHERE id = $1 AND keys_uri = $3";
+/// Clients whose hosts are to be asked again.
+pub const PROOFS_DUE: &str = "SELECT id, body, policy, proofs, proofs_due_ms FROM client \
+    WHERE proofs_due_ms <= $1 AND state = 'active' AND until_ms > $1 ORDER BY proofs_due_ms LIMIT 128";
+/// One node asks.
+pub const CLAIM_PROOFS: &str = "UPDATE client SET proofs_due_ms = $2 WHERE id = $1 AND proofs_due_ms = $3";
+/// What the hosts said. What was replaced meanwhile stays.
+pub const KEEP_PROOFS: &str = "UPDATE client SET proofs = $2, proofs_due_ms = $3 WHERE id = $1 AND proofs = $4 AND proofs_due_ms = $5";
 pub const DELETE_OWN: &str = "DELETE FROM client WHERE id = $1 AND token = $2 AND state = 'active'";
 /// An operator's: whoever it is.
 pub const REMOVE: &str = "DELETE FROM client WHERE id = $1";

@@ -1,0 +1,128 @@
+//! Keys of registered clients that are at an address (RFC 7591 2, `jwks_uri`). They are read at the registration, when their time is over, and
+//! when a signature names a key that is not among them (OpenID Connect Core 10.1.1). What was read is kept in the client's row, so that a
+//! restart asks nobody. The address comes from a stranger: `outgoing` judges where it leads.
+
+use super::Clients;
+use super::documents::{LONGEST_MS, SHORTEST_MS};
+use crate::config::{Client, Jwks, authority};
+use crate::error::Fault;
+use crate::limits::Limits;
+use crate::store::tables::client::{KEEP_KEYS, KEYS_LATER, READ};
+use crate::store::{Change, Expect, Row};
+use serde_json::{Map, Value as Json};
+use std::sync::Arc;
+use symbolon_oauth::jws::Unverified;
+
+/// What the body of a row may hold; keys are the largest part of it.
+pub const MOST_BODY_BYTES: usize = 16 * 1024;
+
+/// A key set as it was read.
+pub struct Fetched {
+    pub keys: Map<String, Json>,
+    /// For how long it need not be read again.
+    pub fresh_ms: i64,
+}
+
+impl Clients {
+    /// Reads the keys at this address, which a stranger wrote. The error is for the log.
+    pub async fn fetch_keys(&self, address: &str) -> Result<Fetched, String> {
+        let reading = self.reading().ok_or("nothing is fetched here")?;
+        let host = authority(address).ok_or("the address has no host")?;
+        if reading.limits.documents.check_key(&Limits::place(&["document", &host])).is_err() {
+            return Err("too many questions to that host within a minute".to_owned());
+        }
+        let (keys, fresh_ms) = reading.keys(address).await?;
+        Ok(Fetched { keys, fresh_ms })
+    }
+
+    /// The row with keys that count. Keys that cannot be read count for a day after they were read; then the client is left out.
+    pub(super) async fn with_present_keys(&self, id: &str, row: Row, now_ms: i64) -> Result<Option<Row>, Fault> {
+        let Some(uri) = row.opt_text("keys_uri")? else { return Ok(Some(row)) };
+        if row.opt_int("keys_fresh_ms")?.is_some_and(|at_ms| now_ms < at_ms) {
+            return Ok(Some(row));
+        }
+        // One asks; the others take what there is.
+        let flight = self.flight(id);
+        if let Ok(_alone) = flight.try_lock()
+            && self.read_keys(id, uri, row.text("body")?).await?
+        {
+            return self.store.one(READ, &[id.into()]).await;
+        }
+        let fetched_ms = row.opt_int("keys_fetched_ms")?.unwrap_or(0);
+        if now_ms - fetched_ms < LONGEST_MS {
+            return Ok(Some(row));
+        }
+        tracing::warn!(client = id, "a registered client is left out: its keys could not be read for a day");
+        Ok(None)
+    }
+
+    /// The client, with its keys read again where one of these texts is signed with a key that is not among them. Once a minute and client,
+    /// so that made-up names of keys make no traffic.
+    pub async fn for_signatures(&self, id: &str, client: Arc<Client>, texts: [Option<&str>; 2]) -> Result<Arc<Client>, Fault> {
+        let is_at_address = |client: &Client| client.stranger().is_some_and(|it| it.keys_uri.is_some());
+        if !is_at_address(&client) || texts.iter().flatten().all(|text| has_key_of(&client, text)) {
+            return Ok(client);
+        }
+        let flight = self.flight(id);
+        let alone = flight.lock().await;
+        // Somebody else may have read them meanwhile.
+        let Some(client) = self.get(id).await? else { return Ok(client) };
+        if texts.iter().flatten().all(|text| has_key_of(&client, text)) {
+            return Ok(client);
+        }
+        let Some(limits) = self.reading().map(|reading| reading.limits) else { return Ok(client) };
+        if limits.unknown_keys.check_key(&Limits::place(&["keys", id])).is_err() {
+            return Ok(client);
+        }
+        let Some(row) = self.store.one(READ, &[id.into()]).await? else { return Ok(client) };
+        let Some(uri) = row.opt_text("keys_uri")? else { return Ok(client) };
+        self.read_keys(id, uri, row.text("body")?).await?;
+        self.forget_one(id);
+        drop(alone);
+        Ok(self.get(id).await?.unwrap_or(client))
+    }
+
+    /// Answers whether keys were written. `body`: the row's own.
+    async fn read_keys(&self, id: &str, uri: &str, body: &str) -> Result<bool, Fault> {
+        let now_ms = (self.clock)();
+        let read = match self.fetch_keys(uri).await {
+            Ok(fetched) => self.body_with(body, &fetched).map(|next| (next, fetched.fresh_ms)),
+            Err(why) => Err(why),
+        };
+        let mut change = Change::new(now_ms);
+        let was_read = match read {
+            Ok((next, fresh_ms)) => {
+                let values = vec![id.into(), next.into(), now_ms.into(), (now_ms + fresh_ms).into(), uri.into(), body.into()];
+                change.run_expecting(KEEP_KEYS, values, Expect::Any);
+                true
+            }
+            Err(why) => {
+                tracing::warn!(client = id, why, "the keys of a registered client could not be read");
+                change.run_expecting(KEYS_LATER, vec![id.into(), (now_ms + SHORTEST_MS).into(), uri.into()], Expect::Any);
+                false
+            }
+        };
+        self.store.apply(change).await.map_err(|it| it.into_fault("keeping the keys of a client"))?;
+        Ok(was_read)
+    }
+
+    /// The body with other keys, if the client keeps the rules with them.
+    fn body_with(&self, body: &str, fetched: &Fetched) -> Result<String, String> {
+        let mut client: Client = serde_json::from_str(body).map_err(|error| error.to_string())?;
+        client.jwks = Some(Jwks::new(fetched.keys.clone().into()));
+        let problems = self.config.judge_registered(&client);
+        if !problems.is_empty() {
+            return Err(problems.join("; "));
+        }
+        let body = serde_json::to_string(&client).map_err(|error| error.to_string())?;
+        if body.len() > MOST_BODY_BYTES { Err("the keys are too large".to_owned()) } else { Ok(body) }
+    }
+}
+
+/// Can the client have signed that with a key that is known? What names no key is tried with all.
+fn has_key_of(client: &Client, text: &str) -> bool {
+    let Ok(unverified) = Unverified::parse(text) else { return true };
+    let Some(kid) = unverified.kid() else { return true };
+    let keys = client.jwks.as_ref().and_then(|it| it.keys().ok());
+    keys.is_some_and(|set| set.keys.iter().any(|key| key.kid() == Some(kid)))
+}
