@@ -29,6 +29,7 @@ mod review_client;
 mod review_links;
 mod review_observed;
 mod review_plugins;
+mod review_registered;
 mod review_registration;
 mod review_sign_in;
 mod review_upstream;

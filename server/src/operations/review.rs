@@ -11,6 +11,7 @@ use super::review_client::{client_findings, fapi_findings, redirect_findings, sh
 use super::review_links::{link_findings, size_findings};
 use super::review_observed::observed_findings;
 use super::review_plugins::plugin_findings;
+use super::review_registered::registered_findings;
 use super::review_registration::registration_findings;
 use super::review_sign_in;
 use super::review_upstream::upstream_findings;
@@ -51,7 +52,8 @@ pub fn of_configuration(config: &Config, base: &Path) -> Review {
 async fn read_store(context: &Context, actor: &Actor, config: &Config) -> Result<Stored> {
     let mut stored = Stored::default();
     read_registered(context, config, &mut stored).await?;
-    stored.findings.extend(assurance_findings(&context.store, config, context.now_ms).await?);
+    stored.findings.extend(assurance_findings(&context.store, config, &stored.clients, context.now_ms).await?);
+    stored.findings.extend(registered_findings(&context.store, config, context.now_ms).await?);
     stored.findings.extend(context.store.remarks().await?.into_iter().map(Finding::fact));
     stored.findings.extend(observed_findings(context, config).await?);
     let offset_ms = context.store.clock_offset_ms();

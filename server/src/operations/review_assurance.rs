@@ -5,11 +5,18 @@ use super::problem::Result;
 use crate::config::{Assurance, Client, ClientKind, Config};
 use crate::links::proved::ProvedLinks;
 use crate::store::Store;
+use std::collections::BTreeMap;
 use symbolon_oauth::redirect::{RedirectKind, kind_of};
 
-pub(super) async fn assurance_findings(store: &Store, config: &Config, now_ms: i64) -> Result<Vec<Finding>> {
+/// `imported`: the clients of the store that an operator registered.
+pub(super) async fn assurance_findings(
+    store: &Store,
+    config: &Config,
+    imported: &BTreeMap<String, Client>,
+    now_ms: i64,
+) -> Result<Vec<Finding>> {
     let links = ProvedLinks::open(store).await?;
-    let apps = config.client.iter().filter(|(_, it)| it.kind == ClientKind::Native && !it.disabled);
+    let apps = config.client.iter().chain(imported).filter(|(_, it)| it.kind == ClientKind::Native && !it.disabled);
     Ok(apps.flat_map(|(id, client)| client.redirect_uris.iter().map(|uri| grade(config, &links, (id, client), uri, now_ms))).collect())
 }
 
@@ -29,6 +36,7 @@ fn grade(config: &Config, links: &ProvedLinks, (id, client): (&str, &Client), ur
         return Finding::fact(format!("client {id}, {uri}: assured. Its host has named the app within 30 days"));
     }
     let next = match &client.app {
+        None if !config.client.contains_key(id) => format!("write the client into the configuration, with [client.{id}.app]: docs/links.md"),
         None => format!("write the table [client.{id}.app]: docs/links.md"),
         Some(_) => "run symbolon links doctor".to_owned(),
     };

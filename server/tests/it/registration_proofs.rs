@@ -1,5 +1,6 @@
 //! A host's owner says that a registered client is theirs, by a file: what that gives, and what nobody gets without it.
 
+use crate::commands::symbolon;
 use crate::registration::{register, send};
 use crate::world::documents::{Documents, Says};
 use crate::world::*;
@@ -153,6 +154,39 @@ async fn a_worker_renews_proofs_before_they_are_over() {
         world.advance_s(86_400);
         round().await;
         assert_eq!(documents.asked(), asked, "nothing is left to renew");
+        world.stop().await;
+    }
+}
+
+/// `check` counts the ways back by policy and grade, with the reason and the next step.
+#[tokio::test(flavor = "multi_thread")]
+async fn check_grades_clients_that_registered_themselves() {
+    for engine in engines() {
+        let (world, documents) = start(engine).await;
+        let said = async || symbolon(&world.file(), &["check"], "").await.1;
+        assert!(!said().await.contains("ways back"));
+        let uri = format!("https://{HOST}/cb");
+        let owner = client(&world, &[&uri, SCHEME, "http://127.0.0.1/cb"]).await;
+        for _ in 0..6 {
+            client(&world, &["http://127.0.0.1/cb"]).await;
+        }
+        let before = said().await;
+        for line in [
+            "[client_registration.open]: 1 ways back of 1 clients are not assured: nobody has proved the host",
+            "[client_registration.open]: 1 ways back of 1 clients are refused: nobody has proved the host that the scheme reverses",
+            "[client_registration.open]: 7 ways back of 7 clients are phishable",
+            "and 2 more: symbolon client list",
+            &format!("client {}", owner.id),
+        ] {
+            assert!(before.contains(line), "{line}: {before}");
+        }
+        owner.put_file(&documents);
+        assert_eq!(owner.look_again(&world).await, [true]);
+        let after = said().await;
+        for line in ["1 ways back of 1 clients are assured by the address alone", "8 ways back of 7 clients are phishable"] {
+            assert!(after.contains(line), "{line}: {after}");
+        }
+        assert!(!after.contains("nobody has proved the host"), "{after}");
         world.stop().await;
     }
 }
