@@ -49,6 +49,20 @@ pub enum Answered {
     Browser(String),
 }
 
+impl Answered {
+    pub(crate) fn of(answer: Answer) -> Result<Self, Trouble> {
+        if let (403, Some(page)) = (answer.status, answer.json()["approval_uri"].as_str()) {
+            return Ok(Self::Browser(page.to_owned()));
+        }
+        let body = good(answer)?;
+        match body["state"].as_str() {
+            Some("approved") => Ok(Self::Approved),
+            Some("denied") => Ok(Self::Denied),
+            _ => Err(Trouble::Wrong("the answer has no state".to_owned())),
+        }
+    }
+}
+
 impl Client {
     /// What waits for this person, oldest first. `locale`: the language of the texts, such as `de`.
     pub async fn pending_requests(&self, locale: &str) -> Result<Vec<PendingRequest>, Trouble> {
@@ -68,16 +82,7 @@ impl Client {
         };
         let mut form = vec![("action", action), ("request", &request.request), ("version", &version), ("shown", &request.shown)];
         form.extend(number.map(|number| ("matching_number", number)));
-        let answer = self.post_pending(&form).await?;
-        if let (403, Some(page)) = (answer.status, answer.json()["approval_uri"].as_str()) {
-            return Ok(Answered::Browser(page.to_owned()));
-        }
-        let body = good(answer)?;
-        match body["state"].as_str() {
-            Some("approved") => Ok(Answered::Approved),
-            Some("denied") => Ok(Answered::Denied),
-            _ => Err(Trouble::Wrong("the answer has no state".to_owned())),
-        }
+        Answered::of(self.post_pending(&form).await?)
     }
 
     /// Where this installation is woken up when something waits: the token of APNs or FCM, in the form that the operator's service knows.
@@ -93,8 +98,13 @@ impl Client {
 
     async fn post_pending(&self, form: &[(&str, &str)]) -> Result<Answer, Trouble> {
         let url = self.pending_endpoint().await?;
+        self.post_to_server(&url, form).await
+    }
+
+    /// To an endpoint that takes a token for the server itself.
+    pub(crate) async fn post_to_server(&self, url: &str, form: &[(&str, &str)]) -> Result<Answer, Trouble> {
         let body: String = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        self.call_pending(Request::post(&url, "application/x-www-form-urlencoded", body.into_bytes())).await
+        self.call_pending(Request::post(url, "application/x-www-form-urlencoded", body.into_bytes())).await
     }
 
     /// With a token for the server itself.
@@ -107,7 +117,7 @@ impl Client {
     }
 }
 
-fn good(answer: Answer) -> Result<Value, Trouble> {
+pub(crate) fn good(answer: Answer) -> Result<Value, Trouble> {
     let reply = Reply { status: answer.status, body: answer.json(), retry_after_s: None };
     if reply.is_good() { Ok(reply.body) } else { Err(reply.trouble()) }
 }

@@ -53,7 +53,8 @@ impl Server {
         }
         let browser = [&metadata.authorization_endpoint, &metadata.pushed_authorization_request_endpoint];
         let direct = [&metadata.token_endpoint, &metadata.revocation_endpoint, &metadata.authorization_challenge_endpoint];
-        for url in browser.into_iter().chain(direct).chain([&metadata.pending_requests_endpoint, &metadata.handover_endpoint]) {
+        let own = [&metadata.pending_requests_endpoint, &metadata.pending_devices_endpoint, &metadata.handover_endpoint];
+        for url in browser.into_iter().chain(direct).chain(own) {
             url.as_deref().map_or(Ok(()), must_be_safe)?;
         }
         Ok(metadata)

@@ -25,6 +25,8 @@ pub struct AuthorizationServerMetadata {
     pub endings_endpoint: Option<String>,
     /// Another one: where an app reads what organisations ask its person, and answers.
     pub pending_requests_endpoint: Option<String>,
+    /// Where the person lets another device in (RFC 8628).
+    pub pending_devices_endpoint: Option<String>,
     /// And where it gets an address for the browser.
     pub handover_endpoint: Option<String>,
 }

@@ -2,7 +2,7 @@
 
 use crate::world::{ISSUER, Luck, World};
 use serde_json::json;
-use symbolon_client::{Answered, Says, Trouble};
+use symbolon_client::{Answered, DeviceCode, DeviceSays, Says, Trouble};
 
 const PENDING: &str = "/pending?ui_locales=de";
 
@@ -10,6 +10,7 @@ fn world() -> World {
     let world = World::signed_in();
     let mut metadata = world.server.metadata.lock().unwrap();
     metadata["pending_requests_endpoint"] = format!("{ISSUER}/pending").into();
+    metadata["pending_devices_endpoint"] = format!("{ISSUER}/pending/device").into();
     metadata["handover_endpoint"] = format!("{ISSUER}/handover").into();
     drop(metadata);
     let step = json!({ "kind": "approval", "fields": [{ "name": "matching_number" }] });
@@ -50,6 +51,36 @@ async fn a_person_who_must_prove_more_is_sent_to_the_browser() {
     assert!(matches!(&late, Err(Trouble::Refused { error, .. }) if error == "expired_token"), "{late:?}");
     world.server.next("/pending", Luck::Answer(200, &[], json!({ "state": "what" })));
     assert!(matches!(world.client.answer_request(&asked, Says::Deny).await, Err(Trouble::Wrong(_))));
+}
+
+/// Only what is this server's own picture is asked about, and the answer names what was shown.
+#[tokio::test]
+async fn a_device_is_found_by_what_the_person_typed_or_scanned() {
+    let picture = format!("{ISSUER}/device?ref=AZrD-x_1");
+    for (code, name, value) in [
+        (DeviceCode::Typed("WDJB-MJHT".to_owned()), "user_code", "WDJB-MJHT"),
+        (DeviceCode::Scanned(picture.clone()), "ref", "AZrD-x_1"),
+    ] {
+        let world = world();
+        let step = json!({ "kind": "device", "fields": [{ "name": "last_group" }] });
+        let question = json!({ "request": "r1", "shown": "s1", "client_id": "tv", "expires_in": 60, "step": step });
+        world.server.next("/pending/device", Luck::Answer(200, &[], question));
+        let device = world.client.find_device(&code, "de").await.unwrap();
+        assert_eq!((device.client_id.as_str(), device.asks_for_last_letters()), ("tv", true));
+        assert_eq!(world.server.last("/pending/device").form[name], value);
+        world.server.next("/pending/device", Luck::Answer(200, &[], json!({ "state": "approved" })));
+        let says = DeviceSays::Allow { last_letters: Some("MJHT") };
+        assert_eq!(world.client.answer_device(&device, says).await.unwrap(), Answered::Approved);
+        let form = world.server.last("/pending/device").form;
+        assert_eq!([&form["action"], &form[name], &form["shown"], &form["last_group"]], ["allow", value, "s1", "MJHT"]);
+        world.server.next("/pending/device", Luck::Answer(200, &[], json!({ "state": "denied" })));
+        assert_eq!(world.client.answer_device(&device, DeviceSays::NotMine).await.unwrap(), Answered::Denied);
+    }
+    let world = world();
+    for foreign in ["https://evil.test/device?ref=AZrD", "AZrD", &format!("{ISSUER}/device?user_code=WDJBMJHT"), &format!("{picture}&x=1")] {
+        let found = world.client.find_device(&DeviceCode::Scanned(foreign.to_owned()), "de").await;
+        assert!(matches!(found, Err(Trouble::Wrong(_))), "{foreign}");
+    }
 }
 
 #[tokio::test]

@@ -60,8 +60,8 @@ pub fn step(authority: &Authority<'_>, client: &Client, asked: &BackchannelAutho
 }
 
 /// Names what an app has shown: an answer to something else counts for nothing.
-pub fn shown(step: &Step, stored: &Stored) -> std::result::Result<String, Fault> {
-    let text = serde_json::to_vec(&(step, &stored.id, stored.version)).map_err(|error| Fault::new(error.to_string()))?;
+pub fn shown(step: &Step, id: &[u8; 16], version: i64) -> std::result::Result<String, Fault> {
+    let text = serde_json::to_vec(&(step, id, version)).map_err(|error| Fault::new(error.to_string()))?;
     Ok(base64url::encode(&digest::sha256(&text)))
 }
 
@@ -225,7 +225,7 @@ impl Settling<'_> {
     }
 
     /// A browser stays signed in, as after any sign-in. An app has its session.
-    fn stay_signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
+    pub(super) fn stay_signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         if matches!(self.visitor.face, Face::Browser) {
             return self.remember_browser(moved, change, proven);
         }

@@ -1,5 +1,5 @@
-//! A person answers the request of a device. RFC 8628 3.3, 5.4; RFC 10027 for what the person must see. It happens in a browser, by the
-//! same steps as any sign-in. What is granted hangs below a session of its own.
+//! A person answers the request of a device. RFC 8628 3.3, 5.4; RFC 10027 for what the person must see. It happens in a browser, or in an app
+//! that may answer (`approves`), by the same steps as any sign-in. What is granted hangs below a session of its own.
 
 use super::Authority;
 use super::complete::{authenticated, granting, record_of};
@@ -13,11 +13,12 @@ use crate::grants::code;
 use crate::grants::decision::{self, Completed};
 use crate::limits::Limits;
 use crate::login::commit::Draft;
+use crate::login::context::Face;
 use crate::login::flow::{Moved, Proven};
 use crate::login::matching::FIELD;
 use crate::login::notices;
 use crate::login::state::Ended;
-use crate::login::step::{FieldKind, Problem, Step, Text};
+use crate::login::step::{ActionKind, FieldKind, Problem, Step, Text};
 use crate::mail;
 use crate::sessions::{self, Place};
 use crate::store::tables::device_request::{APPROVE, DENY};
@@ -64,6 +65,32 @@ fn step(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization
     step.primary("allow").secondary("not_mine").link("not_you").link("cancel")
 }
 
+/// The question as an app shows it, where one person is signed in: the answers alone, and no ways on.
+pub fn step_in_app(authority: &Authority<'_>, client: &Client, device: &DeviceAuthorization, address: IpAddr) -> Step {
+    let mut step = step(authority, client, device, Seen { person: None, is_near: is_near(device, Some(address)) });
+    step.actions.retain(|action| action.kind != ActionKind::Link);
+    step
+}
+
+/// May somebody at this address approve it? (`network = "same"`)
+pub fn may_be_approved_at(client: &Client, device: &DeviceAuthorization, address: Option<IpAddr>) -> bool {
+    client.device.network == DeviceNetwork::Any || is_near(device, address)
+}
+
+/// Adds the refusal to a change. Answers the statement that conflicts if there was another answer.
+pub fn deny(change: &mut Change, device: &DeviceAuthorization, account: &str, address: Option<IpAddr>) -> usize {
+    let answered = change.len();
+    change.run(DENY, vec![Value::from(&device.id[..]), account.into(), change.now_ms().into()]);
+    change.audit(about(Entry::refused("device_denied", "the person did not start it"), device, address).account(account));
+    answered
+}
+
+fn about(entry: Entry, device: &DeviceAuthorization, address: Option<IpAddr>) -> Entry {
+    let mut entry = entry.client(device.asked.request.client_id.as_str());
+    entry.address = address.map(|address| address.to_string());
+    entry.with("started_from", device.asked.starter.address.to_string())
+}
+
 /// What the page says of the person who looks at it.
 struct Seen<'a> {
     person: Option<&'a str>,
@@ -105,7 +132,11 @@ impl Settling<'_> {
         let stored = by_id(self.authority.core, &device.id).await?;
         match verdict(stored.as_ref(), &proven.account, self.visitor.now_ms) {
             Verdict::Open => {}
-            Verdict::Done => return self.remember_browser(moved, &mut draft.change, &proven).map(Some),
+            // A page may be sent twice by its own person. An app reads a request anew before it answers.
+            Verdict::Done if matches!(self.visitor.face, Face::Browser) => {
+                return self.remember_browser(moved, &mut draft.change, &proven).map(Some);
+            }
+            Verdict::Done => return Err(is_over().because("another answer was first").into()),
             Verdict::Over(why) => return Err(is_over().because(why).into()),
         }
         let until_ms = stored.map_or(0, |stored| stored.expires_ms + REDEEMABLE_MS);
@@ -114,8 +145,7 @@ impl Settling<'_> {
             person: moved.account().and_then(|account| account.any_email.as_deref()),
             is_near: is_near(device, self.visitor.address),
         };
-        let may_be_near = client.device.network == DeviceNetwork::Any || seen.is_near;
-        if !proven.consented || !may_be_near {
+        if !proven.consented || !may_be_approved_at(&client, device, self.visitor.address) {
             let secret = match device.came_by {
                 CameBy::CompleteUri => device.asked.last_group.as_secret()?,
                 CameBy::UserCode(_) => Json::Null,
@@ -137,7 +167,7 @@ impl Settling<'_> {
             return self.deny(moved, &mut draft.change, device).map(Some);
         }
         let is_near = seen.is_near;
-        let mut end = self.remember_browser(moved, &mut draft.change, &proven)?;
+        let mut end = self.stay_signed_in(moved, &mut draft.change, &proven)?;
         end.answered = Some(self.approve(draft, (&client, device), &proven, (is_near, until_ms))?);
         self.tell(moved, &mut draft.change)?;
         Ok(Some(end))
@@ -174,25 +204,17 @@ impl Settling<'_> {
                 now_ms.into(),
             ],
         );
-        let entry = self.entry(Entry::ok("device_approved"), device).account(proven.account.as_str());
-        change.audit(
-            entry.session(sessions::public_id(core, &session)).with("scope", request.scope.to_string()).with("same_network", is_near),
-        );
+        let entry = about(Entry::ok("device_approved"), device, self.visitor.address).account(proven.account.as_str());
+        let entry = entry.session(sessions::public_id(core, &session)).with("scope", request.scope.to_string());
+        let face = if matches!(self.visitor.face, Face::Browser) { "browser" } else { "app" };
+        change.audit(entry.with("same_network", is_near).with("face", face));
         Ok(statement)
     }
 
     fn deny(&self, moved: &Moved, change: &mut Change, device: &DeviceAuthorization) -> Result<End> {
-        let account = moved.state.subject.as_ref().map(|subject| subject.account.clone()).unwrap_or_default();
-        let answered = change.len();
-        change.run(DENY, vec![Value::from(&device.id[..]), account.as_str().into(), change.now_ms().into()]);
-        change.audit(self.entry(Entry::refused("device_denied", "the person did not start it"), device).account(account));
+        let account = moved.state.subject.as_ref().map(|subject| subject.account.as_str()).unwrap_or_default();
+        let answered = deny(change, device, account, self.visitor.address);
         Ok(End { answered: Some(answered), ..End::default() })
-    }
-
-    fn entry(&self, entry: Entry, device: &DeviceAuthorization) -> Entry {
-        let mut entry = entry.client(device.asked.request.client_id.as_str());
-        entry.address = self.visitor.address.map(|address| address.to_string());
-        entry.with("started_from", device.asked.starter.address.to_string())
     }
 
     /// The browser stays signed in, as after any sign-in.

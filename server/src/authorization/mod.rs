@@ -10,7 +10,7 @@ pub mod continuing;
 pub mod delivery;
 pub mod detour;
 pub mod device;
-mod device_answer;
+pub mod device_answer;
 pub mod handover;
 pub mod native;
 pub mod pushed;

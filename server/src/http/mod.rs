@@ -42,6 +42,7 @@ pub mod metadata;
 pub mod pages;
 pub mod par;
 pub mod pending;
+pub mod pending_device;
 pub mod plugin;
 pub mod registration;
 pub mod reply;

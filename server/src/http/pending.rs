@@ -34,7 +34,14 @@ use serde_json::json;
 const MAX_PUSH_ADDRESS: usize = 2048;
 
 pub async fn pending(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let holder = holder(app, incoming).await?;
+    if incoming.method == Method::POST { holder.act().await } else { holder.list().await }
+}
+
+/// Whoever may show and answer requests: a living session of the person, in an app that may, by proof of the app's key.
+pub(super) async fn holder<'a>(app: &'a App, incoming: &'a Incoming) -> Result<Holder<'a>> {
     let (accepted, grant) = held_token::of_request(app, incoming).await?;
+    let _ = incoming.known.client.set(grant.client.clone());
     let gone = || held_token::invalid("The access token is unknown, expired or ended.");
     let client = app.clients.get(&grant.client).await?.ok_or_else(gone)?;
     let forbidden = |why: &str| {
@@ -50,18 +57,17 @@ pub async fn pending(app: &App, incoming: &Incoming) -> Result<Reply> {
     if app.limits.approvals.check_key(&Limits::place(&["approvals", &sessions::public_id(app, &grant.session)])).is_err() {
         return Err(Refused::new(429, "temporarily_unavailable", "Too many requests of this app; wait.").retry_after(5).into());
     }
-    let holder = Holder { app, incoming, grant };
-    if incoming.method == Method::POST { holder.act().await } else { holder.list().await }
+    Ok(Holder { app, incoming, grant })
 }
 
-struct Holder<'a> {
-    app: &'a App,
-    incoming: &'a Incoming,
-    grant: Grant,
+pub(super) struct Holder<'a> {
+    pub app: &'a App,
+    pub incoming: &'a Incoming,
+    pub grant: Grant,
 }
 
 impl Holder<'_> {
-    fn locale(&self) -> String {
+    pub(super) fn locale(&self) -> String {
         let asked = self.incoming.parameters().get("ui_locales");
         views::locale(self.app, self.incoming, asked)
     }
@@ -101,7 +107,7 @@ impl Holder<'_> {
             requests.push(json!({
                 "request": backchannel::reference(&stored.id),
                 "version": stored.version,
-                "shown": answer::shown(&step, &stored)?,
+                "shown": answer::shown(&step, &stored.id, stored.version)?,
                 "client_id": stored.client_id,
                 "binding_message": asked.asked.binding_message,
                 "expires_in": (stored.expires_ms - now_ms) / 1000,
@@ -132,7 +138,7 @@ impl Holder<'_> {
             stored.filter(|stored| stored.account == self.grant.account && stored.is_open(self.incoming.now_ms)).ok_or_else(over)?;
         let (step, asked) = self.step(&stored).await?.ok_or_else(over)?;
         let version = form.get("version").and_then(|text| text.parse::<i64>().ok());
-        if version != Some(stored.version) || form.get("shown") != Some(answer::shown(&step, &stored)?.as_str()) {
+        if version != Some(stored.version) || form.get("shown") != Some(answer::shown(&step, &stored.id, stored.version)?.as_str()) {
             let hint = "version and shown are not those of the request as it is now: read it again, and show it again.";
             return Err(Refused::bad_request("invalid_request", hint).into());
         }
@@ -152,33 +158,34 @@ impl Holder<'_> {
             return Err(Refused::bad_request("access_denied", hint).audited().into());
         }
         let delivery = Delivery::Backchannel(Box::new(asked));
+        match self.settle(&delivery, &stored.client_id).await? {
+            true => Ok(reply::json(200, &json!({ "state": "approved" }))),
+            false => Ok(self.more_is_asked(&format!("/approvals?ref={}", backchannel::reference(&stored.id)))),
+        }
+    }
+
+    /// Approves by the proofs of the app's session. False: the client that asks wants more than was proved for this app.
+    pub(super) async fn settle(&self, delivery: &Delivery, client_id: &str) -> Result<bool> {
         let gone = || held_token::invalid("The session of this app has ended.");
         let (proofs, version) = sessions::proofs(self.app, &self.grant.session).await?.ok_or_else(gone)?;
         let subject = Subject { account: self.grant.account.clone(), version, session: Some(self.grant.session) };
         let begin = Begin {
             journey: Journey::SignIn,
-            client: Some(stored.client_id.clone()),
+            client: Some(client_id.to_owned()),
             hint: None,
             request: delivery.as_json()?,
             existing: Some(Existing { subject, proofs }),
         };
         let (locale, providers) = (self.locale(), NativeProviders::new());
-        let visitor = Visitor {
-            device: None,
-            address: Some(self.incoming.address),
-            user_agent: None,
-            locale: &locale,
-            now_ms: self.incoming.now_ms,
-            face: Face::App { origins: &[], providers: &providers },
-        };
-        let rules = crate::authorization::settle::rules(&self.app.authority(), &delivery, Default::default()).await?;
+        let visitor = self.visitor(&locale, &providers);
+        let rules = crate::authorization::settle::rules(&self.app.authority(), delivery, Default::default()).await?;
         let mut moved = self.app.machine.begin(begin, &rules, &visitor).await?;
-        let Some(proven) = &mut moved.proven else { return Ok(self.more_is_asked(&stored)) };
+        let Some(proven) = &mut moved.proven else { return Ok(false) };
         proven.consented = true;
         let settling = Settling {
             authority: self.app.authority(),
             machine: &self.app.machine,
-            delivery: &delivery,
+            delivery,
             session: None,
             visitor: &visitor,
             session_secret: crate::seal::random()?,
@@ -186,8 +193,19 @@ impl Holder<'_> {
             caller: None,
         };
         match settling.settle(moved).await? {
-            Settled::Ended(_) => Ok(reply::json(200, &json!({ "state": "approved" }))),
+            Settled::Ended(_) => Ok(true),
             _ => Err(Fault::new("an approval in an app has a question left").into()),
+        }
+    }
+
+    pub(super) fn visitor<'b>(&'b self, locale: &'b str, providers: &'b NativeProviders) -> Visitor<'b> {
+        Visitor {
+            device: None,
+            address: Some(self.incoming.address),
+            user_agent: None,
+            locale,
+            now_ms: self.incoming.now_ms,
+            face: Face::App { origins: &[], providers },
         }
     }
 
@@ -212,12 +230,11 @@ impl Holder<'_> {
     }
 
     /// The client that asks wants more than was proved for this app: the person goes on in the browser, where all is asked.
-    fn more_is_asked(&self, stored: &Stored) -> Reply {
-        let page = format!("{}?ref={}", self.app.url("/approvals"), backchannel::reference(&stored.id));
+    pub(super) fn more_is_asked(&self, page: &str) -> Reply {
         let body = json!({
             "error": "insufficient_authorization",
             "error_description": "The person has to prove more: open approval_uri in the system browser.",
-            "approval_uri": page,
+            "approval_uri": self.app.url(page),
         });
         reply::json(403, &body)
     }

@@ -5,7 +5,7 @@ use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
     account, approvals, authorize, authorize_challenge, backchannel_authentication, continue_page, device, device_authorization, endings,
-    handover, introspect, kiosk, links, login, login_page, logout, metadata, par, pending, plugin, registration, revoke, stop, token,
+    handover, introspect, kiosk, links, login, login_page, logout, metadata, par, pending, pending_device, plugin, registration, revoke, stop, token,
     upstream, upstream_logout, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
@@ -328,6 +328,17 @@ pub static ROWS: &[Row] = &[
             ..CALL
         },
         |app, incoming| Box::pin(pending::pending(app, incoming)),
+    ),
+    row(
+        Route {
+            path: "/pending/device",
+            caller: Caller::Token,
+            dpop: Dpop::Takes,
+            event: "approval_refused",
+            metadata: Some("pending_devices_endpoint"),
+            ..CALL
+        },
+        |app, incoming| Box::pin(pending_device::device(app, incoming)),
     ),
     row(Route { path: "/plugin/{name}/return", caller: Caller::SignIn, writes: Writes::Return, ..PAGE }, |app, incoming| {
         Box::pin(plugin::come_back(app, incoming))

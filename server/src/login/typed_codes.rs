@@ -16,14 +16,25 @@ pub enum Paid {
     },
 }
 
+const EVENT: &str = "device_code_refused";
+
 impl Machine {
-    /// `account`: of the browser's session.
+    /// One answer to the question of this request, whoever gives it: the same budget as on its page.
+    pub async fn pay_for_last_group(&self, request: [u8; 16], visitor: &Visitor<'_>) -> Result<Paid> {
+        self.pay_for(Budget::Stored { what: What::Tries, whom: Whom::Question(request), event: EVENT }, visitor).await
+    }
+
+    /// `account`: of the session of browser or app.
     pub async fn pay_for_user_code(&self, account: Option<&str>, visitor: &Visitor<'_>) -> Result<Paid> {
         let owner = account.map(|id| Owner { id: id.to_owned(), names: 1 });
         let whom = match owner {
             Some(owner) => Whom::Person { name: String::new(), account: Some(owner) },
             None => Whom::Anybody,
         };
+        self.pay_for(Budget::Stored { what: What::UserCode, whom, event: EVENT }, visitor).await
+    }
+
+    async fn pay_for(&self, budget: Budget, visitor: &Visitor<'_>) -> Result<Paid> {
         let purse = Purse {
             store: &self.store,
             keyring: &self.keyring,
@@ -32,7 +43,6 @@ impl Machine {
             address: visitor.address,
             now_ms: visitor.now_ms,
         };
-        let budget = Budget::Stored { what: What::UserCode, whom, event: "device_code_refused" };
         Ok(match purse.charge(&[budget], |_| Ok(())).await? {
             Charge::Taken(charged) => Paid::Yes(charged),
             Charge::Refused { problem, why, .. } => Paid::No { problem, why },

@@ -99,9 +99,14 @@ impl Phone<'_> {
     }
 
     pub async fn answer_pending(&mut self, token: &str, form: &[(&str, &str)]) -> Answer {
+        self.post_with_token("/pending", token, form).await
+    }
+
+    /// A form, with a token and a proof.
+    pub async fn post_with_token(&mut self, path: &str, token: &str, form: &[(&str, &str)]) -> Answer {
         for _ in 0..2 {
-            let request = self.world.http.post(self.world.url("/pending")).form(form).header("authorization", format!("DPoP {token}"));
-            let answer = Answer::to(request.header("dpop", self.proof("POST", "/pending", Some(token)))).await;
+            let request = self.world.http.post(self.world.url(path)).form(form).header("authorization", format!("DPoP {token}"));
+            let answer = Answer::to(request.header("dpop", self.proof("POST", path, Some(token)))).await;
             self.nonce = answer.nonce();
             if answer.error().1 != "use_dpop_nonce" {
                 return answer;

@@ -7,7 +7,7 @@ use symbolon::seal;
 const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
 
 /// A television that is public, one that is public and third-party, one that authenticates, and one that is held to its own network.
-fn televisions() -> String {
+pub fn televisions() -> String {
     let secret = secret_digest();
     let grants = format!("grants = [\"{GRANT}\", \"refresh_token\"]\napis = {{ orders = [\"orders:read\", \"orders:write\"] }}\n");
     format!(
@@ -25,14 +25,14 @@ async fn world(engine: Engine) -> World {
 }
 
 /// What a device got at its start.
-struct Tv {
+pub struct Tv {
     client: &'static str,
     secret: Option<&'static str>,
     answer: Json,
 }
 
 impl Tv {
-    async fn start(world: &World, client: &'static str, scope: &str) -> Self {
+    pub async fn start(world: &World, client: &'static str, scope: &str) -> Self {
         let secret = (client == "box").then_some("box");
         let form: Vec<(&str, &str)> = [("scope", scope)].into_iter().chain(secret.is_none().then_some(("client_id", client))).collect();
         let (status, answer) = world.post("/device_authorization", &form, secret).await;
@@ -40,25 +40,25 @@ impl Tv {
         Self { client, secret, answer }
     }
 
-    fn text(&self, name: &str) -> &str {
+    pub fn text(&self, name: &str) -> &str {
         self.answer[name].as_str().unwrap_or_else(|| panic!("no {name}: {}", self.answer))
     }
 
-    fn user_code(&self) -> &str {
+    pub fn user_code(&self) -> &str {
         self.text("user_code")
     }
 
-    fn last_group(&self) -> &str {
+    pub fn last_group(&self) -> &str {
         &self.user_code()[5..]
     }
 
     /// The complete address without the issuer.
-    fn complete(&self) -> &str {
+    pub fn complete(&self) -> &str {
         let uri = self.text("verification_uri_complete");
         &uri[uri.find("/device?").unwrap()..]
     }
 
-    async fn poll(&self, node: &impl AsRef<Node>) -> (u16, Json) {
+    pub async fn poll(&self, node: &impl AsRef<Node>) -> (u16, Json) {
         self.poll_as(node, self.client).await
     }
 
@@ -73,7 +73,7 @@ impl Tv {
         (answer.status().as_u16(), answer.json().await.unwrap())
     }
 
-    async fn error(&self, node: &impl AsRef<Node>) -> String {
+    pub async fn error(&self, node: &impl AsRef<Node>) -> String {
         let (status, answer) = self.poll(node).await;
         assert_eq!(status, 400, "{answer}");
         answer["error"].as_str().unwrap().to_owned()

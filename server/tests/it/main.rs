@@ -33,6 +33,7 @@ mod cross_origin;
 mod database_tls;
 mod details;
 mod devices;
+mod devices_in_app;
 mod documented;
 mod dpop;
 mod durable;
