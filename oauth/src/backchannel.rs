@@ -47,6 +47,8 @@ pub enum Named {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Hint {
     pub named: Named,
+    /// The `iss` of the token.
+    pub signer: String,
     pub jti: String,
     pub exp_s: i64,
 }
@@ -59,16 +61,33 @@ pub enum Rejected {
     Other(&'static str),
 }
 
-/// Reads a `login_hint_token` that the client signed with a registered key: for this issuer, for five minutes at most.
-pub fn read_hint(text: &str, keys: &KeySet, client_id: &str, issuer: &str, now_s: i64) -> Result<Hint, Rejected> {
+/// What a `login_hint_token` is judged against.
+#[derive(Clone, Copy, Debug)]
+pub struct Expected<'a> {
+    /// The client that sends it.
+    pub client_id: &'a str,
+    pub issuer: &'a str,
+    pub now_s: i64,
+}
+
+/// Reads a `login_hint_token`: for this issuer, for five minutes at most. `keys_of` knows who may sign one for this client, and with which
+/// keys. Whoever is not the client itself names in `client_id` for which client the token is, so that no other client can use it.
+pub fn read_hint<'k>(text: &str, keys_of: impl Fn(&str) -> Option<&'k KeySet>, expected: &Expected<'_>) -> Result<Hint, Rejected> {
+    let Expected { client_id, issuer, now_s } = *expected;
     let unverified = Unverified::parse(text).map_err(|_| Rejected::Other("login_hint_token is not a signed JWT in compact form."))?;
     if unverified.typ() != Some(HINT_TYP) {
         return Err(Rejected::Other("typ of login_hint_token is not symbolon-login-hint+jwt."));
     }
-    let claims = unverified.verify_with(keys).map_err(|_| Rejected::Other("No key of the client has signed login_hint_token."))?;
+    let signer = claims::string(unverified.unverified_claims(), "iss").map_err(Rejected::Other)?.unwrap_or_default().to_owned();
+    let unknown = Rejected::Other("login_hint_token is neither by this client nor by an issuer that may name people to it.");
+    let keys = keys_of(&signer).ok_or(unknown)?;
+    let claims = unverified.verify_with(keys).map_err(|_| Rejected::Other("No key of its issuer has signed login_hint_token."))?;
     let text = |name: &str| claims::string(&claims, name).map_err(Rejected::Other);
-    if text("iss")? != Some(client_id) || text("aud")? != Some(issuer) {
-        return Err(Rejected::Other("login_hint_token is not by this client for this issuer."));
+    if text("aud")? != Some(issuer) {
+        return Err(Rejected::Other("login_hint_token is not for this issuer."));
+    }
+    if text("client_id")?.map_or(signer != client_id, |named| named != client_id) {
+        return Err(Rejected::Other("login_hint_token is not for this client: its issuer names the client in client_id."));
     }
     let second = |name| claims::time_s(&claims, name).map_err(Rejected::Other);
     let missing = Rejected::Other("iat, exp or jti of login_hint_token is missing.");
@@ -86,7 +105,7 @@ pub fn read_hint(text: &str, keys: &KeySet, client_id: &str, issuer: &str, now_s
         (None, Some(name)) if short(name) => Named::LoginName(name.to_owned()),
         _ => return Err(Rejected::Other("login_hint_token names somebody by sub or by login_hint, and by one of them alone.")),
     };
-    Ok(Hint { named, jti, exp_s })
+    Ok(Hint { named, signer, jti, exp_s })
 }
 
 /// Signs a hint for this issuer. `jti` is new for each.
@@ -129,14 +148,40 @@ mod tests {
         }
     }
 
+    /// An issuer that may name people to a client names the client too: nobody else's token is good.
+    #[test]
+    fn a_hint_token_of_another_issuer_is_for_one_client() {
+        let (own, other) = (PrivateKey::generate(Algorithm::ES256).unwrap(), PrivateKey::generate(Algorithm::ES256).unwrap());
+        let sets = [("desk", &own), ("https://hints", &other)].map(|(name, key)| (name, KeySet { keys: vec![key.public().clone()] }));
+        let expected = Expected { client_id: "desk", issuer: "https://as", now_s: 1_000 };
+        let keys_of = |signer: &str| sets.iter().find(|(name, _)| *name == signer).map(|(_, set)| set);
+        let good = json!({ "iss": "https://hints", "aud": "https://as", "client_id": "desk", "jti": "j", "iat": 1_000, "exp": 1_060, "sub": "s" });
+        let read = |key: &PrivateKey, claims: &Value| read_hint(&jws::sign(key, HINT_TYP, claims).unwrap(), keys_of, &expected);
+        assert_eq!(read(&other, &good).unwrap().signer, "https://hints");
+        assert!(read(&own, &good).is_err(), "by the client's key in the issuer's name");
+        for (name, value) in [
+            ("client_id", json!("till")),
+            ("client_id", Value::Null),
+            ("client_id", json!(["desk"])),
+            ("iss", json!("https://elsewhere")),
+            ("iss", json!("desk")),
+            ("iss", json!("")),
+        ] {
+            let mut bad = good.clone();
+            bad[name] = value;
+            assert!(read(&other, &bad).is_err(), "{bad}");
+        }
+    }
+
     #[test]
     fn a_hint_token_is_of_this_client_for_this_issuer_and_young() {
         let key = PrivateKey::generate(Algorithm::ES256).unwrap();
         let keys = KeySet { keys: vec![key.public().clone()] };
-        let read = |text: &str| read_hint(text, &keys, "desk", "https://as", 1_000);
+        let expected = Expected { client_id: "desk", issuer: "https://as", now_s: 1_000 };
+        let read = |text: &str| read_hint(text, |signer| (signer == "desk").then_some(&keys), &expected);
         let good = json!({ "iss": "desk", "aud": "https://as", "jti": "j", "iat": 1_000, "exp": 1_060, "sub": "s" });
         let sign = |claims: &Value| jws::sign(&key, HINT_TYP, claims).unwrap();
-        let hint = Hint { named: Named::Subject("s".to_owned()), jti: "j".to_owned(), exp_s: 1_060 };
+        let hint = Hint { named: Named::Subject("s".to_owned()), signer: "desk".to_owned(), jti: "j".to_owned(), exp_s: 1_060 };
         assert_eq!(read(&sign(&good)), Ok(hint));
         let named = Named::LoginName("ana@example.com".to_owned());
         assert_eq!(read(&make_hint(&key, ("desk", "https://as"), &named, "k", 1_000).unwrap()).unwrap().named, named);

@@ -50,6 +50,8 @@ pub const PERSONAL: &[&str] = &[
     "totp_removed",
     "upstream_linked",
     "upstream_unlinked",
+    "user_code_removed",
+    "user_code_set",
 ];
 
 /// Refusals that a person reads as well: their own "no", and what happened to a code of theirs. Nobody else can cause one without being this

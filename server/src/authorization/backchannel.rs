@@ -2,6 +2,8 @@
 //! for clients of that profile. `backchannel_answer` has what the person sees and does.
 
 use super::Authority;
+use super::backchannel_code;
+use super::backchannel_person::{Asked, not_asked_now, places};
 use super::backchannel_words::{self, WAKE};
 use super::device::{State, elsewhere};
 use super::request::{self, AuthorizationRequest};
@@ -11,7 +13,7 @@ use crate::config::{Client, Profile, TokenDelivery};
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Wanted};
-use crate::login::accounts::{self, Account};
+use crate::login::accounts::{self, Hashers};
 use crate::login::machine::over;
 use crate::login::state::Rules;
 use crate::store::tables::attempt::CHARGE;
@@ -22,7 +24,7 @@ use crate::tokens::handles::{Kind, RowName};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::net::IpAddr;
-use symbolon_oauth::backchannel::{self, GRANT_TYPE, Named, Rejected};
+use symbolon_oauth::backchannel::{self, Expected, GRANT_TYPE, Hint, Named, Rejected};
 use symbolon_oauth::form::Form;
 use symbolon_oauth::request_object::Endpoint;
 use symbolon_oauth::{base64url, id_token};
@@ -99,15 +101,17 @@ pub struct Checked {
     pub asked: BackchannelRequest,
     person: Asked,
     expires_in_s: i64,
-    /// Signed texts that are good once: kind, id, end.
-    once: Vec<(&'static str, String, i64)>,
+    /// What the person has told the client, where the client asks for it.
+    user_code: Option<String>,
+    once: Vec<Once>,
 }
 
-/// Who is asked, as the client named them.
-struct Asked {
-    /// As it was typed, in the one spelling that counts; empty for a `sub`.
-    name: String,
-    account: Option<Account>,
+/// A signed text that is good once: its kind, who signed it, its id and its end.
+struct Once {
+    kind: &'static str,
+    signer: String,
+    id: String,
+    until_ms: i64,
 }
 
 pub struct Started {
@@ -136,7 +140,8 @@ pub async fn check(authority: &Authority<'_>, caller: &Caller, form: &Form) -> R
     let mut once = Vec::new();
     let form = match &object {
         Some((parameters, id, exp_s)) => {
-            once.push(("backchannel_object", id.clone(), exp_s * 1000));
+            let signer = caller.client_id.clone();
+            once.push(Once { kind: "backchannel_object", signer, id: id.clone(), until_ms: exp_s * 1000 });
             parameters
         }
         None => form,
@@ -155,9 +160,10 @@ pub async fn check(authority: &Authority<'_>, caller: &Caller, form: &Form) -> R
     };
     let expires_in_s = checked_expiry(form, rules.lifetime.0)?;
     let number = if rules.shows_number { Some(two_digits()?) } else { None };
+    let user_code = backchannel_code::of_request(client, form)?;
     let person = named(authority, caller, form, &mut once).await?;
     let asked = BackchannelRequest { request, binding_message, number, notification_token, address: caller.address, visit: None };
-    Ok(Checked { asked, person, expires_in_s, once })
+    Ok(Checked { asked, person, expires_in_s, user_code, once })
 }
 
 /// The parameters of a signed request. Only the client's own keys count, and nothing stands beside it.
@@ -223,18 +229,12 @@ fn two_digits() -> std::result::Result<String, Fault> {
 }
 
 /// CIBA Core 7.1: exactly one hint. Whoever is unknown is asked like anybody, and never answers.
-async fn named(authority: &Authority<'_>, caller: &Caller, form: &Form, once: &mut Vec<(&'static str, String, i64)>) -> Result<Asked> {
+async fn named(authority: &Authority<'_>, caller: &Caller, form: &Form, once: &mut Vec<Once>) -> Result<Asked> {
     let hints = ["login_hint_token", "id_token_hint", "login_hint"].map(|name| form.get(name));
     let named = match hints {
         [Some(token), None, None] => {
-            let keys = caller.client.jwks.as_ref().and_then(|jwks| jwks.keys().ok());
-            let keys = keys.ok_or_else(|| invalid("This client registered no keys (jwks) that sign a login_hint_token."))?;
-            let (issuer, now_s) = (&authority.config.issuer, caller.now_ms / 1000);
-            let hint = backchannel::read_hint(token, keys, &caller.client_id, issuer, now_s).map_err(|why| match why {
-                Rejected::Expired => Refused::bad_request("expired_login_hint_token", "The login_hint_token has expired."),
-                Rejected::Other(hint) => invalid(hint),
-            })?;
-            once.push(("login_hint_token", hint.jti, hint.exp_s * 1000));
+            let hint = hint_of(authority, caller, token)?;
+            once.push(Once { kind: "login_hint_token", signer: hint.signer, id: hint.jti, until_ms: hint.exp_s * 1000 });
             hint.named
         }
         [None, Some(token), None] => Named::Subject(subject_of(authority, caller, token)?),
@@ -255,6 +255,22 @@ async fn named(authority: &Authority<'_>, caller: &Caller, form: &Form, once: &m
     Ok(Asked { name, account: account.filter(|account| account.active) })
 }
 
+/// A token that the client signed, or an issuer that its operator has named for it.
+fn hint_of(authority: &Authority<'_>, caller: &Caller, token: &str) -> Result<Hint> {
+    let client = &caller.client;
+    let keys_of = |signer: &str| match client.backchannel.hint_issuers.get(signer) {
+        Some(jwks) => jwks.keys().ok(),
+        None if signer == caller.client_id => client.jwks.as_ref().and_then(|jwks| jwks.keys().ok()),
+        None => None,
+    };
+    let expected = Expected { client_id: &caller.client_id, issuer: &authority.config.issuer, now_s: caller.now_ms / 1000 };
+    let hint = backchannel::read_hint(token, |signer| keys_of(signer).map(|keys| &**keys), &expected);
+    hint.map_err(|why| match why {
+        Rejected::Expired => Refused::bad_request("expired_login_hint_token", "The login_hint_token has expired.").into(),
+        Rejected::Other(hint) => invalid(hint).into(),
+    })
+}
+
 /// An ID token that this client got.
 fn subject_of(authority: &Authority<'_>, caller: &Caller, token: &str) -> Result<String> {
     let checked = id_token::check_hint(token, &authority.keys.hint_verifiers(), &authority.config.issuer).ok();
@@ -265,11 +281,16 @@ fn subject_of(authority: &Authority<'_>, caller: &Caller, token: &str) -> Result
 
 /// Keeps the request, in one change with what it spends. Who has been asked too often by this client, or did not start what it asked
 /// before, is not asked; the client hears of it at once. Unknown people count alike.
-pub async fn start(authority: &Authority<'_>, caller: &Caller, checked: Checked) -> Result<Started> {
+pub async fn start(authority: &Authority<'_>, hashers: &Hashers, caller: &Caller, checked: Checked) -> Result<Started> {
     let (now_ms, client_id) = (caller.now_ms, caller.client_id.as_str());
+    let charged = match &checked.user_code {
+        Some(code) => backchannel_code::judge(authority.core, hashers, caller, &checked.person, code).await?,
+        None => Vec::new(),
+    };
     let mut change = Change::new(now_ms);
     let burnt = caller.burn(&mut change);
-    let spent: Vec<usize> = checked.once.iter().map(|(kind, id, until_ms)| change.once(kind, client_id, id, *until_ms)).collect();
+    backchannel_code::give_back(&mut change, &charged);
+    let spent: Vec<usize> = checked.once.iter().map(|it| change.once(it.kind, &it.signer, &it.id, it.until_ms)).collect();
     let places = charge(authority, &mut change, client_id, &checked.person);
     let account = checked.person.account.as_ref().map(|account| account.id.clone()).unwrap_or_default();
     let (_, auth_req_id) = keep(authority, &mut change, &checked.asked, (&account, places), checked.expires_in_s * 1000)?;
@@ -330,25 +351,14 @@ fn turned_away(burnt: &Burnt, spent: &[usize], at: usize) -> Error {
     if spent.contains(&at) {
         return invalid("This signed request, or its login_hint_token, was used before: sign a new one each time.").into();
     }
-    let hint = "This person is not asked now: wait, and ask only for what the person has begun.";
-    Refused::new(403, "access_denied", hint).because("asked too often, or the person did not start what was asked").retry_after(600).into()
+    not_asked_now("asked too often, or the person did not start what was asked").into()
 }
 
-/// The name's place is used up first, whatever it leads to, so that the limit tells nothing (as `login::budgets` has it). Answers the keys.
+/// Answers the keys of the places, which an approval gives back.
 fn charge(authority: &Authority<'_>, change: &mut Change, client_id: &str, person: &Asked) -> Vec<u8> {
-    let owner = match &person.account {
-        Some(account) => ("account", account.id.as_str(), account.names.max(1)),
-        None => ("nobody", person.name.as_str(), 1),
-    };
-    let by_name = Some(("name", person.name.as_str(), 1)).filter(|(_, name, _)| !name.is_empty());
-    // Without a name the account's place is the only one.
-    let owner = if by_name.is_none() { (owner.0, owner.1, 1) } else { owner };
     let (now_ms, mut keys) = (change.now_ms(), Vec::new());
-    for (kind, id, times) in by_name.into_iter().chain([owner]) {
-        let parts = ["place", client_id, kind, id].map(str::as_bytes);
-        let key = authority.keyring.mac("backchannel", &parts).1;
-        let most = MOST * i64::try_from(times).unwrap_or(1);
-        change.run(CHARGE, vec![Value::from(&key[..]), (now_ms + WINDOW_MS).into(), now_ms.into(), most.into()]);
+    for (key, times) in places(authority.core, "place", client_id, person) {
+        change.run(CHARGE, vec![Value::from(&key[..]), (now_ms + WINDOW_MS).into(), now_ms.into(), (MOST * times).into()]);
         keys.extend_from_slice(&key);
     }
     keys

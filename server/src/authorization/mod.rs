@@ -2,6 +2,8 @@
 
 pub mod backchannel;
 pub mod backchannel_answer;
+pub mod backchannel_code;
+mod backchannel_person;
 pub mod backchannel_words;
 pub mod binding;
 pub mod complete;

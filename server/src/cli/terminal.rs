@@ -8,6 +8,10 @@ pub fn read_password(user: &str) -> Result<Sensitive, Problem> {
     read_hidden(&format!("Password for {user} (8 to 256 characters), then Enter:"))
 }
 
+pub fn read_user_code(user: &str) -> Result<Sensitive, Problem> {
+    read_hidden(&format!("User code for {user} (6 to 64 letters, digits or signs), then Enter:"))
+}
+
 /// From a terminal it is read twice and not shown; else it is the first line of standard input.
 pub fn read_hidden(question: &str) -> Result<Sensitive, Problem> {
     let shown = !(std::io::stdin().is_terminal() && echo(false));

@@ -50,6 +50,16 @@ pub enum User {
         #[arg(allow_hyphen_values = true)]
         name: String,
     },
+    /// The code that the person tells clients which ask them on their own device, read from standard input.
+    Code {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+    },
+    /// Take that code away: clients that want it ask this person nothing.
+    RemoveCode {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+    },
     /// Delete a person: all sessions and what apps got from them end, names, secrets and claims go. Without --yes it only says so.
     Delete {
         #[arg(allow_hyphen_values = true)]
@@ -120,6 +130,8 @@ pub async fn user(desk: &mut Desk, screen: &Screen, action: User) -> Result<u8, 
         User::Password { name } => UserOperation::SetPassword { password: terminal::read_password(&name)?, user: name },
         User::Show { name } => UserOperation::Show { user: name },
         User::RemoveTotp { name } => UserOperation::RemoveTotp { user: name },
+        User::Code { name } => UserOperation::SetUserCode { code: terminal::read_user_code(&name)?, user: name },
+        User::RemoveCode { name } => UserOperation::RemoveUserCode { user: name },
         User::Confirm { name, means } => UserOperation::Confirm { user: name, means },
         User::Ticket { name } => return ticket(desk, screen, name).await,
         User::Delete { name, yes } => UserOperation::Delete { user: name, confirmed: yes },
@@ -170,6 +182,8 @@ fn words(outcome: &Outcome) -> Vec<String> {
         Outcome::PasswordSet { user, .. } => format!("{user} has a new password; all sessions are ended"),
         Outcome::UserChanged { user, .. } => format!("{user} is changed; tokens say so from the next one on"),
         Outcome::TotpRemoved { user, .. } => format!("{user} has no authenticator and no recovery codes; all sessions are ended"),
+        Outcome::UserCodeSet { user, .. } => format!("{user} has a new user code"),
+        Outcome::UserCodeRemoved { user, .. } => format!("{user} has no user code any more"),
         Outcome::MeansConfirmed { user, means, .. } => format!("{user}: {} in full from now on", means.join(", ") + " counts"),
         Outcome::UserDeleted { user, sub, sessions } => {
             format!("{user} (sub {sub}) is deleted; {sessions} sessions ended. The audit keeps the sub.")

@@ -19,7 +19,7 @@ pub async fn start(app: &App, incoming: &Incoming) -> Result<Reply> {
     }
     let authority = app.authority();
     let checked = backchannel::check(&authority, &caller, &incoming.form).await?;
-    let started = backchannel::start(&authority, &caller, checked).await?;
+    let started = backchannel::start(&authority, app.machine.hashers(), &caller, checked).await?;
     let mut body = json!({ "auth_req_id": started.auth_req_id, "expires_in": started.expires_in_s, "interval": INTERVAL_S });
     if let Some(number) = started.number {
         body["matching_number"] = number.into();

@@ -84,7 +84,7 @@ fn requests(app: &App) -> Json {
         "claims_parameter_supported": true,
         "backchannel_token_delivery_modes_supported": ["poll", "ping"],
         "backchannel_authentication_request_signing_alg_values_supported": SIGNED_WITH,
-        "backchannel_user_code_parameter_supported": false,
+        "backchannel_user_code_parameter_supported": true,
         "native_sso_supported": true,
         "backchannel_logout_supported": true,
         "backchannel_logout_session_supported": true,

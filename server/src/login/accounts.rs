@@ -388,6 +388,12 @@ impl Hashers {
             .await
     }
 
+    /// The digest of something else that somebody has to know. Its length is the caller's to judge.
+    pub async fn hash_secret(&self, secret: &str) -> Result<String> {
+        let secret = secret.to_owned();
+        Ok(self.0.run(move || hash_password_blocking(&secret)).await??)
+    }
+
     /// A client's or an API's secret against its digest in the configuration.
     pub async fn verify_secret(&self, stored: &str, secret: &str) -> Result<bool> {
         self.verify(Some(stored), secret).await

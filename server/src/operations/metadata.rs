@@ -240,9 +240,7 @@ impl Reader {
             Some(other) => self.problems.push(format!("backchannel_token_delivery_mode: {other:?} is neither poll nor ping")),
         }
         client.backchannel.notification_endpoint = self.text("backchannel_client_notification_endpoint");
-        if self.flag("backchannel_user_code_parameter") {
-            self.problems.push("backchannel_user_code_parameter: there are no user codes here".to_owned());
-        }
+        client.backchannel.user_code = self.flag("backchannel_user_code_parameter");
         if let Some(alg) = self.algorithm("backchannel_authentication_request_signing_alg") {
             (client.require_signed_request_object, client.request_object_signing_alg) = (true, Some(alg));
         }

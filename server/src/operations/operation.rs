@@ -64,6 +64,15 @@ pub enum UserOperation {
     RemoveTotp {
         user: String,
     },
+    /// What the person tells clients that ask on the backchannel (CIBA Core 7.1).
+    SetUserCode {
+        user: String,
+        #[serde(skip)]
+        code: Sensitive,
+    },
+    RemoveUserCode {
+        user: String,
+    },
     Delete {
         user: String,
         /// Without it the answer is a refusal that says what would go.
@@ -291,6 +300,7 @@ impl Operation {
     pub fn secret_mut(&mut self) -> Option<&mut Sensitive> {
         match self {
             Self::User(UserOperation::Add { password, .. } | UserOperation::SetPassword { password, .. }) => Some(password),
+            Self::User(UserOperation::SetUserCode { code, .. }) => Some(code),
             Self::User(UserOperation::Import { people, .. }) => Some(people),
             Self::Client(ClientOperation::Import { metadata, .. }) => Some(metadata),
             _ => None,

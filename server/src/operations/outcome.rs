@@ -28,6 +28,14 @@ pub enum Outcome {
         user: String,
         sub: String,
     },
+    UserCodeSet {
+        user: String,
+        sub: String,
+    },
+    UserCodeRemoved {
+        user: String,
+        sub: String,
+    },
     MeansConfirmed {
         user: String,
         sub: String,

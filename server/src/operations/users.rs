@@ -41,6 +41,8 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: UserOperati
         }
         UserOperation::SetPassword { user, password } => change::set_password(context, actor, user, &password).await,
         UserOperation::RemoveTotp { user } => change::remove_totp(context, actor, user).await,
+        UserOperation::SetUserCode { user, code } => change::set_user_code(context, actor, user, &code).await,
+        UserOperation::RemoveUserCode { user } => change::remove_user_code(context, actor, user).await,
         UserOperation::Delete { user, confirmed } => change::delete(context, actor, user, confirmed).await,
         UserOperation::Confirm { user, means } => enrolments::confirm(context, actor, user, means).await,
         UserOperation::Ticket { user } => enrolments::give_ticket(context, actor, user).await,

@@ -94,7 +94,7 @@ fn shape_of(document: &Json) -> Vec<String> {
 }
 
 /// The order is that of the acts: each needs what those before it did.
-const ACTS: [&str; 32] = [
+const ACTS: [&str; 34] = [
     "check",
     "guard check GUARD",
     "user add bob --email bob@example.com --display-name Bob --claim a=b",
@@ -106,6 +106,8 @@ const ACTS: [&str; 32] = [
     "user confirm alice",
     "user end-sessions bob",
     "user remove-totp bob",
+    "user code bob",
+    "user remove-code bob",
     "user disable bob",
     "user enable bob",
     "user delete bob --yes",
@@ -178,7 +180,8 @@ async fn every_answer_has_the_documented_shape() {
         if act == "user remove-totp bob" {
             enrol(&world).await;
         }
-        let (code, said, error) = symbolon(&world.file(), &words.iter().map(String::as_str).collect::<Vec<_>>(), "a long password\n").await;
+        let typed = if act == "user code bob" { "long-code\n" } else { "a long password\n" };
+        let (code, said, error) = symbolon(&world.file(), &words.iter().map(String::as_str).collect::<Vec<_>>(), typed).await;
         assert_eq!(code, Some(0), "{act}: {error}");
         let real: Json = serde_json::from_str(&said).unwrap_or_else(|it| panic!("{act}: {it}: {said}"));
         let (name, section) = sections.iter().find(|it| act == it.0 || act.starts_with(&format!("{} ", it.0))).unwrap();

@@ -130,6 +130,7 @@ mod upstream_native;
 mod upstream_presets;
 mod upstream_profile;
 mod upstream_towards;
+mod user_codes;
 mod user_commands;
 mod wallet_attacks;
 mod wallet_payments;

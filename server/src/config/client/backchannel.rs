@@ -2,7 +2,9 @@
 
 use super::super::docs::{Key, Kind, Presence, Section, defaulted, optional};
 use super::super::span::Span;
+use super::keys::Jwks;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 pub(in crate::config) const SECTION: Section = Section {
     path: "client.ID.backchannel",
@@ -59,6 +61,19 @@ const KEYS: &[Key] = &[
         "false",
         "**UNSAFE.** A request needs neither a `binding_message` nor a number, so that nothing ties what the person approves to what they see.",
     ),
+    defaulted(
+        "user_code",
+        Kind::Flag,
+        "false",
+        "The client sends the person's user code with each request (`backchannel_user_code_parameter`). Nobody is asked without the right one, \
+         and so nobody who has none.",
+    ),
+    defaulted(
+        "hint_issuers",
+        Kind::Table("issuers with their key sets"),
+        "{}",
+        "Who may sign a `login_hint_token` for this client, beside the client itself: the `iss` of the token, with the keys that sign it.",
+    ),
 ];
 
 /// `backchannel_token_delivery_mode`. There is no push: FAPI forbids it, and it sends tokens where nothing was authenticated.
@@ -79,6 +94,8 @@ pub struct BackchannelRules {
     pub lifetime: Span,
     pub shows_number: bool,
     pub plain_approval: bool,
+    pub user_code: bool,
+    pub hint_issuers: BTreeMap<String, Jwks>,
 }
 
 impl Default for BackchannelRules {
@@ -89,6 +106,8 @@ impl Default for BackchannelRules {
             lifetime: Span::minutes(2),
             shows_number: false,
             plain_approval: false,
+            user_code: false,
+            hint_issuers: BTreeMap::new(),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::super::dpop::Dpop;
 use super::super::span::Span;
 use super::super::url::is_address;
 use super::backchannel::{BackchannelRules, TokenDelivery};
+use super::keys::Jwks;
 use super::section::Client;
 use super::words::{ClientKind, Profile};
 use symbolon_oauth::backchannel::GRANT_TYPE;
@@ -35,6 +36,8 @@ impl BackchannelRules {
             !allowed || client.kind != ClientKind::Service,
             &format!("a service has no person, so it cannot have the grant \"{GRANT_TYPE}\""),
         );
+        let is_signer = |(issuer, jwks): (&String, &Jwks)| !issuer.is_empty() && jwks.keys().is_ok();
+        must(self.hint_issuers.iter().all(is_signer), "backchannel.hint_issuers: each is an issuer with a key set that we accept");
         let is_held = client.profile == Some(Profile::Fapi2);
         must(!is_held || !self.plain_approval, "backchannel.plain_approval is not for clients with profile = \"fapi2\"");
         let is_bound = client.dpop == Dpop::Required || client.authentication.attests();

@@ -619,6 +619,8 @@ event-totp_enrolled = { $when } · Eine Authenticator-App wurde hinzugefügt{ $m
 event-totp_removed = { $when } · Die Authenticator-App wurde entfernt{ $more }
 event-upstream_linked = { $when } · Ein anderes Konto wurde verknüpft{ $more }
 event-upstream_unlinked = { $when } · Ein anderes Konto wurde getrennt{ $more }
+event-user_code_removed = { $when } · Ihr Benutzercode wurde entfernt{ $more }
+event-user_code_set = { $when } · Sie haben einen neuen Benutzercode{ $more }
 mail-name_changed-subject = Ihr Name bei { $brand } wurde geändert
 mail-name_changed-body =
     Der Name Ihres Kontos bei { $brand } wurde geändert.

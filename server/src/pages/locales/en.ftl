@@ -619,6 +619,8 @@ event-totp_enrolled = { $when } · An authenticator app was added{ $more }
 event-totp_removed = { $when } · The authenticator app was removed{ $more }
 event-upstream_linked = { $when } · Another account was linked{ $more }
 event-upstream_unlinked = { $when } · Another account was unlinked{ $more }
+event-user_code_removed = { $when } · Your user code was taken away{ $more }
+event-user_code_set = { $when } · You got a new user code{ $more }
 mail-name_changed-subject = Your name at { $brand } was changed
 mail-name_changed-body =
     The name of your account with { $brand } was changed.

@@ -20,6 +20,13 @@ pub const FETCH: &str = "DELETE FROM backchannel_request WHERE id = $1 AND state
 pub const BLOCK: &str = "INSERT INTO attempt (key, used, until_ms) VALUES ($1, 1, $2) \
     ON CONFLICT (key) DO UPDATE SET until_ms = excluded.until_ms";
 
+/// A person's user code: a digest.
+pub const USER_CODE: &str = "SELECT secret FROM credential WHERE account = $1 AND kind = 'user_code' AND id = ''";
+pub const SET_USER_CODE: &str = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) \
+    VALUES ($1, 'user_code', '', $2, $3, 0) \
+    ON CONFLICT (account, kind, id) DO UPDATE SET secret = excluded.secret, created_ms = excluded.created_ms";
+pub const REMOVE_USER_CODE: &str = "DELETE FROM credential WHERE account = $1 AND kind = 'user_code'";
+
 pub const WRITE_ADDRESS: &str = "INSERT INTO push_address (session, number, account, address, written_ms) VALUES ($1, $2, $3, $4, $5) \
     ON CONFLICT (session, number) DO UPDATE SET address = excluded.address, written_ms = excluded.written_ms";
 pub const FORGET_ADDRESS: &str = "DELETE FROM push_address WHERE session = $1 AND number = $2";
