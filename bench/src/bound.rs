@@ -26,6 +26,10 @@ pub struct Phone {
 }
 
 impl Phone {
+    pub fn key(&self) -> &PrivateKey {
+        &self.key
+    }
+
     pub fn proof(&self, number: u64, url: &str, token: Option<&str>) -> Result<String, String> {
         // The `jti` is unique in this process, and short, as an app would make it.
         let jti = format!("{}-{number}", self.key.kid().get(..8).unwrap_or_default());
@@ -69,9 +73,13 @@ pub async fn measure(bench: &Bench<'_>) -> Result<Measured, String> {
 }
 
 impl Bench<'_> {
-    /// A phone with a key. It has sent one request, and so it has the server's nonce.
     async fn phone(&self, client: &'static str) -> Result<Phone, String> {
         let key = PrivateKey::generate(Algorithm::ES256).map_err(|it| format!("{it:?}"))?;
+        self.phone_with(client, key).await
+    }
+
+    /// A phone with this key. It has sent one request, and so it has the server's nonce.
+    pub async fn phone_with(&self, client: &'static str, key: PrivateKey) -> Result<Phone, String> {
         let mut phone = Phone { client, key, nonce: String::new(), attestation: None };
         let url = format!("{}/token", self.site.issuer);
         let form = [("grant_type", "refresh_token"), ("client_id", client), ("refresh_token", "sr_")];
@@ -94,17 +102,22 @@ impl Bench<'_> {
 
     /// A phone whose app the server's own attester has attested.
     pub async fn attested_phone(&self) -> Result<Phone, String> {
-        let mut phone = self.phone(ATTESTED).await?;
-        let answer = self.ask(&http::post("/attest/challenge", &[], &[("client_id", ATTESTED)])).await?;
+        self.attested(self.phone(ATTESTED).await?, IOS_APP).await
+    }
+
+    /// The same for another app.
+    pub async fn attested(&self, mut phone: Phone, app: &str) -> Result<Phone, String> {
+        let client = phone.client;
+        let answer = self.ask(&http::post("/attest/challenge", &[], &[("client_id", client)])).await?;
         let challenge = answer.member("challenge").ok_or("no challenge came")?.to_owned();
         let bytes: Option<[u8; 32]> = base64url::decode(&challenge).and_then(|it| it.try_into().ok());
         let thumbprint: Option<[u8; 32]> = base64url::decode(phone.key.kid()).and_then(|it| it.try_into().ok());
         let (Some(bytes), Some(thumbprint)) = (bytes, thumbprint) else { return Err("a challenge of another length".to_owned()) };
-        let hash = binding::named(Purpose::First, ATTESTED, &bytes, &thumbprint);
-        let (enclave, object) = self.site.maker.ios(IOS_APP, &hash).map_err(|it| it.to_string())?;
+        let hash = binding::named(Purpose::First, client, &bytes, &thumbprint);
+        let (enclave, object) = self.site.maker.ios(app, &hash).map_err(|it| it.to_string())?;
         let (object, key_id) = (base64url::encode(&object), base64url::encode(&enclave.key_id));
         let form = [
-            ("client_id", ATTESTED),
+            ("client_id", client),
             ("format", "apple-appattest"),
             ("challenge", &challenge),
             ("attestation", &object),

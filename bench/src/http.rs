@@ -88,6 +88,15 @@ pub fn post(path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Byte
     end(out, headers, &body)
 }
 
+/// A JSON document.
+pub fn post_json(path: &str, body: &str) -> Bytes {
+    let mut out = BytesMut::new();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
+    out.put_slice(head.as_bytes());
+    end(out, &[], body)
+}
+
 fn end(mut out: BytesMut, headers: &[(&str, &str)], body: &str) -> Bytes {
     for (name, value) in headers {
         out.put_slice(format!("{name}: {value}\r\n").as_bytes());

@@ -7,7 +7,9 @@ mod bound;
 mod echo;
 mod growth;
 mod http;
+mod kiosk;
 mod limits;
+mod linked;
 mod load;
 mod memory;
 mod native;
@@ -130,6 +132,8 @@ async fn measure_engine(options: &Run, name: &str, database: &str) -> Result<rep
     rows.push(rows::measure_refresh(&bench, "refresh, no line per request in the log").await?);
     quiet.stop()?;
     let long = if options.quick { None } else { Some(measure_long(options, name, &site, database).await?) };
+    // At the end: the store is full of clients from then on.
+    rows.push(linked::registered(options, &site, if options.quick { 20_000 } else { 1_000_000 }).await?);
     Ok(report::Engine { name: name.to_owned(), rows, api, first_start, start: starts[starts.len() / 2], at_rest_kib, long })
 }
 

@@ -4,7 +4,7 @@ use crate::growth::{Grown, thousands};
 use crate::limits::Limit;
 use crate::load::Row;
 use crate::memory::{REST, Remembered, SIGN_INS};
-use crate::native;
+use crate::{kiosk, native};
 use crate::options::Run;
 use crate::sweeping::Swept;
 use crate::verifiers::Kind;
@@ -84,6 +84,7 @@ fn write(out: &mut String, options: &Run, measured: &Measured) -> std::fmt::Resu
     write_ratio(out, options, measured)?;
     write_bound_ratio(out, measured)?;
     write_native(out, measured)?;
+    write_devices(out, measured)?;
     write_signatures(out, measured)
 }
 
@@ -216,6 +217,34 @@ fn write_native(out: &mut String, measured: &Measured) -> std::fmt::Result {
                 out,
                 "\n{}: a whole native sign-in by a passkey is three requests and {whole:.0} µs of the server's CPU. Its five signatures\n\
                  alone take {signatures:.0} µs, so it costs {:.1} times as much.",
+                engine.name,
+                whole / signatures
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// What a poll costs that finds nothing, and a whole visit at a kiosk beside the bare signatures in it.
+fn write_devices(out: &mut String, measured: &Measured) -> std::fmt::Result {
+    let bare = |start: &str| measured.limits.iter().find(|it| it.name.starts_with(start)).and_then(|it| it.cpu_us).unwrap_or_default();
+    let signatures = kiosk::VERIFICATIONS * bare("ECDSA P-256 verifications") + kiosk::SIGNATURES * bare("ECDSA P-256 signatures");
+    for engine in &measured.engines {
+        let cost = |name: &str| engine.rows.iter().find(|it| it.name == name).map(|it| it.server_us);
+        if let Some(poll) = cost(crate::steps::POLL) {
+            writeln!(
+                out,
+                "\n{}: a poll that finds nothing writes nothing. It takes {poll:.0} µs of the server's CPU: {:.0} a second on one core.",
+                engine.name,
+                1e6 / poll.max(1.0)
+            )?;
+        }
+        if let [Some(shown), Some(code)] = kiosk::WHOLE.map(cost) {
+            let whole = shown + code;
+            writeln!(
+                out,
+                "\n{}: a visit at a kiosk is two requests and {whole:.0} µs of the server's CPU. Its five signatures alone take\n\
+                 {signatures:.0} µs, so it costs {:.1} times as much.",
                 engine.name,
                 whole / signatures
             )?;

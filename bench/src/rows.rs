@@ -3,7 +3,7 @@
 use crate::limits::Limit;
 use crate::load::Row;
 use crate::steps::{Ask, BOTH, Bench};
-use crate::{api, bound, native};
+use crate::{api, bound, kiosk, linked, native};
 
 /// The rows of the server, and the cost of an API's layer for the tokens that the server gave.
 pub async fn measure(bench: &Bench<'_>) -> Result<(Vec<Row>, Vec<Limit>), String> {
@@ -23,6 +23,8 @@ pub async fn measure(bench: &Bench<'_>) -> Result<(Vec<Row>, Vec<Limit>), String
     rows.extend(bound.rows);
     rows.extend(native::measure(bench).await?);
     rows.push(bench.poll().await?);
+    rows.extend(kiosk::measure(bench).await?);
+    rows.extend(linked::continue_page(bench).await?);
     let api = api::measure(&bench.site.issuer, &openid, &bound.orders, &bound.key).await?;
     Ok((rows, api))
 }

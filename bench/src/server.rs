@@ -17,6 +17,15 @@ pub const PHONE: &str = "phone";
 /// A client whose installations the server itself attests, and its app.
 pub const ATTESTED: &str = "attested";
 pub const IOS_APP: &str = "ABCDE12345.com.example.shop";
+/// Kiosks, and the app whose members they let in.
+pub const GATE: &str = "gate";
+pub const GATE_APP: &str = "ABCDE12345.com.example.gate";
+pub const MEMBER: &str = "member";
+/// The server lets one kiosk ask 120 times a minute, so there are some.
+const GATES: usize = 24;
+/// An app whose sign-ins end on a continue page, and the host of that page.
+pub const LINKED: &str = "linked";
+pub const CONTINUE: &str = "go.shop-signin.example";
 pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A directory with a configuration, a key and people.
@@ -33,6 +42,8 @@ pub struct Site {
     /// The key of the service client that signs assertions.
     pub key: PrivateKey,
     pub people: Vec<String>,
+    /// The keys of the kiosks. The one at place N is called "Gate N".
+    pub gates: Vec<PrivateKey>,
     /// Makes the phones that the attested client runs on.
     pub maker: Maker,
 }
@@ -52,7 +63,9 @@ impl Site {
         let digest = printed.split('\'').nth(1).ok_or("`symbolon client secret` printed no digest")?.to_owned();
         let key = PrivateKey::generate(Algorithm::ES256).map_err(|it| format!("{it:?}"))?;
         let maker = Maker::new().map_err(|it| it.to_string())?;
-        let text = configuration(address, database, &digest, &key, &maker.root_spki)?;
+        let gates = (0..GATES).map(|_| PrivateKey::generate(Algorithm::ES256).map_err(|it| format!("{it:?}")));
+        let gates = gates.collect::<Result<Vec<_>, _>>()?;
+        let text = configuration(address, database, &digest, &key, &maker.root_spki)? + &kiosks(&gates);
         std::fs::write(directory.join("symbolon.toml"), text).map_err(|it| it.to_string())?;
         let people = (0..people).map(|it| format!("person-{it}")).collect();
         let site = Self {
@@ -65,6 +78,7 @@ impl Site {
             secret,
             key,
             people,
+            gates,
             maker,
         };
         for name in &site.people {
@@ -187,6 +201,50 @@ require = ["password", "passkey"]
 require = ["password + passkey"]
 acr = "urn:bench:enrol"
 "#;
+
+fn kiosks(gates: &[PrivateKey]) -> String {
+    let devices = gates.iter().enumerate().map(|(at, key)| {
+        format!("[client.{GATE}.kiosk.device.{}]\nname = \"Gate {at}\"\nplace = \"Main hall\"\n", key.kid())
+    });
+    format!(
+        r#"
+[client.{MEMBER}]
+kind = "native"
+owner = "shop"
+first_party = true
+apis = {{ orders = ["orders:read"] }}
+redirect_uris = ["{BACK}"]
+
+[client.{GATE}]
+kind = "native"
+first_party = true
+authentication = "attest_jwt_client_auth_dpop"
+apis = {{ orders = ["orders:read"] }}
+grants = ["urn:symbolon:oauth:grant-type:kiosk"]
+refresh = {{ most_per_person = "unlimited" }}
+attestation = {{ ios = {{ app_ids = ["{GATE_APP}"] }} }}
+[client.{GATE}.kiosk]
+members = ["{MEMBER}"]
+{}
+[client.{LINKED}]
+kind = "native"
+owner = "shop"
+first_party = true
+apis = {{ orders = ["orders:read"] }}
+redirect_uris = ["{BACK}"]
+refresh = {{ most_per_person = "unlimited" }}
+continue = {{ host = "{CONTINUE}" }}
+[host."{CONTINUE}"]
+owner = "shop"
+continue_page = true
+
+[client_registration.open]
+open = true
+scopes = ["openid"]
+"#,
+        devices.collect::<String>()
+    )
+}
 
 fn configuration(address: SocketAddr, database: &str, digest: &str, key: &PrivateKey, root: &str) -> Result<String, String> {
     let mut jwk = String::new();

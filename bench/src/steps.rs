@@ -19,6 +19,8 @@ pub const WARM_UP: Duration = Duration::from_millis(500);
 pub const BOTH: &str = "orders:read orders:write";
 /// The number of grants for the rows about ID tokens, opaque tokens and bound tokens.
 const FEW: usize = 256;
+/// The name of that row.
+pub const POLL: &str = "poll of a device, nothing new";
 /// Devices that poll; the server lets one network start sixty a minute.
 const DEVICES: usize = 48;
 
@@ -111,7 +113,7 @@ impl<'a> Bench<'a> {
         (0..self.connections).map(|number| Work::Round(requests.to_vec(), number % requests.len())).collect()
     }
 
-    fn queue(&self, requests: VecDeque<Bytes>) -> Vec<Work> {
+    pub fn queue(&self, requests: VecDeque<Bytes>) -> Vec<Work> {
         let queue: Queue = Rc::new(RefCell::new(requests));
         (0..self.connections).map(|_| Work::Queue(Rc::clone(&queue))).collect()
     }
@@ -179,6 +181,18 @@ impl<'a> Bench<'a> {
     fn authorize_requests(&self, ask: &Ask<'_>) -> Vec<Bytes> {
         let path = self.authorize_path(ask);
         self.cookies.iter().map(|it| http::get(&path, &[("cookie", it)])).collect()
+    }
+
+    /// Ends on a page of the server's before the app's link. Each request is of a network of its own, as those of many people are.
+    pub async fn authorize_to_a_page(&self, name: &str, ask: &Ask<'_>) -> Result<(Row, Vec<Answer>), String> {
+        let path = self.authorize_path(ask);
+        let wanted = ((self.measure + WARM_UP).as_secs_f64() * 6000.0) as usize;
+        let request = |cookie: &String| {
+            let [.., a, b, c] = self.counter.next().to_be_bytes();
+            http::get(&path, &[("cookie", cookie), ("x-forwarded-for", &format!("10.{a}.{b}.{c}"))])
+        };
+        let requests = self.cookies.iter().cycle().take(wanted).map(request).collect();
+        load::run(name, &Load { keep: true, ..self.load(303) }, self.queue(requests)).await
     }
 
     /// Runs half as long again as the exchange, so that the exchange does not run out of codes.
@@ -265,7 +279,7 @@ impl<'a> Bench<'a> {
             let form = [("grant_type", symbolon_oauth::device_authorization::GRANT_TYPE), ("client_id", "tv"), ("device_code", code)];
             requests.push(http::post("/token", &[], &form));
         }
-        Ok(load::run("poll of a device, nothing new", &self.load(400), self.round(&requests)).await?.0)
+        Ok(load::run(POLL, &self.load(400), self.round(&requests)).await?.0)
     }
 
     pub async fn introspect(&self, name: &str, api: &str, tokens: &[Tokens]) -> Result<Row, String> {

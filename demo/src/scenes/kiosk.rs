@@ -46,32 +46,39 @@ place = "Main hall"
     acts: |stage| Box::pin(acts(stage)),
 };
 
-/// The app on the gate, whose key the operator has named.
-async fn gate(stage: &mut Stage) -> Result<App, Trouble> {
-    let mut app = stage.app("gate", "https://app.example.com/none").await?;
+/// The app on a gate, whose key the operator has named.
+pub async fn gate(stage: &mut Stage, client_id: &str) -> Result<App, Trouble> {
+    let mut app = stage.app(client_id, "https://app.example.com/none").await?;
     let element = Arc::new(Element { key: stage.world.gate.clone(), is_locked: AtomicBool::new(false) });
     app.server.platform.keys = Some(element.clone());
     app.element = Some(element.clone());
     let (challenge, bytes) = app.attestation_challenge().await?;
-    let hash = binding::named(Purpose::First, "gate", &bytes, &element.thumbprint());
+    let hash = binding::named(Purpose::First, client_id, &bytes, &element.thumbprint());
     let (enclave, object) = stage.world.maker.ios("ABCDE12345.com.example.gate", &hash)?;
     let (attestation, key_id) = (base64url::encode(&object), base64url::encode(&enclave.key_id));
     let (status, body) = app.attest("apple-appattest", &challenge, &[("attestation", &attestation), ("key_id", &key_id)]).await?;
     if status == 200 { Ok(app) } else { Err(Trouble(format!("the gate is not attested: {body}"))) }
 }
 
-async fn challenge(app: &App) -> Result<Value, Trouble> {
-    Ok(app.post(&format!("{}/kiosk/challenge", app.server.settings.issuer), &[("client_id", "gate")]).await?.1)
+pub async fn challenge(app: &App) -> Result<Value, Trouble> {
+    let client_id = app.server.settings.client_id.as_str();
+    Ok(app.post(&format!("{}/kiosk/challenge", app.server.settings.issuer), &[("client_id", client_id)]).await?.1)
 }
 
-async fn show(app: &App, code: &str) -> Result<(u16, Value), Trouble> {
+pub async fn show(app: &App, code: &str) -> Result<(u16, Value), Trouble> {
+    redeem(app, ("proof", code)).await
+}
+
+/// With a code, or with what the gate polls with.
+pub async fn redeem(app: &App, what: (&str, &str)) -> Result<(u16, Value), Trouble> {
     let url = app.metadata.token_endpoint.clone().unwrap_or_default();
-    app.post(&url, &[("grant_type", GRANT_TYPE), ("client_id", "gate"), ("proof", code)]).await
+    let client_id = app.server.settings.client_id.as_str();
+    app.post(&url, &[("grant_type", GRANT_TYPE), ("client_id", client_id), what]).await
 }
 
 async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let trouble = |it: symbolon_client::Trouble| Trouble(it.to_string());
-    let gate = gate(stage).await?;
+    let gate = gate(stage, "gate").await?;
     let member = stage.phone("member-app", "https://app.example.com/member")?;
     member.client.sign_in(&SignIn::new("openid orders:read").for_api(ORDERS)).await.map_err(trouble)?;
     member.client.prepare_for_kiosks(ORDERS).await.map_err(trouble)?;

@@ -18,6 +18,7 @@ mod impersonation;
 mod impossible_travel;
 mod iphone_lies;
 mod kiosk;
+mod kiosk_confirm;
 mod known_device;
 mod lost_answers;
 mod moved_people;
@@ -34,6 +35,7 @@ mod step_up;
 mod stolen_code;
 mod stolen_tokens;
 mod television;
+mod television_app;
 mod tiers;
 mod two_apps;
 mod wallet;
@@ -84,7 +86,9 @@ pub const SCENES: &[Scene] = &[
     payment::SCENE,
     ended_session::SCENE,
     television::SCENE,
+    television_app::SCENE,
     kiosk::SCENE,
+    kiosk_confirm::SCENE,
     call_centre::SCENE,
     two_apps::SCENE,
     app_to_web::SCENE,

@@ -22,7 +22,7 @@ use crate::store::{Change, Value};
 use crate::web::request::Incoming;
 use http::Method;
 
-const FACTORS: &str = "SELECT kind FROM credential WHERE account = $1";
+const FACTORS: &str = "SELECT kind FROM credential WHERE account = $1 AND kind <> 'user_code'";
 
 pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
     let Some(session) = sessions::of_browser(app, incoming).await? else {
