@@ -407,7 +407,7 @@ fn loopback() -> (u16, std::thread::JoinHandle<String>) {
     (port, taking)
 }
 
-/// Chrome on Android, as far as its name goes: after a form, each kind of redirect reaches its link, and the pages in between fit a phone.
+/// L-02: Chrome on Android, as far as its name goes: after a form, each kind of redirect reaches its link, and the pages in between fit a phone.
 #[tokio::test(flavor = "multi_thread")]
 async fn each_way_back_into_an_app_is_handed_over_in_chromium() {
     let Some((_chromedriver, browser)) = driver().await else {

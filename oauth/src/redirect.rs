@@ -133,7 +133,7 @@ fn split_loopback(uri: &str) -> Option<(&'static str, Option<u16>, &str)> {
 mod tests {
     use super::*;
 
-    /// 005-R, 012-R; RFC 8252 7.3.
+    /// 005-R, 012-R, L-18; RFC 8252 7.3.
     #[test]
     fn only_the_port_of_a_literal_loopback_address_is_free() {
         let registered = "http://127.0.0.1/cb";
@@ -156,6 +156,9 @@ mod tests {
         ] {
             assert!(!matches(registered, bad), "{bad}");
         }
+        // With a port registered, too. The two families are two addresses.
+        assert!(matches("http://127.0.0.1:8080/cb", "http://127.0.0.1:51004/cb") && matches("http://[::1]:8080/cb", "http://[::1]/cb"));
+        assert!(!matches("http://[::1]/cb", "http://127.0.0.1/cb") && !matches("http://127.0.0.1:8080/cb", "http://[::1]:8080/cb"));
         assert!(matches("com.acme.app:/cb", "com.acme.app:/cb"));
         for bad in ["com.acme.app://cb", "COM.ACME.APP:/cb", "com.acme.app:/cb?a"] {
             assert!(!matches("com.acme.app:/cb", bad), "{bad}");
@@ -196,6 +199,10 @@ mod tests {
             "",
             "https://app.example.com/cb\u{fc}",
             "https://127.1/cb",
+            "http://127.1/cb",
+            "http://0x7f.1/cb",
+            "http://127.0.0.1.evil.test/cb",
+            "http://user@127.0.0.1/cb",
             "https://*.example.com/cb",
             "https://*/cb",
             "https://app*.example.com/cb",

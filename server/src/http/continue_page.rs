@@ -12,6 +12,7 @@ use crate::links::onward::links_to;
 use crate::login::step::Step;
 use crate::pages::ContinueView;
 use crate::sessions;
+use crate::web::embedded::is_embedded;
 use crate::web::request::{Host, Incoming};
 use http::header;
 use std::sync::Arc;
@@ -60,6 +61,7 @@ pub async fn page(app: &App, incoming: &Incoming) -> Result<Reply> {
         first: onward.first,
         second: onward.second,
         app_page: page.app_page.clone(),
+        embedded: is_embedded(incoming.header("user-agent").unwrap_or_default()),
     };
     let mut reply = shown(app, 200, app.pages.continuing(&view, &locale(app, incoming), &app.config.issuer)?);
     if let Some(secret) = secret {

@@ -99,6 +99,7 @@ async fn ask(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened), 
         hidden: Vec::new(),
         onward: None,
         refresh: false,
+        embedded: views::is_embedded(incoming),
     };
     let mut reply = reply::page(200, app.pages.step(&step, &context)?);
     if opened.is_new {

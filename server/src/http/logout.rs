@@ -159,6 +159,7 @@ fn confirm(app: &App, incoming: &Incoming, session: &Session, request: &LogoutRe
         hidden,
         onward: None,
         refresh: false,
+        embedded: pages::is_embedded(incoming),
     };
     Ok(reply::page(200, app.pages.step(&Step::new("logout").primary("logout"), &context)?))
 }

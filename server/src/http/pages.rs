@@ -9,6 +9,7 @@ use crate::login::operation::Operation;
 use crate::login::state::{Ended, State};
 use crate::login::step::{Problem, Step, Text};
 use crate::pages::{FormTarget, PageContext, has_password};
+use crate::web::embedded;
 use crate::web::request::Incoming;
 use http::header;
 use symbolon_oauth::{base64url, digest};
@@ -63,6 +64,10 @@ pub fn read_address(app: &App, text: &str) -> Option<([u8; 16], Option<String>)>
     digest::equal(&made[..16], tag).then(|| (*id, Some(client.to_owned()).filter(|client| !client.is_empty())))
 }
 
+pub fn is_embedded(incoming: &Incoming) -> bool {
+    embedded::is_embedded(incoming.header("user-agent").unwrap_or_default())
+}
+
 /// The page of the open question.
 pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Result<Reply> {
     let Some(pending) = &state.pending else { return Ok(reply::see_other(&app.url("/account"))) };
@@ -72,7 +77,8 @@ pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Re
     let base = app.config.issuer.clone();
     let onward = pending.away.clone();
     let refresh = onward.is_some() && incoming.query.contains("go");
-    let context = PageContext { locale, base, form_action: app.url(&target.path), form_token: target.token, hidden, onward, refresh };
+    let (form_action, embedded) = (app.url(&target.path), is_embedded(incoming));
+    let context = PageContext { locale, base, form_action, form_token: target.token, hidden, onward, refresh, embedded };
     let html = app.pages.step(&pending.step, &context)?;
     Ok(match &pending.step {
         step if step.operation.is_some() => reply::operating_page(200, html, step.operation.as_ref()),
@@ -86,7 +92,8 @@ pub fn ask(app: &App, incoming: &Incoming, step: &Step, path: &str) -> Result<Re
     let locale = locale(app, incoming, incoming.parameters().get("locale"));
     let hidden = vec![("locale".to_owned(), locale.clone())];
     let base = app.config.issuer.clone();
-    let context = PageContext { locale, base, form_action: app.url(path), form_token: String::new(), hidden, onward: None, refresh: false };
+    let (form_action, form_token, embedded) = (app.url(path), String::new(), is_embedded(incoming));
+    let context = PageContext { locale, base, form_action, form_token, hidden, onward: None, refresh: false, embedded };
     Ok(reply::page(200, app.pages.step(step, &context)?))
 }
 

@@ -54,6 +54,8 @@ pub struct PageContext {
     pub onward: Option<String>,
     /// The page leads there by itself.
     pub refresh: bool,
+    /// The browser is one inside another app.
+    pub embedded: bool,
 }
 
 #[derive(Serialize)]
@@ -96,6 +98,8 @@ pub struct ContinueView {
     pub first: String,
     pub second: Option<String>,
     pub app_page: Option<String>,
+    /// The browser is one inside another app.
+    pub embedded: bool,
 }
 
 #[derive(Serialize)]
@@ -245,7 +249,7 @@ impl Pages {
         let values = context! {
             step => self.worded(step, &page.locale), form_action => page.form_action.as_str(), form_token => page.form_token.as_str(),
             hidden => Value::from(Serde(&page.hidden)), base => page.base.as_str(), onward => page.onward.as_deref(),
-            refresh => page.refresh, script => Script::of(step.operation.as_ref()).own(),
+            refresh => page.refresh, embedded => page.embedded, script => Script::of(step.operation.as_ref()).own(),
             help => has_password(step).then_some(SHOW),
         };
         self.render("step.html", &page.locale, values)
@@ -545,6 +549,7 @@ mod tests {
                     hidden: vec![("a\"b".into(), "<script>".into())],
                     onward: Some("https://op.example/\"><script>".into()),
                     refresh: true,
+                    embedded: true,
                 };
                 let html = pages().step(&step, &context).unwrap();
                 for bad in ["<script>", "<b>", "<i>", "49", "\u{202e}", "-title", "-lead", "field-", "action-"] {

@@ -2,6 +2,7 @@
 
 pub mod body;
 pub mod certificate;
+pub mod embedded;
 pub mod headers;
 pub mod reply;
 pub mod request;

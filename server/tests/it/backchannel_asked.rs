@@ -51,7 +51,7 @@ async fn a_backchannel_request_has_one_owner_and_no_defect() {
     .await;
 }
 
-/// K-20: whoever has no account here is asked like anybody, and nobody hears of it; the limit counts alike. It is the client's own: another
+/// 323-X, K-20: whoever has no account here is asked like anybody, and nobody hears of it; the limit counts alike. It is the client's own: another
 /// client still asks the same person.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_and_somebody_look_the_same_to_a_client() {

@@ -206,6 +206,28 @@ async fn the_page_leads_to_the_registered_link_and_nowhere_else() {
     world.stop().await;
 }
 
+/// L-12, L-13: browsers that hand nothing over, and those inside another app. The page names the way out, and holds nothing that another
+/// device could use. Nobody is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_browser_that_hands_nothing_over_is_told_what_to_do() {
+    let world = world(Engine::Sqlite).await;
+    let iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
+    let (firefox, inside) = (format!("{iphone} FxiOS/140.0 Mobile/15E148 Safari/605.1.15"), format!("{iphone} Mobile/15E148 Instagram 380.0"));
+    for (user_agent, is_inside) in [(PHONE, false), (&firefox, false), (&inside, true), ("a browser of tomorrow", false)] {
+        let path = signed_in(&world).await;
+        let page = fetch(&world, GO, &path, &[("user-agent", user_agent)]).await;
+        assert_eq!(page.status, 200, "{user_agent}");
+        for words in ["Nothing happens?", "Allow your browser to open apps", "start again there"] {
+            assert!(page.html.contains(words), "{user_agent}: {words}");
+        }
+        assert_eq!(page.html.contains("open inside another app"), is_inside, "{user_agent}");
+        let first = world.http.get(world.url(&ask().path())).header("user-agent", user_agent).send().await.unwrap();
+        assert_eq!(first.status(), 200, "{user_agent}");
+        assert_eq!(first.text().await.unwrap().contains("open inside another app"), is_inside, "{user_agent}");
+    }
+    world.stop().await;
+}
+
 /// L-01: with a session there is no tap, and browsers hand nothing over then. The page stands in between, for errors too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_live_session_and_an_error_take_the_same_way() {

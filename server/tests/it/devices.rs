@@ -194,7 +194,7 @@ async fn polls_are_answered_by_the_rules() {
     }
 }
 
-/// 307-X, 316-X, 113-T, K-13: whose it is, and who may begin.
+/// 307-X, 316-X, 318-X, 321-X, 113-T, K-13: whose it is, who may begin, and with which scope.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_device_code_is_of_its_client() {
     for engine in engines() {

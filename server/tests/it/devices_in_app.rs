@@ -92,7 +92,7 @@ async fn a_television_is_let_in_by_the_app() {
     .await;
 }
 
-/// K-16, 310-X: what is wrong, foreign, late, or was not shown. The twin: the same television, answered well.
+/// K-16: what is wrong, foreign, late, or was not shown. The twin: the same television, answered well.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_not_shown_and_what_is_not_on_the_screen_lets_nobody_in() {
     on_every_engine(|scene| async move {

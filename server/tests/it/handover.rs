@@ -168,7 +168,7 @@ async fn what_the_browser_got_ends_with_the_app() {
     .await;
 }
 
-/// Which browser, when, by which form, and who is there already.
+/// 324-X: which browser, when, by which form, and who is there already.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_is_of_one_browser_for_a_minute() {
     on_every_engine(|scene| async move {

@@ -127,7 +127,7 @@ async fn a_member_is_let_in() {
     .await;
 }
 
-/// 303-H, K-16: replayed, relayed, late, altered, of another server; each beside a good one. The first token lives, and the member is warned.
+/// 303-H, 319-X, K-16: replayed, relayed, late, altered, of another server; each beside a good one. The first token lives, and the member is warned.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_good_once_at_one_kiosk() {
     on_every_engine(|scene| async move {

@@ -371,6 +371,7 @@ continue-nothing = Nichts geschieht?
 continue-other-link = Versuchen Sie diesen Link.
 continue-setting = Erlauben Sie Ihrem Browser, Apps zu öffnen. Er fragt vielleicht oben oder unten auf dieser Seite.
 continue-get = { $client } holen
+embedded-browser = Diese Seite ist in einer anderen App geöffnet. Wenn hier etwas nicht geht, nehmen Sie Ihren Browser: Vielleicht öffnet ihn das Menü jener App.
 continue-again = Gehen Sie selbst zurück zu { $client } und beginnen Sie dort von vorn.
 passkey-title = Mit einem Passkey anmelden
 passkey-lead = Mit Finger, Gesicht oder womit Sie dieses Gerät sonst entsperren.

@@ -371,6 +371,7 @@ continue-nothing = Nothing happens?
 continue-other-link = Try this link instead.
 continue-setting = Allow your browser to open apps. It may ask at the top or the bottom of this page.
 continue-get = Get { $client }
+embedded-browser = This page is open inside another app. If something does not work here, open your browser instead: the menu of that app may do it.
 continue-again = Go back to { $client } by yourself and start again there.
 passkey-title = Sign in with a passkey
 passkey-lead = Use your finger, your face, or whatever unlocks this device.
