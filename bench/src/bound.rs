@@ -26,10 +26,6 @@ pub struct Phone {
 }
 
 impl Phone {
-    pub fn key(&self) -> &PrivateKey {
-        &self.key
-    }
-
     pub fn proof(&self, number: u64, url: &str, token: Option<&str>) -> Result<String, String> {
         // The `jti` is unique in this process, and short, as an app would make it.
         let jti = format!("{}-{number}", self.key.kid().get(..8).unwrap_or_default());

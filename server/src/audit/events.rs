@@ -99,8 +99,8 @@ const ACCOUNTS: &[Event] = &[
     event("ticket_used", "The ticket was used; it does not work again."),
     event("ticket_refused", "A ticket was wrong, too old or used before, or there were too many tries."),
     event("recovery_codes_made", "There are new recovery codes; the old ones do not work."),
-    event("user_code_set", "An operator gave the person a user code, which clients on the backchannel have to send."),
-    event("user_code_removed", "An operator took the user code away."),
+    event("user_code_set", "The person has another user code, which clients on the backchannel have to send. `by` says who set it."),
+    event("user_code_removed", "The person has no user code any more."),
     event("consent_withdrawn", "A person took away what an app had. `target` names the client."),
 ];
 

@@ -16,14 +16,6 @@ use symbolon_oauth::form::Form;
 /// So many wrong codes of one client for one person in an hour.
 const MOST: i64 = 5;
 const WINDOW_MS: i64 = 3_600_000;
-pub const SHORTEST: usize = 6;
-pub const LONGEST: usize = 64;
-
-/// Six to 64 letters, digits or signs that a telephone or a keyboard has.
-pub fn is_good(code: &str) -> bool {
-    (SHORTEST..=LONGEST).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_graphic())
-}
-
 /// What the request says, where the client is registered to say it.
 pub fn of_request(client: &Client, form: &Form) -> Result<Option<String>> {
     match (client.backchannel.user_code, form.get("user_code")) {
@@ -68,20 +60,5 @@ pub async fn judge(core: &Core, hashers: &Hashers, caller: &Caller, person: &Ask
 pub fn give_back(change: &mut Change, charged: &[[u8; 32]]) {
     for key in charged {
         change.run_expecting(GIVE_BACK, vec![Value::from(&key[..])], Expect::Any);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_code_is_long_enough_and_can_be_typed() {
-        for good in ["123456", "K7-41xQ", &"x".repeat(64)] {
-            assert!(is_good(good), "{good}");
-        }
-        for bad in ["", "12345", "12 3456", "12345\u{e9}", "123456\n", &"x".repeat(65)] {
-            assert!(!is_good(bad), "{bad:?}");
-        }
     }
 }

@@ -37,14 +37,14 @@ impl Clients {
 
     /// The row with keys that count. Keys that cannot be read count for a day after they were read; then the client is left out.
     pub(super) async fn with_present_keys(&self, id: &str, row: Row, now_ms: i64) -> Result<Option<Row>, Fault> {
-        let Some(uri) = row.opt_text("keys_uri")? else { return Ok(Some(row)) };
+        let Some(uri) = row.opt_text("keys_uri")?.map(str::to_owned) else { return Ok(Some(row)) };
         if row.opt_int("keys_fresh_ms")?.is_some_and(|at_ms| now_ms < at_ms) {
             return Ok(Some(row));
         }
         // One asks; the others take what there is.
         let flight = self.flight(id);
         if let Ok(_alone) = flight.try_lock()
-            && self.read_keys(id, uri, row.text("body")?).await?
+            && self.read_keys(id, &uri, row.text("body")?).await?
         {
             return self.store.one(READ, &[id.into()]).await;
         }
@@ -59,8 +59,8 @@ impl Clients {
     /// The client, with its keys read again where one of these texts is signed with a key that is not among them. Once a minute and client,
     /// so that made-up names of keys make no traffic.
     pub async fn for_signatures(&self, id: &str, client: Arc<Client>, texts: [Option<&str>; 2]) -> Result<Arc<Client>, Fault> {
-        let is_at_address = |client: &Client| client.stranger().is_some_and(|it| it.keys_uri.is_some());
-        if !is_at_address(&client) || texts.iter().flatten().all(|text| has_key_of(&client, text)) {
+        let is_at_address = client.stranger().is_some_and(|it| it.keys_uri.is_some());
+        if !is_at_address || texts.iter().flatten().all(|text| has_key_of(&client, text)) {
             return Ok(client);
         }
         let flight = self.flight(id);

@@ -13,6 +13,7 @@ use super::notices;
 use super::profile;
 use super::state::{Pending, Question, State};
 use super::step::{Problem, Step};
+use super::user_code;
 use super::waiting::{self, Telling};
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
@@ -138,6 +139,7 @@ impl Machine {
             }
             Effect::EndRegain => waiting::forget(change, account, Means::Regain.kind()),
             Effect::Update(Update::Name(name)) => change.run(SET_NAME, vec![account.into(), name.as_deref().into(), visitor.now_ms.into()]),
+            Effect::Update(Update::UserCode(digest)) => user_code::write(change, account, digest.as_deref()),
             Effect::Update(Update::Locale(locale)) => {
                 change.run(SET_LOCALE, vec![account.into(), locale.as_str().into(), visitor.now_ms.into()])
             }

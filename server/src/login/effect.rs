@@ -190,6 +190,8 @@ pub enum Update {
     Name(Option<String>),
     /// A language that there are texts in.
     Locale(String),
+    /// The digest of a user code. None: the person has none any more.
+    UserCode(Option<String>),
 }
 
 /// Who asked for an effect.
@@ -261,6 +263,7 @@ fn is_allowed_to_manage(journey: &Journey, form: Form, effect: &Effect) -> bool 
         (_, _, Effect::Notice(_)) => true,
         (Form::NewName, Journey::ChangeName, Effect::Update(Update::Name(_))) => true,
         (Form::NewLanguage, Journey::ChangeLanguage, Effect::Update(Update::Locale(_))) => true,
+        (Form::NewUserCode, Journey::ChangeUserCode, Effect::Update(Update::UserCode(_))) => true,
         (Form::EndAccess, Journey::EndSession { .. }, Effect::EndSession(_) | Effect::Raise) => true,
         (Form::EndAccess, Journey::EndOtherSessions, Effect::EndOtherSessions { .. } | Effect::Raise) => true,
         (Form::EndAccess, Journey::ForgetDevice { device }, Effect::ForgetDevice(forgotten)) => device == forgotten,
@@ -292,6 +295,9 @@ mod tests {
         let name = Effect::Update(Update::Name(None));
         assert!(is_allowed(&Journey::ChangeName, Source::Form(Form::NewName), &name));
         assert!(!is_allowed(&Journey::ChangeLanguage, Source::Form(Form::NewLanguage), &name));
+        let code = Effect::Update(Update::UserCode(None));
+        assert!(is_allowed(&Journey::ChangeUserCode, Source::Form(Form::NewUserCode), &code));
+        assert!(!is_allowed(&Journey::ChangeName, Source::Form(Form::NewUserCode), &code));
     }
 
     /// A method proves; it never changes what a person signs in with.

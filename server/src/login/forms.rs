@@ -15,6 +15,7 @@ use super::profile::shown_name;
 use super::proof::MethodName;
 use super::state::State;
 use super::step::{Content, FieldKind, Problem, Step};
+use super::user_code;
 use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use serde::{Deserialize, Serialize};
@@ -66,7 +67,14 @@ pub fn ask(
         Form::Link | Form::Unlink => Ok((linking::ask(state, person)?, Json::Null)),
         Form::Wait => Ok((Step::new("waits"), Json::Null)),
         // `managing` asks them: they read what the account has.
-        form @ (Form::NewName | Form::NewLanguage | Form::Overview | Form::EndAccess | Form::Export | Form::Exported | Form::Delete) => {
+        form @ (Form::NewName
+        | Form::NewLanguage
+        | Form::NewUserCode
+        | Form::Overview
+        | Form::EndAccess
+        | Form::Export
+        | Form::Exported
+        | Form::Delete) => {
             Err(Fault::new(format!("{form:?} is asked elsewhere")))
         }
         Form::EnrolTotp => {
@@ -143,6 +151,7 @@ pub async fn check(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Re
         Form::Link => linking::link(filling),
         Form::Wait => Ok(Outcome::go_on(filling.state.journey.clone())),
         Form::Unlink => linking::unlink(filling),
+        Form::NewUserCode => check_user_code(filling, answer).await,
         form @ (Form::NewName | Form::NewLanguage | Form::Overview | Form::EndAccess | Form::Export | Form::Exported | Form::Delete) => {
             managing_forms::check(form, filling, answer)
         }
@@ -183,6 +192,20 @@ async fn check_new_password(filling: &Filling<'_>, answer: &Answer<'_>) -> Resul
     let changed = Effect::Audit(Box::new(Entry::ok("password_changed").with("by", by)));
     let effects = vec![Effect::EndSessions, Effect::Update(Update::Password(digest)), Effect::Notice("password_changed"), changed];
     Ok(Filled::Done(Box::new(Outcome { proved: Some(MethodName::PASSWORD), ..Outcome::end(effects) })))
+}
+
+/// The code lets nobody in: it lets clients ask. So sessions go on.
+async fn check_user_code(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
+    let (digest, event) = match answer.action {
+        "remove_user_code" => (None, "user_code_removed"),
+        _ if !user_code::is_good(answer.text("new_user_code")) => {
+            return Ok(Filled::Wrong(Problem::in_field("bad_user_code", "new_user_code")));
+        }
+        _ => (Some(filling.context.hashers.hash_secret(answer.text("new_user_code")).await?), "user_code_set"),
+    };
+    let changed = Effect::Audit(Box::new(Entry::ok(event).with("by", "the person")));
+    let effects = vec![Effect::Update(Update::UserCode(digest)), Effect::Notice("user_code_changed"), changed];
+    Ok(Filled::Done(Box::new(Outcome::end(effects))))
 }
 
 /// Adds the authenticator, once its first code proves that it works.

@@ -50,6 +50,8 @@ pub enum Journey {
     Manage(Overview),
     ChangeName,
     ChangeLanguage,
+    /// What the person tells clients that ask them on their own device (CIBA Core 7.1).
+    ChangeUserCode,
     /// By its public name, as `sessions::public_name` has it.
     EndSession {
         session: String,
@@ -107,6 +109,7 @@ impl Journey {
             "add_passkey" => Self::AddPasskey,
             "change_name" => Self::ChangeName,
             "change_language" => Self::ChangeLanguage,
+            "change_user_code" => Self::ChangeUserCode,
             "sign_out_others" => Self::EndOtherSessions,
             "export" => Self::Export,
             "delete" => Self::Delete,
@@ -165,7 +168,8 @@ pub struct Draft {
 impl Form {
     /// Is it a form of the account that adds no means and takes none away?
     pub fn is_of_overview(self) -> bool {
-        matches!(self, Self::NewName | Self::NewLanguage | Self::Overview | Self::EndAccess | Self::Export | Self::Exported | Self::Delete)
+        let is_change = matches!(self, Self::NewName | Self::NewLanguage | Self::NewUserCode | Self::EndAccess);
+        is_change || matches!(self, Self::Overview | Self::Export | Self::Exported | Self::Delete)
     }
 }
 
@@ -189,6 +193,7 @@ pub enum Form {
     Unlink,
     NewName,
     NewLanguage,
+    NewUserCode,
     /// A page of the account that asks nothing: its buttons lead on.
     Overview,
     /// What goes is named, and the person says yes.

@@ -36,6 +36,10 @@ impl Run<'_> {
                 let step = Step::new("new_name").optional_field("name", FieldKind::Text, "name", name);
                 (Form::NewName, step.primary("continue"), Json::Null)
             }
+            Journey::ChangeUserCode => {
+                let step = Step::new("new_user_code").field("new_user_code", FieldKind::Text, "off", None).primary("continue");
+                (Form::NewUserCode, step.secondary("remove_user_code"), Json::Null)
+            }
             Journey::ChangeLanguage => (Form::NewLanguage, self.languages(), Json::Null),
             Journey::Export => (Form::Export, Step::new("export").primary("continue"), Json::Null),
             Journey::Delete => {
@@ -102,6 +106,7 @@ impl Run<'_> {
             (Right::Password, "change_password", true),
             (Right::Authenticator, authenticator, true),
             (Right::RecoveryCodes, "recovery_codes", has_totp),
+            (Right::UserCode, "change_user_code", self.machine.config.takes_user_codes()),
             (Right::Passkeys, "passkeys", true),
             (Right::Links, "links", true),
             (Right::Sessions, "sessions", true),

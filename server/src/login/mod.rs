@@ -44,4 +44,5 @@ pub mod state;
 pub mod step;
 pub mod transaction;
 pub mod typed_codes;
+pub mod user_code;
 pub mod waiting;

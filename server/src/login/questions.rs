@@ -448,6 +448,7 @@ impl Run<'_> {
             Journey::Manage(_)
             | Journey::ChangeName
             | Journey::ChangeLanguage
+            | Journey::ChangeUserCode
             | Journey::EndSession { .. }
             | Journey::EndOtherSessions
             | Journey::ForgetDevice { .. }

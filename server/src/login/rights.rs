@@ -49,6 +49,7 @@ fn right_of(journey: &Journey) -> Option<Right> {
         Journey::Link { .. } | Journey::Unlink { .. } | Journey::Manage(Overview::Links) => Right::Links,
         Journey::ChangeName => Right::Name,
         Journey::ChangeLanguage => Right::Language,
+        Journey::ChangeUserCode => Right::UserCode,
         Journey::EndSession { .. } | Journey::EndOtherSessions | Journey::Manage(Overview::Sessions) => Right::Sessions,
         Journey::ForgetDevice { .. } | Journey::Manage(Overview::Devices) => Right::Devices,
         Journey::RevokeApp { .. } | Journey::Manage(Overview::Apps) => Right::Apps,

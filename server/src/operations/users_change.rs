@@ -6,12 +6,11 @@ use super::find_user::{count_factors, count_open_sessions, find};
 use super::outcome::Outcome;
 use super::problem::{Problem, Result};
 use super::sensitive::Sensitive;
-use crate::authorization::backchannel_code;
 use crate::login::accounts::{self, Hashers, NewAccount};
 use crate::login::deletion::forget_rows;
-use crate::login::waiting;
-use crate::store::tables::backchannel_request::{REMOVE_USER_CODE, SET_USER_CODE};
-use crate::store::{Expect, NotApplied, Value};
+use crate::login::{user_code, waiting};
+use crate::store::tables::backchannel_request::REMOVE_USER_CODE;
+use crate::store::{Expect, NotApplied};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
@@ -132,12 +131,12 @@ pub async fn remove_totp(context: &Context, actor: &Actor, user: String) -> Resu
 /// Sessions go on: the code lets nobody in, it lets others ask.
 pub async fn set_user_code(context: &Context, actor: &Actor, user: String, code: &Sensitive) -> Result<Outcome> {
     let sub = find(context, &user).await?.id;
-    if !backchannel_code::is_good(code.reveal()) {
+    if !user_code::is_good(code.reveal()) {
         return Err(Problem::invalid("a user code has 6 to 64 plain letters, digits or signs, without spaces; nothing was changed"));
     }
     let digest = Hashers::default().hash_secret(code.reveal()).await?;
     let mut change = context.change(actor);
-    change.run(SET_USER_CODE, vec![sub.as_str().into(), Value::from(digest.into_bytes()), context.now_ms.into()]);
+    user_code::write(&mut change, &sub, Some(&digest));
     change.audit(actor.entry("user_code_set").account(sub.as_str()));
     context.store.apply(change).await?;
     Ok(Outcome::UserCodeSet { user, sub })

@@ -140,6 +140,8 @@ pub struct AccountView {
     /// Does this server send mail, so that an address can be proved?
     pub mail: bool,
     pub recovery_codes_left: usize,
+    /// Does a client ask people for their user codes?
+    pub user_codes: bool,
     /// What was added or asked for and does not count in full yet.
     pub waiting: Vec<WaitingView>,
     pub sessions: Vec<SessionView>,
@@ -478,7 +480,7 @@ mod tests {
         Pages::new(&Brand::default(), None, Path::new(".")).unwrap()
     }
 
-    const KINDS: [&str; 46] = [
+    const KINDS: [&str; 47] = [
         "password",
         "identify",
         "reset",
@@ -491,6 +493,7 @@ mod tests {
         "new_email",
         "consent",
         "new_password",
+        "new_user_code",
         "enrol_totp",
         "remove_totp",
         "logout",

@@ -55,7 +55,7 @@ pub async fn register(core: &Core, admitted: &Admitted<'_>, asked: &Map<String, 
     let body = body_of(&own.client)?;
     core.stored.charge(Writer::Network(asking.address), body.len())?;
     let mut change = Change::new(asking.now_ms);
-    let values = [
+    let values: [Value; 7] = [
         own.id.as_str().into(),
         body.into(),
         asking.now_ms.into(),

@@ -26,7 +26,7 @@ pub fn due_ms(policy: &ClientPolicy, proofs: &Proofs) -> Option<i64> {
 pub async fn round(core: &Core) -> Result<(), Fault> {
     let now_ms = core.now_ms();
     let rows = core.store.all(PROOFS_DUE, &[now_ms.into()]).await?;
-    let renewals = rows.iter().map(|row| renew(core, row, now_ms));
+    let renewals: Vec<_> = rows.iter().map(|row| renew(core, row, now_ms)).collect();
     let mut renewals = futures_util::stream::iter(renewals).buffer_unordered(AT_ONCE);
     while let Some(renewed) = renewals.next().await {
         if let Err(fault) = renewed {

@@ -66,6 +66,39 @@ async fn without_the_right_user_code_nobody_is_asked() {
     }
 }
 
+/// The person sets and removes the code on the account page; sessions go on, and the history has it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_sets_a_code_of_their_own() {
+    for engine in engines() {
+        let scene = start(engine, WANTED).await;
+        let world = &scene.world;
+        let mut browser = Browser::default();
+        browser.sign_in(world, &Ask::native("orders:read"), "alice").await;
+        let change = async |browser: &mut Browser, code: &str, action: &str| {
+            let account = browser.visit(world, "/account").await;
+            let page = browser.submit(world, &account, &[], "change_user_code").await;
+            assert!(page.asks_for("new_user_code"), "{}", page.html);
+            browser.submit(world, &page, &[("new_user_code", code)], action).await
+        };
+        for bad in ["12345", "with space", "7041-bl\u{e4}u"] {
+            let page = change(&mut browser, bad, "continue").await;
+            assert!(page.problem().starts_with("Six to 64"), "{bad}: {}", page.html);
+        }
+        assert_eq!(change(&mut browser, CODE, "continue").await.status, 303);
+        let ask = async || scene.ask("desk", &[("login_hint", "alice"), MESSAGE, ("user_code", CODE)]).await.0;
+        assert_eq!(ask().await, 200);
+        assert_eq!(change(&mut browser, "", "remove_user_code").await.status, 303);
+        assert_eq!(ask().await, 400);
+        assert_eq!((world.audited("user_code_set").await, world.audited("user_code_removed").await), (1, 1));
+        let account = browser.visit(world, "/account").await;
+        assert!(account.kind() == "account" && account.says("You got a new user code"), "{}", account.text());
+        world.reload(|it| it.set("client.desk.backchannel.user_code", false)).await;
+        let account = browser.visit(world, "/account").await;
+        assert!(account.action("change_password") && !account.action("change_user_code"), "nobody wants one");
+        scene.world.stop().await;
+    }
+}
+
 /// Guesses are few, for a name that nobody has alike. What was right is given back, and other clients and people are not touched.
 #[tokio::test(flavor = "multi_thread")]
 async fn user_codes_are_not_guessed() {

@@ -1,5 +1,6 @@
 //! What a client that asks people must be: the rules of `[client.ID.backchannel]`, and of apps that answer (`approves`).
 
+use super::super::Config;
 use super::super::dpop::Dpop;
 use super::super::span::Span;
 use super::super::url::is_address;
@@ -11,6 +12,13 @@ use symbolon_oauth::backchannel::GRANT_TYPE;
 
 const SHORTEST: Span = Span(30);
 const LONGEST: Span = Span::minutes(10);
+
+impl Config {
+    /// Does a client of the file ask people for their user codes?
+    pub fn takes_user_codes(&self) -> bool {
+        self.client.values().any(|client| client.backchannel.user_code && !client.disabled)
+    }
+}
 
 impl BackchannelRules {
     /// `allowed`: the client has the grant.

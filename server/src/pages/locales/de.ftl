@@ -552,6 +552,12 @@ manage_history-lead = Das Neueste steht oben.
 manage_history-none = Es ist noch nichts geschehen.
 session-line = { $device } · { $address } · seit { $started }, zuletzt benutzt { $used }
 session-line-own = { $device } (hier) · { $address } · seit { $started }, zuletzt benutzt { $used }
+new_user_code-title = Ihr Benutzercode
+new_user_code-lead = Wer Sie auf Ihrem eigenen Gerät etwas fragt, muss vorher diesen Code von Ihnen haben. Anmelden kann sich damit niemand.
+field-new_user_code = Neuer Benutzercode
+action-change_user_code = Benutzercode ändern
+action-remove_user_code = Code entfernen
+problem-bad_user_code = Sechs bis 64 Buchstaben, Ziffern oder Zeichen, ohne Leerzeichen.
 new_name-title = Ihr Name
 new_name-lead = Apps, die Ihren Namen sehen dürfen, zeigen ihn Ihnen und anderen.
 new_language-title = Ihre Sprache
@@ -622,6 +628,11 @@ event-upstream_linked = { $when } · Ein anderes Konto wurde verknüpft{ $more }
 event-upstream_unlinked = { $when } · Ein anderes Konto wurde getrennt{ $more }
 event-user_code_removed = { $when } · Ihr Benutzercode wurde entfernt{ $more }
 event-user_code_set = { $when } · Sie haben einen neuen Benutzercode{ $more }
+mail-user_code_changed-subject = Ihr Benutzercode bei { $brand } wurde geändert
+mail-user_code_changed-body =
+    Der Benutzercode Ihres Kontos bei { $brand } wurde geändert oder entfernt.
+    
+    Wenn Sie das nicht waren, ändern Sie jetzt Ihr Passwort.
 mail-name_changed-subject = Ihr Name bei { $brand } wurde geändert
 mail-name_changed-body =
     Der Name Ihres Kontos bei { $brand } wurde geändert.

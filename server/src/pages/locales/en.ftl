@@ -552,6 +552,12 @@ manage_history-lead = The newest comes first.
 manage_history-none = Nothing has happened yet.
 session-line = { $device } · { $address } · since { $started }, last used { $used }
 session-line-own = { $device } (here) · { $address } · since { $started }, last used { $used }
+new_user_code-title = Your user code
+new_user_code-lead = Organisations that ask you something on your own device want this code from you first. Nobody can sign in with it.
+field-new_user_code = New user code
+action-change_user_code = Change your user code
+action-remove_user_code = Remove the code
+problem-bad_user_code = Six to 64 letters, digits or signs, without spaces.
 new_name-title = Your name
 new_name-lead = Apps that may see your name show it to you and others.
 new_language-title = Your language
@@ -622,6 +628,11 @@ event-upstream_linked = { $when } · Another account was linked{ $more }
 event-upstream_unlinked = { $when } · Another account was unlinked{ $more }
 event-user_code_removed = { $when } · Your user code was taken away{ $more }
 event-user_code_set = { $when } · You got a new user code{ $more }
+mail-user_code_changed-subject = Your user code at { $brand } was changed
+mail-user_code_changed-body =
+    The user code of your account with { $brand } was changed or removed.
+    
+    If it was not you, change your password now.
 mail-name_changed-subject = Your name at { $brand } was changed
 mail-name_changed-body =
     The name of your account with { $brand } was changed.
