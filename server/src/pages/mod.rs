@@ -271,6 +271,7 @@ impl Pages {
     /// A step that asks nothing. `onward`: where its link leads.
     pub fn alone(&self, step: &Step, locale: &str, base: &str, onward: Option<&str>) -> Result<String, Fault> {
         let values = context! {
+            embedded => false,
             step => self.worded(step, locale), form_action => "", form_token => "", hidden => Vec::<String>::new(), base => base,
             onward => onward, refresh => false, script => Script::of(step.operation.as_ref()).own(), help => None::<&str>,
         };

@@ -159,6 +159,7 @@ async fn user_codes_are_not_guessed_in_the_app() {
         other.question(("user_code", tv.user_code())).await;
         world.advance_s(901);
         let mut app = App::of(&scene, "alice").await;
+        let tv = Tv::start(world, "tv", "orders:read").await;
         app.question(("user_code", tv.user_code())).await;
         scene.world.stop().await;
     })
@@ -168,10 +169,8 @@ async fn user_codes_are_not_guessed_in_the_app() {
 /// Who may not answer: another kind of app, a token without a key, no token. Where the policy wants more, the person goes on in the browser.
 #[tokio::test(flavor = "multi_thread")]
 async fn only_an_app_that_may_answer_lets_devices_in() {
-    let more = format!(
-        "{}[login.two]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n[client.tv]\nlogin = \"two\"\n",
-        televisions()
-    );
+    let strict = televisions().replace("[client.tv]\n", "[client.tv]\nlogin = \"two\"\n");
+    let more = format!("{strict}[login.two]\nrequire = [\"password + totp\"]\nacr = \"urn:two\"\n");
     for engine in engines() {
         let scene = Scene::start(engine, &more).await;
         let world = &scene.world;

@@ -44,7 +44,7 @@ impl BackchannelRules {
             !allowed || client.kind != ClientKind::Service,
             &format!("a service has no person, so it cannot have the grant \"{GRANT_TYPE}\""),
         );
-        let is_signer = |(issuer, jwks): (&String, &Jwks)| !issuer.is_empty() && jwks.keys().is_ok();
+        let is_signer = |(issuer, jwks): (&String, &Jwks)| !issuer.is_empty() && jwks.keys().is_ok_and(|set| !set.keys.is_empty());
         must(self.hint_issuers.iter().all(is_signer), "backchannel.hint_issuers: each is an issuer with a key set that we accept");
         let is_held = client.profile == Some(Profile::Fapi2);
         must(!is_held || !self.plain_approval, "backchannel.plain_approval is not for clients with profile = \"fapi2\"");
