@@ -91,8 +91,7 @@ pub fn post(path: &str, headers: &[(&str, &str)], form: &[(&str, &str)]) -> Byte
 /// A JSON document.
 pub fn post_json(path: &str, body: &str) -> Bytes {
     let mut out = BytesMut::new();
-    let head =
-        format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
+    let head = format!("POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: {}\r\n", body.len());
     out.put_slice(head.as_bytes());
     end(out, &[], body)
 }

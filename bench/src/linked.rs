@@ -44,7 +44,8 @@ pub async fn registered(options: &Run, site: &Site, clients: u64) -> Result<Row,
     // Scattered over all, each once.
     let ids = (0..wanted).map(|at| id_of(at * (clients / wanted)));
     let request = |id: String| {
-        let form = [("grant_type", "authorization_code"), ("client_id", &id), ("code", "sc_x"), ("redirect_uri", "https://client.example.net/cb")];
+        let form =
+            [("grant_type", "authorization_code"), ("client_id", &id), ("code", "sc_x"), ("redirect_uri", "https://client.example.net/cb")];
         http::post("/token", &[], &form)
     };
     let load = Load { warm_up: Duration::from_millis(20), ..bench.load(400) };

@@ -203,9 +203,10 @@ acr = "urn:bench:enrol"
 "#;
 
 fn kiosks(gates: &[PrivateKey]) -> String {
-    let devices = gates.iter().enumerate().map(|(at, key)| {
-        format!("[client.{GATE}.kiosk.device.{}]\nname = \"Gate {at}\"\nplace = \"Main hall\"\n", key.kid())
-    });
+    let devices = gates
+        .iter()
+        .enumerate()
+        .map(|(at, key)| format!("[client.{GATE}.kiosk.device.{}]\nname = \"Gate {at}\"\nplace = \"Main hall\"\n", key.kid()));
     format!(
         r#"
 [client.{MEMBER}]

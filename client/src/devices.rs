@@ -1,9 +1,9 @@
 //! Another device that the person lets in: a television, or a command line on a distant machine (RFC 8628). docs/devices.md.
 
+use crate::Client;
 use crate::approvals::{Answered, good};
 use crate::platform::Answer;
 use crate::trouble::Trouble;
-use crate::Client;
 use serde::Deserialize;
 use serde_json::Value;
 

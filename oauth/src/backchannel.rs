@@ -155,7 +155,8 @@ mod tests {
         let sets = [("desk", &own), ("https://hints", &other)].map(|(name, key)| (name, KeySet { keys: vec![key.public().clone()] }));
         let expected = Expected { client_id: "desk", issuer: "https://as", now_s: 1_000 };
         let keys_of = |signer: &str| sets.iter().find(|(name, _)| *name == signer).map(|(_, set)| set);
-        let good = json!({ "iss": "https://hints", "aud": "https://as", "client_id": "desk", "jti": "j", "iat": 1_000, "exp": 1_060, "sub": "s" });
+        let good =
+            json!({ "iss": "https://hints", "aud": "https://as", "client_id": "desk", "jti": "j", "iat": 1_000, "exp": 1_060, "sub": "s" });
         let read = |key: &PrivateKey, claims: &Value| read_hint(&jws::sign(key, HINT_TYP, claims).unwrap(), keys_of, &expected);
         assert_eq!(read(&other, &good).unwrap().signer, "https://hints");
         assert!(read(&own, &good).is_err(), "by the client's key in the issuer's name");

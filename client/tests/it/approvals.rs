@@ -57,10 +57,9 @@ async fn a_person_who_must_prove_more_is_sent_to_the_browser() {
 #[tokio::test]
 async fn a_device_is_found_by_what_the_person_typed_or_scanned() {
     let picture = format!("{ISSUER}/device?ref=AZrD-x_1");
-    for (code, name, value) in [
-        (DeviceCode::Typed("WDJB-MJHT".to_owned()), "user_code", "WDJB-MJHT"),
-        (DeviceCode::Scanned(picture.clone()), "ref", "AZrD-x_1"),
-    ] {
+    for (code, name, value) in
+        [(DeviceCode::Typed("WDJB-MJHT".to_owned()), "user_code", "WDJB-MJHT"), (DeviceCode::Scanned(picture.clone()), "ref", "AZrD-x_1")]
+    {
         let world = world();
         let step = json!({ "kind": "device", "fields": [{ "name": "last_group" }] });
         let question = json!({ "request": "r1", "shown": "s1", "client_id": "tv", "expires_in": 60, "step": step });
@@ -77,7 +76,8 @@ async fn a_device_is_found_by_what_the_person_typed_or_scanned() {
         assert_eq!(world.client.answer_device(&device, DeviceSays::NotMine).await.unwrap(), Answered::Denied);
     }
     let world = world();
-    for foreign in ["https://evil.test/device?ref=AZrD", "AZrD", &format!("{ISSUER}/device?user_code=WDJBMJHT"), &format!("{picture}&x=1")] {
+    for foreign in ["https://evil.test/device?ref=AZrD", "AZrD", &format!("{ISSUER}/device?user_code=WDJBMJHT"), &format!("{picture}&x=1")]
+    {
         let found = world.client.find_device(&DeviceCode::Scanned(foreign.to_owned()), "de").await;
         assert!(matches!(found, Err(Trouble::Wrong(_))), "{foreign}");
     }

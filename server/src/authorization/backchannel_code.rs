@@ -20,7 +20,9 @@ const WINDOW_MS: i64 = 3_600_000;
 pub fn of_request(client: &Client, form: &Form) -> Result<Option<String>> {
     match (client.backchannel.user_code, form.get("user_code")) {
         (true, Some(code)) => Ok(Some(code.to_owned())),
-        (true, None) => Err(Refused::bad_request("missing_user_code", "Ask the person for the user code, and send it as user_code.").into()),
+        (true, None) => {
+            Err(Refused::bad_request("missing_user_code", "Ask the person for the user code, and send it as user_code.").into())
+        }
         (false, None) => Ok(None),
         (false, Some(_)) => {
             let hint = "This client is not registered to send user codes (backchannel.user_code).";
@@ -49,7 +51,8 @@ pub async fn judge(core: &Core, hashers: &Hashers, caller: &Caller, person: &Ask
     }
     let mut change = Change::new(now_ms);
     let burnt = caller.burn(&mut change);
-    let mut entry = Entry::refused("backchannel_refused", "the user code is wrong, or the person has none").client(caller.client_id.as_str());
+    let mut entry =
+        Entry::refused("backchannel_refused", "the user code is wrong, or the person has none").client(caller.client_id.as_str());
     entry.account = Some(account.to_owned()).filter(|account| !account.is_empty());
     change.audit(entry.address(caller.address.to_string()));
     burnt.applied(core.store.apply(change).await)?;

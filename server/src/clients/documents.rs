@@ -115,7 +115,14 @@ impl Reading<'_> {
 
     async fn get(&self, address: &str, most: usize) -> Result<Answer, String> {
         let target = Target::of_document(address)?;
-        let answer = self.outgoing.get(&target).header("accept", "application/json, application/jwk-set+json").within(WITHIN).at_most(most).send().await?;
+        let answer = self
+            .outgoing
+            .get(&target)
+            .header("accept", "application/json, application/jwk-set+json")
+            .within(WITHIN)
+            .at_most(most)
+            .send()
+            .await?;
         if answer.status != 200 {
             return Err(format!("status {}", answer.status));
         }

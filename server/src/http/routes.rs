@@ -5,8 +5,8 @@ use crate::attesting::{attester, challenge};
 use crate::error::Result;
 use crate::http::{
     account, approvals, authorize, authorize_challenge, backchannel_authentication, continue_page, device, device_authorization, endings,
-    handover, introspect, kiosk, links, login, login_page, logout, metadata, par, pending, pending_device, plugin, registration, revoke, stop, token,
-    upstream, upstream_logout, userinfo, wallet, well_known,
+    handover, introspect, kiosk, links, login, login_page, logout, metadata, par, pending, pending_device, plugin, registration, revoke,
+    stop, token, upstream, upstream_logout, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;

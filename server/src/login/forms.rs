@@ -74,9 +74,7 @@ pub fn ask(
         | Form::EndAccess
         | Form::Export
         | Form::Exported
-        | Form::Delete) => {
-            Err(Fault::new(format!("{form:?} is asked elsewhere")))
-        }
+        | Form::Delete) => Err(Fault::new(format!("{form:?} is asked elsewhere"))),
         Form::EnrolTotp => {
             let secret = crate::seal::random::<20>()?;
             Ok((ask_enrolment(context.brand, person, &secret), as_json(&NewTotp { secret })?))

@@ -9,12 +9,7 @@ use crate::seal::KeyRing;
 use crate::store::Change;
 
 /// Adds the letters to a change: one for each address of [`Account::told_at`], in the account's language.
-pub fn tell(
-    change: &mut Change,
-    (config, keyring): (&Config, &KeyRing),
-    account: &Account,
-    notice: Notice<'_>,
-) -> Result<(), Fault> {
+pub fn tell(change: &mut Change, (config, keyring): (&Config, &KeyRing), account: &Account, notice: Notice<'_>) -> Result<(), Fault> {
     let notice = Notice { locale: account.locale.as_deref().unwrap_or(notice.locale), ..notice };
     for to in account.told_at() {
         mail::post_notice(change, config, keyring, to, &notice)?;

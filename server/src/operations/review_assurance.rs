@@ -36,7 +36,9 @@ fn grade(config: &Config, links: &ProvedLinks, (id, client): (&str, &Client), ur
         return Finding::fact(format!("client {id}, {uri}: assured. Its host has named the app within 30 days"));
     }
     let next = match &client.app {
-        None if !config.client.contains_key(id) => format!("write the client into the configuration, with [client.{id}.app]: docs/links.md"),
+        None if !config.client.contains_key(id) => {
+            format!("write the client into the configuration, with [client.{id}.app]: docs/links.md")
+        }
         None => format!("write the table [client.{id}.app]: docs/links.md"),
         Some(_) => "run symbolon links doctor".to_owned(),
     };

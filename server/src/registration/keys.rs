@@ -19,11 +19,7 @@ pub struct Source {
 impl Source {
     /// The columns `keys_uri`, `keys_fetched_ms` and `keys_fresh_ms`.
     pub fn to_columns(source: Option<&Self>) -> [Value; 3] {
-        [
-            source.map(|it| it.uri.as_str()).into(),
-            source.map(|it| it.fetched_ms).into(),
-            source.map(|it| it.fresh_ms).into(),
-        ]
+        [source.map(|it| it.uri.as_str()).into(), source.map(|it| it.fetched_ms).into(), source.map(|it| it.fresh_ms).into()]
     }
 }
 

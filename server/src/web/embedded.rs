@@ -36,13 +36,15 @@ mod tests {
             format!("{iphone} Mobile/15E148 Instagram 380.0.0.28.85 (iPhone15,3; iOS 18_5; de_DE)"),
             format!("{iphone} Mobile/15E148 [FBAN/FBIOS;FBAV/512.0.0.50.109;FBBV/734000000]"),
             format!("{iphone} Mobile/15E148 Safari Line/15.6.1"),
-            "Mozilla/5.0 (Linux; Android 15; Pixel 9; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/140.0 Mobile".to_owned(),
+            "Mozilla/5.0 (Linux; Android 15; Pixel 9; wv) AppleWebKit/537.36 (KHTML, like Gecko) Version/4.0 Chrome/140.0 Mobile"
+                .to_owned(),
         ] {
             assert!(is_embedded(&embedded), "{embedded}");
         }
         for other in [
             format!("{iphone} Version/18.5 Mobile/15E148 Safari/604.1"),
-            "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36".to_owned(),
+            "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36"
+                .to_owned(),
             "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0 Baseline/1".to_owned(),
             "a browser of tomorrow".to_owned(),
             String::new(),

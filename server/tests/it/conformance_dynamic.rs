@@ -150,10 +150,8 @@ async fn token(world: &World, client: &Json, key: &PrivateKey, form: &[(&str, &s
     let claims = json!({ "iss": id, "sub": id, "aud": world.issuer, "jti": fresh(), "iat": now_s, "exp": now_s + 60 });
     let header = json!({ "alg": "ES256", "kid": key.kid(), "typ": "JWT" });
     let assertion = symbolon_oauth::jws::sign_with_header(key, &header, &claims).unwrap();
-    let own = [
-        ("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
-        ("client_assertion", assertion.as_str()),
-    ];
+    let own =
+        [("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"), ("client_assertion", assertion.as_str())];
     world.post("/token", &[form, &own].concat(), None).await
 }
 

@@ -212,7 +212,8 @@ async fn the_page_leads_to_the_registered_link_and_nowhere_else() {
 async fn a_browser_that_hands_nothing_over_is_told_what_to_do() {
     let world = world(Engine::Sqlite).await;
     let iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
-    let (firefox, inside) = (format!("{iphone} FxiOS/140.0 Mobile/15E148 Safari/605.1.15"), format!("{iphone} Mobile/15E148 Instagram 380.0"));
+    let (firefox, inside) =
+        (format!("{iphone} FxiOS/140.0 Mobile/15E148 Safari/605.1.15"), format!("{iphone} Mobile/15E148 Instagram 380.0"));
     for (user_agent, is_inside) in [(PHONE, false), (&firefox, false), (&inside, true), ("a browser of tomorrow", false)] {
         let path = signed_in(&world).await;
         let page = fetch(&world, GO, &path, &[("user-agent", user_agent)]).await;

@@ -163,7 +163,8 @@ async fn an_address_that_gives_no_keys_registers_nobody() {
         assert!(!answer.to_string().contains("example.net"), "an echo: {answer}");
         world.advance_s(61);
     };
-    for odd in [json!("http://planner.example.net/keys"), json!("https://u:p@planner.example.net/keys"), json!(7), json!(["x"]), json!("")] {
+    for odd in [json!("http://planner.example.net/keys"), json!("https://u:p@planner.example.net/keys"), json!(7), json!(["x"]), json!("")]
+    {
         refused(&json!({ "redirect_uris": [BACK], "token_endpoint_auth_method": "private_key_jwt", "jwks_uri": odd }), "odd").await;
     }
     for inside in ["https://127.0.0.1/keys", "https://10.0.0.1/keys", "https://169.254.169.254/latest", "https://[::1]/keys"] {

@@ -4,8 +4,8 @@ use crate::commands::symbolon;
 use crate::registration::{register, send};
 use crate::world::documents::{Documents, Says};
 use crate::world::*;
-use symbolon::registration::renewing;
 use serde_json::{Value as Json, json};
+use symbolon::registration::renewing;
 
 const OPEN: &str = "[client_registration.open]\nopen = true\nscopes = [\"openid\"]\nper_network = 100\n";
 const SCHEME: &str = "net.example.planner:/cb";

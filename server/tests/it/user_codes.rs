@@ -141,7 +141,8 @@ async fn an_issuer_that_an_operator_named_names_people() {
         let scene = start(engine, &format!("{}{}", named("desk"), named("other-desk"))).await;
         let world = &scene.world;
         let now_s = world.running.shared.now().now_ms() / 1000;
-        let good = json!({ "iss": issuer, "aud": world.issuer, "client_id": "desk", "iat": now_s, "exp": now_s + 60, "login_hint": "alice" });
+        let good =
+            json!({ "iss": issuer, "aud": world.issuer, "client_id": "desk", "iat": now_s, "exp": now_s + 60, "login_hint": "alice" });
         let hint = |key: &PrivateKey, name: &str, value: Json| {
             let mut claims = good.clone();
             (claims["jti"], claims[name]) = (fresh().into(), value);

@@ -1,7 +1,6 @@
 //! `client`: clients of the store. Those that registered themselves have a policy.
 
-pub const READ: &str =
-    "SELECT body, policy, proofs, changed_ms, until_ms, fetched_ms, fresh_ms, keys_uri, keys_fetched_ms, keys_fresh_ms FROM client \
+pub const READ: &str = "SELECT body, policy, proofs, changed_ms, until_ms, fetched_ms, fresh_ms, keys_uri, keys_fetched_ms, keys_fresh_ms FROM client \
     WHERE id = $1 AND state = 'active'";
 pub const REGISTER: &str = "INSERT INTO client (id, state, body, created_ms, policy, token, proofs, changed_ms, used_ms, until_ms, keys_uri, \
     keys_fetched_ms, keys_fresh_ms) VALUES ($1, 'active', $2, $3, $4, $5, $6, $3, 0, $7, $8, $9, $10)";
