@@ -213,6 +213,7 @@ fn kiosks(gates: &[PrivateKey]) -> String {
 kind = "native"
 owner = "shop"
 first_party = true
+dpop = "required"
 apis = {{ orders = ["orders:read"] }}
 redirect_uris = ["{BACK}"]
 
