@@ -62,6 +62,11 @@ pub enum Content {
         uri: String,
         secret: String,
     },
+    /// A QR code of this text, for the camera of another device; `label` says what it is.
+    Qr {
+        label: String,
+        text: String,
+    },
     /// This version of the SDK does not know it. Offer the browser.
     #[serde(other)]
     Unknown,

@@ -37,6 +37,17 @@ pub struct Browser {
     pub passkeys: Option<Arc<Passkeys>>,
     /// A digital wallet that the browser knows (Digital Credentials API), for the button of a page that asks for a credential.
     pub wallet: Option<Arc<Wallet>>,
+    /// A wallet on another device, for a page that shows a code for its camera.
+    pub other_device: Option<OtherDevice>,
+}
+
+/// Another device with a wallet, in whoever's hands.
+pub struct OtherDevice {
+    pub wallet: Arc<Wallet>,
+    /// Does its person tell the number that it shows? Otherwise another one is typed.
+    pub tells: bool,
+    /// What it showed last: the heading, and the paragraphs.
+    pub shown: Vec<String>,
 }
 
 /// What the person typed. Passwords are not shown.
@@ -47,6 +58,11 @@ fn typed(fields: &BTreeMap<String, String>) -> Vec<(String, String)> {
 }
 
 impl Browser {
+    /// One beside which is another device with this wallet.
+    pub fn beside(wallet: Arc<Wallet>, tells: bool) -> Self {
+        Self { other_device: Some(OtherDevice { wallet, tells, shown: Vec::new() }), ..Self::default() }
+    }
+
     /// One that knows this wallet.
     pub fn with_wallet(wallet: Arc<Wallet>) -> Self {
         Self { wallet: Some(wallet), ..Self::default() }
@@ -120,6 +136,7 @@ impl Browser {
             }
             self.use_passkey(&html, &asked.url, &mut form)?;
             self.use_wallet(&html, &asked.url, &mut form)?;
+            self.use_other_device(http, &html, &mut form).await?;
             let action = form.action.clone();
             let fields = form.fill(&person.answers);
             asked = Exchange { method: "POST".to_owned(), url: action.clone(), sent: typed(&fields), ..get.clone() };
@@ -148,6 +165,22 @@ impl Browser {
         let origin = url::Url::parse(url).map(|it| it.origin().ascii_serialization()).unwrap_or_default();
         let asked = wallet.read_call(&operation["options"], &origin, now_s())?;
         form.fields.insert("credential".to_owned(), wallet.answer_call(&asked)?.to_string());
+        Ok(())
+    }
+
+    /// The other device scans the code and shows its wallet's credential. The person types the number that it shows.
+    async fn use_other_device(&mut self, http: &reqwest::Client, html: &str, form: &mut Form) -> Result<(), Trouble> {
+        let Some(link) = attribute(html, "data-text").filter(|_| form.fields.contains_key("matching_number")) else { return Ok(()) };
+        let Some(other) = &mut self.other_device else { return Ok(()) };
+        let asked = other.wallet.read(http, &link, now_s()).await?;
+        let onward = other.wallet.answer(http, &asked).await?;
+        let page = http.get(onward).send().await?.text().await?;
+        let heading = unescape(between(&page, "<h1>", "</h1>").unwrap_or_default());
+        let number: u32 = heading.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap_or_default();
+        let paragraphs = page.split("<p class=\"lead\"").skip(1).filter_map(|rest| between(rest, ">", "</p>")).map(unescape);
+        other.shown = std::iter::once(heading).chain(paragraphs).collect();
+        let typed = if other.tells { number } else { (number + 1) % 100 };
+        form.fields.insert("matching_number".to_owned(), format!("{typed:02}"));
         Ok(())
     }
 

@@ -117,7 +117,7 @@ pub fn draw(step: &Step, typed: &[(String, String)], pressed: &str) -> String {
             }
             Content::Codes { codes } => lines.push(format!("  ({} codes to keep)", codes.len())),
             Content::File { name, text, .. } => lines.push(format!("  ({name}, {} bytes to keep)", text.len())),
-            Content::Authenticator { label, .. } => lines.push(format!("  [{label}]")),
+            Content::Authenticator { label, .. } | Content::Qr { label, .. } => lines.push(format!("  [{label}]")),
             Content::Unknown => lines.push("  (this app cannot show a part of this; the browser can)".to_owned()),
         }
     }

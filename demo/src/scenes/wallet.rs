@@ -1,4 +1,5 @@
-//! A digital wallet: a youth who buys no wine, a customer whom the shop knows again, and a thief with a link of his own.
+//! A digital wallet: a youth who buys no wine, a customer whom the shop knows again, on the same device and with another one, and thieves
+//! with a link and with a code of their own.
 
 use super::Scene;
 use crate::stage::{Stage, claims, text};
@@ -39,6 +40,7 @@ anchors = ["utopia.pem"]
 [login.wine]
 require = ["wallet:pid"]
 acr = "urn:example:over-18"
+wallet_on_other_device = true
 [client.shop-wine]
 kind = "native"
 name = "Example Wine"
@@ -58,7 +60,9 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let again = customer(stage, "The same customer comes back with a new phone, a new wallet and a new credential").await?;
     stage.act("It is the same account", first == again, "The key is Utopia's name and the number. Only a MAC of it is stored.");
     in_the_browser(stage).await?;
-    thief(stage).await
+    on_another_device(stage).await?;
+    thief(stage).await?;
+    thief_with_a_code(stage).await
 }
 
 /// To the wallet, from a new browser.
@@ -134,6 +138,43 @@ async fn in_the_browser(stage: &mut Stage) -> Result<(), Trouble> {
         "Ana's browser knows her wallet itself, and shows the credential in the page",
         status == 200,
         "The request names the shop's own origin, and the answer is for it alone. Without a script the page has the link.",
+    );
+    Ok(())
+}
+
+/// She sits at a computer, and her wallet is on the phone.
+async fn on_another_device(stage: &mut Stage) -> Result<(), Trouble> {
+    let wallet = Arc::new(stage.world.utopia.wallet_of("UT-42", "Ana", true)?);
+    let app = stage.app(CLIENT, BACK).await?;
+    let pending = app.push("openid orders:read").await?;
+    let mut browser = Browser::beside(wallet, true);
+    let presses = Person { buttons: vec!["other_device"], ..Person::default() };
+    let back = browser.visit(&app.net.http, &pending.address, BACK, &presses).await?;
+    app.net.add_browsed(browser.take_log());
+    let (status, _) = app.exchange(&code(&back), &pending.verifier).await?;
+    let shown = browser.other_device.map(|other| other.shown).unwrap_or_default();
+    stage.act_with(
+        "Ana sits at a computer. Her phone scans the code there, and shows two digits that she types at the computer",
+        &shown.iter().map(|line| format!("her phone: {line}")).collect::<Vec<_>>(),
+        status == 200 && shown.first().is_some_and(|heading| heading.starts_with("Your number is")),
+        "The answer counts where the number is typed. The policy has to allow it: `wallet_on_other_device`.",
+    );
+    Ok(())
+}
+
+/// He sends Ana a picture of his code.
+async fn thief_with_a_code(stage: &mut Stage) -> Result<(), Trouble> {
+    let wallet = Arc::new(stage.world.utopia.wallet_of("UT-42", "Ana", true)?);
+    let app = stage.app(CLIENT, BACK).await?;
+    let pending = app.push("openid orders:read").await?;
+    let mut eve = Browser::beside(wallet, false);
+    let presses = Person { buttons: vec!["other_device", "continue", "cancel"], ..Person::default() };
+    let end = eve.visit(&app.net.http, &pending.address, BACK, &presses).await.unwrap_or_default();
+    app.net.add_browsed(eve.take_log());
+    stage.act(
+        "Eve shows Ana a picture of a code of his own. She scans it and agrees, and he guesses the number",
+        !end.contains("code="),
+        "One wrong number ends the code. Had she told him the number, he would be in: her phone says so before she does.",
     );
     Ok(())
 }

@@ -39,6 +39,13 @@ pub(super) const SECTION: Section = Section {
             "false",
             "A passkey that verified the person counts as two factors. One that did not is then asked for a second factor.",
         ),
+        defaulted(
+            "wallet_on_other_device",
+            Kind::Flag,
+            "false",
+            "A wallet on another device may answer too: the page shows a QR code, and the person types two digits that the other device shows. \
+             Whoever talks a person into both signs in as that person: see [wallets.md](wallets.md#another-device).",
+        ),
     ],
     example: r#"
 [login.default]
@@ -109,6 +116,8 @@ struct RawLoginPolicy {
     #[serde(default)]
     two_factor_passkey: bool,
     #[serde(default)]
+    wallet_on_other_device: bool,
+    #[serde(default)]
     easier: Vec<RawEasier>,
 }
 
@@ -126,7 +135,8 @@ struct RawEasier {
 impl From<RawLoginPolicy> for LoginPolicy {
     fn from(raw: RawLoginPolicy) -> Self {
         let easier = raw.easier.into_iter().map(Easier::from).collect();
-        Self(Policy { two_factor_passkey: raw.two_factor_passkey, easier, ..Policy::read(&raw.require, raw.acr) })
+        let RawLoginPolicy { two_factor_passkey, wallet_on_other_device, .. } = raw;
+        Self(Policy { two_factor_passkey, wallet_on_other_device, easier, ..Policy::read(&raw.require, raw.acr) })
     }
 }
 
@@ -163,6 +173,9 @@ impl LoginPolicy {
         found.extend(self.0.easier_problems());
         if self.0.names(&MethodName::EMAIL) && !has_mail {
             found.push("the method email needs the table [mail]".to_owned());
+        }
+        if self.0.wallet_on_other_device && self.0.all().flatten().all(|method| method.wallet().is_none()) {
+            found.push("wallet_on_other_device is for a policy that names a wallet".to_owned());
         }
         let providers = self.0.all().flatten().filter_map(MethodName::provider);
         let missing: BTreeSet<&str> = providers.filter(|name| !name.is_empty() && !upstream.contains_key(*name)).collect();
@@ -217,6 +230,7 @@ mod tests {
             ("[\"Password\"]", "there is no method \"Password\""),
             ("[\"password + totp + password\"]", "names password twice"),
             ("[\"email\"]", "the method email needs the table [mail]"),
+            ("[\"password\"]\nwallet_on_other_device = true", "for a policy that names a wallet"),
         ] {
             let error = problem(require);
             assert!(error.contains("[login.weak]: ") && error.contains(why), "{require}: {error}");

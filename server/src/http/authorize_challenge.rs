@@ -26,7 +26,7 @@ use crate::login::journey::{Journey, Overview};
 use crate::login::machine::{Answering, Received, over};
 use crate::login::operation::Operation;
 use crate::login::row::Secret;
-use crate::login::state::{Ended, Left, State, Subject};
+use crate::login::state::{Ended, Left, Rules, State, Subject};
 use crate::store::Change;
 use crate::stored_bytes::Writer;
 use crate::tokens::handles::Kind;
@@ -276,10 +276,12 @@ impl Face<'_> {
     }
 
     /// Is this the button of a provider whose SDK is in the app, or of a wallet that the platform speaks to? It needs no browser then.
-    fn stays_in_app(&self, action: &str) -> bool {
+    fn stays_in_app(&self, action: &str, rules: &Rules) -> bool {
         let has_sdk = |name: &str| self.caller.client.native_providers.contains_key(name);
         let has_way =
             |name: &str| self.app.machine.wallets().get(name).is_some_and(|it| !it.platform_origins(&self.origins, true).is_empty());
+        // A wallet on another device needs no browser of this one.
+        let has_way = |name: &str| rules.policy.wallet_on_other_device || has_way(name);
         action.strip_prefix("use_upstream:").is_some_and(has_sdk) || action.strip_prefix("use_wallet:").is_some_and(has_way)
     }
 
@@ -297,7 +299,7 @@ impl Face<'_> {
             return self.leave(&request, Some((answer, &answering)), "the operator sends this sign-in to the browser").await;
         }
         let offered = answering.state.offers(answer.action);
-        if offered && answering.state.leads_outside(answer.action) && !self.stays_in_app(answer.action) {
+        if offered && answering.state.leads_outside(answer.action) && !self.stays_in_app(answer.action, &rules) {
             return self.leave(&request, Some((answer, &answering)), "the person goes on at a provider").await;
         }
         if offered && self.origins.is_empty() && answer.action == "use_passkey" {

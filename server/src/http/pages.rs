@@ -89,8 +89,13 @@ pub fn step(app: &App, incoming: &Incoming, state: &State, target: Target) -> Re
 
 /// A question outside a sign-in. `path`: below the issuer, where its form leads.
 pub fn ask(app: &App, incoming: &Incoming, step: &Step, path: &str) -> Result<Reply> {
+    ask_with(app, incoming, step, path, Vec::new())
+}
+
+/// The same with more that its form carries unseen.
+pub fn ask_with(app: &App, incoming: &Incoming, step: &Step, path: &str, mut hidden: Vec<(String, String)>) -> Result<Reply> {
     let locale = locale(app, incoming, incoming.parameters().get("locale"));
-    let hidden = vec![("locale".to_owned(), locale.clone())];
+    hidden.push(("locale".to_owned(), locale.clone()));
     let base = app.config.issuer.clone();
     let (form_action, form_token, embedded) = (app.url(path), String::new(), is_embedded(incoming));
     let context = PageContext { locale, base, form_action, form_token, hidden, onward: None, refresh: false, embedded };

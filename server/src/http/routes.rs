@@ -426,6 +426,18 @@ pub static ROWS: &[Row] = &[
     row(Route { path: "/wallet/{name}/return", caller: Caller::SignIn, writes: Writes::Return, ..PAGE }, |app, incoming| {
         Box::pin(wallet::come_back(app, incoming))
     }),
+    row(
+        Route {
+            path: "/wallet/{name}/stop",
+            methods: POST,
+            body: Takes::Form,
+            from: Sender::OurPages,
+            writes: Writes::Nothing,
+            event: "wallet_refused",
+            ..PAGE
+        },
+        |app, incoming| Box::pin(wallet::stop(app, incoming)),
+    ),
 ];
 
 static ROUTER: LazyLock<Router<Row>> = LazyLock::new(|| Router::new(ROWS, |row| row.route.path));

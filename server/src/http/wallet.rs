@@ -3,10 +3,13 @@
 //! The handle names the sign-in, its version and its question under a MAC. A wallet has no cookie, so that what it posts waits. It counts
 //! for the browser that began, and only with the code that the wallet was given. A code that another browser brings ends it. Else somebody
 //! mails a link of his own, and signs in with what another person's wallet shows.
+//!
+//! Where the wallet is on another device by intent, that device's browser shows two digits, from where the sign-in was begun, and a button
+//! that ends it.
 
 use super::browser::SignInCookie;
-use super::login;
 use super::reply::Reply;
+use super::{login, pages};
 use crate::app::App;
 use crate::audit::Entry;
 use crate::error::{Refused, Result};
@@ -15,9 +18,10 @@ use crate::login::machine::over;
 use crate::login::methods::upstream::RETURNED;
 use crate::login::methods::wallet as method;
 use crate::login::proof::MethodName;
+use crate::login::step::{Problem, Step, Text};
 use crate::stored_bytes::Writer;
 use crate::upstream::{self, WayBack};
-use crate::wallet::{self, Heard, Outcome, Trip, Wallet, Way};
+use crate::wallet::{self, Answered, Elsewhere, Heard, Outcome, Trip, Wallet, Way};
 use crate::web::reply;
 use crate::web::request::Incoming;
 use http::Method;
@@ -48,7 +52,12 @@ async fn open_trip(app: &App, wallet: &Wallet, handle: &str, now_ms: i64) -> Res
     let way_back = way_back(app, wallet, handle).ok_or_else(|| gone().because("handle"))?;
     let secret = app.machine.secret_outside(&way_back, &MethodName::new(wallet.method()), now_ms).await?;
     let secret = secret.ok_or_else(|| gone().because("the sign-in went on, or is over"))?;
-    method::trip(&secret)?.ok_or_else(|| gone().because("no request is under way").into())
+    let trip = method::trip(&secret)?.ok_or_else(|| gone().because("no request is under way"))?;
+    // A picture of a code lies about for longer than a link.
+    if trip.elsewhere.is_some() && !Wallet::is_in_time(&trip, now_ms) {
+        return Err(gone().because("the code has expired").into());
+    }
+    Ok(trip)
 }
 
 /// GET and POST: the request object. POST brings `wallet_nonce`, which is copied.
@@ -136,9 +145,14 @@ async fn judge(
 
 /// The same answer once more: its first reply was lost.
 async fn is_the_same(app: &App, trip: &Trip, code: &str, now_ms: i64) -> Result<bool> {
+    Ok(answered(app, trip, code, now_ms).await?.is_some())
+}
+
+/// What waits for this `response_code`.
+async fn answered(app: &App, trip: &Trip, code: &str, now_ms: i64) -> Result<Option<Answered>> {
     let (sql, values) = wallet::query(trip, now_ms);
     let kept = wallet::read_answer(app.store.one(sql, &values).await?, &app.keyring, trip)?;
-    Ok(kept.is_some_and(|it| it.fits(code)))
+    Ok(kept.filter(|it| it.fits(code)))
 }
 
 /// GET: the browser comes back.
@@ -149,8 +163,7 @@ pub async fn come_back(app: &App, incoming: &Incoming) -> Result<Reply> {
     let way_back = way_back(app, wallet, handle).ok_or_else(|| over().because("state of a wallet's return"))?;
     let code = parameters.get("response_code").filter(|it| it.len() <= 64).unwrap_or_default();
     let Some(cookie) = SignInCookie::of(app, incoming, &way_back.id) else {
-        end_stray(app, (wallet, handle), code, incoming.now_ms).await?;
-        return Err(over().because("no cookie of the sign-in that left for the wallet").into());
+        return other_browser(app, incoming, (wallet, handle), code).await;
     };
     let fields = BTreeMap::from([("response_code".to_owned(), code.to_owned())]);
     let answer = Answer { action: RETURNED, fields: &fields };
@@ -159,13 +172,51 @@ pub async fn come_back(app: &App, incoming: &Incoming) -> Result<Reply> {
     login::go_on(app, incoming, &answer, received).await
 }
 
-/// A good code in the wrong browser: whoever began is not who has shown the credential.
-async fn end_stray(app: &App, (wallet, handle): (&Wallet, &str), code: &str, now_ms: i64) -> Result<()> {
-    let Ok(trip) = open_trip(app, wallet, handle, now_ms).await else { return Ok(()) };
-    if !is_the_same(app, &trip, code, now_ms).await? {
-        return Ok(());
+/// A browser that did not begin.
+async fn other_browser(app: &App, incoming: &Incoming, (wallet, handle): (&Wallet, &str), code: &str) -> Result<Reply> {
+    let stray = || over().because("no cookie of the sign-in that left for the wallet");
+    let Ok(trip) = open_trip(app, wallet, handle, incoming.now_ms).await else { return Err(stray().into()) };
+    let Some(answered) = answered(app, &trip, code, incoming.now_ms).await? else { return Err(stray().into()) };
+    if let Some(began) = &trip.elsewhere {
+        let shown = number_step(began, &answered, answered.number(&app.keyring, &trip));
+        let hidden = [("state", handle), ("response_code", code)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        return pages::ask_with(app, incoming, &shown, &format!("/wallet/{}/stop", wallet.name()), hidden.to_vec());
     }
-    let entry =
-        Entry::refused("wallet_refused", "the code was brought by another browser: the answer is void").with("wallet", wallet.name());
-    wallet::void(&app.store, &trip, entry, now_ms).await
+    // A good code in the wrong browser: whoever began is not who has shown the credential.
+    end(app, wallet, &trip, "the code was brought by another browser: the answer is void", incoming.now_ms).await?;
+    Err(stray().into())
+}
+
+async fn end(app: &App, wallet: &Wallet, trip: &Trip, why: &str, now_ms: i64) -> Result<()> {
+    wallet::void(&app.store, trip, Entry::refused("wallet_refused", why).with("wallet", wallet.name()), now_ms).await
+}
+
+/// What the wallet's device shows: the number, what it is for, and where that began.
+fn number_step(began: &Elsewhere, answered: &Answered, number: Option<String>) -> Step {
+    let number = match (&answered.outcome, number) {
+        (Outcome::Failed(problem, _), _) => return Step::new("wallet_number_none").with_problem(Some(Problem::new(problem))),
+        (Outcome::Known(_), None) => return Step::new("wallet_stopped"),
+        (Outcome::Known(_), Some(number)) => number,
+    };
+    let mut step = Step::new("wallet_number").lead(Text::new("wallet_number-lead").with("client", began.client.as_str()));
+    step.title = Text::new("wallet_number-title").with("number", number);
+    step.text.push(match began.device.as_str() {
+        "" => Text::new("wallet_number-address").with("address", began.address.as_str()),
+        device => Text::new("wallet_number-device").with("device", device).with("address", began.address.as_str()),
+    });
+    step.text.push(Text::new("wallet_number-warning"));
+    step.secondary("not_mine")
+}
+
+/// POST /wallet/{name}/stop: whoever has shown the credential did not begin. The `response_code` says who that is.
+pub async fn stop(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let wallet = configured(app, incoming)?;
+    let field = |name: &str| incoming.form.get(name).filter(|it| it.len() <= 512).unwrap_or_default();
+    let trip = open_trip(app, wallet, field("state"), incoming.now_ms).await?;
+    let known = answered(app, &trip, field("response_code"), incoming.now_ms).await?;
+    if trip.elsewhere.is_none() || known.is_none() {
+        return Err(over().because("no answer of another device waits for this code").into());
+    }
+    end(app, wallet, &trip, "the person says that somebody else began: the answer is void", incoming.now_ms).await?;
+    pages::shown_alone(app, incoming, 200, &Step::new("wallet_stopped"), None)
 }

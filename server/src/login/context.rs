@@ -59,6 +59,8 @@ pub struct Context<'a> {
     pub voyage: Option<Voyage>,
     /// What a wallet is asked to sign beside.
     pub transaction: Option<&'a Transaction>,
+    /// What the person signs in to, where the policy takes a wallet on another device.
+    pub on_other_device: Option<&'a str>,
     pub now_ms: i64,
 }
 
@@ -243,6 +245,8 @@ pub struct Outside {
     pub left_ms: i64,
     /// The digest of what was signed beside (`transaction`).
     pub transaction: Option<String>,
+    /// A wallet on another device has said so.
+    pub on_other_device: bool,
     /// The question, to be asked anew where the identity is of no use.
     pub again: Asked,
 }

@@ -45,7 +45,8 @@ impl Run<'_> {
             }
             _ => (None, false),
         };
-        let fresh: Vec<Proof> = self.state.proofs.iter().filter(|proof| self.conditions().is_fresh(proof)).cloned().collect();
+        let counts = |proof: &&Proof| self.conditions().is_fresh(proof) && self.rules.policy.takes(proof);
+        let fresh: Vec<Proof> = self.state.proofs.iter().filter(counts).cloned().collect();
         let counted = self.standing().count_all(&fresh);
         let with = standing::enrolled_with(&new, &counted, former.is_some()).filter(|_| !is_back && !self.has_ticket());
         let is_waiting = account.waiting.iter().any(|one| one.means == new.means);

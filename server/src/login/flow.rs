@@ -355,7 +355,11 @@ impl<'a> Run<'a> {
 
     /// What a method may see, with what this request asks of it.
     pub(super) fn context(&self, question: [u8; 16]) -> Context<'a> {
-        Context { transaction: self.rules.transaction.as_ref(), ..self.machine.context(question, self.visitor) }
+        // A change of the account is never begun by whoever holds a picture of a code.
+        let may_be_elsewhere = self.rules.policy.wallet_on_other_device && self.state.journey == Journey::SignIn;
+        let signs_in_to = self.rules.client.as_deref().unwrap_or(&self.machine.config.brand.name);
+        let on_other_device = may_be_elsewhere.then_some(signs_in_to);
+        Context { transaction: self.rules.transaction.as_ref(), on_other_device, ..self.machine.context(question, self.visitor) }
     }
 
     pub(super) async fn check_method(&mut self, method: &MethodName, pending: &Pending, answer: &Answer<'_>) -> Go<()> {

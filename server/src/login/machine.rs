@@ -236,6 +236,7 @@ impl Machine {
             address: visitor.address,
             voyage: None,
             transaction: None,
+            on_other_device: None,
             now_ms: visitor.now_ms,
         }
     }

@@ -125,7 +125,10 @@ impl Run<'_> {
     }
 
     fn note(&mut self, outside: &Outside, entry: Entry) -> std::result::Result<(), Fault> {
-        let entry = entry.with("provider", outside.provider.as_str()).with("identity", identity(outside));
+        let mut entry = entry.with("provider", outside.provider.as_str()).with("identity", identity(outside));
+        if outside.on_other_device {
+            entry = entry.with("on_other_device", true);
+        }
         self.want(Source::Outside, vec![Effect::Audit(Box::new(entry))])
     }
 
@@ -149,7 +152,7 @@ impl Run<'_> {
             left_ms: outside.left_ms,
         });
         let facts =
-            Facts { credential, undated: at_ms.is_none(), at_provider, transaction: outside.transaction.clone(), ..Facts::default() };
+            Facts { credential, undated: at_ms.is_none(), at_provider, transaction: outside.transaction.clone(), on_other_device: outside.on_other_device, ..Facts::default() };
         Proof { method: method.clone(), subject: account.to_owned(), at_ms: at_ms.unwrap_or(now_ms), facts }
     }
 

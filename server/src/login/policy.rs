@@ -27,6 +27,8 @@ pub struct Policy {
     pub acr: Option<String>,
     /// A passkey that verified the person counts as two factors.
     pub two_factor_passkey: bool,
+    /// A wallet on another device counts, with the number that it shows.
+    pub wallet_on_other_device: bool,
     /// Chains that are enough under conditions. As they stand here they count for nothing: `easing` weighs them.
     pub easier: Vec<Easier>,
     /// Those whose conditions hold now.
@@ -56,7 +58,15 @@ impl Policy {
 
     pub fn of(chains: &[&[MethodName]]) -> Self {
         let chains = chains.iter().map(|chain| chain.to_vec()).collect();
-        Self { chains, acr: None, two_factor_passkey: false, easier: Vec::new(), eased: Vec::new(), worth: BTreeMap::new() }
+        Self {
+            chains,
+            acr: None,
+            two_factor_passkey: false,
+            wallet_on_other_device: false,
+            easier: Vec::new(),
+            eased: Vec::new(),
+            worth: BTreeMap::new(),
+        }
     }
 
     pub fn with_acr(mut self, acr: &str) -> Self {
@@ -77,7 +87,17 @@ impl Policy {
     /// Whoever satisfies this policy has satisfied the other as well. Each of its chains contains one that counts in the other.
     pub fn is_no_weaker_than(&self, other: &Self) -> bool {
         let contains_one = |chain: &Vec<MethodName>| other.counting().any(|(weaker, _)| weaker.iter().all(|method| chain.contains(method)));
-        self.all().all(contains_one)
+        (other.wallet_on_other_device || !self.wallet_on_other_device) && self.all().all(contains_one)
+    }
+
+    /// Does a proof that was made in this way count here?
+    pub fn takes(&self, proof: &Proof) -> bool {
+        self.wallet_on_other_device || !proof.facts.on_other_device
+    }
+
+    /// Is it asked for under the conditions that hold now?
+    pub fn asks(&self, method: &MethodName) -> bool {
+        self.counting().any(|(chain, _)| chain.contains(method))
     }
 
     pub fn names(&self, method: &MethodName) -> bool {
@@ -206,6 +226,13 @@ pub struct Satisfied {
 
 /// Done when one chain is whole. Else the first missing method of the chain of which most is proved, unless the person prefers another.
 pub fn next(policy: &Policy, conditions: &Conditions<'_>, proofs: &[Proof]) -> Option<Next> {
+    let taken: Vec<Proof>;
+    let proofs = if proofs.iter().all(|proof| policy.takes(proof)) {
+        proofs
+    } else {
+        taken = proofs.iter().filter(|proof| policy.takes(proof)).cloned().collect();
+        &taken
+    };
     let whole = policy.counting().filter_map(|(chain, is_eased)| satisfied(policy, conditions, (chain, is_eased), proofs));
     // A chain that gives the policy's acr comes before one that a recovery code or a condition made whole.
     if let Some(found) = whole.min_by_key(|found| (found.acr.is_none(), found.is_eased)) {
@@ -342,6 +369,19 @@ mod tests {
         let codes = policy(&["email + totp"]);
         let proofs = [proof(MethodName::EMAIL, 50), proof(MethodName::TOTP, 60)];
         assert_eq!(next(&codes, &since(0), &proofs), done(&["otp"], 50, Some("urn:acr")));
+    }
+
+    /// Methods.md, "Home": a wallet's answer from another device counts where the policy says so, whichever policy it was given under.
+    #[test]
+    fn a_wallet_on_another_device_counts_where_the_policy_says_so() {
+        let wallet = MethodName::new("wallet:pid");
+        let made = |on_other_device| Proof { facts: Facts { on_other_device, ..Facts::default() }, ..proof(wallet.clone(), 60) };
+        let strict = policy(&["wallet:pid"]);
+        let open = Policy { wallet_on_other_device: true, ..strict.clone() };
+        assert_eq!(next(&strict, &since(0), &[made(true)]), Some(Next::Ask(wallet.clone())));
+        assert_eq!(next(&open, &since(0), &[made(true)]), done(&[], 60, Some("urn:acr")), "the twin");
+        assert_eq!(next(&strict, &since(0), &[made(false)]), done(&[], 60, Some("urn:acr")), "the twin");
+        assert!(strict.is_no_weaker_than(&open) && open.is_no_weaker_than(&open) && !open.is_no_weaker_than(&strict));
     }
 
     /// 431-U: a password that was chosen with a code by e-mail is worth no more than that code.

@@ -104,6 +104,9 @@ pub struct Facts {
     /// The digest of what a wallet has signed beside (`transaction`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transaction: Option<String>,
+    /// A wallet on another device has answered, and the person typed its number.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub on_other_device: bool,
     /// Where the method is a provider: what its logout tokens may name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_provider: Option<AtProvider>,

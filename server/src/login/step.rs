@@ -49,6 +49,10 @@ pub enum Content {
         lines: Vec<(String, String)>,
     },
     Codes(Vec<String>),
+    /// For the camera of another device. The picture is drawn when the page is.
+    Qr {
+        text: String,
+    },
     /// To be kept under this name.
     File {
         name: String,

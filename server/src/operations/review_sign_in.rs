@@ -12,6 +12,10 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
             let what = "a password alone signs in: whoever gets the password can sign in as that person";
             found.push(Finding::weak(format!("[login.{name}]: {what}")));
         }
+        if policy.0.wallet_on_other_device {
+            let what = "wallet_on_other_device: whoever gets a person to scan a code and to tell the number signs in as that person";
+            found.push(Finding::weak(format!("[login.{name}]: {what}")));
+        }
         found.extend(policy.0.easier.iter().map(|easier| easier_finding(name, easier)));
         found.extend(only_way(name, &policy.0));
     }
@@ -128,6 +132,15 @@ mod tests {
             says(&app, true, "where the client is shop; only these scopes are asked for: openid: whoever gets the password"),
             "{app:?}"
         );
+    }
+
+    #[test]
+    fn a_wallet_on_another_device_is_named() {
+        let text = [crate::config::wallet::WALLET, crate::config::wallet::CREDENTIAL, crate::config::wallet::ISSUER];
+        let tables = text.map(|it| it.example).concat();
+        let with = |more: &str| of(&format!("{tables}[login.default]\nrequire = [\"wallet:pid\"]\n{more}"));
+        assert!(says(&with("wallet_on_other_device = true"), true, "[login.default]: wallet_on_other_device"));
+        assert!(!says(&with(""), true, "wallet_on_other_device"), "the twin");
     }
 
     #[test]

@@ -481,7 +481,7 @@ mod tests {
         Pages::new(&Brand::default(), None, Path::new(".")).unwrap()
     }
 
-    const KINDS: [&str; 47] = [
+    const KINDS: [&str; 51] = [
         "password",
         "identify",
         "reset",
@@ -517,6 +517,10 @@ mod tests {
         "upstream_unknown",
         "wallet",
         "wallet_on_the_way",
+        "wallet_elsewhere",
+        "wallet_number",
+        "wallet_number_none",
+        "wallet_stopped",
         "link",
         "unlink",
         "waits",
@@ -542,6 +546,7 @@ mod tests {
                 .with_problem(Some(Problem::new("wrong_password")))
                 .show(Content::List(vec![Text::new("<i>")]))
                 .show(Content::Details { heading: "<b>x".to_owned(), lines: vec![("<b>".to_owned(), "<i>".to_owned())] })
+                .show(Content::Qr { text: "openid4vp://?x=\"><script>".to_owned() })
                 .show(Content::Authenticator { uri: "otpauth://totp/x?secret=ABC".to_owned(), secret: "ABC".to_owned() });
             let step = Step { title: step.title.clone().with("client", "<b>{{7*7}}\u{202e}evil"), ..step };
             for locale in ["en", "de"] {

@@ -72,6 +72,7 @@ pub enum WordedContent {
     Codes { codes: Vec<String> },
     File { name: String, media_type: String, label: String, text: String },
     Authenticator { label: String, uri: String, secret: String },
+    Qr { label: String, text: String },
 }
 
 /// The one function that words a step.
@@ -152,6 +153,7 @@ fn word_content(content: &Content, say: &dyn Fn(&Text) -> String) -> WordedConte
             WordedContent::File { name, media_type, label: say(&Text::new("action-save_file")), text }
         }
         Content::Codes(codes) => WordedContent::Codes { codes: codes.clone() },
+        Content::Qr { text } => WordedContent::Qr { label: say(&Text::new("wallet_qr")), text: text.clone() },
         Content::Authenticator { uri, secret } => {
             WordedContent::Authenticator { label: say(&Text::new("qr")), uri: uri.clone(), secret: secret.clone() }
         }

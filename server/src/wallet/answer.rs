@@ -33,6 +33,13 @@ impl Answered {
     pub fn fits(&self, response_code: &str) -> bool {
         digest::equal(&digest::sha256(response_code.as_bytes()), &self.code)
     }
+
+    /// The two digits that the wallet's device shows. They are a function of the answer, so that nothing more is kept. None: it is void.
+    pub fn number(&self, keyring: &KeyRing, trip: &Trip) -> Option<String> {
+        let (_, tag) = keyring.mac("wallet number", &[&trip.id, trip.nonce.as_bytes(), &self.code]);
+        let drawn = tag.first_chunk::<8>().map(|it| u64::from_be_bytes(*it))?;
+        (!self.code.is_empty()).then(|| format!("{:02}", drawn % 100))
+    }
 }
 
 fn place(id: &[u8; 16]) -> String {

@@ -13,7 +13,7 @@ mod trip;
 pub use answer::{Answered, Outcome, keep, query, read as read_answer, response_code, void};
 pub use judge::{Heard, Known, Person, Refusal, Way};
 pub use load::Wallet;
-pub use trip::{PROTOCOL, Trip};
+pub use trip::{Elsewhere, PROTOCOL, Trip};
 
 use crate::config::wallet::Wallet as Settings;
 use crate::error::Fault;

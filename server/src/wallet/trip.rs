@@ -25,6 +25,19 @@ pub struct Trip {
     /// What the credential signs beside (OpenID4VP 1.0, 8.4), as it is sent.
     #[serde(default)]
     pub transaction_data: Vec<String>,
+    /// The wallet is on another device by intent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elsewhere: Option<Elsewhere>,
+}
+
+/// Where a sign-in began whose wallet is on another device: what that device shows beside the number.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// What the person signs in to.
+    pub client: String,
+    /// Words of ours for browser and system. Empty: nothing is known.
+    pub device: String,
+    pub address: String,
 }
 
 impl Trip {
@@ -45,6 +58,7 @@ impl Wallet {
             client_id: self.verifier.client_id.clone(),
             left_ms: now_ms,
             transaction_data: self.transaction_data(details),
+            elsewhere: None,
         })
     }
 

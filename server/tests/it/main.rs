@@ -133,6 +133,7 @@ mod upstream_towards;
 mod user_codes;
 mod user_commands;
 mod wallet_attacks;
+mod wallet_elsewhere;
 mod wallet_payments;
 mod wallet_platform;
 mod wallets;

@@ -241,7 +241,7 @@ fn judge(provider: &Provider, context: &Context<'_>, secret: Secret) -> Result<V
         Some(Outcome::Known(learned)) => {
             let again = question(provider, context)?;
             let (provider, settings) = (provider.name().to_owned(), provider.settings.clone());
-            let outside = Outside { provider, settings, learned: *learned, left_ms, transaction: None, again };
+            let outside = Outside { provider, settings, learned: *learned, left_ms, transaction: None, on_other_device: false, again };
             Ok(Verdict { checked: Checked::Outside(Box::new(outside)), effects: Vec::new() })
         }
     }

@@ -1,6 +1,9 @@
 //! `wallet:NAME`: a digital wallet shows a credential. OpenID4VP 1.0. The person leaves for the wallet and comes back with a code for what
 //! the wallet has posted meanwhile, or the platform brings its answer itself (Digital Credentials API). Either is learned once and sealed
 //! before it is judged. Whose account it is, `login::outside` decides.
+//!
+//! Where the policy takes a wallet on another device, the page has a code for its camera. That device shows two digits when the wallet has
+//! answered, and the answer counts for the browser in which the person types them. Nothing is waited for, and one wrong number ends it.
 
 use super::upstream::{GO, RETURNED};
 use crate::audit::Entry;
@@ -9,12 +12,14 @@ use crate::login::accounts::Account;
 use crate::login::budgets::{Budget, What, Whom};
 use crate::login::context::{Answer, Asked, Checked, Context, Move, Outside, Person, Unavailable, Verdict, Voyage};
 use crate::login::effect::Effect;
+use crate::login::matching::{NUMBER_FIELD, is_number};
 use crate::login::operation::{CREDENTIAL, Mediation, Operation};
 use crate::login::proof::{Factor, Proof};
-use crate::login::step::{Content, Problem, Step, Text};
+use crate::login::step::{Content, FieldKind, Problem, Step, Text};
+use crate::mail;
 use crate::store::tables::outside_identity::FIND;
 use crate::upstream::{Learned, Profile, WayBack};
-use crate::wallet::{self, Heard, Known, Outcome, PROTOCOL, Refusal, Trip, Wallet, Way};
+use crate::wallet::{self, Answered, Elsewhere, Heard, Known, Outcome, PROTOCOL, Refusal, Trip, Wallet, Way};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use symbolon_oauth::jws::parse_object;
@@ -26,6 +31,9 @@ pub const AMR: &str = "";
 pub const FACTOR: Option<Factor> = None;
 pub const ASKS_WHO: bool = true;
 const REFUSED: &str = "wallet_refused";
+/// The button for a wallet on another device, and the one that brings the number that it shows.
+pub const OTHER_DEVICE: &str = "other_device";
+const NUMBER: &str = "continue";
 
 /// What a question's answer is compared with.
 #[derive(Serialize, Deserialize, Default)]
@@ -59,7 +67,9 @@ pub fn still_holds(name: &str, proof: &Proof, account: &Account) -> bool {
 /// Each way to the wallet makes a key, and each way back is judged.
 pub fn price(_name: &str, _person: &Person, step: &Move<'_>) -> Vec<Budget> {
     match step {
-        Move::Answer { answer, question } if matches!(answer.action, GO | RETURNED) || answer.action == CREDENTIAL.action => {
+        Move::Answer { answer, question }
+            if matches!(answer.action, GO | RETURNED | OTHER_DEVICE | NUMBER) || answer.action == CREDENTIAL.action =>
+        {
             vec![Budget::Stored { what: What::Trips, whom: Whom::Question(*question), event: REFUSED }]
         }
         _ => Vec::new(),
@@ -103,7 +113,7 @@ fn step(wallet: &Wallet, kind: &str, signs: bool) -> Step {
     step.text.push(Text::new("wallet-purpose").with("purpose", crate::visible::plain(&wallet.settings.purpose, 300)));
     step.text.extend(signs.then(|| labelled("wallet-transaction")));
     let asked = wallet.asked().map(|(_, claim)| shown(claim)).collect();
-    step.show(Content::List(asked)).primary_for(GO, &wallet.settings.label)
+    step.show(Content::List(asked))
 }
 
 pub async fn ask(name: &str, context: &Context<'_>, _person: &Person) -> std::result::Result<Asked, Unavailable> {
@@ -113,7 +123,8 @@ pub async fn ask(name: &str, context: &Context<'_>, _person: &Person) -> std::re
 /// A button that opens the wallet by its link, and beside it the platform's own way to wallets, where it may have one.
 fn asked(wallet: &Wallet, context: &Context<'_>) -> std::result::Result<Asked, Fault> {
     let (trip, origins) = (new_trip(wallet, context)?, origins(wallet, context));
-    let step = step(wallet, "wallet", !trip.transaction_data.is_empty());
+    let step = step(wallet, "wallet", !trip.transaction_data.is_empty()).primary_for(GO, &wallet.settings.label);
+    let step = if context.on_other_device.is_some() { step.secondary(OTHER_DEVICE) } else { step };
     if origins.is_empty() {
         return Ok(Asked { step, secret: as_json(&Secret::default())?, effects: Vec::new() });
     }
@@ -156,11 +167,20 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
         secret.learned = Some(heard.map_or_else(|(problem, why)| Outcome::Failed(problem.to_owned(), why), |it| Outcome::Known(Box::new(it))));
         return Ok(Some(as_json(&secret)?));
     }
-    let Some(trip) = secret.trip.as_ref().filter(|_| answer.action == RETURNED) else { return Ok(None) };
+    let Some(trip) = secret.trip.as_ref().filter(|trip| brings_answer(trip, answer)) else { return Ok(None) };
     let failed = |problem: &str, why: &str| Outcome::Failed(problem.to_owned(), why.to_owned());
     let (sql, values) = wallet::query(trip, context.now_ms);
     let answered = wallet::read_answer(context.store.one(sql, &values).await?, context.keyring, trip)?;
+    let is_number_of = |answered: &Answered| {
+        let shown = answered.number(context.keyring, trip);
+        shown.is_some_and(|shown| is_number(&shown, answer.text(NUMBER_FIELD)))
+    };
     secret.learned = Some(match answered {
+        _ if is_by_number(answer) && context.on_other_device.is_none() => failed("wallet_failed", "the policy takes no other device"),
+        _ if is_by_number(answer) && !Wallet::is_in_time(trip, context.now_ms) => failed("wallet_unanswered", "the code has expired"),
+        None if is_by_number(answer) => failed("wallet_unanswered", "no answer of a wallet waits for a number"),
+        Some(answered) if is_by_number(answer) && !is_number_of(&answered) => failed("wallet_other_number", "another number"),
+        Some(answered) if is_by_number(answer) => answered.outcome,
         None => failed("wallet_failed", "no answer of a wallet waits for this browser"),
         Some(answered) if !answered.fits(answer.text("response_code")) => failed("wallet_failed", "another response_code"),
         Some(answered) => answered.outcome,
@@ -168,22 +188,58 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
     Ok(Some(as_json(&secret)?))
 }
 
+/// Does it say by which right this browser may have what the wallet has posted? By the code that the wallet was given, or, where the wallet
+/// is on another device, by the number that this one shows.
+fn brings_answer(trip: &Trip, answer: &Answer<'_>) -> bool {
+    answer.action == RETURNED || (trip.elsewhere.is_some() && is_by_number(answer))
+}
+
+fn is_by_number(answer: &Answer<'_>) -> bool {
+    answer.action == NUMBER
+}
+
 pub async fn check(name: &str, context: &Context<'_>, _person: &Person, secret: &Json, answer: &Answer<'_>) -> Result<Verdict> {
     let wallet = configured(context, name)?;
     match answer.action {
         GO => leave(wallet, context),
-        RETURNED => judge(wallet, context, read(secret)?).await,
-        action if action == CREDENTIAL.action => judge(wallet, context, read(secret)?).await,
+        OTHER_DEVICE => invite(wallet, context),
+        RETURNED => judge(wallet, context, (read(secret)?, false)).await,
+        NUMBER if read(secret)?.trip.is_some_and(|trip| trip.elsewhere.is_some()) => judge(wallet, context, (read(secret)?, true)).await,
+        action if action == CREDENTIAL.action => judge(wallet, context, (read(secret)?, false)).await,
         _ => Ok(Verdict { checked: Checked::Nothing, effects: Vec::new() }),
     }
 }
 
-fn leave(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
+/// Names the sign-in and its question, once this answer is written.
+fn handle(wallet: &Wallet, context: &Context<'_>) -> std::result::Result<String, Fault> {
     let voyage = context.voyage.as_ref().ok_or_else(|| Fault::new("nobody can leave from here"))?;
     let Voyage { id, version, .. } = *voyage;
-    let handle = WayBack { id, version, question: context.question }.seal(context.keyring, context.issuer, &wallet.method());
+    Ok(WayBack { id, version, question: context.question }.seal(context.keyring, context.issuer, &wallet.method()))
+}
+
+/// The link as a picture, for a wallet on another device.
+fn invite(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
+    let Some(client) = context.on_other_device else {
+        return again(wallet, context, "wallet_failed", "the policy takes no other device");
+    };
+    let elsewhere = Elsewhere {
+        client: crate::visible::plain(client, 80),
+        device: context.user_agent.and_then(mail::device_name).unwrap_or_default(),
+        address: context.address.map(|address| address.to_string()).unwrap_or_default(),
+    };
+    let trip = Trip { elsewhere: Some(elsewhere), ..new_trip(wallet, context)? };
+    let mut step = step(wallet, "wallet_elsewhere", !trip.transaction_data.is_empty());
+    step.content.insert(0, Content::Qr { text: wallet.link(&handle(wallet, context)?) });
+    let step = step.field(NUMBER_FIELD, FieldKind::Code, "off", None).primary(NUMBER);
+    let step = step.secondary_called(OTHER_DEVICE, Text::new("action-new_qr"));
+    let secret = as_json(&Secret { trip: Some(trip), ..Secret::default() })?;
+    Ok(Verdict { checked: Checked::Anew(Box::new(Asked { step, secret, effects: Vec::new() })), effects: Vec::new() })
+}
+
+fn leave(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
+    let handle = handle(wallet, context)?;
     let trip = new_trip(wallet, context)?;
-    let step = step(wallet, "wallet_on_the_way", !trip.transaction_data.is_empty());
+    let step = step(wallet, "wallet_on_the_way", !trip.transaction_data.is_empty()).primary_for(GO, &wallet.settings.label);
     let secret = as_json(&Secret { trip: Some(trip), ..Secret::default() })?;
     Ok(Verdict { checked: Checked::Leave { url: wallet.link(&handle), step, secret }, effects: Vec::new() })
 }
@@ -194,7 +250,7 @@ fn again(wallet: &Wallet, context: &Context<'_>, problem: &str, why: &str) -> Re
     Ok(Verdict { checked: Checked::Again(asked(wallet, context)?, Problem::new(problem)), effects: vec![Effect::Audit(Box::new(refused))] })
 }
 
-async fn judge(wallet: &Wallet, context: &Context<'_>, secret: Secret) -> Result<Verdict> {
+async fn judge(wallet: &Wallet, context: &Context<'_>, (secret, on_other_device): (Secret, bool)) -> Result<Verdict> {
     let trip = secret.trip.as_ref().or(secret.platform.as_ref());
     let left_ms = trip.map_or(0, |trip| trip.left_ms);
     // What was signed is what this request asks, else the proof counts for none.
@@ -210,7 +266,8 @@ async fn judge(wallet: &Wallet, context: &Context<'_>, secret: Secret) -> Result
             let effects = if secret.platform.is_some() { vec![Effect::Audit(Box::new(answered))] } else { Vec::new() };
             let learned = learned(context, *known).await?;
             let settings = wallet.settings.terms();
-            let outside = Outside { provider: wallet.method(), settings, learned, left_ms, transaction, again: asked(wallet, context)? };
+            let again = asked(wallet, context)?;
+            let outside = Outside { provider: wallet.method(), settings, learned, left_ms, transaction, on_other_device, again };
             Ok(Verdict { checked: Checked::Outside(Box::new(outside)), effects })
         }
     }
