@@ -162,7 +162,7 @@ async fn on_another_device(stage: &mut Stage) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// He sends Ana a picture of his code.
+/// Eve sends Ana a picture of her code.
 async fn thief_with_a_code(stage: &mut Stage) -> Result<(), Trouble> {
     let wallet = Arc::new(stage.world.utopia.wallet_of("UT-42", "Ana", true)?);
     let app = stage.app(CLIENT, BACK).await?;
@@ -172,9 +172,9 @@ async fn thief_with_a_code(stage: &mut Stage) -> Result<(), Trouble> {
     let end = eve.visit(&app.net.http, &pending.address, BACK, &presses).await.unwrap_or_default();
     app.net.add_browsed(eve.take_log());
     stage.act(
-        "Eve shows Ana a picture of a code of his own. She scans it and agrees, and he guesses the number",
+        "Eve shows Ana a picture of Eve's own code. Ana scans it and agrees, and Eve guesses the number",
         !end.contains("code="),
-        "One wrong number ends the code. Had she told him the number, he would be in: her phone says so before she does.",
+        "One wrong number ends the code. With the right one Eve would be in, so Ana's phone says: tell nobody.",
     );
     Ok(())
 }
