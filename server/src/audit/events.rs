@@ -35,7 +35,7 @@ const SIGNING_IN: &[Event] = &[
     event("session_ended", "A session ended, by the person or by a rule. `why` or `target` says more."),
     event("other_sessions_ended", "A person ended all sessions but the one in use."),
     event("sessions_ended", "All sessions of a person ended."),
-    event("sign_in_refused", "A step of a sign-in was refused because a limit was reached."),
+    event("sign_in_refused", "A step of a sign-in was refused: a limit was reached, or the configuration does not ask for it any more."),
     event("password_proved", "The password was right."),
     event("password_refused", "The password was wrong, or there were too many tries."),
     event(

@@ -25,6 +25,7 @@ use http::Method;
 const FACTORS: &str = "SELECT kind FROM credential WHERE account = $1 AND kind <> 'user_code'";
 
 pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
+    app.machine.must_not_be_too_fast(Some(incoming.address))?;
     let Some(session) = sessions::of_browser(app, incoming).await? else {
         return login::own(app, incoming, Journey::SignIn, None).await;
     };
@@ -36,6 +37,7 @@ pub async fn account(app: &App, incoming: &Incoming) -> Result<Reply> {
 
 /// GET /account/password: where /.well-known/change-password leads. Who is not signed in signs in first.
 pub async fn change_password(app: &App, incoming: &Incoming) -> Result<Reply> {
+    app.machine.must_not_be_too_fast(Some(incoming.address))?;
     match sessions::of_browser(app, incoming).await? {
         Some(session) => login::own(app, incoming, Journey::ChangePassword, Some(session)).await,
         None => login::own(app, incoming, Journey::SignIn, None).await,

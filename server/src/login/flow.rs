@@ -132,10 +132,7 @@ impl Machine {
     /// Judges an answer. Charges are written; what it comes to is not.
     pub async fn judge(&self, answering: &Answering, rules: &Rules, answer: &Answer<'_>, visitor: &Visitor<'_>) -> Result<Judged> {
         let came = Instant::now();
-        if self.rates.too_fast(visitor.address) {
-            let hint = "Too many answers from your network. Wait a minute, then try again.";
-            return Err(Refused::new(429, "temporarily_unavailable", hint).retry_after(60).into());
-        }
+        self.must_not_be_too_fast(visitor.address)?;
         self.must_stand(&answering.state).await?;
         let person = self.person(&answering.state, Some(answer), visitor).await?;
         let mut run = Run::new(self, rules, visitor, (answering.state.clone(), person), Some(answering));
@@ -197,7 +194,7 @@ impl Begin {
 }
 
 impl<'a> Run<'a> {
-    fn new(
+    pub(super) fn new(
         machine: &'a Machine,
         rules: &'a Rules,
         visitor: &'a Visitor<'a>,
@@ -296,6 +293,9 @@ impl<'a> Run<'a> {
             return self.leave_at_once(answer).await;
         }
         let Some(pending) = self.state.pending.clone() else { return self.find_question().await };
+        if !self.must_be_due(&pending).await? {
+            return Ok(());
+        }
         if let (operation::ACTION, Some(secret)) = (answer.action, &pending.beside) {
             let asked = Pending { secret: secret.clone(), ..pending };
             return self.check_method(&MethodName::PASSKEY, &asked, answer).await;

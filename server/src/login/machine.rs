@@ -13,6 +13,7 @@ use super::row::{self, AnswerParts, Holds, Life, Moving, Secret, Stored};
 use super::state::{Question, State};
 use crate::clients::Clients;
 use crate::config::Config;
+use crate::config::upstream::Linking;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::plugins::Plugins;
 use crate::seal::KeyRing;
@@ -21,6 +22,7 @@ use crate::store::tables::app_grant;
 use crate::upstream::{Providers, WayBack};
 use crate::wallet::Wallets;
 use serde_json::Value as Json;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use symbolon_oauth::base64url;
@@ -149,6 +151,15 @@ impl Machine {
             Some(name) => self.wallets.get(name).map(|wallet| wallet.settings.label.as_str()),
             None => self.providers.get(provider).map(|provider| provider.settings.label.as_str()),
         }
+    }
+
+    /// May a person link an identity of this provider, or of this wallet?
+    pub(super) fn may_be_linked(&self, provider: &str) -> bool {
+        let linking = match provider.strip_prefix("wallet:") {
+            Some(name) => self.wallets.get(name).map(|wallet| wallet.settings.linking.into()),
+            None => self.providers.get(provider).map(|provider| provider.settings.linking),
+        };
+        linking.is_some_and(|linking| linking != Linking::Off)
     }
 
     pub fn with_clients(self, clients: Arc<Clients>) -> Self {
@@ -473,6 +484,15 @@ impl Machine {
             (Holds::Present, Life::Open) if now_ms >= state.expires_ms => Shown::Nothing,
             (Holds::Present, Life::Open) => Shown::Open(state),
         })
+    }
+
+    /// What one network may ask of sign-ins and account pages in a minute.
+    pub fn must_not_be_too_fast(&self, address: Option<IpAddr>) -> Result<()> {
+        if !self.rates.too_fast(address) {
+            return Ok(());
+        }
+        let hint = "Too many requests from your network. Wait a minute, then try again.";
+        Err(Refused::new(429, "temporarily_unavailable", hint).retry_after(60).into())
     }
 
     /// Is the person still who the proofs are of? A password, a session or the whole account may be gone since.

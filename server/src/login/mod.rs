@@ -8,6 +8,7 @@ pub mod commit;
 pub mod context;
 pub mod deletion;
 mod demands;
+mod due;
 pub mod easing;
 pub mod effect;
 mod enrolling;

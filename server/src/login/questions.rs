@@ -75,7 +75,7 @@ impl Run<'_> {
     }
 
     /// Nobody is known by a device before something is proved.
-    async fn read_device(&mut self) -> Result<()> {
+    pub(super) async fn read_device(&mut self) -> Result<()> {
         if !self.rules.policy.knows_devices() || self.state.subject.is_none() || self.person.known.is_some() {
             return Ok(());
         }
@@ -85,12 +85,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn demanded(&self) -> Policy {
+    pub(super) fn demanded(&self) -> Policy {
         demanded(&self.state, self.rules, &self.person, (&self.counted(), self.visitor.now_ms, &self.machine.rp_id))
     }
 
     /// What the proofs must come to by what they count for. A passkey that is wanted beside the policy must count: a thief makes one.
-    fn weighed_by(&self) -> Policy {
+    pub(super) fn weighed_by(&self) -> Policy {
         let account = self.person.account.as_ref().filter(|_| self.state.subject.is_some());
         if account.is_some_and(|account| wants_passkey(&self.state, account, &self.machine.rp_id)) {
             return self.demanded();
@@ -247,7 +247,7 @@ impl Run<'_> {
 
     pub(super) fn set_question(&mut self, question: Question, id: [u8; 16], step: Step, secret: Json) {
         let step = self.with_doors(&question, self.with_names(&question, step));
-        self.state.pending = Some(Pending::new(question, id, step, secret));
+        self.state.pending = Some(Pending { asked_ms: self.visitor.now_ms, ..Pending::new(question, id, step, secret) });
     }
 
     /// Whom the person signs in to, and as whom: the app's name, and once somebody is proved, how the person knows the account.

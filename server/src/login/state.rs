@@ -39,11 +39,14 @@ pub struct Pending {
     /// The browser goes here: the person answers at somebody else.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub away: Option<String>,
+    /// When it was asked. 0: nobody knows.
+    #[serde(default)]
+    pub asked_ms: i64,
 }
 
 impl Pending {
     pub fn new(question: Question, id: [u8; 16], step: Step, secret: Json) -> Self {
-        Self { id, question, step, secret, beside: None, away: None }
+        Self { id, question, step, secret, beside: None, away: None, asked_ms: 0 }
     }
 }
 

@@ -6,8 +6,8 @@ use crate::error::Fault;
 use crate::outgoing::Outgoing;
 use std::collections::BTreeMap;
 use std::path::Path;
-use symbolon_oauth::base64;
 use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
+use symbolon_oauth::{base64, base64url, digest};
 use symbolon_wallet::dcql::Query;
 use symbolon_wallet::issuer::{Anchor, Issuer, from_pem};
 use symbolon_wallet::request::{Prefix, Verifier};
@@ -26,6 +26,8 @@ pub struct Wallet {
     pub(super) statuses: Statuses,
     /// Our own issuer: what our addresses begin with.
     pub(super) base: String,
+    /// A digest of all that an answer is judged by. One that was asked for under another counts for nothing.
+    pub(super) rules: String,
 }
 
 impl Wallet {
@@ -39,6 +41,8 @@ impl Wallet {
             let may = |word: &&&String| names.is_empty() || names.contains(word);
             trusted.iter().filter(|(word, _)| may(word)).map(|(_, it)| it.clone()).collect()
         };
+        let judged_by = (&settings.credential, &settings.account_claim, &settings.same_person, &settings.claims);
+        let rules = format!("{judged_by:?} {:?} {} {trusted:?}", settings.transaction_type, settings.haip);
         let issuers = settings.credential.iter().map(|(id, it)| (id.clone(), of(&it.issuers))).collect();
         let mirrors = settings.issuer.values().filter_map(|it| Some((it.name.clone(), it.status_mirror.clone()?))).collect();
         Ok(Self {
@@ -49,6 +53,7 @@ impl Wallet {
             issuers,
             statuses: Statuses::new(outgoing.clone(), mirrors, settings.status_max_age.0),
             base: base.to_owned(),
+            rules: base64url::encode(&digest::sha256(rules.as_bytes())),
         })
     }
 }

@@ -21,6 +21,9 @@ pub struct Trip {
     /// The private key for this request's answer, in base64url.
     key: String,
     pub client_id: String,
+    /// The rules that its answer is judged by (`Wallet`). Empty: of a version before.
+    #[serde(default)]
+    rules: String,
     pub left_ms: i64,
     /// What the credential signs beside (OpenID4VP 1.0, 8.4), as it is sent.
     #[serde(default)]
@@ -56,6 +59,7 @@ impl Wallet {
             nonce: base64url::encode(&crate::seal::random::<32>()?),
             key: base64url::encode(&key),
             client_id: self.verifier.client_id.clone(),
+            rules: self.rules.clone(),
             left_ms: now_ms,
             transaction_data: self.transaction_data(details),
             elsewhere: None,
@@ -115,9 +119,9 @@ impl Wallet {
         now_ms < trip.left_ms + LIFETIME_S * 1000
     }
 
-    /// Was the wallet configured anew since the person left?
+    /// Is it judged now by what it was asked for under?
     pub fn is_ours(&self, trip: &Trip) -> bool {
-        trip.client_id == self.verifier.client_id
+        trip.client_id == self.verifier.client_id && trip.rules == self.rules
     }
 
     /// The signed request object, for whoever has the link. It is made anew each time, with the same nonce and key.

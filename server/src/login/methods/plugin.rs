@@ -36,6 +36,9 @@ const FIELD: &str = "plugin_";
 struct Secret {
     /// The plug-in's own.
     state: String,
+    /// The digest of the plug-in that it is of: another one reads nothing of it.
+    #[serde(default)]
+    sha256: String,
     /// The plug-in could not be asked: the answer asks it again.
     #[serde(default)]
     away: bool,
@@ -156,7 +159,8 @@ fn dressed(running: &Running, (context, person): (&Context<'_>, &Person), asked:
             added.max_length = field.max_length;
         }
     }
-    let secret = as_json(&Secret { state, ..Secret::default() }).map_err(|fault| fault.0)?;
+    let sha256 = running.settings.sha256.clone();
+    let secret = as_json(&Secret { state, sha256, ..Secret::default() }).map_err(|fault| fault.0)?;
     Ok(Asked { step: step.primary("continue"), secret, effects: wanted(running, (context, person), effects, Moment::Question)? })
 }
 
@@ -257,8 +261,8 @@ pub async fn check(name: &str, context: &Context<'_>, person: &Person, secret: &
     let running = running(name, context)?;
     let kept: Secret =
         serde_json::from_value(secret.clone()).map_err(|error| Fault::new(format!("the secret of a plug-in's question: {error}")))?;
-    // Who comes back brings an answer; whoever presses a button meanwhile is asked anew.
-    if kept.away || kept.left != (answer.action == RETURNED) {
+    // Who comes back brings an answer; whoever presses a button meanwhile is asked anew. So is whom another version of the plug-in asked.
+    if kept.away || kept.sha256 != running.settings.sha256 || kept.left != (answer.action == RETURNED) {
         return anew(running, context, person).await;
     }
     let version = context.voyage.map_or(0, |voyage| voyage.version);
@@ -322,7 +326,8 @@ fn judged(
             let (url, _) = listed(&leave.url, &running.settings.hosts).map_err(|why| format!("answer: {why}"))?;
             let mut step = Step::new("plugin_on_the_way").primary("continue");
             step.title = Text::new("plugin_on_the_way-title").with("label", running.label());
-            let secret = as_json(&Secret { state: leave.state, left: true, ..Secret::default() }).map_err(|fault| fault.0)?;
+            let sha256 = running.settings.sha256.clone();
+            let secret = as_json(&Secret { state: leave.state, sha256, left: true, ..Secret::default() }).map_err(|fault| fault.0)?;
             Ok(Verdict { checked: Checked::Leave { url: url.into(), step, secret }, effects })
         }
     }

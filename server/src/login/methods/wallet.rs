@@ -176,6 +176,8 @@ pub async fn learn(name: &str, context: &Context<'_>, secret: &Json, answer: &An
         shown.is_some_and(|shown| is_number(&shown, answer.text(NUMBER_FIELD)))
     };
     secret.learned = Some(match answered {
+        // It was judged when the wallet posted it, and counts now.
+        _ if !configured(context, name)?.is_ours(trip) => failed("wallet_failed", "the configuration changed meanwhile"),
         _ if is_by_number(answer) && context.on_other_device.is_none() => failed("wallet_failed", "the policy takes no other device"),
         _ if is_by_number(answer) && !Wallet::is_in_time(trip, context.now_ms) => failed("wallet_unanswered", "the code has expired"),
         None if is_by_number(answer) => failed("wallet_unanswered", "no answer of a wallet waits for a number"),

@@ -194,6 +194,7 @@ leave-lead-to = Es geht zurück zu { $client }. Falls nichts geschieht, drücken
 unvouched-title = Weiter zu { $host }?
 unvouched-lead = Die App { $client } hat sich hier selbst angemeldet. Niemand hat geprüft, wer sie betreibt. Sie möchte Sie zu { $host } führen.
 unvouched-advice = Wenn Sie diese Adresse nicht kennen, schließen Sie diese Seite.
+problem-asked_no_more = Wonach diese Seite fragte, wird nicht mehr gefragt, und Ihre Antwort wurde nicht verwendet. Machen Sie hier weiter.
 problem-busy = Eine andere Antwort auf diese Frage wird gerade geprüft. Warten Sie einen Moment und machen Sie dann weiter.
 problem-no_code = Geben Sie zuerst den Code ein.
 problem-no_password = Geben Sie zuerst Ihr Passwort ein.

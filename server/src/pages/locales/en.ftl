@@ -194,6 +194,7 @@ leave-lead-to = You go back to { $client }. If nothing happens, press Continue.
 unvouched-title = Go on to { $host }?
 unvouched-lead = The app { $client } registered itself here. Nobody has checked who runs it. It wants to lead you to { $host }.
 unvouched-advice = If you do not know that address, close this page.
+problem-asked_no_more = What this page asked for is not asked for any more, and your answer was not used. Go on here.
 problem-busy = Another answer to this question is being checked. Wait a moment, then continue.
 problem-no_code = Type the code first.
 problem-no_password = Type your password first.
