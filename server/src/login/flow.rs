@@ -376,8 +376,9 @@ impl<'a> Run<'a> {
             self.keep(learned).await?;
         }
         let secret = learned.as_ref().unwrap_or(&pending.secret);
-        let Verdict { checked, effects } = methods::check(method, &context, &self.person, secret, answer).await?;
-        if method.plugin_name().is_some() && !self.pay_for_letters(&effects).await? {
+        let Verdict { checked, mut effects } = methods::check(method, &context, &self.person, secret, answer).await?;
+        let is_plugin = method.plugin_name().is_some();
+        if is_plugin && !(self.may_have(method, &mut effects).await? && self.pay_for_letters(&effects).await?) {
             return Ok(());
         }
         self.want(Source::Method(method), effects)?;

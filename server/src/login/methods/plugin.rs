@@ -207,6 +207,9 @@ fn wanted(
         }
         wit::Effect::Link(id) => {
             may(PluginEffect::Link, "link")?;
+            if moment == Moment::Question {
+                return Err("answer: it wants link with a question".to_owned());
+            }
             if !person.is_subject {
                 return Err("answer: it wants link, and nobody is proved".to_owned());
             }
@@ -235,6 +238,22 @@ fn wanted(
 enum Moment {
     Question,
     Answer,
+}
+
+/// A link comes with a verdict that says who it is: of the very name that is proved, and of one alone.
+fn must_fit(verdict: &wit::Verdict, effects: &[Effect]) -> std::result::Result<(), String> {
+    let links: Vec<&NewLink> = effects.iter().filter_map(|effect| if let Effect::Link(new) = effect { Some(&**new) } else { None }).collect();
+    let is_fit = |new: &NewLink| match verdict {
+        wit::Verdict::Proved => true,
+        wit::Verdict::ProvedExternal(id) => *id == new.subject,
+        wit::Verdict::Wrong(_) | wit::Verdict::Again(_) | wit::Verdict::Leave(_) => false,
+    };
+    match links.as_slice() {
+        [] => Ok(()),
+        [new] if is_fit(new) => Ok(()),
+        [_] => Err("answer: it wants link, and its verdict proves nobody by that name".to_owned()),
+        _ => Err("answer: it wants link more than once".to_owned()),
+    }
 }
 
 /// How long a letter is worth sending.
@@ -300,6 +319,7 @@ fn judged(
     said: wit::Checked,
 ) -> std::result::Result<Verdict, String> {
     let effects = wanted(running, (context, person), said.effects, Moment::Answer)?;
+    must_fit(&said.verdict, &effects)?;
     let entry = |entry: Entry| Effect::Audit(Box::new(entry.with("plugin", running.name.as_str())));
     let refused = |why: &str| entry(Entry::refused(REFUSED, why));
     let with = |more: Effect| effects.iter().cloned().chain([more]).collect::<Vec<_>>();
