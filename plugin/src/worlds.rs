@@ -177,7 +177,7 @@ fn must_be_effects(effects: &[Effect]) -> Judged {
                 must_be_text(&note.detail, TEXT, "the detail of an audit entry")?;
             }
             Effect::Once(value) => must_be_text(value, NAME, "what works once")?,
-            Effect::Link(id) => must_be_text(id, NAME, "an external id")?,
+            Effect::Link(id) | Effect::Remove(id) => must_be_text(id, NAME, "an external id")?,
             Effect::Letter(letter) => {
                 must_be_name(&letter.template, "the template of a letter")?;
                 must_be_some(letter.values.len(), FIELDS, "values of a letter")?;

@@ -67,10 +67,10 @@ const KEYS: &[Key] = &[
     ),
     defaulted(
         "effects",
-        Kind::SomeOf(&["audit", "once", "link", "letter", "raise", "leave"]),
+        Kind::SomeOf(&["audit", "once", "link", "remove", "letter", "raise", "leave"]),
         "[]",
         "What a method may want done. `audit`: entries of its own. `once`: values that work once in a day. `link`: its own name for a person \
-         who is proved otherwise leads to the account from then on. `letter`: a letter of `letters` to the person's proved address. \
+         who is proved otherwise leads to the account from then on. `remove`: such a name leads to it no longer. `letter`: a letter of `letters` to the person's proved address. \
          `raise`: codes that were mailed and sign-ins under way are void. `leave`: the browser goes on at one of `hosts`, and comes back.",
     ),
     defaulted(
@@ -167,6 +167,7 @@ pub enum PluginEffect {
     Audit,
     Once,
     Link,
+    Remove,
     Letter,
     Raise,
     Leave,

@@ -216,6 +216,7 @@ pub fn is_allowed(journey: &Journey, source: Source<'_>, effect: &Effect) -> boo
         (Source::Method(method), Effect::Link(new) | Effect::SeeLink(new)) => {
             method.plugin_name().is_some() && new.issuer == method.as_str() && new.method == method.as_str()
         }
+        (Source::Method(method), Effect::Unlink { issuer, .. }) => method.plugin_name().is_some() && issuer == method.as_str(),
         (Source::Method(_), _) => false,
         (Source::Journey, Effect::CreateAccount(_)) => matches!(journey, Journey::Register { .. }),
         (Source::Journey, Effect::Update(Update::Email(_))) => matches!(journey, Journey::ChangeEmail { .. }),
@@ -370,7 +371,11 @@ mod tests {
         assert!(is_allowed(&Journey::SignIn, Source::Method(&visit), &link("plugin:visit")));
         for (method, issuer) in [(&visit, "plugin:other"), (&visit, "https://op.example"), (&MethodName::PASSWORD, "password")] {
             assert!(!is_allowed(&Journey::SignIn, Source::Method(method), &link(issuer)), "{method} {issuer}");
+            let gone = Effect::Unlink { issuer: issuer.to_owned(), subject: "7".to_owned() };
+            assert!(!is_allowed(&Journey::SignIn, Source::Method(method), &gone), "{method} {issuer}");
         }
+        let own = Effect::Unlink { issuer: "plugin:visit".to_owned(), subject: "7".to_owned() };
+        assert!(is_allowed(&Journey::SignIn, Source::Method(&visit), &own), "the twin");
     }
 
     /// What is lost goes in the journey for it, and in no other.

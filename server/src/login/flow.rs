@@ -378,7 +378,7 @@ impl<'a> Run<'a> {
         let secret = learned.as_ref().unwrap_or(&pending.secret);
         let Verdict { checked, mut effects } = methods::check(method, &context, &self.person, secret, answer).await?;
         let is_plugin = method.plugin_name().is_some();
-        if is_plugin && !(self.may_have(method, &mut effects).await? && self.pay_for_letters(&effects).await?) {
+        if is_plugin && !(self.pay_for_letters(&effects).await? && self.may_have(method, &mut effects).await?) {
             return Ok(());
         }
         self.want(Source::Method(method), effects)?;

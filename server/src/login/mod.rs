@@ -31,6 +31,7 @@ pub mod operation;
 mod outside;
 mod passkey_forms;
 pub mod passkeys;
+mod plugin_links;
 pub mod policy;
 mod profile;
 pub mod proof;

@@ -21,7 +21,7 @@ use crate::store::{Change, NotApplied};
 use serde_json::Value as Json;
 
 /// Links of one account.
-const MOST_LINKS: usize = 20;
+pub(super) const MOST_LINKS: usize = 20;
 impl Run<'_> {
     /// Who chose a provider's button has said enough: the browser goes there.
     pub(super) async fn leave_at_once(&mut self, chosen: &Answer<'_>) -> Go<()> {
@@ -298,28 +298,6 @@ impl Run<'_> {
         self.find_question().await
     }
 
-    /// A plug-in's links as things are. One that is the account's already is nothing new, and no longer among the effects. False: it is
-    /// somebody else's, or one too many. Then nothing of the answer counts.
-    pub(super) async fn may_have(&mut self, method: &MethodName, effects: &mut Vec<Effect>) -> Go<bool> {
-        let subject = self.state.subject.as_ref().map(|subject| subject.account.clone());
-        let links = self.person.account.as_ref().map_or(0, |account| account.links.len());
-        let wanted = effects.iter().find_map(|effect| if let Effect::Link(new) = effect { Some((**new).clone()) } else { None });
-        let Some(new) = wanted else { return Ok(true) };
-        match accounts::linked(&self.machine.store, &new.issuer, &new.subject).await? {
-            Some(owner) if Some(&owner) == subject.as_ref() => effects.retain(|effect| !matches!(effect, Effect::Link(_))),
-            Some(_) => {
-                self.refuse_external(method, "linked to another account")?;
-                return Ok(false);
-            }
-            None if links >= MOST_LINKS => {
-                self.refuse_external(method, "too many links")?;
-                return Ok(false);
-            }
-            None => {}
-        }
-        Ok(true)
-    }
-
     /// May the plug-in's word for somebody whom nobody is linked to become an account?
     fn makes_accounts(&self, method: &MethodName) -> bool {
         let settings = method.plugin_name().and_then(|name| self.machine.config.plugin.get(name));
@@ -350,7 +328,7 @@ impl Run<'_> {
     }
 
     /// What the plug-in wanted done is not done: it named nobody whom this sign-in can be about.
-    fn refuse_external(&mut self, method: &MethodName, why: &str) -> Go<()> {
+    pub(super) fn refuse_external(&mut self, method: &MethodName, why: &str) -> Go<()> {
         self.effects.retain(|effect| matches!(effect, Effect::Audit(_)));
         let refused = Entry::refused("plugin_refused", why).with("plugin", method.plugin_name().unwrap_or_default());
         self.want(Source::Method(method), vec![Effect::Audit(Box::new(refused))])?;

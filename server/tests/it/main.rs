@@ -86,10 +86,17 @@ mod play;
 #[cfg(feature = "plugins")]
 mod plugin_evidence;
 #[cfg(feature = "plugins")]
+mod plugin_links;
+#[cfg(feature = "plugins")]
 mod plugin_methods;
+#[cfg(feature = "plugins")]
+mod plugin_operations;
+#[cfg(feature = "plugins")]
+mod plugin_reloads;
 #[cfg(feature = "plugins")]
 mod plugins;
 mod poolers;
+mod present_configuration;
 mod provider_tokens;
 mod races;
 mod receipts;

@@ -29,7 +29,8 @@ const LOGIN: &str = r#"  (import "symbolon:plugin/login@0.1.0" (instance $l
     (export "answer-field" (type $answer (eq $answer0)))
     (type $letter0 (record (field "template" string) (field "values" (list $answer))))
     (export "letter" (type $letter (eq $letter0)))
-    (type $effect0 (variant (case "audit" $note) (case "once" string) (case "link" string) (case "letter" $letter) (case "raise")))
+    (type $effect0 (variant (case "audit" $note) (case "once" string) (case "link" string) (case "letter" $letter) (case "raise")
+      (case "remove" string)))
     (export "effect" (type $effect (eq $effect0)))
     (type $asked0 (record (field "step" $step) (field "state" string) (field "effects" (list $effect))))
     (export "asked" (type $asked (eq $asked0)))
@@ -112,21 +113,21 @@ const ROUND: &str = "(if (i32.eqz (i32.load offset=72 (local.get $given)))
       (else (if (i32.ne (i32.load offset=80 (local.get $given)) (i32.const 1)) (then (call $wrong)))))";
 const AWAY: &str = "(call $leave (i32.const 1220) (i32.const 26))";
 
-fn word(body: &str, more: &str) -> String {
+pub fn word(body: &str, more: &str) -> String {
     table("word", &method(body), &format!("world = \"method\"\nlabel = \"the word\"\n{more}"))
 }
 
-fn requiring(chains: &str) -> String {
+pub fn requiring(chains: &str) -> String {
     format!("[login.default]\nrequire = [{chains}]\n")
 }
 
-async fn answered(world: &World, browser: &mut Browser, page: &Page) -> Page {
+pub async fn answered(world: &World, browser: &mut Browser, page: &Page) -> Page {
     assert_eq!(page.title(), "Say the word", "{}", page.html);
     browser.submit(world, page, &[("plugin_word", "swordfish")], "continue").await
 }
 
 /// To the plug-in's question, which finds out who it is: where nothing was answered yet, a page asks first whether to go on.
-async fn at_the_question(world: &World, browser: &mut Browser, ask: &Ask) -> Page {
+pub async fn at_the_question(world: &World, browser: &mut Browser, ask: &Ask) -> Page {
     let page = browser.open(world, ask).await;
     if page.title() == "Say the word" { page } else { browser.submit(world, &page, &[], "continue").await }
 }

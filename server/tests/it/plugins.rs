@@ -98,7 +98,7 @@ fn branch_visit(service: &Service) -> String {
 const DECISIONS: &str = include_str!("../../../plugin/tests/decisions.wat");
 
 /// A decision that always says the same: the text of its core function.
-fn decision(body: &str) -> Vec<u8> {
+pub fn decision(body: &str) -> Vec<u8> {
     let text = format!(
         r#"(component
 {DECISIONS}  (alias export $d "facts" (type $facts))
@@ -123,21 +123,21 @@ fn decision(body: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-const DENY: &str =
+pub const DENY: &str =
     "(i32.store8 (i32.const 516) (i32.const 1)) (i32.store (i32.const 520) (i32.const 1024)) (i32.store (i32.const 524) (i32.const 8))";
-const STEP_UP: &str =
+pub const STEP_UP: &str =
     "(i32.store8 (i32.const 516) (i32.const 2)) (i32.store (i32.const 520) (i32.const 1024)) (i32.store (i32.const 524) (i32.const 8))";
-const SHORTEN: &str = "(i32.store8 (i32.const 516) (i32.const 3)) (i32.store (i32.const 520) (i32.const 60))";
-const TRAP: &str = "(unreachable)";
+pub const SHORTEN: &str = "(i32.store8 (i32.const 516) (i32.const 3)) (i32.store (i32.const 520) (i32.const 60))";
+pub const TRAP: &str = "(unreachable)";
 const ENDLESS: &str = "(loop $again (br $again))";
-const ALLOW: &str = "";
+pub const ALLOW: &str = "";
 
-fn deciding(body: &str, at: &str, more: &str) -> String {
+pub fn deciding(body: &str, at: &str, more: &str) -> String {
     table("rule", &decision(body), &format!("world = \"decision\"\nat = [\"{at}\"]\ntime = \"1s\"\n{more}"))
 }
 
 /// A claims plug-in that always sets this claim to this JSON.
-fn claiming(name: &str, value: &str) -> Vec<u8> {
+pub fn claiming(name: &str, value: &str) -> Vec<u8> {
     let (names, values) = (name.len(), value.len());
     let quoted = |text: &str| text.bytes().map(|byte| format!("\\{byte:02x}")).collect::<String>();
     let text = format!(

@@ -215,6 +215,13 @@ fn wanted(
             }
             Ok(Effect::Link(Box::new(link(running, id))))
         }
+        wit::Effect::Remove(id) => {
+            may(PluginEffect::Remove, "remove")?;
+            if moment == Moment::Question || !person.is_subject {
+                return Err("answer: it wants remove with a question, or nobody is proved".to_owned());
+            }
+            Ok(Effect::Unlink { issuer: MethodName::plugin(name).as_str().to_owned(), subject: id })
+        }
         wit::Effect::Letter(said) => {
             may(PluginEffect::Letter, "letter")?;
             if moment == Moment::Question || !running.settings.letters.contains(&said.template) {
@@ -240,7 +247,7 @@ enum Moment {
     Answer,
 }
 
-/// A link comes with a verdict that says who it is: of the very name that is proved, and of one alone.
+/// A link comes with a verdict that says who it is: of the very name that is proved, and of one alone. What is removed proves nothing.
 fn must_fit(verdict: &wit::Verdict, effects: &[Effect]) -> std::result::Result<(), String> {
     let links: Vec<&NewLink> = effects.iter().filter_map(|effect| if let Effect::Link(new) = effect { Some(&**new) } else { None }).collect();
     let is_fit = |new: &NewLink| match verdict {
@@ -248,6 +255,11 @@ fn must_fit(verdict: &wit::Verdict, effects: &[Effect]) -> std::result::Result<(
         wit::Verdict::ProvedExternal(id) => *id == new.subject,
         wit::Verdict::Wrong(_) | wit::Verdict::Again(_) | wit::Verdict::Leave(_) => false,
     };
+    let removed: Vec<&str> = effects.iter().filter_map(|effect| if let Effect::Unlink { subject, .. } = effect { Some(&**subject) } else { None }).collect();
+    let is_used = |id: &str| links.iter().any(|new| new.subject == id) || matches!(verdict, wit::Verdict::ProvedExternal(by) if by == id);
+    if removed.len() > 1 || removed.iter().any(|id| is_used(id)) {
+        return Err("answer: it wants remove more than once, or of a name that it proves or links".to_owned());
+    }
     match links.as_slice() {
         [] => Ok(()),
         [new] if is_fit(new) => Ok(()),

@@ -1,0 +1,56 @@
+//! A plug-in's own names for people: which of them an answer may link to the account, or take away.
+
+use super::accounts::{self, Account, link_key};
+use super::effect::Effect;
+use super::flow::{Go, Run};
+use super::linking::leaves_a_way;
+use super::outside::MOST_LINKS;
+use super::proof::MethodName;
+use crate::audit::Entry;
+
+impl Run<'_> {
+    /// Brings what a plug-in wants of links to what can be done. A link that is the account's already is nothing new, and a name that is not
+    /// is nothing to remove: neither stays among the effects. False: nothing of the answer counts.
+    pub(super) async fn may_have(&mut self, method: &MethodName, effects: &mut Vec<Effect>) -> Go<bool> {
+        let Some(account) = self.person.account.clone() else { return Ok(true) };
+        let mut kept = Vec::new();
+        for effect in std::mem::take(effects) {
+            match &effect {
+                Effect::Link(new) => match accounts::linked(&self.machine.store, &new.issuer, &new.subject).await? {
+                    Some(owner) if owner == account.id => {}
+                    Some(_) => return self.refuse_links(method, "linked to another account"),
+                    None if account.links.len() >= MOST_LINKS => return self.refuse_links(method, "too many links"),
+                    None => kept.push(effect),
+                },
+                Effect::Unlink { issuer, subject } => {
+                    let key = link_key(issuer, subject);
+                    if !account.links.iter().any(|link| link.key() == key) {
+                        continue;
+                    }
+                    if !self.leaves_a_way(&account, &key) {
+                        return self.refuse_links(method, "the last means is not taken away");
+                    }
+                    // What was proved by it is proved no more.
+                    self.state.proofs.retain(|proof| proof.facts.credential.as_ref() != Some(&key));
+                    let unlinked = Entry::ok("upstream_unlinked").with("method", method.as_str()).with("identity", key);
+                    kept.extend([Effect::Raise, effect, Effect::Notice("link_removed"), Effect::Audit(Box::new(unlinked))]);
+                }
+                _ => kept.push(effect),
+            }
+        }
+        *effects = kept;
+        Ok(true)
+    }
+
+    /// A plug-in that is told the person's name asks for no link.
+    fn leaves_a_way(&self, account: &Account, key: &str) -> bool {
+        let plugins = &self.machine.config.plugin;
+        let needs_none = |method: &MethodName| method.plugin_name().and_then(|name| plugins.get(name)).is_some_and(|it| !it.asks_who);
+        leaves_a_way(&self.rules.policy, (account, key), self.machine.rp_id(), needs_none)
+    }
+
+    fn refuse_links(&mut self, method: &MethodName, why: &str) -> Go<bool> {
+        self.refuse_external(method, why)?;
+        Ok(false)
+    }
+}
