@@ -14,6 +14,8 @@ mod load;
 mod memory;
 mod native;
 mod options;
+#[cfg(feature = "plugins")]
+mod plugins;
 mod process;
 mod report;
 mod rows;
@@ -47,6 +49,9 @@ enum Task {
     Against(against::Options),
     /// Serve the bare HTTP answers that `run` compares with.
     Echo,
+    /// Measure a call of a plug-in beside built-in methods.
+    #[cfg(feature = "plugins")]
+    Plugins(plugins::Options),
 }
 
 const PEOPLE: usize = 8;
@@ -56,6 +61,8 @@ fn main() -> ExitCode {
         // The load has one thread. The echo server has as many as the server under test.
         Task::Run(options) => one_thread().and_then(|it| it.block_on(run(&options))),
         Task::Against(options) => one_thread().and_then(|it| it.block_on(against::run(&options))),
+        #[cfg(feature = "plugins")]
+        Task::Plugins(options) => tokio::runtime::Runtime::new().map_err(|it| it.to_string()).and_then(|it| it.block_on(plugins::run(&options))),
         Task::Echo => tokio::runtime::Runtime::new().map_err(|it| it.to_string()).and_then(|it| it.block_on(echo::serve())),
     };
     match outcome {

@@ -1,5 +1,6 @@
 //! `cargo xtask bench` builds the server and the load, starts a private PostgreSQL that waits for the disk, and runs `symbolon-bench`. With
-//! `--profile` it shows where the CPU time of a refresh goes. That needs Linux's perf. With `--against FILE` it drives another server.
+//! `--profile` it shows where the CPU time of a refresh goes. That needs Linux's perf. With `--against FILE` it drives another server. With
+//! `--plugins` it measures a call of a plug-in beside built-in methods.
 
 use crate::machine::Cluster;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,10 @@ pub fn bench() -> Result<String, String> {
     if let Some(at) = words.iter().position(|it| it == "--against") {
         words.remove(at);
         return measure_other(&target, &words);
+    }
+    if let Some(at) = words.iter().position(|it| it == "--plugins") {
+        words.remove(at);
+        return measure_plugins(&target, &words);
     }
     if profile { run_profile(&target.join("profile"), &words) } else { measure(&target, &words) }
 }
@@ -35,6 +40,14 @@ fn measure_other(target: &Path, words: &[String]) -> Result<String, String> {
     let mut command = Command::new(target.join("release/symbolon-bench"));
     run(command.arg("against").args(words), "the measurement")?;
     Ok("docs/performance.md says how to compare.".to_owned())
+}
+
+/// Prints what a call of a plug-in costs. The sandbox takes minutes to build.
+fn measure_plugins(target: &Path, words: &[String]) -> Result<String, String> {
+    let features = ["build", "--release", "--package", "symbolon-bench", "--features", "plugins"];
+    run(crate::cargo(&features).env("CARGO_TARGET_DIR", target), "the build")?;
+    run(Command::new(target.join("release/symbolon-bench")).arg("plugins").args(words), "the measurement")?;
+    Ok("docs/performance.md has this table".to_owned())
 }
 
 /// Profiles a build of its own with symbols and frame pointers. It uses SQLite only, and does not change the report.
