@@ -117,6 +117,7 @@ fn signature(times: u32) -> Result<Taken, String> {
 fn password(times: u32) -> Result<Taken, String> {
     let argon2 = argon2::Argon2::default();
     let failed = |it: argon2::password_hash::Error| format!("argon2: {it}");
-    let digest = argon2.hash_password_with_salt(b"open sesame, please", &[7; 16]).map_err(failed)?;
+    let digest: argon2::password_hash::phc::PasswordHash =
+        argon2.hash_password_with_salt(b"open sesame, please", &[7; 16]).map_err(failed)?;
     repeat("built in: a password (argon2id)", times, || argon2.verify_password(b"open sesame, please", &digest).map_err(failed))
 }

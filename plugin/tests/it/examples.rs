@@ -181,7 +181,7 @@ fn token(claims: &[(&str, &str)]) -> tokens::Facts {
     }
 }
 
-/// JavaScript.
+/// JavaScript. P-16, P-17: what a script throws is said, and odd text passes as it is.
 #[tokio::test]
 async fn entitlements_become_claims() {
     let Some(file) = built("entitlements.wasm") else { return };
@@ -203,7 +203,7 @@ async fn entitlements_become_claims() {
     assert!(plugin.claims(call(5), token(&[])).await.is_err());
 }
 
-/// Python.
+/// Python. P-16: an exception is said, with its name.
 #[tokio::test]
 async fn impossible_travel_is_denied() {
     let Some(file) = built("impossible-travel.wasm") else { return };

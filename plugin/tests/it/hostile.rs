@@ -20,11 +20,16 @@ async fn decide(body: &str) -> Result<Verdict, Failure> {
     plugin(&deciding(body), limits()).decide(call(2), facts()).await
 }
 
+/// A request with so many headers.
+fn sending(headers: u32) -> String {
+    SEND.replacen("(i32.const 0) (i32.const 0)", &format!("(i32.const 4096) (i32.const {headers})"), 1)
+}
+
 async fn reason(body: &str) -> Reason {
     decide(body).await.unwrap_err().reason
 }
 
-/// Every hostile guest, the reason that its call fails with, and the twin without the defect.
+/// P-06: every hostile guest, the reason that its call fails with, and the twin without the defect.
 #[tokio::test]
 async fn a_hostile_call_fails_with_its_reason_and_its_twin_succeeds() {
     let (text, until) = ("(call $text", "(br_if $again (i32.lt_u (local.get $i) (i32.const");
@@ -45,6 +50,8 @@ async fn a_hostile_call_fails_with_its_reason_and_its_twin_succeeds() {
         (times(20_000, "(drop (call $now))"), Reason::Limit, times(5000, "(drop (call $now))")),
         (times(1000, log), Reason::Limit, times(50, log)),
         (times(6, SEND), Reason::Limit, times(5, SEND)),
+        // A million headers, all of them empty, in memory that is there.
+        (format!("{} {}", grow(16), sending(1_000_000)), Reason::Limit, format!("{} {}", grow(16), sending(0))),
         (
             "(call $random (i32.const 2000000000) (i32.const 2048))".to_owned(),
             Reason::Limit,
@@ -100,7 +107,7 @@ async fn the_verdict_is_what_the_program_says() {
     assert_eq!(decide("(call $text (i32.const 3) (i32.const 60) (i32.const 0))").await, Ok(Verdict::Shorten(60)));
 }
 
-/// A program that fails on every second instant serves exactly the others.
+/// P-08: a program that fails on every second instant serves exactly the others.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_call_leaves_the_next_one_alone() {
     let limits = Limits { instances: 4, waiting: 200, time: Duration::from_secs(20), ..Limits::default() };
@@ -123,7 +130,7 @@ async fn a_failed_call_leaves_the_next_one_alone() {
     assert_eq!((counts.calls, counts.failures), (128, 64));
 }
 
-/// What one call wrote into its memory is nowhere in the next one's.
+/// P-07: what one call wrote into its memory is nowhere in the next one's.
 #[tokio::test]
 async fn no_call_finds_anything_of_another() {
     // From 8192 on nothing is anybody's: a byte that is not zero is somebody else's.
@@ -181,7 +188,7 @@ async fn time_runs_while_the_host_waits_for_others() {
     assert_eq!(quick.decide(call(2), facts()).await, Ok(Verdict::Allow), "the twin");
 }
 
-/// Who is too many waits in order, up to a limit; then it is told so. Another plug-in keeps its own turns.
+/// P-03: who is too many waits in order, up to a limit; then it is told so. Another plug-in keeps its own turns.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_is_turned_away_and_keeps_no_other_waiting() {
     let host = Arc::new(TestHost { slow: Some(Duration::from_millis(100)), ..TestHost::default() });
@@ -211,7 +218,7 @@ async fn a_flood_is_turned_away_and_keeps_no_other_waiting() {
     assert_eq!(flooded.decide(call(2), facts()).await, Ok(Verdict::Allow), "the twin: alone");
 }
 
-/// A program that has no memory left gets by, if it can do without.
+/// P-02: a program that has no memory left gets by, if it can do without.
 #[tokio::test]
 async fn memory_that_is_refused_may_be_done_without() {
     let verdict = decide(&format!("(drop (memory.grow (i32.const 60000))) {ALLOW}")).await;

@@ -40,7 +40,7 @@ fn a_file_of_another_type_is_refused() {
     assert!(said.contains("no plug-in of the world decision"), "{said}");
 }
 
-/// The need is judged when the file is loaded, in the operator's words.
+/// P-02: the need is judged when the file is loaded, in the operator's words.
 #[test]
 fn memory_is_judged_at_load() {
     let body = r#"(func (export "decide") (param i32) (result i32) (i32.const 512))"#;

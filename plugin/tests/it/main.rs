@@ -1,5 +1,6 @@
 //! Plug-ins that mean no good, and their twins that do.
 
+mod answers;
 mod examples;
 mod guests;
 mod hostile;

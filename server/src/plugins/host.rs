@@ -137,7 +137,7 @@ mod tests {
         }
     }
 
-    /// The list is of whole origins, and an empty one is nobody.
+    /// P-15: the list is of whole origins, and an empty one is nobody.
     #[tokio::test]
     async fn only_listed_hosts_are_reached() {
         let host = host();

@@ -369,7 +369,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    /// A name that is not listed ends the request; it is not left out in silence.
+    /// P-14, P-17: a name that is not listed ends the request; it is not left out in silence.
     #[test]
     fn claims_are_the_api_s_own_or_nothing() {
         let allowed = ["plan".to_owned(), "regions".to_owned()];

@@ -5,44 +5,8 @@ use crate::plugins::table;
 use crate::world::native::Screens;
 use crate::world::*;
 
-/// The types of the interface.
-const LOGIN: &str = r#"  (import "symbolon:plugin/login@0.1.0" (instance $l
-    (type $claim0 (record (field "name" string) (field "value" string)))
-    (export "claim" (type $claim (eq $claim0)))
-    (type $person0 (record (field "name" (option string)) (field "is-proved" bool) (field "external-id" (option string))
-      (field "claims" (list $claim))))
-    (export "person" (type $person (eq $person0)))
-    (type $context0 (record (field "locale" string) (field "address" (option string)) (field "return-url" (option string))))
-    (export "context" (type $context (eq $context0)))
-    (type $kind0 (enum "text" "code" "password" "email"))
-    (export "field-kind" (type $kind (eq $kind0)))
-    (type $field0 (record (field "name" string) (field "label" string) (field "kind" $kind) (field "required" bool)
-      (field "max-length" u32)))
-    (export "field" (type $field (eq $field0)))
-    (type $step0 (record (field "title" string) (field "text" (list string)) (field "fields" (list $field))))
-    (export "step" (type $step (eq $step0)))
-    (type $problem0 (record (field "text" string) (field "field" (option string))))
-    (export "problem" (type $problem (eq $problem0)))
-    (type $note0 (record (field "event" string) (field "detail" string)))
-    (export "note" (type $note (eq $note0)))
-    (type $answer0 (record (field "name" string) (field "value" string)))
-    (export "answer-field" (type $answer (eq $answer0)))
-    (type $letter0 (record (field "template" string) (field "values" (list $answer))))
-    (export "letter" (type $letter (eq $letter0)))
-    (type $effect0 (variant (case "audit" $note) (case "once" string) (case "link" string) (case "letter" $letter) (case "raise")
-      (case "remove" string)))
-    (export "effect" (type $effect (eq $effect0)))
-    (type $asked0 (record (field "step" $step) (field "state" string) (field "effects" (list $effect))))
-    (export "asked" (type $asked (eq $asked0)))
-    (type $again0 (record (field "asked" $asked) (field "problem" $problem)))
-    (export "again" (type $again (eq $again0)))
-    (type $leave0 (record (field "url" string) (field "state" string)))
-    (export "leave" (type $leave (eq $leave0)))
-    (type $verdict0 (variant (case "proved") (case "proved-external" string) (case "wrong" $problem) (case "again" $again)
-      (case "leave" $leave)))
-    (export "verdict" (type $verdict (eq $verdict0)))
-    (type $checked0 (record (field "verdict" $verdict) (field "effects" (list $effect))))
-    (export "checked" (type $checked (eq $checked0)))))"#;
+/// The types of the interface. The tests of the sandbox read the same text.
+const LOGIN: &str = include_str!("../../../plugin/tests/login.wat");
 
 /// A method with one field, `word`. `check` runs this body, and answers what stands at 512. Its argument points to
 /// context (32 bytes), person (36), state (8) and answer (8).

@@ -418,7 +418,7 @@ async fn a_decision_narrows_a_sign_in_and_a_code() {
     }
 }
 
-/// A claims plug-in sets what the API lists. Anything else ends the request, and a claim that it takes away is gone.
+/// P-14: a claims plug-in sets what the API lists. Anything else ends the request, and a claim that it takes away is gone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_claims_plug_in_writes_the_api_s_own_list_alone() {
     for engine in engines() {
@@ -446,7 +446,7 @@ async fn a_claims_plug_in_writes_the_api_s_own_list_alone() {
     }
 }
 
-/// A reload with a file that is not good keeps what is in force, and says so.
+/// P-10: a reload with a file that is not good keeps what is in force, and says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_is_whole_or_not_at_all() {
     let world = world_with(Engine::Sqlite, &deciding(SHORTEN, "refresh", "")).await;
