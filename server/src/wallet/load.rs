@@ -43,18 +43,38 @@ impl Wallet {
         };
         let judged_by = (&settings.credential, &settings.account_claim, &settings.same_person, &settings.claims);
         let rules = format!("{judged_by:?} {:?} {} {trusted:?}", settings.transaction_type, settings.haip);
-        let issuers = settings.credential.iter().map(|(id, it)| (id.clone(), of(&it.issuers))).collect();
+        let issuers = settings.credential.iter().map(|(id, it)| (id.clone(), of(&it.issuers))).collect::<BTreeMap<_, _>>();
+        let query = query_of(settings, &issuers).map_err(|(id, why)| here(&format!("credential.{id}"), why))?;
         let mirrors = settings.issuer.values().filter_map(|it| Some((it.name.clone(), it.status_mirror.clone()?))).collect();
         Ok(Self {
             name: name.to_owned(),
             settings: settings.clone(),
             verifier: verifier(settings).map_err(|why| here("certificates", &why))?,
-            query: settings.query(),
+            query,
             issuers,
             statuses: Statuses::new(outgoing.clone(), mirrors, settings.status_max_age.0),
             base: base.to_owned(),
             rules: base64url::encode(&digest::sha256(rules.as_bytes())),
         })
+    }
+}
+
+/// What is asked, with the CAs that it names.
+fn query_of<'a>(settings: &'a Settings, issuers: &BTreeMap<String, Vec<Issuer>>) -> Result<Query, (&'a str, &'static str)> {
+    let mut query = settings.query();
+    for (id, _) in settings.credential.iter().filter(|(_, it)| it.trusted_authorities) {
+        let trusted = issuers.get(id).map(Vec::as_slice).unwrap_or_default();
+        let is_named = |issuer: &Issuer| issuer.keys.keys.is_empty() && issuer.anchors.iter().all(|it| it.is_ca() && it.key_id().is_some());
+        if !trusted.iter().all(is_named) {
+            return Err((id, "trusted_authorities needs issuers that have CAs with a key identifier alone"));
+        }
+        let ids = trusted.iter().flat_map(|issuer| &issuer.anchors).filter_map(|anchor| anchor.key_id().map(<[u8]>::to_vec));
+        let ids: Vec<Vec<u8>> = ids.collect();
+        query.credentials.iter_mut().filter(|it| it.id == *id).for_each(|it| it.authorities.clone_from(&ids));
+    }
+    match query.check() {
+        Ok(()) => Ok(query),
+        Err(why) => Err(("", why.0)),
     }
 }
 

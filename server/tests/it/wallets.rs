@@ -256,6 +256,29 @@ async fn the_request_is_signed_and_fresh() {
     world.stop().await;
 }
 
+/// HAIP 1.0 5, OpenID4VP 1.0 6.1.1.1: the request names the CAs by their key identifiers, and a credential of another one is refused still.
+#[tokio::test]
+async fn a_request_may_name_whom_it_trusts() {
+    let outside = Outside::new();
+    let configured = outside.configured(Engine::Sqlite, CREATE).await;
+    let world = configured.clone().set("wallet.pid.credential.pid.trusted_authorities", true).start().await;
+    let wallet = outside.wallet_of("AA-1");
+    let asked_for = asked(&world, &wallet, &mut Browser::default(), &ask()).await;
+    let der = symbolon_wallet::issuer::from_pem(outside.issuer.root_pem.as_bytes()).unwrap().remove(0);
+    let id = base64url::encode(symbolon_wallet::issuer::Anchor::from_der(&der).unwrap().key_id().unwrap());
+    assert_eq!(asked_for.query["credentials"][0]["trusted_authorities"], json!([{ "type": "aki", "values": [id] }]));
+    assert!(sign_in(&world, &wallet, &mut Browser::default(), &ask()).await.has_code());
+    let mut stranger = outside.wallet();
+    let text = CredentialIssuer::new("Utopia").unwrap().sd_jwt(&terms(&stranger, VCT, None), &pid("AA-1")).unwrap();
+    stranger.held = vec![Held::SdJwt { vct: VCT.to_owned(), text }];
+    assert!(!sign_in(&world, &stranger, &mut Browser::default(), &ask()).await.has_code());
+    world.stop().await;
+    let world = configured.start().await;
+    let silent = asked(&world, &wallet, &mut Browser::default(), &ask()).await;
+    assert_eq!(silent.query["credentials"][0].get("trusted_authorities"), None, "the twin");
+    world.stop().await;
+}
+
 /// A host of status lists: what it answers, and how often it was asked.
 struct Lists {
     port: u16,

@@ -127,6 +127,8 @@ pub struct Credential {
     pub issuers: Vec<String>,
     #[serde(default)]
     pub optional: bool,
+    #[serde(default)]
+    pub trusted_authorities: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]

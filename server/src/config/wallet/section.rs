@@ -149,6 +149,13 @@ pub const CREDENTIAL: Section = Section {
         ),
         defaulted("issuers", Kind::Texts, "[]", "The `[wallet.NAME.issuer]` tables that may have issued it. Empty: all of this wallet."),
         defaulted("optional", Kind::Flag, "false", "The wallet may leave it out. Never the account's own."),
+        defaulted(
+            "trusted_authorities",
+            Kind::Flag,
+            "false",
+            "The request names the CAs that may have issued it, by their key identifiers (`aki`). A wallet that has several then offers one that \
+             you trust. Each issuer needs anchors, and each of them a key identifier.",
+        ),
     ],
     example: r#"
 [wallet.pid.credential.pid]
