@@ -172,3 +172,32 @@ async fn an_observed_decision_changes_nothing() {
         }
     }
 }
+
+/// P-10: a server does not begin without its plug-in, unless the configuration calls it optional. `check` says it before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_does_not_begin_without_its_plug_in() {
+    let name = symbolon_oauth::base64url::encode(&symbolon::seal::random::<9>().unwrap());
+    let directory = std::env::temp_dir().join(format!("symbolon-plugins-{name}"));
+    assert_eq!(symbolon(Path::new("unused"), &["init", directory.to_str().unwrap()], "").await.0, Some(0));
+    let file = directory.join("symbolon.toml");
+    let good = std::fs::read_to_string(&file).unwrap();
+    let with = |text: &str| std::fs::write(&file, format!("{good}\n{text}")).unwrap();
+    let rule = decision(ALLOW);
+    let digest = crate::plugins::digest_of(&rule);
+    let gone = |more: &str| format!("[plugin.rule]\nfile = '/nowhere.wasm'\nsha256 = \"{digest}\"\nworld = \"decision\"\nat = [\"token\"]\n{more}\n");
+    let other = table("rule", &rule, "world = \"decision\"\nat = [\"token\"]").replacen(&digest, &crate::plugins::digest_of(b""), 1);
+    let claims = table("rule", &rule, "world = \"claims\"");
+    for (text, why) in [(gone(""), "cannot read /nowhere.wasm"), (other, "another digest"), (claims, "no plug-in of the world claims")] {
+        with(&text);
+        for words in [["check"], ["serve"]] {
+            let (code, said, error) = symbolon(&file, &words, "").await;
+            assert!(code == Some(1) && format!("{said}{error}").contains(why), "{words:?} {why}: {code:?} {said} {error}");
+        }
+    }
+    for text in [table("rule", &rule, "world = \"decision\"\nat = [\"token\"]"), gone("optional = true")] {
+        with(&text);
+        let (code, said, error) = symbolon(&file, &["check"], "").await;
+        assert_eq!(code, Some(0), "the twin: {said} {error}");
+    }
+    std::fs::remove_dir_all(&directory).unwrap();
+}
