@@ -12,6 +12,9 @@
 //! target/fuzz/<triple>/release/TARGET target/fuzz/found/TARGET-crash-...
 //! ```
 //!
+//! What a plug-in answers is tried by the test `whatever_a_program_leaves_is_an_answer_or_a_failure` of `plugin/`; with
+//! `SYMBOLON_FUZZ_SECONDS` in the environment it goes on for so long.
+//!
 //! It uses all of one core for the given time. Beside other work, start it with `nice -n 19`.
 
 use std::io::{BufRead, BufReader};

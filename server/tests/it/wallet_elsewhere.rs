@@ -85,7 +85,8 @@ async fn one_wrong_number_ends_the_code() {
         let outside = Outside::new();
         let world = configured(&outside, engine).await.start().await;
         let wallet = outside.wallet_of("AA-1");
-        for wrong in [|it: &str| other(it), |_: &str| String::new(), |it: &str| it[..1].to_owned(), |it: &str| format!("{it}0")] {
+        let wrongs: [fn(&str) -> String; 4] = [other, |_| String::new(), |it| it[..1].to_owned(), |it| format!("{it}0")];
+        for wrong in wrongs {
             let mut eve = Browser::default();
             let (page, link) = invited(&world, &mut eve, &ask()).await;
             let phone = scanned(&world, &wallet, &link).await;
