@@ -58,6 +58,8 @@ async fn a_link_comes_with_a_verdict_that_proves_that_name() {
             become_plugin(&world, &body, more).await;
             assert!(sign_in(&world, "alice").await.has_code(), "the twin: {body}");
             assert_eq!(links(&world).await, 1, "{body}");
+            // Until it is confirmed, it counts for no more than the password.
+            world.confirm("alice").await;
         }
         world.stop().await;
     }
@@ -73,6 +75,7 @@ async fn a_name_leads_to_one_account() {
         world.person("bob").await;
         for _ in 0..2 {
             assert!(sign_in(&world, "alice").await.has_code());
+            world.confirm("alice").await;
         }
         for (body, more) in [(external.as_str(), asking), (LINKED, told)] {
             become_plugin(&world, body, more).await;

@@ -229,8 +229,10 @@ fn invite(wallet: &Wallet, context: &Context<'_>) -> Result<Verdict> {
         device: context.user_agent.and_then(mail::device_name).unwrap_or_default(),
         address: context.address.map(|address| address.to_string()).unwrap_or_default(),
     };
-    let trip = Trip { elsewhere: Some(elsewhere), ..new_trip(wallet, context)? };
+    let mut trip = new_trip(wallet, context)?;
+    trip.elsewhere = Some(elsewhere);
     let mut step = step(wallet, "wallet_elsewhere", !trip.transaction_data.is_empty());
+    "wallet_elsewhere".clone_into(&mut step.kind);
     step.content.insert(0, Content::Qr { text: wallet.link(&handle(wallet, context)?) });
     let step = step.field(NUMBER_FIELD, FieldKind::Code, "off", None).primary(NUMBER);
     let step = step.secondary_called(OTHER_DEVICE, Text::new("action-new_qr"));
