@@ -84,7 +84,7 @@ async fn plugin_check_calls_a_file_once() {
         assert!(code == Some(1) && said.last().unwrap()["failure"].as_str().unwrap().contains("does not list"), "{said:?}");
     }
     // What the input does not have is an error with its place.
-    for (input, why) in [(json!({ "perso": {} }), "perso"), (json!([]), "invalid type"), (json!({ "http": [{}] }), "status")] {
+    for (input, why) in [(json!({ "perso": {} }), "perso"), (json!("text"), "invalid type"), (json!({ "http": [{}] }), "status")] {
         let (code, said) = trial(BRANCH_VISIT, &input).await;
         assert!(code == Some(1) && format!("{said:?}").contains(why), "{why}: {said:?}");
     }
