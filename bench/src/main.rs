@@ -62,7 +62,9 @@ fn main() -> ExitCode {
         Task::Run(options) => one_thread().and_then(|it| it.block_on(run(&options))),
         Task::Against(options) => one_thread().and_then(|it| it.block_on(against::run(&options))),
         #[cfg(feature = "plugins")]
-        Task::Plugins(options) => tokio::runtime::Runtime::new().map_err(|it| it.to_string()).and_then(|it| it.block_on(plugins::run(&options))),
+        Task::Plugins(options) => {
+            tokio::runtime::Runtime::new().map_err(|it| it.to_string()).and_then(|it| it.block_on(plugins::run(&options)))
+        }
         Task::Echo => tokio::runtime::Runtime::new().map_err(|it| it.to_string()).and_then(|it| it.block_on(echo::serve())),
     };
     match outcome {

@@ -58,7 +58,9 @@ impl Run<'_> {
             Form::Register | Form::Wait | Form::Overview | Form::Exported => true,
             _ if matches!(self.state.journey, Journey::Register { .. } | Journey::Regain) => true,
             // They belong to the authenticator that was added a moment ago.
-            Form::RecoveryCodes if self.state.journey == Journey::SignIn => self.state.proofs.iter().any(|it| it.method == MethodName::TOTP),
+            Form::RecoveryCodes if self.state.journey == Journey::SignIn => {
+                self.state.proofs.iter().any(|it| it.method == MethodName::TOTP)
+            }
             Form::Link => self.may_link() && self.are_proofs_enough(Some(form), asked_ms),
             _ => self.are_proofs_enough(Some(form), asked_ms),
         }
@@ -75,7 +77,8 @@ impl Run<'_> {
         let now_ms = if asked_ms > 0 { asked_ms.min(self.visitor.now_ms) } else { self.visitor.now_ms };
         let then = Visitor { now_ms, ..*self.visitor };
         let run = Run::new(self.machine, self.rules, &then, (self.state.clone(), self.person.clone()), self.before);
-        let is_gained = |method: &MethodName| !methods::can_use(method, &run.person) && form.is_some() && methods::enrolment(method) == form;
+        let is_gained =
+            |method: &MethodName| !methods::can_use(method, &run.person) && form.is_some() && methods::enrolment(method) == form;
         match policy::next(&run.demanded(), &run.conditions(), &run.state.proofs) {
             None => false,
             Some(Next::Ask(method)) => is_gained(&method),

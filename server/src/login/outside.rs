@@ -151,8 +151,14 @@ impl Run<'_> {
             sid: AtProvider::name(&learned.issuer, learned.sid.as_deref(), &learned.subject),
             left_ms: outside.left_ms,
         });
-        let facts =
-            Facts { credential, undated: at_ms.is_none(), at_provider, transaction: outside.transaction.clone(), on_other_device: outside.on_other_device, ..Facts::default() };
+        let facts = Facts {
+            credential,
+            undated: at_ms.is_none(),
+            at_provider,
+            transaction: outside.transaction.clone(),
+            on_other_device: outside.on_other_device,
+            ..Facts::default()
+        };
         Proof { method: method.clone(), subject: account.to_owned(), at_ms: at_ms.unwrap_or(now_ms), facts }
     }
 

@@ -1,7 +1,7 @@
 //! What an operator sees of plug-ins: `plugin check` and its trial, `plugin list`, metrics, and a decision that is only observed.
 
 use crate::commands::{symbolon, told};
-use crate::plugins::{ALLOW, DENY, SHORTEN, STEP_UP, TRAP, claiming, decision, deciding, file_of, table};
+use crate::plugins::{ALLOW, DENY, SHORTEN, STEP_UP, TRAP, claiming, deciding, decision, file_of, table};
 use crate::world::*;
 use serde_json::{Value as Json, json};
 use std::path::Path;
@@ -10,7 +10,8 @@ const BRANCH_VISIT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../plugin/examp
 
 /// One call without a server: the exit code, and each line that it prints.
 async fn trial(file: &str, input: &Json) -> (Option<i32>, Vec<Json>) {
-    let place = std::env::temp_dir().join(format!("symbolon-trial-{}.json", symbolon_oauth::base64url::encode(&symbolon::seal::random::<9>().unwrap())));
+    let place = std::env::temp_dir()
+        .join(format!("symbolon-trial-{}.json", symbolon_oauth::base64url::encode(&symbolon::seal::random::<9>().unwrap())));
     std::fs::write(&place, input.to_string()).unwrap();
     let (code, said, complained) = symbolon(Path::new("unused"), &["plugin", "check", file, "--input", place.to_str().unwrap()], "").await;
     std::fs::remove_file(&place).unwrap();
@@ -52,7 +53,8 @@ async fn plugin_check_calls_a_file_once() {
     let config = json!({ "service": "https://branches.bank.example" });
     let (code, said) = trial(BRANCH_VISIT, &json!({ "config": config, "locale": "en", "person": person })).await;
     assert!(code == Some(0) && said.last().unwrap()["answer"].as_str().unwrap().contains("Number from the branch"), "{said:?}");
-    let with = |http: Json| json!({ "config": config, "locale": "en", "person": person, "http": http, "answer": { "visit_number": "12345678" } });
+    let with =
+        |http: Json| json!({ "config": config, "locale": "en", "person": person, "http": http, "answer": { "visit_number": "12345678" } });
     let (code, said) = trial(BRANCH_VISIT, &with(json!([{ "status": 200 }]))).await;
     assert!(code == Some(0) && said.last().unwrap()["answer"].as_str().unwrap().contains("Proved"), "{said:?}");
     let sent = said.iter().find(|line| line.get("http").is_some()).unwrap();
@@ -130,7 +132,8 @@ async fn plugin_list_and_metrics_count_the_calls() {
         assert_eq!((&line["calls"], &line["failures"]), (&json!(1), &json!(1)), "{line}");
         let (_, text) = told(&world, &["plugin", "list"]).await;
         assert!(text.contains("CALLS") && text.contains(&name) && text.contains("not loaded: cannot read"), "{text}");
-        let inside = async |path: &str| world.http.get(format!("http://127.0.0.1:{port}{path}")).send().await.unwrap().text().await.unwrap();
+        let inside =
+            async |path: &str| world.http.get(format!("http://127.0.0.1:{port}{path}")).send().await.unwrap().text().await.unwrap();
         let metrics = inside("/metrics").await;
         let value = |series: &str, labels: &[String]| -> Option<f64> {
             let line = metrics.lines().find(|line| line.starts_with(series) && labels.iter().all(|label| line.contains(label.as_str())))?;
@@ -184,7 +187,9 @@ async fn a_server_does_not_begin_without_its_plug_in() {
     let with = |text: &str| std::fs::write(&file, format!("{good}\n{text}")).unwrap();
     let rule = decision(ALLOW);
     let digest = crate::plugins::digest_of(&rule);
-    let gone = |more: &str| format!("[plugin.rule]\nfile = '/nowhere.wasm'\nsha256 = \"{digest}\"\nworld = \"decision\"\nat = [\"token\"]\n{more}\n");
+    let gone = |more: &str| {
+        format!("[plugin.rule]\nfile = '/nowhere.wasm'\nsha256 = \"{digest}\"\nworld = \"decision\"\nat = [\"token\"]\n{more}\n")
+    };
     let other = table("rule", &rule, "world = \"decision\"\nat = [\"token\"]").replacen(&digest, &crate::plugins::digest_of(b""), 1);
     let claims = table("rule", &rule, "world = \"claims\"");
     for (text, why) in [(gone(""), "cannot read /nowhere.wasm"), (other, "another digest"), (claims, "no plug-in of the world claims")] {

@@ -65,7 +65,11 @@ async fn the_number_of_the_other_device_signs_in() {
         let again = browser.get(&world, &page.form_action().unwrap()).await;
         assert_eq!(link_of(&again), link);
         let phone = scanned(&world, &wallet, &link).await;
-        assert!(phone.status == 200 && phone.says("from the address 127.0.0.1") && phone.says("tell nobody the number"), "{}", phone.text());
+        assert!(
+            phone.status == 200 && phone.says("from the address 127.0.0.1") && phone.says("tell nobody the number"),
+            "{}",
+            phone.text()
+        );
         let done = typed(&world, &mut browser, &again, &format!(" {} ", number_of(&phone))).await;
         assert!(done.has_code(), "{}", done.html);
         let one = subject(&world, &done, &ask).await;
@@ -243,7 +247,11 @@ async fn what_the_wallet_did_not_show_is_said_on_its_device() {
         let mut browser = Browser::default();
         let (page, link) = invited(&world, &mut browser, &ask()).await;
         let asked = wallet.read(&world.http, &link, now_s()).await.unwrap();
-        let said = if words.contains("came back") { json!({ "error": "access_denied" }) } else { json!({ "vp_token": wallet.token(&asked).unwrap() }) };
+        let said = if words.contains("came back") {
+            json!({ "error": "access_denied" })
+        } else {
+            json!({ "vp_token": wallet.token(&asked).unwrap() })
+        };
         let back = wallet.send(&world.http, &asked, &said).await.unwrap();
         let phone = Browser::default().get(&world, &back).await;
         assert!(phone.title() == "Nobody was signed in" && phone.says(words) && !phone.has_form(), "{}", phone.text());
