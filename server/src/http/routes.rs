@@ -427,15 +427,7 @@ pub static ROWS: &[Row] = &[
         Box::pin(wallet::come_back(app, incoming))
     }),
     row(
-        Route {
-            path: "/wallet/{name}/stop",
-            methods: POST,
-            body: Takes::Form,
-            from: Sender::OurPages,
-            writes: Writes::Nothing,
-            event: "wallet_refused",
-            ..PAGE
-        },
+        Route { path: "/wallet/{name}/stop", methods: POST, body: Takes::Form, writes: Writes::Nothing, event: "wallet_refused", ..PAGE },
         |app, incoming| Box::pin(wallet::stop(app, incoming)),
     ),
 ];
