@@ -204,7 +204,8 @@ mod tests {
             bad[name] = value.clone();
             assert!(matches!(read(&sign(&bad)), Err(Rejected::Other(_))), "{name} {value}");
         }
-        assert_eq!(read_hint(&sign(&good), &keys, "desk", "https://as", 1_060), Err(Rejected::Expired));
+        let late = Expected { now_s: 1_060, ..expected };
+        assert_eq!(read_hint(&sign(&good), |signer| (signer == "desk").then_some(&keys), &late), Err(Rejected::Expired));
         assert!(read(&jws::sign(&key, "JWT", &good).unwrap()).is_err(), "another type");
         let other = PrivateKey::generate(Algorithm::ES256).unwrap();
         assert!(read(&jws::sign(&other, HINT_TYP, &good).unwrap()).is_err(), "another key");
