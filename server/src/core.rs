@@ -7,7 +7,7 @@ use crate::error::{Error, Fault};
 use crate::limits::Limits;
 use crate::links::held;
 use crate::links::proved::{self, ProvedLinks};
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Outgoing, Target};
 use crate::plugins::{Loading, Plugins};
 use crate::seal::KeyRing;
 use crate::store::{Store, retention};
@@ -136,10 +136,11 @@ impl Core {
         Ok(found)
     }
 
-    /// A client that was registered just now may want an algorithm that nobody wanted before.
+    /// A client that was registered just now may want what nobody wanted before: an algorithm, or to be told of sessions that end.
     pub async fn refresh_keys_for(&self, client: &Client) -> Result<(), Fault> {
         let known = self.algorithms();
-        if algorithms_of(client).all(|alg| known.contains(&alg)) {
+        let is_told = client.backchannel_logout_uri.is_none() || self.clients.needs().logout;
+        if is_told && algorithms_of(client).all(|alg| known.contains(&alg)) {
             return Ok(());
         }
         self.refresh_keys().await
@@ -156,6 +157,12 @@ impl Core {
         let now_ms = self.now_ms();
         held::hold_on(&self.config, &self.store, now_ms).await?;
         proved::look(&self.config, &self.store, &self.outgoing, &self.proved_links, now_ms).await
+    }
+
+    /// Where a client hears something. What the configuration says may be of the private network. What an import or the client itself
+    /// says is somebody else's word, and leads to a public address.
+    pub fn target_of_client(&self, id: &str, uri: &str) -> Result<Target, String> {
+        if self.config.client.contains_key(id) { Target::of_operator(uri) } else { Target::of_document(uri) }
     }
 
     /// Deletes rows that have had their time.

@@ -85,9 +85,7 @@ async fn ping(core: &Core, stored: &backchannel::Stored) -> Result<(), String> {
     let Some(token) = &stored.asked.notification_token else { return Ok(()) };
     let client = core.clients.get(&stored.client_id).await.map_err(|fault| fault.0)?;
     let Some(uri) = client.and_then(|client| client.backchannel.notification_endpoint.clone()) else { return Ok(()) };
-    // Of a client that was imported the address is somebody else's word.
-    let is_own = core.config.client.contains_key(&stored.client_id);
-    let target = if is_own { Target::of_operator(&uri)? } else { Target::of_document(&uri)? };
+    let target = core.target_of_client(&stored.client_id, &uri)?;
     let auth_req_id = core.handles.make(Kind::AuthReqId, RowName { id: stored.id, number: 0, generation: 0 }, &stored.salt);
     let call = core.outgoing.post(&target).bearer_auth(token).json(&json!({ "auth_req_id": auth_req_id }));
     is_good(PING, call.at_most(4096).within(WITHIN).send().await?.status)

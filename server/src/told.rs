@@ -4,14 +4,15 @@
 //! nodes. It sends each until the client has it, or for a day. The token is made when it is sent, as it lives for two minutes.
 
 use crate::audit::Entry;
+use crate::config::Client;
 use crate::core::Core;
 use crate::error::Fault;
-use crate::outgoing::Target;
 use crate::seal::KeyRing;
 use crate::store::tables::{app_grant, outbox, session};
 use crate::store::{Change, Expect, NotApplied, Row, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 use symbolon_oauth::logout_token::{self, LogoutToken};
 use symbolon_oauth::{base64url, digest};
@@ -55,7 +56,7 @@ fn place(id: &[u8; 16]) -> String {
 
 /// One round: what ended since the last one, and what is due.
 pub async fn round(core: &Core, looked: &mut Looked) -> Result<(), Fault> {
-    if core.config.client.values().any(|client| client.backchannel_logout_uri.is_some()) {
+    if core.clients.needs().logout || core.config.client.values().any(|client| client.backchannel_logout_uri.is_some()) {
         look(core, looked).await?;
     }
     deliver(core).await
@@ -100,13 +101,15 @@ async fn note(core: &Core, session: &[u8], ended_ms: i64) -> Result<(), Fault> {
     let mut words = 0;
     for row in core.store.all(app_grant::CLIENTS_OF_SESSION, &[Value::from(session)]).await? {
         let (client, account) = (row.text("client")?.to_owned(), row.text("account")?.to_owned());
-        if core.config.client.get(&client).is_none_or(|client| client.backchannel_logout_uri.is_none()) {
-            continue;
-        }
-        if waiting_for(core, &client).await? >= MOST_OF_CLIENT {
+        let objection = match listens_at(core, &client).await? {
+            None => continue,
+            Some(Err(why)) => Some(why),
+            Some(Ok(_)) if waiting_for(core, &client).await? >= MOST_OF_CLIENT => Some("a thousand words wait for the client already"),
+            Some(Ok(_)) => None,
+        };
+        if let Some(why) = objection {
             count("dropped");
-            let entry = Entry::refused("client_not_told", "a thousand words wait for the client already");
-            change.audit(entry.client(client).account(account));
+            change.audit(Entry::refused("client_not_told", why).client(client).account(account));
             words += 1;
             continue;
         }
@@ -124,6 +127,17 @@ async fn note(core: &Core, session: &[u8], ended_ms: i64) -> Result<(), Fault> {
         Ok(_) | Err(NotApplied::Conflict(_)) => Ok(()),
         Err(other) => Err(other.into_fault("noting who hears of a logout")),
     }
+}
+
+/// The client and its address. None: it does not want to be told, or there is no such client any more. The error is for the audit.
+async fn listens_at(core: &Core, id: &str) -> Result<Option<std::result::Result<(Arc<Client>, String), &'static str>>, Fault> {
+    let Some(client) = core.clients.get(id).await? else { return Ok(None) };
+    let Some(uri) = client.backchannel_logout_uri.clone() else { return Ok(None) };
+    // A client that registered itself must not make this server call somebody else.
+    if !client.is_trusted_at(&uri) {
+        return Ok(Some(Err("nobody has proved that the host of backchannel_logout_uri is the client's")));
+    }
+    Ok(Some(Ok((client, uri))))
 }
 
 async fn waiting_for(core: &Core, client: &str) -> Result<i64, Fault> {
@@ -175,7 +189,8 @@ async fn send(core: &Core, row: &Row, now_ms: i64) -> Result<(), Fault> {
     match tell(core, &word, now_ms).await {
         Ok(Some(200 | 204)) => {
             count("told");
-            finish(core, &id, None).await
+            let told = Entry::ok("client_told").client(word.client.as_str()).account(word.account.as_str());
+            finish(core, &id, Some(told.session(name_of_session(core, &word).map_err(Fault::new)?))).await
         }
         // The client was taken out of the configuration, or no longer wants to hear of it.
         Ok(None) => finish(core, &id, None).await,
@@ -192,12 +207,19 @@ fn open(keyring: &KeyRing, id: &[u8; 16], sealed: &[u8]) -> Option<Word> {
     keyring.open(&place(id), sealed).and_then(|plain| serde_json::from_slice(&plain).ok())
 }
 
+fn session_of(word: &Word) -> Result<[u8; 16], &'static str> {
+    base64url::decode(&word.session).and_then(|it| it.try_into().ok()).ok_or("a session id has 16 bytes")
+}
+
+fn name_of_session(core: &Core, word: &Word) -> Result<String, &'static str> {
+    Ok(crate::sessions::public_id(core, &session_of(word)?))
+}
+
 /// The status of the client's answer. None: it is not to be told.
 async fn tell(core: &Core, word: &Word, now_ms: i64) -> Result<Option<u16>, String> {
-    let Some((client, uri)) = core.config.client.get(&word.client).and_then(|it| Some((it, it.backchannel_logout_uri.as_ref()?))) else {
-        return Ok(None);
-    };
-    let session: [u8; 16] = base64url::decode(&word.session).and_then(|it| it.try_into().ok()).ok_or("a session id has 16 bytes")?;
+    let Some(found) = listens_at(core, &word.client).await.map_err(|fault| fault.0)? else { return Ok(None) };
+    let (client, uri) = found?;
+    let session = session_of(word)?;
     let alg = client.id_token_signed_response_alg.unwrap_or(core.config.signing.alg);
     let key = core.keys.signer(alg, now_ms).map_err(|fault| fault.0)?;
     let jti = base64url::encode(&crate::seal::random::<16>().map_err(|fault| fault.0)?);
@@ -205,7 +227,7 @@ async fn tell(core: &Core, word: &Word, now_ms: i64) -> Result<Option<u16>, Stri
     let (iss, aud) = (core.config.issuer.as_str(), word.client.as_str());
     let token = LogoutToken { iss, aud, sub: &word.account, sid: &sid, jti: &jti, iat: now_ms.div_euclid(1000) };
     let token = logout_token::make(&key, &token).map_err(|error| format!("signing: {error:?}"))?;
-    let call = core.outgoing.post(&Target::of_operator(uri)?).form(&[("logout_token", token)]).at_most(4096).within(WITHIN);
+    let call = core.outgoing.post(&core.target_of_client(&word.client, &uri)?).form(&[("logout_token", token)]).at_most(4096).within(WITHIN);
     Ok(Some(call.send().await?.status))
 }
 

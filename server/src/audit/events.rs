@@ -113,6 +113,7 @@ const GRANTS: &[Event] = &[
     event("code_retried", "The same client asked again with the same code and got the same tokens."),
     event("code_refused", "A code was refused."),
     event("code_used_twice", "A code was used twice; its grant ended."),
+    event("client_told", "A client heard that a session had ended (back-channel logout), and said that it did."),
     event("client_not_told", "A client did not hear that a session had ended, and is told no more. `reason` says what it answered."),
     event("device_requested", "A device without a browser began a sign-in and shows a code."),
     event("device_request_refused", "A device was not allowed to begin a sign-in."),

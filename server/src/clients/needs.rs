@@ -13,6 +13,7 @@ const NEED: &str = "INSERT INTO fact (name, value) VALUES ($1, '') ON CONFLICT (
 const NEEDS: &str = "SELECT name FROM fact WHERE name LIKE 'client %'";
 const NEEDS_ALG: &str = "client alg ";
 const NEEDS_REFRESH_S: &str = "client refresh_s ";
+const NEEDS_LOGOUT: &str = "client backchannel_logout_uri";
 /// Rows that an earlier version wrote were looked through.
 const COUNTED: &str = "client needs counted";
 
@@ -23,6 +24,8 @@ pub struct Needs {
     pub algorithms: BTreeSet<Algorithm>,
     /// The longest absolute lifetime of their grants.
     pub refresh_s: i64,
+    /// One of them is told of sessions that end.
+    pub logout: bool,
 }
 
 /// The algorithms that a client wants tokens and answers signed with.
@@ -33,7 +36,8 @@ pub fn algorithms_of(client: &Client) -> impl Iterator<Item = Algorithm> {
 /// Belongs to every change that writes a registered client.
 pub fn add_needs(change: &mut Change, client: &Client) {
     let algorithms = algorithms_of(client).map(|it| format!("{NEEDS_ALG}{}", it.as_str()));
-    for name in algorithms.chain([format!("{NEEDS_REFRESH_S}{}", client.refresh.absolute.0)]) {
+    let logout = client.backchannel_logout_uri.as_ref().map(|_| NEEDS_LOGOUT.to_owned());
+    for name in algorithms.chain([format!("{NEEDS_REFRESH_S}{}", client.refresh.absolute.0)]).chain(logout) {
         change.run_expecting(NEED, vec![name.into()], Expect::Any);
     }
 }
@@ -48,6 +52,7 @@ pub(super) async fn read_needs(store: &Store) -> Result<(Needs, bool), Fault> {
         } else if let Some(seconds) = name.strip_prefix(NEEDS_REFRESH_S) {
             needs.refresh_s = needs.refresh_s.max(seconds.parse().unwrap_or(0));
         }
+        needs.logout |= name == NEEDS_LOGOUT;
         counted |= name == COUNTED;
     }
     Ok((needs, counted))

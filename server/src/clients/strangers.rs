@@ -1,8 +1,8 @@
 //! The one judgement of a client that registered itself: at its registration, when it changes, and whenever it is read.
 
 use super::names::Reserved;
-use super::proofs::{Proofs, set_aside};
-use crate::config::{Client, ClientPolicy, Config, Origin, Stranger};
+use super::proofs::{Proofs, hosts_of, set_aside};
+use crate::config::{Client, ClientPolicy, Config, Origin, Stranger, authority};
 use crate::error::Fault;
 use crate::store::Row;
 
@@ -13,6 +13,10 @@ pub const MOST_ADDRESSES: usize = 10;
 pub fn objection(config: &Config, reserved: &Reserved, policy: &ClientPolicy, client: &Client) -> Option<&'static str> {
     if client.redirect_uris.len() > MOST_ADDRESSES || client.post_logout_redirect_uris.len() > MOST_ADDRESSES {
         return Some("redirect_uris and post_logout_redirect_uris have at most ten addresses each.");
+    }
+    // Nobody registers a client to have this server call somebody else.
+    if client.backchannel_logout_uri.as_ref().is_some_and(|uri| authority(uri).is_none_or(|host| !hosts_of(client).contains(&host))) {
+        return Some("backchannel_logout_uri: its host is one that redirect_uris name, and that can be proved.");
     }
     config
         .objection_to_addresses(client)

@@ -36,7 +36,7 @@ const UNUSED: [&str; 11] = [
 ];
 
 /// Members that ask for something which protects people, and which this server does not do.
-const PROTECTION: [&str; 3] = ["default_acr_values", "backchannel_logout_uri", "frontchannel_logout_uri"];
+const PROTECTION: [&str; 2] = ["default_acr_values", "frontchannel_logout_uri"];
 
 const ALGORITHMS: [Algorithm; 4] = [Algorithm::ES256, Algorithm::PS256, Algorithm::RS256, Algorithm::EdDSA];
 
@@ -203,6 +203,11 @@ impl Reader {
             Some(_) => self.problems.push("default_max_age: must be a number of seconds".to_owned()),
         }
         client.require_pushed_authorization_requests = self.flag("require_pushed_authorization_requests");
+        client.backchannel_logout_uri = self.text("backchannel_logout_uri");
+        // OpenID Connect Back-Channel Logout 1.0 2.2: every logout token of ours has `sid`, whatever the client says here.
+        if self.flag("backchannel_logout_session_required") && client.backchannel_logout_uri.is_none() {
+            self.problems.push("backchannel_logout_session_required: there is no backchannel_logout_uri".to_owned());
+        }
         // RFC 9449 5.2, RFC 8705 3.4: a client that asks to be bound must never be registered unbound.
         if self.flag("dpop_bound_access_tokens") {
             client.dpop = Dpop::Required;
@@ -401,6 +406,10 @@ mod tests {
             read(&config(), &entry).err().unwrap_or_default().join("; ")
         };
         assert_eq!(with(json!({ "id_token_signed_response_alg": "ES256" })), "");
+        for required in [true, false] {
+            let told = json!({ "backchannel_logout_uri": "https://web.example.com/out", "backchannel_logout_session_required": required });
+            assert_eq!(with(told), "");
+        }
         assert_eq!(with(json!({ "backchannel_authentication_request_signing_alg": "ES256" })), "");
         let keys = |keys: Json, alg: &str| json!({ "jwks": { "keys": keys }, "token_endpoint_auth_signing_alg": alg });
         assert_eq!(with(keys(json!([marked]), "PS256")), "");
@@ -419,7 +428,13 @@ mod tests {
             (json!({ "backchannel_authentication_request_signing_alg": "none" }), "none of"),
             (json!({ "require_something_new": true }), "less than it asks for"),
             (json!({ "default_acr_values": ["urn:example:two-factor"] }), "less than it asks for"),
-            (json!({ "backchannel_logout_uri": "https://web.example.com/out" }), "less than it asks for"),
+            (json!({ "frontchannel_logout_uri": "https://web.example.com/out" }), "less than it asks for"),
+            (json!({ "frontchannel_logout_session_required": true }), "less than it asks for"),
+            (json!({ "backchannel_logout_uri": "http://web.example.com/out" }), "no https URL"),
+            (json!({ "backchannel_logout_uri": "https://web.example.com/out#x" }), "no https URL"),
+            (json!({ "backchannel_logout_uri": ["https://web.example.com/out"] }), "must be a text"),
+            (json!({ "backchannel_logout_session_required": true }), "there is no backchannel_logout_uri"),
+            (json!({ "backchannel_logout_uri": "https://web.example.com/out", "backchannel_logout_session_required": "yes" }), "true or false"),
             (json!({ "redirect_uris": ["https://*.example.com/cb"] }), "wildcard"),
             (json!({ "redirect_uris": ["https://web*.example.com/cb"] }), "wildcard"),
             (json!({ "post_logout_redirect_uris": ["https://*.example.com/"] }), "wildcard"),

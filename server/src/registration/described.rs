@@ -67,6 +67,8 @@ fn metadata(client: &Client) -> Map<String, Json> {
         "dpop_bound_access_tokens": client.dpop == Dpop::Required,
         "tls_client_certificate_bound_access_tokens": client.tls_client_certificate_bound_access_tokens,
         "default_max_age": client.default_max_age.map(|it| it.0),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
+        "backchannel_logout_session_required": client.backchannel_logout_uri.is_some().then_some(true),
     });
     let Json::Object(mut all) = all else { return Map::new() };
     all.retain(|_, value| !value.is_null());

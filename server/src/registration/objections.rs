@@ -46,7 +46,7 @@ fn is_web_address(text: &str) -> bool {
 }
 
 /// By the member that a problem begins with. The whole of it is for the log.
-const HINTS: [(&str, &str); 15] = [
+const HINTS: [(&str, &str); 16] = [
     (
         "redirect_uris",
         "redirect_uris: each is https, a literal loopback address, or for native clients com.example.app:/path; with application_type native \
@@ -67,6 +67,7 @@ const HINTS: [(&str, &str); 15] = [
     ("id_token_signed_response_alg", "id_token_signed_response_alg: ES256, PS256, RS256 or EdDSA."),
     ("subject_type", "subject_type: only public."),
     ("default_max_age", "default_max_age: a number of seconds."),
+    ("backchannel_logout", "backchannel_logout_uri: an https address without fragment; backchannel_logout_session_required goes with it."),
     ("an app cannot keep a secret", "token_endpoint_auth_method: a native client has no secret; use none or private_key_jwt."),
     ("secret is missing", "token_endpoint_auth_method: there is no secret."),
 ];

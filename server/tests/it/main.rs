@@ -127,6 +127,7 @@ mod tls;
 mod tokens;
 mod told;
 mod told_people;
+mod told_registered;
 mod two_issuers;
 mod untrusted_input;
 mod updated_at;

@@ -139,7 +139,7 @@ const KEYS: &[Key] = &[
         "the client is not told",
         r#""https://shop.example.com/logged-out""#,
         "Where the client's server hears that a session has ended (OpenID Connect Back-Channel Logout): a POST with a `logout_token`, which has `sub` and \
-         `sid`. It is told until it answers, for a day. Only for clients of this file.",
+         `sid`. It is told until it answers, for a day. Registered clients name theirs in their metadata.",
     ),
     optional("login", Kind::Text, "`default`", r#""two-factor""#, "The policy by which people sign in: the name of a `[login.NAME]`."),
     optional(

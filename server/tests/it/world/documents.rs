@@ -26,6 +26,8 @@ struct Inner {
     /// By host and path.
     says: BTreeMap<String, Says>,
     asked: Vec<String>,
+    /// Addresses (without the scheme) and bodies that were posted there.
+    posted: Vec<(String, String)>,
     /// Where a name leads, one answer after the other; the last one stays.
     leads: BTreeMap<String, Vec<IpAddr>>,
 }
@@ -78,15 +80,16 @@ impl Documents {
     }
 
     async fn answer(&self, mut stream: tokio_rustls::server::TlsStream<tokio::net::TcpStream>) {
-        let mut head = vec![0; 8192];
-        let read = stream.read(&mut head).await.unwrap_or(0);
-        let head = String::from_utf8_lossy(&head[..read]).into_owned();
+        let (head, body) = read(&mut stream).await;
         let path = head.split(' ').nth(1).unwrap_or_default();
         let host = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("host: ").map(str::to_owned)).unwrap_or_default();
         let what = format!("{host}{path}");
         let says = {
             let mut inner = self.0.lock().unwrap();
             inner.asked.push(what.clone());
+            if head.starts_with("POST ") {
+                inner.posted.push((what.clone(), body));
+            }
             inner.says.get(&what).cloned().unwrap_or(Says::Text(404, "", "nothing here".to_owned()))
         };
         match says {
@@ -121,8 +124,29 @@ impl Documents {
         self.0.lock().unwrap().leads.insert(name.to_owned(), addresses);
     }
 
+    /// What was posted, in order: addresses without the scheme, and bodies.
+    pub fn posted(&self) -> Vec<(String, String)> {
+        self.0.lock().unwrap().posted.clone()
+    }
+
     /// How often anything was asked for.
     pub fn asked(&self) -> usize {
         self.0.lock().unwrap().asked.len()
+    }
+}
+
+/// Head and body of one request.
+async fn read(stream: &mut tokio_rustls::server::TlsStream<tokio::net::TcpStream>) -> (String, String) {
+    let mut bytes = Vec::new();
+    loop {
+        let mut more = [0; 8192];
+        let read = stream.read(&mut more).await.unwrap_or(0);
+        bytes.extend_from_slice(&more[..read]);
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let length = head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse::<usize>().ok());
+        if read == 0 || (text.contains("\r\n\r\n") && body.len() >= length.unwrap_or(0)) {
+            return (head.to_owned(), body.to_owned());
+        }
     }
 }
