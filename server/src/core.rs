@@ -14,6 +14,7 @@ use crate::store::{Store, retention};
 use crate::stored_bytes::StoredBytes;
 use crate::tokens::handles::Handles;
 use crate::tokens::keys::{KeyStore, Keys, Schedule};
+use crate::upstream::moved;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -61,6 +62,7 @@ impl Core {
         let outgoing = before.map_or_else(Outgoing::default, |it| it.outgoing.clone());
         let limits = before.map_or_else(Arc::default, |it| Arc::clone(&it.limits));
         held::must_be_free(&config, &store, clock()).await?;
+        moved::must_be_named(&config, &store).await?;
         let clients = Arc::new(Clients::open(&config, &store, &clock).await?.with_documents(&outgoing, &limits));
         let (wanted, schedule, now_ms) = (algorithms(&config, &clients), schedule(&config), clock());
         let keys = match before {
@@ -76,6 +78,7 @@ impl Core {
         };
         let plugins = Plugins::load(&Loading::of(config.plugins(), &base, &outgoing, Some(&keyring)), before.map(|it| &it.plugins))?;
         held::hold(&config, &store, now_ms).await?;
+        moved::settle(&config, &store, now_ms).await?;
         Ok(Self {
             proved_links: ProvedLinks::open(&store).await?,
             keys,

@@ -31,6 +31,10 @@ const SIGNING_IN: &[Event] = &[
     event("provider_token_given", "An API got the token that a provider gave for a person. `scope` says what it may do there."),
     event("provider_token_lost", "A provider refused to renew what it gave for a person; it is deleted."),
     event("provider_logout", "A provider said that the person signed out there; the browser's session ended, and its grants stay."),
+    event(
+        "provider_moved",
+        "A provider has another issuer, or this server another client_id there, as `formerly` says. `links` counts the links that were deleted.",
+    ),
     event("provider_logout_refused", "A provider's logout token was refused."),
     event("session_ended", "A session ended, by the person or by a rule. `why` or `target` says more."),
     event("other_sessions_ended", "A person ended all sessions but the one in use."),

@@ -242,6 +242,16 @@ impl Config {
         wallet::signing(&self.wallet)
     }
 
+    /// Can a link that this login method made, with this issuer in its key, let its person in?
+    pub fn lets_in(&self, method: &str, key_issuer: &str) -> bool {
+        match method.split_once(':') {
+            Some(("upstream", name)) => self.upstream.get(name).is_some_and(|it| it.lets_in(key_issuer)),
+            Some(("wallet", name)) => self.wallet.contains_key(name),
+            Some(("plugin", name)) => self.plugin.contains_key(name),
+            _ => false,
+        }
+    }
+
     /// The policy of this name. `default` is a password alone where the file does not say otherwise; no other name has a fallback.
     pub fn policy(&self, name: &str) -> Option<&Policy> {
         let own = self.login.get(name).map(|login| &login.0);

@@ -4,6 +4,7 @@ use super::enrolment::Waiting;
 use super::passkeys::Known;
 pub use super::proof::link_key;
 use crate::audit;
+use crate::config::Config;
 use crate::error::{Fault, Refused, Result};
 use crate::login::imported;
 use crate::pool::Pool;
@@ -93,12 +94,14 @@ pub struct Link {
     /// What the provider says: JSON of `upstream::Profile`.
     pub said: String,
     pub created_ms: i64,
+    /// A sign-in can find it: what it was made with is configured still, and has such people.
+    pub is_usable: bool,
 }
 
 impl Link {
-    /// Was it made by the provider of that name?
-    pub fn is_of(&self, provider: &str) -> bool {
-        self.method.strip_prefix("upstream:") == Some(provider)
+    /// Does it let its person in by this method?
+    pub fn is_by(&self, method: &str) -> bool {
+        self.is_usable && self.method == method
     }
 
     pub fn key(&self) -> String {
@@ -107,12 +110,14 @@ impl Link {
 }
 
 /// The links of an account, oldest first.
-pub async fn links_of(store: &Store, account: &str) -> std::result::Result<Vec<Link>, Fault> {
+pub async fn links_of(store: &Store, config: &Config, account: &str) -> std::result::Result<Vec<Link>, Fault> {
     let rows = store.all(outside_identity::OF_ACCOUNT, &[account.into()]).await?;
     let link = |row: &Row| -> std::result::Result<Link, Fault> {
+        let (method, issuer) = (row.text("method")?, row.text("issuer")?);
         Ok(Link {
-            method: row.text("method")?.to_owned(),
-            issuer: row.text("issuer")?.to_owned(),
+            is_usable: config.lets_in(method, issuer),
+            method: method.to_owned(),
+            issuer: issuer.to_owned(),
             subject: row.text("subject")?.to_owned(),
             said: row.text("said")?.to_owned(),
             created_ms: row.int("created_ms")?,

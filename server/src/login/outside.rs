@@ -363,5 +363,6 @@ fn new_link(method: &MethodName, outside: &Outside) -> std::result::Result<NewLi
 }
 
 fn as_link(new: &NewLink) -> Link {
-    Link { method: new.method.clone(), issuer: new.issuer.clone(), subject: new.subject.clone(), said: new.said.clone(), created_ms: 0 }
+    let NewLink { method, issuer, subject, said, .. } = new.clone();
+    Link { method, issuer, subject, said, created_ms: 0, is_usable: true }
 }

@@ -18,6 +18,7 @@ use super::review_upstream::upstream_findings;
 use super::review_wallet::wallet_findings;
 use crate::config::{self, Api, Client, Config, TokenFormat};
 use crate::store::MOST_OFFSET_MS;
+use crate::upstream::moved;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -52,6 +53,9 @@ pub fn of_configuration(config: &Config, base: &Path) -> Review {
 async fn read_store(context: &Context, actor: &Actor, config: &Config) -> Result<Stored> {
     let mut stored = Stored::default();
     read_registered(context, config, &mut stored).await?;
+    if let Err(fault) = moved::must_be_named(config, &context.store).await {
+        stored.findings.push(Finding::weak(format!("the server would not start with this file: {}", fault.0)));
+    }
     stored.findings.extend(assurance_findings(&context.store, config, &stored.clients, context.now_ms).await?);
     stored.findings.extend(registered_findings(&context.store, config, context.now_ms).await?);
     stored.findings.extend(context.store.remarks().await?.into_iter().map(Finding::fact));

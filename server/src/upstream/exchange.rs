@@ -231,7 +231,7 @@ impl Provider {
             }
             other => other.map_err(refused)?,
         };
-        Ok((self.canonical(issuer), checked))
+        Ok((self.canonical(&issuer), checked))
     }
 
     fn check_with(&self, known: &Known, presented: &Presented<'_>, issuer: &str, now_ms: i64) -> Result<Checked, Rejected> {

@@ -2,8 +2,7 @@
 
 use super::known::{Key, Known};
 use super::provider::{Provider, Trouble};
-use crate::config::upstream::is_tenant_id;
-use crate::config::upstream::{ANY_TENANT, CONSUMERS, CONSUMERS_ID, Preset, SHARED_TENANTS, Upstream};
+use crate::config::upstream::{CONSUMERS, CONSUMERS_ID, Preset, SHARED_TENANTS, Upstream, of_tenant};
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::jwk::KeySet;
 
@@ -22,31 +21,13 @@ pub fn published(settings: &Upstream) -> (String, String) {
     (of_tenant(issuer, tenant), of_tenant(issuer, named))
 }
 
-fn of_tenant(authority: &str, tenant: &str) -> String {
-    format!("{}/{tenant}/v2.0", authority.trim_end_matches('/'))
-}
-
-/// May the people of this tenant come?
-fn is_welcome(settings: &Upstream, tenant: &str) -> bool {
-    if !is_tenant_id(tenant) {
-        return false;
-    }
-    match settings.tenant.as_deref() {
-        Some("organizations") if tenant == CONSUMERS_ID => false,
-        Some(shared) if SHARED_TENANTS.contains(&shared) => settings.tenants.iter().any(|it| it == tenant || it == ANY_TENANT),
-        Some(CONSUMERS) => tenant == CONSUMERS_ID,
-        Some(one) => tenant == one,
-        None => false,
-    }
-}
-
 impl Provider {
     /// The issuer that a token must have. Its claims are not verified yet: they only choose among issuers that are allowed anyway.
     pub(super) fn expected_issuer(&self, unverified: &Map<String, Json>) -> Result<String, Trouble> {
         let settings = &self.settings;
         if settings.preset == Some(Preset::Microsoft) {
             let tenant = unverified.get("tid").and_then(Json::as_str).unwrap_or_default();
-            if !is_welcome(settings, tenant) {
+            if !settings.is_welcome(tenant) {
                 return Err(Trouble::unwelcome("the token's tid is none of the tenants that may come"));
             }
             return Ok(of_tenant(&settings.issuer, tenant));
@@ -57,17 +38,15 @@ impl Provider {
     }
 
     /// The issuer as it names an identity: an alias means the issuer itself, a tenant stays.
-    pub(super) fn canonical(&self, verified: String) -> String {
-        if self.settings.preset == Some(Preset::Microsoft) { verified } else { self.settings.issuer.clone() }
+    pub(super) fn canonical(&self, verified: &str) -> String {
+        self.settings.key_issuer(verified)
     }
 
     /// `iss` of an authorization response (RFC 9207).
     pub(super) fn may_answer_as(&self, iss: &str) -> bool {
         if self.settings.preset == Some(Preset::Microsoft) {
             let (_, published) = published(&self.settings);
-            let tenant =
-                iss.strip_prefix(&format!("{}/", self.settings.issuer.trim_end_matches('/'))).and_then(|rest| rest.strip_suffix("/v2.0"));
-            return iss == published || tenant.is_some_and(|tenant| is_welcome(&self.settings, tenant));
+            return iss == published || self.settings.welcome_tenant(iss).is_some();
         }
         iss == self.settings.issuer
     }

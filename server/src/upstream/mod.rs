@@ -12,6 +12,7 @@ mod issuers;
 mod kept;
 mod known;
 mod mapping;
+pub mod moved;
 mod plain;
 mod provider;
 mod request;

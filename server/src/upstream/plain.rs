@@ -32,7 +32,7 @@ impl Provider {
 
     /// The issuer that names a person of such a provider: some number their people anew for each app.
     pub(super) fn issuer_of_app(&self) -> String {
-        format!("{}#{}", self.settings.issuer, self.settings.client_id)
+        self.settings.key_issuer("")
     }
 
     /// Who the access token was made for.

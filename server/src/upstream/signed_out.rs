@@ -35,7 +35,7 @@ impl Provider {
             }
             other => other.map_err(refused)?,
         };
-        Ok(SignedOut { issuer: self.canonical(issuer), ..checked })
+        Ok(SignedOut { issuer: self.canonical(&issuer), ..checked })
     }
 
     fn read_logout(&self, known: &Known, token: &str, issuer: &str, now_ms: i64) -> Result<SignedOut, &'static str> {

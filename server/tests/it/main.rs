@@ -134,6 +134,7 @@ mod updated_at;
 mod upstream;
 mod upstream_links;
 mod upstream_logout;
+mod upstream_moved;
 mod upstream_native;
 mod upstream_presets;
 mod upstream_profile;

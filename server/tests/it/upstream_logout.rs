@@ -1,5 +1,7 @@
 //! A provider says that somebody is signed out there: sessions that rest on it lose what was proved. Each refusal has its twin.
 
+use crate::commands::symbolon;
+use crate::restored_store::{keep, restore};
 use crate::upstream::{CREATE, leave, sign_in, world};
 use crate::world::provider::{Provider, Says};
 use crate::world::{Ask, Browser, Engine, PASSWORD, World, engines};
@@ -173,5 +175,30 @@ async fn a_session_that_rests_on_no_provider_stays() {
     provider.is("one");
     assert_eq!(send(&world, "any", &provider.logout_token(&json!({}))).await.0, 200);
     assert!(is_signed_in(&world, &mut alice).await, "a session that rests on no provider");
+    world.stop().await;
+}
+
+/// 625-Q: the copy of the store is older than the provider's word. The audit has it, and it is carried out again.
+#[tokio::test(flavor = "multi_thread")]
+async fn recovering_carries_a_logout_out_again() {
+    let provider = Provider::start().await;
+    let world = world(Engine::Sqlite, &provider, CREATE).await;
+    let (mut ann, tokens) = signed_in(&world, &provider, with_sid("one", "s-1")).await;
+    let (mut bob, _) = signed_in(&world, &provider, with_sid("two", "s-2")).await;
+    let world = world.restarted(keep).await;
+    provider.says(with_sid("one", "s-1"));
+    assert_eq!(send(&world, "any", &provider.logout_token(&json!({}))).await.0, 200);
+    assert_eq!((is_signed_in(&world, &mut ann).await, is_signed_in(&world, &mut bob).await), (false, true));
+    let (_, audit, _) = symbolon(&world.file(), &["audit", "--since", "1h", "--all"], "").await;
+    let path = world.directory.join("audit.jsonl");
+    std::fs::write(&path, audit).unwrap();
+    let mut world = world;
+    world.running.stop_in_place().await;
+    restore(&world);
+    let (code, said, complained) = symbolon(&world.file(), &["recover", "--audit", path.to_str().unwrap()], "").await;
+    assert_eq!(code, Some(0), "{said}{complained}");
+    world.start_again(|it| it).await;
+    assert_eq!((is_signed_in(&world, &mut ann).await, is_signed_in(&world, &mut bob).await), (false, true));
+    assert!(lives(&world, &tokens).await, "what apps were granted stays");
     world.stop().await;
 }

@@ -29,6 +29,12 @@ impl Upstream {
         let is_shown = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
         rule(self.client_id.is_empty() || !self.client_id.bytes().all(is_shown), "client_id is no text of visible ASCII (RFC 6749 A.1)");
         rule(!is_address(&self.issuer, development, false), "issuer is no https URL without query and fragment");
+        if let Some(formerly) = &self.formerly {
+            let own = (self.issuer.as_str(), self.client_id.as_str());
+            rule(formerly.or(own) == own, "formerly names neither another issuer nor another client_id");
+            let is_written = |it: &Option<String>| it.as_ref().is_none_or(|it| !it.is_empty());
+            rule(!is_written(&formerly.issuer) || !is_written(&formerly.client_id), "formerly has an empty text");
+        }
         let is_scope =
             |scope: &String| !scope.is_empty() && scope.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         rule(!self.scopes.iter().all(is_scope), "a scope has a character that no scope can have (RFC 6749 3.3)");
@@ -189,6 +195,11 @@ mod tests {
                 "takes its place",
             ),
             ("any", "key_id = \"1\"", "for preset = \"apple\""),
+            ("any", "formerly = { subjects = \"same\" }", "neither another issuer nor"),
+            ("any", "formerly = { client_id = \"us\", subjects = \"same\" }", "neither another issuer nor"),
+            ("any", "formerly = { issuer = \"\", subjects = \"same\" }", "empty text"),
+            ("any", "formerly = { issuer = \"https://old.example\" }", "missing field"),
+            ("any", "formerly = { issuer = \"https://old.example\", subjects = \"\" }", "unknown variant"),
         ] {
             let error = read(name, more).unwrap_err();
             assert!(error.contains(why), "{name} {more}: {error}");

@@ -57,6 +57,14 @@ const KEYS: &[Key] = &[
     ),
     required("client_id", Kind::Text, r#""example-shop""#, "What the provider calls this server."),
     optional(
+        "formerly",
+        Kind::Table("issuer, client_id and subjects"),
+        "nothing changed",
+        r#"{ issuer = "https://old.anysocial.example", subjects = "same" }"#,
+        "What `issuer` and `client_id` were before, where the provider has links. Without it another value stops the start. `subjects = \"same\"`: people \
+         kept their subjects, and their links go on; leave the line there. `subjects = \"other\"`: the links of before are deleted at the next start.",
+    ),
+    optional(
         "secret",
         Kind::Secret,
         "the server is a public client there",

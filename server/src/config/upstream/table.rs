@@ -2,7 +2,7 @@
 
 use super::mapping::Mapping;
 use super::preset::Preset;
-use super::words::{Linking, Newcomers, NonceRule, OnLogout, Prompt, Protocol, Release, SecretSentBy};
+use super::words::{Formerly, Linking, Newcomers, NonceRule, OnLogout, Prompt, Protocol, Release, SecretSentBy};
 use crate::config::secret::SecretSource;
 use crate::config::span::Span;
 use serde::Deserialize;
@@ -18,6 +18,7 @@ pub struct Upstream {
     pub label: String,
     pub issuer: String,
     pub client_id: String,
+    pub formerly: Option<Formerly>,
     pub secret: Option<SecretSource>,
     pub authentication: SecretSentBy,
     pub scopes: Vec<String>,
@@ -55,6 +56,7 @@ struct Written {
     label: Option<String>,
     issuer: Option<String>,
     client_id: String,
+    formerly: Option<Formerly>,
     secret: Option<SecretSource>,
     authentication: Option<SecretSentBy>,
     scopes: Option<Vec<String>>,
@@ -106,6 +108,7 @@ impl From<Written> for Upstream {
             label: text(it.label, preset.label),
             issuer: text(it.issuer, preset.issuer),
             client_id: it.client_id,
+            formerly: it.formerly,
             secret: it.secret,
             authentication: it.authentication.unwrap_or(preset.authentication),
             scopes: it.scopes.unwrap_or_else(scopes),

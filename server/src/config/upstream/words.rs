@@ -75,6 +75,30 @@ pub enum Protocol {
     Oauth2,
 }
 
+/// What became of the subjects of people when the provider got another issuer, or this server another client_id there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Subjects {
+    Same,
+    Other,
+}
+
+/// What the provider, and this server there, were called before. What is left out did not change.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Formerly {
+    pub issuer: Option<String>,
+    pub client_id: Option<String>,
+    pub subjects: Subjects,
+}
+
+impl Formerly {
+    /// Issuer and client_id of before. `present`: those of now.
+    pub fn or<'a>(&'a self, present: (&'a str, &'a str)) -> (&'a str, &'a str) {
+        (self.issuer.as_deref().unwrap_or(present.0), self.client_id.as_deref().unwrap_or(present.1))
+    }
+}
+
 /// The provider's tokens are kept, and this API gets one by token exchange. Without this table nothing is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]

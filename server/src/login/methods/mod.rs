@@ -179,7 +179,7 @@ pub fn has(method: &MethodName, account: &Account) -> bool {
         ("totp", None) => account.totp_from_ms.is_some() || !account.recovery.is_empty(),
         ("recovery", None) => !account.recovery.is_empty(),
         ("passkey", None) => !account.passkeys.is_empty(),
-        (_, Some(_)) => account.links.iter().any(|link| link.method == method.as_str()),
+        (_, Some(_)) => account.links.iter().any(|link| link.is_by(method.as_str())),
         _ => false,
     }
 }

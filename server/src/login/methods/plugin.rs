@@ -54,7 +54,7 @@ pub fn can_use(_name: &str, _person: &Person) -> bool {
 
 /// A proof by a link is good as long as the link is there.
 pub fn still_holds(_name: &str, proof: &Proof, account: &Account) -> bool {
-    proof.facts.credential.as_ref().is_none_or(|link| account.links.iter().any(|known| known.key() == *link))
+    proof.facts.credential.as_ref().is_none_or(|link| account.links.iter().any(|known| known.is_usable && known.key() == *link))
 }
 
 /// An answer costs what a password costs. Where nobody is named, all who come this way have one budget, and each network its own.

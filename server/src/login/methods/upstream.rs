@@ -57,14 +57,19 @@ enum Outcome {
     Failed(String, String),
 }
 
+/// The name of the method, behind which its links stand.
+fn method(name: &str) -> String {
+    format!("upstream:{name}")
+}
+
 /// Before the first proof everybody may come; a person who is known needs a link.
 pub fn can_use(name: &str, person: &Person) -> bool {
-    !person.is_subject || person.account.as_ref().is_some_and(|account| account.links.iter().any(|link| link.is_of(name)))
+    !person.is_subject || person.account.as_ref().is_some_and(|account| account.links.iter().any(|link| link.is_by(&method(name))))
 }
 
 /// The link that was proved with is still the account's.
 pub fn still_holds(name: &str, proof: &Proof, account: &Account) -> bool {
-    account.links.iter().any(|link| link.is_of(name) && proof.facts.credential.as_deref() == Some(link.key().as_str()))
+    account.links.iter().any(|link| link.is_by(&method(name)) && proof.facts.credential.as_deref() == Some(link.key().as_str()))
 }
 
 /// Each answer of a provider makes calls to it.

@@ -54,14 +54,14 @@ fn method(name: &str) -> String {
 
 /// Before the first proof everybody may come; a person who is known needs a link.
 pub fn can_use(name: &str, person: &Person) -> bool {
-    let is_linked = |account: &Account| account.links.iter().any(|link| link.method == method(name));
+    let is_linked = |account: &Account| account.links.iter().any(|link| link.is_by(&method(name)));
     !person.is_subject || person.account.as_ref().is_some_and(is_linked)
 }
 
 /// The link that was proved with is still the account's.
 pub fn still_holds(name: &str, proof: &Proof, account: &Account) -> bool {
     let used = proof.facts.credential.as_deref();
-    account.links.iter().any(|link| link.method == method(name) && used == Some(link.key().as_str()))
+    account.links.iter().any(|link| link.is_by(&method(name)) && used == Some(link.key().as_str()))
 }
 
 /// Each way to the wallet makes a key, and each way back is judged.

@@ -8,6 +8,7 @@ use crate::operations::installation::END;
 use crate::operations::revoke::REVOKE;
 use crate::store::tables::outside_identity::UNLINK_AGAIN;
 use crate::store::tables::passkey::REMOVE_AGAIN;
+use crate::store::tables::session::{DROP_COOKIE, DROP_PROOFS};
 use crate::store::{Change, Expect, Value};
 use serde_json::Value as Json;
 
@@ -114,6 +115,13 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
         "upstream_unlinked" => {
             let identity = entry["detail"]["identity"].as_str().unwrap_or_default();
             change.run_expecting(UNLINK_AGAIN, vec![account.into(), identity.into(), at_ms.into()], Expect::Any);
+        }
+        // A provider said that the person is signed out there. What apps got stayed.
+        "provider_logout" => {
+            if let Some(id) = entry["session"].as_str().and_then(|it| copy.sessions.get(it)) {
+                change.run_expecting(DROP_PROOFS, vec![Value::from(&id[..])], Expect::Any);
+                change.run_expecting(DROP_COOKIE, vec![Value::from(&id[..]), Value::from(&b""[..])], Expect::Any);
+            }
         }
         "passkey_removed" => {
             let passkey = entry["detail"]["passkey"].as_str().unwrap_or_default();
