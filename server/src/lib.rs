@@ -2,6 +2,7 @@
 //! `docs/ARCHITECTURE.md` is the map.
 
 pub mod app;
+pub mod asked_again;
 pub mod attesting;
 pub mod audit;
 pub mod authorization;

@@ -35,6 +35,10 @@ const SIGNING_IN: &[Event] = &[
         "provider_moved",
         "A provider has another issuer, or this server another client_id there, as `formerly` says. `links` counts the links that were deleted.",
     ),
+    event(
+        "provider_refused",
+        "A provider was asked again (`check`) and refused for good: the sessions that rest on it ended. `sessions` counts them.",
+    ),
     event("provider_logout_refused", "A provider's logout token was refused."),
     event("session_ended", "A session ended, by the person or by a rule. `why` or `target` says more."),
     event("other_sessions_ended", "A person ended all sessions but the one in use."),

@@ -3,6 +3,7 @@
 
 use super::decision::{self, Verdict};
 use super::{Grant, State, TokenRequest, again, invalid_grant};
+use crate::asked_again;
 use crate::audit;
 use crate::caller::Caller;
 use crate::config::plugin::Moment;
@@ -91,6 +92,9 @@ async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Rep
     };
     let next = if keeps { presented } else { presented.checked_add(1).ok_or_else(last)? };
     let turn = turn_of(grant, caller, presented);
+    if turn != Turn::Spent {
+        asked_again::must_be_confirmed(core, grant, caller.now_ms).await?;
+    }
     if turn != Turn::Spent
         && let Some(why) = again::wants_step_up(request).await?
     {

@@ -108,7 +108,9 @@ async fn end(core: &Core, (provider, id, account): (&str, &[u8; 16], &str), at_m
         let entry = Entry::ok("provider_logout").account(account).session(sessions::public_id(core, id));
         change.audit(entry.with("provider", provider));
     }
-    change.run_expecting(provider_session::DONE, vec![Value::from(&id[..]), at_ms.into()], Expect::Any);
+    let is_asked_again = core.config.upstream.get(provider).is_some_and(|it| it.check.is_some());
+    let done = if is_asked_again { provider_session::HELD } else { provider_session::DONE };
+    change.run_expecting(done, vec![Value::from(&id[..]), at_ms.into()], Expect::Any);
     core.store.apply(change).await?;
     Ok(())
 }

@@ -22,7 +22,7 @@ use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SET_LOCALE, SET_NAME, SPEND_CODE, SPEND_STEP};
 use crate::store::tables::enrolment::SPEND_TICKET;
 use crate::store::tables::outside_identity::{LINK, SEE, UNLINK};
-use crate::store::tables::{app_grant, known_device, passkey, provider_token, session};
+use crate::store::tables::{app_grant, known_device, passkey, provider_check, provider_token, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -155,11 +155,17 @@ impl Machine {
 
     /// What the provider gave goes with the identity, sealed.
     fn keep_tokens(&self, change: &mut Change, account: &str, link: &NewLink) -> Result<()> {
-        let (Some(kept), Some(provider)) = (&link.tokens, link.method.strip_prefix("upstream:")) else { return Ok(()) };
-        let identity = accounts::link_key(&link.issuer, &link.subject);
-        let sealed = kept.seal(&self.keyring, &identity)?;
-        let now_ms = change.now_ms();
-        change.run(provider_token::KEEP, vec![identity.into(), account.into(), provider.into(), sealed.into(), now_ms.into()]);
+        let Some(provider) = link.method.strip_prefix("upstream:") else { return Ok(()) };
+        let (identity, now_ms) = (accounts::link_key(&link.issuer, &link.subject), change.now_ms());
+        if let Some(check) = self.config.upstream.get(provider).and_then(|it| it.check.as_ref()) {
+            let next_ms = now_ms + check.every.ms();
+            let values = vec![identity.as_str().into(), account.into(), provider.into(), now_ms.into(), next_ms.into()];
+            change.run_expecting(provider_check::SIGNED_IN, values, Expect::Any);
+        }
+        let Some(kept) = &link.tokens else { return Ok(()) };
+        let (sealed, renewable) = (kept.seal(&self.keyring, &identity)?, i64::from(kept.refresh_token.is_some()));
+        let values = vec![identity.into(), account.into(), provider.into(), sealed.into(), now_ms.into(), renewable.into()];
+        change.run_expecting(provider_token::KEEP, values, Expect::Any);
         Ok(())
     }
 
@@ -446,7 +452,9 @@ fn write_link(draft: &mut Draft, account: &str, effect: &Effect) {
         Effect::Unlink { issuer, subject } => {
             waiting::forget(change, account, &Means::Identity(accounts::link_key(issuer, subject)).to_string());
             let key = accounts::link_key(issuer, subject);
-            change.run_expecting(provider_token::UNLINK, vec![key.into(), account.into()], Expect::Any);
+            for sql in [provider_token::UNLINK, provider_check::UNLINK] {
+                change.run_expecting(sql, vec![key.as_str().into(), account.into()], Expect::Any);
+            }
             draft.contested.push((change.len(), "upstream_unlink_refused", Problem::new("code_over")));
             change.run(UNLINK, vec![issuer.as_str().into(), subject.as_str().into(), account.into()]);
         }

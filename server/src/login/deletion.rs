@@ -1,12 +1,12 @@
 //! What goes with an account, whoever deletes it.
 
 use crate::store::tables::{
-    account_event, backchannel_request, device_secret, enrolment, handover, known_device, outside_identity, passkey, provider_session,
-    provider_token,
+    account_event, backchannel_request, device_secret, enrolment, handover, known_device, outside_identity, passkey, provider_check,
+    provider_session, provider_token,
 };
 use crate::store::{Change, Expect};
 
-const FORGET: [&str; 18] = [
+const FORGET: [&str; 19] = [
     "DELETE FROM login_name WHERE account = $1",
     "DELETE FROM credential WHERE account = $1",
     "DELETE FROM consent WHERE account = $1",
@@ -14,6 +14,7 @@ const FORGET: [&str; 18] = [
     passkey::FORGET[0],
     passkey::FORGET[1],
     outside_identity::FORGET,
+    provider_check::FORGET,
     provider_session::FORGET,
     provider_token::FORGET,
     known_device::FORGET,

@@ -3,6 +3,7 @@
 //! under way is sent again.
 
 use crate::app::{App, Shared};
+use crate::asked_again;
 use crate::error::Fault;
 use crate::login::waiting;
 use crate::pinged;
@@ -16,6 +17,8 @@ use tokio::task::JoinHandle;
 
 /// For letters that other nodes wrote.
 const OUTBOX_PERIOD: Duration = Duration::from_secs(2);
+/// Between two looks for people whose providers are to be asked again.
+const CHECK_PERIOD: Duration = Duration::from_secs(5);
 
 pub fn start(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
     let minute = Duration::from_secs(60);
@@ -34,6 +37,10 @@ pub fn start(shared: &Shared, stopped: &watch::Receiver<bool>) -> Vec<JoinHandle
                 waiting::confirm_what_waited(&app.store, &app.config, app.now_ms()).await?;
                 waiting::end_late_regains(&app.store, &app.config, app.now_ms()).await
             }),
+        ),
+        until_stopped(
+            stopped,
+            every(shared.clone(), CHECK_PERIOD, "providers", async |app| asked_again::round(&app, app.machine.providers()).await),
         ),
         until_stopped(stopped, every(shared.clone(), minute * 10, "links", async |app| app.look_at_links().await)),
         until_stopped(stopped, every(shared.clone(), minute, "registered", async |app| renewing::round(&app).await)),

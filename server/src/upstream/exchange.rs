@@ -185,8 +185,7 @@ impl Provider {
             text.map(str::to_owned).ok_or_else(|| Trouble::broken(format!("token: there is no {name}")))
         };
         let id_token = if self.settings.is_openid() { Some(text("id_token")?) } else { None };
-        let released = self.settings.release.as_ref().and(body.as_ref());
-        let kept = released.and_then(|body| Kept::read(body, &self.settings.scopes, None, now_ms));
+        let kept = body.as_ref().and_then(|body| Kept::read(body, &self.settings.scopes, None, now_ms)).and_then(|it| self.to_keep(it));
         Ok(Tokens { access_token: text("access_token")?, id_token, kept })
     }
 

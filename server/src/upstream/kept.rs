@@ -66,12 +66,39 @@ impl Kept {
 }
 
 impl Provider {
+    /// What the operator has a use for: an API gets the token, or the provider is asked again. None: nothing is kept.
+    pub(super) fn to_keep(&self, kept: Kept) -> Option<Kept> {
+        match (&self.settings.release, &self.settings.check) {
+            (Some(_), _) => Some(kept),
+            (None, Some(_)) if kept.refresh_token.is_some() => Some(Kept { access_token: String::new(), ends_ms: 0, ..kept }),
+            _ => None,
+        }
+    }
+
+    /// Does the provider still stand by what it gave? What comes takes its place. None: it refuses for good.
+    pub async fn stands_by(&self, kept: &Kept, now_ms: i64) -> Result<Option<Kept>, Trouble> {
+        let Some(body) = self.ask_with(kept, None, now_ms).await? else { return Ok(None) };
+        // Without a word about scopes it may do all that was asked for at the sign-in.
+        let next = Kept::read(&body, &self.settings.scopes, Some(kept), now_ms).and_then(|it| self.to_keep(it));
+        next.map(Some).ok_or_else(|| Trouble::broken("refresh: there is no access_token"))
+    }
+
     /// Asks for a token with these scopes alone. None: the provider refuses for good, as when the person is blocked or took back consent.
     pub async fn renew(&self, kept: &Kept, scopes: &[String], now_ms: i64) -> Result<Option<Kept>, Trouble> {
+        let Some(body) = self.ask_with(kept, Some(&scopes.join(" ")), now_ms).await? else { return Ok(None) };
+        let renewed = Kept::read(&body, scopes, Some(kept), now_ms).ok_or_else(|| Trouble::broken("refresh: there is no access_token"))?;
+        if renewed.is_good_for(scopes, now_ms) {
+            return Ok(Some(renewed));
+        }
+        Err(Trouble::broken("refresh: the provider gives other scopes than were asked for, or a token that ends at once"))
+    }
+
+    /// RFC 6749 6. None: there is no refresh token, or the provider refuses for good.
+    async fn ask_with(&self, kept: &Kept, scope: Option<&str>, now_ms: i64) -> Result<Option<Map<String, Json>>, Trouble> {
         let Some(refresh_token) = &kept.refresh_token else { return Ok(None) };
         let known = self.known(now_ms).await?;
-        let scope = scopes.join(" ");
-        let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str()), ("scope", scope.as_str())];
+        let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
+        form.extend(scope.map(|it| ("scope", it)));
         let call = self.outgoing.post(&known.token_endpoint).header("accept", "application/json").at_most(MOST_BYTES);
         let signed = self.signed_secret(now_ms)?;
         let call = self.authenticate(call, signed.as_deref(), &mut form);
@@ -86,11 +113,7 @@ impl Provider {
         if answer.status != 200 || error.is_some() || !is_bearer {
             return Err(Trouble::broken(format!("refresh: status {}", answer.status)));
         }
-        let renewed = Kept::read(&body, scopes, Some(kept), now_ms).ok_or_else(|| Trouble::broken("refresh: there is no access_token"))?;
-        if renewed.is_good_for(scopes, now_ms) {
-            return Ok(Some(renewed));
-        }
-        Err(Trouble::broken("refresh: the provider gives other scopes than were asked for, or a token that ends at once"))
+        Ok(Some(body))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::audit::Entry;
 use crate::config::Config;
 use crate::config::upstream::{Subjects, Upstream};
 use crate::error::Fault;
-use crate::store::tables::{outside_identity, provider_session, provider_token};
+use crate::store::tables::{outside_identity, provider_check, provider_session, provider_token};
 use crate::store::{Change, Expect, Store};
 use serde::{Deserialize, Serialize};
 
@@ -129,7 +129,7 @@ async fn drop_links(store: &Store, name: &str, now_ms: i64) -> Result<usize, Fau
             let (issuer, subject) = (row.text("issuer")?, row.text("subject")?);
             let (identity, account) = (row.text("name")?, row.text("account")?);
             change.run_expecting(outside_identity::UNLINK, vec![issuer.into(), subject.into(), account.into()], Expect::Any);
-            for sql in [provider_token::UNLINK, provider_session::UNLINK] {
+            for sql in [provider_token::UNLINK, provider_check::UNLINK, provider_session::UNLINK] {
                 change.run_expecting(sql, vec![identity.into(), account.into()], Expect::Any);
             }
         }

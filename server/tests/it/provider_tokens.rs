@@ -148,6 +148,24 @@ async fn a_token_is_renewed_with_the_scopes_that_may_be_given() {
     }
 }
 
+/// S-24: many providers give a refresh token once.
+#[tokio::test]
+async fn a_sign_in_that_brings_no_refresh_token_takes_none_away() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let world = world(engine, &provider, &format!("{CREATE}{RELEASE}{}", clients())).await;
+        provider.says(gives("calendar.read", 10));
+        signed_in(&world, &provider, "openid orders:read").await;
+        let without = Says { token_answer: json!({ "scope": "calendar.read", "expires_in": 10 }), ..gives("calendar.read", 10) };
+        provider.says(Says { refresh: Some(renewed("next", "calendar.read")), ..without });
+        let token = signed_in(&world, &provider, "openid orders:read").await;
+        let (status, answer) = ask(&world, "orders-api", &token, &[TO_ANY]).await;
+        assert_eq!((status, &answer["access_token"]), (200, &json!("next")), "{answer}");
+        assert!(provider.request("/token").contains("refresh_token=the-first-refresh-token"));
+        world.stop().await;
+    }
+}
+
 /// Only the word of the provider that the grant is over ends it; an outage does not.
 #[tokio::test]
 async fn what_the_provider_took_back_is_deleted() {

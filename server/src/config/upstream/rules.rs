@@ -29,6 +29,10 @@ impl Upstream {
         let is_shown = |byte: u8| byte.is_ascii_graphic() || byte == b' ';
         rule(self.client_id.is_empty() || !self.client_id.bytes().all(is_shown), "client_id is no text of visible ASCII (RFC 6749 A.1)");
         rule(!is_address(&self.issuer, development, false), "issuer is no https URL without query and fragment");
+        if let Some(check) = &self.check {
+            rule(check.every < Span::minutes(1), "check: every is at least 1m");
+            rule(check.max_age < check.every, "check: max_age is at least as long as every");
+        }
         if let Some(formerly) = &self.formerly {
             let own = (self.issuer.as_str(), self.client_id.as_str());
             rule(formerly.or(own) == own, "formerly names neither another issuer nor another client_id");
@@ -173,7 +177,7 @@ mod tests {
 
     #[test]
     fn a_provider_that_cannot_be_meant_is_an_error_with_its_place() {
-        assert!(read("any-1", "").is_ok());
+        assert!(read("any-1", "").is_ok() && read("any", "check = { every = \"1h\" }").is_ok());
         assert!(read("any", "authentication = \"private_key_jwt\"\nkey = { env = \"K\" }\nkey_id = \"1\"").is_ok());
         for (name, more, why) in [
             ("Any", "", "lower-case letters"),
@@ -195,6 +199,10 @@ mod tests {
                 "takes its place",
             ),
             ("any", "key_id = \"1\"", "for preset = \"apple\""),
+            ("any", "check = {}", "missing field"),
+            ("any", "check = { every = \"10s\" }", "at least 1m"),
+            ("any", "check = { every = \"2d\" }", "at least as long"),
+            ("any", "check = { every = \"1h\", max_age = \"0s\" }", "at least as long"),
             ("any", "formerly = { subjects = \"same\" }", "neither another issuer nor"),
             ("any", "formerly = { client_id = \"us\", subjects = \"same\" }", "neither another issuer nor"),
             ("any", "formerly = { issuer = \"\", subjects = \"same\" }", "empty text"),

@@ -151,6 +151,14 @@ const KEYS: &[Key] = &[
         "Keeps the provider's tokens, sealed, and gives one to an API by token exchange (`audience=upstream:NAME`). `api` is the API whose access \
          token is exchanged, `scope` the scope of ours that this token needs, and `scopes` what the given token may do at the provider.",
     ),
+    optional(
+        "check",
+        Kind::Table("every and max_age"),
+        "the provider is asked at a sign-in alone",
+        r#"{ every = "1h", max_age = "1d" }"#,
+        "Asks the provider again whether a person may still come, by the refresh token that came with the sign-in; `scopes` has to ask for one. If it \
+         refuses for good, the sessions that rest on it end. After `max_age` (`1d`) without an answer, apps get no new tokens.",
+    ),
     defaulted(
         "required_claims",
         Kind::Table("claims with lists of their values"),

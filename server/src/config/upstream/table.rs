@@ -2,7 +2,7 @@
 
 use super::mapping::Mapping;
 use super::preset::Preset;
-use super::words::{Formerly, Linking, Newcomers, NonceRule, OnLogout, Prompt, Protocol, Release, SecretSentBy};
+use super::words::{Check, Formerly, Linking, Newcomers, NonceRule, OnLogout, Prompt, Protocol, Release, SecretSentBy};
 use crate::config::secret::SecretSource;
 use crate::config::span::Span;
 use serde::Deserialize;
@@ -35,6 +35,7 @@ pub struct Upstream {
     pub on_logout: OnLogout,
     pub pushed_requests: bool,
     pub release: Option<Release>,
+    pub check: Option<Check>,
     pub authorization_endpoint: String,
     pub token_endpoint: String,
     pub userinfo_endpoint: String,
@@ -84,6 +85,7 @@ struct Written {
     #[serde(default)]
     pushed_requests: bool,
     release: Option<Release>,
+    check: Option<Check>,
     authorization_endpoint: Option<String>,
     token_endpoint: Option<String>,
     userinfo_endpoint: Option<String>,
@@ -125,6 +127,7 @@ impl From<Written> for Upstream {
             on_logout: it.on_logout,
             pushed_requests: it.pushed_requests,
             release: it.release,
+            check: it.check,
             authorization_endpoint: text(it.authorization_endpoint, preset.authorization_endpoint),
             token_endpoint: text(it.token_endpoint, preset.token_endpoint),
             userinfo_endpoint: text(it.userinfo_endpoint, preset.userinfo_endpoint),

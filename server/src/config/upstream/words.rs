@@ -1,5 +1,6 @@
 //! The words of `[upstream.NAME]`.
 
+use crate::config::span::Span;
 use serde::Deserialize;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
@@ -97,6 +98,20 @@ impl Formerly {
     pub fn or<'a>(&'a self, present: (&'a str, &'a str)) -> (&'a str, &'a str) {
         (self.issuer.as_deref().unwrap_or(present.0), self.client_id.as_deref().unwrap_or(present.1))
     }
+}
+
+/// The provider is asked again whether a person may still come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    pub every: Span,
+    /// What apps got goes on for so long without an answer.
+    #[serde(default = "a_day")]
+    pub max_age: Span,
+}
+
+fn a_day() -> Span {
+    Span::days(1)
 }
 
 /// The provider's tokens are kept, and this API gets one by token exchange. Without this table nothing is kept.

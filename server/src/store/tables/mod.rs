@@ -25,6 +25,7 @@ pub mod outbox;
 pub mod outside_identity;
 pub mod passkey;
 pub mod proved_link;
+pub mod provider_check;
 pub mod provider_session;
 pub mod provider_token;
 pub mod session;

@@ -16,5 +16,7 @@ pub const OF_SID: &str = "SELECT p.session, p.account FROM provider_session p JO
     WHERE p.sid = $1 AND p.left_ms <= $2 AND s.state = 'active' ORDER BY p.session LIMIT 500";
 /// A row that was acted on: the session may go on without what was proved there.
 pub const DONE: &str = "DELETE FROM provider_session WHERE session = $1 AND left_ms <= $2";
+/// The same where the provider is asked again: what apps got goes on, and rests on it still.
+pub const HELD: &str = "UPDATE provider_session SET left_ms = $2 + 1 WHERE session = $1 AND left_ms <= $2";
 pub const UNLINK: &str = "DELETE FROM provider_session WHERE identity = $1 AND account = $2";
 pub const FORGET: &str = "DELETE FROM provider_session WHERE account = $1";

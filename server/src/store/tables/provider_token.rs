@@ -1,8 +1,12 @@
 //! `provider_token`: what providers gave for people, sealed.
 
-pub const KEEP: &str = "INSERT INTO provider_token (identity, account, provider, sealed, generation, updated_ms) VALUES ($1, $2, $3, $4, 1, $5) \
-    ON CONFLICT (identity) DO UPDATE SET account = excluded.account, provider = excluded.provider, sealed = excluded.sealed, \
-    generation = provider_token.generation + 1, updated_ms = excluded.updated_ms";
+/// A sign-in that brings no refresh token takes none away (S-24).
+pub const KEEP: &str = "INSERT INTO provider_token (identity, account, provider, sealed, generation, updated_ms, renewable) \
+    VALUES ($1, $2, $3, $4, 1, $5, $6) ON CONFLICT (identity) DO UPDATE SET account = excluded.account, provider = excluded.provider, \
+    sealed = excluded.sealed, generation = provider_token.generation + 1, updated_ms = excluded.updated_ms, \
+    renewable = excluded.renewable WHERE excluded.renewable = 1 OR provider_token.renewable = 0 \
+    OR provider_token.account <> excluded.account";
+pub const OF_IDENTITY: &str = "SELECT sealed, generation FROM provider_token WHERE identity = $1 AND account = $2";
 /// Only while the identity leads to the account.
 pub const READ: &str = "SELECT t.identity, t.sealed, t.generation FROM provider_token t \
     JOIN outside_identity o ON o.name = t.identity AND o.account = t.account WHERE t.account = $1 AND t.provider = $2 \

@@ -1,0 +1,169 @@
+//! Providers are asked again whether their people may still come (`check` of `[upstream.NAME]`): by the refresh token that came with the
+//! sign-in. Only a definite refusal ends anything (RFC 6749 5.2 `invalid_grant`), and only sessions that the provider proved. An outage
+//! changes nothing until `max_age`.
+
+use crate::audit::Entry;
+use crate::config::upstream::Check;
+use crate::core::Core;
+use crate::error::{Fault, Refused, Result};
+use crate::grants::{Grant, invalid_grant};
+use crate::sessions;
+use crate::store::tables::{provider_check, provider_session, provider_token};
+use crate::store::{Change, Expect, NotApplied, Row, Value};
+use crate::upstream::{Kept, Provider, Providers, Trouble};
+
+/// How long one node has for one question before another may ask.
+const LEASE_MS: i64 = 30_000;
+/// After a question without an answer.
+const AGAIN_MS: i64 = 60_000;
+
+/// An identity that is asked about.
+struct Asked {
+    identity: String,
+    account: String,
+}
+
+fn rule<'a>(core: &'a Core, provider: &str) -> Option<&'a Check> {
+    core.config.upstream.get(provider)?.check.as_ref()
+}
+
+fn is_wanted(core: &Core) -> bool {
+    core.config.upstream.values().any(|it| it.check.is_some())
+}
+
+/// One round: what is due.
+pub async fn round(core: &Core, providers: &Providers) -> std::result::Result<(), Fault> {
+    if !is_wanted(core) {
+        return Ok(());
+    }
+    let now_ms = core.now_ms();
+    let rows = core.store.all(provider_check::DUE, &[now_ms.into()]).await?;
+    // A provider that is slow holds no other one up.
+    let asked = futures_util::future::join_all(rows.iter().map(|row| ask(core, providers, row, now_ms))).await;
+    asked.into_iter().collect()
+}
+
+async fn ask(core: &Core, providers: &Providers, row: &Row, now_ms: i64) -> std::result::Result<(), Fault> {
+    let asked = Asked { identity: row.text("identity")?.to_owned(), account: row.text("account")?.to_owned() };
+    let name = row.text("provider")?;
+    let identity = || Value::from(asked.identity.as_str());
+    let mut claim = Change::new(now_ms);
+    claim.run(provider_check::CLAIM, vec![identity(), (now_ms + LEASE_MS).into(), row.int("next_ms")?.into()]);
+    if !applied(core, claim).await? {
+        return Ok(());
+    }
+    let Some((provider, check)) = providers.get(name).zip(rule(core, name)) else {
+        return write(core, provider_check::LATER, vec![identity(), 0.into()]).await;
+    };
+    // Nobody is asked about who is not signed in here.
+    if core.store.one(provider_session::OF_IDENTITY, &[identity(), i64::MAX.into()]).await?.is_none() {
+        return write(core, provider_check::DONE, vec![identity()]).await;
+    }
+    let Some((kept, generation)) = read(core, &asked).await? else {
+        return write(core, provider_check::LATER, vec![identity(), 0.into()]).await;
+    };
+    match provider.stands_by(&kept, now_ms).await {
+        Ok(Some(next)) => {
+            count(provider, "confirmed");
+            confirm(core, &asked, (&next, generation), now_ms + check.every.ms()).await
+        }
+        Ok(None) => {
+            count(provider, "refused");
+            end(core, provider, &asked, generation).await
+        }
+        Err(Trouble { why, .. }) => {
+            count(provider, "no_answer");
+            tracing::warn!(provider = name, why, "a provider could not be asked whether a person may still come; it is asked again");
+            write(core, provider_check::LATER, vec![identity(), (now_ms + AGAIN_MS).into()]).await
+        }
+    }
+}
+
+/// What the provider is asked with. None: there is nothing.
+async fn read(core: &Core, asked: &Asked) -> std::result::Result<Option<(Kept, i64)>, Fault> {
+    let values = [asked.identity.as_str().into(), asked.account.as_str().into()];
+    let Some(row) = core.store.one(provider_token::OF_IDENTITY, &values).await? else { return Ok(None) };
+    let kept = Kept::open(&core.keyring, &asked.identity, row.bytes("sealed")?);
+    let kept = kept.ok_or_else(|| Fault::new("a provider's token cannot be opened: its master key is not in the list"))?;
+    Ok(Some((kept, row.int("generation")?)).filter(|(kept, _)| kept.refresh_token.is_some()))
+}
+
+async fn confirm(core: &Core, asked: &Asked, (kept, generation): (&Kept, i64), next_ms: i64) -> std::result::Result<(), Fault> {
+    let mut change = Change::new(core.now_ms());
+    let (identity, now_ms) = (|| Value::from(asked.identity.as_str()), change.now_ms());
+    let sealed = kept.seal(&core.keyring, &asked.identity)?;
+    // Where somebody else renewed it at the same moment, the provider stands by that as well: the next round asks.
+    change.run(provider_token::RENEW, vec![identity(), generation.into(), sealed.into(), now_ms.into()]);
+    change.run_expecting(provider_check::CONFIRMED, vec![identity(), now_ms.into(), next_ms.into()], Expect::Any);
+    applied(core, change).await.map(|_| ())
+}
+
+/// The provider refuses for good. A sign-in that was quicker brought another token, and then nothing ends.
+async fn end(core: &Core, provider: &Provider, asked: &Asked, generation: i64) -> std::result::Result<(), Fault> {
+    let identity = || Value::from(asked.identity.as_str());
+    let mut is_first = true;
+    loop {
+        let rows = core.store.all(provider_session::OF_IDENTITY, &[identity(), i64::MAX.into()]).await?;
+        if rows.is_empty() && !is_first {
+            return Ok(());
+        }
+        let mut change = Change::new(core.now_ms());
+        if is_first {
+            change.run(provider_token::DROP, vec![identity(), generation.into()]);
+            let entry = Entry::refused("provider_refused", "the provider says that the grant is over").account(asked.account.as_str());
+            change.audit(entry.with("provider", provider.name()).with("sessions", rows.len()));
+        }
+        for row in &rows {
+            let id: [u8; 16] = row.bytes("session")?.try_into().map_err(|_| Fault::new("a session id has 16 bytes"))?;
+            sessions::end(core, &mut change, &id, row.text("account")?, "provider_refused");
+        }
+        change.run_expecting(provider_check::DONE, vec![identity()], Expect::Any);
+        if !applied(core, change).await? {
+            return Ok(());
+        }
+        is_first = false;
+    }
+}
+
+async fn write(core: &Core, sql: &'static str, values: Vec<Value>) -> std::result::Result<(), Fault> {
+    let mut change = Change::new(core.now_ms());
+    change.run_expecting(sql, values, Expect::Any);
+    applied(core, change).await.map(|_| ())
+}
+
+/// False: somebody else was quicker.
+async fn applied(core: &Core, change: Change) -> std::result::Result<bool, Fault> {
+    match core.store.apply(change).await {
+        Ok(_) => Ok(true),
+        Err(NotApplied::Conflict(_)) => Ok(false),
+        Err(other) => Err(other.into_fault("asking a provider again")),
+    }
+}
+
+fn count(provider: &Provider, outcome: &'static str) {
+    metrics::counter!("symbolon_upstream_checks_total", "provider" => provider.name().to_owned(), "outcome" => outcome).increment(1);
+}
+
+/// At a refresh: has each provider that the session rests on confirmed the person within its `max_age`?
+pub async fn must_be_confirmed(core: &Core, grant: &Grant, now_ms: i64) -> Result<()> {
+    if !is_wanted(core) {
+        return Ok(());
+    }
+    for row in core.store.all(provider_check::OF_SESSION, &[Value::from(&grant.session[..])]).await? {
+        let Some(check) = row.text("method")?.strip_prefix("upstream:").and_then(|name| rule(core, name)) else { continue };
+        let confirmed_ms = row.opt_int("checked_ms")?.unwrap_or(0).max(row.int("left_ms")?);
+        if now_ms - confirmed_ms < check.max_age.ms() {
+            continue;
+        }
+        let why = "the provider has not confirmed the person within max_age";
+        // A provider that can be asked may answer again; one that cannot wants the person.
+        return Err(match row.opt_int("renewable")? {
+            Some(1) => Refused::new(503, "temporarily_unavailable", "The person's provider does not answer; try again later.")
+                .because(why)
+                .retry_after(60)
+                .into(),
+            _ => invalid_grant("The person has to sign in at the provider again.").because(why).audited().into(),
+        });
+    }
+    Ok(())
+}
