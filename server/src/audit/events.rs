@@ -39,6 +39,7 @@ const SIGNING_IN: &[Event] = &[
         "provider_refused",
         "A provider was asked again (`check`) and refused for good: the sessions that rest on it ended. `sessions` counts them.",
     ),
+    event("sign_out_passed_on", "A person signed out here and was led to the provider's sign-out (`sign_out`). Refused: it could not be."),
     event("provider_logout_refused", "A provider's logout token was refused."),
     event("session_ended", "A session ended, by the person or by a rule. `why` or `target` says more."),
     event("other_sessions_ended", "A person ended all sessions but the one in use."),

@@ -5,6 +5,7 @@
 use super::browser::{self, form_token, form_token_fits};
 use super::pages;
 use super::reply::{self, Reply, add_cookie};
+use super::upstream_sign_out;
 use crate::app::App;
 use crate::authorization::delivery::Response;
 use crate::authorization::request::MAX_STATE_BYTES;
@@ -49,7 +50,7 @@ enum Told {
 }
 
 /// In the query of the page that leads on after a form. Whoever writes it himself gets a page in place of a redirect.
-const SIGNED_OUT: &str = "signed_out";
+pub const SIGNED_OUT: &str = "signed_out";
 
 const SESSIONS: &str = "SELECT id FROM session WHERE account = $1 AND state = 'active'";
 
@@ -67,7 +68,14 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
     sessions::end(app, &mut change, &session.id, &session.account, "logout");
     browser::void_sign_ins(app, incoming, &mut change);
     app.store.apply(change).await?;
-    answer(app, incoming, &request, &Told::SignedOut)
+    match upstream_sign_out::begin(app, &session, onward(incoming, &request), incoming.now_ms).await? {
+        Some(there) => {
+            let mut reply = reply::see_other(&there);
+            forget(app, incoming, &mut reply, true);
+            Ok(reply)
+        }
+        None => answer(app, incoming, &request, &Told::SignedOut),
+    }
 }
 
 /// No session cookie came along, or none of a living session. What was begun in this browser ends all the same.
@@ -172,11 +180,30 @@ fn answer(app: &App, incoming: &Incoming, request: &LogoutRequest, told: &Told) 
             reply::page(200, app.pages.alone(&step, &locale(app, incoming), &app.config.issuer, None)?)
         }
     };
-    if matches!(told, Told::SignedOut) {
-        add_cookie(&mut reply, &sessions::cookie(app, &sessions::cookie_name(app, "session"), "", 0));
-    }
-    browser::forget_sign_ins(app, incoming, &mut reply);
+    forget(app, incoming, &mut reply, matches!(told, Told::SignedOut));
     Ok(reply)
+}
+
+/// What the browser keeps no longer.
+fn forget(app: &App, incoming: &Incoming, reply: &mut Reply, session: bool) {
+    if session {
+        add_cookie(reply, &sessions::cookie(app, &sessions::cookie_name(app, "session"), "", 0));
+    }
+    browser::forget_sign_ins(app, incoming, reply);
+}
+
+/// Where a sign-out leads, as the query of this endpoint. Empty: nowhere.
+fn onward(incoming: &Incoming, request: &LogoutRequest) -> String {
+    let Some(uri) = &request.back else { return String::new() };
+    let parameters = incoming.parameters();
+    let pairs = [
+        ("client_id", request.client_id.as_deref()),
+        ("post_logout_redirect_uri", Some(uri.as_str())),
+        ("state", parameters.get("state")),
+        ("ui_locales", parameters.get("ui_locales")),
+    ];
+    let given = pairs.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    Serializer::new(String::new()).extend_pairs(given).finish()
 }
 
 /// To the client. Browsers hold a redirect away from here against the form that was sent before it. So a form is answered by 303 to a page
@@ -198,15 +225,7 @@ fn lead_back(app: &App, incoming: &Incoming, request: &LogoutRequest, uri: &str)
             response => pages::send(app, incoming, response),
         };
     }
-    let mut query = Serializer::new(String::new());
-    let locales = incoming.parameters().get("ui_locales");
-    let client = request.client_id.as_deref();
-    for (name, value) in [("client_id", client), ("post_logout_redirect_uri", Some(uri)), ("state", state), ("ui_locales", locales)] {
-        if let Some(value) = value {
-            query.append_pair(name, value);
-        }
-    }
-    Ok(reply::see_other(&app.url(&format!("/logout?{}&{SIGNED_OUT}", query.finish()))))
+    Ok(reply::see_other(&app.url(&format!("/logout?{}&{SIGNED_OUT}", onward(incoming, request)))))
 }
 
 fn locale(app: &App, incoming: &Incoming) -> String {

@@ -53,6 +53,7 @@ pub mod stop;
 pub mod token;
 pub mod upstream;
 pub mod upstream_logout;
+pub mod upstream_sign_out;
 pub mod userinfo;
 pub mod wallet;
 pub mod well_known;

@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::http::{
     account, approvals, authorize, authorize_challenge, backchannel_authentication, continue_page, device, device_authorization, endings,
     handover, introspect, kiosk, links, login, login_page, logout, metadata, par, pending, pending_device, plugin, registration, revoke,
-    stop, token, upstream, upstream_logout, userinfo, wallet, well_known,
+    stop, token, upstream, upstream_logout, upstream_sign_out, userinfo, wallet, well_known,
 };
 use crate::links::files::Platform;
 use crate::login::journey::Journey;
@@ -396,6 +396,12 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(upstream::callback(app, incoming)),
     ),
+    row(Route { path: "/upstream/{name}/sign-out", writes: Writes::Nothing, ..PAGE }, |app, incoming| {
+        Box::pin(upstream_sign_out::leave(app, incoming))
+    }),
+    row(Route { path: "/upstream/{name}/signed-out", writes: Writes::Nothing, ..PAGE }, |app, incoming| {
+        Box::pin(async move { upstream_sign_out::returned(app, incoming) })
+    }),
     row(
         Route {
             path: "/userinfo",

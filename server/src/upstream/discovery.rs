@@ -59,6 +59,7 @@ impl Provider {
             token_endpoint: token_endpoint.clone(),
             userinfo_endpoint: userinfo_endpoint.clone(),
             par_endpoint: par_endpoint.clone(),
+            end_session_endpoint: known.end_session_endpoint.clone(),
             jwks_uri: jwks_uri.clone(),
             algorithms: algorithms.clone(),
             keys,
@@ -85,6 +86,7 @@ impl Provider {
         let required = |name: &'static str| endpoint(name)?.ok_or_else(|| Trouble::broken(format!("the discovery document has no {name}")));
         // The person's browser goes there, so its address is judged like the others.
         required("authorization_endpoint")?;
+        endpoint("end_session_endpoint")?;
         let jwks_uri = required("jwks_uri")?;
         let flag = |name: &str| match document.get(name) {
             None | Some(Json::Bool(false)) => Ok(false),
@@ -98,6 +100,7 @@ impl Provider {
             userinfo_endpoint: endpoint("userinfo_endpoint")?,
             par_endpoint: endpoint("pushed_authorization_request_endpoint")?,
             requires_par: flag("require_pushed_authorization_requests")?,
+            end_session_endpoint: text(&document, "end_session_endpoint")?.map(str::to_owned),
             keys: self.fetch_keys(&jwks_uri, now_ms).await?,
             algorithms: self.algorithms(&document),
             jwks_uri: Some(jwks_uri),

@@ -14,6 +14,8 @@ pub struct Known {
     /// RFC 9126 5.
     pub par_endpoint: Option<Target>,
     pub requires_par: bool,
+    /// OpenID Connect RP-Initiated Logout 1.0 2.1. The person's browser goes there.
+    pub end_session_endpoint: Option<String>,
     /// None: the provider signs nothing.
     pub jwks_uri: Option<Target>,
     /// RFC 9207 3: every authorization response has `iss`.

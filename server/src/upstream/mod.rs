@@ -11,6 +11,7 @@ mod exchange;
 mod issuers;
 mod kept;
 mod known;
+mod leaving;
 mod mapping;
 pub mod moved;
 mod plain;

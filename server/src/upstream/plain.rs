@@ -21,6 +21,7 @@ impl Provider {
             userinfo_endpoint: Some(target(&self.settings.userinfo_endpoint)?),
             par_endpoint: None,
             requires_par: false,
+            end_session_endpoint: None,
             jwks_uri: None,
             sends_iss: false,
             algorithms: Vec::new(),

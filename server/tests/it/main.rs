@@ -139,6 +139,7 @@ mod upstream_moved;
 mod upstream_native;
 mod upstream_presets;
 mod upstream_profile;
+mod upstream_sign_out;
 mod upstream_towards;
 mod user_codes;
 mod user_commands;

@@ -86,6 +86,9 @@ impl Upstream {
                 found.push(format!("{name} is no https URL"));
             }
         }
+        if self.sign_out {
+            found.push("sign_out is for a provider with a discovery document".to_owned());
+        }
         if self.pushed_requests {
             found.push("pushed_requests is for a provider with a discovery document".to_owned());
         }

@@ -143,6 +143,13 @@ const KEYS: &[Key] = &[
         "What a logout token of the provider (`ISSUER/upstream/NAME/backchannel-logout`) ends. `browser`: the single sign-on of sessions that rest \
          on it; what apps were granted stays. `everything`: those sessions with all that apps got in them.",
     ),
+    defaulted(
+        "sign_out",
+        Kind::Flag,
+        "false",
+        "Who signs out here is led to the provider's sign-out too, and back (OpenID Connect RP-Initiated Logout). Register \
+         `ISSUER/upstream/NAME/signed-out` there as a post-logout redirect URI.",
+    ),
     optional(
         "release",
         Kind::Table("api, scope and scopes"),

@@ -33,6 +33,7 @@ pub struct Upstream {
     pub clock_skew: Span,
     pub nonce: NonceRule,
     pub on_logout: OnLogout,
+    pub sign_out: bool,
     pub pushed_requests: bool,
     pub release: Option<Release>,
     pub check: Option<Check>,
@@ -83,6 +84,8 @@ struct Written {
     #[serde(default)]
     on_logout: OnLogout,
     #[serde(default)]
+    sign_out: bool,
+    #[serde(default)]
     pushed_requests: bool,
     release: Option<Release>,
     check: Option<Check>,
@@ -125,6 +128,7 @@ impl From<Written> for Upstream {
             clock_skew: it.clock_skew,
             nonce: it.nonce,
             on_logout: it.on_logout,
+            sign_out: it.sign_out,
             pushed_requests: it.pushed_requests,
             release: it.release,
             check: it.check,

@@ -18,5 +18,8 @@ pub const OF_SID: &str = "SELECT p.session, p.account FROM provider_session p JO
 pub const DONE: &str = "DELETE FROM provider_session WHERE session = $1 AND left_ms <= $2";
 /// The same where the provider is asked again: what apps got goes on, and rests on it still.
 pub const HELD: &str = "UPDATE provider_session SET left_ms = $2 + 1 WHERE session = $1 AND left_ms <= $2";
+/// The login methods of the providers that a session rests on, ended or not.
+pub const METHODS_OF: &str = "SELECT DISTINCT o.method AS method FROM provider_session p \
+    JOIN outside_identity o ON o.account = p.account AND o.name = p.identity WHERE p.session = $1 ORDER BY o.method";
 pub const UNLINK: &str = "DELETE FROM provider_session WHERE identity = $1 AND account = $2";
 pub const FORGET: &str = "DELETE FROM provider_session WHERE account = $1";
