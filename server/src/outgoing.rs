@@ -42,6 +42,11 @@ impl Target {
         Ok(Self { url, written_by: WrittenBy::Operator })
     }
 
+    /// As it is called.
+    pub fn address(&self) -> &str {
+        self.url.as_str()
+    }
+
     /// The same address with one more parameter.
     pub fn with_parameter(&self, name: &str, value: &str) -> Self {
         let mut with = self.clone();
@@ -166,7 +171,9 @@ struct Inner {
     for_operator: Built,
     for_documents: Built,
     resolver: Arc<dyn Resolve>,
-    calls: Semaphore,
+    calls: Arc<Semaphore>,
+    /// The certificate that is shown, with its key.
+    identity: Option<reqwest::Identity>,
 }
 
 impl Default for Outgoing {
@@ -177,8 +184,24 @@ impl Default for Outgoing {
 
 impl Outgoing {
     fn with(resolver: Arc<dyn Resolve>, calls: usize) -> Self {
-        let calls = Semaphore::new(calls);
-        Self(Arc::new(Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, calls }))
+        let calls = Arc::new(Semaphore::new(calls));
+        Self(Arc::new(Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, calls, identity: None }))
+    }
+
+    /// The same client, which shows this certificate (RFC 8705 2). `pem`: the chain and the private key. Their calls are counted together.
+    pub fn with_identity(&self, pem: &[u8]) -> Result<Self, String> {
+        let identity = reqwest::Identity::from_pem(pem).map_err(|it| format!("no certificate with its private key in PEM: {it}"))?;
+        let (resolver, calls) = (Arc::clone(&self.0.resolver), Arc::clone(&self.0.calls));
+        let built = Self(Arc::new(Inner {
+            for_operator: Built::new(),
+            for_documents: Built::new(),
+            resolver,
+            calls,
+            identity: Some(identity),
+        }));
+        // A key that is another certificate's is noticed now.
+        built.client(WrittenBy::Operator)?;
+        Ok(built)
     }
 
     /// For a command that looks at hosts before the world does. It takes names that lead elsewhere, and a CA (in PEM) beside the usual
@@ -212,7 +235,10 @@ impl Outgoing {
 
     /// Built at the first call: a server that asks nobody needs no certificates of CAs.
     fn client(&self, written_by: WrittenBy) -> Result<&reqwest::Client, String> {
-        let builder = || reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let builder = || {
+            let builder = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+            self.0.identity.iter().fold(builder, |builder, identity| builder.identity(identity.clone()))
+        };
         let built = match written_by {
             WrittenBy::Operator => self.0.for_operator.get_or_init(|| builder().build().map_err(|it| it.to_string())),
             WrittenBy::Document => self.0.for_documents.get_or_init(|| {

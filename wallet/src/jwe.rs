@@ -88,6 +88,11 @@ impl DecryptionKey {
         Ok(Self { private, point })
     }
 
+    /// From a private key of P-256 in PKCS#8.
+    pub fn from_pkcs8(der: &[u8]) -> Result<Self, Unreadable> {
+        PrivateKey::from_private_key_der(&ECDH_P256, der).map_err(|_| Unreadable("not a private key of P-256")).and_then(Self::of)
+    }
+
     /// For a sealed place: it is secret.
     pub fn to_bytes(&self) -> Result<Vec<u8>, Unreadable> {
         let bytes: EcPrivateKeyBin<'static> = self.private.as_be_bytes().map_err(|_| Unreadable("the key has no bytes"))?;
@@ -130,6 +135,16 @@ pub fn open(token: &str, key: &DecryptionKey) -> Result<Opened, JweError> {
 
 /// The same for a key that was published under another name.
 pub fn open_named(token: &str, key: &DecryptionKey, kid: &str) -> Result<Opened, JweError> {
+    open_as(token, key, kid, false)
+}
+
+/// Opens a JWT that was signed first and then encrypted (RFC 7519 5.2). Copies of claims in the header (RFC 7519 5.3) count for nothing: the
+/// signed ones do. Answers the signed JWT.
+pub fn open_jwt(token: &str, key: &DecryptionKey) -> Result<String, JweError> {
+    String::from_utf8(open_as(token, key, &key.kid(), true)?.content).map_err(|_| JweError::Malformed)
+}
+
+fn open_as(token: &str, key: &DecryptionKey, kid: &str, is_jwt: bool) -> Result<Opened, JweError> {
     if token.len() > MAX_BYTES {
         return Err(JweError::Malformed);
     }
@@ -138,7 +153,7 @@ pub fn open_named(token: &str, key: &DecryptionKey, kid: &str) -> Result<Opened,
     let [protected, wrapped, iv, sealed, tag] = parts.as_slice() else { return Err(JweError::Malformed) };
     let bytes = |part: &str| base64url::decode(part).ok_or(JweError::Malformed);
     let header = parse_object(&bytes(protected)?).ok_or(JweError::Malformed)?;
-    let header = Header::read(&header, kid)?;
+    let header = Header::read(&header, kid, is_jwt)?;
     let iv: [u8; NONCE_LEN] = bytes(iv)?.try_into().map_err(|_| JweError::Malformed)?;
     let (mut sealed, tag) = (bytes(sealed)?, bytes(tag)?);
     // RFC 7516 5.2: with direct agreement there is no wrapped key. A shorter tag is weaker (RFC 7518 5.3).
@@ -164,15 +179,20 @@ struct Header {
 }
 
 impl Header {
-    fn read(header: &Map<String, Value>, kid: &str) -> Result<Self, JweError> {
-        // These members are understood. `cty` would announce a JWT inside, and any other asks for something.
-        let is_known = |name: &str| matches!(name, "alg" | "enc" | "kid" | "epk" | "apu" | "apv" | "typ");
+    fn read(header: &Map<String, Value>, kid: &str, is_jwt: bool) -> Result<Self, JweError> {
+        // These members are understood. `cty` announces a JWT inside, where one is expected; any other asks for something.
+        let is_known = |name: &str| {
+            matches!(name, "alg" | "enc" | "kid" | "epk" | "apu" | "apv" | "typ") || (is_jwt && matches!(name, "cty" | "iss" | "aud" | "sub"))
+        };
         let text = |name: &str| match header.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str())),
             Some(_) => Err(JweError::UnsupportedHeader),
         };
         if header.keys().any(|it| !is_known(it)) || text("alg")? != Some("ECDH-ES") {
+            return Err(JweError::UnsupportedHeader);
+        }
+        if is_jwt && !text("cty")?.is_some_and(|it| it.eq_ignore_ascii_case("JWT")) {
             return Err(JweError::UnsupportedHeader);
         }
         if text("kid")?.is_some_and(|it| it != kid) {
@@ -223,6 +243,8 @@ pub struct Sender<'a> {
     pub party_v: &'a [u8],
     /// Leave `kid` out.
     pub nameless: bool,
+    /// What is inside is a signed JWT.
+    pub is_jwt: bool,
 }
 
 /// Seals a response to a verifier's key, as a wallet does. `iv` is random; the key is fresh, so that none repeats.
@@ -240,6 +262,9 @@ pub fn seal(to: &Value, encryption: Encryption, sender: &Sender<'_>, iv: [u8; NO
     }
     if let Some(kid) = to.get("kid").filter(|_| !sender.nameless) {
         header["kid"] = kid.clone();
+    }
+    if sender.is_jwt {
+        header["cty"] = "JWT".into();
     }
     let (party_u, party_v) = (sender.party_u.to_vec(), sender.party_v.to_vec());
     let key = derive(&own.private, &Header { encryption, ephemeral: point(to).ok_or(JweError::Malformed)?, party_u, party_v })?;

@@ -305,7 +305,7 @@ fn an_encrypted_response_is_read_in_one_form() {
     for encryption in Encryption::ALL {
         for sender in [
             Sender::default(),
-            Sender { party_u: b"nonce", party_v: b"verifier", nameless: false },
+            Sender { party_u: b"nonce", party_v: b"verifier", ..Sender::default() },
             Sender { nameless: true, ..Sender::default() },
         ] {
             let sealed = jwe::seal(&key.to_jwk(), encryption, &sender, [3; 12], b"content").unwrap();

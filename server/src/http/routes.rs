@@ -396,6 +396,9 @@ pub static ROWS: &[Row] = &[
         },
         |app, incoming| Box::pin(upstream::callback(app, incoming)),
     ),
+    row(Route { path: "/upstream/{name}/jwks", from: Sender::Server, cors: false, ..DOCUMENT }, |app, incoming| {
+        Box::pin(async move { upstream::keys(app, incoming) })
+    }),
     row(Route { path: "/upstream/{name}/sign-out", writes: Writes::Nothing, ..PAGE }, |app, incoming| {
         Box::pin(upstream_sign_out::leave(app, incoming))
     }),

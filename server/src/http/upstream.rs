@@ -5,7 +5,7 @@
 
 use super::browser::SignInCookie;
 use super::login;
-use super::reply::Reply;
+use super::reply::{self, Reply};
 use crate::app::App;
 use crate::error::{Refused, Result};
 use crate::login::context::Answer;
@@ -13,12 +13,21 @@ use crate::login::machine::over;
 use crate::login::methods::upstream::RETURNED;
 use crate::upstream;
 use crate::web::request::Incoming;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 /// What counts of an answer. `error_description` is somebody else's text and is shown to nobody (454-B).
 const PARAMETERS: [&str; 4] = ["code", "error", "iss", "user"];
 /// The longest value. A code is a token of somebody else's.
 const LONGEST: usize = 4096;
+
+/// GET /upstream/{name}/jwks: what the provider needs of our keys. RFC 7517 5.
+pub fn keys(app: &App, incoming: &Incoming) -> Result<Reply> {
+    let provider = incoming.path("name").and_then(|name| app.machine.providers().get(name));
+    let keys = provider.map(|it| it.public_keys()).filter(|keys| !keys.is_empty());
+    let keys = keys.ok_or_else(|| Refused::new(404, "not_found", "There is no key for such a provider here."))?;
+    Ok(reply::json(200, &json!({ "keys": keys })))
+}
 
 pub async fn callback(app: &App, incoming: &Incoming) -> Result<Reply> {
     let name = incoming.path("name").unwrap_or_default();

@@ -18,7 +18,8 @@ pub const LONGEST_USER: usize = 2048;
 
 /// The team's key. It is read at the start, so that a wrong file is no surprise half a year later.
 pub fn read_key(name: &str, settings: &Upstream) -> Result<Option<PrivateKey>, Fault> {
-    let Some(source) = &settings.key else { return Ok(None) };
+    // The key of a certificate signs in the TLS handshake alone.
+    let Some(source) = settings.key.as_ref().filter(|_| !settings.authentication.shows_certificate()) else { return Ok(None) };
     let what = format!("[upstream.{name}] key");
     let pem = zeroize::Zeroizing::new(source.text(&what)?);
     let wrong = |why: &str| Fault::new(format!("{what}: {why}"));

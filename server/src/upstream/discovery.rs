@@ -79,7 +79,13 @@ impl Provider {
             let hint = if is_shared { "; for Microsoft's shared endpoints there is preset = \"microsoft\"" } else { "" };
             return Err(Trouble::broken(format!("the discovery document is of another issuer than the one configured{hint}")));
         }
-        let endpoint = |name: &'static str| match text(&document, name)? {
+        // RFC 8705 5: whoever shows a certificate calls the address for that, where there is one.
+        let aliases = match document.get("mtls_endpoint_aliases") {
+            Some(Json::Object(aliases)) if self.settings.authentication.shows_certificate() => aliases.clone(),
+            None | Some(Json::Object(_)) => Map::new(),
+            Some(_) => return Err(Trouble::broken("mtls_endpoint_aliases of the discovery document is no object")),
+        };
+        let endpoint = |name: &'static str| match text(&aliases, name)?.or(text(&document, name)?) {
             Some(address) => self.endpoint(address).map(Some),
             None => Ok(None),
         };

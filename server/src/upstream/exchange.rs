@@ -10,7 +10,8 @@ use super::provider::{Provider, Trouble};
 use super::request::Trip;
 use crate::config::sdk::SdkTokens;
 use crate::config::upstream::{NonceRule, Preset, SecretSentBy};
-use crate::outgoing::Call;
+use super::proving::{Proved, Proving};
+use crate::outgoing::{Answer, Call};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 use symbolon_oauth::base64;
@@ -91,7 +92,8 @@ impl Provider {
     /// Exchanges the code and checks what comes.
     pub async fn redeem(&self, brought: Brought<'_>, trip: &Trip, now_ms: i64) -> Result<Learned, Trouble> {
         let known = self.known(now_ms).await?;
-        let tokens = self.exchange(&known, brought.code, trip, now_ms).await?;
+        let mut proving = self.proving()?;
+        let tokens = self.exchange(&known, (brought.code, trip), proving.as_mut(), now_ms).await?;
         let Some(id_token) = &tokens.id_token else {
             let identified = self.identify(&known, &tokens.access_token, now_ms).await?;
             return Ok(Learned { tokens: tokens.kept, ..identified });
@@ -105,7 +107,7 @@ impl Provider {
             authorized_parties: &[],
         };
         let (issuer, checked) = self.check(&presented, now_ms).await?;
-        let userinfo = self.ask_userinfo(&known, &tokens.access_token, &checked.sub, now_ms).await?;
+        let userinfo = self.ask_userinfo(&known, (&tokens.access_token, &checked.sub), proving.as_mut(), now_ms).await?;
         let mut learned = self.learned(issuer, checked, &userinfo)?;
         if self.settings.preset == Some(Preset::Apple) && learned.profile.name.is_none() {
             learned.profile.name = apple::name_of(brought.user);
@@ -152,17 +154,39 @@ impl Provider {
         })
     }
 
-    async fn exchange(&self, known: &Known, code: &str, trip: &Trip, now_ms: i64) -> Result<Tokens, Trouble> {
-        let mut form = vec![
+    /// Authenticated, and proved where there is a key to prove.
+    pub(super) async fn call_token_endpoint(
+        &self,
+        known: &Known,
+        (what, form): (&'static str, &[(&'static str, &str)]),
+        proving: Option<&mut Proving>,
+        now_ms: i64,
+    ) -> Result<Answer, Trouble> {
+        let target = &known.token_endpoint;
+        let make = || {
+            let call = self.outgoing.post(target).header("accept", "application/json").at_most(MOST_BYTES);
+            let (signed, mut form) = (self.signed_secret(now_ms)?, form.to_vec());
+            let call = self.authenticate(call, signed.as_deref(), &mut form);
+            Ok(call.form(&form))
+        };
+        let proved = Proved { what, method: "POST", target, access_token: None };
+        self.call_proved(&proved, proving, make, now_ms).await
+    }
+
+    async fn exchange(
+        &self,
+        known: &Known,
+        (code, trip): (&str, &Trip),
+        proving: Option<&mut Proving>,
+        now_ms: i64,
+    ) -> Result<Tokens, Trouble> {
+        let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
-            ("redirect_uri", &self.redirect_uri),
-            ("code_verifier", &trip.verifier),
+            ("redirect_uri", self.redirect_uri.as_str()),
+            ("code_verifier", trip.verifier.as_str()),
         ];
-        let call = self.outgoing.post(&known.token_endpoint).header("accept", "application/json").at_most(MOST_BYTES);
-        let signed = self.signed_secret(now_ms)?;
-        let call = self.authenticate(call, signed.as_deref(), &mut form);
-        let answer = self.call("token", call.form(&form), now_ms).await?;
+        let answer = self.call_token_endpoint(known, ("token", &form), proving, now_ms).await?;
         let body = jws::parse_object(&answer.body);
         let member = |name: &str| body.as_ref().and_then(|body| body.get(name)).and_then(Json::as_str);
         // GitHub says what is wrong with status 200.
@@ -176,15 +200,14 @@ impl Provider {
         if body.is_none() {
             return Err(Trouble::broken("token: the answer is no JSON object"));
         }
-        // RFC 6749 5.1 requires it. A type that we do not know has rules that we do not know (455-B).
-        if !member("token_type").is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer")) {
-            return Err(Trouble::broken("token: token_type is not Bearer"));
+        if !self.is_right_type(member("token_type")) {
+            return Err(Trouble::broken("token: token_type is not the one that was asked for"));
         }
         let text = |name: &'static str| {
             let text = member(name).filter(|text| !text.is_empty());
             text.map(str::to_owned).ok_or_else(|| Trouble::broken(format!("token: there is no {name}")))
         };
-        let id_token = if self.settings.is_openid() { Some(text("id_token")?) } else { None };
+        let id_token = if self.settings.is_openid() { Some(self.decrypted(text("id_token")?, true)?) } else { None };
         let kept = body.as_ref().and_then(|body| Kept::read(body, &self.settings.scopes, None, now_ms)).and_then(|it| self.to_keep(it));
         Ok(Tokens { access_token: text("access_token")?, id_token, kept })
     }
@@ -200,6 +223,11 @@ impl Provider {
             }
             (Some(secret), SecretSentBy::ClientSecretPost) => {
                 form.extend([("client_id", client_id), ("client_secret", secret)]);
+                call
+            }
+            // The certificate says who we are; `client_id` says whom to compare it with (RFC 8705 2).
+            (_, SecretSentBy::TlsClientAuth | SecretSentBy::SelfSignedTlsClientAuth) => {
+                form.push(("client_id", client_id));
                 call
             }
             (Some(assertion), SecretSentBy::PrivateKeyJwt) => {
@@ -253,10 +281,21 @@ impl Provider {
     }
 
     /// Core 5.3.2: what is said of another subject is not used, and neither is the rest. An endpoint that fails costs no sign-in.
-    async fn ask_userinfo(&self, known: &Known, token: &str, sub: &str, now_ms: i64) -> Result<Map<String, Json>, Trouble> {
+    async fn ask_userinfo(
+        &self,
+        known: &Known,
+        (token, sub): (&str, &str),
+        proving: Option<&mut Proving>,
+        now_ms: i64,
+    ) -> Result<Map<String, Json>, Trouble> {
         let Some(target) = known.userinfo_endpoint.as_ref().filter(|_| self.settings.userinfo) else { return Ok(Map::new()) };
-        let call = self.outgoing.get(target).header("accept", "application/json").bearer_auth(token).at_most(MOST_BYTES);
-        let answer = match self.call("userinfo", call, now_ms).await {
+        let scheme = if proving.is_some() { "DPoP" } else { "Bearer" };
+        let make = || {
+            let call = self.outgoing.get(target).header("accept", "application/json").at_most(MOST_BYTES);
+            Ok(call.header("authorization", &format!("{scheme} {token}")))
+        };
+        let proved = Proved { what: "userinfo", method: "GET", target, access_token: Some(token) };
+        let answer = match self.call_proved(&proved, proving, make, now_ms).await {
             Ok(answer) if answer.status == 200 => answer,
             Ok(answer) => {
                 tracing::info!(provider = self.name(), status = answer.status, "userinfo of a provider refuses; its claims are left out");

@@ -1,7 +1,6 @@
 //! What a provider gave for a person, where an API may have it: kept, and renewed (RFC 6749 6). It never leaves the server but through
 //! `grants::provider_token`.
 
-use super::known::MOST_BYTES;
 use super::provider::{Provider, Trouble};
 use crate::error::Fault;
 use crate::seal::KeyRing;
@@ -99,18 +98,15 @@ impl Provider {
         let known = self.known(now_ms).await?;
         let mut form = vec![("grant_type", "refresh_token"), ("refresh_token", refresh_token.as_str())];
         form.extend(scope.map(|it| ("scope", it)));
-        let call = self.outgoing.post(&known.token_endpoint).header("accept", "application/json").at_most(MOST_BYTES);
-        let signed = self.signed_secret(now_ms)?;
-        let call = self.authenticate(call, signed.as_deref(), &mut form);
-        let answer = self.call("refresh", call.form(&form), now_ms).await?;
+        let answer = self.call_token_endpoint(&known, ("refresh", &form), self.proving()?.as_mut(), now_ms).await?;
         let body = jws::parse_object(&answer.body).unwrap_or_default();
         let error = body.get("error").and_then(Json::as_str);
         // RFC 6749 5.2: this word alone says that the grant is over. Anything else may be our own mistake, or the provider's.
         if error == Some("invalid_grant") {
             return Ok(None);
         }
-        let is_bearer = body.get("token_type").and_then(Json::as_str).is_some_and(|it| it.eq_ignore_ascii_case("Bearer"));
-        if answer.status != 200 || error.is_some() || !is_bearer {
+        let is_right = self.is_right_type(body.get("token_type").and_then(Json::as_str));
+        if answer.status != 200 || error.is_some() || !is_right {
             return Err(Trouble::broken(format!("refresh: status {}", answer.status)));
         }
         Ok(Some(body))

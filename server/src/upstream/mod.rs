@@ -1,7 +1,7 @@
 //! Providers that people sign in with: OpenID Connect Core and Discovery, or OAuth 2.0, as the relying party. What the login method
 //! `upstream:NAME` asks of a provider is here. The login machine decides who the person is to us.
 //!
-//! Left out: implicit and hybrid flows, encrypted ID tokens, signed userinfo, SAML (docs/divergences.md).
+//! Left out: implicit and hybrid flows, signed userinfo, SAML (docs/divergences.md).
 
 mod apple;
 mod breaker;
@@ -10,12 +10,14 @@ mod discovery;
 mod exchange;
 mod issuers;
 mod kept;
+mod keys;
 mod known;
 mod leaving;
 mod mapping;
 pub mod moved;
 mod plain;
 mod provider;
+mod proving;
 mod request;
 mod signed_out;
 mod way_back;
@@ -25,6 +27,7 @@ pub use claims::{Profile, is_true};
 pub use exchange::{Brought, Learned, SdkAnswer};
 pub use kept::{Kept, place as place_of_kept};
 pub use mapping::{Mapped, applied};
+use provider::Held;
 pub use provider::{Kind, Provider, Trouble};
 pub use request::{Departure, Trip, Wish};
 pub use signed_out::SignedOut;
@@ -48,9 +51,14 @@ impl Providers {
         for (name, settings) in settings {
             let what = format!("[upstream.{name}] secret");
             let secret = settings.secret.as_ref().map(|source| source.text(&what)).transpose()?;
-            let key = apple::read_key(name, settings)?;
+            let held = Held {
+                secret: secret.as_deref(),
+                key: apple::read_key(name, settings)?,
+                decrypts: keys::read_decryption_key(name, settings)?,
+            };
             let redirect_uri = format!("{}/upstream/{name}/callback", issuer);
-            all.insert(name.clone(), Provider::new(name, settings.clone(), (secret.as_deref(), key), redirect_uri, outgoing.clone())?);
+            let outgoing = keys::caller(name, settings, outgoing)?;
+            all.insert(name.clone(), Provider::new(name, settings.clone(), held, redirect_uri, outgoing)?);
         }
         Ok(Self(Arc::new(all)))
     }

@@ -9,6 +9,7 @@ use crate::outgoing::{Answer, Call, Outgoing};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use symbolon_oauth::jwk::PrivateKey;
+use symbolon_wallet::jwe::DecryptionKey;
 use zeroize::Zeroizing;
 
 /// For one call. A sign-in makes at most four, and its question is held for half a minute.
@@ -20,12 +21,21 @@ pub struct Provider {
     pub(super) secret: Option<Zeroizing<String>>,
     /// Signs the client secret, at Apple.
     pub(super) key: Option<PrivateKey>,
+    /// ID tokens are encrypted to it.
+    pub(super) decrypts: Option<DecryptionKey>,
     pub(super) redirect_uri: String,
     pub(super) outgoing: Outgoing,
     known: Mutex<Option<Arc<Known>>>,
     /// One fetch at a time.
     pub(super) fetching: tokio::sync::Mutex<()>,
     breaker: Breaker,
+}
+
+/// What the configuration's files hold for a provider.
+pub(super) struct Held<'a> {
+    pub secret: Option<&'a str>,
+    pub key: Option<PrivateKey>,
+    pub decrypts: Option<DecryptionKey>,
 }
 
 /// Why a provider could not be used. For the log and the audit, never for a page.
@@ -81,7 +91,7 @@ impl Provider {
     pub(super) fn new(
         name: &str,
         settings: Upstream,
-        (secret, key): (Option<&str>, Option<PrivateKey>),
+        Held { secret, key, decrypts }: Held<'_>,
         redirect_uri: String,
         outgoing: Outgoing,
     ) -> Result<Self, Fault> {
@@ -94,6 +104,7 @@ impl Provider {
             settings,
             secret,
             key,
+            decrypts,
             redirect_uri,
             outgoing,
             known: Mutex::default(),

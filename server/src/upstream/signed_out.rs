@@ -24,6 +24,7 @@ impl Provider {
         if !self.settings.is_openid() {
             return Err(Trouble::broken("a provider of plain OAuth sends no logout tokens"));
         }
+        let token = &self.decrypted(token.to_owned(), false)?;
         let unverified = Unverified::parse(token).map_err(|_| Trouble::broken("logout token: not a JWT"))?;
         let issuer = self.expected_issuer(unverified.unverified_claims())?;
         let known = self.known(now_ms).await?;

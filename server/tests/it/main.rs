@@ -132,6 +132,7 @@ mod two_issuers;
 mod untrusted_input;
 mod updated_at;
 mod upstream;
+mod upstream_bound;
 mod upstream_checked;
 mod upstream_links;
 mod upstream_logout;

@@ -98,7 +98,7 @@ async fn nobody_is_led_there_for_nothing() {
     assert_eq!(page.kind(), "signed_out", "{}", page.html);
     // A provider that is away costs no sign-out.
     let (mut browser, hint) = signed_in(&world, &provider).await;
-    world.advance_s(3600);
+    world.advance_s(700);
     let document = "/.well-known/openid-configuration";
     let broken = "HTTP/1.1 200 X\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}".to_owned();
     provider.says(Says { raw: [(document, broken)].into(), ..says(&provider, Some("/end")) });

@@ -59,6 +59,13 @@ impl Upstream {
 
     fn openid_problems(&self) -> Vec<String> {
         let mut found = Vec::new();
+        if self.dpop && self.release.is_some() {
+            found.push("release: a token that is bound to a key of this server (dpop) is of no use to an API".to_owned());
+        }
+        let is_public = self.secret.is_none() && self.key.is_none();
+        if self.dpop && self.check.is_some() && is_public {
+            found.push("check: without a secret or a key, the refresh token would be bound to a key that is not kept (dpop)".to_owned());
+        }
         if !self.scopes.iter().any(|scope| scope == "openid") {
             found.push("scopes lacks openid, without which there is no ID token".to_owned());
         }
@@ -86,13 +93,16 @@ impl Upstream {
                 found.push(format!("{name} is no https URL"));
             }
         }
+        if self.dpop || self.decryption_key.is_some() {
+            found.push("dpop and decryption_key are for a provider of OpenID Connect".to_owned());
+        }
         if self.sign_out {
             found.push("sign_out is for a provider with a discovery document".to_owned());
         }
         if self.pushed_requests {
             found.push("pushed_requests is for a provider with a discovery document".to_owned());
         }
-        if self.secret.is_none() && self.authentication != SecretSentBy::PrivateKeyJwt {
+        if self.secret.is_none() && self.key.is_none() {
             found.push("without an ID token, the provider must know who exchanges a code: there is no secret".to_owned());
         }
         if self.subject.is_empty() {
@@ -129,10 +139,16 @@ fn apple(upstream: &Upstream) -> Vec<String> {
         rule(upstream.key.is_none() || upstream.key_id.is_none(), "private_key_jwt needs key, and key_id as the provider knows it");
         rule(upstream.secret.is_some(), "secret: with private_key_jwt the key takes its place");
         rule(upstream.team_id.is_some(), "team_id is for preset = \"apple\"");
+    } else if upstream.authentication.shows_certificate() {
+        rule(upstream.key.is_none() || upstream.certificate.is_none(), "a client certificate needs certificate, and key");
+        rule(upstream.secret.is_some(), "secret: the certificate takes its place");
+        rule(upstream.team_id.is_some() || upstream.key_id.is_some(), "team_id and key_id are not for a certificate");
     } else {
         let is_set = upstream.team_id.is_some() || upstream.key_id.is_some() || upstream.key.is_some();
         rule(is_set, "team_id, key_id and key are for preset = \"apple\", the last two also for authentication = \"private_key_jwt\"");
     }
+    let has_certificate = upstream.certificate.is_some() && !upstream.authentication.shows_certificate();
+    rule(has_certificate, "certificate is for authentication = \"tls_client_auth\" or \"self_signed_tls_client_auth\"");
     found
 }
 
@@ -180,6 +196,8 @@ mod tests {
 
     #[test]
     fn a_provider_that_cannot_be_meant_is_an_error_with_its_place() {
+        let certificate = "authentication = \"self_signed_tls_client_auth\"\ncertificate = \"c.pem\"\nkey = { env = \"K\" }";
+        assert!(read("any", certificate).is_ok() && read("any", "dpop = true\ndecryption_key = { env = \"K\" }").is_ok());
         assert!(read("any-1", "").is_ok() && read("any", "check = { every = \"1h\" }").is_ok());
         assert!(read("any", "authentication = \"private_key_jwt\"\nkey = { env = \"K\" }\nkey_id = \"1\"").is_ok());
         for (name, more, why) in [
@@ -202,6 +220,16 @@ mod tests {
                 "takes its place",
             ),
             ("any", "key_id = \"1\"", "for preset = \"apple\""),
+            ("any", "authentication = \"tls_client_auth\"", "needs certificate"),
+            ("any", "authentication = \"tls_client_auth\"\ncertificate = \"c.pem\"", "needs certificate"),
+            (
+                "any",
+                "authentication = \"tls_client_auth\"\ncertificate = \"c.pem\"\nkey = { env = \"K\" }\nsecret = { env = \"S\" }",
+                "takes its place",
+            ),
+            ("any", "certificate = \"c.pem\"", "certificate is for"),
+            ("any", "dpop = \"yes\"", "expected a boolean"),
+            ("any", "dpop = true\ncheck = { every = \"1h\" }", "not kept"),
             ("any", "check = {}", "missing field"),
             ("any", "check = { every = \"10s\" }", "at least 1m"),
             ("any", "check = { every = \"2d\" }", "at least as long"),

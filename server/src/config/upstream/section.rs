@@ -73,10 +73,10 @@ const KEYS: &[Key] = &[
     ),
     defaulted(
         "authentication",
-        Kind::OneOf(&["client_secret_basic", "client_secret_post", "private_key_jwt"]),
+        Kind::OneOf(&["client_secret_basic", "client_secret_post", "private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"]),
         r#""client_secret_basic""#,
         "How this server proves to the provider who it is. `private_key_jwt` signs an assertion with `key` (ES256); its audience is the \
-         provider's issuer.",
+         provider's issuer. The last two show `certificate` (RFC 8705).",
     ),
     defaulted(
         "pushed_requests",
@@ -245,6 +245,27 @@ const KEYS: &[Key] = &[
         "no key",
         r#"{ file = "AuthKey_KEY1234567.p8" }"#,
         "A private key of the curve P-256 in PEM (PKCS#8). With `preset = \"apple\"` the server makes a new client secret with it each time; \
-         with `private_key_jwt`, an assertion.",
+         with `private_key_jwt`, an assertion. With `certificate`: its private key, of any kind that TLS takes.",
+    ),
+    optional(
+        "certificate",
+        Kind::Path,
+        "no certificate",
+        r#""shop-at-anysocial.pem""#,
+        "With `tls_client_auth` and `self_signed_tls_client_auth`: the certificate, with its chain (PEM), that this server shows the provider.",
+    ),
+    optional(
+        "decryption_key",
+        Kind::Secret,
+        "ID tokens are not encrypted",
+        r#"{ file = "anysocial-enc.key" }"#,
+        "A private key of the curve P-256 in PEM (PKCS#8). ID tokens must be encrypted to it (`ECDH-ES` with `A128GCM` or `A256GCM`). \
+         `ISSUER/upstream/NAME/jwks` has the public half.",
+    ),
+    defaulted(
+        "dpop",
+        Kind::Flag,
+        "false",
+        "Proves a key with each call to the token endpoint and to userinfo (RFC 9449). A provider that gives a token without binding it is refused.",
     ),
 ];

@@ -7,7 +7,7 @@ use crate::config::secret::SecretSource;
 use crate::config::span::Span;
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use symbolon_oauth::jwk::Algorithm;
 
 #[derive(Default, Debug, Clone, Deserialize)]
@@ -47,6 +47,9 @@ pub struct Upstream {
     pub team_id: Option<String>,
     pub key_id: Option<String>,
     pub key: Option<SecretSource>,
+    pub certificate: Option<PathBuf>,
+    pub decryption_key: Option<SecretSource>,
+    pub dpop: bool,
 }
 
 /// The table as the file has it. What it leaves out, the preset says; what that leaves out, the defaults.
@@ -100,6 +103,10 @@ struct Written {
     team_id: Option<String>,
     key_id: Option<String>,
     key: Option<SecretSource>,
+    certificate: Option<PathBuf>,
+    decryption_key: Option<SecretSource>,
+    #[serde(default)]
+    dpop: bool,
 }
 
 impl From<Written> for Upstream {
@@ -142,6 +149,9 @@ impl From<Written> for Upstream {
             team_id: it.team_id,
             key_id: it.key_id,
             key: it.key,
+            certificate: it.certificate,
+            decryption_key: it.decryption_key,
+            dpop: it.dpop,
         }
     }
 }
@@ -175,8 +185,9 @@ impl Upstream {
 
     /// Files of secrets begin at the configuration's directory.
     pub(in crate::config) fn below(&mut self, base: &Path) {
-        for source in [&mut self.secret, &mut self.key] {
+        for source in [&mut self.secret, &mut self.key, &mut self.decryption_key] {
             *source = source.take().map(|it| it.below(base));
         }
+        self.certificate = self.certificate.take().map(|it| base.join(it));
     }
 }

@@ -11,6 +11,15 @@ pub enum SecretSentBy {
     ClientSecretPost,
     /// RFC 7523: an assertion that a key of ours signs.
     PrivateKeyJwt,
+    /// RFC 8705 2: a certificate that we show, of a CA or of our own.
+    TlsClientAuth,
+    SelfSignedTlsClientAuth,
+}
+
+impl SecretSentBy {
+    pub fn shows_certificate(self) -> bool {
+        matches!(self, Self::TlsClientAuth | Self::SelfSignedTlsClientAuth)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]

@@ -2,16 +2,18 @@
 
 use super::parameters;
 use serde_json::{Map, Value as Json, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use symbolon::serve::system_clock;
 use symbolon_oauth::jwk::{Algorithm, KeySet, PrivateKey};
-use symbolon_oauth::{base64url, client_assertion, id_token, jws, logout_token, pkce};
+use symbolon_oauth::{base64url, client_assertion, dpop, id_token, jws, logout_token, pkce};
+use symbolon_wallet::jwe;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 pub const CLIENT_ID: &str = "example shop";
 pub const CLIENT_SECRET: &str = "s:cret of%the shop";
+const ACCESS: &str = "an-access-token-of-anysocial";
 
 /// What the provider says of the person who signs in there, and how it lies. Members of `changes` replace what is true; null takes away.
 #[derive(Clone, Default)]
@@ -40,6 +42,10 @@ pub struct Says {
     pub signed_secret: bool,
     /// Takes assertions that one of these keys signed, and nothing else.
     pub client_keys: Option<KeySet>,
+    /// Wants proofs of a key (RFC 9449), with this nonce in them where there is one.
+    pub bound: Option<Option<&'static str>>,
+    /// Encrypts ID tokens and logout tokens to this key.
+    pub encrypts_to: Option<Json>,
     /// The answer to a refresh token.
     pub refresh: Option<(u16, Json)>,
 }
@@ -59,6 +65,8 @@ struct Inner {
     pushed: Mutex<BTreeMap<String, BTreeMap<String, String>>>,
     asked: Mutex<Vec<String>>,
     requests: Mutex<Vec<String>>,
+    /// The `jti` of every proof.
+    proofs: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Clone)]
@@ -88,6 +96,7 @@ impl Provider {
             pushed: Mutex::default(),
             asked: Mutex::default(),
             requests: Mutex::default(),
+            proofs: Mutex::default(),
         };
         let provider = Self(Arc::new(inner));
         let serving = provider.clone();
@@ -206,8 +215,9 @@ impl Provider {
             None => {
                 let (status, json) = self.answer(&path, &head, &body, &says);
                 let text = json.to_string();
+                let nonce = says.bound.flatten().map(|it| format!("dpop-nonce: {it}\r\n")).unwrap_or_default();
                 format!(
-                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{text}",
+                    "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\n{nonce}content-length: {}\r\nconnection: close\r\n\r\n{text}",
                     text.len()
                 )
             }
@@ -242,6 +252,11 @@ impl Provider {
             "/user/emails" => (if says.emails.is_some() { 200 } else { 404 }, says.emails.clone().unwrap_or(json!({}))),
             "/userinfo" if says.userinfo == Some(Json::Null) => (500, json!({})),
             "/userinfo" => {
+                let is_bearer = says.bound.is_some() && !head.contains(&format!("DPoP {ACCESS}"));
+                let objection = is_bearer.then_some("invalid_token").or_else(|| self.objection_to_proof("GET", path, head, says));
+                if let Some(error) = objection {
+                    return (401, json!({ "error": error }));
+                }
                 let mut claims = changed(json!({ "sub": says.sub }), &says.claims);
                 if let Some(userinfo) = &says.userinfo {
                     claims = userinfo.clone();
@@ -266,6 +281,27 @@ impl Provider {
         head.contains(&format!("Basic {basic}")) || posted == CLIENT_SECRET || (says.signed_secret && posted.starts_with("ey"))
     }
 
+    /// RFC 9449 4.3, 8.
+    fn objection_to_proof(&self, method: &str, path: &str, head: &str, says: &Says) -> Option<&'static str> {
+        let nonce = says.bound?;
+        let header = head.lines().find_map(|line| line.strip_prefix("dpop: ")).unwrap_or_default();
+        let (url, access_token) = (format!("{}{path}", self.issuer()), (method == "GET").then_some(ACCESS));
+        let now_s = system_clock()() / 1000;
+        let expected = dpop::Expected { method, url: &url, access_token, now_s, window_s: 60, algorithms: &[Algorithm::ES256] };
+        let Ok(proof) = dpop::check(header, &expected) else { return Some("invalid_dpop_proof") };
+        let is_new = self.0.proofs.lock().unwrap().insert(proof.jti);
+        match nonce {
+            Some(nonce) if proof.nonce.as_deref() != Some(nonce) => Some("use_dpop_nonce"),
+            _ => (!is_new).then_some("invalid_dpop_proof"),
+        }
+    }
+
+    fn encrypted(token: String, says: &Says) -> String {
+        let Some(to) = &says.encrypts_to else { return token };
+        let sender = jwe::Sender { is_jwt: true, ..jwe::Sender::default() };
+        jwe::seal(to, jwe::Encryption::A256Gcm, &sender, symbolon::seal::random().unwrap(), token.as_bytes()).unwrap()
+    }
+
     fn par(&self, head: &str, body: &str, says: &Says) -> (u16, Json) {
         let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
         if !self.is_known(head, &form, says) {
@@ -286,7 +322,7 @@ impl Provider {
             "events": { logout_token::EVENT: {} }
         });
         let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
-        jws::sign(&key, says.typ.unwrap_or(logout_token::TYP), &changed(claims, changes)).unwrap()
+        Self::encrypted(jws::sign(&key, says.typ.unwrap_or(logout_token::TYP), &changed(claims, changes)).unwrap(), &says)
     }
 
     fn token(&self, head: &str, body: &str, now_says: &Says) -> (u16, Json) {
@@ -296,6 +332,9 @@ impl Provider {
         let form: BTreeMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
         if !self.is_known(head, &form, now_says) {
             return (401, json!({ "error": "invalid_client" }));
+        }
+        if let Some(error) = self.objection_to_proof("POST", "/token", head, now_says) {
+            return (400, json!({ "error": error }));
         }
         if form.get("grant_type").is_some_and(|it| it == "refresh_token") {
             return now_says.refresh.clone().unwrap_or((400, json!({ "error": "invalid_grant" })));
@@ -307,15 +346,16 @@ impl Provider {
             return (400, json!({ "error": "invalid_grant" }));
         }
         let says = pending.says;
-        let (now_s, access) = (system_clock()() / 1000, "an-access-token-of-anysocial");
+        let (now_s, access) = (system_clock()() / 1000, ACCESS);
         let claims = json!({
             "iss": self.issuer(), "sub": says.sub, "aud": CLIENT_ID, "iat": now_s, "exp": now_s + 300, "auth_time": now_s,
             "nonce": pending.nonce, "at_hash": id_token::at_hash(Algorithm::ES256, access)
         });
         let claims = changed(changed(claims, &says.claims), &says.id_token);
         let key = if says.foreign_key { PrivateKey::generate(Algorithm::ES256).unwrap() } else { self.0.key.lock().unwrap().clone() };
-        let token = jws::sign(&key, says.typ.unwrap_or("JWT"), &claims).unwrap();
-        let answer = json!({ "access_token": access, "token_type": "Bearer", "expires_in": 60, "id_token": token });
+        let token = Self::encrypted(jws::sign(&key, says.typ.unwrap_or("JWT"), &claims).unwrap(), &says);
+        let kind = if now_says.bound.is_some() { "DPoP" } else { "Bearer" };
+        let answer = json!({ "access_token": access, "token_type": kind, "expires_in": 60, "id_token": token });
         (200, changed(answer, &says.token_answer))
     }
 }
