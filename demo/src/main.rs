@@ -4,6 +4,7 @@ mod anysocial;
 mod api;
 #[cfg(feature = "plugins")]
 mod branch;
+mod guarded;
 mod print;
 mod scenes;
 mod shop;
@@ -40,6 +41,9 @@ struct Arguments {
     /// This process is Anysocial: its issuer, the shop's server, and its directory.
     #[arg(long = anysocial::ARGUMENT, num_args = 3, hide = true)]
     as_anysocial: Vec<String>,
+    /// This process is the guard, with this file.
+    #[arg(long = guarded::ARGUMENT, hide = true)]
+    as_guard: Option<std::path::PathBuf>,
 }
 
 /// The login name of the person who reads.
@@ -54,8 +58,9 @@ async fn main() -> ExitCode {
         list();
         return ExitCode::SUCCESS;
     }
-    let done = match arguments.as_anysocial.as_slice() {
-        [issuer, shop, home] => anysocial::serve(issuer, shop, home.into()).await.map(|()| true),
+    let done = match (arguments.as_anysocial.as_slice(), &arguments.as_guard) {
+        ([issuer, shop, home], _) => anysocial::serve(issuer, shop, home.into()).await.map(|()| true),
+        (_, Some(file)) => guarded::serve(file.clone()).await.map(|()| true),
         _ => run(arguments).await,
     };
     match done {

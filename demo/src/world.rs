@@ -3,6 +3,7 @@
 use crate::anysocial::{self, Anysocial};
 #[cfg(feature = "plugins")]
 use crate::branch::Branch;
+use crate::guarded::Guarded;
 use crate::scenes::SCENES;
 use crate::utopia::Utopia;
 use crate::{Failure, api};
@@ -37,6 +38,8 @@ pub struct World {
     pub gate: PrivateKey,
     /// Somebody else's OpenID provider.
     pub anysocial: Anysocial,
+    /// An API behind `symbolon guard`.
+    pub guarded: Guarded,
     /// A state that gives credentials into wallets.
     pub utopia: Utopia,
     /// The bank's service behind its branches.
@@ -116,6 +119,7 @@ impl World {
         let running = serve::start(config, &directory).await.map_err(|it| it.0)?;
         let api = api::start(&issuer).await?;
         let anysocial = Anysocial::start(&social, &issuer, &directory).await?;
+        let guarded = Guarded::start(&issuer, &social, &directory).await?;
         Ok(Self {
             issuer,
             api,
@@ -124,6 +128,7 @@ impl World {
             play,
             gate,
             anysocial,
+            guarded,
             utopia,
             #[cfg(feature = "plugins")]
             branch,
@@ -246,6 +251,7 @@ impl World {
 
     pub async fn stop(self) {
         self.anysocial.stop().await;
+        self.guarded.stop().await;
         self.running.stop().await;
         let _ = std::fs::remove_dir_all(&self.directory);
     }

@@ -13,6 +13,7 @@ mod ended_session;
 mod entitlements;
 mod fresh_evidence;
 mod genuine_app;
+mod guard;
 mod impersonation;
 #[cfg(feature = "plugins")]
 mod impossible_travel;
@@ -77,6 +78,7 @@ pub const SCENES: &[Scene] = &[
     stolen_code::SCENE,
     wrong_tokens::SCENE,
     social::SCENE,
+    guard::SCENE,
     wallet::SCENE,
     bearer_app::SCENE,
     by_email::SCENE,
