@@ -1,76 +1,20 @@
 // oidc-provider (npm), an OpenID provider that we did not write: people sign in at our server with its accounts.
 import assert from 'node:assert/strict'
-import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { Agent, createServer } from 'node:https'
-import { after, test } from 'node:test'
-import Provider from 'oidc-provider'
+import { test } from 'node:test'
 import * as client from 'openid-client'
-import { browser, secret, server, unescape } from './world.mjs'
+import { oidcProvider } from './strangers.mjs'
+import { browser, jwt, now, secret, server, unescape } from './world.mjs'
 
 const back = 'https://web.example.com/social'
-let listener
-after(() => listener?.close().closeAllConnections())
 
-// Everybody may sign in there, by any name. PKCE is demanded, and both ways back are ours.
-async function stranger() {
-  const { issuer, at, stranger: port } = await server()
-  const jwks = await (await fetch(`${issuer}/upstream/strict/jwks`)).json()
-  const shown = (ctx) => ctx.socket.getPeerCertificate()
-  const provider = new Provider(`https://127.0.0.1:${port}`, {
-    clients: [
-      {
-        client_id: 'example-shop',
-        client_secret: secret,
-        redirect_uris: ['stranger', 'impostor'].map((name) => `${issuer}/upstream/${name}/callback`),
-        backchannel_logout_uri: `${issuer}/upstream/stranger/backchannel-logout`,
-        backchannel_logout_session_required: true,
-      },
-      {
-        client_id: 'strict-shop',
-        token_endpoint_auth_method: 'tls_client_auth',
-        tls_client_auth_subject_dn: 'mutual',
-        redirect_uris: ['strict', 'strict-other'].map((name) => `${issuer}/upstream/${name}/callback`),
-        post_logout_redirect_uris: [`${issuer}/upstream/strict/signed-out`],
-        dpop_bound_access_tokens: true,
-        id_token_encrypted_response_alg: 'ECDH-ES',
-        id_token_encrypted_response_enc: 'A256GCM',
-        jwks,
-      },
-    ],
-    claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
-    findAccount: (_, id) => ({
-      accountId: id,
-      claims: () => ({ sub: id, name: `${id} Example`, email: `${id}@example.com`, email_verified: true }),
-    }),
-    pkce: { required: () => true },
-    clientAuthMethods: ['client_secret_basic', 'tls_client_auth'],
-    features: {
-      backchannelLogout: { enabled: true },
-      dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true },
-      encryption: { enabled: true },
-      mTLS: {
-        enabled: true,
-        tlsClientAuth: true,
-        getCertificate: (ctx) => shown(ctx).raw && new X509Certificate(shown(ctx).raw),
-        certificateAuthorized: (ctx) => ctx.socket.authorized,
-        certificateSubjectMatches: (ctx, property, expected) => property === 'tls_client_auth_subject_dn' && shown(ctx).subject.CN === expected,
-      },
-    },
-    httpOptions: () => ({ agent: new Agent({ ca: readFileSync(at('ca.pem')) }) }),
-    cookies: { keys: ['a key of the tests'] },
-  })
-  const key = { key: readFileSync(at('server.key')), cert: readFileSync(at('server.pem')), ca: readFileSync(at('ca.pem')), requestCert: true, rejectUnauthorized: false }
-  listener = createServer(key, provider.callback()).listen(port, '127.0.0.1')
-}
-
-// Goes through our pages and the stranger's. Returns where it ends: a URL of the client, or the text of a page of ours.
-async function signIn(address, button, name, browse = browser()) {
+// Goes through our pages and the stranger's. Returns where it ends: a URL that begins like this, such as the client's, or the text of a
+// page of ours.
+async function signIn(address, button, name, browse = browser(), until = back) {
   let [url, pressed] = [address, false]
   let page = await browse(url)
   for (let step = 0; step < 20; step++) {
     const onward = page.location ?? unescape(page.html.match(/http-equiv="refresh" content="0;url=([^"]*)"/)?.[1] ?? '')
-    if (onward.startsWith(back)) return new URL(onward)
+    if (onward.startsWith(until)) return new URL(onward)
     if (onward) {
       url = new URL(onward, url).href
       page = await browse(url)
@@ -97,7 +41,7 @@ async function signIn(address, button, name, browse = browser()) {
 
 test('oidc-provider as the provider of a sign-in', async () => {
   const { issuer } = await server()
-  await stranger()
+  await oidcProvider()
   const site = await client.discovery(new URL(issuer), 'social-site', {}, client.ClientSecretBasic(secret))
   const ask = async (button, name) => {
     const pkceCodeVerifier = client.randomPKCECodeVerifier()
@@ -189,4 +133,58 @@ test('oidc-provider with a client certificate, bound tokens and encrypted ID tok
   assert.ok(url.startsWith(`${issuer}/upstream/strict/signed-out`), `${url} ${page.html}`)
   const there = await eve(`https://127.0.0.1:${port}/auth?${new URLSearchParams({ client_id: 'example-shop', response_type: 'code', scope: 'openid', prompt: 'none', redirect_uri: `${issuer}/upstream/stranger/callback`, code_challenge: 'A'.repeat(43), code_challenge_method: 'S256' })}`)
   assert.match(there.location, /error=login_required/)
+})
+
+// The SDK in an app: a public client of the provider's, which signs the person in there with the nonce of our step.
+async function sdk(nonce, name) {
+  const { stranger: port } = await server()
+  const [verifier, there] = [client.randomPKCECodeVerifier(), `https://127.0.0.1:${port}`]
+  const request = { client_id: 'example-sdk', redirect_uri: 'com.example.shop:/sdk', response_type: 'code', scope: 'openid profile', nonce }
+  const more = { code_challenge: await client.calculatePKCECodeChallenge(verifier), code_challenge_method: 'S256' }
+  const answer = await signIn(`${there}/auth?${new URLSearchParams({ ...request, ...more })}`, '', name, browser(), 'com.example.shop:/sdk')
+  const code = answer.searchParams.get('code')
+  const body = new URLSearchParams({ grant_type: 'authorization_code', client_id: 'example-sdk', redirect_uri: request.redirect_uri, code, code_verifier: verifier })
+  return (await fetch(`${there}/token`, { method: 'POST', body })).json()
+}
+
+// An app that draws its own screens, with the provider's SDK in it (docs/native.md, docs/social.md).
+test('an ID token of oidc-provider answers a native step, and its access token does not', async () => {
+  const { issuer, keys } = await server()
+  const call = async (path, form) => {
+    const claims = { iss: 'screens', sub: 'screens', aud: issuer, jti: client.randomState(), iat: now(), exp: now() + 60 }
+    const client_assertion = await jwt(keys.bank.privateKey, {}, claims)
+    const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+    const body = new URLSearchParams({ client_id: 'screens', client_assertion_type, client_assertion, ...form })
+    const answer = await fetch(`${issuer}${path}`, { method: 'POST', body })
+    return { status: answer.status, ...(await answer.json()) }
+  }
+  const step = async () => {
+    const first = await call('/authorize-challenge', { response_type: 'code', scope: 'openid' })
+    assert.equal(first.error, 'insufficient_authorization', JSON.stringify(first))
+    const asked = await call('/authorize-challenge', { auth_session: first.auth_session, action: 'use_upstream:stranger' })
+    assert.equal(asked.step?.operation?.name, 'id_token_get', JSON.stringify(asked))
+    return asked
+  }
+  const give = (asked, token) =>
+    call('/authorize-challenge', { auth_session: asked.auth_session, action: 'id_token', id_token: JSON.stringify({ id_token: token }) })
+  const asked = await step()
+  const tokens = await sdk(asked.step.operation.options.nonce, 'frank')
+  const wrong = await give(asked, tokens.access_token)
+  assert.equal(wrong.error, 'insufficient_authorization', JSON.stringify(wrong))
+  // A token with another step's nonce is of no use either.
+  const late = await give(await step(), tokens.id_token)
+  assert.equal(late.error, 'insufficient_authorization', JSON.stringify(late))
+  const again = await step()
+  const done = await give(again, (await sdk(again.step.operation.options.nonce, 'frank')).id_token)
+  assert.equal(done.status, 200, JSON.stringify(done))
+  const redeemed = await call('/token', { grant_type: 'authorization_code', code: done.authorization_code })
+  const { iss, sub } = JSON.parse(Buffer.from(redeemed.id_token.split('.')[1], 'base64url'))
+  assert.equal(iss, issuer)
+  // The browser leads to the same account.
+  const site = await client.discovery(new URL(issuer), 'social-site', {}, client.ClientSecretBasic(secret))
+  const pkceCodeVerifier = client.randomPKCECodeVerifier()
+  const request = { redirect_uri: back, scope: 'openid', code_challenge: await client.calculatePKCECodeChallenge(pkceCodeVerifier), code_challenge_method: 'S256' }
+  const answer = await signIn(client.buildAuthorizationUrl(site, request).href, 'use_upstream:stranger', 'frank')
+  const other = await client.authorizationCodeGrant(site, answer, { pkceCodeVerifier, idTokenExpected: true })
+  assert.equal(other.claims().sub, sub)
 })
