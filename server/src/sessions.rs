@@ -46,6 +46,11 @@ pub fn cookie(core: &Core, name: &str, value: &str, max_age_s: i64) -> String {
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age_s}{secure}")
 }
 
+/// The purpose of the cookie that says that somebody signed out in this browser, who had come from a provider.
+pub const SIGNED_OUT: &str = "signed-out";
+/// For so long a provider is asked to offer its accounts.
+pub const SIGNED_OUT_S: i64 = 86_400;
+
 /// The session that this browser's cookie proves, within its limits, for our own pages. `None` for every kind of "no".
 pub async fn of_browser(core: &Core, incoming: &Incoming) -> Result<Option<Session>> {
     Ok(of_browser_at_all(core, incoming).await?.filter(|session| session.clients.is_none()))

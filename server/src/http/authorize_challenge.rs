@@ -109,6 +109,7 @@ impl Face<'_> {
             locale,
             now_ms: self.incoming.now_ms,
             face: context::Face::App { origins: &self.origins, providers: &self.caller.client.native_providers },
+            signed_out: false,
         }
     }
 

@@ -116,7 +116,8 @@ async fn begin_here(
 pub fn visitor<'a>(app: &App, incoming: &'a Incoming, locale: &'a str) -> Visitor<'a> {
     let device = incoming.cookie(&sessions::cookie_name(app, "device")).map(Device::Browser);
     let user_agent = incoming.header("user-agent");
-    Visitor { device, address: Some(incoming.address), user_agent, locale, now_ms: incoming.now_ms, face: Face::Browser }
+    let signed_out = incoming.cookie(&sessions::cookie_name(app, sessions::SIGNED_OUT)).is_some();
+    Visitor { device, address: Some(incoming.address), user_agent, locale, now_ms: incoming.now_ms, face: Face::Browser, signed_out }
 }
 
 fn settling<'a>(

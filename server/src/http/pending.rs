@@ -206,6 +206,7 @@ impl Holder<'_> {
             locale,
             now_ms: self.incoming.now_ms,
             face: Face::App { origins: &[], providers },
+            signed_out: false,
         }
     }
 

@@ -36,8 +36,8 @@ fn back(app: &App, provider: &str) -> String {
 }
 
 /// The page of ours that leads to the provider which the session rests on. None: no provider is told.
-pub async fn begin(app: &App, session: &Session, query: String, now_ms: i64) -> Result<Option<String>> {
-    let Some(provider) = provider_of(app, session).await? else { return Ok(None) };
+pub async fn begin(app: &App, (session, providers): (&Session, &[&Provider]), query: String, now_ms: i64) -> Result<Option<String>> {
+    let Some(provider) = providers.iter().find(|it| it.settings.sign_out) else { return Ok(None) };
     let onward = serde_json::to_vec(&Onward { query, at_ms: now_ms }).map_err(|it| Fault::new(it.to_string()))?;
     let state = base64url::encode(&app.keyring.seal(&place(provider.name()), &onward)?);
     let entry = match provider.sign_out_url(&back(app, provider.name()), &state, now_ms).await {
@@ -53,18 +53,16 @@ pub async fn begin(app: &App, session: &Session, query: String, now_ms: i64) -> 
     Ok(leads_on.then(|| app.url(&format!("/upstream/{}/sign-out?state={state}", provider.name()))))
 }
 
-async fn provider_of<'a>(app: &'a App, session: &Session) -> Result<Option<&'a Provider>> {
-    if app.config.upstream.values().all(|it| !it.sign_out) {
-        return Ok(None);
+/// The providers that a session rests on.
+pub async fn providers_of<'a>(app: &'a App, session: &Session) -> Result<Vec<&'a Provider>> {
+    if app.config.upstream.is_empty() {
+        return Ok(Vec::new());
     }
-    let rows = app.store.all(provider_session::METHODS_OF, &[Value::from(&session.id[..])]).await?;
-    for row in &rows {
-        let provider = row.text("method")?.strip_prefix("upstream:").and_then(|name| app.machine.providers().get(name));
-        if let Some(provider) = provider.filter(|it| it.settings.sign_out) {
-            return Ok(Some(provider));
-        }
+    let mut found = Vec::new();
+    for row in app.store.all(provider_session::METHODS_OF, &[Value::from(&session.id[..])]).await? {
+        found.extend(row.text("method")?.strip_prefix("upstream:").and_then(|name| app.machine.providers().get(name)));
     }
-    Ok(None)
+    Ok(found)
 }
 
 fn over() -> Error {

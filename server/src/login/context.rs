@@ -55,6 +55,8 @@ pub struct Context<'a> {
     pub plugins: &'a Plugins,
     pub locale: &'a str,
     pub address: Option<IpAddr>,
+    /// Somebody signed out in this browser a while ago.
+    pub signed_out: bool,
     /// Set while an answer is judged.
     pub voyage: Option<Voyage>,
     /// What a wallet is asked to sign beside.
@@ -137,6 +139,8 @@ pub struct Visitor<'a> {
     pub locale: &'a str,
     pub now_ms: i64,
     pub face: Face<'a>,
+    /// Somebody signed out in this browser a while ago: a provider is asked to offer its accounts (S-34).
+    pub signed_out: bool,
 }
 
 /// By what a person sees the sign-in.

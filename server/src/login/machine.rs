@@ -245,6 +245,7 @@ impl Machine {
             plugins: &self.plugins,
             locale: visitor.locale,
             address: visitor.address,
+            signed_out: visitor.signed_out,
             voyage: None,
             transaction: None,
             on_other_device: None,

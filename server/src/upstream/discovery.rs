@@ -61,6 +61,7 @@ impl Provider {
             par_endpoint: par_endpoint.clone(),
             end_session_endpoint: known.end_session_endpoint.clone(),
             jwks_uri: jwks_uri.clone(),
+            prompts: known.prompts.clone(),
             algorithms: algorithms.clone(),
             keys,
             keys_at_ms: now_ms,
@@ -108,6 +109,7 @@ impl Provider {
             requires_par: flag("require_pushed_authorization_requests")?,
             end_session_endpoint: text(&document, "end_session_endpoint")?.map(str::to_owned),
             keys: self.fetch_keys(&jwks_uri, now_ms).await?,
+            prompts: prompts(&document),
             algorithms: self.algorithms(&document),
             jwks_uri: Some(jwks_uri),
             sends_iss,
@@ -151,6 +153,11 @@ impl Provider {
             status => Err(Trouble::away(format!("{call}: the answer has status {status}"))),
         }
     }
+}
+
+fn prompts(document: &Map<String, Json>) -> Option<Vec<String>> {
+    let all = document.get("prompt_values_supported")?.as_array()?;
+    Some(all.iter().filter_map(Json::as_str).map(str::to_owned).collect())
 }
 
 fn text<'a>(document: &'a Map<String, Json>, name: &'static str) -> Result<Option<&'a str>, Trouble> {

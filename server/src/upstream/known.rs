@@ -20,11 +20,21 @@ pub struct Known {
     pub jwks_uri: Option<Target>,
     /// RFC 9207 3: every authorization response has `iss`.
     pub sends_iss: bool,
+    /// `prompt_values_supported`. None: it does not say.
+    pub prompts: Option<Vec<String>>,
     pub algorithms: Vec<Algorithm>,
     pub keys: Vec<Key>,
     /// When it was asked.
     pub at_ms: i64,
     pub keys_at_ms: i64,
+}
+
+impl Known {
+    /// A value that the provider does not list would be an error there (Initiating User Registration 1.0 4.1). `login` is asked for in any
+    /// case: `auth_time` is compared.
+    pub fn takes_prompt(&self, prompt: &str) -> bool {
+        prompt == "login" || self.prompts.as_ref().is_none_or(|all| all.iter().any(|it| it == prompt))
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -24,6 +24,7 @@ impl Provider {
             end_session_endpoint: None,
             jwks_uri: None,
             sends_iss: false,
+            prompts: None,
             algorithms: Vec::new(),
             keys: Vec::new(),
             at_ms: now_ms,

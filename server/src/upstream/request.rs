@@ -63,7 +63,7 @@ impl Provider {
             // Apple gives name and address in no other way.
             parameters.push(("response_mode", "form_post".to_owned()));
         }
-        if let Some(prompt) = self.prompt(&wish) {
+        if let Some(prompt) = self.prompt(&wish).filter(|it| known.takes_prompt(it)) {
             parameters.push(("prompt", prompt.to_owned()));
         }
         if let Some(age_s) = wish.max_age_s.filter(|_| self.settings.is_openid()) {

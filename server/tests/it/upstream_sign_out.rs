@@ -133,3 +133,21 @@ async fn the_addresses_lead_nowhere_by_themselves() {
     assert_eq!(browser.visit(&world, &format!("/upstream/any/signed-out?state={state}")).await.status, 404);
     world.stop().await;
 }
+
+/// S-34: the provider would sign the same person in at once. A value that it does not know is not sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_sign_out_the_provider_is_asked_to_offer_its_accounts() {
+    for (supported, expected) in [(json!(null), true), (json!(["login", "select_account"]), true), (json!(["none", "login"]), false)] {
+        let provider = Provider::start().await;
+        provider.says(Says { sub: "one".to_owned(), discovery: json!({ "prompt_values_supported": supported }), ..Says::default() });
+        let world = world(Engine::Sqlite, &provider, CREATE).await;
+        let (mut browser, hint) = signed_in(&world, &provider).await;
+        assert_eq!(browser.visit(&world, &format!("/logout?id_token_hint={hint}")).await.kind(), "signed_out");
+        let url = leave(&world, &mut browser, &Ask::native("openid")).await;
+        assert_eq!(parameters(&url).get("prompt").map(String::as_str), expected.then_some("select_account"), "{supported}");
+        // Whoever never signed out in a browser is not asked.
+        let url = leave(&world, &mut Browser::default(), &Ask::native("openid")).await;
+        assert_eq!(parameters(&url).get("prompt"), None);
+        world.stop().await;
+    }
+}

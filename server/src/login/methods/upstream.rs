@@ -218,6 +218,7 @@ async fn leave(provider: &Provider, context: &Context<'_>, other_account: bool) 
     let Voyage { id, version, max_age_s } = *voyage;
     let way_back = WayBack { id, version, question: context.question };
     let state = way_back.seal(context.keyring, context.issuer, provider.name());
+    let other_account = other_account || context.signed_out;
     match provider.depart(Wish { state, max_age_s, other_account }, context.now_ms).await {
         Ok(departure) => {
             let mut step = step(provider).lead(labelled("upstream_on_the_way-lead", provider));
