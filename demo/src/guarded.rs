@@ -108,11 +108,12 @@ pub async fn serve(file: PathBuf) -> Result<(), Failure> {
 /// The API: it believes the headers that the proxy set, and knows nothing of tokens.
 async fn believe(request: Request) -> Response {
     let said = |name: &str| request.headers().get(name).and_then(|it| it.to_str().ok()).unwrap_or_default().to_owned();
-    let told: Map<String, Value> = ["x-symbolon-outcome", "x-symbolon-sub", "x-symbolon-client", "x-symbolon-scope", "x-symbolon-claim-customer-id"]
-        .into_iter()
-        .map(|name| (name.trim_start_matches("x-symbolon-").replace('-', "_"), said(name).into()))
-        .chain([("token_seen".to_owned(), Value::Bool(request.headers().contains_key(header::AUTHORIZATION)))])
-        .collect();
+    let told: Map<String, Value> =
+        ["x-symbolon-outcome", "x-symbolon-sub", "x-symbolon-client", "x-symbolon-scope", "x-symbolon-claim-customer-id"]
+            .into_iter()
+            .map(|name| (name.trim_start_matches("x-symbolon-").replace('-', "_"), said(name).into()))
+            .chain([("token_seen".to_owned(), Value::Bool(request.headers().contains_key(header::AUTHORIZATION)))])
+            .collect();
     ([(header::CONTENT_TYPE, "application/json")], json!(told).to_string()).into_response()
 }
 

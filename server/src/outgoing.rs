@@ -192,13 +192,8 @@ impl Outgoing {
     pub fn with_identity(&self, pem: &[u8]) -> Result<Self, String> {
         let identity = reqwest::Identity::from_pem(pem).map_err(|it| format!("no certificate with its private key in PEM: {it}"))?;
         let (resolver, calls) = (Arc::clone(&self.0.resolver), Arc::clone(&self.0.calls));
-        let built = Self(Arc::new(Inner {
-            for_operator: Built::new(),
-            for_documents: Built::new(),
-            resolver,
-            calls,
-            identity: Some(identity),
-        }));
+        let built =
+            Self(Arc::new(Inner { for_operator: Built::new(), for_documents: Built::new(), resolver, calls, identity: Some(identity) }));
         // A key that is another certificate's is noticed now.
         built.client(WrittenBy::Operator)?;
         Ok(built)

@@ -227,7 +227,8 @@ async fn tell(core: &Core, word: &Word, now_ms: i64) -> Result<Option<u16>, Stri
     let (iss, aud) = (core.config.issuer.as_str(), word.client.as_str());
     let token = LogoutToken { iss, aud, sub: &word.account, sid: &sid, jti: &jti, iat: now_ms.div_euclid(1000) };
     let token = logout_token::make(&key, &token).map_err(|error| format!("signing: {error:?}"))?;
-    let call = core.outgoing.post(&core.target_of_client(&word.client, &uri)?).form(&[("logout_token", token)]).at_most(4096).within(WITHIN);
+    let call =
+        core.outgoing.post(&core.target_of_client(&word.client, &uri)?).form(&[("logout_token", token)]).at_most(4096).within(WITHIN);
     Ok(Some(call.send().await?.status))
 }
 

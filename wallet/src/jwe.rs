@@ -182,7 +182,8 @@ impl Header {
     fn read(header: &Map<String, Value>, kid: &str, is_jwt: bool) -> Result<Self, JweError> {
         // These members are understood. `cty` announces a JWT inside, where one is expected; any other asks for something.
         let is_known = |name: &str| {
-            matches!(name, "alg" | "enc" | "kid" | "epk" | "apu" | "apv" | "typ") || (is_jwt && matches!(name, "cty" | "iss" | "aud" | "sub"))
+            matches!(name, "alg" | "enc" | "kid" | "epk" | "apu" | "apv" | "typ")
+                || (is_jwt && matches!(name, "cty" | "iss" | "aud" | "sub"))
         };
         let text = |name: &str| match header.get(name) {
             None => Ok(None),

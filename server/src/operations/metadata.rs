@@ -434,7 +434,10 @@ mod tests {
             (json!({ "backchannel_logout_uri": "https://web.example.com/out#x" }), "no https URL"),
             (json!({ "backchannel_logout_uri": ["https://web.example.com/out"] }), "must be a text"),
             (json!({ "backchannel_logout_session_required": true }), "there is no backchannel_logout_uri"),
-            (json!({ "backchannel_logout_uri": "https://web.example.com/out", "backchannel_logout_session_required": "yes" }), "true or false"),
+            (
+                json!({ "backchannel_logout_uri": "https://web.example.com/out", "backchannel_logout_session_required": "yes" }),
+                "true or false",
+            ),
             (json!({ "redirect_uris": ["https://*.example.com/cb"] }), "wildcard"),
             (json!({ "redirect_uris": ["https://web*.example.com/cb"] }), "wildcard"),
             (json!({ "post_logout_redirect_uris": ["https://*.example.com/"] }), "wildcard"),

@@ -168,7 +168,8 @@ async fn a_client_names_no_host_but_one_that_it_can_prove() {
 async fn a_client_that_is_a_document_is_told() {
     for engine in engines() {
         let (world, documents) = start(engine).await;
-        let document = json!({ "client_id": DOCUMENT, "client_name": "Harvest notes", "redirect_uris": [BACK], "backchannel_logout_uri": TOLD });
+        let document =
+            json!({ "client_id": DOCUMENT, "client_name": "Harvest notes", "redirect_uris": [BACK], "backchannel_logout_uri": TOLD });
         documents.json(DOCUMENT, &document);
         let (ended, hint) = signed_in(&world, DOCUMENT).await;
         sign_out(&world, &hint).await;

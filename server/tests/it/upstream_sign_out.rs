@@ -48,7 +48,11 @@ async fn who_signs_out_here_is_signed_out_at_the_provider_and_comes_back() {
                 let asked = browser.visit(&world, &format!("/logout?client_id=shop-ios&{back}")).await;
                 browser.submit(&world, &asked, &[], "logout").await
             };
-            assert!(page.location.as_deref().is_some_and(|it| it.starts_with(&world.url("/upstream/any/sign-out?"))), "{:?}", page.location);
+            assert!(
+                page.location.as_deref().is_some_and(|it| it.starts_with(&world.url("/upstream/any/sign-out?"))),
+                "{:?}",
+                page.location
+            );
             assert!(!browser.open(&world, &Ask::native("openid orders:read")).await.has_code(), "signed out here already");
             let page = followed(&world, &mut browser, page).await;
             let there = page.location.clone().unwrap_or_else(|| panic!("the browser does not leave: {}", page.html));
