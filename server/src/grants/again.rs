@@ -60,7 +60,7 @@ pub async fn wants_step_up(request: TokenRequest<'_>) -> Result<Option<&'static 
     let Some((mut proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
     let Some(mut account) = accounts::by_id(&core.store, &grant.account).await? else { return Ok(None) };
     if proofs.iter().any(|proof| proof.method.is_linked()) {
-        account.links = accounts::links_of(&core.store, &core.config, &account.id).await?;
+        account.links = accounts::links_of(&core.store, &|method, issuer| core.config.lets_in(method, issuer), &account.id).await?;
     }
     // What a credential proved is gone with the credential.
     proofs.retain(|proof| methods::still_holds(proof, &account));

@@ -10,7 +10,7 @@ use crate::pages::{LinkView, LinksView, ProviderView};
 pub async fn view(app: &App, account: &str) -> Result<LinksView> {
     let providers = app.machine.providers();
     let mut links = Vec::new();
-    for link in accounts::links_of(&app.store, &app.config, account).await? {
+    for link in accounts::links_of(&app.store, &|method, issuer| app.config.lets_in(method, issuer), account).await? {
         let name = link.method.strip_prefix("upstream:").unwrap_or(&link.method).to_owned();
         let label = app.machine.label_of(&name).map_or_else(|| name.clone(), str::to_owned);
         links.push(LinkView { key: link.key(), label, shown: shown_link(&link) });

@@ -5,7 +5,7 @@
 use super::browser::{self, form_token, form_token_fits};
 use super::pages;
 use super::reply::{self, Reply, add_cookie};
-use super::upstream_sign_out;
+use super::upstream_sign_out::{self, SIGNED_OUT};
 use crate::app::App;
 use crate::authorization::delivery::Response;
 use crate::authorization::request::MAX_STATE_BYTES;
@@ -48,9 +48,6 @@ enum Told {
     SignedOutElsewhere,
     NotSignedIn,
 }
-
-/// In the query of the page that leads on after a form. Whoever writes it himself gets a page in place of a redirect.
-pub const SIGNED_OUT: &str = "signed_out";
 
 const SESSIONS: &str = "SELECT id FROM session WHERE account = $1 AND state = 'active'";
 

@@ -15,6 +15,8 @@ use crate::web::request::Incoming;
 use serde::{Deserialize, Serialize};
 use symbolon_oauth::base64url;
 
+/// In the query of the page of /logout that leads on after a form. Whoever writes it himself gets a page in place of a redirect.
+pub const SIGNED_OUT: &str = "signed_out";
 /// From our page to the provider's.
 const LEAVES_MS: i64 = 5 * 60_000;
 /// The person may think about it there.
@@ -99,5 +101,5 @@ pub fn returned(app: &App, incoming: &Incoming) -> Result<Reply> {
     if onward.query.is_empty() {
         return pages::shown_alone(app, incoming, 200, &Step::new("signed_out"), None);
     }
-    Ok(reply::see_other(&app.url(&format!("/logout?{}&{}", onward.query, super::logout::SIGNED_OUT))))
+    Ok(reply::see_other(&app.url(&format!("/logout?{}&{}", onward.query, SIGNED_OUT))))
 }

@@ -4,7 +4,6 @@ use super::enrolment::Waiting;
 use super::passkeys::Known;
 pub use super::proof::link_key;
 use crate::audit;
-use crate::config::Config;
 use crate::error::{Fault, Refused, Result};
 use crate::login::imported;
 use crate::pool::Pool;
@@ -109,13 +108,16 @@ impl Link {
     }
 }
 
+/// Can a link of this login method, with this issuer in its key, let its person in? The configuration says it.
+pub type LetsIn<'a> = &'a (dyn Fn(&str, &str) -> bool + Sync);
+
 /// The links of an account, oldest first.
-pub async fn links_of(store: &Store, config: &Config, account: &str) -> std::result::Result<Vec<Link>, Fault> {
+pub async fn links_of(store: &Store, lets_in: LetsIn<'_>, account: &str) -> std::result::Result<Vec<Link>, Fault> {
     let rows = store.all(outside_identity::OF_ACCOUNT, &[account.into()]).await?;
     let link = |row: &Row| -> std::result::Result<Link, Fault> {
         let (method, issuer) = (row.text("method")?, row.text("issuer")?);
         Ok(Link {
-            is_usable: config.lets_in(method, issuer),
+            is_usable: lets_in(method, issuer),
             method: method.to_owned(),
             issuer: issuer.to_owned(),
             subject: row.text("subject")?.to_owned(),

@@ -293,7 +293,7 @@ impl Machine {
         if let Some(account) =
             account.as_mut().filter(|_| !self.providers.is_empty() || !self.wallets.is_empty() || !self.config.plugin.is_empty())
         {
-            account.links = accounts::links_of(&self.store, &self.config, id).await?;
+            account.links = accounts::links_of(&self.store, &|method, issuer| self.config.lets_in(method, issuer), id).await?;
         }
         Ok(account)
     }
