@@ -1,10 +1,17 @@
-//! SHA-256 and comparison in constant time.
+//! SHA-256, SHA-1 for lists that are made with it, and comparison in constant time.
 
 use subtle::ConstantTimeEq;
 
 pub fn sha256(bytes: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes).as_ref());
+    out
+}
+
+/// SHA-1, which proves nothing any more. Lists of breached passwords are by it.
+pub fn sha1(bytes: &[u8]) -> [u8; 20] {
+    let mut out = [0; 20];
+    out.copy_from_slice(aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA1_FOR_LEGACY_USE_ONLY, bytes).as_ref());
     out
 }
 

@@ -66,7 +66,8 @@ impl App {
             .with_wallets(Wallets::load(&config.wallet, &config.issuer, &core.outgoing)?)
             .with_plugins(core.plugins.clone())
             .with_clients(Arc::clone(&core.clients))
-            .with_languages(pages.named_languages());
+            .with_languages(pages.named_languages())
+            .with_breached(config.passwords.open_list(base).map_err(Fault::new)?);
         let attesting = Attesting::load(config, base, &core.outgoing, before.map(|it| &it.callers.attesting))?;
         let pages = Pages::new(&config.brand, templates.as_deref(), base)?;
         must_have_letters(config, &pages)?;

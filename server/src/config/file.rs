@@ -14,6 +14,7 @@ use super::mail::Mail;
 use super::mtls::Mtls;
 use super::networks::Networks;
 use super::passkeys::Passkeys;
+use super::passwords::Passwords;
 use super::plugin::{self, PluginSettings};
 use super::push::Push;
 use super::registration::Registration;
@@ -86,6 +87,8 @@ pub struct Config {
     pub registration: Option<Registration>,
     #[serde(default)]
     pub passkeys: Passkeys,
+    #[serde(default)]
+    pub passwords: Passwords,
     #[serde(default)]
     pub enrolment: Enrolment,
     #[serde(default)]
@@ -181,6 +184,7 @@ impl Config {
         found.extend(self.attestation.problems(self.development));
         let uses_passkeys = self.policies().any(|policy| policy.names(&MethodName::PASSKEY));
         found.extend(self.passkeys.problems(&self.issuer, uses_passkeys && !self.development));
+        found.extend(self.passwords.problems());
         found.extend(self.enrolment.problems());
         found.extend(self.brand.problems());
         found.extend(self.mtls.iter().flat_map(|it| it.problems(self.tls.is_some())));

@@ -19,6 +19,7 @@ mod mail;
 mod mtls;
 pub mod networks;
 mod passkeys;
+mod passwords;
 pub mod plugin;
 mod push;
 mod registration;
@@ -56,6 +57,7 @@ pub use mail::{Mail, MailSecurity};
 pub use mtls::Mtls;
 pub use networks::Networks;
 pub use passkeys::Passkeys;
+pub use passwords::Passwords;
 pub use push::Push;
 pub use registration::Registration;
 pub use retention::Retention;
@@ -87,6 +89,7 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &login::SECTION,
         &login::EASIER,
         &passkeys::SECTION,
+        &passwords::SECTION,
         &upstream::SECTION,
         &wallet::WALLET,
         &wallet::CREDENTIAL,

@@ -3,6 +3,7 @@
 
 use super::browser::{SignInCookie, form_token, form_token_fits};
 use super::pages as views;
+use super::remembered;
 use super::reply::{self, Reply};
 use super::settle;
 use crate::app::App;
@@ -17,7 +18,7 @@ use crate::login::journey::Journey;
 use crate::login::machine::{Answering, Received, changed, over};
 use crate::login::methods::upstream::RETURNED;
 use crate::login::state::{Ended, State, Subject};
-use crate::login::step::{Step, Text};
+use crate::login::step::{ACCOUNT, FORGET_ACCOUNTS, Step, Text};
 use crate::sessions::{self, Session};
 use crate::stored_bytes::Writer;
 use crate::web::request::Incoming;
@@ -40,8 +41,8 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
     };
     let counts = |session: &Session| !says("create") && request.sub.as_ref().is_none_or(|sub| *sub == session.account);
     // The choice comes first: else a policy that begins with the address would write to the old person's.
-    if let Some(session) = session.as_ref().filter(|session| says("select_account") && rules.confirm.is_none() && counts(session)) {
-        rules.confirm = Some(choice(app, &session.account).await?);
+    if says("select_account") && !says("create") && rules.confirm.is_none() {
+        rules.confirm = choice(app, incoming, session.as_ref().filter(|session| counts(session)), request.sub.as_deref()).await?;
     }
     let delivery = Delivery::Redirect(Box::new(request.clone()));
     let begin = Begin {
@@ -67,12 +68,29 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
     start(app, incoming, (moved, &delivery), session, &locale).await
 }
 
-/// Goes on as the person whom this browser knows, or as another one. OpenID Connect Core 3.1.2.1, `select_account`.
-async fn choice(app: &App, account: &str) -> Result<Step> {
-    let known = accounts::by_id(&app.store, account).await?.unwrap_or_default();
-    let name = known.any_email.or(known.login_name).or(known.name).unwrap_or_default();
-    let step = Step::new("select_account").primary("continue_as").called(Text::new("action-continue_as").with("person", name));
-    Ok(step.secondary_called("not_you", Text::new("action-another_person")).link("cancel"))
+/// Goes on as the person whom this browser knows, as one whom it remembers, or as another one. OpenID Connect Core 3.1.2.1,
+/// `select_account`. `sub`: the one whom the request is for. None: there is nobody to choose.
+async fn choice(app: &App, incoming: &Incoming, session: Option<&Session>, sub: Option<&str>) -> Result<Option<Step>> {
+    let present = session.map(|session| session.account.as_str());
+    let mut others = remembered::accounts(app, incoming).await?;
+    others.retain(|other| Some(other.account.as_str()) != present && sub.is_none_or(|sub| sub == other.account));
+    if present.is_none() && others.is_empty() {
+        return Ok(None);
+    }
+    let mut step = Step::new("select_account");
+    if let Some(account) = present {
+        let known = accounts::by_id(&app.store, account).await?.unwrap_or_default();
+        let name = known.any_email.or(known.login_name).or(known.name).unwrap_or_default();
+        step = step.primary("continue_as").called(Text::new("action-continue_as").with("person", name));
+    }
+    for (number, other) in others.iter().enumerate() {
+        step = step.secondary(&format!("{ACCOUNT}{number}")).standing_for(&[("person", &other.shown)]);
+        if let Some(name) = &other.login_name {
+            step = step.standing_for(&[("name", name)]);
+        }
+    }
+    step = step.secondary_called("not_you", Text::new("action-another_person"));
+    Ok(Some(if others.is_empty() { step } else { step.link(FORGET_ACCOUNTS) }.link("cancel")))
 }
 
 /// A browser is no installation.
@@ -168,7 +186,7 @@ async fn start(
                 Some(response) => views::send(app, incoming, response)?,
                 None => reply::see_other(&app.url("/account")),
             };
-            settle::remember_end(app, &ended, &mut reply, incoming.now_ms)?;
+            settle::remember_end(app, incoming, &ended, &mut reply)?;
             others.iter().for_each(|other| other.forget(app, &mut reply));
             Ok(reply)
         }
@@ -193,7 +211,15 @@ pub async fn answer_first(app: &App, incoming: &Incoming) -> Result<Reply> {
     if matches!(received, Received::Fresh(_)) {
         app.stored.charge(Writer::Network(incoming.address), handle.len())?;
     }
-    go_on(app, incoming, &answer, received).await
+    Ok(forgetting(app, &answer, go_on(app, incoming, &answer, received).await?))
+}
+
+/// The person asked this browser to remember nobody.
+fn forgetting(app: &App, answer: &Answer<'_>, mut reply: Reply) -> Reply {
+    if answer.action == FORGET_ACCOUNTS {
+        remembered::forget_all(app, &mut reply);
+    }
+    reply
 }
 
 /// POST /login/{address}: a later answer, to a page that says which version it shows.
@@ -209,7 +235,7 @@ pub async fn answer(app: &App, incoming: &Incoming, address: &str) -> Result<Rep
     let fields = fields(incoming);
     let answer = Answer { action: action(incoming), fields: &fields };
     let received = app.machine.receive_answer(&id, (&cookie.secret, version), &answer, incoming.now_ms).await?;
-    go_on(app, incoming, &answer, received).await
+    Ok(forgetting(app, &answer, go_on(app, incoming, &answer, received).await?))
 }
 
 /// The button. What only a provider's redirect may bring is none.
@@ -310,7 +336,7 @@ fn again(app: &App, incoming: &Incoming, state: &State, secret: [u8; 32]) -> Res
     SignInCookie { id: state.id, secret }.set(app, incoming, &mut reply);
     if let Some(Ended::Granted { session, account, opened: true, .. } | Ended::SignedIn { session, account, opened: true }) = &state.ended {
         let value = sessions::cookie_value(session, &settle::session_secret(app, &secret));
-        settle::remember(app, &mut reply, &value, account, incoming.now_ms)?;
+        settle::remember(app, incoming, &mut reply, (&value, account))?;
     }
     Ok(reply)
 }

@@ -3,9 +3,9 @@
 //! more, and a redirect leads only to a registered URI (491-O).
 
 use super::browser::{self, form_token, form_token_fits};
-use super::pages;
 use super::reply::{self, Reply, add_cookie};
 use super::upstream_sign_out::{self, SIGNED_OUT};
+use super::{pages, remembered};
 use crate::app::App;
 use crate::authorization::delivery::Response;
 use crate::authorization::request::MAX_STATE_BYTES;
@@ -78,6 +78,7 @@ pub async fn logout(app: &App, incoming: &Incoming) -> Result<Reply> {
         let name = sessions::cookie_name(app, sessions::SIGNED_OUT);
         add_cookie(&mut reply, &sessions::cookie(app, &name, "1", sessions::SIGNED_OUT_S));
     }
+    remembered::forget(app, incoming, &mut reply, &session.account)?;
     Ok(reply)
 }
 

@@ -45,6 +45,7 @@ pub mod pending;
 pub mod pending_device;
 pub mod plugin;
 pub mod registration;
+mod remembered;
 pub mod reply;
 pub mod revoke;
 pub mod routes;

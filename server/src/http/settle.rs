@@ -2,7 +2,7 @@
 
 use super::browser::{self, SignInCookie};
 use super::reply::{Reply, add_cookie};
-use super::{continue_page, pages};
+use super::{continue_page, pages, remembered};
 use crate::app::App;
 use crate::authorization::delivery::{self, Response};
 use crate::authorization::request::AuthorizationRequest;
@@ -15,17 +15,18 @@ use crate::store::Change;
 use crate::web::request::Incoming;
 
 /// Sets the cookies of a new session and of the known browser.
-pub fn remember_end(app: &App, ended: &Finished, reply: &mut Reply, now_ms: i64) -> Result<()> {
+pub fn remember_end(app: &App, incoming: &Incoming, ended: &Finished, reply: &mut Reply) -> Result<()> {
     match &ended.cookie {
-        Some((value, account)) => remember(app, reply, value, account, now_ms),
+        Some((value, account)) => remember(app, incoming, reply, (value, account)),
         None => Ok(()),
     }
 }
 
-/// The session cookie, and the browser's name for the person's own budget of guesses.
-pub fn remember(app: &App, reply: &mut Reply, value: &str, account: &str, now_ms: i64) -> Result<()> {
+/// The session cookie, the browser's name for the person's own budget of guesses, and the person for a choice of accounts.
+pub fn remember(app: &App, incoming: &Incoming, reply: &mut Reply, (value, account): (&str, &str)) -> Result<()> {
     sessions::remember(app, reply, value);
-    let device = app.machine.device_cookie(account, value, now_ms)?;
+    remembered::add(app, incoming, reply, account)?;
+    let device = app.machine.device_cookie(account, value, incoming.now_ms)?;
     add_cookie(reply, &sessions::cookie(app, &sessions::cookie_name(app, "device"), &device, 365 * 24 * 3600));
     Ok(())
 }

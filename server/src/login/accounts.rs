@@ -1,5 +1,6 @@
 //! Accounts: names people sign in with, password digests, and the pool that computes them.
 
+use super::breached::{Breached, Unfit};
 use super::enrolment::Waiting;
 use super::passkeys::Known;
 pub use super::proof::link_key;
@@ -16,6 +17,7 @@ use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use argon2::Argon2;
 use argon2::password_hash::PasswordHasher;
 use serde_json::{Map, Value as Json};
+use std::sync::Arc;
 use symbolon_oauth::base64url;
 use unicode_normalization::UnicodeNormalization;
 
@@ -358,23 +360,50 @@ pub fn rehash(change: &mut Change, account: &str, from: &str, to: &str) {
     change.run_expecting(REHASH, values, Expect::Any);
 }
 
-/// argon2id on a bounded pool.
+/// argon2id on a bounded pool, and the list that no chosen password may be in.
 #[derive(Clone)]
-pub struct Hashers(Pool);
+pub struct Hashers {
+    pool: Pool,
+    breached: Option<Arc<Breached>>,
+}
 
 impl Default for Hashers {
     fn default() -> Self {
-        Self(Pool::new("Too many people are signing in; try again."))
+        Self { pool: Pool::new("Too many people are signing in; try again."), breached: None }
     }
 }
 
 impl Hashers {
+    pub fn with_breached(self, list: Option<Breached>) -> Self {
+        Self { breached: list.map(Arc::new), ..self }
+    }
+
+    /// The digest of a password that somebody chooses, or why it cannot be chosen. A list that cannot be read is a fault: a password is
+    /// never taken because nobody could look.
+    pub async fn choose(&self, password: &str) -> Result<std::result::Result<String, Unfit>> {
+        if !is_good_password(password) {
+            return Ok(Err(Unfit::Length));
+        }
+        let (typed, breached) = (password.to_owned(), self.breached.clone());
+        let work = move || {
+            let password = prepared(&typed);
+            let is_in = |list: &Breached| -> std::io::Result<bool> { Ok(list.has(&password)? || (password != typed && list.has(&typed)?)) };
+            let found = breached.as_deref().map_or(Ok(false), is_in);
+            match found.map_err(|error| Fault::new(format!("[passwords] breached: {error}")))? {
+                true => Ok(Err(Unfit::Breached)),
+                false => hash_password_blocking(&password).map(Ok),
+            }
+        };
+        Ok(self.pool.run(work).await??)
+    }
+
+    /// The digest of a password that is somebody's already, or of one that this program made.
     pub async fn hash(&self, password: &str) -> Result<String> {
         if !is_good_password(password) {
-            return Err(Refused::bad_request("invalid_request", "A password has 8 to 256 characters.").into());
+            return Err(Refused::bad_request("invalid_request", Unfit::Length.hint()).into());
         }
         let password = prepared(password);
-        Ok(self.0.run(move || hash_password_blocking(&password)).await??)
+        Ok(self.pool.run(move || hash_password_blocking(&password)).await??)
     }
 
     /// Compares with the stored form; without one it works as long and says no, so that time tells nothing (300-H).
@@ -383,7 +412,7 @@ impl Hashers {
             return Ok(false);
         }
         let (stored, typed) = (stored.map(str::to_owned), password.to_owned());
-        self.0
+        self.pool
             .run(move || {
                 let known = stored.is_some();
                 let phc = stored.unwrap_or_else(|| DUMMY.to_owned());
@@ -398,7 +427,7 @@ impl Hashers {
     /// The digest of something else that somebody has to know. Its length is the caller's to judge.
     pub async fn hash_secret(&self, secret: &str) -> Result<String> {
         let secret = secret.to_owned();
-        Ok(self.0.run(move || hash_password_blocking(&secret)).await??)
+        Ok(self.pool.run(move || hash_password_blocking(&secret)).await??)
     }
 
     /// A client's or an API's secret against its digest in the configuration.

@@ -167,10 +167,10 @@ async fn check_registration(filling: &Filling<'_>, answer: &Answer<'_>) -> Resul
     }
     let mut password = None;
     if asks_password(filling.state, filling.policy) {
-        if !accounts::is_good_password(answer.text("new_password")) {
-            return Ok(Filled::Wrong(Problem::in_field("weak_password", "new_password")));
+        match filling.context.hashers.choose(answer.text("new_password")).await? {
+            Ok(digest) => password = Some(digest),
+            Err(unfit) => return Ok(Filled::Wrong(Problem::in_field(unfit.problem(), "new_password"))),
         }
-        password = Some(filling.context.hashers.hash(answer.text("new_password")).await?);
     }
     let draft = Draft { email, name: shown_name(answer.text("name")), locale: filling.locale.to_owned(), password, proved: false };
     Ok(Outcome::go_on(Journey::Register { draft: Some(draft) }))
@@ -179,13 +179,13 @@ async fn check_registration(filling: &Filling<'_>, answer: &Answer<'_>) -> Resul
 /// A new password ends every session of the person (420-U); the one at hand is opened anew behind it.
 async fn check_new_password(filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {
     let new = answer.text("new_password");
-    if !accounts::is_good_password(new) {
-        return Ok(Filled::Wrong(Problem::in_field("weak_password", "new_password")));
-    }
-    if new != answer.text("new_password_again") {
+    if accounts::is_good_password(new) && new != answer.text("new_password_again") {
         return Ok(Filled::Wrong(Problem::in_field("passwords_differ", "new_password_again")));
     }
-    let digest = filling.context.hashers.hash(new).await?;
+    let digest = match filling.context.hashers.choose(new).await? {
+        Ok(digest) => digest,
+        Err(unfit) => return Ok(Filled::Wrong(Problem::in_field(unfit.problem(), "new_password"))),
+    };
     let by = if filling.state.journey == Journey::Reset { "reset by mail" } else { "the person" };
     let changed = Effect::Audit(Box::new(Entry::ok("password_changed").with("by", by)));
     let effects = vec![Effect::EndSessions, Effect::Update(Update::Password(digest)), Effect::Notice("password_changed"), changed];

@@ -1,6 +1,7 @@
 //! The login machine: what it works with, and what comes in. `flow` judges an answer, `commit` writes what came of it.
 
 use super::accounts::{self, Hashers};
+use super::breached::Breached;
 use super::context::{Answer, Context, Device, Face, Person, Reader, Visitor};
 use super::known_devices;
 use super::methods::{self, passkey};
@@ -135,6 +136,12 @@ impl Machine {
 
     pub fn with_providers(self, providers: Providers) -> Self {
         Self { providers, ..self }
+    }
+
+    /// No chosen password is in this list.
+    pub fn with_breached(mut self, list: Option<Breached>) -> Self {
+        self.hashers = self.hashers.with_breached(list);
+        self
     }
 
     pub fn with_wallets(self, wallets: Wallets) -> Self {

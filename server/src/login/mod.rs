@@ -2,6 +2,7 @@
 
 pub mod accounts;
 mod becoming;
+pub mod breached;
 pub mod budgets;
 mod ceremony;
 pub mod commit;

@@ -15,7 +15,7 @@ use super::proof::MethodName;
 use super::regain;
 use super::standing::Weighed;
 use super::state::{Pending, Question};
-use super::step::{FieldKind, Step, Text};
+use super::step::{ACCOUNT, FORGET_ACCOUNTS, FieldKind, Step, Text};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::mail;
 use serde_json::Value as Json;
@@ -392,7 +392,12 @@ impl Run<'_> {
             return true;
         }
         match action {
-            "not_you" => self.state.forget_person(),
+            "not_you" | FORGET_ACCOUNTS => self.state.forget_person(),
+            chosen if chosen.starts_with(ACCOUNT) => {
+                let name = self.state.pending.as_ref().and_then(|pending| pending.step.argument(chosen, "name").cloned());
+                self.state.forget_person();
+                self.state.hint = name;
+            }
             regain::ACTION => (self.state.journey, self.state.prefer, self.state.pending) = (Journey::Regain, None, None),
             "reset" | "register" | "sign_in" => {
                 let hint = self.state.hint.take().or_else(|| Some(self.person.name.clone()).filter(|name| !name.is_empty()));

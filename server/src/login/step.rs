@@ -5,6 +5,10 @@ use super::operation::{self, Operation};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// The buttons of the page that lets the person choose an account: how one of those that are remembered begins, and to forget them all.
+pub const ACCOUNT: &str = "account:";
+pub const FORGET_ACCOUNTS: &str = "forget_accounts";
+
 #[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Step {
     pub kind: String,
@@ -187,6 +191,19 @@ impl Step {
     fn action(mut self, name: &str, kind: ActionKind) -> Self {
         self.actions.push(Action { name: name.to_owned(), kind, label: None, args: BTreeMap::new() });
         self
+    }
+
+    /// Fills the places in the label of the last button, and what it stands for.
+    pub fn standing_for(mut self, args: &[(&str, &str)]) -> Self {
+        if let Some(action) = self.actions.last_mut() {
+            action.args.extend(args.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
+        }
+        self
+    }
+
+    /// What a button stands for.
+    pub fn argument(&self, action: &str, name: &str) -> Option<&String> {
+        self.actions.iter().find(|offered| offered.name == action)?.args.get(name)
     }
 
     /// A first button that names a provider.

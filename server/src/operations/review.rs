@@ -108,6 +108,7 @@ fn review(config: &Config, base: &Path, stored: Option<&Stored>) -> Review {
     issuer.findings.extend(stored.iter().flat_map(|it| it.findings.iter().cloned()));
     issuer.findings.extend(file_finding(config, base));
     issuer.findings.extend(review_sign_in::findings(config));
+    issuer.findings.extend(review_sign_in::password_finding(config, base));
     issuer.findings.extend(size_findings(config));
     issuer.findings.extend(upstream_findings(config));
     issuer.findings.extend(wallet_findings(config));

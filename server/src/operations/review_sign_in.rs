@@ -4,6 +4,7 @@ use super::outcome::Finding;
 use crate::config::{Config, Span};
 use crate::login::policy::{Easier, Policy};
 use crate::login::proof::MethodName;
+use std::path::Path;
 
 pub(super) fn findings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
@@ -25,6 +26,15 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
     found.extend(passkey_findings(config));
     found.extend(enrolment_findings(config));
     found
+}
+
+/// Are passwords that everybody knows refused? A list that cannot be read stops the next start.
+pub(super) fn password_finding(config: &Config, base: &Path) -> Option<Finding> {
+    config.policies().any(|policy| policy.names(&MethodName::PASSWORD)).then(|| match config.passwords.open_list(base) {
+        Ok(None) => Finding::fact("no [passwords] breached: people may choose passwords that are in public lists"),
+        Ok(Some(list)) => Finding::fact(format!("passwords in the list of [passwords] breached ({} bytes) cannot be chosen", list.size())),
+        Err(why) => Finding::weak(format!("{why}: the server does not start with it")),
+    })
 }
 
 /// What is added, and how long it waits.

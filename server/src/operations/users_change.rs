@@ -36,7 +36,7 @@ impl Profile {
 
 pub async fn add(context: &Context, actor: &Actor, user: String, profile: Profile, password: &Sensitive) -> Result<Outcome> {
     let email = profile.email.as_deref().map(|it| good_address(context, it)).transpose()?;
-    let digest = Hashers::default().hash(password.reveal()).await?;
+    let digest = chosen(context, password).await?;
     let new = NewAccount {
         login_names: vec![user.clone()],
         email_verified: email.is_some(),
@@ -55,9 +55,16 @@ pub async fn add(context: &Context, actor: &Actor, user: String, profile: Profil
     }
 }
 
+/// The digest of a password that an operator chooses, by the rules for everybody.
+async fn chosen(context: &Context, password: &Sensitive) -> Result<String> {
+    let list = context.config.passwords.open_list(&context.base).map_err(Problem::fault)?;
+    let chosen = Hashers::default().with_breached(list).choose(password.reveal()).await?;
+    chosen.map_err(|unfit| Problem::invalid(unfit.hint()))
+}
+
 pub async fn set_password(context: &Context, actor: &Actor, user: String, password: &Sensitive) -> Result<Outcome> {
     let found = find(context, &user).await?;
-    let digest = Hashers::default().hash(password.reveal()).await?;
+    let digest = chosen(context, password).await?;
     let mut change = context.change(actor);
     accounts::set_password(&mut change, &found.id, digest);
     waiting::forget(&mut change, &found.id, "password");

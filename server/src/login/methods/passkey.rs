@@ -11,7 +11,7 @@ use crate::login::operation::{self, Mediation};
 use crate::login::ceremony::{self, Secret};
 use crate::login::passkeys::{self, RelyingParty};
 use crate::login::proof::{Facts, Factor, Proof};
-use crate::login::step::{FieldKind, Problem, Step};
+use crate::login::step::{ActionKind, FieldKind, Problem, Step};
 use crate::store::Row;
 use crate::store::tables::passkey::READ;
 use serde_json::Value as Json;
@@ -69,7 +69,12 @@ pub fn beside(context: &Context<'_>, mut step: Step) -> std::result::Result<(Ste
         field.autocomplete = "username webauthn".to_owned();
     }
     let operation = ceremony::get(context, &secret, &[], Mediation::Conditional)?;
-    Ok((step.secondary(operation::ACTION).link(operation::BY_NAME).operate(operation), secret.as_json()?))
+    // Before the links, of which the last one cancels.
+    let at = step.actions.iter().position(|action| action.kind == ActionKind::Link).unwrap_or(step.actions.len());
+    let links = step.actions.split_off(at);
+    let mut step = step.secondary(operation::ACTION).link(operation::BY_NAME).operate(operation);
+    step.actions.extend(links);
+    Ok((step, secret.as_json()?))
 }
 
 /// The credential that an answer names: how a person is known who said no name.

@@ -16,6 +16,8 @@ pub const RAISE: &str = "UPDATE account SET version = version + 1 WHERE id = $1"
 pub const HOLD: &str = "UPDATE account SET version = version WHERE id = $1 AND version = $2 AND state = 'active'";
 /// A sign-in that began before and is written later is over, too.
 pub const SESSIONS_FROM: &str = "UPDATE account SET sessions_from_ms = $2 WHERE id = $1";
+/// Is the person still signed in wherever that was so at this time, unless they signed out there?
+pub const STAYED: &str = "SELECT id FROM account WHERE id = $1 AND state = 'active' AND sessions_from_ms <= $2";
 pub const STANDS: &str = "SELECT a.version, s.state AS session_state FROM account a \
     LEFT JOIN session s ON s.id = $2 AND s.account = a.id WHERE a.id = $1 AND a.state = 'active'";
 /// One row, or one for each second factor and recovery code: one read has all that a sign-in needs.
