@@ -105,7 +105,16 @@ const PROGRAMS: [(&str, &[&str]); 7] = [
 
 /// Installs what is missing, or says what to install.
 pub fn programs() -> Result<(), String> {
-    for (program, debian) in PROGRAMS {
+    install(&PROGRAMS)
+}
+
+/// The same for Chromium and its driver alone.
+pub fn chromium() -> Result<(), String> {
+    install(&PROGRAMS[..1])
+}
+
+fn install(programs: &[(&str, &[&str])]) -> Result<(), String> {
+    for (program, debian) in programs {
         let is_installed = match program.starts_with('/') {
             true => Path::new(program).exists(),
             false => Command::new(program).arg("--version").output().is_ok(),

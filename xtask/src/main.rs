@@ -5,6 +5,7 @@ mod bench;
 mod fuzz;
 mod licences;
 mod machine;
+mod screenshots;
 mod skipped;
 
 use skipped::Output;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         "simulate" => report(simulate()),
         "licences" => report(licences::check()),
         "docs" => report(docs()),
+        "screenshots" => report(screenshots::take()),
         _ => {
             eprintln!(
                 "cargo demo             the story, then a server that you may try; -- --list, --scene NAME, --all, --once\n\
@@ -43,7 +45,8 @@ fn main() -> ExitCode {
                  cargo xtask fuzz       random input, by the million, for every parser of attest/, passkey/ and wallet/; TARGET, --seconds N\n\
                  cargo xtask simulate   a month of a million phones on bad networks; writes docs/refresh.md and its plot\n\
                  cargo xtask licences   licences and sources of all dependencies\n\
-                 cargo xtask docs       writes docs/configuration.md from the program's own sections"
+                 cargo xtask docs       writes docs/configuration.md and docs/audit.md from the program's own lists\n\
+                 cargo xtask screenshots  every page in Chromium, in both themes, languages and widths, as contact sheets"
             );
             ExitCode::FAILURE
         }

@@ -82,17 +82,27 @@ impl Driver {
         self.command("/goog/cdp/execute", json!({ "cmd": "Emulation.setEmulatedMedia", "params": media })).await;
     }
 
-    pub async fn picture(&self, name: &str) {
+    /// The window as it is, as the bytes of a PNG.
+    pub async fn png(&self) -> Vec<u8> {
         let text = self.look("/screenshot").await.as_str().unwrap().replace('+', "-").replace('/', "_");
+        base64url::decode(text.trim_end_matches('=')).unwrap()
+    }
+
+    /// What this script returns.
+    pub async fn script(&self, script: &str) -> Value {
+        self.command("/execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    pub async fn picture(&self, name: &str) {
         let directory = format!("{}/../target/screenshots", env!("CARGO_MANIFEST_DIR"));
         std::fs::create_dir_all(&directory).unwrap();
-        std::fs::write(format!("{directory}/{name}.png"), base64url::decode(text.trim_end_matches('=')).unwrap()).unwrap();
+        std::fs::write(format!("{directory}/{name}.png"), self.png().await).unwrap();
     }
 
     /// Nothing on the page is wider than the window.
     pub async fn fits(&self) {
         let script = "return document.documentElement.scrollWidth <= window.innerWidth";
-        assert_eq!(self.command("/execute/sync", json!({ "script": script, "args": [] })).await, true, "the page scrolls sideways");
+        assert_eq!(self.script(script).await, true, "the page scrolls sideways");
     }
 }
 
@@ -133,7 +143,7 @@ pub async fn driver() -> Option<(Killed, Driver)> {
     let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build().unwrap();
     let base = format!("http://127.0.0.1:{port}/session");
     let options = json!({ "args": [
-        "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+        "--headless", "--hide-scrollbars", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
         "--disable-component-update", "--disable-sync", "--lang=en", "--host-resolver-rules=MAP *.test 127.0.0.1",
     ] });
     let wanted = json!({ "capabilities": { "alwaysMatch": { "browserName": "chrome", "goog:chromeOptions": options } } });

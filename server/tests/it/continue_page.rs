@@ -3,7 +3,7 @@
 use crate::world::*;
 use reqwest::header::{HOST, HeaderMap};
 
-const GO: &str = "go.signin.test";
+pub const GO: &str = "go.signin.test";
 const BACK: &str = "https://links.shop.test/callback";
 const PHONE: &str = "Mozilla/5.0 (Linux; Android 15; Pixel 9) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36";
 
@@ -31,7 +31,7 @@ owner = "shop"
     ))
 }
 
-async fn world(engine: Engine) -> World {
+pub async fn world(engine: Engine) -> World {
     configuration(Configuration::on(engine).await).start().await
 }
 
@@ -40,10 +40,10 @@ fn ask() -> Ask {
 }
 
 /// What a host of this server answers at an address of its own.
-struct Shown {
-    status: u16,
+pub struct Shown {
+    pub status: u16,
     headers: HeaderMap,
-    html: String,
+    pub html: String,
     cookie: Option<String>,
 }
 
@@ -59,7 +59,7 @@ impl Shown {
     }
 }
 
-async fn fetch(world: &World, host: &str, path: &str, lines: &[(&'static str, &str)]) -> Shown {
+pub async fn fetch(world: &World, host: &str, path: &str, lines: &[(&'static str, &str)]) -> Shown {
     let mut request = world.http.get(world.url(path)).header(HOST, host);
     for (name, value) in lines {
         request = request.header(*name, *value);
@@ -70,7 +70,7 @@ async fn fetch(world: &World, host: &str, path: &str, lines: &[(&'static str, &s
 }
 
 /// Signs alice in; answers the path of the continue page.
-async fn signed_in(world: &World) -> String {
+pub async fn signed_in(world: &World) -> String {
     let page = Browser::default().sign_in_at(world, &format!("{}{}", world.issuer, ask().path()), "alice").await;
     path_of(&page)
 }

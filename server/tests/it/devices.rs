@@ -20,7 +20,7 @@ pub fn televisions() -> String {
     )
 }
 
-async fn world(engine: Engine) -> World {
+pub async fn world(engine: Engine) -> World {
     Configuration::on(engine).await.with(&televisions()).start().await
 }
 

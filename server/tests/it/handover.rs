@@ -24,19 +24,19 @@ fn clients(attester: &PrivateKey) -> String {
     )
 }
 
-struct Scene {
-    world: World,
+pub struct Scene {
+    pub world: World,
     attester: PrivateKey,
 }
 
 impl Scene {
-    async fn start(engine: Engine) -> Self {
+    pub async fn start(engine: Engine) -> Self {
         let attester = new_key();
         Self { world: Configuration::on(engine).await.with(&clients(&attester)).start().await, attester }
     }
 
     /// An attested app in which this person is signed in: its tokens.
-    async fn app(&self, client: &'static str, person: &str) -> (Phone<'_>, Answer) {
+    pub async fn app(&self, client: &'static str, person: &str) -> (Phone<'_>, Answer) {
         let mut phone = Phone { attester: Some(&self.attester), ..Phone::new(&self.world, client, APP_BACK) };
         if client == "loose" {
             (phone.mode, phone.pushes) = (Mode::Unattested, false);
@@ -64,7 +64,7 @@ impl Scene {
     }
 
     /// The path of a new ticket.
-    async fn path(&self, phone: &mut Phone<'_>, tokens: &Answer) -> String {
+    pub async fn path(&self, phone: &mut Phone<'_>, tokens: &Answer) -> String {
         let answer = self.ticket(phone, tokens).await;
         assert_eq!((answer.status, answer.body["expires_in"].as_i64()), (200, Some(60)), "{}", answer.body);
         answer.text("handover_uri").replace(&self.world.issuer, "")

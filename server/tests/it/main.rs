@@ -49,6 +49,7 @@ mod fapi;
 mod forged_evidence;
 mod friendly_pages;
 mod full_disk;
+mod gallery;
 mod grid;
 mod groups;
 mod guessing;

@@ -66,7 +66,7 @@ fn method(body: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-const EXTERNAL: &str = "(call $external)";
+pub const EXTERNAL: &str = "(call $external)";
 /// The same, and links the name to whoever is proved.
 const LINKING: &str = "(call $external) (call $effect (i32.const 2) (i32.const 1200) (i32.const 5))";
 const LETTER: &str = "(call $effect (i32.const 3) (i32.const 1210) (i32.const 6))";

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 
 const OPEN: &str = "[client_registration.open]\nopen = true\nscopes = [\"openid\", \"email\", \"offline_access\"]\napis = { orders = [\"orders:read\"] }\n";
 const CLOSED: &str = "[client_registration.partners]\nscopes = [\"openid\"]\n";
-const BACK: &str = "https://planner.example.net/cb";
+pub const BACK: &str = "https://planner.example.net/cb";
 
 /// Status and answer.
 type Said = (u16, Json);
@@ -30,7 +30,7 @@ pub async fn register(world: &World, token: Option<&str>, body: &Json) -> Said {
 }
 
 /// A site without a secret.
-fn site() -> Json {
+pub fn site() -> Json {
     json!({ "client_name": "Harvest notes", "redirect_uris": [BACK], "token_endpoint_auth_method": "none", "scope": "openid email" })
 }
 
@@ -47,7 +47,7 @@ fn refused(said: &Said) -> (u16, &str) {
     (said.0, said.1["error"].as_str().unwrap_or_default())
 }
 
-async fn open(engine: Engine) -> World {
+pub async fn open(engine: Engine) -> World {
     Configuration::on(engine).await.with(OPEN).behind_a_proxy().start().await
 }
 

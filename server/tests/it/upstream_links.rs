@@ -16,7 +16,7 @@ async fn account(world: &World, browser: &mut Browser) -> Page {
 }
 
 /// From the account page to the provider; where its answer leads.
-async fn to_link(world: &World, provider: &Provider, browser: &mut Browser) -> Page {
+pub async fn to_link(world: &World, provider: &Provider, browser: &mut Browser) -> Page {
     let page = account(world, browser).await;
     let page = browser.submit(world, &page, &[], "link:any").await;
     let page = browser.submit(world, &page, &[], "go").await;

@@ -19,7 +19,7 @@ async fn invited(world: &World, browser: &mut Browser, ask: &Ask) -> (Page, Stri
     (page, link)
 }
 
-fn link_of(page: &Page) -> String {
+pub fn link_of(page: &Page) -> String {
     let text = page.html.split(" data-text=\"").nth(1).unwrap_or_else(|| panic!("no code: {}", page.html)).split('"').next().unwrap();
     text.replace("&#x2f;", "/").replace("&amp;", "&")
 }

@@ -1,7 +1,7 @@
 //! A browser: cookies, forms and redirects between our own pages, no scripts. And a page as it shows it.
 //! Only this file knows what the HTML looks like.
 
-use super::{Ask, PASSWORD};
+use super::{Album, Ask, PASSWORD};
 use reqwest::RequestBuilder;
 use reqwest::header::HeaderMap;
 use std::collections::BTreeMap;
@@ -46,6 +46,8 @@ pub struct Browser {
     /// Where it seems to be, to a world that trusts the proxy 127.0.0.1.
     pub address: Option<String>,
     pub cookies: BTreeMap<String, String>,
+    /// Keeps the pages that it is shown, and says the language.
+    pub album: Option<Album>,
 }
 
 impl Browser {
@@ -55,7 +57,7 @@ impl Browser {
 
     /// A browser with one cookie.
     pub fn with_cookie(name: &str, value: &str) -> Self {
-        Self { address: None, cookies: BTreeMap::from([(name.to_owned(), value.to_owned())]) }
+        Self { cookies: BTreeMap::from([(name.to_owned(), value.to_owned())]), ..Self::default() }
     }
 
     /// The value of the session cookie.
@@ -77,6 +79,10 @@ impl Browser {
     /// Adds the browser's cookies and its address to a request.
     pub fn dress(&self, request: RequestBuilder) -> RequestBuilder {
         let request = if self.cookies.is_empty() { request } else { request.header("cookie", self.cookie_line()) };
+        let request = match &self.album {
+            Some(album) => request.header("accept", "text/html").header("accept-language", album.language),
+            None => request,
+        };
         match &self.address {
             Some(address) => request.header("x-forwarded-for", address),
             None => request,
@@ -98,7 +104,11 @@ impl Browser {
         }
         let headers = answer.headers().clone();
         let location = headers.get("location").map(|value| value.to_str().unwrap().to_owned());
-        Page { status: answer.status().as_u16(), location, headers, html: answer.text().await.unwrap() }
+        let page = Page { status: answer.status().as_u16(), location, headers, html: answer.text().await.unwrap() };
+        if let Some(album) = &self.album {
+            album.keep(&page);
+        }
+        page
     }
 
     /// Opens an address. A redirect to a step of a sign-in is followed; any other is returned.
@@ -204,38 +214,43 @@ pub struct Page {
     pub html: String,
 }
 
-/// What the heading of a page says, and the kind of step it belongs to.
-const KINDS: &[(&str, &str)] = &[
-    ("Forgot your password?", "reset"),
-    ("Confirm that it is you", "email_send"),
-    ("Read your e-mail", "email_code"),
-    ("Create an account", "register"),
-    ("Your new e-mail address", "new_email"),
-    ("Use a recovery code", "recovery_code"),
-    ("Keep these recovery codes", "recovery_codes"),
-    ("Enter your code", "totp"),
-    ("Add an authenticator app", "enrol_totp"),
-    ("Choose a new password", "new_password"),
-    ("This does not count in full yet", "waits"),
-    ("Use a ticket", "ticket"),
-    ("It is stopped", "stopped"),
-    ("There is nothing to stop", "stop_over"),
-    ("Sign out?", "logout"),
-    ("You are signed out", "signed_out"),
-    ("You are not signed in", "not_signed_in"),
-    ("This did not work", "error"),
-    ("This is a sign-in server", "home"),
-    ("Your account", "account"),
-    ("Choose an account", "select_account"),
-    ("One moment", "form_post"),
-    ("Remove the authenticator app?", "remove_totp"),
-    ("This sign-in is over", "over"),
-    ("This sign-in went on elsewhere", "elsewhere"),
-    ("You are signed in", "done"),
-    ("You are done here", "leave"),
-    ("Sign in on another device", "device_code"),
-    ("The device is signed in", "device_approved"),
-    ("The device gets nothing", "device_denied"),
+/// The pages that tests ask for by name.
+const KINDS: &[&str] = &[
+    "password",
+    "identify",
+    "consent",
+    "unvouched",
+    "detour",
+    "reset",
+    "email_send",
+    "email_code",
+    "register",
+    "new_email",
+    "recovery_code",
+    "recovery_codes",
+    "totp",
+    "enrol_totp",
+    "new_password",
+    "waits",
+    "ticket",
+    "stopped",
+    "stop_over",
+    "logout",
+    "signed_out",
+    "not_signed_in",
+    "error",
+    "home",
+    "account",
+    "select_account",
+    "form_post",
+    "remove_totp",
+    "over",
+    "elsewhere",
+    "done",
+    "leave",
+    "device_code",
+    "device_approved",
+    "device_denied",
 ];
 
 impl Page {
@@ -248,20 +263,16 @@ impl Page {
         self
     }
 
-    /// The kind of step the page shows; empty for a page nobody has named.
+    /// The kind of step the page shows, in whatever language; empty for a page nobody has named.
     pub fn kind(&self) -> &'static str {
-        let title = self.title();
-        if let Some((_, kind)) = KINDS.iter().find(|(heading, _)| *heading == title) {
-            return kind;
-        }
-        match title.as_str() {
-            "Sign in" if self.asks_for("password") => "password",
-            "Sign in" => "identify",
-            other if other.starts_with("Allow ") => "consent",
-            other if other.starts_with("Go on to ") => "unvouched",
-            other if other.starts_with("Did you start this in ") => "detour",
-            _ => "",
-        }
+        let name = self.name().unwrap_or_default();
+        let name = name.split('-').next().unwrap_or_default();
+        KINDS.iter().find(|kind| **kind == name).copied().unwrap_or_default()
+    }
+
+    /// The name of the page: the kind of its step, in every language. None: no page of ours.
+    pub fn name(&self) -> Option<String> {
+        between(&self.html, " data-page=\"", "\"").map(str::to_owned)
     }
 
     /// The heading.

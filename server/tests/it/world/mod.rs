@@ -1,5 +1,6 @@
 //! A world for one test: a server of its own on a store of its own, a clock the test moves, people, clients, browsers.
 
+mod album;
 pub mod app_passkeys;
 mod ask;
 mod browser;
@@ -14,6 +15,7 @@ pub mod provider;
 pub mod road;
 mod shown;
 
+pub use album::Album;
 pub use ask::Ask;
 pub use browser::{Browser, FORM_ANSWERED, Node, Page, parameters};
 pub use config::{Configuration, configuration, secret_digest};
