@@ -42,6 +42,9 @@ fn every_event_of_the_code_is_in_the_catalogue_and_no_other() {
 /// Events that name a person, or could, and that are no line of the person's own history: steps on the way to another line, programs that
 /// go on with what a line said, and what operators do.
 const FOR_OPERATORS: &[&str] = &[
+    "client_told",
+    "provider_moved",
+    "sign_out_passed_on",
     "access_token_revoked",
     "account_deleted",
     "backchannel_not_told",
