@@ -1,5 +1,7 @@
 //! Is an installation still welcome?
 
+use super::instance::Instance;
+use crate::config::InstallationFacts;
 use crate::core::Core;
 use crate::error::{Fault, Refused, Result};
 use crate::store::tables::app_grant;
@@ -8,6 +10,8 @@ use crate::tokens::handles::Kind;
 use crate::web::request::Incoming;
 
 const STANDING: &str = "SELECT state AS instance_state, tier AS instance_tier, attested_ms AS instance_attested_ms FROM instance WHERE client = $1 AND jkt = $2";
+
+const FACTS: &str = "SELECT platform, facts, tier FROM instance WHERE client = $1 AND jkt = $2 AND state = 'active'";
 
 /// What is known of an installation at this moment.
 pub struct Standing {
@@ -37,6 +41,25 @@ pub async fn standing(core: &Core, incoming: &Incoming, client_id: &str, jkt: &s
         Some(row) => Ok(read(&row)?),
         None => Ok(None),
     }
+}
+
+/// For the conditions of policies. None: no policy asks for it, or nothing is known.
+pub async fn known_facts(
+    core: &Core,
+    client_id: &str,
+    instance: Option<&Instance>,
+    now_ms: i64,
+) -> std::result::Result<Option<InstallationFacts>, Fault> {
+    let Some(instance) = instance.filter(|_| core.config.policies().any(|policy| policy.knows_installations())) else { return Ok(None) };
+    let Some(row) = core.store.one(FACTS, &[client_id.into(), instance.jkt.as_str().into()]).await? else { return Ok(None) };
+    let facts = super::case::facts(row.text("facts")?)?;
+    Ok(Some(InstallationFacts::new(row.text("platform")?, facts, now_ms / 1000)))
+}
+
+/// The tier of an installation that is welcome.
+pub async fn tier_of(core: &Core, client_id: &str, jkt: &str) -> std::result::Result<Option<String>, Fault> {
+    let row = core.store.one(FACTS, &[client_id.into(), jkt.into()]).await?;
+    row.map(|row| row.text("tier").map(str::to_owned)).transpose()
 }
 
 /// From state, tier and last attestation. With a grant, the three are null where the installation is not known.

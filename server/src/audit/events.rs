@@ -173,6 +173,7 @@ const GRANTS: &[Event] = &[
     event("revocation_refused", "A revocation was refused."),
     event("token_exchanged", "A token was exchanged for one of another API."),
     event("client_token_issued", "A client got a token for itself."),
+    event("grant_weaker_than_policy", "A refresh ended its grant: the login policy wants more than was proved (`on_weaker_policy`)."),
     event("step_up_wanted", "A refresh was answered with the wish for another sign-in; `reason` says why."),
     event("sent_to_browser", "An app that signs people in on its own screens was sent to the browser."),
     event("native_sign_in_refused", "A request of an app that wants to sign people in on its own screens was refused."),

@@ -156,10 +156,11 @@ impl Settling<'_> {
             client: &request.client_id,
             proven: &proven,
             scope: &request.scope,
+            tier: None,
             installation: request.instance.as_deref(),
             address: self.visitor.address,
         };
-        if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await {
+        if let Some(refused) = decision::refusal_of_sign_in(self.authority.core, &mut draft.change, &completed).await? {
             moved.state.ended = Some(Ended::Refused { code: refused.code.to_owned(), hint: refused.hint.to_owned() });
             let answered = deny(self.authority.core, &mut draft.change, asked, No::Denied, self.visitor.address)?;
             return Ok(Some(End { answered: Some(answered), ..End::default() }));

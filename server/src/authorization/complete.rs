@@ -7,7 +7,7 @@ use super::pushed;
 use super::request::{self, AuthorizationRequest};
 use crate::audit::Entry;
 use crate::clients::note_use;
-use crate::config::{Client, ClientAuthentication, ClientKind};
+use crate::config::{Client, ClientAuthentication, ClientKind, TierName};
 use crate::error::{Error, Refused, Result};
 use crate::grants::decision::{self, Completed};
 use crate::grants::{self, RequestRecord, code};
@@ -23,8 +23,8 @@ pub struct Completing<'a> {
     pub proven: &'a Proven,
     /// The browser's present session.
     pub session: Option<&'a Session>,
-    /// What the cookie of a new session is made of.
-    pub session_secret: [u8; 32],
+    /// What the cookie of a new session is made of. None: no browser proves it, and the grant is what is left of the sign-in.
+    pub session_secret: Option<[u8; 32]>,
     pub assured: Assured,
     pub place: Place<'a>,
 }
@@ -90,10 +90,11 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
         client: &request.client_id,
         proven,
         scope: &request.scope,
+        tier: proved_tier(client, request, *assured),
         installation: request.instance.as_deref(),
         address: completing.place.address,
     };
-    if let Some(refused) = decision::refusal_of_sign_in(authority, change, &completed).await {
+    if let Some(refused) = decision::refusal_of_sign_in(authority, change, &completed).await? {
         return Ok(Completion::Refused(refused));
     }
     let (session, cookie) = session_of(authority, change, completing)?;
@@ -123,6 +124,15 @@ pub async fn complete(authority: &Authority<'_>, change: &mut Change, completing
     entry.address = completing.place.address.map(|address| address.to_string());
     change.audit(entry.with("acr", acr(proven)).with("consented", proven.consented));
     Ok(Completion::Granted(Granted { session, number, cookie, code, burnt }))
+}
+
+/// What the client proved of itself. None: the installation's row says it, or nobody knows before the code is redeemed.
+fn proved_tier(client: &Client, request: &AuthorizationRequest, assured: Assured) -> Option<TierName> {
+    let is_without = request.pushed.is_some() && request.instance.is_none() && client.attestation.is_some();
+    match assured {
+        Assured::Attested(tier) => Some(tier),
+        _ => is_without.then_some(TierName::None),
+    }
 }
 
 fn acr(proven: &Proven) -> &str {
@@ -157,8 +167,12 @@ fn session_of(authority: &Authority<'_>, change: &mut Change, completing: &Compl
     if let Some(session) = unchanged {
         return Ok((session.id, None));
     }
-    let (id, cookie) =
-        sessions::open(authority, change, completing.session, &authenticated(proven, completing.place), completing.session_secret)?;
+    let authenticated = authenticated(proven, completing.place);
+    let Some(secret) = completing.session_secret else {
+        let absolute_ms = authority.config.session.absolute.ms();
+        return Ok((sessions::open_apart(change, &authenticated, absolute_ms)?, None));
+    };
+    let (id, cookie) = sessions::open(authority, change, completing.session, &authenticated, secret)?;
     Ok((id, Some(cookie)))
 }
 

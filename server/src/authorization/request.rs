@@ -5,7 +5,7 @@ use super::Authority;
 use super::detour::{self, Detour};
 use super::redirects::{self, redirect_is_registered};
 use super::signed_request;
-use crate::config::{Client, ClientKind, TierName};
+use crate::config::{Client, ClientKind, InstallationFacts, TierName};
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::{self, Replaced, Wanted};
 use crate::login::easing::Circumstances;
@@ -18,6 +18,7 @@ use crate::tokens::claims;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::net::IpAddr;
+use std::sync::Arc;
 use symbolon_oauth::claims_parameter::ClaimsParameter;
 use symbolon_oauth::form::Form;
 use symbolon_oauth::pkce::Challenge;
@@ -355,11 +356,13 @@ pub fn contents_still_allowed(authority: &Authority<'_>, client: &Client, reques
 }
 
 /// Where a request comes from, as far as a policy's conditions go.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Surroundings {
     /// Of the installation that asks on its own screens.
     pub tier: Option<TierName>,
     pub address: Option<IpAddr>,
+    /// What its attestation said.
+    pub installation: Option<Arc<InstallationFacts>>,
 }
 
 /// What the request asks of the sign-in, under the present configuration. A wanted `acr` raises the sign-in and never lowers it. If it is
@@ -380,11 +383,12 @@ pub fn sign_in_rules(
         scopes: request.authorization_details.is_empty().then_some(&scopes),
         tier: surroundings.tier.map(TierName::as_str),
         address: surroundings.address,
+        installation: surroundings.installation.as_deref(),
     };
     let own = &own.under(&known);
-    let rules = |policy| Rules {
+    let rules = |policy: Policy| Rules {
+        max_age_s: [request.max_age_s, policy.max_age_s(), own.max_age_s()].into_iter().flatten().min(),
         policy,
-        max_age_s: request.max_age_s,
         // Changes of an account want proofs of this sign-in.
         force: request.prompt.iter().any(|word| word == "login" || word == MANAGE),
         rights: match request.prompt.iter().any(|word| word == MANAGE) {

@@ -52,8 +52,8 @@ pub struct Settling<'a> {
     /// The browser's present session.
     pub session: Option<&'a Session>,
     pub visitor: &'a Visitor<'a>,
-    /// What the cookie of a new session is made of.
-    pub session_secret: [u8; 32],
+    /// What the cookie of a new session is made of. None: no browser asks.
+    pub session_secret: Option<[u8; 32]>,
     /// Other sign-ins of the browser that are over when this one ends: ids and secrets.
     pub others: Vec<([u8; 16], Secret)>,
     /// The client that asks by itself, and what assures who it is. None: a browser does.
@@ -175,7 +175,8 @@ impl Settling<'_> {
     /// The account's own pages: a session and nothing else.
     pub(super) fn signed_in(&self, moved: &mut Moved, change: &mut Change, proven: &Proven) -> Result<End> {
         let core = self.authority.core;
-        let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven, self.place()), self.session_secret)?;
+        let secret = self.session_secret.ok_or_else(|| Fault::new("a session of our own pages without a browser"))?;
+        let (session, cookie) = sessions::open(core, change, self.session, &authenticated(proven, self.place()), secret)?;
         let mut entry = Entry::ok("signed_in").account(proven.account.as_str()).session(sessions::public_id(core, &session));
         entry.address = self.visitor.address.map(|address| address.to_string());
         change.audit(entry.with("acr", proven.satisfied.acr.clone().unwrap_or_default()));
@@ -293,7 +294,8 @@ pub async fn rules(authority: &Authority<'_>, delivery: &Delivery, surroundings:
     let Some(request) = delivery.request() else {
         let policy = authority.config.policy(DEFAULT_POLICY).cloned().ok_or_else(|| over().because("no default policy"))?;
         let rights = Rights::Everything;
-        return Ok(Rules { policy, max_age_s: None, force: false, confirm: None, rights, transaction: None, client: None });
+        let max_age_s = policy.max_age_s();
+        return Ok(Rules { policy, max_age_s, force: false, confirm: None, rights, transaction: None, client: None });
     };
     let gone = || over().because("the client is gone or disabled");
     let client = authority.clients.get(&request.client_id).await?.ok_or_else(gone)?;

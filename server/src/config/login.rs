@@ -2,6 +2,7 @@
 
 use super::client::TierName;
 use super::docs::{Kind, Presence, Section, defaulted, optional, required};
+use super::login_installation::InstallationRules;
 use super::networks::Networks;
 use super::plugin::{PluginSettings, PluginWorld};
 use super::span::Span;
@@ -45,6 +46,13 @@ pub(super) const SECTION: Section = Section {
             "false",
             "A wallet on another device may answer too: the page shows a QR code, and the person types two digits that the other device shows. \
              Whoever talks a person into both signs in as that person: see [wallets.md](wallets.md#another-device).",
+        ),
+        optional(
+            "max_age",
+            Kind::Time,
+            "as long as the session",
+            r#""12h""#,
+            "What was proved longer ago counts no more, and the person is asked again: in every session, and at the refresh of native apps. At least a minute.",
         ),
     ],
     example: r#"
@@ -115,6 +123,7 @@ struct RawLoginPolicy {
     acr: Option<String>,
     #[serde(default)]
     two_factor_passkey: bool,
+    max_age: Option<Span>,
     #[serde(default)]
     wallet_on_other_device: bool,
     #[serde(default)]
@@ -130,13 +139,15 @@ struct RawEasier {
     tiers: Option<Vec<TierName>>,
     networks: Option<Networks>,
     known_device: Option<Span>,
+    installation: Option<InstallationRules>,
 }
 
 impl From<RawLoginPolicy> for LoginPolicy {
     fn from(raw: RawLoginPolicy) -> Self {
         let easier = raw.easier.into_iter().map(Easier::from).collect();
-        let RawLoginPolicy { two_factor_passkey, wallet_on_other_device, .. } = raw;
-        Self(Policy { two_factor_passkey, wallet_on_other_device, easier, ..Policy::read(&raw.require, raw.acr) })
+        let RawLoginPolicy { two_factor_passkey, wallet_on_other_device, max_age, .. } = raw;
+        let max_age_ms = max_age.map(Span::ms);
+        Self(Policy { two_factor_passkey, wallet_on_other_device, max_age_ms, easier, ..Policy::read(&raw.require, raw.acr) })
     }
 }
 
@@ -149,6 +160,7 @@ impl From<RawEasier> for Easier {
             tiers: raw.tiers.map(|all| all.into_iter().map(TierName::as_str).collect()),
             networks: raw.networks,
             known_device_ms: raw.known_device.map(Span::ms),
+            installation: raw.installation,
         }
     }
 }
@@ -204,6 +216,39 @@ mod tests {
         let config = read("[login.two-factor]\nrequire = [\"password + totp\", \"totp\"]\nacr = \"two\"").unwrap();
         let policy = config.policy("two-factor").unwrap();
         assert_eq!(policy, &Policy::of(&[&[MethodName::PASSWORD, MethodName::TOTP], &[MethodName::TOTP]]).with_acr("two"));
+    }
+
+    #[test]
+    fn conditions_about_installations_are_read_whole() {
+        let easier = |installation: &str| {
+            read(&format!(
+                "[login.two]\nrequire = [\"password + totp\"]\n[[login.two.easier]]\nrequire = [\"password\"]\n\
+                 [login.two.easier.installation]\n{installation}"
+            ))
+        };
+        let config = easier("least_patch = 202601\nplay_protect = [\"NO_ISSUES\"]").unwrap();
+        let rules = config.policy("two").unwrap().easier[0].installation.clone().unwrap();
+        assert_eq!((rules.least_patch, rules.play_protect), (Some(202_601), Some(vec!["NO_ISSUES".to_owned()])));
+        for (text, why) in [
+            ("os_patch = 202601", "os_patch"),
+            ("rooted = false", "rooted"),
+            ("least_patch = \"202601\"", "line"),
+            ("risk_metric_max = -1", "line"),
+            ("builds = [\"appstore\"]", "appstore"),
+            ("", "names no fact"),
+            ("least_patch = 202601\nbuilds = [\"app_store\"]", "Android and of iOS"),
+        ] {
+            let error = easier(text).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn an_age_of_proofs_is_at_least_a_minute() {
+        let aged = |age: &str| read(&format!("[login.two]\nrequire = [\"password\"]\nmax_age = \"{age}\""));
+        assert_eq!(aged("12h").unwrap().policy("two").unwrap().max_age_ms, Some(12 * 3_600_000));
+        assert_eq!(aged("1m").unwrap().policy("two").unwrap().not_before_ms(100_000), 40_000);
+        assert!(aged("59s").unwrap_err().contains("less than a minute") && aged("0s").is_err() && aged("12").is_err());
     }
 
     #[test]

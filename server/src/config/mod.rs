@@ -15,6 +15,7 @@ mod enrolment;
 mod file;
 mod host;
 mod login;
+mod login_installation;
 mod mail;
 mod mtls;
 pub mod networks;
@@ -44,7 +45,7 @@ pub use claims::{Claim, Link, claims};
 pub use client::{
     AndroidApp, AttestationRules, AttesterX5c, BackchannelRules, CertificateName, Client, ClientAuthentication, ClientKind, ContinuePage,
     DEBUG_CERTIFICATE, DeviceNetwork, DeviceRules, Fingerprint, GRANTS, Handover, IosApp, IosBuild, Jwks, KioskDevice, KioskMode,
-    KioskRules, Most, NativeApp, OnStale, Origin, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Right,
+    KioskRules, Most, NativeApp, OnStale, OnWeakerPolicy, Origin, PlayDevice, PlayRules, Profile, RESPONSE_MODES, Receipts, Refresh, RefreshMode, Right,
     Stranger, Tier, TierName, TlsClientAuth, TokenDelivery, USER_SCOPES, UserAuth, fapi, is_at_least, proving_host, version,
 };
 pub use client_policy::ClientPolicy;
@@ -53,6 +54,7 @@ pub use enrolment::Enrolment;
 pub use file::{Config, ConfigError};
 pub use host::LinkHost;
 pub use login::{DEFAULT as DEFAULT_POLICY, LoginPolicy};
+pub use login_installation::{InstallationFacts, InstallationRules};
 pub use mail::{Mail, MailSecurity};
 pub use mtls::Mtls;
 pub use networks::Networks;
@@ -88,6 +90,7 @@ pub fn sections() -> Vec<&'static docs::Section> {
         &attestation::SECTION,
         &login::SECTION,
         &login::EASIER,
+        &login_installation::SECTION,
         &passkeys::SECTION,
         &passwords::SECTION,
         &upstream::SECTION,

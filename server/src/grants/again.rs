@@ -2,7 +2,9 @@
 //! with the tokens, is a function of the grant, and ends with it. draft-ietf-oauth-first-party-apps-04 5.3.1, 7; RFC 9470.
 
 use super::{Grant, TokenRequest, invalid_grant};
+use crate::attesting::standing::known_facts;
 use crate::caller::Caller;
+use crate::config::OnWeakerPolicy;
 use crate::core::Core;
 use crate::error::{Error, Result};
 use crate::login::easing::Circumstances;
@@ -47,24 +49,30 @@ pub async fn proofs(core: &Core, grant: &Grant) -> Result<Option<(Vec<Proof>, i6
     sessions::proofs(core, &grant.session).await
 }
 
-/// Does the client's policy, or its tier, want more today than was proved for this grant?
-pub async fn wants_step_up(request: TokenRequest<'_>) -> Result<Option<&'static str>> {
+/// Does the client's policy, or its tier, want more today than was proved for this grant? It is asked where something would follow.
+pub async fn wants_more(request: TokenRequest<'_>) -> Result<Option<&'static str>> {
     let TokenRequest { core, caller, grant, .. } = request;
-    if !has_one(caller, grant) {
+    let steps_up = has_one(caller, grant);
+    if !steps_up && caller.client.refresh.on_weaker_policy == OnWeakerPolicy::Keep {
         return Ok(None);
     }
-    if caller.tier_rules().and_then(|tier| tier.acr.as_ref()).is_some_and(|wanted| grant.request.acr != *wanted) {
+    if steps_up && caller.tier_rules().and_then(|tier| tier.acr.as_ref()).is_some_and(|wanted| grant.request.acr != *wanted) {
         return Ok(Some("the tier wants another acr"));
     }
     let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
     let Some((mut proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
+    // Nothing is known of the proofs any more (`suspected_two_holders`): the person is asked, and no grant ends for it.
+    if proofs.is_empty() && !steps_up {
+        return Ok(None);
+    }
     let Some(mut account) = accounts::by_id(&core.store, &grant.account).await? else { return Ok(None) };
     if proofs.iter().any(|proof| proof.method.is_linked()) {
         account.links = accounts::links_of(&core.store, &|method, issuer| core.config.lets_in(method, issuer), &account.id).await?;
     }
     // What a credential proved is gone with the credential.
     proofs.retain(|proof| methods::still_holds(proof, &account));
-    let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms: 0, prefer: None, transaction: None };
+    let not_before_ms = own.not_before_ms(caller.now_ms);
+    let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms, prefer: None, transaction: None };
     let own = eased(core, caller, grant, own).await?;
     let standing = Standing { waiting: &account.waiting, patience: patience(core, caller) };
     match weigh(&own, &conditions, (&proofs, &standing), |method| methods::has(method, &account)) {
@@ -78,7 +86,8 @@ pub async fn satisfied(core: &Core, caller: &Caller, grant: &Grant) -> Result<Op
     let Some(own) = core.config.policy(caller.client.login_policy()) else { return Ok(None) };
     let Some((proofs, _)) = proofs(core, grant).await? else { return Ok(None) };
     let Some(account) = accounts::by_id(&core.store, &grant.account).await? else { return Ok(None) };
-    let not_before_ms = caller.client.default_max_age.map_or(0, |age| caller.now_ms - age.ms());
+    let of_client_ms = caller.client.default_max_age.map_or(0, |age| caller.now_ms - age.ms());
+    let not_before_ms = of_client_ms.max(own.not_before_ms(caller.now_ms));
     let conditions = Conditions { now_ms: caller.now_ms, started_ms: caller.now_ms, not_before_ms, prefer: None, transaction: None };
     let standing = Standing { waiting: &account.waiting, patience: patience(core, caller) };
     Ok(match weigh(&own.strict(), &conditions, (&proofs, &standing), |method| methods::has(method, &account)) {
@@ -95,11 +104,13 @@ fn patience(core: &Core, caller: &Caller) -> Patience {
 async fn eased(core: &Core, caller: &Caller, grant: &Grant, own: &Policy) -> Result<Policy> {
     let asked = grant.scope.to_string();
     let scopes: Vec<&str> = asked.split(' ').filter(|word| !word.is_empty()).collect();
+    let facts = known_facts(core, &caller.client_id, caller.instance.as_ref(), caller.now_ms).await?;
     let known = Circumstances {
         client: Some(&caller.client_id),
         scopes: grant.request.authorization_details.is_empty().then_some(&scopes),
         tier: caller.instance.as_ref().map(|instance| instance.tier.as_str()),
         address: Some(caller.address),
+        installation: facts.as_ref(),
     };
     let policy = own.under(&known);
     let installation = caller.instance.as_ref().filter(|_| policy.knows_devices());

@@ -2,10 +2,12 @@
 //! one fails, nothing moves and nothing ends: a bad reload must not sign every app out.
 
 use super::{Grant, invalid_grant};
+use crate::attesting::standing;
 use crate::caller::Caller;
+use crate::config::TierName;
 use crate::config::plugin::Moment;
 use crate::core::Core;
-use crate::error::{Refused, Result};
+use crate::error::{Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::login::flow::Proven;
 use crate::plugins::{Decided, Outcome, Situation, call_id};
@@ -78,15 +80,29 @@ pub struct Completed<'a> {
     pub client: &'a str,
     pub proven: &'a Proven,
     pub scope: &'a Scope,
+    /// What the caller proved, where it is known. Else what is kept of the installation says it.
+    pub tier: Option<TierName>,
     pub installation: Option<&'a str>,
     pub address: Option<IpAddr>,
 }
 
+impl Completed<'_> {
+    /// An installation of which nothing is kept has proved nothing.
+    async fn tier(&self, core: &Core) -> std::result::Result<Option<String>, Fault> {
+        let nothing = TierName::None.as_str();
+        Ok(match (self.tier, self.installation) {
+            (Some(tier), _) => Some(tier.as_str().to_owned()),
+            (None, Some(jkt)) => Some(standing::tier_of(core, self.client, jkt).await?.unwrap_or_else(|| nothing.to_owned())),
+            (None, None) => None,
+        })
+    }
+}
+
 /// None: it may be completed. Audit entries go with the change.
-pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Completed<'_>) -> Option<Refused> {
-    let Completed { client, proven, scope, installation, address } = completed;
+pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Completed<'_>) -> Result<Option<Refused>> {
+    let Completed { client, proven, scope, installation, address, .. } = completed;
     if !is_asked(core, Moment::SignIn, client) {
-        return None;
+        return Ok(None);
     }
     let auth_time_ms = proven.satisfied.auth_time_ms;
     let situation = Situation {
@@ -94,7 +110,7 @@ pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Co
         client: (*client).to_owned(),
         account: proven.account.clone(),
         scopes: scope.iter().map(str::to_owned).collect(),
-        tier: None,
+        tier: completed.tier(core).await?,
         installation: installation.map(str::to_owned),
         address: address.map(|address| address.to_string()),
         auth_time_ms,
@@ -109,7 +125,7 @@ pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Co
             change.audit(entry);
         }
     }
-    match decided.outcome {
+    Ok(match decided.outcome {
         Outcome::Allow => None,
         Outcome::StepUp => {
             let hint = "This sign-in does not prove enough.";
@@ -117,5 +133,5 @@ pub async fn refusal_of_sign_in(core: &Core, change: &mut Change, completed: &Co
         }
         Outcome::Deny => Some(Refused::bad_request("access_denied", "A rule of this server refuses it.").because("a plug-in decided so")),
         Outcome::Unavailable => Some(unavailable().because("a decision could not be asked")),
-    }
+    })
 }

@@ -96,9 +96,9 @@ async fn attempt(request: TokenRequest<'_>, presented: u32) -> Result<Option<Rep
         asked_again::must_be_confirmed(core, grant, caller.now_ms).await?;
     }
     if turn != Turn::Spent
-        && let Some(why) = again::wants_step_up(request).await?
+        && let Some(why) = again::wants_more(request).await?
     {
-        return ask_for_step_up(request, why).await.map(Some);
+        return if again::has_one(caller, grant) { ask_for_step_up(request, why).await.map(Some) } else { end_weaker(request, why).await };
     }
     let request = match turn {
         Turn::Spent => request,
@@ -137,6 +137,17 @@ async fn ask_for_step_up(request: TokenRequest<'_>, why: &str) -> Result<Reply> 
         body["acr_values"] = acr.as_str().into();
     }
     Ok(reply::json(403, &body))
+}
+
+/// `on_weaker_policy = "end"`: a client that cannot ask for a step-up begins anew.
+async fn end_weaker<T>(request: TokenRequest<'_>, why: &'static str) -> Result<T> {
+    let TokenRequest { core, caller, grant, .. } = request;
+    let mut change = Change::new(caller.now_ms);
+    grant.end(&mut change);
+    let burnt = caller.burn(&mut change);
+    change.audit(grant.entry(core, audit::Entry::refused("grant_weaker_than_policy", why), caller));
+    burnt.applied(core.store.apply(change).await)?;
+    Err(invalid_grant("The person has to sign in once more: more is asked for now.").because(why).audited().into())
 }
 
 fn turn_of(grant: &Grant, caller: &Caller, presented: u32) -> Turn {

@@ -58,7 +58,7 @@ async fn show(app: &App, incoming: &Incoming, session: &Session) -> Result<Reply
     let recovery_codes_left = second_factors.iter().filter(|it| *it == "recovery").count();
     second_factors.retain(|it| it != "password" && it != "recovery");
     let (shown, id) = (&app.machine, session.account.as_str());
-    let open = shown.sessions_of(id).await?.into_iter().map(|one| SessionView {
+    let open = shown.sessions_of(id, incoming.now_ms).await?.into_iter().map(|one| SessionView {
         current: one.id == session.id,
         id_token: one.public_name,
         label: one.label,

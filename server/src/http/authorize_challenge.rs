@@ -5,6 +5,7 @@ use super::auth_session::AuthSession;
 use super::pages as views;
 use super::reply::{self, Reply};
 use crate::app::App;
+use crate::attesting::standing::known_facts;
 use crate::audit::Entry;
 use crate::authorization::binding::bind;
 use crate::authorization::consent::{self, Assured};
@@ -33,6 +34,7 @@ use crate::tokens::handles::Kind;
 use crate::web::request::Incoming;
 use serde_json::json;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The media type of an answer that carries a step.
 pub const STEP: &str = "application/vnd.symbolon.step+json";
@@ -55,7 +57,13 @@ pub async fn challenge(app: &App, incoming: &Incoming) -> Result<Reply> {
     let caller = app.callers.identify(app, incoming).await?;
     let assured = native::admit(&caller)?;
     let origins = caller.client.passkey_origins(&app.config.passkeys.rp_id(&app.config.issuer));
-    let face = Face { app, incoming, caller: &caller, assured, origins };
+    let facts = known_facts(app, &caller.client_id, caller.instance.as_ref(), incoming.now_ms).await?;
+    let surroundings = Surroundings {
+        tier: caller.instance.as_ref().map(|instance| instance.tier),
+        address: Some(incoming.address),
+        installation: facts.map(Arc::new),
+    };
+    let face = Face { app, incoming, caller: &caller, assured, origins, surroundings };
     let answered = match incoming.form.get("auth_session") {
         Some(held) if held.starts_with(Kind::AuthSession.prefix()) => face.begin_beside(held).await,
         Some(held) => face.answer(held).await,
@@ -97,6 +105,8 @@ struct Face<'a> {
     assured: Assured,
     /// Of passkeys, as the app's platform writes them.
     origins: Vec<String>,
+    /// What a policy's conditions are weighed by.
+    surroundings: Surroundings,
 }
 
 impl Face<'_> {
@@ -113,20 +123,22 @@ impl Face<'_> {
         }
     }
 
-    /// What a policy's conditions are weighed by.
-    fn surroundings(&self) -> Surroundings {
-        Surroundings { tier: self.caller.instance.as_ref().map(|instance| instance.tier), address: Some(self.incoming.address) }
-    }
-
     fn locale(&self, request: &AuthorizationRequest) -> String {
         views::locale(self.app, self.incoming, self.incoming.form.get("ui_locales").or(request.ui_locales.as_deref()))
     }
 
     fn settling<'b>(&'b self, delivery: &'b Delivery, visitor: &'b Visitor<'b>) -> Result<Settling<'b>> {
-        // Nobody has the cookie of this session: the app's grant is what is left of the sign-in.
-        let session_secret = crate::seal::random()?;
         let (authority, caller) = (self.app.authority(), Some((self.caller, self.assured)));
-        Ok(Settling { authority, machine: &self.app.machine, delivery, session: None, visitor, session_secret, others: Vec::new(), caller })
+        Ok(Settling {
+            authority,
+            machine: &self.app.machine,
+            delivery,
+            session: None,
+            visitor,
+            session_secret: None,
+            others: Vec::new(),
+            caller,
+        })
     }
 
     /// The first request: a request as at the authorization endpoint.
@@ -144,7 +156,7 @@ impl Face<'_> {
             stay_with(&mut request, grant);
             self.ask_anew_where_a_rule_wants_it(&mut request, grant).await?;
         }
-        let rules = request::sign_in_rules(&authority, &caller.client, &request, self.surroundings())?;
+        let rules = request::sign_in_rules(&authority, &caller.client, &request, self.surroundings.clone())?;
         let says = |word: &str| request.prompt.iter().any(|prompt| prompt == word);
         let manages = says(request::MANAGE);
         if manages {
@@ -292,7 +304,7 @@ impl Face<'_> {
         let request = self.own(&answering.state)?;
         self.must_still_be_beside(&request).await?;
         let delivery = Delivery::Native(Box::new(request.clone()));
-        let rules = rules(&app.authority(), &delivery, self.surroundings()).await?;
+        let rules = rules(&app.authority(), &delivery, self.surroundings.clone()).await?;
         if answer.action == "browser" {
             return self.leave(&request, Some((answer, &answering)), "the person goes on in the browser").await;
         }

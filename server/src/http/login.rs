@@ -95,7 +95,7 @@ async fn choice(app: &App, incoming: &Incoming, session: Option<&Session>, sub: 
 
 /// A browser is no installation.
 fn surroundings(incoming: &Incoming) -> Surroundings {
-    Surroundings { tier: None, address: Some(incoming.address) }
+    Surroundings { address: Some(incoming.address), ..Surroundings::default() }
 }
 
 fn existing(session: &Session) -> Existing {
@@ -151,7 +151,7 @@ fn settling<'a>(
         delivery,
         session,
         visitor,
-        session_secret: settle::session_secret(app, &secret),
+        session_secret: Some(settle::session_secret(app, &secret)),
         others: others.iter().map(|other| (other.id, other.secret)).collect(),
         caller: None,
     }

@@ -188,7 +188,7 @@ impl Holder<'_> {
             delivery,
             session: None,
             visitor: &visitor,
-            session_secret: crate::seal::random()?,
+            session_secret: None,
             others: Vec::new(),
             caller: None,
         };

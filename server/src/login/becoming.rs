@@ -61,23 +61,29 @@ impl Run<'_> {
 }
 
 impl Run<'_> {
+    /// A platform that has made a passkey in vain hears at the end which ones are kept. What is made in its place is among them then.
+    pub(super) fn signal_what_is_kept(&mut self, made: Option<&str>) {
+        let (Some(account), Some(handle)) = (self.person.account.as_ref(), made) else { return };
+        let options = options::signal_all_accepted(self.machine.rp_id(), handle.as_bytes(), &kept_ids(account, self.machine.rp_id()));
+        self.state.signal = Some(Operation::PasskeySignal { options });
+    }
+
     /// WebAuthn Level 3, 5.1.10: after a passkey was removed, or the person was renamed, the platform hears how things are.
     pub(super) fn note_signal(&mut self) -> Result<()> {
-        let (mut changed, mut email, mut name) = (false, None, None);
+        let (mut changed, mut email, mut name, mut made) = (false, None, None, None);
         for effect in &self.effects {
             match effect {
                 Effect::RemovePasskey { .. } => changed = true,
+                Effect::AddPasskey(new) if self.state.signal.is_some() => (changed, made) = (true, Some(new.handle.clone())),
                 Effect::Update(Update::Email(new)) => email = Some(new.clone()),
                 Effect::Update(Update::Name(new)) => name = Some(new.clone()),
                 _ => {}
             }
         }
         let Some(account) = self.person.account.as_ref().filter(|_| changed || email.is_some() || name.is_some()) else { return Ok(()) };
-        let Some(handle) = account.passkey_handle.as_deref() else { return Ok(()) };
+        let Some(handle) = account.passkey_handle.as_deref().or(made.as_deref()) else { return Ok(()) };
         let rp_id = self.machine.rp_id();
-        let ids: Vec<Vec<u8>> =
-            account.passkeys.iter().filter(|known| known.rp_id == rp_id).filter_map(|known| base64url::decode(&known.id)).collect();
-        let mut options = options::signal_all_accepted(rp_id, handle.as_bytes(), &ids);
+        let mut options = options::signal_all_accepted(rp_id, handle.as_bytes(), &kept_ids(account, rp_id));
         if let Some(address) = email.or_else(|| account.any_email.clone()) {
             let shown = name.unwrap_or_else(|| account.name.clone()).unwrap_or_else(|| address.clone());
             options["name"] = address.into();
@@ -86,6 +92,10 @@ impl Run<'_> {
         self.state.signal = Some(Operation::PasskeySignal { options });
         Ok(())
     }
+}
+
+fn kept_ids(account: &accounts::Account, rp_id: &str) -> Vec<Vec<u8>> {
+    account.passkeys.iter().filter(|known| known.rp_id == rp_id).filter_map(|known| base64url::decode(&known.id)).collect()
 }
 
 /// The account's passkeys as they will be.

@@ -3,6 +3,7 @@
 
 use super::policy::{self, Conditions, Easier, Next, Policy};
 use super::proof::KnownDevice;
+use crate::config::{InstallationFacts, InstallationRules};
 use crate::config::networks::Networks;
 use std::net::IpAddr;
 
@@ -14,6 +15,8 @@ pub struct Circumstances<'a> {
     pub scopes: Option<&'a [&'a str]>,
     pub tier: Option<&'static str>,
     pub address: Option<IpAddr>,
+    /// What its attestation said. None in a browser.
+    pub installation: Option<&'a InstallationFacts>,
 }
 
 impl Easier {
@@ -26,13 +29,15 @@ impl Easier {
         let holds = has(&self.clients, known.client)
             && self.scopes.as_ref().is_none_or(within)
             && self.tiers.as_ref().is_none_or(|all| known.tier.is_some_and(|tier| all.contains(&tier)))
-            && self.networks.as_ref().is_none_or(|all| known.address.is_some_and(|address| all.contains(address)));
+            && self.networks.as_ref().is_none_or(|all| known.address.is_some_and(|address| all.contains(address)))
+            && self.installation.as_ref().is_none_or(|rules| known.installation.is_some_and(|facts| rules.holds(facts)));
         let left = Self { chains: self.chains.clone(), known_device_ms: self.known_device_ms, ..Self::default() };
         holds.then_some(left)
     }
 
     fn asks_for_nothing_else(&self) -> bool {
-        self.clients.is_none() && self.scopes.is_none() && self.tiers.is_none() && self.networks.is_none()
+        let of_request = self.clients.is_none() && self.scopes.is_none() && self.networks.is_none();
+        of_request && self.tiers.is_none() && self.installation.is_none()
     }
 
     /// What cannot be meant, for the operator. Its chains are judged with the policy's own.
@@ -52,6 +57,7 @@ impl Easier {
         if self.tiers.as_ref().is_some_and(|all| all.contains(&"none")) {
             found.push("easier: tiers: none is what nobody vouched for".to_owned());
         }
+        found.extend(self.installation.iter().flat_map(InstallationRules::problems));
         found
     }
 }
@@ -101,6 +107,11 @@ impl Policy {
         Self { easier: Vec::new(), eased: Vec::new(), ..self.clone() }
     }
 
+    /// Does any chain depend on what is known of the installation?
+    pub fn knows_installations(&self) -> bool {
+        self.easier.iter().any(|easier| easier.installation.is_some())
+    }
+
     /// Does any chain depend on the device?
     pub fn knows_devices(&self) -> bool {
         self.easier.iter().any(|easier| easier.known_device_ms.is_some())
@@ -115,6 +126,8 @@ mod tests {
 
     const DAY_MS: i64 = 86_400_000;
     const NOW_MS: i64 = 1000 * DAY_MS;
+    /// The first of March 2026.
+    const NOW_S: i64 = 1_772_323_200;
 
     fn proof(method: MethodName, at_ms: i64) -> Proof {
         Proof { method, subject: "a".to_owned(), at_ms, facts: Facts::default() }
@@ -150,6 +163,10 @@ mod tests {
         let by_network = Easier { networks: networks(), ..easier() };
         let by_all = Easier { clients: texts(&["app"]), tiers: Some(vec!["hardware"]), networks: networks(), ..easier() };
         let empty = Easier { clients: texts(&[]), ..easier() };
+        let rules = InstallationRules { least_patch: Some(202_601), ..InstallationRules::default() };
+        let by_installation = Easier { installation: Some(rules), ..easier() };
+        let facts = |patch: i64| InstallationFacts::new("android", serde_json::json!({ "os_patch": patch }), NOW_S);
+        let (patched, older) = (facts(202_602), facts(202_512));
         let table = [
             (&by_client, app, true),
             (&by_client, Circumstances { client: Some("App"), ..nothing }, false),
@@ -170,6 +187,9 @@ mod tests {
             (&by_all, Circumstances { client: None, ..whole }, false),
             (&by_all, Circumstances { tier: Some("software"), ..whole }, false),
             (&by_all, Circumstances { address: None, ..whole }, false),
+            (&by_installation, Circumstances { installation: Some(&patched), ..nothing }, true),
+            (&by_installation, Circumstances { installation: Some(&older), ..nothing }, false),
+            (&by_installation, whole, false),
             (&empty, app, false),
         ];
         let proofs = [proof(MethodName::PASSWORD, NOW_MS)];

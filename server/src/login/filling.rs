@@ -18,6 +18,8 @@ pub enum Filled {
         problem: Problem,
         event: &'static str,
         why: String,
+        /// The user handle of a passkey that the platform has made and that is not kept.
+        made: Option<String>,
     },
     Done(Box<Outcome>),
 }

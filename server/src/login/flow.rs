@@ -537,9 +537,10 @@ impl<'a> Run<'a> {
                 self.problem = Some(problem);
                 return Ok(());
             }
-            Filled::Refused { problem, event, why } => {
+            Filled::Refused { problem, event, why, made } => {
                 self.effects.push(Effect::Audit(Box::new(Entry::refused(event, why))));
                 self.problem = Some(problem);
+                self.signal_what_is_kept(made.as_deref());
                 return Ok(());
             }
             Filled::Done(done) => *done,

@@ -70,10 +70,11 @@ impl Machine {
         Ok(found.map_or_else(|| client.to_owned(), |found| found.display_name(client).to_owned()))
     }
 
-    /// The one used last comes first.
-    pub async fn sessions_of(&self, account: &str) -> Result<Vec<OpenSession>> {
+    /// Those that somebody can use: a browser, or an app. The one used last comes first.
+    pub async fn sessions_of(&self, account: &str, now_ms: i64) -> Result<Vec<OpenSession>> {
         let mut found = Vec::new();
-        for row in self.store.all(session::OF_ACCOUNT, &[account.into()]).await? {
+        let used_since_ms = now_ms - self.config.session.idle.ms();
+        for row in self.store.all(session::OF_ACCOUNT, &[account.into(), used_since_ms.into(), now_ms.into()]).await? {
             let id: [u8; 16] = row.bytes("id")?.try_into().map_err(|_| Fault::new("a session's id has 16 bytes"))?;
             let mut label = vec![row.text("device")?.to_owned()];
             let mut clients: Vec<&str> = row.opt_text("clients")?.unwrap_or_default().split_whitespace().collect();
@@ -171,7 +172,7 @@ impl Machine {
             "means": factors.iter().map(factor).collect::<std::result::Result<Vec<_>, Fault>>()?,
             "passkeys": passkeys.iter().map(passkey).collect::<std::result::Result<Vec<_>, Fault>>()?,
             "links": links.iter().map(link).collect::<Vec<_>>(),
-            "sessions": self.sessions_of(account).await?.iter().map(session).collect::<Vec<_>>(),
+            "sessions": self.sessions_of(account, now_ms).await?.iter().map(session).collect::<Vec<_>>(),
             "apps": self.apps_of(account).await?.iter().map(app).collect::<Vec<_>>(),
             "known_devices": self.devices_of(account).await?.iter().map(device).collect::<Vec<_>>(),
             "history": self.history_of(account, MOST_EVENTS).await?.iter().map(event).collect::<Vec<_>>(),

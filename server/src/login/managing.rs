@@ -169,7 +169,7 @@ impl Run<'_> {
     async fn list_sessions(&self, account: &str) -> Result<(&'static str, Vec<Text>, Vec<Target>)> {
         let own = self.state.subject.as_ref().and_then(|subject| subject.session);
         let (mut lines, mut targets) = (Vec::new(), Vec::new());
-        for one in self.machine.sessions_of(account).await? {
+        for one in self.machine.sessions_of(account, self.visitor.now_ms).await? {
             let key = if Some(one.id) == own { "session-line-own" } else { "session-line" };
             let label = if one.label.is_empty() { "…".to_owned() } else { one.label.clone() };
             let line = Text::new(key).with("device", label.as_str()).with("address", one.address.as_str());
@@ -232,7 +232,7 @@ impl Run<'_> {
         Ok(match &self.state.journey {
             Journey::EndSession { session } => {
                 let own = self.state.subject.as_ref().and_then(|subject| subject.session);
-                let sessions = self.machine.sessions_of(account).await?;
+                let sessions = self.machine.sessions_of(account, self.visitor.now_ms).await?;
                 sessions.into_iter().find(|one| one.public_name == *session).map(|one| {
                     let place = [one.label.as_str(), &one.address].join(" ");
                     (named("end_session", place.trim()), json!({ "id": base64url::encode(&one.id), "own": Some(one.id) == own }))

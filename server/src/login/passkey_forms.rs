@@ -16,6 +16,7 @@ use crate::audit::Entry;
 use crate::error::{Fault, Result};
 use crate::mail;
 use serde_json::Value as Json;
+use std::collections::BTreeSet;
 use symbolon_oauth::base64url;
 use symbolon_passkey::{CrossOrigin, ExpectedRegistration, RegistrationFacts, RegistrationResponse, Trust, aaguid, cose, transports};
 use symbolon_passkey::{Failed, registration};
@@ -78,7 +79,7 @@ pub fn check_enrolment(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -
     let rp = &filling.context.relying_party;
     let facts = match judge(rp, &secret.challenge()?, &response, filling.context.now_ms / 1000) {
         Ok(facts) => facts,
-        Err((problem, why)) => return Ok(refused(problem, why)),
+        Err((problem, why)) => return Ok(not_kept(rp, (problem, why), handle)),
     };
     let new = made(filling.context, handle, &response, &facts);
     let proved = Facts { credential: Some(new.public_id.clone()), user_verified: Some(facts.user_verified), ..Facts::default() };
@@ -92,7 +93,18 @@ pub fn check_enrolment(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -
 }
 
 fn refused(problem: &'static str, why: String) -> Filled {
-    Filled::Refused { problem: Problem::new(problem), event: REFUSED, why }
+    Filled::Refused { problem: Problem::new(problem), event: REFUSED, why, made: None }
+}
+
+/// The platform has made it, and it is of no use here. The person hears which kinds are, as far as they have names.
+fn not_kept(rp: &RelyingParty<'_>, (problem, why): (&'static str, String), handle: String) -> Filled {
+    let mut problem = Problem::new(problem);
+    let kinds: BTreeSet<&str> = rp.rules.kinds.iter().filter_map(aaguid::name).collect();
+    if problem.key == "passkey_kind" {
+        let kinds = kinds.into_iter().collect::<Vec<_>>().join(", ");
+        problem.args.insert("kinds".to_owned(), if kinds.is_empty() { "none".to_owned() } else { kinds });
+    }
+    Filled::Refused { problem, event: REFUSED, why, made: Some(handle) }
 }
 
 /// The facts of a good answer that the policy accepts; else the person's problem and the private reason.

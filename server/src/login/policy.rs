@@ -3,6 +3,7 @@
 use super::methods;
 use super::proof::{Factor, MethodName, Proof, Worth};
 use super::transaction::Transaction;
+use crate::config::InstallationRules;
 use crate::config::networks::Networks;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +19,8 @@ pub struct Easier {
     pub networks: Option<Networks>,
     /// The person proved all that the policy's own chains ask for on this device, at most so long ago.
     pub known_device_ms: Option<i64>,
+    /// What is known of the installation's app and device.
+    pub installation: Option<InstallationRules>,
 }
 
 /// Chains of methods, any one of which is enough, the first preferred. No chain is empty.
@@ -29,6 +32,8 @@ pub struct Policy {
     pub two_factor_passkey: bool,
     /// A wallet on another device counts, with the number that it shows.
     pub wallet_on_other_device: bool,
+    /// What was proved longer ago counts no more.
+    pub max_age_ms: Option<i64>,
     /// Chains that are enough under conditions. As they stand here they count for nothing: `easing` weighs them.
     pub easier: Vec<Easier>,
     /// Those whose conditions hold now.
@@ -48,7 +53,11 @@ impl Policy {
         if self.chains.is_empty() {
             return vec!["require names no chain of methods".to_owned()];
         }
-        self.all().flat_map(|chain| problems(chain)).collect()
+        let mut found: Vec<String> = self.all().flat_map(|chain| problems(chain)).collect();
+        if self.max_age_ms.is_some_and(|age_ms| age_ms < LEAST_MAX_AGE_MS) {
+            found.push("max_age is less than a minute: every page would ask again".to_owned());
+        }
+        found
     }
 
     /// The policy `default` of a configuration that has none.
@@ -63,10 +72,20 @@ impl Policy {
             acr: None,
             two_factor_passkey: false,
             wallet_on_other_device: false,
+            max_age_ms: None,
             easier: Vec::new(),
             eased: Vec::new(),
             worth: BTreeMap::new(),
         }
+    }
+
+    /// From when on proofs count at this moment. 0: since ever.
+    pub fn not_before_ms(&self, now_ms: i64) -> i64 {
+        self.max_age_ms.map_or(0, |age_ms| now_ms - age_ms)
+    }
+
+    pub fn max_age_s(&self) -> Option<i64> {
+        self.max_age_ms.map(|age_ms| age_ms / 1000)
     }
 
     pub fn with_acr(mut self, acr: &str) -> Self {
@@ -154,6 +173,9 @@ fn problems(chain: &[MethodName]) -> Vec<String> {
     }
     found
 }
+
+/// Less would be over before the person has answered the next question.
+const LEAST_MAX_AGE_MS: i64 = 60_000;
 
 /// How far the clocks of two nodes may differ.
 const CLOCKS_MS: i64 = 2000;

@@ -98,6 +98,9 @@ pub struct Facts {
     /// The authenticator verified the person (WebAuthn Level 3, 6.1).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_verified: Option<bool>,
+    /// The passkey is in another device than the one that asked (WebAuthn Level 3, 5.4.5, `cross-platform`). The platform says so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_elsewhere: bool,
     /// Nobody says when the person was authenticated. Such a proof is never fresh where freshness is asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub undated: bool,

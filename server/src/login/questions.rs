@@ -10,8 +10,9 @@ use super::journey::{Form, Journey};
 use super::known_devices;
 use super::machine::over;
 use super::methods::{self, email, passkey};
+use super::passkeys;
 use super::policy::{self, Conditions, Policy};
-use super::proof::MethodName;
+use super::proof::{MethodName, Proof};
 use super::regain;
 use super::standing::Weighed;
 use super::state::{Pending, Question};
@@ -366,10 +367,17 @@ impl Run<'_> {
         matches!(self.state.journey, Journey::Register { .. }) && self.rules.policy.names(&MethodName::PASSWORD)
     }
 
-    /// After a sign-in without a passkey, once, where the face can make one: whoever said no is not asked again.
+    /// After a sign-in without a passkey, or with one of another device, once, where the face can make one: whoever said no is not asked
+    /// again.
     fn may_offer_passkey(&self) -> bool {
-        let proved_now = self.state.proofs.iter().any(|proof| proof.at_ms >= self.state.started_ms);
-        let has_none = |account: &accounts::Account| account.passkeys.is_empty() && !account.passkeys_declined;
+        let is_of_now = |proof: &&Proof| proof.at_ms >= self.state.started_ms;
+        let proved_now = self.state.proofs.iter().any(|proof| is_of_now(&proof));
+        let is_elsewhere = self.state.proofs.iter().filter(is_of_now).any(|proof| proof.facts.is_elsewhere);
+        let made_now = self.effects.iter().any(|effect| matches!(effect, Effect::AddPasskey(_)));
+        let has_none = |account: &accounts::Account| {
+            let is_lacking = account.passkeys.is_empty() || (is_elsewhere && !made_now);
+            is_lacking && !account.passkeys_declined && account.passkeys.len() < passkeys::MOST
+        };
         let removed_now = self.effects.iter().any(|effect| matches!(effect, Effect::RemovePasskey { .. }));
         self.state.journey == Journey::SignIn
             && !self.rules.rights.is_of_app()

@@ -1,7 +1,7 @@
 //! What `symbolon check` says of the ways of signing in: policies, their conditions, and passkeys.
 
 use super::outcome::Finding;
-use crate::config::{Config, Span};
+use crate::config::{Client, Config, Span};
 use crate::login::policy::{Easier, Policy};
 use crate::login::proof::MethodName;
 use std::path::Path;
@@ -18,6 +18,7 @@ pub(super) fn findings(config: &Config) -> Vec<Finding> {
             found.push(Finding::weak(format!("[login.{name}]: {what}")));
         }
         found.extend(policy.0.easier.iter().map(|easier| easier_finding(name, easier)));
+        found.extend(unknown_installations(config, name, &policy.0));
         found.extend(only_way(name, &policy.0));
     }
     if !config.login.contains_key("default") {
@@ -67,17 +68,28 @@ fn easier_finding(name: &str, easier: &Easier) -> Finding {
         list("only these scopes are asked for:", &easier.scopes),
         easier.tiers.as_ref().map(|tiers| format!("the tier is {}", tiers.join(", "))),
         easier.networks.as_ref().map(|networks| format!("the network is {networks}")),
+        easier.installation.as_ref().map(|rules| format!("the installation has {rules}")),
         easier.known_device_ms.map(|ms| format!("the device is known for {} days or less", ms / 86_400_000)),
     ];
     let when = conditions.into_iter().flatten().collect::<Vec<_>>().join("; ");
     let text = format!("[login.{name}]: {chains} is enough, without the policy's acr, where {when}");
     let is_password = easier.chains.iter().any(|chain| *chain == [MethodName::PASSWORD]);
     // Who may ask, and for what, keeps no stranger out.
-    let keeps_nobody_out = easier.tiers.is_none() && easier.networks.is_none() && easier.known_device_ms.is_none();
+    let by_device = easier.tiers.is_some() || easier.installation.is_some() || easier.known_device_ms.is_some();
+    let keeps_nobody_out = easier.networks.is_none() && !by_device;
     if is_password && keeps_nobody_out {
         return Finding::weak(format!("{text}: whoever gets the password can sign in there"));
     }
     Finding::fact(text)
+}
+
+/// A condition about installations that nobody can meet.
+fn unknown_installations(config: &Config, name: &str, policy: &Policy) -> Option<Finding> {
+    let is_attested = |client: &&Client| client.native && !client.disabled && client.attestation.as_ref().is_some_and(|it| it.is_ours());
+    let mut users = config.client.values().filter(|client| client.login_policy() == name).filter(is_attested);
+    let is_unmet = policy.knows_installations() && users.next().is_none();
+    let what = "no native client that this server attests uses it: its conditions about the installation never hold";
+    is_unmet.then(|| Finding::fact(format!("[login.{name}]: {what}")))
 }
 
 fn only_way(name: &str, policy: &Policy) -> Option<Finding> {
@@ -137,6 +149,9 @@ mod tests {
             "{office:?}"
         );
         assert!(!office.iter().any(|it| it.0), "{office:?}");
+        let device = easier("clients = [\"shop\"]\n[login.default.easier.installation]\nleast_patch = 202601\nplay_protect = [\"NO_ISSUES\"]");
+        let facts = "the installation has patch level 202601 or later, play_protect NO_ISSUES";
+        assert!(says(&device, false, facts) && says(&device, false, "never hold") && !device.iter().any(|it| it.0), "{device:?}");
         let app = easier("clients = [\"shop\"]\nscopes = [\"openid\"]");
         assert!(
             says(&app, true, "where the client is shop; only these scopes are asked for: openid: whoever gets the password"),

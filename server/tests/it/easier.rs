@@ -72,6 +72,86 @@ async fn conditions_of_the_request_hold_in_both_faces() {
     }
 }
 
+/// What this phone's attestation said, as the server keeps it.
+async fn is_known_as(scene: &Screens, phone: &Phone<'_>, platform: &str, facts: &Json) {
+    let app = scene.world.running.shared.now();
+    let mut change = symbolon::store::Change::new(app.now_ms());
+    let write = "UPDATE instance SET platform = $2, facts = $3 WHERE jkt = $1";
+    change.run(write, vec![phone.thumbprint().into(), platform.into(), facts.to_string().into()]);
+    app.store.apply(change).await.unwrap();
+}
+
+/// One table drives both faces: the rule, the phone's platform, facts that are good enough, and some that are not. A fact that is not known
+/// is not good enough, and in a browser none is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn facts_of_the_installation_hold_in_the_app_alone() {
+    use serde_json::json;
+    let installation = |rules: &str| format!("{}[login.default.easier.installation]\n{rules}\n", easier("clients = [\"screens\"]"));
+    for engine in engines() {
+        let scene = scene(engine, "clients = [\"screens\"]").await;
+        let table = [
+            ("least_patch = 202405", "android", json!({ "os_patch": 202405 }), json!({ "os_patch": 202404 })),
+            ("least_patch = 202405", "android", json!({ "os_patch": 202406 }), json!({ "os_patch": 20240601 })),
+            ("strongbox = true", "android", json!({ "level": "StrongBox" }), json!({ "level": "TrustedEnvironment" })),
+            ("play_protect = [\"NO_ISSUES\"]", "android", json!({ "play_protect": "NO_ISSUES" }), json!({ "play_protect": "HIGH_RISK" })),
+            ("risk_metric_max = 3", "ios", json!({ "risk_metric": 3 }), json!({ "risk_metric": 4 })),
+            ("builds = [\"app_store\"]", "ios", json!({ "build": "app_store" }), json!({ "build": "development" })),
+        ];
+        for (rules, platform, good, bad) in table {
+            scene.world.reload(|it| it.with(&installation(rules))).await;
+            let mut phone = scene.genuine();
+            assert!(!native(&mut phone, &[]).await, "{rules}: nothing is known");
+            is_known_as(&scene, &phone, platform, &bad).await;
+            assert!(!native(&mut phone, &[]).await, "{rules}: {bad}");
+            is_known_as(&scene, &phone, platform, &good).await;
+            assert!(native(&mut phone, &[]).await, "{rules}: {good}");
+            assert!(!pages(&scene, &mut Browser::default(), &[]).await, "{rules}: a browser is no installation");
+            // At the refresh it is weighed again.
+            let code = phone.native_code().await;
+            let tokens = phone.redeem(&code).await;
+            is_known_as(&scene, &phone, platform, &bad).await;
+            assert_eq!(phone.refresh(&tokens.text("refresh_token")).await.error(), ASKED, "{rules}: {bad}");
+            is_known_as(&scene, &phone, platform, &good).await;
+            assert_eq!(phone.refresh(&tokens.text("refresh_token")).await.status, 200, "{rules}: the twin");
+        }
+        scene.world.stop().await;
+    }
+}
+
+/// `max_age` of a policy: what was proved longer ago is asked for again, on pages and at an app's refresh. A client asks for less with its
+/// own `max_age`, never for more.
+#[tokio::test(flavor = "multi_thread")]
+async fn proofs_grow_old_in_both_faces() {
+    let policy = "[login.default]\nrequire = [\"password\"]\nmax_age = \"40m\"\n";
+    for engine in engines() {
+        let scene = Screens::with(engine, |it| it.with(policy)).await;
+        let (mut phone, mut browser) = (scene.genuine(), Browser::default());
+        let code = phone.native_code().await;
+        let tokens = phone.redeem(&code).await;
+        let ask = Ask::new("screens", BACK, "openid orders:read");
+        assert!(browser.sign_in(&scene.world, &ask, "alice").await.contains_key("code"));
+        scene.world.advance_s(39 * 60);
+        let refreshed = phone.refresh(&tokens.text("refresh_token")).await;
+        assert_eq!(refreshed.status, 200, "{refreshed:?}");
+        assert!(browser.open(&scene.world, &ask).await.has_code());
+        scene.world.advance_s(2 * 60);
+        let step_up = phone.refresh(&refreshed.text("refresh_token")).await;
+        assert_eq!(step_up.error(), ASKED, "{step_up:?}");
+        for ask in [ask.clone(), ask.with("max_age", "86400")] {
+            let page = browser.open(&scene.world, &ask).await;
+            assert!(!page.has_code() && page.asks_for("password"), "{}", page.html);
+        }
+        // Whoever proves it again goes on, and the twin of the refusal is the same refresh token without the rule.
+        let held = step_up.text("auth_session");
+        let step = phone.post("/authorize-challenge", &[("auth_session", held.as_str()), ("response_type", "code")]).await;
+        assert_eq!((step.error(), step.kind()), (ASKED, "password"), "{step:?}");
+        scene.world.reload(|it| it.without("login.default.max_age")).await;
+        assert_eq!(phone.refresh(&refreshed.text("refresh_token")).await.status, 200);
+        assert!(browser.open(&scene.world, &ask).await.has_code());
+        scene.world.stop().await;
+    }
+}
+
 /// The operator takes the condition back while a sign-in is under way, and where the person was eased in: what is missing is asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn conditions_are_weighed_at_every_answer_and_refresh() {

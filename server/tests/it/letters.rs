@@ -41,6 +41,44 @@ async fn only_the_code_of_a_reset_resets() {
     .await;
 }
 
+/// W-52: an address with a slip in it changes nothing before somebody proves it. Until then letters go to the old one. A newer wish ends the
+/// older one. The letter has a code and no link: in another browser it is of no use. 410-U is what happens behind a change.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_changes_when_it_is_proved() {
+    on_every_engine(|post| async move {
+        let world = &post.world;
+        let mut browser = Browser::default();
+        let wish = async |browser: &mut Browser, to: &str| {
+            let account = browser.visit(world, "/account").await;
+            let page = browser.submit(world, &account, &[], "change_email").await;
+            let seen = post.seen();
+            let sent = browser.submit(world, &page, &[("email", to)], "continue").await;
+            (sent, post.code(to, seen).await)
+        };
+        post.account(&mut browser).await;
+        let (older, slip) = wish(&mut browser, "alcie@example.com").await;
+        let letter = post.mailbox.letters().pop().unwrap();
+        assert!(letter.to == ["alcie@example.com"] && !letter.plain().contains("http"), "{}", letter.plain());
+        // Whoever reads that letter has a code and no page to type it in.
+        let (reset, _) = post.asked(&mut Browser::default(), "/reset", &[("username", "alice")], "alice@example.com").await;
+        let mut stranger = Browser::default();
+        let page = stranger.visit(world, "/reset").await;
+        let page = stranger.submit(world, &page, &[("username", "alice")], "continue").await;
+        let page = stranger.submit(world, &page, &[("email_code", &slip)], "continue").await;
+        assert!(reset.asks_for("email_code") && page.problem().contains("not right"), "{}", page.html);
+        let (newer, code) = wish(&mut browser, "alice.new@example.com").await;
+        let wrong = browser.submit(world, &newer, &[("email_code", &slip)], "continue").await;
+        assert!(wrong.problem().contains("not right"), "{}", wrong.html);
+        assert_eq!(world.audited("email_changed").await, 0);
+        assert_eq!(browser.submit(world, &wrong, &[("email_code", &code)], "continue").await.status, 303, "the twin");
+        let late = browser.submit(world, &older, &[("email_code", &slip)], "continue").await;
+        assert_eq!(world.audited("email_changed").await, 1, "the older wish has ended: {}", late.html);
+        post.told("alice@example.com", "another e-mail address").await;
+        post.world.stop().await;
+    })
+    .await;
+}
+
 /// 408-U: whoever proves an address gets at that person's account, whatever name is written beside the code.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_for_the_person_it_was_sent_to() {

@@ -63,6 +63,65 @@ async fn a_step_does_not_tell_who_exists() {
     scene.world.stop().await;
 }
 
+/// W-44: another letter can be had at once, without a failure first. The person and the method stay. Only the code of the newest letter is
+/// good. Beyond the limit the step says so, and that code is good still.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_letter_is_there_at_once() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        let mut phone = scene.genuine();
+        let start = phone.begin().await;
+        let named = phone.answer(&start, "use_email", &[("username", "alice")]).await;
+        let sent = phone.answer(&named, "continue", &[("username", "alice")]).await;
+        assert!(sent.kind() == "email_code" && sent.problem().is_empty() && sent.actions().contains(&"resend".to_owned()), "{sent:?}");
+        let first = scene.code_of_letter("alice@example.com", 0).await;
+        let (mut step, mut newest, mut letters) = (sent, first.clone(), 1);
+        let refused = loop {
+            let next = phone.answer(&step, "resend", &[]).await;
+            assert_eq!((next.error(), next.kind()), (ASKED, "email_code"), "{next:?}");
+            if !next.problem().is_empty() {
+                break next;
+            }
+            newest = scene.code_of_letter("alice@example.com", letters).await;
+            letters += 1;
+            step = next;
+        };
+        assert_eq!((letters, refused.problem()), (5, "too_many_mails"), "{refused:?}");
+        let old = phone.answer(&refused, "continue", &[("email_code", &first)]).await;
+        assert_eq!(old.problem(), "wrong_email_code", "{old:?}");
+        let done = phone.answer(&old, "continue", &[("email_code", &newest)]).await;
+        assert_eq!(done.status, 200, "the twin: {done:?}");
+        scene.world.stop().await;
+    }
+}
+
+/// W-50: the request that begins carries no answer. Name, password and code in it change nothing: neither the step, nor the audit, nor the
+/// limits. What follows is as step by step.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_request_is_no_answer() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        let mut phone = scene.genuine();
+        let plain = phone.begin().await;
+        for password in ["a wrong password", PASSWORD] {
+            for _ in 0..6 {
+                let more = [("username", "alice"), ("password", password), ("code", "123456"), ("action", "continue")];
+                let whole = phone.begin_with(&more).await;
+                assert_eq!((whole.error(), whole.step()), (ASKED, plain.step()), "{whole:?}");
+            }
+        }
+        for event in ["password_proved", "password_refused", "sign_in_throttled"] {
+            assert_eq!(scene.world.audited(event).await, 0, "{event}");
+        }
+        // Eleven guesses would have been too many: not one was counted.
+        let whole = phone.begin_with(&[("password", PASSWORD), ("login_hint", "alice")]).await;
+        assert_eq!(whole.step()["fields"][0]["value"], "alice", "{whole:?}");
+        let done = phone.answer_password(&whole, "alice", PASSWORD).await;
+        assert_eq!((done.status, scene.world.audited("password_proved").await), (200, 1), "{done:?}");
+        scene.world.stop().await;
+    }
+}
+
 /// 305-H: another media type or a header that asks for another version gets the same checks, or is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_media_type_leads_round_the_checks() {

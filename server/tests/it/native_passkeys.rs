@@ -314,6 +314,39 @@ async fn a_passkey_is_offered_once_over_both_faces() {
     .await;
 }
 
+/// W-31: nothing forces a kind of authenticator, and a device that has no passkey says so in words. Whoever came with the passkey of another
+/// device is offered one for this device, once. The twin is a passkey of this device.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_came_with_another_devices_passkey_is_offered_one() {
+    on_every_engine(|scene| async move {
+        scene.world.reload(|it| it.set("passkeys.offer", true)).await;
+        let mut hand = Hand::of(&scene, Authenticator::default());
+        let step = hand.phone.begin().await;
+        let none = hand.phone.answer(&step, "passkey", &[("passkey_failure", "no_passkey")]).await;
+        refused(&none, "passkey_none_here");
+        let offer = hand.phone.answer_password(&none, "alice", PASSWORD).await;
+        let asked = options(&offer);
+        assert_eq!((offer.kind(), &asked["hints"]), ("offer_passkey", &json!(["client-device"])), "{offer:?}");
+        assert_eq!(asked["authenticatorSelection"].get("authenticatorAttachment"), None, "{offer:?}");
+        assert_eq!(hand.make(&offer).await.status, 200);
+        let use_from = async |hand: &mut Hand<'_>, attachment: Json| {
+            let step = hand.phone.begin().await;
+            let mut used = hand.used(&step);
+            used["authenticatorAttachment"] = attachment;
+            hand.send(&step, &used).await
+        };
+        for here in [json!("platform"), Json::Null] {
+            assert_eq!(use_from(&mut hand, here.clone()).await.status, 200, "{here}: the twin");
+        }
+        let offer = use_from(&mut hand, json!("cross-platform")).await;
+        assert_eq!((offer.kind(), options(&offer)["excludeCredentials"].as_array().map(Vec::len)), ("offer_passkey", Some(1)), "{offer:?}");
+        assert_eq!(hand.phone.answer(&offer, "not_now", &[]).await.status, 200);
+        assert_eq!(use_from(&mut hand, json!("cross-platform")).await.status, 200, "once");
+        scene.world.stop().await;
+    })
+    .await;
+}
+
 /// An app that may not use the server's passkeys is shown no operation; the browser is the way. What it sends all the same is refused.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_app_without_credentials_uses_the_browser() {
@@ -346,7 +379,8 @@ async fn an_app_without_credentials_uses_the_browser() {
 }
 
 /// W-14, 388-W: the platform is asked for a maker's statement only where the configuration wants one. Then a passkey without one is
-/// refused with a code of its own, and nothing is stored.
+/// refused with a code of its own, and nothing is stored. The person hears which kinds are accepted, in their language. At the end the
+/// platform hears which passkeys are kept.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_statement_is_asked_for_by_configuration_alone() {
     on_every_engine(|scene| async move {
@@ -358,7 +392,8 @@ async fn a_statement_is_asked_for_by_configuration_alone() {
         let root = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap();
         let file = scene.world.directory.join("makers.pem");
         std::fs::write(&file, root.pem()).unwrap();
-        let wanted = format!("[passkeys]\nattestation = \"direct\"\nattestation_roots = ['{}']\n", file.display());
+        let kinds = "aaguids = [\"ee882879-721c-4913-9775-3dfcce97072a\"]";
+        let wanted = format!("[passkeys]\nattestation = \"direct\"\nattestation_roots = ['{}']\n{kinds}\n", file.display());
         scene.world.reload(|it| it.with(&wanted)).await;
         let step = hand.phone.begin_with(&[("acr_values", "urn:both")]).await;
         let step = hand.phone.answer_password(&step, "alice", PASSWORD).await;
@@ -367,9 +402,22 @@ async fn a_statement_is_asked_for_by_configuration_alone() {
         refused(&answer, "passkey_kind");
         assert!(reason(&scene).await.contains("no statement of a maker"), "{}", reason(&scene).await);
         assert_eq!(scene.world.audited("passkey_enrolled").await, 0);
-        scene.world.reload(|it| it.with("[passkeys]\nattestation = \"none\"\nattestation_roots = []\n")).await;
+        let named = symbolon_passkey::aaguid::name(&symbolon_passkey::aaguid::parse("ee882879-721c-4913-9775-3dfcce97072a").unwrap());
+        let says = |answer: &Answer| answer.step()["problem"]["text"].as_str().unwrap().to_owned();
+        assert!(says(&answer).ends_with(&format!("These are: {}.", named.unwrap())), "{answer:?}");
+        let step = hand.phone.begin_with(&[("acr_values", "urn:both"), ("ui_locales", "de")]).await;
+        let step = hand.phone.answer_password(&step, "alice", PASSWORD).await;
         hand.keys = Authenticator::default();
-        assert_eq!(hand.make(&answer).await.kind(), "waits", "the twin: the present rules judge, and it was made with a password");
+        let in_german = hand.make(&step).await;
+        assert!(says(&in_german).ends_with(&format!("Es gelten: {}.", named.unwrap())), "{in_german:?}");
+        hand.keys = Authenticator::default();
+        scene.world.reload(|it| it.with("[passkeys]\nattestation = \"none\"\nattestation_roots = []\naaguids = []\n")).await;
+        let waits = hand.make(&answer).await;
+        assert_eq!(waits.kind(), "waits", "the twin: the present rules judge, and it was made with a password");
+        assert!(scene.world.confirm("alice").await);
+        let done = hand.phone.answer(&waits, "continue", &[]).await;
+        let kept = &done.body["operation"]["options"]["allAcceptedCredentialIds"];
+        assert_eq!((done.status, kept), (200, &json!([base64url::encode(&hand.keys.ids()[0])])), "what was refused is not among them: {done:?}");
         scene.world.stop().await;
     })
     .await;

@@ -383,6 +383,33 @@ async fn a_step_up_is_a_second_sign_in_where_there_can_be_one() {
     }
 }
 
+/// What the installation proved is known at the sign-in too: on the app's own screens, and where the app pushed the request. A rule that
+/// denies `software` denies it in both faces.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_decision_at_the_sign_in_sees_the_tier() {
+    let is_software = "(i32.eq (i32.load8_u (i32.load offset=32 (local.get 0))) (i32.const 115))";
+    let deny_software = format!("(if (i32.load8_u offset=28 (local.get 0)) (then (if {is_software} (then {DENY}))))");
+    for engine in engines() {
+        let change = |it: Configuration| it.set("client.screens.native_tiers", vec!["software", "hardware"]);
+        let scene = Screens::with(engine, |it| change(it).with(&deciding(&deny_software, "sign-in", ""))).await;
+        for (tier, native, pushed_error) in [("software", (400, "access_denied"), Some("access_denied")), ("hardware", (200, ""), None)] {
+            let mut phone = scene.phone(tier);
+            let step = phone.begin().await;
+            let answered = phone.answer_password(&step, "alice", PASSWORD).await;
+            assert_eq!(answered.error(), native, "{tier}: {answered:?}");
+            let ask = Ask::new("screens", crate::world::native::BACK, "openid");
+            let (status, pushed) = phone.post("/par", &ask.form()).await.parts();
+            assert_eq!(status, 201, "{pushed}");
+            let query = format!("/authorize?client_id=screens&request_uri={}", pushed["request_uri"].as_str().unwrap());
+            let mut browser = Browser::default();
+            let page = browser.visit(&scene.world, &query).await;
+            let back = browser.submit_password(&scene.world, &page, "alice", PASSWORD).await;
+            assert_eq!((back.error().as_deref(), back.has_code()), (pushed_error, pushed_error.is_none()), "{tier}: {}", back.html);
+        }
+        scene.world.stop().await;
+    }
+}
+
 /// A decision at the sign-in and at the code. Each denies what the other does not see.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_decision_narrows_a_sign_in_and_a_code() {

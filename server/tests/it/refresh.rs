@@ -307,6 +307,33 @@ async fn a_grant_can_end_with_the_browsers_session() {
     }
 }
 
+/// The policy becomes stricter than what was proved. By default the grant goes on as it is; with `on_weaker_policy = "end"` it ends, and
+/// what is laxer again brings it back no more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_that_was_proved_by_less_goes_on_or_ends() {
+    for engine in engines() {
+        for (word, after) in [("keep", (200, "")), ("end", (400, "invalid_grant"))] {
+            let world = Configuration::on(engine).await.set("client.shop-ios.refresh.on_weaker_policy", word).start().await;
+            let (status, tokens) = world.refresh(&refresh_token(&world.tokens("openid orders:read").await)).await;
+            assert_eq!(status, 200, "{tokens}");
+            world.reload(|it| it.with("[login.default]\nrequire = [\"password + totp\"]\n")).await;
+            let (status, mut next) = world.refresh(&refresh_token(&tokens)).await;
+            assert_eq!((status, next["error"].as_str().unwrap_or_default()), after, "{word}: {next}");
+            assert_eq!(world.audited("grant_weaker_than_policy").await, usize::from(word == "end"), "{word}");
+            world.reload(|it| it.with("[login.default]\nrequire = [\"password\"]\n")).await;
+            if status != 200 {
+                next = tokens;
+            }
+            let (status, body) = world.refresh(&refresh_token(&next)).await;
+            assert_eq!((status, body["error"].as_str().unwrap_or_default()), after, "{word}: {body}");
+            // The twin: what satisfies the policy ends nowhere.
+            let (status, body) = world.refresh(&refresh_token(&world.tokens("orders:read").await)).await;
+            assert_eq!(status, 200, "{word}: {body}");
+            world.stop().await;
+        }
+    }
+}
+
 /// 042-C, 166-D: the same bytes twice, one after the other or at once, are one request that a network repeated: they end nothing. The
 /// twin, a new proof with what is spent, does.
 #[tokio::test(flavor = "multi_thread")]

@@ -145,6 +145,43 @@ async fn a_session_is_known_by_its_device_and_place_and_can_be_ended() {
     }
 }
 
+/// A session that nobody can use is none: the code of an app that was never redeemed, an app that signed out, a browser that was away too
+/// long, and one in which another person signed in.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_nobody_can_use_is_not_in_the_list() {
+    for engine in engines() {
+        let scene = scene(engine, &["sessions"]).await;
+        let world = &scene.world;
+        world.person("bob").await;
+        let mut browser = Browser::at("192.0.2.7");
+        let others = async |browser: &mut Browser| {
+            let account = account_of(world, browser).await;
+            account.actions().into_iter().filter(|action| action.starts_with("end_session:")).count()
+        };
+        assert_eq!(others(&mut browser).await, 0);
+        let mut phone = scene.genuine();
+        phone.native_code().await;
+        assert_eq!(others(&mut browser).await, 0, "a code that nobody redeemed");
+        let tokens = tokens(&mut phone).await;
+        let mut second = Browser::at("192.0.2.8");
+        account_of(world, &mut second).await;
+        assert_eq!(others(&mut browser).await, 2, "an app and a browser");
+        let ask = Ask::new("screens", BACK, "openid").with("prompt", "login select_account");
+        let chosen = second.open(world, &ask).await;
+        let page = second.submit(world, &chosen, &[], "not_you").await;
+        assert!(second.submit_password(world, &page, "bob", PASSWORD).await.has_code());
+        assert_eq!(others(&mut browser).await, 1, "another person has the browser");
+        account_of(world, &mut Browser::at("192.0.2.9")).await;
+        assert_eq!(others(&mut browser).await, 2);
+        world.advance_s(3 * 3600);
+        phone.attest_by(&scene.attester, "screens", 3600, &serde_json::Map::from_iter([("tier".to_owned(), Json::from("hardware"))]));
+        assert_eq!(others(&mut browser).await, 1, "an app's grant outlives the limits of browsers");
+        let revoked = phone.post("/revoke", &[("token", tokens.text("refresh_token").as_str())]).await;
+        assert_eq!((revoked.status, others(&mut browser).await), (200, 0), "the app signed out");
+        scene.world.stop().await;
+    }
+}
+
 /// The copy has what is stored, and nothing that opens anything.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copy_of_the_account_has_no_secret_and_nobody_else() {

@@ -19,7 +19,7 @@ least_version = "4.2"
 };
 
 /// The words of `IosBuild`.
-pub(super) const BUILDS: &[&str] = &["app_store", "test_flight", "enterprise", "developer_id", "unsaid", "development", "platform"];
+pub const BUILDS: &[&str] = &["app_store", "test_flight", "enterprise", "developer_id", "unsaid", "development", "platform"];
 
 const IOS_KEYS: &[Key] = &[
     optional(

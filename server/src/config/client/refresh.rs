@@ -40,6 +40,13 @@ const KEYS: &[Key] = &[
         "What an old refresh token does to a grant that is bound to a key: nothing, or it ends the grant. A grant without a key always ends.",
     ),
     defaulted(
+        "on_weaker_policy",
+        Kind::OneOf(&["keep", "end"]),
+        r#""keep""#,
+        "What a refresh does where the login policy wants more by now than was proved: the grant goes on as it is, or it ends. Clients with \
+         `native = true` are asked for a step-up instead.",
+    ),
+    defaulted(
         "mode",
         Kind::OneOf(&["rotate", "static"]),
         r#""rotate""#,
@@ -69,6 +76,15 @@ pub enum OnStale {
     End,
 }
 
+/// What a refresh does where the policy wants more than was proved, and the client cannot ask for it on screens of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnWeakerPolicy {
+    #[default]
+    Keep,
+    End,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RefreshMode {
@@ -86,6 +102,7 @@ pub struct Refresh {
     pub absolute: Span,
     pub grace: Span,
     pub on_stale: OnStale,
+    pub on_weaker_policy: OnWeakerPolicy,
     pub mode: RefreshMode,
     pub ends_with_session: bool,
     pub most_per_person: Most,
@@ -119,6 +136,7 @@ impl Default for Refresh {
             absolute: Span::days(180),
             grace: Span(10),
             on_stale: OnStale::Keep,
+            on_weaker_policy: OnWeakerPolicy::Keep,
             mode: RefreshMode::Rotate,
             ends_with_session: false,
             most_per_person: Most::default(),

@@ -114,7 +114,10 @@ pub async fn check(context: &Context<'_>, person: &Person, secret: &Json, answer
         _ => {}
     }
     match judged {
-        Ok(facts) => Ok(weigh(&context.relying_party, kept, &id, &facts)),
+        Ok(facts) => {
+            let is_elsewhere = response.attachment.as_deref() == Some("cross-platform");
+            Ok(weigh(&context.relying_party, kept, (&id, is_elsewhere), &facts))
+        }
         Err((problem, why)) => Ok(wrong(problem, &why)),
     }
 }
@@ -190,7 +193,7 @@ fn judge(
 }
 
 /// What the counter and the backup state are worth, under the present configuration.
-fn weigh(rp: &RelyingParty<'_>, kept: &Kept, id: &str, facts: &AssertionFacts) -> Verdict {
+fn weigh(rp: &RelyingParty<'_>, kept: &Kept, (id, is_elsewhere): (&str, bool), facts: &AssertionFacts) -> Verdict {
     let synced = kept.backup_eligible || facts.backup_eligible;
     if synced && !rp.rules.synced {
         return wrong("passkey_synced", "a synced passkey, which the configuration refuses");
@@ -215,7 +218,7 @@ fn weigh(rp: &RelyingParty<'_>, kept: &Kept, id: &str, facts: &AssertionFacts) -
         backup_eligible: facts.backup_eligible,
     };
     let spend = Effect::Spend { what: Spend::Passkey(used), event: REFUSED, problem: Problem::new(UNKNOWN) };
-    let found = Facts { credential: Some(public_id), user_verified: Some(facts.user_verified), ..Facts::default() };
+    let found = Facts { credential: Some(public_id), user_verified: Some(facts.user_verified), is_elsewhere, ..Facts::default() };
     Verdict { checked: Checked::Proved(found), effects: vec![spend, Effect::Audit(Box::new(proved))] }
 }
 

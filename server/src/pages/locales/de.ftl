@@ -427,7 +427,10 @@ problem-passkey_unverified = Ihr Gerät hat nicht geprüft, ob Sie es sind. Scha
 problem-passkey_without_person = Ihr Gerät sagt nicht, wessen Passkey das ist. Geben Sie zuerst Ihren Namen ein und benutzen Sie dann den Sicherheitsschlüssel.
 problem-passkey_synced = Passkeys, die auf andere Geräte kopiert werden, gelten hier nicht. Nehmen Sie einen Sicherheitsschlüssel, oder melden Sie sich anders an.
 problem-passkey_copied = Dieser Schlüssel könnte kopiert worden sein und gilt deshalb nicht. Melden Sie sich anders an, und sagen Sie es dem Betreiber.
-problem-passkey_kind = Diese Art von Passkey gilt hier nicht. Fragen Sie den Betreiber, welche gelten.
+problem-passkey_kind = { $kinds ->
+    [none] Diese Art von Passkey gilt hier nicht. Fragen Sie den Betreiber, welche gelten.
+   *[other] Diese Art von Passkey gilt hier nicht. Es gelten: { $kinds }.
+}
 problem-passkey_not_made = Der Passkey konnte nicht hinzugefügt werden. Versuchen Sie es noch einmal.
 problem-passkey_already_there = Dieses Gerät hat schon einen Passkey für Sie.
 problem-passkey_none_here = Auf diesem Gerät ist kein Passkey für diesen Server. Melden Sie sich anders an.

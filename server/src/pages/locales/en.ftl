@@ -427,7 +427,10 @@ problem-passkey_unverified = Your device did not check that it is you. Switch on
 problem-passkey_without_person = Your device does not say whose passkey this is. Type your name first, then use a security key.
 problem-passkey_synced = Passkeys that are copied to other devices are not accepted here. Use a security key, or sign in in another way.
 problem-passkey_copied = This key may have been copied, so it is not accepted. Sign in in another way, and tell those who run this server.
-problem-passkey_kind = This kind of passkey is not accepted here. Ask those who run this server which kinds are.
+problem-passkey_kind = { $kinds ->
+    [none] This kind of passkey is not accepted here. Ask those who run this server which kinds are.
+   *[other] This kind of passkey is not accepted here. These are: { $kinds }.
+}
 problem-passkey_not_made = The passkey could not be added. Try again.
 problem-passkey_already_there = This device has a passkey for you already.
 problem-passkey_none_here = There is no passkey for this server on this device. Sign in in another way.

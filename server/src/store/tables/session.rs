@@ -21,11 +21,14 @@ pub const END: &str = "UPDATE session SET state = 'ended', ended_ms = $2 WHERE (
 /// Those that came from one grant.
 pub const END_CHILDREN: &str =
     "UPDATE session SET state = 'ended', ended_ms = $3 WHERE parent = $1 AND parent_number = $2 AND state = 'active'";
-/// What a person sees of the sessions that are open, with the apps below each.
+/// What a person sees of the sessions that somebody can use, with the apps below each. A session is of use by a browser's cookie within
+/// its limits ($2: used since, $3: now), or by an app's grant.
 pub const OF_ACCOUNT: &str = "SELECT s.id, s.device, s.address, s.created_ms, s.used_ms, \
     (SELECT max(g.used_ms) FROM app_grant g WHERE g.session = s.id AND g.state = 'active') AS app_used_ms, \
     (SELECT string_agg(g.client, ' ') FROM app_grant g WHERE g.session = s.id AND g.state = 'active') AS clients \
     FROM session s JOIN account a ON a.id = s.account WHERE s.account = $1 AND s.state = 'active' AND s.created_ms >= a.sessions_from_ms \
+    AND ((length(s.cookie) > 0 AND s.used_ms > $2 AND s.ends_ms > $3) \
+    OR EXISTS (SELECT 1 FROM app_grant g WHERE g.session = s.id AND g.state = 'active' AND g.ends_ms > $3)) \
     ORDER BY s.used_ms DESC, s.id LIMIT 100";
 pub const END_ONE: &str = "UPDATE session SET state = 'ended', ended_ms = $3 WHERE account = $1 AND (id = $2 OR parent = $2) \
     AND state = 'active'";
