@@ -27,6 +27,7 @@ mod native_attacks;
 mod native_sign_in;
 mod new_factor;
 mod next_api;
+mod own_account;
 mod passkeys;
 mod payment;
 mod registered_app;
@@ -74,6 +75,7 @@ pub const SCENES: &[Scene] = &[
     native_sign_in::SCENE,
     native_attacks::SCENE,
     passkeys::SCENE,
+    own_account::SCENE,
     known_device::SCENE,
     stolen_code::SCENE,
     wrong_tokens::SCENE,

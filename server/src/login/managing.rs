@@ -1,6 +1,7 @@
 //! The account on an app's own screens, and the changes of it that add no means to sign in. The account page of the browser begins the
 //! same journeys; here are their pages.
 
+use super::context::Face;
 use super::flow::{Go, Run};
 use super::holdings::SHOWN_EVENTS;
 use super::journey::{Form, Journey, Overview};
@@ -8,6 +9,7 @@ use super::linking::shown_link;
 use super::state::Question;
 use super::step::{Content, FieldKind, Step, Text};
 use crate::config::Right;
+use crate::config::upstream::Linking;
 use crate::error::{Fault, Result};
 use crate::mail::written_time;
 use serde_json::{Value as Json, json};
@@ -209,13 +211,21 @@ impl Run<'_> {
         Ok(found)
     }
 
+    /// What is linked, and what can be: providers whose SDK is in the app. Others are linked in the browser.
     fn links(&self) -> Vec<Target> {
         let links = self.person.account.as_ref().map(|account| account.links.as_slice()).unwrap_or_default();
         let target = |link: &super::accounts::Link| {
             let label = Text::new("action-remove_this").with("name", shown_link(link)).with("since", written_time(link.created_ms));
             Target { action: "unlink", label, target: link.key() }
         };
-        links.iter().map(target).collect()
+        let linked = links.iter().map(target);
+        let Face::App { providers, .. } = self.visitor.face else { return linked.collect() };
+        let may_link = |name: &String| {
+            let provider = self.machine.providers().get(name).filter(|provider| provider.settings.linking != Linking::Off)?;
+            let label = Text::new("action-link").with("provider", provider.settings.label.as_str());
+            Some(Target { action: "link", label, target: name.clone() })
+        };
+        linked.chain(providers.keys().filter_map(may_link)).collect()
     }
 
     async fn history(&self, account: &str) -> Result<Vec<Text>> {

@@ -213,3 +213,67 @@ async fn a_name_may_come_with_the_token() {
     assert_eq!(row.opt_text("email").unwrap(), None);
     scene.world.stop().await;
 }
+
+/// The page of links, behind a fresh proof of this person.
+async fn links_of(phone: &mut Phone<'_>, person: &str) -> Answer {
+    let code = phone.native_code_of(person).await;
+    let tokens = phone.redeem(&code).await;
+    let held = tokens.text("auth_session");
+    let form = [("auth_session", held.as_str()), ("response_type", "code"), ("prompt", "manage")];
+    let asked = phone.post("/authorize-challenge", &form).await;
+    let menu = phone.answer(&asked, "continue", &[("password", crate::world::PASSWORD)]).await;
+    let list = phone.answer(&menu, "links", &[]).await;
+    assert_eq!((list.error(), list.kind()), (ASKED, "manage_links"), "{list:?}");
+    list
+}
+
+/// A person links a provider on the app's own screens. Both sides are proved anew, and the last page names them; then the identity signs
+/// this person in. An old proof of the other side, and an identity of somebody else, link nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_is_linked_on_the_app_s_own_screens() {
+    for engine in engines() {
+        let provider = Provider::start().await;
+        let with = with_sdk(&provider);
+        let scene = Screens::with(engine, |it| with(it).set("client.screens.manage", vec!["links"])).await;
+        scene.world.person("bob").await;
+        provider.is("001.a");
+        let now_s = || scene.world.running.shared.now().now_ms() / 1000;
+        let mut phone = scene.genuine();
+        let list = links_of(&mut phone, "alice").await;
+        assert!(list.actions().contains(&"link:0".to_owned()), "{list:?}");
+        let mut step = phone.answer(&list, "link:0", &[]).await;
+        for stale in [json!({ "auth_time": now_s() - 900 }), json!({ "auth_time": null })] {
+            let token = provider.sdk_token(IOS, &nonce_of(&step), &stale);
+            step = give(&mut phone, &step, &token).await;
+            assert_eq!((step.error(), step.problem()), (ASKED, "upstream_not_fresh"), "{stale}: {step:?}");
+        }
+        let fresh = || json!({ "auth_time": now_s() });
+        let token = provider.sdk_token(IOS, &nonce_of(&step), &fresh());
+        let asked = give(&mut phone, &step, &token).await;
+        assert_eq!((asked.error(), asked.kind(), scene.world.audited("upstream_linked").await), (ASKED, "link", 0), "{asked:?}");
+        let words = asked.step()["text"][0].as_str().unwrap();
+        assert!(words.contains("Anysocial") && words.contains("alice@example.com"), "{words}");
+        let done = phone.answer(&asked, "continue", &[]).await;
+        let alice = subject_of(&mut phone, &done).await;
+        assert_eq!(scene.world.audited("upstream_linked").await, 1);
+        let mut other = scene.genuine();
+        let (step, nonce) = self::asked(&mut other).await;
+        let done = give(&mut other, &step, &provider.sdk_token(IOS, &nonce, &json!({}))).await;
+        assert_eq!((subject_of(&mut other, &done).await, scene.world.audited("registered").await), (alice, 0));
+        // The identity is Alice's now, whoever else asks for it.
+        let mut bobs = scene.genuine();
+        let list = links_of(&mut bobs, "bob").await;
+        let step = bobs.answer(&list, "link:0", &[]).await;
+        let token = provider.sdk_token(IOS, &nonce_of(&step), &fresh());
+        assert_eq!(give(&mut bobs, &step, &token).await.problem(), "upstream_linked_elsewhere");
+        // Where linking is off, and where the app has no SDK, there is no such button, and none is taken.
+        for change in ["upstream.any.linking", "client.screens.native_providers"] {
+            scene.world.reload(|it| if change.ends_with("linking") { it.set(change, "off") } else { it.without(change) }).await;
+            let list = links_of(&mut bobs, "bob").await;
+            assert!(!list.actions().iter().any(|action| action.starts_with("link:")), "{change}: {list:?}");
+            assert_eq!(bobs.answer(&list, "link:0", &[]).await.error(), (400, "invalid_request"), "{change}");
+            scene.world.reload(|it| if change.ends_with("linking") { it.set(change, "fresh") } else { it }).await;
+        }
+        scene.world.stop().await;
+    }
+}
