@@ -1,4 +1,4 @@
-//! What the tests need on the machine: Chromium, Node.js, Apache, and a PostgreSQL cluster of their own. The cluster lives in a temporary
+//! What the tests need on the machine: Chromium, Node.js, Apache, Maven, and a PostgreSQL cluster of their own. The cluster lives in a temporary
 //! directory for one run and listens on a socket. Missing programs are installed from Debian's packages where that is allowed.
 
 use std::path::{Path, PathBuf};
@@ -93,10 +93,11 @@ const APACHE: &[&str] = &["apache2-bin", "libapache2-mod-auth-openidc", "libapac
 
 /// The programs that the tests need beside PostgreSQL: a command or a file that shows that one is there, and its Debian packages. Apache's
 /// package `apache2` is left out, because it would start a service.
-const PROGRAMS: [(&str, &[&str]); 7] = [
+const PROGRAMS: [(&str, &[&str]); 8] = [
     ("chromedriver", &["chromium", "chromium-driver"]),
     ("npm", &["nodejs", "npm"]),
     ("openssl", &["openssl"]),
+    ("mvn", &["maven"]),
     ("/usr/sbin/nginx", &["nginx-light"]),
     ("/usr/bin/caddy", &["caddy"]),
     ("/usr/lib/apache2/modules/mod_auth_openidc.so", APACHE),

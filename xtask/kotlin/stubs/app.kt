@@ -1,0 +1,27 @@
+// What the listings leave to the app.
+package app
+
+import android.content.Context
+import org.json.JSONObject
+
+class Tokens
+class Answer(val status: Int, val json: JSONObject)
+class Pressed(val action: String, val fields: Map<String, String>)
+class SignInException(val code: String, description: String) : Exception(description)
+
+interface Screens {
+    suspend fun show(step: JSONObject): Pressed
+}
+
+val context: Context = TODO()
+val challengeEndpoint: String = TODO()
+val clientId: String = TODO()
+val scope: String = TODO()
+val state: String = TODO()
+val redirectUri: String = TODO()
+
+fun randomVerifier(): String = TODO()
+fun s256(verifier: String): String = TODO()
+suspend fun post(url: String, form: Map<String, String>): Answer = TODO()
+suspend fun redeem(code: String, verifier: String): Tokens = TODO()
+suspend fun browser(requestUri: String, state: String, verifier: String): Tokens = TODO()

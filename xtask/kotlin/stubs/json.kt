@@ -1,0 +1,12 @@
+package org.json
+
+class JSONObject() {
+    constructor(json: String) : this()
+    fun getString(name: String): String = TODO()
+    fun optString(name: String): String = TODO()
+    fun getJSONObject(name: String): JSONObject = TODO()
+    fun put(name: String, value: Any?): JSONObject = TODO()
+    fun put(name: String, value: Int): JSONObject = TODO()
+    fun put(name: String, value: Long): JSONObject = TODO()
+    fun put(name: String, value: Boolean): JSONObject = TODO()
+}
