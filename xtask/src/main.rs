@@ -161,6 +161,7 @@ fn test() -> ExitCode {
         ("demo", Box::new(|| run(demo_of_all()))),
         ("load, one second a row", Box::new(|| run(short_load()))),
         ("interop", Box::new(interop)),
+        ("passkeys beside webauthn-rs and passkey", Box::new(|| run(passkeys_of_others()))),
         ("Kotlin of the documentation", Box::new(kotlin_listings)),
     ];
     let mut table = Vec::new();
@@ -254,6 +255,14 @@ fn interop() -> Result<Count, String> {
     };
     run(npm(&["ci", "--no-progress"]))?;
     run(npm(&["test"]))
+}
+
+/// Our relying party beside two libraries that we did not write, in a workspace of their own.
+fn passkeys_of_others() -> Command {
+    let mut command = cargo(&["test", "--manifest-path", "interop/passkeys/Cargo.toml", "--locked", "--", "--show-output"]);
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    command.env("CARGO_TARGET_DIR", std::path::absolute(target).unwrap_or_default());
+    command
 }
 
 /// The listings that an Android developer copies.
