@@ -3,6 +3,7 @@
 
 use passkey::authenticator::{Authenticator, UiHint, UserCheck, UserValidationMethod};
 use passkey::client::{Client, DefaultClientData};
+use passkey::crypto::AvailableBackend;
 use passkey::types::Passkey;
 use passkey::types::ctap2::{Aaguid, Ctap2Error};
 use passkey::types::webauthn::{CredentialCreationOptions, CredentialRequestOptions};
@@ -17,8 +18,9 @@ use symbolon_passkey::{
 };
 use url::Url;
 use webauthn_rs_core::WebauthnCore;
-use webauthn_rs_core::interface::{AuthenticationState, Credential, RegistrationState};
-use webauthn_rs_core::proto::{COSEAlgorithm, PublicKeyCredential, RegisterPublicKeyCredential, UserVerificationPolicy};
+use webauthn_rs_core::proto::{
+    AuthenticationState, COSEAlgorithm, Credential, PublicKeyCredential, RegisterPublicKeyCredential, RegistrationState, UserVerificationPolicy,
+};
 
 /// Who accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -290,7 +292,7 @@ async fn a_client_of_others_reads_our_documents() {
         origin: "https://login.example.com".to_owned(),
         challenge: challenge.to_vec(),
     };
-    let mut client = Client::new(Authenticator::new(Aaguid::new_empty(), None::<Passkey>, Agrees));
+    let mut client = Client::new(Authenticator::new(Aaguid::new_empty(), None::<Passkey>, Agrees, AvailableBackend));
     let creation = options::creation(&Creation {
         rp_id,
         rp_name: "Example",

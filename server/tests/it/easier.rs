@@ -77,7 +77,7 @@ async fn is_known_as(scene: &Screens, phone: &Phone<'_>, platform: &str, facts: 
     let app = scene.world.running.shared.now();
     let mut change = symbolon::store::Change::new(app.now_ms());
     let write = "UPDATE instance SET platform = $2, facts = $3 WHERE jkt = $1";
-    change.run(write, vec![phone.thumbprint().into(), platform.into(), facts.to_string().into()]);
+    change.run(write, vec![phone.key.kid().into(), platform.into(), facts.to_string().into()]);
     app.store.apply(change).await.unwrap();
 }
 
@@ -137,7 +137,7 @@ async fn proofs_grow_old_in_both_faces() {
         scene.world.advance_s(2 * 60);
         let step_up = phone.refresh(&refreshed.text("refresh_token")).await;
         assert_eq!(step_up.error(), ASKED, "{step_up:?}");
-        for ask in [ask.clone(), ask.with("max_age", "86400")] {
+        for ask in [ask.clone(), ask.clone().with("max_age", "86400")] {
             let page = browser.open(&scene.world, &ask).await;
             assert!(!page.has_code() && page.asks_for("password"), "{}", page.html);
         }
