@@ -85,7 +85,8 @@ async fn acts(stage: &mut Stage) -> Result<(), Trouble> {
     let called = phone.client.call(ORDERS, Request::get(&stage.world.url("/orders"))).await;
     stage.act_with(
         "The operator allows deletion too; the person deletes the account in the same app, which was not changed",
-        &[lines(&screens), vec![format!("a call of the API: {}", if called.is_ok() { "answered" } else { "the app is signed out" })]].concat(),
+        &[lines(&screens), vec![format!("a call of the API: {}", if called.is_ok() { "answered" } else { "the app is signed out" })]]
+            .concat(),
         managed.is_err() && called.is_err() && screens.kinds() == ["password", "manage", "delete_account"],
         "All tokens of all apps end in the change that deletes the account.",
     );

@@ -1,7 +1,7 @@
 //! `[login.NAME.easier.installation]`: what has to be known of the installation that asks. Pure. What is not known does not hold, and
 //! neither does a fact of the other platform.
 
-use super::client::{BUILDS, IosBuild, is_at_least, version};
+use super::client::ios::{BUILDS, IosBuild, is_at_least, version};
 use super::docs::{Kind, Presence, Section, defaulted, optional};
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -16,7 +16,13 @@ pub(super) const SECTION: Section = Section {
     presence: Presence::Absent,
     keys: &[
         optional("least_patch", Kind::Number, "any", "202601", "Android: the patch level is this month or a later one, as YYYYMM."),
-        optional("least_android_version", Kind::Number, "any", "42", "Android: the version of the app (versionCode) is this or a later one."),
+        optional(
+            "least_android_version",
+            Kind::Number,
+            "any",
+            "42",
+            "Android: the version of the app (versionCode) is this or a later one.",
+        ),
         defaulted("strongbox", Kind::Flag, "false", "Android: the key is in a secure element of its own."),
         defaulted(
             "require_rkp",
@@ -32,8 +38,20 @@ pub(super) const SECTION: Section = Section {
             r#"["KNOWN_INSTALLED"]"#,
             "Android: Play says nothing else of other apps that can see or control the screen.",
         ),
-        optional("recent_activity", Kind::Texts, "any", r#"["LEVEL_1"]"#, "Android: Play says one of these of recent requests of the device."),
-        optional("least_ios_version", Kind::Text, "any", r#""4.2""#, "iOS: the version of the app (CFBundleVersion) is this or a later one."),
+        optional(
+            "recent_activity",
+            Kind::Texts,
+            "any",
+            r#"["LEVEL_1"]"#,
+            "Android: Play says one of these of recent requests of the device.",
+        ),
+        optional(
+            "least_ios_version",
+            Kind::Text,
+            "any",
+            r#""4.2""#,
+            "iOS: the version of the app (CFBundleVersion) is this or a later one.",
+        ),
         optional("builds", Kind::SomeOf(BUILDS), "any", r#"["app_store"]"#, "iOS: whose build of the app it is."),
         optional(
             "risk_metric_max",
@@ -166,7 +184,8 @@ impl InstallationRules {
         }
         let lists =
             [("play_protect", &self.play_protect), ("app_access_risk", &self.app_access_risk), ("recent_activity", &self.recent_activity)];
-        let mut empty: Vec<&str> = lists.iter().filter(|(_, list)| list.as_ref().is_some_and(Vec::is_empty)).map(|(name, _)| *name).collect();
+        let mut empty: Vec<&str> =
+            lists.iter().filter(|(_, list)| list.as_ref().is_some_and(Vec::is_empty)).map(|(name, _)| *name).collect();
         empty.extend(self.builds.as_ref().is_some_and(Vec::is_empty).then_some("builds"));
         found.extend(empty.into_iter().map(|name| format!("easier: installation.{name} is empty: it would never hold")));
         found

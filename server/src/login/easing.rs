@@ -3,7 +3,7 @@
 
 use super::policy::{self, Conditions, Easier, Next, Policy};
 use super::proof::KnownDevice;
-use crate::config::{InstallationFacts, InstallationRules};
+use crate::config::login_installation::{InstallationFacts, InstallationRules};
 use crate::config::networks::Networks;
 use std::net::IpAddr;
 

@@ -3,7 +3,7 @@
 use super::methods;
 use super::proof::{Factor, MethodName, Proof, Worth};
 use super::transaction::Transaction;
-use crate::config::InstallationRules;
+use crate::config::login_installation::InstallationRules;
 use crate::config::networks::Networks;
 use std::collections::{BTreeMap, BTreeSet};
 

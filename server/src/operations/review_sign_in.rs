@@ -149,7 +149,8 @@ mod tests {
             "{office:?}"
         );
         assert!(!office.iter().any(|it| it.0), "{office:?}");
-        let device = easier("clients = [\"shop\"]\n[login.default.easier.installation]\nleast_patch = 202601\nplay_protect = [\"NO_ISSUES\"]");
+        let device =
+            easier("clients = [\"shop\"]\n[login.default.easier.installation]\nleast_patch = 202601\nplay_protect = [\"NO_ISSUES\"]");
         let facts = "the installation has patch level 202601 or later, play_protect NO_ISSUES";
         assert!(says(&device, false, facts) && says(&device, false, "never hold") && !device.iter().any(|it| it.0), "{device:?}");
         let app = easier("clients = [\"shop\"]\nscopes = [\"openid\"]");

@@ -417,7 +417,11 @@ async fn a_statement_is_asked_for_by_configuration_alone() {
         assert!(scene.world.confirm("alice").await);
         let done = hand.phone.answer(&waits, "continue", &[]).await;
         let kept = &done.body["operation"]["options"]["allAcceptedCredentialIds"];
-        assert_eq!((done.status, kept), (200, &json!([base64url::encode(&hand.keys.ids()[0])])), "what was refused is not among them: {done:?}");
+        assert_eq!(
+            (done.status, kept),
+            (200, &json!([base64url::encode(&hand.keys.ids()[0])])),
+            "what was refused is not among them: {done:?}"
+        );
         scene.world.stop().await;
     })
     .await;
