@@ -120,6 +120,35 @@ fn cargo(words: &[&str]) -> Command {
 /// A named step of the run.
 type Step<'a> = (&'a str, Box<dyn FnOnce() -> Result<Count, String> + 'a>);
 
+/// What is run, in this order. `url`: of the PostgreSQL for tests.
+fn steps(url: &str) -> Vec<Step<'_>> {
+    vec![
+        ("format", Box::new(|| run(cargo(&["fmt", "--all", "--check"])))),
+        (
+            "clippy",
+            Box::new(|| run(cargo(&["clippy", "--workspace", "--all-targets", "--features", PLUGINS, "--quiet", "--", "-D", "warnings"]))),
+        ),
+        (
+            "licences",
+            Box::new(|| {
+                licences::check().map(|it| {
+                    println!("{it}");
+                    let left_out = it.lines().find(|line| line.contains("NOT CHECKED")).map(str::to_owned);
+                    Count { left_out, ..Count::default() }
+                })
+            }),
+        ),
+        ("plug-ins in JavaScript and Python", Box::new(|| run(plugin_examples()))),
+        ("second opinions", Box::new(|| run(second_opinions()))),
+        ("tests on both engines, and Chromium", Box::new(|| run(all_tests(url)))),
+        ("demo", Box::new(|| run(demo_of_all()))),
+        ("load, one second a row", Box::new(|| run(short_load()))),
+        ("interop", Box::new(interop)),
+        ("passkeys beside webauthn-rs and passkey", Box::new(|| run(passkeys_of_others()))),
+        ("Kotlin of the documentation", Box::new(kotlin_listings)),
+    ]
+}
+
 fn test() -> ExitCode {
     let started = Instant::now();
     println!(
@@ -139,31 +168,7 @@ fn test() -> ExitCode {
         }
     };
     let url = cluster.url();
-    let steps: Vec<Step<'_>> = vec![
-        ("format", Box::new(|| run(cargo(&["fmt", "--all", "--check"])))),
-        (
-            "clippy",
-            Box::new(|| run(cargo(&["clippy", "--workspace", "--all-targets", "--features", PLUGINS, "--quiet", "--", "-D", "warnings"]))),
-        ),
-        (
-            "licences",
-            Box::new(|| {
-                licences::check().map(|it| {
-                    println!("{it}");
-                    let left_out = it.lines().find(|line| line.contains("NOT CHECKED")).map(str::to_owned);
-                    Count { left_out, ..Count::default() }
-                })
-            }),
-        ),
-        ("plug-ins in JavaScript and Python", Box::new(|| run(plugin_examples()))),
-        ("second opinions", Box::new(|| run(second_opinions()))),
-        ("tests on both engines, and Chromium", Box::new(|| run(all_tests(&url)))),
-        ("demo", Box::new(|| run(demo_of_all()))),
-        ("load, one second a row", Box::new(|| run(short_load()))),
-        ("interop", Box::new(interop)),
-        ("passkeys beside webauthn-rs and passkey", Box::new(|| run(passkeys_of_others()))),
-        ("Kotlin of the documentation", Box::new(kotlin_listings)),
-    ];
+    let steps = steps(&url);
     let mut table = Vec::new();
     let mut all = Count::default();
     let total = steps.len();
