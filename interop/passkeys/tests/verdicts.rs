@@ -149,7 +149,7 @@ fn with_challenge<T: serde::Serialize + serde::de::DeserializeOwned>(state: &T, 
 fn registered(id: &Json, client_data: &Json, object: &Json) -> Json {
     let response = json!({ "clientDataJSON": plain(client_data), "attestationObject": plain(object) });
     let id = plain(id);
-    json!({ "id": id, "rawId": id, "type": "public-key", "response": response, "extensions": {}, "clientExtensionResults": {} })
+    json!({ "id": id, "rawId": id, "type": "public-key", "response": response, "clientExtensionResults": {} })
 }
 
 fn asserted(id: &Json, ceremony: &Json) -> Json {
@@ -158,7 +158,7 @@ fn asserted(id: &Json, ceremony: &Json) -> Json {
         "signature": plain(&ceremony["signature_b64u"]),
     });
     let id = plain(id);
-    json!({ "id": id, "rawId": id, "type": "public-key", "response": response, "extensions": {}, "clientExtensionResults": {} })
+    json!({ "id": id, "rawId": id, "type": "public-key", "response": response, "clientExtensionResults": {} })
 }
 
 /// A member of the response with its last bit changed.
