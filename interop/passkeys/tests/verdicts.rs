@@ -19,7 +19,8 @@ use symbolon_passkey::{
 use url::Url;
 use webauthn_rs_core::WebauthnCore;
 use webauthn_rs_core::proto::{
-    AuthenticationState, COSEAlgorithm, Credential, PublicKeyCredential, RegisterPublicKeyCredential, RegistrationState, UserVerificationPolicy,
+    AuthenticationState, COSEAlgorithm, Credential, PublicKeyCredential, RegisterPublicKeyCredential, RegistrationState,
+    UserVerificationPolicy,
 };
 
 /// Who accepts.
@@ -29,8 +30,28 @@ enum Only {
     Theirs,
 }
 
-/// Differences that are meant, by the beginning of a vector's id.
-const DIFFERENCES: &[(&str, Only, &str)] = &[];
+const EDDSA: &str = "a key of Ed25519, which webauthn-rs does not have";
+const TPM: &str = "the statement of a TPM whose key webauthn-rs does not read";
+const VERIFIED: &str = "verified at registration and not here: webauthn-rs wants it again, and our policy says what it is worth";
+
+/// Differences that are meant, by the whole of what was compared. In each of them we accept and webauthn-rs does not.
+const DIFFERENCES: &[(&str, Only, &str)] = &[
+    ("java-webauthn-server-authentication-03: registration", Only::Ours, EDDSA),
+    ("w3c-packed-eddsa: registration", Only::Ours, EDDSA),
+    ("java-webauthn-server-packed-06", Only::Ours, EDDSA),
+    ("py_webauthn-packed-16", Only::Ours, EDDSA),
+    ("webauthn-packed-21", Only::Ours, EDDSA),
+    ("webauthn-rs-none-18", Only::Ours, EDDSA),
+    ("webauthn-rs-none-27", Only::Ours, EDDSA),
+    ("w3c-tpm-es256: registration", Only::Ours, TPM),
+    ("SimpleWebAuthn-tpm-00", Only::Ours, TPM),
+    ("SimpleWebAuthn-tpm-01", Only::Ours, TPM),
+    ("SimpleWebAuthn-tpm-03", Only::Ours, TPM),
+    ("w3c-packed-es512", Only::Ours, VERIFIED),
+    ("w3c-packed-self-es256", Only::Ours, VERIFIED),
+    ("py_webauthn-fido-u2f-07", Only::Ours, "`tokenBinding` is a text, as old clients wrote it; Level 3 says to ignore it"),
+    ("webauthn-packed-18", Only::Ours, "a statement by a key of P-521, whose signature webauthn-rs does not verify"),
+];
 
 fn vectors(name: &str) -> Option<Vec<Json>> {
     let beside = concat!(env!("CARGO_MANIFEST_DIR"), "/../../../shared/vectors");
@@ -189,10 +210,10 @@ impl Compared {
         ours.is_ok() && theirs.is_ok()
     }
 
-    /// Every difference is in the list, and every line of the list is a difference.
+    /// Every difference is in the list. A change of what was asked, or of the answer, is never one.
     fn judge(&self, part: &str, least: usize) {
         println!("{part}: {} accepted and {} refused by both, {} differ", self.both_accept, self.both_refuse, self.differ.len());
-        let meant = |what: &str, only: Only| DIFFERENCES.iter().any(|(id, who, _)| what.starts_with(id) && *who == only);
+        let meant = |what: &str, only: Only| DIFFERENCES.iter().any(|(id, who, _)| what == *id && *who == only);
         let surprising: Vec<_> = self.differ.iter().filter(|(what, (only, _))| !meant(what, *only)).collect();
         assert!(surprising.is_empty(), "{surprising:#?}");
         assert!(self.both_accept >= least, "{part}: {} accepted by both", self.both_accept);
@@ -231,12 +252,15 @@ fn assertions_get_the_same_verdict() {
         let registration = registrations.iter().find(|one| one["id"] == it["registration_id"])?.clone();
         Some((it["id"].as_str().unwrap().to_owned(), registration.clone(), registration, it))
     });
-    let from_pairs = pairs.into_iter().map(|it| {
-        (it["id"].as_str().unwrap().to_owned(), it.clone(), it["registration"].clone(), it["authentication"].clone())
-    });
+    let from_pairs = pairs
+        .into_iter()
+        .map(|it| (it["id"].as_str().unwrap().to_owned(), it.clone(), it["registration"].clone(), it["authentication"].clone()));
     for (id, named, registration, ceremony) in from_list.chain(from_pairs) {
-        let response =
-            registered(&registration["credential_id_b64u"], &registration["client_data_json_b64u"], &registration["attestation_object_b64u"]);
+        let response = registered(
+            &registration["credential_id_b64u"],
+            &registration["client_data_json_b64u"],
+            &registration["attestation_object_b64u"],
+        );
         let asked = Asked::of(&named, &registration["client_data_json_b64u"]);
         let (ours, theirs) = (asked.register_ours(&response), asked.register_theirs(&response));
         if !compared.note(&format!("{id}: registration"), &ours, &theirs) {
@@ -287,11 +311,8 @@ impl UserValidationMethod for Agrees {
 #[tokio::test]
 async fn a_client_of_others_reads_our_documents() {
     let (rp_id, origin) = ("login.example.com", Url::parse("https://login.example.com").unwrap());
-    let asked = |challenge: &[u8]| Asked {
-        rp_id: rp_id.to_owned(),
-        origin: "https://login.example.com".to_owned(),
-        challenge: challenge.to_vec(),
-    };
+    let asked =
+        |challenge: &[u8]| Asked { rp_id: rp_id.to_owned(), origin: "https://login.example.com".to_owned(), challenge: challenge.to_vec() };
     let mut client = Client::new(Authenticator::new(Aaguid::new_empty(), None::<Passkey>, Agrees, AvailableBackend));
     let creation = options::creation(&Creation {
         rp_id,
