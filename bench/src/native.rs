@@ -31,7 +31,12 @@ pub async fn measure(bench: &Bench<'_>) -> Result<Vec<Row>, String> {
     rows.push(row);
     let half = starts.len() / 2;
     let cancelled = starts.iter().take(half).map(|start| answer(start, &[("passkey_failure", "cancelled")]));
-    rows.push(native.run("native: an answer, to another step", "/authorize-challenge", cancelled.collect::<Result<_, _>>()?, 403).await?.0);
+    rows.push(
+        native
+            .run("native: a cancelled passkey, to another step", "/authorize-challenge", cancelled.collect::<Result<_, _>>()?, 403)
+            .await?
+            .0,
+    );
     let mut proved = Vec::new();
     for start in starts.iter().skip(half) {
         let used = keys.get(&options(start)?, &native.origin).map_err(|why| why.as_str().to_owned())?.to_string();

@@ -52,11 +52,11 @@ pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, 
     }
 }
 
-/// A new password is worth what the old one was. Whoever has a passkey as well proves the stronger of the two, and so does whoever
-/// removes one of several. A single one may be lost, so that it can go without. An authenticator is asked for anyway, and does instead.
+/// Whoever has a passkey proves it for what replaces a means, takes one away or deletes the account. A single passkey may be lost, so that
+/// it can go without. An authenticator is asked for anyway, and does instead.
 pub(super) fn wants_passkey(state: &State, account: &Account, rp_id: &str) -> bool {
     let removed = match &state.journey {
-        Journey::ChangePassword => None,
+        Journey::ChangePassword | Journey::ChangeEmail { .. } | Journey::Unlink { .. } | Journey::Delete => None,
         Journey::RemovePasskey { passkey } => Some(passkey.as_str()),
         _ => return false,
     };

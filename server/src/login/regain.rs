@@ -8,6 +8,7 @@ use super::enrolment::{Enrolling, Fact, Means, Waiting};
 use super::flow::{Go, Run};
 use super::journey::{Form, Journey};
 use super::proof::MethodName;
+use super::rights::Rights;
 use super::step::{Step, Text};
 use crate::audit::Entry;
 use crate::error::Fault;
@@ -27,9 +28,14 @@ impl Run<'_> {
         let has_address = self.person.account.as_ref().is_some_and(|account| account.active && account.email.is_some());
         LOSABLE.contains(asked)
             && self.state.subject.is_some()
-            && matches!(self.state.journey, Journey::SignIn | Journey::Reset)
+            && (matches!(self.state.journey, Journey::SignIn | Journey::Reset) || self.is_of_own_pages())
             && self.machine.config.mail.is_some()
             && has_address
+    }
+
+    /// A change on our own pages. An app has no right to this one.
+    fn is_of_own_pages(&self) -> bool {
+        self.state.journey.is_of_account() && self.rules.rights == Rights::Everything
     }
 
     /// The person who waits, if it is not too late to come back.

@@ -32,6 +32,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0026_handover", include_str!("../../schema/0026_handover.sql")),
     ("0027_registered_upkeep", include_str!("../../schema/0027_registered_upkeep.sql")),
     ("0028_provider_check", include_str!("../../schema/0028_provider_check.sql")),
+    ("0029_grants_of_person", include_str!("../../schema/0029_grants_of_person.sql")),
 ];
 
 /// What `fact` remembers of the schema: names and digests of what was run, in order.

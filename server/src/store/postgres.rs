@@ -6,6 +6,7 @@ mod connect;
 mod groups;
 mod pool;
 mod queue;
+mod reads;
 mod startup;
 mod wire;
 
@@ -18,11 +19,10 @@ use super::options::StoreOptions;
 use super::value::{Row, Value};
 use crate::error::Fault;
 use connect::Address;
-use pool::Shared;
+use pool::{Pool, Shared};
 use queue::{Queue, Waiting};
+use reads::Reads;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use tokio::sync::Mutex;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// Two flights overlap: while one waits for the disk, the next one is carried out. More of them make smaller groups.
@@ -50,8 +50,8 @@ impl Postgres {
         let writers = (connections / 4).clamp(1, MOST_WRITERS);
         let shared = Arc::new(Shared {
             address,
-            pool: (writers..connections).map(|_| Mutex::new(None)).collect(),
-            next: AtomicUsize::new(0),
+            pool: Pool::new(connections - writers),
+            reads: Reads::default(),
             unreachable: std::sync::Mutex::default(),
             queue: Queue::new(options.queue),
             ids,

@@ -10,7 +10,7 @@ const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// Compares with `snapshots/NAME.snap`.
-fn same(name: &str, answer: &str) {
+pub fn same(name: &str, answer: &str) {
     let mut settings = insta::Settings::clone_current();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);
@@ -18,17 +18,17 @@ fn same(name: &str, answer: &str) {
 }
 
 /// A world whose clock stands still, so that lifetimes are what is configured.
-async fn frozen(configuration: Configuration) -> World {
+pub async fn frozen(configuration: Configuration) -> World {
     let world = configuration.start().await;
     world.freeze();
     world
 }
 
-fn get(world: &World, path: &str) -> reqwest::RequestBuilder {
+pub fn get(world: &World, path: &str) -> reqwest::RequestBuilder {
     world.http.get(world.url(path))
 }
 
-fn post(world: &World, path: &str, form: &[(&str, &str)]) -> reqwest::RequestBuilder {
+pub fn post(world: &World, path: &str, form: &[(&str, &str)]) -> reqwest::RequestBuilder {
     world.http.post(world.url(path)).form(form)
 }
 

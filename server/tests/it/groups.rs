@@ -96,9 +96,9 @@ async fn two_nodes_in_opposite_order_lose_nothing() {
     let Some(_) = server() else { return };
     let url = database(Engine::Postgres).await;
     let seconds = std::env::var("SYMBOLON_SOAK").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
-    let until = Instant::now() + Duration::from_secs(seconds);
     let nodes = [open(&url).await, open(&url).await];
     put(&nodes[0], 0..8).await;
+    let until = Instant::now() + Duration::from_secs(seconds);
     let is_over = Arc::new(AtomicBool::new(false));
     let following = tokio::spawn(follow(open(&url).await, Arc::clone(&is_over)));
     let mut running = Vec::new();
@@ -214,4 +214,45 @@ async fn a_caller_who_gives_up_disturbs_nobody() {
     store.apply(last).await.unwrap();
     let added = count(&store, 1).await;
     assert!((1..=201).contains(&added), "{added}");
+}
+
+/// Reads that wait for the only connection leave together. Each gets its own rows, the one that fails fails alone, and whoever gives up
+/// disturbs nobody.
+#[tokio::test(flavor = "multi_thread")]
+async fn reads_that_leave_together_do_not_decide_for_each_other() {
+    const OWN: &str = "SELECT key FROM attempt WHERE key = $1";
+    const SHARE: &str = "SELECT 1 / used AS share FROM attempt WHERE key = $1";
+    let Some(_) = server() else { return };
+    let options = StoreOptions { connections: 2, ..StoreOptions::default() };
+    let store = Store::open(&database(Engine::Postgres).await, options).await.unwrap();
+    put(&store, 0..100).await;
+    let mut change = Change::new(1_000);
+    change.run(ADD, vec![key(1)]);
+    store.apply(change).await.unwrap();
+    let share = async |store: Store, number: u8| store.one(SHARE, &[key(number)]).await.map(|row| row.unwrap().int("share").unwrap());
+    // The twin: where it can be divided. From now on the connection knows both statements.
+    assert_eq!(share(store.clone(), 1).await.unwrap(), 1);
+    store.one(OWN, &[key(0)]).await.unwrap();
+    for round in 0..10 {
+        let mut running = Vec::new();
+        for number in 0..100_u8 {
+            let store = store.clone();
+            running.push(tokio::spawn(async move {
+                if number % 9 == 5 {
+                    assert!(share(store, number).await.is_err(), "{number}");
+                    return;
+                }
+                let row = store.one(OWN, &[key(number)]).await.unwrap().unwrap();
+                assert_eq!(row.bytes("key").unwrap(), [number; 32], "{round}");
+            }));
+        }
+        for (number, running) in running.into_iter().enumerate() {
+            if number % 10 == 9 {
+                running.abort();
+            } else {
+                running.await.unwrap();
+            }
+        }
+    }
+    assert_eq!(share(store.clone(), 1).await.unwrap(), 1);
 }

@@ -5,6 +5,7 @@
 
 mod anchors;
 mod answers;
+mod answers_of_features;
 mod app_page;
 mod assured_links;
 mod attacks;

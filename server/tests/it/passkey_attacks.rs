@@ -236,7 +236,7 @@ async fn a_password_alone_takes_nothing_away() {
         assert_eq!(thief.submit_password(world, &page, "alice", PASSWORD).await.status, 303);
         let account = thief.visit(world, "/account").await;
         let remove = account.actions().into_iter().find(|action| action.starts_with("remove_passkey:")).unwrap();
-        let wishes = ["change_password", remove.as_str()];
+        let wishes = ["change_password", "change_email", "delete", remove.as_str()];
         let is_asked = |page: &Page, wish: &str| {
             assert!(page.title() == "Sign in with a passkey" && page.status == 200, "{wish}: {}", page.html);
         };
@@ -266,11 +266,12 @@ async fn a_password_alone_takes_nothing_away() {
             let page = keys.use_it(&mut thief, &page, &mut thiefs).await;
             assert_eq!(page.kind(), "waits", "{wish}: {}", page.html);
         }
-        for event in ["password_changed", "passkey_removed"] {
+        for event in ["password_changed", "email_changed", "account_deleted", "passkey_removed"] {
             assert_eq!(world.audited(event).await, 0, "{event}");
         }
         // The twin: the owner's passkey.
-        for (wish, shows) in wishes.into_iter().zip(["Choose a new password", "Remove this passkey?"]) {
+        let titles = ["Choose a new password", "Your new e-mail address", "Delete your account?", "Remove this passkey?"];
+        for (wish, shows) in wishes.into_iter().zip(titles) {
             world.advance_s(400);
             let mut owner = Browser::default();
             let page = owner.visit(world, "/account").await;

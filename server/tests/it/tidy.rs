@@ -117,6 +117,15 @@ fn claimed_attacks_are_tried_where_it_says() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
+/// Letters with a link that stops something have a writer of their own.
+#[test]
+fn notices_about_an_account_are_written_in_one_place() {
+    let writers = ["server/src/login/notices.rs", "server/src/login/waiting.rs"];
+    let chooses = |file: &PathBuf| shown(file).starts_with("server/src/") && text(file).contains(".told_at()");
+    let found: BTreeSet<String> = of("rs").iter().filter(|it| chooses(it)).map(|it| shown(it)).collect();
+    assert_eq!(found.iter().map(String::as_str).collect::<Vec<_>>(), writers, "use `notices::tell`");
+}
+
 /// The ids of attacks and complaints in a text: three digits, a dash and one capital letter, or one capital letter, a dash and two
 /// digits, as a word of its own.
 fn attack_ids(text: &str) -> BTreeSet<&str> {

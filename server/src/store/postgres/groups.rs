@@ -150,7 +150,7 @@ pub(super) fn send_alone(shared: &Arc<Shared>, mut waiting: Waiting) {
     });
 }
 
-async fn apply_alone(shared: &Shared, draft: &mut Draft) -> Outcome {
+async fn apply_alone(shared: &Arc<Shared>, draft: &mut Draft) -> Outcome {
     for attempt in 0..ATTEMPTS {
         let (flown, marker) = try_alone(shared, draft).await?;
         match flown {
@@ -167,10 +167,10 @@ async fn apply_alone(shared: &Shared, draft: &mut Draft) -> Outcome {
     Err(NotApplied::Busy)
 }
 
-async fn try_alone(shared: &Shared, draft: &mut Draft) -> Result<(Flown, Option<Marker>), NotApplied> {
-    let mut lease = shared.connection().await.map_err(NotApplied::Fault)?;
+async fn try_alone(shared: &Arc<Shared>, draft: &mut Draft) -> Result<(Flown, Option<Marker>), NotApplied> {
+    let mut lease = shared.lease().await.map_err(NotApplied::Fault)?;
+    let wire = lease.ready().await.map_err(NotApplied::Fault)?;
     let (statements, marker) = draft.draw(&mut |now_ms| shared.ids.next(now_ms));
-    let wire = lease.get().map_err(NotApplied::Fault)?;
     let flown = tokio::time::timeout(PATIENCE, fly(wire, &[statements])).await.unwrap_or(Flown::Lost);
     if matches!(flown, Flown::Lost | Flown::NotSent) {
         lease.drop_connection();

@@ -3,15 +3,15 @@
 use super::super::change::Marker;
 use super::super::ids::Ids;
 use super::super::tables;
-use super::super::value::{Row, Value};
+use super::super::value::Value;
 use super::connect::{Address, BOUNDS};
 use super::queue::Queue;
+use super::reads::{Found, Reading, Reads};
 use super::wire::{Broken, Wire};
 use crate::error::Fault;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// After this time a request counts as lost, even if the system still shows the connection as open.
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
@@ -24,8 +24,8 @@ const GROUP_BOUNDS: &str = "SET statement_timeout = '1s'; SET lock_timeout = '50
 pub(super) struct Shared {
     pub address: Address,
     /// For reads, and for changes that go alone.
-    pub pool: Vec<Mutex<Option<Wire>>>,
-    pub next: AtomicUsize,
+    pub pool: Pool,
+    pub reads: Reads,
     /// When it could not be reached: requests that wait behind one that waited in vain are answered at once.
     pub unreachable: std::sync::Mutex<Option<Instant>>,
     pub queue: Queue,
@@ -33,16 +33,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// A connection that nobody uses, else the next in turn. A broken one is replaced.
-    pub async fn connection(&self) -> Result<Lease<'_>, Fault> {
-        let start = self.next.fetch_add(1, Ordering::Relaxed);
-        let free = (0..self.pool.len()).find_map(|at| self.pool[(start + at) % self.pool.len()].try_lock().ok());
-        let mut lease = Lease(match free {
-            Some(connection) => connection,
-            None => self.pool[start % self.pool.len()].lock().await,
-        });
-        self.replace(&mut lease.0, BOUNDS).await?;
-        Ok(lease)
+    /// A place in the pool, as soon as one is free.
+    pub async fn lease(self: &Arc<Self>) -> Result<Lease, Fault> {
+        let places = Arc::clone(&self.pool.places);
+        let place = places.acquire_owned().await.map_err(|_| Fault::store_away("the store is closed"))?;
+        Ok(Lease { wire: self.pool.idle().pop(), shared: Arc::clone(self), place: Some(place) })
+    }
+
+    /// The same, where one is free now.
+    pub fn free(self: &Arc<Self>) -> Option<Lease> {
+        let place = Arc::clone(&self.pool.places).try_acquire_owned().ok()?;
+        Some(Lease { wire: self.pool.idle().pop(), shared: Arc::clone(self), place: Some(place) })
     }
 
     /// A writer's own connection. Inside a group nobody waits long: who has to, goes alone.
@@ -70,42 +71,123 @@ impl Shared {
         Ok(())
     }
 
-    /// A connection may have died unnoticed, as when the database was restarted. Then the statement is sent once more.
-    pub async fn all(&self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Fault> {
-        let mut is_last = false;
-        loop {
-            let mut lease = self.connection().await?;
-            let Ok(found) = tokio::time::timeout(PATIENCE, lease.get()?.query(sql, values)).await else {
-                lease.drop_connection();
-                return Err(Fault::store_away("PostgreSQL did not answer in time"));
-            };
-            match found {
-                Ok(rows) => return Ok(rows),
-                Err(Broken::Lost(_)) if !is_last => is_last = true,
-                Err(Broken::Said(said)) if said.is_shutdown() && !is_last => is_last = true,
-                Err(broken) => return Err(broken.fault()),
-            }
+    /// A read that finds a free connection is sent at once. The others leave together, when one is free.
+    pub async fn all(self: &Arc<Self>, sql: &'static str, values: &[Value]) -> Found {
+        if let Some(mut lease) = self.free() {
+            return ask(&mut lease, sql, values).await;
+        }
+        let found = self.reads.push(sql, values);
+        self.send_reads();
+        found.await.unwrap_or_else(|_| Err(Fault::store_away("the store is closed")))
+    }
+
+    /// Sends what waits, where a connection is free. Else whoever gives one back does it.
+    pub fn send_reads(self: &Arc<Self>) {
+        if self.reads.is_empty() {
+            return;
+        }
+        if let (Ok(runtime), Some(lease)) = (tokio::runtime::Handle::try_current(), self.free()) {
+            runtime.spawn(fly(lease));
         }
     }
 
     /// The connection died after the flight was sent: the audit entry says whether it was carried out.
-    pub async fn find(&self, marker: Option<Marker>) -> bool {
+    pub async fn find(self: &Arc<Self>, marker: Option<Marker>) -> bool {
         let Some(marker) = marker else { return false };
         let sql = if marker.security { tables::audit::FIND_SECURITY } else { tables::audit::FIND_ROUTINE };
         self.all(sql, &[Value::from(&marker.id[..])]).await.is_ok_and(|found| !found.is_empty())
     }
 }
 
-/// A connection of the pool, in use.
-pub(super) struct Lease<'a>(MutexGuard<'a, Option<Wire>>);
+/// A fixed number of places. A place has a connection from its first use on.
+pub(super) struct Pool {
+    places: Arc<Semaphore>,
+    /// The connections that nobody uses. The last one used is the next one taken.
+    idle: std::sync::Mutex<Vec<Wire>>,
+}
 
-impl Lease<'_> {
-    pub fn get(&mut self) -> Result<&mut Wire, Fault> {
-        self.0.as_mut().ok_or_else(|| Fault::store_away("no connection"))
+impl Pool {
+    pub fn new(places: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(places)), idle: std::sync::Mutex::default() }
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Wire>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place of the pool, in use.
+pub(super) struct Lease {
+    wire: Option<Wire>,
+    shared: Arc<Shared>,
+    place: Option<OwnedSemaphorePermit>,
+}
+
+impl Lease {
+    /// Its connection. A broken one is replaced.
+    pub async fn ready(&mut self) -> Result<&mut Wire, Fault> {
+        self.shared.replace(&mut self.wire, BOUNDS).await?;
+        self.wire.as_mut().ok_or_else(|| Fault::store_away("no connection"))
     }
 
     /// The next user of this place connects anew.
     pub fn drop_connection(&mut self) {
-        *self.0 = None;
+        self.wire = None;
+    }
+}
+
+impl Drop for Lease {
+    /// First the connection, then the place, then a look at what waits: nothing waits beside a free place.
+    fn drop(&mut self) {
+        self.shared.pool.idle().extend(self.wire.take());
+        self.place = None;
+        self.shared.send_reads();
+    }
+}
+
+/// A connection may have died unnoticed, as when the database was restarted. Then the statement is sent once more.
+async fn ask(lease: &mut Lease, sql: &'static str, values: &[Value]) -> Found {
+    let mut is_last = false;
+    loop {
+        let wire = lease.ready().await?;
+        let Ok(found) = tokio::time::timeout(PATIENCE, wire.query(sql, values)).await else {
+            lease.drop_connection();
+            return Err(too_late());
+        };
+        match found {
+            Ok(rows) => return Ok(rows),
+            Err(Broken::Lost(_)) if !is_last => is_last = true,
+            Err(Broken::Said(said)) if said.is_shutdown() && !is_last => is_last = true,
+            Err(broken) => return Err(broken.fault()),
+        }
+    }
+}
+
+fn too_late() -> Fault {
+    Fault::store_away("PostgreSQL did not answer in time")
+}
+
+/// One flight of reads. What this connection has not sent before goes by itself, and so does each read of a flight that failed: one of them
+/// decides for no other.
+async fn fly(mut lease: Lease) {
+    let waiting = lease.shared.reads.take();
+    let wire = match lease.ready().await {
+        Ok(wire) => wire,
+        Err(fault) => return waiting.into_iter().for_each(|reading| drop(reading.answer.send(Err(fault.clone())))),
+    };
+    let (together, mut alone): (Vec<Reading>, Vec<Reading>) = waiting.into_iter().partition(|reading| wire.knows(reading.sql));
+    let reads: Vec<(&'static str, &[Value])> = together.iter().map(|reading| (reading.sql, &reading.values[..])).collect();
+    let flown = tokio::time::timeout(PATIENCE, wire.query_all(&reads)).await;
+    match flown {
+        Ok(Ok(found)) => together.into_iter().zip(found).for_each(|(reading, rows)| drop(reading.answer.send(Ok(rows)))),
+        Ok(Err(_)) => alone.extend(together),
+        Err(_) => {
+            lease.drop_connection();
+            together.into_iter().for_each(|reading| drop(reading.answer.send(Err(too_late()))));
+        }
+    }
+    for reading in alone {
+        let found = ask(&mut lease, reading.sql, &reading.values).await;
+        let _ = reading.answer.send(found);
     }
 }

@@ -109,6 +109,8 @@ struct Landed {
     /// A warning: the wait for a standby was cancelled, so the commit is here and perhaps nowhere else.
     is_warned: bool,
     rows: Vec<DataRowBody>,
+    /// For each statement, how many rows there were when it had ended.
+    ends: Vec<usize>,
     described: Option<RowDescriptionBody>,
 }
 
@@ -138,12 +140,17 @@ impl Wire {
             return self.is_broken;
         }
         let Self { stream, incoming, .. } = self;
-        let looked = tokio::time::timeout(std::time::Duration::ZERO, stream.read_buf(incoming)).await;
+        // One look, without a timer: the runtime's shortest wait is a millisecond, which every statement would pay.
+        let looked = tokio::select! {
+            biased;
+            looked = stream.read_buf(incoming) => Some(looked),
+            () = std::future::ready(()) => None,
+        };
         match looked {
             // Nothing to read: as it should be.
-            Err(_) => false,
-            Ok(Ok(read)) if read > 0 => self.only_notes().is_err(),
-            Ok(_) => true,
+            None => false,
+            Some(Ok(read)) if read > 0 => self.only_notes().is_err(),
+            Some(_) => true,
         }
     }
 
@@ -308,6 +315,38 @@ impl Wire {
         read.map_err(|error| Broken::Unreadable(Fault::new(format!("PostgreSQL: {error}"))))
     }
 
+    /// Was the statement sent on this connection before, so that its columns are known?
+    pub fn knows(&self, sql: &'static str) -> bool {
+        self.known.get(&(sql.as_ptr().addr(), sql.len(), None)).is_some_and(|known| known.columns.is_some())
+    }
+
+    /// Asks for the rows of several known statements in one flight. Each sees what was committed before it was sent. An error of one is the
+    /// error of all.
+    pub async fn query_all(&mut self, reads: &[(&'static str, &[Value])]) -> Result<Vec<Vec<Row>>, Broken> {
+        self.begin().await?;
+        let sent = async {
+            reads.iter().try_for_each(|(sql, values)| self.add(sql, None, values))?;
+            frontend::sync(&mut self.outgoing);
+            self.owed += 1;
+            self.flush().await?;
+            self.land().await
+        };
+        let sent = sent.await;
+        let landed = self.lost_is_broken(sent)?;
+        if let Some(said) = landed.error {
+            self.is_broken |= said.is_shutdown();
+            return Err(Broken::Said(said));
+        }
+        let mut from = 0;
+        let rows_of = |((sql, _), upto): (&(&'static str, &[Value]), &usize)| {
+            let rows = landed.rows.get(from..*upto).unwrap_or_default();
+            from = *upto;
+            self.rows((sql.as_ptr().addr(), sql.len(), None), rows)
+        };
+        let read: io::Result<Vec<Vec<Row>>> = reads.iter().zip(&landed.ends).map(rows_of).collect();
+        read.map_err(|error| Broken::Unreadable(Fault::new(format!("PostgreSQL: {error}"))))
+    }
+
     fn describe(&mut self, key: Key, described: Option<RowDescriptionBody>) -> io::Result<()> {
         let Some(described) = described else { return Ok(()) };
         let Some(known) = self.known.get_mut(&key) else { return Err(io::Error::other("a description of nothing")) };
@@ -345,7 +384,10 @@ impl Wire {
                     }
                     parsed += 1;
                 }
-                Message::CommandComplete(_) | Message::EmptyQueryResponse => executed += 1,
+                Message::CommandComplete(_) | Message::EmptyQueryResponse => {
+                    executed += 1;
+                    landed.ends.push(landed.rows.len());
+                }
                 Message::ErrorResponse(error) => landed.error = Some(Said::read(error.fields(), executed)?),
                 Message::NoticeResponse(notice) => landed.is_warned |= is_warning(notice.fields())?,
                 Message::DataRow(row) => landed.rows.push(row),

@@ -71,8 +71,8 @@ pub const COUNT_FAILURE: &str =
 /// What the apps of a person have. The newest first.
 pub const OF_ACCOUNT: &str = "SELECT g.client, g.scope, g.created_ms, g.used_ms FROM session s JOIN app_grant g ON g.session = s.id \
     WHERE s.account = $1 AND s.state = 'active' AND g.state = 'active' ORDER BY g.created_ms DESC, g.client LIMIT 200";
-pub const END_OF_CLIENT: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE client = $2 AND state <> 'ended' \
-    AND session IN (SELECT id FROM session WHERE account = $1)";
+pub const END_OF_CLIENT: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE account = $1 AND client = $2 \
+    AND ended_ms = 0 AND state <> 'ended'";
 pub const FORGET_CONSENT: &str = "DELETE FROM consent WHERE account = $1 AND client = $2";
 /// One generation has one successor: of two refreshes one finds the generation ($3) that both have read.
 pub const ADVANCE: &str = "UPDATE app_grant SET generation = $4, issued_ms = $5, used_ms = $5, holder_kind = $6, holder = $7, \
@@ -88,10 +88,10 @@ pub const CLIENTS_OF_SESSION: &str = "SELECT DISTINCT client, account FROM app_g
 pub const END: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $3 WHERE session = $1 AND number = $2 AND state <> 'ended'";
 /// The oldest of a person's grants to one client give way (153-F). The count stands in the statement: two sign-ins at the same moment
 /// must not both find room for one.
-pub const END_OLDEST: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $4 WHERE state <> 'ended' AND client = $2 \
-    AND session IN (SELECT id FROM session WHERE account = $1) AND created_ms <= (SELECT g.created_ms FROM app_grant g \
-    JOIN session s ON s.id = g.session WHERE s.account = $1 AND g.client = $2 AND g.state <> 'ended' \
-    ORDER BY g.created_ms DESC LIMIT 1 OFFSET $3)";
+/// `ended_ms = 0` lets the engines use the partial index.
+pub const END_OLDEST: &str = "UPDATE app_grant SET state = 'ended', ended_ms = $4 WHERE account = $1 AND client = $2 AND ended_ms = 0 \
+    AND state <> 'ended' AND created_ms <= (SELECT created_ms FROM app_grant WHERE account = $1 AND client = $2 AND ended_ms = 0 \
+    AND state <> 'ended' ORDER BY created_ms DESC LIMIT 1 OFFSET $3)";
 /// Ended grants, oldest end first. `ended_ms > 0` lets the engines use the partial index.
 pub const ENDED_SINCE: &str =
     "SELECT ended_ms, session, number FROM app_grant WHERE ended_ms > 0 AND ended_ms >= $1 ORDER BY ended_ms LIMIT $2";

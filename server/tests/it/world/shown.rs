@@ -10,6 +10,8 @@ const LEFT_OUT: &[&str] = &["content-length", "date"];
 const VOLATILE: &[&str] = &[
     "access_token",
     "attestation_challenge",
+    "auth_req_id",
+    "auth_session",
     "auth_time",
     "challenge",
     "client_attestation",
