@@ -52,6 +52,7 @@ async fn addresses_without_what_belongs_to_them_answer_as_recorded() {
         ("refused_handover", post(&world, "/handover", &[("client_id", "shop-ios")])),
         ("refused_kiosk_challenge", post(&world, "/kiosk/challenge", &[("client_id", "shop-ios")])),
         ("refused_pending", get(&world, "/pending")),
+        ("refused_pending_device", post(&world, "/pending/device", &[("user_code", "BCDF-GHJK")])),
     ] {
         same(name, &world.shown(request).await);
     }
