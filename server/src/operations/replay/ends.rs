@@ -54,7 +54,7 @@ pub fn add(change: &mut Change, entry: &Json, copy: &Copy) {
         }
         // An old token of a holder that is bound to a key ends nothing.
         "refresh_replayed" if !text("reason").ends_with("has been ended") => {}
-        "grant_revoked" | "code_used_twice" | "refresh_replayed" => end_grant(change, entry, copy),
+        "grant_revoked" | "code_used_twice" | "refresh_replayed" | "grant_weaker_than_policy" => end_grant(change, entry, copy),
         "instance_revoked" => {
             if let Some(jkt) = entry["detail"]["jkt"].as_str() {
                 let id = || vec![text("client").into(), jkt.into()];
