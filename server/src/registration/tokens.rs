@@ -61,5 +61,5 @@ pub async fn admit<'a>(core: &'a Core, presented: Option<&str>, now_ms: i64) -> 
 
 /// One answer for whatever token does not count here (RFC 6750 3.1).
 pub fn no_such_token(why: &str) -> Refused {
-    Refused::new(401, "invalid_token", "This takes a token of this server that counts here and now.").because(why)
+    Refused::new(401, "invalid_token", "Send a token that this server made for this endpoint, and that is still valid.").because(why)
 }
