@@ -37,6 +37,7 @@ fn main() -> ExitCode {
         "licences" => report(licences::check()),
         "docs" => report(docs()),
         "screenshots" => report(screenshots::take()),
+        "kotlin" => report(kotlin_listings().map(|count| format!("{} passed", count.passed))),
         _ => {
             eprintln!(
                 "cargo demo             the story, then a server that you may try; -- --list, --scene NAME, --all, --once\n\
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
                  cargo xtask simulate   a month of a million phones on bad networks; writes docs/refresh.md and its plot\n\
                  cargo xtask licences   licences and sources of all dependencies\n\
                  cargo xtask docs       writes docs/configuration.md and docs/audit.md from the program's own lists\n\
+                 cargo xtask kotlin     the Kotlin listings of docs/, compiled\n\
                  cargo xtask screenshots  every page in Chromium, in both themes, languages and widths, as contact sheets"
             );
             ExitCode::FAILURE

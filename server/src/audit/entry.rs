@@ -56,7 +56,8 @@ pub const PERSONAL: &[&str] = &[
 
 /// Refusals that a person reads as well: their own "no", and what happened to a code of theirs. Nobody else can cause one without being this
 /// person, or holding a code of their phone; the second is written once an hour.
-pub const PERSONAL_REFUSALS: &[&str] = &["backchannel_denied", "device_denied", "kiosk_code_elsewhere", "kiosk_code_replayed"];
+pub const PERSONAL_REFUSALS: &[&str] =
+    &["backchannel_denied", "device_denied", "grant_weaker_than_policy", "kiosk_code_elsewhere", "kiosk_code_replayed"];
 
 /// One entry before it is written.
 #[derive(Clone, Debug)]

@@ -560,14 +560,7 @@ impl<'a> Run<'a> {
         if form == Form::RemoveTotp {
             self.state.proofs.retain(|proof| proof.method != MethodName::TOTP && proof.method != MethodName::RECOVERY);
         }
-        if let (Some(method), Some(subject)) = (done.proved, self.state.subject.clone()) {
-            // What is chosen is worth no more than what the person proved to choose it.
-            let knew_it = self.state.proofs.iter().any(|proof| proof.method == method && proof.facts.chosen_by.is_none());
-            let chosen_by = self.state.proofs.first().filter(|_| form == Form::NewPassword && !knew_it).map(|proof| proof.method.clone());
-            let facts = Facts { chosen_by, ..done.facts };
-            let proof = proof(&subject.account, method, facts, self.visitor.now_ms);
-            self.state.prove(&subject.account, subject.version, proof);
-        }
+        self.prove_by_form(form, done.proved, done.facts);
         self.note_enrolment(form);
         self.note_signal()?;
         if let Some(closed) = done.closed {
@@ -580,6 +573,15 @@ impl<'a> Run<'a> {
             Some(next) => self.ask_form(next),
             None => self.find_question().await,
         }
+    }
+
+    /// What is chosen is worth no more than what the person proved to choose it.
+    fn prove_by_form(&mut self, form: Form, method: Option<MethodName>, facts: Facts) {
+        let (Some(method), Some(subject)) = (method, self.state.subject.clone()) else { return };
+        let knew_it = self.state.proofs.iter().any(|proof| proof.method == method && proof.facts.chosen_by.is_none());
+        let chosen_by = self.state.proofs.first().filter(|_| form == Form::NewPassword && !knew_it).map(|proof| proof.method.clone());
+        let proof = proof(&subject.account, method, Facts { chosen_by, ..facts }, self.visitor.now_ms);
+        self.state.prove(&subject.account, subject.version, proof);
     }
 }
 

@@ -28,6 +28,7 @@ async fn an_error_speaks_to_the_person_and_to_the_developer() {
             assert_eq!((page.status, page.title().as_str()), (status, title), "{path}");
             assert!(page.problem().contains(said) && page.says(details), "{}", page.html);
             let (for_person, for_developer) = page.html.split_once("<details>").unwrap();
+            let (_, for_person) = for_person.split_once("<h1>").unwrap();
             assert!(!for_person.contains(code) && for_developer.contains(code), "{}", page.html);
             assert!(for_person.contains("&#x2f;account\"") || for_person.contains("/account\""), "a way on: {}", page.html);
         }

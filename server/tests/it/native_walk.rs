@@ -331,7 +331,9 @@ async fn walk_through_the_account(scene: &Screens, (schema, seen): (&jsonschema:
         (&["apps", "history"], "change_name"),
     ] {
         let mut phone = scene.genuine();
-        scene.genuine().native_code_of("nora").await;
+        let mut other = scene.genuine();
+        let code = other.native_code_of("nora").await;
+        other.redeem(&code).await;
         let code = phone.native_code_of("nora").await;
         let tokens = phone.redeem(&code).await;
         let mut browser = Browser::default();

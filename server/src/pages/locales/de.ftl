@@ -616,6 +616,7 @@ event-email_changed = { $when } · Die E-Mail-Adresse wurde geändert{ $more }
 event-enrolment_confirmed = { $when } · Ein neuer Anmeldeweg zählt jetzt voll{ $more }
 event-enrolment_stopped = { $when } · Ein neuer Anmeldeweg wurde gestoppt{ $more }
 event-grant_revoked = { $when } · Eine App wurde abgemeldet{ $more }
+event-grant_weaker_than_policy = { $when } · Eine App wurde abgemeldet: Die Anmeldung verlangt jetzt mehr{ $more }
 event-handed_over = { $when } · Ein Browser machte weiter, wo eine App angemeldet war{ $more }
 event-kiosk_code_elsewhere = { $when } · Ihr Code wurde an einem anderen Terminal gezeigt als dem, für das er gemacht war{ $more }
 event-kiosk_code_replayed = { $when } · Ihr Code wurde an einem Terminal ein zweites Mal gezeigt{ $more }

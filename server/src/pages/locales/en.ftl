@@ -616,6 +616,7 @@ event-email_changed = { $when } · The e-mail address was changed{ $more }
 event-enrolment_confirmed = { $when } · A new way to sign in counts in full{ $more }
 event-enrolment_stopped = { $when } · A new way to sign in was stopped{ $more }
 event-grant_revoked = { $when } · An app was signed out{ $more }
+event-grant_weaker_than_policy = { $when } · An app was signed out: signing in takes more now{ $more }
 event-handed_over = { $when } · A browser went on where an app was signed in{ $more }
 event-kiosk_code_elsewhere = { $when } · Your code was shown at another kiosk than the one it was made for{ $more }
 event-kiosk_code_replayed = { $when } · Your code was shown a second time at a kiosk{ $more }
