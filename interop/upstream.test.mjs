@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as client from 'openid-client'
+import { request as send } from 'undici'
 import { oidcProvider } from './strangers.mjs'
 import { browser, jwt, now, secret, server, unescape } from './world.mjs'
 
@@ -155,8 +156,10 @@ test('an ID token of oidc-provider answers a native step, and its access token d
     const client_assertion = await jwt(keys.bank.privateKey, {}, claims)
     const client_assertion_type = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
     const body = new URLSearchParams({ client_id: 'screens', client_assertion_type, client_assertion, ...form })
-    const answer = await fetch(`${issuer}${path}`, { method: 'POST', body })
-    return { status: answer.status, ...(await answer.json()) }
+    // Not fetch, which would say that it is a browser's.
+    const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+    const answer = await send(`${issuer}${path}`, { method: 'POST', body: body.toString(), headers })
+    return { status: answer.statusCode, ...(await answer.body.json()) }
   }
   const step = async () => {
     const first = await call('/authorize-challenge', { response_type: 'code', scope: 'openid' })
