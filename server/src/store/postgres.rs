@@ -23,6 +23,7 @@ use pool::{Pool, Shared};
 use queue::{Queue, Waiting};
 use reads::Reads;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
 /// Two flights overlap: while one waits for the disk, the next one is carried out. More of them make smaller groups.
@@ -52,6 +53,7 @@ impl Postgres {
             address,
             pool: Pool::new(connections - writers),
             reads: Reads::default(),
+            losses: AtomicU64::new(0),
             unreachable: std::sync::Mutex::default(),
             queue: Queue::new(options.queue),
             ids,

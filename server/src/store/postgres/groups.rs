@@ -104,10 +104,12 @@ async fn fly_group(shared: &Arc<Shared>, wire: &mut Option<Wire>, mut group: Vec
         match flown {
             Flown::Applied => return answer_all(shared, group, || Ok(Applied)),
             Flown::NotSent => {
+                shared.note_loss();
                 *wire = None;
                 continue;
             }
             Flown::Lost => {
+                shared.note_loss();
                 *wire = None;
                 let is_found = shared.find(marker).await;
                 return answer_all(shared, group, || if is_found { Ok(Applied) } else { Err(NotApplied::Unknown) });
@@ -173,6 +175,7 @@ async fn try_alone(shared: &Arc<Shared>, draft: &mut Draft) -> Result<(Flown, Op
     let (statements, marker) = draft.draw(&mut |now_ms| shared.ids.next(now_ms));
     let flown = tokio::time::timeout(PATIENCE, fly(wire, &[statements])).await.unwrap_or(Flown::Lost);
     if matches!(flown, Flown::Lost | Flown::NotSent) {
+        shared.note_loss();
         lease.drop_connection();
     }
     Ok((flown, marker))

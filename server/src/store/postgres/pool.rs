@@ -9,6 +9,7 @@ use super::queue::Queue;
 use super::reads::{Found, Reading, Reads};
 use super::wire::{Broken, Wire};
 use crate::error::Fault;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -26,6 +27,8 @@ pub(super) struct Shared {
     /// For reads, and for changes that go alone.
     pub pool: Pool,
     pub reads: Reads,
+    /// How many connections were lost.
+    pub losses: AtomicU64,
     /// When it could not be reached: requests that wait behind one that waited in vain are answered at once.
     pub unreachable: std::sync::Mutex<Option<Instant>>,
     pub queue: Queue,
@@ -53,11 +56,13 @@ impl Shared {
     }
 
     async fn replace(&self, wire: &mut Option<Wire>, bounds: &str) -> Result<(), Fault> {
+        let losses = self.losses.load(Ordering::Relaxed);
         let is_closed = match wire {
-            Some(wire) => wire.is_closed().await,
+            Some(wire) => wire.is_closed(wire.losses_seen != losses).await,
             None => true,
         };
         if !is_closed {
+            wire.iter_mut().for_each(|wire| wire.losses_seen = losses);
             return Ok(());
         }
         *wire = None;
@@ -67,8 +72,15 @@ impl Shared {
         }
         let made = self.address.wire(bounds).await;
         *unreachable() = made.is_err().then(Instant::now);
-        *wire = Some(made?);
+        let mut made = made?;
+        made.losses_seen = losses;
+        *wire = Some(made);
         Ok(())
+    }
+
+    /// A connection was lost. Others may have died with it, as when the database was restarted.
+    pub fn note_loss(&self) {
+        self.losses.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A read that finds a free connection is sent at once. The others leave together, when one is free.
@@ -156,7 +168,10 @@ async fn ask(lease: &mut Lease, sql: &'static str, values: &[Value]) -> Found {
         };
         match found {
             Ok(rows) => return Ok(rows),
-            Err(Broken::Lost(_)) if !is_last => is_last = true,
+            Err(Broken::Lost(_)) if !is_last => {
+                lease.shared.note_loss();
+                is_last = true;
+            }
             Err(Broken::Said(said)) if said.is_shutdown() && !is_last => is_last = true,
             Err(broken) => return Err(broken.fault()),
         }

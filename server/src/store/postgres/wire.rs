@@ -14,6 +14,9 @@ use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_postgres::types::{Oid, Type};
 
+/// How long a connection is watched after another one was lost.
+const LOOK: std::time::Duration = std::time::Duration::from_millis(2);
+
 /// What carries the bytes: TCP, a UNIX socket, or TLS over TCP.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Sync + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Sync + Unpin> Stream for S {}
@@ -29,6 +32,8 @@ pub struct Wire {
     parsing: Vec<(Key, String)>,
     names: u64,
     is_broken: bool,
+    /// How many connections the node had lost when this one was looked at last.
+    pub losses_seen: u64,
 }
 
 /// Address and length of a statement's text, which is never freed, and the rows that its guard demands.
@@ -125,6 +130,7 @@ impl Wire {
             parsing: Vec::new(),
             names: 0,
             is_broken: false,
+            losses_seen: 0,
         }
     }
 
@@ -134,17 +140,23 @@ impl Wire {
         self.outgoing.clear();
     }
 
-    /// Has the server closed an idle connection, or said something that nobody asked for? Then what is sent next would be lost.
-    pub async fn is_closed(&mut self) -> bool {
+    /// Has the server closed an idle connection, or said something that nobody asked for? Then what is sent next would be lost. `patiently`:
+    /// another connection was lost a moment ago, so that the end of this one may be on its way.
+    pub async fn is_closed(&mut self, patiently: bool) -> bool {
         if self.is_broken || self.owed > 0 || !self.incoming.is_empty() {
             return self.is_broken;
         }
         let Self { stream, incoming, .. } = self;
-        // One look, without a timer: the runtime's shortest wait is a millisecond, which every statement would pay.
+        // The runtime's shortest wait is a millisecond. Without a loss no statement pays it.
+        let wait = async {
+            if patiently {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
         let looked = tokio::select! {
             biased;
             looked = stream.read_buf(incoming) => Some(looked),
-            () = std::future::ready(()) => None,
+            () = wait => None,
         };
         match looked {
             // Nothing to read: as it should be.
