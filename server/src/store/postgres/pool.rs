@@ -40,13 +40,17 @@ impl Shared {
     pub async fn lease(self: &Arc<Self>) -> Result<Lease, Fault> {
         let places = Arc::clone(&self.pool.places);
         let place = places.acquire_owned().await.map_err(|_| Fault::store_away("the store is closed"))?;
-        Ok(Lease { wire: self.pool.idle().pop(), shared: Arc::clone(self), place: Some(place) })
+        Ok(self.lease_of(place))
     }
 
     /// The same, where one is free now.
     pub fn free(self: &Arc<Self>) -> Option<Lease> {
         let place = Arc::clone(&self.pool.places).try_acquire_owned().ok()?;
-        Some(Lease { wire: self.pool.idle().pop(), shared: Arc::clone(self), place: Some(place) })
+        Some(self.lease_of(place))
+    }
+
+    fn lease_of(self: &Arc<Self>, place: OwnedSemaphorePermit) -> Lease {
+        Lease { wire: self.pool.idle().pop(), shared: Arc::clone(self), place: Some(place) }
     }
 
     /// A writer's own connection. Inside a group nobody waits long: who has to, goes alone.
@@ -186,6 +190,9 @@ fn too_late() -> Fault {
 /// decides for no other.
 async fn fly(mut lease: Lease) {
     let waiting = lease.shared.reads.take();
+    if waiting.is_empty() {
+        return;
+    }
     let wire = match lease.ready().await {
         Ok(wire) => wire,
         Err(fault) => return waiting.into_iter().for_each(|reading| drop(reading.answer.send(Err(fault.clone())))),

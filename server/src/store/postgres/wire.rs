@@ -39,6 +39,10 @@ pub struct Wire {
 /// Address and length of a statement's text, which is never freed, and the rows that its guard demands.
 type Key = (usize, usize, Option<u64>);
 
+fn key_of(sql: &'static str, guard: Option<u64>) -> Key {
+    (sql.as_ptr().addr(), sql.len(), guard)
+}
+
 struct Known {
     name: String,
     columns: Option<Arc<Columns>>,
@@ -240,7 +244,7 @@ impl Wire {
 
     /// Adds a statement to the flight. `guard`: how many rows it must touch, or the whole flight fails.
     pub fn add(&mut self, sql: &'static str, guard: Option<u64>, values: &[Value]) -> io::Result<()> {
-        let key = (sql.as_ptr().addr(), sql.len(), guard);
+        let key = key_of(sql, guard);
         let pending = |parsing: &[(Key, String)]| parsing.iter().find(|(known, _)| *known == key).map(|(_, name)| name.clone());
         let name = match self.known.get(&key).map(|known| known.name.clone()).or_else(|| pending(&self.parsing)) {
             Some(name) => name,
@@ -275,13 +279,7 @@ impl Wire {
     /// Sends the flight. Everything between two Syncs is one transaction: PostgreSQL commits it at the Sync, or keeps nothing of it
     /// (Frontend/Backend Protocol, *Pipelining*). Ok: the transaction is committed, as durably as the server is set up.
     pub async fn fly(&mut self) -> Result<(), Broken> {
-        let sent = async {
-            frontend::sync(&mut self.outgoing);
-            self.owed += 1;
-            self.flush().await?;
-            self.land().await
-        };
-        let sent = sent.await;
+        let sent = self.send().await;
         let landed = self.lost_is_broken(sent)?;
         match landed.error {
             Some(said) if said.is_shutdown() => {
@@ -301,10 +299,9 @@ impl Wire {
     /// Asks for rows.
     pub async fn query(&mut self, sql: &'static str, values: &[Value]) -> Result<Vec<Row>, Broken> {
         self.begin().await?;
-        let key = (sql.as_ptr().addr(), sql.len(), None);
-        let is_described = self.known.get(&key).is_some_and(|known| known.columns.is_some());
+        let key = key_of(sql, None);
         let sent = async {
-            if !is_described {
+            if !self.knows(sql) {
                 let name = match self.known.get(&key) {
                     Some(known) => known.name.clone(),
                     None => self.parse(sql, key)?,
@@ -312,10 +309,7 @@ impl Wire {
                 frontend::describe(b'S', &name, &mut self.outgoing)?;
             }
             self.add(sql, None, values)?;
-            frontend::sync(&mut self.outgoing);
-            self.owed += 1;
-            self.flush().await?;
-            self.land().await
+            self.send().await
         };
         let sent = sent.await;
         let landed = self.lost_is_broken(sent)?;
@@ -329,7 +323,7 @@ impl Wire {
 
     /// Was the statement sent on this connection before, so that its columns are known?
     pub fn knows(&self, sql: &'static str) -> bool {
-        self.known.get(&(sql.as_ptr().addr(), sql.len(), None)).is_some_and(|known| known.columns.is_some())
+        self.known.get(&key_of(sql, None)).is_some_and(|known| known.columns.is_some())
     }
 
     /// Asks for the rows of several known statements in one flight. Each sees what was committed before it was sent. An error of one is the
@@ -338,10 +332,7 @@ impl Wire {
         self.begin().await?;
         let sent = async {
             reads.iter().try_for_each(|(sql, values)| self.add(sql, None, values))?;
-            frontend::sync(&mut self.outgoing);
-            self.owed += 1;
-            self.flush().await?;
-            self.land().await
+            self.send().await
         };
         let sent = sent.await;
         let landed = self.lost_is_broken(sent)?;
@@ -353,7 +344,7 @@ impl Wire {
         let rows_of = |((sql, _), upto): (&(&'static str, &[Value]), &usize)| {
             let rows = landed.rows.get(from..*upto).unwrap_or_default();
             from = *upto;
-            self.rows((sql.as_ptr().addr(), sql.len(), None), rows)
+            self.rows(key_of(sql, None), rows)
         };
         let read: io::Result<Vec<Vec<Row>>> = reads.iter().zip(&landed.ends).map(rows_of).collect();
         read.map_err(|error| Broken::Unreadable(Fault::new(format!("PostgreSQL: {error}"))))
@@ -377,6 +368,14 @@ impl Wire {
             return if rows.is_empty() { Ok(Vec::new()) } else { Err(io::Error::other("rows without a description")) };
         };
         rows.iter().map(|row| Ok(Row::new(values_of(row, types)?, columns))).collect()
+    }
+
+    /// Ends the flight, and reads what comes back for it.
+    async fn send(&mut self) -> io::Result<Landed> {
+        frontend::sync(&mut self.outgoing);
+        self.owed += 1;
+        self.flush().await?;
+        self.land().await
     }
 
     /// Reads up to the next ReadyForQuery.
