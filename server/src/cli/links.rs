@@ -34,7 +34,7 @@ pub struct Print {
 #[derive(Serialize)]
 struct Host {
     host: String,
-    /// Absent: the issuer's own.
+    /// Absent: the issuer's own, and that of the RP ID.
     owner: Option<String>,
     /// This server answers the host itself.
     served: bool,
@@ -92,10 +92,20 @@ fn hosts(config: &Config) -> Vec<Host> {
         let certificates = certificates(config, |client| client.shares_credentials());
         hosts.push(Host { host: issuer_authority(config), owner: None, served: true, files: texts(own), certificates });
     }
-    for (host, claim) in claims(&config.client) {
-        let files = files::of_host(config, &claim);
+    let claims = claims(&config.client);
+    let shares = |client: &crate::config::Client| client.shares_credentials();
+    let of_passkeys = files::host_of_passkeys(config);
+    if let Some(host) = of_passkeys.clone().filter(|host| !claims.contains_key(host)) {
+        let files = files::of_host(config, &host, None);
+        let (served, certificates) = (config.host.contains_key(&host), certificates(config, shares));
+        hosts.extend((!files.is_empty()).then(|| Host { host, owner: None, served, files: texts(files), certificates }));
+    }
+    for (host, claim) in claims {
+        let files = files::of_host(config, &host, Some(&claim));
+        let is_of_passkeys = of_passkeys.as_ref() == Some(&host);
         let clients: Vec<_> = claim.links.iter().filter_map(|it| config.client.get(it.client_id)).collect();
-        let certificates = certificates(config, |client| clients.iter().any(|it| std::ptr::eq(*it, client)));
+        let is_named = |client: &crate::config::Client| clients.iter().any(|it| std::ptr::eq(*it, client));
+        let certificates = certificates(config, |client| is_named(client) || is_of_passkeys && shares(client));
         let served = config.host.contains_key(&host);
         hosts.push(Host { host, owner: Some(claim.owner.to_owned()), served, files: texts(files), certificates });
     }
@@ -133,7 +143,7 @@ fn write(directory: &Path, hosts: &[Host]) -> Result<(), Problem> {
 fn words(host: &Host) -> Vec<String> {
     let whose = match &host.owner {
         Some(owner) => format!("owner {owner}"),
-        None => "the issuer: passwords and passkeys alone".to_owned(),
+        None => "passwords and passkeys alone".to_owned(),
     };
     let where_from = if host.served { "this server answers it" } else { "host these files there yourself" };
     let mut lines = vec![format!("{} ({whose}; {where_from})", host.host)];

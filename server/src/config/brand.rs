@@ -69,9 +69,12 @@ impl Default for Brand {
 }
 
 impl Brand {
-    /// The URLs become links on pages: nothing that runs may be one (575-V).
+    /// The URLs become links on pages: nothing that runs may be one (575-V). Platforms refuse a passkey of nobody's name (W-10).
     pub(super) fn problems(&self) -> Vec<String> {
         let mut found = Vec::new();
+        if self.name.trim().is_empty() {
+            found.push("[brand] name must not be empty".to_owned());
+        }
         for (name, url) in [("privacy_url", &self.privacy_url), ("terms_url", &self.terms_url), ("support_url", &self.support_url)] {
             let Some(url) = url else { continue };
             let may_be_mail = name == "support_url";

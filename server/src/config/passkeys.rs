@@ -209,8 +209,7 @@ impl Passkeys {
         found
     }
 
-    /// A suffix of the issuer's host (HTML, "is a registrable domain suffix of or is equal to"). It is no address and no bare top-level
-    /// domain. Which domains are public is not known here.
+    /// A suffix of the issuer's host (HTML, "is a registrable domain suffix of or is equal to"). It is no address and no public suffix.
     fn rp_id_problem(&self, issuer: &str) -> Option<String> {
         let rp_id = self.rp_id.as_deref()?;
         let host = Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned)).unwrap_or_default();
@@ -218,8 +217,8 @@ impl Passkeys {
         if !reads_as_itself {
             return Some(format!("rp_id: {rp_id} is no domain in lower case"));
         }
-        if !rp_id.contains('.') && rp_id != host {
-            return Some(format!("rp_id: {rp_id} is a top-level domain: it would be everybody's"));
+        if psl::domain_str(rp_id).is_none() && rp_id != host {
+            return Some(format!("rp_id: {rp_id} is a public suffix: it would be everybody's"));
         }
         let fits = host == rp_id || host.strip_suffix(rp_id).is_some_and(|rest| rest.ends_with('.'));
         (!fits).then(|| format!("rp_id: {rp_id} is neither the issuer's host {host} nor a domain above it"))
@@ -236,6 +235,7 @@ mod tests {
         Config::from_text(&text, "x", &|_| None).map_err(|it| it.to_string())
     }
 
+    /// W-36: from the configuration alone. An address, a public suffix and somebody else's domain stop the start.
     #[test]
     fn the_rp_id_is_the_issuers_host_or_above_it() {
         let rp_id = |more: &str| read(more).map(|config| config.passkeys.rp_id(&config.issuer));
@@ -244,7 +244,7 @@ mod tests {
         for (bad, why) in [
             ("b.example", "neither the issuer's host"),
             ("gin.a.example", "neither the issuer's host"),
-            ("example", "top-level domain"),
+            ("example", "public suffix"),
             ("A.example", "no domain in lower case"),
             ("127.0.0.1", "no domain"),
             ("", "no domain"),
@@ -254,6 +254,12 @@ mod tests {
             let error = rp_id(&format!("rp_id = \"{bad}\"")).unwrap_err();
             assert!(error.contains(why), "{bad}: {error}");
         }
+        let british = |rp_id: &str| {
+            let text = format!("issuer = \"https://login.shop.co.uk\"\n[passkeys]\nrp_id = \"{rp_id}\"\n");
+            Config::from_text(&text, "x", &|_| None).map_err(|it| it.to_string())
+        };
+        assert!(british("co.uk").unwrap_err().contains("public suffix"));
+        assert!(british("shop.co.uk").is_ok(), "the twin");
     }
 
     /// 388-W: a list that anybody could satisfy stops the start.

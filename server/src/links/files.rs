@@ -39,29 +39,43 @@ struct Opened<'a> {
     paths: Vec<&'a str>,
 }
 
-/// The files of a host that opens apps. A platform without an app has none.
-pub fn of_host(config: &Config, claim: &Claim<'_>) -> BTreeMap<Platform, Vec<u8>> {
+/// The files of a host that opens apps, or whose name is the RP ID of passkeys. A platform without an app has none.
+pub fn of_host(config: &Config, host: &str, claim: Option<&Claim<'_>>) -> BTreeMap<Platform, Vec<u8>> {
     let mut by_client: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for link in &claim.links {
+    for link in claim.into_iter().flat_map(|claim| &claim.links) {
         by_client.entry(link.client_id).or_default().push(&link.path);
     }
+    let sharing = if host_of_passkeys(config).is_some_and(|name| name == host) { sharing(config) } else { Vec::new() };
     let opened: Vec<Opened<'_>> =
         by_client.into_iter().filter_map(|(id, paths)| Some(Opened { app: config.client.get(id)?.app.as_ref()?, paths })).collect();
     let mut files = BTreeMap::new();
-    let statements: Vec<Json> = opened.iter().flat_map(|it| links_of_android(it)).collect();
+    let of_links = opened.iter().flat_map(|it| links_of_android(it));
+    let statements: Vec<Json> = of_links.chain(sharing.iter().flat_map(|app| statements_of(app, GET_LOGIN_CREDS))).collect();
     if !statements.is_empty() {
         files.insert(Platform::Android, written(&Json::from(statements)));
     }
-    if let Some(file) = links_of_apple(&opened) {
+    if let Some(file) = links_of_apple(&opened, &sharing) {
         files.insert(Platform::Apple, written(&file));
     }
     files
 }
 
+/// The RP ID, where it is another host than the issuer's: the platforms look for an app's right to passkeys there.
+pub fn host_of_passkeys(config: &Config) -> Option<String> {
+    let rp_id = config.passkeys.rp_id(&config.issuer);
+    let own = url::Url::parse(&config.issuer).ok()?.host_str()?.to_owned();
+    (rp_id != own).then_some(rp_id)
+}
+
+/// Apps of the operator's own, which may use passwords and passkeys.
+fn sharing(config: &Config) -> Vec<&NativeApp> {
+    let shares = |it: &&Client| !it.disabled && it.shares_credentials();
+    config.client.values().filter(shares).filter_map(|it| it.app.as_ref()).collect()
+}
+
 /// The files of the issuer's host: passwords and passkeys, for apps of the operator's own. No link of this host opens an app.
 pub fn of_issuer(config: &Config) -> BTreeMap<Platform, Vec<u8>> {
-    let sharing = |it: &&Client| !it.disabled && it.shares_credentials();
-    let apps: Vec<&NativeApp> = config.client.values().filter(sharing).filter_map(|it| it.app.as_ref()).collect();
+    let apps = sharing(config);
     let mut files = BTreeMap::new();
     let statements: Vec<Json> = apps.iter().flat_map(|app| statements_of(app, GET_LOGIN_CREDS)).collect();
     if !statements.is_empty() {
@@ -93,7 +107,7 @@ fn statements_of(app: &NativeApp, relation: &str) -> Vec<Json> {
     app.android.iter().map(statement).collect()
 }
 
-fn links_of_apple(opened: &[Opened<'_>]) -> Option<Json> {
+fn links_of_apple(opened: &[Opened<'_>], sharing: &[&NativeApp]) -> Option<Json> {
     let details: Vec<Json> = opened
         .iter()
         .map(|it| (distinct(it.app.ios.iter().chain(&it.app.app_clips)), it))
@@ -103,12 +117,9 @@ fn links_of_apple(opened: &[Opened<'_>]) -> Option<Json> {
             json!({ "appIDs": ids, "components": components })
         })
         .collect();
-    if details.is_empty() {
-        return None;
-    }
-    let mut file = json!({ "applinks": { "details": details } });
+    let mut file = if details.is_empty() { json!({}) } else { json!({ "applinks": { "details": details } }) };
     // An https callback of ASWebAuthenticationSession (iOS 17.4) asks for this one, and not for applinks.
-    let apps = distinct(opened.iter().flat_map(|it| &it.app.ios));
+    let apps = distinct(opened.iter().map(|it| it.app).chain(sharing.iter().copied()).flat_map(|app| &app.ios));
     if !apps.is_empty() {
         file["webcredentials"] = json!({ "apps": apps });
     }
@@ -116,7 +127,7 @@ fn links_of_apple(opened: &[Opened<'_>]) -> Option<Json> {
     if !clips.is_empty() {
         file["appclips"] = json!({ "apps": clips });
     }
-    Some(file)
+    Some(file).filter(|file| *file != json!({}))
 }
 
 /// In their order, each once.
@@ -171,7 +182,8 @@ app = { ios = ["ABCDE12345.com.example.b"] }
     #[test]
     fn a_host_names_each_app_with_its_own_paths() {
         let config = read(TEXT);
-        let files = of_host(&config, &claims(&config.client)["links.example.com"]);
+        let of = |host: &str| of_host(&config, host, claims(&config.client).get(host));
+        let files = of("links.example.com");
         let apple = json_of(&files, Platform::Apple);
         let details = apple["applinks"]["details"].as_array().unwrap();
         assert_eq!(details[0]["appIDs"], json!(["ABCDE12345.com.example.a", "ABCDE12345.com.example.a.Clip"]));
@@ -186,7 +198,7 @@ app = { ios = ["ABCDE12345.com.example.b"] }
         assert_eq!((fingerprints.len(), fingerprints[0].as_str().unwrap()), (2, &*format!("{}01", "01:".repeat(31))));
         let components = &android[0]["relation_extensions"][HANDLE_ALL_URLS]["dynamic_app_link_components"];
         assert_eq!(components, &json!([{ "/": "/a" }, { "/": "/a2" }, { "/": "/bye" }]));
-        let other = of_host(&config, &claims(&config.client)["other.example.com"]);
+        let other = of("other.example.com");
         assert!(!String::from_utf8(other[&Platform::Apple].clone()).unwrap().contains("example.b"));
     }
 
@@ -204,5 +216,21 @@ app = { ios = ["ABCDE12345.com.example.b"] }
         ] {
             assert!(of_issuer(&read(&without)).is_empty());
         }
+    }
+
+    /// W-39: where the RP ID is another host, that host's files give the right to passkeys, beside its links if it has any.
+    #[test]
+    fn the_host_of_the_rp_id_gives_the_right_to_passkeys() {
+        let config = read(&format!("{TEXT}[passkeys]\nrp_id = \"example.com\"\n"));
+        let files = of_host(&config, "example.com", None);
+        assert_eq!(json_of(&files, Platform::Apple), json!({ "webcredentials": { "apps": ["ABCDE12345.com.example.a"] } }));
+        assert_eq!(json_of(&files, Platform::Android)[0]["relation"], json!([GET_LOGIN_CREDS]));
+        let text = TEXT.replace("https://links.example.com/a", "https://example.com/a");
+        let linked = read(&format!("{text}[passkeys]\nrp_id = \"example.com\"\n"));
+        let files = of_host(&linked, "example.com", claims(&linked.client).get("example.com"));
+        let relations = |at: usize| json_of(&files, Platform::Android)[at]["relation"].clone();
+        assert_eq!((relations(0), relations(1)), (json!([HANDLE_ALL_URLS]), json!([GET_LOGIN_CREDS])));
+        assert_eq!(json_of(&files, Platform::Apple)["webcredentials"]["apps"], json!(["ABCDE12345.com.example.a"]), "once");
+        assert!(of_host(&read(TEXT), "example.com", None).is_empty(), "the twin: the RP ID is the issuer's host");
     }
 }

@@ -43,8 +43,7 @@ impl Links {
     pub fn new(config: &Config) -> Self {
         let claims = claims(&config.client);
         let of = |host: &String| {
-            let made = claims.get(host).map(|claim| files::of_host(config, claim)).unwrap_or_default();
-            made.into_iter().map(|(platform, bytes)| (platform, File::of(bytes))).collect()
+            files::of_host(config, host, claims.get(host)).into_iter().map(|(platform, bytes)| (platform, File::of(bytes))).collect()
         };
         Self {
             issuer: issuer_authority(config),

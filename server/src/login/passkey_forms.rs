@@ -50,13 +50,13 @@ pub fn ask_enrolment(form: Form, context: &Context<'_>, state: &State, person: &
 
 /// What the person reads in a list of passkeys; never empty.
 fn names(state: &State, account: Option<&Account>) -> (String, String) {
-    if let (Journey::Register { draft: Some(draft) }, None) = (&state.journey, account) {
-        return (draft.email.clone(), draft.name.clone().unwrap_or_else(|| draft.email.clone()));
-    }
-    let found = account.map(|account| (account.any_email.as_ref().or(account.login_name.as_ref()), account.name.as_ref()));
-    let (name, display_name) = found.unwrap_or_default();
+    let (name, display_name) = match (&state.journey, account) {
+        (Journey::Register { draft: Some(draft) }, None) => (Some(&draft.email), draft.name.as_ref()),
+        (_, Some(account)) => (account.any_email.as_ref().or(account.login_name.as_ref()), account.name.as_ref()),
+        _ => (None, None),
+    };
     let name = name.cloned().unwrap_or_else(|| "me".to_owned());
-    (name.clone(), display_name.cloned().unwrap_or(name))
+    (name.clone(), display_name.filter(|text| !text.trim().is_empty()).cloned().unwrap_or(name))
 }
 
 pub fn check_enrolment(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -> Result<Filled> {

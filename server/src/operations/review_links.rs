@@ -60,7 +60,7 @@ fn certificate_findings(config: &Config, client: &Client) -> Vec<Finding> {
 pub(super) fn size_findings(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (host, claim) in claims(&config.client) {
-        for (platform, bytes) in files::of_host(config, &claim) {
+        for (platform, bytes) in files::of_host(config, &host, Some(&claim)) {
             if bytes.len() > MOST_BYTES {
                 let name = platform.file_name();
                 findings.push(Finding::weak(format!("{host}: {name} has {} bytes, and the platforms read {MOST_BYTES}", bytes.len())));

@@ -216,7 +216,7 @@ async fn every_planted_fault_is_found() {
     assert!(hosts.faults(&[]).await.is_empty());
 }
 
-/// L-08: phones get Apple's copy, not the host's file.
+/// L-08, W-40: phones get Apple's copy, not the host's file, and the command says what Apple sees.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_old_copy_of_apples_is_found() {
     let hosts = Hosts::start("links.shop.test").await;

@@ -7,7 +7,7 @@ pub mod check;
 mod fetch;
 mod pattern;
 
-use super::files::Platform;
+use super::files::{self, Platform};
 use super::issuer_authority;
 use crate::config::{Client, Config, Fingerprint, authority, claims};
 use crate::outgoing::Outgoing;
@@ -68,8 +68,13 @@ fn expectations<'a>(config: &'a Config, options: &Options) -> Vec<(String, Vec<E
     let sharing = config.client.iter().filter(|(id, it)| !it.disabled && it.shares_credentials() && is_asked(options, id));
     let of_issuer: Vec<Expected<'a>> =
         sharing.filter_map(|(id, it)| Some(Expected { client_id: id, app: it.app.as_ref()?, paths: Vec::new() })).collect();
-    if config.issuer.starts_with("https://") {
-        all.push((issuer_authority(config), of_issuer));
+    if !config.issuer.starts_with("https://") {
+        return all;
+    }
+    let host = files::host_of_passkeys(config).unwrap_or_else(|| issuer_authority(config));
+    match all.iter_mut().find(|(name, _)| *name == host) {
+        Some((_, expected)) => expected.extend(of_issuer),
+        None => all.push((host, of_issuer)),
     }
     all
 }
@@ -188,33 +193,33 @@ async fn of_copy(cdn: &str, host: &str, expected: &[&Expected<'_>], origin: Opti
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::links::files;
 
     /// What this server makes is right by this judge.
     #[test]
     fn our_own_files_are_right() {
-        let config = Config::from_text(
-            &format!(
-                "issuer = \"https://login.example.com\"\n[client.app]\nkind = \"native\"\nfirst_party = true\nredirect_uris = [\"https://links.example.com/cb\"]\n\
+        let text = format!(
+            "issuer = \"https://login.example.com\"\n[client.app]\nkind = \"native\"\nfirst_party = true\nredirect_uris = [\"https://links.example.com/cb\"]\n\
                  [client.app.app]\nios = [\"ABCDE12345.com.example.shop\"]\n[client.app.app.android.\"com.example.shop\"]\nplay = \"{}\"\n",
-                "14".repeat(32)
-            ),
-            "x",
-            &|_| None,
-        )
-        .unwrap();
+            "14".repeat(32)
+        );
         let options = Options { client: None, platform: None, certificate: None, apple_cdn: None, outgoing: Outgoing::default() };
-        let mut judged = 0;
-        for (host, expected) in expectations(&config, &options) {
-            let claim = claims(&config.client).remove(&host);
-            let files = claim.map_or_else(|| files::of_issuer(&config), |it| files::of_host(&config, &it));
-            for (platform, bytes) in files {
-                let all: Vec<&Expected<'_>> = expected.iter().collect();
-                let checks = judge(&bytes, platform, &all);
-                assert!(!checks.is_empty() && checks.iter().all(|it| it.level == Level::Ok), "{host}: {checks:?}");
-                judged += 1;
+        let (mut judged, mut hosts) = (0, Vec::new());
+        for more in ["", "[passkeys]\nrp_id = \"example.com\"\n"] {
+            let config = Config::from_text(&format!("{text}{more}"), "x", &|_| None).unwrap();
+            for (host, expected) in expectations(&config, &options) {
+                let is_issuer = host == issuer_authority(&config);
+                let of_host = || files::of_host(&config, &host, claims(&config.client).get(&host));
+                for (platform, bytes) in if is_issuer { files::of_issuer(&config) } else { of_host() } {
+                    let all: Vec<&Expected<'_>> = expected.iter().collect();
+                    let checks = judge(&bytes, platform, &all);
+                    assert!(!checks.is_empty() && checks.iter().all(|it| it.level == Level::Ok), "{host}: {checks:?}");
+                    judged += 1;
+                }
+                hosts.push(host);
             }
         }
-        assert_eq!(judged, 4);
+        assert_eq!(judged, 8);
+        // W-39: the platforms look at the host of the RP ID.
+        assert_eq!(hosts, ["links.example.com", "login.example.com", "links.example.com", "example.com"]);
     }
 }
