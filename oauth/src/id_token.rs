@@ -258,7 +258,7 @@ mod tests {
         }
     }
 
-    /// 440-B, 441-B, 207-J, 208-J, 221-J: each lie alone, and beside it what is allowed.
+    /// 440-B, 441-B, 207-J, 208-J, 221-J, S-20: each lie alone, and beside it what is allowed.
     #[test]
     fn each_lie_is_refused_and_its_twin_is_not() {
         let provider = Provider::new();
@@ -296,6 +296,7 @@ mod tests {
             json!({ "iat": NOW_S + 61 }),
             json!({ "iat": null }),
             json!({ "nbf": NOW_S + 61 }),
+            json!({ "iat": NOW_S + 300 }),
             json!({ "auth_time": NOW_S + 61 }),
             json!({ "auth_time": "yesterday" }),
             json!({ "nonce": "n-2" }),

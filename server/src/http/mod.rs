@@ -223,7 +223,7 @@ where
     if let Some(client) = incoming.known.client.get() {
         record.client.clone_from(client);
     }
-    add_headers(app, &incoming, &mut reply);
+    add_headers(app, &incoming, &record.id, &mut reply);
     reply
 }
 
@@ -252,7 +252,11 @@ async fn method_instead_of_basic(app: &App, incoming: &Incoming) -> Option<&'sta
 }
 
 /// What comes with every answer to a request that was read.
-fn add_headers(app: &App, incoming: &Incoming, reply: &mut Reply) {
+fn add_headers(app: &App, incoming: &Incoming, id: &str, reply: &mut Reply) {
+    // W-41: whoever writes an app can name a request that went well, too.
+    if incoming.method == Method::POST && !incoming.route.is_for_browsers() {
+        reply::set(reply, header::HeaderName::from_static(reply::REQUEST_ID), id);
+    }
     // RFC 9449 8.2: whoever proves a key gets the next nonce with every answer.
     if incoming.headers.contains_key("dpop")
         && let Some(nonce) = crate::dpop::nonce(app, incoming.now_ms)

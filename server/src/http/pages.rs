@@ -125,7 +125,7 @@ pub fn busy(app: &App, incoming: &Incoming, state: &State) -> Result<Reply> {
 /// There is no such sign-in, it is over, or it belongs to another browser.
 pub async fn dead(app: &App, incoming: &Incoming, client: Option<&str>) -> Result<Reply> {
     let step = with_client(app, Step::new("over"), client).await?;
-    alone(app, 404, &step, &locale(app, incoming, None), None)
+    alone(app, 404, &step, &locale(app, incoming, None), Some(&app.url("/account")))
 }
 
 /// The sign-in went on in another tab, or by a later answer.

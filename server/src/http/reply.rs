@@ -47,7 +47,7 @@ pub fn picture(mime: &'static str, bytes: Bytes) -> Reply {
 /// In our log, for a request without an access token. RFC 6750 3.1: its answer says no error at all.
 pub const NO_TOKEN: &str = "token_missing";
 
-/// With every failure: the id of its line in the log. A person finds it on the page too.
+/// With every failure, and with every answer to what a program posts: the id of its line in the log. A person finds it on the page too.
 pub const REQUEST_ID: &str = "x-request-id";
 
 /// Who reads the answer of a request that failed.

@@ -78,7 +78,7 @@ mod tests {
         value.as_object().unwrap().clone()
     }
 
-    /// 432-B: several providers send texts. What is not said in so many words is not verified.
+    /// 432-B, S-08: several providers send texts. What is not said in so many words is not verified.
     #[test]
     fn verified_is_true_or_the_word_true() {
         for good in [json!(true), json!("true"), json!("True"), json!("TRUE")] {
@@ -88,6 +88,10 @@ mod tests {
             assert!(!is_true(Some(&bad)), "{bad}");
         }
         assert!(!is_true(None));
+        for (said, is_private) in [(json!("true"), true), (json!(true), true), (json!("false"), false), (json!(1), false)] {
+            let said = map(json!({ "email": "a@x.example", "is_private_email": said }));
+            assert_eq!(Profile::read(&said, &Map::new()).is_private_email, is_private);
+        }
     }
 
     #[test]

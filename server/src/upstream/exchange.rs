@@ -247,7 +247,10 @@ impl Provider {
 
     /// The ID token, with the known keys and, if those did not sign it, with the newest. Answers the issuer as it names an identity, too.
     async fn check(&self, presented: &Presented<'_>, now_ms: i64) -> Result<(String, Checked), Trouble> {
-        let refused = |why: Rejected| Trouble::broken(format!("id_token: {}{}", why.as_str(), names(presented.id_token)));
+        let now_s = now_ms.div_euclid(1000);
+        let refused = |why: Rejected| {
+            Trouble::broken(format!("id_token: {}{}{}", why.as_str(), names(presented.id_token), clocks(presented.id_token, now_s)))
+        };
         let unverified = Unverified::parse(presented.id_token).map_err(|_| Trouble::broken("id_token: not a JWT"))?;
         let issuer = self.expected_issuer(unverified.unverified_claims())?;
         let known = self.known(now_ms).await?;
@@ -321,6 +324,21 @@ fn names(id_token: &str) -> String {
     format!(" (aud {}, azp {})", told("aud"), told("azp"))
 }
 
+/// By how much the times of a refused token and this server's clock differ, so that an operator sees whose clock to set.
+fn clocks(id_token: &str, now_s: i64) -> String {
+    let Ok(token) = Unverified::parse(id_token) else { return String::new() };
+    let time = |name: &str| token.unverified_claims().get(name).and_then(Json::as_i64);
+    let ahead = |name: &str| {
+        let by_s = time(name)?.saturating_sub(now_s);
+        (by_s > 0).then(|| format!("; {name} is {by_s} s ahead of this server's clock"))
+    };
+    let over = || {
+        let by_s = now_s.saturating_sub(time("exp")?);
+        (by_s > 0).then(|| format!("; exp is {by_s} s behind this server's clock"))
+    };
+    [ahead("iat"), ahead("nbf"), over()].into_iter().flatten().collect()
+}
+
 /// Somebody else's text, for a log.
 fn shortened(text: &str) -> String {
     text.chars().filter(|letter| letter.is_ascii_graphic() || *letter == ' ').take(64).collect()
@@ -339,5 +357,15 @@ mod tests {
         assert_eq!(names(&token(r#"{"aud":["a","b"],"azp":"c\nd"}"#)), " (aud [\"a\",\"b\"], azp \"c\\nd\")");
         assert!(names(&token(&format!(r#"{{"aud":"{}"}}"#, "x".repeat(900)))).len() < 120);
         assert_eq!(names("no token"), "");
+    }
+
+    /// S-20: a clock that is wrong is named with how much it is wrong.
+    #[test]
+    fn a_refused_token_says_whose_clock_is_ahead() {
+        let token = |claims: &str| format!("{}.{}.AA", base64url::encode(b"{\"alg\":\"ES256\"}"), base64url::encode(claims.as_bytes()));
+        assert_eq!(clocks(&token(r#"{"iat":1300,"exp":1600}"#), 1000), "; iat is 300 s ahead of this server's clock");
+        assert_eq!(clocks(&token(r#"{"iat":700,"exp":940}"#), 1000), "; exp is 60 s behind this server's clock");
+        assert_eq!(clocks(&token(r#"{"iat":1000,"exp":1300,"nbf":"x"}"#), 1000), "");
+        assert_eq!(clocks(&token(r#"{"iat":9223372036854775807,"exp":-9223372036854775808}"#), 1000).matches(';').count(), 2);
     }
 }

@@ -207,7 +207,7 @@ mod tests {
             ("any", "scopes = [\"email\"]", "lacks openid"),
             ("any", "scopes = [\"openid\", \"a b\"]", "no scope can have"),
             ("any", "algorithms = []", "algorithms is empty"),
-            ("any", "clock_skew = \"6m\"", "at most 5m"),
+            ("any", "clock_skew = \"6m\"", "at most 5m"), // S-20
             ("any", "authoritative_for = [\"*.example.com\"]", "lists domains"),
             ("any", "linking = \"maybe\"", "unknown variant"),
             ("any", "accounts = \"\"", "unknown variant"),
