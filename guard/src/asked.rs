@@ -69,9 +69,9 @@ pub enum Upgrade {
     Other,
 }
 
-/// CGI and its heirs make one variable of `X_A` and `X-A`.
+/// CGI and its heirs make one variable of `X_A`, `X.A` and `X-A`.
 fn folded(name: &HeaderName) -> String {
-    name.as_str().replace('_', "-")
+    name.as_str().replace(|letter: char| !letter.is_ascii_alphanumeric(), "-")
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), &'static str> {
@@ -84,7 +84,7 @@ fn check_headers(headers: &HeaderMap) -> Result<(), &'static str> {
             return Err("The call has a header that names another method or URL.");
         }
         if folded != name.as_str() && DECIDING.contains(&folded.as_str()) {
-            return Err("The call has a header with an underscore that some servers read as another header.");
+            return Err("The call has a header with another sign for a dash, which some servers read as another header.");
         }
     }
     for value in headers.get_all(header::CONNECTION) {

@@ -91,7 +91,7 @@ async fn a_call_with_a_good_token_passes_with_our_headers_and_without_the_token(
     twin.guard.stop().await;
 }
 
-/// 187-M and the paths: the same rules as for forward-auth, because one function holds them.
+/// S-37, 187-M and the paths: the same rules as for forward-auth, because one function holds them.
 #[tokio::test]
 async fn what_could_deceive_the_api_is_refused() {
     let stage = stage().await;

@@ -90,7 +90,7 @@ async fn a_token_that_is_not_ours_is_refused_and_named() {
     stage.guard.stop().await;
 }
 
-/// 187-M, 163-D: nothing that a caller sends takes the place of what the proxy or the guard says.
+/// S-37, 187-M, 163-D: nothing that a caller sends takes the place of what the proxy or the guard says, in whatever spelling.
 #[tokio::test]
 async fn a_caller_cannot_say_what_the_guard_or_the_proxy_says() {
     let stage = stage().await;
@@ -99,9 +99,13 @@ async fn a_caller_cannot_say_what_the_guard_or_the_proxy_says() {
     for hostile in [
         ("x-symbolon-sub", "admin"),
         ("x_symbolon_sub", "admin"),
+        ("X_Symbolon-SUB", "admin"),
+        ("x.symbolon.sub", "admin"),
+        ("x-symbolon_claim.role", "admin"),
         ("x-symbolon-claim-role", "admin"),
         ("x-forwarded-uri", "/orders/health"),
         ("x_forwarded_uri", "/orders/health"),
+        ("x.forwarded.uri", "/orders/health"),
         ("x-forwarded-method", "GET"),
         ("x-http-method-override", "POST"),
         ("x-original-url", "/orders/health"),
@@ -125,6 +129,7 @@ async fn a_caller_cannot_say_what_the_guard_or_the_proxy_says() {
     stage.guard.stop().await;
 }
 
+/// S-37: the path is judged as it stands, and one that is not its own normal form is refused.
 #[tokio::test]
 async fn a_path_that_two_servers_could_read_differently_is_refused() {
     let stage = stage().await;
@@ -173,6 +178,7 @@ async fn a_call_that_says_it_is_grpc_is_not_let_in_by_its_refusal() {
     stage.guard.stop().await;
 }
 
+/// S-37: a call without an identity has every header of one, empty. S-39: a preflight passes by one setting, and a true one alone.
 #[tokio::test]
 async fn a_call_without_a_token_carries_no_identity() {
     let stage = stage().await;
@@ -299,7 +305,7 @@ async fn the_address_for_refusals_lets_nobody_pass() {
     stage.guard.stop().await;
 }
 
-/// Only the proxies of the configuration may ask. Metrics and health are on a port of their own.
+/// S-37: only the proxies of the configuration may ask, and without a list this machine alone. Metrics and health are on a port of their own.
 #[tokio::test]
 async fn only_proxies_may_ask() {
     let stage = stage_with("proxies = [\"10.0.0.0/8\"]", API).await;
@@ -316,7 +322,34 @@ async fn only_proxies_may_ask() {
     twin.guard.stop().await;
 }
 
-/// While the issuer cannot be reached and nothing is known of it, nobody passes.
+/// S-39: a refusal is a status, a challenge and a document for programs. It leads nowhere and is no page, whatever the caller accepts.
+#[tokio::test]
+async fn a_refusal_leads_nowhere() {
+    let stage = stage_with("", &API.replace("preflight = true", "preflight = false")).await;
+    let bearer = format!("Bearer {}", stage.token("orders:read"));
+    let page = ("accept", "text/html,application/xhtml+xml");
+    let preflight = [("origin", "https://app.example.com"), ("access-control-request-method", "PUT")];
+    for (method, uri, headers, wanted) in [
+        ("GET", "/orders/1", vec![page], (401, "token_missing")),
+        ("GET", "/orders/1", vec![page, ("authorization", "Bearer x")], (401, "invalid_token")),
+        ("POST", "/orders/1", vec![page, ("authorization", &bearer)], (403, "insufficient_scope")),
+        ("GET", "/nothing", vec![page, ("authorization", &bearer)], (403, "no_route")),
+        ("OPTIONS", "/orders/1", [&preflight[..], &[page]].concat(), (401, "token_missing")),
+    ] {
+        let answer = ask(&stage, method, uri, &headers).await;
+        let (status, kind) = (answer.status().as_u16(), header(&answer, "content-type").to_owned());
+        assert!(kind == "application/json" && !answer.headers().contains_key("location"), "{method} {uri}: {kind}");
+        let challenges: Vec<&str> = answer.headers().get_all("www-authenticate").iter().map(|it| it.to_str().unwrap()).collect();
+        let challenge = challenges.join(", ");
+        assert_eq!(challenge.contains("Bearer"), wanted.1 != "no_route", "{method} {uri}: {challenge}");
+        assert!(status == 403 || challenge.contains("DPoP"), "RFC 9449 7.1: {challenge}");
+        assert_eq!(outcome(answer).await, (wanted.0, wanted.1.to_owned()), "{method} {uri}");
+    }
+    assert_eq!(ask(&stage, "GET", "/orders/1", &[page, ("authorization", &bearer)]).await.status(), 200, "the twin");
+    stage.guard.stop().await;
+}
+
+/// S-39: while the issuer cannot be reached and nothing is known of it, nobody passes.
 #[tokio::test]
 async fn without_the_issuers_keys_nobody_passes() {
     let stage = stage().await;
