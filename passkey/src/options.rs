@@ -121,7 +121,8 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    /// Whatever bytes they have, the documents decode strictly, and no text that people see is empty.
+    /// W-10: whatever bytes they have, the documents decode strictly, and no text that people see is empty. W-09: nothing is padded. W-20:
+    /// the old member stands beside the new one.
     #[test]
     fn ten_thousand_documents_decode() {
         let mut state = 7_u64;
@@ -158,6 +159,7 @@ mod tests {
                 made["pubKeyCredParams"].as_array().unwrap().iter().map(|one| one["alg"].as_i64().unwrap()).collect();
             assert!(algorithms.contains(&-7) && algorithms.contains(&-257), "{algorithms:?}");
             assert_eq!(made["authenticatorSelection"]["residentKey"], "required");
+            assert!(made["authenticatorSelection"]["requireResidentKey"] == true && made["extensions"]["credProps"] == true);
             assert!(made["authenticatorSelection"].get("authenticatorAttachment").is_none());
             assert!(made["excludeCredentials"][0].get("transports").is_none(), "unknown transports are left out, not empty");
         }

@@ -147,6 +147,7 @@ mod tests {
         AssertionResponse::parse(&made.to_string())
     }
 
+    /// W-09, and W-08: a handle that is null or empty is none.
     #[test]
     fn other_spellings_are_the_same_bytes() {
         let plain = parsed(|_| {}).unwrap();

@@ -22,7 +22,7 @@ pub fn kept<'a>(sent: impl Iterator<Item = &'a str>, backup_eligible: bool) -> V
 mod tests {
     use super::*;
 
-    /// Lists as browsers and password managers send them.
+    /// W-11: lists as browsers and password managers send them.
     #[test]
     fn any_list_is_taken_and_only_known_values_are_kept() {
         let of = |sent: &[&str], synced| kept(sent.iter().copied(), synced);

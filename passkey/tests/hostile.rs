@@ -154,6 +154,51 @@ fn client_data_of_all_kinds() {
     }
 }
 
+/// W-05: client data as old and new clients write them, byte by byte. What two readers could read in two ways is not read.
+#[test]
+fn client_data_are_read_as_every_client_writes_them() {
+    let made = Authenticator::default().create(&creation_options(&[]), ORIGIN).unwrap();
+    // Nobody signs the client data of a registration without a statement.
+    let written = |text: &[u8]| registered(&with_bytes(&made, "clientDataJSON", |bytes| *bytes = text.to_vec()));
+    let challenge = base64url::encode(CHALLENGE);
+    let open = format!(r#"{{"type":"webauthn.create","challenge":"{challenge}","origin":"{ORIGIN}""#);
+    let with = |more: &str| format!("{open}{more}}}");
+    for good in [
+        with(""),
+        with(r#","crossOrigin":false"#),
+        with(r#","androidPackageName":"com.android.chrome""#),
+        with(r#","tokenBinding":{"status":"not-supported"}"#),
+        with(r#","other_keys_can_be_added_here":{"challenge":"x","origin":["y"]}"#),
+        with("").replace('/', "\\/"),
+        with("").replace("origin", "\\u006frigin"),
+        format!("\u{feff}{}", with("")),
+        format!(" {}\n", with("").replace(',', " ,\r\n\t")),
+    ] {
+        assert_eq!(broken(written(good.as_bytes())), [""; 0], "{good}");
+    }
+    let within = with("").replace(&challenge, "AAAA").replace('}', &format!(r#","note":"\",\"challenge\":\"{challenge}\"}}"}}"#));
+    assert_eq!(broken(written(within.as_bytes())), ["challenge"], "{within}");
+    for bad in [
+        with(&format!(r#","challenge":"{challenge}""#)),
+        with(r#","challenge":"AAAA""#),
+        with(&format!(r#","origin":"{ORIGIN}""#)),
+        with(r#","\u006frigin":"https://evil.example""#),
+        with("") + "x",
+        with("") + "{}",
+        with("") + "\0",
+        with(","),
+        with("").replace(r#""challenge""#, r#""note""#),
+        format!("[{}]", with("")),
+    ] {
+        assert!(written(bad.as_bytes()).is_err(), "{bad}");
+    }
+    for byte in [0xff, 0xc0, 0xed] {
+        let note = with(r#","note":"?""#);
+        let invalid: Vec<u8> = note.bytes().map(|it| if it == b'?' { byte } else { it }).collect();
+        assert!(written(&invalid).is_err(), "{byte:02x} is no UTF-8");
+    }
+}
+
 #[test]
 fn another_rp_or_another_key_is_refused() {
     let (mut phone, key) = with_passkey(cose::ES256);

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods, reason = "tests")]
 
 mod driver;
+mod passkey;
 mod wallet;
 
 use driver::{Driver, ELEMENT, code, demo, driver, server_on_localhost, server_with};

@@ -419,7 +419,7 @@ async fn a_password_that_was_reset_comes_back() {
     .await;
 }
 
-/// 391-W: an operator's ticket is one person's, works once, and not for ever. With it, what is added counts at once.
+/// 391-W, W-59: an operator's ticket is one person's, works once, and not for ever. With it, what is added counts at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ticket_is_good_once_for_one_person() {
     on_every_engine(|post| async move {

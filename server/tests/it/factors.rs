@@ -57,6 +57,50 @@ async fn recovery_codes_can_be_saved_without_a_script() {
     .await;
 }
 
+/// W-53: the secret stays the same through wrong codes and reloads, until it is confirmed or left. Whoever has an authenticator cannot lose it by
+/// beginning with another one: that needs the old one removed. A phone opens its authenticator by a link.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_set_up_that_is_left_changes_nothing() {
+    on_every_engine(|post| async move {
+        let mut browser = Browser::default();
+        post.account(&mut browser).await;
+        let enrolling = async |browser: &mut Browser| {
+            let account = browser.visit(&post.world, "/account").await;
+            browser.submit(&post.world, &account, &[], "enrol_totp").await
+        };
+        let page = enrolling(&mut browser).await;
+        let left = page.codes().remove(0);
+        assert!(page.html.contains("id=\"otpauth\" href=\"otpauth:"), "{}", page.html);
+        let sent = browser.submit_raw(&post.world, &page, &[("code", "000000")], "continue").await;
+        for _ in 0..3 {
+            let page = browser.get(&post.world, sent.location.as_deref().unwrap()).await;
+            assert_eq!((page.problem().contains("not right"), page.codes().remove(0)), (true, left.clone()), "{}", page.html);
+        }
+        let fresh = Browser::default().sign_in(&post.world, &Ask::native("openid"), "alice").await;
+        assert!(fresh.contains_key("code"), "what was left asks for nothing: {fresh:?}");
+        let page = enrolling(&mut browser).await;
+        let secret = page.codes().remove(0);
+        assert_ne!(secret, left, "another set-up");
+        let page = browser.submit(&post.world, &page, &[("code", &totp(&secret, post.now_ms()))], "continue").await;
+        assert_eq!(page.codes().len(), 10, "W-59: {}", page.html);
+        assert_eq!(browser.submit(&post.world, &page, &[], "continue").await.status, 303);
+        // With one there is no button for another, and a form that was made up does nothing.
+        let account = browser.visit(&post.world, "/account").await;
+        assert!(account.action("remove_totp") && !account.action("enrol_totp"), "{:?}", account.actions());
+        let nothing = browser.submit(&post.world, &account, &[], "enrol_totp").await;
+        assert!(nothing.location.is_some_and(|it| it.ends_with("/account")), "{}", nothing.html);
+        for (tried, is_good) in [(&left, false), (&secret, true)] {
+            post.world.advance_s(60);
+            let mut fresh = Browser::default();
+            let page = asked_for_a_code(&post.world, &mut fresh).await;
+            let done = fresh.submit(&post.world, &page, &[("code", &totp(tried, post.now_ms()))], "continue").await;
+            assert_eq!(done.has_code(), is_good, "{}", done.html);
+        }
+        post.world.stop().await;
+    })
+    .await;
+}
+
 /// 361-Z, 362-Z: a session that proved a password and no more cannot add, remove or renew a factor of somebody who has one, nor
 /// change password or address: it is asked for the factor first. With the factor it may.
 #[tokio::test(flavor = "multi_thread")]

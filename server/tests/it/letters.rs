@@ -79,6 +79,29 @@ async fn an_address_changes_when_it_is_proved() {
     .await;
 }
 
+/// W-57: a browser that is known sends no letter, from whatever network, also long after its session is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_in_again_elsewhere_sends_no_letter() {
+    on_every_engine(|post| async move {
+        let (world, mut browser) = (&post.world, Browser::at("192.0.2.7"));
+        browser.sign_in(world, &Ask::native("openid"), "alice").await;
+        let seen = post.seen();
+        for (address, later_s) in [("198.51.100.9", 60), ("2001:db8::9", 3600), ("203.0.113.4", 20 * 86_400)] {
+            world.advance_s(later_s);
+            browser.address = Some(address.to_owned());
+            let back = browser.sign_in(world, &Ask::native("openid").with("prompt", "login"), "alice").await;
+            assert!(back.contains_key("code"), "{back:?}");
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        assert_eq!(post.seen(), seen);
+        // The twin: what changes the ways in is told at once.
+        post.enrol(&mut Browser::default()).await;
+        post.told("alice@example.com", "authenticator").await;
+        post.world.stop().await;
+    })
+    .await;
+}
+
 /// 408-U: whoever proves an address gets at that person's account, whatever name is written beside the code.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_is_for_the_person_it_was_sent_to() {
@@ -174,7 +197,7 @@ async fn a_scanner_spends_nothing_and_one_of_many_wins() {
 }
 
 /// 410-U: until a new address is confirmed, its owner is nobody in particular. What happens to the account is told to the one before as well,
-/// also what waits for nothing.
+/// also what waits for nothing (W-57).
 #[tokio::test(flavor = "multi_thread")]
 async fn the_address_before_hears_of_all_that_follows() {
     on_every_engine(|post| async move {

@@ -46,6 +46,55 @@ async fn any_step_can_be_left_for_the_browser() {
     }
 }
 
+/// W-47: whoever says no or cancels in the browser sends the app back with its state and a code. Whoever comes too late is told so. The native
+/// sign-in is over by then, and a new one has a detour that works.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_end_of_a_detour_is_told() {
+    for engine in engines() {
+        let scene = Screens::start(engine).await;
+        let mut phone = scene.genuine();
+        for cancels in [false, true] {
+            let step = begin(&mut phone).await;
+            let sent = phone.answer(&step, "browser", &[]).await.text("request_uri");
+            let mut browser = Browser::default();
+            let page = open_detour(&mut browser, &scene.world, "screens", &sent).await;
+            let back = if cancels {
+                let page = browser.submit(&scene.world, &page, &[], "started_it").await;
+                browser.submit(&scene.world, &page, &[], "cancel").await
+            } else {
+                browser.submit(&scene.world, &page, &[], "not_mine").await
+            };
+            let said = back.parameters();
+            assert!(back.location.as_deref().is_some_and(|it| it.starts_with(BACK)), "{back:?}");
+            assert_eq!((said["error"].as_str(), said["state"].as_str()), ("access_denied", "s-9"), "{said:?}");
+            assert!(said["iss"] == scene.world.issuer && !said["error_description"].is_empty() && !said.contains_key("code"), "{said:?}");
+            assert_eq!(phone.answer_password(&step, "alice", PASSWORD).await.error(), OVER, "the native sign-in has ended");
+        }
+        // Too late for the address, and too late for the page.
+        let step = begin(&mut phone).await;
+        let sent = phone.answer(&step, "browser", &[]).await.text("request_uri");
+        scene.world.advance_s(91);
+        let late = open_detour(&mut Browser::default(), &scene.world, "screens", &sent).await;
+        assert_eq!((late.status, late.name().as_deref(), &late.location), (400, Some("error-over"), &None), "{}", late.html);
+        for minutes in [31, 0] {
+            let step = begin(&mut phone).await;
+            assert!(step.actions().contains(&"continue".to_owned()), "the other ways are there: {step:?}");
+            let sent = phone.answer(&step, "browser", &[]).await.text("request_uri");
+            let mut browser = Browser::default();
+            let page = open_detour(&mut browser, &scene.world, "screens", &sent).await;
+            let page = browser.submit(&scene.world, &page, &[], "started_it").await;
+            scene.world.advance_s(minutes * 60);
+            let done = browser.submit_password(&scene.world, &page, "alice", PASSWORD).await;
+            if minutes == 0 {
+                assert!(done.has_code(), "the twin: {}", done.html);
+            } else {
+                assert_eq!((done.status, done.name().as_deref(), &done.location), (400, Some("error-over"), &None), "{}", done.html);
+            }
+        }
+        scene.world.stop().await;
+    }
+}
+
 /// Without a challenge there is no request_uri: the app starts a code flow of its own.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_uri_without_a_challenge() {

@@ -148,7 +148,8 @@ async fn no_media_type_leads_round_the_checks() {
     scene.world.stop().await;
 }
 
-/// A code by e-mail: the letter is sent when the person asks for it, once; a wrong code sends none and keeps the step.
+/// A code by e-mail: the letter is sent when the person asks for it, once. W-43: a wrong code sends none, keeps the step, and is said at the
+/// field. Only a sign-in that is over is `invalid_session`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_by_mail_on_native_screens() {
     for engine in engines() {
@@ -162,9 +163,13 @@ async fn a_code_by_mail_on_native_screens() {
         assert_eq!((wrong.kind(), wrong.problem()), ("email_code", "wrong_email_code"), "{wrong:?}");
         assert!(wrong.step()["problem"]["field"] == "email_code" && !wrong.body.to_string().contains(&code));
         assert_eq!(scene.mailbox.letters().len(), 1, "a wrong code sends no letter");
+        let older = phone.answer(&sent, "continue", &[("email_code", &code)]).await;
+        assert_eq!((older.error(), older.step().is_null()), (OVER, true), "an answer to the step before: {older:?}");
         let done = phone.answer(&wrong, "continue", &[("email_code", &code)]).await;
         assert_eq!(done.status, 200, "{done:?}");
         assert_eq!(phone.redeem(&done.text("authorization_code")).await.status, 200);
+        let late = phone.answer(&wrong, "continue", &[("email_code", "00000000")]).await;
+        assert_eq!((late.error(), late.step().is_null()), (OVER, true), "the sign-in is over: {late:?}");
         scene.world.stop().await;
     }
 }

@@ -116,7 +116,7 @@ async fn a_lie_is_refused_and_the_truth_goes_on() {
             (|keys| keys.client_data = json!({ "crossOrigin": true }), "passkey_unknown", "cross_origin"), // 386-W
             (|keys| keys.client_data = json!({ "type": "webauthn.create" }), "passkey_unknown", "type"),
             (|keys| keys.client_data = json!({ "challenge": base64url::encode(&[7; 32]) }), "passkey_unknown", "challenge"), // 375-W
-            (|keys| keys.tells_user_handle = false, "passkey_without_person", "no user handle"),
+            (|keys| keys.tells_user_handle = false, "passkey_without_person", "no user handle"),                             // W-08
         ];
         for (lie, problem, why) in lies {
             let step = hand.phone.begin().await;
@@ -219,7 +219,7 @@ async fn an_operation_answers_one_sign_in() {
 }
 
 /// 383-W: the counter of a key that goes back, or stands still, is refused; the truth goes on. 379-W: where verification is required, the
-/// answer is judged by it, also while a sign-in is under way.
+/// answer is judged by it, also while a sign-in is under way (W-15).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_copied_key_and_an_unverified_person_are_refused() {
     on_every_engine(|scene| async move {

@@ -54,7 +54,8 @@ async fn a_passkey_is_made_and_signs_in_with_and_without_a_name() {
     .await;
 }
 
-/// What a sign-in says: amr `pop`, and `mfa` only where the policy counts a verified passkey twice.
+/// What a sign-in says: amr `pop`, and `mfa` only where the policy counts a verified passkey twice. W-15: without verification the second
+/// factor is asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_passkey_is_worth_what_the_policy_says() {
     on_every_engine("", |keys| async move {
@@ -120,7 +121,7 @@ async fn a_verified_passkey_stands_for_the_second_factor() {
     .await;
 }
 
-/// The platform says why it did not do it; each word has its text and costs nothing, and the page stands.
+/// W-18: the platform says why it did not do it. Each word has its text and costs nothing, and the page stands.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_platform_did_not_do_is_said_calmly() {
     on_every_engine("", |keys| async move {
@@ -235,7 +236,7 @@ async fn a_removed_passkey_is_gone() {
     .await;
 }
 
-/// 399-W, 362-Z: nobody removes a passkey on the strength of an old session, and nobody the last way in.
+/// 399-W, 362-Z, W-59: nobody removes a passkey on the strength of an old session, and nobody the last way in.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_way_in_stays() {
     on_every_engine("[login.default]\nrequire = [\"passkey\", \"email\"]", |keys| async move {
@@ -280,7 +281,8 @@ pub async fn sign_up(keys: &Keys, browser: &mut Browser, phone: &mut Authenticat
     assert_eq!((keys.world.audited("registered").await, keys.world.audited("passkey_enrolled").await), (1, 1));
 }
 
-/// W-51: a sign-up that stops at the passkey leaves nothing; the same address signs up again, with a password too.
+/// W-51: a sign-up that stops at the passkey leaves nothing; the same address signs up again, with a password too. W-18: a device that has a
+/// passkey is all that the page speaks of, and no account.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sign_up_that_stops_leaves_nothing() {
     on_every_engine("[login.default]\nrequire = [\"passkey\", \"password\"]", |keys| async move {
@@ -292,6 +294,7 @@ async fn a_sign_up_that_stops_leaves_nothing() {
         let page = browser.submit(&keys.world, &page, &[("email_code", &code)], "continue").await;
         let page = keys.fail(&mut browser, &page, NotDone::AlreadyThere).await;
         refused(&page, "has a passkey for you already");
+        assert!(!page.problem().contains("account"), "{}", page.problem());
         assert_eq!(keys.world.audited("account_created").await, 1, "alice alone");
         let page = browser.submit(&keys.world, &page, &[], "use_password").await;
         assert!(page.asks_for("new_password"), "{}", page.html);
@@ -335,7 +338,7 @@ async fn a_passkey_is_offered_once() {
     .await;
 }
 
-/// Where user verification is required, and where synced passkeys are refused, answers are judged by it. 379-W, 389-W.
+/// W-15, 379-W, 389-W: one setting writes the options of both ceremonies, and judges both answers.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_asked_of_the_browser_is_judged_here() {
     on_every_engine("[passkeys]\nuser_verification = \"required\"", |keys| async move {
@@ -395,7 +398,7 @@ async fn the_longest_credential_id_fits() {
     .await;
 }
 
-/// An RS256 key of Windows, and EdDSA.
+/// W-10: an RS256 key of Windows, and EdDSA.
 #[tokio::test(flavor = "multi_thread")]
 async fn other_kinds_of_keys_sign_in() {
     on_every_engine("", |keys| async move {

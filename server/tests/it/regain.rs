@@ -46,7 +46,7 @@ fn link(post: &Post, words: &str) -> String {
     link.strip_prefix(&post.world.issuer).unwrap().to_owned()
 }
 
-/// 431-U: the mailbox alone gets nobody past the authenticator before the time is over. Then the lost one is gone, with one password.
+/// 431-U, W-59: the mailbox alone gets nobody past the authenticator before the time is over. Then the lost one is gone, with one password.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_lost_everything_waits_and_begins_anew() {
     on_every_engine(|post| async move {

@@ -271,7 +271,8 @@ async fn the_account_is_shown_beside_a_grant_alone() {
     scene.world.stop().await;
 }
 
-/// 362-Z: with an authenticator, both factors are asked for, however lately they were proved elsewhere.
+/// 362-Z: with an authenticator, both factors are asked for, however lately they were proved elsewhere. W-53: a wrong code leaves the secret of
+/// a new one as it is, in the app too.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_in_an_app_wants_the_strongest_proof() {
     for engine in engines() {
@@ -282,6 +283,10 @@ async fn a_change_in_an_app_wants_the_strongest_proof() {
         let step = phone.answer(&step, "enrol_totp", &[]).await;
         let secret = step.step()["content"][0]["secret"].as_str().unwrap().replace(' ', "");
         let code = || totp(&secret, scene.world.running.shared.now().now_ms());
+        assert!(step.step()["content"][0]["uri"].as_str().is_some_and(|uri| uri.starts_with("otpauth:")), "{step:?}");
+        let wrong = phone.answer(&step, "continue", &[("code", "000000")]).await;
+        assert_eq!((wrong.error(), &wrong.step()["content"]), (ASKED, &step.step()["content"]), "{wrong:?}");
+        let step = wrong;
         let codes = phone.answer(&step, "continue", &[("code", &code())]).await;
         assert_eq!(codes.kind(), "recovery_codes", "{codes:?}");
         let done = phone.answer(&codes, "continue", &[]).await;

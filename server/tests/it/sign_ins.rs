@@ -85,6 +85,51 @@ async fn a_page_belongs_to_the_newest_secret_of_its_browser() {
     .await;
 }
 
+/// W-35: ten tabs sleep for half an hour and are reloaded, some at the app's request and some at a page of a sign-in. Each is a fresh start that
+/// knows the app, or ends signed in, or names the app and leads on.
+#[tokio::test(flavor = "multi_thread")]
+async fn tabs_that_slept_are_no_dead_ends() {
+    on_every_engine(|world| async move {
+        let (mut browser, mut tabs) = (Browser::default(), Vec::new());
+        for number in 0..10 {
+            let ask = Ask::native("openid");
+            let start = browser.open(&world, &ask).await;
+            let is_begun = number % 2 == 1;
+            let address =
+                if is_begun { address(&browser.submit_raw(&world, &start, &WRONG, "continue").await) } else { world.url(&ask.path()) };
+            tabs.push((is_begun, address));
+        }
+        world.advance_s(31 * 60);
+        let mut signed_in = 0;
+        for (is_begun, url) in &tabs {
+            let page = browser.get(&world, url).await;
+            if *is_begun {
+                assert_eq!((page.status, page.kind()), (404, "over"), "{}", page.html);
+                assert!(page.says("Go back to Shop"), "{}", page.html);
+                let link = page.html.split("id=\"onward\" href=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+                let link = link.replace("&#x2f;", "/");
+                let onward = browser.get(&world, &link).await;
+                let kind = if signed_in > 0 { "account" } else { "password" };
+                assert_eq!((onward.status, onward.kind()), (200, kind), "{link}: {}", onward.html);
+                continue;
+            }
+            if signed_in == 0 {
+                assert!(page.kind() == "password" && page.says("To continue to Shop"), "{}", page.text());
+                assert!(browser.submit(&world, &page, &RIGHT, "continue").await.has_code());
+            } else {
+                assert!(page.has_code(), "signed in by the first tab: {}", page.html);
+            }
+            signed_in += 1;
+        }
+        assert_eq!(signed_in, 5);
+        // A bookmark, in a browser that never had the sign-in.
+        let bookmark = Browser::default().get(&world, &tabs[1].1).await;
+        assert!(bookmark.status == 404 && bookmark.says("Go back to Shop"), "{}", bookmark.html);
+        world.stop().await;
+    })
+    .await;
+}
+
 /// The same answer twice at the same time has one result; another answer beside it is told to wait, or finds the next question.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_answer_has_one_result() {

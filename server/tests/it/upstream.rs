@@ -154,7 +154,7 @@ async fn an_address_counts_where_the_provider_may_vouch_for_it() {
     world.stop().await;
 }
 
-/// Accounts are made by the operator: the page says so, and leads to another account, another way, or back to the app.
+/// S-32: accounts are made by the operator: the page says so, and leads to another account, another way, or back to the app.
 #[tokio::test]
 async fn without_an_account_nobody_comes_in_where_accounts_are_by_invitation() {
     let provider = Provider::start().await;
@@ -175,7 +175,7 @@ async fn without_an_account_nobody_comes_in_where_accounts_are_by_invitation() {
     world.stop().await;
 }
 
-/// 446-B
+/// 446-B, S-32: whose account is closed hears that, and nothing else.
 #[tokio::test]
 async fn a_disabled_person_does_not_come_in_through_a_provider() {
     let provider = Provider::start().await;
@@ -314,7 +314,7 @@ async fn an_answer_belongs_to_one_provider_one_sign_in_and_one_browser() {
     }
 }
 
-/// Three sign-ins in one browser end in any order.
+/// S-33: three sign-ins in one browser end in any order.
 #[tokio::test]
 async fn several_tabs_do_not_disturb_each_other() {
     let provider = Provider::start().await;
@@ -350,7 +350,7 @@ async fn a_key_that_is_new_is_fetched() {
     world.stop().await;
 }
 
-/// A provider that is away costs its own button alone. When it is back, the next try works, without a restart.
+/// S-22: a provider that is away costs its own button alone. When it is back, the next try works, without a restart.
 #[tokio::test]
 async fn a_provider_that_is_away_is_a_page_and_not_an_outage() {
     let provider = Provider::start().await;
@@ -384,7 +384,7 @@ async fn a_provider_that_is_away_is_a_page_and_not_an_outage() {
     world.stop().await;
 }
 
-/// After three failures nobody waits any more; after half a minute one asks again.
+/// S-22: after three failures nobody waits any more. After half a minute one asks again.
 #[tokio::test]
 async fn a_provider_that_fails_is_left_alone() {
     let provider = Provider::start().await;

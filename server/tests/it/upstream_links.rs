@@ -62,7 +62,7 @@ async fn a_link_is_made_on_the_account_page_and_taken_away_there() {
     }
 }
 
-/// A sign-in at the provider that is old, or without a date, links nothing, unless the operator allows it.
+/// S-32: a sign-in at the provider that is old, or without a date, links nothing, unless the operator allows it.
 #[tokio::test]
 async fn a_link_wants_a_fresh_sign_in_at_the_provider() {
     let now_s = symbolon::serve::system_clock()() / 1000;
@@ -171,7 +171,7 @@ async fn the_last_means_stays() {
     world.stop().await;
 }
 
-/// 422-U: with the account its links go. The identity signs up anew, twice in a row, and is never the old person.
+/// 422-U, S-26: with the account its links go. The identity signs up anew, twice in a row, and is never the old person.
 #[tokio::test(flavor = "multi_thread")]
 async fn links_go_with_their_account() {
     let provider = Provider::start().await;

@@ -172,7 +172,7 @@ async fn a_token_is_no_use_a_second_time() {
     }
 }
 
-/// Whoever closes the SDK's window chooses again, and an app whose client has no such SDK leaves for the browser.
+/// S-22: whoever closes the SDK's window, or has none that answers, chooses again, and an app whose client has no such SDK leaves for the browser.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_sdk_may_be_closed_or_missing() {
     let provider = Provider::start().await;
