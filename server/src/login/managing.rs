@@ -140,7 +140,7 @@ impl Run<'_> {
     async fn list(&self, page: Overview, account: &str) -> Result<(Step, Json)> {
         let (kind, lines, targets) = match page {
             Overview::Menu => return Err(Fault::new("the menu is no list").into()),
-            Overview::Passkeys => ("manage_passkeys", Vec::new(), self.passkeys().await?),
+            Overview::Passkeys => self.list_passkeys().await?,
             Overview::Links => ("manage_links", Vec::new(), self.links()),
             Overview::Sessions => self.list_sessions(account).await?,
             Overview::Devices => ("manage_devices", Vec::new(), self.devices(account).await?),
@@ -201,14 +201,22 @@ impl Run<'_> {
         Ok(apps.into_iter().map(target).collect())
     }
 
-    async fn passkeys(&self) -> Result<Vec<Target>> {
+    async fn list_passkeys(&self) -> Result<(&'static str, Vec<Text>, Vec<Target>)> {
         let rows = self.machine.store.all(crate::store::tables::passkey::OF_ACCOUNT, &[self.subject_id()?.into()]).await?;
-        let mut found = Vec::new();
+        let (mut lines, mut targets) = (Vec::new(), Vec::new());
         for row in rows {
-            let label = Text::new("action-remove_this").with("name", row.text("name")?).with("since", written_time(row.int("created_ms")?));
-            found.push(Target { action: "remove_passkey", label, target: row.text("public_id")?.to_owned() });
+            let (name, used_ms) = (row.text("name")?, row.int("used_ms")?);
+            let key = match (used_ms > 0, row.int("discoverable")? == 0) {
+                (true, false) => "passkey-line",
+                (true, true) => "passkey-line-by-name",
+                (false, false) => "passkey-line-unused",
+                (false, true) => "passkey-line-unused-by-name",
+            };
+            lines.push(Text::new(key).with("name", name).with("used", written_time(used_ms)));
+            let label = Text::new("action-remove_this").with("name", name).with("since", written_time(row.int("created_ms")?));
+            targets.push(Target { action: "remove_passkey", label, target: row.text("public_id")?.to_owned() });
         }
-        Ok(found)
+        Ok(("manage_passkeys", lines, targets))
     }
 
     /// What is linked, and what can be: providers whose SDK is in the app. Others are linked in the browser.

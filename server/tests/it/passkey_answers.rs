@@ -270,6 +270,47 @@ async fn a_passkey_that_needs_the_name_first_says_so() {
     .await;
 }
 
+/// To the list of passkeys in the app, behind the proof that it wants.
+async fn list_of_passkeys(hand: &mut Hand<'_>, done: &Answer) -> Answer {
+    let tokens = hand.phone.redeem(&done.text("authorization_code")).await;
+    let held = tokens.text("auth_session");
+    let form = [("auth_session", held.as_str()), ("response_type", "code"), ("prompt", "manage")];
+    let mut step = hand.phone.post("/authorize-challenge", &form).await;
+    for _ in 0..2 {
+        step = match step.kind() {
+            "password" => hand.phone.answer(&step, "continue", &[("password", PASSWORD)]).await,
+            "passkey" => hand.use_it(&step).await,
+            _ => step,
+        };
+    }
+    let list = hand.phone.answer(&step, "passkeys", &[]).await;
+    assert_eq!((list.error(), list.kind()), (ASKED, "manage_passkeys"), "{list:?}");
+    list
+}
+
+/// W-17, W-20: the list in the app says of each passkey what the account page says of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_list_in_an_app_says_what_is_unused_and_what_needs_a_name() {
+    for engine in engines() {
+        let scene = Screens::with(engine, |it| with_app(it).set("client.screens.manage", vec!["passkeys"])).await;
+        let (mut hand, mut key) = (Hand::of(&scene, Authenticator::default()), Authenticator::security_key());
+        let done = hand.add("alice").await;
+        let list = list_of_passkeys(&mut hand, &done).await;
+        let step = hand.phone.answer(&list, "add_passkey", &[]).await;
+        let mut made = key.create(options_of_step(&step), &hand.origin).unwrap();
+        made["clientExtensionResults"] = json!({ "credProps": { "rk": false } });
+        let done = hand.send(&step, &made).await;
+        assert_eq!(done.status, 200, "{done:?}");
+        scene.world.confirm("alice").await;
+        assert_eq!(hand.sign_in().await.status, 200, "the first one is used");
+        let list = list_of_passkeys(&mut hand, &done).await;
+        let lines = list.step()["content"][0]["items"].as_array().unwrap();
+        let with = |words: &str| lines.iter().filter(|line| line.as_str().unwrap().contains(words)).count();
+        assert_eq!((lines.len(), with("used 20"), with("never used · needs your name first")), (2, 1, 1), "{lines:?}");
+        scene.world.stop().await;
+    }
+}
+
 /// W-36, W-39: the RP ID is the configuration's, whatever host a request names. It is in the options of every request, in both faces.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_rp_id_follows_no_request() {
