@@ -8,19 +8,11 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import { after, test } from 'node:test'
 import { request } from 'undici'
-import { answers, binary, fill, freePorts, jwt, now, server, spki } from './world.mjs'
+import { chromium, skip } from './chromium.mjs'
+import { answers, binary, fill, freePorts, jwt, now, server } from './world.mjs'
 
 const library = readFileSync(new URL('node_modules/@simplewebauthn/browser/dist/bundle/index.umd.min.js', import.meta.url))
 const password = 'open sesame, please'
-const runs = (program) => {
-  try {
-    return execFileSync(program, ['--version'], { stdio: 'pipe' })
-  } catch {
-    return null
-  }
-}
-const skip = !runs('chromedriver') && 'chromedriver is missing (Debian: chromium-driver)'
-
 const configuration = `
 issuer = "https://localhost:{port}"
 listen = "127.0.0.1:{port}"
@@ -73,33 +65,15 @@ async function screen() {
     answer.end(isScript ? library : '<!doctype html><title>App</title><script src="/library.js"></script>')
   }).listen(0, '127.0.0.1')
   await once(page, 'listening')
-  const [port] = await freePorts(1)
-  const driver = spawn('chromedriver', [`--port=${port}`], { stdio: 'ignore' })
-  const base = `http://127.0.0.1:${port}`
-  await answers(`${base}/status`, driver)
-  const send = async (path, body, method = 'POST') => {
-    const answer = await fetch(`${base}${path}`, { method, body: method === 'POST' ? JSON.stringify(body) : undefined })
-    const { value } = await answer.json()
-    assert.ok(answer.ok, JSON.stringify(value))
-    return value
-  }
-  const args = ['--headless', '--no-sandbox', '--disable-gpu', `--host-resolver-rules=MAP localhost:443 127.0.0.1:${page.address().port}`]
-  args.push(`--ignore-certificate-errors-spki-list=${spki(at('server'))}`)
-  const { sessionId } = await send('/session', { capabilities: { alwaysMatch: { browserName: 'chrome', 'goog:chromeOptions': { args } } } })
-  const session = `/session/${sessionId}`
-  after(async () => {
-    await send(session, undefined, 'DELETE').catch(() => null)
-    driver.kill()
-    page.close()
-    page.closeAllConnections()
-  })
-  await send(`${session}/webauthn/authenticator`, {
+  after(() => (page.close(), page.closeAllConnections()))
+  const { ask, go } = await chromium(`--host-resolver-rules=MAP localhost:443 127.0.0.1:${page.address().port}`)
+  await ask('/webauthn/authenticator', {
     protocol: 'ctap2', transport: 'internal', hasResidentKey: true, hasUserVerification: true, isUserConsenting: true, isUserVerified: true,
   })
-  await send(`${session}/url`, { url: 'https://localhost/' })
+  await go('https://localhost/')
   // What the library's call comes to: its answer, or the name of its error.
   return (call, optionsJSON) =>
-    send(`${session}/execute/async`, {
+    ask('/execute/async', {
       script: `const [call, optionsJSON, done] = arguments
         SimpleWebAuthnBrowser[call]({ optionsJSON }).then((answer) => done({ answer }), (error) => done({ error: error.name }))`,
       args: [call, optionsJSON],

@@ -1,10 +1,11 @@
 // OpenID providers that we did not write: people sign in at our server with their accounts.
+import { spawn } from 'node:child_process'
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Agent, createServer } from 'node:https'
 import { after } from 'node:test'
 import Provider from 'oidc-provider'
-import { secret, server } from './world.mjs'
+import { answers, freePorts, secret, server } from './world.mjs'
 
 let listener
 after(() => listener?.close().closeAllConnections())
@@ -65,4 +66,43 @@ export async function oidcProvider() {
   })
   const key = { key: readFileSync(at('server.key')), cert: readFileSync(at('server.pem')), ca: readFileSync(at('ca.pem')), requestCert: true, rejectUnauthorized: false }
   listener = createServer(key, provider.callback()).listen(port, '127.0.0.1')
+}
+
+let realm
+export const keycloak = () => (realm ??= startKeycloak())
+
+// A realm with two people, and the same two clients. PKCE is demanded. It wakes up slowly.
+async function startKeycloak() {
+  const { issuer, at, keycloak: port, children } = await server()
+  const [plain, management] = await freePorts(2)
+  const home = process.env.KEYCLOAK
+  const person = (name) => ({
+    username: name, enabled: true, email: `${name}@example.com`, emailVerified: true, firstName: name, lastName: 'Example',
+    credentials: [{ type: 'password', value: 'anything' }],
+  })
+  const shop = {
+    'pkce.code.challenge.method': 'S256',
+    'backchannel.logout.url': `${issuer}/upstream/keycloak/backchannel-logout`,
+    'backchannel.logout.session.required': 'true',
+  }
+  const people = {
+    realm: 'people',
+    enabled: true,
+    users: ['ann', 'bob'].map(person),
+    clients: [
+      { clientId: 'example-shop', secret, redirectUris: [`${issuer}/upstream/keycloak/callback`], attributes: shop },
+      { clientId: 'example-sdk', publicClient: true, redirectUris: ['com.example.shop:/sdk'] },
+    ],
+  }
+  mkdirSync(`${home}/data/import`, { recursive: true })
+  writeFileSync(`${home}/data/import/people.json`, JSON.stringify(people))
+  const base = `https://127.0.0.1:${port}`
+  const words = ['start-dev', '--import-realm', '--db=dev-mem', '--cache=local', `--hostname=${base}`, '--http-host=127.0.0.1']
+    .concat([`--http-port=${plain}`, `--http-management-port=${management}`, `--https-port=${port}`, `--truststore-paths=${at('ca.pem')}`])
+    .concat([`--https-certificate-file=${at('server.pem')}`, `--https-certificate-key-file=${at('server.key')}`])
+  const child = spawn('sh', [`${home}/bin/kc.sh`, ...words], { stdio: ['ignore', process.env.RUST_LOG ? 'inherit' : 'ignore', 'inherit'] })
+  children.push(child)
+  for (let tries = 0; tries < 18; tries++)
+    if (await answers(`${base}/realms/people/.well-known/openid-configuration`, child).then(() => true, () => false)) return `${base}/realms/people`
+  throw new Error('Keycloak does not start')
 }

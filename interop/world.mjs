@@ -32,13 +32,13 @@ after(async () => (await running)?.stop())
 async function start() {
   const directory = mkdtempSync(join(tmpdir(), 'symbolon-interop-'))
   const at = (name) => join(directory, name)
-  const [port, mtls, apache, stranger, synapse] = await freePorts(5)
+  const [port, mtls, apache, stranger, keycloak, synapse] = await freePorts(6)
   const keys = { bank: await keyPair(), attester: await keyPair() }
   const command = (words, input) => execFileSync(binary, words, { cwd: directory, input, stdio: 'pipe' })
   command(['init', directory])
   certificates(at)
   const registered = { ...new X509Certificate(pem(at('registered'))).publicKey.export({ format: 'jwk' }), x5c: x5c(at('registered')) }
-  const values = { port, mtls, apache, stranger, synapse, digest, bank: inline(keys.bank.jwk), attester: inline(keys.attester.jwk), registered: inline(registered) }
+  const values = { port, mtls, apache, stranger, keycloak, synapse, digest, bank: inline(keys.bank.jwk), attester: inline(keys.attester.jwk), registered: inline(registered) }
   const template = readFileSync(new URL('server.toml', import.meta.url), 'utf8')
   writeFileSync(at('symbolon.toml'), fill(template, values))
   writeFileSync(at('stranger.secret'), secret, { mode: 0o600 })
@@ -56,7 +56,7 @@ async function start() {
   setGlobalDispatcher(new Agent({ connect: { ca } }))
   const issuer = `https://127.0.0.1:${port}`
   await answers(`${issuer}/health`, child).catch(async (error) => (await stop(), Promise.reject(error)))
-  return { issuer, directory, at, apache, stranger, synapse, keys, children, fetch: (name) => showing(at(name), ca), stop }
+  return { issuer, directory, at, apache, stranger, keycloak, synapse, keys, children, fetch: (name) => showing(at(name), ca), stop }
 }
 
 export const fill = (template, values) => template.replace(/\{(\w+)\}/g, (all, name) => values[name] ?? all)

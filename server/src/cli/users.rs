@@ -6,6 +6,7 @@ use super::screen::{Screen, Stop, unexpected};
 use super::terminal;
 use super::text::{counted, shown};
 use crate::operations::{Operation, Outcome, Problem, UserFacts, UserLine, UserOperation};
+use crate::visible;
 use clap::Subcommand;
 use std::collections::BTreeMap;
 
@@ -49,6 +50,24 @@ pub enum User {
     RemoveTotp {
         #[arg(allow_hyphen_values = true)]
         name: String,
+    },
+    /// A passkey is lost, or somebody else has it: take it away, and end all sessions. With --all every passkey goes.
+    RemovePasskey {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+        /// As `user show` names it.
+        #[arg(allow_hyphen_values = true, required_unless_present = "all", conflicts_with = "all")]
+        passkey: Option<String>,
+        #[arg(long)]
+        all: bool,
+    },
+    /// An identity at a provider leads to the person no more, and all sessions end.
+    Unlink {
+        #[arg(allow_hyphen_values = true)]
+        name: String,
+        /// As `user show` names it.
+        #[arg(allow_hyphen_values = true)]
+        link: String,
     },
     /// The code that the person tells clients which ask them on their own device, read from standard input.
     Code {
@@ -130,6 +149,8 @@ pub async fn user(desk: &mut Desk, screen: &Screen, action: User) -> Result<u8, 
         User::Password { name } => UserOperation::SetPassword { password: terminal::read_password(&name)?, user: name },
         User::Show { name } => UserOperation::Show { user: name },
         User::RemoveTotp { name } => UserOperation::RemoveTotp { user: name },
+        User::RemovePasskey { name, passkey, all: _ } => UserOperation::RemovePasskeys { user: name, passkey },
+        User::Unlink { name, link } => UserOperation::Unlink { user: name, link },
         User::Code { name } => UserOperation::SetUserCode { code: terminal::read_user_code(&name)?, user: name },
         User::RemoveCode { name } => UserOperation::RemoveUserCode { user: name },
         User::Confirm { name, means } => UserOperation::Confirm { user: name, means },
@@ -182,6 +203,10 @@ fn words(outcome: &Outcome) -> Vec<String> {
         Outcome::PasswordSet { user, .. } => format!("{user} has a new password; all sessions are ended"),
         Outcome::UserChanged { user, .. } => format!("{user} is changed; tokens say so from the next one on"),
         Outcome::TotpRemoved { user, .. } => format!("{user} has no authenticator and no recovery codes; all sessions are ended"),
+        Outcome::PasskeysRemoved { user, passkeys, .. } => {
+            format!("{} of {user} removed; all sessions are ended", counted(passkeys.len(), "passkey"))
+        }
+        Outcome::Unlinked { user, method, .. } => format!("{method} leads to {user} no more; all sessions are ended"),
         Outcome::UserCodeSet { user, .. } => format!("{user} has a new user code"),
         Outcome::UserCodeRemoved { user, .. } => format!("{user} has no user code any more"),
         Outcome::MeansConfirmed { user, means, .. } => format!("{user}: {} in full from now on", means.join(", ") + " counts"),
@@ -208,6 +233,13 @@ fn person(facts: &UserFacts) -> Vec<String> {
         format!("since     {}", shown(facts.created_ms)),
         format!("factors   password: {}, authenticator: {}, recovery codes: {}", factors.password, factors.totp, factors.recovery),
     ];
+    for one in &facts.passkeys {
+        let used = one.used_ms.map_or("never used".to_owned(), |used_ms| format!("used {}", shown(used_ms)));
+        lines.push(format!("passkey   {} ({}) since {}, {used}", one.passkey, visible::plain(&one.name, 80), shown(one.created_ms)));
+    }
+    for one in &facts.links {
+        lines.push(format!("link      {} by {} since {}, used {}", one.link, one.method, shown(one.created_ms), shown(one.used_ms)));
+    }
     for waits in &facts.waiting {
         let from = waits.counts_from_ms.map_or("when it is confirmed".to_owned(), |from_ms| format!("from {}", shown(from_ms)));
         lines.push(format!("waits     {} added {} with {}; counts {from}", waits.means, shown(waits.added_ms), waits.added_with));

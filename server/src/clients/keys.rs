@@ -4,7 +4,7 @@
 
 use super::Clients;
 use super::documents::{LONGEST_MS, SHORTEST_MS};
-use crate::config::{Client, Jwks, authority};
+use crate::config::{Client, Jwks};
 use crate::error::Fault;
 use crate::limits::Limits;
 use crate::store::tables::client::{KEEP_KEYS, KEYS_LATER, READ};
@@ -27,10 +27,6 @@ impl Clients {
     /// Reads the keys at this address, which a stranger wrote. The error is for the log.
     pub async fn fetch_keys(&self, address: &str) -> Result<Fetched, String> {
         let reading = self.reading().ok_or("nothing is fetched here")?;
-        let host = authority(address).ok_or("the address has no host")?;
-        if reading.limits.documents.check_key(&Limits::place(&["document", &host])).is_err() {
-            return Err("too many questions to that host within a minute".to_owned());
-        }
         let (keys, fresh_ms) = reading.keys(address).await?;
         Ok(Fetched { keys, fresh_ms })
     }

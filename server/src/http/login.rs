@@ -11,14 +11,13 @@ use crate::authorization::delivery::Delivery;
 use crate::authorization::request::{self, AuthorizationRequest, Surroundings};
 use crate::authorization::settle::{Settled, Settling, rules};
 use crate::error::{Error, Refused, Result};
-use crate::login::accounts;
 use crate::login::context::{Answer, Device, Face, Visitor};
 use crate::login::flow::{Begin, Existing, Judged, Moved};
 use crate::login::journey::Journey;
 use crate::login::machine::{Answering, Received, changed, over};
 use crate::login::methods::upstream::RETURNED;
 use crate::login::state::{Ended, State, Subject};
-use crate::login::step::{ACCOUNT, FORGET_ACCOUNTS, Step, Text};
+use crate::login::step::FORGET_ACCOUNTS;
 use crate::sessions::{self, Session};
 use crate::stored_bytes::Writer;
 use crate::web::request::Incoming;
@@ -42,7 +41,8 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
     let counts = |session: &Session| !says("create") && request.sub.as_ref().is_none_or(|sub| *sub == session.account);
     // The choice comes first: else a policy that begins with the address would write to the old person's.
     if says("select_account") && !says("create") && rules.confirm.is_none() {
-        rules.confirm = choice(app, incoming, session.as_ref().filter(|session| counts(session)), request.sub.as_deref()).await?;
+        rules.confirm =
+            remembered::choice(app, incoming, session.as_ref().filter(|session| counts(session)), request.sub.as_deref()).await?;
     }
     let delivery = Delivery::Redirect(Box::new(request.clone()));
     let begin = Begin {
@@ -66,31 +66,6 @@ pub async fn begin(app: &App, incoming: &Incoming, request: AuthorizationRequest
         return settle::refuse(app, incoming, &request, account.as_deref(), refused).await;
     }
     start(app, incoming, (moved, &delivery), session, &locale).await
-}
-
-/// Goes on as the person whom this browser knows, as one whom it remembers, or as another one. OpenID Connect Core 3.1.2.1,
-/// `select_account`. `sub`: the one whom the request is for. None: there is nobody to choose.
-async fn choice(app: &App, incoming: &Incoming, session: Option<&Session>, sub: Option<&str>) -> Result<Option<Step>> {
-    let present = session.map(|session| session.account.as_str());
-    let mut others = remembered::accounts(app, incoming).await?;
-    others.retain(|other| Some(other.account.as_str()) != present && sub.is_none_or(|sub| sub == other.account));
-    if present.is_none() && others.is_empty() {
-        return Ok(None);
-    }
-    let mut step = Step::new("select_account");
-    if let Some(account) = present {
-        let known = accounts::by_id(&app.store, account).await?.unwrap_or_default();
-        let name = known.any_email.or(known.login_name).or(known.name).unwrap_or_default();
-        step = step.primary("continue_as").called(Text::new("action-continue_as").with("person", name));
-    }
-    for (number, other) in others.iter().enumerate() {
-        step = step.secondary(&format!("{ACCOUNT}{number}")).standing_for(&[("person", &other.shown)]);
-        if let Some(name) = &other.login_name {
-            step = step.standing_for(&[("name", name)]);
-        }
-    }
-    step = step.secondary_called("not_you", Text::new("action-another_person"));
-    Ok(Some(if others.is_empty() { step } else { step.link(FORGET_ACCOUNTS) }.link("cancel")))
 }
 
 /// A browser is no installation.

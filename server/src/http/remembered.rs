@@ -4,8 +4,9 @@
 use super::reply::{Reply, add_cookie};
 use crate::app::App;
 use crate::error::{Fault, Result};
-use crate::login::accounts;
-use crate::sessions;
+use crate::login::accounts::by_id;
+use crate::login::step::{ACCOUNT, FORGET_ACCOUNTS, Step, Text};
+use crate::sessions::{self, Session};
 use crate::store::tables::account::STAYED;
 use crate::web::request::Incoming;
 use serde::{Deserialize, Serialize};
@@ -49,12 +50,37 @@ fn read(app: &App, incoming: &Incoming) -> Vec<Entry> {
     entries.into_iter().filter(|entry| incoming.now_ms < entry.at_ms + LIFETIME_S * 1000).take(MOST).collect()
 }
 
+/// Goes on as the person whom this browser knows, as one whom it remembers, or as another one. OpenID Connect Core 3.1.2.1,
+/// `select_account`. `sub`: the one whom the request is for. None: there is nobody to choose.
+pub async fn choice(app: &App, incoming: &Incoming, session: Option<&Session>, sub: Option<&str>) -> Result<Option<Step>> {
+    let present = session.map(|session| session.account.as_str());
+    let mut others = accounts(app, incoming).await?;
+    others.retain(|other| Some(other.account.as_str()) != present && sub.is_none_or(|sub| sub == other.account));
+    if present.is_none() && others.is_empty() {
+        return Ok(None);
+    }
+    let mut step = Step::new("select_account");
+    if let Some(account) = present {
+        let known = by_id(&app.store, account).await?.unwrap_or_default();
+        let name = known.any_email.or(known.login_name).or(known.name).unwrap_or_default();
+        step = step.primary("continue_as").called(Text::new("action-continue_as").with("person", name));
+    }
+    for (number, other) in others.iter().enumerate() {
+        step = step.secondary(&format!("{ACCOUNT}{number}")).standing_for(&[("person", &other.shown)]);
+        if let Some(name) = &other.login_name {
+            step = step.standing_for(&[("name", name)]);
+        }
+    }
+    step = step.secondary_called("not_you", Text::new("action-another_person"));
+    Ok(Some(if others.is_empty() { step } else { step.link(FORGET_ACCOUNTS) }.link("cancel")))
+}
+
 /// Those whose person may still be shown: the account is active, and its sessions were not ended since.
-pub async fn accounts(app: &App, incoming: &Incoming) -> Result<Vec<Remembered>> {
+async fn accounts(app: &App, incoming: &Incoming) -> Result<Vec<Remembered>> {
     let mut found = Vec::new();
     for entry in read(app, incoming) {
         let stayed = app.store.one(STAYED, &[entry.account.as_str().into(), entry.at_ms.into()]).await?.is_some();
-        let Some(account) = accounts::by_id(&app.store, &entry.account).await?.filter(|account| stayed && account.active) else { continue };
+        let Some(account) = by_id(&app.store, &entry.account).await?.filter(|account| stayed && account.active) else { continue };
         let login_name = account.email.or(account.login_name);
         let shown = login_name.clone().or(account.name);
         found.extend(shown.map(|shown| Remembered { account: entry.account, shown, login_name }));

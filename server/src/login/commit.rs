@@ -21,8 +21,8 @@ use crate::mail;
 use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SET_LOCALE, SET_NAME, SPEND_CODE, SPEND_STEP};
 use crate::store::tables::enrolment::SPEND_TICKET;
-use crate::store::tables::outside_identity::{LINK, SEE, UNLINK};
-use crate::store::tables::{app_grant, known_device, passkey, provider_check, provider_token, session};
+use crate::store::tables::outside_identity::{LINK, SEE};
+use crate::store::tables::{app_grant, known_device, passkey, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
 use std::time::Duration;
@@ -450,13 +450,10 @@ fn write_link(draft: &mut Draft, account: &str, effect: &Effect) {
             profile::write(change, account, &followed.before, &followed.after);
         }
         Effect::Unlink { issuer, subject } => {
-            waiting::forget(change, account, &Means::Identity(accounts::link_key(issuer, subject)).to_string());
             let key = accounts::link_key(issuer, subject);
-            for sql in [provider_token::UNLINK, provider_check::UNLINK] {
-                change.run_expecting(sql, vec![key.as_str().into(), account.into()], Expect::Any);
-            }
+            waiting::forget(change, account, &Means::Identity(key.clone()).to_string());
             draft.contested.push((change.len(), "upstream_unlink_refused", Problem::new("code_over")));
-            change.run(UNLINK, vec![issuer.as_str().into(), subject.as_str().into(), account.into()]);
+            deletion::unlink(change, account, &key, Expect::Exactly(1));
         }
         _ => {}
     }

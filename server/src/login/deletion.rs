@@ -1,4 +1,4 @@
-//! What goes with an account, whoever deletes it.
+//! What goes with an account, and with an identity at a provider, whoever takes it away.
 
 use crate::store::tables::{
     account_event, backchannel_request, device_secret, enrolment, handover, known_device, outside_identity, passkey, provider_check,
@@ -32,5 +32,24 @@ const FORGET: [&str; 19] = [
 pub fn forget_rows(change: &mut Change, account: &str) {
     for sql in FORGET {
         change.run_expecting(sql, vec![account.into()], Expect::Any);
+    }
+}
+
+/// An identity at a provider, by its key, leads to the account no more. What the provider gave for it goes too. The first statement is the
+/// one that conflicts, where one is expected and the identity leads there no more.
+pub fn unlink(change: &mut Change, account: &str, key: &str, expect: Expect) {
+    change.run_expecting(outside_identity::UNLINK, vec![account.into(), key.into()], expect);
+    forget_unlinked(change, account, key);
+}
+
+/// The same on a restored store. What was linked later stays.
+pub fn unlink_again(change: &mut Change, account: &str, key: &str, at_ms: i64) {
+    change.run_expecting(outside_identity::UNLINK_AGAIN, vec![account.into(), key.into(), at_ms.into()], Expect::Any);
+    forget_unlinked(change, account, key);
+}
+
+fn forget_unlinked(change: &mut Change, account: &str, key: &str) {
+    for sql in [provider_token::UNLINK, provider_check::UNLINK] {
+        change.run_expecting(sql, vec![key.into(), account.into()], Expect::Any);
     }
 }

@@ -52,19 +52,18 @@ pub(super) fn demanded(state: &State, rules: &Rules, person: &Person, (counted, 
     }
 }
 
-/// Whoever has a passkey proves it for what replaces a means, takes one away or deletes the account. A single passkey may be lost, so that
-/// it can go without. An authenticator is asked for anyway, and does instead.
+/// Whoever has a passkey proves one for what replaces a means, takes one away or deletes the account. Who has lost it goes the way of
+/// `regain`. An authenticator is asked for anyway, and does instead.
 pub(super) fn wants_passkey(state: &State, account: &Account, rp_id: &str) -> bool {
-    let removed = match &state.journey {
-        Journey::ChangePassword | Journey::ChangeEmail { .. } | Journey::Unlink { .. } | Journey::Delete => None,
-        Journey::RemovePasskey { passkey } => Some(passkey.as_str()),
-        _ => return false,
-    };
+    let takes_away = matches!(
+        state.journey,
+        Journey::ChangePassword | Journey::ChangeEmail { .. } | Journey::Unlink { .. } | Journey::RemovePasskey { .. } | Journey::Delete
+    );
     // What waits to be confirmed may be a stranger's, an authenticator too.
     let counts = |means: Means| account.waiting.iter().all(|one| one.means != means);
     let has_totp = account.totp_from_ms.is_some() && counts(Means::Totp);
     let mut usable = account.passkeys.iter().filter(|known| known.rp_id == rp_id).map(Known::public_id);
-    !has_totp && usable.any(|public_id| Some(public_id.as_str()) != removed && counts(Means::Passkey(public_id)))
+    takes_away && !has_totp && usable.any(|public_id| counts(Means::Passkey(public_id)))
 }
 
 /// The policy of the journey: what its proofs must come to.

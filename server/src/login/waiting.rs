@@ -2,6 +2,7 @@
 //! link in a letter. Else it counts in full when its time is over, or when an operator says so.
 
 use super::accounts::{self, Account};
+use super::deletion;
 use super::enrolment::{Enrolling, Means, facts_as_text};
 use super::regain;
 use crate::audit::Entry;
@@ -10,7 +11,7 @@ use crate::error::{Fault, Result};
 use crate::mail::{self, About, Letter};
 use crate::seal::{KeyRing, time_ordered_id};
 use crate::store::tables::enrolment::{ADD, END, FORGET_MEANS, LATE_REGAINS, OF_ACCOUNT, OVER, READ, SHORTEN};
-use crate::store::tables::{account, outside_identity, passkey};
+use crate::store::tables::{account, passkey};
 use crate::store::{Change, Expect, NotApplied, Row, Store, Value};
 use std::collections::BTreeMap;
 use symbolon_oauth::{base64url, digest};
@@ -158,7 +159,7 @@ fn take_back(change: &mut Change, open: &Open, account: &Account) {
             }
         }
         (Means::Passkey(public_id), _) => change.run_expecting(passkey::REMOVE, vec![id(), public_id.as_str().into()], Expect::Any),
-        (Means::Identity(key), _) => change.run_expecting(outside_identity::UNLINK_NAMED, vec![id(), key.as_str().into()], Expect::Any),
+        (Means::Identity(key), _) => deletion::unlink(change, &open.account, key, Expect::Any),
         (Means::Password, Some(former)) => accounts::replace_password(change, &open.account, former.clone()),
         (Means::Password, None) => change.run_expecting(account::REMOVE, vec![id(), "password".into()], Expect::Any),
         (Means::Regain, _) => {}

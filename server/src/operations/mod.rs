@@ -40,6 +40,7 @@ pub mod sensitive;
 mod tokens;
 mod users;
 mod users_change;
+mod users_means;
 
 pub use actor::{Actor, Claimed};
 pub use context::Context;
@@ -53,7 +54,7 @@ pub use outcome::{
     App, AuditEntries, ClientFacts, ClientLine, ClientSource, Clients, Factors, Finding, HistoryLine, Imported, ImportedClient,
     Installation, InstanceFacts, InstanceLine, Instances, KeyLine, Keys, Older, Outcome, PluginPage, Recovered, RefusedPerson,
     RegistrationToken, RegistrationTokens, Replayed, Review, Revoked, Rewrapped, SecretFacts, Section, Session, Subject, TokenPreview,
-    UserFacts, UserLine, Users, UsersImported, WaitingMeans,
+    UserFacts, UserLine, UserLink, UserPasskey, Users, UsersImported, WaitingMeans,
 };
 pub use paging::Paging;
 pub use problem::{Problem, ProblemKind, Result};

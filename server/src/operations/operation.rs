@@ -64,6 +64,17 @@ pub enum UserOperation {
     RemoveTotp {
         user: String,
     },
+    RemovePasskeys {
+        user: String,
+        /// As `Show` names it. Absent: all.
+        passkey: Option<String>,
+    },
+    /// An identity at a provider, or of a plug-in, leads to the person no more.
+    Unlink {
+        user: String,
+        /// As `Show` names it.
+        link: String,
+    },
     /// What the person tells clients that ask on the backchannel (CIBA Core 7.1).
     SetUserCode {
         user: String,

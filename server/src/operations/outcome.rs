@@ -28,6 +28,17 @@ pub enum Outcome {
         user: String,
         sub: String,
     },
+    PasskeysRemoved {
+        user: String,
+        sub: String,
+        passkeys: Vec<String>,
+    },
+    Unlinked {
+        user: String,
+        sub: String,
+        link: String,
+        method: String,
+    },
     UserCodeSet {
         user: String,
         sub: String,
@@ -160,6 +171,9 @@ pub struct UserFacts {
     pub claims: Map<String, Json>,
     pub created_ms: i64,
     pub factors: Factors,
+    pub passkeys: Vec<UserPasskey>,
+    /// Identities at providers, in wallets and of plug-ins.
+    pub links: Vec<UserLink>,
     /// Means that nobody has confirmed yet, oldest first.
     pub waiting: Vec<WaitingMeans>,
     pub sessions: Vec<Session>,
@@ -176,6 +190,25 @@ pub struct WaitingMeans {
     pub added_ms: i64,
     /// Absent: not until it is confirmed, or a letter has left.
     pub counts_from_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UserPasskey {
+    pub passkey: String,
+    /// As its person calls it.
+    pub name: String,
+    pub created_ms: i64,
+    pub used_ms: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct UserLink {
+    /// A digest of issuer and subject, as the audit names it.
+    pub link: String,
+    /// The login method, such as `upstream:google`.
+    pub method: String,
+    pub created_ms: i64,
+    pub used_ms: i64,
 }
 
 /// How many of each the person has.

@@ -11,6 +11,7 @@ use super::paging::Paging;
 use super::paging::{cut_page, rows_to_fetch};
 use super::problem::{Problem, Result};
 use super::users_change;
+use super::users_means;
 use crate::sessions;
 
 const LIST: &str = "SELECT n.name, a.id, a.state FROM login_name n JOIN account a ON a.id = n.account WHERE n.name > $1 \
@@ -40,7 +41,9 @@ pub(super) async fn run(context: &Context, actor: &Actor, operation: UserOperati
             change::set_profile(context, actor, user, change::Profile { email, display_name, claims, remove_claims }).await
         }
         UserOperation::SetPassword { user, password } => change::set_password(context, actor, user, &password).await,
-        UserOperation::RemoveTotp { user } => change::remove_totp(context, actor, user).await,
+        UserOperation::RemoveTotp { user } => users_means::remove_totp(context, actor, user).await,
+        UserOperation::RemovePasskeys { user, passkey } => users_means::remove_passkeys(context, actor, user, passkey.as_deref()).await,
+        UserOperation::Unlink { user, link } => users_means::unlink(context, actor, user, link).await,
         UserOperation::SetUserCode { user, code } => change::set_user_code(context, actor, user, &code).await,
         UserOperation::RemoveUserCode { user } => change::remove_user_code(context, actor, user).await,
         UserOperation::Delete { user, confirmed } => change::delete(context, actor, user, confirmed).await,
@@ -82,6 +85,8 @@ async fn show(context: &Context, user: &str) -> Result<UserFacts> {
         claims: serde_json::from_str(row.text(5)?).map_err(|it| Problem::fault(format!("the claims of {sub}: {it}")))?,
         created_ms: row.int(4)?,
         factors: count_factors(context, &sub).await?,
+        passkeys: users_means::passkeys(context, &sub).await?,
+        links: users_means::links(context, &sub).await?,
         waiting: enrolments::list(context, &sub).await?,
         sessions,
         apps,

@@ -2,19 +2,18 @@
 
 use super::actor::Actor;
 use super::context::Context;
-use super::find_user::{count_factors, count_open_sessions, find};
+use super::find_user::{count_open_sessions, find};
 use super::outcome::Outcome;
 use super::problem::{Problem, Result};
 use super::sensitive::Sensitive;
 use crate::login::accounts::{self, Hashers, NewAccount};
 use crate::login::deletion::forget_rows;
 use crate::login::{user_code, waiting};
+use crate::store::NotApplied;
 use crate::store::tables::backchannel_request::REMOVE_USER_CODE;
-use crate::store::{Expect, NotApplied};
 use serde_json::{Map, Value as Json};
 use std::collections::BTreeMap;
 
-const REMOVE_TOTP: &str = "DELETE FROM credential WHERE account = $1 AND kind IN ('totp', 'recovery')";
 const PROFILE: &str = "SELECT name, claims, version FROM account WHERE id = $1";
 const SET_PROFILE: &str =
     "UPDATE account SET name = $2, claims = $3, updated_ms = $5, version = version + 1 WHERE id = $1 AND version = $4";
@@ -116,23 +115,6 @@ fn good_address(context: &Context, email: &str) -> Result<String> {
         }
         _ => Ok(address),
     }
-}
-
-pub async fn remove_totp(context: &Context, actor: &Actor, user: String) -> Result<Outcome> {
-    let sub = find(context, &user).await?.id;
-    let has = count_factors(context, &sub).await?;
-    if has.totp + has.recovery == 0 {
-        return Err(Problem::not_found(format!("{user} has no authenticator and no recovery codes; nothing was changed")));
-    }
-    let mut change = context.change(actor);
-    change.run_expecting(REMOVE_TOTP, vec![sub.as_str().into()], Expect::Any);
-    for kind in ["totp", "recovery"] {
-        waiting::forget(&mut change, &sub, kind);
-    }
-    accounts::end_sessions(&mut change, &sub);
-    change.audit(actor.entry("totp_removed").account(sub.as_str()));
-    context.store.apply(change).await?;
-    Ok(Outcome::TotpRemoved { user, sub })
 }
 
 /// Sessions go on: the code lets nobody in, it lets others ask.

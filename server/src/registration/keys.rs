@@ -3,11 +3,14 @@
 
 use super::objections::{self, refused};
 use super::own::Asking;
+use crate::config::ClientPolicy;
+use crate::config::authority;
 use crate::core::Core;
 use crate::error::{Refused, Result};
 use crate::limits::Limits;
 use crate::store::Value;
-use serde_json::{Map, Value as Json};
+use serde_json::{Map, Value as Json, json};
+use std::net::IpAddr;
 
 /// Where keys are, and when they were read.
 pub struct Source {
@@ -23,8 +26,16 @@ impl Source {
     }
 }
 
-/// The metadata with the keys in them.
-pub async fn read(core: &Core, asked: &Map<String, Json>, asking: Asking) -> Result<(Map<String, Json>, Option<Source>)> {
+/// A key that nobody has: the example of RFC 7517, A.1. Metadata are judged with it before an address is asked.
+const STAND_IN: [&str; 2] = ["MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"];
+
+/// The metadata with the keys in them. What is wrong anyway asks no address.
+pub async fn read(
+    core: &Core,
+    policy: &ClientPolicy,
+    asked: &Map<String, Json>,
+    asking: Asking,
+) -> Result<(Map<String, Json>, Option<Source>)> {
     objections::to_members(asked)?;
     let mut members = asked.clone();
     let uri = match members.remove("jwks_uri") {
@@ -35,10 +46,11 @@ pub async fn read(core: &Core, asked: &Map<String, Json>, asking: Asking) -> Res
     if members.contains_key("jwks") {
         return Err(refused("jwks_uri: send jwks or jwks_uri, not both (RFC 7591 2).").into());
     }
-    if core.limits.documents.check_key(&Limits::place(&["source", &Limits::line(asking.address)])).is_err() {
-        let hint = "This server has fetched much for you within a minute; try again later.";
-        return Err(Refused::new(429, "temporarily_unavailable", hint).retry_after(60).into());
-    }
+    let [x, y] = STAND_IN;
+    let stand_in = json!({ "keys": [{ "kty": "EC", "crv": "P-256", "x": x, "y": y }] });
+    members.insert("jwks".to_owned(), stand_in);
+    super::read(core, policy, &members)?;
+    may_fetch(&core.limits, &authority(&uri).unwrap_or_default(), asking.address)?;
     match core.clients.fetch_keys(&uri).await {
         Ok(fetched) => {
             members.insert("jwks".to_owned(), fetched.keys.into());
@@ -51,4 +63,19 @@ pub async fn read(core: &Core, asked: &Map<String, Json>, asking: Asking) -> Res
             Err(refused(hint).because(why).into())
         }
     }
+}
+
+/// Somebody makes this server ask a host: so often in a minute for each network, and for each host. What the server asks for a client that
+/// is registered already is not counted here, so that a stranger cannot keep it from being asked.
+pub fn may_fetch(limits: &Limits, host: &str, address: IpAddr) -> Result<()> {
+    let by_source = Limits::place(&["source", &Limits::line(address)]);
+    let why = if limits.strange_documents.check_key(&by_source).is_err() {
+        "the network's limit of fetches within a minute"
+    } else if limits.documents.check_key(&Limits::place(&["document", host])).is_err() {
+        "the host's limit of fetches within a minute"
+    } else {
+        return Ok(());
+    };
+    let hint = "This server has fetched much for your network, or from that host, within a minute; try again later.";
+    Err(Refused::new(429, "temporarily_unavailable", hint).because(why).retry_after(60).into())
 }

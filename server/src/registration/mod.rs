@@ -35,7 +35,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// RFC 7591 3: one change registers the client, spends the token's use and counts against the limits.
 pub async fn register(core: &Core, admitted: &Admitted<'_>, asked: &Map<String, Json>, asking: Asking) -> Result<Json> {
-    let (asked, source) = keys::read(core, asked, asking).await?;
+    let (asked, source) = keys::read(core, admitted.policy, asked, asking).await?;
     let read = read(core, admitted.policy, &asked)?;
     must_not_be_held(core, &read.client, asking).await?;
     let id = format!("r-{}", base64url::encode(&crate::seal::random::<16>()?));
@@ -189,7 +189,7 @@ pub fn shown(core: &Core, own: &Own, now_ms: i64) -> Result<Json> {
 pub async fn replace(core: &Core, own: Own, asked: &Map<String, Json>, asking: Asking) -> Result<Json> {
     let policy = policy_of(core, &own)?;
     objections::to_replacement(core, &own.id, own.client.secret.as_ref(), asked)?;
-    let (asked, source) = keys::read(core, asked, asking).await?;
+    let (asked, source) = keys::read(core, policy, asked, asking).await?;
     let mut read = read(core, policy, &asked)?;
     must_not_be_held(core, &read.client, asking).await?;
     // A secret that it has is not made anew.
@@ -202,7 +202,7 @@ pub async fn replace(core: &Core, own: Own, asked: &Map<String, Json>, asking: A
     if is_another {
         (next.changed_ms, next.proofs.hosts) = (asking.now_ms, Default::default());
     }
-    proving::look(core, policy, &mut next, asking).await;
+    proving::look(core, policy, &mut next, asking).await?;
     let body = body_of(&next.client)?;
     core.stored.charge(Writer::Network(asking.address), body.len())?;
     let mut change = Change::new(asking.now_ms);

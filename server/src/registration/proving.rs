@@ -1,13 +1,13 @@
 //! Looks for the challenge of a registration on the hosts that its addresses name. The address comes from a stranger, so the call goes
 //! to public addresses alone, follows nothing, and is short.
 
+use super::keys::may_fetch;
 use super::own::{Asking, Own};
 use crate::clients::proofs::{Proofs, hosts_of};
 use crate::config::ClientPolicy;
 use crate::core::Core;
-use crate::limits::Limits;
+use crate::error::Result;
 use crate::outgoing::Target;
-use std::net::IpAddr;
 use std::time::Duration;
 use symbolon_oauth::digest;
 
@@ -15,29 +15,27 @@ const WITHIN: Duration = Duration::from_secs(5);
 const MOST_BYTES: usize = 256;
 
 /// Asks each host of a client that is replaced.
-pub async fn look(core: &Core, policy: &ClientPolicy, own: &mut Own, asking: Asking) {
+pub async fn look(core: &Core, policy: &ClientPolicy, own: &mut Own, asking: Asking) -> Result<()> {
     let hosts = hosts_of(&own.client);
     own.proofs.hosts.retain(|host, _| hosts.contains(host));
     for host in hosts.into_iter().filter(|host| !policy.hosts.contains(host)) {
-        ask(core, (&own.id, &host), &mut own.proofs, Some(asking.address), asking.now_ms).await;
+        may_fetch(&core.limits, &host, asking.address)?;
+        ask(core, (&own.id, &host), &mut own.proofs, asking.now_ms).await;
     }
+    Ok(())
 }
 
 /// Asks one host. One that has the file counts from now on; one that answers otherwise counts no more; one that does not answer keeps its
-/// time. `source`: who wants it; none: this server itself.
-pub async fn ask(core: &Core, (client_id, host): (&str, &str), proofs: &mut Proofs, source: Option<IpAddr>, now_ms: i64) {
-    match has_file(core, (client_id, host), &proofs.challenge, source).await {
+/// time.
+pub async fn ask(core: &Core, (client_id, host): (&str, &str), proofs: &mut Proofs, now_ms: i64) {
+    match has_file(core, (client_id, host), &proofs.challenge).await {
         Ok(true) => drop(proofs.hosts.insert(host.to_owned(), now_ms)),
         Ok(false) => drop(proofs.hosts.remove(host)),
         Err(why) => tracing::info!(client = client_id, host, why, "a host could not be asked whether a client is its own"),
     }
 }
 
-async fn has_file(core: &Core, (client_id, host): (&str, &str), challenge: &str, source: Option<IpAddr>) -> Result<bool, String> {
-    let is_free = |parts: [&str; 2]| core.limits.documents.check_key(&Limits::place(&parts)).is_ok();
-    if !source.is_none_or(|address| is_free(["source", &Limits::line(address)])) || !is_free(["host", host]) {
-        return Err("too many questions within a minute".to_owned());
-    }
+async fn has_file(core: &Core, (client_id, host): (&str, &str), challenge: &str) -> std::result::Result<bool, String> {
     let target = Target::of_document(&Proofs::address(client_id, host))?;
     let answer = core.outgoing.get(&target).within(WITHIN).at_most(MOST_BYTES).send().await?;
     // A host that is overloaded or broken has said nothing.

@@ -5,7 +5,8 @@ use crate::audit::Entry;
 use crate::config::Config;
 use crate::config::upstream::{Subjects, Upstream};
 use crate::error::Fault;
-use crate::store::tables::{outside_identity, provider_check, provider_session, provider_token};
+use crate::login::deletion::unlink;
+use crate::store::tables::{outside_identity, provider_session};
 use crate::store::{Change, Expect, Store};
 use serde::{Deserialize, Serialize};
 
@@ -126,12 +127,9 @@ async fn drop_links(store: &Store, name: &str, now_ms: i64) -> Result<usize, Fau
         }
         let mut change = Change::new(now_ms);
         for row in &rows {
-            let (issuer, subject) = (row.text("issuer")?, row.text("subject")?);
             let (identity, account) = (row.text("name")?, row.text("account")?);
-            change.run_expecting(outside_identity::UNLINK, vec![issuer.into(), subject.into(), account.into()], Expect::Any);
-            for sql in [provider_token::UNLINK, provider_check::UNLINK, provider_session::UNLINK] {
-                change.run_expecting(sql, vec![identity.into(), account.into()], Expect::Any);
-            }
+            unlink(&mut change, account, identity, Expect::Any);
+            change.run_expecting(provider_session::UNLINK, vec![identity.into(), account.into()], Expect::Any);
         }
         applied(store, change).await?;
         dropped += rows.len();

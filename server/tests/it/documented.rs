@@ -5,6 +5,7 @@ use crate::world::*;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 use std::path::Path;
+use symbolon::login::accounts::link_key;
 use symbolon::store::{Change, Value};
 
 /// The sections of the page, by the words of their command.
@@ -94,7 +95,7 @@ fn shape_of(document: &Json) -> Vec<String> {
 }
 
 /// The order is that of the acts: each needs what those before it did.
-const ACTS: [&str; 34] = [
+const ACTS: [&str; 36] = [
     "check",
     "guard check GUARD",
     "user add bob --email bob@example.com --display-name Bob --claim a=b",
@@ -106,6 +107,8 @@ const ACTS: [&str; 34] = [
     "user confirm alice",
     "user end-sessions bob",
     "user remove-totp bob",
+    "user remove-passkey bob --all",
+    "user unlink bob LINK",
     "user code bob",
     "user remove-code bob",
     "user disable bob",
@@ -170,6 +173,7 @@ async fn every_answer_has_the_documented_shape() {
                 it.replace("PEOPLE", people.to_str().unwrap())
                     .replace("GUARD", guard.to_str().unwrap())
                     .replace("FILE", file.to_str().unwrap())
+                    .replace("LINK", &link_key("https://acme.example.com", "bob"))
                     .replace("SECRETS", secrets.to_str().unwrap())
             })
             .chain(["--json".to_owned()])
@@ -177,8 +181,10 @@ async fn every_answer_has_the_documented_shape() {
         if act == "user show alice" {
             add_what_waits(&world).await;
         }
-        if act == "user remove-totp bob" {
-            enrol(&world).await;
+        match act {
+            "user show alice" => add_means(&world, "alice").await,
+            "user remove-totp bob" => add_means(&world, "bob").await,
+            _ => {}
         }
         let typed = if act == "user code bob" { "long-code\n" } else { "a long password\n" };
         let (code, said, error) = symbolon(&world.file(), &words.iter().map(String::as_str).collect::<Vec<_>>(), typed).await;
@@ -204,11 +210,19 @@ async fn add_what_waits(world: &World) {
     app.store.apply(change).await.unwrap();
 }
 
-async fn enrol(world: &World) {
+async fn add_means(world: &World, name: &str) {
     let app = world.running.shared.now();
     let mut change = Change::new(app.now_ms());
-    let sql = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) \
-        SELECT account, 'recovery', 'x', $1, 0, 0 FROM login_name WHERE name = 'bob'";
-    change.run(sql, vec![Value::Bytes(vec![1])]);
+    let digest = || Value::Bytes(vec![1]);
+    let recovery = "INSERT INTO credential (account, kind, id, secret, created_ms, used_ms) \
+        SELECT account, 'recovery', 'x', $2, 0, 0 FROM login_name WHERE name = $1";
+    change.run(recovery, vec![name.into(), digest()]);
+    let passkey = "INSERT INTO passkey (rp_id, id, account, public_id, public_key, counter, transports, backup_eligible, backed_up, \
+        user_verified, discoverable, aaguid, attested, name, created_ms, used_ms) \
+        SELECT 'x', name, account, 'p1', $2, 0, '', 0, 0, 1, 1, $2, 0, 'Phone', 1, 2 FROM login_name WHERE name = $1";
+    change.run(passkey, vec![name.into(), digest()]);
+    let link = "INSERT INTO outside_identity (issuer, subject, name, account, method, said, created_ms, used_ms) \
+        SELECT 'https://acme.example.com', name, $2, account, 'upstream:acme', '{}', 1, 2 FROM login_name WHERE name = $1";
+    change.run(link, vec![name.into(), link_key("https://acme.example.com", name).into()]);
     app.store.apply(change).await.unwrap();
 }

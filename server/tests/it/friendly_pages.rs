@@ -113,6 +113,8 @@ async fn the_platform_hears_of_a_passkey_that_is_gone_and_of_a_new_name() {
                 "change_language" => hand.phone.answer(&step, "language:de", &[]).await,
                 _ => {
                     let step = hand.phone.answer(&step, "remove_passkey:0", &[]).await;
+                    assert_eq!(step.kind(), "passkey", "whoever has one shows it: {step:?}");
+                    let step = hand.use_it(&step).await;
                     hand.phone.answer(&step, "remove", &[]).await
                 }
             };

@@ -222,6 +222,30 @@ async fn a_fresh_sign_in_by_another_method_is_no_step_up() {
     .await;
 }
 
+/// 362-Z: nor from somebody who has a single passkey. Who has lost it waits; the twin shows it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_alone_does_not_take_the_only_passkey() {
+    on_every_engine("", |keys| async move {
+        let world = &keys.world;
+        let (mut owners, mut owner, mut thief) = (Authenticator::default(), Browser::default(), Browser::default());
+        keys.add(&mut owner, &mut owners, "alice").await;
+        let page = thief.visit(world, "/account").await;
+        assert_eq!(thief.submit_password(world, &page, "alice", PASSWORD).await.status, 303);
+        let account = thief.visit(world, "/account").await;
+        let remove = account.actions().into_iter().find(|action| action.starts_with("remove_passkey:")).unwrap();
+        let page = thief.submit(world, &account, &[], &remove).await;
+        assert_eq!(page.title(), "Sign in with a passkey", "{}", page.html);
+        assert!(page.action("regain") && !page.action("remove"), "{}", page.html);
+        let forged = thief.submit(world, &page, &[], "remove").await;
+        assert_eq!((forged.title(), world.audited("passkey_removed").await), ("Sign in with a passkey".to_owned(), 0), "{}", forged.html);
+        let sure = keys.use_it(&mut thief, &forged, &mut owners).await;
+        assert_eq!(thief.submit(world, &sure, &[], "remove").await.status, 303, "the twin: it was the owner");
+        assert_eq!(world.audited("passkey_removed").await, 1);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
 /// 362-Z, 361-Z: whoever has the password alone takes nothing away from somebody who has a passkey, whatever they add on the way: what they
 /// add waits, and proves no more than the password.
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,12 @@
 //! `symbolon user`: what a help desk does for people, and to them. And the master key, when it changes.
 
 use crate::commands::symbolon;
+use crate::world::passkeys::Keys;
 use crate::world::*;
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
 use symbolon::store::{Change, Value};
+use symbolon_phone::authenticator::Authenticator;
 
 async fn ok(world: &World, words: &[&str]) -> String {
     let (code, said, error) = symbolon(&world.file(), words, "").await;
@@ -77,6 +79,77 @@ async fn a_lost_authenticator_is_taken_away() {
         world.stop().await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_passkey_is_taken_away() {
+    for engine in engines() {
+        let keys = Keys::start(engine, "").await;
+        let (mut lost, mut other, mut browser) = (Authenticator::default(), Authenticator::security_key(), Browser::default());
+        keys.add(&mut browser, &mut lost, "alice").await;
+        keys.add(&mut browser, &mut other, "alice").await;
+        let world = &keys.world;
+        let shown = ok(world, &["user", "show", "alice"]).await;
+        let ids: Vec<&str> = shown.lines().filter_map(|line| line.strip_prefix("passkey   ")?.split(' ').next()).collect();
+        assert_eq!(ids.len(), 2, "{shown}");
+        refused(world, &["user", "remove-passkey", "alice", "x"], "alice has no passkey x").await;
+        let (code, _, error) = symbolon(&world.file(), &["user", "remove-passkey", "alice"], "").await;
+        assert!(code == Some(2) && error.contains("PASSKEY"), "one of several is not guessed: {error}");
+        assert!(browser.visit(world, "/account").await.says("Your account"), "nothing has changed");
+        let said = ok(world, &["user", "remove-passkey", "alice", ids[0]]).await;
+        assert!(said.contains("1 passkey of alice removed"), "{said}");
+        let page = browser.visit(world, "/account").await;
+        assert!(page.asks_for("password"), "the sessions are over: {}", page.html);
+        let page = keys.use_it(&mut browser, &page, &mut lost).await;
+        assert!(page.says("does not work here any more"), "{}", page.html);
+        assert_eq!(keys.use_it(&mut browser, &page, &mut other).await.status, 303, "the twin");
+        ok(world, &["user", "remove-passkey", "alice", "--all"]).await;
+        refused(world, &["user", "remove-passkey", "alice", "--all"], "alice has no passkey").await;
+        assert_eq!(world.audited("passkey_removed").await, 2);
+        keys.world.stop().await;
+    }
+}
+
+/// With what the provider gave for it. Another person's identity stays.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_identity_at_a_provider_is_taken_away() {
+    on_every_engine(|world| async move {
+        world.person("bob").await;
+        for (name, subject) in [("alice", "7"), ("bob", "8")] {
+            link(&world, &sub(&world, name).await, subject).await;
+        }
+        let shown = ok(&world, &["user", "show", "alice"]).await;
+        let key = shown.lines().find_map(|line| line.strip_prefix("link      ")?.split(' ').next()).unwrap();
+        refused(&world, &["user", "unlink", "bob", key], "bob has no link").await;
+        let said = ok(&world, &["user", "unlink", "alice", key]).await;
+        assert!(said.contains("upstream:acme leads to alice no more"), "{said}");
+        refused(&world, &["user", "unlink", "alice", key], "alice has no link").await;
+        let app = world.running.shared.now();
+        for table in ["outside_identity", "provider_token", "provider_check"] {
+            let sql: &'static str = format!("SELECT account FROM {table}").leak();
+            let left: Vec<String> = app.store.all(sql, &[]).await.unwrap().iter().map(|row| row.text(0).unwrap().to_owned()).collect();
+            assert_eq!(left, [sub(&world, "bob").await], "{table}");
+        }
+        drop(app);
+        assert_eq!(world.audited("upstream_unlinked").await, 1);
+        world.stop().await;
+    })
+    .await;
+}
+
+async fn link(world: &World, account: &str, subject: &str) {
+    let app = world.running.shared.now();
+    let mut change = Change::new(app.now_ms());
+    let key = symbolon::login::accounts::link_key("https://acme.example.com", subject);
+    let identity = "INSERT INTO outside_identity (issuer, subject, name, account, method, said, created_ms, used_ms) \
+        VALUES ('https://acme.example.com', $1, $2, $3, 'upstream:acme', '{}', 1, 1)";
+    change.run(identity, vec![subject.into(), key.as_str().into(), account.into()]);
+    let token =
+        "INSERT INTO provider_token (identity, account, provider, sealed, generation, updated_ms) VALUES ($1, $2, 'acme', $3, 1, 1)";
+    change.run(token, vec![key.as_str().into(), account.into(), Value::from(&b"sealed"[..])]);
+    let check = "INSERT INTO provider_check (identity, account, provider, checked_ms, next_ms) VALUES ($1, $2, 'acme', 1, 0)";
+    change.run(check, vec![key.as_str().into(), account.into()]);
+    app.store.apply(change).await.unwrap();
 }
 
 /// 050-C, 135-F, 374-Z

@@ -2,11 +2,10 @@
 
 use super::copy::Copy;
 use super::entries::at_ms;
-use crate::login::deletion::forget_rows;
+use crate::login::deletion::{forget_rows, unlink_again};
 use crate::operations::cutoff;
 use crate::operations::installation::END;
 use crate::operations::revoke::REVOKE;
-use crate::store::tables::outside_identity::UNLINK_AGAIN;
 use crate::store::tables::passkey::REMOVE_AGAIN;
 use crate::store::tables::session::{DROP_COOKIE, DROP_PROOFS};
 use crate::store::{Change, Expect, Value};
@@ -114,7 +113,7 @@ fn end_of_account(change: &mut Change, event: &str, entry: &Json, copy: &Copy) {
         }
         "upstream_unlinked" => {
             let identity = entry["detail"]["identity"].as_str().unwrap_or_default();
-            change.run_expecting(UNLINK_AGAIN, vec![account.into(), identity.into(), at_ms.into()], Expect::Any);
+            unlink_again(change, account, identity, at_ms);
         }
         // A provider said that the person is signed out there. What apps got stayed.
         "provider_logout" => {

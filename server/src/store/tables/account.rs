@@ -21,31 +21,28 @@ pub const STAYED: &str = "SELECT id FROM account WHERE id = $1 AND state = 'acti
 pub const STANDS: &str = "SELECT a.version, s.state AS session_state FROM account a \
     LEFT JOIN session s ON s.id = $2 AND s.account = a.id WHERE a.id = $1 AND a.state = 'active'";
 /// One row, or one for each second factor and recovery code: one read has all that a sign-in needs.
-pub const BY_ID: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret, \
-    (SELECT count(*) FROM login_name l WHERE l.account = a.id) AS names, a.name, \
-    (SELECT min(l.name) FROM login_name l WHERE l.account = a.id) AS login_name, \
-    (SELECT u.handle FROM passkey_user u WHERE u.account = a.id) AS passkey_handle, \
-    (SELECT u.declined_ms FROM passkey_user u WHERE u.account = a.id) AS passkey_declined_ms, \
-    (SELECT string_agg(p.rp_id || ' ' || p.id || ' ' || p.transports, ',') FROM passkey p WHERE p.account = a.id) AS passkeys, \
-    (SELECT string_agg(e.means || ' ' || e.enrolled_ms || ' ' || e.letters || ' ' || e.told_ms || ' ' || e.enrolled_with, ',') \
-    FROM enrolment e WHERE e.account = a.id) AS waiting, \
-    (SELECT e.former FROM enrolment e WHERE e.account = a.id AND e.means = 'email') AS former_email, \
-    f.kind AS factor, f.id AS factor_id, f.created_ms AS factor_ms \
-    FROM account a LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' \
-    LEFT JOIN credential f ON f.account = a.id AND f.kind IN ('totp', 'recovery') WHERE a.id = $1";
-pub const BY_NAME: &str = "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret, \
-    (SELECT count(*) FROM login_name l WHERE l.account = a.id) AS names, a.name, \
-    (SELECT min(l.name) FROM login_name l WHERE l.account = a.id) AS login_name, \
-    (SELECT u.handle FROM passkey_user u WHERE u.account = a.id) AS passkey_handle, \
-    (SELECT u.declined_ms FROM passkey_user u WHERE u.account = a.id) AS passkey_declined_ms, \
-    (SELECT string_agg(p.rp_id || ' ' || p.id || ' ' || p.transports, ',') FROM passkey p WHERE p.account = a.id) AS passkeys, \
-    (SELECT string_agg(e.means || ' ' || e.enrolled_ms || ' ' || e.letters || ' ' || e.told_ms || ' ' || e.enrolled_with, ',') \
-    FROM enrolment e WHERE e.account = a.id) AS waiting, \
-    (SELECT e.former FROM enrolment e WHERE e.account = a.id AND e.means = 'email') AS former_email, \
-    f.kind AS factor, f.id AS factor_id, f.created_ms AS factor_ms \
-    FROM login_name n JOIN account a ON a.id = n.account \
-    LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' \
-    LEFT JOIN credential f ON f.account = a.id AND f.kind IN ('totp', 'recovery') WHERE n.name = $1";
+macro_rules! whole_account {
+    ($from:literal, $where:literal) => {
+        concat!(
+            "SELECT a.id, a.state, a.version, a.email, a.email_verified, a.locale, c.secret, \
+            (SELECT count(*) FROM login_name l WHERE l.account = a.id) AS names, a.name, \
+            (SELECT min(l.name) FROM login_name l WHERE l.account = a.id) AS login_name, \
+            (SELECT u.handle FROM passkey_user u WHERE u.account = a.id) AS passkey_handle, \
+            (SELECT u.declined_ms FROM passkey_user u WHERE u.account = a.id) AS passkey_declined_ms, \
+            (SELECT string_agg(p.rp_id || ' ' || p.id || ' ' || p.transports, ',') FROM passkey p WHERE p.account = a.id) AS passkeys, \
+            (SELECT string_agg(e.means || ' ' || e.enrolled_ms || ' ' || e.letters || ' ' || e.told_ms || ' ' || e.enrolled_with, ',') \
+            FROM enrolment e WHERE e.account = a.id) AS waiting, \
+            (SELECT e.former FROM enrolment e WHERE e.account = a.id AND e.means = 'email') AS former_email, \
+            f.kind AS factor, f.id AS factor_id, f.created_ms AS factor_ms FROM ",
+            $from,
+            " LEFT JOIN credential c ON c.account = a.id AND c.kind = 'password' AND c.id = '' \
+            LEFT JOIN credential f ON f.account = a.id AND f.kind IN ('totp', 'recovery') WHERE ",
+            $where
+        )
+    };
+}
+pub const BY_ID: &str = whole_account!("account a", "a.id = $1");
+pub const BY_NAME: &str = whole_account!("login_name n JOIN account a ON a.id = n.account", "n.name = $1");
 /// A person who was disabled meanwhile keeps the old address.
 pub const SET_EMAIL: &str = "UPDATE account SET email = $2, email_verified = 1, updated_ms = $3 WHERE id = $1 AND state = 'active'";
 pub const PROFILE: &str = "SELECT name, locale, claims FROM account WHERE id = $1";

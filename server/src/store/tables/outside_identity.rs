@@ -9,12 +9,11 @@ pub const LINK: &str = "INSERT INTO outside_identity (issuer, subject, account, 
 /// It leads to the account still.
 pub const SEE: &str =
     "UPDATE outside_identity SET method = $4, said = $5, used_ms = $6 WHERE issuer = $1 AND subject = $2 AND account = $3";
-pub const UNLINK: &str = "DELETE FROM outside_identity WHERE issuer = $1 AND subject = $2 AND account = $3";
-pub const UNLINK_NAMED: &str = "DELETE FROM outside_identity WHERE account = $1 AND name = $2";
+pub const UNLINK: &str = "DELETE FROM outside_identity WHERE account = $1 AND name = $2";
 /// After a restore: what was unlinked later than the copy was made.
 pub const UNLINK_AGAIN: &str = "DELETE FROM outside_identity WHERE account = $1 AND name = $2 AND created_ms <= $3";
 /// Any of a login method's.
-pub const OF_METHOD: &str = "SELECT issuer, subject, name, account FROM outside_identity WHERE method = $1 LIMIT $2";
+pub const OF_METHOD: &str = "SELECT issuer, name, account FROM outside_identity WHERE method = $1 LIMIT $2";
 /// By whose issuers they are keyed.
 pub const ISSUERS_OF: &str = "SELECT DISTINCT issuer FROM outside_identity WHERE method = $1 LIMIT 1000";
 pub const FORGET: &str = "DELETE FROM outside_identity WHERE account = $1";

@@ -15,5 +15,7 @@ pub const OF_SESSION: &str = "SELECT o.method AS method, p.left_ms AS left_ms, c
     FROM provider_session p JOIN outside_identity o ON o.account = p.account AND o.name = p.identity \
     LEFT JOIN provider_check c ON c.identity = p.identity LEFT JOIN provider_token t ON t.identity = p.identity WHERE p.session = $1";
 pub const DONE: &str = "DELETE FROM provider_check WHERE identity = $1";
-pub const UNLINK: &str = "DELETE FROM provider_check WHERE identity = $1 AND account = $2";
+/// The identity leads to the account no more.
+pub const UNLINK: &str = "DELETE FROM provider_check WHERE identity = $1 AND account = $2 AND NOT EXISTS \
+    (SELECT 1 FROM outside_identity WHERE account = $2 AND name = $1)";
 pub const FORGET: &str = "DELETE FROM provider_check WHERE account = $1";

@@ -15,7 +15,9 @@ pub const READ: &str = "SELECT t.identity, t.sealed, t.generation FROM provider_
 pub const RENEW: &str =
     "UPDATE provider_token SET sealed = $3, generation = generation + 1, updated_ms = $4 WHERE identity = $1 AND generation = $2";
 pub const DROP: &str = "DELETE FROM provider_token WHERE identity = $1 AND generation = $2";
-pub const UNLINK: &str = "DELETE FROM provider_token WHERE identity = $1 AND account = $2";
+/// The identity leads to the account no more.
+pub const UNLINK: &str = "DELETE FROM provider_token WHERE identity = $1 AND account = $2 AND NOT EXISTS \
+    (SELECT 1 FROM outside_identity WHERE account = $2 AND name = $1)";
 pub const FORGET: &str = "DELETE FROM provider_token WHERE account = $1";
 pub const OLD: &str = "SELECT identity, sealed FROM provider_token WHERE sealed < $1 OR sealed >= $2 LIMIT 100";
 pub const SEAL_ANEW: &str = "UPDATE provider_token SET sealed = $2 WHERE identity = $1 AND sealed = $3";
