@@ -23,6 +23,8 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinHandle;
 
 const MAX_CONNECTIONS: usize = 2_048;
+/// Anybody may read the metrics who reaches them. So they have places of their own.
+const MAX_METRICS_CONNECTIONS: usize = 64;
 const MAX_STREAMS: u32 = 1_024;
 const MAX_HEAD: usize = 64 * 1024;
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -53,6 +55,7 @@ struct Answers {
     proxies: Arc<Vec<IpNet>>,
     metrics: Metrics,
     places: Arc<Semaphore>,
+    metrics_places: Arc<Semaphore>,
 }
 
 /// Begins to listen. `clock` is a value for tests.
@@ -62,6 +65,7 @@ pub async fn start(config: &Config, metrics: Metrics, clock: Option<Clock>) -> R
         proxies: Arc::new(config.proxies.iter().filter_map(|it| parse_net(it)).collect()),
         metrics,
         places: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        metrics_places: Arc::new(Semaphore::new(MAX_METRICS_CONNECTIONS)),
     };
     let (stop, _) = watch::channel(false);
     let mut running = Running { forward: None, grpc: None, metrics: None, stop, tasks: Vec::new() };
@@ -108,7 +112,8 @@ async fn listen(listener: TcpListener, face: Face, answers: Answers, mut stopped
             tracing::warn!(address = %peer.ip(), "this address may not ask the guard: it is not one of the proxies");
             continue;
         }
-        let Ok(place) = Arc::clone(&answers.places).try_acquire_owned() else {
+        let places = if matches!(face, Face::Metrics) { &answers.metrics_places } else { &answers.places };
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
             tracing::warn!("too many connections");
             continue;
         };

@@ -102,6 +102,7 @@ async fn what_could_deceive_the_api_is_refused() {
     for (path, headers) in [
         ("/orders/1", &[good, ("x-symbolon-sub", "admin")][..]),
         ("/orders/1", &[good, ("x_symbolon_sub", "admin")]),
+        ("/orders/1", &[good, ("x.symbolon~sub", "admin")]),
         ("/orders/1", &[good, ("x-original-url", "/orders/health")]),
         ("/orders/1", &[("authorization", &twice)]),
         ("/orders/health/../1", &[good]),

@@ -11,6 +11,7 @@ use stage::{API, Stage, stage, stage_with};
 use symbolon_oauth::certificate;
 use symbolon_oauth::jwk::{Algorithm, PrivateKey};
 use symbolon_oauth::jws;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// The proxy asks about a call.
 async fn ask(stage: &Stage, method: &str, uri: &str, headers: &[(&str, &str)]) -> Response {
@@ -32,6 +33,32 @@ async fn outcome(answer: Response) -> (u16, String) {
 
 fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
     answer.headers().get(name).unwrap_or_else(|| panic!("no {name}")).to_str().unwrap()
+}
+
+/// Whoever reaches the metrics takes no place of the proxies'.
+#[tokio::test]
+async fn readers_of_the_metrics_have_places_of_their_own() {
+    let stage = stage().await;
+    let metrics = stage.guard.metrics.unwrap();
+    let read = async || {
+        let mut stream = tokio::net::TcpStream::connect(metrics).await.unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        let length = stream.read(&mut [0; 1024]).await.unwrap_or(0);
+        (length > 0, stream)
+    };
+    let mut held = Vec::new();
+    for _ in 0..64 {
+        let (is_answered, stream) = read().await;
+        assert!(is_answered);
+        held.push(stream);
+    }
+    assert!(!read().await.0, "one too many");
+    let bearer = format!("Bearer {}", stage.token("orders:read"));
+    assert_eq!(ask(&stage, "GET", "/orders/1", &[("authorization", &bearer)]).await.status(), 200);
+    drop(held);
+    while !read().await.0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]

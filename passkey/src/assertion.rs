@@ -3,7 +3,7 @@
 use crate::authenticator_data::AuthenticatorData;
 use crate::client_data::{ClientData, CrossOrigin, Expected};
 use crate::cose::PublicKey;
-use crate::registration::judge_data;
+use crate::registration::{UserPresence, judge_data};
 use crate::{AssertionResponse, Failed, Unreadable, UserVerification, Verdict};
 
 /// What the answer should be about. That the id is the credential's, and the user handle its owner's, is the caller's to see to.
@@ -48,7 +48,7 @@ pub fn assertion(response: &AssertionResponse, expected: &ExpectedAssertion<'_>)
         origins: expected.origins,
         cross_origin: expected.cross_origin,
     });
-    judge_data(&data, expected.rp_id, expected.user_verification, &mut failed);
+    judge_data(&data, expected.rp_id, (expected.user_verification, UserPresence::Required), &mut failed);
     if !key.verify(&[&response.authenticator_data[..], &client_data.hash].concat(), &response.signature) {
         failed.push(Failed::new("signature", "the signature is not by the credential's key"));
     }

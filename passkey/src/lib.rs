@@ -24,7 +24,7 @@ pub mod transports;
 pub use assertion::{AssertionFacts, ExpectedAssertion, assertion};
 pub use attestation::{Attestation, Kind, Trust};
 pub use client_data::CrossOrigin;
-pub use registration::{ExpectedRegistration, RegistrationFacts, registration};
+pub use registration::{ExpectedRegistration, RegistrationFacts, UserPresence, registration};
 pub use response::{AssertionResponse, RegistrationResponse};
 pub use symbolon_attest::{Failed, Unreadable, Verdict};
 

@@ -19,8 +19,17 @@ pub struct ExpectedRegistration<'a> {
     /// Of those that were offered (389-W).
     pub algorithms: &'a [i64],
     pub user_verification: UserVerification,
+    pub user_presence: UserPresence,
     /// Absent: certificates are read, and no chain is judged.
     pub trust: Option<Trust<'a>>,
+}
+
+/// Must somebody have touched the authenticator? WebAuthn Level 3, 7.1 step 15.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserPresence {
+    Required,
+    /// The options were given with the mediation `conditional`: a passkey may be made without a gesture.
+    NotAsked,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,7 +64,7 @@ pub fn registration(
         origins: expected.origins,
         cross_origin: expected.cross_origin,
     });
-    judge_data(&data, expected.rp_id, expected.user_verification, &mut failed);
+    judge_data(&data, expected.rp_id, (expected.user_verification, expected.user_presence), &mut failed);
     if credential.id != response.id {
         failed.push(Failed::new("credential_id", "the credential's id is not the one beside it"));
     }
@@ -81,14 +90,19 @@ pub fn registration(
 }
 
 /// What both ceremonies ask of the authenticator data. WebAuthn Level 3, 7.1 steps 14 to 18, 7.2 steps 16 to 20.
-pub(crate) fn judge_data(data: &AuthenticatorData<'_>, rp_id: &str, verification: UserVerification, failed: &mut Vec<Failed>) {
+pub(crate) fn judge_data(
+    data: &AuthenticatorData<'_>,
+    rp_id: &str,
+    (verification, presence): (UserVerification, UserPresence),
+    failed: &mut Vec<Failed>,
+) {
     let mut rule = |holds: bool, name: &'static str, detail: &str| {
         if !holds {
             failed.push(Failed::new(name, detail));
         }
     };
     rule(digest::equal(data.rp_id_hash, &digest::sha256(rp_id.as_bytes())), "rp_id", "the passkey is of another RP ID");
-    rule(data.user_present(), "user_present", "nobody touched the authenticator");
+    rule(data.user_present() || presence == UserPresence::NotAsked, "user_present", "nobody touched the authenticator");
     let is_enough = data.user_verified() || verification == UserVerification::Preferred;
     rule(is_enough, "user_verified", "the authenticator did not verify the person");
     // 401-W

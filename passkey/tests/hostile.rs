@@ -42,6 +42,7 @@ fn registered(answer: &Json) -> Result<Verdict<RegistrationFacts>, Unreadable> {
         challenge: CHALLENGE,
         algorithms: &cose::OFFERED,
         user_verification: UserVerification::Required,
+        user_presence: symbolon_passkey::UserPresence::Required,
         trust: None,
     };
     registration(&response, &expected)

@@ -87,6 +87,7 @@ impl Asked {
             challenge: &self.challenge,
             algorithms,
             user_verification: self.verification,
+            user_presence: symbolon_passkey::UserPresence::Required,
             trust,
         };
         registration(response, &expected)

@@ -11,6 +11,7 @@ use crate::error::{Error, Fault, Refused, Result};
 use crate::limits::Limits;
 use crate::login::accounts::Hashers;
 use crate::store::{Applied, Change, NotApplied};
+use crate::stored_bytes::Writer;
 use crate::web::certificate::Binding;
 use crate::web::request::Incoming;
 use std::collections::BTreeMap;
@@ -90,6 +91,11 @@ impl Caller {
     /// What the tier may have, where there are tiers.
     pub fn tier_rules(&self) -> Option<&Tier> {
         self.tier.as_ref().map(|it| &it.1)
+    }
+
+    /// Who pays for what it has written. Whoever proved nothing is one of its network.
+    pub fn writer(&self) -> Writer<'_> {
+        if self.authenticated { Writer::Client(&self.client_id) } else { Writer::Network(self.address) }
     }
 
     /// The thumbprint of the proved key.

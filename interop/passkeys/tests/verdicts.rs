@@ -113,6 +113,7 @@ impl Asked {
             challenge: &self.challenge,
             algorithms: &cose::OFFERED,
             user_verification: UserVerification::Preferred,
+            user_presence: symbolon_passkey::UserPresence::Required,
             trust: None,
         };
         let verdict = registration(&response, &expected).map_err(|why| why.0.to_owned())?;

@@ -110,7 +110,7 @@ pub fn check(authority: &Authority<'_>, caller: &Caller, form: &Form) -> Result<
         let wanted = Wanted { scope: &scope, details: &authorization_details, resource: &[one], granted: &[] };
         grants::target(&authority.config, client, wanted)?;
     }
-    Ok(AuthorizationRequest { authorization_details, ..elsewhere(caller, scope, resource) })
+    request::must_be_short(AuthorizationRequest { authorization_details, ..elsewhere(caller, scope, resource) })
 }
 
 /// A request whose person is elsewhere: there is nothing to send back to, and what comes of it is for the key that asked.
@@ -146,12 +146,7 @@ pub fn elsewhere(caller: &Caller, scope: Scope, resource: Vec<String>) -> Author
 }
 
 /// Adds the request to a change.
-pub fn start(
-    authority: &Authority<'_>,
-    change: &mut Change,
-    caller: &Caller,
-    request: AuthorizationRequest,
-) -> std::result::Result<Started, Fault> {
+pub fn start(authority: &Authority<'_>, change: &mut Change, caller: &Caller, request: AuthorizationRequest) -> Result<Started> {
     let now_ms = change.now_ms();
     let user_code =
         UserCode::from_random(&crate::seal::random::<32>()?).ok_or_else(|| Fault::new("random bytes that make no user code"))?;
@@ -163,6 +158,7 @@ pub fn start(
         last_group: LastGroup::new(&authority.keyring, &id, user_code.last_group()),
     };
     let body = serde_json::to_string(&asked).map_err(|error| Fault::new(error.to_string()))?;
+    authority.stored.charge(caller.writer(), body.len())?;
     let expires_in_s = caller.client.device.lifetime.0;
     let key = authority.keyring.mac(USER_CODE, &[user_code.letters().as_bytes()]).1;
     let statement = change.len();

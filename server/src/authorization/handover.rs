@@ -6,6 +6,7 @@ use crate::config::Handover;
 use crate::core::Core;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::grants::Grant;
+use crate::login::row::{self, Secret};
 use crate::seal::random;
 use crate::sessions::{self, Session};
 use crate::store::tables::{handover, session};
@@ -86,22 +87,24 @@ pub async fn open(core: &Core, ticket: &str, cookie: Option<[u8; 32]>, now_ms: i
     }
 }
 
-/// Spends the ticket. `keep`: the browser's own session of the same person, which stays as it is; without one there is a new session, and its
-/// cookie's value is answered.
-pub async fn spend(
-    core: &Core,
-    opened: &Opened,
-    rules: &Handover,
-    (present, keep): (Option<&Session>, bool),
-    now_ms: i64,
-) -> Result<Option<String>> {
-    let (parent, number) = opened.grant;
+/// The browser that spends a ticket.
+pub struct Here<'a> {
+    pub session: Option<&'a Session>,
+    /// Its own session is the same person's, and stays as it is.
+    pub keep: bool,
+    /// What other people had begun in it: ids and secrets of sign-ins. They are over.
+    pub others: Vec<([u8; 16], Secret)>,
+}
+
+/// Spends the ticket. Unless the browser keeps its session there is a new one, and its cookie's value is answered.
+pub async fn spend(core: &Core, opened: &Opened, rules: &Handover, here: &Here<'_>, now_ms: i64) -> Result<Option<String>> {
+    let ((parent, number), keep) = (opened.grant, here.keep);
     let mut change = Change::new(now_ms);
     let secret = random::<32>()?;
     let id = crate::seal::time_ordered_id(now_ms)?;
     if !keep {
         // Another person on the same browser: no Back button brings the first one back. What the first one's apps got lives on.
-        if let Some(other) = present {
+        if let Some(other) = here.session {
             change.run_expecting(session::DROP_COOKIE, vec![Value::from(&other.id[..]), Value::from(&b""[..])], Expect::Any);
         }
         let clients = serde_json::to_string(&rules.clients).map_err(|error| Fault::new(error.to_string()))?;
@@ -114,6 +117,7 @@ pub async fn spend(
             clients.into(),
         ];
         change.run(handover::INSERT_CHILD, values);
+        here.others.iter().for_each(|(id, secret)| row::void(&mut change, id, secret));
     }
     change.run(handover::HOLD_GRANT, vec![Value::from(&parent[..]), i64::from(number).into(), now_ms.into()]);
     let digest = digest::sha256(&opened.secret);

@@ -34,6 +34,7 @@ pub(super) async fn subject_of(core: &Core, caller: &Caller, form: &Form) -> Res
     let dead = "subject_token is no living access token of this server.";
     let accepted = issue::accept(core, subject, caller.now_ms).await?.ok_or_else(|| invalid(dead))?;
     must_be_addressed_to(core, caller, &accepted)?;
+    must_not_be_of_a_visit(core, &accepted).await?;
     if depth(accepted.token.act.as_ref()) >= DEPTH {
         return Err(invalid("The token was exchanged too often already.").into());
     }
@@ -84,6 +85,15 @@ fn must_be_addressed_to(core: &Core, caller: &Caller, accepted: &Accepted) -> Re
         return Ok(());
     }
     Err(invalid("subject_token is not for an API this client speaks for.").because(format!("aud {}", accepted.token.aud)).into())
+}
+
+/// What a kiosk got for a member is for the kiosk alone.
+async fn must_not_be_of_a_visit(core: &Core, accepted: &Accepted) -> Result<()> {
+    let Some(grant) = &accepted.grant else { return Ok(()) };
+    match core.clients.get(&grant.client).await? {
+        Some(client) if client.kiosk.is_none() => Ok(()),
+        _ => Err(invalid("subject_token is of a visit at a kiosk, which is exchanged for nothing.").because("a kiosk's token").into()),
+    }
 }
 
 fn depth(act: Option<&Json>) -> usize {

@@ -1,7 +1,7 @@
 //! What an app shares with other apps of its organisation (Native SSO, draft 07, 3): the secret of its grant, and the key that it is bound to.
 //! `native_sso` has the app that joins.
 
-use super::{Grant, TokenRequest};
+use super::{Grant, State, TokenRequest};
 use crate::caller::Caller;
 use crate::core::Core;
 use crate::error::{Refused, Result};
@@ -40,16 +40,20 @@ fn secret(core: &Core, grant: &Grant) -> String {
     core.handles.make(Kind::DeviceSecret, RowName { id: grant.session, number: grant.number, generation: 0 }, &grant.salt)
 }
 
-/// What a token response says of it. The secret and the ID token with its hash come together or not at all. `generation`: of the refresh token.
-pub async fn shared(request: TokenRequest<'_>, generation: u32) -> Result<Option<String>> {
+/// What a token response says of it. The secret and the ID token with its hash come together or not at all. A request that names another key
+/// than the one that is shared with gets none.
+pub async fn shared(request: TokenRequest<'_>) -> Result<Option<String>> {
     let TokenRequest { core, caller, form, grant, .. } = request;
     if caller.client.sso_group.is_none() || !grant.scope.contains(SCOPE) {
         return Ok(None);
     }
-    // At the exchange the row is part of the same change.
-    if generation == 1 && named_key(caller, grant, form)?.is_some() {
-        return Ok(Some(secret(core, grant)));
+    let named = named_key(caller, grant, form)?;
+    // At the first exchange of a code the row is part of the same change.
+    if grant.state == State::Code && form.get("grant_type") == Some("authorization_code") {
+        return Ok(named.map(|_| secret(core, grant)));
     }
     let row = core.store.one(device_secret::READ, &[Value::from(&grant.session[..]), i64::from(grant.number).into()]).await?;
-    Ok(row.map(|_| secret(core, grant)))
+    let Some(row) = row else { return Ok(None) };
+    let is_the_same = named.is_none_or(|named| row.text("sso_jkt").is_ok_and(|shared| shared == named));
+    Ok(is_the_same.then(|| secret(core, grant)))
 }

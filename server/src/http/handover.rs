@@ -1,12 +1,12 @@
 //! POST /handover: an app gets an address for the browser. GET and POST /handover/{ticket}: the page there. docs/handover.md. GET binds the ticket
 //! to this browser and changes no session; the form of the page spends it.
 
-use super::browser::{form_token, form_token_fits};
+use super::browser::{form_token, form_token_fits, sign_ins_of_others};
 use super::held_token;
 use super::pages as views;
 use super::reply::{self, Reply, add_cookie};
 use crate::app::App;
-use crate::authorization::handover::{self, LIFETIME_MS, Opened};
+use crate::authorization::handover::{self, Here, LIFETIME_MS, Opened};
 use crate::config::Handover;
 use crate::error::{Error, Refused, Result};
 use crate::grants::holder::Holder;
@@ -122,12 +122,16 @@ async fn spend(app: &App, incoming: &Incoming, (ticket, opened): (&str, &Opened)
     }
     // Who is signed in here in full stays so: the app's session would be worth less.
     let keep = present.as_ref().is_some_and(|session| !is_other && session.clients.is_none());
-    let cookie = handover::spend(app, opened, rules, (present.as_ref(), keep), incoming.now_ms).await?;
+    let others = if keep { Vec::new() } else { sign_ins_of_others(app, incoming, &opened.account, &[0; 16]).await? };
+    let voided = others.iter().map(|other| (other.id, other.secret)).collect();
+    let here = Here { session: present.as_ref(), keep, others: voided };
+    let cookie = handover::spend(app, opened, rules, &here, incoming.now_ms).await?;
     // A redirect away from here would be held against our form (CSP, form-action): a page leads on.
     let mut reply = views::lead_on(app, incoming, &rules.url)?;
     if let Some(value) = cookie {
         sessions::remember(app, &mut reply, &value);
     }
+    others.iter().for_each(|other| other.forget(app, &mut reply));
     add_cookie(&mut reply, &sessions::cookie(app, &cookie_name(app), "", 0));
     Ok(reply)
 }

@@ -6,11 +6,9 @@ use crate::audit;
 use crate::authorization::binding::bind;
 use crate::authorization::pushed;
 use crate::authorization::request::{self, Problem};
-use crate::caller::Caller;
 use crate::error::{Refused, Result};
 use crate::limits::Limits;
 use crate::store::{Change, NotApplied};
-use crate::stored_bytes::Writer;
 use crate::web::request::Incoming;
 
 const BESIDE: [&str; 5] = ["client_id", "client_secret", "client_assertion", "client_assertion_type", "request"];
@@ -34,7 +32,7 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
     bind(&mut asked, &caller)?;
     let mut change = Change::new(incoming.now_ms);
     let pushed = pushed::push(&app.authority(), &mut change, &caller.client_id, &asked)?;
-    app.stored.charge(writer(&caller), pushed.bytes)?;
+    app.stored.charge(caller.writer(), pushed.bytes)?;
     let burnt = caller.burn(&mut change);
     let object = request::burn_object(&mut change, &asked);
     let mut entry = audit::Entry::ok("request_pushed").client(caller.client_id.as_str()).address(incoming.address.to_string());
@@ -47,9 +45,4 @@ pub async fn par(app: &App, incoming: &Incoming) -> Result<Reply> {
         Err(other) => return Err(other.into()),
     }
     Ok(reply::json(201, &serde_json::json!({ "request_uri": pushed.request_uri, "expires_in": pushed::LIFETIME_S })))
-}
-
-/// Whoever proved nothing is one of his network; a client that did pays for itself.
-fn writer(caller: &Caller) -> Writer<'_> {
-    if caller.authenticated { Writer::Client(&caller.client_id) } else { Writer::Network(caller.address) }
 }

@@ -78,7 +78,7 @@ impl What {
     fn of_network(self) -> Allowance {
         match self {
             Self::Password | Self::Code | Self::UserCode | Self::Plugin | Self::PluginOfAnybody => allowance(10, QUARTER_MS),
-            Self::PluginQuestion => allowance(60, QUARTER_MS),
+            Self::PluginQuestion => allowance(600, QUARTER_MS),
             Self::Letter => allowance(5, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
             Self::Trips => allowance(20, QUARTER_MS),
@@ -89,7 +89,7 @@ impl What {
     fn of_all(self) -> Allowance {
         match self {
             Self::Password | Self::Plugin => allowance(100, HOUR_MS),
-            Self::PluginQuestion => allowance(5000, HOUR_MS),
+            Self::PluginQuestion => NO_LIMIT,
             Self::Code => allowance(30, HOUR_MS),
             Self::Letter => allowance(20, HOUR_MS),
             Self::Tries => allowance(5, QUARTER_MS),
@@ -99,6 +99,7 @@ impl What {
     }
 }
 
+const NO_LIMIT: Allowance = allowance(i64::MAX, HOUR_MS);
 /// Letters that one network asks for, to whomever.
 const OF_WHOLE_NETWORK: Allowance = allowance(100, HOUR_MS);
 /// Of one browser that signed in before.
@@ -122,7 +123,12 @@ pub enum Whom {
     /// All that one network asks for, for whomever.
     Network,
     /// Whoever it is: there is no name yet.
-    Anybody,
+    Anybody {
+        /// What is answered, where there are several: the name of a plug-in.
+        of: String,
+        /// Who signed in in this browser before: strangers cannot use up that person's budget.
+        seen_here: Option<String>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -144,6 +150,14 @@ impl Whom {
         matches!(self, Self::Person { account: Some(_), .. })
     }
 
+    /// Whose budget it is that strangers cannot use up.
+    fn device<'a>(&'a self, known: Option<&'a str>) -> Option<&'a str> {
+        match self {
+            Self::Anybody { seen_here, .. } => seen_here.as_deref(),
+            other => known.filter(|_| other.may_use_device()),
+        }
+    }
+
     /// What is charged: kind, name, and how often the allowance counts.
     fn parts(&self) -> Vec<(&str, Vec<u8>, usize)> {
         match self {
@@ -163,7 +177,7 @@ impl Whom {
             Self::Mailbox(address) => vec![("mailbox", address.clone().into_bytes(), 1)],
             Self::Question(id) => vec![("question", id.to_vec(), 1)],
             Self::Network => vec![("network", Vec::new(), 1)],
-            Self::Anybody => vec![("anybody", Vec::new(), 1)],
+            Self::Anybody { of, .. } => vec![("anybody", of.clone().into_bytes(), 1)],
         }
     }
 }
@@ -251,7 +265,7 @@ impl Purse<'_> {
         match whom {
             Whom::Question(_) => Way::Single,
             Whom::Network => Way::Network,
-            other if self.device.is_some() && other.may_use_device() => Way::Device,
+            other if other.device(self.device.as_deref()).is_some() => Way::Device,
             _ => Way::Strangers,
         }
     }
@@ -265,14 +279,17 @@ impl Purse<'_> {
         let parts = whom.parts();
         match way {
             Way::Device => {
-                let device = self.device.as_deref().unwrap_or_default();
+                let device = whom.device(self.device.as_deref()).unwrap_or_default();
                 parts.last().map(|part| place(&(part.0, part.1.clone(), 1), ["device", device], OF_DEVICE, false)).into_iter().collect()
             }
             Way::Strangers => parts
                 .iter()
                 .flat_map(|part| {
-                    [place(part, ["network", &network], what.of_network(), false), place(part, ["all", ""], what.of_all(), true)]
+                    let of_all = what.of_all();
+                    let own = place(part, ["network", &network], what.of_network(), false);
+                    [Some(own), (of_all.limit < NO_LIMIT.limit).then(|| place(part, ["all", ""], of_all, true))]
                 })
+                .flatten()
                 .collect(),
             Way::FirstLetter => parts
                 .iter()

@@ -14,7 +14,7 @@ use super::operation;
 use super::policy::Satisfied;
 use super::proof::{Facts, MethodName, Proof};
 use super::state::{Candidate, Ended, Pending, Question, Rules, State, Subject};
-use super::step::{FieldKind, Problem};
+use super::step::{Field, FieldKind, Problem};
 use crate::audit::Entry;
 use crate::error::{Error, Fault, Refused, Result};
 use crate::store::{Change, NotApplied};
@@ -454,10 +454,10 @@ impl<'a> Run<'a> {
     /// The page shows again what the person typed, but for secrets.
     fn keep_what_was_typed(&mut self, answer: &Answer<'_>) {
         let Some(pending) = &mut self.state.pending else { return };
-        for field in pending.step.fields.iter_mut().filter(|field| matches!(field.kind, FieldKind::Text | FieldKind::Email)) {
-            if field.name != "recovery_code" {
-                field.value = answer.fields.get(&field.name).map(|text| text.chars().take(256).collect());
-            }
+        // What no browser remembers may be a secret: a ticket, a recovery code, what a plug-in asks.
+        let is_kept = |field: &Field| matches!(field.kind, FieldKind::Text | FieldKind::Email) && field.autocomplete != "off";
+        for field in pending.step.fields.iter_mut().filter(|field| is_kept(field)) {
+            field.value = answer.fields.get(&field.name).map(|text| text.chars().take(256).collect());
         }
     }
 

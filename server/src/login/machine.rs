@@ -291,7 +291,11 @@ impl Machine {
             Some(account) => self.known_device(&account.id, visitor).await?,
             None => None,
         };
-        Ok(Person { name, account, is_subject: state.subject.is_some(), mailbox: None, device, known: None })
+        let seen_here = match visitor.device {
+            Some(Device::Browser(sealed)) => self.browser_of(sealed, visitor.now_ms).map(|(owner, _)| owner),
+            _ => None,
+        };
+        Ok(Person { name, account, is_subject: state.subject.is_some(), device, seen_here, ..Person::default() })
     }
 
     /// The account of a sign-in, with what leads to it from elsewhere.
@@ -330,6 +334,11 @@ impl Machine {
     }
 
     fn known_browser(&self, account: &str, sealed: &str, now_ms: i64) -> Option<String> {
+        self.browser_of(sealed, now_ms).filter(|(owner, _)| owner == account).map(|(_, id)| id)
+    }
+
+    /// Who signed in in this browser, and the name that it is known by.
+    fn browser_of(&self, sealed: &str, now_ms: i64) -> Option<(String, String)> {
         let sealed = base64url::decode(sealed)?;
         // A browser that was known before the issuer stood in the seal is known still, until its year is over.
         let plain = self.keyring.open(&self.device_place(), &sealed).or_else(|| self.keyring.open("device", &sealed))?;
@@ -337,7 +346,7 @@ impl Machine {
         let mut pieces = known.splitn(3, ' ');
         let (owner, until, id) = (pieces.next(), pieces.next().and_then(|text| text.parse::<i64>().ok()), pieces.next());
         match (owner, until, id) {
-            (Some(owner), Some(until), Some(id)) if owner == account && now_ms < until => Some(id.to_owned()),
+            (Some(owner), Some(until), Some(id)) if now_ms < until => Some((owner.to_owned(), id.to_owned())),
             _ => None,
         }
     }

@@ -94,6 +94,14 @@ impl Operation {
         !matches!(self, Self::IdTokenGet { .. } | Self::CredentialGet { .. })
     }
 
+    /// After a problem nothing is made quietly once more: the person presses the button.
+    pub fn after_problem(self) -> Self {
+        match self {
+            Self::PasskeyCreate { options, .. } => Self::PasskeyCreate { options, mediation: Mediation::Optional },
+            other => other,
+        }
+    }
+
     /// Is there an answer to it?
     pub fn is_answered(&self) -> bool {
         self.way().is_some()

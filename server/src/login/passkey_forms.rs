@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use std::collections::BTreeSet;
 use symbolon_oauth::base64url;
 use symbolon_passkey::{CrossOrigin, ExpectedRegistration, RegistrationFacts, RegistrationResponse, Trust, aaguid, cose, transports};
-use symbolon_passkey::{Failed, registration};
+use symbolon_passkey::{Failed, UserPresence, UserVerification, registration};
 
 const REFUSED: &str = "passkey_refused";
 /// Says no to the offer; it is not made again.
@@ -42,7 +42,9 @@ pub fn ask_enrolment(form: Form, context: &Context<'_>, state: &State, person: &
     };
     let is_offer = form == Form::OfferPasskey;
     // A window of the browser's that nobody asked for is none: the quiet way, or the button.
-    let mediation = if is_offer { Mediation::Conditional } else { Mediation::Optional };
+    // A passkey that is made quietly verifies nobody.
+    let is_quiet = is_offer && rp.rules.user_verification != UserVerification::Required;
+    let mediation = if is_quiet { Mediation::Conditional } else { Mediation::Optional };
     let operation = ceremony::create(context, &secret, &owner, mediation)?;
     let step = Step::new(if is_offer { "offer_passkey" } else { "enrol_passkey" }).primary(operation::ACTION).operate(operation);
     Ok((if is_offer { step.secondary(NOT_NOW) } else { step }, secret.as_json()?))
@@ -77,7 +79,8 @@ pub fn check_enrolment(form: Form, filling: &Filling<'_>, answer: &Answer<'_>) -
         Err(why) => return Ok(refused("passkey_unreadable", why.0.to_owned())),
     };
     let rp = &filling.context.relying_party;
-    let facts = match judge(rp, &secret.challenge()?, &response, filling.context.now_ms / 1000) {
+    let presence = if form == Form::OfferPasskey { UserPresence::NotAsked } else { UserPresence::Required };
+    let facts = match judge(rp, (&secret.challenge()?, presence), &response, filling.context.now_ms / 1000) {
         Ok(facts) => facts,
         Err((problem, why)) => return Ok(not_kept(rp, (problem, why), handle)),
     };
@@ -110,7 +113,7 @@ fn not_kept(rp: &RelyingParty<'_>, (problem, why): (&'static str, String), handl
 /// The facts of a good answer that the policy accepts; else the person's problem and the private reason.
 fn judge(
     rp: &RelyingParty<'_>,
-    challenge: &[u8],
+    (challenge, user_presence): (&[u8], UserPresence),
     response: &RegistrationResponse,
     now_s: i64,
 ) -> std::result::Result<RegistrationFacts, (&'static str, String)> {
@@ -124,6 +127,7 @@ fn judge(
         challenge,
         algorithms: &cose::OFFERED,
         user_verification: rp.rules.user_verification,
+        user_presence,
         trust: asks.then_some(Trust { roots: &roots, now_s }),
     };
     let mut verdict = registration(response, &expected).map_err(|why| ("passkey_unreadable", why.0.to_owned()))?;

@@ -53,8 +53,11 @@ impl Run<'_> {
             None => Err(Fault::new("a login policy without a chain").into()),
             Some(policy::Next::Satisfied(_)) => self.weigh_proofs().await,
             Some(policy::Next::Ask(method)) => {
-                if let Journey::Link { asked, .. } = &mut self.state.journey {
-                    *asked = false;
+                // What the journey had asked for comes after the proofs.
+                match &mut self.state.journey {
+                    Journey::Link { asked, .. } => *asked = false,
+                    Journey::ChangeEmail { new } => *new = None,
+                    _ => {}
                 }
                 let method = match &self.state.prefer {
                     Some(preferred) if methods::stands_in(preferred, &method) && methods::can_use(preferred, &self.person) => {

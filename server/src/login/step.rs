@@ -244,6 +244,9 @@ impl Step {
 
     /// Says what was wrong. A field that the step does not have is left out.
     pub fn with_problem(mut self, problem: Option<Problem>) -> Self {
+        if problem.is_some() {
+            self.operation = self.operation.map(Operation::after_problem);
+        }
         let has = |name: &String| self.fields.iter().any(|field| field.name == *name);
         self.problem = problem.map(|problem| Problem { field: problem.field.filter(has), ..problem });
         self

@@ -29,7 +29,7 @@ impl Machine {
         let owner = account.map(|id| Owner { id: id.to_owned(), names: 1 });
         let whom = match owner {
             Some(owner) => Whom::Person { name: String::new(), account: Some(owner) },
-            None => Whom::Anybody,
+            None => Whom::Anybody { of: String::new(), seen_here: None },
         };
         self.pay_for(Budget::Stored { what: What::UserCode, whom, event: EVENT }, visitor).await
     }

@@ -113,7 +113,7 @@ pub async fn for_grant(request: TokenRequest<'_>, generation: u32, scope: &Scope
         body["auth_session"] = held.into();
     }
     if scope.contains("openid") {
-        let shared = sharing::shared(request, generation).await?;
+        let shared = sharing::shared(request).await?;
         let made = IdTokenOf { grant, scope: &scope, access_token: &token, first: generation == 1, device_secret: shared.as_deref() };
         body["id_token"] = id_token(core, caller, &made)?.into();
         if let Some(secret) = shared {

@@ -1,6 +1,8 @@
 //! Guessing passwords and codes: a few tries, the same for names that exist and names that do not. The owner is not locked out.
 
 use crate::world::*;
+use symbolon::login::budgets::{Budget, Charge, Purse, What, Whom};
+use symbolon::login::rates::Rates;
 
 async fn start(world: &World, browser: &mut Browser) -> Page {
     let again = Ask::native("orders:read").with("prompt", "login");
@@ -207,6 +209,35 @@ async fn a_password_that_is_sprayed_is_judged_no_more() {
         assert!(guess(&world, &mut browser, &page, "alice", PASSWORD).await.location.is_some(), "no lock was left behind");
         world.advance_s(15 * 60);
         assert!(!tried(0, "alice").await, "and it is forgotten again");
+        world.stop().await;
+    }
+}
+
+/// A plug-in that finds out who it is has a budget for strangers of its own. Who signed in in the browser before keeps tries of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_close_a_plug_in_to_nobody_who_was_here_before() {
+    for engine in engines() {
+        let world = Configuration::on(engine).await.start().await;
+        let app = world.running.shared.now();
+        let rates = Rates::default();
+        let answer = async |address: u32, of: &str, seen_here: Option<&str>| {
+            let whom = Whom::Anybody { of: of.to_owned(), seen_here: seen_here.map(str::to_owned) };
+            let budget = Budget::Stored { what: What::PluginOfAnybody, whom, event: "plugin_refused" };
+            let address = Some(std::net::IpAddr::from(address.to_be_bytes()));
+            let purse = Purse { store: &app.store, keyring: &app.keyring, rates: &rates, device: None, address, now_ms: app.now_ms() };
+            matches!(purse.charge(&[budget], |_| Ok(())).await.unwrap(), Charge::Taken(_))
+        };
+        let networks = 0x0a00_0000;
+        for at in 0..1000 {
+            assert!(answer(networks + at / 10, "word", None).await, "{at}");
+        }
+        assert!(!answer(0x0b00_0000, "word", None).await, "strangers have used up theirs");
+        assert!(answer(0x0b00_0000, "other", None).await, "another plug-in");
+        for at in 0..11 {
+            assert_eq!(answer(0x0b00_0000, "word", Some("alice")).await, at < 10, "{at}: whoever was here before");
+        }
+        assert!(answer(0x0b00_0000, "word", Some("bob")).await, "the twin: somebody else who was here");
+        drop(app);
         world.stop().await;
     }
 }

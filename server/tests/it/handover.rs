@@ -301,3 +301,30 @@ fn a_handover_that_cannot_be_meant_is_refused() {
         assert!(error.contains(why), "{text}: {error}");
     }
 }
+
+/// What another person had begun in the browser is over when the app's person goes on there. The twin: without the hand-over it goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hand_over_ends_what_others_had_begun() {
+    on_every_engine(|scene| async move {
+        let world = &scene.world;
+        world.person("bob").await;
+        let planner = || Ask::new("third-party", "https://third.example.com/callback", "openid orders:read");
+        for is_handed_over in [true, false] {
+            let mut browser = Browser::default();
+            let page = browser.open(world, &planner()).await;
+            let consent = browser.submit_password(world, &page, "bob", PASSWORD).await;
+            assert_eq!(consent.kind(), "consent", "{}", consent.html);
+            if is_handed_over {
+                let (mut phone, tokens) = scene.app("handing", "alice").await;
+                let path = scene.path(&mut phone, &tokens).await;
+                let page = browser.visit(world, &path).await;
+                let action = if page.action("continue") { "continue" } else { "switch_person" };
+                assert!(leads_on(&browser.submit(world, &page, &[], action).await));
+            }
+            let done = browser.submit(world, &consent, &[], "allow").await;
+            assert_eq!(done.has_code(), !is_handed_over, "{} {}", done.status, done.html);
+        }
+        scene.world.stop().await;
+    })
+    .await;
+}

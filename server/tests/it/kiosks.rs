@@ -385,3 +385,37 @@ async fn a_kiosk_that_cannot_be_meant_is_refused() {
         assert!(error.contains(why), "{text}: {error}");
     }
 }
+
+/// What a kiosk got is for the kiosk alone: the API that it calls exchanges it for nothing. The twin is the member's own token.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kiosk_s_token_is_exchanged_for_nothing() {
+    let more = format!(
+        "[api.ledger.scope]\n\"ledger:read\" = {{ exchange_from = {{ orders = [\"orders:read\"] }} }}\n\
+         [client.orders-api]\nkind = \"service\"\nsecret = '{}'\nexchanges = [\"orders\"]\napis = {{ ledger = [\"ledger:read\"] }}\n",
+        secret_digest()
+    );
+    for engine in engines() {
+        let scene = Scene::start(engine, &more).await;
+        let mut phone = Phone { pushes: false, ..Phone::new(&scene.world, "member-app", MEMBERS) };
+        let tokens = phone.tokens("openid orders:read").await;
+        let mut gate = scene.gate(&scene.gates[0]);
+        let asked = challenge(&mut gate).await;
+        let visit = show(&mut gate, &proof(&phone, &tokens.text("kiosk_pass"), Some(&nonce(&asked)))).await;
+        assert_eq!(visit.status, 200, "{}", visit.body);
+        let exchange = async |token: &str| {
+            let form = [
+                ("grant_type", "urn:ietf:params:oauth:grant-type:token-exchange"),
+                ("subject_token", token),
+                ("subject_token_type", "urn:ietf:params:oauth:token-type:access_token"),
+                ("resource", "https://api.example.com/ledger"),
+            ];
+            scene.world.post("/token", &form, Some("orders-api")).await
+        };
+        let (status, refused) = exchange(&visit.text("access_token")).await;
+        assert_eq!((status, refused["error"].as_str()), (400, Some("invalid_request")), "{refused}");
+        assert!(refused["error_description"].as_str().unwrap().contains("kiosk"), "{refused}");
+        let (status, twin) = exchange(&tokens.text("access_token")).await;
+        assert_eq!(status, 200, "{twin}");
+        scene.world.stop().await;
+    }
+}

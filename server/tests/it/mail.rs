@@ -364,3 +364,37 @@ async fn one_code_is_used_and_all_others_die() {
     })
     .await;
 }
+
+/// Proofs that have grown old are asked for first, and the code for them goes to the present address. Then the new one is asked again.
+#[tokio::test(flavor = "multi_thread")]
+async fn old_proofs_are_made_anew_at_the_present_address() {
+    on_every_engine(|post| async move {
+        let world = &post.world;
+        world.reload(|it| it.with("[login.default]\nrequire = [\"password + email\"]")).await;
+        let mut browser = Browser::default();
+        let page = browser.visit(world, "/account").await;
+        let seen = post.seen();
+        let page = browser.submit_password(world, &page, "alice", PASSWORD).await;
+        let code = post.code("alice@example.com", seen).await;
+        assert_eq!(browser.submit(world, &page, &[("email_code", &code)], "continue").await.status, 303);
+        world.advance_s(240);
+        let account = browser.visit(world, "/account").await;
+        let form = browser.submit(world, &account, &[], "change_email").await;
+        assert_eq!(form.kind(), "new_email", "{}", form.html);
+        world.advance_s(120);
+        let page = browser.submit(world, &form, &[("email", "alice.new@example.com")], "continue").await;
+        assert!(page.asks_for("password"), "{}", page.html);
+        let seen = post.seen();
+        let page = browser.submit_password(world, &page, "alice", PASSWORD).await;
+        let code = post.code("alice@example.com", seen).await;
+        let form = browser.submit(world, &page, &[("email_code", &code)], "continue").await;
+        assert_eq!(form.kind(), "new_email", "{}", form.html);
+        let seen = post.seen();
+        let sent = browser.submit(world, &form, &[("email", "alice.new@example.com")], "continue").await;
+        let code = post.code("alice.new@example.com", seen).await;
+        let done = browser.submit(world, &sent, &[("email_code", &code)], "continue").await;
+        assert_eq!((done.status, world.audited("email_changed").await), (303, 1), "{}", done.html);
+        post.world.stop().await;
+    })
+    .await;
+}

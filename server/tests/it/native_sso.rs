@@ -355,3 +355,29 @@ fn a_group_that_cannot_be_meant_is_refused() {
         assert!(error.contains(why), "{text}: {error}");
     }
 }
+
+/// Native SSO, draft 07, 3.3: the secret stands for one key. A repeated exchange that names another one gets neither secret nor hash.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_comes_only_for_the_key_that_is_shared_with() {
+    on_every_engine(|scene| async move {
+        let mut shop = scene.app("shop", SHOP).await;
+        let ask = shop.ask("openid device_sso orders:read");
+        let code = shop.code_for(&ask, "alice").await.unwrap();
+        let (own, other) = (scene.sso.kid().to_owned(), new_key());
+        let has_secret = |answer: &Answer| {
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            let has_hash = claims(&answer.text("id_token")).get("ds_hash").is_some();
+            assert_eq!(answer.body.get("device_secret").is_some(), has_hash, "they come together: {}", answer.body);
+            has_hash
+        };
+        assert!(has_secret(&shop.exchange_with(&code, &ask.verifier, &[("sso_jkt", &own)]).await));
+        assert!(!has_secret(&shop.exchange_with(&code, &ask.verifier, &[("sso_jkt", other.kid())]).await), "another key");
+        assert!(has_secret(&shop.exchange_with(&code, &ask.verifier, &[("sso_jkt", &own)]).await), "the twin");
+        let ask = shop.ask("openid device_sso orders:read");
+        let code = shop.code_for(&ask, "alice").await.unwrap();
+        assert!(!has_secret(&shop.exchange(&code, &ask.verifier).await), "no key was named");
+        assert!(!has_secret(&shop.exchange_with(&code, &ask.verifier, &[("sso_jkt", &own)]).await), "too late");
+        scene.world.stop().await;
+    })
+    .await;
+}

@@ -4,7 +4,7 @@ use crate::world::passkeys::{Keys, on_every_engine, operation, options};
 use crate::world::{Ask, Browser, PASSWORD, Page, totp};
 use serde_json::{Value as Json, json};
 use symbolon_oauth::base64url;
-use symbolon_phone::authenticator::{Authenticator, NotDone, USER_PRESENT, USER_VERIFIED};
+use symbolon_phone::authenticator::{Authenticator, BACKED_UP, BACKUP_ELIGIBLE, NotDone, USER_PRESENT, USER_VERIFIED};
 
 /// A refusal on the page: the words of its problem, and no way on.
 pub fn refused(page: &Page, words: &str) {
@@ -489,6 +489,35 @@ async fn a_new_password_asks_for_the_passkey() {
         let account = bob.visit(&keys.world, "/account").await;
         let page = bob.submit(&keys.world, &account, &[], "change_password").await;
         assert!(page.asks_for("new_password"), "{}", page.html);
+        keys.world.stop().await;
+    })
+    .await;
+}
+
+/// WebAuthn Level 3, 7.1 step 15: a passkey that is made quietly needs no gesture. The twin: one that the person asks for does. After a problem
+/// nothing is made quietly once more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_passkey_needs_no_gesture() {
+    on_every_engine("[passkeys]\noffer = true", |keys| async move {
+        let quiet = BACKUP_ELIGIBLE | BACKED_UP;
+        let (mut browser, mut phone) = (Browser::default(), Authenticator::default());
+        let page = keys.open(&mut browser).await;
+        let offer = browser.submit_password(&keys.world, &page, "alice", PASSWORD).await;
+        assert_eq!(operation(&offer)["mediation"], "conditional");
+        phone.flags = BACKED_UP;
+        let again = keys.make(&mut browser, &offer, &mut phone).await;
+        assert!(again.status == 200 && !again.has_code(), "401-W: {}", again.html);
+        assert_eq!(operation(&again)["mediation"], "optional", "the person presses the button: {}", again.html);
+        phone.flags = quiet;
+        assert!(keys.make(&mut browser, &again, &mut phone).await.has_code());
+        let account = browser.visit(&keys.world, "/account").await;
+        let page = browser.submit(&keys.world, &account, &[], "add_passkey").await;
+        let mut other = Authenticator { flags: quiet, ..Authenticator::default() };
+        let page = keys.make(&mut browser, &page, &mut other).await;
+        assert_eq!(page.status, 200, "nobody touched it: {}", page.html);
+        assert!(reason(&keys).await.contains("user_present"));
+        other.flags = quiet | USER_PRESENT;
+        assert_eq!(keys.make(&mut browser, &page, &mut other).await.status, 303);
         keys.world.stop().await;
     })
     .await;

@@ -179,6 +179,7 @@ async fn an_operator_lets_a_person_begin_anew_at_once() {
         let page = browser.submit(world, &page, &[], "use_ticket").await;
         let wrong = browser.submit(world, &page, &[("ticket", "aaaaa-aaaaa")], "continue").await;
         assert!(wrong.problem().contains("not your ticket"), "{}", wrong.html);
+        assert!(!wrong.html.contains("aaaaa-aaaaa"), "a secret is not shown again: {}", wrong.html);
         let page = browser.submit(world, &wrong, &[("ticket", &world.ticket("alice").await)], "continue").await;
         assert!(page.asks_for("new_password"), "{}", page.html);
         assert_eq!(browser.submit(world, &page, &NEW, "continue").await.status, 303);

@@ -128,3 +128,26 @@ async fn the_account_page_writes_down_no_long_names() {
     }
     world.stop().await;
 }
+
+/// What a device asks is charged to its network as a pushed request is, and to a client that authenticates.
+#[tokio::test(flavor = "multi_thread")]
+async fn devices_have_the_same_budget_of_bytes() {
+    let world = Configuration::on(Engine::Sqlite).await.with(&crate::devices::televisions()).start().await;
+    let app = world.running.shared.now();
+    let network = Writer::Network("203.0.113.7".parse().unwrap());
+    while app.stored.charge(network, 1024 * 1024).is_ok() {}
+    while app.stored.charge(network, 1).is_ok() {}
+    let start = async |address: &str, client: Option<&str>| {
+        let mut request = world.http.post(world.url("/device_authorization")).header("x-forwarded-for", address);
+        request = match client {
+            Some(id) => request.basic_auth(id, Some(SECRET)).form(&[("scope", "orders:read")]),
+            None => request.form(&[("scope", "orders:read"), ("client_id", "tv")]),
+        };
+        request.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(start("203.0.113.7", None).await, 429);
+    assert_eq!(start("203.0.113.8", None).await, 200, "another network");
+    assert_eq!(start("203.0.113.7", Some("box")).await, 200, "a client that proves itself");
+    drop(app);
+    world.stop().await;
+}

@@ -57,10 +57,12 @@ pub fn still_holds(_name: &str, proof: &Proof, account: &Account) -> bool {
     proof.facts.credential.as_ref().is_none_or(|link| account.links.iter().any(|known| known.is_usable && known.key() == *link))
 }
 
-/// An answer costs what a password costs. Where nobody is named, all who come this way have one budget, and each network its own.
-pub fn price(_name: &str, person: &Person, step: &Move<'_>) -> Vec<Budget> {
+/// An answer costs what a password costs. Where nobody is named, strangers have one budget for this plug-in, and each network its own. A
+/// browser in which somebody signed in before has that person's.
+pub fn price(name: &str, person: &Person, step: &Move<'_>) -> Vec<Budget> {
     let is_named = person.account.is_some() || !person.name.is_empty();
-    let whom = if is_named { Whom::person(person) } else { Whom::Anybody };
+    let anybody = || Whom::Anybody { of: name.to_owned(), seen_here: person.seen_here.clone() };
+    let whom = if is_named { Whom::person(person) } else { anybody() };
     let what = match step {
         Move::Enter => What::PluginQuestion,
         Move::Answer { .. } if is_named => What::Plugin,
