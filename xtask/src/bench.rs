@@ -1,7 +1,9 @@
 //! `cargo xtask bench` builds the server and the load, starts a private PostgreSQL that waits for the disk, and runs `symbolon-bench`. With
-//! `--profile` it shows where the CPU time of a refresh goes. That needs Linux's perf. With `--against FILE` it drives another server. With
+//! `--profile` it shows where the CPU time of a refresh goes. That needs Linux's perf. With `--against FILE` it drives another server, and
+//! with `--against keycloak` a Keycloak that it starts. With
 //! `--plugins` it measures a call of a plug-in beside built-in methods.
 
+use crate::keycloak;
 use crate::machine::Cluster;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -37,6 +39,9 @@ fn measure(target: &Path, words: &[String]) -> Result<String, String> {
 fn measure_other(target: &Path, words: &[String]) -> Result<String, String> {
     let build = run(crate::cargo(&["build", "--release", "--package", "symbolon-bench"]).env("CARGO_TARGET_DIR", target), "the build");
     build?;
+    let keycloak = (words.first().map(String::as_str) == Some("keycloak")).then(|| keycloak::start(target)).transpose()?;
+    let file = keycloak.as_ref().map(|peer| peer.file.display().to_string());
+    let words = file.into_iter().chain(words.iter().skip(usize::from(keycloak.is_some())).cloned());
     let mut command = Command::new(target.join("release/symbolon-bench"));
     run(command.arg("against").args(words), "the measurement")?;
     Ok("docs/performance.md says how to compare.".to_owned())

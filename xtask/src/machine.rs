@@ -8,21 +8,32 @@ pub struct Cluster {
     directory: PathBuf,
     binaries: PathBuf,
     as_root: bool,
+    /// On loopback. None: it listens on a socket alone.
+    port: Option<u16>,
 }
 
 impl Cluster {
     /// A cluster for tests: in the temporary directory, and without waiting for the disk.
     pub fn start() -> Result<Self, String> {
-        Self::start_in(&std::env::temp_dir(), false)
+        Self::start_in(&std::env::temp_dir(), false, None)
     }
 
     /// A cluster for measurements: on a real disk, and waiting for it.
     pub fn durable() -> Result<Self, String> {
         // The temporary directory may be in memory. This one is on a disk and open to the user postgres.
-        Self::start_in(Path::new("/var/tmp"), true)
+        Self::start_in(Path::new("/var/tmp"), true, None)
     }
 
-    fn start_in(parent: &Path, durable: bool) -> Result<Self, String> {
+    /// The same for programs that cannot use a socket.
+    pub fn durable_on_loopback(port: u16) -> Result<Self, String> {
+        Self::start_in(Path::new("/var/tmp"), true, Some(port))
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port.unwrap_or_default()
+    }
+
+    fn start_in(parent: &Path, durable: bool, port: Option<u16>) -> Result<Self, String> {
         let as_root = is_root();
         let binaries = match binaries() {
             Some(directory) => directory,
@@ -30,7 +41,7 @@ impl Cluster {
         };
         let directory = parent.join(format!("symbolon-postgres-{}", std::process::id()));
         std::fs::create_dir_all(&directory).map_err(|it| format!("{}: {it}", directory.display()))?;
-        let cluster = Self { directory, binaries, as_root };
+        let cluster = Self { directory, binaries, as_root, port };
         if as_root {
             // initdb refuses to run as root.
             run(Command::new("chown").arg("postgres").arg(&cluster.directory), "chown")?;
@@ -41,8 +52,9 @@ impl Cluster {
             cluster.as_postgres("initdb").args(["--locale=C", "--encoding=UTF8", "--auth=trust", "--username=postgres", "-D"]).arg(&data),
             "initdb",
         )?;
+        let listens = port.map_or("-c listen_addresses=''".to_owned(), |port| format!("-c listen_addresses=127.0.0.1 -p {port}"));
         let options = format!(
-            "-c listen_addresses='' -c unix_socket_directories={} -c fsync={} -c max_connections=400",
+            "{listens} -c unix_socket_directories={} -c fsync={} -c max_connections=400",
             cluster.directory.display(),
             if durable { "on" } else { "off" }
         );
