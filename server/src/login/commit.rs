@@ -22,7 +22,7 @@ use crate::sessions;
 use crate::store::tables::account::{ENROL, REMOVE, SET_LOCALE, SET_NAME, SPEND_CODE, SPEND_STEP};
 use crate::store::tables::enrolment::SPEND_TICKET;
 use crate::store::tables::outside_identity::{LINK, SEE};
-use crate::store::tables::{app_grant, known_device, passkey, session};
+use crate::store::tables::{app_grant, known_device, passkey, provider_check, provider_token, session};
 use crate::store::{Change, Expect, NotApplied, Value};
 use serde_json::Value as Json;
 use std::time::Duration;
