@@ -144,8 +144,8 @@ fn steps(url: &str) -> Vec<Step<'_>> {
         ("plug-ins in JavaScript and Python", Box::new(|| run(plugin_examples()))),
         ("second opinions", Box::new(|| run(second_opinions()))),
         ("tests on both engines, and Chromium", Box::new(|| run(all_tests(url)))),
-        ("demo", Box::new(|| run(demo_of_all()))),
-        ("load, one second a row", Box::new(|| run(short_load()))),
+        ("demo", Box::new(|| run(demo_of_all()?))),
+        ("load, one second a row", Box::new(|| run(short_load()?))),
         ("interop", Box::new(interop)),
         ("passkeys beside webauthn-rs and passkey", Box::new(|| run(passkeys_of_others()))),
         ("Kotlin of the documentation", Box::new(kotlin_listings)),
@@ -219,11 +219,18 @@ fn all_tests(postgres: &str) -> Command {
     command
 }
 
-/// Every scene, with the plug-ins that the step before has built.
-fn demo_of_all() -> Command {
-    let mut command = cargo(&["run", "--quiet", "--package", "symbolon-demo", "--features", "plugins", "--", "--all"]);
-    command.env("SYMBOLON_PLUGIN_EXAMPLES", examples_directory());
-    command
+/// A program of the workspace. It is built with the features of the tests, so that little is compiled anew.
+fn built(name: &str) -> Result<Command, String> {
+    run(cargo(&["build", "--workspace", "--bins", "--features", PLUGINS, "--quiet"]))?;
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+    Ok(Command::new(std::path::Path::new(&target).join("debug").join(name)))
+}
+
+/// Every scene, with the plug-ins that a step before has built.
+fn demo_of_all() -> Result<Command, String> {
+    let mut command = built("symbolon-demo")?;
+    command.arg("--all").env("SYMBOLON_PLUGIN_EXAMPLES", examples_directory());
+    Ok(command)
 }
 
 /// Libraries of PyPI that read credentials as we do, into the Python that the plug-ins are built with.
@@ -242,12 +249,12 @@ fn plugin_examples() -> Command {
 
 /// The rows of `cargo xtask bench` on SQLite, with the servers of the tests. It says that each row still gets the answer it expects, and
 /// nothing about speed.
-fn short_load() -> Command {
+fn short_load() -> Result<Command, String> {
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
-    let mut command =
-        cargo(&["run", "--quiet", "--package", "symbolon-bench", "--", "run", "--quick", "--seconds", "1", "--connections", "8"]);
+    let mut command = built("symbolon-bench")?;
+    command.args(["run", "--quick", "--seconds", "1", "--connections", "8"]);
     command.args(["--server", &format!("{target}/debug/symbolon"), "--directory", &format!("{target}/short-load")]);
-    command
+    Ok(command)
 }
 
 /// Runs software that we did not write, unchanged, against the server that the tests' step has built.

@@ -512,7 +512,8 @@ async fn a_quiet_passkey_needs_no_gesture() {
         assert!(keys.make(&mut browser, &again, &mut phone).await.has_code());
         let account = browser.visit(&keys.world, "/account").await;
         let page = browser.submit(&keys.world, &account, &[], "add_passkey").await;
-        let mut other = Authenticator { flags: quiet, ..Authenticator::default() };
+        let mut other = Authenticator::default();
+        other.flags = quiet;
         let page = keys.make(&mut browser, &page, &mut other).await;
         assert_eq!(page.status, 200, "nobody touched it: {}", page.html);
         assert!(reason(&keys).await.contains("user_present"));
