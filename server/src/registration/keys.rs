@@ -3,7 +3,6 @@
 
 use super::objections::{self, refused};
 use super::own::Asking;
-use crate::config::ClientPolicy;
 use crate::config::authority;
 use crate::core::Core;
 use crate::error::{Refused, Result};
@@ -26,16 +25,19 @@ impl Source {
     }
 }
 
-/// A key that nobody has: the example of RFC 7517, A.1. Metadata are judged with it before an address is asked.
+/// A key that nobody has: the example of RFC 7517, A.1.
 const STAND_IN: [&str; 2] = ["MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4", "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM"];
 
-/// The metadata with the keys in them. What is wrong anyway asks no address.
-pub async fn read(
-    core: &Core,
-    policy: &ClientPolicy,
-    asked: &Map<String, Json>,
-    asking: Asking,
-) -> Result<(Map<String, Json>, Option<Source>)> {
+/// The metadata with a key that nobody has, where the keys are at an address: what is wrong anyway asks no address.
+pub fn with_stand_in(asked: &Map<String, Json>) -> Result<Option<Map<String, Json>>> {
+    let (mut members, uri) = apart(asked)?;
+    let [x, y] = STAND_IN;
+    members.insert("jwks".to_owned(), json!({ "keys": [{ "kty": "EC", "crv": "P-256", "x": x, "y": y }] }));
+    Ok(uri.map(|_| members))
+}
+
+/// The members, and the address of the keys.
+fn apart(asked: &Map<String, Json>) -> Result<(Map<String, Json>, Option<String>)> {
     objections::to_members(asked)?;
     let mut members = asked.clone();
     let uri = match members.remove("jwks_uri") {
@@ -46,10 +48,13 @@ pub async fn read(
     if members.contains_key("jwks") {
         return Err(refused("jwks_uri: send jwks or jwks_uri, not both (RFC 7591 2).").into());
     }
-    let [x, y] = STAND_IN;
-    let stand_in = json!({ "keys": [{ "kty": "EC", "crv": "P-256", "x": x, "y": y }] });
-    members.insert("jwks".to_owned(), stand_in);
-    super::read(core, policy, &members)?;
+    Ok((members, Some(uri)))
+}
+
+/// The metadata with the keys in them.
+pub async fn read(core: &Core, asked: &Map<String, Json>, asking: Asking) -> Result<(Map<String, Json>, Option<Source>)> {
+    let (mut members, uri) = apart(asked)?;
+    let Some(uri) = uri else { return Ok((members, None)) };
     may_fetch(&core.limits, &authority(&uri).unwrap_or_default(), asking.address)?;
     match core.clients.fetch_keys(&uri).await {
         Ok(fetched) => {

@@ -35,7 +35,7 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// RFC 7591 3: one change registers the client, spends the token's use and counts against the limits.
 pub async fn register(core: &Core, admitted: &Admitted<'_>, asked: &Map<String, Json>, asking: Asking) -> Result<Json> {
-    let (asked, source) = keys::read(core, admitted.policy, asked, asking).await?;
+    let (asked, source) = with_keys(core, admitted.policy, asked, asking).await?;
     let read = read(core, admitted.policy, &asked)?;
     must_not_be_held(core, &read.client, asking).await?;
     let id = format!("r-{}", base64url::encode(&crate::seal::random::<16>()?));
@@ -99,6 +99,19 @@ fn too_many(of_all: bool) -> Error {
     let why = if of_all { "the policy's limit of an hour" } else { "the network's limit of an hour" };
     let hint = "Too many clients were registered in the last hour; try again later.";
     Refused::new(429, "temporarily_unavailable", hint).because(why).retry_after(600).into()
+}
+
+/// The metadata with the keys in them, which may be at an address. All else is judged before the address is asked.
+async fn with_keys(
+    core: &Core,
+    policy: &ClientPolicy,
+    asked: &Map<String, Json>,
+    asking: Asking,
+) -> Result<(Map<String, Json>, Option<Source>)> {
+    if let Some(members) = keys::with_stand_in(asked)? {
+        read(core, policy, &members)?;
+    }
+    keys::read(core, asked, asking).await
 }
 
 /// Metadata to a client of this policy. What the policy says, the client need not say.
@@ -189,7 +202,7 @@ pub fn shown(core: &Core, own: &Own, now_ms: i64) -> Result<Json> {
 pub async fn replace(core: &Core, own: Own, asked: &Map<String, Json>, asking: Asking) -> Result<Json> {
     let policy = policy_of(core, &own)?;
     objections::to_replacement(core, &own.id, own.client.secret.as_ref(), asked)?;
-    let (asked, source) = keys::read(core, policy, asked, asking).await?;
+    let (asked, source) = with_keys(core, policy, asked, asking).await?;
     let mut read = read(core, policy, &asked)?;
     must_not_be_held(core, &read.client, asking).await?;
     // A secret that it has is not made anew.
